@@ -1,0 +1,49 @@
+# Counterpoise: every target does its own set-up on a machine that has Python 3.11, pip and make.
+# Bytecode is written on purpose: importing TensorFlow without it takes more than twice as long.
+unexport PYTHONDONTWRITEBYTECODE
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+export KERAS_BACKEND ?= tensorflow
+
+PYTHON ?= python3.11
+VENV   := .venv
+BIN    := $(VENV)/bin
+OUT    ?= demo-run
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint docs bench clean lock
+
+help:            ## list the targets
+	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+$(VENV)/.made:
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+# One stamp per requirement set; each installs the package itself, editable and without resolving again.
+$(VENV)/.%: requirements/%.txt pyproject.toml $(VENV)/.made
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/$*.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/build.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	-$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1
+	touch $@
+
+demo: $(VENV)/.demo                     ## the main job on real data: diagnosis, leaderboard, verdict, report, model
+	$(BIN)/counterpoise demo --out $(OUT)
+
+test: $(VENV)/.test                     ## every test: unit tests, laws, README and docs code, examples
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test $(VENV)/.lint       ## ruff, mypy, import layers
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+docs: $(VENV)/.test $(VENV)/.lint       ## the manual, built without warnings
+	$(BIN)/mkdocs build --strict
+
+bench: $(VENV)/.test                    ## every benchmark, side by side with the peers
+	$(BIN)/python -m benchmarks
+
+lock:                                   ## pin the requirement files again (needs uv)
+	sh requirements/lock.sh
+
+clean:                                  ## remove what the targets made
+	rm -rf $(VENV) $(OUT) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

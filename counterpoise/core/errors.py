@@ -1,0 +1,89 @@
+"""Every error that Counterpoise raises on purpose.
+
+    CounterpoiseError
+    ├── DataError            the table, array or folder cannot be used as it is
+    │   ├── ColumnError      a named column is absent, doubled or of the wrong kind
+    │   ├── TargetError      the labels cannot be classes (one class, missing, unseen, floats)
+    │   └── SplitError       a class, group or time step does not fit the folds asked for
+    ├── OptionError          an argument is out of range or contradicts another
+    ├── ModelError           the Keras model does not fit the data or the task
+    ├── ArtefactError        a file could not be read as, or written as, one of ours
+    ├── PromiseError         the data do not carry the guarantee that was asked for
+    └── MissingExtraError    an optional dependency is not installed
+
+All but the last are `ValueError`s; the last is an `ImportError`. A message says what was got,
+what was expected and what to do. The command line prints it on one line and exits with code 2.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class CounterpoiseError(Exception):
+    """The root of the tree; catch it to catch all of ours."""
+
+
+class DataError(CounterpoiseError, ValueError):
+    """The data cannot be used as they are."""
+
+
+class ColumnError(DataError):
+    """A named column is absent, doubled or of the wrong kind."""
+
+
+class TargetError(DataError):
+    """The labels cannot serve as classes."""
+
+
+class SplitError(DataError):
+    """The rows cannot be split as asked."""
+
+
+class OptionError(CounterpoiseError, ValueError):
+    """An argument is out of range or contradicts another."""
+
+
+class ModelError(CounterpoiseError, ValueError):
+    """The model does not fit the data or the task."""
+
+
+class ArtefactError(CounterpoiseError, ValueError):
+    """A file is damaged, foreign, or cannot be written."""
+
+
+class PromiseError(CounterpoiseError, ValueError):
+    """The data do not carry the guarantee that was asked for."""
+
+
+class MissingExtraError(CounterpoiseError, ImportError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package {package!r}, which is not installed. "
+            f"Install it with: pip install 'counterpoise[{extra}]'"
+        )
+        self.package = package
+        self.extra = extra
+
+
+def did_you_mean(name: object, known: Iterable[object]) -> str:
+    """Return ' Did you mean X?' for the nearest known name, or a short list of what there is.
+
+    Example:
+        >>> did_you_mean("clas", ["class", "age"])
+        " Did you mean 'class'?"
+        >>> did_you_mean("zzz", ["class", "age"])
+        ' There are: class, age.'
+    """
+    names = [str(k) for k in known]
+    lowered = {n.lower(): n for n in reversed(names)}
+    near = difflib.get_close_matches(str(name).lower(), list(lowered), n=1, cutoff=0.6)
+    if near:
+        return f" Did you mean {lowered[near[0]]!r}?"
+    if not names:
+        return ""
+    shown = ", ".join(names[:8]) + (f", ... ({len(names)} in all)" if len(names) > 8 else "")
+    return f" There are: {shown}."

@@ -1,0 +1,270 @@
+"""The frozen records that flow through Counterpoise (numpy only).
+
+    Examples -> Folds -> Job -> Member -> Cell -> Comparison
+                                    \\-> Rule -> Classifier
+
+A stage maps one record to the next and imports no other stage. Arrays inside a record are never
+written to after it was made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray
+
+#: Column kinds. Only the first three reach the model; the others are left out and reported.
+KINDS = ("numeric", "categorical", "boolean", "identifier", "constant", "missing")
+USED_KINDS = ("numeric", "categorical", "boolean")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One raw column of a table.
+
+    Attributes:
+        name: The name as it stands in the file.
+        kind: One of `KINDS`.
+        levels: For categorical and boolean columns every level found, as text, most frequent first.
+        missing: Number of missing values.
+        numeric_levels: Whether the levels came from numbers or booleans (text is then compared by value).
+    """
+
+    name: str
+    kind: str
+    levels: tuple[str, ...] = ()
+    missing: int = 0
+    numeric_levels: bool = False
+
+    @property
+    def used(self) -> bool:
+        return self.kind in USED_KINDS
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of a table in file order, without target, groups and time."""
+
+    columns: tuple[Column, ...]
+    target: str = "target"
+
+    @property
+    def numeric(self) -> tuple[Column, ...]:
+        return tuple(c for c in self.columns if c.kind == "numeric")
+
+    @property
+    def categorical(self) -> tuple[Column, ...]:
+        return tuple(c for c in self.columns if c.kind in ("categorical", "boolean"))
+
+    @property
+    def excluded(self) -> tuple[Column, ...]:
+        return tuple(c for c in self.columns if not c.used)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows with labels, ready to be split.
+
+    Attributes:
+        x: What the model is fed. A table is `{"numeric": float32 (N, dn) with NaN for missing,
+            "categorical": int32 (N, dc)}` (a part that has no column is absent), where id 0 is missing
+            and id k is level k-1 of `schema.categorical[j].levels`. Anything else is an array of any
+            rank or a dict of arrays, first axis N.
+        y: int32 (N,), the class code of each row.
+        classes: The labels, in the type of the file; `classes[y[i]]` is the label of row i.
+        schema: The columns, for tables; else None.
+        groups: int64 (N,) group code per row, or None.
+        time: (N,) sortable time per row, or None.
+        sample_weight: float32 (N,), the user's own weights (counts of examples), or None.
+        twins: int64 (N,), equal numbers for rows with equal features (label left out), or None when
+            the features could not be compared.
+        source: Where the rows come from, for messages and the report.
+        warnings: Sentences for the user, one for each thing noticed while reading.
+    """
+
+    x: Any
+    y: Array
+    classes: tuple[Any, ...]
+    schema: Schema | None = None
+    groups: Array | None = None
+    time: Array | None = None
+    sample_weight: Array | None = None
+    twins: Array | None = None
+    source: str = "data"
+    warnings: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.classes)
+
+    @property
+    def binary(self) -> bool:
+        return self.n_classes == 2
+
+    @property
+    def counts(self) -> Array:
+        """Rows per class, int64 (C,)."""
+        return np.bincount(self.y, minlength=self.n_classes)
+
+    @property
+    def positive(self) -> int:
+        """Code of the positive class. Binary data are stored so that it is 1; else the rarest class."""
+        return 1 if self.binary else int(np.argmin(self.counts))
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Rows of one outer fold: train on `train`, stop on `stop`, judge on `test`. Disjoint int64 arrays."""
+
+    repeat: int
+    index: int
+    train: Array
+    stop: Array
+    test: Array
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a job may train.
+
+    Attributes:
+        steps: Most optimiser steps.
+        round_steps: Steps between two looks at the stopping score.
+        patience: Steps without a better stopping score before training ends; None = never.
+        batch_size: Rows per step.
+    """
+
+    steps: int
+    round_steps: int
+    patience: int | None
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """One network to train; picklable, and a pure description.
+
+    Attributes:
+        id: Content address: jobs with the same id are trained once.
+        plan: The plan over `train` (row numbers of the plan are positions in `train`).
+        train: int64, rows that are drawn from.
+        stop: int64, rows of the stopping score (may be empty).
+        score: int64, rows whose logits are wanted at the end.
+        loss: Name of the loss family and its constants, for example `("cross_entropy", {})`.
+        seed: Seed of this job's initial weights, order and dropout (see `core.seeds`).
+        place: (repeat, fold, member): the counters under which the seeds are drawn.
+        limits: How long it may train.
+    """
+
+    id: str
+    plan: Any
+    train: Array
+    stop: Array
+    score: Array
+    loss: tuple[str, Mapping[str, Any]]
+    seed: int
+    place: tuple[int, int, int]
+    limits: Limits
+
+
+@dataclass(frozen=True)
+class Member:
+    """A trained network.
+
+    Attributes:
+        job: Id of its job.
+        weights: The network's variables in Keras order.
+        logits: float32 (len(job.score), units), raw (uncorrected) logits on the score rows.
+        stop_logits: float32 (len(job.stop), units).
+        log_shift: float64 (C,), what has to be subtracted from the logits (design: the training shift).
+        best_step: The step whose weights were kept.
+        steps: Steps taken. rows_seen: rows drawn.
+        seconds: Wall time of this job.
+        history: name -> list of numbers, one per round.
+        engine: "fit" or "program".
+    """
+
+    job: str
+    weights: tuple[Array, ...]
+    logits: Array
+    stop_logits: Array
+    log_shift: Array
+    best_step: int
+    steps: int
+    rows_seen: int
+    seconds: float
+    history: Mapping[str, list[float]] = field(default_factory=dict)
+    engine: str = "fit"
+    needs_calibration: bool = False
+
+
+@dataclass(frozen=True)
+class Rule:
+    """From member logits to a decision, in this order (numpy arrays, natural logarithms).
+
+    Attributes:
+        log_shifts: float64 (M, C), training shift of each member, subtracted first.
+        vote: "soft", "log", "hard" or "weighted".
+        weights: float64 (M,), on the simplex.
+        intercept: float64 (C,), residual correction added to the pooled log-probabilities.
+        calibrator: Plain dict `{"kind": ..., parameters}` or None.
+        prior: float64 (C,), class shares of the rows that the rule was fitted on.
+        threshold: Binary: decide positive when probability >= threshold. None for multi-class.
+        offsets: Multi-class float64 (C,): argmax of log p + offsets. None for binary.
+        member_thresholds: For vote="hard": each member's own threshold (M,).
+        aim: What threshold or offsets were chosen for, for example "f1", in words.
+        notes: Sentences about what was checked and found.
+    """
+
+    log_shifts: Array
+    prior: Array
+    vote: str = "soft"
+    weights: Array | None = None
+    intercept: Array | None = None
+    calibrator: Mapping[str, Any] | None = None
+    threshold: float | None = None
+    offsets: Array | None = None
+    member_thresholds: Array | None = None
+    aim: str = "argmax"
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One strategy on one outer fold, scored on rows that nothing else saw.
+
+    Attributes:
+        strategy: Its name. repeat, fold: where.
+        rows: int64 (T,), the test rows.
+        raw: float32 (T, C), probabilities of the untouched output (what users have today).
+        proba: float32 (T, C), probabilities after shift correction, pooling and intercept check.
+        decision: int32 (T,), class codes by the strategy's own (cross-fitted) rule.
+        rule: The rule that made them.
+        twin_free: bool (T,), rows without a twin in training, or None.
+        fits, steps, rows_seen, seconds, seconds_shared: cost (a shared job counts in full in `seconds`).
+        history: One mapping per member.
+    """
+
+    strategy: str
+    repeat: int
+    fold: int
+    rows: Array
+    raw: Array
+    proba: Array
+    decision: Array
+    rule: Rule | None = None
+    twin_free: Array | None = None
+    fits: int = 0
+    steps: int = 0
+    rows_seen: int = 0
+    seconds: float = 0.0
+    seconds_shared: float = 0.0
+    history: tuple[Mapping[str, list[float]], ...] = ()
+    member_proba: tuple[Array, ...] = ()

@@ -1,0 +1,167 @@
+"""A table's raw columns to the row that a network sees: a Keras layer that ships inside the model.
+
+What the layer learns (centre and scale of numbers, which levels a training row has shown) is held in
+non-trainable variables, set from the training rows of one fold only. Its structure comes from the schema, so
+one trace serves every fold.
+
+Numbers: z = (x - median) / (q75 - q25), then z / sqrt(1 + (z / 3)^2), which keeps order and bounds outliers
+(Holzmueller et al. 2024, "Better by Default", section 3: robust scaling and smooth clipping). Missing becomes
+the median, and a column that has missing values gets an indicator. Levels are one-hot; missing, and levels that
+training showed once or never, have places of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from counterpoise.core.records import Examples, Schema
+
+Array = np.ndarray
+
+#: Levels of one column that get a place of their own; the rest share the place "other".
+MAX_LEVELS = 64
+
+
+@keras.saving.register_keras_serializable(package="counterpoise")
+class TableEncoder(keras.layers.Layer):
+    """Encode `{"numeric": (N, dn) with NaN, "categorical": (N, dc) ids}` as one float row (N, d).
+
+    Args:
+        n_numeric: dn, number of numeric columns.
+        indicators: Positions of numeric columns that get a missing-value indicator.
+        levels: L_j for each categorical column: ids are 0 (missing), 1..L_j (levels), L_j + 1 (unseen).
+        names: Names of the encoded places (d of them), for reports.
+
+    The variables are set by `learn`, never by gradient.
+    """
+
+    def __init__(
+        self,
+        n_numeric: int,
+        indicators: Sequence[int],
+        levels: Sequence[int],
+        names: Sequence[str] = (),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.n_numeric = int(n_numeric)
+        self.indicators = [int(i) for i in indicators]
+        self.levels = [int(size) for size in levels]
+        self.names = list(names)
+        self.center = self._state("center", (self.n_numeric,), "float32", "zeros")
+        self.scale = self._state("scale", (self.n_numeric,), "float32", "ones")
+        self.place = self._state("place", (sum(size + 2 for size in self.levels),), "int32", "zeros")
+
+    def _state(self, name: str, shape: tuple[int, ...], dtype: str, initializer: str) -> Any:
+        return self.add_weight(name=name, shape=shape, dtype=dtype, initializer=initializer, trainable=False)
+
+    @property
+    def widths(self) -> list[int]:
+        """Places per categorical column: missing, other, and one for each kept level."""
+        return [min(size, MAX_LEVELS) + 2 for size in self.levels]
+
+    @property
+    def width(self) -> int:
+        """d, the length of an encoded row."""
+        return self.n_numeric + len(self.indicators) + sum(self.widths)
+
+    def call(self, x: Mapping[str, Any]) -> Any:
+        parts = []
+        if self.n_numeric:
+            raw = ops.cast(x["numeric"], "float32")
+            missing = ops.isnan(raw)
+            z = ops.where(missing, 0.0, (raw - self.center) * self.scale)
+            parts.append(z / ops.sqrt(1.0 + ops.square(z / 3.0)))
+            if self.indicators:
+                parts.append(ops.cast(ops.take(missing, np.array(self.indicators, "int32"), axis=1), "float32"))
+        start = 0
+        for column, (size, width) in enumerate(zip(self.levels, self.widths, strict=True)):
+            ids = ops.clip(ops.cast(x["categorical"][:, column], "int32"), 0, size + 1) + start
+            # Place -1 (never seen in training) is a row of zeros in one_hot.
+            parts.append(ops.one_hot(ops.take(self.place, ids), width, dtype="float32"))
+            start += size + 2
+        return ops.cast(ops.concatenate(parts, axis=1), self.compute_dtype)
+
+    def compute_output_shape(self, shapes: Mapping[str, tuple[int | None, ...]]) -> tuple[int | None, int]:
+        return (next(iter(shapes.values()))[0], self.width)
+
+    def compute_output_spec(self, x: Mapping[str, Any]) -> Any:
+        return keras.KerasTensor((next(iter(x.values())).shape[0], self.width), self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"n_numeric": self.n_numeric, "indicators": self.indicators, "levels": self.levels, "names": self.names}
+        return {**super().get_config(), **own}
+
+    def learned(self, x: Mapping[str, Array]) -> list[Array]:
+        """Values for this layer's variables (center, scale, place) learned from rows `x`; sets nothing."""
+        center, scale = learn_numbers(x["numeric"]) if self.n_numeric else (np.zeros(0, "float32"),) * 2
+        places = [learn_levels(x["categorical"][:, j], size) for j, size in enumerate(self.levels)]
+        return [center, scale, np.concatenate([np.zeros(0, "int32"), *places])]
+
+
+def encoder_for(examples: Examples) -> TableEncoder:
+    """Make the encoder whose structure fits a table; its variables are learned later, fold by fold."""
+    assert examples.schema is not None
+    return encoder_of_schema(examples.schema)
+
+
+def encoder_of_schema(schema: Schema) -> TableEncoder:
+    """Make the encoder of a schema (see `TableEncoder`)."""
+    numeric, categorical = schema.numeric, schema.categorical
+    indicators = [i for i, column in enumerate(numeric) if column.missing]
+    names = [c.name for c in numeric] + [f"{numeric[i].name} is missing" for i in indicators]
+    for column in categorical:
+        kept = min(len(column.levels), MAX_LEVELS)
+        names += [f"{column.name} is missing", f"{column.name} other", *[f"{column.name} {k}" for k in range(kept)]]
+    return TableEncoder(
+        len(numeric), indicators, [len(c.levels) for c in categorical], names, name="encoder", dtype="float32"
+    )
+
+
+def learn_numbers(values: Array) -> tuple[Array, Array]:
+    """Median and inverse spread per column, float32 (dn,), NaN left out.
+
+    Spread is q75 - q25; where that is 0, half the range; a column with one value gets factor 0.
+    """
+    with np.errstate(all="ignore"):
+        import warnings
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a column may be all missing in one fold
+            low, center, high = np.nanpercentile(values, [25, 50, 75], axis=0)
+            half = (np.nanmax(values, axis=0) - np.nanmin(values, axis=0)) / 2
+    spread = np.where(high > low, high - low, half)
+    usable = np.isfinite(spread) & (spread > 0)
+    factor = np.where(usable, 1.0 / np.where(usable, spread, 1.0), 0.0)
+    return np.nan_to_num(center).astype("float32"), factor.astype("float32")
+
+
+def learn_levels(ids: Array, size: int) -> Array:
+    """Place of each id in the one-hot row, int32 (size + 2,): 0 missing, 1 other, 2.. kept levels, -1 none.
+
+    Kept are the `MAX_LEVELS` most frequent levels that training rows show at least twice; the rest share
+    "other". A place that no training row fills would hold untrained weights: such ids get -1, a zero row.
+    """
+    seen = np.bincount(ids, minlength=size + 2)
+    levels = seen[1 : size + 1]
+    order = np.argsort(-levels, kind="stable")[:MAX_LEVELS]
+    kept = order[levels[order] >= 2]
+    pooled = levels.sum() > levels[kept].sum()
+    place = np.full(size + 2, 1 if pooled else -1, "int32")
+    place[0] = 0 if seen[0] else -1
+    place[1 + kept] = 2 + np.arange(len(kept), dtype="int32")
+    return place
+
+
+def take(x: Any, rows: Array) -> Any:
+    """Rows of an input of any structure (array, dict or tuple of arrays)."""
+    if isinstance(x, Mapping):
+        return {key: take(value, rows) for key, value in x.items()}
+    if isinstance(x, (tuple, list)):
+        return type(x)(take(value, rows) for value in x)
+    return x[rows]

@@ -1,0 +1,213 @@
+"""Examples to folds: stratified, grouped or in time order; every class in every part, or a clear error.
+
+The outer test rows judge only. A stopping part (20 % of the outer training rows, stratified or grouped like
+the folds) decides when training ends and is used for nothing else.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from counterpoise.core import seeds
+from counterpoise.core.errors import OptionError, SplitError
+from counterpoise.core.records import Examples, Fold
+
+Array = np.ndarray
+
+STOP_SHARE = 0.2
+#: Rows of each class that a training part must hold.
+LEAST_TRAIN = 2
+DUPLICATES = ("warn", "group", "drop", "error")
+
+
+def make_folds(
+    examples: Examples, folds: int = 5, repeats: int = 1, seed: int = 0, duplicates: str = "warn"
+) -> tuple[Fold, ...]:
+    """Split rows into `folds` test parts, `repeats` times, each with its stopping part.
+
+    Groups stay whole. With time, each fold trains on what came before its test block (one repeat). Rows that
+    `duplicates="drop"` leaves out are in no part.
+
+    Raises:
+        SplitError: a class, group or time step does not fit; names the class and the number of folds that works.
+        OptionError: folds below 2, repeats below 1, or a combination that cannot be.
+    """
+    if folds < 2:
+        raise OptionError(f"folds is {folds}; cross-validation needs at least 2.")
+    if repeats < 1:
+        raise OptionError(f"repeats is {repeats}; expected 1 or more.")
+    rows, groups = _usable(examples, duplicates)
+    if examples.time is not None:
+        if groups is not None:
+            raise OptionError("groups and time were both given; split by one of them.")
+        if repeats > 1:
+            raise OptionError(f"repeats is {repeats}, but a split in time order is the same each time; use repeats=1.")
+        return tuple(_in_time(examples, rows, folds))
+    check_counts(examples, folds, rows)
+    found = [
+        fold
+        for repeat in range(repeats)
+        for fold in _shuffled(examples, rows, groups, folds, repeat, seed)
+    ]
+    return tuple(found)
+
+
+def hold_out(examples: Examples, share: float = STOP_SHARE, seed: int = 0) -> tuple[Array, Array]:
+    """Split off one part for stopping and for the rule: (training rows, held-out rows)."""
+    if not 0 < share < 1:
+        raise OptionError(f"validation is {share}; expected a share between 0 and 1.")
+    rows = np.arange(len(examples))
+    if examples.time is not None:
+        return _latest(examples, rows, share)
+    return _part(examples.y, examples.groups, rows, share, seeds.integer(seed, "hold-out"))
+
+
+def largest_folds(count: int) -> int:
+    """Most folds that leave a class of `count` rows one test row and `LEAST_TRAIN` training rows; 0 if none.
+
+    Example:
+        >>> [largest_folds(n) for n in (2, 3, 5)]
+        [0, 3, 5]
+    """
+    fits = [k for k in range(2, count + 1) if count - -(-count // k) >= LEAST_TRAIN]
+    return max(fits, default=0)
+
+
+def check_counts(examples: Examples, folds: int, rows: Array | None = None) -> None:
+    """Raise `SplitError` unless every class carries `folds` folds."""
+    y = examples.y if rows is None else examples.y[rows]
+    counts = np.bincount(y, minlength=examples.n_classes)
+    code = int(np.argmin(counts))
+    most = largest_folds(int(counts[code]))
+    if folds <= most:
+        return
+    label, have = examples.classes[code], int(counts[code])
+    way = f"the largest number of folds that works is {most}; or merge" if most else "no number of folds works; merge"
+    raise SplitError(
+        f"class {label!r} has {have} row{'s' * (have != 1)}, too few for {folds} folds (each test part needs one and "
+        f"each training part {LEAST_TRAIN}): {way} rare classes with --merge-rare (merge_rare=)."
+    )
+
+
+def _usable(examples: Examples, duplicates: str) -> tuple[Array, Array | None]:
+    """Rows that take part, and the group of each, after the wish about duplicates."""
+    if duplicates not in DUPLICATES:
+        raise OptionError(f"duplicates is {duplicates!r}; expected one of {', '.join(DUPLICATES)}.")
+    rows = np.arange(len(examples))
+    if duplicates == "warn" or examples.twins is None:
+        return rows, examples.groups
+    first = np.unique(examples.twins, return_index=True)[1]
+    repeated = len(examples) - len(first)
+    if duplicates == "error" and repeated:
+        raise SplitError(f"{repeated} rows repeat the features of another row, and duplicates='error' was asked for.")
+    if duplicates == "drop":
+        kept = np.sort(first)
+        return kept, None if examples.groups is None else examples.groups[kept]
+    if examples.groups is not None and duplicates == "group":
+        raise OptionError("groups and duplicates='group' were both given; twins can be grouped only without groups.")
+    return rows, examples.twins
+
+
+def _shuffled(
+    examples: Examples, rows: Array, groups: Array | None, folds: int, repeat: int, seed: int
+) -> Iterator[Fold]:
+    y = examples.y[rows]
+    state = seeds.integer(seed, "folds", repeat)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # class sizes are checked by us, with a better message
+        if groups is None:
+            parts = list(StratifiedKFold(folds, shuffle=True, random_state=state).split(y, y))
+        else:
+            _check_groups(examples, y, groups, folds)
+            parts = list(StratifiedGroupKFold(folds, shuffle=True, random_state=state).split(y, y, groups))
+    for index, (outer, test) in enumerate(parts):
+        inner = seeds.integer(seed, "stop", repeat, index)
+        train, stop = _part(y, groups, outer, STOP_SHARE, inner)
+        fold = Fold(repeat, index, rows[train], rows[stop], rows[test])
+        _check_fold(examples, fold)
+        yield fold
+
+
+def _part(y: Array, groups: Array | None, rows: Array, share: float, state: int) -> tuple[Array, Array]:
+    """Split `rows` into (rest, part) with about `share` of each class in the part."""
+    if groups is not None:
+        return _grouped_part(y, groups, rows, share, state)
+    rng = np.random.default_rng(state)
+    chosen = np.zeros(len(rows), bool)
+    for code in np.unique(y[rows]):
+        where = np.flatnonzero(y[rows] == code)
+        wanted = max(1, round(share * len(where)))
+        size = max(0, min(wanted, len(where) - LEAST_TRAIN))
+        chosen[rng.permutation(where)[:size]] = True
+    return rows[~chosen], rows[chosen]
+
+
+def _grouped_part(y: Array, groups: Array, rows: Array, share: float, state: int) -> tuple[Array, Array]:
+    pieces = max(2, round(1 / share))
+    pieces = min(pieces, len(np.unique(groups[rows])))
+    if pieces < 2:
+        raise SplitError("all training rows belong to one group; a stopping part needs at least two groups.")
+    splitter = StratifiedGroupKFold(pieces, shuffle=True, random_state=state)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        keep, part = next(iter(splitter.split(rows, y[rows], groups[rows])))
+    return rows[keep], rows[part]
+
+
+def _check_groups(examples: Examples, y: Array, groups: Array, folds: int) -> None:
+    """Each class must occur in at least `folds` groups."""
+    for code, label in enumerate(examples.classes):
+        have = len(np.unique(groups[y == code]))
+        if have < folds:
+            raise SplitError(
+                f"class {label!r} occurs in {have} group{'s' * (have != 1)}, too few for {folds} folds with whole "
+                f"groups; use at most {have} folds, or merge rare classes with --merge-rare (merge_rare=)."
+            )
+
+
+def _check_fold(examples: Examples, fold: Fold) -> None:
+    """Every class in the test part, and `LEAST_TRAIN` rows of it in the training part."""
+    for part, least in (("test", 1), ("train", LEAST_TRAIN)):
+        have = np.bincount(examples.y[getattr(fold, part)], minlength=examples.n_classes)
+        if have.min() < least:
+            label = examples.classes[int(np.argmin(have))]
+            raise SplitError(
+                f"class {label!r} has {int(have.min())} rows in the {part} part of fold {fold.index + 1}; expected at "
+                f"least {least}. Use fewer folds, or merge rare classes with --merge-rare (merge_rare=)."
+            )
+
+
+def _in_time(examples: Examples, rows: Array, folds: int) -> Iterator[Fold]:
+    """Fold k tests block k + 1 of `folds + 1` blocks of equal size and trains on all before it."""
+    assert examples.time is not None
+    order = rows[np.argsort(examples.time[rows], kind="stable")]
+    steps = examples.time[order]
+    cuts = [_step_start(steps, len(order) * k // (folds + 1)) for k in range(1, folds + 1)] + [len(order)]
+    if len(set(cuts)) < len(cuts) or cuts[0] == 0:
+        raise SplitError(
+            f"time has {len(np.unique(steps))} distinct values, too few (or too uneven) for {folds} blocks in order; "
+            "use fewer folds."
+        )
+    for index, (start, end) in enumerate(zip(cuts, cuts[1:], strict=False)):
+        train, stop = _latest(examples, order[:start], STOP_SHARE)
+        fold = Fold(0, index, train, stop, order[start:end])
+        _check_fold(examples, fold)
+        yield fold
+
+
+def _step_start(steps: Array, position: int) -> int:
+    """First position of the time step that stands at `position`: no step lies on both sides."""
+    return int(np.searchsorted(steps, steps[position], side="left"))
+
+
+def _latest(examples: Examples, rows: Array, share: float) -> tuple[Array, Array]:
+    assert examples.time is not None
+    order = rows[np.argsort(examples.time[rows], kind="stable")]
+    cut = _step_start(examples.time[order], int(len(order) * (1 - share)))
+    if cut == 0:
+        raise SplitError("all training rows have the same time; a stopping part in time order needs two time steps.")
+    return order[:cut], order[cut:]

@@ -1,0 +1,141 @@
+"""The `fit` engine: one job through `keras.Model.fit`, any model, any backend.
+
+One model is compiled per loss family and used for every job of a run: jobs differ only in the values of its
+variables, so Keras traces once. A Keras "epoch" here is a round of `limits.round_steps` steps.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from counterpoise.core import seeds
+from counterpoise.core.records import Examples, Job, Member
+from counterpoise.data.encode import take
+from counterpoise.train.network import Network, set_state, state_of
+from counterpoise.train.objective import Objective
+from counterpoise.train.order import Order
+
+Array = np.ndarray
+
+#: Called with (job id, steps done, steps at most) after each round.
+Progress = Callable[[str, int, int], None]
+
+PREDICT_ROWS = 8192
+
+
+class FitEngine:
+    """Trains jobs one after the other with `fit` (see the module)."""
+
+    name = "fit"
+
+    def __init__(self, examples: Examples, network: Network, callbacks: Sequence[Any] = ()) -> None:
+        self.examples, self.network, self.callbacks = examples, network, tuple(callbacks)
+        self._compiled: dict[str, tuple[keras.Model, list[Array]]] = {}
+
+    def train(self, job: Job, progress: Progress | None = None) -> Member:
+        """Train one job to its limits and return the weights of its best round."""
+        start = time.perf_counter()
+        objective = Objective(job)
+        model, optimizer_state = self._model(objective)
+        seed = seeds.integer(job.seed, "initial", *job.place)
+        set_state(model, self.network.initial_state(seed, take(self.examples.x, job.train)))
+        for variable, value in zip(model.optimizer.variables, optimizer_state, strict=True):
+            variable.assign(value)
+        watch = Watch(job, objective, self.examples, progress)
+        batches = Batches(job, self.examples)
+        rounds = -(-job.limits.steps // job.limits.round_steps)
+        callbacks = [watch, *self.callbacks]
+        model.fit(batches, epochs=rounds, verbose=0, callbacks=callbacks, shuffle=False)
+        if watch.best_state is not None:
+            set_state(model, watch.best_state)
+        return Member(
+            job=job.id,
+            weights=tuple(state_of(model)),
+            logits=logits_of(model, self.examples.x, job.score),
+            stop_logits=logits_of(model, self.examples.x, job.stop),
+            log_shift=objective.log_shift,
+            best_step=watch.best_step,
+            steps=watch.steps,
+            rows_seen=batches.order.rows_seen(watch.steps),
+            seconds=time.perf_counter() - start,
+            history=watch.history,
+            engine=self.name,
+            needs_calibration=objective.needs_calibration,
+        )
+
+    def _model(self, objective: Objective) -> tuple[keras.Model, list[Array]]:
+        """The compiled model of a loss family, and the initial values of its optimizer's variables."""
+        if objective.key not in self._compiled:
+            model = self.network.fresh(0)
+            model.compile(optimizer=self.network.optimizer(), loss=objective.loss(self.network), jit_compile=False)
+            model.optimizer.build(model.trainable_variables)
+            initial = [np.array(keras.ops.convert_to_numpy(v.value)) for v in model.optimizer.variables]
+            self._compiled[objective.key] = model, initial
+        return self._compiled[objective.key]
+
+
+class Batches(keras.utils.PyDataset):
+    """The steps of one job as Keras batches (x, y, weight); one Keras epoch is one round."""
+
+    def __init__(self, job: Job, examples: Examples) -> None:
+        super().__init__(workers=1, use_multiprocessing=False)
+        self.job, self.examples, self.order = job, examples, Order(job)
+        self.round = 0
+
+    def __len__(self) -> int:
+        left = self.job.limits.steps - self.round * self.job.limits.round_steps
+        return max(1, min(self.job.limits.round_steps, left))
+
+    def __getitem__(self, index: int) -> tuple[Any, Array, Array]:
+        rows, weights = self.order.step(self.round * self.job.limits.round_steps + index)
+        return take(self.examples.x, rows), self.examples.y[rows], weights
+
+    def on_epoch_end(self) -> None:
+        self.round += 1
+
+
+class Watch(keras.callbacks.Callback):
+    """Looks at the stopping score after each round, keeps the best state, ends training after `patience` steps."""
+
+    def __init__(self, job: Job, objective: Objective, examples: Examples, progress: Progress | None) -> None:
+        super().__init__()
+        self.job, self.objective, self.progress = job, objective, progress
+        self.x, self.y = examples.x, examples.y[job.stop]
+        self.best, self.best_step, self.steps = np.inf, 0, 0
+        self.best_state: list[Array] | None = None
+        self.history: dict[str, list[float]] = {"step": [], "loss": [], "stop_loss": []}
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self.steps = min(self.job.limits.steps, (epoch + 1) * self.job.limits.round_steps)
+        self.history["step"].append(float(self.steps))
+        self.history["loss"].append(float((logs or {}).get("loss", np.nan)))
+        if len(self.y):
+            self._look()
+        else:
+            self.best_step = self.steps
+        if self.progress:
+            self.progress(self.job.id, self.steps, self.job.limits.steps)
+
+    def _look(self) -> None:
+        score = self.objective.stopping_score(logits_of(self.model, self.x, self.job.stop), self.y)
+        self.history["stop_loss"].append(score)
+        patience = self.job.limits.patience
+        if score < self.best:
+            self.best, self.best_step = score, self.steps
+            self.best_state = state_of(self.model)
+        elif patience is not None and self.steps - self.best_step >= patience:
+            self.model.stop_training = True
+
+
+def logits_of(model: keras.Model, x: Any, rows: Array) -> Array:
+    """Raw logits float32 (len(rows), units), in large batches."""
+    parts = [
+        np.asarray(model.predict_on_batch(take(x, rows[i : i + PREDICT_ROWS])))
+        for i in range(0, len(rows), PREDICT_ROWS)
+    ]
+    return np.concatenate(parts) if parts else np.empty((0, int(model.output.shape[-1])), np.float32)

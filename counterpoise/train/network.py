@@ -1,0 +1,343 @@
+"""The network that a job trains: inputs, the encoder, the user's model, and logits at the end.
+
+`Network` is the recipe; `fresh(seed)` makes one with initial weights that depend on the seed alone. Whatever the
+user's model ends in (softmax, sigmoid or logits), ours ends in logits, because corrections are additions there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from counterpoise.core.errors import ModelError, OptionError, did_you_mean
+from counterpoise.core.records import Examples
+from counterpoise.data.encode import encoder_for
+
+Array = np.ndarray
+
+#: Activations that turn logits into probabilities.
+PROBABILITY_ACTIVATIONS = ("softmax", "sigmoid")
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What a builder's model receives.
+
+    Attributes:
+        shape: The encoded row (d,) for tables, the element shape for arrays, a dict or tuple of shapes for several
+            inputs.
+        dtype: dtype of each input, same structure.
+    """
+
+    shape: Any
+    dtype: Any = "float32"
+
+    def inputs(self) -> Any:
+        """Symbolic Keras inputs of this spec, in the same structure."""
+        if isinstance(self.shape, Mapping):
+            return {name: keras.Input(shape, dtype=self.dtype[name], name=name) for name, shape in self.shape.items()}
+        if isinstance(self.shape, tuple) and self.shape and isinstance(self.shape[0], tuple):
+            return tuple(keras.Input(s, dtype=d) for s, d in zip(self.shape, self.dtype, strict=True))
+        return keras.Input(self.shape, dtype=self.dtype)
+
+
+@keras.saving.register_keras_serializable(package="counterpoise")
+class ProbabilityToLogit(keras.layers.Layer):
+    """Undo the last activation: log p for softmax, log p - log(1 - p) for one sigmoid unit."""
+
+    def call(self, p: Any) -> Any:
+        tiny = 1e-7
+        p = ops.clip(ops.cast(p, "float32"), tiny, 1.0 - tiny)
+        return ops.log(p) - ops.log1p(-p) if p.shape[-1] == 1 else ops.log(p)
+
+
+def mlp(spec: InputSpec, n_classes: int) -> keras.Model:
+    """The plain network for tables: Dense 128, Dense 64, one unit for two classes, else C units."""
+    inputs = spec.inputs()
+    h = keras.layers.Dense(128, activation="relu")(inputs)
+    h = keras.layers.Dense(64, activation="relu")(h)
+    return keras.Model(inputs, keras.layers.Dense(1 if n_classes == 2 else n_classes, name="logits")(h), name="mlp")
+
+
+#: Networks that can be asked for by name.
+BUILT_IN: dict[str, Callable[[InputSpec, int], keras.Model]] = {"mlp": mlp}
+
+
+class Network:
+    """A recipe for networks of one shape.
+
+    Args:
+        model: A Keras model, a builder `build(spec, n_classes)` returning logits, or the name of a built-in network.
+        examples: The data; a table gets the encoder in front.
+        output: "logits", "probabilities", or "auto" (the compiled loss's `from_logits`, else the last activation).
+        weights: "keep" starts from the weights of the given model, "fresh" draws new ones; "auto" keeps those of an
+            instance.
+        optimizer: A Keras optimizer or name; None takes the compiled model's, else Adam(1e-3).
+        clone: False trains the given object itself.
+
+    Attributes:
+        units: 1 or C, width of the logits.
+
+    Raises:
+        ModelError: the model does not fit the inputs or the classes, or its output cannot be told.
+        OptionError: unknown name or option.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        examples: Examples,
+        *,
+        output: str = "auto",
+        weights: str = "auto",
+        optimizer: Any = None,
+        clone: bool = True,
+    ) -> None:
+        _check_option("output", output, ("auto", "logits", "probabilities"))
+        _check_option("weights", weights, ("auto", "keep", "fresh"))
+        self.model = _resolve(model)
+        self.given = isinstance(self.model, keras.Model)
+        self.examples_are_table = examples.schema is not None
+        self.n_classes = examples.n_classes
+        self.output, self.clone = output, clone
+        self.keep = self.given and weights != "fresh"
+        self._optimizer = optimizer
+        self._encoder_config = encoder_for(examples).get_config() if examples.schema is not None else None
+        self._raw_spec = _spec_of(examples.x)
+        self.units = int(self.fresh(0).output.shape[-1])
+
+    @property
+    def label(self) -> str:
+        """What to call the network in a report."""
+        return str(getattr(self.model, "name", None) or getattr(self.model, "__name__", "model"))
+
+    @property
+    def user_loss(self) -> Any:
+        """The compiled model's own loss when it is not a plain cross-entropy, else None."""
+        if not (self.given and self.model.compiled):
+            return None
+        return None if _is_cross_entropy(self.model.loss) else self.model.loss
+
+    def fresh(self, seed: int) -> keras.Model:
+        """A new network, inputs to logits (float32), with initial weights that depend on `seed` alone."""
+        with seeded(seed):
+            inputs = self._raw_spec.inputs()
+            h = inputs
+            if self._encoder_config is not None:
+                from counterpoise.data.encode import TableEncoder
+
+                h = TableEncoder.from_config(self._encoder_config)(inputs)
+            inner = self._inner(InputSpec(tuple(h.shape[1:])) if h is not inputs else self._raw_spec)
+            logits = self._logits(inner, h)
+        self._check_units(logits)
+        logits = keras.layers.Activation("linear", dtype="float32", name="as_float32")(logits)
+        return keras.Model(inputs, logits, name="network")
+
+    def optimizer(self) -> keras.optimizers.Optimizer:
+        """A new optimizer of the wanted kind, in its initial state."""
+        wanted = self._optimizer
+        if wanted is None and self.given and self.model.compiled:
+            wanted = self.model.optimizer
+        if wanted is None:
+            return keras.optimizers.Adam(1e-3)
+        if isinstance(wanted, str):
+            return keras.optimizers.get(wanted)
+        return type(wanted).from_config(wanted.get_config())
+
+    def initial_state(self, seed: int, x_train: Any) -> list[Array]:
+        """Values of all variables of `fresh(seed)`, the encoder's learned from the training rows `x_train`."""
+        model = self.fresh(seed)
+        if self._encoder_config is not None:
+            encoder = model.get_layer("encoder")
+            for variable, value in zip(encoder.variables, encoder.learned(x_train), strict=True):
+                variable.assign(value)
+        return state_of(model)
+
+    def _inner(self, spec: InputSpec) -> keras.Model:
+        if not self.given:
+            inner = self.model(spec, self.n_classes)
+            if not isinstance(inner, keras.Model):
+                raise ModelError(f"the builder returned {type(inner).__name__}; expected a keras.Model.")
+            return inner
+        return self.model if not self.clone else _clone(self.model, self.keep)
+
+    def _logits(self, inner: keras.Model, h: Any) -> Any:
+        try:
+            out = inner(h)
+        except Exception as error:
+            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise ModelError(f"the model does not take an input of shape {_shape_text(h)}: {first}") from error
+        if not hasattr(out, "shape"):
+            raise ModelError("the model has several outputs; expected one (one unit, or one per class).")
+        if not self._emits_probabilities(inner):
+            return out
+        bare = _without_activation(inner) if (self.clone or not self.given) else None
+        return bare(h) if bare is not None else ProbabilityToLogit(name="to_logit")(out)
+
+    def _emits_probabilities(self, inner: keras.Model) -> bool:
+        if self.output != "auto":
+            return self.output == "probabilities"
+        if self.given and self.model.compiled and self.model.loss is not None:
+            from_logits = _from_logits(self.model.loss)
+            if from_logits is not None:
+                return not from_logits
+        activation = last_activation(inner)
+        if activation in PROBABILITY_ACTIVATIONS:
+            return True
+        if activation == "linear" or not self.given:
+            return False
+        raise ModelError(
+            f"cannot tell whether the model's output ({activation or 'no known activation'}) is logits or probabilities; "
+            'pass output="logits" or output="probabilities".'
+        )
+
+    def _check_units(self, logits: Any) -> None:
+        if len(logits.shape) != 2 or logits.shape[-1] not in {self.n_classes, 1 if self.n_classes == 2 else -1}:
+            wanted = "1 or 2" if self.n_classes == 2 else str(self.n_classes)
+            raise ModelError(
+                f"the model's output has shape {tuple(logits.shape)}; for {self.n_classes} classes expected "
+                f"(None, units) with {wanted} units."
+            )
+
+
+def state_of(model: keras.Model) -> list[Array]:
+    """Values of all variables (weights, learned preprocessing, random seeds) in Keras order."""
+    return [np.array(keras.ops.convert_to_numpy(v.value)) for v in model.variables]
+
+
+def set_state(model: keras.Model, state: Any) -> None:
+    """Assign what `state_of` returned."""
+    for variable, value in zip(model.variables, state, strict=True):
+        variable.assign(value)
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Make Keras draw initial weights from `seed`, and leave the caller's random state as it was.
+
+    Keras initializers without a seed take one from Python's `random`; nothing else is global.
+    """
+    before = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(before)
+
+
+def last_activation(model: keras.Model) -> str | None:
+    """Name of the activation of the last layer, or None when there is none to be seen."""
+    layers = getattr(model, "layers", [])
+    if not layers:
+        return None
+    layer = layers[-1]
+    if isinstance(layer, keras.Model):
+        return last_activation(layer)
+    if isinstance(layer, keras.layers.Softmax):
+        return "softmax"
+    return getattr(getattr(layer, "activation", None), "__name__", None)
+
+
+def _resolve(model: Any) -> Any:
+    if isinstance(model, str):
+        if model not in BUILT_IN:
+            raise OptionError(f"there is no built-in network {model!r}.{did_you_mean(model, BUILT_IN)}")
+        return BUILT_IN[model]
+    if isinstance(model, keras.Model) or callable(model):
+        return model
+    raise OptionError(f"model is {type(model).__name__}; expected a Keras model, a builder or the name of a network.")
+
+
+def _clone(model: keras.Model, keep: bool) -> keras.Model:
+    try:
+        if isinstance(model, keras.Sequential) or type(model).__name__ == "Functional":
+            copy = keras.models.clone_model(model)
+        else:
+            copy = type(model).from_config(model.get_config())
+            if model.built and model.inputs:
+                copy(model.inputs)
+    except Exception as error:
+        raise ModelError(
+            f"the model {model.name!r} cannot be cloned ({type(error).__name__}); pass a builder function, or "
+            "clone=False to train the object itself."
+        ) from error
+    if keep and model.built and copy.built:
+        copy.set_weights(model.get_weights())
+    return copy
+
+
+def _without_activation(model: keras.Model) -> keras.Model | None:
+    """The same layers, last activation removed; None when the model is not built of visible layers."""
+    if not (isinstance(model, keras.Sequential) or type(model).__name__ == "Functional"):
+        return None
+    last = model.layers[-1]
+    if isinstance(last, keras.Model):
+        return None
+
+    def change(layer: keras.layers.Layer) -> keras.layers.Layer:
+        if layer is not last:
+            return layer
+        if isinstance(layer, (keras.layers.Softmax, keras.layers.Activation)):
+            return keras.layers.Activation("linear", name=layer.name)
+        bare = type(layer).from_config({**layer.get_config(), "activation": "linear"})
+        bare.build(layer.input.shape)
+        bare.set_weights(layer.get_weights())
+        return bare
+
+    if isinstance(model, keras.Sequential):
+        return keras.Sequential([keras.Input(batch_shape=model.input_shape), *[change(x) for x in model.layers]])
+    return keras.models.clone_model(model, clone_function=change)
+
+
+def _from_logits(loss: Any) -> bool | None:
+    if isinstance(loss, str):
+        return False if "crossentropy" in loss else None
+    config = loss.get_config() if hasattr(loss, "get_config") else {}
+    value = config.get("from_logits", getattr(loss, "from_logits", None))
+    return None if value is None else bool(value)
+
+
+def _is_cross_entropy(loss: Any) -> bool:
+    if loss is None:
+        return True
+    if isinstance(loss, str):
+        return loss in ("binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy")
+    kinds = (
+        keras.losses.BinaryCrossentropy,
+        keras.losses.CategoricalCrossentropy,
+        keras.losses.SparseCategoricalCrossentropy,
+    )
+    return isinstance(loss, kinds) and not loss.get_config().get("label_smoothing")
+
+
+def _spec_of(x: Any) -> InputSpec:
+    if isinstance(x, Mapping):
+        return InputSpec({k: tuple(v.shape[1:]) for k, v in x.items()}, {k: _dtype(v) for k, v in x.items()})
+    if isinstance(x, (tuple, list)):
+        return InputSpec(tuple(tuple(v.shape[1:]) for v in x), tuple(_dtype(v) for v in x))
+    return InputSpec(tuple(x.shape[1:]), _dtype(x))
+
+
+def _dtype(array: Any) -> str:
+    kind = np.dtype(array.dtype).kind
+    return {"f": "float32", "i": "int32", "u": "float32", "b": "float32"}.get(kind, "string")
+
+
+def _shape_text(h: Any) -> str:
+    if isinstance(h, Mapping):
+        return str({k: tuple(v.shape) for k, v in h.items()})
+    if isinstance(h, (tuple, list)):
+        return str([tuple(v.shape) for v in h])
+    return str(tuple(h.shape))
+
+
+def _check_option(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise OptionError(f"{name} is {value!r}; expected one of {', '.join(allowed)}.{did_you_mean(value, allowed)}")

@@ -1,0 +1,89 @@
+"""What a job minimises, what it adds to the logits, and the score that stops it.
+
+A loss is named in a job by `(name, constants)`. `LOSSES` maps the name to a function of the constants, so that a job
+stays a plain value that can be hashed, pickled and sent to another process.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core import logits as lg
+from counterpoise.core.errors import OptionError, did_you_mean
+from counterpoise.core.records import Job
+
+Array = np.ndarray
+
+#: name -> function (constants) -> keras loss taking (y codes (N,), logits (N, units)).
+LOSSES: dict[str, Callable[[Mapping[str, Any]], Any]] = {}
+
+
+def register_loss(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Enter a function of the constants under a name."""
+
+    def enter(make: Callable[..., Any]) -> Callable[..., Any]:
+        LOSSES[name] = make
+        return make
+
+    return enter
+
+
+@register_loss("cross_entropy")
+def _cross_entropy(constants: Mapping[str, Any]) -> Any:
+    from counterpoise.losses.pointwise import CrossEntropy
+
+    return CrossEntropy(**constants)
+
+
+class Objective:
+    """The loss of a job, its training shift and its stopping score.
+
+    Attributes:
+        key: Jobs with equal keys share a compiled loss.
+        log_shift: float64 (C,), to be subtracted from the logits: the plan's shift less the loss's own term.
+        needs_calibration: True when shift correction alone does not give true probabilities.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.name, self.constants = job.loss
+        if self.name != "model" and self.name not in LOSSES:
+            raise OptionError(f"there is no loss {self.name!r}.{did_you_mean(self.name, LOSSES)}")
+        self.key = f"{self.name} {json.dumps(dict(self.constants), sort_keys=True, default=_plain)}"
+        self._loss = None if self.name == "model" else LOSSES[self.name](self.constants)
+        additive = self._additive(job)
+        shift = job.plan.log_shift if additive is None else job.plan.log_shift - (additive - additive.mean())
+        self.log_shift: Array = shift
+        own = self.name == "model" or bool(getattr(self._loss, "needs_calibration", False))
+        self.needs_calibration = bool(job.plan.needs_calibration or own)
+
+    def loss(self, network: Any) -> Any:
+        """The Keras loss to compile with."""
+        return network.user_loss if self._loss is None else self._loss
+
+    def stopping_score(self, logits: Array, y: Array) -> float:
+        """Log loss of the shift-corrected output on the (unweighted) stopping rows; lower is better.
+
+        Where the shift alone is not enough, a constant per class is fitted on the same rows first, so that the score
+        measures what the network knows and not where its intercept lies.
+        """
+        log_p = lg.log_proba(logits, self.log_shift)
+        if self.needs_calibration:
+            log_p = lg.log_softmax(log_p + lg.fit_intercept(log_p, y))
+        return lg.log_loss(log_p, y)
+
+    def _additive(self, job: Job) -> Array | None:
+        """The loss's term a_c inside the softmax, from the class shares of the rows drawn."""
+        additive = getattr(self._loss, "additive", None)
+        if additive is None:
+            return None
+        drawn = job.plan.drawn / job.plan.drawn.sum()
+        value = additive(drawn)
+        return None if value is None else np.asarray(value, dtype=float)
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else str(value)
