@@ -1,0 +1,92 @@
+"""Checks at the rim of the metrics: from what came in to codes, float64 probabilities and weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import DataError, ModelError, OptionError
+
+Array = np.ndarray
+
+#: Probabilities are kept this far from 0 and 1 where a logarithm is taken (scikit-learn's convention for float64).
+EPS = float(np.finfo(np.float64).eps)
+
+
+def codes(y: Any, n_classes: int, name: str = "y") -> Array:
+    """Return class codes as int64 (N,), each in 0 ... n_classes - 1.
+
+    Raises:
+        DataError: Wrong rank, no rows, or a code outside the range.
+    """
+    y = np.asarray(y)
+    if y.ndim != 1 or len(y) == 0:
+        raise DataError(f"{name} has shape {y.shape}; expected one class code per row, (N,) with N of at least 1.")
+    if y.dtype.kind not in "iub" and not np.array_equal(y, np.floor(y)):
+        raise DataError(f"{name} has dtype {y.dtype} and fractions; expected integer class codes.")
+    y = y.astype(np.int64)
+    if y.min() < 0 or y.max() >= n_classes:
+        raise DataError(f"{name} holds codes {y.min()} to {y.max()}; expected 0 to {n_classes - 1}.")
+    return y
+
+
+def probabilities(proba: Any, rows: int, name: str = "proba") -> Array:
+    """Return probabilities as float64 (N, C), clipped to [0, 1] against rounding.
+
+    Raises:
+        DataError: Wrong shape.
+        ModelError: Values that are not finite (a network that diverged).
+        OptionError: Values outside [0, 1] by more than rounding: these are logits.
+    """
+    p = np.asarray(proba, dtype=np.float64)
+    if p.ndim != 2 or p.shape[0] != rows or p.shape[1] < 2:
+        raise DataError(f"{name} has shape {p.shape}; expected ({rows}, number of classes).")
+    if not np.isfinite(p).all():
+        bad = int((~np.isfinite(p)).any(axis=1).sum())
+        raise ModelError(f"{name}: {bad} of {rows} rows are not finite. Training diverged: lower the learning rate.")
+    if p.min() < -1e-4 or p.max() > 1 + 1e-4:
+        raise OptionError(
+            f"{name} spans {p.min():.4g} to {p.max():.4g}; expected probabilities in [0, 1]. "
+            "Apply a sigmoid or softmax to logits first."
+        )
+    return p.clip(0.0, 1.0)
+
+
+def weights(sample_weight: Any, rows: int) -> Array:
+    """Return sample weights as float64 (N,); None counts every row once.
+
+    Raises:
+        DataError: Wrong shape, a negative or non-finite weight, or a zero sum.
+    """
+    if sample_weight is None:
+        return np.ones(rows)
+    w = np.asarray(sample_weight, dtype=np.float64)
+    if w.shape != (rows,):
+        raise DataError(f"sample_weight has shape {w.shape}; expected ({rows},).")
+    if not np.isfinite(w).all() or w.min() < 0 or w.sum() <= 0:
+        raise DataError("sample_weight holds negative or non-finite values, or sums to 0; expected weights above 0.")
+    return w
+
+
+def table(y: Any, proba: Any, sample_weight: Any = None) -> tuple[Array, Array, Array]:
+    """Check labels, probabilities and weights against each other: int64 (N,), float64 (N, C), float64 (N,)."""
+    p = probabilities(proba, len(np.asarray(y)))
+    return codes(y, p.shape[1]), p, weights(sample_weight, len(p))
+
+
+def one_class(y: Any, proba: Any, sample_weight: Any, positive: int) -> tuple[Array, Array, Array]:
+    """Return (target bool (N,), score float64 (N,), weight float64 (N,)) of one class against the rest."""
+    y, p, w = table(y, proba, sample_weight)
+    if not 0 <= positive < p.shape[1]:
+        raise OptionError(f"positive={positive}; expected a class code from 0 to {p.shape[1] - 1}.")
+    return y == positive, p[:, positive], w
+
+
+def over_classes(y: Any, proba: Any, sample_weight: Any, positive: int, score: Any) -> float:
+    """Apply `score(target, score, weight)` to the positive (two classes) or average it over the classes present."""
+    y, p, w = table(y, proba, sample_weight)
+    if p.shape[1] == 2:
+        return float(score(y == positive, p[:, positive], w))
+    values = [score(y == c, p[:, c], w) for c in np.unique(y[w > 0])]
+    return float(np.mean(values))

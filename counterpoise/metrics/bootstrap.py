@@ -1,0 +1,231 @@
+"""Bootstrap of average precision, area under the ROC curve and log loss on a fixed test set.
+
+Only what the scores need is resampled. With m distinct scores that positives have, average precision and
+the ROC area depend on a resample through the positives at each of these scores and the negatives at and
+between them. A stratified resample is therefore two multinomial draws over m and 2 m + 1 places, in
+distribution the same as drawing rows, and its cost follows the rare class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from counterpoise.core.errors import DataError, OptionError
+from counterpoise.core.seeds import generator
+from counterpoise.metrics.arrays import Array, one_class
+from counterpoise.metrics.intervals import Pair, ap_logit_interval
+from counterpoise.metrics.proba_scores import log_proba
+from counterpoise.metrics.rank_scores import average_precision
+
+#: Numbers held at once by one step of the resampling.
+_CHUNK = 4_000_000
+
+#: Below this many positives the bootstrap of average precision is too narrow.
+FEW_POSITIVES = 50
+
+Draws = dict[str, Array]
+
+
+class _Places(NamedTuple):
+    """Where rows stand: place of each positive (0 ... m - 1) and of each negative (0 ... 2 m)."""
+
+    positive: Array
+    negative: Array
+    m: int
+
+
+def _places(target: Array, score: Array) -> _Places:
+    values, positive = np.unique(score[target], return_inverse=True)
+    negative = np.searchsorted(values, score[~target], "left") + np.searchsorted(values, score[~target], "right")
+    return _Places(positive, negative, len(values))
+
+
+def _areas(positive: Array, negative: Array) -> Draws:
+    """Average precision and ROC area from counts per place, (B, m) and (B, 2 m + 1), low score to high."""
+    total, others = positive.sum(axis=1), negative.sum(axis=1)
+    equal = negative[:, 1::2]
+    above = negative[:, ::-1].cumsum(axis=1)[:, ::-1][:, 2::2]
+    found = positive[:, ::-1].cumsum(axis=1)[:, ::-1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        precision = np.where(positive > 0, found / (found + equal + above), 0.0)
+        ap = (positive * precision).sum(axis=1) / total
+        below = others[:, None] - equal - above
+        auc = (positive * (below + 0.5 * equal)).sum(axis=1) / (total * others)
+    return {"average_precision": ap, "roc_auc": auc}
+
+
+def _chunks(resamples: int, width: int) -> Iterator[int]:
+    step = max(1, min(resamples, _CHUNK // max(1, width)))
+    for start in range(0, resamples, step):
+        yield min(step, resamples - start)
+
+
+def _gather(parts: list[Draws]) -> Draws:
+    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+
+
+def _counts(place: Array, width: int, rng: np.random.Generator) -> Callable[[int], Array]:
+    """A function that resamples rows with replacement `size` times and counts them per place."""
+    n = len(place)
+    occupied = np.bincount(place, minlength=width)
+    if 4 * width < n:
+        return lambda size: rng.multinomial(n, occupied / n, size=size)
+    return lambda size: np.stack([np.bincount(place[rng.integers(0, n, n)], minlength=width) for _ in range(size)])
+
+
+def _resampled_sums(values: Array, resamples: int, rng: np.random.Generator) -> Array:
+    """Sum of len(values) draws with replacement, `resamples` times."""
+    n = len(values)
+    out = np.empty(resamples)
+    for b in range(resamples):
+        out[b] = values[rng.integers(0, n, n, dtype=np.int32)].sum()
+    return out
+
+
+def stratified_draws(y: Any, proba: Any, *, positive: int = 1, resamples: int = 2000, seed: int = 0) -> Draws:
+    """Resample positives and negatives apart and score each resample.
+
+    The share of positives stays as it is ("at this prior"). The draws of the log loss are independent of
+    those of the two areas: each is right on its own, they are not paired.
+
+    Args:
+        y: int (N,), class codes.
+        proba: float (N, C), probabilities; the positive class against the rest.
+        resamples: B.
+        seed: Seed of the draws.
+
+    Returns:
+        `average_precision`, `roc_auc` and `log_loss`, float64 (B,) each.
+
+    Raises:
+        DataError: Positives or negatives are missing.
+
+    Example:
+        >>> p = np.array([.1, .2, .3, .4])
+        >>> stratified_draws([0, 0, 1, 1], np.stack([1 - p, p], axis=1), resamples=3)["roc_auc"].tolist()
+        [1.0, 1.0, 1.0]
+    """
+    target, score, _ = one_class(y, proba, None, positive)
+    _check(target, resamples)
+    places = _places(target, score)
+    rng = generator(seed, "bootstrap areas")
+    of_positive = _counts(places.positive, places.m, rng)
+    of_negative = _counts(places.negative, 2 * places.m + 1, rng)
+    parts = [_areas(of_positive(size), of_negative(size)) for size in _chunks(resamples, 2 * places.m + 1)]
+    loss = _losses(target, score)
+    rng = generator(seed, "bootstrap log loss")
+    sums = _resampled_sums(loss[target], resamples, rng) + _resampled_sums(loss[~target], resamples, rng)
+    return _gather(parts) | {"log_loss": sums / len(loss)}
+
+
+def _losses(target: Array, score: Array) -> Array:
+    log_p = log_proba(np.stack([1 - score, score], axis=1))
+    return np.where(target, -log_p[:, 1], -log_p[:, 0])
+
+
+def _check(target: Array, resamples: int) -> None:
+    if target.all() or not target.any():
+        raise DataError(f"{int(target.sum())} of {len(target)} rows are positive; a bootstrap needs both kinds of rows.")
+    if resamples < 1:
+        raise OptionError(f"resamples={resamples}; expected 1 or more.")
+
+
+def cluster_draws(
+    y: Any, proba: Any, groups: Any, *, positive: int = 1, resamples: int = 2000, seed: int = 0
+) -> Draws:
+    """Resample whole groups with replacement and score each resample.
+
+    For rows that belong together (patients, customers) or, with blocks of consecutive rows as groups, for
+    time series. The draws depend on `groups` and `seed` alone: two classifiers scored on the same rows are
+    resampled alike, so the difference of their draws is a *paired* bootstrap.
+
+    Args:
+        groups: int (N,), group or block of each row.
+
+    Returns:
+        `average_precision`, `roc_auc` and `log_loss`, float64 (B,) each; nan in a resample without
+        positives or negatives.
+
+    Example:
+        >>> p = np.array([.1, .2, .3, .4])
+        >>> draws = cluster_draws([0, 1, 0, 1], np.stack([1 - p, p], axis=1), [0, 0, 1, 1], resamples=4)
+        >>> sorted(set(draws["roc_auc"].tolist())) in ([0.75], [0.75, 1.0], [1.0])
+        True
+    """
+    target, score, _ = one_class(y, proba, None, positive)
+    _check(target, resamples)
+    group = np.unique(np.asarray(groups), return_inverse=True)[1].ravel()
+    if len(group) != len(target):
+        raise DataError(f"groups has {len(group)} rows and y {len(target)}; expected the same rows.")
+    places, n_groups = _places(target, score), int(group.max()) + 1
+    positives = _spread(group[target], places.positive, n_groups, places.m)
+    negatives = _spread(group[~target], places.negative, n_groups, 2 * places.m + 1)
+    sums = np.stack([np.bincount(group, weights=_losses(target, score)), np.bincount(group)], axis=1)
+    rng = generator(seed, "bootstrap groups")
+    parts = []
+    for size in _blocks(resamples):
+        drawn = _group_counts(n_groups, size, rng)
+        for some in np.array_split(drawn, max(1, size * (2 * places.m + 1) // _CHUNK)):
+            total = some @ sums
+            areas = _areas(np.asarray(some @ positives), np.asarray(some @ negatives))
+            parts.append(areas | {"log_loss": total[:, 0] / total[:, 1]})
+    return _gather(parts)
+
+
+def _blocks(resamples: int) -> Iterator[int]:
+    """Blocks of a fixed size: the stream of group draws must not depend on the scores."""
+    return _chunks(resamples, _CHUNK // 50)
+
+
+def _group_counts(n_groups: int, size: int, rng: np.random.Generator) -> Array:
+    counts = [np.bincount(rng.integers(0, n_groups, n_groups), minlength=n_groups) for _ in range(size)]
+    return np.stack(counts).astype(np.float64)
+
+
+def _spread(group: Array, place: Array, n_groups: int, width: int) -> sparse.csr_array:
+    """Rows per group and place, sparse (G, width)."""
+    return sparse.coo_array((np.ones(len(group)), (group, place)), shape=(n_groups, width)).tocsr()
+
+
+def percentile(draws: Any, level: float = 0.95) -> Pair:
+    """Percentile interval of bootstrap draws; nan draws are left out.
+
+    Example:
+        >>> [round(v, 6) for v in percentile(np.arange(101.0), 0.9)]
+        [5.0, 95.0]
+    """
+    finite = np.asarray(draws)[np.isfinite(draws)]
+    if len(finite) == 0:
+        return float("nan"), float("nan")
+    low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def ap_interval(
+    y: Any, proba: Any, *, groups: Any = None, positive: int = 1, level: float = 0.95,
+    resamples: int = 2000, seed: int = 0,
+) -> Pair:
+    """Interval of average precision on a fixed test set, at its prior.
+
+    Grouped rows: cluster bootstrap. 50 positives and more: stratified bootstrap. Fewer: the logit interval
+    of Boyd et al. (`ap_logit_interval`), because few positives hardly vary in a bootstrap.
+
+    Example:
+        >>> p = np.array([.1, .2, .3, .4])
+        >>> [round(v, 3) for v in ap_interval([0, 1, 0, 1], np.stack([1 - p, p], axis=1))]
+        [0.108, 0.995]
+    """
+    if groups is not None:
+        draws = cluster_draws(y, proba, groups, positive=positive, resamples=resamples, seed=seed)
+        return percentile(draws["average_precision"], level)
+    positives = int((np.asarray(y) == positive).sum())
+    if positives < FEW_POSITIVES:
+        target, score, _ = one_class(y, proba, None, positive)
+        two = np.stack([1 - score, score], axis=1)
+        return ap_logit_interval(average_precision(target.astype(int), two), positives, level)
+    draws = stratified_draws(y, proba, positive=positive, resamples=resamples, seed=seed)
+    return percentile(draws["average_precision"], level)

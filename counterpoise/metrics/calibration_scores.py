@@ -1,0 +1,193 @@
+"""How far probabilities can be taken at their word: slope, intercept, calibration errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import expit, softmax
+
+from counterpoise.metrics.arrays import Array, one_class, table
+from counterpoise.metrics.bins import binned
+from counterpoise.metrics.proba_scores import log_proba
+
+NAN = float("nan")
+
+
+def calibration_slope(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None) -> float:
+    """Slope of a logistic regression of the truth on the log-odds; 1 is best, below 1 is over-confident.
+
+    Two classes: maximum likelihood of logit P(y) = a + b logit(p), b is returned (Cox, Biometrika 45,
+    1958; Van Calster et al., J. Clinical Epidemiology 74, 2016). More: P(y = c) proportional to
+    exp(b log p_c), the inverse of a temperature; no intercept. No penalty. Probabilities of exactly 0
+    or 1 count as 2.2e-16 away from it.
+
+    Returns:
+        nan when no finite slope exists: one class only, constant probabilities, or classes that the
+        probabilities separate without error.
+
+    Example:
+        >>> y = np.array([0, 0, 0, 1, 0, 1, 1, 1])
+        >>> p = np.where(np.arange(8) < 4, 0.25, 0.75)
+        >>> round(calibration_slope(y, np.stack([1 - p, p], axis=1)), 6)
+        1.0
+    """
+    y, p, w = table(y, proba, sample_weight)
+    log_p, y, w = log_proba(p[w > 0]), y[w > 0], w[w > 0]
+    if p.shape[1] == 2:
+        return _logistic_slope(log_p[:, positive] - log_p[:, 1 - positive], y == positive, w)
+    return _power(log_p - log_p.mean(axis=1, keepdims=True), y, w)
+
+
+def _logistic_slope(x: Array, target: Array, w: Array) -> float:
+    if target.all() or not target.any():
+        return NAN
+    # In one dimension the maximum exists exactly when the two sides overlap in both directions.
+    if x[~target].max() <= x[target].min() or x[target].max() <= x[~target].min():
+        return NAN
+    centre = np.average(x, weights=w)
+    spread = float(np.sqrt(np.average((x - centre) ** 2, weights=w)))
+    return _newton(np.stack([np.ones_like(x), (x - centre) / spread], axis=1), target, w) / spread
+
+
+def _newton(design: Array, target: Array, w: Array) -> float:
+    """Maximum likelihood by Newton's method, halving steps that do not help; last coefficient or nan."""
+    share = np.average(target, weights=w)
+    beta = np.array([np.log(share / (1 - share)), 0.0])
+    value = _likelihood(design @ beta, target, w)
+    for _ in range(200):
+        mean = expit(design @ beta)
+        gradient = design.T @ (w * (target - mean))
+        hessian = design.T @ (design * (w * mean * (1 - mean))[:, None])
+        if np.linalg.cond(hessian) > 1e14:
+            return NAN
+        step = np.linalg.solve(hessian, gradient)
+        if np.abs(step).max() < 1e-9 * (1 + np.abs(beta).max()):
+            return float(beta[-1] + step[-1])
+        for _ in range(50):
+            new = _likelihood(design @ (beta + step), target, w)
+            if new >= value - 1e-12 * abs(value):
+                break
+            step = step / 2
+        beta, value = beta + step, new
+    return NAN
+
+
+def _likelihood(eta: Array, target: Array, w: Array) -> float:
+    return float(w @ (target * eta - np.logaddexp(0.0, eta)))
+
+
+def _power(log_p: Array, y: Array, w: Array) -> float:
+    """Root of the derivative of the likelihood in b, which falls monotonically."""
+    own = log_p[np.arange(len(y)), y]
+    if (own >= log_p.max(axis=1)).all() or (own <= log_p.min(axis=1)).all():
+        return NAN
+
+    def slope(b: float) -> float:
+        return float(w @ (own - (softmax(b * log_p, axis=1) * log_p).sum(axis=1)))
+
+    low, high = -1.0, 2.0
+    while slope(low) < 0 and low > -1e6:
+        low *= 2
+    while slope(high) > 0 and high < 1e6:
+        high *= 2
+    return brentq(slope, low, high, xtol=1e-10) if slope(low) * slope(high) < 0 else NAN
+
+
+def calibration_intercept(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None) -> float:
+    """Calibration in the large: what must be added to the log-odds so that the mean probability is right.
+
+    Two classes: a with mean of sigmoid(logit(p) + a) = share of positives (slope held at 1); 0 is best,
+    above 0 the probabilities are too low. More: a_c, of mean 0 over the classes present, added to log p_c;
+    returned is their root mean square, 0 or more. nan when only one class is present.
+
+    Example:
+        >>> p = np.full(4, 0.5)
+        >>> round(calibration_intercept([1, 1, 1, 0], np.stack([1 - p, p], axis=1)), 4)  # log 3
+        1.0986
+    """
+    y, p, w = table(y, proba, sample_weight)
+    y, log_p, w = y[w > 0], log_proba(p[w > 0]), w[w > 0]
+    present, y = np.unique(y, return_inverse=True)
+    if len(present) < 2:
+        return NAN
+    if p.shape[1] > 2:
+        offsets = _offsets(log_p[:, present], np.bincount(y, weights=w), w)
+        return float(np.sqrt(np.mean((offsets - offsets.mean()) ** 2)))
+    z = log_p[:, positive] - log_p[:, 1 - positive]
+    share = np.average(present[y] == positive, weights=w)
+    # Log-odds lie within +-36.1, hence the root within +-36.1 of the logit of the share.
+    bound = 40.0 + abs(np.log(share / (1 - share)))
+    return float(brentq(lambda a: np.average(expit(z + a), weights=w) - share, -bound, bound, xtol=1e-10))
+
+
+def _offsets(log_p: Array, counts: Array, w: Array) -> Array:
+    """Offsets with sum over rows of softmax(log_p + a) = counts: Newton, and scaling where Newton overshoots."""
+    a = np.zeros(log_p.shape[1])
+    gap = np.inf
+    for _ in range(200):
+        p = softmax(log_p + a, axis=1)
+        total = w @ p
+        gap = float(np.abs(total - counts).max() / w.sum())
+        if gap < 1e-10:
+            break
+        hessian = np.diag(total) - p.T @ (p * w[:, None])
+        newton = np.linalg.lstsq(hessian, counts - total, rcond=None)[0]
+        scaling = np.log(counts / np.maximum(total, 1e-300))
+        a = a + (newton if np.abs(newton).max() < 1.0 else scaling.clip(-5, 5))
+    return a if gap < 1e-6 else np.full_like(a, NAN)
+
+
+def ece(
+    y: Any, proba: Any, *, bins: int = 10, positive: int = 1, sample_weight: Any = None, relative: bool = False
+) -> float:
+    """Expected calibration error: sum over bins of share_b |mean probability_b - observed share_b|.
+
+    Two classes: bins hold equal numbers of *positives* (at most `bins`, at least one positive each), for
+    with rare positives bins of equal width or equal rows are nearly all empty of them and say nothing.
+    More: of the largest probability against whether it was right, bins of equal numbers of rows (Guo et
+    al., ICML 2017). Equal probabilities are never split between bins. Without positives: one bin.
+
+    Args:
+        relative: Two classes: divide by the share of positives, so 0.1 means "off by a tenth of pi"
+            (nan without positives).
+
+    Example:
+        >>> ece([0, 0, 0, 1], [[.75, .25]] * 4), ece([0, 0, 0, 1], [[.5, .5]] * 4, relative=True)
+        (0.0, 1.0)
+    """
+    y, p, w = table(y, proba, sample_weight)
+    if p.shape[1] > 2:
+        b = binned(p.argmax(axis=1) == y, p.max(axis=1), w, bins, by="rows")
+    else:
+        b = binned(y == positive, p[:, positive], w, bins)
+    error = float(b.weight @ np.abs(b.mean_proba - b.observed) / b.weight.sum())
+    if not relative or p.shape[1] > 2:
+        return error
+    share = float(np.average(y == positive, weights=w))
+    return error / share if share > 0 else NAN
+
+
+def debiased_calibration_error(
+    y: Any, proba: Any, *, bins: int = 10, positive: int = 1, by: str = "rows"
+) -> float:
+    """L2 calibration error of one class with the sampling noise of the bins taken off.
+
+    sqrt(max(0, sum share_b [(p_b - o_b)^2 - o_b (1 - o_b) / (n_b - 1)])), p_b mean probability and o_b
+    observed share of bin b with n_b rows (Kumar, Liang & Ma, NeurIPS 2019, section 4.1). The plain error
+    of a perfect forecast grows with the number of bins; this one stays near 0. A bin of one row has no
+    noise estimate and is taken as it is.
+
+    Args:
+        by: Bins with equal numbers of "rows" (as in the paper) or of "positives".
+
+    Example:
+        >>> debiased_calibration_error([0, 1, 0, 1], [[.5, .5]] * 4)
+        0.0
+    """
+    target, score, weight = one_class(y, proba, None, positive)
+    b = binned(target, score, weight, bins, by=by)
+    noise = b.observed * (1 - b.observed) / np.maximum(b.weight - 1, 1.0)
+    square = b.weight @ ((b.mean_proba - b.observed) ** 2 - noise) / b.weight.sum()
+    return float(np.sqrt(max(0.0, square)))

@@ -1,0 +1,185 @@
+"""Scores of decisions: everything that follows from the confusion matrix, costs and net benefit."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from counterpoise.core.errors import OptionError
+from counterpoise.metrics.arrays import Array, codes, one_class, probabilities, weights
+
+NAN = float("nan")
+
+
+def confusion(y: Any, decision: Any, n_classes: int, *, sample_weight: Any = None) -> Array:
+    """Count rows by truth and decision: float64 (C, C), entry [true, decided].
+
+    Example:
+        >>> confusion([0, 1, 1], [0, 0, 1], 2).tolist()
+        [[1.0, 0.0], [1.0, 1.0]]
+    """
+    y, decision = codes(y, n_classes), codes(decision, n_classes, "decision")
+    if len(y) != len(decision):
+        raise OptionError(f"decision has {len(decision)} rows and y {len(y)}; expected the same rows.")
+    w = weights(sample_weight, len(y))
+    return np.bincount(y * n_classes + decision, weights=w, minlength=n_classes**2).reshape(n_classes, n_classes)
+
+
+def default_decision(proba: Any, positive: int = 1) -> Array:
+    """Decide without a tuned rule: two classes, positive when its probability >= 0.5; more, the largest.
+
+    Example:
+        >>> default_decision([[.5, .5], [.6, .4]]).tolist()
+        [1, 0]
+    """
+    p = probabilities(proba, len(np.asarray(proba)))
+    if p.shape[1] == 2:
+        return np.where(p[:, positive] >= 0.5, positive, 1 - positive)
+    return p.argmax(axis=1)
+
+
+def _ratio(part: Array, whole: Array, empty: float = NAN) -> Array:
+    return np.divide(part, whole, out=np.full(np.shape(whole), empty), where=whole > 0)
+
+
+class PerClass(NamedTuple):
+    """One entry per class, float64 (C,)."""
+
+    recall: Array
+    precision: Array
+    support: Array
+
+
+def _by_class(matrix: Array) -> PerClass:
+    hit, support = np.diag(matrix), matrix.sum(axis=1)
+    precision = np.where(support > 0, _ratio(hit, matrix.sum(axis=0), 0.0), NAN)
+    return PerClass(_ratio(hit, support), precision, support)
+
+
+def per_class(y: Any, decision: Any, n_classes: int, *, sample_weight: Any = None) -> PerClass:
+    """Recall, precision and support of every class.
+
+    A class without rows has recall and precision nan; a class that is never decided has precision 0.
+
+    Example:
+        >>> [a.tolist() for a in per_class([0, 1, 1], [0, 0, 1], 2)]
+        [[1.0, 0.5], [0.5, 1.0], [1.0, 2.0]]
+    """
+    return _by_class(confusion(y, decision, n_classes, sample_weight=sample_weight))
+
+
+def decision_scores(matrix: Array, *, positive: int = 1) -> dict[str, float]:
+    """The eight scores of a confusion matrix [true, decided].
+
+    Two classes: recall, precision, F1 and specificity are those of the positive class. More: means over
+    the classes present in the truth, each against the rest. balanced_accuracy is the mean and g_mean the
+    geometric mean of the recalls of the classes present; mcc is R_K (Gorodkin 2004), 0 where undefined
+    (only one class decided or present). Where the positive class has no rows, recall, precision, f1 and
+    g_mean are nan; where it has rows but is never decided, precision is 0. specificity is nan without
+    negatives. No warnings.
+
+    Example:
+        >>> s = decision_scores(np.array([[90., 10.], [2., 8.]]))
+        >>> round(s["recall"], 3), round(s["precision"], 3), round(s["specificity"], 3)
+        (0.8, 0.444, 0.9)
+    """
+    matrix = np.asarray(matrix, dtype=np.float64)
+    recall, precision, support = _by_class(matrix)
+    decided, total = matrix.sum(axis=0), matrix.sum()
+    f1 = np.where(support > 0, _ratio(2 * np.diag(matrix), support + decided), NAN)
+    specificity = _ratio(total - support - decided + np.diag(matrix), total - support)
+    present = np.flatnonzero(support > 0)
+    chosen = [positive] if len(matrix) == 2 else present
+    return {
+        "accuracy": float(np.trace(matrix) / total),
+        "balanced_accuracy": float(recall[present].mean()),
+        "recall": float(recall[chosen].mean()),
+        "precision": float(precision[chosen].mean()),
+        "specificity": float(specificity[chosen].mean()),
+        "f1": float(f1[chosen].mean()),
+        "mcc": _mcc(matrix),
+        "g_mean": _g_mean(recall, present),
+    }
+
+
+def _g_mean(recall: Array, present: Array) -> float:
+    if len(present) < len(recall) and len(recall) == 2:
+        return NAN
+    return float(np.prod(recall[present] ** (1.0 / len(present))))
+
+
+def _mcc(matrix: Array) -> float:
+    share = matrix / matrix.sum()
+    truth, decided = share.sum(axis=1), share.sum(axis=0)
+    spread = (1 - truth @ truth) * (1 - decided @ decided)
+    if (truth > 0).sum() < 2 or (decided > 0).sum() < 2:
+        return 0.0
+    return float((np.trace(share) - truth @ decided) / np.sqrt(spread))
+
+
+def expected_cost(y: Any, decision: Any, cost: Any, *, sample_weight: Any = None) -> float:
+    """Mean cost per case, in the unit of `cost`.
+
+    Args:
+        y: int (N,), class codes.
+        decision: int (N,), class codes.
+        cost: float (C, C), entry [true, decided].
+        sample_weight: float (N,), or None.
+
+    Raises:
+        OptionError: cost is not square or not finite.
+
+    Example:
+        >>> expected_cost([0, 1, 1, 0], [1, 0, 1, 0], [[0, 1], [10, 0]])
+        2.75
+    """
+    cost = np.asarray(cost, dtype=np.float64)
+    if cost.ndim != 2 or cost.shape[0] != cost.shape[1] or not np.isfinite(cost).all():
+        raise OptionError(f"cost has shape {cost.shape}; expected finite numbers, (true class, decided class).")
+    matrix = confusion(y, decision, len(cost), sample_weight=sample_weight)
+    return float((matrix * cost).sum() / matrix.sum())
+
+
+class NetBenefit(NamedTuple):
+    """Decision curve, float64 (T,) each: of the model, and of raising an alarm on everybody."""
+
+    threshold: Array
+    model: Array
+    everybody: Array
+
+
+def net_benefit(
+    y: Any, proba: Any, thresholds: Any = None, *, positive: int = 1, sample_weight: Any = None
+) -> NetBenefit:
+    """Net benefit TP/n - FP/n * t / (1 - t) of alarms at probability >= t, in true positives per case.
+
+    t is the probability at which a false alarm and a missed case are felt to weigh alike. Raising no
+    alarm at all has net benefit 0 (Vickers & Elkin, Medical Decision Making 26, 2006).
+
+    Args:
+        thresholds: float (T,), each in (0, 1); default 0.01 ... 0.99.
+
+    Raises:
+        OptionError: A threshold is not between 0 and 1.
+
+    Example:
+        >>> curve = net_benefit([0, 1], [[.9, .1], [.2, .8]], [0.5])
+        >>> curve.model.tolist(), curve.everybody.tolist()
+        ([0.5], [0.0])
+    """
+    t = np.linspace(0.01, 0.99, 99) if thresholds is None else np.atleast_1d(np.asarray(thresholds, dtype=np.float64))
+    if ((t <= 0) | (t >= 1)).any():
+        raise OptionError(f"thresholds span {t.min()} to {t.max()}; expected values above 0 and below 1.")
+    target, score, w = one_class(y, proba, sample_weight, positive)
+    odds = t / (1 - t)
+    found, alarms = _mass_from(score, w * target, t), _mass_from(score, w * ~target, t)
+    share = float(np.average(target, weights=w))
+    return NetBenefit(t, (found - alarms * odds) / w.sum(), share - (1 - share) * odds)
+
+
+def _mass_from(score: Array, mass: Array, thresholds: Array) -> Array:
+    """Sum of `mass` over rows with score >= t, for each t."""
+    order = np.argsort(score, kind="stable")
+    below = np.concatenate([[0.0], np.cumsum(mass[order])])
+    return below[-1] - below[np.searchsorted(score[order], thresholds, side="left")]

@@ -1,0 +1,261 @@
+"""Intervals for scores: proportions, cross-validation, repeated hold-out, pooled counts, average precision.
+
+An interval is a pair (low, high). Which scale an interval is symmetric on follows from the range of the
+metric, so that it never leaves it:
+
+    [0, b]       logit of value / b           recall, average precision, Brier score ...
+    [-1, 1]      logit of (value + 1) / 2     Matthews correlation (Fisher's z, doubled)
+    [0, inf)     logarithm                    log loss
+    (-inf, b]    logarithm of b - value       skill
+    otherwise    the value itself             calibration slope and intercept
+
+The standard error is carried to that scale by the delta method at the mean.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from counterpoise.core.errors import OptionError
+
+Array = np.ndarray
+Pair = tuple[float, float]
+NAN = float("nan")
+
+
+def _tail(level: float) -> float:
+    if not 0 < level < 1:
+        raise OptionError(f"level={level}; expected a confidence between 0 and 1, for example 0.95.")
+    return (1 - level) / 2
+
+
+def _counts(hits: Any, trials: Any) -> tuple[Array, Array]:
+    k, n = np.broadcast_arrays(np.asarray(hits, dtype=np.float64), np.asarray(trials, dtype=np.float64))
+    if (k < 0).any() or (k > n).any():
+        raise OptionError("hits must lie between 0 and trials; check the order of the arguments.")
+    return k, n
+
+
+def wilson(hits: Any, trials: Any, level: float = 0.95) -> tuple[Any, Any]:
+    """Wilson score interval of a proportion (Wilson, JASA 22, 1927); no trials give (0, 1).
+
+    Args:
+        hits: Successes, number or array.
+        trials: Trials, number or array.
+        level: Confidence.
+
+    Example:
+        >>> [round(float(v), 4) for v in wilson(8, 10)]
+        [0.4902, 0.9433]
+    """
+    k, n = _counts(hits, trials)
+    z2 = stats.norm.isf(_tail(level)) ** 2
+    safe = np.maximum(n, 1e-300)
+    p = k / safe
+    middle = (p + z2 / (2 * safe)) / (1 + z2 / safe)
+    half = np.sqrt(z2 * (p * (1 - p) / safe + z2 / (4 * safe**2))) / (1 + z2 / safe)
+    low = np.where((n == 0) | (k == 0), 0.0, middle - half)
+    high = np.where((n == 0) | (k == n), 1.0, middle + half)
+    return low[()], high[()]
+
+
+def clopper_pearson(hits: Any, trials: Any, level: float = 0.95) -> tuple[Any, Any]:
+    """Exact interval of a proportion, never too narrow (Clopper & Pearson, Biometrika 26, 1934).
+
+    Example:
+        >>> [round(float(v), 4) for v in clopper_pearson(10, 10)]
+        [0.6915, 1.0]
+    """
+    k, n = _counts(hits, trials)
+    tail = _tail(level)
+    low = np.where(k == 0, 0.0, stats.beta.ppf(tail, np.maximum(k, 1e-9), n - k + 1))
+    high = np.where(k == n, 1.0, stats.beta.isf(tail, k + 1, np.maximum(n - k, 1e-9)))
+    return low[()], high[()]
+
+
+def corrected_error(values: Any, ratio: float) -> float:
+    """Standard error of a mean over overlapping training sets: s sqrt(1/J + ratio).
+
+    The plain s / sqrt(J) takes the J scores as independent; they share training rows (Nadeau & Bengio,
+    Machine Learning 52, 2003, section 3.1).
+
+    Args:
+        values: float (J,), one score per fold or hold-out; nan entries are left out.
+        ratio: Test rows / training rows; 1 / (K - 1) for K folds.
+
+    Returns:
+        nan with fewer than two values.
+
+    Example:
+        >>> round(corrected_error([0.7, 0.8, 0.9, 0.8, 0.8], 1 / 4), 4)
+        0.0474
+    """
+    v = _finite(values)
+    return float(v.std(ddof=1) * math.sqrt(1 / len(v) + ratio)) if len(v) > 1 else NAN
+
+
+def _finite(values: Any) -> Array:
+    v = np.asarray(values, dtype=np.float64).ravel()
+    return v[np.isfinite(v)]
+
+
+def carried(mean: float, half: float, low: float, high: float) -> Pair:
+    """Interval of half-width `half` around `mean`, made symmetric on the scale of the range [low, high].
+
+    A mean on the edge of its range has no such scale: there the plain interval is cut to the range.
+
+    Example:
+        >>> [round(v, 3) for v in carried(0.9, 0.1, 0.0, 1.0)]
+        [0.748, 0.965]
+        >>> [round(v, 3) for v in carried(2.0, 0.5, 0.0, math.inf)]
+        [1.558, 2.568]
+    """
+    if not (math.isfinite(mean) and math.isfinite(half)):
+        return NAN, NAN
+    bounded_low, bounded_high = math.isfinite(low), math.isfinite(high)
+    if half == 0 or mean <= low or mean >= high or not (bounded_low or bounded_high):
+        return max(low, mean - half), min(high, mean + half)
+    if bounded_low and bounded_high:
+        return _on_logit((mean - low) / (high - low), half / (high - low), low, high)
+    edge, sign = (low, 1.0) if bounded_low else (high, -1.0)
+    reach = abs(mean - edge)
+    near, far = sorted(edge + sign * reach * math.exp(d * half / reach) for d in (-1.0, 1.0))
+    return near, far
+
+
+def _on_logit(p: float, half: float, low: float, high: float) -> Pair:
+    centre, reach = math.log(p / (1 - p)), half / (p * (1 - p))
+    ends = (0.5 * (1 + math.tanh((centre + d * reach) / 2)) for d in (-1.0, 1.0))
+    a, b = (low + (high - low) * e for e in ends)
+    return a, b
+
+
+def fold_interval(
+    values: Any, ratio: float, *, low: float = 0.0, high: float = 1.0, level: float = 0.95, trials: int | None = None
+) -> Pair:
+    """Interval for the mean of scores whose training sets overlap, Student's t with J - 1 degrees.
+
+    Args:
+        values: float (J,); nan entries (undefined on a fold) are left out.
+        ratio: Test rows / training rows.
+        low, high: Range of the metric (see the module's text for the scale).
+        level: Confidence.
+        trials: For a proportion: how many rows it was counted over in all. When all folds agree on 0 or 1
+            the spread is 0 and says nothing; the exact binomial interval is returned then.
+
+    Returns:
+        (nan, nan) with fewer than two values.
+
+    Example:
+        >>> [round(v, 3) for v in fold_interval([0.7, 0.8, 0.9, 0.8, 0.8], 1 / 4)]
+        [0.637, 0.901]
+    """
+    v = _finite(values)
+    if len(v) < 2:
+        return NAN, NAN
+    mean = float(v.mean())
+    if trials and v.min() == v.max() and mean in (0.0, 1.0):
+        a, b = clopper_pearson(mean * trials, trials, level)
+        return float(a), float(b)
+    half = float(stats.t.isf(_tail(level), len(v) - 1)) * corrected_error(v, ratio)
+    return carried(mean, half, low, high)
+
+
+def cv_interval(values: Any, folds: int, **options: Any) -> Pair:
+    """Interval from R repeats of K folds: variance s^2 (1/(RK) + 1/(K-1)), RK - 1 degrees of freedom.
+
+    The second term is n_test / n_train and does not fade with repeats: repeating the folds cannot replace
+    more data (Nadeau & Bengio 2003; for repeats Bouckaert & Frank, PAKDD 2004).
+
+    Args:
+        values: float (R K,), one score per fold.
+        folds: K, 2 or more.
+        **options: `low`, `high`, `level`, `trials` of `fold_interval`.
+
+    Example:
+        >>> cv_interval([0.7, 0.8, 0.9, 0.8, 0.8], 5) == fold_interval([0.7, 0.8, 0.9, 0.8, 0.8], 0.25)
+        True
+    """
+    if folds < 2:
+        raise OptionError(f"folds={folds}; expected 2 or more.")
+    return fold_interval(values, 1 / (folds - 1), **options)
+
+
+def holdout_interval(values: Any, n_test: int, n_train: int, **options: Any) -> Pair:
+    """Interval from J repeated hold-outs: variance s^2 (1/J + n_test / n_train), J - 1 degrees of freedom.
+
+    Args:
+        values: float (J,), one score per hold-out.
+        n_test, n_train: Rows on either side of one split.
+        **options: `low`, `high`, `level`, `trials` of `fold_interval`.
+    """
+    if n_test < 1 or n_train < 1:
+        raise OptionError(f"n_test={n_test}, n_train={n_train}; expected 1 or more of each.")
+    return fold_interval(values, n_test / n_train, **options)
+
+
+def pooled_f1(tp: float, fp: float, fn: float) -> float:
+    """F1 = 2 TP / (2 TP + FP + FN) of counts summed over folds; nan without positives.
+
+    The mean of the folds' F1 is biased where a fold has few positives (Forman & Scholz, SIGKDD
+    Explorations 12, 2010).
+
+    Example:
+        >>> pooled_f1(8, 2, 2)
+        0.8
+    """
+    return 2 * tp / (2 * tp + fp + fn) if tp + fn > 0 else NAN
+
+
+def f1_interval(tp: float, fp: float, fn: float, level: float = 0.95) -> Pair:
+    """Interval of F1 from pooled counts.
+
+    Among the TP + FP + FN rows that are positive or alarmed, the share q of true positives is a binomial
+    proportion, and F1 = 2 q / (1 + q) grows with q: the Wilson interval of q is mapped through.
+
+    Example:
+        >>> [round(v, 3) for v in f1_interval(8, 2, 2)]
+        [0.562, 0.926]
+    """
+    a, b = wilson(tp, tp + fp + fn, level)
+    return float(2 * a / (1 + a)), float(2 * b / (1 + b))
+
+
+def precision_interval(tp: float, fp: float, level: float = 0.95) -> Pair:
+    """Wilson interval of precision from pooled counts; no alarms give (0, 1).
+
+    Example:
+        >>> [round(v, 3) for v in precision_interval(8, 2)]
+        [0.49, 0.943]
+    """
+    a, b = wilson(tp, tp + fp, level)
+    return float(a), float(b)
+
+
+def ap_logit_interval(ap: float, positives: int, level: float = 0.95) -> Pair:
+    """Interval of average precision on a fixed test set, at its prior, for few positives.
+
+    logit(AP) +- z / sqrt(n+ AP (1 - AP)) (Boyd, Eng & Page, ECML PKDD 2013, section 3.3). An AP of exactly
+    1 or 0 is treated as n+ hits or misses (Clopper-Pearson).
+
+    Args:
+        ap: Average precision.
+        positives: n+, positive rows in the test set.
+        level: Confidence.
+
+    Example:
+        >>> [round(v, 3) for v in ap_logit_interval(0.6, 30)]
+        [0.419, 0.757]
+    """
+    if positives < 1 or not math.isfinite(ap):
+        return NAN, NAN
+    if ap in (0.0, 1.0):
+        a, b = clopper_pearson(ap * positives, positives, level)
+        return float(a), float(b)
+    z = float(stats.norm.isf(_tail(level)))
+    spread = ap * (1 - ap)
+    return carried(ap, z * math.sqrt(spread / positives), 0.0, 1.0)

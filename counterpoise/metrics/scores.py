@@ -1,0 +1,125 @@
+"""All metric keys of the leaderboard from labels, probabilities and decisions (exact, on the host)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from counterpoise.core.errors import OptionError
+from counterpoise.metrics.arrays import Array, codes, probabilities, weights
+from counterpoise.metrics.calibration_scores import (
+    calibration_intercept,
+    calibration_slope,
+    debiased_calibration_error,
+    ece,
+)
+from counterpoise.metrics.catalogue import DECISION_KEYS, METRICS, Metric
+from counterpoise.metrics.curves import calibration_curve, pr_curve, roc_curve
+from counterpoise.metrics.decision_scores import (
+    confusion,
+    decision_scores,
+    default_decision,
+    expected_cost,
+    net_benefit,
+    per_class,
+)
+from counterpoise.metrics.proba_scores import brier, brier_decomposition, log_loss, skill
+from counterpoise.metrics.rank_scores import average_precision, partial_auc, roc_auc
+
+__all__ = [
+    "DECISION_KEYS",
+    "METRICS",
+    "Metric",
+    "average_precision",
+    "brier",
+    "brier_decomposition",
+    "calibration_curve",
+    "calibration_intercept",
+    "calibration_slope",
+    "confusion",
+    "debiased_calibration_error",
+    "decision_scores",
+    "default_decision",
+    "ece",
+    "expected_cost",
+    "log_loss",
+    "net_benefit",
+    "partial_auc",
+    "per_class",
+    "pr_curve",
+    "roc_auc",
+    "roc_curve",
+    "score_all",
+    "skill",
+]
+
+
+def score_all(
+    y: Any,
+    proba: Any,
+    raw: Any,
+    decision: Any,
+    *,
+    n_classes: int,
+    positive: int = 1,
+    sample_weight: Any = None,
+) -> dict[str, float]:
+    """Every metric key of `METRICS`, in its order.
+
+    Two classes: ranking, recall, precision and F1 are those of `positive`. More: macro, one against the
+    rest, over the classes present in `y`; `brier` sums over classes; `ece` is that of the top label. What
+    cannot be defined on these rows (recall without positives, slope of separated classes, ...) is nan, as
+    the functions of the single scores say; nothing warns.
+
+    Args:
+        y: int (N,), class codes.
+        proba: float (N, C), corrected probabilities.
+        raw: float (N, C), probabilities of the untouched output.
+        decision: int (N,), class codes decided by the row's own rule.
+        n_classes: C.
+        positive: Code of the positive class with two classes.
+        sample_weight: float (N,); a weight of 2 counts as the row twice.
+
+    Raises:
+        DataError: Shapes or codes that do not fit.
+        ModelError: Probabilities that are not finite.
+        OptionError: Logits where probabilities were expected.
+
+    Example:
+        >>> p = [[.9, .1], [.2, .8], [.6, .4]]
+        >>> scores = score_all([0, 1, 0], p, p, [0, 1, 1], n_classes=2)
+        >>> scores["recall"], scores["precision"], scores["precision_default"]
+        (1.0, 0.5, 1.0)
+    """
+    y = codes(y, n_classes)
+    w = weights(sample_weight, len(y))
+    proba, raw = probabilities(proba, len(y)), probabilities(raw, len(y), "raw")
+    if proba.shape[1] != n_classes or raw.shape != proba.shape:
+        raise OptionError(f"proba is {proba.shape} and raw {raw.shape}; expected ({len(y)}, {n_classes}) for both.")
+    return _of_probabilities(y, proba, raw, positive, w) | _of_decisions(y, proba, raw, decision, positive, w)
+
+
+def _of_probabilities(y: Array, proba: Array, raw: Array, positive: int, w: Array) -> dict[str, float]:
+    return {
+        "average_precision": average_precision(y, proba, positive=positive, sample_weight=w),
+        "roc_auc": roc_auc(y, proba, positive=positive, sample_weight=w),
+        "log_loss": log_loss(y, proba, sample_weight=w),
+        "brier": brier(y, proba, positive=positive, sample_weight=w),
+        "skill": skill(y, proba, sample_weight=w),
+        "calibration_slope": calibration_slope(y, proba, positive=positive, sample_weight=w),
+        "calibration_intercept": calibration_intercept(y, proba, positive=positive, sample_weight=w),
+        "ece": ece(y, proba, positive=positive, sample_weight=w),
+        "log_loss_uncorrected": log_loss(y, raw, sample_weight=w),
+    }
+
+
+def _of_decisions(y: Array, proba: Array, raw: Array, decision: Any, positive: int, w: Array) -> dict[str, float]:
+    by_rule = {
+        "": decision,
+        "_default": default_decision(proba, positive),
+        "_uncorrected": default_decision(raw, positive),
+    }
+    scores = {}
+    for suffix, decided in by_rule.items():
+        matrix = confusion(y, decided, proba.shape[1], sample_weight=w)
+        scores |= {key + suffix: value for key, value in decision_scores(matrix, positive=positive).items()}
+    return scores
