@@ -1,0 +1,209 @@
+"""Small checkers with one voice: what was got, what was expected, what to do.
+
+Each takes the value and the name that the user knows it by, raises one of our errors or returns the
+value in the form that the code behind it wants. Nothing is repaired silently.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from counterpoise.core.errors import DataError, OptionError, TargetError, did_you_mean
+
+T = TypeVar("T")
+
+
+def rows_text(rows: Iterable[int], most: int = 5) -> str:
+    """Name rows for a message, counted from 1 (the header of a file is not a row).
+
+    Example:
+        >>> rows_text([0])
+        'row 1'
+        >>> rows_text(range(9))
+        'rows 1, 2, 3, 4, 5, ... (9 rows)'
+    """
+    numbers = [int(r) + 1 for r in rows]
+    if len(numbers) == 1:
+        return f"row {numbers[0]}"
+    shown = ", ".join(str(n) for n in numbers[:most])
+    return f"rows {shown}" + (f", ... ({len(numbers):,} rows)" if len(numbers) > most else "")
+
+
+def check_choice(value: T, name: str, choices: Iterable[T]) -> T:
+    """Return `value` when it is one of `choices`.
+
+    Raises:
+        OptionError: It is not; the message names the nearest choice.
+
+    Example:
+        >>> check_choice("soft", "vote", ["soft", "log", "hard"])
+        'soft'
+    """
+    known = list(choices)
+    if any(value is k or value == k for k in known):
+        return value
+    raise OptionError(f"{name} is {value!r}, which is not one of the choices.{did_you_mean(value, known)}")
+
+
+def check_int(value: Any, name: str, minimum: int = 1) -> int:
+    """Return a whole number of at least `minimum` as int; booleans and fractions are refused.
+
+    Example:
+        >>> check_int(np.int64(5), "folds", minimum=2)
+        5
+    """
+    if isinstance(value, (bool, np.bool_)):
+        raise OptionError(f"{name} is {value!r}; expected a whole number of at least {minimum}.")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise OptionError(f"{name} is {value!r}; expected a whole number of at least {minimum}.") from None
+    if number < minimum:
+        raise OptionError(f"{name} is {number}; expected a whole number of at least {minimum}.")
+    return number
+
+
+def check_range(value: Any, name: str, low: float = -math.inf, high: float = math.inf, bounds: str = "[]") -> float:
+    """Return a finite number within low..high as float.
+
+    Args:
+        value: What was given.
+        name: The user's name for it.
+        low: The lower end. high: The upper end.
+        bounds: "[" or "]" at an end that belongs to the range, "(" or ")" at one that does not.
+
+    Example:
+        >>> check_range(1, "share", 0, 1, bounds="(]")
+        1.0
+    """
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    above = number >= low if bounds[0] == "[" else number > low
+    below = number <= high if bounds[1] == "]" else number < high
+    if isinstance(value, (bool, np.bool_, str)) or not (math.isfinite(number) and above and below):
+        raise OptionError(f"{name} is {value!r}; expected a finite number in {bounds[0]}{low:g}, {high:g}{bounds[1]}.")
+    return number
+
+
+def check_shape(array: Any, name: str, shape: Sequence[int | None]) -> np.ndarray:
+    """Return `array` as NumPy when its shape is `shape` (None = any length); it is never reshaped.
+
+    Example:
+        >>> check_shape([[1, 2]], "logits", (None, 2)).shape
+        (1, 2)
+    """
+    got = np.asarray(array)
+    if got.ndim != len(shape) or any(s is not None and s != g for g, s in zip(got.shape, shape, strict=True)):
+        wanted = "(" + ", ".join("any" if s is None else str(s) for s in shape) + ("," if len(shape) == 1 else "") + ")"
+        raise DataError(f"{name} has shape {got.shape}; expected {wanted}.")
+    return got
+
+
+def check_lengths(parts: Mapping[str, Any]) -> int:
+    """Return the one length that all parts share.
+
+    Raises:
+        DataError: The lengths differ; all of them are named.
+
+    Example:
+        >>> check_lengths({"x": [1, 2], "y": [0, 1]})
+        2
+    """
+    lengths = {name: len(part) for name, part in parts.items()}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{name} has {n:,}" for name, n in lengths.items())
+        raise DataError(f"The lengths do not match: {told}. Give one entry per row.")
+    return next(iter(lengths.values()), 0)
+
+
+def check_finite(array: Any, name: str) -> np.ndarray:
+    """Return `array` as NumPy when no entry is NaN or infinite; else name the first bad place."""
+    got = np.asarray(array)
+    if got.dtype.kind not in "fc":
+        return got
+    bad = ~np.isfinite(got)
+    if bad.any():
+        place = tuple(int(i) for i in np.argwhere(bad)[0])
+        inside = f" at position {place[1:]}" if len(place) > 1 else ""
+        word = "NaN" if np.isnan(got[place]) else "an infinite value"
+        raise DataError(
+            f"{name} holds {word} in {rows_text([place[0]])}{inside} ({int(bad.sum()):,} such values in all). "
+            "Fill or leave out these entries first."
+        )
+    return got
+
+
+def check_probabilities(p: Any, name: str = "probabilities", n_classes: int | None = None) -> np.ndarray:
+    """Return probabilities as float64: (N,) of the positive class, or (N, C) with rows that sum to 1.
+
+    Args:
+        p: Numbers in [0, 1].
+        name: The user's name for them.
+        n_classes: When given, p must have shape (N, n_classes).
+
+    Raises:
+        DataError: A value lies outside [0, 1], is NaN, or a row does not sum to 1 within 1e-3.
+
+    Example:
+        >>> check_probabilities([[0.2, 0.8]]).sum().item()
+        1.0
+    """
+    got = check_finite(np.asarray(p, dtype=np.float64), name)
+    if n_classes is not None:
+        check_shape(got, name, (None, n_classes))
+    elif got.ndim not in (1, 2):
+        raise DataError(f"{name} has shape {got.shape}; expected (N,) or (N, C).")
+    outside = np.argwhere((got < 0) | (got > 1))
+    if len(outside):
+        value = float(got[tuple(outside[0])])
+        raise DataError(
+            f"{name} is {value:g} in {rows_text([outside[0][0]])}; expected 0 to 1. Are these logits? "
+            "Pass them through a sigmoid or softmax first."
+        )
+    if got.ndim == 2:
+        off = np.flatnonzero(np.abs(got.sum(axis=1) - 1) > 1e-3)
+        if len(off):
+            raise DataError(f"{name} sums to {got[off[0]].sum():g} in {rows_text(off)}; each row must sum to 1.")
+    return got
+
+
+def check_codes(y: Any, n_classes: int, name: str = "y") -> np.ndarray:
+    """Return class codes as int32 (N,), each in 0..n_classes-1."""
+    got = check_shape(y, name, (None,))
+    if got.dtype.kind not in "iub":
+        raise TargetError(f"{name} has type {got.dtype}; expected whole class codes 0..{n_classes - 1}.")
+    bad = np.flatnonzero((got < 0) | (got >= n_classes))
+    if len(bad):
+        raise TargetError(f"{name} is {got[bad[0]]} in {rows_text(bad)}; expected class codes 0..{n_classes - 1}.")
+    return got.astype(np.int32)
+
+
+def check_weights(weights: Any, n: int, name: str = "sample_weight") -> np.ndarray:
+    """Return weights as float32 (n,): finite, none negative, not all zero.
+
+    A weight w means that the row counts as w examples.
+
+    Example:
+        >>> check_weights([1, 2], 2).dtype.name
+        'float32'
+    """
+    try:
+        got = np.asarray(weights, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"{name} must be numbers, one per row; got {weights!r:.60}.") from None
+    if got.shape != (n,):
+        raise DataError(f"{name} has shape {got.shape}; expected one number for each of the {n:,} rows.")
+    check_finite(got, name)
+    negative = np.flatnonzero(got < 0)
+    if len(negative):
+        raise DataError(f"{name} is negative ({got[negative[0]]:g}) in {rows_text(negative)}; use 0 or more.")
+    if n and not got.sum() > 0:
+        raise DataError(f"{name} sums to zero; at least one row needs a positive weight.")
+    return got.astype(np.float32)

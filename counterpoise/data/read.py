@@ -1,0 +1,290 @@
+"""Files, frames and arrays -> Examples. Everything wrong with the data is said here, before training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from counterpoise.core.checks import check_choice, check_finite, check_weights, rows_text
+from counterpoise.core.errors import ColumnError, DataError, OptionError, TargetError, did_you_mean
+from counterpoise.core.leaks import single_column_scores
+from counterpoise.core.records import Examples, Schema
+from counterpoise.data.csv_text import parse_dates
+from counterpoise.data.frames import is_table, to_frame
+from counterpoise.data.kinds import Found, days, infer
+from counterpoise.data.labels import Labels, encode_labels
+from counterpoise.data.schema import build_parts, encode_rows
+from counterpoise.data.twins import count_twins, twin_groups
+
+#: A column whose AUROC alone is above this may be the label in disguise.
+LEAK_AUROC = 0.99
+_OVERRIDES = ("numeric", "categorical", "boolean", "identifier")
+
+
+@dataclass(frozen=True)
+class _Side:
+    """What belongs to the rows beside features: labels, groups, time and weights, as series."""
+
+    y: pl.Series
+    groups: pl.Series | None = None
+    time: pl.Series | None = None
+    weight: pl.Series | None = None
+
+
+def read(
+    source: Any,
+    target: str | None = None,
+    y: Any = None,
+    *,
+    positive: Any = None,
+    one_vs_rest: Any = None,
+    merge_rare: Sequence[Any] = (),
+    drop: Sequence[str] = (),
+    groups: Any = None,
+    time: Any = None,
+    kinds: Mapping[str, str] | None = None,
+    sample_weight: Any = None,
+    skip_bad: bool = False,
+    table: bool = True,
+) -> Examples:
+    """Read labelled rows.
+
+    A table (file, frame, arrow table, dict of arrays of rank 1, array of rank 2) goes through its columns:
+    see `counterpoise.data.kinds` for how their kinds are found. Other arrays pass untouched.
+
+    Args:
+        source: Path to CSV or Parquet; pandas or polars frame; pyarrow table; dict of columns; array (N, ...);
+            dict or tuple of arrays of rank 2 and more (several inputs).
+        target: Name of the label column of a table.
+        y: Labels (N,) instead of `target`.
+        positive: The class of interest of two; it gets code 1. Default: the rarer one.
+        one_vs_rest: Hold this class against all others, merged into 'not L'.
+        merge_rare: Classes to merge into one named 'L1+L2'.
+        drop: Columns to leave out.
+        groups: Column name or (N,) values: rows of one group stay on one side of a split.
+        time: Column name or (N,) numbers or dates.
+        kinds: Column name -> "numeric", "categorical", "boolean" or "identifier", to overrule what is found.
+        sample_weight: Column name or (N,) weights; a row of weight w counts as w examples.
+        skip_bad: Leave out lines that cannot be read, rows without a label and rows with infinite numbers,
+            and say so in the warnings, instead of raising.
+        table: False lets an array of rank 2 pass untouched.
+
+    Returns:
+        The rows as `Examples`, with a sentence in `warnings` for each thing noticed.
+
+    Raises:
+        DataError: The source cannot be used; `ColumnError` and `TargetError` name the column or class.
+        OptionError: Arguments that contradict each other.
+
+    Example:
+        >>> rows = read({"age": [30, 40, 50], "sex": ["f", "m", "f"]}, y=["well", "ill", "well"])
+        >>> rows.classes, rows.y.tolist(), rows.x["categorical"].ravel().tolist()
+        (('well', 'ill'), [0, 1, 0], [1, 2, 1])
+    """
+    if isinstance(y, str) and target is None:
+        target, y = y, None
+    if (target is None) == (y is None):
+        raise OptionError("Name the labels once: target='COLUMN' (--target) for a table, or y=LABELS for arrays.")
+    labels_of = {"positive": positive, "one_vs_rest": one_vs_rest, "merge_rare": tuple(merge_rare)}
+    beside = {"groups": groups, "time": time, "sample_weight": sample_weight}
+    if is_table(source, table):
+        return _read_table(source, target, y, labels_of, beside, _names(drop), dict(kinds or {}), skip_bad)
+    if target is not None:
+        raise OptionError(f"target={target!r} names a column, but the data are arrays. Pass the labels as y.")
+    return _read_arrays(source, y, labels_of, beside)
+
+
+def _names(drop: Sequence[str]) -> tuple[str, ...]:
+    return (drop,) if isinstance(drop, str) else tuple(drop)
+
+
+def _read_table(
+    source: Any,
+    target: str | None,
+    y: Any,
+    labels_of: dict[str, Any],
+    beside: dict[str, Any],
+    drop: tuple[str, ...],
+    kinds: dict[str, str],
+    skip_bad: bool,
+) -> Examples:
+    as_text = (target,) if target is not None else ()
+    frame, name, notes = to_frame(source, as_text, skip_bad)
+    if target is not None and target not in frame.columns:
+        raise TargetError(f"Target {target!r} is no column of {name}.{did_you_mean(target, frame.columns)}")
+    asides = [v for v in beside.values() if isinstance(v, str)]
+    _check_names(frame, [*drop, *kinds, *asides], name)
+    for kind in kinds.values():
+        check_choice(kind, "kinds", _OVERRIDES)
+    side = _side(frame, frame[target] if target is not None else y, beside)
+    features = frame.drop([*as_text, *drop, *asides], strict=False)
+    if skip_bad:
+        features, side, left_out = _skip_rows(features, side)
+        notes += left_out
+    labels = encode_labels(side.y, **labels_of, written=isinstance(source, (str, Path)))
+    found = [infer(features[c], kinds.get(c)) for c in features.columns]
+    schema = Schema(tuple(f.column for f in found), target or "target")
+    x = build_parts(schema, pl.DataFrame([f.series for f in found if f.column.used]))
+    if not x:
+        raise ColumnError(f"No column of {name} is left to learn from. {_why(found)}".rstrip())
+    warnings = [*notes, *(w for f in found for w in f.warnings), *_leak_warnings(x, labels, schema)]
+    return _finish(Examples(x, labels.y, labels.classes, schema, source=name), side, warnings)
+
+
+def _why(found: list[Found]) -> str:
+    said = " ".join(w for f in found[:3] for w in f.warnings)
+    return f"{said} Use kinds={{'COLUMN': 'categorical'}} to keep one." if said else ""
+
+
+def _check_names(frame: pl.DataFrame, names: Sequence[str], name: str) -> None:
+    for column in names:
+        if column not in frame.columns:
+            raise ColumnError(f"{column!r} is no column of {name}.{did_you_mean(column, frame.columns)}")
+
+
+def _read_arrays(source: Any, y: Any, labels_of: dict[str, Any], beside: dict[str, Any]) -> Examples:
+    if not isinstance(source, (Mapping, tuple)):
+        _check_array(source)
+    x = encode_rows(None, source)
+    parts = list(x.values()) if isinstance(x, dict) else list(x) if isinstance(x, tuple) else [x]
+    if not parts or not len(parts[0]):
+        raise DataError("x has no rows; nothing to learn from.")
+    lengths = {len(part) for part in parts}
+    if len(lengths) > 1:
+        raise DataError(f"The inputs have different lengths {sorted(lengths)}; expected one entry per row in each.")
+    named = [f"{key}={value!r}" for key, value in beside.items() if isinstance(value, str)]
+    if named:
+        raise OptionError(f"{named[0]} names a column, but the data are arrays. Pass one value per row.")
+    side = _side(pl.DataFrame({"row": np.zeros(len(parts[0]), dtype=np.uint8)}), y, beside)
+    labels = encode_labels(side.y, **labels_of)
+    return _finish(Examples(x, labels.y, labels.classes, source="arrays"), side, [])
+
+
+def _check_array(source: Any) -> None:
+    """One array: text of rank 1, or anything of rank 2 and more."""
+    if hasattr(source, "toarray"):
+        raise DataError("x is a sparse matrix; expected a dense array. Pass x.toarray().")
+    try:
+        array = np.asarray(source)
+    except ValueError:
+        raise DataError("x has rows of different lengths; expected an array of shape (N, ...).") from None
+    if array.dtype.kind == "O" or array.ndim < 1 or (array.ndim == 1 and array.dtype.kind not in "SU"):
+        raise DataError(
+            f"x has shape {array.shape} and type {array.dtype}; expected numbers of shape (N, ...). "
+            "One feature: x[:, None]. Columns of different types: a frame or a dict of columns."
+        )
+
+
+def _side(frame: pl.DataFrame, y: Any, beside: dict[str, Any]) -> _Side:
+    def series(value: Any, name: str) -> pl.Series | None:
+        if value is None:
+            return None
+        return frame[value] if isinstance(value, str) else _vector(value, name, frame.height)
+
+    labels = y if isinstance(y, pl.Series) and y.name in frame.columns else _vector(y, "y", frame.height)
+    if len(labels) != frame.height:
+        raise DataError(f"y has {len(labels):,} labels for {frame.height:,} rows; give one label per row.")
+    weight = series(beside["sample_weight"], "sample_weight")
+    return _Side(labels, series(beside["groups"], "groups"), series(beside["time"], "time"), weight)
+
+
+def _vector(values: Any, name: str, n: int) -> pl.Series:
+    """One value per row as a series; a column (N, 1) counts as (N,)."""
+    shape = np.shape(values)
+    if len(shape) == 2 and shape[1] == 1:
+        values = np.asarray(values)[:, 0]
+    elif len(shape) != 1:
+        hint = " For one-hot labels pass y.argmax(axis=1)." if name == "y" and len(shape) == 2 else ""
+        raise DataError(f"{name} has shape {shape}; expected one value per row ({n:,},).{hint}")
+    if len(values) != n:
+        raise DataError(f"{name} has {len(values):,} entries for {n:,} rows; give one per row.")
+    if isinstance(values, pl.Series):
+        return values.alias(name)
+    return to_frame({name: values.to_numpy() if hasattr(values, "to_numpy") else np.asarray(values)})[0][name]
+
+
+def _skip_rows(features: pl.DataFrame, side: _Side) -> tuple[pl.DataFrame, _Side, list[str]]:
+    """Leave out rows without a label and rows with infinite numbers; say how many."""
+    unlabelled = side.y.is_null()
+    floats = [c for c in features.columns if features[c].dtype.is_float()]
+    infinite = pl.Series(np.zeros(len(side.y), dtype=bool))
+    for column in floats:
+        infinite = infinite | features[column].is_infinite().fill_null(False)
+    keep = ~(unlabelled | infinite)
+    parts = {k: None if v is None else v.filter(keep) for k, v in vars(side).items()}
+    told = []
+    if unlabelled.any():
+        told.append(f"Left out {rows_text(unlabelled.arg_true())} without a label.")
+    if infinite.any():
+        told.append(f"Left out {rows_text(infinite.arg_true())} with infinite numbers.")
+    return features.filter(keep), _Side(**parts), told
+
+
+def _leak_warnings(x: dict[str, np.ndarray], labels: Labels, schema: Schema) -> list[str]:
+    places = {"numeric": schema.numeric, "categorical": schema.categorical}
+    scores = single_column_scores(x, labels.y, len(labels.classes))
+    return [
+        f"Column {places[part][j].name!r} alone nearly gives the target away (AUROC {area:.3f}): a possible leak. "
+        "Is it known before the label is? If not, leave it out with drop (--drop)."
+        for (part, j), area in scores.items()
+        if area > LEAK_AUROC
+    ]
+
+
+def _finish(examples: Examples, side: _Side, warnings: list[str]) -> Examples:
+    twins = twin_groups(examples.x)
+    if twins is not None:
+        warnings = warnings + _twin_warnings(twins, examples.y)
+    return replace(
+        examples,
+        groups=None if side.groups is None else _group_codes(side.groups),
+        time=None if side.time is None else _times(side.time),
+        sample_weight=None if side.weight is None else _weights(side.weight),
+        twins=twins,
+        warnings=tuple(warnings),
+    )
+
+
+def _twin_warnings(twins: np.ndarray, y: np.ndarray) -> list[str]:
+    repeated, conflicting = count_twins(twins, y)
+    if not repeated:
+        return []
+    text = f"{repeated:,} of {len(y):,} rows ({repeated / len(y):.1%}) repeat an earlier row"
+    return [text + (f"; {conflicting:,} rows have a twin with another label." if conflicting else ".")]
+
+
+def _group_codes(values: pl.Series) -> np.ndarray:
+    missing = values.is_null().arg_true()
+    if len(missing):
+        raise ColumnError(f"groups {values.name!r} is missing in {rows_text(missing)}; give every row a group.")
+    return values.rank("dense").cast(pl.Int64).to_numpy() - 1
+
+
+def _times(values: pl.Series) -> np.ndarray:
+    if values.dtype == pl.String:
+        parsed = parse_dates(values)
+        odd = (parsed.is_null() & values.is_not_null()).arg_true()
+        if len(odd):
+            raise ColumnError(
+                f"time {values.name!r} is {values[odd[0]]!r} in {rows_text(odd)}; expected numbers or dates "
+                "written as 2024-12-31 or 2024-12-31 23:59:59."
+            )
+        values = parsed
+    missing = values.is_null().arg_true()
+    if len(missing):
+        raise ColumnError(f"time {values.name!r} is missing in {rows_text(missing)}; give every row a time.")
+    return (days(values) if values.dtype.is_temporal() else values).to_numpy()
+
+
+def _weights(values: pl.Series) -> np.ndarray:
+    if not values.dtype.is_numeric():
+        raise ColumnError(f"sample_weight {values.name!r} holds {values.dtype}, expected numbers.")
+    missing = values.is_null().arg_true()
+    if len(missing):
+        raise DataError(f"sample_weight is missing or NaN in {rows_text(missing)}; use 0 or more.")
+    return check_weights(values.to_numpy(), len(values))
