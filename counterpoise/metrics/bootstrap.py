@@ -17,7 +17,7 @@ from scipy import sparse
 from counterpoise.core.errors import DataError, OptionError
 from counterpoise.core.seeds import generator
 from counterpoise.metrics.arrays import Array, one_class
-from counterpoise.metrics.intervals import Pair, ap_logit_interval
+from counterpoise.metrics.intervals import Pair, ap_logit_interval, percentile
 from counterpoise.metrics.proba_scores import log_proba
 from counterpoise.metrics.rank_scores import average_precision
 
@@ -129,7 +129,7 @@ def _losses(target: Array, score: Array) -> Array:
 
 def _check(target: Array, resamples: int) -> None:
     if target.all() or not target.any():
-        raise DataError(f"{int(target.sum())} of {len(target)} rows are positive; a bootstrap needs both kinds of rows.")
+        raise DataError(f"{int(target.sum())} of {len(target)} rows are positive; a bootstrap needs both kinds.")
     if resamples < 1:
         raise OptionError(f"resamples={resamples}; expected 1 or more.")
 
@@ -189,20 +189,6 @@ def _group_counts(n_groups: int, size: int, rng: np.random.Generator) -> Array:
 def _spread(group: Array, place: Array, n_groups: int, width: int) -> sparse.csr_array:
     """Rows per group and place, sparse (G, width)."""
     return sparse.coo_array((np.ones(len(group)), (group, place)), shape=(n_groups, width)).tocsr()
-
-
-def percentile(draws: Any, level: float = 0.95) -> Pair:
-    """Percentile interval of bootstrap draws; nan draws are left out.
-
-    Example:
-        >>> [round(v, 6) for v in percentile(np.arange(101.0), 0.9)]
-        [5.0, 95.0]
-    """
-    finite = np.asarray(draws)[np.isfinite(draws)]
-    if len(finite) == 0:
-        return float("nan"), float("nan")
-    low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
 
 
 def ap_interval(

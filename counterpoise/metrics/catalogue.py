@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Metric(NamedTuple):
@@ -29,8 +29,8 @@ class Metric(NamedTuple):
     high: float
     relative: bool = False
 
-    def goodness(self, value: float) -> float:
-        """Map a value so that larger is better whatever the direction.
+    def goodness(self, value: Any) -> Any:
+        """Map a value (or an array of values) so that larger is better whatever the direction.
 
         Example:
             >>> METRICS["log_loss"].goodness(0.2), METRICS["calibration_slope"].goodness(1.25)

@@ -103,6 +103,16 @@ def _finite(values: Any) -> Array:
     return v[np.isfinite(v)]
 
 
+def t_quantile(df: int, level: float = 0.95) -> float:
+    """Two-sided quantile of Student's t.
+
+    Example:
+        >>> round(t_quantile(4), 3)
+        2.776
+    """
+    return float(stats.t.isf(_tail(level), df))
+
+
 def carried(mean: float, half: float, low: float, high: float) -> Pair:
     """Interval of half-width `half` around `mean`, made symmetric on the scale of the range [low, high].
 
@@ -161,7 +171,7 @@ def fold_interval(
     if trials and v.min() == v.max() and mean in (0.0, 1.0):
         a, b = clopper_pearson(mean * trials, trials, level)
         return float(a), float(b)
-    half = float(stats.t.isf(_tail(level), len(v) - 1)) * corrected_error(v, ratio)
+    half = t_quantile(len(v) - 1, level) * corrected_error(v, ratio)
     return carried(mean, half, low, high)
 
 
@@ -259,3 +269,17 @@ def ap_logit_interval(ap: float, positives: int, level: float = 0.95) -> Pair:
     z = float(stats.norm.isf(_tail(level)))
     spread = ap * (1 - ap)
     return carried(ap, z * math.sqrt(spread / positives), 0.0, 1.0)
+
+
+def percentile(draws: Any, level: float = 0.95) -> Pair:
+    """Percentile interval of bootstrap draws; nan draws are left out.
+
+    Example:
+        >>> [round(v, 6) for v in percentile(np.arange(101.0), 0.9)]
+        [5.0, 95.0]
+    """
+    finite = np.asarray(draws)[np.isfinite(draws)]
+    if len(finite) == 0:
+        return float("nan"), float("nan")
+    low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

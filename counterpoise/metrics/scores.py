@@ -118,7 +118,7 @@ def _of_decisions(y: Array, proba: Array, raw: Array, decision: Any, positive: i
         "_default": default_decision(proba, positive),
         "_uncorrected": default_decision(raw, positive),
     }
-    scores = {}
+    scores: dict[str, float] = {}
     for suffix, decided in by_rule.items():
         matrix = confusion(y, decided, proba.shape[1], sample_weight=w)
         scores |= {key + suffix: value for key, value in decision_scores(matrix, positive=positive).items()}

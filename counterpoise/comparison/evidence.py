@@ -1,0 +1,132 @@
+"""Fold scores of the strategies of one race, and what follows from them without deciding anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from counterpoise.comparison.posterior import Difference, correlated_t, from_draws
+from counterpoise.comparison.verdict import Interval
+from counterpoise.metrics.catalogue import METRICS
+from counterpoise.metrics.intervals import (
+    carried,
+    corrected_error,
+    f1_interval,
+    fold_interval,
+    percentile,
+    pooled_f1,
+    precision_interval,
+    t_quantile,
+)
+
+Array = np.ndarray
+Scores = Mapping[str, Mapping[str, Any]]
+Counts = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the judge has to go by, checked.
+
+    Attributes:
+        scores: strategy -> metric -> float64 (J,), repeat after repeat.
+        folds: K.
+        ratio: Test rows / training rows.
+        simplicity: Strategies, simplest first.
+        reference: The strategy that others are held against.
+        rope: Half-width of the region of practical equivalence.
+        level: Confidence of the intervals.
+        draws: Paired bootstrap draws that replace the t-tests, or None.
+        counts: strategy -> suffix of the decision keys -> float64 (J, 2, 2), or empty.
+    """
+
+    scores: dict[str, dict[str, Array]]
+    folds: int
+    ratio: float
+    simplicity: tuple[str, ...]
+    reference: str
+    rope: float
+    level: float
+    draws: Scores | None
+    counts: Counts
+
+    def mean(self, strategy: str, metric: str) -> float:
+        """Mean over the folds where the metric is defined; nan when there is none."""
+        values = self.scores[strategy].get(metric, np.empty(0))
+        values = values[np.isfinite(values)]
+        return float(values.mean()) if len(values) else float("nan")
+
+    def rope_of(self, metric: str) -> float:
+        """The rope in the metric's unit: absolute, or relative to the reference for `Metric.relative`."""
+        return self.rope * abs(self.mean(self.reference, metric)) if METRICS[metric].relative else self.rope
+
+    def difference(self, metric: str, a: str, b: str, view: Callable[[Any], Any]) -> Difference:
+        """a minus b after `view` was applied to each score."""
+        rope, of_a, of_b = self.rope_of(metric), self.drawn(a, metric), self.drawn(b, metric)
+        if of_a is None or of_b is None:
+            pair = view(self.scores[a][metric]) - view(self.scores[b][metric])
+            return correlated_t(pair, self.ratio, rope, self.level)
+        mean = view(self.mean(a, metric)) - view(self.mean(b, metric))
+        return from_draws(view(of_a) - view(of_b), mean, rope, self.level)
+
+    def drawn(self, strategy: str, metric: str) -> Array | None:
+        """Bootstrap draws of one score, or None."""
+        draws = (self.draws or {}).get(strategy, {}).get(metric)
+        return None if draws is None else np.asarray(draws, dtype=np.float64)
+
+    def better_by(self, metric: str, a: str, b: str) -> Difference:
+        """How much better a is than b: above 0 is better, whatever the metric's direction."""
+        return self.difference(metric, a, b, METRICS[metric].goodness)
+
+
+def interval(evidence: Evidence, strategy: str, key: str) -> Interval:
+    """Mean and interval of one score: pooled counts for F1 and precision, draws where given, else the folds."""
+    values, metric = evidence.scores[strategy][key], METRICS[key]
+    mean, folds = evidence.mean(strategy, key), tuple(values.tolist())
+    base, suffix = _base_and_suffix(key)
+    matrices = evidence.counts.get(strategy, {}).get(suffix)
+    if matrices is not None and base in ("f1", "precision"):
+        return _pooled(evidence, base, values, np.asarray(matrices, dtype=np.float64))
+    draws = evidence.drawn(strategy, key)
+    if draws is not None:
+        low, high = percentile(draws, evidence.level)
+        return Interval(mean, low, high, folds)
+    truth = {"specificity": 0, "recall": 1}.get(base)
+    trials = None
+    if matrices is not None and truth is not None:
+        trials = round(_per_repeat(evidence, values, matrices)[truth].sum())
+    ends = fold_interval(
+        values, evidence.ratio, low=metric.low, high=metric.high, level=evidence.level, trials=trials
+    )
+    return Interval(mean, ends[0], ends[1], folds)
+
+
+def _base_and_suffix(key: str) -> tuple[str, str]:
+    """Split a decision key at the rule it is decided by."""
+    suffix = next((s for s in ("_default", "_uncorrected") if key.endswith(s)), "")
+    return key.removesuffix(suffix), suffix
+
+
+def _per_repeat(evidence: Evidence, values: Array, matrices: Any) -> Array:
+    """Confusion counts of one pass over the rows: repeats judge the same rows again."""
+    return np.asarray(matrices, dtype=np.float64).sum(axis=0) / max(1, len(values) // evidence.folds)
+
+
+def _pooled(evidence: Evidence, base: str, values: Array, matrices: Array) -> Interval:
+    """F1 or precision of pooled counts; the wider of the interval of the counts and that of the folds."""
+    counts = _per_repeat(evidence, values, matrices)
+    tp, fp, fn = float(counts[1, 1]), float(counts[0, 1]), float(counts[1, 0])
+    if base == "f1":
+        mean, ends = pooled_f1(tp, fp, fn), f1_interval(tp, fp, fn, evidence.level)
+    else:
+        mean = tp / (tp + fp) if tp + fp > 0 else 0.0
+        ends = precision_interval(tp, fp, evidence.level)
+    finite = int(np.isfinite(values).sum())
+    if finite > 1:
+        half = t_quantile(finite - 1, evidence.level) * corrected_error(values, evidence.ratio)
+        spread = carried(mean, half, 0.0, 1.0)
+        ends = min(ends[0], spread[0]), max(ends[1], spread[1])
+    return Interval(mean, ends[0], ends[1], tuple(values.tolist()))

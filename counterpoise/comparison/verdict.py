@@ -1,0 +1,112 @@
+"""Records of a judged comparison, as they stand in leaderboard.json."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+
+def _number(value: float) -> float | None:
+    """JSON has no nan: what is not defined becomes null."""
+    return float(value) if math.isfinite(value) else None
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Mean of a metric over the folds, its interval, and the folds' scores (repeat after repeat)."""
+
+    mean: float
+    low: float
+    high: float
+    folds: tuple[float, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """`{"mean", "low", "high", "folds"}`.
+
+        Example:
+            >>> Interval(0.5, float("nan"), float("nan"), (0.5,)).to_dict()
+            {'mean': 0.5, 'low': None, 'high': None, 'folds': [0.5]}
+        """
+        ends = {"mean": _number(self.mean), "low": _number(self.low), "high": _number(self.high)}
+        return ends | {"folds": [_number(f) for f in self.folds]}
+
+
+@dataclass(frozen=True)
+class VsNone:
+    """Strategy minus untouched model, in the metric's own unit.
+
+    Attributes:
+        difference: Mean of the paired differences (its sign is the metric's: negative is good for a loss).
+        low, high: 95 % interval.
+        p: Two-sided p value; 1 for identical scores.
+        p_holm: The same, corrected for the number of strategies.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """`{"difference", "low", "high", "p", "p_holm"}`, undefined numbers as None."""
+        names = ("difference", "low", "high", "p", "p_holm")
+        return {name: _number(getattr(self, name)) for name in names}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Which strategy to take, and how sure that is.
+
+    Attributes:
+        winner: The strategy recommended: the simplest of those that are as good as can be told.
+        word: "better" (than the untouched model, shown), "equivalent" (shown to differ by less than
+            matters) or "undecided".
+        tied_with: Other strategies that the scores do not tell from the best, simplest first.
+        text: The reasons in plain words, with numbers.
+        more_repeats: For "undecided": how many more repeats would about decide; None when no number would.
+    """
+
+    winner: str
+    word: str
+    tied_with: tuple[str, ...]
+    text: str
+    more_repeats: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """`{"winner", "word", "tied_with", "text", "more_repeats"}`."""
+        return {
+            "winner": self.winner,
+            "word": self.word,
+            "tied_with": list(self.tied_with),
+            "text": self.text,
+            "more_repeats": self.more_repeats,
+        }
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Everything that the judge says about one data set.
+
+    Attributes:
+        metric: The key that strategies are ranked by.
+        ranking: Strategies, best mean first (ties: simplest first; without a score: last).
+        scores: strategy -> metric -> Interval.
+        vs_none: strategy -> metric -> VsNone; the untouched model itself is left out.
+        verdict: The verdict.
+    """
+
+    metric: str
+    ranking: tuple[str, ...]
+    scores: dict[str, dict[str, Interval]]
+    vs_none: dict[str, dict[str, VsNone]]
+    verdict: Verdict
+
+    def row(self, strategy: str) -> dict[str, Any]:
+        """The judge's part of a leaderboard row: rank, scores and vs_none."""
+        return {
+            "rank": self.ranking.index(strategy) + 1,
+            "scores": {key: value.to_dict() for key, value in self.scores[strategy].items()},
+            "vs_none": {key: value.to_dict() for key, value in self.vs_none.get(strategy, {}).items()},
+        }

@@ -1,0 +1,203 @@
+"""Verdicts and effects in plain words, with the numbers they rest on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from counterpoise.comparison.posterior import Difference
+from counterpoise.core.errors import OptionError
+from counterpoise.metrics.catalogue import METRICS
+
+Array = np.ndarray
+
+
+def called(strategy: str) -> str:
+    """How a strategy is named in a sentence."""
+    return "the untouched model" if strategy == "none" else strategy
+
+
+def listed(names: Sequence[str]) -> str:
+    """Join names as a sentence does.
+
+    Example:
+        >>> listed(["none", "focal", "smote"])
+        'the untouched model, focal and smote'
+    """
+    spoken = [called(name) for name in names]
+    return spoken[0] if len(spoken) == 1 else f"{', '.join(spoken[:-1])} and {spoken[-1]}"
+
+
+def number(value: float, signed: bool = False) -> str:
+    """Three decimals, more where the value is small.
+
+    Example:
+        >>> number(0.61234), number(0.0004567), number(0.02, signed=True)
+        ('0.612', '0.00046', '+0.020')
+    """
+    if not math.isfinite(value):
+        return "unknown"
+    sign = "+" if signed else ""
+    if value == 0 or abs(value) >= 0.01:
+        return f"{value:{sign}.3f}"
+    return f"{value:{sign}.{1 - math.floor(math.log10(abs(value)))}f}"
+
+
+def percent(probability: float) -> str:
+    """A probability in per cent, never rounded up to certainty.
+
+    Example:
+        >>> percent(0.976), percent(0.9999), percent(0.0001)
+        ('98 %', 'over 99 %', 'under 1 %')
+    """
+    if not math.isfinite(probability):
+        return "unknown"
+    if probability > 0.99:
+        return "over 99 %"
+    return "under 1 %" if probability < 0.01 else f"{100 * probability:.0f} %"
+
+
+def _title(metric: str) -> str:
+    title, _, rule = METRICS[metric].title.partition(" (")
+    return title + rule.partition(")")[2]
+
+
+class Gap(NamedTuple):
+    """Two strategies side by side in one metric.
+
+    Attributes:
+        metric: Its key.
+        ahead, behind: The strategies; `difference` is above 0 where `ahead` is better.
+        means: Their means.
+        difference: What is known about the difference.
+        rope: The smallest difference that matters.
+    """
+
+    metric: str
+    ahead: str
+    behind: str
+    means: tuple[float, float]
+    difference: Difference
+    rope: float
+
+    def numbers(self) -> str:
+        """Means, difference and interval in one clause."""
+        good = {"higher": "higher", "lower": "lower", "one": "nearer to 1", "zero": "nearer to 0"}
+        d = self.difference
+        return (
+            f"{_title(self.metric)} ({good[METRICS[self.metric].direction]} is better): {number(self.means[0])} "
+            f"against {number(self.means[1])}, an advantage of {number(d.mean, signed=True)} "
+            f"(95 % interval {number(d.low, signed=True)} to {number(d.high, signed=True)})"
+        )
+
+
+def better(gap: Gap, p_adjusted: float, best: str, others: Sequence[str]) -> str:
+    """The winner is shown better than the reference."""
+    winner = called(gap.ahead)
+    text = (
+        f"Take {winner}: it is better than {called(gap.behind)}. {gap.numbers()}. "
+        f"The chance that it is better by more than {number(gap.rope)} is {percent(gap.difference.right)} "
+        f"(p = {number(p_adjusted)} after correction for the number of strategies tried)."
+    )
+    if best != gap.ahead:
+        text += f" {called(best)} has the best mean but is not shown to be better than {winner}."
+    if others:
+        text += f" Not told from the best by these data: {listed(others)}."
+        text += f" Of what is shown to help, the simplest is {winner}."
+    return text
+
+
+def nothing_else(metric: str, winner: str, mean: float, losers: int) -> str:
+    """Everything else is identical (`losers` 0) or shown worse."""
+    if not losers:
+        return f"All strategies have the same {_title(metric)}, {number(mean)}; tied: the simplest is {called(winner)}."
+    count = "The other strategy is" if losers == 1 else f"Each of the {losers} other strategies is"
+    return f"Keep {called(winner)}: {_title(metric)} {number(mean)}. {count} shown to be worse."
+
+
+def equivalent(gap: Gap, others: Sequence[str]) -> str:
+    """All in the tie differ by less than matters."""
+    return (
+        f"No difference that matters; tied: the simplest is {called(gap.behind)}. The strongest other, "
+        f"{called(gap.ahead)}: {gap.numbers()}. The chance that the two differ by less than {number(gap.rope)} is "
+        f"{percent(gap.difference.rope)}. In the tie: {listed([gap.behind, *others])}."
+    )
+
+
+def undecided(gap: Gap, others: Sequence[str], more: int | None, fixed: bool) -> str:
+    """The data do not tell; what would. `fixed`: the interval comes from rows, not from repeats."""
+    d, rival = gap.difference, called(gap.ahead)
+    return (
+        f"Undecided; tied: the simplest is {called(gap.behind)}, stay with it for now. The strongest other, "
+        f"{rival}: {gap.numbers()}. This may be chance: {percent(d.right)} that {rival} is better by more than "
+        f"{number(gap.rope)}, {percent(d.rope)} that they differ by less, {percent(d.left)} that it is worse. "
+        f"Not told apart: {listed([gap.behind, *others])}. {_what_helps(more, fixed)}"
+    )
+
+
+def _what_helps(more: int | None, fixed: bool) -> str:
+    if more is not None:
+        return f"About {more} more {'repeat' if more == 1 else 'repeats'} of the folds would decide."
+    if fixed:
+        return "More data would be needed to decide."
+    return "No number of repeats would decide: that takes more folds or more data."
+
+
+def alone(winner: str) -> str:
+    """Only one strategy has scores."""
+    return f"Only {called(winner)} could be scored: there is nothing to compare it with."
+
+
+def rates(confusion: Array) -> tuple[float, float]:
+    """Found cases and false alarms per case judged, from a 2 x 2 confusion matrix [true, decided].
+
+    Example:
+        >>> rates(np.array([[90, 5], [2, 3]]))
+        (0.03, 0.05)
+    """
+    matrix = np.asarray(confusion, dtype=np.float64)
+    if matrix.shape != (2, 2) or matrix.sum() <= 0:
+        raise OptionError(f"confusion has shape {matrix.shape} and sum {matrix.sum()}; expected 2 x 2 with rows in it.")
+    return float(matrix[1, 1] / matrix.sum()), float(matrix[0, 1] / matrix.sum())
+
+
+def effect_in_words(
+    found: float, false_alarms: float, *, per: int = 10_000, cost_missed: float | None = None,
+    cost_false_alarm: float | None = None,
+) -> str:
+    """Say what a change of strategy means for the people concerned.
+
+    Args:
+        found: Difference in true positives per case judged (new minus old).
+        false_alarms: Difference in false positives per case judged.
+        per: Number of cases to speak of.
+        cost_missed, cost_false_alarm: When both are given, the change in cost per `per` cases is added.
+
+    Raises:
+        OptionError: A difference outside [-1, 1], or only one of the costs.
+
+    Example:
+        >>> effect_in_words(0.0014, 0.006)
+        'per 10,000 cases: 14 more found, 60 more false alarms'
+        >>> effect_in_words(-0.0001, -0.02, per=1000, cost_missed=50, cost_false_alarm=1)
+        'per 1,000 cases: less than 1 fewer found, 20 fewer false alarms; cost falls by 15'
+    """
+    if not (abs(found) <= 1 and abs(false_alarms) <= 1):
+        raise OptionError(f"found={found}, false_alarms={false_alarms}; expected rates per case between -1 and 1.")
+    if (cost_missed is None) != (cost_false_alarm is None):
+        raise OptionError("Only one of cost_missed and cost_false_alarm was given; give both or none.")
+    text = f"per {per:,} cases: {_change(found * per)} found, {_change(false_alarms * per)} false alarms"
+    if cost_missed is None or cost_false_alarm is None:
+        return text
+    cost = per * (false_alarms * cost_false_alarm - found * cost_missed)
+    return f"{text}; cost {'falls' if cost < 0 else 'rises'} by {abs(cost):,.0f}" if cost else f"{text}; cost unchanged"
+
+
+def _change(count: float) -> str:
+    if count == 0:
+        return "no more"
+    amount = f"{abs(count):,.0f}" if abs(count) >= 1 else "less than 1"
+    return f"{amount} {'more' if count > 0 else 'fewer'}"
