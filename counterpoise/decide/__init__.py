@@ -1,0 +1,36 @@
+"""From member outputs to true probabilities and decisions (NumPy only; Keras layers live beside)."""
+
+from .aim import AIMS as AIMS
+from .aim import Aim as Aim
+from .calibrate import apply_calibrator as apply_calibrator
+from .calibrate import fit_calibrator as fit_calibrator
+from .intercept import InterceptCheck as InterceptCheck
+from .intercept import check_intercept as check_intercept
+from .intercept import fit_intercept as fit_intercept
+from .offsets import choose_offsets as choose_offsets
+from .pooling import VOTES as VOTES
+from .pooling import hard_vote as hard_vote
+from .pooling import learn_weights as learn_weights
+from .pooling import pool as pool
+from .prior import corrected_log_proba as corrected_log_proba
+from .prior import focal_log_proba as focal_log_proba
+from .prior import log_softmax as log_softmax
+from .prior import shift as shift
+from .prior import to_prior as to_prior
+from .prior import unshift as unshift
+from .rule import Decision as Decision
+from .rule import apply_rule as apply_rule
+from .rule import apply_rule_to_log_p as apply_rule_to_log_p
+from .rule import choose_class as choose_class
+from .rule import fit_rule as fit_rule
+from .rule import fit_rule_from_log_p as fit_rule_from_log_p
+from .rule import pooled_log_proba as pooled_log_proba
+from .rule import raw_proba as raw_proba
+from .rule import rule_at_prior as rule_at_prior
+from .threshold import Sweep as Sweep
+from .threshold import bayes_decision as bayes_decision
+from .threshold import choose_label_thresholds as choose_label_thresholds
+from .threshold import choose_threshold as choose_threshold
+from .threshold import cost_threshold as cost_threshold
+from .threshold import objective as objective
+from .threshold import sweep as sweep

@@ -1,0 +1,94 @@
+"""What a threshold is chosen for, as a small value that prints and parses itself."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ..core.errors import OptionError, did_you_mean
+
+#: name -> (what a new class prior does to its threshold, smallest and largest number of values).
+#: "moves": recall and specificity stay, so the threshold moves with the probabilities.
+#: "stays": the same probability is right under every prior. "again": it is chosen anew.
+AIMS: dict[str, tuple[str, int, int]] = {
+    "argmax": ("stays", 0, 0),
+    "cost": ("stays", 2, 10_000),
+    "balanced_accuracy": ("moves", 0, 0),
+    "youden": ("moves", 0, 0),
+    "g_mean": ("moves", 0, 0),
+    "recall_floor": ("moves", 1, 1),
+    "f1": ("again", 0, 0),
+    "f_beta": ("again", 1, 1),
+    "mcc": ("again", 0, 0),
+    "precision_floor": ("again", 1, 1),
+    "alerts": ("again", 2, 2),
+}
+
+
+@dataclass(frozen=True)
+class Aim:
+    """A name from `AIMS` and its numbers.
+
+    argmax: the most probable class (binary: threshold 0.5). cost(fp, fn): least expected cost; with C
+    values, the cost of missing each class. balanced_accuracy and youden: the mean recall of the classes.
+    g_mean: their geometric mean. recall_floor(r): fewest alerts with recall at least r.
+    f1, f_beta(b), mcc: that score, at its highest. precision_floor(p): most recall with precision at least
+    p. alerts(k, n): at most k alerts per n rows.
+
+    Raises:
+        OptionError: an unknown name, a wrong number of values, or values out of range.
+
+    Example:
+        >>> str(Aim.parse("recall_floor(0.95)"))
+        'recall_floor(0.95)'
+        >>> Aim.parse("cost(1, 20)").values
+        (1.0, 20.0)
+    """
+
+    name: str
+    values: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.name not in AIMS:
+            raise OptionError(f"There is no aim {self.name!r}." + did_you_mean(self.name, AIMS))
+        _, low, high = AIMS[self.name]
+        if not low <= len(self.values) <= high:
+            wanted = str(low) if low == high else f"{low} or more"
+            raise OptionError(f"{self.name} takes {wanted} value(s), got {len(self.values)}: {self.values}.")
+        _check_values(self.name, self.values)
+
+    @classmethod
+    def parse(cls, text: str | Aim) -> Aim:
+        """Read "name" or "name(value, ...)"; an Aim is returned as it is."""
+        if isinstance(text, Aim):
+            return text
+        found = re.fullmatch(r"\s*(\w+)\s*(?:\(([^()]*)\))?\s*", str(text))
+        if found is None:
+            hint = did_you_mean(text, AIMS)
+            raise OptionError(f"The aim {text!r} is not of the form name or name(value, ...).{hint}")
+        try:
+            values = tuple(float(v) for v in (found[2] or "").split(",") if v.strip())
+        except ValueError:
+            raise OptionError(f"The values of the aim {text!r} must be numbers.") from None
+        return cls(found[1], values)
+
+    @property
+    def under_new_prior(self) -> str:
+        """What a new class prior does to the threshold: "stays", "moves" or "again" (see `AIMS`)."""
+        return AIMS[self.name][0]
+
+    def __str__(self) -> str:
+        return f"{self.name}({', '.join(f'{v:g}' for v in self.values)})" if self.values else self.name
+
+
+def _check_values(name: str, values: tuple[float, ...]) -> None:
+    if name in ("recall_floor", "precision_floor") and not 0 < values[0] <= 1:
+        raise OptionError(f"{name} must be above 0 and at most 1; got {values[0]:g}.")
+    if name == "f_beta" and not 0 < values[0] < float("inf"):
+        raise OptionError(f"The beta of f_beta must be above 0; got {values[0]:g}.")
+    if name == "alerts" and not 0 <= values[0] <= values[1]:
+        raise OptionError(f"alerts(k, n) needs 0 <= k <= n; got k = {values[0]:g}, n = {values[1]:g}.")
+    if name == "alerts" and values[1] <= 0:
+        raise OptionError("alerts(k, n) needs n above 0.")
+    if name == "cost" and not all(0 < v < float("inf") for v in values):
+        raise OptionError(f"Costs must be above 0; got {values}.")

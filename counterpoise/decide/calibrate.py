@@ -1,0 +1,259 @@
+"""Calibration after pooling: fitted on rows that trained nothing, kept only where held-out rows gain.
+
+A calibrator is a plain dict of strings, floats and lists, ready for JSON and for a Keras layer:
+
+    {"kind": "temperature" | "platt" | "vector", "slopes": [C], "intercepts": [C]}
+        log softmax(slopes * log p + intercepts)
+    {"kind": "isotonic", "x": [curve, ...], "y": [curve, ...]}
+        logit of each class against the rest, interpolated linearly from x to y and flat outside, then the
+        classes normalised; two classes have one curve, that of class 1.
+
+Either may hold "after": [C], added to the log-probabilities at the end (a deployment prior).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import OptionError, did_you_mean
+from ..core.records import Array
+from ..core.seeds import generator
+from .prior import log_softmax
+from .shapes import codes, log_proba, row_weights
+
+#: kind -> rows that the rarest class must have (temperature: all classes but the largest together).
+NEEDED = {"temperature": 20, "platt": 30, "vector": 50, "isotonic": 300}
+SYNONYMS = {"beta": "vector"}
+FOLDS = 5
+LOWEST = -700.0  # exp of it is the smallest probability that a float64 holds with all digits
+RIDGE = 1.0  # pulls slopes towards 1 as strongly as about one row, so that separable scores stay finite
+
+Calibrator = Mapping[str, Any]
+
+
+def fit_calibrator(
+    log_p: Array, y: Array, kind: str = "auto", *, sample_weight: Array | None = None, seed: int = 0
+) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+    """Fit a calibrator and keep it only if it lowers the log loss of rows that it was not fitted on.
+
+    "temperature": one slope about the class shares, log pi + a (log p - log pi), so that less confidence
+    means nearer to the shares and not to 1/C. "platt": one slope and one intercept per class. "vector": a
+    slope and an intercept per class, slopes not negative; with two classes that is beta calibration, hence
+    "beta" is the same. "isotonic": a monotone curve, one class against the rest. "auto": the one that
+    gains most. Kept when the mean gain over 5 held-out parts exceeds its standard error.
+
+    Args:
+        log_p: float (N, C), shift-corrected and pooled, of rows that trained nothing.
+        y: int (N,), class codes.
+        kind: "auto" or one of the above.
+        sample_weight: float (N,) or None.
+        seed: Of the five parts.
+
+    Returns:
+        The calibrator, or None, and sentences that say what was tried, refused and kept.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> z = rng.normal(size=4000)
+        >>> y = (rng.random(4000) < 1 / (1 + np.exp(-z))).astype(int)
+        >>> over = log_softmax(np.stack([np.zeros(4000), 3 * z], axis=1))
+        >>> found, _ = fit_calibrator(over, y, "platt")
+        >>> np.round(found["slopes"], 1).tolist()
+        [0.3, 0.3]
+
+    Source: Platt (1999); Guo et al. (2017), "On calibration of modern neural networks", section 4.2;
+    Kull, Silva Filho and Flach (2017), "Beta calibration"; Zadrozny and Elkan (2002).
+    """
+    lp = np.maximum(log_proba(log_p), LOWEST)
+    labels, w = codes(y, *lp.shape), row_weights(sample_weight, len(lp))
+    tried, notes = _bearable(_kinds(kind), labels, lp.shape[1])
+    best: tuple[float, float, str] | None = None
+    parts = _parts(labels, seed)
+    for name in tried:
+        gain, error = _held_out_gain(name, lp, labels, w, parts)
+        if best is None or gain > best[0]:
+            best = (gain, error, name)
+    if best is None:
+        return None, tuple(notes)
+    gain, error, name = best
+    said = f"{name} changes held-out log loss by {-gain:+.4g} per row (standard error {error:.2g})"
+    if not gain > error:
+        return None, (*notes, f"Calibration: {said}; not kept.")
+    return _fit(name, lp, labels, w), (*notes, f"Calibration: {said}; kept.")
+
+
+def _kinds(kind: str) -> list[str]:
+    if kind == "auto":
+        return list(NEEDED)
+    name = SYNONYMS.get(kind, kind)
+    if name not in NEEDED:
+        raise OptionError(f"There is no calibration {kind!r}." + did_you_mean(kind, ("auto", *NEEDED, *SYNONYMS)))
+    return [name]
+
+
+def _bearable(kinds: list[str], y: Array, n_classes: int) -> tuple[list[str], list[str]]:
+    """Split the kinds into those that have rows enough and sentences about the rest."""
+    counts = np.bincount(y, minlength=n_classes)
+    have = dict.fromkeys(kinds, int(counts.min()))
+    have["temperature"] = int(counts.sum() - counts.max())
+    refused = [k for k in kinds if have[k] < NEEDED[k]]
+    said = [f"{k} needs {NEEDED[k]} and has {have[k]}" for k in refused]
+    notes = ["Calibration refused for too few rare rows: " + "; ".join(said) + "."] if said else []
+    return [k for k in kinds if k not in refused], notes
+
+
+def _parts(y: Array, seed: int) -> Array:
+    """Number each row 0 .. FOLDS - 1, evenly within each class."""
+    order = generator(seed, "calibration parts").permutation(len(y))
+    order = order[np.argsort(y[order], kind="stable")]
+    parts = np.empty(len(y), dtype=np.int64)
+    parts[order] = np.arange(len(y)) % FOLDS
+    return parts
+
+
+def _held_out_gain(kind: str, lp: Array, y: Array, w: Array, parts: Array) -> tuple[float, float]:
+    """Return the mean fall of log loss on held-out rows, and its standard error."""
+    rows = np.arange(len(y))
+    gain = -log_softmax(lp)[rows, y]
+    for k in range(FOLDS):
+        held = parts == k
+        found = _fit(kind, lp[~held], y[~held], w[~held])
+        gain[held] += apply_calibrator(found, lp[held])[np.arange(np.count_nonzero(held)), y[held]]
+    mean = float(w @ gain / w.sum())
+    return mean, float(np.sqrt(np.sum((w * (gain - mean)) ** 2)) / w.sum())
+
+
+def _fit(kind: str, lp: Array, y: Array, w: Array) -> dict[str, Any]:
+    if kind == "isotonic":
+        return _fit_isotonic(lp, y, w)
+    slopes, intercepts = _fit_linear(kind, lp, y, w)
+    return {"kind": kind, "slopes": slopes.tolist(), "intercepts": intercepts.tolist()}
+
+
+def _fit_linear(kind: str, lp: Array, y: Array, w: Array) -> tuple[Array, Array]:
+    """Newton's method on log softmax(s * log p + b), where (s, b) = origin + basis @ theta."""
+    c = lp.shape[1]
+    origin, basis, theta = _family(kind, lp, y, w)
+    onehot = np.eye(c)[y]
+    value = _loss(lp, y, w, origin + basis @ theta)
+    for _ in range(50):
+        full = origin + basis @ theta
+        gradient, hessian = _slope_and_curvature(lp, onehot, w, full)
+        gradient, hessian = basis.T @ gradient, basis.T @ hessian @ basis
+        step = -np.linalg.lstsq(hessian, gradient, rcond=1e-13)[0]
+        while (new := _loss(lp, y, w, origin + basis @ (theta + step))) > value and np.max(np.abs(step)) > 1e-10:
+            step = step / 2.0
+        theta, value = theta + step, new
+        if np.max(np.abs(step)) < 1e-9:
+            break
+    full = origin + basis @ theta
+    # A slope below 0 would turn the ranking round; noise can ask for it, sense cannot.
+    return np.maximum(full[:c], 0.0), full[c:]
+
+
+def _family(kind: str, lp: Array, y: Array, w: Array) -> tuple[Array, Array, Array]:
+    """Return origin (2C,), basis (2C, P) and start (P,) of a kind; the start changes nothing."""
+    c = lp.shape[1]
+    if kind == "temperature":
+        anchor = np.log(np.maximum(np.bincount(y, weights=w, minlength=c), 0.5) / w.sum())
+        return np.append(np.zeros(c), anchor), np.append(np.ones(c), -anchor)[:, None], np.ones(1)
+    if kind == "platt":
+        basis = np.zeros((2 * c, 1 + c))
+        basis[:c, 0] = 1.0
+        basis[c:, 1:] = np.eye(c)
+        return np.zeros(2 * c), basis, np.append(1.0, np.zeros(c))
+    return np.zeros(2 * c), np.eye(2 * c), np.append(np.ones(c), np.zeros(c))
+
+
+def _loss(lp: Array, y: Array, w: Array, full: Array) -> float:
+    c = lp.shape[1]
+    z = log_softmax(full[:c] * lp + full[c:])
+    return float(-(w @ z[np.arange(len(y)), y]) + 0.5 * RIDGE * np.sum((full[:c] - 1.0) ** 2))
+
+
+def _slope_and_curvature(lp: Array, onehot: Array, w: Array, full: Array) -> tuple[Array, Array]:
+    """Gradient (2C,) and Hessian (2C, 2C) of `_loss`."""
+    c = lp.shape[1]
+    p = np.exp(log_softmax(full[:c] * lp + full[c:]))
+    miss = (p - onehot) * w[:, None]
+    pull = np.append(RIDGE * (full[:c] - 1.0), np.zeros(c))
+    gradient = np.append(np.sum(miss * lp, axis=0), miss.sum(axis=0)) + pull
+    both = np.concatenate([p * lp, p], axis=1)
+    hessian = -both.T @ (both * w[:, None])
+    s2, s1, s0 = ((p * lp**k * w[:, None]).sum(axis=0) for k in (2, 1, 0))
+    hessian += np.block([[np.diag(s2), np.diag(s1)], [np.diag(s1), np.diag(s0)]])
+    return gradient, hessian + np.diag(np.append(np.full(c, RIDGE), np.full(c, 1e-9)))
+
+
+def _fit_isotonic(lp: Array, y: Array, w: Array) -> dict[str, Any]:
+    classes = [1] if lp.shape[1] == 2 else list(range(lp.shape[1]))
+    curves = [_curve(_logit(lp)[:, c], (y == c).astype(np.float64), w) for c in classes]
+    return {"kind": "isotonic", "x": [x.tolist() for x, _ in curves], "y": [v.tolist() for _, v in curves]}
+
+
+def _curve(x: Array, hit: Array, w: Array) -> tuple[Array, Array]:
+    """Return the knots of the monotone curve from logit to logit.
+
+    Each level block is pulled to the overall share by one row, which keeps logits finite.
+    """
+    from sklearn.isotonic import isotonic_regression
+
+    distinct, place = np.unique(x, return_inverse=True)
+    weight = np.bincount(place, weights=w)
+    kept = weight > 0
+    distinct, weight = distinct[kept], weight[kept]
+    sums = np.bincount(place, weights=w * hit)[kept]
+    level = isotonic_regression(sums / weight, sample_weight=weight)
+    first = np.append(0, np.flatnonzero(np.diff(level)) + 1)
+    last = np.append(first[1:] - 1, len(level) - 1)
+    share = sums.sum() / weight.sum()
+    share = np.clip(share, 1e-9, 1.0 - 1e-9)
+    block = (np.add.reduceat(sums, first) + share) / (np.add.reduceat(weight, first) + 1.0)
+    block = np.maximum.accumulate(block)
+    ends = np.unique(np.append(first, last))
+    value = block[np.searchsorted(first, ends, side="right") - 1]
+    return distinct[ends], np.log(value) - np.log1p(-value)
+
+
+def _logit(log_p: Array) -> Array:
+    """Return log p - log(1 - p) of every class, from the other classes' sum so that p near 1 keeps its digits."""
+    if log_p.shape[1] == 2:
+        return log_p - log_p[:, ::-1]
+    out = np.empty_like(log_p)
+    for c in range(log_p.shape[1]):
+        out[:, c] = log_p[:, c] - np.logaddexp.reduce(np.delete(log_p, c, axis=1), axis=1)
+    return out
+
+
+def apply_calibrator(calibrator: Calibrator | None, log_p: Array) -> Array:
+    """Return calibrated log-probabilities float64 (N, C); None changes nothing.
+
+    Example:
+        >>> halve = {"kind": "platt", "slopes": [0.5, 0.5], "intercepts": [0.0, 0.0]}
+        >>> np.exp(apply_calibrator(halve, np.log([[0.2, 0.8]]))).round(4).tolist()
+        [[0.3333, 0.6667]]
+    """
+    if calibrator is None:
+        return log_proba(log_p)
+    lp = np.maximum(log_proba(log_p), LOWEST)
+    out = _apply_isotonic(calibrator, lp) if calibrator["kind"] == "isotonic" else _apply_linear(calibrator, lp)
+    return log_softmax(out + np.asarray(calibrator["after"])) if "after" in calibrator else out
+
+
+def _apply_linear(calibrator: Calibrator, lp: Array) -> Array:
+    if calibrator["kind"] not in NEEDED:
+        raise OptionError(f"There is no calibrator of kind {calibrator['kind']!r}.")
+    return log_softmax(np.asarray(calibrator["slopes"]) * lp + np.asarray(calibrator["intercepts"]))
+
+
+def _apply_isotonic(calibrator: Calibrator, lp: Array) -> Array:
+    logit = _logit(lp)
+    if lp.shape[1] == 2:
+        z = np.interp(logit[:, 1], calibrator["x"][0], calibrator["y"][0])
+        return np.stack([-np.logaddexp(0.0, z), -np.logaddexp(0.0, -z)], axis=1)
+    curves = zip(calibrator["x"], calibrator["y"], strict=True)
+    z = np.stack([np.interp(logit[:, c], x, v) for c, (x, v) in enumerate(curves)], axis=1)
+    return log_softmax(-np.logaddexp(0.0, -z))

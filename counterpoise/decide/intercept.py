@@ -1,0 +1,142 @@
+"""The residual intercept: do the corrected probabilities say what the rows say, class by class?
+
+Subtracting all of the training shift is exact for a model that fits its loss to the end; one that was
+stopped early or learned its rows by heart may need less. Rows that trained nothing tell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core.records import Array
+from .prior import log_softmax
+from .shapes import codes, log_proba, row_weights
+
+#: Standard errors between mean probability and observed share from which an intercept is fitted.
+LIMIT = 2.0
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class InterceptCheck:
+    """What was compared, and what came of it.
+
+    Attributes:
+        mean: float64 (C,), mean corrected probability.
+        share: float64 (C,), observed share.
+        error: float64 (C,), standard error of their difference if the probabilities are true.
+        intercept: float64 (C,), to be added to log p, sum 0 over the classes seen; None where all agree.
+        notes: The same in words.
+    """
+
+    mean: Array
+    share: Array
+    error: Array
+    intercept: Array | None
+    notes: tuple[str, ...]
+
+
+def check_intercept(log_p: Array, y: Array, sample_weight: Array | None = None) -> InterceptCheck:
+    """Compare, per class, mean probability with observed share, and fit an intercept where they differ.
+
+    If the probabilities are true, share_c - mean_c has variance sum_i w_i^2 p_ic (1 - p_ic) / (sum w)^2.
+    Where any class is off by more than 2 standard errors, the intercept b is fitted by maximum likelihood
+    on log softmax(log p + b).
+
+    Args:
+        log_p: float (N, C), corrected and pooled, of rows that trained nothing.
+        y: int (N,), class codes.
+        sample_weight: float (N,) or None.
+
+    Example:
+        >>> p = np.full((400, 2), 0.5)
+        >>> check = check_intercept(np.log(p), np.arange(400) % 10 == 0)
+        >>> np.round(np.exp(log_softmax(np.log([0.5, 0.5]) + check.intercept)), 6).tolist()
+        [0.9, 0.1]
+    """
+    lp = log_proba(log_p)
+    labels, w = codes(y, *lp.shape), row_weights(sample_weight, len(lp))
+    p, total = np.exp(lp), w.sum()
+    mean, share = w @ p / total, np.bincount(labels, weights=w, minlength=lp.shape[1]) / total
+    error = np.sqrt((w**2) @ (p * (1.0 - p))) / total
+    off = np.abs(share - mean) > LIMIT * error + 1e-12
+    fitted = fit_intercept(lp, labels, w) if off.any() and np.count_nonzero(share) > 1 else None
+    return InterceptCheck(mean, share, error, fitted, _words(mean, share, error, off, fitted))
+
+
+def fit_intercept(log_p: Array, y: Array, sample_weight: Array | None = None) -> Array:
+    """Fit one number per class by maximum likelihood: log softmax(log p + b), sum of b = 0.
+
+    At the optimum the mean probability of each class equals its observed share. A class without rows
+    is left alone (b = 0), since its best b would be minus infinity.
+
+    Returns:
+        float64 (C,).
+    """
+    lp = log_proba(log_p)
+    labels, w = codes(y, *lp.shape), row_weights(sample_weight, len(lp))
+    wanted = np.bincount(labels, weights=w, minlength=lp.shape[1])
+    seen = np.flatnonzero(wanted > 0)
+    out = np.zeros(lp.shape[1])
+    if len(seen) > 1:
+        out[seen] = _newton(np.maximum(lp[:, seen], -700.0), wanted[seen], w)
+    return out
+
+
+def _newton(lp: Array, wanted: Array, w: Array) -> Array:
+    """Newton's method with halved steps on the concave log likelihood sum_c n_c b_c - sum_i w_i log Z_i."""
+    b = np.zeros(lp.shape[1])
+    value = _log_likelihood(lp, wanted, w, b)
+    for _ in range(100):
+        p = np.exp(log_softmax(lp + b))
+        weighted = p * w[:, None]
+        gradient = wanted - weighted.sum(axis=0)
+        if np.max(np.abs(gradient)) <= 1e-10 * w.sum():
+            break
+        hessian = np.diag(weighted.sum(axis=0)) - weighted.T @ p
+        step = _bounded(np.linalg.lstsq(hessian, gradient, rcond=1e-14)[0])
+        while (new := _log_likelihood(lp, wanted, w, b + step)) < value and np.max(np.abs(step)) > 1e-12:
+            step = step / 2.0
+        b, value = b + step - np.mean(b + step), new
+    return b
+
+
+def _bounded(step: Array) -> Array:
+    """Keep a step within 5 nats: where every probability is near 0 or 1 the curvature vanishes."""
+    step = step - step.mean()
+    return step * min(1.0, 5.0 / max(float(np.max(np.abs(step))), 1e-300))
+
+
+def _log_likelihood(lp: Array, wanted: Array, w: Array, b: Array) -> float:
+    z = lp + b
+    top = z.max(axis=1)
+    return float(wanted @ b - w @ (top + np.log(np.sum(np.exp(z - top[:, None]), axis=1))))
+
+
+def _words(mean: Array, share: Array, error: Array, off: Array, fitted: Array | None) -> tuple[str, ...]:
+    lead = "After removing the training shift the mean probability"
+    if not off.any():
+        worst = int(np.argmax(np.abs(share - mean) / np.maximum(error, 1e-300)))
+        return (
+            f"{lead} of every class agrees with its share within "
+            f"{LIMIT:g} standard errors (widest: class {worst}, {_pair(mean, share, error, worst)}); "
+            "nothing was added.",
+        )
+    listed = np.flatnonzero(off)
+    said = "; ".join(f"class {c}: {_pair(mean, share, error, c)}" for c in listed[:SHOWN])
+    more = f"; and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
+    first = f"{lead} is off for {said}{more}."
+    if fitted is None:
+        return (first, "No intercept was fitted: the rows hold one class only.")
+    added = ", ".join(f"{v:+.3f} for class {c}" for c, v in enumerate(fitted[:SHOWN]))
+    return (first, f"A residual intercept was fitted by maximum likelihood and kept: {added}" + _rest(fitted) + ".")
+
+
+def _rest(fitted: Array) -> str:
+    return f", and {len(fitted) - SHOWN} more" if len(fitted) > SHOWN else ""
+
+
+def _pair(mean: Array, share: Array, error: Array, c: int) -> str:
+    return f"mean {mean[c]:.4g}, observed {share[c]:.4g}, standard error {error[c]:.2g}"

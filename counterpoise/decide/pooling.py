@@ -1,0 +1,148 @@
+"""Several members, one probability: soft, log and hard votes, and weights learned on the simplex."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..core.errors import OptionError, did_you_mean
+from ..core.records import Array
+from .prior import log_softmax
+from .shapes import codes, members, row_weights, simplex
+
+VOTES = ("soft", "log", "hard", "weighted")
+
+
+def pool(log_p_members: Sequence[Array], vote: str = "soft", weights: Array | None = None) -> Array:
+    """Join the members' corrected log-probabilities.
+
+    "soft", "weighted", "hard": log sum_m w_m p_m (a hard vote touches decisions only, see `hard_vote`).
+    "log": sum_m w_m log p_m, normalised: the mean of the corrected logits.
+
+    Args:
+        log_p_members: M arrays float (N, C), each with its training shift removed.
+        vote: One of `VOTES`.
+        weights: float (M,), not negative; divided by their sum. None means equal.
+
+    Returns:
+        float64 (N, C) log-probabilities.
+
+    Example:
+        >>> a, b = np.log([[0.8, 0.2]]), np.log([[0.4, 0.6]])
+        >>> np.exp(pool([a, b])).round(3).tolist()
+        [[0.6, 0.4]]
+        >>> np.exp(pool([a, b], "log")).round(3).tolist()
+        [[0.62, 0.38]]
+    """
+    parts, w = members(log_p_members), simplex(weights, len(log_p_members))
+    if vote not in VOTES:
+        raise OptionError(f"vote is {vote!r}." + did_you_mean(vote, VOTES))
+    if len(parts) == 1:
+        return log_softmax(parts[0])
+    if vote == "log":
+        return log_softmax(sum(wm * part for wm, part in zip(w, parts, strict=True) if wm > 0))
+    return _log_mean(parts, w)
+
+
+def _log_mean(parts: list[Array], w: Array) -> Array:
+    used = [part + np.log(wm) for wm, part in zip(w, parts, strict=True) if wm > 0]
+    return log_softmax(np.logaddexp.reduce(used))
+
+
+def hard_vote(choices: Array, weights: Array | None, soft: Array, n_classes: int) -> Array:
+    """Count the members' votes; a tie goes to the decision of the soft mean, if that is among the tied.
+
+    Args:
+        choices: int (M, N), the class each member votes for at its own threshold.
+        weights: float (M,) on the simplex, or None for equal votes.
+        soft: int (N,), the decision of the soft mean.
+        n_classes: C.
+
+    Returns:
+        int32 (N,).
+
+    Example:
+        >>> hard_vote(np.array([[0, 1], [1, 1]]), None, np.array([1, 0]), 2).tolist()
+        [1, 1]
+    """
+    choices = np.asarray(choices)
+    w = simplex(weights, len(choices))
+    rows = np.arange(choices.shape[1])
+    votes = np.zeros((choices.shape[1], n_classes))
+    for wm, choice in zip(w, choices, strict=True):
+        votes[rows, choice] += wm
+    # 1e-9: equal sums of weights in another order may differ in the last digit, and are a tie.
+    tied = votes >= votes.max(axis=1, keepdims=True) - 1e-9
+    return np.where(tied[rows, soft], soft, np.argmax(tied, axis=1)).astype(np.int32)
+
+
+def learn_weights(
+    log_p_members: Sequence[Array], y: Array, sample_weight: Array | None = None, *, tolerance: float = 1e-10
+) -> Array:
+    """Find the weights on the simplex that minimise the log loss of the soft mean.
+
+    minimise -mean_i log sum_m w_m p_m(y_i | x_i). Convex; solved by sequential quadratic programming on
+    the equivalent problem over w >= 0 with the penalty sum(w), until the duality gap is below `tolerance`.
+
+    Args:
+        log_p_members: M arrays float (N, C), out of fold.
+        y: int (N,), class codes.
+        sample_weight: float (N,) or None.
+        tolerance: Largest distance (nats per row) to the best log loss.
+
+    Returns:
+        float64 (M,), not negative, sum 1. Members that agree everywhere share their weight equally.
+
+    Example:
+        >>> good, bad = np.log([[0.9, 0.1], [0.1, 0.9]]), np.log([[0.5, 0.5], [0.5, 0.5]])
+        >>> learn_weights([good, bad], [0, 1]).round(6).tolist()
+        [1.0, 0.0]
+
+    Source: Kim, Carbonetto, Stephens and Anitescu (2020), "A fast algorithm for maximum likelihood
+    estimation of mixture proportions using sequential quadratic programming", section 3.
+    """
+    parts = members(log_p_members)
+    labels = codes(y, *parts[0].shape)
+    share = row_weights(sample_weight, len(labels))
+    likelihood, share = _likelihood(parts, labels, share / share.sum())
+    w = np.full(len(parts), 1.0 / len(parts))
+    for _ in range(200 if len(share) else 0):
+        ratio = likelihood / (likelihood @ w)[:, None]
+        gradient = 1.0 - share @ ratio
+        if -gradient.min() <= tolerance:
+            break
+        w = _line_search(likelihood, share, w, _newton_target(ratio, share, w, gradient), gradient)
+    return w / w.sum()
+
+
+def _likelihood(parts: list[Array], labels: Array, share: Array) -> tuple[Array, Array]:
+    """Return p_m(y_i) scaled by row (that changes no minimiser), without rows that every member gives 0."""
+    log_l = np.stack([part[np.arange(len(labels)), labels] for part in parts], axis=1)
+    best = log_l.max(axis=1)
+    kept = np.isfinite(best) & (share > 0)
+    total = share[kept].sum()
+    return np.exp(log_l[kept] - best[kept, None]), share[kept] / (total if total > 0 else 1.0)
+
+
+def _newton_target(ratio: Array, share: Array, w: Array, gradient: Array) -> Array:
+    """Minimise the second-order model of the objective around w over w >= 0."""
+    from scipy.optimize import nnls
+
+    hessian = ratio.T @ (ratio * share[:, None])
+    hessian += 1e-9 * np.trace(hessian) * np.eye(len(w))  # equal members make it singular
+    root = np.linalg.cholesky(hessian).T
+    target, _ = nnls(root, np.linalg.solve(root.T, hessian @ w - gradient))
+    return target
+
+
+def _line_search(likelihood: Array, share: Array, w: Array, target: Array, gradient: Array) -> Array:
+    """Step from w towards target, halving until the objective falls enough."""
+
+    def objective(v: Array) -> float:
+        return float(v.sum() - share @ np.log(np.maximum(likelihood @ v, 1e-300)))
+
+    here, slope, step = objective(w), float(gradient @ (target - w)), 1.0
+    while step > 1e-10 and objective(w + step * (target - w)) > here + 1e-4 * step * slope + 1e-15:
+        step /= 2
+    return w + step * (target - w)

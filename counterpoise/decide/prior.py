@@ -1,0 +1,182 @@
+"""The class prior inside a classifier's output: put in, taken out, exchanged.
+
+Training under multiplicities m_c moves the best logits by `log_shift_c` (natural logarithm). `shift`
+does what training did, `unshift` undoes it; they are inverses. `corrected_log_proba` goes from the raw
+output of one network to log-probabilities for the population as it is, `to_prior` from one population
+to another whose classes have other shares but look the same.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..core.errors import OptionError
+from ..core.records import Array
+from .shapes import class_prior, log_proba, matrix
+
+
+def shift(values: Array, log_shift: Array, *, proba: bool = False) -> Array:
+    """Move outputs by the shift that training sees: logit_c + log_shift_c.
+
+    Args:
+        values: float (N, C) softmax logits; (N, 1) or (N,) logits of one sigmoid unit; (N, L) logits of
+            L independent labels.
+        log_shift: float (C,), for one unit (2,), whose difference counts; for labels (L, 2), the shift of
+            "absent" and "present" of each label.
+        proba: Whether `values` are probabilities and not logits. A probability of 0 or 1 stays.
+
+    Returns:
+        float64, the shape of `values`.
+
+    Raises:
+        OptionError: shapes that do not fit, or a shift that is not finite.
+
+    Example:
+        >>> z = shift(np.array([[0.0, 0.0]]), np.log([1.0, 3.0]))
+        >>> np.round(np.exp(log_softmax(z)), 6).tolist()
+        [[0.25, 0.75]]
+        >>> unshift(np.array([0.75]), np.log([1.0, 3.0]), proba=True).round(6).tolist()
+        [0.5]
+
+    Source: Elkan (2001), "The foundations of cost-sensitive learning", theorem 2; Menon et al. (2021),
+    "Long-tail learning via logit adjustment", section 3.
+    """
+    return _move(values, log_shift, proba, 1.0)
+
+
+def unshift(values: Array, log_shift: Array, *, proba: bool = False) -> Array:
+    """Remove the shift that training saw: logit_c - log_shift_c. The inverse of `shift` (see there)."""
+    return _move(values, log_shift, proba, -1.0)
+
+
+def _move(values: Array, log_shift: Array, proba: bool, sign: float) -> Array:
+    given = np.asarray(values, dtype=np.float64)
+    by = sign * _unit_shift(log_shift, matrix(given, "values").shape[1])
+    by = by[0] if given.ndim == 1 else by
+    if not proba:
+        return given + by
+    _check_proba(given)
+    with np.errstate(divide="ignore"):
+        if np.ndim(log_shift) == 2 or by.size == 1:  # independent units
+            return _expit(np.log(given) - np.log1p(-given) + by)
+        return np.exp(log_softmax(np.log(given) + by))
+
+
+def _unit_shift(log_shift: Array, units: int) -> Array:
+    """Return what is added to each of `units` logits."""
+    s = np.asarray(log_shift, dtype=np.float64)
+    if not np.all(np.isfinite(s)):
+        raise OptionError(f"The training shift must be finite; got {s.tolist()}. A class was removed by the plan.")
+    if s.ndim == 2 and s.shape == (units, 2):
+        return s[:, 1] - s[:, 0]
+    if s.shape == (2,) and units == 1:
+        return s[1:] - s[:1]
+    if s.shape == (units,) and units > 1:
+        return s
+    raise OptionError(
+        f"A shift of shape {s.shape} does not fit {units} output unit(s); expected (classes,), "
+        "(2,) for one unit, or (labels, 2) for independent labels."
+    )
+
+
+def _check_proba(p: Array) -> None:
+    if not np.all((p >= 0) & (p <= 1)):
+        raise OptionError("Probabilities must lie in [0, 1]; for logits leave proba=False.")
+
+
+def corrected_log_proba(logits: Array, log_shift: Array, *, units: str = "softmax") -> Array:
+    """Return log-probabilities with the training shift removed.
+
+    Softmax units: log softmax(z - log_shift). One unit: log sigmoid of z - (log_shift_1 - log_shift_0).
+    Sigmoid units with one-hot targets: p_c proportional to sigmoid(z_c) / exp(log_shift_c).
+
+    Args:
+        logits: float (N, C), or (N, 1) or (N,) for one unit and two classes.
+        log_shift: float (C,).
+        units: "softmax", or "sigmoid" for C > 1 sigmoids that were trained on one-hot targets.
+
+    Returns:
+        float64 (N, C); each row's exponentials sum to 1.
+
+    Example:
+        >>> corrected_log_proba(np.array([[0.0]]), np.log([1.0, 4.0])).round(4).tolist()
+        [[-0.2231, -1.6094]]
+    """
+    z = matrix(logits, "logits")
+    if units not in ("softmax", "sigmoid"):
+        raise OptionError(f"units is {units!r}; expected 'softmax' or 'sigmoid'.")
+    if z.shape[1] == 1:
+        corrected = unshift(z, log_shift)
+        return np.concatenate([-np.logaddexp(0.0, corrected), -np.logaddexp(0.0, -corrected)], axis=1)
+    if units == "sigmoid":
+        z = -np.logaddexp(0.0, -z)
+    return log_softmax(unshift(z, log_shift))
+
+
+def to_prior(log_p: Array, old_prior: Array | float, new_prior: Array | float) -> Array:
+    """Exchange the class prior: log p_c + log(new_c / old_c), normalised.
+
+    Right when only the class shares differ between the two populations and each class looks the same in
+    both. `to_prior(to_prior(p, a, b), b, a)` is p.
+
+    Args:
+        log_p: float (N, C), true at `old_prior`.
+        old_prior: float (C,), or the share of the positive class when C = 2. Every share above 0.
+        new_prior: The same, for the population to be served.
+
+    Returns:
+        float64 (N, C).
+
+    Example:
+        >>> np.exp(to_prior(np.log([[0.5, 0.5]]), 0.5, 0.1)).round(6).tolist()
+        [[0.9, 0.1]]
+
+    Source: Saerens, Latinne and Decaestecker (2002), "Adjusting the outputs of a classifier to new a
+    priori probabilities", equation 4.
+    """
+    p = log_proba(log_p)
+    c = p.shape[1]
+    old, new = class_prior(old_prior, c, "old_prior"), class_prior(new_prior, c, "new_prior")
+    return log_softmax(p + np.log(new) - np.log(old))
+
+
+def focal_log_proba(log_q: Array, gamma: float, log_shift: Array | None = None) -> Array:
+    """Return true log-probabilities from the softmax of a network trained with focal loss.
+
+    p_c proportional to h(q_c) / m_c with h(v) = v / ((1-v)^g - g (1-v)^(g-1) v log v). For gamma = 0 it is
+    `unshift`.
+
+    Args:
+        log_q: float (N, C), log softmax of the network.
+        gamma: The focusing constant, 0 or more.
+        log_shift: float (C,), log m_c; None means none.
+
+    Returns:
+        float64 (N, C).
+
+    Source: Charoenphakdee et al. (2021), "On focal loss for class-posterior probability estimation",
+    theorem 11.
+    """
+    lq = log_proba(log_q, "log_q")
+    if gamma < 0:
+        raise OptionError(f"gamma is {gamma}; expected 0 or more.")
+    q = np.exp(np.minimum(lq, 0.0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_rest = np.log(-np.expm1(np.minimum(lq, 0.0)))  # log(1 - q), -inf where q rounds to 1
+        # (1-q)^g - g (1-q)^(g-1) q log q  =  (1-q)^(g-1) ((1-q) - g q log q)
+        bracket = np.log(-np.expm1(np.minimum(lq, 0.0)) - gamma * q * np.where(q > 0, lq, 0.0))
+        log_h = lq - ((gamma - 1.0) * log_rest + bracket) if gamma else lq
+    # q = 1 makes both logarithms -inf; there h grows without bound, and the row is certain.
+    log_h = np.where(np.isnan(log_h) | (log_h == np.inf), 700.0, log_h)
+    return log_softmax(log_h if log_shift is None else unshift(log_h, log_shift))
+
+
+def log_softmax(z: Array) -> Array:
+    """Return z - log sum exp z over the last axis, float64, without overflow."""
+    z = np.asarray(z, dtype=np.float64)
+    centred = z - np.max(z, axis=-1, keepdims=True)
+    return centred - np.log(np.sum(np.exp(centred), axis=-1, keepdims=True))
+
+
+def _expit(z: Array) -> Array:
+    return np.exp(-np.logaddexp(0.0, -z))

@@ -1,0 +1,283 @@
+"""The rule: from the raw outputs of the members to probabilities and decisions.
+
+Remove each member's training shift -> pool -> residual intercept -> calibrator -> threshold or offsets.
+`fit_rule` makes a `core.records.Rule` from rows that trained nothing; `apply_rule` runs one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..core.errors import OptionError
+from ..core.records import Array, Rule
+from .aim import Aim
+from .calibrate import apply_calibrator, fit_calibrator
+from .intercept import check_intercept as run_intercept_check
+from .offsets import choose_offsets
+from .pooling import hard_vote, learn_weights, pool
+from .prior import corrected_log_proba, log_softmax
+from .shapes import class_prior, codes, members, row_weights, simplex
+from .threshold import choose_threshold
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a rule says about N rows.
+
+    Attributes:
+        proba: float64 (N, C), probabilities at the rule's prior.
+        decision: int32 (N,), class codes.
+    """
+
+    proba: Array
+    decision: Array
+
+
+def fit_rule(
+    member_logits: Sequence[Array], y: Array, log_shifts: Sequence[Array], *, vote: str = "soft",
+    weights: Sequence[float] | Array | str | None = None, aim: str | Aim = "f1", check_intercept: bool = True,
+    calibrate: str | None = None, sample_weight: Array | None = None,
+) -> Rule:  # fmt: skip
+    """Fit a rule on the raw logits of rows that trained nothing.
+
+    Args:
+        member_logits: M arrays float (N, units), units 1 or C.
+        y: int (N,), class codes.
+        log_shifts: M arrays float (C,), the training shift of each member.
+        vote: "soft", "log", "hard" or "weighted" (see `pool`).
+        weights: float (M,), "learned", or None: equal, for "weighted" learned.
+        aim: What threshold or offsets are chosen for (see `Aim`).
+        check_intercept: Whether to compare mean probability with share, and mend it (see `check_intercept`).
+        calibrate: None, "auto", or a kind that `fit_calibrator` knows.
+        sample_weight: float (N,) or None.
+
+    Returns:
+        The rule, with sentences on what was found in `notes`.
+
+    Example:
+        >>> z = np.array([[-2.0], [-1.0], [0.5], [2.0]])
+        >>> rule = fit_rule([z], np.array([0, 0, 1, 1]), [np.zeros(2)], check_intercept=False)
+        >>> apply_rule(rule, [z]).decision.tolist()
+        [0, 0, 1, 1]
+    """
+    if len(member_logits) != len(log_shifts):
+        raise OptionError(f"{len(member_logits)} members but {len(log_shifts)} shifts; expected one shift per member.")
+    log_p = [corrected_log_proba(z, s) for z, s in zip(member_logits, log_shifts, strict=True)]
+    return fit_rule_from_log_p(
+        log_p, y, log_shifts, vote=vote, weights=weights, aim=aim, check_intercept=check_intercept,
+        calibrate=calibrate, sample_weight=sample_weight,
+    )  # fmt: skip
+
+
+def fit_rule_from_log_p(
+    log_p_members: Sequence[Array], y: Array, log_shifts: Sequence[Array], *, vote: str = "soft",
+    weights: Sequence[float] | Array | str | None = None, aim: str | Aim = "f1", check_intercept: bool = True,
+    calibrate: str | None = None, sample_weight: Array | None = None,
+) -> Rule:  # fmt: skip
+    """Fit a rule on log-probabilities whose training shift is already removed.
+
+    For out-of-fold rows: row i's member outputs come from the members of its own fold, each with its own
+    shift (`corrected_log_proba`); `log_shifts` are those of the members that the rule will be applied to.
+
+    Args:
+        log_p_members: M arrays float (N, C).
+        y, vote, weights, aim, check_intercept, calibrate, sample_weight: As in `fit_rule`.
+        log_shifts: M arrays float (C,).
+    """
+    parts, goal = members(log_p_members), Aim.parse(aim)
+    labels, w = codes(y, *parts[0].shape), row_weights(sample_weight, len(parts[0]))
+    share = _weights(parts, labels, vote, weights, w)
+    log_p = pool(parts, vote, share)
+    found = run_intercept_check(log_p, labels, w) if check_intercept else None
+    if found is not None and found.intercept is not None:
+        log_p = log_softmax(log_p + found.intercept)
+    calibrator, said = fit_calibrator(log_p, labels, calibrate, sample_weight=w) if calibrate else (None, ())
+    log_p = apply_calibrator(calibrator, log_p)
+    threshold, offsets = _cut(log_p, labels, goal, w)
+    return Rule(
+        log_shifts=np.stack([np.asarray(s, dtype=np.float64) for s in log_shifts]),
+        prior=np.bincount(labels, weights=w, minlength=log_p.shape[1]) / w.sum(),
+        vote=vote, weights=share, intercept=None if found is None else found.intercept, calibrator=calibrator,
+        threshold=threshold, offsets=offsets, aim=str(goal),
+        notes=(*(found.notes if found is not None else ()), *said),
+        member_thresholds=_member_cuts(parts, labels, goal, w) if vote == "hard" else None,
+    )  # fmt: skip
+
+
+def _weights(parts: list[Array], y: Array, vote: str, weights: Sequence[float] | Array | str | None, w: Array) -> Array:
+    if weights is None and vote == "weighted":
+        weights = "learned"
+    if isinstance(weights, str):
+        if weights != "learned":
+            raise OptionError(f"weights is {weights!r}; expected numbers, 'learned' or None.")
+        return learn_weights(parts, y, w)
+    return simplex(None if weights is None else np.asarray(weights), len(parts))
+
+
+def _cut(log_p: Array, y: Array, goal: Aim, w: Array) -> tuple[float | None, Array | None]:
+    """Return the threshold (two classes) or the offsets (more)."""
+    if log_p.shape[1] == 2:
+        return choose_threshold(np.exp(log_p[:, 1]), y, goal, w), None
+    return None, choose_offsets(log_p, y, goal, w)
+
+
+def _member_cuts(parts: list[Array], y: Array, goal: Aim, w: Array) -> Array:
+    """Return each member's own threshold (M,), or with more than two classes its own offsets (M, C)."""
+    return np.array([_cut(part, y, goal, w)[0 if part.shape[1] == 2 else 1] for part in parts])
+
+
+def apply_rule(rule: Rule, member_logits: Sequence[Array]) -> Decision:
+    """Run a rule on raw member outputs.
+
+    Args:
+        rule: From `fit_rule`, `fit_rule_from_log_p` or `rule_at_prior`.
+        member_logits: M arrays float (N, units), in the order of `rule.log_shifts`.
+
+    Example:
+        >>> rule = Rule(log_shifts=np.log([[1.0, 9.0]]), prior=np.array([0.9, 0.1]), threshold=0.5)
+        >>> apply_rule(rule, [np.array([[0.0], [3.0]])]).proba.round(3).tolist()
+        [[0.9, 0.1], [0.309, 0.691]]
+    """
+    if len(member_logits) != len(rule.log_shifts):
+        raise OptionError(f"The rule has {len(rule.log_shifts)} members; got the outputs of {len(member_logits)}.")
+    return apply_rule_to_log_p(
+        rule, [corrected_log_proba(z, s) for z, s in zip(member_logits, rule.log_shifts, strict=True)]
+    )
+
+
+def apply_rule_to_log_p(rule: Rule, log_p_members: Sequence[Array]) -> Decision:
+    """Run a rule on log-probabilities whose training shift is already removed: M arrays float (N, C)."""
+    parts = members(log_p_members)
+    log_p = pooled_log_proba(rule, parts)
+    decision = choose_class(log_p, rule.threshold, rule.offsets)
+    if rule.vote == "hard" and rule.member_thresholds is not None:
+        decision = _vote(rule, parts, decision)
+    return Decision(np.exp(log_p), decision)
+
+
+def pooled_log_proba(rule: Rule, log_p_members: Sequence[Array]) -> Array:
+    """Return the rule's final log-probabilities float64 (N, C): pooled, intercept added, calibrated."""
+    log_p = pool(log_p_members, rule.vote, rule.weights)
+    if rule.intercept is not None:
+        log_p = log_softmax(log_p + rule.intercept)
+    return apply_calibrator(rule.calibrator, log_p)
+
+
+def choose_class(log_p: Array, threshold: float | None = None, offsets: Array | None = None) -> Array:
+    """Return class codes int32 (N,): 1 where p_1 >= threshold, else argmax of log p + offsets.
+
+    With neither, the most probable class.
+    """
+    if threshold is not None:
+        return (np.exp(log_p[:, 1]) >= threshold).astype(np.int32)
+    return np.argmax(log_p if offsets is None else log_p + offsets, axis=1).astype(np.int32)
+
+
+def _vote(rule: Rule, parts: list[Array], soft: Array) -> Array:
+    own, n_classes = np.asarray(rule.member_thresholds), parts[0].shape[1]
+    if own.ndim == 1:
+        choices = [choose_class(part, threshold=t) for part, t in zip(parts, own, strict=True)]
+    else:
+        choices = [choose_class(part, offsets=b) for part, b in zip(parts, own, strict=True)]
+    return hard_vote(np.stack(choices), rule.weights, soft, n_classes)
+
+
+def raw_proba(member_logits: Sequence[Array], vote: str = "soft", weights: Array | None = None) -> Array:
+    """Return the untouched outputs as probabilities, pooled: what people have without any correction.
+
+    Args:
+        member_logits: M arrays float (N, units); one unit counts as two classes.
+        vote, weights: As in `pool`.
+
+    Returns:
+        float64 (N, C).
+
+    Example:
+        >>> raw_proba([np.array([[0.0]])]).tolist()
+        [[0.5, 0.5]]
+    """
+    return np.exp(pool([_untouched(z) for z in member_logits], vote, weights))
+
+
+def _untouched(logits: Array) -> Array:
+    z = np.asarray(logits)
+    return corrected_log_proba(z, np.zeros(2 if z.ndim == 1 or z.shape[1] == 1 else z.shape[1]))
+
+
+def rule_at_prior(
+    rule: Rule, prior: Array | float, log_p_members: Sequence[Array] | None = None, y: Array | None = None
+) -> Rule:
+    """Return the rule for a population with other class shares, when only those differ.
+
+    Probabilities move by log(new / old). Thresholds for recall and specificity move with them (the same
+    rows are flagged), cost and argmax stay at the same probability, and F-beta, MCC, precision and alert
+    budgets are chosen anew on the stored scores, row i re-weighted by new / old of its class.
+
+    Args:
+        rule: The rule at its own prior.
+        prior: float (C,), or the share of the positive class.
+        log_p_members: M arrays float (N, C), the shift-corrected scores that fitted the rule. Without them an
+            aim that has to be chosen anew keeps its old decisions, and a note says so.
+        y: int (N,), their labels.
+
+    Example:
+        >>> rule = Rule(log_shifts=np.zeros((1, 2)), prior=np.array([0.5, 0.5]), threshold=0.5, aim="recall_floor(0.9)")
+        >>> round(rule_at_prior(rule, 0.1).threshold, 6)
+        0.1
+    """
+    new, old = class_prior(prior, len(rule.prior)), np.asarray(rule.prior, dtype=np.float64)
+    if not np.all(old > 0):
+        raise OptionError(f"Class {np.argmin(old)} had no row when the rule was fitted: its share cannot be moved.")
+    move = np.log(new) - np.log(old)
+    moved = replace(_move_proba(rule, move), prior=new)
+    goal = Aim.parse(rule.aim)
+    if goal.under_new_prior == "stays":
+        return replace(moved, member_thresholds=_member_moved(rule, -move))
+    if goal.under_new_prior == "again" and log_p_members is not None and y is not None:
+        return _cut_again(moved, members(log_p_members), y, goal, move)
+    moved = replace(moved, threshold=_threshold_moved(rule.threshold, move), offsets=_offsets_moved(rule.offsets, move))
+    if goal.under_new_prior == "moves":
+        return moved
+    note = f"The threshold for {goal} was not chosen anew for this prior: the stored scores were not given."
+    return replace(moved, notes=(*moved.notes, note))
+
+
+def _move_proba(rule: Rule, move: Array) -> Rule:
+    if rule.calibrator is None:
+        return replace(rule, intercept=move if rule.intercept is None else rule.intercept + move)
+    after = np.asarray(rule.calibrator.get("after", np.zeros(len(move)))) + move
+    return replace(rule, calibrator={**rule.calibrator, "after": after.tolist()})
+
+
+def _threshold_moved(threshold: float | None, move: Array) -> float | None:
+    """Move a threshold by move_1 - move_0 on the logit scale."""
+    if threshold is None or not 0.0 < threshold < 1.0:
+        return threshold
+    logit = np.log(threshold) - np.log1p(-threshold) + move[1] - move[0]
+    return float(np.exp(-np.logaddexp(0.0, -logit)))
+
+
+def _offsets_moved(offsets: Array | None, move: Array) -> Array | None:
+    return None if offsets is None else offsets - move
+
+
+def _member_moved(rule: Rule, move: Array) -> Array | None:
+    """Members vote on their own probabilities, which stay at the old prior: their cuts move the other way."""
+    own = rule.member_thresholds
+    if own is None:
+        return None
+    return np.array([_threshold_moved(float(t), move) for t in own]) if own.ndim == 1 else own - move
+
+
+def _cut_again(moved: Rule, parts: list[Array], y: Array, goal: Aim, move: Array) -> Rule:
+    labels = codes(y, *parts[0].shape)
+    w = np.exp(move)[labels]
+    threshold, offsets = _cut(pooled_log_proba(moved, parts), labels, goal, w)
+    out = replace(moved, threshold=threshold, offsets=offsets)
+    if moved.vote != "hard":
+        return out
+    out = replace(out, member_thresholds=_member_cuts([log_softmax(m + move) for m in parts], labels, goal, w))
+    return replace(out, member_thresholds=_member_moved(out, -move))

@@ -1,0 +1,96 @@
+"""Checks at the rim of `decide`: every array is brought to one dtype and one shape, or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..core.errors import OptionError, TargetError
+from ..core.records import Array
+
+
+def matrix(values: Array, name: str) -> Array:
+    """Return `values` as float64 (N, units); a vector (N,) becomes one column."""
+    out = np.asarray(values, dtype=np.float64)
+    if out.ndim == 1:
+        out = out[:, None]
+    if out.ndim != 2 or out.shape[1] == 0:
+        raise OptionError(f"{name} has shape {np.shape(values)}; expected (rows, units).")
+    return out
+
+
+def log_proba(values: Array, name: str = "log_p") -> Array:
+    """Return `values` as float64 (N, C) with C >= 2 and no NaN."""
+    out = matrix(values, name)
+    if out.shape[1] < 2:
+        raise OptionError(f"{name} has {out.shape[1]} column; expected one column per class (2 or more).")
+    bad = np.flatnonzero(np.isnan(out).any(axis=1))
+    if len(bad):
+        raise OptionError(f"{name} has NaN in {len(bad)} rows (first: row {bad[0]}): the model's output is broken.")
+    return out
+
+
+def members(log_p_members: Sequence[Array]) -> list[Array]:
+    """Return the members' (N, C) log-probabilities after checking that they fit together."""
+    if len(log_p_members) == 0:
+        raise OptionError("There is no member to pool; expected at least one array (rows, classes).")
+    out = [log_proba(m, f"member {i}") for i, m in enumerate(log_p_members)]
+    shapes = [m.shape for m in out]
+    if len(set(shapes)) > 1:
+        raise OptionError(f"The members do not fit together: shapes {shapes}; expected one shape for all.")
+    return out
+
+
+def codes(y: Array, rows: int, n_classes: int) -> Array:
+    """Return class codes as int64 (rows,) in 0 .. n_classes - 1."""
+    out = np.asarray(y)
+    if out.shape != (rows,):
+        raise TargetError(f"y has shape {out.shape}; expected ({rows},), one class code per row of scores.")
+    whole = out.astype(np.int64)
+    if np.any(whole != out) or np.any(whole < 0) or np.any(whole >= n_classes):
+        raise TargetError(f"y must hold class codes 0 .. {n_classes - 1}; got values from {out.min()} to {out.max()}.")
+    return whole
+
+
+def row_weights(sample_weight: Array | None, rows: int) -> Array:
+    """Return float64 (rows,) weights; None means 1 for each row."""
+    if sample_weight is None:
+        return np.ones(rows)
+    out = np.asarray(sample_weight, dtype=np.float64)
+    if out.shape != (rows,):
+        raise OptionError(f"sample_weight has shape {out.shape}; expected ({rows},).")
+    if not np.all(np.isfinite(out)) or np.any(out < 0) or out.sum() <= 0:
+        raise OptionError("sample_weight must be finite, not negative, and not all zero.")
+    return out
+
+
+def simplex(weights: Array | None, count: int) -> Array:
+    """Return `count` weights that are not negative and sum to 1; None means equal weights."""
+    if weights is None:
+        return np.full(count, 1.0 / count)
+    out = np.asarray(weights, dtype=np.float64)
+    if out.shape != (count,):
+        raise OptionError(f"{out.size} weights for {count} members; expected one weight per member.")
+    if not np.all(np.isfinite(out)) or np.any(out < 0) or out.sum() <= 0:
+        raise OptionError(f"Member weights must be finite, not negative and not all zero; got {out.tolist()}.")
+    return out / out.sum()
+
+
+def class_prior(prior: Array | float, n_classes: int, name: str = "prior") -> Array:
+    """Return class shares float64 (C,) that sum to 1; one number means the share of the positive class.
+
+    Example:
+        >>> class_prior(0.25, 2).tolist()
+        [0.75, 0.25]
+    """
+    out = np.asarray(prior, dtype=np.float64)
+    if out.ndim == 0 and n_classes == 2:
+        out = np.array([1.0 - out, out])
+    if out.shape != (n_classes,):
+        raise OptionError(f"{name} has shape {out.shape}; expected one share per class ({n_classes}).")
+    if not np.all(np.isfinite(out)) or np.any(out <= 0):
+        raise OptionError(f"{name} must be above 0 for every class; got {out.tolist()}.")
+    if not np.isclose(out.sum(), 1.0, atol=1e-3):
+        raise OptionError(f"{name} sums to {out.sum():g}; expected 1.")
+    return out / out.sum()

@@ -1,0 +1,236 @@
+"""Binary thresholds from sorted exact scores: decide positive when the probability is >= the threshold.
+
+Between two neighbouring distinct scores every threshold decides alike; ours lies midway on the logit
+scale, so that rounding a probability to float32 rarely changes a decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core.errors import OptionError, PromiseError
+from ..core.records import Array
+from .aim import Aim
+from .shapes import codes, row_weights
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Every decision that a threshold can make, from none positive to all positive.
+
+    Attributes:
+        thresholds: float64 (K + 1,), falling; K is the number of distinct scores. The first flags nothing.
+        tp: float64 (K + 1,), weight of positives flagged.
+        fp: float64 (K + 1,), weight of negatives flagged.
+        positives, negatives: Total weights.
+    """
+
+    thresholds: Array
+    tp: Array
+    fp: Array
+    positives: float
+    negatives: float
+
+    @property
+    def recall(self) -> Array:
+        return self.tp / max(self.positives, 1e-300)
+
+    @property
+    def specificity(self) -> Array:
+        return 1.0 - self.fp / max(self.negatives, 1e-300)
+
+    @property
+    def precision(self) -> Array:
+        """Share of the flagged that are positive; 1 where nothing is flagged."""
+        flagged = self.tp + self.fp
+        return np.where(flagged > 0, self.tp / np.where(flagged > 0, flagged, 1.0), 1.0)
+
+
+def sweep(p: Array, y: Array, sample_weight: Array | None = None) -> Sweep:
+    """Sort the scores and count, at every distinct one, what lies at or above it.
+
+    Args:
+        p: float (N,), probability of the positive class.
+        y: int (N,), 0 or 1.
+        sample_weight: float (N,) or None.
+
+    Example:
+        >>> s = sweep(np.array([0.2, 0.8, 0.8]), np.array([0, 0, 1]))
+        >>> s.tp.tolist(), s.fp.tolist(), s.thresholds.round(6).tolist()
+        ([0.0, 1.0, 1.0], [0.0, 1.0, 2.0], [1.0, 0.5, 0.0])
+    """
+    p = np.asarray(p, dtype=np.float64)
+    if p.ndim != 1 or len(p) == 0 or not np.all((p >= 0) & (p <= 1)):
+        raise OptionError(f"p must hold one probability per row, at least one; got shape {p.shape}.")
+    labels, w = codes(y, len(p), 2), row_weights(sample_weight, len(p))
+    order = np.argsort(-p, kind="stable")
+    scores, hit = p[order], np.where(labels[order] == 1, w[order], 0.0)
+    last = np.append(np.flatnonzero(np.diff(scores)), len(p) - 1)  # last row of each run of ties
+    tp = np.append(0.0, np.cumsum(hit)[last])
+    fp = np.append(0.0, np.cumsum(w[order] - hit)[last])
+    return Sweep(_midways(scores[last]), tp, fp, float(tp[-1]), float(fp[-1]))
+
+
+def _midways(distinct: Array) -> Array:
+    """Thresholds between falling distinct probabilities: above the first, between, and 0 at the end."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logit = np.log(distinct) - np.log1p(-distinct)
+        middle = 1.0 / (1.0 + np.exp(-(logit[:-1] + logit[1:]) / 2.0))
+    upper, lower = distinct[:-1], distinct[1:]
+    middle = np.where(np.isfinite(logit[:-1] + logit[1:]), middle, (upper + lower) / 2.0)
+    between = np.where((middle > lower) & (middle <= upper), middle, upper)  # neighbours one ulp apart
+    nothing = 1.0 if distinct[0] < 1.0 else np.nextafter(1.0, 2.0)
+    return np.concatenate([[nothing], between, [0.0]])
+
+
+def choose_threshold(p: Array, y: Array, aim: str | Aim = "f1", sample_weight: Array | None = None) -> float:
+    """Choose the threshold that serves an aim best on these rows.
+
+    Args:
+        p: float (N,), true probability of the positive class, of rows that trained nothing.
+        y: int (N,), 0 or 1.
+        aim: See `Aim`. Among equally good thresholds the one with the fewest alerts is taken.
+        sample_weight: float (N,) or None: row i counts as w_i rows.
+
+    Returns:
+        The threshold; decide positive when p >= threshold.
+
+    Raises:
+        PromiseError: a precision that no threshold reaches; it says which one is reached.
+        OptionError: an unknown aim, or no row of a class that the aim needs.
+
+    Example:
+        >>> round(choose_threshold(np.array([0.1, 0.3, 0.7, 0.9]), np.array([0, 0, 1, 1])), 6)
+        0.5
+        >>> round(choose_threshold(np.array([0.1, 0.9]), np.array([0, 1]), "cost(1, 19)"), 6)
+        0.05
+    """
+    goal = Aim.parse(aim)
+    if goal.name in ("argmax", "cost"):
+        return 0.5 if goal.name == "argmax" else float(cost_threshold(*_two(goal)))
+    table = sweep(p, y, sample_weight)
+    _need_both(table, goal)
+    if goal.name == "recall_floor":
+        return float(table.thresholds[np.argmax(table.recall >= goal.values[0] - 1e-12)])
+    if goal.name == "precision_floor":
+        return _precision_floor(table, goal.values[0])
+    if goal.name == "alerts":
+        return _alert_budget(table, goal.values[0] / goal.values[1])
+    value = objective(goal)(table)
+    return float(table.thresholds[np.argmax(value >= value.max() - 1e-12)])
+
+
+def _two(goal: Aim) -> tuple[float, float]:
+    if len(goal.values) != 2:
+        raise OptionError(f"With two classes cost takes (fp, fn); got {len(goal.values)} values.")
+    return goal.values[0], goal.values[1]
+
+
+def _need_both(table: Sweep, goal: Aim) -> None:
+    if table.positives <= 0:
+        raise OptionError(f"No positive row: a threshold for {goal} cannot be chosen.")
+    if table.negatives <= 0 and goal.name in ("balanced_accuracy", "youden", "g_mean", "mcc"):
+        raise OptionError(f"No negative row: a threshold for {goal} cannot be chosen.")
+
+
+def _precision_floor(table: Sweep, floor: float) -> float:
+    good = (table.precision >= floor - 1e-12) & (table.tp > 0)
+    if not good.any():
+        best = table.precision[table.tp > 0].max()
+        raise PromiseError(
+            f"No threshold reaches a precision of {floor:g} on these rows; the best that can be is {best:.3g}."
+        )
+    most = table.tp[good].max()
+    return float(table.thresholds[np.argmax(good & (table.tp >= most))])
+
+
+def _alert_budget(table: Sweep, share: float) -> float:
+    allowed = table.tp + table.fp <= share * (table.positives + table.negatives) * (1 + 1e-12)
+    return float(table.thresholds[np.flatnonzero(allowed)[-1]])
+
+
+def objective(aim: str | Aim) -> Callable[[Sweep], Array]:
+    """Return the function that scores every threshold of a `Sweep`, higher is better.
+
+    Example:
+        >>> s = sweep(np.array([0.2, 0.8]), np.array([0, 1]))
+        >>> objective("f1")(s).round(3).tolist()
+        [0.0, 1.0, 0.667]
+    """
+    goal = Aim.parse(aim)
+    if goal.name in ("f1", "f_beta"):
+        b2 = (goal.values[0] if goal.values else 1.0) ** 2
+        return lambda s: (1 + b2) * s.tp / (b2 * s.positives + s.tp + s.fp)
+    if goal.name in ("balanced_accuracy", "youden"):
+        return lambda s: (s.recall + s.specificity) / 2.0
+    if goal.name == "g_mean":
+        return lambda s: np.sqrt(s.recall * np.maximum(s.specificity, 0.0))
+    if goal.name == "mcc":
+        return _mcc
+    raise OptionError(f"{goal} is not a score to maximise.")
+
+
+def _mcc(s: Sweep) -> Array:
+    fn, tn = s.positives - s.tp, s.negatives - s.fp
+    under = (s.tp + s.fp) * s.positives * s.negatives * (fn + tn)
+    return np.where(under > 0, (s.tp * tn - s.fp * fn) / np.sqrt(np.where(under > 0, under, 1.0)), 0.0)
+
+
+def cost_threshold(fp: Array | float, fn: Array | float) -> Array:
+    """Return the Bayes threshold fp / (fp + fn) for costs of a false alarm and of a miss.
+
+    Arrays give one threshold per row (example-dependent costs, such as the amount at stake).
+
+    Example:
+        >>> cost_threshold(1.0, np.array([1.0, 9.0])).tolist()
+        [0.5, 0.1]
+
+    Source: Elkan (2001), "The foundations of cost-sensitive learning", equation 2.
+    """
+    a, b = np.asarray(fp, dtype=np.float64), np.asarray(fn, dtype=np.float64)
+    if np.any(a < 0) or np.any(b < 0) or not np.all(np.isfinite(a + b)) or np.any(a + b <= 0):
+        raise OptionError("Costs must be finite and not negative, and not both 0 for the same row.")
+    return a / (a + b)
+
+
+def bayes_decision(proba: Array, cost: Array) -> Array:
+    """Decide for the class with the least expected cost: argmin_k sum_c p_c cost[c, k].
+
+    Args:
+        proba: float (N, C), calibrated probabilities.
+        cost: float (C, C), cost[true, decided]; or (N, C, C), one matrix per row.
+
+    Returns:
+        int32 (N,); the first of equally good classes.
+
+    Example:
+        >>> bayes_decision(np.array([[0.9, 0.1]]), np.array([[0, 1], [20, 0]])).tolist()
+        [1]
+    """
+    p, c = np.asarray(proba, dtype=np.float64), np.asarray(cost, dtype=np.float64)
+    if p.ndim != 2 or c.shape not in ((p.shape[1], p.shape[1]), (len(p), p.shape[1], p.shape[1])):
+        raise OptionError(f"A cost array of shape {c.shape} does not fit probabilities of shape {p.shape}.")
+    if not np.all(np.isfinite(c)):
+        raise OptionError("Every cost must be finite.")
+    expected = p @ c if c.ndim == 2 else np.einsum("nc,nck->nk", p, c)
+    return np.argmin(expected, axis=1).astype(np.int32)
+
+
+def choose_label_thresholds(
+    proba: Array, y: Array, aim: str | Aim = "f1", sample_weight: Array | None = None
+) -> Array:
+    """Choose one threshold per label of a multi-label task.
+
+    Args:
+        proba: float (N, L). y: int (N, L), 0 or 1. aim, sample_weight: as in `choose_threshold`.
+
+    Returns:
+        float64 (L,).
+    """
+    p, t = np.asarray(proba, dtype=np.float64), np.asarray(y)
+    if p.ndim != 2 or p.shape != t.shape:
+        raise OptionError(f"proba {p.shape} and y {t.shape} must both be (rows, labels).")
+    return np.array([choose_threshold(p[:, j], t[:, j], aim, sample_weight) for j in range(p.shape[1])])

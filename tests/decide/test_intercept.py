@@ -1,0 +1,65 @@
+"""The residual intercept: kept only where the rows ask for it, and then exact."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+
+from counterpoise.decide.intercept import check_intercept, fit_intercept
+from counterpoise.decide.prior import log_softmax
+
+RNG = np.random.default_rng(2)
+
+
+def drawn(log_p: np.ndarray, rng: np.random.Generator = RNG) -> np.ndarray:
+    return (rng.random((len(log_p), 1)) > np.cumsum(np.exp(log_p), axis=1)[:, :-1]).sum(axis=1)
+
+
+def test_true_probabilities_are_mostly_left_alone() -> None:
+    kept = 0
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        lp = log_softmax(np.stack([np.zeros(2000), rng.normal(-3, 1, size=2000)], axis=1))
+        kept += check_intercept(lp, drawn(lp, rng)).intercept is not None
+    assert kept <= 13  # 5 % expected; 13 is beyond the 0.1 % point of Bin(100, 0.05)
+
+
+def test_a_known_offset_is_found() -> None:
+    lp = log_softmax(RNG.normal(size=(50_000, 3)) + np.array([2.0, 0.0, -1.0]))
+    wrong = log_softmax(lp + np.array([0.0, 0.7, -0.4]))
+    check = check_intercept(wrong, drawn(lp))
+    expected = -np.array([0.0, 0.7, -0.4]) + np.mean([0.0, 0.7, -0.4])
+    np.testing.assert_allclose(check.intercept, expected, atol=0.06)
+    assert check.intercept.sum() == pytest.approx(0, abs=1e-12)
+    assert "kept" in check.notes[1]
+
+
+@pytest.mark.parametrize("scale", [1.0, 40.0])
+def test_fit_matches_a_general_solver_and_the_observed_shares(scale: float) -> None:
+    lp = log_softmax(RNG.normal(scale=scale, size=(400, 3)))
+    y, w = RNG.integers(3, size=400), RNG.uniform(0.2, 2, size=400)
+    b = fit_intercept(lp, y, w)
+    mean = w @ np.exp(log_softmax(lp + b)) / w.sum()
+    np.testing.assert_allclose(mean, np.bincount(y, weights=w) / w.sum(), atol=1e-7)
+
+    def loss(v: np.ndarray) -> float:
+        return float(-np.mean(w * log_softmax(lp + v)[np.arange(400), y]))
+
+    assert loss(b) <= minimize(loss, np.zeros(3)).fun + 1e-9
+
+
+def test_a_class_without_rows_is_left_alone() -> None:
+    lp = log_softmax(RNG.normal(size=(100, 3)))
+    b = fit_intercept(lp, np.r_[np.zeros(80, int), np.ones(20, int)])
+    assert b[2] == 0.0
+    assert np.all(np.isfinite(b))
+    one = check_intercept(lp, np.zeros(100, dtype=int))
+    assert one.intercept is None
+    assert "one class only" in one.notes[-1]
+
+
+def test_hopeless_scores_stay_finite() -> None:
+    lp = log_softmax(np.array([[0.0, 900.0]] * 10))
+    b = fit_intercept(lp, np.array([0] * 9 + [1]))
+    assert np.all(np.isfinite(b))
