@@ -18,6 +18,8 @@ MOST_ROWS = 20_000
 #: Classes with fewer rows are not judged: a real feature separates a handful of rows by luck.
 LEAST_ROWS = 10
 BINS = 256
+#: A column whose AUROC alone is above this may be the label in disguise.
+LEAK_AUROC = 0.99
 
 
 def auroc(score: np.ndarray, positive: np.ndarray) -> float:

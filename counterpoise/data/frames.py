@@ -155,7 +155,7 @@ def _from_pandas(column: Any, title: str, name: str) -> pl.Series:
         return pl.Series(title, values, dtype=pl.Categorical)
     if column.dtype == object:
         return _series(title, column.to_numpy(), name)
-    return pl.from_pandas(column.reset_index(drop=True)).alias(title)
+    return pl.Series(title, pl.from_pandas(column.reset_index(drop=True)))
 
 
 def _series(title: str, values: np.ndarray, name: str) -> pl.Series:

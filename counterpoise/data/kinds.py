@@ -5,8 +5,8 @@ The rules, in order (N rows; text and whole numbers are judged from 20 rows up):
 - *missing*: no value at all. *constant*: one value and none missing. One value beside missing ones is
   kept as *boolean*: where it stands is information.
 - *identifier*: whole numbers that count the rows (most steps from row to row are +1 and nearly all
-  rise, or they are 1..N in any order); a column named like an identifier with more than 95 % distinct whole numbers or text; any text
-  with more than 95 % distinct values. Unique fractions are numbers.
+  rise, or they are 1..N in any order); whole numbers of which more than 95 % are distinct, under a name like
+  "id"; any text with more than 95 % distinct values. Unique fractions are numbers.
 - *boolean*: a boolean type, or exactly two levels such as yes/no, true/false, t/f, y/n.
 - *categorical*: other text. *numeric*: numbers, however few distinct ones (say `kinds={"col": "categorical"}`
   for codes). Dates are numbers too: days since 1970-01-01.
@@ -160,7 +160,8 @@ def _parse_numbers(text: pl.Series) -> pl.Series:
     bad = (typed.is_null() & clean.is_not_null()).arg_true()
     if len(bad):
         raise ColumnError(
-            f"Column {text.name!r} is {text[bad[0]]!r} in {rows_text(bad)}; expected a number. Leave missing values blank."
+            f"Column {text.name!r} is {text[bad[0]]!r} in {rows_text(bad)}; expected a number. "
+            "Leave missing values blank."
         )
     return typed
 
@@ -170,7 +171,8 @@ def level_text(series: pl.Series) -> pl.Series:
     if series.dtype == pl.Boolean:
         return series.replace_strict({True: "True", False: "False"}, default=None, return_dtype=pl.String)
     if series.dtype.is_float():
-        whole = bool((series.drop_nulls() == series.drop_nulls().round(0)).all()) and series.abs().max() < 2**53
+        values = series.drop_nulls().to_numpy()
+        whole = bool((values == np.round(values)).all() and (np.abs(values) < 2**53).all())
         return series.cast(pl.Int64).cast(pl.String) if whole else series.cast(pl.String)
     return series.cast(pl.String)
 

@@ -10,19 +10,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from counterpoise.core.checks import check_choice, check_finite, check_weights, rows_text
+from counterpoise.core.checks import check_choice, check_weights, rows_text
 from counterpoise.core.errors import ColumnError, DataError, OptionError, TargetError, did_you_mean
-from counterpoise.core.leaks import single_column_scores
+from counterpoise.core.leaks import LEAK_AUROC, single_column_scores
 from counterpoise.core.records import Examples, Schema
+from counterpoise.core.twins import count_twins, twin_groups
 from counterpoise.data.csv_text import parse_dates
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.kinds import Found, days, infer
 from counterpoise.data.labels import Labels, encode_labels
 from counterpoise.data.schema import build_parts, encode_rows
-from counterpoise.data.twins import count_twins, twin_groups
 
-#: A column whose AUROC alone is above this may be the label in disguise.
-LEAK_AUROC = 0.99
 _OVERRIDES = ("numeric", "categorical", "boolean", "identifier")
 
 
@@ -216,13 +214,13 @@ def _skip_rows(features: pl.DataFrame, side: _Side) -> tuple[pl.DataFrame, _Side
     for column in floats:
         infinite = infinite | features[column].is_infinite().fill_null(False)
     keep = ~(unlabelled | infinite)
-    parts = {k: None if v is None else v.filter(keep) for k, v in vars(side).items()}
+    kept = [None if v is None else v.filter(keep) for v in (side.groups, side.time, side.weight)]
     told = []
     if unlabelled.any():
         told.append(f"Left out {rows_text(unlabelled.arg_true())} without a label.")
     if infinite.any():
         told.append(f"Left out {rows_text(infinite.arg_true())} with infinite numbers.")
-    return features.filter(keep), _Side(**parts), told
+    return features.filter(keep), _Side(side.y.filter(keep), *kept), told
 
 
 def _leak_warnings(x: dict[str, np.ndarray], labels: Labels, schema: Schema) -> list[str]:

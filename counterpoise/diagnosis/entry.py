@@ -1,0 +1,39 @@
+"""The public function `diagnose`: read, measure, show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from counterpoise.core.records import Examples
+from counterpoise.data.read import read
+from counterpoise.diagnosis.measure import measure
+from counterpoise.diagnosis.show import Diagnosis
+
+
+def diagnose(
+    x: Any, y: Any = None, groups: Any = None, time: Any = None, *, folds: int = 5, **options: Any
+) -> Diagnosis:
+    """Say what the imbalance of some data is, and what to do about it. Trains nothing.
+
+    Args:
+        x: A path to CSV or Parquet, a frame, arrays, or `Examples` that were read before.
+        y: Labels (N,), or the name of the label column.
+        groups: Column name or (N,) values: rows that belong together.
+        time: Column name or (N,) times.
+        folds: Folds that a comparison would use.
+        **options: Further arguments of `counterpoise.data.read.read`: target, positive, drop, kinds, ...
+
+    Returns:
+        A `Diagnosis`: print it, or use `.record`, `.advice` and `.to_dict()`.
+
+    Raises:
+        DataError: The data cannot be used (column, class or row named).
+
+    Example:
+        >>> found = diagnose({"age": [30, 40, 50, 60]}, ["well", "well", "ill", "well"])
+        >>> found.record.minority, found.record.imbalance_ratio
+        ('ill', 3.0)
+    """
+    if isinstance(x, Examples):
+        return Diagnosis(measure(x, folds))
+    return Diagnosis(measure(read(x, y=y, groups=groups, time=time, **options), folds))

@@ -1,0 +1,195 @@
+"""What the imbalance is, in numbers. This file measures; `show` shows; `advise` advises."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.checks import check_int
+from counterpoise.core.leaks import LEAK_AUROC, single_column_scores
+from counterpoise.core.records import Examples, Schema
+from counterpoise.core.twins import count_twins
+from counterpoise.diagnosis.neighbours import minority_kinds
+
+#: The recall at which the width of intervals is told.
+RECALL = 0.8
+_Z = 1.959963984540054
+_WHY = {
+    "identifier": "looks like an identifier",
+    "constant": "has one value",
+    "missing": "has no value",
+}
+
+
+@dataclass(frozen=True)
+class ClassCount:
+    """One class: its label as text, its rows, and its share of all rows."""
+
+    label: str
+    count: int
+    share: float
+
+
+@dataclass(frozen=True)
+class DiagnosisRecord:
+    """What `measure` found.
+
+    Attributes:
+        source: Where the rows come from.
+        rows: Number of rows.
+        columns: Number of columns (tables) or of inputs.
+        classes: Count and share per class, in the order of the codes.
+        minority: Label of the class of interest: the positive of two, else the rarest.
+        imbalance_ratio: Largest class count / smallest class count.
+        majority_accuracy: Accuracy of always naming the largest class.
+        used: Names of the columns that are learned from.
+        excluded: Column -> why it is left out.
+        missing: Column -> number of missing values, where there are any.
+        duplicates: Rows that repeat an earlier row (label left out); None when they cannot be compared.
+        conflicting: Rows that have a twin with another label; None likewise.
+        folds: Number of folds that the next three are told for.
+        positives_per_fold: Expected rows of the minority in one test fold.
+        half_width_fold: Half-width of the 95 % Wilson interval of a recall of 0.8 in one fold.
+        half_width_total: The same over all folds together.
+        largest_folds: Most folds that the rarest class carries (one row of it in each test fold, two in
+            each training part); below 2 when it carries none.
+        kinds: Minority rows by neighbourhood: safe, borderline, rare, outlier; or None (see `minority_kinds`).
+        leaks: Column -> AUROC of that column alone, where above 0.99.
+        groups: Number of groups, or None.
+        time: Whether rows have a time.
+        warnings: What was noticed while reading.
+    """
+
+    source: str
+    rows: int
+    columns: int
+    classes: tuple[ClassCount, ...]
+    minority: str
+    imbalance_ratio: float
+    majority_accuracy: float
+    used: tuple[str, ...]
+    excluded: Mapping[str, str]
+    missing: Mapping[str, int]
+    duplicates: int | None
+    conflicting: int | None
+    folds: int
+    positives_per_fold: float
+    half_width_fold: float
+    half_width_total: float
+    largest_folds: int
+    kinds: Mapping[str, int] | None
+    leaks: Mapping[str, float]
+    groups: int | None = None
+    time: bool = False
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def prior(self) -> tuple[float, ...]:
+        """Class shares, in the order of the codes."""
+        return tuple(c.share for c in self.classes)
+
+    @property
+    def minority_count(self) -> int:
+        return next(c.count for c in self.classes if c.label == self.minority)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, with the prior."""
+        plain = asdict(self)
+        plain["classes"] = [asdict(c) for c in self.classes]
+        return {**plain, "used": list(self.used), "warnings": list(self.warnings), "prior": list(self.prior)}
+
+
+def measure(examples: Examples, folds: int = 5) -> DiagnosisRecord:
+    """Measure the imbalance of some rows.
+
+    Args:
+        examples: The rows.
+        folds: Folds that a later comparison would use.
+
+    Example:
+        >>> rows = Examples(np.arange(100.0)[:, None], np.repeat([0, 1], [90, 10]), ("no", "yes"))
+        >>> found = measure(rows)
+        >>> found.minority, found.imbalance_ratio, found.positives_per_fold, found.largest_folds
+        ('yes', 9.0, 2.0, 10)
+    """
+    check_int(folds, "folds", minimum=2)
+    counts = examples.counts
+    code = examples.positive
+    positives = int(counts[code])
+    duplicates, conflicting = (None, None) if examples.twins is None else count_twins(examples.twins, examples.y)
+    schema = examples.schema
+    return DiagnosisRecord(
+        source=examples.source,
+        rows=len(examples),
+        columns=_n_columns(examples),
+        classes=_classes(examples),
+        minority=str(examples.classes[code]),
+        imbalance_ratio=float(counts.max() / max(counts.min(), 1)),
+        majority_accuracy=float(counts.max() / len(examples)),
+        used=() if schema is None else tuple(c.name for c in schema.columns if c.used),
+        excluded={} if schema is None else {c.name: _WHY[c.kind] for c in schema.excluded},
+        missing={} if schema is None else {c.name: c.missing for c in schema.columns if c.missing},
+        duplicates=duplicates,
+        conflicting=conflicting,
+        folds=folds,
+        positives_per_fold=positives / folds,
+        half_width_fold=wilson_half_width(positives / folds),
+        half_width_total=wilson_half_width(positives),
+        largest_folds=largest_folds(int(counts.min())),
+        kinds=minority_kinds(examples, code),
+        leaks={} if schema is None else _leaks(examples, schema),
+        groups=None if examples.groups is None else len(np.unique(examples.groups)),
+        time=examples.time is not None,
+        warnings=examples.warnings,
+    )
+
+
+def wilson_half_width(n: float, share: float = RECALL) -> float:
+    """Half-width of the 95 % Wilson interval of a share seen among n rows.
+
+    z sqrt(p (1 - p) / n + z^2 / (4 n^2)) / (1 + z^2 / n)   (Wilson 1927); 0.5 for n = 0.
+
+    Example:
+        >>> round(wilson_half_width(50), 3), round(wilson_half_width(1000), 3)
+        (0.109, 0.025)
+    """
+    if n <= 0:
+        return 0.5
+    return _Z * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2)) / (1 + _Z**2 / n)
+
+
+def largest_folds(rarest: int) -> int:
+    """Most folds for a class of `rarest` rows: one in each test fold and two in each training part.
+
+    Example:
+        >>> [largest_folds(n) for n in (2, 3, 4, 10)]
+        [0, 3, 4, 10]
+    """
+    folds = rarest
+    while folds >= 2 and rarest - math.ceil(rarest / folds) < 2:
+        folds -= 1
+    return folds if folds >= 2 else 0
+
+
+def _classes(examples: Examples) -> tuple[ClassCount, ...]:
+    n = len(examples)
+    return tuple(
+        ClassCount(str(label), int(count), float(count / n))
+        for label, count in zip(examples.classes, examples.counts, strict=True)
+    )
+
+
+def _n_columns(examples: Examples) -> int:
+    if examples.schema is not None:
+        return len(examples.schema.columns)
+    return len(examples.x) if isinstance(examples.x, (dict, tuple)) else 1
+
+
+def _leaks(examples: Examples, schema: Schema) -> dict[str, float]:
+    parts = {"numeric": schema.numeric, "categorical": schema.categorical}
+    scores = single_column_scores(examples.x, examples.y, examples.n_classes)
+    return {parts[part][j].name: area for (part, j), area in scores.items() if area > LEAK_AUROC}

@@ -1,0 +1,139 @@
+"""A diagnosis to look at: plain text, rich tables and HTML, all from one record."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from counterpoise.diagnosis.advise import Advice, advise
+from counterpoise.diagnosis.measure import DiagnosisRecord
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+
+_MOST_CLASSES = 20
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The diagnosis of some rows: print it, or read `record` and `advice`.
+
+    Attributes:
+        record: The numbers.
+    """
+
+    record: DiagnosisRecord
+
+    @property
+    def advice(self) -> tuple[Advice, ...]:
+        """What to do, the most urgent first."""
+        return advise(self.record)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record and the advice as plain JSON values."""
+        return {**self.record.to_dict(), "advice": [a.to_dict() for a in self.advice]}
+
+    def __str__(self) -> str:
+        rows = _class_rows(self.record)
+        lines = [f"Diagnosis of {self.record.source}", "", *_plain_table(("class", "rows", "share"), rows), ""]
+        lines += [f"{name:<22}{value}" for name, value in _facts(self.record)]
+        lines += _section("Noticed", self.record.warnings)
+        lines += _section("Advice", [f"{a.text}\n    {a.reason}" for a in self.advice])
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.table import Table
+        from rich.text import Text
+
+        yield Text(f"Diagnosis of {self.record.source}", style="bold")
+        yield _rich_table(Table("class", "rows", "share"), _class_rows(self.record))
+        yield _rich_table(Table("", "", show_header=False, box=None), _facts(self.record))
+        for warning in self.record.warnings:
+            yield Text(f"! {warning}", style="yellow")
+        for advice in self.advice:
+            yield Text.assemble((f"> {advice.text} ", "bold"), advice.reason)
+
+    def _repr_html_(self) -> str:
+        escape = html.escape
+        classes = _html_table(("class", "rows", "share"), _class_rows(self.record))
+        facts = _html_table((), list(_facts(self.record)))
+        noticed = "".join(f"<li>{escape(w)}</li>" for w in self.record.warnings)
+        advised = "".join(f"<li><b>{escape(a.text)}</b> {escape(a.reason)}</li>" for a in self.advice)
+        title = f"<h4>Diagnosis of {escape(self.record.source)}</h4>"
+        return f"<div>{title}{classes}{facts}<ul>{noticed}</ul><h5>Advice</h5><ul>{advised}</ul></div>"
+
+
+def _class_rows(r: DiagnosisRecord) -> list[tuple[str, str, str]]:
+    """The classes, largest first; of many the largest and the rarest."""
+    ordered = sorted(r.classes, key=lambda c: -c.count)
+    rows = [(c.label + (" *" if c.label == r.minority else ""), f"{c.count:,}", f"{c.share:.2%}") for c in ordered]
+    if len(rows) <= _MOST_CLASSES:
+        return rows
+    half = _MOST_CLASSES // 2
+    return [*rows[:half], (f"... {len(rows) - 2 * half} more", "", ""), *rows[-half:]]
+
+
+def _facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
+    yield "rows", f"{r.rows:,}"
+    yield "columns", f"{r.columns:,}" + (f" ({len(r.used):,} used)" if r.used else "")
+    for name, reason in r.excluded.items():
+        yield "left out", f"{name}: {reason}"
+    if r.missing:
+        yield "missing values", _most_missing(r)
+    yield "class of interest", r.minority
+    yield "imbalance ratio", f"{r.imbalance_ratio:,.1f} to 1"
+    yield "majority accuracy", f"{r.majority_accuracy:.2%} by always naming the largest class"
+    if r.duplicates is not None:
+        yield (
+            "repeated rows",
+            f"{r.duplicates:,} ({r.duplicates / r.rows:.1%}), {r.conflicting:,} with conflicting labels",
+        )
+    if r.groups is not None:
+        yield "groups", f"{r.groups:,}"
+    yield (
+        f"in each of {r.folds} folds",
+        f"{r.positives_per_fold:,.1f} rows of interest: recall to ±{r.half_width_fold:.2f}",
+    )
+    yield "in all folds", f"recall to ±{r.half_width_total:.2f} (95 %, at 0.80)"
+    yield "largest folds", str(r.largest_folds) if r.largest_folds else "none: the rarest class has too few rows"
+    if r.kinds is not None:
+        yield "kinds of rare rows", ", ".join(f"{kind} {count:,}" for kind, count in r.kinds.items())
+    for name, area in r.leaks.items():
+        yield "possible leak", f"{name}: AUROC {area:.3f} alone"
+
+
+def _most_missing(r: DiagnosisRecord, most: int = 5) -> str:
+    ordered = sorted(r.missing.items(), key=lambda item: -item[1])
+    told = ", ".join(f"{name} {count / r.rows:.1%}" for name, count in ordered[:most])
+    return told + (f", ... ({len(ordered)} columns)" if len(ordered) > most else "")
+
+
+def _plain_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+
+    def line(row: Sequence[str]) -> str:
+        return "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
+
+    return [line(head), "  ".join("-" * w for w in widths), *(line(row) for row in rows)]
+
+
+def _section(title: str, lines: Sequence[str]) -> list[str]:
+    return ["", title, *(f"  - {line}" for line in lines)] if lines else []
+
+
+def _rich_table(table: Any, rows: Any) -> Any:
+    from rich.text import Text
+
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def _html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    top = "<tr>" + "".join(f"<th>{html.escape(h)}</th>" for h in head) + "</tr>" if head else ""
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>" for row in rows)
+    return f"<table>{top}{body}</table>"
