@@ -159,7 +159,7 @@ def _verdict(evidence: Evidence, metric: str, ranking: tuple[str, ...]) -> Verdi
 
 def _gap(evidence: Evidence, metric: str, ahead: str, behind: str, difference: Difference) -> words.Gap:
     means = evidence.mean(ahead, metric), evidence.mean(behind, metric)
-    return words.Gap(metric, ahead, behind, means, difference, evidence.rope_of(metric))
+    return words.Gap(metric, ahead, behind, means, difference, evidence.rope_of(metric), evidence.level)
 
 
 def _better(

@@ -60,6 +60,16 @@ def percent(probability: float) -> str:
     return "under 1 %" if probability < 0.01 else f"{100 * probability:.0f} %"
 
 
+def small(p: float) -> str:
+    """A p value with its sign, no smaller than is meaningful.
+
+    Example:
+        >>> small(0.0123), small(1e-7)
+        ('= 0.012', 'below 0.001')
+    """
+    return "below 0.001" if p < 0.001 else f"= {number(p)}"
+
+
 def _title(metric: str) -> str:
     title, _, rule = METRICS[metric].title.partition(" (")
     return title + rule.partition(")")[2]
@@ -74,6 +84,7 @@ class Gap(NamedTuple):
         means: Their means.
         difference: What is known about the difference.
         rope: The smallest difference that matters.
+        level: Confidence of the interval.
     """
 
     metric: str
@@ -82,15 +93,18 @@ class Gap(NamedTuple):
     means: tuple[float, float]
     difference: Difference
     rope: float
+    level: float = 0.95
 
     def numbers(self) -> str:
         """Means, difference and interval in one clause."""
         good = {"higher": "higher", "lower": "lower", "one": "nearer to 1", "zero": "nearer to 0"}
         d = self.difference
+        place = "ahead" if d.mean >= 0 else "behind"
         return (
             f"{_title(self.metric)} ({good[METRICS[self.metric].direction]} is better): {number(self.means[0])} "
-            f"against {number(self.means[1])}, an advantage of {number(d.mean, signed=True)} "
-            f"(95 % interval {number(d.low, signed=True)} to {number(d.high, signed=True)})"
+            f"against {number(self.means[1])}, {place} by {number(abs(d.mean))} "
+            f"({100 * self.level:.0f} % interval of the lead: {number(d.low, signed=True)} to "
+            f"{number(d.high, signed=True)})"
         )
 
 
@@ -100,13 +114,14 @@ def better(gap: Gap, p_adjusted: float, best: str, others: Sequence[str]) -> str
     text = (
         f"Take {winner}: it is better than {called(gap.behind)}. {gap.numbers()}. "
         f"The chance that it is better by more than {number(gap.rope)} is {percent(gap.difference.right)} "
-        f"(p = {number(p_adjusted)} after correction for the number of strategies tried)."
+        f"(p {small(p_adjusted)} after correction for the number of strategies tried)."
     )
     if best != gap.ahead:
         text += f" {called(best)} has the best mean but is not shown to be better than {winner}."
-    if others:
-        text += f" Not told from the best by these data: {listed(others)}."
         text += f" Of what is shown to help, the simplest is {winner}."
+    rest = [name for name in others if name != best]
+    if rest:
+        text += f" Not told from the best by these data either: {listed(rest)}."
     return text
 
 

@@ -54,7 +54,7 @@ def wilson(hits: Any, trials: Any, level: float = 0.95) -> tuple[Any, Any]:
     """
     k, n = _counts(hits, trials)
     z2 = stats.norm.isf(_tail(level)) ** 2
-    safe = np.maximum(n, 1e-300)
+    safe = np.where(n > 0, n, 1.0)
     p = k / safe
     middle = (p + z2 / (2 * safe)) / (1 + z2 / safe)
     half = np.sqrt(z2 * (p * (1 - p) / safe + z2 / (4 * safe**2))) / (1 + z2 / safe)

@@ -1,0 +1,239 @@
+"""Verdicts on scores whose truth is known, and the share of false ones."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from counterpoise.comparison.judge import assess
+from counterpoise.core.errors import OptionError
+from counterpoise.metrics.bootstrap import cluster_draws
+from counterpoise.metrics.intervals import cv_interval, f1_interval
+
+K = 5
+NAMES = ("none", "threshold", "class_weight", "oversample", "undersample", "resampling_ensemble")
+
+
+def folds(mean: float, spread: float, seed: int, j: int = K) -> np.ndarray:
+    """Scores with exactly this mean and standard deviation."""
+    z = np.random.default_rng(seed).normal(size=j)
+    return mean + spread * (z - z.mean()) / z.std(ddof=1)
+
+
+def race(metric: str = "average_precision", noise: float = 0.004, **means: float) -> dict[str, dict[str, np.ndarray]]:
+    """Strategies that follow the folds of `none`, plus a little noise of their own."""
+    base = folds(0, 0.05, 0)
+    return {name: {metric: base + folds(mean, noise, seed)} for seed, (name, mean) in enumerate(means.items(), 1)}
+
+
+def test_a_clear_gain_is_better() -> None:
+    verdict = assess(race(none=0.5, class_weight=0.51, oversample=0.6), folds=K).verdict
+    assert (verdict.winner, verdict.word, verdict.tied_with) == ("oversample", "better", ())
+    assert "better than the untouched model" in verdict.text
+    assert "0.600 against 0.500" in verdict.text
+
+
+def test_of_several_that_help_the_simplest_is_taken() -> None:
+    judgement = assess(race(none=0.5, class_weight=0.6, oversample=0.604, undersample=0.4), folds=K)
+    verdict = judgement.verdict
+    assert judgement.ranking == ("oversample", "class_weight", "none", "undersample")
+    assert (verdict.winner, verdict.word, verdict.tied_with) == ("class_weight", "better", ("oversample",))
+    assert "not shown to be better than class_weight" in verdict.text
+    swapped = assess(
+        race(none=0.5, class_weight=0.6, oversample=0.604), folds=K, simplicity=["none", "oversample", "class_weight"]
+    )
+    assert swapped.verdict.winner == "oversample"
+
+
+def test_small_sure_differences_are_equivalent() -> None:
+    verdict = assess(race(noise=0.002, none=0.5, class_weight=0.501, oversample=0.499), folds=K).verdict
+    assert (verdict.winner, verdict.word) == ("none", "equivalent")
+    assert verdict.tied_with == ("class_weight", "oversample")
+    assert "tied: the simplest is the untouched model" in verdict.text
+
+
+def test_a_noisy_gain_is_undecided_and_says_what_would_decide() -> None:
+    scores = race(none=0.5, oversample=0.55)
+    scores["oversample"]["average_precision"] = scores["none"]["average_precision"] + folds(0.05, 0.03, 9)
+    verdict = assess(scores, folds=K).verdict
+    assert (verdict.winner, verdict.word, verdict.tied_with) == ("none", "undecided", ("oversample",))
+    assert verdict.more_repeats is not None
+    assert f"About {verdict.more_repeats} more repeat" in verdict.text
+
+
+def test_repeats_in_vain_are_called_so() -> None:
+    scores = race(none=0.5, oversample=0.55)
+    scores["oversample"]["average_precision"] = scores["none"]["average_precision"] + folds(0.03, 0.2, 9)
+    verdict = assess(scores, folds=K).verdict
+    assert verdict.word == "undecided"
+    assert verdict.more_repeats is None
+    assert "more folds or more data" in verdict.text
+
+
+def test_the_untouched_model_can_win() -> None:
+    scores = race(none=0.6, class_weight=0.5, oversample=0.4)
+    scores["threshold"] = scores["none"]
+    judgement = assess(scores, folds=K, simplicity=NAMES)
+    verdict = judgement.verdict
+    assert (verdict.winner, verdict.word, verdict.tied_with) == ("none", "better", ("threshold",))
+    assert "Each of the 2 other strategies is shown to be worse" in verdict.text
+    assert judgement.vs_none["threshold"]["average_precision"].to_dict() == {
+        "difference": 0, "low": 0, "high": 0, "p": 1, "p_holm": 1,
+    }
+
+
+def test_all_identical_and_alone() -> None:
+    same = folds(0.5, 0.05, 0)
+    verdict = assess({name: {"roc_auc": same} for name in NAMES}, folds=K, metric="roc_auc").verdict
+    assert (verdict.winner, verdict.word, verdict.tied_with) == ("none", "equivalent", NAMES[1:])
+    alone = assess({"focal": {"roc_auc": same}}, folds=K, metric="roc_auc").verdict
+    assert (alone.winner, alone.word) == ("focal", "undecided")
+
+
+def test_lower_is_better() -> None:
+    judgement = assess(race("log_loss", none=0.5, oversample=0.4), folds=K, metric="log_loss")
+    assert (judgement.verdict.winner, judgement.verdict.word) == ("oversample", "better")
+    assert judgement.vs_none["oversample"]["log_loss"].difference == pytest.approx(-0.1)
+    assert "lower is better" in judgement.verdict.text
+    assert "ahead by 0.100" in judgement.verdict.text
+    worse = assess(race("log_loss", none=0.4, oversample=0.5), folds=K, metric="log_loss")
+    assert (worse.verdict.winner, worse.verdict.word) == ("none", "better")
+
+
+def test_nearest_to_one_is_best() -> None:
+    # With spread in the folds the distances of one strategy lie on both sides; keep each on its own side.
+    scores = {
+        "none": {"calibration_slope": folds(0.4, 0.05, 1)},
+        "oversample": {"calibration_slope": folds(1.1, 0.02, 2)},
+        "undersample": {"calibration_slope": folds(1.9, 0.05, 3)},
+    }
+    judgement = assess(scores, folds=K, metric="calibration_slope")
+    assert judgement.ranking == ("oversample", "none", "undersample")
+    assert (judgement.verdict.winner, judgement.verdict.word) == ("oversample", "better")
+
+
+def test_rope_of_a_loss_is_relative_to_the_reference() -> None:
+    # A gain of 0.005 on a log loss of 0.03 is a sixth of it, though below 0.01.
+    scores = race("log_loss", none=0.53, oversample=0.525)
+    for row in scores.values():
+        row["log_loss"] = (row["log_loss"] - 0.53) / 5 + 0.03
+    scores["oversample"]["log_loss"] = scores["none"]["log_loss"] - folds(0.005, 0.0005, 4)
+    assert assess(scores, folds=K, metric="log_loss").verdict.word == "better"
+
+
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_noise_is_rarely_called_better(repeats: int) -> None:
+    """Equal strategies, each with noise of its own that is correlated by 1/K between folds (shared training rows)."""
+    rng = np.random.default_rng(repeats)
+    runs, j = 400, K * repeats
+    false = 0
+    for _ in range(runs):
+        common = rng.normal(0, 0.05, j)
+        scores = {}
+        for name in NAMES:
+            own = rng.normal(0, 0.05) * math.sqrt(1 / K) + rng.normal(0, 0.05, j) * math.sqrt(1 - 1 / K)
+            scores[name] = {"average_precision": 0.5 + common + own}
+        false += assess(scores, folds=K, repeats=repeats).verdict.word == "better"
+    assert false / runs <= 0.05
+
+
+def test_intervals_of_the_scores() -> None:
+    values = folds(0.8, 0.05, 3, 10)
+    judgement = assess({"none": {"roc_auc": values, "calibration_slope": values}}, folds=5, repeats=2, metric="roc_auc")
+    interval = judgement.scores["none"]["roc_auc"]
+    assert (interval.low, interval.high) == pytest.approx(cv_interval(values, 5))
+    assert interval.folds == pytest.approx(tuple(values))
+    plain = judgement.scores["none"]["calibration_slope"]
+    assert plain.high - plain.mean == pytest.approx(plain.mean - plain.low)
+
+
+def test_f1_comes_from_pooled_counts() -> None:
+    rng = np.random.default_rng(5)
+    counts = np.stack([[[90, int(a)], [2, int(b)]] for a, b in rng.integers(1, 8, (10, 2))])
+    f1 = 2 * counts[:, 1, 1] / (2 * counts[:, 1, 1] + counts[:, 0, 1] + counts[:, 1, 0])
+    judgement = assess(
+        {"none": {"f1": f1, "f1_default": f1}}, folds=5, repeats=2, metric="f1", counts={"none": {"": counts}}
+    )
+    total = counts.sum(axis=0)
+    pooled = judgement.scores["none"]["f1"]
+    assert pooled.mean == pytest.approx(2 * total[1, 1] / (2 * total[1, 1] + total[0, 1] + total[1, 0]))
+    low, high = f1_interval(total[1, 1] / 2, total[0, 1] / 2, total[1, 0] / 2)
+    assert pooled.low <= low + 1e-12
+    assert pooled.high >= high - 1e-12
+    assert judgement.scores["none"]["f1_default"].mean == pytest.approx(f1.mean())
+
+
+def test_perfect_recall_is_not_certain() -> None:
+    counts = np.tile([[90, 1], [0, 4]], (5, 1, 1))
+    judgement = assess(
+        {"none": {"recall": np.ones(5)}}, folds=5, metric="recall", counts={"none": {"": counts}}
+    )
+    assert judgement.scores["none"]["recall"].low == pytest.approx(0.025 ** (1 / 20))
+
+
+def test_paired_draws_replace_the_tests() -> None:
+    rng = np.random.default_rng(6)
+    y = (rng.random(3000) < 0.1).astype(int)
+    z = rng.normal(size=3000) + 2 * y
+    groups = np.arange(3000) // 10
+    noisy = z + rng.normal(size=3000)
+    draws, scores = {}, {}
+    for name, logit in {"none": noisy, "oversample": z}.items():
+        p = 1 / (1 + np.exp(-logit))
+        draws[name] = cluster_draws(y, np.stack([1 - p, p], axis=1), groups, resamples=500)
+        scores[name] = {"average_precision": np.full(5, np.median(draws[name]["average_precision"]))}
+    judgement = assess(scores, folds=5, draws=draws)
+    assert (judgement.verdict.winner, judgement.verdict.word) == ("oversample", "better")
+    difference = judgement.vs_none["oversample"]["average_precision"]
+    spread = draws["oversample"]["average_precision"] - draws["none"]["average_precision"]
+    assert (difference.low, difference.high) == pytest.approx(tuple(np.quantile(spread, [0.025, 0.975])))
+
+
+def test_undefined_folds_and_missing_strategies() -> None:
+    scores = race(none=0.5, oversample=0.6, smote=0.55)
+    scores["oversample"]["average_precision"][0] = math.nan
+    scores["smote"]["average_precision"][:] = math.nan
+    judgement = assess(scores, folds=K)
+    assert (judgement.verdict.winner, judgement.ranking[-1]) == ("oversample", "smote")
+    no_none = assess({k: v for k, v in race(focal=0.5, smote=0.6).items()}, folds=K)
+    assert "better than focal" in no_none.verdict.text
+
+
+def test_records_are_json() -> None:
+    scores = race(none=0.5, oversample=0.6)
+    scores["oversample"]["average_precision"][1:] = math.nan
+    judgement = assess(scores, folds=K)
+    row = judgement.row("oversample")
+    text = json.dumps([row, judgement.verdict.to_dict()], allow_nan=False)
+    back, verdict = json.loads(text)
+    assert set(back["scores"]["average_precision"]) == {"mean", "low", "high", "folds"}
+    assert set(back["vs_none"]["average_precision"]) == {"difference", "low", "high", "p", "p_holm"}
+    assert set(verdict) >= {"winner", "word", "tied_with", "text"}
+    assert judgement.row("none")["vs_none"] == {}
+
+
+def test_repeated_hold_out_needs_its_ratio() -> None:
+    scores = {"none": {"roc_auc": folds(0.8, 0.05, 1, 10)}}
+    with pytest.raises(OptionError, match="test_over_train"):
+        assess(scores, folds=1, repeats=10, metric="roc_auc")
+    got = assess(scores, folds=1, repeats=10, metric="roc_auc", test_over_train=0.25)
+    expected = cv_interval(scores["none"]["roc_auc"], 5)
+    assert (got.scores["none"]["roc_auc"].low, got.scores["none"]["roc_auc"].high) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("words", "scores", "metric"),
+    [
+        ("Did you mean 'recall'", {"none": {"recall": np.ones(5)}}, "recal"),
+        ("not a metric key", {"none": {"recal": np.ones(5)}}, "recall"),
+        ("expected repeats x folds = 5", {"none": {"recall": np.ones(4)}}, "recall"),
+        ("nothing to judge", {"none": {"recall": np.full(5, np.nan)}}, "recall"),
+        ("nothing to judge", {}, "recall"),
+    ],
+)
+def test_bad_input(words: str, scores: dict, metric: str) -> None:
+    with pytest.raises(OptionError, match=words):
+        assess(scores, folds=5, metric=metric)
