@@ -69,23 +69,27 @@ def weights(sample_weight: Any, rows: int) -> Array:
     return w
 
 
-def table(y: Any, proba: Any, sample_weight: Any = None) -> tuple[Array, Array, Array]:
-    """Check labels, probabilities and weights against each other: int64 (N,), float64 (N, C), float64 (N,)."""
+def table(y: Any, proba: Any, sample_weight: Any = None, positive: int = 0) -> tuple[Array, Array, Array]:
+    """Check labels, probabilities and weights against each other: int64 (N,), float64 (N, C), float64 (N,).
+
+    Raises:
+        OptionError: `positive` is not a class code; else as the checks of the parts.
+    """
     p = probabilities(proba, len(np.asarray(y)))
+    if not 0 <= positive < p.shape[1]:
+        raise OptionError(f"positive={positive}; expected a class code from 0 to {p.shape[1] - 1}.")
     return codes(y, p.shape[1]), p, weights(sample_weight, len(p))
 
 
 def one_class(y: Any, proba: Any, sample_weight: Any, positive: int) -> tuple[Array, Array, Array]:
     """Return (target bool (N,), score float64 (N,), weight float64 (N,)) of one class against the rest."""
-    y, p, w = table(y, proba, sample_weight)
-    if not 0 <= positive < p.shape[1]:
-        raise OptionError(f"positive={positive}; expected a class code from 0 to {p.shape[1] - 1}.")
+    y, p, w = table(y, proba, sample_weight, positive)
     return y == positive, p[:, positive], w
 
 
 def over_classes(y: Any, proba: Any, sample_weight: Any, positive: int, score: Any) -> float:
     """Apply `score(target, score, weight)` to the positive (two classes) or average it over the classes present."""
-    y, p, w = table(y, proba, sample_weight)
+    y, p, w = table(y, proba, sample_weight, positive)
     if p.shape[1] == 2:
         return float(score(y == positive, p[:, positive], w))
     values = [score(y == c, p[:, c], w) for c in np.unique(y[w > 0])]

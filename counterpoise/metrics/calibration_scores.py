@@ -33,7 +33,7 @@ def calibration_slope(y: Any, proba: Any, *, positive: int = 1, sample_weight: A
         >>> round(calibration_slope(y, np.stack([1 - p, p], axis=1)), 6)
         1.0
     """
-    y, p, w = table(y, proba, sample_weight)
+    y, p, w = table(y, proba, sample_weight, positive)
     log_p, y, w = log_proba(p[w > 0]), y[w > 0], w[w > 0]
     if p.shape[1] == 2:
         return _logistic_slope(log_p[:, positive] - log_p[:, 1 - positive], y == positive, w)
@@ -107,7 +107,7 @@ def calibration_intercept(y: Any, proba: Any, *, positive: int = 1, sample_weigh
         >>> round(calibration_intercept([1, 1, 1, 0], np.stack([1 - p, p], axis=1)), 4)  # log 3
         1.0986
     """
-    y, p, w = table(y, proba, sample_weight)
+    y, p, w = table(y, proba, sample_weight, positive)
     y, log_p, w = y[w > 0], log_proba(p[w > 0]), w[w > 0]
     present, y = np.unique(y, return_inverse=True)
     if len(present) < 2:
@@ -157,7 +157,7 @@ def ece(
         >>> ece([0, 0, 0, 1], [[.75, .25]] * 4), ece([0, 0, 0, 1], [[.5, .5]] * 4, relative=True)
         (0.0, 1.0)
     """
-    y, p, w = table(y, proba, sample_weight)
+    y, p, w = table(y, proba, sample_weight, positive)
     if p.shape[1] > 2:
         b = binned(p.argmax(axis=1) == y, p.max(axis=1), w, bins, by="rows")
     else:

@@ -71,7 +71,7 @@ def brier(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None) -
         >>> brier([0, 1], [[.5, .5], [.5, .5]])
         0.25
     """
-    y, p, w = table(y, proba, sample_weight)
+    y, p, w = table(y, proba, sample_weight, positive)
     if p.shape[1] == 2:
         return float(np.average(((y == positive) - p[:, positive]) ** 2, weights=w))
     truth = np.eye(p.shape[1])[y]

@@ -17,6 +17,7 @@ from counterpoise.metrics.bootstrap import (
     cluster_draws,
     percentile,
     stratified_draws,
+    time_blocks,
 )
 from counterpoise.metrics.intervals import ap_logit_interval
 
@@ -79,6 +80,17 @@ def test_cluster_draws_are_paired_between_classifiers() -> None:
     one, two = (cluster_draws(y, q, groups, resamples=300) for q in (p, other))
     assert np.allclose(one["average_precision"], two["average_precision"])
     assert np.allclose(one["roc_auc"], two["roc_auc"])
+
+
+def test_time_blocks_follow_time_and_keep_equal_times_together() -> None:
+    time = np.random.default_rng(0).integers(0, 50, 300)
+    blocks = time_blocks(time)
+    order = np.argsort(time)
+    assert (np.diff(blocks[order]) >= 0).all()
+    assert all(len(set(blocks[time == t])) == 1 for t in np.unique(time))
+    assert np.bincount(time_blocks(np.arange(100)), minlength=20).tolist() == [5] * 20
+    with pytest.raises(OptionError, match="length=0"):
+        time_blocks(time, 0)
 
 
 def test_a_resample_without_positives_is_nan_and_left_out() -> None:
