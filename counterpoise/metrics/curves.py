@@ -36,7 +36,7 @@ class CalibrationCurve(NamedTuple):
     observed: Array
     low: Array
     high: Array
-    count: Array
+    rows: Array
 
 
 def thin(x: Array, y: Array, points: int | None) -> Array:
@@ -106,7 +106,7 @@ def calibration_curve(
 
     Example:
         >>> curve = calibration_curve([0, 1, 1, 0], [[.5, .5]] * 4)
-        >>> curve.observed.tolist(), curve.count.tolist()
+        >>> curve.observed.tolist(), curve.rows.tolist()
         ([0.5], [4.0])
     """
     target, score, w = one_class(y, proba, None, positive)

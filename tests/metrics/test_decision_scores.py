@@ -116,10 +116,10 @@ def test_curves_carry_the_areas(data: tuple[np.ndarray, np.ndarray]) -> None:
 def test_calibration_curve_counts_every_row_once(data: tuple[np.ndarray, np.ndarray], by: str) -> None:
     y, p = data
     curve = calibration_curve(y, p, by=by)
-    assert curve.count.sum() == len(y)
-    assert (curve.count * curve.observed).sum() == pytest.approx(y.sum())
-    assert (curve.count * curve.mean_proba).sum() == pytest.approx(p[:, 1].sum())
-    low, high = wilson(np.round(curve.count * curve.observed), curve.count)
+    assert curve.rows.sum() == len(y)
+    assert (curve.rows * curve.observed).sum() == pytest.approx(y.sum())
+    assert (curve.rows * curve.mean_proba).sum() == pytest.approx(p[:, 1].sum())
+    low, high = wilson(np.round(curve.rows * curve.observed), curve.rows)
     assert np.allclose(curve.low, low)
     assert np.allclose(curve.high, high)
     assert (np.diff(curve.mean_proba) > 0).all()
