@@ -197,7 +197,10 @@ def _plain(column: pl.Series, name: str) -> pl.Series:
         return column.cast(pl.Float64)
     if kind.is_float():
         return column.fill_nan(None)
-    if kind.is_integer() or kind.is_temporal() or kind in (pl.Boolean, pl.String, pl.Categorical, pl.Null):
+    if kind == pl.String:
+        # Blank text is missing everywhere; words such as NA are missing in CSV files only.
+        return column.set((column.str.strip_chars() == "").fill_null(False), None)
+    if kind.is_integer() or kind.is_temporal() or kind in (pl.Boolean, pl.Categorical, pl.Null):
         return column
     if isinstance(kind, pl.Enum):
         return column.cast(pl.Categorical)

@@ -130,8 +130,24 @@ def _read_table(
     x = build_parts(schema, pl.DataFrame([f.series for f in found if f.column.used]))
     if not x:
         raise ColumnError(f"No column of {name} is left to learn from. {_why(found)}".rstrip())
-    warnings = [*notes, *(w for f in found for w in f.warnings), *_leak_warnings(x, labels, schema)]
+    warnings = [*notes, *_together(found), *_leak_warnings(x, labels, schema)]
     return _finish(Examples(x, labels.y, labels.classes, schema, source=name), side, warnings)
+
+
+def _together(found: list[Found]) -> list[str]:
+    """The warnings about columns; what is true of more than three columns is said once."""
+    told: dict[str, list[str]] = {}
+    for f in found:
+        for warning in f.warnings:
+            told.setdefault(warning.removeprefix(f"Column {f.column.name!r} "), []).append(f.column.name)
+    sentences = []
+    for rest, names in told.items():
+        if len(names) > 3:
+            shown = ", ".join(repr(n) for n in names[:3])
+            sentences.append(f"Each of {len(names):,} columns ({shown}, ...) {rest}")
+        else:
+            sentences += [f"Column {name!r} {rest}" for name in names]
+    return sentences
 
 
 def _why(found: list[Found]) -> str:

@@ -80,8 +80,8 @@ def _class_rows(r: DiagnosisRecord) -> list[tuple[str, str, str]]:
 def _facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
     yield "rows", f"{r.rows:,}"
     yield "columns", f"{r.columns:,}" + (f" ({len(r.used):,} used)" if r.used else "")
-    for name, reason in r.excluded.items():
-        yield "left out", f"{name}: {reason}"
+    for reason in dict.fromkeys(r.excluded.values()):
+        yield "left out", f"{_some([n for n, why in r.excluded.items() if why == reason])}: {reason}"
     if r.missing:
         yield "missing values", _most_missing(r)
     yield "class of interest", r.minority
@@ -104,6 +104,10 @@ def _facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
         yield "kinds of rare rows", ", ".join(f"{kind} {count:,}" for kind, count in r.kinds.items())
     for name, area in r.leaks.items():
         yield "possible leak", f"{name}: AUROC {area:.3f} alone"
+
+
+def _some(names: Sequence[str], most: int = 8) -> str:
+    return ", ".join(names[:most]) + (f", ... ({len(names)} columns)" if len(names) > most else "")
 
 
 def _most_missing(r: DiagnosisRecord, most: int = 5) -> str:

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from counterpoise.core.errors import ColumnError
+from counterpoise.data.kinds import infer
+
+rng = np.random.default_rng(0)
+N = 200
+GAPS = np.cumsum(rng.integers(5, 90, N))
+
+
+def kind(values, name="a", **options):
+    return infer(pl.Series(name, values), **options).column.kind
+
+
+@pytest.mark.parametrize(
+    ("values", "name", "expected"),
+    [
+        (rng.normal(size=N), "a", "numeric"),
+        (rng.normal(size=N), "id", "numeric"),
+        ([0, 1] * N, "a", "numeric"),
+        (rng.permutation(GAPS), "amount", "numeric"),
+        (rng.permutation(GAPS), "customer_id", "identifier"),
+        (rng.permutation(GAPS), "customerID", "identifier"),
+        (rng.permutation(GAPS), "paid", "numeric"),
+        (rng.permutation(GAPS).astype(float), "id", "identifier"),
+        (np.arange(N), "a", "identifier"),
+        (rng.permutation(N) + 7, "a", "identifier"),
+        (np.concatenate([np.arange(50)] * 4), "patch", "identifier"),
+        (np.arange(5), "a", "numeric"),
+        ([f"name {i}" for i in range(N)], "a", "identifier"),
+        (["u", "v", "w"] * N, "a", "categorical"),
+        (["red", "blue"] * N, "a", "categorical"),
+        (["Yes", "no"] * N, "a", "boolean"),
+        (["t", "f", None], "a", "boolean"),
+        ([True, False], "a", "boolean"),
+        ([True, True], "a", "constant"),
+        (["x", "x"], "a", "constant"),
+        ([3, 3], "a", "constant"),
+        (["x", None], "a", "boolean"),
+        ([3.0, None], "a", "boolean"),
+        ([None, None], "a", "missing"),
+    ],
+)
+def test_kinds(values, name, expected):
+    assert kind(values, name) == expected
+
+
+def test_levels_come_by_frequency_then_text():
+    column = infer(pl.Series("a", ["v", "u", "w", "w", None])).column
+    assert (column.levels, column.missing, column.numeric_levels) == (("w", "u", "v"), 1, False)
+
+
+def test_numbers_can_be_levels_on_request():
+    column = infer(pl.Series("code", [3.0, 3.0, 10.0]), kind="categorical").column
+    assert (column.kind, column.levels, column.numeric_levels) == ("categorical", ("3", "10"), True)
+
+
+def test_text_as_number_on_request_names_the_odd_row():
+    with pytest.raises(ColumnError, match=r"'a' is 'x' in row 2"):
+        infer(pl.Series("a", ["1", "x"]), kind="numeric")
+
+
+def test_dates_become_days():
+    found = infer(pl.Series("when", ["1970-01-02", None, "1970-01-03 12:00"]).str.to_datetime(strict=False))
+    assert found.column.kind == "numeric"
+    assert "'when' holds dates" in found.warnings[0]
+    assert found.series[0] == 1.0
+
+
+def test_stray_words_among_numbers_are_shown():
+    values = [str(i % 50) for i in range(N)] + ["n.a."]
+    assert f"'n.a.' in row {N + 1}" in infer(pl.Series("fee", values)).warnings[0]
+
+
+def test_many_levels_are_reported():
+    values = [f"w{i % 600}" for i in range(1_800)]
+    assert "600 levels" in infer(pl.Series("word", values)).warnings[0]

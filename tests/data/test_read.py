@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import sys
+from subprocess import run
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from sklearn.datasets import load_breast_cancer
+
+from counterpoise.core.errors import DataError, OptionError
+from counterpoise.data.read import read
+
+TABLE = {
+    "age": [31.0, None, 50.0, 44.0, 23.0, 61.0],
+    "town": ["Ulm", "Bonn", "Ulm", None, "Ulm", "Bonn"],
+    "y": ["well", "ill", "well", "well", "well", "ill"],
+}
+
+
+def csv(tmp_path, text, name="a.csv", encoding="utf-8"):
+    path = tmp_path / name
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def test_every_source_gives_the_same_rows(tmp_path):
+    frame = pl.DataFrame(TABLE)
+    frame.write_csv(tmp_path / "a.csv")
+    frame.write_parquet(tmp_path / "a.parquet")
+    first = read(frame, "y")
+    columns = {name: np.array(values, dtype=object) for name, values in TABLE.items()}
+    for source in (tmp_path / "a.csv", str(tmp_path / "a.parquet"), frame.to_pandas(), frame.to_arrow(), columns):
+        other = read(source, "y")
+        assert other.schema == first.schema
+        assert (other.classes, other.y.tolist()) == (first.classes, first.y.tolist())
+        assert np.array_equal(other.x["numeric"], first.x["numeric"], equal_nan=True)
+        assert np.array_equal(other.x["categorical"], first.x["categorical"])
+
+
+def test_parts_follow_the_record():
+    rows = read(TABLE | {"id": [f"r{i}" for i in range(6)]}, "y", drop=["id"])
+    assert rows.x["numeric"].dtype == np.float32
+    assert rows.x["categorical"].dtype == np.int32
+    assert rows.x["categorical"].ravel().tolist() == [1, 2, 1, 0, 1, 2]
+    assert np.isnan(rows.x["numeric"][1, 0])
+    assert rows.classes == ("well", "ill")
+    assert rows.y.dtype == np.int32
+    assert [c.name for c in rows.schema.columns] == ["age", "town"]
+
+
+def test_a_real_array_is_a_table_of_numbers():
+    x, y = load_breast_cancer(return_X_y=True)
+    rows = read(x, y=y)
+    assert np.array_equal(rows.x["numeric"], x.astype(np.float32))
+    assert [c.name for c in rows.schema.columns][:2] == ["x0", "x1"]
+    assert rows.counts.tolist() == [357, 212]
+    assert rows.classes == (1, 0)
+
+
+def test_arrays_pass_untouched():
+    image, y = np.zeros((4, 2, 2, 3), dtype=np.uint8), [0, 1, 0, 0]
+    assert read(image, y=y).x is image
+    assert read(np.zeros((4, 2)), y=y, table=False).schema is None
+    several = {"a": np.zeros((4, 2)), "b": np.zeros((4, 1, 2))}
+    assert read(several, y=y).x.keys() == several.keys()
+    assert len(read(tuple(several.values()), y=y).x) == 2
+    assert read(np.array(["a b", "c", "d", "e"]), y=y).x.dtype.kind == "U"
+
+
+def test_beside_columns_are_no_features():
+    frame = pd.DataFrame({"a": [1.5, 2, 3], "who": ["q", "p", "q"], "day": ["2024-01-02", "2024-01-01", "2024-01-03"]})
+    rows = read(frame.assign(w=[1, 2, 1]), y=[0, 1, 0], groups="who", time="day", sample_weight="w")
+    assert [c.name for c in rows.schema.columns] == ["a"]
+    assert rows.groups.tolist() == [1, 0, 1]
+    assert np.argsort(rows.time).tolist() == [1, 0, 2]
+    assert rows.sample_weight.tolist() == [1, 2, 1]
+
+
+def test_csv_tolerates_what_people_write(tmp_path):
+    text = '\ufeffa; name of it ;y\r\n 1;x;no\r\n2; ?;yes\r\n\r\n;"x;""q""\nr";no\r\n'
+    rows = read(csv(tmp_path, text), "y")
+    assert [(c.name, c.kind, c.missing) for c in rows.schema.columns] == [
+        ("a", "numeric", 1),
+        ("name of it", "categorical", 1),
+    ]
+    assert rows.schema.columns[1].levels == ("x", 'x;"q"\nr')
+
+
+def test_first_lines_do_not_mislead(tmp_path):
+    lines = [f"{i % 7},,{i % 2}" for i in range(12_000)] + ["1.5,2.5,0", "2.5,3,1"]
+    rows = read(csv(tmp_path, "a,b,y\n" + "\n".join(lines)), "y")
+    assert [c.kind for c in rows.schema.columns] == ["numeric", "numeric"]
+    assert rows.x["numeric"][-1].tolist() == [2.5, 3.0]
+
+
+def test_skip_bad_leaves_out_and_says_so(tmp_path):
+    good = "a,y\n1,u\n2,v\n3,v\n"
+    for bad in ("4,u,9\n", "5\n", "6,\n", "inf,u\n"):
+        rows = read(csv(tmp_path, good + bad), "y", skip_bad=True)
+        assert len(rows) == 3
+        assert "eft out" in rows.warnings[0]
+    (tmp_path / "b.csv").write_bytes(b"a,y\n1,u\n\xff,u\n2,v\n")
+    assert len(read(tmp_path / "b.csv", "y", skip_bad=True)) == 2
+
+
+def test_what_is_left_out_is_said():
+    n = 40
+    frame = pl.DataFrame({"row": range(n), "same": [1] * n, "void": [None] * n, "a": np.linspace(0, 1, n)})
+    rows = read(frame, y=[0, 1] * (n // 2))
+    told = " ".join(rows.warnings)
+    assert all(f"Column {name!r}" in told for name in ("row", "same", "void"))
+    assert [c.name for c in rows.schema.columns if c.used] == ["a"]
+    assert read(frame, y=[0, 1] * (n // 2), kinds={"row": "numeric"}).x["numeric"].shape == (n, 2)
+
+
+def test_what_is_true_of_many_columns_is_said_once():
+    frame = {f"c{j}": [1, 1, 1] for j in range(50)} | {"a": [1.5, 2.0, 3.0], "void": [None] * 3}
+    told = read(pl.DataFrame(frame), y=[0, 1, 1]).warnings
+    assert told == (
+        "Each of 50 columns ('c0', 'c1', 'c2', ...) has one value: left out.",
+        "Column 'void' is all missing: left out.",
+    )
+
+
+def test_repeats_and_conflicts_are_counted():
+    rows = read({"a": [1.0, 1.0, 2.0, 2.0, np.nan, np.nan]}, y=[0, 1, 0, 0, 1, 1])
+    assert rows.twins.tolist() == [0, 0, 1, 1, 2, 2]
+    assert "3 of 6 rows (50.0%) repeat an earlier row; 2 rows have a twin" in rows.warnings[0]
+
+
+def test_a_leak_is_named():
+    rng = np.random.default_rng(0)
+    y = (rng.random(500) < 0.2).astype(int)
+    rows = read({"noise": rng.normal(size=500), "after": y * 2.0 + rng.random(500)}, y=y)
+    assert [w.split("'")[1] for w in rows.warnings] == ["after"]
+
+
+def test_labels_are_named_once():
+    with pytest.raises(OptionError, match="--target"):
+        read(TABLE)
+    with pytest.raises(OptionError, match="once"):
+        read(TABLE, "y", y=[0] * 6)
+    with pytest.raises(OptionError, match="arrays"):
+        read(np.zeros((2, 2, 2)), "y")
+
+
+def test_dictionary_encoded_and_nullable_columns_are_read():
+    arrow = pa.table({"c": pa.array(["p", "q", None]).dictionary_encode(), "y": [0, 1, 1]})
+    assert read(arrow, "y").x["categorical"].ravel().tolist() == [1, 2, 0]
+    frame = pd.DataFrame(
+        {
+            "level": pd.Categorical([3, 4, None]),
+            "mixed": ["a", None, 3],
+            "flag": pd.array([True, None, False], dtype="boolean"),
+            "count": pd.array([1, None, 3], dtype="Int64"),
+        },
+        index=[7, 8, 9],
+    )
+    rows = read(frame, y=pd.Series([0, 1, 1], index=[1, 2, 3]))
+    assert [c.kind for c in rows.schema.columns] == ["categorical", "categorical", "boolean", "numeric"]
+    assert rows.x["categorical"].tolist() == [[1, 2, 2], [2, 0, 0], [0, 1, 1]]
+
+
+def test_reading_imports_neither_keras_nor_pandas():
+    code = (
+        "import sys; from counterpoise.data.read import read; read({'a': [1.5, 2, 3]}, y=[0, 1, 1]);"
+        "assert not {'keras', 'tensorflow', 'pandas'} & set(sys.modules)"
+    )
+    assert run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_column_of_labels_counts_as_labels_but_one_hot_does_not():
+    assert read(np.random.default_rng(0).random((3, 2)), y=[[0], [1], [1]]).y.tolist() == [1, 0, 0]
+    with pytest.raises(DataError, match="argmax"):
+        read(np.zeros((3, 2)), y=np.eye(3))

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+from sklearn.datasets import load_breast_cancer
+
+from counterpoise.core.errors import OptionError
+from counterpoise.data.read import read
+from counterpoise.diagnosis.measure import largest_folds, measure, wilson_half_width
+from counterpoise.diagnosis.neighbours import minority_kinds
+
+
+@pytest.mark.parametrize("n", [5, 10, 50, 260, 10_000])
+def test_half_width_equals_scipy(n):
+    interval = binomtest(int(0.8 * n), n).proportion_ci(method="wilson")
+    assert wilson_half_width(n) == pytest.approx((interval.high - interval.low) / 2)
+
+
+def test_half_width_without_rows_is_everything():
+    assert wilson_half_width(0) == 0.5
+
+
+@given(st.integers(0, 300))
+def test_largest_folds_equals_trying_all(n):
+    def fits(folds):
+        return folds <= n and n - math.ceil(n / folds) >= 2
+
+    assert largest_folds(n) == max((k for k in range(2, n + 1) if fits(k)), default=0)
+
+
+def test_counts_of_a_real_table():
+    x, y = load_breast_cancer(return_X_y=True)
+    found = measure(read(x, y=y), folds=10)
+    assert [(c.label, c.count) for c in found.classes] == [("1", 357), ("0", 212)]
+    assert found.minority == "0"
+    assert found.minority_count == 212
+    assert found.imbalance_ratio == pytest.approx(357 / 212)
+    assert sum(found.prior) == pytest.approx(1)
+    assert (found.rows, found.columns, len(found.used)) == (569, 30, 30)
+    assert found.positives_per_fold == pytest.approx(21.2)
+    assert sum(found.kinds.values()) == 212
+    assert found.kinds["safe"] > 150
+
+
+def test_columns_missing_values_repeats_and_leaks():
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], [180, 20])
+    table = {
+        "row": np.arange(200),
+        "one": np.ones(200),
+        "late": y + rng.random(200) / 2,
+        "gap": np.where(np.arange(200) < 50, np.nan, rng.random(200)),
+        "void": np.full(200, np.nan),
+    }
+    found = measure(read(table, y=y, groups=np.arange(200) // 4))
+    assert found.excluded.keys() == {"row", "one", "void"}
+    assert found.missing == {"gap": 50, "void": 200}
+    assert found.leaks.keys() == {"late"}
+    assert (found.duplicates, found.conflicting, found.groups) == (0, 0, 50)
+    twice = measure(read({"a": [1.5, 1.5, 2, 3]}, y=[0, 1, 0, 0]))
+    assert (twice.duplicates, twice.conflicting) == (1, 2)
+
+
+def test_the_record_is_plain_json():
+    plain = measure(read({"a": [1.5, 1.5, 2, 3], "b": list("uvuv")}, y=["n", "y", "n", "n"])).to_dict()
+    assert json.loads(json.dumps(plain)) == plain
+    assert plain["prior"] == [0.75, 0.25]
+
+
+def test_folds_are_checked():
+    with pytest.raises(OptionError, match="folds is 1"):
+        measure(read({"a": [1.5, 2, 3]}, y=[0, 1, 1]), folds=1)
+
+
+def brute_kinds(points, y, code):
+    tally = dict.fromkeys(("safe", "borderline", "rare", "outlier"), 0)
+    for i in np.flatnonzero(y == code):
+        distance = np.linalg.norm(points - points[i], axis=1)
+        distance[i] = np.inf
+        friends = int((y[np.argsort(distance)[:5]] == code).sum())
+        tally["safe" if friends >= 4 else "borderline" if friends >= 2 else "rare" if friends else "outlier"] += 1
+    return tally
+
+
+def test_kinds_equal_brute_force():
+    rng = np.random.default_rng(1)
+    y = (rng.random(400) < 0.2).astype(int)
+    x = rng.normal(size=(400, 3)) * [1, 100, 0.01] + y[:, None] * [1, 100, 0]
+    standard = (x - x.mean(axis=0)) / x.std(axis=0)
+    assert minority_kinds(read(x, y=y), 1) == brute_kinds(standard, y, 1)
+
+
+def test_kinds_of_far_clusters_of_lone_rows_and_of_equal_rows():
+    rng = np.random.default_rng(2)
+    y = np.repeat([0, 1], [300, 30])
+    apart = rng.normal(size=(330, 2)) + 50 * y[:, None]
+    assert minority_kinds(read(apart, y=y), 1) == {"safe": 30, "borderline": 0, "rare": 0, "outlier": 0}
+    # All rows equal: neighbours are drawn by lot, so hardly any row of 9 % has four of its own.
+    equal = read(np.c_[np.zeros(330), np.r_[np.zeros(329), 1]], y=y, table=False)
+    assert minority_kinds(equal, 1)["safe"] <= 2
+
+
+def test_kinds_of_levels_images_and_text():
+    rng = np.random.default_rng(3)
+    y = np.repeat([0, 1], [100, 20])
+    levels = read({"c": np.where(y == 1, "v", "u"), "d": rng.choice(["p", "q"], 120)}, y=y)
+    assert minority_kinds(levels, 1)["safe"] == 20
+    images = read(rng.random((120, 32, 32, 1)) + y[:, None, None, None], y=y)
+    assert minority_kinds(images, 1)["safe"] == 20
+    assert minority_kinds(read(np.array([f"t{i}" for i in range(120)]), y=y), 1) is None
+
+
+def test_too_small_a_class_has_no_kinds():
+    assert minority_kinds(read({"a": np.linspace(0, 1, 50)}, y=[1] * 5 + [0] * 45), 1) is None
