@@ -121,6 +121,13 @@ CASES = (
         ("'g'", "row 2"),
         **with_options("--groups", "g", groups="g"),
     ),
+    Case(
+        "no row left",
+        text("a,y\ninf,no\n1,\n"),
+        ("No row", "data.csv", "row 2", "row 1"),
+        **with_options("--skip-bad", skip_bad=True),
+    ),
+    Case("labels beyond whole numbers", text("a,y\n1,1e30\n2,2\n"), ("'y'", "row 1", "not classes")),
     Case("no column left", text("a,y\n1,no\n1,yes\n"), ("No column", "'a' has one value")),
     Case("no column but the target", text("y\nno\nyes\n"), ("No column", "data.csv")),
 )

@@ -127,7 +127,7 @@ def _retype_written(values: pl.Series, name: str) -> pl.Series:
 
 def _whole(values: pl.Series, name: str) -> pl.Series:
     """Whole floats as integers."""
-    odd = (~values.is_finite() | (values != values.round(0))).arg_true()
+    odd = (~values.is_finite() | (values != values.round(0)) | (values.abs() >= 2.0**53)).arg_true()
     distinct = values.n_unique()
     if len(odd) or distinct > MOST_FLOAT_CLASSES:
         what = f"for example {values[odd[0]]!r} in {rows_text(odd[:1])}" if len(odd) else f"{distinct:,} different ones"

@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from counterpoise.core.checks import check_choice, check_weights, rows_text
+from counterpoise.core.checks import check_choice
 from counterpoise.core.errors import ColumnError, DataError, OptionError, TargetError, did_you_mean
 from counterpoise.core.leaks import LEAK_AUROC, single_column_scores
 from counterpoise.core.records import Examples, Schema
 from counterpoise.core.twins import count_twins, twin_groups
-from counterpoise.data.csv_text import parse_dates
+from counterpoise.data.beside import Side, group_codes, side_of, skip_rows, times, weights
 from counterpoise.data.frames import is_table, to_frame
-from counterpoise.data.kinds import Found, days, infer
+from counterpoise.data.kinds import Found, infer
 from counterpoise.data.labels import Labels, encode_labels
 from counterpoise.data.schema import build_parts, encode_rows
 
 _OVERRIDES = ("numeric", "categorical", "boolean", "identifier")
-
-
-@dataclass(frozen=True)
-class _Side:
-    """What belongs to the rows beside features: labels, groups, time and weights, as series."""
-
-    y: pl.Series
-    groups: pl.Series | None = None
-    time: pl.Series | None = None
-    weight: pl.Series | None = None
 
 
 def read(
@@ -119,11 +109,13 @@ def _read_table(
     _check_names(frame, [*drop, *kinds, *asides], name)
     for kind in kinds.values():
         check_choice(kind, "kinds", _OVERRIDES)
-    side = _side(frame, frame[target] if target is not None else y, beside)
+    side = side_of(frame, frame[target] if target is not None else y, beside)
     features = frame.drop([*as_text, *drop, *asides], strict=False)
     if skip_bad:
-        features, side, left_out = _skip_rows(features, side)
+        features, side, left_out = skip_rows(features, side)
         notes += left_out
+        if not features.height:
+            raise DataError(f"No row of {name} is left: {' '.join(left_out)}")
     labels = encode_labels(side.y, **labels_of, written=isinstance(source, (str, Path)))
     found = [infer(features[c], kinds.get(c)) for c in features.columns]
     schema = Schema(tuple(f.column for f in found), target or "target")
@@ -174,7 +166,7 @@ def _read_arrays(source: Any, y: Any, labels_of: dict[str, Any], beside: dict[st
     named = [f"{key}={value!r}" for key, value in beside.items() if isinstance(value, str)]
     if named:
         raise OptionError(f"{named[0]} names a column, but the data are arrays. Pass one value per row.")
-    side = _side(pl.DataFrame({"row": np.zeros(len(parts[0]), dtype=np.uint8)}), y, beside)
+    side = side_of(pl.DataFrame({"row": np.zeros(len(parts[0]), dtype=np.uint8)}), y, beside)
     labels = encode_labels(side.y, **labels_of)
     return _finish(Examples(x, labels.y, labels.classes, source="arrays"), side, [])
 
@@ -194,51 +186,6 @@ def _check_array(source: Any) -> None:
         )
 
 
-def _side(frame: pl.DataFrame, y: Any, beside: dict[str, Any]) -> _Side:
-    def series(value: Any, name: str) -> pl.Series | None:
-        if value is None:
-            return None
-        return frame[value] if isinstance(value, str) else _vector(value, name, frame.height)
-
-    labels = y if isinstance(y, pl.Series) and y.name in frame.columns else _vector(y, "y", frame.height)
-    if len(labels) != frame.height:
-        raise DataError(f"y has {len(labels):,} labels for {frame.height:,} rows; give one label per row.")
-    weight = series(beside["sample_weight"], "sample_weight")
-    return _Side(labels, series(beside["groups"], "groups"), series(beside["time"], "time"), weight)
-
-
-def _vector(values: Any, name: str, n: int) -> pl.Series:
-    """One value per row as a series; a column (N, 1) counts as (N,)."""
-    shape = np.shape(values)
-    if len(shape) == 2 and shape[1] == 1:
-        values = np.asarray(values)[:, 0]
-    elif len(shape) != 1:
-        hint = " For one-hot labels pass y.argmax(axis=1)." if name == "y" and len(shape) == 2 else ""
-        raise DataError(f"{name} has shape {shape}; expected one value per row ({n:,},).{hint}")
-    if len(values) != n:
-        raise DataError(f"{name} has {len(values):,} entries for {n:,} rows; give one per row.")
-    if isinstance(values, pl.Series):
-        return values.alias(name)
-    return to_frame({name: values.to_numpy() if hasattr(values, "to_numpy") else np.asarray(values)})[0][name]
-
-
-def _skip_rows(features: pl.DataFrame, side: _Side) -> tuple[pl.DataFrame, _Side, list[str]]:
-    """Leave out rows without a label and rows with infinite numbers; say how many."""
-    unlabelled = side.y.is_null()
-    floats = [c for c in features.columns if features[c].dtype.is_float()]
-    infinite = pl.Series(np.zeros(len(side.y), dtype=bool))
-    for column in floats:
-        infinite = infinite | features[column].is_infinite().fill_null(False)
-    keep = ~(unlabelled | infinite)
-    kept = [None if v is None else v.filter(keep) for v in (side.groups, side.time, side.weight)]
-    told = []
-    if unlabelled.any():
-        told.append(f"Left out {rows_text(unlabelled.arg_true())} without a label.")
-    if infinite.any():
-        told.append(f"Left out {rows_text(infinite.arg_true())} with infinite numbers.")
-    return features.filter(keep), _Side(side.y.filter(keep), *kept), told
-
-
 def _leak_warnings(x: dict[str, np.ndarray], labels: Labels, schema: Schema) -> list[str]:
     places = {"numeric": schema.numeric, "categorical": schema.categorical}
     scores = single_column_scores(x, labels.y, len(labels.classes))
@@ -250,15 +197,15 @@ def _leak_warnings(x: dict[str, np.ndarray], labels: Labels, schema: Schema) -> 
     ]
 
 
-def _finish(examples: Examples, side: _Side, warnings: list[str]) -> Examples:
+def _finish(examples: Examples, side: Side, warnings: list[str]) -> Examples:
     twins = twin_groups(examples.x)
     if twins is not None:
         warnings = warnings + _twin_warnings(twins, examples.y)
     return replace(
         examples,
-        groups=None if side.groups is None else _group_codes(side.groups),
-        time=None if side.time is None else _times(side.time),
-        sample_weight=None if side.weight is None else _weights(side.weight),
+        groups=None if side.groups is None else group_codes(side.groups),
+        time=None if side.time is None else times(side.time),
+        sample_weight=None if side.weight is None else weights(side.weight),
         twins=twins,
         warnings=tuple(warnings),
     )
@@ -270,35 +217,3 @@ def _twin_warnings(twins: np.ndarray, y: np.ndarray) -> list[str]:
         return []
     text = f"{repeated:,} of {len(y):,} rows ({repeated / len(y):.1%}) repeat an earlier row"
     return [text + (f"; {conflicting:,} rows have a twin with another label." if conflicting else ".")]
-
-
-def _group_codes(values: pl.Series) -> np.ndarray:
-    missing = values.is_null().arg_true()
-    if len(missing):
-        raise ColumnError(f"groups {values.name!r} is missing in {rows_text(missing)}; give every row a group.")
-    return values.rank("dense").cast(pl.Int64).to_numpy() - 1
-
-
-def _times(values: pl.Series) -> np.ndarray:
-    if values.dtype == pl.String:
-        parsed = parse_dates(values)
-        odd = (parsed.is_null() & values.is_not_null()).arg_true()
-        if len(odd):
-            raise ColumnError(
-                f"time {values.name!r} is {values[odd[0]]!r} in {rows_text(odd)}; expected numbers or dates "
-                "written as 2024-12-31 or 2024-12-31 23:59:59."
-            )
-        values = parsed
-    missing = values.is_null().arg_true()
-    if len(missing):
-        raise ColumnError(f"time {values.name!r} is missing in {rows_text(missing)}; give every row a time.")
-    return (days(values) if values.dtype.is_temporal() else values).to_numpy()
-
-
-def _weights(values: pl.Series) -> np.ndarray:
-    if not values.dtype.is_numeric():
-        raise ColumnError(f"sample_weight {values.name!r} holds {values.dtype}, expected numbers.")
-    missing = values.is_null().arg_true()
-    if len(missing):
-        raise DataError(f"sample_weight is missing or NaN in {rows_text(missing)}; use 0 or more.")
-    return check_weights(values.to_numpy(), len(values))

@@ -8,9 +8,11 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer
 
-from counterpoise.core.errors import DataError, OptionError
+from counterpoise.core.errors import CounterpoiseError, DataError, OptionError
 from counterpoise.data.read import read
 
 TABLE = {
@@ -77,6 +79,47 @@ def test_beside_columns_are_no_features():
     assert rows.groups.tolist() == [1, 0, 1]
     assert np.argsort(rows.time).tolist() == [1, 0, 2]
     assert rows.sample_weight.tolist() == [1, 2, 1]
+
+
+@pytest.mark.parametrize("groups", [["p", "q", "p"], [1, 2, 1], [True, False, True], [0.5, 1.5, 0.5]])
+def test_groups_of_any_type_become_codes(groups):
+    codes = read({"a": [1.5, 2.0, 3.0]}, y=[0, 1, 0], groups=groups).groups
+    assert codes.dtype == np.int64
+    assert codes[0] == codes[2] != codes[1]
+
+
+def test_times_sort_as_written():
+    order = [1, 0, 2]
+    for time in (np.array(["2024-02-01", "2023-12-31", "2024-10-01"], dtype="M8[D]"), [2, 1, 10], [0.2, 0.1, 1.0]):
+        assert np.argsort(read({"a": [1.5, 2.0, 3.0]}, y=[0, 1, 0], time=time).time).tolist() == order
+
+
+PIECES = [
+    *'1,",a?;x\t',
+    "yes",
+    "no",
+    "\n",
+    "\r\n",
+    "NaN",
+    "inf",
+    "1e400",
+    "é",
+    "2024-01-01",
+    "2024-99-99",
+    "true",
+    "9" * 25,
+]
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(PIECES), max_size=40), st.booleans())
+def test_any_text_is_read_or_refused_by_our_errors(tmp_path, pieces, skip_bad):
+    path = csv(tmp_path, "a,y\n1,0\n2,1\n" + "".join(pieces))
+    try:
+        rows = read(path, "y", skip_bad=skip_bad)
+    except CounterpoiseError:
+        return
+    assert len(rows) == len(rows.x.get("numeric", rows.x.get("categorical")))
 
 
 def test_csv_tolerates_what_people_write(tmp_path):
