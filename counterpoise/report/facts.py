@@ -1,0 +1,140 @@
+"""The descriptive sections: data and leaks, diagnosis, methods, model card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from counterpoise.report import words
+
+Record = Mapping[str, Any]
+Fact = tuple[str, Any]
+
+KNOWN = ("rows", "ratio", "classes", "missing", "duplicates", "positives_per_fold", "advice")
+BUDGETS = {
+    "steps": "every strategy gets the optimiser steps that the untouched model takes",
+    "epochs": "every strategy gets the same number of epochs, however many steps these hold",
+}
+
+
+def data_facts(record: Record) -> dict[str, Any]:
+    """Return the classes, the facts and the columns that were left out, with the reason."""
+    data = record["data"]
+    total = sum(c["count"] for c in data["classes"])
+    classes = [
+        {"label": c["label"], "count": words.count(c["count"]), "share": words.share(c["count"] / total if total else None)}
+        | {"width": round(100 * c["count"] / max(k["count"] for k in data["classes"]), 2) if total else 0}
+        for c in data["classes"]
+    ]
+    counts = [c["count"] for c in data["classes"]]
+    facts: list[Fact] = [
+        ("Rows", words.count(data.get("rows"))),
+        ("Columns", _columns(data.get("columns"))),
+        ("Target", data.get("target")),
+        ("Positive class", data.get("positive")),
+        ("Imbalance ratio", f"{words.number(max(counts) / min(counts), 1)} to 1" if min(counts) else None),
+        ("Duplicates", _duplicates(data.get("duplicates"))),
+    ]
+    return {"classes": classes, "facts": _known(facts), "excluded": [_excluded(c) for c in data.get("excluded_columns") or []]}
+
+
+def diagnosis_facts(record: Record) -> dict[str, Any] | None:
+    """Return the diagnosis as facts and advice; None when the record has none."""
+    found = record.get("diagnosis")
+    if not found:
+        return None
+    facts: list[Fact] = [
+        ("Imbalance ratio", f"{words.number(found['ratio'], 1)} to 1" if words.finite(found.get("ratio")) else None),
+        ("Missing values", plain(found.get("missing"))),
+        ("Positives per fold", plain(found.get("positives_per_fold"))),
+    ]
+    others = nested({k: v for k, v in found.items() if k not in KNOWN})
+    return {"facts": _known(facts), "others": others, "advice": [_advice(a) for a in found.get("advice") or []]}
+
+
+def method_facts(record: Record) -> list[Fact]:
+    """Return how the race was run."""
+    budget = record.get("budget")
+    repeats = record.get("repeats") or 1
+    folds = f"{record['folds']} folds" if record.get("folds") else None
+    facts: list[Fact] = [
+        ("Main metric", words.metric(record["metric"])),
+        ("Resampling of the data", f"{folds}, {repeats} {'repeat' if repeats == 1 else 'repeats'}" if folds else None),
+        ("Budget", f"{budget}: {BUDGETS[budget]}" if budget in BUDGETS else budget),
+        ("Epochs", record.get("epochs")),
+        ("Batch size", record.get("batch_size")),
+        ("Seed", record.get("seed")),
+        ("Version", f"Counterpoise {record['version']}" if record.get("version") else None),
+    ]
+    return _known(facts)
+
+
+def nested(value: Any) -> list[Fact]:
+    """Return a dict as (name, text or nested facts), in its own order; empty parts are left out.
+
+    Example:
+        >>> nested({"train_prior": {"a": 0.25}, "tags": ["x", 2], "none": None})
+        [('Train prior', [('a', '0.25')]), ('Tags', 'x, 2')]
+    """
+    return _facts(value, outer=True)
+
+
+def _facts(value: Mapping[Any, Any], outer: bool = False) -> list[Fact]:
+    found: list[Fact] = []
+    for key, part in value.items():
+        # Inner keys may be labels of the user's: shown as they are.
+        name = words.capital(str(key).replace("_", " ")) if outer else str(key)
+        shown = _facts(part) if isinstance(part, Mapping) else plain(part)
+        if shown not in (None, "", []):
+            found.append((name, shown))
+    return found
+
+
+def plain(value: Any) -> str | None:
+    """Return a value as text: numbers with at most six significant digits, lists joined by commas.
+
+    Example:
+        >>> plain(0.12345678), plain(11183), plain([52, 52]), plain(True), plain({"a": 3}), plain(None)
+        ('0.123457', '11,183', '52, 52', 'yes', 'a: 3', None)
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return words.count(value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k}: {plain(v)}" for k, v in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(str(plain(v)) for v in value)
+    return str(value)
+
+
+def _known(facts: list[Fact]) -> list[Fact]:
+    return [(name, value) for name, value in facts if value not in (None, "", words.NOTHING)]
+
+
+def _columns(value: Any) -> str | None:
+    return words.count(len(value)) if isinstance(value, (list, tuple)) else plain(value)
+
+
+def _duplicates(value: Any) -> str | None:
+    if not isinstance(value, Mapping):
+        return plain(value)
+    parts = {k: words.share(v) if "share" in str(k) and words.finite(v) else plain(v) for k, v in value.items()}
+    return ", ".join(f"{str(k).replace('_', ' ')}: {v}" for k, v in parts.items() if v is not None)
+
+
+def _excluded(column: Any) -> dict[str, str]:
+    if not isinstance(column, Mapping):
+        return {"name": str(column), "reason": ""}
+    reason = [str(column[k]) for k in ("kind", "reason") if column.get(k)]
+    return {"name": str(column.get("name")), "reason": ": ".join(reason)}
+
+
+def _advice(item: Any) -> dict[str, str]:
+    if not isinstance(item, Mapping):
+        return {"text": str(item), "evidence": ""}
+    return {"text": str(item.get("text") or item.get("advice") or ""), "evidence": str(item.get("evidence") or item.get("reason") or "")}

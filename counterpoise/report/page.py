@@ -1,0 +1,201 @@
+"""From a record to one self-contained HTML file.
+
+`render` shows what `tables`, `figure_tables` and `figures` computed; it computes nothing itself.
+The file works without a network and forbids itself one (Content-Security-Policy); only the scripts
+written here may run, by their hashes. Every label goes through the template's escaping, and through
+`as_script` where it travels inside a script element.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import json
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import vl_convert
+
+from counterpoise.core.errors import ArtefactError, OptionError
+from counterpoise.report import tables, words
+from counterpoise.report.facts import data_facts, diagnosis_facts, method_facts, nested
+from counterpoise.report.figure_tables import all_figures
+from counterpoise.report.series import block_of, drawn, rarest, styles
+
+TEMPLATE = Path(__file__).with_name("template")
+SCRIPTS = ("table.js", "charts.js", "slider.js", "start.js")
+NEEDED = ("data", "metric", "rows")
+
+
+def render(record: Mapping[str, Any]) -> str:
+    """Return the report of a comparison as one HTML document.
+
+    Args:
+        record: What `leaderboard.json` holds, and optionally
+
+            - "curves": `{strategy: block}`, each block made by `counterpoise.report.curves_of`, with an
+              optional "history" `{"steps": [...], "stop_loss": [[...] per member]}`;
+            - "diagnosis" and "model_card": dicts, shown as they are.
+
+            Parts that are absent are left out of the page.
+
+    Raises:
+        OptionError: data, metric or rows are missing.
+
+    Example:
+        >>> data = {"classes": [{"label": "a", "count": 9}, {"label": "<b>", "count": 1}], "rows": 10}
+        >>> page = render({"data": data, "metric": "average_precision", "rows": []})
+        >>> "<b>" in page, "&lt;b&gt;" in page
+        (False, True)
+    """
+    missing = [key for key in NEEDED if not record.get(key) and key != "rows"] + ["rows"] * ("rows" not in record)
+    if missing:
+        raise OptionError(f"A report needs {', '.join(NEEDED)}; the record has no {', '.join(missing)}.")
+    return _environment().get_template("page.html.j2").render(_context(record))
+
+
+def write(record: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
+    """Write the report to a temporary name beside `path`, then rename it: never half a file.
+
+    Returns:
+        The path written.
+
+    Raises:
+        ArtefactError: the folder is absent, full or not writable.
+        OptionError: as in `render`.
+    """
+    target = Path(path)
+    text = render(record)
+    try:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    except OSError as error:
+        raise ArtefactError(f"Cannot write the report to {target}: {error.strerror}. Name a folder that exists.") from error
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        os.chmod(name, 0o644)
+        os.replace(name, target)
+    except OSError as error:
+        Path(name).unlink(missing_ok=True)
+        raise ArtefactError(f"Cannot write the report to {target}: {error.strerror}. Free some space or name another folder.") from error
+    return target
+
+
+def as_script(value: Any) -> str:
+    """Return JSON that is safe inside a script element: no character can end the element or open a comment.
+
+    Numbers that JSON lacks become null.
+
+    Example:
+        >>> as_script({"label": "</script>", "score": float("nan")})
+        '{"label":"\\\\u003c/script\\\\u003e","score":null}'
+    """
+    text = json.dumps(_finite(value), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    loader = jinja2.FileSystemLoader(TEMPLATE)
+    return jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+
+
+@functools.cache
+def _library() -> str:
+    """The charting library, as one script. Text that could close the element early would be an error."""
+    text = vl_convert.javascript_bundle().replace("\r", "")
+    if "</script" in text.lower() or "<!--" in text:
+        raise ArtefactError("The charting library cannot be put inside a page; install vl-convert-python 1.9.")
+    return text
+
+
+@functools.cache
+def _program() -> str:
+    """The page's own scripts, each in a block of its own."""
+    parts = [(TEMPLATE / name).read_text(encoding="utf-8") for name in SCRIPTS]
+    return '"use strict";\n(() => {\n' + "\n".join(parts) + "})();\n"
+
+
+def _hash(script: str) -> str:
+    return "'sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() + "'"
+
+
+def _policy() -> str:
+    scripts = " ".join(_hash(text) for text in (_library(), _program()))
+    return f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
+
+
+def _context(record: Mapping[str, Any]) -> dict[str, Any]:
+    figures = all_figures(record)
+    moving = _slider(record)
+    payload = {"specs": {key: figure["spec"] for key, figure in figures.items()}, "slider": moving}
+    return {
+        "policy": _policy(),
+        "css": (TEMPLATE / "page.css").read_text(encoding="utf-8"),
+        "library": _library() if figures else "",
+        "program": _program(),
+        "payload": as_script(payload),
+        "title": f"Counterpoise report: {record['data'].get('source') or record['data'].get('target') or 'comparison'}",
+        "source": record["data"].get("source"),
+        "target": record["data"].get("target"),
+        "verdict": tables.verdict(record),
+        "hidden": tables.hidden(record),
+        "board": tables.leaderboard(record),
+        "losses": tables.losses(record),
+        "figures": figures,
+        "shown": list(drawn(record).values()) if record.get("curves") else [],
+        "confusions": tables.confusions(record),
+        "chosen": _chosen(record),
+        "slider": moving,
+        "rare": rarest(record)["label"],
+        "every_score": tables.every_score(record),
+        "per_class": tables.per_class(record),
+        "warnings": [str(w) for w in record.get("warnings") or []],
+        "data": data_facts(record),
+        "diagnosis": diagnosis_facts(record),
+        "methods": method_facts(record),
+        "card": nested(record.get("model_card") or {}),
+        "version": record.get("version"),
+        "share": words.share,
+        "count": words.count,
+    }
+
+
+def _chosen(record: Mapping[str, Any]) -> str | None:
+    """The strategy that the confusion tables and the slider show first: the winner, if it has curves."""
+    winner = (record.get("verdict") or {}).get("winner")
+    able = [row["strategy"] for row in tables.ranked(record) if block_of(record, row["strategy"])]
+    return winner if winner in able else next(iter(able), None)
+
+
+def _slider(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Per strategy the exact counts by threshold, and the place nearest to its own rule."""
+    found = {}
+    for name, style in styles(record).items():
+        table = block_of(record, name).get("thresholds")
+        if table:
+            rows = [[t["threshold"], t["tp"], t["fp"], t["fn"], t["tn"]] for t in table]
+            found[name] = {"title": style.title, "rows": rows, "start": _nearest(table, tables.binary_counts(record, name))}
+    return found
+
+
+def _nearest(table: list[dict[str, Any]], own: dict[str, int] | None) -> int:
+    if own is None:
+        return len(table) // 2
+    return min(range(len(table)), key=lambda i: abs(table[i]["tp"] - own["tp"]) + abs(table[i]["fp"] - own["fp"]))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(k): _finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(v) for v in value]
+    return value

@@ -1,0 +1,95 @@
+"""What of a record can be drawn, and how each strategy looks in every figure.
+
+A strategy keeps its colour, dash and marker throughout the page. Six colours that stay apart for
+colour-blind readers (after Okabe and Ito 2008, darkened where needed to reach a contrast of 3 to 1 on
+both white and near-black), combined with six dashes, so that no line depends on its colour alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from counterpoise.core.errors import OptionError, did_you_mean
+from counterpoise.report import words
+
+Spec = dict[str, Any]
+
+GREY = "#7d838b"
+COLORS = ("#1f7fbf", "#d55e00", "#0b9a72", "#b5529b", "#a37500", "#6f63d6")
+DASHES = ([1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [12, 4], [5, 2, 1, 2, 1, 2])
+SHAPES = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross")
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one strategy is named and drawn."""
+
+    title: str
+    color: str
+    dash: list[int]
+    shape: str
+
+
+def styles(record: Mapping[str, Any]) -> dict[str, Style]:
+    """Give each strategy of the record its style; titles are unique, the untouched model is grey.
+
+    Example:
+        >>> styles({"rows": [{"strategy": "none"}, {"strategy": "focal"}]})["none"].color
+        '#7d838b'
+    """
+    found: dict[str, Style] = {}
+    taken: set[str] = set()
+    coloured = 0
+    for row in record["rows"]:
+        name = str(row["strategy"])
+        title = words.strategy(name, row)
+        title = title if title not in taken else f"{title} ({name})"
+        taken.add(title)
+        if name == "none":
+            found[name] = Style(title, GREY, [1, 0], "circle")
+            continue
+        turn = coloured // len(COLORS)
+        found[name] = Style(title, COLORS[coloured % 6], DASHES[(coloured + turn + 1) % 6], SHAPES[(coloured + 1) % 6])
+        coloured += 1
+    return found
+
+
+def block_of(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return the curve block of one strategy, empty when there is none."""
+    return (record.get("curves") or {}).get(name) or {}
+
+
+def drawn(record: Mapping[str, Any], strategies: Sequence[str] | None = None) -> dict[str, Style]:
+    """Return the styles of the strategies to draw, in the order of the rows.
+
+    Raises:
+        OptionError: a name without curves, or a record without any.
+    """
+    able = {name: style for name, style in styles(record).items() if block_of(record, name)}
+    if not able:
+        raise OptionError("The record holds no curves; add a 'curves' entry made by report.curves_of.")
+    unknown = [name for name in strategies or () if name not in able]
+    if unknown:
+        raise OptionError(f"No curves for the strategy {unknown[0]!r}.{did_you_mean(unknown[0], able)}")
+    return {name: style for name, style in able.items() if strategies is None or name in strategies}
+
+
+def folds_of(score: Mapping[str, Any]) -> list[float]:
+    """Return the scores per fold that are numbers."""
+    return [value for value in score.get("folds") or [] if words.finite(value)]
+
+
+def rarest(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the class entry that the page is about: the positive class, else the rarest."""
+    classes = record["data"]["classes"]
+    positive = record["data"].get("positive")
+    named = [c for c in classes if positive is not None and str(c["label"]) == str(positive)]
+    return named[0] if named else min(classes, key=lambda c: c["count"])
+
+
+def prevalence(record: Mapping[str, Any]) -> float:
+    """Return the share of that class."""
+    total = sum(c["count"] for c in record["data"]["classes"])
+    return rarest(record)["count"] / total if total else 0.0

@@ -1,0 +1,286 @@
+"""From scored rows to the curves of one strategy, as plain numbers (numpy only).
+
+The block that `curves_of` makes is what `figures` draws and what `page` tabulates: nothing there
+looks at rows again.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import OptionError
+
+Array = np.ndarray
+
+#: Deviation, in units of the axes, below which a dropped point cannot be seen.
+TOLERANCE = 4e-4
+MOST_BINS = 10
+POSITIVES_PER_BIN = 5
+Z95 = 1.959963984540054
+
+
+def curves_of(
+    y: Array,
+    raw: Array,
+    proba: Array,
+    decision: Array,
+    classes: Sequence[Any],
+    positive: int,
+    max_points: int = 200,
+) -> dict[str, Any]:
+    """Measure everything that the page draws of one strategy, from rows that nothing else saw.
+
+    Curves come from every distinct score (not from a grid) and are then thinned: a point is dropped
+    only where the line through its neighbours cannot be told from it, so each point that stays is an
+    exact operating point.
+
+    Args:
+        y: int (N,), true class codes.
+        raw: float (N, C), probabilities as trained.
+        proba: float (N, C), probabilities after the correction.
+        decision: int (N,), codes decided by the strategy's own rule.
+        classes: The C labels, in the order of the codes.
+        positive: Code of the positive (rare) class; only used when C is 2.
+        max_points: Most points per curve, and most rows of the threshold table.
+
+    Returns:
+        `{"pr", "roc", "calibration": {"raw", "corrected"}, "confusion", "confusion_default"}`, and
+        for two classes "thresholds". With more classes "pr" and "roc" are `{"classes": [...]}`, one
+        versus the rest, and calibration is that of the top label. Plain lists, floats and ints.
+
+    Raises:
+        OptionError: shapes that do not belong together, unknown codes, or probabilities outside [0, 1].
+
+    Example:
+        >>> p = np.array([0.1, 0.4, 0.35, 0.8])
+        >>> both = np.stack([1 - p, p], axis=1)
+        >>> block = curves_of(np.array([0, 0, 1, 1]), both, both, np.array([0, 0, 0, 1]), ["no", "yes"], 1)
+        >>> block["confusion"]["matrix"]
+        [[2, 0], [1, 1]]
+        >>> block["thresholds"][-2]
+        {'threshold': 0.8, 'tp': 1, 'fp': 0, 'fn': 1, 'tn': 2}
+    """
+    y, raw, proba, decision = _checked(y, raw, proba, decision, len(classes), max_points)
+    labels = [str(c) for c in classes]
+    default = _default_decision(proba, positive)
+    block: dict[str, Any] = {
+        "confusion": confusion(y, decision, labels),
+        "confusion_default": confusion(y, default, labels),
+    }
+    if len(labels) == 2:
+        return block | _binary(y == positive, raw[:, positive], proba[:, positive], max_points)
+    return block | _multiclass(y, raw, proba, labels, max_points)
+
+
+def confusion(y: Array, decision: Array, labels: Sequence[str]) -> dict[str, Any]:
+    """Count rows by true class (first axis) and decided class (second axis).
+
+    Example:
+        >>> confusion(np.array([0, 1, 1]), np.array([0, 0, 1]), ["no", "yes"])
+        {'labels': ['no', 'yes'], 'matrix': [[1, 0], [1, 1]]}
+    """
+    size = len(labels)
+    flat = np.bincount(y * size + decision, minlength=size * size)
+    return {"labels": list(labels), "matrix": flat.reshape(size, size).tolist()}
+
+
+def counts_by_threshold(hit: Array, score: Array) -> tuple[Array, Array, Array]:
+    """Count true and false positives of the rule "score >= t" at every distinct score t.
+
+    Args:
+        hit: bool (N,), whether a row is positive.
+        score: float (N,).
+
+    Returns:
+        Thresholds (descending), true positives and false positives, each (distinct scores,).
+
+    Example:
+        >>> [v.tolist() for v in counts_by_threshold(np.array([True, False, True]), np.array([0.9, 0.5, 0.5]))]
+        [[0.9, 0.5], [1, 2], [0, 1]]
+    """
+    order = np.argsort(-score, kind="stable")
+    ordered, hits = score[order], hit[order]
+    last = np.r_[np.flatnonzero(np.diff(ordered)), len(ordered) - 1]
+    tp = np.cumsum(hits)[last]
+    return ordered[last], tp, last + 1 - tp
+
+
+def thin(x: Array, y: Array, max_points: int, tolerance: float = TOLERANCE) -> Array:
+    """Return the positions of the points that a drawn line needs, ends included (int64, ascending).
+
+    The segment with the largest deviation is split there, again and again, until `max_points` are
+    kept or no dropped point lies further than `tolerance` from the line that replaces it (the
+    Douglas-Peucker rule, best first).
+
+    Example:
+        >>> thin(np.array([0.0, 0.25, 0.5, 1.0]), np.array([0.0, 0.5, 1.0, 1.0]), 10).tolist()
+        [0, 2, 3]
+    """
+    kept = [0, len(x) - 1]
+    heap: list[tuple[float, int, int, int]] = []
+    _push_worst(heap, x, y, 0, len(x) - 1)
+    while heap and len(kept) < max_points:
+        negative, start, middle, stop = heapq.heappop(heap)
+        if -negative <= tolerance:
+            break
+        kept.append(middle)
+        _push_worst(heap, x, y, start, middle)
+        _push_worst(heap, x, y, middle, stop)
+    return np.unique(np.array(kept, dtype=np.int64))
+
+
+def reliability(hit: Array, proba: Array) -> list[dict[str, float]]:
+    """Compare predicted with observed shares in bins that hold equal sums of probability.
+
+    Bins of equal expected positives keep every bin informative when one class is rare, and their
+    edges do not depend on the labels. At most 10, and at least 5 positives to a bin on average;
+    equal probabilities stay together. The interval is Wilson's (1927), 95 %.
+
+    Args:
+        hit: bool (N,), whether the event came true.
+        proba: float (N,), its predicted probability.
+
+    Returns:
+        One dict per bin: "predicted" (mean), "observed" (share), "low", "high", "count".
+
+    Example:
+        >>> bins = reliability(np.array([False, True]), np.array([0.5, 0.5]))
+        >>> bins[0]["predicted"], bins[0]["observed"], bins[0]["count"]
+        (0.5, 0.5, 2)
+    """
+    n_bins = int(np.clip(hit.sum() // POSITIVES_PER_BIN, 1, MOST_BINS))
+    values, inverse = np.unique(proba, return_inverse=True)
+    mass = np.bincount(inverse, weights=proba)
+    middle = np.cumsum(mass) - mass / 2
+    total = mass.sum()
+    bins = np.zeros(len(values), int) if total == 0 else np.minimum(n_bins * middle / total, n_bins - 1).astype(int)
+    of_row = bins[inverse]
+    return [_one_bin(hit[of_row == b], proba[of_row == b]) for b in np.unique(of_row)]
+
+
+def wilson(successes: float, trials: float, z: float = Z95) -> tuple[float, float]:
+    """Return Wilson's score interval of a proportion (Wilson 1927).
+
+    Example:
+        >>> [round(v, 3) for v in wilson(5, 10)]
+        [0.237, 0.763]
+    """
+    share = successes / trials
+    centre = (share + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z / (1 + z * z / trials) * np.sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2)
+    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+
+
+def _checked(
+    y: Array, raw: Array, proba: Array, decision: Array, n_classes: int, max_points: int
+) -> tuple[Array, Array, Array, Array]:
+    y, decision = np.asarray(y), np.asarray(decision)
+    raw, proba = np.asarray(raw, dtype=float), np.asarray(proba, dtype=float)
+    wanted = {"raw": (raw, (len(y), n_classes)), "proba": (proba, (len(y), n_classes)), "decision": (decision, y.shape)}
+    wrong = [f"{name} {array.shape} instead of {shape}" for name, (array, shape) in wanted.items() if array.shape != shape]
+    if wrong or y.ndim != 1 or len(y) == 0:
+        raise OptionError(f"Curves need one row per label; got y {y.shape}" + "".join(f", {w}" for w in wrong) + ".")
+    if max_points < 2:
+        raise OptionError(f"max_points must be 2 or more, got {max_points}.")
+    for name, codes in (("y", y), ("decision", decision)):
+        if codes.min() < 0 or codes.max() >= n_classes:
+            raise OptionError(f"{name} must hold codes 0 to {n_classes - 1}, got {codes.min()} to {codes.max()}.")
+    for name, values in (("raw", raw), ("proba", proba)):
+        if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1 + 1e-6):
+            raise OptionError(f"{name} must hold probabilities between 0 and 1; apply a softmax or sigmoid to scores.")
+    return y.astype(np.int64), raw, proba, decision.astype(np.int64)
+
+
+def _default_decision(proba: Array, positive: int) -> Array:
+    if proba.shape[1] == 2:
+        return np.where(proba[:, positive] >= 0.5, positive, 1 - positive)
+    return proba.argmax(axis=1)
+
+
+def _binary(hit: Array, raw: Array, proba: Array, max_points: int) -> dict[str, Any]:
+    threshold, tp, fp = counts_by_threshold(hit, proba)
+    return {
+        "pr": _pr(hit, tp, fp, max_points),
+        "roc": _roc(hit, tp, fp, max_points),
+        "calibration": {"raw": reliability(hit, raw), "corrected": reliability(hit, proba)},
+        "thresholds": _threshold_table(hit, threshold, tp, fp, max_points),
+    }
+
+
+def _multiclass(y: Array, raw: Array, proba: Array, labels: Sequence[str], max_points: int) -> dict[str, Any]:
+    counted = [counts_by_threshold(y == c, proba[:, c]) for c in range(len(labels))]
+    each = [(label, y == c, tp, fp) for c, (label, (_, tp, fp)) in enumerate(zip(labels, counted, strict=True))]
+    return {
+        "pr": {"classes": [{"label": label, **_pr(hit, tp, fp, max_points)} for label, hit, tp, fp in each]},
+        "roc": {"classes": [{"label": label, **_roc(hit, tp, fp, max_points)} for label, hit, tp, fp in each]},
+        "calibration": {"raw": _top_label(y, raw), "corrected": _top_label(y, proba)},
+    }
+
+
+def _top_label(y: Array, proba: Array) -> list[dict[str, float]]:
+    return reliability(proba.argmax(axis=1) == y, proba.max(axis=1))
+
+
+def _pr(hit: Array, tp: Array, fp: Array, max_points: int) -> dict[str, list[float]]:
+    """The curve starts at recall 0 with the precision of the strictest threshold; empty without positives."""
+    if not hit.any():
+        return {"recall": [], "precision": []}
+    precision = tp / (tp + fp)
+    recall, precision = np.r_[0.0, tp / hit.sum()], np.r_[precision[0], precision]
+    keep = thin(recall, precision, max_points)
+    return {"recall": recall[keep].tolist(), "precision": precision[keep].tolist()}
+
+
+def _roc(hit: Array, tp: Array, fp: Array, max_points: int) -> dict[str, list[float]]:
+    if hit.all() or not hit.any():
+        return {"fpr": [], "tpr": []}
+    fpr, tpr = np.r_[0.0, fp / (~hit).sum()], np.r_[0.0, tp / hit.sum()]
+    keep = thin(fpr, tpr, max_points)
+    return {"fpr": fpr[keep].tolist(), "tpr": tpr[keep].tolist()}
+
+
+def _threshold_table(hit: Array, threshold: Array, tp: Array, fp: Array, max_points: int) -> list[dict[str, float]]:
+    """Exact counts at thresholds that follow the curve of hits over alarms, ascending."""
+    n_positive, n_negative = int(hit.sum()), int((~hit).sum())
+    if max(threshold) < 1:
+        threshold, tp, fp = np.r_[1.0, threshold], np.r_[0, tp], np.r_[0, fp]
+    alarms = np.log1p(tp + fp) / np.log1p(len(hit))
+    keep = thin(alarms, tp / max(n_positive, 1), max_points, tolerance=0.0)
+    return [
+        {
+            "threshold": float(threshold[i]),
+            "tp": int(tp[i]),
+            "fp": int(fp[i]),
+            "fn": n_positive - int(tp[i]),
+            "tn": n_negative - int(fp[i]),
+        }
+        for i in keep[::-1]
+    ]
+
+
+def _one_bin(hit: Array, proba: Array) -> dict[str, float]:
+    low, high = wilson(hit.sum(), len(hit))
+    return {
+        "predicted": float(proba.mean()),
+        "observed": float(hit.mean()),
+        "low": low,
+        "high": high,
+        "count": len(hit),
+    }
+
+
+def _push_worst(heap: list[tuple[float, int, int, int]], x: Array, y: Array, start: int, stop: int) -> None:
+    """Find the point between two kept ones that is furthest from the line through them."""
+    if stop - start < 2:
+        return
+    dx, dy = x[stop] - x[start], y[stop] - y[start]
+    inner = slice(start + 1, stop)
+    across = (x[inner] - x[start]) * dy - (y[inner] - y[start]) * dx
+    length = float(np.hypot(dx, dy))
+    away = np.abs(across) / length if length else np.hypot(x[inner] - x[start], y[inner] - y[start])
+    worst = int(away.argmax())
+    heapq.heappush(heap, (-float(away[worst]), start, start + 1 + worst, stop))

@@ -1,0 +1,295 @@
+"""What the page says in words and tables, computed from a record: plain values, ready to be shown.
+
+Nothing here knows HTML; nothing in the template computes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from counterpoise.report import words
+from counterpoise.report.series import block_of, rarest, styles
+
+Record = Mapping[str, Any]
+Row = dict[str, Any]
+
+PER = 10_000
+
+
+def verdict(record: Record) -> Row:
+    """Return the verdict: its word, one sentence for the top, the rest, and the evidence in figures."""
+    given = record.get("verdict") or {}
+    text = str(given.get("text") or _own_sentence(record, given))
+    head, rest = first_sentence(text)
+    winner = row_of(record, given.get("winner"))
+    return {"word": given.get("word", ""), "head": head, "rest": rest, "evidence": _evidence(record, winner)}
+
+
+def first_sentence(text: str) -> tuple[str, str]:
+    """Split after the first sentence (a full stop, a blank, a capital letter).
+
+    Example:
+        >>> first_sentence("About 0.5 more. Use it.")
+        ('About 0.5 more.', 'Use it.')
+    """
+    parts = re.split(r"(?<=[.!?])\s+(?=[A-Z])", text.strip(), maxsplit=1)
+    return parts[0], parts[1] if len(parts) > 1 else ""
+
+
+def row_of(record: Record, name: Any) -> Mapping[str, Any] | None:
+    """Return the row of a strategy that did not fail, or None."""
+    good = (row for row in record["rows"] if row["strategy"] == name and row.get("status", "ok") == "ok")
+    return next(good, None)
+
+
+def ranked(record: Record) -> list[Mapping[str, Any]]:
+    """Return the rows by rank, failed ones last."""
+    return sorted(record["rows"], key=lambda r: r["rank"] if words.finite(r.get("rank")) else float("inf"))
+
+
+def hidden(record: Record) -> Row | None:
+    """Return the table that puts accuracy beside the recall of the rare class, or None without `none`."""
+    none = row_of(record, "none")
+    if none is None:
+        return None
+    rare, classes = rarest(record), record["data"]["classes"]
+    common = max(classes, key=lambda c: c["count"])
+    total = sum(c["count"] for c in classes)
+    lazy = {"name": f"Always says “{common['label']}”", "accuracy": words.share(common["count"] / total), "recall": "0 %"}
+    lazy |= {"interval": "", "found": f"0 of {words.count(rare['count'])}", "precision": words.NOTHING}
+    rows = [lazy, _hidden_row(record, none, rare)]
+    best = row_of(record, (record.get("verdict") or {}).get("winner"))
+    if best is not None and best is not none:
+        rows.append(_hidden_row(record, best, rare))
+    return {"rare": rare["label"], "rows": rows, "sentence": _hidden_sentence(none, rare)}
+
+
+def leaderboard(record: Record) -> Row:
+    """Return the columns and rows of the leaderboard; bars are placed on one common axis, in percent."""
+    key = record["metric"]
+    axis = _axis(record, key)
+    looks = styles(record)
+    rows = [_board_row(record, row, axis, looks[row["strategy"]]) for row in ranked(record)]
+    return {"metric": words.capital(words.metric(key)), "axis": axis, "rows": rows, "rare": rarest(record)["label"]}
+
+
+def losses(record: Record) -> list[Row]:
+    """Return log loss before and after the correction, per strategy."""
+    return [
+        {
+            "name": styles(record)[row["strategy"]].title,
+            "before": words.number(_mean(row, "log_loss_uncorrected"), 4),
+            "after": words.number(_mean(row, "log_loss"), 4),
+            "slope": words.number(_mean(row, "calibration_slope"), 2),
+            "times": _times(_mean(row, "log_loss_uncorrected"), _mean(row, "log_loss")),
+        }
+        for row in ranked(record)
+        if row.get("status", "ok") == "ok"
+    ]
+
+
+def confusions(record: Record) -> list[Row]:
+    """Return both confusion tables of every strategy that has curves, cells with their row share."""
+    return [
+        {
+            "strategy": row["strategy"],
+            "name": styles(record)[row["strategy"]].title,
+            "tables": [
+                {"caption": caption, **_shares(block_of(record, row["strategy"])[key])}
+                for key, caption in (("confusion", "With its tuned rule"), ("confusion_default", "Default decision"))
+                if key in block_of(record, row["strategy"])
+            ],
+        }
+        for row in ranked(record)
+        if block_of(record, row["strategy"])
+    ]
+
+
+def every_score(record: Record) -> Row:
+    """Return all metrics of all strategies with their intervals."""
+    good = [row for row in ranked(record) if row.get("status", "ok") == "ok"]
+    keys = list(dict.fromkeys(key for row in good for key in row.get("scores") or {}))
+    rows = [
+        {"name": words.capital(words.metric(key)), "cells": [words.interval((row.get("scores") or {}).get(key)) for row in good]}
+        for key in keys
+    ]
+    return {"columns": [styles(record)[row["strategy"]].title for row in good], "rows": rows}
+
+
+def per_class(record: Record) -> Row:
+    """Return recall and precision of every class for every strategy."""
+    good = [row for row in ranked(record) if row.get("per_class")]
+    labels = [c["label"] for c in record["data"]["classes"]]
+    rows = []
+    for label in labels:
+        found = [next((c for c in row["per_class"] if str(c["label"]) == str(label)), {}) for row in good]
+        cells = [(words.number(c.get("recall"), 3), words.number(c.get("precision"), 3)) for c in found]
+        rows.append({"label": label, "support": words.count(next((c.get("support") for c in found), None)), "cells": cells})
+    return {"columns": [styles(record)[row["strategy"]].title for row in good], "rows": rows}
+
+
+def _own_sentence(record: Record, given: Mapping[str, Any]) -> str:
+    if row_of(record, given.get("winner")) is None:
+        return "No verdict: no strategy could be judged."
+    looks = styles(record)
+    winner = looks[given["winner"]].title
+    tied = ", ".join(looks[t].title for t in given.get("tied_with") or [] if t in looks)
+    if given.get("word") == "better":
+        return f"{winner} is better than the rest."
+    return f"{winner} scored highest" + (f", but cannot be told from: {tied}." if tied else ".")
+
+
+def _evidence(record: Record, winner: Mapping[str, Any] | None) -> list[Row]:
+    if winner is None:
+        return []
+    key = record["metric"]
+    title = styles(record)[winner["strategy"]].title
+    value, span = words.interval((winner.get("scores") or {}).get(key))
+    facts = [{"label": f"{words.capital(words.metric(key))}, {title}", "value": value, "detail": _confidence(span)}]
+    against = (winner.get("vs_none") or {}).get(key)
+    if against and winner["strategy"] != "none":
+        value, span = words.interval(against, sign=True, at="difference")
+        p = words.probability(against.get("p"))
+        detail = _confidence(span) + (f", p {p}" if p != words.NOTHING else "")
+        facts.append({"label": "Difference to the untouched model", "value": value, "detail": detail})
+    return facts + _cases(record, winner["strategy"])
+
+
+def _confidence(span: str) -> str:
+    return f"95 % interval {span}" if span else ""
+
+
+def _cases(record: Record, winner: str) -> list[Row]:
+    """Per 10,000 cases, how many more are found and how many more false alarms are raised."""
+    counts = [binary_counts(record, name) for name in (winner, "none")]
+    if winner == "none" or None in counts:
+        return []
+    new, old = ({k: PER * v / sum(c.values()) for k, v in c.items()} for c in counts if c)
+    found, alarms = new["tp"] - old["tp"], new["fp"] - old["fp"]
+    label = f"Rare cases found in {PER:,}, against untouched"
+    detail = f"and {words.number(abs(alarms), 1)} {'more' if alarms >= 0 else 'fewer'} false alarms"
+    return [{"label": label, "value": words.number(found, 1, sign=True), "detail": detail}]
+
+
+def binary_counts(record: Record, name: str) -> dict[str, int] | None:
+    """Return tp, fp, fn, tn of a strategy at its own rule, or None (no curves, more than two classes)."""
+    table = block_of(record, name).get("confusion")
+    if not table or len(table["labels"]) != 2:
+        return None
+    labels = [str(label) for label in table["labels"]]
+    rare = str(rarest(record)["label"])
+    p = labels.index(rare) if rare in labels else 1
+    matrix = table["matrix"]
+    return {"tp": matrix[p][p], "fp": matrix[1 - p][p], "fn": matrix[p][1 - p], "tn": matrix[1 - p][1 - p]}
+
+
+def _mean(row: Mapping[str, Any], key: str) -> Any:
+    return ((row.get("scores") or {}).get(key) or {}).get("mean")
+
+
+def _times(before: Any, after: Any) -> str:
+    if not (words.finite(before) and words.finite(after)) or after <= 0:
+        return words.NOTHING
+    return words.number(before / after, 1) + " ×"
+
+
+def _of_class(row: Mapping[str, Any], label: Any) -> Mapping[str, Any]:
+    return next((c for c in row.get("per_class") or [] if str(c["label"]) == str(label)), {})
+
+
+def _hidden_row(record: Record, row: Mapping[str, Any], rare: Mapping[str, Any]) -> Row:
+    mine = _of_class(row, rare["label"])
+    recall, support = mine.get("recall"), mine.get("support")
+    known = words.finite(recall) and words.finite(support)
+    return {
+        "name": styles(record)[row["strategy"]].title,
+        "accuracy": words.share(_mean(row, "accuracy")),
+        "recall": words.share(recall),
+        "found": f"{words.count(round(recall * support))} of {words.count(support)}" if known else words.NOTHING,
+        "precision": words.share(mine.get("precision")),
+    }
+
+
+def _hidden_sentence(none: Mapping[str, Any], rare: Mapping[str, Any]) -> str:
+    mine, accuracy = _of_class(none, rare["label"]), _mean(none, "accuracy")
+    if not (words.finite(mine.get("recall")) and words.finite(accuracy)):
+        return ""
+    missed = words.share(1 - mine["recall"])
+    return f"The untouched model is right for {words.share(accuracy)} of the rows and misses {missed} of class “{rare['label']}”."
+
+
+def _axis(record: Record, key: str) -> Row:
+    values = [
+        s[k]
+        for row in record["rows"]
+        if (s := (row.get("scores") or {}).get(key))
+        for k in ("low", "mean", "high")
+        if words.finite(s.get(k))
+    ]
+    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+    pad = 0.06 * (high - low) or 0.05
+    return {"low": low - pad, "high": high + pad, "from": words.number(low - pad, 2), "to": words.number(high + pad, 2)}
+
+
+def _place(value: Any, axis: Row) -> float | None:
+    if not words.finite(value):
+        return None
+    return round(100 * (value - axis["low"]) / (axis["high"] - axis["low"]), 2)
+
+
+def _board_row(record: Record, row: Mapping[str, Any], axis: Row, style: Any) -> Row:
+    key = record["metric"]
+    score = (row.get("scores") or {}).get(key) or {}
+    against = (row.get("vs_none") or {}).get(key) if row["strategy"] != "none" else None
+    mine = _of_class(row, rarest(record)["label"])
+    value, span = words.interval(score)
+    gain, gain_span = words.interval(against, sign=True, at="difference")
+    return {
+        "strategy": row["strategy"],
+        "style": style,
+        "failed": row.get("status", "ok") != "ok",
+        "error": row.get("error") or "failed without a message",
+        "rank": row.get("rank"),
+        "winner": row["strategy"] == (record.get("verdict") or {}).get("winner"),
+        "tied": row["strategy"] in ((record.get("verdict") or {}).get("tied_with") or []),
+        "value": value,
+        "span": span,
+        "bar": {k: _place(score.get(k), axis) for k in ("low", "mean", "high")},
+        "gain": gain,
+        "gain_span": gain_span,
+        "p": words.probability((against or {}).get("p")),
+        "recall": words.number(mine.get("recall"), 3),
+        "precision": words.number(mine.get("precision"), 3),
+        "log_loss": words.number(_mean(row, "log_loss"), 4),
+        "seconds": words.seconds(row.get("seconds")),
+        "steps": words.count(row.get("steps")),
+        "rows_seen": words.count(row.get("rows_seen")),
+        "sort": _sort_keys(row, score, against, mine),
+    }
+
+
+def _sort_keys(row: Mapping[str, Any], score: Mapping[str, Any], against: Any, mine: Mapping[str, Any]) -> Row:
+    raw = {
+        "rank": row.get("rank"),
+        "value": score.get("mean"),
+        "gain": (against or {}).get("difference"),
+        "recall": mine.get("recall"),
+        "precision": mine.get("precision"),
+        "log_loss": _mean(row, "log_loss"),
+        "seconds": row.get("seconds"),
+        "steps": row.get("steps"),
+        "rows_seen": row.get("rows_seen"),
+    }
+    return {k: v if words.finite(v) else "" for k, v in raw.items()}
+
+
+def _shares(table: Mapping[str, Any]) -> Row:
+    rows = [_share_row(label, counts) for label, counts in zip(table["labels"], table["matrix"], strict=True)]
+    return {"labels": table["labels"], "rows": rows}
+
+
+def _share_row(label: str, counts: Sequence[int]) -> Row:
+    total = sum(counts)
+    return {"label": label, "cells": [{"count": words.count(n), "share": n / total if total else 0.0} for n in counts]}

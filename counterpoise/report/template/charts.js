@@ -1,0 +1,87 @@
+// Charts: specifications come ready made; the page only fits them to its width and switches strategies.
+const views = new Map();
+const HALF = ["pr", "roc"];
+const DARK_SAFE = { background: "transparent" };
+
+function fit(spec, width) {
+  const fitted = { ...spec, ...DARK_SAFE };
+  if (!spec.spec) {
+    const columns = Math.max(1, Math.floor(width / 190));
+    const legend = { ...spec.config.legend, columns };
+    return { ...fitted, width: "container", autosize: { type: "fit-x", contains: "padding" }, config: { ...spec.config, legend } };
+  }
+  const columns = width > 760 ? 3 : width > 430 ? 2 : 1;
+  const panel = Math.max(140, Math.floor((width - 62) / columns) - 22);
+  const height = Math.min(spec.spec.height, Math.round(panel * 0.85));
+  return { ...fitted, columns, spec: { ...spec.spec, width: panel, height } };
+}
+
+async function draw(box, spec) {
+  const width = box.clientWidth;
+  box.dataset.width = width;
+  views.get(box.dataset.chart)?.finalize();
+  try {
+    // "ast" keeps the library from compiling text to code, which the page's policy forbids.
+    const options = { renderer: "svg", actions: false, ast: true, tooltip: { theme: "custom" } };
+    const { view } = await window.vegaEmbed(box, fit(spec, width), options);
+    views.set(box.dataset.chart, view);
+    await showOnly(view);
+  } catch (error) {
+    box.classList.add("failed");
+    box.textContent = "This figure could not be drawn; its table holds the numbers.";
+    console.error(error);
+  }
+}
+
+const shownTitles = () => [...document.querySelectorAll("input[name=shown]:checked")].map((input) => input.value);
+
+async function showOnly(view) {
+  if (document.querySelector("input[name=shown]")) await view.signal("shown", shownTitles()).runAsync();
+}
+
+function save(text, type, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+function csvOf(rows) {
+  const fields = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  const quote = (value) => (/[",\r\n]/.test(String(value ?? "")) ? `"${String(value).replaceAll('"', '""')}"` : String(value ?? ""));
+  return [fields, ...rows.map((row) => fields.map((f) => row[f]))].map((line) => line.map(quote).join(",")).join("\r\n") + "\r\n";
+}
+
+function setUpDownloads(specs) {
+  for (const button of document.querySelectorAll("[data-svg]")) {
+    const id = button.dataset.svg;
+    button.addEventListener("click", async () => save(await views.get(id).toSVG(), "image/svg+xml", `${id}.svg`));
+  }
+  for (const button of document.querySelectorAll("[data-csv]")) {
+    const spec = specs[button.dataset.csv];
+    button.addEventListener("click", () => save(csvOf(spec.data.values), "text/csv", `${button.dataset.csv}.csv`));
+  }
+}
+
+async function setUpCharts(specs) {
+  const boxes = [...document.querySelectorAll("[data-chart]")];
+  for (const box of boxes) {
+    const narrow = HALF.includes(box.dataset.chart) && !specs[box.dataset.chart].spec;
+    box.closest("figure").classList.toggle("half", narrow);
+  }
+  for (const box of boxes) await draw(box, specs[box.dataset.chart]);
+  setUpDownloads(specs);
+  for (const input of document.querySelectorAll("input[name=shown]")) {
+    input.addEventListener("change", () => views.forEach((view) => showOnly(view)));
+  }
+  let pause;
+  window.addEventListener("resize", () => {
+    clearTimeout(pause);
+    pause = setTimeout(() => {
+      const moved = boxes.filter((box) => Math.abs(box.clientWidth - box.dataset.width) > 8);
+      moved.forEach((box) => draw(box, specs[box.dataset.chart]));
+    }, 150);
+  });
+  document.documentElement.dataset.drawn = "yes";
+}
