@@ -47,7 +47,7 @@ def to_frame(source: Any, as_text: tuple[str, ...] = (), skip_bad: bool = False)
     Args:
         source: A path to CSV or Parquet, a pandas or polars frame, a pyarrow table, a dict of arrays of
             rank 1, or an array of shape (N, d), whose columns are named x0, x1, ...
-        as_text: Columns of a CSV file to leave as text.
+        as_text: Columns of a CSV file to leave as text; in a pandas frame their categories keep their type.
         skip_bad: Leave out lines of a CSV file that cannot be read.
 
     Returns:
@@ -65,7 +65,7 @@ def to_frame(source: Any, as_text: tuple[str, ...] = (), skip_bad: bool = False)
         name = {"pandas": "the pandas frame", "polars": "the polars frame", "pyarrow": "the arrow table"}.get(
             _library(source), "the data"
         )
-        frame = _from_memory(source, name)
+        frame = _from_memory(source, name, as_text)
     if not frame.height or not frame.width:
         raise DataError(f"{name} has {frame.height} rows and {frame.width} columns; nothing to learn from.")
     return frame.with_columns(_plain(frame[column], name) for column in frame.columns), name, notes
@@ -122,12 +122,14 @@ def _read_parquet(path: Path) -> pl.DataFrame:
         ) from None
 
 
-def _from_memory(source: Any, name: str) -> pl.DataFrame:
+def _from_memory(source: Any, name: str, as_written: tuple[str, ...]) -> pl.DataFrame:
     library = _library(source)
     if library == "polars":
         return source.collect() if isinstance(source, pl.LazyFrame) else pl.DataFrame(source)
     if library in ("pandas", "pyarrow"):
-        return _from_named(source, list(source.columns if library == "pandas" else source.column_names), name)
+        return _from_named(
+            source, list(source.columns if library == "pandas" else source.column_names), name, as_written
+        )
     if isinstance(source, Mapping):
         check_lengths({repr(key): column for key, column in source.items()})
         return pl.DataFrame([_series(str(key), np.asarray(column), name) for key, column in source.items()])
@@ -137,7 +139,7 @@ def _from_memory(source: Any, name: str) -> pl.DataFrame:
     return pl.DataFrame([_series(f"x{j}", array[:, j], name) for j in range(array.shape[1])])
 
 
-def _from_named(source: Any, names: list[Any], name: str) -> pl.DataFrame:
+def _from_named(source: Any, names: list[Any], name: str, as_written: tuple[str, ...]) -> pl.DataFrame:
     texts = [str(n) for n in names]
     doubled = sorted({n for n in texts if texts.count(n) > 1})
     if doubled:
@@ -145,10 +147,14 @@ def _from_named(source: Any, names: list[Any], name: str) -> pl.DataFrame:
     if _library(source) == "pyarrow":
         frame = pl.from_arrow(source)
         return frame if isinstance(frame, pl.DataFrame) else frame.to_frame()
-    return pl.DataFrame([_from_pandas(source.iloc[:, j], text, name) for j, text in enumerate(texts)])
+    return pl.DataFrame(
+        [_from_pandas(source.iloc[:, j], text, name, text in as_written) for j, text in enumerate(texts)]
+    )
 
 
-def _from_pandas(column: Any, title: str, name: str) -> pl.Series:
+def _from_pandas(column: Any, title: str, name: str, as_written: bool) -> pl.Series:
+    if as_written and str(column.dtype) == "category":
+        return _series(title, column.astype(object).to_numpy(), name)
     if str(column.dtype) == "category":
         # The levels may be numbers; they stay levels.
         values = [None if _absent(v) else _text(v) for v in column.astype(object)]
@@ -192,6 +198,9 @@ def _text(value: Any) -> str:
 
 def _plain(column: pl.Series, name: str) -> pl.Series:
     """Numbers, booleans, text, categories and dates pass; anything else is refused by name."""
+    if column.dtype == pl.Binary:
+        text = column.cast(pl.String, strict=False)
+        column = text if text.null_count() == column.null_count() else column
     kind = column.dtype
     if isinstance(kind, pl.Decimal):
         return column.cast(pl.Float64)

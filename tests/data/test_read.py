@@ -207,6 +207,29 @@ def test_dictionary_encoded_and_nullable_columns_are_read():
     assert rows.x["categorical"].tolist() == [[1, 2, 2], [2, 0, 0], [0, 1, 1]]
 
 
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        (pd.Categorical([3, 4, 4]), (4, 3)),
+        (pd.Categorical(["u", "v", "v"]), ("v", "u")),
+        (np.array(["u", 1, 1], dtype=object), ("1", "u")),
+        (np.array([True, False, False]), (False, True)),
+        (np.array([2.0, 1.0, 1.0]), (1, 2)),
+        (pl.Series("a", ["u", "v", "v"]), ("v", "u")),
+        (np.array([b"u", b"v", b"v"]), ("v", "u")),
+    ],
+)
+def test_labels_keep_their_type(labels, classes):
+    frame = pd.DataFrame({"a": [1.5, 2.0, 3.0]})
+    found = [read(frame, y=labels), read(frame.assign(label=np.asarray(labels)), "label")]
+    if isinstance(labels, pd.Categorical):
+        found.append(read(frame.assign(label=labels), "label"))
+    for rows in found:
+        assert rows.classes == classes
+        assert [type(c) for c in rows.classes] == [type(c) for c in classes]
+        assert rows.y.tolist() == [1, 0, 0]
+
+
 def test_reading_imports_neither_keras_nor_pandas():
     code = (
         "import sys; from counterpoise.data.read import read; read({'a': [1.5, 2, 3]}, y=[0, 1, 1]);"
