@@ -1,1 +1,63 @@
-"""Counterpoise."""
+"""Counterpoise: train Keras classifiers when one class is rare.
+
+Names are loaded when they are first used, so that `import counterpoise` pulls in no TensorFlow.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import TYPE_CHECKING, Any
+
+from counterpoise.core.version import version as _version
+
+if TYPE_CHECKING:
+    from counterpoise import decide, losses, metrics, plans
+    from counterpoise.classifier import Classifier, load
+    from counterpoise.comparison.race import Comparison, compare
+    from counterpoise.core.errors import CounterpoiseError
+    from counterpoise.diagnosis.entry import diagnose
+    from counterpoise.diagnosis.show import Diagnosis
+    from counterpoise.pipeline import fit
+    from counterpoise.plans.plan import Plan
+    from counterpoise.strategies import Ensemble, Strategy
+    from counterpoise.train.network import InputSpec
+
+#: Public name -> module that holds it.
+_HOME = {
+    "Classifier": "counterpoise.classifier",
+    "Comparison": "counterpoise.comparison.race",
+    "CounterpoiseError": "counterpoise.core.errors",
+    "Diagnosis": "counterpoise.diagnosis.show",
+    "Ensemble": "counterpoise.strategies",
+    "InputSpec": "counterpoise.train.network",
+    "Plan": "counterpoise.plans.plan",
+    "Strategy": "counterpoise.strategies",
+    "compare": "counterpoise.comparison.race",
+    "diagnose": "counterpoise.diagnosis.entry",
+    "fit": "counterpoise.pipeline",
+    "load": "counterpoise.classifier",
+}
+#: Public namespaces: modules of the same name.
+_NAMESPACES = ("decide", "losses", "metrics", "plans")
+
+__all__ = [*_HOME, *_NAMESPACES]
+__version__ = _version()
+
+# Keras picks its backend when it is imported; ours is TensorFlow unless the user chose another.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(importlib.import_module(_HOME[name]), name)
+    elif name in _NAMESPACES:
+        value = importlib.import_module(f"counterpoise.{name}")
+    else:
+        raise AttributeError(f"module 'counterpoise' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

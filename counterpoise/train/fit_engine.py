@@ -48,9 +48,7 @@ class FitEngine:
             variable.assign(value)
         watch = Watch(job, objective, self.examples, progress)
         batches = Batches(job, self.examples)
-        rounds = -(-job.limits.steps // job.limits.round_steps)
-        callbacks = [watch, *self.callbacks]
-        model.fit(batches, epochs=rounds, verbose=0, callbacks=callbacks, shuffle=False)
+        self._fit(model, batches, watch)
         if watch.best_state is not None:
             set_state(model, watch.best_state)
         return Member(
@@ -68,6 +66,17 @@ class FitEngine:
             needs_calibration=objective.needs_calibration,
         )
 
+    def _fit(self, model: keras.Model, batches: Batches, watch: Watch) -> None:
+        """Whole rounds in one call, then what is left of the last one."""
+        limits = batches.job.limits
+        rounds, rest = divmod(limits.steps, limits.round_steps)
+        how: dict[str, Any] = {"verbose": 0, "callbacks": [watch, *self.callbacks], "shuffle": False}
+        if rounds:
+            model.fit(batches, epochs=rounds, steps_per_epoch=limits.round_steps, **how)
+        if rest and not model.stop_training:
+            batches.start = watch.before = rounds * limits.round_steps
+            model.fit(batches, epochs=1, steps_per_epoch=rest, **how)
+
     def _model(self, objective: Objective) -> tuple[keras.Model, list[Array]]:
         """The compiled model of a loss family, and the initial values of its optimizer's variables."""
         if objective.key not in self._compiled:
@@ -80,23 +89,17 @@ class FitEngine:
 
 
 class Batches(keras.utils.PyDataset):
-    """The steps of one job as Keras batches (x, y, weight); one Keras epoch is one round."""
+    """The steps of one job, without end, as Keras batches (x, y, weight); item k is a pure function of k."""
+
+    num_batches = None
 
     def __init__(self, job: Job, examples: Examples) -> None:
-        super().__init__(workers=1, use_multiprocessing=False)
-        self.job, self.examples, self.order = job, examples, Order(job)
-        self.round = 0
-
-    def __len__(self) -> int:
-        left = self.job.limits.steps - self.round * self.job.limits.round_steps
-        return max(1, min(self.job.limits.round_steps, left))
+        super().__init__()
+        self.job, self.examples, self.order, self.start = job, examples, Order(job), 0
 
     def __getitem__(self, index: int) -> tuple[Any, Array, Array]:
-        rows, weights = self.order.step(self.round * self.job.limits.round_steps + index)
+        rows, weights = self.order.step(self.start + index)
         return take(self.examples.x, rows), self.examples.y[rows], weights
-
-    def on_epoch_end(self) -> None:
-        self.round += 1
 
 
 class Watch(keras.callbacks.Callback):
@@ -106,12 +109,12 @@ class Watch(keras.callbacks.Callback):
         super().__init__()
         self.job, self.objective, self.progress = job, objective, progress
         self.x, self.y = examples.x, examples.y[job.stop]
-        self.best, self.best_step, self.steps = np.inf, 0, 0
+        self.best, self.best_step, self.steps, self.before = np.inf, 0, 0, 0
         self.best_state: list[Array] | None = None
         self.history: dict[str, list[float]] = {"step": [], "loss": [], "stop_loss": []}
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self.steps = min(self.job.limits.steps, (epoch + 1) * self.job.limits.round_steps)
+        self.steps = min(self.job.limits.steps, self.before + (epoch + 1) * self.job.limits.round_steps)
         self.history["step"].append(float(self.steps))
         self.history["loss"].append(float((logs or {}).get("loss", np.nan)))
         if len(self.y):

@@ -119,6 +119,11 @@ class Network:
         return str(getattr(self.model, "name", None) or getattr(self.model, "__name__", "model"))
 
     @property
+    def was_trained(self) -> bool:
+        """Whether the given model's optimizer has taken steps."""
+        return bool(self.given and self.model.compiled and int(self.model.optimizer.iterations) > 0)
+
+    @property
     def user_loss(self) -> Any:
         """The compiled model's own loss when it is not a plain cross-entropy, else None."""
         if not (self.given and self.model.compiled):
@@ -194,8 +199,8 @@ class Network:
         if activation == "linear" or not self.given:
             return False
         raise ModelError(
-            f"cannot tell whether the model's output ({activation or 'no known activation'}) is logits or probabilities; "
-            'pass output="logits" or output="probabilities".'
+            f"cannot tell whether the model's output ({activation or 'no known activation'}) is logits or "
+            'probabilities; pass output="logits" or output="probabilities".'
         )
 
     def _check_units(self, logits: Any) -> None:

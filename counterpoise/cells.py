@@ -1,0 +1,93 @@
+"""Members to cells: the rule of a fold, fitted on the other folds, and what it says about the fold's test rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from counterpoise.core.records import Cell, Examples, Fold, Member, Rule
+from counterpoise.decide.prior import corrected_log_proba
+from counterpoise.decide.rule import apply_rule, fit_rule_from_log_p, raw_proba
+from counterpoise.strategies import Strategy
+
+Array = np.ndarray
+
+
+def fit_rule(
+    strategy: Strategy, log_p: Array, y: Array, members: Sequence[Member], weights: Array | None = None
+) -> Rule:
+    """The rule of a strategy from corrected scores (members, N, C) of rows that trained nothing.
+
+    The untouched model keeps 0.5 or the largest probability and no correction: it is what people do today.
+    """
+    untouched = strategy.aim == "argmax"
+    return fit_rule_from_log_p(
+        list(log_p),
+        y,
+        [m.log_shift for m in members],
+        vote=strategy.vote,
+        weights=strategy.weights,
+        aim=strategy.aim,
+        check_intercept=not untouched,
+        calibrate="auto" if any(m.needs_calibration for m in members) else None,
+        sample_weight=weights,
+    )
+
+
+def out_of_fold(examples: Examples, folds: Sequence[Fold], trained: list[list[Member]], repeats: int) -> Array:
+    out = np.full((repeats, len(trained[0]), len(examples), examples.n_classes), np.nan)
+    for fold, members in zip(folds, trained, strict=True):
+        for number, member in enumerate(members):
+            out[fold.repeat, number, fold.test] = corrected_log_proba(member.logits, member.log_shift)
+    return out
+
+
+def cross_fitted_rule(
+    strategy: Strategy, examples: Examples, folds: Sequence[Fold], index: int, log_p: Array, members: list[Member]
+) -> Rule:
+    """The rule of one fold, from the scores of the same repeat's other folds."""
+    fold = folds[index]
+    rows = np.concatenate([f.test for f in folds if f.repeat == fold.repeat and f.index != fold.index])
+    weights = None if examples.sample_weight is None else examples.sample_weight[rows]
+    return fit_rule(strategy, log_p[fold.repeat][:, rows], examples.y[rows], members, weights)
+
+
+def make_cell(
+    strategy: Strategy, examples: Examples, fold: Fold, rule: Rule, members: list[Member], shared: list[bool]
+) -> Cell:
+    logits = [m.logits for m in members]
+    said = apply_rule(rule, logits)
+    seconds = [m.seconds for m in members]
+    return Cell(
+        strategy=strategy.name,
+        repeat=fold.repeat,
+        fold=fold.index,
+        rows=fold.test,
+        raw=raw_proba(logits),
+        proba=said.proba,
+        decision=said.decision,
+        rule=rule,
+        twin_free=_twin_free(examples, fold),
+        fits=len(members),
+        steps=sum(m.steps for m in members),
+        rows_seen=sum(m.rows_seen for m in members),
+        seconds=sum(seconds),
+        seconds_shared=sum(s for s, more in zip(seconds, shared, strict=True) if more),
+        history=tuple(m.history for m in members),
+        member_proba=tuple(np.exp(corrected_log_proba(m.logits, m.log_shift)) for m in members),
+    )
+
+
+def _twin_free(examples: Examples, fold: Fold) -> Array | None:
+    if examples.twins is None:
+        return None
+    seen = examples.twins[np.concatenate([fold.train, fold.stop])]
+    return ~np.isin(examples.twins[fold.test], seen)
+
+
+def stacked_scores(log_p: Array, y: Array) -> tuple[Array, Array, Array]:
+    """All out-of-fold scores of all repeats, one after the other: (members, M, C), labels (M,), row numbers (M,)."""
+    found = [(scores[:, rows], rows) for scores in log_p for rows in [np.flatnonzero(~np.isnan(scores[0, :, 0]))]]
+    rows = np.concatenate([r for _, r in found])
+    return np.concatenate([s for s, _ in found], axis=1), y[rows], rows

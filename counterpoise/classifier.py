@@ -1,0 +1,260 @@
+"""The classifier: preprocessing, networks and rule in one Keras model, one file.
+
+`m.keras` is an ordinary Keras archive whose model takes raw columns (or arrays) and gives probability and decision.
+Two members are added to the archive and ignored by Keras: `counterpoise.json` (labels, schema, model card) and
+`counterpoise.npz` (the scores and labels that fitted the rule, for thresholds under a new prior). Neither is a pickle.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from counterpoise.core.errors import ArtefactError, OptionError
+from counterpoise.core.records import Examples, Member, Rule, Schema
+from counterpoise.data.columns import front, raw_inputs
+from counterpoise.data.encode import take
+from counterpoise.data.schema import encode_rows, schema_from_dict, schema_to_dict
+from counterpoise.decide.layer import RuleLayer, rule_from_dict, rule_to_dict
+from counterpoise.decide.rule import Decision, apply_rule, fit_rule_from_log_p, rule_at_prior
+from counterpoise.train.network import Network, set_state
+
+Array = np.ndarray
+
+CARD, SCORES = "counterpoise.json", "counterpoise.npz"
+PREDICT_ROWS = 8192
+
+
+class Classifier:
+    """A trained classifier with true probabilities and a chosen threshold; made by `fit`, `compare` or `load`.
+
+    Attributes:
+        classes_: The labels in the type of the training data, in the order of `predict_proba`'s columns.
+        card: The model card: plain values about data, strategy, training and threshold.
+        rule: How member outputs become probabilities and a decision.
+    """
+
+    def __init__(
+        self,
+        members: keras.Model,
+        rule: Rule,
+        classes: Sequence[Any],
+        schema: Schema | None,
+        card: Mapping[str, Any],
+        scores: Mapping[str, Array] | None = None,
+    ) -> None:
+        self.members, self.rule, self.schema = members, rule, schema
+        self.classes_ = np.array(classes, dtype=_label_type(classes))
+        self.card = dict(card)
+        self.scores = dict(scores or {})
+
+    def predict_proba(self, x: Any, prior: Any = None) -> Array:
+        """Probability of each class, float64 (N, C), in the order of `classes_`.
+
+        Args:
+            x: Rows in any form that `fit` takes (labels are ignored).
+            prior: Class shares where the rows come from, when they differ from training: the share of
+                `classes_[1]` for two classes, or one share per class. None = as in training.
+        """
+        return self._decide(x, prior).proba
+
+    def predict(self, x: Any, prior: Any = None) -> Array:
+        """The decided label of each row (N,), by the classifier's threshold or offsets."""
+        return self.classes_[self._decide(x, prior).decision]
+
+    def decide(self, **aim: Any) -> Classifier:
+        """A new classifier with another threshold, chosen on the stored out-of-fold scores; trains nothing.
+
+        Args:
+            **aim: One aim, for example `f1=True`, `recall_floor=0.95`, `precision_floor=0.5`, `balanced_accuracy=True`,
+                `threshold=0.2`.
+
+        Raises:
+            OptionError: none or several aims, or a classifier that holds no scores.
+        """
+        if len(aim) != 1:
+            given = ", ".join(aim) or "none"
+            raise OptionError(f"decide() takes exactly one aim, for example recall_floor=0.95; got {given}.")
+        ((name, value),) = aim.items()
+        if name == "threshold":
+            return self._with(replace(self.rule, threshold=float(value), aim="given"))
+        if "log_p" not in self.scores:
+            raise OptionError("this classifier holds no out-of-fold scores, so no threshold can be chosen from them.")
+        goal = name if value is True else f"{name}({value})"
+        parts = list(self.scores["log_p"].astype(np.float64))
+        chosen = fit_rule_from_log_p(
+            parts,
+            self.scores["y"],
+            list(self.rule.log_shifts),
+            vote=self.rule.vote,
+            weights=self.rule.weights,
+            aim=goal,
+            check_intercept=self.rule.intercept is not None,
+        )
+        kept = replace(
+            self.rule, threshold=chosen.threshold, offsets=chosen.offsets, aim=chosen.aim,
+            member_thresholds=chosen.member_thresholds,
+        )  # fmt: skip
+        return self._with(kept)
+
+    def member_logits(self, x: Any) -> list[Array]:
+        """Raw logits of each member, float32 (N, units): what the networks say before any correction."""
+        encoded = encode_rows(self.schema, x)
+        n = len(next(iter(_leaves(encoded))))
+        parts = []
+        for start in range(0, n, PREDICT_ROWS):
+            batch = take(encoded, slice(start, start + PREDICT_ROWS))
+            out = self.members.predict_on_batch(batch)
+            parts.append([np.asarray(z) for z in (out if isinstance(out, (list, tuple)) else [out])])
+        return [np.concatenate(columns) for columns in zip(*parts, strict=True)]
+
+    def keras_model(self) -> keras.Model:
+        """The whole as one Keras model: raw columns in, `{"probability", "decision"}` out."""
+        inputs = raw_inputs(self.schema) if self.schema is not None else _like(self.members.input)
+        encoded = front(self.schema)(inputs) if self.schema is not None else inputs
+        return keras.Model(inputs, RuleLayer(rule_to_dict(self.rule), name="rule")(self.members(encoded)))
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write one `.keras` file: preprocessing, members, correction, threshold, labels and schema.
+
+        The file is written under a temporary name and then renamed, so it is whole or absent.
+
+        Raises:
+            ArtefactError: the name does not end in .keras, or the folder cannot be written.
+        """
+        target = Path(path)
+        if target.suffix != ".keras":
+            raise ArtefactError(f"{str(target)!r} does not end in .keras; give a file name that does.")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=target.parent, prefix=".saving-") as folder:
+                draft = Path(folder) / target.name
+                self.keras_model().save(draft)
+                with zipfile.ZipFile(draft, "a") as archive:
+                    archive.writestr(CARD, json.dumps(self._description(), indent=1))
+                    archive.writestr(SCORES, _npz(self.scores))
+                os.replace(draft, target)
+        except OSError as error:
+            raise ArtefactError(f"cannot write {str(target)!r}: {error.strerror or error}.") from error
+        return target
+
+    def _description(self) -> dict[str, Any]:
+        return {
+            "format": 1,
+            "classes": self.classes_.tolist(),
+            "schema": None if self.schema is None else schema_to_dict(self.schema),
+            "card": self.card,
+        }
+
+    def _decide(self, x: Any, prior: Any) -> Decision:
+        logits = self.member_logits(x)
+        if prior is None:
+            return apply_rule(self.rule, logits)
+        parts = list(self.scores["log_p"].astype(np.float64)) if "log_p" in self.scores else None
+        return apply_rule(rule_at_prior(self.rule, prior, parts, self.scores.get("y")), logits)
+
+    def _with(self, rule: Rule) -> Classifier:
+        return Classifier(self.members, rule, self.classes_.tolist(), self.schema, self.card, self.scores)
+
+    def __repr__(self) -> str:
+        labels = ", ".join(repr(c) for c in self.classes_.tolist()[:6])
+        strategy = self.card.get("strategy", "?")
+        return f"Classifier(strategy={strategy!r}, members={len(self.rule.log_shifts)}, classes=[{labels}])"
+
+    def __getstate__(self) -> dict[str, bytes]:
+        with tempfile.TemporaryDirectory() as folder:
+            return {"keras": self.save(Path(folder) / "m.keras").read_bytes()}
+
+    def __setstate__(self, state: dict[str, bytes]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "m.keras"
+            path.write_bytes(state["keras"])
+            self.__dict__.update(load(path).__dict__)
+
+
+def load(path: str | os.PathLike[str]) -> Classifier:
+    """Read a classifier that `save` wrote (Keras safe mode on; no pickle).
+
+    Raises:
+        ArtefactError: absent, damaged, or not one of ours.
+    """
+    source = Path(path)
+    if not source.is_file():
+        raise ArtefactError(f"there is no file {str(source)!r}.")
+    try:
+        with zipfile.ZipFile(source) as archive:
+            description = json.loads(archive.read(CARD))
+            with np.load(io.BytesIO(archive.read(SCORES)), allow_pickle=False) as stored:
+                scores = {name: stored[name] for name in stored.files}
+    except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+        raise ArtefactError(
+            f"{str(source)!r} is damaged or was not saved by Counterpoise; expected a file written by save(). "
+            "For a plain Keras model use it as the model of fit()."
+        ) from error
+    try:
+        whole = keras.models.load_model(source, compile=False, safe_mode=True)
+        rule = rule_from_dict(whole.get_layer("rule").rule)
+        members = whole.get_layer("members")
+    except Exception as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ArtefactError(f"{str(source)!r} cannot be read: {first}") from error
+    schema = None if description["schema"] is None else schema_from_dict(description["schema"])
+    return Classifier(members, rule, description["classes"], schema, description["card"], scores)
+
+
+def assemble(
+    network: Network,
+    members: Sequence[Member],
+    rule: Rule,
+    examples: Examples,
+    card: Mapping[str, Any],
+    scores: Mapping[str, Array],
+) -> Classifier:
+    """Join trained members and their rule into a classifier."""
+    networks = []
+    for number, member in enumerate(members):
+        net = network.fresh(0)
+        set_state(net, member.weights)
+        net.name = f"member_{number}"
+        networks.append(net)
+    inputs = _like(networks[0].input)
+    joined = keras.Model(inputs, [net(inputs) for net in networks], name="members")
+    return Classifier(joined, rule, examples.classes, examples.schema, card, scores)
+
+
+def _like(tensors: Any) -> Any:
+    """Fresh symbolic inputs with the shapes, dtypes and names of `tensors`."""
+    if isinstance(tensors, Mapping):
+        return {k: _like(t) for k, t in tensors.items()}
+    if isinstance(tensors, (list, tuple)):
+        return tuple(_like(t) for t in tensors)
+    return keras.Input(tensors.shape[1:], dtype=tensors.dtype, name=tensors.name)
+
+
+def _leaves(x: Any) -> list[Any]:
+    if isinstance(x, Mapping):
+        return [leaf for part in x.values() for leaf in _leaves(part)]
+    if isinstance(x, tuple):
+        return [leaf for part in x for leaf in _leaves(part)]
+    return [x]
+
+
+def _label_type(classes: Sequence[Any]) -> Any:
+    kinds = {type(c) for c in classes}
+    return None if len(kinds) == 1 else object
+
+
+def _npz(arrays: Mapping[str, Array]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()

@@ -1,0 +1,133 @@
+"""Cells to the leaderboard record: scores per fold, costs, per-class table, curves (plain values, no TensorFlow)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from counterpoise.comparison.verdict import Judgement
+from counterpoise.core.records import Cell, Examples
+from counterpoise.metrics.decision_scores import confusion, default_decision, per_class
+from counterpoise.metrics.rank_scores import average_precision
+from counterpoise.metrics.scores import score_all
+from counterpoise.report.summary import curves_of
+
+Array = np.ndarray
+SUFFIXES = ("", "_default", "_uncorrected")
+
+
+def fold_scores(cells: Sequence[Cell], examples: Examples) -> dict[str, Array]:
+    """Metric key -> float (R K,), one score per cell, repeat after repeat."""
+    rows = [_score(cell, examples) for cell in cells]
+    return {key: np.array([row[key] for row in rows]) for key in rows[0]}
+
+
+def fold_counts(cells: Sequence[Cell], examples: Examples) -> dict[str, Array]:
+    """Suffix -> confusion matrices (R K, C, C), rows = truth, at the cell's rule, the default and the raw output."""
+    n = examples.n_classes
+    out: dict[str, list[Array]] = {suffix: [] for suffix in SUFFIXES}
+    for cell in cells:
+        y = examples.y[cell.rows]
+        for suffix, decision in zip(SUFFIXES, _decisions(cell, examples), strict=True):
+            out[suffix].append(confusion(y, decision, n))
+    return {suffix: np.array(matrices) for suffix, matrices in out.items()}
+
+
+def strategy_row(cells: Sequence[Cell], examples: Examples, judgement: Judgement) -> dict[str, Any]:
+    """One row of leaderboard.json for a strategy that ran."""
+    y, decision = _joined(cells, examples, "decision")
+    recall, precision, support = per_class(y, decision, examples.n_classes)
+    classes = [
+        {"label": str(label), "recall": _plain(r), "precision": _plain(p), "support": int(s)}
+        for label, r, p, s in zip(examples.classes, recall, precision, support, strict=True)
+    ]
+    name = cells[0].strategy
+    return {
+        "strategy": name,
+        "status": "ok",
+        "error": None,
+        "fits": sum(c.fits for c in cells),
+        "steps": sum(c.steps for c in cells),
+        "rows_seen": sum(c.rows_seen for c in cells),
+        "seconds": sum(c.seconds for c in cells),
+        "seconds_shared": sum(c.seconds_shared for c in cells),
+        "per_class": classes,
+        "twin_free": twin_free(cells, examples),
+        "rule_notes": list(cells[0].rule.notes) if cells[0].rule else [],
+        **judgement.row(name),
+    }
+
+
+def failed_row(strategy: str, rank: int, error: str) -> dict[str, Any]:
+    """One row of leaderboard.json for a strategy that could not run."""
+    numbers = dict.fromkeys(("fits", "steps", "rows_seen", "seconds", "seconds_shared"), 0)
+    parts: dict[str, Any] = {"per_class": [], "scores": {}, "vs_none": {}, "twin_free": None, "rule_notes": []}
+    return {"strategy": strategy, "rank": rank, "status": "failed", "error": error, **numbers, **parts}
+
+
+def twin_free(cells: Sequence[Cell], examples: Examples) -> dict[str, Any] | None:
+    """Average precision on the test rows that have no twin in training, mean over folds, or None."""
+    found = []
+    for cell in cells:
+        if cell.twin_free is None:
+            return None
+        y, proba = examples.y[cell.rows][cell.twin_free], cell.proba[cell.twin_free]
+        if len(np.unique(y)) == examples.n_classes:
+            found.append(average_precision(y, proba))
+    rows = int(sum(np.sum(c.twin_free) for c in cells if c.twin_free is not None))
+    return {"rows": rows, "folds": len(found), "average_precision": float(np.mean(found)) if found else None}
+
+
+def curves(cells: Sequence[Cell], examples: Examples) -> dict[str, Any]:
+    """What the page draws of a strategy: test rows of the first repeat, each scored once."""
+    first = [c for c in cells if c.repeat == 0]
+    y, raw = _joined(first, examples, "raw")
+    proba, decision = _joined(first, examples, "proba")[1], _joined(first, examples, "decision")[1]
+    block = curves_of(y, raw, proba, decision, [str(c) for c in examples.classes], examples.positive)
+    histories = [h for h in first[0].history if h.get("stop_loss")]
+    if histories:
+        block["history"] = {"steps": histories[0]["step"], "stop_loss": [h["stop_loss"] for h in histories]}
+    return block
+
+
+def data_block(examples: Examples) -> dict[str, Any]:
+    """The "data" part of leaderboard.json."""
+    schema = examples.schema
+    repeated = None if examples.twins is None else int(len(examples) - len(np.unique(examples.twins)))
+    positive = str(examples.classes[examples.positive]) if examples.binary else None
+    return {
+        "source": examples.source,
+        "rows": len(examples),
+        "columns": None if schema is None else len(schema.columns),
+        "target": None if schema is None else schema.target,
+        "positive": positive,
+        "excluded_columns": [] if schema is None else [{"name": c.name, "reason": c.kind} for c in schema.excluded],
+        "duplicates": repeated,
+        "classes": [
+            {"label": str(label), "count": int(n), "share": float(n / len(examples))}
+            for label, n in zip(examples.classes, examples.counts, strict=True)
+        ],
+    }
+
+
+def _score(cell: Cell, examples: Examples) -> Mapping[str, float]:
+    y = examples.y[cell.rows]
+    weights = None if examples.sample_weight is None else examples.sample_weight[cell.rows]
+    return score_all(
+        y, cell.proba, cell.raw, cell.decision, n_classes=examples.n_classes, positive=1, sample_weight=weights
+    )
+
+
+def _decisions(cell: Cell, examples: Examples) -> tuple[Array, Array, Array]:
+    return cell.decision, default_decision(cell.proba, 1), default_decision(cell.raw, 1)
+
+
+def _joined(cells: Sequence[Cell], examples: Examples, field: str) -> tuple[Array, Array]:
+    rows = np.concatenate([c.rows for c in cells])
+    return examples.y[rows], np.concatenate([getattr(c, field) for c in cells])
+
+
+def _plain(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,102 @@
+"""Raw columns in front of the model: what a person holds (numbers, text) to what `encode` expects (numbers, ids).
+
+The layer is put in front when a classifier is saved, so that the file takes raw columns, strings included.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from counterpoise.core.records import Schema
+
+
+def safe_names(columns: Sequence[str]) -> dict[str, str]:
+    """Column name -> name that Keras and a serving signature accept (letters, digits, _), all different.
+
+    Example:
+        >>> safe_names(["Net.Sales", "net sales", "2nd"])
+        {'Net.Sales': 'net_sales', 'net sales': 'net_sales_2', '2nd': 'c_2nd'}
+    """
+    taken: dict[str, str] = {}
+    for column in columns:
+        plain = re.sub(r"\W+", "_", column, flags=re.ASCII).strip("_").lower() or "column"
+        plain = plain if plain[0].isalpha() else f"c_{plain}"
+        name, number = plain, 1
+        while name in taken.values():
+            number += 1
+            name = f"{plain}_{number}"
+        taken[column] = name
+    return taken
+
+
+def raw_inputs(schema: Schema) -> dict[str, Any]:
+    """Symbolic inputs (N, 1), one per used column: float32, or string for categorical columns."""
+    used = [*schema.numeric, *schema.categorical]
+    names = safe_names([c.name for c in used])
+    kinds = {c.name: "float32" if c.kind == "numeric" else "string" for c in used}
+    return {names[c]: keras.Input((1,), dtype=kinds[c], name=names[c]) for c in names}
+
+
+@keras.saving.register_keras_serializable(package="counterpoise")
+class RawColumns(keras.layers.Layer):
+    """Columns (N, 1) by safe name to `{"numeric": (N, dn), "categorical": (N, dc) ids}`.
+
+    Args:
+        numeric: Safe names of the numeric columns, in order; NaN is missing.
+        categorical: Safe names of the text columns, in order; "" is missing.
+        levels: The known levels of each text column.
+    """
+
+    def __init__(
+        self, numeric: Sequence[str], categorical: Sequence[str], levels: Sequence[Sequence[str]], **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.numeric, self.categorical = list(numeric), list(categorical)
+        self.levels = [list(known) for known in levels]
+        self.lookups = [
+            keras.layers.StringLookup(vocabulary=known, mask_token="", num_oov_indices=1, oov_token="\x00unseen")
+            for known in self.levels
+        ]
+
+    def call(self, x: Mapping[str, Any]) -> dict[str, Any]:
+        out = {}
+        if self.numeric:
+            out["numeric"] = ops.concatenate([ops.cast(x[name], "float32") for name in self.numeric], axis=1)
+        if self.categorical:
+            columns = zip(self.categorical, self.lookups, self.levels, strict=True)
+            out["categorical"] = ops.concatenate([self._ids(x[n], look, known) for n, look, known in columns], axis=1)
+        return out
+
+    def _ids(self, text: Any, lookup: Any, known: list[str]) -> Any:
+        """StringLookup gives 0 missing, 1 unseen, 2.. levels; ours is 0 missing, 1.. levels, L + 1 unseen."""
+        found = ops.cast(lookup(text), "int32")
+        return ops.where(found == 1, len(known) + 1, ops.maximum(found - 1, 0))
+
+    def compute_output_spec(self, x: Mapping[str, Any]) -> dict[str, Any]:
+        rows = next(iter(x.values())).shape[0]
+        out = {}
+        if self.numeric:
+            out["numeric"] = keras.KerasTensor((rows, len(self.numeric)), "float32")
+        if self.categorical:
+            out["categorical"] = keras.KerasTensor((rows, len(self.categorical)), "int32")
+        return out
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"numeric": self.numeric, "categorical": self.categorical, "levels": self.levels}
+        return {**super().get_config(), **own}
+
+
+def front(schema: Schema) -> RawColumns:
+    """The layer of a schema (see `RawColumns`)."""
+    names = safe_names([c.name for c in [*schema.numeric, *schema.categorical]])
+    return RawColumns(
+        [names[c.name] for c in schema.numeric],
+        [names[c.name] for c in schema.categorical],
+        [c.levels for c in schema.categorical],
+        name="columns",
+    )

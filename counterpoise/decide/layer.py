@@ -1,0 +1,146 @@
+"""The rule as a Keras layer, so that correction, calibration and threshold ship inside the model file.
+
+It computes in `keras.ops` what `rule.apply_rule` computes in NumPy; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from counterpoise.core.records import Rule
+
+ARRAYS = ("log_shifts", "prior", "weights", "intercept", "offsets", "member_thresholds")
+
+
+def rule_to_dict(rule: Rule) -> dict[str, Any]:
+    """A rule as plain lists and numbers, for JSON."""
+    plain = {f.name: getattr(rule, f.name) for f in fields(rule)}
+    return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in plain.items()} | {"notes": list(rule.notes)}
+
+
+def rule_from_dict(values: Mapping[str, Any]) -> Rule:
+    """Inverse of `rule_to_dict`."""
+    arrays = {k: None if values[k] is None else np.asarray(values[k], dtype=np.float64) for k in ARRAYS}
+    return Rule(**{**values, **arrays, "notes": tuple(values["notes"])})
+
+
+@keras.saving.register_keras_serializable(package="counterpoise")
+class RuleLayer(keras.layers.Layer):
+    """Member logits to probabilities and a decision.
+
+    Args:
+        rule: `rule_to_dict` of the rule.
+
+    Call with a list of M tensors (N, units); returns `{"probability": float32 (N, C), "decision": int32 (N,)}`, the
+    decision being a class code.
+    """
+
+    def __init__(self, rule: Mapping[str, Any], **kwargs: Any) -> None:
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.rule = dict(rule)
+
+    def call(self, member_logits: Any) -> dict[str, Any]:
+        parts = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]
+        log_p = [self._corrected(z, s) for z, s in zip(parts, self.rule["log_shifts"], strict=True)]
+        pooled = self._pooled(log_p)
+        decision = _decide(pooled, self.rule["threshold"], self.rule["offsets"])
+        if self.rule["vote"] == "hard" and self.rule["member_thresholds"] is not None:
+            decision = self._vote(log_p, decision)
+        return {"probability": ops.exp(pooled), "decision": decision}
+
+    def compute_output_spec(self, member_logits: Any) -> dict[str, Any]:
+        parts = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]
+        rows = parts[0].shape[0]
+        return {
+            "probability": keras.KerasTensor((rows, len(self.rule["prior"])), "float32"),
+            "decision": keras.KerasTensor((rows,), "int32"),
+        }
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "rule": self.rule}
+
+    def _corrected(self, logits: Any, log_shift: list[float]) -> Any:
+        z = ops.cast(logits, "float32")
+        if z.shape[-1] == 1:
+            z = z - (log_shift[1] - log_shift[0])
+            return ops.concatenate([-ops.softplus(z), -ops.softplus(-z)], axis=-1)
+        return ops.log_softmax(z - _row(log_shift), axis=-1)
+
+    def _pooled(self, log_p: list[Any]) -> Any:
+        weights = self.rule["weights"] or [1.0 / len(log_p)] * len(log_p)
+        if len(log_p) == 1:
+            pooled = log_p[0]
+        elif self.rule["vote"] == "log":
+            pooled = ops.log_softmax(sum(w * part for w, part in zip(weights, log_p, strict=True)), axis=-1)
+        else:
+            used = [part + float(np.log(w)) for w, part in zip(weights, log_p, strict=True) if w > 0]
+            pooled = ops.log_softmax(ops.logsumexp(ops.stack(used), axis=0), axis=-1)
+        if self.rule["intercept"] is not None:
+            pooled = ops.log_softmax(pooled + _row(self.rule["intercept"]), axis=-1)
+        return _calibrated(self.rule["calibrator"], pooled)
+
+    def _vote(self, log_p: list[Any], soft: Any) -> Any:
+        """Weighted votes of the members; among tied classes the soft decision wins, else the first."""
+        classes = len(self.rule["prior"])
+        weights = self.rule["weights"] or [1.0 / len(log_p)] * len(log_p)
+        votes = 0.0
+        for weight, part, cut in zip(weights, log_p, self.rule["member_thresholds"], strict=True):
+            own = _decide(part, cut, None) if np.ndim(cut) == 0 else _decide(part, None, cut)
+            votes = votes + weight * ops.one_hot(own, classes, dtype="float32")
+        tied = ops.cast(votes >= ops.max(votes, axis=-1, keepdims=True) - 1e-6, "float32")
+        favoured = tied * (1.0 + ops.one_hot(soft, classes, dtype="float32"))
+        return ops.cast(ops.argmax(favoured, axis=-1), "int32")
+
+
+def _decide(log_p: Any, threshold: float | None, offsets: list[float] | None) -> Any:
+    if threshold is not None:
+        # Compared as logits: near 0 and 1 float32 probabilities run out of digits first.
+        if threshold <= 0.0 or threshold > 1.0:
+            return ops.full_like(log_p[:, 1], int(threshold <= 0.0), dtype="int32")
+        cut = np.inf if threshold == 1.0 else float(np.log(threshold) - np.log1p(-threshold))
+        return ops.cast(log_p[:, 1] - log_p[:, 0] >= cut, "int32")
+    score = log_p if offsets is None else log_p + _row(offsets)
+    return ops.cast(ops.argmax(score, axis=-1), "int32")
+
+
+def _calibrated(calibrator: Mapping[str, Any] | None, log_p: Any) -> Any:
+    if calibrator is None:
+        return log_p
+    if calibrator["kind"] == "isotonic":
+        out = _isotonic(calibrator, log_p)
+    else:
+        out = ops.log_softmax(_row(calibrator["slopes"]) * log_p + _row(calibrator["intercepts"]), axis=-1)
+    return ops.log_softmax(out + _row(calibrator["after"]), axis=-1) if "after" in calibrator else out
+
+
+def _isotonic(calibrator: Mapping[str, Any], log_p: Any) -> Any:
+    classes = log_p.shape[-1]
+    if classes == 2:
+        z = _interpolate(log_p[:, 1] - log_p[:, 0], calibrator["x"][0], calibrator["y"][0])
+        return ops.stack([-ops.softplus(z), -ops.softplus(-z)], axis=-1)
+    columns = []
+    for c, (x, y) in enumerate(zip(calibrator["x"], calibrator["y"], strict=True)):
+        rest = ops.concatenate([log_p[:, :c], log_p[:, c + 1 :]], axis=-1)
+        columns.append(-ops.softplus(-_interpolate(log_p[:, c] - ops.logsumexp(rest, axis=-1), x, y)))
+    return ops.log_softmax(ops.stack(columns, axis=-1), axis=-1)
+
+
+def _interpolate(x: Any, knots: list[float], values: list[float]) -> Any:
+    """Linear between knots, flat outside (numpy.interp)."""
+    at, value = np.asarray(knots, "float32"), np.asarray(values, "float32")
+    if len(at) == 1:
+        return ops.full_like(x, value[0])
+    right = ops.clip(ops.searchsorted(ops.convert_to_tensor(at), x, side="right"), 1, len(at) - 1)
+    x0, x1 = ops.take(at, right - 1), ops.take(at, right)
+    y0, y1 = ops.take(value, right - 1), ops.take(value, right)
+    return y0 + (y1 - y0) * ops.clip((x - x0) / ops.maximum(x1 - x0, 1e-12), 0.0, 1.0)
+
+
+def _row(values: Any) -> Any:
+    return ops.convert_to_tensor(np.asarray(values, "float32")[None, :])

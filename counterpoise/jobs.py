@@ -1,0 +1,82 @@
+"""Strategies and folds to jobs: which network is trained on what, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from counterpoise.core.errors import OptionError
+from counterpoise.core.records import Examples, Fold, Job, Limits
+from counterpoise.strategies import Strategy
+from counterpoise.train.run import make_job
+
+#: Fold number of a training on all rows, so that its seeds are its own.
+WHOLE = 1_000_000
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How networks are trained, equal for all strategies (see `compare` for each name)."""
+
+    epochs: int = 30
+    batch_size: int = 256
+    budget: str = "steps"
+    early_stopping: bool = True
+    patience: int = 10
+    seed: int = 0
+    engine: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "patience"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise OptionError(f"{name} is {value!r}; expected a whole number of 1 or more.")
+        if self.budget not in ("steps", "epochs"):
+            raise OptionError(f'budget is {self.budget!r}; expected "steps" or "epochs".')
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
+            raise OptionError(f"seed is {self.seed!r}; expected a whole number of 0 or more.")
+
+
+def jobs_of(strategy: Strategy, examples: Examples, fold: Fold, settings: Settings) -> list[Job]:
+    """The jobs of a strategy's members on one fold."""
+    return [
+        job_of(part, examples, fold, settings, member)
+        for part, member in zip(strategy.parts(), member_numbers(strategy), strict=True)
+    ]
+
+
+def job_of(
+    part: Strategy, examples: Examples, fold: Fold, settings: Settings, member: int = 0, steps: int | None = None
+) -> Job:
+    """One job; `steps` fixes the number of steps (a re-fit), else the budget decides."""
+    y = examples.y[fold.train]
+    weights = None if examples.sample_weight is None else examples.sample_weight[fold.train]
+    plan = part.make_plan(y, examples.n_classes, weights)
+    return make_job(
+        plan,
+        fold.train,
+        fold.stop,
+        fold.test,
+        loss=part.make_loss(np.bincount(y, minlength=examples.n_classes)),
+        seed=settings.seed,
+        place=(fold.repeat, fold.index, member),
+        limits=limits_of(len(plan), len(y), settings, steps),
+    )
+
+
+def limits_of(drawn: int, rows: int, settings: Settings, steps: int | None = None) -> Limits:
+    """Steps of a job: as many as `none` takes in `epochs` (budget "steps"), or its own epochs."""
+    counted = drawn if settings.budget == "epochs" else rows
+    per_round = -(-counted // settings.batch_size)
+    patience = settings.patience * per_round if settings.early_stopping else None
+    return Limits(settings.epochs * per_round if steps is None else steps, per_round, patience, settings.batch_size)
+
+
+def member_numbers(strategy: Strategy) -> Iterator[int]:
+    """Number members of the same strategy 0, 1, ...: equal first members are the same job everywhere."""
+    seen: dict[str, int] = {}
+    for part in strategy.parts():
+        yield seen.get(part.name, 0)
+        seen[part.name] = seen.get(part.name, 0) + 1

@@ -1,0 +1,272 @@
+"""The order of things, and the only place that knows it:
+
+    read -> Examples -> split -> Folds -> plan -> Job -> train -> Member -> pool, rule -> Cell, Classifier
+
+Which rows do what: test rows judge only; stopping rows end training and do nothing else; the rule of a fold is fitted
+on the out-of-fold scores of the *other* folds, so that no label enters a rule that it is judged by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from counterpoise.cells import cross_fitted_rule, fit_rule, make_cell, out_of_fold, stacked_scores
+from counterpoise.classifier import Classifier, assemble
+from counterpoise.core.errors import OptionError
+from counterpoise.core.progress import Progress, bar
+from counterpoise.core.records import Cell, Examples, Fold, Job, Member
+from counterpoise.core.version import version
+from counterpoise.data.read import read
+from counterpoise.data.split import hold_out, make_folds
+from counterpoise.decide.prior import corrected_log_proba
+from counterpoise.jobs import WHOLE, Settings, job_of, jobs_of, member_numbers
+from counterpoise.strategies import Strategy, find
+from counterpoise.train.network import Network
+from counterpoise.train.run import run
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All cells of a comparison and what a re-fit needs.
+
+    Attributes:
+        cells: One per strategy, repeat and fold.
+        log_p: strategy -> float64 (repeats, members, N, C): corrected out-of-fold scores (NaN where a row had none).
+        best_steps: strategy -> steps per member, the median over the folds.
+    """
+
+    cells: tuple[Cell, ...]
+    log_p: Mapping[str, Array]
+    best_steps: Mapping[str, tuple[int, ...]]
+
+
+def fit(
+    model: Any,
+    data: Any,
+    y: Any = None,
+    *,
+    strategy: str | Strategy = "none",
+    validation: float = 0.2,
+    folds: int | None = None,
+    groups: Any = None,
+    time: Any = None,
+    sample_weight: Any = None,
+    epochs: int = 100,
+    batch_size: int = 256,
+    budget: str = "steps",
+    optimizer: Any = None,
+    patience: int = 10,
+    output: str = "auto",
+    weights: str = "auto",
+    clone: bool = True,
+    engine: str = "auto",
+    callbacks: Sequence[Any] = (),
+    seed: int = 0,
+    verbose: Any = "auto",
+) -> Classifier:
+    """Train a classifier with one strategy; probabilities are true and the threshold is chosen.
+
+    Args:
+        model: A Keras model (compiled or not), a builder `build(spec, n_classes)` returning logits, or "mlp".
+        data: A frame, a dict of columns, a CSV or Parquet file, an array, or a dict or tuple of arrays.
+        y: Labels (N,), or the name of the target column of a table.
+        strategy: A name (see `counterpoise strategies`), a `Strategy`, or `cp.Ensemble([...])`.
+        validation: Share of rows held out for stopping and for the rule (both, which the model card says).
+        folds: K for out-of-fold stopping and rule, then one training on all rows; replaces `validation`.
+        groups: Group of each row, or the name of a column: groups are never on both sides of a split.
+        time: Time of each row, or the name of a column: the held-out part is the latest.
+        sample_weight: Your own weights (N,), counts of examples; they multiply in.
+        epochs: Most passes over the training rows, counted in steps of the untouched model (budget "steps").
+        batch_size: Rows per step.
+        budget: "steps": every strategy the steps of `none`. "epochs": the plan's own epochs.
+        optimizer: A Keras optimizer or its name; None takes the compiled model's, else Adam(1e-3).
+        patience: Rounds (passes of `none`) without a better stopping score before training ends.
+        output: "logits", "probabilities" or "auto".
+        weights: "keep", "fresh" or "auto" (keep those of a given model).
+        clone: False trains the object passed (one network, no folds).
+        engine: "auto", "program" or "fit".
+        callbacks: Keras callbacks, for the `fit` engine.
+        seed: Same seed, same classifier.
+        verbose: 0 is silent; "auto" shows a bar in a terminal.
+
+    Returns:
+        Classifier: with `predict`, `predict_proba`, `decide` and `save`.
+
+    Raises:
+        DataError, OptionError, ModelError: what was got, what was expected, what to do.
+
+    Example:
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(0)
+        >>> y = (rng.random(400) < 0.1).astype(int)
+        >>> x = rng.normal(size=(400, 2)) + 2 * y[:, None]
+        >>> clf = fit("mlp", x, y, strategy="oversample", epochs=5, verbose=0)
+        >>> clf.predict_proba(x).shape
+        (400, 2)
+    """
+    settings = Settings(epochs, batch_size, budget, True, patience, seed, engine)
+    chosen = find(strategy)
+    examples = read_for(model, data, y, groups=groups, time=time, sample_weight=sample_weight)
+    network = Network(model, examples, output=output, weights=weights, optimizer=optimizer, clone=clone)
+    if not clone and (folds is not None or len(chosen.parts()) > 1):
+        raise OptionError("clone=False trains the one object passed; it does not go with folds or an ensemble.")
+    with bar(verbose) as progress:
+        if folds is not None:
+            outcome = cross_validate(
+                examples, [chosen], network, settings, folds=folds, progress=progress, callbacks=callbacks
+            )
+            return refit(examples, chosen, network, settings, outcome, progress=progress)
+        train, held = hold_out(examples, validation, seed)
+        jobs = jobs_of(chosen, examples, Fold(0, 0, train, held, held), settings)
+        members = train_all(jobs, examples, network, settings, progress, callbacks)
+    trained = [members[job.id] for job in jobs]
+    log_p = np.stack([corrected_log_proba(m.logits, m.log_shift) for m in trained])
+    rule = fit_rule(chosen, log_p, examples.y[held], trained, _weights_of(examples, held))
+    scores = {"log_p": log_p.astype(np.float32), "y": examples.y[held]}
+    note = f"{len(held)} held-out rows ended training and fitted the rule"
+    card = card_of(chosen, examples, network, settings, trained, note)
+    return assemble(network, trained, rule, examples, card, scores)
+
+
+def cross_validate(
+    examples: Examples,
+    strategies: Sequence[Strategy],
+    network: Network,
+    settings: Settings,
+    *,
+    folds: int = 5,
+    repeats: int = 1,
+    duplicates: str = "warn",
+    progress: Progress | None = None,
+    callbacks: Sequence[Any] = (),
+) -> Outcome:
+    """Every strategy on the same folds, seeds and step budget."""
+    parts = make_folds(examples, folds, repeats, settings.seed, duplicates)
+    jobs = {(s.name, f): jobs_of(s, examples, fold, settings) for s in strategies for f, fold in enumerate(parts)}
+    every = [job for group in jobs.values() for job in group]
+    members = train_all(every, examples, network, settings, progress, callbacks)
+    users = _users(jobs)
+    cells: list[Cell] = []
+    log_p: dict[str, Array] = {}
+    for strategy in strategies:
+        trained = [[members[job.id] for job in jobs[strategy.name, f]] for f in range(len(parts))]
+        log_p[strategy.name] = out_of_fold(examples, parts, trained, repeats)
+        for f, fold in enumerate(parts):
+            rule = cross_fitted_rule(strategy, examples, parts, f, log_p[strategy.name], trained[f])
+            shared = [users[job.id] > 1 for job in jobs[strategy.name, f]]
+            cells.append(make_cell(strategy, examples, fold, rule, trained[f], shared))
+    steps = {s.name: _median_steps([jobs[s.name, f] for f in range(len(parts))], members) for s in strategies}
+    return Outcome(tuple(cells), log_p, steps)
+
+
+def refit(
+    examples: Examples,
+    strategy: Strategy,
+    network: Network,
+    settings: Settings,
+    outcome: Outcome,
+    *,
+    progress: Progress | None = None,
+) -> Classifier:
+    """Train a strategy on all rows for the folds' median best step; its rule comes from all out-of-fold scores."""
+    everything = np.arange(len(examples))
+    nothing = np.empty(0, np.int64)
+    whole = Fold(0, WHOLE, everything, nothing, nothing)
+    jobs = [
+        job_of(part, examples, whole, settings, member, steps)
+        for part, member, steps in zip(
+            strategy.parts(), member_numbers(strategy), outcome.best_steps[strategy.name], strict=True
+        )
+    ]
+    members = train_all(jobs, examples, network, settings, progress)
+    trained = [members[job.id] for job in jobs]
+    log_p, y, rows = stacked_scores(outcome.log_p[strategy.name], examples.y)
+    rule = fit_rule(strategy, log_p, y, trained, _weights_of(examples, rows))
+    scores = {"log_p": log_p.astype(np.float32), "y": y}
+    note = f"trained on all {len(examples)} rows; the rule was fitted on {len(y)} out-of-fold scores"
+    card = card_of(strategy, examples, network, settings, trained, note)
+    return assemble(network, trained, rule, examples, card, scores)
+
+
+def train_all(
+    jobs: Iterable[Job], examples: Examples, network: Network, settings: Settings, progress: Progress | None = None,
+    callbacks: Iterable[Any] = (),
+) -> dict[str, Member]:  # fmt: skip
+    """Train jobs (each id once) and report steps done over all of them."""
+    distinct = {job.id: job for job in jobs}
+    total, done = sum(job.limits.steps for job in distinct.values()), 0
+    members: dict[str, Member] = {}
+
+    def within(job_id: str, step: int, most: int) -> None:
+        if progress:
+            progress("train", done + step, total)
+
+    for job_id, member in run(
+        distinct.values(), examples, network, engine=settings.engine, callbacks=callbacks, progress=within
+    ):
+        members[job_id] = member
+        done += distinct[job_id].limits.steps
+        if progress:
+            progress("train", done, total)
+    return members
+
+
+def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
+    """Read rows for a model: arrays become a table (and get the encoder) only for networks asked for by name."""
+    named = isinstance(model, str)
+    if isinstance(y, str):
+        return read(data, target=y, table=named, **options)
+    return read(data, y=y, table=named, **options)
+
+
+def card_of(
+    strategy: Strategy,
+    examples: Examples,
+    network: Network,
+    settings: Settings,
+    members: Sequence[Member],
+    note: str,
+) -> dict[str, Any]:
+    """The model card: what a reader of the file has to know."""
+    return {
+        "counterpoise": version(),
+        "strategy": strategy.name,
+        "idea": strategy.idea,
+        "members": [part.name for part in strategy.parts()],
+        "network": network.label,
+        "source": examples.source,
+        "rows": len(examples),
+        "classes": [
+            {"label": str(label), "count": int(n), "share": float(n / len(examples))}
+            for label, n in zip(examples.classes, examples.counts, strict=True)
+        ],
+        "seed": settings.seed,
+        "batch_size": settings.batch_size,
+        "steps": [m.best_step for m in members],
+        "needs_calibration": any(m.needs_calibration for m in members),
+        "rule": note,
+    }
+
+
+def _weights_of(examples: Examples, rows: Array) -> Array | None:
+    return None if examples.sample_weight is None else examples.sample_weight[rows]
+
+
+def _users(jobs: Mapping[tuple[str, int], list[Job]]) -> dict[str, int]:
+    """How many strategies use each job."""
+    names: dict[str, set[str]] = {}
+    for (strategy, _), group in jobs.items():
+        for job in group:
+            names.setdefault(job.id, set()).add(strategy)
+    return {job: len(users) for job, users in names.items()}
+
+
+def _median_steps(groups: list[list[Job]], members: Mapping[str, Member]) -> tuple[int, ...]:
+    best = np.array([[members[job.id].best_step for job in group] for group in groups])
+    return tuple(int(max(1, round(float(m)))) for m in np.median(best, axis=0))

@@ -1,0 +1,191 @@
+"""Strategies: plan + loss + members + pooling + aim, as frozen values with a name.
+
+The order of registration is the order of simplicity: when two are not told apart, the earlier is recommended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import OptionError, did_you_mean
+from counterpoise.plans import plan as plans
+from counterpoise.plans.plan import Plan
+
+#: (class counts) -> constants of a loss.
+Constants = Callable[[np.ndarray], Mapping[str, Any]]
+
+
+def _no_constants(counts: np.ndarray) -> Mapping[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """One way to treat the imbalance.
+
+    Attributes:
+        name: The name in `--strategies`, leaderboards and files.
+        idea: One sentence for people.
+        plan: Function (labels, sample_weight=, classes=) -> Plan.
+        options: Keyword arguments of the plan.
+        loss: Name of the loss (see `train.objective`).
+        constants: Function of the training rows' class counts giving the loss's constants.
+        aim: What the decision is tuned for: "f1", or "argmax" for the untouched 0.5 / argmax rule.
+        members: Strategies of the members, for ensembles.
+        vote: "soft", "log", "hard" or "weighted".
+        weights: Member weights on the simplex, or None: equal, or learned out of fold for "weighted".
+    """
+
+    name: str
+    idea: str = ""
+    plan: Callable[..., Plan] = plans.uniform
+    options: Mapping[str, Any] = field(default_factory=dict)
+    loss: str = "cross_entropy"
+    constants: Constants = _no_constants
+    aim: str = "f1"
+    members: tuple[Strategy, ...] = ()
+    vote: str = "soft"
+    weights: tuple[float, ...] | None = None
+
+    def parts(self) -> tuple[Strategy, ...]:
+        """The strategies whose networks are trained: the members, or itself."""
+        return self.members or (self,)
+
+    def make_plan(self, y: np.ndarray, n_classes: int, sample_weight: np.ndarray | None = None) -> Plan:
+        """The plan over class codes `y` (codes 0..n_classes-1)."""
+        return self.plan(y, sample_weight=sample_weight, classes=range(n_classes), **self.options)
+
+    def make_loss(self, counts: np.ndarray) -> tuple[str, Mapping[str, Any]]:
+        """Name and constants of the loss for rows with these class counts."""
+        return self.loss, self.constants(counts)
+
+
+VOTES = ("soft", "log", "hard", "weighted")
+
+
+def Ensemble(  # noqa: N802 (reads as a noun where it is used)
+    members: Sequence[str | Strategy],
+    vote: str = "soft",
+    weights: Sequence[float] | None = None,
+    name: str = "ensemble",
+) -> Strategy:
+    """One network for each member strategy, joined into one model.
+
+    Each member's training shift is removed before pooling, so that members trained on differently balanced rows
+    speak of the same prior.
+
+    Args:
+        members: Names or strategies, two or more for a real ensemble.
+        vote: "soft": weighted mean of corrected probabilities. "log": mean of corrected logits. "hard": votes at each
+            member's own threshold (`predict_proba` stays the soft mean). "weighted": soft with weights learned by log
+            loss on out-of-fold rows.
+        weights: Weights >= 0 (scaled to sum 1), or None.
+        name: What to call it.
+
+    Raises:
+        OptionError: no member, unknown vote, or weights that do not fit.
+
+    Example:
+        >>> e = Ensemble(["none", "oversample", "undersample"], vote="soft")
+        >>> [m.name for m in e.members]
+        ['none', 'oversample', 'undersample']
+    """
+    if not members:
+        raise OptionError("Ensemble got no members; name at least one strategy.")
+    if vote not in VOTES:
+        raise OptionError(f"vote is {vote!r}; expected one of {', '.join(VOTES)}.{did_you_mean(vote, VOTES)}")
+    found = tuple(part for member in members for part in find(member).parts())
+    given = None
+    if weights is not None:
+        values = np.asarray(weights, dtype=float)
+        if values.shape != (len(found),) or np.any(values < 0) or not values.sum() > 0:
+            raise OptionError(f"weights are {list(weights)}; expected {len(found)} numbers >= 0, not all 0.")
+        given = tuple((values / values.sum()).tolist())
+    names = ", ".join(m.name for m in found)
+    return Strategy(name, f"One model from {len(found)} networks: {names}.", members=found, vote=vote, weights=given)
+
+
+_REGISTRY: dict[str, Strategy] = {}
+
+
+def register(strategy: Strategy) -> Strategy:
+    """Add a strategy to the registry (at the end: the least simple so far)."""
+    if strategy.name in _REGISTRY:
+        raise OptionError(f"there is a strategy called {strategy.name!r} already.")
+    _REGISTRY[strategy.name] = strategy
+    return strategy
+
+
+def names() -> tuple[str, ...]:
+    """Names of all registered strategies, simplest first."""
+    return tuple(_REGISTRY)
+
+
+def find(strategy: str | Strategy) -> Strategy:
+    """A strategy by name; strategies pass through.
+
+    Raises:
+        OptionError: unknown name, with the nearest known one.
+    """
+    if isinstance(strategy, Strategy):
+        return strategy
+    if strategy not in _REGISTRY:
+        raise OptionError(f"there is no strategy {strategy!r}.{did_you_mean(strategy, _REGISTRY)}")
+    return _REGISTRY[strategy]
+
+
+def select(wanted: str | Iterable[str | Strategy]) -> tuple[Strategy, ...]:
+    """Strategies from "seed", "all", "a,b,c" or a list; `none` always races, and comes first.
+
+    Example:
+        >>> [s.name for s in select("oversample")]
+        ['none', 'oversample']
+    """
+    if isinstance(wanted, str):
+        wanted = {"seed": SEED, "all": names()}.get(wanted) or [w.strip() for w in wanted.split(",") if w.strip()]
+    found = {s.name: s for s in (find("none"), *(find(w) for w in wanted))}
+    order = {name: place for place, name in enumerate(names())}
+    return tuple(sorted(found.values(), key=lambda s: order.get(s.name, len(order))))
+
+
+def simplicity(strategy: str) -> int:
+    """Place in the registry; strategies of the user's own count as least simple."""
+    return list(_REGISTRY).index(strategy) if strategy in _REGISTRY else len(_REGISTRY)
+
+
+_NONE = register(Strategy("none", "The model as it is, decision at 0.5 or the largest probability.", aim="argmax"))
+register(replace(_NONE, name="threshold", idea="The untouched model; only its decision threshold is tuned.", aim="f1"))
+register(
+    Strategy(
+        "class_weight",
+        "Every row once; the loss of class c weighs n / (C n_c).",
+        plans.class_weight,
+    )
+)
+register(
+    Strategy(
+        "oversample",
+        "Rows of smaller classes are drawn more often, up to the largest class; drawn afresh each epoch.",
+        plans.oversample,
+    )
+)
+register(
+    Strategy(
+        "undersample",
+        "Rows of larger classes are drawn in part, down to the smallest class; the walk goes on each epoch.",
+        plans.undersample,
+    )
+)
+register(
+    replace(
+        Ensemble(["none", "oversample", "undersample"], name="resampling_ensemble"),
+        idea="Three networks, on the original, oversampled and undersampled rows, averaged after correction.",
+    )
+)
+
+#: The set called "seed".
+SEED = ("none", "threshold", "class_weight", "oversample", "undersample", "resampling_ensemble")
