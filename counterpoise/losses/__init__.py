@@ -1,0 +1,30 @@
+"""Losses for rare classes: Keras losses on logits, for any backend.
+
+Importing this package imports Keras; `import counterpoise` alone does not.
+"""
+
+from counterpoise.losses.base import BatchLoss as BatchLoss
+from counterpoise.losses.base import ClassLoss as ClassLoss
+from counterpoise.losses.base import LabelLoss as LabelLoss
+from counterpoise.losses.base import Loss as Loss
+from counterpoise.losses.cost import ExpectedCost as ExpectedCost
+from counterpoise.losses.margin import LDAM as LDAM
+from counterpoise.losses.margin import VectorScaling as VectorScaling
+from counterpoise.losses.minimax import AUCMinimax as AUCMinimax
+from counterpoise.losses.minimax import MinimaxHead as MinimaxHead
+from counterpoise.losses.multilabel import Asymmetric as Asymmetric
+from counterpoise.losses.multilabel import DistributionBalanced as DistributionBalanced
+from counterpoise.losses.multilabel import MultiLabelFocal as MultiLabelFocal
+from counterpoise.losses.pointwise import CrossEntropy as CrossEntropy
+from counterpoise.losses.pointwise import Focal as Focal
+from counterpoise.losses.prior import BalancedSoftmax as BalancedSoftmax
+from counterpoise.losses.prior import ClassBalanced as ClassBalanced
+from counterpoise.losses.prior import LogitAdjusted as LogitAdjusted
+from counterpoise.losses.ranking import AUCMargin as AUCMargin
+from counterpoise.losses.ranking import PairwiseAUC as PairwiseAUC
+from counterpoise.losses.ranking import PartialAUC as PartialAUC
+from counterpoise.losses.ranking import SmoothAP as SmoothAP
+from counterpoise.losses.region import Combo as Combo
+from counterpoise.losses.region import FocalTversky as FocalTversky
+from counterpoise.losses.region import GeneralisedDice as GeneralisedDice
+from counterpoise.losses.region import Tversky as Tversky

@@ -1,0 +1,59 @@
+"""Cost-sensitive learning: the expected cost of the model's own probabilities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from keras import ops, saving
+
+from counterpoise.core.checks import check_finite
+from counterpoise.core.errors import ModelError, OptionError
+from counterpoise.losses.base import Array, ClassLoss, Tensor
+
+
+def cost_table(costs: Any) -> Array:
+    """Return a cost matrix as float64 (C, C); rows are true classes, columns decisions."""
+    table = check_finite(np.asarray(costs, dtype=np.float64), "cost_matrix")
+    if table.ndim != 2 or table.shape[0] != table.shape[1] or len(table) < 2:
+        raise OptionError(f"cost_matrix has shape {table.shape}; expected (C, C), row = true class, column = decision.")
+    return table
+
+
+@saving.register_keras_serializable(package="counterpoise")
+class ExpectedCost(ClassLoss):
+    """Mean cost of deciding at random by the model's own probabilities.
+
+    Formula: L = sum_k cost[y, k] softmax(z)_k. With cost 0 on the diagonal and 1 elsewhere, L = 1 - q_y.
+
+    Shapes: y (...) or (..., 1) class codes, or (..., C) shares; outputs (..., C) or (..., 1); loss (...).
+
+    Not proper: it is linear in the probabilities, so its minimiser puts all weight on the cheapest class. It
+    needs calibration, and its gradient fades where the softmax is saturated: start from a trained model.
+
+    Args:
+        cost_matrix: (C, C), `cost_matrix[y, k]` is the cost of deciding k when y is true; for one unit (2, 2).
+
+    Example:
+        >>> loss = ExpectedCost([[0, 1], [10, 0]])  # a miss costs 10, a false alarm 1
+        >>> float(loss([1], [[0.0]])), float(loss([0], [[0.0]]))
+        (5.0, 0.5)
+
+    Reference: Elkan, "The Foundations of Cost-Sensitive Learning" (IJCAI 2001), section 1, equation 1.
+    """
+
+    def __init__(self, cost_matrix: Any, **options: Any) -> None:
+        super().__init__(**options)
+        self.cost_matrix = cost_table(cost_matrix)
+
+    def per_element(self, t: Tensor, z: Tensor) -> Tensor:
+        if z.shape[-1] != len(self.cost_matrix):
+            raise ModelError(
+                f"cost_matrix is for {len(self.cost_matrix)} classes but the model puts out {z.shape[-1]}; "
+                "give one row and one column per class."
+            )
+        costs = ops.matmul(t, ops.convert_to_tensor(self.cost_matrix, dtype=self.dtype))
+        return ops.sum(costs * ops.softmax(z, axis=-1), axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "cost_matrix": self.cost_matrix.tolist()}

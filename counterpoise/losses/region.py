@@ -1,0 +1,216 @@
+"""Overlap losses for segmentation: Tversky, focal Tversky, generalised Dice and combo.
+
+Sums run over the pixels of each image, so outputs (N, H, W, units) give one loss per image, (N,). Outputs
+(N, units) have no pixels: the sums run over the rows of the batch and give one number. Sample weights per pixel
+(N, H, W) and masks enter the sums; weights per image (N,) multiply its loss. On one unit the overlap is that of
+class 1 (the lesion); on C units it is the mean over all classes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras import ops, saving
+
+from counterpoise.core.checks import check_range
+from counterpoise.losses.base import BatchLoss, Tensor
+from counterpoise.losses.shapes import class_logits, element_weights, log_odds, static_shape, units_of
+
+
+class RegionLoss(BatchLoss):
+    """A loss of sums over regions; subclasses write `region_loss(t, z, w)`, which returns (N,) or one number.
+
+    Args:
+        smooth: Pixels added to numerator and denominator, so that an empty image has an overlap.
+    """
+
+    def __init__(self, smooth: float = 1.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.smooth = check_range(smooth, "smooth", low=0.0, bounds="(]")
+
+    def region_loss(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
+        """Return the loss per region of targets `t`, logits `z` (..., units) and pixel weights `w` (...)."""
+        raise NotImplementedError
+
+    def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+        t, z, mask = self.prepare(y_true, y_pred)
+        if static_shape(z)[1:-1] and sample_weight is not None and len(static_shape(sample_weight)) <= 1:
+            return self._reduced(self.region_loss(t, z, mask), sample_weight)
+        return self._reduced(self.region_loss(t, z, mask * element_weights(sample_weight, z)), None)
+
+    def _reduced(self, losses: Tensor, weight: Tensor | None) -> Tensor:
+        weight = ops.ones_like(losses) if weight is None else ops.cast(weight, self.dtype)
+        if self.reduction in (None, "none"):
+            return losses * weight
+        if self.reduction == "mean_with_sample_weight":
+            return ops.divide_no_nan(ops.sum(losses * weight), ops.sum(weight))
+        return ops.sum(losses * weight) if self.reduction == "sum" else ops.mean(losses * weight)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "smooth": self.smooth}
+
+
+def total(x: Tensor, w: Tensor) -> Tensor:
+    """Return sum w x over pixels: (N, ..., K) to (N, K), or over rows: (N, K) to (K,)."""
+    axes = tuple(range(1, len(x.shape) - 1)) or (0,)
+    return ops.sum(x * ops.expand_dims(w, -1), axis=axes)
+
+
+def foreground(x: Tensor, z: Tensor) -> Tensor:
+    """Return all classes (..., C), or for one unit class 1 alone (..., 1)."""
+    return x[..., 1:] if units_of(z) == 1 else x
+
+
+def _overlap(t: Tensor, p: Tensor, w: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return soft true positives, false negatives and false positives."""
+    return total(t * p, w), total(t * (1 - p), w), total((1 - t) * p, w)
+
+
+@saving.register_keras_serializable(package="counterpoise")
+class Tversky(RegionLoss):
+    """One minus the Tversky index: Dice with misses and false alarms weighted apart.
+
+    Formula: L = mean_c 1 - (TP_c + smooth) / (TP_c + miss FN_c + alarm FP_c + smooth), with TP = sum t p,
+    FN = sum t (1 - p), FP = sum (1 - t) p. miss = alarm = 0.5 is Dice.
+
+    Shapes: y (N, H, W), (N, H, W, 1) or one-hot (N, H, W, C); outputs (N, H, W, 1) or (N, H, W, C); loss (N,).
+
+    Not proper: outputs are scores and need calibration.
+
+    Args:
+        miss: Weight of false negatives, 0 or more. alarm: Weight of false positives, 0 or more.
+
+    Example:
+        >>> loss = Tversky(miss=0.7, alarm=0.3, smooth=1.0)
+        >>> round(float(loss([[1, 0]], [[[0.0], [0.0]]])), 4)  # 1 - 1.5 / (0.5 + 0.35 + 0.15 + 1)
+        0.25
+
+    Reference: Salehi et al., "Tversky loss function for image segmentation using 3D fully convolutional deep
+    networks" (MLMI 2017), section 2.2.
+    """
+
+    def __init__(self, miss: float = 0.7, alarm: float = 0.3, **options: Any) -> None:
+        super().__init__(**options)
+        self.miss, self.alarm = check_range(miss, "miss", low=0.0), check_range(alarm, "alarm", low=0.0)
+
+    def region_loss(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
+        return ops.mean(self.gap(t, z, w), axis=-1)
+
+    def gap(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
+        """Return one minus the index of each class."""
+        p = ops.softmax(class_logits(z), axis=-1)
+        hits, misses, alarms = _overlap(foreground(t, z), foreground(p, z), w)
+        errors = self.miss * misses + self.alarm * alarms
+        return errors / (hits + errors + self.smooth)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "miss": self.miss, "alarm": self.alarm}
+
+
+@saving.register_keras_serializable(package="counterpoise")
+class FocalTversky(Tversky):
+    """Tversky loss to a power: classes with little overlap count more.
+
+    Formula: L = mean_c (1 - TI_c)^(1 / gamma), TI_c as in `Tversky`; gamma = 1 is `Tversky`.
+
+    Shapes: y (N, H, W), (N, H, W, 1) or one-hot (N, H, W, C); outputs (N, H, W, 1) or (N, H, W, C); loss (N,).
+
+    Not proper: outputs are scores and need calibration.
+
+    Args:
+        miss, alarm, smooth: As in `Tversky`.
+        gamma: 1 to 3 in the paper, above 0.
+
+    Example:
+        >>> loss = FocalTversky(miss=0.7, alarm=0.3, gamma=2.0)
+        >>> round(float(loss([[1, 0]], [[[0.0], [0.0]]])), 4)  # sqrt(0.25)
+        0.5
+
+    Reference: Abraham and Khan, "A Novel Focal Tversky Loss Function with Improved Attention U-Net for Lesion
+    Segmentation" (ISBI 2019), section 2.1, equation 3.
+    """
+
+    def __init__(self, miss: float = 0.7, alarm: float = 0.3, gamma: float = 4 / 3, **options: Any) -> None:
+        super().__init__(miss, alarm, **options)
+        self.gamma = check_range(gamma, "gamma", low=0.0, bounds="(]")
+
+    def gap(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
+        if self.gamma == 1:
+            return super().gap(t, z, w)
+        # For gamma > 1 the slope at perfect overlap is infinite; below 1e-7 it is cut to 0.
+        return ops.maximum(super().gap(t, z, w), 1e-7) ** (1 / self.gamma)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "gamma": self.gamma}
+
+
+@saving.register_keras_serializable(package="counterpoise")
+class GeneralisedDice(RegionLoss):
+    """Generalised Dice: one overlap over all classes, each weighted by its inverse squared volume.
+
+    Formula: L = 1 - 2 sum_c v_c sum t p / sum_c v_c sum (t + p), v_c = 1 / (sum t)^2. A class that is absent
+    from an image has v_c = 0; an image without any counted pixel has loss 0.
+
+    Shapes: y (N, H, W), (N, H, W, 1) or one-hot (N, H, W, C); outputs (N, H, W, 1) or (N, H, W, C); loss (N,).
+    One unit is taken as two classes. `smooth` is not used.
+
+    Not proper: outputs are scores and need calibration.
+
+    Example:
+        >>> float(GeneralisedDice()([[1, 0]], [[[0.0], [0.0]]]))  # 1 - 2 (0.5 + 0.5) / (2 + 2)
+        0.5
+
+    Reference: Sudre et al., "Generalised Dice Overlap as a Deep Learning Loss Function for Highly Unbalanced
+    Segmentations" (DLMIA 2017), section 2.1.
+    """
+
+    def region_loss(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
+        p = ops.softmax(class_logits(z), axis=-1)
+        volume = total(t, w)
+        present = volume > 0
+        # Scaled by the least volume present, since 1 / volume^2 alone is tiny in float32.
+        least = ops.min(ops.where(present, volume, 1e30), axis=-1, keepdims=True)
+        weight = ops.where(present, (least / ops.where(present, volume, 1.0)) ** 2, 0.0)
+        both, either = ops.sum(weight * total(t * p, w), -1), ops.sum(weight * total(t + p, w), -1)
+        return ops.where(either > 0, 1 - 2 * both / ops.where(either > 0, either, 1.0), 0.0)
+
+
+@saving.register_keras_serializable(package="counterpoise")
+class Combo(RegionLoss):
+    """Weighted cross-entropy per pixel plus Dice per image.
+
+    Formula: L = mix CE + (1 - mix) (1 - Dice), CE the mean over pixels (and classes) of
+    -(beta t log p + (1 - beta) (1 - t) log(1 - p)), Dice = (2 sum t p + smooth) / (sum t + sum p + smooth).
+    (The paper subtracts Dice; the constant makes a perfect output cost 0.)
+
+    Shapes: y (N, H, W), (N, H, W, 1) or one-hot (N, H, W, C); outputs (N, H, W, 1) or (N, H, W, C); loss (N,).
+
+    Not proper: outputs are scores and need calibration. mix = 1, beta = 0.5 is half the binary cross-entropy.
+
+    Args:
+        mix: Share of the cross-entropy, 0 to 1. beta: Above 0.5 punishes misses more than false alarms.
+
+    Example:
+        >>> loss = Combo(mix=1.0, beta=0.5)
+        >>> round(float(loss([[1, 0]], [[[0.0], [0.0]]])), 4)  # 0.5 log 2
+        0.3466
+
+    Reference: Taghanaki et al., "Combo loss: Handling input and output imbalance in multi-organ segmentation"
+    (Computerized Medical Imaging and Graphics 2019), section 3.2.
+    """
+
+    def __init__(self, mix: float = 0.5, beta: float = 0.5, **options: Any) -> None:
+        super().__init__(**options)
+        self.mix = check_range(mix, "mix", low=0.0, high=1.0)
+        self.beta = check_range(beta, "beta", low=0.0, high=1.0)
+
+    def region_loss(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
+        full = class_logits(z)
+        t, odds, p = (foreground(x, z) for x in (t, log_odds(full), ops.softmax(full, axis=-1)))
+        pixel = self.beta * t * ops.softplus(-odds) + (1 - self.beta) * (1 - t) * ops.softplus(odds)
+        entropy = ops.divide_no_nan(total(pixel, w), total(ops.ones_like(pixel), w))
+        dice = (2 * total(t * p, w) + self.smooth) / (total(t, w) + total(p, w) + self.smooth)
+        return ops.mean(self.mix * entropy + (1 - self.mix) * (1 - dice), axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "mix": self.mix, "beta": self.beta}

@@ -1,0 +1,152 @@
+"""Which targets fit which logits, and the same few tensors made of them for every loss.
+
+Logits always carry a last axis of units. One unit means two classes, with log-odds z of class 1; it is
+read as the pair (0, z), so that every formula over classes holds for it as it stands.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras import ops
+
+from counterpoise.core.errors import ModelError
+
+Tensor = Any
+
+
+def static_shape(x: Tensor) -> tuple[int | None, ...]:
+    """Return the shape as far as it is known before the run; None stands for any length."""
+    return tuple(x.shape)
+
+
+def units_of(z: Tensor) -> int:
+    """Return the length of the last axis of the logits (1 = two classes on one unit).
+
+    Raises:
+        ModelError: The logits have no last axis of units, or its length is not known.
+    """
+    shape = static_shape(z)
+    if len(shape) < 2 or shape[-1] is None or shape[-1] < 1:
+        raise ModelError(
+            f"The model's output has shape {shape}; expected (N, units) or (N, ..., units) with a known number "
+            "of units. End the model with Dense(1) for two classes or Dense(n_classes)."
+        )
+    return int(shape[-1])
+
+
+def same_axes(a: tuple[int | None, ...], b: tuple[int | None, ...]) -> bool:
+    """Whether two shapes agree wherever both are known."""
+    return len(a) == len(b) and all(i is None or j is None or i == j for i, j in zip(a, b, strict=True))
+
+
+def are_codes(y: Tensor, z: Tensor) -> bool:
+    """Whether `y` holds one class code per element of `z` (True) or one number per unit (False).
+
+    Raises:
+        ModelError: It is neither; nothing is squeezed or repeated to make it fit.
+    """
+    units, wanted, got = units_of(z), static_shape(z)[:-1], static_shape(y)
+    if same_axes(got, wanted) or (same_axes(got, (*wanted, 1)) and got[-1] == 1):
+        return True
+    if units > 1 and same_axes(got, (*wanted, units)) and got[-1] == units:
+        return False
+    dense = f" or one number per unit {(*wanted, units)}" if units > 1 else ""
+    raise ModelError(
+        f"Labels of shape {got} do not fit outputs of shape {static_shape(z)}; expected one label per element, "
+        f"{wanted} or {(*wanted, 1)}{dense}. Check the number of units of the last layer."
+    )
+
+
+def codes_of(y: Tensor, z: Tensor) -> Tensor:
+    """Drop a last axis of length 1 from codes, so that they have the shape of `z` without its units."""
+    return ops.squeeze(y, axis=-1) if len(static_shape(y)) == len(static_shape(z)) else y
+
+
+def class_logits(z: Tensor) -> Tensor:
+    """Return logits over classes (..., K): one unit z becomes (0, z), more units stay as they are."""
+    return ops.concatenate([ops.zeros_like(z), z], axis=-1) if units_of(z) == 1 else z
+
+
+def _one_hot(codes: Tensor, depth: int, ignore: int | None, dtype: str) -> Tensor:
+    """One-hot rows; a code outside 0..depth-1 makes NaN, save `ignore`, which makes zeros."""
+    hot = ops.cast(ops.equal(ops.expand_dims(codes, -1), ops.arange(depth, dtype=dtype)), dtype)
+    known = ops.sum(hot, axis=-1, keepdims=True) > 0
+    if ignore is not None:
+        known = ops.logical_or(known, ops.expand_dims(ops.equal(codes, ignore), -1))
+    return ops.where(known, hot, float("nan"))
+
+
+def class_targets(y: Tensor, z: Tensor, ignore: int | None = None) -> Tensor:
+    """Return target shares over classes (..., K) for exclusive classes, K = 2 for one unit.
+
+    Args:
+        y: Class codes (...) or (..., 1), or shares per class (..., C). On one unit shares between 0 and 1
+            of class 1 are allowed.
+        z: Logits (..., C) or (..., 1).
+        ignore: A code whose elements get a row of zeros, hence loss 0.
+    """
+    if not are_codes(y, z):
+        return y
+    codes = codes_of(y, z)
+    if units_of(z) > 1:
+        return _one_hot(codes, units_of(z), ignore, z.dtype)
+    known = ops.logical_and(codes >= 0, codes <= 1)
+    pair = ops.stack([1 - codes, codes], axis=-1)
+    pair = ops.where(ops.expand_dims(known, -1), pair, float("nan"))
+    if ignore is None:
+        return pair
+    return ops.where(ops.expand_dims(ops.equal(codes, ignore), -1), ops.zeros_like(pair), pair)
+
+
+def label_targets(y: Tensor, z: Tensor, ignore: int | None = None) -> Tensor:
+    """Return one 0/1 target per unit (..., L): codes become one-hot rows, multi-hot rows stay."""
+    if not are_codes(y, z):
+        return y
+    codes = codes_of(y, z)
+    return ops.expand_dims(codes, -1) if units_of(z) == 1 else _one_hot(codes, units_of(z), ignore, z.dtype)
+
+
+def log_odds(z: Tensor) -> Tensor:
+    """Return log p_c / (1 - p_c) of softmax(z), without ever forming 1 - p_c.
+
+    Formula: s_c = z_c - log sum_{j != c} exp z_j. For all but the largest logit p_c <= 1/2, so the log-sum is
+    lse + log(1 - p_c); for the largest it is summed without it. Shapes (..., K) to (..., K), K >= 2.
+    """
+    top = ops.cast(ops.one_hot(ops.argmax(z, axis=-1), z.shape[-1]), "bool")
+    lse = ops.logsumexp(z, axis=-1, keepdims=True)
+    others = ops.logsumexp(ops.where(top, -1e30, z), axis=-1, keepdims=True)
+    share = ops.where(top, 0.0, ops.exp(z - lse))  # at the largest logit 1 - p may round to 0: never taken
+    return ops.where(top, z - others, z - lse - ops.log1p(-share))
+
+
+def from_probabilities(p: Tensor) -> Tensor:
+    """Return logits of probabilities (..., units), clipped 1e-7 (float64: 1e-15) away from 0 and 1."""
+    low = 1e-15 if str(p.dtype).endswith("float64") else 1e-7
+    p = ops.clip(p, low, 1 - low)
+    return ops.log(p) - ops.log1p(-p) if units_of(p) == 1 else ops.log(p)
+
+
+def element_weights(weight: Tensor | None, z: Tensor) -> Tensor:
+    """Return weights of shape (...) for logits (..., units): ones, or `weight` spread over missing last axes.
+
+    Raises:
+        ModelError: `weight` fits neither the elements nor their leading axes.
+    """
+    ones = ops.ones_like(z[..., 0])
+    if weight is None:
+        return ones
+    weight = ops.cast(ops.convert_to_tensor(weight), z.dtype)
+    shape, wanted = static_shape(weight), static_shape(z)[:-1]
+    if len(shape) == len(wanted) + 1 and shape[-1] == 1:
+        weight, shape = ops.squeeze(weight, axis=-1), shape[:-1]
+    if len(shape) > len(wanted) or not all(
+        i in (1, None) or j is None or i == j for i, j in zip(shape, wanted, strict=False)
+    ):
+        raise ModelError(
+            f"Sample weights of shape {static_shape(weight)} do not fit outputs of shape {static_shape(z)}; "
+            f"expected one weight per element, {wanted}, or per row, {wanted[:1]}."
+        )
+    for _ in range(len(wanted) - len(shape)):
+        weight = ops.expand_dims(weight, -1)
+    return ones * weight
