@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from counterpoise.classifier import Classifier, load
     from counterpoise.comparison.race import Comparison, compare
     from counterpoise.core.errors import CounterpoiseError
-    from counterpoise.diagnosis.entry import diagnose
+    from counterpoise.survey import diagnose
     from counterpoise.diagnosis.show import Diagnosis
     from counterpoise.pipeline import fit
     from counterpoise.plans.plan import Plan
@@ -34,7 +34,7 @@ _HOME = {
     "Plan": "counterpoise.plans.plan",
     "Strategy": "counterpoise.strategies",
     "compare": "counterpoise.comparison.race",
-    "diagnose": "counterpoise.diagnosis.entry",
+    "diagnose": "counterpoise.survey",
     "fit": "counterpoise.pipeline",
     "load": "counterpoise.classifier",
 }

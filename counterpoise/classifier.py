@@ -72,6 +72,21 @@ class Classifier:
         """The decided label of each row (N,), by the classifier's threshold or offsets."""
         return self.classes_[self._decide(x, prior).decision]
 
+    def predict_frame(self, x: Any, prior: Any = None) -> Any:
+        """Probabilities and decisions as a polars frame, the columns that `counterpoise predict` writes.
+
+        Two classes: `probability` (of `classes_[1]`) and `decision`; more: `probability_LABEL` for each.
+        """
+        import polars as pl
+
+        said = self._decide(x, prior)
+        labels = [str(c) for c in self.classes_.tolist()]
+        if len(labels) == 2:
+            columns = {"probability": said.proba[:, 1]}
+        else:
+            columns = {f"probability_{label}": said.proba[:, code] for code, label in enumerate(labels)}
+        return pl.DataFrame({**columns, "decision": self.classes_[said.decision].tolist()})
+
     def decide(self, **aim: Any) -> Classifier:
         """A new classifier with another threshold, chosen on the stored out-of-fold scores; trains nothing.
 
@@ -90,7 +105,8 @@ class Classifier:
             return self._with(replace(self.rule, threshold=float(value), aim="given"))
         if "log_p" not in self.scores:
             raise OptionError("this classifier holds no out-of-fold scores, so no threshold can be chosen from them.")
-        goal = name if value is True else f"{name}({value})"
+        values = value if isinstance(value, (tuple, list)) else (value,)
+        goal = name if value is True else f"{name}({', '.join(str(v) for v in values)})"
         parts = list(self.scores["log_p"].astype(np.float64))
         chosen = fit_rule_from_log_p(
             parts,
@@ -256,5 +272,5 @@ def _label_type(classes: Sequence[Any]) -> Any:
 
 def _npz(arrays: Mapping[str, Array]) -> bytes:
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()

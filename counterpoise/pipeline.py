@@ -218,7 +218,12 @@ def train_all(
 
 
 def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
-    """Read rows for a model: arrays become a table (and get the encoder) only for networks asked for by name."""
+    """Read rows for a model: arrays become a table (and get the encoder) only for networks asked for by name.
+
+    `Examples` that were read before pass through.
+    """
+    if isinstance(data, Examples):
+        return data
     named = isinstance(model, str)
     if isinstance(y, str):
         return read(data, target=y, table=named, **options)

@@ -158,7 +158,7 @@ def learn_levels(ids: Array, size: int) -> Array:
     return place
 
 
-def take(x: Any, rows: Array) -> Any:
+def take(x: Any, rows: Array | slice) -> Any:
     """Rows of an input of any structure (array, dict or tuple of arrays)."""
     if isinstance(x, Mapping):
         return {key: take(value, rows) for key, value in x.items()}

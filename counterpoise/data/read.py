@@ -104,7 +104,7 @@ def _read_table(
     as_text = (target,) if target is not None else ()
     frame, name, notes = to_frame(source, as_text, skip_bad)
     if target is not None and target not in frame.columns:
-        raise TargetError(f"Target {target!r} is no column of {name}.{did_you_mean(target, frame.columns)}")
+        raise TargetError(f"Target {target!r} is no column of {name}.{_probable_target(target, frame)}")
     asides = [v for v in beside.values() if isinstance(v, str)]
     _check_names(frame, [*drop, *kinds, *asides], name)
     for kind in kinds.values():
@@ -145,6 +145,23 @@ def _together(found: list[Found]) -> list[str]:
 def _why(found: list[Found]) -> str:
     said = " ".join(w for f in found[:3] for w in f.warnings)
     return f"{said} Use kinds={{'COLUMN': 'categorical'}} to keep one." if said else ""
+
+
+#: Names that targets usually bear.
+_TARGET_NAMES = ("target", "class", "label", "y", "outcome", "diagnosis", "fraud", "churn")
+
+
+def _probable_target(wanted: str, frame: pl.DataFrame) -> str:
+    """The nearest name; else the column that looks like a target: by its name, or the last with few values."""
+    hint = did_you_mean(wanted, frame.columns)
+    if "Did you mean" in hint:
+        return hint
+    usual = [c for c in frame.columns if c.lower() in _TARGET_NAMES]
+    few = [c for c in frame.columns if 2 <= frame[c].n_unique() <= 20]
+    probable = (usual or few[-1:] or [None])[0]
+    if probable is None:
+        return hint
+    return f" Did you mean {probable!r} ({frame[probable].n_unique()} distinct values)?{hint}"
 
 
 def _check_names(frame: pl.DataFrame, names: Sequence[str], name: str) -> None:

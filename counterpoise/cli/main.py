@@ -1,0 +1,69 @@
+"""The command `counterpoise`.
+
+Bad input ends with exit code 2 and one clear line on standard error. Heavy imports happen inside the commands, so that
+`--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from counterpoise.cli import compare, demo, diagnose, predict, strategies, train
+from counterpoise.core.errors import CounterpoiseError
+from counterpoise.core.version import version
+
+app = typer.Typer(
+    name="counterpoise",
+    help="Train Keras classifiers when one class is rare: every remedy, a fair race, true probabilities, one file.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (diagnose, strategies, compare, train, predict, demo):
+    app.command(command.NAME)(command.command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"counterpoise {version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options of the whole program."""
+
+
+def main() -> NoReturn:
+    """Run the command line; the entry point of the installed script."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        code = app(standalone_mode=False)
+    except CounterpoiseError as error:
+        _stop(str(error))
+    except typer.TyperException as error:  # usage: an unknown option, a value out of range
+        _stop(getattr(error, "format_message", error.__str__)())
+    except (typer.Abort, KeyboardInterrupt):
+        _stop("stopped.", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+    raise SystemExit(code or 0)
+
+
+def _stop(message: str, code: int = 2) -> NoReturn:
+    if message.strip():  # empty when the help text was shown because nothing was asked for
+        print(f"counterpoise: {' '.join(message.split())}", file=sys.stderr)
+    raise SystemExit(code)
+
+
+if __name__ == "__main__":
+    main()

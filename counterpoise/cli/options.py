@@ -1,0 +1,120 @@
+"""Options that several commands share, and what they become."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from counterpoise.core.records import Examples
+
+Data = Annotated[Path, typer.Argument(help="CSV or Parquet file.", show_default=False)]
+Target = Annotated[str | None, typer.Option(help="Column that holds the class.", rich_help_panel="Data")]
+Positive = Annotated[
+    str | None, typer.Option(help="Label of the positive class (two classes).", rich_help_panel="Data")
+]
+OneVsRest = Annotated[str | None, typer.Option(help="Label to hold against all others.", rich_help_panel="Data")]
+MergeRare = Annotated[str | None, typer.Option(help="Labels to merge into one class: a,b,...", rich_help_panel="Data")]
+Drop = Annotated[str | None, typer.Option(help="Columns to leave out: a,b,...", rich_help_panel="Data")]
+Groups = Annotated[str | None, typer.Option(help="Column of groups that are never split.", rich_help_panel="Data")]
+Time = Annotated[str | None, typer.Option(help="Column of times: train on the past only.", rich_help_panel="Data")]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out damaged rows.", rich_help_panel="Data")]
+
+Model = Annotated[str, typer.Option(help="mlp, FILE.keras, or module:function (a builder).", rich_help_panel="Model")]
+Epochs = Annotated[int, typer.Option(min=1, help="Most passes over the training rows.", rich_help_panel="Model")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Rows per step.", rich_help_panel="Model")]
+Seed = Annotated[int, typer.Option(min=0, help="Same seed, same result.", rich_help_panel="Model")]
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+
+
+def split_names(text: str | None) -> tuple[str, ...]:
+    """Names separated by commas.
+
+    Example:
+        >>> split_names("a, b")
+        ('a', 'b')
+    """
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
+def read_table(data: Path, target: str | None, **options: Any) -> Examples:
+    """Read the file that a command names, with its data options."""
+    from counterpoise.core.errors import ColumnError
+    from counterpoise.data.read import read
+
+    if target is None:
+        raise ColumnError(f"a table needs --target: which column of {data.name} holds the class?")
+    return read(data, target=target, **options)
+
+
+def data_options(
+    positive: str | None, one_vs_rest: str | None, merge_rare: str | None, drop: str | None, groups: str | None,
+    time: str | None, skip_bad: bool,
+) -> dict[str, Any]:  # fmt: skip
+    """The data options of the command line as arguments of `read`."""
+    return {
+        "positive": positive,
+        "one_vs_rest": one_vs_rest,
+        "merge_rare": split_names(merge_rare),
+        "drop": split_names(drop),
+        "groups": groups,
+        "time": time,
+        "skip_bad": skip_bad,
+    }
+
+
+def resolve_model(text: str) -> Any:
+    """A model by name, by `.keras` file, or by `module:function` (a builder found from the current folder).
+
+    Raises:
+        ModelError: the file or function cannot be loaded.
+    """
+    from counterpoise.core.errors import ModelError
+
+    if text.endswith(".keras"):
+        return _load_keras(text)
+    if ":" not in text:
+        return text
+    import importlib
+    import sys
+
+    module, _, function = text.partition(":")
+    sys.path.insert(0, "")
+    try:
+        return getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise ModelError(f"--model {text}: {error}; expected module:function of a builder(spec, n_classes).") from error
+    finally:
+        sys.path.remove("")
+
+
+def _load_keras(path: str) -> Any:
+    from counterpoise.core.errors import ModelError
+
+    if not Path(path).is_file():
+        raise ModelError(f"--model {path}: there is no such file.")
+    import keras
+
+    try:
+        return keras.models.load_model(path, safe_mode=True)
+    except Exception as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"--model {path} cannot be read as a Keras model: {first}") from error
+
+
+def check_folder(out: Path) -> None:
+    """Refuse a folder that cannot be written, before any work is done."""
+    import os
+
+    from counterpoise.core.errors import ArtefactError
+
+    place = out
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir():
+        raise ArtefactError(f"cannot write to {str(out)!r}: {str(place)!r} is a file; give a folder.")
+    if not os.access(place, os.W_OK):
+        raise ArtefactError(f"cannot write to {str(out)!r}: no permission to write in {str(place)!r}.")

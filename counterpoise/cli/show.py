@@ -1,0 +1,78 @@
+"""A comparison in the terminal: leaderboard, verdict, and where the files are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from counterpoise.comparison.race import Comparison
+
+#: Metric key -> heading, the most telling first; a narrow terminal shows the first ones.
+SHOWN = {
+    "average_precision": "average precision",
+    "accuracy": "accuracy",
+    "recall": "recall",
+    "precision": "precision",
+    "f1": "F1",
+    "log_loss": "log loss",
+    "log_loss_uncorrected": "log loss uncorrected",
+}
+#: Columns of text that a table with all of them needs.
+WIDE = 120
+
+
+def race_text(comparison: Comparison, out: Path) -> None:
+    """Print leaderboard, verdict and the files written."""
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.text import Text
+
+    console = Console()
+    console.print(leaderboard_table(comparison, console.width))
+    for row in comparison.leaderboard:
+        if row["status"] == "failed":
+            console.print(Text(f"! {row['strategy']} failed: {row['error']}", style="yellow"))
+    console.print()
+    console.print(Text(comparison.verdict.text, style="bold"))
+    for warning in comparison.record["warnings"]:
+        console.print(Text(f"! {warning}", style="yellow"))
+    console.print()
+    for name, what in (("report.html", "the report"), ("model.keras", "the model"), ("leaderboard.json", "numbers")):
+        if (out / name).exists():
+            console.print(Padding(Text(f"{what}: {out / name}"), (0, 0, 0, 2)), soft_wrap=True)
+
+
+def leaderboard_table(comparison: Comparison, width: int = WIDE) -> Any:
+    """The rows as a rich table: the judged metric with its interval, then what accuracy hides, then cost."""
+    from rich.table import Table
+
+    metric = comparison.record["metric"]
+    keys = [metric, *(k for k in SHOWN if k != metric)][: None if width >= WIDE else 5]
+    binary = comparison.record["data"]["positive"] is not None
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("strategy", no_wrap=True)
+    for key in keys:
+        macro = " (macro)" if key in ("recall", "precision", "f1") and not binary else ""
+        interval = " (95 %)" if key == metric else ""
+        table.add_column(SHOWN.get(key, key.replace("_", " ")) + macro + interval, justify="right")
+    if width >= WIDE:
+        table.add_column("steps", justify="right")
+        table.add_column("seconds", justify="right")
+    for row in comparison.leaderboard:
+        if row["status"] == "failed":
+            table.add_row(row["strategy"], "failed")
+            continue
+        cells = [_number(row["scores"].get(key), interval=key == metric) for key in keys]
+        cost = [f"{row['steps']:,}", f"{row['seconds']:.1f}"] if width >= WIDE else []
+        table.add_row(row["strategy"], *cells, *cost)
+    return table
+
+
+def _number(score: Mapping[str, Any] | None, interval: bool) -> str:
+    if score is None or score["mean"] is None:
+        return "-"
+    if not interval or score["low"] is None:
+        return f"{score['mean']:.3f}"
+    return f"{score['mean']:.3f} \\[{score['low']:.2f}, {score['high']:.2f}]"
