@@ -214,7 +214,7 @@ class Network:
 
 def state_of(model: keras.Model) -> list[Array]:
     """Values of all variables (weights, learned preprocessing, random seeds) in Keras order."""
-    return [np.array(keras.ops.convert_to_numpy(v.value)) for v in model.variables]
+    return [np.array(ops.convert_to_numpy(ops.convert_to_tensor(v))) for v in model.variables]
 
 
 def set_state(model: keras.Model, state: Any) -> None:

@@ -1,0 +1,19 @@
+"""One TensorFlow process, quiet, with few threads."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """On machines that must have a browser, a skipped page test is a failure."""
+    if not os.environ.get("COUNTERPOISE_NEED_BROWSER"):
+        return
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = [r.nodeid for r in reporter.stats.get("skipped", []) if "browser" in r.keywords]
+    if skipped:
+        print(f"\nbrowser tests were skipped, but COUNTERPOISE_NEED_BROWSER is set: {skipped}")
+        session.exitstatus = 1

@@ -1,0 +1,31 @@
+"""Every Python block of README and docs runs, page by page, in one process; a page's blocks share their names.
+
+A block that is not meant to run says so with ```python no-run; shell blocks are not run here (the tests of the
+command line cover them).
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```python[ ]*(?P<how>[^\n]*)\n(?P<code>.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: Path) -> list[tuple[int, str]]:
+    """Line number and code of each block that should run."""
+    text = page.read_text(encoding="utf-8")
+    found = [(text[: m.start("code")].count("\n"), m["code"]) for m in BLOCK.finditer(text) if "no-run" not in m["how"]]
+    return found
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p)], ids=lambda p: str(p.relative_to(ROOT)))
+def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {"__name__": "page"}
+    for line, code in blocks(page):
+        exec(compile("\n" * line + code, str(page), "exec"), names)
