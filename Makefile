@@ -3,6 +3,7 @@
 unexport PYTHONDONTWRITEBYTECODE
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export KERAS_BACKEND ?= tensorflow
+export NO_MKDOCS_2_WARNING := 1
 
 PYTHON ?= python3.11
 VENV   := .venv

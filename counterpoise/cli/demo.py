@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,7 +40,7 @@ def command(
     console = Console()
     console.rule("Diagnosis")
     frame, labels = loans()
-    examples = read(frame, y=labels, positive="denied")
+    examples = replace(read(frame, y=labels, positive="denied"), source="1,989 mortgage applications")
     console.print(diagnose(examples))
     console.rule("Race: six strategies, five folds")
     comparison = run(
