@@ -179,7 +179,7 @@ class LabelLoss(Loss):
 
     def constant(self, values: Array, z: Tensor) -> Tensor:
         """Return one number per label as a tensor; an error when the model has another number of units."""
-        return ClassLoss.constant(self, values, z)  # type: ignore[arg-type]
+        return ClassLoss.constant(self, values, z)
 
 
 class BatchLoss(Loss):

@@ -129,7 +129,7 @@ class DistributionBalanced(LabelLoss):
     r_l = (1 / n_l) / sum_{j: y_j = 1} (1 / n_j), w_l = shift + sigmoid(slope (r_l - centre)),
     v_l = kappa log(n / n_l - 1),
     L = mean_l w_l [y_l log(1 + exp(-(z_l - v_l))) + (1 - y_l) log(1 + exp(scale (z_l - v_l))) / scale].
-    A row without any label has r = infinity, hence w = shift + 1.
+    A row without any label has r = infinity, hence w = shift + 1 (for slope 0: shift + 0.5).
 
     Shapes: y (..., L) multi-hot, or codes (...) or (..., 1); outputs (..., L); loss (...).
 
@@ -182,7 +182,8 @@ class DistributionBalanced(LabelLoss):
         present = ops.sum(t * rarity, axis=-1, keepdims=True)
         bare = present == 0
         ratio = rarity / ops.where(bare, ops.ones_like(present), present)
-        return self.shift + ops.where(bare, 1.0, ops.sigmoid(self.slope * (ratio - self.centre)))
+        limit = 0.5 + 0.5 * float(np.sign(self.slope))
+        return self.shift + ops.where(bare, limit, ops.sigmoid(self.slope * (ratio - self.centre)))
 
     def get_config(self) -> dict[str, Any]:
         names = ("rows", "shift", "slope", "centre", "scale", "kappa")

@@ -14,7 +14,7 @@ from keras import ops, saving
 
 from counterpoise.core.checks import check_choice, check_range
 from counterpoise.core.errors import OptionError
-from counterpoise.losses.base import Array, ClassLoss, Loss, Tensor, class_numbers, normalised
+from counterpoise.losses.base import Array, ClassLoss, LabelLoss, Loss, Tensor, class_numbers, normalised
 from counterpoise.losses.pointwise import cross_entropy
 from counterpoise.losses.shapes import class_targets
 
@@ -124,6 +124,7 @@ class ClassBalanced(ClassLoss):
     Formula: L = w_y * loss(y, z), w_c proportional to (1 - beta) / (1 - beta^n_c).
 
     Shapes: those of the wrapped loss, for exclusive classes: y (...), (..., 1) or (..., C); loss (...).
+    Shares per class (soft labels) get the weight sum_c t_c w_c.
 
     Proper where the wrapped loss is: the additive term is that of the wrapped loss minus log w_c, and
     `inverse` divides by w_c. beta = 0 is the wrapped loss.
@@ -146,7 +147,7 @@ class ClassBalanced(ClassLoss):
 
     def __init__(self, loss: Loss, counts: Any, beta: float = 0.999, mean_over: str = "rows", **options: Any) -> None:
         inner = keras.saving.deserialize_keras_object(loss) if isinstance(loss, dict) else loss
-        if not isinstance(inner, Loss) or type(inner).call is Loss.call:
+        if not isinstance(inner, (ClassLoss, LabelLoss)):
             raise OptionError(f"loss is {inner!r}; expected a loss of counterpoise.losses with one value per element.")
         options = {"dtype": inner.dtype, "from_logits": inner.from_logits, **options}
         super().__init__(**{"ignore_class": inner.ignore_class, **options})

@@ -29,7 +29,8 @@ class RankingLoss(BatchLoss):
         s = ops.reshape(s, (-1, s.shape[-1]))
         first = 1 if s.shape[-1] == 2 else 0
         pos, neg = (w * t)[:, first:], (w * (1 - t))[:, first:]
-        both = ops.logical_and(ops.sum(pos, axis=0) > 0, ops.sum(neg, axis=0) > 0)
+        one_side = ops.logical_or(ops.sum(pos, axis=0) <= 0, ops.sum(neg, axis=0) <= 0)
+        both = ops.logical_not(one_side)  # so that NaN, an unknown label, gets through to the loss
         losses = ops.where(both, self.rank_loss(s[:, first:], pos, neg), 0.0)
         return ops.sum(losses) / ops.maximum(ops.sum(ops.cast(both, losses.dtype)), 1.0)
 
