@@ -102,9 +102,7 @@ def _value(lp: Array, labels: Array, w: Array, b: Array, score: Callable[[Array,
     return float(score(*_tally(np.argmax(lp + b, axis=1), labels, w, lp.shape[1])))
 
 
-def _ascend(
-    lp: Array, labels: Array, w: Array, b: Array, score: Callable[[Array, Array], Array], sweeps: int
-) -> Array:
+def _ascend(lp: Array, labels: Array, w: Array, b: Array, score: Callable[[Array, Array], Array], sweeps: int) -> Array:
     """Set one offset after the other to its best place until a pass brings nothing."""
     b, best = b.copy(), _value(lp, labels, w, b, score)
     for _ in range(sweeps):
@@ -122,9 +120,7 @@ def _ascend(
     return b
 
 
-def _best_place(
-    lp: Array, labels: Array, w: Array, b: Array, c: int, score: Callable[[Array, Array], Array]
-) -> float:
+def _best_place(lp: Array, labels: Array, w: Array, b: Array, c: int, score: Callable[[Array, Array], Array]) -> float:
     """Find the best b_c with the other offsets fixed.
 
     Row i is decided c as soon as b_c exceeds d_i = (best other score) - log p_ic, and until then goes to

@@ -219,9 +219,7 @@ def bayes_decision(proba: Array, cost: Array) -> Array:
     return np.argmin(expected, axis=1).astype(np.int32)
 
 
-def choose_label_thresholds(
-    proba: Array, y: Array, aim: str | Aim = "f1", sample_weight: Array | None = None
-) -> Array:
+def choose_label_thresholds(proba: Array, y: Array, aim: str | Aim = "f1", sample_weight: Array | None = None) -> Array:
     """Choose one threshold per label of a multi-label task.
 
     Args:

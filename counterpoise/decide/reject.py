@@ -1,0 +1,126 @@
+"""When to send a row to a human: class-conditional conformal sets.
+
+Each class has its own floor on its own probability. A row whose set holds exactly one class is decided;
+an empty set (like nothing seen) or one of several classes (could be either) goes to a human.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import betaincinv
+
+from ..core.errors import OptionError, PromiseError
+from ..core.records import Array
+from .shapes import codes
+
+#: The decision of a row that goes to a human.
+HUMAN = -1
+
+
+@dataclass(frozen=True)
+class Reject:
+    """Floors of a class-conditional conformal set.
+
+    Attributes:
+        alpha: Highest share of each class's rows whose set misses their class.
+        floors: float64 (C,): class c is in the set when its probability is at least floors[c].
+        counts: int64 (C,), calibration rows per class.
+    """
+
+    alpha: float
+    floors: Array
+    counts: Array
+
+
+@dataclass(frozen=True)
+class RejectReport:
+    """What a reject option does on labelled rows; coverage is not accuracy, so all three are here.
+
+    Attributes:
+        coverage: float64 (C,), share of each class's rows whose set holds it; NaN for a class without rows.
+        accepted: Share of rows decided without a human. accepted_interval: 95 % interval.
+        error: Share of wrong decisions among the accepted, NaN if there is none. error_interval: 95 % interval.
+    """
+
+    coverage: Array
+    accepted: float
+    accepted_interval: tuple[float, float]
+    error: float
+    error_interval: tuple[float, float]
+
+
+def fit_reject(proba: Array, y: Array, alpha: float = 0.1) -> Reject:
+    """Set each class's floor to the floor(alpha (n_c + 1))-th smallest probability among its own rows.
+
+    A new row of class c then has c in its set with probability at least 1 - alpha, whatever the model, if the
+    rows were used for nothing else.
+
+    Args:
+        proba: float (N, C). y: int (N,), class codes. alpha: above 0 and below 1.
+
+    Raises:
+        PromiseError: a class with fewer than 1 / alpha - 1 rows.
+
+    Example:
+        >>> p = np.linspace(0.05, 0.95, 19)
+        >>> fit_reject(np.stack([p, 1 - p], axis=1).repeat(2, axis=0), np.arange(38) % 2, 0.1).floors.round(2).tolist()
+        [0.1, 0.1]
+
+    Source: Vovk (2012), "Conditional validity of inductive conformal predictors", section 4.
+    """
+    p = np.asarray(proba, dtype=np.float64)
+    if p.ndim != 2 or not 0.0 < alpha < 1.0:
+        raise OptionError(f"Expected probabilities (rows, classes) and 0 < alpha < 1; got {p.shape} and {alpha:g}.")
+    labels = codes(y, *p.shape)
+    counts = np.bincount(labels, minlength=p.shape[1])
+    ranks = [math.floor(alpha * (n + 1) + 1e-9) for n in counts]
+    few = [f"class {c} has {counts[c]}" for c, r in enumerate(ranks) if r < 1]
+    if few:
+        needed = math.ceil(1.0 / alpha - 1.0 - 1e-9)
+        raise PromiseError(f"Coverage {1 - alpha:g} per class needs {needed} rows of each class; {', '.join(few)}.")
+    floors = np.array([np.sort(p[labels == c, c])[r - 1] for c, r in enumerate(ranks)])
+    return Reject(alpha, floors, counts)
+
+
+def conformal_sets(reject: Reject, proba: Array) -> Array:
+    """Return bool (N, C): which classes each row may belong to."""
+    return np.asarray(proba) >= reject.floors
+
+
+def decide_or_reject(reject: Reject, proba: Array) -> Array:
+    """Return class codes int32 (N,), `HUMAN` (-1) where the set does not hold exactly one class.
+
+    Example:
+        >>> r = Reject(0.1, np.array([0.3, 0.3]), np.array([50, 50]))
+        >>> decide_or_reject(r, np.array([[0.9, 0.1], [0.5, 0.5]])).tolist()
+        [0, -1]
+    """
+    sets = conformal_sets(reject, proba)
+    return np.where(sets.sum(axis=1) == 1, np.argmax(sets, axis=1), HUMAN).astype(np.int32)
+
+
+def report_reject(reject: Reject, proba: Array, y: Array) -> RejectReport:
+    """Measure coverage per class, the share accepted and the error among the accepted, on other rows."""
+    sets = conformal_sets(reject, proba)
+    labels = codes(y, *sets.shape)
+    decision = decide_or_reject(reject, proba)
+    kept = decision != HUMAN
+    wrong = int(np.sum(decision[kept] != labels[kept]))
+    counts = np.bincount(labels, minlength=sets.shape[1])
+    held = np.bincount(labels, weights=sets[np.arange(len(labels)), labels], minlength=sets.shape[1])
+    return RejectReport(
+        coverage=np.where(counts > 0, held / np.maximum(counts, 1), np.nan),
+        accepted=float(kept.mean()), accepted_interval=_exact(int(kept.sum()), len(kept)),
+        error=wrong / int(kept.sum()) if kept.any() else float("nan"), error_interval=_exact(wrong, int(kept.sum())),
+    )  # fmt: skip
+
+
+def _exact(hits: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Clopper-Pearson interval of a share."""
+    tail = (1.0 - confidence) / 2.0
+    low = float(betaincinv(hits, n - hits + 1, tail)) if hits > 0 else 0.0
+    high = float(betaincinv(hits + 1, n - hits, 1.0 - tail)) if hits < n else 1.0
+    return low, high
