@@ -4,6 +4,8 @@ from .aim import AIMS as AIMS
 from .aim import Aim as Aim
 from .calibrate import apply_calibrator as apply_calibrator
 from .calibrate import fit_calibrator as fit_calibrator
+from .drift import Drift as Drift
+from .drift import monitor as monitor
 from .intercept import InterceptCheck as InterceptCheck
 from .intercept import check_intercept as check_intercept
 from .intercept import fit_intercept as fit_intercept
@@ -39,6 +41,10 @@ from .rule import fit_rule_from_log_p as fit_rule_from_log_p
 from .rule import pooled_log_proba as pooled_log_proba
 from .rule import raw_proba as raw_proba
 from .rule import rule_at_prior as rule_at_prior
+from .shares import PriorEstimate as PriorEstimate
+from .shares import bbse_prior as bbse_prior
+from .shares import em_prior as em_prior
+from .shares import estimate_prior as estimate_prior
 from .threshold import Sweep as Sweep
 from .threshold import bayes_decision as bayes_decision
 from .threshold import choose_label_thresholds as choose_label_thresholds

@@ -105,8 +105,19 @@ def learn_weights(
     parts = members(log_p_members)
     labels = codes(y, *parts[0].shape)
     share = row_weights(sample_weight, len(labels))
-    likelihood, share = _likelihood(parts, labels, share / share.sum())
-    w = np.full(len(parts), 1.0 / len(parts))
+    return mixture_weights(*_likelihood(parts, labels, share / share.sum()), tolerance=tolerance)
+
+
+def mixture_weights(likelihood: Array, share: Array, *, start: Array | None = None, tolerance: float = 1e-10) -> Array:
+    """Maximise sum_i share_i log sum_m w_m likelihood_im over the simplex (see `learn_weights`).
+
+    Args:
+        likelihood: float (N, M), not negative, no row all 0. share: float (N,), sum 1.
+        start: float (M,), where the search begins; None means equal weights.
+        tolerance: As in `learn_weights`.
+    """
+    m = likelihood.shape[1]
+    w = np.full(m, 1.0 / m) if start is None else np.maximum(start, 1e-6) / np.maximum(start, 1e-6).sum()
     for _ in range(200 if len(share) else 0):
         ratio = likelihood / (likelihood @ w)[:, None]
         gradient = 1.0 - share @ ratio

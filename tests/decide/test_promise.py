@@ -92,7 +92,7 @@ def test_precision_promise_is_kept_over_draws() -> None:
         tp, fp = 0.1 * norm.sf(cut - 1), 0.9 * norm.sf(cut + 1)
         failures += tp / (tp + fp) < 0.6
     assert failures <= MOST_FAILURES
-    assert found > 0.9 * DRAWS
+    assert found > 0.75 * DRAWS  # and often enough to be of use
 
 
 def test_precision_walks_by_brute_force() -> None:

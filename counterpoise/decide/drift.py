@@ -1,0 +1,93 @@
+"""After shipping: have the class shares moved, is that all that moved, and does the rule still hold?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core.records import Array, Rule
+from .aim import Aim
+from .rule import apply_rule_to_log_p, pooled_log_proba, rule_at_prior
+from .shapes import members
+from .shares import PriorEstimate, SortedUnion, estimate_prior
+
+
+@dataclass(frozen=True)
+class Drift:
+    """What has become of a rule on new rows.
+
+    Attributes:
+        estimate: The new class shares.
+        score_distance: Largest gap between the distribution functions of old and new scores, 0 to 1.
+        flagged_before, flagged_now: Share of rows decided for each class, float64 (C,).
+        plausible: Whether the rule's aim can still be relied on; None where that cannot be told.
+        rule: The rule for the new shares, or None when more than the shares moved.
+        notes: Sentences for people.
+    """
+
+    estimate: PriorEstimate
+    score_distance: float
+    flagged_before: Array
+    flagged_now: Array
+    plausible: bool | None
+    rule: Rule | None
+    notes: tuple[str, ...]
+
+
+def monitor(
+    rule: Rule, log_p_members: Sequence[Array], y: Array, new_log_p_members: Sequence[Array], *,
+    method: str = "em", draws: int = 200, seed: int = 0,
+) -> Drift:  # fmt: skip
+    """Compare rows without labels with the scores that fitted a rule, and offer the rule for them.
+
+    Args:
+        rule: As it was shipped.
+        log_p_members: M arrays float (N, C), shift-corrected scores that fitted it. y: int (N,), their labels.
+        new_log_p_members: M arrays float (K, C), shift-corrected scores of the new rows.
+        method, draws, seed: As in `estimate_prior`.
+    """
+    old, new = members(log_p_members), members(new_log_p_members)
+    before, now = pooled_log_proba(rule, old), pooled_log_proba(rule, new)
+    estimate = estimate_prior(before, y, now, method=method, draws=draws, seed=seed)
+    columns = [1] if before.shape[1] == 2 else range(before.shape[1])
+    gap = max(
+        SortedUnion(before[:, c], now[:, c]).apart(_equal(len(before)), _equal(len(now)), same=False) for c in columns
+    )
+    plausible, said = _plausible(rule, estimate)
+    return Drift(
+        estimate, gap, _decided(rule, old), _decided(rule, new), plausible,
+        rule_at_prior(rule, _inside(estimate.prior), old, y) if estimate.pure else None,
+        (estimate.note, said),
+    )  # fmt: skip
+
+
+def _equal(n: int) -> Array:
+    return np.full(n, 1.0 / n)
+
+
+def _decided(rule: Rule, parts: list[Array]) -> Array:
+    decision = apply_rule_to_log_p(rule, parts).decision
+    return np.bincount(decision, minlength=parts[0].shape[1]) / len(decision)
+
+
+def _inside(q: Array) -> Array:
+    """Keep every share above 0: a class that was not seen now may still come."""
+    kept = np.maximum(q, 1e-6)
+    return kept / kept.sum()
+
+
+def _plausible(rule: Rule, estimate: PriorEstimate) -> tuple[bool | None, str]:
+    goal, moved = Aim.parse(rule.aim), _moved(estimate)
+    if not estimate.pure:
+        return None, f"Whether {goal} still holds cannot be told without new labels."
+    if goal.under_new_prior == "moves":
+        return True, f"{goal} does not depend on the class shares and is as plausible as before."
+    if not moved:
+        return True, f"The class shares may be what they were; {goal} is as plausible as before."
+    return False, f"The class shares moved, and {goal} was chosen for the old ones: use the new threshold."
+
+
+def _moved(estimate: PriorEstimate) -> bool:
+    return bool(np.any((estimate.source_prior < estimate.low) | (estimate.source_prior > estimate.high)))

@@ -1,0 +1,267 @@
+"""The class shares of rows without labels, read off a classifier's scores.
+
+The estimates assume that only the shares moved and each class looks as before; a goodness-of-fit test says
+whether the new scores look like that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core.errors import OptionError, PromiseError
+from ..core.records import Array
+from ..core.seeds import generator
+from .intercept import fit_intercept
+from .pooling import mixture_weights
+from .prior import log_softmax
+from .shapes import class_prior, codes, log_proba
+
+#: A goodness-of-fit p-value below this says that more than the shares moved.
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class PriorEstimate:
+    """Class shares of unlabelled rows.
+
+    Attributes:
+        prior: float64 (C,), the estimate. low, high: float64 (C,), bootstrap interval of each share.
+        source_prior: float64 (C,), shares of the labelled rows.
+        method: "em" or "bbse".
+        fit_p: p-value of the goodness of fit; small means not a pure prior shift.
+        pure: Whether the estimate may be used (`fit_p` at least 0.05).
+        note: The same in words.
+    """
+
+    prior: Array
+    low: Array
+    high: Array
+    source_prior: Array
+    method: str
+    fit_p: float
+    pure: bool
+    note: str
+
+
+def em_prior(log_p: Array, prior: Array | float, *, row_share: Array | None = None) -> Array:
+    """Find the class shares of unlabelled rows: the maximum of sum_i log sum_c q_c p_ic / prior_c.
+
+    The optimum that the EM algorithm of Saerens et al. creeps towards, found by a second-order method.
+
+    Args:
+        log_p: float (N, C), calibrated log-probabilities at `prior`, of rows without labels.
+        prior: float (C,) or the share of the positive class.
+        row_share: float (N,), row i counts as that share of all rows; None means equal.
+
+    Returns:
+        float64 (C,).
+
+    Example:
+        >>> p = np.log(np.repeat([[0.99, 0.01], [0.01, 0.99]], [10, 30], axis=0))
+        >>> em_prior(p, 0.5).round(2).tolist()
+        [0.24, 0.76]
+
+    Source: Saerens, Latinne and Decaestecker (2002), section 2.
+    """
+    lp = log_proba(log_p)
+    old = class_prior(prior, lp.shape[1])
+    log_ratio = lp - np.log(old)
+    likelihood = np.exp(log_ratio - log_ratio.max(axis=1, keepdims=True))
+    share = np.full(len(lp), 1.0 / len(lp)) if row_share is None else row_share / row_share.sum()
+    return mixture_weights(likelihood, share, start=old, tolerance=1e-8)
+
+
+def bbse_prior(decided: Array, y: Array, decided_new: Array, n_classes: int) -> Array:
+    """Find the class shares of unlabelled rows from a confusion matrix: A q = shares of the decisions.
+
+    Args:
+        decided: int (N,), decisions on labelled rows. y: int (N,), their labels.
+        decided_new: int (M,), decisions on the rows without labels.
+        n_classes: C.
+
+    Returns:
+        float64 (C,), negative entries set to 0 and the rest normalised.
+
+    Raises:
+        PromiseError: the smallest singular value of A[i, j] = P(decided i | class j) is within twice its error, so
+            that the decisions cannot tell the classes apart well enough.
+
+    Example:
+        >>> y = np.repeat([0, 1], 100)
+        >>> bbse_prior(y, y, np.repeat([0, 1], [90, 10]), 2).tolist()
+        [0.9, 0.1]
+
+    Source: Lipton, Wang and Smola (2018), "Detecting and correcting for label shift with black box
+    predictors", section 3.
+    """
+    labels, d = codes(y, len(y), n_classes), codes(decided, len(y), n_classes)
+    counts = np.bincount(labels, minlength=n_classes)
+    if not counts.all():
+        raise PromiseError(f"Class {np.argmin(counts)} has no labelled row: the new shares cannot be estimated.")
+    a = _confusion(d, labels, n_classes)
+    smallest = float(np.linalg.svd(a, compute_uv=False)[-1])
+    error = float(np.sqrt(np.sum(a * (1.0 - a) / counts)))
+    if smallest <= 2.0 * error:
+        raise PromiseError(
+            f"The new class shares cannot be estimated: the smallest singular value of the confusion matrix is "
+            f"{smallest:.3g} with an error of {error:.2g}. More labelled rows of the rarest class, or a better "
+            "model, are needed."
+        )
+    new = codes(decided_new, len(decided_new), n_classes)
+    return _solved(a, np.bincount(new, minlength=n_classes) / len(new))
+
+
+def _confusion(decided: Array, y: Array, n_classes: int, counts: Array | None = None) -> Array:
+    """Return A[i, j] = P(decided i | class j)."""
+    joint = np.bincount(decided * n_classes + y, weights=counts, minlength=n_classes**2)
+    table = joint.reshape(n_classes, n_classes)
+    return table / table.sum(axis=0)
+
+
+def _solved(a: Array, decided_share: Array) -> Array:
+    return _onto_simplex(np.linalg.lstsq(a, decided_share, rcond=None)[0])
+
+
+def _onto_simplex(q: Array) -> Array:
+    kept = np.maximum(q, 0.0)
+    return kept / kept.sum()
+
+
+def estimate_prior(
+    log_p: Array, y: Array, log_p_new: Array, *, method: str = "em", draws: int = 200, confidence: float = 0.9,
+    seed: int = 0,
+) -> PriorEstimate:  # fmt: skip
+    """Estimate the class shares of new rows, with an interval and a test of what it assumes.
+
+    Interval: bootstrap of both the labelled and the new rows. Test: the largest distance between the
+    distribution functions of the new scores and of the labelled ones re-weighted to the estimated shares,
+    against its own bootstrap distribution under a pure prior shift, the estimate made anew each time.
+
+    Args:
+        log_p: float (N, C), calibrated log-probabilities of labelled rows that trained nothing.
+        y: int (N,), their class codes; every class has a row.
+        log_p_new: float (M, C), the same model's on the new rows.
+        method: "em" or "bbse" (the decisions are argmax of log p_c - log prior_c).
+        draws: Bootstrap draws. confidence: Of the interval. seed: Of the draws.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> def rows(n, share):
+        ...     y = (rng.random(n) < share).astype(int)
+        ...     z = 2 * (rng.normal(size=n) + 2 * y - 1) + np.log(0.2 / 0.8)
+        ...     return log_softmax(np.stack([np.zeros(n), z], axis=1)), y
+        >>> found = estimate_prior(*rows(2000, 0.2), rows(2000, 0.4)[0], draws=50)
+        >>> bool(found.low[1] < 0.4 < found.high[1]), found.pure
+        (True, True)
+    """
+    study = _Study(log_proba(log_p), y, log_proba(log_p_new, "log_p_new"), method)
+    study.refuse()
+    q = study.estimate(study.ones, study.ones_new)
+    boot, apart = [], []
+    for i in range(draws):
+        rng = generator(seed, "prior drift", i)
+        source = study.draw_source(rng)
+        boot.append(study.estimate(source, rng.multinomial(study.m, study.ones_new / study.m)))
+        apart.append(study.null_distance(rng, source, q))
+    low, high = np.quantile(boot, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+    p = (1 + np.sum(np.asarray(apart) >= study.distance(study.ones, study.ones_new, q) - 1e-12)) / (draws + 1)
+    pure = bool(p >= LEVEL)
+    note = (
+        f"The new scores fit a pure prior shift (p = {p:.2g})."
+        if pure
+        else f"Not a pure prior shift (p = {p:.2g}): no correction. The classes themselves look different now."
+    )
+    return PriorEstimate(q, low, high, study.prior, method, float(p), pure, note)
+
+
+class _Study:
+    """Labelled and new scores side by side; a resample is a vector of counts, so that nothing is copied."""
+
+    def __init__(self, log_p: Array, y: Array, log_p_new: Array, method: str) -> None:
+        if method not in ("em", "bbse"):
+            raise OptionError(f"method is {method!r}; expected 'em' or 'bbse'.")
+        if log_p.shape[1] != log_p_new.shape[1] or len(log_p_new) == 0:
+            raise OptionError(f"Labelled scores {log_p.shape} and new scores {log_p_new.shape} do not fit together.")
+        self.lp, self.new, self.method = log_p, log_p_new, method
+        self.m, self.c = log_p_new.shape
+        self.y = codes(y, *log_p.shape)
+        self.ones, self.ones_new = np.ones(len(log_p)), np.ones(self.m)
+        self.prior = self._shares(self.ones)
+        if not np.all(self.prior > 0):
+            raise OptionError(f"Class {np.argmin(self.prior)} has no labelled row: its new share cannot be estimated.")
+        columns = [1] if self.c == 2 else range(self.c)
+        self.orders = [SortedUnion(log_p[:, c], log_p_new[:, c]) for c in columns]
+
+    def _shares(self, counts: Array) -> Array:
+        return np.bincount(self.y, weights=counts, minlength=self.c) / counts.sum()
+
+    def estimate(self, source: Array, new: Array) -> Array:
+        """Return the shares of the new rows under counts of labelled and of new rows."""
+        return self._estimate(source, self.new, new)
+
+    def _estimate(self, source: Array, target: Array, counts: Array) -> Array:
+        prior = self._shares(source)
+        if self.method == "em":
+            b = fit_intercept(self.lp, self.y, source)
+            return em_prior(log_softmax(target + b), prior, row_share=counts)
+        decided = np.argmax(self.lp - np.log(prior), axis=1)
+        decided_new = np.argmax(target - np.log(prior), axis=1)
+        share = np.bincount(decided_new, weights=counts, minlength=self.c) / counts.sum()
+        return _solved(_confusion(decided, self.y, self.c, source), share)
+
+    def refuse(self) -> None:
+        """Raise where the decisions on the rows as they are cannot carry an estimate."""
+        if self.method == "bbse":
+            decided, decided_new = (np.argmax(z - np.log(self.prior), axis=1) for z in (self.lp, self.new))
+            bbse_prior(decided, self.y, decided_new, self.c)
+
+    def draw_source(self, rng: np.random.Generator) -> Array:
+        """Resample the labelled rows class by class, so that none dies out."""
+        return self._draw(rng, np.bincount(self.y, minlength=self.c))
+
+    def _draw(self, rng: np.random.Generator, sizes: Array) -> Array:
+        out = np.zeros(len(self.y))
+        for c, size in enumerate(sizes):
+            mine = np.flatnonzero(self.y == c)
+            out[mine] = rng.multinomial(size, np.full(len(mine), 1.0 / len(mine)))
+        return out
+
+    def null_distance(self, rng: np.random.Generator, source: Array, q: Array) -> float:
+        """Draw new rows from the labelled ones at shares q, estimate again, and measure the distance."""
+        drawn = self._draw(rng, rng.multinomial(self.m, q))
+        again = self._estimate(source, self.lp, drawn)
+        mixed = self._mixed(source, again)
+        return max(order.apart(mixed, drawn / self.m, same=True) for order in self.orders)
+
+    def distance(self, source: Array, new: Array, q: Array) -> float:
+        mixed = self._mixed(source, q)
+        return max(order.apart(mixed, new / new.sum(), same=False) for order in self.orders)
+
+    def _mixed(self, source: Array, q: Array) -> Array:
+        """Weights of the labelled rows at shares q, sum 1."""
+        return source * (q / np.bincount(self.y, weights=source, minlength=self.c))[self.y]
+
+
+class SortedUnion:
+    """The sorted union of two samples, sorted once; distances between weightings of it follow by sums."""
+
+    def __init__(self, first: Array, second: Array) -> None:
+        self.n = len(first)
+        both = np.concatenate([first, second])
+        self.both = np.argsort(both, kind="stable")
+        self.ends = _last_of_ties(both[self.both])
+        self.one = np.argsort(first, kind="stable")
+        self.one_ends = _last_of_ties(first[self.one])
+
+    def apart(self, first: Array, second: Array, *, same: bool) -> float:
+        """Return the largest gap between two distribution functions; `same`: both weight the first sample."""
+        if same:
+            return float(np.max(np.abs(np.cumsum((first - second)[self.one])[self.one_ends])))
+        gap = np.cumsum(np.concatenate([first, -second])[self.both])
+        return float(np.max(np.abs(gap[self.ends])))
+
+
+def _last_of_ties(ordered: Array) -> Array:
+    return np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)

@@ -1,0 +1,101 @@
+"""Class shares without labels: known shifts are found, other changes are refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from counterpoise.core.errors import OptionError, PromiseError
+from counterpoise.decide.prior import log_softmax
+from counterpoise.decide.shares import bbse_prior, em_prior, estimate_prior
+
+OLD = 0.1
+
+
+def rows(rng: np.random.Generator, n: int, share: float, moved: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Two Gaussians; log-probabilities true at the share OLD. `moved` shifts the features of both classes."""
+    y = np.r_[0, 1, (rng.random(n - 2) < share).astype(int)]
+    z = 2 * (rng.normal(size=n) + 2 * y - 1 + moved) + np.log(OLD / (1 - OLD))
+    return log_softmax(np.stack([np.zeros(n), z], axis=1)), y
+
+
+def test_em_is_where_the_em_algorithm_ends() -> None:
+    lp, _ = rows(np.random.default_rng(0), 3000, 0.3)
+    p, old = np.exp(lp), np.array([0.9, 0.1])
+    q = old.copy()
+    for _ in range(3000):
+        resp = p * q / old
+        q = (resp / resp.sum(axis=1, keepdims=True)).mean(axis=0)
+    np.testing.assert_allclose(em_prior(lp, old), q, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["em", "bbse"])
+@pytest.mark.parametrize("share", [0.03, 0.1, 0.5])
+def test_a_known_shift_is_recovered_and_accepted(method: str, share: float) -> None:
+    rng = np.random.default_rng(5)
+    lp, y = rows(rng, 4000, OLD)
+    found = estimate_prior(lp, y, rows(rng, 3000, share)[0], method=method, draws=60)
+    assert found.prior[1] == pytest.approx(share, abs=0.03)
+    assert found.low[1] <= found.prior[1] <= found.high[1]
+    assert found.pure
+    assert found.prior.sum() == pytest.approx(1)
+
+
+def test_three_classes() -> None:
+    rng = np.random.default_rng(0)
+    old, new = np.array([0.8, 0.15, 0.05]), np.array([0.4, 0.2, 0.4])
+
+    def some(n: int, prior: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        y = rng.choice(3, p=prior, size=n)
+        x = rng.normal(size=(n, 3)) + 2 * np.eye(3)[y]
+        return log_softmax(2 * x + np.log(old)), y
+
+    found = estimate_prior(*some(4000, old), some(3000, new)[0], draws=40)
+    np.testing.assert_allclose(found.prior, new, atol=0.05)
+    assert found.pure
+
+
+def test_intervals_cover_and_the_test_keeps_its_level() -> None:
+    covered, refused = 0, 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        found = estimate_prior(*rows(rng, 500, OLD), rows(rng, 400, 0.3)[0], draws=40, seed=seed)
+        covered += found.low[1] <= 0.3 <= found.high[1]
+        refused += not found.pure
+    assert covered >= 29  # 36 expected; fewer than 29 happens once in a thousand
+    assert refused <= 7  # 2 expected
+
+
+def test_a_change_of_the_features_is_refused() -> None:
+    rng = np.random.default_rng(1)
+    found = estimate_prior(*rows(rng, 3000, OLD), rows(rng, 3000, OLD, moved=0.7)[0], draws=60)
+    assert not found.pure
+    assert "no correction" in found.note
+
+
+def test_bbse_refuses_a_useless_classifier() -> None:
+    rng = np.random.default_rng(0)
+    y, d, new = (rng.integers(2, size=300) for _ in range(3))
+    with pytest.raises(PromiseError, match="smallest singular value"):
+        bbse_prior(d, y, new, 2)
+    with pytest.raises(PromiseError, match="Class 1 has no labelled row"):
+        bbse_prior(d, np.zeros(300, int), new, 2)
+
+
+def test_bbse_solves_the_system() -> None:
+    rng = np.random.default_rng(2)
+    a = np.array([[0.9, 0.3], [0.1, 0.7]])
+    y = np.repeat([0, 1], 5000)
+    d = (rng.random(10_000) < a[1, y]).astype(int)
+    new = (rng.random(20_000) < a[1] @ [0.6, 0.4]).astype(int)
+    np.testing.assert_allclose(bbse_prior(d, y, new, 2), [0.6, 0.4], atol=0.02)
+
+
+def test_bad_input() -> None:
+    lp, y = rows(np.random.default_rng(0), 50, 0.2)
+    with pytest.raises(OptionError, match="'em' or 'bbse'"):
+        estimate_prior(lp, y, lp, method="mle")
+    with pytest.raises(OptionError, match="do not fit together"):
+        estimate_prior(lp, y, np.zeros((5, 3)))
+    with pytest.raises(OptionError, match="Class 1 has no labelled row"):
+        estimate_prior(lp, np.zeros(50, int), lp)
