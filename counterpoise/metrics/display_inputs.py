@@ -1,0 +1,80 @@
+"""What every Keras metric of Counterpoise reads from labels, outputs and weights (imports Keras)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from keras import ops
+
+from counterpoise.core.errors import ModelError
+
+Tensor = Any
+
+
+def snake_case(name: str) -> str:
+    """Return the name under which Keras shows a class.
+
+    Example:
+        >>> snake_case("BalancedAccuracy"), snake_case("MCC")
+        ('balanced_accuracy', 'mcc')
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def read_codes(y: Tensor, z: Tensor) -> Tensor:
+    """Return class codes as int32 (N,) from codes (...), (..., 1) or one-hot rows (..., C).
+
+    Raises:
+        ModelError: The labels do not fit outputs of shape (..., units).
+    """
+    got, wanted = tuple(y.shape), tuple(z.shape)
+    if len(got) == len(wanted) and got[-1] == wanted[-1] and wanted[-1] > 1:
+        y = ops.argmax(y, axis=-1)
+    elif not (len(got) == len(wanted) - 1 or (len(got) == len(wanted) and got[-1] == 1)):
+        raise ModelError(f"Labels of shape {got} do not fit outputs of shape {wanted}; expected {wanted[:-1]}.")
+    lengths = zip(got[: len(wanted) - 1], wanted[:-1], strict=True)
+    if any(a is not None and b is not None and a != b for a, b in lengths):
+        raise ModelError(f"Labels of shape {got} do not fit outputs of shape {wanted}; expected {wanted[:-1]}.")
+    return ops.cast(ops.reshape(y, (-1,)), "int32")
+
+
+def read_weights(weight: Tensor | None, z: Tensor, codes: Tensor, n_classes: int) -> Tensor:
+    """Return one weight per element (N,): ones, or `weight` spread over the last axes.
+
+    A counted element whose code is no class gets NaN, so that it cannot pass unseen.
+    """
+    ones = ops.ones_like(z[..., 0])
+    if weight is not None:
+        weight = ops.cast(ops.convert_to_tensor(weight), z.dtype)
+        rank = len(ones.shape)
+        if len(weight.shape) == rank + 1 and weight.shape[-1] == 1:
+            weight = ops.squeeze(weight, axis=-1)
+        while len(weight.shape) < rank:
+            weight = ops.expand_dims(weight, -1)
+        ones = ones * weight
+    flat = ops.reshape(ones, (-1,))
+    known = ops.logical_and(codes >= 0, codes < n_classes)
+    return ops.where(ops.logical_or(known, flat == 0), flat, float("nan"))
+
+
+def read_proba(z: Tensor, from_logits: bool) -> Tensor:
+    """Return probabilities over classes (N, K), K = 2 for one unit."""
+    flat = ops.reshape(z, (-1, z.shape[-1]))
+    if z.shape[-1] == 1:
+        p = ops.sigmoid(flat) if from_logits else flat
+        return ops.concatenate([1 - p, p], axis=-1)
+    return ops.softmax(flat, axis=-1) if from_logits else flat
+
+
+def read_scores(z: Tensor, class_id: int, from_logits: bool) -> Tensor:
+    """Return scores (N,) that order the elements as the probability of one class does, without saturating."""
+    flat = ops.reshape(z, (-1, z.shape[-1]))
+    units = z.shape[-1]
+    if not 0 <= class_id < max(units, 2):
+        raise ModelError(f"class_id={class_id}; expected 0 to {max(units, 2) - 1} for a model with {units} units.")
+    if units == 1:
+        return flat[:, 0] if class_id == 1 else -flat[:, 0]
+    if units == 2 and from_logits:
+        return flat[:, class_id] - flat[:, 1 - class_id]
+    return (ops.log_softmax(flat, axis=-1) if from_logits else flat)[:, class_id]
