@@ -32,8 +32,9 @@ class Diagnosis:
         return advise(self.record)
 
     def to_dict(self) -> dict[str, Any]:
-        """The record and the advice as plain JSON values."""
-        return {**self.record.to_dict(), "advice": [a.to_dict() for a in self.advice]}
+        """The record, the same in words ("facts": name and text) and the advice, as plain JSON values."""
+        facts = [list(fact) for fact in _facts(self.record)]
+        return {**self.record.to_dict(), "facts": facts, "advice": [a.to_dict() for a in self.advice]}
 
     def __str__(self) -> str:
         rows = _class_rows(self.record)

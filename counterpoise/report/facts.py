@@ -10,7 +10,6 @@ from counterpoise.report import words
 Record = Mapping[str, Any]
 Fact = tuple[str, Any]
 
-KNOWN = ("rows", "ratio", "classes", "missing", "duplicates", "positives_per_fold", "advice")
 BUDGETS = {
     "steps": "every strategy gets the optimiser steps that the untouched model takes",
     "epochs": "every strategy gets the same number of epochs, however many steps these hold",
@@ -22,7 +21,11 @@ def data_facts(record: Record) -> dict[str, Any]:
     data = record["data"]
     total = sum(c["count"] for c in data["classes"])
     classes = [
-        {"label": c["label"], "count": words.count(c["count"]), "share": words.share(c["count"] / total if total else None)}
+        {
+            "label": c["label"],
+            "count": words.count(c["count"]),
+            "share": words.share(c["count"] / total if total else None),
+        }
         | {"width": round(100 * c["count"] / max(k["count"] for k in data["classes"]), 2) if total else 0}
         for c in data["classes"]
     ]
@@ -35,34 +38,43 @@ def data_facts(record: Record) -> dict[str, Any]:
         ("Imbalance ratio", f"{words.number(max(counts) / min(counts), 1)} to 1" if min(counts) else None),
         ("Duplicates", _duplicates(data.get("duplicates"))),
     ]
-    return {"classes": classes, "facts": _known(facts), "excluded": [_excluded(c) for c in data.get("excluded_columns") or []]}
+    return {
+        "classes": classes,
+        "facts": _known(facts),
+        "excluded": [_excluded(c) for c in data.get("excluded_columns") or []],
+    }
 
 
 def diagnosis_facts(record: Record) -> dict[str, Any] | None:
-    """Return the diagnosis as facts and advice; None when the record has none."""
+    """Return the diagnosis as it words itself ("facts": name and text) and its advice; None when there is none."""
     found = record.get("diagnosis")
     if not found:
         return None
-    facts: list[Fact] = [
-        ("Imbalance ratio", f"{words.number(found['ratio'], 1)} to 1" if words.finite(found.get("ratio")) else None),
-        ("Missing values", plain(found.get("missing"))),
-        ("Positives per fold", plain(found.get("positives_per_fold"))),
-    ]
-    others = nested({k: v for k, v in found.items() if k not in KNOWN})
-    return {"facts": _known(facts), "others": others, "advice": [_advice(a) for a in found.get("advice") or []]}
+    facts = [(words.capital(str(name)), str(text)) for name, text in found.get("facts") or []]
+    return {"facts": facts, "advice": [_advice(a) for a in found.get("advice") or []]}
+
+
+#: Parts of a model card that the page shows elsewhere.
+SHOWN_ABOVE = ("metrics", "verdict", "classes")
+
+
+def card_facts(record: Record) -> list[Fact]:
+    """Return the model card without what the page has shown already."""
+    card = record.get("model_card") or {}
+    return nested({k: v for k, v in card.items() if k not in SHOWN_ABOVE})
 
 
 def method_facts(record: Record) -> list[Fact]:
     """Return how the race was run."""
-    budget = record.get("budget")
+    budget, how = record.get("budget"), {**record, **(record.get("settings") or {})}
     repeats = record.get("repeats") or 1
     folds = f"{record['folds']} folds" if record.get("folds") else None
     facts: list[Fact] = [
         ("Main metric", words.metric(record["metric"])),
-        ("Resampling of the data", f"{folds}, {repeats} {'repeat' if repeats == 1 else 'repeats'}" if folds else None),
+        ("Cross-validation", f"{folds}, {repeats} {'repeat' if repeats == 1 else 'repeats'}" if folds else None),
         ("Budget", f"{budget}: {BUDGETS[budget]}" if budget in BUDGETS else budget),
-        ("Epochs", record.get("epochs")),
-        ("Batch size", record.get("batch_size")),
+        ("Epochs", how.get("epochs")),
+        ("Batch size", how.get("batch_size")),
         ("Seed", record.get("seed")),
         ("Version", f"Counterpoise {record['version']}" if record.get("version") else None),
     ]
@@ -137,4 +149,4 @@ def _excluded(column: Any) -> dict[str, str]:
 def _advice(item: Any) -> dict[str, str]:
     if not isinstance(item, Mapping):
         return {"text": str(item), "evidence": ""}
-    return {"text": str(item.get("text") or item.get("advice") or ""), "evidence": str(item.get("evidence") or item.get("reason") or "")}
+    return {"text": str(item.get("text") or item.get("advice") or ""), "evidence": str(item.get("reason") or "")}

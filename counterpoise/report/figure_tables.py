@@ -35,11 +35,13 @@ def precision_recall(record: Record) -> Figure:
         if many
         else f"Markers stand where each strategy’s own rule decides. The dashed level, {words.share(prevalence(record))}, "
         f"is the share of class “{rarest(record)['label']}”: what guessing reaches. "
-        "The tuned threshold is a point on the untouched model’s curve, so these two lines coincide."
+        "The tuned threshold is the untouched model at another point, so these two lines nearly coincide."
     )
     rows = [[*who, *(_best_at(part, "recall", "precision", r) for r in RECALLS)] for who, part in _parts(record, "pr")]
     heads = [*_who_heads(many), *(f"at recall {r:g}" for r in RECALLS)]
-    return _figure("Precision and recall", caption, figures.pr_spec(record), heads, rows, "Best precision at a recall of at least")
+    return _figure(
+        "Precision and recall", caption, figures.pr_spec(record), heads, rows, "Best precision at a recall of at least"
+    )
 
 
 def operating(record: Record) -> Figure:
@@ -54,7 +56,9 @@ def operating(record: Record) -> Figure:
         )
     rows = [[*who, *(_most_until(part, r) for r in FALSE_RATES)] for who, part in _parts(record, "roc")]
     heads = [*_who_heads(many), *(f"at {r:g}" for r in FALSE_RATES)]
-    return _figure("ROC curve", caption, figures.roc_spec(record), heads, rows, "Recall at a false-positive rate of at most")
+    return _figure(
+        "ROC curve", caption, figures.roc_spec(record), heads, rows, "Recall at a false-positive rate of at most"
+    )
 
 
 def calibration(record: Record) -> Figure:
@@ -67,11 +71,18 @@ def calibration(record: Record) -> Figure:
         f"shift was removed{scale}. True probabilities lie on the diagonal. Bins hold equal sums of probability; bars are 95 % intervals."
     )
     rows = [
-        [v["strategy"], v["stage"], *(words.number(v[k], 4) for k in ("predicted", "observed", "low", "high")), words.count(v["count"])]
+        [
+            v["strategy"],
+            v["stage"],
+            *(words.number(v[k], 4) for k in ("predicted", "observed", "low", "high")),
+            words.count(v["count"]),
+        ]
         for v in figures.calibration_spec(record)["data"]["values"]
     ]
     heads = ["Strategy", "Output", "Predicted", "Observed", "Low", "High", "Rows"]
-    return _figure("Calibration before and after correction", caption, figures.calibration_spec(record), heads, rows, "Every bin")
+    return _figure(
+        "Calibration before and after correction", caption, figures.calibration_spec(record), heads, rows, "Every bin"
+    )
 
 
 def folds(record: Record) -> Figure:
@@ -80,9 +91,20 @@ def folds(record: Record) -> Figure:
     looks = styles(record)
     scored = [(looks[r["strategy"]].title, (r.get("scores") or {}).get(record["metric"]) or {}) for r in record["rows"]]
     most = max(len(s.get("folds") or []) for _, s in scored)
-    rows = [[t, *(words.number(v, 4) for v in s["folds"]), *[words.NOTHING] * (most - len(s["folds"]))] for t, s in scored if s.get("folds")]
+    rows = [
+        [t, *(words.number(v, 4) for v in s["folds"]), *[words.NOTHING] * (most - len(s["folds"]))]
+        for t, s in scored
+        if s.get("folds")
+    ]
     caption = f"{words.capital(key)} on every fold (rings), its mean (tick) and 95 % interval (band). Rows that were scored took no part in training, stopping or tuning."
-    return _figure("Fold by fold", caption, figures.folds_spec(record), ["Strategy", *(f"fold {i + 1}" for i in range(most))], rows, "Every fold")
+    return _figure(
+        "Fold by fold",
+        caption,
+        figures.folds_spec(record),
+        ["Strategy", *(f"fold {i + 1}" for i in range(most))],
+        rows,
+        "Every fold",
+    )
 
 
 def training(record: Record) -> Figure:
@@ -94,13 +116,17 @@ def training(record: Record) -> Figure:
             known = [(loss, step) for loss, step in zip(curve, history["steps"], strict=False) if words.finite(loss)]
             if known:
                 best, step = min(known)
-                rows.append([style.title, str(m + 1), words.count(step), words.number(best, 4), words.number(known[-1][0], 4)])
+                rows.append(
+                    [style.title, str(m + 1), words.count(step), words.number(best, 4), words.number(known[-1][0], 4)]
+                )
     caption = "Log loss of the corrected output on the stopping rows, one line per member. Rows that stop training judge nothing."
     heads = ["Strategy", "Member", "Best step", "Best log loss", "Last log loss"]
     return _figure("Training", caption, figures.training_spec(record), heads, rows, "Best step of every member")
 
 
-def _figure(title: str, caption: str, spec: figures.Spec, heads: list[str], rows: list[list[str]], table: str) -> Figure:
+def _figure(
+    title: str, caption: str, spec: figures.Spec, heads: list[str], rows: list[list[str]], table: str
+) -> Figure:
     # `_top` puts the description first in the drawing, where screen readers look for it.
     described = {"description": f"{title}. {caption} The table below the figure holds the numbers."}
     return {"title": title, "caption": caption, "spec": spec | described, "heads": heads, "rows": rows, "table": table}

@@ -117,17 +117,23 @@ def calibration_spec(record: Record, strategies: Names = None, width: int = 220,
         "scale": {"domain": ["as trained", "corrected"], "range": [WARM, ACCENT]},
     }
     shape = stage | {"scale": {"domain": ["as trained", "corrected"], "range": ["square", "circle"]}}
-    dash = stage | {"scale": {"domain": ["as trained", "corrected"], "range": [[4, 3], [1, 0]]}, "legend": None}
+    dash = stage | {"scale": {"domain": ["as trained", "corrected"], "range": [[4, 3], [1, 0]]}}
     diagonal = {
         "data": {"values": [{"a": 0}, {"a": 1}]},
         "mark": {"type": "line", "color": MUTED, "strokeDash": [3, 3], "strokeWidth": 1},
         "encoding": {"x": x | {"field": "a"}, "y": y | {"field": "a"}},
     }
     shared = {"x": x, "y": y, "color": stage | {"legend": {"symbolOpacity": 1, "symbolSize": 60}}}
-    bars = {"mark": {"type": "rule", "opacity": 0.55}, "encoding": shared | {"y": y | {"field": "low"}, "y2": {"field": "high"}}}
+    bars = {
+        "mark": {"type": "rule", "opacity": 0.55},
+        "encoding": shared | {"y": y | {"field": "low"}, "y2": {"field": "high"}},
+    }
     lines = {"mark": {"type": "line", "strokeWidth": 1.5}, "encoding": shared | {"strokeDash": dash}}
     tips = _tooltip("strategy", "stage", "predicted", "observed", "low", "high", "count")
-    dots = {"mark": {"type": "point", "filled": True, "size": 42, "opacity": 1}, "encoding": shared | {"shape": shape, "tooltip": tips}}
+    dots = {
+        "mark": {"type": "point", "filled": True, "size": 42, "opacity": 1},
+        "encoding": shared | {"shape": shape, "tooltip": tips},
+    }
     panel = {"width": width, "height": height, "layer": [diagonal, bars, lines, dots]}
     return _panels(record, strategies, values, panel)
 
@@ -237,7 +243,9 @@ def _rule_points(record: Record, strategies: Names, x: str, y: str) -> Spec:
         fp, tn = matrix[1 - positive][positive], matrix[1 - positive][1 - positive]
         rates = {"recall": (tp, tp + fn), "tpr": (tp, tp + fn), "precision": (tp, tp + fp), "fpr": (fp, fp + tn)}
         if all(rates[axis][1] for axis in (x, y)):
-            values.append({"strategy": style.title, x: _short(rates[x][0] / rates[x][1]), y: _short(rates[y][0] / rates[y][1])})
+            values.append(
+                {"strategy": style.title, x: _short(rates[x][0] / rates[x][1]), y: _short(rates[y][0] / rates[y][1])}
+            )
     return {
         "data": {"values": values},
         "transform": [_filter()],
@@ -289,7 +297,12 @@ def _curves(
 ) -> Spec:
     many = _many(record)
     x, y = (
-        {"field": f, "type": "quantitative", "scale": {"domain": [0, 1]}, "title": (SHORT_AXES if many else AXIS_WORDS)[f]}
+        {
+            "field": f,
+            "type": "quantitative",
+            "scale": {"domain": [0, 1]},
+            "title": (SHORT_AXES if many else AXIS_WORDS)[f],
+        }
         for f in axes
     )
     line = {
@@ -311,22 +324,38 @@ def _curves(
     panel: Spec = {"width": size[0], "height": size[1], "layer": [*under, line, *over, hover]}
     if many:
         panel |= {"width": 220, "height": 180}
-        return _panels(record, strategies, values, panel, by="class", order=[c["label"] for c in record["data"]["classes"]])
-    panel["resolve"] = {"scale": {"shape": "independent"}}
+        return _panels(
+            record, strategies, values, panel, by="class", order=[c["label"] for c in record["data"]["classes"]]
+        )
+    panel["resolve"] = {"scale": {"shape": "independent", "color": "independent"}}
     return _top(record, strategies) | panel | {"data": {"values": values}}
 
 
 def _panels(
-    record: Record, strategies: Names, values: list[Spec], panel: Spec, by: str = "strategy", order: list[str] | None = None
+    record: Record,
+    strategies: Names,
+    values: list[Spec],
+    panel: Spec,
+    by: str = "strategy",
+    order: list[str] | None = None,
 ) -> Spec:
     titles = order or [s.title for s in _chosen(record, strategies).values()]
     filters = {"transform": [_filter()]} if by == "strategy" else {}
     facet = {"field": by, "type": "nominal", "sort": [str(t) for t in titles], "title": None}
-    return _top(record, strategies) | {"data": {"values": values}, **filters, "facet": facet, "columns": 3, "spec": panel}
+    return _top(record, strategies) | {
+        "data": {"values": values},
+        **filters,
+        "facet": facet,
+        "columns": 3,
+        "spec": panel,
+    }
 
 
 def _top(record: Record, strategies: Names) -> Spec:
-    shown = [s.title for s in _chosen(record, strategies).values()]
+    return _frame([s.title for s in _chosen(record, strategies).values()])
+
+
+def _frame(shown: list[str]) -> Spec:
     params = [{"name": "shown", "value": shown}]
     return {"$schema": SCHEMA, "background": "white", "padding": 6, "config": CONFIG, "params": params}
 
@@ -337,11 +366,24 @@ def _dots(record: Record, strategies: Names, width: int, step: int, with_folds: 
     rows = [r for r in rows if strategies is None or r["strategy"] in strategies]
     named = styles(record)
     scores = [(named[r["strategy"]].title, (r.get("scores") or {}).get(key) or {}) for r in rows]
-    means = [{"strategy": t, **{k: _short(s.get(k)) for k in ("mean", "low", "high")}} for t, s in scores if words.finite(s.get("mean"))]
+    means = [
+        {"strategy": t, **{k: _short(s.get(k)) for k in ("mean", "low", "high")}}
+        for t, s in scores
+        if words.finite(s.get("mean"))
+    ]
     points = [{"strategy": t, "fold": i + 1, "value": _short(v)} for t, s in scores for i, v in enumerate(folds_of(s))]
-    y = {"field": "strategy", "type": "nominal", "sort": [t for t, _ in scores], "title": None, "axis": {"labelLimit": 190, "grid": False, "domain": False, "ticks": False}}
+    y = {
+        "field": "strategy",
+        "type": "nominal",
+        "sort": [t for t, _ in scores],
+        "title": None,
+        "axis": {"labelLimit": 190, "grid": False, "domain": False, "ticks": False},
+    }
     x = {"type": "quantitative", "title": words.capital(words.metric(key)), "scale": {"zero": False, "nice": True}}
-    span = {"mark": {"type": "rule", "strokeWidth": 7, "color": ACCENT, "opacity": 0.22}, "encoding": {"y": y, "x": x | {"field": "low"}, "x2": {"field": "high"}}}
+    span = {
+        "mark": {"type": "rule", "strokeWidth": 7, "color": ACCENT, "opacity": 0.22},
+        "encoding": {"y": y, "x": x | {"field": "low"}, "x2": {"field": "high"}},
+    }
     mean = {
         "mark": {"type": "tick", "thickness": 3, "size": 18, "color": ACCENT},
         "encoding": {"y": y, "x": x | {"field": "mean"}, "tooltip": _tooltip("strategy", "mean", "low", "high")},
@@ -352,9 +394,15 @@ def _dots(record: Record, strategies: Names, width: int, step: int, with_folds: 
         "mark": {"type": "point", "size": 36, "color": MUTED, "strokeWidth": 1.4, "opacity": 1},
         "encoding": {"y": y, "x": x | {"field": "value"}, "tooltip": _tooltip("strategy", "fold", "value")},
     }
-    top = _top(record, None) | {"params": [{"name": "shown", "value": [t for t, _ in scores]}]}
+    top = _frame([t for t, _ in scores])
     layers = [span, mean, dots] if with_folds else [span, mean]
-    return top | {"width": width, "height": {"step": step}, "data": {"values": means}, "transform": [_filter()], "layer": layers}
+    return top | {
+        "width": width,
+        "height": step * len(means),
+        "data": {"values": means},
+        "transform": [_filter()],
+        "layer": layers,
+    }
 
 
 def _by_rank(row: Mapping[str, Any]) -> float:

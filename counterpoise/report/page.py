@@ -24,7 +24,7 @@ import vl_convert
 
 from counterpoise.core.errors import ArtefactError, OptionError
 from counterpoise.report import tables, words
-from counterpoise.report.facts import data_facts, diagnosis_facts, method_facts, nested
+from counterpoise.report.facts import card_facts, data_facts, diagnosis_facts, method_facts
 from counterpoise.report.figure_tables import all_figures
 from counterpoise.report.series import block_of, drawn, rarest, styles
 
@@ -41,7 +41,7 @@ def render(record: Mapping[str, Any]) -> str:
 
             - "curves": `{strategy: block}`, each block made by `counterpoise.report.curves_of`, with an
               optional "history" `{"steps": [...], "stop_loss": [[...] per member]}`;
-            - "diagnosis" and "model_card": dicts, shown as they are.
+            - "diagnosis" ("facts": pairs of name and text, "advice": text and reason) and "model_card" (a dict).
 
             Parts that are absent are left out of the page.
 
@@ -75,7 +75,9 @@ def write(record: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
     try:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
     except OSError as error:
-        raise ArtefactError(f"Cannot write the report to {target}: {error.strerror}. Name a folder that exists.") from error
+        raise ArtefactError(
+            f"Cannot write the report to {target}: {error.strerror}. Name a folder that exists."
+        ) from error
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
@@ -83,7 +85,9 @@ def write(record: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
         os.replace(name, target)
     except OSError as error:
         Path(name).unlink(missing_ok=True)
-        raise ArtefactError(f"Cannot write the report to {target}: {error.strerror}. Free some space or name another folder.") from error
+        raise ArtefactError(
+            f"Cannot write the report to {target}: {error.strerror}. Free some space or name another folder."
+        ) from error
     return target
 
 
@@ -103,7 +107,9 @@ def as_script(value: Any) -> str:
 @functools.cache
 def _environment() -> jinja2.Environment:
     loader = jinja2.FileSystemLoader(TEMPLATE)
-    return jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    return jinja2.Environment(
+        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
 
 
 @functools.cache
@@ -160,7 +166,7 @@ def _context(record: Mapping[str, Any]) -> dict[str, Any]:
         "data": data_facts(record),
         "diagnosis": diagnosis_facts(record),
         "methods": method_facts(record),
-        "card": nested(record.get("model_card") or {}),
+        "card": card_facts(record),
         "version": record.get("version"),
         "share": words.share,
         "count": words.count,
@@ -181,7 +187,11 @@ def _slider(record: Mapping[str, Any]) -> dict[str, Any]:
         table = block_of(record, name).get("thresholds")
         if table:
             rows = [[t["threshold"], t["tp"], t["fp"], t["fn"], t["tn"]] for t in table]
-            found[name] = {"title": style.title, "rows": rows, "start": _nearest(table, tables.binary_counts(record, name))}
+            found[name] = {
+                "title": style.title,
+                "rows": rows,
+                "start": _nearest(table, tables.binary_counts(record, name)),
+            }
     return found
 
 

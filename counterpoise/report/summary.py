@@ -181,7 +181,9 @@ def _checked(
     y, decision = np.asarray(y), np.asarray(decision)
     raw, proba = np.asarray(raw, dtype=float), np.asarray(proba, dtype=float)
     wanted = {"raw": (raw, (len(y), n_classes)), "proba": (proba, (len(y), n_classes)), "decision": (decision, y.shape)}
-    wrong = [f"{name} {array.shape} instead of {shape}" for name, (array, shape) in wanted.items() if array.shape != shape]
+    wrong = [
+        f"{name} {array.shape} instead of {shape}" for name, (array, shape) in wanted.items() if array.shape != shape
+    ]
     if wrong or y.ndim != 1 or len(y) == 0:
         raise OptionError(f"Curves need one row per label; got y {y.shape}" + "".join(f", {w}" for w in wrong) + ".")
     if max_points < 2:

@@ -57,7 +57,11 @@ def hidden(record: Record) -> Row | None:
     rare, classes = rarest(record), record["data"]["classes"]
     common = max(classes, key=lambda c: c["count"])
     total = sum(c["count"] for c in classes)
-    lazy = {"name": f"Always says “{common['label']}”", "accuracy": words.share(common["count"] / total), "recall": "0 %"}
+    lazy = {
+        "name": f"Always says “{common['label']}”",
+        "accuracy": words.share(common["count"] / total),
+        "recall": "0 %",
+    }
     lazy |= {"interval": "", "found": f"0 of {words.count(rare['count'])}", "precision": words.NOTHING}
     rows = [lazy, _hidden_row(record, none, rare)]
     best = row_of(record, (record.get("verdict") or {}).get("winner"))
@@ -112,7 +116,10 @@ def every_score(record: Record) -> Row:
     good = [row for row in ranked(record) if row.get("status", "ok") == "ok"]
     keys = list(dict.fromkeys(key for row in good for key in row.get("scores") or {}))
     rows = [
-        {"name": words.capital(words.metric(key)), "cells": [words.interval((row.get("scores") or {}).get(key)) for row in good]}
+        {
+            "name": words.capital(words.metric(key)),
+            "cells": [words.interval((row.get("scores") or {}).get(key)) for row in good],
+        }
         for key in keys
     ]
     return {"columns": [styles(record)[row["strategy"]].title for row in good], "rows": rows}
@@ -126,7 +133,9 @@ def per_class(record: Record) -> Row:
     for label in labels:
         found = [next((c for c in row["per_class"] if str(c["label"]) == str(label)), {}) for row in good]
         cells = [(words.number(c.get("recall"), 3), words.number(c.get("precision"), 3)) for c in found]
-        rows.append({"label": label, "support": words.count(next((c.get("support") for c in found), None)), "cells": cells})
+        rows.append(
+            {"label": label, "support": words.count(next((c.get("support") for c in found), None)), "cells": cells}
+        )
     return {"columns": [styles(record)[row["strategy"]].title for row in good], "rows": rows}
 
 

@@ -12,7 +12,14 @@ from sklearn import metrics as sk
 from counterpoise.report.summary import curves_of
 
 SIX = ("none", "threshold", "class_weight", "oversample", "undersample", "resampling_ensemble")
-QUALITY = {"none": 0.0, "threshold": 0.0, "class_weight": -0.02, "oversample": 0.03, "undersample": -0.25, "resampling_ensemble": 0.12}
+QUALITY = {
+    "none": 0.0,
+    "threshold": 0.0,
+    "class_weight": -0.02,
+    "oversample": 0.03,
+    "undersample": -0.25,
+    "resampling_ensemble": 0.12,
+}
 FOLDS = 5
 
 
@@ -39,15 +46,9 @@ def make_binary(rows: int = 11183, positives: int = 260, seed: int = 3) -> dict[
         "Both find clearly more of class 1 than the untouched model does.",
     }
     record["diagnosis"] = {
-        "rows": rows,
-        "ratio": (rows - positives) / positives,
-        "classes": record["data"]["classes"],
-        "missing": 0,
-        "duplicates": record["data"]["duplicates"],
-        "positives_per_fold": [52, 52, 52, 52, 52],
+        "facts": [["imbalance ratio", "42.0 to 1"], ["in each of 5 folds", "52 rows of interest: recall to ±0.11"]],
         "advice": [
-            {"text": "Judge by average precision, not by accuracy.", "evidence": "Always saying -1 is right for 97.7 % of the rows."},
-            "With 52 positives to a fold, recall is known to about 0.13 either way on one fold.",
+            {"text": "Judge by average precision, not by accuracy.", "reason": "Always saying -1 is right for 97.7 %."},
         ],
     }
     record["model_card"] = {
@@ -71,7 +72,9 @@ def make_seven(rows: int = 4200, seed: int = 5) -> dict[str, Any]:
     fold = rng.permutation(np.arange(rows) % FOLDS)
     record = _frame("wearable.parquet", rows, labels, np.bincount(y, minlength=7), "balanced_accuracy")
     record["data"]["positive"] = None
-    for rank, (name, sharp) in enumerate({"class_weight": 2.3, "oversample": 2.2, "none": 2.1, "focal": 1.9}.items(), 1):
+    for rank, (name, sharp) in enumerate(
+        {"class_weight": 2.3, "oversample": 2.2, "none": 2.1, "focal": 1.9}.items(), 1
+    ):
         logits = np.log(prior) + sharp * (np.eye(7)[y] + rng.normal(0, 0.55, (rows, 7)))
         proba = _softmax(logits)
         raw = proba if name == "none" else _softmax(logits - np.log(prior))
@@ -79,7 +82,13 @@ def make_seven(rows: int = 4200, seed: int = 5) -> dict[str, Any]:
         record["rows"].append(_row(name, rank, y, raw, proba, decision, fold, labels))
         record["curves"][name] = curves_of(y, raw, proba, decision, labels, 6)
     record["rows"].append(
-        {"strategy": "smote", "rank": None, "status": "failed", "error": "DataError: class '<b>rare</b>' has 4 rows, SMOTE needs 6.", "scores": {}}
+        {
+            "strategy": "smote",
+            "rank": None,
+            "status": "failed",
+            "error": "DataError: class '<b>rare</b>' has 4 rows, SMOTE needs 6.",
+            "scores": {},
+        }
     )
     _against_none(record)
     record["verdict"] = {
@@ -113,7 +122,9 @@ def _frame(source: str, rows: int, labels: list[str], counts: np.ndarray, metric
         "budget": "steps",
         "epochs": 30,
         "batch_size": 256,
-        "warnings": ["3,329 rows share their features with another row; the score without such twins stands beside the main score."],
+        "warnings": [
+            "3,329 rows share their features with another row; the score without such twins stands beside the main score."
+        ],
         "rows": [],
         "curves": {},
     }
@@ -140,10 +151,14 @@ def _cross_fitted(y: np.ndarray, p: np.ndarray, fold: np.ndarray, fixed: float |
     return decision
 
 
-def _row(name: str, rank: int, y: Any, raw: Any, proba: Any, decision: Any, fold: Any, labels: list[str]) -> dict[str, Any]:
+def _row(
+    name: str, rank: int, y: Any, raw: Any, proba: Any, decision: Any, fold: Any, labels: list[str]
+) -> dict[str, Any]:
     per_fold = [_measure(y[fold == k], raw[fold == k], proba[fold == k], decision[fold == k]) for k in range(FOLDS)]
     scores = {key: _spread([f[key] for f in per_fold]) for key in per_fold[0]}
-    precision, recall, _, support = sk.precision_recall_fscore_support(y, decision, labels=range(len(labels)), zero_division=0)
+    precision, recall, _, support = sk.precision_recall_fscore_support(
+        y, decision, labels=range(len(labels)), zero_division=0
+    )
     cost = {"none": 1, "threshold": 0, "resampling_ensemble": 3}.get(name, 1)
     return {
         "strategy": name,
@@ -204,7 +219,12 @@ def _against_none(record: dict[str, Any]) -> None:
 def _difference(a: list[float], b: list[float]) -> dict[str, float]:
     gap = _spread(list(np.array(a) - np.array(b)))
     sure = gap["low"] > 0 or gap["high"] < 0
-    return {"difference": gap["mean"], "low": gap["low"], "high": gap["high"], "p": 0.012 if sure else 1.0 if gap["mean"] == 0 else 0.31}
+    return {
+        "difference": gap["mean"],
+        "low": gap["low"],
+        "high": gap["high"],
+        "p": 0.012 if sure else 1.0 if gap["mean"] == 0 else 0.31,
+    }
 
 
 def _history(rng: np.random.Generator, name: str) -> dict[str, Any]:
@@ -212,7 +232,10 @@ def _history(rng: np.random.Generator, name: str) -> dict[str, Any]:
     members = 3 if name == "resampling_ensemble" else 1
     start, floor = 0.11, 0.058 - 0.01 * QUALITY[name]
     curve = floor + start * np.exp(-np.array(steps) / 210) + 6e-6 * np.maximum(np.array(steps) - 500, 0)
-    return {"steps": steps, "stop_loss": [(curve + rng.normal(0, 0.0012, len(steps)) + 0.004 * m).tolist() for m in range(members)]}
+    return {
+        "steps": steps,
+        "stop_loss": [(curve + rng.normal(0, 0.0012, len(steps)) + 0.004 * m).tolist() for m in range(members)],
+    }
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

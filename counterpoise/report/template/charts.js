@@ -8,7 +8,7 @@ function fit(spec, width) {
   if (!spec.spec) {
     const columns = Math.max(1, Math.floor(width / 190));
     const legend = { ...spec.config.legend, columns };
-    return { ...fitted, width: "container", autosize: { type: "fit-x", contains: "padding" }, config: { ...spec.config, legend } };
+    return { ...fitted, width, autosize: { type: "fit-x", contains: "padding" }, config: { ...spec.config, legend } };
   }
   const columns = width > 760 ? 3 : width > 430 ? 2 : 1;
   const panel = Math.max(140, Math.floor((width - 62) / columns) - 22);
@@ -22,7 +22,7 @@ async function draw(box, spec) {
   views.get(box.dataset.chart)?.finalize();
   try {
     // "ast" keeps the library from compiling text to code, which the page's policy forbids.
-    const options = { renderer: "svg", actions: false, ast: true, tooltip: { theme: "custom" } };
+    const options = { renderer: "svg", actions: false, ast: true, logLevel: 1, tooltip: { theme: "custom" } };
     const { view } = await window.vegaEmbed(box, fit(spec, width), options);
     views.set(box.dataset.chart, view);
     await showOnly(view);

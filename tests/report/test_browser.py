@@ -1,0 +1,123 @@
+"""The page in headless Chromium; skipped, with the reason, where there is none."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from counterpoise.report import page
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="page tests need Chromium (Debian: apt-get install chromium)"),
+]
+sync_api = pytest.importorskip("playwright.sync_api")
+
+
+@pytest.fixture(scope="module", name="browser")
+def _browser():
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(name="open_page")
+def _open_page(browser, tmp_path):
+    opened = []
+
+    def open_page(record, **context):
+        page.write(record, tmp_path / "report.html")
+        tab = browser.new_context(**context).new_page()
+        tab.said = []
+        tab.on("console", lambda m: tab.said.append(m.text) if m.type in ("error", "warning") else None)
+        tab.on("pageerror", lambda e: tab.said.append(str(e)))
+        tab.on("dialog", lambda d: (tab.said.append("a dialog opened"), d.dismiss()))
+        tab.goto((tmp_path / "report.html").as_uri())
+        tab.wait_for_selector("html[data-drawn=yes]")
+        opened.append(tab)
+        return tab
+
+    yield open_page
+    for tab in opened:
+        tab.context.close()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_figures_are_drawn_without_a_word_on_the_console(open_page, binary_record, width):
+    tab = open_page(binary_record, viewport={"width": width, "height": 900})
+    for name in ("pr", "roc", "calibration", "folds", "training"):
+        box = tab.locator(f"[data-chart={name}] svg").bounding_box()
+        assert box["width"] > 200, name
+        assert box["height"] > 100, name
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    assert tab.said == []
+
+
+def test_the_slider_moves_the_counts(open_page, binary_record):
+    tab = open_page(binary_record)
+    before = int(tab.inner_text("#tp").replace(",", ""))
+    tab.evaluate("{ const s = document.getElementById('slider'); s.value = 0; s.dispatchEvent(new Event('input')); }")
+    after = int(tab.inner_text("#tp").replace(",", ""))
+    assert after > before
+    cost = tab.inner_text("#cost")
+    tab.fill("#cost-fn", "500")
+    assert tab.inner_text("#cost") != cost or tab.inner_text("#fn") == "0"
+    total = sum(int(tab.inner_text(f"#{c}").replace(",", "")) for c in ("tp", "fp", "fn", "tn"))
+    assert total == binary_record["data"]["rows"]
+
+
+def test_the_leaderboard_sorts_by_keyboard(open_page, binary_record):
+    tab = open_page(binary_record)
+    names = "[...document.querySelectorAll('#leaderboard table.sortable tbody tr')].map(r => r.dataset.name)"
+    first = tab.evaluate(names)
+    button = tab.locator("#leaderboard thead button[data-key=name]")
+    button.focus()
+    tab.keyboard.press("Enter")
+    assert tab.evaluate(names) == sorted(first, key=str.lower)
+    assert button.locator("xpath=..").get_attribute("aria-sort") == "ascending"
+
+
+def test_strategies_can_be_switched_off(open_page, binary_record):
+    tab = open_page(binary_record)
+    lines = "document.querySelectorAll('[data-chart=pr] .mark-line path').length"
+    before = tab.evaluate(lines)
+    tab.locator("input[name=shown]").first.uncheck()
+    tab.wait_for_timeout(300)
+    assert tab.evaluate(lines) < before or tab.evaluate(
+        "[...document.querySelectorAll('[data-chart=pr] .mark-line path')].some(p => +p.getAttribute('opacity') === 0)"
+    )
+
+
+def test_dark_follows_the_system_and_the_button(open_page, binary_record):
+    tab = open_page(binary_record, color_scheme="dark")
+    background = "getComputedStyle(document.body).backgroundColor"
+    dark = tab.evaluate(background)
+    tab.click("#theme")
+    assert tab.evaluate(background) != dark
+
+
+def test_a_class_called_script_does_not_run(open_page, binary_record):
+    import json
+
+    nasty = json.loads(json.dumps(binary_record).replace('"1"', json.dumps("<script>alert(1)</script>")))
+    tab = open_page(nasty)
+    assert tab.said == []
+    assert "<script>alert(1)</script>" in tab.inner_text("#data")
+
+
+def test_seven_classes(open_page, seven_record):
+    tab = open_page(seven_record)
+    assert tab.said == []
+    assert tab.locator("[data-chart=pr] svg").bounding_box()["height"] > 100

@@ -1,0 +1,91 @@
+"""The page as text: everything is there, nothing is fetched, nothing of the user's runs."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+
+import pytest
+from markupsafe import escape
+
+from counterpoise.core.errors import ArtefactError, OptionError
+from counterpoise.report import page
+
+NASTY = "<script>alert(1)</script>"
+SECTIONS = ("verdict", "hidden", "leaderboard", "figures", "confusion", "threshold", "data", "methods", "card")
+
+
+def payload_of(text: str) -> dict:
+    found = re.search(r'<script type="application/json" id="payload">(.*?)</script>', text, re.DOTALL)
+    assert found is not None
+    return json.loads(found[1])
+
+
+def test_every_section_is_there(binary_record):
+    text = page.render(binary_record)
+    for name in SECTIONS:
+        assert f'<section id="{name}"' in text
+    assert set(payload_of(text)["specs"]) == {"pr", "roc", "calibration", "folds", "training"}
+    assert "42.0 to 1" in text
+    assert "Always saying -1 is right for 97.7 %." in text
+
+
+def test_the_page_is_small_and_fetches_nothing(binary_record):
+    text = page.render(binary_record)
+    assert len(text.encode()) < 1_600_000
+    assert "default-src &#39;none&#39;" in text or "default-src 'none'" in text
+    markup = re.sub(r"<script.*?</script>|<style.*?</style>", "", text, flags=re.DOTALL)
+    assert not re.search(r"""(src|href)=["'](https?:)?//""", markup)
+    assert "@import" not in text.split("<style>")[1].split("</style>")[0]
+
+
+def test_nothing_of_the_users_is_markup(binary_record):
+    record = copy.deepcopy(binary_record)
+    raw = json.dumps(record)
+    record = json.loads(
+        raw.replace('"1"', json.dumps(NASTY)).replace("mammography.csv", "<img src=x onerror=alert(2)>")
+    )
+    record["warnings"] = [NASTY]
+    record["diagnosis"]["facts"].append([NASTY, NASTY])
+    text = page.render(record)
+    assert NASTY not in text
+    assert "<img src=x" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert payload_of(text)["specs"]
+
+
+def test_many_classes_have_no_slider(seven_record):
+    text = page.render(seven_record)
+    assert '<section id="threshold"' not in text
+    assert payload_of(text)["slider"] == {}
+    for c in seven_record["data"]["classes"]:
+        assert str(escape(c["label"])) in text
+
+
+def test_a_failed_strategy_is_shown_with_its_error(binary_record):
+    record = copy.deepcopy(binary_record)
+    empty = {"scores": {}, "per_class": [], "vs_none": {}, "fits": 0, "steps": 0, "rows_seen": 0, "seconds": 0}
+    record["rows"].append(
+        {"strategy": "smote", "rank": 7, "status": "failed", "error": "6 neighbours asked, 3 rows", **empty}
+    )
+    assert "6 neighbours asked, 3 rows" in page.render(record)
+
+
+def test_parts_that_are_absent_are_left_out(binary_record):
+    bare = {k: v for k, v in binary_record.items() if k not in ("curves", "diagnosis", "model_card", "warnings")}
+    text = page.render(bare)
+    assert '<section id="leaderboard"' in text
+    assert '<section id="card"' not in text
+
+
+def test_a_record_without_rows_is_refused():
+    with pytest.raises(OptionError, match="no data, metric, rows"):
+        page.render({})
+
+
+def test_writing_is_whole_or_not_at_all(binary_record, tmp_path):
+    page.write(binary_record, tmp_path / "report.html")
+    assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
+    with pytest.raises(ArtefactError, match="Cannot write the report"):
+        page.write(binary_record, tmp_path / "absent" / "report.html")

@@ -1,0 +1,63 @@
+"""Curves and counts from arrays, against scikit-learn and brute force."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+from counterpoise.report import summary
+
+
+@pytest.fixture(name="scored")
+def _scored():
+    rng = np.random.default_rng(0)
+    y = (rng.random(500) < 0.15).astype(int)
+    p = np.round(1 / (1 + np.exp(-(rng.normal(size=500) + 1.5 * y - 2))), 2)  # rounded: ties
+    return y, np.stack([1 - p, p], axis=1)
+
+
+def test_every_point_that_stays_is_exact(scored):
+    y, proba = scored
+    block = summary.curves_of(y, proba, proba, (proba[:, 1] > 0.5).astype(int), ["a", "b"], 1)
+    fpr, tpr, _ = sk.roc_curve(y, proba[:, 1], drop_intermediate=False)
+    exact = {(round(a, 9), round(b, 9)) for a, b in zip(fpr, tpr, strict=True)}
+    for point in zip(block["roc"]["fpr"], block["roc"]["tpr"], strict=True):
+        assert min(abs(point[0] - a) + abs(point[1] - b) for a, b in exact) < 2e-6
+
+
+def test_counts_of_the_slider_equal_a_loop(scored):
+    y, proba = scored
+    block = summary.curves_of(y, proba, proba, (proba[:, 1] > 0.5).astype(int), ["a", "b"], 1)
+    for row in block["thresholds"]:
+        alarm = proba[:, 1] >= row["threshold"] - 1e-9
+        got = (row["tp"], row["fp"], row["fn"], row["tn"])
+        want = [
+            np.sum(alarm & (y == 1)),
+            np.sum(alarm & (y == 0)),
+            np.sum(~alarm & (y == 1)),
+            np.sum(~alarm & (y == 0)),
+        ]
+        assert got == tuple(int(v) for v in want)
+
+
+def test_confusion_is_scikit_learns(scored):
+    y, proba = scored
+    decision = (proba[:, 1] > 0.3).astype(int)
+    assert summary.confusion(y, decision, ["a", "b"])["matrix"] == sk.confusion_matrix(y, decision).tolist()
+
+
+def test_reliability_bins_hold_every_row_once(scored):
+    y, proba = scored
+    bins = summary.reliability(y == 1, proba[:, 1])
+    assert sum(b["count"] for b in bins) == len(y)
+    assert sum(b["count"] * b["observed"] for b in bins) == pytest.approx(y.sum())
+    assert all(b["low"] <= b["observed"] <= b["high"] for b in bins)
+
+
+def test_thinning_keeps_ends_and_looks():
+    x = np.linspace(0, 1, 5000)
+    kept = summary.thin(x, np.sqrt(x), 100)
+    assert kept[0] == 0
+    assert kept[-1] == 4999
+    assert np.max(np.abs(np.interp(x, x[kept], np.sqrt(x)[kept]) - np.sqrt(x))) < 0.01
