@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from counterpoise.classifier import Classifier, load
     from counterpoise.comparison.race import Comparison, compare
     from counterpoise.core.errors import CounterpoiseError
-    from counterpoise.survey import diagnose
     from counterpoise.diagnosis.show import Diagnosis
     from counterpoise.pipeline import fit
     from counterpoise.plans.plan import Plan
     from counterpoise.strategies import Ensemble, Strategy
+    from counterpoise.survey import diagnose
+    from counterpoise.train.head import init_output_bias
     from counterpoise.train.network import InputSpec
 
 #: Public name -> module that holds it.
@@ -36,6 +37,7 @@ _HOME = {
     "compare": "counterpoise.comparison.race",
     "diagnose": "counterpoise.survey",
     "fit": "counterpoise.pipeline",
+    "init_output_bias": "counterpoise.train.head",
     "load": "counterpoise.classifier",
 }
 #: Public namespaces: modules of the same name.

@@ -32,14 +32,20 @@ def fit_rule(
         check_intercept=not untouched,
         calibrate="auto" if any(m.needs_calibration for m in members) else None,
         sample_weight=weights,
+        gammas=[m.gamma for m in members],
     )
+
+
+def corrected(member: Member) -> Array:
+    """Log-probabilities float64 (N, C) of a member's score rows, its loss and its training shift undone."""
+    return corrected_log_proba(member.logits, member.log_shift, gamma=member.gamma)
 
 
 def out_of_fold(examples: Examples, folds: Sequence[Fold], trained: list[list[Member]], repeats: int) -> Array:
     out = np.full((repeats, len(trained[0]), len(examples), examples.n_classes), np.nan)
     for fold, members in zip(folds, trained, strict=True):
         for number, member in enumerate(members):
-            out[fold.repeat, number, fold.test] = corrected_log_proba(member.logits, member.log_shift)
+            out[fold.repeat, number, fold.test] = corrected(member)
     return out
 
 
@@ -75,7 +81,7 @@ def make_cell(
         seconds=sum(seconds),
         seconds_shared=sum(s for s, more in zip(seconds, shared, strict=True) if more),
         history=tuple(m.history for m in members),
-        member_proba=tuple(np.exp(corrected_log_proba(m.logits, m.log_shift)) for m in members),
+        member_proba=tuple(np.exp(corrected(m)) for m in members),
     )
 
 

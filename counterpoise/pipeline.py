@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.cells import cross_fitted_rule, fit_rule, make_cell, out_of_fold, stacked_scores
+from counterpoise.cells import corrected, cross_fitted_rule, fit_rule, make_cell, out_of_fold, stacked_scores
 from counterpoise.classifier import Classifier, assemble
 from counterpoise.core.errors import OptionError
 from counterpoise.core.progress import Progress, bar
@@ -22,9 +22,9 @@ from counterpoise.core.records import Cell, Examples, Fold, Job, Member
 from counterpoise.core.version import version
 from counterpoise.data.read import read
 from counterpoise.data.split import hold_out, make_folds
-from counterpoise.decide.prior import corrected_log_proba
 from counterpoise.jobs import WHOLE, Settings, job_of, jobs_of, member_numbers
 from counterpoise.strategies import Strategy, find
+from counterpoise.train.finish import finished
 from counterpoise.train.network import Network
 from counterpoise.train.run import run
 
@@ -125,8 +125,8 @@ def fit(
         train, held = hold_out(examples, validation, seed)
         jobs = jobs_of(chosen, examples, Fold(0, 0, train, held, held), settings)
         members = train_all(jobs, examples, network, settings, progress, callbacks)
-    trained = [members[job.id] for job in jobs]
-    log_p = np.stack([corrected_log_proba(m.logits, m.log_shift) for m in trained])
+    trained = trained_members(chosen, jobs, members, examples, network)
+    log_p = np.stack([corrected(m) for m in trained])
     rule = fit_rule(chosen, log_p, examples.y[held], trained, _weights_of(examples, held))
     scores = {"log_p": log_p.astype(np.float32), "y": examples.y[held]}
     note = f"{len(held)} held-out rows ended training and fitted the rule"
@@ -155,7 +155,9 @@ def cross_validate(
     cells: list[Cell] = []
     log_p: dict[str, Array] = {}
     for strategy in strategies:
-        trained = [[members[job.id] for job in jobs[strategy.name, f]] for f in range(len(parts))]
+        trained = [
+            trained_members(strategy, jobs[strategy.name, f], members, examples, network) for f in range(len(parts))
+        ]
         log_p[strategy.name] = out_of_fold(examples, parts, trained, repeats)
         for f, fold in enumerate(parts):
             rule = cross_fitted_rule(strategy, examples, parts, f, log_p[strategy.name], trained[f])
@@ -185,7 +187,7 @@ def refit(
         )
     ]
     members = train_all(jobs, examples, network, settings, progress)
-    trained = [members[job.id] for job in jobs]
+    trained = trained_members(strategy, jobs, members, examples, network)
     log_p, y, rows = stacked_scores(outcome.log_p[strategy.name], examples.y)
     rule = fit_rule(strategy, log_p, y, trained, _weights_of(examples, rows))
     scores = {"log_p": log_p.astype(np.float32), "y": y}
@@ -215,6 +217,16 @@ def train_all(
         if progress:
             progress("train", done, total)
     return members
+
+
+def trained_members(
+    strategy: Strategy, jobs: Sequence[Job], members: Mapping[str, Member], examples: Examples, network: Network
+) -> list[Member]:
+    """The members of a strategy's jobs, each after the finishing step of its part."""
+    return [
+        finished(part.finish, members[job.id], job, examples, network)
+        for part, job in zip(strategy.parts(), jobs, strict=True)
+    ]
 
 
 def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:

@@ -23,6 +23,14 @@ def _no_constants(counts: np.ndarray) -> Mapping[str, Any]:
     return {}
 
 
+def _class_counts(counts: np.ndarray) -> Mapping[str, Any]:
+    return {"counts": [int(n) for n in counts]}
+
+
+def _focusing(counts: np.ndarray) -> Mapping[str, Any]:
+    return {"gamma": 2.0}
+
+
 @dataclass(frozen=True)
 class Strategy:
     """One way to treat the imbalance.
@@ -38,6 +46,7 @@ class Strategy:
         members: Strategies of the members, for ensembles.
         vote: "soft", "log", "hard" or "weighted".
         weights: Member weights on the simplex, or None: equal, or learned out of fold for "weighted".
+        finish: Name of a step on the trained network (see `train.finish`), or "".
     """
 
     name: str
@@ -50,6 +59,7 @@ class Strategy:
     members: tuple[Strategy, ...] = ()
     vote: str = "soft"
     weights: tuple[float, ...] | None = None
+    finish: str = ""
 
     def parts(self) -> tuple[Strategy, ...]:
         """The strategies whose networks are trained: the members, or itself."""
@@ -67,7 +77,7 @@ class Strategy:
 VOTES = ("soft", "log", "hard", "weighted")
 
 
-def Ensemble(  # noqa: N802 (reads as a noun where it is used)
+def Ensemble(
     members: Sequence[str | Strategy],
     vote: str = "soft",
     weights: Sequence[float] | None = None,
@@ -161,6 +171,15 @@ _NONE = register(Strategy("none", "The model as it is, decision at 0.5 or the la
 register(replace(_NONE, name="threshold", idea="The untouched model; only its decision threshold is tuned.", aim="f1"))
 register(
     Strategy(
+        "bias_init",
+        "The output bias starts at the logarithm of the class shares.",
+        loss="balanced_softmax",
+        constants=_class_counts,
+        finish="absorb_shift",
+    )
+)
+register(
+    Strategy(
         "class_weight",
         "Every row once; the loss of class c weighs n / (C n_c).",
         plans.class_weight,
@@ -178,6 +197,60 @@ register(
         "undersample",
         "Rows of larger classes are drawn in part, down to the smallest class; the walk goes on each epoch.",
         plans.undersample,
+    )
+)
+register(
+    Strategy(
+        "effective_number",
+        "Class weights by the effective number of rows, which grows more slowly than the rows (Cui 2019).",
+        plans.effective_number,
+    )
+)
+register(Strategy("focal", "Rows that are easy already count less (Lin 2017).", loss="focal", constants=_focusing))
+register(
+    Strategy(
+        "class_balanced_focal",
+        "Focal loss with weights by the effective number of rows (Cui 2019).",
+        plans.effective_number,
+        loss="focal",
+        constants=_focusing,
+    )
+)
+register(
+    Strategy(
+        "logit_adjusted",
+        "The logarithm of the class shares is added to the logits while training (Menon 2021, tau = 1).",
+        loss="balanced_softmax",  # the same loss at tau = 1, so that the network is trained once for both
+        constants=_class_counts,
+    )
+)
+register(
+    Strategy(
+        "balanced_softmax",
+        "The softmax counts each class by its rows while training (Ren 2020).",
+        loss="balanced_softmax",
+        constants=_class_counts,
+    )
+)
+register(
+    Strategy(
+        "asymmetric",
+        "Easy negatives are focused away harder than positives, class by class (Ridnik 2021).",
+        loss="asymmetric",
+    )
+)
+register(
+    Strategy(
+        "auc_margin",
+        "Trains the order of the scores: positives above negatives by a margin (Yuan 2021).",
+        loss="auc_margin",
+    )
+)
+register(
+    Strategy(
+        "ap_surrogate",
+        "Trains a smooth form of average precision (Brown 2020).",
+        loss="ap_surrogate",
     )
 )
 register(

@@ -189,6 +189,7 @@ class Member:
         seconds: Wall time of this job.
         history: name -> list of numbers, one per round.
         engine: "fit" or "program".
+        gamma: Focusing of the focal loss that trained it, undone before the shift; 0 = none.
     """
 
     job: str
@@ -203,6 +204,7 @@ class Member:
     history: Mapping[str, list[float]] = field(default_factory=dict)
     engine: str = "fit"
     needs_calibration: bool = False
+    gamma: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -221,6 +223,7 @@ class Rule:
         member_thresholds: For vote="hard": each member's own threshold (M,).
         aim: What threshold or offsets were chosen for, for example "f1", in words.
         notes: Sentences about what was checked and found.
+        gammas: float64 (M,), focusing of each member's focal loss, undone before the shift; None: none had one.
     """
 
     log_shifts: Array
@@ -234,6 +237,7 @@ class Rule:
     member_thresholds: Array | None = None
     aim: str = "argmax"
     notes: tuple[str, ...] = ()
+    gammas: Array | None = None
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ import numpy as np
 from keras import ops
 
 from counterpoise.core.records import Rule
+from counterpoise.losses.shapes import class_logits, log_odds
 
-ARRAYS = ("log_shifts", "prior", "weights", "intercept", "offsets", "member_thresholds")
+ARRAYS = ("log_shifts", "prior", "weights", "intercept", "offsets", "member_thresholds", "gammas")
 
 
 def rule_to_dict(rule: Rule) -> dict[str, Any]:
@@ -26,7 +27,7 @@ def rule_to_dict(rule: Rule) -> dict[str, Any]:
 
 def rule_from_dict(values: Mapping[str, Any]) -> Rule:
     """Inverse of `rule_to_dict`."""
-    arrays = {k: None if values[k] is None else np.asarray(values[k], dtype=np.float64) for k in ARRAYS}
+    arrays = {k: None if values.get(k) is None else np.asarray(values[k], dtype=np.float64) for k in ARRAYS}
     return Rule(**{**values, **arrays, "notes": tuple(values["notes"])})
 
 
@@ -47,7 +48,8 @@ class RuleLayer(keras.layers.Layer):
 
     def call(self, member_logits: Any) -> dict[str, Any]:
         parts = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]
-        log_p = [self._corrected(z, s) for z, s in zip(parts, self.rule["log_shifts"], strict=True)]
+        gammas = self.rule.get("gammas") or [0.0] * len(parts)
+        log_p = [self._corrected(*part) for part in zip(parts, self.rule["log_shifts"], gammas, strict=True)]
         pooled = self._pooled(log_p)
         decision = _decide(pooled, self.rule["threshold"], self.rule["offsets"])
         if self.rule["vote"] == "hard" and self.rule["member_thresholds"] is not None:
@@ -65,8 +67,10 @@ class RuleLayer(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "rule": self.rule}
 
-    def _corrected(self, logits: Any, log_shift: list[float]) -> Any:
+    def _corrected(self, logits: Any, log_shift: list[float], gamma: float) -> Any:
         z = ops.cast(logits, "float32")
+        if gamma:
+            return ops.log_softmax(_focal_inverse(class_logits(z), gamma) - _row(log_shift), axis=-1)
         if z.shape[-1] == 1:
             z = z - (log_shift[1] - log_shift[0])
             return ops.concatenate([-ops.softplus(z), -ops.softplus(-z)], axis=-1)
@@ -96,6 +100,19 @@ class RuleLayer(keras.layers.Layer):
         tied = ops.cast(votes >= ops.max(votes, axis=-1, keepdims=True) - 1e-6, "float32")
         favoured = tied * (1.0 + ops.one_hot(soft, classes, dtype="float32"))
         return ops.cast(ops.argmax(favoured, axis=-1), "int32")
+
+
+def _focal_inverse(z: Any, gamma: float) -> Any:
+    """log h(q) of q = softmax(z), up to a constant per row (see `prior.focal_log_proba`).
+
+    h(q) = q (1 - q)^-g / (1 - g q log q / (1 - q)), from the log-odds of q, so that neither end loses its digits.
+    """
+    odds = log_odds(z)
+    log_q, log_rest = -ops.softplus(-odds), -ops.softplus(odds)
+    # -log q / (1 - q) is 1 to all digits beyond 30; without the bound both parts would underflow.
+    near = ops.minimum(odds, 30.0)
+    ratio = ops.softplus(-near) * ops.exp(ops.softplus(near))
+    return log_q - gamma * log_rest - ops.log1p(gamma * ops.exp(log_q) * ratio)
 
 
 def _decide(log_p: Any, threshold: float | None, offsets: list[float] | None) -> Any:
@@ -136,7 +153,9 @@ def _interpolate(x: Any, knots: list[float], values: list[float]) -> Any:
     at, value = np.asarray(knots, "float32"), np.asarray(values, "float32")
     if len(at) == 1:
         return ops.full_like(x, value[0])
-    right = ops.clip(ops.searchsorted(ops.convert_to_tensor(at), x, side="right"), 1, len(at) - 1)
+    # Counting, not searchsorted, which LiteRT and ONNX do not have.
+    below = ops.sum(ops.cast(ops.expand_dims(x, -1) >= at, "int32"), axis=-1)
+    right = ops.clip(below, 1, len(at) - 1)
     x0, x1 = ops.take(at, right - 1), ops.take(at, right)
     y0, y1 = ops.take(value, right - 1), ops.take(value, right)
     return y0 + (y1 - y0) * ops.clip((x - x0) / ops.maximum(x1 - x0, 1e-12), 0.0, 1.0)

@@ -84,16 +84,18 @@ def _check_proba(p: Array) -> None:
         raise OptionError("Probabilities must lie in [0, 1]; for logits leave proba=False.")
 
 
-def corrected_log_proba(logits: Array, log_shift: Array, *, units: str = "softmax") -> Array:
+def corrected_log_proba(logits: Array, log_shift: Array, *, units: str = "softmax", gamma: float = 0.0) -> Array:
     """Return log-probabilities with the training shift removed.
 
     Softmax units: log softmax(z - log_shift). One unit: log sigmoid of z - (log_shift_1 - log_shift_0).
-    Sigmoid units with one-hot targets: p_c proportional to sigmoid(z_c) / exp(log_shift_c).
+    Sigmoid units with one-hot targets: p_c proportional to sigmoid(z_c) / exp(log_shift_c). A network trained with
+    focal loss is first turned back to probabilities (`focal_log_proba`).
 
     Args:
         logits: float (N, C), or (N, 1) or (N,) for one unit and two classes.
         log_shift: float (C,).
         units: "softmax", or "sigmoid" for C > 1 sigmoids that were trained on one-hot targets.
+        gamma: Focusing of the focal loss that trained the network; 0 = none.
 
     Returns:
         float64 (N, C); each row's exponentials sum to 1.
@@ -105,6 +107,8 @@ def corrected_log_proba(logits: Array, log_shift: Array, *, units: str = "softma
     z = matrix(logits, "logits")
     if units not in ("softmax", "sigmoid"):
         raise OptionError(f"units is {units!r}; expected 'softmax' or 'sigmoid'.")
+    if gamma:
+        return focal_log_proba(corrected_log_proba(z, np.zeros(max(2, z.shape[1]))), gamma, log_shift)
     if z.shape[1] == 1:
         corrected = unshift(z, log_shift)
         return np.concatenate([-np.logaddexp(0.0, corrected), -np.logaddexp(0.0, -corrected)], axis=1)

@@ -39,7 +39,7 @@ class Decision:
 def fit_rule(
     member_logits: Sequence[Array], y: Array, log_shifts: Sequence[Array], *, vote: str = "soft",
     weights: Sequence[float] | Array | str | None = None, aim: str | Aim = "f1", check_intercept: bool = True,
-    calibrate: str | None = None, sample_weight: Array | None = None,
+    calibrate: str | None = None, sample_weight: Array | None = None, gammas: Sequence[float] | None = None,
 ) -> Rule:  # fmt: skip
     """Fit a rule on the raw logits of rows that trained nothing.
 
@@ -53,6 +53,7 @@ def fit_rule(
         check_intercept: Whether to compare mean probability with share, and mend it (see `check_intercept`).
         calibrate: None, "auto", or a kind that `fit_calibrator` knows.
         sample_weight: float (N,) or None.
+        gammas: (M,), focusing of the focal loss that trained each member; None: none had one.
 
     Returns:
         The rule, with sentences on what was found in `notes`.
@@ -65,17 +66,23 @@ def fit_rule(
     """
     if len(member_logits) != len(log_shifts):
         raise OptionError(f"{len(member_logits)} members but {len(log_shifts)} shifts; expected one shift per member.")
-    log_p = [corrected_log_proba(z, s) for z, s in zip(member_logits, log_shifts, strict=True)]
+    log_p = _corrected(member_logits, log_shifts, gammas)
     return fit_rule_from_log_p(
         log_p, y, log_shifts, vote=vote, weights=weights, aim=aim, check_intercept=check_intercept,
-        calibrate=calibrate, sample_weight=sample_weight,
+        calibrate=calibrate, sample_weight=sample_weight, gammas=gammas,
     )  # fmt: skip
+
+
+def _corrected(logits: Sequence[Array], log_shifts: Sequence[Array], gammas: Sequence[float] | None) -> list[Array]:
+    """Return each member's log-probabilities with its focal loss and its training shift undone."""
+    powers = np.zeros(len(logits)) if gammas is None else gammas
+    return [corrected_log_proba(z, s, gamma=float(g)) for z, s, g in zip(logits, log_shifts, powers, strict=True)]
 
 
 def fit_rule_from_log_p(
     log_p_members: Sequence[Array], y: Array, log_shifts: Sequence[Array], *, vote: str = "soft",
     weights: Sequence[float] | Array | str | None = None, aim: str | Aim = "f1", check_intercept: bool = True,
-    calibrate: str | None = None, sample_weight: Array | None = None,
+    calibrate: str | None = None, sample_weight: Array | None = None, gammas: Sequence[float] | None = None,
 ) -> Rule:  # fmt: skip
     """Fit a rule on log-probabilities whose training shift is already removed.
 
@@ -84,7 +91,7 @@ def fit_rule_from_log_p(
 
     Args:
         log_p_members: M arrays float (N, C).
-        y, vote, weights, aim, check_intercept, calibrate, sample_weight: As in `fit_rule`.
+        y, vote, weights, aim, check_intercept, calibrate, sample_weight, gammas: As in `fit_rule`.
         log_shifts: M arrays float (C,).
     """
     parts, goal = members(log_p_members), Aim.parse(aim)
@@ -104,6 +111,7 @@ def fit_rule_from_log_p(
         threshold=threshold, offsets=offsets, aim=str(goal),
         notes=(*(found.notes if found is not None else ()), *said),
         member_thresholds=_member_cuts(parts, labels, goal, w) if vote == "hard" else None,
+        gammas=np.asarray(gammas, dtype=np.float64) if gammas is not None and np.any(gammas) else None,
     )  # fmt: skip
 
 
@@ -143,9 +151,7 @@ def apply_rule(rule: Rule, member_logits: Sequence[Array]) -> Decision:
     """
     if len(member_logits) != len(rule.log_shifts):
         raise OptionError(f"The rule has {len(rule.log_shifts)} members; got the outputs of {len(member_logits)}.")
-    return apply_rule_to_log_p(
-        rule, [corrected_log_proba(z, s) for z, s in zip(member_logits, rule.log_shifts, strict=True)]
-    )
+    return apply_rule_to_log_p(rule, _corrected(member_logits, rule.log_shifts, rule.gammas))
 
 
 def apply_rule_to_log_p(rule: Rule, log_p_members: Sequence[Array]) -> Decision:

@@ -39,12 +39,68 @@ def _cross_entropy(constants: Mapping[str, Any]) -> Any:
     return CrossEntropy(**constants)
 
 
+@register_loss("focal")
+def _focal(constants: Mapping[str, Any]) -> Any:
+    from counterpoise.losses.pointwise import Focal
+
+    return Focal(**constants)
+
+
+@register_loss("logit_adjusted")
+def _logit_adjusted(constants: Mapping[str, Any]) -> Any:
+    from counterpoise.losses.prior import LogitAdjusted
+
+    return LogitAdjusted(**constants)
+
+
+@register_loss("balanced_softmax")
+def _balanced_softmax(constants: Mapping[str, Any]) -> Any:
+    from counterpoise.losses.prior import BalancedSoftmax
+
+    return BalancedSoftmax(**constants)
+
+
+@register_loss("ldam")
+def _ldam(constants: Mapping[str, Any]) -> Any:
+    from counterpoise.losses.margin import LDAM
+
+    return LDAM(**constants)
+
+
+@register_loss("asymmetric")
+def _asymmetric(constants: Mapping[str, Any]) -> Any:
+    from counterpoise.losses.multilabel import Asymmetric
+
+    return Asymmetric(**constants)
+
+
+@register_loss("auc_margin")
+def _auc_margin(constants: Mapping[str, Any]) -> Any:
+    from counterpoise.losses.ranking import AUCMargin
+
+    return AUCMargin(**constants)
+
+
+@register_loss("ap_surrogate")
+def _ap_surrogate(constants: Mapping[str, Any]) -> Any:
+    from counterpoise.losses.ranking import SmoothAP
+
+    return SmoothAP(**constants)
+
+
+def focal_gamma(loss: tuple[str, Mapping[str, Any]]) -> float:
+    """Focusing of a job's loss, to be undone before its shift; 0 for any loss but the focal one."""
+    name, constants = loss
+    return float(constants.get("gamma", 2.0)) if name == "focal" else 0.0
+
+
 class Objective:
     """The loss of a job, its training shift and its stopping score.
 
     Attributes:
         key: Jobs with equal keys share a compiled loss.
         log_shift: float64 (C,), to be subtracted from the logits: the plan's shift less the loss's own term.
+        gamma: Focusing of a focal loss, undone before the shift; 0 = none.
         needs_calibration: True when shift correction alone does not give true probabilities.
     """
 
@@ -57,6 +113,7 @@ class Objective:
         additive = self._additive(job)
         shift = job.plan.log_shift if additive is None else job.plan.log_shift - (additive - additive.mean())
         self.log_shift: Array = shift
+        self.gamma = focal_gamma(job.loss)
         own = self.name == "model" or bool(getattr(self._loss, "needs_calibration", False))
         self.needs_calibration = bool(job.plan.needs_calibration or own)
 
@@ -70,10 +127,16 @@ class Objective:
         Where the shift alone is not enough, a constant per class is fitted on the same rows first, so that the score
         measures what the network knows and not where its intercept lies.
         """
-        log_p = lg.log_proba(logits, self.log_shift)
+        log_p = self._log_proba(logits)
         if self.needs_calibration:
             log_p = lg.log_softmax(log_p + lg.fit_intercept(log_p, y))
         return lg.log_loss(log_p, y)
+
+    def _log_proba(self, logits: Array) -> Array:
+        if not self.gamma:
+            return lg.log_proba(logits, self.log_shift)
+        shares = self._loss.inverse(np.exp(lg.log_proba(logits)))
+        return lg.log_softmax(np.log(np.maximum(shares, np.finfo(float).tiny)) - self.log_shift)
 
     def _additive(self, job: Job) -> Array | None:
         """The loss's term a_c inside the softmax, from the class shares of the rows drawn."""

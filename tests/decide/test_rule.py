@@ -213,3 +213,27 @@ def test_bad_input() -> None:
     empty = Rule(log_shifts=np.zeros((1, 3)), prior=np.array([0.6, 0.4, 0.0]), offsets=np.zeros(3))
     with pytest.raises(OptionError, match="Class 2 had no row"):
         rule_at_prior(empty, [0.5, 0.3, 0.2])
+
+
+def test_a_focal_member_is_turned_back_before_its_shift_and_pooled_with_others() -> None:
+    """The focal minimiser of a known posterior is found by root search, class by class of two."""
+    from scipy.optimize import brentq
+
+    gamma, true = 2.0, np.array([0.02, 0.3, 0.5, 0.9])
+
+    def slope(q: float, p: float) -> float:
+        def risk(v: float) -> float:
+            return -p * (1 - v) ** gamma * np.log(v) - (1 - p) * v**gamma * np.log1p(-v)
+
+        return (risk(q + 1e-7) - risk(q - 1e-7)) / 2e-7
+
+    seen = 4 * true / (4 * true + 1 - true)  # positives count four times
+    q = np.array([brentq(slope, 1e-3, 1 - 1e-3, args=(p,)) for p in seen])
+    plain, focal = np.log(true / (1 - true))[:, None], np.log(q / (1 - q))[:, None]
+    shifts = [np.zeros(2), np.log([1.0, 4.0])]
+    rule = fit_rule([plain, focal], np.array([0, 0, 1, 1]), shifts, check_intercept=False, gammas=[0.0, gamma])
+    assert rule.gammas.tolist() == [0.0, gamma]
+    for member in range(2):
+        alone = replace(rule, log_shifts=rule.log_shifts[[member]], weights=np.ones(1), gammas=rule.gammas[[member]])
+        np.testing.assert_allclose(apply_rule(alone, [[plain, focal][member]]).proba[:, 1], true, atol=1e-4)
+    np.testing.assert_allclose(apply_rule(rule, [plain, focal]).proba[:, 1], true, atol=1e-4)

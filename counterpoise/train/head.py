@@ -1,0 +1,162 @@
+"""The head of a classifier: the layer whose kernel and bias make the logits, and its bias set from the prior."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from counterpoise.core.checks import check_finite
+from counterpoise.core.errors import ModelError, OptionError, did_you_mean
+
+Array = np.ndarray
+
+#: Layers that may stand behind the head without changing what a bias means.
+_BEHIND = (
+    keras.layers.Softmax,
+    keras.layers.Activation,
+    keras.layers.Dropout,
+    keras.layers.Reshape,
+    keras.layers.Flatten,
+)
+#: What the head's activation may be: logits, or probabilities made of them.
+_ACTIVATIONS = ("linear", "softmax", "sigmoid")
+
+
+def find_head(model: keras.Model, layer: str | None = None) -> Any:
+    """Return the layer that makes the logits: the last one with a kernel, behind which only activations stand.
+
+    Args:
+        model: A built Sequential or functional model (inner models and `TimeDistributed` are looked into).
+        layer: Name of the layer, where the search cannot tell.
+
+    Raises:
+        ModelError: no such layer, or something behind it changes its output; the message names what was found.
+
+    Example:
+        >>> inputs = keras.Input((3,))
+        >>> h = keras.layers.Dense(8, activation="relu")(inputs)
+        >>> model = keras.Model(inputs, keras.layers.Dense(2, activation="softmax", name="out")(h))
+        >>> find_head(model).name
+        'out'
+    """
+    if layer is not None:
+        return _unwrapped(_named(model, layer))
+    for candidate in reversed(_flat(model)):
+        found = _unwrapped(candidate)
+        if _has_kernel(found):
+            return _checked(found, candidate)
+        if not (isinstance(candidate, _BEHIND) or type(candidate).__name__ == "ProbabilityToLogit"):
+            raise ModelError(
+                f"the output comes out of layer {candidate.name!r} ({type(candidate).__name__}), not straight from a "
+                "Dense or convolution layer; name the head with layer=."
+            )
+    raise ModelError(f"the model {model.name!r} has no layer with a kernel; expected a Dense or convolution head.")
+
+
+def _flat(model: keras.Model) -> list[Any]:
+    """All layers in order, inner models opened."""
+    out: list[Any] = []
+    for layer in getattr(model, "layers", []):
+        out.extend(_flat(layer) if isinstance(layer, keras.Model) else [layer])
+    return out
+
+
+def _unwrapped(layer: Any) -> Any:
+    return layer.layer if isinstance(layer, keras.layers.TimeDistributed) else layer
+
+
+def _has_kernel(layer: Any) -> bool:
+    return hasattr(layer, "bias") and (hasattr(layer, "kernel") or hasattr(layer, "_kernel"))
+
+
+def _named(model: keras.Model, name: str) -> Any:
+    known = {layer.name: layer for layer in _flat(model)}
+    if name not in known:
+        raise ModelError(f"the model has no layer {name!r}.{did_you_mean(name, known)}")
+    if not _has_kernel(_unwrapped(known[name])):
+        raise ModelError(f"layer {name!r} ({type(known[name]).__name__}) has no kernel; name a Dense or convolution.")
+    return known[name]
+
+
+def _checked(layer: Any, shown: Any) -> Any:
+    activation = getattr(getattr(layer, "activation", None), "__name__", "linear")
+    if activation not in _ACTIVATIONS:
+        raise ModelError(
+            f"the last layer with a kernel, {shown.name!r}, ends in {activation!r}: it is no classifier's head. "
+            "Expected linear, softmax or sigmoid; name another with layer=."
+        )
+    return layer
+
+
+def prior_logits(counts: Any, units: int, rows: float | None = None) -> Array:
+    """The constants that a model without inputs should answer, float64 (units,).
+
+    C units: log(n_c / n). One unit: log(n_1 / n_0). With `rows` (independent labels): log(n_l / (rows - n_l)).
+
+    Args:
+        counts: Rows per class (C,), two for one unit; with `rows`, rows in which each label is present (L,).
+        units: Units of the output.
+        rows: Number of rows, for independent labels.
+
+    Raises:
+        OptionError: counts that do not fit the units, or are not above 0 (with `rows`: and below it).
+
+    Example:
+        >>> prior_logits([90, 10], 1).round(4).tolist()
+        [-2.1972]
+    """
+    n = check_finite(np.asarray(counts, dtype=np.float64), "counts")
+    wanted = units if rows is not None or units > 1 else 2
+    if n.shape != (wanted,):
+        raise OptionError(f"counts have shape {n.shape}; expected ({wanted},) for an output of {units} unit(s).")
+    low = np.flatnonzero((n <= 0) | (n >= (np.inf if rows is None else rows)))
+    if len(low):
+        raise OptionError(
+            f"counts[{low[0]}] is {n[low[0]]:g}; one that never or always occurs has no finite bias."
+        )
+    if rows is not None:
+        return np.log(n) - np.log(rows - n)
+    return np.log(n[1:] / n[:1]) if units == 1 else np.log(n / n.sum())
+
+
+def init_output_bias(
+    model: keras.Model, counts: Any, *, rows: float | None = None, layer: str | None = None, verbose: bool = False
+) -> str:
+    """Set the bias of the output layer so that an untrained model answers with the class shares.
+
+    Without it the first steps of training on rare classes only learn how rare they are. It does not change which
+    probabilities are best, so nothing has to be corrected afterwards.
+
+    Args:
+        model: A built Keras model. Its head is found (`find_head`): the last Dense or convolution, whether the
+            activation sits in it or behind it.
+        counts: Rows per class in code order (C,), for one unit (n_0, n_1); with `rows`, rows with each label (L,).
+        rows: Number of rows, when the units are independent labels.
+        layer: Name of the head, where it cannot be found.
+        verbose: Whether to print which layer was set to what.
+
+    Returns:
+        The name of the layer that was set.
+
+    Raises:
+        ModelError: no head, or a head without bias.
+        OptionError: counts that do not fit it.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, activation="sigmoid", name="risk")])
+        >>> init_output_bias(model, [900, 100], verbose=True)
+        bias of layer 'risk' set to [-2.1972]
+        'risk'
+
+    Source: Lin et al., "Focal Loss for Dense Object Detection" (ICCV 2017), section 3.3.
+    """
+    head = find_head(model, layer)
+    if head.bias is None:
+        raise ModelError(f"the head {head.name!r} has no bias (use_bias=False), so it cannot hold the prior.")
+    values = prior_logits(counts, int(head.bias.shape[-1]), rows)
+    head.bias.assign(values)
+    if verbose:
+        print(f"bias of layer {head.name!r} set to {np.round(values, 4).tolist()}")
+    return str(head.name)
