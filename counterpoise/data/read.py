@@ -158,9 +158,9 @@ def _probable_target(wanted: str, frame: pl.DataFrame) -> str:
         return hint
     usual = [c for c in frame.columns if c.lower() in _TARGET_NAMES]
     few = [c for c in frame.columns if 2 <= frame[c].n_unique() <= 20]
-    probable = (usual or few[-1:] or [None])[0]
-    if probable is None:
+    if not (usual or few):
         return hint
+    probable = (usual or few[-1:])[0]
     return f" Did you mean {probable!r} ({frame[probable].n_unique()} distinct values)?{hint}"
 
 

@@ -33,8 +33,8 @@ def precision_recall(record: Record) -> Figure:
     caption = (
         "One class against the rest in each panel."
         if many
-        else f"Markers stand where each strategy’s own rule decides. The dashed level, {words.share(prevalence(record))}, "
-        f"is the share of class “{rarest(record)['label']}”: what guessing reaches. "
+        else "Markers stand where each strategy’s own rule decides. "
+        f"The dashed level, {words.share(prevalence(record))}, is the share of class “{rarest(record)['label']}”: what guessing reaches. "
         "The tuned threshold is the untouched model at another point, so these two lines nearly coincide."
     )
     rows = [[*who, *(_best_at(part, "recall", "precision", r) for r in RECALLS)] for who, part in _parts(record, "pr")]
@@ -68,7 +68,8 @@ def calibration(record: Record) -> Figure:
     scale = "; square-root axes" if not many and prevalence(record) < 0.2 else ""
     caption = (
         f"Predicted {what} against what was observed, before (squares, dashed) and after (circles, solid) the training "
-        f"shift was removed{scale}. True probabilities lie on the diagonal. Bins hold equal sums of probability; bars are 95 % intervals."
+        f"shift was removed{scale}. True probabilities lie on the diagonal. "
+        "Bins hold equal sums of probability; bars are 95 % intervals."
     )
     rows = [
         [
@@ -96,7 +97,10 @@ def folds(record: Record) -> Figure:
         for t, s in scored
         if s.get("folds")
     ]
-    caption = f"{words.capital(key)} on every fold (rings), its mean (tick) and 95 % interval (band). Rows that were scored took no part in training, stopping or tuning."
+    caption = (
+        f"{words.capital(key)} on every fold (rings), its mean (tick) and 95 % interval (band). "
+        "Rows that were scored took no part in training, stopping or tuning."
+    )
     return _figure(
         "Fold by fold",
         caption,
@@ -119,7 +123,10 @@ def training(record: Record) -> Figure:
                 rows.append(
                     [style.title, str(m + 1), words.count(step), words.number(best, 4), words.number(known[-1][0], 4)]
                 )
-    caption = "Log loss of the corrected output on the stopping rows, one line per member. Rows that stop training judge nothing."
+    caption = (
+        "Log loss of the corrected output on the stopping rows, one line per member. "
+        "Rows that stop training judge nothing."
+    )
     heads = ["Strategy", "Member", "Best step", "Best log loss", "Last log loss"]
     return _figure("Training", caption, figures.training_spec(record), heads, rows, "Best step of every member")
 

@@ -131,7 +131,9 @@ def per_class(record: Record) -> Row:
     labels = [c["label"] for c in record["data"]["classes"]]
     rows = []
     for label in labels:
-        found = [next((c for c in row["per_class"] if str(c["label"]) == str(label)), {}) for row in good]
+        found: list[Mapping[str, Any]] = [
+            next((c for c in row["per_class"] if str(c["label"]) == str(label)), {}) for row in good
+        ]
         cells = [(words.number(c.get("recall"), 3), words.number(c.get("precision"), 3)) for c in found]
         rows.append(
             {"label": label, "support": words.count(next((c.get("support") for c in found), None)), "cells": cells}
@@ -211,12 +213,12 @@ def _of_class(row: Mapping[str, Any], label: Any) -> Mapping[str, Any]:
 def _hidden_row(record: Record, row: Mapping[str, Any], rare: Mapping[str, Any]) -> Row:
     mine = _of_class(row, rare["label"])
     recall, support = mine.get("recall"), mine.get("support")
-    known = words.finite(recall) and words.finite(support)
+    hits = round(recall * support) if recall is not None and support is not None else None
     return {
         "name": styles(record)[row["strategy"]].title,
         "accuracy": words.share(_mean(row, "accuracy")),
         "recall": words.share(recall),
-        "found": f"{words.count(round(recall * support))} of {words.count(support)}" if known else words.NOTHING,
+        "found": words.NOTHING if hits is None else f"{words.count(hits)} of {words.count(support)}",
         "precision": words.share(mine.get("precision")),
     }
 
@@ -226,7 +228,8 @@ def _hidden_sentence(none: Mapping[str, Any], rare: Mapping[str, Any]) -> str:
     if not (words.finite(mine.get("recall")) and words.finite(accuracy)):
         return ""
     missed = words.share(1 - mine["recall"])
-    return f"The untouched model is right for {words.share(accuracy)} of the rows and misses {missed} of class “{rare['label']}”."
+    right = f"The untouched model is right for {words.share(accuracy)} of the rows"
+    return f"{right} and misses {missed} of class “{rare['label']}”."
 
 
 def _axis(record: Record, key: str) -> Row:

@@ -95,7 +95,8 @@ def make_seven(rows: int = 4200, seed: int = 5) -> dict[str, Any]:
         "winner": "class_weight",
         "word": "better",
         "tied_with": [],
-        "text": "Class weights are better than the untouched model: balanced accuracy rises on every fold. No other strategy comes near.",
+        "text": "Class weights are better than the untouched model: balanced accuracy rises on every fold. "
+        "No other strategy comes near.",
     }
     return record
 
@@ -123,7 +124,8 @@ def _frame(source: str, rows: int, labels: list[str], counts: np.ndarray, metric
         "epochs": 30,
         "batch_size": 256,
         "warnings": [
-            "3,329 rows share their features with another row; the score without such twins stands beside the main score."
+            "3,329 rows share their features with another row; "
+            "the score without such twins stands beside the main score."
         ],
         "rows": [],
         "curves": {},
