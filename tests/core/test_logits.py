@@ -1,0 +1,47 @@
+"""Log-probabilities and the intercept, against SciPy and hand values."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from scipy.special import log_softmax as scipy_log_softmax
+from sklearn import metrics
+
+from counterpoise.core import logits as lg
+
+
+def test_log_softmax_is_scipys_even_at_extremes():
+    z = np.array([[1e4, -1e4, 0.0], [3.0, 2.0, 1.0]])
+    assert lg.log_softmax(z) == pytest.approx(scipy_log_softmax(z, axis=1))
+
+
+def test_one_unit_is_two_classes():
+    z = np.array([[-2.0], [0.0], [3.0]])
+    assert np.exp(lg.log_proba(z))[:, 1] == pytest.approx(1 / (1 + np.exp(-z[:, 0])))
+
+
+def test_shift_on_one_unit_and_on_two_is_the_same():
+    z, shift = np.array([[-2.0], [0.7]]), np.log([0.5, 9.0])
+    assert lg.log_proba(z, shift) == pytest.approx(lg.log_proba(lg.as_classes(z), shift))
+
+
+def test_log_loss_is_scikit_learns():
+    rng = np.random.default_rng(0)
+    log_p, y, w = lg.log_softmax(rng.normal(size=(50, 3))), rng.integers(0, 3, 50), rng.random(50)
+    assert lg.log_loss(log_p, y) == pytest.approx(metrics.log_loss(y, np.exp(log_p), labels=[0, 1, 2]))
+    assert lg.log_loss(log_p, y, w) == pytest.approx(
+        metrics.log_loss(y, np.exp(log_p), labels=[0, 1, 2], sample_weight=w)
+    )
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_the_intercept_minimises_and_meets_the_shares(classes):
+    rng = np.random.default_rng(1)
+    log_p, y = lg.log_softmax(2 * rng.normal(size=(400, classes))), rng.integers(0, classes, 400)
+    b = lg.fit_intercept(log_p, y)
+    best = minimize(lambda v: lg.log_loss(lg.log_softmax(log_p + v), y), np.zeros(classes))
+    assert lg.log_loss(lg.log_softmax(log_p + b), y) == pytest.approx(best.fun, abs=1e-8)
+    share = np.bincount(y, minlength=classes) / len(y)
+    assert np.exp(lg.log_softmax(log_p + b)).mean(axis=0) == pytest.approx(share, abs=1e-6)
+    assert b.sum() == pytest.approx(0, abs=1e-9)

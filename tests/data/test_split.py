@@ -1,0 +1,127 @@
+"""Folds: every class in every part, groups and time whole, each row with one task."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from counterpoise.core.errors import OptionError, SplitError
+from counterpoise.core.records import Examples
+from counterpoise.data.split import check_counts, hold_out, largest_folds, make_folds
+
+
+def examples(sizes, **more):
+    y = np.random.default_rng(0).permutation(np.repeat(np.arange(len(sizes)), sizes)).astype(np.int32)
+    return Examples(np.arange(len(y), dtype="float32")[:, None], y, tuple(f"c{i}" for i in range(len(sizes))), **more)
+
+
+@pytest.mark.parametrize("sizes", [[200, 20], [100, 40, 7], [500, 5]])
+def test_each_row_has_one_task_and_each_class_is_everywhere(sizes):
+    data = examples(sizes)
+    folds = make_folds(data, 5, repeats=2, seed=1)
+    assert [(f.repeat, f.index) for f in folds] == [(r, k) for r in range(2) for k in range(5)]
+    for fold in folds:
+        parts = np.concatenate([fold.train, fold.stop, fold.test])
+        assert np.array_equal(np.sort(parts), np.arange(len(data)))
+        for code in range(len(sizes)):
+            assert (data.y[fold.test] == code).sum() >= 1
+            assert (data.y[fold.train] == code).sum() >= 2
+            assert (data.y[fold.stop] == code).sum() >= 1
+    for repeat in range(2):
+        tested = np.concatenate([f.test for f in folds if f.repeat == repeat])
+        assert np.array_equal(np.sort(tested), np.arange(len(data)))
+
+
+def test_the_stopping_part_is_a_fifth_of_the_rest():
+    fold = make_folds(examples([400, 100]), 5)[0]
+    assert len(fold.stop) == pytest.approx(0.2 * 400, abs=2)
+
+
+def test_seeds_repeat_and_differ():
+    data = examples([60, 12])
+    same, again, other = make_folds(data, 3, seed=1), make_folds(data, 3, seed=1), make_folds(data, 3, seed=2)
+    assert np.array_equal(same[0].test, again[0].test)
+    assert not np.array_equal(same[0].test, other[0].test)
+    two = make_folds(data, 3, repeats=2, seed=1)
+    assert not np.array_equal(two[0].test, two[3].test)
+
+
+@pytest.mark.parametrize(("count", "most"), [(2, 0), (3, 3), (4, 4), (5, 5), (9, 9)])
+def test_largest_folds(count, most):
+    assert largest_folds(count) == most
+
+
+def test_too_few_rows_names_class_and_the_number_that_works():
+    data = examples([50, 5])
+    with pytest.raises(SplitError, match=r"class 'c1' has 5 rows, too few for 10 folds .* that works is 5; .*--merge-rare"):
+        make_folds(data, 10)
+    make_folds(data, 5)
+    with pytest.raises(SplitError, match="no number of folds works; merge"):
+        check_counts(examples([50, 2]), 2)
+
+
+def test_groups_are_never_on_both_sides():
+    rng = np.random.default_rng(0)
+    groups = rng.integers(0, 40, 400)
+    data = examples([300, 100], groups=groups)
+    for fold in make_folds(data, 4, seed=3):
+        sides = [set(groups[part]) for part in (fold.train, fold.stop, fold.test)]
+        assert not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
+        assert (data.y[fold.test] == 1).any()
+    train, held = hold_out(data, 0.25)
+    assert not set(groups[train]) & set(groups[held])
+
+
+def test_a_class_in_few_groups_is_named():
+    y = np.repeat([0, 1], [90, 10]).astype(np.int32)
+    groups = np.where(y == 1, 0, np.arange(100))
+    with pytest.raises(SplitError, match="class 'b' occurs in 1 group, too few for 3"):
+        make_folds(Examples(np.zeros((100, 1)), y, ("a", "b"), groups=groups), 3)
+
+
+def test_time_trains_on_the_past_and_no_step_is_on_both_sides():
+    rng = np.random.default_rng(1)
+    time = rng.integers(0, 60, 600)
+    data = examples([450, 150], time=time)
+    folds = make_folds(data, 4)
+    assert len(folds) == 4
+    for fold in folds:
+        assert time[fold.train].max() < time[fold.stop].min()
+        assert time[fold.stop].max() < time[fold.test].min()
+    train, held = hold_out(data, 0.2)
+    assert time[train].max() < time[held].min()
+
+
+def test_time_with_one_value_or_repeats_is_refused():
+    with pytest.raises(SplitError, match="time has 1 distinct values"):
+        make_folds(examples([50, 50], time=np.zeros(100)), 3)
+    with pytest.raises(OptionError, match="repeats is 2"):
+        make_folds(examples([50, 50], time=np.arange(100)), 3, repeats=2)
+    with pytest.raises(OptionError, match="groups and time"):
+        make_folds(examples([50, 50], time=np.arange(100), groups=np.arange(100)), 3)
+
+
+def test_duplicates_group_drop_error():
+    twins = np.arange(120)
+    twins[60:90] = twins[:30]
+    data = examples([80, 40], twins=twins)
+    for fold in make_folds(data, 3, duplicates="group"):
+        assert not set(twins[fold.test]) & set(twins[np.concatenate([fold.train, fold.stop])])
+    kept = np.concatenate([f.test for f in make_folds(data, 3, duplicates="drop")])
+    assert len(kept) == len(set(twins[kept])) == 90
+    with pytest.raises(SplitError, match="30 rows repeat"):
+        make_folds(data, 3, duplicates="error")
+    with pytest.raises(OptionError, match="duplicates is 'merge'"):
+        make_folds(data, 3, duplicates="merge")
+
+
+@pytest.mark.parametrize(("how", "words"), [({"folds": 1}, "folds is 1"), ({"repeats": 0}, "repeats is 0")])
+def test_numbers_out_of_range(how, words):
+    with pytest.raises(OptionError, match=words):
+        make_folds(examples([20, 20]), **how)
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.2, 1.5])
+def test_hold_out_needs_a_share(share):
+    with pytest.raises(OptionError, match="validation is"):
+        hold_out(examples([20, 20]), share)

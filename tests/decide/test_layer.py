@@ -1,0 +1,73 @@
+"""The rule as a Keras layer says what the rule in NumPy says."""
+
+from __future__ import annotations
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+
+from counterpoise.core.records import Rule
+from counterpoise.decide.layer import RuleLayer, rule_from_dict, rule_to_dict
+from counterpoise.decide.rule import apply_rule
+
+N = 300
+PLATT = {"kind": "platt", "slopes": [0.7, 0.7], "intercepts": [0.2, -0.1]}
+ISOTONIC = {"kind": "isotonic", "x": [[-4.0, -1.0, 2.0]], "y": [[-3.0, -0.5, 2.5]]}
+STEP = {"kind": "isotonic", "x": [[0.5]], "y": [[-1.0]]}
+AFTER = {**PLATT, "after": [0.3, -0.3]}
+
+
+def make(classes, members, vote, calibrator, seed, units=None):
+    rng = np.random.default_rng(seed)
+    weights = rng.dirichlet(np.ones(members))
+    binary = classes == 2
+    cuts = rng.uniform(0.2, 0.8, members) if binary else rng.normal(size=(members, classes))
+    return Rule(
+        log_shifts=rng.normal(size=(members, classes)),
+        prior=rng.dirichlet(np.ones(classes)),
+        vote=vote,
+        weights=weights,
+        intercept=rng.normal(size=classes) * 0.3,
+        calibrator=calibrator,
+        threshold=0.37 if binary else None,
+        offsets=None if binary else rng.normal(size=classes),
+        member_thresholds=cuts if vote == "hard" else None,
+    ), [rng.normal(size=(N, units or classes)).astype("float32") * 3 for _ in range(members)]
+
+
+CASES = [
+    *itertools.product([2], [1, 3], ["soft", "log", "hard", "weighted"], [None, PLATT, ISOTONIC, STEP, AFTER], [1, 2]),
+    *itertools.product([4], [1, 3], ["soft", "log", "hard"], [None], [4]),
+    (3, 2, "soft", {"kind": "vector", "slopes": [0.5, 1.0, 1.2], "intercepts": [0.1, 0.0, -0.4]}, 3),
+    (3, 2, "soft", {"kind": "isotonic", "x": [[-2.0, 0.0, 1.0]] * 3, "y": [[-3.0, -1.0, 2.0]] * 3}, 3),
+]
+
+
+@pytest.mark.parametrize(("classes", "members", "vote", "calibrator", "units"), CASES)
+def test_layer_and_numpy_agree(classes, members, vote, calibrator, units):
+    rule, logits = make(classes, members, vote, calibrator, seed=members, units=units)
+    want = apply_rule(rule, logits)
+    got = RuleLayer(rule_to_dict(rule))(logits)
+    assert np.allclose(got["probability"], want.proba, atol=2e-6)
+    sure = np.abs(want.proba[:, 1] - 0.37) > 1e-5 if classes == 2 else np.ones(N, bool)
+    assert np.array_equal(np.asarray(got["decision"])[sure], want.decision[sure])
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.0])
+def test_thresholds_at_the_ends(threshold):
+    rule = Rule(np.zeros((1, 2)), np.array([0.5, 0.5]), threshold=threshold)
+    logits = [np.array([[-3.0], [3.0]], "float32")]
+    assert np.asarray(RuleLayer(rule_to_dict(rule))(logits)["decision"]).tolist() == apply_rule(rule, logits).decision.tolist()
+
+
+def test_a_rule_survives_its_dict_and_a_saved_model(tmp_path):
+    rule, logits = make(2, 2, "soft", AFTER, 0, units=1)
+    again = rule_from_dict(rule_to_dict(rule))
+    assert np.array_equal(apply_rule(again, logits).proba, apply_rule(rule, logits).proba)
+    inputs = [keras.Input((1,)), keras.Input((1,))]
+    model = keras.Model(inputs, RuleLayer(rule_to_dict(rule))(inputs))
+    model.save(tmp_path / "m.keras")
+    loaded = keras.models.load_model(tmp_path / "m.keras", safe_mode=True)
+    assert np.array_equal(loaded(logits)["probability"], model(logits)["probability"])
