@@ -63,6 +63,10 @@ class RawColumns(keras.layers.Layer):
             for known in self.levels
         ]
 
+    def build(self, shapes: Any) -> None:
+        """Nothing to build: the look-up tables are made from the configuration."""
+        self.built = True
+
     def call(self, x: Mapping[str, Any]) -> dict[str, Any]:
         out = {}
         if self.numeric:

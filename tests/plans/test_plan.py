@@ -98,7 +98,11 @@ def test_weights_have_mean_one_and_are_scikit_learns(sizes):
 @given(counts, ratios)
 def test_shift_is_what_turns_one_prior_into_the_other(sizes, ratio):
     y = labels(sizes)
-    for plan in (plans.oversample(y, ratio), plans.class_weight(y), plans.to_prior(y, np.full(len(sizes), 1 / len(sizes)))):
+    for plan in (
+        plans.oversample(y, ratio),
+        plans.class_weight(y),
+        plans.to_prior(y, np.full(len(sizes), 1 / len(sizes))),
+    ):
         moved = np.log(plan.prior) - np.log(plan.base_prior)
         assert plan.log_shift == pytest.approx(moved - moved.mean(), abs=1e-9)
 

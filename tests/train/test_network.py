@@ -37,7 +37,9 @@ def functional(units, activation):
 
 
 @pytest.mark.parametrize("make", [sequential, functional])
-@pytest.mark.parametrize(("units", "activation", "classes"), [(1, "sigmoid", 2), (2, "softmax", 2), (3, "softmax", 3), (1, "linear", 2)])
+@pytest.mark.parametrize(
+    ("units", "activation", "classes"), [(1, "sigmoid", 2), (2, "softmax", 2), (3, "softmax", 3), (1, "linear", 2)]
+)
 def test_logits_are_those_under_the_last_activation(make, units, activation, classes):
     model, data = make(units, activation), examples(classes)
     network = Network(model, data)

@@ -1,0 +1,117 @@
+"""Class weights: schemes against independent sources, and every misuse by name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
+
+from counterpoise.core.errors import DataError, OptionError, TargetError
+from counterpoise.plans.weights import class_weight, fit_table, sample_weight
+
+Y = np.random.default_rng(0).choice(4, p=[0.7, 0.2, 0.07, 0.03], size=500)
+HOT = [[1, 0], [0, 0], [1, 0], [0, 1]]
+
+
+def test_balanced_is_that_of_scikit_learn():
+    want = compute_class_weight("balanced", classes=np.arange(4), y=Y)
+    assert class_weight(Y) == pytest.approx(dict(enumerate(want)))
+    np.testing.assert_allclose(sample_weight(Y), compute_sample_weight("balanced", Y), rtol=1e-6)
+
+
+def test_weights_by_label_keep_their_ratios():
+    given = {"ok": 1, "worn": 3, "broken": 20}
+    y = np.array(["ok"] * 6 + ["worn"] * 3 + ["broken"])
+    found = class_weight(y, given)
+    assert {k: v / found["ok"] for k, v in found.items()} == pytest.approx(given)
+    assert sample_weight(y, given).mean() == pytest.approx(1)
+
+
+def test_costs_are_those_of_the_cost_plan():
+    from counterpoise.plans.plan import cost
+
+    matrix = [[0, 1], [9, 0]]
+    np.testing.assert_allclose(sample_weight([0, 0, 0, 1], matrix), cost([0, 0, 0, 1], matrix).weights())
+
+
+def test_positive_weights_of_labels():
+    found = class_weight(HOT, {"cat": 4.0, "dog": 2.0}, kind="multi_label", classes=["cat", "dog"])
+    assert found["cat"][1] / found["cat"][0] == pytest.approx(4)
+    assert found["dog"][1] / found["dog"][0] == pytest.approx(2)
+    balanced = class_weight(HOT, kind="multi_label")
+    assert balanced[1][1] / balanced[1][0] == pytest.approx(3 / 1)  # negatives over positives
+
+
+def test_limits_of_the_schemes():
+    assert set(class_weight(Y, "power(0)").values()) == {1.0}
+    assert class_weight(Y, "power(1)") == pytest.approx(class_weight(Y))
+    assert set(class_weight(Y, "effective_number(0)").values()) == {1.0}
+    assert class_weight(Y, "effective_number(0.9999999)") == pytest.approx(class_weight(Y), rel=1e-3)
+    assert class_weight(Y, None) == class_weight(Y, "none")
+
+
+def test_permuting_rows_permutes_weights():
+    order = np.random.default_rng(1).permutation(len(Y))
+    np.testing.assert_array_equal(sample_weight(Y[order]), sample_weight(Y)[order])
+
+
+def test_class_weights_of_one_output_go_into_keras():
+    assert all(type(k) is int and type(v) is float for k, v in class_weight(Y).items())
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: sample_weight(HOT), TargetError, 'kind="multi_label" for independent labels'),
+        (lambda: sample_weight([[0, 1, 1], [0, 0, 0]], mask=[[1, 1, 1], [1, 0, 0]]), TargetError, 'kind="codes"'),
+        (lambda: sample_weight(HOT, kind="one_hot"), TargetError, "not one-hot in row 2"),
+        (lambda: sample_weight([[2, 0], [0, 1]], kind="multi_label"), TargetError, "needs zeros and ones"),
+        (lambda: sample_weight([0.2, 1.0]), TargetError, "0.2 in row 1; class weights need whole classes"),
+        (lambda: sample_weight([0, np.nan]), DataError, "the target holds NaN in row 2"),
+        (lambda: sample_weight(["a", None]), TargetError, "1 missing labels"),
+        (lambda: sample_weight([]), TargetError, "holds no element"),
+        (lambda: sample_weight([0, 1], mask=[0, 0]), TargetError, "no element of the target counts"),
+        (lambda: sample_weight([0, 1], mask=[1, 1, 1]), DataError, r"mask has shape \(3,\)"),
+        (lambda: sample_weight([0, 1], mask=[1, 2]), DataError, "values other than True and False"),
+        (lambda: sample_weight([0, 1], sample_weight=[1, -1]), DataError, "negative"),
+        (lambda: sample_weight(np.eye(2), ignore=5, kind="one_hot"), DataError, "ignore names labels of codes"),
+        (lambda: class_weight([0, 1, 7], classes=3), TargetError, "label 7 is not one of the classes"),
+        (lambda: class_weight([0, 1], classes=3), TargetError, "class 2 has no element"),
+        (lambda: class_weight(np.eye(3)[[0, 1]]), TargetError, "class 2 has no element"),
+        (lambda: class_weight([0, 1], {0: 1}), OptionError, "class 1 got no weight"),
+        (lambda: class_weight(["a", "b"], {"a": 1, "bb": 2}), TargetError, "Did you mean 'b'"),
+        (lambda: class_weight([0, 1], {0: 1, 1: -2}), OptionError, "0 or more"),
+        (lambda: class_weight([0, 1], {0: 0, 1: 0}), OptionError, "at least one must be above 0"),
+        (lambda: class_weight([0, 1], "balancd"), OptionError, "Did you mean 'balanced'"),
+        (lambda: class_weight([0, 1], "balanced(2)"), OptionError, "takes no number"),
+        (lambda: class_weight([0, 1], "log(0.5)"), OptionError, "must be above 1"),
+        (lambda: class_weight([0, 1], kind="codez"), OptionError, "Did you mean 'codes'"),
+        (lambda: class_weight([[0, 0], [0, 1]], kind="multi_label"), TargetError, "label 0 is never present"),
+        (lambda: class_weight([[1, 0], [0, 1]], [1, 2, 3], kind="multi_label"), OptionError, "expected one positive"),
+    ],
+)
+def test_misuse_says_what_is_wrong(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "words"),
+    [
+        ({"a": "balanced"}, "scheme names nothing for output 'b'"),
+        ({"a": "balanced", "c": None}, "names output 'c'"),
+        ([1.0, 2.0], "one scheme for each output"),
+        ({"a": "balanced", "b": "balancd"}, "output 'b': there is no scheme"),
+    ],
+)
+def test_schemes_of_several_outputs_are_checked(scheme, words):
+    with pytest.raises(OptionError, match=words):
+        class_weight({"a": np.array([0, 1]), "b": np.array([0, 1])}, scheme)
+
+
+def test_a_table_refuses_another_target():
+    table = fit_table(HOT, kind="multi_label")
+    with pytest.raises(TargetError, match="has 3 labels; the weights were found for 2"):
+        table.of(np.zeros((2, 3)))
+    with pytest.raises(TargetError, match="label 'x' is not one of the classes that have a weight"):
+        fit_table(["a", "b"]).of(["x"])
