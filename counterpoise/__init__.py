@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from counterpoise.comparison.race import Comparison, compare
     from counterpoise.core.errors import CounterpoiseError
     from counterpoise.diagnosis.show import Diagnosis
+    from counterpoise.feed.weighting import weight_map
     from counterpoise.pipeline import fit
     from counterpoise.plans.plan import Plan
+    from counterpoise.plans.weights import class_weight, sample_weight
     from counterpoise.strategies import Ensemble, Strategy
     from counterpoise.survey import diagnose
     from counterpoise.train.head import init_output_bias
@@ -34,11 +36,14 @@ _HOME = {
     "InputSpec": "counterpoise.train.network",
     "Plan": "counterpoise.plans.plan",
     "Strategy": "counterpoise.strategies",
+    "class_weight": "counterpoise.plans.weights",
     "compare": "counterpoise.comparison.race",
     "diagnose": "counterpoise.survey",
     "fit": "counterpoise.pipeline",
     "init_output_bias": "counterpoise.train.head",
     "load": "counterpoise.classifier",
+    "sample_weight": "counterpoise.plans.weights",
+    "weight_map": "counterpoise.feed.weighting",
 }
 #: Public namespaces: modules of the same name.
 _NAMESPACES = ("decide", "losses", "metrics", "plans")

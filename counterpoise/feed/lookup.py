@@ -1,0 +1,77 @@
+"""`WeightTable.of` in TensorFlow, inside or outside a graph: the same weights, the same refusals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from counterpoise.plans.tables import WeightTable
+
+Tensor = Any
+UNKNOWN, IGNORED = -1, -2
+
+
+def tensor_weights(table: WeightTable, y: Tensor, existing: Tensor | None = None) -> Tensor:
+    """Weights float32 of the elements of `y`, times `existing`.
+
+    Raises:
+        tf.errors.InvalidArgumentError: a label without a weight, or rows that are not of the table's kind.
+    """
+    if table.kind == "multi_label":
+        return _of_labels(table, y, existing)
+    if table.kind == "one_hot":
+        return _of_one_hot(table, y, existing)
+    codes = y[..., 0] if table.squeezed else y
+    place = _places(table, codes)
+    counted = _times(tf.ones_like(place, dtype=tf.float32), existing) * tf.where(place == IGNORED, 0.0, 1.0)
+    known = (place != UNKNOWN) | (counted == 0)
+    weight = counted * tf.gather(tf.constant(table.weights, tf.float32), tf.maximum(place, 0))
+    return _after(weight, known, "a label has no weight (Keras would silently take 1):", codes)
+
+
+def _of_labels(table: WeightTable, y: Tensor, existing: Tensor | None) -> Tensor:
+    present = tf.cast(y, tf.float32)
+    weight = _times(tf.where(present > 0.5, *(tf.constant(table.weights[:, k], tf.float32) for k in (1, 0))), existing)
+    known = (present == 0) | (present == 1) | (weight == 0)
+    return _after(weight, known, "a multi-label target holds other values than 0 and 1:", y)
+
+
+def _of_one_hot(table: WeightTable, y: Tensor, existing: Tensor | None) -> Tensor:
+    ones = tf.reduce_sum(tf.cast(y, tf.float32), axis=-1)
+    weight = tf.gather(tf.constant(table.weights, tf.float32), tf.argmax(y, axis=-1))
+    weight = _times(weight, existing)
+    return _after(weight, (ones == 1) | (weight == 0), "rows are not one-hot; they hold this many ones:", ones)
+
+
+def _places(table: WeightTable, codes: Tensor) -> Tensor:
+    """Place of each label in the table, `IGNORED` or `UNKNOWN`."""
+    places = {k: i for i, k in enumerate(table.labels)} | dict.fromkeys(table.ignore, IGNORED)
+    text = codes.dtype == tf.string
+    pairs = [(k if text else int(k), v) for k, v in places.items() if isinstance(k, str) == text]
+    keys, values = zip(*pairs, strict=True) if pairs else (("",) if text else (0,), (UNKNOWN,))
+    initial = tf.lookup.KeyValueTensorInitializer(
+        np.array(keys), np.array(values, np.int32), tf.string if text else tf.int64, tf.int32
+    )
+    lookup = tf.lookup.StaticHashTable(initial, default_value=UNKNOWN)
+    return lookup.lookup(codes if text else tf.cast(codes, tf.int64))
+
+
+def _times(weight: Tensor, existing: Tensor | None) -> Tensor:
+    """Multiply by existing weights, spread over missing last axes."""
+    if existing is None:
+        return weight
+    own = tf.cast(existing, tf.float32)
+    if len(own.shape) == len(weight.shape) + 1 and own.shape[-1] == 1:
+        own = own[..., 0]
+    for _ in range(len(weight.shape) - len(own.shape)):
+        own = own[..., None]
+    return weight * own
+
+
+def _after(weight: Tensor, good: Tensor, message: str, shown: Tensor) -> Tensor:
+    """The weight, once every element is good."""
+    data = [message, tf.boolean_mask(shown, ~good)]
+    with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(good), data, summarize=5)]):
+        return tf.identity(weight)

@@ -1,0 +1,187 @@
+"""The weights of a target as a step of the input pipeline: `dataset.map(...)`, a PyDataset, or arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from counterpoise.core.errors import DataError, OptionError
+from counterpoise.plans.tables import Tally, WeightTable
+from counterpoise.plans.weights import fit_table, output_names, per_output
+
+
+@dataclass(frozen=True)
+class WeightMap:
+    """Puts the same class weights on every batch that passes; made by `weight_map`.
+
+    Attributes:
+        tables: A `WeightTable`, or for several outputs a dict (list) of them.
+
+    Call with (x, y) or (x, y, weight), NumPy arrays or tensors; returns (x, y, weight). A weight that is there already
+    multiplies in; 0 masks.
+    """
+
+    tables: Any
+
+    def __call__(self, x: Any, y: Any, sample_weight: Any = None) -> tuple[Any, Any, Any]:
+        return x, y, self.weights(y, sample_weight)
+
+    def weights(self, y: Any, sample_weight: Any = None, mask: Any = None) -> Any:
+        """Weights of the elements of `y` (see `sample_weight`), not scaled again."""
+        if isinstance(self.tables, WeightTable):
+            return _weigh(self.tables, y, sample_weight, mask)
+        keys = list(self.tables) if isinstance(self.tables, Mapping) else range(len(self.tables))
+        _check_outputs(y, keys)
+        existing, masks = _spread(sample_weight, keys), _spread(mask, keys)
+        out = {k: _weigh(self.tables[k], y[k], existing[k], masks[k]) for k in keys}
+        return out if isinstance(self.tables, Mapping) else type(y)(out[k] for k in keys)
+
+    def wrap(self, data: Any) -> Any:
+        """A tf.data.Dataset, PyDataset or tuple of arrays (x, y[, weight]) with the weights put in.
+
+        Raises:
+            DataError: anything else.
+        """
+        if isinstance(data, keras.utils.PyDataset):
+            return WeightedBatches(data, self)
+        if isinstance(data, tuple) and len(data) in (2, 3):
+            return self(*data)
+        if hasattr(data, "map") and hasattr(data, "element_spec"):
+            return data.map(self, num_parallel_calls=-1)
+        raise DataError(f"got {type(data).__name__}; expected a tf.data.Dataset, a PyDataset or (x, y[, weight]).")
+
+    def class_weights(self) -> Any:
+        """The weights as plain dicts (see `class_weight`)."""
+        if isinstance(self.tables, WeightTable):
+            return self.tables.to_dict()
+        if isinstance(self.tables, Mapping):
+            return {k: table.to_dict() for k, table in self.tables.items()}
+        return [table.to_dict() for table in self.tables]
+
+
+class WeightedBatches(keras.utils.PyDataset):
+    """Another PyDataset with weights put on its batches; made by `WeightMap.wrap`."""
+
+    def __init__(self, inner: keras.utils.PyDataset, weights: WeightMap) -> None:
+        how = {k: getattr(inner, k) for k in ("workers", "use_multiprocessing", "max_queue_size")}
+        super().__init__(**how)
+        self.inner, self.weights = inner, weights
+
+    @property
+    def num_batches(self) -> int | None:
+        return self.inner.num_batches
+
+    def __getitem__(self, index: int) -> tuple[Any, Any, Any]:
+        batch = self.inner[index]
+        if not isinstance(batch, tuple) or len(batch) not in (2, 3):
+            raise DataError(f"batch {index} is {type(batch).__name__}; expected a tuple (x, y) or (x, y, weight).")
+        return self.weights(*batch)
+
+    def on_epoch_begin(self) -> None:
+        self.inner.on_epoch_begin()
+
+    def on_epoch_end(self) -> None:
+        self.inner.on_epoch_end()
+
+
+def weight_map(
+    y: Any, scheme: Any = "balanced", mask: Any = None, *, kind: Any = "auto", ignore: Any = (), classes: Any = None,
+    sample_weight: Any = None,
+) -> WeightMap:  # fmt: skip
+    """Find class weights once and put them on any rows: training and validation weigh the same.
+
+    Args:
+        y: The training target, as in `class_weight`; or a finite tf.data.Dataset or PyDataset of batches (x, y) or
+            (x, y, weight), which is read through once. Batches of weight 0 do not count.
+        scheme, mask, kind, ignore, classes, sample_weight: As in `class_weight` (mask and sample_weight for arrays).
+
+    Returns:
+        WeightMap: for `dataset.map(...)`, for `.wrap(data)`, and for arrays by `.weights(y)`.
+
+    Raises:
+        TargetError, OptionError, DataError: as `class_weight`; also when a later row has a label without a weight.
+
+    Example:
+        >>> weights = weight_map([0, 0, 0, 1])
+        >>> weights.weights([1, 0])  # of validation rows
+        array([2.       , 0.6666667], dtype=float32)
+        >>> import tensorflow as tf
+        >>> data = tf.data.Dataset.from_tensor_slices(([[0.0], [1.0]], [0, 1])).batch(2).map(weights)
+        >>> next(iter(data))[2].numpy()
+        array([0.6666667, 2.       ], dtype=float32)
+    """
+    batches = _batches(y)
+    if batches is None:
+        options = {"kind": kind, "ignore": ignore, "classes": classes, "sample_weight": sample_weight}
+        return WeightMap(fit_table(y, scheme, mask, **options))
+    if mask is not None or sample_weight is not None:
+        raise OptionError("mask and sample_weight go with arrays; in a dataset they are the third part of a batch.")
+    return WeightMap(_counted(batches, scheme, {"kind": kind, "ignore": ignore, "classes": classes}))
+
+
+def _batches(y: Any) -> Iterable[Any] | None:
+    if isinstance(y, keras.utils.PyDataset):
+        if y.num_batches is None:
+            raise DataError("the PyDataset has no end (num_batches is None); give the target or weights by label.")
+        return (y[i] for i in range(y.num_batches))
+    if not hasattr(y, "element_spec"):
+        return None
+    if hasattr(y, "cardinality") and int(y.cardinality()) == -1:
+        raise DataError("the dataset has no end (.repeat()); find the weights before repeating it.")
+    return y.as_numpy_iterator()
+
+
+def _counted(batches: Iterable[Any], scheme: Any, options: Mapping[str, Any]) -> Any:
+    tallies: dict[Any, Tally] | None = None
+    names: list[Any] | None = None
+    target: Any = None
+    for batch in batches:
+        if not isinstance(batch, tuple) or len(batch) not in (2, 3):
+            raise DataError(f"got {type(batch).__name__} of a dataset; expected batches (x, y) or (x, y, weight).")
+        target, existing = batch[1], batch[2] if len(batch) == 3 else None
+        if tallies is None:
+            names = output_names(target)
+            tallies = _tallies(names, target, options)
+        for name, tally in tallies.items():
+            own = existing if names is None else _spread(existing, names)[name]
+            tally.add(target if names is None else target[name], None, own)
+    if tallies is None:
+        raise DataError("the dataset holds no batch.")
+    if names is None:
+        return tallies[None].table(scheme)
+    schemes = per_output(scheme, names, target, "scheme")
+    out = {name: tally.table(schemes[name]) for name, tally in tallies.items()}
+    return out if isinstance(target, Mapping) else [out[k] for k in names]
+
+
+def _tallies(names: list[Any] | None, y: Any, options: Mapping[str, Any]) -> dict[Any, Tally]:
+    if names is None:
+        return {None: Tally(**options)}
+    own = {word: per_output(value, names, y, word) for word, value in options.items()}
+    return {k: Tally(own["kind"][k] or "auto", own["ignore"][k] or (), own["classes"][k]) for k in names}
+
+
+def _spread(weights: Any, keys: Iterable[Any]) -> Any:
+    """One weight per output: the same for all unless they come in a dict, list or tuple."""
+    if isinstance(weights, Mapping):
+        return {k: weights.get(k) for k in keys}
+    return weights if isinstance(weights, (list, tuple)) else dict.fromkeys(keys, weights)
+
+
+def _check_outputs(y: Any, keys: Any) -> None:
+    got = output_names(y)
+    if got is None or set(got) != set(keys):
+        raise DataError(f"the target has outputs {got}; the weights were found for {list(keys)}.")
+
+
+def _weigh(table: WeightTable, y: Any, existing: Any, mask: Any) -> Any:
+    if not type(y).__module__.startswith("tensorflow"):
+        return table.of(y, mask, existing)
+    if mask is not None:
+        raise OptionError("mask goes with arrays; in a dataset give 0 and 1 as the weights of the batch.")
+    from counterpoise.feed.lookup import tensor_weights
+
+    return tensor_weights(table, y, existing)

@@ -1,0 +1,123 @@
+"""Schemes: from what each class counts to what its elements should weigh.
+
+A scheme is a name, with its number in parentheses where it has one ("power(0.3)"), weights by label, costs, or None.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import OptionError, TargetError, did_you_mean
+from counterpoise.plans import counts as targets
+
+Array = np.ndarray
+
+_CALL = re.compile(r"^\s*(?P<name>[a-z_]+)\s*(?:\(\s*(?P<number>[-+.\deE]+)\s*\))?\s*$")
+
+
+def _logarithmic(mass: Array, constant: float) -> Array:
+    if not constant > 1:
+        raise OptionError(f"log({constant:g}): the constant must be above 1, or a class of share 1 has no weight.")
+    return 1.0 / np.log(constant + mass / mass.sum())
+
+
+#: name -> (number unless given, function (mass (C,), number) -> weights (C,)).
+_SCHEMES: Mapping[str, tuple[float | None, Callable[[Array, float], Array]]] = {
+    "none": (None, lambda mass, _: np.ones(len(mass))),
+    "balanced": (None, lambda mass, _: targets.balanced(mass)),
+    "sqrt": (None, lambda mass, _: targets.powered(mass, 0.5)),
+    "power": (0.5, targets.powered),
+    "effective_number": (0.999, targets.effective_number),
+    "median_frequency": (None, lambda mass, _: np.median(mass) / mass),
+    "log": (1.02, _logarithmic),
+}
+
+
+def scheme_weights(scheme: Any, mass: Array, labels: Sequence[Any], frequency: Array | None = None) -> Array:
+    """Weights per class float64 (C,), not yet scaled.
+
+    - "none" or None: 1.
+    - "balanced": n / (C n_c), as scikit-learn.
+    - "sqrt": n_c ** -0.5; "power(e)": n_c ** -e, from 0 (none) to 1 (balanced).
+    - "effective_number(beta)": (1 - beta) / (1 - beta ** n_c) (Cui et al. 2019, section 4), beta 0.999.
+    - "median_frequency": median(f) / f_c, f_c the share of class c in the rows where it occurs (Eigen and Fergus 2015,
+      section 5.3.1); without rows of several elements f_c is its share of all.
+    - "log(c)": 1 / log(c + share_c), bounded (Paszke et al. 2016, section 5.2), c 1.02.
+    - a dict: the weight of each label, every label that occurs.
+    - numbers (C,) or (C, C): costs per class or a cost matrix, row = truth (see `plans.cost`).
+
+    Args:
+        scheme: One of these.
+        mass: float (C,), what the elements of each class count together.
+        labels: The labels (C,).
+        frequency: float (C,), f_c of "median_frequency".
+
+    Raises:
+        TargetError: a class without elements.
+        OptionError: an unknown scheme, or weights that do not fit.
+
+    Example:
+        >>> scheme_weights("power(0)", np.array([9.0, 1.0]), "ab").tolist()
+        [1.0, 1.0]
+    """
+    if isinstance(scheme, Mapping):
+        return _by_label(scheme, mass, labels)
+    if scheme is None:
+        scheme = "none"
+    empty = np.flatnonzero(mass <= 0)
+    if len(empty) and scheme != "none":
+        raise TargetError(
+            f"class {labels[empty[0]]!r} has no element that counts, so no weight follows from its size. Leave it out "
+            "of classes, or give weights by label as a dict."
+        )
+    if not isinstance(scheme, str):
+        return targets.cost(mass, scheme)
+    name, number = parse_scheme(scheme)
+    if name == "median_frequency" and frequency is not None:
+        mass = frequency
+    return _SCHEMES[name][1](np.asarray(mass, dtype=float), number)
+
+
+def parse_scheme(scheme: str) -> tuple[str, float]:
+    """Name and number of a scheme written as text.
+
+    Example:
+        >>> parse_scheme("power(0.3)"), parse_scheme("effective_number")
+        (('power', 0.3), ('effective_number', 0.999))
+    """
+    found = _CALL.match(scheme)
+    name = found["name"] if found else scheme
+    if name not in _SCHEMES:
+        raise OptionError(f"there is no scheme {scheme!r}.{did_you_mean(name, _SCHEMES)}")
+    default = _SCHEMES[name][0]
+    given = found["number"] if found else None
+    if given is not None and default is None:
+        raise OptionError(f"scheme {name!r} takes no number; got {scheme!r}.")
+    try:
+        return name, float(given) if given is not None else (default or 0.0)
+    except ValueError:
+        raise OptionError(f"{scheme!r} holds no number in its parentheses.") from None
+
+
+def _by_label(wanted: Mapping[Any, Any], mass: Array, labels: Sequence[Any]) -> Array:
+    place = {str(label): c for c, label in enumerate(labels)}
+    out = np.full(len(labels), np.nan)
+    for label, value in wanted.items():
+        if str(label) not in place:
+            raise TargetError(f"there is no class {label!r} in the target.{did_you_mean(label, place)}")
+        if not (np.isfinite(value) and value >= 0):
+            raise OptionError(f"the weight of class {label!r} is {value}; expected a finite number of 0 or more.")
+        out[place[str(label)]] = value
+    unnamed = [label for c, label in enumerate(labels) if np.isnan(out[c]) and mass[c] > 0]
+    if unnamed:
+        raise OptionError(
+            f"class {unnamed[0]!r} got no weight (Keras would silently take 1); give one for each of: "
+            f"{', '.join(str(label) for label in labels)}."
+        )
+    if not np.any(out[mass > 0] > 0):
+        raise OptionError("the weights of all classes that occur are 0; at least one must be above 0.")
+    return np.nan_to_num(out, nan=0.0)

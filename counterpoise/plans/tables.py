@@ -1,0 +1,218 @@
+"""From a target to the weight of each of its classes: counted batch by batch, found once, looked up for any rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import OptionError, TargetError, did_you_mean
+from counterpoise.plans.elements import Elements, read_elements
+from counterpoise.plans.schemes import scheme_weights
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class WeightTable:
+    """The weight of each class of one target, found once and looked up for any rows.
+
+    Attributes:
+        kind: "codes", "one_hot" or "multi_label" (see `elements`).
+        labels: The classes (C,), or the labels (L,) of a multi-label target.
+        weights: float64 (C,), or (L, 2): weight of absent and present.
+        ignore: Labels whose elements weigh 0.
+        squeezed: Whether targets end in an axis of length 1.
+    """
+
+    kind: str
+    labels: tuple[Any, ...]
+    weights: Array
+    ignore: tuple[Any, ...] = ()
+    squeezed: bool = False
+
+    def of(self, y: Any, mask: Any = None, sample_weight: Any = None) -> Array:
+        """Weights float32 of the elements of `y`, times `sample_weight`; 0 where masked or ignored.
+
+        Raises:
+            TargetError: a label that has no weight (Keras would take 1), or another number of classes.
+        """
+        found = read_elements(y, self.kind, mask, sample_weight, self.ignore)
+        return (found.weight * self._looked_up(found)).astype(np.float32)
+
+    def to_dict(self) -> dict[Any, Any]:
+        """label -> weight, or for a multi-label target label -> {0: weight, 1: weight}."""
+        if self.kind == "multi_label":
+            return {k: {0: float(w[0]), 1: float(w[1])} for k, w in zip(self.labels, self.weights, strict=True)}
+        return {k: float(w) for k, w in zip(self.labels, self.weights, strict=True)}
+
+    def _looked_up(self, found: Elements) -> Array:
+        if self.kind == "multi_label":
+            _check_width(found.labels.shape[-1], len(self.labels), "labels")
+            return np.where(found.labels == 1, self.weights[:, 1], self.weights[:, 0])
+        codes = codes_in(found, self.labels)
+        return np.where(codes < 0, 0.0, self.weights[np.maximum(codes, 0)])
+
+
+def _check_width(got: int, wanted: int, word: str) -> None:
+    if got != wanted:
+        raise TargetError(f"the target has {got} {word}; the weights were found for {wanted}.")
+
+
+def codes_in(found: Elements, labels: Sequence[Any]) -> Array:
+    """Place of each element's label among `labels`; -1 where the element does not count.
+
+    Raises:
+        TargetError: an element that counts has another label.
+    """
+    place = {label: c for c, label in enumerate(labels)}
+    values, inverse = np.unique(found.labels, return_inverse=True)
+    codes = np.array([place.get(v, -1) for v in values.tolist()], dtype=np.int64)[inverse].reshape(found.labels.shape)
+    counted = found.weight > 0
+    strange = counted & (codes < 0)
+    if strange.any():
+        label = found.labels[strange][0].item() if found.labels.ndim else found.labels.item()
+        raise TargetError(
+            f"label {label!r} is not one of the classes that have a weight ({int(strange.sum()):,} elements; Keras "
+            f"would silently take 1).{did_you_mean(label, labels)} Ignore it with ignore=, or give all classes."
+        )
+    return np.where(counted, codes, -1)
+
+
+class Tally:
+    """What each class counts, added up batch by batch.
+
+    Args:
+        kind, ignore: As in `read_elements`.
+        classes: All labels, or their number for labels 0, 1, ...; None takes those found.
+    """
+
+    def __init__(self, kind: str = "auto", ignore: Any = (), classes: Any = None) -> None:
+        self.kind, self.ignore = kind, _as_tuple(ignore)
+        self.classes = (
+            tuple(range(classes)) if isinstance(classes, int) else None if classes is None else tuple(classes)
+        )
+        self.mass: dict[Any, float] = {}
+        self.around: dict[Any, float] = {}
+        self.pairs: Array | None = None
+        self.counted: Any = 0
+        self.squeezed = False
+
+    def add(self, y: Any, mask: Any = None, sample_weight: Any = None) -> None:
+        """Count the elements of one batch (or of everything)."""
+        found = read_elements(y, self.kind, mask, sample_weight, self.ignore)
+        self.kind, self.squeezed = found.kind, found.squeezed
+        if found.kind == "multi_label":
+            self._add_labels(found)
+        else:
+            if found.kind == "one_hot":
+                self._fix_columns(np.shape(y)[-1])
+            self._add_classes(found)
+
+    def table(self, scheme: Any) -> WeightTable:
+        """The weights that a scheme gives to what was counted."""
+        if self.kind == "multi_label":
+            return self._label_table(scheme)
+        labels = self.classes if self.classes is not None else tuple(sorted(self.mass, key=_order))
+        mass = np.array([self.mass.get(k, 0.0) for k in labels])
+        if not mass.sum() > 0:
+            raise TargetError("no element of the target counts: all are masked, ignored or of weight 0.")
+        raw = scheme_weights(scheme, mass, labels, self._frequency(labels, mass))
+        weights = raw * self.counted / np.dot(raw, mass)
+        return WeightTable(self.kind, labels, weights, self.ignore, self.squeezed)
+
+    def _frequency(self, labels: Sequence[Any], mass: Array) -> Array | None:
+        """Share of each class in the rows where it occurs; None where a row is one element."""
+        if not self.around:
+            return None
+        around = np.array([self.around.get(k, 0.0) for k in labels])
+        return np.divide(mass, around, out=np.zeros_like(mass), where=around > 0)
+
+    def _fix_columns(self, columns: int) -> None:
+        if self.classes is None:
+            self.classes = tuple(range(columns))
+        _check_width(columns, len(self.classes), "columns")
+
+    def _add_classes(self, found: Elements) -> None:
+        names = None if found.kind == "codes" else self.classes
+        counted = found.weight > 0
+        weight, labels = found.weight[counted], found.labels[counted]
+        self.counted += int(counted.sum())
+        values, inverse = np.unique(labels, return_inverse=True)
+        keys = [v if names is None else names[v] for v in values.tolist()]
+        if self.classes is not None and (strange := [k for k in keys if k not in self.classes]):
+            raise TargetError(
+                f"label {strange[0]!r} is not one of the classes given.{did_you_mean(strange[0], self.classes)}"
+            )
+        _add(self.mass, keys, np.bincount(inverse, weight, len(keys)))
+        if found.labels.ndim > 1:
+            _add(self.around, keys, _mass_of_rows(found, counted, inverse, len(keys)))
+
+    def _add_labels(self, found: Elements) -> None:
+        axes = tuple(range(found.labels.ndim - 1))
+        present = (found.weight * found.labels).sum(axis=axes)
+        pairs = np.stack([found.weight.sum(axis=axes) - present, present], axis=1)
+        if self.pairs is not None:
+            _check_width(len(pairs), len(self.pairs), "labels")
+        self.pairs = pairs if self.pairs is None else self.pairs + pairs
+        self.counted = self.counted + (found.weight > 0).sum(axis=axes)
+
+    def _label_table(self, scheme: Any) -> WeightTable:
+        pairs = np.asarray(self.pairs)
+        labels = self.classes if self.classes is not None else tuple(range(len(pairs)))
+        _check_width(len(pairs), len(labels), "labels")
+        raw = np.stack(list(_pair_weights(scheme, pairs, labels)))
+        scale = self.counted / np.maximum((raw * pairs).sum(axis=1), np.finfo(float).tiny)
+        return WeightTable(self.kind, labels, raw * scale[:, None], self.ignore)
+
+
+def _as_tuple(ignore: Any) -> tuple[Any, ...]:
+    if ignore is None:
+        return ()
+    return tuple(ignore) if isinstance(ignore, (tuple, list, set, np.ndarray)) else (ignore,)
+
+
+def _order(label: Any) -> tuple[bool, Any]:
+    return isinstance(label, str), label
+
+
+def _add(sums: dict[Any, float], keys: Sequence[Any], values: Array) -> None:
+    for key, value in zip(keys, values.tolist(), strict=True):
+        sums[key] = sums.get(key, 0.0) + value
+
+
+def _mass_of_rows(found: Elements, counted: Array, inverse: Array, classes: int) -> Array:
+    """Per class, what the rows in which it occurs count together."""
+    row = np.nonzero(counted)[0]
+    total = np.bincount(row, found.weight[counted])
+    pairs = np.unique(row * classes + inverse)
+    return np.bincount(pairs % classes, total[pairs // classes], classes)
+
+
+def _pair_weights(scheme: Any, pairs: Array, labels: Sequence[Any]) -> Any:
+    """(weight of absent, weight of present) of each label, not yet scaled."""
+    if scheme is not None and not isinstance(scheme, str):
+        positive = _positive_weights(scheme, labels)
+        yield from (np.array([1.0, w]) for w in positive)
+        return
+    for pair, label in zip(pairs, labels, strict=True):
+        if np.any(pair <= 0) and scheme not in (None, "none"):
+            word = "is never present" if pair[1] <= 0 else "is always present"
+            raise TargetError(
+                f"label {label!r} {word}, so no weight follows from its size. Leave it out, or give weights."
+            )
+        yield scheme_weights(scheme, pair, (f"{label} absent", f"{label} present"))
+
+
+def _positive_weights(scheme: Any, labels: Sequence[Any]) -> Array:
+    values = [scheme.get(k) for k in labels] if isinstance(scheme, Mapping) else list(np.ravel(scheme))
+    if len(values) != len(labels) or any(v is None for v in values) or len(scheme) != len(labels):
+        raise OptionError(
+            f"scheme gives {len(scheme)} weights; expected one positive weight for each of {list(labels)}."
+        )
+    out = np.asarray(values, dtype=float)
+    if not np.all(np.isfinite(out) & (out > 0)):
+        raise OptionError(f"the positive weights are {out.tolist()}; each must be a finite number above 0.")
+    return out

@@ -1,0 +1,166 @@
+"""Class weights and sample weights for any target, as NumPy arrays.
+
+Keras' own `class_weight` knows targets of one class per row. Here a weight is found for each *element*: row, step,
+pixel, or label of a row. Weights are scaled so that their mean over the elements that count is 1: the loss keeps its
+size, and so does the step. What a weight means: an element of weight w counts as w elements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from counterpoise.core.errors import OptionError, TargetError, did_you_mean
+from counterpoise.plans.tables import Tally
+
+
+def class_weight(
+    y: Any,
+    scheme: Any = "balanced",
+    mask: Any = None,
+    *,
+    kind: Any = "auto",
+    ignore: Any = (),
+    classes: Any = None,
+    sample_weight: Any = None,
+) -> Any:
+    """The weight of each class of a target.
+
+    For sequences, masks, multi-label and multi-output targets `fit(class_weight=...)` of Keras is wrong or fails; use
+    `sample_weight`, `weight_map` or `compile_balanced`, which take the same arguments.
+
+    Args:
+        y: The target: class labels (N,), (N, 1), (N, T), (N, H, W) or (N, H, W, 1), numbers or text; one-hot (..., C);
+            multi-label (N, L) with kind="multi_label"; or several outputs as a dict, or as a list of arrays.
+        scheme: "balanced", "sqrt", "power(e)", "effective_number(beta)", "median_frequency", "log(c)", "none", a
+            dict of weights by label, or costs (C,) or (C, C) (see `schemes.scheme_weights`). Multi-label: a scheme for each
+            label's absent and present, or positive weights as a dict or (L,). Several outputs: one scheme for all, or a
+            dict (list) with one for each.
+        mask: True where an element counts: the shape of the elements or of their leading axes.
+        kind: "codes", "one_hot", "multi_label", or "auto" (see `elements`).
+        ignore: A label, or several, whose elements do not count (padding, "void").
+        classes: All labels, or their number; a label outside is an error. Multi-label: names of the labels.
+        sample_weight: What each element counts already; multiplies in.
+
+    Returns:
+        dict: label -> weight. The mean of weight * sample_weight over the elements that count is 1. Multi-label:
+        label -> {0: weight, 1: weight}, mean 1 for each label. Several outputs: a dict (list) of these.
+
+    Raises:
+        TargetError, OptionError, DataError: what was got, what was expected, what to do.
+
+    Example:
+        >>> class_weight(["ok", "ok", "ok", "broken"])
+        {'broken': 2.0, 'ok': 0.6666666666666666}
+        >>> class_weight([[1, 0], [0, 0], [1, 0], [0, 1]], kind="multi_label")[1][1]
+        2.0
+    """
+    return _each_output(lambda table, *_: table.to_dict(), y, scheme, mask, kind, ignore, classes, sample_weight)
+
+
+def sample_weight(
+    y: Any,
+    scheme: Any = "balanced",
+    mask: Any = None,
+    *,
+    kind: Any = "auto",
+    ignore: Any = (),
+    classes: Any = None,
+    sample_weight: Any = None,
+) -> Any:
+    """The weight of each element of a target, for `fit(sample_weight=...)`.
+
+    Args:
+        y, scheme, mask, kind, ignore, classes, sample_weight: As in `class_weight`.
+
+    Returns:
+        float32 of the shape of the elements: (N,) for (N,), (N, 1) and one-hot (N, C); (N, T); (N, H, W) for masks of
+        any form; (N, L) for multi-label. 0 where masked or ignored; mean 1 over the rest. Several outputs: a dict or
+        list of these.
+
+    Example:
+        >>> sample_weight([0, 0, 0, 1])
+        array([0.6666667, 0.6666667, 0.6666667, 2.       ], dtype=float32)
+        >>> sample_weight([[2, 2, 0], [1, 2, 0]], ignore=0)  # steps of sequences, 0 is padding
+        array([[0.6666667, 0.6666667, 0.       ],
+               [2.       , 0.6666667, 0.       ]], dtype=float32)
+    """
+    return _each_output(
+        lambda table, target, hidden, existing: table.of(target, hidden, existing),
+        y, scheme, mask, kind, ignore, classes, sample_weight,
+    )  # fmt: skip
+
+
+def fit_table(
+    y: Any, scheme: Any = "balanced", mask: Any = None, *, kind: Any = "auto", ignore: Any = (), classes: Any = None,
+    sample_weight: Any = None,
+) -> Any:  # fmt: skip
+    """The `WeightTable` of a target, or a dict or list of them for several outputs (arguments of `class_weight`)."""
+    return _each_output(lambda table, *_: table, y, scheme, mask, kind, ignore, classes, sample_weight)
+
+
+def output_names(y: Any) -> list[Any] | None:
+    """Keys of the outputs of a target, numbers for a list of arrays, or None for one output."""
+    if isinstance(y, Mapping):
+        return list(y)
+    if isinstance(y, (list, tuple)) and y and all(hasattr(part, "shape") and len(part.shape) for part in y):
+        return list(range(len(y)))
+    return None
+
+
+def per_output(option: Any, names: Sequence[Any], y: Any, word: str) -> dict[Any, Any]:
+    """One value of an option for each output: the same for all, or from a dict or list with one for each.
+
+    Raises:
+        OptionError: a dict or list that does not name exactly the outputs.
+    """
+    structured = isinstance(option, Mapping) if isinstance(y, Mapping) else isinstance(option, list)
+    if not structured:
+        if word == "scheme" and option is not None and not isinstance(option, str):
+            raise OptionError("with several outputs, give weights by label as one scheme for each output.")
+        return dict.fromkeys(names, option)
+    given = option if isinstance(option, Mapping) else dict(enumerate(option))
+    strange = [k for k in given if k not in names]
+    missing = [k for k in names if k not in given]
+    if strange:
+        raise OptionError(
+            f"{word} names output {strange[0]!r}, which the target does not have.{did_you_mean(strange[0], names)}"
+        )
+    if missing and word == "scheme":
+        raise OptionError(f"scheme names nothing for output {missing[0]!r}; give one (None for no weights).")
+    return {k: given.get(k) for k in names}
+
+
+def _each_output(
+    make: Callable[..., Any], y: Any, scheme: Any, mask: Any, kind: Any, ignore: Any, classes: Any, existing: Any
+) -> Any:
+    names = output_names(y)
+    if names is None:
+        tally = Tally(kind, ignore, classes)
+        tally.add(y, mask, existing)
+        return make(tally.table(scheme), y, mask, existing)
+    given = {
+        "scheme": scheme,
+        "mask": mask,
+        "kind": kind,
+        "ignore": ignore,
+        "classes": classes,
+        "sample_weight": existing,
+    }
+    options = {word: per_output(value, names, y, word) for word, value in given.items()}
+    out = {}
+    for name in names:
+        own = {word: values[name] for word, values in options.items()}
+        kind, ignore = own["kind"] or "auto", own["ignore"] or ()
+        out[name] = _named(
+            name, make, y[name], own["scheme"], own["mask"], kind, ignore, own["classes"], own["sample_weight"]
+        )
+    return out if isinstance(y, Mapping) else [out[k] for k in names]
+
+
+def _named(name: Any, make: Callable[..., Any], *arguments: Any) -> Any:
+    """One output; an error says which."""
+    try:
+        return _each_output(make, *arguments)
+    except (TargetError, OptionError) as error:
+        raise type(error)(f"output {name!r}: {error}") from error

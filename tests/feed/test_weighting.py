@@ -1,0 +1,162 @@
+"""Target shape x input kind x scheme: every way to the weights equals a loop over single elements."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import counterpoise as cp
+from counterpoise.core.errors import DataError, OptionError, TargetError
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "plans"))
+from target_cases import CASES, SCHEMES, loop
+
+
+def rows_of(case) -> int:
+    return len(next(iter(case.y.values())) if isinstance(case.y, dict) else case.y)
+
+
+class Batches(keras.utils.PyDataset):
+    def __init__(self, arrays, size=5):
+        super().__init__()
+        self.arrays, self.size = arrays, size
+
+    @property
+    def num_batches(self):
+        return -(-len(self.arrays[0]) // self.size)
+
+    def __getitem__(self, index):
+        part = slice(index * self.size, (index + 1) * self.size)
+        return tuple({k: v[part] for k, v in a.items()} if isinstance(a, dict) else a[part] for a in self.arrays)
+
+
+def by_arrays(case, scheme):
+    return cp.sample_weight(case.y, scheme, case.mask, **case.options)
+
+
+def by_dataset(case, scheme):
+    arrays = arrays_of(case)
+    data = tf.data.Dataset.from_tensor_slices(arrays).batch(5)
+    weights = cp.weight_map(data, scheme, **case.options)
+    return joined([w for _, _, w in data.map(weights)])
+
+
+def by_pydataset(case, scheme):
+    data = Batches(arrays_of(case))
+    wrapped = cp.weight_map(data, scheme, **case.options).wrap(data)
+    assert wrapped.num_batches == data.num_batches
+    return joined([wrapped[i][2] for i in range(wrapped.num_batches)])
+
+
+def arrays_of(case):
+    x = np.zeros((rows_of(case), 1), "float32")
+    return (x, case.y) if case.mask is None else (x, case.y, case.mask.astype("float32"))
+
+
+def joined(parts):
+    if isinstance(parts[0], dict):
+        return {k: joined([p[k] for p in parts]) for k in parts[0]}
+    return np.concatenate([np.asarray(p) for p in parts])
+
+
+#: All schemes with arrays; the other ways add up and look up the same table, so three schemes tell.
+TABLE = [
+    pytest.param(name, scheme, way, id=f"{way.__name__[3:]}: {name}, {scheme}")
+    for way in (by_arrays, by_dataset, by_pydataset)
+    for name in CASES
+    for scheme in (SCHEMES if way is by_arrays else ["balanced", "median_frequency", "effective_number(0.9)"])
+]
+
+
+@pytest.mark.parametrize(("name", "scheme", "way"), TABLE)
+def test_weights_equal_a_loop(name, scheme, way):
+    got, want = way(CASES[name], scheme), loop(CASES[name], scheme)
+    for key in want if isinstance(want, dict) else [None]:
+        g, w = (got, want) if key is None else (got[key], want[key])
+        assert g.dtype == np.float32
+        np.testing.assert_allclose(g, w, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_mean_over_what_counts_is_one(name):
+    weights = by_arrays(CASES[name], "balanced")
+    for part in weights.values() if isinstance(weights, dict) else [weights]:
+        assert part[part > 0].mean() == pytest.approx(1, rel=1e-6)
+
+
+def test_validation_rows_get_the_weights_of_the_training_rows():
+    weights = cp.weight_map([0] * 90 + [1] * 10)
+    np.testing.assert_allclose(weights.weights([1, 1, 0]), [5, 5, 5 / 9], rtol=1e-6)
+    np.testing.assert_allclose(weights(None, np.array([1]), np.array([2.0]))[2], [10.0])
+    assert weights.class_weights() == cp.class_weight([0] * 90 + [1] * 10)
+    assert weights.wrap((np.zeros(2), np.array([0, 1])))[2].tolist() == weights.weights([0, 1]).tolist()
+
+
+def test_existing_weights_multiply_in_and_weight_2_is_the_row_twice():
+    y, own = np.array([0, 0, 0, 1]), np.array([1, 2, 1, 1.0])
+    twice = cp.sample_weight([0, 0, 0, 0, 1])
+    once = cp.sample_weight(y, sample_weight=own)
+    assert once.mean() == pytest.approx(1)
+    assert once[3] / once[0] == pytest.approx(twice[4] / twice[0])
+    assert once[1] == pytest.approx(2 * once[0])
+
+
+def test_weights_reach_keras_as_they_are():
+    """Loss of `evaluate` on a mapped dataset = the mean of weight x loss, by hand."""
+    y = np.random.default_rng(0).choice(3, p=[0.8, 0.15, 0.05], size=(30, 4))
+    x = np.random.default_rng(1).normal(size=(30, 4, 2)).astype("float32")
+    inputs = keras.Input((4, 2))
+    model = keras.Model(inputs, keras.layers.Dense(3)(inputs))
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    data = tf.data.Dataset.from_tensor_slices((x, y)).batch(30)
+    got = model.evaluate(cp.weight_map(data).wrap(data), verbose=0)
+    z = np.asarray(model(x))
+    log_p = z - np.log(np.exp(z).sum(-1, keepdims=True))
+    losses = -np.take_along_axis(log_p, y[..., None], -1)[..., 0]
+    assert got == pytest.approx(float((cp.sample_weight(y) * losses).mean()), rel=1e-5)
+
+
+def test_several_outputs_each_with_a_scheme_as_a_list_too():
+    y = [np.array([0, 0, 1]), np.array([[1, 0], [0, 0], [0, 1]])]
+    weights = cp.sample_weight(y, ["balanced", "sqrt"], kind=["auto", "multi_label"])
+    np.testing.assert_allclose(weights[0], [0.75, 0.75, 1.5])
+    assert weights[1].shape == (3, 2)
+    data = tf.data.Dataset.from_tensor_slices((np.zeros(3), tuple(y))).batch(3)
+    mapped = cp.weight_map(y, ["balanced", "sqrt"], kind=["auto", "multi_label"]).wrap(data)
+    for got, want in zip(next(iter(mapped))[2], weights, strict=True):
+        np.testing.assert_allclose(got, want)
+
+
+@pytest.mark.parametrize(
+    ("y", "bad", "words"),
+    [
+        ([0, 1, 1], [2], "a label has no weight"),
+        (np.eye(2), [[1.0, 1.0]], "rows are not one-hot"),
+        (np.array(["a", "b"]), ["c"], "a label has no weight"),
+    ],
+)
+def test_a_dataset_with_labels_that_have_no_weight_stops(y, bad, words):
+    data = tf.data.Dataset.from_tensors((np.zeros(1), np.array(bad))).map(cp.weight_map(y))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=words):
+        next(iter(data))
+
+
+def test_bad_datasets_are_refused():
+    data = tf.data.Dataset.from_tensors((np.zeros(1), np.array([0]))).repeat()
+    with pytest.raises(DataError, match=r"has no end \(.repeat\(\)\)"):
+        cp.weight_map(data)
+    with pytest.raises(DataError, match=r"expected batches \(x, y\)"):
+        cp.weight_map(tf.data.Dataset.from_tensors(np.zeros(1)))
+    with pytest.raises(OptionError, match="third part of a batch"):
+        cp.weight_map(data.take(1), mask=[1])
+    with pytest.raises(DataError, match=r"expected a tf\.data"):
+        cp.weight_map([0, 1]).wrap([1, 2])
+    with pytest.raises(DataError, match=r"weights were found for \['a'\]"):
+        cp.weight_map({"a": np.array([0, 1])}).weights(np.array([0, 1]))
+    with pytest.raises(TargetError, match="Keras would silently take 1"):
+        cp.weight_map([0, 1]).weights([2])
