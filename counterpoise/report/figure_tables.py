@@ -31,10 +31,11 @@ def precision_recall(record: Record) -> Figure:
     """Precision against recall, and the best precision at chosen recalls."""
     many = len(record["data"]["classes"]) > 2
     caption = (
-        "One class against the rest in each panel."
+        "One class against the rest in each panel. What guessing reaches is the share of the class."
         if many
         else "Markers stand where each strategy’s own rule decides. "
-        f"The dashed level, {words.share(prevalence(record))}, is the share of class “{rarest(record)['label']}”: what guessing reaches. "
+        f"The dashed level, {words.share(prevalence(record))}, is the share of class “{rarest(record)['label']}”: "
+        "what guessing reaches. "
         "The tuned threshold is the untouched model at another point, so these two lines nearly coincide."
     )
     rows = [[*who, *(_best_at(part, "recall", "precision", r) for r in RECALLS)] for who, part in _parts(record, "pr")]

@@ -115,7 +115,7 @@ def _environment() -> jinja2.Environment:
 @functools.cache
 def _library() -> str:
     """The charting library, as one script. Text that could close the element early would be an error."""
-    text = vl_convert.javascript_bundle(None).replace("\r", "")
+    text = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("\r", "")
     if "</script" in text.lower() or "<!--" in text:
         raise ArtefactError("The charting library cannot be put inside a page; install vl-convert-python 1.9.")
     return text

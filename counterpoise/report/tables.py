@@ -276,8 +276,8 @@ def _board_row(record: Record, row: Mapping[str, Any], axis: Row, style: Any) ->
         "precision": words.number(mine.get("precision"), 3),
         "log_loss": words.number(_mean(row, "log_loss"), 4),
         "seconds": words.seconds(row.get("seconds")),
-        "steps": words.count(row.get("steps")),
-        "rows_seen": words.count(row.get("rows_seen")),
+        "steps": words.compact(row.get("steps")),
+        "rows_seen": words.compact(row.get("rows_seen")),
         "sort": _sort_keys(row, score, against, mine),
     }
 

@@ -168,6 +168,19 @@ def count(value: Any) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
 
 
+def compact(value: Any) -> str:
+    """Format a large count with three significant digits; small ones in full.
+
+    Example:
+        >>> compact(15750), compact(4032000), compact(None)
+        ('15,750', '4.03 M', '–')
+    """
+    if not finite(value) or value < 100_000:
+        return count(value)
+    unit, name = (1e9, "bn") if value >= 1e9 else (1e6, "M") if value >= 1e6 else (1e3, "k")
+    return f"{value / unit:.3g} {name}"
+
+
 def share(value: Any) -> str:
     """Format a share as a percentage with about three significant digits.
 

@@ -108,6 +108,14 @@ def test_dark_follows_the_system_and_the_button(open_page, binary_record):
     assert tab.evaluate(background) != dark
 
 
+def test_paper_is_white_and_wide_enough(open_page, binary_record):
+    tab = open_page(binary_record, color_scheme="dark")
+    tab.emulate_media(media="print", color_scheme="dark")
+    tab.set_viewport_size({"width": 718, "height": 1000})
+    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert tab.evaluate("document.querySelector('.board').getBoundingClientRect().right") <= 718
+
+
 def test_a_class_called_script_does_not_run(open_page, binary_record):
     import json
 
@@ -121,3 +129,24 @@ def test_seven_classes(open_page, seven_record):
     tab = open_page(seven_record)
     assert tab.said == []
     assert tab.locator("[data-chart=pr] svg").bounding_box()["height"] > 100
+
+
+def test_figures_and_numbers_can_be_saved(open_page, binary_record):
+    tab = open_page(binary_record)
+    with tab.expect_download() as svg:
+        tab.click("[data-svg=pr]")
+    assert svg.value.suggested_filename == "pr.svg"
+    with open(svg.value.path(), encoding="utf-8") as file:
+        assert file.read().startswith("<svg")
+    with tab.expect_download() as csv:
+        tab.click("[data-csv=pr]")
+    with open(csv.value.path(), encoding="utf-8") as file:
+        assert file.readline().strip() == "strategy,recall,precision"
+    assert tab.said == []
+
+
+def test_the_page_asks_no_network_for_anything(open_page, binary_record):
+    tab = open_page(binary_record)
+    assert tab.evaluate("performance.getEntriesByType('resource').length") == 0
+    refused = tab.evaluate("fetch('https://example.invalid/').then(() => false, () => true)")
+    assert refused

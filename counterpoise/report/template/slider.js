@@ -25,9 +25,10 @@ function setCell(id, value, total) {
 }
 
 function drawCost(values, now) {
-  const top = Math.max(...values) || 1;
+  // Flagging everyone can cost so much more than flagging no one that the rest would look flat.
+  const top = Math.min(Math.max(...values), 1.5 * Math.max(values.at(-1), values[now])) || 1;
   const x = (i) => (values.length > 1 ? (600 * i) / (values.length - 1) : 300);
-  const line = values.map((v, i) => `${i ? "L" : "M"}${x(i).toFixed(1)},${(86 - (80 * v) / top).toFixed(1)}`).join("");
+  const line = values.map((v, i) => `${i ? "L" : "M"}${x(i).toFixed(1)},${(86 - (80 * Math.min(v, top)) / top).toFixed(1)}`).join("");
   const mark = (i, kind) => `<line class="${kind}" x1="${x(i).toFixed(1)}" x2="${x(i).toFixed(1)}" y1="0" y2="90"/>`;
   by("cost-curve").innerHTML = `<path d="${line}"/>${mark(lowest(values), "least")}${mark(now, "now")}`;
 }

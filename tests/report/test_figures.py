@@ -1,0 +1,68 @@
+"""Specifications: they compile, follow the record, and refuse what is not there."""
+
+from __future__ import annotations
+
+import pytest
+
+from counterpoise.core.errors import OptionError
+from counterpoise.report import figures, series
+
+SPECS = ("pr_spec", "roc_spec", "calibration_spec", "folds_spec", "leaderboard_spec")
+
+
+@pytest.mark.parametrize("name", [*SPECS, "training_spec"])
+def test_every_figure_compiles_to_svg(binary_record, name):
+    svg = figures.still(getattr(figures, name)(binary_record))
+    assert svg.startswith("<svg")
+    assert "Resampling ensemble" in svg
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_a_hostile_label_stays_text(seven_record, name):
+    assert "<script" not in figures.still(getattr(figures, name)(seven_record))
+
+
+def test_only_the_strategies_asked_for_are_drawn(binary_record):
+    spec = figures.pr_spec(binary_record, ["oversample", "none"])
+    assert {row["strategy"] for row in spec["data"]["values"]} == {"Oversampling", "Untouched model"}
+    with pytest.raises(OptionError, match="Did you mean 'oversample'"):
+        figures.pr_spec(binary_record, ["oversampl"])
+
+
+def test_a_figure_stays_small_with_many_curves(seven_record):
+    assert len(figures.pr_spec(seven_record)["data"]["values"]) <= 3000
+
+
+def test_no_curves_no_figure(binary_record):
+    with pytest.raises(OptionError, match="no curves"):
+        figures.roc_spec({k: v for k, v in binary_record.items() if k != "curves"})
+
+
+def test_a_still_is_svg_or_png(binary_record):
+    assert figures.still(figures.folds_spec(binary_record), "png", scale=1)[:4] == b"\x89PNG"
+    with pytest.raises(OptionError, match="'pdf'"):
+        figures.still({}, "pdf")
+
+
+def test_no_two_strategies_look_alike():
+    rows = [{"strategy": f"s{i}"} for i in range(28)] + [{"strategy": "none"}]
+    looks = series.styles({"rows": rows})
+    assert len({(s.color, tuple(s.dash)) for s in looks.values()}) == 29
+
+
+def test_colours_show_on_paper_and_on_dark():
+    for colour in (*series.COLORS, series.GREY):
+        assert contrast(colour, "#fdfdfb") >= 3, colour
+        assert contrast(colour, "#14171a") >= 3, colour
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG 2.1 contrast ratio."""
+    bright, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
