@@ -23,9 +23,9 @@ Time = Annotated[str | None, typer.Option(help="Column of times: train on the pa
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out damaged rows.", rich_help_panel="Data")]
 
 Model = Annotated[str, typer.Option(help="mlp, FILE.keras, or module:function (a builder).", rich_help_panel="Model")]
-Epochs = Annotated[int, typer.Option(min=1, help="Most passes over the training rows.", rich_help_panel="Model")]
-BatchSize = Annotated[int, typer.Option(min=1, help="Rows per step.", rich_help_panel="Model")]
-Seed = Annotated[int, typer.Option(min=0, help="Same seed, same result.", rich_help_panel="Model")]
+Epochs = Annotated[int, typer.Option(help="Most passes over the training rows.", rich_help_panel="Model")]
+BatchSize = Annotated[int, typer.Option(help="Rows per step.", rich_help_panel="Model")]
+Seed = Annotated[int, typer.Option(help="Same seed, same result.", rich_help_panel="Model")]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 

@@ -98,9 +98,7 @@ def interval(evidence: Evidence, strategy: str, key: str) -> Interval:
     trials = None
     if matrices is not None and truth is not None:
         trials = round(_per_repeat(evidence, values, matrices)[truth].sum())
-    ends = fold_interval(
-        values, evidence.ratio, low=metric.low, high=metric.high, level=evidence.level, trials=trials
-    )
+    ends = fold_interval(values, evidence.ratio, low=metric.low, high=metric.high, level=evidence.level, trials=trials)
     return Interval(mean, ends[0], ends[1], folds)
 
 

@@ -92,8 +92,15 @@ def assess(
     if not scored:
         raise OptionError(f"No strategy has a score for {metric!r}: nothing to judge. Look at the errors of the runs.")
     evidence = Evidence(
-        table, folds, _ratio(folds, test_over_train), order, reference if reference in scored else scored[0],
-        rope, level, draws, counts or {},
+        table,
+        folds,
+        _ratio(folds, test_over_train),
+        order,
+        reference if reference in scored else scored[0],
+        rope,
+        level,
+        draws,
+        counts or {},
     )
     ranking = sorted(scored, key=lambda name: -METRICS[metric].goodness(evidence.mean(name, metric)))
     return Judgement(

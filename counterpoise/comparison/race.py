@@ -9,6 +9,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ Array = np.ndarray
 FILES = ("leaderboard.json", "leaderboard.csv", "report.html", "model.keras")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """What a race found; made by `compare`.
 
@@ -62,6 +63,33 @@ class Comparison:
         """Winner, word ("better", "equivalent" or "undecided") and reasons."""
         v = self.record["verdict"]
         return Verdict(v["winner"], v["word"], tuple(v["tied_with"]), v["text"], v.get("more_repeats"))
+
+    def to_frame(self) -> Any:
+        """The leaderboard as a polars frame: one row per strategy, the columns of leaderboard.csv."""
+        import polars as pl
+
+        return pl.read_csv(io.StringIO(self.to_csv()), infer_schema_length=None)
+
+    def __str__(self) -> str:
+        metric = self.record["metric"]
+        lines = [f"{'strategy':<22} {metric.replace('_', ' '):>28}  accuracy  recall"]
+        for row in self.leaderboard:
+            lines.append(f"{row['strategy']:<22} {_score_text(row, metric):>28}  {_means(row, 'accuracy', 'recall')}")
+        return "\n".join([*lines, "", self.verdict.text])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        keys = [self.record["metric"], "accuracy", "recall", "precision", "log_loss"]
+        head = "".join(f"<th>{escape(k.replace('_', ' '))}</th>" for k in ["strategy", *keys])
+        body = "".join(
+            "<tr>"
+            + f"<td>{escape(row['strategy'])}</td>"
+            + "".join(f"<td>{_means(row, k)}</td>" for k in keys)
+            + "</tr>"
+            for row in self.leaderboard
+        )
+        return f"<table><tr>{head}</tr>{body}</table><p>{escape(self.verdict.text)}</p>"
 
     def to_html(self, path: str | os.PathLike[str]) -> Path:
         """Write the self-contained report page."""
@@ -161,8 +189,6 @@ def compare(
         >>> [row["strategy"] for row in cmp.leaderboard if row["status"] == "ok"] != []
         True
     """
-    if metric not in METRICS:
-        raise OptionError(f"there is no metric {metric!r}.{did_you_mean(metric, METRICS)}")
     settings = Settings(epochs, batch_size, budget, early_stopping, patience, seed, engine)
     chosen = select(strategies)
     examples = read_for(model, data, y, groups=groups, time=time, sample_weight=sample_weight)
@@ -189,6 +215,8 @@ def race(
     diagnosis: Mapping[str, Any] | None = None,
 ) -> Comparison:
     """`compare` on examples that were read already."""
+    if metric not in METRICS:
+        raise OptionError(f"there is no metric {metric!r}.{did_you_mean(metric, METRICS)}")
     if examples.time is None and examples.groups is None and duplicates != "drop":
         check_counts(examples, folds)
     network = Network(model, examples, **(network_options or {}))
@@ -259,6 +287,20 @@ def _warnings(network: Network) -> list[str]:
             'too good. Pass weights="fresh" to start anew.'
         ]
     return []
+
+
+def _score_text(row: Mapping[str, Any], key: str) -> str:
+    score = row["scores"].get(key)
+    if row["status"] == "failed" or score is None or score["mean"] is None:
+        return row["status"] if row["status"] == "failed" else "-"
+    if score["low"] is None:
+        return f"{score['mean']:.3f}"
+    return f"{score['mean']:.3f} [{score['low']:.3f}, {score['high']:.3f}]"
+
+
+def _means(row: Mapping[str, Any], *keys: str) -> str:
+    found = [(row["scores"].get(key) or {}).get("mean") for key in keys]
+    return "  ".join("   -  " if value is None else f"{value:8.3f}" for value in found)
 
 
 class _named_errors:

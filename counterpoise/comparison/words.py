@@ -180,7 +180,11 @@ def rates(confusion: Array) -> tuple[float, float]:
 
 
 def effect_in_words(
-    found: float, false_alarms: float, *, per: int = 10_000, cost_missed: float | None = None,
+    found: float,
+    false_alarms: float,
+    *,
+    per: int = 10_000,
+    cost_missed: float | None = None,
     cost_false_alarm: float | None = None,
 ) -> str:
     """Say what a change of strategy means for the people concerned.

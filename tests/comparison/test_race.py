@@ -1,0 +1,142 @@
+"""The race on small data: rows, failures, files, forms of data."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn import metrics
+
+import counterpoise as cp
+from counterpoise.comparison import tally
+from counterpoise.core.errors import DataError, OptionError
+from counterpoise.pipeline import read_for
+from counterpoise.strategies import find
+
+RNG = np.random.default_rng(0)
+Y = (RNG.random(300) < 0.2).astype(int)
+X = RNG.normal(size=(300, 3)) + Y[:, None]
+QUICK = {"folds": 3, "epochs": 2, "engine": "fit", "verbose": 0}
+
+
+@pytest.fixture(scope="module", name="race")
+def _race():
+    return cp.compare("mlp", X, Y, **QUICK)
+
+
+def test_scores_are_those_of_the_test_rows(race):
+    row = next(r for r in race.leaderboard if r["strategy"] == "oversample")
+    cells = [c for c in race.cells if c.strategy == "oversample"]
+    ap = [metrics.average_precision_score(Y[c.rows], c.proba[:, 1]) for c in cells]
+    assert row["scores"]["average_precision"]["folds"] == pytest.approx(ap)
+    raw = [metrics.log_loss(Y[c.rows], c.raw) for c in cells]
+    assert row["scores"]["log_loss_uncorrected"]["folds"] == pytest.approx(raw, rel=1e-5)
+    decided = np.concatenate([c.decision for c in cells])
+    truth = np.concatenate([Y[c.rows] for c in cells])
+    assert row["per_class"][1]["recall"] == pytest.approx(metrics.recall_score(truth, decided))
+    assert row["scores"]["f1"]["mean"] == pytest.approx(metrics.f1_score(truth, decided))
+
+
+def test_correction_lowers_the_log_loss_of_balanced_strategies(race):
+    for row in race.leaderboard:
+        if row["strategy"] in ("oversample", "undersample", "class_weight"):
+            assert row["scores"]["log_loss"]["mean"] < row["scores"]["log_loss_uncorrected"]["mean"]
+
+
+def test_the_winner_is_trained_on_all_rows_and_its_card_says_how_it_did(race):
+    assert race.best.card["strategy"] == race.verdict.winner
+    assert "trained on all 300 rows" in race.best.card["rule"]
+    assert race.best.card["metrics"]["average_precision"]["mean"] > 0.2
+
+
+def test_files_and_page(race, tmp_path):
+    race.save(tmp_path / "run")
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == sorted(
+        ["leaderboard.json", "leaderboard.csv", "report.html", "model.keras"]
+    )
+    assert json.loads((tmp_path / "run" / "leaderboard.json").read_text()) == race.record
+    assert "Counterpoise" in race.to_html(tmp_path / "again.html").read_text()[:3000]
+    loaded = cp.load(tmp_path / "run" / "model.keras")
+    assert np.array_equal(loaded.predict_proba(X), race.best.predict_proba(X))
+
+
+def test_it_can_be_printed(race):
+    text = str(race)
+    assert "resampling_ensemble" in text
+    assert race.verdict.text[:20] in text
+    assert len(text) < 4000
+    assert "<table" in race._repr_html_()
+    frame = race.to_frame()
+    assert frame.height == 6
+    assert {"strategy", "rank", "average_precision"} <= set(frame.columns)
+
+
+def test_same_seed_same_numbers(race):
+    again = cp.compare("mlp", X, Y, refit=False, **QUICK)
+    for a, b in zip(race.cells, again.cells, strict=True):
+        assert np.array_equal(a.proba, b.proba)
+    assert again.best is None
+
+
+def test_a_strategy_that_cannot_run_is_a_row_and_the_race_goes_on():
+    def refuse(y, **more):
+        raise DataError("too few neighbours")
+
+    broken = dataclasses.replace(find("oversample"), name="broken", plan=refuse)
+    race = cp.compare("mlp", X, Y, strategies=["oversample", broken], **QUICK)
+    row = race.leaderboard[-1]
+    assert (row["strategy"], row["status"], row["error"]) == ("broken", "failed", "too few neighbours")
+    assert "broken" in race.to_csv()
+    assert race.verdict.winner in ("none", "oversample")
+
+
+@pytest.mark.parametrize("form", ["polars", "pandas", "dict", "file"])
+def test_forms_of_data(form, tmp_path):
+    frame = pl.DataFrame({"a": X[:, 0], "b": X[:, 1], "y": Y})
+    frame.write_parquet(tmp_path / "t.parquet")
+    given = {
+        "polars": frame,
+        "pandas": frame.to_pandas(),
+        "dict": {c: frame[c].to_numpy() for c in frame.columns},
+        "file": tmp_path / "t.parquet",
+    }[form]
+    race = cp.compare("mlp", given, "y", strategies="threshold", refit=False, **QUICK)
+    assert race.record["data"]["columns"] == 2
+
+
+def test_unknown_metric_is_refused_before_training():
+    with pytest.raises(OptionError, match=r"no metric 'acuracy'. Did you mean 'accuracy'"):
+        cp.compare("mlp", X, Y, metric="acuracy", **QUICK)
+
+
+def test_twins_are_scored_apart():
+    x = np.round(X, 0)
+    race = cp.compare("mlp", x, Y, strategies="none", refit=False, **QUICK)
+    apart = race.leaderboard[0]["twin_free"]
+    cells = race.cells
+    assert apart["rows"] == sum(int(c.twin_free.sum()) for c in cells)
+    assert 0 < apart["rows"] < 300
+    assert race.record["data"]["duplicates"] == 300 - len(np.unique(x, axis=0))
+    assert any("repeat" in w for w in race.record["warnings"])
+
+
+def test_a_trained_model_is_warned_about():
+    import keras
+
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, "sigmoid")])
+    model.compile("adam", "binary_crossentropy")
+    model.fit(X, Y, verbose=0)
+    race = cp.compare(model, X.astype("float32"), Y, strategies="none", refit=False, **QUICK)
+    assert any("already trained" in w for w in race.record["warnings"])
+
+
+def test_counts_are_confusions_at_the_three_rules(race):
+    cells = [c for c in race.cells if c.strategy == "undersample"]
+    counts = tally.fold_counts(cells, read_for("mlp", X, Y))
+    for k, cell in enumerate(cells):
+        assert np.array_equal(counts[""][k], metrics.confusion_matrix(Y[cell.rows], cell.decision))
+        assert np.array_equal(counts["_default"][k], metrics.confusion_matrix(Y[cell.rows], cell.proba[:, 1] >= 0.5))
+        assert np.array_equal(counts["_uncorrected"][k], metrics.confusion_matrix(Y[cell.rows], cell.raw[:, 1] >= 0.5))
