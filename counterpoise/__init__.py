@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from counterpoise.core.version import version as _version
 
 if TYPE_CHECKING:
-    from counterpoise import decide, losses, metrics, plans
+    from counterpoise import callbacks, decide, losses, metrics, plans
     from counterpoise.classifier import Classifier, load
     from counterpoise.comparison.race import Comparison, compare
+    from counterpoise.compiling import compile_balanced
     from counterpoise.core.errors import CounterpoiseError
     from counterpoise.diagnosis.show import Diagnosis
     from counterpoise.feed.weighting import weight_map
@@ -38,6 +39,7 @@ _HOME = {
     "Strategy": "counterpoise.strategies",
     "class_weight": "counterpoise.plans.weights",
     "compare": "counterpoise.comparison.race",
+    "compile_balanced": "counterpoise.compiling",
     "diagnose": "counterpoise.survey",
     "fit": "counterpoise.pipeline",
     "init_output_bias": "counterpoise.train.head",
@@ -46,7 +48,7 @@ _HOME = {
     "weight_map": "counterpoise.feed.weighting",
 }
 #: Public namespaces: modules of the same name.
-_NAMESPACES = ("decide", "losses", "metrics", "plans")
+_NAMESPACES = ("callbacks", "decide", "losses", "metrics", "plans")
 
 __all__ = [*_HOME, *_NAMESPACES]
 __version__ = _version()

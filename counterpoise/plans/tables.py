@@ -216,3 +216,31 @@ def _positive_weights(scheme: Any, labels: Sequence[Any]) -> Array:
     if not np.all(np.isfinite(out) & (out > 0)):
         raise OptionError(f"the positive weights are {out.tolist()}; each must be a finite number above 0.")
     return out
+
+
+def weights_from_counts(counts: Any, scheme: Any = "balanced", rows: float | None = None) -> Array:
+    """Weights of mean 1 from counts alone: float64 (C,), or with `rows` (L, 2) for independent labels.
+
+    Args:
+        counts: Elements of each class (C,); with `rows`, rows in which each label is present (L,).
+        scheme: As in `scheme_weights`; a dict is by code.
+        rows: Number of rows, for independent labels.
+
+    Example:
+        >>> weights_from_counts([90, 10]).round(4).tolist()
+        [0.5556, 5.0]
+        >>> weights_from_counts([10], rows=100).round(4).tolist()
+        [[0.5556, 5.0]]
+    """
+    n = np.asarray(counts, dtype=np.float64)
+    most = np.inf if rows is None else rows
+    if n.ndim != 1 or len(n) == 0 or not np.all(np.isfinite(n) & (n >= 0) & (n <= most)):
+        limit = "" if rows is None else f" and {rows:g} at most"
+        raise OptionError(f"counts are {counts!r:.80}; expected one number per class, 0 or more{limit}.")
+    codes = tuple(range(len(n)))
+    if rows is None:
+        raw = scheme_weights(scheme, n, codes)
+        return raw * n.sum() / np.dot(raw, n)
+    pairs = np.stack([rows - n, n], axis=1)
+    raw = np.stack(list(_pair_weights(scheme, pairs, codes)))
+    return raw * (rows / (raw * pairs).sum(axis=1))[:, None]

@@ -33,9 +33,9 @@ def class_weight(
         y: The target: class labels (N,), (N, 1), (N, T), (N, H, W) or (N, H, W, 1), numbers or text; one-hot (..., C);
             multi-label (N, L) with kind="multi_label"; or several outputs as a dict, or as a list of arrays.
         scheme: "balanced", "sqrt", "power(e)", "effective_number(beta)", "median_frequency", "log(c)", "none", a
-            dict of weights by label, or costs (C,) or (C, C) (see `schemes.scheme_weights`). Multi-label: a scheme for each
-            label's absent and present, or positive weights as a dict or (L,). Several outputs: one scheme for all, or a
-            dict (list) with one for each.
+            dict of weights by label, or costs (C,) or (C, C) (see `schemes.scheme_weights`). Multi-label: a scheme for
+            each label's absent and present, or positive weights as a dict or (L,). Several outputs: one scheme for all,
+            or a dict (list) with one for each.
         mask: True where an element counts: the shape of the elements or of their leading axes.
         kind: "codes", "one_hot", "multi_label", or "auto" (see `elements`).
         ignore: A label, or several, whose elements do not count (padding, "void").

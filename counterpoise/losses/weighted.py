@@ -1,0 +1,136 @@
+"""Class weights inside the loss, so that training and validation weigh alike and `sample_weight` stays free.
+
+Both losses hold a number `mix` from 0 (all weights 1) to 1 (the weights given), which callbacks may change while the
+model trains (`cp.callbacks.Deferred`, `cp.callbacks.LossWarmup`); nothing is traced again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops, saving
+
+from counterpoise.core.errors import OptionError
+from counterpoise.losses.base import Array, ClassLoss, LabelLoss, Loss, Tensor, class_numbers, normalised
+from counterpoise.losses.pointwise import CrossEntropy
+from counterpoise.losses.prior import check_classes
+from counterpoise.losses.shapes import class_targets
+
+
+def _mix() -> keras.Variable:
+    return keras.Variable(1.0, trainable=False, dtype="float32", name="mix")
+
+
+@saving.register_keras_serializable(package="counterpoise")
+class ClassWeighted(ClassLoss):
+    """Another loss, each element weighted by its class.
+
+    Formula: L = (1 + mix (w_y - 1)) * loss(y, z).
+
+    Shapes: those of the wrapped loss, for exclusive classes: y (...), (..., 1) or (..., C); loss (...).
+
+    Proper where the wrapped loss is: the additive term is that of the wrapped loss minus log w_c, and `inverse`
+    divides by w_c (both at mix = 1).
+
+    Args:
+        weights: Weight of each class (C,), above 0; for one unit (w_0, w_1). Nothing is scaled: see
+            `compile_balanced` for weights of mean 1.
+        loss: A loss of this package with one value per element; None is cross-entropy.
+
+    Example:
+        >>> loss = ClassWeighted([0.5, 5.0])
+        >>> round(float(loss([1], [[0.0]])), 4)  # 5 log 2
+        3.4657
+
+    Reference: King and Zeng, "Logistic Regression in Rare Events Data" (2001), section 4.
+    """
+
+    def __init__(self, weights: Any, loss: Loss | None = None, **options: Any) -> None:
+        inner = keras.saving.deserialize_keras_object(loss) if isinstance(loss, dict) else loss
+        inner = CrossEntropy(**options) if inner is None else inner
+        if not isinstance(inner, (ClassLoss, LabelLoss)):
+            raise OptionError(f"loss is {inner!r}; expected a loss of counterpoise.losses with one value per element.")
+        kept = {k: getattr(inner, k) for k in ("dtype", "from_logits", "ignore_class", "reduction")}
+        super().__init__(**{**kept, **options})
+        self.loss, self.weights, self.mix = inner, class_numbers(weights, "weights"), _mix()
+        self.proper, self.needs_calibration = inner.proper, inner.needs_calibration
+
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        t = class_targets(y_true, y_pred, self.ignore_class)
+        factor = ops.sum(t * self.constant(self.weights, t), axis=-1)
+        return self.loss.call(y_true, y_pred) * (1 + ops.cast(self.mix, factor.dtype) * (factor - 1))
+
+    def additive(self, prior: Any) -> Array | None:
+        """Return the wrapped loss's term minus log w_c, float64 (C,), or None when it has none."""
+        check_classes(prior, self.weights)
+        inner = self.loss.additive(prior)
+        return None if inner is None else inner - np.log(self.weights)
+
+    def inverse(self, proba: Any) -> Array | None:
+        """Return the class shares of the rows drawn (..., C): the wrapped inverse divided by w_c."""
+        inner = self.loss.inverse(proba)
+        return None if inner is None else normalised(inner / self.weights)
+
+    def get_config(self) -> dict[str, Any]:
+        loss = keras.saving.serialize_keras_object(self.loss)
+        return {**super().get_config(), "weights": self.weights.tolist(), "loss": loss}
+
+
+@saving.register_keras_serializable(package="counterpoise")
+class LabelWeighted(LabelLoss):
+    """Binary cross-entropy of independent labels, weighted by label and by whether it is present.
+
+    Formula: L = mean_l v(w_l1) y_l log(1 + exp(-z_l)) + v(w_l0) (1 - y_l) log(1 + exp(z_l)), v(w) = 1 + mix (w - 1).
+
+    Shapes: y (..., L) multi-hot; outputs (..., L); loss (...). Rows without any label are ordinary rows.
+
+    Proper in z_l - (log w_l1 - log w_l0), label by label.
+
+    Args:
+        weights: (L, 2), weight of absent and present of each label, above 0.
+
+    Example:
+        >>> loss = LabelWeighted([[0.5, 2.0], [1.0, 1.0]])
+        >>> round(float(loss([[1.0, 0.0]], [[0.0, 0.0]])), 4)  # (2 log 2 + log 2) / 2
+        1.0397
+
+    Reference: King and Zeng, "Logistic Regression in Rare Events Data" (2001), section 4, per label.
+    """
+
+    proper = True
+    needs_calibration = False
+
+    def __init__(self, weights: Any, **options: Any) -> None:
+        super().__init__(**options)
+        pairs = np.asarray(weights, dtype=np.float64)
+        if pairs.ndim != 2 or pairs.shape[1] != 2:
+            raise OptionError(f"weights have shape {pairs.shape}; expected (labels, 2), absent and present.")
+        class_numbers(pairs.ravel(), "weights")
+        self.weights, self.mix = pairs, _mix()
+
+    def logits(self, y_pred: Tensor) -> Tensor:
+        """Return the outputs as log-odds label by label, whatever their number."""
+        if self.from_logits:
+            return y_pred
+        p = ops.clip(y_pred, 1e-7, 1 - 1e-7)
+        return ops.log(p) - ops.log1p(-p)
+
+    def per_label(self, t: Tensor, z: Tensor) -> Tensor:
+        weight = t * self.constant(self.weights[:, 1], z) + (1 - t) * self.constant(self.weights[:, 0], z)
+        loss = t * ops.softplus(-z) + (1 - t) * ops.softplus(z)
+        return loss * (1 + ops.cast(self.mix, z.dtype) * (weight - 1))
+
+    def additive(self, prior: Any) -> Array | None:
+        """Return None: the shift is per label, log w_l1 - log w_l0."""
+        return None
+
+    def inverse(self, proba: Any) -> Array | None:
+        """Return the shares of positives (..., L), label by label, given probabilities sigmoid(z) (..., L)."""
+        s = np.asarray(proba, dtype=np.float64)
+        present, absent = s / self.weights[:, 1], (1 - s) / self.weights[:, 0]
+        return present / (present + absent)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "weights": self.weights.tolist()}

@@ -1,0 +1,108 @@
+"""`compile_balanced`: the loss that Keras reports is the weighted mean by hand, for any output."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+import counterpoise as cp
+from counterpoise.core.errors import ModelError, OptionError
+from counterpoise.plans.tables import weights_from_counts
+
+RNG = np.random.default_rng(0)
+
+
+def model_of(units: int, shape: tuple[int, ...] = (2,), activation: str | None = None) -> keras.Model:
+    inputs = keras.Input(shape)
+    return keras.Model(inputs, keras.layers.Dense(units, activation=activation, name="out")(inputs))
+
+
+def log_p(z: np.ndarray) -> np.ndarray:
+    return z - np.log(np.exp(z).sum(-1, keepdims=True))
+
+
+@pytest.mark.parametrize("shape", [(2,), (5, 2), (3, 4, 2)], ids=["rows", "steps", "pixels"])
+@pytest.mark.parametrize("activation", [None, "softmax"])
+def test_loss_is_the_mean_of_weight_times_loss(shape, activation):
+    x = RNG.normal(size=(40, *shape)).astype("float32")
+    y = RNG.choice(3, p=[0.8, 0.15, 0.05], size=x.shape[:-1])
+    model = model_of(3, shape, activation)
+    cp.compile_balanced(model, np.bincount(y.ravel(), minlength=3))
+    out = np.asarray(model(x), float)
+    lp = np.log(out) if activation else log_p(out)
+    want = (cp.sample_weight(y) * -np.take_along_axis(lp, y[..., None], -1)[..., 0]).mean()
+    assert model.evaluate(x, y, batch_size=40, verbose=0) == pytest.approx(want, rel=1e-4)
+    own = np.linspace(0, 2, 40)
+    weighted = cp.sample_weight(y) * own.reshape(-1, *[1] * (y.ndim - 1))
+    want = (weighted * -np.take_along_axis(lp, y[..., None], -1)[..., 0]).mean()
+    assert model.evaluate(x, y, sample_weight=own, batch_size=40, verbose=0) == pytest.approx(want, rel=1e-4)
+
+
+def test_validation_weighs_like_training():
+    x, y = RNG.normal(size=(40, 2)), (np.arange(40) < 4).astype(int)
+    model = cp.compile_balanced(model_of(1), [36, 4], optimizer=keras.optimizers.SGD(0.0))
+    log = model.fit(x, y, validation_data=(x, y), batch_size=40, epochs=1, verbose=0).history
+    assert log["loss"][0] == pytest.approx(log["val_loss"][0], rel=1e-5)
+
+
+def test_several_outputs_and_independent_labels():
+    inputs = keras.Input((2,))
+    out = {"grade": keras.layers.Dense(3)(inputs), "tags": keras.layers.Dense(4, activation="sigmoid")(inputs)}
+    model = keras.Model(inputs, out)
+    x = RNG.normal(size=(50, 2)).astype("float32")
+    y = {"grade": RNG.choice(3, p=[0.7, 0.2, 0.1], size=50), "tags": (RNG.random((50, 4)) < 0.3).astype(int)}
+    counts = {"grade": np.bincount(y["grade"]), "tags": y["tags"].sum(0)}
+    cp.compile_balanced(model, counts, {"grade": "sqrt", "tags": "balanced"}, rows={"tags": 50})
+    z = {k: np.asarray(v, float) for k, v in model(x).items()}
+    grade = cp.sample_weight(y["grade"], "sqrt") * -log_p(z["grade"])[np.arange(50), y["grade"]]
+    s, t = z["tags"], y["tags"]
+    tags = cp.sample_weight(t, kind="multi_label") * -(t * np.log(s) + (1 - t) * np.log(1 - s))
+    got = model.evaluate(x, y, batch_size=50, verbose=0, return_dict=True)["loss"]
+    assert got == pytest.approx(grade.mean() + tags.mean(), rel=1e-4)
+
+
+def test_outputs_as_a_list():
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, [keras.layers.Dense(1)(inputs), keras.layers.Dense(3)(inputs)])
+    cp.compile_balanced(model, [[9, 1], [5, 3, 2]])
+    x = RNG.normal(size=(6, 2))
+    assert np.isfinite(model.evaluate(x, [np.ones(6), np.arange(6) % 3], verbose=0)[0])
+
+
+def test_bias_is_set_and_other_losses_are_kept():
+    model = cp.compile_balanced(
+        model_of(3), [80, 15, 5], "none", loss=cp.losses.BalancedSoftmax([80, 15, 5]), init_bias=True
+    )
+    np.testing.assert_allclose(np.asarray(model.get_layer("out").bias), np.log([0.8, 0.15, 0.05]), rtol=1e-6)
+    assert model.loss.weights.tolist() == [1, 1, 1]
+
+
+def test_weights_from_counts_have_mean_one():
+    for scheme in ("balanced", "sqrt", "effective_number", "log", {0: 1.0, 1: 2.0, 2: 9.0}):
+        assert np.average(weights_from_counts([70, 25, 5], scheme), weights=[70, 25, 5]) == pytest.approx(1)
+    pairs = weights_from_counts([10, 60], "balanced", rows=100)
+    np.testing.assert_allclose((pairs * [[90, 10], [40, 60]]).sum(1), 100)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: cp.compile_balanced(model_of(3), [9, 1]), ModelError, "expected 3 counts"),
+        (lambda: cp.compile_balanced(model_of(1), [9]), ModelError, "expected 2 counts"),
+        (lambda: cp.compile_balanced(model_of(2, activation="relu"), [9, 1]), ModelError, "cannot tell whether"),
+        (lambda: cp.compile_balanced(model_of(2), [9, 1], output="logit"), OptionError, "output is 'logit'"),
+        (lambda: cp.compile_balanced(model_of(2), [9, -1]), OptionError, "0 or more"),
+        (lambda: cp.compile_balanced(model_of(2), [9, 1], "blanced"), OptionError, "Did you mean 'balanced'"),
+        (lambda: cp.compile_balanced(model_of(2), {"owt": [9, 1]}), OptionError, "Did you mean 'out'"),
+        (
+            lambda: cp.compile_balanced(model_of(2), [9, 1], rows=100, loss=cp.losses.Focal()),
+            OptionError,
+            "leave loss out",
+        ),
+        (lambda: cp.compile_balanced(keras.Sequential([keras.layers.Dense(2)]), [9, 1]), ModelError, "is not built"),
+    ],
+)
+def test_misuse_says_what_is_wrong(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
