@@ -15,7 +15,24 @@ from counterpoise.strategies import SEED
 
 FILES = {"leaderboard.json", "leaderboard.csv", "report.html", "model.keras"}
 QUICK = ("--epochs", 2, "--folds", 2)
-KEYS = ["average_precision", "roc_auc", "log_loss", "brier", "skill", "calibration_slope", "ece", "log_loss_uncorrected", "accuracy", "balanced_accuracy", "recall", "precision", "specificity", "f1", "mcc", "g_mean"]
+KEYS = [
+    "average_precision",
+    "roc_auc",
+    "log_loss",
+    "brier",
+    "skill",
+    "calibration_slope",
+    "ece",
+    "log_loss_uncorrected",
+    "accuracy",
+    "balanced_accuracy",
+    "recall",
+    "precision",
+    "specificity",
+    "f1",
+    "mcc",
+    "g_mean",
+]
 
 
 @pytest.fixture(scope="module", name="raced")

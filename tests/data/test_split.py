@@ -53,7 +53,7 @@ def test_largest_folds(count, most):
 
 def test_too_few_rows_names_class_and_the_number_that_works():
     data = examples([50, 5])
-    with pytest.raises(SplitError, match=r"class 'c1' has 5 rows, too few for 10 folds .* that works is 5; .*--merge-rare"):
+    with pytest.raises(SplitError, match=r"class 'c1' has 5 rows, .* 10 folds .* that works is 5; .*--merge-rare"):
         make_folds(data, 10)
     make_folds(data, 5)
     with pytest.raises(SplitError, match="no number of folds works; merge"):
@@ -66,7 +66,7 @@ def test_groups_are_never_on_both_sides():
     data = examples([300, 100], groups=groups)
     for fold in make_folds(data, 4, seed=3):
         sides = [set(groups[part]) for part in (fold.train, fold.stop, fold.test)]
-        assert not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
+        assert sum(len(side) for side in sides) == len(set.union(*sides))
         assert (data.y[fold.test] == 1).any()
     train, held = hold_out(data, 0.25)
     assert not set(groups[train]) & set(groups[held])

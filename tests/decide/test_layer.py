@@ -59,7 +59,8 @@ def test_layer_and_numpy_agree(classes, members, vote, calibrator, units):
 def test_thresholds_at_the_ends(threshold):
     rule = Rule(np.zeros((1, 2)), np.array([0.5, 0.5]), threshold=threshold)
     logits = [np.array([[-3.0], [3.0]], "float32")]
-    assert np.asarray(RuleLayer(rule_to_dict(rule))(logits)["decision"]).tolist() == apply_rule(rule, logits).decision.tolist()
+    said = RuleLayer(rule_to_dict(rule))(logits)["decision"]
+    assert np.asarray(said).tolist() == apply_rule(rule, logits).decision.tolist()
 
 
 def test_a_rule_survives_its_dict_and_a_saved_model(tmp_path):
