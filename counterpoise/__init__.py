@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from counterpoise.survey import diagnose
     from counterpoise.train.head import init_output_bias
     from counterpoise.train.network import InputSpec
+    from counterpoise.train.second_stage import retrain_head, scale_head, tau_normalise
 
 #: Public name -> module that holds it.
 _HOME = {
@@ -44,7 +45,10 @@ _HOME = {
     "fit": "counterpoise.pipeline",
     "init_output_bias": "counterpoise.train.head",
     "load": "counterpoise.classifier",
+    "retrain_head": "counterpoise.train.second_stage",
     "sample_weight": "counterpoise.plans.weights",
+    "scale_head": "counterpoise.train.second_stage",
+    "tau_normalise": "counterpoise.train.second_stage",
     "weight_map": "counterpoise.feed.weighting",
 }
 #: Public namespaces: modules of the same name.

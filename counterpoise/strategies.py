@@ -14,6 +14,7 @@ import numpy as np
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.plans import plan as plans
 from counterpoise.plans.plan import Plan
+from counterpoise.plans.schedule import deferred
 
 #: (class counts) -> constants of a loss.
 Constants = Callable[[np.ndarray], Mapping[str, Any]]
@@ -21,6 +22,15 @@ Constants = Callable[[np.ndarray], Mapping[str, Any]]
 
 def _no_constants(counts: np.ndarray) -> Mapping[str, Any]:
     return {}
+
+
+def _deferred_effective(y: Any, **options: Any) -> Plan:
+    return deferred(plans.effective_number(y, **options))
+
+
+def _margins(counts: np.ndarray) -> Mapping[str, Any]:
+    # The paper's scale of 30 is for cosines; an ordinary last layer finds its own.
+    return {**_class_counts(counts), "max_margin": 0.5, "scale": 1.0}
 
 
 def _class_counts(counts: np.ndarray) -> Mapping[str, Any]:
@@ -234,9 +244,32 @@ register(
 )
 register(
     Strategy(
+        "ldam_drw",
+        "Rare classes must win by a wider margin; weights by the effective number in the last fifth (Cao 2019).",
+        _deferred_effective,
+        loss="ldam",
+        constants=_margins,
+    )
+)
+register(
+    Strategy(
+        "drw",
+        "Plain training, then weights by the effective number in the last fifth of the steps (Cao 2019).",
+        _deferred_effective,
+    )
+)
+register(
+    Strategy(
         "asymmetric",
         "Easy negatives are focused away harder than positives, class by class (Ridnik 2021).",
         loss="asymmetric",
+    )
+)
+register(
+    Strategy(
+        "crt",
+        "The untouched network; its last layer is trained anew on class-balanced rows (Kang 2020).",
+        finish="crt",
     )
 )
 register(

@@ -29,6 +29,7 @@ from counterpoise.metrics.catalogue import METRICS
 from counterpoise.pipeline import cross_validate, read_for, refit
 from counterpoise.report import page
 from counterpoise.strategies import Strategy, names, select
+from counterpoise.train.finish import check_finish
 from counterpoise.train.network import Network
 
 Array = np.ndarray
@@ -220,7 +221,7 @@ def race(
     if examples.time is None and examples.groups is None and duplicates != "drop":
         check_counts(examples, folds)
     network = Network(model, examples, **(network_options or {}))
-    runnable, failures = _runnable(strategies, examples)
+    runnable, failures = _runnable(strategies, examples, network)
     with bar(verbose) as progress:
         outcome = cross_validate(
             examples, runnable, network, settings, folds=folds, repeats=repeats, duplicates=duplicates,
@@ -264,13 +265,16 @@ def _judge(
     return assess(scores, folds=folds, repeats=repeats, metric=metric, simplicity=known, counts=counts)
 
 
-def _runnable(strategies: Sequence[Strategy], examples: Examples) -> tuple[list[Strategy], dict[str, str]]:
-    """Strategies whose plans and losses can be made on these labels, and why the others cannot."""
+def _runnable(
+    strategies: Sequence[Strategy], examples: Examples, network: Network
+) -> tuple[list[Strategy], dict[str, str]]:
+    """Strategies that can be made on these labels and this kind of network, and why the others cannot."""
     runnable, failures = [], {}
     for strategy in strategies:
         try:
             for part in strategy.parts():
                 part.make_plan(examples.y, examples.n_classes, examples.sample_weight)
+                check_finish(part.finish, network)
         except CounterpoiseError as error:
             if strategy.name == "none":
                 raise

@@ -11,11 +11,13 @@ from counterpoise.plans.plan import (
     undersample,
     uniform,
 )
+from counterpoise.plans.schedule import deferred
 
 __all__ = [
     "Plan",
     "class_weight",
     "cost",
+    "deferred",
     "effective_number",
     "oversample",
     "power",

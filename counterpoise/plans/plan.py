@@ -38,6 +38,7 @@ class Plan:
         sample_weight: float64 (n,) the user's own weights, or None.
         needs_calibration: True when the shift alone does not give true probabilities.
         population: What a row stands for, in words.
+        deferred: Share of the steps after which the class weights count; before, every class weighs 1.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Plan:
     sample_weight: Array | None = None
     needs_calibration: bool = False
     population: str = "a random row"
+    deferred: float = 0.0
     _extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -117,7 +119,13 @@ class Plan:
 
         The mean over the rows of an epoch (over all rows when the plan draws each once) is 1.
         """
-        raw = self.class_weights[self.codes]
+        return self._scaled(self.class_weights[self.codes])
+
+    def first_weights(self) -> Array:
+        """Loss weight of each row, float32 (n,), in the steps before a deferred plan's class weights count."""
+        return self._scaled(np.ones(len(self.codes))) if self.deferred else self.weights()
+
+    def _scaled(self, raw: Array) -> Array:
         if self.sample_weight is not None:
             raw = raw * self.sample_weight
         shown = self.drawn / self.counts

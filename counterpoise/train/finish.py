@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from counterpoise.core.errors import OptionError, did_you_mean
+from counterpoise.core import seeds
+from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.records import Examples, Job, Member
+from counterpoise.data.encode import take
 from counterpoise.train.head import find_head
-from counterpoise.train.network import Network
+from counterpoise.train.network import Network, set_state, state_of
 from counterpoise.train.objective import focal_gamma
+from counterpoise.train.second_stage import dense_head, retrain_head
 
 Array = np.ndarray
 
@@ -25,6 +29,12 @@ def finished(name: str, member: Member, job: Job, examples: Examples, network: N
         raise OptionError(f"there is no finishing step {name!r}.{did_you_mean(name, FINISHES)}")
     member = replace(member, gamma=focal_gamma(job.loss))
     return FINISHES[name](member, job, examples, network) if name else member
+
+
+def check_finish(name: str, network: Network) -> None:
+    """Raise a ModelError when a finishing step cannot work on networks of this kind."""
+    if name == "crt":
+        dense_head(network.fresh(0))
 
 
 def absorb_shift(member: Member, job: Job, examples: Examples, network: Network) -> Member:
@@ -52,8 +62,42 @@ def absorb_shift(member: Member, job: Job, examples: Examples, network: Network)
 def bias_place(network: Network) -> int | None:
     """Number of the output bias among a network's variables, or None when there is none."""
     model = network.fresh(0)
-    bias = find_head(model).bias
+    try:
+        bias = find_head(model).bias
+    except ModelError:  # what follows the last kernel hides it: the shift stays beside the network
+        return None
     return None if bias is None else next(i for i, v in enumerate(model.variables) if v is bias)
 
 
+def crt(member: Member, job: Job, examples: Examples, network: Network) -> Member:
+    """Train the head anew on class-balanced training rows, for a fifth of the member's steps (see `retrain_head`).
+
+    The member is that of `none`, trained once for both.
+    """
+    model = network.fresh(0)
+    set_state(model, member.weights)
+    y, batch = examples.y[job.train], job.limits.batch_size
+    balanced = network.n_classes * int(np.bincount(y).max())
+    epochs = max(1, round(member.steps / 5 / -(-balanced // batch)))
+    seed = seeds.integer(job.seed, "second stage", *job.place)
+    change = retrain_head(model, take(examples.x, job.train), y, epochs=epochs, batch_size=batch, seed=seed)
+    return replace(
+        member,
+        weights=tuple(state_of(model)),
+        logits=_logits(model, examples.x, job.score),
+        stop_logits=_logits(model, examples.x, job.stop),
+        log_shift=np.asarray(change.log_shift),
+        steps=member.steps + change.steps,
+        rows_seen=member.rows_seen + epochs * balanced,
+    )
+
+
+def _logits(model: Any, x: Any, rows: Array) -> Array:
+    if not len(rows):
+        return np.empty((0, int(model.output.shape[-1])), np.float32)
+    parts = [np.asarray(model(take(x, part), training=False)) for part in np.array_split(rows, -(-len(rows) // 8192))]
+    return np.concatenate(parts)
+
+
 FINISHES["absorb_shift"] = absorb_shift
+FINISHES["crt"] = crt

@@ -29,7 +29,8 @@ class Order:
         self.batch_size = job.limits.batch_size
         self.steps_per_epoch = -(-len(job.plan) // self.batch_size)
         self._seed = seeds.integer(job.seed, "plan", *job.place)
-        self._weights = job.plan.weights()
+        self._first, self._weights = job.plan.first_weights(), job.plan.weights()
+        self._switch = round(job.plan.deferred * job.limits.steps)
         self._epoch = -1
         self._drawn = np.empty(0, np.int64)
 
@@ -43,7 +44,7 @@ class Order:
         """Row numbers (of the examples) and loss weights, float32, of one step."""
         epoch, batch = divmod(number, self.steps_per_epoch)
         drawn = self.epoch(epoch)[batch * self.batch_size : (batch + 1) * self.batch_size]
-        return self.job.train[drawn], self._weights[drawn]
+        return self.job.train[drawn], (self._first if number < self._switch else self._weights)[drawn]
 
     def rows_seen(self, steps: int) -> int:
         """Rows drawn in the first `steps` steps."""

@@ -117,4 +117,4 @@ def test_misuse_is_named():
     with pytest.raises(OptionError, match="labels has 3 names"):
         run(still(), [cp.callbacks.PerClass(X, Y, labels="abc", show=False)], 1)
     with pytest.raises(ModelError, match="the labels have"):
-        run(still(), [cp.callbacks.PerClass(X, np.zeros((64, 3), int) + [[0, 1, 2]], show=False)], 1)
+        run(still(), [cp.callbacks.PerClass(X, np.tile([0, 1, 2], (64, 1)), show=False)], 1)

@@ -64,7 +64,9 @@ def train(name: str, x: np.ndarray, y: np.ndarray, steps: int, rate: float = 0.1
     network = Network(linear, examples, optimizer=keras.optimizers.Adam(rate))
     settings = Settings(epochs=steps, batch_size=len(y), early_stopping=False)
     strategy = find(name)
-    jobs = jobs_of(strategy, examples, Fold(0, 0, everything, everything[:0], np.arange(0, len(y), len(y) // 4)), settings)
+    jobs = jobs_of(
+        strategy, examples, Fold(0, 0, everything, everything[:0], np.arange(0, len(y), len(y) // 4)), settings
+    )
     members = train_all(jobs, examples, network, settings)
     return trained_members(strategy, jobs, members, examples, network)[0], network
 
@@ -126,3 +128,24 @@ def test_an_unknown_finishing_step_is_refused():
 def test_names_are_in_order_of_simplicity():
     assert names()[:6] == ("none", "threshold", "bias_init", "class_weight", "oversample", "undersample")
     assert names()[-1] == "resampling_ensemble"
+
+
+def test_a_network_without_a_dense_head_fails_that_strategy_alone():
+    def convolution(spec: cp.InputSpec, n_classes: int) -> keras.Model:
+        inputs = spec.inputs()
+        h = keras.layers.Conv1D(1, 3)(keras.layers.Reshape((3, 1))(inputs))
+        return keras.Model(inputs, keras.layers.GlobalAveragePooling1D()(h))
+
+    x, y = blobs([0.8, 0.2], rows=60)
+    race = cp.compare(
+        convolution, x, y, strategies="bias_init,crt", folds=2, epochs=1, engine="fit", refit=False, verbose=0
+    )
+    status = {row["strategy"]: row["status"] for row in race.leaderboard}
+    assert status == {"none": "ok", "bias_init": "ok", "crt": "failed"}
+
+
+def test_a_deferred_strategy_reaches_its_last_stage():
+    x, y = cells(2, per_cell=50)
+    member, _ = train("drw", x, y, steps=50)
+    assert member.needs_calibration
+    np.testing.assert_allclose(member.log_shift, cp.plans.effective_number(y).log_shift)
