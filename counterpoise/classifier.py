@@ -164,6 +164,25 @@ class Classifier:
             raise ArtefactError(f"cannot write {str(target)!r}: {error.strerror or error}.") from error
         return target
 
+    def export(self, path: str | os.PathLike[str], format: str = "saved_model") -> Path:
+        """Write the classifier for another runtime: raw columns in, probability and decision out.
+
+        Args:
+            path: A folder for "saved_model"; for "litert" and "onnx" a file ending in .tflite or .onnx, or a folder.
+            format: "saved_model" (strings included; signature `serve`), "litert" or "onnx" (numbers, and ids of the
+                levels). `schema.json` beside says what goes in.
+
+        Returns:
+            The folder or file, written, run once and compared with this classifier.
+
+        Raises:
+            ArtefactError: the place cannot be written, or the export does not say what the classifier says.
+            MissingExtraError: `pip install 'counterpoise[litert]'` or `[onnx]` is needed.
+        """
+        from counterpoise.export import write
+
+        return write(self, path, format)
+
     def _description(self) -> dict[str, Any]:
         return {
             "format": 1,

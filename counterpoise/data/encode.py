@@ -82,8 +82,9 @@ class TableEncoder(keras.layers.Layer):
         start = 0
         for column, (size, width) in enumerate(zip(self.levels, self.widths, strict=True)):
             ids = ops.clip(ops.cast(x["categorical"][:, column], "int32"), 0, size + 1) + start
-            # Place -1 (never seen in training) is a row of zeros in one_hot.
-            parts.append(ops.one_hot(ops.take(self.place, ids), width, dtype="float32"))
+            place = ops.take(self.place, ids)
+            # Place -1 (never seen in training) is a row of zeros: beyond the end, since ONNX counts -1 from the end.
+            parts.append(ops.one_hot(ops.where(place < 0, width, place), width, dtype="float32"))
             start += size + 2
         return ops.cast(ops.concatenate(parts, axis=1), self.compute_dtype)
 

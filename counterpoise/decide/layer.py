@@ -99,7 +99,7 @@ class RuleLayer(keras.layers.Layer):
             votes = votes + weight * ops.one_hot(own, classes, dtype="float32")
         tied = ops.cast(votes >= ops.max(votes, axis=-1, keepdims=True) - 1e-6, "float32")
         favoured = tied * (1.0 + ops.one_hot(soft, classes, dtype="float32"))
-        return ops.cast(ops.argmax(favoured, axis=-1), "int32")
+        return _largest(favoured)
 
 
 def _focal_inverse(z: Any, gamma: float) -> Any:
@@ -123,7 +123,13 @@ def _decide(log_p: Any, threshold: float | None, offsets: list[float] | None) ->
         cut = np.inf if threshold == 1.0 else float(np.log(threshold) - np.log1p(-threshold))
         return ops.cast(log_p[:, 1] - log_p[:, 0] >= cut, "int32")
     score = log_p if offsets is None else log_p + _row(offsets)
-    return ops.cast(ops.argmax(score, axis=-1), "int32")
+    return _largest(score)
+
+
+def _largest(x: Any) -> Any:
+    """Place of the first largest entry. Of whole numbers: Keras' argmax of floats has bit operations unknown to LiteRT."""
+    top = ops.cast(x >= ops.max(x, axis=-1, keepdims=True), "int32")
+    return ops.cast(ops.argmax(top, axis=-1), "int32")
 
 
 def _calibrated(calibrator: Mapping[str, Any] | None, log_p: Any) -> Any:

@@ -1,0 +1,103 @@
+"""The TensorFlow functions inside an export: networks and rule, and in front of them the raw columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from counterpoise.core.records import Column
+from counterpoise.data.columns import safe_names
+from counterpoise.decide.layer import RuleLayer, rule_to_dict
+from counterpoise.export.manifest import from_named, named_inputs
+
+#: What a number looks like as text, for columns whose levels are numbers.
+NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
+
+
+def encoded_signature(clf: Any) -> dict[str, tf.TensorSpec]:
+    """Name, shape and dtype of each input behind the raw columns."""
+    if clf.schema is None:
+        return {
+            name: tf.TensorSpec(tensor.shape, tensor.dtype, name)
+            for name, (_, tensor) in named_inputs(clf.members).items()
+        }
+    widths = {"numeric": len(clf.schema.numeric), "categorical": len(clf.schema.categorical)}
+    kinds = {"numeric": tf.float32, "categorical": tf.int32}
+    return {name: tf.TensorSpec((None, width), kinds[name], name) for name, width in widths.items() if width}
+
+
+def decider(clf: Any) -> Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]:
+    """Function of encoded inputs by name giving "probability" and "decision"."""
+    rule = RuleLayer(rule_to_dict(clf.rule), name="rule")
+
+    def decide(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        x = dict(inputs) if clf.schema is not None else from_named(clf.members, inputs)
+        said = rule(clf.members(x, training=False))
+        return {"probability": said["probability"], "decision": said["decision"]}
+
+    return decide
+
+
+class Columns(tf.Module):
+    """Raw columns by safe name to `{"numeric", "categorical"}`; the lookup tables belong to the module."""
+
+    def __init__(self, clf: Any) -> None:
+        super().__init__(name="columns")
+        used = [*clf.schema.numeric, *clf.schema.categorical]
+        names = safe_names([c.name for c in used])
+        self.numeric = [names[c.name] for c in clf.schema.numeric]
+        self.categorical = [(names[c.name], c) for c in clf.schema.categorical]
+        self.tables = {name: _table(c) for name, c in self.categorical if not c.numeric_levels}
+
+    def signature(self) -> dict[str, tf.TensorSpec]:
+        """Columns of any rank: rows as a vector or as one column."""
+        numbers = {name: tf.TensorSpec(None, tf.float32, name) for name in self.numeric}
+        return numbers | {name: tf.TensorSpec(None, tf.string, name) for name, _ in self.categorical}
+
+    def __call__(self, x: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        out = {}
+        if self.numeric:
+            out["numeric"] = tf.stack([tf.reshape(x[name], [-1]) for name in self.numeric], axis=1)
+        if self.categorical:
+            ids = [self._ids(name, column, tf.reshape(x[name], [-1])) for name, column in self.categorical]
+            out["categorical"] = tf.stack(ids, axis=1)
+        return out
+
+    def _ids(self, name: str, column: Column, text: tf.Tensor) -> tf.Tensor:
+        """0 missing, 1.. levels, one more for a level not seen (as `data.schema.level_ids`)."""
+        clean = tf.strings.strip(text)
+        found = _by_value(column, clean) if column.numeric_levels else self.tables[name].lookup(clean)
+        return tf.where(clean == "", 0, found)
+
+
+def _table(column: Column) -> tf.lookup.StaticHashTable:
+    levels = tf.constant(column.levels, dtype=tf.string)
+    ids = tf.range(1, len(column.levels) + 1, dtype=tf.int32)
+    return tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(levels, ids), len(column.levels) + 1)
+
+
+def _by_value(column: Column, text: tf.Tensor) -> tf.Tensor:
+    """Levels that were numbers or booleans: 3.0, "3" and 3 are one level."""
+    truth = {"true": "1", "false": "0"}
+    known = np.array([float(truth.get(level.lower(), level)) for level in column.levels])
+    lowered = tf.strings.lower(text)
+    for word, number in truth.items():
+        lowered = tf.where(lowered == word, number, lowered)
+    readable = tf.where(tf.strings.regex_full_match(lowered, NUMBER), lowered, "inf")
+    hit = tf.strings.to_number(readable, tf.float64)[:, None] == known[None, :]
+    place = tf.argmax(tf.cast(hit, tf.int32), axis=1, output_type=tf.int32) + 1
+    return tf.where(tf.reduce_any(hit, axis=1), place, len(column.levels) + 1)
+
+
+def label_table(clf: Any) -> tf.Tensor:
+    """The labels as a tensor to gather from: text, whole numbers, booleans or floats; mixed kinds as text."""
+    labels = clf.classes_.tolist()
+    if clf.classes_.dtype.kind not in "biuf":
+        labels = [str(label) for label in labels]
+    return tf.constant(
+        labels,
+        dtype={"b": tf.bool, "f": tf.float64, "i": tf.int64, "u": tf.int64}.get(clf.classes_.dtype.kind, tf.string),
+    )

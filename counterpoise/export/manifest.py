@@ -1,0 +1,92 @@
+"""`schema.json`: what goes into an export and what comes out, for people and programs without Counterpoise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from counterpoise.core.records import Column
+from counterpoise.core.version import version
+from counterpoise.data.columns import safe_names
+from counterpoise.decide.layer import rule_to_dict
+
+
+def manifest(clf: Any, format: str) -> dict[str, Any]:
+    """The content of `schema.json` (plain JSON values).
+
+    `inputs` maps each input's name to its dtype and to what it holds. Numbers: NaN is missing. Ids of a categorical
+    column: 0 is missing, k is the k-th of its `levels`, one more than their number is a level not seen in training.
+    Text inputs: blank is missing.
+    """
+    ids = format != "saved_model"
+    return {
+        "counterpoise": version(),
+        "format": format,
+        "signature": None if format == "onnx" else "serve",
+        "inputs": array_inputs(clf) if clf.schema is None else (_id_inputs(clf) if ids else _column_inputs(clf)),
+        "outputs": {
+            "probability": "float32 (rows, classes), in the order of `classes`",
+            "decision": "int32 (rows,), position in `classes`",
+            **({} if ids else {"label": "the label decided"}),
+        },
+        "classes": clf.classes_.tolist(),
+        "threshold": clf.rule.threshold,
+        "rule": rule_to_dict(clf.rule),
+        "card": clf.card,
+    }
+
+
+def _column_inputs(clf: Any) -> dict[str, Any]:
+    used = [*clf.schema.numeric, *clf.schema.categorical]
+    names = safe_names([c.name for c in used])
+    return {names[c.name]: _column(c, "float32" if c.kind == "numeric" else "string") for c in used}
+
+
+def _column(column: Column, dtype: str) -> dict[str, Any]:
+    said = {"column": column.name, "kind": column.kind, "dtype": dtype, "shape": "(rows,) or (rows, 1)"}
+    return said if column.kind == "numeric" else {**said, "missing": "", "levels": list(column.levels)}
+
+
+def _id_inputs(clf: Any) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    if clf.schema.numeric:
+        columns = [c.name for c in clf.schema.numeric]
+        out["numeric"] = {"dtype": "float32", "shape": ["rows", len(columns)], "missing": "NaN", "columns": columns}
+    if clf.schema.categorical:
+        columns = [
+            {"column": c.name, "levels": list(c.levels), "missing": 0, "unseen": len(c.levels) + 1}
+            for c in clf.schema.categorical
+        ]
+        out["categorical"] = {"dtype": "int32", "shape": ["rows", len(columns)], "columns": columns}
+    return out
+
+
+def array_inputs(clf: Any) -> dict[str, Any]:
+    """Name of each array input -> dtype, shape, and the key it had in training."""
+    return {
+        name: {"key": key, "dtype": str(tensor.dtype), "shape": ["rows", *tensor.shape[1:]]}
+        for name, (key, tensor) in named_inputs(clf.members).items()
+    }
+
+
+def named_inputs(members: keras.Model) -> dict[str, tuple[Any, Any]]:
+    """Safe name -> (key or position or None, symbolic tensor) of the inputs of a network that takes arrays."""
+    given = members.input
+    if isinstance(given, Mapping):
+        names = safe_names([str(key) for key in given])
+        return {names[str(key)]: (key, tensor) for key, tensor in given.items()}
+    if isinstance(given, (list, tuple)):
+        return {f"x{place}": (place, tensor) for place, tensor in enumerate(given)}
+    return {"x": (None, given)}
+
+
+def from_named(members: keras.Model, values: Mapping[str, Any]) -> Any:
+    """Arrays by safe name in the structure that the network takes (see `named_inputs`)."""
+    given = members.input
+    if isinstance(given, Mapping):
+        return {key: values[name] for name, (key, _) in named_inputs(members).items()}
+    if isinstance(given, (list, tuple)):
+        return tuple(values[f"x{place}"] for place in range(len(given)))
+    return values["x"]

@@ -1,0 +1,49 @@
+"""ONNX: numbers and ids in, probability and decision out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from counterpoise.core.errors import MissingExtraError
+from counterpoise.export.litert import named_arrays
+from counterpoise.export.quiet import quiet
+
+OPSET = 17
+
+
+def write(clf: Any, file: Path) -> Callable[[Any], Mapping[str, Any]]:
+    """Write the file, with labels and model card in its metadata, and return what runs it.
+
+    Raises:
+        MissingExtraError: onnx, onnxruntime or tf2onnx is not installed.
+    """
+    try:
+        import onnx
+        import onnxruntime
+        import tf2onnx
+    except ImportError as error:
+        raise MissingExtraError(error.name or "onnx", "onnx", "The ONNX export") from error
+    model = _converted(clf, tf2onnx)
+    for key, value in {"classes": clf.classes_.tolist(), "counterpoise": clf.card}.items():
+        model.metadata_props.add(key=key, value=json.dumps(value))
+    onnx.save(model, str(file))
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return lambda rows: dict(zip(names, session.run(names, named_arrays(clf, rows)), strict=True))
+
+
+def _converted(clf: Any, tf2onnx: Any) -> Any:
+    import tensorflow as tf
+
+    from counterpoise.export.graph import decider, encoded_signature
+
+    decide, signature = decider(clf), encoded_signature(clf)
+    names = list(signature)
+    function = tf.function(
+        lambda *tensors: decide(dict(zip(names, tensors, strict=True))), input_signature=list(signature.values())
+    )
+    with quiet():
+        return tf2onnx.convert.from_function(function, input_signature=list(signature.values()), opset=OPSET)[0]

@@ -1,0 +1,125 @@
+"""Rows on which an export is compared with its classifier: made up, but within what the classifier was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from counterpoise.core.records import Column
+from counterpoise.core.seeds import generator
+from counterpoise.data.encode import TableEncoder, take
+from counterpoise.export.manifest import named_inputs
+
+Array = np.ndarray
+ROWS = 32
+#: Where the deciding margin, in nats, is smaller, float32 and float64 may decide differently.
+CLOSE = 1e-3
+
+
+def probe(clf: Any) -> tuple[Any, Any]:
+    """Raw rows as `predict` takes them, and the same encoded as networks take them.
+
+    Every level of a categorical column, missing values and a level never seen occur.
+    """
+    rng = generator(0, "export probe")
+    if clf.schema is None:
+        arrays = _arrays(clf.members, rng)
+        return arrays, arrays
+    encoded, raw = {}, {}
+    if clf.schema.numeric:
+        encoded["numeric"] = _numbers(clf.members, len(clf.schema.numeric), rng)
+        columns = zip(clf.schema.numeric, encoded["numeric"].T, strict=True)
+        raw |= {c.name: values.astype(np.float64) for c, values in columns}
+    if clf.schema.categorical:
+        ids = [rng.permutation(np.arange(ROWS) % (len(c.levels) + 2)) for c in clf.schema.categorical]
+        encoded["categorical"] = np.stack(ids, axis=1).astype(np.int32)
+        raw |= {c.name: _texts(c, values) for c, values in zip(clf.schema.categorical, ids, strict=True)}
+    return raw, encoded
+
+
+def _numbers(members: keras.Model, columns: int, rng: np.random.Generator) -> Array:
+    center, spread = np.zeros(columns), np.ones(columns)
+    for layer in _layers(members):
+        if isinstance(layer, TableEncoder):
+            scale = np.asarray(layer.scale)
+            center, spread = np.asarray(layer.center), 1.0 / np.where(scale > 0, scale, 1.0)
+            break
+    values = center + 2.0 * spread * rng.normal(size=(ROWS, columns))
+    values[rng.random(values.shape) < 0.1] = np.nan
+    return values.astype(np.float32)
+
+
+def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    for layer in model.layers:
+        yield layer
+        if isinstance(layer, keras.Model):
+            yield from _layers(layer)
+
+
+def _texts(column: Column, ids: Array) -> Array:
+    unseen = "unseen"
+    while unseen in column.levels:
+        unseen += "_"
+    texts = np.array([None, *column.levels, unseen], dtype=object)
+    return texts[ids]
+
+
+def _arrays(members: keras.Model, rng: np.random.Generator) -> Any:
+    made = {key: _array(tensor, rng) for key, tensor in named_inputs(members).values()}
+    if isinstance(members.input, Mapping):
+        return made
+    return tuple(made.values()) if isinstance(members.input, (list, tuple)) else made[None]
+
+
+def _array(tensor: Any, rng: np.random.Generator) -> Array:
+    shape = (ROWS, *(8 if size is None else size for size in tensor.shape[1:]))
+    if tensor.dtype == "string":
+        return rng.choice(np.array(["one", "two words", "three more words"], dtype=object), size=shape)
+    values = rng.normal(size=shape) if "float" in tensor.dtype else rng.integers(0, 2, size=shape)
+    return values.astype(tensor.dtype)
+
+
+def compare(
+    clf: Any, raw: Any, runner: Callable[[Any], Mapping[str, Any]], rows: slice, encoded: Any, tolerance: float
+) -> str:
+    """What differs between the classifier and a run of its export, in words; "" where nothing does.
+
+    Args:
+        clf: The classifier.
+        raw: Rows as `predict` takes them.
+        runner: Runs the export.
+        rows: Which of the rows.
+        encoded: The rows as the export takes them; None: as they are.
+        tolerance: Largest difference of a probability.
+    """
+    given = take(raw, rows)
+    proba = clf.predict_proba(given)
+    decided = clf.predict(given)
+    said = runner(take(raw if encoded is None else encoded, rows))
+    p = np.asarray(said["probability"], dtype=np.float64)
+    if p.shape != proba.shape:
+        return f"its probabilities have shape {p.shape}, expected {proba.shape}"
+    apart = float(np.max(np.abs(p - proba)))
+    if not apart <= tolerance:
+        return f"a probability differs by {apart:.3g} (at most {tolerance:g} may be lost to rounding)"
+    labels = clf.classes_[np.asarray(said["decision"])]
+    wrong = (labels != decided) & (_margin(clf, proba) > CLOSE)
+    if wrong.any():
+        return f"{int(wrong.sum())} of {len(proba)} rows are decided differently"
+    if "label" in said and not np.array_equal(said["label"], labels.astype(np.asarray(said["label"]).dtype)):
+        return "its labels do not belong to its decisions"
+    return ""
+
+
+def _margin(clf: Any, proba: Array) -> Array:
+    """Distance of each row from another decision, in nats."""
+    log_p = np.log(np.maximum(proba, 1e-300))
+    cut = clf.rule.threshold
+    if cut is not None:
+        edge = np.log(cut) - np.log1p(-cut) if 0 < cut < 1 else np.inf
+        return np.abs(log_p[:, 1] - log_p[:, 0] - edge)
+    top = np.sort(log_p if clf.rule.offsets is None else log_p + clf.rule.offsets, axis=1)
+    return top[:, -1] - top[:, -2]

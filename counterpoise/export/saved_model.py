@@ -1,0 +1,58 @@
+"""SavedModel: raw columns in, probability, decision and label out; needs nothing but TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from counterpoise.data.columns import safe_names
+from counterpoise.export.graph import Columns, decider, encoded_signature, label_table
+from counterpoise.export.manifest import named_inputs
+from counterpoise.export.quiet import quiet
+
+
+def write(clf: Any, folder: Path) -> Callable[[Any], Mapping[str, Any]]:
+    """Write the folder with the signature `serve` (also the default one) and return what runs it."""
+    module = tf.Module()
+    # What the functions hold must hang on the module, else its variables are not saved.
+    module.members, module.labels = clf.members, label_table(clf)
+    module.columns = Columns(clf) if clf.schema is not None else None
+    decide = decider(clf)
+
+    def serve(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        said = decide(inputs if module.columns is None else module.columns(inputs))
+        return {**said, "label": tf.gather(module.labels, said["decision"])}
+
+    signature = encoded_signature(clf) if module.columns is None else module.columns.signature()
+    module.serve = tf.function(serve, input_signature=[signature])
+    with quiet():
+        tf.saved_model.save(module, str(folder), signatures={"serve": module.serve, "serving_default": module.serve})
+    return _runner(clf, folder)
+
+
+def _runner(clf: Any, folder: Path) -> Callable[[Any], Mapping[str, Any]]:
+    loaded = tf.saved_model.load(str(folder))
+    run = loaded.signatures["serve"]
+
+    def answer(raw: Any) -> dict[str, Any]:
+        said = {name: value.numpy() for name, value in run(**_tensors(clf, raw)).items()}
+        if said["label"].dtype == object:
+            said["label"] = np.array([text.decode() for text in said["label"]])
+        return said
+
+    return answer
+
+
+def _tensors(clf: Any, raw: Any) -> dict[str, tf.Tensor]:
+    """Probe rows as the signature takes them: a missing text is blank."""
+    if clf.schema is None:
+        keys = {name: key for name, (key, _) in named_inputs(clf.members).items()}
+        return {name: tf.constant(raw if key is None else raw[key]) for name, key in keys.items()}
+    names = safe_names([c.name for c in [*clf.schema.numeric, *clf.schema.categorical]])
+    numbers = {names[c.name]: tf.constant(raw[c.name], tf.float32) for c in clf.schema.numeric}
+    texts = {names[c.name]: ["" if t is None else t for t in raw[c.name]] for c in clf.schema.categorical}
+    return numbers | {name: tf.constant(values, tf.string) for name, values in texts.items()}

@@ -1,0 +1,190 @@
+"""An export says what its classifier says, in a process without Counterpoise; and it refuses what it must."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import keras
+import numpy as np
+import polars as pl
+import pytest
+
+import counterpoise as cp
+from counterpoise.core.errors import ArtefactError, MissingExtraError, OptionError
+from counterpoise.data.schema import encode_rows
+from counterpoise.export import FORMATS
+from counterpoise.export import write as write_module
+from counterpoise.export.probe import compare, probe
+
+
+def frame(n=300, seed=0):
+    rng = np.random.default_rng(seed)
+    y = rng.random(n) < 0.2
+    return pl.DataFrame(
+        {
+            "Net.Sales": rng.normal(size=n) + 2 * y,
+            "age in years": [None if i % 11 == 0 else float(v) for i, v in enumerate(rng.normal(50, 9, n))],
+            "kind": [
+                ["a", "b", "", "rare"][i] or None for i in np.where(rng.random(n) < 0.02, 3, rng.integers(0, 3, n))
+            ],
+            "smoker": rng.random(n) < 0.3,
+            "ill": np.where(y, "yes", "no"),
+        }
+    )
+
+
+@pytest.fixture(scope="module", name="clf")
+def _clf():
+    return cp.fit("mlp", frame(), "ill", strategy="resampling_ensemble", epochs=2, engine="fit", verbose=0)
+
+
+PLAIN = """
+import json, sys, numpy as np, tensorflow as tf
+folder, rows = sys.argv[1], json.loads(sys.argv[2])
+serve = tf.saved_model.load(folder).signatures["serve"]
+schema = json.load(open(folder + "/schema.json"))
+given = {n: tf.constant(rows[i["column"]], getattr(tf, i["dtype"])) for n, i in schema["inputs"].items()}
+said = serve(**given)
+assert "counterpoise" not in sys.modules
+print(json.dumps([said["probability"].numpy().tolist(), [t.decode() for t in said["label"].numpy()]]))
+"""
+
+
+def test_a_saved_model_needs_nothing_but_tensorflow(clf, tmp_path):
+    rows = frame(6, seed=1)
+    folder = clf.export(tmp_path / "served")
+    plain = {
+        "Net.Sales": rows["Net.Sales"].to_list(),
+        "age in years": [float("nan") if v is None else v for v in rows["age in years"]],
+        "kind": [v or "" for v in rows["kind"]],
+        "smoker": ["true" if v else "0" for v in rows["smoker"]],
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", PLAIN, str(folder), json.dumps(plain)],
+        capture_output=True, text=True, check=True, cwd=tmp_path,
+    )  # fmt: skip
+    proba, labels = json.loads(done.stdout.splitlines()[-1])
+    assert np.allclose(proba, clf.predict_proba(rows), atol=1e-5)
+    assert labels == clf.predict(rows).tolist()
+
+
+def test_a_signature_takes_vectors_and_columns(clf, tmp_path):
+    tf = pytest.importorskip("tensorflow")
+    serve = tf.saved_model.load(str(clf.export(tmp_path / "served"))).signatures["serve"]
+    columns = {"net_sales": [1.0, 2.0], "age_in_years": [30.0, 40.0], "kind": ["a", "b"], "smoker": ["True", "False"]}
+    flat = serve(**{k: tf.constant(v) for k, v in columns.items()})
+    tall = serve(**{k: tf.constant([[item] for item in v]) for k, v in columns.items()})
+    assert np.array_equal(flat["probability"], tall["probability"])
+    assert set(flat) == {"probability", "decision", "label"}
+
+
+def test_onnx_runs_with_ids_as_the_schema_says(clf, tmp_path):
+    ort = pytest.importorskip("onnxruntime")
+    file = clf.export(tmp_path, format="onnx")
+    assert file == tmp_path / "model.onnx"
+    schema = json.loads((tmp_path / "schema.json").read_text())
+    rows = frame(9, seed=2)
+    numbers = [rows[c].fill_null(float("nan")).to_list() for c in schema["inputs"]["numeric"]["columns"]]
+    ids = []
+    for c in schema["inputs"]["categorical"]["columns"]:
+        known = {text: place + 1 for place, text in enumerate(c["levels"])} | {None: c["missing"]}
+        ids.append([known.get(None if v is None else str(v), c["unseen"]) for v in rows[c["column"]].to_list()])
+    given = {"numeric": np.array(numbers, "float32").T, "categorical": np.array(ids, "int32").T}
+    session = ort.InferenceSession(str(file))
+    proba, decision = session.run(["probability", "decision"], given)
+    assert np.allclose(proba, clf.predict_proba(rows), atol=1e-5)
+    assert [schema["classes"][d] for d in decision] == clf.predict(rows).tolist()
+    assert json.loads(session.get_modelmeta().custom_metadata_map["classes"]) == ["no", "yes"]
+
+
+def test_litert_runs_one_row(clf, tmp_path):
+    lite = pytest.importorskip("ai_edge_litert.interpreter")
+    file = clf.export(tmp_path / "m.tflite", format="litert")
+    run = lite.Interpreter(model_path=str(file)).get_signature_runner()
+    for row in range(5):
+        one = frame(20, seed=3)[row]
+        said = run(**encode_rows(clf.schema, one))
+        assert np.allclose(said["probability"], clf.predict_proba(one), atol=1e-5)
+
+
+RULES = {
+    "isotonic": {"calibrator": {"kind": "isotonic", "x": [[-3.0, -1.0, 0.5]], "y": [[-4.0, -2.0, 1.0]]}},
+    "platt": {"calibrator": {"kind": "platt", "slopes": [0.5, 0.5], "intercepts": [0.1, -0.1], "after": [0.0, -1.0]}},
+    "log": {"vote": "log"},
+    "hard": {"vote": "hard", "member_thresholds": np.array([0.2, 0.3, 0.4])},
+}
+
+
+@pytest.mark.parametrize("change", RULES)
+@pytest.mark.parametrize("format", ["litert", "onnx"])
+def test_every_kind_of_rule_ships(clf, tmp_path, change, format):
+    clf._with(replace(clf.rule, **RULES[change])).export(tmp_path, format=format)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_several_classes_and_several_arrays(tmp_path, format):
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 200)
+    x = {
+        "picture": rng.normal(size=(200, 6, 6, 1)).astype("float32"),
+        "more": rng.normal(size=(200, 3)).astype("float32"),
+    }
+
+    def build(spec, n_classes):
+        inputs = spec.inputs()
+        seen = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(inputs["picture"]))
+        h = keras.layers.BatchNormalization()(keras.layers.Concatenate()([seen, inputs["more"]]))
+        return keras.Model(inputs, keras.layers.Dense(n_classes)(h))
+
+    clf = cp.fit(build, x, y, strategy="class_weight", epochs=1, engine="fit", verbose=0)
+    written = clf.export(tmp_path / "out", format=format)
+    schema = json.loads(((written if written.is_dir() else written.parent) / "schema.json").read_text())
+    assert schema["inputs"]["picture"]["shape"] == ["rows", 6, 6, 1]
+
+
+def test_an_export_that_says_something_else_is_refused_and_leaves_nothing(clf, tmp_path, monkeypatch):
+    def lies(clf, draft):
+        draft.mkdir()
+        return lambda rows: {"probability": np.full((len(rows["smoker"]), 2), 0.5), "decision": [0]}
+
+    monkeypatch.setitem(write_module.__globals__["WRITERS"], "saved_model", (lies, ""))
+    with pytest.raises(ArtefactError, match="a probability differs"):
+        clf.export(tmp_path / "bad")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_decision_or_label_is_seen(clf):
+    raw, _ = probe(clf)
+    true = {"probability": clf.predict_proba(raw), "decision": (clf.predict(raw) == "yes").astype(int)}
+
+    def found(**changes):
+        return compare(clf, raw, lambda rows: {**true, **changes}, slice(None), None, 1e-5)
+
+    assert found() == ""
+    assert "decided differently" in found(decision=1 - true["decision"])
+    assert "labels" in found(label=np.array(["no"] * len(true["decision"])))
+
+
+def test_missing_packages_are_named(clf, tmp_path, monkeypatch):
+    for name in ("tf2onnx", "ai_edge_litert.interpreter"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(MissingExtraError, match=r"counterpoise\[onnx\]"):
+        clf.export(tmp_path, format="onnx")
+    with pytest.raises(MissingExtraError, match=r"counterpoise\[litert\]"):
+        clf.export(tmp_path, format="litert")
+
+
+def test_refusals(clf, tmp_path):
+    with pytest.raises(OptionError, match="Did you mean 'litert'"):
+        clf.export(tmp_path, format="liter")
+    with pytest.raises(OptionError, match="does not end in"):
+        clf.export(tmp_path / "m.bin", format="onnx")
+    (tmp_path / "own.txt").write_text("mine")
+    with pytest.raises(ArtefactError, match="holds other files"):
+        clf.export(tmp_path)
+    (tmp_path / "schema.json").write_text("{}")
+    with pytest.raises(ArtefactError, match="was not written by Counterpoise"):
+        clf.export(tmp_path, format="onnx")
