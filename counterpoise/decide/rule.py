@@ -73,7 +73,9 @@ def fit_rule(
     )  # fmt: skip
 
 
-def _corrected(logits: Sequence[Array], log_shifts: Sequence[Array], gammas: Sequence[float] | None) -> list[Array]:
+def _corrected(
+    logits: Sequence[Array], log_shifts: Sequence[Array], gammas: Sequence[float] | Array | None
+) -> list[Array]:
     """Return each member's log-probabilities with its focal loss and its training shift undone."""
     powers = np.zeros(len(logits)) if gammas is None else gammas
     return [corrected_log_proba(z, s, gamma=float(g)) for z, s, g in zip(logits, log_shifts, powers, strict=True)]
@@ -151,7 +153,7 @@ def apply_rule(rule: Rule, member_logits: Sequence[Array]) -> Decision:
     """
     if len(member_logits) != len(rule.log_shifts):
         raise OptionError(f"The rule has {len(rule.log_shifts)} members; got the outputs of {len(member_logits)}.")
-    return apply_rule_to_log_p(rule, _corrected(member_logits, rule.log_shifts, rule.gammas))
+    return apply_rule_to_log_p(rule, _corrected(member_logits, list(rule.log_shifts), rule.gammas))
 
 
 def apply_rule_to_log_p(rule: Rule, log_p_members: Sequence[Array]) -> Decision:

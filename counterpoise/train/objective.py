@@ -133,7 +133,7 @@ class Objective:
         return lg.log_loss(log_p, y)
 
     def _log_proba(self, logits: Array) -> Array:
-        if not self.gamma:
+        if not self.gamma or self._loss is None:
             return lg.log_proba(logits, self.log_shift)
         shares = self._loss.inverse(np.exp(lg.log_proba(logits)))
         return lg.log_softmax(np.log(np.maximum(shares, np.finfo(float).tiny)) - self.log_shift)
