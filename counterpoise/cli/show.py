@@ -35,13 +35,30 @@ def race_text(comparison: Comparison, out: Path) -> None:
         if row["status"] == "failed":
             console.print(Text(f"! {row['strategy']} failed: {row['error']}", style="yellow"))
     console.print()
-    console.print(Text(comparison.verdict.text, style="bold"))
+    first, _, rest = comparison.verdict.text.partition(". ")
+    console.print(Text.assemble((f"{first}.", "bold"), f" {rest}" if rest else ""))
+    if said := threshold_text(comparison):
+        console.print(Text(said))
     for warning in comparison.record["warnings"]:
         console.print(Text(f"! {warning}", style="yellow"))
     console.print()
     for name, what in (("report.html", "the report"), ("model.keras", "the model"), ("leaderboard.json", "numbers")):
         if (out / name).exists():
             console.print(Padding(Text(f"{what}: {out / name}"), (0, 0, 0, 2)), soft_wrap=True)
+
+
+def threshold_text(comparison: Comparison) -> str | None:
+    """What tuning only the threshold changes, when the untouched model is recommended and `threshold` raced."""
+    rows = {row["strategy"]: row for row in comparison.leaderboard if row["status"] == "ok"}
+    if comparison.verdict.winner != "none" or "threshold" not in rows:
+        return None
+    before, after = ([rows[name]["scores"][k]["mean"] for k in ("recall", "f1")] for name in ("none", "threshold"))
+    if None in (*before, *after):
+        return None
+    return (
+        f"A tuned threshold costs no training: recall {after[0]:.2f} instead of {before[0]:.2f}, "
+        f"F1 {after[1]:.2f} instead of {before[1]:.2f} (strategy 'threshold')."
+    )
 
 
 def leaderboard_table(comparison: Comparison, width: int = WIDE) -> Any:

@@ -97,11 +97,11 @@ class Gap(NamedTuple):
 
     def numbers(self) -> str:
         """Means, difference and interval in one clause."""
-        good = {"higher": "higher", "lower": "lower", "one": "nearer to 1", "zero": "nearer to 0"}
-        d = self.difference
+        hints = {"higher": "", "lower": " (lower is better)", "one": " (1 is best)", "zero": " (0 is best)"}
+        d, title = self.difference, _title(self.metric)
         place = "ahead" if d.mean >= 0 else "behind"
         return (
-            f"{_title(self.metric)} ({good[METRICS[self.metric].direction]} is better): {number(self.means[0])} "
+            f"{title}{hints[METRICS[self.metric].direction]} {number(self.means[0])} "
             f"against {number(self.means[1])}, {place} by {number(abs(d.mean))} "
             f"({100 * self.level:.0f} % interval of the lead: {number(d.low, signed=True)} to "
             f"{number(d.high, signed=True)})"
@@ -112,7 +112,7 @@ def better(gap: Gap, p_adjusted: float, best: str, others: Sequence[str]) -> str
     """The winner is shown better than the reference."""
     winner = called(gap.ahead)
     text = (
-        f"Take {winner}: it is better than {called(gap.behind)}. {gap.numbers()}. "
+        f"Take {winner}: it is better than {called(gap.behind)}: {gap.numbers()}. "
         f"The chance that it is better by more than {number(gap.rope)} is {percent(gap.difference.right)} "
         f"(p {small(p_adjusted)} after correction for the number of strategies tried)."
     )
@@ -136,7 +136,7 @@ def nothing_else(metric: str, winner: str, mean: float, losers: int) -> str:
 def equivalent(gap: Gap, others: Sequence[str]) -> str:
     """All in the tie differ by less than matters."""
     return (
-        f"No difference that matters; tied: the simplest is {called(gap.behind)}. The strongest other, "
+        f"No difference that matters; tied: the simplest is {called(gap.behind)}. The best mean is that of "
         f"{called(gap.ahead)}: {gap.numbers()}. The chance that the two differ by less than {number(gap.rope)} is "
         f"{percent(gap.difference.rope)}. In the tie: {listed([gap.behind, *others])}."
     )
@@ -146,8 +146,8 @@ def undecided(gap: Gap, others: Sequence[str], more: int | None, fixed: bool) ->
     """The data do not tell; what would. `fixed`: the interval comes from rows, not from repeats."""
     d, rival = gap.difference, called(gap.ahead)
     return (
-        f"Undecided; tied: the simplest is {called(gap.behind)}, stay with it for now. The strongest other, "
-        f"{rival}: {gap.numbers()}. This may be chance: {percent(d.right)} that {rival} is better by more than "
+        f"Undecided; tied: the simplest is {called(gap.behind)}. Stay with it for now. The best mean is that of "
+        f"{rival}: {gap.numbers()}. That may be chance: {percent(d.right)} that {rival} is better by more than "
         f"{number(gap.rope)}, {percent(d.rope)} that they differ by less, {percent(d.left)} that it is worse. "
         f"Not told apart: {listed([gap.behind, *others])}. {_what_helps(more, fixed)}"
     )
