@@ -16,9 +16,11 @@ import numpy as np
 from counterpoise.core import seeds
 from counterpoise.core.records import Examples, Job, Member
 from counterpoise.data.encode import take
-from counterpoise.train.network import Network, set_state, state_of
+from counterpoise.train.network import Network
 from counterpoise.train.objective import Objective
 from counterpoise.train.order import Order
+from counterpoise.train.state import set_state, state_of
+from counterpoise.train.stopping import Stopper
 
 Array = np.ndarray
 
@@ -43,7 +45,7 @@ class FitEngine:
         objective = Objective(job)
         model, optimizer_state = self._model(objective)
         seed = seeds.integer(job.seed, "initial", *job.place)
-        set_state(model, self.network.initial_state(seed, take(self.examples.x, job.train)))
+        set_state(model, self.network.initial_state(seed, self.examples.x, job.train))
         for variable, value in zip(model.optimizer.variables, optimizer_state, strict=True):
             variable.assign(value)
         watch = Watch(job, objective, self.examples, progress)
@@ -57,11 +59,11 @@ class FitEngine:
             logits=logits_of(model, self.examples.x, job.score),
             stop_logits=logits_of(model, self.examples.x, job.stop),
             log_shift=objective.log_shift,
-            best_step=watch.best_step,
-            steps=watch.steps,
-            rows_seen=batches.order.rows_seen(watch.steps),
+            best_step=watch.stopper.best_step,
+            steps=watch.stopper.steps,
+            rows_seen=batches.order.rows_seen(watch.stopper.steps),
             seconds=time.perf_counter() - start,
-            history=watch.history,
+            history=watch.stopper.history,
             engine=self.name,
             needs_calibration=objective.needs_calibration,
         )
@@ -107,32 +109,20 @@ class Watch(keras.callbacks.Callback):
 
     def __init__(self, job: Job, objective: Objective, examples: Examples, progress: Progress | None) -> None:
         super().__init__()
-        self.job, self.objective, self.progress = job, objective, progress
-        self.x, self.y = examples.x, examples.y[job.stop]
-        self.best, self.best_step, self.steps, self.before = np.inf, 0, 0, 0
+        self.job, self.progress, self.x, self.before = job, progress, examples.x, 0
+        self.stopper = Stopper(job, objective, examples.y[job.stop])
         self.best_state: list[Array] | None = None
-        self.history: dict[str, list[float]] = {"step": [], "loss": [], "stop_loss": []}
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self.steps = min(self.job.limits.steps, self.before + (epoch + 1) * self.job.limits.round_steps)
-        self.history["step"].append(float(self.steps))
-        self.history["loss"].append(float((logs or {}).get("loss", np.nan)))
-        if len(self.y):
-            self._look()
-        else:
-            self.best_step = self.steps
+        limits, stopper = self.job.limits, self.stopper
+        steps = min(limits.steps, self.before + (epoch + 1) * limits.round_steps)
+        stopper.enter(steps, (logs or {}).get("loss", np.nan))
+        if len(self.job.stop):
+            if stopper.improved(logits_of(self.model, self.x, self.job.stop)):
+                self.best_state = state_of(self.model)
+            self.model.stop_training = self.model.stop_training or stopper.over
         if self.progress:
-            self.progress(self.job.id, self.steps, self.job.limits.steps)
-
-    def _look(self) -> None:
-        score = self.objective.stopping_score(logits_of(self.model, self.x, self.job.stop), self.y)
-        self.history["stop_loss"].append(score)
-        patience = self.job.limits.patience
-        if score < self.best:
-            self.best, self.best_step = score, self.steps
-            self.best_state = state_of(self.model)
-        elif patience is not None and self.steps - self.best_step >= patience:
-            self.model.stop_training = True
+            self.progress(self.job.id, steps, limits.steps)
 
 
 def logits_of(model: keras.Model, x: Any, rows: Array) -> Array:

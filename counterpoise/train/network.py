@@ -6,9 +6,7 @@ user's model ends in (softmax, sigmoid or logits), ours ends in logits, because 
 
 from __future__ import annotations
 
-import contextlib
-import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +16,12 @@ from keras import ops
 
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.records import Examples
-from counterpoise.data.encode import encoder_for
+from counterpoise.data.encode import TableEncoder, encoder_for, take
+from counterpoise.train.state import fresh_state, learned, places, seeded, set_state, state_of
 
 Array = np.ndarray
+
+__all__ = ["BUILT_IN", "InputSpec", "Network", "ProbabilityToLogit", "last_activation", "mlp", "set_state", "state_of"]
 
 #: Activations that turn logits into probabilities.
 PROBABILITY_ACTIVATIONS = ("softmax", "sigmoid")
@@ -84,6 +85,7 @@ class Network:
 
     Attributes:
         units: 1 or C, width of the logits.
+        cache: What engines compiled and may use again as long as the network lives; never pickled.
 
     Raises:
         ModelError: the model does not fit the inputs or the classes, or its output cannot be told.
@@ -111,7 +113,11 @@ class Network:
         self._optimizer = optimizer
         self._encoder_config = encoder_for(examples).get_config() if examples.schema is not None else None
         self._raw_spec = _spec_of(examples.x)
-        self.units = int(self.fresh(0).output.shape[-1])
+        self.cache: dict[str, Any] = {}
+        sample = self.fresh(0)
+        self.units = int(sample.output.shape[-1])
+        table = self._encoder_config is not None
+        self._encoder_places = places(sample, sample.get_layer("encoder").variables) if table else []
 
     @property
     def label(self) -> str:
@@ -136,9 +142,7 @@ class Network:
             inputs = self._raw_spec.inputs()
             h = inputs
             if self._encoder_config is not None:
-                from counterpoise.data.encode import TableEncoder
-
-                h = TableEncoder.from_config(self._encoder_config)(inputs)
+                h = encoder_of_config(self._encoder_config)(inputs)
             inner = self._inner(InputSpec(tuple(h.shape[1:])) if h is not inputs else self._raw_spec)
             logits = self._logits(inner, h)
         self._check_units(logits)
@@ -156,14 +160,23 @@ class Network:
             return keras.optimizers.get(wanted)
         return type(wanted).from_config(wanted.get_config())
 
-    def initial_state(self, seed: int, x_train: Any) -> list[Array]:
-        """Values of all variables of `fresh(seed)`, the encoder's learned from the training rows `x_train`."""
-        model = self.fresh(seed)
+    def initial_state(self, seed: int, x: Any, rows: Array) -> list[Array]:
+        """Values of all variables of `fresh(seed)`, the encoder's learned from the training rows `rows` of `x`.
+
+        A layer that was given a random seed of its own (Dropout) draws from (`seed`, that seed), so that members do
+        not share their masks.
+        """
+        cache = self.cache if self.clone else {}
+        state = list(fresh_state(cache, self.fresh, seed))
         if self._encoder_config is not None:
-            encoder = model.get_layer("encoder")
-            for variable, value in zip(encoder.variables, encoder.learned(x_train), strict=True):
-                variable.assign(value)
-        return state_of(model)
+            encoder = encoder_of_config(self._encoder_config)
+            values = learned(cache, x, rows, lambda: encoder.learned(take(x, rows)))
+            for place, value in zip(self._encoder_places, values, strict=True):
+                state[place] = value
+        return state
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "cache": {}}
 
     def _inner(self, spec: InputSpec) -> keras.Model:
         if not self.given:
@@ -212,29 +225,9 @@ class Network:
             )
 
 
-def state_of(model: keras.Model) -> list[Array]:
-    """Values of all variables (weights, learned preprocessing, random seeds) in Keras order."""
-    return [np.array(ops.convert_to_numpy(ops.convert_to_tensor(v))) for v in model.variables]
-
-
-def set_state(model: keras.Model, state: Any) -> None:
-    """Assign what `state_of` returned."""
-    for variable, value in zip(model.variables, state, strict=True):
-        variable.assign(value)
-
-
-@contextlib.contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Make Keras draw initial weights from `seed`, and leave the caller's random state as it was.
-
-    Keras initializers without a seed take one from Python's `random`; nothing else is global.
-    """
-    before = random.getstate()
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(before)
+def encoder_of_config(config: Mapping[str, Any]) -> TableEncoder:
+    """A new encoder layer of a configuration, outside any model."""
+    return TableEncoder.from_config(dict(config))
 
 
 def last_activation(model: keras.Model) -> str | None:

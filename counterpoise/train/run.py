@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -12,8 +13,11 @@ from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Examples, Job, Limits, Member
 from counterpoise.train.fit_engine import FitEngine, Progress
 from counterpoise.train.network import Network
+from counterpoise.train.rules import refusal
 
 Array = np.ndarray
+
+logger = logging.getLogger("counterpoise")
 
 ENGINES = ("auto", "fit", "program")
 
@@ -26,6 +30,7 @@ def run(
     engine: str = "auto",
     callbacks: Iterable[Any] = (),
     progress: Progress | None = None,
+    threads: int | None = None,
 ) -> Iterator[tuple[str, Member]]:
     """Train jobs and yield (job id, member) in order of completion; jobs with the same id are trained once.
 
@@ -33,16 +38,56 @@ def run(
         jobs: What to train.
         examples: The rows that the jobs number.
         network: The recipe of the network.
-        engine: "fit", "program" or "auto".
+        engine: "program", "fit", or "auto": the program where it can, else `fit` and a line in the log
+            `counterpoise` that says why.
         callbacks: Keras callbacks for the `fit` engine.
-        progress: Called with (job id, steps done, steps at most) after each round.
+        progress: Called with (job id, steps done, steps at most) after each round, always in the caller's thread.
+        threads: Jobs that the program trains at the same time; None is 2. Results do not depend on it.
+
+    Raises:
+        OptionError: an unknown engine, or engine="program" where the program cannot train this.
     """
     if engine not in ENGINES:
         raise OptionError(f"engine is {engine!r}; expected one of {', '.join(ENGINES)}.")
     distinct = list({job.id: job for job in jobs}.values())
-    trainer = FitEngine(examples, network, tuple(callbacks))
-    for job in distinct:
-        yield job.id, trainer.train(job, progress)
+    told = tuple(callbacks)
+    program = None if engine == "fit" else _program(distinct, examples, network, told, must=engine == "program")
+    if program is None:
+        trainer = FitEngine(examples, network, told)
+        for job in distinct:
+            yield job.id, trainer.train(job, progress)
+        return
+    for job, said in program.run(distinct, threads):
+        if isinstance(said, Member):
+            yield job.id, said
+        elif progress:
+            progress(job.id, said, job.limits.steps)
+
+
+def _program(jobs: list[Job], examples: Examples, network: Network, callbacks: tuple[Any, ...], must: bool) -> Any:
+    """The program engine, ready to run these jobs, or None after saying why not (an error when it must)."""
+    reason = refusal(network, examples, callbacks)
+    if reason is None:
+        from counterpoise.train.program_engine import ProgramEngine
+
+        ready = ProgramEngine.of(examples, network)
+        try:
+            ready.prepare(jobs)
+        except OptionError:
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__} while tracing ({_first_line(error)})"
+        else:
+            return ready
+    if must:
+        raise OptionError(f'engine="program" cannot train this: {reason}. Use engine="auto" or "fit".')
+    logger.warning("training with fit: %s", reason)
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else "no message"
 
 
 def make_job(

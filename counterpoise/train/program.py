@@ -1,0 +1,208 @@
+"""The compiled program: a loop of training steps that reads its variables from the calling thread.
+
+One model, one optimizer and one trace serve every job of a network and loss family. TensorFlow records which
+variables a traced function uses; here each of those places is filled at call time with the variable of the calling
+thread's `Slot`. So jobs differ only in the arrays that are put into a slot, and threads share a trace, yet never a
+variable. Rows are gathered inside the loop from tensors that hold the data once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from counterpoise.core.errors import ModelError
+from counterpoise.train import rules
+from counterpoise.train.network import Network
+
+Array = np.ndarray
+
+#: Seconds that one call should last at most, so that an interrupt is answered soon.
+CALL_SECONDS = 0.25
+
+
+class Memory:
+    """The data as tensors, once for all jobs.
+
+    Attributes:
+        x: Tensors in the structure of the input; doubles are kept as float32, int64 as int32, bytes as they are.
+        y: int32 (N,), class codes.
+        index: Integer type of row numbers.
+    """
+
+    def __init__(self, x: Any, y: Array) -> None:
+        self.x = tf.nest.map_structure(_tensor, x)
+        self.y = tf.constant(y)
+        self.index = np.int32 if len(y) < 2**31 else np.int64
+        self.chunk = rules.chunk_rows(x)
+
+
+class Slot:
+    """The variables of one thread: a network's and its optimizer's, in the order of `Program.variables`."""
+
+    def __init__(self, variables: Sequence[Any]) -> None:
+        self.variables = [tf.Variable(v.value, trainable=False) for v in variables]
+        self.handles = [v.handle for v in self.variables]
+
+    def load(self, values: Sequence[Array]) -> None:
+        """Set all variables."""
+        for variable, value in zip(self.variables, values, strict=True):
+            variable.assign(value)
+
+    def read(self, count: int) -> list[Array]:
+        """Values of the first `count` variables."""
+        return [np.array(v.numpy()) for v in self.variables[:count]]
+
+
+class Program:
+    """The compiled functions of one network and loss family.
+
+    Args:
+        network: The recipe of the network.
+        loss: The Keras loss.
+        memory: The data.
+        way: Whether XLA compiles the loop, and how short batches are run.
+
+    Attributes:
+        traces: How often each function was traced: "block", "rest" and "logits".
+        initial: Initial values of the optimizer's variables.
+    """
+
+    def __init__(self, network: Network, loss: Any, memory: Memory, way: rules.Way) -> None:
+        self.model = network.fresh(0)
+        self.model.compile(optimizer=network.optimizer(), loss=loss, jit_compile=False)
+        self.model.optimizer.build(self.model.trainable_variables)
+        self.way = way
+        self.memory, self.traces = memory, Counter[str]()
+        self.variables = [*self.model.variables, *self.model.optimizer.variables]
+        self.size = len(self.model.variables)
+        self.initial = [np.array(v.numpy()) for v in self.variables[self.size :]]
+        self._functions: dict[Any, Any] = {}
+        self._current, self._lock = threading.local(), threading.Lock()
+        self._step_seconds: dict[int, float] = {}
+
+    def trace(self, rows: int, drawn: int) -> None:
+        """Trace what jobs with full steps of `rows` rows and `drawn` rows per epoch need (in the caller's thread)."""
+        capacity = rules.call_steps(rows)
+        if self.way.pad or drawn >= rows:
+            self._function(("block", capacity, rows), lambda: self._block_function(capacity, rows))
+        if not self.way.pad and drawn % rows:
+            self._function(("rest",), self._rest_function)
+        self._function(("logits",), self._logits_function)
+
+    def slot(self) -> Slot:
+        """New variables for one thread."""
+        return Slot(self.variables)
+
+    def calls(self, rows: int) -> int:
+        """Steps that the next call with batches of `rows` should take at most: few, until their time is known."""
+        seconds = self._step_seconds.get(rows)
+        bound = 8 if seconds is None else max(1, int(CALL_SECONDS / seconds))
+        return min(bound, rules.call_steps(rows))
+
+    def block(self, slot: Slot, rows: Array, weights: Array) -> Array:
+        """Take full steps, one per line of `rows` (k, B) and `weights` (k, B); their losses, float32 (k,)."""
+        steps, batch = rows.shape
+        capacity = rules.call_steps(batch)
+        run = self._function(("block", capacity, batch), lambda: self._block_function(capacity, batch))
+        all_rows = np.zeros((capacity, batch), self.memory.index)
+        all_weights = np.zeros((capacity, batch), np.float32)
+        all_rows[:steps], all_weights[:steps] = rows, weights
+        start = time.perf_counter()
+        losses = self._call(slot, run, tf.constant(all_rows), tf.constant(all_weights), tf.constant(steps))
+        self._step_seconds[batch] = (time.perf_counter() - start) / steps
+        return losses[:steps]
+
+    def rest(self, slot: Slot, rows: Array, weights: Array) -> Array:
+        """Take one step on a batch of any size; its loss, float32 (1,)."""
+        run = self._function(("rest",), self._rest_function)
+        return self._call(slot, run, tf.constant(rows.astype(self.memory.index)), tf.constant(weights))[None]
+
+    def logits(self, slot: Slot, rows: Array) -> Array:
+        """Raw logits of rows, float32 (len(rows), units)."""
+        run = self._function(("logits",), self._logits_function)
+        rows, size = rows.astype(self.memory.index), self.memory.chunk
+        parts = [self._call(slot, run, tf.constant(rows[i : i + size])) for i in range(0, len(rows), size)]
+        return np.concatenate(parts) if parts else np.empty((0, int(self.model.output.shape[-1])), np.float32)
+
+    # Tracing ---------------------------------------------------------------------------------------------------
+
+    def _call(self, slot: Slot, run: Any, *args: Any) -> Array:
+        self._current.handles = slot.handles
+        return np.asarray(run(self.memory.x, self.memory.y, *args))
+
+    def _function(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        """The traced function of a key, its variables left open."""
+        with self._lock:
+            if key not in self._functions:
+                self._functions[key] = self._opened(make())
+            return self._functions[key]
+
+    def _opened(self, concrete: Any) -> Any:
+        """Fill the places of our variables at call time from the thread's slot."""
+        order = {id(v.value.handle): place for place, v in enumerate(self.variables)}
+        captured = concrete.captured_inputs
+        if any(c.dtype == tf.resource and id(c) not in order for c in captured):
+            raise ModelError("a layer uses a TensorFlow variable or table that Keras does not keep for the model")
+        concrete.set_external_captures([self._place(order[id(c)]) if id(c) in order else c for c in captured])
+        return concrete
+
+    def _place(self, place: int) -> Callable[[], Any]:
+        return lambda: self._current.handles[place]
+
+    def _block_function(self, capacity: int, batch: int) -> Any:
+        def block(x: Any, y: Any, rows: Any, weights: Any, steps: Any) -> Any:
+            self.traces["block"] += 1
+
+            def body(i: Any, losses: Any) -> tuple[Any, Any]:
+                loss = self._step(x, y, rows[i], weights[i])
+                return i + 1, tf.tensor_scatter_nd_update(losses, [[i]], [loss])
+
+            return tf.while_loop(lambda i, _: i < steps, body, (0, tf.zeros(capacity)), parallel_iterations=1)[1]
+
+        shape = (capacity, batch)
+        specs = tf.TensorSpec(shape, self.memory.index), tf.TensorSpec(shape, tf.float32), tf.TensorSpec((), tf.int32)
+        return self._trace(block, specs, self.way.xla)
+
+    def _rest_function(self) -> Any:
+        def rest(x: Any, y: Any, rows: Any, weights: Any) -> Any:
+            self.traces["rest"] += 1
+            return self._step(x, y, rows, weights)
+
+        return self._trace(rest, (tf.TensorSpec([None], self.memory.index), tf.TensorSpec([None], tf.float32)))
+
+    def _logits_function(self) -> Any:
+        def logits(x: Any, y: Any, rows: Any) -> Any:
+            self.traces["logits"] += 1
+            return self.model(_gathered(x, rows), training=False)
+
+        return self._trace(logits, (tf.TensorSpec([None], self.memory.index),))
+
+    def _trace(self, function: Callable[..., Any], specs: tuple[Any, ...], xla: bool = False) -> Any:
+        return tf.function(function, jit_compile=xla).get_concrete_function(self.memory.x, self.memory.y, *specs)
+
+    def _step(self, x: Any, y: Any, rows: Any, weights: Any) -> Any:
+        """One step, as `fit` takes it; returns its loss (regularisation included)."""
+        model, inputs, targets = self.model, _gathered(x, rows), tf.gather(y, rows)
+        with tf.GradientTape() as tape:
+            outputs = model(inputs, training=True)
+            loss = model.compute_loss(x=inputs, y=targets, y_pred=outputs, sample_weight=weights, training=True)
+            scaled = model.optimizer.scale_loss(loss)
+        trainable = model.trainable_weights
+        model.optimizer.apply(tape.gradient(scaled, trainable), trainable)
+        return tf.cast(loss, tf.float32)
+
+
+def _gathered(x: Any, rows: Any) -> Any:
+    return tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), x)
+
+
+def _tensor(array: Array) -> Any:
+    small = {"float64": np.float32, "int64": np.int32}.get(array.dtype.name)
+    return tf.constant(array if small is None else array.astype(small))

@@ -1,0 +1,208 @@
+"""The `program` engine: jobs through compiled programs, a few at a time.
+
+Everything that touches Keras (building, tracing) happens in the caller's thread, because Keras keeps its settings
+per thread; the worker threads only run compiled functions and NumPy.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core import seeds
+from counterpoise.core.records import Examples, Job, Member
+from counterpoise.train import rules
+from counterpoise.train.network import Network
+from counterpoise.train.objective import Objective
+from counterpoise.train.order import Order
+from counterpoise.train.program import Memory, Program, Slot
+from counterpoise.train.stopping import Stopper, round_ends
+from counterpoise.train.workers import work_through
+
+Array = np.ndarray
+
+#: Jobs that are trained at the same time, unless told otherwise.
+THREADS = 2
+
+
+@dataclass(frozen=True)
+class Task:
+    """A job with all that its worker needs."""
+
+    job: Job
+    objective: Objective
+    program: Program
+    state: Sequence[Array]
+
+
+class ProgramEngine:
+    """Trains jobs through one compiled program per loss family (see the module).
+
+    Attributes:
+        programs: The programs, by loss family.
+    """
+
+    name = "program"
+
+    def __init__(self, examples: Examples, network: Network) -> None:
+        self.examples, self.network = examples, network
+        self.memory = Memory(examples.x, examples.y)
+        self.programs: dict[str, Program] = {}
+
+    @classmethod
+    def of(cls, examples: Examples, network: Network) -> ProgramEngine:
+        """The engine of a network, kept in its cache: later runs on the same rows trace nothing again."""
+        known = network.cache.get("program")
+        if known is None or known.examples is not examples:
+            known = network.cache["program"] = cls(examples, network)
+        return known
+
+    @property
+    def traces(self) -> dict[str, int]:
+        """How often each function ("block", "rest", "logits") was traced, over all programs."""
+        total: dict[str, int] = {}
+        for program in self.programs.values():
+            for name, count in program.traces.items():
+                total[name] = total.get(name, 0) + count
+        return total
+
+    def prepare(self, jobs: Sequence[Job], choice: dict[str, rules.Way] | None = None) -> None:
+        """Make and trace the program of each loss family; raises whatever tracing raises."""
+        families: dict[str, list[Job]] = {}
+        for job in jobs:
+            families.setdefault(Objective(job).key, []).append(job)
+        for key, group in families.items():
+            loss = Objective(group[0]).loss(self.network)
+            if key not in self.programs:
+                steps = sum(job.limits.steps for job in group)
+                way = (choice or {}).get(key) or rules.way(self.network.fresh(0), loss, steps)
+                self.programs[key] = Program(self.network, loss, self.memory, way)
+            for job in group:
+                self.programs[key].trace(rows_of(job), len(job.plan))
+
+    def run(self, jobs: Sequence[Job], threads: int | None = None) -> Iterator[tuple[Job, int | Member]]:
+        """Train jobs; yields (job, steps done) after each round and (job, member) at its end."""
+        wanted = THREADS if threads is None else threads
+        count = max(1, min(wanted, len(jobs), os.cpu_count() or 1 if threads is None else wanted))
+        local = threading.local()
+        return work_through(self._tasks(jobs), lambda task, stop: Training(task, self, local, stop).run(), count)
+
+    def _tasks(self, jobs: Sequence[Job]) -> Iterator[Task]:
+        for job in jobs:
+            objective = Objective(job)
+            program = self.programs[objective.key]
+            seed = seeds.integer(job.seed, "initial", *job.place)
+            state = self.network.initial_state(seed, self.examples.x, job.train)
+            yield Task(job, objective, program, [*state, *program.initial])
+
+
+class Training:
+    """One job in one thread."""
+
+    def __init__(self, task: Task, engine: ProgramEngine, local: threading.local, stop: threading.Event) -> None:
+        self.job, self.objective, self.program, self.state = task.job, task.objective, task.program, task.state
+        self.examples, self.stop, self.order = engine.examples, stop, Order(task.job)
+        self.slot = _slot_of(local, task.program)
+
+    def run(self) -> Iterator[tuple[Job, int | Member]]:
+        start, job = time.perf_counter(), self.job
+        self.slot.load(self.state)
+        stopper = Stopper(job, self.objective, self.examples.y[job.stop])
+        best: list[Array] | None = None
+        for end in round_ends(job):
+            end = min(end, job.limits.steps)
+            stopper.enter(end, self._advance(stopper.steps, end))
+            if self.stop.is_set():
+                return
+            if len(job.stop) and stopper.improved(self._logits(job.stop)):
+                best = self.slot.read(self.program.size)
+            yield job, end
+            if stopper.over:
+                break
+        yield job, self._member(stopper, best, start)
+
+    def _advance(self, start: int, end: int) -> float:
+        """Take steps start..end-1; the mean loss over their rows."""
+        losses, counts = [np.empty(0)], [np.empty(0)]
+        while start < end and not self.stop.is_set():
+            start, loss, rows = self._call(start, end)
+            losses.append(loss)
+            counts.append(rows)
+        seen = np.concatenate(counts)
+        return float(np.dot(np.concatenate(losses).astype(float), seen) / max(1.0, seen.sum()))
+
+    def _call(self, start: int, end: int) -> tuple[int, Array, Array]:
+        """One call of the program from step `start`: the next step, the losses and the rows of each step taken."""
+        full, pad = rows_of(self.job), self.program.way.pad
+        batches = []
+        for step in range(start, min(end, start + self.program.calls(full))):
+            rows, weights = self.order.step(step)
+            if len(rows) < full and not pad:
+                if batches:
+                    break
+                return step + 1, self.program.rest(self.slot, rows, weights), np.array([len(rows)])
+            batches.append(filled(rows, weights, full))
+        all_rows, all_weights, counts = (np.stack(part) for part in zip(*batches, strict=True))
+        return start + len(batches), self.program.block(self.slot, all_rows, all_weights), counts
+
+    def _logits(self, rows: Array) -> Array:
+        return self.program.logits(self.slot, rows)
+
+    def _member(self, stopper: Stopper, best: list[Array] | None, start: float) -> Member:
+        job, size = self.job, self.program.size
+        if best is not None:
+            self.slot.load([*best, *self.state[size:]])
+        return Member(
+            job=job.id,
+            weights=tuple(best or self.slot.read(size)),
+            logits=self._logits(job.score),
+            stop_logits=self._logits(job.stop),
+            log_shift=self.objective.log_shift,
+            best_step=stopper.best_step,
+            steps=stopper.steps,
+            rows_seen=self.order.rows_seen(stopper.steps),
+            seconds=time.perf_counter() - start,
+            history=stopper.history,
+            engine=ProgramEngine.name,
+            needs_calibration=self.objective.needs_calibration,
+        )
+
+
+def rows_of(job: Job) -> int:
+    """Rows of a full step of a job in the program."""
+    return rules.batch_rows(job.limits.batch_size, len(job.plan))
+
+
+def filled(rows: Array, weights: Array, size: int) -> tuple[Array, Array, int]:
+    """A batch brought to `size` rows by rows of weight 0, its weights scaled so that the mean loss stays the same.
+
+    The loss divides by `size` where it should by len(rows): weights are multiplied by size / len(rows).
+
+    Example:
+        >>> filled(np.array([4, 7]), np.array([1.0, 3.0]), 4)
+        (array([4, 7, 4, 4]), array([2., 6., 0., 0.]), 2)
+    """
+    count = len(rows)
+    if count == size:
+        return rows, weights, count
+    more = size - count
+    scaled = weights * weights.dtype.type(size / count)
+    return (
+        np.concatenate([rows, np.repeat(rows[:1], more)]),
+        np.concatenate([scaled, np.zeros(more, weights.dtype)]),
+        count,
+    )
+
+
+def _slot_of(local: Any, program: Program) -> Slot:
+    """The calling thread's slot for a program."""
+    slots = local.__dict__.setdefault("slots", {})
+    if id(program) not in slots:
+        slots[id(program)] = program.slot()
+    return slots[id(program)]

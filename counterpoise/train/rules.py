@@ -1,0 +1,137 @@
+"""Which way jobs are trained: the static rules, found by `make bench-train`, from layer types, shapes and steps.
+
+Nothing here looks at the values of data or at a clock, so that the same jobs on the same network go the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from counterpoise.core.records import Examples
+from counterpoise.train.network import Network
+
+#: Steps (all jobs of a trace together) from which compiling with XLA, about a second, is earned back.
+XLA_STEPS = 3000
+#: Numbers (rows times steps) of one call of the program at most: bounds the index matrix.
+CALL_ROWS = 65_536
+#: Values of one chunk of rows when a network is only evaluated.
+CHUNK_VALUES = 4_194_304
+
+#: Layers whose output for a row depends on that row alone, in training too: a short batch may be filled up with rows
+#: of weight 0.
+ROW_WISE = frozenset(
+    """InputLayer Dense EinsumDense Activation ReLU LeakyReLU PReLU ELU Softmax Flatten Reshape Permute RepeatVector
+    Concatenate Add Subtract Multiply Average Maximum Minimum Dot LayerNormalization RMSNormalization UnitNormalization
+    GroupNormalization Embedding Normalization Rescaling Identity Cropping1D Cropping2D ZeroPadding1D ZeroPadding2D
+    Conv1D Conv2D DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D MaxPooling1D MaxPooling2D
+    AveragePooling1D AveragePooling2D GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D
+    GlobalMaxPooling2D UpSampling1D UpSampling2D TableEncoder ProbabilityToLogit""".split()
+)
+
+#: Layers that XLA makes faster on a CPU. It makes convolutions and recurrent layers slower.
+DENSE = frozenset(
+    """InputLayer Dense EinsumDense Activation ReLU LeakyReLU PReLU ELU Softmax Flatten Reshape Permute Concatenate
+    Add Subtract Multiply Average Maximum Minimum LayerNormalization RMSNormalization UnitNormalization
+    BatchNormalization Embedding Normalization Rescaling Identity Dropout TableEncoder ProbabilityToLogit""".split()
+)
+
+
+@dataclass(frozen=True)
+class Way:
+    """How the program runs jobs of one network and loss family.
+
+    Attributes:
+        xla: Whether the loop of steps is compiled with XLA.
+        pad: Whether short batches are filled up with rows of weight 0 (else they run in a trace of their own).
+    """
+
+    xla: bool
+    pad: bool
+
+    def to_dict(self) -> dict[str, bool]:
+        """Plain values, to be written beside a run and read with `Way(**values)`."""
+        return asdict(self)
+
+
+def refusal(network: Network, examples: Examples, callbacks: Sequence[Any] = ()) -> str | None:
+    """Why the program cannot train this network, or None when it can.
+
+    The text completes "training with fit: ...".
+    """
+    if keras.backend.backend() != "tensorflow":
+        return f"the training program needs the TensorFlow backend, this one is {keras.backend.backend()}"
+    if callbacks:
+        return "Keras callbacks work on the fit engine only"
+    if network.given and _overridden(network.model):
+        return f"the model has its own {_overridden(network.model)}"
+    if any(a.dtype.kind not in "fiub" for a in arrays_of(examples.x)):
+        return "an input holds text, which stays outside the program's memory"
+    if getattr(network.optimizer(), "use_ema", False):
+        return "the optimizer averages weights at the end of fit"
+    return None
+
+
+def way(model: keras.Model, loss: Any, steps: int) -> Way:
+    """The rule for one network and loss family; `steps` is what all its jobs together take at most."""
+    layers = layers_of(model)
+    kinds = {type(layer).__name__ for layer in layers}
+    full = all(getattr(layer, "compute_dtype", "float32") == "float32" for layer in layers)
+    xla = steps >= XLA_STEPS and kinds <= DENSE and full and plain_loss(loss)
+    active = any(getattr(layer, "activity_regularizer", None) is not None for layer in layers)
+    return Way(xla=xla, pad=kinds <= ROW_WISE and not active and plain_loss(loss))
+
+
+def plain_loss(loss: Any) -> bool:
+    """Whether the loss of a batch is the mean, over its rows, of one weighted number per row."""
+    if getattr(loss, "reduction", None) != "sum_over_batch_size" or getattr(loss, "ignore_class", None) is not None:
+        return False
+    from counterpoise.losses.base import ClassLoss
+
+    return isinstance(loss, ClassLoss) or type(loss).__module__.startswith("keras.")
+
+
+def layers_of(model: Any) -> list[Any]:
+    """All layers of a model built of layers, models inside it opened; any other layer stands for itself."""
+    if not isinstance(model, keras.Model) or not (
+        isinstance(model, keras.Sequential) or type(model).__name__ == "Functional"
+    ):
+        return [model]
+    return [inner for layer in model.layers for inner in layers_of(layer)]
+
+
+def arrays_of(x: Any) -> list[np.ndarray]:
+    """The arrays of an input of any structure."""
+    if isinstance(x, dict):
+        return [array for value in x.values() for array in arrays_of(value)]
+    if isinstance(x, (tuple, list)):
+        return [array for value in x for array in arrays_of(value)]
+    return [x]
+
+
+def batch_rows(batch_size: int, drawn: int) -> int:
+    """Rows of a full step: the batch size, or for a plan that draws fewer rows the next power of two."""
+    return min(batch_size, 1 << max(0, drawn - 1).bit_length())
+
+
+def call_steps(rows: int) -> int:
+    """Steps that one call of the program takes at most."""
+    return int(np.clip(CALL_ROWS // rows, 1, 512))
+
+
+def chunk_rows(x: Any) -> int:
+    """Rows that are evaluated at once."""
+    values = sum(int(np.prod(a.shape[1:])) for a in arrays_of(x))
+    return int(np.clip(CHUNK_VALUES // max(1, values), 64, 8192))
+
+
+def _overridden(model: keras.Model) -> str | None:
+    """Name of the training method that the model's class replaces, or None."""
+    for name in ("train_step", "compute_loss"):
+        if getattr(type(model), name) is not getattr(keras.Model, name):
+            return name
+    return None

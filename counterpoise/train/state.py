@@ -1,0 +1,88 @@
+"""The state of a network as a list of arrays: read, set, drawn from a seed, learned from rows.
+
+The strategies of a fold start from the same weights and the same encoder, so both are remembered in the network's
+`cache`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import random
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from counterpoise.core import seeds
+
+Array = np.ndarray
+
+#: Initial states that are remembered, in bytes.
+REMEMBERED_BYTES = 64_000_000
+#: Learned encoders that are remembered.
+REMEMBERED_ENCODERS = 64
+
+
+def state_of(model: keras.Model) -> list[Array]:
+    """Values of all variables (weights, learned preprocessing, random seeds) in Keras order."""
+    return [np.array(ops.convert_to_numpy(ops.convert_to_tensor(v))) for v in model.variables]
+
+
+def set_state(model: keras.Model, state: Any) -> None:
+    """Assign what `state_of` returned."""
+    for variable, value in zip(model.variables, state, strict=True):
+        variable.assign(value)
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Make Keras draw initial weights from `seed`, and leave the caller's random state as it was.
+
+    Keras initializers without a seed take one from Python's `random`; nothing else is global.
+    """
+    before = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(before)
+
+
+def places(model: keras.Model, variables: Sequence[Any]) -> list[int]:
+    """Where variables stand among those of the model."""
+    order = {id(v): place for place, v in enumerate(model.variables)}
+    return [order[id(v)] for v in variables]
+
+
+def fresh_state(cache: dict[str, Any], make: Callable[[int], keras.Model], seed: int) -> list[Array]:
+    """The state of `make(seed)` with its own random masks, remembered for the seeds used last."""
+    known = cache.setdefault("states", {})
+    if seed not in known:
+        known[seed] = _own_seeds(make(seed), seed)
+        while len(known) > 1 and sum(v.nbytes for state in known.values() for v in state) > REMEMBERED_BYTES:
+            known.pop(next(iter(known)))
+    return known[seed]
+
+
+def learned(cache: dict[str, Any], x: Any, rows: Array, learn: Callable[[], list[Array]]) -> list[Array]:
+    """What `learn()` finds in rows of `x`, remembered by the row numbers (a fold's are those of all strategies)."""
+    known = cache.setdefault("learned", {})
+    key = hashlib.blake2b(np.ascontiguousarray(rows).tobytes(), digest_size=16).digest(), id(x)
+    if key not in known:
+        if len(known) >= REMEMBERED_ENCODERS:
+            known.clear()
+        known[key] = x, learn()  # holding x keeps its id from being given to another
+    return known[key][1]
+
+
+def _own_seeds(model: keras.Model, seed: int) -> list[Array]:
+    """The state of a model, its layers' random seeds mixed with `seed`."""
+    state = state_of(model)
+    for place, variable in enumerate(model.variables):
+        if variable.name == "seed_generator_state":
+            given = int(np.ravel(state[place])[0])
+            state[place] = np.array([seeds.integer(seed, "masks", given, place), 0], state[place].dtype)
+    return state

@@ -1,0 +1,59 @@
+"""When a job ends and which of its rounds is kept: the same for every engine, NumPy only."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from counterpoise.core.records import Job
+from counterpoise.train.objective import Objective
+
+Array = np.ndarray
+
+
+class Stopper:
+    """Keeps the best round of one job by its stopping score, and says when patience is over.
+
+    Args:
+        job: Whose limits count.
+        objective: Where the stopping score comes from.
+        y: int32 (S,), classes of the stopping rows; without any, the last round is the best and nothing stops.
+
+    Attributes:
+        best_step: The step of the best round so far.
+        steps: Steps taken so far.
+        over: Whether training should end before its limit.
+        history: "step", "loss" (mean over the round's rows) and "stop_loss", one number per round.
+    """
+
+    def __init__(self, job: Job, objective: Objective, y: Array) -> None:
+        self.limits, self.objective, self.y = job.limits, objective, y
+        self.best, self.best_step, self.steps, self.over = np.inf, 0, 0, False
+        self.history: dict[str, list[float]] = {"step": [], "loss": [], "stop_loss": []}
+
+    def enter(self, steps: int, loss: float) -> None:
+        """Note the end of a round: steps taken so far and its mean loss."""
+        self.steps = steps
+        self.history["step"].append(float(steps))
+        self.history["loss"].append(float(loss))
+        if not len(self.y):
+            self.best_step = steps
+
+    def improved(self, logits: Array) -> bool:
+        """Whether this round, with these logits of the stopping rows, is the best so far; may set `over`."""
+        score = self.objective.stopping_score(logits, self.y)
+        self.history["stop_loss"].append(score)
+        better = bool(score < self.best)
+        if better:
+            self.best, self.best_step = score, self.steps
+        elif self.limits.patience is not None and self.steps - self.best_step >= self.limits.patience:
+            self.over = True
+        return better
+
+
+def round_ends(job: Job) -> range:
+    """Step numbers at which the rounds of a job end; the last may be a short one (see `Limits`).
+
+    Use `min(end, job.limits.steps)` for the last.
+    """
+    size = job.limits.round_steps
+    return range(size, job.limits.steps + size, size)
