@@ -111,8 +111,8 @@ def Ensemble(
 
     Example:
         >>> e = Ensemble(["none", "oversample", "undersample"], vote="soft")
-        >>> [m.name for m in e.members]
-        ['none', 'oversample', 'undersample']
+        >>> tuple(m.name for m in e.members)
+        ('none', 'oversample', 'undersample')
     """
     if not members:
         raise OptionError("Ensemble got no members; name at least one strategy.")

@@ -95,8 +95,13 @@ def weight_map(
 
     Args:
         y: The training target, as in `class_weight`; or a finite tf.data.Dataset or PyDataset of batches (x, y) or
-            (x, y, weight), which is read through once. Batches of weight 0 do not count.
-        scheme, mask, kind, ignore, classes, sample_weight: As in `class_weight` (mask and sample_weight for arrays).
+            (x, y, weight), which is read through once. Elements of weight 0 do not count.
+        scheme: As in `class_weight`.
+        mask: As in `class_weight`; with arrays only.
+        kind: As in `class_weight`.
+        ignore: As in `class_weight`.
+        classes: As in `class_weight`.
+        sample_weight: As in `class_weight`; with arrays only.
 
     Returns:
         WeightMap: for `dataset.map(...)`, for `.wrap(data)`, and for arrays by `.weights(y)`.

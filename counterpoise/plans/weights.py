@@ -52,8 +52,8 @@ def class_weight(
     Example:
         >>> class_weight(["ok", "ok", "ok", "broken"])
         {'broken': 2.0, 'ok': 0.6666666666666666}
-        >>> class_weight([[1, 0], [0, 0], [1, 0], [0, 1]], kind="multi_label")[1][1]
-        2.0
+        >>> class_weight([[1], [0], [0], [0]], kind="multi_label")
+        {0: {0: 0.6666666666666666, 1: 2.0}}
     """
     return _each_output(lambda table, *_: table.to_dict(), y, scheme, mask, kind, ignore, classes, sample_weight)
 
@@ -70,8 +70,7 @@ def sample_weight(
 ) -> Any:
     """The weight of each element of a target, for `fit(sample_weight=...)`.
 
-    Args:
-        y, scheme, mask, kind, ignore, classes, sample_weight: As in `class_weight`.
+    Arguments and errors are those of `class_weight`.
 
     Returns:
         float32 of the shape of the elements: (N,) for (N,), (N, 1) and one-hot (N, C); (N, T); (N, H, W) for masks of

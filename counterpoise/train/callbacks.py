@@ -108,8 +108,8 @@ class LossWarmup(_Mixing):
         epochs: Length of the way: epoch 0 has plain weights, epoch `epochs` the full ones.
 
     Example:
-        >>> [LossWarmup(4).share(epoch, 10) for epoch in range(6)]
-        [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]
+        >>> tuple(LossWarmup(4).share(epoch, 10) for epoch in range(6))
+        (0.0, 0.25, 0.5, 0.75, 1.0, 1.0)
     """
 
     def __init__(self, epochs: int = 5) -> None:
@@ -134,8 +134,8 @@ class GammaDecay(keras.callbacks.Callback):
 
     Example:
         >>> decay = GammaDecay(2.0, 0.0)
-        >>> [decay.value(epoch, 5) for epoch in range(5)]
-        [2.0, 1.5, 1.0, 0.5, 0.0]
+        >>> tuple(decay.value(epoch, 5) for epoch in range(5))
+        (2.0, 1.5, 1.0, 0.5, 0.0)
     """
 
     def __init__(self, start: float | None = None, end: float = 0.0) -> None:

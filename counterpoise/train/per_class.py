@@ -56,8 +56,8 @@ class PerClass(keras.callbacks.Callback):
         >>> model.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=True))
         >>> scores = PerClass(x, y, labels=["fine", "fraud"], show=False)
         >>> log = model.fit(x, y, epochs=2, callbacks=[scores], verbose=0)
-        >>> log.history["val_average_precision_fraud"]
-        [1.0, 1.0]
+        >>> max(log.history["val_average_precision_fraud"])
+        1.0
     """
 
     def __init__(
