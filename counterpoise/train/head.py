@@ -113,9 +113,7 @@ def prior_logits(counts: Any, units: int, rows: float | None = None) -> Array:
         raise OptionError(f"counts have shape {n.shape}; expected ({wanted},) for an output of {units} unit(s).")
     low = np.flatnonzero((n <= 0) | (n >= (np.inf if rows is None else rows)))
     if len(low):
-        raise OptionError(
-            f"counts[{low[0]}] is {n[low[0]]:g}; one that never or always occurs has no finite bias."
-        )
+        raise OptionError(f"counts[{low[0]}] is {n[low[0]]:g}; one that never or always occurs has no finite bias.")
     if rows is not None:
         return np.log(n) - np.log(rows - n)
     return np.log(n[1:] / n[:1]) if units == 1 else np.log(n / n.sum())

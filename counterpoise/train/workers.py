@@ -45,7 +45,7 @@ def work_through(tasks: Iterable[Task], work: Work[Task, Event], threads: int) -
         yield from _exchange(iter(tasks), todo, said, workers)
     finally:
         stop.set()
-        for worker in workers:
+        for _ in workers:
             todo.put(None)
         for worker in workers:
             if worker.ident is not None:

@@ -115,7 +115,7 @@ def test_xla_agrees():
     engine = ProgramEngine(data, network)
     family = next(iter(engine_families(jobs)))
     engine.prepare(jobs, {family: rules.Way(xla=True, pad=True)})
-    compiled = [m for _, m in engine.run(jobs) if not isinstance(m, int)][0]
+    compiled = next(m for _, m in engine.run(jobs) if not isinstance(m, int))
     assert_same(compiled, trained(Network(net(*DENSE), data), data, "none", "fit")[0], atol=1e-4)
 
 
