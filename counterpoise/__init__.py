@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from counterpoise.core.errors import CounterpoiseError
     from counterpoise.diagnosis.show import Diagnosis
     from counterpoise.feed.weighting import weight_map
+    from counterpoise.adopt import wrap
+    from counterpoise.monitoring import monitor
     from counterpoise.pipeline import fit
     from counterpoise.plans.plan import Plan
     from counterpoise.plans.weights import class_weight, sample_weight
@@ -45,11 +47,13 @@ _HOME = {
     "fit": "counterpoise.pipeline",
     "init_output_bias": "counterpoise.train.head",
     "load": "counterpoise.classifier",
+    "monitor": "counterpoise.monitoring",
     "retrain_head": "counterpoise.train.second_stage",
     "sample_weight": "counterpoise.plans.weights",
     "scale_head": "counterpoise.train.second_stage",
     "tau_normalise": "counterpoise.train.second_stage",
     "weight_map": "counterpoise.feed.weighting",
+    "wrap": "counterpoise.adopt",
 }
 #: Public namespaces: modules of the same name.
 _NAMESPACES = ("callbacks", "decide", "losses", "metrics", "plans")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from counterpoise.core.records import Cell, Examples, Fold, Member, Rule
+from counterpoise.data.encode import take
+from counterpoise.decide.calibrate import NEEDED
 from counterpoise.decide.prior import corrected_log_proba
 from counterpoise.decide.rule import apply_rule, fit_rule_from_log_p, raw_proba
 from counterpoise.strategies import Strategy
@@ -30,10 +33,25 @@ def fit_rule(
         weights=strategy.weights,
         aim=strategy.aim,
         check_intercept=not untouched,
-        calibrate="auto" if any(m.needs_calibration for m in members) else None,
+        calibrate=calibration_of(members, y),
         sample_weight=weights,
         gammas=[m.gamma for m in members],
     )
+
+
+def calibration_of(members: Sequence[Member], y: Array) -> str | None:
+    """Which calibrator is tried, to be kept only where held-out log loss gains (see `decide.fit_calibrator`).
+
+    Networks whose loss or rows moved more than the class shares: every kind. Networks trained under a known shift:
+    one slope (with an intercept where the rare class can bear it), because they are often too sure of themselves; it
+    changes no ranking, where a curve costs average precision (`make bench-decide` has the numbers). An untouched
+    network: none.
+    """
+    if any(m.needs_calibration for m in members):
+        return "auto"
+    if not any(np.any(m.log_shift != 0) for m in members):
+        return None
+    return "platt" if np.bincount(y).min() >= NEEDED["platt"] else "temperature"
 
 
 def corrected(member: Member) -> Array:
@@ -97,3 +115,10 @@ def stacked_scores(log_p: Array, y: Array) -> tuple[Array, Array, Array]:
     found = [(scores[:, rows], rows) for scores in log_p for rows in [np.flatnonzero(~np.isnan(scores[0, :, 0]))]]
     rows = np.concatenate([r for _, r in found])
     return np.concatenate([s for s, _ in found], axis=1), y[rows], rows
+
+
+def subset(examples: Examples, rows: Array) -> Examples:
+    """Some rows as examples of their own."""
+    beside = {name: getattr(examples, name) for name in ("groups", "time", "sample_weight", "twins")}
+    chosen = {name: None if values is None else values[rows] for name, values in beside.items()}
+    return replace(examples, x=take(examples.x, rows), y=examples.y[rows], **chosen)

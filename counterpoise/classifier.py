@@ -13,20 +13,21 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from counterpoise.core.errors import ArtefactError, OptionError
+from counterpoise.core.errors import ArtefactError
 from counterpoise.core.records import Examples, Member, Rule, Schema
 from counterpoise.data.columns import front, raw_inputs
 from counterpoise.data.encode import take
 from counterpoise.data.schema import encode_rows, schema_from_dict, schema_to_dict
 from counterpoise.decide.layer import RuleLayer, rule_from_dict, rule_to_dict
-from counterpoise.decide.rule import Decision, apply_rule, fit_rule_from_log_p, rule_at_prior
+from counterpoise.decide.prior import corrected_log_proba
+from counterpoise.decide.rule import Decision, apply_rule, raw_proba, rule_at_prior
+from counterpoise.thresholds import choose, describe
 from counterpoise.train.network import Network, set_state
 
 Array = np.ndarray
@@ -87,45 +88,30 @@ class Classifier:
             columns = {f"probability_{label}": said.proba[:, code] for code, label in enumerate(labels)}
         return pl.DataFrame({**columns, "decision": self.classes_[said.decision].tolist()})
 
-    def decide(self, **aim: Any) -> Classifier:
-        """A new classifier with another threshold, chosen on the stored out-of-fold scores; trains nothing.
+    def decide(self, *, confidence: float | None = None, **aim: Any) -> Classifier:
+        """A new classifier with another threshold; trains nothing.
+
+        Without `confidence` the threshold is chosen on the stored out-of-fold scores, and the card calls it an
+        estimate. With it, `recall_floor` and `precision_floor` are promised from the rows that `fit(...,
+        promise_rows=0.2)` kept out of everything; without such rows the same threshold is called an estimate.
 
         Args:
+            confidence: Share of draws of the promise rows in which the floor holds, for example 0.95.
             **aim: One aim, for example `f1=True`, `recall_floor=0.95`, `precision_floor=0.5`, `balanced_accuracy=True`,
                 `threshold=0.2`.
 
         Raises:
             OptionError: none or several aims, or a classifier that holds no scores.
+            PromiseError: the rows cannot carry the promise; it says which they can.
         """
-        if len(aim) != 1:
-            given = ", ".join(aim) or "none"
-            raise OptionError(f"decide() takes exactly one aim, for example recall_floor=0.95; got {given}.")
-        ((name, value),) = aim.items()
-        if name == "threshold":
-            return self._with(replace(self.rule, threshold=float(value), aim="given"))
-        if "log_p" not in self.scores:
-            raise OptionError("this classifier holds no out-of-fold scores, so no threshold can be chosen from them.")
-        values = value if isinstance(value, (tuple, list)) else (value,)
-        goal = name if value is True else f"{name}({', '.join(str(v) for v in values)})"
-        parts = list(self.scores["log_p"].astype(np.float64))
-        chosen = fit_rule_from_log_p(
-            parts,
-            self.scores["y"],
-            list(self.rule.log_shifts),
-            vote=self.rule.vote,
-            weights=self.rule.weights,
-            aim=goal,
-            check_intercept=self.rule.intercept is not None,
-        )
-        kept = replace(
-            self.rule, threshold=chosen.threshold, offsets=chosen.offsets, aim=chosen.aim,
-            member_thresholds=chosen.member_thresholds,
-        )  # fmt: skip
-        return self._with(kept)
+        return self._with(choose(self.rule, self.scores, aim, confidence))
 
     def member_logits(self, x: Any) -> list[Array]:
         """Raw logits of each member, float32 (N, units): what the networks say before any correction."""
-        encoded = encode_rows(self.schema, x)
+        return self.encoded_logits(encode_rows(self.schema, x))
+
+    def encoded_logits(self, encoded: Any) -> list[Array]:
+        """As `member_logits`, of rows in the form of `Examples.x`."""
         n = len(next(iter(_leaves(encoded))))
         parts = []
         for start in range(0, n, PREDICT_ROWS):
@@ -133,6 +119,20 @@ class Classifier:
             out = self.members.predict_on_batch(batch)
             parts.append([np.asarray(z) for z in (out if isinstance(out, (list, tuple)) else [out])])
         return [np.concatenate(columns) for columns in zip(*parts, strict=True)]
+
+    def log_p(self, logits: Sequence[Array]) -> Array:
+        """Log-probabilities float64 (M, N, C) of each member, its training shift undone."""
+        powers = np.zeros(len(logits)) if self.rule.gammas is None else self.rule.gammas
+        parts = zip(logits, self.rule.log_shifts, powers, strict=True)
+        return np.stack([corrected_log_proba(z, shift, gamma=float(g)) for z, shift, g in parts])
+
+    def said(self, logits: Sequence[Array]) -> Decision:
+        """What the rule says about member outputs (see `member_logits`)."""
+        return apply_rule(self.rule, logits)
+
+    def raw(self, logits: Sequence[Array]) -> Array:
+        """Probabilities (N, C) without any correction."""
+        return raw_proba(logits)
 
     def keras_model(self) -> keras.Model:
         """The whole as one Keras model: raw columns in, `{"probability", "decision"}` out."""
@@ -198,8 +198,13 @@ class Classifier:
         parts = list(self.scores["log_p"].astype(np.float64)) if "log_p" in self.scores else None
         return apply_rule(rule_at_prior(self.rule, prior, parts, self.scores.get("y")), logits)
 
+    def with_rule(self, rule: Rule) -> Classifier:
+        """The same networks under another rule, for example that of `cp.monitor(...).rule`."""
+        return self._with(rule)
+
     def _with(self, rule: Rule) -> Classifier:
-        return Classifier(self.members, rule, self.classes_.tolist(), self.schema, self.card, self.scores)
+        card = {**self.card, "threshold": describe(rule, len(self.scores.get("y", ())))}
+        return Classifier(self.members, rule, self.classes_.tolist(), self.schema, card, self.scores)
 
     def __repr__(self) -> str:
         labels = ", ".join(repr(c) for c in self.classes_.tolist()[:6])

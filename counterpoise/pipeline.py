@@ -14,11 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.cells import corrected, cross_fitted_rule, fit_rule, make_cell, out_of_fold, stacked_scores
+from counterpoise.cards import measured, stored_scores, with_promise_rows
+from counterpoise.cells import corrected, cross_fitted_rule, fit_rule, make_cell, out_of_fold, stacked_scores, subset
 from counterpoise.classifier import Classifier, assemble
 from counterpoise.core.errors import OptionError
 from counterpoise.core.progress import Progress, bar
 from counterpoise.core.records import Cell, Examples, Fold, Job, Member
+from counterpoise.core.seeds import integer
 from counterpoise.core.version import version
 from counterpoise.data.read import read
 from counterpoise.data.split import hold_out, make_folds
@@ -54,6 +56,7 @@ def fit(
     strategy: str | Strategy = "none",
     validation: float = 0.2,
     folds: int | None = None,
+    promise_rows: float | None = None,
     groups: Any = None,
     time: Any = None,
     sample_weight: Any = None,
@@ -79,6 +82,8 @@ def fit(
         strategy: A name (see `counterpoise strategies`), a `Strategy`, or `cp.Ensemble([...])`.
         validation: Share of rows held out for stopping and for the rule (both, which the model card says).
         folds: K for out-of-fold stopping and rule, then one training on all rows; replaces `validation`.
+        promise_rows: Share of rows kept from training, stopping, calibration and selection, so that
+            `clf.decide(recall_floor=0.95, confidence=0.95)` can promise; the latest rows where there is time.
         groups: Group of each row, or the name of a column: groups are never on both sides of a split.
         time: Time of each row, or the name of a column: the held-out part is the latest.
         sample_weight: Your own weights (N,), counts of examples; they multiply in.
@@ -113,25 +118,41 @@ def fit(
     settings = Settings(epochs, batch_size, budget, True, patience, seed, engine)
     chosen = find(strategy)
     examples = read_for(model, data, y, groups=groups, time=time, sample_weight=sample_weight)
-    network = Network(model, examples, output=output, weights=weights, optimizer=optimizer, clone=clone)
+    kept = None if promise_rows is None else _keep_out(examples, promise_rows, seed)
+    rest = examples if kept is None else subset(examples, kept[0])
+    network = Network(model, rest, output=output, weights=weights, optimizer=optimizer, clone=clone)
     if not clone and (folds is not None or len(chosen.parts()) > 1):
         raise OptionError("clone=False trains the one object passed; it does not go with folds or an ensemble.")
     with bar(verbose) as progress:
-        if folds is not None:
-            outcome = cross_validate(
-                examples, [chosen], network, settings, folds=folds, progress=progress, callbacks=callbacks
-            )
-            return refit(examples, chosen, network, settings, outcome, progress=progress)
-        train, held = hold_out(examples, validation, seed)
-        jobs = jobs_of(chosen, examples, Fold(0, 0, train, held, held), settings)
-        members = train_all(jobs, examples, network, settings, progress, callbacks)
-    trained = trained_members(chosen, jobs, members, examples, network)
+        clf = _fitted(rest, chosen, network, settings, folds, validation, progress, callbacks)
+    return clf if kept is None else with_promise_rows(clf, subset(examples, kept[1]))
+
+
+def _fitted(
+    examples: Examples, strategy: Strategy, network: Network, settings: Settings, folds: int | None, validation: float,
+    progress: Progress | None, callbacks: Sequence[Any],
+) -> Classifier:  # fmt: skip
+    if folds is not None:
+        outcome = cross_validate(
+            examples, [strategy], network, settings, folds=folds, progress=progress, callbacks=callbacks
+        )
+        return refit(examples, strategy, network, settings, outcome, progress=progress)
+    train, held = hold_out(examples, validation, settings.seed)
+    jobs = jobs_of(strategy, examples, Fold(0, 0, train, held, held), settings)
+    members = train_all(jobs, examples, network, settings, progress, callbacks)
+    trained = trained_members(strategy, jobs, members, examples, network)
     log_p = np.stack([corrected(m) for m in trained])
-    rule = fit_rule(chosen, log_p, examples.y[held], trained, _weights_of(examples, held))
-    scores = {"log_p": log_p.astype(np.float32), "y": examples.y[held]}
+    rule = fit_rule(strategy, log_p, examples.y[held], trained, _weights_of(examples, held))
+    scores = stored_scores(log_p, examples.y[held], _weights_of(examples, held))
     note = f"{len(held)} held-out rows ended training and fitted the rule"
-    card = card_of(chosen, examples, network, settings, trained, note)
-    return assemble(network, trained, rule, examples, card, scores)
+    card = card_of(strategy, examples, network, settings, trained, note)
+    return assemble(network, trained, rule, examples, card | measured(rule, scores, note), scores)
+
+
+def _keep_out(examples: Examples, share: float, seed: int) -> tuple[Array, Array]:
+    if not 0 < share < 1:
+        raise OptionError(f"promise_rows is {share}; expected a share between 0 and 1.")
+    return hold_out(examples, share, integer(seed, "promise rows"))
 
 
 def cross_validate(
@@ -190,10 +211,10 @@ def refit(
     trained = trained_members(strategy, jobs, members, examples, network)
     log_p, y, rows = stacked_scores(outcome.log_p[strategy.name], examples.y)
     rule = fit_rule(strategy, log_p, y, trained, _weights_of(examples, rows))
-    scores = {"log_p": log_p.astype(np.float32), "y": y}
+    scores = stored_scores(log_p, y, _weights_of(examples, rows))
     note = f"trained on all {len(examples)} rows; the rule was fitted on {len(y)} out-of-fold scores"
     card = card_of(strategy, examples, network, settings, trained, note)
-    return assemble(network, trained, rule, examples, card, scores)
+    return assemble(network, trained, rule, examples, card | measured(rule, scores, note), scores)
 
 
 def train_all(
@@ -259,6 +280,13 @@ def card_of(
         "network": network.label,
         "source": examples.source,
         "rows": len(examples),
+        "columns": None
+        if examples.schema is None
+        else {
+            "numeric": len(examples.schema.numeric),
+            "categorical": len(examples.schema.categorical),
+            "excluded": [c.name for c in examples.schema.excluded],
+        },
         "classes": [
             {"label": str(label), "count": int(n), "share": float(n / len(examples))}
             for label, n in zip(examples.classes, examples.counts, strict=True)
@@ -266,6 +294,8 @@ def card_of(
         "seed": settings.seed,
         "batch_size": settings.batch_size,
         "steps": [m.best_step for m in members],
+        "engines": sorted({m.engine for m in members}),
+        "log_shifts": [np.asarray(m.log_shift).tolist() for m in members],
         "needs_calibration": any(m.needs_calibration for m in members),
         "rule": note,
     }

@@ -30,6 +30,12 @@ def command(
     batch_size: o.BatchSize = 256,
     seed: o.Seed = 0,
     folds: Annotated[int | None, typer.Option(help="Fit the rule out of fold, then train on all rows.")] = None,
+    promise_rows: Annotated[
+        float | None, typer.Option(help="Share of rows kept out of everything, to carry a promise (with --confidence).")
+    ] = None,
+    confidence: Annotated[
+        float | None, typer.Option(help="Confidence of the recall or precision floor, such as 0.95.")
+    ] = None,
     recall_floor: Annotated[float | None, typer.Option(help="Fewest alerts with this recall.")] = None,
     precision_floor: Annotated[float | None, typer.Option(help="Most recall with this precision.")] = None,
     cost_fp: Annotated[float | None, typer.Option(help="Cost of a false alarm.")] = None,
@@ -40,6 +46,10 @@ def command(
     from counterpoise.strategies import find
 
     aim = aim_of(recall_floor, precision_floor, cost_fp, cost_fn, alerts)
+    if confidence is not None:
+        if aim is None:
+            raise OptionError("--confidence goes with --recall-floor or --precision-floor.")
+        promise_rows = 0.2 if promise_rows is None else promise_rows
     if out.suffix != ".keras":
         raise ArtefactError(f"--out {out}: expected a file name that ends in .keras.")
     o.check_folder(out.parent)
@@ -49,13 +59,16 @@ def command(
     from counterpoise.pipeline import fit
 
     clf = fit(
-        o.resolve_model(model), examples, strategy=chosen, folds=folds, epochs=epochs, batch_size=batch_size, seed=seed
-    )
+        o.resolve_model(model), examples, strategy=chosen, folds=folds, promise_rows=promise_rows, epochs=epochs,
+        batch_size=batch_size, seed=seed,
+    )  # fmt: skip
     if aim is not None:
-        clf = clf.decide(**aim)
+        clf = clf.decide(confidence=confidence, **aim)
     clf.save(out)
     cut = f"threshold {clf.rule.threshold:.4g}" if clf.rule.threshold is not None else "class offsets"
     print(f"saved {out}: {strategy}, {len(examples):,} rows, {cut} chosen for {clf.rule.aim}")
+    if confidence is not None:
+        print(clf.card["threshold"]["said"])
 
 
 def aim_of(

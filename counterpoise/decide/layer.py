@@ -127,7 +127,7 @@ def _decide(log_p: Any, threshold: float | None, offsets: list[float] | None) ->
 
 
 def _largest(x: Any) -> Any:
-    """Place of the first largest entry. Of whole numbers: Keras' argmax of floats has bit operations unknown to LiteRT."""
+    """Place of the first largest entry; by way of whole numbers, since Keras' argmax of floats is unknown to LiteRT."""
     top = ops.cast(x >= ops.max(x, axis=-1, keepdims=True), "int32")
     return ops.cast(ops.argmax(top, axis=-1), "int32")
 

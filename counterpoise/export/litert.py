@@ -33,7 +33,7 @@ def write(clf: Any, file: Path) -> Callable[[Any], Mapping[str, Any]]:
 
 
 def _converted(clf: Any, folder: Path) -> bytes:
-    """Weights frozen first (variables would need an initialiser that nobody calls); named by a SavedModel's signature."""
+    """Weights are frozen first: variables would need an initialiser that nobody calls. A SavedModel keeps the names."""
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 

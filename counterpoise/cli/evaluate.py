@@ -1,0 +1,116 @@
+"""`counterpoise evaluate`: a saved model on rows with labels, or what rows without labels say about it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from counterpoise.cli import options as o
+
+NAME = "evaluate"
+
+
+def command(
+    model: Annotated[Path, typer.Argument(help="Model file, NAME.keras.", show_default=False)],
+    data: o.Data,
+    target: Annotated[str | None, typer.Option(help="Column of the labels; as in training without it.")] = None,
+    unlabeled: Annotated[bool, typer.Option("--unlabeled", help="The rows have no labels: look for drift.")] = False,
+    out: Annotated[Path | None, typer.Option(help="JSON file with all numbers.")] = None,
+    as_json: o.Json = False,
+) -> None:
+    """Score a model on labelled rows, every metric with its interval; or compare unlabelled rows with its own."""
+    from counterpoise.core.errors import OptionError
+
+    if unlabeled and target is not None:
+        raise OptionError("--unlabeled and --target exclude each other.")
+    if out is not None:
+        o.check_folder(out.parent)
+    from counterpoise.classifier import load
+
+    clf = load(model)
+    record = plain(_drift(clf, data) if unlabeled else _scores(clf, data, target))
+    if out is not None:
+        write_text(out, json.dumps(record, indent=1))
+    if as_json:
+        print(json.dumps(record))
+        return
+    (_show_drift if unlabeled else _show_scores)(record)
+
+
+def _scores(clf: Any, data: Path, target: str | None) -> dict[str, Any]:
+    from counterpoise.evaluation import evaluate
+
+    return evaluate(clf, data, target=target)
+
+
+def _drift(clf: Any, data: Path) -> dict[str, Any]:
+    from counterpoise.monitoring import drift_to_dict, monitor
+
+    return drift_to_dict(clf, monitor(clf, data))
+
+
+def _show_scores(record: Mapping[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from counterpoise.metrics.catalogue import METRICS
+
+    table = Table("metric", "value", "95 % interval", "", box=None, pad_edge=False, header_style="bold")
+    for key, score in record["metrics"].items():
+        interval = "-" if score["low"] is None else f"{score['low']:.4g} to {score['high']:.4g}"
+        table.add_row(key, "-" if score["value"] is None else f"{score['value']:.4g}", interval, METRICS[key].title)
+    console = Console()
+    console.print(table)
+    cut = "class offsets" if record["threshold"] is None else f"threshold {record['threshold']:.4g}"
+    console.print(f"{record['rows']:,} rows; {cut}, chosen for {record['aim']}")
+
+
+def _show_drift(record: Mapping[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("class", "share before", "share now", "90 % interval", "decided before", "decided now", box=None,
+                  pad_edge=False, header_style="bold")  # fmt: skip
+    for c in record["classes"]:
+        table.add_row(
+            c["label"], f"{c['share_before']:.4g}", f"{c['share_now']:.4g}", f"{c['low']:.4g} to {c['high']:.4g}",
+            f"{c['decided_before']:.4g}", f"{c['decided_now']:.4g}",
+        )  # fmt: skip
+    console = Console()
+    console.print(table)
+    for note in record["notes"]:
+        console.print(note)
+    if record["threshold_now"] is not None:
+        console.print(f"threshold {record['threshold_before']:.4g} becomes {record['threshold_now']:.4g}")
+
+
+def plain(value: Any) -> Any:
+    """JSON values: nan and infinities become null.
+
+    Example:
+        >>> plain({"a": [1.0, float("nan")]})
+        {'a': [1.0, None]}
+    """
+    if isinstance(value, Mapping):
+        return {k: plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def write_text(out: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    from counterpoise.core.errors import ArtefactError
+
+    draft = out.with_name(f".{out.name}.writing")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(out)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise ArtefactError(f"cannot write {str(out)!r}: {error.strerror or error}.") from error

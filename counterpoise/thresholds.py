@@ -1,0 +1,107 @@
+"""A threshold for an aim: an estimate from the rows that fitted the rule, or a promise from rows kept out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import OptionError, PromiseError
+from counterpoise.core.records import Rule
+from counterpoise.decide.promise import Promise, promise_precision, promise_recall, rule_with_promise
+from counterpoise.decide.rule import apply_rule_to_log_p, fit_rule_from_log_p, pooled_log_proba
+
+Array = np.ndarray
+PROMISED = {"recall_floor": promise_recall, "precision_floor": promise_precision}
+
+
+def choose(rule: Rule, scores: Mapping[str, Array], aim: Mapping[str, Any], confidence: float | None) -> Rule:
+    """The rule with the threshold of one aim (see `Classifier.decide`)."""
+    if len(aim) != 1:
+        given = ", ".join(aim) or "none"
+        raise OptionError(f"decide() takes exactly one aim, for example recall_floor=0.95; got {given}.")
+    ((name, value),) = aim.items()
+    if name == "threshold" and confidence is None:
+        return replace(rule, threshold=float(value), aim="given")
+    if "log_p" not in scores:
+        raise OptionError("this classifier holds no out-of-fold scores, so no threshold can be chosen from them.")
+    if confidence is None:
+        return _estimated(rule, scores, name, value)
+    if name not in PROMISED:
+        raise OptionError(f"confidence goes with {' or '.join(PROMISED)}; got {name}.")
+    return _promised(rule, scores, name, float(value), confidence)
+
+
+def _estimated(rule: Rule, scores: Mapping[str, Array], name: str, value: Any) -> Rule:
+    """Threshold or offsets on the probabilities that the rule gives, intercept and calibrator included."""
+    values = value if isinstance(value, (tuple, list)) else (value,)
+    goal = name if value is True else f"{name}({', '.join(str(v) for v in values)})"
+    parts = list(scores["log_p"].astype(np.float64))
+    final = fit_rule_from_log_p(
+        [pooled_log_proba(rule, parts)], scores["y"], [np.zeros(len(rule.prior))], aim=goal, check_intercept=False,
+        sample_weight=scores.get("weight"),
+    )  # fmt: skip
+    voting = None
+    if rule.vote == "hard":
+        voting = fit_rule_from_log_p(
+            parts, scores["y"], list(rule.log_shifts), vote="hard", weights=rule.weights, aim=goal,
+            check_intercept=False, sample_weight=scores.get("weight"),
+        ).member_thresholds  # fmt: skip
+    return replace(
+        rule, threshold=final.threshold, offsets=final.offsets, aim=final.aim, member_thresholds=voting,
+        notes=_without_promises(rule),
+    )  # fmt: skip
+
+
+def _promised(rule: Rule, scores: Mapping[str, Array], name: str, floor: float, confidence: float) -> Rule:
+    if len(rule.prior) != 2:
+        raise PromiseError("a promise is about two classes; use cp.decide.promise_recalls for one per class.")
+    kept_out = "promise_log_p" in scores
+    log_p, y = (scores["promise_log_p"], scores["promise_y"]) if kept_out else (scores["log_p"], scores["y"])
+    proba = apply_rule_to_log_p(rule, list(log_p.astype(np.float64))).proba[:, 1]
+    promise = PROMISED[name](proba, y, floor, confidence, kept_out=kept_out)
+    return rule_with_promise(replace(rule, notes=_without_promises(rule)), _steady(promise))
+
+
+def _steady(promise: Promise) -> Promise:
+    """A little below the score it stands on, for float32 may round that score down; a recall can only gain by it."""
+    t = promise.threshold
+    if promise.kind != "recall" or not 0.0 < t < 1.0:
+        return promise
+    logit = np.log(t) - np.log1p(-t)
+    lower = float(1.0 / (1.0 + np.exp(-(logit - 1e-5 * max(1.0, abs(logit))))))
+    return replace(promise, threshold=lower)
+
+
+def _without_promises(rule: Rule) -> tuple[str, ...]:
+    return tuple(note for note in rule.notes if " with confidence " not in note)
+
+
+def describe(rule: Rule, rows: int) -> dict[str, Any]:
+    """The threshold's part of the model card: its value, what it was chosen for, and what that is worth.
+
+    `word`: "promise" (carried by rows used for nothing else), "estimate" (read off rows that fitted the rule too),
+    "given" by the user, or "default" (0.5 or the most probable class).
+    """
+    said = next((note for note in rule.notes if " with confidence " in note), None)
+    if said is not None:
+        word = "promise" if ": promise" in said else "estimate"
+    else:
+        word = {"given": "given", "argmax": "default"}.get(rule.aim, "estimate")
+    return {
+        "value": rule.threshold,
+        "offsets": None if rule.offsets is None else np.asarray(rule.offsets).tolist(),
+        "aim": rule.aim,
+        "word": word,
+        "said": said or _words(word, rule.aim, rows),
+    }
+
+
+def _words(word: str, aim: str, rows: int) -> str:
+    return {
+        "given": "The threshold was given.",
+        "default": "Two classes: 0.5. More: the most probable class.",
+        "estimate": f"Chosen for {aim} on {rows} rows that also fitted the rule; no promise.",
+    }[word]
