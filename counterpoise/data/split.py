@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
@@ -188,7 +189,7 @@ def _in_time(examples: Examples, rows: Array, folds: int) -> Iterator[Fold]:
             f"time has {len(np.unique(steps))} distinct values, too few (or too uneven) for {folds} blocks in order; "
             "use fewer folds."
         )
-    for index, (start, end) in enumerate(zip(cuts, cuts[1:], strict=False)):
+    for index, (start, end) in enumerate(pairwise(cuts)):
         train, stop = _latest(examples, order[:start], STOP_SHARE)
         fold = Fold(0, index, train, stop, order[start:end])
         _check_fold(examples, fold)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ..core.errors import OptionError, did_you_mean
+from counterpoise.core.errors import OptionError, did_you_mean
 
 #: name -> (what a new class prior does to its threshold, smallest and largest number of values).
 #: "moves": recall and specificity stay, so the threshold moves with the probabilities.

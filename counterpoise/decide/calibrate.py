@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import OptionError, did_you_mean
-from ..core.records import Array
-from ..core.seeds import generator
-from .prior import log_softmax
-from .shapes import codes, log_proba, row_weights
+from counterpoise.core.errors import OptionError, did_you_mean
+from counterpoise.core.records import Array
+from counterpoise.core.seeds import generator
+from counterpoise.decide.prior import log_softmax
+from counterpoise.decide.shapes import codes, log_proba, row_weights
 
 #: kind -> rows that the rarest class must have (temperature: all classes but the largest together).
 NEEDED = {"temperature": 20, "platt": 30, "vector": 50, "isotonic": 300}

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.records import Array, Rule
-from .aim import Aim
-from .rule import apply_rule_to_log_p, pooled_log_proba, rule_at_prior
-from .shapes import members
-from .shares import PriorEstimate, SortedUnion, estimate_prior
+from counterpoise.core.records import Array, Rule
+from counterpoise.decide.aim import Aim
+from counterpoise.decide.rule import apply_rule_to_log_p, pooled_log_proba, rule_at_prior
+from counterpoise.decide.shapes import members
+from counterpoise.decide.shares import PriorEstimate, SortedUnion, estimate_prior
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.records import Array
-from .prior import log_softmax
-from .shapes import codes, log_proba, row_weights
+from counterpoise.core.records import Array
+from counterpoise.decide.prior import log_softmax
+from counterpoise.decide.shapes import codes, log_proba, row_weights
 
 #: Standard errors between mean probability and observed share from which an intercept is fitted.
 LIMIT = 2.0

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..core.errors import OptionError
-from ..core.records import Array
-from .aim import Aim
-from .shapes import codes, log_proba, row_weights
+from counterpoise.core.errors import OptionError
+from counterpoise.core.records import Array
+from counterpoise.decide.aim import Aim
+from counterpoise.decide.shapes import codes, log_proba, row_weights
 
 #: Rows at which half of a class's tuned deviation is kept.
 HALF_TRUST = 20.0

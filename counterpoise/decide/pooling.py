@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..core.errors import OptionError, did_you_mean
-from ..core.records import Array
-from .prior import log_softmax
-from .shapes import codes, members, row_weights, simplex
+from counterpoise.core.errors import OptionError, did_you_mean
+from counterpoise.core.records import Array
+from counterpoise.decide.prior import log_softmax
+from counterpoise.decide.shapes import codes, members, row_weights, simplex
 
 VOTES = ("soft", "log", "hard", "weighted")
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.errors import OptionError
-from ..core.records import Array
-from .shapes import class_prior, log_proba, matrix
+from counterpoise.core.errors import OptionError
+from counterpoise.core.records import Array
+from counterpoise.decide.shapes import class_prior, log_proba, matrix
 
 
 def shift(values: Array, log_shift: Array, *, proba: bool = False) -> Array:

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import bdtr, bdtrc
 
-from ..core.errors import OptionError, PromiseError
-from ..core.records import Array, Rule
-from .shapes import codes
+from counterpoise.core.errors import OptionError, PromiseError
+from counterpoise.core.records import Array, Rule
+from counterpoise.decide.shapes import codes
 
 #: Thresholds at which a precision is tested, fixed before any row is seen: logits from 10 down to -10.
 GRID = 1.0 / (1.0 + np.exp(-np.linspace(10.0, -10.0, 81)))

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import betaincinv
 
-from ..core.errors import OptionError, PromiseError
-from ..core.records import Array
-from .shapes import codes
+from counterpoise.core.errors import OptionError, PromiseError
+from counterpoise.core.records import Array
+from counterpoise.decide.shapes import codes
 
 #: The decision of a row that goes to a human.
 HUMAN = -1

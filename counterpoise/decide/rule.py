@@ -11,16 +11,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..core.errors import OptionError
-from ..core.records import Array, Rule
-from .aim import Aim
-from .calibrate import apply_calibrator, fit_calibrator
-from .intercept import check_intercept as run_intercept_check
-from .offsets import choose_offsets
-from .pooling import hard_vote, learn_weights, pool
-from .prior import corrected_log_proba, log_softmax
-from .shapes import class_prior, codes, members, row_weights, simplex
-from .threshold import choose_threshold
+from counterpoise.core.errors import OptionError
+from counterpoise.core.records import Array, Rule
+from counterpoise.decide.aim import Aim
+from counterpoise.decide.calibrate import apply_calibrator, fit_calibrator
+from counterpoise.decide.intercept import check_intercept as run_intercept_check
+from counterpoise.decide.offsets import choose_offsets
+from counterpoise.decide.pooling import hard_vote, learn_weights, pool
+from counterpoise.decide.prior import corrected_log_proba, log_softmax
+from counterpoise.decide.shapes import class_prior, codes, members, row_weights, simplex
+from counterpoise.decide.threshold import choose_threshold
 
 
 @dataclass(frozen=True)

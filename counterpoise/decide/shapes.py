@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..core.errors import OptionError, TargetError
-from ..core.records import Array
+from counterpoise.core.errors import OptionError, TargetError
+from counterpoise.core.records import Array
 
 
 def matrix(values: Array, name: str) -> Array:

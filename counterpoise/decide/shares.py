@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.errors import OptionError, PromiseError
-from ..core.records import Array
-from ..core.seeds import generator
-from .intercept import fit_intercept
-from .pooling import mixture_weights
-from .prior import log_softmax
-from .shapes import class_prior, codes, log_proba
+from counterpoise.core.errors import OptionError, PromiseError
+from counterpoise.core.records import Array
+from counterpoise.core.seeds import generator
+from counterpoise.decide.intercept import fit_intercept
+from counterpoise.decide.pooling import mixture_weights
+from counterpoise.decide.prior import log_softmax
+from counterpoise.decide.shapes import class_prior, codes, log_proba
 
 #: A goodness-of-fit p-value below this says that more than the shares moved.
 LEVEL = 0.05

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.errors import OptionError, PromiseError
-from ..core.records import Array
-from .aim import Aim
-from .shapes import codes, row_weights
+from counterpoise.core.errors import OptionError, PromiseError
+from counterpoise.core.records import Array
+from counterpoise.decide.aim import Aim
+from counterpoise.decide.shapes import codes, row_weights
 
 
 @dataclass(frozen=True)

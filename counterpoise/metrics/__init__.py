@@ -11,11 +11,10 @@ from typing import Any
 from counterpoise.metrics.bootstrap import ap_interval, cluster_draws, stratified_draws
 from counterpoise.metrics.catalogue import METRICS
 from counterpoise.metrics.intervals import clopper_pearson, cv_interval, holdout_interval, wilson
-from counterpoise.metrics.scores import *  # noqa: F403
+from counterpoise.metrics.scores import *
 from counterpoise.metrics.scores import __all__ as _scores
 
-
-__all__ = [  # noqa: PLE0604
+__all__ = [
     *_scores,
     "METRICS",
     "ap_interval",

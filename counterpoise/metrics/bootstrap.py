@@ -134,9 +134,7 @@ def _check(target: Array, resamples: int) -> None:
         raise OptionError(f"resamples={resamples}; expected 1 or more.")
 
 
-def cluster_draws(
-    y: Any, proba: Any, groups: Any, *, positive: int = 1, resamples: int = 2000, seed: int = 0
-) -> Draws:
+def cluster_draws(y: Any, proba: Any, groups: Any, *, positive: int = 1, resamples: int = 2000, seed: int = 0) -> Draws:
     """Resample whole groups with replacement and score each resample.
 
     For rows that belong together (patients, customers) or, with blocks of consecutive rows as groups, for
@@ -217,8 +215,14 @@ def _spread(group: Array, place: Array, n_groups: int, width: int) -> sparse.csr
 
 
 def ap_interval(
-    y: Any, proba: Any, *, groups: Any = None, positive: int = 1, level: float = 0.95,
-    resamples: int = 2000, seed: int = 0,
+    y: Any,
+    proba: Any,
+    *,
+    groups: Any = None,
+    positive: int = 1,
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
 ) -> Pair:
     """Interval of average precision on a fixed test set, at its prior.
 

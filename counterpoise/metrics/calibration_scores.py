@@ -169,9 +169,7 @@ def ece(
     return error / share if share > 0 else NAN
 
 
-def debiased_calibration_error(
-    y: Any, proba: Any, *, bins: int = 10, positive: int = 1, by: str = "rows"
-) -> float:
+def debiased_calibration_error(y: Any, proba: Any, *, bins: int = 10, positive: int = 1, by: str = "rows") -> float:
     """L2 calibration error of one class with the sampling noise of the bins taken off.
 
     sqrt(max(0, sum share_b [(p_b - o_b)^2 - o_b (1 - o_b) / (n_b - 1)])), p_b mean probability and o_b

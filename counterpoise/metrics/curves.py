@@ -52,9 +52,7 @@ def thin(x: Array, y: Array, points: int | None) -> Array:
     return np.unique(np.searchsorted(length, np.linspace(0, length[-1], max(2, points)), side="left"))
 
 
-def pr_curve(
-    y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None, points: int | None = None
-) -> PRCurve:
+def pr_curve(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None, points: int | None = None) -> PRCurve:
     """Precision-recall curve of one class, from everything alarmed (recall 1) to nothing (precision 1, recall 0).
 
     Args:

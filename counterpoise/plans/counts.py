@@ -101,7 +101,9 @@ def cost(counts: Array, matrix: Array) -> Array:
     """
     costs = np.asarray(matrix, dtype=float)
     if costs.shape not in [(len(counts),), (len(counts), len(counts))]:
-        raise OptionError(f"costs have shape {costs.shape}; expected ({len(counts)},) or ({len(counts)}, {len(counts)}).")
+        raise OptionError(
+            f"costs have shape {costs.shape}; expected ({len(counts)},) or ({len(counts)}, {len(counts)})."
+        )
     row = costs if costs.ndim == 1 else costs.sum(axis=1) - np.diag(costs)
     if np.any(row <= 0) or not np.all(np.isfinite(row)):
         raise OptionError(f"costs per class are {row}; each class needs a finite cost above 0 of being missed.")

@@ -233,7 +233,9 @@ def _user_weights(sample_weight: Any, n: int) -> Array | None:
     if given.shape != (n,):
         raise OptionError(f"sample_weight has shape {given.shape}; expected ({n},), one per label.")
     if not np.all(np.isfinite(given)) or np.any(given < 0) or given.sum() <= 0:
-        raise OptionError("sample_weight holds negative, infinite or missing values, or sums to 0; expected weights >= 0.")
+        raise OptionError(
+            "sample_weight holds negative, infinite or missing values, or sums to 0; expected weights >= 0."
+        )
     return given
 
 
@@ -356,9 +358,7 @@ def class_weight(
     def make(n: Array) -> Array:
         return targets.by_label(n, labels, scheme) if isinstance(scheme, Mapping) else targets.balanced(n)
 
-    return from_multiplicity(
-        y, make, name="class_weight", as_rows=False, sample_weight=sample_weight, classes=classes
-    )
+    return from_multiplicity(y, make, name="class_weight", as_rows=False, sample_weight=sample_weight, classes=classes)
 
 
 def power(y: Any, exponent: float = 0.5, *, sample_weight: Any = None, classes: Sequence[Any] | None = None) -> Plan:

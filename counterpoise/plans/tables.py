@@ -56,6 +56,23 @@ class WeightTable:
         return np.where(codes < 0, 0.0, self.weights[np.maximum(codes, 0)])
 
 
+def distinct(labels: Array) -> tuple[Array, Array]:
+    """Sorted distinct labels, and for each element the place of its label, in the shape of the elements.
+
+    Example:
+        >>> [part.tolist() for part in distinct(np.array([[7, 2], [2, 2]]))]
+        [[2, 7], [[1, 0], [0, 0]]]
+    """
+    if labels.dtype.kind in "iu" and labels.size and 0 <= labels.min() and labels.max() < 65536:
+        # Masks hold millions of small codes: counting is ten times faster than sorting.
+        values = np.flatnonzero(np.bincount(labels.ravel().astype(np.int64)))
+        places = np.zeros(int(values[-1]) + 1, np.int64)
+        places[values] = np.arange(len(values))
+        return values, places[labels]
+    values, inverse = np.unique(labels, return_inverse=True)
+    return values, inverse.reshape(labels.shape)
+
+
 def _check_width(got: int, wanted: int, word: str) -> None:
     if got != wanted:
         raise TargetError(f"the target has {got} {word}; the weights were found for {wanted}.")
@@ -68,7 +85,7 @@ def codes_in(found: Elements, labels: Sequence[Any]) -> Array:
         TargetError: an element that counts has another label.
     """
     place = {label: c for c, label in enumerate(labels)}
-    values, inverse = np.unique(found.labels, return_inverse=True)
+    values, inverse = distinct(found.labels)
     codes = np.array([place.get(v, -1) for v in values.tolist()], dtype=np.int64)[inverse].reshape(found.labels.shape)
     counted = found.weight > 0
     strange = counted & (codes < 0)
@@ -140,7 +157,7 @@ class Tally:
         counted = found.weight > 0
         weight, labels = found.weight[counted], found.labels[counted]
         self.counted += int(counted.sum())
-        values, inverse = np.unique(labels, return_inverse=True)
+        values, inverse = distinct(labels)
         keys = [v if names is None else names[v] for v in values.tolist()]
         if self.classes is not None and (strange := [k for k in keys if k not in self.classes]):
             raise TargetError(

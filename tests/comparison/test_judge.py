@@ -81,7 +81,11 @@ def test_the_untouched_model_can_win() -> None:
     assert (verdict.winner, verdict.word, verdict.tied_with) == ("none", "better", ("threshold",))
     assert "Each of the 2 other strategies is shown to be worse" in verdict.text
     assert judgement.vs_none["threshold"]["average_precision"].to_dict() == {
-        "difference": 0, "low": 0, "high": 0, "p": 1, "p_holm": 1,
+        "difference": 0,
+        "low": 0,
+        "high": 0,
+        "p": 1,
+        "p_holm": 1,
     }
 
 
@@ -168,9 +172,7 @@ def test_f1_comes_from_pooled_counts() -> None:
 
 def test_perfect_recall_is_not_certain() -> None:
     counts = np.tile([[90, 1], [0, 4]], (5, 1, 1))
-    judgement = assess(
-        {"none": {"recall": np.ones(5)}}, folds=5, metric="recall", counts={"none": {"": counts}}
-    )
+    judgement = assess({"none": {"recall": np.ones(5)}}, folds=5, metric="recall", counts={"none": {"": counts}})
     assert judgement.scores["none"]["recall"].low == pytest.approx(0.025 ** (1 / 20))
 
 
