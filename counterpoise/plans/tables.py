@@ -63,7 +63,7 @@ def distinct(labels: Array) -> tuple[Array, Array]:
         >>> [part.tolist() for part in distinct(np.array([[7, 2], [2, 2]]))]
         [[2, 7], [[1, 0], [0, 0]]]
     """
-    if labels.dtype.kind in "iu" and labels.size and 0 <= labels.min() and labels.max() < 65536:
+    if labels.dtype.kind in "iu" and labels.size and labels.min() >= 0 and labels.max() < 65536:
         # Masks hold millions of small codes: counting is ten times faster than sorting.
         values = np.flatnonzero(np.bincount(labels.ravel().astype(np.int64)))
         places = np.zeros(int(values[-1]) + 1, np.int64)
