@@ -19,6 +19,7 @@ from counterpoise.core.errors import OptionError, TargetError
 from counterpoise.plans import counts as targets
 from counterpoise.plans import rows as draws
 from counterpoise.plans import shift
+from counterpoise.plans.labels import by_class, codes_of, count_codes, user_weights
 
 Array = np.ndarray
 
@@ -109,7 +110,7 @@ class Plan:
         out = np.empty(len(self), draws.index_type(len(self.codes)))
         start = 0
         for code, size in enumerate(self.drawn):
-            out[start : start + size] = self._take(code, int(size), source, seed)
+            self._fill(out[start : start + size], code, source, seed)
             start += int(size)
         seeds.generator(seed, "order", epoch).shuffle(out)
         return out
@@ -131,14 +132,15 @@ class Plan:
         shown = self.drawn / self.counts
         return (raw * (len(self) / np.dot(shown[self.codes], raw))).astype(np.float32)
 
-    def _take(self, code: int, size: int, epoch: int, seed: int) -> Array:
-        members = self._members(code)
-        n = len(members)
-        if size == n and not (self.draw == "replacement" and self._resampled(code)):
-            return members
-        if self.draw == "replacement" and size > n:
-            return members[draws.replaced(n, size, epoch, seed, f"class {code}")]
-        return members[draws.repeated(n, size, epoch, seed, f"class {code}")]
+    def _fill(self, out: Array, code: int, epoch: int, seed: int) -> None:
+        """Write the rows that an epoch draws of one class; nothing as long as the epoch is made beside `out`."""
+        members, stage = self._members(code), f"class {code}"
+        if len(out) == len(members) and not (self.draw == "replacement" and self._resampled(code)):
+            out[:] = members
+        elif self.draw == "replacement" and len(out) > len(members):
+            draws.gather(members, draws.replaced(len(members), len(out), epoch, seed, stage), out)
+        else:
+            draws.repeat_into(out, members, epoch, seed, stage)
 
     def _resampled(self, code: int) -> bool:
         return bool(self.drawn[code] != self.counts[code])
@@ -149,8 +151,7 @@ class Plan:
 
     @cached_property
     def _by_class(self) -> Array:
-        order = np.argsort(self.codes, kind="stable")
-        return order.astype(draws.index_type(len(self.codes)), copy=False)
+        return by_class(self.codes, self.counts, draws.index_type(len(self.codes)))
 
     @cached_property
     def _bounds(self) -> Array:
@@ -159,46 +160,10 @@ class Plan:
     @cached_property
     def _tally(self) -> tuple[Array, Array]:
         size = len(self.classes)
-        count = np.bincount(self.codes, minlength=size)
+        count = count_codes(self.codes, size)
         if self.sample_weight is None:
             return count, count.astype(float)
         return count, np.bincount(self.codes, weights=self.sample_weight, minlength=size)
-
-
-def codes_of(y: Any, classes: Sequence[Any] | None = None) -> tuple[Array, tuple[Any, ...]]:
-    """Class codes int32 (n,) and labels of a 1-D label vector (or (n, 1), or one-hot (n, C) of 0 and 1).
-
-    Raises:
-        TargetError: for an empty vector, missing labels, fractional labels, multi-hot rows, unknown classes.
-    """
-    labels = np.asarray(y)
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if labels.ndim == 2:
-        labels = _from_one_hot(labels)
-    if labels.ndim != 1 or len(labels) == 0:
-        raise TargetError(f"labels have shape {np.shape(y)}; expected one class label per row, and at least one row.")
-    if labels.dtype.kind == "f" and not np.all(labels == np.round(labels)):
-        bad = int(np.flatnonzero(labels != np.round(labels))[0])
-        raise TargetError(f"label of row {bad} is {labels[bad]}; expected class labels (text, integers or booleans).")
-    found, inverse = np.unique(labels, return_inverse=True)
-    if classes is None:
-        return inverse.astype(np.int32), tuple(found.tolist())
-    place = {label: code for code, label in enumerate(classes)}
-    unknown = [label for label in found.tolist() if label not in place]
-    if unknown:
-        raise TargetError(f"label {unknown[0]!r} is not one of the classes {list(classes)}.")
-    return np.array([place[label] for label in found.tolist()], np.int32)[inverse], tuple(classes)
-
-
-def _from_one_hot(labels: Array) -> Array:
-    is_binary = np.all((labels == 0) | (labels == 1))
-    if not is_binary or not np.all(labels.sum(axis=1) == 1):
-        raise TargetError(
-            f"labels have shape {labels.shape} but are not one-hot (one 1 in each row); "
-            "for multi-label targets use the multi-label plans."
-        )
-    return labels.argmax(axis=1)
 
 
 def from_multiplicity(
@@ -214,29 +179,16 @@ def from_multiplicity(
     """Make a plan from labels and a function of class counts (see `counts`)."""
     codes, labels = codes_of(y, classes)
     size = len(labels)
-    count = np.bincount(codes, minlength=size)
+    count = count_codes(codes, size)
     if np.any(count == 0):
         raise TargetError(f"class {labels[int(np.argmin(count))]!r} has no row; leave it out or give it rows.")
-    user = _user_weights(sample_weight, len(codes))
+    user = user_weights(sample_weight, len(codes))
     mass = count.astype(float) if user is None else np.bincount(codes, weights=user, minlength=size)
     if as_rows:
         drawn, class_weights = np.rint(count * make(count)).astype(np.int64), np.ones(size)
     else:
         drawn, class_weights = count.astype(np.int64), np.asarray(make(mass), dtype=float)
     return Plan(name, codes, labels, drawn, class_weights, sample_weight=user, **how)
-
-
-def _user_weights(sample_weight: Any, n: int) -> Array | None:
-    if sample_weight is None:
-        return None
-    given = np.asarray(sample_weight, dtype=float)
-    if given.shape != (n,):
-        raise OptionError(f"sample_weight has shape {given.shape}; expected ({n},), one per label.")
-    if not np.all(np.isfinite(given)) or np.any(given < 0) or given.sum() <= 0:
-        raise OptionError(
-            "sample_weight holds negative, infinite or missing values, or sums to 0; expected weights >= 0."
-        )
-    return given
 
 
 # The functions that users call -------------------------------------------------------------------------------

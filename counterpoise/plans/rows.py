@@ -2,7 +2,7 @@
 
 Three ways to take `size` rows out of the `n` rows of a class, each a pure function of the seed words:
 
-- `repeated`: every row floor(size / n) times, the remainder without replacement (even oversampling);
+- `repeat_into`: every row floor(size / n) times, the remainder without replacement (even oversampling);
 - `walked`: a block of a seeded permutation; after e epochs the share of rows seen is min(1, e size / n);
 - `replaced`: independent draws with replacement (scikit-learn's `resample`).
 """
@@ -12,8 +12,13 @@ from __future__ import annotations
 import numpy as np
 
 from counterpoise.core import seeds
+from counterpoise.plans.labels import CHUNK
 
 Array = np.ndarray
+
+#: From this many rows on, a block of at most 1 / _SMALL_PART of them is drawn without making the permutation.
+_FEW_ROWS, _SMALL_PART = 1 << 14, 16
+_ROUNDS = 8
 
 
 def index_type(n: int) -> type[np.signedinteger]:
@@ -36,21 +41,27 @@ def walked(n: int, size: int, epoch: int, seed: int, stage: str) -> Array:
         return np.empty(0, index_type(n))
     epochs_per_pass = -(-n // size)
     turn, block = divmod(epoch, epochs_per_pass)
-    order = permutation(n, seed, stage, turn)
     end = min(n, (block + 1) * size)
-    return order[end - size : end]
+    if n >= _FEW_ROWS and size * _SMALL_PART <= n:
+        key = seeds.sequence(seed, stage, turn).generate_state(_ROUNDS, np.uint64)
+        return scattered(n, end - size, end, key).astype(index_type(n))
+    return permutation(n, seed, stage, turn)[end - size : end]
 
 
-def repeated(n: int, size: int, epoch: int, seed: int, stage: str) -> Array:
-    """Every one of `n` rows floor(size / n) times, and a walked remainder."""
-    whole, rest = divmod(size, n)
-    kind = index_type(n)
-    out = np.empty(size, kind)
+def repeat_into(out: Array, members: Array, epoch: int, seed: int, stage: str) -> None:
+    """Fill `out` with every member floor(len(out) / n) times, and a walked remainder."""
+    n = len(members)
+    whole, rest = divmod(len(out), n)
     if whole:
-        out[: whole * n].reshape(whole, n)[:] = np.arange(n, dtype=kind)
+        out[: whole * n].reshape(whole, n)[:] = members
     if rest:
-        out[whole * n :] = walked(n, rest, epoch, seed, stage)
-    return out
+        gather(members, walked(n, rest, epoch, seed, stage), out[whole * n :])
+
+
+def gather(members: Array, positions: Array, out: Array) -> None:
+    """out[:] = members[positions], a chunk at a time."""
+    for start in range(0, len(out), CHUNK):
+        out[start : start + CHUNK] = members[positions[start : start + CHUNK]]
 
 
 def replaced(n: int, size: int, epoch: int, seed: int, stage: str) -> Array:
@@ -63,3 +74,34 @@ def permutation(n: int, seed: int, stage: str, *index: int) -> Array:
     order = np.arange(n, dtype=index_type(n))
     seeds.generator(seed, stage, *index).shuffle(order)
     return order
+
+
+def scattered(n: int, start: int, end: int, key: Array) -> Array:
+    """Entries start..end-1 of a permutation of range(n) fixed by `key`, in time and memory of end - start.
+
+    A Feistel network permutes 2 ** (2 h) >= n numbers; those that leave range(n) are sent through again until they
+    come back ("cycle walking", Black and Rogaway 2002, section 3), so that the map stays one to one.
+
+    Example:
+        >>> key = np.arange(1, 9, dtype=np.uint64)
+        >>> sorted(scattered(10, 0, 10, key).tolist()) == list(range(10))
+        True
+    """
+    half = np.uint64(max(1, -(-(n - 1).bit_length() // 2)))
+    out = _feistel(np.arange(start, end, dtype=np.uint64), half, key)
+    outside = np.flatnonzero(out >= n)
+    while len(outside):
+        out[outside] = _feistel(out[outside], half, key)
+        outside = outside[out[outside] >= n]
+    return out
+
+
+def _feistel(values: Array, half: np.uint64, key: Array) -> Array:
+    mask = (np.uint64(1) << half) - np.uint64(1)
+    left, right = values >> half, values & mask
+    for word in key:
+        mixed = (right + word) * np.uint64(0x9E3779B97F4A7C15)
+        mixed ^= mixed >> np.uint64(29)
+        mixed *= np.uint64(0xBF58476D1CE4E5B9)
+        left, right = right, left ^ ((mixed >> np.uint64(32)) & mask)
+    return (left << half) | right
