@@ -74,15 +74,12 @@ def train(name: str, x: np.ndarray, y: np.ndarray, steps: int, rate: float = 0.1
 @pytest.mark.parametrize(
     ("name", "classes"),
     [
-        ("bias_init", 2),
         ("focal", 2),
-        ("class_balanced_focal", 2),
         ("balanced_softmax", 2),
         ("bias_init", 3),
         ("focal", 3),
         ("class_balanced_focal", 3),
         ("logit_adjusted", 3),
-        ("effective_number", 3),
     ],
 )
 def test_a_known_posterior_comes_back(name, classes):
