@@ -43,6 +43,7 @@ class Classifier:
         classes_: The labels in the type of the training data, in the order of `predict_proba`'s columns.
         card: The model card: plain values about data, strategy, training and threshold.
         rule: How member outputs become probabilities and a decision.
+        history: Per network, numbers by round: "step", "loss", "stop_loss", "recall C" per class code; not saved.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Classifier:
         self.classes_ = np.array(classes, dtype=_label_type(classes))
         self.card = dict(card)
         self.scores = dict(scores or {})
+        self.history: tuple[Mapping[str, list[float]], ...] = ()
 
     def predict_proba(self, x: Any, prior: Any = None) -> Array:
         """Probability of each class, float64 (N, C), in the order of `classes_`.
@@ -269,7 +271,9 @@ def assemble(
         networks.append(net)
     inputs = _like(networks[0].input)
     joined = keras.Model(inputs, [net(inputs) for net in networks], name="members")
-    return Classifier(joined, rule, examples.classes, examples.schema, card, scores)
+    clf = Classifier(joined, rule, examples.classes, examples.schema, card, scores)
+    clf.history = tuple(member.history for member in members)
+    return clf
 
 
 def _like(tensors: Any) -> Any:

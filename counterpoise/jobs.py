@@ -27,10 +27,13 @@ class Settings:
     patience: int = 10
     seed: int = 0
     engine: str = "auto"
+    plateau: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "patience"):
+        for name in ("epochs", "batch_size", "patience", "plateau"):
             value = getattr(self, name)
+            if name == "plateau" and value is None:
+                continue
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise OptionError(f"{name} is {value!r}; expected a whole number of 1 or more.")
         if self.budget not in ("steps", "epochs"):
@@ -71,7 +74,9 @@ def limits_of(drawn: int, rows: int, settings: Settings, steps: int | None = Non
     counted = drawn if settings.budget == "epochs" else rows
     per_round = -(-counted // settings.batch_size)
     patience = settings.patience * per_round if settings.early_stopping else None
-    return Limits(settings.epochs * per_round if steps is None else steps, per_round, patience, settings.batch_size)
+    plateau = None if settings.plateau is None else settings.plateau * per_round
+    most = settings.epochs * per_round if steps is None else steps
+    return Limits(most, per_round, patience, settings.batch_size, plateau)
 
 
 def member_numbers(strategy: Strategy) -> Iterator[int]:

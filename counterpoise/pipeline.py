@@ -18,7 +18,7 @@ from counterpoise.cards import measured, stored_scores, with_promise_rows
 from counterpoise.cells import corrected, cross_fitted_rule, fit_rule, make_cell, out_of_fold, stacked_scores, subset
 from counterpoise.classifier import Classifier, assemble
 from counterpoise.core.errors import OptionError
-from counterpoise.core.progress import Progress, bar
+from counterpoise.core.progress import Progress, bar, rounds_text
 from counterpoise.core.records import Cell, Examples, Fold, Job, Member
 from counterpoise.core.seeds import integer
 from counterpoise.core.version import version
@@ -65,6 +65,7 @@ def fit(
     budget: str = "steps",
     optimizer: Any = None,
     patience: int = 10,
+    plateau: int | None = None,
     output: str = "auto",
     weights: str = "auto",
     clone: bool = True,
@@ -92,13 +93,14 @@ def fit(
         budget: "steps": every strategy the steps of `none`. "epochs": the plan's own epochs.
         optimizer: A Keras optimizer or its name; None takes the compiled model's, else Adam(1e-3).
         patience: Rounds (passes of `none`) without a better stopping score before training ends.
+        plateau: Rounds without a better stopping score before the learning rate is halved; None = never.
         output: "logits", "probabilities" or "auto".
         weights: "keep", "fresh" or "auto" (keep those of a given model).
         clone: False trains the object passed (one network, no folds).
         engine: "auto", "program" or "fit".
         callbacks: Keras callbacks, for the `fit` engine.
         seed: Same seed, same classifier.
-        verbose: 0 is silent; "auto" shows a bar in a terminal.
+        verbose: 0 is silent; "auto" shows a bar in a terminal; 2 also prints each round: losses and recall per class.
 
     Returns:
         Classifier: with `predict`, `predict_proba`, `decide` and `save`.
@@ -115,7 +117,7 @@ def fit(
         >>> clf.predict_proba(x).shape
         (400, 2)
     """
-    settings = Settings(epochs, batch_size, budget, True, patience, seed, engine)
+    settings = Settings(epochs, batch_size, budget, True, patience, seed, engine, plateau)
     chosen = find(strategy)
     examples = read_for(model, data, y, groups=groups, time=time, sample_weight=sample_weight)
     kept = None if promise_rows is None else _keep_out(examples, promise_rows, seed)
@@ -125,6 +127,8 @@ def fit(
         raise OptionError("clone=False trains the one object passed; it does not go with folds or an ensemble.")
     with bar(verbose) as progress:
         clf = _fitted(rest, chosen, network, settings, folds, validation, progress, callbacks)
+    if verbose == 2:
+        print("\n".join(rounds_text(clf.history, clf.classes_.tolist())))
     return clf if kept is None else with_promise_rows(clf, subset(examples, kept[1]))
 
 

@@ -4,11 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 #: Called with (what, done, total).
 Progress = Callable[[str, int, int], None]
+
+
+def rounds_text(history: Sequence[Mapping[str, Sequence[float]]], labels: Sequence[Any]) -> list[str]:
+    """One line per network and round: losses, and the recall of each class on the stopping rows.
+
+    Example:
+        >>> rounds_text([{"step": [7.0], "loss": [0.5], "stop_loss": [0.4], "recall 0": [0.9], "recall 1": [0.2]}], "ny")
+        ['network 1, step 7: loss 0.5000, corrected stopping loss 0.4000, recall n 0.90, y 0.20']
+    """
+    lines = []
+    for number, member in enumerate(history, 1):
+        for i, step in enumerate(member["step"]):
+            line = f"network {number}, step {step:.0f}: loss {member['loss'][i]:.4f}"
+            if member.get("stop_loss"):
+                recalls = [f"{label} {member[f'recall {c}'][i]:.2f}" for c, label in enumerate(labels)]
+                line += f", corrected stopping loss {member['stop_loss'][i]:.4f}, recall {', '.join(recalls)}"
+            lines.append(line)
+    return lines
 
 
 @contextlib.contextmanager

@@ -139,12 +139,14 @@ class Limits:
         round_steps: Steps between two looks at the stopping score.
         patience: Steps without a better stopping score before training ends; None = never.
         batch_size: Rows per step.
+        plateau: Steps without a better stopping score before the learning rate is halved; None = never.
     """
 
     steps: int
     round_steps: int
     patience: int | None
     batch_size: int
+    plateau: int | None = None
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,8 @@ class Watch(keras.callbacks.Callback):
             if stopper.improved(logits_of(self.model, self.x, self.job.stop)):
                 self.best_state = state_of(self.model)
             self.model.stop_training = self.model.stop_training or stopper.over
+            if stopper.slower:
+                self.model.optimizer.learning_rate = 0.5 * float(self.model.optimizer.learning_rate)
         if self.progress:
             self.progress(self.job.id, steps, limits.steps)
 

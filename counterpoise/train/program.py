@@ -55,6 +55,10 @@ class Slot:
         for variable, value in zip(self.variables, values, strict=True):
             variable.assign(value)
 
+    def halve(self, place: int) -> None:
+        """Halve one variable (the learning rate)."""
+        self.variables[place].assign(0.5 * self.variables[place])
+
     def read(self, count: int) -> list[Array]:
         """Values of the first `count` variables."""
         return [np.array(v.numpy()) for v in self.variables[:count]]
@@ -72,6 +76,7 @@ class Program:
     Attributes:
         traces: How often each function was traced: "block", "rest" and "logits".
         initial: Initial values of the optimizer's variables.
+        rate: Place of the learning rate among the variables; None when a schedule decides it.
     """
 
     def __init__(self, network: Network, loss: Any, memory: Memory, way: rules.Way) -> None:
@@ -83,6 +88,8 @@ class Program:
         self.variables = [*self.model.variables, *self.model.optimizer.variables]
         self.size = len(self.model.variables)
         self.initial = [np.array(v.numpy()) for v in self.variables[self.size :]]
+        rate = self.model.optimizer._learning_rate
+        self.rate = next((i for i, v in enumerate(self.variables) if v is rate), None)
         self._functions: dict[Any, Any] = {}
         self._current, self._lock = threading.local(), threading.Lock()
         self._step_seconds: dict[int, float] = {}

@@ -122,6 +122,8 @@ class Training:
                 return
             if len(job.stop) and stopper.improved(self._logits(job.stop)):
                 best = self.slot.read(self.program.size)
+            if stopper.slower and self.program.rate is not None:
+                self.slot.halve(self.program.rate)
             yield job, end
             if stopper.over:
                 break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from counterpoise.core import logits as lg
 from counterpoise.core.records import Job
 from counterpoise.train.objective import Objective
 
@@ -22,12 +23,15 @@ class Stopper:
         best_step: The step of the best round so far.
         steps: Steps taken so far.
         over: Whether training should end before its limit.
-        history: "step", "loss" (mean over the round's rows) and "stop_loss", one number per round.
+        slower: Whether the learning rate should be halved now (see `Limits.plateau`).
+        history: "step", "loss" (mean over the round's rows), "stop_loss" and "recall C" for each class code C (share of
+            its stopping rows that the corrected output finds most probable), one number per round.
     """
 
     def __init__(self, job: Job, objective: Objective, y: Array) -> None:
         self.limits, self.objective, self.y = job.limits, objective, y
         self.best, self.best_step, self.steps, self.over = np.inf, 0, 0, False
+        self.slower, self._slowed_at = False, 0
         self.history: dict[str, list[float]] = {"step": [], "loss": [], "stop_loss": []}
 
     def enter(self, steps: int, loss: float) -> None:
@@ -42,12 +46,22 @@ class Stopper:
         """Whether this round, with these logits of the stopping rows, is the best so far; may set `over`."""
         score = self.objective.stopping_score(logits, self.y)
         self.history["stop_loss"].append(score)
+        self._note_recall(logits)
         better = bool(score < self.best)
         if better:
             self.best, self.best_step = score, self.steps
         elif self.limits.patience is not None and self.steps - self.best_step >= self.limits.patience:
             self.over = True
+        plateau, since = self.limits.plateau, max(self.best_step, self._slowed_at)
+        self.slower = plateau is not None and not better and self.steps - since >= plateau
+        if self.slower:
+            self._slowed_at = self.steps
         return better
+
+    def _note_recall(self, logits: Array) -> None:
+        found = lg.log_proba(logits, self.objective.log_shift).argmax(axis=1) == self.y
+        for code in np.unique(self.y):
+            self.history.setdefault(f"recall {code}", []).append(float(found[self.y == code].mean()))
 
 
 def round_ends(job: Job) -> range:

@@ -242,3 +242,25 @@ def test_data_without_stopping_rows_trains_to_the_end():
     ours, theirs = (next(m for _, m in run([bare], data, Network("mlp", data), engine=e)) for e in ("program", "fit"))
     assert ours.best_step == theirs.best_step == job.limits.round_steps + 1
     assert np.allclose(ours.weights[0], theirs.weights[0], atol=2e-5)
+
+
+@pytest.mark.parametrize("engine", ["program", "fit"])
+def test_the_learning_rate_is_halved_on_a_plateau_and_starts_anew_for_the_next_job(engine):
+    data = examples(n=300)
+    settings = Settings(epochs=12, batch_size=64, early_stopping=False, plateau=1)
+    network = Network(net(*DENSE), data, optimizer=keras.optimizers.SGD(3.0))
+    jobs = [j for f in make_folds(data, 2) for j in jobs_of(find("none"), data, f, settings)]
+    together = dict(run(jobs, data, network, engine=engine, threads=1))
+    alone = next(m for _, m in run(jobs[1:], data, network, engine=engine, threads=1))
+    assert np.array_equal(alone.weights[0], together[jobs[1].id].weights[0])
+    plain = dataclasses.replace(settings, plateau=None)
+    fast = trained(Network(net(*DENSE), data, optimizer=keras.optimizers.SGD(3.0)), data, "none", engine, plain)[0]
+    assert np.isfinite(together[jobs[0].id].history["stop_loss"]).all()
+    assert together[jobs[0].id].history["stop_loss"] != fast.history["stop_loss"]
+
+
+def test_history_holds_the_recall_of_each_class():
+    data = examples()
+    history = trained(Network("mlp", data), data)[0].history
+    assert len(history["recall 0"]) == len(history["recall 1"]) == len(history["stop_loss"]) == 2
+    assert 0 <= min(history["recall 1"]) <= 1
