@@ -11,16 +11,19 @@ from counterpoise.plans.plan import (
     undersample,
     uniform,
 )
+from counterpoise.plans.quotas import QuotaPlan, quota
 from counterpoise.plans.schedule import deferred
 
 __all__ = [
     "Plan",
+    "QuotaPlan",
     "class_weight",
     "cost",
     "deferred",
     "effective_number",
     "oversample",
     "power",
+    "quota",
     "to_prior",
     "undersample",
     "uniform",

@@ -122,6 +122,20 @@ class Plan:
         """
         return self._scaled(self.class_weights[self.codes])
 
+    @property
+    def needs_features(self) -> bool:
+        """Whether the plan looks at features (synthesis, cleaning): `realise` it on the rows before use."""
+        return False
+
+    @property
+    def new(self) -> tuple[Any, Array] | None:
+        """New rows that follow the given ones: their features and int32 class codes; None: there are none."""
+        return None
+
+    def realise(self, x: Any, seed: int = 0) -> Plan:
+        """The plan carried out on the features `x` of its rows; itself, unless it looks at features."""
+        return self
+
     def first_weights(self) -> Array:
         """Loss weight of each row, float32 (n,), in the steps before a deferred plan's class weights count."""
         return self._scaled(np.ones(len(self.codes))) if self.deferred else self.weights()

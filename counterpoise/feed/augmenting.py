@@ -1,0 +1,84 @@
+"""Keras augmentation layers as a pure function: the same seed gives the same pictures."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from counterpoise.core.errors import OptionError
+
+Array = np.ndarray
+
+
+class Augmenter:
+    """Layers that change a batch of inputs at random, seeded for each batch.
+
+    Args:
+        layers: Keras layers, applied in turn with training=True; on a dict or tuple of inputs, to its images
+            (arrays of rank 4).
+        only_repeats: Change only rows that the epoch has shown before. Augmentation then becomes a cue for the class
+            that is repeated: a network can learn it instead of the class.
+    """
+
+    def __init__(self, layers: list[keras.layers.Layer], only_repeats: bool = False) -> None:
+        self.layers, self.only_repeats = layers, only_repeats
+        self._lock = threading.Lock()
+
+    def apply(self, x: Any, repeated: Array | None, seed: int) -> Any:
+        """The batch, augmented; `repeated` (B,) says which rows may change (None: all)."""
+        if isinstance(x, Mapping):
+            return {k: self.apply(part, repeated, seed) if np.ndim(part) == 4 else part for k, part in x.items()}
+        if isinstance(x, (tuple, list)):
+            return type(x)(self.apply(part, repeated, seed) if np.ndim(part) == 4 else part for part in x)
+        changed = self._changed(x, seed)
+        return changed if repeated is None else np.where(repeated.reshape(-1, *[1] * (x.ndim - 1)), changed, x)
+
+    def _changed(self, x: Array, seed: int) -> Array:
+        # The layers' seeds are state: one batch at a time.
+        with self._lock:
+            for place, generator in enumerate(_generators(self.layers)):
+                words = np.random.SeedSequence([seed, place]).generate_state(2)
+                generator.state.assign((words >> 1).astype(generator.state.dtype))
+            out = keras.ops.cast(x, "float32")
+            for layer in self.layers:
+                out = layer(out, training=True)
+            return np.asarray(keras.ops.convert_to_numpy(out), np.float32)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"layers": self.layers, "only_repeats": self.only_repeats}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock())
+
+
+def augmenter_of(augment: Any) -> Augmenter | None:
+    """Read the argument `augment`: None, a layer, a list of layers, or ("repeats", layers)."""
+    if augment is None or isinstance(augment, Augmenter):
+        return augment
+    only_repeats = isinstance(augment, tuple) and len(augment) == 2 and augment[0] == "repeats"
+    if only_repeats:
+        warnings.warn(
+            'augment="repeats" changes only repeated rows, so that traces of augmentation tell the rare class: '
+            "probabilities need calibration, and a network may learn the wrong thing.",
+            UserWarning,
+            stacklevel=3,
+        )
+    given = augment[1] if only_repeats else augment
+    layers = list(given) if isinstance(given, (list, tuple)) else [given]
+    if not layers or not all(isinstance(layer, keras.layers.Layer) for layer in layers):
+        raise OptionError(f'augment is {augment!r}; expected Keras layers, or ("repeats", layers).')
+    return Augmenter(layers, only_repeats)
+
+
+def _generators(layers: list[Any]) -> Iterator[Any]:
+    """Every seed generator inside the layers, in a fixed order."""
+    for layer in layers:
+        for value in vars(layer).values():
+            if isinstance(value, keras.random.SeedGenerator):
+                yield value
+        yield from _generators([part for part in getattr(layer, "layers", []) if isinstance(part, keras.layers.Layer)])

@@ -1,0 +1,304 @@
+"""Batches of a plan: drawn afresh each epoch, nothing copied, any kind of input.
+
+A batch is a pure function of (seed, epoch, step). So two workers give what one gives, and a run that starts in the
+middle sees what the uninterrupted run saw.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from counterpoise.core import seeds
+from counterpoise.core.checks import check_int, check_lengths
+from counterpoise.core.errors import DataError, OptionError
+from counterpoise.feed.augmenting import Augmenter, augmenter_of
+from counterpoise.feed.sources import Joined, Rows, rows_of, whole
+from counterpoise.plans.labels import user_weights
+from counterpoise.plans.plan import Plan, uniform
+from counterpoise.plans.quotas import quota as quota_plan
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch.
+
+    Attributes:
+        rows: Row numbers (B,).
+        x: The inputs of these rows. y: Their targets, or None.
+        weight: float32 (B,), loss weights, or None when all weigh 1.
+        extras: name -> values of these rows.
+    """
+
+    rows: Array
+    x: Any
+    y: Any
+    weight: Array | None
+    extras: Mapping[str, Any]
+
+    def for_keras(self) -> tuple[Any, ...]:
+        """(x,), (x, y) or (x, y, weight)."""
+        if self.y is None:
+            return (self.x,)
+        return (self.x, self.y) if self.weight is None else (self.x, self.y, self.weight)
+
+
+class Feed(keras.utils.PyDataset):
+    """The batches of a plan, made by `batches`.
+
+    `feed[k]` is batch k of the current epoch (Keras moves the epoch on by itself). Use `endless` when you pass
+    `steps_per_epoch`, and `as_dataset` for tf.data.
+
+    Attributes:
+        plan: The plan, realised on the rows.
+        batch_size: Rows of a full batch.
+        seed: Seed of the draws.
+        epoch: The epoch that `feed[0]` belongs to.
+    """
+
+    def __init__(
+        self,
+        x: Rows,
+        y: Rows | None,
+        plan: Plan,
+        *,
+        batch_size: int,
+        seed: int,
+        drop_last: bool,
+        extras: Mapping[str, Rows],
+        epoch: int,
+        augmenter: Augmenter | None,
+        **workers: Any,
+    ) -> None:
+        super().__init__(**workers)
+        self.x, self.y, self.plan, self.extras, self.augmenter = x, y, plan, extras, augmenter
+        self.batch_size, self.seed, self.drop_last, self.epoch = batch_size, seed, drop_last, epoch
+        self.weights = _uneven(plan.weights())
+        self._within = False
+        self._drawn: dict[int, Array] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def num_batches(self) -> int:
+        """Batches of an epoch."""
+        whole_batches, rest = divmod(len(self.plan), self.batch_size)
+        return whole_batches + (rest > 0 and not self.drop_last)
+
+    @property
+    def needs_calibration(self) -> bool:
+        """True when the plan's shift alone does not give true probabilities (see `Plan`)."""
+        return self.plan.needs_calibration or bool(self.augmenter and self.augmenter.only_repeats)
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        later, step = divmod(int(index), self.num_batches)
+        return self.batch(self.epoch + later, step).for_keras()
+
+    def on_epoch_begin(self) -> None:
+        self._within = True
+
+    def on_epoch_end(self) -> None:
+        # Keras also ends an epoch that it never began, when it resets its iterator.
+        self.epoch += self._within
+        self._within = False
+
+    def rows(self, epoch: int, step: int) -> Array:
+        """Row numbers of one batch."""
+        return self._epoch_rows(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
+
+    def batch(self, epoch: int, step: int) -> Batch:
+        """One batch with its extras: a pure function of (seed, epoch, step)."""
+        rows = self.rows(epoch, step)
+        x = self.x.take(rows)
+        if self.augmenter is not None:
+            x = self.augmenter.apply(x, self._repeated(epoch, step), seeds.integer(self.seed, "augment", epoch, step))
+        return Batch(
+            rows,
+            x,
+            None if self.y is None else self.y.take(rows),
+            None if self.weights is None else self.weights[rows],
+            {name: part.take(rows) for name, part in self.extras.items()},
+        )
+
+    def endless(self, start: int = 0) -> Endless:
+        """The same batches without end, from step `start` on: for `fit(..., steps_per_epoch=...)` and for resuming."""
+        return Endless(self, start)
+
+    def as_dataset(self, epochs: int | None = None, start: int = 0, extras: bool = False) -> Any:
+        """The batches as a `tf.data.Dataset`.
+
+        Args:
+            epochs: How many epochs of the plan; None = without end (give `fit` steps_per_epoch=len(feed)).
+            start: The step to start at, counted from the feed's epoch; resumes a run in its middle.
+            extras: Whether elements end with the dict of extras.
+
+        Each epoch is drawn afresh; arrays in memory are gathered by TensorFlow, other inputs by NumPy.
+        """
+        from counterpoise.feed.datasets import dataset_of
+
+        return dataset_of(self, epochs, start, extras)
+
+    def _epoch_rows(self, epoch: int) -> Array:
+        with self._lock:
+            if epoch not in self._drawn:
+                # Workers may still be busy with the epoch before.
+                self._drawn = {k: v for k, v in self._drawn.items() if k == epoch - 1}
+                self._drawn[epoch] = self.plan.rows(epoch, self.seed)
+            return self._drawn[epoch]
+
+    def _repeated(self, epoch: int, step: int) -> Array | None:
+        """Which rows of a batch the epoch has shown before, bool (B,); None: it does not matter."""
+        if not (self.augmenter and self.augmenter.only_repeats):
+            return None
+        drawn = self._epoch_rows(epoch)
+        again = np.ones(len(drawn), bool)
+        again[np.unique(drawn, return_index=True)[1]] = False
+        return again[step * self.batch_size : (step + 1) * self.batch_size]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k not in ("_lock", "_drawn")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock(), _drawn={})
+
+
+class Endless(keras.utils.PyDataset):
+    """A feed whose item k is step `start` + k; it has no end. Made by `Feed.endless`."""
+
+    num_batches = None
+
+    def __init__(self, feed: Feed, start: int = 0) -> None:
+        how = {k: getattr(feed, k) for k in ("workers", "use_multiprocessing", "max_queue_size")}
+        super().__init__(**how)
+        self.feed, self.start = feed, check_int(start, "start", 0)
+        self.epoch = feed.epoch
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        epoch, step = divmod(self.start + int(index), self.feed.num_batches)
+        return self.feed.batch(self.epoch + epoch, step).for_keras()
+
+
+def batches(
+    x: Any,
+    y: Any = None,
+    plan: Plan | None = None,
+    batch_size: int = 256,
+    seed: int = 0,
+    drop_last: bool = False,
+    *,
+    quota: Any = None,
+    sample_weight: Any = None,
+    extras: Mapping[str, Any] | None = None,
+    load: Callable[[Any], Any] | None = None,
+    augment: Any = None,
+    epoch: int = 0,
+    workers: int = 1,
+    use_multiprocessing: bool = False,
+    max_queue_size: int = 10,
+) -> Feed:
+    """Feed a plan's rows to Keras (`model.fit(feed)`) or tf.data (`feed.as_dataset()`), drawn afresh each epoch.
+
+    Args:
+        x: Arrays of any rank, dicts and tuples of them, frames, sparse matrices, memory maps, HDF5-like objects, a
+            folder of images (`cp.images`), or items with `load`.
+        y: Targets of the rows, any shape; a folder of images brings its own.
+        plan: What each epoch draws; None: every row once.
+        batch_size: Rows of a batch; the last batch of an epoch may be smaller.
+        seed: A batch is a pure function of (seed, epoch, step).
+        drop_last: Leave out a last batch that is not full.
+        quota: Rows of each class in every batch, a dict by label, or "equal" (see `plans.quota`); instead of a plan.
+        sample_weight: Your own weights (N,); they multiply in.
+        extras: name -> values per row (groups, ids); they travel along in `feed.batch(epoch, step).extras`.
+        load: item of x -> array, for lists of file paths.
+        augment: A Keras augmentation layer, a list of them, or ("repeats", layer) (see `cp.images`).
+        epoch: The epoch to start with.
+        workers: As in `keras.utils.PyDataset`; results do not depend on it. use_multiprocessing, max_queue_size too.
+
+    Raises:
+        DataError: Lengths that do not match, or an input without rows.
+        OptionError: Arguments out of range or in conflict.
+
+    `fit` shuffles the batches of a PyDataset unless it is told shuffle=False; that changes their order alone.
+
+    Example:
+        >>> from counterpoise import plans
+        >>> x, y = np.arange(8.0)[:, None], np.array([0, 0, 0, 0, 0, 0, 1, 1])
+        >>> feed = batches(x, y, plans.undersample(y), batch_size=3)
+        >>> [len(batch[1]) for batch in (feed[0], feed[1])]
+        [3, 1]
+    """
+    source = rows_of(x, load)
+    augment = getattr(x, "augment", None) if augment is None else augment
+    y = getattr(x, "y", None) if y is None and getattr(x, "takes_rows", False) else y
+    target = None if y is None else rows_of(y)
+    beside = {name: rows_of(part) for name, part in (extras or {}).items()}
+    check_lengths({"x": source, **({} if target is None else {"y": target}), **beside})
+    if not len(source):
+        raise DataError("x has no rows; nothing to draw from.")
+    check_int(epoch, "epoch", 0)
+    check_int(seed, "seed", 0)
+    plan = _plan(plan, quota, y, len(source), check_int(batch_size, "batch_size"), sample_weight)
+    source, target, plan = _realised(source, target, plan, seed, beside)
+    feed = Feed(
+        source, target, plan, batch_size=getattr(plan, "batch_size", batch_size), seed=seed, drop_last=drop_last,
+        extras=beside, epoch=epoch, augmenter=augmenter_of(augment),
+        workers=workers, use_multiprocessing=use_multiprocessing, max_queue_size=max_queue_size,
+    )  # fmt: skip
+    if not feed.num_batches:
+        raise OptionError(f"an epoch draws {len(plan)} rows and drop_last leaves out batches of under {batch_size}.")
+    return feed
+
+
+def _plan(plan: Plan | None, quota: Any, y: Any, n: int, batch_size: int, sample_weight: Any) -> Plan:
+    if plan is not None and quota is not None:
+        raise OptionError("give a plan or a quota, not both: a quota is a plan of its own.")
+    if quota is not None:
+        if y is None:
+            raise OptionError("quota counts rows by class; give the labels y.")
+        plan = quota_plan(y, quota, batch_size=batch_size)
+    if plan is None:
+        plan = uniform(np.zeros(n, np.int8))
+    if len(plan.codes) != n:
+        raise DataError(f"the plan was made for {len(plan.codes):,} rows, but x has {n:,}. Make it from the same rows.")
+    if sample_weight is None:
+        return plan
+    if plan.sample_weight is not None:
+        raise OptionError("the plan holds sample weights already; give them once.")
+    return replace(plan, sample_weight=user_weights(sample_weight, n))
+
+
+def _realised(
+    x: Rows, y: Rows | None, plan: Plan, seed: int, extras: Mapping[str, Rows]
+) -> tuple[Rows, Rows | None, Plan]:
+    """A plan that makes rows or looks at features, carried out on these rows."""
+    if not plan.needs_features:
+        return x, y, plan
+    if y is None:
+        raise OptionError(f"plan {plan.name!r} makes new rows; give the labels y.")
+    plan = plan.realise(whole(x), seed)
+    if plan.new is None:
+        return x, y, plan
+    if extras:
+        raise OptionError(f"plan {plan.name!r} makes new rows, which have no {', '.join(extras)}.")
+    x_new, codes = plan.new
+    return Joined(x, rows_of(x_new)), Joined(y, rows_of(_labels_like(y, plan, codes))), plan
+
+
+def _labels_like(y: Rows, plan: Plan, codes: Array) -> Array:
+    """Labels of new rows in the form of `y`: one-hot, a column, or a vector."""
+    shape = np.shape(y.take(np.arange(1)))
+    sample = y.take(np.arange(1))
+    if len(shape) == 2 and shape[1] > 1:
+        return np.eye(shape[1], dtype=sample.dtype)[codes]
+    labels = np.array(plan.classes)[codes].astype(sample.dtype)
+    return labels[:, None] if len(shape) == 2 else labels
+
+
+def _uneven(weights: Array) -> Array | None:
+    return None if np.ptp(weights) == 0 else weights

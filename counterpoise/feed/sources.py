@@ -1,0 +1,210 @@
+"""Rows of anything: arrays, frames, sparse matrices, files on disk, several inputs at once; nothing is copied whole.
+
+`rows_of(x)` wraps an input; `take(rows)` then gives those rows, in that order, repeats included, as NumPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from counterpoise.core.checks import check_lengths
+from counterpoise.core.errors import DataError, OptionError
+
+Array = np.ndarray
+
+
+class Rows(Protocol):
+    """Something with rows."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, rows: Array) -> Any:
+        """The rows with these numbers, in this order."""
+
+
+class ArrayRows:
+    """A NumPy array in memory (or mapped from a file)."""
+
+    def __init__(self, array: Array) -> None:
+        self.array = array
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def take(self, rows: Array) -> Array:
+        # np.take is faster than indexing; a memory map comes back as a plain array.
+        return np.take(np.asarray(self.array), rows, axis=0)
+
+
+class Parts:
+    """Several inputs: a dict, tuple or list of things with rows."""
+
+    def __init__(self, parts: Any) -> None:
+        self.parts = parts
+        check_lengths({f"input {k!r}": part for k, part in self._items()})
+
+    def __len__(self) -> int:
+        return next((len(part) for _, part in self._items()), 0)
+
+    def take(self, rows: Array) -> Any:
+        taken = [(k, part.take(rows)) for k, part in self._items()]
+        return dict(taken) if isinstance(self.parts, Mapping) else type(self.parts)(part for _, part in taken)
+
+    def _items(self) -> Any:
+        return self.parts.items() if isinstance(self.parts, Mapping) else enumerate(self.parts)
+
+
+class SparseRows:
+    """A SciPy sparse matrix; rows come dense."""
+
+    def __init__(self, matrix: Any) -> None:
+        self.matrix = matrix.tocsr()
+
+    def __len__(self) -> int:
+        return int(self.matrix.shape[0])
+
+    def take(self, rows: Array) -> Array:
+        return self.matrix[rows].toarray()
+
+
+class StoredRows:
+    """An HDF5-like array: a shape, and row numbers that must be sorted and distinct."""
+
+    def __init__(self, store: Any) -> None:
+        self.store = store
+
+    def __len__(self) -> int:
+        return int(self.store.shape[0])
+
+    def take(self, rows: Array) -> Array:
+        distinct, back = np.unique(rows, return_inverse=True)
+        return np.asarray(self.store[distinct])[back]
+
+
+class LoadedRows:
+    """Items, for example file paths, each turned into an array by a function."""
+
+    def __init__(self, items: Sequence[Any], load: Callable[[Any], Any]) -> None:
+        self.items, self.load = items, load
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def take(self, rows: Array) -> Array:
+        loaded = [np.asarray(self.load(self.items[int(i)])) for i in rows]
+        shapes = {one.shape for one in loaded}
+        if len(shapes) > 1:
+            raise DataError(f"load gave arrays of shapes {sorted(shapes)}; every item of a batch needs the same shape.")
+        return np.stack(loaded)
+
+
+class Joined:
+    """Rows of a first source, followed by rows of a second one with the same structure."""
+
+    def __init__(self, first: Rows, second: Rows) -> None:
+        self.first, self.second = first, second
+
+    def __len__(self) -> int:
+        return len(self.first) + len(self.second)
+
+    def take(self, rows: Array) -> Any:
+        later = np.flatnonzero(rows >= len(self.first))
+        if not len(later):
+            return self.first.take(rows)
+        if len(later) == len(rows):
+            return self.second.take(rows - len(self.first))
+        new = self.second.take(rows[later] - len(self.first))
+        return _place(self.first.take(np.where(rows < len(self.first), rows, 0)), new, later)
+
+
+def _place(old: Any, new: Any, where: Array) -> Any:
+    if isinstance(old, Mapping):
+        return {k: _place(old[k], new[k], where) for k in old}
+    if isinstance(old, (tuple, list)):
+        return type(old)(_place(a, b, where) for a, b in zip(old, new, strict=True))
+    old[where] = new
+    return old
+
+
+def rows_of(x: Any, load: Callable[[Any], Any] | None = None) -> Rows:
+    """Wrap an input so that rows can be taken from it.
+
+    Args:
+        x: An array or memory map of any rank; a dict, tuple or list of arrays (several inputs); a pandas or polars
+            frame (one array when all columns are numbers, else a dict of columns); a SciPy sparse matrix; an
+            HDF5-like object with a shape and row indexing; with `load` a list of items, for example file paths.
+        load: item -> array, called when the item is drawn.
+
+    Raises:
+        DataError: something without rows, or inputs of different lengths.
+
+    Example:
+        >>> rows_of({"a": np.arange(3), "b": [[1.0], [2.0], [3.0]]}).take(np.array([2, 0]))
+        {'a': array([2, 0]), 'b': array([[3.],
+               [1.]])}
+    """
+    if load is not None:
+        if not callable(load):
+            raise OptionError(f"load is {load!r}; expected a function from one item to an array.")
+        return LoadedRows(_items(x), load)
+    if hasattr(x, "take") and hasattr(x, "__len__") and getattr(x, "takes_rows", False):
+        return x
+    library = type(x).__module__.split(".")[0]
+    if library in ("pandas", "polars"):
+        return _of_frame(x)
+    if isinstance(x, Mapping):
+        return Parts({k: rows_of(part) for k, part in x.items()})
+    if isinstance(x, tuple) or (isinstance(x, list) and x and all(hasattr(part, "shape") for part in x)):
+        return Parts(type(x)(rows_of(part) for part in x))
+    if hasattr(x, "tocsr"):
+        return SparseRows(x)
+    if isinstance(x, np.ndarray) or not hasattr(x, "shape") or library in ("tensorflow", "jax", "jaxlib"):
+        return _of_array(x)
+    if len(x.shape) and hasattr(x, "__getitem__"):
+        return StoredRows(x)
+    raise DataError(f"got {type(x).__name__}; expected an array, a frame, a dict or tuple of arrays, or file paths.")
+
+
+def in_memory(rows: Rows) -> bool:
+    """Whether all parts are plain arrays in memory."""
+    if isinstance(rows, Parts):
+        return all(in_memory(part) for _, part in rows._items())
+    return isinstance(rows, ArrayRows) and not isinstance(rows.array, np.memmap)
+
+
+def whole(rows: Rows) -> Any:
+    """All rows at once, without a copy where they are in memory."""
+    if isinstance(rows, ArrayRows):
+        return rows.array
+    if isinstance(rows, Parts):
+        parts = [(k, whole(part)) for k, part in rows._items()]
+        return dict(parts) if isinstance(rows.parts, Mapping) else type(rows.parts)(part for _, part in parts)
+    return rows.take(np.arange(len(rows)))
+
+
+def _items(x: Any) -> Sequence[Any]:
+    if isinstance(x, (str, bytes)) or not hasattr(x, "__len__") or not hasattr(x, "__getitem__"):
+        raise DataError(f"got {type(x).__name__}; with load, x must be a list of items (file paths).")
+    return np.asarray(x) if type(x).__module__.split(".")[0] in ("pandas", "polars") else x
+
+
+def _of_array(x: Any) -> ArrayRows:
+    try:
+        array = x if isinstance(x, np.ndarray) else np.asarray(x)
+    except ValueError:
+        raise DataError("x has rows of different lengths; expected an array of shape (N, ...).") from None
+    if array.ndim == 0:
+        raise DataError(f"got {type(x).__name__} without rows; expected an array of shape (N, ...).")
+    return ArrayRows(array)
+
+
+def _of_frame(frame: Any) -> Rows:
+    if len(frame.shape) == 1:
+        return ArrayRows(frame.to_numpy())
+    columns = {str(name): frame[name].to_numpy() for name in frame.columns}
+    if all(column.dtype.kind in "iufb" for column in columns.values()):
+        return ArrayRows(frame.to_numpy())
+    return Parts({name: ArrayRows(column) for name, column in columns.items()})

@@ -1,0 +1,117 @@
+"""Exact quotas: every batch holds a fixed number of rows of each class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core import seeds
+from counterpoise.core.checks import check_int
+from counterpoise.core.errors import OptionError, TargetError, did_you_mean
+from counterpoise.plans import rows as draws
+from counterpoise.plans.labels import codes_of, count_codes, user_weights
+from counterpoise.plans.plan import Plan
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class QuotaPlan(Plan):
+    """A plan whose rows come in batches of `batch_size`, each with `per_batch` (C,) rows of each class."""
+
+    per_batch: Array = field(default_factory=lambda: np.empty(0, np.int64))
+    steps: int = 1
+
+    @property
+    def batch_size(self) -> int:
+        return int(self.per_batch.sum())
+
+    def rows(self, epoch: int = 0, seed: int = 0) -> Array:
+        """Row numbers of one epoch, batch after batch; each class goes on where the last epoch stopped."""
+        source = epoch if self.redraw else 0
+        blocks = [self._block(code, source, seed) for code in range(len(self.per_batch))]
+        out = np.concatenate(blocks, axis=1)
+        return seeds.generator(seed, "order", epoch).permuted(out, axis=1).ravel()
+
+    def _block(self, code: int, epoch: int, seed: int) -> Array:
+        """Rows of one class, (steps, quota): a stretch of an endless walk through shuffled passes of the class."""
+        members, each = self._members(code), int(self.per_batch[code])
+        size = self.steps * each
+        turn, place = divmod(epoch * size, len(members))
+        out = np.empty(size, members.dtype)
+        done = 0
+        while done < size:
+            order = draws.permutation(len(members), seed, f"class {code}", turn)
+            part = order[place : place + size - done]
+            out[done : done + len(part)] = members[part]
+            done, turn, place = done + len(part), turn + 1, 0
+        return out.reshape(self.steps, each)
+
+
+def quota(
+    y: Any,
+    rows: str | Mapping[Any, int] = "equal",
+    *,
+    batch_size: int = 256,
+    steps: int | None = None,
+    sample_weight: Any = None,
+    classes: Sequence[Any] | None = None,
+) -> QuotaPlan:
+    """Every batch holds exactly so many rows of each class.
+
+    Each class is walked through in a seeded order, without a repeat before its rows are used up, across batches and
+    epochs. m_c = steps q_c / n_c.
+
+    Args:
+        y: Labels, (n,), (n, 1) or one-hot (n, C).
+        rows: Rows per batch by label, every class named; or "equal": batch_size // C of each.
+        batch_size: With "equal", the size to share out; a dict makes its own batch size, its sum.
+        steps: Batches of an epoch; None: ceil(n / batch size), as many as without a quota.
+        sample_weight: Your own weights (n,).
+        classes: The full list of labels when `y` may lack some.
+
+    Raises:
+        OptionError: A quota below 1, a class without one, or a batch too small for all classes.
+        TargetError: An unknown label, or labels that are no classes.
+
+    Source: the fixed share of positives per batch of Yuan et al. 2023 ("LibAUC", section 3), for any number of classes.
+
+    Example:
+        >>> plan = quota([0] * 6 + [1] * 2, {0: 2, 1: 1})
+        >>> plan.batch_size, len(plan), plan.prior.round(3).tolist()
+        (3, 9, [0.667, 0.333])
+    """
+    codes, labels = codes_of(y, classes)
+    counts = count_codes(codes, len(labels))
+    if np.any(counts == 0):
+        raise TargetError(f"class {labels[int(np.argmin(counts))]!r} has no row; leave it out or give it rows.")
+    each = _per_batch(rows, labels, batch_size)
+    number = -(-len(codes) // int(each.sum())) if steps is None else check_int(steps, "steps")
+    user = user_weights(sample_weight, len(codes))
+    return QuotaPlan(
+        "quota", codes, labels, each * number, np.ones(len(labels)), sample_weight=user, per_batch=each, steps=number
+    )
+
+
+def _per_batch(rows: Any, labels: Sequence[Any], batch_size: int) -> Array:
+    if isinstance(rows, str):
+        if rows != "equal":
+            raise OptionError(f'quota is {rows!r}; expected "equal" or a dict of rows by label.')
+        share = check_int(batch_size, "batch_size") // len(labels)
+        if not share:
+            raise OptionError(f"batch_size is {batch_size}; {len(labels)} classes need at least {len(labels)} rows.")
+        return np.full(len(labels), share, np.int64)
+    known = {str(label): code for code, label in enumerate(labels)}
+    out = np.zeros(len(labels), np.int64)
+    for label, number in rows.items():
+        if str(label) not in known:
+            raise TargetError(f"there is no class {label!r}.{did_you_mean(label, known)}")
+        out[known[str(label)]] = check_int(number, f"quota of class {label!r}")
+    if np.any(out == 0):
+        raise OptionError(
+            f"class {labels[int(np.argmin(out))]!r} has no quota; give one for each of: {', '.join(known)}."
+        )
+    return out
