@@ -99,6 +99,7 @@ class Objective:
 
     Attributes:
         key: Jobs with equal keys share a compiled loss.
+        family: Jobs of one family differ in the class counts of their loss at most, and share a trace of the program.
         log_shift: float64 (C,), to be subtracted from the logits: the plan's shift less the loss's own term.
         gamma: Focusing of a focal loss, undone before the shift; 0 = none.
         needs_calibration: True when shift correction alone does not give true probabilities.
@@ -108,7 +109,8 @@ class Objective:
         self.name, self.constants = job.loss
         if self.name != "model" and self.name not in LOSSES:
             raise OptionError(f"there is no loss {self.name!r}.{did_you_mean(self.name, LOSSES)}")
-        self.key = f"{self.name} {json.dumps(dict(self.constants), sort_keys=True, default=_plain)}"
+        self.key = f"{self.name} {_text(self.constants)}"
+        self.family = f"{self.name} {_text(_without_counts(self.constants))}"
         self._loss = None if self.name == "model" else LOSSES[self.name](self.constants)
         additive = self._additive(job)
         shift = job.plan.log_shift if additive is None else job.plan.log_shift - (additive - additive.mean())
@@ -146,6 +148,15 @@ class Objective:
         drawn = job.plan.drawn / job.plan.drawn.sum()
         value = additive(drawn)
         return None if value is None else np.asarray(value, dtype=float)
+
+
+def _without_counts(constants: Mapping[str, Any]) -> dict[str, Any]:
+    """The constants, only the number of classes left of the counts."""
+    return {k: f"{len(v)} classes" if k == "counts" else v for k, v in constants.items()}
+
+
+def _text(constants: Mapping[str, Any]) -> str:
+    return json.dumps(dict(constants), sort_keys=True, default=_plain)
 
 
 def _plain(value: Any) -> Any:

@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from counterpoise.core.errors import ModelError
 from counterpoise.train import rules
+from counterpoise.train.constants import Numbers
 from counterpoise.train.network import Network
 
 Array = np.ndarray
@@ -85,9 +86,11 @@ class Program:
         self.model.optimizer.build(self.model.trainable_variables)
         self.way = way
         self.memory, self.traces = memory, Counter[str]()
-        self.variables = [*self.model.variables, *self.model.optimizer.variables]
+        self._numbers = Numbers(loss, network.units)
+        optimizer = self.model.optimizer.variables
+        self.variables = [*self.model.variables, *optimizer, *self._numbers.variables]
         self.size = len(self.model.variables)
-        self.initial = [np.array(v.numpy()) for v in self.variables[self.size :]]
+        self.initial = [np.array(v.numpy()) for v in optimizer]
         rate = self.model.optimizer._learning_rate
         self.rate = next((i for i, v in enumerate(self.variables) if v is rate), None)
         self._functions: dict[Any, Any] = {}
@@ -197,6 +200,7 @@ class Program:
     def _step(self, x: Any, y: Any, rows: Any, weights: Any) -> Any:
         """One step, as `fit` takes it; returns its loss (regularisation included)."""
         model, inputs, targets = self.model, _gathered(x, rows), tf.gather(y, rows)
+        self._numbers.start()
         with tf.GradientTape() as tape:
             outputs = model(inputs, training=True)
             loss = model.compute_loss(x=inputs, y=targets, y_pred=outputs, sample_weight=weights, training=True)

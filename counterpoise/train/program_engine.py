@@ -18,6 +18,7 @@ import numpy as np
 from counterpoise.core import seeds
 from counterpoise.core.records import Examples, Job, Member
 from counterpoise.train import rules
+from counterpoise.train.constants import numbers_of
 from counterpoise.train.network import Network
 from counterpoise.train.objective import Objective
 from counterpoise.train.order import Order
@@ -76,7 +77,7 @@ class ProgramEngine:
         """Make and trace the program of each loss family; raises whatever tracing raises."""
         families: dict[str, list[Job]] = {}
         for job in jobs:
-            families.setdefault(Objective(job).key, []).append(job)
+            families.setdefault(Objective(job).family, []).append(job)
         for key, group in families.items():
             loss = Objective(group[0]).loss(self.network)
             if key not in self.programs:
@@ -96,10 +97,11 @@ class ProgramEngine:
     def _tasks(self, jobs: Sequence[Job]) -> Iterator[Task]:
         for job in jobs:
             objective = Objective(job)
-            program = self.programs[objective.key]
+            program = self.programs[objective.family]
+            numbers = numbers_of(objective.loss(self.network), self.network.units)
             seed = seeds.integer(job.seed, "initial", *job.place)
             state = self.network.initial_state(seed, self.examples.x, job.train)
-            yield Task(job, objective, program, [*state, *program.initial])
+            yield Task(job, objective, program, [*state, *program.initial, *numbers])
 
 
 class Training:
@@ -142,7 +144,7 @@ class Training:
     def _call(self, start: int, end: int) -> tuple[int, Array, Array]:
         """One call of the program from step `start`: the next step, the losses and the rows of each step taken."""
         full, pad = rows_of(self.job), self.program.way.pad
-        batches = []
+        batches: list[tuple[Array, Array, int]] = []
         for step in range(start, min(end, start + self.program.calls(full))):
             rows, weights = self.order.step(step)
             if len(rows) < full and not pad:

@@ -122,7 +122,7 @@ def test_xla_agrees():
 def engine_families(jobs):
     from counterpoise.train.objective import Objective
 
-    return {Objective(job).key for job in jobs}
+    return {Objective(job).family for job in jobs}
 
 
 def test_early_stopping_and_the_best_round_are_those_of_fit():
@@ -148,6 +148,22 @@ def test_one_trace_serves_six_strategies_and_five_folds():
     assert engine.traces["logits"] == 1
     assert engine.traces["block"] <= 2  # undersampling draws fewer rows than a batch holds
     assert engine.traces.get("rest", 0) == 0
+
+
+@pytest.mark.parametrize("units", [1, 3])
+@pytest.mark.parametrize("loss", ["balanced_softmax", "ldam"])
+def test_losses_with_the_counts_of_each_fold_share_one_trace(loss, units):
+    data = examples(classes=max(2, units))
+    network = Network(net(*DENSE, units=units), data)
+    jobs = []
+    for fold, counts in zip(make_folds(data, 2), ([90, 10, 20], [30, 70, 5]), strict=True):
+        for job in jobs_of(find("none"), data, fold, EXACT):
+            constants = {"counts": counts[: data.n_classes]}
+            jobs.append(dataclasses.replace(job, id=f"{counts}", loss=(loss, constants)))
+    ours, theirs = (dict(run(jobs, data, network, engine=e)) for e in ("program", "fit"))
+    assert network.cache["program"].traces == {"block": 1, "logits": 1}
+    for job in jobs:
+        assert_same(ours[job.id], theirs[job.id])
 
 
 def test_members_say_which_engine_trained_them():
