@@ -11,7 +11,7 @@ BIN    := $(VENV)/bin
 OUT    ?= demo-run
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs bench clean lock
+.PHONY: help demo test lint docs bench bench-decide clean lock
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -42,6 +42,9 @@ docs: $(VENV)/.test $(VENV)/.lint       ## the manual, built without warnings
 
 bench: $(VENV)/.test                    ## every benchmark, side by side with the peers
 	$(BIN)/python -m benchmarks
+
+bench-decide: $(VENV)/.test             ## what each step of the rule does to probabilities; how fast exports serve
+	$(BIN)/python -m benchmarks.decide
 
 lock:                                   ## pin the requirement files again (needs uv)
 	sh requirements/lock.sh

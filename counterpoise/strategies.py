@@ -274,6 +274,13 @@ register(
 )
 register(
     Strategy(
+        "tau_norm",
+        "The untouched network; class weights of its last layer are brought to like lengths (Kang 2020).",
+        finish="tau_norm",
+    )
+)
+register(
+    Strategy(
         "auc_margin",
         "Trains the order of the scores: positives above negatives by a margin (Yuan 2021).",
         loss="auc_margin",

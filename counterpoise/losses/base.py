@@ -164,6 +164,13 @@ class ClassLoss(Loss):
 class LabelLoss(Loss):
     """A loss over independent labels: the mean over labels of `per_label(t, z)`, both (..., L)."""
 
+    def logits(self, y_pred: Tensor) -> Tensor:
+        """Return the outputs as log-odds label by label, whatever their number."""
+        if self.from_logits:
+            return y_pred
+        p = ops.clip(y_pred, 1e-7, 1 - 1e-7)
+        return ops.log(p) - ops.log1p(-p)
+
     def per_label(self, t: Tensor, z: Tensor) -> Tensor:
         """Return the losses (..., L) of 0/1 targets `t` and logits `z`."""
         raise NotImplementedError

@@ -110,13 +110,6 @@ class LabelWeighted(LabelLoss):
         class_numbers(pairs.ravel(), "weights")
         self.weights, self.mix = pairs, _mix()
 
-    def logits(self, y_pred: Tensor) -> Tensor:
-        """Return the outputs as log-odds label by label, whatever their number."""
-        if self.from_logits:
-            return y_pred
-        p = ops.clip(y_pred, 1e-7, 1 - 1e-7)
-        return ops.log(p) - ops.log1p(-p)
-
     def per_label(self, t: Tensor, z: Tensor) -> Tensor:
         weight = t * self.constant(self.weights[:, 1], z) + (1 - t) * self.constant(self.weights[:, 0], z)
         loss = t * ops.softplus(-z) + (1 - t) * ops.softplus(z)

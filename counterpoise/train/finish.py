@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.core import logits as lg
 from counterpoise.core import seeds
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.records import Examples, Job, Member
@@ -15,10 +16,12 @@ from counterpoise.data.encode import take
 from counterpoise.train.head import find_head
 from counterpoise.train.network import Network, set_state, state_of
 from counterpoise.train.objective import focal_gamma
-from counterpoise.train.second_stage import dense_head, retrain_head
+from counterpoise.train.second_stage import dense_head, retrain_head, tau_normalise
 
 Array = np.ndarray
 
+#: Powers that tau-normalisation tries.
+TAUS = (0.25, 0.5, 0.75, 1.0)
 #: name -> function (member, job, examples, network) -> member.
 FINISHES: dict[str, Callable[[Member, Job, Examples, Network], Member]] = {}
 
@@ -35,6 +38,8 @@ def check_finish(name: str, network: Network) -> None:
     """Raise a ModelError when a finishing step cannot work on networks of this kind."""
     if name == "crt":
         dense_head(network.fresh(0))
+    if name == "tau_norm":
+        tau_normalise(network.fresh(0))
 
 
 def absorb_shift(member: Member, job: Job, examples: Examples, network: Network) -> Member:
@@ -92,6 +97,31 @@ def crt(member: Member, job: Job, examples: Examples, network: Network) -> Membe
     )
 
 
+def tau_norm(member: Member, job: Job, examples: Examples, network: Network) -> Member:
+    """Divide the head's class weights by their length to the power tau (see `tau_normalise`); nothing is trained.
+
+    tau is the one of `TAUS` with the least log loss on the stopping rows, after a constant per class. The member is
+    that of `none`; what comes out is a score that needs a calibrator.
+    """
+    model, y, best = network.fresh(0), examples.y[job.stop], (np.inf, 0.0)
+    for tau in TAUS if len(y) else (0.5,):
+        set_state(model, member.weights)
+        tau_normalise(model, tau)
+        log_p = lg.log_proba(_logits(model, examples.x, job.stop)) if len(y) else np.zeros((0, network.n_classes))
+        loss = lg.log_loss(lg.log_softmax(log_p + lg.fit_intercept(log_p, y)), y) if len(y) else 0.0
+        best = min(best, (loss, tau))
+    set_state(model, member.weights)
+    tau_normalise(model, best[1])
+    return replace(
+        member,
+        weights=tuple(state_of(model)),
+        logits=_logits(model, examples.x, job.score),
+        stop_logits=_logits(model, examples.x, job.stop),
+        log_shift=np.zeros_like(member.log_shift),
+        needs_calibration=True,
+    )
+
+
 def _logits(model: Any, x: Any, rows: Array) -> Array:
     if not len(rows):
         return np.empty((0, int(model.output.shape[-1])), np.float32)
@@ -101,3 +131,4 @@ def _logits(model: Any, x: Any, rows: Array) -> Array:
 
 FINISHES["absorb_shift"] = absorb_shift
 FINISHES["crt"] = crt
+FINISHES["tau_norm"] = tau_norm

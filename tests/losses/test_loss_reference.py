@@ -32,3 +32,13 @@ class TestEveryLoss:
         np.testing.assert_allclose(value, reference(y, z), rtol=1e-4)
         expected = ref.gradient(reference, y, z)
         np.testing.assert_allclose(slope, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+
+
+def test_label_losses_read_probabilities_as_log_odds_whatever_their_number():
+    import numpy as np
+
+    from counterpoise.losses import MultiLabelFocal
+
+    p, t = np.array([[0.2, 0.7], [0.9, 0.4]]), np.array([[0.0, 1.0], [1.0, 1.0]])
+    want = -(t * np.log(p) + (1 - t) * np.log(1 - p)).mean()
+    assert abs(float(MultiLabelFocal(0.0, from_logits=False)(t, p)) - want) < 1e-5
