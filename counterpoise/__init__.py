@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from counterpoise.diagnosis.show import Diagnosis
     from counterpoise.feed.weighting import weight_map
     from counterpoise.adopt import wrap
+    from counterpoise.estimator import CounterpoiseClassifier
     from counterpoise.monitoring import monitor
     from counterpoise.pipeline import fit
     from counterpoise.plans.plan import Plan
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Classifier": "counterpoise.classifier",
     "Comparison": "counterpoise.comparison.race",
+    "CounterpoiseClassifier": "counterpoise.estimator",
     "CounterpoiseError": "counterpoise.core.errors",
     "Diagnosis": "counterpoise.diagnosis.show",
     "Ensemble": "counterpoise.strategies",

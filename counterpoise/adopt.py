@@ -102,7 +102,8 @@ def _of_keras(model: keras.Model, output: str) -> keras.Model:
     """Inputs to logits, under the name by which a saved classifier finds its networks."""
     if not model.built or not model.inputs:
         raise ModelError("the model has no inputs yet; call it once on rows, or give it keras.Input layers.")
-    out = model(model.input)
+    given = model.inputs[0] if len(model.inputs) == 1 else model.input
+    out = model(given)
     if not hasattr(out, "shape") or len(out.shape) != 2:
         raise ModelError("expected a model with one output of shape (None, units).")
     kind = last_activation(model) if output == "auto" else output
@@ -112,7 +113,7 @@ def _of_keras(model: keras.Model, output: str) -> keras.Model:
             'pass output="logits" or output="probabilities".'
         )
     logits = out if kind in ("linear", "logits") else ProbabilityToLogit(name="to_logit")(out)
-    return keras.Model(model.input, logits, name="members")
+    return keras.Model(given, logits, name="members")
 
 
 def _scores(given: Any) -> Array:

@@ -18,7 +18,7 @@ from counterpoise.thresholds import describe
 
 Array = np.ndarray
 #: Bootstrap draws of the card's intervals: they are shown with two digits.
-RESAMPLES = 100
+RESAMPLES = 60
 PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "scikit-learn")
 
 

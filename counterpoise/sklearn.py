@@ -1,0 +1,3 @@
+"""scikit-learn's side of the library (`cp.sklearn`)."""
+
+from counterpoise.estimator import CounterpoiseClassifier as CounterpoiseClassifier

@@ -1,0 +1,79 @@
+"""`evaluate` and `export` as a person types them."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+import counterpoise as cp
+from counterpoise.cli.main import app
+from counterpoise.core.errors import CounterpoiseError, OptionError
+from counterpoise.metrics.catalogue import METRICS
+
+
+@pytest.fixture(scope="module", name="place")
+def _place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shipped")
+    rng = np.random.default_rng(0)
+    y = rng.random(500) < 0.2
+    frame = pl.DataFrame({"v": rng.normal(size=500) + 2 * y, "sex": rng.choice(["f", "m"], 500), "ill": y})
+    frame.write_csv(folder / "rows.csv")
+    ill = rng.random(400) < 0.2
+    fresh = pl.DataFrame({"v": rng.normal(size=400) + 2 * ill, "sex": rng.choice(["f", "m"], 400)})
+    fresh.write_csv(folder / "new.csv")
+    cp.fit("mlp", frame, "ill", strategy="none", epochs=15, batch_size=32, verbose=0).save(folder / "m.keras")
+    return folder
+
+
+def run(*words):
+    done = CliRunner().invoke(app, [str(w) for w in words])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done
+
+
+def test_labelled_rows(place, tmp_path):
+    given = ("evaluate", place / "m.keras", place / "rows.csv", "--target", "ill")
+    done = run(*given, "--out", tmp_path / "s.json", "--json")
+    record = json.loads(done.stdout)
+    assert list(record["metrics"]) == list(METRICS)
+    assert json.loads((tmp_path / "s.json").read_text()) == record
+    assert "average_precision" in run("evaluate", place / "m.keras", place / "rows.csv").stdout
+
+
+def test_unlabelled_rows(place):
+    record = json.loads(run("evaluate", place / "m.keras", place / "new.csv", "--unlabeled", "--json").stdout)
+    assert record["classes"][1]["low"] <= record["classes"][1]["share_now"] <= record["classes"][1]["high"]
+    assert [c["label"] for c in record["classes"]] == ["False", "True"]
+    assert "threshold" in run("evaluate", place / "m.keras", place / "new.csv", "--unlabeled").stdout
+
+
+def test_export(place, tmp_path):
+    said = run("export", place / "m.keras", "--format", "saved_model", "--out", tmp_path / "served")
+    assert "saved" in said.stdout
+    assert (tmp_path / "served" / "schema.json").exists()
+
+
+def test_train_with_a_promise(place, tmp_path):
+    done = run(
+        "train", place / "rows.csv", "--target", "ill", "--strategy", "none", "--epochs", 2, "--promise-rows", 0.4,
+        "--recall-floor", 0.8, "--confidence", 0.9, "--out", tmp_path / "m.keras",
+    )  # fmt: skip
+    assert "promise, carried by" in done.stdout
+    assert cp.load(tmp_path / "m.keras").card["threshold"]["word"] == "promise"
+
+
+def test_refusals(place, tmp_path):
+    with pytest.raises(OptionError, match="exclude each other"):
+        run("evaluate", place / "m.keras", place / "rows.csv", "--unlabeled", "--target", "ill")
+    with pytest.raises(CounterpoiseError, match="lacks the target column"):
+        run("evaluate", place / "m.keras", place / "new.csv")
+    with pytest.raises(OptionError, match="no export format"):
+        run("export", place / "m.keras", "--format", "pickle", "--out", tmp_path / "x")
+    with pytest.raises(OptionError, match="--confidence goes with"):
+        run("train", place / "rows.csv", "--target", "ill", "--strategy", "none", "--confidence", 0.9,
+            "--out", tmp_path / "m.keras")  # fmt: skip

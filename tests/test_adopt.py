@@ -1,0 +1,73 @@
+"""Models trained elsewhere get true probabilities, thresholds and a file."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+import counterpoise as cp
+from counterpoise.core.errors import ModelError, OptionError, TargetError
+
+
+def rows(n=4000, seed=0):
+    rng = np.random.default_rng(seed)
+    y = (rng.random(n) < 0.08).astype(int)
+    return (rng.normal(size=(n, 2)) + 1.5 * y[:, None]).astype("float32"), y
+
+
+def test_scores_of_a_balanced_scikit_learn_model_become_true():
+    x, y = rows()
+    other = LogisticRegression(class_weight="balanced").fit(*rows(seed=1))
+    scores = other.predict_proba(x)
+    clf = cp.wrap(scores, y)
+    fresh, truth = rows(seed=2)
+    said = clf.predict_proba(other.predict_proba(fresh))[:, 1]
+    assert other.predict_proba(fresh)[:, 1].mean() > 0.2
+    assert abs(said.mean() - truth.mean()) < 0.02
+    assert clf.decide(recall_floor=0.9).card["threshold"]["word"] == "estimate"
+    assert clf.card["metrics"]["roc_auc"]["value"] > 0.9
+
+
+def test_the_plan_alone_removes_its_shift():
+    """Without labels: log-odds fall by log m_1 - log m_0, whatever the model."""
+    plan = cp.plans.class_weight(rows()[1])
+    p = np.array([0.2, 0.5, 0.9])
+    clf = cp.wrap(p, plan=plan)
+    moved = np.log(p / (1 - p)) - (plan.log_shift[1] - plan.log_shift[0])
+    assert clf.predict_proba(p)[:, 1] == pytest.approx(1 / (1 + np.exp(-moved)), abs=1e-6)
+
+
+@pytest.mark.parametrize(("units", "activation"), [(1, "sigmoid"), (2, "softmax"), (1, None)])
+def test_a_keras_model_is_wrapped_and_saved(units, activation, tmp_path):
+    x, y = rows(500)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(units, activation=activation)])
+    clf = cp.wrap(model, x, y, aim="balanced_accuracy")
+    again = cp.load(clf.save(tmp_path / "m.keras"))
+    assert np.array_equal(again.predict(x), clf.predict(x))
+    assert again.card["strategy"] == "wrapped"
+
+
+def test_labels_of_text_and_a_given_order():
+    scores = np.array([[0.1, 0.7, 0.2], [0.8, 0.1, 0.1], [0.2, 0.2, 0.6]] * 30)
+    clf = cp.wrap(scores, np.array(["c", "b", "a"] * 30), classes=["b", "c", "a"], aim="argmax")
+    assert clf.predict(scores[:3]).tolist() == ["c", "b", "a"]
+
+
+def test_refusals():
+    x, y = rows(100)
+    with pytest.raises(OptionError, match="expected a Keras model, or scores"):
+        cp.wrap("mlp", y)
+    with pytest.raises(TargetError, match="one label per row"):
+        cp.wrap(np.linspace(0, 1, 50), y)
+    with pytest.raises(OptionError, match="NaN"):
+        cp.wrap(np.array([0.1, np.nan]), [0, 1])
+    with pytest.raises(OptionError, match="pass classes"):
+        cp.wrap(np.full((3, 3), 1 / 3), [0, 1, 0])
+    odd = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, activation="tanh")])
+    with pytest.raises(ModelError, match="logits or probabilities"):
+        cp.wrap(odd, x, y)
+    plain = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    with pytest.raises(OptionError, match="labels were given without rows"):
+        cp.wrap(plain, y=y)

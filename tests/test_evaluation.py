@@ -1,0 +1,93 @@
+"""Intervals hold the truth about as often as they say; every key has one; labels are found as they are written."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn import metrics
+
+import counterpoise as cp
+from counterpoise.core.errors import ColumnError, OptionError, TargetError
+from counterpoise.evaluation import evaluate, label_codes, measure
+from counterpoise.metrics.catalogue import METRICS
+
+
+def draw(n, seed, share=0.2):
+    rng = np.random.default_rng(seed)
+    y = (rng.random(n) < share).astype(int)
+    p = 1 / (1 + np.exp(-(np.log(share / (1 - share)) + 2 * (rng.normal(size=n) + 2 * y) - 2)))
+    return y, np.stack([1 - p, p], axis=1)
+
+
+def test_every_key_has_a_value_within_its_interval():
+    y, p = draw(400, 0)
+    found = measure(y, p, (p[:, 1] > 0.3).astype(int), p, resamples=200)
+    assert list(found) == list(METRICS)
+    for key, score in found.items():
+        assert score["low"] <= score["value"] <= score["high"] or key == "ece", key
+    assert found["roc_auc"]["value"] == pytest.approx(metrics.roc_auc_score(y, p[:, 1]))
+    assert found["brier"]["value"] == pytest.approx(metrics.brier_score_loss(y, p[:, 1]))
+
+
+def test_intervals_cover():
+    """The value of a large sample is the truth; 95 % intervals of 30 small ones must hold it at least 24 times."""
+    keys = ("log_loss", "brier", "skill", "calibration_slope", "roc_auc", "f1")
+    big, proba = draw(100_000, 99)
+    truth = measure(big, proba, (proba[:, 1] > 0.4).astype(int), resamples=1)
+    held = dict.fromkeys(keys, 0)
+    for seed in range(30):
+        y, p = draw(300, seed)
+        found = measure(y, p, (p[:, 1] > 0.4).astype(int), resamples=60, seed=seed)
+        for key in keys:
+            held[key] += found[key]["low"] <= truth[key]["value"] <= found[key]["high"]
+    assert min(held.values()) >= 24, held
+
+
+def test_large_classes_are_thinned_to_the_same_answer():
+    y, p = draw(30_000, 1)
+    d = (p[:, 1] > 0.5).astype(int)
+    found = measure(y, p, d, resamples=100)
+    slope = found["calibration_slope"]
+    assert slope["low"] < slope["value"] < slope["high"]
+    assert slope["high"] - slope["low"] < 0.2
+    width = found["log_loss"]["high"] - found["log_loss"]["low"]
+    loss = -np.log(p[np.arange(len(y)), y])
+    spread = math.sqrt(sum(loss[y == c].var() * (y == c).sum() for c in (0, 1))) / len(y)
+    assert width == pytest.approx(4 * spread, rel=0.25)
+
+
+def test_several_classes():
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet([1, 1, 1], 300)
+    y = np.array([rng.choice(3, p=row) for row in p])
+    found = measure(y, p, p.argmax(axis=1), resamples=50)
+    assert found["average_precision"]["low"] < found["average_precision"]["value"] < found["average_precision"]["high"]
+    assert not any(k.endswith("_uncorrected") for k in found)
+
+
+def test_labels_are_found_by_value_and_text():
+    assert label_codes(["1", 0, 0.0], np.array([0, 1])).tolist() == [1, 0, 0]
+    assert label_codes(["a", "b", "c"], np.array(["not a", "a"])).tolist() == [1, 0, 0]
+    assert label_codes(["a", "b", "c"], np.array(["c", "a+b"])).tolist() == [1, 1, 0]
+    with pytest.raises(TargetError, match="row 1"):
+        label_codes(["a", "z"], np.array(["a", "b"]))
+
+
+def test_evaluate_finds_the_target_of_training():
+    rng = np.random.default_rng(0)
+    y = rng.random(300) < 0.3
+    frame = pl.DataFrame({"v": rng.normal(size=300) + 2 * y, "ill": np.where(y, "yes", "no")})
+    clf = cp.fit("mlp", frame, "ill", strategy="none", epochs=2, verbose=0)
+    found = evaluate(clf, frame, resamples=20)
+    assert found["rows"] == 300
+    right = clf.predict(frame) == frame["ill"].to_numpy()
+    assert found["metrics"]["accuracy"]["value"] == pytest.approx(np.mean(right))
+    with pytest.raises(ColumnError, match="lacks the target column"):
+        evaluate(clf, frame.drop("ill"))
+    with pytest.raises(TargetError, match="one class only"):
+        evaluate(clf, frame.filter(pl.col("ill") == "no"))
+    with pytest.raises(OptionError, match="pass y"):
+        evaluate(clf, np.zeros((3, 1, 1)))

@@ -1,0 +1,99 @@
+"""A promise comes from rows kept out of everything, or the word is estimate; the card says which."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import counterpoise as cp
+from counterpoise.core.errors import OptionError, PromiseError
+from counterpoise.data.split import hold_out
+from counterpoise.pipeline import _keep_out, read_for
+
+
+def rows(n=3000, seed=0, share=0.15):
+    rng = np.random.default_rng(seed)
+    y = (rng.random(n) < share).astype(int)
+    return rng.normal(size=(n, 3)) + 1.2 * y[:, None], y
+
+
+@pytest.fixture(scope="module", name="clf")
+def _clf():
+    x, y = rows()
+    return cp.fit("mlp", x, y, strategy="undersample", epochs=2, promise_rows=0.3, verbose=0)
+
+
+def test_kept_rows_promise_and_the_promise_survives_the_file(clf, tmp_path):
+    sure = cp.load(clf.decide(recall_floor=0.9, confidence=0.95).save(tmp_path / "m.keras"))
+    said = sure.card["threshold"]
+    assert said["word"] == "promise"
+    assert said["value"] == sure.rule.threshold
+    assert "Recall at least 0.9 with confidence 0.95" in said["said"]
+    x, y = rows(20_000, seed=1)
+    assert np.mean(sure.predict(x)[y == 1] == 1) > 0.9
+
+
+def test_the_kept_rows_are_in_no_other_part():
+    x, y = rows(400)
+    examples = read_for("mlp", x, y)
+    rest, kept = _keep_out(examples, 0.25, seed=3)
+    assert not set(rest) & set(kept)
+    assert len(rest) + len(kept) == 400
+    assert not np.array_equal(kept, hold_out(examples, 0.25, 3)[1])
+
+
+def test_the_card_measures_on_the_kept_rows(clf):
+    assert clf.card["promise_rows"] == len(clf.scores["promise_y"]) == 900
+    assert clf.card["metrics_of"].startswith("900 rows kept from training")
+    recall = clf.card["metrics"]["recall"]
+    assert recall["low"] < recall["value"] < recall["high"]
+    assert clf.card["prior"] == pytest.approx(clf.rule.prior.tolist())
+    assert clf.card["versions"]["keras"]
+
+
+def test_what_cannot_be_promised_is_refused_with_what_can_be(clf):
+    with pytest.raises(PromiseError, match=r"the best that can be is 0\.9"):
+        clf.decide(recall_floor=0.999, confidence=0.95)
+
+
+def test_without_kept_rows_the_word_is_estimate():
+    x, y = rows()
+    plain = cp.fit("mlp", x, y, strategy="none", epochs=1, verbose=0)
+    assert plain.card["threshold"]["word"] == "default"
+    assert plain.decide(recall_floor=0.8).card["threshold"]["word"] == "estimate"
+    assert plain.decide(threshold=0.3).card["threshold"]["word"] == "given"
+    said = plain.decide(recall_floor=0.8, confidence=0.9).card["threshold"]
+    assert said["word"] == "estimate"
+    assert "estimate (the rows were also used for something else)" in said["said"]
+
+
+def test_a_second_decision_replaces_the_first_promise(clf):
+    again = clf.decide(recall_floor=0.8, confidence=0.9).decide(f1=True)
+    assert again.card["threshold"]["word"] == "estimate"
+    assert not any("with confidence" in note for note in again.rule.notes)
+
+
+def test_precision_is_promised_too(clf):
+    sure = clf.decide(precision_floor=0.5, confidence=0.9)
+    assert "Precision at least 0.5 with confidence 0.9" in sure.card["threshold"]["said"]
+
+
+def test_what_does_not_go_together(clf):
+    with pytest.raises(OptionError, match="confidence goes with"):
+        clf.decide(f1=True, confidence=0.95)
+    with pytest.raises(OptionError, match="exactly one aim"):
+        clf.decide(confidence=0.95)
+    with pytest.raises(OptionError, match=r"promise_rows is 1\.5"):
+        cp.fit("mlp", *rows(100), promise_rows=1.5, verbose=0)
+
+
+def test_folds_and_promise_rows_go_together():
+    x, y = rows(600)
+    clf = cp.fit("mlp", x, y, strategy="none", epochs=1, folds=2, promise_rows=0.5, verbose=0)
+    assert len(clf.scores["y"]) == 300
+    assert clf.decide(recall_floor=0.5, confidence=0.9).card["threshold"]["word"] == "promise"
+
+
+def test_treated_networks_are_calibrated_without_a_change_of_ranking(clf):
+    found = clf.rule.calibrator
+    assert found is None or found["kind"] in ("platt", "temperature")
