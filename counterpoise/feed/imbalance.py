@@ -1,0 +1,119 @@
+"""Imbalance made on purpose: a balanced set cut down to a long tail or a step, for experiments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core import seeds
+from counterpoise.core.checks import check_choice, check_int, check_lengths, check_range
+from counterpoise.core.errors import OptionError, TargetError
+from counterpoise.data.encode import take
+from counterpoise.plans.labels import codes_of, count_codes
+
+Array = np.ndarray
+
+
+def make_imbalanced(
+    x: Any,
+    y: Any,
+    ratio: float = 100.0,
+    shape: str = "exp",
+    *,
+    minority: float = 0.5,
+    order: Sequence[Any] | None = None,
+    seed: int = 0,
+) -> tuple[Any, Any]:
+    """Leave out rows until the class sizes have a wanted imbalance ratio.
+
+    Class k of C keeps m ratio ** (-k / (C - 1)) rows ("exp"), or m and, for the last `minority` share of the classes,
+    m / ratio rows ("step"); rounded down, at least 1. m is the largest size that every class can follow, which is the
+    common size when all classes have equally many rows.
+
+    Args:
+        x: Inputs with one entry per row: arrays, dicts and tuples of arrays, pandas or polars frames.
+        y: Labels, (n,), (n, 1) or one-hot (n, C); returned in the same form.
+        ratio: Rows of the largest class over those of the smallest, 1 or more.
+        shape: "exp" (a long tail) or "step". With two classes they are the same.
+        minority: "step" alone: share of the classes that are made rare, above 0 and below 1.
+        order: Labels from the class that stays largest to the one that gets rarest; None: as they sort.
+        seed: Which rows are left out.
+
+    Returns:
+        The rows that are kept, in their old order, as (x, y).
+
+    Raises:
+        OptionError: a ratio below 1, an unknown shape, an order that does not name every class once.
+        TargetError: fewer than two classes.
+
+    Source: Cao et al., "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss" (NeurIPS 2019),
+    section 4.1 and appendix.
+
+    Example:
+        >>> x, y = np.arange(300)[:, None], np.repeat([0, 1, 2], 100)
+        >>> np.bincount(make_imbalanced(x, y, 100)[1]).tolist()
+        [100, 10, 1]
+    """
+    rows = imbalanced_rows(y, ratio, shape, minority=minority, order=order, seed=seed)
+    check_lengths({"x": _first_part(x), "y": y})
+    return _kept(x, rows), _kept(y, rows)
+
+
+def imbalanced_rows(
+    y: Any,
+    ratio: float = 100.0,
+    shape: str = "exp",
+    *,
+    minority: float = 0.5,
+    order: Sequence[Any] | None = None,
+    seed: int = 0,
+) -> Array:
+    """The row numbers that `make_imbalanced` keeps, int64, rising."""
+    codes, labels = codes_of(y)
+    if len(labels) < 2:
+        raise TargetError(f"all labels are {labels[0]!r}; an imbalance needs two classes or more.")
+    check_int(seed, "seed", 0)
+    counts = count_codes(codes, len(labels))
+    share = np.empty(len(labels))
+    share[_order(order, labels)] = _shares(len(labels), ratio, shape, minority)
+    # The tiny addition keeps 100 * 0.01 at 1 when rounding down.
+    sizes = np.maximum(1, np.floor(np.min(counts / share) * share + 1e-9)).astype(np.int64)
+    rng = [seeds.generator(seed, "imbalance", code) for code in range(len(labels))]
+    kept = [
+        g.permutation(np.flatnonzero(codes == c))[:size] for c, (g, size) in enumerate(zip(rng, sizes, strict=True))
+    ]
+    return np.sort(np.concatenate(kept))
+
+
+def _shares(n_classes: int, ratio: float, shape: str, minority: float) -> Array:
+    """Size of each class over the largest, falling, float64 (C,)."""
+    ratio = check_range(ratio, "ratio", 1.0)
+    if check_choice(shape, "shape", ("exp", "step")) == "exp":
+        return ratio ** (-np.arange(n_classes) / (n_classes - 1))
+    rare = check_range(minority, "minority", 0.0, 1.0, bounds="()") * n_classes
+    few = min(n_classes - 1, max(1, int(rare + 1e-9)))
+    return np.where(np.arange(n_classes) < n_classes - few, 1.0, 1.0 / ratio)
+
+
+def _order(order: Sequence[Any] | None, labels: tuple[Any, ...]) -> list[int]:
+    if order is None:
+        return list(range(len(labels)))
+    if sorted(map(str, order)) != sorted(map(str, labels)):
+        raise OptionError(f"order is {list(order)}; expected every class once: {list(labels)}.")
+    return [[str(label) for label in labels].index(str(label)) for label in order]
+
+
+def _kept(data: Any, rows: Array) -> Any:
+    if hasattr(data, "iloc"):
+        return data.iloc[rows]
+    if isinstance(data, list):
+        return [data[row] for row in rows]
+    return take(data, rows)
+
+
+def _first_part(x: Any) -> Any:
+    if isinstance(x, dict):
+        return _first_part(next(iter(x.values())))
+    return _first_part(x[0]) if isinstance(x, tuple) else x

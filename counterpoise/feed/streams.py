@@ -1,0 +1,228 @@
+"""Datasets that cannot be indexed, brought to other class shares by thinning and repeating."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core import seeds
+from counterpoise.core.checks import check_int, check_range
+from counterpoise.core.errors import DataError, MissingExtraError, OptionError, TargetError
+from counterpoise.plans import shift
+from counterpoise.plans.plan import Plan
+
+Array = np.ndarray
+
+#: Elements that are thinned and repeated together.
+_BLOCK = 1024
+
+
+@dataclass(frozen=True)
+class Rebalanced:
+    """A dataset with other class shares, and what was done to them; made by `rebalance`.
+
+    Attributes:
+        dataset: Single elements in the structure of the input; each iteration draws afresh.
+        counts: int64 (C,), elements of each class that were counted (or given).
+        multiplicity: float64 (C,), how often an element of each class comes in one pass, on average.
+        estimated: True when `counts` come from the beginning of the dataset, not from all of it.
+    """
+
+    dataset: Any
+    counts: Array
+    multiplicity: Array
+    estimated: bool
+    needs_calibration: bool = False
+
+    @property
+    def base_prior(self) -> Array:
+        """Class shares of the input, float64 (C,)."""
+        return self.counts / self.counts.sum()
+
+    @property
+    def prior(self) -> Array:
+        """Class shares that training sees, float64 (C,)."""
+        return shift.training_prior(self.counts, self.multiplicity)
+
+    @property
+    def log_shift(self) -> Array:
+        """What training adds to the logits, float64 (C,), sum 0. It needs the multiplicities alone, which are known
+        even where `counts` are estimates."""
+        return shift.log_shift(self.multiplicity)
+
+
+def rebalance(
+    dataset: Any,
+    target: str | Mapping[int, float] | Any = "equal",
+    label: Callable[..., Any] = lambda x, y: y,
+    *,
+    counts: Any = None,
+    classes: int | None = None,
+    most: float | None = None,
+    buffer: int = 4096,
+    sample: int = 100_000,
+    seed: int = 0,
+) -> Rebalanced:
+    """Bring a `tf.data.Dataset` of single examples to other class shares, without an index and in bounded memory.
+
+    An element of class c is put out floor(m_c + u) times, u uniform, with m_c = target_c / share_c times one constant:
+    as many elements come out as go in, unless `most` forbids. What is thinned or repeated depends on the class alone,
+    so subtracting `log_shift` gives the true probabilities back.
+
+    Args:
+        dataset: Elements (x, y), not batched, of fixed shapes.
+        target: "equal"; the wanted shares in class order (C,); a dict from class code to share; or a plan, whose prior
+            is wanted and whose counts are used.
+        label: From the parts of an element to its class code, an integer scalar. Called on batches first, so write
+            it with tensor operations that keep the first axis; `lambda x, y: tf.argmax(y, -1)` for one-hot.
+        counts: Elements of each class (C,), when you know them; else the first `sample` elements are counted. Files
+            that are sorted by class need counts: their beginning says nothing about the rest.
+        classes: C, when the counted part may lack the last class.
+        most: The most often an element is repeated in one pass; None: no limit.
+        buffer: Elements in the shuffle buffer that spreads repeats; 0: none, repeats follow each other.
+        sample: Elements to count.
+        seed: The same seed gives the same elements in the same order, in the first pass, the second and so on.
+
+    Raises:
+        DataError: elements whose shapes differ, batches, or labels that are no class codes.
+        TargetError: a wanted class that was not seen.
+        OptionError: shares or limits out of range.
+        MissingExtraError: TensorFlow is not installed.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> y = np.repeat([0, 1], [900, 100])
+        >>> found = rebalance(tf.data.Dataset.from_tensor_slices((y, y)), counts=[900, 100], seed=3)
+        >>> found.prior.tolist(), found.multiplicity.round(3).tolist()
+        ([0.5, 0.5], [0.556, 5.0])
+    """
+    tf = _tensorflow()
+    block = _blocks(dataset, check_range(buffer, "buffer", 0))
+    check_int(seed, "seed", 0)
+    estimated = counts is None and not isinstance(target, Plan)
+    if estimated:
+        counts, complete = _count(block, label, classes, check_int(sample, "sample"))
+        estimated = not complete
+    numbers = _counts(target.counts if counts is None else counts)
+    multiplicity = _multiplicity(numbers, _shares(target, len(numbers)), most)
+    out = _repeated(tf, block, label, multiplicity, seed)
+    if buffer:
+        out = out.shuffle(int(buffer), seed=seeds.integer(seed, "rebalance order"), reshuffle_each_iteration=True)
+    return Rebalanced(out, numbers, multiplicity, estimated)
+
+
+def _tensorflow() -> Any:
+    try:
+        import tensorflow
+    except ImportError:
+        raise MissingExtraError("tensorflow", "tensorflow", "rebalance") from None
+    return tensorflow
+
+
+def _blocks(dataset: Any, buffer: float) -> Any:
+    """Elements in blocks, so that TensorFlow's cost for each call is shared."""
+    tf = _tensorflow()
+    if not isinstance(dataset, tf.data.Dataset):
+        raise DataError(f"dataset is {type(dataset).__name__}; expected a tf.data.Dataset of single examples (x, y).")
+    shapes = [spec.shape for spec in tf.nest.flatten(dataset.element_spec)]
+    if not all(shape.is_fully_defined() for shape in shapes):
+        raise DataError(
+            f"elements have shapes {[str(s) for s in shapes]}; expected single examples of fixed shapes: "
+            "call .unbatch() on batches, pad sequences to one length."
+        )
+    return dataset.batch(_BLOCK)
+
+
+def _codes(label: Callable[..., Any], parts: Any) -> Any:
+    """Class codes int32 (block,) of a block of elements."""
+    tf = _tensorflow()
+    codes = tf.convert_to_tensor(label(*parts) if isinstance(parts, tuple) else label(parts))
+    if codes.dtype.is_bool:
+        codes = tf.cast(codes, tf.int32)
+    if codes.shape.rank == 2 and codes.shape[1] == 1:
+        codes = codes[:, 0]
+    if codes.shape.rank != 1 or not codes.dtype.is_integer:
+        raise DataError(
+            f"label gives {codes.dtype.name} of shape {codes.shape} for a block of elements; expected one integer "
+            "class code for each (tf.argmax(y, -1) for one-hot, a lookup table for text)."
+        )
+    return tf.cast(codes, tf.int32)
+
+
+def _count(blocks: Any, label: Callable[..., Any], classes: int | None, sample: int) -> tuple[Array, bool]:
+    """Elements of each class among the first `sample`, and whether these were all."""
+    found, seen, complete = np.zeros(classes or 0, np.int64), 0, True
+    for block in _mapped(blocks, lambda *parts: _codes(label, parts)).as_numpy_iterator():
+        if seen >= sample:
+            complete = False
+            break
+        if block.size and block.min() < 0:
+            raise DataError(f"label gives class code {int(block.min())}; expected 0, 1, 2 ...")
+        more = np.bincount(block, minlength=len(found))
+        found = more + np.pad(found, (0, len(more) - len(found)))
+        seen += len(block)
+    if not seen:
+        raise DataError("dataset has no element; nothing to rebalance.")
+    return found, complete
+
+
+def _counts(counts: Any) -> Array:
+    numbers = np.asarray(counts)
+    if numbers.ndim != 1 or len(numbers) < 2 or numbers.dtype.kind not in "iu":
+        raise TargetError(f"counts are {counts!r:.80}; expected whole numbers for at least two classes.")
+    if np.any(numbers < 1):
+        raise TargetError(
+            f"class {int(np.argmin(numbers))} has {int(numbers.min())} elements among those counted; give counts of "
+            "the whole dataset, or a larger sample."
+        )
+    return numbers.astype(np.int64)
+
+
+def _shares(target: Any, size: int) -> Array:
+    """The wanted class shares, float64 (C,), sum 1."""
+    if isinstance(target, str):
+        if target != "equal":
+            raise OptionError(f'target is {target!r}; expected "equal", class shares or a plan.')
+        return np.full(size, 1 / size)
+    if isinstance(target, Mapping):
+        target = [target.get(code, np.nan) for code in range(size)]
+    shares = np.asarray(target.prior if isinstance(target, Plan) else target, dtype=float)
+    if shares.shape != (size,) or not np.all(np.isfinite(shares)) or np.any(shares <= 0):
+        raise OptionError(
+            f"target is {np.array(target)!r:.80}; expected a share above 0 for each of the {size} classes."
+        )
+    if not np.isclose(shares.sum(), 1, atol=1e-6):
+        raise OptionError(f"the shares of target sum to {shares.sum():g}; expected 1.")
+    return shares / shares.sum()
+
+
+def _multiplicity(counts: Array, shares: Array, most: float | None) -> Array:
+    raw = shares * counts.sum() / counts
+    if most is None:
+        return raw
+    return raw * min(1.0, check_range(most, "most", 0.0, bounds="(]") / raw.max())
+
+
+def _repeated(tf: Any, blocks: Any, label: Callable[..., Any], multiplicity: Array, seed: int) -> Any:
+    table = tf.constant(multiplicity, tf.float32)
+    # One seed for each block, other ones in each pass.
+    words = tf.data.Dataset.random(seed=seeds.integer(seed, "rebalance"), rerandomize_each_iteration=True)
+
+    def thin(parts: Any, word: Any) -> Any:
+        codes = _codes(label, parts)
+        with tf.control_dependencies([tf.debugging.assert_less(codes, len(multiplicity), "label: unknown class code")]):
+            wanted = tf.gather(table, codes)
+        u = tf.random.stateless_uniform(tf.shape(codes), tf.stack([word, tf.constant(seed, tf.int64)]))
+        times = tf.cast(tf.floor(wanted + u), tf.int32)
+        rows = tf.repeat(tf.range(tf.shape(codes)[0]), times)
+        return tf.nest.map_structure(lambda part: tf.gather(part, rows), parts)
+
+    return _mapped(tf.data.Dataset.zip((blocks, words)), thin, num_parallel_calls=2, deterministic=True).unbatch()
+
+
+def _mapped(dataset: Any, function: Callable[..., Any], **how: Any) -> Any:
+    """`map` without AutoGraph, which would wrap our errors in its own."""
+    return dataset.map(_tensorflow().autograph.experimental.do_not_convert(function), **how)
