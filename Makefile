@@ -43,6 +43,9 @@ docs: $(VENV)/.test $(VENV)/.lint       ## the manual, built without warnings
 bench: $(VENV)/.test                    ## every benchmark, side by side with the peers
 	$(BIN)/python -m benchmarks
 
+bench-train: $(VENV)/.test              ## the training program against loops of fit
+	$(BIN)/python -m benchmarks.train
+
 bench-decide: $(VENV)/.test             ## what each step of the rule does to probabilities; how fast exports serve
 	$(BIN)/python -m benchmarks.decide
 
