@@ -1,0 +1,346 @@
+"""Rows mixed within a batch, on the fly: mixup, Remix, and SMOTE between rows of one class.
+
+Each is a Keras layer on (x, y[, sample_weight]), for `dataset.map(layer)` and for a train step of your own;
+`dataset.apply(layer.over)` does the same with draws that are a function of (seed, pass, batch). x is an array of any
+rank, or a dict or tuple of arrays; mixing needs numbers, so of integer parts only uint8 images are taken.
+
+What a network learns from mixed rows is not the class probability at a true row, and no known shift turns it back: all
+of them have `needs_calibration = True`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+from keras import ops
+
+from counterpoise.core.checks import check_int, check_range
+from counterpoise.core.errors import DataError, MissingExtraError, OptionError, TargetError
+
+Array = np.ndarray
+
+
+class Draws(Protocol):
+    """Where random numbers come from."""
+
+    def uniform(self, shape: Any) -> Any:
+        """float32 in [0, 1)."""
+
+    def beta(self, alpha: float, shape: Any) -> Any:
+        """float32, Beta(alpha, alpha)."""
+
+
+class Mixing(keras.layers.Layer):
+    """What the three have in common: labels in, seeds, and the two ways to be used.
+
+    Args:
+        classes: C, number of classes.
+        one_hot: True: labels become float32 (N, C). False, for two classes and one sigmoid unit: they keep their shape
+            and become the share of class 1.
+        seed: The same seed gives the same mixtures.
+    """
+
+    #: Probabilities of a network that was trained on mixed rows need a calibrator.
+    needs_calibration = True
+
+    def __init__(self, classes: int, *, one_hot: bool = True, seed: int = 0, **kwargs: Any) -> None:
+        super().__init__(autocast=False, **kwargs)
+        self.classes, self.one_hot, self.seed = check_int(classes, "classes", 2), one_hot, check_int(seed, "seed", 0)
+        if not one_hot and classes != 2:
+            raise OptionError(f"one_hot=False is for two classes; got {classes}.")
+        self.generator = keras.random.SeedGenerator(seed)
+
+    def call(self, x: Any, y: Any, sample_weight: Any = None, training: bool = True) -> tuple[Any, ...]:
+        """Mix a batch: (x, y) or (x, y, sample_weight), float32; unchanged but for dtypes when not training."""
+        soft = self._soft(y)
+        weight = None if sample_weight is None else ops.cast(sample_weight, "float32")
+        x = floats(x)
+        if training:
+            x, soft, weight = self.mix(_KerasDraws(self.generator), x, soft, weight)
+        target = self._target(soft, y)
+        return (x, target) if weight is None else (x, target, weight)
+
+    def mix(self, draws: Draws, x: Any, soft: Any, weight: Any) -> tuple[Any, Any, Any]:
+        """Mixed x, labels (N, C) and weights (N,) of a batch, all float32."""
+        raise NotImplementedError
+
+    def over(self, dataset: Any) -> Any:
+        """A tf.data.Dataset of batches (x, y[, sample_weight]), mixed; for `dataset.apply`.
+
+        The same seed gives the same batches in the first pass, the second and so on, however many are made at a time.
+
+        Example:
+            >>> import tensorflow as tf
+            >>> data = tf.data.Dataset.from_tensor_slices((np.eye(4, dtype="float32"), [0, 1, 0, 1])).batch(4)
+            >>> x, y = next(iter(data.apply(Mixup(2, seed=1).over)))
+            >>> bool(np.allclose(y.numpy().sum(axis=1), 1))
+            True
+        """
+        tf = _tensorflow()
+        words = tf.data.Dataset.random(seed=self.seed, rerandomize_each_iteration=True)
+
+        def mixed(batch: Any, word: Any) -> tuple[Any, ...]:
+            x, y, *rest = batch
+            weight = tf.cast(rest[0], tf.float32) if rest else None
+            x, soft, weight = self.mix(_StatelessDraws(tf, word), floats(x), self._soft(y), weight)
+            return (x, self._target(soft, y), *([weight] if rest else []))
+
+        safe = tf.autograph.experimental.do_not_convert(mixed)
+        return tf.data.Dataset.zip((dataset, words)).map(safe, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "classes": self.classes, "one_hot": self.one_hot, "seed": self.seed}
+
+    def _soft(self, y: Any) -> Any:
+        """Labels of any form as float32 (N, C)."""
+        y = ops.convert_to_tensor(y)
+        if len(y.shape) == 2 and y.shape[1] == self.classes:
+            return ops.cast(y, "float32")
+        if len(y.shape) == 2 and y.shape[1] == 1:
+            y = y[:, 0]
+        if len(y.shape) != 1:
+            raise DataError(f"y has shape {tuple(y.shape)}; expected codes (N,) or one-hot (N, {self.classes}).")
+        if "float" in keras.backend.standardize_dtype(y.dtype) and self.classes == 2:
+            return ops.stack([1.0 - ops.cast(y, "float32"), ops.cast(y, "float32")], axis=1)
+        return ops.one_hot(ops.cast(y, "int32"), self.classes, dtype="float32")
+
+    def _target(self, soft: Any, y: Any) -> Any:
+        if self.one_hot:
+            return soft
+        return soft[:, 1:] if len(y.shape) == 2 and y.shape[1] == 1 else soft[:, 1]
+
+
+@keras.saving.register_keras_serializable(package="counterpoise")
+class Mixup(Mixing):
+    """x = l x_i + (1 - l) x_j and y = l y_i + (1 - l) y_j, j a random row of the batch, l ~ Beta(alpha, alpha) per row.
+
+    Args:
+        classes: C, number of classes.
+        alpha: Above 0; small values leave most rows nearly whole.
+        one_hot: See `Mixing`.
+        seed: The same seed gives the same mixtures.
+
+    Source: Zhang et al., "mixup: Beyond Empirical Risk Minimization" (ICLR 2018), section 2. They draw one l for a
+    batch; one for each row has the same expected loss and less noise.
+
+    Example:
+        >>> x, y = Mixup(classes=3, seed=0)(np.ones((4, 8, 8, 1), "float32"), np.array([0, 1, 2, 0]))
+        >>> x.shape.as_list(), y.shape.as_list()
+        ([4, 8, 8, 1], [4, 3])
+    """
+
+    def __init__(self, classes: int, alpha: float = 0.2, **kwargs: Any) -> None:
+        super().__init__(classes, **kwargs)
+        self.alpha = check_range(alpha, "alpha", 0.0, bounds="(]")
+
+    def mix(self, draws: Draws, x: Any, soft: Any, weight: Any) -> tuple[Any, Any, Any]:
+        n = ops.shape(soft)[0]
+        partner = ops.argsort(draws.uniform((n,)))
+        share = draws.beta(self.alpha, (n,))
+        of_label = self._share_of_label(share, soft, ops.take(soft, partner, axis=0))
+        x = mapped(lambda part: blend(part, partner, share), x)
+        weight = None if weight is None else blend(weight, partner, of_label)
+        return x, blend(soft, partner, of_label), weight
+
+    def _share_of_label(self, share: Any, own: Any, other: Any) -> Any:
+        """What the row's own label counts for, (N,)."""
+        return share
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "alpha": self.alpha}
+
+
+@keras.saving.register_keras_serializable(package="counterpoise")
+class Remix(Mixup):
+    """Mixup whose label goes to the rarer class when the two classes differ enough.
+
+    With n_i, n_j the class sizes of the two rows and l the share of row i in x, the share of its label is 0 where
+    n_i / n_j >= kappa and l < tau; 1 where n_i / n_j <= 1 / kappa and 1 - l < tau; else l.
+
+    Args:
+        counts: (C,) rows of each class in the training data.
+        alpha: Of Beta(alpha, alpha).
+        kappa: The size ratio from which on labels are given away, 1 or more.
+        tau: The most of x that may come from the rarer row's partner without a say in the label, in [0, 1].
+        one_hot: See `Mixing`.
+        seed: The same seed gives the same mixtures.
+
+    Source: Chou et al., "Remix: Rebalanced Mixup" (ECCV workshops 2020), section 3.2, eq. 6.
+
+    Example:
+        >>> x, y = Remix([900, 90, 10])(np.ones((4, 5), "float32"), np.array([0, 1, 2, 0]))
+        >>> y.shape.as_list()
+        [4, 3]
+    """
+
+    def __init__(
+        self, counts: Sequence[int], alpha: float = 1.0, kappa: float = 3.0, tau: float = 0.5, **kwargs: Any
+    ) -> None:
+        sizes = np.asarray(counts, dtype=float)
+        if sizes.ndim != 1 or len(sizes) < 2 or not np.all(np.isfinite(sizes) & (sizes > 0)):
+            raise TargetError(f"counts are {counts!r:.80}; expected the rows of each of two classes or more.")
+        kwargs.pop("classes", None)
+        super().__init__(len(sizes), alpha, **kwargs)
+        self.counts = [float(size) for size in sizes]
+        self.kappa, self.tau = check_range(kappa, "kappa", 1.0), check_range(tau, "tau", 0.0, 1.0)
+
+    def _share_of_label(self, share: Any, own: Any, other: Any) -> Any:
+        counts = ops.convert_to_tensor(np.array(self.counts, "float32"))
+        ratio = ops.sum(own * counts, axis=1) / ops.sum(other * counts, axis=1)
+        share_of = ops.where(ops.logical_and(ratio >= self.kappa, share < self.tau), 0.0, share)
+        return ops.where(ops.logical_and(ratio <= 1 / self.kappa, 1.0 - share < self.tau), 1.0, share_of)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "counts": self.counts, "kappa": self.kappa, "tau": self.tau}
+
+
+@keras.saving.register_keras_serializable(package="counterpoise")
+class BatchSMOTE(Mixing):
+    """x = x_i + u (x_j - x_i), j one of the nearest rows of the same class in the batch, u uniform; labels stay.
+
+    Neighbours are searched in the batch alone (Euclidean distance over all parts of x), so draw enough rows of the rare
+    class into it, by a quota. A row that is alone of its class in the batch is left as it is.
+
+    Args:
+        classes: C, number of classes.
+        neighbours: k, how many nearest rows to choose from.
+        share: Which share of the rows is replaced, in [0, 1].
+        only: Class codes whose rows may be replaced; None: all.
+        one_hot: See `Mixing`.
+        seed: The same seed gives the same rows.
+
+    Source: Chawla et al., "SMOTE" (JAIR 2002), section 4.2, on the rows of a batch.
+
+    Example:
+        >>> x = np.array([[0.0], [1.0], [5.0]], "float32")
+        >>> new, y = BatchSMOTE(classes=2)(x, np.array([0, 0, 1]))
+        >>> bool(0 <= new[0, 0] <= 1), float(new[2, 0])
+        (True, 5.0)
+    """
+
+    def __init__(
+        self, classes: int, neighbours: int = 5, share: float = 1.0, only: Sequence[int] | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(classes, **kwargs)
+        self.neighbours = check_int(neighbours, "neighbours")
+        self.share = check_range(share, "share", 0.0, 1.0)
+        self.only = None if only is None else [check_int(code, "only", 0) for code in only]
+        if self.only is not None and (not self.only or max(self.only) >= classes):
+            raise OptionError(f"only is {self.only}; expected class codes 0 to {classes - 1}.")
+
+    def mix(self, draws: Draws, x: Any, soft: Any, weight: Any) -> tuple[Any, Any, Any]:
+        n = ops.shape(soft)[0]
+        codes = ops.argmax(soft, axis=1)
+        others = ops.logical_and(codes[:, None] == codes[None, :], ops.logical_not(ops.eye(n, dtype="bool")))
+        choice = ops.minimum(ops.sum(ops.cast(others, "int32"), axis=1), self.neighbours)
+        nearest = ops.argsort(ops.where(others, _distances(x), np.inf), axis=1)
+        place = ops.cast(ops.floor(draws.uniform((n,)) * ops.cast(choice, "float32")), "int32")
+        partner = ops.take_along_axis(nearest, ops.cast(place, nearest.dtype)[:, None], axis=1)[:, 0]
+        replaced = ops.logical_and(self._chosen(codes, draws.uniform((n,))), choice > 0)
+        own = ops.where(replaced, draws.uniform((n,)), 1.0)
+        return mapped(lambda part: blend(part, partner, own), x), soft, weight
+
+    def _chosen(self, codes: Any, u: Any) -> Any:
+        chosen = u < self.share
+        if self.only is None:
+            return chosen
+        allowed = np.isin(np.arange(self.classes), self.only)
+        return ops.logical_and(chosen, ops.take(ops.convert_to_tensor(allowed), codes, axis=0))
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"neighbours": self.neighbours, "share": self.share, "only": self.only}
+        return {**super().get_config(), **own}
+
+
+def blend(part: Any, partner: Any, share: Any) -> Any:
+    """share x_i + (1 - share) x_partner, `share` (N,) spread over the other axes."""
+    share = ops.reshape(share, (-1, *[1] * (len(part.shape) - 1)))
+    return share * part + (1.0 - share) * ops.take(part, partner, axis=0)
+
+
+def mapped(function: Callable[[Any], Any], tree: Any) -> Any:
+    """The same structure with `function` on every part."""
+    if isinstance(tree, Mapping):
+        return {key: mapped(function, part) for key, part in tree.items()}
+    if isinstance(tree, (tuple, list)):
+        return type(tree)(mapped(function, part) for part in tree)
+    return function(tree)
+
+
+def floats(x: Any) -> Any:
+    """Parts of x as float32.
+
+    Raises:
+        DataError: a part holds integers that are no uint8 image: token numbers have no mean.
+    """
+
+    def cast(part: Any) -> Any:
+        part = ops.convert_to_tensor(part)
+        kind = keras.backend.standardize_dtype(part.dtype)
+        if "float" not in kind and kind != "uint8":
+            raise DataError(f"a part of x is {kind}; only numbers can be mixed. Mix embeddings, or leave the part out.")
+        return ops.cast(part, "float32")
+
+    return mapped(cast, x)
+
+
+def _distances(x: Any) -> Any:
+    """Squared Euclidean distances over all parts, (N, N)."""
+    parts: list[Any] = []
+    mapped(lambda part: parts.append(ops.reshape(part, (ops.shape(part)[0], -1))), x)
+    # Centred, because the difference of large squares loses digits.
+    flat = [part - ops.mean(part, axis=0) for part in parts]
+    squares = sum(ops.sum(part * part, axis=1) for part in flat)
+    return squares[:, None] + squares[None, :] - 2.0 * sum(ops.matmul(part, ops.transpose(part)) for part in flat)
+
+
+class _KerasDraws:
+    """Draws of any backend, from a Keras seed generator."""
+
+    def __init__(self, generator: keras.random.SeedGenerator) -> None:
+        self.generator = generator
+
+    def uniform(self, shape: Any) -> Any:
+        return keras.random.uniform(shape, seed=self.generator)
+
+    def beta(self, alpha: float, shape: Any) -> Any:
+        return keras.random.beta(shape, alpha, alpha, seed=self.generator)
+
+
+class _StatelessDraws:
+    """TensorFlow draws that are a function of one number, for tf.data."""
+
+    def __init__(self, tf: Any, word: Any) -> None:
+        self.tf, self.word, self.count = tf, word, 0
+
+    def _seed(self) -> Any:
+        self.count += 1
+        return self.tf.stack([self.word, self.tf.constant(self.count, self.tf.int64)])
+
+    def uniform(self, shape: Any) -> Any:
+        return self.tf.random.stateless_uniform(shape, self._seed())
+
+    def beta(self, alpha: float, shape: Any) -> Any:
+        # Of two logarithms, because a gamma variable of a small alpha underflows to 0.
+        one, two = (self._log_gamma(alpha, shape) for _ in range(2))
+        return self.tf.sigmoid(one - two)
+
+    def _log_gamma(self, alpha: float, shape: Any) -> Any:
+        """log G(alpha) = log G(alpha + 1) + log(U) / alpha."""
+        more = self.tf.random.stateless_gamma(shape, self._seed(), alpha + 1.0)
+        return self.tf.math.log(more) + self.tf.math.log(1.0 - self.uniform(shape)) / alpha
+
+
+def _tensorflow() -> Any:
+    if keras.backend.backend() != "tensorflow":
+        raise OptionError(
+            f"over() needs the TensorFlow backend, not {keras.backend.backend()}; call the layer instead."
+        )
+    try:
+        import tensorflow
+    except ImportError:
+        raise MissingExtraError("tensorflow", "tensorflow", "mixing in tf.data") from None
+    return tensorflow
