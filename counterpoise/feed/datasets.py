@@ -14,21 +14,22 @@ from counterpoise.feed.sources import in_memory, whole
 if TYPE_CHECKING:
     from counterpoise.feed.batching import Feed
 
-_FOREVER = np.iinfo(np.int64).max
+_FOREVER = np.iinfo(np.int64).max // 2
+_BLOCK_BYTES = 4 << 20
 
 
 def dataset_of(feed: Feed, epochs: int | None, start: int, extras: bool) -> Any:
     """See `Feed.as_dataset`."""
     check_int(start, "start", 0)
-    steps, first = feed.num_batches, feed.epoch
-    end = _FOREVER if epochs is None else check_int(epochs, "epochs") * steps
+    end = _FOREVER if epochs is None else check_int(epochs, "epochs") * feed.num_batches
     if start >= end:
         raise OptionError(f"start is step {start}, but {epochs} epochs have only {end} steps.")
     make = _gathered if feed.augmenter is None and _all_in_memory(feed) else _computed
-    numbers = tf.data.Dataset.range(start, end)
-    out = numbers.map(make(feed, first, extras), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    out = make(feed, feed.epoch, start, end, extras)
     if epochs is None:
         out = out.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
+    else:
+        out = out.apply(tf.data.experimental.assert_cardinality(end - start))
     return out.prefetch(tf.data.AUTOTUNE)
 
 
@@ -37,21 +38,40 @@ def _all_in_memory(feed: Feed) -> bool:
     return all(in_memory(part) for part in parts)
 
 
-def _gathered(feed: Feed, first: int, extras: bool) -> Any:
-    """step -> batch, gathered by TensorFlow from tensors in memory."""
+def _gathered(feed: Feed, first: int, start: int, end: int, extras: bool) -> Any:
+    """Batches gathered by TensorFlow from tensors in memory, several steps in one go."""
     kind = np.int32 if len(feed.x) < 2**31 else np.int64
     everything = tf.nest.map_structure(tf.convert_to_tensor, _elements(feed, extras, whole))
+    many = _steps_in_one_go(feed, everything)
 
-    def rows_of_step(step: np.ndarray) -> np.ndarray:
-        epoch, place = divmod(int(step), feed.num_batches)
-        return feed.rows(first + epoch, place).astype(kind, copy=False)
+    def rows_from(step: np.ndarray) -> np.ndarray:
+        steps = range(int(step), min(end, int(step) + many))
+        places = (divmod(k, feed.num_batches) for k in steps)
+        return np.concatenate([feed.rows(first + epoch, place) for epoch, place in places]).astype(kind, copy=False)
 
-    def batch(step: Any) -> Any:
-        rows = tf.numpy_function(rows_of_step, [step], kind, stateful=False)
-        rows.set_shape([_static_size(feed)])
+    def block(step: Any) -> Any:
+        rows = tf.numpy_function(rows_from, [step], kind, stateful=False)
+        rows.set_shape([None])
         return tf.nest.map_structure(lambda part: tf.gather(part, rows), everything)
 
-    return batch
+    numbers = tf.data.Dataset.range(start, end, many)
+    blocks = numbers.map(block, num_parallel_calls=2, deterministic=True).prefetch(1)
+    return blocks.rebatch(_sizes(feed, start))
+
+
+def _steps_in_one_go(feed: Feed, everything: Any) -> int:
+    """So many that TensorFlow's cost for a call is small and a block stays in the cache."""
+    row = sum(part.dtype.size * max(1, int(np.prod(part.shape[1:]))) for part in tf.nest.flatten(everything))
+    return int(np.clip(_BLOCK_BYTES // max(1, row * feed.batch_size), 1, 64))
+
+
+def _sizes(feed: Feed, start: int) -> list[int] | int:
+    """Sizes of the batches from step `start` on; the list is gone through again and again."""
+    if _static_size(feed):
+        return feed.batch_size
+    sizes = [feed.batch_size] * (feed.num_batches - 1) + [len(feed.plan) % feed.batch_size]
+    turn = start % feed.num_batches
+    return sizes[turn:] + sizes[:turn]
 
 
 def _elements(feed: Feed, extras: bool, get: Any) -> tuple[Any, ...]:
@@ -63,8 +83,8 @@ def _elements(feed: Feed, extras: bool, get: Any) -> tuple[Any, ...]:
     return (*out, {k: get(part) for k, part in feed.extras.items()}) if extras else out
 
 
-def _computed(feed: Feed, first: int, extras: bool) -> Any:
-    """step -> batch, made by NumPy."""
+def _computed(feed: Feed, first: int, start: int, end: int, extras: bool) -> Any:
+    """Batches made by NumPy."""
 
     def made(step: Any) -> tuple[Any, ...]:
         epoch, place = divmod(int(step), feed.num_batches)
@@ -85,7 +105,7 @@ def _computed(feed: Feed, first: int, extras: bool) -> Any:
             part.set_shape(shape)
         return tf.nest.pack_sequence_as(sample, parts)
 
-    return batch
+    return tf.data.Dataset.range(start, end).map(batch, num_parallel_calls=2, deterministic=True)
 
 
 def _static_size(feed: Feed) -> int | None:

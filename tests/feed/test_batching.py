@@ -288,3 +288,31 @@ def test_augmenting_only_repeats_warns_and_asks_for_calibration():
 def test_bad_arguments(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+@pytest.mark.parametrize("form", ["codes", "column", "one_hot", "text"])
+def test_rows_made_by_a_plan_are_fed_behind_the_given_ones(form):
+    rng = np.random.default_rng(0)
+    y = labels([40, 10])
+    x = {"a": rng.normal(size=(50, 2)).astype("float32"), "b": rng.normal(size=(50, 2, 2)).astype("float32")}
+    target = {"codes": y, "column": y[:, None], "one_hot": np.eye(2)[y], "text": np.array(["no", "yes"])[y]}[form]
+    feed = batches(x, target, plans.synthesize(target), 16, seed=2)
+    drawn = [feed.batch(0, k) for k in range(feed.num_batches)]
+    rows = np.concatenate([batch.rows for batch in drawn])
+    assert sorted(rows) == list(range(80))
+    given = np.concatenate([batch.x["b"] for batch in drawn])[rows < 50]
+    assert np.array_equal(given, x["b"][rows[rows < 50]])
+    assert drawn[0].y.shape[1:] == target.shape[1:]
+    made = np.concatenate([batch.y for batch in drawn])[rows >= 50]
+    assert np.array_equal(made, np.broadcast_to(target[y == 1][0], made.shape))
+    if form != "text":
+        for batch, want in zip(feed.as_dataset(epochs=1), drawn, strict=True):
+            assert np.array_equal(batch[0]["a"], want.x["a"])
+
+
+def test_a_plan_that_cleans_feeds_what_it_keeps():
+    x, y = np.random.default_rng(0).normal(size=(60, 2)), labels([50, 10])
+    plan = plans.clean(y, "enn")
+    assert sorted(seen(batches(x, y, plan, 8))) == plan.kept(x).tolist()
+    with pytest.raises(OptionError, match="have no group"):
+        batches(x, y, plans.synthesize(y), 8, extras={"group": y})

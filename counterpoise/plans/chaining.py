@@ -1,0 +1,122 @@
+"""A chain of plans is again a plan: clean, then make rows, then undersample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core import seeds
+from counterpoise.core.errors import OptionError
+from counterpoise.plans.plan import Plan, uniform
+from counterpoise.plans.realised import Realised, Rows, check_rows, join, realised
+
+Array = np.ndarray
+
+#: (labels, sample_weight=, classes=) -> plan.
+Maker = Callable[..., Plan]
+
+
+@dataclass(frozen=True)
+class Chain(Plan):
+    """Several plans, each over the rows that the one before it leaves; see `chain`.
+
+    What it draws is known after `realise`; until then it counts every row once.
+    """
+
+    makers: tuple[Maker, ...] = field(default_factory=tuple)
+
+    @property
+    def needs_features(self) -> bool:
+        return True
+
+    def rows(self, epoch: int = 0, seed: int = 0) -> Array:
+        raise OptionError(
+            f"plan {self.name!r} looks at features; call realise(x) on it, or feed it with batches(x, y)."
+        )
+
+    def realise(self, x: Any, seed: int = 0) -> Realised:
+        """Carry out all steps but the last on the rows; the last one goes on drawing afresh each epoch."""
+        check_rows(x, self)
+        n = len(self.codes)
+        rows, fresh, new = Rows(x, self.codes, np.arange(n), self.sample_weight), [], [np.empty(0, np.int32)]
+        for place, make in enumerate(self.makers):
+            word = seeds.integer(seed, "chain", place)
+            plan = self._plan(make, rows).realise(rows.x, word)
+            if plan.new is not None:
+                made, codes = plan.new
+                rows = _grown(rows, made, codes, n + sum(map(len, new)))
+                fresh.append(made)
+                new.append(codes)
+            if place < len(self.makers) - 1:
+                # A step in the middle leaves each row at most once: repeats would only be memorised by the next step.
+                rows = rows.kept(np.unique(plan.rows(0, word)))
+        new_x = join(fresh) if fresh else None
+        return realised(self.name, self, plan, Rows(None, rows.codes, rows.origin), new_x, np.concatenate(new))
+
+    def _plan(self, make: Maker, rows: Rows) -> Plan:
+        labels = np.arange(len(self.classes))
+        return make(rows.codes, sample_weight=rows.weight, classes=labels)
+
+
+@dataclass(frozen=True)
+class ChainMaker:
+    """Makes a `Chain` from labels; the value of `chain`, and a plan function like `oversample`."""
+
+    makers: tuple[Maker, ...]
+
+    def __call__(self, y: Any, *, sample_weight: Any = None, classes: Sequence[Any] | None = None) -> Chain:
+        base = uniform(y, sample_weight=sample_weight, classes=classes)
+        name = " + ".join(_name(make) for make in self.makers)
+        return Chain(
+            name, base.codes, base.classes, base.drawn, base.class_weights, sample_weight=base.sample_weight,
+            needs_calibration=True, makers=self.makers,
+        )  # fmt: skip
+
+
+def chain(*makers: Maker) -> ChainMaker:
+    """Put plans one after the other.
+
+    Args:
+        *makers: Functions of labels that give plans, in order: `plans.undersample`, or with settings
+            `functools.partial(plans.synthesize, sampler="smote", ratio=0.5)`. A chain can be a part of a chain.
+
+    Returns:
+        A function of labels that gives a plan; `realise(x)` carries it out on features.
+
+    Example:
+        >>> from counterpoise.plans import clean, synthesize, undersample
+        >>> y = np.repeat([0, 1], [60, 8])
+        >>> make = chain(partial(synthesize, ratio=0.5), undersample)
+        >>> plan = make(y).realise(np.random.default_rng(0).normal(size=(68, 2)))
+        >>> plan.name, len(plan), plan.prior.tolist()
+        ('synthesize + undersample', 60, [0.5, 0.5])
+    """
+    if not makers:
+        raise OptionError("a chain needs at least one plan.")
+    for make in makers:
+        if not callable(make):
+            raise OptionError(f"a part of the chain is {make!r}; expected a function of labels, as plans.undersample.")
+    flat = [part for make in makers for part in (make.makers if isinstance(make, ChainMaker) else (make,))]
+    return ChainMaker(tuple(flat))
+
+
+def _grown(rows: Rows, made: Any, codes: Array, first: int) -> Rows:
+    """The rows followed by new ones, which are numbered from `first` on."""
+    weight = None if rows.weight is None else np.concatenate([rows.weight, np.ones(len(codes))])
+    return Rows(
+        join([rows.x, made]),
+        np.concatenate([rows.codes, codes]),
+        np.concatenate([rows.origin, np.arange(first, first + len(codes))]),
+        weight,
+    )
+
+
+def _name(make: Maker) -> str:
+    if isinstance(make, partial):
+        chosen = make.keywords.get("sampler")
+        return chosen if isinstance(chosen, str) else _name(make.func)
+    return getattr(make, "__name__", type(make).__name__)

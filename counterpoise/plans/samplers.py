@@ -1,0 +1,86 @@
+"""imbalanced-learn's samplers by name: which one, for which columns, with which settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import OptionError, did_you_mean
+from counterpoise.plans.matrices import Layout
+
+Array = np.ndarray
+
+#: name -> (module, class, the setting that counts neighbours, its default) of samplers that make rows.
+MAKERS: Mapping[str, tuple[str, str, str, int]] = {
+    "smote": ("over_sampling", "SMOTE", "k_neighbors", 5),
+    "borderline_smote": ("over_sampling", "BorderlineSMOTE", "k_neighbors", 5),
+    "svm_smote": ("over_sampling", "SVMSMOTE", "k_neighbors", 5),
+    "kmeans_smote": ("over_sampling", "KMeansSMOTE", "k_neighbors", 2),
+    "adasyn": ("over_sampling", "ADASYN", "n_neighbors", 5),
+    "smote_nc": ("over_sampling", "SMOTENC", "k_neighbors", 5),
+    "smote_n": ("over_sampling", "SMOTEN", "k_neighbors", 5),
+}
+
+#: name -> (module, class, the setting for how much to remove, or "") of samplers that remove rows.
+CLEANERS: Mapping[str, tuple[str, str]] = {
+    "tomek": ("under_sampling", "TomekLinks"),
+    "enn": ("under_sampling", "EditedNearestNeighbours"),
+    "renn": ("under_sampling", "RepeatedEditedNearestNeighbours"),
+    "all_knn": ("under_sampling", "AllKNN"),
+    "near_miss": ("under_sampling", "NearMiss"),
+    "one_sided": ("under_sampling", "OneSidedSelection"),
+    "neighbourhood": ("under_sampling", "NeighbourhoodCleaningRule"),
+    "condensed": ("under_sampling", "CondensedNearestNeighbour"),
+    "hardness": ("under_sampling", "InstanceHardnessThreshold"),
+}
+
+
+def maker(name: str, layout: Layout, neighbours: int | None, options: Mapping[str, Any]) -> tuple[Any, int]:
+    """A sampler that makes rows, not yet fitted, and how many neighbours of its own class a row needs.
+
+    SMOTE on numbers and level ids is SMOTE-NC, on level ids alone SMOTE-N: an average of two ids means nothing.
+    """
+    name = _for_columns(name, layout)
+    module, class_name, setting, usual = MAKERS[name]
+    count = usual if neighbours is None else neighbours
+    how: dict[str, Any] = {setting: count, **options}
+    if name == "smote_nc":
+        how["categorical_features"] = layout.categorical
+    return _make(module, class_name, how), count
+
+
+def cleaner(name: str, options: Mapping[str, Any]) -> Any:
+    """A sampler that removes rows, not yet fitted."""
+    module, class_name = CLEANERS[name]
+    return _make(module, class_name, dict(options))
+
+
+def check_name(name: str, known: Mapping[str, Any], word: str) -> str:
+    if name not in known:
+        raise OptionError(f"{word} is {name!r}, which is not one of the choices.{did_you_mean(name, known)}")
+    return name
+
+
+def _for_columns(name: str, layout: Layout) -> str:
+    if not layout.categorical:
+        if name in ("smote_nc", "smote_n"):
+            return "smote"
+        return name
+    if name in ("smote", "smote_nc", "smote_n"):
+        return "smote_nc" if layout.numbers else "smote_n"
+    raise OptionError(
+        f"{name!r} averages rows, and {len(layout.categorical)} of the columns are levels without an average. "
+        "Use 'smote', which becomes SMOTE-NC or SMOTE-N there, or leave the columns out."
+    )
+
+
+def _make(module: str, class_name: str, options: dict[str, Any]) -> Any:
+    import importlib
+
+    make: Callable[..., Any] = getattr(importlib.import_module(f"imblearn.{module}"), class_name)
+    try:
+        return make(**options)
+    except TypeError as error:
+        raise OptionError(f"{class_name} does not take these options: {error}.") from None

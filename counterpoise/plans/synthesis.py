@@ -1,0 +1,283 @@
+"""Plans that make rows or take rows away by their features: the bridge to imbalanced-learn.
+
+Such a plan is made from labels, like every plan; `realise(x)` carries it out on the features of the training rows and
+gives a plan over given and new rows. Nothing outside the training rows is ever looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core import seeds
+from counterpoise.core.errors import DataError, OptionError
+from counterpoise.plans import counts as targets
+from counterpoise.plans import samplers
+from counterpoise.plans.labels import count_codes
+from counterpoise.plans.matrices import layout_of
+from counterpoise.plans.plan import Plan, from_multiplicity, uniform
+from counterpoise.plans.realised import Realised, Rows, check_rows, realised
+
+Array = np.ndarray
+
+_NEITHER = "it has no fit_resample; expected a name or a sampler of imbalanced-learn"
+
+
+@dataclass(frozen=True)
+class Synthesis(Plan):
+    """Every given row once an epoch, and new rows of the smaller classes, made once; see `synthesize`.
+
+    Before `realise`, `rows()` numbers the new rows from n on, class by class, as many as `new_counts` says.
+
+    Attributes:
+        sampler: A name of `samplers.MAKERS`, or an imbalanced-learn sampler.
+        neighbours: Neighbours that a row is averaged with; None: the sampler's own.
+        options: Further settings of the sampler.
+    """
+
+    sampler: Any = "smote"
+    neighbours: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def needs_features(self) -> bool:
+        return True
+
+    @property
+    def new_counts(self) -> Array:
+        """New rows of each class, int64 (C,)."""
+        return self.drawn - self.counts
+
+    def rows(self, epoch: int = 0, seed: int = 0) -> Array:
+        total = len(self.codes) + int(self.new_counts.sum())
+        return seeds.generator(seed, "order", epoch).permutation(np.arange(total, dtype=np.int32))
+
+    def new_rows(self, x: Any, seed: int = 0) -> tuple[Any, Array]:
+        """Make the new rows from the features of the training rows.
+
+        Args:
+            x: Features of the rows that the plan was made for: an array of any rank, a dict or tuple of arrays, or a
+                table {"numeric": (n, dn), "categorical": (n, dc) level ids}. Missing numbers count as the median.
+            seed: The same seed gives the same rows.
+
+        Returns:
+            Features of the new rows, in the structure and types of `x`, and their class codes int32, class by class.
+
+        Raises:
+            DataError: A class with fewer rows than neighbours, infinite or textual features.
+            OptionError: A sampler that does not fit these columns.
+        """
+        check_rows(x, self)
+        layout = layout_of(x)
+        matrix = layout.pack(x)
+        sampler, needed = self._sampler(layout)
+        self._check_neighbours(needed)
+        wanted = {c: int(n) for c, n in enumerate(self.drawn)}
+        fresh = _fitted(sampler, matrix, self.codes, wanted, seed, self.name)
+        chosen = [self._exactly(fresh, code, seed) for code in range(len(self.classes))]
+        codes = np.repeat(np.arange(len(self.classes), dtype=np.int32), self.new_counts)
+        return layout.unpack(np.concatenate(chosen)), codes
+
+    def realise(self, x: Any, seed: int = 0) -> Realised:
+        """The plan with its new rows (`.new`), made by `new_rows`."""
+        fresh, new = self.new_rows(x, seed)
+        rows = Rows(None, np.concatenate([self.codes, new]), np.arange(len(self.codes) + len(new)), None)
+        return realised(self.name, self, _over(rows, self), rows, fresh, new)
+
+    def _sampler(self, layout: Any) -> tuple[Any, int]:
+        if isinstance(self.sampler, str):
+            return samplers.maker(self.sampler, layout, self.neighbours, self.options)
+        if layout.categorical and not hasattr(self.sampler, "categorical_features"):
+            raise OptionError(f"{type(self.sampler).__name__} averages level ids; use SMOTENC or the name 'smote'.")
+        return _copy(self.sampler), getattr(self.sampler, "k_neighbors", 1) if self.neighbours is None else 1
+
+    def _check_neighbours(self, needed: Any) -> None:
+        if not isinstance(needed, int):
+            return
+        few = [c for c in np.flatnonzero(self.new_counts > 0) if self.counts[c] <= needed]
+        if few:
+            label, have = self.classes[few[0]], int(self.counts[few[0]])
+            raise DataError(
+                f"class {label!r} has {have} training rows; {self.name} averages each with {needed} neighbours of its "
+                f"class and needs at least {needed + 1}. Use neighbours={max(1, have - 1)}, merge rare classes, or "
+                "oversample."
+            )
+
+    def _exactly(self, fresh: tuple[Array, Array], code: int, seed: int) -> Array:
+        """As many new rows as the plan says: some samplers make about so many."""
+        matrix, codes = fresh
+        made, wanted = matrix[codes == code], int(self.new_counts[code])
+        if not wanted:
+            return made[:0]
+        if not len(made):
+            raise DataError(
+                f"{self.name} made no row of class {self.classes[code]!r}: no row of it lies near another class. "
+                "Use 'smote' or oversample."
+            )
+        order = seeds.generator(seed, "synthesis", code).permutation(len(made))
+        return made[np.resize(order, wanted)]
+
+
+@dataclass(frozen=True)
+class Cleaning(Plan):
+    """Rows that lie among other classes are taken away, then every row once an epoch; see `clean`.
+
+    How many rows stay is known after `realise`; until then the plan counts them all.
+    """
+
+    sampler: Any = "tomek"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def needs_features(self) -> bool:
+        return True
+
+    def rows(self, epoch: int = 0, seed: int = 0) -> Array:
+        raise OptionError(
+            f"plan {self.name!r} looks at features; call realise(x) on it, or feed it with batches(x, y)."
+        )
+
+    def kept(self, x: Any, seed: int = 0) -> Array:
+        """Row numbers that stay, int64, rising."""
+        check_rows(x, self)
+        named = isinstance(self.sampler, str)
+        sampler = samplers.cleaner(self.sampler, self.options) if named else _copy(self.sampler)
+        _seeded(sampler, seed)
+        _call(sampler, layout_of(x).pack(x), self.codes, self.name)
+        rows = np.sort(np.asarray(sampler.sample_indices_, np.int64))
+        left = count_codes(self.codes[rows], len(self.classes))
+        if np.any(left == 0):
+            raise DataError(f"{self.name} would take away every row of class {self.classes[int(np.argmin(left))]!r}.")
+        return rows
+
+    def realise(self, x: Any, seed: int = 0) -> Realised:
+        rows = self.kept(x, seed)
+        kept = Rows(None, self.codes[rows], rows, None if self.sample_weight is None else self.sample_weight[rows])
+        return realised(self.name, self, _over(kept, self), kept, None, np.empty(0, np.int32))
+
+
+def synthesize(
+    y: Any,
+    sampler: Any = "smote",
+    ratio: float = 1.0,
+    *,
+    neighbours: int | None = None,
+    sample_weight: Any = None,
+    classes: Sequence[Any] | None = None,
+    **options: Any,
+) -> Synthesis:
+    """New rows of the smaller classes, made from the training rows by imbalanced-learn.
+
+    Classes are brought to the sizes of `oversample(y, ratio)`: n_c max(1, ratio max(n) / n_c). The probabilities of a
+    network trained on made rows need a calibrator (`needs_calibration`).
+
+    Args:
+        y: Labels, (n,), (n, 1) or one-hot (n, C).
+        sampler: "smote" (SMOTE-NC or SMOTE-N where columns are levels), "borderline_smote", "svm_smote",
+            "kmeans_smote", "adasyn", "smote_nc", "smote_n", or an imbalanced-learn sampler that keeps the given rows
+            first. Its settings but not its `sampling_strategy` count.
+        ratio: Wanted size of the smaller classes over the largest, in (0, 1].
+        neighbours: Neighbours that each row is averaged with; None: the sampler's own (mostly 5).
+        sample_weight: Your own weights (n,); new rows weigh 1.
+        classes: The full list of labels when `y` may lack some.
+        **options: Further settings of the sampler.
+
+    Raises:
+        OptionError: an unknown sampler or setting.
+
+    Source: Chawla et al. 2002 (SMOTE), section 4; the samplers' own papers in imbalanced-learn's manual.
+
+    Example:
+        >>> y = np.repeat([0, 1], [40, 10])
+        >>> plan = synthesize(y).realise(np.random.default_rng(0).normal(size=(50, 2)), seed=0)
+        >>> plan.new[0].shape, len(plan), plan.prior.tolist()
+        ((30, 2), 80, [0.5, 0.5])
+    """
+    if isinstance(sampler, str):
+        samplers.check_name(sampler, samplers.MAKERS, "sampler")
+    elif not hasattr(sampler, "fit_resample"):
+        raise OptionError(f"sampler is {sampler!r}: {_NEITHER}.")
+    name = sampler if isinstance(sampler, str) else type(sampler).__name__
+    how = {"name": name, "as_rows": True, "sample_weight": sample_weight, "classes": classes}
+    base = from_multiplicity(y, lambda n: targets.oversampled(n, ratio), **how)
+    return Synthesis(
+        name, base.codes, base.classes, base.drawn, base.class_weights, sample_weight=base.sample_weight,
+        needs_calibration=True, sampler=sampler, neighbours=neighbours, options=options,
+    )  # fmt: skip
+
+
+def clean(
+    y: Any, sampler: Any = "tomek", *, sample_weight: Any = None, classes: Sequence[Any] | None = None, **options: Any
+) -> Cleaning:
+    """Take away rows that lie among other classes, by imbalanced-learn.
+
+    Args:
+        y: Labels, (n,), (n, 1) or one-hot (n, C).
+        sampler: "tomek", "enn", "renn", "all_knn", "near_miss", "one_sided", "neighbourhood", "condensed",
+            "hardness", or an imbalanced-learn sampler with `sample_indices_`.
+        sample_weight: Your own weights (n,).
+        classes: The full list of labels when `y` may lack some.
+        **options: Settings of the sampler.
+
+    Which rows go depends on their features, so the shift of the class counts is not all that happened: probabilities
+    need a calibrator.
+
+    Example:
+        >>> y, x = np.array([0, 0, 0, 1, 1]), np.array([[0.0], [0.1], [0.9], [1.0], [2.0]])
+        >>> clean(y, "tomek").realise(x).rows(0, 0).size
+        4
+    """
+    if isinstance(sampler, str):
+        samplers.check_name(sampler, samplers.CLEANERS, "sampler")
+    elif not hasattr(sampler, "fit_resample"):
+        raise OptionError(f"sampler is {sampler!r}: {_NEITHER}.")
+    name = sampler if isinstance(sampler, str) else type(sampler).__name__
+    base = uniform(y, sample_weight=sample_weight, classes=classes)
+    return Cleaning(
+        name, base.codes, base.classes, base.drawn, base.class_weights, sample_weight=base.sample_weight,
+        needs_calibration=True, sampler=sampler, options=options,
+    )  # fmt: skip
+
+
+def _over(rows: Rows, plan: Plan) -> Plan:
+    """Every one of these rows once, with the labels and weights of `plan`."""
+    size = len(plan.classes)
+    weight = rows.weight
+    if weight is None and plan.sample_weight is not None:
+        weight = np.concatenate([plan.sample_weight, np.ones(len(rows.codes) - len(plan.codes))])
+    count = count_codes(rows.codes, size)
+    return Plan(plan.name, rows.codes.astype(np.int32), plan.classes, count, np.ones(size), sample_weight=weight)
+
+
+def _fitted(
+    sampler: Any, matrix: Array, codes: Array, wanted: dict[int, int], seed: int, name: str
+) -> tuple[Array, Array]:
+    """The made rows and their codes."""
+    _seeded(sampler, seed)
+    sampler.set_params(sampling_strategy=wanted)
+    x, y = _call(sampler, matrix, codes, name)
+    n = len(codes)
+    if len(x) < n or not np.array_equal(y[:n], codes):
+        raise OptionError(f"{name} takes rows away as well; use plans.chain(clean, synthesize) for both.")
+    return np.asarray(x[n:], np.float64), np.asarray(y[n:])
+
+
+def _call(sampler: Any, matrix: Array, codes: Array, name: str) -> Any:
+    try:
+        return sampler.fit_resample(matrix, codes)
+    except (ValueError, RuntimeError) as error:
+        raise DataError(f"{name} could not work on these rows: {' '.join(str(error).split())}") from error
+
+
+def _seeded(sampler: Any, seed: int) -> None:
+    if "random_state" in sampler.get_params():
+        sampler.set_params(random_state=seeds.integer(seed, "sampler") % 2**31)
+
+
+def _copy(sampler: Any) -> Any:
+    from sklearn.base import clone
+
+    return clone(sampler)
