@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -120,5 +121,5 @@ def stacked_scores(log_p: Array, y: Array) -> tuple[Array, Array, Array]:
 def subset(examples: Examples, rows: Array) -> Examples:
     """Some rows as examples of their own."""
     beside = {name: getattr(examples, name) for name in ("groups", "time", "sample_weight", "twins")}
-    chosen = {name: None if values is None else values[rows] for name, values in beside.items()}
+    chosen: dict[str, Any] = {name: None if values is None else values[rows] for name, values in beside.items()}
     return replace(examples, x=take(examples.x, rows), y=examples.y[rows], **chosen)

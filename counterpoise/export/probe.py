@@ -28,7 +28,8 @@ def probe(clf: Any) -> tuple[Any, Any]:
     if clf.schema is None:
         arrays = _arrays(clf.members, rng)
         return arrays, arrays
-    encoded, raw = {}, {}
+    encoded: dict[str, Any] = {}
+    raw: dict[str, Any] = {}
     if clf.schema.numeric:
         encoded["numeric"] = _numbers(clf.members, len(clf.schema.numeric), rng)
         columns = zip(clf.schema.numeric, encoded["numeric"].T, strict=True)

@@ -185,7 +185,7 @@ def whole(rows: Rows) -> Any:
     return rows.take(np.arange(len(rows)))
 
 
-def _items(x: Any) -> Sequence[Any]:
+def _items(x: Any) -> Any:
     if isinstance(x, (str, bytes)) or not hasattr(x, "__len__") or not hasattr(x, "__getitem__"):
         raise DataError(f"got {type(x).__name__}; with load, x must be a list of items (file paths).")
     return np.asarray(x) if type(x).__module__.split(".")[0] in ("pandas", "polars") else x

@@ -106,7 +106,7 @@ def rebalance(
     if estimated:
         counts, complete = _count(block, label, classes, check_int(sample, "sample"))
         estimated = not complete
-    numbers = _counts(target.counts if counts is None else counts)
+    numbers = _counts(target.counts if isinstance(target, Plan) and counts is None else counts)
     multiplicity = _multiplicity(numbers, _shares(target, len(numbers)), most)
     out = _repeated(tf, block, label, multiplicity, seed)
     if buffer:
