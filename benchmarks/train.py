@@ -28,6 +28,7 @@ from counterpoise.data.split import make_folds
 from counterpoise.jobs import Settings, job_of, jobs_of
 from counterpoise.strategies import find
 from counterpoise.train.network import Network
+from counterpoise.train.program_engine import ProgramEngine
 from counterpoise.train.run import run
 
 BATCH = 512
@@ -83,7 +84,8 @@ def whole(examples: Examples) -> Fold:
 
 def jobs(examples: Examples, members: int, epochs: int, batch: int = BATCH, strategy: str = "none") -> list[Any]:
     settings = Settings(epochs=epochs, batch_size=batch, early_stopping=False)
-    return [job_of(find(strategy), examples, whole(examples), settings, member) for member in range(members)]
+    fold = whole(examples)  # shared, as the members of an ensemble share theirs
+    return [job_of(find(strategy), examples, fold, settings, member) for member in range(members)]
 
 
 def epoch_seconds(
@@ -91,6 +93,7 @@ def epoch_seconds(
 ) -> dict[str, float]:
     """Seconds per epoch and member after compilation (time of 3 epochs less time of 1, halved)."""
     network = Network(make(), examples, weights="fresh")
+    ProgramEngine.of(examples, network).prepare(jobs(examples, members, 20))  # the way of a training of 20 epochs
     y = examples.y[:, None].astype("float32")
     fits = {name: compiled(make(), name == "B", xla) for name in "FB"}
     rng = np.random.default_rng(0)
