@@ -13,14 +13,14 @@ from counterpoise.core.version import version as _version
 
 if TYPE_CHECKING:
     from counterpoise import callbacks, decide, losses, metrics, plans
+    from counterpoise.adopt import wrap
     from counterpoise.classifier import Classifier, load
     from counterpoise.comparison.race import Comparison, compare
     from counterpoise.compiling import compile_balanced
     from counterpoise.core.errors import CounterpoiseError
     from counterpoise.diagnosis.show import Diagnosis
-    from counterpoise.feed.weighting import weight_map
-    from counterpoise.adopt import wrap
     from counterpoise.estimator import CounterpoiseClassifier
+    from counterpoise.feed.weighting import weight_map
     from counterpoise.monitoring import monitor
     from counterpoise.pipeline import fit
     from counterpoise.plans.plan import Plan

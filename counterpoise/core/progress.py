@@ -15,7 +15,8 @@ def rounds_text(history: Sequence[Mapping[str, Sequence[float]]], labels: Sequen
     """One line per network and round: losses, and the recall of each class on the stopping rows.
 
     Example:
-        >>> rounds_text([{"step": [7.0], "loss": [0.5], "stop_loss": [0.4], "recall 0": [0.9], "recall 1": [0.2]}], "ny")
+        >>> history = {"step": [7.0], "loss": [0.5], "stop_loss": [0.4], "recall 0": [0.9], "recall 1": [0.2]}
+        >>> rounds_text([history], "ny")
         ['network 1, step 7: loss 0.5000, corrected stopping loss 0.4000, recall n 0.90, y 0.20']
     """
     lines = []
