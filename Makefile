@@ -11,7 +11,7 @@ BIN    := $(VENV)/bin
 OUT    ?= demo-run
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs bench bench-decide clean lock
+.PHONY: help demo test lint docs bench bench-data bench-decide clean lock
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -45,6 +45,9 @@ bench: $(VENV)/.test                    ## every benchmark, side by side with th
 
 bench-train: $(VENV)/.test              ## the training program against loops of fit
 	$(BIN)/python -m benchmarks.train
+
+bench-data: $(VENV)/.test               ## feeds and resampling against copies and tf.data recipes
+	$(BIN)/python -m benchmarks.data
 
 bench-decide: $(VENV)/.test             ## what each step of the rule does to probabilities; how fast exports serve
 	$(BIN)/python -m benchmarks.decide

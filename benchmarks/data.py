@@ -1,0 +1,212 @@
+"""Resampling as a stream of row numbers against resampling copies and tf.data recipes, side by side, medians.
+
+    python -m benchmarks.data [--quick]
+
+Data: float32 rows with 30 columns, 0.5 % positives, made here. Memory is the highest resident size during the call
+above that before it (Linux). Imports are excluded. The two tf.data recipes are those of TensorFlow's own guide: one
+stream for each class joined by `sample_from_datasets`, and `rejection_resample`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import os
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from imblearn.over_sampling import RandomOverSampler
+from imblearn.under_sampling import RandomUnderSampler
+
+from benchmarks.train import alternate, timed
+from counterpoise import plans
+from counterpoise.feed.batching import batches
+from counterpoise.feed.streams import rebalance
+
+Array = np.ndarray
+BATCH, SHARE, COLUMNS = 512, 0.005, 30
+
+
+def table(n: int) -> tuple[Array, Array]:
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(n, COLUMNS)).astype("float32"), (rng.random(n) < SHARE).astype(np.int64)
+
+
+def extra_memory(work: Callable[[], object]) -> float:
+    """MB that a call needs at its peak."""
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+    before = _status("VmRSS")
+    kept = work()
+    peak = _status("VmHWM")
+    del kept
+    return (peak - before) / 1024
+
+
+def _status(key: str) -> int:
+    """kB of one line of the process's memory status."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(key)).split()[1])
+
+
+def one_pass(feed: Any) -> int:
+    """Make every batch of an epoch once; rows seen."""
+    return sum(len(batch[1]) for batch in feed)
+
+
+def rows_in(data: Iterable[Any], steps: int) -> int:
+    return sum(int(batch[1].shape[0]) for batch in islice(data, steps))
+
+
+def speed(make: Callable[[], Any], steps: int) -> Callable[[], float]:
+    """Rows a second of a dataset of batches, its first batch (buffers fill) left out."""
+
+    def run() -> float:
+        batches_of = iter(make())
+        next(batches_of)
+        rows: list[int] = []
+        seconds = timed(lambda: rows.append(rows_in(batches_of, steps)))
+        return rows[0] / seconds
+
+    return run
+
+
+def show(work: str, unit: str, found: dict[str, float], ours: str, higher: bool = False) -> None:
+    print(f"\n{work} ({unit})")
+    for name, value in found.items():
+        ratio = found[ours] / value if higher else value / found[ours]
+        print(f"  {name:<58} {value:>14,.4g}   {'' if name == ours else f'ours is {ratio:,.2f} x as good'}")
+
+
+def copies(n: int, times: int) -> None:
+    """Plans against the samplers that copy."""
+    x, y = table(n)
+
+    def over() -> int:
+        return one_pass(batches(x, y, plans.oversample(y), BATCH))
+
+    def under() -> Array:
+        return plans.undersample(y).rows(0, 0)
+
+    peers = {"RandomOverSampler": lambda: RandomOverSampler(random_state=0).fit_resample(x, y)}
+    ours = "oversampling plan and one pass of batches"
+    work = {ours: over, **peers}
+    over()  # what is imported or made at a first call
+    under()
+    found = alternate({k: (lambda f=f: timed(f)) for k, f in work.items()}, times)
+    show(f"oversample {n:,} rows", "s", found, ours)
+    show("the same: extra memory", "MB", {k: extra_memory(f) for k, f in work.items()}, ours)
+    work = {
+        "undersampling plan and its rows": under,
+        "the same and a copy of the rows": lambda: x[under()],
+        "RandomUnderSampler": lambda: RandomUnderSampler(random_state=0).fit_resample(x, y),
+    }
+    found = alternate({k: (lambda f=f: timed(f)) for k, f in work.items()}, times)
+    show(f"undersample {n:,} rows", "s", found, "undersampling plan and its rows")
+
+
+def pipelines(n: int, times: int) -> None:
+    """Feeds in tf.data."""
+    x, y = table(n)
+    balanced, plain = batches(x, y, plans.oversample(y), BATCH), batches(x, y, plans.uniform(y), BATCH)
+
+    def class_wise() -> Any:
+        streams = [
+            tf.data.Dataset.from_tensor_slices((x[y == c], y[y == c])).shuffle(10_000, seed=0).repeat() for c in (0, 1)
+        ]
+        return tf.data.Dataset.sample_from_datasets(streams, [0.5, 0.5], seed=0).batch(BATCH).prefetch(2)
+
+    steps = min(1000, plain.num_batches - 2)
+    ours = "plan, as_dataset()"
+    work = {ours: speed(balanced.as_dataset, steps), "sample_from_datasets": speed(class_wise, min(steps, 60))}
+    show(f"balanced tf.data feed of {n:,} rows in memory", "rows / s", alternate(work, times), ours, higher=True)
+    for title, make in (("tf.data", lambda feed: feed.as_dataset()), ("PyDataset", lambda feed: feed.endless())):
+        kinds = {"balanced": balanced, "unbalanced": plain}
+        work = {k: (lambda f=f: 1e9 / speed(lambda: make(f), steps)()) for k, f in kinds.items()}  # noqa: B023
+        found = alternate(work, times)
+        print(f"\noverhead of balance, {title} (ns / row)")
+        print(f"  {found['balanced']:.0f} balanced, {found['unbalanced']:.0f} unbalanced and shuffled: "
+              f"{found['balanced'] / found['unbalanced']:.3f} x the time")  # fmt: skip
+
+
+def streams(n: int, times: int) -> None:
+    """A dataset without an index."""
+    x, y = table(n)
+    data = tf.data.Dataset.from_tensor_slices((x, y))
+    counts = np.bincount(y)
+
+    def of_class(code: int, cached: bool) -> Any:
+        stream = data.filter(lambda a, b: b == code)
+        return (stream.cache() if cached else stream).repeat()
+
+    def sampled(cached: bool) -> Any:
+        both = tf.data.Dataset.sample_from_datasets([of_class(c, cached) for c in (0, 1)], [0.5, 0.5], seed=0)
+        return both.batch(BATCH)
+
+    def rejected() -> Any:
+        kept = data.repeat().rejection_resample(
+            lambda a, b: b, [0.5, 0.5], (counts / counts.sum()).astype("float32"), seed=0
+        )
+        return kept.map(lambda label, pair: pair).batch(BATCH)
+
+    ours = "rebalance(dataset)"
+    steps = n // BATCH - 2
+    work = {
+        ours: speed(lambda: rebalance(data, counts=counts).dataset.repeat().batch(BATCH), steps),
+        "sample_from_datasets, filtered": speed(lambda: sampled(False), 2),
+        "sample_from_datasets, filtered, classes cached in memory": speed(lambda: sampled(True), min(steps, 40)),
+        "rejection_resample": speed(rejected, 1),
+    }
+    with silent():  # rejection_resample reports on every batch
+        found = alternate(work, times)
+    show(f"a dataset of {n:,} rows without an index", "rows / s", found, ours, higher=True)
+
+
+def many_labels(n: int) -> None:
+    """Memory of the rows of one epoch."""
+    y = (np.random.default_rng(0).random(n, dtype=np.float32) < SHARE).astype(np.int8)
+    print(
+        f"\nrows() of {n:,} labels: rows drawn, bytes each, most bytes a drawn row in the first call and later, seconds"
+    )
+    for make in (plans.uniform, plans.oversample, plans.undersample):
+        plan, seconds, sizes = make(y), [], []
+
+        def draw(epoch: int, plan: plans.Plan = plan, seconds: list = seconds, sizes: list = sizes) -> None:
+            seconds.append(timed(lambda: sizes.append(plan.rows(epoch, 0).itemsize)))
+
+        first, later = (extra_memory(lambda e=e: draw(e)) * 2**20 / len(plan) for e in (0, 1))  # noqa: B023
+        print(f"  {plan.name:<12} {len(plan):>12,} {sizes[0]:>3} {first:>8.2f} {later:>6.2f} {seconds[1]:>7.2f}")
+
+
+@contextlib.contextmanager
+def silent() -> Iterator[None]:
+    """Without what TensorFlow's kernels write to the error stream."""
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the rows, three repeats")
+    quick = parser.parse_args().quick
+    n, times = (100_000, 3) if quick else (1_000_000, 5)
+    print(f"{os.cpu_count()} cores, TensorFlow {tf.__version__}, NumPy {np.__version__}, {times} repeats, medians")
+    copies(n, times)
+    pipelines(n, times)
+    streams(n // 5, times)
+    many_labels(10_000_000 if quick else 100_000_000)
+
+
+if __name__ == "__main__":
+    main()
