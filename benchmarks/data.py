@@ -179,7 +179,7 @@ def many_labels(n: int) -> None:
         def draw(epoch: int, plan: plans.Plan = plan, seconds: list = seconds, sizes: list = sizes) -> None:
             seconds.append(timed(lambda: sizes.append(plan.rows(epoch, 0).itemsize)))
 
-        first, later = (extra_memory(lambda e=e: draw(e)) * 2**20 / len(plan) for e in (0, 1))  # noqa: B023
+        first, later = (extra_memory(lambda e=e: draw(e)) * 2**20 / len(plan) for e in (0, 1))
         print(f"  {plan.name:<12} {len(plan):>12,} {sizes[0]:>3} {first:>8.2f} {later:>6.2f} {seconds[1]:>7.2f}")
 
 

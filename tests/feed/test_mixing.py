@@ -7,6 +7,7 @@ import tensorflow as tf
 from scipy import stats
 
 from counterpoise.core.errors import DataError, OptionError, TargetError
+from counterpoise.feed.batching import batches
 from counterpoise.feed.mixing import BatchSMOTE, Mixup, Remix
 
 RNG = np.random.default_rng(0)
@@ -134,6 +135,18 @@ def test_a_model_trains_through_map_and_config_comes_back(layer):
     model = keras.Sequential([keras.Input((N,)), keras.layers.Dense(3)])
     model.compile("adam", keras.losses.CategoricalCrossentropy(from_logits=True))
     assert np.isfinite(model.fit(data, verbose=0).history["loss"][0])
+
+
+def test_smote_on_quota_batches_of_a_feed():
+    y = (Y == 2).astype("int32")
+    x = {"image": RNG.normal(size=(N, 4, 4, 1)).astype("float32"), "row": X}
+    feed = batches(x, y, quota={0: 8, 1: 8})
+    for batch, labels in feed.as_dataset(epochs=1).apply(BatchSMOTE(2, only=[1], seed=1).over):
+        rare = labels.numpy()[:, 1] == 1
+        assert rare.sum() == 8
+        assert np.array_equal(batch["row"].numpy()[rare][:, y == 0], np.zeros((8, (y == 0).sum())))
+        assert set(np.unique(batch["row"].numpy()[~rare])) == {0.0, 1.0}
+        assert batch["image"].shape == (16, 4, 4, 1)
 
 
 def test_bad_input_is_refused():

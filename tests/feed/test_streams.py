@@ -56,6 +56,18 @@ def test_a_seed_fixes_every_pass_and_passes_differ():
     assert not np.array_equal(passes[0], drawn(rebalance(stream(), seed=6).dataset)[0])
 
 
+def test_odds_move_by_the_stated_shift_wherever_x_is():
+    rng = np.random.default_rng(2)
+    x = rng.integers(0, 4, 200_000)
+    y = (rng.random(len(x)) < np.array([0.01, 0.03, 0.1, 0.2])[x]).astype(int)
+    found = rebalance(tf.data.Dataset.from_tensor_slices((x, y)), buffer=0, seed=1)
+    x_seen, y_seen = drawn(found.dataset)
+    shift = found.log_shift[1] - found.log_shift[0]
+    for cell in range(4):
+        seen, true = y_seen[x_seen == cell].mean(), y[x == cell].mean()
+        assert np.log(seen / (1 - seen)) - shift == pytest.approx(np.log(true / (1 - true)), abs=0.05)
+
+
 def test_a_plan_is_a_target():
     plan = plans.oversample(Y)
     found = rebalance(stream(), plan)
