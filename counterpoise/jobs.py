@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from counterpoise.core.errors import OptionError
+from counterpoise.core.errors import CounterpoiseError, OptionError
 from counterpoise.core.records import Examples, Fold, Job, Limits
+from counterpoise.core.seeds import integer
+from counterpoise.data.encode import take
 from counterpoise.strategies import Strategy
 from counterpoise.train.run import make_job
 
@@ -50,13 +52,41 @@ def jobs_of(strategy: Strategy, examples: Examples, fold: Fold, settings: Settin
     ]
 
 
+def jobs_by_fold(
+    strategies: Sequence[Strategy], examples: Examples, folds: Sequence[Fold], settings: Settings
+) -> tuple[dict[tuple[str, int], list[Job]], dict[str, str]]:
+    """The jobs of (strategy, fold), and why a strategy cannot be carried out on the rows of some fold.
+
+    What fails is left out of the first. It is raised where nothing would be left to compare: the untouched model, or
+    the only strategy.
+    """
+    jobs: dict[tuple[str, int], list[Job]] = {}
+    failures: dict[str, str] = {}
+    for strategy in strategies:
+        try:
+            made = [jobs_of(strategy, examples, fold, settings) for fold in folds]
+        except CounterpoiseError as error:
+            if strategy.name == "none" or len(strategies) == 1:
+                raise
+            failures[strategy.name] = str(error)
+        else:
+            jobs |= {(strategy.name, f): group for f, group in enumerate(made)}
+    return jobs, failures
+
+
 def job_of(
     part: Strategy, examples: Examples, fold: Fold, settings: Settings, member: int = 0, steps: int | None = None
 ) -> Job:
-    """One job; `steps` fixes the number of steps (a re-fit), else the budget decides."""
+    """One job; `steps` fixes the number of steps (a re-fit), else the budget decides.
+
+    A plan that looks at features (synthesis, cleaning) is carried out here, on the training rows of the fold alone.
+    """
     y = examples.y[fold.train]
     weights = None if examples.sample_weight is None else examples.sample_weight[fold.train]
+    place = (fold.repeat, fold.index, member)
     plan = part.make_plan(y, examples.n_classes, weights)
+    if plan.needs_features:
+        plan = plan.realise(take(examples.x, fold.train), integer(settings.seed, "synthesis", *place))
     return make_job(
         plan,
         fold.train,
@@ -64,7 +94,7 @@ def job_of(
         fold.test,
         loss=part.make_loss(np.bincount(y, minlength=examples.n_classes)),
         seed=settings.seed,
-        place=(fold.repeat, fold.index, member),
+        place=place,
         limits=limits_of(len(plan), len(y), settings, steps),
     )
 

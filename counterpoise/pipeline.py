@@ -9,7 +9,7 @@ on the out-of-fold scores of the *other* folds, so that no label enters a rule t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from counterpoise.core.seeds import integer
 from counterpoise.core.version import version
 from counterpoise.data.read import read
 from counterpoise.data.split import hold_out, make_folds
-from counterpoise.jobs import WHOLE, Settings, job_of, jobs_of, member_numbers
+from counterpoise.jobs import WHOLE, Settings, job_of, jobs_by_fold, jobs_of, member_numbers
 from counterpoise.strategies import Strategy, find
 from counterpoise.train.finish import finished
 from counterpoise.train.network import Network
@@ -41,11 +41,13 @@ class Outcome:
         cells: One per strategy, repeat and fold.
         log_p: strategy -> float64 (repeats, members, N, C): corrected out-of-fold scores (NaN where a row had none).
         best_steps: strategy -> steps per member, the median over the folds.
+        failures: strategy -> why it cannot be carried out on the rows of some fold (it has no cells).
     """
 
     cells: tuple[Cell, ...]
     log_p: Mapping[str, Array]
     best_steps: Mapping[str, tuple[int, ...]]
+    failures: Mapping[str, str] = field(default_factory=dict)
 
 
 def fit(
@@ -173,7 +175,8 @@ def cross_validate(
 ) -> Outcome:
     """Every strategy on the same folds, seeds and step budget."""
     parts = make_folds(examples, folds, repeats, settings.seed, duplicates)
-    jobs = {(s.name, f): jobs_of(s, examples, fold, settings) for s in strategies for f, fold in enumerate(parts)}
+    jobs, failures = jobs_by_fold(strategies, examples, parts, settings)
+    strategies = [s for s in strategies if s.name not in failures]
     every = [job for group in jobs.values() for job in group]
     members = train_all(every, examples, network, settings, progress, callbacks)
     users = _users(jobs)
@@ -189,7 +192,7 @@ def cross_validate(
             shared = [users[job.id] > 1 for job in jobs[strategy.name, f]]
             cells.append(make_cell(strategy, examples, fold, rule, trained[f], shared))
     steps = {s.name: _median_steps([jobs[s.name, f] for f in range(len(parts))], members) for s in strategies}
-    return Outcome(tuple(cells), log_p, steps)
+    return Outcome(tuple(cells), log_p, steps, failures)
 
 
 def refit(

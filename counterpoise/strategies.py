@@ -15,6 +15,7 @@ from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.plans import plan as plans
 from counterpoise.plans.plan import Plan
 from counterpoise.plans.schedule import deferred
+from counterpoise.plans.synthesis import synthesize
 
 #: (class counts) -> constants of a loss.
 Constants = Callable[[np.ndarray], Mapping[str, Any]]
@@ -263,6 +264,38 @@ register(
         "asymmetric",
         "Easy negatives are focused away harder than positives, class by class (Ridnik 2021).",
         loss="asymmetric",
+    )
+)
+register(
+    Strategy(
+        "smote",
+        "New rows of smaller classes between a row and its neighbours of the class (Chawla 2002).",
+        synthesize,
+        {"sampler": "smote"},
+    )
+)
+register(
+    Strategy(
+        "smote_nc",
+        "SMOTE where some columns are levels: a new row takes the commonest of its neighbours (Chawla 2002).",
+        synthesize,
+        {"sampler": "smote_nc"},
+    )
+)
+register(
+    Strategy(
+        "borderline_smote",
+        "SMOTE from the rows of smaller classes that lie among other classes (Han 2005).",
+        synthesize,
+        {"sampler": "borderline_smote"},
+    )
+)
+register(
+    Strategy(
+        "adasyn",
+        "SMOTE, with more new rows where other classes are near (He 2008).",
+        synthesize,
+        {"sampler": "adasyn"},
     )
 )
 register(

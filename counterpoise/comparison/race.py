@@ -227,6 +227,8 @@ def race(
             examples, runnable, network, settings, folds=folds, repeats=repeats, duplicates=duplicates,
             progress=progress,
         )  # fmt: skip
+        failures |= outcome.failures
+        runnable = [s for s in runnable if s.name not in failures]
         by_name = {s.name: [c for c in outcome.cells if c.strategy == s.name] for s in runnable}
         judgement = _judge(by_name, examples, folds, repeats, metric)
         winner = next(s for s in runnable if s.name == judgement.verdict.winner)

@@ -12,8 +12,9 @@ import numpy as np
 from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Examples, Job, Limits, Member
 from counterpoise.train.fit_engine import FitEngine, Progress
+from counterpoise.train.made_rows import with_made_rows
 from counterpoise.train.network import Network
-from counterpoise.train.rules import refusal
+from counterpoise.train.rules import arrays_of, refusal
 
 Array = np.ndarray
 
@@ -36,7 +37,7 @@ def run(
 
     Args:
         jobs: What to train.
-        examples: The rows that the jobs number.
+        examples: The rows that the jobs number; rows that a plan made are put behind them here.
         network: The recipe of the network.
         engine: "program", "fit", or "auto": the program where it can, else `fit` and a line in the log
             `counterpoise` that says why.
@@ -49,7 +50,7 @@ def run(
     """
     if engine not in ENGINES:
         raise OptionError(f"engine is {engine!r}; expected one of {', '.join(ENGINES)}.")
-    distinct = list({job.id: job for job in jobs}.values())
+    distinct, examples = with_made_rows({job.id: job for job in jobs}.values(), examples)
     told = tuple(callbacks)
     program = None if engine == "fit" else _program(distinct, examples, network, told, must=engine == "program")
     if program is None:
@@ -102,10 +103,18 @@ def make_job(
     limits: Limits,
 ) -> Job:
     """A job whose id is a hash of everything that decides its result."""
-    parts = [plan.name, plan.draw, plan.redraw, plan.drawn, plan.class_weights, plan.sample_weight, plan.codes]
+    parts = [*_kind(plan), plan.draw, plan.redraw, plan.drawn, plan.class_weights, plan.sample_weight, plan.codes]
     parts += [train, stop, score, loss[0], sorted(loss[1].items()), seed, place, limits]
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
         digest.update(part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode())
         digest.update(b"|")
     return Job(digest.hexdigest(), plan, train, stop, score, loss, seed, place, limits)
+
+
+def _kind(plan: Any) -> list[Any]:
+    """What tells plans of equal counts apart: the name, or what a plan kept and made by the features of its rows."""
+    if not hasattr(plan, "origin"):
+        return [plan.name]
+    made = [] if plan.new is None else arrays_of(plan.new[0])
+    return [type(plan.inner).__name__, plan.origin, *map(np.ascontiguousarray, made)]
