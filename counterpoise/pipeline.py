@@ -230,20 +230,20 @@ def train_all(
 ) -> dict[str, Member]:  # fmt: skip
     """Train jobs (each id once) and report steps done over all of them."""
     distinct = {job.id: job for job in jobs}
-    total, done = sum(job.limits.steps for job in distinct.values()), 0
+    total = sum(job.limits.steps for job in distinct.values())
+    done = dict.fromkeys(distinct, 0)
     members: dict[str, Member] = {}
 
-    def within(job_id: str, step: int, most: int) -> None:
+    def tell(job_id: str, step: int, most: int) -> None:
+        done[job_id] = step
         if progress:
-            progress("train", done + step, total)
+            progress(f"{len(members)} of {len(distinct)} networks", sum(done.values()), total)
 
     for job_id, member in run(
-        distinct.values(), examples, network, engine=settings.engine, callbacks=callbacks, progress=within
+        distinct.values(), examples, network, engine=settings.engine, callbacks=callbacks, progress=tell
     ):
         members[job_id] = member
-        done += distinct[job_id].limits.steps
-        if progress:
-            progress("train", done, total)
+        tell(job_id, distinct[job_id].limits.steps, total)  # one that stopped early is done
     return members
 
 

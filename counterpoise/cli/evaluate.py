@@ -35,7 +35,7 @@ def command(
     clf = load(model)
     record = plain(_drift(clf, data) if unlabeled else _scores(clf, data, target))
     if out is not None:
-        write_text(out, json.dumps(record, indent=1))
+        o.write_text(out, json.dumps(record, indent=1))
     if as_json:
         print(json.dumps(record))
         return
@@ -101,16 +101,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(v) for v in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def write_text(out: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    from counterpoise.core.errors import ArtefactError
-
-    draft = out.with_name(f".{out.name}.writing")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(out)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise ArtefactError(f"cannot write {str(out)!r}: {error.strerror or error}.") from error

@@ -118,3 +118,16 @@ def check_folder(out: Path) -> None:
         raise ArtefactError(f"cannot write to {str(out)!r}: {str(place)!r} is a file; give a folder.")
     if not os.access(place, os.W_OK):
         raise ArtefactError(f"cannot write to {str(out)!r}: no permission to write in {str(place)!r}.")
+
+
+def write_text(out: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    from counterpoise.core.errors import ArtefactError
+
+    draft = out.with_name(f".{out.name}.writing")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(out)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise ArtefactError(f"cannot write {str(out)!r}: {error.strerror or error}.") from error

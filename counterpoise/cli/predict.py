@@ -20,8 +20,6 @@ def command(
     out: Annotated[Path | None, typer.Option(help="CSV file; standard output without it.")] = None,
 ) -> None:
     """Write probability and decision of each row as CSV."""
-    from counterpoise.core.errors import ArtefactError
-
     if out is not None:
         o.check_folder(out.parent)
     from counterpoise.classifier import load
@@ -30,10 +28,4 @@ def command(
     if out is None:
         sys.stdout.write(text)
         return
-    draft = out.with_name(f".{out.name}.writing")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(out)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise ArtefactError(f"cannot write {str(out)!r}: {error.strerror or error}.") from error
+    o.write_text(out, text)

@@ -56,11 +56,9 @@ def bar(verbose: Any = "auto") -> Iterator[Progress | None]:
         TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        tasks: dict[str, Any] = {}
+        task = shown.add_task("")
 
         def report(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = shown.add_task(what, total=total)
-            shown.update(tasks[what], completed=done, total=total)
+            shown.update(task, description=what, completed=done, total=total)
 
         yield report

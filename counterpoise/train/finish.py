@@ -87,10 +87,7 @@ def crt(member: Member, job: Job, examples: Examples, network: Network) -> Membe
     seed = seeds.integer(job.seed, "second stage", *job.place)
     change = retrain_head(model, take(examples.x, job.train), y, epochs=epochs, batch_size=batch, seed=seed)
     return replace(
-        member,
-        weights=tuple(state_of(model)),
-        logits=_logits(model, examples.x, job.score),
-        stop_logits=_logits(model, examples.x, job.stop),
+        _said_anew(member, model, job, examples),
         log_shift=np.asarray(change.log_shift),
         steps=member.steps + change.steps,
         rows_seen=member.rows_seen + epochs * balanced,
@@ -112,14 +109,14 @@ def tau_norm(member: Member, job: Job, examples: Examples, network: Network) -> 
         best = min(best, (loss, tau))
     set_state(model, member.weights)
     tau_normalise(model, best[1])
-    return replace(
-        member,
-        weights=tuple(state_of(model)),
-        logits=_logits(model, examples.x, job.score),
-        stop_logits=_logits(model, examples.x, job.stop),
-        log_shift=np.zeros_like(member.log_shift),
-        needs_calibration=True,
-    )
+    anew = _said_anew(member, model, job, examples)
+    return replace(anew, log_shift=np.zeros_like(member.log_shift), needs_calibration=True)
+
+
+def _said_anew(member: Member, model: Any, job: Job, examples: Examples) -> Member:
+    """The member with the weights of `model` and what it says about its rows."""
+    logits, stop_logits = (_logits(model, examples.x, rows) for rows in (job.score, job.stop))
+    return replace(member, weights=tuple(state_of(model)), logits=logits, stop_logits=stop_logits)
 
 
 def _logits(model: Any, x: Any, rows: Array) -> Array:
