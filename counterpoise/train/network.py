@@ -6,8 +6,7 @@ user's model ends in (softmax, sigmoid or logits), ours ends in logits, because 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -17,6 +16,7 @@ from keras import ops
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.records import Examples
 from counterpoise.data.encode import TableEncoder, encoder_for, take
+from counterpoise.train.builders import BUILT_IN, InputSpec, mlp
 from counterpoise.train.state import fresh_state, learned, places, seeded, set_state, state_of
 
 Array = np.ndarray
@@ -27,28 +27,6 @@ __all__ = ["BUILT_IN", "InputSpec", "Network", "ProbabilityToLogit", "last_activ
 PROBABILITY_ACTIVATIONS = ("softmax", "sigmoid")
 
 
-@dataclass(frozen=True)
-class InputSpec:
-    """What a builder's model receives.
-
-    Attributes:
-        shape: The encoded row (d,) for tables, the element shape for arrays, a dict or tuple of shapes for several
-            inputs.
-        dtype: dtype of each input, same structure.
-    """
-
-    shape: Any
-    dtype: Any = "float32"
-
-    def inputs(self) -> Any:
-        """Symbolic Keras inputs of this spec, in the same structure."""
-        if isinstance(self.shape, Mapping):
-            return {name: keras.Input(shape, dtype=self.dtype[name], name=name) for name, shape in self.shape.items()}
-        if isinstance(self.shape, tuple) and self.shape and isinstance(self.shape[0], tuple):
-            return tuple(keras.Input(s, dtype=d) for s, d in zip(self.shape, self.dtype, strict=True))
-        return keras.Input(self.shape, dtype=self.dtype)
-
-
 @keras.saving.register_keras_serializable(package="counterpoise")
 class ProbabilityToLogit(keras.layers.Layer):
     """Undo the last activation: log p for softmax, log p - log(1 - p) for one sigmoid unit."""
@@ -57,18 +35,6 @@ class ProbabilityToLogit(keras.layers.Layer):
         tiny = 1e-7
         p = ops.clip(ops.cast(p, "float32"), tiny, 1.0 - tiny)
         return ops.log(p) - ops.log1p(-p) if p.shape[-1] == 1 else ops.log(p)
-
-
-def mlp(spec: InputSpec, n_classes: int) -> keras.Model:
-    """The plain network for tables: Dense 128, Dense 64, one unit for two classes, else C units."""
-    inputs = spec.inputs()
-    h = keras.layers.Dense(128, activation="relu")(inputs)
-    h = keras.layers.Dense(64, activation="relu")(h)
-    return keras.Model(inputs, keras.layers.Dense(1 if n_classes == 2 else n_classes, name="logits")(h), name="mlp")
-
-
-#: Networks that can be asked for by name.
-BUILT_IN: dict[str, Callable[[InputSpec, int], keras.Model]] = {"mlp": mlp}
 
 
 class Network:
@@ -320,7 +286,7 @@ def _spec_of(x: Any) -> InputSpec:
         return InputSpec({k: tuple(v.shape[1:]) for k, v in x.items()}, {k: _dtype(v) for k, v in x.items()})
     if isinstance(x, (tuple, list)):
         return InputSpec(tuple(tuple(v.shape[1:]) for v in x), tuple(_dtype(v) for v in x))
-    return InputSpec(tuple(x.shape[1:]), _dtype(x))
+    return InputSpec(tuple(x.shape[1:]), _dtype(x), 255.0 if x.dtype == np.uint8 else 1.0)
 
 
 def _dtype(array: Any) -> str:
