@@ -19,7 +19,7 @@ from counterpoise.core.checks import check_int, check_lengths
 from counterpoise.core.errors import DataError, OptionError
 from counterpoise.feed.augmenting import Augmenter, augmenter_of
 from counterpoise.feed.sources import Joined, Rows, rows_of, whole
-from counterpoise.plans.labels import user_weights
+from counterpoise.plans.labels import codes_of, user_weights
 from counterpoise.plans.plan import Plan, uniform
 from counterpoise.plans.quotas import quota as quota_plan
 
@@ -207,7 +207,7 @@ def batches(
     Args:
         x: Arrays of any rank, dicts and tuples of them, frames, sparse matrices, memory maps, HDF5-like objects, a
             folder of images (`cp.images`), or items with `load`.
-        y: Targets of the rows, any shape; a folder of images brings its own.
+        y: Targets of the rows, any shape; text becomes the plan's class codes. A folder of images brings its own.
         plan: What each epoch draws; None: every row once.
         batch_size: Rows of a batch; the last batch of an epoch may be smaller.
         seed: A batch is a pure function of (seed, epoch, step).
@@ -243,8 +243,10 @@ def batches(
         raise DataError("x has no rows; nothing to draw from.")
     check_int(epoch, "epoch", 0)
     check_int(seed, "seed", 0)
+    blind = plan is None and quota is None
     plan = _plan(plan, quota, y, len(source), check_int(batch_size, "batch_size"), sample_weight)
     source, target, plan = _realised(source, target, plan, seed, beside)
+    target = _coded(target, None if blind else plan.classes)
     feed = Feed(
         source, target, plan, batch_size=getattr(plan, "batch_size", batch_size), seed=seed, drop_last=drop_last,
         extras=beside, epoch=epoch, augmenter=augmenter_of(augment),
@@ -298,6 +300,14 @@ def _labels_like(y: Rows, plan: Plan, codes: Array) -> Array:
         return np.eye(shape[1], dtype=sample.dtype)[codes]
     labels = np.array(plan.classes)[codes].astype(sample.dtype)
     return labels[:, None] if len(shape) == 2 else labels
+
+
+def _coded(y: Rows | None, classes: tuple[Any, ...] | None) -> Rows | None:
+    """Text labels as codes of `classes` (or as the labels sort), because Keras takes numbers; others as they are."""
+    sample = None if y is None else y.take(np.arange(1))
+    if y is None or not isinstance(sample, np.ndarray) or sample.dtype.kind not in "USOT" or sample.size != 1:
+        return y
+    return rows_of(codes_of(whole(y), classes)[0])
 
 
 def _uneven(weights: Array) -> Array | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,9 @@ from counterpoise.plans.labels import codes_of, count_codes, user_weights
 from counterpoise.plans.plan import Plan
 
 Array = np.ndarray
+
+#: Rows whose passes are shuffled by one generator.
+_TOGETHER = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -40,15 +43,25 @@ class QuotaPlan(Plan):
         """Rows of one class, (steps, quota): a stretch of an endless walk through shuffled passes of the class."""
         members, each = self._members(code), int(self.per_batch[code])
         size = self.steps * each
-        turn, place = divmod(epoch * size, len(members))
-        out = np.empty(size, members.dtype)
-        done = 0
-        while done < size:
-            order = draws.permutation(len(members), seed, f"class {code}", turn)
-            part = order[place : place + size - done]
-            out[done : done + len(part)] = members[part]
-            done, turn, place = done + len(part), turn + 1, 0
+        n, start = len(members), epoch * size
+        out, done = np.empty(size, members.dtype), 0
+        for order in _walk(n, start, start + size, seed, f"class {code}"):
+            out[done : done + len(order)] = members[order]
+            done += len(order)
         return out.reshape(self.steps, each)
+
+
+def _walk(n: int, start: int, end: int, seed: int, stage: str) -> Iterator[Array]:
+    """Entries start .. end-1 of an endless walk through shuffled passes over range(n), in pieces.
+
+    Passes of a small class are shuffled many at a time: a generator for each would cost more than what it draws.
+    """
+    together = max(1, _TOGETHER // n)
+    for block in range(start // (together * n), (end - 1) // (together * n) + 1):
+        passes = np.tile(np.arange(n, dtype=draws.index_type(n)), (together, 1))
+        seeds.generator(seed, stage, block).permuted(passes, axis=1, out=passes)
+        first = block * together * n
+        yield passes.reshape(-1)[max(0, start - first) : end - first]
 
 
 def quota(

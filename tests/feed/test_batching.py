@@ -134,6 +134,26 @@ def test_frames_of_mixed_columns_are_dicts_of_columns():
     assert sorted(x["b"]) == ["u", "v"]
 
 
+def test_text_labels_become_the_codes_of_the_plan():
+    y = np.array(["no", "yes", "no", "maybe"])
+    plan = plans.oversample(y, classes=["yes", "no", "maybe"])
+    batch = batches(np.arange(4), y.tolist(), plan).batch(0, 0)
+    assert batch.y.tolist() == plan.codes[batch.rows].tolist()
+    alone = batches(np.arange(4), pd.Series(y, dtype="object")).batch(0, 0)
+    assert alone.y.tolist() == np.array([1, 2, 1, 0])[alone.rows].tolist()
+
+
+@given(st.integers(1, 12), st.integers(1, 30))
+def test_small_classes_are_walked_through_before_a_row_comes_again(rare, steps):
+    y = np.array([0] * 40 + [1] * rare)
+    plan = plans.quota(y, {0: 2, 1: 3}, steps=steps)
+    walk = np.concatenate([plan.rows(e, 5).reshape(steps, 5) for e in range(4)])
+    times = np.zeros(len(y), int)
+    for batch in walk:
+        np.add.at(times, batch, 1)
+        assert np.ptp(times[40:]) <= 1
+
+
 def test_weights_of_the_plan_and_your_own_multiply_and_have_mean_one():
     y = labels([30, 10])
     own = np.random.default_rng(0).uniform(0.5, 2, len(y))
@@ -304,10 +324,9 @@ def test_rows_made_by_a_plan_are_fed_behind_the_given_ones(form):
     assert np.array_equal(given, x["b"][rows[rows < 50]])
     assert drawn[0].y.shape[1:] == target.shape[1:]
     made = np.concatenate([batch.y for batch in drawn])[rows >= 50]
-    assert np.array_equal(made, np.broadcast_to(target[y == 1][0], made.shape))
-    if form != "text":
-        for batch, want in zip(feed.as_dataset(epochs=1), drawn, strict=True):
-            assert np.array_equal(batch[0]["a"], want.x["a"])
+    assert np.array_equal(made, np.broadcast_to(1 if form == "text" else target[y == 1][0], made.shape))
+    for batch, want in zip(feed.as_dataset(epochs=1), drawn, strict=True):
+        assert np.array_equal(batch[0]["a"], want.x["a"])
 
 
 def test_a_plan_that_cleans_feeds_what_it_keeps():
