@@ -10,8 +10,8 @@ of them have `needs_calibration = True`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -19,18 +19,9 @@ from keras import ops
 
 from counterpoise.core.checks import check_int, check_range
 from counterpoise.core.errors import DataError, MissingExtraError, OptionError, TargetError
+from counterpoise.feed.blending import Draws, KerasDraws, StatelessDraws, blend, distances, floats, mapped
 
 Array = np.ndarray
-
-
-class Draws(Protocol):
-    """Where random numbers come from."""
-
-    def uniform(self, shape: Any) -> Any:
-        """float32 in [0, 1)."""
-
-    def beta(self, alpha: float, shape: Any) -> Any:
-        """float32, Beta(alpha, alpha)."""
 
 
 class Mixing(keras.layers.Layer):
@@ -59,7 +50,7 @@ class Mixing(keras.layers.Layer):
         weight = None if sample_weight is None else ops.cast(sample_weight, "float32")
         x = floats(x)
         if training:
-            x, soft, weight = self.mix(_KerasDraws(self.generator), x, soft, weight)
+            x, soft, weight = self.mix(KerasDraws(self.generator), x, soft, weight)
         target = self._target(soft, y)
         return (x, target) if weight is None else (x, target, weight)
 
@@ -85,7 +76,7 @@ class Mixing(keras.layers.Layer):
         def mixed(batch: Any, word: Any) -> tuple[Any, ...]:
             x, y, *rest = batch
             weight = tf.cast(rest[0], tf.float32) if rest else None
-            x, soft, weight = self.mix(_StatelessDraws(tf, word), floats(x), self._soft(y), weight)
+            x, soft, weight = self.mix(StatelessDraws(tf, word), floats(x), self._soft(y), weight)
             return (x, self._target(soft, y), *([weight] if rest else []))
 
         safe = tf.autograph.experimental.do_not_convert(mixed)
@@ -236,7 +227,7 @@ class BatchSMOTE(Mixing):
         codes = ops.argmax(soft, axis=1)
         others = ops.logical_and(codes[:, None] == codes[None, :], ops.logical_not(ops.eye(n, dtype="bool")))
         choice = ops.minimum(ops.sum(ops.cast(others, "int32"), axis=1), self.neighbours)
-        nearest = ops.argsort(ops.where(others, _distances(x), np.inf), axis=1)
+        nearest = ops.argsort(ops.where(others, distances(x), np.inf), axis=1)
         place = ops.cast(ops.floor(draws.uniform((n,)) * ops.cast(choice, "float32")), "int32")
         partner = ops.take_along_axis(nearest, ops.cast(place, nearest.dtype)[:, None], axis=1)[:, 0]
         replaced = ops.logical_and(self._chosen(codes, draws.uniform((n,))), choice > 0)
@@ -253,85 +244,6 @@ class BatchSMOTE(Mixing):
     def get_config(self) -> dict[str, Any]:
         own = {"neighbours": self.neighbours, "share": self.share, "only": self.only}
         return {**super().get_config(), **own}
-
-
-def blend(part: Any, partner: Any, share: Any) -> Any:
-    """share x_i + (1 - share) x_partner, `share` (N,) spread over the other axes."""
-    share = ops.reshape(share, (-1, *[1] * (len(part.shape) - 1)))
-    return share * part + (1.0 - share) * ops.take(part, partner, axis=0)
-
-
-def mapped(function: Callable[[Any], Any], tree: Any) -> Any:
-    """The same structure with `function` on every part."""
-    if isinstance(tree, Mapping):
-        return {key: mapped(function, part) for key, part in tree.items()}
-    if isinstance(tree, (tuple, list)):
-        return type(tree)(mapped(function, part) for part in tree)
-    return function(tree)
-
-
-def floats(x: Any) -> Any:
-    """Parts of x as float32.
-
-    Raises:
-        DataError: a part holds integers that are no uint8 image: token numbers have no mean.
-    """
-
-    def cast(part: Any) -> Any:
-        part = ops.convert_to_tensor(part)
-        kind = keras.backend.standardize_dtype(part.dtype)
-        if "float" not in kind and kind != "uint8":
-            raise DataError(f"a part of x is {kind}; only numbers can be mixed. Mix embeddings, or leave the part out.")
-        return ops.cast(part, "float32")
-
-    return mapped(cast, x)
-
-
-def _distances(x: Any) -> Any:
-    """Squared Euclidean distances over all parts, (N, N)."""
-    parts: list[Any] = []
-    mapped(lambda part: parts.append(ops.reshape(part, (ops.shape(part)[0], -1))), x)
-    # Centred, because the difference of large squares loses digits.
-    flat = [part - ops.mean(part, axis=0) for part in parts]
-    squares = sum(ops.sum(part * part, axis=1) for part in flat)
-    return squares[:, None] + squares[None, :] - 2.0 * sum(ops.matmul(part, ops.transpose(part)) for part in flat)
-
-
-class _KerasDraws:
-    """Draws of any backend, from a Keras seed generator."""
-
-    def __init__(self, generator: keras.random.SeedGenerator) -> None:
-        self.generator = generator
-
-    def uniform(self, shape: Any) -> Any:
-        return keras.random.uniform(shape, seed=self.generator)
-
-    def beta(self, alpha: float, shape: Any) -> Any:
-        return keras.random.beta(shape, alpha, alpha, seed=self.generator)
-
-
-class _StatelessDraws:
-    """TensorFlow draws that are a function of one number, for tf.data."""
-
-    def __init__(self, tf: Any, word: Any) -> None:
-        self.tf, self.word, self.count = tf, word, 0
-
-    def _seed(self) -> Any:
-        self.count += 1
-        return self.tf.stack([self.word, self.tf.constant(self.count, self.tf.int64)])
-
-    def uniform(self, shape: Any) -> Any:
-        return self.tf.random.stateless_uniform(shape, self._seed())
-
-    def beta(self, alpha: float, shape: Any) -> Any:
-        # Of two logarithms, because a gamma variable of a small alpha underflows to 0.
-        one, two = (self._log_gamma(alpha, shape) for _ in range(2))
-        return self.tf.sigmoid(one - two)
-
-    def _log_gamma(self, alpha: float, shape: Any) -> Any:
-        """log G(alpha) = log G(alpha + 1) + log(U) / alpha."""
-        more = self.tf.random.stateless_gamma(shape, self._seed(), alpha + 1.0)
-        return self.tf.math.log(more) + self.tf.math.log(1.0 - self.uniform(shape)) / alpha
 
 
 def _tensorflow() -> Any:

@@ -1,0 +1,100 @@
+"""What mixing in a batch is made of: weighted means of rows, their distances, and where random numbers come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import keras
+from keras import ops
+
+from counterpoise.core.errors import DataError
+
+
+class Draws(Protocol):
+    """Where random numbers come from."""
+
+    def uniform(self, shape: Any) -> Any:
+        """float32 in [0, 1)."""
+
+    def beta(self, alpha: float, shape: Any) -> Any:
+        """float32, Beta(alpha, alpha)."""
+
+
+def blend(part: Any, partner: Any, share: Any) -> Any:
+    """share x_i + (1 - share) x_partner, `share` (N,) spread over the other axes."""
+    share = ops.reshape(share, (-1, *[1] * (len(part.shape) - 1)))
+    return share * part + (1.0 - share) * ops.take(part, partner, axis=0)
+
+
+def mapped(function: Callable[[Any], Any], tree: Any) -> Any:
+    """The same structure with `function` on every part."""
+    if isinstance(tree, Mapping):
+        return {key: mapped(function, part) for key, part in tree.items()}
+    if isinstance(tree, (tuple, list)):
+        return type(tree)(mapped(function, part) for part in tree)
+    return function(tree)
+
+
+def floats(x: Any) -> Any:
+    """Parts of x as float32.
+
+    Raises:
+        DataError: a part holds integers that are no uint8 image: token numbers have no mean.
+    """
+
+    def cast(part: Any) -> Any:
+        part = ops.convert_to_tensor(part)
+        kind = keras.backend.standardize_dtype(part.dtype)
+        if "float" not in kind and kind != "uint8":
+            raise DataError(f"a part of x is {kind}; only numbers can be mixed. Mix embeddings, or leave the part out.")
+        return ops.cast(part, "float32")
+
+    return mapped(cast, x)
+
+
+def distances(x: Any) -> Any:
+    """Squared Euclidean distances over all parts, (N, N)."""
+    parts: list[Any] = []
+    mapped(lambda part: parts.append(ops.reshape(part, (ops.shape(part)[0], -1))), x)
+    # Centred, because the difference of large squares loses digits.
+    flat = [part - ops.mean(part, axis=0) for part in parts]
+    squares = sum(ops.sum(part * part, axis=1) for part in flat)
+    return squares[:, None] + squares[None, :] - 2.0 * sum(ops.matmul(part, ops.transpose(part)) for part in flat)
+
+
+class KerasDraws:
+    """Draws of any backend, from a Keras seed generator."""
+
+    def __init__(self, generator: keras.random.SeedGenerator) -> None:
+        self.generator = generator
+
+    def uniform(self, shape: Any) -> Any:
+        return keras.random.uniform(shape, seed=self.generator)
+
+    def beta(self, alpha: float, shape: Any) -> Any:
+        return keras.random.beta(shape, alpha, alpha, seed=self.generator)
+
+
+class StatelessDraws:
+    """TensorFlow draws that are a function of one number, for tf.data."""
+
+    def __init__(self, tf: Any, word: Any) -> None:
+        self.tf, self.word, self.count = tf, word, 0
+
+    def _seed(self) -> Any:
+        self.count += 1
+        return self.tf.stack([self.word, self.tf.constant(self.count, self.tf.int64)])
+
+    def uniform(self, shape: Any) -> Any:
+        return self.tf.random.stateless_uniform(shape, self._seed())
+
+    def beta(self, alpha: float, shape: Any) -> Any:
+        # Of two logarithms, because a gamma variable of a small alpha underflows to 0.
+        one, two = (self._log_gamma(alpha, shape) for _ in range(2))
+        return self.tf.sigmoid(one - two)
+
+    def _log_gamma(self, alpha: float, shape: Any) -> Any:
+        """log G(alpha) = log G(alpha + 1) + log(U) / alpha."""
+        more = self.tf.random.stateless_gamma(shape, self._seed(), alpha + 1.0)
+        return self.tf.math.log(more) + self.tf.math.log(1.0 - self.uniform(shape)) / alpha
