@@ -21,8 +21,6 @@ from counterpoise.core.checks import check_int, check_range
 from counterpoise.core.errors import DataError, MissingExtraError, OptionError, TargetError
 from counterpoise.feed.blending import Draws, KerasDraws, StatelessDraws, blend, distances, floats, mapped
 
-Array = np.ndarray
-
 
 class Mixing(keras.layers.Layer):
     """What the three have in common: labels in, seeds, and the two ways to be used.
