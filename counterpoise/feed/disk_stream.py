@@ -1,0 +1,166 @@
+"""The stream of a table on disk: blocks of drawn rows, shuffled within a window, cut into batches."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from counterpoise.core import seeds
+from counterpoise.plans.labels import CHUNK
+from counterpoise.plans.plan import Plan
+
+Array = np.ndarray
+
+#: Name of the column of row numbers, which no file should have.
+INDEX = "__row_number__"
+BLOCK_ROWS = 16384
+
+
+@dataclass(eq=False)
+class Stream:
+    """Batches of a scan; made by `Scan.batches`. Iterating goes through one epoch and moves on to the next.
+
+    Attributes:
+        frame, features, y: The table (see `disk.Scan`).
+        plan, batch_size, seed, window: As given.
+        epoch: The epoch that the next iteration draws.
+    """
+
+    frame: pl.LazyFrame
+    features: Sequence[str]
+    y: Array
+    plan: Plan
+    batch_size: int
+    seed: int
+    window: int
+    epoch: int = 0
+    _weights: Array | None = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        weights = self.plan.weights()
+        self._weights = None if np.ptp(weights) == 0 else weights
+
+    @property
+    def num_batches(self) -> int:
+        """Batches of an epoch."""
+        return -(-len(self.plan) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        number, self.epoch = self.epoch, self.epoch + 1
+        return self.of_epoch(number)
+
+    def of_epoch(self, epoch: int) -> Iterator[tuple[Any, ...]]:
+        """The batches of one epoch: a pure function of (seed, epoch)."""
+        rng = seeds.generator(self.seed, "window", epoch)
+        kept: Block | None = None
+        for block in self._drawn(epoch):
+            kept = block if kept is None else kept.then(block)
+            if len(kept) >= self.window + self.batch_size:
+                kept = kept.take(rng.permutation(len(kept)))
+                whole = (len(kept) - self.window) // self.batch_size * self.batch_size
+                yield from kept.cut(0, whole, self.batch_size)
+                kept = kept.take(np.arange(whole, len(kept)))
+        if kept is not None and len(kept):
+            kept = kept.take(rng.permutation(len(kept)))
+            yield from kept.cut(0, len(kept), self.batch_size)
+
+    def as_dataset(self, epochs: int | None = None) -> Any:
+        """The stream as a `tf.data.Dataset`; without `epochs` it has no end: give `fit` steps_per_epoch=num_batches."""
+        import tensorflow as tf
+
+        first = self.epoch
+        sample = next(self.of_epoch(first))
+        signature = tf.nest.map_structure(lambda a: tf.TensorSpec((None, *a.shape[1:]), _tf_type(a)), sample)
+
+        def every() -> Iterator[tuple[Any, ...]]:
+            for epoch in itertools.count(first) if epochs is None else range(first, first + epochs):
+                yield from self.of_epoch(epoch)
+
+        out = tf.data.Dataset.from_generator(every, output_signature=signature)
+        size = tf.data.INFINITE_CARDINALITY if epochs is None else epochs * self.num_batches
+        return out.apply(tf.data.experimental.assert_cardinality(size)).prefetch(tf.data.AUTOTUNE)
+
+    def _drawn(self, epoch: int) -> Iterator[Block]:
+        """The drawn rows in file order, repeats beside each other, block after block."""
+        times = times_drawn(self.plan, epoch, self.seed)
+        numbered = self.frame.select(self.features).with_row_index(INDEX)
+        for part in numbered.filter(is_drawn(times)).collect_batches(
+            chunk_size=BLOCK_ROWS, maintain_order=True, engine="streaming"
+        ):
+            found = part[INDEX].to_numpy()
+            rows = np.repeat(np.arange(part.height, dtype=np.uint32), times[found])
+            picked = found[rows]
+            weight = None if self._weights is None else self._weights[picked]
+            yield Block(_inputs(part.drop(INDEX)[rows]), self.y[picked], weight)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some drawn rows: x an array or a dict of columns."""
+
+    x: Any
+    y: Array
+    weight: Array | None
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def then(self, other: Block) -> Block:
+        x = (
+            {k: np.concatenate([self.x[k], other.x[k]]) for k in self.x}
+            if isinstance(self.x, dict)
+            else np.concatenate([self.x, other.x])
+        )
+        weight = None if self.weight is None else np.concatenate([self.weight, other.weight])
+        return Block(x, np.concatenate([self.y, other.y]), weight)
+
+    def take(self, rows: Any) -> Block:
+        x = {k: part[rows] for k, part in self.x.items()} if isinstance(self.x, dict) else self.x[rows]
+        return Block(x, self.y[rows], None if self.weight is None else self.weight[rows])
+
+    def cut(self, start: int, end: int, size: int) -> Iterator[tuple[Any, ...]]:
+        for place in range(start, end, size):
+            part = self.take(slice(place, min(end, place + size)))
+            yield (part.x, part.y) if part.weight is None else (part.x, part.y, part.weight)
+
+
+def times_drawn(plan: Plan, epoch: int, seed: int) -> Array:
+    """How often an epoch draws each row, uint16 (n,) (uint32 where it has to be)."""
+    drawn = plan.rows(epoch, seed)
+    kind = np.uint16 if plan.drawn.max() < 2**16 else np.uint32
+    times = np.zeros(len(plan.codes), kind)
+    for start in range(0, len(drawn), CHUNK):
+        np.add.at(times, drawn[start : start + CHUNK], kind(1))
+    return times
+
+
+def is_drawn(times: Array) -> pl.Expr:
+    """Rows that are drawn at all, as a condition on the column of row numbers."""
+    rows = np.flatnonzero(times)
+    if len(rows) == len(times):
+        return pl.lit(True)
+    return pl.col(INDEX).is_in(pl.Series(rows.astype(np.uint32)).implode())
+
+
+def _inputs(part: pl.DataFrame) -> Any:
+    """Columns as one float32 array (rows, d) when all are numbers, else a dict of arrays; missing numbers are NaN."""
+    numeric = {c: dtype.is_numeric() or dtype == pl.Boolean for c, dtype in part.schema.items()}
+    if all(numeric.values()):
+        return np.ascontiguousarray(part.cast(pl.Float32).to_numpy())
+    return {
+        c: part[c].cast(pl.Float32).to_numpy()
+        if number
+        else part[c].cast(pl.String).fill_null("").to_numpy().astype(str)
+        for c, number in numeric.items()
+    }
+
+
+def _tf_type(array: Array) -> Any:
+    import tensorflow as tf
+
+    return tf.string if array.dtype.kind in "OUS" else tf.as_dtype(array.dtype)
