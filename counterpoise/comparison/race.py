@@ -162,10 +162,9 @@ def compare(
     """Try strategies on the same folds, seeds and step budget, and say whether any beat the untouched model.
 
     Resampling happens inside training folds only; test rows judge only; every rule (correction, threshold) is fitted
-    on the out-of-fold scores of the other folds.
+    on the out-of-fold scores of the other folds. Arguments that are not listed are as in `fit`.
 
     Args:
-        model, data, y, groups, time, sample_weight, optimizer, output, weights, engine, seed, verbose: As in `fit`.
         strategies: "seed", "all", "a,b,c", or a list of names and strategies. `none` always races.
         folds: K of the stratified cross-validation.
         repeats: How often it is repeated with other splits.
