@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from counterpoise.core.errors import OptionError
+from counterpoise.core.logits import log_softmax as log_softmax
 from counterpoise.core.records import Array
 from counterpoise.decide.shapes import class_prior, log_proba, matrix
 
@@ -173,13 +174,6 @@ def focal_log_proba(log_q: Array, gamma: float, log_shift: Array | None = None) 
     # q = 1 makes both logarithms -inf; there h grows without bound, and the row is certain.
     log_h = np.where(np.isnan(log_h) | (log_h == np.inf), 700.0, log_h)
     return log_softmax(log_h if log_shift is None else unshift(log_h, log_shift))
-
-
-def log_softmax(z: Array) -> Array:
-    """Return z - log sum exp z over the last axis, float64, without overflow."""
-    z = np.asarray(z, dtype=np.float64)
-    centred = z - np.max(z, axis=-1, keepdims=True)
-    return centred - np.log(np.sum(np.exp(centred), axis=-1, keepdims=True))
 
 
 def _expit(z: Array) -> Array:
