@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from counterpoise.comparison.race import Comparison, compare
     from counterpoise.compiling import compile_balanced
     from counterpoise.core.errors import CounterpoiseError
+    from counterpoise.data.folder import images
     from counterpoise.diagnosis.show import Diagnosis
     from counterpoise.estimator import CounterpoiseClassifier
     from counterpoise.feed.weighting import weight_map
@@ -47,6 +48,7 @@ _HOME = {
     "compile_balanced": "counterpoise.compiling",
     "diagnose": "counterpoise.survey",
     "fit": "counterpoise.pipeline",
+    "images": "counterpoise.data.folder",
     "init_output_bias": "counterpoise.train.head",
     "load": "counterpoise.classifier",
     "monitor": "counterpoise.monitoring",

@@ -22,6 +22,7 @@ from counterpoise.core.progress import Progress, bar, rounds_text
 from counterpoise.core.records import Cell, Examples, Fold, Job, Member
 from counterpoise.core.seeds import integer
 from counterpoise.core.version import version
+from counterpoise.data.folder import ImageFolder, in_memory
 from counterpoise.data.read import read
 from counterpoise.data.split import hold_out, make_folds
 from counterpoise.jobs import WHOLE, Settings, job_of, jobs_by_fold, jobs_of, member_numbers
@@ -260,14 +261,23 @@ def trained_members(
 def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
     """Read rows for a model: arrays become a table (and get the encoder) only for networks asked for by name.
 
-    `Examples` that were read before pass through.
+    `Examples` that were read before pass through; a folder of images (`cp.images`) is decoded into memory.
     """
     if isinstance(data, Examples):
         return data
+    if isinstance(data, ImageFolder):
+        return _read_folder(data, y, options)
     named = isinstance(model, str)
     if isinstance(y, str):
         return read(data, target=y, table=named, **options)
     return read(data, y=y, table=named, **options)
+
+
+def _read_folder(folder: ImageFolder, y: Any, options: Mapping[str, Any]) -> Examples:
+    given = [name for name, value in {"y": y, **options}.items() if value is not None]
+    if given:
+        raise OptionError(f"{given[0]} does not go with a folder of images, whose sub-folders are its classes.")
+    return in_memory(folder)
 
 
 def card_of(

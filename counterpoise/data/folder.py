@@ -138,13 +138,38 @@ def read_images(
     The arguments are those of `images` and, for the labels, of `read`. Raises what they raise.
     """
     found = images(folder, size, color=color, skip_bad=skip_bad)
+    return in_memory(found, positive=positive, one_vs_rest=one_vs_rest, merge_rare=merge_rare)
+
+
+def in_memory(
+    found: ImageFolder, *, positive: Any = None, one_vs_rest: Any = None, merge_rare: Sequence[Any] = ()
+) -> Examples:
+    """The images of a folder, decoded, as `Examples` (see `read_images`).
+
+    Images with equal pixels are one group, so that no copy is on the other side of a split.
+
+    Raises:
+        OptionError: the folder has augmentation layers: these belong to `batches`, or into the model.
+    """
+    if found.augment is not None:
+        raise OptionError(
+            "augment= works where images are drawn, in cp.batches. For fit and compare put the augmentation layers "
+            "into the model, where Keras uses them in training alone."
+        )
     names = pl.Series("folder", [found.classes[code] for code in found.y])
     labels = encode_labels(names, positive, one_vs_rest, merge_rare, written=True)
     pixels = found.load()
-    notes = [f"{len(found.bad)} files were left out: {_named(found.bad)}."] if found.bad else []
+    twins = twin_groups(pixels)
+    assert twins is not None
+    copies = len(twins) - len(np.unique(twins))
+    word = "file was" if len(found.bad) == 1 else "files were"
+    notes = [f"{len(found.bad)} {word} left out: {_named(found.bad)}."] if found.bad else []
+    if copies:
+        notes.append(f"{copies:,} of {len(twins):,} images repeat an earlier one; copies stay on one side of a split.")
     return Examples(
-        pixels, labels.y, labels.classes, twins=twin_groups(pixels), source=Path(folder).name, warnings=tuple(notes)
-    )
+        pixels, labels.y, labels.classes, groups=twins if copies else None, twins=twins,
+        source=Path(found.root).resolve().name, warnings=tuple(notes),
+    )  # fmt: skip
 
 
 def unlabelled(

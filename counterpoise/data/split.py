@@ -104,7 +104,7 @@ def _usable(examples: Examples, duplicates: str) -> tuple[Array, Array | None]:
     if duplicates == "drop":
         kept = np.sort(first)
         return kept, None if examples.groups is None else examples.groups[kept]
-    if examples.groups is not None and duplicates == "group":
+    if duplicates == "group" and not (examples.groups is None or np.array_equal(examples.groups, examples.twins)):
         raise OptionError("groups and duplicates='group' were both given; twins can be grouped only without groups.")
     return rows, examples.twins
 

@@ -20,7 +20,8 @@ def _has_both(target: Array, weight: Array) -> bool:
 def _ap(target: Array, score: Array, weight: Array) -> float:
     if weight[target].sum() == 0:
         return NAN
-    return float(average_precision_score(target, score, sample_weight=weight))
+    # The sum of its steps may pass 1 by a rounding error.
+    return min(1.0, float(average_precision_score(target, score, sample_weight=weight)))
 
 
 def _auc(target: Array, score: Array, weight: Array) -> float:

@@ -10,6 +10,7 @@ from PIL import Image
 from counterpoise import plans
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.data.folder import decoder, images, read_images, unlabelled
+from counterpoise.data.split import make_folds
 from counterpoise.feed.batching import batches
 
 
@@ -93,7 +94,20 @@ def test_examples_hold_pixels_labels_and_twins(folder):
     assert found.x.shape == (14, 8, 8, 1)
     assert found.counts.tolist() == [11, 3]
     assert len(np.unique(found.twins)) == 13
-    assert found.warnings == ()
+    assert np.array_equal(found.groups, found.twins)
+    assert found.warnings == ("1 of 14 images repeat an earlier one; copies stay on one side of a split.",)
+    (folder / "normal" / "copy.png").unlink()
+    assert read_images(folder, 8).groups is None
+
+
+def test_copies_are_on_one_side_of_every_split(folder):
+    for i in range(6):
+        (folder / "ill" / f"again{i}.png").write_bytes((folder / "ill" / f"{i % 3}.png").read_bytes())
+        (folder / "normal" / f"again{i}.png").write_bytes((folder / "normal" / f"{i}.png").read_bytes())
+    found = read_images(folder, 8)
+    for duplicates in ("warn", "group"):
+        for fold in make_folds(found, 2, duplicates=duplicates):
+            assert not np.intersect1d(found.twins[fold.test], found.twins[np.append(fold.train, fold.stop)]).size
 
 
 def test_numbers_as_folder_names_are_numbers(tmp_path):
