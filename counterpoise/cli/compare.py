@@ -24,6 +24,7 @@ def command(
     groups: o.Groups = None,
     time: o.Time = None,
     skip_bad: o.SkipBad = False,
+    size: o.Size = None,
     model: o.Model = "mlp",
     epochs: o.Epochs = 30,
     batch_size: o.BatchSize = 256,
@@ -45,7 +46,7 @@ def command(
     o.check_folder(out)
     chosen = select(strategies)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad)
-    examples = o.read_table(data, target, **how)
+    examples = o.read_table(data, target, size, **how)
     if examples.time is None and examples.groups is None:
         check_counts(examples, folds)
     comparison = run(

@@ -22,6 +22,7 @@ def command(
     groups: o.Groups = None,
     time: o.Time = None,
     skip_bad: o.SkipBad = False,
+    size: o.Size = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds that a comparison would use.")] = 5,
     as_json: o.Json = False,
 ) -> None:
@@ -29,7 +30,7 @@ def command(
     from counterpoise.survey import diagnose
 
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad)
-    found = diagnose(o.read_table(data, target, **how), folds=folds)
+    found = diagnose(o.read_table(data, target, size, **how), folds=folds)
     if as_json:
         print(json.dumps(found.to_dict()))
         return

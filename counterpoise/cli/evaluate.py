@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from counterpoise.cli import options as o
+from counterpoise.core.errors import OptionError
 
 NAME = "evaluate"
 
@@ -24,8 +25,6 @@ def command(
     as_json: o.Json = False,
 ) -> None:
     """Score a model on labelled rows, every metric with its interval; or compare unlabelled rows with its own."""
-    from counterpoise.core.errors import OptionError
-
     if unlabeled and target is not None:
         raise OptionError("--unlabeled and --target exclude each other.")
     if out is not None:
@@ -45,13 +44,23 @@ def command(
 def _scores(clf: Any, data: Path, target: str | None) -> dict[str, Any]:
     from counterpoise.evaluation import evaluate
 
+    if data.is_dir():
+        from counterpoise.data.folder import images
+
+        if target is not None:
+            raise OptionError(f"--target names a column; {data} is a folder of images.")
+        size, color = o.picture_form(clf)
+        found = images(data, size, color=color)
+        return evaluate(clf, found.load(), [found.classes[code] for code in found.y])
     return evaluate(clf, data, target=target)
 
 
 def _drift(clf: Any, data: Path) -> dict[str, Any]:
+    from counterpoise.data.folder import unlabelled
     from counterpoise.monitoring import drift_to_dict, monitor
 
-    return drift_to_dict(clf, monitor(clf, data))
+    rows = unlabelled(data, *o.picture_form(clf))[1] if data.is_dir() else data
+    return drift_to_dict(clf, monitor(clf, rows))
 
 
 def _show_scores(record: Mapping[str, Any]) -> None:

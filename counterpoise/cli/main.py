@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from counterpoise.cli import compare, demo, diagnose, evaluate, export, predict, strategies, train
+from counterpoise.cli import compare, demo, diagnose, evaluate, export, predict, resample, strategies, train
 from counterpoise.core.errors import CounterpoiseError
 from counterpoise.core.version import version
 
@@ -23,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (diagnose, strategies, compare, train, predict, evaluate, export, demo):
+for command in (diagnose, strategies, compare, train, predict, evaluate, resample, export, demo):
     app.command(command.NAME)(command.command)
 
 
@@ -50,13 +50,24 @@ def main() -> NoReturn:
     except CounterpoiseError as error:
         _stop(str(error))
     except typer.TyperException as error:  # usage: an unknown option, a value out of range
-        _stop(getattr(error, "format_message", error.__str__)())
+        _stop(_usage(error))
     except (typer.Abort, KeyboardInterrupt):
         _stop("stopped.", 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
+    except OSError as error:  # a full disk, a file that may not be read
+        _stop(f"{error.filename or 'the system'}: {error.strerror or error}.")
     raise SystemExit(code or 0)
+
+
+def _usage(error: typer.TyperException) -> str:
+    """What was typed wrongly, and where the right spelling stands; empty when help was shown instead."""
+    said = getattr(error, "format_message", error.__str__)().strip()
+    context = getattr(error, "ctx", None)
+    if not said or context is None:
+        return said
+    return f"{said.rstrip('.')}. See: {context.command_path} --help" if not said.endswith("?") else said
 
 
 def _stop(message: str, code: int = 2) -> NoReturn:

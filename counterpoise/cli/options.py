@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from counterpoise.core.records import Examples
 
-Data = Annotated[Path, typer.Argument(help="CSV or Parquet file.", show_default=False)]
+Data = Annotated[Path, typer.Argument(help="CSV or Parquet file, or a folder of images.", show_default=False)]
 Target = Annotated[str | None, typer.Option(help="Column that holds the class.", rich_help_panel="Data")]
 Positive = Annotated[
     str | None, typer.Option(help="Label of the positive class (two classes).", rich_help_panel="Data")
@@ -20,9 +20,12 @@ MergeRare = Annotated[str | None, typer.Option(help="Labels to merge into one cl
 Drop = Annotated[str | None, typer.Option(help="Columns to leave out: a,b,...", rich_help_panel="Data")]
 Groups = Annotated[str | None, typer.Option(help="Column of groups that are never split.", rich_help_panel="Data")]
 Time = Annotated[str | None, typer.Option(help="Column of times: train on the past only.", rich_help_panel="Data")]
-SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out damaged rows.", rich_help_panel="Data")]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out damaged rows or files.", rich_help_panel="Data")]
+Size = Annotated[int | None, typer.Option(help="Pixels of a side, for a folder of images.", rich_help_panel="Data")]
 
-Model = Annotated[str, typer.Option(help="mlp, FILE.keras, or module:function (a builder).", rich_help_panel="Model")]
+Model = Annotated[
+    str, typer.Option(help="mlp, cnn, FILE.keras, or module:function (a builder).", rich_help_panel="Model")
+]
 Epochs = Annotated[int, typer.Option(help="Most passes over the training rows.", rich_help_panel="Model")]
 BatchSize = Annotated[int, typer.Option(help="Rows per step.", rich_help_panel="Model")]
 Seed = Annotated[int, typer.Option(help="Same seed, same result.", rich_help_panel="Model")]
@@ -40,14 +43,47 @@ def split_names(text: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in (text or "").split(",") if part.strip())
 
 
-def read_table(data: Path, target: str | None, **options: Any) -> Examples:
-    """Read the file that a command names, with its data options."""
-    from counterpoise.core.errors import ColumnError
+def read_table(data: Path, target: str | None, size: int | None = None, **options: Any) -> Examples:
+    """Read the file or the folder of images that a command names, with its data options."""
+    from counterpoise.core.errors import ColumnError, OptionError
     from counterpoise.data.read import read
 
+    if data.is_dir():
+        return _read_folder(data, target, size, **options)
+    if size is not None:
+        raise OptionError(f"--size is for folders of images; {data.name} is none.")
     if target is None:
         raise ColumnError(f"a table needs --target: which column of {data.name} holds the class?")
     return read(data, target=target, **options)
+
+
+def _read_folder(data: Path, target: str | None, size: int | None, **options: Any) -> Examples:
+    from counterpoise.core.errors import OptionError
+    from counterpoise.data.folder import read_images
+
+    columns = {"--target": target, **{f"--{name}": options.pop(name) for name in ("drop", "groups", "time")}}
+    for option, value in columns.items():
+        if value:
+            raise OptionError(
+                f"{option} names a column; {data} is a folder of images, its sub-folders are the classes."
+            )
+    if size is None:
+        raise OptionError(f"{data} is a folder of images: --size says to how many pixels a side they are brought.")
+    return read_images(data, size, **options)
+
+
+def picture_form(clf: Any) -> tuple[tuple[int, int], str]:
+    """Size and colour of the images that a classifier takes.
+
+    Raises:
+        OptionError: it takes something else.
+    """
+    from counterpoise.core.errors import OptionError
+
+    shape: tuple[Any, ...] = getattr(clf.members.input, "shape", ())
+    if clf.schema is not None or len(shape) != 4 or shape[-1] not in (1, 3):
+        raise OptionError("the model was not trained on images; give it a file like the one it was trained on.")
+    return (int(shape[1]), int(shape[2])), "grey" if shape[-1] == 1 else "rgb"
 
 
 def data_options(

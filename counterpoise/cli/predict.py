@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,14 +18,28 @@ def command(
     data: o.Data,
     prior: Annotated[float | None, typer.Option(help="Share of the positive class where the rows are from.")] = None,
     out: Annotated[Path | None, typer.Option(help="CSV file; standard output without it.")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out files that are no images.")] = False,
 ) -> None:
-    """Write probability and decision of each row as CSV."""
+    """Write probability and decision of each row, or of each image of a folder, as CSV."""
     if out is not None:
         o.check_folder(out.parent)
     from counterpoise.classifier import load
 
-    text = load(model).predict_frame(data, prior=prior).write_csv()
+    clf = load(model)
+    said = _of_images(clf, data, prior, skip_bad) if data.is_dir() else clf.predict_frame(data, prior=prior)
+    text = said.write_csv()
     if out is None:
         sys.stdout.write(text)
         return
     o.write_text(out, text)
+
+
+def _of_images(clf: Any, folder: Path, prior: float | None, skip_bad: bool) -> Any:
+    """Path, probability and decision of each image below a folder."""
+    import polars as pl
+
+    from counterpoise.data.folder import unlabelled
+
+    size, color = o.picture_form(clf)
+    paths, pixels = unlabelled(folder, size, color, skip_bad)
+    return clf.predict_frame(pixels, prior=prior).insert_column(0, pl.Series("path", paths))

@@ -25,6 +25,7 @@ def command(
     groups: o.Groups = None,
     time: o.Time = None,
     skip_bad: o.SkipBad = False,
+    size: o.Size = None,
     model: o.Model = "mlp",
     epochs: o.Epochs = 100,
     batch_size: o.BatchSize = 256,
@@ -55,7 +56,7 @@ def command(
     o.check_folder(out.parent)
     chosen = find(strategy)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad)
-    examples = o.read_table(data, target, **how)
+    examples = o.read_table(data, target, size, **how)
     from counterpoise.pipeline import fit
 
     clf = fit(

@@ -1,0 +1,109 @@
+"""Folders of images on the command line: refused with every bad file named, raced, used, scored."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+import counterpoise as cp
+
+
+@pytest.fixture(scope="module", name="folder")
+def _folder(tmp_path_factory):
+    """Two classes of 6 x 5 grey pictures, the rare one brighter, and one damaged file."""
+    rng = np.random.default_rng(0)
+    root = tmp_path_factory.mktemp("pictures")
+    for name, count in (("normal", 60), ("ill", 18)):
+        (root / name).mkdir()
+        for i in range(count):
+            pixels = rng.integers(0, 128, (6, 5)) + 90 * (name == "ill")
+            Image.fromarray(pixels.astype(np.uint8)).save(root / name / f"{i}.png")
+    whole = (root / "ill" / "0.png").read_bytes()
+    (root / "ill" / "cut.png").write_bytes(whole[: len(whole) // 2])
+    return root
+
+
+QUICK = ("--positive", "ill", "--model", "cnn", "--size", 6, "--epochs", 2, "--batch-size", 16)
+
+
+def test_a_damaged_file_is_named_before_training(counterpoise, folder, tmp_path):
+    run = counterpoise("compare", folder, *QUICK, "--out", tmp_path / "run")
+    assert run.code == 2
+    assert "cut.png: damaged" in run.err
+    assert "--skip-bad" in run.err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture(scope="module", name="model")
+def _model(folder, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "m.keras"
+    cp.fit("cnn", cp.images(folder, 6, skip_bad=True), epochs=4, batch_size=16, verbose=0).save(path)
+    return path
+
+
+def test_a_folder_is_raced_without_it(counterpoise, folder, tmp_path):
+    run = counterpoise(
+        "compare", folder, *QUICK, "--strategies", "oversample", "--folds", 2, "--skip-bad", "--out", tmp_path / "run"
+    )
+    assert run.code == 0, run.err
+    made = {p.name for p in (tmp_path / "run").iterdir()}
+    assert made == {"leaderboard.json", "leaderboard.csv", "report.html", "model.keras"}
+    record = json.loads((tmp_path / "run" / "leaderboard.json").read_text())
+    assert record["data"]["rows"] == 78
+    assert record["data"]["positive"] == "ill"
+    assert any("cut.png" in warning for warning in record["warnings"])
+
+
+def test_predict_writes_path_probability_and_decision(counterpoise, folder, model, tmp_path):
+    refused = counterpoise("predict", model, folder)
+    assert refused.code == 2
+    assert "cut.png" in refused.err
+    out = tmp_path / "said.csv"
+    assert counterpoise("predict", model, folder, "--skip-bad", "--out", out).code == 0
+    said = pl.read_csv(out)
+    assert said.columns == ["path", "probability", "decision"]
+    assert said.height == 78
+    assert set(said["decision"]) <= {"ill", "normal"}
+    assert said["path"].str.ends_with(".png").all()
+
+
+def test_evaluate_takes_the_sub_folders_as_labels(counterpoise, folder, model, tmp_path):
+    for name in ("ill", "normal"):
+        (tmp_path / name).mkdir()
+        for path in list((folder / name).glob("[1-9].png")):
+            (tmp_path / name / path.name).write_bytes(path.read_bytes())
+    run = counterpoise("evaluate", model, tmp_path, "--json")
+    assert run.code == 0, run.err
+    assert json.loads(run.out)["rows"] == 18
+    assert counterpoise("evaluate", model, tmp_path, "--unlabeled", "--json").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--size", 6, "--target", "y"), ("--target", "sub-folders")),
+        (("--size", 6, "--groups", "patient"), ("--groups", "sub-folders")),
+        ((), ("--size",)),
+        (("--size", 6, "--model", "mlp", "--skip-bad"), ("'mlp' is for tables", "'cnn'")),
+        (("--size", 6, "--positive", "well", "--skip-bad"), ("well", "ill")),
+    ],
+)
+def test_options_that_do_not_go_with_folders(counterpoise, folder, tmp_path, arguments, words):
+    run = counterpoise("compare", folder, *arguments, "--out", tmp_path / "run")
+    assert run.code == 2
+    for word in words:
+        assert word in run.err
+
+
+def test_size_is_for_folders_and_models_of_tables_take_no_images(counterpoise, table, folder, tmp_path):
+    run = counterpoise("diagnose", table, "--target", "ill", "--size", 6)
+    assert (run.code, "--size" in run.err) == (2, True)
+    made = tmp_path / "m.keras"
+    how = ("--target", "ill", "--strategy", "none", "--epochs", 1, "--out", made)
+    assert counterpoise("train", table, *how).code == 0
+    run = counterpoise("predict", made, folder)
+    assert (run.code, "not trained on images" in run.err) == (2, True)
