@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -19,7 +19,7 @@ from counterpoise.core.checks import check_int, check_lengths
 from counterpoise.core.errors import DataError, OptionError
 from counterpoise.feed.augmenting import Augmenter, augmenter_of
 from counterpoise.feed.sources import Joined, Rows, rows_of, whole
-from counterpoise.plans.labels import codes_of, user_weights
+from counterpoise.plans.labels import codes_of
 from counterpoise.plans.plan import Plan, uniform
 from counterpoise.plans.quotas import quota as quota_plan
 
@@ -268,11 +268,7 @@ def _plan(plan: Plan | None, quota: Any, y: Any, n: int, batch_size: int, sample
         plan = uniform(np.zeros(n, np.int8))
     if len(plan.codes) != n:
         raise DataError(f"the plan was made for {len(plan.codes):,} rows, but x has {n:,}. Make it from the same rows.")
-    if sample_weight is None:
-        return plan
-    if plan.sample_weight is not None:
-        raise OptionError("the plan holds sample weights already; give them once.")
-    return replace(plan, sample_weight=user_weights(sample_weight, n))
+    return plan if sample_weight is None else plan.with_weights(sample_weight)
 
 
 def _realised(

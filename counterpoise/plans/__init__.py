@@ -1,6 +1,8 @@
 """Plans: what each epoch draws and what each row weighs (`cp.plans`)."""
 
 from counterpoise.plans.chaining import chain
+from counterpoise.plans.groups import GroupPlan, per_group
+from counterpoise.plans.multilabel import MultiLabelPlan, clone_labels, label_sets, weigh_labels
 from counterpoise.plans.plan import (
     Plan,
     class_weight,
@@ -17,19 +19,25 @@ from counterpoise.plans.schedule import deferred
 from counterpoise.plans.synthesis import clean, synthesize
 
 __all__ = [
+    "GroupPlan",
+    "MultiLabelPlan",
     "Plan",
     "QuotaPlan",
     "chain",
     "class_weight",
     "clean",
+    "clone_labels",
     "cost",
     "deferred",
     "effective_number",
+    "label_sets",
     "oversample",
+    "per_group",
     "power",
     "quota",
     "synthesize",
     "to_prior",
     "undersample",
     "uniform",
+    "weigh_labels",
 ]

@@ -8,7 +8,7 @@ rows: a plan must not change the step size.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -135,6 +135,18 @@ class Plan:
     def realise(self, x: Any, seed: int = 0) -> Plan:
         """The plan carried out on the features `x` of its rows; itself, unless it looks at features."""
         return self
+
+    def with_weights(self, sample_weight: Any) -> Plan:
+        """The same plan with the user's weights (n,) multiplied in."""
+        if self.sample_weight is not None or getattr(self, "inner", None) is not None:
+            raise OptionError(f"plan {self.name!r} takes sample_weight when it is made; give it there, once.")
+        return replace(self, sample_weight=user_weights(sample_weight, len(self.codes)))
+
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        """Everything that decides what the plan does, nested tuples and arrays: equal for equal plans."""
+        values = [getattr(self, part.name) for part in fields(self)]
+        return (type(self).__name__, *(v.identity if isinstance(v, Plan) else v for v in values))
 
     def first_weights(self) -> Array:
         """Loss weight of each row, float32 (n,), in the steps before a deferred plan's class weights count."""

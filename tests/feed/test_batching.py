@@ -165,6 +165,13 @@ def test_weights_of_the_plan_and_your_own_multiply_and_have_mean_one():
     assert len(batches(np.arange(4), np.array([0, 0, 1, 1]))[0]) == 2
 
 
+def test_weights_are_given_once():
+    y = labels([6, 3])
+    for plan in (plans.uniform(y, sample_weight=np.ones(9)), plans.per_group(y, y)):
+        with pytest.raises(OptionError, match="when it is made"):
+            batches(y, y, plan, sample_weight=np.ones(9))
+
+
 def test_extras_travel_along():
     y, groups = labels([20, 4]), np.arange(24) // 2
     feed = batches(np.arange(24), y, plans.oversample(y), 8, extras={"group": groups})

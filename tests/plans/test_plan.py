@@ -168,3 +168,12 @@ def test_one_hot_column_and_text_labels_are_the_same():
     y = labels([6, 3])
     for form in (y[:, None], np.eye(2)[y], np.array(["a", "b"])[y]):
         assert plans.oversample(form).rows(0, 0).tolist() == plans.oversample(y).rows(0, 0).tolist()
+
+
+def test_identity_tells_plans_apart():
+    y = labels([6, 3])
+    same = [repr(plans.oversample(y).identity) for _ in range(2)]
+    assert same[0] == same[1]
+    groups = [plans.per_group(y, who) for who in (np.arange(9), np.arange(9) // 2)]
+    assert repr(groups[0].identity) != repr(groups[1].identity)
+    assert repr(plans.synthesize(y, "smote").identity) != repr(plans.synthesize(y, "smote", k_neighbors=2).identity)

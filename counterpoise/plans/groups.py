@@ -1,0 +1,177 @@
+"""Plans that count groups: a patient with many rows weighs no more than one with few, and no patient is repeated alone.
+
+Balancing by rows repeats whoever has rows of the rare class; with few patients that is one patient many times. Here
+each group of a class has the same share of it. A network then describes a random group, not a random row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core import seeds
+from counterpoise.core.checks import check_choice, check_lengths
+from counterpoise.core.errors import DataError
+from counterpoise.plans import rows as draws
+from counterpoise.plans.plan import Plan, uniform
+
+Array = np.ndarray
+
+BALANCES = ("oversample", "undersample", "none")
+WAYS = ("rows", "weights", "whole")
+
+
+@dataclass(frozen=True)
+class GroupPlan(Plan):
+    """A plan whose multiplicities depend on class and group; made by `per_group`.
+
+    Attributes:
+        inner: The plan over pairs of class and group that draws and weighs, or None when whole groups are drawn.
+        groups: int32 (n,), group code of each row.
+    """
+
+    inner: Plan | None = None
+    groups: Array | None = None
+
+    @property
+    def group_counts(self) -> Array:
+        """Groups of each class, int64 (C,); a group with rows of two classes counts in both."""
+        assert self.groups is not None
+        pairs = np.unique(np.stack([self.codes, self.groups]), axis=1)
+        return np.bincount(pairs[0], minlength=len(self.classes))
+
+    def rows(self, epoch: int = 0, seed: int = 0) -> Array:
+        if self.inner is not None:
+            return self.inner.rows(epoch, seed)
+        parts = [self._walk(code, epoch, seed) for code in range(len(self.classes))]
+        out = np.concatenate(parts)
+        seeds.generator(seed, "order", epoch).shuffle(out)
+        return out
+
+    def weights(self) -> Array:
+        return super().weights() if self.inner is None else self.inner.weights()
+
+    def _walk(self, code: int, epoch: int, seed: int) -> Array:
+        """A stretch of an endless walk through the groups of a class, the rows of a group beside each other."""
+        assert self.groups is not None
+        members, size = self._members(code), int(self.drawn[code])
+        turn, place = divmod(epoch * size, len(members))
+        out = np.empty(size, members.dtype)
+        done = 0
+        while done < size:
+            part = self._pass(members, code, turn, seed)[place : place + size - done]
+            out[done : done + len(part)] = part
+            done, turn, place = done + len(part), turn + 1, 0
+        return out
+
+    def _pass(self, members: Array, code: int, turn: int, seed: int) -> Array:
+        assert self.groups is not None
+        number = np.unique(self.groups[members], return_inverse=True)[1]
+        order = draws.permutation(int(number.max()) + 1, seed, f"groups of class {code}", turn)
+        return members[np.argsort(order[number], kind="stable")]
+
+
+def per_group(
+    y: Any,
+    groups: Any,
+    balance: str = "oversample",
+    *,
+    how: str = "rows",
+    sample_weight: Any = None,
+    classes: Sequence[Any] | None = None,
+) -> GroupPlan:
+    """Every group of a class counts the same; the classes are balanced on top.
+
+    With G_c groups in class c and n_cg rows in one of them: m_i = t_c / (G_c n_cg), t_c the rows that class c gets.
+
+    Args:
+        y: Labels, (n,), (n, 1) or one-hot (n, C).
+        groups: (n,) group of each row: a patient, a source image, a customer.
+        balance: "oversample": t_c is the largest class; "undersample": the smallest, but a row of each group at least;
+            "none": t_c goes with G_c, a random group as it comes.
+        how: "rows": each epoch draws that many rows of each group, walking through its rows; "weights": every row once,
+            weighted; "whole": all rows of some groups, walking through the groups (the last one goes on in the next
+            epoch), so that a group counts by its rows.
+        sample_weight: Your own weights (n,).
+        classes: The full list of labels when `y` may lack some.
+
+    Raises:
+        DataError: groups that are missing or of another length.
+        OptionError: an unknown balance or way.
+
+    `population` says what the plan describes; unless how="whole", multiplicities differ within a class, so that
+    probabilities need a calibrator.
+
+    Example:
+        >>> y, who = [0] * 6 + [1] * 4, ["a", "b", "c", "d", "e", "f", "g", "g", "g", "h"]
+        >>> plan = per_group(y, who)
+        >>> rows = plan.rows(0, 0)
+        >>> [int(np.isin(np.array(who)[rows], [name]).sum()) for name in "gh"]
+        [3, 3]
+    """
+    check_choice(balance, "balance", BALANCES)
+    check_choice(how, "how", WAYS)
+    base = uniform(y, sample_weight=sample_weight, classes=classes)
+    codes = _group_codes(groups, len(base.codes))
+    cells, cell, cell_rows = _cells(base, codes)
+    group_counts = np.bincount(cells[0], minlength=len(base.classes))
+    if how == "whole":
+        wanted = _whole(base.counts, balance)
+        inner, drawn, weights = None, wanted, np.ones(len(wanted))
+    else:
+        wanted = _wanted(base.counts, group_counts, balance)
+        inner = _over_cells(base, cells, cell, cell_rows, group_counts, wanted, how)
+        drawn, weights = (wanted, np.ones(len(wanted))) if how == "rows" else (base.counts, wanted / base.mass)
+    return GroupPlan(
+        "per_group", base.codes, base.classes, drawn, weights, sample_weight=base.sample_weight,
+        needs_calibration=how != "whole", population="a random row" if how == "whole" else "a random group",
+        inner=inner, groups=codes,
+    )  # fmt: skip
+
+
+def _group_codes(groups: Any, n: int) -> Array:
+    values = np.asarray(groups)
+    check_lengths({"y": range(n), "groups": values})
+    if values.ndim != 1:
+        raise DataError(f"groups have shape {values.shape}; expected ({n},), one group per row.")
+    missing = [v is None or v != v for v in values.tolist()] if values.dtype.kind in "Of" else [False]
+    if any(missing):
+        raise DataError(f"groups are missing in {sum(missing):,} rows; give each of them a group of its own.")
+    return np.unique(values, return_inverse=True)[1].astype(np.int32)
+
+
+def _cells(base: Plan, groups: Array) -> tuple[Array, Array, Array]:
+    """Pairs of class and group (2, K), the pair of each row (n,), and rows of each pair (K,)."""
+    cells, cell, rows = np.unique(np.stack([base.codes, groups]), axis=1, return_inverse=True, return_counts=True)
+    return cells, cell.reshape(-1).astype(np.int32), rows
+
+
+def _whole(counts: Array, balance: str) -> Array:
+    size = {"oversample": counts.max(), "undersample": counts.min()}.get(balance)
+    return counts.copy() if size is None else np.full(len(counts), size)
+
+
+def _wanted(counts: Array, groups: Array, balance: str) -> Array:
+    """Rows (or weight) that each class gets in an epoch, a row of each group at least."""
+    if balance == "none":
+        return np.maximum(groups, np.rint(counts.sum() * groups / groups.sum())).astype(np.int64)
+    size = counts.max() if balance == "oversample" else max(counts.min(), groups.max())
+    return np.full(len(counts), size, np.int64)
+
+
+def _over_cells(base: Plan, cells: Array, cell: Array, rows: Array, groups: Array, wanted: Array, how: str) -> Plan:
+    """The plan over pairs: equal shares of the class's rows or weight."""
+    code, names = cells[0], tuple(range(cells.shape[1]))
+    share = wanted[code] / groups[code]
+    if how == "weights":
+        mass = np.bincount(cell, weights=base.sample_weight, minlength=len(names))
+        weights = share / np.where(mass > 0, mass, 1.0)
+        return Plan("per_group", cell, names, rows, weights, sample_weight=base.sample_weight)
+    first = np.concatenate([[0], np.cumsum(groups)])[code]
+    place = np.arange(len(code)) - first
+    # The first groups of a class get the rows that do not divide evenly.
+    drawn = wanted[code] // groups[code] + (place < wanted[code] % groups[code])
+    return Plan("per_group", cell, names, drawn, np.ones(len(names)), sample_weight=base.sample_weight)

@@ -1,0 +1,219 @@
+"""Plans for independent labels: a row may have several, so the labels cannot be balanced one at a time.
+
+Each plan says what it reaches: `label_shares` before and after. The shift of one label depends on the others, so the
+probabilities need a calibrator.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core import seeds
+from counterpoise.core.checks import check_int, check_range
+from counterpoise.core.errors import DataError, OptionError, TargetError
+from counterpoise.plans import rows as draws
+from counterpoise.plans.labels import user_weights
+from counterpoise.plans.plan import Plan, oversample
+
+Array = np.ndarray
+
+#: More distinct sets of labels than this are too many to balance set by set.
+MOST_SETS = 256
+
+
+@dataclass(frozen=True)
+class MultiLabelPlan(Plan):
+    """A plan over rows with several labels; as a class plan it has one class, all rows.
+
+    Attributes:
+        labels: uint8 (n, L).
+        inner: The plan over sets of labels that draws, or None.
+        clones: int64 (L,), extra rows of each label in an epoch, or None.
+        row_weights: float64 (n,), mean 1, or None.
+    """
+
+    labels: Array | None = None
+    inner: Plan | None = None
+    clones: Array | None = None
+    row_weights: Array | None = None
+
+    @property
+    def label_shares(self) -> tuple[Array, Array]:
+        """Share of rows with each label before and after the plan, float64 (L,) each; after: of an average epoch."""
+        assert self.labels is not None
+        times = self.expected_times()
+        return self.labels.mean(axis=0), times @ self.labels / times.sum()
+
+    def expected_times(self) -> Array:
+        """How often each row counts in an average epoch, float64 (n,)."""
+        assert self.labels is not None
+        if self.row_weights is not None:
+            return self.row_weights
+        if self.inner is not None:
+            return (self.inner.drawn / self.inner.counts)[self.inner.codes]
+        assert self.clones is not None
+        return 1.0 + self.labels @ (self.clones / np.maximum(1, self.labels.sum(axis=0)))
+
+    def rows(self, epoch: int = 0, seed: int = 0) -> Array:
+        assert self.labels is not None
+        if self.inner is not None:
+            return self.inner.rows(epoch, seed)
+        kind = draws.index_type(len(self.labels))
+        parts = [np.arange(len(self.labels), dtype=kind)]
+        for label, size in enumerate(self.clones if self.clones is not None else ()):
+            extra = np.empty(int(size), kind)
+            members = np.flatnonzero(self.labels[:, label])
+            if size:
+                draws.repeat_into(extra, members, epoch, seed, f"label {label}")
+            parts.append(extra)
+        out = np.concatenate(parts)
+        seeds.generator(seed, "order", epoch).shuffle(out)
+        return out
+
+    def weights(self) -> Array:
+        raw = np.ones(len(self.codes)) if self.row_weights is None else self.row_weights
+        if self.sample_weight is not None:
+            raw = raw * self.sample_weight
+        times = self.expected_times() if self.row_weights is None else np.ones(len(raw))
+        return (raw * times.sum() / np.dot(times, raw)).astype(np.float32)
+
+
+def label_sets(y: Any, ratio: float = 1.0, *, sample_weight: Any = None) -> MultiLabelPlan:
+    """Balance the sets of labels as if each were a class ("label power set"): for few labels.
+
+    Args:
+        y: (n, L) zeros and ones.
+        ratio: Wanted size of the rarer sets over the most frequent, in (0, 1].
+        sample_weight: Your own weights (n,).
+
+    Raises:
+        TargetError: other values than 0 and 1.
+        OptionError: more than 256 distinct sets; use `clone_labels` or `weigh_labels`.
+
+    Example:
+        >>> y = [[0, 0]] * 6 + [[1, 0]] * 3 + [[1, 1]]
+        >>> before, after = label_sets(y).label_shares
+        >>> before.round(2).tolist(), after.round(2).tolist()
+        ([0.4, 0.1], [0.67, 0.33])
+    """
+    labels = _labels(y)
+    sets, codes = np.unique(labels, axis=0, return_inverse=True)
+    if len(sets) > MOST_SETS:
+        raise OptionError(
+            f"there are {len(sets):,} distinct sets of labels, many with few rows; balancing them would repeat those. "
+            "Use clone_labels or weigh_labels."
+        )
+    inner = oversample(codes.reshape(-1), ratio)
+    return _plan("label_sets", labels, len(inner), sample_weight, inner=inner)
+
+
+def clone_labels(y: Any, share: float = 0.25, *, sample_weight: Any = None) -> MultiLabelPlan:
+    """Repeat rows of the rare labels until an epoch has grown by a share (ML-ROS).
+
+    A label is rare while its imbalance (rows of the most frequent label over its own) is above the mean over labels;
+    rare labels take turns. Which rows are repeated is drawn afresh each epoch, so the labels that come along are
+    counted as they come on average.
+
+    Args:
+        y: (n, L) zeros and ones.
+        share: Extra rows over n, above 0.
+        sample_weight: Your own weights (n,).
+
+    Source: Charte et al. 2015, "Addressing imbalance in multilabel classification", section 4.2.
+    """
+    labels = _labels(y)
+    extra = round(check_range(share, "share", 0.0, 100.0, bounds="(]") * len(labels))
+    clones = _clones(labels, extra)
+    return _plan("clone_labels", labels, len(labels) + int(clones.sum()), sample_weight, clones=clones)
+
+
+def weigh_labels(
+    y: Any, target: Any = 0.1, *, most: float = 20.0, rounds: int = 100, sample_weight: Any = None
+) -> MultiLabelPlan:
+    """Weights per row that give each label a wanted share, by iterative proportional fitting.
+
+    For each label in turn the rows that have it and those that lack it are scaled until its weighted share fits; the
+    rounds go on until all fit. No weight exceeds `most` times the smallest, and labels that come together cannot have
+    any shares one likes: `label_shares` says what was reached.
+
+    Args:
+        y: (n, L) zeros and ones.
+        target: Share that every rarer label is raised to, or wanted shares (L,); each above 0 and below 1.
+        most: Largest over smallest weight, 1 or more.
+        rounds: Rounds through the labels at most.
+        sample_weight: Your own weights (n,).
+
+    Source: Deming and Stephan 1940 (iterative proportional fitting).
+
+    Example:
+        >>> y = [[0, 0]] * 12 + [[1, 0]] * 6 + [[0, 1]] * 2
+        >>> weigh_labels(y, target=0.25).label_shares[1].round(3).tolist()
+        [0.3, 0.25]
+    """
+    labels = _labels(y)
+    before = labels.mean(axis=0)
+    if np.any((before == 0) | (before == 1)):
+        place = int(np.flatnonzero((before == 0) | (before == 1))[0])
+        raise TargetError(f"label {place} is the same in all rows; leave it out.")
+    wanted = np.maximum(before, target) if np.ndim(target) == 0 else np.asarray(target, dtype=float)
+    if wanted.shape != before.shape or np.any((wanted <= 0) | (wanted >= 1)):
+        raise OptionError(f"target is {target!r:.80}; expected shares above 0 and below 1 for {len(before)} labels.")
+    check_int(rounds, "rounds")
+    weights = _fitted(labels.astype(bool), wanted, check_range(most, "most", 1.0), rounds)
+    return _plan("weigh_labels", labels, len(labels), sample_weight, row_weights=weights)
+
+
+def _plan(name: str, labels: Array, size: int, sample_weight: Any, **how: Any) -> MultiLabelPlan:
+    n = len(labels)
+    return MultiLabelPlan(
+        name, np.zeros(n, np.int32), ("all rows",), np.array([size], np.int64), np.ones(1),
+        sample_weight=user_weights(sample_weight, n), needs_calibration=True, labels=labels, **how,
+    )  # fmt: skip
+
+
+def _labels(y: Any) -> Array:
+    labels = np.asarray(y)
+    if labels.ndim != 2 or not len(labels) or labels.dtype.kind not in "iufb":
+        raise DataError(f"labels have shape {labels.shape} and type {labels.dtype}; expected zeros and ones (n, L).")
+    if not np.all((labels == 0) | (labels == 1)):
+        raise TargetError("labels hold other values than 0 and 1; a multi-label target is zeros and ones (n, L).")
+    return labels.astype(np.uint8)
+
+
+def _clones(labels: Array, extra: int) -> Array:
+    """Extra rows of each label, int64 (L,): rare labels take turns until none is rare or all rows are given out."""
+    counts = labels.sum(axis=0).astype(float)
+    present = counts > 0
+    # Row l: what a repeated row with label l adds to each label on average.
+    together = (labels.T.astype(float) @ labels) / np.maximum(counts, 1.0)[:, None]
+    clones = np.zeros(len(counts), np.int64)
+    step = max(1, extra // 1000)  # turns of several rows, so that large sets are as quick as small ones
+    while extra > 0:
+        imbalance = np.where(present, counts.max() / np.maximum(counts, 1.0), 0.0)
+        rare = np.flatnonzero(imbalance > imbalance[present].mean())
+        if not len(rare):
+            break
+        for label in rare:
+            size = min(step, extra)
+            clones[label] += size
+            counts += size * together[label]
+            extra -= size
+    return clones
+
+
+def _fitted(has: Array, wanted: Array, most: float, rounds: int) -> Array:
+    weights = np.ones(len(has))
+    for _ in range(rounds):
+        for label, share in enumerate(wanted):
+            positive = weights[has[:, label]].sum()
+            negative = weights.sum() - positive
+            odds = share * negative / ((1 - share) * positive)
+            weights[has[:, label]] *= odds
+        middle = np.exp(np.mean(np.log(weights)))
+        weights = np.clip(weights / middle, most**-0.5, most**0.5)
+        if np.allclose(weights @ has / weights.sum(), wanted, rtol=1e-4):
+            break
+    return weights / weights.mean()
