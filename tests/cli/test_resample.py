@@ -1,0 +1,56 @@
+"""`counterpoise resample`: a balanced file, what it did to the shares, and bad input."""
+
+from __future__ import annotations
+
+import json
+
+import polars as pl
+import pytest
+
+
+@pytest.fixture(name="rows")
+def _rows(tmp_path):
+    path = tmp_path / "rows.parquet"
+    pl.DataFrame({"id": range(100), "y": ["ok"] * 90 + ["bad"] * 10}).write_parquet(path)
+    return path
+
+
+@pytest.mark.parametrize(("plan", "after"), [("undersample", 10), ("oversample", 90)])
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_a_balanced_file_is_written_and_explained(counterpoise, rows, tmp_path, plan, after, ending):
+    out = tmp_path / f"small.{ending}"
+    run = counterpoise("resample", rows, "--target", "y", "--plan", plan, "--out", out, "--json")
+    assert run.code == 0, run.err
+    said = json.loads(run.out)
+    assert {c["label"]: (c["before"], c["after"]) for c in said["classes"]} == {"ok": (90, after), "bad": (10, after)}
+    made = pl.read_parquet(out) if ending == "parquet" else pl.read_csv(out)
+    assert made.columns == ["id", "y"]
+    assert dict(made["y"].value_counts().rows()) == {"ok": after, "bad": after}
+    assert set(made.rows()) <= set(pl.read_parquet(rows).rows())
+
+
+def test_people_are_told_the_shift(counterpoise, rows, tmp_path):
+    run = counterpoise("resample", rows, "--target", "y", "--out", tmp_path / "small.parquet")
+    assert run.code == 0
+    assert "ok: 90 -> 10 rows; log shift -1.0986" in run.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--target", "z"), ("'z'",)),
+        (("--target", "y", "--plan", "smote"), ("smote", "undersample")),
+        (("--target", "y", "--ratio", 0), ("ratio",)),
+        (("--target", "y", "--out", "small.txt"), (".parquet",)),
+        (("--target", "y", "--out", "no/such/small.csv"), ("no/such",)),
+    ],
+)
+def test_bad_input_leaves_no_file(counterpoise, rows, tmp_path, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    given = arguments if "--out" in arguments else (*arguments, "--out", "small.parquet")
+    run = counterpoise("resample", rows, *given)
+    assert run.code == 2
+    assert len(run.err.strip().splitlines()) == 1
+    for word in words:
+        assert word in run.err
+    assert [p.name for p in tmp_path.iterdir()] == ["rows.parquet"]
