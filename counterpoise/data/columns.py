@@ -10,9 +10,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from counterpoise.core.records import Schema
+
+#: Truth written out, and its number: where levels are compared by value these are one.
+TRUTH = {"true": "1", "false": "0"}
+#: What a number looks like as text.
+NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 
 
 def safe_names(columns: Sequence[str]) -> dict[str, str]:
@@ -50,17 +56,24 @@ class RawColumns(keras.layers.Layer):
         numeric: Safe names of the numeric columns, in order; NaN is missing.
         categorical: Safe names of the text columns, in order; "" is missing.
         levels: The known levels of each text column.
+        by_value: For each text column whether its levels were numbers or booleans. Text is then compared by value:
+            "3" and "3.0" are one level, and so are "True", "true" and "1".
     """
 
     def __init__(
-        self, numeric: Sequence[str], categorical: Sequence[str], levels: Sequence[Sequence[str]], **kwargs: Any
+        self,
+        numeric: Sequence[str],
+        categorical: Sequence[str],
+        levels: Sequence[Sequence[str]],
+        by_value: Sequence[bool] | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.numeric, self.categorical = list(numeric), list(categorical)
         self.levels = [list(known) for known in levels]
+        self.by_value = [False] * len(self.levels) if by_value is None else [bool(valued) for valued in by_value]
         self.lookups = [
-            keras.layers.StringLookup(vocabulary=known, mask_token="", num_oov_indices=1, oov_token="\x00unseen")
-            for known in self.levels
+            None if valued else _lookup(known) for known, valued in zip(self.levels, self.by_value, strict=True)
         ]
 
     def build(self, shapes: Any) -> None:
@@ -77,8 +90,14 @@ class RawColumns(keras.layers.Layer):
         return out
 
     def _ids(self, text: Any, lookup: Any, known: list[str]) -> Any:
-        """StringLookup gives 0 missing, 1 unseen, 2.. levels; ours is 0 missing, 1.. levels, L + 1 unseen."""
-        found = ops.cast(lookup(text), "int32")
+        """Ids as of `data.schema.level_ids`: 0 missing, 1.. levels, L + 1 unseen (StringLookup: 0, 2.., 1)."""
+        import tensorflow as tf
+
+        text = tf.convert_to_tensor(text)
+        blank = tf.strings.strip(text) == ""
+        if lookup is None:
+            return tf.where(blank, 0, _ids_by_value(text, known))
+        found = ops.cast(lookup(tf.where(blank, "", text)), "int32")
         return ops.where(found == 1, len(known) + 1, ops.maximum(found - 1, 0))
 
     def compute_output_spec(self, x: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,7 +111,25 @@ class RawColumns(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         own = {"numeric": self.numeric, "categorical": self.categorical, "levels": self.levels}
-        return {**super().get_config(), **own}
+        return {**super().get_config(), **own, "by_value": self.by_value}
+
+
+def _lookup(known: Sequence[str]) -> Any:
+    return keras.layers.StringLookup(vocabulary=list(known), mask_token="", num_oov_indices=1, oov_token="\x00unseen")
+
+
+def _ids_by_value(text: Any, known: Sequence[str]) -> Any:
+    """Ids of levels that were numbers or booleans, int32; what is no number is no level."""
+    import tensorflow as tf
+
+    values = np.array([float(TRUTH.get(level.lower(), level)) for level in known])
+    plain = tf.strings.lower(tf.strings.strip(text))
+    for word, number in TRUTH.items():
+        plain = tf.where(plain == word, number, plain)
+    readable = tf.where(tf.strings.regex_full_match(plain, NUMBER), plain, "inf")
+    hit = tf.cast(tf.strings.to_number(readable, tf.float64)[..., None] == values, tf.int32)
+    place = tf.argmax(hit, axis=-1, output_type=tf.int32) + 1
+    return tf.where(tf.reduce_max(hit, axis=-1) > 0, place, len(known) + 1)
 
 
 def front(schema: Schema) -> RawColumns:
@@ -102,5 +139,6 @@ def front(schema: Schema) -> RawColumns:
         [names[c.name] for c in schema.numeric],
         [names[c.name] for c in schema.categorical],
         [c.levels for c in schema.categorical],
+        [c.numeric_levels for c in schema.categorical],
         name="columns",
     )

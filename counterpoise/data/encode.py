@@ -25,6 +25,8 @@ Array = np.ndarray
 
 #: Levels of one column that get a place of their own; the rest share the place "other".
 MAX_LEVELS = 64
+#: Scaled numbers are cut here, where the smooth clip has long reached its bound: larger squares overflow float32.
+FARTHEST = 1e6
 
 
 @keras.saving.register_keras_serializable(package="counterpoise")
@@ -75,7 +77,7 @@ class TableEncoder(keras.layers.Layer):
         if self.n_numeric:
             raw = ops.cast(x["numeric"], "float32")
             missing = ops.isnan(raw)
-            z = ops.where(missing, 0.0, (raw - self.center) * self.scale)
+            z = ops.clip(ops.where(missing, 0.0, (raw - self.center) * self.scale), -FARTHEST, FARTHEST)
             parts.append(z / ops.sqrt(1.0 + ops.square(z / 3.0)))
             if self.indicators:
                 parts.append(ops.cast(ops.take(missing, np.array(self.indicators, "int32"), axis=1), "float32"))
@@ -127,7 +129,8 @@ def encoder_of_schema(schema: Schema) -> TableEncoder:
 def learn_numbers(values: Array) -> tuple[Array, Array]:
     """Median and inverse spread per column, float32 (dn,), NaN left out.
 
-    Spread is q75 - q25; where that is 0, half the range; a column with one value gets factor 0.
+    Spread is q75 - q25; where that is 0, half the range; a column with one value, or with a spread whose inverse
+    float32 cannot hold, gets factor 0.
     """
     with np.errstate(all="ignore"):
         import warnings
@@ -137,7 +140,7 @@ def learn_numbers(values: Array) -> tuple[Array, Array]:
             low, center, high = np.nanpercentile(values, [25, 50, 75], axis=0)
             half = (np.nanmax(values, axis=0) - np.nanmin(values, axis=0)) / 2
     spread = np.where(high > low, high - low, half)
-    usable = np.isfinite(spread) & (spread > 0)
+    usable = np.isfinite(spread) & (spread > np.finfo(np.float32).tiny)
     factor = np.where(usable, 1.0 / np.where(usable, spread, 1.0), 0.0)
     return np.nan_to_num(center).astype("float32"), factor.astype("float32")
 
@@ -164,5 +167,6 @@ def take(x: Any, rows: Array | slice) -> Any:
     if isinstance(x, Mapping):
         return {key: take(value, rows) for key, value in x.items()}
     if isinstance(x, (tuple, list)):
-        return type(x)(take(value, rows) for value in x)
+        parts = [take(value, rows) for value in x]
+        return type(x)(*parts) if hasattr(x, "_fields") else type(x)(parts)
     return x[rows]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import polars as pl
 import pytest
@@ -132,3 +134,48 @@ def test_safe_names_never_meet():
     safe = safe_names(hostile)
     assert len(set(safe.values())) == len(hostile)
     assert all(n.isascii() and n[0].isalpha() and n.replace("_", "a").isalnum() for n in safe.values())
+
+
+def test_numbers_far_out_and_tiny_spreads_stay_finite_and_in_order():
+    layer = encode.TableEncoder(1, [], [])
+    far = np.array([[-3e38], [-1e25], [-9.0], [0.0], [9.0], [1e25], [3e38]], "float32")
+    out = np.asarray(layer({"numeric": far})).ravel()
+    assert np.all(np.diff(out) >= 0)
+    assert out[[0, 1, -2, -1]] == pytest.approx([-3, -3, 3, 3])
+    for scale in (1e-40, 1e-30, 1e30, 3e38):
+        rows = (np.linspace(-1, 1, 41) * scale).astype("float32")[:, None]
+        for variable, value in zip(layer.variables, layer.learned({"numeric": rows}), strict=True):
+            assert np.isfinite(value).all()
+            variable.assign(value)
+        assert np.isfinite(np.asarray(layer({"numeric": rows}))).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_column_missing_in_one_fold_and_a_level_seen_in_another_only(examples):
+    _, data = examples
+    part = {k: v[:40].copy() for k, v in data.x.items()}
+    part["numeric"][:, 0], part["categorical"][:, 0] = np.nan, 0
+    layer = build(dataclasses.replace(data, x=part))
+    out = np.asarray(layer(data.x))
+    assert np.isfinite(out).all()
+    assert np.all(out[:, 0] == 0)
+    assert out.shape[1] == len(layer.names)
+
+
+def test_no_label_and_no_order_of_rows_matters(examples):
+    _, data = examples
+    layer = encode.encoder_for(data)
+    turned = encode.take(data.x, np.random.default_rng(1).permutation(len(data)))
+    for a, b in zip(layer.learned(data.x), layer.learned(turned), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_inputs_of_any_structure_are_taken():
+    from collections import namedtuple
+
+    pair = namedtuple("pair", "a b")
+    x = {"one": np.arange(5), "two": (np.arange(5), [np.arange(5)]), "three": pair(np.arange(5), np.arange(5))}
+    got = encode.take(x, np.array([4, 0]))
+    assert got["two"][1][0].tolist() == [4, 0]
+    assert got["three"] == pair(*got["three"])
+    assert isinstance(got["three"], pair)
