@@ -14,12 +14,17 @@ import contextlib
 import gc
 import multiprocessing
 import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import tensorflow as tf
 from imblearn.over_sampling import RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
@@ -208,6 +213,62 @@ def many_labels(n: int) -> None:
         print(f"  {plan.name:<12} {len(plan):>12,} {sizes[0]:>3} {first:>8.2f} {later:>6.2f} {seconds[1]:>7.2f}")
 
 
+def large_file(n: int, times: int) -> None:
+    """A table on disk: a bare scan against writing a balanced copy, each in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = os.path.join(folder, "rows.parquet")
+        write_table(source, n)
+        size = os.path.getsize(source) / 1e9
+        calls = {"resample to a balanced file": "resample", "polars: scan and sum every column": "scan"}
+        results: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
+        for _ in range(times):
+            for name, what in calls.items():
+                results[name].append(on_disk(what, source))
+        medians = {name: np.median(values, axis=0) for name, values in results.items()}
+        ours = next(iter(calls))
+        title = f"Parquet of {size:.1f} GB, {n:,} rows of 64 numbers, classes 94 / 1 / 5"
+        show(title, "s", {name: seconds for name, (seconds, _) in medians.items()}, ours)
+        show("the same: whole process", "MB", {name: memory for name, (_, memory) in medians.items()}, ours)
+
+
+def write_table(path: str, n: int) -> None:
+    rng, writer = np.random.default_rng(0), None
+    for start in range(0, n, 250_000):
+        size = min(250_000, n - start)
+        values = rng.normal(size=(size, 64)).astype("float32")
+        columns = {f"x{i}": values[:, i] for i in range(64)} | {"y": rng.choice(3, size, p=[0.94, 0.01, 0.05])}
+        part = pyarrow.table(columns)
+        if writer is None:
+            writer = pyarrow.parquet.ParquetWriter(path, part.schema, compression="none", use_dictionary=False)
+        writer.write_table(part)
+    if writer is not None:
+        writer.close()
+
+
+#: What `on_disk` runs; the clock starts after the imports.
+_ON_DISK = """
+import sys, time
+import polars as pl
+from counterpoise.feed.resampling import resample_file
+source, what = sys.argv[1:]
+start = time.perf_counter()
+if what == "scan":
+    pl.scan_parquet(source).select(pl.all().sum()).collect(engine="streaming")
+else:
+    resample_file(source, "y", source + ".small.parquet")
+seconds = time.perf_counter() - start
+highest = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(seconds, int(highest.split()[1]) / 1024)
+"""
+
+
+def on_disk(what: str, source: str) -> tuple[float, float]:
+    """Seconds, and the highest resident MB of the process."""
+    command = [sys.executable, "-c", _ON_DISK, source, what]
+    seconds, memory = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    return float(seconds), float(memory)
+
+
 @contextlib.contextmanager
 def silent() -> Iterator[None]:
     """Without what TensorFlow's kernels write to the error stream."""
@@ -231,6 +292,7 @@ def main() -> None:
     pipelines(n, times)
     streams(n // 5, times)
     many_labels(10_000_000 if quick else 100_000_000)
+    large_file(n * 8, times)
 
 
 if __name__ == "__main__":
