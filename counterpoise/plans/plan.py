@@ -1,195 +1,18 @@
-"""The plan: which rows an epoch draws, what each weighs, and the prior shift that follows.
-
-A plan is a frozen value made from labels alone, so it fits any kind of input. `rows(epoch, seed)` gives row
-numbers; nothing is copied. `weights()` has mean 1, because Keras divides a weighted loss by the number of
-rows: a plan must not change the step size.
-"""
+"""Plans of the class counts alone: oversampling, undersampling and class weights, as people call them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from counterpoise.core import seeds
 from counterpoise.core.errors import OptionError, TargetError
 from counterpoise.plans import counts as targets
-from counterpoise.plans import rows as draws
-from counterpoise.plans import shift
-from counterpoise.plans.labels import by_class, codes_of, count_codes, user_weights
+from counterpoise.plans.base import Plan as Plan
+from counterpoise.plans.labels import codes_of, count_codes, user_weights
 
 Array = np.ndarray
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Multiplicities per class and how they are realised.
-
-    Attributes:
-        name: What the plan is called in reports.
-        codes: int32 (n,), class code of each row.
-        classes: The labels behind the codes.
-        drawn: int64 (C,), rows of each class drawn in one epoch.
-        class_weights: float64 (C,), loss weight per row of each class before scaling to mean 1.
-        draw: "even" (repeats and a walked remainder) or "replacement".
-        redraw: Whether each epoch draws afresh; False keeps one fixed set.
-        sample_weight: float64 (n,) the user's own weights, or None.
-        needs_calibration: True when the shift alone does not give true probabilities.
-        population: What a row stands for, in words.
-        deferred: Share of the steps after which the class weights count; before, every class weighs 1.
-    """
-
-    name: str
-    codes: Array
-    classes: tuple[Any, ...]
-    drawn: Array
-    class_weights: Array
-    draw: str = "even"
-    redraw: bool = True
-    sample_weight: Array | None = None
-    needs_calibration: bool = False
-    population: str = "a random row"
-    deferred: float = 0.0
-    _extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
-
-    def __post_init__(self) -> None:
-        if self.draw not in ("even", "replacement"):
-            raise OptionError(f'draw is {self.draw!r}; expected "even" or "replacement".')
-        if np.any(self.drawn < 1):
-            label = self.classes[int(np.argmin(self.drawn))]
-            raise OptionError(f"plan {self.name!r} would remove class {label!r}; choose a ratio that leaves it a row.")
-
-    def __len__(self) -> int:
-        """Rows drawn in one epoch."""
-        return int(self.drawn.sum())
-
-    @property
-    def counts(self) -> Array:
-        """Rows per class before the plan, int64 (C,)."""
-        return self._tally[0]
-
-    @property
-    def mass(self) -> Array:
-        """Sums of the user's sample weights per class (rows per class without them), float64 (C,)."""
-        return self._tally[1]
-
-    @property
-    def multiplicity(self) -> Array:
-        """m_c, what a row of class c counts in one epoch relative to a row of the whole, float64 (C,)."""
-        return self.drawn / self.counts * self.class_weights
-
-    @property
-    def prior(self) -> Array:
-        """Class shares that training sees, float64 (C,), sum 1."""
-        return shift.training_prior(self.mass, self.multiplicity)
-
-    @property
-    def base_prior(self) -> Array:
-        """Class shares of the data, float64 (C,), sum 1."""
-        return self.mass / self.mass.sum()
-
-    @property
-    def log_shift(self) -> Array:
-        """What training adds to the logits, float64 (C,), sum 0; subtract it to get the true ones."""
-        return shift.log_shift(self.multiplicity)
-
-    def rows(self, epoch: int = 0, seed: int = 0) -> Array:
-        """Row numbers of one epoch in training order.
-
-        Args:
-            epoch: Which epoch, 0 or more. With `redraw=False` the set is that of epoch 0, in a new order.
-            seed: The same (epoch, seed) always gives the same rows.
-
-        Returns:
-            int32 (int64 from 2**31 rows up), shape (len(self),).
-        """
-        source = epoch if self.redraw else 0
-        out = np.empty(len(self), draws.index_type(len(self.codes)))
-        start = 0
-        for code, size in enumerate(self.drawn):
-            self._fill(out[start : start + size], code, source, seed)
-            start += int(size)
-        seeds.generator(seed, "order", epoch).shuffle(out)
-        return out
-
-    def weights(self) -> Array:
-        """Loss weight of each row, float32 (n,).
-
-        The mean over the rows of an epoch (over all rows when the plan draws each once) is 1.
-        """
-        return self._scaled(self.class_weights[self.codes])
-
-    @property
-    def needs_features(self) -> bool:
-        """Whether the plan looks at features (synthesis, cleaning): `realise` it on the rows before use."""
-        return False
-
-    @property
-    def new(self) -> tuple[Any, Array] | None:
-        """New rows that follow the given ones: their features and int32 class codes; None: there are none."""
-        return None
-
-    def realise(self, x: Any, seed: int = 0) -> Plan:
-        """The plan carried out on the features `x` of its rows; itself, unless it looks at features."""
-        return self
-
-    def with_weights(self, sample_weight: Any) -> Plan:
-        """The same plan with the user's weights (n,) multiplied in."""
-        if self.sample_weight is not None or getattr(self, "inner", None) is not None:
-            raise OptionError(f"plan {self.name!r} takes sample_weight when it is made; give it there, once.")
-        return replace(self, sample_weight=user_weights(sample_weight, len(self.codes)))
-
-    @property
-    def identity(self) -> tuple[Any, ...]:
-        """Everything that decides what the plan does, nested tuples and arrays: equal for equal plans."""
-        values = [getattr(self, part.name) for part in fields(self)]
-        return (type(self).__name__, *(v.identity if isinstance(v, Plan) else v for v in values))
-
-    def first_weights(self) -> Array:
-        """Loss weight of each row, float32 (n,), in the steps before a deferred plan's class weights count."""
-        return self._scaled(np.ones(len(self.codes))) if self.deferred else self.weights()
-
-    def _scaled(self, raw: Array) -> Array:
-        if self.sample_weight is not None:
-            raw = raw * self.sample_weight
-        shown = self.drawn / self.counts
-        return (raw * (len(self) / np.dot(shown[self.codes], raw))).astype(np.float32)
-
-    def _fill(self, out: Array, code: int, epoch: int, seed: int) -> None:
-        """Write the rows that an epoch draws of one class; nothing as long as the epoch is made beside `out`."""
-        members, stage = self._members(code), f"class {code}"
-        if len(out) == len(members) and not (self.draw == "replacement" and self._resampled(code)):
-            out[:] = members
-        elif self.draw == "replacement" and len(out) > len(members):
-            draws.gather(members, draws.replaced(len(members), len(out), epoch, seed, stage), out)
-        else:
-            draws.repeat_into(out, members, epoch, seed, stage)
-
-    def _resampled(self, code: int) -> bool:
-        return bool(self.drawn[code] != self.counts[code])
-
-    def _members(self, code: int) -> Array:
-        start, end = self._bounds[code], self._bounds[code + 1]
-        return self._by_class[start:end]
-
-    @cached_property
-    def _by_class(self) -> Array:
-        return by_class(self.codes, self.counts, draws.index_type(len(self.codes)))
-
-    @cached_property
-    def _bounds(self) -> Array:
-        return np.concatenate([[0], np.cumsum(self.counts)])
-
-    @cached_property
-    def _tally(self) -> tuple[Array, Array]:
-        size = len(self.classes)
-        count = count_codes(self.codes, size)
-        if self.sample_weight is None:
-            return count, count.astype(float)
-        return count, np.bincount(self.codes, weights=self.sample_weight, minlength=size)
 
 
 def from_multiplicity(
@@ -215,9 +38,6 @@ def from_multiplicity(
     else:
         drawn, class_weights = count.astype(np.int64), np.asarray(make(mass), dtype=float)
     return Plan(name, codes, labels, drawn, class_weights, sample_weight=user, **how)
-
-
-# The functions that users call -------------------------------------------------------------------------------
 
 
 def uniform(y: Any, *, sample_weight: Any = None, classes: Sequence[Any] | None = None) -> Plan:
