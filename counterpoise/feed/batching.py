@@ -81,6 +81,8 @@ class Feed(keras.utils.PyDataset):
         self.x, self.y, self.plan, self.extras, self.augmenter = x, y, plan, extras, augmenter
         self.batch_size, self.seed, self.drop_last, self.epoch = batch_size, seed, drop_last, epoch
         self.weights = _uneven(plan.weights())
+        whole_batches, rest = divmod(len(plan), batch_size)
+        self._num_batches = whole_batches + (rest > 0 and not drop_last)
         self._within = False
         self._drawn: dict[int, Array] = {}
         self._lock = threading.Lock()
@@ -88,8 +90,7 @@ class Feed(keras.utils.PyDataset):
     @property
     def num_batches(self) -> int:
         """Batches of an epoch."""
-        whole_batches, rest = divmod(len(self.plan), self.batch_size)
-        return whole_batches + (rest > 0 and not self.drop_last)
+        return self._num_batches
 
     @property
     def needs_calibration(self) -> bool:

@@ -119,7 +119,7 @@ class Plan:
 
         The mean over the rows of an epoch (over all rows when the plan draws each once) is 1.
         """
-        return self._scaled(self.class_weights[self.codes])
+        return self._scaled(self.class_weights)
 
     @property
     def needs_features(self) -> bool:
@@ -149,11 +149,14 @@ class Plan:
 
     def first_weights(self) -> Array:
         """Loss weight of each row, float32 (n,), in the steps before a deferred plan's class weights count."""
-        return self._scaled(np.ones(len(self.codes))) if self.deferred else self.weights()
+        return self._scaled(np.ones(len(self.classes))) if self.deferred else self.weights()
 
-    def _scaled(self, raw: Array) -> Array:
-        if self.sample_weight is not None:
-            raw = raw * self.sample_weight
+    def _scaled(self, per_class: Array) -> Array:
+        """Class weights times the user's, mean 1 over the rows of an epoch."""
+        if self.sample_weight is None:
+            scale = len(self) / np.dot(self.drawn, per_class)
+            return (per_class * scale).astype(np.float32)[self.codes]
+        raw = per_class[self.codes] * self.sample_weight
         shown = self.drawn / self.counts
         return (raw * (len(self) / np.dot(shown[self.codes], raw))).astype(np.float32)
 
