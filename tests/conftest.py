@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 from hypothesis import settings
 
 # Machines are shared and noisy: a slow example is not a wrong one.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+# Lets every test import `command_line` and `bad_files`, which lie beside this file.
+sys.path.insert(0, str(Path(__file__).parent))
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")

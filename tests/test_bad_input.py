@@ -1,146 +1,251 @@
-"""Bad input, one row per case: our error, and a message that names the thing.
-
-A case is written for the command line too: `data` and `arguments` are what a person would type after a
-command, `options` is the same for the function.
-"""
+"""Bad input, one row per case: on the command line exit code 2, one line that names the thing, and every folder as it
+was; in Python our error with the same words."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+import errno
+import os
+import shlex
 
+import keras
 import numpy as np
 import polars as pl
 import pytest
+from bad_files import CASES, GOOD, text
+from command_line import check_refusal, contents, run_command
 
+import counterpoise as cp
 from counterpoise.core.errors import CounterpoiseError
 from counterpoise.data.read import read
 
-GOOD = "a,b,y\n1,2,no\n2,3,yes\n3,4,no\n4,6,no\n"
+BUILDERS = """
+import keras
+def wide(spec, n_classes):
+    return _net(spec.inputs(), 5)
+def foreign(spec, n_classes):
+    return _net(keras.Input((7,)), 1)
+def nothing(spec, n_classes):
+    return None
+def failing(spec, n_classes):
+    raise RuntimeError("no weights today")
+def lonely():
+    return None
+number = 3
+def _net(x, units):
+    return keras.Model(x, keras.layers.Dense(units)(x))
+"""
 
 
-@dataclass(frozen=True)
-class Case:
-    """A file that cannot be used as asked.
-
-    Attributes:
-        name: What is wrong.
-        make: Writes the file(s) into a folder.
-        words: Each must stand in the message.
-        data: The file to name, inside the folder.
-        arguments: Data options of the command line.
-        options: The same for `read`.
-    """
-
-    name: str
-    make: Callable[[Path], object]
-    words: tuple[str, ...]
-    data: str = "data.csv"
-    arguments: tuple[str, ...] = ("--target", "y")
-    options: dict[str, Any] = field(default_factory=lambda: {"target": "y"})
-
-
-def text(content: str | bytes, name: str = "data.csv") -> Callable[[Path], object]:
-    raw = content.encode() if isinstance(content, str) else content
-    return lambda folder: (folder / name).write_bytes(raw)
-
-
-def nothing(folder: Path) -> None:
-    """Write no file."""
-
-
-def cut_parquet(folder: Path) -> None:
-    pl.DataFrame({"a": [1.5, 2.5], "y": [0, 1]}).write_parquet(folder / "data.parquet")
-    whole = (folder / "data.parquet").read_bytes()
-    (folder / "data.parquet").write_bytes(whole[: len(whole) // 2])
+@pytest.fixture(scope="module", name="place")
+def _place(tmp_path_factory):
+    """A table, variants of it that lack something, models sound and unsound, builders that cannot be used."""
+    folder = tmp_path_factory.mktemp("in")
+    rng = np.random.default_rng(0)
+    ill = np.arange(120) % 5 == 0
+    frame = pl.DataFrame({
+        "age": rng.normal(50, 9, 120) + 15 * ill, "sex": rng.choice(["f", "m"], 120), "ward": np.arange(120) % 12,
+        "day": rng.permutation(120), "grade": np.resize([*"aaabbbc"], 120), "ill": np.where(ill, "yes", "no"),
+    })  # fmt: skip
+    frame.write_csv(folder / "t.csv")
+    frame.drop("sex", "age").write_csv(folder / "short.csv")
+    frame.rename({"age": "Age"}).write_csv(folder / "renamed.csv")
+    frame.with_columns(age=pl.lit("old")).write_csv(folder / "words.csv")
+    frame.head(0).write_csv(folder / "header.csv")
+    (folder / "binary.csv").write_bytes(bytes(range(256)))
+    fit = {"strategy": "none", "epochs": 1, "verbose": 0}
+    cp.fit("mlp", frame.select("age", "sex", "ill"), "ill", **fit).save(folder / "m.keras")
+    cp.fit("mlp", frame.select("age", "grade"), "grade", **fit).save(folder / "three.keras")
+    whole = (folder / "m.keras").read_bytes()
+    (folder / "cut.keras").write_bytes(whole[: len(whole) // 2])
+    (folder / "spoilt.keras").write_bytes(whole[:3000] + b"\0" * 400 + whole[3400:])
+    (folder / "text.keras").write_text("hello")
+    keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]).save(folder / "plain.keras")
+    (folder / "rejected_builders.py").write_text(BUILDERS)
+    (folder / "broken_builders.py").write_text("def build(:\n")
+    (folder / "file").write_text("")
+    (folder / "folder.keras").mkdir()
+    return folder
 
 
-def with_options(*arguments: str, **options: Any) -> dict[str, Any]:
-    return {"arguments": ("--target", "y", *arguments), "options": {"target": "y", **options}}
+@pytest.fixture(name="out")
+def _out(tmp_path):
+    """An output folder that holds an earlier run."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "leaderboard.json").write_text("{}")
+    (folder / "model.keras").write_bytes(b"earlier")
+    return folder
 
 
-CASES = (
-    Case("one class only", text("a,y\n1,no\n2,no\n"), ("'y'", "one class", "'no'")),
-    Case("missing labels", text("a,y\n1,no\n2,\n3,yes\n4,NA\n"), ("'y'", "missing", "rows 2, 4", "--skip-bad")),
-    Case(
-        "no such target",
-        text(GOOD.replace("y\n", "outcome\n", 1)),
-        ("'outcom'", "Did you mean 'outcome'"),
-        arguments=("--target", "outcom"),
-        options={"target": "outcom"},
+def refused(place, out, command: str, *words: str) -> None:
+    """Run a command in `place`; it must refuse, and change nothing there or in the output folder."""
+    before = contents(place), contents(out)
+    run = run_command(*shlex.split(command.format(out=out)))
+    check_refusal(run, *words)
+    assert (contents(place), contents(out)) == before
+
+
+RACE = "compare t.csv --target ill --out {out} "
+MODEL = "train t.csv --target ill --strategy none --out {out}/m.keras "
+SCORE = "predict m.keras t.csv --out {out}/p.csv "
+
+COMMANDS = {
+    "no command of that name": ("compar", "Did you mean 'compare'"),
+    "no data": ("compare --target ill --out {out}", "argument 'data'", "counterpoise compare --help"),
+    "no output folder named": ("compare t.csv --target ill", "'--out'"),
+    "an unknown option": (RACE + "--fold 3", "--fold"),
+    "a word for a number": (RACE + "--epochs many", "--epochs", "integer"),
+    "no target": ("compare t.csv --out {out}", "--target", "t.csv"),
+    "a target nearly right": ("compare t.csv --target il --out {out}", "'il'", "Did you mean 'ill'"),
+    "no such file": ("compare x.csv --target ill --out {out}", "x.csv does not exist"),
+    "bytes that are no text": ("diagnose binary.csv --target ill", "binary.csv", "UTF-8"),
+    "a class in too few rows": (RACE + "--folds 25", "class 'yes' has 24 rows", "that works is 24", "--merge-rare"),
+    "one fold": (RACE + "--folds 1", "--folds", "2"),
+    "one fold to diagnose": ("diagnose t.csv --target ill --folds 1", "--folds", "2"),
+    "groups too few for the folds": (RACE + "--groups ward --folds 13", "class 'no'", "at most 12 folds"),
+    "no such group column": (RACE + "--groups wards", "Did you mean 'ward'"),
+    "groups and time together": (RACE + "--groups ward --time day", "groups and time"),
+    "a positive of three classes": (
+        "compare t.csv --target grade --positive a --out {out}", "a, b, c", "--one-vs-rest a"
     ),
-    Case("a long line", text(GOOD + "1,2,no,5\n"), ("line 6", "4 fields", "expected 3")),
-    Case("a short line", text("a,b,y\n1,2,no\n2,yes\n"), ("line 3", "2 fields", "expected 3")),
-    Case("an open quote", text('a,b,y\n1,"2,no\n2,3,yes\n'), ("line 2",)),
-    Case("two columns of one name", text("a,a,y\n1,2,no\n2,3,yes\n"), ("'a'", "more than once")),
-    Case("latin-1 text", text("a,y\nx,no\ncafé,yes\n".encode("latin-1")), ("line 3", "0xe9", "UTF-8")),
-    Case("utf-16 text", text(GOOD.encode("utf-16")), ("UTF-16", "UTF-8")),
-    Case("an empty file", text(""), ("data.csv", "empty")),
-    Case("a header only", text("a,b,y\n"), ("data.csv", "header", "no rows")),
-    Case("an infinite number", text("a,y\n1,no\ninf,yes\n3,no\n"), ("'a'", "infinite", "row 2")),
-    Case("a number beyond float32", text("a,y\n1,no\n1e300,yes\n3,no\n"), ("'a'", "float32", "row 2")),
-    Case("no such file", text(GOOD, "data2.csv"), ("does not exist", "Did you mean", "data2.csv")),
-    Case("a folder", lambda folder: (folder / "data.csv").mkdir(), ("is a folder",)),
-    Case("an unknown file type", text(GOOD, "data.xlsx"), ("'.xlsx'", ".csv", ".parquet"), data="data.xlsx"),
-    Case("a damaged Parquet file", cut_parquet, ("data.parquet", "damaged"), data="data.parquet"),
-    Case("an empty Parquet file", text(b"", "data.parquet"), ("data.parquet", "empty"), data="data.parquet"),
-    Case("numbers as labels", text("a,y\n1,0.5\n2,0.7\n3,0.9\n"), ("'y'", "0.5", "not classes")),
-    Case(
-        "positive of three classes",
-        text("a,y\n1,u\n2,v\n3,w\n"),
-        ("u, v, w", "--one-vs-rest u"),
-        **with_options("--positive", "u", positive="u"),
+    "the target dropped": (RACE + "--drop day,ill", "'ill'", "--target", "--drop"),
+    "an unknown strategy": (RACE + "--strategies none,oversampel", "'oversampel'", "Did you mean 'oversample'"),
+    "no strategy": (RACE + "--strategies ,", "--strategies is empty"),
+    "an unknown metric": (RACE + "--metric acuracy", "'acuracy'", "Did you mean 'accuracy'"),
+    "an unknown budget": (RACE + "--budget time", "budget is 'time'", "steps"),
+    "an unknown way with duplicates": (RACE + "--duplicates merge", "duplicates is 'merge'", "drop"),
+    "no epochs": (RACE + "--epochs 0", "epochs is 0"),
+    "no repeats": (RACE + "--repeats 0", "--repeats", "1"),
+    "an empty batch": (RACE + "--batch-size 0", "batch_size is 0"),
+    "a negative seed": (RACE + "--seed -1", "seed is -1"),
+    "pixels of a table": (RACE + "--size 32", "--size", "t.csv"),
+    "an output folder below a file": ("compare t.csv --target ill --out file/run", "'file' is a file"),
+    "a file as output folder": ("compare t.csv --target ill --out file", "'file' is a file"),
+    "an unknown network": (RACE + "--model mpl", "'mpl'", "Did you mean 'mlp'"),
+    "no such model file": (RACE + "--model x.keras", "x.keras", "no such file"),
+    "a damaged model file": (RACE + "--model cut.keras", "cut.keras", "damaged"),
+    "a model for another input": (RACE + "--model plain.keras", "input of shape"),
+    "a classifier as model": (RACE + "--model m.keras", "m.keras", "a whole classifier", "plain Keras model"),
+    "no such module": (RACE + "--model nowhere:build", "no module 'nowhere'", "module:function"),
+    "no such function": (RACE + "--model rejected_builders:wid", "has no 'wid'", "Did you mean 'wide'"),
+    "half a name": (RACE + "--model :build", ":build", "module:function"),
+    "a module that is no Python": (RACE + "--model broken_builders:build", "SyntaxError", "broken_builders.py, line 1"),
+    "a number as builder": (RACE + "--model rejected_builders:number", "number is int"),
+    "a builder without arguments": (RACE + "--model rejected_builders:lonely", "lonely()", "(spec, n_classes)"),
+    "a builder that fails": (RACE + "--model rejected_builders:failing", "no weights today", "rejected_builders.py, l"),
+    "a builder that returns nothing": (RACE + "--model rejected_builders:nothing", "NoneType"),
+    "a builder of five units": (RACE + "--model rejected_builders:wide", "(None, 5)", "1 or 2 units"),
+    "a builder for another input": (RACE + "--model rejected_builders:foreign", "input of shape"),
+    "train: an unknown strategy": (MODEL + "--strategy non", "Did you mean 'none'"),
+    "train: no strategy": ("train t.csv --target ill --out {out}/m.keras", "--strategy"),
+    "train: a name that is no model": ("train t.csv --target ill --strategy none --out {out}/m.h5", "m.h5", ".keras"),
+    "train: a folder as model": (
+        "train t.csv --target ill --strategy none --out folder.keras", "folder.keras is a folder"
     ),
-    Case(
-        "no such class",
-        text(GOOD),
-        ("'yess'", "Did you mean 'yes'"),
-        **with_options("--positive", "yess", positive="yess"),
+    "train: one cost": (MODEL + "--cost-fp 1", "--cost-fn"),
+    "train: two aims": (MODEL + "--alerts 5 --recall-floor 0.9", "one aim"),
+    "train: a recall above 1": (MODEL + "--recall-floor 2", "recall_floor", "at most 1", "got 2"),
+    "train: a negative cost": (MODEL + "--cost-fp -1 --cost-fn 1", "above 0", "-1"),
+    "train: an aim for three": (
+        "train t.csv --target grade --strategy none --recall-floor 0.9 --out {out}/m.keras",
+        "--recall-floor is for two classes", "a, b, c", "--one-vs-rest c",
     ),
-    Case(
-        "no such class to merge",
-        text("a,y\n1,u\n2,v\n3,w\n"),
-        ("merge_rare", "'x'", "u, v, w"),
-        **with_options("--merge-rare", "u,x", merge_rare=("u", "x")),
+    "train: more alerts than rows": (MODEL + "--alerts 20000", "alerts", "20000"),
+    "train: a confidence of nothing": (MODEL + "--confidence 0.9", "--confidence goes with", "--recall-floor"),
+    "train: a confidence above 1": (MODEL + "--recall-floor 0.9 --confidence 95", "--confidence is 95", "0.95"),
+    "train: too many folds": (MODEL + "--folds 99", "class 'yes'", "24"),
+    "predict: no such model": ("predict x.keras t.csv --out {out}/p.csv", "'x.keras'"),
+    "predict: half a model": ("predict cut.keras t.csv --out {out}/p.csv", "cut.keras", "damaged"),
+    "predict: a spoilt model": ("predict spoilt.keras t.csv --out {out}/p.csv", "spoilt.keras", "cannot be read"),
+    "predict: text as model": ("predict text.keras t.csv --out {out}/p.csv", "text.keras", "damaged"),
+    "predict: a foreign model": ("predict plain.keras t.csv --out {out}/p.csv", "plain.keras", "not saved by Counterp"),
+    "predict: a folder as model": ("predict folder.keras t.csv --out {out}/p.csv", "folder.keras"),
+    "predict: columns that are absent": ("predict m.keras short.csv --out {out}/p.csv", "short.csv", "'age'", "1 more"),
+    "predict: a column nearly right": ("predict m.keras renamed.csv --out {out}/p.csv", "'age'", "Did you mean 'Age'"),
+    "predict: words for numbers": ("predict m.keras words.csv --out {out}/p.csv", "'age' is 'old' in row", "a number"),
+    "predict: no rows": ("predict m.keras header.csv --out {out}/p.csv", "header.csv", "no rows"),
+    "predict: a prior above 1": (SCORE + "--prior 2", "--prior is 2", "between 0 and 1"),
+    "predict: a prior of nothing": (SCORE + "--prior 0", "--prior is 0"),
+    "predict: a prior of three": ("predict three.keras t.csv --prior 0.2 --out {out}/p.csv", "3 classes"),
+    "predict: a folder as file": ("predict m.keras t.csv --out folder.keras", "folder.keras is a folder"),
+    "predict: a file below a file": ("predict m.keras t.csv --out file/p.csv", "'file' is a file"),
+    "evaluate: labels and none": (
+        "evaluate m.keras t.csv --unlabeled --target ill --out {out}/s.json", "exclude each other"
     ),
-    Case("no such column to drop", text(GOOD), ("'c'", "a, b, y"), **with_options("--drop", "c", drop=("c",))),
-    Case(
-        "no such group column", text(GOOD), ("'bb'", "Did you mean 'b'"), **with_options("--groups", "bb", groups="bb")
-    ),
-    Case(
-        "a time that is no time",
-        text("a,t,y\n1,2024-01-01,no\n2,soon,yes\n"),
-        ("'t'", "'soon'", "row 2"),
-        **with_options("--time", "t", time="t"),
-    ),
-    Case(
-        "a missing group",
-        text("a,g,y\n1,p,no\n2,,yes\n"),
-        ("'g'", "row 2"),
-        **with_options("--groups", "g", groups="g"),
-    ),
-    Case(
-        "no row left",
-        text("a,y\ninf,no\n1,\n"),
-        ("No row", "data.csv", "row 2", "row 1"),
-        **with_options("--skip-bad", skip_bad=True),
-    ),
-    Case("labels beyond whole numbers", text("a,y\n1,1e30\n2,2\n"), ("'y'", "row 1", "not classes")),
-    Case("no column left", text("a,y\n1,no\n1,yes\n"), ("No column", "'a' has one value")),
-    Case("no column but the target", text("y\nno\nyes\n"), ("No column", "data.csv")),
-)
+    "evaluate: no labels": ("evaluate m.keras short.csv --target il --out {out}/s.json", "il"),
+    "export: an unknown format": ("export m.keras --format pickle --out {out}/x", "'pickle'", "saved_model"),
+    "demo: no epochs": ("demo --epochs 0 --out {out}", "--epochs"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_that_cannot_be_carried_out(place, out, name, monkeypatch):
+    monkeypatch.chdir(place)
+    command, *words = COMMANDS[name]
+    refused(place, out, command, *words)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_bad_file_is_refused_by_name(case, tmp_path):
+def test_a_bad_file(case, tmp_path, out, monkeypatch):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    case.make(folder)
+    monkeypatch.chdir(folder)
+    refused(folder, out, shlex.join(["compare", case.data, *case.arguments]) + " --out {out}", *case.words)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_bad_file_in_python(case, tmp_path):
     case.make(tmp_path)
     with pytest.raises(CounterpoiseError) as fault:
         read(tmp_path / case.data, **case.options)
-    message = str(fault.value)
-    assert all(word in message for word in case.words), message
-    assert "\n" not in message
+    assert all(word in str(fault.value) for word in case.words), str(fault.value)
+    assert "\n" not in str(fault.value)
+
+
+@pytest.mark.parametrize(
+    ("place_of_fault", "command"),
+    [
+        ("keras.Model.save", RACE + "--strategies none --folds 2 --epochs 1"),
+        ("counterpoise.report.page.write", RACE + "--strategies none --folds 2 --epochs 1"),
+        ("keras.Model.save", MODEL + "--epochs 1"),
+        ("pathlib.Path.write_text", SCORE),
+    ],
+)
+def test_a_full_disk_leaves_the_earlier_run(place, out, monkeypatch, place_of_fault, command):
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.chdir(place)
+    monkeypatch.setattr(place_of_fault, full)
+    refused(place, out, command, "cannot write", "out", "No space left on device")
+
+
+def test_a_disk_that_cannot_be_read_is_named(place, out, monkeypatch):
+    def lost(*arguments, **options):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), "t.csv")
+
+    monkeypatch.chdir(place)
+    monkeypatch.setattr("pathlib.Path.read_bytes", lost)
+    check_refusal(run_command("diagnose", "t.csv", "--target", "ill"), "t.csv", "Input/output error")
+
+
+def test_rows_left_out_on_request_are_told(tmp_path, monkeypatch):
+    text(GOOD + "1,2,no,5\n")(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    run = run_command("diagnose", "data.csv", "--target", "y", "--skip-bad")
+    assert run.code == 0
+    assert "left out" in run.out
+
+
+def test_an_interrupt_is_no_traceback(place, out, monkeypatch):
+    def stop(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(place)
+    monkeypatch.setattr("counterpoise.data.read.read", stop)
+    run = run_command(*shlex.split(RACE.format(out=out)))
+    assert (run.code, run.err) == (130, "counterpoise: stopped.\n")
 
 
 X = np.random.default_rng(0).random((4, 2))

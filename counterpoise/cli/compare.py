@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from counterpoise.cli import options as o
+from counterpoise.cli.builders import resolve_model
+from counterpoise.core.errors import OptionError
 
 NAME = "compare"
 
@@ -30,8 +32,8 @@ def command(
     batch_size: o.BatchSize = 256,
     seed: o.Seed = 0,
     strategies: Annotated[str, typer.Option(help="seed, all, or names: a,b,c")] = "seed",
-    folds: Annotated[int, typer.Option(help="Folds of the cross-validation.")] = 5,
-    repeats: Annotated[int, typer.Option(help="How often it is repeated.")] = 1,
+    folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.")] = 5,
+    repeats: Annotated[int, typer.Option(min=1, help="How often it is repeated.")] = 1,
     metric: Annotated[str, typer.Option(help="What is ranked and judged.")] = "average_precision",
     budget: Annotated[str, typer.Option(help="steps: all take the steps of none. epochs: own epochs.")] = "steps",
     duplicates: Annotated[str, typer.Option(help="warn, group, drop or error.")] = "warn",
@@ -44,13 +46,16 @@ def command(
     from counterpoise.strategies import select
 
     o.check_folder(out)
+    if not o.split_names(strategies):
+        raise OptionError("--strategies is empty; expected seed, all, or names: a,b,c (see `counterpoise strategies`).")
     chosen = select(strategies)
+    network = resolve_model(model)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad)
     examples = o.read_table(data, target, size, **how)
     if examples.time is None and examples.groups is None:
         check_counts(examples, folds)
     comparison = run(
-        examples, model, chosen, out, folds=folds, repeats=repeats, metric=metric, budget=budget, epochs=epochs,
+        examples, network, chosen, out, folds=folds, repeats=repeats, metric=metric, budget=budget, epochs=epochs,
         batch_size=batch_size, seed=seed, duplicates=duplicates, early_stopping=early_stopping,
     )  # fmt: skip
     if as_json:
@@ -59,7 +64,7 @@ def command(
     race_text(comparison, out)
 
 
-def run(examples, model, chosen, out, *, folds, repeats, metric, duplicates, **settings):  # type: ignore[no-untyped-def]
+def run(examples, network, chosen, out, *, folds, repeats, metric, duplicates, **settings):  # type: ignore[no-untyped-def]
     """Race examples that were read, with their diagnosis on the page, and write the four files."""
     from counterpoise.comparison.race import race
     from counterpoise.jobs import Settings
@@ -67,7 +72,7 @@ def run(examples, model, chosen, out, *, folds, repeats, metric, duplicates, **s
 
     found = diagnose(examples, folds=folds).to_dict()
     comparison = race(
-        examples, o.resolve_model(model), chosen, Settings(**settings), folds=folds, repeats=repeats, metric=metric,
+        examples, network, chosen, Settings(**settings), folds=folds, repeats=repeats, metric=metric,
         duplicates=duplicates, diagnosis=found,
     )  # fmt: skip
     comparison.save(out)

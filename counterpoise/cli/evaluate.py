@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from counterpoise.cli import options as o
+from counterpoise.cli.show import cut_text
 from counterpoise.core.errors import OptionError
 
 NAME = "evaluate"
@@ -28,7 +29,7 @@ def command(
     if unlabeled and target is not None:
         raise OptionError("--unlabeled and --target exclude each other.")
     if out is not None:
-        o.check_folder(out.parent)
+        o.check_file(out)
     from counterpoise.classifier import load
 
     clf = load(model)
@@ -75,8 +76,7 @@ def _show_scores(record: Mapping[str, Any]) -> None:
         table.add_row(key, "-" if score["value"] is None else f"{score['value']:.4g}", interval, METRICS[key].title)
     console = Console()
     console.print(table)
-    cut = "class offsets" if record["threshold"] is None else f"threshold {record['threshold']:.4g}"
-    console.print(f"{record['rows']:,} rows; {cut}, chosen for {record['aim']}")
+    console.print(f"{record['rows']:,} rows; {cut_text(record['threshold'], record['aim'])}")
 
 
 def _show_drift(record: Mapping[str, Any]) -> None:

@@ -58,6 +58,8 @@ def main() -> NoReturn:
         raise SystemExit(0) from None
     except OSError as error:  # a full disk, a file that may not be read
         _stop(f"{error.filename or 'the system'}: {error.strerror or error}.")
+    if code == 130:  # an interrupt, as Typer tells it
+        _stop("stopped.", code)
     raise SystemExit(code or 0)
 
 

@@ -54,6 +54,10 @@ def read_table(data: Path, target: str | None, size: int | None = None, **option
         raise OptionError(f"--size is for folders of images; {data.name} is none.")
     if target is None:
         raise ColumnError(f"a table needs --target: which column of {data.name} holds the class?")
+    used = {"--target": target, "--groups": options["groups"], "--time": options["time"]}
+    for option, column in used.items():
+        if column in options["drop"]:
+            raise OptionError(f"column {column!r} is named by {option} and by --drop; leave it out of --drop.")
     return read(data, target=target, **options)
 
 
@@ -102,45 +106,6 @@ def data_options(
     }
 
 
-def resolve_model(text: str) -> Any:
-    """A model by name, by `.keras` file, or by `module:function` (a builder found from the current folder).
-
-    Raises:
-        ModelError: the file or function cannot be loaded.
-    """
-    from counterpoise.core.errors import ModelError
-
-    if text.endswith(".keras"):
-        return _load_keras(text)
-    if ":" not in text:
-        return text
-    import importlib
-    import sys
-
-    module, _, function = text.partition(":")
-    sys.path.insert(0, "")
-    try:
-        return getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
-        raise ModelError(f"--model {text}: {error}; expected module:function of a builder(spec, n_classes).") from error
-    finally:
-        sys.path.remove("")
-
-
-def _load_keras(path: str) -> Any:
-    from counterpoise.core.errors import ModelError
-
-    if not Path(path).is_file():
-        raise ModelError(f"--model {path}: there is no such file.")
-    import keras
-
-    try:
-        return keras.models.load_model(path, safe_mode=True)
-    except Exception as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"--model {path} cannot be read as a Keras model: {first}") from error
-
-
 def check_folder(out: Path) -> None:
     """Refuse a folder that cannot be written, before any work is done."""
     import os
@@ -156,12 +121,24 @@ def check_folder(out: Path) -> None:
         raise ArtefactError(f"cannot write to {str(out)!r}: no permission to write in {str(place)!r}.")
 
 
+def check_file(out: Path, ending: str = "") -> None:
+    """Refuse a file that cannot be written, before any work is done."""
+    from counterpoise.core.errors import ArtefactError
+
+    if not out.name.endswith(ending):
+        raise ArtefactError(f"--out {out}: expected a file name that ends in {ending}.")
+    if out.is_dir():
+        raise ArtefactError(f"--out {out} is a folder; expected the name of a file.")
+    check_folder(out.parent)
+
+
 def write_text(out: Path, text: str) -> None:
     """Write a file whole or not at all."""
     from counterpoise.core.errors import ArtefactError
 
     draft = out.with_name(f".{out.name}.writing")
     try:
+        out.parent.mkdir(parents=True, exist_ok=True)
         draft.write_text(text, encoding="utf-8")
         draft.replace(out)
     except OSError as error:

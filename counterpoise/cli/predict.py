@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from counterpoise.cli import options as o
+from counterpoise.core.errors import OptionError
 
 NAME = "predict"
 
@@ -21,11 +22,15 @@ def command(
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out files that are no images.")] = False,
 ) -> None:
     """Write probability and decision of each row, or of each image of a folder, as CSV."""
+    if prior is not None and not 0 < prior < 1:
+        raise OptionError(f"--prior is {prior:g}; expected a share between 0 and 1.")
     if out is not None:
-        o.check_folder(out.parent)
+        o.check_file(out)
     from counterpoise.classifier import load
 
     clf = load(model)
+    if prior is not None and len(clf.classes_) > 2:
+        raise OptionError(f"--prior is the share of one class of two; {model.name} has {len(clf.classes_)} classes.")
     said = _of_images(clf, data, prior, skip_bad) if data.is_dir() else clf.predict_frame(data, prior=prior)
     text = said.write_csv()
     if out is None:

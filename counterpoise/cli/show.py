@@ -31,12 +31,14 @@ def race_text(comparison: Comparison, out: Path) -> None:
 
     console = Console()
     console.print(leaderboard_table(comparison, console.width))
+    if said := positive_text(comparison.record["data"]):
+        console.print(Text(said, style="dim"))
     for row in comparison.leaderboard:
         if row["status"] == "failed":
             console.print(Text(f"! {row['strategy']} failed: {row['error']}", style="yellow"))
     console.print()
-    first, _, rest = comparison.verdict.text.partition(". ")
-    console.print(Text.assemble((f"{first}.", "bold"), f" {rest}" if rest else ""))
+    first, stop, rest = comparison.verdict.text.partition(". ")
+    console.print(Text.assemble((first + stop.strip(), "bold"), f" {rest}" if rest else ""))
     if said := threshold_text(comparison):
         console.print(Text(said))
     for warning in comparison.record["warnings"]:
@@ -45,6 +47,20 @@ def race_text(comparison: Comparison, out: Path) -> None:
     for name, what in (("report.html", "the report"), ("model.keras", "the model"), ("leaderboard.json", "numbers")):
         if (out / name).exists():
             console.print(Padding(Text(f"{what}: {out / name}"), (0, 0, 0, 2)), soft_wrap=True)
+
+
+def positive_text(data: Mapping[str, Any]) -> str | None:
+    """Which class recall, precision and F1 speak of, for two classes.
+
+    Example:
+        >>> data = {"positive": "1", "rows": 1000, "classes": [{"label": "1", "share": 0.0232}]}
+        >>> positive_text(data)
+        "recall, precision and F1 are of class '1': 2.32 % of 1,000 rows"
+    """
+    share = next((c["share"] for c in data["classes"] if c["label"] == data["positive"]), None)
+    if share is None:
+        return None
+    return f"recall, precision and F1 are of class {data['positive']!r}: {100 * share:.3g} % of {data['rows']:,} rows"
 
 
 def threshold_text(comparison: Comparison) -> str | None:
@@ -61,9 +77,25 @@ def threshold_text(comparison: Comparison) -> str | None:
     )
 
 
+def cut_text(threshold: float | None, aim: str) -> str:
+    """Where a classifier decides, and why there.
+
+    Example:
+        >>> cut_text(0.5, "argmax"), cut_text(0.0123, "f1"), cut_text(None, "f1")
+        ('decides at 0.5', 'decides at 0.0123, chosen for f1', 'decides with class offsets, chosen for f1')
+        >>> cut_text(None, "argmax")
+        'decides for the largest probability'
+    """
+    if aim == "argmax":
+        return "decides for the largest probability" if threshold is None else f"decides at {threshold:.4g}"
+    where = "with class offsets" if threshold is None else f"at {threshold:.4g}"
+    return f"decides {where}, chosen for {aim}"
+
+
 def leaderboard_table(comparison: Comparison, width: int = WIDE) -> Any:
     """The rows as a rich table: the judged metric with its interval, then what accuracy hides, then cost."""
     from rich.table import Table
+    from rich.text import Text
 
     metric = comparison.record["metric"]
     keys = [metric, *(k for k in SHOWN if k != metric)][: None if width >= WIDE else 5]
@@ -72,14 +104,14 @@ def leaderboard_table(comparison: Comparison, width: int = WIDE) -> Any:
     table.add_column("strategy", no_wrap=True)
     for key in keys:
         macro = " (macro)" if key in ("recall", "precision", "f1") and not binary else ""
-        interval = " (95 %)" if key == metric else ""
+        interval = "\n(95 %)" if key == metric else ""
         table.add_column(SHOWN.get(key, key.replace("_", " ")) + macro + interval, justify="right")
     if width >= WIDE:
         table.add_column("steps", justify="right")
         table.add_column("seconds", justify="right")
     for row in comparison.leaderboard:
         if row["status"] == "failed":
-            table.add_row(row["strategy"], "failed")
+            table.add_row(Text(row["strategy"]), "failed")
             continue
         cells = [_number(row["scores"].get(key), interval=key == metric) for key in keys]
         cost = [f"{row['steps']:,}", f"{row['seconds']:.1f}"] if width >= WIDE else []

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from counterpoise.cli import options as o
-from counterpoise.core.errors import ArtefactError, OptionError
+from counterpoise.cli.builders import resolve_model
+from counterpoise.cli.show import cut_text
+from counterpoise.core.errors import OptionError
 
 NAME = "train"
 
@@ -48,26 +51,29 @@ def command(
 
     aim = aim_of(recall_floor, precision_floor, cost_fp, cost_fn, alerts)
     if confidence is not None:
-        if aim is None:
-            raise OptionError("--confidence goes with --recall-floor or --precision-floor.")
+        _check_promise(aim, confidence)
         promise_rows = 0.2 if promise_rows is None else promise_rows
-    if out.suffix != ".keras":
-        raise ArtefactError(f"--out {out}: expected a file name that ends in .keras.")
-    o.check_folder(out.parent)
+    o.check_file(out, ".keras")
     chosen = find(strategy)
+    network = resolve_model(model)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad)
     examples = o.read_table(data, target, size, **how)
+    if aim is not None and not examples.binary:
+        labels = ", ".join(map(str, examples.classes[:6]))
+        raise OptionError(
+            f"{_typed(aim)} is for two classes; {data.name} has {examples.n_classes}: {labels}. "
+            f"Hold one against the others: --one-vs-rest {examples.classes[examples.positive]}"
+        )
     from counterpoise.pipeline import fit
 
     clf = fit(
-        o.resolve_model(model), examples, strategy=chosen, folds=folds, promise_rows=promise_rows, epochs=epochs,
+        network, examples, strategy=chosen, folds=folds, promise_rows=promise_rows, epochs=epochs,
         batch_size=batch_size, seed=seed,
     )  # fmt: skip
     if aim is not None:
         clf = clf.decide(confidence=confidence, **aim)
     clf.save(out)
-    cut = f"threshold {clf.rule.threshold:.4g}" if clf.rule.threshold is not None else "class offsets"
-    print(f"saved {out}: {strategy}, {len(examples):,} rows, {cut} chosen for {clf.rule.aim}")
+    print(f"saved {out}: {strategy}, {len(examples):,} rows, {cut_text(clf.rule.threshold, clf.rule.aim)}")
     if confidence is not None:
         print(clf.card["threshold"]["said"])
 
@@ -75,15 +81,17 @@ def command(
 def aim_of(
     recall_floor: float | None, precision_floor: float | None, cost_fp: float | None, cost_fn: float | None,
     alerts: int | None,
-) -> dict[str, object] | None:  # fmt: skip
+) -> dict[str, Any] | None:  # fmt: skip
     """The one aim that was asked for, as arguments of `Classifier.decide`.
 
     Raises:
-        OptionError: several aims, or one cost without the other.
+        OptionError: several aims, one cost without the other, or a number out of range.
     """
+    from counterpoise.decide.aim import Aim
+
     if (cost_fp is None) != (cost_fn is None):
         raise OptionError("--cost-fp and --cost-fn belong together; give both.")
-    wanted: dict[str, object] = {}
+    wanted: dict[str, Any] = {}
     if recall_floor is not None:
         wanted["recall_floor"] = recall_floor
     if precision_floor is not None:
@@ -93,5 +101,19 @@ def aim_of(
     if alerts is not None:
         wanted["alerts"] = (alerts, 10_000)
     if len(wanted) > 1:
-        raise OptionError(f"one threshold, one aim; got {', '.join(wanted)}.")
+        raise OptionError(f"one threshold, one aim; got {_typed(wanted)}.")
+    for name, value in wanted.items():
+        Aim(name, value if isinstance(value, tuple) else (value,))
     return wanted or None
+
+
+def _check_promise(aim: Mapping[str, Any] | None, confidence: float) -> None:
+    if not (aim and set(aim) <= {"recall_floor", "precision_floor"}):
+        raise OptionError("--confidence goes with --recall-floor or --precision-floor.")
+    if not 0 < confidence < 1:
+        raise OptionError(f"--confidence is {confidence:g}; expected a number between 0 and 1, such as 0.95.")
+
+
+def _typed(aim: Mapping[str, Any]) -> str:
+    """The options that an aim was typed with."""
+    return ", ".join("--cost-fp and --cost-fn" if name == "cost" else f"--{name.replace('_', '-')}" for name in aim)

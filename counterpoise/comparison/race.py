@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from html import escape
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from counterpoise.classifier import Classifier
 from counterpoise.comparison import tally
 from counterpoise.comparison.judge import assess
-from counterpoise.comparison.verdict import Judgement, Verdict
-from counterpoise.core.errors import ArtefactError, CounterpoiseError, OptionError, did_you_mean
+from counterpoise.comparison.result import Comparison
+from counterpoise.comparison.verdict import Judgement
+from counterpoise.core.errors import CounterpoiseError, OptionError, did_you_mean
 from counterpoise.core.progress import bar
 from counterpoise.core.records import Cell, Examples
 from counterpoise.core.version import version
@@ -27,110 +17,9 @@ from counterpoise.data.split import check_counts
 from counterpoise.jobs import Settings
 from counterpoise.metrics.catalogue import METRICS
 from counterpoise.pipeline import cross_validate, read_for, refit
-from counterpoise.report import page
 from counterpoise.strategies import Strategy, names, select
 from counterpoise.train.finish import check_finish
 from counterpoise.train.network import Network
-
-Array = np.ndarray
-FILES = ("leaderboard.json", "leaderboard.csv", "report.html", "model.keras")
-
-
-@dataclass(frozen=True, repr=False)
-class Comparison:
-    """What a race found; made by `compare`.
-
-    Attributes:
-        record: The content of leaderboard.json.
-        curves: strategy -> what the report draws.
-        cells: One per strategy, repeat and fold, with the scores of the test rows.
-        best: The recommended strategy, trained on all rows; None with `refit=False`.
-        diagnosis: What was known before the race.
-    """
-
-    record: Mapping[str, Any]
-    curves: Mapping[str, Any]
-    cells: tuple[Cell, ...] = field(repr=False)
-    best: Classifier | None = None
-    diagnosis: Mapping[str, Any] | None = None
-
-    @property
-    def leaderboard(self) -> list[dict[str, Any]]:
-        """The rows, best rank first: each strategy's scores, costs and differences to `none`."""
-        return list(self.record["rows"])
-
-    @property
-    def verdict(self) -> Verdict:
-        """Winner, word ("better", "equivalent" or "undecided") and reasons."""
-        v = self.record["verdict"]
-        return Verdict(v["winner"], v["word"], tuple(v["tied_with"]), v["text"], v.get("more_repeats"))
-
-    def to_frame(self) -> Any:
-        """The leaderboard as a polars frame: one row per strategy, the columns of leaderboard.csv."""
-        import polars as pl
-
-        return pl.read_csv(io.StringIO(self.to_csv()), infer_schema_length=None)
-
-    def __str__(self) -> str:
-        metric = self.record["metric"]
-        lines = [f"{'strategy':<22} {metric.replace('_', ' '):>28}  accuracy  recall"]
-        for row in self.leaderboard:
-            lines.append(f"{row['strategy']:<22} {_score_text(row, metric):>28}  {_means(row, 'accuracy', 'recall')}")
-        return "\n".join([*lines, "", self.verdict.text])
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        keys = [self.record["metric"], "accuracy", "recall", "precision", "log_loss"]
-        head = "".join(f"<th>{escape(k.replace('_', ' '))}</th>" for k in ["strategy", *keys])
-        body = "".join(
-            "<tr>"
-            + f"<td>{escape(row['strategy'])}</td>"
-            + "".join(f"<td>{_means(row, k)}</td>" for k in keys)
-            + "</tr>"
-            for row in self.leaderboard
-        )
-        return f"<table><tr>{head}</tr>{body}</table><p>{escape(self.verdict.text)}</p>"
-
-    def to_html(self, path: str | os.PathLike[str]) -> Path:
-        """Write the self-contained report page."""
-        target = Path(path)
-        with _named_errors(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            page.write(self._page_record(), target)
-        return target
-
-    def to_csv(self) -> str:
-        """The leaderboard as CSV: one line per strategy, mean, low and high of each metric."""
-        out = io.StringIO()
-        keys = [k for k in METRICS if any(k in row["scores"] for row in self.leaderboard)]
-        head = ["rank", "strategy", "status", "fits", "steps", "rows_seen", "seconds", "seconds_shared"]
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(head + [f"{k}{end}" for k in keys for end in ("", "_low", "_high")])
-        for row in self.leaderboard:
-            scores = [row["scores"].get(k, {}) for k in keys]
-            writer.writerow([row[h] for h in head] + [s.get(e) for s in scores for e in ("mean", "low", "high")])
-        return out.getvalue()
-
-    def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write leaderboard.json, leaderboard.csv, report.html and model.keras; each appears whole or not at all."""
-        target = Path(folder)
-        with _named_errors(target):
-            target.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=target, prefix=".writing-") as draft_name:
-                draft = Path(draft_name)
-                (draft / "leaderboard.json").write_text(json.dumps(self.record, indent=1), encoding="utf-8")
-                (draft / "leaderboard.csv").write_text(self.to_csv(), encoding="utf-8")
-                self.to_html(draft / "report.html")
-                if self.best is not None:
-                    self.best.save(draft / "model.keras")
-                for made in sorted(draft.iterdir()):
-                    os.replace(made, target / made.name)
-        return target
-
-    def _page_record(self) -> dict[str, Any]:
-        card = None if self.best is None else self.best.card
-        return {**self.record, "curves": self.curves, "diagnosis": self.diagnosis, "model_card": card}
 
 
 def compare(
@@ -276,10 +165,11 @@ def _runnable(
             for part in strategy.parts():
                 part.make_plan(examples.y, examples.n_classes, examples.sample_weight)
                 check_finish(part.finish, network)
-        except CounterpoiseError as error:
+        except Exception as error:  # a user's own plan may raise anything; the others race on
             if strategy.name == "none":
                 raise
-            failures[strategy.name] = str(error)
+            known = isinstance(error, CounterpoiseError)
+            failures[strategy.name] = str(error) if known else f"{type(error).__name__}: {error}"
         else:
             runnable.append(strategy)
     return runnable, failures
@@ -292,31 +182,3 @@ def _warnings(network: Network) -> list[str]:
             'too good. Pass weights="fresh" to start anew.'
         ]
     return []
-
-
-def _score_text(row: Mapping[str, Any], key: str) -> str:
-    score = row["scores"].get(key)
-    if row["status"] == "failed" or score is None or score["mean"] is None:
-        return row["status"] if row["status"] == "failed" else "-"
-    if score["low"] is None:
-        return f"{score['mean']:.3f}"
-    return f"{score['mean']:.3f} [{score['low']:.3f}, {score['high']:.3f}]"
-
-
-def _means(row: Mapping[str, Any], *keys: str) -> str:
-    found = [(row["scores"].get(key) or {}).get("mean") for key in keys]
-    return "  ".join("   -  " if value is None else f"{value:8.3f}" for value in found)
-
-
-class _named_errors:
-    """Turn an operating system's refusal into our error, naming the place."""
-
-    def __init__(self, place: Path) -> None:
-        self.place = place
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, OSError):
-            raise ArtefactError(f"cannot write {str(self.place)!r}: {error.strerror or error}.") from error

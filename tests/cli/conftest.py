@@ -1,37 +1,18 @@
-"""Run the command line inside the test process."""
+"""The command line as a fixture, and a small table for it."""
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
-
-from counterpoise.cli.main import main
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
+from command_line import run_command
 
 
-@pytest.fixture(name="counterpoise")
-def _counterpoise(capsys, monkeypatch):
-    def run(*arguments: object) -> Run:
-        monkeypatch.setattr(sys, "argv", ["counterpoise", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        return Run(int(ended.value.code or 0), said.out, said.err)
-
-    return run
+@pytest.fixture(scope="session", name="counterpoise")
+def _counterpoise():
+    return run_command
 
 
 @pytest.fixture(scope="session", name="table")

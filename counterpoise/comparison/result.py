@@ -1,0 +1,145 @@
+"""What a race found: to print, to read as a frame, to write as files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import tempfile
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from counterpoise.classifier import Classifier
+from counterpoise.comparison.verdict import Verdict
+from counterpoise.core.errors import ArtefactError
+from counterpoise.core.records import Cell
+from counterpoise.metrics.catalogue import METRICS
+from counterpoise.report import page
+
+FILES = ("leaderboard.json", "leaderboard.csv", "report.html", "model.keras")
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison:
+    """What a race found; made by `compare`.
+
+    Attributes:
+        record: The content of leaderboard.json.
+        curves: strategy -> what the report draws.
+        cells: One per strategy, repeat and fold, with the scores of the test rows.
+        best: The recommended strategy, trained on all rows; None with `refit=False`.
+        diagnosis: What was known before the race.
+    """
+
+    record: Mapping[str, Any]
+    curves: Mapping[str, Any]
+    cells: tuple[Cell, ...] = field(repr=False)
+    best: Classifier | None = None
+    diagnosis: Mapping[str, Any] | None = None
+
+    @property
+    def leaderboard(self) -> list[dict[str, Any]]:
+        """The rows, best rank first: each strategy's scores, costs and differences to `none`."""
+        return list(self.record["rows"])
+
+    @property
+    def verdict(self) -> Verdict:
+        """Winner, word ("better", "equivalent" or "undecided") and reasons."""
+        v = self.record["verdict"]
+        return Verdict(v["winner"], v["word"], tuple(v["tied_with"]), v["text"], v.get("more_repeats"))
+
+    def to_frame(self) -> Any:
+        """The leaderboard as a polars frame: one row per strategy, the columns of leaderboard.csv."""
+        import polars as pl
+
+        return pl.read_csv(io.StringIO(self.to_csv()), infer_schema_length=None)
+
+    def __str__(self) -> str:
+        metric = self.record["metric"]
+        head = f"{'strategy':<22} {metric.replace('_', ' '):>28} {'accuracy':>9} {'recall':>9}"
+        lines = [_line(row, metric) for row in self.leaderboard]
+        return "\n".join([head, *lines, "", textwrap.fill(self.verdict.text, 100)])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        keys = [self.record["metric"], "accuracy", "recall", "precision", "log_loss"]
+        head = "".join(f"<th>{escape(k.replace('_', ' '))}</th>" for k in ["strategy", *keys])
+        body = "".join(_html_line(row, keys) for row in self.leaderboard)
+        return f"<table><tr>{head}</tr>{body}</table><p>{escape(self.verdict.text)}</p>"
+
+    def to_html(self, path: str | os.PathLike[str]) -> Path:
+        """Write the self-contained report page."""
+        target = Path(path)
+        with _named_errors(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            page.write(self._page_record(), target)
+        return target
+
+    def to_csv(self) -> str:
+        """The leaderboard as CSV: one line per strategy, mean, low and high of each metric."""
+        out = io.StringIO()
+        keys = [k for k in METRICS if any(k in row["scores"] for row in self.leaderboard)]
+        head = ["rank", "strategy", "status", "fits", "steps", "rows_seen", "seconds", "seconds_shared"]
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(head + [f"{k}{end}" for k in keys for end in ("", "_low", "_high")])
+        for row in self.leaderboard:
+            scores = [row["scores"].get(k, {}) for k in keys]
+            writer.writerow([row[h] for h in head] + [s.get(e) for s in scores for e in ("mean", "low", "high")])
+        return out.getvalue()
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write leaderboard.json, leaderboard.csv, report.html and model.keras; each appears whole or not at all."""
+        target = Path(folder)
+        with _named_errors(target):
+            target.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=target, prefix=".writing-") as draft_name:
+                draft = Path(draft_name)
+                (draft / "leaderboard.json").write_text(json.dumps(self.record, indent=1), encoding="utf-8")
+                (draft / "leaderboard.csv").write_text(self.to_csv(), encoding="utf-8")
+                self.to_html(draft / "report.html")
+                if self.best is not None:
+                    self.best.save(draft / "model.keras")
+                for made in sorted(draft.iterdir()):
+                    os.replace(made, target / made.name)
+        return target
+
+    def _page_record(self) -> dict[str, Any]:
+        card = None if self.best is None else self.best.card
+        return {**self.record, "curves": self.curves, "diagnosis": self.diagnosis, "model_card": card}
+
+
+def _line(row: Mapping[str, Any], metric: str) -> str:
+    if row["status"] == "failed":
+        return f"{row['strategy']:<22} failed: {row['error']}"
+    score = row["scores"].get(metric) or {}
+    interval = "" if score.get("low") is None else f" [{score['low']:.3f}, {score['high']:.3f}]"
+    others = " ".join(f"{_mean(row, key):>9}" for key in ("accuracy", "recall"))
+    return f"{row['strategy']:<22} {_mean(row, metric) + interval:>28} {others}"
+
+
+def _html_line(row: Mapping[str, Any], keys: Sequence[str]) -> str:
+    name = f"<td>{escape(row['strategy'])}</td>"
+    if row["status"] == "failed":
+        return f'<tr>{name}<td colspan="{len(keys)}">failed: {escape(row["error"])}</td></tr>'
+    return f"<tr>{name}{''.join(f'<td>{_mean(row, key)}</td>' for key in keys)}</tr>"
+
+
+def _mean(row: Mapping[str, Any], key: str) -> str:
+    value = (row["scores"].get(key) or {}).get("mean")
+    return "-" if value is None else f"{value:.3f}"
+
+
+@contextmanager
+def _named_errors(place: Path) -> Iterator[None]:
+    """Turn an operating system's refusal into our error, naming the place."""
+    try:
+        yield
+    except OSError as error:
+        raise ArtefactError(f"cannot write {str(place)!r}: {error.strerror or error}.") from error
