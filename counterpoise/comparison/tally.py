@@ -44,8 +44,10 @@ def strategy_row(cells: Sequence[Cell], examples: Examples, judgement: Judgement
         for label, r, p, s in zip(examples.classes, recall, precision, support, strict=True)
     ]
     name = cells[0].strategy
+    judged = judgement.row(name)
     return {
         "strategy": name,
+        "rank": judged["rank"],
         "status": "ok",
         "error": None,
         "fits": sum(c.fits for c in cells),
@@ -53,17 +55,18 @@ def strategy_row(cells: Sequence[Cell], examples: Examples, judgement: Judgement
         "rows_seen": sum(c.rows_seen for c in cells),
         "seconds": sum(c.seconds for c in cells),
         "seconds_shared": sum(c.seconds_shared for c in cells),
+        "scores": judged["scores"],
         "per_class": classes,
+        "vs_none": judged["vs_none"],
         "twin_free": twin_free(cells, examples),
         "rule_notes": list(cells[0].rule.notes) if cells[0].rule else [],
-        **judgement.row(name),
     }
 
 
 def failed_row(strategy: str, rank: int, error: str) -> dict[str, Any]:
     """One row of leaderboard.json for a strategy that could not run."""
     numbers = dict.fromkeys(("fits", "steps", "rows_seen", "seconds", "seconds_shared"), 0)
-    parts: dict[str, Any] = {"per_class": [], "scores": {}, "vs_none": {}, "twin_free": None, "rule_notes": []}
+    parts: dict[str, Any] = {"scores": {}, "per_class": [], "vs_none": {}, "twin_free": None, "rule_notes": []}
     return {"strategy": strategy, "rank": rank, "status": "failed", "error": error, **numbers, **parts}
 
 

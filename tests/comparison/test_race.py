@@ -8,6 +8,7 @@ import json
 import numpy as np
 import polars as pl
 import pytest
+from leaderboard_schema import check_board
 from sklearn import metrics
 
 import counterpoise as cp
@@ -86,8 +87,13 @@ def test_a_strategy_that_cannot_run_is_a_row_and_the_race_goes_on():
         raise DataError("too few neighbours")
 
     broken = dataclasses.replace(find("oversample"), name="broken", plan=refuse)
-    race = cp.compare("mlp", X, Y, strategies=["oversample", broken], **QUICK)
-    row = race.leaderboard[-1]
+    odd = dataclasses.replace(find("oversample"), name="odd", plan=lambda y, **more: 1 / 0)
+    race = cp.compare("mlp", X, Y, strategies=["oversample", broken, odd], **QUICK)
+    check_board(json.loads(json.dumps(race.record)))
+    *_, row, last = race.leaderboard
+    assert (last["strategy"], last["error"]) == ("odd", "ZeroDivisionError: division by zero")
+    assert {c.strategy for c in race.cells} == {"none", "oversample"}
+    assert race.cells[0].strategy == "none"
     assert (row["strategy"], row["status"], row["error"]) == ("broken", "failed", "too few neighbours")
     assert "broken" in race.to_csv()
     assert race.verdict.winner in ("none", "oversample")
@@ -105,6 +111,13 @@ def test_forms_of_data(form, tmp_path):
     }[form]
     race = cp.compare("mlp", given, "y", strategies="threshold", refit=False, **QUICK)
     assert race.record["data"]["columns"] == 2
+
+
+def test_every_strategy_meets_the_same_folds(race):
+    of = {name: [c.rows for c in race.cells if c.strategy == name] for name in ("none", "oversample", "threshold")}
+    for rows in of.values():
+        assert all(np.array_equal(a, b) for a, b in zip(rows, of["none"], strict=True))
+    assert np.array_equal(np.sort(np.concatenate(of["none"])), np.arange(300))
 
 
 def test_unknown_metric_is_refused_before_training():

@@ -1,0 +1,112 @@
+"""The schema of leaderboard.json, written out: no key more, none less, every value of its type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from counterpoise.metrics.catalogue import METRICS
+
+NUMBER = (int, float)
+MAYBE = (int, float, type(None))
+SCORE = {"mean": MAYBE, "low": MAYBE, "high": MAYBE, "folds": [MAYBE]}
+AGAINST = {"difference": MAYBE, "low": MAYBE, "high": MAYBE, "p": MAYBE, "p_holm": MAYBE}
+ROW = {
+    "strategy": str,
+    "rank": int,
+    "status": {"ok", "failed"},
+    "error": (str, type(None)),
+    "fits": int,
+    "steps": int,
+    "rows_seen": int,
+    "seconds": NUMBER,
+    "seconds_shared": NUMBER,
+    "scores": Mapping,
+    "per_class": [{"label": str, "recall": MAYBE, "precision": MAYBE, "support": int}],
+    "vs_none": Mapping,
+    "twin_free": (dict, type(None)),
+    "rule_notes": [str],
+}
+BOARD = {
+    "schema": {1},
+    "version": str,
+    "data": {
+        "source": str,
+        "rows": int,
+        "columns": (int, type(None)),
+        "target": (str, type(None)),
+        "positive": (str, type(None)),
+        "excluded_columns": [{"name": str, "reason": str}],
+        "duplicates": (int, type(None)),
+        "classes": [{"label": str, "count": int, "share": float}],
+    },
+    "metric": str,
+    "folds": int,
+    "repeats": int,
+    "seed": int,
+    "budget": {"steps", "epochs"},
+    "network": str,
+    "settings": {"epochs": int, "batch_size": int, "early_stopping": bool},
+    "warnings": [str],
+    "verdict": {
+        "winner": str,
+        "word": {"better", "equivalent", "undecided"},
+        "tied_with": [str],
+        "text": str,
+        "more_repeats": (int, type(None)),
+    },
+    "rows": [ROW],
+}
+
+
+def check_board(board: Any) -> None:
+    """Hold a parsed leaderboard.json to `BOARD`, and to what its parts say of each other."""
+    _check(board, BOARD, "leaderboard")
+    rows = board["rows"]
+    cells = board["folds"] * board["repeats"]
+    names = [row["strategy"] for row in rows]
+    assert sorted(row["rank"] for row in rows) == list(range(1, len(rows) + 1))
+    assert len(set(names)) == len(names)
+    assert {board["verdict"]["winner"], *board["verdict"]["tied_with"]} <= set(names)
+    assert board["verdict"]["winner"] not in board["verdict"]["tied_with"]
+    assert sum(c["count"] for c in board["data"]["classes"]) == board["data"]["rows"]
+    for row in rows:
+        _check_row(row, cells, [c["label"] for c in board["data"]["classes"]])
+
+
+def _check_row(row: Mapping[str, Any], cells: int, labels: list[str]) -> None:
+    name = row["strategy"]
+    assert (row["error"] is None) == (row["status"] == "ok")
+    if row["status"] == "failed":
+        assert (row["scores"], row["vs_none"], row["per_class"]) == ({}, {}, [])
+        return
+    assert list(row["scores"]) == list(METRICS), name
+    assert list(row["vs_none"]) == ([] if name == "none" else list(METRICS)), name
+    assert [c["label"] for c in row["per_class"]] == labels
+    assert min(row["fits"], row["steps"], row["rows_seen"], row["seconds"]) > 0
+    assert 0 <= row["seconds_shared"] <= row["seconds"]
+    for key, score in row["scores"].items():
+        _check(score, SCORE, f"{name}.{key}")
+        assert len(score["folds"]) == cells
+        if score["low"] is not None:
+            assert score["low"] <= score["mean"] <= score["high"], (name, key, score)
+    for key, against in row["vs_none"].items():
+        _check(against, AGAINST, f"{name} against none.{key}")
+        assert against["p"] is None or 0 <= against["p"] <= against["p_holm"] <= 1
+
+
+def _check(value: Any, wanted: Any, place: str) -> None:
+    if isinstance(wanted, dict):
+        assert isinstance(value, dict), place
+        assert list(value) == list(wanted), f"{place}: {sorted(set(value) ^ set(wanted))}"
+        for key, part in wanted.items():
+            _check(value[key], part, f"{place}.{key}")
+    elif isinstance(wanted, list):
+        assert isinstance(value, list), place
+        for number, item in enumerate(value):
+            _check(item, wanted[0], f"{place}[{number}]")
+    elif isinstance(wanted, set):
+        assert value in wanted, f"{place} is {value!r}"
+    else:
+        assert isinstance(value, wanted), f"{place} is {value!r}"
+        assert wanted is bool or not isinstance(value, bool), place
