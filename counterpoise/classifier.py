@@ -12,6 +12,7 @@ import json
 import os
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from counterpoise.core.errors import ArtefactError
 from counterpoise.core.records import Examples, Member, Rule, Schema
 from counterpoise.data.columns import front, raw_inputs
 from counterpoise.data.encode import take
+from counterpoise.data.inputs import check_inputs, leaves
 from counterpoise.data.schema import encode_rows, schema_from_dict, schema_to_dict
 from counterpoise.decide.layer import RuleLayer, rule_from_dict, rule_to_dict
 from counterpoise.decide.prior import corrected_log_proba
@@ -33,6 +35,8 @@ from counterpoise.train.network import Network, set_state
 Array = np.ndarray
 
 CARD, SCORES = "counterpoise.json", "counterpoise.npz"
+#: Number of the layout of `counterpoise.json`.
+FORMAT = 1
 PREDICT_ROWS = 8192
 
 
@@ -114,7 +118,8 @@ class Classifier:
 
     def encoded_logits(self, encoded: Any) -> list[Array]:
         """As `member_logits`, of rows in the form of `Examples.x`."""
-        n = len(next(iter(_leaves(encoded))))
+        check_inputs(encoded, self.members.input)
+        n = len(leaves(encoded)[0])
         parts = []
         for start in range(0, n, PREDICT_ROWS):
             batch = take(encoded, slice(start, start + PREDICT_ROWS))
@@ -187,7 +192,7 @@ class Classifier:
 
     def _description(self) -> dict[str, Any]:
         return {
-            "format": 1,
+            "format": FORMAT,
             "classes": self.classes_.tolist(),
             "schema": None if self.schema is None else schema_to_dict(self.schema),
             "card": self.card,
@@ -206,7 +211,9 @@ class Classifier:
 
     def _with(self, rule: Rule) -> Classifier:
         card = {**self.card, "threshold": describe(rule, len(self.scores.get("y", ())))}
-        return Classifier(self.members, rule, self.classes_.tolist(), self.schema, card, self.scores)
+        clf = Classifier(self.members, rule, self.classes_.tolist(), self.schema, card, self.scores)
+        clf.history = self.history
+        return clf
 
     def __repr__(self) -> str:
         labels = ", ".join(repr(c) for c in self.classes_.tolist()[:6])
@@ -235,10 +242,12 @@ def load(path: str | os.PathLike[str]) -> Classifier:
         raise ArtefactError(f"there is no file {str(source)!r}.")
     try:
         with zipfile.ZipFile(source) as archive:
-            description = json.loads(archive.read(CARD))
+            description = _checked_description(json.loads(archive.read(CARD)), source)
             with np.load(io.BytesIO(archive.read(SCORES)), allow_pickle=False) as stored:
                 scores = {name: stored[name] for name in stored.files}
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+    except ArtefactError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, OSError) as error:
         raise ArtefactError(
             f"{str(source)!r} is damaged or was not saved by Counterpoise; expected a file written by save(). "
             "For a plain Keras model use it as the model of fit()."
@@ -251,7 +260,23 @@ def load(path: str | os.PathLike[str]) -> Classifier:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ArtefactError(f"{str(source)!r} cannot be read: {first}") from error
     schema = None if description["schema"] is None else schema_from_dict(description["schema"])
+    if len(description["classes"]) != len(rule.prior):
+        raise ArtefactError(
+            f"{str(source)!r} is damaged: {len(description['classes'])} labels, {len(rule.prior)} classes."
+        )
     return Classifier(members, rule, description["classes"], schema, description["card"], scores)
+
+
+def _checked_description(description: Any, source: Path) -> dict[str, Any]:
+    """The description of a file that this version understands."""
+    if not isinstance(description, dict) or {"format", "classes", "schema", "card"} - set(description):
+        raise ValueError("no description of a classifier")
+    if description["format"] != FORMAT:
+        raise ArtefactError(
+            f"{str(source)!r} has format {description['format']!r}, this version reads {FORMAT}; "
+            "install the version of counterpoise that saved it, or a newer one."
+        )
+    return description
 
 
 def assemble(
@@ -283,14 +308,6 @@ def _like(tensors: Any) -> Any:
     if isinstance(tensors, (list, tuple)):
         return tuple(_like(t) for t in tensors)
     return keras.Input(tensors.shape[1:], dtype=tensors.dtype, name=tensors.name)
-
-
-def _leaves(x: Any) -> list[Any]:
-    if isinstance(x, Mapping):
-        return [leaf for part in x.values() for leaf in _leaves(part)]
-    if isinstance(x, tuple):
-        return [leaf for part in x for leaf in _leaves(part)]
-    return [x]
 
 
 def _label_type(classes: Sequence[Any]) -> Any:

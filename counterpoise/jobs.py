@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -34,14 +35,18 @@ class Settings:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "patience", "plateau"):
             value = getattr(self, name)
-            if name == "plateau" and value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise OptionError(f"{name} is {value!r}; expected a whole number of 1 or more.")
+            if name != "plateau" or value is not None:
+                object.__setattr__(self, name, _whole(name, value, 1))
         if self.budget not in ("steps", "epochs"):
             raise OptionError(f'budget is {self.budget!r}; expected "steps" or "epochs".')
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
-            raise OptionError(f"seed is {self.seed!r}; expected a whole number of 0 or more.")
+        object.__setattr__(self, "seed", _whole("seed", self.seed, 0))
+
+
+def _whole(name: str, value: Any, least: int) -> int:
+    """A plain int, of NumPy's whole numbers too: jobs of equal settings have equal ids."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < least:
+        raise OptionError(f"{name} is {value!r}; expected a whole number of {least} or more.")
+    return int(value)
 
 
 def jobs_of(strategy: Strategy, examples: Examples, fold: Fold, settings: Settings) -> list[Job]:

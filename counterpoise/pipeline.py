@@ -143,7 +143,7 @@ def _fitted(
         outcome = cross_validate(
             examples, [strategy], network, settings, folds=folds, progress=progress, callbacks=callbacks
         )
-        return refit(examples, strategy, network, settings, outcome, progress=progress)
+        return refit(examples, strategy, network, settings, outcome, progress=progress, callbacks=callbacks)
     train, held = hold_out(examples, validation, settings.seed)
     jobs = jobs_of(strategy, examples, Fold(0, 0, train, held, held), settings)
     members = train_all(jobs, examples, network, settings, progress, callbacks)
@@ -204,6 +204,7 @@ def refit(
     outcome: Outcome,
     *,
     progress: Progress | None = None,
+    callbacks: Sequence[Any] = (),
 ) -> Classifier:
     """Train a strategy on all rows for the folds' median best step; its rule comes from all out-of-fold scores."""
     everything = np.arange(len(examples))
@@ -215,7 +216,7 @@ def refit(
             strategy.parts(), member_numbers(strategy), outcome.best_steps[strategy.name], strict=True
         )
     ]
-    members = train_all(jobs, examples, network, settings, progress)
+    members = train_all(jobs, examples, network, settings, progress, callbacks)
     trained = trained_members(strategy, jobs, members, examples, network)
     log_p, y, rows = stacked_scores(outcome.log_p[strategy.name], examples.y)
     rule = fit_rule(strategy, log_p, y, trained, _weights_of(examples, rows))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import pickle
 import subprocess
 import sys
@@ -13,7 +15,7 @@ import polars as pl
 import pytest
 
 import counterpoise as cp
-from counterpoise.core.errors import ArtefactError, ColumnError, OptionError
+from counterpoise.core.errors import ArtefactError, ColumnError, DataError, OptionError
 from counterpoise.data.columns import safe_names
 
 
@@ -184,3 +186,81 @@ def test_rows_that_do_not_fit(clf):
         clf.predict_proba(frame().with_columns(age=pl.lit("old")))
     assert len(clf.predict_proba(frame().drop("ill"))) == 300
     assert "members=3" in repr(clf)
+
+
+def rewritten(path, target, card):
+    """The archive with another description."""
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, card(json.loads(old.read(name))) if name == "counterpoise.json" else old.read(name))
+    return target
+
+
+@pytest.mark.parametrize(
+    ("card", "words"),
+    [
+        (lambda said: "{}", "damaged or was not saved by Counterpoise"),
+        (lambda said: "[]", "damaged or was not saved by Counterpoise"),
+        (lambda said: json.dumps({**said, "format": 99}), r"has format 99, this version reads 1"),
+        (lambda said: json.dumps({**said, "classes": ["no"]}), r"is damaged: 1 labels, 2 classes"),
+    ],
+)
+def test_a_description_that_is_not_ours_is_refused(clf, tmp_path, card, words):
+    path = rewritten(clf.save(tmp_path / "m.keras"), tmp_path / "other.keras", card)
+    with pytest.raises(ArtefactError, match=words):
+        cp.load(path)
+
+
+def test_no_byte_of_a_file_can_be_flipped_into_a_foreign_error(clf, tmp_path):
+    whole = clf.save(tmp_path / "m.keras").read_bytes()
+    for place in range(0, len(whole), len(whole) // 12):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0xFF
+        (tmp_path / "d.keras").write_bytes(damaged)
+        with contextlib.suppress(ArtefactError):
+            cp.load(tmp_path / "d.keras")
+
+
+@pytest.fixture(scope="module", name="plain")
+def _plain():
+    """A classifier of arrays, without columns."""
+    rng = np.random.default_rng(0)
+    y = (rng.random(200) < 0.3).astype(int)
+    x = (rng.normal(size=(200, 3)) + y[:, None]).astype("float32")
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, "sigmoid")])
+    return cp.fit(model, x, y, strategy="oversample", epochs=2, engine="fit", verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (np.zeros((0, 3)), r"x has shape \(0, 3\), no rows"),
+        (np.zeros((4, 7)), r"x has shape \(4, 7\); this classifier takes \(N, 3\)"),
+        (np.zeros(3), r"x has shape \(3,\); this classifier takes \(N, 3\)"),
+        ((np.zeros((4, 3)), np.zeros((4, 3))), r"x has 2 inputs; this classifier takes 1"),
+    ],
+)
+def test_arrays_that_do_not_fit(plain, rows, words):
+    with pytest.raises(DataError, match=words):
+        plain.predict_proba(rows)
+
+
+def test_history_stays_with_another_threshold(plain):
+    assert plain.decide(threshold=0.3).history == plain.history
+    assert len(plain.history[0]["step"]) == 2
+
+
+@pytest.mark.parametrize("vote", ["soft", "log", "hard", "weighted"])
+def test_the_keras_model_of_three_classes_and_each_vote(vote, tmp_path):
+    rng = np.random.default_rng(0)
+    y = rng.choice(3, 240, p=[0.6, 0.25, 0.15])
+    x = (rng.normal(size=(240, 2)) + 1.5 * y[:, None]).astype("float32")
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, "softmax")])
+    ensemble = cp.Ensemble(["none", "oversample", "undersample"], vote=vote)
+    clf = cp.fit(model, x, np.array(["a", "b", "c"])[y], strategy=ensemble, epochs=2, engine="fit", verbose=0)
+    again = cp.load(clf.save(tmp_path / "m.keras"))
+    assert np.array_equal(again.predict_proba(x), clf.predict_proba(x))
+    assert np.array_equal(again.predict(x), clf.predict(x))
+    out = clf.keras_model()(x)
+    assert np.allclose(out["probability"], clf.predict_proba(x), atol=1e-5)
+    assert np.mean(clf.classes_[np.asarray(out["decision"])] == clf.predict(x)) > 0.99

@@ -11,7 +11,7 @@ from sklearn import metrics
 
 import counterpoise as cp
 from counterpoise.core import logits as lg
-from counterpoise.core.errors import OptionError
+from counterpoise.core.errors import OptionError, SplitError
 from counterpoise.core.records import Examples
 from counterpoise.data.split import make_folds
 from counterpoise.jobs import Settings, jobs_of
@@ -229,3 +229,50 @@ def test_the_recipe_equals_plain_keras():
     best_is_last = member.best_step == job.limits.steps
     if best_is_last:
         assert np.allclose(reference.get_weights()[0], model.get_weights()[0], atol=1e-5)
+
+
+def test_callbacks_reach_the_last_training_too():
+    begun = []
+    callback = keras.callbacks.LambdaCallback(on_train_begin=lambda logs: begun.append(1))
+    cp.fit(linear(1), data(), folds=2, epochs=1, batch_size=64, engine="fit", callbacks=[callback], verbose=0)
+    assert len(begun) == 3
+
+
+def test_the_object_itself_is_trained_and_stays_usable():
+    examples = data()
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, "sigmoid")])
+    model.compile("sgd", "binary_crossentropy", metrics=["accuracy"])
+    before = model.get_weights()[0].copy()
+    clf = cp.fit(model, examples, strategy="oversample", epochs=3, clone=False, engine="fit", verbose=0)
+    assert not np.allclose(model.get_weights()[0], before)
+    raw = clf.raw(clf.encoded_logits(examples.x))[:, 1]
+    assert np.allclose(model.predict(examples.x, verbose=0)[:, 0], raw, atol=1e-5)
+    model.fit(examples.x, examples.y, epochs=1, verbose=0)
+
+
+def test_a_class_that_cannot_be_held_out_is_named():
+    x, y = np.zeros((40, 2), "float32"), np.array([0] * 38 + [1] * 2)
+    with pytest.raises(SplitError, match=r"class 1 has 2 rows, 0 of them in the held-out part"):
+        cp.fit(linear(1), x, y, epochs=1, engine="fit", verbose=0)
+
+
+@pytest.mark.parametrize("vote", ["soft", "hard"])
+def test_no_part_of_a_rule_moves_when_its_own_fold_does(vote):
+    """Every fold, every repeat: threshold, intercept, calibrator, weights and prior are those of the other folds."""
+    from counterpoise.cells import cross_fitted_rule
+    from counterpoise.core.records import Member
+    from counterpoise.decide.layer import rule_to_dict
+
+    rng, examples = np.random.default_rng(0), data(600)
+    folds = make_folds(examples, 4, repeats=2)
+    strategy = Ensemble(["oversample", "undersample"], vote=vote)
+    log_p = lg.log_softmax(rng.normal(size=(2, 2, 600, 2)) + np.array([0.0, 1.0]) * examples.y[:, None])
+    shift = np.array([-1.0, 1.0])
+    members = [Member("", (), np.zeros((1, 1)), np.zeros((1, 1)), shift, 1, 1, 1, 0.0) for _ in range(2)]
+    for index, fold in enumerate(folds):
+        y, moved = examples.y.copy(), log_p.copy()
+        y[fold.test] = rng.permutation(y[fold.test])
+        moved[:, :, fold.test] = lg.log_softmax(rng.normal(size=(2, 2, len(fold.test), 2)))
+        rule = cross_fitted_rule(strategy, examples, folds, index, log_p, members)
+        other = cross_fitted_rule(strategy, dataclasses.replace(examples, y=y), folds, index, moved, members)
+        assert rule_to_dict(rule) == rule_to_dict(other)

@@ -18,7 +18,8 @@ def sequence(seed: int, stage: str, *index: int) -> np.random.SeedSequence:
     Args:
         seed: The user's seed, 0 or more.
         stage: What is drawn, for example "split" or "rows".
-        *index: Counters that place the draw: fold, member, epoch ...
+        *index: Counters that place the draw: fold, member, epoch ... One stage always takes the same number of them:
+            NumPy fills up with zeros, so ("rows", 3) and ("rows", 3, 0) are one place.
 
     Example:
         >>> a = sequence(0, "rows", 3).generate_state(1)

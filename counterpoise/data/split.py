@@ -54,13 +54,23 @@ def make_folds(
 
 
 def hold_out(examples: Examples, share: float = STOP_SHARE, seed: int = 0) -> tuple[Array, Array]:
-    """Split off one part for stopping and for the rule: (training rows, held-out rows)."""
+    """Split off one part for stopping and for the rule: (training rows, held-out rows).
+
+    Every class has `LEAST_TRAIN` rows in the first and one in the second.
+
+    Raises:
+        SplitError: a class cannot; it is named.
+        OptionError: a share out of range.
+    """
     if not 0 < share < 1:
         raise OptionError(f"validation is {share}; expected a share between 0 and 1.")
     rows = np.arange(len(examples))
     if examples.time is not None:
-        return _latest(examples, rows, share)
-    return _part(examples.y, examples.groups, rows, share, seeds.integer(seed, "hold-out"))
+        train, held = _latest(examples, rows, share)
+    else:
+        train, held = _part(examples.y, examples.groups, rows, share, seeds.integer(seed, "hold-out"))
+    _check_held(examples, train, held)
+    return train, held
 
 
 def largest_folds(count: int) -> int:
@@ -70,8 +80,12 @@ def largest_folds(count: int) -> int:
         >>> [largest_folds(n) for n in (2, 3, 5)]
         [0, 3, 5]
     """
-    fits = [k for k in range(2, count + 1) if count - -(-count // k) >= LEAST_TRAIN]
-    return max(fits, default=0)
+    return max((k for k in range(2, count + 1) if _fits(count, k)), default=0)
+
+
+def _fits(count: int, folds: int) -> bool:
+    """Whether `count` rows leave each of the folds a test row and enough training rows."""
+    return folds <= count and count - -(-count // folds) >= LEAST_TRAIN
 
 
 def check_counts(examples: Examples, folds: int, rows: Array | None = None) -> None:
@@ -80,7 +94,7 @@ def check_counts(examples: Examples, folds: int, rows: Array | None = None) -> N
     counts = np.bincount(y, minlength=examples.n_classes)
     code = int(np.argmin(counts))
     most = largest_folds(int(counts[code]))
-    if folds <= most:
+    if _fits(int(counts[code]), folds):
         return
     label, have = examples.classes[code], int(counts[code])
     way = f"the largest number of folds that works is {most}; or merge" if most else "no number of folds works; merge"
@@ -175,6 +189,23 @@ def _check_fold(examples: Examples, fold: Fold) -> None:
             raise SplitError(
                 f"class {label!r} has {int(have.min())} rows in the {part} part of fold {fold.index + 1}; expected at "
                 f"least {least}. Use fewer folds, or merge rare classes with --merge-rare (merge_rare=)."
+            )
+
+
+def _check_held(examples: Examples, train: Array, held: Array) -> None:
+    """Every class in the held-out part, and `LEAST_TRAIN` rows of it in training."""
+    for part, rows, least in (("held-out", held, 1), ("training", train, LEAST_TRAIN)):
+        have = np.bincount(examples.y[rows], minlength=examples.n_classes)
+        code = int(np.argmin(have))
+        if have[code] < least:
+            how = "" if examples.groups is None else " of whole groups"
+            how = " in time order" if examples.time is not None else how
+            label, total = examples.classes[code], int(examples.counts[code])
+            size = f"{total} row{'s' * (total != 1)}"
+            raise SplitError(
+                f"class {label!r} has {size}, {int(have[code])} of them in the {part} part{how}; "
+                f"expected {least} or more there. Change the held-out share, or merge rare classes with --merge-rare "
+                "(merge_rare=)."
             )
 
 

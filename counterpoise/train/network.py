@@ -47,7 +47,7 @@ class Network:
         weights: "keep" starts from the weights of the given model, "fresh" draws new ones; "auto" keeps those of an
             instance.
         optimizer: A Keras optimizer or name; None takes the compiled model's, else Adam(1e-3).
-        clone: False trains the given object itself.
+        clone: False trains the given object itself, from the weights that it has.
 
     Attributes:
         units: 1 or C, width of the logits.
@@ -76,7 +76,8 @@ class Network:
         self.n_classes = examples.n_classes
         self.output, self.clone = output, clone
         self.keep = self.given and weights != "fresh"
-        self._optimizer = optimizer
+        _check_clone(clone, self.given, weights)
+        self._optimizer = _checked_optimizer(optimizer)
         self._encoder_config = encoder_for(examples).get_config() if examples.schema is not None else None
         self._raw_spec = _spec_of(examples.x)
         self.cache: dict[str, Any] = {}
@@ -122,8 +123,6 @@ class Network:
             wanted = self.model.optimizer
         if wanted is None:
             return keras.optimizers.Adam(1e-3)
-        if isinstance(wanted, str):
-            return keras.optimizers.get(wanted)
         return type(wanted).from_config(wanted.get_config())
 
     def initial_state(self, seed: int, x: Any, rows: Array) -> list[Array]:
@@ -217,6 +216,26 @@ def _resolve(model: Any) -> Any:
     if isinstance(model, keras.Model) or callable(model):
         return model
     raise OptionError(f"model is {type(model).__name__}; expected a Keras model, a builder or the name of a network.")
+
+
+def _check_clone(clone: bool, given: bool, weights: str) -> None:
+    if not clone and not given:
+        raise OptionError("clone=False trains the object passed, but model is no Keras model; leave clone out.")
+    if not clone and weights == "fresh":
+        raise OptionError('clone=False keeps the weights of the object passed; it does not go with weights="fresh".')
+
+
+def _checked_optimizer(optimizer: Any) -> Any:
+    """None, or a Keras optimizer; names are looked up once."""
+    if optimizer is None or isinstance(optimizer, keras.optimizers.Optimizer):
+        return optimizer
+    known = [name for name, value in vars(keras.optimizers).items() if isinstance(value, type)]
+    if not isinstance(optimizer, str):
+        raise OptionError(f"optimizer is {type(optimizer).__name__}; expected a Keras optimizer or its name.")
+    try:
+        return keras.optimizers.get(optimizer)
+    except ValueError:
+        raise OptionError(f"there is no optimizer {optimizer!r}.{did_you_mean(optimizer, known)}") from None
 
 
 def _clone(model: keras.Model, keep: bool) -> keras.Model:

@@ -125,3 +125,58 @@ def test_numbers_out_of_range(how, words):
 def test_hold_out_needs_a_share(share):
     with pytest.raises(OptionError, match="validation is"):
         hold_out(examples([20, 20]), share)
+
+
+def test_wine_like_counts_run_with_as_many_folds_as_the_rarest_class_has_rows():
+    data = examples([20, 163, 1457, 2198, 880, 175, 5])
+    for fold in make_folds(data, 5, seed=4):
+        assert (data.y[fold.test] == 6).sum() == 1
+        assert (data.y[fold.train] == 6).sum() >= 2
+        assert (data.y[fold.stop] == 6).sum() >= 1
+    with pytest.raises(SplitError, match=r"class 'c6' has 5 rows.*works is 5"):
+        make_folds(data, 6)
+
+
+def test_three_rows_need_three_folds_and_the_message_says_so():
+    with pytest.raises(SplitError, match=r"class 'c1' has 3 rows, too few for 2 folds .* that works is 3"):
+        make_folds(examples([50, 3]), 2)
+    assert len(make_folds(examples([50, 3]), 3)) == 3
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_hold_out_names_a_class_that_cannot_be_in_both_parts(count):
+    with pytest.raises(
+        SplitError, match=rf"class 'c1' has {count} rows?, 0 of them in the held-out part; .*merge_rare"
+    ):
+        hold_out(examples([50, count]))
+
+
+def test_hold_out_in_time_or_of_groups_names_the_class_that_a_part_lacks():
+    y = np.repeat([0, 1], [80, 20]).astype(np.int32)
+    late = Examples(np.zeros((100, 1)), y, ("a", "b"), time=np.arange(100))
+    with pytest.raises(SplitError, match=r"class 'a' has 80 rows, 0 of them in the held-out part in time order"):
+        hold_out(late)
+    one = Examples(np.zeros((100, 1)), y, ("a", "b"), groups=np.where(y == 1, 0, np.arange(100)))
+    with pytest.raises(SplitError, match=r"class 'b' has 20 rows, 0 of them in the (held-out|training) part of whole"):
+        hold_out(one)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.5])
+def test_hold_out_takes_its_share_of_each_class_and_follows_the_seed(share):
+    data = examples([400, 100, 40])
+    train, held = hold_out(data, share, seed=5)
+    assert np.array_equal(np.sort(np.concatenate([train, held])), np.arange(540))
+    assert np.bincount(data.y[held]).tolist() == [round(share * n) for n in (400, 100, 40)]
+    assert np.array_equal(held, hold_out(data, share, seed=5)[1])
+    assert not np.array_equal(held, hold_out(data, share, seed=6)[1])
+
+
+def test_ties_in_time_at_every_cut_stay_on_one_side():
+    rng = np.random.default_rng(3)
+    for seed in range(20):
+        time = np.random.default_rng(seed).integers(0, 30, 300) // 3
+        data = Examples(np.zeros((300, 1)), rng.integers(0, 2, 300).astype(np.int32), (0, 1), time=time)
+        for fold in make_folds(data, 3):
+            sides = [set(time[part]) for part in (fold.train, fold.stop, fold.test)]
+            assert sum(map(len, sides)) == len(set.union(*sides))
+            assert max(sides[0]) < min(sides[1]) <= max(sides[1]) < min(sides[2])

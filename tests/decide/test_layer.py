@@ -72,3 +72,48 @@ def test_a_rule_survives_its_dict_and_a_saved_model(tmp_path):
     model.save(tmp_path / "m.keras")
     loaded = keras.models.load_model(tmp_path / "m.keras", safe_mode=True)
     assert np.array_equal(loaded(logits)["probability"], model(logits)["probability"])
+
+
+def random_rule(seed):
+    """Any rule that `fit_rule` could make, and some at the edge of that."""
+    rng = np.random.default_rng(seed)
+    classes, members = int(rng.integers(2, 5)), int(rng.integers(1, 5))
+    binary = classes == 2
+    weights = rng.dirichlet(np.ones(members)) * (rng.random(members) < 0.8)
+    weights = weights / weights.sum() if weights.sum() else np.eye(members)[0]
+    x = np.sort(rng.normal(size=(1 if binary else classes, 6)) * 3, axis=1)
+    slopes = rng.uniform(0.3, 1.5, classes)
+    calibrator = [
+        None,
+        {"kind": "temperature", "slopes": [slopes[0]] * classes, "intercepts": [0.0] * classes},
+        {"kind": "vector", "slopes": slopes.tolist(), "intercepts": rng.normal(size=classes).tolist()},
+        {"kind": "isotonic", "x": x.tolist(), "y": np.sort(rng.normal(size=x.shape) * 2, axis=1).tolist()},
+    ][rng.integers(4)]
+    if calibrator is not None and rng.random() < 0.5:
+        calibrator["after"] = rng.normal(size=classes).tolist()
+    vote = ("soft", "log", "hard", "weighted")[rng.integers(4)]
+    cuts = [0.0, 1.0, *rng.random(4)]
+    own = rng.choice(cuts, members) if binary else rng.normal(size=(members, classes))
+    return Rule(
+        log_shifts=rng.normal(size=(members, classes)) * 2,
+        prior=rng.dirichlet(np.ones(classes)),
+        vote=vote,
+        weights=weights if rng.random() < 0.7 else None,
+        intercept=rng.normal(size=classes) if rng.random() < 0.5 else None,
+        calibrator=calibrator,
+        threshold=float(rng.choice(cuts)) if binary and rng.random() < 0.8 else None,
+        offsets=rng.normal(size=classes) if not binary and rng.random() < 0.8 else None,
+        member_thresholds=own if vote == "hard" else None,
+    ), [
+        (rng.normal(size=(N, 1 if binary and rng.random() < 0.5 else classes)) * 4).astype("float32")
+        for _ in range(members)
+    ]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_any_rule_says_the_same_in_both(seed):
+    rule, logits = random_rule(seed)
+    want, got = apply_rule(rule, logits), RuleLayer(rule_to_dict(rule))(logits)
+    assert np.allclose(got["probability"], want.proba, atol=5e-6)
+    # A row on the cut itself may fall on either side in float32.
+    assert np.mean(np.asarray(got["decision"]) == want.decision) >= 1 - 2 / N

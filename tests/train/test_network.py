@@ -201,3 +201,17 @@ def test_last_activation_looks_into_nested_models():
     inner = sequential(2, "softmax")
     assert last_activation(keras.Sequential([keras.Input((4,)), inner])) == "softmax"
     assert last_activation(keras.Sequential([keras.Input((4,)), L.Dense(2), L.Softmax()])) == "softmax"
+
+
+@pytest.mark.parametrize(
+    ("model", "how", "words"),
+    [
+        ("mlp", {"optimizer": "adm"}, r"no optimizer 'adm'. Did you mean 'Adam'"),
+        ("mlp", {"optimizer": 3}, "optimizer is int; expected a Keras optimizer or its name"),
+        ("mlp", {"clone": False}, "clone=False trains the object passed, but model is no Keras model"),
+        (None, {"clone": False, "weights": "fresh"}, 'does not go with weights="fresh"'),
+    ],
+)
+def test_options_that_would_be_ignored_or_fail_late_are_refused(model, how, words):
+    with pytest.raises(OptionError, match=words):
+        Network(model or sequential(1, "sigmoid"), examples(), **how)

@@ -1,0 +1,58 @@
+"""Inputs of any structure: their arrays, and whether they fit the networks that they are meant for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import DataError, did_you_mean
+
+
+def leaves(x: Any) -> list[Any]:
+    """The arrays of an input (array, dict, tuple or list of arrays), in order.
+
+    Example:
+        >>> leaves({"a": 1, "b": (2, 3)})
+        [1, 2, 3]
+    """
+    if isinstance(x, Mapping):
+        return [leaf for part in x.values() for leaf in leaves(part)]
+    if isinstance(x, (tuple, list)):
+        return [leaf for part in x for leaf in leaves(part)]
+    return [x]
+
+
+def check_inputs(x: Any, inputs: Any) -> None:
+    """Raise a `DataError` unless there are rows and they have the shapes that a network takes.
+
+    Args:
+        x: Rows, first axis N.
+        inputs: What the network takes, in the same structure: anything with a `shape` whose first axis is open.
+
+    As in Keras, a last axis of length 1 may be left out or be too much.
+    """
+    if isinstance(x, Mapping) and isinstance(inputs, Mapping):
+        absent = [name for name in inputs if name not in x]
+        if absent:
+            raise DataError(f"x lacks the input {absent[0]!r}.{did_you_mean(absent[0], x)}")
+        x = {name: x[name] for name in inputs}
+    arrays, wanted = leaves(x), leaves(inputs)
+    if len(arrays) != len(wanted):
+        raise DataError(f"x has {len(arrays)} inputs; this classifier takes {len(wanted)}.")
+    for array, tensor in zip(arrays, wanted, strict=True):
+        _check_shape(np.shape(array), tuple(tensor.shape[1:]))
+
+
+def _check_shape(shape: tuple[int, ...], row: tuple[int | None, ...]) -> None:
+    if not shape or not shape[0]:
+        raise DataError(f"x has shape {shape}, no rows; nothing to decide.")
+    given = shape[1:]
+    if not any(_fits(seen, row) for seen in (given, (*given, 1), given[:-1] if given[-1:] == (1,) else given)):
+        shown = ", ".join("any" if n is None else str(n) for n in row)
+        raise DataError(f"x has shape {shape}; this classifier takes (N, {shown}).")
+
+
+def _fits(shape: tuple[int, ...], row: tuple[int | None, ...]) -> bool:
+    return len(shape) == len(row) and all(n in (None, m) for m, n in zip(shape, row, strict=True))
