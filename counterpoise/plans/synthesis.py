@@ -171,8 +171,9 @@ def synthesize(
 ) -> Synthesis:
     """New rows of the smaller classes, made from the training rows by imbalanced-learn.
 
-    Classes are brought to the sizes of `oversample(y, ratio)`: n_c max(1, ratio max(n) / n_c). The probabilities of a
-    network trained on made rows need a calibrator (`needs_calibration`).
+    Classes are brought to the sizes of `oversample(y, ratio)`: n_c max(1, ratio max(n) / n_c). `log_shift` holds the
+    rows drawn against the rows given, as if made rows were like the real ones of their class. They are not, so the
+    shift is where the correction starts and a calibrator has to follow (`needs_calibration`).
 
     Args:
         y: Labels, (n,), (n, 1) or one-hot (n, C).
