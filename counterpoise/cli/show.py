@@ -26,7 +26,6 @@ WIDE = 120
 def race_text(comparison: Comparison, out: Path) -> None:
     """Print leaderboard, verdict and the files written."""
     from rich.console import Console
-    from rich.padding import Padding
     from rich.text import Text
 
     console = Console()
@@ -46,7 +45,7 @@ def race_text(comparison: Comparison, out: Path) -> None:
     console.print()
     for name, what in (("report.html", "the report"), ("model.keras", "the model"), ("leaderboard.json", "numbers")):
         if (out / name).exists():
-            console.print(Padding(Text(f"{what}: {out / name}"), (0, 0, 0, 2)), soft_wrap=True)
+            console.print(Text(f"  {what}: {out / name}"), soft_wrap=True)  # a path stays on one line, to be copied
 
 
 def positive_text(data: Mapping[str, Any]) -> str | None:
