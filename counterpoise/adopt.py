@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from counterpoise.cards import measured, stored_scores
+from counterpoise.cards import measured, ruled, stored_scores
 from counterpoise.classifier import Classifier
 from counterpoise.core.errors import ModelError, OptionError, TargetError
 from counterpoise.core.records import Rule
@@ -95,7 +95,7 @@ def _fitted(
         for label, n in zip(order, counts, strict=True)
     ]
     card |= {"rows": len(y), "classes": classes, "rule": note}
-    return Classifier(members, rule, order, None, card | measured(rule, scores, note), scores)
+    return Classifier(members, rule, order, None, card | ruled(rule, scores) | measured(rule, scores, note), scores)
 
 
 def _of_keras(model: keras.Model, output: str) -> keras.Model:

@@ -27,8 +27,24 @@ def stored_scores(log_p: Array, y: Array, weight: Array | None = None) -> dict[s
     return {"log_p": log_p.astype(np.float32), "y": y} | ({} if weight is None else {"weight": weight})
 
 
+def ruled(rule: Rule, scores: Mapping[str, Array]) -> dict[str, Any]:
+    """The card's entries that the rule tells: training prior, threshold, versions.
+
+    Args:
+        rule: The rule.
+        scores: See `stored_scores`.
+    """
+    return {
+        "prior": np.asarray(rule.prior).tolist(),
+        "threshold": describe(rule, len(scores["y"])),
+        "versions": _versions(),
+    }
+
+
 def measured(rule: Rule, scores: Mapping[str, Array], note: str, prefix: str = "") -> dict[str, Any]:
-    """The card's entries that scores tell: training prior, metrics with intervals, threshold, versions.
+    """The card's entries that scores tell: metrics with bootstrap intervals, and of which rows they are.
+
+    This takes seconds: a comparison, which has scores of its own, leaves it out.
 
     Args:
         rule: The rule.
@@ -41,13 +57,7 @@ def measured(rule: Rule, scores: Mapping[str, Array], note: str, prefix: str = "
     two = len(np.unique(y)) > 1
     found = measure(y, said.proba, said.decision, resamples=RESAMPLES) if two else {}
     plain = {k: {end: _finite(v) for end, v in ends.items()} for k, ends in found.items()}
-    return {
-        "prior": np.asarray(rule.prior).tolist(),
-        "metrics": plain,
-        "metrics_of": note,
-        "threshold": describe(rule, len(scores["y"])),
-        "versions": _versions(),
-    }
+    return {"metrics": plain, "metrics_of": note}
 
 
 def with_promise_rows(clf: Classifier, kept: Examples) -> Classifier:

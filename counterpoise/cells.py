@@ -74,8 +74,7 @@ def cross_fitted_rule(
     """The rule of one fold, from the scores of the same repeat's other folds."""
     fold = folds[index]
     rows = np.concatenate([f.test for f in folds if f.repeat == fold.repeat and f.index != fold.index])
-    weights = None if examples.sample_weight is None else examples.sample_weight[rows]
-    return fit_rule(strategy, log_p[fold.repeat][:, rows], examples.y[rows], members, weights)
+    return fit_rule(strategy, log_p[fold.repeat][:, rows], examples.y[rows], members, examples.weights_of(rows))
 
 
 def make_cell(
@@ -111,11 +110,11 @@ def _twin_free(examples: Examples, fold: Fold) -> Array | None:
     return ~np.isin(examples.twins[fold.test], seen)
 
 
-def stacked_scores(log_p: Array, y: Array) -> tuple[Array, Array, Array]:
-    """All out-of-fold scores of all repeats, one after the other: (members, M, C), labels (M,), row numbers (M,)."""
+def stacked_scores(log_p: Array) -> tuple[Array, Array]:
+    """All out-of-fold scores of all repeats, one after the other: (members, M, C), and their row numbers (M,)."""
     found = [(scores[:, rows], rows) for scores in log_p for rows in [np.flatnonzero(~np.isnan(scores[0, :, 0]))]]
     rows = np.concatenate([r for _, r in found])
-    return np.concatenate([s for s, _ in found], axis=1), y[rows], rows
+    return np.concatenate([s for s, _ in found], axis=1), rows
 
 
 def subset(examples: Examples, rows: Array) -> Examples:

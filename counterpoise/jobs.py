@@ -87,9 +87,8 @@ def job_of(
     A plan that looks at features (synthesis, cleaning) is carried out here, on the training rows of the fold alone.
     """
     y = examples.y[fold.train]
-    weights = None if examples.sample_weight is None else examples.sample_weight[fold.train]
     place = (fold.repeat, fold.index, member)
-    plan = part.make_plan(y, examples.n_classes, weights)
+    plan = part.make_plan(y, examples.n_classes, examples.weights_of(fold.train))
     if plan.needs_features:
         plan = plan.realise(take(examples.x, fold.train), integer(settings.seed, "synthesis", *place))
     return make_job(

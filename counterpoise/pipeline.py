@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.cards import measured, stored_scores, with_promise_rows
+from counterpoise.cards import measured, ruled, stored_scores, with_promise_rows
 from counterpoise.cells import corrected, cross_fitted_rule, fit_rule, make_cell, out_of_fold, stacked_scores, subset
 from counterpoise.classifier import Classifier, assemble
 from counterpoise.core.errors import OptionError
@@ -132,7 +132,10 @@ def fit(
         clf = _fitted(rest, chosen, network, settings, folds, validation, progress, callbacks)
     if verbose == 2:
         print("\n".join(rounds_text(clf.history, clf.classes_.tolist())))
-    return clf if kept is None else with_promise_rows(clf, subset(examples, kept[1]))
+    if kept is not None:
+        return with_promise_rows(clf, subset(examples, kept[1]))
+    clf.card |= measured(clf.rule, clf.scores, clf.card["rule"])
+    return clf
 
 
 def _fitted(
@@ -149,11 +152,19 @@ def _fitted(
     members = train_all(jobs, examples, network, settings, progress, callbacks)
     trained = trained_members(strategy, jobs, members, examples, network)
     log_p = np.stack([corrected(m) for m in trained])
-    rule = fit_rule(strategy, log_p, examples.y[held], trained, _weights_of(examples, held))
-    scores = stored_scores(log_p, examples.y[held], _weights_of(examples, held))
     note = f"{len(held)} held-out rows ended training and fitted the rule"
-    card = card_of(strategy, examples, network, settings, trained, note)
-    return assemble(network, trained, rule, examples, card | measured(rule, scores, note), scores)
+    return _with_rule(examples, strategy, network, settings, trained, log_p, held, note)
+
+
+def _with_rule(
+    examples: Examples, strategy: Strategy, network: Network, settings: Settings, trained: Sequence[Member],
+    log_p: Array, rows: Array, note: str,
+) -> Classifier:  # fmt: skip
+    """Trained members and the rule that their corrected scores (members, M, C) of `rows` (M,) ask for."""
+    y, weights = examples.y[rows], examples.weights_of(rows)
+    rule, scores = fit_rule(strategy, log_p, y, trained, weights), stored_scores(log_p, y, weights)
+    card = card_of(strategy, examples, network, settings, trained, note) | ruled(rule, scores)
+    return assemble(network, trained, rule, examples, card, scores)
 
 
 def _keep_out(examples: Examples, share: float, seed: int) -> tuple[Array, Array]:
@@ -206,7 +217,10 @@ def refit(
     progress: Progress | None = None,
     callbacks: Sequence[Any] = (),
 ) -> Classifier:
-    """Train a strategy on all rows for the folds' median best step; its rule comes from all out-of-fold scores."""
+    """Train a strategy on all rows for the folds' median best step; its rule comes from all out-of-fold scores.
+
+    The card holds no metrics yet: a race has those of its folds, `fit` measures them.
+    """
     everything = np.arange(len(examples))
     nothing = np.empty(0, np.int64)
     whole = Fold(0, WHOLE, everything, nothing, nothing)
@@ -218,12 +232,9 @@ def refit(
     ]
     members = train_all(jobs, examples, network, settings, progress, callbacks)
     trained = trained_members(strategy, jobs, members, examples, network)
-    log_p, y, rows = stacked_scores(outcome.log_p[strategy.name], examples.y)
-    rule = fit_rule(strategy, log_p, y, trained, _weights_of(examples, rows))
-    scores = stored_scores(log_p, y, _weights_of(examples, rows))
-    note = f"trained on all {len(examples)} rows; the rule was fitted on {len(y)} out-of-fold scores"
-    card = card_of(strategy, examples, network, settings, trained, note)
-    return assemble(network, trained, rule, examples, card | measured(rule, scores, note), scores)
+    log_p, rows = stacked_scores(outcome.log_p[strategy.name])
+    note = f"trained on all {len(examples)} rows; the rule was fitted on {len(rows)} out-of-fold scores"
+    return _with_rule(examples, strategy, network, settings, trained, log_p, rows, note)
 
 
 def train_all(
@@ -317,10 +328,6 @@ def card_of(
         "needs_calibration": any(m.needs_calibration for m in members),
         "rule": note,
     }
-
-
-def _weights_of(examples: Examples, rows: Array) -> Array | None:
-    return None if examples.sample_weight is None else examples.sample_weight[rows]
 
 
 def _users(jobs: Mapping[tuple[str, int], list[Job]]) -> dict[str, int]:

@@ -142,6 +142,7 @@ def race(
     drawn = {name: tally.curves(cells, examples) for name, cells in by_name.items()}
     if best is not None:
         best.card["metrics"] = next(r["scores"] for r in rows if r["strategy"] == winner.name)
+        best.card["metrics_of"] = best.card["rule"]
         best.card["verdict"] = record["verdict"]
     return Comparison(record, drawn, outcome.cells, best, diagnosis)
 

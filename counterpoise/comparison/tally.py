@@ -117,7 +117,7 @@ def data_block(examples: Examples) -> dict[str, Any]:
 
 def _score(cell: Cell, examples: Examples) -> Mapping[str, float]:
     y = examples.y[cell.rows]
-    weights = None if examples.sample_weight is None else examples.sample_weight[cell.rows]
+    weights = examples.weights_of(cell.rows)
     return score_all(
         y, cell.proba, cell.raw, cell.decision, n_classes=examples.n_classes, positive=1, sample_weight=weights
     )

@@ -113,6 +113,10 @@ class Examples:
         """Rows per class, int64 (C,)."""
         return np.bincount(self.y, minlength=self.n_classes)
 
+    def weights_of(self, rows: Array) -> Array | None:
+        """The user's weights of some rows, or None when there are none."""
+        return None if self.sample_weight is None else self.sample_weight[rows]
+
     @property
     def positive(self) -> int:
         """Code of the positive class. Binary data are stored so that it is 1; else the rarest class."""
