@@ -110,7 +110,7 @@ class Classifier:
             OptionError: none or several aims, or a classifier that holds no scores.
             PromiseError: the rows cannot carry the promise; it says which they can.
         """
-        return self._with(choose(self.rule, self.scores, aim, confidence))
+        return self.with_rule(choose(self.rule, self.scores, aim, confidence))
 
     def member_logits(self, x: Any) -> list[Array]:
         """Raw logits of each member, float32 (N, units): what the networks say before any correction."""
@@ -207,9 +207,6 @@ class Classifier:
 
     def with_rule(self, rule: Rule) -> Classifier:
         """The same networks under another rule, for example that of `cp.monitor(...).rule`."""
-        return self._with(rule)
-
-    def _with(self, rule: Rule) -> Classifier:
         card = {**self.card, "threshold": describe(rule, len(self.scores.get("y", ())))}
         clf = Classifier(self.members, rule, self.classes_.tolist(), self.schema, card, self.scores)
         clf.history = self.history

@@ -57,7 +57,7 @@ def test_corrected_probabilities_are_the_true_posterior(strategy, units, priors)
         verbose=0,
     )
     bare = dataclasses.replace(clf.rule, intercept=None)
-    proba = clf._with(bare).predict_proba(x)
+    proba = clf.with_rule(bare).predict_proba(x)
     assert np.abs(proba - true).mean() < 0.012
     assert metrics.log_loss(y, proba) < metrics.log_loss(y, true) + 0.004
 

@@ -96,7 +96,7 @@ class RawColumns(keras.layers.Layer):
         text = tf.convert_to_tensor(text)
         blank = tf.strings.strip(text) == ""
         if lookup is None:
-            return tf.where(blank, 0, _ids_by_value(text, known))
+            return tf.where(blank, 0, ids_by_value(text, known))
         found = ops.cast(lookup(tf.where(blank, "", text)), "int32")
         return ops.where(found == 1, len(known) + 1, ops.maximum(found - 1, 0))
 
@@ -118,7 +118,7 @@ def _lookup(known: Sequence[str]) -> Any:
     return keras.layers.StringLookup(vocabulary=list(known), mask_token="", num_oov_indices=1, oov_token="\x00unseen")
 
 
-def _ids_by_value(text: Any, known: Sequence[str]) -> Any:
+def ids_by_value(text: Any, known: Sequence[str]) -> Any:
     """Ids of levels that were numbers or booleans, int32; what is no number is no level."""
     import tensorflow as tf
 

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from counterpoise.core.records import Column
-from counterpoise.data.columns import safe_names
+from counterpoise.data.columns import ids_by_value, safe_names
 from counterpoise.decide.layer import RuleLayer, rule_to_dict
 from counterpoise.export.manifest import from_named, named_inputs
-
-#: What a number looks like as text, for columns whose levels are numbers.
-NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 
 
 def encoded_signature(clf: Any) -> dict[str, tf.TensorSpec]:
@@ -69,7 +65,7 @@ class Columns(tf.Module):
     def _ids(self, name: str, column: Column, text: tf.Tensor) -> tf.Tensor:
         """0 missing, 1.. levels, one more for a level not seen (as `data.schema.level_ids`)."""
         clean = tf.strings.strip(text)
-        found = _by_value(column, clean) if column.numeric_levels else self.tables[name].lookup(clean)
+        found = ids_by_value(clean, column.levels) if column.numeric_levels else self.tables[name].lookup(clean)
         return tf.where(clean == "", 0, found)
 
 
@@ -77,19 +73,6 @@ def _table(column: Column) -> tf.lookup.StaticHashTable:
     levels = tf.constant(column.levels, dtype=tf.string)
     ids = tf.range(1, len(column.levels) + 1, dtype=tf.int32)
     return tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(levels, ids), len(column.levels) + 1)
-
-
-def _by_value(column: Column, text: tf.Tensor) -> tf.Tensor:
-    """Levels that were numbers or booleans: 3.0, "3" and 3 are one level."""
-    truth = {"true": "1", "false": "0"}
-    known = np.array([float(truth.get(level.lower(), level)) for level in column.levels])
-    lowered = tf.strings.lower(text)
-    for word, number in truth.items():
-        lowered = tf.where(lowered == word, number, lowered)
-    readable = tf.where(tf.strings.regex_full_match(lowered, NUMBER), lowered, "inf")
-    hit = tf.strings.to_number(readable, tf.float64)[:, None] == known[None, :]
-    place = tf.argmax(tf.cast(hit, tf.int32), axis=1, output_type=tf.int32) + 1
-    return tf.where(tf.reduce_any(hit, axis=1), place, len(column.levels) + 1)
 
 
 def label_table(clf: Any) -> tf.Tensor:

@@ -117,8 +117,31 @@ def effective_weights(counts: Array, beta: float, mean_over: str = "rows") -> Ar
     return raw / mean
 
 
+class Reweighted(ClassLoss):
+    """Another loss times a weight per class: what that does to the class shares that training sees.
+
+    Attributes:
+        loss: The wrapped loss.
+        weights: float64 (C,), weight of each class.
+    """
+
+    loss: Loss
+    weights: Array
+
+    def additive(self, prior: Any) -> Array | None:
+        """Return the wrapped loss's term minus log w_c, float64 (C,), or None when it has none."""
+        check_classes(prior, self.weights)
+        inner = self.loss.additive(prior)
+        return None if inner is None else inner - np.log(self.weights)
+
+    def inverse(self, proba: Any) -> Array | None:
+        """Return the class shares of the rows drawn (..., C): the wrapped inverse divided by w_c."""
+        inner = self.loss.inverse(proba)
+        return None if inner is None else normalised(inner / self.weights)
+
+
 @saving.register_keras_serializable(package="counterpoise")
-class ClassBalanced(ClassLoss):
+class ClassBalanced(Reweighted):
     """Another loss, weighted by the effective number of rows of the element's class.
 
     Formula: L = w_y * loss(y, z), w_c proportional to (1 - beta) / (1 - beta^n_c).
@@ -161,17 +184,6 @@ class ClassBalanced(ClassLoss):
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         t = class_targets(y_true, y_pred, self.ignore_class)
         return self.loss.call(y_true, y_pred) * ops.sum(t * self.constant(self.weights, t), axis=-1)
-
-    def additive(self, prior: Any) -> Array | None:
-        """Return the wrapped loss's term minus log w_c, float64 (C,), or None when it has none."""
-        check_classes(prior, self.counts)
-        inner = self.loss.additive(prior)
-        return None if inner is None else inner - np.log(self.weights)
-
-    def inverse(self, proba: Any) -> Array | None:
-        """Return the class shares of the rows drawn (..., C): the wrapped inverse divided by w_c."""
-        inner = self.loss.inverse(proba)
-        return None if inner is None else normalised(inner / self.weights)
 
     def get_config(self) -> dict[str, Any]:
         loss = keras.saving.serialize_keras_object(self.loss)

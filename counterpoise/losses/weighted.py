@@ -13,9 +13,9 @@ import numpy as np
 from keras import ops, saving
 
 from counterpoise.core.errors import OptionError
-from counterpoise.losses.base import Array, ClassLoss, LabelLoss, Loss, Tensor, class_numbers, normalised
+from counterpoise.losses.base import Array, ClassLoss, LabelLoss, Loss, Tensor, class_numbers
 from counterpoise.losses.pointwise import CrossEntropy
-from counterpoise.losses.prior import check_classes
+from counterpoise.losses.prior import Reweighted
 from counterpoise.losses.shapes import class_targets
 
 
@@ -24,7 +24,7 @@ def _mix() -> keras.Variable:
 
 
 @saving.register_keras_serializable(package="counterpoise")
-class ClassWeighted(ClassLoss):
+class ClassWeighted(Reweighted):
     """Another loss, each element weighted by its class.
 
     Formula: L = (1 + mix (w_y - 1)) * loss(y, z).
@@ -61,17 +61,6 @@ class ClassWeighted(ClassLoss):
         t = class_targets(y_true, y_pred, self.ignore_class)
         factor = ops.sum(t * self.constant(self.weights, t), axis=-1)
         return self.loss.call(y_true, y_pred) * (1 + ops.cast(self.mix, factor.dtype) * (factor - 1))
-
-    def additive(self, prior: Any) -> Array | None:
-        """Return the wrapped loss's term minus log w_c, float64 (C,), or None when it has none."""
-        check_classes(prior, self.weights)
-        inner = self.loss.additive(prior)
-        return None if inner is None else inner - np.log(self.weights)
-
-    def inverse(self, proba: Any) -> Array | None:
-        """Return the class shares of the rows drawn (..., C): the wrapped inverse divided by w_c."""
-        inner = self.loss.inverse(proba)
-        return None if inner is None else normalised(inner / self.weights)
 
     def get_config(self) -> dict[str, Any]:
         loss = keras.saving.serialize_keras_object(self.loss)

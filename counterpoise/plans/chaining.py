@@ -12,7 +12,7 @@ import numpy as np
 from counterpoise.core import seeds
 from counterpoise.core.errors import OptionError
 from counterpoise.plans.plan import Plan, uniform
-from counterpoise.plans.realised import Realised, Rows, check_rows, join, realised
+from counterpoise.plans.realised import Realised, Rows, Unrealised, check_rows, join, realised
 
 Array = np.ndarray
 
@@ -21,22 +21,13 @@ Maker = Callable[..., Plan]
 
 
 @dataclass(frozen=True)
-class Chain(Plan):
+class Chain(Unrealised):
     """Several plans, each over the rows that the one before it leaves; see `chain`.
 
     What it draws is known after `realise`; until then it counts every row once.
     """
 
     makers: tuple[Maker, ...] = field(default_factory=tuple)
-
-    @property
-    def needs_features(self) -> bool:
-        return True
-
-    def rows(self, epoch: int = 0, seed: int = 0) -> Array:
-        raise OptionError(
-            f"plan {self.name!r} looks at features; call realise(x) on it, or feed it with batches(x, y)."
-        )
 
     def realise(self, x: Any, seed: int = 0) -> Realised:
         """Carry out all steps but the last on the rows; the last one goes on drawing afresh each epoch."""

@@ -39,6 +39,20 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class Unrealised(Plan):
+    """A plan that has to see features before it can say what it draws."""
+
+    @property
+    def needs_features(self) -> bool:
+        return True
+
+    def rows(self, epoch: int = 0, seed: int = 0) -> Array:
+        raise OptionError(
+            f"plan {self.name!r} looks at features; call realise(x) on it, or feed it with batches(x, y)."
+        )
+
+
+@dataclass(frozen=True)
 class Realised(Plan):
     """A plan over `inner.codes`, whose rows stand for given rows and new rows.
 

@@ -19,7 +19,7 @@ from counterpoise.plans import samplers
 from counterpoise.plans.labels import count_codes
 from counterpoise.plans.matrices import layout_of
 from counterpoise.plans.plan import Plan, from_multiplicity, uniform
-from counterpoise.plans.realised import Realised, Rows, check_rows, realised
+from counterpoise.plans.realised import Realised, Rows, Unrealised, check_rows, realised
 
 Array = np.ndarray
 
@@ -122,7 +122,7 @@ class Synthesis(Plan):
 
 
 @dataclass(frozen=True)
-class Cleaning(Plan):
+class Cleaning(Unrealised):
     """Rows that lie among other classes are taken away, then every row once an epoch; see `clean`.
 
     How many rows stay is known after `realise`; until then the plan counts them all.
@@ -130,15 +130,6 @@ class Cleaning(Plan):
 
     sampler: Any = "tomek"
     options: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def needs_features(self) -> bool:
-        return True
-
-    def rows(self, epoch: int = 0, seed: int = 0) -> Array:
-        raise OptionError(
-            f"plan {self.name!r} looks at features; call realise(x) on it, or feed it with batches(x, y)."
-        )
 
     def kept(self, x: Any, seed: int = 0) -> Array:
         """Row numbers that stay, int64, rising."""

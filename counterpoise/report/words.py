@@ -60,9 +60,6 @@ SUFFIXES = {
     "_default": ", corrected, default decision",
 }
 
-#: Metrics for which less is better; every other grows with quality.
-LOWER_IS_BETTER = ("log_loss", "brier", "ece")
-
 NOTHING = "–"
 
 
@@ -94,11 +91,6 @@ def metric(key: str) -> str:
         if key.endswith(suffix):
             return metric(key.removesuffix(suffix)) + words
     return METRICS.get(key, key.replace("_", " "))
-
-
-def lower_is_better(key: str) -> bool:
-    """Tell whether less of this metric is better (losses, whatever their suffix)."""
-    return key.startswith(LOWER_IS_BETTER)
 
 
 def capital(text: str) -> str:

@@ -121,7 +121,7 @@ RULES = {
 @pytest.mark.parametrize("change", RULES)
 @pytest.mark.parametrize("format", ["litert", "onnx"])
 def test_every_kind_of_rule_ships(clf, tmp_path, change, format):
-    clf._with(replace(clf.rule, **RULES[change])).export(tmp_path, format=format)
+    clf.with_rule(replace(clf.rule, **RULES[change])).export(tmp_path, format=format)
 
 
 @pytest.mark.parametrize("format", FORMATS)
