@@ -11,5 +11,5 @@ pin() {
 pin build requirements/build.in
 pin demo pyproject.toml --extra tensorflow-cpu --extra demo --extra pandas
 pin test pyproject.toml --extra tensorflow-cpu --extra demo --extra pandas --extra images --extra plot \
-    --group test -c requirements/demo.txt
+    --extra ray --extra tune --extra trees --group test -c requirements/demo.txt
 pin lint --group lint --group docs -c requirements/test.txt
