@@ -29,7 +29,7 @@ from counterpoise.jobs import WHOLE, Settings, job_of, jobs_by_fold, jobs_of, me
 from counterpoise.strategies import Strategy, find
 from counterpoise.train.finish import finished
 from counterpoise.train.network import Network
-from counterpoise.train.run import run
+from counterpoise.train.run import Executor, run
 
 Array = np.ndarray
 
@@ -184,13 +184,14 @@ def cross_validate(
     duplicates: str = "warn",
     progress: Progress | None = None,
     callbacks: Sequence[Any] = (),
+    executor: Executor = run,
 ) -> Outcome:
-    """Every strategy on the same folds, seeds and step budget."""
+    """Every strategy on the same folds, seeds and step budget; `executor` trains (see `train.run`)."""
     parts = make_folds(examples, folds, repeats, settings.seed, duplicates)
     jobs, failures = jobs_by_fold(strategies, examples, parts, settings)
     strategies = [s for s in strategies if s.name not in failures]
     every = [job for group in jobs.values() for job in group]
-    members = train_all(every, examples, network, settings, progress, callbacks)
+    members = train_all(every, examples, network, settings, progress, callbacks, executor)
     users = _users(jobs)
     cells: list[Cell] = []
     log_p: dict[str, Array] = {}
@@ -216,6 +217,7 @@ def refit(
     *,
     progress: Progress | None = None,
     callbacks: Sequence[Any] = (),
+    executor: Executor = run,
 ) -> Classifier:
     """Train a strategy on all rows for the folds' median best step; its rule comes from all out-of-fold scores.
 
@@ -230,7 +232,7 @@ def refit(
             strategy.parts(), member_numbers(strategy), outcome.best_steps[strategy.name], strict=True
         )
     ]
-    members = train_all(jobs, examples, network, settings, progress, callbacks)
+    members = train_all(jobs, examples, network, settings, progress, callbacks, executor)
     trained = trained_members(strategy, jobs, members, examples, network)
     log_p, rows = stacked_scores(outcome.log_p[strategy.name])
     note = f"trained on all {len(examples)} rows; the rule was fitted on {len(rows)} out-of-fold scores"
@@ -239,7 +241,7 @@ def refit(
 
 def train_all(
     jobs: Iterable[Job], examples: Examples, network: Network, settings: Settings, progress: Progress | None = None,
-    callbacks: Iterable[Any] = (),
+    callbacks: Iterable[Any] = (), executor: Executor = run,
 ) -> dict[str, Member]:  # fmt: skip
     """Train jobs (each id once) and report steps done over all of them."""
     distinct = {job.id: job for job in jobs}
@@ -252,7 +254,7 @@ def train_all(
         if progress:
             progress(f"{len(members)} of {len(distinct)} networks", sum(done.values()), total)
 
-    for job_id, member in run(
+    for job_id, member in executor(
         distinct.values(), examples, network, engine=settings.engine, callbacks=callbacks, progress=tell
     ):
         members[job_id] = member

@@ -52,6 +52,8 @@ class Network:
     Attributes:
         units: 1 or C, width of the logits.
         cache: What engines compiled and may use again as long as the network lives; never pickled.
+        ways: How the program trains each loss family, decided once (see `train.choice`): it goes with the network to
+            other processes and, written beside a run, to later ones.
 
     Raises:
         ModelError: the model does not fit the inputs or the classes, or its output cannot be told.
@@ -81,6 +83,7 @@ class Network:
         self._encoder_config = encoder_for(examples).get_config() if examples.schema is not None else None
         self._raw_spec = _spec_of(examples.x)
         self.cache: dict[str, Any] = {}
+        self.ways: dict[str, Any] = {}
         sample = self.fresh(0)
         self.units = int(sample.output.shape[-1])
         table = self._encoder_config is not None

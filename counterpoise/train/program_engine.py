@@ -18,6 +18,7 @@ import numpy as np
 from counterpoise.core import seeds
 from counterpoise.core.records import Examples, Job, Member
 from counterpoise.train import rules
+from counterpoise.train.choice import decided, families
 from counterpoise.train.constants import numbers_of
 from counterpoise.train.network import Network
 from counterpoise.train.objective import Objective
@@ -73,17 +74,13 @@ class ProgramEngine:
                 total[name] = total.get(name, 0) + count
         return total
 
-    def prepare(self, jobs: Sequence[Job], choice: dict[str, rules.Way] | None = None) -> None:
+    def prepare(self, jobs: Sequence[Job]) -> None:
         """Make and trace the program of each loss family; raises whatever tracing raises."""
-        families: dict[str, list[Job]] = {}
-        for job in jobs:
-            families.setdefault(Objective(job).family, []).append(job)
-        for key, group in families.items():
-            loss = Objective(group[0]).loss(self.network)
+        ways = decided(jobs, self.network)
+        for key, group in families(jobs).items():
             if key not in self.programs:
-                steps = sum(job.limits.steps for job in group)
-                way = (choice or {}).get(key) or rules.way(self.network.fresh(0), loss, steps)
-                self.programs[key] = Program(self.network, loss, self.memory, way)
+                loss = Objective(group[0]).loss(self.network)
+                self.programs[key] = Program(self.network, loss, self.memory, ways[key])
             for job in group:
                 self.programs[key].trace(rows_of(job), len(job.plan))
 

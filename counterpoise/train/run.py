@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,10 @@ Array = np.ndarray
 logger = logging.getLogger("counterpoise")
 
 ENGINES = ("auto", "fit", "program")
+
+#: What trains jobs: a function called like `run`, which is the one in this process. Pools and clusters
+#: (`counterpoise.scale`) are others, and so is one that remembers (`comparison.store`).
+Executor = Callable[..., Iterator[tuple[str, Member]]]
 
 
 def run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import pickle
 
 import keras
 import numpy as np
@@ -16,6 +17,7 @@ from counterpoise.jobs import Settings, jobs_of
 from counterpoise.pipeline import cross_validate
 from counterpoise.strategies import find, select
 from counterpoise.train import rules
+from counterpoise.train.choice import decided, families
 from counterpoise.train.network import Network
 from counterpoise.train.program_engine import ProgramEngine, filled
 from counterpoise.train.run import run
@@ -113,16 +115,24 @@ def test_xla_agrees():
     network = Network(net(*DENSE), data)
     jobs = jobs_of(find("none"), data, make_folds(data, 2)[0], EXACT)
     engine = ProgramEngine(data, network)
-    family = next(iter(engine_families(jobs)))
-    engine.prepare(jobs, {family: rules.Way(xla=True, pad=True)})
+    network.ways = dict.fromkeys(families(jobs), rules.Way(xla=True, pad=True))
+    engine.prepare(jobs)
     compiled = next(m for _, m in engine.run(jobs) if not isinstance(m, int))
     assert_same(compiled, trained(Network(net(*DENSE), data), data, "none", "fit")[0], atol=1e-4)
 
 
-def engine_families(jobs):
-    from counterpoise.train.objective import Objective
-
-    return {Objective(job).family for job in jobs}
+def test_a_way_is_decided_once_by_all_jobs_and_goes_with_the_network(monkeypatch):
+    data = examples()
+    network, fold = Network("mlp", data), make_folds(data, 2)[0]
+    jobs = [job for name in ("none", "oversample", "focal") for job in jobs_of(find(name), data, fold, EXACT)]
+    monkeypatch.setattr(rules, "XLA_STEPS", 1 + jobs[0].limits.steps)
+    ways = decided(jobs, network)
+    assert sorted(way.xla for way in ways.values()) == [False, True], "two jobs of one loss earn XLA back, one does not"
+    later = pickle.loads(pickle.dumps(network))
+    engine = ProgramEngine(data, later)
+    engine.prepare(jobs[:1])
+    assert {key: program.way for key, program in engine.programs.items()} == {key: ways[key] for key in engine.programs}
+    assert engine.programs and all(program.way.xla for program in engine.programs.values())
 
 
 def test_early_stopping_and_the_best_round_are_those_of_fit():
