@@ -13,6 +13,7 @@ from counterpoise.core.records import Examples, Fold, Job, Limits
 from counterpoise.core.seeds import integer
 from counterpoise.data.encode import take
 from counterpoise.strategies import Strategy
+from counterpoise.train.mixed import check_mixable
 from counterpoise.train.run import make_job
 
 #: Fold number of a training on all rows, so that its seeds are its own.
@@ -88,6 +89,9 @@ def job_of(
     """
     y = examples.y[fold.train]
     place = (fold.repeat, fold.index, member)
+    counts = np.bincount(y, minlength=examples.n_classes)
+    if part.mix:
+        check_mixable(examples, part.name)
     plan = part.make_plan(y, examples.n_classes, examples.weights_of(fold.train))
     if plan.needs_features:
         plan = plan.realise(take(examples.x, fold.train), integer(settings.seed, "synthesis", *place))
@@ -96,10 +100,11 @@ def job_of(
         fold.train,
         fold.stop,
         fold.test,
-        loss=part.make_loss(np.bincount(y, minlength=examples.n_classes)),
+        loss=part.make_loss(counts),
         seed=settings.seed,
         place=place,
         limits=limits_of(len(plan), len(y), settings, steps),
+        mix=part.make_mix(counts),
     )
 
 

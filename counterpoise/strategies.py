@@ -58,6 +58,8 @@ class Strategy:
         vote: "soft", "log", "hard" or "weighted".
         weights: Member weights on the simplex, or None: equal, or learned out of fold for "weighted".
         finish: Name of a step on the trained network (see `train.finish`), or "".
+        mix: What mixes the rows of each batch: "mixup" or "remix" (see `feed.Mixup`, `feed.Remix`), or "".
+        mixing: Settings of the mix, for example {"alpha": 0.4}.
     """
 
     name: str
@@ -71,6 +73,12 @@ class Strategy:
     vote: str = "soft"
     weights: tuple[float, ...] | None = None
     finish: str = ""
+    mix: str = ""
+    mixing: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.mix not in ("", "mixup", "remix"):
+            raise OptionError(f'mix is {self.mix!r}; expected "mixup", "remix" or "".')
 
     def parts(self) -> tuple[Strategy, ...]:
         """The strategies whose networks are trained: the members, or itself."""
@@ -83,6 +91,13 @@ class Strategy:
     def make_loss(self, counts: np.ndarray) -> tuple[str, Mapping[str, Any]]:
         """Name and constants of the loss for rows with these class counts."""
         return self.loss, self.constants(counts)
+
+    def make_mix(self, counts: np.ndarray) -> tuple[str, Mapping[str, Any]] | None:
+        """Name and constants of what mixes batches of rows with these class counts, or None."""
+        if not self.mix:
+            return None
+        own = {"classes": len(counts)} if self.mix == "mixup" else _class_counts(counts)
+        return self.mix, {**own, **self.mixing}
 
 
 VOTES = ("soft", "log", "hard", "weighted")
@@ -296,6 +311,22 @@ register(
         "SMOTE, with more new rows where other classes are near (He 2008).",
         synthesize,
         {"sampler": "adasyn"},
+    )
+)
+register(
+    Strategy(
+        "mixup",
+        "Rows of a batch are averaged in pairs, and their labels with them (Zhang 2018, alpha = 0.2).",
+        mix="mixup",
+        mixing={"alpha": 0.2},
+    )
+)
+register(
+    Strategy(
+        "remix",
+        "Mixup whose label goes to the rarer class of the pair (Chou 2020, kappa = 3, tau = 0.5).",
+        mix="remix",
+        mixing={"alpha": 1.0, "kappa": 3.0, "tau": 0.5},
     )
 )
 register(

@@ -167,6 +167,7 @@ class Job:
         seed: Seed of this job's initial weights, order and dropout (see `core.seeds`).
         place: (repeat, fold, member): the counters under which the seeds are drawn.
         limits: How long it may train.
+        mix: Name and constants of what mixes the rows of each batch (see `train.mixed`), or None.
     """
 
     id: str
@@ -178,6 +179,7 @@ class Job:
     seed: int
     place: tuple[int, int, int]
     limits: Limits
+    mix: tuple[str, Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True)

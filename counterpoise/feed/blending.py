@@ -22,8 +22,10 @@ class Draws(Protocol):
 
 
 def blend(part: Any, partner: Any, share: Any) -> Any:
-    """share x_i + (1 - share) x_partner, `share` (N,) spread over the other axes."""
+    """share x_i + (1 - share) x_partner, `share` (N,) spread over the other axes; ids come from the larger share."""
     share = ops.reshape(share, (-1, *[1] * (len(part.shape) - 1)))
+    if "int" in keras.backend.standardize_dtype(part.dtype):
+        return ops.where(share >= 0.5, part, ops.take(part, partner, axis=0))
     return share * part + (1.0 - share) * ops.take(part, partner, axis=0)
 
 

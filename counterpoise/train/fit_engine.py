@@ -16,6 +16,7 @@ import numpy as np
 from counterpoise.core import seeds
 from counterpoise.core.records import Examples, Job, Member
 from counterpoise.data.encode import take
+from counterpoise.train.mixed import Mixed
 from counterpoise.train.network import Network
 from counterpoise.train.objective import Objective
 from counterpoise.train.order import Order
@@ -49,7 +50,7 @@ class FitEngine:
         for variable, value in zip(model.optimizer.variables, optimizer_state, strict=True):
             variable.assign(value)
         watch = Watch(job, objective, self.examples, progress)
-        batches = Batches(job, self.examples)
+        batches = Batches(job, self.examples, self.network.units)
         self._fit(model, batches, watch)
         if watch.best_state is not None:
             set_state(model, watch.best_state)
@@ -95,13 +96,16 @@ class Batches(keras.utils.PyDataset):
 
     num_batches = None
 
-    def __init__(self, job: Job, examples: Examples) -> None:
+    def __init__(self, job: Job, examples: Examples, units: int) -> None:
         super().__init__()
         self.job, self.examples, self.order, self.start = job, examples, Order(job), 0
+        self.mixed = Mixed(job, units) if job.mix else None
 
     def __getitem__(self, index: int) -> tuple[Any, Array, Array]:
-        rows, weights = self.order.step(self.start + index)
-        return take(self.examples.x, rows), self.examples.y[rows], weights
+        step = self.start + index
+        rows, weights = self.order.step(step)
+        x, y = take(self.examples.x, rows), self.examples.y[rows]
+        return (x, y, weights) if self.mixed is None else self.mixed.batch(step, x, y, weights)
 
 
 class Watch(keras.callbacks.Callback):

@@ -109,15 +109,16 @@ class Objective:
         self.name, self.constants = job.loss
         if self.name != "model" and self.name not in LOSSES:
             raise OptionError(f"there is no loss {self.name!r}.{did_you_mean(self.name, LOSSES)}")
-        self.key = f"{self.name} {_text(self.constants)}"
-        self.family = f"{self.name} {_text(_without_counts(self.constants))}"
+        mixed = "" if job.mix is None else " mixed"
+        self.key = f"{self.name} {_text(self.constants)}{mixed}"
+        self.family = f"{self.name} {_text(_without_counts(self.constants))}{mixed}"
         self._loss = None if self.name == "model" else LOSSES[self.name](self.constants)
         additive = self._additive(job)
         shift = job.plan.log_shift if additive is None else job.plan.log_shift - (additive - additive.mean())
         self.log_shift: Array = shift
         self.gamma = focal_gamma(job.loss)
         own = self.name == "model" or bool(getattr(self._loss, "needs_calibration", False))
-        self.needs_calibration = bool(job.plan.needs_calibration or own)
+        self.needs_calibration = bool(job.plan.needs_calibration or own or job.mix)
 
     def loss(self, network: Any) -> Any:
         """The Keras loss to compile with."""

@@ -56,17 +56,28 @@ def run(
         raise OptionError(f"engine is {engine!r}; expected one of {', '.join(ENGINES)}.")
     distinct, examples = with_made_rows({job.id: job for job in jobs}.values(), examples)
     told = tuple(callbacks)
-    program = None if engine == "fit" else _program(distinct, examples, network, told, must=engine == "program")
+    compiled, by_fit = _shared_out(distinct, engine)
+    program = _program(compiled, examples, network, told, must=engine == "program") if compiled else None
     if program is None:
-        trainer = FitEngine(examples, network, told)
-        for job in distinct:
-            yield job.id, trainer.train(job, progress)
-        return
-    for job, said in program.run(distinct, threads):
+        compiled, by_fit = [], distinct
+    trainer = FitEngine(examples, network, told)
+    for job in by_fit:
+        yield job.id, trainer.train(job, progress)
+    for job, said in program.run(compiled, threads) if program else ():
         if isinstance(said, Member):
             yield job.id, said
         elif progress:
             progress(job.id, said, job.limits.steps)
+
+
+def _shared_out(jobs: list[Job], engine: str) -> tuple[list[Job], list[Job]]:
+    """Jobs that the program is asked for, and jobs that are for `fit`: those that mix batches always are."""
+    if engine == "fit":
+        return [], jobs
+    mixed = [job for job in jobs if job.mix]
+    if mixed and engine == "program":
+        raise OptionError('engine="program" cannot mix batches (mixup, remix). Use engine="auto" or "fit".')
+    return [job for job in jobs if not job.mix], mixed
 
 
 def _program(jobs: list[Job], examples: Examples, network: Network, callbacks: tuple[Any, ...], must: bool) -> Any:
@@ -105,15 +116,17 @@ def make_job(
     seed: int,
     place: tuple[int, int, int],
     limits: Limits,
+    mix: tuple[str, Mapping[str, Any]] | None = None,
 ) -> Job:
     """A job whose id is a hash of everything that decides its result."""
     parts = [*_kind(plan), plan.draw, plan.redraw, plan.drawn, plan.class_weights, plan.sample_weight, plan.codes]
     parts += [train, stop, score, loss[0], sorted(loss[1].items()), seed, place, limits]
+    parts += [] if mix is None else [mix[0], sorted(mix[1].items())]
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
         digest.update(part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode())
         digest.update(b"|")
-    return Job(digest.hexdigest(), plan, train, stop, score, loss, seed, place, limits)
+    return Job(digest.hexdigest(), plan, train, stop, score, loss, seed, place, limits, mix)
 
 
 def _kind(plan: Any) -> list[Any]:

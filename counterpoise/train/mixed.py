@@ -1,0 +1,86 @@
+"""Batches that are mixed as a job says (`Job.mix`): which rows meet is a pure function of (seed, place, step).
+
+The formulas are those of `feed.mixing`. Numbers are mixed as they stand before the encoder; a level takes the value of
+the row with the larger share, since ids have no mean; a number that is missing in one of two rows is missing in their
+mixture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from counterpoise.core import seeds
+from counterpoise.core.errors import DataError
+from counterpoise.core.records import Examples, Job
+from counterpoise.feed.blending import mapped
+from counterpoise.feed.mixing import Mixing, Mixup, Remix
+
+Array = np.ndarray
+
+#: name -> layer of a job's mix and its constants (`classes` included).
+MIXES: Mapping[str, Callable[..., Mixing]] = {"mixup": Mixup, "remix": Remix}
+
+
+class GeneratorDraws:
+    """Draws of a NumPy generator."""
+
+    def __init__(self, generator: np.random.Generator) -> None:
+        self.generator = generator
+
+    def uniform(self, shape: Any) -> Array:
+        return self.generator.random(_static(shape), dtype=np.float32)
+
+    def beta(self, alpha: float, shape: Any) -> Array:
+        return self.generator.beta(alpha, alpha, _static(shape)).astype(np.float32)
+
+
+class Mixed:
+    """The mixtures of one job.
+
+    Args:
+        job: Whose mix, seed and place count.
+        units: Units of the network's output: 1, or one per class.
+    """
+
+    def __init__(self, job: Job, units: int) -> None:
+        assert job.mix is not None
+        name, constants = job.mix
+        self.layer = MIXES[name](**constants)
+        self.units, self._seed = units, seeds.integer(job.seed, "mix", *job.place)
+
+    def batch(self, step: int, x: Any, y: Array, weights: Array) -> tuple[Any, Array, Array]:
+        """Inputs, soft labels ((B, C), or (B,) on one unit) and weights of step `step`, mixed."""
+        draws = GeneratorDraws(seeds.generator(self._seed, "mixed batch", step))
+        soft = np.eye(self.layer.classes, dtype=np.float32)[y]
+        mixed = self.layer.mix(draws, mapped(_mixable, x), soft, weights)
+        x, soft, weights = mapped(lambda part: np.asarray(ops.convert_to_numpy(part)), mixed)
+        return x, soft if self.units > 1 else soft[:, 1], weights
+
+
+def check_mixable(examples: Examples, name: str) -> None:
+    """Refuse rows that have no number to mix: text, and whole numbers that may be tokens."""
+    if examples.schema is not None and isinstance(examples.x, Mapping) and "numeric" in examples.x:
+        return
+    bad: list[str] = []
+    mapped(lambda part: None if _is_number(part) else bad.append(part.dtype.name), examples.x)
+    if bad:
+        raise DataError(
+            f"strategy {name!r} mixes rows, and an input is {bad[0]}: only floating numbers and uint8 images have a "
+            "mean. Give measurements as float32; leave the strategy out for text and tokens."
+        )
+
+
+def _is_number(part: Array) -> bool:
+    return part.dtype.kind == "f" or part.dtype == np.uint8
+
+
+def _mixable(part: Array) -> Array:
+    return part.astype(np.float32) if _is_number(part) else part
+
+
+def _static(shape: Any) -> tuple[int, ...]:
+    return tuple(int(size) for size in shape)
