@@ -88,11 +88,21 @@ def curves(cells: Sequence[Cell], examples: Examples) -> dict[str, Any]:
     first = [c for c in cells if c.repeat == 0]
     y, raw = _joined(first, examples, "raw")
     proba, decision = _joined(first, examples, "proba")[1], _joined(first, examples, "decision")[1]
-    block = curves_of(y, raw, proba, decision, [str(c) for c in examples.classes], examples.positive)
+    groups = None if examples.groups is None else examples.groups[np.concatenate([c.rows for c in first])]
+    labels = [str(c) for c in examples.classes]
+    block = curves_of(y, raw, proba, decision, labels, examples.positive, groups=groups)
     histories = [h for h in first[0].history if h.get("stop_loss")]
-    if histories:
-        block["history"] = {"steps": histories[0]["step"], "stop_loss": [h["stop_loss"] for h in histories]}
-    return block
+    return block | ({"history": _history(histories, labels)} if histories else {})
+
+
+def _history(histories: Sequence[Mapping[str, list[float]]], labels: Sequence[str]) -> dict[str, Any]:
+    """Stopping score and recall of each class by step, one list per member, of the first fold."""
+    recall = [
+        {"label": label, "members": [h.get(f"recall {code}", []) for h in histories]}
+        for code, label in enumerate(labels)
+    ]
+    longest = max((h["step"] for h in histories), key=len)
+    return {"steps": longest, "stop_loss": [h["stop_loss"] for h in histories], "recall": recall}
 
 
 def data_block(examples: Examples) -> dict[str, Any]:

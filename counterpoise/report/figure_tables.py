@@ -6,14 +6,22 @@ import bisect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from counterpoise.report import figures, words
+import numpy as np
+
+from counterpoise.report import figures, tables, words
+from counterpoise.report.captioned import Figure, captioned
+from counterpoise.report.curve_marks import rare_scale
 from counterpoise.report.series import block_of, drawn, folds_of, prevalence, rarest, styles
+from counterpoise.report.training_figures import training_figures
 
 Record = Mapping[str, Any]
-Figure = dict[str, Any]
 
 RECALLS = (0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 FALSE_RATES = (0.001, 0.01, 0.02, 0.05, 0.1, 0.25)
+SHARES = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25)
+THRESHOLDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+ORDER = ("pr", "gain", "roc", "decision", "calibration", "folds", "training", "learning")
+BANDS = "Bands are pointwise 95 % intervals from resampled test rows."
 
 
 def all_figures(record: Record) -> dict[str, Figure]:
@@ -22,9 +30,10 @@ def all_figures(record: Record) -> dict[str, Figure]:
     if not record.get("curves"):
         return found
     found |= {"pr": precision_recall(record), "roc": operating(record), "calibration": calibration(record)}
-    if any((block_of(record, name).get("history") or {}).get("stop_loss") for name in drawn(record)):
-        found["training"] = training(record)
-    return {key: found[key] for key in ("pr", "roc", "calibration", "folds", "training") if key in found}
+    if any("gain" in block_of(record, name) for name in drawn(record)):
+        found |= {"gain": gain(record), "decision": decision(record)}
+    found |= training_figures(record)
+    return {key: found[key] for key in ORDER if key in found}
 
 
 def precision_recall(record: Record) -> Figure:
@@ -38,9 +47,10 @@ def precision_recall(record: Record) -> Figure:
         "what guessing reaches. "
         "The tuned threshold is the untouched model at another point, so these two lines nearly coincide."
     )
-    rows = [[*who, *(_best_at(part, "recall", "precision", r) for r in RECALLS)] for who, part in _parts(record, "pr")]
+    caption = f"{caption} {BANDS}"
+    rows = [[*who, *(_best_at(part, r) for r in RECALLS)] for who, part in _parts(record, "pr")]
     heads = [*_who_heads(many), *(f"at recall {r:g}" for r in RECALLS)]
-    return _figure(
+    return captioned(
         "Precision and recall", caption, figures.pr_spec(record), heads, rows, "Best precision at a recall of at least"
     )
 
@@ -57,9 +67,39 @@ def operating(record: Record) -> Figure:
         )
     rows = [[*who, *(_most_until(part, r) for r in FALSE_RATES)] for who, part in _parts(record, "roc")]
     heads = [*_who_heads(many), *(f"at {r:g}" for r in FALSE_RATES)]
-    return _figure(
+    return captioned(
         "ROC curve", caption, figures.roc_spec(record), heads, rows, "Recall at a false-positive rate of at most"
     )
+
+
+def gain(record: Record) -> Figure:
+    """How many of the rare cases lie among the highest scores."""
+    many = len(record["data"]["classes"]) > 2
+    axis = "; square-root axis" if "type" in rare_scale(record) else ""
+    caption = (
+        "If you can look at only a share of all cases, those with the highest scores, this share of the rare ones is "
+        f"among them{axis}. The dashed line is looking at random. {BANDS}"
+    )
+    rows = [[*who, *(_between(part, "share", "found", s) for s in SHARES)] for who, part in _parts(record, "gain")]
+    heads = [*_who_heads(many), *(f"top {100 * s:g} %" for s in SHARES)]
+    return captioned("Gain", caption, figures.gain_spec(record), heads, rows, "Share found among the highest scores")
+
+
+def decision(record: Record) -> Figure:
+    """Whether acting on the scores does more good than acting on all or on none, at each threshold."""
+    many = len(record["data"]["classes"]) > 2
+    caption = (
+        "Who acts from a probability of 0.1 on holds one case found to be worth 9 false alarms: net benefit is the "
+        "cases found, less the false alarms at that price, as a share of what a perfect model reaches. The dashed "
+        f"curve is acting on every case, the level line acting on none. {BANDS}"
+    )
+    rows = [
+        [*who, *(_between(part, "threshold", "benefit", t, tables.PER, 1) for t in THRESHOLDS)]
+        for who, part in _parts(record, "decision")
+    ]
+    heads = [*_who_heads(many), *(f"at {t:g}" for t in THRESHOLDS)]
+    table = f"Net benefit per {tables.PER:,} cases: cases found, less false alarms at the price of the threshold"
+    return captioned("Decision curve", caption, figures.decision_spec(record), heads, rows, table)
 
 
 def calibration(record: Record) -> Figure:
@@ -82,7 +122,7 @@ def calibration(record: Record) -> Figure:
         for v in figures.calibration_spec(record)["data"]["values"]
     ]
     heads = ["Strategy", "Output", "Predicted", "Observed", "Low", "High", "Rows"]
-    return _figure(
+    return captioned(
         "Calibration before and after correction", caption, figures.calibration_spec(record), heads, rows, "Every bin"
     )
 
@@ -102,7 +142,7 @@ def folds(record: Record) -> Figure:
         f"{words.capital(key)} on every fold (rings), its mean (tick) and 95 % interval (band). "
         "Rows that were scored took no part in training, stopping or tuning."
     )
-    return _figure(
+    return captioned(
         "Fold by fold",
         caption,
         figures.folds_spec(record),
@@ -110,34 +150,6 @@ def folds(record: Record) -> Figure:
         rows,
         "Every fold",
     )
-
-
-def training(record: Record) -> Figure:
-    """The stopping score by step."""
-    rows = []
-    for name, style in drawn(record).items():
-        history = block_of(record, name).get("history") or {}
-        for m, curve in enumerate(history.get("stop_loss") or []):
-            known = [(loss, step) for loss, step in zip(curve, history["steps"], strict=False) if words.finite(loss)]
-            if known:
-                best, step = min(known)
-                rows.append(
-                    [style.title, str(m + 1), words.count(step), words.number(best, 4), words.number(known[-1][0], 4)]
-                )
-    caption = (
-        "Log loss of the corrected output on the stopping rows, one line per member. "
-        "Rows that stop training judge nothing."
-    )
-    heads = ["Strategy", "Member", "Best step", "Best log loss", "Last log loss"]
-    return _figure("Training", caption, figures.training_spec(record), heads, rows, "Best step of every member")
-
-
-def _figure(
-    title: str, caption: str, spec: figures.Spec, heads: list[str], rows: list[list[str]], table: str
-) -> Figure:
-    # `_top` puts the description first in the drawing, where screen readers look for it.
-    described = {"description": f"{title}. {caption} The table below the figure holds the numbers."}
-    return {"title": title, "caption": caption, "spec": spec | described, "heads": heads, "rows": rows, "table": table}
 
 
 def _main_scores(record: Record) -> list[Mapping[str, Any]]:
@@ -159,12 +171,26 @@ def _parts(record: Record, curve: str) -> list[tuple[list[str], Mapping[str, Any
     return found
 
 
-def _best_at(part: Mapping[str, Any], x: str, y: str, least: float) -> str:
-    able = [b for a, b in zip(part.get(x, []), part.get(y, []), strict=True) if a >= least]
-    return words.number(max(able, default=None), 3)
+def _best_at(part: Mapping[str, Any], recall: float) -> str:
+    able = [b for a, b in zip(part.get("recall", []), part.get("precision", []), strict=True) if a >= recall]
+    return _with_band(max(able, default=None), part, recall)
 
 
 def _most_until(part: Mapping[str, Any], most: float) -> str:
     rates: Sequence[float] = part.get("fpr", [])
     place = bisect.bisect_right(rates, most)
-    return words.number(part["tpr"][place - 1] if place else None, 3)
+    return _with_band(part["tpr"][place - 1] if place else None, part, most)
+
+
+def _between(part: Mapping[str, Any], x: str, y: str, at: float, times: float = 1.0, places: int = 3) -> str:
+    """The curve at a place between its points."""
+    value = float(np.interp(at, part[x], part[y])) * times if part.get(x) else None
+    return _with_band(value, part, at, times, places)
+
+
+def _with_band(value: float | None, part: Mapping[str, Any], at: float, times: float = 1.0, places: int = 3) -> str:
+    text, band = words.number(value, places), part.get("band")
+    if value is None or not band:
+        return text
+    low, high = (words.number(float(np.interp(at, band["x"], band[k])) * times, places) for k in ("low", "high"))
+    return f"{text} [{low}, {high}]"

@@ -8,11 +8,13 @@ data values and scale domains, never as field names or expressions.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import vl_convert
 
 from counterpoise.core.errors import OptionError
-from counterpoise.report import words
+from counterpoise.report.curve_marks import UNIT, curve_rows, curves, rare_scale, rule_points
 from counterpoise.report.marks import (
     ACCENT,
     MUTED,
@@ -20,16 +22,12 @@ from counterpoise.report.marks import (
     Names,
     Record,
     calibration_rows,
-    curve_rows,
-    curves,
     has_panels,
     panels,
-    rule_points,
     scored_dots,
-    short,
     tooltip,
 )
-from counterpoise.report.series import Spec, block_of, drawn, prevalence
+from counterpoise.report.series import Spec, prevalence
 
 
 def pr_spec(record: Record, strategies: Names = None, width: int | None = None, height: int | None = None) -> Spec:
@@ -73,6 +71,66 @@ def roc_spec(record: Record, strategies: Names = None, width: int | None = None,
     }
     points = [] if has_panels(record) else [rule_points(record, strategies, "fpr", "tpr")]
     return curves(record, strategies, data, ("fpr", "tpr"), [guess], points, (width, height))
+
+
+def gain_spec(record: Record, strategies: Names = None, width: int | None = None, height: int | None = None) -> Spec:
+    """Share of the positives found against the share of cases looked at (arguments and errors as in `pr_spec`)."""
+    data = curve_rows(record, strategies, "gain", "share", "found")
+    guess = {
+        "data": {"values": [{"share": v / 50, "found": v / 50} for v in range(51)]},
+        "mark": {"type": "line", "color": MUTED, "strokeDash": [3, 3], "strokeWidth": 1},
+        "encoding": {
+            "x": {"field": "share", "type": "quantitative"},
+            "y": {"field": "found", "type": "quantitative"},
+        },
+    }
+    points = [] if has_panels(record) else [rule_points(record, strategies, "share", "found")]
+    return curves(
+        record, strategies, data, ("share", "found"), [guess], points, (width, height), (rare_scale(record), UNIT)
+    )
+
+
+def decision_spec(
+    record: Record, strategies: Names = None, width: int | None = None, height: int | None = None
+) -> Spec:
+    """Net benefit of acting above a threshold, as a share of a perfect model's (arguments and errors as in `pr_spec`).
+
+    The dashed curve is to act on every case, the level 0 to act on none (Vickers and Elkin 2006).
+    """
+    data = curve_rows(record, strategies, "decision", "threshold", "benefit") + _acting_on_all(record)
+    encoding = {
+        "x": {"field": "threshold", "type": "quantitative"},
+        "y": {"field": "act_on_all", "type": "quantitative"},
+    }
+    dashed = {"type": "line", "color": MUTED, "strokeDash": [3, 3], "strokeWidth": 1, "clip": True}
+    everyone = {"transform": [{"filter": "isValid(datum.act_on_all)"}], "mark": dashed, "encoding": encoding}
+    no_one = {
+        "data": {"values": [{"level": 0}]},
+        "mark": {"type": "rule", "color": MUTED, "strokeWidth": 1},
+        "encoding": {"y": {"field": "level", "type": "quantitative"}},
+    }
+    scales = (rare_scale(record), {"domain": [-0.2, 1]})
+    size = (width, height)
+    return curves(record, strategies, data, ("threshold", "benefit"), [everyone, no_one], [], size, scales)
+
+
+def _acting_on_all(record: Record) -> list[Spec]:
+    """Net benefit of alarming always, over that of a perfect model, down to where it leaves the figure."""
+    many, total = has_panels(record), sum(c["count"] for c in record["data"]["classes"]) or 1
+    events: Sequence[Mapping[str, Any]] = (
+        record["data"]["classes"] if many else [{"label": None, "count": prevalence(record) * total}]
+    )
+    rows = []
+    for event in events:
+        share = event["count"] / total
+        if share > 0:
+            last = 1.3 * share / (1 - share + 1.3 * share)  # where it reaches -0.3
+            rows += [
+                {"threshold": t, "act_on_all": 1 - (1 - share) / share * t / (1 - t)}
+                | ({"class": str(event["label"])} if many else {})
+                for t in (last * k / 40 for k in range(41))
+            ]
+    return rows
 
 
 def calibration_spec(record: Record, strategies: Names = None, width: int = 220, height: int = 200) -> Spec:
@@ -128,31 +186,7 @@ def folds_spec(record: Record, strategies: Names = None, width: int = 460, step:
         width: Width of the drawing area in pixels.
         step: Height of one strategy in pixels.
     """
-    return scored_dots(record, strategies, width, step, with_folds=True)
-
-
-def leaderboard_spec(record: Record, strategies: Names = None, width: int = 460, step: int = 30) -> Spec:
-    """The main metric with its interval, strategies by rank from the top (arguments as in `folds_spec`)."""
-    return scored_dots(record, strategies, width, step, with_folds=False)
-
-
-def training_spec(record: Record, strategies: Names = None, width: int = 220, height: int = 150) -> Spec:
-    """Log loss on the stopping rows by optimiser step, one panel per strategy, one line per member."""
-    values = [
-        {"strategy": style.title, "member": f"member {m + 1}", "step": step, "loss": short(loss)}
-        for name, style in drawn(record, strategies).items()
-        for m, losses in enumerate((block_of(record, name).get("history") or {}).get("stop_loss", []))
-        for step, loss in zip(block_of(record, name)["history"]["steps"], losses, strict=False)
-        if words.finite(loss)
-    ]
-    encoding = {
-        "x": {"field": "step", "type": "quantitative", "title": "Optimiser step"},
-        "y": {"field": "loss", "type": "quantitative", "title": "Log loss", "scale": {"zero": False}},
-        "detail": {"field": "member"},
-        "tooltip": tooltip("strategy", "member", "step", "loss"),
-    }
-    line = {"type": "line", "strokeWidth": 1.2, "color": ACCENT, "opacity": 0.8}
-    return panels(record, strategies, values, {"width": width, "height": height, "mark": line, "encoding": encoding})
+    return scored_dots(record, strategies, width, step)
 
 
 def still(spec: Spec, kind: str = "svg", scale: float = 2.0) -> str | bytes:

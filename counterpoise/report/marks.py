@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from counterpoise.report import words
 from counterpoise.report.series import Spec, block_of, drawn, folds_of, styles
-from counterpoise.report.summary import thin
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 FONT = "Inter, 'Helvetica Neue', 'Segoe UI', Roboto, 'Noto Sans', Arial, 'Liberation Sans', sans-serif"
@@ -45,8 +42,12 @@ CONFIG: Spec = {
     "title": {"color": INK, "fontSize": 13, "anchor": "start", "fontWeight": "normal"},
 }
 
-#: Points of all curves of one figure together, and of each curve at least.
-MOST_POINTS, FEWEST_POINTS = 3000, 24
+#: Bands of more strategies at once hide each other: none is drawn unless asked for.
+MOST_BANDS = 4
+#: Fields that tooltips show with decimals.
+NUMERIC = frozenset(
+    "recall precision fpr tpr share found threshold benefit predicted observed low high loss value mean".split()
+)
 
 Record = Mapping[str, Any]
 Names = Sequence[str] | None
@@ -61,23 +62,7 @@ def short(value: Any) -> Any:
 
 
 def tooltip(*fields: str) -> list[Spec]:
-    numeric = {"recall", "precision", "fpr", "tpr", "predicted", "observed", "low", "high", "loss", "value", "mean"}
-    return [{"field": f, **({"type": "quantitative", "format": ".4~f"} if f in numeric else {})} for f in fields]
-
-
-def curve_rows(record: Record, strategies: Names, curve: str, x: str, y: str) -> list[Spec]:
-    blocks = [(s.title, block_of(record, name).get(curve) or {}) for name, s in drawn(record, strategies).items()]
-    parts = [(title, part) for title, block in blocks for part in block.get("classes", [block])]
-    most = max(FEWEST_POINTS, MOST_POINTS // max(1, len(parts)))
-    return [row for title, part in parts for row in _points(title, part, x, y, most)]
-
-
-def _points(title: str, part: Mapping[str, Any], x: str, y: str, most: int) -> list[Spec]:
-    """One row per point of a curve, thinned once more where many curves share a figure."""
-    label = {"class": str(part["label"])} if "label" in part else {}
-    xs, ys = np.asarray(part.get(x, [])), np.asarray(part.get(y, []))
-    keep = thin(xs, ys, most).tolist() if len(xs) else []
-    return [{"strategy": title, **label, x: round(float(xs[i]), 4), y: round(float(ys[i]), 4)} for i in keep]
+    return [{"field": f, **({"type": "quantitative", "format": ".4~f"} if f in NUMERIC else {})} for f in fields]
 
 
 def calibration_rows(record: Record, strategies: Names) -> list[Spec]:
@@ -89,101 +74,14 @@ def calibration_rows(record: Record, strategies: Names) -> list[Spec]:
     ]
 
 
-def rule_points(record: Record, strategies: Names, x: str, y: str) -> Spec:
-    """Where each strategy's own decision rule stands on its curve."""
-    values = []
-    for name, style in drawn(record, strategies).items():
-        matrix, positive = block_of(record, name)["confusion"]["matrix"], _positive_place(record, name)
-        tp, fn = matrix[positive][positive], matrix[positive][1 - positive]
-        fp, tn = matrix[1 - positive][positive], matrix[1 - positive][1 - positive]
-        rates = {"recall": (tp, tp + fn), "tpr": (tp, tp + fn), "precision": (tp, tp + fp), "fpr": (fp, fp + tn)}
-        if all(rates[axis][1] for axis in (x, y)):
-            values.append(
-                {"strategy": style.title, x: short(rates[x][0] / rates[x][1]), y: short(rates[y][0] / rates[y][1])}
-            )
-    return {
-        "data": {"values": values},
-        "transform": [_filter()],
-        "mark": {"type": "point", "filled": True, "size": 75, "opacity": 1, "stroke": "white", "strokeWidth": 1},
-        "encoding": {
-            "x": {"field": x, "type": "quantitative"},
-            "y": {"field": y, "type": "quantitative"},
-            "color": _channel(record, strategies, "color"),
-            "shape": _channel(record, strategies, "shape", legend=None),
-            "tooltip": tooltip("strategy", x, y),
-        },
-    }
-
-
-def _positive_place(record: Record, name: str) -> int:
-    labels = block_of(record, name)["confusion"]["labels"]
-    positive = str(record["data"].get("positive"))
-    return labels.index(positive) if positive in labels else len(labels) - 1
-
-
-def _channel(record: Record, strategies: Names, attribute: str, **more: Any) -> Spec:
+def channel(record: Record, strategies: Names, attribute: str, **more: Any) -> Spec:
     chosen = drawn(record, strategies).values()
     scale = {"domain": [s.title for s in chosen], "range": [getattr(s, attribute) for s in chosen]}
     return {"field": "strategy", "type": "nominal", "scale": scale, **more}
 
 
-def _filter() -> Spec:
-    return {"filter": "indexof(shown, datum.strategy) >= 0"}
-
-
-STROKES: Spec = {"values": {"expr": "shown"}, "symbolType": "stroke", "columns": 3}
-SHORT_AXES = {"recall": "Recall", "precision": "Precision", "fpr": "False-positive rate", "tpr": "True-positive rate"}
-AXIS_WORDS = {
-    "recall": "Recall (share of the rare class found)",
-    "precision": "Precision (share of alarms that are right)",
-    "fpr": "False-positive rate",
-    "tpr": "True-positive rate (recall)",
-}
-
-
-def curves(
-    record: Record,
-    strategies: Names,
-    values: list[Spec],
-    axes: tuple[str, str],
-    under: list[Spec],
-    over: list[Spec],
-    size: tuple[int | None, int | None],
-) -> Spec:
-    many = has_panels(record)
-    x, y = (
-        {
-            "field": f,
-            "type": "quantitative",
-            "scale": {"domain": [0, 1]},
-            "title": (SHORT_AXES if many else AXIS_WORDS)[f],
-        }
-        for f in axes
-    )
-    line = {
-        "transform": [_filter()],
-        "mark": {"type": "line", "strokeWidth": 1.8, "strokeJoin": "round"},
-        "encoding": {
-            "x": x,
-            "y": y,
-            "order": None,
-            "color": _channel(record, strategies, "color", legend=STROKES),
-            "strokeDash": _channel(record, strategies, "dash"),
-        },
-    }
-    hover = {
-        "transform": [_filter()],
-        "mark": {"type": "point", "size": 70, "opacity": 0},
-        "encoding": {"x": x, "y": y, "tooltip": tooltip("strategy", *(["class"] if many else []), *axes)},
-    }
-    width, height = (given or usual for given, usual in zip(size, (220, 180) if many else (420, 320), strict=True))
-    panel: Spec = {"width": width, "height": height, "layer": [*under, line, *over, hover]}
-    if many:
-        return panels(
-            record, strategies, values, panel, by="class", order=[c["label"] for c in record["data"]["classes"]]
-        )
-    panel["resolve"] = {"scale": {"shape": "independent"}}
-    return _top(record, strategies) | panel | {"data": {"values": values}}
+def only_shown(signal: str = "shown") -> Spec:
+    return {"filter": f"indexof({signal}, datum.strategy) >= 0"}
 
 
 def panels(
@@ -195,9 +93,9 @@ def panels(
     order: list[str] | None = None,
 ) -> Spec:
     titles = order or [s.title for s in drawn(record, strategies).values()]
-    filters = {"transform": [_filter()]} if by == "strategy" else {}
+    filters = {"transform": [only_shown()]} if by == "strategy" else {}
     facet = {"field": by, "type": "nominal", "sort": [str(t) for t in titles], "title": None}
-    return _top(record, strategies) | {
+    return top(record, strategies) | {
         "data": {"values": values},
         **filters,
         "facet": facet,
@@ -206,16 +104,17 @@ def panels(
     }
 
 
-def _top(record: Record, strategies: Names) -> Spec:
+def top(record: Record, strategies: Names) -> Spec:
     return _frame([s.title for s in drawn(record, strategies).values()])
 
 
 def _frame(shown: list[str]) -> Spec:
-    params = [{"name": "shown", "value": shown}]
+    # The page switches strategies and their bands by these two signals.
+    params = [{"name": "shown", "value": shown}, {"name": "banded", "value": shown if len(shown) <= MOST_BANDS else []}]
     return {"$schema": SCHEMA, "background": "white", "padding": 6, "config": CONFIG, "params": params}
 
 
-def scored_dots(record: Record, strategies: Names, width: int, step: int, with_folds: bool) -> Spec:
+def scored_dots(record: Record, strategies: Names, width: int, step: int) -> Spec:
     key = record["metric"]
     rows = [r for r in sorted(record["rows"], key=_by_rank) if r.get("status", "ok") == "ok"]
     rows = [r for r in rows if strategies is None or r["strategy"] in strategies]
@@ -245,18 +144,17 @@ def scored_dots(record: Record, strategies: Names, width: int, step: int, with_f
     }
     dots = {
         "data": {"values": points},
-        "transform": [_filter()],
+        "transform": [only_shown()],
         "mark": {"type": "point", "size": 36, "color": MUTED, "strokeWidth": 1.4, "opacity": 1},
         "encoding": {"y": y, "x": x | {"field": "value"}, "tooltip": tooltip("strategy", "fold", "value")},
     }
     top = _frame([t for t, _ in scores])
-    layers = [span, mean, dots] if with_folds else [span, mean]
     return top | {
         "width": width,
         "height": step * len(means),
         "data": {"values": means},
-        "transform": [_filter()],
-        "layer": layers,
+        "transform": [only_shown()],
+        "layer": [span, mean, dots],
     }
 
 

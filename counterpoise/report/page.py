@@ -26,6 +26,7 @@ from counterpoise.core.errors import ArtefactError, OptionError
 from counterpoise.report import tables, words
 from counterpoise.report.facts import card_facts, data_facts, diagnosis_facts, method_facts
 from counterpoise.report.figure_tables import all_figures
+from counterpoise.report.marks import MOST_BANDS
 from counterpoise.report.series import block_of, drawn, rarest, styles
 
 TEMPLATE = Path(__file__).with_name("template")
@@ -157,6 +158,8 @@ def _context(record: Mapping[str, Any]) -> dict[str, Any]:
         "losses": tables.losses(record),
         "figures": figures,
         "shown": list(drawn(record).values()) if record.get("curves") else [],
+        "first_shown": _first_shown(record),
+        "most_bands": MOST_BANDS,
         "confusions": tables.confusions(record),
         "chosen": _chosen(record),
         "slider": moving,
@@ -179,6 +182,16 @@ def _chosen(record: Mapping[str, Any]) -> str | None:
     winner = (record.get("verdict") or {}).get("winner")
     able = [row["strategy"] for row in tables.ranked(record) if block_of(record, row["strategy"])]
     return winner if winner in able else next(iter(able), None)
+
+
+def _first_shown(record: Mapping[str, Any]) -> set[str]:
+    """Titles of the strategies that figures show before anyone chooses: the untouched model and the first ranks."""
+    if not record.get("curves"):
+        return set()
+    able = drawn(record)
+    first = [name for name in ("none", _chosen(record)) if name in able]
+    order = dict.fromkeys([*first, *(row["strategy"] for row in tables.ranked(record) if row["strategy"] in able)])
+    return {able[name].title for name in list(order)[:MOST_BANDS]}
 
 
 def _slider(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,14 +13,17 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import OptionError
+from counterpoise.report import bands
+from counterpoise.report.reliability import reliability
 
 Array = np.ndarray
 
 #: Deviation, in units of the axes, below which a dropped point cannot be seen.
 TOLERANCE = 4e-4
-MOST_BINS = 10
-POSITIVES_PER_BIN = 5
-Z95 = 1.959963984540054
+#: Rungs of the ladder of thresholds that bands are drawn on.
+MOST_RUNGS = 240
+#: Thresholds of the decision curve.
+DECISIONS = 0.95 * np.linspace(0.0, 1.0, 61)[1:] ** 2
 
 
 def curves_of(
@@ -31,6 +34,7 @@ def curves_of(
     classes: Sequence[Any],
     positive: int,
     max_points: int = 200,
+    groups: Array | None = None,
 ) -> dict[str, Any]:
     """Measure everything that the page draws of one strategy, from rows that nothing else saw.
 
@@ -46,11 +50,13 @@ def curves_of(
         classes: The C labels, in the order of the codes.
         positive: Code of the positive (rare) class; only used when C is 2.
         max_points: Most points per curve, and most rows of the threshold table.
+        groups: int (N,), rows that belong together, for the bands; None: each row is its own.
 
     Returns:
-        `{"pr", "roc", "calibration": {"raw", "corrected"}, "confusion", "confusion_default"}`, and
-        for two classes "thresholds". With more classes "pr" and "roc" are `{"classes": [...]}`, one
-        versus the rest, and calibration is that of the top label. Plain lists, floats and ints.
+        `{"pr", "roc", "gain", "decision", "calibration": {"raw", "corrected"}, "confusion", "confusion_default"}`,
+        and for two classes "thresholds". With more classes the curves are `{"classes": [...]}`, one versus the
+        rest, and calibration is that of the top label. A curve holds two lists named by its axes and a "band"
+        `{"x", "low", "high"}`, pointwise 95 % (see `bands`), None below 5 positives. Plain lists, floats and ints.
 
     Raises:
         OptionError: shapes that do not belong together, unknown codes, or probabilities outside [0, 1].
@@ -72,8 +78,8 @@ def curves_of(
         "confusion_default": confusion(y, default, labels),
     }
     if len(labels) == 2:
-        return block | _binary(y == positive, raw[:, positive], proba[:, positive], max_points)
-    return block | _multiclass(y, raw, proba, labels, max_points)
+        return block | _binary(y == positive, raw[:, positive], proba[:, positive], max_points, groups)
+    return block | _multiclass(y, raw, proba, labels, max_points, groups)
 
 
 def confusion(y: Array, decision: Array, labels: Sequence[str]) -> dict[str, Any]:
@@ -133,48 +139,6 @@ def thin(x: Array, y: Array, max_points: int, tolerance: float = TOLERANCE) -> A
     return np.unique(np.array(kept, dtype=np.int64))
 
 
-def reliability(hit: Array, proba: Array) -> list[dict[str, float]]:
-    """Compare predicted with observed shares in bins that hold equal sums of probability.
-
-    Bins of equal expected positives keep every bin informative when one class is rare, and their
-    edges do not depend on the labels. At most 10, and at least 5 positives to a bin on average;
-    equal probabilities stay together. The interval is Wilson's (1927), 95 %.
-
-    Args:
-        hit: bool (N,), whether the event came true.
-        proba: float (N,), its predicted probability.
-
-    Returns:
-        One dict per bin: "predicted" (mean), "observed" (share), "low", "high", "count".
-
-    Example:
-        >>> bins = reliability(np.array([False, True]), np.array([0.5, 0.5]))
-        >>> bins[0]["predicted"], bins[0]["observed"], bins[0]["count"]
-        (0.5, 0.5, 2)
-    """
-    n_bins = int(np.clip(hit.sum() // POSITIVES_PER_BIN, 1, MOST_BINS))
-    values, inverse = np.unique(proba, return_inverse=True)
-    mass = np.bincount(inverse, weights=proba)
-    middle = np.cumsum(mass) - mass / 2
-    total = mass.sum()
-    bins = np.zeros(len(values), int) if total == 0 else np.minimum(n_bins * middle / total, n_bins - 1).astype(int)
-    of_row = bins[inverse]
-    return [_one_bin(hit[of_row == b], proba[of_row == b]) for b in np.unique(of_row)]
-
-
-def wilson(successes: float, trials: float, z: float = Z95) -> tuple[float, float]:
-    """Return Wilson's score interval of a proportion (Wilson 1927).
-
-    Example:
-        >>> [round(v, 3) for v in wilson(5, 10)]
-        [0.237, 0.763]
-    """
-    share = successes / trials
-    centre = (share + z * z / (2 * trials)) / (1 + z * z / trials)
-    half = z / (1 + z * z / trials) * np.sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2)
-    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
-
-
 def _checked(
     y: Array, raw: Array, proba: Array, decision: Array, n_classes: int, max_points: int
 ) -> tuple[Array, Array, Array, Array]:
@@ -203,24 +167,60 @@ def _default_decision(proba: Array, positive: int) -> Array:
     return proba.argmax(axis=1)
 
 
-def _binary(hit: Array, raw: Array, proba: Array, max_points: int) -> dict[str, Any]:
-    threshold, tp, fp = counts_by_threshold(hit, proba)
+def _binary(hit: Array, raw: Array, proba: Array, max_points: int, groups: Array | None) -> dict[str, Any]:
+    counted = counts_by_threshold(hit, proba)
     return {
-        "pr": _pr(hit, tp, fp, max_points),
-        "roc": _roc(hit, tp, fp, max_points),
+        **_curves(hit, proba, counted, max_points, groups),
         "calibration": {"raw": reliability(hit, raw), "corrected": reliability(hit, proba)},
-        "thresholds": _threshold_table(hit, threshold, tp, fp, max_points),
+        "thresholds": _threshold_table(hit, *counted, max_points),
     }
 
 
-def _multiclass(y: Array, raw: Array, proba: Array, labels: Sequence[str], max_points: int) -> dict[str, Any]:
-    counted = [counts_by_threshold(y == c, proba[:, c]) for c in range(len(labels))]
-    each = [(label, y == c, tp, fp) for c, (label, (_, tp, fp)) in enumerate(zip(labels, counted, strict=True))]
+def _multiclass(
+    y: Array, raw: Array, proba: Array, labels: Sequence[str], max_points: int, groups: Array | None
+) -> dict[str, Any]:
+    parts = []
+    for code, label in enumerate(labels):
+        hit, score = y == code, proba[:, code]
+        found = _curves(hit, score, counts_by_threshold(hit, score), max_points, groups)
+        parts.append({name: {"label": label, **curve} for name, curve in found.items()})
     return {
-        "pr": {"classes": [{"label": label, **_pr(hit, tp, fp, max_points)} for label, hit, tp, fp in each]},
-        "roc": {"classes": [{"label": label, **_roc(hit, tp, fp, max_points)} for label, hit, tp, fp in each]},
+        **{name: {"classes": [part[name] for part in parts]} for name in parts[0]},
         "calibration": {"raw": _top_label(y, raw), "corrected": _top_label(y, proba)},
     }
+
+
+def _curves(
+    hit: Array, score: Array, counted: tuple[Array, Array, Array], most: int, groups: Array | None
+) -> dict[str, dict[str, Any]]:
+    """The four curves of one event, each with its band."""
+    threshold, tp, fp = counted
+    found = {
+        "pr": _pr(hit, tp, fp, most),
+        "roc": _roc(hit, tp, fp, most),
+        "gain": _gain(hit, tp, fp, most),
+        "decision": _decision(hit, threshold, tp, fp),
+    }
+    return {
+        name: curve | {"band": band}
+        for (name, curve), band in zip(found.items(), _bands(hit, score, counted, groups), strict=True)
+    }
+
+
+def _bands(hit: Array, score: Array, counted: tuple[Array, Array, Array], groups: Array | None) -> list[Any]:
+    if hit.sum() <= bands.FEW or (~hit).sum() <= bands.FEW:
+        return [None] * 4
+    threshold, tp, fp = counted
+    keep = thin(np.log1p(tp + fp) / np.log1p(len(hit)), tp / hit.sum(), MOST_RUNGS, tolerance=0.0)
+    rungs = np.unique(np.concatenate([threshold[keep], DECISIONS, [threshold[-1]]]))[::-1]
+    drawn = bands.resample(hit, score, rungs, groups)
+    place = np.searchsorted(-rungs, -DECISIONS)
+    return [
+        drawn.band(bands.GRID, bands.precision_at(bands.GRID)),
+        drawn.band(bands.FINE_GRID, bands.recall_at_rate(bands.FINE_GRID)),
+        drawn.band(bands.FINE_GRID, bands.recall_at_share(bands.FINE_GRID)),
+        drawn.band(DECISIONS, bands.benefit_at(DECISIONS, place)),
+    ]
 
 
 def _top_label(y: Array, proba: Array) -> list[dict[str, float]]:
@@ -245,6 +245,23 @@ def _roc(hit: Array, tp: Array, fp: Array, max_points: int) -> dict[str, list[fl
     return {"fpr": fpr[keep].tolist(), "tpr": tpr[keep].tolist()}
 
 
+def _gain(hit: Array, tp: Array, fp: Array, max_points: int) -> dict[str, list[float]]:
+    """Share of the positives among the highest scored share of rows."""
+    if not hit.any():
+        return {"share": [], "found": []}
+    share, found = np.r_[0.0, (tp + fp) / len(hit)], np.r_[0.0, tp / hit.sum()]
+    keep = thin(share, found, max_points)
+    return {"share": share[keep].tolist(), "found": found[keep].tolist()}
+
+
+def _decision(hit: Array, threshold: Array, tp: Array, fp: Array) -> dict[str, list[float]]:
+    """Net benefit of the rule "probability >= t" at each of `DECISIONS`."""
+    place = np.searchsorted(-threshold, -DECISIONS, side="right")
+    hits, alarms = np.r_[0, tp][place], np.r_[0, fp][place]
+    benefit = bands.net_benefit(hits, alarms, len(hit), DECISIONS)
+    return {"threshold": DECISIONS.tolist(), "benefit": benefit.tolist()}
+
+
 def _threshold_table(hit: Array, threshold: Array, tp: Array, fp: Array, max_points: int) -> list[dict[str, float]]:
     """Exact counts at thresholds that follow the curve of hits over alarms, ascending."""
     n_positive, n_negative = int(hit.sum()), int((~hit).sum())
@@ -262,17 +279,6 @@ def _threshold_table(hit: Array, threshold: Array, tp: Array, fp: Array, max_poi
         }
         for i in keep[::-1]
     ]
-
-
-def _one_bin(hit: Array, proba: Array) -> dict[str, float]:
-    low, high = wilson(hit.sum(), len(hit))
-    return {
-        "predicted": float(proba.mean()),
-        "observed": float(hit.mean()),
-        "low": low,
-        "high": high,
-        "count": len(hit),
-    }
 
 
 def _push_worst(heap: list[tuple[float, int, int, int]], x: Array, y: Array, start: int, stop: int) -> None:

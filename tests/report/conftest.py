@@ -234,8 +234,13 @@ def _history(rng: np.random.Generator, name: str) -> dict[str, Any]:
     members = 3 if name == "resampling_ensemble" else 1
     start, floor = 0.11, 0.058 - 0.01 * QUALITY[name]
     curve = floor + start * np.exp(-np.array(steps) / 210) + 6e-6 * np.maximum(np.array(steps) - 500, 0)
+    rise = 0.6 * (1 - np.exp(-np.array(steps) / 300))
+    recall = {"-1": 1 - 0.01 * rise, "1": rise}
     return {
         "steps": steps,
+        "recall": [
+            {"label": c, "members": [(r - 0.02 * m).tolist() for m in range(members)]} for c, r in recall.items()
+        ],
         "stop_loss": [(curve + rng.normal(0, 0.0012, len(steps)) + 0.004 * m).tolist() for m in range(members)],
     }
 

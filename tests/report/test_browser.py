@@ -18,6 +18,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+FIGURES = ("pr", "gain", "roc", "decision", "calibration", "folds", "training", "learning")
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="page tests need Chromium (Debian: apt-get install chromium)"),
@@ -57,7 +58,7 @@ def _open_page(browser, tmp_path):
 @pytest.mark.parametrize("width", [390, 1280])
 def test_figures_are_drawn_without_a_word_on_the_console(open_page, binary_record, width):
     tab = open_page(binary_record, viewport={"width": width, "height": 900})
-    for name in ("pr", "roc", "calibration", "folds", "training"):
+    for name in FIGURES:
         box = tab.locator(f"[data-chart={name}] svg").bounding_box()
         assert box["width"] > 200, name
         assert box["height"] > 100, name
@@ -71,6 +72,10 @@ def test_the_slider_moves_the_counts(open_page, binary_record):
     tab.evaluate("{ const s = document.getElementById('slider'); s.value = 0; s.dispatchEvent(new Event('input')); }")
     after = int(tab.inner_text("#tp").replace(",", ""))
     assert after > before
+    alerts, flagged = tab.inner_text("#alerts"), after + int(tab.inner_text("#fp").replace(",", ""))
+    assert float(alerts.replace(",", "")) == pytest.approx(1000 * flagged / binary_record["data"]["rows"], abs=0.6)
+    tab.fill("#per-day", "2000")
+    assert float(tab.inner_text("#alerts").replace(",", "")) == pytest.approx(2 * float(alerts.replace(",", "")), abs=1)
     cost = tab.inner_text("#cost")
     tab.fill("#cost-fn", "500")
     assert tab.inner_text("#cost") != cost or tab.inner_text("#fn") == "0"
@@ -94,10 +99,19 @@ def test_strategies_can_be_switched_off(open_page, binary_record):
     lines = "document.querySelectorAll('[data-chart=pr] .mark-line path').length"
     before = tab.evaluate(lines)
     tab.locator("input[name=shown]").first.uncheck()
-    tab.wait_for_timeout(300)
-    assert tab.evaluate(lines) < before or tab.evaluate(
-        "[...document.querySelectorAll('[data-chart=pr] .mark-line path')].some(p => +p.getAttribute('opacity') === 0)"
-    )
+    tab.wait_for_function(f"{lines} === {before - 1}")
+    tab.click("[data-show=all]")
+    tab.wait_for_function(f"{lines} === {len(binary_record['rows'])}")
+
+
+def test_bands_can_be_switched(open_page, binary_record):
+    tab = open_page(binary_record)
+    areas = "[...document.querySelectorAll('[data-chart=pr] .mark-area path')].filter(p => p.getAttribute('d')).length"
+    assert tab.evaluate(areas) == 4
+    tab.select_option("#banded", label="Oversampling")
+    tab.wait_for_function(f"{areas} === 1")
+    tab.select_option("#banded", label="none")
+    tab.wait_for_function(f"{areas} === 0")
 
 
 def test_dark_follows_the_system_and_the_button(open_page, binary_record):
@@ -141,7 +155,7 @@ def test_figures_and_numbers_can_be_saved(open_page, binary_record):
     with tab.expect_download() as csv:
         tab.click("[data-csv=pr]")
     with open(csv.value.path(), encoding="utf-8") as file:
-        assert file.readline().strip() == "strategy,recall,precision"
+        assert file.readline().strip() == "strategy,recall,precision,low,high"
     assert tab.said == []
 
 

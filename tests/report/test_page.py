@@ -26,7 +26,9 @@ def test_every_section_is_there(binary_record):
     text = page.render(binary_record)
     for name in SECTIONS:
         assert f'<section id="{name}"' in text
-    assert set(payload_of(text)["specs"]) == {"pr", "roc", "calibration", "folds", "training"}
+    assert set(payload_of(text)["specs"]) == {
+        "pr", "gain", "roc", "decision", "calibration", "folds", "training", "learning",
+    }  # fmt: skip
     assert "42.0 to 1" in text
     assert "Always saying -1 is right for 97.7 %." in text
 

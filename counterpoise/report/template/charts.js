@@ -1,10 +1,16 @@
 // Charts: specifications come ready made; the page only fits them to its width and switches strategies.
 const views = new Map();
-const HALF = ["pr", "roc"];
+const HALF = ["pr", "roc", "gain", "decision"];
 const DARK_SAFE = { background: "transparent" };
 
+const chosen = () => ({ shown: shownTitles(), banded: bandedTitles() });
+const canChoose = () => document.getElementById("banded") !== null;
+
 function fit(spec, width) {
-  const fitted = { ...spec, ...DARK_SAFE };
+  // The choice goes in before the first drawing: to draw and then to switch costs twice.
+  const start = canChoose() ? chosen() : {};
+  const params = spec.params.map((param) => ({ ...param, value: start[param.name] ?? param.value }));
+  const fitted = { ...spec, ...DARK_SAFE, params };
   if (!spec.spec) {
     const columns = Math.max(1, Math.floor(width / 190));
     const legend = { ...spec.config.legend, columns };
@@ -25,7 +31,6 @@ async function draw(box, spec) {
     const options = { renderer: "svg", actions: false, ast: true, logLevel: 1, tooltip: { theme: "custom" } };
     const { view } = await window.vegaEmbed(box, fit(spec, width), options);
     views.set(box.dataset.chart, view);
-    await showOnly(view);
   } catch (error) {
     box.classList.add("failed");
     box.textContent = "This figure could not be drawn; its table holds the numbers.";
@@ -35,8 +40,14 @@ async function draw(box, spec) {
 
 const shownTitles = () => [...document.querySelectorAll("input[name=shown]:checked")].map((input) => input.value);
 
+function bandedTitles() {
+  const choice = document.getElementById("banded").value;
+  return choice === "shown" ? shownTitles() : choice ? [choice.slice(1)] : [];
+}
+
 async function showOnly(view) {
-  if (document.querySelector("input[name=shown]")) await view.signal("shown", shownTitles()).runAsync();
+  const { shown, banded } = chosen();
+  await view.signal("shown", shown).signal("banded", banded).runAsync();
 }
 
 function save(text, type, name) {
@@ -64,6 +75,19 @@ function setUpDownloads(specs) {
   }
 }
 
+function setUpChoice() {
+  const again = () => views.forEach((view) => showOnly(view));
+  const boxes = [...document.querySelectorAll("input[name=shown]")];
+  boxes.forEach((input) => input.addEventListener("change", again));
+  document.getElementById("banded")?.addEventListener("change", again);
+  for (const button of document.querySelectorAll("[data-show]")) {
+    button.addEventListener("click", () => {
+      boxes.forEach((input) => (input.checked = button.dataset.show === "all" || input.defaultChecked));
+      again();
+    });
+  }
+}
+
 async function setUpCharts(specs) {
   const boxes = [...document.querySelectorAll("[data-chart]")];
   for (const box of boxes) {
@@ -72,9 +96,7 @@ async function setUpCharts(specs) {
   }
   for (const box of boxes) await draw(box, specs[box.dataset.chart]);
   setUpDownloads(specs);
-  for (const input of document.querySelectorAll("input[name=shown]")) {
-    input.addEventListener("change", () => views.forEach((view) => showOnly(view)));
-  }
+  setUpChoice();
   let pause;
   window.addEventListener("resize", () => {
     clearTimeout(pause);

@@ -1,5 +1,4 @@
 // The threshold slider: rows are [threshold, tp, fp, fn, tn], ascending; every reading is exact there.
-const PER = 10000;
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const by = (id) => document.getElementById(id);
 const ratio = (a, b) => (b > 0 ? a / b : NaN);
@@ -8,10 +7,14 @@ const shareText = (value) => (Number.isFinite(value) ? `${(100 * value).toFixed(
 const large = (value) => (Number.isFinite(value) ? (Math.abs(value) >= 100 ? whole.format(value) : value.toFixed(1)) : "–");
 const probabilityText = (p) => (p >= 0.01 ? p.toFixed(3) : p.toPrecision(2));
 
-const costs = () => [by("cost-fp"), by("cost-fn")].map((input) => Math.max(0, Number(input.value) || 0));
+const given = (id) => Math.max(0, Number(by(id).value) || 0);
 
-function expectedCost([, tp, fp, fn, tn], [alarm, miss]) {
-  return (PER * (alarm * fp + miss * fn)) / (tp + fp + fn + tn);
+// A count among the rows, as it would be among a day's cases.
+const daily = (count, [, tp, fp, fn, tn]) => (given("per-day") * count) / (tp + fp + fn + tn);
+
+function expectedCost(row) {
+  const [, , fp, fn] = row;
+  return daily(given("cost-fp") * fp + given("cost-fn") * fn, row);
 }
 
 function lowest(values) {
@@ -37,7 +40,7 @@ function showThreshold(entry) {
   const place = Number(by("slider").value);
   const row = entry.rows[place];
   const [threshold, tp, fp, fn, tn] = row;
-  const spent = entry.rows.map((r) => expectedCost(r, costs()));
+  const spent = entry.rows.map((r) => expectedCost(r));
   by("at").textContent = probabilityText(threshold);
   by("slider").setAttribute("aria-valuetext", probabilityText(threshold));
   setCell("tp", tp, tp + fn);
@@ -46,7 +49,9 @@ function showThreshold(entry) {
   setCell("tn", tn, fp + tn);
   by("recall").textContent = shareText(ratio(tp, tp + fn));
   by("precision").textContent = shareText(ratio(tp, tp + fp));
-  by("alarms").textContent = large((PER * fp) / (tp + fp + fn + tn));
+  by("alerts").textContent = large(daily(tp + fp, row));
+  by("alarms").textContent = large(daily(fp, row));
+  by("missed").textContent = large(daily(fn, row));
   by("cost").textContent = large(spent[place]);
   drawCost(spent, place);
 }
@@ -60,13 +65,12 @@ function setUpSlider(entries) {
     by("slider").value = place;
     showThreshold(entry());
   };
-  const announce = () => (by("said").textContent = `Recall ${by("recall").textContent}, precision ${by("precision").textContent}.`);
+  const announce = () => (by("said").textContent = `Recall ${by("recall").textContent}, precision ${by("precision").textContent}, ${by("alerts").textContent} alerts a day.`);
   by("slider").addEventListener("input", () => showThreshold(entry()));
   by("slider").addEventListener("change", announce);
-  by("cost-fp").addEventListener("input", () => showThreshold(entry()));
-  by("cost-fn").addEventListener("input", () => showThreshold(entry()));
+  for (const id of ["cost-fp", "cost-fn", "per-day"]) by(id).addEventListener("input", () => showThreshold(entry()));
   pick.addEventListener("change", () => moveTo(entry().start));
   by("own").addEventListener("click", () => moveTo(entry().start));
-  by("cheapest").addEventListener("click", () => moveTo(lowest(entry().rows.map((r) => expectedCost(r, costs())))));
+  by("cheapest").addEventListener("click", () => moveTo(lowest(entry().rows.map((r) => expectedCost(r)))));
   moveTo(entry().start);
 }

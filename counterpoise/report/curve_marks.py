@@ -1,0 +1,188 @@
+"""Curves with their bands: one line per strategy, the point of its own rule, panels for several classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from counterpoise.report.marks import (
+    Names,
+    Record,
+    channel,
+    has_panels,
+    only_shown,
+    panels,
+    short,
+    tooltip,
+    top,
+)
+from counterpoise.report.series import Spec, block_of, drawn, prevalence
+from counterpoise.report.summary import thin
+
+#: Points of all curves of one figure together, and of each curve at least.
+MOST_POINTS, FEWEST_POINTS = 3000, 24
+#: Half a pixel of a figure: a point nearer to the line than this cannot be seen.
+SEEN = 1.2e-3
+
+
+def curve_rows(record: Record, strategies: Names, curve: str, x: str, y: str) -> list[Spec]:
+    """Points of the curves (strategy, x, y) and, after them, of their bands (strategy, x, low, high)."""
+    parts = list(_parts(record, strategies, curve))
+    most = max(FEWEST_POINTS, MOST_POINTS // max(1, len(parts)))
+    points = [row for who, part in parts for row in _points(who, part, x, y, most)]
+    return points + [row for who, part in parts for row in _band_points(who, part, x)]
+
+
+def _parts(record: Record, strategies: Names, curve: str) -> Iterator[tuple[Spec, Mapping[str, Any]]]:
+    """Who is drawn (strategy, and class where there are several) and the curve.
+
+    Net benefit is held against what a perfect model reaches (Kerr et al. 2016), so that classes share an axis.
+    """
+    total = sum(c["count"] for c in record["data"]["classes"]) or 1
+    of_class = {str(c["label"]): c["count"] / total for c in record["data"]["classes"]}
+    for name, style in drawn(record, strategies).items():
+        block = block_of(record, name).get(curve) or {}
+        for part in block.get("classes", [block]):
+            label = {"class": str(part["label"])} if "label" in part else {}
+            share = of_class.get(label.get("class", ""), 0.0) or prevalence(record) or 1.0
+            yield {"strategy": style.title, **label}, _per_best(part, share) if curve == "decision" else part
+
+
+def _per_best(part: Mapping[str, Any], share: float) -> Mapping[str, Any]:
+    band = part.get("band")
+    scaled = band and {"x": band["x"], **{k: [v / share for v in band[k]] for k in ("low", "high")}}
+    return {**part, "benefit": [v / share for v in part.get("benefit", [])], "band": scaled}
+
+
+def _points(who: Spec, part: Mapping[str, Any], x: str, y: str, most: int) -> list[Spec]:
+    """One row per point of a curve, thinned once more where many curves share a figure."""
+    xs, ys = np.asarray(part.get(x, [])), np.asarray(part.get(y, []))
+    keep = thin(xs, ys, most, tolerance=SEEN).tolist() if len(xs) else []
+    return [{**who, x: round(float(xs[i]), 4), y: round(float(ys[i]), 4)} for i in keep]
+
+
+def _band_points(who: Spec, part: Mapping[str, Any], x: str) -> list[Spec]:
+    band = part.get("band")
+    if not band:
+        return []
+    ends = zip(band["x"], band["low"], band["high"], strict=True)
+    return [{**who, x: round(at, 4), "low": round(low, 4), "high": round(high, 4)} for at, low, high in ends]
+
+
+def rule_points(record: Record, strategies: Names, x: str, y: str) -> Spec:
+    """Where each strategy's own decision rule stands on its curve."""
+    values = []
+    for name, style in drawn(record, strategies).items():
+        matrix, positive = block_of(record, name)["confusion"]["matrix"], _positive_place(record, name)
+        tp, fn = matrix[positive][positive], matrix[positive][1 - positive]
+        fp, tn = matrix[1 - positive][positive], matrix[1 - positive][1 - positive]
+        rates = {"recall": (tp, tp + fn), "precision": (tp, tp + fp), "fpr": (fp, fp + tn)}
+        rates |= {"tpr": rates["recall"], "found": rates["recall"], "share": (tp + fp, tp + fp + tn + fn)}
+        if all(rates[axis][1] for axis in (x, y)):
+            values.append({"strategy": style.title, **{k: short(rates[k][0] / rates[k][1]) for k in (x, y)}})
+    return {
+        "data": {"values": values},
+        "transform": [only_shown()],
+        "mark": {"type": "point", "filled": True, "size": 75, "opacity": 1, "stroke": "white", "strokeWidth": 1},
+        "encoding": {
+            "x": {"field": x, "type": "quantitative"},
+            "y": {"field": y, "type": "quantitative"},
+            "color": channel(record, strategies, "color"),
+            "shape": channel(record, strategies, "shape", legend=None),
+            "tooltip": tooltip("strategy", x, y),
+        },
+    }
+
+
+def _positive_place(record: Record, name: str) -> int:
+    labels = block_of(record, name)["confusion"]["labels"]
+    positive = str(record["data"].get("positive"))
+    return labels.index(positive) if positive in labels else len(labels) - 1
+
+
+STROKES: Spec = {"values": {"expr": "shown"}, "symbolType": "stroke", "symbolOpacity": 1, "columns": 3}
+SHORT_AXES = {
+    "recall": "Recall",
+    "precision": "Precision",
+    "fpr": "False-positive rate",
+    "tpr": "True-positive rate",
+    "share": "Share looked at",
+    "found": "Share found",
+    "threshold": "Threshold",
+    "benefit": "Net benefit",
+}
+AXIS_WORDS = SHORT_AXES | {
+    "recall": "Recall (share of the rare class found)",
+    "precision": "Precision (share of alarms that are right)",
+    "tpr": "True-positive rate (recall)",
+    "share": "Share of all cases looked at, highest scores first",
+    "found": "Share of the rare class found",
+    "threshold": "Threshold probability",
+    "benefit": "Net benefit (1 = perfect)",
+}
+UNIT: Spec = {"domain": [0, 1]}
+
+
+def rare_scale(record: Record) -> Spec:
+    """From 0 to 1, square-root scaled where a class is below 20 %, so that small shares can be told apart."""
+    total = sum(c["count"] for c in record["data"]["classes"]) or 1
+    least = min(c["count"] for c in record["data"]["classes"]) if has_panels(record) else prevalence(record) * total
+    return UNIT | {"type": "sqrt"} if least < 0.2 * total else UNIT
+
+
+def curves(
+    record: Record,
+    strategies: Names,
+    values: list[Spec],
+    axes: tuple[str, str],
+    under: list[Spec],
+    over: list[Spec],
+    size: tuple[int | None, int | None],
+    scales: tuple[Spec, Spec] = (UNIT, UNIT),
+) -> Spec:
+    """One figure: bands, `under`, lines, `over`, and invisible points that carry the tooltips."""
+    many = has_panels(record)
+    titles = SHORT_AXES if many else AXIS_WORDS
+    x, y = (_axis(f, titles[f], scale) for f, scale in zip(axes, scales, strict=True))
+    color = channel(record, strategies, "color", legend=STROKES)
+    line = {
+        "transform": [only_shown(), _valid(axes[1])],
+        "mark": {"type": "line", "strokeWidth": 1.8, "strokeJoin": "round", "clip": True},
+        "encoding": {"x": x, "y": y, "order": None, "color": color, "strokeDash": channel(record, strategies, "dash")},
+    }
+    band = {
+        "transform": [only_shown("banded"), only_shown(), _valid("high")],
+        "mark": {"type": "area", "opacity": 0.13, "clip": True, "line": False},
+        "encoding": {
+            "x": x,
+            "y": y | {"field": "low"},
+            "y2": {"field": "high"},
+            "color": color,
+            "detail": {"field": "strategy"},
+        },
+    }
+    hover = {
+        "transform": [only_shown(), _valid(axes[1])],
+        "mark": {"type": "point", "size": 70, "opacity": 0, "clip": True},
+        "encoding": {"x": x, "y": y, "tooltip": tooltip("strategy", *(["class"] if many else []), *axes)},
+    }
+    width, height = (given or usual for given, usual in zip(size, (220, 180) if many else (420, 320), strict=True))
+    panel: Spec = {"width": width, "height": height, "layer": [band, *under, line, *over, hover]}
+    if many:
+        labels = [c["label"] for c in record["data"]["classes"]]
+        return panels(record, strategies, values, panel, by="class", order=labels)
+    panel["resolve"] = {"scale": {"shape": "independent"}}
+    return top(record, strategies) | panel | {"data": {"values": values}}
+
+
+def _axis(field: str, title: str, scale: Spec) -> Spec:
+    marks = (
+        {"axis": {"values": [0, 0.05, 0.2, 0.5, 1], "labelOverlap": False, "format": "~"}} if "type" in scale else {}
+    )
+    return {"field": field, "type": "quantitative", "scale": scale, "title": title, **marks}
+
+
+def _valid(field: str) -> Spec:
+    return {"filter": f"isValid(datum.{field})"}

@@ -1,0 +1,64 @@
+"""Predicted against observed shares, in bins."""
+
+from __future__ import annotations
+
+import numpy as np
+
+Array = np.ndarray
+
+MOST_BINS = 10
+POSITIVES_PER_BIN = 5
+Z95 = 1.959963984540054
+
+
+def reliability(hit: Array, proba: Array) -> list[dict[str, float]]:
+    """Compare predicted with observed shares in bins that hold equal sums of probability.
+
+    Bins of equal expected positives keep every bin informative when one class is rare, and their
+    edges do not depend on the labels. At most 10, and at least 5 positives to a bin on average;
+    equal probabilities stay together. The interval is Wilson's (1927), 95 %.
+
+    Args:
+        hit: bool (N,), whether the event came true.
+        proba: float (N,), its predicted probability.
+
+    Returns:
+        One dict per bin: "predicted" (mean), "observed" (share), "low", "high", "count".
+
+    Example:
+        >>> bins = reliability(np.array([False, True]), np.array([0.5, 0.5]))
+        >>> bins[0]["predicted"], bins[0]["observed"], bins[0]["count"]
+        (0.5, 0.5, 2)
+    """
+    n_bins = int(np.clip(hit.sum() // POSITIVES_PER_BIN, 1, MOST_BINS))
+    values, inverse = np.unique(proba, return_inverse=True)
+    mass = np.bincount(inverse, weights=proba)
+    middle = np.cumsum(mass) - mass / 2
+    total = mass.sum()
+    bins = np.zeros(len(values), int) if total == 0 else np.minimum(n_bins * middle / total, n_bins - 1).astype(int)
+    of_row = bins[inverse]
+    return [_one_bin(hit[of_row == b], proba[of_row == b]) for b in np.unique(of_row)]
+
+
+def wilson(successes: float, trials: float, z: float = Z95) -> tuple[float, float]:
+    """Return Wilson's score interval of a proportion (Wilson 1927).
+
+    Example:
+        >>> [round(v, 3) for v in wilson(5, 10)]
+        [0.237, 0.763]
+    """
+    share = successes / trials
+    centre = (share + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z / (1 + z * z / trials) * np.sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2)
+    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+
+
+def _one_bin(hit: Array, proba: Array) -> dict[str, float]:
+    low, high = wilson(hit.sum(), len(hit))
+    return {
+        "predicted": float(proba.mean()),
+        "observed": float(hit.mean()),
+        "low": low,
+        "high": high,
+        "count": len(hit),
+    }

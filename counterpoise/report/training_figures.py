@@ -1,0 +1,112 @@
+"""How training went: the stopping score, and the recall of every class, by optimiser step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from counterpoise.report import words
+from counterpoise.report.captioned import Figure, captioned
+from counterpoise.report.marks import ACCENT, Names, Record, panels, short, tooltip
+from counterpoise.report.series import COLORS, DASHES, Spec, block_of, drawn
+
+#: Classes with a line of their own, the rarest first: as many as there are colours.
+MOST_CLASSES = len(COLORS)
+
+
+def training_spec(record: Record, strategies: Names = None, width: int = 220, height: int = 150) -> Spec:
+    """Log loss on the stopping rows by optimiser step, one panel per strategy, one line per member."""
+    values = [
+        {"strategy": style.title, "member": f"member {m + 1}", "step": step, "loss": short(loss)}
+        for name, style in drawn(record, strategies).items()
+        for m, losses in enumerate((block_of(record, name).get("history") or {}).get("stop_loss", []))
+        for step, loss in zip(block_of(record, name)["history"]["steps"], losses, strict=False)
+        if words.finite(loss)
+    ]
+    encoding = {
+        "x": {"field": "step", "type": "quantitative", "title": "Optimiser step"},
+        "y": {"field": "loss", "type": "quantitative", "title": "Log loss", "scale": {"zero": False}},
+        "detail": {"field": "member"},
+        "tooltip": tooltip("strategy", "member", "step", "loss"),
+    }
+    line = {"type": "line", "strokeWidth": 1.2, "color": ACCENT, "opacity": 0.8}
+    return panels(record, strategies, values, {"width": width, "height": height, "mark": line, "encoding": encoding})
+
+
+def class_recall_spec(record: Record, strategies: Names = None, width: int = 220, height: int = 150) -> Spec:
+    """Recall of each class on the stopping rows by optimiser step, one panel per strategy, one line per member.
+
+    The decision is the most probable class after the correction. Of many classes the six rarest are drawn.
+    """
+    labels = [str(c["label"]) for c in sorted(record["data"]["classes"], key=lambda c: c["count"])][:MOST_CLASSES]
+    values = [
+        {"strategy": title, "class": label, "member": f"member {m + 1}", "step": step, "recall": short(recall)}
+        for title, label, m, steps, curve in recall_curves(record, strategies)
+        if label in labels
+        for step, recall in zip(steps, curve, strict=False)
+        if words.finite(recall)
+    ]
+    look = {"field": "class", "type": "nominal"}
+    encoding = {
+        "x": {"field": "step", "type": "quantitative", "title": "Optimiser step"},
+        "y": {"field": "recall", "type": "quantitative", "title": "Recall", "scale": {"domain": [0, 1]}},
+        "detail": {"field": "member"},
+        "color": look | {"scale": {"domain": labels, "range": list(COLORS[: len(labels)])}},
+        "strokeDash": look | {"scale": {"domain": labels, "range": [list(d) for d in DASHES[: len(labels)]]}},
+        "tooltip": tooltip("strategy", "class", "member", "step", "recall"),
+    }
+    line = {"type": "line", "strokeWidth": 1.4, "opacity": 0.9}
+    return panels(record, strategies, values, {"width": width, "height": height, "mark": line, "encoding": encoding})
+
+
+def recall_curves(record: Record, strategies: Names = None) -> Iterator[tuple[str, str, int, list[float], list[Any]]]:
+    """Strategy's title, class, member, steps and recalls of every curve that the record holds."""
+    for name, style in drawn(record, strategies).items():
+        history: Mapping[str, Any] = block_of(record, name).get("history") or {}
+        for part in history.get("recall") or []:
+            for m, curve in enumerate(part["members"]):
+                if curve:
+                    yield style.title, str(part["label"]), m, history["steps"], curve
+
+
+def training_figures(record: Record) -> dict[str, Figure]:
+    """The figures of training that the record has data for, by their id on the page."""
+    histories = [block_of(record, name).get("history") or {} for name in drawn(record)]
+    found = {"training": _losses(record)} if any(h.get("stop_loss") for h in histories) else {}
+    return found | ({"learning": _recalls(record)} if any(h.get("recall") for h in histories) else {})
+
+
+def _losses(record: Record) -> Figure:
+    """The stopping score by step."""
+    rows = []
+    for name, style in drawn(record).items():
+        history = block_of(record, name).get("history") or {}
+        for m, curve in enumerate(history.get("stop_loss") or []):
+            known = [(loss, step) for loss, step in zip(curve, history["steps"], strict=False) if words.finite(loss)]
+            if known:
+                best, step = min(known)
+                rows.append(
+                    [style.title, str(m + 1), words.count(step), words.number(best, 4), words.number(known[-1][0], 4)]
+                )
+    caption = (
+        "Log loss of the corrected output on the stopping rows, one line per member. "
+        "Rows that stop training judge nothing."
+    )
+    heads = ["Strategy", "Member", "Best step", "Best log loss", "Last log loss"]
+    return captioned("Training", caption, training_spec(record), heads, rows, "Best step of every member")
+
+
+def _recalls(record: Record) -> Figure:
+    rows = [
+        [title, label, str(m + 1), words.number(max(curve), 3), words.number(curve[-1], 3)]
+        for title, label, m, _, curve in recall_curves(record)
+    ]
+    many = len(record["data"]["classes"])
+    caption = (
+        "Share of each class’s stopping rows for which it is the most probable class after the correction"
+        + (f", for the {MOST_CLASSES} rarest classes. " if many > MOST_CLASSES else ". ")
+        + "A rare class often stays at 0 here, because the most probable class is the common one: "
+        "what finds it is the threshold."
+    )
+    heads = ["Strategy", "Class", "Member", "Best recall", "Last recall"]
+    return captioned("Recall of every class while training", caption, class_recall_spec(record), heads, rows, "Recall")
