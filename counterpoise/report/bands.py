@@ -124,7 +124,7 @@ def net_benefit(tp: Any, fp: Any, rows: Any, threshold: Any) -> Any:
     (Vickers and Elkin 2006.) Never alarming has net benefit 0.
 
     Example:
-        >>> net_benefit(30, 20, 1000, 0.5)
+        >>> round(net_benefit(30, 20, 1000, 0.5), 6)
         0.01
     """
     return tp / rows - fp / rows * threshold / (1 - threshold)
