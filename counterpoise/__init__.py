@@ -9,6 +9,7 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
+from counterpoise.core.saved_names import enter_with_keras as _enter_with_keras
 from counterpoise.core.version import version as _version
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ __version__ = _version()
 
 # Keras picks its backend when it is imported; ours is TensorFlow unless the user chose another.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+_enter_with_keras()
 
 
 def __getattr__(name: str) -> Any:

@@ -22,6 +22,7 @@ from counterpoise.feed.sources import Joined, Rows, rows_of, whole
 from counterpoise.plans.labels import codes_of
 from counterpoise.plans.plan import Plan, uniform
 from counterpoise.plans.quotas import quota as quota_plan
+from counterpoise.plans.schedule import check_single
 
 Array = np.ndarray
 
@@ -267,6 +268,7 @@ def _plan(plan: Plan | None, quota: Any, y: Any, n: int, batch_size: int, sample
         plan = quota_plan(y, quota, batch_size=batch_size)
     if plan is None:
         plan = uniform(np.zeros(n, np.int8))
+    check_single(plan)
     if len(plan.codes) != n:
         raise DataError(f"the plan was made for {len(plan.codes):,} rows, but x has {n:,}. Make it from the same rows.")
     return plan if sample_weight is None else plan.with_weights(sample_weight)

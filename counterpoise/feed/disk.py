@@ -22,6 +22,7 @@ from counterpoise.feed.disk_stream import Stream
 from counterpoise.plans import plan as plans
 from counterpoise.plans.labels import codes_of, count_codes
 from counterpoise.plans.plan import Plan
+from counterpoise.plans.schedule import check_single
 
 Array = np.ndarray
 
@@ -84,6 +85,7 @@ class Scan:
             raise OptionError(
                 f"plan {plan.name!r} looks at features of all rows at once; a stream has only its window."
             )
+        check_single(plan)
         if len(plan.codes) != len(self):
             raise DataError(f"the plan was made for {len(plan.codes):,} rows, but {self.source} has {len(self):,}.")
         check_int(batch_size, "batch_size")

@@ -48,8 +48,7 @@ def make_imbalanced(
         OptionError: a ratio below 1, an unknown shape, an order that does not name every class once.
         TargetError: fewer than two classes.
 
-    Source: Cao et al., "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss" (NeurIPS 2019),
-    section 4.1 and appendix.
+    Source: Cao et al., "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss" (NeurIPS 2019).
 
     Example:
         >>> x, y = np.arange(300)[:, None], np.repeat([0, 1, 2], 100)

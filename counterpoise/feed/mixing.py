@@ -112,7 +112,7 @@ class Mixup(Mixing):
         one_hot: See `Mixing`.
         seed: The same seed gives the same mixtures.
 
-    Source: Zhang et al., "mixup: Beyond Empirical Risk Minimization" (ICLR 2018), section 2. They draw one l for a
+    Source: Zhang et al., "mixup: Beyond Empirical Risk Minimization" (ICLR 2018). They draw one l for a
     batch; one for each row has the same expected loss and less noise.
 
     Example:
@@ -157,7 +157,7 @@ class Remix(Mixup):
         one_hot: See `Mixing`.
         seed: The same seed gives the same mixtures.
 
-    Source: Chou et al., "Remix: Rebalanced Mixup" (ECCV workshops 2020), section 3.2, eq. 6.
+    Source: Chou et al., "Remix: Rebalanced Mixup" (ECCV workshops 2020).
 
     Example:
         >>> x, y = Remix([900, 90, 10])(np.ones((4, 5), "float32"), np.array([0, 1, 2, 0]))
@@ -201,7 +201,7 @@ class BatchSMOTE(Mixing):
         one_hot: See `Mixing`.
         seed: The same seed gives the same rows.
 
-    Source: Chawla et al., "SMOTE" (JAIR 2002), section 4.2, on the rows of a batch.
+    Source: Chawla et al., "SMOTE" (JAIR 2002), on the rows of a batch.
 
     Example:
         >>> x = np.array([[0.0], [1.0], [5.0]], "float32")

@@ -39,7 +39,7 @@ class ExpectedCost(ClassLoss):
         >>> float(loss([1], [[0.0]])), float(loss([0], [[0.0]]))
         (5.0, 0.5)
 
-    Reference: Elkan, "The Foundations of Cost-Sensitive Learning" (IJCAI 2001), section 1, equation 1.
+    Reference: Elkan, "The Foundations of Cost-Sensitive Learning" (IJCAI 2001).
     """
 
     def __init__(self, cost_matrix: Any, **options: Any) -> None:

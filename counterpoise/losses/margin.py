@@ -38,7 +38,7 @@ class LDAM(ClassLoss):
         0.6931
 
     Reference: Cao et al., "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss" (NeurIPS
-    2019), section 3.2, equations 10 to 13.
+    2019), held to the authors' code (github.com/kaidic/LDAM-DRW).
     """
 
     def __init__(self, counts: Any, max_margin: float = 0.5, scale: float = 30.0, **options: Any) -> None:
@@ -80,7 +80,7 @@ class VectorScaling(ClassLoss):
         (True, False)
 
     Reference: Kini et al., "Label-Imbalanced and Group-Sensitive Classification under Overparameterization"
-    (NeurIPS 2021), section 2, equations 2 (binary) and 3.
+    (NeurIPS 2021).
     """
 
     def __init__(self, counts: Any, tau: float = 1.0, gamma: float = 0.15, **options: Any) -> None:

@@ -32,7 +32,7 @@ class MinimaxHead(keras.layers.Layer):
         >>> MinimaxHead()(ops.zeros((2, 1))).shape == (2, 4)
         True
 
-    Reference: Yuan et al. (ICCV 2021), section 3.3, algorithm 1 (the primal-dual step of PESG).
+    Reference: Yuan et al. (ICCV 2021): the primal-dual step of its optimizer PESG.
     """
 
     def build(self, input_shape: Any) -> None:
@@ -76,7 +76,7 @@ class AUCMinimax(Loss):
         >>> float(loss([1], [[0.5, 1.0, 0.0, 0.0]]))  # (0.5 - 1)^2 / 0.5
         0.5
 
-    Reference: Yuan et al., "Large-scale Robust Deep AUC Maximization" (ICCV 2021), section 3.2, equation 4.
+    Reference: Yuan et al., "Large-scale Robust Deep AUC Maximization" (ICCV 2021).
     """
 
     def __init__(self, prior: float, margin: float = 1.0, bounded: bool = True, **options: Any) -> None:

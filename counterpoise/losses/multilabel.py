@@ -36,7 +36,7 @@ class MultiLabelFocal(LabelLoss):
         >>> round(float(MultiLabelFocal(gamma=2.0)([[1.0, 0.0]], [[0.0, 0.0]])), 4)  # 0.25 * log 2
         0.1733
 
-    Reference: Lin et al., "Focal Loss for Dense Object Detection" (ICCV 2017), section 3.2, equation 5.
+    Reference: Lin et al., "Focal Loss for Dense Object Detection" (ICCV 2017).
     """
 
     needs_calibration = False
@@ -98,7 +98,8 @@ class Asymmetric(LabelLoss):
         >>> float(Asymmetric(clip=0.05)([[0.0]], [[-5.0]]))
         0.0
 
-    Reference: Ridnik, Ben-Baruch et al., "Asymmetric Loss For Multi-Label Classification" (ICCV 2021), section 2.
+    Reference: Ridnik, Ben-Baruch et al., "Asymmetric Loss For Multi-Label Classification" (ICCV 2021),
+    held to the authors' code (github.com/Alibaba-MIIL/ASL).
     """
 
     def __init__(self, gamma_neg: float = 4.0, gamma_pos: float = 1.0, clip: float = 0.05, **options: Any) -> None:
@@ -149,7 +150,8 @@ class DistributionBalanced(LabelLoss):
         0.6931
 
     Reference: Wu et al., "Distribution-Balanced Loss for Multi-Label Classification in Long-Tailed Datasets"
-    (ECCV 2020), sections 3.1 and 3.2.
+    (ECCV 2020), held to the authors' code (github.com/wutong16/DistributionBalancedLoss), which writes kappa as
+    init_bias / neg_scale.
     """
 
     def __init__(

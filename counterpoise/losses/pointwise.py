@@ -34,7 +34,7 @@ class CrossEntropy(ClassLoss):
         >>> round(float(loss([2, 0], [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])), 4)
         1.0986
 
-    Reference: Good, "Rational Decisions" (1952), section 8 (the logarithmic score).
+    Reference: Good, "Rational Decisions" (1952): the logarithmic score.
     """
 
     proper = True
@@ -53,8 +53,7 @@ def focal_inverse(proba: Array, gamma: float) -> Array:
         >>> focal_inverse(np.array([0.7, 0.3]), gamma=0.0)
         array([0.7, 0.3])
 
-    Reference: Charoenphakdee et al., "On Focal Loss for Class-Posterior Probability Estimation" (CVPR 2021),
-    section 4, theorem 11.
+    Reference: Charoenphakdee et al., "On Focal Loss for Class-Posterior Probability Estimation" (CVPR 2021).
     """
     tiny = np.finfo(np.float64).tiny
     v = np.clip(np.asarray(proba, dtype=np.float64), tiny, None)
@@ -83,7 +82,7 @@ class Focal(ClassLoss):
         >>> round(float(Focal(gamma=2.0)([1], [[0.0]])), 4)  # 0.25 * log 2
         0.1733
 
-    Reference: Lin et al., "Focal Loss for Dense Object Detection" (ICCV 2017), section 3.2.
+    Reference: Lin et al., "Focal Loss for Dense Object Detection" (ICCV 2017).
     """
 
     needs_calibration = False

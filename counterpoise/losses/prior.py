@@ -52,7 +52,7 @@ class LogitAdjusted(ClassLoss):
         >>> np.round(loss.additive([0.9, 0.1]), 4)
         array([-0.1054, -2.3026])
 
-    Reference: Menon et al., "Long-tail learning via logit adjustment" (ICLR 2021), section 5.2, equation 10.
+    Reference: Menon et al., "Long-tail learning via logit adjustment" (ICLR 2021).
     """
 
     proper = True
@@ -92,7 +92,7 @@ class BalancedSoftmax(LogitAdjusted):
         >>> round(float(BalancedSoftmax([3, 1])([0], [[0.0, 0.0]])), 4)  # -log 0.75
         0.2877
 
-    Reference: Ren et al., "Balanced Meta-Softmax for Long-Tailed Visual Recognition" (NeurIPS 2020), section 3.1.
+    Reference: Ren et al., "Balanced Meta-Softmax for Long-Tailed Visual Recognition" (NeurIPS 2020).
     """
 
     def __init__(self, counts: Any, **options: Any) -> None:
@@ -165,7 +165,7 @@ class ClassBalanced(Reweighted):
         >>> loss.weights  # 1 / 1.5 and 1, scaled to sum 2
         array([0.8, 1.2])
 
-    Reference: Cui et al., "Class-Balanced Loss Based on Effective Number of Samples" (CVPR 2019), sections 3.2, 4.
+    Reference: Cui et al., "Class-Balanced Loss Based on Effective Number of Samples" (CVPR 2019).
     """
 
     def __init__(self, loss: Loss, counts: Any, beta: float = 0.999, mean_over: str = "rows", **options: Any) -> None:

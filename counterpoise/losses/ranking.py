@@ -62,7 +62,7 @@ class PairwiseAUC(RankingLoss):
         >>> float(PairwiseAUC(margin=1.0)([1, 0, 0], [[0.5], [0.0], [1.0]]))  # (0.5^2 + 1.5^2) / 2
         1.25
 
-    Reference: Gao and Zhou, "On the Consistency of AUC Pairwise Optimization" (IJCAI 2015), sections 2, 3.
+    Reference: Gao and Zhou, "On the Consistency of AUC Pairwise Optimization" (IJCAI 2015).
     """
 
     def __init__(self, margin: float = 1.0, **options: Any) -> None:
@@ -98,7 +98,7 @@ class PartialAUC(PairwiseAUC):
         1.6838
 
     Reference: Zhu et al., "When AUC meets DRO: Optimizing Partial AUC for Deep Learning with Non-Convex
-    Convergence Guarantee" (ICML 2022), section 4, the KL-divergence form (SOPA-s), whole batch as the sample.
+    Convergence Guarantee" (ICML 2022): the KL-divergence form (SOPA-s), whole batch as the sample.
     """
 
     def __init__(self, margin: float = 1.0, temperature: float = 1.0, **options: Any) -> None:
@@ -140,7 +140,7 @@ class AUCMargin(RankingLoss):
         0.5
 
     Reference: Yuan et al., "Large-scale Robust Deep AUC Maximization: A New Surrogate Loss and Empirical Studies
-    on Medical Image Classification" (ICCV 2021), section 3.2, equations 3 and 4.
+    on Medical Image Classification" (ICCV 2021).
     """
 
     def __init__(self, margin: float = 1.0, bounded: bool = True, **options: Any) -> None:
@@ -177,8 +177,7 @@ class SmoothAP(RankingLoss):
         >>> round(float(loss([1, 0, 1], [[2.0], [1.0], [0.0]])), 4)  # 1 - (1 + 2/3) / 2
         0.1667
 
-    Reference: Brown et al., "Smooth-AP: Smoothing the Path Towards Large-Scale Image Retrieval" (ECCV 2020),
-    section 3, equations 4 and 5.
+    Reference: Brown et al., "Smooth-AP: Smoothing the Path Towards Large-Scale Image Retrieval" (ECCV 2020).
     """
 
     def __init__(self, temperature: float = 0.5, **options: Any) -> None:

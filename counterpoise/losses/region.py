@@ -86,7 +86,7 @@ class Tversky(RegionLoss):
         0.25
 
     Reference: Salehi et al., "Tversky loss function for image segmentation using 3D fully convolutional deep
-    networks" (MLMI 2017), section 2.2.
+    networks" (MLMI 2017).
     """
 
     def __init__(self, miss: float = 0.7, alarm: float = 0.3, **options: Any) -> None:
@@ -127,7 +127,7 @@ class FocalTversky(Tversky):
         0.5
 
     Reference: Abraham and Khan, "A Novel Focal Tversky Loss Function with Improved Attention U-Net for Lesion
-    Segmentation" (ISBI 2019), section 2.1, equation 3.
+    Segmentation" (ISBI 2019).
     """
 
     def __init__(self, miss: float = 0.7, alarm: float = 0.3, gamma: float = 4 / 3, **options: Any) -> None:
@@ -161,7 +161,7 @@ class GeneralisedDice(RegionLoss):
         0.5
 
     Reference: Sudre et al., "Generalised Dice Overlap as a Deep Learning Loss Function for Highly Unbalanced
-    Segmentations" (DLMIA 2017), section 2.1.
+    Segmentations" (DLMIA 2017).
     """
 
     def region_loss(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
@@ -196,7 +196,7 @@ class Combo(RegionLoss):
         0.3466
 
     Reference: Taghanaki et al., "Combo loss: Handling input and output imbalance in multi-organ segmentation"
-    (Computerized Medical Imaging and Graphics 2019), section 3.2.
+    (Computerized Medical Imaging and Graphics 2019).
     """
 
     def __init__(self, mix: float = 0.5, beta: float = 0.5, **options: Any) -> None:

@@ -44,7 +44,7 @@ class ClassWeighted(Reweighted):
         >>> round(float(loss([1], [[0.0]])), 4)  # 5 log 2
         3.4657
 
-    Reference: King and Zeng, "Logistic Regression in Rare Events Data" (2001), section 4.
+    Reference: King and Zeng, "Logistic Regression in Rare Events Data" (2001).
     """
 
     def __init__(self, weights: Any, loss: Loss | None = None, **options: Any) -> None:
@@ -85,7 +85,7 @@ class LabelWeighted(LabelLoss):
         >>> round(float(loss([[1.0, 0.0]], [[0.0, 0.0]])), 4)  # (2 log 2 + log 2) / 2
         1.0397
 
-    Reference: King and Zeng, "Logistic Regression in Rare Events Data" (2001), section 4, per label.
+    Reference: King and Zeng, "Logistic Regression in Rare Events Data" (2001), per label.
     """
 
     proper = True

@@ -109,7 +109,7 @@ class GeometricMean(ConfusionMetric):
         >>> round(float(metric.result()), 4)  # sqrt(1 * 0.5)
         0.7071
 
-    Reference: Kubat and Matwin, "Addressing the Curse of Imbalanced Training Sets" (ICML 1997), section 2.
+    Reference: Kubat and Matwin, "Addressing the Curse of Imbalanced Training Sets" (ICML 1997).
     """
 
     def of(self, matrix: Tensor) -> Tensor:
@@ -161,7 +161,7 @@ class IBA(ConfusionMetric):
         0.475
 
     Reference: Garcia et al., "Index of Balanced Accuracy: A Performance Measure for Skewed Class Distributions"
-    (IbPRIA 2009), section 3.
+    (IbPRIA 2009).
     """
 
     def __init__(self, num_classes: int = 2, alpha: float = 0.1, class_id: int | None = 1, **options: Any) -> None:

@@ -89,7 +89,7 @@ class ECE(_Shown):
         >>> float(metric.result())  # |0.5 - 0.75|
         0.25
 
-    Reference: Guo et al., "On Calibration of Modern Neural Networks" (ICML 2017), section 2, equation 3.
+    Reference: Guo et al., "On Calibration of Modern Neural Networks" (ICML 2017).
     """
 
     def __init__(self, bins: int = 15, **options: Any) -> None:

@@ -38,7 +38,8 @@ class Plan:
         sample_weight: float64 (n,) the user's own weights, or None.
         needs_calibration: True when the shift alone does not give true probabilities.
         population: What a row stands for, in words.
-        deferred: Share of the steps after which the class weights count; before, every class weighs 1.
+        deferred: Share of the steps that are taken with another plan first (see `deferred`); 0 = none.
+        first: That plan, or None.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Plan:
     needs_calibration: bool = False
     population: str = "a random row"
     deferred: float = 0.0
+    first: Plan | None = None
     _extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -119,7 +121,12 @@ class Plan:
 
         The mean over the rows of an epoch (over all rows when the plan draws each once) is 1.
         """
-        return self._scaled(self.class_weights)
+        if self.sample_weight is None:
+            scale = len(self) / np.dot(self.drawn, self.class_weights)
+            return (self.class_weights * scale).astype(np.float32)[self.codes]
+        raw = self.class_weights[self.codes] * self.sample_weight
+        shown = self.drawn / self.counts
+        return (raw * (len(self) / np.dot(shown[self.codes], raw))).astype(np.float32)
 
     @property
     def needs_features(self) -> bool:
@@ -139,7 +146,8 @@ class Plan:
         """The same plan with the user's weights (n,) multiplied in."""
         if self.sample_weight is not None or getattr(self, "inner", None) is not None:
             raise OptionError(f"plan {self.name!r} takes sample_weight when it is made; give it there, once.")
-        return replace(self, sample_weight=user_weights(sample_weight, len(self.codes)))
+        first = None if self.first is None else self.first.with_weights(sample_weight)
+        return replace(self, sample_weight=user_weights(sample_weight, len(self.codes)), first=first)
 
     @property
     def identity(self) -> tuple[Any, ...]:
@@ -147,18 +155,10 @@ class Plan:
         values = [getattr(self, part.name) for part in fields(self)]
         return (type(self).__name__, *(v.identity if isinstance(v, Plan) else v for v in values))
 
-    def first_weights(self) -> Array:
-        """Loss weight of each row, float32 (n,), in the steps before a deferred plan's class weights count."""
-        return self._scaled(np.ones(len(self.classes))) if self.deferred else self.weights()
-
-    def _scaled(self, per_class: Array) -> Array:
-        """Class weights times the user's, mean 1 over the rows of an epoch."""
-        if self.sample_weight is None:
-            scale = len(self) / np.dot(self.drawn, per_class)
-            return (per_class * scale).astype(np.float32)[self.codes]
-        raw = per_class[self.codes] * self.sample_weight
-        shown = self.drawn / self.counts
-        return (raw * (len(self) / np.dot(shown[self.codes], raw))).astype(np.float32)
+    @property
+    def stages(self) -> tuple[Plan, ...]:
+        """The plans that training follows one after the other; the last is this one."""
+        return (self,) if self.first is None else (self.first, self)
 
     def _fill(self, out: Array, code: int, epoch: int, seed: int) -> None:
         """Write the rows that an epoch draws of one class; nothing as long as the epoch is made beside `out`."""

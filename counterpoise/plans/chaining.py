@@ -50,7 +50,10 @@ class Chain(Unrealised):
 
     def _plan(self, make: Maker, rows: Rows) -> Plan:
         labels = np.arange(len(self.classes))
-        return make(rows.codes, sample_weight=rows.weight, classes=labels)
+        plan = make(rows.codes, sample_weight=rows.weight, classes=labels)
+        if plan.deferred:
+            raise OptionError(f"a part of the chain is {plan.name!r}; make the chain's plan first, then defer that.")
+        return plan
 
 
 @dataclass(frozen=True)

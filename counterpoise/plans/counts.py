@@ -69,7 +69,7 @@ def effective_number(counts: Array, beta: float = 0.999) -> Array:
     """Class-balanced weights, m_c proportional to (1 - beta) / (1 - beta ** n_c).
 
     beta 0 gives equal weights, beta towards 1 gives inverse frequency.
-    Source: Cui et al. 2019, "Class-Balanced Loss Based on Effective Number of Samples", section 4.
+    Source: Cui et al. 2019, "Class-Balanced Loss Based on Effective Number of Samples".
     """
     if not 0 <= beta < 1:
         raise OptionError(f"beta is {beta}; the effective number of samples needs 0 <= beta < 1.")
@@ -96,7 +96,7 @@ def cost(counts: Array, matrix: Array) -> Array:
         matrix: (C, C), entry [i, j] is the cost of deciding j when the truth is i; or (C,), the cost of
             getting class i wrong.
 
-    Source: Elkan 2001, "The Foundations of Cost-Sensitive Learning", section 3 (two classes, exact);
+    Source: Elkan 2001, "The Foundations of Cost-Sensitive Learning" (two classes, exact);
     Ting 2002 for the row sums with more classes (a heuristic there).
     """
     costs = np.asarray(matrix, dtype=float)

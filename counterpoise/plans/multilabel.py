@@ -122,7 +122,7 @@ def clone_labels(y: Any, share: float = 0.25, *, sample_weight: Any = None) -> M
         share: Extra rows over n, above 0.
         sample_weight: Your own weights (n,).
 
-    Source: Charte et al. 2015, "Addressing imbalance in multilabel classification", section 4.2.
+    Source: Charte et al. 2015, "Addressing imbalance in multilabel classification".
     """
     labels = _labels(y)
     extra = round(check_range(share, "share", 0.0, 100.0, bounds="(]") * len(labels))

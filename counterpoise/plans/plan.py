@@ -174,7 +174,7 @@ def power(y: Any, exponent: float = 0.5, *, sample_weight: Any = None, classes: 
 def effective_number(
     y: Any, beta: float = 0.999, *, sample_weight: Any = None, classes: Sequence[Any] | None = None
 ) -> Plan:
-    """Weights by the effective number of samples (Cui et al. 2019, section 4)."""
+    """Weights by the effective number of samples (Cui et al. 2019)."""
     return from_multiplicity(
         y,
         lambda n: targets.effective_number(n, beta),

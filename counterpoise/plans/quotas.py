@@ -90,7 +90,7 @@ def quota(
         OptionError: A quota below 1, a class without one, or a batch too small for all classes.
         TargetError: An unknown label, or labels that are no classes.
 
-    Source: the fixed share of positives per batch of Yuan et al. 2023 ("LibAUC", section 3), for any number of classes.
+    Source: the fixed share of positives per batch of Yuan et al. 2023 ("LibAUC"), for any number of classes.
 
     Example:
         >>> plan = quota([0] * 6 + [1] * 2, {0: 2, 1: 1})

@@ -81,14 +81,9 @@ class Realised(Plan):
         return self.origin.astype(draws.index_type(len(self.codes)))[drawn]
 
     def weights(self) -> Array:
-        return self._spread(self.inner.weights() if self.inner else np.empty(0))
-
-    def first_weights(self) -> Array:
-        return self._spread(self.inner.first_weights() if self.inner else np.empty(0))
-
-    def _spread(self, weights: Array) -> Array:
+        assert self.inner is not None
         out = np.ones(len(self.codes), np.float32)
-        out[self.origin] = weights
+        out[self.origin] = self.inner.weights()
         return out
 
     @cached_property
@@ -117,6 +112,8 @@ def realised(name: str, plan: Plan, inner: Plan, rows: Rows, fresh: Any, new_cod
         sample_weight=weight,
         needs_calibration=True,
         population=plan.population,
+        deferred=plan.deferred,
+        first=plan.first,
         inner=inner,
         origin=rows.origin,
         given=given,

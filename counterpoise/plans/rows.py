@@ -80,7 +80,7 @@ def scattered(n: int, start: int, end: int, key: Array) -> Array:
     """Entries start..end-1 of a permutation of range(n) fixed by `key`, in time and memory of end - start.
 
     A Feistel network permutes 2 ** (2 h) >= n numbers; those that leave range(n) are sent through again until they
-    come back ("cycle walking", Black and Rogaway 2002, section 3), so that the map stays one to one.
+    come back ("cycle walking", Black and Rogaway 2002), so that the map stays one to one.
 
     Example:
         >>> key = np.arange(1, 9, dtype=np.uint64)

@@ -3,39 +3,67 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
 from counterpoise.core.checks import check_range
 from counterpoise.core.errors import OptionError
 from counterpoise.plans.plan import Plan
+from counterpoise.plans.realised import Realised
+
+P = TypeVar("P", bound=Plan)
 
 
-def deferred(plan: Plan, at: float = 0.8) -> Plan:
-    """The same plan, its class weights switched on after a share of the steps.
+def deferred(plan: P, at: float = 0.8) -> P:
+    """Train on every row once an epoch first, and follow the plan in the last part of the steps.
 
-    A plan again: its shift and prior are those of the last stage, where training ends. What a network keeps of the
-    first stage is not known, so its probabilities need a calibrator.
+    The network learns what it sees from the data as they are; the last stage moves the boundary. Goes with class
+    weights (deferred re-weighting), with oversampling and undersampling (deferred re-sampling), and with rows that a
+    plan makes.
+
+    A plan again: its rows, weights, prior and shift are those of the last stage, where training ends. What a network
+    keeps of the first stage is not known, so its probabilities need a calibrator.
 
     Args:
-        plan: A plan of weights (every row once an epoch).
-        at: Share of the steps, above 0 and below 1, that are taken with plain weights.
+        plan: What the last stage follows.
+        at: Share of the steps, above 0 and below 1, after which it begins, cut to whole epochs of the first stage. With
+            early stopping it begins as soon as the first stage has run out of patience, from its best round; rounds of
+            the first stage are never what is kept, unless no step of the last one was taken.
+
+    Returns:
+        The plan, with what comes before it in `first`. `stages` holds both.
 
     Raises:
-        OptionError: a plan that draws rows, or a share out of range.
+        OptionError: a share out of range, or a plan that is deferred already.
 
     Example:
-        >>> from counterpoise.plans.plan import class_weight
-        >>> plan = deferred(class_weight([0, 0, 0, 1]), at=0.5)
-        >>> plan.first_weights().tolist()
-        [1.0, 1.0, 1.0, 1.0]
-        >>> plan.weights()
-        array([0.6666667, 0.6666667, 0.6666667, 2.       ], dtype=float32)
+        >>> from counterpoise.plans.plan import oversample
+        >>> plan = deferred(oversample([0, 0, 0, 1]), at=0.5)
+        >>> [(stage.name, len(stage)) for stage in plan.stages]
+        [('uniform', 4), ('oversample, deferred to 0.5', 6)]
 
-    Source: Cao et al., "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss" (NeurIPS 2019),
-    section 3.3.
+    Source: Cao et al., "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss" (NeurIPS 2019).
     """
     share = check_range(at, "at", low=0.0, high=1.0, bounds="()")
-    if np.any(plan.drawn != plan.counts):
-        raise OptionError(f"plan {plan.name!r} draws rows; only class weights can be deferred.")
-    return replace(plan, name=f"{plan.name}, deferred to {share:g}", deferred=share, needs_calibration=True)
+    if plan.deferred:
+        raise OptionError(f"plan {plan.name!r} is deferred already; defer the plan that it was made from.")
+    name = f"{plan.name}, deferred to {share:g}"
+    return replace(plan, name=name, deferred=share, first=_untouched(plan), needs_calibration=True)
+
+
+def _untouched(plan: Plan) -> Plan:
+    """Every given row of a plan once an epoch, with the user's weights alone."""
+    given = plan.given if isinstance(plan, Realised) else len(plan.codes)
+    own = None if plan.sample_weight is None else plan.sample_weight[:given]
+    even = np.ones(len(plan.classes))
+    return Plan("uniform", plan.codes[:given], plan.classes, plan.counts, even, sample_weight=own)
+
+
+def check_single(plan: Plan) -> None:
+    """Refuse a deferred plan where nobody knows how many steps there will be."""
+    if plan.deferred:
+        raise OptionError(
+            f"plan {plan.name!r} has two stages, and a feed does not know how long you will train; use it in cp.fit, "
+            "or train on a feed of plan.first, then on a feed of the plan that you deferred."
+        )

@@ -43,10 +43,10 @@ def scheme_weights(scheme: Any, mass: Array, labels: Sequence[Any], frequency: A
     - "none" or None: 1.
     - "balanced": n / (C n_c), as scikit-learn.
     - "sqrt": n_c ** -0.5; "power(e)": n_c ** -e, from 0 (none) to 1 (balanced).
-    - "effective_number(beta)": (1 - beta) / (1 - beta ** n_c) (Cui et al. 2019, section 4), beta 0.999.
-    - "median_frequency": median(f) / f_c, f_c the share of class c in the rows where it occurs (Eigen and Fergus 2015,
-      section 5.3.1); without rows of several elements f_c is its share of all.
-    - "log(c)": 1 / log(c + share_c), bounded (Paszke et al. 2016, section 5.2), c 1.02.
+    - "effective_number(beta)": (1 - beta) / (1 - beta ** n_c) (Cui et al. 2019), beta 0.999.
+    - "median_frequency": median(f) / f_c, f_c the share of class c in the rows where it occurs (Eigen and Fergus 2015);
+      without rows of several elements f_c is its share of all.
+    - "log(c)": 1 / log(c + share_c), bounded (Paszke et al. 2016), c 1.02.
     - a dict: the weight of each label, every label that occurs.
     - numbers (C,) or (C, C): costs per class or a cost matrix, row = truth (see `plans.cost`).
 

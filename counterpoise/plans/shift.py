@@ -4,7 +4,7 @@ With multiplicities m_c depending on the class alone, a proper loss and a model 
 trained softmax logit of class c is the true one plus log m_c (+ a_c, the loss's own additive term inside
 the softmax). So  true z_c = trained z_c - log_shift_c  with  log_shift_c = log m_c - a_c.
 For one sigmoid unit the single logit is shifted by log m_1 - log m_0.
-Sources: Saerens et al. 2002 (eq. 2.4); Menon et al. 2021 for a_c.
+Sources: Saerens et al. 2002; Menon et al. 2021 for a_c.
 """
 
 from __future__ import annotations

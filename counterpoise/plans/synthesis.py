@@ -180,7 +180,7 @@ def synthesize(
     Raises:
         OptionError: an unknown sampler or setting.
 
-    Source: Chawla et al. 2002 (SMOTE), section 4; the samplers' own papers in imbalanced-learn's manual.
+    Source: Chawla et al. 2002 (SMOTE); the samplers' own papers in imbalanced-learn's manual.
 
     Example:
         >>> y = np.repeat([0, 1], [40, 10])

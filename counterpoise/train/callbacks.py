@@ -86,8 +86,7 @@ class Deferred(_Mixing):
         >>> float(model.loss.mix.value)
         1.0
 
-    Source: Cao et al., "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss" (NeurIPS 2019),
-    section 3.3, algorithm 1.
+    Source: Cao et al., "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss" (NeurIPS 2019).
     """
 
     def __init__(self, at: float = 0.8, then: Callable[[keras.Model], None] | None = None) -> None:

@@ -70,15 +70,19 @@ class FitEngine:
         )
 
     def _fit(self, model: keras.Model, batches: Batches, watch: Watch) -> None:
-        """Whole rounds in one call, then what is left of the last one."""
-        limits = batches.job.limits
-        rounds, rest = divmod(limits.steps, limits.round_steps)
+        """Whole rounds in one call (one for each stage), then what is left of the last one."""
+        limits, stopper = batches.job.limits, watch.stopper
         how: dict[str, Any] = {"verbose": 0, "callbacks": [watch, *self.callbacks], "shuffle": False}
-        if rounds:
-            model.fit(batches, epochs=rounds, steps_per_epoch=limits.round_steps, **how)
-        if rest and not model.stop_training:
-            batches.start = watch.before = rounds * limits.round_steps
-            model.fit(batches, epochs=1, steps_per_epoch=rest, **how)
+        while stopper.steps < limits.steps:
+            batches.start = watch.before = stopper.steps
+            rounds, rest = divmod(limits.steps - stopper.steps, limits.round_steps)
+            model.fit(batches, epochs=max(1, rounds), steps_per_epoch=limits.round_steps if rounds else rest, **how)
+            if stopper.turned:
+                # Keras draws batches ahead: only between two calls is it sure what comes next.
+                batches.order.turn(stopper.steps)
+                set_state(model, watch.best_state or state_of(model))
+            elif model.stop_training:
+                break
 
     def _model(self, objective: Objective) -> tuple[keras.Model, list[Array]]:
         """The compiled model of a loss family, and the initial values of its optimizer's variables."""
@@ -124,7 +128,7 @@ class Watch(keras.callbacks.Callback):
         if len(self.job.stop):
             if stopper.improved(logits_of(self.model, self.x, self.job.stop)):
                 self.best_state = state_of(self.model)
-            self.model.stop_training = self.model.stop_training or stopper.over
+            self.model.stop_training = self.model.stop_training or stopper.over or stopper.turned
             if stopper.slower:
                 self.model.optimizer.learning_rate = 0.5 * float(self.model.optimizer.learning_rate)
         if self.progress:

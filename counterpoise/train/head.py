@@ -148,7 +148,7 @@ def init_output_bias(
         bias of layer 'risk' set to [-2.1972]
         'risk'
 
-    Source: Lin et al., "Focal Loss for Dense Object Detection" (ICCV 2017), section 3.3.
+    Source: Lin et al., "Focal Loss for Dense Object Detection" (ICCV 2017).
     """
     head = find_head(model, layer)
     if head.bias is None:

@@ -1,7 +1,8 @@
 """Step numbers to row numbers: which rows step k of a job trains on.
 
 Both engines read the same order, so they see the same batches. An epoch of a plan is cut into batches; its last
-batch may be smaller; the next epoch is drawn afresh. A step's rows are a pure function of (seed, place, step).
+batch may be smaller; the next epoch is drawn afresh. A step's rows are a pure function of (seed, place, step), and
+for a deferred plan of the step at which its last stage begins.
 """
 
 from __future__ import annotations
@@ -10,8 +11,51 @@ import numpy as np
 
 from counterpoise.core import seeds
 from counterpoise.core.records import Job
+from counterpoise.plans.base import Plan
 
 Array = np.ndarray
+
+
+def first_steps(job: Job) -> int:
+    """Steps of the first stage of a deferred plan at most: whole rounds, where there are several; else 0.
+
+    Example:
+        >>> from counterpoise.core.records import Limits
+        >>> from counterpoise.plans import deferred, undersample
+        >>> plan, none = deferred(undersample([0, 0, 0, 1]), at=0.5), np.empty(0, np.int64)
+        >>> [first_steps(Job("", plan, none, none, none, ("", {}), 0, (0, 0, 0), Limits(steps, 4, None, 1)))
+        ...  for steps in (2, 10, 40)]
+        [1, 4, 20]
+    """
+    steps = round(job.plan.deferred * job.limits.steps)
+    return steps - steps % job.limits.round_steps or steps
+
+
+class Stage:
+    """The steps of one plan, counted from 0."""
+
+    def __init__(self, plan: Plan, batch_size: int, seed: int) -> None:
+        self.plan, self.batch_size, self.seed = plan, batch_size, seed
+        self.steps_per_epoch = -(-len(plan) // batch_size)
+        self.weights = plan.weights()
+        self._epoch, self._drawn = -1, np.empty(0, np.int64)
+
+    def epoch(self, number: int) -> Array:
+        """Positions that one epoch draws, in training order."""
+        if number != self._epoch:
+            self._epoch, self._drawn = number, self.plan.rows(number, self.seed)
+        return self._drawn
+
+    def step(self, number: int) -> tuple[Array, Array]:
+        """Positions and loss weights, float32, of one step."""
+        epoch, batch = divmod(number, self.steps_per_epoch)
+        drawn = self.epoch(epoch)[batch * self.batch_size : (batch + 1) * self.batch_size]
+        return drawn, self.weights[drawn]
+
+    def rows_seen(self, steps: int) -> int:
+        """Rows drawn in the first `steps` steps."""
+        epochs, rest = divmod(steps, self.steps_per_epoch)
+        return epochs * len(self.plan) + min(rest * self.batch_size, len(self.plan))
 
 
 class Order:
@@ -21,32 +65,34 @@ class Order:
         job: Whose plan, training rows, seed and batch size count.
 
     Attributes:
-        steps_per_epoch: ceil(rows drawn per epoch / batch size).
+        switch: The step at which the last (or only) stage begins.
+        steps_per_epoch: Of the last stage: ceil(rows drawn per epoch / batch size).
     """
 
     def __init__(self, job: Job) -> None:
-        self.job = job
-        self.batch_size = job.limits.batch_size
-        self.steps_per_epoch = -(-len(job.plan) // self.batch_size)
-        self._seed = seeds.integer(job.seed, "plan", *job.place)
-        self._first, self._weights = job.plan.first_weights(), job.plan.weights()
-        self._switch = round(job.plan.deferred * job.limits.steps)
-        self._epoch = -1
-        self._drawn = np.empty(0, np.int64)
+        self.job, self.switch = job, first_steps(job)
+        # Until the switch a deferred job is that of its first plan, row by row.
+        self._stages = [
+            Stage(plan, job.limits.batch_size, seeds.integer(job.seed, word, *job.place))
+            for plan, word in zip(job.plan.stages, ("plan", "last stage"), strict=False)
+        ]
+        self.steps_per_epoch = self._stages[-1].steps_per_epoch
 
     def epoch(self, number: int) -> Array:
-        """Positions in `job.train` that one epoch draws, in training order."""
-        if number != self._epoch:
-            self._epoch, self._drawn = number, self.job.plan.rows(number, self._seed)
-        return self._drawn
+        """Positions in `job.train` that one epoch of the last stage draws, in training order."""
+        return self._stages[-1].epoch(number)
 
     def step(self, number: int) -> tuple[Array, Array]:
         """Row numbers (of the examples) and loss weights, float32, of one step."""
-        epoch, batch = divmod(number, self.steps_per_epoch)
-        drawn = self.epoch(epoch)[batch * self.batch_size : (batch + 1) * self.batch_size]
-        return self.job.train[drawn], (self._first if number < self._switch else self._weights)[drawn]
+        first = number < self.switch
+        drawn, weights = self._stages[0].step(number) if first else self._stages[-1].step(number - self.switch)
+        return self.job.train[drawn], weights
+
+    def turn(self, step: int) -> None:
+        """Let the last stage begin at `step`, if it has not begun before."""
+        self.switch = min(self.switch, step)
 
     def rows_seen(self, steps: int) -> int:
         """Rows drawn in the first `steps` steps."""
-        epochs, rest = divmod(steps, self.steps_per_epoch)
-        return epochs * len(self.job.plan) + min(rest * self.batch_size, len(self.job.plan))
+        first = min(steps, self.switch)
+        return self._stages[0].rows_seen(first) + self._stages[-1].rows_seen(steps - first)

@@ -60,8 +60,8 @@ class Slot:
         """Halve one variable (the learning rate)."""
         self.variables[place].assign(0.5 * self.variables[place])
 
-    def read(self, count: int) -> list[Array]:
-        """Values of the first `count` variables."""
+    def read(self, count: int | None = None) -> list[Array]:
+        """Values of the first `count` variables, or of all."""
         return [np.array(v.numpy()) for v in self.variables[:count]]
 
 

@@ -82,7 +82,8 @@ class ProgramEngine:
                 loss = Objective(group[0]).loss(self.network)
                 self.programs[key] = Program(self.network, loss, self.memory, ways[key])
             for job in group:
-                self.programs[key].trace(rows_of(job), len(job.plan))
+                for stage in job.plan.stages:
+                    self.programs[key].trace(rows_of(job), len(stage))
 
     def run(self, jobs: Sequence[Job], threads: int | None = None) -> Iterator[tuple[Job, int | Member]]:
         """Train jobs; yields (job, steps done) after each round and (job, member) at its end."""
@@ -121,6 +122,9 @@ class Training:
                 return
             if len(job.stop) and stopper.improved(self._logits(job.stop)):
                 best = self.slot.read(self.program.size)
+            if stopper.turned:
+                self.order.turn(end)
+                self.slot.load([*(best or []), *self.slot.read()[len(best or []) :]])
             if stopper.slower and self.program.rate is not None:
                 self.slot.halve(self.program.rate)
             yield job, end
@@ -177,7 +181,7 @@ class Training:
 
 def rows_of(job: Job) -> int:
     """Rows of a full step of a job in the program."""
-    return rules.batch_rows(job.limits.batch_size, len(job.plan))
+    return rules.batch_rows(job.limits.batch_size, max(map(len, job.plan.stages)))
 
 
 def filled(rows: Array, weights: Array, size: int) -> tuple[Array, Array, int]:

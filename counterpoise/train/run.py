@@ -119,8 +119,7 @@ def make_job(
     mix: tuple[str, Mapping[str, Any]] | None = None,
 ) -> Job:
     """A job whose id is a hash of everything that decides its result."""
-    parts = [*_kind(plan), plan.draw, plan.redraw, plan.drawn, plan.class_weights, plan.sample_weight, plan.codes]
-    parts += [train, stop, score, loss[0], sorted(loss[1].items()), seed, place, limits]
+    parts = [*_content(plan), train, stop, score, loss[0], sorted(loss[1].items()), seed, place, limits]
     parts += [] if mix is None else [mix[0], sorted(mix[1].items())]
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
@@ -129,9 +128,22 @@ def make_job(
     return Job(digest.hexdigest(), plan, train, stop, score, loss, seed, place, limits, mix)
 
 
-def _kind(plan: Any) -> list[Any]:
-    """What tells plans of equal counts apart: the name, or what a plan kept and made by the features of its rows."""
+def _content(plan: Any) -> Iterator[Any]:
+    """Everything that decides what a plan draws and weighs, piece by piece.
+
+    Of a plan that looked at features this is what it kept and made, whatever it is called.
+    """
     if not hasattr(plan, "origin"):
-        return [plan.name]
-    made = [] if plan.new is None else arrays_of(plan.new[0])
-    return [type(plan.inner).__name__, plan.origin, *map(np.ascontiguousarray, made)]
+        yield from _pieces(plan.identity)
+        return
+    yield from (type(plan.inner).__name__, plan.draw, plan.redraw, plan.drawn, plan.class_weights, plan.sample_weight)
+    yield from (plan.codes, plan.origin, plan.deferred)
+    yield from () if plan.new is None else map(np.ascontiguousarray, arrays_of(plan.new[0]))
+
+
+def _pieces(value: Any) -> Iterator[Any]:
+    if isinstance(value, tuple):
+        for part in value:
+            yield from _pieces(part)
+    else:
+        yield value

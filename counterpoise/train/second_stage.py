@@ -7,8 +7,7 @@ steps here leave the features alone, take their time in milliseconds, and say wh
 - `tau_normalise`: class weights of the head divided by their own length to the power tau; nothing is trained.
 - `scale_head` (LWS): one factor per class, trained on class-balanced rows.
 
-Source: Kang et al., "Decoupling Representation and Classifier for Long-Tailed Recognition" (ICLR 2020), sections 4.1
-to 4.4.
+Source: Kang et al., "Decoupling Representation and Classifier for Long-Tailed Recognition" (ICLR 2020).
 """
 
 from __future__ import annotations

@@ -7,12 +7,16 @@ import numpy as np
 from counterpoise.core import logits as lg
 from counterpoise.core.records import Job
 from counterpoise.train.objective import Objective
+from counterpoise.train.order import first_steps
 
 Array = np.ndarray
 
 
 class Stopper:
     """Keeps the best round of one job by its stopping score, and says when patience is over.
+
+    The first stage of a deferred plan has a best round and patience of its own; what counts in the end are the rounds
+    of the last stage.
 
     Args:
         job: Whose limits count.
@@ -23,6 +27,7 @@ class Stopper:
         best_step: The step of the best round so far.
         steps: Steps taken so far.
         over: Whether training should end before its limit.
+        turned: Whether the first stage ended with this round: the last one goes on from the best round so far.
         slower: Whether the learning rate should be halved now (see `Limits.plateau`).
         history: "step", "loss" (mean over the round's rows), "stop_loss" and "recall C" for each class code C (share of
             its stopping rows that the corrected output finds most probable), one number per round.
@@ -32,6 +37,7 @@ class Stopper:
         self.limits, self.objective, self.y = job.limits, objective, y
         self.best, self.best_step, self.steps, self.over = np.inf, 0, 0, False
         self.slower, self._slowed_at = False, 0
+        self.turned, self._first = False, first_steps(job)
         self.history: dict[str, list[float]] = {"step": [], "loss": [], "stop_loss": []}
 
     def enter(self, steps: int, loss: float) -> None:
@@ -50,8 +56,11 @@ class Stopper:
         better = bool(score < self.best)
         if better:
             self.best, self.best_step = score, self.steps
-        elif self.limits.patience is not None and self.steps - self.best_step >= self.limits.patience:
-            self.over = True
+        spent = not better and self.limits.patience is not None and self.steps - self.best_step >= self.limits.patience
+        self.turned = bool(self._first) and (spent or self.steps >= self._first)
+        self.over = spent and not self.turned
+        if self.turned:
+            self.best, self._first = np.inf, 0
         plateau, since = self.limits.plateau, max(self.best_step, self._slowed_at)
         self.slower = plateau is not None and not better and self.steps - since >= plateau
         if self.slower:

@@ -45,13 +45,23 @@ def test_saved_model_loads_with_its_loss(saved):
     assert again.evaluate(x, y, verbose=0) == pytest.approx(model.evaluate(x, y, verbose=0))
 
 
-def test_saved_model_loads_in_a_fresh_process(saved):
+def test_saved_model_loads_in_a_fresh_process_that_imports_counterpoise(saved):
+    """Imported before Keras, which it must not pull in, or after it."""
     path, x, model = saved
-    code = (
-        "import sys, keras, numpy as np, counterpoise.losses\n"
-        "m = keras.models.load_model(sys.argv[1])\n"
-        "print(m.loss.loss.gamma, m.evaluate(np.array(eval(sys.argv[2])), np.arange(8) % 3, verbose=0))"
-    )
+    code = """
+import sys
+import counterpoise
+assert "keras" not in sys.modules and "tensorflow" not in sys.modules
+import keras, numpy as np
+from counterpoise.core.saved_names import StandIn, enter_with_keras
+known = keras.saving.get_custom_objects()
+assert isinstance(known["counterpoise>ECE"], StandIn) and "counterpoise.losses" not in sys.modules
+known.clear()
+enter_with_keras()  # as if counterpoise were imported now, after Keras
+assert isinstance(known["counterpoise>Focal"], StandIn)
+m = keras.models.load_model(sys.argv[1])
+print(m.loss.loss.gamma, m.evaluate(np.array(eval(sys.argv[2])), np.arange(8) % 3, verbose=0))
+"""
     out = subprocess.run([sys.executable, "-c", code, str(path), str(x.tolist())], capture_output=True, text=True)
     gamma, value = out.stdout.split()
     assert float(gamma) == 2.0

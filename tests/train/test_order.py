@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 from sklearn.utils.class_weight import compute_class_weight
@@ -98,7 +96,7 @@ def test_rows_seen_counts_short_batches_once():
 
 
 def test_deferred_weights_begin_at_their_step():
-    plan = dataclasses.replace(plans.class_weight(Y), deferred=0.8)
+    plan = plans.deferred(plans.class_weight(Y), at=0.8)
     o = order(plan, batch=100, steps=10)
     assert np.ptp(o.step(7)[1]) == 0
     assert np.ptp(o.step(8)[1]) > 1

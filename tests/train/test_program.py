@@ -10,12 +10,13 @@ import keras
 import numpy as np
 import pytest
 
+from counterpoise import plans
 from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Examples
 from counterpoise.data.split import make_folds
 from counterpoise.jobs import Settings, jobs_of
 from counterpoise.pipeline import cross_validate
-from counterpoise.strategies import find, select
+from counterpoise.strategies import Strategy, find, select
 from counterpoise.train import rules
 from counterpoise.train.choice import decided, families
 from counterpoise.train.network import Network
@@ -108,6 +109,23 @@ def test_every_plan_and_three_classes(strategy):
 def test_user_weights_go_in():
     data = dataclasses.replace(examples(), sample_weight=np.random.default_rng(2).random(150).astype("float32"))
     assert_same(*(trained(Network(net(*DENSE), data), data, engine=e)[0] for e in ("program", "fit")))
+
+
+@pytest.mark.parametrize(("make", "patience"), [("oversample", 1), ("undersample", 100)])
+def test_both_stages_of_a_deferred_plan(make, patience):
+    """With patience 1 the first stage ends early, from its best round; else at its share of the steps."""
+    data = examples()
+    plan = getattr(plans, make)
+    strategy = Strategy("late", plan=lambda y, **how: plans.deferred(plan(y, **how), at=0.6))
+    settings = Settings(epochs=10, batch_size=16, patience=patience)
+    fast = keras.optimizers.Adam(0.05)
+    ours, theirs = (
+        trained(Network(net(*DENSE), data, optimizer=fast), data, strategy, e, settings)[0] for e in ("program", "fit")
+    )
+    assert_same(ours, theirs, atol=1e-4)
+    assert ours.needs_calibration
+    first = 0.6 * 10 * 4
+    assert ours.best_step > (0 if patience == 1 else first)
 
 
 def test_xla_agrees():
