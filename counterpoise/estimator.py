@@ -15,6 +15,9 @@ from counterpoise.pipeline import fit
 
 Array = np.ndarray
 
+#: Built-in networks that take missing values, since an encoder stands in front of them.
+TABLE_NETWORKS = ("mlp", "tabular")
+
 
 class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
     """Train with one strategy; probabilities are true and the decision follows the chosen threshold.
@@ -110,7 +113,7 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = self.model == "mlp"  # the encoder in front takes missing values
+        tags.input_tags.allow_nan = self.model in TABLE_NETWORKS  # the encoder in front takes missing values
         return tags
 
     def _train(self, rows: Any, labels: Array, sample_weight: Any, groups: Any) -> Classifier:
@@ -133,7 +136,7 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         """Frames stay frames (text and missing values are ours to encode); all else is checked as scikit-learn does."""
         frame = hasattr(X, "columns") and not hasattr(X, "toarray")
         options: dict[str, Any] = {"skip_check_array": True} if frame else {
-            "dtype": np.float64, "ensure_all_finite": "allow-nan" if self.model == "mlp" else True,
+            "dtype": np.float64, "ensure_all_finite": "allow-nan" if self.model in TABLE_NETWORKS else True,
         }  # fmt: skip
         if y is None:
             return validate_data(self, X, reset=False, **options)

@@ -24,7 +24,7 @@ SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out damaged row
 Size = Annotated[int | None, typer.Option(help="Pixels of a side, for a folder of images.", rich_help_panel="Data")]
 
 Model = Annotated[
-    str, typer.Option(help="mlp, cnn, FILE.keras, or module:function (a builder).", rich_help_panel="Model")
+    str, typer.Option(help="mlp, tabular, cnn, FILE.keras, or module:function (a builder).", rich_help_panel="Model")
 ]
 Epochs = Annotated[int, typer.Option(help="Most passes over the training rows.", rich_help_panel="Model")]
 BatchSize = Annotated[int, typer.Option(help="Rows per step.", rich_help_panel="Model")]

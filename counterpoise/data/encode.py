@@ -8,6 +8,10 @@ Numbers: z = (x - median) / (q75 - q25), then z / sqrt(1 + (z / 3)^2), which kee
 (Holzmueller et al. 2024, "Better by Default", section 3: robust scaling and smooth clipping). Missing becomes
 the median, and a column that has missing values gets an indicator. Levels are one-hot; missing, and levels that
 training showed once or never, have places of their own.
+
+On request each number is also laid out over quantile bins of the training rows: place t holds how far the number has
+come through bin t, from 0 to 1 (piecewise-linear encoding: Gorishniy et al. 2022, "On Embeddings for Numerical
+Features", section 3.2). A linear layer on these places is a piecewise-linear function of the number.
 """
 
 from __future__ import annotations
@@ -38,6 +42,7 @@ class TableEncoder(keras.layers.Layer):
         indicators: Positions of numeric columns that get a missing-value indicator.
         levels: L_j for each categorical column: ids are 0 (missing), 1..L_j (levels), L_j + 1 (unseen).
         names: Names of the encoded places (d of them), for reports.
+        bins: Quantile bins per numeric column; 0 for none.
 
     The variables are set by `learn`, never by gradient.
     """
@@ -48,16 +53,20 @@ class TableEncoder(keras.layers.Layer):
         indicators: Sequence[int],
         levels: Sequence[int],
         names: Sequence[str] = (),
+        bins: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.n_numeric = int(n_numeric)
         self.indicators = [int(i) for i in indicators]
         self.levels = [int(size) for size in levels]
-        self.names = list(names)
+        self.names, self.bins = list(names), int(bins)
         self.center = self._state("center", (self.n_numeric,), "float32", "zeros")
         self.scale = self._state("scale", (self.n_numeric,), "float32", "ones")
         self.place = self._state("place", (sum(size + 2 for size in self.levels),), "int32", "zeros")
+        # Each bin starts at `low` and is passed at `low` + 1 / `steep`; a bin that a column does not need has steep 0.
+        self.low = self._state("low", (self.n_numeric, self.bins), "float32", "zeros")
+        self.steep = self._state("steep", (self.n_numeric, self.bins), "float32", "zeros")
 
     def _state(self, name: str, shape: tuple[int, ...], dtype: str, initializer: str) -> Any:
         return self.add_weight(name=name, shape=shape, dtype=dtype, initializer=initializer, trainable=False)
@@ -70,7 +79,7 @@ class TableEncoder(keras.layers.Layer):
     @property
     def width(self) -> int:
         """d, the length of an encoded row."""
-        return self.n_numeric + len(self.indicators) + sum(self.widths)
+        return self.n_numeric * (1 + self.bins) + len(self.indicators) + sum(self.widths)
 
     def call(self, x: Mapping[str, Any]) -> Any:
         parts = []
@@ -79,6 +88,8 @@ class TableEncoder(keras.layers.Layer):
             missing = ops.isnan(raw)
             z = ops.clip(ops.where(missing, 0.0, (raw - self.center) * self.scale), -FARTHEST, FARTHEST)
             parts.append(z / ops.sqrt(1.0 + ops.square(z / 3.0)))
+            if self.bins:
+                parts.append(self._through_bins(ops.where(missing, self.center, raw)))
             if self.indicators:
                 parts.append(ops.cast(ops.take(missing, np.array(self.indicators, "int32"), axis=1), "float32"))
         start = 0
@@ -90,6 +101,11 @@ class TableEncoder(keras.layers.Layer):
             start += size + 2
         return ops.cast(ops.concatenate(parts, axis=1), self.compute_dtype)
 
+    def _through_bins(self, numbers: Any) -> Any:
+        """How far each number has come through each bin, (N, dn * bins)."""
+        passed = ops.clip((ops.expand_dims(numbers, -1) - self.low) * self.steep, 0.0, 1.0)
+        return ops.reshape(passed, (-1, self.n_numeric * self.bins))
+
     def compute_output_shape(self, shapes: Mapping[str, tuple[int | None, ...]]) -> tuple[int | None, int]:
         return (next(iter(shapes.values()))[0], self.width)
 
@@ -98,31 +114,34 @@ class TableEncoder(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         own = {"n_numeric": self.n_numeric, "indicators": self.indicators, "levels": self.levels, "names": self.names}
+        own["bins"] = self.bins
         return {**super().get_config(), **own}
 
     def learned(self, x: Mapping[str, Array]) -> list[Array]:
         """Values for this layer's variables (center, scale, place) learned from rows `x`; sets nothing."""
         center, scale = learn_numbers(x["numeric"]) if self.n_numeric else (np.zeros(0, "float32"),) * 2
         places = [learn_levels(x["categorical"][:, j], size) for j, size in enumerate(self.levels)]
-        return [center, scale, np.concatenate([np.zeros(0, "int32"), *places])]
+        low, steep = learn_bins(x["numeric"], self.bins) if self.n_numeric else (np.zeros((0, self.bins), "float32"),) * 2
+        return [center, scale, np.concatenate([np.zeros(0, "int32"), *places]), low, steep]
 
 
-def encoder_for(examples: Examples) -> TableEncoder:
+def encoder_for(examples: Examples, bins: int = 0) -> TableEncoder:
     """Make the encoder whose structure fits a table; its variables are learned later, fold by fold."""
     assert examples.schema is not None
-    return encoder_of_schema(examples.schema)
+    return encoder_of_schema(examples.schema, bins)
 
 
-def encoder_of_schema(schema: Schema) -> TableEncoder:
+def encoder_of_schema(schema: Schema, bins: int = 0) -> TableEncoder:
     """Make the encoder of a schema (see `TableEncoder`)."""
     numeric, categorical = schema.numeric, schema.categorical
     indicators = [i for i, column in enumerate(numeric) if column.missing]
-    names = [c.name for c in numeric] + [f"{numeric[i].name} is missing" for i in indicators]
+    names = [c.name for c in numeric] + [f"{c.name} bin {t}" for c in numeric for t in range(bins)]
+    names += [f"{numeric[i].name} is missing" for i in indicators]
     for column in categorical:
         kept = min(len(column.levels), MAX_LEVELS)
         names += [f"{column.name} is missing", f"{column.name} other", *[f"{column.name} {k}" for k in range(kept)]]
     return TableEncoder(
-        len(numeric), indicators, [len(c.levels) for c in categorical], names, name="encoder", dtype="float32"
+        len(numeric), indicators, [len(c.levels) for c in categorical], names, bins, name="encoder", dtype="float32"
     )
 
 
@@ -143,6 +162,22 @@ def learn_numbers(values: Array) -> tuple[Array, Array]:
     usable = np.isfinite(spread) & (spread > np.finfo(np.float32).tiny)
     factor = np.where(usable, 1.0 / np.where(usable, spread, 1.0), 0.0)
     return np.nan_to_num(center).astype("float32"), factor.astype("float32")
+
+
+def learn_bins(values: Array, bins: int) -> tuple[Array, Array]:
+    """Start and inverse width of `bins` quantile bins per column, float32 (dn, bins), NaN left out.
+
+    Edges are quantiles of the distinct places that equal shares of the rows reach; a column of fewer values has fewer
+    bins, the others stay empty (inverse width 0).
+    """
+    low, steep = np.zeros((2, values.shape[1], bins), "float32")
+    for column in range(values.shape[1] if bins else 0):
+        known = values[:, column][np.isfinite(values[:, column])]
+        if len(known):
+            edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)).astype("float32"))
+            used = len(edges) - 1
+            low[column, :used], steep[column, :used] = edges[:-1], 1.0 / np.diff(edges)
+    return low, np.where(np.isfinite(steep), steep, 0.0)
 
 
 def learn_levels(ids: Array, size: int) -> Array:

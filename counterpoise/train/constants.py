@@ -12,12 +12,14 @@ import keras
 import numpy as np
 
 from counterpoise.core.errors import ModelError
+from counterpoise.train.views import per_row
 
 Array = np.ndarray
 
 
 def numbers_of(loss: Any, units: int) -> list[Array]:
     """What the loss passes to `constant` on outputs of `units` units, in order of use; nothing for other losses."""
+    loss = per_row(loss)
     if not (hasattr(loss, "constant") and hasattr(loss, "counts")):
         return []
     found: list[Array] = []
@@ -46,7 +48,7 @@ class Numbers:
         self.variables = [keras.Variable(v, trainable=False, dtype=v.dtype.name) for v in numbers_of(loss, units)]
         self._next = 0
         if self.variables:
-            loss.constant = self._constant
+            per_row(loss).constant = self._constant
 
     def start(self) -> None:
         """Begin a new evaluation of the loss."""

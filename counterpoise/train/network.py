@@ -16,8 +16,9 @@ from keras import ops
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.records import Examples
 from counterpoise.data.encode import TableEncoder, encoder_for, take
-from counterpoise.train.builders import BUILT_IN, InputSpec, mlp
+from counterpoise.train.builders import BUILT_IN, BuiltIn, InputSpec, mlp
 from counterpoise.train.state import fresh_state, learned, places, seeded, set_state, state_of
+from counterpoise.train.views import views_of
 
 Array = np.ndarray
 
@@ -46,11 +47,13 @@ class Network:
         output: "logits", "probabilities", or "auto" (the compiled loss's `from_logits`, else the last activation).
         weights: "keep" starts from the weights of the given model, "fresh" draws new ones; "auto" keeps those of an
             instance.
-        optimizer: A Keras optimizer or name; None takes the compiled model's, else Adam(1e-3).
+        optimizer: A Keras optimizer or name; None takes the compiled model's, or that of the built-in network, else
+            Adam(1e-3).
         clone: False trains the given object itself, from the weights that it has.
 
     Attributes:
         units: 1 or C, width of the logits.
+        views: Networks in the network (see `train.views`); 1 for a plain one.
         cache: What engines compiled and may use again as long as the network lives; never pickled.
         ways: How the program trains each loss family, decided once (see `train.choice`): it goes with the network to
             other processes and, written beside a run, to later ones.
@@ -80,11 +83,13 @@ class Network:
         self.keep = self.given and weights != "fresh"
         _check_clone(clone, self.given, weights)
         self._optimizer = _checked_optimizer(optimizer)
-        self._encoder_config = encoder_for(examples).get_config() if examples.schema is not None else None
+        bins = self.model.bins if isinstance(self.model, BuiltIn) else 0
+        self._encoder_config = encoder_for(examples, bins).get_config() if examples.schema is not None else None
         self._raw_spec = _spec_of(examples.x)
         self.cache: dict[str, Any] = {}
         self.ways: dict[str, Any] = {}
         sample = self.fresh(0)
+        self.views = views_of(sample)
         self.units = int(sample.output.shape[-1])
         table = self._encoder_config is not None
         self._encoder_places = places(sample, sample.get_layer("encoder").variables) if table else []
@@ -122,6 +127,8 @@ class Network:
     def optimizer(self) -> keras.optimizers.Optimizer:
         """A new optimizer of the wanted kind, in its initial state."""
         wanted = self._optimizer
+        if wanted is None and isinstance(self.model, BuiltIn):
+            return self.model.optimizer()
         if wanted is None and self.given and self.model.compiled:
             wanted = self.model.optimizer
         if wanted is None:

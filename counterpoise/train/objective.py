@@ -15,6 +15,7 @@ import numpy as np
 from counterpoise.core import logits as lg
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.core.records import Job
+from counterpoise.train.views import ViewsLoss
 
 Array = np.ndarray
 
@@ -122,7 +123,8 @@ class Objective:
 
     def loss(self, network: Any) -> Any:
         """The Keras loss to compile with."""
-        return network.user_loss if self._loss is None else self._loss
+        loss = network.user_loss if self._loss is None else self._loss
+        return loss if network.views == 1 else ViewsLoss(loss)
 
     def stopping_score(self, logits: Array, y: Array) -> float:
         """Log loss of the shift-corrected output on the (unweighted) stopping rows; lower is better.

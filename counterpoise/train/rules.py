@@ -14,6 +14,7 @@ import numpy as np
 
 from counterpoise.core.records import Examples
 from counterpoise.train.network import Network
+from counterpoise.train.views import per_row
 
 #: Steps (all jobs of a trace together) from which compiling with XLA, about a second, is earned back.
 XLA_STEPS = 3000
@@ -30,14 +31,15 @@ ROW_WISE = frozenset(
     GroupNormalization Embedding Normalization Rescaling Identity Cropping1D Cropping2D ZeroPadding1D ZeroPadding2D
     Conv1D Conv2D DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D MaxPooling1D MaxPooling2D
     AveragePooling1D AveragePooling2D GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D
-    GlobalMaxPooling2D UpSampling1D UpSampling2D TableEncoder ProbabilityToLogit""".split()
+    GlobalMaxPooling2D UpSampling1D UpSampling2D TableEncoder ProbabilityToLogit MemberDense MemberHead PoolViews""".split()
 )
 
 #: Layers that XLA makes faster on a CPU. It makes convolutions and recurrent layers slower.
 DENSE = frozenset(
     """InputLayer Dense EinsumDense Activation ReLU LeakyReLU PReLU ELU Softmax Flatten Reshape Permute Concatenate
     Add Subtract Multiply Average Maximum Minimum LayerNormalization RMSNormalization UnitNormalization
-    BatchNormalization Embedding Normalization Rescaling Identity Dropout TableEncoder ProbabilityToLogit""".split()
+    BatchNormalization Embedding Normalization Rescaling Identity Dropout TableEncoder ProbabilityToLogit MemberDense
+    MemberHead PoolViews""".split()
 )
 
 
@@ -88,6 +90,7 @@ def way(model: keras.Model, loss: Any, steps: int) -> Way:
 
 def plain_loss(loss: Any) -> bool:
     """Whether the loss of a batch is the mean, over its rows, of one weighted number per row."""
+    loss = per_row(loss)
     if getattr(loss, "reduction", None) != "sum_over_batch_size" or getattr(loss, "ignore_class", None) is not None:
         return False
     from counterpoise.losses.base import ClassLoss

@@ -179,3 +179,34 @@ def test_inputs_of_any_structure_are_taken():
     assert got["two"][1][0].tolist() == [4, 0]
     assert got["three"] == pair(*got["three"])
     assert isinstance(got["three"], pair)
+
+
+@pytest.mark.parametrize("bins", [1, 4, 16])
+def test_bins_hold_how_far_a_number_has_come_through_each_quantile_bin(bins):
+    rng = np.random.default_rng(3)
+    values = np.stack([rng.lognormal(size=300), rng.integers(0, 3, 300), np.full(300, 7.0)], axis=1).astype("float32")
+    values[5, 0] = np.nan
+    layer = encode.TableEncoder(3, [], [], bins=bins)
+    for variable, value in zip(layer.variables, layer.learned({"numeric": values}), strict=True):
+        variable.assign(value)
+    out = np.asarray(layer({"numeric": values}))
+    assert out.shape == (300, layer.width) == (300, 3 + 3 * bins)
+    for column in range(3):
+        known = values[:, column][np.isfinite(values[:, column])]
+        edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)).astype("float32"))
+        numbers = np.where(np.isnan(values[:, column]), np.median(known), values[:, column])
+        for place in range(bins):
+            got = out[:, 3 + column * bins + place]
+            if place + 1 < len(edges):
+                low, high = edges[place], edges[place + 1]
+                assert np.allclose(got, np.clip((numbers - low) / (high - low), 0, 1), atol=1e-4)
+            else:
+                assert not got.any()
+
+
+def test_bins_have_names_of_their_own(examples):
+    _, data = examples
+    layer = encode.encoder_for(data, bins=3)
+    assert len(layer.names) == len(set(layer.names)) == layer.width
+    again = encode.TableEncoder.from_config(layer.get_config())
+    assert (again.width, again.bins) == (layer.width, 3)

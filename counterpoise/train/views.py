@@ -1,0 +1,161 @@
+"""Several networks in one: layers whose members share most weights, and one output that pools them.
+
+A network of k *views* sends each row through k members that share their matrices and differ in scales and biases
+(Wen, Tran and Ba 2020, "BatchEnsemble"; Gorishniy et al. 2025, "TabM"). While it trains, its output is the logits of
+every view, (N, k, units), and the loss is the mean over views, so that the views learn apart. Otherwise its output is
+one row of logits, (N, units): each view's training shift is removed, and their probabilities are averaged.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+from keras import ops
+
+from counterpoise.losses.base import BatchLoss
+
+Tensor = Any
+
+
+@keras.saving.register_keras_serializable(package="counterpoise")
+class MemberDense(keras.layers.Layer):
+    """A dense layer of k members that share one matrix: s_v * (W x) + b_v.
+
+    Args:
+        units: Width of the output.
+        members: k.
+        scales: "random" draws s_v from {-1, 1}, which tells the members apart; "ones" starts them alike.
+
+    Shapes: (N, d), the same rows for every member, or (N, k, d); gives (N, k, units).
+    """
+
+    def __init__(self, units: int, members: int, scales: str = "ones", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.units, self.members, self.scales = int(units), int(members), scales
+
+    def build(self, shape: Any) -> None:
+        width, spread = int(shape[-1]), 1.0 / math.sqrt(int(shape[-1]))
+        even = keras.initializers.RandomUniform(-spread, spread)
+        start = RandomSigns() if self.scales == "random" else "ones"
+        self.kernel = self.add_weight(name="kernel", shape=(width, self.units), initializer=even)
+        self.scale = self.add_weight(name="scale", shape=(self.members, self.units), initializer=start)
+        self.bias = self.add_weight(name="bias", shape=(self.members, self.units), initializer=even)
+
+    def call(self, x: Tensor) -> Tensor:
+        h = ops.matmul(x, self.kernel)
+        h = ops.expand_dims(h, 1) if len(x.shape) == 2 else h
+        return h * self.scale + self.bias
+
+    def compute_output_shape(self, shape: Any) -> tuple[Any, int, int]:
+        return (shape[0], self.members, self.units)
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"units": self.units, "members": self.members, "scales": self.scales}
+        return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable(package="counterpoise")
+class MemberHead(keras.layers.Layer):
+    """Logits of k members, each with a matrix of its own: (N, k, d) to (N, k, units)."""
+
+    def __init__(self, units: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.units = int(units)
+
+    def build(self, shape: Any) -> None:
+        members, width = int(shape[1]), int(shape[2])
+        even = keras.initializers.RandomUniform(-1.0 / math.sqrt(width), 1.0 / math.sqrt(width))
+        self.kernel = self.add_weight(name="kernel", shape=(members, width, self.units), initializer=even)
+        self.bias = self.add_weight(name="bias", shape=(members, self.units), initializer="zeros")
+
+    def call(self, x: Tensor) -> Tensor:
+        return ops.einsum("nkd,kdu->nku", x, self.kernel) + self.bias
+
+    def compute_output_shape(self, shape: Any) -> tuple[Any, int, int]:
+        return (shape[0], shape[1], self.units)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "units": self.units}
+
+
+@keras.saving.register_keras_serializable(package="counterpoise")
+class PoolViews(keras.layers.Layer):
+    """The last layer of a network of views: while it trains every view's logits, else one row of pooled logits.
+
+    Pooled: view v's logits less its training shift, log p_v; then log of the mean over v of p_v. One unit gives
+    log p - log(1 - p).
+
+    The shifts (k, C) are a variable that is set when the plans of the views are known, never by gradient.
+    """
+
+    def build(self, shape: Any) -> None:
+        self.views, units = int(shape[1]), int(shape[2])
+        self.log_shifts = self.add_weight(
+            name="log_shifts", shape=(self.views, max(2, units)), initializer="zeros", trainable=False
+        )
+
+    def call(self, z: Tensor, training: bool = False) -> Tensor:
+        return z if training else self.pooled(z)
+
+    def pooled(self, z: Tensor) -> Tensor:
+        """Logits (N, units) of the mean probability of the views' logits (N, k, units)."""
+        z, shift = ops.cast(z, "float32"), ops.cast(self.log_shifts, "float32")
+        if z.shape[-1] == 1:
+            z = z[..., 0] - (shift[:, 1] - shift[:, 0])
+            up, down = (ops.logsumexp(ops.log_sigmoid(side), axis=1) for side in (z, -z))
+            return ops.expand_dims(up - down, -1)
+        return ops.logsumexp(ops.log_softmax(z - shift, axis=-1), axis=1) - math.log(self.views)
+
+    def compute_output_shape(self, shape: Any) -> tuple[Any, int]:
+        return (shape[0], shape[2])
+
+
+@keras.saving.register_keras_serializable(package="counterpoise")
+class RandomSigns(keras.initializers.RandomUniform):
+    """-1 or 1, each with probability one half."""
+
+    def __init__(self, minval: float = -1.0, maxval: float = 1.0, seed: Any = None) -> None:
+        super().__init__(minval, maxval, seed)
+
+    def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
+        return ops.where(super().__call__(shape, dtype) < 0, -1.0, 1.0)
+
+
+class ViewsLoss(keras.losses.Loss):
+    """A loss on the logits of views (N, k, units): each view learns every row; the mean over views counts.
+
+    Args:
+        inner: A loss of `counterpoise.losses` for rows (N,) and logits (N, units).
+
+    Sample weights are one per row, (N,).
+    """
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__(name=inner.name, reduction=inner.reduction, dtype=inner.dtype)
+        self.inner = inner
+
+    def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+        views = y_pred.shape[1]
+        if isinstance(self.inner, BatchLoss):
+            losses = [self.inner(y_true, y_pred[:, v], sample_weight) for v in range(views)]
+            return sum(losses) / views
+        y = ops.repeat(ops.reshape(y_true, (-1, 1)), views, axis=1)
+        w = None if sample_weight is None else ops.repeat(ops.reshape(sample_weight, (-1, 1)), views, axis=1)
+        return self.inner(y, y_pred, w)
+
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        return self(y_true, y_pred)
+
+
+def per_row(loss: Any) -> Any:
+    """The loss of one row and one output: a loss on views is opened."""
+    return loss.inner if isinstance(loss, ViewsLoss) else loss
+
+
+def views_of(model: Any) -> int:
+    """Number of views of a network; 1 where it is a plain one."""
+    if isinstance(model, PoolViews):
+        return model.views
+    return max([1, *(views_of(layer) for layer in getattr(model, "layers", []))])
