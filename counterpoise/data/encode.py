@@ -119,9 +119,10 @@ class TableEncoder(keras.layers.Layer):
 
     def learned(self, x: Mapping[str, Array]) -> list[Array]:
         """Values for this layer's variables (center, scale, place) learned from rows `x`; sets nothing."""
-        center, scale = learn_numbers(x["numeric"]) if self.n_numeric else (np.zeros(0, "float32"),) * 2
+        numbers = x["numeric"] if self.n_numeric else np.zeros((1, 0), "float32")
+        center, scale = learn_numbers(numbers)
+        low, steep = learn_bins(numbers, self.bins)
         places = [learn_levels(x["categorical"][:, j], size) for j, size in enumerate(self.levels)]
-        low, steep = learn_bins(x["numeric"], self.bins) if self.n_numeric else (np.zeros((0, self.bins), "float32"),) * 2
         return [center, scale, np.concatenate([np.zeros(0, "int32"), *places]), low, steep]
 
 
@@ -167,8 +168,8 @@ def learn_numbers(values: Array) -> tuple[Array, Array]:
 def learn_bins(values: Array, bins: int) -> tuple[Array, Array]:
     """Start and inverse width of `bins` quantile bins per column, float32 (dn, bins), NaN left out.
 
-    Edges are quantiles of the distinct places that equal shares of the rows reach; a column of fewer values has fewer
-    bins, the others stay empty (inverse width 0).
+    The edges are the quantiles 0, 1 / bins, ..., 1, equal ones taken once: a column of few values has fewer bins, and
+    the others stay empty (inverse width 0).
     """
     low, steep = np.zeros((2, values.shape[1], bins), "float32")
     for column in range(values.shape[1] if bins else 0):

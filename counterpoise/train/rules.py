@@ -31,7 +31,8 @@ ROW_WISE = frozenset(
     GroupNormalization Embedding Normalization Rescaling Identity Cropping1D Cropping2D ZeroPadding1D ZeroPadding2D
     Conv1D Conv2D DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D MaxPooling1D MaxPooling2D
     AveragePooling1D AveragePooling2D GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D
-    GlobalMaxPooling2D UpSampling1D UpSampling2D TableEncoder ProbabilityToLogit MemberDense MemberHead PoolViews""".split()
+    GlobalMaxPooling2D UpSampling1D UpSampling2D TableEncoder ProbabilityToLogit MemberDense MemberHead
+    PoolViews""".split()
 )
 
 #: Layers that XLA makes faster on a CPU. It makes convolutions and recurrent layers slower.

@@ -99,4 +99,3 @@ def test_pictures_are_refused_by_name():
     examples = Examples(np.zeros((4, 3, 3), "float32"), np.array([0, 1, 0, 1], "int32"), (0, 1))
     with pytest.raises(ModelError, match="'tabular' is for tables"):
         Network("tabular", examples)
-
