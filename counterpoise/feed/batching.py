@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -18,37 +18,15 @@ from counterpoise.core import seeds
 from counterpoise.core.checks import check_int, check_lengths
 from counterpoise.core.errors import DataError, OptionError
 from counterpoise.feed.augmenting import Augmenter, augmenter_of
-from counterpoise.feed.sources import Joined, Rows, rows_of, whole
+from counterpoise.feed.blocks import BLOCK_BYTES, Blocks
+from counterpoise.feed.blocks import Batch as Batch
+from counterpoise.feed.sources import Joined, Rows, arrays_in, in_memory, labels_like, rows_of, whole
 from counterpoise.plans.labels import codes_of
 from counterpoise.plans.plan import Plan, uniform
 from counterpoise.plans.quotas import quota as quota_plan
 from counterpoise.plans.schedule import check_single
 
 Array = np.ndarray
-
-
-@dataclass(frozen=True)
-class Batch:
-    """One batch.
-
-    Attributes:
-        rows: Row numbers (B,).
-        x: The inputs of these rows. y: Their targets, or None.
-        weight: float32 (B,), loss weights, or None when all weigh 1.
-        extras: name -> values of these rows.
-    """
-
-    rows: Array
-    x: Any
-    y: Any
-    weight: Array | None
-    extras: Mapping[str, Any]
-
-    def for_keras(self) -> tuple[Any, ...]:
-        """(x,), (x, y) or (x, y, weight)."""
-        if self.y is None:
-            return (self.x,)
-        return (self.x, self.y) if self.weight is None else (self.x, self.y, self.weight)
 
 
 class Feed(keras.utils.PyDataset):
@@ -87,6 +65,7 @@ class Feed(keras.utils.PyDataset):
         self._within = False
         self._drawn: dict[int, Array] = {}
         self._lock = threading.Lock()
+        self._blocks = self._made_together()
 
     @property
     def num_batches(self) -> int:
@@ -116,17 +95,7 @@ class Feed(keras.utils.PyDataset):
 
     def batch(self, epoch: int, step: int) -> Batch:
         """One batch with its extras: a pure function of (seed, epoch, step)."""
-        rows = self.rows(epoch, step)
-        x = self.x.take(rows)
-        if self.augmenter is not None:
-            x = self.augmenter.apply(x, self._repeated(epoch, step), seeds.integer(self.seed, "augment", epoch, step))
-        return Batch(
-            rows,
-            x,
-            None if self.y is None else self.y.take(rows),
-            None if self.weights is None else self.weights[rows],
-            {name: part.take(rows) for name, part in self.extras.items()},
-        )
+        return self._one(epoch, step) if self._blocks is None else self._blocks.batch(epoch, step)
 
     def endless(self, start: int = 0) -> Endless:
         """The same batches without end, from step `start` on: for `fit(..., steps_per_epoch=...)` and for resuming."""
@@ -146,6 +115,32 @@ class Feed(keras.utils.PyDataset):
 
         return dataset_of(self, epochs, start, extras)
 
+    def _one(self, epoch: int, step: int) -> Batch:
+        batch = self._of(self.rows(epoch, step))
+        if self.augmenter is None:
+            return batch
+        seed = seeds.integer(self.seed, "augment", epoch, step)
+        return replace(batch, x=self.augmenter.apply(batch.x, self._repeated(epoch, step), seed))
+
+    def _of(self, rows: Array) -> Batch:
+        """The batch of these rows, not augmented."""
+        return Batch(
+            rows,
+            self.x.take(rows),
+            None if self.y is None else self.y.take(rows),
+            None if self.weights is None else self.weights[rows],
+            {name: part.take(rows) for name, part in self.extras.items()},
+        )
+
+    def _made_together(self) -> Blocks | None:
+        """Several batches gathered at once, where their rows are in memory and small."""
+        parts = [self.x, *([] if self.y is None else [self.y]), *self.extras.values()]
+        if self.augmenter is not None or not all(in_memory(part) for part in parts):
+            return None
+        row = sum(part.nbytes // len(part) for part in arrays_in(parts))
+        together = BLOCK_BYTES // max(1, row * self.batch_size)
+        return Blocks(self._epoch_rows, self._of, self.batch_size, self.num_batches, together) if together > 1 else None
+
     def _epoch_rows(self, epoch: int) -> Array:
         with self._lock:
             if epoch not in self._drawn:
@@ -164,10 +159,11 @@ class Feed(keras.utils.PyDataset):
         return again[step * self.batch_size : (step + 1) * self.batch_size]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in self.__dict__.items() if k not in ("_lock", "_drawn")}
+        return {k: v for k, v in self.__dict__.items() if k not in ("_lock", "_drawn", "_blocks")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _lock=threading.Lock(), _drawn={})
+        self._blocks = self._made_together()
 
 
 class Endless(keras.utils.PyDataset):
@@ -288,17 +284,7 @@ def _realised(
     if extras:
         raise OptionError(f"plan {plan.name!r} makes new rows, which have no {', '.join(extras)}.")
     x_new, codes = plan.new
-    return Joined(x, rows_of(x_new)), Joined(y, rows_of(_labels_like(y, plan, codes))), plan
-
-
-def _labels_like(y: Rows, plan: Plan, codes: Array) -> Array:
-    """Labels of new rows in the form of `y`: one-hot, a column, or a vector."""
-    shape = np.shape(y.take(np.arange(1)))
-    sample = y.take(np.arange(1))
-    if len(shape) == 2 and shape[1] > 1:
-        return np.eye(shape[1], dtype=sample.dtype)[codes]
-    labels = np.array(plan.classes)[codes].astype(sample.dtype)
-    return labels[:, None] if len(shape) == 2 else labels
+    return Joined(x, rows_of(x_new)), Joined(y, rows_of(labels_like(y, plan.classes, codes))), plan
 
 
 def _coded(y: Rows | None, classes: tuple[Any, ...] | None) -> Rows | None:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -120,6 +120,15 @@ class Joined:
         return _place(self.first.take(np.where(rows < len(self.first), rows, 0)), new, later)
 
 
+def labels_like(y: Rows, classes: Sequence[Any], codes: Array) -> Array:
+    """Labels of new rows with these class codes in the form of `y`: one-hot, a column, or a vector."""
+    sample = y.take(np.arange(1))
+    if sample.ndim == 2 and sample.shape[1] > 1:
+        return np.eye(sample.shape[1], dtype=sample.dtype)[codes]
+    labels = np.array(classes)[codes].astype(sample.dtype)
+    return labels[:, None] if sample.ndim == 2 else labels
+
+
 def _place(old: Any, new: Any, where: Array) -> Any:
     if isinstance(old, Mapping):
         return {k: _place(old[k], new[k], where) for k in old}
@@ -173,6 +182,15 @@ def in_memory(rows: Rows) -> bool:
     if isinstance(rows, Parts):
         return all(in_memory(part) for _, part in rows._items())
     return isinstance(rows, ArrayRows) and not isinstance(rows.array, np.memmap)
+
+
+def arrays_in(parts: Iterable[Rows]) -> Iterator[Array]:
+    """The arrays of sources that are in memory."""
+    for rows in parts:
+        if isinstance(rows, Parts):
+            yield from arrays_in(part for _, part in rows._items())
+        elif isinstance(rows, ArrayRows):
+            yield rows.array
 
 
 def whole(rows: Rows) -> Any:

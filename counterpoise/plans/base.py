@@ -113,7 +113,7 @@ class Plan:
         for code, size in enumerate(self.drawn):
             self._fill(out[start : start + size], code, source, seed)
             start += int(size)
-        seeds.generator(seed, "order", epoch).shuffle(out)
+        draws.shuffle(out, seeds.generator(seed, "order", epoch))
         return out
 
     def weights(self) -> Array:

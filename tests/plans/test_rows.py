@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from counterpoise import plans
 from counterpoise.plans.labels import by_class, codes_of, count_codes
-from counterpoise.plans.rows import scattered, walked
+from counterpoise.plans.rows import scattered, shuffle, walked
 
 keys = st.lists(st.integers(0, 2**64 - 1), min_size=8, max_size=8).map(lambda k: np.array(k, np.uint64))
 
@@ -32,6 +32,24 @@ def test_scattered_places_are_uniform_and_not_in_order():
     expected = len(places) / 20
     assert ((counts - expected) ** 2 / expected).sum() < 45  # chi-square, 19 degrees: 0.9993 quantile
     assert abs(np.corrcoef(places[:block], np.arange(block))[0, 1]) < 0.1
+
+
+@given(st.lists(st.integers(0, 2**31 - 1), max_size=50), st.sampled_from([np.int32, np.int64]), st.integers(0, 99))
+def test_a_shuffle_keeps_what_it_orders(rows, kind, seed):
+    out = np.array(rows, kind)
+    shuffle(out, np.random.default_rng(seed))
+    assert (out.dtype, sorted(out.tolist())) == (kind, sorted(rows))
+
+
+def test_shuffled_orders_are_all_equally_likely():
+    rng, orders = np.random.default_rng(0), {}
+    for _ in range(4800):
+        rows = np.arange(4, dtype=np.int32)
+        shuffle(rows, rng)
+        orders[tuple(rows.tolist())] = orders.get(tuple(rows.tolist()), 0) + 1
+    counts = np.array(list(orders.values()))
+    assert len(counts) == 24
+    assert ((counts - 200) ** 2 / 200).sum() < 50  # chi-square, 23 degrees: 0.999 quantile
 
 
 def test_large_classes_are_walked_through_before_a_row_comes_again():

@@ -1,0 +1,112 @@
+"""Batches made several at a time: for rows of a few numbers, the calls cost more than the copying."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray
+
+#: Bytes that are gathered at once: few enough to stay in a core's cache until they are used.
+BLOCK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch.
+
+    Attributes:
+        rows: Row numbers (B,).
+        x: The inputs of these rows. y: Their targets, or None.
+        weight: float32 (B,), loss weights, or None when all weigh 1.
+        extras: name -> values of these rows.
+    """
+
+    rows: Array
+    x: Any
+    y: Any
+    weight: Array | None
+    extras: Mapping[str, Any]
+
+    def for_keras(self) -> tuple[Any, ...]:
+        """(x,), (x, y) or (x, y, weight)."""
+        if self.y is None:
+            return (self.x,)
+        return (self.x, self.y) if self.weight is None else (self.x, self.y, self.weight)
+
+    def part(self, start: int, end: int) -> Batch:
+        """Rows start..end-1 of the batch, as views."""
+        extras = {name: _part(values, start, end) for name, values in self.extras.items()} if self.extras else {}
+        return Batch(
+            self.rows[start:end],
+            _part(self.x, start, end),
+            None if self.y is None else _part(self.y, start, end),
+            None if self.weight is None else self.weight[start:end],
+            extras,
+        )
+
+
+def _part(tree: Any, start: int, end: int) -> Any:
+    if isinstance(tree, np.ndarray):
+        return tree[start:end]
+    if isinstance(tree, Mapping):
+        return {k: _part(v, start, end) for k, v in tree.items()}
+    return type(tree)(_part(v, start, end) for v in tree)
+
+
+class Blocks:
+    """Makes the batches of the next steps together while steps are asked for in order; a step out of order alone.
+
+    Each batch is handed out once and shares no row with another, so it may be written to.
+
+    Args:
+        rows_of: epoch -> its row numbers.
+        make: row numbers -> their batch.
+        batch_size: Rows of a batch.
+        steps: Batches of an epoch.
+        together: Batches that are made at once.
+    """
+
+    def __init__(
+        self,
+        rows_of: Callable[[int], Array],
+        make: Callable[[Array], Batch],
+        batch_size: int,
+        steps: int,
+        together: int,
+    ) -> None:
+        self.rows_of, self.make = rows_of, make
+        self.batch_size, self.steps, self.together = batch_size, steps, together
+        self._epoch, self._first, self._expected = -1, 0, -1
+        self._waiting: list[Batch | None] = []
+        self._lock = threading.Lock()
+
+    def batch(self, epoch: int, step: int) -> Batch:
+        with self._lock:
+            found = self._found(epoch, step)
+            if found is None:
+                # The first step asked for, and any that does not follow the last one, comes alone.
+                count = self.together if (epoch, step) == (self._epoch, self._expected) or step == 0 else 1
+                self._waiting, self._first = self._made(epoch, step, count), step
+                found = self._waiting[0]
+                self._waiting[0] = None
+            self._epoch, self._expected = epoch, step + 1
+            assert found is not None
+            return found
+
+    def _found(self, epoch: int, step: int) -> Batch | None:
+        place = step - self._first
+        if epoch != self._epoch or not 0 <= place < len(self._waiting):
+            return None
+        found, self._waiting[place] = self._waiting[place], None
+        return found
+
+    def _made(self, epoch: int, step: int, count: int) -> list[Batch | None]:
+        size, end = self.batch_size, min(self.steps, step + count)
+        rows = self.rows_of(epoch)[step * size : end * size]
+        block = self.make(rows)
+        return [block] if count == 1 else [block.part(i, i + size) for i in range(0, len(rows), size)]
