@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from counterpoise.pipeline import fit
     from counterpoise.plans.plan import Plan
     from counterpoise.plans.weights import class_weight, sample_weight
-    from counterpoise.strategies import Ensemble, Strategy
+    from counterpoise.strategies import Ensemble
+    from counterpoise.strategy import Strategy, external
     from counterpoise.survey import diagnose
     from counterpoise.train.head import init_output_bias
     from counterpoise.train.network import InputSpec
@@ -43,11 +44,12 @@ _HOME = {
     "Ensemble": "counterpoise.strategies",
     "InputSpec": "counterpoise.train.network",
     "Plan": "counterpoise.plans.plan",
-    "Strategy": "counterpoise.strategies",
+    "Strategy": "counterpoise.strategy",
     "class_weight": "counterpoise.plans.weights",
     "compare": "counterpoise.comparison.race",
     "compile_balanced": "counterpoise.compiling",
     "diagnose": "counterpoise.survey",
+    "external": "counterpoise.strategy",
     "fit": "counterpoise.pipeline",
     "images": "counterpoise.data.folder",
     "init_output_bias": "counterpoise.train.head",

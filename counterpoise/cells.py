@@ -100,6 +100,7 @@ def make_cell(
         seconds_shared=sum(s for s, more in zip(seconds, shared, strict=True) if more),
         history=tuple(m.history for m in members),
         member_proba=tuple(np.exp(corrected(m)) for m in members),
+        memory=max(m.memory for m in members),
     )
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from counterpoise.core.errors import CounterpoiseError, OptionError
-from counterpoise.core.records import Examples, Fold, Job, Limits
+from counterpoise.core.errors import OptionError, error_text
+from counterpoise.core.records import Examples, Fold, Job, Limits, Member
 from counterpoise.core.seeds import integer
 from counterpoise.data.encode import take
 from counterpoise.strategies import Strategy
+from counterpoise.train.finish import check_finish
 from counterpoise.train.mixed import check_mixable
+from counterpoise.train.network import Network
+from counterpoise.train.objective import Objective
 from counterpoise.train.run import make_job
 
 #: Fold number of a training on all rows, so that its seeds are its own.
@@ -59,9 +62,9 @@ def jobs_of(strategy: Strategy, examples: Examples, fold: Fold, settings: Settin
 
 
 def jobs_by_fold(
-    strategies: Sequence[Strategy], examples: Examples, folds: Sequence[Fold], settings: Settings
+    strategies: Sequence[Strategy], examples: Examples, folds: Sequence[Fold], settings: Settings, network: Network
 ) -> tuple[dict[tuple[str, int], list[Job]], dict[str, str]]:
-    """The jobs of (strategy, fold), and why a strategy cannot be carried out on the rows of some fold.
+    """The jobs of (strategy, fold), and why a strategy cannot be carried out on these rows and this network.
 
     What fails is left out of the first. It is raised where nothing would be left to compare: the untouched model, or
     the only strategy.
@@ -71,13 +74,33 @@ def jobs_by_fold(
     for strategy in strategies:
         try:
             made = [jobs_of(strategy, examples, fold, settings) for fold in folds]
-        except CounterpoiseError as error:
+            _check_trainable(strategy, made[0], network)
+        except Exception as error:  # a user's own plan may raise anything; the others race on
             if strategy.name == "none" or len(strategies) == 1:
                 raise
-            failures[strategy.name] = str(error)
+            failures[strategy.name] = error_text(error)
         else:
             jobs |= {(strategy.name, f): group for f, group in enumerate(made)}
     return jobs, failures
+
+
+def _check_trainable(strategy: Strategy, jobs: Sequence[Job], network: Network) -> None:
+    """Raise what the training or the finishing of a strategy's members would raise for any rows."""
+    for part, job in zip(strategy.parts(), jobs, strict=True):
+        if job.estimator is None:
+            check_finish(part.finish, network)
+            Objective(job).loss(network)
+
+
+def leave_out_failed(
+    jobs: dict[tuple[str, int], list[Job]], members: Mapping[str, Member], failures: dict[str, str]
+) -> None:
+    """Move strategies that have a failed member from the jobs to the failures."""
+    for (name, _), group in list(jobs.items()):
+        if said := next((members[job.id].error for job in group if members[job.id].error), ""):
+            failures.setdefault(name, said)
+    for key in [key for key in jobs if key[0] in failures]:
+        del jobs[key]
 
 
 def job_of(
@@ -105,6 +128,7 @@ def job_of(
         place=place,
         limits=limits_of(len(plan), len(y), settings, steps),
         mix=part.make_mix(counts),
+        estimator=part.estimator,
     )
 
 

@@ -25,7 +25,7 @@ from counterpoise.core.version import version
 from counterpoise.data.folder import ImageFolder, in_memory
 from counterpoise.data.read import read
 from counterpoise.data.split import hold_out, make_folds
-from counterpoise.jobs import WHOLE, Settings, job_of, jobs_by_fold, jobs_of, member_numbers
+from counterpoise.jobs import WHOLE, Settings, job_of, jobs_by_fold, jobs_of, leave_out_failed, member_numbers
 from counterpoise.strategies import Strategy, find
 from counterpoise.train.finish import finished
 from counterpoise.train.network import Network
@@ -42,7 +42,7 @@ class Outcome:
         cells: One per strategy, repeat and fold.
         log_p: strategy -> float64 (repeats, members, N, C): corrected out-of-fold scores (NaN where a row had none).
         best_steps: strategy -> steps per member, the median over the folds.
-        failures: strategy -> why it cannot be carried out on the rows of some fold (it has no cells).
+        failures: strategy -> why it could not be carried out on the rows of some fold (it has no cells).
     """
 
     cells: tuple[Cell, ...]
@@ -122,6 +122,8 @@ def fit(
     """
     settings = Settings(epochs, batch_size, budget, True, patience, seed, engine, plateau)
     chosen = find(strategy)
+    if chosen.is_external:
+        raise OptionError(f"{chosen.name} is no network: it races (cp.compare), but no classifier is made of it.")
     examples = read_for(model, data, y, groups=groups, time=time, sample_weight=sample_weight)
     kept = None if promise_rows is None else _keep_out(examples, promise_rows, seed)
     rest = examples if kept is None else subset(examples, kept[0])
@@ -188,10 +190,11 @@ def cross_validate(
 ) -> Outcome:
     """Every strategy on the same folds, seeds and step budget; `executor` trains (see `train.run`)."""
     parts = make_folds(examples, folds, repeats, settings.seed, duplicates)
-    jobs, failures = jobs_by_fold(strategies, examples, parts, settings)
-    strategies = [s for s in strategies if s.name not in failures]
+    jobs, failures = jobs_by_fold(strategies, examples, parts, settings, network)
     every = [job for group in jobs.values() for job in group]
     members = train_all(every, examples, network, settings, progress, callbacks, executor)
+    leave_out_failed(jobs, members, failures)
+    strategies = [s for s in strategies if s.name not in failures]
     users = _users(jobs)
     cells: list[Cell] = []
     log_p: dict[str, Array] = {}

@@ -5,8 +5,8 @@ The order of registration is the order of simplicity: when two are not told apar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,13 +16,8 @@ from counterpoise.plans import plan as plans
 from counterpoise.plans.plan import Plan
 from counterpoise.plans.schedule import deferred
 from counterpoise.plans.synthesis import synthesize
-
-#: (class counts) -> constants of a loss.
-Constants = Callable[[np.ndarray], Mapping[str, Any]]
-
-
-def _no_constants(counts: np.ndarray) -> Mapping[str, Any]:
-    return {}
+from counterpoise.strategy import Strategy, external
+from counterpoise.train.entrants import PREFIX, idea_of, ready_made
 
 
 def _deferred_effective(y: Any, **options: Any) -> Plan:
@@ -40,64 +35,6 @@ def _class_counts(counts: np.ndarray) -> Mapping[str, Any]:
 
 def _focusing(counts: np.ndarray) -> Mapping[str, Any]:
     return {"gamma": 2.0}
-
-
-@dataclass(frozen=True)
-class Strategy:
-    """One way to treat the imbalance.
-
-    Attributes:
-        name: The name in `--strategies`, leaderboards and files.
-        idea: One sentence for people.
-        plan: Function (labels, sample_weight=, classes=) -> Plan.
-        options: Keyword arguments of the plan.
-        loss: Name of the loss (see `train.objective`).
-        constants: Function of the training rows' class counts giving the loss's constants.
-        aim: What the decision is tuned for: "f1", or "argmax" for the untouched 0.5 / argmax rule.
-        members: Strategies of the members, for ensembles.
-        vote: "soft", "log", "hard" or "weighted".
-        weights: Member weights on the simplex, or None: equal, or learned out of fold for "weighted".
-        finish: Name of a step on the trained network (see `train.finish`), or "".
-        mix: What mixes the rows of each batch: "mixup" or "remix" (see `feed.Mixup`, `feed.Remix`), or "".
-        mixing: Settings of the mix, for example {"alpha": 0.4}.
-    """
-
-    name: str
-    idea: str = ""
-    plan: Callable[..., Plan] = plans.uniform
-    options: Mapping[str, Any] = field(default_factory=dict)
-    loss: str = "cross_entropy"
-    constants: Constants = _no_constants
-    aim: str = "f1"
-    members: tuple[Strategy, ...] = ()
-    vote: str = "soft"
-    weights: tuple[float, ...] | None = None
-    finish: str = ""
-    mix: str = ""
-    mixing: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.mix not in ("", "mixup", "remix"):
-            raise OptionError(f'mix is {self.mix!r}; expected "mixup", "remix" or "".')
-
-    def parts(self) -> tuple[Strategy, ...]:
-        """The strategies whose networks are trained: the members, or itself."""
-        return self.members or (self,)
-
-    def make_plan(self, y: np.ndarray, n_classes: int, sample_weight: np.ndarray | None = None) -> Plan:
-        """The plan over class codes `y` (codes 0..n_classes-1)."""
-        return self.plan(y, sample_weight=sample_weight, classes=range(n_classes), **self.options)
-
-    def make_loss(self, counts: np.ndarray) -> tuple[str, Mapping[str, Any]]:
-        """Name and constants of the loss for rows with these class counts."""
-        return self.loss, self.constants(counts)
-
-    def make_mix(self, counts: np.ndarray) -> tuple[str, Mapping[str, Any]] | None:
-        """Name and constants of what mixes batches of rows with these class counts, or None."""
-        if not self.mix:
-            return None
-        own = {"classes": len(counts)} if self.mix == "mixup" else _class_counts(counts)
-        return self.mix, {**own, **self.mixing}
 
 
 VOTES = ("soft", "log", "hard", "weighted")
@@ -142,6 +79,8 @@ def Ensemble(
             raise OptionError(f"weights are {list(weights)}; expected {len(found)} numbers >= 0, not all 0.")
         given = tuple((values / values.sum()).tolist())
     names = ", ".join(m.name for m in found)
+    if others := [m.name for m in found if m.is_external]:
+        raise OptionError(f"{others[0]} is no network: it races (cp.compare), but cannot be a member of a model.")
     return Strategy(name, f"One model from {len(found)} networks: {names}.", members=found, vote=vote, weights=given)
 
 
@@ -162,30 +101,37 @@ def names() -> tuple[str, ...]:
 
 
 def find(strategy: str | Strategy) -> Strategy:
-    """A strategy by name; strategies pass through.
+    """A strategy by name, `external:NAME` for a ready-made one that is no network; strategies pass through.
 
     Raises:
         OptionError: unknown name, with the nearest known one.
+        MissingExtraError: the package of an external one is not installed.
     """
     if isinstance(strategy, Strategy):
         return strategy
+    if strategy.startswith(PREFIX):
+        return external(strategy, ready_made(strategy), idea=idea_of(strategy))
     if strategy not in _REGISTRY:
         raise OptionError(f"there is no strategy {strategy!r}.{did_you_mean(strategy, _REGISTRY)}")
     return _REGISTRY[strategy]
 
 
 def select(wanted: str | Iterable[str | Strategy]) -> tuple[Strategy, ...]:
-    """Strategies from "seed", "all", "a,b,c" or a list; `none` always races, and comes first.
+    """Strategies from "seed", "all", "a,b,c" or a list; `none` always races and comes first, what is external last.
+
+    "seed" and "all" may be parts of the list.
 
     Example:
         >>> [s.name for s in select("oversample")]
         ['none', 'oversample']
     """
     if isinstance(wanted, str):
-        wanted = {"seed": SEED, "all": names()}.get(wanted) or [w.strip() for w in wanted.split(",") if w.strip()]
+        wanted = [name.strip() for name in wanted.split(",") if name.strip()]
+    sets: dict[Any, Iterable[str | Strategy]] = {"seed": SEED, "all": names()}
+    wanted = [each for item in wanted for each in (sets.get(item, (item,)) if isinstance(item, str) else (item,))]
     found = {s.name: s for s in (find("none"), *(find(w) for w in wanted))}
     order = {name: place for place, name in enumerate(names())}
-    return tuple(sorted(found.values(), key=lambda s: order.get(s.name, len(order))))
+    return tuple(sorted(found.values(), key=lambda s: (s.is_external, order.get(s.name, len(order)))))
 
 
 def simplicity(strategy: str) -> int:

@@ -21,6 +21,7 @@ ROW = {
     "rows_seen": int,
     "seconds": NUMBER,
     "seconds_shared": NUMBER,
+    "memory_mb": NUMBER,
     "scores": Mapping,
     "per_class": [{"label": str, "recall": MAYBE, "precision": MAYBE, "support": int}],
     "vs_none": Mapping,
@@ -54,6 +55,7 @@ BOARD = {
         "tied_with": [str],
         "text": str,
         "more_repeats": (int, type(None)),
+        "model": str,
     },
     "rows": [ROW],
 }
@@ -67,7 +69,8 @@ def check_board(board: Any) -> None:
     names = [row["strategy"] for row in rows]
     assert sorted(row["rank"] for row in rows) == list(range(1, len(rows) + 1))
     assert len(set(names)) == len(names)
-    assert {board["verdict"]["winner"], *board["verdict"]["tied_with"]} <= set(names)
+    assert {board["verdict"]["winner"], board["verdict"]["model"], *board["verdict"]["tied_with"]} <= set(names)
+    assert not board["verdict"]["model"].startswith("external:")
     assert board["verdict"]["winner"] not in board["verdict"]["tied_with"]
     assert sum(c["count"] for c in board["data"]["classes"]) == board["data"]["rows"]
     for row in rows:
@@ -83,7 +86,7 @@ def _check_row(row: Mapping[str, Any], cells: int, labels: list[str]) -> None:
     assert list(row["scores"]) == list(METRICS), name
     assert list(row["vs_none"]) == ([] if name == "none" else list(METRICS)), name
     assert [c["label"] for c in row["per_class"]] == labels
-    assert min(row["fits"], row["steps"], row["rows_seen"], row["seconds"]) > 0
+    assert min(row["fits"], row["steps"], row["rows_seen"], row["seconds"], row["memory_mb"]) > 0
     assert 0 <= row["seconds_shared"] <= row["seconds"]
     for key, score in row["scores"].items():
         _check(score, SCORE, f"{name}.{key}")

@@ -13,6 +13,7 @@ from counterpoise.core.records import Examples, Fold
 from counterpoise.data.split import make_folds
 from counterpoise.jobs import Settings, job_of, jobs_by_fold, jobs_of, limits_of, member_numbers
 from counterpoise.strategies import Ensemble, Strategy, find, select
+from counterpoise.train.network import Network
 
 SETTINGS = Settings(epochs=3, batch_size=16)
 
@@ -109,12 +110,14 @@ def test_a_strategy_that_cannot_be_carried_out_fails_alone_unless_it_is_all_ther
     def broken(y, **how):
         raise TargetError("no such rows")
 
-    bad = Strategy("bad", plan=broken)
-    jobs, failures = jobs_by_fold([find("none"), bad], examples, folds, SETTINGS)
-    assert failures == {"bad": "no such rows"}
+    network = Network("mlp", examples)
+    bad, unknown = Strategy("bad", plan=broken), Strategy("unknown", loss="focall")
+    jobs, failures = jobs_by_fold([find("none"), bad, unknown], examples, folds, SETTINGS, network)
+    assert failures["bad"] == "no such rows"
+    assert failures["unknown"].startswith("there is no loss 'focall'")
     assert set(jobs) == {("none", f) for f in range(3)}
     with pytest.raises(TargetError, match="no such rows"):
-        jobs_by_fold([bad], examples, folds, SETTINGS)
+        jobs_by_fold([bad], examples, folds, SETTINGS, network)
 
 
 def test_a_class_without_training_rows_is_named(examples):

@@ -31,7 +31,9 @@ def command(
     epochs: o.Epochs = 30,
     batch_size: o.BatchSize = 256,
     seed: o.Seed = 0,
-    strategies: Annotated[str, typer.Option(help="seed, all, or names: a,b,c")] = "seed",
+    strategies: Annotated[
+        str, typer.Option(help="seed, all, names: a,b,c, or external:NAME (see `counterpoise strategies`)")
+    ] = "seed",
     folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.")] = 5,
     repeats: Annotated[int, typer.Option(min=1, help="How often it is repeated.")] = 1,
     metric: Annotated[str, typer.Option(help="What is ranked and judged.")] = "average_precision",

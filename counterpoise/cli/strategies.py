@@ -10,17 +10,18 @@ NAME = "strategies"
 
 
 def command(as_json: o.Json = False) -> None:
-    """List the strategies, simplest first."""
+    """List the strategies, simplest first, then entrants that are no networks."""
     from counterpoise.strategies import SEED, find, names
+    from counterpoise.train.entrants import READY, idea_of
 
-    found = [find(name) for name in names()]
+    ideas = {name: find(name).idea for name in names()} | {name: idea_of(name) for name in READY}
     if as_json:
-        print(json.dumps([{"name": s.name, "idea": s.idea, "in_seed": s.name in SEED} for s in found]))
+        print(json.dumps([{"name": name, "idea": idea, "in_seed": name in SEED} for name, idea in ideas.items()]))
         return
     from rich.console import Console
     from rich.table import Table
 
     table = Table("strategy", "in the set 'seed'", "idea", box=None, pad_edge=False)
-    for s in found:
-        table.add_row(s.name, "yes" if s.name in SEED else "", s.idea)
+    for name, idea in ideas.items():
+        table.add_row(name, "yes" if name in SEED else "", idea)
     Console().print(table)

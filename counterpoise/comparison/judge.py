@@ -12,11 +12,15 @@ p <= 0.05: noise alone leads to "better" in at most one race in twenty, however 
                                         repeats would decide
 
 `none` counts as better itself when it is shown better than everything else.
+
+Entrants that are no networks of ours take no part in this. One that is shown better than the network with the best
+mean (Holm over those entrants) is the winner; the verdict over the networks then says which of them is saved.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +50,7 @@ def assess(
     test_over_train: float | None = None,
     draws: Scores | None = None,
     counts: Counts | None = None,
+    external: Mapping[str, str] | None = None,
 ) -> Judgement:
     """Judge strategies on one data set by their fold scores.
 
@@ -70,6 +75,8 @@ def assess(
             (`metrics.bootstrap.cluster_draws`), which replace the t-tests for the metrics they hold.
         counts: Two classes: strategy -> "", "_default" or "_uncorrected" -> (R K, 2, 2) confusion matrices
             [true, decided]. F1 and precision are then those of the pooled counts.
+        external: Entrants that are no networks of ours -> what to call them ("a tree"). They are ranked, but win only
+            where shown better than the best network.
 
     Returns:
         A `Judgement`; its parts match leaderboard.json.
@@ -108,7 +115,7 @@ def assess(
         ranking=(*ranking, *(name for name in order if name not in scored)),
         scores={name: {key: interval(evidence, name, key) for key in row} for name, row in table.items()},
         vs_none=_against_reference(evidence),
-        verdict=_verdict(evidence, metric, tuple(ranking)),
+        verdict=_verdict_of_all(evidence, metric, ranking, external or {}),
     )
 
 
@@ -148,6 +155,25 @@ def _against_reference(evidence: Evidence) -> dict[str, dict[str, VsNone]]:
         for name, d in differences.items():
             table[name][key] = VsNone(d.mean, d.low, d.high, d.p, adjusted[name])
     return table
+
+
+def _verdict_of_all(evidence: Evidence, metric: str, ranking: Sequence[str], external: Mapping[str, str]) -> Verdict:
+    """The verdict over the networks, then whether another kind of model does better than the best of them."""
+    ours, theirs = ([n for n in ranking if (n in external) == outside] for outside in (False, True))
+    verdict = _verdict(evidence, metric, tuple(ours))
+    if not theirs:
+        return verdict
+    leads = {name: evidence.better_by(metric, name, ours[0]) for name in theirs}
+    adjusted = holm_of(leads)
+    shown = [name for name in theirs if proven(leads[name], adjusted[name])]
+    if not shown:
+        gap = _gap(evidence, metric, theirs[0], ours[0], leads[theirs[0]])
+        return replace(verdict, text=f"{verdict.text} {words.no_external(gap)}")
+    winner = shown[0]
+    tied = [name for name in shown[1:] if evidence.better_by(metric, winner, name).right < CERTAIN]
+    gap = _gap(evidence, metric, winner, ours[0], leads[winner])
+    text = words.external_better(gap, external[winner], adjusted[winner], verdict)
+    return Verdict(winner, "better", tuple(tied), text, None, verdict.winner)
 
 
 def _verdict(evidence: Evidence, metric: str, ranking: tuple[str, ...]) -> Verdict:

@@ -9,7 +9,7 @@ from counterpoise.comparison import tally
 from counterpoise.comparison.judge import assess
 from counterpoise.comparison.result import Comparison
 from counterpoise.comparison.verdict import Judgement
-from counterpoise.core.errors import CounterpoiseError, OptionError, did_you_mean
+from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.core.progress import bar
 from counterpoise.core.records import Cell, Examples
 from counterpoise.core.version import version
@@ -17,8 +17,8 @@ from counterpoise.data.split import check_counts
 from counterpoise.jobs import Settings
 from counterpoise.metrics.catalogue import METRICS
 from counterpoise.pipeline import cross_validate, read_for, refit
-from counterpoise.strategies import Strategy, names, select
-from counterpoise.train.finish import check_finish
+from counterpoise.strategies import Strategy, select
+from counterpoise.train.entrants import kind_of
 from counterpoise.train.network import Network
 
 
@@ -109,20 +109,18 @@ def race(
     if examples.time is None and examples.groups is None and duplicates != "drop":
         check_counts(examples, folds)
     network = Network(model, examples, **(network_options or {}))
-    runnable, failures = _runnable(strategies, examples, network)
     with bar(verbose) as progress:
         outcome = cross_validate(
-            examples, runnable, network, settings, folds=folds, repeats=repeats, duplicates=duplicates,
+            examples, strategies, network, settings, folds=folds, repeats=repeats, duplicates=duplicates,
             progress=progress,
         )  # fmt: skip
-        failures |= outcome.failures
-        runnable = [s for s in runnable if s.name not in failures]
-        by_name = {s.name: [c for c in outcome.cells if c.strategy == s.name] for s in runnable}
-        judgement = _judge(by_name, examples, folds, repeats, metric)
-        winner = next(s for s in runnable if s.name == judgement.verdict.winner)
+        ran = [s for s in strategies if s.name not in outcome.failures]
+        by_name = {s.name: [c for c in outcome.cells if c.strategy == s.name] for s in ran}
+        judgement = _judge(ran, by_name, examples, folds, repeats, metric)
+        winner = next(s for s in ran if s.name == judgement.verdict.model)
         best = refit(examples, winner, network, settings, outcome, progress=progress) if refit_winner else None
     rows = [tally.strategy_row(by_name[name], examples, judgement) for name in judgement.ranking]
-    rows += [tally.failed_row(name, len(rows) + i, text) for i, (name, text) in enumerate(failures.items(), 1)]
+    rows += [tally.failed_row(name, len(rows) + i, text) for i, (name, text) in enumerate(outcome.failures.items(), 1)]
     record = {
         "schema": 1,
         "version": version(),
@@ -148,32 +146,15 @@ def race(
 
 
 def _judge(
-    by_name: Mapping[str, Sequence[Cell]], examples: Examples, folds: int, repeats: int, metric: str
-) -> Judgement:
+    ran: Sequence[Strategy], by_name: Mapping[str, Sequence[Cell]], examples: Examples, folds: int, repeats: int,
+    metric: str,
+) -> Judgement:  # fmt: skip
     scores = {name: tally.fold_scores(cells, examples) for name, cells in by_name.items()}
     counts = {name: tally.fold_counts(cells, examples) for name, cells in by_name.items()} if examples.binary else None
-    known = [n for n in names() if n in by_name] + [n for n in by_name if n not in names()]
-    return assess(scores, folds=folds, repeats=repeats, metric=metric, simplicity=known, counts=counts)
-
-
-def _runnable(
-    strategies: Sequence[Strategy], examples: Examples, network: Network
-) -> tuple[list[Strategy], dict[str, str]]:
-    """Strategies that can be made on these labels and this kind of network, and why the others cannot."""
-    runnable, failures = [], {}
-    for strategy in strategies:
-        try:
-            for part in strategy.parts():
-                part.make_plan(examples.y, examples.n_classes, examples.sample_weight)
-                check_finish(part.finish, network)
-        except Exception as error:  # a user's own plan may raise anything; the others race on
-            if strategy.name == "none":
-                raise
-            known = isinstance(error, CounterpoiseError)
-            failures[strategy.name] = str(error) if known else f"{type(error).__name__}: {error}"
-        else:
-            runnable.append(strategy)
-    return runnable, failures
+    return assess(
+        scores, folds=folds, repeats=repeats, metric=metric, simplicity=[s.name for s in select(ran)], counts=counts,
+        external={s.name: kind_of(s.estimator) for s in ran if s.is_external},
+    )  # fmt: skip
 
 
 def _warnings(network: Network) -> list[str]:

@@ -52,7 +52,9 @@ class Comparison:
     def verdict(self) -> Verdict:
         """Winner, word ("better", "equivalent" or "undecided") and reasons."""
         v = self.record["verdict"]
-        return Verdict(v["winner"], v["word"], tuple(v["tied_with"]), v["text"], v.get("more_repeats"))
+        return Verdict(
+            v["winner"], v["word"], tuple(v["tied_with"]), v["text"], v.get("more_repeats"), v.get("model", "")
+        )
 
     def to_frame(self) -> Any:
         """The leaderboard as a polars frame: one row per strategy, the columns of leaderboard.csv."""
@@ -86,7 +88,7 @@ class Comparison:
         """The leaderboard as CSV: one line per strategy, mean, low and high of each metric."""
         out = io.StringIO()
         keys = [k for k in METRICS if any(k in row["scores"] for row in self.leaderboard)]
-        head = ["rank", "strategy", "status", "fits", "steps", "rows_seen", "seconds", "seconds_shared"]
+        head = ["rank", "strategy", "status", "fits", "steps", "rows_seen", "seconds", "seconds_shared", "memory_mb"]
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(head + [f"{k}{end}" for k in keys for end in ("", "_low", "_high")])
         for row in self.leaderboard:

@@ -55,6 +55,7 @@ def strategy_row(cells: Sequence[Cell], examples: Examples, judgement: Judgement
         "rows_seen": sum(c.rows_seen for c in cells),
         "seconds": sum(c.seconds for c in cells),
         "seconds_shared": sum(c.seconds_shared for c in cells),
+        "memory_mb": max(c.memory for c in cells) / 2**20,
         "scores": judged["scores"],
         "per_class": classes,
         "vs_none": judged["vs_none"],
@@ -65,7 +66,7 @@ def strategy_row(cells: Sequence[Cell], examples: Examples, judgement: Judgement
 
 def failed_row(strategy: str, rank: int, error: str) -> dict[str, Any]:
     """One row of leaderboard.json for a strategy that could not run."""
-    numbers = dict.fromkeys(("fits", "steps", "rows_seen", "seconds", "seconds_shared"), 0)
+    numbers = dict.fromkeys(("fits", "steps", "rows_seen", "seconds", "seconds_shared", "memory_mb"), 0)
     parts: dict[str, Any] = {"scores": {}, "per_class": [], "vs_none": {}, "twin_free": None, "rule_notes": []}
     return {"strategy": strategy, "rank": rank, "status": "failed", "error": error, **numbers, **parts}
 

@@ -60,12 +60,14 @@ class Verdict:
     """Which strategy to take, and how sure that is.
 
     Attributes:
-        winner: The strategy recommended: the simplest of those that are as good as can be told.
+        winner: The strategy recommended: the simplest of those that are as good as can be told; an `external:`
+            entrant only where it is shown better than the best network.
         word: "better" (than the untouched model, shown), "equivalent" (shown to differ by less than
             matters) or "undecided".
         tied_with: Other strategies that the scores do not tell from the best, simplest first.
         text: The reasons in plain words, with numbers.
         more_repeats: For "undecided": how many more repeats would about decide; None when no number would.
+        model: The recommended network, of which `model.keras` is made; the winner unless that is external.
     """
 
     winner: str
@@ -73,15 +75,21 @@ class Verdict:
     tied_with: tuple[str, ...]
     text: str
     more_repeats: int | None = None
+    model: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.model:
+            object.__setattr__(self, "model", self.winner)
 
     def to_dict(self) -> dict[str, Any]:
-        """`{"winner", "word", "tied_with", "text", "more_repeats"}`."""
+        """`{"winner", "word", "tied_with", "text", "more_repeats", "model"}`."""
         return {
             "winner": self.winner,
             "word": self.word,
             "tied_with": list(self.tied_with),
             "text": self.text,
             "more_repeats": self.more_repeats,
+            "model": self.model,
         }
 
 

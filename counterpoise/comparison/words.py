@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from counterpoise.comparison.posterior import Difference
+from counterpoise.comparison.posterior import CERTAIN, Difference
+from counterpoise.comparison.verdict import Verdict
 from counterpoise.core.errors import OptionError
 from counterpoise.metrics.catalogue import METRICS
 
@@ -95,13 +96,17 @@ class Gap(NamedTuple):
     rope: float
     level: float = 0.95
 
+    def title(self) -> str:
+        """What the metric is called."""
+        return _title(self.metric)
+
     def numbers(self) -> str:
         """Means, difference and interval in one clause."""
         hints = {"higher": "", "lower": " (lower is better)", "one": " (1 is best)", "zero": " (0 is best)"}
-        d, title = self.difference, _title(self.metric)
+        d = self.difference
         place = "ahead" if d.mean >= 0 else "behind"
         return (
-            f"{title}{hints[METRICS[self.metric].direction]} {number(self.means[0])} "
+            f"{self.title()}{hints[METRICS[self.metric].direction]} {number(self.means[0])} "
             f"against {number(self.means[1])}, {place} by {number(abs(d.mean))} "
             f"({100 * self.level:.0f} % interval of the lead: {number(d.low, signed=True)} to "
             f"{number(d.high, signed=True)})"
@@ -123,6 +128,27 @@ def better(gap: Gap, p_adjusted: float, best: str, others: Sequence[str]) -> str
     if rest:
         text += f" Not told from the best by these data either: {listed(rest)}."
     return text
+
+
+def external_better(gap: Gap, kind: str, p_adjusted: float, ours: Verdict) -> str:
+    """An entrant that is no network is shown better than the best of ours."""
+    d = gap.difference
+    return (
+        f"{kind.capitalize()} is the better tool here: {gap.ahead} by {number(d.mean)} "
+        f"[{number(d.low, signed=True)}, {number(d.high, signed=True)}] over the best network, {called(gap.behind)} "
+        f"({gap.title()} {number(gap.means[0])} against {number(gap.means[1])}; p {small(p_adjusted)} after correction "
+        f"for the number of such entrants). The saved model is {called(ours.winner)}, the network to take if it must "
+        f"be one. Among the networks: {ours.text}"
+    )
+
+
+def no_external(gap: Gap) -> str:
+    """No entrant that is no network is shown better than the best of ours."""
+    shown = " A network is the better tool here." if gap.difference.left >= CERTAIN else ""
+    return (
+        f"No entrant of another kind is shown better; the best of them is {gap.ahead}, held against "
+        f"{called(gap.behind)}: {gap.numbers()}.{shown}"
+    )
 
 
 def nothing_else(metric: str, winner: str, mean: float, losers: int) -> str:

@@ -69,6 +69,16 @@ class MissingExtraError(CounterpoiseError, ImportError):
         self.extra = extra
 
 
+def error_text(error: BaseException) -> str:
+    """What to tell of an error: our own messages as they are, of others the kind as well.
+
+    Example:
+        >>> error_text(ZeroDivisionError("division by zero")), error_text(OptionError("too few"))
+        ('ZeroDivisionError: division by zero', 'too few')
+    """
+    return str(error) if isinstance(error, CounterpoiseError) else f"{type(error).__name__}: {error}"
+
+
 def did_you_mean(name: object, known: Iterable[object]) -> str:
     """Return ' Did you mean X?' for the nearest known name, or a short list of what there is.
 

@@ -168,6 +168,7 @@ class Job:
         place: (repeat, fold, member): the counters under which the seeds are drawn.
         limits: How long it may train.
         mix: Name and constants of what mixes the rows of each batch (see `train.mixed`), or None.
+        estimator: An estimator of scikit-learn's kind, not fitted, that takes the network's place; None: a network.
     """
 
     id: str
@@ -180,15 +181,16 @@ class Job:
     place: tuple[int, int, int]
     limits: Limits
     mix: tuple[str, Mapping[str, Any]] | None = None
+    estimator: Any = None
 
 
 @dataclass(frozen=True)
 class Member:
-    """A trained network.
+    """A trained network, or what a fitted estimator of another kind said.
 
     Attributes:
         job: Id of its job.
-        weights: The network's variables in Keras order.
+        weights: The network's variables in Keras order; none for an estimator, which is not kept.
         logits: float32 (len(job.score), units), raw (uncorrected) logits on the score rows.
         stop_logits: float32 (len(job.stop), units).
         log_shift: float64 (C,), what has to be subtracted from the logits (design: the training shift).
@@ -196,8 +198,10 @@ class Member:
         steps: Steps taken. rows_seen: rows drawn.
         seconds: Wall time of this job.
         history: name -> list of numbers, one per round.
-        engine: "fit" or "program".
+        engine: "fit", "program" or "external".
         gamma: Focusing of the focal loss that trained it, undone before the shift; 0 = none.
+        memory: Bytes, the process's highest resident memory while the job was in work (see `core.memory`).
+        error: Why the job failed, or ""; what failed said nothing.
     """
 
     job: str
@@ -213,6 +217,8 @@ class Member:
     engine: str = "fit"
     needs_calibration: bool = False
     gamma: float = 0.0
+    memory: int = 0
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -262,6 +268,7 @@ class Cell:
         twin_free: bool (T,), rows without a twin in training, or None.
         fits, steps, rows_seen, seconds, seconds_shared: cost (a shared job counts in full in `seconds`).
         history: One mapping per member.
+        memory: Bytes, the highest resident memory while a member was in work.
     """
 
     strategy: str
@@ -280,3 +287,4 @@ class Cell:
     seconds_shared: float = 0.0
     history: tuple[Mapping[str, list[float]], ...] = ()
     member_proba: tuple[Array, ...] = ()
+    memory: int = 0

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
 import numpy as np
 
 from counterpoise.core import seeds
+from counterpoise.core.memory import Peak
 from counterpoise.core.records import Examples, Job, Member
 from counterpoise.data.encode import take
 from counterpoise.train.mixed import Mixed
@@ -42,6 +44,11 @@ class FitEngine:
 
     def train(self, job: Job, progress: Progress | None = None) -> Member:
         """Train one job to its limits and return the weights of its best round."""
+        with Peak() as peak:
+            member = self._train(job, progress)
+        return replace(member, memory=peak.bytes)
+
+    def _train(self, job: Job, progress: Progress | None) -> Member:
         start = time.perf_counter()
         objective = Objective(job)
         model, optimizer_state = self._model(objective)

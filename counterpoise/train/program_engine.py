@@ -10,12 +10,13 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from counterpoise.core import seeds
+from counterpoise.core.memory import Peak
 from counterpoise.core.records import Examples, Job, Member
 from counterpoise.train import rules
 from counterpoise.train.choice import decided, families
@@ -111,6 +112,11 @@ class Training:
         self.slot = _slot_of(local, task.program)
 
     def run(self) -> Iterator[tuple[Job, int | Member]]:
+        with Peak() as peak:
+            for job, said in self._steps():
+                yield job, replace(said, memory=peak.bytes) if isinstance(said, Member) else said
+
+    def _steps(self) -> Iterator[tuple[Job, int | Member]]:
         start, job = time.perf_counter(), self.job
         self.slot.load(self.state)
         stopper = Stopper(job, self.objective, self.examples.y[job.stop])

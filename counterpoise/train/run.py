@@ -11,6 +11,7 @@ import numpy as np
 
 from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Examples, Job, Limits, Member
+from counterpoise.train.estimators import content, train_estimator
 from counterpoise.train.fit_engine import FitEngine, Progress
 from counterpoise.train.made_rows import with_made_rows
 from counterpoise.train.network import Network
@@ -39,6 +40,8 @@ def run(
 ) -> Iterator[tuple[str, Member]]:
     """Train jobs and yield (job id, member) in order of completion; jobs with the same id are trained once.
 
+    Jobs that carry an estimator are fitted first, one after the other; what they raise is their member's `error`.
+
     Args:
         jobs: What to train.
         examples: The rows that the jobs number; rows that a plan made are put behind them here.
@@ -55,6 +58,12 @@ def run(
     if engine not in ENGINES:
         raise OptionError(f"engine is {engine!r}; expected one of {', '.join(ENGINES)}.")
     distinct, examples = with_made_rows({job.id: job for job in jobs}.values(), examples)
+    for job in distinct:
+        if job.estimator is not None:
+            yield job.id, train_estimator(job, examples)
+    distinct = [job for job in distinct if job.estimator is None]
+    if not distinct:
+        return
     told = tuple(callbacks)
     compiled, by_fit = _shared_out(distinct, engine)
     program = _program(compiled, examples, network, told, must=engine == "program") if compiled else None
@@ -117,15 +126,17 @@ def make_job(
     place: tuple[int, int, int],
     limits: Limits,
     mix: tuple[str, Mapping[str, Any]] | None = None,
+    estimator: Any = None,
 ) -> Job:
     """A job whose id is a hash of everything that decides its result."""
     parts = [*_content(plan), train, stop, score, loss[0], sorted(loss[1].items()), seed, place, limits]
     parts += [] if mix is None else [mix[0], sorted(mix[1].items())]
+    parts += [] if estimator is None else [content(estimator)]
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
         digest.update(part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode())
         digest.update(b"|")
-    return Job(digest.hexdigest(), plan, train, stop, score, loss, seed, place, limits, mix)
+    return Job(digest.hexdigest(), plan, train, stop, score, loss, seed, place, limits, mix, estimator)
 
 
 def _content(plan: Any) -> Iterator[Any]:

@@ -1,0 +1,131 @@
+"""One strategy: plan + loss + members + pooling + aim, or another kind of model held against ours; a frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import OptionError
+from counterpoise.plans import plan as plans
+from counterpoise.plans.plan import Plan
+from counterpoise.train.entrants import PREFIX
+
+#: (class counts) -> constants of a loss.
+Constants = Callable[[np.ndarray], Mapping[str, Any]]
+
+
+def _no_constants(counts: np.ndarray) -> Mapping[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """One way to treat the imbalance.
+
+    Attributes:
+        name: The name in `--strategies`, leaderboards and files.
+        idea: One sentence for people.
+        plan: Function (labels, sample_weight=, classes=) -> Plan.
+        options: Keyword arguments of the plan.
+        loss: Name of the loss (see `train.objective`).
+        constants: Function of the training rows' class counts giving the loss's constants.
+        aim: What the decision is tuned for: "f1", or "argmax" for the untouched 0.5 / argmax rule.
+        members: Strategies of the members, for ensembles.
+        vote: "soft", "log", "hard" or "weighted".
+        weights: Member weights on the simplex, or None: equal, or learned out of fold for "weighted".
+        finish: Name of a step on the trained network (see `train.finish`), or "".
+        mix: What mixes the rows of each batch: "mixup" or "remix" (see `feed.Mixup`, `feed.Remix`), or "".
+        mixing: Settings of the mix, for example {"alpha": 0.4}.
+        estimator: An estimator of scikit-learn's kind that races in the network's place (see `external`), or None.
+    """
+
+    name: str
+    idea: str = ""
+    plan: Callable[..., Plan] = plans.uniform
+    options: Mapping[str, Any] = field(default_factory=dict)
+    loss: str = "cross_entropy"
+    constants: Constants = _no_constants
+    aim: str = "f1"
+    members: tuple[Strategy, ...] = ()
+    vote: str = "soft"
+    weights: tuple[float, ...] | None = None
+    finish: str = ""
+    mix: str = ""
+    mixing: Mapping[str, Any] = field(default_factory=dict)
+    estimator: Any = None
+
+    def __post_init__(self) -> None:
+        if self.mix not in ("", "mixup", "remix"):
+            raise OptionError(f'mix is {self.mix!r}; expected "mixup", "remix" or "".')
+
+    @property
+    def is_external(self) -> bool:
+        """Whether it is no network of ours: it races, but no model file is made of it."""
+        return self.estimator is not None
+
+    def parts(self) -> tuple[Strategy, ...]:
+        """The strategies whose networks are trained: the members, or itself."""
+        return self.members or (self,)
+
+    def make_plan(self, y: np.ndarray, n_classes: int, sample_weight: np.ndarray | None = None) -> Plan:
+        """The plan over class codes `y` (codes 0..n_classes-1)."""
+        return self.plan(y, sample_weight=sample_weight, classes=range(n_classes), **self.options)
+
+    def make_loss(self, counts: np.ndarray) -> tuple[str, Mapping[str, Any]]:
+        """Name and constants of the loss for rows with these class counts."""
+        if self.is_external:
+            return "external", {}
+        return self.loss, self.constants(counts)
+
+    def make_mix(self, counts: np.ndarray) -> tuple[str, Mapping[str, Any]] | None:
+        """Name and constants of what mixes batches of rows with these class counts, or None."""
+        if not self.mix:
+            return None
+        own = {"classes": len(counts)} if self.mix == "mixup" else {"counts": [int(n) for n in counts]}
+        return self.mix, {**own, **self.mixing}
+
+
+def external(
+    name: str, estimator: Any, *, plan: Callable[..., Plan] = plans.uniform, idea: str = "", **options: Any
+) -> Strategy:
+    """An estimator of scikit-learn's kind as an entrant of `compare`, so that you see when a network is the wrong tool.
+
+    A clone is fitted on the same training rows as the networks, once per fold, with a seed of its own; its
+    probabilities get the same treatment out of fold (shift, calibration, threshold) and the same judge. Columns of
+    levels become integers where the estimator knows such columns (`categorical_features`, `categorical_feature`),
+    else one-hot; missing numbers stay NaN where it takes them, else they become the median of the training rows, with
+    an indicator column. One that is told to stop early (`early_stopping_rounds`, `early_stopping=True`) does so on the
+    stopping rows. It can win the race, but is never saved: `model.keras` then holds the best of ours.
+
+    Args:
+        name: What to call it; the leaderboard says `external:NAME`.
+        estimator: Not fitted; with `fit`, `get_params`, and `predict_proba` or `decision_function`.
+        plan: Function (labels, sample_weight=, classes=) -> Plan: rows to draw and weights, for example
+            `cp.plans.oversample`.
+        idea: One sentence for people.
+        **options: Keyword arguments of the plan.
+
+    Raises:
+        OptionError: no name, or no estimator that can be cloned, fitted and asked for scores.
+
+    Example:
+        >>> from sklearn.naive_bayes import GaussianNB
+        >>> external("bayes", GaussianNB()).name
+        'external:bayes'
+    """
+    bare = name.removeprefix(PREFIX).strip()
+    if not bare or "," in bare:
+        raise OptionError(f"name is {name!r}; expected a word without commas, for example 'lightgbm'.")
+    lacking = [method for method in ("fit", "get_params", "set_params") if not hasattr(estimator, method)]
+    scores = ("predict_proba", "decision_function")
+    if isinstance(estimator, type) or lacking or not any(hasattr(estimator, method) for method in scores):
+        what = estimator.__name__ if isinstance(estimator, type) else type(estimator).__name__
+        raise OptionError(
+            f"estimator is {what}; expected an instance with fit, get_params, set_params, and predict_proba or "
+            "decision_function, as scikit-learn's classifiers have them."
+        )
+    said = idea or f"{type(estimator).__name__}, no network: fitted once on the same rows."
+    return Strategy(PREFIX + bare, said, plan, options, estimator=estimator)

@@ -1,0 +1,102 @@
+"""Entrants that are no networks: they race, may win, may fail, and are never saved."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from leaderboard_schema import check_board
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.metrics import average_precision_score
+from sklearn.naive_bayes import GaussianNB
+
+import counterpoise as cp
+from counterpoise.comparison.judge import assess
+from counterpoise.core.errors import OptionError
+from counterpoise.strategies import find, select
+
+RNG = np.random.default_rng(1)
+Y = (RNG.random(600) < 0.2).astype(int)
+X = RNG.normal(size=(600, 3))
+X[:, 0] = np.where(Y == 1, np.sign(X[:, 0]) * (2 + np.abs(X[:, 0])), X[:, 0])
+QUICK = {"folds": 3, "epochs": 1, "engine": "fit", "verbose": 0}
+
+
+class Broken(GaussianNB):
+    def fit(self, x, y):
+        raise RuntimeError("no luck")
+
+
+@pytest.fixture(scope="module", name="race")
+def _race():
+    forest = cp.external("forest", RandomForestClassifier(60))
+    return cp.compare("mlp", X, Y, strategies=["threshold", forest, cp.external("broken", Broken())], **QUICK)
+
+
+def test_a_tree_that_is_shown_better_wins_and_the_model_is_the_best_of_ours(race, tmp_path):
+    verdict = race.verdict
+    assert (verdict.winner, verdict.word) == ("external:forest", "better")
+    assert verdict.model == race.best.card["strategy"]
+    assert verdict.model in ("none", "threshold")
+    assert verdict.text.startswith("A tree is the better tool here: external:forest by ")
+    race.save(tmp_path)
+    assert cp.load(tmp_path / "model.keras").card["strategy"] == verdict.model
+    check_board(json.loads((tmp_path / "leaderboard.json").read_text()))
+
+
+def test_its_row_has_scores_of_the_test_rows_and_costs(race):
+    row = next(r for r in race.leaderboard if r["strategy"] == "external:forest")
+    cells = [c for c in race.cells if c.strategy == "external:forest"]
+    ap = [average_precision_score(Y[c.rows], c.proba[:, 1]) for c in cells]
+    assert row["scores"]["average_precision"]["folds"] == pytest.approx(ap)
+    assert row["rank"] == 1
+    assert (row["fits"], row["steps"]) == (3, 180)
+    assert row["memory_mb"] > 1
+    mean = row["scores"]["average_precision"]["mean"]
+    assert mean - row["vs_none"]["average_precision"]["difference"] == pytest.approx(
+        next(r for r in race.leaderboard if r["strategy"] == "none")["scores"]["average_precision"]["mean"]
+    )
+
+
+def test_one_that_breaks_while_training_is_a_failed_row(race):
+    row = race.leaderboard[-1]
+    assert (row["strategy"], row["status"], row["error"]) == ("external:broken", "failed", "RuntimeError: no luck")
+
+
+def test_it_is_no_classifier_and_no_member():
+    with pytest.raises(OptionError, match="external:forest is no network"):
+        cp.fit("mlp", X, Y, strategy=cp.external("forest", RandomForestClassifier()))
+    with pytest.raises(OptionError, match="external:random_forest is no network"):
+        cp.Ensemble(["none", "external:random_forest"])
+
+
+def test_externals_race_last_by_name():
+    chosen = [s.name for s in select("external:random_forest,oversample,none")]
+    assert chosen == ["none", "oversample", "external:random_forest"]
+    assert find("external:random_forest").is_external
+    assert "external:" not in " ".join(s.name for s in select("all"))
+
+
+def judged(**scores):
+    table = {name: {"roc_auc": values} for name, values in scores.items()}
+    return assess(table, folds=5, metric="roc_auc", external={"tree": "a tree", "other": "another method"}).verdict
+
+
+LOW, MIDDLE, HIGH = [0.5, 0.52, 0.48, 0.51, 0.49], [0.6, 0.63, 0.59, 0.6, 0.58], [0.8, 0.81, 0.79, 0.8, 0.82]
+
+
+def test_it_must_beat_the_best_network_not_only_the_untouched_one():
+    assert judged(none=LOW, ours=MIDDLE, tree=MIDDLE).winner == "ours"
+    won = judged(none=LOW, ours=MIDDLE, tree=HIGH, other=HIGH)
+    assert (won.winner, won.tied_with, won.model) == ("tree", ("other",), "ours")
+    assert "over the best network, ours" in won.text
+    lost = judged(none=MIDDLE, ours=HIGH, tree=LOW)
+    assert (lost.winner, lost.model or lost.winner) == ("ours", "ours")
+    assert lost.text.endswith("A network is the better tool here.")
+
+
+def test_the_verdict_over_the_networks_does_not_depend_on_who_else_races():
+    alone, beside = judged(none=LOW, ours=MIDDLE), judged(none=LOW, ours=MIDDLE, tree=LOW, other=MIDDLE)
+    assert (alone.winner, alone.word, alone.tied_with) == (beside.winner, beside.word, beside.tied_with)
+    assert beside.text.startswith(alone.text)
