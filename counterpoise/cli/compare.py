@@ -32,7 +32,7 @@ def command(
     batch_size: o.BatchSize = 256,
     seed: o.Seed = 0,
     strategies: Annotated[
-        str, typer.Option(help="seed, all, names: a,b,c, or external:NAME (see `counterpoise strategies`)")
+        str, typer.Option(help="seed, all, names: a,b,c, external:NAME (see `counterpoise strategies`).")
     ] = "seed",
     folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.")] = 5,
     repeats: Annotated[int, typer.Option(min=1, help="How often it is repeated.")] = 1,

@@ -51,10 +51,7 @@ class Comparison:
     @property
     def verdict(self) -> Verdict:
         """Winner, word ("better", "equivalent" or "undecided") and reasons."""
-        v = self.record["verdict"]
-        return Verdict(
-            v["winner"], v["word"], tuple(v["tied_with"]), v["text"], v.get("more_repeats"), v.get("model", "")
-        )
+        return Verdict.from_dict(self.record["verdict"])
 
     def to_frame(self) -> Any:
         """The leaderboard as a polars frame: one row per strategy, the columns of leaderboard.csv."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,6 +81,11 @@ class Verdict:
     def __post_init__(self) -> None:
         if not self.model:
             object.__setattr__(self, "model", self.winner)
+
+    @classmethod
+    def from_dict(cls, said: Mapping[str, Any]) -> Verdict:
+        """The verdict that `to_dict` wrote."""
+        return cls(**{**said, "tied_with": tuple(said["tied_with"])})
 
     def to_dict(self) -> dict[str, Any]:
         """`{"winner", "word", "tied_with", "text", "more_repeats", "model"}`."""
