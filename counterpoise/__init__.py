@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from counterpoise.compiling import compile_balanced
     from counterpoise.core.errors import CounterpoiseError
     from counterpoise.data.folder import images
+    from counterpoise.diagnosis.near import near_duplicates
     from counterpoise.diagnosis.show import Diagnosis
     from counterpoise.estimator import CounterpoiseClassifier
     from counterpoise.feed.weighting import weight_map
@@ -55,6 +56,7 @@ _HOME = {
     "init_output_bias": "counterpoise.train.head",
     "load": "counterpoise.classifier",
     "monitor": "counterpoise.monitoring",
+    "near_duplicates": "counterpoise.diagnosis.near",
     "retrain_head": "counterpoise.train.second_stage",
     "sample_weight": "counterpoise.plans.weights",
     "scale_head": "counterpoise.train.second_stage",

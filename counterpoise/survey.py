@@ -11,9 +11,12 @@ from counterpoise.diagnosis.show import Diagnosis
 
 
 def diagnose(
-    x: Any, y: Any = None, groups: Any = None, time: Any = None, *, folds: int = 5, **options: Any
+    x: Any, y: Any = None, groups: Any = None, time: Any = None, *, folds: int = 5, quick: bool = True, **options: Any
 ) -> Diagnosis:
-    """Say what the imbalance of some data is, and what to do about it. Trains nothing.
+    """Say what the imbalance of some data is, and what to do about it.
+
+    A look at the rows, and with `quick` a scikit-learn model inside folds on at most 8,000 of them: seconds, however
+    many rows there are. No network is trained.
 
     Args:
         x: A path to CSV or Parquet, a frame, arrays, or `Examples` that were read before.
@@ -21,10 +24,12 @@ def diagnose(
         groups: Column name or (N,) values: rows that belong together.
         time: Column name or (N,) times.
         folds: Folds that a comparison would use.
+        quick: Whether to train that model: overlap of the classes, labels that look wrong, whether twice the
+            positives would help; and whether to look for nearly equal images and texts.
         **options: Further arguments of `counterpoise.data.read.read`: target, positive, drop, kinds, ...
 
     Returns:
-        A `Diagnosis`: print it, or use `.record`, `.advice` and `.to_dict()`.
+        A `Diagnosis`: print it, or use `.record`, `.advice`, `.checks`, `.check()` and `.to_dict()`.
 
     Raises:
         DataError: The data cannot be used (column, class or row named).
@@ -35,5 +40,5 @@ def diagnose(
         ('ill', 3.0)
     """
     if isinstance(x, Examples):
-        return Diagnosis(measure(x, folds))
-    return Diagnosis(measure(read(x, y=y, groups=groups, time=time, **options), folds))
+        return Diagnosis(measure(x, folds, quick))
+    return Diagnosis(measure(read(x, y=y, groups=groups, time=time, **options), folds, quick))

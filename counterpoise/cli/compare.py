@@ -72,7 +72,7 @@ def run(examples, network, chosen, out, *, folds, repeats, metric, duplicates, *
     from counterpoise.jobs import Settings
     from counterpoise.survey import diagnose
 
-    found = diagnose(examples, folds=folds).to_dict()
+    found = diagnose(examples, folds=folds, quick=False).to_dict()
     comparison = race(
         examples, network, chosen, Settings(**settings), folds=folds, repeats=repeats, metric=metric,
         duplicates=duplicates, diagnosis=found,

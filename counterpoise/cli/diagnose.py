@@ -24,16 +24,22 @@ def command(
     skip_bad: o.SkipBad = False,
     size: o.Size = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds that a comparison would use.")] = 5,
+    quick: Annotated[
+        bool, typer.Option("--quick/--no-model", help="Whether a quick model looks for overlap and wrong labels.")
+    ] = True,
+    strict: Annotated[bool, typer.Option("--strict", help="End with exit code 2 when the data may leak.")] = False,
     as_json: o.Json = False,
 ) -> None:
-    """Say how bad the imbalance is and what to do: class table, missing values, duplicates, possible leaks."""
+    """Say how bad the imbalance is and what to do: classes, overlap, suspicious labels, duplicates, possible leaks."""
     from counterpoise.survey import diagnose
 
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad)
-    found = diagnose(o.read_table(data, target, size, **how), folds=folds)
+    found = diagnose(o.read_table(data, target, size, **how), folds=folds, quick=quick)
     if as_json:
         print(json.dumps(found.to_dict()))
-        return
-    from rich.console import Console
+    else:
+        from rich.console import Console
 
-    Console().print(found)
+        Console().print(found)
+    if strict:
+        found.check()

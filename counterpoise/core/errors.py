@@ -4,7 +4,8 @@
     ├── DataError            the table, array or folder cannot be used as it is
     │   ├── ColumnError      a named column is absent, doubled or of the wrong kind
     │   ├── TargetError      the labels cannot be classes (one class, missing, unseen, floats)
-    │   └── SplitError       a class, group or time step does not fit the folds asked for
+    │   ├── SplitError       a class, group or time step does not fit the folds asked for
+    │   └── LeakError        the answer, or a copy of a test row, may be among what is learned from
     ├── OptionError          an argument is out of range or contradicts another
     ├── ModelError           the Keras model does not fit the data or the task
     ├── ArtefactError        a file could not be read as, or written as, one of ours
@@ -39,6 +40,10 @@ class TargetError(DataError):
 
 class SplitError(DataError):
     """The rows cannot be split as asked."""
+
+
+class LeakError(DataError):
+    """The answer, or a copy of a test row, may be among what is learned from, and a refusal was asked for."""
 
 
 class OptionError(CounterpoiseError, ValueError):

@@ -115,6 +115,54 @@ def _neighbourhood(r: DiagnosisRecord) -> Advice | None:
     return Advice("The rare class lies along the border: ensembles over resamplings are worth a try.", reason, evidence)
 
 
+def _more_rows(r: DiagnosisRecord) -> Advice | None:
+    if r.quick is None:
+        return None
+    d = r.quick.doubling
+    reason = (
+        f"Twice the rows of {r.minority!r} ({d.rows // 2:,} to {d.rows:,} in training) changed the average precision "
+        f"of {r.quick.model} by {d.gain:+.3f} [{d.low:+.3f}, {d.high:+.3f}]; the next doubling rarely brings more."
+    )
+    if d.low > 0.01:
+        return Advice(f"Collect more rows of {r.minority!r}: they still help clearly.", reason, asdict(d))
+    if d.high < 0.02:
+        text = f"Don't wait for more rows of {r.minority!r}: twice as many would hardly help."
+        return Advice(text, reason, asdict(d))
+    return None
+
+
+def _labels(r: DiagnosisRecord) -> Advice | None:
+    if r.quick is None or not r.quick.suspicion.rows or r.quick.suspicion.leaving < 0.05:
+        return None
+    s = r.quick.suspicion
+    named = ", ".join(str(row) for row in s.rows[:5])
+    reason = (
+        f"Up to {s.leaving:.0%} of the rows labelled {r.minority!r} look like another class to {r.quick.model} that "
+        f"had not seen them (confident learning; hard rows look the same). The first to check: rows {named}."
+    )
+    return Advice("Look at the labels of the most suspicious rows before any remedy.", reason, asdict(s))
+
+
+def _overlap(r: DiagnosisRecord) -> Advice | None:
+    if r.quick is None or r.quick.overlap < 0.5:
+        return None
+    reason = (
+        f"{r.quick.overlap:.0%} of the scores of {r.quick.model} overlap between {r.minority!r} and the rest (AUROC "
+        f"{r.quick.roc_auc:.2f}): the classes are hard to tell apart, which no resampling changes."
+    )
+    text = "Expect more from better features than from a remedy against imbalance."
+    return Advice(text, reason, {"overlap": r.quick.overlap, "roc_auc": r.quick.roc_auc})
+
+
+def _nearly_equal(r: DiagnosisRecord) -> Advice | None:
+    more = (r.near or 0) - (r.duplicates or 0)
+    if r.near is None or more < 0.005 * r.rows:
+        return None
+    reason = f"{more:,} rows are nearly equal to another one: a test row may have its near copy in training."
+    text = "Keep near copies on one side of a split: groups=cp.near_duplicates(x)."
+    return Advice(text, reason, {"near": r.near, "duplicates": r.duplicates})
+
+
 def _duplicates(r: DiagnosisRecord) -> Advice | None:
     share = (r.duplicates or 0) / r.rows
     if share < 0.01:
@@ -150,7 +198,11 @@ _RULES: tuple[Callable[[DiagnosisRecord], Advice | None], ...] = (
     _first_remedy,
     _precision,
     _neighbourhood,
+    _overlap,
+    _more_rows,
+    _labels,
     _duplicates,
+    _nearly_equal,
     _conflicts,
     _much_missing,
 )

@@ -12,11 +12,17 @@ import numpy as np
 from counterpoise.core.checks import check_int
 from counterpoise.core.leaks import LEAK_AUROC, single_column_scores
 from counterpoise.core.records import Examples, Schema
+from counterpoise.core.seeds import generator
 from counterpoise.core.twins import count_twins
+from counterpoise.diagnosis.features import texts_of
+from counterpoise.diagnosis.near import near_duplicates
 from counterpoise.diagnosis.neighbours import minority_kinds
+from counterpoise.diagnosis.quick import QuickLook, quick_look
 
 #: The recall at which the width of intervals is told.
 RECALL = 0.8
+#: Images or texts that are held against each other.
+MOST_COMPARED = 20_000
 _Z = 1.959963984540054
 _WHY = {
     "identifier": "looks like an identifier",
@@ -62,6 +68,10 @@ class DiagnosisRecord:
         groups: Number of groups, or None.
         time: Whether rows have a time.
         warnings: What was noticed while reading.
+        twins_grouped: Whether equal rows are one group.
+        near: Images or texts that are nearly equal to an earlier one, equal ones included, among at most 20,000
+            rows; None where rows are neither.
+        quick: What a quick model says (see `quick_look`), or None.
     """
 
     source: str
@@ -86,6 +96,9 @@ class DiagnosisRecord:
     groups: int | None = None
     time: bool = False
     warnings: tuple[str, ...] = ()
+    twins_grouped: bool = False
+    near: int | None = None
+    quick: QuickLook | None = None
 
     @property
     def prior(self) -> tuple[float, ...]:
@@ -103,12 +116,13 @@ class DiagnosisRecord:
         return {**plain, "used": list(self.used), "warnings": list(self.warnings), "prior": list(self.prior)}
 
 
-def measure(examples: Examples, folds: int = 5) -> DiagnosisRecord:
+def measure(examples: Examples, folds: int = 5, quick: bool = False) -> DiagnosisRecord:
     """Measure the imbalance of some rows.
 
     Args:
         examples: The rows.
         folds: Folds that a later comparison would use.
+        quick: Whether to look for nearly equal rows and to train a quick model: a few seconds.
 
     Example:
         >>> rows = Examples(np.arange(100.0)[:, None], np.repeat([0, 1], [90, 10]), ("no", "yes"))
@@ -145,7 +159,29 @@ def measure(examples: Examples, folds: int = 5) -> DiagnosisRecord:
         groups=None if examples.groups is None else len(np.unique(examples.groups)),
         time=examples.time is not None,
         warnings=examples.warnings,
+        twins_grouped=_same_partition(examples.groups, examples.twins),
+        near=_near(examples) if quick else None,
+        quick=quick_look(examples, code) if quick else None,
     )
+
+
+def _same_partition(groups: np.ndarray | None, twins: np.ndarray | None) -> bool:
+    """Whether every set of equal rows lies within one group."""
+    if groups is None or twins is None:
+        return False
+    pairs = np.unique(np.stack([twins, groups]), axis=1).shape[1]
+    return bool(pairs == len(np.unique(twins)))
+
+
+def _near(examples: Examples) -> int | None:
+    if examples.schema is not None or isinstance(examples.x, (dict, tuple, list)):
+        return None
+    rows = np.arange(len(examples))
+    if len(rows) > MOST_COMPARED:
+        rows = np.sort(generator(0, "near rows").choice(rows, MOST_COMPARED, replace=False))
+    texts = texts_of(examples, rows)
+    groups = near_duplicates(texts if texts is not None else np.asarray(examples.x)[rows])
+    return None if groups is None else int(len(groups) - len(np.unique(groups)))
 
 
 def wilson_half_width(n: float, share: float = RECALL) -> float:

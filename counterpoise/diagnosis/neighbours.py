@@ -47,7 +47,7 @@ def minority_kinds(examples: Examples, code: int, seed: int = 0) -> dict[str, in
     others = _sample(np.flatnonzero(examples.y != code), MOST_OTHERS, seed, 1)
     if len(mine) <= NEIGHBOURS or not len(others):
         return None
-    points = _points(examples, np.concatenate([mine, others]), seed)
+    points = points_of(examples, np.concatenate([mine, others]), seed)
     if points is None:
         return None
     asked = _sample(np.arange(len(mine)), MOST_MINORITY, seed, 2)
@@ -72,7 +72,7 @@ def _sample(rows: np.ndarray, most: int, seed: int, which: int) -> np.ndarray:
     return np.sort(generator(seed, "neighbours", which).choice(rows, most, replace=False))
 
 
-def _points(examples: Examples, rows: np.ndarray, seed: int) -> np.ndarray | None:
+def points_of(examples: Examples, rows: np.ndarray, seed: int) -> np.ndarray | None:
     """float32 (len(rows), d): rows as points with comparable axes."""
     x = examples.x
     if examples.schema is not None:

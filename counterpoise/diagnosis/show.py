@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from counterpoise.diagnosis.advise import Advice, advise
+from counterpoise.diagnosis.guard import Check, guard, refuse
 from counterpoise.diagnosis.measure import DiagnosisRecord
 
 if TYPE_CHECKING:
@@ -31,10 +32,25 @@ class Diagnosis:
         """What to do, the most urgent first."""
         return advise(self.record)
 
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """What the leak guard looked at and found."""
+        return guard(self.record)
+
+    def check(self) -> Diagnosis:
+        """Refuse data that may leak; returns itself when nothing asks for a look.
+
+        Raises:
+            LeakError: a column that gives the label away, many repeated rows, or near copies; all are named.
+        """
+        refuse(self.checks)
+        return self
+
     def to_dict(self) -> dict[str, Any]:
-        """The record, the same in words ("facts": name and text) and the advice, as plain JSON values."""
+        """The record, the same in words ("facts": name and text), the leak guard's checks and the advice, as JSON."""
         facts = [list(fact) for fact in _facts(self.record)]
-        return {**self.record.to_dict(), "facts": facts, "advice": [a.to_dict() for a in self.advice]}
+        told = {"checks": [c.to_dict() for c in self.checks], "advice": [a.to_dict() for a in self.advice]}
+        return {**self.record.to_dict(), "facts": facts, **told}
 
     def __str__(self) -> str:
         rows = _class_rows(self.record)
@@ -47,25 +63,40 @@ class Diagnosis:
     __repr__ = __str__
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich import box
+        from rich.padding import Padding
         from rich.table import Table
         from rich.text import Text
 
         yield Text(f"Diagnosis of {self.record.source}", style="bold")
-        yield _rich_table(Table("class", "rows", "share"), _class_rows(self.record))
-        yield _rich_table(Table("", "", show_header=False, box=None), _facts(self.record))
+        classes = Table("class", box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+        for name in ("rows", "share"):
+            classes.add_column(name, justify="right")
+        yield _rich_table(classes, _class_rows(self.record))
+        yield _rich_table(Table("", "", show_header=False, box=None, pad_edge=False), _facts(self.record))
+        found = [(c.name, f"{c.found} {c.action}".strip()) for c in self.checks if c.status == "look"]
+        if found:
+            yield Text("\nLeak guard", style="bold yellow")
+            yield _rich_table(Table("", "", show_header=False, box=None, pad_edge=False), found)
         for warning in self.record.warnings:
             yield Text(f"! {warning}", style="yellow")
+        yield Text("\nAdvice", style="bold")
         for advice in self.advice:
-            yield Text.assemble((f"> {advice.text} ", "bold"), advice.reason)
+            yield Text.assemble(("> ", "cyan"), (advice.text, "bold"))
+            yield Padding(Text(advice.reason), (0, 0, 0, 2))
 
     def _repr_html_(self) -> str:
         escape = html.escape
         classes = _html_table(("class", "rows", "share"), _class_rows(self.record))
         facts = _html_table((), list(_facts(self.record)))
+        checks = _html_table(
+            ("leak guard", "", "found"), [(c.name, c.status, f"{c.found} {c.action}".strip()) for c in self.checks]
+        )
         noticed = "".join(f"<li>{escape(w)}</li>" for w in self.record.warnings)
-        advised = "".join(f"<li><b>{escape(a.text)}</b> {escape(a.reason)}</li>" for a in self.advice)
+        advised = "".join(f"<li><b>{escape(a.text)}</b><br>{escape(a.reason)}</li>" for a in self.advice)
         title = f"<h4>Diagnosis of {escape(self.record.source)}</h4>"
-        return f"<div>{title}{classes}{facts}<ul>{noticed}</ul><h5>Advice</h5><ul>{advised}</ul></div>"
+        parts = f"{title}{classes}{facts}<ul>{noticed}</ul><details><summary>Leak guard</summary>{checks}</details>"
+        return f"<div>{parts}<h5>Advice</h5><ul>{advised}</ul></div>"
 
 
 def _class_rows(r: DiagnosisRecord) -> list[tuple[str, str, str]]:
@@ -103,8 +134,25 @@ def _facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
     yield "largest folds", str(r.largest_folds) if r.largest_folds else "none: the rarest class has too few rows"
     if r.kinds is not None:
         yield "kinds of rare rows", ", ".join(f"{kind} {count:,}" for kind, count in r.kinds.items())
+    yield from _quick_facts(r)
     for name, area in r.leaks.items():
         yield "possible leak", f"{name}: AUROC {area:.3f} alone"
+
+
+def _quick_facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
+    """What the quick model says; said as what it is: a look, not a promise."""
+    if r.near is not None:
+        yield "nearly equal rows", f"{max(0, r.near - (r.duplicates or 0)):,} beyond the equal ones"
+    if r.quick is None:
+        return
+    q, d, s = r.quick, r.quick.doubling, r.quick.suspicion
+    yield (
+        "a quick model",
+        f"average precision {q.average_precision:.2f}, AUROC {q.roc_auc:.3f} ({q.model}, {q.rows:,} rows)",
+    )
+    yield "overlap of the classes", f"{q.overlap:.0%} of its scores (0 % = apart, 100 % = the same)"
+    yield "labels that look wrong", f"up to {s.share:.1%} of all rows, {s.leaving:.0%} of those of interest"
+    yield "twice the positives", f"brought it {d.gain:+.3f} average precision [{d.low:+.3f}, {d.high:+.3f}]"
 
 
 def _some(names: Sequence[str], most: int = 8) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from counterpoise.report import words
+from counterpoise.report.series import styles
 
 Record = Mapping[str, Any]
 Fact = tuple[str, Any]
@@ -52,6 +53,43 @@ def diagnosis_facts(record: Record) -> dict[str, Any] | None:
         return None
     facts = [(words.capital(str(name)), str(text)) for name, text in found.get("facts") or []]
     return {"facts": facts, "advice": [_advice(a) for a in found.get("advice") or []]}
+
+
+STATUS = {"clear": "clear", "handled": "handled", "look": "look at this", "unknown": "not known"}
+
+
+def leak_checks(record: Record) -> list[dict[str, str]]:
+    """Return what the leak guard looked at: name, status (also in words), what was found and done."""
+    checks = (record.get("diagnosis") or {}).get("checks") or []
+    return [
+        {
+            "name": words.capital(str(c["name"])),
+            "status": str(c["status"]),
+            "word": STATUS.get(str(c["status"]), str(c["status"])),
+            "found": str(c["found"]),
+            "action": str(c.get("action") or ""),
+        }
+        for c in checks
+    ]
+
+
+def twin_free(record: Record) -> dict[str, Any] | None:
+    """Return average precision on all test rows beside that on rows without a twin in training, or None."""
+    known = [r for r in record["rows"] if (r.get("twin_free") or {}).get("rows")]
+    total = sum(c["count"] for c in record["data"]["classes"]) * (record.get("repeats") or 1)
+    kept = known[0]["twin_free"]["rows"] if known else total
+    if not known or kept >= total:
+        return None
+    looks = styles(record)
+    rows = [
+        {
+            "name": looks[r["strategy"]].title,
+            "all": words.number((r["scores"].get("average_precision") or {}).get("mean")),
+            "free": words.number(r["twin_free"].get("average_precision")),
+        }
+        for r in known
+    ]
+    return {"rows": rows, "share": words.share(kept / total)}
 
 
 #: Parts of a model card that the page shows elsewhere.

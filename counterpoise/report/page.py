@@ -24,7 +24,7 @@ import vl_convert
 
 from counterpoise.core.errors import ArtefactError, OptionError
 from counterpoise.report import tables, words
-from counterpoise.report.facts import card_facts, data_facts, diagnosis_facts, method_facts
+from counterpoise.report.facts import card_facts, data_facts, diagnosis_facts, leak_checks, method_facts, twin_free
 from counterpoise.report.figure_tables import all_figures
 from counterpoise.report.marks import MOST_BANDS
 from counterpoise.report.series import block_of, drawn, rarest, styles
@@ -159,7 +159,7 @@ def _context(record: Mapping[str, Any]) -> dict[str, Any]:
         "figures": figures,
         "shown": list(drawn(record).values()) if record.get("curves") else [],
         "first_shown": _first_shown(record),
-        "most_bands": MOST_BANDS,
+        "chosen_title": styles(record)[str(_chosen(record))].title if _chosen(record) else None,
         "confusions": tables.confusions(record),
         "chosen": _chosen(record),
         "slider": moving,
@@ -169,6 +169,8 @@ def _context(record: Mapping[str, Any]) -> dict[str, Any]:
         "warnings": [str(w) for w in record.get("warnings") or []],
         "data": data_facts(record),
         "diagnosis": diagnosis_facts(record),
+        "checks": leak_checks(record),
+        "twin_free": twin_free(record),
         "methods": method_facts(record),
         "card": card_facts(record),
         "version": record.get("version"),

@@ -1,0 +1,62 @@
+"""Rows as numbers for quick models: a table as it is, images and other arrays as points, texts as hashed n-grams."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.records import Examples
+from counterpoise.diagnosis.neighbours import points_of
+
+Array = np.ndarray
+
+#: Rows of a table from which trees are grown; fewer get a linear model.
+LEAST_FOR_TREES = 500
+
+
+def quick_features(examples: Examples, rows: Array, seed: int) -> tuple[Any, Any, str] | None:
+    """Numbers (array or sparse, (len(rows), d)), an unfitted scikit-learn model for them, and its name; None: no way.
+
+    Trees see a table's numbers with their gaps and its levels as codes; a logistic regression sees standardised
+    points (images are projected, see `neighbours`) or hashed words of texts.
+    """
+    texts = texts_of(examples, rows)
+    if texts is not None:
+        return _hashed(texts), _linear(seed), "logistic regression on hashed words"
+    if examples.schema is not None and len(rows) >= LEAST_FOR_TREES:
+        columns = [np.asarray(part[rows], np.float32) for part in examples.x.values()]
+        return np.concatenate(columns, axis=1), _trees(seed), "gradient-boosted trees"
+    points = points_of(examples, rows, seed)
+    return None if points is None else (points, _linear(seed), "logistic regression")
+
+
+def texts_of(examples: Examples, rows: Array) -> list[str] | None:
+    """The texts of rows that are texts, else None."""
+    x = examples.x
+    if examples.schema is not None or isinstance(x, (dict, tuple, list)):
+        return None
+    array = np.asarray(x)
+    if array.ndim > 2 or array.dtype.kind not in "UOT" or (array.ndim == 2 and array.shape[1] != 1):
+        return None
+    return [str(text) for text in array[rows].reshape(-1)]
+
+
+def _hashed(texts: list[str]) -> Any:
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    return HashingVectorizer(n_features=1 << 16, ngram_range=(1, 2), alternate_sign=False).transform(texts)
+
+
+def _linear(seed: int) -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(max_iter=200, random_state=seed)
+
+
+def _trees(seed: int) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    return HistGradientBoostingClassifier(
+        max_iter=40, max_leaf_nodes=15, min_samples_leaf=10, early_stopping=False, random_state=seed
+    )

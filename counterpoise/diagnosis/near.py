@@ -1,0 +1,145 @@
+"""Which rows are nearly equal? Images by their thumbnails, texts by their shingles (numpy, scipy).
+
+Candidates share one of several short keys (locality-sensitive hashing); each pair is then held to a similarity:
+correlation of thumbnails for images, estimated Jaccard similarity of shingles for texts (Broder 1997).
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse import csgraph
+
+from counterpoise.core.errors import DataError
+from counterpoise.core.seeds import generator
+
+Array = np.ndarray
+
+#: Correlation of two thumbnails from which two images count as nearly equal.
+LEAST_CORRELATION = 0.995
+#: Jaccard similarity of the sets of shingles from which two texts do.
+LEAST_JACCARD = 0.8
+#: Neighbours in the order of a key that a row is compared with.
+WINDOW = 12
+_SIDE, _SHINGLE, _HASHES, _BAND = 16, 3, 64, 4
+_PRIME = np.uint64(4_294_967_311)  # the first above 2**32
+
+
+def near_duplicates(x: Any) -> Array | None:
+    """Number the groups of nearly equal images or texts, to be passed on as `groups=`.
+
+    Images: grey thumbnails of 16 by 16 pixels with a correlation of 0.995 or more, whatever brightness and contrast.
+    Texts: a Jaccard similarity of about 0.8 or more between their sets of three words in a row, case and digits
+    apart. Equal rows are one group as well. A chain of near neighbours is one group.
+
+    Args:
+        x: Images (N, height, width) or (N, height, width, channels), or N texts.
+
+    Returns:
+        int64 (N,), equal numbers for nearly equal rows; None for anything else, a table for example.
+
+    Raises:
+        DataError: x has no rows.
+
+    Example:
+        >>> texts = ["win a free prize now call 123", "Win a free prize now call 999", "see you at home tonight mum"]
+        >>> near_duplicates(texts).tolist()
+        [0, 0, 1]
+    """
+    array = np.asarray(x)
+    if not array.ndim or not len(array):
+        raise DataError("near_duplicates got no rows; expected images or texts.")
+    if array.ndim == 1 and array.dtype.kind in "UOT" and all(isinstance(t, str) for t in array[:100]):
+        return _text_groups([str(text) for text in array])
+    if array.ndim in (3, 4) and array.dtype.kind in "uifb" and min(array.shape[1:3]) >= _SIDE:
+        return _image_groups(array)
+    return None
+
+
+def _image_groups(images: Array) -> Array:
+    thumbs = np.concatenate([_thumbnails(images[i : i + 1024]) for i in range(0, len(images), 1024)])
+    flat = np.linalg.norm(thumbs, axis=1) < 0.5  # no structure to compare
+    bits = _bits(thumbs)
+    pairs = _candidates(bits)
+    alike = _over(pairs, lambda a, b: (thumbs[a] * thumbs[b]).sum(axis=1) >= LEAST_CORRELATION)
+    return _components(alike[~flat[alike].any(axis=1)], len(images))
+
+
+def _thumbnails(images: Array) -> Array:
+    """Grey, 16 by 16, mean 0 and length 1 (0 where nothing varies): float32 (N, 256)."""
+    grey = images.reshape(*images.shape[:3], -1).mean(axis=3, dtype=np.float32)
+    for axis in (1, 2):
+        size = grey.shape[axis]
+        edges = np.linspace(0, size, _SIDE + 1).astype(int)[:-1]
+        shape = [1, 1, 1]
+        shape[axis] = _SIDE
+        counts = np.diff([*edges, size]).astype(np.float32).reshape(shape)
+        grey = np.add.reduceat(grey, edges, axis=axis) / counts
+    flat = grey.reshape(len(grey), -1)
+    flat = flat - flat.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(flat, axis=1, keepdims=True)
+    return np.where(length > 1e-6 * _SIDE, flat / np.maximum(length, 1e-12), 0.0).astype(np.float32)
+
+
+def _bits(thumbs: Array) -> Array:
+    """Keys from random projections, (N, 16): rows with a correlation near 1 share most of their 16 signs per key."""
+    planes = generator(0, "near").standard_normal((thumbs.shape[1], 256), dtype=np.float32)
+    signs = (thumbs @ planes > 0).reshape(len(thumbs), 16, 16)
+    return (signs * (1 << np.arange(16, dtype=np.uint64))).sum(axis=2, dtype=np.uint64)
+
+
+def _text_groups(texts: list[str]) -> Array:
+    rng = generator(0, "shingles")
+    times, plus = (rng.integers(1, 1 << 31, _HASHES, dtype=np.uint64) for _ in range(2))
+    least = np.stack([_min_hashes(_shingles(text), times, plus) for text in texts])
+    keys = np.zeros((len(texts), _HASHES // _BAND), np.uint64)
+    for i in range(_BAND):
+        keys = keys * np.uint64(1_000_003) + least[:, i::_BAND]
+    alike = _over(_candidates(keys), lambda a, b: (least[a] == least[b]).mean(axis=1) >= LEAST_JACCARD)
+    return _components(alike, len(texts))
+
+
+def _shingles(text: str) -> Array:
+    """Hashes of each three words in a row, digits made equal."""
+    words = re.sub(r"\d", "0", text.lower()).split()
+    spans = [" ".join(words[i : i + _SHINGLE]) for i in range(max(1, len(words) - _SHINGLE + 1))]
+    return np.array(sorted({zlib.crc32(span.encode()) for span in spans}), np.uint64)
+
+
+def _min_hashes(shingles: Array, times: Array, plus: Array) -> Array:
+    """The least of each of 64 hash functions over a set: two sets share one with their Jaccard similarity."""
+    return ((shingles[:, None] * times + plus) % _PRIME).min(axis=0)
+
+
+def _candidates(keys: Array) -> Array:
+    """Pairs of rows (P, 2) that share a key and stand within WINDOW of each other in its order."""
+    return np.concatenate([np.empty((0, 2), np.int64), *_key_pairs(keys)])
+
+
+def _key_pairs(keys: Array) -> Iterator[Array]:
+    for column in keys.T:
+        order = np.argsort(column, kind="stable")
+        ordered = column[order]
+        for step in range(1, min(WINDOW, len(order) - 1) + 1):
+            same = ordered[step:] == ordered[:-step]
+            yield np.stack([order[:-step][same], order[step:][same]], axis=1)
+
+
+def _over(pairs: Array, test: Callable[[Array, Array], Array]) -> Array:
+    pairs = np.unique(np.sort(pairs, axis=1), axis=0)
+    blocks = [pairs[i : i + 65_536] for i in range(0, len(pairs), 65_536)]
+    return np.concatenate([pairs[:0], *(block[test(block[:, 0], block[:, 1])] for block in blocks)])
+
+
+def _components(pairs: Array, n: int) -> Array:
+    graph = sparse.coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
+    code = csgraph.connected_components(graph, directed=False)[1]
+    first, inverse = np.unique(code, return_index=True, return_inverse=True)[1:]
+    order = np.empty(len(first), np.int64)
+    order[np.argsort(first)] = np.arange(len(first))
+    return order[inverse]

@@ -1,0 +1,189 @@
+"""What a quick model says about the rows: overlap of the classes, suspicious labels, the worth of more positives.
+
+A scikit-learn model of a second is trained inside folds on a sample; every number comes from rows that it had not
+seen. Rows with equal features, or of one group, are never on both sides.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+from sklearn.base import clone
+from sklearn.metrics import average_precision_score, roc_auc_score
+from threadpoolctl import threadpool_limits
+
+from counterpoise.core.records import Examples
+from counterpoise.core.seeds import generator
+from counterpoise.diagnosis.features import quick_features
+from counterpoise.diagnosis.noise import Suspicion, suspicion
+
+Array = np.ndarray
+
+#: Rows looked at: of the class of interest, and of the others together.
+MOST_MINORITY, MOST_OTHERS = 2_000, 6_000
+FOLDS = 5
+#: Fewer rows of interest than this are not worth a model.
+LEAST = 20
+
+
+@dataclass(frozen=True)
+class Doubling:
+    """What twice the rows of interest brought a quick model.
+
+    Attributes:
+        rows: Rows of interest it was trained on, with the doubling.
+        gain: Average precision with all of them less that with half of them, mean over the folds.
+        low, high: 95 % interval, wide enough for folds that share training rows (Nadeau and Bengio 2003).
+    """
+
+    rows: int
+    gain: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class QuickLook:
+    """What `quick_look` found.
+
+    Attributes:
+        model: The model in words. rows: Rows looked at. positives: Rows of interest among them.
+        average_precision: Of the class of interest against the rest, at the share that it has among all rows.
+        roc_auc: Likewise; 0.5 is guessing.
+        overlap: Share of the two score distributions that overlaps, 1 - max (TPR - FPR): 0 apart, 1 the same.
+        doubling: What twice the rows of interest brought.
+        suspicion: Labels that look wrong.
+    """
+
+    model: str
+    rows: int
+    positives: int
+    average_precision: float
+    roc_auc: float
+    overlap: float
+    doubling: Doubling
+    suspicion: Suspicion
+
+
+def quick_look(examples: Examples, code: int, seed: int = 0) -> QuickLook | None:
+    """Train a quick model inside folds and read three things off its scores on the rows left out.
+
+    Args:
+        examples: The rows; at most 2,000 of the class of interest and 6,000 others are looked at.
+        code: The class of interest.
+        seed: Seed of sample, folds and halves.
+
+    Returns:
+        None where a class has fewer than 5 rows or the class of interest fewer than 20, or where rows cannot be
+        made numbers.
+    """
+    rows = _sample(examples, code, seed)
+    y = examples.y[rows]
+    counts = np.bincount(y, minlength=examples.n_classes)
+    found = None if counts[code] < LEAST or counts.min() < FOLDS else quick_features(examples, rows, seed)
+    if found is None:
+        return None
+    x, model, name = found
+    fold = _deal(_together(examples, rows), y, seed)
+    weight = _weights(examples, y, code)
+    proba, gains = np.zeros((len(y), examples.n_classes)), []
+    for k in range(FOLDS):
+        train, test = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+        proba[test] = _fitted_proba(model, x, y, train, test, examples.n_classes)
+        half = _halved(train, y, code, seed, k)
+        less = _fitted_proba(model, x, y, half, test, examples.n_classes)[:, code]
+        scores = [_ap(y[test] == code, p, weight[test]) for p in (proba[test][:, code], less)]
+        gains.append(scores[0] - scores[1])
+    hit, score = y == code, proba[:, code]
+    return QuickLook(
+        model=name,
+        rows=len(rows),
+        positives=int(counts[code]),
+        average_precision=_ap(hit, score, weight),
+        roc_auc=float(roc_auc_score(hit, score)),
+        overlap=overlap(hit, score),
+        doubling=_doubling(np.array(gains), int(counts[code] * (FOLDS - 1) / FOLDS)),
+        suspicion=suspicion(y, proba, rows, code),
+    )
+
+
+def overlap(hit: Array, score: Array) -> float:
+    """Share of two score distributions that cannot be told apart by any threshold: 1 - max (TPR - FPR).
+
+    Example:
+        >>> overlap(np.array([False, False, True, True]), np.array([0.1, 0.6, 0.4, 0.9]))
+        0.5
+    """
+    order = np.argsort(-score, kind="stable")
+    last = np.r_[np.flatnonzero(np.diff(score[order])), len(order) - 1]
+    gap = (np.cumsum(hit[order]) / hit.sum() - np.cumsum(~hit[order]) / (~hit).sum())[last]
+    return float(1 - max(0.0, gap.max()))
+
+
+def _sample(examples: Examples, code: int, seed: int) -> Array:
+    parts = []
+    for which, (wanted, most) in enumerate(((examples.y == code, MOST_MINORITY), (examples.y != code, MOST_OTHERS))):
+        rows = np.flatnonzero(wanted)
+        parts.append(rows if len(rows) <= most else generator(seed, "quick", which).choice(rows, most, replace=False))
+    return np.sort(np.concatenate(parts))
+
+
+def _weights(examples: Examples, y: Array, code: int) -> Array:
+    """What a sampled row stands for, so that scores are at the share that the class has among all rows."""
+    share = [np.sum(examples.y == code) / max(1, np.sum(y == code)), np.sum(examples.y != code) / np.sum(y != code)]
+    return np.where(y == code, share[0], share[1])
+
+
+def _together(examples: Examples, rows: Array) -> Array:
+    """A number per row, equal for rows that must stay on one side."""
+    for kept in (examples.groups, examples.twins):
+        if kept is not None:
+            return kept[rows]
+    return np.arange(len(rows))
+
+
+def _deal(together: Array, y: Array, seed: int) -> Array:
+    """Fold of each row: whole groups, dealt in turn within the rarest class that they hold."""
+    rarity = np.argsort(np.argsort(np.bincount(y)))[y]
+    _, first, group = np.unique(together, return_index=True, return_inverse=True)
+    rarest = np.full(len(first), rarity.max() + 1)
+    np.minimum.at(rarest, group, rarity)
+    shuffled = generator(seed, "quick folds").permutation(len(first))
+    order = shuffled[np.argsort(rarest[shuffled], kind="stable")]
+    fold_of = np.empty(len(first), np.int64)
+    fold_of[order] = np.arange(len(first)) % FOLDS
+    return fold_of[group]
+
+
+def _halved(train: Array, y: Array, code: int, seed: int, k: int) -> Array:
+    """The training rows with half of those of interest."""
+    mine = train[y[train] == code]
+    gone = generator(seed, "quick halves", k).choice(mine, len(mine) // 2, replace=False)
+    return np.setdiff1d(train, gone)
+
+
+def _fitted_proba(model: Any, x: Any, y: Array, train: Array, test: Array, n_classes: int) -> Array:
+    """Probabilities (len(test), C), 0 for a class that the training rows lack."""
+    # One thread: threads of a busy machine wait for each other far longer than these small models take.
+    with warnings.catch_warnings(), threadpool_limits(limits=1):
+        warnings.simplefilter("ignore")  # not converged is good enough for a look
+        fitted = clone(model).fit(x[train], y[train])
+    out = np.zeros((len(test), n_classes))
+    out[:, fitted.classes_] = fitted.predict_proba(x[test])
+    return out
+
+
+def _ap(hit: Array, score: Array, weight: Array) -> float:
+    return float(average_precision_score(hit, score, sample_weight=weight)) if hit.any() else float("nan")
+
+
+def _doubling(gains: Array, rows: int) -> Doubling:
+    gains = gains[np.isfinite(gains)]
+    mean, n = float(gains.mean()), len(gains)
+    error = float(gains.std(ddof=1) * np.sqrt(1 / n + 1 / (FOLDS - 1))) if n > 1 else float("inf")
+    half = float(stats.t.ppf(0.975, max(1, n - 1))) * error
+    return Doubling(rows, mean, mean - half, mean + half)

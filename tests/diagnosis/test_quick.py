@@ -1,0 +1,125 @@
+"""Confident learning against a loop and against planted labels; the quick model's laws."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_curve
+
+from counterpoise.core.errors import LeakError
+from counterpoise.core.records import Examples
+from counterpoise.data.read import read
+from counterpoise.diagnosis.noise import confident_joint
+from counterpoise.diagnosis.quick import _deal, overlap, quick_look
+from counterpoise.survey import diagnose
+
+
+def sample(n=450, share=0.25, gap=3.0, seed=0):
+    rng = np.random.default_rng(seed)
+    y = (rng.random(n) < share).astype(np.int32)
+    return rng.normal(size=(n, 3)) + gap * y[:, None], y
+
+
+def look(**options):
+    x, y = sample(**options)
+    return quick_look(read(x, y=y), 1)
+
+
+def test_the_joint_equals_the_definition():
+    rng = np.random.default_rng(0)
+    y, proba = rng.integers(0, 3, 300), rng.dirichlet([1, 1, 1], 300)
+    level = [proba[y == j, j].mean() for j in range(3)]
+    counts = np.zeros((3, 3))
+    for label, p in zip(y, proba, strict=True):
+        able = [j for j in range(3) if p[j] >= level[j]]
+        if able:
+            counts[label, max(able, key=lambda j: p[j])] += 1
+    scaled = counts / counts.sum(axis=1, keepdims=True) * np.bincount(y)[:, None]
+    np.testing.assert_allclose(confident_joint(y, proba), scaled / scaled.sum())
+
+
+def test_planted_wrong_labels_are_named():
+    x, y = sample(gap=5.0)
+    wrong = np.flatnonzero(y == 1)[:12]
+    y[wrong] = 0
+    found = quick_look(read(x, y=y), 1)
+    named = set(found.suspicion.rows)
+    assert len(named & set(wrong)) >= 8
+    assert len(named - set(wrong)) <= 2
+    assert found.suspicion.share == pytest.approx(12 / 450, abs=0.015)
+
+
+def test_overlap_is_one_less_youden():
+    rng = np.random.default_rng(0)
+    hit, score = rng.random(200) < 0.3, np.round(rng.random(200), 2)
+    fpr, tpr, _ = roc_curve(hit, score)
+    assert overlap(hit, score) == pytest.approx(1 - (tpr - fpr).max())
+
+
+def test_noise_overlaps_and_separate_classes_do_not():
+    apart = look(gap=6.0)
+    same = look(gap=0.0)
+    assert apart.overlap < 0.01
+    assert apart.roc_auc > 0.999
+    assert same.overlap > 0.7
+    assert same.doubling.low < 0 < same.doubling.high
+    assert same.average_precision == pytest.approx(0.25, abs=0.1)
+
+
+def test_average_precision_is_at_the_share_among_all_rows():
+    """Sampling the others away must not flatter: scores carry the weight of what they stand for."""
+    x, y = sample(n=9_000, share=0.05, gap=1.0)
+    found = quick_look(Examples(x, y, (0, 1)), 1)
+    assert found.rows < 9_000
+    assert found.average_precision < 0.5
+
+
+def test_rows_of_one_group_stay_together():
+    rng = np.random.default_rng(0)
+    group, y = rng.integers(0, 60, 300), rng.integers(0, 2, 300)
+    fold = _deal(group, y, 0)
+    assert all(len(np.unique(fold[group == g])) == 1 for g in range(60))
+    assert np.bincount(fold).min() > 30
+
+
+def test_too_few_rows_get_no_model():
+    x, y = sample(60, 0.1)
+    assert quick_look(Examples(x, y, (0, 1)), 1) is None
+
+
+def test_texts_are_looked_at():
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], [120, 40]).astype(np.int32)
+    texts = [" ".join(rng.choice(["win", "prize", "now"] if k else ["home", "mum", "late"], 6)) for k in y]
+    found = quick_look(Examples(np.array(texts), y, ("ham", "spam")), 1)
+    assert found.roc_auc > 0.99
+    assert "words" in found.model
+
+
+def test_a_diagnosis_tells_it_in_words_and_json():
+    x, y = sample()
+    found = diagnose(x, y)
+    assert "twice the positives" in str(found)
+    told = json.loads(json.dumps(found.to_dict()))
+    assert told["quick"]["suspicion"]["rows"] == list(found.record.quick.suspicion.rows)
+    assert diagnose(x, y, quick=False).record.quick is None
+
+
+def test_the_guard_refuses_a_column_that_is_the_label():
+    x, y = sample()
+    found = diagnose(np.c_[x, y + 0.01 * np.arange(450) / 450], y, quick=False)
+    assert [c.status for c in found.checks if c.name == "columns that give the label away"] == ["look"]
+    with pytest.raises(LeakError, match=r"1 possible leak\. columns that give the label away"):
+        found.check()
+    assert diagnose(*sample(gap=0.5), quick=False).check() is not None
+
+
+def test_the_guard_knows_what_was_handled():
+    x, y = sample(60, 0.4)
+    told = {c.name: c.status for c in diagnose(np.repeat(x, 2, axis=0), np.repeat(y, 2), quick=False).checks}
+    assert told["repeated rows"] == "look"
+    grouped = diagnose(np.repeat(x, 2, axis=0), np.repeat(y, 2), groups=np.repeat(np.arange(60), 2), quick=False)
+    told = {c.name: c.status for c in grouped.checks}
+    assert (told["repeated rows"], told["groups"], told["time"]) == ("handled", "handled", "unknown")
