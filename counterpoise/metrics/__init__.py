@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from counterpoise.core.saved_names import SAVED
 from counterpoise.metrics.bootstrap import ap_interval, cluster_draws, stratified_draws
 from counterpoise.metrics.catalogue import METRICS
 from counterpoise.metrics.intervals import clopper_pearson, cv_interval, holdout_interval, wilson
@@ -27,11 +28,15 @@ __all__ = [
 ]
 
 
+#: Keras metric -> module that holds it.
+_SHOWN = {name: module for module in ("display", "display_scores") for name in SAVED[f"metrics.{module}"]}
+
+
 def __getattr__(name: str) -> Any:
-    try:
-        display = importlib.import_module("counterpoise.metrics.display")
-    except ModuleNotFoundError:
-        raise AttributeError(f"module 'counterpoise.metrics' has no attribute {name!r}") from None
-    if name in getattr(display, "__all__", ()):
-        return getattr(display, name)
-    raise AttributeError(f"module 'counterpoise.metrics' has no attribute {name!r}")
+    if name not in _SHOWN:
+        raise AttributeError(f"module 'counterpoise.metrics' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"counterpoise.metrics.{_SHOWN[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_SHOWN])

@@ -14,7 +14,7 @@ from keras import ops, saving
 
 from counterpoise.core.checks import check_choice, check_int, check_range
 from counterpoise.core.errors import ModelError, OptionError
-from counterpoise.metrics.display_inputs import read_codes, read_weights, snake_case
+from counterpoise.metrics.display_inputs import WIDE, read_codes, read_weights, snake_case
 
 Tensor = Any
 AVERAGES = ("macro", "micro", "minority")
@@ -33,8 +33,7 @@ class ConfusionMetric(keras.metrics.Metric):
         super().__init__(name=name or snake_case(type(self).__name__), dtype=dtype)
         self.num_classes, self.from_logits = check_int(num_classes, "num_classes", 2), bool(from_logits)
         shape = (self.num_classes, self.num_classes)
-        # float64: single rows still count after 2 ** 24 of them.
-        self.matrix = self.add_variable(shape=shape, initializer="zeros", dtype="float64", name="matrix")
+        self.matrix = self.add_variable(shape=shape, initializer="zeros", dtype=WIDE, name="matrix")
 
     def of(self, matrix: Tensor) -> Tensor:
         """Return the metric of a confusion matrix (C, C)."""
@@ -45,9 +44,9 @@ class ConfusionMetric(keras.metrics.Metric):
         y, z = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
         self._check_units(z)
         codes = read_codes(y, z)
-        weights = ops.cast(read_weights(sample_weight, z, codes, self.num_classes), "float64")
-        truth = ops.one_hot(codes, self.num_classes, dtype="float64") * ops.expand_dims(weights, -1)
-        decided = ops.one_hot(self._decide(z), self.num_classes, dtype="float64")
+        weights = ops.cast(read_weights(sample_weight, z, codes, self.num_classes), WIDE)
+        truth = ops.one_hot(codes, self.num_classes, dtype=WIDE) * ops.expand_dims(weights, -1)
+        decided = ops.one_hot(self._decide(z), self.num_classes, dtype=WIDE)
         self.matrix.assign(self.matrix + ops.matmul(ops.transpose(truth), decided))
 
     def _check_units(self, z: Tensor) -> None:
@@ -139,9 +138,12 @@ class MCC(ConfusionMetric):
         shares = ops.divide_no_nan(matrix, ops.sum(matrix))
         t, d = ops.sum(shares, axis=1), ops.sum(shares, axis=0)
         spread = (1 - ops.sum(t * t)) * (1 - ops.sum(d * d))
-        constant = ops.logical_or(ops.max(t) >= 1 - 1e-15, ops.max(d) >= 1 - 1e-15)
+        constant = ops.logical_or(self._one_class(t), self._one_class(d))
         root = ops.sqrt(ops.where(constant, ops.ones_like(spread), spread))
         return ops.where(constant, ops.zeros_like(root), (ops.sum(ops.diagonal(shares)) - ops.sum(t * d)) / root)
+
+    def _one_class(self, shares: Tensor) -> Tensor:
+        return ops.sum(ops.cast(shares == 0, "int32")) >= self.num_classes - 1
 
 
 @saving.register_keras_serializable(package="counterpoise")

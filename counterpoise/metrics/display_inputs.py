@@ -5,11 +5,25 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import keras
 from keras import ops
 
 from counterpoise.core.errors import ModelError
 
 Tensor = Any
+
+
+def wide_float() -> str:
+    """Return "float64", in which single rows still count after 2 ** 24 of them, or "float32" where JAX has no other."""
+    if keras.backend.backend() != "jax":
+        return "float64"
+    import jax
+
+    return "float64" if jax.config.jax_enable_x64 else "float32"
+
+
+#: Type of everything that is summed over an epoch.
+WIDE = wide_float()
 
 
 def snake_case(name: str) -> str:

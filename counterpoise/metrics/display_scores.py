@@ -13,7 +13,7 @@ from keras import ops, saving
 
 from counterpoise.core.checks import check_int, check_range
 from counterpoise.core.errors import OptionError
-from counterpoise.metrics.display_inputs import read_codes, read_proba, read_scores, read_weights, snake_case
+from counterpoise.metrics.display_inputs import WIDE, read_codes, read_proba, read_scores, read_weights, snake_case
 
 Tensor = Any
 
@@ -29,15 +29,15 @@ class _Shown(keras.metrics.Metric):
         return {**super().get_config(), "from_logits": self.from_logits}
 
     def sums(self, shape: tuple[int, ...], name: str) -> Tensor:
-        """Return a float64 variable of zeros."""
-        return self.add_variable(shape=shape, initializer="zeros", dtype="float64", name=name)
+        """Return a variable of zeros of the wide type."""
+        return self.add_variable(shape=shape, initializer="zeros", dtype=WIDE, name=name)
 
 
 def _read(y_true: Tensor, y_pred: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-    """Return codes (N,), outputs (..., units) and weights float64 (N,)."""
+    """Return codes (N,), outputs (..., units) and weights (N,)."""
     y, z = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
     codes = read_codes(y, z)
-    return codes, z, ops.cast(read_weights(weight, z, codes, max(int(z.shape[-1]), 2)), "float64")
+    return codes, z, ops.cast(read_weights(weight, z, codes, max(int(z.shape[-1]), 2)), WIDE)
 
 
 @saving.register_keras_serializable(package="counterpoise")
@@ -62,8 +62,8 @@ class BrierScore(_Shown):
     def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> None:
         """Add labels (...), (..., 1) or one-hot (..., C) and outputs (..., units)."""
         codes, z, w = _read(y_true, y_pred, sample_weight)
-        p = ops.cast(read_proba(z, self.from_logits), "float64")
-        errors = ops.sum((p - ops.one_hot(codes, p.shape[-1], dtype="float64")) ** 2, axis=-1)
+        p = ops.cast(read_proba(z, self.from_logits), WIDE)
+        errors = ops.sum((p - ops.one_hot(codes, p.shape[-1], dtype=WIDE)) ** 2, axis=-1)
         errors = errors / 2 if p.shape[-1] == 2 else errors
         self.total.assign(self.total + ops.sum(w * errors))
         self.weight.assign(self.weight + ops.sum(w))
@@ -100,12 +100,12 @@ class ECE(_Shown):
     def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> None:
         """Add labels (...), (..., 1) or one-hot (..., C) and outputs (..., units)."""
         codes, z, w = _read(y_true, y_pred, sample_weight)
-        p = ops.cast(read_proba(z, self.from_logits), "float64")
+        p = ops.cast(read_proba(z, self.from_logits), WIDE)
         shown = ops.ones_like(codes) if p.shape[-1] == 2 else ops.cast(ops.argmax(p, axis=-1), "int32")
-        score = ops.sum(p * ops.one_hot(shown, p.shape[-1], dtype="float64"), axis=-1)
+        score = ops.sum(p * ops.one_hot(shown, p.shape[-1], dtype=WIDE), axis=-1)
         place = ops.clip(ops.cast(ops.ceil(score * self.bins), "int32") - 1, 0, self.bins - 1)
-        columns = ops.stack([w, w * score, w * ops.cast(shown == codes, "float64")], axis=-1)
-        spread = ops.transpose(ops.one_hot(place, self.bins, dtype="float64"))
+        columns = ops.stack([w, w * score, w * ops.cast(shown == codes, WIDE)], axis=-1)
+        spread = ops.transpose(ops.one_hot(place, self.bins, dtype=WIDE))
         self.table.assign(self.table + ops.matmul(spread, columns))
 
     def result(self) -> Tensor:
@@ -147,13 +147,13 @@ class ScoreBuffer(_Shown):
     def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> None:
         """Keep labels (...), (..., 1) or one-hot (..., C) and outputs (..., units)."""
         codes, z, w = _read(y_true, y_pred, sample_weight)
-        scores = ops.cast(read_scores(z, self.class_id, self.from_logits), "float64")
+        scores = ops.cast(read_scores(z, self.class_id, self.from_logits), WIDE)
         rows = ops.shape(scores)[0]
         places = ops.convert_to_tensor(self.seen) + ops.arange(rows, dtype="int32")
         self.seen.assign(self.seen + rows)
         self._refuse_overflow()
         places = ops.expand_dims(ops.minimum(places, self.capacity - 1), -1)
-        positive = ops.cast(codes == self.class_id, "float64")
+        positive = ops.cast(codes == self.class_id, WIDE)
         for buffer, values in ((self.scores, scores), (self.positive, positive), (self.weights, w)):
             buffer.assign(ops.scatter_update(ops.convert_to_tensor(buffer), places, values))
 
@@ -219,7 +219,7 @@ class SpecificityAtSensitivity(ScoreBuffer):
 
     def of(self, tp: Tensor, n: Tensor, hits: Tensor) -> Tensor:
         positives, rows = ops.sum(hits), ops.max(n)
-        enough = tp >= self.sensitivity * positives * (1 - 1e-12)
+        enough = tp >= self.sensitivity * positives * (1 - (1e-12 if WIDE == "float64" else 1e-6))
         specificity = 1 - ops.divide_no_nan(n - tp, rows - positives)
         found = ops.max(ops.where(enough, specificity, 0.0))
         return ops.where(ops.logical_and(positives > 0, rows > positives), found, 0.0)

@@ -6,7 +6,9 @@ import pytest
 from imblearn.metrics import geometric_mean_score, make_index_balanced_accuracy
 from sklearn import metrics as sk
 
+import counterpoise as cp
 from counterpoise.core.errors import ModelError, OptionError
+from counterpoise.core.saved_names import SAVED
 from counterpoise.metrics import display as D
 
 
@@ -138,3 +140,13 @@ def test_misuse_is_refused():
     with pytest.raises(OptionError, match="average"):
         D.ClassRecall(average="weighted")
     assert np.isnan(shown(D.BalancedAccuracy(3), np.array([0, 7]), np.eye(3)[:2]))
+    assert np.isnan(shown(D.MCC(3), np.array([0, 7]), np.eye(3)[:2]))
+
+
+def test_all_are_found_under_their_public_name():
+    for module in ("metrics.display", "metrics.display_scores"):
+        for name in SAVED[module]:
+            assert getattr(cp.metrics, name).__module__ == f"counterpoise.{module}"
+            assert name in dir(cp.metrics)
+    with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
+        _ = cp.metrics.Nonsense
