@@ -106,6 +106,17 @@ def test_every_plan_and_three_classes(strategy):
     assert_same(*(trained(Network(build, data), data, strategy, e)[0] for e in ("program", "fit")))
 
 
+def test_every_loss_of_a_strategy():
+    """Those whose loss no other test takes through both engines, and weights that begin late."""
+    data, fold = examples(n=60, classes=3), make_folds(examples(n=60, classes=3), 2)[0]
+    losses = ("focal", "ldam_drw", "asymmetric", "auc_margin", "ap_surrogate")
+    settings = dataclasses.replace(EXACT, batch_size=16)
+    jobs = [job for name in losses for job in jobs_of(find(name), data, fold, settings)]
+    ours, theirs = (dict(run(jobs, data, Network(net(units=3), data), engine=e)) for e in ("program", "fit"))
+    for job in jobs:
+        assert_same(ours[job.id], theirs[job.id])
+
+
 def test_user_weights_go_in():
     data = dataclasses.replace(examples(), sample_weight=np.random.default_rng(2).random(150).astype("float32"))
     assert_same(*(trained(Network(net(*DENSE), data), data, engine=e)[0] for e in ("program", "fit")))
