@@ -22,6 +22,7 @@ ROW = {
     "seconds": NUMBER,
     "seconds_shared": NUMBER,
     "memory_mb": NUMBER,
+    "cost": MAYBE,
     "scores": Mapping,
     "per_class": [{"label": str, "recall": MAYBE, "precision": MAYBE, "support": int}],
     "vs_none": Mapping,
@@ -48,6 +49,7 @@ BOARD = {
     "budget": {"steps", "epochs"},
     "network": str,
     "settings": {"epochs": int, "batch_size": int, "early_stopping": bool},
+    "costs": (dict, type(None)),
     "warnings": [str],
     "verdict": {
         "winner": str,
@@ -56,6 +58,7 @@ BOARD = {
         "text": str,
         "more_repeats": (int, type(None)),
         "model": str,
+        "effect": (dict, type(None)),
     },
     "rows": [ROW],
 }

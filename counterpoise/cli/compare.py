@@ -37,6 +37,8 @@ def command(
     folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.")] = 5,
     repeats: Annotated[int, typer.Option(min=1, help="How often it is repeated.")] = 1,
     metric: Annotated[str, typer.Option(help="What is ranked and judged.")] = "average_precision",
+    cost_fp: Annotated[float | None, typer.Option(help="Cost of a false alarm; goes with --cost-fn.")] = None,
+    cost_fn: Annotated[float | None, typer.Option(help="Cost of a missed case; goes with --cost-fp.")] = None,
     budget: Annotated[str, typer.Option(help="steps: all take the steps of none. epochs: own epochs.")] = "steps",
     duplicates: Annotated[str, typer.Option(help="warn, group, drop or error.")] = "warn",
     early_stopping: Annotated[bool, typer.Option(help="Stop when the stopping score no longer falls.")] = True,
@@ -51,13 +53,16 @@ def command(
     if not o.split_names(strategies):
         raise OptionError("--strategies is empty; expected seed, all, or names: a,b,c (see `counterpoise strategies`).")
     chosen = select(strategies)
+    if (cost_fp is None) != (cost_fn is None):
+        raise OptionError("only one of --cost-fp and --cost-fn was given; give both or none.")
     network = resolve_model(model)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad)
     examples = o.read_table(data, target, size, **how)
     if examples.time is None and examples.groups is None:
         check_counts(examples, folds)
     comparison = run(
-        examples, network, chosen, out, folds=folds, repeats=repeats, metric=metric, budget=budget, epochs=epochs,
+        examples, network, chosen, out, folds=folds, repeats=repeats, metric=metric,
+        costs=None if cost_fp is None else (cost_fp, cost_fn), budget=budget, epochs=epochs,
         batch_size=batch_size, seed=seed, duplicates=duplicates, early_stopping=early_stopping,
     )  # fmt: skip
     if as_json:
@@ -66,7 +71,7 @@ def command(
     race_text(comparison, out)
 
 
-def run(examples, network, chosen, out, *, folds, repeats, metric, duplicates, **settings):  # type: ignore[no-untyped-def]
+def run(examples, network, chosen, out, *, folds, repeats, metric, duplicates, costs=None, **settings):  # type: ignore[no-untyped-def]
     """Race examples that were read, with their diagnosis on the page, and write the four files."""
     from counterpoise.comparison.race import race
     from counterpoise.jobs import Settings
@@ -75,7 +80,7 @@ def run(examples, network, chosen, out, *, folds, repeats, metric, duplicates, *
     found = diagnose(examples, folds=folds, quick=False).to_dict()
     comparison = race(
         examples, network, chosen, Settings(**settings), folds=folds, repeats=repeats, metric=metric,
-        duplicates=duplicates, diagnosis=found,
+        costs=costs, duplicates=duplicates, diagnosis=found,
     )  # fmt: skip
     comparison.save(out)
     return comparison

@@ -108,12 +108,13 @@ def leaderboard_table(comparison: Comparison, width: int = WIDE) -> Any:
     if width >= WIDE:
         table.add_column("steps", justify="right")
         table.add_column("seconds", justify="right")
+        table.add_column("MB", justify="right")
     for row in comparison.leaderboard:
         if row["status"] == "failed":
             table.add_row(Text(row["strategy"]), "failed")
             continue
         cells = [_number(row["scores"].get(key), interval=key == metric) for key in keys]
-        cost = [f"{row['steps']:,}", f"{row['seconds']:.1f}"] if width >= WIDE else []
+        cost = [f"{row['steps']:,}", f"{row['seconds']:.1f}", f"{row['memory_mb']:,.0f}"] if width >= WIDE else []
         table.add_row(row["strategy"], *cells, *cost)
     return table
 

@@ -93,7 +93,7 @@ def interval(evidence: Evidence, strategy: str, key: str) -> Interval:
     draws = evidence.drawn(strategy, key)
     if draws is not None:
         low, high = percentile(draws, evidence.level)
-        return Interval(mean, low, high, folds)
+        return Interval(mean, min(low, mean), max(high, mean), folds)  # a skewed bootstrap may leave its centre out
     truth = {"specificity": 0, "recall": 1}.get(base)
     trials = None
     if matrices is not None and truth is not None:

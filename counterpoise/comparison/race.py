@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from counterpoise.comparison import tally
+from counterpoise.comparison.blocks import paired_draws
+from counterpoise.comparison.effect import Costs, with_effect
 from counterpoise.comparison.judge import assess
 from counterpoise.comparison.result import Comparison
 from counterpoise.comparison.verdict import Judgement
@@ -40,6 +43,7 @@ def compare(
     sample_weight: Any = None,
     duplicates: str = "warn",
     metric: str = "average_precision",
+    costs: Any = None,
     optimizer: Any = None,
     output: str = "auto",
     weights: str = "auto",
@@ -64,6 +68,8 @@ def compare(
         budget: "steps" or "epochs" (each plan its own epochs: the plain recipe).
         duplicates: "warn", "group", "drop" or "error" for rows with equal features.
         metric: What the strategies are ranked and judged by.
+        costs: Two classes: (cost of a false alarm, cost of a missed case). Thresholds are then tuned for least cost,
+            and every row says what 10,000 cases cost.
         refit: Whether to train the winner on all rows.
 
     Returns:
@@ -84,7 +90,7 @@ def compare(
     options = {"output": output, "weights": weights, "optimizer": optimizer}
     return race(
         examples, model, chosen, settings, folds=folds, repeats=repeats, duplicates=duplicates, metric=metric,
-        refit_winner=refit, verbose=verbose, network_options=options,
+        costs=costs, refit_winner=refit, verbose=verbose, network_options=options,
     )  # fmt: skip
 
 
@@ -98,6 +104,7 @@ def race(
     repeats: int = 1,
     duplicates: str = "warn",
     metric: str = "average_precision",
+    costs: Any = None,
     refit_winner: bool = True,
     verbose: Any = "auto",
     network_options: Mapping[str, Any] | None = None,
@@ -108,6 +115,8 @@ def race(
         raise OptionError(f"there is no metric {metric!r}.{did_you_mean(metric, METRICS)}")
     if examples.time is None and examples.groups is None and duplicates != "drop":
         check_counts(examples, folds)
+    priced = Costs.of(costs, examples.binary)
+    strategies = strategies if priced is None else priced.aimed(strategies)
     network = Network(model, examples, **(network_options or {}))
     with bar(verbose) as progress:
         outcome = cross_validate(
@@ -116,10 +125,10 @@ def race(
         )  # fmt: skip
         ran = [s for s in strategies if s.name not in outcome.failures]
         by_name = {s.name: [c for c in outcome.cells if c.strategy == s.name] for s in ran}
-        judgement = _judge(ran, by_name, examples, folds, repeats, metric)
+        judgement = _judge(ran, by_name, examples, settings.seed, folds, repeats, metric, priced)
         winner = next(s for s in ran if s.name == judgement.verdict.model)
         best = refit(examples, winner, network, settings, outcome, progress=progress) if refit_winner else None
-    rows = [tally.strategy_row(by_name[name], examples, judgement) for name in judgement.ranking]
+    rows = [tally.strategy_row(by_name[name], examples, judgement, priced) for name in judgement.ranking]
     rows += [tally.failed_row(name, len(rows) + i, text) for i, (name, text) in enumerate(outcome.failures.items(), 1)]
     record = {
         "schema": 1,
@@ -133,6 +142,7 @@ def race(
         "network": network.label,
         "settings": {"epochs": settings.epochs, "batch_size": settings.batch_size,
                      "early_stopping": settings.early_stopping},
+        "costs": None if priced is None else asdict(priced),
         "warnings": list(examples.warnings) + _warnings(network),
         "verdict": judgement.verdict.to_dict(),
         "rows": rows,
@@ -146,15 +156,19 @@ def race(
 
 
 def _judge(
-    ran: Sequence[Strategy], by_name: Mapping[str, Sequence[Cell]], examples: Examples, folds: int, repeats: int,
-    metric: str,
+    ran: Sequence[Strategy], by_name: Mapping[str, Sequence[Cell]], examples: Examples, seed: int, folds: int,
+    repeats: int, metric: str, costs: Costs | None,
 ) -> Judgement:  # fmt: skip
     scores = {name: tally.fold_scores(cells, examples) for name, cells in by_name.items()}
-    counts = {name: tally.fold_counts(cells, examples) for name, cells in by_name.items()} if examples.binary else None
-    return assess(
+    counts = {name: tally.fold_counts(cells, examples) for name, cells in by_name.items()} if examples.binary else {}
+    judgement = assess(
         scores, folds=folds, repeats=repeats, metric=metric, simplicity=[s.name for s in select(ran)], counts=counts,
         external={s.name: kind_of(s.estimator) for s in ran if s.is_external},
+        draws=paired_draws(by_name, scores, examples, seed),
     )  # fmt: skip
+    rival = next((name for name in judgement.ranking if name != "none"), "none")
+    matrices = {name: of_rule[""].sum(axis=0) for name, of_rule in counts.items()}
+    return replace(judgement, verdict=with_effect(judgement.verdict, matrices, rival, costs))
 
 
 def _warnings(network: Network) -> list[str]:

@@ -61,8 +61,9 @@ class Comparison:
 
     def __str__(self) -> str:
         metric = self.record["metric"]
-        head = f"{'strategy':<22} {metric.replace('_', ' '):>28} {'accuracy':>9} {'recall':>9}"
-        lines = [_line(row, metric) for row in self.leaderboard]
+        wide = max([22, *(len(row["strategy"]) for row in self.leaderboard)])
+        head = f"{'strategy':<{wide}} {metric.replace('_', ' '):>28} {'accuracy':>9} {'recall':>9}"
+        lines = [_line(row, metric, wide) for row in self.leaderboard]
         return "\n".join([head, *lines, "", textwrap.fill(self.verdict.text, 100)])
 
     __repr__ = __str__
@@ -85,7 +86,18 @@ class Comparison:
         """The leaderboard as CSV: one line per strategy, mean, low and high of each metric."""
         out = io.StringIO()
         keys = [k for k in METRICS if any(k in row["scores"] for row in self.leaderboard)]
-        head = ["rank", "strategy", "status", "fits", "steps", "rows_seen", "seconds", "seconds_shared", "memory_mb"]
+        head = [
+            "rank",
+            "strategy",
+            "status",
+            "fits",
+            "steps",
+            "rows_seen",
+            "seconds",
+            "seconds_shared",
+            "memory_mb",
+            "cost",
+        ]
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(head + [f"{k}{end}" for k in keys for end in ("", "_low", "_high")])
         for row in self.leaderboard:
@@ -114,13 +126,13 @@ class Comparison:
         return {**self.record, "curves": self.curves, "diagnosis": self.diagnosis, "model_card": card}
 
 
-def _line(row: Mapping[str, Any], metric: str) -> str:
+def _line(row: Mapping[str, Any], metric: str, wide: int) -> str:
     if row["status"] == "failed":
-        return f"{row['strategy']:<22} failed: {row['error']}"
+        return f"{row['strategy']:<{wide}} failed: {row['error']}"
     score = row["scores"].get(metric) or {}
     interval = "" if score.get("low") is None else f" [{score['low']:.3f}, {score['high']:.3f}]"
     others = " ".join(f"{_mean(row, key):>9}" for key in ("accuracy", "recall"))
-    return f"{row['strategy']:<22} {_mean(row, metric) + interval:>28} {others}"
+    return f"{row['strategy']:<{wide}} {_mean(row, metric) + interval:>28} {others}"
 
 
 def _html_line(row: Mapping[str, Any], keys: Sequence[str]) -> str:

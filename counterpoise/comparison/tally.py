@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.comparison.effect import Costs
 from counterpoise.comparison.verdict import Judgement
 from counterpoise.core.records import Cell, Examples
 from counterpoise.metrics.decision_scores import confusion, default_decision, per_class
@@ -35,7 +36,9 @@ def fold_counts(cells: Sequence[Cell], examples: Examples) -> dict[str, Array]:
     return {suffix: np.array(matrices) for suffix, matrices in out.items()}
 
 
-def strategy_row(cells: Sequence[Cell], examples: Examples, judgement: Judgement) -> dict[str, Any]:
+def strategy_row(
+    cells: Sequence[Cell], examples: Examples, judgement: Judgement, costs: Costs | None = None
+) -> dict[str, Any]:
     """One row of leaderboard.json for a strategy that ran."""
     y, decision = _joined(cells, examples, "decision")
     recall, precision, support = per_class(y, decision, examples.n_classes)
@@ -56,6 +59,7 @@ def strategy_row(cells: Sequence[Cell], examples: Examples, judgement: Judgement
         "seconds": sum(c.seconds for c in cells),
         "seconds_shared": sum(c.seconds_shared for c in cells),
         "memory_mb": max(c.memory for c in cells) / 2**20,
+        "cost": None if costs is None else costs.total(confusion(y, decision, 2)),
         "scores": judged["scores"],
         "per_class": classes,
         "vs_none": judged["vs_none"],
@@ -66,7 +70,9 @@ def strategy_row(cells: Sequence[Cell], examples: Examples, judgement: Judgement
 
 def failed_row(strategy: str, rank: int, error: str) -> dict[str, Any]:
     """One row of leaderboard.json for a strategy that could not run."""
-    numbers = dict.fromkeys(("fits", "steps", "rows_seen", "seconds", "seconds_shared", "memory_mb"), 0)
+    numbers: dict[str, Any] = dict.fromkeys(
+        ("fits", "steps", "rows_seen", "seconds", "seconds_shared", "memory_mb"), 0
+    ) | {"cost": None}
     parts: dict[str, Any] = {"scores": {}, "per_class": [], "vs_none": {}, "twin_free": None, "rule_notes": []}
     return {"strategy": strategy, "rank": rank, "status": "failed", "error": error, **numbers, **parts}
 

@@ -68,6 +68,8 @@ class Verdict:
         tied_with: Other strategies that the scores do not tell from the best, simplest first.
         text: The reasons in plain words, with numbers.
         more_repeats: For "undecided": how many more repeats would about decide; None when no number would.
+        effect: What the winner (where that is `none`: the best of the others) changes against `none`, at their own
+            rules: {"strategy", "against", "per", "found", "false_alarms", "cost", "text"}; None for many classes.
         model: The recommended network, of which `model.keras` is made; the winner unless that is external.
     """
 
@@ -77,6 +79,7 @@ class Verdict:
     text: str
     more_repeats: int | None = None
     model: str = ""
+    effect: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if not self.model:
@@ -88,7 +91,7 @@ class Verdict:
         return cls(**{**said, "tied_with": tuple(said["tied_with"])})
 
     def to_dict(self) -> dict[str, Any]:
-        """`{"winner", "word", "tied_with", "text", "more_repeats", "model"}`."""
+        """`{"winner", "word", "tied_with", "text", "more_repeats", "model", "effect"}`."""
         return {
             "winner": self.winner,
             "word": self.word,
@@ -96,6 +99,7 @@ class Verdict:
             "text": self.text,
             "more_repeats": self.more_repeats,
             "model": self.model,
+            "effect": None if self.effect is None else dict(self.effect),
         }
 
 

@@ -100,6 +100,12 @@ class Gap(NamedTuple):
         """What the metric is called."""
         return _title(self.metric)
 
+    def lead(self) -> str:
+        """Who has the best mean; `behind` is the one recommended, `ahead` the best of the others."""
+        if self.difference.mean > 0:
+            return f"The best mean is that of {called(self.ahead)}: {self.numbers()}."
+        return f"It has the best mean, too; next is {called(self.ahead)}: {self.numbers()}."
+
     def numbers(self) -> str:
         """Means, difference and interval in one clause."""
         hints = {"higher": "", "lower": " (lower is better)", "one": " (1 is best)", "zero": " (0 is best)"}
@@ -162,9 +168,9 @@ def nothing_else(metric: str, winner: str, mean: float, losers: int) -> str:
 def equivalent(gap: Gap, others: Sequence[str]) -> str:
     """All in the tie differ by less than matters."""
     return (
-        f"No difference that matters; tied: the simplest is {called(gap.behind)}. The best mean is that of "
-        f"{called(gap.ahead)}: {gap.numbers()}. The chance that the two differ by less than {number(gap.rope)} is "
-        f"{percent(gap.difference.rope)}. In the tie: {listed([gap.behind, *others])}."
+        f"No difference that matters; tied: the simplest is {called(gap.behind)}. {gap.lead()} "
+        f"The chance that the two differ by less than {number(gap.rope)} is {percent(gap.difference.rope)}. "
+        f"In the tie: {listed([gap.behind, *others])}."
     )
 
 
@@ -172,9 +178,9 @@ def undecided(gap: Gap, others: Sequence[str], more: int | None, fixed: bool) ->
     """The data do not tell; what would. `fixed`: the interval comes from rows, not from repeats."""
     d, rival = gap.difference, called(gap.ahead)
     return (
-        f"Undecided; tied: the simplest is {called(gap.behind)}. Stay with it for now. The best mean is that of "
-        f"{rival}: {gap.numbers()}. That may be chance: {percent(d.right)} that {rival} is better by more than "
-        f"{number(gap.rope)}, {percent(d.rope)} that they differ by less, {percent(d.left)} that it is worse. "
+        f"Undecided; tied: the simplest is {called(gap.behind)}. Stay with it for now. {gap.lead()} "
+        f"That may be chance: {percent(d.right)} that {rival} is better by more than {number(gap.rope)}, "
+        f"{percent(d.rope)} that they differ by less, {percent(d.left)} that it is worse. "
         f"Not told apart: {listed([gap.behind, *others])}. {_what_helps(more, fixed)}"
     )
 

@@ -1,0 +1,78 @@
+"""Paired bootstrap draws of the folds' mean scores, for rows that belong together or follow each other in time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from counterpoise.core.records import Cell, Examples
+from counterpoise.core.seeds import integer
+from counterpoise.metrics.bootstrap import cluster_draws, time_blocks
+
+Array = np.ndarray
+
+RESAMPLES = 1000
+#: Groups in the test part of a fold below which their bootstrap would be too sure: the folds' spread is taken instead.
+LEAST_BLOCKS = 10
+
+
+def paired_draws(
+    by_name: Mapping[str, Sequence[Cell]], scores: Mapping[str, Mapping[str, Array]], examples: Examples, seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> dict[str, dict[str, Array]] | None:  # fmt: skip
+    """strategy -> metric -> float (B,), or None: rows are independent, or a fold tests too few groups.
+
+    Groups (or, with time, blocks of rows that follow each other) are drawn with replacement inside the test part of
+    each fold, the same for every strategy; a draw is the mean of the folds' scores, as the score of the leaderboard is.
+    Repeats judge the same groups again, which adds no groups: the first one is drawn from, and its draws are moved to
+    the mean over all repeats.
+
+    Two classes: average precision, area under the ROC curve and log loss. More: the first two, mean over the classes.
+
+    Args:
+        by_name: strategy -> its cells, repeat after repeat.
+        scores: strategy -> metric -> float (R K,), the cells' scores.
+        examples: The rows.
+        seed: Seed of the draws.
+        resamples: B.
+    """
+    if examples.groups is None and examples.time is None:
+        return None
+    some = next(iter(by_name.values()))
+    if min(len(np.unique(_blocks(cell.rows, examples))) for cell in some) < LEAST_BLOCKS:
+        return None
+    drawn = {}
+    for name, cells in by_name.items():
+        first = [number for number, cell in enumerate(cells) if cell.repeat == 0]
+        folds = [_of_fold(cells[number], examples, seed, resamples) for number in first]
+        drawn[name] = {
+            key: _mean([fold[key] for fold in folds]) + scores[name][key].mean() - scores[name][key][first].mean()
+            for key in folds[0]
+        }
+    return drawn
+
+
+def _mean(draws: Sequence[Array]) -> Array:
+    """Mean over the folds where a resample has both classes; nan where none has."""
+    table = np.stack(draws)
+    known = np.isfinite(table)
+    counts = known.sum(axis=0)
+    return np.where(counts > 0, np.where(known, table, 0.0).sum(axis=0) / np.maximum(counts, 1), np.nan)
+
+
+def _of_fold(cell: Cell, examples: Examples, seed: int, resamples: int) -> dict[str, Array]:
+    y, n = examples.y[cell.rows], examples.n_classes
+    blocks = _blocks(cell.rows, examples)
+    state = integer(seed, "blocks", cell.fold)
+    if n == 2:
+        return cluster_draws(y, cell.proba, blocks, resamples=resamples, seed=state)
+    each = [cluster_draws(y, cell.proba, blocks, positive=code, resamples=resamples, seed=state) for code in range(n)]
+    return {key: np.mean([draws[key] for draws in each], axis=0) for key in ("average_precision", "roc_auc")}
+
+
+def _blocks(rows: Array, examples: Examples) -> Array:
+    if examples.time is not None:
+        return time_blocks(examples.time[rows])
+    assert examples.groups is not None
+    return examples.groups[rows]

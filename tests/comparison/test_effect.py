@@ -1,0 +1,123 @@
+"""What a change means: counts and money, said as the counts are; bootstraps of groups and time against slow ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score
+
+import counterpoise as cp
+from counterpoise.comparison.blocks import paired_draws
+from counterpoise.comparison.effect import Costs, with_effect
+from counterpoise.comparison.judge import assess
+from counterpoise.comparison.verdict import Verdict
+from counterpoise.core.errors import OptionError
+from counterpoise.core.records import Cell, Examples
+from counterpoise.strategies import find
+
+NONE, NEW = np.array([[9000, 100], [700, 200]]), np.array([[8940, 160], [560, 340]])
+RNG = np.random.default_rng(3)
+
+
+def test_the_effect_is_that_of_the_winner_or_of_the_best_rival():
+    matrices = {"none": NONE, "new": NEW}
+    for winner in ("new", "none"):
+        said = with_effect(Verdict(winner, "better", (), "Take it."), matrices, "new", Costs(1, 10))
+        assert said.effect["strategy"] == "new"
+        assert (said.effect["found"], said.effect["false_alarms"]) == pytest.approx((140, 60))
+        assert said.effect["cost"] == pytest.approx(60 - 1400)
+        assert said.text.endswith("per 10,000 cases: 140 more found, 60 more false alarms; cost falls by 1,340.")
+    alone = Verdict("none", "undecided", (), "Alone.")
+    assert with_effect(alone, {"none": NONE}, "none", None).effect["found"] == 0
+    assert with_effect(alone, {}, "new", None) is alone
+
+
+@pytest.mark.parametrize("costs", [(1,), (0, 1), ("a", 2), 3, (1, float("inf"))])
+def test_costs_are_two_numbers_above_0(costs):
+    with pytest.raises(OptionError, match="expected"):
+        Costs.of(costs)
+
+
+def test_costs_are_for_two_classes():
+    with pytest.raises(OptionError, match="costs are for two classes"):
+        Costs.of((1, 2), binary=False)
+
+
+def test_costs_change_the_aim_of_those_that_tune_and_of_no_other():
+    aims = [s.aim for s in Costs(1, 20).aimed([find("none"), find("threshold"), find("oversample")])]
+    assert aims == ["argmax", "cost(1, 20)", "cost(1, 20)"]
+
+
+def test_a_race_with_costs_says_what_cases_cost():
+    y = (RNG.random(300) < 0.2).astype(int)
+    x = RNG.normal(size=(300, 2)) + y[:, None]
+    race = cp.compare(
+        "mlp", x, y, strategies="threshold", folds=3, epochs=2, engine="fit", verbose=0, costs=(1, 5), refit=False
+    )
+    cells = [c for c in race.cells if c.strategy == "threshold"]
+    truth, said = (np.concatenate(part) for part in ([y[c.rows] for c in cells], [c.decision for c in cells]))
+    cost = 10_000 * np.mean((truth < said) * 1 + (truth > said) * 5)
+    row = next(r for r in race.leaderboard if r["strategy"] == "threshold")
+    assert row["cost"] == pytest.approx(cost)
+    assert race.record["costs"] == {"false_alarm": 1.0, "missed": 5.0}
+    assert cells[0].rule.aim == "cost(1, 5)"
+    assert race.verdict.effect["strategy"] == "threshold"
+
+
+def cells_of(y, proba, folds=2):
+    parts = np.array_split(np.arange(len(y)), folds)
+    return [Cell("it", 0, k, rows, proba[rows], proba[rows], y[rows]) for k, rows in enumerate(parts)]
+
+
+def sample(rows=400, group=4):
+    groups = np.arange(rows) // group
+    y = (RNG.random(rows // group) < 0.3).repeat(group).astype(int)
+    p = np.clip(0.3 + 0.2 * y + RNG.normal(0, 0.2, rows // group).repeat(group), 0.01, 0.99)
+    return y, np.stack([1 - p, p], axis=1), groups
+
+
+def test_groups_are_drawn_whole_and_for_all_alike():
+    y, proba, groups = sample()
+    cells = cells_of(y, proba)
+    scores = {"a": {k: np.array([0.5, 0.5]) for k in ("average_precision", "roc_auc", "log_loss")}}
+    scores["b"] = scores["a"]
+    drawn = paired_draws({"a": cells, "b": cells}, scores, Examples(None, y, (0, 1), groups=groups), resamples=300)
+    assert np.array_equal(drawn["a"]["average_precision"], drawn["b"]["average_precision"])
+    slow = []
+    for _ in range(300):
+        of_fold = []
+        for cell in cells:
+            own = np.unique(groups[cell.rows])
+            rows = np.concatenate([np.flatnonzero(groups == g) for g in RNG.choice(own, len(own))])
+            of_fold.append(average_precision_score(y[rows], proba[rows, 1]))
+        slow.append(np.mean(of_fold))
+    assert np.mean(drawn["a"]["average_precision"]) == pytest.approx(np.mean(slow), abs=0.02)
+    assert np.std(drawn["a"]["average_precision"]) == pytest.approx(np.std(slow), rel=0.2)
+
+
+def test_few_groups_and_independent_rows_are_not_drawn():
+    y, proba, groups = sample()
+    cells, nothing = cells_of(y, proba), {"a": {}}
+    assert paired_draws({"a": cells}, nothing, Examples(None, y, (0, 1))) is None
+    assert paired_draws({"a": cells}, nothing, Examples(None, y, (0, 1), groups=groups // 20)) is None
+
+
+def test_times_are_drawn_in_blocks_and_many_classes_have_no_log_loss():
+    rows = 300
+    y = np.arange(rows) % 3
+    proba = RNG.dirichlet(np.ones(3), rows)
+    scores = {"a": {k: np.array([0.5, 0.5]) for k in ("average_precision", "roc_auc")}}
+    drawn = paired_draws(
+        {"a": cells_of(y, proba)}, scores, Examples(None, y, (0, 1, 2), time=np.arange(rows)), resamples=50
+    )
+    assert set(drawn["a"]) == {"average_precision", "roc_auc"}
+    assert np.isfinite(drawn["a"]["roc_auc"]).all()
+    assert np.mean(drawn["a"]["roc_auc"]) == pytest.approx(0.5, abs=0.1)
+
+
+def test_nobody_is_called_ahead_who_is_behind():
+    none, other = [0.60, 0.64, 0.58, 0.61, 0.57], [0.59, 0.60, 0.60, 0.58, 0.59]
+    verdict = assess({"none": {"roc_auc": none}, "other": {"roc_auc": other}}, folds=5, metric="roc_auc").verdict
+    assert (verdict.winner, verdict.word) == ("none", "undecided")
+    assert "It has the best mean, too; next is other" in verdict.text
+    assert "The best mean is that of other" not in verdict.text
