@@ -30,6 +30,7 @@ SAVED = {
     ),
     "metrics.display_scores": ("AveragePrecision", "BrierScore", "ECE", "SpecificityAtSensitivity"),
     "train.network": ("ProbabilityToLogit",),
+    "train.views": ("MemberDense", "MemberHead", "PoolViews", "RandomSigns"),
 }  # fmt: skip
 
 

@@ -22,7 +22,8 @@ def test_the_table_names_every_class_that_is_registered():
         for name, value in keras.saving.get_custom_objects().items()
         if name.startswith("counterpoise>")
     }
-    assert set(known) == {name for names in SAVED.values() for name in names}
+    listed = {name for names in SAVED.values() for name in names}
+    assert set(known) == listed, "enter what is registered with Keras in counterpoise.core.saved_names.SAVED"
     for module, names in SAVED.items():
         home = importlib.import_module(f"counterpoise.{module}")
         assert all(getattr(home, name) is known[name] for name in names)
