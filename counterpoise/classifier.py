@@ -217,6 +217,11 @@ class Classifier:
         strategy = self.card.get("strategy", "?")
         return f"Classifier(strategy={strategy!r}, members={len(self.rule.log_shifts)}, classes=[{labels}])"
 
+    def _repr_html_(self) -> str:
+        from counterpoise.report.notebook import card_html
+
+        return card_html(repr(self), {k: v for k, v in self.card.items() if k not in ("metrics", "versions")})
+
     def __getstate__(self) -> dict[str, bytes]:
         with tempfile.TemporaryDirectory() as folder:
             return {"keras": self.save(Path(folder) / "m.keras").read_bytes()}

@@ -8,19 +8,23 @@ import json
 import os
 import tempfile
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from html import escape
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from counterpoise.classifier import Classifier
+from counterpoise.comparison import trackers
 from counterpoise.comparison.verdict import Verdict
-from counterpoise.core.errors import ArtefactError
+from counterpoise.core.checks import check_choice
+from counterpoise.core.errors import ArtefactError, OptionError
 from counterpoise.core.records import Cell
 from counterpoise.metrics.catalogue import METRICS
 from counterpoise.report import page
+from counterpoise.report.notebook import tables_html
+from counterpoise.report.plots import Plots
 
 FILES = ("leaderboard.json", "leaderboard.csv", "report.html", "model.keras")
 
@@ -53,11 +57,43 @@ class Comparison:
         """Winner, word ("better", "equivalent" or "undecided") and reasons."""
         return Verdict.from_dict(self.record["verdict"])
 
+    @property
+    def plot(self) -> Plots:
+        """Matplotlib figures with the page's numbers: `.pr()`, `.roc()`, `.gain()`, `.decision()`, `.calibration()`,
+        `.leaderboard()`, `.training()`, `.learning()`."""
+        return Plots(self.page_record)
+
     def to_frame(self) -> Any:
-        """The leaderboard as a polars frame: one row per strategy, the columns of leaderboard.csv."""
+        """The leaderboard as a frame, one row per strategy, the columns of leaderboard.csv.
+
+        A pandas frame where pandas is installed, else a polars one.
+        """
+        text = io.StringIO(self.to_csv())
+        if find_spec("pandas") is not None:
+            import pandas as pd
+
+            return pd.read_csv(text)
         import polars as pl
 
-        return pl.read_csv(io.StringIO(self.to_csv()), infer_schema_length=None)
+        return pl.read_csv(text, infer_schema_length=None)
+
+    def log_to(self, tracker: str, place: str | os.PathLike[str] | None = None) -> None:
+        """Write scores and training curves to an experiment tracker.
+
+        Args:
+            tracker: "tensorboard" (a run per strategy, fold and member) or "mlflow" (a run per strategy, and the page).
+            place: The folder for TensorBoard; the tracking URI of MLflow, None for the one that it is set to.
+
+        Raises:
+            OptionError: another tracker, or no folder for TensorBoard.
+            MissingExtraError: the tracker is not installed.
+        """
+        check_choice(tracker, "tracker", ("tensorboard", "mlflow"))
+        if tracker == "mlflow":
+            return trackers.to_mlflow(self, None if place is None else str(place))
+        if place is None:
+            raise OptionError("log_to('tensorboard') needs a folder: log_to('tensorboard', 'logs').")
+        return trackers.to_tensorboard(self, place)
 
     def __str__(self) -> str:
         metric = self.record["metric"]
@@ -69,17 +105,18 @@ class Comparison:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        keys = [self.record["metric"], "accuracy", "recall", "precision", "log_loss"]
-        head = "".join(f"<th>{escape(k.replace('_', ' '))}</th>" for k in ["strategy", *keys])
-        body = "".join(_html_line(row, keys) for row in self.leaderboard)
-        return f"<table><tr>{head}</tr>{body}</table><p>{escape(self.verdict.text)}</p>"
+        return tables_html(self.page_record)
+
+    def html(self) -> str:
+        """The report as one self-contained HTML document."""
+        return page.render(self.page_record)
 
     def to_html(self, path: str | os.PathLike[str]) -> Path:
         """Write the self-contained report page."""
         target = Path(path)
         with _named_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
-            page.write(self._page_record(), target)
+            page.write(self.page_record, target)
         return target
 
     def to_csv(self) -> str:
@@ -121,7 +158,9 @@ class Comparison:
                     os.replace(made, target / made.name)
         return target
 
-    def _page_record(self) -> dict[str, Any]:
+    @property
+    def page_record(self) -> dict[str, Any]:
+        """What the report is drawn from, and a store keeps of a finished run: plain values."""
         card = None if self.best is None else self.best.card
         return {**self.record, "curves": self.curves, "diagnosis": self.diagnosis, "model_card": card}
 
@@ -133,13 +172,6 @@ def _line(row: Mapping[str, Any], metric: str, wide: int) -> str:
     interval = "" if score.get("low") is None else f" [{score['low']:.3f}, {score['high']:.3f}]"
     others = " ".join(f"{_mean(row, key):>9}" for key in ("accuracy", "recall"))
     return f"{row['strategy']:<{wide}} {_mean(row, metric) + interval:>28} {others}"
-
-
-def _html_line(row: Mapping[str, Any], keys: Sequence[str]) -> str:
-    name = f"<td>{escape(row['strategy'])}</td>"
-    if row["status"] == "failed":
-        return f'<tr>{name}<td colspan="{len(keys)}">failed: {escape(row["error"])}</td></tr>'
-    return f"<tr>{name}{''.join(f'<td>{_mean(row, key)}</td>' for key in keys)}</tr>"
 
 
 def _mean(row: Mapping[str, Any], key: str) -> str:

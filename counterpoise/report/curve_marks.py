@@ -29,13 +29,13 @@ SEEN = 1.2e-3
 
 def curve_rows(record: Record, strategies: Names, curve: str, x: str, y: str) -> list[Spec]:
     """Points of the curves (strategy, x, y) and, after them, of their bands (strategy, x, low, high)."""
-    parts = list(_parts(record, strategies, curve))
+    parts = list(curve_parts(record, strategies, curve))
     most = max(FEWEST_POINTS, MOST_POINTS // max(1, len(parts)))
     points = [row for who, part in parts for row in _points(who, part, x, y, most)]
     return points + [row for who, part in parts for row in _band_points(who, part, x)]
 
 
-def _parts(record: Record, strategies: Names, curve: str) -> Iterator[tuple[Spec, Mapping[str, Any]]]:
+def curve_parts(record: Record, strategies: Names, curve: str) -> Iterator[tuple[Spec, Mapping[str, Any]]]:
     """Who is drawn (strategy, and class where there are several) and the curve.
 
     Net benefit is held against what a perfect model reaches (Kerr et al. 2016), so that classes share an axis.

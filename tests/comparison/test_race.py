@@ -71,7 +71,7 @@ def test_it_can_be_printed(race):
     assert len(text) < 4000
     assert "<table" in race._repr_html_()
     frame = race.to_frame()
-    assert frame.height == 6
+    assert len(frame) == 6
     assert {"strategy", "rank", "average_precision"} <= set(frame.columns)
 
 

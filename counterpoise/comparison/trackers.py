@@ -1,0 +1,106 @@
+"""A comparison written to an experiment tracker: TensorBoard or MLflow."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from counterpoise.core.errors import MissingExtraError
+from counterpoise.report import words
+
+if TYPE_CHECKING:
+    from counterpoise.comparison.result import Comparison
+
+
+def to_tensorboard(comparison: Comparison, folder: str | os.PathLike[str]) -> None:
+    """Write scalars below `folder`: a run per strategy and member with its rounds, and the scores of its folds.
+
+    "loss", "stop_loss" and "recall/LABEL" by optimiser step (run STRATEGY/fold K/member M); "score/METRIC" with the
+    fold as step (run STRATEGY); the verdict as text.
+    """
+    try:
+        import tensorflow as tf
+    except ImportError:
+        raise MissingExtraError("tensorflow", "tensorflow", "Logging to TensorBoard") from None
+    labels = [str(c["label"]) for c in comparison.record["data"]["classes"]]
+    scalar = _kind(tf, "scalars", 1)
+    with tf.summary.create_file_writer(os.path.join(folder, "verdict")).as_default():
+        tf.summary.write("verdict", tf.constant(comparison.verdict.text), 0, _kind(tf, "text", 2))
+    for row in comparison.leaderboard:
+        with tf.summary.create_file_writer(os.path.join(folder, _plain(row["strategy"]))).as_default():
+            for key, score in row["scores"].items():
+                for fold, value in enumerate(score["folds"]):
+                    if words.finite(value):
+                        tf.summary.write(f"score/{key}", np.float32(value), fold + 1, scalar)
+    for run, rounds in _runs(comparison, labels):
+        with tf.summary.create_file_writer(os.path.join(folder, run)).as_default():
+            for name, step, value in rounds:
+                tf.summary.write(name, np.float32(value), step, scalar)
+
+
+def _kind(tf: Any, plugin: str, data_class: int) -> Any:
+    """What TensorBoard reads a summary as; `tf.summary.scalar` would need the package tensorboard to write it."""
+    found = tf.compat.v1.SummaryMetadata(data_class=data_class)
+    found.plugin_data.plugin_name = plugin
+    return found
+
+
+def to_mlflow(comparison: Comparison, place: str | None = None) -> None:
+    """Log one run with the settings, the report and the verdict, and one nested run per strategy with its scores.
+
+    Args:
+        comparison: The comparison.
+        place: Tracking URI; None: the one that MLflow is set to.
+    """
+    try:
+        import mlflow
+    except ImportError:
+        raise MissingExtraError("mlflow", "mlflow", "Logging to MLflow") from None
+    if place is not None:
+        mlflow.set_tracking_uri(str(place))
+    record = comparison.record
+    with mlflow.start_run(run_name=f"counterpoise {record['data']['source']}"):
+        mlflow.log_params({key: record[key] for key in ("metric", "folds", "repeats", "seed", "budget", "network")})
+        mlflow.set_tags({"winner": comparison.verdict.winner, "verdict": comparison.verdict.word})
+        mlflow.log_text(comparison.verdict.text, "verdict.txt")
+        mlflow.log_text(comparison.html(), "report.html")
+        mlflow.log_dict(dict(record), "leaderboard.json")
+        for row in comparison.leaderboard:
+            with mlflow.start_run(run_name=row["strategy"], nested=True):
+                mlflow.log_param("strategy", row["strategy"])
+                mlflow.log_metrics(_metrics(row))
+
+
+def _metrics(row: Mapping[str, Any]) -> dict[str, float]:
+    """Means, their intervals and the costs of a row, under names that trackers take."""
+    ends = (("", "mean"), ("_low", "low"), ("_high", "high"))
+    scores = {f"{key}{end}": s.get(part) for key, s in row["scores"].items() for end, part in ends}
+    costs = {key: row[key] for key in ("fits", "steps", "seconds")}
+    return {key: float(value) for key, value in {**scores, **costs}.items() if words.finite(value)}
+
+
+def _runs(comparison: Comparison, labels: list[str]) -> Iterator[tuple[str, list[tuple[str, int, float]]]]:
+    """Name of each member's run and its numbers: name, step, value."""
+    for cell in comparison.cells:
+        for m, history in enumerate(cell.history):
+            place = f"{_plain(cell.strategy)}/fold {cell.repeat * comparison.record['folds'] + cell.fold + 1}"
+            rounds = [
+                (_title(name, labels), int(step), float(value))
+                for name, values in history.items()
+                if name != "step"
+                for step, value in zip(history["step"], values, strict=False)
+                if words.finite(value)
+            ]
+            yield (f"{place}/member {m + 1}" if len(cell.history) > 1 else place), rounds
+
+
+def _title(name: str, labels: list[str]) -> str:
+    kind, _, code = name.partition(" ")
+    return f"{kind}/{labels[int(code)]}" if code.isdigit() and int(code) < len(labels) else name
+
+
+def _plain(name: str) -> str:
+    return name.replace(":", "_").replace("/", "_")

@@ -1,0 +1,65 @@
+"""A comparison or a model card as a small HTML block for notebooks: verdict, leaderboard with drawn intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from counterpoise.report import tables
+from counterpoise.report.facts import nested
+
+Record = Mapping[str, Any]
+
+_RIGHT = 'style="text-align:right;font-variant-numeric:tabular-nums"'
+_LEFT = 'style="text-align:left"'
+
+
+def tables_html(record: Record) -> str:
+    """Verdict and leaderboard of a comparison (see `counterpoise.report.page.render`); every label is escaped."""
+    board, said = tables.leaderboard(record), tables.verdict(record)
+    heads = ("", "strategy", board["metric"], "", "against untouched", "recall", "precision", "log loss")
+    top = "".join(f"<th {_LEFT}>{escape(str(h))}</th>" for h in heads)
+    body = "".join(_row(row) for row in board["rows"])
+    rest = f"<p>{escape(said['rest'])}</p>" if said["rest"] else ""
+    return f"<div><p><b>{escape(said['head'])}</b></p>{rest}<table><tr>{top}</tr>{body}</table></div>"
+
+
+def card_html(title: str, card: Mapping[str, Any]) -> str:
+    """A model card as a table.
+
+    Example:
+        >>> card_html("Classifier", {"strategy": "<b>"})
+        '<div><p><b>Classifier</b></p><table><tr><td>Strategy</td><td>&lt;b&gt;</td></tr></table></div>'
+    """
+    rows = "".join(f"<tr><td>{escape(name)}</td><td>{_fact(value)}</td></tr>" for name, value in nested(card))
+    return f"<div><p><b>{escape(title)}</b></p><table>{rows}</table></div>"
+
+
+def _fact(value: Any) -> str:
+    if isinstance(value, str):
+        return escape(value)
+    return "<br>".join(f"{escape(str(name))}: {_fact(part)}" for name, part in value)
+
+
+def _row(row: Mapping[str, Any]) -> str:
+    name = f"<td {_LEFT}>{escape(row['style'].title)}</td>"
+    if row["failed"]:
+        return f'<tr><td></td>{name}<td colspan="6" {_LEFT}>failed: {escape(row["error"])}</td></tr>'
+    score = f"<td {_RIGHT}>{escape(row['value'])} {escape(row['span'])}</td><td>{_bar(row['bar'])}</td>"
+    gain = f"{row['gain']} {row['gain_span']}".strip()
+    others = "".join(f"<td {_RIGHT}>{escape(v)}</td>" for v in (gain, row["recall"], row["precision"], row["log_loss"]))
+    return f"<tr><td>{row['rank']}</td>{name}{score}{others}</tr>"
+
+
+def _bar(bar: Mapping[str, float | None]) -> str:
+    """The interval as a small drawing on the common axis; empty where there is none."""
+    mean = bar["mean"]
+    if mean is None:
+        return ""
+    low, high = (mean if end is None else end for end in (bar["low"], bar["high"]))
+    return (
+        '<svg width="110" height="12" viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true">'
+        f'<rect x="{low}" y="3" width="{max(0.0, high - low):.2f}" height="6" fill="#0072b2" opacity=".25"/>'
+        f'<rect x="{mean - 0.7:.2f}" y="0" width="1.4" height="12" fill="#0072b2"/></svg>'
+    )
