@@ -13,7 +13,7 @@ from counterpoise.core.saved_names import enter_with_keras as _enter_with_keras
 from counterpoise.core.version import version as _version
 
 if TYPE_CHECKING:
-    from counterpoise import callbacks, decide, losses, metrics, plans
+    from counterpoise import callbacks, decide, feed, losses, metrics, plans, sklearn
     from counterpoise.adopt import wrap
     from counterpoise.classifier import Classifier, load
     from counterpoise.comparison.race import Comparison, compare
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from counterpoise.diagnosis.near import near_duplicates
     from counterpoise.diagnosis.show import Diagnosis
     from counterpoise.estimator import CounterpoiseClassifier
+    from counterpoise.feed.batching import batches
+    from counterpoise.feed.disk import scan
+    from counterpoise.feed.imbalance import make_imbalanced
+    from counterpoise.feed.streams import rebalance
     from counterpoise.feed.weighting import weight_map
     from counterpoise.monitoring import monitor
     from counterpoise.pipeline import fit
@@ -46,6 +50,7 @@ _HOME = {
     "InputSpec": "counterpoise.train.network",
     "Plan": "counterpoise.plans.plan",
     "Strategy": "counterpoise.strategy",
+    "batches": "counterpoise.feed.batching",
     "class_weight": "counterpoise.plans.weights",
     "compare": "counterpoise.comparison.race",
     "compile_balanced": "counterpoise.compiling",
@@ -55,17 +60,20 @@ _HOME = {
     "images": "counterpoise.data.folder",
     "init_output_bias": "counterpoise.train.head",
     "load": "counterpoise.classifier",
+    "make_imbalanced": "counterpoise.feed.imbalance",
     "monitor": "counterpoise.monitoring",
     "near_duplicates": "counterpoise.diagnosis.near",
+    "rebalance": "counterpoise.feed.streams",
     "retrain_head": "counterpoise.train.second_stage",
     "sample_weight": "counterpoise.plans.weights",
     "scale_head": "counterpoise.train.second_stage",
+    "scan": "counterpoise.feed.disk",
     "tau_normalise": "counterpoise.train.second_stage",
     "weight_map": "counterpoise.feed.weighting",
     "wrap": "counterpoise.adopt",
 }
 #: Public namespaces: modules of the same name.
-_NAMESPACES = ("callbacks", "decide", "losses", "metrics", "plans")
+_NAMESPACES = ("callbacks", "decide", "feed", "losses", "metrics", "plans", "sklearn")
 
 __all__ = [*_HOME, *_NAMESPACES]
 __version__ = _version()

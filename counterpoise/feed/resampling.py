@@ -19,6 +19,9 @@ from counterpoise.plans.plan import Plan
 
 Array = np.ndarray
 
+#: Bytes of a chunk of repeated rows, at 8 bytes a value.
+CHUNK_BYTES = 32 << 20
+
 #: Plans that choose rows by their class alone, by name.
 ROW_PLANS: dict[str, Callable[..., Plan]] = {"oversample": plans.oversample, "undersample": plans.undersample}
 
@@ -60,8 +63,7 @@ def resample_file(
     frame, times, told = _chosen(source, target, make, ratio, seed)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        frame = _repeated(frame, times)
-        (frame.sink_csv if path.suffix.lower() == ".csv" else frame.sink_parquet)(part, engine="streaming")
+        _write(frame, times, part, path.suffix.lower() == ".csv")
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
@@ -83,13 +85,64 @@ def _chosen(
     return rows.frame, times_drawn(plan, 0, seed), told
 
 
-def _repeated(frame: pl.LazyFrame, times: Array) -> pl.LazyFrame:
-    """Every row as often as `times` says: first all that are drawn, in order, then their repeats."""
+def _write(frame: pl.LazyFrame, times: Array, path: Path, csv: bool) -> None:
+    """Write every row as often as `times` says: first all that are drawn, in order, then their repeats."""
     numbered = frame.with_row_index(INDEX)
-    whole = numbered.filter(is_drawn(times))
+    once = numbered.filter(is_drawn(times))
     if times.max() < 2:
-        return whole.drop(INDEX)
+        (once.drop(INDEX).sink_csv if csv else once.drop(INDEX).sink_parquet)(path, engine="streaming")
+        return
     held = numbered.filter(is_drawn(np.maximum(times, 1) - 1)).collect(engine="streaming")
-    more = times[held[INDEX].to_numpy()]
-    copies = [held.filter(pl.Series(more > k)).lazy() for k in range(1, int(more.max()))]
-    return pl.concat([whole, *copies]).drop(INDEX)
+    more = times[held[INDEX].to_numpy()] - 1
+    rows = _rows_in_one_go(frame)
+    with (_CsvFile if csv else _ParquetFile)(path) as out:
+        for part in once.drop(INDEX).collect_batches(chunk_size=rows, maintain_order=True, engine="streaming"):
+            out.write(part)
+        for k in range(int(more.max())):
+            again = np.flatnonzero(more > k)
+            for start in range(0, len(again), rows):
+                out.write(held[again[start : start + rows]].drop(INDEX))
+
+
+def _rows_in_one_go(frame: pl.LazyFrame) -> int:
+    return int(np.clip(CHUNK_BYTES // (8 * len(frame.collect_schema())), 1024, 131_072))
+
+
+class _ParquetFile:
+    """Frames of one schema, one row group each."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.writer: Any = None
+
+    def __enter__(self) -> _ParquetFile:
+        return self
+
+    def write(self, part: pl.DataFrame) -> None:
+        import pyarrow.parquet
+
+        table = part.to_arrow()
+        if self.writer is None:
+            self.writer = pyarrow.parquet.ParquetWriter(self.path, table.schema, compression="zstd")
+        self.writer.write_table(table)
+
+    def __exit__(self, *error: object) -> None:
+        if self.writer is not None:
+            self.writer.close()
+
+
+class _CsvFile:
+    """Frames of one schema, the header once."""
+
+    def __init__(self, path: Path) -> None:
+        self.file, self.begun = path.open("wb"), False
+
+    def __enter__(self) -> _CsvFile:
+        return self
+
+    def write(self, part: pl.DataFrame) -> None:
+        part.write_csv(self.file, include_header=not self.begun)
+        self.begun = True
+
+    def __exit__(self, *error: object) -> None:
+        self.file.close()

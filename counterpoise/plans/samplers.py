@@ -72,7 +72,7 @@ def _for_columns(name: str, layout: Layout) -> str:
         return "smote_nc" if layout.numbers else "smote_n"
     raise OptionError(
         f"{name!r} averages rows, and {len(layout.categorical)} of the columns are levels without an average. "
-        "Use 'smote', which becomes SMOTE-NC or SMOTE-N there, or leave the columns out."
+        "Use 'smote_nc', which becomes SMOTE-N where all columns are levels, or leave the columns out."
     )
 
 
