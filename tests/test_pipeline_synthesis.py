@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -146,3 +147,31 @@ def test_chains_and_cleaning_train_too():
                              folds=2)  # fmt: skip
     assert np.isfinite(outcome.log_p["chain"]).all()
     assert np.isfinite(outcome.log_p["clean"]).all()
+
+
+SMOTE, CLEAN = cp.plans.synthesize, cp.plans.clean
+NAMED = {
+    "svm_smote": partial(SMOTE, sampler="svm_smote"),
+    "kmeans_smote": partial(SMOTE, sampler="kmeans_smote", cluster_balance_threshold=0.01),
+    "tomek": partial(CLEAN, sampler="tomek"),
+    "enn": partial(CLEAN, sampler="enn"),
+    "near_miss": partial(CLEAN, sampler="near_miss"),
+    "smote_enn": cp.plans.chain(SMOTE, partial(CLEAN, sampler="enn")),
+    "smote_tomek": cp.plans.chain(SMOTE, partial(CLEAN, sampler="tomek")),
+    "clean, synthesise, undersample": cp.plans.chain(CLEAN, partial(SMOTE, ratio=0.5), cp.plans.undersample),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_any_sampler_is_a_strategy_that_looks_at_the_training_rows_of_its_fold(name):
+    examples = numbers()
+    fold = make_folds(examples, 2)[0]
+    job = jobs_of(Strategy(name, plan=NAMED[name]), examples, fold, QUICK)[0]
+    moved = examples.x.copy()
+    moved[np.setdiff1d(np.arange(len(examples)), fold.train)] += 100
+    again = jobs_of(Strategy(name, plan=NAMED[name]), replace(examples, x=moved), fold, QUICK)[0]
+    assert job.id == again.id
+    assert job.plan.needs_calibration
+    (ready,), both = with_made_rows([job], examples)
+    drawn = ready.train[job.plan.rows(0, 0)]
+    assert np.array_equal(np.bincount(both.y[drawn]), job.plan.drawn)
