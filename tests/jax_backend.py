@@ -56,6 +56,23 @@ def metrics() -> None:
     np.testing.assert_allclose(table.history[-1]["average_precision_1"], average_precision_score(Y, z), rtol=1e-5)
 
 
+def schedules() -> None:
+    """On a model that does not learn the logged loss is a function of the loss alone."""
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, keras.layers.Dense(1)(inputs))
+
+    def log(loss: keras.losses.Loss, *callbacks: keras.callbacks.Callback) -> list[float]:
+        model.compile(keras.optimizers.SGD(0.0), loss)
+        return model.fit(X, Y, epochs=4, batch_size=240, callbacks=list(callbacks), verbose=0).history["loss"]
+
+    weights = cp.compile_balanced(model, np.bincount(Y)).loss.weights
+    plain, full = log(cp.losses.CrossEntropy()), log(cp.losses.ClassWeighted(weights))
+    late = log(cp.losses.ClassWeighted(weights), cp.callbacks.Deferred(at=0.5))
+    np.testing.assert_allclose(late, plain[:2] + full[2:], rtol=1e-5)
+    faded = log(cp.losses.Focal(2.0), cp.callbacks.GammaDecay(None, 0.0))
+    np.testing.assert_allclose(faded[::3], [log(cp.losses.Focal(2.0))[0], plain[0]], rtol=1e-5)
+
+
 def feeds() -> None:
     feed = batches(X, Y, cp.plans.oversample(Y), batch_size=64)
     shown = np.concatenate([feed[step][1] for step in range(feed.num_batches)])
@@ -81,7 +98,7 @@ def fits() -> None:
 if __name__ == "__main__":
     logging.disable()
     assert keras.backend.backend() == "jax", "set KERAS_BACKEND=jax"
-    for check in (losses, metrics, feeds, fits):
+    for check in (losses, metrics, schedules, feeds, fits):
         check()
         print(check.__name__, flush=True)
     print("tensorflow" in sys.modules)

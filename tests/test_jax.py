@@ -19,4 +19,4 @@ def test_what_is_promised_on_jax():
         [sys.executable, str(SCRIPT)], env={**os.environ, "KERAS_BACKEND": "jax"}, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.split() == ["losses", "metrics", "feeds", "fits", "False"]
+    assert done.stdout.split() == ["losses", "metrics", "schedules", "feeds", "fits", "False"]

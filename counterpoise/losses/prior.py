@@ -125,8 +125,16 @@ class Reweighted(ClassLoss):
         weights: float64 (C,), weight of each class.
     """
 
-    loss: Loss
     weights: Array
+
+    def __init__(self, loss: Loss, **options: Any) -> None:
+        inner = keras.saving.deserialize_keras_object(loss) if isinstance(loss, dict) else loss
+        if not isinstance(inner, (ClassLoss, LabelLoss)):
+            raise OptionError(f"loss is {inner!r}; expected a loss of counterpoise.losses with one value per element.")
+        kept = {name: getattr(inner, name) for name in ("dtype", "from_logits", "ignore_class", "reduction")}
+        super().__init__(**{**kept, **options})
+        self.loss = inner
+        self.proper, self.needs_calibration = inner.proper, inner.needs_calibration
 
     def additive(self, prior: Any) -> Array | None:
         """Return the wrapped loss's term minus log w_c, float64 (C,), or None when it has none."""
@@ -169,17 +177,11 @@ class ClassBalanced(Reweighted):
     """
 
     def __init__(self, loss: Loss, counts: Any, beta: float = 0.999, mean_over: str = "rows", **options: Any) -> None:
-        inner = keras.saving.deserialize_keras_object(loss) if isinstance(loss, dict) else loss
-        if not isinstance(inner, (ClassLoss, LabelLoss)):
-            raise OptionError(f"loss is {inner!r}; expected a loss of counterpoise.losses with one value per element.")
-        options = {"dtype": inner.dtype, "from_logits": inner.from_logits, **options}
-        super().__init__(**{"ignore_class": inner.ignore_class, **options})
-        self.loss = inner
+        super().__init__(loss, **options)
         self.counts = class_numbers(counts, "counts")
         self.beta = check_range(beta, "beta", low=0.0, high=1.0, bounds="[)")
         self.mean_over = check_choice(mean_over, "mean_over", ("rows", "classes"))
         self.weights = effective_weights(self.counts, self.beta, self.mean_over)
-        self.proper, self.needs_calibration = inner.proper, inner.needs_calibration
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         t = class_targets(y_true, y_pred, self.ignore_class)

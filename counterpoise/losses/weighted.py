@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops, saving
 
 from counterpoise.core.errors import OptionError
-from counterpoise.losses.base import Array, ClassLoss, LabelLoss, Loss, Tensor, class_numbers
+from counterpoise.losses.base import Array, LabelLoss, Loss, Tensor, class_numbers
 from counterpoise.losses.pointwise import CrossEntropy
 from counterpoise.losses.prior import Reweighted
 from counterpoise.losses.shapes import class_targets
@@ -48,14 +48,8 @@ class ClassWeighted(Reweighted):
     """
 
     def __init__(self, weights: Any, loss: Loss | None = None, **options: Any) -> None:
-        inner = keras.saving.deserialize_keras_object(loss) if isinstance(loss, dict) else loss
-        inner = CrossEntropy(**options) if inner is None else inner
-        if not isinstance(inner, (ClassLoss, LabelLoss)):
-            raise OptionError(f"loss is {inner!r}; expected a loss of counterpoise.losses with one value per element.")
-        kept = {k: getattr(inner, k) for k in ("dtype", "from_logits", "ignore_class", "reduction")}
-        super().__init__(**{**kept, **options})
-        self.loss, self.weights, self.mix = inner, class_numbers(weights, "weights"), _mix()
-        self.proper, self.needs_calibration = inner.proper, inner.needs_calibration
+        super().__init__(CrossEntropy(**options) if loss is None else loss, **options)
+        self.weights, self.mix = class_numbers(weights, "weights"), _mix()
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         t = class_targets(y_true, y_pred, self.ignore_class)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.core.checks import check_range
 from counterpoise.core.errors import OptionError, TargetError, did_you_mean
 
 Array = np.ndarray
@@ -62,7 +63,7 @@ def powered(counts: Array, exponent: float = 0.5) -> Array:
         >>> np.round(powered(np.array([90, 10]), 0.0), 6)
         array([1., 1.])
     """
-    return _mean_one(counts, counts.astype(float) ** -exponent)
+    return _mean_one(counts, (counts / counts.max()) ** -check_range(exponent, "exponent"))
 
 
 def effective_number(counts: Array, beta: float = 0.999) -> Array:
@@ -118,9 +119,11 @@ def by_label(counts: Array, classes: Sequence[Any], wanted: Mapping[Any, float])
         if str(label) not in known:
             raise TargetError(f"there is no class {label!r}.{did_you_mean(label, known)}")
         result[known[str(label)]] = value
-    missing = [str(label) for code, label in enumerate(classes) if result[code] <= 0]
+    missing = [str(label) for code, label in enumerate(classes) if not 0 < result[code] < np.inf]
     if missing:
-        raise OptionError(f"class {missing[0]!r} got no weight above 0; give one for each of: {', '.join(known)}.")
+        raise OptionError(
+            f"class {missing[0]!r} got no weight above 0 that is finite; give one for each of: {', '.join(known)}."
+        )
     return result
 
 

@@ -88,7 +88,9 @@ def _guess(values: Array, mask: Any) -> str:
     """One-hot when all counted rows hold one 1; masks of two classes have three axes or more; else nobody knows."""
     ones = values.sum(axis=-1)
     counted = np.ones(ones.shape) if mask is None else np.asarray(mask, dtype=float)
-    if counted.shape == ones.shape[: counted.ndim] and np.all(ones[counted > 0] == 1):
+    if counted.shape not in (ones.shape[: counted.ndim], values.shape):
+        counted = np.ones(ones.shape)  # a mask that does not fit is refused with the weights
+    if counted.shape != values.shape and np.all(ones[counted > 0] == 1):
         return "one_hot"
     if values.ndim > 2:
         return "codes"

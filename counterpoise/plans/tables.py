@@ -225,10 +225,9 @@ def _pair_weights(scheme: Any, pairs: Array, labels: Sequence[Any]) -> Any:
 
 def _positive_weights(scheme: Any, labels: Sequence[Any]) -> Array:
     values = [scheme.get(k) for k in labels] if isinstance(scheme, Mapping) else list(np.ravel(scheme))
-    if len(values) != len(labels) or any(v is None for v in values) or len(scheme) != len(labels):
-        raise OptionError(
-            f"scheme gives {len(scheme)} weights; expected one positive weight for each of {list(labels)}."
-        )
+    given = len(scheme) if isinstance(scheme, Mapping) else len(values)
+    if given != len(labels) or any(v is None for v in values):
+        raise OptionError(f"scheme gives {given} weights; expected one positive weight for each of {list(labels)}.")
     out = np.asarray(values, dtype=float)
     if not np.all(np.isfinite(out) & (out > 0)):
         raise OptionError(f"the positive weights are {out.tolist()}; each must be a finite number above 0.")

@@ -1,6 +1,6 @@
 """Callbacks that change the loss while a model trains: deferred weights, warm-up, gamma decay.
 
-They set a variable that the compiled loss reads, so that nothing is traced again.
+They set a variable that the compiled loss reads, so that nothing is traced again (on JAX: once for each change).
 """
 
 from __future__ import annotations
@@ -50,6 +50,25 @@ def epoch_of(at: float, epochs: int, name: str = "at") -> int:
     return check_int(int(at) if at == int(at) else at, name, 0)
 
 
+def _epochs(callback: keras.callbacks.Callback) -> int:
+    return int((callback.params or {}).get("epochs") or 1)
+
+
+def _set(model: keras.Model, variables: Iterable[Any], value: float) -> None:
+    """Set variables that the loss reads."""
+    for variable in variables:
+        changed = float(keras.ops.convert_to_numpy(variable.value)) != value
+        variable.assign(value)
+        if changed and keras.backend.backend() == "jax":
+            # A step compiled by JAX holds what does not belong to the model as a constant.
+            _trace_again(model)
+
+
+def _trace_again(model: keras.Model) -> None:
+    model.make_train_function(force=True)
+    model.make_test_function(force=True)
+
+
 class _Mixing(keras.callbacks.Callback):
     """Sets `mix` of the weighted losses at the start of each epoch; subclasses write `share(epoch, epochs)`."""
 
@@ -60,9 +79,7 @@ class _Mixing(keras.callbacks.Callback):
         self._losses = _with(self.model, "mix", type(self).__name__)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        value = self.share(epoch, int((self.params or {}).get("epochs") or 1))
-        for loss in self._losses:
-            loss.mix.assign(value)
+        _set(self.model, [loss.mix for loss in self._losses], self.share(epoch, _epochs(self)))
 
 
 class Deferred(_Mixing):
@@ -154,12 +171,10 @@ class GammaDecay(keras.callbacks.Callback):
         for loss in self._losses:
             loss.gamma = keras.Variable(self.start, trainable=False, dtype="float32", name="gamma")
         # A step traced before would hold gamma as a constant.
-        self.model.make_train_function(force=True)
-        self.model.make_test_function(force=True)
+        _trace_again(self.model)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        for loss in self._losses:
-            loss.gamma.assign(self.value(epoch, int((self.params or {}).get("epochs") or 1)))
+        _set(self.model, [loss.gamma for loss in self._losses], self.value(epoch, _epochs(self)))
 
     def on_train_end(self, logs: Any = None) -> None:
         for loss in self._losses:

@@ -213,3 +213,9 @@ def test_counts_of_another_number_of_classes_are_refused():
 def test_bad_constants_are_refused(build, word):
     with pytest.raises(OptionError, match=word):
         build()
+
+
+def test_a_wrapper_reduces_as_the_loss_that_it_wraps():
+    for wrap in (lambda loss: L.ClassBalanced(loss, N3, beta=0.0), lambda loss: L.ClassWeighted(np.ones(3), loss)):
+        total = wrap(L.Focal(1.5, reduction="sum"))(Y3, Z3)
+        np.testing.assert_allclose(total, L.Focal(1.5, reduction="sum")(Y3, Z3), rtol=1e-6)

@@ -177,3 +177,11 @@ def test_identity_tells_plans_apart():
     groups = [plans.per_group(y, who) for who in (np.arange(9), np.arange(9) // 2)]
     assert repr(groups[0].identity) != repr(groups[1].identity)
     assert repr(plans.synthesize(y, "smote").identity) != repr(plans.synthesize(y, "smote", k_neighbors=2).identity)
+
+
+@pytest.mark.parametrize("weight", [np.nan, np.inf, 0.0, -1.0])
+def test_weights_that_are_no_finite_numbers_above_0_are_refused(weight):
+    with pytest.raises(OptionError, match="got no weight above 0 that is finite"):
+        plans.class_weight([0, 0, 1], {0: 1.0, 1: weight})
+    with pytest.raises(OptionError, match="exponent is nan"):
+        plans.power([0, 0, 1], np.nan)
