@@ -9,6 +9,7 @@ on the out-of-fold scores of the *other* folds, so that no label enters a rule t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -257,11 +258,11 @@ def train_all(
         if progress:
             progress(f"{len(members)} of {len(distinct)} networks", sum(done.values()), total)
 
-    for job_id, member in executor(
-        distinct.values(), examples, network, engine=settings.engine, callbacks=callbacks, progress=tell
-    ):
-        members[job_id] = member
-        tell(job_id, distinct[job_id].limits.steps, total)  # one that stopped early is done
+    trained = executor(distinct.values(), examples, network, engine=settings.engine, callbacks=callbacks, progress=tell)
+    with closing(trained):  # an interrupt ends workers elsewhere too
+        for job_id, member in trained:
+            members[job_id] = member
+            tell(job_id, distinct[job_id].limits.steps, total)  # one that stopped early is done
     return members
 
 

@@ -12,7 +12,7 @@ from hypothesis import settings
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
-# Lets every test import `command_line` and `bad_files`, which lie beside this file.
+# Lets every test import the helpers that lie beside this file.
 sys.path.insert(0, str(Path(__file__).parent))
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

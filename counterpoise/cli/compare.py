@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from counterpoise.cli import options as o
 from counterpoise.cli.builders import resolve_model
 from counterpoise.core.errors import OptionError
+
+if TYPE_CHECKING:
+    from counterpoise.comparison.store import Store
+    from counterpoise.train.run import Executor
 
 NAME = "compare"
 
@@ -42,9 +50,22 @@ def command(
     budget: Annotated[str, typer.Option(help="steps: all take the steps of none. epochs: own epochs.")] = "steps",
     duplicates: Annotated[str, typer.Option(help="warn, group, drop or error.")] = "warn",
     early_stopping: Annotated[bool, typer.Option(help="Stop when the stopping score no longer falls.")] = True,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Train in N processes of this machine.", rich_help_panel="Where and when")
+    ] = 1,
+    ray: Annotated[
+        str | None,
+        typer.Option(help="Train on a Ray cluster: its address, auto, or local.", rich_help_panel="Where and when"),
+    ] = None,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Throw away what --out holds.", rich_help_panel="Where and when")
+    ] = False,
     as_json: o.Json = False,
 ) -> None:
-    """Try strategies on the same folds, say whether any beat the untouched model, and write report and model."""
+    """Try strategies on the same folds, say whether any beat the untouched model, and write report and model.
+
+    Every finished fit is kept in --out: the same command goes on where it was stopped.
+    """
     from counterpoise.cli.show import race_text
     from counterpoise.data.split import check_counts
     from counterpoise.strategies import select
@@ -55,32 +76,78 @@ def command(
     chosen = select(strategies)
     if (cost_fp is None) != (cost_fn is None):
         raise OptionError("only one of --cost-fp and --cost-fn was given; give both or none.")
+    if ray is not None and jobs > 1:
+        raise OptionError("--jobs and --ray were both given; train in processes of this machine or on a cluster.")
     network = resolve_model(model)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad)
     examples = o.read_table(data, target, size, **how)
     if examples.time is None and examples.groups is None:
         check_counts(examples, folds)
-    comparison = run(
-        examples, network, chosen, out, folds=folds, repeats=repeats, metric=metric,
-        costs=None if cost_fp is None else (cost_fp, cost_fn), budget=budget, epochs=epochs,
-        batch_size=batch_size, seed=seed, duplicates=duplicates, early_stopping=early_stopping,
-    )  # fmt: skip
+    with executor_of(jobs, ray) as executor:
+        comparison = run(
+            examples, network, chosen, out, folds=folds, repeats=repeats, metric=metric, duplicates=duplicates,
+            costs=None if cost_fp is None else (cost_fp, cost_fn), executor=executor, restart=restart, budget=budget, epochs=epochs, batch_size=batch_size, seed=seed,
+            early_stopping=early_stopping,
+        )  # fmt: skip
     if as_json:
         print(json.dumps(comparison.record))
         return
     race_text(comparison, out)
 
 
-def run(examples, network, chosen, out, *, folds, repeats, metric, duplicates, costs=None, **settings):  # type: ignore[no-untyped-def]
-    """Race examples that were read, with their diagnosis on the page, and write the four files."""
+@contextmanager
+def executor_of(jobs: int, ray: str | None) -> Iterator[Executor | None]:
+    """What `--jobs` and `--ray` ask for; None is this process."""
+    from counterpoise import scale
+
+    if ray is None and jobs == 1:
+        yield None
+        return
+    with scale.pool(jobs) if ray is None else scale.ray(ray) as executor:
+        yield executor
+
+
+def run(  # type: ignore[no-untyped-def]
+    examples,
+    network,
+    chosen,
+    out,
+    *,
+    folds,
+    repeats,
+    metric,
+    duplicates,
+    costs=None,
+    executor=None,
+    restart=False,
+    **settings,
+):
+    """Race examples that were read, with their diagnosis on the page, and write the four files.
+
+    Every fit is kept in the folder before it counts; an interrupt says what is kept and how to go on.
+    """
     from counterpoise.comparison.race import race
+    from counterpoise.comparison.store import Store
     from counterpoise.jobs import Settings
     from counterpoise.survey import diagnose
 
-    found = diagnose(examples, folds=folds, quick=False).to_dict()
-    comparison = race(
-        examples, network, chosen, Settings(**settings), folds=folds, repeats=repeats, metric=metric,
-        costs=costs, duplicates=duplicates, diagnosis=found,
-    )  # fmt: skip
-    comparison.save(out)
+    with Store.writing(out, restart) as store, _kept_on_interrupt(store):
+        found = diagnose(examples, folds=folds, quick=False).to_dict()
+        comparison = race(
+            examples, network, chosen, Settings(**settings), folds=folds, repeats=repeats, metric=metric,
+            costs=costs, duplicates=duplicates, diagnosis=found, executor=executor, store=store,
+        )  # fmt: skip
+        comparison.save(out)
     return comparison
+
+
+@contextmanager
+def _kept_on_interrupt(store: Store) -> Iterator[None]:
+    """Say on an interrupt what is on disk, and end with exit code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        again = shlex.join(["counterpoise", *(a for a in sys.argv[1:] if a != "--restart")])
+        kept = f"{store.done} of {store.total} fits are kept" if store.total else "nothing was trained yet"
+        print(f"counterpoise: stopped; {kept}. To go on: {again}", file=sys.stderr)
+        raise SystemExit(130) from None

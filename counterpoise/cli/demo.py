@@ -45,7 +45,7 @@ def command(
     console.rule("Race: six strategies, five folds")
     comparison = run(
         examples, "mlp", select("seed"), out, folds=5, repeats=1, metric="average_precision", budget="steps",
-        epochs=epochs, batch_size=256, seed=0, duplicates="warn", early_stopping=True,
+        epochs=epochs, batch_size=256, seed=0, duplicates="warn", early_stopping=True, restart=True,
     )  # fmt: skip
     race_text(comparison, out)
     console.rule("The saved model on five rows")

@@ -10,7 +10,9 @@ from counterpoise.comparison import tally
 from counterpoise.comparison.blocks import paired_draws
 from counterpoise.comparison.effect import Costs, with_effect
 from counterpoise.comparison.judge import assess
+from counterpoise.comparison.manifest import manifest_of
 from counterpoise.comparison.result import Comparison
+from counterpoise.comparison.resume import announce, needs_weights, opened, stored
 from counterpoise.comparison.verdict import Judgement
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.core.progress import bar
@@ -23,6 +25,7 @@ from counterpoise.pipeline import cross_validate, read_for, refit
 from counterpoise.strategies import Strategy, select
 from counterpoise.train.entrants import kind_of
 from counterpoise.train.network import Network
+from counterpoise.train.run import Executor, run
 
 
 def compare(
@@ -49,6 +52,8 @@ def compare(
     weights: str = "auto",
     engine: str = "auto",
     refit: bool = True,
+    executor: Executor | None = None,
+    store: Any = None,
     seed: int = 0,
     verbose: Any = "auto",
 ) -> Comparison:
@@ -71,6 +76,10 @@ def compare(
         costs: Two classes: (cost of a false alarm, cost of a missed case). Thresholds are then tuned for least cost,
             and every row says what 10,000 cases cost.
         refit: Whether to train the winner on all rows.
+        executor: Where networks are trained: None in this process, `cp.scale.pool(n)` in n processes of this machine,
+            `cp.scale.ray(address)` on a cluster. The scores are the same.
+        store: A folder that keeps every finished fit. The same call on the same folder goes on where a killed one
+            stopped; more strategies or repeats train only what is new; other data, settings or versions are refused.
 
     Returns:
         Comparison: `leaderboard`, `verdict`, `best`, `to_html`, `save`.
@@ -90,7 +99,8 @@ def compare(
     options = {"output": output, "weights": weights, "optimizer": optimizer}
     return race(
         examples, model, chosen, settings, folds=folds, repeats=repeats, duplicates=duplicates, metric=metric,
-        costs=costs, refit_winner=refit, verbose=verbose, network_options=options,
+        costs=costs, refit_winner=refit, verbose=verbose, network_options=options, executor=executor,
+        store=store,
     )  # fmt: skip
 
 
@@ -109,8 +119,10 @@ def race(
     verbose: Any = "auto",
     network_options: Mapping[str, Any] | None = None,
     diagnosis: Mapping[str, Any] | None = None,
+    executor: Executor | None = None,
+    store: Any = None,
 ) -> Comparison:
-    """`compare` on examples that were read already."""
+    """`compare` on examples that were read already; `store` may be a `Store` that is open."""
     if metric not in METRICS:
         raise OptionError(f"there is no metric {metric!r}.{did_you_mean(metric, METRICS)}")
     if examples.time is None and examples.groups is None and duplicates != "drop":
@@ -118,16 +130,40 @@ def race(
     priced = Costs.of(costs, examples.binary)
     strategies = strategies if priced is None else priced.aimed(strategies)
     network = Network(model, examples, **(network_options or {}))
+    with opened(store) as kept:
+        train = executor or run
+        if kept is not None:
+            kept.begin(manifest_of(examples, network, settings, folds, duplicates))
+            train = stored(train, kept, weights=needs_weights(strategies), tell=announce if verbose else None)
+        found = _raced(
+            examples, network, strategies, settings, folds=folds, repeats=repeats, duplicates=duplicates,
+            metric=metric, priced=priced, refit_winner=refit_winner, verbose=verbose, diagnosis=diagnosis,
+            executor=train,
+        )  # fmt: skip
+        if kept is not None:
+            kept.record = found.page_record
+    return found
+
+
+def _raced(
+    examples: Examples, network: Network, strategies: Sequence[Strategy], settings: Settings, *, folds: int,
+    repeats: int, duplicates: str, metric: str, priced: Costs | None, refit_winner: bool, verbose: Any,
+    diagnosis: Mapping[str, Any] | None, executor: Executor,
+) -> Comparison:  # fmt: skip
     with bar(verbose) as progress:
         outcome = cross_validate(
             examples, strategies, network, settings, folds=folds, repeats=repeats, duplicates=duplicates,
-            progress=progress,
+            progress=progress, executor=executor,
         )  # fmt: skip
         ran = [s for s in strategies if s.name not in outcome.failures]
         by_name = {s.name: [c for c in outcome.cells if c.strategy == s.name] for s in ran}
         judgement = _judge(ran, by_name, examples, settings.seed, folds, repeats, metric, priced)
         winner = next(s for s in ran if s.name == judgement.verdict.model)
-        best = refit(examples, winner, network, settings, outcome, progress=progress) if refit_winner else None
+        best = (
+            refit(examples, winner, network, settings, outcome, progress=progress, executor=executor)
+            if refit_winner
+            else None
+        )
     rows = [tally.strategy_row(by_name[name], examples, judgement, priced) for name in judgement.ranking]
     rows += [tally.failed_row(name, len(rows) + i, text) for i, (name, text) in enumerate(outcome.failures.items(), 1)]
     record = {

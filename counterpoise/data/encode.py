@@ -113,8 +113,8 @@ class TableEncoder(keras.layers.Layer):
         return keras.KerasTensor((next(iter(x.values())).shape[0], self.width), self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
-        own = {"n_numeric": self.n_numeric, "indicators": self.indicators, "levels": self.levels, "names": self.names}
-        own["bins"] = self.bins
+        lists: dict[str, Any] = {"indicators": self.indicators, "levels": self.levels, "names": self.names}
+        own = {"n_numeric": self.n_numeric, "bins": self.bins, **{k: [*v] for k, v in lists.items()}}  # plain: pickles
         return {**super().get_config(), **own}
 
     def learned(self, x: Mapping[str, Array]) -> list[Array]:

@@ -1,1 +1,8 @@
-""""""
+"""Where networks are trained: in processes of this machine (`pool`), or on a Ray cluster (`ray`).
+
+Both are executors: given to `compare(executor=...)` they train the same jobs as `train.run` does here, with the same
+results.
+"""
+
+from counterpoise.scale.cluster import ray as ray
+from counterpoise.scale.processes import pool as pool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,9 +23,11 @@ logger = logging.getLogger("counterpoise")
 
 ENGINES = ("auto", "fit", "program")
 
+#: (job id, member) in order of completion; closing it ends the work.
+Trained = Generator[tuple[str, Member], None, None]
 #: What trains jobs: a function called like `run`, which is the one in this process. Pools and clusters
-#: (`counterpoise.scale`) are others, and so is one that remembers (`comparison.store`).
-Executor = Callable[..., Iterator[tuple[str, Member]]]
+#: (`counterpoise.scale`) are others, and so is one that remembers (`comparison.resume`).
+Executor = Callable[..., Trained]
 
 
 def run(
@@ -37,7 +39,7 @@ def run(
     callbacks: Iterable[Any] = (),
     progress: Progress | None = None,
     threads: int | None = None,
-) -> Iterator[tuple[str, Member]]:
+) -> Trained:
     """Train jobs and yield (job id, member) in order of completion; jobs with the same id are trained once.
 
     Jobs that carry an estimator are fitted first, one after the other; what they raise is their member's `error`.

@@ -1,0 +1,137 @@
+"""What decides the results of a race, as plain values: two runs may share their fits only when these are equal.
+
+Strategies, repeats and the metric are left out on purpose: more of them need more fits and change none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import keras
+import numpy as np
+
+from counterpoise.core.records import Examples
+from counterpoise.core.version import version
+from counterpoise.jobs import Settings
+from counterpoise.train.network import Network
+from counterpoise.train.state import fresh_state
+
+Array = np.ndarray
+
+
+def manifest_of(
+    examples: Examples, network: Network, settings: Settings, folds: int, duplicates: str
+) -> dict[str, Any]:
+    """Data, network, settings and versions of a run, plain values by the names that a message uses."""
+    return {
+        "version": version(),
+        "keras": keras.__version__,
+        "backend": _backend(),
+        **_data(examples),
+        **_network(network),
+        **asdict(settings),
+        "folds": folds,
+        "duplicates": duplicates,
+    }
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between two manifests, one text for each difference; empty when the runs are one.
+
+    Example:
+        >>> differences({"seed": 0, "values of 'age'": "a1"}, {"seed": 1, "values of 'age'": "b2"})
+        ['seed was 0 and is 1', "values of 'age' changed"]
+    """
+    names = [*before, *(name for name in now if name not in before)]
+    return [_difference(name, before.get(name), now.get(name)) for name in names if before.get(name) != now.get(name)]
+
+
+def _difference(name: str, before: Any, now: Any) -> str:
+    if name.startswith("values of") or (isinstance(now, (list, dict)) and len(str(now)) > 60):
+        known = before is not None and now is not None
+        return f"{name} changed" if known else f"{name} are {'new' if before is None else 'gone'}"
+    return f"{name} was {before} and is {now}"
+
+
+def _data(examples: Examples) -> dict[str, Any]:
+    parts = {"labels": examples.y, "groups": examples.groups, "time": examples.time, "weights": examples.sample_weight}
+    hashes = {f"values of the {name}": _hash(part) for name, part in parts.items() if part is not None}
+    classes = [str(label) for label in examples.classes]
+    return {"rows": len(examples), "classes": classes, **_features(examples), **hashes}
+
+
+def _features(examples: Examples) -> dict[str, Any]:
+    """A hash of every column of a table, by name, or of every array of another input."""
+    schema, x = examples.schema, examples.x
+    if schema is None:
+        return {f"values of {name}": _hash(array) for name, array in _named(x, "the features")}
+    found: dict[str, Any] = {}
+    for part, columns in (("numeric", schema.numeric), ("categorical", schema.categorical)):
+        for place, column in enumerate(columns):
+            levels = repr(column.levels).encode()
+            found[f"values of column {column.name!r}"] = _hash(x[part][:, place], levels)
+    return found
+
+
+def _named(x: Any, name: str) -> list[tuple[str, Array]]:
+    if isinstance(x, Mapping):
+        return [found for key, part in x.items() for found in _named(part, f"input {key!r}")]
+    if isinstance(x, (tuple, list)):
+        return [found for i, part in enumerate(x) for found in _named(part, f"input {i}")]
+    return [(name, x)]
+
+
+def _network(network: Network) -> dict[str, Any]:
+    model, optimizer = network.fresh(0), network.optimizer()
+    state = fresh_state({}, network.fresh, 0)
+    digest = hashlib.blake2b(_layers_text(model).encode(), digest_size=8)
+    for array in state:
+        digest.update(_hash(array).encode())
+    size = sum(int(a.size) for a in state)
+    return {
+        "network": network.label,
+        "values of the network (layers, or the weights that it starts from)": f"{digest.hexdigest()} {size}",
+        "optimizer": _optimizer_text(optimizer),
+    }
+
+
+def _optimizer_text(optimizer: Any) -> str:
+    """The class of an optimizer and what is set, without the name that Keras counts up."""
+    config = {k: v for k, v in optimizer.get_config().items() if k != "name" and v not in (None, False)}
+    return f"{type(optimizer).__name__} {_plain(config)}"
+
+
+def _layers_text(model: keras.Model) -> str:
+    """The configuration of a model without what depends on the moment: counted names and addresses."""
+    text = _plain(model.get_config())
+    names: dict[str, str] = {}
+    for layer in model._flatten_layers():
+        names.setdefault(layer.name, f"layer {len(names)}")
+    for name in sorted(names, key=len, reverse=True):
+        text = text.replace(f'"{name}"', f'"{names[name]}"')
+    return text
+
+
+def _plain(config: Any) -> str:
+    return re.sub(r" at 0x[0-9a-f]+", "", json.dumps(config, sort_keys=True, default=str))
+
+
+def _hash(array: Array, more: bytes = b"") -> str:
+    plain = np.asarray(array)
+    content = repr(plain.tolist()).encode() if plain.dtype.kind == "O" else np.ascontiguousarray(plain).tobytes()
+    head = f"{plain.dtype.str} {plain.shape}".encode()
+    return hashlib.blake2b(head + more + content, digest_size=8).hexdigest()
+
+
+def _backend() -> str:
+    name = str(keras.backend.backend())
+    if name != "tensorflow":
+        return name
+    import tensorflow as tf
+
+    return f"{name} {tf.__version__}"

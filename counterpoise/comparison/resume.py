@@ -1,0 +1,76 @@
+"""An executor that remembers: what a folder holds is read, the rest is trained and written before it counts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing, nullcontext
+from pathlib import Path
+from typing import Any
+
+from counterpoise.comparison.store import Store
+from counterpoise.core.records import Examples, Job
+from counterpoise.jobs import WHOLE
+from counterpoise.strategies import Strategy
+from counterpoise.train.choice import decided
+from counterpoise.train.network import Network
+from counterpoise.train.run import Executor, Trained
+
+
+def opened(store: Any) -> Any:
+    """A context manager for the `store` argument of `compare`: a folder, a store that is open, or None."""
+    return nullcontext(store) if store is None or isinstance(store, Store) else Store.writing(Path(store))
+
+
+def stored(
+    executor: Executor, store: Store, *, weights: bool = True, tell: Callable[[str], None] | None = None
+) -> Executor:
+    """An executor that yields what the store holds, and has `executor` train the rest.
+
+    Args:
+        executor: What trains.
+        store: Where members are; each new one is on disk before it is yielded.
+        weights: Whether the weights of fold members are kept too; those of trainings on all rows always are.
+        tell: Called once with "resuming: 37 of 60 fits are done" when some are.
+    """
+    told = [tell] if tell else []
+
+    def run(jobs: Iterable[Job], examples: Examples, network: Network, **how: Any) -> Trained:
+        distinct = {job.id: job for job in jobs}
+        network.ways |= store.ways
+        store.ways = decided(distinct.values(), network)
+        known = store.known(distinct)
+        store.done, store.total = store.done + len(known), store.total + len(distinct)
+        if known and told:
+            told.pop()(f"resuming: {len(known)} of {len(distinct)} fits are done")
+        for job_id in sorted(known):
+            member = store.get(job_id, weights or _of_all_rows(distinct[job_id]))
+            if member is None:
+                store.done -= 1
+                continue
+            del distinct[job_id]
+            yield job_id, member
+        if not distinct:
+            return
+        with closing(executor(distinct.values(), examples, network, **how)) as trained:
+            for job_id, member in trained:
+                if not member.error:  # what failed is tried again
+                    store.put(member, weights or _of_all_rows(distinct[job_id]))
+                    store.done += 1
+                yield job_id, member
+
+    return run
+
+
+def needs_weights(strategies: Sequence[Strategy]) -> bool:
+    """Whether some strategy goes on from its fold members' weights after training."""
+    return any(part.finish for strategy in strategies for part in strategy.parts())
+
+
+def announce(text: str) -> None:
+    """Print one line on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _of_all_rows(job: Job) -> bool:
+    return job.place[1] == WHOLE

@@ -1,0 +1,254 @@
+"""The folder of a race: every finished fit on disk before it counts, so that a killed run goes on where it stopped.
+
+One SQLite file in WAL mode holds what was trained (scores out of fold, steps, history, seconds, and weights where
+something needs them), what the run was asked (its manifest), how loss families are trained, and at the end the record
+of the report. Arrays are raw bytes beside their dtype and shape, everything else is JSON; nothing is a pickle. A
+commit is one fit: `kill -9` at any moment loses the fits in work and no other.
+
+A folder has one writer. A second process is refused with the first one's number; the lock is the operating system's,
+so it never outlives its owner. Reading (`Store.reading`) is always possible.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from counterpoise.comparison.manifest import differences
+from counterpoise.core.errors import ArtefactError
+from counterpoise.core.records import Member
+from counterpoise.train.rules import Way
+
+Array = np.ndarray
+
+#: Weights of at most so many bytes are kept even where nothing needs them yet: strategies that do may be added.
+SMALL = 1 << 20
+
+#: The file in the folder of a run, and the one whose lock says that somebody writes.
+FILE, LOCK = "run.sqlite", ".run.lock"
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS members (job TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS arrays (job TEXT, name TEXT, place INTEGER, dtype TEXT NOT NULL, shape TEXT NOT NULL,
+                                   value BLOB NOT NULL, PRIMARY KEY (job, name, place));
+"""
+
+
+class Store:
+    """What is on disk of one run; made by `Store.writing` or `Store.reading`.
+
+    Attributes:
+        folder: Where it is.
+        done, total: Fits on disk and fits in all, of the jobs that were asked for so far.
+    """
+
+    def __init__(self, folder: Path, database: sqlite3.Connection) -> None:
+        self.folder, self._database = folder, database
+        self.done = self.total = 0
+
+    @classmethod
+    @contextmanager
+    def writing(cls, folder: str | os.PathLike[str], restart: bool = False) -> Iterator[Store]:
+        """Open the store of a folder, made where there is none, for the time of a `with` block.
+
+        Args:
+            folder: The folder of the run.
+            restart: Whether to throw away what it holds.
+
+        Raises:
+            ArtefactError: another process is at work there, the file is damaged, or the place cannot be written.
+        """
+        place = Path(folder)
+        with ExitStack() as opened:
+            with _told(place):
+                place.mkdir(parents=True, exist_ok=True)
+                opened.enter_context(_alone(place))
+                if restart:
+                    for name in (FILE, f"{FILE}-wal", f"{FILE}-shm"):
+                        (place / name).unlink(missing_ok=True)
+                store = cls(place, opened.enter_context(_connected(place / FILE)))
+                store._prepare()
+            yield store
+
+    @classmethod
+    @contextmanager
+    def reading(cls, folder: str | os.PathLike[str]) -> Iterator[Store]:
+        """Open what a run left (or is writing), to read `record`, `manifest` and members.
+
+        Raises:
+            ArtefactError: there is no run, or its file is damaged.
+        """
+        place = Path(folder)
+        if not (place / FILE).is_file():
+            raise ArtefactError(f"{str(place)!r} holds no run ({FILE}); expected the --out folder of a compare.")
+        with _connected(place / FILE) as database:
+            store = cls(place, database)
+            with _told(place):
+                store._get("owner")
+            yield store
+
+    @property
+    def manifest(self) -> dict[str, Any] | None:
+        """What the run was asked (see `comparison.manifest`), or None before it began."""
+        return self._get("manifest")
+
+    def begin(self, manifest: Mapping[str, Any]) -> None:
+        """Write what the run is asked, or hold it against what it was asked before.
+
+        Raises:
+            ArtefactError: data, settings, network or versions differ; each difference is named.
+        """
+        before, now = self.manifest, json.loads(json.dumps(manifest))
+        if before is None:
+            self._set("manifest", now)
+        elif found := differences(before, now):
+            raise ArtefactError(
+                f"{str(self.folder)!r} holds another run: {'; '.join(found)}. Give another folder (--out), or throw "
+                f"away its {self._count()} fits (--restart)."
+            )
+
+    @property
+    def ways(self) -> dict[str, Way]:
+        """How each loss family is trained: what a resume has to use again."""
+        return {family: Way(**way) for family, way in (self._get("ways") or {}).items()}
+
+    @ways.setter
+    def ways(self, ways: Mapping[str, Way]) -> None:
+        self._set("ways", {family: asdict(way) for family, way in ways.items()})
+
+    @property
+    def record(self) -> dict[str, Any] | None:
+        """What the report is drawn from, once the run is over; None before."""
+        return self._get("record")
+
+    @record.setter
+    def record(self, record: Mapping[str, Any]) -> None:
+        self._set("record", record)
+
+    def put(self, member: Member, weights: bool = True) -> None:
+        """Write one member, its weights when asked for or small; it is on disk when this returns."""
+        weights = weights or sum(a.nbytes for a in member.weights) <= SMALL
+        plain, arrays = _parts(member, weights)
+        with _told(self.folder), self._database:
+            self._database.execute("INSERT OR REPLACE INTO members VALUES (?, ?)", (member.job, plain))
+            self._database.executemany(
+                "INSERT OR REPLACE INTO arrays VALUES (?, ?, ?, ?, ?, ?)",
+                [(member.job, name, i, a.dtype.name, json.dumps(a.shape), a.tobytes()) for name, i, a in arrays],
+            )
+
+    def get(self, job: str, weights: bool = True) -> Member | None:
+        """The member of a job, or None: not on disk, or without the weights that are wanted."""
+        row = self._database.execute("SELECT value FROM members WHERE job = ?", (job,)).fetchone()
+        if row is None:
+            return None
+        plain = json.loads(row[0])
+        if weights and not plain["weights"]:
+            return None
+        found: dict[str, list[Array]] = {name: [] for name in plain["arrays"]}
+        wanted = (
+            "SELECT name, dtype, shape, value FROM arrays WHERE job = ? AND (? OR name != 'weights') ORDER BY place"
+        )
+        for name, dtype, shape, value in self._database.execute(wanted, (job, weights)):
+            found[name].append(np.frombuffer(value, dtype).reshape(json.loads(shape)))
+        kept = tuple(found.pop("weights", ()))
+        values: dict[str, Any] = plain["values"] | {name: array[0] for name, array in found.items()}
+        return Member(**values, weights=kept)
+
+    def known(self, jobs: Iterable[str]) -> set[str]:
+        """Those of these jobs that are on disk."""
+        every = {row[0] for row in self._database.execute("SELECT job FROM members")}
+        return every & set(jobs)
+
+    def _prepare(self) -> None:
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = FULL")
+        self._database.executescript(_TABLES)
+        self._set("owner", {"pid": os.getpid(), "host": platform.node(), "since": time.strftime("%H:%M")})
+
+    def _count(self) -> int:
+        return int(self._database.execute("SELECT COUNT(*) FROM members").fetchone()[0])
+
+    def _get(self, name: str) -> Any:
+        row = self._database.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def _set(self, name: str, value: Any) -> None:
+        with self._database:
+            self._database.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, json.dumps(value)))
+
+
+def _parts(member: Member, weights: bool) -> tuple[str, list[tuple[str, int, Array]]]:
+    """A member as JSON and (name, place, array)."""
+    values, arrays = {}, []
+    for field in fields(member):
+        value = getattr(member, field.name)
+        if field.name == "weights":
+            arrays += [("weights", i, np.asarray(a)) for i, a in enumerate(value if weights else ())]
+        elif isinstance(value, np.ndarray):
+            arrays.append((field.name, 0, value))
+        else:
+            values[field.name] = value
+    names = sorted({name for name, _, _ in arrays})
+    return json.dumps({"values": values, "arrays": names, "weights": weights}, default=_number), arrays
+
+
+def _number(value: Any) -> Any:
+    """NumPy's numbers as Python's; mappings as plain ones."""
+    return dict(value) if isinstance(value, Mapping) else value.item()
+
+
+@contextmanager
+def _connected(path: Path) -> Iterator[sqlite3.Connection]:
+    database = sqlite3.connect(path, timeout=10)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
+def _alone(place: Path) -> Iterator[None]:
+    """Hold the folder's lock: a transaction of an empty SQLite file, which ends with its process in any case."""
+    with _connected(place / LOCK) as lock:
+        lock.isolation_level = None
+        lock.execute("PRAGMA busy_timeout = 0")
+        try:
+            lock.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            raise ArtefactError(
+                f"{_owner(place)} is at work in {str(place)!r}; wait for it, or give another folder."
+            ) from None
+        yield
+
+
+def _owner(place: Path) -> str:
+    with suppress(ArtefactError, sqlite3.Error, TypeError, KeyError), Store.reading(place) as store:
+        owner = store._get("owner")
+        return f"another process ({owner['pid']} on {owner['host']}, since {owner['since']})"
+    return "another process"
+
+
+@contextmanager
+def _told(place: Path) -> Iterator[None]:
+    """Turn what SQLite and the operating system refuse into our error, naming the place."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise ArtefactError(f"cannot write to {str(place)!r}: {error}.") from error
+    except sqlite3.DatabaseError as error:
+        raise ArtefactError(
+            f"{str(place / FILE)!r} is damaged ({error}); start again in another folder, or with --restart."
+        ) from error
+    except OSError as error:
+        raise ArtefactError(f"cannot write to {str(place)!r}: {error.strerror or error}.") from error

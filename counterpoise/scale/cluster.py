@@ -1,0 +1,203 @@
+"""Networks on a Ray cluster: several fits to a task, the rows once in the object store, results to the driver.
+
+A task streams its members one by one, so that a node that dies costs only the fits in work on it; what it had not
+delivered is sent out again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from counterpoise.core.errors import MissingExtraError, OptionError
+from counterpoise.core.records import Examples, Job, Member
+from counterpoise.scale.frames import dumped, loaded
+from counterpoise.scale.work import Batch, Surroundings, batches, settle, surroundings, train, unfinished
+
+#: Seconds between two looks at the cluster while nothing arrives.
+LOOK = 1.0
+
+
+def ray(
+    address: str | None = None, *, cpus: float = 1, gpus: float = 0, retries: int = 3, threads: int | None = None,
+    **init: Any,
+) -> Cluster:  # fmt: skip
+    """Train on a Ray cluster: `compare(..., executor=cp.scale.ray("auto"))`.
+
+    Several fits go to a task, so that a worker imports TensorFlow once and compiles once; the rows are put into the
+    object store once. The driver writes what arrives into the run's store. A node that dies costs the fits in work on
+    it; an interrupt cancels all tasks. Scores are those of training in this process bit for bit on processors of the
+    same kind; elsewhere they agree to the rounding of floats.
+
+    Args:
+        address: "auto" for the cluster of this node, HOST:PORT, or None ("local") for one on this machine alone.
+        cpus: Cores that a task is given. gpus: Graphics cards that it is given, a share of one is allowed.
+        retries: How often a fit is sent out again after its node or worker died.
+        threads: Threads of one operation; None as many as in this process.
+        **init: What else goes to `ray.init`, for example `runtime_env`.
+
+    Returns:
+        Cluster: an executor. A connection that it opened is closed by `close()` or the end of a `with` block.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+        OptionError: an address of the Ray client (ray://), which cannot stream results.
+
+    Example:
+        >>> ray("ray://head:10001")
+        Traceback (most recent call last):
+        counterpoise.core.errors.OptionError: address is 'ray://head:10001'; expected auto, HOST:PORT or local. ...
+    """
+    if (address or "").startswith("ray://"):
+        raise OptionError(
+            f"address is {address!r}; expected auto, HOST:PORT or local. Run on a node of the cluster, for example by "
+            "`ray job submit`."
+        )
+    if cpus <= 0 or gpus < 0 or retries < 0:
+        raise OptionError(f"cpus, gpus, retries are {cpus}, {gpus}, {retries}; expected cpus above 0, no number below.")
+    _imported()
+    return Cluster(address or "local", {"num_cpus": cpus, "num_gpus": gpus}, retries, threads, init)
+
+
+class Cluster:
+    """An executor over a Ray cluster; made by `ray`."""
+
+    def __init__(
+        self, address: str, wants: dict[str, float], retries: int, threads: int | None, init: dict[str, Any]
+    ) -> None:
+        self.address, self.wants, self.retries, self.threads, self.init = address, wants, retries, threads, init
+        self._opened = False
+        self._data: list[Any] = []  # examples, network, and the reference of both
+
+    def __repr__(self) -> str:
+        return f"Cluster(address={self.address!r})"
+
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection, if this object opened it."""
+        self._data.clear()
+        if self._opened:
+            self._opened = False
+            _imported().shutdown()
+
+    def __call__(
+        self,
+        jobs: Iterable[Job],
+        examples: Examples,
+        network: Any,
+        *,
+        engine: str = "auto",
+        callbacks: Iterable[Any] = (),
+        progress: Callable[[str, int, int], None] | None = None,
+        threads: int | None = None,
+    ) -> Generator[tuple[str, Member], None, None]:
+        """Train jobs like `train.run`; `progress` is not called, `threads` has no meaning here."""
+        core = _imported()
+        self._connect()
+        workers = max(1, int(core.cluster_resources().get("CPU", 1) // self.wants["num_cpus"]))
+        todo = batches(jobs, examples, network, workers, engine, callbacks)
+        if todo:
+            task = core.remote(**self.wants, max_retries=0, num_returns="streaming")(_work)
+            order = Order(task, self._put(examples, network), surroundings(self.threads))
+            yield from _gathered(core, order, todo, self.retries)
+
+    def _connect(self) -> None:
+        core = _imported()
+        if core.is_initialized():
+            return
+        how = {"log_to_driver": False, **self.init}
+        if self.address == "local":
+            how = {"include_dashboard": False, **how}
+        core.init(address=self.address, **how)
+        self._opened = True
+
+    def _put(self, examples: Examples, network: Any) -> Any:
+        """The reference of the rows and the network in the object store, the network as bytes."""
+        if not self._data or self._data[0] is not examples or self._data[1] is not network:
+            self._data[:] = [examples, network, _imported().put((examples, dumped(network)))]
+        return self._data[2]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What every task is told beside its jobs."""
+
+    task: Any
+    data: Any
+    here: Surroundings
+
+    def send(self, batch: Batch) -> Any:
+        return self.task.remote(dumped(batch), [self.data], self.data.hex(), self.here)
+
+
+def _gathered(core: Any, order: Order, todo: list[Batch], retries: int) -> Generator[tuple[str, Member], None, None]:
+    """Members as they arrive; what a dead worker owes is sent out again."""
+    running: dict[Any, tuple[Batch, list[str]]] = {order.send(batch): (batch, []) for batch in todo}
+    tries: Counter[str] = Counter()
+    try:
+        while running:
+            ready, _ = core.wait(list(running), num_returns=1, timeout=LOOK)
+            for stream in ready:
+                batch, done = running[stream]
+                try:
+                    job_id, member = core.get(next(stream))
+                except StopIteration:
+                    del running[stream]
+                except core.exceptions.RayTaskError as error:  # the task itself raised: it would again
+                    raise error.cause or error from None
+                except core.exceptions.RayError as error:
+                    del running[stream]
+                    left = _again(batch, done, tries, retries, error)
+                    if left is not None:
+                        running[order.send(left)] = left, []
+                else:
+                    done.append(job_id)
+                    yield job_id, member
+    finally:
+        for stream in running:
+            with suppress(Exception):
+                core.cancel(stream, force=True)
+
+
+def _again(batch: Batch, done: list[str], tries: Counter[str], retries: int, error: Exception) -> Batch | None:
+    left = unfinished(batch, done)
+    if left is None:
+        return None
+    tries[left.jobs[0].id] += 1
+    if tries[left.jobs[0].id] > retries:
+        first = str(error).strip().splitlines()[0]
+        raise OptionError(f"a fit was lost {retries + 1} times on the cluster ({type(error).__name__}: {first}).")
+    return left
+
+
+#: In a worker of Ray: the examples and the network that came last, by the name of their reference.
+_KNOWN: dict[str, tuple[Examples, Any]] = {}
+
+
+def _work(content: bytes, data: list[Any], name: str, here: Surroundings) -> Generator[tuple[str, Member], None, None]:
+    """A task: train a batch in a worker of Ray."""
+    settle(here)
+    if name not in _KNOWN:
+        examples, network = _imported().get(data[0])
+        _KNOWN.clear()
+        _KNOWN[name] = examples, loaded(network)
+    yield from train(loaded(content), *_KNOWN[name])
+
+
+def _imported() -> Any:
+    """The package Ray, quiet."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray as core
+    except ImportError as error:
+        raise MissingExtraError("ray", "ray", "Training on a cluster") from error
+    return core

@@ -1,0 +1,122 @@
+"""Messages between processes: objects in length-prefixed frames, large arrays once in a file that all may map.
+
+What passes is pickled in memory, between processes of one run. Functions and classes of a script or a notebook go by
+value (cloudpickle), so that a builder defined there works. The file holds bare bytes
+of arrays.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import pickle
+import struct
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import cloudpickle
+
+from counterpoise.core.errors import ModelError
+
+#: Arrays begin at multiples of this many bytes.
+ALIGNED = 64
+_HEAD = struct.Struct("<Q")
+
+
+def send(stream: BinaryIO, message: Any) -> None:
+    """Write one message."""
+    content = dumped(message)
+    stream.write(_HEAD.pack(len(content)))
+    stream.write(content)
+    stream.flush()
+
+
+def receive(stream: BinaryIO) -> bytes | None:
+    """The next message, still pickled, or None at the end of the stream."""
+    head = stream.read(_HEAD.size)
+    if len(head) < _HEAD.size:
+        return None
+    content = stream.read(_HEAD.unpack(head)[0])
+    return content if len(content) == _HEAD.unpack(head)[0] else None
+
+
+def dumped(value: Any, buffers: list[Any] | None = None) -> bytes:
+    """A value as bytes; its arrays go to `buffers` where that is given.
+
+    Raises:
+        ModelError: the value, usually the network, cannot leave the process.
+    """
+    try:
+        return bytes(cloudpickle.dumps(value, protocol=5, buffer_callback=None if buffers is None else buffers.append))
+    except Exception as error:
+        raise ModelError(
+            f"the network or a plan cannot be sent to another process ({type(error).__name__}: {error}). Pass a "
+            "builder function of a module, or leave the executor out."
+        ) from error
+
+
+def loaded(content: bytes, buffers: Sequence[Any] = ()) -> Any:
+    """The value of `dumped`.
+
+    Raises:
+        ModelError: it cannot be made again in this process.
+    """
+    try:
+        return pickle.loads(content, buffers=buffers)
+    except Exception as error:
+        first = (str(error).strip().splitlines() or [""])[0][:300]
+        raise ModelError(
+            f"the network cannot be made again in another process ({type(error).__name__}: {first}). Register its "
+            "classes (keras.saving.register_keras_serializable), or pass a builder function in the model's place."
+        ) from error
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A value of which the arrays lie in a file.
+
+    Attributes:
+        content: The value without its arrays. path: The file. spans: Where each array begins, and its bytes.
+    """
+
+    content: bytes
+    path: str
+    spans: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def of(cls, value: Any) -> Shared:
+        """Write the arrays of a value to a new temporary file."""
+        buffers: list[Any] = []
+        content = dumped(value, buffers)
+        with tempfile.NamedTemporaryFile(prefix="counterpoise-", suffix=".arrays", delete=False) as file:
+            spans = tuple(_write(file, buffer) for buffer in buffers)
+        return cls(content, file.name, spans)
+
+    def load(self) -> Any:
+        """The value, its arrays mapped read-only."""
+        return loaded(self.content, _mapped(self.path, self.spans))
+
+    def remove(self) -> None:
+        """Delete the file."""
+        with suppress(OSError):
+            Path(self.path).unlink()
+
+
+def _write(file: Any, buffer: Any) -> tuple[int, int]:
+    start = -(-file.tell() // ALIGNED) * ALIGNED
+    file.seek(start)
+    raw = buffer.raw()
+    file.write(raw)
+    return start, raw.nbytes
+
+
+def _mapped(path: str, spans: Sequence[tuple[int, int]]) -> list[memoryview]:
+    if not any(size for _, size in spans):
+        return [memoryview(b"") for _ in spans]
+    with open(path, "rb") as file:
+        whole = memoryview(mmap.mmap(file.fileno(), os.fstat(file.fileno()).st_size, access=mmap.ACCESS_READ))
+    return [whole[start : start + size] for start, size in spans]

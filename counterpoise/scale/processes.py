@@ -1,0 +1,221 @@
+"""A pool of processes on this machine: each imports TensorFlow once and trains batches of jobs.
+
+Workers are started anew (never forked: TensorFlow does not survive that) and without running the main script again, so
+a script needs no `if __name__ == "__main__"`. The rows lie once in a file that all of them map.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import subprocess
+import sys
+import threading
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any
+
+from counterpoise.core.errors import OptionError
+from counterpoise.core.records import Examples, Job
+from counterpoise.scale.frames import Shared, dumped, receive, send
+from counterpoise.scale.work import Batch, Surroundings, batches, surroundings, unfinished
+
+#: Seconds that a worker is given to end by itself.
+PATIENCE = 5.0
+#: How often a job may take its worker down before the run ends.
+DEATHS = 2
+
+
+def pool(processes: int | None = None, *, threads: int | None = None) -> Pool:
+    """Train in several processes of this machine: `compare(..., executor=cp.scale.pool(4))`.
+
+    Every process holds TensorFlow (about 0.5 GB) and maps the same rows. A job's scores are those of training in this
+    process, bit for bit, as long as `threads` is None. One process already trains two jobs at a time, so a pool pays
+    from about four cores on, or where networks go through the `fit` engine.
+
+    Args:
+        processes: How many; None is one for each core.
+        threads: Threads of one operation; None as many as in this process. Another number rounds sums otherwise (in
+            the seventh digit of a logit for small networks, the fifth for wide ones).
+
+    Returns:
+        Pool: an executor. It starts its processes when it is first used and keeps them; `close()`, the end of a `with`
+        block, or the end of the program ends them.
+
+    Raises:
+        OptionError: fewer than one process.
+
+    Example:
+        >>> pool(2)
+        Pool(processes=2)
+    """
+    wanted = os.cpu_count() or 1 if processes is None else processes
+    if wanted < 1 or (threads is not None and threads < 1):
+        raise OptionError(f"processes is {processes} and threads is {threads}; expected 1 or more.")
+    return Pool(wanted, threads)
+
+
+class Pool:
+    """An executor over processes of this machine; made by `pool`."""
+
+    def __init__(self, processes: int, threads: int | None = None) -> None:
+        self.processes, self.threads = processes, threads
+        self._workers: list[Worker] = []
+        self._said: queue.SimpleQueue[tuple[Worker, tuple[Any, ...]]] = queue.SimpleQueue()
+        self._data: list[Any] = []  # examples, network, and both as `Shared`
+        self._end = weakref.finalize(self, _end_all, self._workers, self._data)
+
+    def __repr__(self) -> str:
+        return f"Pool(processes={self.processes})"
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the processes; a later use starts new ones."""
+        _end_all(self._workers, self._data)
+
+    def __call__(
+        self,
+        jobs: Iterable[Job],
+        examples: Examples,
+        network: Any,
+        *,
+        engine: str = "auto",
+        callbacks: Iterable[Any] = (),
+        progress: Callable[[str, int, int], None] | None = None,
+        threads: int | None = None,
+    ) -> Any:
+        """Train jobs like `train.run`; `threads` has no meaning here."""
+        todo = batches(jobs, examples, network, self.processes, engine, callbacks)
+        if not todo:
+            return
+        shared = self._share(examples, network)
+        finished = False
+        try:
+            yield from self._work(todo, shared, progress)
+            finished = True
+        finally:
+            if not finished:  # an interrupt or an error: what is in work is not wanted any more
+                self.close()
+
+    def _work(self, todo: list[Batch], shared: Shared, progress: Any) -> Any:
+        deaths: Counter[str] = Counter()
+        while todo or any(worker.batch for worker in self._workers):
+            self._hand_out(todo, shared)
+            try:
+                worker, (kind, *said) = self._said.get(timeout=0.2)  # a bound, so that an interrupt is seen
+            except queue.Empty:
+                continue
+            if worker not in self._workers:
+                continue  # the last words of one that was ended
+            if kind == "member":
+                worker.done.append(said[0])
+                yield said[0], said[1]
+            elif kind == "progress" and progress:
+                progress(*said)
+            elif kind == "done":
+                worker.batch = None
+            elif kind == "failed":
+                said[0].add_note(f"in a worker process:\n{said[1]}")
+                raise said[0]
+            elif kind == "ended":
+                self._bury(worker, todo, deaths)
+
+    def _hand_out(self, todo: list[Batch], shared: Shared) -> None:
+        """Give every idle worker a batch, starting workers while there are too few."""
+        idle = [worker for worker in self._workers if not worker.batch]
+        while todo and (idle or len(self._workers) < self.processes):
+            if not idle:
+                idle.append(Worker(surroundings(self.threads), self._said))
+                self._workers.append(idle[-1])
+            idle.pop().take(todo, shared)
+
+    def _bury(self, worker: Worker, todo: list[Batch], deaths: Counter[str]) -> None:
+        """Put back what a dead worker has not finished; the job in its hands may kill one more."""
+        self._workers.remove(worker)
+        code = worker.process.wait()
+        left = unfinished(worker.batch, worker.done) if worker.batch else None
+        if left is None:
+            return
+        deaths[left.jobs[0].id] += 1
+        if deaths[left.jobs[0].id] >= DEATHS:
+            raise OptionError(
+                f"{DEATHS} worker processes ended with code {code} while training the same network, perhaps for want "
+                "of memory. Take fewer processes (--jobs) or a smaller batch size."
+            )
+        todo.insert(0, left)
+
+    def _share(self, examples: Examples, network: Any) -> Shared:
+        if not self._data or self._data[0] is not examples or self._data[1] is not network:
+            for old in self._data[2:]:
+                old.remove()
+            self._data[:] = [examples, network, Shared.of((examples, network))]
+        shared: Shared = self._data[2]
+        return shared
+
+
+class Worker:
+    """A worker process and what it is doing.
+
+    Attributes:
+        batch: What it was given and has not finished, or None. done: Ids of the jobs of it that are finished.
+    """
+
+    def __init__(self, here: Surroundings, said: queue.SimpleQueue[Any]) -> None:
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(here.path), **dict(here.environment)}
+        command = [sys.executable, "-P", "-m", "counterpoise.scale.worker"]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+        self.batch: Batch | None = None
+        self.done: list[str] = []
+        self._families: set[str] = set()
+        self._holds: Shared | None = None
+        threading.Thread(target=self._listen, args=(said,), daemon=True).start()
+        self._tell("surroundings", here)
+
+    def take(self, todo: list[Batch], shared: Shared) -> None:
+        """Take the batch that suits best: of a family that is compiled already, else the largest."""
+        known = (i for i, batch in enumerate(todo) if batch.family in self._families)
+        self.batch, self.done = todo.pop(next(known, 0)), []
+        self._families.add(self.batch.family)
+        if self._holds is not shared:
+            self._holds = shared
+            self._tell("data", shared)
+        self._tell("batch", dumped(self.batch))
+
+    def end(self) -> None:
+        """End the process, at work or not."""
+        with suppress(OSError):
+            self.process.stdin.close()  # type: ignore[union-attr]
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def _tell(self, kind: str, content: Any) -> None:
+        with suppress(BrokenPipeError):  # its end is told by `_listen`
+            send(self.process.stdin, (kind, content))  # type: ignore[arg-type]
+
+    def _listen(self, said: queue.SimpleQueue[Any]) -> None:
+        while (message := receive(self.process.stdout)) is not None:  # type: ignore[arg-type]
+            said.put((self, pickle.loads(message)))
+        said.put((self, ("ended",)))
+
+
+def _end_all(workers: list[Worker], data: list[Any]) -> None:
+    for worker in workers:
+        with suppress(OSError):
+            worker.process.stdin.close()  # type: ignore[union-attr]
+    for worker in workers:
+        worker.end()
+    workers.clear()
+    for shared in data[2:]:
+        shared.remove()
+    data.clear()

@@ -1,0 +1,158 @@
+"""What a worker elsewhere does: settle in as the driver is settled, then train batches of jobs.
+
+Sums of floats are split by the number of threads of an operation, and XLA rounds in its own order. So a worker takes
+the driver's number of threads and the ways that the driver decided, and its results are those of the driver bit for
+bit on processors of the same kind.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from counterpoise.core.errors import OptionError
+from counterpoise.core.records import Examples, Job, Member
+
+#: Steps of work that a batch is cut into for each worker: enough to even out, few enough to compile rarely.
+SHARES = 2
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a process must have in common with the driver.
+
+    Attributes:
+        path: Where Python looks for modules.
+        environment: Variables to set before TensorFlow is imported.
+        policy: Keras dtype policy. floatx, image_data_format: Keras's defaults.
+    """
+
+    path: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...]
+    policy: str
+    floatx: str
+    image_data_format: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Jobs for one worker, with how they are trained.
+
+    Attributes:
+        jobs: Jobs of one loss family.
+        family: Its name: a worker that has compiled it once is given more of it.
+        ways: The network's ways (see `train.choice`).
+        engine: As in `train.run`.
+    """
+
+    jobs: tuple[Job, ...]
+    family: str
+    ways: dict[str, Any]
+    engine: str
+
+    @property
+    def steps(self) -> int:
+        return sum(job.limits.steps for job in self.jobs)
+
+
+def surroundings(threads: int | None = None) -> Surroundings:
+    """Those of this process; `threads` of an operation, None as many as here."""
+    import keras
+
+    wanted = threads or _threads_here()
+    environment = {
+        "KERAS_BACKEND": keras.backend.backend(),
+        "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3"),
+        "TF_NUM_INTRAOP_THREADS": str(wanted),
+        "TF_FORCE_GPU_ALLOW_GROWTH": os.environ.get("TF_FORCE_GPU_ALLOW_GROWTH", "true"),
+    }
+    path = tuple(os.getcwd() if entry == "" else entry for entry in sys.path)
+    policy = keras.config.dtype_policy().name
+    return Surroundings(
+        path, tuple(environment.items()), policy, keras.config.floatx(), keras.config.image_data_format()
+    )
+
+
+def settle(here: Surroundings) -> None:
+    """Bring this process into line; before anything imports TensorFlow."""
+    os.environ.update(here.environment)
+    sys.path += [entry for entry in here.path if entry not in sys.path]
+    import keras
+
+    keras.config.set_floatx(here.floatx)
+    keras.config.set_image_data_format(here.image_data_format)
+    keras.config.set_dtype_policy(here.policy)
+    logging.getLogger("counterpoise").setLevel(logging.ERROR)  # the driver has said it once
+
+
+def train(
+    batch: Batch, examples: Examples, network: Any, progress: Callable[[str, int, int], None] | None = None
+) -> Iterator[tuple[str, Member]]:
+    """Train a batch, one job after the other, in this process."""
+    from counterpoise.train.run import run
+
+    network.ways |= batch.ways
+    return run(batch.jobs, examples, network, engine=batch.engine, progress=progress, threads=1)
+
+
+def batches(
+    jobs: Iterable[Job], examples: Examples, network: Any, workers: int, engine: str, callbacks: Iterable[Any]
+) -> list[Batch]:
+    """Cut jobs into batches of one loss family, largest first; made rows stay together and come last.
+
+    What decides how jobs are trained is decided here, by all of them, and a reason to train with `fit` is logged.
+
+    Raises:
+        OptionError: Keras callbacks, or an object to be trained in place: both belong to this process.
+    """
+    from counterpoise.train.choice import decided, families
+    from counterpoise.train.rules import refusal
+    from counterpoise.train.run import logger
+
+    if tuple(callbacks) or not network.clone:
+        raise OptionError("Keras callbacks and clone=False work in this process alone; leave the executor out.")
+    distinct = {job.id: job for job in jobs}
+    ways = decided(distinct.values(), network)
+    if engine == "auto" and (reason := refusal(network, examples)):
+        logger.warning("training with fit: %s", reason)
+    groups = families(distinct.values())
+    grouped = {id(job) for group in groups.values() for job in group}
+    others = [job for job in distinct.values() if id(job) not in grouped]
+    found = [Batch((job,), "", {}, engine) for job in others]
+    for family, group in groups.items():
+        found += [Batch(part, family, ways, engine) for part in _shares(group, workers)]
+    return sorted(found, key=lambda batch: (_made(batch.jobs[0]), -batch.steps))
+
+
+def unfinished(batch: Batch, done: Iterable[str]) -> Batch | None:
+    """What is left of a batch, or None."""
+    known = set(done)
+    left = tuple(job for job in batch.jobs if job.id not in known)
+    return replace(batch, jobs=left) if left else None
+
+
+def _shares(jobs: Sequence[Job], workers: int) -> list[tuple[Job, ...]]:
+    found: list[tuple[Job, ...]] = []
+    for made, parts in ((False, SHARES * workers), (True, workers)):
+        mine = [job for job in jobs if _made(job) == made]
+        size = -(-len(mine) // parts)
+        found += [tuple(mine[i : i + size]) for i in range(0, len(mine), size or 1)]
+    return found
+
+
+def _made(job: Job) -> bool:
+    return job.plan.new is not None
+
+
+def _threads_here() -> int:
+    """Threads of an operation in this process."""
+    given = os.environ.get("TF_NUM_INTRAOP_THREADS", "0")
+    if "tensorflow" in sys.modules:
+        found = sys.modules["tensorflow"].config.threading.get_intra_op_parallelism_threads()
+        given = str(found) if found else given
+    own = int(given) if given.isdigit() else 0
+    return own or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)

@@ -1,0 +1,83 @@
+"""A worker process: `python -m counterpoise.scale.worker`, started and spoken to by `scale.pool`.
+
+It imports TensorFlow once, compiles once for each kind of job, and ends as soon as its driver does, whatever ended
+that.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+from counterpoise.scale.frames import Shared, receive, send
+from counterpoise.scale.work import settle, train
+
+#: Seconds between two messages about steps.
+PAUSE = 0.2
+
+
+def main() -> None:
+    """Carry out orders until the driver's end of the pipe is closed."""
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what anything prints must not get between the messages
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver says when to stop
+    orders: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    data: list[Shared] = []
+    threading.Thread(target=_listen, args=(sys.stdin.buffer, orders, data), daemon=True).start()
+    say = lambda *message: send(out, message)  # noqa: E731
+    examples: Any = None
+    network: Any = None
+    while True:
+        kind, content = pickle.loads(orders.get())
+        try:
+            if kind == "surroundings":
+                settle(content)
+            elif kind == "data":
+                data[:] = [content]
+                examples, network = content.load()
+            else:
+                for job_id, member in train(pickle.loads(content), examples, network, _reporter(say)):
+                    say("member", job_id, member)
+                say("done")
+        except BaseException as error:
+            say("failed", _portable(error), traceback.format_exc())
+
+
+def _listen(stream: BinaryIO, orders: queue.SimpleQueue[bytes], data: list[Shared]) -> None:
+    while (order := receive(stream)) is not None:
+        orders.put(order)
+    for shared in data:  # the driver may have been killed
+        shared.remove()
+    os._exit(0)
+
+
+def _reporter(say: Callable[..., None]) -> Callable[[str, int, int], None]:
+    last = [0.0]
+
+    def report(job_id: str, step: int, most: int) -> None:
+        if time.monotonic() - last[0] >= PAUSE:
+            last[0] = time.monotonic()
+            say("progress", job_id, step, most)
+
+    return report
+
+
+def _portable(error: BaseException) -> BaseException:
+    """The error itself where it survives pickling, else its text."""
+    try:
+        same: Any = pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return same
+
+
+if __name__ == "__main__":
+    main()

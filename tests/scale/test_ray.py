@@ -1,0 +1,50 @@
+"""Two Ray nodes on this machine, one of them killed in the middle: every fit arrives, equal to this process."""
+
+from __future__ import annotations
+
+import pytest
+from small_jobs import same, world
+
+from counterpoise.core.errors import OptionError
+from counterpoise.scale.cluster import ray as cluster
+from counterpoise.train.run import run
+
+core = pytest.importorskip("ray")
+
+
+@pytest.fixture(name="nodes")
+def _nodes(monkeypatch):
+    """A cluster whose head trains nothing, and its two working nodes."""
+    from ray.cluster_utils import Cluster
+
+    for name, value in {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}.items():
+        monkeypatch.setenv(name, value)
+    size = {"include_dashboard": False, "object_store_memory": 100 << 20}
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **size})
+    try:
+        yield made, [made.add_node(num_cpus=1, object_store_memory=100 << 20) for _ in range(2)]
+    finally:
+        core.shutdown()
+        made.shutdown()
+
+
+def test_a_node_that_is_killed_costs_no_fit(nodes):
+    made, working = nodes
+    examples, network, jobs = world(("none", "smote"))
+    ours = dict(run(jobs, examples, network))
+    theirs = {}
+    with cluster(made.address) as executor:
+        for job_id, member in executor(jobs, examples, network):
+            if not theirs:
+                made.remove_node(working[0], allow_graceful=False)
+            theirs[job_id] = member
+    assert not core.is_initialized()
+    assert set(theirs) == set(ours)
+    assert all(same(ours[job_id], member) for job_id, member in theirs.items())
+
+
+def test_addresses_and_numbers_that_cannot_be():
+    with pytest.raises(OptionError, match="ray job submit"):
+        cluster("ray://head:10001")
+    with pytest.raises(OptionError, match="cpus, gpus, retries"):
+        cluster(cpus=0)
