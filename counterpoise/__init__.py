@@ -13,7 +13,7 @@ from counterpoise.core.saved_names import enter_with_keras as _enter_with_keras
 from counterpoise.core.version import version as _version
 
 if TYPE_CHECKING:
-    from counterpoise import callbacks, decide, feed, losses, metrics, plans, sklearn
+    from counterpoise import callbacks, decide, feed, losses, metrics, plans, scale, sklearn
     from counterpoise.adopt import wrap
     from counterpoise.classifier import Classifier, load
     from counterpoise.comparison.race import Comparison, compare
@@ -73,7 +73,7 @@ _HOME = {
     "wrap": "counterpoise.adopt",
 }
 #: Public namespaces: modules of the same name.
-_NAMESPACES = ("callbacks", "decide", "feed", "losses", "metrics", "plans", "sklearn")
+_NAMESPACES = ("callbacks", "decide", "feed", "losses", "metrics", "plans", "scale", "sklearn")
 
 __all__ = [*_HOME, *_NAMESPACES]
 __version__ = _version()

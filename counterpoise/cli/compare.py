@@ -86,7 +86,8 @@ def command(
     with executor_of(jobs, ray) as executor:
         comparison = run(
             examples, network, chosen, out, folds=folds, repeats=repeats, metric=metric, duplicates=duplicates,
-            costs=None if cost_fp is None else (cost_fp, cost_fn), executor=executor, restart=restart, budget=budget, epochs=epochs, batch_size=batch_size, seed=seed,
+            costs=None if cost_fp is None else (cost_fp, cost_fn),
+            executor=executor, restart=restart, budget=budget, epochs=epochs, batch_size=batch_size, seed=seed,
             early_stopping=early_stopping,
         )  # fmt: skip
     if as_json:
