@@ -51,6 +51,7 @@ bench-data: $(VENV)/.test               ## feeds and resampling against copies a
 
 bench-decide: $(VENV)/.test             ## what each step of the rule does to probabilities; how fast exports serve
 	$(BIN)/python -m benchmarks.decide
+	$(BIN)/python -m benchmarks.serving
 
 lock:                                   ## pin the requirement files again (needs uv)
 	sh requirements/lock.sh

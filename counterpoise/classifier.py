@@ -13,7 +13,7 @@ import os
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from counterpoise.decide.layer import RuleLayer, rule_from_dict, rule_to_dict
 from counterpoise.decide.prior import corrected_log_proba
 from counterpoise.decide.rule import Decision, apply_rule, raw_proba, rule_at_prior
 from counterpoise.thresholds import choose, describe
+from counterpoise.train.forward import forward
 from counterpoise.train.network import Network, set_state
 
 Array = np.ndarray
@@ -64,6 +65,7 @@ class Classifier:
         self.card = dict(card)
         self.scores = dict(scores or {})
         self.history: tuple[Mapping[str, list[float]], ...] = ()
+        self._forward = forward(members)
 
     def predict_proba(self, x: Any, prior: Any = None) -> Array:
         """Probability of each class, float64 (N, C), in the order of `classes_`.
@@ -118,14 +120,13 @@ class Classifier:
 
     def encoded_logits(self, encoded: Any) -> list[Array]:
         """As `member_logits`, of rows in the form of `Examples.x`."""
-        check_inputs(encoded, self.members.input)
-        n = len(leaves(encoded)[0])
-        parts = []
-        for start in range(0, n, PREDICT_ROWS):
-            batch = take(encoded, slice(start, start + PREDICT_ROWS))
-            out = self.members.predict_on_batch(batch)
-            parts.append([np.asarray(z) for z in (out if isinstance(out, (list, tuple)) else [out])])
+        parts = list(self._batches(encoded))
         return [np.concatenate(columns) for columns in zip(*parts, strict=True)]
+
+    def _batches(self, encoded: Any) -> Iterator[list[Array]]:
+        check_inputs(encoded, self.members.input)
+        for start in range(0, len(leaves(encoded)[0]), PREDICT_ROWS):
+            yield self._forward(take(encoded, slice(start, start + PREDICT_ROWS)))
 
     def log_p(self, logits: Sequence[Array]) -> Array:
         """Log-probabilities float64 (M, N, C) of each member, its training shift undone."""
@@ -199,17 +200,20 @@ class Classifier:
         }
 
     def _decide(self, x: Any, prior: Any) -> Decision:
-        logits = self.member_logits(x)
-        if prior is None:
-            return apply_rule(self.rule, logits)
+        """Batch by batch: what the rule needs in between then stays in the processor's cache."""
+        rule = self.rule if prior is None else self._rule_at(prior)
+        said = [apply_rule(rule, logits) for logits in self._batches(encode_rows(self.schema, x))]
+        return Decision(np.concatenate([s.proba for s in said]), np.concatenate([s.decision for s in said]))
+
+    def _rule_at(self, prior: Any) -> Rule:
         parts = list(self.scores["log_p"].astype(np.float64)) if "log_p" in self.scores else None
-        return apply_rule(rule_at_prior(self.rule, prior, parts, self.scores.get("y")), logits)
+        return rule_at_prior(self.rule, prior, parts, self.scores.get("y"))
 
     def with_rule(self, rule: Rule) -> Classifier:
         """The same networks under another rule, for example that of `cp.monitor(...).rule`."""
         card = {**self.card, "threshold": describe(rule, len(self.scores.get("y", ())))}
         clf = Classifier(self.members, rule, self.classes_.tolist(), self.schema, card, self.scores)
-        clf.history = self.history
+        clf.history, clf._forward = self.history, self._forward
         return clf
 
     def __repr__(self) -> str:

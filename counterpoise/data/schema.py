@@ -77,6 +77,9 @@ def encode_rows(schema: Schema | None, source: Any) -> Any:
     """
     if schema is None:
         return _arrays(source)
+    numeric = _plain_numbers(schema, source)
+    if numeric is not None:
+        return {"numeric": numeric}
     if not is_table(source):
         raise ColumnError(f"Expected a table with the columns {_names(schema)}; got {type(source).__name__}.")
     # Levels stay as they are written: '007' would become 7 in a file where all are numbers.
@@ -87,6 +90,20 @@ def encode_rows(schema: Schema | None, source: Any) -> Any:
         more = f" (and {len(absent) - 1} more)" if len(absent) > 1 else ""
         raise ColumnError(f"{name} lacks the column {absent[0]!r}{more}.{did_you_mean(absent[0], frame.columns)}")
     return build_parts(schema, frame)
+
+
+def _plain_numbers(schema: Schema, source: Any) -> np.ndarray | None:
+    """The numeric part of an array of floats, without a frame between; None where a frame has more to say."""
+    if not isinstance(source, np.ndarray) or source.ndim != 2 or source.dtype not in (np.float32, np.float64):
+        return None
+    given = {f"x{j}": j for j in range(source.shape[1])}
+    places = [given.get(c.name) for c in schema.numeric]
+    if not len(source) or not places or schema.categorical or None in places:
+        return None
+    whole = places == list(given.values())
+    with np.errstate(over="ignore"):
+        values = (source if whole else source[:, places]).astype(np.float32, copy=False)
+    return None if np.isinf(values).any() else values
 
 
 def _names(schema: Schema) -> str:
