@@ -121,7 +121,8 @@ def every_set(folder: Path, store: Path | None, rows: int, folds: int, epochs: i
 def show(done: dict[str, dict[str, Any]]) -> None:
     print(f"\n{len(done)} sets, {sum(s['positives'] >= MANY for s in done.values())} with {MANY} positives or more")
     print(
-        f"{'strategy':20} {'step':17} {'skill lost':>10} {'worst':>6} {'slope':>6} {'mean/share':>10} {'right':>6} {'AP':>8}"
+        f"{'strategy':20} {'step':17} {'skill lost':>10} {'worst':>6} {'slope':>6} {'mean/share':>10} "
+        f"{'right':>6} {'AP':>8}"
     )
     for strategy in TREATED:
         for step in STEPS:

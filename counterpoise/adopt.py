@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from counterpoise.cards import measured, ruled, stored_scores
+from counterpoise.cards import ruled, stored_scores
 from counterpoise.classifier import Classifier
 from counterpoise.core.errors import ModelError, OptionError, TargetError
 from counterpoise.core.records import Rule
@@ -94,8 +94,8 @@ def _fitted(
         {"label": str(label), "count": int(n), "share": float(n / len(y))}
         for label, n in zip(order, counts, strict=True)
     ]
-    card |= {"rows": len(y), "classes": classes, "rule": note}
-    return Classifier(members, rule, order, None, card | ruled(rule, scores) | measured(rule, scores, note), scores)
+    card |= {"rows": len(y), "classes": classes, "rule": note, "metrics_of": note}
+    return Classifier(members, rule, order, None, card | ruled(rule, scores), scores)
 
 
 def _of_keras(model: keras.Model, output: str) -> keras.Model:

@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.classifier import Classifier
-from counterpoise.core.records import Examples, Rule
+from counterpoise.core.records import Rule
 from counterpoise.decide.rule import apply_rule_to_log_p
-from counterpoise.evaluation import measure
+from counterpoise.metrics.measured import measure
 from counterpoise.thresholds import describe
 
 Array = np.ndarray
@@ -41,35 +40,35 @@ def ruled(rule: Rule, scores: Mapping[str, Array]) -> dict[str, Any]:
     }
 
 
-def measured(rule: Rule, scores: Mapping[str, Array], note: str, prefix: str = "") -> dict[str, Any]:
+def measured(rule: Rule, scores: Mapping[str, Array], note: str) -> dict[str, Any]:
     """The card's entries that scores tell: metrics with bootstrap intervals, and of which rows they are.
 
-    This takes seconds: a comparison, which has scores of its own, leaves it out.
+    The rows of a promise where there are some, else those that fitted the rule; at the rule's own class shares, so
+    after a move to a new prior every row weighs new / old share of its class. This may take seconds.
 
     Args:
         rule: The rule.
-        scores: See `stored_scores`.
+        scores: See `stored_scores`; with "promise_" before each name the rows of a promise.
         note: Which rows they are.
-        prefix: "promise_" for the rows of a promise.
     """
-    y = scores[f"{prefix}y"]
+    prefix = "promise_" if "promise_y" in scores else ""
+    y, weight = scores[f"{prefix}y"], scores.get(f"{prefix}weight")
+    moved = _prior_ratio(rule, scores)
+    if moved is not None:
+        weight = moved[y] if weight is None else weight * moved[y]
     said = apply_rule_to_log_p(rule, list(scores[f"{prefix}log_p"].astype(np.float64)))
     two = len(np.unique(y)) > 1
-    found = measure(y, said.proba, said.decision, resamples=RESAMPLES) if two else {}
+    found = measure(y, said.proba, said.decision, sample_weight=weight, resamples=RESAMPLES) if two else {}
     plain = {k: {end: _finite(v) for end, v in ends.items()} for k, ends in found.items()}
     return {"metrics": plain, "metrics_of": note}
 
 
-def with_promise_rows(clf: Classifier, kept: Examples) -> Classifier:
-    """The classifier with the scores of rows that nothing else saw; they carry promises, and the card's metrics."""
-    log_p = clf.log_p(clf.encoded_logits(kept.x))
-    scores = clf.scores | {"promise_log_p": log_p.astype(np.float32), "promise_y": kept.y}
-    note = f"{len(kept)} rows kept from training, stopping, calibration and selection"
-    card = clf.card | measured(clf.rule, scores, note, "promise_") | {"promise_rows": len(kept)}
-    if kept.groups is not None or kept.time is not None:
-        what = "groups" if kept.groups is not None else "time order"
-        card["promise_note"] = f"A promise takes its rows as independent; these come in {what}."
-    return Classifier(clf.members, clf.rule, clf.classes_.tolist(), clf.schema, card, scores)
+def _prior_ratio(rule: Rule, scores: Mapping[str, Array]) -> Array | None:
+    """New over old share of each class where the rule was moved to another prior, else None."""
+    old = np.bincount(scores["y"], weights=scores.get("weight"), minlength=len(rule.prior))
+    old = old / old.sum()
+    ratio = np.where(old > 0, rule.prior / np.where(old > 0, old, 1.0), 1.0)
+    return None if np.allclose(ratio, 1.0) else ratio
 
 
 def _finite(value: float) -> float | None:

@@ -20,8 +20,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from counterpoise.cards import measured
 from counterpoise.core.errors import ArtefactError
-from counterpoise.core.records import Examples, Member, Rule, Schema
+from counterpoise.core.records import Rule, Schema
 from counterpoise.data.columns import front, raw_inputs
 from counterpoise.data.encode import take
 from counterpoise.data.inputs import check_inputs, leaves
@@ -31,7 +32,6 @@ from counterpoise.decide.prior import corrected_log_proba
 from counterpoise.decide.rule import Decision, apply_rule, raw_proba, rule_at_prior
 from counterpoise.thresholds import choose, describe
 from counterpoise.train.forward import forward
-from counterpoise.train.network import Network, set_state
 
 Array = np.ndarray
 
@@ -46,7 +46,6 @@ class Classifier:
 
     Attributes:
         classes_: The labels in the type of the training data, in the order of `predict_proba`'s columns.
-        card: The model card: plain values about data, strategy, training and threshold.
         rule: How member outputs become probabilities and a decision.
         history: Per network, numbers by round: "step", "loss", "stop_loss", "recall C" per class code; not saved.
     """
@@ -62,10 +61,20 @@ class Classifier:
     ) -> None:
         self.members, self.rule, self.schema = members, rule, schema
         self.classes_ = np.array(classes, dtype=_label_type(classes))
-        self.card = dict(card)
+        self._card = dict(card)
         self.scores = dict(scores or {})
         self.history: tuple[Mapping[str, list[float]], ...] = ()
         self._forward = forward(members)
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """The model card: plain values about data, strategy, training, threshold and metrics with intervals.
+
+        The metrics are those of the rule as it is; they are measured when the card is first looked at or saved.
+        """
+        if "metrics_of" in self._card and "metrics" not in self._card:
+            self._card |= measured(self.rule, self.scores, self._card["metrics_of"])
+        return self._card
 
     def predict_proba(self, x: Any, prior: Any = None) -> Array:
         """Probability of each class, float64 (N, C), in the order of `classes_`.
@@ -101,7 +110,8 @@ class Classifier:
 
         Without `confidence` the threshold is chosen on the stored out-of-fold scores, and the card calls it an
         estimate. With it, `recall_floor` and `precision_floor` are promised from the rows that `fit(...,
-        promise_rows=0.2)` kept out of everything; without such rows the same threshold is called an estimate.
+        promise_rows=0.2)` kept out of everything; without such rows the same threshold is called an estimate. With more
+        than two classes `recall_floor={"a": 0.9, "b": 0.8}` gives the classes named those recalls together.
 
         Args:
             confidence: Share of draws of the promise rows in which the floor holds, for example 0.95.
@@ -112,7 +122,7 @@ class Classifier:
             OptionError: none or several aims, or a classifier that holds no scores.
             PromiseError: the rows cannot carry the promise; it says which they can.
         """
-        return self.with_rule(choose(self.rule, self.scores, aim, confidence))
+        return self.with_rule(choose(self.rule, self.scores, aim, confidence, self.classes_.tolist()))
 
     def member_logits(self, x: Any) -> list[Array]:
         """Raw logits of each member, float32 (N, units): what the networks say before any correction."""
@@ -144,7 +154,7 @@ class Classifier:
 
     def keras_model(self) -> keras.Model:
         """The whole as one Keras model: raw columns in, `{"probability", "decision"}` out."""
-        inputs = raw_inputs(self.schema) if self.schema is not None else _like(self.members.input)
+        inputs = raw_inputs(self.schema) if self.schema is not None else like(self.members.input)
         encoded = front(self.schema)(inputs) if self.schema is not None else inputs
         return keras.Model(inputs, RuleLayer(rule_to_dict(self.rule), name="rule")(self.members(encoded)))
 
@@ -211,14 +221,16 @@ class Classifier:
 
     def with_rule(self, rule: Rule) -> Classifier:
         """The same networks under another rule, for example that of `cp.monitor(...).rule`."""
-        card = {**self.card, "threshold": describe(rule, len(self.scores.get("y", ())))}
+        card = {**self._card, "threshold": describe(rule, len(self.scores.get("y", ())))}
+        if "log_p" in self.scores:
+            card.pop("metrics", None)
         clf = Classifier(self.members, rule, self.classes_.tolist(), self.schema, card, self.scores)
         clf.history, clf._forward = self.history, self._forward
         return clf
 
     def __repr__(self) -> str:
         labels = ", ".join(repr(c) for c in self.classes_.tolist()[:6])
-        strategy = self.card.get("strategy", "?")
+        strategy = self._card.get("strategy", "?")
         return f"Classifier(strategy={strategy!r}, members={len(self.rule.log_shifts)}, classes=[{labels}])"
 
     def _repr_html_(self) -> str:
@@ -285,34 +297,12 @@ def _checked_description(description: Any, source: Path) -> dict[str, Any]:
     return description
 
 
-def assemble(
-    network: Network,
-    members: Sequence[Member],
-    rule: Rule,
-    examples: Examples,
-    card: Mapping[str, Any],
-    scores: Mapping[str, Array],
-) -> Classifier:
-    """Join trained members and their rule into a classifier."""
-    networks = []
-    for number, member in enumerate(members):
-        net = network.fresh(0)
-        set_state(net, member.weights)
-        net.name = f"member_{number}"
-        networks.append(net)
-    inputs = _like(networks[0].input)
-    joined = keras.Model(inputs, [net(inputs) for net in networks], name="members")
-    clf = Classifier(joined, rule, examples.classes, examples.schema, card, scores)
-    clf.history = tuple(member.history for member in members)
-    return clf
-
-
-def _like(tensors: Any) -> Any:
+def like(tensors: Any) -> Any:
     """Fresh symbolic inputs with the shapes, dtypes and names of `tensors`."""
     if isinstance(tensors, Mapping):
-        return {k: _like(t) for k, t in tensors.items()}
+        return {k: like(t) for k, t in tensors.items()}
     if isinstance(tensors, (list, tuple)):
-        return tuple(_like(t) for t in tensors)
+        return tuple(like(t) for t in tensors)
     return keras.Input(tensors.shape[1:], dtype=tensors.dtype, name=tensors.name)
 
 

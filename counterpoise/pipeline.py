@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.cards import measured, ruled, stored_scores, with_promise_rows
+from counterpoise.assembly import assemble, with_promise_rows
+from counterpoise.cards import ruled, stored_scores
 from counterpoise.cells import corrected, cross_fitted_rule, fit_rule, make_cell, out_of_fold, stacked_scores, subset
-from counterpoise.classifier import Classifier, assemble
+from counterpoise.classifier import Classifier
 from counterpoise.core.errors import OptionError
 from counterpoise.core.progress import Progress, bar, rounds_text
 from counterpoise.core.records import Cell, Examples, Fold, Job, Member
@@ -137,7 +138,7 @@ def fit(
         print("\n".join(rounds_text(clf.history, clf.classes_.tolist())))
     if kept is not None:
         return with_promise_rows(clf, subset(examples, kept[1]))
-    clf.card |= measured(clf.rule, clf.scores, clf.card["rule"])
+    clf.card["metrics_of"] = clf.card["rule"]
     return clf
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from counterpoise.core.errors import OptionError, PromiseError
+from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.core.records import Rule
+from counterpoise.decide.aim import Aim
+from counterpoise.decide.floors import floor_path, promise_floors
+from counterpoise.decide.offsets import choose_offsets
 from counterpoise.decide.promise import Promise, promise_precision, promise_recall, rule_with_promise
 from counterpoise.decide.rule import apply_rule_to_log_p, fit_rule_from_log_p, pooled_log_proba
 
@@ -17,12 +20,16 @@ Array = np.ndarray
 PROMISED = {"recall_floor": promise_recall, "precision_floor": promise_precision}
 
 
-def choose(rule: Rule, scores: Mapping[str, Array], aim: Mapping[str, Any], confidence: float | None) -> Rule:
+def choose(
+    rule: Rule, scores: Mapping[str, Array], aim: Mapping[str, Any], confidence: float | None, classes: Sequence[Any]
+) -> Rule:
     """The rule with the threshold of one aim (see `Classifier.decide`)."""
     if len(aim) != 1:
         given = ", ".join(aim) or "none"
         raise OptionError(f"decide() takes exactly one aim, for example recall_floor=0.95; got {given}.")
     ((name, value),) = aim.items()
+    if isinstance(value, Mapping):
+        value = _by_class(name, value, classes)
     if name == "threshold" and confidence is None:
         return replace(rule, threshold=float(value), aim="given")
     if "log_p" not in scores:
@@ -31,7 +38,23 @@ def choose(rule: Rule, scores: Mapping[str, Array], aim: Mapping[str, Any], conf
         return _estimated(rule, scores, name, value)
     if name not in PROMISED:
         raise OptionError(f"confidence goes with {' or '.join(PROMISED)}; got {name}.")
+    if len(rule.prior) > 2:
+        return _promised_classes(rule, scores, name, value, confidence, classes)
     return _promised(rule, scores, name, float(value), confidence)
+
+
+def _by_class(name: str, value: Mapping[Any, float], classes: Sequence[Any]) -> Any:
+    """Floors by label as one number per class, 0 for none; with two classes that of the positive."""
+    known = list(classes)
+    if name != "recall_floor":
+        raise OptionError(f"only recall_floor takes a number for each label; got {name}.")
+    for label in value:
+        if label not in known:
+            raise OptionError(f"there is no class {label!r}.{did_you_mean(label, known)}")
+    if len(known) == 2 and known[0] in value:
+        raise OptionError(f"with two classes the recall floor is that of {known[1]!r}; got {dict(value)}.")
+    floors = tuple(float(value.get(label, 0.0)) for label in known)
+    return floors[1] if len(known) == 2 else floors
 
 
 def _estimated(rule: Rule, scores: Mapping[str, Array], name: str, value: Any) -> Rule:
@@ -56,13 +79,33 @@ def _estimated(rule: Rule, scores: Mapping[str, Array], name: str, value: Any) -
 
 
 def _promised(rule: Rule, scores: Mapping[str, Array], name: str, floor: float, confidence: float) -> Rule:
-    if len(rule.prior) != 2:
-        raise PromiseError("a promise is about two classes; use cp.decide.promise_recalls for one per class.")
-    kept_out = "promise_log_p" in scores
-    log_p, y = (scores["promise_log_p"], scores["promise_y"]) if kept_out else (scores["log_p"], scores["y"])
-    proba = apply_rule_to_log_p(rule, list(log_p.astype(np.float64))).proba[:, 1]
+    log_p, y, kept_out = _rows_of_promise(scores)
+    proba = apply_rule_to_log_p(rule, log_p).proba[:, 1]
     promise = PROMISED[name](proba, y, floor, confidence, kept_out=kept_out)
     return rule_with_promise(replace(rule, notes=_without_promises(rule)), _steady(promise))
+
+
+def _rows_of_promise(scores: Mapping[str, Array]) -> tuple[list[Array], Array, bool]:
+    """Member scores and labels of the rows that carry a promise, and whether they did nothing else."""
+    kept_out = "promise_log_p" in scores
+    prefix = "promise_" if kept_out else ""
+    return list(scores[f"{prefix}log_p"].astype(np.float64)), scores[f"{prefix}y"], kept_out
+
+
+def _promised_classes(
+    rule: Rule, scores: Mapping[str, Array], name: str, value: Any, confidence: float, classes: Sequence[Any]
+) -> Rule:
+    """Offsets for recall floors: their order from the rows that fitted the rule, the choice from those kept out."""
+    if name != "recall_floor" or rule.vote == "hard":
+        raise OptionError("with more than two classes a promise is a recall_floor, and the vote is not 'hard'.")
+    goal = Aim(name, tuple(np.broadcast_to(np.asarray(value, dtype=np.float64), (len(rule.prior),)).tolist()))
+    fitted, weight = pooled_log_proba(rule, list(scores["log_p"].astype(np.float64))), scores.get("weight")
+    start = choose_offsets(fitted, scores["y"], "f1", weight)
+    path = floor_path(fitted, scores["y"], np.array(goal.values), start, weight)
+    parts, y, kept_out = _rows_of_promise(scores)
+    found = promise_floors(pooled_log_proba(rule, parts), y, np.array(goal.values), path, confidence, kept_out=kept_out)
+    notes = (*_without_promises(rule), found.said([str(label) for label in classes]))
+    return replace(rule, offsets=found.offsets, aim=str(goal), notes=notes)
 
 
 def _steady(promise: Promise) -> Promise:

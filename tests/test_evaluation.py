@@ -11,8 +11,9 @@ from sklearn import metrics
 
 import counterpoise as cp
 from counterpoise.core.errors import ColumnError, OptionError, TargetError
-from counterpoise.evaluation import evaluate, label_codes, measure
+from counterpoise.evaluation import evaluate, label_codes
 from counterpoise.metrics.catalogue import METRICS
+from counterpoise.metrics.measured import measure
 
 
 def draw(n, seed, share=0.2):
@@ -91,3 +92,51 @@ def test_evaluate_finds_the_target_of_training():
         evaluate(clf, frame.filter(pl.col("ill") == "no"))
     with pytest.raises(OptionError, match="pass y"):
         evaluate(clf, np.zeros((3, 1, 1)))
+
+
+def test_weights_and_groups_are_resampled_as_such():
+    """Every row three times in a group of its own says what single rows say; taken as rows it would look surer."""
+    y, p = draw(250, 3)
+    d = (p[:, 1] > 0.4).astype(int)
+    three = np.repeat(np.arange(250), 3)
+    single = measure(y, p, d, sample_weight=np.full(250, 2.0), resamples=200)
+    grouped = measure(y[three], p[three], d[three], groups=three, resamples=200)
+    as_rows = measure(y[three], p[three], d[three], resamples=200)
+    plain = measure(y, p, d, resamples=200)
+    for key in ("average_precision", "log_loss", "recall", "precision", "f1", "roc_auc"):
+        assert grouped[key]["value"] == pytest.approx(single[key]["value"]), key
+        width = {name: found[key]["high"] - found[key]["low"] for name, found in
+                 {"grouped": grouped, "rows": as_rows, "plain": plain, "single": single}.items()}  # fmt: skip
+        assert width["grouped"] > 1.25 * width["rows"], key
+        assert width["single"] == pytest.approx(width["plain"], rel=0.35), key
+    with pytest.raises(ValueError, match="one group"):
+        measure(y, p, d, groups=np.zeros(250))
+
+
+def test_a_weight_counts_as_rows():
+    y, p = draw(200, 4)
+    d, w = (p[:, 1] > 0.4).astype(int), np.random.default_rng(0).integers(1, 4, 200)
+    weighted = measure(y, p, d, p, sample_weight=w, resamples=2)
+    repeated = measure(*(np.repeat(a, w, axis=0) for a in (y, p, d, p)), resamples=2)
+    for key, score in weighted.items():
+        assert score["value"] == pytest.approx(repeated[key]["value"], nan_ok=True), key
+
+
+def test_what_goes_beyond_the_leaderboard():
+    y, p = draw(600, 5)
+    clf = cp.wrap(p[:, 1], y).decide(cost=(1, 9))
+    groups = np.arange(600) // 3
+    found = evaluate(clf, p[:, 1], y, groups=groups, resamples=50)
+    more = found["further"]
+    assert found["groups"] == 200
+    decided = clf.predict(p[:, 1])
+    cost = np.mean(np.where(y == 1, 9.0 * (decided == 0), 1.0 * (decided == 1)))
+    assert more["expected_cost"]["value"] == pytest.approx(cost)
+    proba = clf.predict_proba(p[:, 1])[:, 1]
+    area = metrics.roc_auc_score(y, proba, max_fpr=0.1)
+    assert more["partial_auc"]["value"] == pytest.approx(area)
+    tp, fp = np.mean((decided == 1) & (y == 1)), np.mean((decided == 1) & (y == 0))
+    assert more["net_benefit"]["value"] == pytest.approx(tp - fp * 0.1 / 0.9)
+    for key in ("expected_cost", "partial_auc", "net_benefit", "brier_resolution"):
+        assert more[key]["low"] < more[key]["value"] < more[key]["high"], key
+    assert math.isnan(more["calibration_error"]["low"])

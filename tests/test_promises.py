@@ -8,6 +8,7 @@ import pytest
 import counterpoise as cp
 from counterpoise.core.errors import OptionError, PromiseError
 from counterpoise.data.split import hold_out
+from counterpoise.decide.rule import rule_at_prior
 from counterpoise.pipeline import _keep_out, read_for
 
 
@@ -49,6 +50,18 @@ def test_the_card_measures_on_the_kept_rows(clf):
     assert recall["low"] < recall["value"] < recall["high"]
     assert clf.card["prior"] == pytest.approx(clf.rule.prior.tolist())
     assert clf.card["versions"]["keras"]
+
+
+def test_the_card_measures_the_rule_as_it_is(clf):
+    """Another threshold, another recall; another prior, another precision and the same recall."""
+    high = clf.decide(recall_floor=0.95)
+    y = clf.scores["promise_y"]
+    assert high.card["metrics"]["recall"]["value"] > clf.card["metrics"]["recall"]["value"]
+    flagged = high.card["metrics"]["recall"]["value"] * y.sum() / high.card["metrics"]["precision"]["value"]
+    assert flagged == pytest.approx(round(flagged), abs=1e-6)
+    moved = high.with_rule(rule_at_prior(high.rule, 0.02)).card["metrics"]
+    assert moved["recall"]["value"] == pytest.approx(high.card["metrics"]["recall"]["value"])
+    assert moved["precision"]["value"] < high.card["metrics"]["precision"]["value"]
 
 
 def test_what_cannot_be_promised_is_refused_with_what_can_be(clf):
@@ -97,3 +110,22 @@ def test_folds_and_promise_rows_go_together():
 def test_treated_networks_are_calibrated_without_a_change_of_ranking(clf):
     found = clf.rule.calibrator
     assert found is None or found["kind"] in ("platt", "temperature")
+
+
+def test_several_classes_are_promised_together(tmp_path):
+    rng = np.random.default_rng(0)
+    y = rng.choice(["a", "b", "c"], size=2400, p=[0.7, 0.15, 0.15])
+    x = rng.normal(size=(2400, 2)) + np.array([[0, 0], [2.5, 0], [0, 2.5]])[np.searchsorted(["a", "b", "c"], y)]
+    clf = cp.fit("mlp", x, y, strategy="class_weight", epochs=4, promise_rows=0.4, verbose=0)
+    sure = cp.load(clf.decide(recall_floor={"b": 0.7, "c": 0.6}, confidence=0.9).save(tmp_path / "m.keras"))
+    said = sure.card["threshold"]
+    assert said["word"] == "promise"
+    assert "0.7 for b, 0.6 for c" in said["said"] or "0.6 for c, 0.7 for b" in said["said"]
+    guess = clf.decide(recall_floor={"b": 0.7})
+    assert guess.card["threshold"]["word"] == "estimate"
+    assert np.mean(guess.predict(x)[y == "b"] == "b") > 0.6
+    assert np.array_equal(sure.predict(x, prior=[0.2, 0.3, 0.5]), sure.predict(x))
+    with pytest.raises(OptionError, match="no class 'd'"):
+        clf.decide(recall_floor={"d": 0.7})
+    with pytest.raises(OptionError, match="a promise is a recall_floor"):
+        clf.decide(precision_floor=0.7, confidence=0.9)

@@ -21,6 +21,9 @@ def command(
     model: Annotated[Path, typer.Argument(help="Model file, NAME.keras.", show_default=False)],
     data: o.Data,
     target: Annotated[str | None, typer.Option(help="Column of the labels; as in training without it.")] = None,
+    groups: Annotated[
+        str | None, typer.Option(help="Column of groups (patients, customers): intervals draw whole groups.")
+    ] = None,
     unlabeled: Annotated[bool, typer.Option("--unlabeled", help="The rows have no labels: look for drift.")] = False,
     out: Annotated[Path | None, typer.Option(help="JSON file with all numbers.")] = None,
     as_json: o.Json = False,
@@ -28,12 +31,14 @@ def command(
     """Score a model on labelled rows, every metric with its interval; or compare unlabelled rows with its own."""
     if unlabeled and target is not None:
         raise OptionError("--unlabeled and --target exclude each other.")
+    if groups is not None and (unlabeled or data.is_dir()):
+        raise OptionError("--groups names a column of a table with labels.")
     if out is not None:
         o.check_file(out)
     from counterpoise.classifier import load
 
     clf = load(model)
-    record = plain(_drift(clf, data) if unlabeled else _scores(clf, data, target))
+    record = plain(_drift(clf, data) if unlabeled else _scores(clf, data, target, groups))
     if out is not None:
         o.write_text(out, json.dumps(record, indent=1))
     if as_json:
@@ -42,7 +47,7 @@ def command(
     (_show_drift if unlabeled else _show_scores)(record)
 
 
-def _scores(clf: Any, data: Path, target: str | None) -> dict[str, Any]:
+def _scores(clf: Any, data: Path, target: str | None, groups: str | None) -> dict[str, Any]:
     from counterpoise.evaluation import evaluate
 
     if data.is_dir():
@@ -53,7 +58,7 @@ def _scores(clf: Any, data: Path, target: str | None) -> dict[str, Any]:
         size, color = o.picture_form(clf)
         found = images(data, size, color=color)
         return evaluate(clf, found.load(), [found.classes[code] for code in found.y])
-    return evaluate(clf, data, target=target)
+    return evaluate(clf, data, target=target, groups=groups)
 
 
 def _drift(clf: Any, data: Path) -> dict[str, Any]:
@@ -68,15 +73,18 @@ def _show_scores(record: Mapping[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from counterpoise.metrics.catalogue import METRICS
+    from counterpoise.metrics.catalogue import FURTHER, METRICS
 
     table = Table("metric", "value", "95 % interval", "", box=None, pad_edge=False, header_style="bold")
-    for key, score in record["metrics"].items():
+    for key, score in (record["metrics"] | record["further"]).items():
         interval = "-" if score["low"] is None else f"{score['low']:.4g} to {score['high']:.4g}"
-        table.add_row(key, "-" if score["value"] is None else f"{score['value']:.4g}", interval, METRICS[key].title)
+        table.add_row(
+            key, "-" if score["value"] is None else f"{score['value']:.4g}", interval, (METRICS | FURTHER)[key].title
+        )
     console = Console()
     console.print(table)
-    console.print(f"{record['rows']:,} rows; {cut_text(record['threshold'], record['aim'])}")
+    grouped = "" if record["groups"] is None else f" in {record['groups']:,} groups"
+    console.print(f"{record['rows']:,} rows{grouped}; {cut_text(record['threshold'], record['aim'])}")
 
 
 def _show_drift(record: Mapping[str, Any]) -> None:

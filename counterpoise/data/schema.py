@@ -97,8 +97,8 @@ def _plain_numbers(schema: Schema, source: Any) -> np.ndarray | None:
     if not isinstance(source, np.ndarray) or source.ndim != 2 or source.dtype not in (np.float32, np.float64):
         return None
     given = {f"x{j}": j for j in range(source.shape[1])}
-    places = [given.get(c.name) for c in schema.numeric]
-    if not len(source) or not places or schema.categorical or None in places:
+    places = [given[c.name] for c in schema.numeric if c.name in given]
+    if not len(source) or not places or schema.categorical or len(places) < len(schema.numeric):
         return None
     whole = places == list(given.values())
     with np.errstate(over="ignore"):

@@ -6,6 +6,10 @@ from counterpoise.decide.calibrate import apply_calibrator as apply_calibrator
 from counterpoise.decide.calibrate import fit_calibrator as fit_calibrator
 from counterpoise.decide.drift import Drift as Drift
 from counterpoise.decide.drift import monitor as monitor
+from counterpoise.decide.floors import ClassPromise as ClassPromise
+from counterpoise.decide.floors import floor_offsets as floor_offsets
+from counterpoise.decide.floors import floor_path as floor_path
+from counterpoise.decide.floors import promise_floors as promise_floors
 from counterpoise.decide.intercept import InterceptCheck as InterceptCheck
 from counterpoise.decide.intercept import check_intercept as check_intercept
 from counterpoise.decide.intercept import fit_intercept as fit_intercept

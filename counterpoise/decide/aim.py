@@ -16,7 +16,7 @@ AIMS: dict[str, tuple[str, int, int]] = {
     "balanced_accuracy": ("moves", 0, 0),
     "youden": ("moves", 0, 0),
     "g_mean": ("moves", 0, 0),
-    "recall_floor": ("moves", 1, 1),
+    "recall_floor": ("moves", 1, 10_000),
     "f1": ("again", 0, 0),
     "f_beta": ("again", 1, 1),
     "mcc": ("again", 0, 0),
@@ -31,7 +31,8 @@ class Aim:
 
     argmax: the most probable class (binary: threshold 0.5). cost(fp, fn): least expected cost; with C
     values, the cost of missing each class. balanced_accuracy and youden: the mean recall of the classes.
-    g_mean: their geometric mean. recall_floor(r): fewest alerts with recall at least r.
+    g_mean: their geometric mean. recall_floor(r): fewest alerts with recall at least r; with C values,
+    one per class and 0 for none: as near to f1 as these recalls allow.
     f1, f_beta(b), mcc: that score, at its highest. precision_floor(p): most recall with precision at least
     p. alerts(k, n): at most k alerts per n rows.
 
@@ -82,8 +83,8 @@ class Aim:
 
 
 def _check_values(name: str, values: tuple[float, ...]) -> None:
-    if name in ("recall_floor", "precision_floor") and not 0 < values[0] <= 1:
-        raise OptionError(f"{name} must be above 0 and at most 1; got {values[0]:g}.")
+    if name in ("recall_floor", "precision_floor") and not (max(values) > 0 and all(0 <= v <= 1 for v in values)):
+        raise OptionError(f"{name} must be above 0 and at most 1; got {', '.join(f'{v:g}' for v in values)}.")
     if name == "f_beta" and not 0 < values[0] < float("inf"):
         raise OptionError(f"The beta of f_beta must be above 0; got {values[0]:g}.")
     if name == "alerts" and not 0 <= values[0] <= values[1]:

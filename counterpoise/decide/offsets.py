@@ -9,6 +9,7 @@ import numpy as np
 from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Array
 from counterpoise.decide.aim import Aim
+from counterpoise.decide.floors import floor_offsets
 from counterpoise.decide.shapes import codes, log_proba, row_weights
 
 #: Rows at which half of a class's tuned deviation is kept.
@@ -24,9 +25,9 @@ def choose_offsets(
     """Choose offsets b for the decision argmax_c (log p_c + b_c).
 
     "argmax" gives 0 and "balanced_accuracy" -log pi_c, both without a search; "cost" gives the log of the
-    cost of missing each class. "f1", "f_beta", "g_mean" and "mcc" start at the best lambda in
-    b = -lambda log pi, go up coordinate by coordinate, and then keep n_c / (n_c + 20) of each class's
-    deviation from the start (that of the largest class is 0 by convention: only differences count).
+    cost of missing each class; for "recall_floor" see `floor_offsets`. "f1", "f_beta", "g_mean" and "mcc" start at
+    the best lambda in b = -lambda log pi, go up coordinate by coordinate, and then keep n_c / (n_c + 20) of each
+    class's deviation from the start (that of the largest class is 0 by convention: only differences count).
 
     Args:
         log_p: float (N, C), true log-probabilities of rows that trained nothing.
@@ -49,6 +50,9 @@ def choose_offsets(
     counts = np.bincount(labels, weights=w, minlength=lp.shape[1])
     if goal.name == "argmax":
         return np.zeros(lp.shape[1])
+    if goal.name == "recall_floor":
+        start = choose_offsets(lp, labels, "f1", w)
+        return floor_offsets(lp, labels, _floors(goal, lp.shape[1]), start, w)
     if goal.name == "cost":
         return _cost_offsets(goal, lp.shape[1])
     base = -np.log(np.maximum(counts, 0.5) / counts.sum())
@@ -57,6 +61,13 @@ def choose_offsets(
     score = _objective(goal, counts)
     start = max((lam * base for lam in LAMBDAS), key=lambda b: _value(lp, labels, w, b, score))
     return start + _shrunk(_ascend(lp, labels, w, start, score, sweeps) - start, counts)
+
+
+def _floors(goal: Aim, n_classes: int) -> Array:
+    """One floor for all classes, or one each."""
+    if len(goal.values) not in (1, n_classes):
+        raise OptionError(f"recall_floor needs one value, or one per class ({n_classes}); got {len(goal.values)}.")
+    return np.broadcast_to(np.asarray(goal.values), (n_classes,))
 
 
 def _cost_offsets(goal: Aim, n_classes: int) -> Array:

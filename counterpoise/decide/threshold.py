@@ -114,6 +114,8 @@ def choose_threshold(p: Array, y: Array, aim: str | Aim = "f1", sample_weight: A
     table = sweep(p, y, sample_weight)
     _need_both(table, goal)
     if goal.name == "recall_floor":
+        if len(goal.values) != 1:
+            raise OptionError(f"With two classes recall_floor takes one value; got {len(goal.values)}.")
         return float(table.thresholds[np.argmax(table.recall >= goal.values[0] - 1e-12)])
     if goal.name == "precision_floor":
         return _precision_floor(table, goal.values[0])

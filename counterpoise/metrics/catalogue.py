@@ -91,3 +91,16 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         for key, metric in _DECISION.items()
     }
 )
+
+#: What `evaluate` reports beyond `METRICS`, for two classes.
+FURTHER: Mapping[str, Metric] = MappingProxyType(
+    {
+        "partial_auc": Metric("Area under the ROC curve up to 10 % false alarms (0.5 is chance)", "higher", 0.0, 1.0),
+        "brier_reliability": Metric("Brier score: the part that is miscalibration", "lower", 0.0, 1.0),
+        "brier_resolution": Metric("Brier score: the part that tells cases apart", "higher", 0.0, 1.0),
+        "calibration_error": Metric("Calibration error (root mean square, noise of the bins off)", "lower", 0.0, 1.0),
+        "net_benefit": Metric("Net benefit at the threshold (true positives per case)", "higher", -math.inf, 1.0),
+        "net_benefit_everybody": Metric("Net benefit of an alarm on everybody", "higher", -math.inf, 1.0),
+        "expected_cost": Metric("Mean cost per case", "lower", 0.0, math.inf),
+    }
+)

@@ -14,8 +14,8 @@ Array = np.ndarray
 def forward(members: keras.Model) -> Callable[[Any], list[Array]]:
     """A function of one batch of encoded rows to the raw logits of each member, float32 (N, units).
 
-    On TensorFlow it is traced once, for batches of any length. Keras' `predict_on_batch` would trace for each model anew
-    and warn after the fifth.
+    On TensorFlow it is traced once, for batches of any length; Keras' `predict_on_batch` warns of traces
+    when a process has used five models.
     """
     call: Callable[[Any], Any] = members.predict_on_batch
     if keras.backend.backend() == "tensorflow":

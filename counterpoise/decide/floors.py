@@ -1,0 +1,169 @@
+"""Recall floors for some of many classes, met by the offsets of the decision argmax_c (log p_c + b_c).
+
+The floors of several classes hold or fail together with one vector of offsets, so they cannot be met class by class.
+Offsets are tried in an order that is fixed without the rows of a promise, from the ones that give the named classes
+most to the ones that serve macro-F1; what is taken is the last before the first failure (fixed-sequence testing).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import bdtr, betaincinv
+
+from counterpoise.core.errors import OptionError, PromiseError
+from counterpoise.core.records import Array
+from counterpoise.decide.shapes import codes, log_proba, row_weights
+
+#: Offsets that are tried.
+STEPS = 101
+#: Nats that the named classes get above the others at the first of them: there hardly anything else is decided.
+AWAY = 30.0
+#: Rounds in which the named classes share out among each other what they miss.
+ROUNDS = 200
+
+
+@dataclass(frozen=True)
+class ClassPromise:
+    """Offsets and the recalls that they are worth.
+
+    Attributes:
+        offsets: float64 (C,): decide argmax of log p + offsets.
+        floors: float64 (C,), 0 where nothing is promised.
+        confidence: Share of draws of the rows in which all floors hold.
+        rows: int64 (C,), rows of each class that carry it.
+        reached: float64 (C,), recalls on these rows.
+        kept_out: Whether the rows were used for nothing else. If not, the word is "estimate".
+    """
+
+    offsets: Array
+    floors: Array
+    confidence: float
+    rows: Array
+    reached: Array
+    kept_out: bool = True
+
+    def said(self, names: Sequence[str]) -> str:
+        """The promise in words, with the classes' names."""
+        word = "promise" if self.kept_out else "estimate (the rows were also used for something else)"
+        named = np.flatnonzero(self.floors > 0).tolist()
+        wanted = ", ".join(f"{self.floors[c]:g} for {names[c]}" for c in named)
+        carried = ", ".join(f"{self.rows[c]} rows of {names[c]} ({self.reached[c]:.4g} of them found)" for c in named)
+        return f"Recall at least {wanted} with confidence {self.confidence:g}: {word}, carried by {carried}."
+
+
+def floor_path(
+    log_p: Array, y: Array, floors: Array, offsets: Array, sample_weight: Array | None = None
+) -> Array:  # fmt: skip
+    """Offsets in the order in which they are to be tried, float64 (K, C).
+
+    The first are balanced on these rows: the shares that the named classes miss stand in proportion to what they may
+    miss, and the other classes are far away. The last are `offsets`.
+
+    Args:
+        log_p: float (N, C), rows that fitted the rule. y: int (N,), their class codes.
+        floors: float (C,), 0 for a class without a floor.
+        offsets: float (C,), what would be decided without floors.
+        sample_weight: float (N,) or None.
+    """
+    lp = log_proba(log_p)
+    labels, w = codes(y, *lp.shape), row_weights(sample_weight, len(lp))
+    named = np.asarray(floors) > 0
+    start = np.where(named, offsets + AWAY, offsets)
+    best, most, b = start, np.inf, start.copy()
+    for step in range(ROUNDS):
+        missed = (1.0 - recalls(lp, labels, b, w)) / np.maximum(1.0 - floors, 1e-9)
+        worst = float(np.max(missed[named], initial=0.0))
+        if worst < most:
+            best, most = b.copy(), worst
+        pull = missed[named] - missed[named].mean()
+        if not np.any(np.abs(pull) > 1e-9):
+            break
+        b[named] += np.clip(pull, -1.0, 1.0) / (1.0 + step / 20.0)
+    way = np.linspace(1.0, 0.0, STEPS)[:, None] ** 2
+    return np.asarray(offsets + way * (best - offsets))
+
+
+def recalls(log_p: Array, y: Array, offsets: Array, weights: Array | None = None) -> Array:
+    """Share of each class's rows that is decided for it, float64 (C,); 0 for a class without rows."""
+    right = np.argmax(log_p + offsets, axis=1) == y
+    w = np.ones(len(y)) if weights is None else weights
+    total = np.bincount(y, weights=w, minlength=log_p.shape[1])
+    return np.bincount(y, weights=w * right, minlength=log_p.shape[1]) / np.where(total > 0, total, 1.0)
+
+
+def floor_offsets(
+    log_p: Array, y: Array, floors: Array, offsets: Array, sample_weight: Array | None = None
+) -> Array:  # fmt: skip
+    """Estimate: the last offsets of `floor_path` whose recalls on these rows reach the floors (arguments as there).
+
+    Raises:
+        PromiseError: no offsets reach the floors together; it says what is reached.
+    """
+    lp = log_proba(log_p)
+    path = floor_path(lp, y, floors, offsets, sample_weight)
+    each = np.stack([recalls(lp, np.asarray(y), b, sample_weight) for b in path])
+    good = np.flatnonzero(np.all(each >= floors - 1e-12, axis=1))
+    if len(good) == 0:
+        reached = ", ".join(f"{each[0, c]:.3g} for class {c}" for c in np.flatnonzero(floors > 0))
+        raise PromiseError(
+            f"The recall floors cannot be reached together on these rows; the best balance is {reached}."
+        )
+    return np.asarray(path[good[-1]])
+
+
+def promise_floors(
+    log_p: Array, y: Array, floors: Array, path: Array, confidence: float = 0.95, *, kept_out: bool = True
+) -> ClassPromise:
+    """Find offsets under which every named class has its recall, all together with the given confidence.
+
+    Offsets pass when, for every class with a floor, P(Bin(n_c, 1 - floor_c) <= missed_c) <= 1 - confidence. All must
+    pass, so nothing is split among the classes (intersection-union); the order is fixed, so nothing is split among the
+    offsets.
+
+    Args:
+        log_p: float (N, C), of rows used for nothing else. y: int (N,), their class codes.
+        floors: float (C,), below 1; 0 for a class without a floor.
+        path: float (K, C), offsets in the order of testing, made without these rows (`floor_path`).
+        confidence: Above 0 and below 1. kept_out: Whether the rows were used for nothing else.
+
+    Raises:
+        PromiseError: the first offsets fail; it says which recalls these could carry.
+
+    Example:
+        >>> y = np.repeat([0, 1, 2], 100)
+        >>> log_p = np.log(np.eye(3)[y] * 0.94 + 0.02)
+        >>> promise_floors(log_p, y, np.array([0.9, 0, 0.95]), np.zeros((1, 3))).reached.tolist()
+        [1.0, 1.0, 1.0]
+
+    Source: Angelopoulos, Bates, Candès, Jordan and Lei (2021), "Learn then Test" (fixed sequence testing); Berger
+    (1982), intersection-union tests.
+    """
+    lp = log_proba(log_p)
+    labels, floors = codes(y, *lp.shape), np.asarray(floors, dtype=np.float64)
+    if floors.shape != (lp.shape[1],) or not np.all((floors >= 0) & (floors < 1)) or not floors.any():
+        raise OptionError(f"floors must be {lp.shape[1]} numbers from 0 to below 1, not all 0; got {floors.tolist()}.")
+    if not 0.0 < confidence < 1.0:
+        raise OptionError(f"The confidence is {confidence:g}; expected above 0 and below 1, for example 0.95.")
+    named, rows = np.flatnonzero(floors > 0), np.bincount(labels, minlength=lp.shape[1])
+    last = -1
+    for place, b in enumerate(path):
+        missed = rows - np.round(recalls(lp, labels, b) * rows)
+        if np.any(bdtr(missed[named], np.maximum(rows[named], 1), 1.0 - floors[named]) > 1.0 - confidence):
+            break
+        last = place
+    if last < 0:
+        raise PromiseError(_carried(named, rows, recalls(lp, labels, path[0]), floors, 1.0 - confidence))
+    return ClassPromise(path[last], floors, confidence, rows, recalls(lp, labels, path[last]), kept_out)
+
+
+def _carried(named: Array, rows: Array, found: Array, floors: Array, delta: float) -> str:
+    """Exact lower bounds of the recalls of the first offsets."""
+    parts = []
+    for c in named:
+        hits = round(found[c] * rows[c])
+        best = float(betaincinv(hits, rows[c] - hits + 1, delta)) if hits else 0.0
+        parts.append(f"{floors[c]:g} for class {c} with {rows[c]} rows (at best {np.floor(best * 100) / 100:.2f})")
+    return f"These recalls cannot be promised together: {', '.join(parts)}."

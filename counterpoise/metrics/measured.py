@@ -1,0 +1,161 @@
+"""Every metric key of a classifier with its interval.
+
+Rows are resampled class by class, so the shares of the classes stay as they are. What a metric needs is resampled and
+no more: the cells of the confusion matrix for decisions, the losses per row for log loss, Brier score and skill, and
+rows (of a large class a part, which makes an interval a little too wide) for the rest. Proportions of two classes get
+Wilson's interval, average precision that of `ap_interval`. Weighted rows and groups have none of these short ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import TargetError
+from counterpoise.core.seeds import generator
+from counterpoise.metrics import bootstrap
+from counterpoise.metrics import scores as sc
+from counterpoise.metrics.catalogue import METRICS
+from counterpoise.metrics.intervals import Pair, percentile, wilson
+from counterpoise.metrics.proba_scores import log_proba
+from counterpoise.metrics.row_draws import ENOUGH, row_draws
+
+Array = np.ndarray
+Scored = dict[str, dict[str, float]]
+
+#: Most resamples whose rows are drawn one by one.
+ROW_RESAMPLES = 200
+SUFFIXES = ("", "_default", "_uncorrected")
+
+
+Found = Iterator[tuple[str, Any]]
+
+
+def measure(
+    y: Array, proba: Array, decision: Array, raw: Array | None = None, *, positive: int = 1,
+    sample_weight: Array | None = None, groups: Any = None, resamples: int = 1000, level: float = 0.95, seed: int = 0,
+) -> Scored:  # fmt: skip
+    """Every metric key with its interval.
+
+    Args:
+        y: int (N,), class codes; with two classes both occur.
+        proba: float (N, C). decision: int (N,), class codes.
+        raw: float (N, C), probabilities of the untouched output; None leaves its keys out.
+        positive: Code of the positive class with two classes.
+        sample_weight: float (N,): row i counts as w_i rows. groups: (N,), drawn as wholes. With either every interval
+            comes from at most 200 resamples of rows or groups, proportions included.
+        resamples: Bootstrap draws. level: Confidence. seed: Of the draws.
+
+    Returns:
+        key -> {"value", "low", "high"}, in the order of `METRICS`; what is not defined on these rows is nan.
+
+    Example:
+        >>> p = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.7, 0.3]])
+        >>> found = measure(np.array([0, 1, 0, 1]), p, np.array([0, 1, 0, 0]), resamples=50)
+        >>> found["recall"]["value"], round(found["recall"]["low"], 3)
+        (0.5, 0.095)
+    """
+    if len(np.unique(y)) < 2:
+        raise TargetError("the rows hold one class only; scores need rows of two classes at least.")
+    c = proba.shape[1]
+    seen = proba if raw is None else raw
+
+    def scores(rows: Array, w: Array | None) -> dict[str, float]:
+        return sc.score_all(
+            y[rows], proba[rows], seen[rows], decision[rows], n_classes=c, positive=positive, sample_weight=w
+        )
+
+    values = scores(np.arange(len(y)), sample_weight)
+    keys = [k for k in METRICS if k in values and (raw is not None or not k.endswith("_uncorrected"))]
+    if sample_weight is None and groups is None:
+        ends = _short_ways(y, proba, seen, decision, positive, resamples, level, seed)
+    else:
+        draws = row_draws(
+            scores, y, sample_weight=sample_weight, groups=groups, resamples=min(resamples, ROW_RESAMPLES), seed=seed
+        )
+        ends = {k: percentile(draws[k], level) for k in keys}
+    return {k: {"value": float(values[k]), "low": ends[k][0], "high": ends[k][1]} for k in keys}
+
+
+def _short_ways(
+    y: Array, proba: Array, raw: Array, decision: Array, positive: int, resamples: int, level: float, seed: int
+) -> dict[str, Pair]:
+    ends: dict[str, Pair] = {}
+    for source in (_of_losses, _of_ranks, _of_rows, _of_decisions):
+        for key, found in source(y, proba, raw, decision, positive, resamples, seed):
+            ends[key] = found if isinstance(found, tuple) else percentile(found, level)
+    return ends
+
+
+def _of_losses(y: Array, proba: Array, raw: Array, _: Array, positive: int, resamples: int, seed: int) -> Found:
+    rows = np.arange(len(y))
+    loss = -log_proba(proba)[rows, y]
+    squared = np.sum((proba - np.eye(proba.shape[1])[y]) ** 2, axis=1) / (2.0 if proba.shape[1] == 2 else 1.0)
+    share = np.bincount(y) / len(y)
+    entropy = -np.sum(share[share > 0] * np.log(share[share > 0]))
+    draws = _mean_draws(y, loss, resamples, seed)
+    yield "log_loss", draws
+    yield "skill", 1.0 - draws / entropy
+    yield "brier", _mean_draws(y, squared, resamples, seed)
+    yield "log_loss_uncorrected", _mean_draws(y, -log_proba(raw)[rows, y], resamples, seed)
+
+
+def _mean_draws(y: Array, values: Array, resamples: int, seed: int) -> Array:
+    """Means of `values` over resamples within each class; the mean of a large class is normal to all digits shown."""
+    rng = generator(seed, "evaluation means")
+    total = np.zeros(resamples)
+    for c in np.unique(y):
+        mine = values[y == c]
+        n = len(mine)
+        if n > ENOUGH:
+            total += n * mine.mean() + np.sqrt(n) * mine.std() * rng.normal(size=resamples)
+        else:
+            total += np.array([mine[rng.integers(0, n, n)].sum() for _ in range(resamples)])
+    return total / len(y)
+
+
+def _of_ranks(y: Array, proba: Array, raw: Array, _: Array, positive: int, resamples: int, seed: int) -> Found:
+    if proba.shape[1] > 2:
+        return
+    yield "average_precision", bootstrap.ap_interval(y, proba, positive=positive, resamples=resamples, seed=seed)
+    yield "roc_auc", bootstrap.stratified_draws(y, proba, positive=positive, resamples=resamples, seed=seed)["roc_auc"]
+
+
+def _of_rows(y: Array, proba: Array, raw: Array, _: Array, positive: int, resamples: int, seed: int) -> Found:
+    """Scores that have no short way: resampled rows as counts (see `row_draws`)."""
+    wanted: dict[str, Callable[..., float]] = {
+        "calibration_slope": sc.calibration_slope, "calibration_intercept": sc.calibration_intercept, "ece": sc.ece,
+    }  # fmt: skip
+    if proba.shape[1] > 2:
+        wanted |= {"average_precision": sc.average_precision, "roc_auc": sc.roc_auc}
+
+    def scores(rows: Array, w: Array) -> dict[str, float]:
+        return {k: f(y[rows], proba[rows], positive=positive, sample_weight=w) for k, f in wanted.items()}
+
+    yield from row_draws(scores, y, resamples=min(resamples, ROW_RESAMPLES), seed=seed).items()
+
+
+def _of_decisions(
+    y: Array, proba: Array, raw: Array, decision: Array, positive: int, resamples: int, seed: int
+) -> Found:
+    decided = (decision, sc.default_decision(proba, positive), sc.default_decision(raw, positive))
+    rng = generator(seed, "evaluation decisions")
+    for suffix, d in zip(SUFFIXES, decided, strict=True):
+        matrix = sc.confusion(y, d, proba.shape[1]).astype(np.int64)
+        drawn = np.stack([rng.multinomial(r.sum(), r / max(r.sum(), 1), size=resamples) for r in matrix], axis=1)
+        each = [sc.decision_scores(m, positive=positive) for m in drawn]
+        exact = _proportions(matrix, positive) if proba.shape[1] == 2 else {}
+        for key in sc.DECISION_KEYS:
+            yield key + suffix, exact.get(key, np.array([s[key] for s in each]))
+
+
+def _proportions(matrix: Array, positive: int) -> Mapping[str, Pair]:
+    """Wilson intervals, which stay honest at 0 and 1 where a bootstrap has no width."""
+    tp, fn = matrix[positive, positive], matrix[positive, 1 - positive]
+    fp, tn = matrix[1 - positive, positive], matrix[1 - positive, 1 - positive]
+    pairs = {"recall": (tp, tp + fn), "specificity": (tn, tn + fp), "precision": (tp, tp + fp),
+             "accuracy": (tp + tn, matrix.sum())}  # fmt: skip
+    found = {key: wilson(hits, trials) for key, (hits, trials) in pairs.items()}
+    return {key: (float(low), float(high)) for key, (low, high) in found.items()}
