@@ -79,7 +79,7 @@ def _show_scores(record: Mapping[str, Any]) -> None:
     for key, score in (record["metrics"] | record["further"]).items():
         interval = "-" if score["low"] is None else f"{score['low']:.4g} to {score['high']:.4g}"
         table.add_row(
-            key, "-" if score["value"] is None else f"{score['value']:.4g}", interval, (METRICS | FURTHER)[key].title
+            key, "-" if score["value"] is None else f"{score['value']:.4g}", interval, {**METRICS, **FURTHER}[key].title
         )
     console = Console()
     console.print(table)
