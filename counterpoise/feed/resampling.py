@@ -19,8 +19,8 @@ from counterpoise.plans.plan import Plan
 
 Array = np.ndarray
 
-#: Bytes of a chunk of repeated rows, at 8 bytes a value.
-CHUNK_BYTES = 32 << 20
+#: Name of the column that says how often a row is drawn, for the time of the call.
+TIMES = f"{INDEX} times"
 
 #: Plans that choose rows by their class alone, by name.
 ROW_PLANS: dict[str, Callable[..., Plan]] = {"oversample": plans.oversample, "undersample": plans.undersample}
@@ -38,7 +38,7 @@ def resample_file(
     """Write a resampled copy of a table that need not fit in memory.
 
     All columns are kept, and rows keep their order; repeats of oversampling follow at the end. Rows that are drawn more
-    than once are held in memory, the others are streamed. The file is complete or not there.
+    than once pass through a file of their own beside the output. The file is complete or not there.
 
     Args:
         source: As in `scan`.
@@ -61,12 +61,14 @@ def resample_file(
         raise OptionError(f"the output {path} lies in the folder {source} that is read; write it elsewhere.")
     make = ROW_PLANS[check_choice(plan, "plan", ROW_PLANS)]
     frame, times, told = _chosen(source, target, make, ratio, seed)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part, beside = (path.with_name(f".{path.name}.{os.getpid()}.{end}") for end in ("part", "rows"))
     try:
-        _write(frame, times, part, path.suffix.lower() == ".csv")
+        frame = _repeated(frame, times, beside)
+        (frame.sink_csv if path.suffix.lower() == ".csv" else frame.sink_parquet)(part, engine="streaming")
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
     return {"out": str(path), "plan": plan, **told}
 
 
@@ -85,64 +87,22 @@ def _chosen(
     return rows.frame, times_drawn(plan, 0, seed), told
 
 
-def _write(frame: pl.LazyFrame, times: Array, path: Path, csv: bool) -> None:
-    """Write every row as often as `times` says: first all that are drawn, in order, then their repeats."""
+def _repeated(frame: pl.LazyFrame, times: Array, beside: Path) -> pl.LazyFrame:
+    """Every row as often as `times` says: first all that are drawn, in order, then their repeats.
+
+    Rows that are drawn more than once are put into the file `beside` first: in memory, what reading and choosing them
+    leaves behind would be several times their size.
+    """
     numbered = frame.with_row_index(INDEX)
-    once = numbered.filter(is_drawn(times))
+    whole = numbered.filter(is_drawn(times))
     if times.max() < 2:
-        (once.drop(INDEX).sink_csv if csv else once.drop(INDEX).sink_parquet)(path, engine="streaming")
-        return
-    held = numbered.filter(is_drawn(np.maximum(times, 1) - 1)).collect(engine="streaming")
-    more = times[held[INDEX].to_numpy()] - 1
-    rows = _rows_in_one_go(frame)
-    with (_CsvFile if csv else _ParquetFile)(path) as out:
-        for part in once.drop(INDEX).collect_batches(chunk_size=rows, maintain_order=True, engine="streaming"):
-            out.write(part)
-        for k in range(int(more.max())):
-            again = np.flatnonzero(more > k)
-            for start in range(0, len(again), rows):
-                out.write(held[again[start : start + rows]].drop(INDEX))
+        return whole.drop(INDEX)
 
+    def drawn(rows: pl.Series) -> pl.Series:
+        return pl.Series(times[rows.to_numpy()])
 
-def _rows_in_one_go(frame: pl.LazyFrame) -> int:
-    return int(np.clip(CHUNK_BYTES // (8 * len(frame.collect_schema())), 1024, 131_072))
-
-
-class _ParquetFile:
-    """Frames of one schema, one row group each."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.writer: Any = None
-
-    def __enter__(self) -> _ParquetFile:
-        return self
-
-    def write(self, part: pl.DataFrame) -> None:
-        import pyarrow.parquet
-
-        table = part.to_arrow()
-        if self.writer is None:
-            self.writer = pyarrow.parquet.ParquetWriter(self.path, table.schema, compression="zstd")
-        self.writer.write_table(table)
-
-    def __exit__(self, *error: object) -> None:
-        if self.writer is not None:
-            self.writer.close()
-
-
-class _CsvFile:
-    """Frames of one schema, the header once."""
-
-    def __init__(self, path: Path) -> None:
-        self.file, self.begun = path.open("wb"), False
-
-    def __enter__(self) -> _CsvFile:
-        return self
-
-    def write(self, part: pl.DataFrame) -> None:
-        part.write_csv(self.file, include_header=not self.begun)
-        self.begun = True
-
-    def __exit__(self, *error: object) -> None:
-        self.file.close()
+    more = pl.col(INDEX).map_batches(drawn, pl.Series(times[:0]).dtype, is_elementwise=True).alias(TIMES)
+    numbered.filter(is_drawn(np.maximum(times, 1) - 1)).with_columns(more).sink_ipc(beside, engine="streaming")
+    again = pl.scan_ipc(beside)
+    copies = [again.filter(pl.col(TIMES) > k).drop(TIMES) for k in range(1, int(times.max()))]
+    return pl.concat([whole, *copies]).drop(INDEX)
