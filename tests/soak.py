@@ -1,0 +1,142 @@
+"""Kill races at random moments and hold what they resume to against an undisturbed one.
+
+    python tests/soak.py [--kills 20] [--seed 0]
+
+Every race of the first part is killed (SIGKILL) once, somewhere between its start and its end, and then run again to
+its end: the leaderboard must be that of the undisturbed race but for seconds and memory. The second part trains the
+same jobs on two Ray nodes of this machine, twice: once in peace, once with a node killed in the middle.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))
+from forked import Runner, runner
+
+#: What differs from run to run on the leaderboard.
+COSTS = ("seconds", "seconds_shared", "memory_mb")
+
+
+def write_table(path: Path, rows: int = 240) -> Path:
+    """A small table with a rare class."""
+    rng = np.random.default_rng(0)
+    y = (rng.random(rows) < 0.25).astype(int)
+    x = rng.normal(size=(rows, 3)) + y[:, None]
+    np.savetxt(path, np.column_stack([x, y]), delimiter=",", header="a,b,c,y", comments="", fmt="%.5f,%.5f,%.5f,%d")
+    return path
+
+
+def race_of(table: Path, out: Path) -> list[object]:
+    """The command of a short race."""
+    how = ["--strategies", "none,oversample", "--folds", 3, "--epochs", 3, "--batch-size", 32]
+    return ["compare", table, "--target", "y", *how, "--out", out]
+
+
+def board(out: Path) -> dict[str, Any]:
+    """The leaderboard of a run, without what it cost."""
+    found = json.loads((out / "leaderboard.json").read_text())
+    found["rows"] = [{k: v for k, v in row.items() if k not in COSTS} for row in found["rows"]]
+    return found
+
+
+def ordeal(run: Runner, table: Path, out: Path, moments: Sequence[float]) -> list[int]:
+    """Start a race and kill it after so many seconds, again and again; then let it end. The exit codes."""
+    codes = []
+    for moment in moments:
+        pid = run.start(*race_of(table, out))
+        time.sleep(moment)
+        os.kill(pid, signal.SIGKILL)  # one that ended before is a zombie at most: its parent waits for it
+        codes.append(run.finish())
+    return [*codes, run.run(*race_of(table, out))]
+
+
+def undisturbed(run: Runner, table: Path, out: Path) -> tuple[float, dict[str, Any]]:
+    """Seconds of a whole race, and its leaderboard."""
+    run.start(*race_of(table, out))
+    start = time.perf_counter()
+    if run.finish():
+        raise RuntimeError(run.log.read_text())
+    return time.perf_counter() - start, board(out)
+
+
+def soak_kills(place: Path, kills: int, seed: int) -> int:
+    """Print each ordeal; the number of races that did not end as they should."""
+    rng, table, wrong = np.random.default_rng(seed), write_table(place / "table.csv"), 0
+    with runner(place) as run:
+        seconds, wanted = undisturbed(run, table, place / "whole")
+        print(f"undisturbed: {seconds:.1f} s")
+        for number in range(kills):
+            moment = float(rng.uniform(0, seconds))
+            codes = ordeal(run, table, place / f"killed-{number}", [moment])
+            said = run.log.read_text().splitlines()
+            same = codes[-1] == 0 and board(place / f"killed-{number}") == wanted
+            wrong += not same
+            resumed = said[0] if said and said[0].startswith("resuming") else "nothing was kept yet"
+            print(f"killed after {moment:5.2f} s (exit {codes[0]}): {resumed}; {'identical' if same else 'DIFFERENT'}")
+    return wrong
+
+
+def soak_ray() -> int:
+    """Print seconds with and without the death of a node; 1 when a fit is missing or differs."""
+    try:
+        import ray
+        from ray.cluster_utils import Cluster
+    except ImportError:
+        print("Ray is not installed: its part is left out.")
+        return 0
+    from small_jobs import same, world
+
+    from counterpoise import scale
+    from counterpoise.train.run import run as train
+
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
+    examples, network, jobs = world(epochs=60)
+    ours, store = dict(train(jobs, examples, network)), 100 << 20
+    head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": store}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    nodes = [cluster.add_node(num_cpus=1, object_store_memory=store) for _ in range(2)]
+    wrong = 0
+    try:
+        for deadly in (False, False, True):  # the first one imports and compiles
+            start, found = time.perf_counter(), {}
+            with scale.ray(cluster.address) as executor:
+                for job_id, member in executor(jobs, examples, network):
+                    found[job_id] = member
+                    if deadly and len(found) == len(ours) // 2:
+                        cluster.remove_node(nodes[0], allow_graceful=False)
+            good = set(found) == set(ours) and all(same(ours[k], m) for k, m in found.items())
+            wrong += not good
+            what = "one node killed at half" if deadly else "two nodes"
+            print(f"{what}: {len(found)} of {len(ours)} fits, {'equal' if good else 'DIFFERENT'}, "
+                  f"{time.perf_counter() - start:.1f} s")  # fmt: skip
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+    return int(wrong > 0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        wrong = soak_kills(Path(place), given.kills, given.seed)
+    wrong += soak_ray()
+    raise SystemExit(1 if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()
