@@ -6,7 +6,7 @@ import json
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -78,12 +78,13 @@ def command(
         raise OptionError("only one of --cost-fp and --cost-fn was given; give both or none.")
     if ray is not None and jobs > 1:
         raise OptionError("--jobs and --ray were both given; train in processes of this machine or on a cluster.")
+    elsewhere = executor_of(jobs, ray)
     network = resolve_model(model)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad)
     examples = o.read_table(data, target, size, **how)
     if examples.time is None and examples.groups is None:
         check_counts(examples, folds)
-    with executor_of(jobs, ray) as executor:
+    with elsewhere as executor:
         comparison = run(
             examples, network, chosen, out, folds=folds, repeats=repeats, metric=metric, duplicates=duplicates,
             costs=None if cost_fp is None else (cost_fp, cost_fn),
@@ -96,16 +97,13 @@ def command(
     race_text(comparison, out)
 
 
-@contextmanager
-def executor_of(jobs: int, ray: str | None) -> Iterator[Executor | None]:
-    """What `--jobs` and `--ray` ask for; None is this process."""
+def executor_of(jobs: int, ray: str | None) -> AbstractContextManager[Executor | None]:
+    """What `--jobs` and `--ray` ask for, for a `with` block; None is this process."""
     from counterpoise import scale
 
-    if ray is None and jobs == 1:
-        yield None
-        return
-    with scale.pool(jobs) if ray is None else scale.ray(ray) as executor:
-        yield executor
+    if ray is None:
+        return nullcontext() if jobs == 1 else scale.pool(jobs)
+    return scale.ray(ray)
 
 
 def run(  # type: ignore[no-untyped-def]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
+from command_line import check_refusal, run_command
 from small_jobs import same, world
 
 from counterpoise.core.errors import OptionError
@@ -41,6 +44,15 @@ def test_a_node_that_is_killed_costs_no_fit(nodes):
     assert not core.is_initialized()
     assert set(theirs) == set(ours)
     assert all(same(ours[job_id], member) for job_id, member in theirs.items())
+
+
+def test_without_ray_one_line_says_how_to_install_it(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    table = tmp_path / "table.csv"
+    table.write_text("a,y\n" + "".join(f"{i},{int(i % 4 == 0)}\n" for i in range(40)))
+    command = ("compare", table, "--target", "y", "--ray", "auto", "--out", tmp_path / "run")
+    check_refusal(run_command(*command), "pip install 'counterpoise[ray]'")
+    check_refusal(run_command(*command, "--jobs", 2), "--jobs and --ray were both given")
 
 
 def test_addresses_and_numbers_that_cannot_be():
