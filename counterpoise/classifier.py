@@ -31,6 +31,7 @@ from counterpoise.decide.layer import RuleLayer, rule_from_dict, rule_to_dict
 from counterpoise.decide.prior import corrected_log_proba
 from counterpoise.decide.rule import Decision, apply_rule, raw_proba, rule_at_prior
 from counterpoise.thresholds import choose, describe
+from counterpoise.train.cloning import keras_text
 from counterpoise.train.forward import forward
 
 Array = np.ndarray
@@ -275,8 +276,7 @@ def load(path: str | os.PathLike[str]) -> Classifier:
         rule = rule_from_dict(whole.get_layer("rule").rule)
         members = whole.get_layer("members")
     except Exception as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ArtefactError(f"{str(source)!r} cannot be read: {first}") from error
+        raise ArtefactError(f"{str(source)!r} cannot be read: {keras_text(error)}") from error
     schema = None if description["schema"] is None else schema_from_dict(description["schema"])
     if len(description["classes"]) != len(rule.prior):
         raise ArtefactError(

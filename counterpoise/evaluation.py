@@ -10,6 +10,7 @@ from counterpoise.core.errors import ColumnError, OptionError, TargetError, did_
 from counterpoise.core.records import Rule
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.labels import find_label
+from counterpoise.data.schema import encode_rows
 from counterpoise.decide.aim import Aim
 from counterpoise.metrics import scores as sc
 from counterpoise.metrics.arrays import weights
@@ -47,10 +48,10 @@ def evaluate(
     Raises:
         ColumnError: the column is absent. TargetError: a label that the classifier does not know, or one class only.
     """
-    labels, rows = _labels(clf, data, y, target)
+    labels, rows, source = _labels(clf, data, y, target)
     codes = label_codes(labels, clf.classes_)
     beside = {"groups": _column(rows, groups, "groups"), "sample_weight": _weights(rows, sample_weight, len(codes))}
-    logits = clf.member_logits(rows)
+    logits = clf.encoded_logits(encode_rows(clf.schema, rows, source))
     said, raw = clf.said(logits), clf.raw(logits)
     metrics = measure(codes, said.proba, said.decision, raw, resamples=resamples, **beside)
     counts = np.bincount(codes, minlength=len(clf.classes_))
@@ -84,9 +85,10 @@ def _weights(rows: Any, given: Any, n: int) -> Array | None:
     return None if found is None else weights(found, n)
 
 
-def _labels(clf: Any, data: Any, y: Any, target: str | None) -> tuple[Any, Any]:
+def _labels(clf: Any, data: Any, y: Any, target: str | None) -> tuple[Any, Any, str | None]:
+    """Labels, rows, and what to call the rows in a message."""
     if y is not None and not isinstance(y, str):
-        return y, data
+        return y, data, None
     if not is_table(data, table=False):
         raise OptionError("arrays hold no labels; pass y.")
     name = target or (y if isinstance(y, str) else None) or (clf.schema.target if clf.schema is not None else "target")
@@ -94,7 +96,7 @@ def _labels(clf: Any, data: Any, y: Any, target: str | None) -> tuple[Any, Any]:
     frame, source, _ = to_frame(data, as_text=(name, *text))
     if name not in frame.columns:
         raise ColumnError(f"{source} lacks the target column {name!r}.{did_you_mean(name, frame.columns)}")
-    return frame[name].to_list(), frame
+    return frame[name].to_list(), frame, source
 
 
 def label_codes(labels: Any, classes: Array) -> Array:

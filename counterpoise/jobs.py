@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from counterpoise.core.errors import OptionError, error_text
+from counterpoise.core.errors import ModelError, OptionError, error_text
 from counterpoise.core.records import Examples, Fold, Job, Limits, Member
 from counterpoise.core.seeds import integer
 from counterpoise.data.encode import take
-from counterpoise.strategies import Strategy
+from counterpoise.strategy import Strategy, no_constants
 from counterpoise.train.finish import check_finish
 from counterpoise.train.mixed import check_mixable
 from counterpoise.train.network import Network
@@ -53,8 +53,45 @@ def _whole(name: str, value: Any, least: int) -> int:
     return int(value)
 
 
-def jobs_of(strategy: Strategy, examples: Examples, fold: Fold, settings: Settings) -> list[Job]:
-    """The jobs of a strategy's members on one fold."""
+def under_loss_of(strategy: Strategy, network: Network) -> Strategy:
+    """The strategy on this network: parts without a loss of their own train with the loss of the compiled model.
+
+    Raises:
+        ModelError: a part has a loss of its own, and the model computes its loss itself.
+    """
+    if network.user_loss is None and network.own_step is None:
+        return strategy
+    parts = tuple(_under_loss_of(part, network) for part in strategy.parts())
+    return replace(strategy, members=parts) if strategy.members else parts[0]
+
+
+def _under_loss_of(part: Strategy, network: Network) -> Strategy:
+    if part.is_external:
+        return part
+    own = part.loss != "cross_entropy"
+    if own and network.own_step == "compute_loss":
+        raise ModelError(
+            f"strategy {part.name!r} trains with a loss of its own, but the model computes its loss itself "
+            "(compute_loss); choose a strategy that draws or weighs rows, for example class_weight or oversample."
+        )
+    rigid = network.own_step is not None or (network.user_loss is not None and network.user_loss.form == "codes")
+    if part.mix and rigid:
+        raise ModelError(
+            f"strategy {part.name!r} mixes rows and their labels, but the model's own step or loss takes one class for "
+            "each row; leave the strategy out, or compile the model with a loss that takes one-hot labels."
+        )
+    if own:
+        network.tell(
+            f"strategy {part.name!r} trains with its own loss {part.loss!r} in place of the model's{network.loss_label}"
+        )
+    return part if own or network.user_loss is None else replace(part, loss="model", constants=no_constants)
+
+
+def jobs_of(
+    strategy: Strategy, examples: Examples, fold: Fold, settings: Settings, network: Network | None = None
+) -> list[Job]:
+    """The jobs of a strategy's members on one fold; a network may bring a loss of its own (see `under_loss_of`)."""
+    strategy = strategy if network is None else under_loss_of(strategy, network)
     return [
         job_of(part, examples, fold, settings, member)
         for part, member in zip(strategy.parts(), member_numbers(strategy), strict=True)
@@ -73,7 +110,7 @@ def jobs_by_fold(
     failures: dict[str, str] = {}
     for strategy in strategies:
         try:
-            made = [jobs_of(strategy, examples, fold, settings) for fold in folds]
+            made = [jobs_of(strategy, examples, fold, settings, network) for fold in folds]
             _check_trainable(strategy, made[0], network)
         except Exception as error:  # a user's own plan may raise anything; the others race on
             if strategy.name == "none" or len(strategies) == 1:

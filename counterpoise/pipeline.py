@@ -27,9 +27,19 @@ from counterpoise.core.version import version
 from counterpoise.data.folder import ImageFolder, in_memory
 from counterpoise.data.read import read
 from counterpoise.data.split import hold_out, make_folds
-from counterpoise.jobs import WHOLE, Settings, job_of, jobs_by_fold, jobs_of, leave_out_failed, member_numbers
+from counterpoise.jobs import (
+    WHOLE,
+    Settings,
+    job_of,
+    jobs_by_fold,
+    jobs_of,
+    leave_out_failed,
+    member_numbers,
+    under_loss_of,
+)
 from counterpoise.strategies import Strategy, find
 from counterpoise.train.finish import finished
+from counterpoise.train.hooks import check_callbacks, check_rate
 from counterpoise.train.network import Network
 from counterpoise.train.run import Executor, run
 
@@ -103,7 +113,8 @@ def fit(
         weights: "keep", "fresh" or "auto" (keep those of a given model).
         clone: False trains the object passed (one network, no folds).
         engine: "auto", "program" or "fit".
-        callbacks: Keras callbacks, for the `fit` engine.
+        callbacks: Keras callbacks; they are called on the `fit` engine (the program has none), once a round, with
+            "loss" and "val_loss" (the stopping score).
         seed: Same seed, same classifier.
         verbose: 0 is silent; "auto" shows a bar in a terminal; 2 also prints each round: losses and recall per class.
 
@@ -123,13 +134,14 @@ def fit(
         (400, 2)
     """
     settings = Settings(epochs, batch_size, budget, True, patience, seed, engine, plateau)
-    chosen = find(strategy)
+    chosen, callbacks = find(strategy), check_callbacks(callbacks)
     if chosen.is_external:
         raise OptionError(f"{chosen.name} is no network: it races (cp.compare), but no classifier is made of it.")
     examples = read_for(model, data, y, groups=groups, time=time, sample_weight=sample_weight)
     kept = None if promise_rows is None else _keep_out(examples, promise_rows, seed)
     rest = examples if kept is None else subset(examples, kept[0])
     network = Network(model, rest, output=output, weights=weights, optimizer=optimizer, clone=clone)
+    check_rate(network.optimizer(), plateau, callbacks)
     if not clone and (folds is not None or len(chosen.parts()) > 1):
         raise OptionError("clone=False trains the one object passed; it does not go with folds or an ensemble.")
     with bar(verbose) as progress:
@@ -152,7 +164,7 @@ def _fitted(
         )
         return refit(examples, strategy, network, settings, outcome, progress=progress, callbacks=callbacks)
     train, held = hold_out(examples, validation, settings.seed)
-    jobs = jobs_of(strategy, examples, Fold(0, 0, train, held, held), settings)
+    jobs = jobs_of(strategy, examples, Fold(0, 0, train, held, held), settings, network)
     members = train_all(jobs, examples, network, settings, progress, callbacks)
     trained = trained_members(strategy, jobs, members, examples, network)
     log_p = np.stack([corrected(m) for m in trained])
@@ -234,7 +246,10 @@ def refit(
     jobs = [
         job_of(part, examples, whole, settings, member, steps)
         for part, member, steps in zip(
-            strategy.parts(), member_numbers(strategy), outcome.best_steps[strategy.name], strict=True
+            under_loss_of(strategy, network).parts(),
+            member_numbers(strategy),
+            outcome.best_steps[strategy.name],
+            strict=True,
         )
     ]
     members = train_all(jobs, examples, network, settings, progress, callbacks, executor)

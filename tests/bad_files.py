@@ -6,6 +6,7 @@ is the same for the function.
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,6 +73,11 @@ CASES = (
     Case("two columns of one name", text("a,a,y\n1,2,no\n2,3,yes\n"), ("'a'", "more than once")),
     Case("latin-1 text", text("a,y\nx,no\ncafé,yes\n".encode("latin-1")), ("line 3", "0xe9", "UTF-8")),
     Case("utf-16 text", text(GOOD.encode("utf-16")), ("UTF-16", "UTF-8")),
+    Case("gzip data", text(gzip.compress(GOOD.encode())), ("gzip-compressed", "gunzip")),
+    Case("a workbook", text(b"PK\x03\x04more"), ("zip archive or an Excel workbook",)),
+    Case("a JSON file", text('[{"a": 1, "y": "no"}]'), ("JSON", "not CSV text")),
+    Case("an error page", text("\n<!DOCTYPE html><html>gone</html>"), ("HTML", "error page")),
+    Case("Parquet named CSV", text(b"PAR1more"), ("Parquet (name it FILE.parquet)",)),
     Case("an empty file", text(""), ("data.csv", "empty")),
     Case("a header only", text("a,b,y\n"), ("data.csv", "header", "no rows")),
     Case("an infinite number", text("a,y\n1,no\ninf,yes\n3,no\n"), ("'a'", "infinite", "row 2")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import pickle
 import subprocess
@@ -264,3 +265,32 @@ def test_the_keras_model_of_three_classes_and_each_vote(vote, tmp_path):
     out = clf.keras_model()(x)
     assert np.allclose(out["probability"], clf.predict_proba(x), atol=1e-5)
     assert np.mean(clf.classes_[np.asarray(out["decision"])] == clf.predict(x)) > 0.99
+
+
+@pytest.mark.parametrize("form", ["dict", "tuple"])
+def test_several_inputs_go_through_the_file(form, tmp_path):
+    rng = np.random.default_rng(0)
+    y = (rng.random(160) < 0.25).astype(int)
+    table, image = rng.normal(size=(160, 3)) + y[:, None], rng.normal(size=(160, 4, 4)) + y[:, None, None]
+    table, image = table.astype("float32"), image.astype("float32")
+    inputs = {"image": keras.Input((4, 4), name="image"), "table": keras.Input((3,), name="table")}
+    parts = [keras.layers.Flatten()(inputs["image"]), inputs["table"]]
+    out = keras.layers.Dense(1, "sigmoid")(keras.layers.Concatenate()(parts))
+    model = keras.Model(inputs if form == "dict" else (inputs["image"], inputs["table"]), out)
+    x = {"table": table, "image": image} if form == "dict" else (image, table)
+    clf = cp.fit(model, x, y, strategy="oversample", epochs=2, engine="fit", verbose=0)
+    again = cp.load(clf.save(tmp_path / "m.keras"))
+    assert np.array_equal(again.predict_proba(x), clf.predict_proba(x))
+    said = clf.keras_model()(x)["probability"]
+    assert np.allclose(said, clf.predict_proba(x), atol=1e-5)
+
+
+def test_the_keras_model_holds_an_isotonic_calibrator(plain, tmp_path):
+    calibrator = {"kind": "isotonic", "x": [[-3.0, -1.0, 0.5, 2.0]], "y": [[-4.0, -2.0, -1.0, 3.0]]}
+    clf = plain.with_rule(dataclasses.replace(plain.rule, calibrator=calibrator))
+    x = np.random.default_rng(1).normal(size=(200, 3)).astype("float32") * 2
+    assert not np.allclose(clf.predict_proba(x), plain.predict_proba(x))
+    said = clf.keras_model()(x)
+    assert np.allclose(said["probability"], clf.predict_proba(x), atol=1e-5)
+    again = cp.load(clf.save(tmp_path / "m.keras"))
+    assert np.array_equal(again.predict(x), clf.predict(x))

@@ -77,7 +77,7 @@ def test_labels_are_found_by_value_and_text():
         label_codes(["a", "z"], np.array(["a", "b"]))
 
 
-def test_evaluate_finds_the_target_of_training():
+def test_evaluate_finds_the_target_of_training_and_names_the_file(tmp_path):
     rng = np.random.default_rng(0)
     y = rng.random(300) < 0.3
     frame = pl.DataFrame({"v": rng.normal(size=300) + 2 * y, "ill": np.where(y, "yes", "no")})
@@ -88,6 +88,9 @@ def test_evaluate_finds_the_target_of_training():
     assert found["metrics"]["accuracy"]["value"] == pytest.approx(np.mean(right))
     with pytest.raises(ColumnError, match="lacks the target column"):
         evaluate(clf, frame.drop("ill"))
+    frame.select("ill", w="v").write_csv(tmp_path / "rows.csv")
+    with pytest.raises(ColumnError, match=r"rows.csv lacks the column 'v'"):
+        evaluate(clf, tmp_path / "rows.csv")
     with pytest.raises(TargetError, match="one class only"):
         evaluate(clf, frame.filter(pl.col("ill") == "no"))
     with pytest.raises(OptionError, match="pass y"):

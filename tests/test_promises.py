@@ -45,6 +45,7 @@ def test_the_kept_rows_are_in_no_other_part():
 
 def test_the_card_measures_on_the_kept_rows(clf):
     assert clf.card["promise_rows"] == len(clf.scores["promise_y"]) == 900
+    assert len(clf.history[0]["step"]) == 2
     assert clf.card["metrics_of"].startswith("900 rows kept from training")
     recall = clf.card["metrics"]["recall"]
     assert recall["low"] < recall["value"] < recall["high"]

@@ -32,11 +32,20 @@ def command(
     if prior is not None and len(clf.classes_) > 2:
         raise OptionError(f"--prior is the share of one class of two; {model.name} has {len(clf.classes_)} classes.")
     said = _of_images(clf, data, prior, skip_bad) if data.is_dir() else clf.predict_frame(data, prior=prior)
-    text = said.write_csv()
+    text = _as_written(said).write_csv()
     if out is None:
         sys.stdout.write(text)
         return
     o.write_text(out, text)
+
+
+def _as_written(said: Any) -> Any:
+    """Truth values spelled as in JSON and the report: True and False."""
+    import polars as pl
+
+    from counterpoise.data.kinds import level_text
+
+    return said.with_columns(level_text(said["decision"])) if said["decision"].dtype == pl.Boolean else said
 
 
 def _of_images(clf: Any, folder: Path, prior: float | None, skip_bad: bool) -> Any:

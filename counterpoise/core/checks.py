@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from counterpoise.core.errors import DataError, OptionError, TargetError, did_you_mean
+from counterpoise.core.errors import DataError, OptionError, did_you_mean
 
 T = TypeVar("T")
 
@@ -172,17 +172,6 @@ def check_probabilities(p: Any, name: str = "probabilities", n_classes: int | No
         if len(off):
             raise DataError(f"{name} sums to {got[off[0]].sum():g} in {rows_text(off)}; each row must sum to 1.")
     return got
-
-
-def check_codes(y: Any, n_classes: int, name: str = "y") -> np.ndarray:
-    """Return class codes as int32 (N,), each in 0..n_classes-1."""
-    got = check_shape(y, name, (None,))
-    if got.dtype.kind not in "iub":
-        raise TargetError(f"{name} has type {got.dtype}; expected whole class codes 0..{n_classes - 1}.")
-    bad = np.flatnonzero((got < 0) | (got >= n_classes))
-    if len(bad):
-        raise TargetError(f"{name} is {got[bad[0]]} in {rows_text(bad)}; expected class codes 0..{n_classes - 1}.")
-    return got.astype(np.int32)
 
 
 def check_weights(weights: Any, n: int, name: str = "sample_weight") -> np.ndarray:

@@ -22,14 +22,14 @@ def twin_groups(x: Any) -> np.ndarray | None:
         x: An array (N, ...), or a dict or tuple of them; the first axis is the row.
 
     Returns:
-        int64 (N,), equal numbers for equal rows; None for arrays of Python objects.
+        int64 (N,), equal numbers for equal rows; None for arrays of Python objects other than text.
 
     Example:
         >>> twin_groups(np.array([[1.0, np.nan], [2.0, 3.0], [1.0, np.nan]])).tolist() == [0, 1, 0]
         True
     """
     parts = list(x.values()) if isinstance(x, dict) else list(x) if isinstance(x, (tuple, list)) else [x]
-    arrays = [np.asarray(p) for p in parts]
+    arrays = [_numbered(np.asarray(p)) for p in parts]
     if any(a.dtype.kind not in "biufcSU" for a in arrays):
         return None
     total = np.zeros(len(arrays[0]), dtype=np.uint64)
@@ -57,6 +57,13 @@ def count_twins(twins: np.ndarray, y: np.ndarray) -> tuple[int, int]:
     np.minimum.at(low, twins, y)
     np.maximum.at(high, twins, y)
     return len(twins) - len(np.unique(twins)), int((low != high)[twins].sum())
+
+
+def _numbered(array: np.ndarray) -> np.ndarray:
+    """Text held as Python objects as numbers, equal for equal texts; anything else as it is."""
+    if array.dtype.kind != "O" or not all(isinstance(v, str) for v in array.ravel()):
+        return array
+    return np.unique(array, return_inverse=True)[1].reshape(array.shape)
 
 
 def _hash_rows(array: np.ndarray) -> np.ndarray:

@@ -93,11 +93,10 @@ class RawColumns(keras.layers.Layer):
         """Ids as of `data.schema.level_ids`: 0 missing, 1.. levels, L + 1 unseen (StringLookup: 0, 2.., 1)."""
         import tensorflow as tf
 
-        text = tf.convert_to_tensor(text)
-        blank = tf.strings.strip(text) == ""
+        text = tf.strings.strip(tf.convert_to_tensor(text))
         if lookup is None:
-            return tf.where(blank, 0, ids_by_value(text, known))
-        found = ops.cast(lookup(tf.where(blank, "", text)), "int32")
+            return tf.where(text == "", 0, ids_by_value(text, known))
+        found = ops.cast(lookup(text), "int32")
         return ops.where(found == 1, len(known) + 1, ops.maximum(found - 1, 0))
 
     def compute_output_spec(self, x: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,7 +122,7 @@ def ids_by_value(text: Any, known: Sequence[str]) -> Any:
     import tensorflow as tf
 
     values = np.array([float(TRUTH.get(level.lower(), level)) for level in known])
-    plain = tf.strings.lower(tf.strings.strip(text))
+    plain = tf.strings.lower(text)
     for word, number in TRUTH.items():
         plain = tf.where(plain == word, number, plain)
     readable = tf.where(tf.strings.regex_full_match(plain, NUMBER), plain, "inf")

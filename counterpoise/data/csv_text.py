@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +21,17 @@ from counterpoise.core.errors import ColumnError, DataError
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "?")
 _QUOTE, _NEWLINE = 34, 10
 _FIRST_LINES = 10_000
+#: How files of other formats begin, and what to say.
+_FOREIGN = {
+    rb"\x1f\x8b": "gzip-compressed data (unpack it first: gunzip FILE)",
+    rb"PK\x03\x04": "a zip archive or an Excel workbook (unpack it, or save the sheet as CSV)",
+    rb"BZh|\xfd7zXZ|\x28\xb5\x2f\xfd": "compressed data (unpack it first)",
+    rb"PAR1": "Parquet (name it FILE.parquet)",
+    rb"SQLite format 3": "an SQLite database (export the table as CSV)",
+    rb"\s*<(!doctype|html|\?xml)": "HTML or XML (was an error page saved in place of the file?)",
+    rb"\s*(\{\s*[\"}]|\[\s*[\[{])": "JSON (turn it into a table first)",
+}
+_QUOTED = re.compile(r'"[^"]*"?')
 _ISO_DATE = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?Z?)?$"
 
 
@@ -65,6 +77,7 @@ def read_csv(path: Path, as_text: tuple[str, ...] = (), skip_bad: bool = False) 
 def _check_encoding(text: _Text, skip_bad: bool) -> None:
     if not text.raw.strip():
         raise DataError(f"{text.name} is empty; expected a header line and one line per row.")
+    _check_format(text)
     if text.raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise DataError(f"{text.name} is UTF-16 text, expected UTF-8. Save it again as UTF-8.")
     text.raw = text.raw.removeprefix(b"\xef\xbb\xbf")
@@ -78,6 +91,13 @@ def _check_encoding(text: _Text, skip_bad: bool) -> None:
                 "UTF-8, for example with: iconv -f latin1 -t utf-8 FILE > NEW"
             ) from None
         _drop_undecodable(text)
+
+
+def _check_format(text: _Text) -> None:
+    """Refuse what is named CSV and is something else, by how it begins."""
+    for beginning, what in _FOREIGN.items():
+        if re.match(beginning, text.raw[:200], re.IGNORECASE):
+            raise DataError(f"{text.name} holds {what}, not CSV text with a header line.")
 
 
 def _drop_undecodable(text: _Text) -> None:
@@ -94,12 +114,25 @@ def _drop_undecodable(text: _Text) -> None:
 
 def _check_header(text: _Text) -> None:
     first = text.raw.lstrip(b"\r\n").split(b"\n", 1)[0].decode("utf-8")
-    if "," not in first:
-        text.separator = next((s for s in "\t;|" if s in first), ",")
+    bare = _QUOTED.sub("", first)
+    if "," not in bare:
+        text.separator = next((s for s in "\t;|" if s in bare), ",")
     text.header = [name.strip() for name in next(_reader(text), [])]
+    _name_columns(text)
     doubled = sorted({name for name in text.header if text.header.count(name) > 1})
     if doubled:
         raise ColumnError(f"{text.name} names the column {doubled[0]!r} more than once. Rename one of them.")
+
+
+def _name_columns(text: _Text) -> None:
+    """Give columns without a name one: R and pandas leave that of the row names blank."""
+    blank = [place for place, name in enumerate(text.header) if not name]
+    if not blank or len(text.header) == 1:
+        return
+    for place in blank:
+        text.header[place] = f"column {place + 1}"
+    shown = ", ".join(repr(text.header[place]) for place in blank[:5])
+    text.notes.append(f"{len(blank)} column{'s' * (len(blank) > 1)} of {text.name} without a name: called {shown}.")
 
 
 def _reader(text: _Text) -> csv._reader:  # type: ignore[name-defined]

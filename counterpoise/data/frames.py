@@ -32,8 +32,10 @@ def is_table(source: Any, table: bool = True) -> bool:
         >>> is_table(np.zeros((2, 3))), is_table(np.zeros((2, 3, 1))), is_table({"a": np.zeros(2)})
         (True, False, True)
     """
-    if isinstance(source, (str, Path)) or _library(source) in ("polars", "pandas", "pyarrow"):
+    if isinstance(source, (str, Path)):
         return True
+    if _library(source) in ("polars", "pandas", "pyarrow"):
+        return len(getattr(source, "shape", (0, 0))) == 2  # a series is an array
     if isinstance(source, Mapping):
         return all(np.ndim(part) == 1 for part in source.values())
     if isinstance(source, tuple) or hasattr(source, "toarray"):

@@ -24,6 +24,16 @@ def leaves(x: Any) -> list[Any]:
     return [x]
 
 
+def is_text(array: np.ndarray) -> bool:
+    """Whether an array holds text and nothing else.
+
+    Example:
+        >>> is_text(np.array(["a", "b"])), is_text(np.array(["a", None]))
+        (True, False)
+    """
+    return array.dtype.kind in "SU" or (array.dtype.kind == "O" and all(isinstance(v, str) for v in array.ravel()))
+
+
 def check_inputs(x: Any, inputs: Any) -> None:
     """Raise a `DataError` unless there are rows and they have the shapes that a network takes.
 

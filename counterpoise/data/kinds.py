@@ -167,14 +167,15 @@ def _parse_numbers(text: pl.Series) -> pl.Series:
 
 
 def level_text(series: pl.Series) -> pl.Series:
-    """The values as the text of levels: 3.0 is '3', booleans are 'True' and 'False'."""
+    """The values as the text of levels: 3.0 is '3', booleans are 'True' and 'False'; blanks around it go."""
     if series.dtype == pl.Boolean:
         return series.replace_strict({True: "True", False: "False"}, default=None, return_dtype=pl.String)
     if series.dtype.is_float():
         values = series.drop_nulls().to_numpy()
         whole = bool((values == np.round(values)).all() and (np.abs(values) < 2**53).all())
         return series.cast(pl.Int64).cast(pl.String) if whole else series.cast(pl.String)
-    return series.cast(pl.String)
+    text = series.cast(pl.String)
+    return text if series.dtype.is_integer() else text.str.strip_chars()
 
 
 def _levels(texts: pl.Series) -> tuple[str, ...]:

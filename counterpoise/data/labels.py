@@ -46,7 +46,7 @@ def encode_labels(
         positive: The class of interest of two (code 1). Default: `one_vs_rest`, else the rarer one.
         one_vs_rest: The class to hold against all others.
         merge_rare: Two or more classes to merge.
-        written: The labels are the text of a file: whole numbers and true/false get their type back.
+        written: The labels are the text of a file: whole numbers and True/False get their type back.
 
     Raises:
         TargetError: Labels are missing, of one class only, or numbers rather than classes; an unknown label.
@@ -115,8 +115,8 @@ def _typed(values: pl.Series, name: str, written: bool) -> pl.Series:
 
 def _retype_written(values: pl.Series, name: str) -> pl.Series:
     distinct = values.unique()
-    if all(t in ("true", "false") for t in distinct.str.to_lowercase()):
-        return values.str.to_lowercase() == "true"
+    if all(t in ("True", "False") for t in distinct):  # other spellings stay text, to be written as they were
+        return values == "True"
     whole = distinct.cast(pl.Int64, strict=False)
     if not whole.null_count():
         # '01' is a code whose zero matters; it stays text.

@@ -9,10 +9,11 @@ import numpy as np
 import polars as pl
 
 from counterpoise.core.checks import check_finite
-from counterpoise.core.errors import ArtefactError, ColumnError, did_you_mean
+from counterpoise.core.errors import ArtefactError, ColumnError, DataError, did_you_mean
 from counterpoise.core.records import Column, Schema
 from counterpoise.data.csv_text import MISSING
 from counterpoise.data.frames import is_table, to_frame
+from counterpoise.data.inputs import is_text
 from counterpoise.data.kinds import level_text, numbers
 
 
@@ -53,7 +54,7 @@ def schema_from_dict(plain: Mapping[str, Any]) -> Schema:
         raise ArtefactError(f"This is not a stored schema: {type(fault).__name__} {fault}.") from None
 
 
-def encode_rows(schema: Schema | None, source: Any) -> Any:
+def encode_rows(schema: Schema | None, source: Any, name: str | None = None) -> Any:
     """Bring new rows into the form of `Examples.x`.
 
     Columns are found by name; others, the target among them, are ignored. A level that the schema does not
@@ -62,6 +63,7 @@ def encode_rows(schema: Schema | None, source: Any) -> Any:
     Args:
         schema: The schema of the rows that were learned from; None for arrays, which pass untouched.
         source: Anything that `read` takes.
+        name: What to call the rows in a message; None: what they are.
 
     Returns:
         {"numeric": float32 (N, dn), "categorical": int32 (N, dc)}, a part without columns left out; or the arrays.
@@ -83,12 +85,13 @@ def encode_rows(schema: Schema | None, source: Any) -> Any:
     if not is_table(source):
         raise ColumnError(f"Expected a table with the columns {_names(schema)}; got {type(source).__name__}.")
     # Levels stay as they are written: '007' would become 7 in a file where all are numbers.
-    frame, name, _ = to_frame(source, as_text=tuple(c.name for c in schema.categorical))
+    frame, found, _ = to_frame(source, as_text=tuple(c.name for c in schema.categorical))
     wanted = [c.name for c in schema.columns if c.used]
     absent = [n for n in wanted if n not in frame.columns]
     if absent:
         more = f" (and {len(absent) - 1} more)" if len(absent) > 1 else ""
-        raise ColumnError(f"{name} lacks the column {absent[0]!r}{more}.{did_you_mean(absent[0], frame.columns)}")
+        hint = did_you_mean(absent[0], frame.columns)
+        raise ColumnError(f"{name or found} lacks the column {absent[0]!r}{more}.{hint}")
     return build_parts(schema, frame)
 
 
@@ -113,10 +116,19 @@ def _names(schema: Schema) -> str:
 
 def _arrays(source: Any) -> Any:
     if isinstance(source, Mapping):
-        return {str(key): check_finite(part, str(key)) for key, part in source.items()}
+        return {str(key): _array(part, str(key)) for key, part in source.items()}
     if isinstance(source, tuple):
-        return tuple(check_finite(part, f"input {i}") for i, part in enumerate(source))
-    return check_finite(source, "x")
+        return tuple(_array(part, f"input {i}") for i, part in enumerate(source))
+    return _array(source, "x")
+
+
+def _array(part: Any, name: str) -> np.ndarray:
+    """Finite numbers or text."""
+    array = check_finite(part, name)
+    if array.dtype.kind == "O" and not is_text(array):
+        odd = next(v for v in array.ravel() if not isinstance(v, str))
+        raise DataError(f"{name} mixes objects (for example {odd!r:.40}); expected an array of numbers or of text.")
+    return array
 
 
 def build_parts(schema: Schema, frame: pl.DataFrame) -> dict[str, np.ndarray]:

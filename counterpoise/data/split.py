@@ -20,6 +20,8 @@ from counterpoise.core.records import Examples, Fold
 Array = np.ndarray
 
 STOP_SHARE = 0.2
+#: Pieces that whole groups are dealt into at most, to make a part of a wanted share.
+MOST_PIECES = 20
 #: Rows of each class that a training part must hold.
 LEAST_TRAIN = 2
 DUPLICATES = ("warn", "group", "drop", "error")
@@ -158,15 +160,28 @@ def _part(y: Array, groups: Array | None, rows: Array, share: float, state: int)
 
 
 def _grouped_part(y: Array, groups: Array, rows: Array, share: float, state: int) -> tuple[Array, Array]:
-    pieces = max(2, round(1 / share))
-    pieces = min(pieces, len(np.unique(groups[rows])))
-    if pieces < 2:
+    most = min(MOST_PIECES, len(np.unique(groups[rows])))
+    if most < 2:
         raise SplitError("all training rows belong to one group; a stopping part needs at least two groups.")
+    pieces, taken = _pieces(share, most)
     splitter = StratifiedGroupKFold(pieces, shuffle=True, random_state=state)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        keep, part = next(iter(splitter.split(rows, y[rows], groups[rows])))
-    return rows[keep], rows[part]
+        parts = [part for _, part in splitter.split(rows, y[rows], groups[rows])]
+    chosen = np.zeros(len(rows), bool)
+    chosen[np.concatenate(parts[:taken])] = True
+    return rows[~chosen], rows[chosen]
+
+
+def _pieces(share: float, most: int) -> tuple[int, int]:
+    """(k, j): j of k pieces are nearest to the share, with as few pieces as that takes.
+
+    Example:
+        >>> _pieces(0.2, 20), _pieces(0.9, 20), _pieces(0.2, 3)
+        ((5, 1), (10, 9), (3, 1))
+    """
+    ways = ((k, j) for k in range(2, most + 1) for j in range(1, k))
+    return min(ways, key=lambda way: (abs(way[1] / way[0] - share), way))
 
 
 def _check_groups(examples: Examples, y: Array, groups: Array, folds: int) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 
 from counterpoise.core.errors import ModelError
 from counterpoise.train.views import MemberDense, MemberHead, PoolViews
@@ -41,6 +42,20 @@ class InputSpec:
         if isinstance(self.shape, tuple) and self.shape and isinstance(self.shape[0], tuple):
             return tuple(keras.Input(s, dtype=d) for s, d in zip(self.shape, self.dtype, strict=True))
         return keras.Input(self.shape, dtype=self.dtype)
+
+
+def spec_of(x: Any) -> InputSpec:
+    """The spec of rows in memory."""
+    if isinstance(x, Mapping):
+        return InputSpec({k: tuple(v.shape[1:]) for k, v in x.items()}, {k: _dtype(v) for k, v in x.items()})
+    if isinstance(x, (tuple, list)):
+        return InputSpec(tuple(tuple(v.shape[1:]) for v in x), tuple(_dtype(v) for v in x))
+    return InputSpec(tuple(x.shape[1:]), _dtype(x), 255.0 if x.dtype == np.uint8 else 1.0)
+
+
+def _dtype(array: Any) -> str:
+    kind = np.dtype(array.dtype).kind
+    return {"f": "float32", "i": "int32", "u": "float32", "b": "float32"}.get(kind, "string")
 
 
 @dataclass(frozen=True)

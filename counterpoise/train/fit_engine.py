@@ -6,6 +6,7 @@ variables, so Keras traces once. A Keras "epoch" here is a round of `limits.roun
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,11 +19,12 @@ from counterpoise.core import seeds
 from counterpoise.core.memory import Peak
 from counterpoise.core.records import Examples, Job, Member
 from counterpoise.data.encode import take
+from counterpoise.train import own_step
 from counterpoise.train.mixed import Mixed
 from counterpoise.train.network import Network
 from counterpoise.train.objective import Objective
 from counterpoise.train.order import Order
-from counterpoise.train.state import set_state, state_of
+from counterpoise.train.state import fed, set_state, state_of
 from counterpoise.train.stopping import Stopper
 
 Array = np.ndarray
@@ -41,6 +43,7 @@ class FitEngine:
     def __init__(self, examples: Examples, network: Network, callbacks: Sequence[Any] = ()) -> None:
         self.examples, self.network, self.callbacks = examples, network, tuple(callbacks)
         self._compiled: dict[str, tuple[keras.Model, list[Array]]] = {}
+        self._stepping: dict[str, own_step.Stepping] = {}
 
     def train(self, job: Job, progress: Progress | None = None) -> Member:
         """Train one job to its limits and return the weights of its best round."""
@@ -51,14 +54,11 @@ class FitEngine:
     def _train(self, job: Job, progress: Progress | None) -> Member:
         start = time.perf_counter()
         objective = Objective(job)
-        model, optimizer_state = self._model(objective)
-        seed = seeds.integer(job.seed, "initial", *job.place)
-        set_state(model, self.network.initial_state(seed, self.examples.x, job.train))
-        for variable, value in zip(model.optimizer.variables, optimizer_state, strict=True):
-            variable.assign(value)
-        watch = Watch(job, objective, self.examples, progress)
-        batches = Batches(job, self.examples, self.network.units)
-        self._fit(model, batches, watch)
+        own = self.network.own_step is not None
+        model, fitted, batches = (self._own if own else self._ours)(job, objective)
+        watch = Watch(job, objective, model, self.examples, progress)
+        with own_step.told(fitted, batches) if own else contextlib.nullcontext():
+            self._fit(fitted, batches, watch)
         if watch.best_state is not None:
             set_state(model, watch.best_state)
         return Member(
@@ -76,6 +76,27 @@ class FitEngine:
             needs_calibration=objective.needs_calibration,
         )
 
+    def _ours(self, job: Job, objective: Objective) -> tuple[keras.Model, keras.Model, Any]:
+        """The compiled network of the loss family in the job's initial state, and its batches."""
+        model, optimizer_state = self._model(objective)
+        self._start(model, job)
+        for variable, value in zip(model.optimizer.variables, optimizer_state, strict=True):
+            variable.assign(value)
+        return model, model, Batches(job, self.examples, self.network.units)
+
+    def _own(self, job: Job, objective: Objective) -> tuple[keras.Model, keras.Model, Any]:
+        """A network, the user's model inside it that brings its own step, and its batches."""
+        if objective.key not in self._stepping:
+            self._stepping[objective.key] = own_step.Stepping(self.network, objective)
+        stepping = self._stepping[objective.key]
+        self._start(stepping.opened.whole, job)
+        objective.needs_calibration = True  # nobody knows what the step minimises
+        return stepping.opened.whole, stepping.inner, stepping.batches(job, self.examples)
+
+    def _start(self, model: keras.Model, job: Job) -> None:
+        seed = seeds.integer(job.seed, "initial", *job.place)
+        set_state(model, self.network.initial_state(seed, self.examples.x, job.train))
+
     def _fit(self, model: keras.Model, batches: Batches, watch: Watch) -> None:
         """Whole rounds in one call (one for each stage), then what is left of the last one."""
         limits, stopper = batches.job.limits, watch.stopper
@@ -87,7 +108,7 @@ class FitEngine:
             if stopper.turned:
                 # Keras draws batches ahead: only between two calls is it sure what comes next.
                 batches.order.turn(stopper.steps)
-                set_state(model, watch.best_state or state_of(model))
+                set_state(watch.network, watch.best_state or state_of(watch.network))
             elif model.stop_training:
                 break
 
@@ -116,25 +137,28 @@ class Batches(keras.utils.PyDataset):
         step = self.start + index
         rows, weights = self.order.step(step)
         x, y = take(self.examples.x, rows), self.examples.y[rows]
-        return (x, y, weights) if self.mixed is None else self.mixed.batch(step, x, y, weights)
+        return (fed(x), y, weights) if self.mixed is None else self.mixed.batch(step, x, y, weights)
 
 
 class Watch(keras.callbacks.Callback):
     """Looks at the stopping score after each round, keeps the best state, ends training after `patience` steps."""
 
-    def __init__(self, job: Job, objective: Objective, examples: Examples, progress: Progress | None) -> None:
+    def __init__(
+        self, job: Job, objective: Objective, network: keras.Model, examples: Examples, progress: Progress | None
+    ) -> None:
         super().__init__()
-        self.job, self.progress, self.x, self.before = job, progress, examples.x, 0
+        self.job, self.network, self.progress, self.x, self.before = job, network, progress, examples.x, 0
         self.stopper = Stopper(job, objective, examples.y[job.stop])
         self.best_state: list[Array] | None = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        limits, stopper = self.job.limits, self.stopper
+        limits, stopper, logs = self.job.limits, self.stopper, {} if logs is None else logs
         steps = min(limits.steps, self.before + (epoch + 1) * limits.round_steps)
-        stopper.enter(steps, (logs or {}).get("loss", np.nan))
+        stopper.enter(steps, logs.get("loss", np.nan))
         if len(self.job.stop):
-            if stopper.improved(logits_of(self.model, self.x, self.job.stop)):
-                self.best_state = state_of(self.model)
+            if stopper.improved(logits_of(self.network, self.x, self.job.stop)):
+                self.best_state = state_of(self.network)
+            logs["val_loss"] = stopper.history["stop_loss"][-1]  # for callbacks that watch it
             self.model.stop_training = self.model.stop_training or stopper.over or stopper.turned
             if stopper.slower:
                 self.model.optimizer.learning_rate = 0.5 * float(self.model.optimizer.learning_rate)

@@ -6,8 +6,9 @@ user's model ends in (softmax, sigmoid or logits), ours ends in logits, because 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -16,11 +17,17 @@ from keras import ops
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.records import Examples
 from counterpoise.data.encode import TableEncoder, encoder_for, take
-from counterpoise.train.builders import BUILT_IN, BuiltIn, InputSpec, mlp
+from counterpoise.train.builders import BUILT_IN, BuiltIn, InputSpec, mlp, spec_of
+from counterpoise.train.cloning import clone as cloned
+from counterpoise.train.cloning import keep_weights, keras_text, last_activation, own_step, plain, without_activation
+from counterpoise.train.hooks import checked_optimizer
+from counterpoise.train.model_loss import ModelLoss, from_logits, is_cross_entropy, loss_label, single
 from counterpoise.train.state import fresh_state, learned, places, seeded, set_state, state_of
 from counterpoise.train.views import views_of
 
 Array = np.ndarray
+
+logger = logging.getLogger("counterpoise")
 
 __all__ = ["BUILT_IN", "InputSpec", "Network", "ProbabilityToLogit", "last_activation", "mlp", "set_state", "state_of"]
 
@@ -36,6 +43,20 @@ class ProbabilityToLogit(keras.layers.Layer):
         tiny = 1e-7
         p = ops.clip(ops.cast(p, "float32"), tiny, 1.0 - tiny)
         return ops.log(p) - ops.log1p(-p) if p.shape[-1] == 1 else ops.log(p)
+
+
+class Opened(NamedTuple):
+    """A network and its parts.
+
+    Attributes:
+        whole: Inputs to logits.
+        inner: The user's model in it.
+        front: Inputs to what the user's model is fed, or None where that is the same.
+    """
+
+    whole: keras.Model
+    inner: keras.Model
+    front: keras.Model | None
 
 
 class Network:
@@ -54,6 +75,8 @@ class Network:
     Attributes:
         units: 1 or C, width of the logits.
         views: Networks in the network (see `train.views`); 1 for a plain one.
+        probabilities: Whether the user's model puts out probabilities.
+        own_step: "train_step" or "compute_loss" where the model's class has its own, else None.
         cache: What engines compiled and may use again as long as the network lives; never pickled.
         ways: How the program trains each loss family, decided once (see `train.choice`): it goes with the network to
             other processes and, written beside a run, to later ones.
@@ -82,13 +105,15 @@ class Network:
         self.output, self.clone = output, clone
         self.keep = self.given and weights != "fresh"
         _check_clone(clone, self.given, weights)
-        self._optimizer = _checked_optimizer(optimizer)
+        self._optimizer = checked_optimizer(optimizer)
         bins = self.model.bins if isinstance(self.model, BuiltIn) else 0
         self._encoder_config = encoder_for(examples, bins).get_config() if examples.schema is not None else None
-        self._raw_spec = _spec_of(examples.x)
+        self._raw_spec = spec_of(examples.x)
         self.cache: dict[str, Any] = {}
         self.ways: dict[str, Any] = {}
-        sample = self.fresh(0)
+        opened = self.opened(0)
+        sample, self.own_step = opened.whole, own_step(opened.inner)
+        self.probabilities = self._emits_probabilities(opened.inner)
         self.views = views_of(sample)
         self.units = int(sample.output.shape[-1])
         table = self._encoder_config is not None
@@ -105,14 +130,36 @@ class Network:
         return bool(self.given and self.model.compiled and int(self.model.optimizer.iterations) > 0)
 
     @property
-    def user_loss(self) -> Any:
-        """The compiled model's own loss when it is not a plain cross-entropy, else None."""
+    def user_loss(self) -> ModelLoss | None:
+        """The compiled model's own loss, on codes and logits, when it is not a plain cross-entropy; else None."""
         if not (self.given and self.model.compiled):
             return None
-        return None if _is_cross_entropy(self.model.loss) else self.model.loss
+        loss = single(self.model.loss)
+        if is_cross_entropy(loss, self.units):
+            return None
+        if "user_loss" not in self.cache:
+            self.cache["user_loss"] = ModelLoss(loss, self.units, self._activation())
+        return self.cache["user_loss"]
+
+    @property
+    def loss_label(self) -> str:
+        """A blank and what to call the compiled model's loss, or nothing when there is none."""
+        loss = single(self.model.loss) if self.given and self.model.compiled else None
+        return "" if loss is None else f" {loss_label(loss)!r}"
+
+    def tell(self, sentence: str) -> None:
+        """Log a sentence about this network once."""
+        told = self.cache.setdefault("told", set())
+        if sentence not in told:
+            told.add(sentence)
+            logger.warning("%s", sentence)
 
     def fresh(self, seed: int) -> keras.Model:
         """A new network, inputs to logits (float32), with initial weights that depend on `seed` alone."""
+        return self.opened(seed).whole
+
+    def opened(self, seed: int) -> Opened:
+        """As `fresh`, with the parts that it is made of."""
         with seeded(seed):
             inputs = self._raw_spec.inputs()
             h = inputs
@@ -122,7 +169,8 @@ class Network:
             logits = self._logits(inner, h)
         self._check_units(logits)
         logits = keras.layers.Activation("linear", dtype="float32", name="as_float32")(logits)
-        return keras.Model(inputs, logits, name="network")
+        front = None if h is inputs else keras.Model(inputs, h, name="front")
+        return Opened(keras.Model(inputs, logits, name="network"), inner, front)
 
     def optimizer(self) -> keras.optimizers.Optimizer:
         """A new optimizer of the wanted kind, in its initial state."""
@@ -159,28 +207,39 @@ class Network:
             if not isinstance(inner, keras.Model):
                 raise ModelError(f"the builder returned {type(inner).__name__}; expected a keras.Model.")
             return inner
-        return self.model if not self.clone else _clone(self.model, self.keep)
+        return self.model if not self.clone else cloned(self.model, self.keep)
 
     def _logits(self, inner: keras.Model, h: Any) -> Any:
+        built = inner.built
         try:
             out = inner(h)
         except Exception as error:
-            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise ModelError(f"the model does not take an input of shape {_shape_text(h)}: {first}") from error
+            raise ModelError(
+                f"the model does not take an input of shape {_shape_text(h)}: {keras_text(error)}"
+            ) from error
         if not hasattr(out, "shape"):
             raise ModelError("the model has several outputs; expected one (one unit, or one per class).")
+        if not built and self.keep and self.clone:
+            keep_weights(self.model, inner)  # a subclassed model has weights only once it was called
         if not self._emits_probabilities(inner):
             return out
-        bare = _without_activation(inner) if (self.clone or not self.given) else None
+        bare = without_activation(inner) if (self.clone or not self.given) else None
         return bare(h) if bare is not None else ProbabilityToLogit(name="to_logit")(out)
+
+    def _activation(self) -> str:
+        """What turns our logits into what the model puts out."""
+        if not self._emits_probabilities(self.model):
+            return "linear"
+        seen = last_activation(self.model) if plain(self.model) else None
+        return seen if seen in PROBABILITY_ACTIVATIONS else "sigmoid" if self.units == 1 else "softmax"
 
     def _emits_probabilities(self, inner: keras.Model) -> bool:
         if self.output != "auto":
             return self.output == "probabilities"
         if self.given and self.model.compiled and self.model.loss is not None:
-            from_logits = _from_logits(self.model.loss)
-            if from_logits is not None:
-                return not from_logits
+            says = from_logits(single(self.model.loss))
+            if says is not None:
+                return not says
         activation = last_activation(inner)
         if activation in PROBABILITY_ACTIVATIONS:
             return True
@@ -205,19 +264,6 @@ def encoder_of_config(config: Mapping[str, Any]) -> TableEncoder:
     return TableEncoder.from_config(dict(config))
 
 
-def last_activation(model: keras.Model) -> str | None:
-    """Name of the activation of the last layer, or None when there is none to be seen."""
-    layers = getattr(model, "layers", [])
-    if not layers:
-        return None
-    layer = layers[-1]
-    if isinstance(layer, keras.Model):
-        return last_activation(layer)
-    if isinstance(layer, keras.layers.Softmax):
-        return "softmax"
-    return getattr(getattr(layer, "activation", None), "__name__", None)
-
-
 def _resolve(model: Any) -> Any:
     if isinstance(model, str):
         if model not in BUILT_IN:
@@ -233,94 +279,6 @@ def _check_clone(clone: bool, given: bool, weights: str) -> None:
         raise OptionError("clone=False trains the object passed, but model is no Keras model; leave clone out.")
     if not clone and weights == "fresh":
         raise OptionError('clone=False keeps the weights of the object passed; it does not go with weights="fresh".')
-
-
-def _checked_optimizer(optimizer: Any) -> Any:
-    """None, or a Keras optimizer; names are looked up once."""
-    if optimizer is None or isinstance(optimizer, keras.optimizers.Optimizer):
-        return optimizer
-    known = [name for name, value in vars(keras.optimizers).items() if isinstance(value, type)]
-    if not isinstance(optimizer, str):
-        raise OptionError(f"optimizer is {type(optimizer).__name__}; expected a Keras optimizer or its name.")
-    try:
-        return keras.optimizers.get(optimizer)
-    except ValueError:
-        raise OptionError(f"there is no optimizer {optimizer!r}.{did_you_mean(optimizer, known)}") from None
-
-
-def _clone(model: keras.Model, keep: bool) -> keras.Model:
-    try:
-        if isinstance(model, keras.Sequential) or type(model).__name__ == "Functional":
-            copy = keras.models.clone_model(model)
-        else:
-            copy = type(model).from_config(model.get_config())
-            if model.built and model.inputs:
-                copy(model.inputs)
-    except Exception as error:
-        raise ModelError(
-            f"the model {model.name!r} cannot be cloned ({type(error).__name__}); pass a builder function, or "
-            "clone=False to train the object itself."
-        ) from error
-    if keep and model.built and copy.built:
-        copy.set_weights(model.get_weights())
-    return copy
-
-
-def _without_activation(model: keras.Model) -> keras.Model | None:
-    """The same layers, last activation removed; None when the model is not built of visible layers."""
-    if not (isinstance(model, keras.Sequential) or type(model).__name__ == "Functional"):
-        return None
-    last = model.layers[-1]
-    if isinstance(last, keras.Model):
-        return None
-
-    def change(layer: keras.layers.Layer) -> keras.layers.Layer:
-        if layer is not last:
-            return layer
-        if isinstance(layer, (keras.layers.Softmax, keras.layers.Activation)):
-            return keras.layers.Activation("linear", name=layer.name)
-        bare = type(layer).from_config({**layer.get_config(), "activation": "linear"})
-        bare.build(layer.input.shape)
-        bare.set_weights(layer.get_weights())
-        return bare
-
-    if isinstance(model, keras.Sequential):
-        return keras.Sequential([keras.Input(batch_shape=model.input_shape), *[change(x) for x in model.layers]])
-    return keras.models.clone_model(model, clone_function=change)
-
-
-def _from_logits(loss: Any) -> bool | None:
-    if isinstance(loss, str):
-        return False if "crossentropy" in loss else None
-    config = loss.get_config() if hasattr(loss, "get_config") else {}
-    value = config.get("from_logits", getattr(loss, "from_logits", None))
-    return None if value is None else bool(value)
-
-
-def _is_cross_entropy(loss: Any) -> bool:
-    if loss is None:
-        return True
-    if isinstance(loss, str):
-        return loss in ("binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy")
-    kinds = (
-        keras.losses.BinaryCrossentropy,
-        keras.losses.CategoricalCrossentropy,
-        keras.losses.SparseCategoricalCrossentropy,
-    )
-    return isinstance(loss, kinds) and not loss.get_config().get("label_smoothing")
-
-
-def _spec_of(x: Any) -> InputSpec:
-    if isinstance(x, Mapping):
-        return InputSpec({k: tuple(v.shape[1:]) for k, v in x.items()}, {k: _dtype(v) for k, v in x.items()})
-    if isinstance(x, (tuple, list)):
-        return InputSpec(tuple(tuple(v.shape[1:]) for v in x), tuple(_dtype(v) for v in x))
-    return InputSpec(tuple(x.shape[1:]), _dtype(x), 255.0 if x.dtype == np.uint8 else 1.0)
-
-
-def _dtype(array: Any) -> str:
-    kind = np.dtype(array.dtype).kind
-    return {"f": "float32", "i": "int32", "u": "float32", "b": "float32"}.get(kind, "string")
 
 
 def _shape_text(h: Any) -> str:

@@ -70,8 +70,8 @@ def refusal(network: Network, examples: Examples, callbacks: Sequence[Any] = ())
         return f"the training program needs the TensorFlow backend, this one is {keras.backend.backend()}"
     if callbacks:
         return "Keras callbacks work on the fit engine only"
-    if network.given and _overridden(network.model):
-        return f"the model has its own {_overridden(network.model)}"
+    if network.own_step is not None:
+        return f"the model has its own {network.own_step}"
     if any(a.dtype.kind not in "fiub" for a in arrays_of(examples.x)):
         return "an input holds text, which stays outside the program's memory"
     if getattr(network.optimizer(), "use_ema", False):
@@ -131,11 +131,3 @@ def chunk_rows(x: Any) -> int:
     """Rows that are evaluated at once."""
     values = sum(int(np.prod(a.shape[1:])) for a in arrays_of(x))
     return int(np.clip(CHUNK_VALUES // max(1, values), 64, 8192))
-
-
-def _overridden(model: keras.Model) -> str | None:
-    """Name of the training method that the model's class replaces, or None."""
-    for name in ("train_step", "compute_loss"):
-        if getattr(type(model), name) is not getattr(keras.Model, name):
-            return name
-    return None

@@ -11,6 +11,7 @@ import numpy as np
 
 from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Examples, Job, Limits, Member
+from counterpoise.train.cloning import keras_text
 from counterpoise.train.estimators import content, train_estimator
 from counterpoise.train.fit_engine import FitEngine, Progress
 from counterpoise.train.made_rows import with_made_rows
@@ -103,18 +104,13 @@ def _program(jobs: list[Job], examples: Examples, network: Network, callbacks: t
         except OptionError:
             raise
         except Exception as error:
-            reason = f"{type(error).__name__} while tracing ({_first_line(error)})"
+            reason = f"{type(error).__name__} while tracing ({keras_text(error)})"
         else:
             return ready
     if must:
         raise OptionError(f'engine="program" cannot train this: {reason}. Use engine="auto" or "fit".')
     logger.warning("training with fit: %s", reason)
     return None
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else "no message"
 
 
 def make_job(

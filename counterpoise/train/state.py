@@ -1,4 +1,4 @@
-"""The state of a network as a list of arrays: read, set, drawn from a seed, learned from rows.
+"""The state of a network as a list of arrays: read, set, drawn from a seed, learned from rows; what it is fed.
 
 The strategies of a fold start from the same weights and the same encoder, so both are remembered in the network's
 `cache`.
@@ -35,6 +35,13 @@ def set_state(model: keras.Model, state: Any) -> None:
     """Assign what `state_of` returned."""
     for variable, value in zip(model.variables, state, strict=True):
         variable.assign(value)
+
+
+def fed(x: Any) -> Any:
+    """Text as tensors, because Keras takes no text from NumPy here; anything else as it is."""
+    return keras.tree.map_structure(
+        lambda part: keras.ops.convert_to_tensor(part, "string") if part.dtype.kind in "OSU" else part, x
+    )
 
 
 @contextlib.contextmanager

@@ -150,7 +150,7 @@ def test_many_classes_have_a_probability_each(counterpoise, table, tmp_path):
     assert shares.to_list() == pytest.approx([1] * 240, abs=1e-6)
 
 
-@pytest.mark.parametrize(("no", "yes"), [("false", "true"), ("0", "1"), ("no, never", 'a "yes"')])
+@pytest.mark.parametrize(("no", "yes"), [("false", "true"), ("False", "True"), ("0", "1"), ("no, never", 'a "yes"')])
 def test_decisions_are_written_as_the_labels_were(counterpoise, table, tmp_path, no, yes):
     frame = pl.read_csv(table).with_columns(ill=pl.when(pl.col("ill") == "yes").then(pl.lit(yes)).otherwise(pl.lit(no)))
     frame.write_csv(tmp_path / "t.csv")

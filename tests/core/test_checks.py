@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from counterpoise.core import checks
-from counterpoise.core.errors import DataError, OptionError, TargetError
+from counterpoise.core.errors import DataError, OptionError
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, "3", None])
@@ -58,12 +58,6 @@ def test_probabilities_lie_on_the_simplex(p, words):
 def test_weights_count_examples(weights):
     with pytest.raises(DataError, match="sample_weight"):
         checks.check_weights(weights, 2)
-
-
-@pytest.mark.parametrize("y", [[0, 2], [-1, 0], [0.0, 1.0]])
-def test_codes_are_whole_and_in_range(y):
-    with pytest.raises(TargetError, match=r"0\.\.1"):
-        checks.check_codes(y, 2)
 
 
 def test_the_first_bad_value_is_placed():

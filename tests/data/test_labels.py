@@ -20,6 +20,7 @@ def encode(values, **options):
         (["01", "02", "02"], ("02", "01")),
         (["1.0", "0.0", "0.0"], (0, 1)),
         (["True", "False", "False"], (False, True)),
+        (["true", "false", "false"], ("false", "true")),
         (["1", "b", "b"], ("b", "1")),
     ],
 )

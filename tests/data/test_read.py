@@ -242,3 +242,36 @@ def test_a_column_of_labels_counts_as_labels_but_one_hot_does_not():
     assert read(np.random.default_rng(0).random((3, 2)), y=[[0], [1], [1]]).y.tolist() == [1, 0, 0]
     with pytest.raises(DataError, match="argmax"):
         read(np.zeros((3, 2)), y=np.eye(3))
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ('"",a,y\n"1",5,no\n"2",7,yes\n"3",5,no\n', ["column 1", "a"]),
+        ("a,,y\n5,1,no\n7,2,yes\n5,3,no\n", ["a", "column 2"]),
+        (",a,,y\n1,5,2,no\n2,7,2,yes\n3,5,2,no\n", ["column 1", "a", "column 3"]),
+    ],
+)
+def test_columns_without_a_name_get_one(tmp_path, text, columns):
+    rows = read(csv(tmp_path, text), "y")
+    assert [c.name for c in rows.schema.columns] == columns
+    assert any("without a name: called 'column" in w for w in rows.warnings)
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_a_comma_within_quotes_of_the_header_separates_nothing(tmp_path, separator):
+    lines = ['"length, cm"', "y"], ["5", "no"], ["7", "yes"], ["5", "no"]
+    rows = read(csv(tmp_path, "\n".join(separator.join(line) for line in lines)), "y")
+    assert [c.name for c in rows.schema.columns] == ["length, cm"]
+
+
+def test_a_series_of_text_is_an_array_of_text():
+    texts, y = ["good film", "bad film", "good film"], [0, 1, 0]
+    for source in (pd.Series(texts), pl.Series("t", texts), np.array(texts, dtype=object), np.array(texts), texts):
+        rows = read(source, y=y, table=False)
+        assert rows.x.shape == (3,)
+        assert rows.twins.tolist() == [0, 1, 0]
+    with pytest.raises(DataError, match="or text of shape"):
+        read(np.array(["a", None, "b"], dtype=object), y=y, table=False)
+    with pytest.raises(DataError, match=r"t mixes objects .for example None.; expected an array of numbers or of text"):
+        read({"t": np.array([["a"], [None], ["b"]], dtype=object)}, y=y, table=False)

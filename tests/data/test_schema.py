@@ -61,6 +61,12 @@ def test_ids(rows):
     assert np.isnan(x["numeric"][1, 0])
 
 
+def test_blanks_around_a_level_do_not_count(rows):
+    padded = FRAME.with_columns(pl.col("größe") + "  ")
+    assert same(encode_rows(rows.schema, padded), rows.x)
+    assert read(padded, "y", kinds=KINDS).schema == rows.schema
+
+
 def test_codes_with_zeros_in_front_stay_text(tmp_path):
     schema = Schema((Column("zip", "categorical", ("007", "abc")),))
     (tmp_path / "new.csv").write_text("zip\n007\n7\n")

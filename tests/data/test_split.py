@@ -180,3 +180,14 @@ def test_ties_in_time_at_every_cut_stay_on_one_side():
             sides = [set(time[part]) for part in (fold.train, fold.stop, fold.test)]
             assert sum(map(len, sides)) == len(set.union(*sides))
             assert max(sides[0]) < min(sides[1]) <= max(sides[1]) < min(sides[2])
+
+
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.4, 0.75, 0.9])
+def test_whole_groups_come_near_any_share(share):
+    rng = np.random.default_rng(0)
+    data = Examples(
+        np.zeros((2000, 1)), (rng.random(2000) < 0.3).astype(np.int32), (0, 1), groups=rng.integers(0, 200, 2000)
+    )
+    train, held = hold_out(data, share)
+    assert len(held) / 2000 == pytest.approx(share, abs=0.03)
+    assert not set(data.groups[train]) & set(data.groups[held])

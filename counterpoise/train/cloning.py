@@ -1,0 +1,135 @@
+"""A user's Keras model copied: same layers, own weights, what its preprocessing learned kept."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from typing import Any
+
+import keras
+
+from counterpoise.core.errors import ModelError
+
+
+def clone(model: keras.Model, keep: bool) -> keras.Model:
+    """A copy with the model's weights (`keep`) or new ones; layers that were adapted stay adapted.
+
+    Raises:
+        ModelError: the model's class cannot be made again from its configuration.
+    """
+    try:
+        copy = _copied(model)
+        keep_adapted(model, copy)
+    except Exception as error:
+        raise ModelError(
+            f"the model {model.name!r} cannot be cloned ({type(error).__name__}: {keras_text(error)}); pass a builder "
+            "function, or clone=False to train the object itself."
+        ) from error
+    if keep:
+        keep_weights(model, copy)
+    return copy
+
+
+def _copied(model: keras.Model) -> keras.Model:
+    if plain(model):
+        return _structure(model)
+    copy = type(model).from_config(model.get_config())
+    if model.built and not copy.built and getattr(model, "inputs", None):
+        copy(model.inputs)
+    return copy
+
+
+def _structure(model: keras.Model, **how: Any) -> keras.Model:
+    """Keras's `clone_model` without its repetition of `compile`, which fails on a loss that has no configuration."""
+    compiled, model.compiled = model.compiled, False
+    try:
+        return keras.models.clone_model(model, **how)
+    finally:
+        model.compiled = compiled
+
+
+def keep_weights(model: keras.Model, copy: keras.Model) -> None:
+    """Give a copy the weights of the model, where both have some."""
+    if model.built and copy.built:
+        copy.set_weights(model.get_weights())
+
+
+def keep_adapted(model: Any, copy: Any) -> None:
+    """Give the copy's preprocessing layers what `adapt` found: vocabularies, means, boundaries.
+
+    They are no weights that training sets, and a copy made from a configuration has lost them.
+    """
+    for layer, other in zip(getattr(model, "layers", ()), getattr(copy, "layers", ()), strict=True):
+        if hasattr(layer, "adapt"):
+            _hand_over(layer, other)
+        keep_adapted(layer, other)
+
+
+def _hand_over(layer: keras.layers.Layer, other: keras.layers.Layer) -> None:
+    """What Keras writes into a file for this layer, without the file."""
+    if layer.built and not other.built:
+        other.build_from_config(layer.get_build_config())
+    variables: dict[str, Any] = {}
+    layer.save_own_variables(variables)
+    other.load_own_variables(variables)
+    if hasattr(layer, "save_assets"):
+        with tempfile.TemporaryDirectory() as folder:
+            layer.save_assets(folder)
+            other.load_assets(folder)
+
+
+def plain(model: keras.Model) -> bool:
+    """Whether the model is built of visible layers and nothing else."""
+    return type(model) is keras.Sequential or type(model).__name__ == "Functional"
+
+
+def own_step(model: keras.Model) -> str | None:
+    """Name of the training method that the model's class replaces, or None."""
+    for name in ("train_step", "compute_loss"):
+        if getattr(type(model), name) is not getattr(keras.Model, name):
+            return name
+    return None
+
+
+def last_activation(model: keras.Model) -> str | None:
+    """Name of the activation of the last layer, or None when there is none to be seen."""
+    layers = getattr(model, "layers", [])
+    if not layers:
+        return None
+    layer = layers[-1]
+    if isinstance(layer, keras.Model):
+        return last_activation(layer)
+    if isinstance(layer, keras.layers.Softmax):
+        return "softmax"
+    return getattr(getattr(layer, "activation", None), "__name__", None)
+
+
+def without_activation(model: keras.Model) -> keras.Model | None:
+    """The same layers, last activation removed; None when the model is not built of visible layers."""
+    if not plain(model):
+        return None
+    last = model.layers[-1]
+    if isinstance(last, keras.Model):
+        return None
+
+    def change(layer: keras.layers.Layer) -> keras.layers.Layer:
+        if layer is not last:
+            return layer
+        if isinstance(layer, (keras.layers.Softmax, keras.layers.Activation)):
+            return keras.layers.Activation("linear", name=layer.name)
+        bare = type(layer).from_config({**layer.get_config(), "activation": "linear"})
+        bare.build(layer.input.shape)
+        bare.set_weights(layer.get_weights())
+        return bare
+
+    if isinstance(model, keras.Sequential):
+        start = keras.Input(batch_shape=model.input_shape, dtype=model.inputs[0].dtype)
+        return keras.Sequential([start, *[change(x) for x in model.layers]])
+    return _structure(model, clone_function=change)
+
+
+def keras_text(error: Exception) -> str:
+    """What an error of Keras says, on one line: without blank lines and the list of arguments at its end."""
+    said = re.sub(r"\x1b\[\d+m", "", str(error).split("Arguments received by")[0])
+    text = " ".join(said.split())
+    return text[:400] if text else type(error).__name__

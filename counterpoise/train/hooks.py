@@ -1,0 +1,55 @@
+"""What a user hangs onto training: an optimizer, Keras callbacks, and which of them may set the learning rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+
+from counterpoise.core.errors import OptionError, did_you_mean
+
+#: Keras callbacks that set the learning rate.
+SETTERS = (keras.callbacks.ReduceLROnPlateau, keras.callbacks.LearningRateScheduler)
+
+
+def check_callbacks(callbacks: Any) -> tuple[Any, ...]:
+    """The callbacks as a tuple; one alone counts as a list of one.
+
+    Raises:
+        OptionError: something is no Keras callback.
+    """
+    given = (callbacks,) if isinstance(callbacks, keras.callbacks.Callback) else tuple(callbacks)
+    for one in given:
+        if not isinstance(one, keras.callbacks.Callback):
+            raise OptionError(f"callbacks hold {type(one).__name__}; expected Keras callbacks.")
+    return given
+
+
+def check_rate(optimizer: keras.optimizers.Optimizer, plateau: int | None, callbacks: Iterable[Any] = ()) -> None:
+    """Raise an OptionError when `plateau` or a callback would set a rate that a schedule sets.
+
+    Example:
+        >>> check_rate(keras.optimizers.SGD(0.1), plateau=5)
+    """
+    rate = optimizer.get_config().get("learning_rate")
+    setters = [type(c).__name__ for c in callbacks if isinstance(c, SETTERS)]
+    setters = ["plateau"] * (plateau is not None) + setters
+    if setters and isinstance(rate, dict):
+        raise OptionError(
+            f"{setters[0]} sets the learning rate, but the optimizer's is a schedule ({rate['class_name']}). "
+            "Give the optimizer a number, or leave one of the two out."
+        )
+
+
+def checked_optimizer(optimizer: Any) -> Any:
+    """None, or a Keras optimizer; names are looked up once."""
+    if optimizer is None or isinstance(optimizer, keras.optimizers.Optimizer):
+        return optimizer
+    known = [name for name, value in vars(keras.optimizers).items() if isinstance(value, type)]
+    if not isinstance(optimizer, str):
+        raise OptionError(f"optimizer is {type(optimizer).__name__}; expected a Keras optimizer or its name.")
+    try:
+        return keras.optimizers.get(optimizer)
+    except ValueError:
+        raise OptionError(f"there is no optimizer {optimizer!r}.{did_you_mean(optimizer, known)}") from None
