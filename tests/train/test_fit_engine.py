@@ -172,7 +172,7 @@ def test_progress_and_callbacks_are_called_each_round():
 
 def test_batches_are_a_pure_function_of_their_number():
     data = examples()
-    batches = Batches(job(data, plans.class_weight), data)
+    batches = Batches(job(data, plans.class_weight), data, 1)
     x, y, weights = batches[5]
     again = batches[5]
     assert all(np.array_equal(a, b) for a, b in zip((x, y, weights), again, strict=True))
