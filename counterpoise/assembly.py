@@ -10,6 +10,9 @@ import numpy as np
 
 from counterpoise.classifier import Classifier, like
 from counterpoise.core.records import Examples, Member, Rule
+from counterpoise.core.version import version
+from counterpoise.jobs import Settings
+from counterpoise.strategy import Strategy
 from counterpoise.train.network import Network, set_state
 
 Array = np.ndarray
@@ -56,3 +59,48 @@ def with_promise_rows(clf: Classifier, kept: Examples) -> Classifier:
 def _against_promises(kept: Examples) -> list[str]:
     said = {"come in groups": kept.groups, "come in time order": kept.time, "carry weights": kept.sample_weight}
     return [what for what, present in said.items() if present is not None]
+
+
+def card_of(
+    strategy: Strategy,
+    examples: Examples,
+    network: Network,
+    settings: Settings,
+    members: Sequence[Member],
+    note: str,
+) -> dict[str, Any]:
+    """The model card: what a reader of the file has to know."""
+    return {
+        "counterpoise": version(),
+        "strategy": strategy.name,
+        "idea": strategy.idea,
+        "members": [part.name for part in strategy.parts()],
+        "network": network.label,
+        **rows_of(examples),
+        "seed": settings.seed,
+        "batch_size": settings.batch_size,
+        "steps": [m.best_step for m in members],
+        "engines": sorted({m.engine for m in members}),
+        "log_shifts": [np.asarray(m.log_shift).tolist() for m in members],
+        "needs_calibration": any(m.needs_calibration for m in members),
+        "rule": note,
+    }
+
+
+def rows_of(examples: Examples) -> dict[str, Any]:
+    """The card's entries about the rows: source, number, columns, classes."""
+    return {
+        "source": examples.source,
+        "rows": len(examples),
+        "columns": None
+        if examples.schema is None
+        else {
+            "numeric": len(examples.schema.numeric),
+            "categorical": len(examples.schema.categorical),
+            "excluded": [c.name for c in examples.schema.excluded],
+        },
+        "classes": [
+            {"label": str(label), "count": int(n), "share": float(n / len(examples))}
+            for label, n in zip(examples.classes, examples.counts, strict=True)
+        ],
+    }

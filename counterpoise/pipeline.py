@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.assembly import assemble, with_promise_rows
+from counterpoise.assembly import assemble, card_of, rows_of, with_promise_rows
 from counterpoise.cards import ruled, stored_scores
 from counterpoise.cells import corrected, cross_fitted_rule, fit_rule, make_cell, out_of_fold, stacked_scores, subset
 from counterpoise.classifier import Classifier
@@ -23,10 +23,8 @@ from counterpoise.core.errors import OptionError
 from counterpoise.core.progress import Progress, bar, rounds_text
 from counterpoise.core.records import Cell, Examples, Fold, Job, Member
 from counterpoise.core.seeds import integer
-from counterpoise.core.version import version
-from counterpoise.data.folder import ImageFolder, in_memory
-from counterpoise.data.read import read
 from counterpoise.data.split import hold_out, make_folds
+from counterpoise.feed.disk import Scan
 from counterpoise.jobs import (
     WHOLE,
     Settings,
@@ -37,6 +35,8 @@ from counterpoise.jobs import (
     member_numbers,
     under_loss_of,
 )
+from counterpoise.reading import read_for
+from counterpoise.scanned import Scanned, opened, refuse_with_scan
 from counterpoise.strategies import Strategy, find
 from counterpoise.train.finish import finished
 from counterpoise.train.hooks import check_callbacks, check_rate
@@ -93,7 +93,9 @@ def fit(
 
     Args:
         model: A Keras model (compiled or not), a builder `build(spec, n_classes)` returning logits, or "mlp".
-        data: A frame, a dict of columns, a CSV or Parquet file, an array, or a dict or tuple of arrays.
+        data: A frame, a dict of columns, a CSV or Parquet file, an array, a dict or tuple of arrays, or text (N,).
+            With y=None also a `tf.data.Dataset`, `PyDataset` or `DataLoader` of (x, y[, weight]), of which one pass is
+            read into memory; a folder of `cp.images`; or a `cp.scan`, whose rows are streamed from disk.
         y: Labels (N,), or the name of the target column of a table.
         strategy: A name (see `counterpoise strategies`), a `Strategy`, or `cp.Ensemble([...])`.
         validation: Share of rows held out for stopping and for the rule (both, which the model card says).
@@ -137,7 +139,12 @@ def fit(
     chosen, callbacks = find(strategy), check_callbacks(callbacks)
     if chosen.is_external:
         raise OptionError(f"{chosen.name} is no network: it races (cp.compare), but no classifier is made of it.")
-    examples = read_for(model, data, y, groups=groups, time=time, sample_weight=sample_weight)
+    scanned, beside = None, {"groups": groups, "time": time, "sample_weight": sample_weight}
+    if isinstance(data, Scan):
+        refuse_with_scan({"y": y, **beside, "folds": folds, "promise_rows": promise_rows})
+        scanned = opened(data, validation, seed)
+        scanned.check(chosen)
+    examples = scanned.examples if scanned else read_for(model, data, y, **beside)
     kept = None if promise_rows is None else _keep_out(examples, promise_rows, seed)
     rest = examples if kept is None else subset(examples, kept[0])
     network = Network(model, rest, output=output, weights=weights, optimizer=optimizer, clone=clone)
@@ -145,7 +152,7 @@ def fit(
     if not clone and (folds is not None or len(chosen.parts()) > 1):
         raise OptionError("clone=False trains the one object passed; it does not go with folds or an ensemble.")
     with bar(verbose) as progress:
-        clf = _fitted(rest, chosen, network, settings, folds, validation, progress, callbacks)
+        clf = _fitted(rest, chosen, network, settings, folds, validation, progress, callbacks, scanned)
     if verbose == 2:
         print("\n".join(rounds_text(clf.history, clf.classes_.tolist())))
     if kept is not None:
@@ -156,20 +163,26 @@ def fit(
 
 def _fitted(
     examples: Examples, strategy: Strategy, network: Network, settings: Settings, folds: int | None, validation: float,
-    progress: Progress | None, callbacks: Sequence[Any],
+    progress: Progress | None, callbacks: Sequence[Any], scanned: Scanned | None = None,
 ) -> Classifier:  # fmt: skip
     if folds is not None:
         outcome = cross_validate(
             examples, [strategy], network, settings, folds=folds, progress=progress, callbacks=callbacks
         )
         return refit(examples, strategy, network, settings, outcome, progress=progress, callbacks=callbacks)
-    train, held = hold_out(examples, validation, settings.seed)
-    jobs = jobs_of(strategy, examples, Fold(0, 0, train, held, held), settings, network)
-    members = train_all(jobs, examples, network, settings, progress, callbacks)
+    if scanned:
+        labelled, fold, executor = scanned.labels, scanned.fold, scanned.run
+    else:
+        train, held = hold_out(examples, validation, settings.seed)
+        labelled, fold, executor = examples, Fold(0, 0, train, held, held), run
+    jobs = jobs_of(strategy, labelled, fold, settings, network)
+    members = train_all(jobs, examples, network, settings, progress, callbacks, executor)
     trained = trained_members(strategy, jobs, members, examples, network)
     log_p = np.stack([corrected(m) for m in trained])
-    note = f"{len(held)} held-out rows ended training and fitted the rule"
-    return _with_rule(examples, strategy, network, settings, trained, log_p, held, note)
+    note = f"{len(fold.test)} held-out rows ended training and fitted the rule"
+    clf = _with_rule(examples, strategy, network, settings, trained, log_p, fold.test, note)
+    clf.card |= rows_of(labelled)
+    return clf
 
 
 def _with_rule(
@@ -290,66 +303,6 @@ def trained_members(
         finished(part.finish, members[job.id], job, examples, network)
         for part, job in zip(strategy.parts(), jobs, strict=True)
     ]
-
-
-def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
-    """Read rows for a model: arrays become a table (and get the encoder) only for networks asked for by name.
-
-    `Examples` that were read before pass through; a folder of images (`cp.images`) is decoded into memory.
-    """
-    if isinstance(data, Examples):
-        return data
-    if isinstance(data, ImageFolder):
-        return _read_folder(data, y, options)
-    named = isinstance(model, str)
-    if isinstance(y, str):
-        return read(data, target=y, table=named, **options)
-    return read(data, y=y, table=named, **options)
-
-
-def _read_folder(folder: ImageFolder, y: Any, options: Mapping[str, Any]) -> Examples:
-    given = [name for name, value in {"y": y, **options}.items() if value is not None]
-    if given:
-        raise OptionError(f"{given[0]} does not go with a folder of images, whose sub-folders are its classes.")
-    return in_memory(folder)
-
-
-def card_of(
-    strategy: Strategy,
-    examples: Examples,
-    network: Network,
-    settings: Settings,
-    members: Sequence[Member],
-    note: str,
-) -> dict[str, Any]:
-    """The model card: what a reader of the file has to know."""
-    return {
-        "counterpoise": version(),
-        "strategy": strategy.name,
-        "idea": strategy.idea,
-        "members": [part.name for part in strategy.parts()],
-        "network": network.label,
-        "source": examples.source,
-        "rows": len(examples),
-        "columns": None
-        if examples.schema is None
-        else {
-            "numeric": len(examples.schema.numeric),
-            "categorical": len(examples.schema.categorical),
-            "excluded": [c.name for c in examples.schema.excluded],
-        },
-        "classes": [
-            {"label": str(label), "count": int(n), "share": float(n / len(examples))}
-            for label, n in zip(examples.classes, examples.counts, strict=True)
-        ],
-        "seed": settings.seed,
-        "batch_size": settings.batch_size,
-        "steps": [m.best_step for m in members],
-        "engines": sorted({m.engine for m in members}),
-        "log_shifts": [np.asarray(m.log_shift).tolist() for m in members],
-        "needs_calibration": any(m.needs_calibration for m in members),
-        "rule": note,
-    }
 
 
 def _users(jobs: Mapping[tuple[str, int], list[Job]]) -> dict[str, int]:

@@ -18,7 +18,7 @@ import polars as pl
 
 from counterpoise.core.checks import check_choice, check_int
 from counterpoise.core.errors import ColumnError, DataError, OptionError, TargetError, did_you_mean
-from counterpoise.feed.disk_stream import Stream
+from counterpoise.feed.disk_stream import INDEX, Stream
 from counterpoise.plans import plan as plans
 from counterpoise.plans.labels import codes_of, count_codes
 from counterpoise.plans.plan import Plan
@@ -56,6 +56,12 @@ class Scan:
     def counts(self) -> Array:
         """Rows per class, int64 (C,)."""
         return count_codes(self.y, len(self.classes))
+
+    def read(self, rows: Array) -> pl.DataFrame:
+        """Features of some rows (sorted row numbers), as they stand in the table, in one streaming pass."""
+        wanted = pl.col(INDEX).is_in(pl.Series(np.asarray(rows, np.uint32)).implode())
+        numbered = self.frame.select(self.features).with_row_index(INDEX)
+        return numbered.filter(wanted).collect(engine="streaming").sort(INDEX).drop(INDEX)
 
     def plan(self, make: Callable[..., Plan] = plans.undersample, **options: Any) -> Plan:
         """A plan over these rows: `scan.plan(cp.plans.oversample, ratio=0.5)`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,8 @@ class Stream:
         frame, features, y: The table (see `disk.Scan`).
         plan, batch_size, seed, window: As given.
         epoch: The epoch that the next iteration draws.
+        rows: Row numbers of the table that the plan draws from; None: all.
+        inputs: Function from a frame of features to what a network is fed; None: numbers or a dict of columns.
     """
 
     frame: pl.LazyFrame
@@ -39,11 +41,13 @@ class Stream:
     seed: int
     window: int
     epoch: int = 0
+    rows: Array | None = None
+    inputs: Callable[[pl.DataFrame], Any] | None = None
     _weights: Array | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         weights = self.plan.weights()
-        self._weights = None if np.ptp(weights) == 0 else weights
+        self._weights = None if np.ptp(weights) == 0 else self._of_table(weights)
 
     @property
     def num_batches(self) -> int:
@@ -87,7 +91,7 @@ class Stream:
 
     def _drawn(self, epoch: int) -> Iterator[Block]:
         """The drawn rows in file order, repeats beside each other, block after block."""
-        times = times_drawn(self.plan, epoch, self.seed)
+        times = self._of_table(times_drawn(self.plan, epoch, self.seed))
         numbered = self.frame.select(self.features).with_row_index(INDEX)
         for part in numbered.filter(is_drawn(times)).collect_batches(
             chunk_size=BLOCK_ROWS, maintain_order=True, engine="streaming"
@@ -96,7 +100,15 @@ class Stream:
             rows = np.repeat(np.arange(part.height, dtype=np.uint32), times[found])
             picked = found[rows]
             weight = None if self._weights is None else self._weights[picked]
-            yield Block(_inputs(part.drop(INDEX)[rows]), self.y[picked], weight)
+            yield Block((self.inputs or _inputs)(part.drop(INDEX)[rows]), self.y[picked], weight)
+
+    def _of_table(self, values: Array) -> Array:
+        """Numbers of the plan's rows as numbers of the table's rows, 0 elsewhere."""
+        if self.rows is None:
+            return values
+        out = np.zeros(len(self.y), values.dtype)
+        out[self.rows] = values
+        return out
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,10 @@ class FitEngine:
         self._start(model, job)
         for variable, value in zip(model.optimizer.variables, optimizer_state, strict=True):
             variable.assign(value)
-        return model, model, Batches(job, self.examples, self.network.units)
+        return model, model, self._batches(job)
+
+    def _batches(self, job: Job) -> Any:
+        return Batches(job, self.examples, self.network.units)
 
     def _own(self, job: Job, objective: Objective) -> tuple[keras.Model, keras.Model, Any]:
         """A network, the user's model inside it that brings its own step, and its batches."""
@@ -95,7 +98,11 @@ class FitEngine:
 
     def _start(self, model: keras.Model, job: Job) -> None:
         seed = seeds.integer(job.seed, "initial", *job.place)
-        set_state(model, self.network.initial_state(seed, self.examples.x, job.train))
+        set_state(model, self.network.initial_state(seed, self.examples.x, self._learning_rows(job)))
+
+    def _learning_rows(self, job: Job) -> Array:
+        """Rows in memory from which an encoder learns."""
+        return job.train
 
     def _fit(self, model: keras.Model, batches: Batches, watch: Watch) -> None:
         """Whole rounds in one call (one for each stage), then what is left of the last one."""

@@ -1,0 +1,54 @@
+"""What a user holds -> `Examples` for a model: tables, arrays, folders of images, datasets that come in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from counterpoise.core.errors import OptionError
+from counterpoise.core.records import Examples
+from counterpoise.data.folder import ImageFolder, in_memory
+from counterpoise.data.read import read
+from counterpoise.feed.disk import Scan
+from counterpoise.feed.loading import dataset_kind, load
+
+
+def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
+    """Read rows for a model: arrays become a table (and get the encoder) only for networks asked for by name.
+
+    `Examples` that were read before pass through; a folder of images (`cp.images`) is decoded, and one pass of a
+    dataset read, into memory.
+    """
+    if isinstance(data, Examples):
+        return data
+    if isinstance(data, ImageFolder):
+        return _read_folder(data, y, options)
+    if isinstance(data, Scan):
+        raise OptionError("a scan streams its rows; this needs them in memory. Pass the file itself, or use cp.fit.")
+    named = isinstance(model, str)
+    if dataset_kind(data):
+        return _read_dataset(data, y, named, options)
+    if isinstance(y, str):
+        return read(data, target=y, table=named, **options)
+    return read(data, y=y, table=named, **options)
+
+
+def _read_dataset(dataset: Any, y: Any, named: bool, options: Mapping[str, Any]) -> Examples:
+    """One pass of a dataset, in memory; its own weights count where it gives some."""
+    if y is not None:
+        raise OptionError(f"y does not go with a {dataset_kind(dataset)}, which gives its own labels.")
+    x, labels, weights = load(dataset)
+    if weights is not None and options.get("sample_weight") is not None:
+        raise OptionError("sample_weight was given, and the dataset gives weights too; leave one of them out.")
+    if weights is not None:
+        options = {**options, "sample_weight": weights}
+    examples = read(x, y=labels, table=named, **options)
+    return replace(examples, source=f"{len(examples):,} rows of a {dataset_kind(dataset)}, read into memory")
+
+
+def _read_folder(folder: ImageFolder, y: Any, options: Mapping[str, Any]) -> Examples:
+    given = [name for name, value in {"y": y, **options}.items() if value is not None]
+    if given:
+        raise OptionError(f"{given[0]} does not go with a folder of images, whose sub-folders are its classes.")
+    return in_memory(folder)
