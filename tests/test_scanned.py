@@ -71,7 +71,7 @@ def test_the_sample_may_be_small_and_a_bad_value_beyond_it_is_named(tmp_path, mo
     bad = int(np.setdiff1d(whole.fold.train, _sampled(whole))[0])
     frame = frame.with_columns(a=pl.when(pl.arange(pl.len()) == bad).then(pl.lit("oops")).otherwise(pl.col("a")))
     frame.write_parquet(tmp_path / "bad.parquet")
-    with pytest.raises(ColumnError, match="'a'.*oops"):
+    with pytest.raises(ColumnError, match=r"'a'.*oops"):
         cp.fit("mlp", scan(tmp_path / "bad.parquet", "ill"), epochs=1, verbose=0)
 
 
