@@ -181,7 +181,7 @@ def _fitted(
     log_p = np.stack([corrected(m) for m in trained])
     note = f"{len(fold.test)} held-out rows ended training and fitted the rule"
     clf = _with_rule(examples, strategy, network, settings, trained, log_p, fold.test, note)
-    clf.card |= rows_of(labelled)
+    clf.card.update(rows_of(labelled))
     return clf
 
 

@@ -7,7 +7,7 @@ tells the kinds of the columns, their levels and what the encoder learns. Labels
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -76,7 +76,7 @@ class Scanned:
     def run(
         self, jobs: Iterable[Job], examples: Examples, network: Network, *, engine: str = "auto",
         callbacks: Iterable[Any] = (), progress: Any = None,
-    ) -> Iterator[tuple[str, Member]]:  # fmt: skip
+    ) -> Generator[tuple[str, Member], None, None]:  # fmt: skip
         """As `train.run`, on rows from disk."""
         from counterpoise.train.stream_engine import StreamEngine
 
