@@ -66,7 +66,7 @@ def test_structures_text_and_weights():
         (lambda: Dataset.from_tensor_slices(X).batch(9), DataError, r"expected \(x, y\) or \(x, y, weight\)"),
         (lambda: Dataset.from_tensor_slices((X, X)).batch(9), TargetError, r"y has shape \(240, 3\)"),
         (lambda: Dataset.from_tensor_slices((X[:0], Y[:0])).batch(9), DataError, "has no elements"),
-        (lambda: batches(X, Y, plans.oversample(Y)), OptionError, "drawn by a plan already; pass x and y"),
+        (lambda: batches(X, Y, plans.oversample(Y)), OptionError, "drawn by a plan; pass x and y"),
     ],
 )
 def test_what_cannot_be_read_is_said(make, error, words):
