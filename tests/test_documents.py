@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from counterpoise.strategies import names
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```python[ ]*(?P<how>[^\n]*)\n(?P<code>.*?)^```", re.MULTILINE | re.DOTALL)
@@ -29,3 +31,12 @@ def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
     names: dict[str, object] = {"__name__": "page"}
     for line, code in blocks(page):
         exec(compile("\n" * line + code, str(page), "exec"), names)
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_strategy_has_a_page_of_its_own_that_the_site_shows(name):
+    page = (ROOT / "docs" / "strategies" / f"{name}.md").read_text(encoding="utf-8")
+    for part in (f'`strategy="{name}"`', "**Formula.**", "**Probabilities.**", "**When.**", "**When not.**", "**Source.**"):
+        assert part in page
+    assert f"strategies/{name}.md" in (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert f"]({name}.md)" in (ROOT / "docs" / "strategies" / "index.md").read_text(encoding="utf-8")

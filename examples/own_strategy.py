@@ -1,0 +1,43 @@
+"""A strategy of your own: half-way to balance by drawing, races against the built-in ones.
+
+    python examples/own_strategy.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+from sklearn.datasets import make_classification
+
+import counterpoise as cp
+
+
+def main(out: Path = Path()) -> None:
+    """Define, race, draw the leaderboard."""
+    x, y = make_classification(2000, 8, weights=[0.94], class_sep=1.0, flip_y=0.01, random_state=0)
+    half = cp.Strategy(
+        "half_way",
+        "The rare class is drawn up to half of the frequent one.",
+        plan=cp.plans.oversample,
+        options={"ratio": 0.5},
+    )
+    both = cp.Ensemble([half, "class_weight"], vote="soft", name="half_and_weights")
+    race = cp.compare("mlp", x, y, strategies=["oversample", half, both], folds=3, epochs=6, verbose=0)
+    print(race)
+
+    rows = [row for row in race.leaderboard if row["status"] == "ok"][::-1]
+    names = [row["strategy"] for row in rows]
+    scores = [row["scores"]["average_precision"] for row in rows]
+    figure, axes = plt.subplots(figsize=(5, 2.6), layout="constrained")
+    for place, score in enumerate(scores):
+        axes.plot([score["low"], score["high"]], [place, place], color="tab:blue")
+        axes.plot(score["mean"], place, "o", color="tab:blue")
+        axes.plot(score["folds"], [place] * len(score["folds"]), "|", color="black")
+    axes.set(xlabel="average precision, 95 % interval, folds", yticks=range(len(names)), yticklabels=names)
+    figure.savefig(out / "own_strategy.png", dpi=120)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    main()
