@@ -310,5 +310,26 @@ register(
     )
 )
 
+
+def _subsets(name: str, idea: str, members: int = 5, **options: Any) -> Strategy:
+    """An ensemble whose members each keep a balanced subset of their own for all epochs."""
+    one = Strategy(f"{name} member", plan=plans.undersample, options={"redraw": False, **options})
+    return replace(Ensemble([one] * members, name=name), idea=idea)
+
+
+register(
+    _subsets(
+        "easy_ensemble",
+        "Five networks, each on all rows of the smallest class and its own part of the larger ones (Liu 2009).",
+    )
+)
+register(
+    _subsets(
+        "balanced_bagging",
+        "Five networks, each on a bootstrap of every class, all of the size of the smallest (Breiman 1996).",
+        draw="bootstrap",
+    )
+)
+
 #: The set called "seed".
 SEED = ("none", "threshold", "class_weight", "oversample", "undersample", "resampling_ensemble")

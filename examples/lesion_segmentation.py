@@ -42,9 +42,10 @@ def main(out: Path = Path()) -> None:
     """Three losses on the same network; what each finds in one image."""
     x, y = lesions(250, seed=0)
     new, truth = lesions(100, seed=1)
+    weights = cp.class_weight(y, "sqrt")
     losses = {
         "plain": cp.losses.CrossEntropy(),
-        "weighted": cp.losses.ClassWeighted(cp.class_weight(y, "sqrt", as_array=True)),
+        "weighted": cp.losses.ClassWeighted([weights[0], weights[1]]),
         "cross-entropy and Dice": cp.losses.Combo(),
     }
     found = {}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from counterpoise import strategies as s
 from counterpoise.core.errors import OptionError
+from counterpoise.core.records import Examples, Fold
+from counterpoise.jobs import Settings, jobs_of
+from counterpoise.train.order import Order
 
 
 def test_the_seed_set_is_registered_simplest_first():
@@ -53,3 +57,20 @@ def test_ensembles_that_cannot_be(how, words):
 def test_every_strategy_says_its_idea():
     for name in s.names():
         assert s.find(name).idea.endswith("."), name
+
+
+@pytest.mark.parametrize(("name", "rare"), [("easy_ensemble", range(40, 41)), ("balanced_bagging", range(18, 34))])
+def test_members_of_subset_ensembles_keep_balanced_rows_of_their_own(name, rare):
+    y = np.repeat([0, 1], [300, 40]).astype("int32")
+    examples = Examples(np.zeros((340, 1), "float32"), y, (0, 1))
+    everything, nothing = np.arange(340), np.empty(0, np.int64)
+    jobs = jobs_of(s.find(name), examples, Fold(0, 0, everything, nothing, nothing), Settings(epochs=2))
+    assert len({job.id for job in jobs}) == len(jobs) == 5
+    sets = []
+    for job in jobs:
+        order = Order(job)
+        assert np.array_equal(np.sort(order.epoch(0)), np.sort(order.epoch(1)))
+        assert np.bincount(y[order.epoch(0)]).tolist() == [40, 40]
+        sets.append(set(order.epoch(0).tolist()))
+        assert len({i for i in sets[-1] if y[i] == 1}) in rare
+    assert len(set.union(*sets) & set(range(300))) > 100  # together they see far more than one of them

@@ -33,7 +33,8 @@ class Plan:
         classes: The labels behind the codes.
         drawn: int64 (C,), rows of each class drawn in one epoch.
         class_weights: float64 (C,), loss weight per row of each class before scaling to mean 1.
-        draw: "even" (repeats and a walked remainder) or "replacement".
+        draw: "even" (repeats and a walked remainder), "replacement" (independent draws where a class grows) or
+            "bootstrap" (independent draws of every class).
         redraw: Whether each epoch draws afresh; False keeps one fixed set.
         sample_weight: float64 (n,) the user's own weights, or None.
         needs_calibration: True when the shift alone does not give true probabilities.
@@ -57,8 +58,8 @@ class Plan:
     _extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        if self.draw not in ("even", "replacement"):
-            raise OptionError(f'draw is {self.draw!r}; expected "even" or "replacement".')
+        if self.draw not in ("even", "replacement", "bootstrap"):
+            raise OptionError(f'draw is {self.draw!r}; expected "even", "replacement" or "bootstrap".')
         if np.any(self.drawn < 1):
             label = self.classes[int(np.argmin(self.drawn))]
             raise OptionError(f"plan {self.name!r} would remove class {label!r}; choose a ratio that leaves it a row.")
@@ -163,7 +164,9 @@ class Plan:
     def _fill(self, out: Array, code: int, epoch: int, seed: int) -> None:
         """Write the rows that an epoch draws of one class; nothing as long as the epoch is made beside `out`."""
         members, stage = self._members(code), f"class {code}"
-        if len(out) == len(members) and not (self.draw == "replacement" and self._resampled(code)):
+        if self.draw == "bootstrap":
+            draws.gather(members, draws.replaced(len(members), len(out), epoch, seed, stage), out)
+        elif len(out) == len(members) and not (self.draw == "replacement" and self._resampled(code)):
             out[:] = members
         elif self.draw == "replacement" and len(out) > len(members):
             draws.gather(members, draws.replaced(len(members), len(out), epoch, seed, stage), out)

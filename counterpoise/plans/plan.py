@@ -97,6 +97,7 @@ def undersample(
     y: Any,
     ratio: float = 1.0,
     *,
+    draw: str = "even",
     redraw: bool = True,
     sample_weight: Any = None,
     classes: Sequence[Any] | None = None,
@@ -110,6 +111,8 @@ def undersample(
     Args:
         y: Labels, (n,), (n, 1) or one-hot (n, C).
         ratio: Wanted size of the smallest class over the larger ones, in (0, 1].
+        draw: "even": without replacement. "bootstrap": independent draws of every class, the smallest included, as
+            bagging does.
         redraw: False keeps one fixed set of rows for all epochs (the plain recipe).
         sample_weight: Your own weights (n,).
         classes: The full list of labels when `y` may lack some.
@@ -124,6 +127,7 @@ def undersample(
         lambda n: targets.undersampled(n, ratio),
         name="undersample",
         as_rows=True,
+        draw=draw,
         redraw=redraw,
         sample_weight=sample_weight,
         classes=classes,

@@ -185,3 +185,16 @@ def test_weights_that_are_no_finite_numbers_above_0_are_refused(weight):
         plans.class_weight([0, 0, 1], {0: 1.0, 1: weight})
     with pytest.raises(OptionError, match="exponent is nan"):
         plans.power([0, 0, 1], np.nan)
+
+
+def test_a_bootstrap_draws_every_class_independently():
+    y = np.repeat([0, 1], [2000, 400])
+    plan = plans.undersample(y, draw="bootstrap", redraw=False)
+    drawn = plan.rows(0, seed=3)
+    assert np.bincount(y[drawn]).tolist() == [400, 400]
+    rare = np.unique(drawn[y[drawn] == 1])
+    # a bootstrap of n rows shows 1 - 1/e of them: 252.8 of 400, with a standard deviation below 6
+    assert abs(len(rare) - 400 * (1 - np.exp(-1))) < 36
+    assert np.array_equal(np.sort(plan.rows(5, seed=3)), np.sort(drawn))
+    assert not np.array_equal(np.sort(plan.rows(0, seed=4)), np.sort(drawn))
+    assert np.allclose(plan.log_shift, plans.undersample(y).log_shift)
