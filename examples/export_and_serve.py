@@ -1,6 +1,6 @@
 """Ship one artefact: raw columns in, decision out, without Counterpoise in the serving process.
 
-    python examples/export_and_serve.py
+python examples/export_and_serve.py
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Fraud-like table: race the remedies, keep the winner, choose a threshold for a number of alerts.
 
-    python examples/fraud_table.py
+python examples/fraud_table.py
 """
 
 from __future__ import annotations
@@ -40,15 +40,16 @@ def main(out: Path = Path()) -> None:
     clf = race.best.decide(alerts=(20, 1000))  # the desk can look at 20 payments in 1,000
     fresh = transactions(seed=1)
     said, truth = clf.predict(fresh), fresh["fraud"].to_numpy()
+    alerts, frauds = (said == "yes").sum(), (truth == "yes").sum()
     caught = ((said == "yes") & (truth == "yes")).sum()
-    print(f"{(said == 'yes').sum()} alerts on {len(fresh)} new payments; {caught} of {(truth == 'yes').sum()} frauds found")
+    print(f"{alerts} alerts on {len(fresh)} new payments; {caught} of {frauds} frauds found")
 
     probability = clf.predict_proba(fresh)[:, list(clf.classes_).index("yes")]
     order = np.argsort(-probability)
     share = np.cumsum(truth[order] == "yes") / (truth == "yes").sum()
     figure, axes = plt.subplots(figsize=(5, 3.2), layout="constrained")
     axes.plot(np.arange(1, len(share) + 1), share)
-    axes.axvline((said == "yes").sum(), color="grey", linestyle="--", label="alerts at the chosen threshold")
+    axes.axvline(alerts, color="grey", linestyle="--", label="alerts at the chosen threshold")
     axes.set(xlabel="payments looked at, most suspicious first", ylabel="share of frauds found", xscale="log")
     axes.legend(frameon=False)
     figure.savefig(out / "fraud_table.png", dpi=120)

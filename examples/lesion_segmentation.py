@@ -1,6 +1,6 @@
 """Segmentation: a lesion fills 1 % of the pixels, and the plain loss is content with "healthy" everywhere.
 
-    python examples/lesion_segmentation.py
+python examples/lesion_segmentation.py
 """
 
 from __future__ import annotations

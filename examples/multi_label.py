@@ -1,6 +1,6 @@
 """Multi-label targets: a weight for each label, and the shift of each label taken back.
 
-    python examples/multi_label.py
+python examples/multi_label.py
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A strategy of your own: half-way to balance by drawing, races against the built-in ones.
 
-    python examples/own_strategy.py
+python examples/own_strategy.py
 """
 
 from __future__ import annotations

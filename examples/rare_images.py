@@ -1,6 +1,6 @@
 """Rare pathology in a folder of images: one sub-folder per class, balanced by plan, augmented alike.
 
-    python examples/rare_images.py
+python examples/rare_images.py
 """
 
 from __future__ import annotations

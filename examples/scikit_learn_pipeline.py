@@ -1,6 +1,6 @@
 """Inside scikit-learn: a pipeline and a grid search over strategies.
 
-    python examples/scikit_learn_pipeline.py
+python examples/scikit_learn_pipeline.py
 """
 
 from __future__ import annotations

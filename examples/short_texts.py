@@ -1,6 +1,6 @@
 """SMS-like texts with your own Keras model: the words become vectors inside the model, so that text goes in.
 
-    python examples/short_texts.py
+python examples/short_texts.py
 """
 
 from __future__ import annotations

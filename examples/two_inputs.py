@@ -1,6 +1,6 @@
 """A model with two inputs, a picture and a table, trained over an ensemble of resamplings in one call.
 
-    python examples/two_inputs.py
+python examples/two_inputs.py
 """
 
 from __future__ import annotations

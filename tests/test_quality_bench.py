@@ -1,0 +1,57 @@
+"""The bench of quality: parents, ranks, wins and ties on numbers worked by hand."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from benchmarks.quality.sets import CONFIRMATORY, parent_of, read_keel
+from benchmarks.quality.table import METRICS, by_parent, ranks, wins, write_report
+
+
+def entrant(ap):
+    return {"scores": {m: [ap, ap] for m in METRICS}}
+
+
+@pytest.fixture(name="folder")
+def _folder(tmp_path):
+    """Two sets of one parent and one of another; ours is ahead, behind, and tied."""
+    for name, parent, ours, rival in (("p-1", "p", 0.5, 0.3), ("p-2", "p", 0.5, 0.6), ("q", "q", 0.704, 0.7)):
+        for network, rows in (("mlp", {"none": entrant(0.1), "external:forest": entrant(rival)}),
+                              ("tabular", {"resampling_ensemble": entrant(ours)})):  # fmt: skip
+            record = {"set": name, "parent": parent, "network": network, "entrants": rows}
+            (tmp_path / f"{name}.{network}.json").write_text(json.dumps(record))
+    return tmp_path
+
+
+def test_a_parent_counts_once_and_small_differences_are_ties(folder):
+    parents = by_parent(folder)
+    assert parents["p"]["external:forest"]["average_precision"] == pytest.approx(0.45)
+    assert ranks(parents, "average_precision") == {
+        "tabular resampling_ensemble": 1.0, "external:forest": 2.0, "mlp none": 3.0,
+    }  # fmt: skip
+    assert ranks(parents, "log_loss")["mlp none"] == 1.0
+    point, low, high = wins(parents, "tabular resampling_ensemble", "external:forest")
+    assert point == pytest.approx(0.75)  # one win, one tie
+    assert low == 0.5
+    assert high == 1.0
+
+
+def test_the_page_says_what_was_not_run(folder, capsys):
+    write_report(folder, folder / "RESULTS.md")
+    page = (folder / "RESULTS.md").read_text()
+    assert "Confirmatory parents (0)" in page
+    assert "Not run yet" in page
+    assert "external:forest: 75% [50%, 100%] (not shown)" in page
+    write_report(folder / "nowhere", folder / "x.md")
+    assert "no results" in capsys.readouterr().out
+
+
+def test_parents_and_raw_files(tmp_path):
+    assert {parent_of(n) for n in ("yeast1", "abalone-17_vs_7-8-9-10", "zoo-3", "vowel0")} <= set(CONFIRMATORY)
+    path = tmp_path / "made.dat"
+    path.write_text("".join(f"{i}.5, {'ab'[i % 2]}, {'positive' if i < 3 else 'negative'}\n" for i in range(12)))
+    examples = read_keel(path)
+    assert examples.counts.tolist() == [9, 3]
+    assert examples.classes[examples.positive] == "positive"
+    assert [len(examples.schema.numeric), len(examples.schema.categorical)] == [1, 1]
