@@ -36,7 +36,8 @@ def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", names())
 def test_every_strategy_has_a_page_of_its_own_that_the_site_shows(name):
     page = (ROOT / "docs" / "strategies" / f"{name}.md").read_text(encoding="utf-8")
-    for part in (f'`strategy="{name}"`', "**Formula.**", "**Probabilities.**", "**When.**", "**When not.**", "**Source.**"):
-        assert part in page
+    parts = ("Formula", "Probabilities", "When", "When not", "Source")
+    assert f'`strategy="{name}"`' in page
+    assert all(f"**{part}.**" in page for part in parts)
     assert f"strategies/{name}.md" in (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     assert f"]({name}.md)" in (ROOT / "docs" / "strategies" / "index.md").read_text(encoding="utf-8")

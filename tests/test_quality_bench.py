@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from benchmarks.quality.sets import CONFIRMATORY, parent_of, read_keel
 from benchmarks.quality.table import METRICS, by_parent, ranks, wins, write_report
 
