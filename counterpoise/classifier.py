@@ -25,6 +25,7 @@ from counterpoise.core.errors import ArtefactError
 from counterpoise.core.records import Rule, Schema
 from counterpoise.data.columns import front, raw_inputs
 from counterpoise.data.encode import take
+from counterpoise.data.folder import ImageFolder
 from counterpoise.data.inputs import check_inputs, leaves
 from counterpoise.data.schema import encode_rows, schema_from_dict, schema_to_dict
 from counterpoise.decide.layer import RuleLayer, rule_from_dict, rule_to_dict
@@ -127,6 +128,8 @@ class Classifier:
 
     def member_logits(self, x: Any) -> list[Array]:
         """Raw logits of each member, float32 (N, units): what the networks say before any correction."""
+        if isinstance(x, ImageFolder):
+            return self.encoded_logits(x.load())
         return self.encoded_logits(encode_rows(self.schema, x))
 
     def encoded_logits(self, encoded: Any) -> list[Array]:

@@ -69,6 +69,9 @@ def test_predict_writes_path_probability_and_decision(counterpoise, folder, mode
     assert said.height == 78
     assert set(said["decision"]) <= {"ill", "normal"}
     assert said["path"].str.ends_with(".png").all()
+    found, clf = cp.images(folder, 6, skip_bad=True), cp.load(model)
+    by_path = dict(zip(found.paths, clf.predict_proba(found)[:, 1], strict=True))
+    assert all(abs(by_path[path] - p) < 1e-6 for path, p in said["path", "probability"].iter_rows())
 
 
 def test_evaluate_takes_the_sub_folders_as_labels(counterpoise, folder, model, tmp_path):
