@@ -128,9 +128,7 @@ class Classifier:
 
     def member_logits(self, x: Any) -> list[Array]:
         """Raw logits of each member, float32 (N, units): what the networks say before any correction."""
-        if isinstance(x, ImageFolder):
-            return self.encoded_logits(x.load())
-        return self.encoded_logits(encode_rows(self.schema, x))
+        return self.encoded_logits(self._encoded(x))
 
     def encoded_logits(self, encoded: Any) -> list[Array]:
         """As `member_logits`, of rows in the form of `Examples.x`."""
@@ -216,8 +214,11 @@ class Classifier:
     def _decide(self, x: Any, prior: Any) -> Decision:
         """Batch by batch: what the rule needs in between then stays in the processor's cache."""
         rule = self.rule if prior is None else self._rule_at(prior)
-        said = [apply_rule(rule, logits) for logits in self._batches(encode_rows(self.schema, x))]
+        said = [apply_rule(rule, logits) for logits in self._batches(self._encoded(x))]
         return Decision(np.concatenate([s.proba for s in said]), np.concatenate([s.decision for s in said]))
+
+    def _encoded(self, x: Any) -> Any:
+        return x.load() if isinstance(x, ImageFolder) else encode_rows(self.schema, x)
 
     def _rule_at(self, prior: Any) -> Rule:
         parts = list(self.scores["log_p"].astype(np.float64)) if "log_p" in self.scores else None

@@ -51,7 +51,7 @@ def test_a_folder_is_raced_without_it(counterpoise, folder, tmp_path):
     )
     assert run.code == 0, run.err
     made = {p.name for p in (tmp_path / "run").iterdir()}
-    assert made == {"leaderboard.json", "leaderboard.csv", "report.html", "model.keras"}
+    assert {"leaderboard.json", "leaderboard.csv", "report.html", "model.keras"} <= made
     record = json.loads((tmp_path / "run" / "leaderboard.json").read_text())
     assert record["data"]["rows"] == 78
     assert record["data"]["positive"] == "ill"
