@@ -102,7 +102,7 @@ def _positive_place(record: Record, name: str) -> int:
     return labels.index(positive) if positive in labels else len(labels) - 1
 
 
-STROKES: Spec = {"values": {"expr": "shown"}, "symbolType": "stroke", "symbolOpacity": 1, "columns": 3}
+STROKES: Spec = {"values": {"expr": "shown"}, "symbolType": "stroke", "symbolOpacity": 1}
 SHORT_AXES = {
     "recall": "Recall",
     "precision": "Precision",

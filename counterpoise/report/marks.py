@@ -35,6 +35,7 @@ CONFIG: Spec = {
         "labelFontSize": 11,
         "symbolSize": 260,
         "labelLimit": 220,
+        "columns": 3,
         "columnPadding": 18,
         "rowPadding": 5,
     },

@@ -21,7 +21,8 @@ def tables_html(record: Record) -> str:
     heads = ("", "strategy", board["metric"], "", "against untouched", "recall", "precision", "log loss")
     top = "".join(f"<th {_LEFT}>{escape(str(h))}</th>" for h in heads)
     body = "".join(_row(row) for row in board["rows"])
-    rest = f"<p>{escape(said['rest'])}</p>" if said["rest"] else ""
+    more = f"{said['lead']} {said['rest']}".strip()
+    rest = f"<p>{escape(more)}</p>" if more else ""
     return f"<div><p><b>{escape(said['head'])}</b></p>{rest}<table><tr>{top}</tr>{body}</table></div>"
 
 

@@ -192,7 +192,9 @@ def _first_shown(record: Mapping[str, Any]) -> set[str]:
         return set()
     able = drawn(record)
     first = [name for name in ("none", _chosen(record)) if name in able]
-    order = dict.fromkeys([*first, *(row["strategy"] for row in tables.ranked(record) if row["strategy"] in able)])
+    # The tuned threshold draws the line of the untouched model once more.
+    ranks = [row["strategy"] for row in tables.ranked(record) if row["strategy"] in able]
+    order = dict.fromkeys([*first, *(name for name in ranks if name != "threshold")])
     return {able[name].title for name in list(order)[:MOST_BANDS]}
 
 

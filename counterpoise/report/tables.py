@@ -19,12 +19,14 @@ PER = 10_000
 
 
 def verdict(record: Record) -> Row:
-    """Return the verdict: its word, one sentence for the top, the rest, and the evidence in figures."""
+    """Return the verdict: its word, one sentence for the top, one below it, the rest, and the evidence."""
     given = record.get("verdict") or {}
     text = str(given.get("text") or _own_sentence(record, given))
-    head, rest = first_sentence(text)
+    head, after = first_sentence(text)
+    lead, rest = first_sentence(after)
     winner = row_of(record, given.get("winner"))
-    return {"word": given.get("word", ""), "head": head, "rest": rest, "evidence": _evidence(record, winner)}
+    told = {"head": head, "lead": lead, "rest": rest, "evidence": _evidence(record, winner)}
+    return {"word": given.get("word", ""), **told}
 
 
 def first_sentence(text: str) -> tuple[str, str]:

@@ -10,12 +10,9 @@ function fit(spec, width) {
   // The choice goes in before the first drawing: to draw and then to switch costs twice.
   const start = canChoose() ? chosen() : {};
   const params = spec.params.map((param) => ({ ...param, value: start[param.name] ?? param.value }));
-  const fitted = { ...spec, ...DARK_SAFE, params };
-  if (!spec.spec) {
-    const columns = Math.max(1, Math.floor(width / 190));
-    const legend = { ...spec.config.legend, columns };
-    return { ...fitted, width, autosize: { type: "fit-x", contains: "padding" }, config: { ...spec.config, legend } };
-  }
+  const legend = { ...spec.config.legend, columns: Math.max(1, Math.min(4, Math.floor(width / 175))) };
+  const fitted = { ...spec, ...DARK_SAFE, params, config: { ...spec.config, legend } };
+  if (!spec.spec) return { ...fitted, width, autosize: { type: "fit-x", contains: "padding" } };
   const columns = width > 760 ? 3 : width > 430 ? 2 : 1;
   const panel = Math.max(140, Math.floor((width - 62) / columns) - 22);
   const height = Math.min(spec.spec.height, Math.round(panel * 0.85));
