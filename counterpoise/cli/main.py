@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from counterpoise.cli import compare, demo, diagnose, evaluate, export, predict, resample, strategies, train
+from counterpoise.cli import compare, demo, diagnose, evaluate, export, predict, report, resample, strategies, train
 from counterpoise.core.errors import CounterpoiseError
 from counterpoise.core.version import version
 
@@ -23,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (diagnose, strategies, compare, train, predict, evaluate, resample, export, demo):
+for command in (diagnose, strategies, compare, report, train, predict, evaluate, resample, export, demo):
     app.command(command.NAME)(command.command)
 
 

@@ -19,6 +19,8 @@ from counterpoise.core.progress import bar
 from counterpoise.core.records import Cell, Examples
 from counterpoise.core.version import version
 from counterpoise.data.split import check_counts
+from counterpoise.diagnosis.measure import measure as diagnosed
+from counterpoise.diagnosis.show import Diagnosis
 from counterpoise.jobs import Settings
 from counterpoise.metrics.catalogue import METRICS
 from counterpoise.pipeline import cross_validate, read_for, refit
@@ -130,6 +132,7 @@ def race(
     priced = Costs.of(costs, examples.binary)
     strategies = strategies if priced is None else priced.aimed(strategies)
     network = Network(model, examples, **(network_options or {}))
+    diagnosis = diagnosis or Diagnosis(diagnosed(examples, folds)).to_dict()
     with opened(store) as kept:
         train = executor or run
         if kept is not None:

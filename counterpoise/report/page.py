@@ -23,7 +23,7 @@ import jinja2
 import vl_convert
 
 from counterpoise.core.errors import ArtefactError, OptionError
-from counterpoise.report import tables, words
+from counterpoise.report import said, tables, words
 from counterpoise.report.facts import card_facts, data_facts, diagnosis_facts, leak_checks, method_facts, twin_free
 from counterpoise.report.figure_tables import all_figures
 from counterpoise.report.marks import MOST_BANDS
@@ -152,7 +152,7 @@ def _context(record: Mapping[str, Any]) -> dict[str, Any]:
         "title": f"Counterpoise report: {record['data'].get('source') or record['data'].get('target') or 'comparison'}",
         "source": record["data"].get("source"),
         "target": record["data"].get("target"),
-        "verdict": tables.verdict(record),
+        "verdict": said.verdict(record),
         "hidden": tables.hidden(record),
         "board": tables.leaderboard(record),
         "losses": tables.losses(record),
@@ -163,6 +163,7 @@ def _context(record: Mapping[str, Any]) -> dict[str, Any]:
         "confusions": tables.confusions(record),
         "chosen": _chosen(record),
         "slider": moving,
+        "costs": record.get("costs") or {"false_alarm": 1, "missed": 20},
         "rare": rarest(record)["label"],
         "every_score": tables.every_score(record),
         "per_class": tables.per_class(record),

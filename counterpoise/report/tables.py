@@ -5,7 +5,6 @@ Nothing here knows HTML; nothing in the template computes.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,28 +15,6 @@ Record = Mapping[str, Any]
 Row = dict[str, Any]
 
 PER = 10_000
-
-
-def verdict(record: Record) -> Row:
-    """Return the verdict: its word, one sentence for the top, one below it, the rest, and the evidence."""
-    given = record.get("verdict") or {}
-    text = str(given.get("text") or _own_sentence(record, given))
-    head, after = first_sentence(text)
-    lead, rest = first_sentence(after)
-    winner = row_of(record, given.get("winner"))
-    told = {"head": head, "lead": lead, "rest": rest, "evidence": _evidence(record, winner)}
-    return {"word": given.get("word", ""), **told}
-
-
-def first_sentence(text: str) -> tuple[str, str]:
-    """Split after the first sentence (a full stop, a blank, a capital letter).
-
-    Example:
-        >>> first_sentence("About 0.5 more. Use it.")
-        ('About 0.5 more.', 'Use it.')
-    """
-    parts = re.split(r"(?<=[.!?])\s+(?=[A-Z])", text.strip(), maxsplit=1)
-    return parts[0], parts[1] if len(parts) > 1 else ""
 
 
 def row_of(record: Record, name: Any) -> Mapping[str, Any] | None:
@@ -78,7 +55,14 @@ def leaderboard(record: Record) -> Row:
     axis = _axis(record, key)
     looks = styles(record)
     rows = [_board_row(record, row, axis, looks[row["strategy"]]) for row in ranked(record)]
-    return {"metric": words.capital(words.metric(key)), "axis": axis, "rows": rows, "rare": rarest(record)["label"]}
+    known = [row for row in record["rows"] if row.get("status", "ok") == "ok"]
+    heads = [("gain", "Against untouched"), ("recall", "Recall"), ("precision", "Precision"), ("log_loss", "Log loss")]
+    heads += [("cost", f"Cost per {PER:,}")] if any(words.finite(row.get("cost")) for row in known) else []
+    heads += [("seconds", "Seconds")]
+    heads += [("memory", "MB")] if any(words.finite(row.get("memory_mb")) for row in known) else []
+    heads += [("steps", "Steps"), ("rows_seen", "Rows seen")]
+    title = words.capital(words.metric(key))
+    return {"metric": title, "axis": axis, "rows": rows, "rare": rarest(record)["label"], "heads": heads}
 
 
 def losses(record: Record) -> list[Row]:
@@ -141,49 +125,6 @@ def per_class(record: Record) -> Row:
             {"label": label, "support": words.count(next((c.get("support") for c in found), None)), "cells": cells}
         )
     return {"columns": [styles(record)[row["strategy"]].title for row in good], "rows": rows}
-
-
-def _own_sentence(record: Record, given: Mapping[str, Any]) -> str:
-    if row_of(record, given.get("winner")) is None:
-        return "No verdict: no strategy could be judged."
-    looks = styles(record)
-    winner = looks[given["winner"]].title
-    tied = ", ".join(looks[t].title for t in given.get("tied_with") or [] if t in looks)
-    if given.get("word") == "better":
-        return f"{winner} is better than the rest."
-    return f"{winner} scored highest" + (f", but cannot be told from: {tied}." if tied else ".")
-
-
-def _evidence(record: Record, winner: Mapping[str, Any] | None) -> list[Row]:
-    if winner is None:
-        return []
-    key = record["metric"]
-    title = styles(record)[winner["strategy"]].title
-    value, span = words.interval((winner.get("scores") or {}).get(key))
-    facts = [{"label": f"{words.capital(words.metric(key))}, {title}", "value": value, "detail": _confidence(span)}]
-    against = (winner.get("vs_none") or {}).get(key)
-    if against and winner["strategy"] != "none":
-        value, span = words.interval(against, sign=True, at="difference")
-        p = words.probability(against.get("p"))
-        detail = _confidence(span) + (f", p {p}" if p != words.NOTHING else "")
-        facts.append({"label": "Difference to the untouched model", "value": value, "detail": detail})
-    return facts + _cases(record, winner["strategy"])
-
-
-def _confidence(span: str) -> str:
-    return f"95 % interval {span}" if span else ""
-
-
-def _cases(record: Record, winner: str) -> list[Row]:
-    """Per 10,000 cases, how many more are found and how many more false alarms are raised."""
-    counts = [binary_counts(record, name) for name in (winner, "none")]
-    if winner == "none" or None in counts:
-        return []
-    new, old = ({k: PER * v / sum(c.values()) for k, v in c.items()} for c in counts if c)
-    found, alarms = new["tp"] - old["tp"], new["fp"] - old["fp"]
-    label = f"Rare cases found in {PER:,}, against untouched"
-    detail = f"and {words.number(abs(alarms), 1)} {'more' if alarms >= 0 else 'fewer'} false alarms"
-    return [{"label": label, "value": words.number(found, 1, sign=True), "detail": detail}]
 
 
 def binary_counts(record: Record, name: str) -> dict[str, int] | None:
@@ -278,8 +219,10 @@ def _board_row(record: Record, row: Mapping[str, Any], axis: Row, style: Any) ->
         "precision": words.number(mine.get("precision"), 3),
         "log_loss": words.number(_mean(row, "log_loss"), 4),
         "seconds": words.seconds(row.get("seconds")),
+        "memory": words.count(round(row["memory_mb"])) if words.finite(row.get("memory_mb")) else words.NOTHING,
         "steps": words.compact(row.get("steps")),
         "rows_seen": words.compact(row.get("rows_seen")),
+        "cost": words.number(row.get("cost"), 0),
         "sort": _sort_keys(row, score, against, mine),
     }
 
@@ -293,6 +236,8 @@ def _sort_keys(row: Mapping[str, Any], score: Mapping[str, Any], against: Any, m
         "precision": mine.get("precision"),
         "log_loss": _mean(row, "log_loss"),
         "seconds": row.get("seconds"),
+        "memory": row.get("memory_mb"),
+        "cost": row.get("cost"),
         "steps": row.get("steps"),
         "rows_seen": row.get("rows_seen"),
     }

@@ -1,0 +1,47 @@
+"""`counterpoise report`: the page of a finished run, rendered again from what its folder keeps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from counterpoise.core.errors import ArtefactError
+
+NAME = "report"
+
+
+def command(
+    folder: Annotated[Path, typer.Argument(help="Folder that `compare` wrote.", show_default=False)],
+    out: Annotated[Path | None, typer.Option(help="Where to write; else report.html in the folder.")] = None,
+) -> None:
+    """Render report.html again from what a run keeps: after an update, or where the page was lost."""
+    from counterpoise.cli import options as o
+    from counterpoise.report import page
+
+    target = folder / "report.html" if out is None else out
+    record = finished_record(folder)
+    o.check_file(target, ".html")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    print(page.write(record, target))
+
+
+def finished_record(folder: Path) -> dict[str, Any]:
+    """What the report of a finished run is drawn from.
+
+    Raises:
+        ArtefactError: no run is kept there, or it has not finished.
+    """
+    from counterpoise.comparison.store import Store
+
+    if not folder.is_dir():
+        raise ArtefactError(f"there is no folder {str(folder)!r}; expected the --out folder of a compare.")
+    with Store.reading(folder) as store:
+        record = store.record
+    if record is None:
+        raise ArtefactError(
+            f"the run in {str(folder)!r} has not finished, so there is nothing to report. The same `counterpoise "
+            "compare` command goes on where it stopped."
+        )
+    return record
