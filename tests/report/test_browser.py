@@ -23,11 +23,11 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="page tests need Chromium (Debian: apt-get install chromium)"),
 ]
-sync_api = pytest.importorskip("playwright.sync_api")
 
 
 @pytest.fixture(scope="module", name="browser")
 def _browser():
+    sync_api = pytest.importorskip("playwright.sync_api")  # here, so that each test is counted as skipped by name
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
