@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from counterpoise import callbacks, decide, feed, losses, metrics, plans, scale, sklearn
     from counterpoise.adopt import wrap
     from counterpoise.classifier import Classifier, load
+    from counterpoise.comparison.many import compare_many
     from counterpoise.comparison.race import Comparison, compare
     from counterpoise.compiling import compile_balanced
     from counterpoise.core.errors import CounterpoiseError
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from counterpoise.plans.plan import Plan
     from counterpoise.plans.weights import class_weight, sample_weight
     from counterpoise.strategies import Ensemble
-    from counterpoise.strategy import Strategy, external
+    from counterpoise.strategy import Knob, Strategy, external
     from counterpoise.survey import diagnose
     from counterpoise.train.head import init_output_bias
     from counterpoise.train.network import InputSpec
@@ -48,11 +49,13 @@ _HOME = {
     "Diagnosis": "counterpoise.diagnosis.show",
     "Ensemble": "counterpoise.strategies",
     "InputSpec": "counterpoise.train.network",
+    "Knob": "counterpoise.strategy",
     "Plan": "counterpoise.plans.plan",
     "Strategy": "counterpoise.strategy",
     "batches": "counterpoise.feed.batching",
     "class_weight": "counterpoise.plans.weights",
     "compare": "counterpoise.comparison.race",
+    "compare_many": "counterpoise.comparison.many",
     "compile_balanced": "counterpoise.compiling",
     "diagnose": "counterpoise.survey",
     "external": "counterpoise.strategy",

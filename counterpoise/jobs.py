@@ -25,7 +25,11 @@ WHOLE = 1_000_000
 
 @dataclass(frozen=True)
 class Settings:
-    """How networks are trained, equal for all strategies (see `compare` for each name)."""
+    """How networks are trained, equal for all strategies (see `compare` for each name).
+
+    `most_steps` bounds the steps of every network; `tune` trials look for the value of a strategy's knobs, each network
+    with `tune_steps` at most, by `tune_metric`.
+    """
 
     epochs: int = 30
     batch_size: int = 256
@@ -35,15 +39,20 @@ class Settings:
     seed: int = 0
     engine: str = "auto"
     plateau: int | None = None
+    most_steps: int | None = None
+    tune: int = 0
+    tune_steps: int | None = None
+    tune_metric: str = "average_precision"
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "patience", "plateau"):
+        for name in ("epochs", "batch_size", "patience", "plateau", "most_steps", "tune_steps"):
             value = getattr(self, name)
-            if name != "plateau" or value is not None:
+            if name not in ("plateau", "most_steps", "tune_steps") or value is not None:
                 object.__setattr__(self, name, _whole(name, value, 1))
         if self.budget not in ("steps", "epochs"):
             raise OptionError(f'budget is {self.budget!r}; expected "steps" or "epochs".')
-        object.__setattr__(self, "seed", _whole("seed", self.seed, 0))
+        for name in ("seed", "tune"):
+            object.__setattr__(self, name, _whole(name, getattr(self, name), 0))
 
 
 def _whole(name: str, value: Any, least: int) -> int:
@@ -99,18 +108,28 @@ def jobs_of(
 
 
 def jobs_by_fold(
-    strategies: Sequence[Strategy], examples: Examples, folds: Sequence[Fold], settings: Settings, network: Network
+    strategies: Sequence[Strategy],
+    examples: Examples,
+    folds: Sequence[Fold],
+    settings: Settings,
+    network: Network,
+    versions: Mapping[tuple[str, int], Strategy] | None = None,
 ) -> tuple[dict[tuple[str, int], list[Job]], dict[str, str]]:
     """The jobs of (strategy, fold), and why a strategy cannot be carried out on these rows and this network.
 
-    What fails is left out of the first. It is raised where nothing would be left to compare: the untouched model, or
+    `versions` holds what is trained in place of a strategy on a fold (after tuning). What fails is left out of the
+    first. It is raised where nothing would be left to compare: the untouched model, or
     the only strategy.
     """
     jobs: dict[tuple[str, int], list[Job]] = {}
     failures: dict[str, str] = {}
     for strategy in strategies:
         try:
-            made = [jobs_of(strategy, examples, fold, settings, network) for fold in folds]
+            of_fold = [(versions or {}).get((strategy.name, f), strategy) for f in range(len(folds))]
+            made = [
+                jobs_of(version, examples, fold, settings, network)
+                for version, fold in zip(of_fold, folds, strict=True)
+            ]
             _check_trainable(strategy, made[0], network)
         except Exception as error:  # a user's own plan may raise anything; the others race on
             if strategy.name == "none" or len(strategies) == 1:
@@ -176,6 +195,9 @@ def limits_of(drawn: int, rows: int, settings: Settings, steps: int | None = Non
     patience = settings.patience * per_round if settings.early_stopping else None
     plateau = None if settings.plateau is None else settings.plateau * per_round
     most = settings.epochs * per_round if steps is None else steps
+    if settings.most_steps is not None:
+        most = min(most, settings.most_steps)
+        per_round = min(per_round, most)
     return Limits(most, per_round, patience, settings.batch_size, plateau)
 
 

@@ -42,6 +42,7 @@ from counterpoise.train.finish import finished
 from counterpoise.train.hooks import check_callbacks, check_rate
 from counterpoise.train.network import Network
 from counterpoise.train.run import Executor, run
+from counterpoise.tuning import tuned_by_fold, tuned_on_all, values_of
 
 Array = np.ndarray
 
@@ -55,12 +56,14 @@ class Outcome:
         log_p: strategy -> float64 (repeats, members, N, C): corrected out-of-fold scores (NaN where a row had none).
         best_steps: strategy -> steps per member, the median over the folds.
         failures: strategy -> why it could not be carried out on the rows of some fold (it has no cells).
+        tuned: strategy -> the values that its knobs got, fold by fold.
     """
 
     cells: tuple[Cell, ...]
     log_p: Mapping[str, Array]
     best_steps: Mapping[str, tuple[int, ...]]
     failures: Mapping[str, str] = field(default_factory=dict)
+    tuned: Mapping[str, list[Mapping[str, float]]] = field(default_factory=dict)
 
 
 def fit(
@@ -217,9 +220,14 @@ def cross_validate(
 ) -> Outcome:
     """Every strategy on the same folds, seeds and step budget; `executor` trains (see `train.run`)."""
     parts = make_folds(examples, folds, repeats, settings.seed, duplicates)
-    jobs, failures = jobs_by_fold(strategies, examples, parts, settings, network)
-    every = [job for group in jobs.values() for job in group]
-    members = train_all(every, examples, network, settings, progress, callbacks, executor)
+
+    def train(wanted: Iterable[Job]) -> dict[str, Member]:
+        return train_all(wanted, examples, network, settings, progress, callbacks, executor)
+
+    tuned = tuned_by_fold(strategies, examples, parts, settings, network, train)
+    versions = {key: found.strategy for key, found in tuned.items()}
+    jobs, failures = jobs_by_fold(strategies, examples, parts, settings, network, versions)
+    members = train([job for group in jobs.values() for job in group])
     leave_out_failed(jobs, members, failures)
     strategies = [s for s in strategies if s.name not in failures]
     users = _users(jobs)
@@ -235,7 +243,7 @@ def cross_validate(
             shared = [users[job.id] > 1 for job in jobs[strategy.name, f]]
             cells.append(make_cell(strategy, examples, fold, rule, trained[f], shared))
     steps = {s.name: _median_steps([jobs[s.name, f] for f in range(len(parts))], members) for s in strategies}
-    return Outcome(tuple(cells), log_p, steps, failures)
+    return Outcome(tuple(cells), log_p, steps, failures, values_of(tuned))
 
 
 def refit(
@@ -253,6 +261,11 @@ def refit(
 
     The card holds no metrics yet: a race has those of its folds, `fit` measures them.
     """
+
+    def train(wanted: Iterable[Job]) -> dict[str, Member]:
+        return train_all(wanted, examples, network, settings, progress, callbacks, executor)
+
+    strategy = tuned_on_all(strategy, examples, settings, network, train).strategy
     everything = np.arange(len(examples))
     nothing = np.empty(0, np.int64)
     whole = Fold(0, WHOLE, everything, nothing, nothing)
@@ -265,8 +278,7 @@ def refit(
             strict=True,
         )
     ]
-    members = train_all(jobs, examples, network, settings, progress, callbacks, executor)
-    trained = trained_members(strategy, jobs, members, examples, network)
+    trained = trained_members(strategy, jobs, train(jobs), examples, network)
     log_p, rows = stacked_scores(outcome.log_p[strategy.name])
     note = f"trained on all {len(examples)} rows; the rule was fitted on {len(rows)} out-of-fold scores"
     return _with_rule(examples, strategy, network, settings, trained, log_p, rows, note)

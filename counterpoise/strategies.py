@@ -16,7 +16,7 @@ from counterpoise.plans import plan as plans
 from counterpoise.plans.plan import Plan
 from counterpoise.plans.schedule import deferred
 from counterpoise.plans.synthesis import synthesize
-from counterpoise.strategy import Strategy, external
+from counterpoise.strategy import Knob, Strategy, external
 from counterpoise.train.entrants import PREFIX, idea_of, ready_made
 
 
@@ -36,6 +36,19 @@ def _class_counts(counts: np.ndarray) -> Mapping[str, Any]:
 def _focusing(counts: np.ndarray) -> Mapping[str, Any]:
     return {"gamma": 2.0}
 
+
+def _with_power(strategy: Strategy, exponent: float) -> Strategy:
+    return strategy if exponent == 1 else replace(strategy, plan=plans.power, options={"exponent": exponent})
+
+
+def _with_tau(strategy: Strategy, tau: float) -> Strategy:
+    if tau == 1:
+        return strategy
+    return replace(strategy, loss="logit_adjusted", constants=lambda counts: {**_class_counts(counts), "tau": tau})
+
+
+_RATIO = Knob("ratio", 0.05, 1.0, default=1.0, log=True)
+_GAMMA = Knob("gamma", 0.25, 5.0, default=2.0, turn="loss")
 
 VOTES = ("soft", "log", "hard", "weighted")
 
@@ -155,6 +168,7 @@ register(
         "class_weight",
         "Every row once; the loss of class c weighs n / (C n_c).",
         plans.class_weight,
+        knobs=(Knob("power", 0.0, 1.5, default=1.0, turn=_with_power),),
     )
 )
 register(
@@ -162,6 +176,7 @@ register(
         "oversample",
         "Rows of smaller classes are drawn more often, up to the largest class; drawn afresh each epoch.",
         plans.oversample,
+        knobs=(_RATIO,),
     )
 )
 register(
@@ -169,6 +184,7 @@ register(
         "undersample",
         "Rows of larger classes are drawn in part, down to the smallest class; the walk goes on each epoch.",
         plans.undersample,
+        knobs=(_RATIO,),
     )
 )
 register(
@@ -178,7 +194,15 @@ register(
         plans.effective_number,
     )
 )
-register(Strategy("focal", "Rows that are easy already count less (Lin 2017).", loss="focal", constants=_focusing))
+register(
+    Strategy(
+        "focal",
+        "Rows that are easy already count less (Lin 2017).",
+        loss="focal",
+        constants=_focusing,
+        knobs=(_GAMMA,),
+    )
+)
 register(
     Strategy(
         "class_balanced_focal",
@@ -194,6 +218,7 @@ register(
         "The logarithm of the class shares is added to the logits while training (Menon 2021, tau = 1).",
         loss="balanced_softmax",  # the same loss at tau = 1, so that the network is trained once for both
         constants=_class_counts,
+        knobs=(Knob("tau", 0.25, 2.0, default=1.0, turn=_with_tau),),
     )
 )
 register(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,51 @@ Constants = Callable[[np.ndarray], Mapping[str, Any]]
 def no_constants(counts: np.ndarray) -> Mapping[str, Any]:
     """For a loss that does not look at the class counts."""
     return {}
+
+
+@dataclass(frozen=True)
+class Knob:
+    """One number of a strategy that `compare(tune=TRIALS)` may turn.
+
+    Attributes:
+        name: What it is called in the leaderboard.
+        low, high: Its range.
+        default: The value that the strategy has when it is not tuned.
+        turn: "plan" (a keyword argument of the plan), "loss" (a constant of the loss), or a function
+            (strategy, value) -> strategy.
+        log: Whether values are tried evenly on a logarithmic scale.
+
+    Raises:
+        OptionError: a range without room, a default outside it, or an unknown `turn`.
+
+    Example:
+        >>> Knob("ratio", 0.1, 1.0, default=1.0, turn="plan").name
+        'ratio'
+    """
+
+    name: str
+    low: float
+    high: float
+    default: float
+    turn: str | Callable[[Strategy, float], Strategy] = "plan"
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high or not self.low <= self.default <= self.high or (self.log and self.low <= 0):
+            raise OptionError(
+                f"knob {self.name!r}: low {self.low}, default {self.default}, high {self.high}; expected "
+                "low <= default <= high, low below high, and above 0 on a logarithmic scale."
+            )
+        if not callable(self.turn) and self.turn not in ("plan", "loss"):
+            raise OptionError(f'knob {self.name!r}: turn is {self.turn!r}; expected "plan", "loss" or a function.')
+
+    def turned(self, strategy: Strategy, value: float) -> Strategy:
+        """The strategy with this value."""
+        if callable(self.turn):
+            return self.turn(strategy, value)
+        if self.turn == "plan":
+            return replace(strategy, options={**strategy.options, self.name: value})
+        return replace(strategy, constants=lambda counts: {**strategy.constants(counts), self.name: value})
 
 
 @dataclass(frozen=True)
@@ -40,6 +85,7 @@ class Strategy:
         finish: Name of a step on the trained network (see `train.finish`), or "".
         mix: What mixes the rows of each batch: "mixup" or "remix" (see `feed.Mixup`, `feed.Remix`), or "".
         mixing: Settings of the mix, for example {"alpha": 0.4}.
+        knobs: One or two numbers that may be tuned (see `Knob`).
         estimator: An estimator of scikit-learn's kind that races in the network's place (see `external`), or None.
     """
 
@@ -56,6 +102,7 @@ class Strategy:
     finish: str = ""
     mix: str = ""
     mixing: Mapping[str, Any] = field(default_factory=dict)
+    knobs: tuple[Knob, ...] = ()
     estimator: Any = None
 
     def __post_init__(self) -> None:
@@ -66,6 +113,14 @@ class Strategy:
     def is_external(self) -> bool:
         """Whether it is no network of ours: it races, but no model file is made of it."""
         return self.estimator is not None
+
+    def turned(self, values: Mapping[str, float]) -> Strategy:
+        """The strategy with its knobs at these values, by name."""
+        turned = self
+        for knob in self.knobs:
+            if knob.name in values:
+                turned = knob.turned(turned, values[knob.name])
+        return turned
 
     def parts(self) -> tuple[Strategy, ...]:
         """The strategies whose networks are trained: the members, or itself."""

@@ -14,7 +14,7 @@ AGAINST = {"difference": MAYBE, "low": MAYBE, "high": MAYBE, "p": MAYBE, "p_holm
 ROW = {
     "strategy": str,
     "rank": int,
-    "status": {"ok", "failed"},
+    "status": {"ok", "failed", "stopped early"},
     "error": (str, type(None)),
     "fits": int,
     "steps": int,
@@ -28,6 +28,7 @@ ROW = {
     "vs_none": Mapping,
     "twin_free": (dict, type(None)),
     "rule_notes": [str],
+    "tuned": [dict],
 }
 BOARD = {
     "schema": {1},
@@ -49,6 +50,8 @@ BOARD = {
     "budget": {"steps", "epochs"},
     "network": str,
     "settings": {"epochs": int, "batch_size": int, "early_stopping": bool},
+    "time_limited": bool,
+    "nested": (dict, type(None)),
     "costs": (dict, type(None)),
     "warnings": [str],
     "verdict": {
@@ -58,6 +61,7 @@ BOARD = {
         "text": str,
         "more_repeats": (int, type(None)),
         "model": str,
+        "chosen_among": int,
         "effect": (dict, type(None)),
     },
     "rows": [ROW],
@@ -83,7 +87,7 @@ def check_board(board: Any) -> None:
 def _check_row(row: Mapping[str, Any], cells: int, labels: list[str]) -> None:
     name = row["strategy"]
     assert (row["error"] is None) == (row["status"] == "ok")
-    if row["status"] == "failed":
+    if row["status"] != "ok":
         assert (row["scores"], row["vs_none"], row["per_class"]) == ({}, {}, [])
         return
     assert list(row["scores"]) == list(METRICS), name

@@ -47,6 +47,12 @@ def command(
     metric: Annotated[str, typer.Option(help="What is ranked and judged.")] = "average_precision",
     cost_fp: Annotated[float | None, typer.Option(help="Cost of a false alarm; goes with --cost-fn.")] = None,
     cost_fn: Annotated[float | None, typer.Option(help="Cost of a missed case; goes with --cost-fp.")] = None,
+    tune: Annotated[int, typer.Option(min=0, help="Trials for the knobs of each strategy, per fold.")] = 0,
+    tune_steps: Annotated[int | None, typer.Option(min=1, help="Most steps of a network of a trial.")] = None,
+    nested: Annotated[bool, typer.Option("--nested", help="Choose anew inside each training part, too.")] = False,
+    limit: Annotated[
+        str | None, typer.Option(help="Steps over all networks, or seconds as 600s: the weaker stop early.")
+    ] = None,
     budget: Annotated[str, typer.Option(help="steps: all take the steps of none. epochs: own epochs.")] = "steps",
     duplicates: Annotated[str, typer.Option(help="warn, group, drop or error.")] = "warn",
     early_stopping: Annotated[bool, typer.Option(help="Stop when the stopping score no longer falls.")] = True,
@@ -84,12 +90,12 @@ def command(
     examples = o.read_table(data, target, size, **how)
     if examples.time is None and examples.groups is None:
         check_counts(examples, folds)
+    judged = {"costs": None if cost_fp is None else (cost_fp, cost_fn), "nested": nested, "limit": limit}
     with elsewhere as executor:
         comparison = run(
             examples, network, chosen, out, folds=folds, repeats=repeats, metric=metric, duplicates=duplicates,
-            costs=None if cost_fp is None else (cost_fp, cost_fn),
-            executor=executor, restart=restart, budget=budget, epochs=epochs, batch_size=batch_size, seed=seed,
-            early_stopping=early_stopping,
+            judged=judged, executor=executor, restart=restart, budget=budget, epochs=epochs, batch_size=batch_size,
+            seed=seed, early_stopping=early_stopping, tune=tune, tune_steps=tune_steps,
         )  # fmt: skip
     if as_json:
         print(json.dumps(comparison.record))
@@ -107,20 +113,9 @@ def executor_of(jobs: int, ray: str | None) -> AbstractContextManager[Executor |
 
 
 def run(  # type: ignore[no-untyped-def]
-    examples,
-    network,
-    chosen,
-    out,
-    *,
-    folds,
-    repeats,
-    metric,
-    duplicates,
-    costs=None,
-    executor=None,
-    restart=False,
+    examples, network, chosen, out, *, folds, repeats, metric, duplicates, judged=None, executor=None, restart=False,
     **settings,
-):
+):  # fmt: skip
     """Race examples that were read, with their diagnosis on the page, and write the four files.
 
     Every fit is kept in the folder before it counts; an interrupt says what is kept and how to go on.
@@ -134,7 +129,7 @@ def run(  # type: ignore[no-untyped-def]
         found = diagnose(examples, folds=folds, quick=False).to_dict()
         comparison = race(
             examples, network, chosen, Settings(**settings), folds=folds, repeats=repeats, metric=metric,
-            costs=costs, duplicates=duplicates, diagnosis=found, executor=executor, store=store,
+            duplicates=duplicates, diagnosis=found, executor=executor, store=store, **(judged or {}),
         )  # fmt: skip
         comparison.save(out)
     return comparison

@@ -33,8 +33,8 @@ def race_text(comparison: Comparison, out: Path) -> None:
     if said := positive_text(comparison.record["data"]):
         console.print(Text(said, style="dim"))
     for row in comparison.leaderboard:
-        if row["status"] == "failed":
-            console.print(Text(f"! {row['strategy']} failed: {row['error']}", style="yellow"))
+        if row["status"] != "ok":
+            console.print(Text(f"! {row['strategy']} {row['status']}: {row['error']}", style="yellow"))
     console.print()
     first, stop, rest = comparison.verdict.text.partition(". ")
     console.print(Text.assemble((first + stop.strip(), "bold"), f" {rest}" if rest else ""))
@@ -110,8 +110,8 @@ def leaderboard_table(comparison: Comparison, width: int = WIDE) -> Any:
         table.add_column("seconds", justify="right")
         table.add_column("MB", justify="right")
     for row in comparison.leaderboard:
-        if row["status"] == "failed":
-            table.add_row(Text(row["strategy"]), "failed")
+        if row["status"] != "ok":
+            table.add_row(Text(row["strategy"]), row["status"])
             continue
         cells = [_number(row["scores"].get(key), interval=key == metric) for key in keys]
         cost = [f"{row['steps']:,}", f"{row['seconds']:.1f}", f"{row['memory_mb']:,.0f}"] if width >= WIDE else []

@@ -1,6 +1,6 @@
 """What decides the results of a race, as plain values: two runs may share their fits only when these are equal.
 
-Strategies, repeats and the metric are left out on purpose: more of them need more fits and change none.
+Strategies, repeats, tuning and the metric are left out on purpose: more of them need more fits and change none.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def manifest_of(
         "backend": _backend(),
         **_data(examples),
         **_network(network),
-        **asdict(settings),
+        **{name: value for name, value in asdict(settings).items() if not name.startswith("tune")},
         "folds": folds,
         "duplicates": duplicates,
     }

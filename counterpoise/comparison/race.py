@@ -6,14 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from counterpoise.comparison import tally
+from counterpoise.comparison import tally, words
 from counterpoise.comparison.blocks import paired_draws
 from counterpoise.comparison.effect import Costs, with_effect
+from counterpoise.comparison.halving import Heats, Limit, Remembering, heats, stopped_text
 from counterpoise.comparison.judge import assess
 from counterpoise.comparison.manifest import manifest_of
+from counterpoise.comparison.nested import Nested, nested_score
 from counterpoise.comparison.result import Comparison
 from counterpoise.comparison.resume import announce, needs_weights, opened, stored
-from counterpoise.comparison.verdict import Judgement
+from counterpoise.comparison.verdict import Judgement, Verdict
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.core.progress import bar
 from counterpoise.core.records import Cell, Examples
@@ -28,6 +30,7 @@ from counterpoise.strategies import Strategy, select
 from counterpoise.train.entrants import kind_of
 from counterpoise.train.network import Network
 from counterpoise.train.run import Executor, run
+from counterpoise.tuning import check_tuning
 
 
 def compare(
@@ -49,6 +52,10 @@ def compare(
     duplicates: str = "warn",
     metric: str = "average_precision",
     costs: Any = None,
+    tune: int = 0,
+    tune_steps: int | None = None,
+    nested: bool = False,
+    limit: Any = None,
     optimizer: Any = None,
     output: str = "auto",
     weights: str = "auto",
@@ -77,6 +84,14 @@ def compare(
         metric: What the strategies are ranked and judged by.
         costs: Two classes: (cost of a false alarm, cost of a missed case). Thresholds are then tuned for least cost,
             and every row says what 10,000 cases cost.
+        tune: Trials per strategy and fold for the values of its knobs (`Strategy.knobs`), inside the training rows; 0
+            leaves them as they are. Needs Optuna.
+        tune_steps: Most steps of each network of a trial.
+        nested: Whether to choose anew inside each training part (3 inner folds), for a score of the winner that owes
+            nothing to the choice; takes about 3 times as long again per fold.
+        limit: Optimiser steps over all networks, or seconds as in "600s": weaker strategies are stopped early, by
+            stopping rows. With seconds results depend on the machine. The re-fit and entrants that are no networks are
+            not counted.
         refit: Whether to train the winner on all rows.
         executor: Where networks are trained: None in this process, `cp.scale.pool(n)` in n processes of this machine,
             `cp.scale.ray(address)` on a cluster. The scores are the same.
@@ -95,14 +110,16 @@ def compare(
         >>> [row["strategy"] for row in cmp.leaderboard if row["status"] == "ok"] != []
         True
     """
-    settings = Settings(epochs, batch_size, budget, early_stopping, patience, seed, engine)
+    settings = Settings(
+        epochs, batch_size, budget, early_stopping, patience, seed, engine, tune=tune, tune_steps=tune_steps
+    )
     chosen = select(strategies)
     examples = read_for(model, data, y, groups=groups, time=time, sample_weight=sample_weight)
     options = {"output": output, "weights": weights, "optimizer": optimizer}
     return race(
         examples, model, chosen, settings, folds=folds, repeats=repeats, duplicates=duplicates, metric=metric,
-        costs=costs, refit_winner=refit, verbose=verbose, network_options=options, executor=executor,
-        store=store,
+        costs=costs, nested=nested, limit=limit, refit_winner=refit, verbose=verbose, network_options=options,
+        executor=executor, store=store,
     )  # fmt: skip
 
 
@@ -117,6 +134,8 @@ def race(
     duplicates: str = "warn",
     metric: str = "average_precision",
     costs: Any = None,
+    nested: bool = False,
+    limit: Any = None,
     refit_winner: bool = True,
     verbose: Any = "auto",
     network_options: Mapping[str, Any] | None = None,
@@ -131,6 +150,8 @@ def race(
         check_counts(examples, folds)
     priced = Costs.of(costs, examples.binary)
     strategies = strategies if priced is None else priced.aimed(strategies)
+    limited = Limit.of(limit)
+    settings = _checked(settings, examples, metric, repeats, nested)
     network = Network(model, examples, **(network_options or {}))
     diagnosis = diagnosis or Diagnosis(diagnosed(examples, folds)).to_dict()
     with opened(store) as kept:
@@ -140,8 +161,8 @@ def race(
             train = stored(train, kept, weights=needs_weights(strategies), tell=announce if verbose else None)
         found = _raced(
             examples, network, strategies, settings, folds=folds, repeats=repeats, duplicates=duplicates,
-            metric=metric, priced=priced, refit_winner=refit_winner, verbose=verbose, diagnosis=diagnosis,
-            executor=train,
+            metric=metric, priced=priced, nested=nested, limited=limited,
+            refit_winner=refit_winner, verbose=verbose, diagnosis=diagnosis, executor=train,
         )  # fmt: skip
         if kept is not None:
             kept.record = found.page_record
@@ -150,24 +171,39 @@ def race(
 
 def _raced(
     examples: Examples, network: Network, strategies: Sequence[Strategy], settings: Settings, *, folds: int,
-    repeats: int, duplicates: str, metric: str, priced: Costs | None, refit_winner: bool, verbose: Any,
-    diagnosis: Mapping[str, Any] | None, executor: Executor,
+    repeats: int, duplicates: str, metric: str, priced: Costs | None, nested: bool,
+    limited: Limit | None, refit_winner: bool, verbose: Any, diagnosis: Mapping[str, Any] | None,
+    executor: Executor,
 ) -> Comparison:  # fmt: skip
+    split: dict[str, Any] = {"folds": folds, "repeats": repeats, "duplicates": duplicates}
     with bar(verbose) as progress:
+        heat = Heats(list(strategies), settings)
+        if limited is not None:
+            executor = Remembering(executor)
+            heat = heats(strategies, examples, network, settings, limited, executor, **split)
+        strategies, settings = heat.strategies, heat.settings
         outcome = cross_validate(
-            examples, strategies, network, settings, folds=folds, repeats=repeats, duplicates=duplicates,
-            progress=progress, executor=executor,
+            examples, strategies, network, settings, progress=progress, executor=executor, **split
         )  # fmt: skip
         ran = [s for s in strategies if s.name not in outcome.failures]
         by_name = {s.name: [c for c in outcome.cells if c.strategy == s.name] for s in ran}
         judgement = _judge(ran, by_name, examples, settings.seed, folds, repeats, metric, priced)
         winner = next(s for s in ran if s.name == judgement.verdict.model)
-        best = (
-            refit(examples, winner, network, settings, outcome, progress=progress, executor=executor)
-            if refit_winner
-            else None
-        )
-    rows = [tally.strategy_row(by_name[name], examples, judgement, priced) for name in judgement.ranking]
+        inside = None
+        if nested:
+            inside = nested_score(ran, by_name, examples, network, settings, executor, metric=metric, **split)
+        best = None
+        if refit_winner:
+            best = refit(examples, winner, network, settings, outcome, progress=progress, executor=executor)
+    verdict = _labelled(judgement.verdict, len(ran), metric, inside)
+    rows = [
+        tally.strategy_row(by_name[name], examples, judgement, priced, outcome.tuned.get(name, ()))
+        for name in judgement.ranking
+    ]
+    rows += [
+        tally.failed_row(name, len(rows) + i, stopped_text(said), "stopped early", int(said["steps"]))
+        for i, (name, said) in enumerate(heat.stopped.items(), 1)
+    ]
     rows += [tally.failed_row(name, len(rows) + i, text) for i, (name, text) in enumerate(outcome.failures.items(), 1)]
     record = {
         "schema": 1,
@@ -181,9 +217,11 @@ def _raced(
         "network": network.label,
         "settings": {"epochs": settings.epochs, "batch_size": settings.batch_size,
                      "early_stopping": settings.early_stopping},
+        "time_limited": limited is not None and limited.seconds,
+        "nested": None if inside is None else inside.to_dict(),
         "costs": None if priced is None else asdict(priced),
         "warnings": list(examples.warnings) + _warnings(network),
-        "verdict": judgement.verdict.to_dict(),
+        "verdict": verdict.to_dict(),
         "rows": rows,
     }  # fmt: skip
     drawn = {name: tally.curves(cells, examples) for name, cells in by_name.items()}
@@ -192,6 +230,22 @@ def _raced(
         best.card["metrics_of"] = best.card["rule"]
         best.card["verdict"] = record["verdict"]
     return Comparison(record, drawn, outcome.cells, best, diagnosis)
+
+
+def _checked(settings: Settings, examples: Examples, metric: str, repeats: int, nested: bool) -> Settings:
+    """The settings, knobs tuned by the race's metric; raise what could not be carried out later."""
+    if settings.tune:
+        check_tuning()
+    if nested and repeats > 1:
+        raise OptionError(f"nested and repeats={repeats} do not go together; nest the folds of one repeat.")
+    if nested and examples.time is not None:
+        raise OptionError("nested folds are not for a split in time order, whose folds are nested already.")
+    return replace(settings, tune_metric=metric) if settings.tune else settings
+
+
+def _labelled(verdict: Verdict, among: int, metric: str, inside: Nested | None) -> Verdict:
+    said = words.chosen(among, metric, None if inside is None else (inside.mean, inside.low, inside.high))
+    return replace(verdict, chosen_among=among, text=f"{verdict.text} {said}".strip())
 
 
 def _judge(

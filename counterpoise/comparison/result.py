@@ -166,8 +166,8 @@ class Comparison:
 
 
 def _line(row: Mapping[str, Any], metric: str, wide: int) -> str:
-    if row["status"] == "failed":
-        return f"{row['strategy']:<{wide}} failed: {row['error']}"
+    if row["status"] != "ok":
+        return f"{row['strategy']:<{wide}} {row['status']}: {row['error']}"
     score = row["scores"].get(metric) or {}
     interval = "" if score.get("low") is None else f" [{score['low']:.3f}, {score['high']:.3f}]"
     others = " ".join(f"{_mean(row, key):>9}" for key in ("accuracy", "recall"))

@@ -37,7 +37,11 @@ def fold_counts(cells: Sequence[Cell], examples: Examples) -> dict[str, Array]:
 
 
 def strategy_row(
-    cells: Sequence[Cell], examples: Examples, judgement: Judgement, costs: Costs | None = None
+    cells: Sequence[Cell],
+    examples: Examples,
+    judgement: Judgement,
+    costs: Costs | None = None,
+    tuned: Sequence[Mapping[str, float]] = (),
 ) -> dict[str, Any]:
     """One row of leaderboard.json for a strategy that ran."""
     y, decision = _joined(cells, examples, "decision")
@@ -65,16 +69,17 @@ def strategy_row(
         "vs_none": judged["vs_none"],
         "twin_free": twin_free(cells, examples),
         "rule_notes": list(cells[0].rule.notes) if cells[0].rule else [],
+        "tuned": [dict(values) for values in tuned],
     }
 
 
-def failed_row(strategy: str, rank: int, error: str) -> dict[str, Any]:
-    """One row of leaderboard.json for a strategy that could not run."""
-    numbers: dict[str, Any] = dict.fromkeys(
-        ("fits", "steps", "rows_seen", "seconds", "seconds_shared", "memory_mb"), 0
-    ) | {"cost": None}
-    parts: dict[str, Any] = {"scores": {}, "per_class": [], "vs_none": {}, "twin_free": None, "rule_notes": []}
-    return {"strategy": strategy, "rank": rank, "status": "failed", "error": error, **numbers, **parts}
+def failed_row(strategy: str, rank: int, error: str, status: str = "failed", steps: int = 0) -> dict[str, Any]:
+    """One row of leaderboard.json for a strategy that could not run, or was stopped before it could be judged."""
+    zero = ("fits", "steps", "rows_seen", "seconds", "seconds_shared", "memory_mb")
+    numbers: dict[str, Any] = {**dict.fromkeys(zero, 0), "steps": steps, "cost": None}
+    parts: dict[str, Any] = {"scores": {}, "per_class": [], "vs_none": {}, "twin_free": None}
+    parts |= {"rule_notes": [], "tuned": []}
+    return {"strategy": strategy, "rank": rank, "status": status, "error": error, **numbers, **parts}
 
 
 def twin_free(cells: Sequence[Cell], examples: Examples) -> dict[str, Any] | None:

@@ -70,6 +70,7 @@ class Verdict:
         more_repeats: For "undecided": how many more repeats would about decide; None when no number would.
         effect: What the winner (where that is `none`: the best of the others) changes against `none`, at their own
             rules: {"strategy", "against", "per", "found", "false_alarms", "cost", "text"}; None for many classes.
+        chosen_among: How many strategies were judged: the best of many looks a little better than it is.
         model: The recommended network, of which `model.keras` is made; the winner unless that is external.
     """
 
@@ -80,6 +81,7 @@ class Verdict:
     more_repeats: int | None = None
     model: str = ""
     effect: Mapping[str, Any] | None = None
+    chosen_among: int = 1
 
     def __post_init__(self) -> None:
         if not self.model:
@@ -91,7 +93,7 @@ class Verdict:
         return cls(**{**said, "tied_with": tuple(said["tied_with"])})
 
     def to_dict(self) -> dict[str, Any]:
-        """`{"winner", "word", "tied_with", "text", "more_repeats", "model", "effect"}`."""
+        """`{"winner", "word", "tied_with", "text", "more_repeats", "model", "chosen_among", "effect"}`."""
         return {
             "winner": self.winner,
             "word": self.word,
@@ -99,6 +101,7 @@ class Verdict:
             "text": self.text,
             "more_repeats": self.more_repeats,
             "model": self.model,
+            "chosen_among": self.chosen_among,
             "effect": None if self.effect is None else dict(self.effect),
         }
 

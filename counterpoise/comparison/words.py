@@ -157,6 +157,19 @@ def no_external(gap: Gap) -> str:
     )
 
 
+def chosen(among: int, metric: str, inside: tuple[float, float, float] | None) -> str:
+    """How far the winner's score can be believed: it was chosen for it. `inside`: mean and interval of nested folds."""
+    if inside is not None:
+        mean, low, high = inside
+        return (
+            f"Chosen anew inside the training folds, the winner has {_title(metric)} {number(mean)} "
+            f"[{number(low)}, {number(high)}] on rows that chose nothing."
+        )
+    if among < 3:
+        return ""
+    return f"The winner's score was chosen among {among}: expect a little less of it (a nested race says how much)."
+
+
 def nothing_else(metric: str, winner: str, mean: float, losers: int) -> str:
     """Everything else is identical (`losers` 0) or shown worse."""
     if not losers:

@@ -46,7 +46,8 @@ def _fact(value: Any) -> str:
 def _row(row: Mapping[str, Any]) -> str:
     name = f"<td {_LEFT}>{escape(row['style'].title)}</td>"
     if row["failed"]:
-        return f'<tr><td></td>{name}<td colspan="6" {_LEFT}>failed: {escape(row["error"])}</td></tr>'
+        said = escape(f"{row['status'].lower()}: {row['error']}")
+        return f'<tr><td></td>{name}<td colspan="6" {_LEFT}>{said}</td></tr>'
     score = f"<td {_RIGHT}>{escape(row['value'])} {escape(row['span'])}</td><td>{_bar(row['bar'])}</td>"
     gain = f"{row['gain']} {row['gain_span']}".strip()
     others = "".join(f"<td {_RIGHT}>{escape(v)}</td>" for v in (gain, row["recall"], row["precision"], row["log_loss"]))

@@ -205,6 +205,7 @@ def _board_row(record: Record, row: Mapping[str, Any], axis: Row, style: Any) ->
         "strategy": row["strategy"],
         "style": style,
         "failed": row.get("status", "ok") != "ok",
+        "status": words.capital(str(row.get("status", "ok"))),
         "error": row.get("error") or "failed without a message",
         "rank": row.get("rank"),
         "winner": row["strategy"] == (record.get("verdict") or {}).get("winner"),

@@ -1,0 +1,166 @@
+"""Successive halving: who may go on when the steps (or the seconds) of a race are limited.
+
+Rung by rung all networks of the strategies still in the race are trained for the same number of steps, each rung
+longer than the one before; the half with the better stopping score goes on (`none`, and what shares its network, always
+does). Only stopping rows decide, which are rows of the training part: test rows judge in the end, and judge only those
+that are left. (Jamieson and Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization", 2016.)
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import OptionError
+from counterpoise.core.records import Examples, Job, Member
+from counterpoise.data.split import make_folds
+from counterpoise.jobs import Settings, jobs_by_fold
+from counterpoise.strategies import Strategy
+from counterpoise.train.network import Network
+from counterpoise.train.run import Executor, Trained
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How much a race may train: optimiser steps over all networks, or seconds.
+
+    Attributes:
+        amount: Above 0.
+        seconds: Whether it is time; then results depend on the machine.
+    """
+
+    amount: float
+    seconds: bool = False
+
+    @classmethod
+    def of(cls, given: Any) -> Limit | None:
+        """From None, a number of steps, or text: "20000" steps, "600s" seconds.
+
+        Example:
+            >>> Limit.of("600s"), Limit.of(20000)
+            (Limit(amount=600.0, seconds=True), Limit(amount=20000.0, seconds=False))
+        """
+        if given is None or isinstance(given, cls):
+            return given
+        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s?)\s*", str(given))
+        if found is None or float(found[1]) <= 0 or (not found[2] and float(found[1]) % 1):
+            raise OptionError(f'limit is {given!r}; expected a number of steps, or seconds as in "600s".')
+        return cls(float(found[1]), bool(found[2]))
+
+
+@dataclass
+class Heats:
+    """What the rungs left.
+
+    Attributes:
+        strategies: Those still in the race.
+        settings: Settings of the last rung.
+        stopped: strategy -> {"steps": what each of its networks got at most, "score": mean stopping score, "best":
+            the best one then}.
+        cut: Whether the limit ended the race before its last rung, or shortened a network.
+    """
+
+    strategies: list[Strategy]
+    settings: Settings
+    stopped: dict[str, dict[str, float]] = field(default_factory=dict)
+    cut: bool = False
+
+
+class Remembering:
+    """An executor that trains no job twice."""
+
+    def __init__(self, executor: Executor) -> None:
+        self.executor, self.members = executor, dict[str, Member]()
+
+    def __call__(self, jobs: Iterable[Job], examples: Examples, network: Network, **how: Any) -> Trained:
+        wanted = {job.id: job for job in jobs}
+        yield from [(job_id, self.members[job_id]) for job_id in wanted if job_id in self.members]
+        fresh = [job for job_id, job in wanted.items() if job_id not in self.members]
+        if fresh:
+            for job_id, member in self.executor(fresh, examples, network, **how):
+                self.members[job_id] = member
+                yield job_id, member
+
+
+def heats(
+    strategies: Sequence[Strategy], examples: Examples, network: Network, settings: Settings, limit: Limit,
+    executor: Executor, *, folds: int, repeats: int, duplicates: str,
+) -> Heats:  # fmt: skip
+    """Run the rungs before the last one; `executor` should be `Remembering`, for the last rung may repeat one."""
+    parts = make_folds(examples, folds, repeats, settings.seed, duplicates)
+    racing = [s for s in strategies if not s.is_external]
+    jobs, _ = jobs_by_fold(racing, examples, parts, settings, network)
+    most = max(job.limits.steps for group in jobs.values() for job in group)
+    rungs = max(1, math.floor(math.log2(max(1, len(racing) - 1))) + 1)
+    now, left = Heats(list(racing), settings), limit.amount
+    for rung in range(rungs):
+        per_job = _steps(now, jobs, left, rungs - rung, most, rung, limit)
+        now.settings = replace(settings, most_steps=per_job)
+        if rung == rungs - 1 or per_job >= most:
+            break
+        started = time.perf_counter()
+        ranked, spent = _rung(now, examples, parts, network, executor)
+        used = time.perf_counter() - started
+        left -= used if limit.seconds else spent
+        if limit.seconds and left < 2 * used:
+            now.cut = True
+            break
+        _halve(now, ranked, per_job)
+    now.cut = now.cut or (now.settings.most_steps or most) < most
+    now.strategies = [s for s in strategies if s.name not in now.stopped]
+    return now
+
+
+def _steps(
+    now: Heats, jobs: Mapping[tuple[str, int], list[Job]], left: float, rungs: int, most: int, rung: int, limit: Limit
+) -> int:
+    """Steps of each network on this rung: an equal part of what is left, or (seconds) doubling up to all."""
+    if limit.seconds:
+        return max(1, most >> (rungs - 1))
+    names = {s.name for s in now.strategies}
+    count = len({job.id for (name, _), group in jobs.items() if name in names for job in group})
+    return int(np.clip(left / rungs / max(1, count), 1, most))
+
+
+def _rung(
+    now: Heats, examples: Examples, parts: Any, network: Network, executor: Executor
+) -> tuple[dict[str, float], int]:
+    """Mean stopping score of each strategy after this rung, and the steps that it took."""
+    jobs, _ = jobs_by_fold(now.strategies, examples, parts, now.settings, network)
+    every = {job.id: job for group in jobs.values() for job in group}
+    members = dict(executor(every.values(), examples, network, engine=now.settings.engine))
+    scores: dict[str, list[float]] = {}
+    for (name, _), group in jobs.items():
+        scores.setdefault(name, []).extend(min(members[job.id].history["stop_loss"]) for job in group)
+    return {name: float(np.mean(v)) for name, v in scores.items()}, sum(m.steps for m in members.values())
+
+
+def _halve(now: Heats, score: Mapping[str, float], per_job: int) -> None:
+    """Keep the better half, and always the untouched network."""
+    safe = [s for s in now.strategies if s.name in ("none", "threshold")]
+    rivals = sorted((s for s in now.strategies if s not in safe and s.name in score), key=lambda s: score[s.name])
+    kept = {s.name for s in (*safe, *rivals[: -(-len(rivals) // 2)])}
+    best = min(score.values())
+    for s in now.strategies:
+        if s.name not in kept and s.name in score:
+            now.stopped[s.name] = {"steps": per_job, "score": score[s.name], "best": best}
+    now.strategies = [s for s in now.strategies if s.name not in now.stopped]
+
+
+def stopped_text(said: Mapping[str, float]) -> str:
+    """Why a strategy was stopped.
+
+    Example:
+        >>> stopped_text({"steps": 120, "score": 0.31, "best": 0.25})
+        'stopped at 120 steps a network: log loss of the stopping rows 0.3100, the best strategy had 0.2500'
+    """
+    return (
+        f"stopped at {said['steps']:,.0f} steps a network: log loss of the stopping rows {said['score']:.4f}, the best "
+        f"strategy had {said['best']:.4f}"
+    )

@@ -1,0 +1,239 @@
+"""Strategies over several data sets: who is better in general, as text, table and critical-difference figure."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from counterpoise.comparison import words
+from counterpoise.comparison.posterior import CERTAIN
+from counterpoise.comparison.race import compare
+from counterpoise.comparison.result import Comparison
+from counterpoise.comparison.several import SignedRank, cliques, critical_difference, friedman, mean_ranks, signed_rank
+from counterpoise.core.errors import ArtefactError, OptionError
+from counterpoise.metrics.catalogue import METRICS
+from counterpoise.report.critical import critical_svg
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, repr=False)
+class ManyComparisons:
+    """What several races say together; made by `compare_many`.
+
+    Attributes:
+        metric: What is compared.
+        data_sets: Their names.
+        strategies: Those with a score on every data set, best mean rank first.
+        scores: float64 (data sets, strategies), means of the races.
+        ranks: float64 (strategies,), mean rank; 1 is best.
+        critical: Nemenyi's critical difference of mean ranks at 5 %, nan with fewer than 2 data sets.
+        p: Friedman's test of "all do equally well", in Iman and Davenport's form.
+        against: strategy -> Bayesian signed-rank test against the reference (left: the reference is better).
+        reference: `none`, or the first strategy where it did not race.
+        left_out: Strategies without a score on some data set.
+        comparisons: The races, by data set (None where only the record was given).
+    """
+
+    metric: str
+    data_sets: tuple[str, ...]
+    strategies: tuple[str, ...]
+    scores: Array
+    ranks: Array
+    critical: float
+    p: float
+    against: Mapping[str, SignedRank]
+    reference: str
+    left_out: tuple[str, ...]
+    comparisons: Mapping[str, Comparison | None]
+
+    @property
+    def groups(self) -> list[tuple[str, ...]]:
+        """Largest groups that the critical difference does not tell apart."""
+        if not np.isfinite(self.critical):
+            return []
+        return [tuple(self.strategies[i] for i in group) for group in cliques(self.ranks, self.critical)]
+
+    @property
+    def verdict(self) -> str:
+        """What holds in general, in plain words."""
+        sets, reference = f"Over {len(self.data_sets)} data sets", words.called(self.reference)
+        good = [name for name, said in self.against.items() if said.right >= CERTAIN]
+        alike = [name for name, said in self.against.items() if said.rope >= CERTAIN]
+        bad = [name for name, said in self.against.items() if said.left >= CERTAIN]
+        open_ = [name for name in self.against if name not in (*good, *alike, *bad)]
+        parts = [f"{sets}, {words.called(self.strategies[0])} has the best mean rank ({self.ranks[0]:.2f})."]
+        for found, how in (
+            (good, f"better in practice than {reference}"),
+            (alike, f"no different in practice from {reference}"),
+            (bad, f"worse in practice than {reference}"),
+        ):
+            if found:
+                parts.append(f"Shown {how}: {words.listed(found)}.")
+        if open_:
+            parts.append(f"Not told from {reference}: {words.listed(open_)}; more data sets would be needed.")
+        return " ".join(parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values: names, scores, ranks, tests, groups and the verdict."""
+        return {
+            "metric": self.metric,
+            "data_sets": list(self.data_sets),
+            "strategies": list(self.strategies),
+            "scores": self.scores.tolist(),
+            "mean_ranks": self.ranks.tolist(),
+            "critical_difference": float(self.critical) if np.isfinite(self.critical) else None,
+            "friedman_p": float(self.p) if np.isfinite(self.p) else None,
+            "against": {name: said._asdict() for name, said in self.against.items()},
+            "reference": self.reference,
+            "groups": [list(group) for group in self.groups],
+            "left_out": list(self.left_out),
+            "verdict": self.verdict,
+        }
+
+    def __str__(self) -> str:
+        wide = max(len(name) for name in ("strategy", *self.strategies))
+        head = f"{'strategy':<{wide}} {'mean rank':>9} {'mean':>7}"
+        lines = [f"{head}  against {words.called(self.reference)}: worse, same, better"]
+        for name, rank, mean in zip(self.strategies, self.ranks, self.scores.mean(axis=0), strict=True):
+            said = self.against.get(name)
+            tail = "" if said is None else "  " + ", ".join(words.percent(part) for part in said)
+            lines.append(f"{name:<{wide}} {rank:9.2f} {mean:7.3f}{tail}")
+        if self.groups:
+            told = "; ".join(words.listed(group) for group in self.groups)
+            lines.append(f"not told apart by ranks (critical difference {self.critical:.2f}): {told}")
+        return "\n".join([*lines, "", self.verdict])
+
+    __repr__ = __str__
+
+    def to_svg(self, path: str | os.PathLike[str] | None = None) -> str:
+        """The critical-difference figure as SVG text, also written to `path` where one is given."""
+        svg = critical_svg(self.strategies, self.ranks, self.groups, self.critical)
+        if path is not None:
+            Path(path).write_text(svg, encoding="utf-8")
+        return svg
+
+    def _repr_svg_(self) -> str:
+        return self.to_svg()
+
+
+def compare_many(
+    races: Mapping[str, Any] | Iterable[Comparison], *, model: Any = "mlp", metric: str | None = None,
+    rope: float = 0.01, seed: int = 0, **options: Any,
+) -> ManyComparisons:  # fmt: skip
+    """Compare strategies over several data sets.
+
+    Args:
+        races: name -> a finished `Comparison`, a folder written by `compare`, or data: (x, y), or (table, name of its
+            target column). Or a list of finished comparisons.
+        model: Where data are given: what `compare` trains on each.
+        metric: What to compare by; None takes that of the races.
+        rope: Differences smaller than this do not matter in practice. For log loss and Brier score it is a share of
+            the reference's mean.
+        seed: Seed of the races and of the test.
+        **options: Other arguments of `compare`, where data are given.
+
+    Returns:
+        ManyComparisons: mean ranks with Nemenyi's critical difference (Demsar, JMLR 7, 2006) and, against `none`, the
+        Bayesian signed-rank test (Benavoli et al., JMLR 18, 2017) of the differences of the data sets' mean scores.
+
+    Raises:
+        OptionError: no race, no strategy that ran everywhere, or different metrics.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> def data():
+        ...     y = (rng.random(200) < 0.2).astype(int)
+        ...     return rng.normal(size=(200, 2)) + y[:, None], y
+        >>> how = {"strategies": "oversample", "folds": 2, "epochs": 1, "engine": "fit", "verbose": 0, "refit": False}
+        >>> many = compare_many({"a": data(), "b": data()}, **how)
+        >>> sorted(many.strategies), many.scores.shape
+        (['none', 'oversample'], (2, 2))
+    """
+    named = races if isinstance(races, Mapping) else _numbered(races)
+    if not named:
+        raise OptionError("compare_many got no races; give {name: data} or finished comparisons.")
+    if metric is not None:
+        options["metric"] = metric
+    found = {name: _raced(name, value, model, seed, options) for name, value in named.items()}
+    records = {name: value.record if isinstance(value, Comparison) else value for name, value in found.items()}
+    key = metric or _common_metric(records)
+    kept = {name: value if isinstance(value, Comparison) else None for name, value in found.items()}
+    return _together(records, key, rope, seed, kept)
+
+
+def _numbered(races: Iterable[Comparison]) -> dict[str, Any]:
+    named: dict[str, Any] = {}
+    for number, race in enumerate(races, 1):
+        source = Path(str(race.record["data"].get("source") or f"data {number}")).stem
+        named[source if source not in named else f"{source} {number}"] = race
+    return named
+
+
+def _raced(name: str, value: Any, model: Any, seed: int, options: Mapping[str, Any]) -> Any:
+    """A comparison, or the record of one."""
+    if isinstance(value, Comparison):
+        return value
+    if isinstance(value, (str, os.PathLike)):
+        file = Path(value) / "leaderboard.json"
+        try:
+            return json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ArtefactError(f"{name}: cannot read {str(file)!r}; expected a folder written by compare.") from error
+    if not isinstance(value, tuple) or len(value) != 2:
+        raise OptionError(f"{name} is {type(value).__name__}; expected a Comparison, a folder, or (data, y).")
+    return compare(model, value[0], value[1], seed=seed, **options)
+
+
+def _common_metric(records: Mapping[str, Any]) -> str:
+    metrics = {record["metric"] for record in records.values()}
+    if len(metrics) > 1:
+        raise OptionError(f"the races were judged by {words.listed(sorted(metrics))}; say which one with metric=.")
+    return metrics.pop()
+
+
+def _together(
+    records: Mapping[str, Any], metric: str, rope: float, seed: int, kept: Mapping[str, Comparison | None]
+) -> ManyComparisons:
+    means = {name: _means(record, metric) for name, record in records.items()}
+    every = list(dict.fromkeys(s for of_set in means.values() for s in of_set))
+    common = [s for s in every if all(s in of_set for of_set in means.values())]
+    if not common:
+        raise OptionError(f"no strategy has {metric!r} on all data sets: {words.listed(list(records))}.")
+    table = np.array([[of_set[s] for s in common] for of_set in means.values()])
+    good = METRICS[metric].goodness(table)
+    order = np.argsort(mean_ranks(good), kind="stable")
+    reference = "none" if "none" in common else common[0]
+    against = _against(good, table, common, common.index(reference), metric, rope, seed)
+    return ManyComparisons(
+        metric, tuple(records), tuple(common[i] for i in order), table[:, order], mean_ranks(good)[order],
+        critical_difference(len(common), len(table)) if min(table.shape) > 1 else float("nan"), friedman(good),
+        {common[i]: against[common[i]] for i in order if common[i] != reference}, reference,
+        tuple(s for s in every if s not in common), kept,
+    )  # fmt: skip
+
+
+def _means(record: Mapping[str, Any], metric: str) -> dict[str, float]:
+    rows = [row for row in record["rows"] if row["status"] == "ok"]
+    found = {row["strategy"]: (row["scores"].get(metric) or {}).get("mean") for row in rows}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _against(
+    good: Array, table: Array, names: Sequence[str], reference: int, metric: str, rope: float, seed: int
+) -> dict[str, SignedRank]:
+    """Each strategy against the reference; relative metrics in shares of the reference, data set by data set."""
+    differences = good - good[:, [reference]]
+    if METRICS[metric].relative:
+        differences = differences / np.abs(table[:, [reference]])
+    return {
+        name: signed_rank(differences[:, i], rope, samples=20_000, seed=seed)
+        for i, name in enumerate(names)
+        if i != reference
+    }

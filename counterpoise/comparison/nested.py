@@ -1,0 +1,87 @@
+"""What choosing among strategies is worth: the choice made anew inside each training part, scored on rows that chose
+nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from counterpoise.cells import subset
+from counterpoise.comparison import tally
+from counterpoise.comparison.judge import assess
+from counterpoise.core.records import Cell, Examples
+from counterpoise.data.split import make_folds
+from counterpoise.jobs import Settings
+from counterpoise.metrics.catalogue import METRICS
+from counterpoise.metrics.intervals import fold_interval
+from counterpoise.pipeline import cross_validate
+from counterpoise.strategies import Strategy, select
+from counterpoise.train.entrants import kind_of
+from counterpoise.train.network import Network
+from counterpoise.train.run import Executor
+
+#: Folds of the inner race.
+INNER_FOLDS = 3
+
+
+@dataclass(frozen=True)
+class Nested:
+    """Scores of the procedure "race, then take the winner".
+
+    Attributes:
+        chosen: The winner inside each outer training part.
+        folds: Its score on the outer test rows, one per outer fold.
+        mean, low, high: Over the folds, as in the leaderboard.
+    """
+
+    chosen: tuple[str, ...]
+    folds: tuple[float, ...]
+    mean: float
+    low: float
+    high: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """`{"inner_folds", "chosen", "mean", "low", "high", "folds"}`."""
+        numbers = {"mean": self.mean, "low": self.low, "high": self.high}
+        finite = {key: float(v) if np.isfinite(v) else None for key, v in numbers.items()}
+        folds = [float(v) if np.isfinite(v) else None for v in self.folds]
+        return {"inner_folds": INNER_FOLDS, "chosen": list(self.chosen), **finite, "folds": folds}
+
+
+def nested_score(
+    strategies: Sequence[Strategy], by_name: Mapping[str, Sequence[Cell]], examples: Examples, network: Network,
+    settings: Settings, executor: Executor, *, folds: int, repeats: int, duplicates: str, metric: str,
+) -> Nested:  # fmt: skip
+    """Race again inside each outer training part, and score that winner's outer cell.
+
+    Args:
+        strategies: Those that were judged.
+        by_name: strategy -> its outer cells.
+        folds, repeats, duplicates: The outer split.
+    """
+    scores = {name: tally.fold_scores(cells, examples)[metric] for name, cells in by_name.items()}
+    chosen = []
+    for fold in make_folds(examples, folds, repeats, settings.seed, duplicates):
+        inner = subset(examples, np.sort(np.concatenate([fold.train, fold.stop])))
+        outcome = cross_validate(inner, strategies, network, settings, folds=INNER_FOLDS, executor=executor)
+        chosen.append(_winner(strategies, outcome.cells, inner, metric))
+    own = np.array([scores[name][k] for k, name in enumerate(chosen)])
+    spec = METRICS[metric]
+    low, high = fold_interval(own, 1 / (folds - 1), low=spec.low, high=spec.high)
+    return Nested(tuple(chosen), tuple(own.tolist()), float(np.nanmean(own)), low, high)
+
+
+def _winner(strategies: Sequence[Strategy], cells: Sequence[Cell], examples: Examples, metric: str) -> str:
+    """The winner of an inner race."""
+    of: dict[str, list[Cell]] = {}
+    for cell in cells:
+        of.setdefault(cell.strategy, []).append(cell)
+    ran = [s for s in strategies if s.name in of]
+    scores = {name: tally.fold_scores(own, examples) for name, own in of.items()}
+    return assess(
+        scores, folds=INNER_FOLDS, metric=metric, simplicity=[s.name for s in select(ran)],
+        external={s.name: kind_of(s.estimator) for s in ran if s.is_external},
+    ).verdict.winner  # fmt: skip

@@ -1,0 +1,126 @@
+"""Races with a limit, and races nested in the folds of a race."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from leaderboard_schema import check_board
+from sklearn.metrics import average_precision_score
+
+import counterpoise as cp
+from counterpoise.comparison import halving
+from counterpoise.comparison.halving import Limit, Remembering, heats
+from counterpoise.core.errors import OptionError
+from counterpoise.core.records import Examples, Member
+from counterpoise.jobs import Settings
+from counterpoise.strategies import find
+from counterpoise.train.network import Network
+
+RNG = np.random.default_rng(2)
+Y = (RNG.random(300) < 0.2).astype(np.int32)
+X = (RNG.normal(size=(300, 2)) + Y[:, None]).astype("float32")
+EXAMPLES = Examples(X, Y, (0, 1))
+NAMES = ["none", "threshold", "class_weight", "oversample", "undersample", "focal", "logit_adjusted"]
+SOME = ["none", "threshold", "oversample", "focal"]
+SPLIT = {"folds": 2, "repeats": 1, "duplicates": "warn"}
+
+
+@pytest.fixture(scope="module", name="network")
+def _network():
+    return Network("mlp", EXAMPLES)
+
+
+class Scores:
+    """An executor that trains nothing: the stopping score of a job is that of its loss and plan."""
+
+    def __init__(self, seconds=0.0):
+        self.jobs, self.clock, self.seconds = [], 0.0, seconds
+
+    def __call__(self, jobs, examples, network, **how):
+        jobs = list(jobs)
+        self.clock += self.seconds
+        for job in jobs:
+            self.jobs.append(job)
+            score = {"focal": 0.5, "balanced_softmax": 0.1}.get(job.loss[0], 0.3 + 0.0001 * len(job.plan))
+            nothing, steps = np.zeros((0, 2), np.float32), job.limits.steps
+            said = Member(
+                job.id, (), nothing, nothing, np.zeros(2), 1, steps, 1, 0.0, {"stop_loss": [score + 1, score]}
+            )
+            yield job.id, said
+
+
+def run_heats(network, limit, executor, epochs=40):
+    settings = Settings(epochs=epochs, batch_size=16)
+    return heats([find(n) for n in NAMES], EXAMPLES, network, settings, Limit.of(limit), executor, **SPLIT)
+
+
+def test_steps_stay_within_the_limit_and_the_worse_stop(network):
+    executor = Scores()
+    heat = run_heats(network, 900, executor)
+    left = [s.name for s in heat.strategies]
+    assert left[:2] == ["none", "threshold"]
+    assert "logit_adjusted" in left
+    assert "focal" in heat.stopped
+    assert {*left, *heat.stopped} == set(NAMES)
+    count = 2 * len({"none", *left} - {"threshold"})
+    assert sum(job.limits.steps for job in executor.jobs) + count * heat.settings.most_steps <= 900
+    assert heat.settings.most_steps > min(job.limits.steps for job in executor.jobs)
+    assert heat.cut
+
+
+def test_a_limit_that_is_wide_enough_changes_nothing(network):
+    executor = Scores()
+    heat = run_heats(network, 10**6, executor)
+    assert (len(heat.strategies), heat.stopped, heat.cut, executor.jobs) == (len(NAMES), {}, False, [])
+
+
+def test_seconds_end_the_race_where_they_run_out(network, monkeypatch):
+    executor = Scores(seconds=10.0)
+    monkeypatch.setattr(halving.time, "perf_counter", lambda: executor.clock)
+    assert run_heats(network, "15s", executor).stopped == {}
+    assert run_heats(network, "15s", executor).cut
+    slow = run_heats(network, "1000s", executor)
+    assert "focal" in slow.stopped
+
+
+def test_nothing_is_trained_twice():
+    executor = Scores()
+    remembering = Remembering(executor)
+    from counterpoise.data.split import make_folds
+    from counterpoise.jobs import jobs_of
+
+    jobs = jobs_of(find("none"), EXAMPLES, make_folds(EXAMPLES, 2)[0], Settings())
+    assert [dict(remembering(jobs, None, None)).keys() for _ in range(2)][1] == {jobs[0].id}
+    assert len(executor.jobs) == 1
+
+
+@pytest.mark.parametrize("limit", ["0", "-3", "2h", "1.5", "", "s", True])
+def test_odd_limits_are_refused(limit):
+    with pytest.raises(OptionError, match="expected a number of steps, or seconds"):
+        Limit.of(limit)
+
+
+def test_a_limited_and_nested_race_says_what_it_did():
+    race = cp.compare(
+        "mlp", X, Y, strategies=SOME, folds=2, epochs=6, batch_size=32, engine="fit", verbose=0, limit=90,
+        nested=True, refit=False,
+    )  # fmt: skip
+    check_board(json.loads(json.dumps(race.record)))
+    stopped = [row for row in race.leaderboard if row["status"] == "stopped early"]
+    assert stopped
+    assert all(row["error"].startswith(f"stopped at {row['steps']} steps") for row in stopped)
+    assert "stopped early" in str(race)
+    assert race.record["time_limited"] is False
+    assert race.verdict.chosen_among == len(SOME) - len(stopped)
+    nested = race.record["nested"]
+    for k, name in enumerate(nested["chosen"]):
+        cell = next(c for c in race.cells if c.strategy == name and c.fold == k)
+        assert nested["folds"][k] == pytest.approx(average_precision_score(Y[cell.rows], cell.proba[:, 1]))
+    assert "on rows that chose nothing" in race.verdict.text
+
+
+def test_what_does_not_go_with_nested_folds_is_refused():
+    with pytest.raises(OptionError, match="nested and repeats=2"):
+        cp.compare("mlp", X, Y, nested=True, repeats=2, verbose=0)

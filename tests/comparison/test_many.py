@@ -1,0 +1,84 @@
+"""Several races together: ranks and tests of their mean scores, from records made by hand."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import counterpoise as cp
+from counterpoise.comparison.many import compare_many
+from counterpoise.comparison.result import Comparison
+from counterpoise.core.errors import ArtefactError, OptionError
+
+RNG = np.random.default_rng(0)
+NONE = RNG.uniform(0.3, 0.7, 12)
+TABLE = {"none": NONE, "good": NONE + 0.06 + RNG.normal(0, 0.01, 12), "same": NONE + 0.001}
+
+
+def race(k, metric="average_precision", **odd):
+    rows = [
+        {"strategy": name, "status": "ok", "scores": {metric: {"mean": float(values[k])}}}
+        for name, values in {**TABLE, **odd}.items()
+    ]
+    rows.append({"strategy": "smote", "status": "failed" if k else "ok", "scores": {metric: {"mean": 0.5}}})
+    return Comparison({"metric": metric, "rows": rows, "data": {"source": f"set{k}.csv"}}, {}, ())
+
+
+@pytest.fixture(scope="module", name="many")
+def _many():
+    return compare_many([race(k) for k in range(12)])
+
+
+def test_ranks_scores_and_tests(many):
+    assert many.data_sets[:2] == ("set0", "set1")
+    assert many.strategies == ("good", "same", "none")
+    assert many.ranks.tolist() == [1.0, 2.0, 3.0]
+    assert np.array_equal(many.scores[:, 2], NONE)
+    assert many.p < 1e-6
+    assert stats.friedmanchisquare(*many.scores.T).pvalue < 1e-4
+    assert (many.reference, many.left_out) == ("none", ("smote",))
+    assert many.against["good"].right > 0.95
+    assert many.against["same"].rope > 0.95
+
+
+def test_text_and_figure(many, tmp_path):
+    assert many.verdict.startswith("Over 12 data sets, good has the best mean rank (1.00). Shown better in practice")
+    assert "no different in practice from the untouched model: same." in many.verdict
+    assert many.verdict in str(many)
+    svg = many.to_svg(tmp_path / "cd.svg")
+    assert (tmp_path / "cd.svg").read_text() == svg
+    assert svg.startswith("<svg")
+    assert all(name in svg for name in many.strategies)
+    assert json.loads(json.dumps(many.to_dict()))["verdict"] == many.verdict
+
+
+def test_a_loss_is_better_when_lower_and_its_rope_is_a_share():
+    scaled = [race(k, metric="log_loss") for k in range(12)]
+    many = compare_many(scaled)
+    assert many.strategies[-1] == "good"
+    assert many.against["good"].left > 0.95
+
+
+def test_folders_are_read_and_what_is_none_is_refused(tmp_path):
+    for k in range(2):
+        (tmp_path / str(k)).mkdir()
+        (tmp_path / str(k) / "leaderboard.json").write_text(json.dumps(race(k).record))
+    assert compare_many({str(k): tmp_path / str(k) for k in range(2)}).scores.shape == (2, 3)
+    with pytest.raises(ArtefactError, match="expected a folder written by compare"):
+        compare_many({"a": tmp_path / "none"})
+
+
+@pytest.mark.parametrize(
+    ("races", "said"),
+    [
+        ({}, "got no races"),
+        ({"a": 3}, "a is int; expected a Comparison"),
+        ({"a": race(0), "b": race(0, metric="roc_auc")}, "say which one with metric="),
+    ],
+)
+def test_what_cannot_be_put_together_is_refused(races, said):
+    with pytest.raises(OptionError, match=said):
+        cp.compare_many(races)
