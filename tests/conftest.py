@@ -8,6 +8,9 @@ from pathlib import Path
 
 from hypothesis import settings
 
+# a script for machines with JAX (see CONTRIBUTING.md); `test_jax.py` runs it where JAX is importable
+collect_ignore = ["jax_backend.py"]
+
 # Machines are shared and noisy: a slow example is not a wrong one.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
