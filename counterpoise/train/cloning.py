@@ -33,10 +33,18 @@ def clone(model: keras.Model, keep: bool) -> keras.Model:
 def _copied(model: keras.Model) -> keras.Model:
     if plain(model):
         return _structure(model)
-    copy = type(model).from_config(model.get_config())
+    copy = _made_again(model)
     if model.built and not copy.built and getattr(model, "inputs", None):
         copy(model.inputs)
     return copy
+
+
+def _made_again(model: keras.Model) -> keras.Model:
+    config = model.get_config()
+    try:
+        return type(model).from_config(config)
+    except TypeError:  # a constructor that takes no name, trainable and dtype, which Keras adds to the configuration
+        return type(model)(**{k: v for k, v in config.items() if k not in ("name", "trainable", "dtype")})
 
 
 def _structure(model: keras.Model, **how: Any) -> keras.Model:
@@ -129,7 +137,17 @@ def without_activation(model: keras.Model) -> keras.Model | None:
 
 
 def keras_text(error: Exception) -> str:
-    """What an error of Keras says, on one line: without blank lines and the list of arguments at its end."""
+    """What an error of Keras says, on one line: without blank lines and the list of arguments at its end.
+
+    A class that a file names and nobody registered is named first: Keras says so at the end of a long text.
+    """
+    unknown = re.search(r"Could not locate (class|function) '([^']+)'", str(error))
+    if unknown:
+        return (
+            f"it holds the {unknown[1]} {unknown[2]!r}, unknown here. Decorate it with "
+            "@keras.saving.register_keras_serializable() before saving, give a class get_config(), and import the "
+            "module that defines it before loading."
+        )
     said = re.sub(r"\x1b\[\d+m", "", str(error).split("Arguments received by")[0])
     text = " ".join(said.split())
     return text[:400] if text else type(error).__name__

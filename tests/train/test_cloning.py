@@ -76,6 +76,24 @@ def test_a_subclassed_models_weights_are_kept_too():
     assert np.allclose(z, model(X), atol=1e-5)
 
 
+class Bare(keras.Model):
+    """As tutorials write them: no keyword arguments, no configuration."""
+
+    def __init__(self):
+        super().__init__()
+        self.out = L.Dense(1)
+
+    def call(self, x):
+        return self.out(x)
+
+
+def test_a_class_without_configuration_is_made_again():
+    model = Bare()
+    model(X)
+    z = np.asarray(Network(model, Examples(X, Y, (0, 1)), output="logits").fresh(3)(X))
+    assert np.allclose(z, model(X), atol=1e-5)
+
+
 def test_a_model_compiled_with_a_lambda_is_cloned():
     model = keras.Sequential([keras.Input((4,)), L.Dense(1)])
     model.compile("sgd", lambda y, p: keras.ops.mean(keras.ops.square(y - p)))
@@ -99,6 +117,8 @@ def test_own_step_and_keras_text():
     said = "Exception.\n\n\x1b[1mshapes differ\x1b[0m\n\nArguments received by Dense.call():\n  x"
     assert keras_text(ValueError(said)) == "Exception. shapes differ"
     assert keras_text(ValueError()) == "ValueError"
+    unknown = ValueError("<class 'F'> could not ... config={}.\n\nException: Could not locate class 'Sub'. Make sure")
+    assert keras_text(unknown).startswith("it holds the class 'Sub', unknown here. Decorate it with")
 
 
 @pytest.mark.parametrize("form", ["str", "series"])
