@@ -11,7 +11,7 @@ BIN    := $(VENV)/bin
 OUT    ?= demo-run
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak lint docs bench bench-data bench-decide clean lock
+.PHONY: help demo test soak lint docs bench bench-train bench-memory bench-data bench-decide clean lock
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -47,7 +47,11 @@ bench: $(VENV)/.test                    ## every benchmark, side by side with th
 	$(BIN)/python -m benchmarks
 
 bench-train: $(VENV)/.test              ## the training program against loops of fit
+	rm -f build/bench-train.json
 	$(BIN)/python -m benchmarks.train
+
+bench-memory: $(VENV)/.test             ## the memory of one process over 100 small races
+	$(BIN)/python -m benchmarks.memory
 
 bench-data: $(VENV)/.test               ## feeds and resampling against copies and tf.data recipes
 	$(BIN)/python -m benchmarks.data

@@ -1,27 +1,28 @@
 """The training program against loops of `fit`, side by side, alternating, medians.
 
-    python -m benchmarks.train [--quick] [--data FOLDER]
+    python -m benchmarks.train [--rows one,ten,...] [--turns 5] [--peers F|B|FB] [--kept FILE] [--data FOLDER]
 
 (F) `fit` with Keras's defaults in a loop, data resampled by imbalanced-learn. (B) the same with `fit`'s best settings
-(steps_per_execution=32, jit_compile=True for dense networks, False for convolutions). Imports are excluded.
+(steps_per_execution=32, jit_compile=True for dense networks, False for convolutions). Imports are excluded. Each row
+is kept in a file as soon as it is measured, and a later call measures only the rows that are missing there; the table
+comes at the end, in Markdown.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import resource
 import subprocess
 import sys
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from benchmarks._turns import Found, Options, alternate, machine, measure, timed
 from counterpoise.core.records import Examples, Fold
 from counterpoise.data.read import read
 from counterpoise.data.split import make_folds
@@ -62,21 +63,6 @@ def table(n: int, d: int, seed: int = 0) -> Examples:
     return Examples((rng.normal(size=(n, d)) + 0.5 * y[:, None]).astype("float32"), y, (0, 1))
 
 
-def timed(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-def alternate(work: dict[str, Callable[[], float]], times: int) -> dict[str, float]:
-    """Median seconds of each; the peers take turns."""
-    found: dict[str, list[float]] = {name: [] for name in work}
-    for _ in range(times):
-        for name, call in work.items():
-            found[name].append(call())
-    return {name: float(np.median(values)) for name, values in found.items()}
-
-
 def whole(examples: Examples) -> Fold:
     nothing = np.empty(0, np.int64)
     return Fold(0, 0, np.arange(len(examples)), nothing, nothing)
@@ -89,33 +75,51 @@ def jobs(examples: Examples, members: int, epochs: int, batch: int = BATCH, stra
 
 
 def epoch_seconds(
-    examples: Examples, make: Callable[[], keras.Model], members: int, times: int, xla: bool
-) -> dict[str, float]:
-    """Seconds per epoch and member after compilation (time of 3 epochs less time of 1, halved)."""
+    examples: Examples, make: Callable[[], keras.Model], members: int, options: Options, *, xla: bool, more: int = 2
+) -> Found:
+    """Seconds per epoch of all members after compilation: the time of 1 + `more` epochs less that of 1, over `more`."""
     network = Network(make(), examples, weights="fresh")
     ProgramEngine.of(examples, network).prepare(jobs(examples, members, 20))  # the way of a training of 20 epochs
     y = examples.y[:, None].astype("float32")
-    fits = {name: compiled(make(), name == "B", xla) for name in "FB"}
+    fits = {name: compiled(make(), name == "B", xla) for name in options.peers}
     rng = np.random.default_rng(0)
 
-    def fit(model: keras.Model) -> float:
+    def fit(name: str) -> float:
         def member() -> None:
             rows = rng.integers(0, len(y), len(y)) if members > 1 else slice(None)
-            model.fit(examples.x[rows], y[rows], batch_size=BATCH, epochs=1, verbose=0)
+            fits[name].fit(examples.x[rows], y[rows], batch_size=BATCH, epochs=1, verbose=0)
 
         return timed(lambda: [member() for _ in range(members)])
 
     def ours() -> float:
-        short, long = (timed(lambda e=e: list(run(jobs(examples, members, e), examples, network))) for e in (1, 3))
-        return (long - short) / 2
+        short, long = (
+            timed(lambda e=e: list(run(jobs(examples, members, e), examples, network))) for e in (1, 1 + more)
+        )
+        return (long - short) / more
 
     for model in fits.values():
-        fit(model)
-    ours()
-    return alternate({"F": lambda: fit(fits["F"]), "B": lambda: fit(fits["B"]), "ours": ours}, times)
+        model.fit(examples.x[:BATCH], y[:BATCH], batch_size=BATCH, verbose=0)
+    work = {"F": lambda: fit("F"), "B": lambda: fit("B"), "ours": ours}
+    return alternate(work | {"peak": matmul_peak} if members == 10 else work, options)
 
 
-def ensemble_seconds(times: int) -> dict[str, float]:
+def one(options: Options) -> Found:
+    return epoch_seconds(table(200_000, 30), lambda: dense(30), 1, options, xla=True)
+
+
+def ten(options: Options) -> Found:
+    found = epoch_seconds(table(200_000, 30), lambda: dense(30), 10, options, xla=True)
+    products = 10 * 200_000 * 3 * (30 * 128 + 128 * 64 + 64)
+    return found | {"share": products / found["ours"] / found["peak"]}
+
+
+def cnn_members(options: Options) -> Found:
+    rng = np.random.default_rng(0)
+    images = Examples(rng.random((20_000, 28, 28, 1), "float32"), (rng.random(20_000) < 0.1).astype(np.int32), (0, 1))
+    return epoch_seconds(images, cnn, 3, options, xla=False, more=1)
+
+
+def ensemble(options: Options) -> Found:
     """3-member resampling ensemble, 5 epochs, compilation and resampling included."""
     from imblearn.over_sampling import RandomOverSampler
     from imblearn.under_sampling import RandomUnderSampler
@@ -135,42 +139,42 @@ def ensemble_seconds(times: int) -> dict[str, float]:
         work = jobs_of(find("resampling_ensemble"), examples, whole(examples), settings)
         return timed(lambda: list(run(work, examples, Network(dense(30), examples, weights="fresh"))))
 
-    return alternate({"F": lambda: fit(False), "B": lambda: fit(True), "ours": ours}, times)
+    return alternate({"F": lambda: fit(False), "B": lambda: fit(True), "ours": ours}, options)
 
 
-def race_seconds(data: Path, times: int) -> dict[str, float]:
-    """4 strategies x 5 folds x 20 epochs on mammography, batch 256, everything but imports."""
+def race(options: Options) -> Found:
+    """4 strategies x 5 folds x 20 epochs on mammography, batch 256; a turn of a peer is one fold, times 5."""
     from imblearn.over_sampling import RandomOverSampler
     from imblearn.under_sampling import RandomUnderSampler
     from sklearn.utils.class_weight import compute_class_weight
 
-    examples = read(data / "mammography.csv", target="class")
+    examples = read(options.data / "mammography.csv", target="class")
     x = np.ascontiguousarray(examples.x["numeric"])
     x = (x - x.mean(0)) / x.std(0)
     settings = Settings(epochs=20, batch_size=256, early_stopping=False, budget="epochs")
     names = ("none", "oversample", "undersample", "class_weight")
+    turns = {name: iter(range(10**9)) for name in "FB"}
 
-    def fit(best: bool) -> float:
+    def fit(name: str) -> float:
         def work() -> None:
-            for fold in make_folds(examples, 5):
-                rows = fold.train
-                weights = dict(enumerate(compute_class_weight("balanced", classes=np.arange(2), y=examples.y[rows])))
-                for name in names:
-                    sampler = {"oversample": RandomOverSampler, "undersample": RandomUnderSampler}.get(name)
-                    a, b = x[rows], examples.y[rows]
-                    if sampler:
-                        a, b = sampler(random_state=0).fit_resample(a, b)
-                    model = compiled(dense(6), best)
-                    how = {"class_weight": weights} if name == "class_weight" else {}
-                    model.fit(a, b[:, None].astype("float32"), batch_size=256, epochs=20, verbose=0, **how)
-                    model.predict(x[fold.test], verbose=0)
+            fold = make_folds(examples, 5)[next(turns[name]) % 5]
+            rows = fold.train
+            weights = dict(enumerate(compute_class_weight("balanced", classes=np.arange(2), y=examples.y[rows])))
+            for strategy in names:
+                sampler = {"oversample": RandomOverSampler, "undersample": RandomUnderSampler}.get(strategy)
+                a, b = x[rows], examples.y[rows]
+                if sampler:
+                    a, b = sampler(random_state=0).fit_resample(a, b)
+                model = compiled(dense(6), name == "B")
+                how = {"class_weight": weights} if strategy == "class_weight" else {}
+                model.fit(a, b[:, None].astype("float32"), batch_size=256, epochs=20, verbose=0, **how)
+                model.predict(x[fold.test], verbose=0)
 
-        return timed(work)
+        return 5 * timed(work)
 
     def ours() -> float:
         def work() -> None:
-            network = Network("mlp", examples)
-            folds = make_folds(examples, 5)
+            network, folds = Network("mlp", examples), make_folds(examples, 5)
             list(
                 run(
                     [j for n in names for f in folds for j in jobs_of(find(n), examples, f, settings)],
@@ -181,26 +185,31 @@ def race_seconds(data: Path, times: int) -> dict[str, float]:
 
         return timed(work)
 
-    return alternate({"F": lambda: fit(False), "B": lambda: fit(True), "ours": ours}, times)
+    return alternate({"F": lambda: fit("F"), "B": lambda: fit("B"), "ours": ours}, options)
 
 
-def small_seconds(times: int) -> dict[str, float]:
+def small(options: Options) -> Found:
     """One small model on 1,000 rows, 5 epochs, everything included."""
     examples = table(1000, 30)
+    y = examples.y[:, None].astype("float32")
 
-    def fit() -> float:
-        return timed(
-            lambda: compiled(dense(30), False).fit(
-                examples.x, examples.y[:, None].astype("float32"), epochs=5, verbose=0
-            )
-        )
+    def fit(best: bool) -> float:
+        return timed(lambda: compiled(dense(30), best).fit(examples.x, y, epochs=5, verbose=0))
 
     def ours() -> float:
-        return timed(
-            lambda: list(run(jobs(examples, 1, 5, 32), examples, Network(dense(30), examples, weights="fresh")))
-        )
+        network = lambda: Network(dense(30), examples, weights="fresh")  # noqa: E731
+        return timed(lambda: list(run(jobs(examples, 1, 5, 32), examples, network())))
 
-    return alternate({"F": fit, "ours": ours}, times)
+    return alternate({"F": lambda: fit(False), "B": lambda: fit(True), "ours": ours}, options)
+
+
+def memory(options: Options) -> Found:
+    """Extra peak memory of 10 members over 1, as a share of 1M x 30 numbers."""
+    peaks = {
+        members: alternate({"peak": lambda m=members: peak_megabytes(m)}, Options(2, "", options.data))["peak"]
+        for members in (1, 10)
+    }
+    return {"share": (peaks[10] - peaks[1]) / 120}
 
 
 def peak_megabytes(members: int) -> float:
@@ -224,50 +233,63 @@ def matmul_peak() -> float:
 
     a = np.random.default_rng(0).random((4096, 4096), "float32")
     b = tf.constant(a[:2048, :2048])
-    numpy_rate = 4096**3 / min(timed(lambda: a @ a) for _ in range(3))
+    numpy_rate = 4096**3 / min(timed(lambda: a @ a) for _ in range(2))
     tf_rate = 2048**3 / min(timed(lambda: tf.matmul(b, b).numpy()) for _ in range(5))
     return max(numpy_rate, tf_rate)
 
 
-def show(work: str, found: dict[str, float], wanted: str, unit: str = "s") -> None:
-    ours = found["ours"]
-    peers = ", ".join(f"{k} {v:.3g} {unit} ({v / ours:.1f} x)" for k, v in found.items() if k != "ours")
-    print(f"| {work} | {ours:.3g} {unit} | {peers} | {wanted} |", flush=True)
+#: name -> (what is measured, what it should be, measurement)
+ROWS: dict[str, tuple[str, str, Callable[[Options], Found]]] = {
+    "one": ("one model, epoch of 200k x 30", "5 x F, 2.2 x B", one),
+    "ten": ("10 members on bootstrap draws, the same", "7 x F, 3 x B", ten),
+    "ensemble": ("3-member ensemble, 50k x 30, 5 epochs, all included", "5 x F", ensemble),
+    "race": ("4 strategies x 5 folds x 20 epochs on mammography, all included", "10 x F", race),
+    "cnn": ("small CNN, epoch of 20k images 28 x 28, 3 members", "1.4 x F", cnn_members),
+    "small": ("one small model, 1,000 rows, all included", "0.9 x F", small),
+    "memory": ("extra peak memory of 10 members over 1, 1M x 30", "under 0.3 of the data", memory),
+}
+
+
+def lines(results: dict[str, Found]) -> list[str]:
+    """The Markdown table."""
+    shown = ["| work | ours | peers (their time over ours) | at least |", "|---|---|---|---|"]
+    for name, (work, wanted, _) in ROWS.items():
+        found = results.get(name)
+        if not found:
+            continue
+        if name == "memory":
+            shown.append(f"| {work} | {found['share']:.2f} of the data | | {wanted} |")
+            continue
+        ours = found["ours"]
+        peers = ", ".join(f"{k} {found[k]:.3g} s ({found[k] / ours:.1f} x)" for k in "FB" if k in found)
+        shown.append(f"| {work} | {ours:.3g} s | {peers} | {wanted} |")
+        if "share" in found:
+            shown.append(f"| the same: share of the machine's matmul rate | {found['share']:.0%} | | reported |")
+    return shown
+
+
+def _options(given: argparse.Namespace, wanted: str) -> Options:
+    return Options(given.turns, given.peers or ("FB" if "B" in wanted else "F"), given.data)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="one turn instead of five")
+    parser.add_argument("--rows", default=",".join(ROWS), help="what to measure")
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--peers", choices=["F", "B", "FB"], help="default: F, and B where a ratio to B is wanted")
+    parser.add_argument("--kept", type=Path, default=Path("build/bench-train.json"), help="results, added to")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--child", type=int)
+    parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
         child(given.child)
         return
-    times = 1 if given.quick else 5
-    print(f"{platform.machine()}, {os.cpu_count()} cores, TensorFlow backend; medians of {times}")
-    print("| work | ours | peers (time over ours) | wanted |\n|---|---|---|---|")
-    examples = table(200_000, 30)
-    show("one model, epoch of 200k x 30", epoch_seconds(examples, lambda: dense(30), 1, times, True), "5 x F, 2.2 x B")
-    ten = epoch_seconds(examples, lambda: dense(30), 10, times, True)
-    show("10 members on bootstrap draws, the same", ten, "7 x F, 3 x B")
-    flops = 10 * 200_000 * 3 * (30 * 128 + 128 * 64 + 64)
-    print(
-        f"| share of the matmul peak, 10 members | {flops / ten['ours'] / matmul_peak():.0%} | | reported |", flush=True
-    )
-    show("3-member ensemble, 5 epochs, all included", ensemble_seconds(times), "5 x F")
-    if given.data.is_dir():
-        show(
-            "4 strategies x 5 folds x 20 epochs, mammography",
-            race_seconds(given.data, 1 if given.quick else 3),
-            "10 x F",
-        )
-    rng = np.random.default_rng(0)
-    images = Examples(rng.random((20_000, 28, 28, 1), "float32"), (rng.random(20_000) < 0.1).astype(np.int32), (0, 1))
-    show("small CNN, 28 x 28, 20k images, 3 members", epoch_seconds(images, cnn, 3, times, False), "1.4 x F")
-    show("one small model, 1,000 rows", small_seconds(times), "at most 1.1 x the time of F")
-    one, many = peak_megabytes(1), peak_megabytes(10)
-    print(f"| extra peak memory of 10 members over 1, 1M x 30 | {(many - one) / 120:.2f} of the data | | under 0.3 |")
+    names = [name for name in given.rows.split(",") if name != "race" or given.data.is_dir()]
+    before = machine()
+    rows = {name: partial(ROWS[name][2], _options(given, ROWS[name][1])) for name in names}
+    results = measure(rows, given.kept)
+    print(f"{before}; medians of {given.turns} in turn\n")
+    print("\n".join(lines(results)))
 
 
 if __name__ == "__main__":

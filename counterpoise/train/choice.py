@@ -28,6 +28,6 @@ def decided(jobs: Iterable[Job], network: Network) -> dict[str, Way]:
     """The network's ways, after deciding those of families that have none by the steps of `jobs` together."""
     for family, group in families(jobs).items():
         if family not in network.ways:
-            steps = sum(job.limits.steps for job in group)
-            network.ways[family] = way(network.fresh(0), Objective(group[0]).loss(network), steps)
+            limits = [job.limits for job in group]
+            network.ways[family] = way(network.fresh(0), Objective(group[0]).loss(network), limits)
     return network.ways

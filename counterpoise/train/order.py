@@ -46,10 +46,10 @@ class Stage:
             self._epoch, self._drawn = number, self.plan.rows(number, self.seed)
         return self._drawn
 
-    def step(self, number: int) -> tuple[Array, Array]:
-        """Positions and loss weights, float32, of one step."""
-        epoch, batch = divmod(number, self.steps_per_epoch)
-        drawn = self.epoch(epoch)[batch * self.batch_size : (batch + 1) * self.batch_size]
+    def run(self, start: int, steps: int) -> tuple[Array, Array]:
+        """Positions and loss weights, float32, of at most `steps` steps from `start` on, all of one epoch."""
+        epoch, batch = divmod(start, self.steps_per_epoch)
+        drawn = self.epoch(epoch)[batch * self.batch_size : (batch + steps) * self.batch_size]
         return drawn, self.weights[drawn]
 
     def rows_seen(self, steps: int) -> int:
@@ -84,8 +84,17 @@ class Order:
 
     def step(self, number: int) -> tuple[Array, Array]:
         """Row numbers (of the examples) and loss weights, float32, of one step."""
-        first = number < self.switch
-        drawn, weights = self._stages[0].step(number) if first else self._stages[-1].step(number - self.switch)
+        return self.run(number, 1)
+
+    def run(self, start: int, steps: int) -> tuple[Array, Array]:
+        """Row numbers and loss weights of steps from `start` on, one after the other.
+
+        At most `steps`, none of another epoch or of another stage.
+        """
+        if start < self.switch:
+            drawn, weights = self._stages[0].run(start, min(steps, self.switch - start))
+        else:
+            drawn, weights = self._stages[-1].run(start - self.switch, steps)
         return self.job.train[drawn], weights
 
     def turn(self, step: int) -> None:

@@ -3,7 +3,8 @@
 One model, one optimizer and one trace serve every job of a network and loss family. TensorFlow records which
 variables a traced function uses; here each of those places is filled at call time with the variable of the calling
 thread's `Slot`. So jobs differ only in the arrays that are put into a slot, and threads share a trace, yet never a
-variable. Rows are gathered inside the loop from tensors that hold the data once.
+variable. The rows of a block of steps are gathered from tensors that hold the data once, just before its loop runs:
+inside a loop that XLA compiles a gather is slow.
 """
 
 from __future__ import annotations
@@ -41,7 +42,12 @@ class Memory:
         self.x = tf.nest.map_structure(_tensor, x)
         self.y = tf.constant(y)
         self.index = np.int32 if len(y) < 2**31 else np.int64
-        self.chunk = rules.chunk_rows(x)
+        self.values = sum(int(np.prod(a.shape[1:])) for a in rules.arrays_of(x))
+        self.chunk = rules.chunk_rows(self.values)
+
+    def call_steps(self, rows: int) -> int:
+        """Steps with batches of `rows` rows that one call takes at most."""
+        return rules.call_steps(rows, self.values)
 
 
 class Slot:
@@ -75,7 +81,7 @@ class Program:
         way: Whether XLA compiles the loop, and how short batches are run.
 
     Attributes:
-        traces: How often each function was traced: "block", "rest" and "logits".
+        traces: How often each function was traced: "block" and "logits".
         initial: Initial values of the optimizer's variables.
         rate: Place of the learning rate among the variables; None when a schedule decides it.
     """
@@ -84,6 +90,8 @@ class Program:
         self.model = network.fresh(0)
         self.model.compile(optimizer=network.optimizer(), loss=loss, jit_compile=False)
         self.model.optimizer.build(self.model.trainable_variables)
+        # One replica has nothing to sum; and summing registers a gradient that TensorFlow keeps, the trace with it.
+        rules.inner_optimizer(self.model.optimizer)._all_reduce_sum_gradients = list
         self.way = way
         self.memory, self.traces = memory, Counter[str]()
         self._numbers = Numbers(loss, network.units)
@@ -91,19 +99,25 @@ class Program:
         self.variables = [*self.model.variables, *optimizer, *self._numbers.variables]
         self.size = len(self.model.variables)
         self.initial = [np.array(v.numpy()) for v in optimizer]
-        rate = self.model.optimizer._learning_rate
+        rate = rules.rate_of(self.model.optimizer)
         self.rate = next((i for i, v in enumerate(self.variables) if v is rate), None)
         self._functions: dict[Any, Any] = {}
         self._current, self._lock = threading.local(), threading.Lock()
         self._step_seconds: dict[int, float] = {}
+        self._capacity: dict[int, int] = {}  # lines of the blocks that XLA compiled, by rows of a batch
 
-    def trace(self, rows: int, drawn: int) -> None:
-        """Trace what jobs with full steps of `rows` rows and `drawn` rows per epoch need (in the caller's thread)."""
-        capacity = rules.call_steps(rows)
-        if self.way.pad or drawn >= rows:
-            self._function(("block", capacity, rows), lambda: self._block_function(capacity, rows))
-        if not self.way.pad and drawn % rows:
-            self._function(("rest",), self._rest_function)
+    def trace(self, rows: int, drawn: int, round_steps: int) -> None:
+        """Trace what jobs with full steps of `rows` rows, `drawn` rows per epoch and such rounds need.
+
+        XLA compiles here, in the caller's thread, so that it fails before any training.
+        """
+        if self.way.xla and (self.way.pad or drawn >= rows):
+            wanted = min(self.memory.call_steps(rows), 1 << max(5, (round_steps - 1).bit_length()))
+            if wanted > self._capacity.get(rows, 0):
+                self._capacity[rows] = wanted
+                self.block(self.slot(), np.zeros((0, rows), self.memory.index), np.zeros((0, rows), np.float32))
+        if not (self.way.xla and self.way.pad):
+            self._function(("any",), self._block_function)
         self._function(("logits",), self._logits_function)
 
     def slot(self) -> Slot:
@@ -114,25 +128,18 @@ class Program:
         """Steps that the next call with batches of `rows` should take at most: few, until their time is known."""
         seconds = self._step_seconds.get(rows)
         bound = 8 if seconds is None else max(1, int(CALL_SECONDS / seconds))
-        return min(bound, rules.call_steps(rows))
+        return min(bound, self._capacity.get(rows, self.memory.call_steps(rows)))
 
     def block(self, slot: Slot, rows: Array, weights: Array) -> Array:
-        """Take full steps, one per line of `rows` (k, B) and `weights` (k, B); their losses, float32 (k,)."""
+        """Take steps, one per line of `rows` (k, B) and `weights` (k, B); their losses, float32 (k,)."""
         steps, batch = rows.shape
-        capacity = rules.call_steps(batch)
-        run = self._function(("block", capacity, batch), lambda: self._block_function(capacity, batch))
-        all_rows = np.zeros((capacity, batch), self.memory.index)
-        all_weights = np.zeros((capacity, batch), np.float32)
-        all_rows[:steps], all_weights[:steps] = rows, weights
+        run, capacity = self._block(batch), self._capacity.get(batch) or steps
+        rows, weights = (_lengthened(part, capacity) for part in (rows.astype(self.memory.index), weights))
         start = time.perf_counter()
-        losses = self._call(slot, run, tf.constant(all_rows), tf.constant(all_weights), tf.constant(steps))
-        self._step_seconds[batch] = (time.perf_counter() - start) / steps
+        losses = self._call(slot, run, tf.constant(rows), tf.constant(weights), tf.constant(steps))
+        if steps:
+            self._step_seconds[batch] = (time.perf_counter() - start) / steps
         return losses[:steps]
-
-    def rest(self, slot: Slot, rows: Array, weights: Array) -> Array:
-        """Take one step on a batch of any size; its loss, float32 (1,)."""
-        run = self._function(("rest",), self._rest_function)
-        return self._call(slot, run, tf.constant(rows.astype(self.memory.index)), tf.constant(weights))[None]
 
     def logits(self, slot: Slot, rows: Array) -> Array:
         """Raw logits of rows, float32 (len(rows), units)."""
@@ -166,26 +173,31 @@ class Program:
     def _place(self, place: int) -> Callable[[], Any]:
         return lambda: self._current.handles[place]
 
-    def _block_function(self, capacity: int, batch: int) -> Any:
-        def block(x: Any, y: Any, rows: Any, weights: Any, steps: Any) -> Any:
-            self.traces["block"] += 1
+    def _block(self, batch: int) -> Any:
+        """The function of steps of `batch` rows: compiled for that number by XLA, or the one for any number."""
+        capacity = self._capacity.get(batch)
+        if capacity is None:
+            return self._function(("any",), self._block_function)
+        return self._function((capacity, batch), lambda: self._block_function(capacity, batch))
 
+    def _block_function(self, capacity: int | None = None, batch: int | None = None) -> Any:
+        def loop(x: Any, y: Any, weights: Any, steps: Any) -> Any:
             def body(i: Any, losses: Any) -> tuple[Any, Any]:
-                loss = self._step(x, y, rows[i], weights[i])
+                loss = self._step(tf.nest.map_structure(lambda part: part[i], x), y[i], weights[i])
                 return i + 1, tf.tensor_scatter_nd_update(losses, [[i]], [loss])
 
-            return tf.while_loop(lambda i, _: i < steps, body, (0, tf.zeros(capacity)), parallel_iterations=1)[1]
+            none = tf.zeros(tf.shape(weights)[:1])
+            return tf.while_loop(lambda i, _: i < steps, body, (0, none), parallel_iterations=1)[1]
+
+        compiled = loop if capacity is None else tf.function(loop, jit_compile=True)
+
+        def block(x: Any, y: Any, rows: Any, weights: Any, steps: Any) -> Any:
+            self.traces["block"] += 1
+            return compiled(_gathered(x, rows), tf.gather(y, rows), weights, steps)
 
         shape = (capacity, batch)
         specs = tf.TensorSpec(shape, self.memory.index), tf.TensorSpec(shape, tf.float32), tf.TensorSpec((), tf.int32)
-        return self._trace(block, specs, self.way.xla)
-
-    def _rest_function(self) -> Any:
-        def rest(x: Any, y: Any, rows: Any, weights: Any) -> Any:
-            self.traces["rest"] += 1
-            return self._step(x, y, rows, weights)
-
-        return self._trace(rest, (tf.TensorSpec([None], self.memory.index), tf.TensorSpec([None], tf.float32)))
+        return self._trace(block, specs)
 
     def _logits_function(self) -> Any:
         def logits(x: Any, y: Any, rows: Any) -> Any:
@@ -194,12 +206,12 @@ class Program:
 
         return self._trace(logits, (tf.TensorSpec([None], self.memory.index),))
 
-    def _trace(self, function: Callable[..., Any], specs: tuple[Any, ...], xla: bool = False) -> Any:
-        return tf.function(function, jit_compile=xla).get_concrete_function(self.memory.x, self.memory.y, *specs)
+    def _trace(self, function: Callable[..., Any], specs: tuple[Any, ...]) -> Any:
+        return tf.function(function).get_concrete_function(self.memory.x, self.memory.y, *specs)
 
-    def _step(self, x: Any, y: Any, rows: Any, weights: Any) -> Any:
+    def _step(self, inputs: Any, targets: Any, weights: Any) -> Any:
         """One step, as `fit` takes it; returns its loss (regularisation included)."""
-        model, inputs, targets = self.model, _gathered(x, rows), tf.gather(y, rows)
+        model = self.model
         self._numbers.start()
         with tf.GradientTape() as tape:
             outputs = model(inputs, training=True)
@@ -208,6 +220,13 @@ class Program:
         trainable = model.trainable_weights
         model.optimizer.apply(tape.gradient(scaled, trainable), trainable)
         return tf.cast(loss, tf.float32)
+
+
+def _lengthened(lines: Array, count: int) -> Array:
+    """An array with lines of zeros behind it, `count` lines in all."""
+    if len(lines) == count:
+        return lines
+    return np.concatenate([lines, np.zeros((count - len(lines), *lines.shape[1:]), lines.dtype)])
 
 
 def _gathered(x: Any, rows: Any) -> Any:

@@ -6,6 +6,7 @@ per thread; the worker threads only run compiled functions and NumPy.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -14,11 +15,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from counterpoise.core import seeds
 from counterpoise.core.memory import Peak
 from counterpoise.core.records import Examples, Job, Member
 from counterpoise.train import rules
+from counterpoise.train.blocks import block_of
 from counterpoise.train.choice import decided, families
 from counterpoise.train.constants import numbers_of
 from counterpoise.train.network import Network
@@ -30,8 +33,7 @@ from counterpoise.train.workers import work_through
 
 Array = np.ndarray
 
-#: Jobs that are trained at the same time, unless told otherwise.
-THREADS = 2
+logger = logging.getLogger("counterpoise")
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class ProgramEngine:
 
     @property
     def traces(self) -> dict[str, int]:
-        """How often each function ("block", "rest", "logits") was traced, over all programs."""
+        """How often each function ("block", "logits") was traced, over all programs."""
         total: dict[str, int] = {}
         for program in self.programs.values():
             for name, count in program.traces.items():
@@ -76,19 +78,34 @@ class ProgramEngine:
         return total
 
     def prepare(self, jobs: Sequence[Job]) -> None:
-        """Make and trace the program of each loss family; raises whatever tracing raises."""
-        ways = decided(jobs, self.network)
+        """Make and trace the program of each loss family; raises whatever tracing raises.
+
+        Where XLA cannot compile a network, its way in `network.ways` is changed to one without, and the log says so.
+        """
+        decided(jobs, self.network)
         for key, group in families(jobs).items():
-            if key not in self.programs:
-                loss = Objective(group[0]).loss(self.network)
-                self.programs[key] = Program(self.network, loss, self.memory, ways[key])
-            for job in group:
-                for stage in job.plan.stages:
-                    self.programs[key].trace(rows_of(job), len(stage))
+            try:
+                self._trace(key, group)
+            except tf.errors.OpError as error:
+                if not self.network.ways[key].xla:
+                    raise
+                logger.warning("XLA does not compile this network (%s): the program runs without it", _cause(error))
+                self.network.ways[key] = replace(self.network.ways[key], xla=False)
+                self.programs.pop(key, None)
+                self._trace(key, group)
+
+    def _trace(self, key: str, jobs: Sequence[Job]) -> None:
+        """Make the program of a loss family, unless it is there, and trace what the family's jobs need."""
+        if key not in self.programs:
+            loss = Objective(jobs[0]).loss(self.network)
+            self.programs[key] = Program(self.network, loss, self.memory, self.network.ways[key])
+        longest = max(job.limits.round_steps for job in jobs)
+        for rows, drawn in {(rows_of(job), len(stage)) for job in jobs for stage in job.plan.stages}:
+            self.programs[key].trace(rows, drawn, longest)
 
     def run(self, jobs: Sequence[Job], threads: int | None = None) -> Iterator[tuple[Job, int | Member]]:
         """Train jobs; yields (job, steps done) after each round and (job, member) at its end."""
-        wanted = THREADS if threads is None else threads
+        wanted = rules.THREADS if threads is None else threads
         count = max(1, min(wanted, len(jobs), os.cpu_count() or 1 if threads is None else wanted))
         local = threading.local()
         return work_through(self._tasks(jobs), lambda task, stop: Training(task, self, local, stop).run(), count)
@@ -150,17 +167,10 @@ class Training:
 
     def _call(self, start: int, end: int) -> tuple[int, Array, Array]:
         """One call of the program from step `start`: the next step, the losses and the rows of each step taken."""
-        full, pad = rows_of(self.job), self.program.way.pad
-        batches: list[tuple[Array, Array, int]] = []
-        for step in range(start, min(end, start + self.program.calls(full))):
-            rows, weights = self.order.step(step)
-            if len(rows) < full and not pad:
-                if batches:
-                    break
-                return step + 1, self.program.rest(self.slot, rows, weights), np.array([len(rows)])
-            batches.append(filled(rows, weights, full))
-        all_rows, all_weights, counts = (np.stack(part) for part in zip(*batches, strict=True))
-        return start + len(batches), self.program.block(self.slot, all_rows, all_weights), counts
+        full = rows_of(self.job)
+        steps = min(end - start, self.program.calls(full))
+        rows, weights, counts = block_of(self.order, start, steps, full, self.program.way.pad)
+        return start + len(rows), self.program.block(self.slot, rows, weights), counts
 
     def _logits(self, rows: Array) -> Array:
         return self.program.logits(self.slot, rows)
@@ -185,30 +195,13 @@ class Training:
         )
 
 
+def _cause(error: tf.errors.OpError) -> str:
+    return f"{type(error).__name__}: {str(error.message).strip().splitlines()[0][:150]}"
+
+
 def rows_of(job: Job) -> int:
     """Rows of a full step of a job in the program."""
     return rules.batch_rows(job.limits.batch_size, max(map(len, job.plan.stages)))
-
-
-def filled(rows: Array, weights: Array, size: int) -> tuple[Array, Array, int]:
-    """A batch brought to `size` rows by rows of weight 0, its weights scaled so that the mean loss stays the same.
-
-    The loss divides by `size` where it should by len(rows): weights are multiplied by size / len(rows).
-
-    Example:
-        >>> filled(np.array([4, 7]), np.array([1.0, 3.0]), 4)
-        (array([4, 7, 4, 4]), array([2., 6., 0., 0.]), 2)
-    """
-    count = len(rows)
-    if count == size:
-        return rows, weights, count
-    more = size - count
-    scaled = weights * weights.dtype.type(size / count)
-    return (
-        np.concatenate([rows, np.repeat(rows[:1], more)]),
-        np.concatenate([scaled, np.zeros(more, weights.dtype)]),
-        count,
-    )
 
 
 def _slot_of(local: Any, program: Program) -> Slot:

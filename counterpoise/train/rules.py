@@ -12,14 +12,21 @@ from typing import Any
 import keras
 import numpy as np
 
-from counterpoise.core.records import Examples
+from counterpoise.core.records import Examples, Limits
 from counterpoise.train.network import Network
 from counterpoise.train.views import per_row
 
-#: Steps (all jobs of a trace together) from which compiling with XLA, about a second, is earned back.
-XLA_STEPS = 3000
+#: Steps of one thread from which compiling with XLA, a second and a half of one core, is earned back.
+XLA_STEPS = 1500
+#: The same for small steps, whose arithmetic is less than `SMALL` products of a row and a weight.
+SMALL_XLA_STEPS = 5000
+SMALL = 1_000_000
+#: Jobs that are trained at the same time, unless told otherwise.
+THREADS = 2
 #: Numbers (rows times steps) of one call of the program at most: bounds the index matrix.
 CALL_ROWS = 65_536
+#: Values of the rows that one call gathers at most (8 MB of float32), unless a single step has more.
+CALL_VALUES = 2_097_152
 #: Values of one chunk of rows when a network is only evaluated.
 CHUNK_VALUES = 4_194_304
 
@@ -79,14 +86,33 @@ def refusal(network: Network, examples: Examples, callbacks: Sequence[Any] = ())
     return None
 
 
-def way(model: keras.Model, loss: Any, steps: int) -> Way:
-    """The rule for one network and loss family; `steps` is what all its jobs together take at most."""
+def way(model: keras.Model, loss: Any, limits: Sequence[Limits]) -> Way:
+    """The rule for one network and loss family; `limits` are those of all its jobs."""
     layers = layers_of(model)
     kinds = {type(layer).__name__ for layer in layers}
     full = all(getattr(layer, "compute_dtype", "float32") == "float32" for layer in layers)
-    xla = steps >= XLA_STEPS and kinds <= DENSE and full and plain_loss(loss)
+    xla = earned_back(model, limits) and kinds <= DENSE and full and plain_loss(loss)
     active = any(getattr(layer, "activity_regularizer", None) is not None for layer in layers)
     return Way(xla=xla, pad=kinds <= ROW_WISE and not active and plain_loss(loss))
+
+
+def inner_optimizer(optimizer: Any) -> Any:
+    """The optimizer that updates: itself, or the one inside that which scales the loss of 16-bit networks."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def rate_of(optimizer: Any) -> Any:
+    """The variable of an optimizer's learning rate; None where a schedule decides it."""
+    rate = inner_optimizer(optimizer)._learning_rate
+    return rate if isinstance(rate, keras.Variable) else None
+
+
+def earned_back(model: keras.Model, limits: Sequence[Limits]) -> bool:
+    """Whether the steps of all jobs, shared by the threads, are enough for XLA to pay."""
+    weights = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
+    small = weights * max(one.batch_size for one in limits) < SMALL
+    threads = min(THREADS, len(limits))
+    return sum(one.steps for one in limits) >= threads * (SMALL_XLA_STEPS if small else XLA_STEPS)
 
 
 def plain_loss(loss: Any) -> bool:
@@ -122,12 +148,11 @@ def batch_rows(batch_size: int, drawn: int) -> int:
     return min(batch_size, 1 << max(0, drawn - 1).bit_length())
 
 
-def call_steps(rows: int) -> int:
-    """Steps that one call of the program takes at most."""
-    return int(np.clip(CALL_ROWS // rows, 1, 512))
+def call_steps(rows: int, values: int) -> int:
+    """Steps that one call of the program takes at most, with batches of `rows` rows of `values` values."""
+    return int(np.clip(min(CALL_ROWS // rows, CALL_VALUES // max(1, rows * values)), 1, 512))
 
 
-def chunk_rows(x: Any) -> int:
-    """Rows that are evaluated at once."""
-    values = sum(int(np.prod(a.shape[1:])) for a in arrays_of(x))
+def chunk_rows(values: int) -> int:
+    """Rows of `values` values that are evaluated at once."""
     return int(np.clip(CHUNK_VALUES // max(1, values), 64, 8192))

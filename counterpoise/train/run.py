@@ -16,7 +16,7 @@ from counterpoise.train.estimators import content, train_estimator
 from counterpoise.train.fit_engine import FitEngine, Progress
 from counterpoise.train.made_rows import with_made_rows
 from counterpoise.train.network import Network
-from counterpoise.train.rules import arrays_of, refusal
+from counterpoise.train.rules import arrays_of, rate_of, refusal
 
 Array = np.ndarray
 
@@ -56,7 +56,8 @@ def run(
         threads: Jobs that the program trains at the same time; None is 2. Results do not depend on it.
 
     Raises:
-        OptionError: an unknown engine, or engine="program" where the program cannot train this.
+        OptionError: an unknown engine, a plateau beside a learning-rate schedule, or engine="program" where the
+            program cannot train this.
     """
     if engine not in ENGINES:
         raise OptionError(f"engine is {engine!r}; expected one of {', '.join(ENGINES)}.")
@@ -67,6 +68,7 @@ def run(
     distinct = [job for job in distinct if job.estimator is None]
     if not distinct:
         return
+    _check_plateau(distinct, network)
     told = tuple(callbacks)
     compiled, by_fit = _shared_out(distinct, engine)
     program = _program(compiled, examples, network, told, must=engine == "program") if compiled else None
@@ -90,6 +92,14 @@ def _shared_out(jobs: list[Job], engine: str) -> tuple[list[Job], list[Job]]:
     if mixed and engine == "program":
         raise OptionError('engine="program" cannot mix batches (mixup, remix). Use engine="auto" or "fit".')
     return [job for job in jobs if not job.mix], mixed
+
+
+def _check_plateau(jobs: list[Job], network: Network) -> None:
+    if any(job.limits.plateau is not None for job in jobs) and rate_of(network.optimizer()) is None:
+        raise OptionError(
+            "plateau halves the learning rate, but a schedule decides that of this optimizer; leave plateau out, or "
+            "give the optimizer a fixed learning rate."
+        )
 
 
 def _program(jobs: list[Job], examples: Examples, network: Network, callbacks: tuple[Any, ...], must: bool) -> Any:

@@ -1,0 +1,48 @@
+"""Small data, networks and trainings that the tests of both engines share."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from counterpoise.core.records import Examples
+from counterpoise.data.split import make_folds
+from counterpoise.jobs import Settings, jobs_of
+from counterpoise.strategies import find
+from counterpoise.train.run import run
+
+L = keras.layers
+EXACT = Settings(epochs=2, batch_size=32, early_stopping=False)
+
+
+def examples(x=None, n=150, classes=2, **more):
+    rng = np.random.default_rng(0)
+    y = rng.choice(classes, n, p=[0.8, 0.2] if classes == 2 else [0.6, 0.3, 0.1]).astype(np.int32)
+    x = (rng.normal(size=(n, 4)) + y[:, None]).astype("float32") if x is None else x
+    return Examples(x, y, tuple(range(classes)), **more)
+
+
+def net(*layers, units=1):
+    def build(spec, n_classes):
+        h = inputs = spec.inputs()
+        for make in layers:
+            h = make()(h)
+        return keras.Model(inputs, L.Dense(units)(h))
+
+    return build
+
+
+DENSE = (lambda: L.Dense(8, "relu"),)
+
+
+def trained(network, data, strategy="class_weight", engine="program", settings=EXACT, threads=None):
+    jobs = jobs_of(find(strategy), data, make_folds(data, 2)[0], settings)
+    return [m for _, m in run(jobs, data, network, engine=engine, threads=threads)]
+
+
+def assert_same(a, b, atol=2e-5):
+    assert (a.steps, a.best_step, a.rows_seen) == (b.steps, b.best_step, b.rows_seen)
+    for one, other in zip(a.weights, b.weights, strict=True):
+        assert np.allclose(one, other, atol=atol)
+    assert np.allclose(a.logits, b.logits, atol=10 * atol)
+    assert np.allclose(a.history["stop_loss"], b.history["stop_loss"], atol=10 * atol)
