@@ -15,7 +15,7 @@ from leaderboard_schema import check_board
 
 from counterpoise.strategies import SEED
 
-FILES = {"leaderboard.json", "leaderboard.csv", "report.html", "model.keras"}
+FILES = {"leaderboard.json", "leaderboard.csv", "report.html", "model.keras", "run.sqlite", ".run.lock"}
 QUICK = ("--epochs", 2, "--folds", 2)
 
 
