@@ -119,9 +119,9 @@ class TableEncoder(keras.layers.Layer):
 
     def learned(self, x: Mapping[str, Array]) -> list[Array]:
         """Values for this layer's variables (center, scale, place) learned from rows `x`; sets nothing."""
-        numbers = x["numeric"] if self.n_numeric else np.zeros((1, 0), "float32")
-        center, scale = learn_numbers(numbers)
-        low, steep = learn_bins(numbers, self.bins)
+        nothing = np.zeros(0, "float32"), np.zeros((0, self.bins), "float32")
+        center, scale = learn_numbers(x["numeric"]) if self.n_numeric else (nothing[0], nothing[0])
+        low, steep = learn_bins(x["numeric"], self.bins) if self.n_numeric else (nothing[1], nothing[1])
         places = [learn_levels(x["categorical"][:, j], size) for j, size in enumerate(self.levels)]
         return [center, scale, np.concatenate([np.zeros(0, "int32"), *places]), low, steep]
 

@@ -210,3 +210,13 @@ def test_bins_have_names_of_their_own(examples):
     assert len(layer.names) == len(set(layer.names)) == layer.width
     again = encode.TableEncoder.from_config(layer.get_config())
     assert (again.width, again.bins) == (layer.width, 3)
+
+
+@pytest.mark.parametrize("bins", [0, 4])
+def test_a_table_without_numbers_is_encoded(bins):
+    frame = pl.DataFrame({"sex": ["m", "f", "f", "m"] * 10, "city": list("abcde") * 8})
+    data = read(frame, y=[0, 1, 0, 0] * 10)
+    layer = encode.encoder_for(data, bins=bins)
+    for variable, value in zip(layer.variables, layer.learned(data.x), strict=True):
+        variable.assign(value)
+    assert np.asarray(layer(data.x)).sum(axis=1).tolist() == [2.0] * 40
