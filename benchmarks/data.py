@@ -1,6 +1,8 @@
 """Resampling as a stream of row numbers against resampling copies and tf.data recipes, side by side, medians.
 
-    python -m benchmarks.data [--quick]
+    python -m benchmarks.data [--quick] [--times N] [--only ROW ...]
+
+Each row of the table stands alone, so a long run can be taken in parts (`--only oversample --only file`).
 
 Data: float32 rows with 30 columns, 0.5 % positives, made here. Memory is the highest resident size during the call
 above that before it (Linux). Imports are excluded. The two tf.data recipes are those of TensorFlow's own guide: one
@@ -10,16 +12,11 @@ stream for each class joined by `sample_from_datasets`, and `rejection_resample`
 from __future__ import annotations
 
 import argparse
-import contextlib
-import gc
-import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,6 +26,7 @@ import tensorflow as tf
 from imblearn.over_sampling import RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
 
+from benchmarks._measuring import compare, extra_memory, show, silent, speed
 from benchmarks.train import alternate, timed
 from counterpoise import plans
 from counterpoise.feed.batching import batches
@@ -40,24 +38,7 @@ BATCH, SHARE, COLUMNS = 512, 0.005, 30
 
 def table(n: int) -> tuple[Array, Array]:
     rng = np.random.default_rng(0)
-    return rng.normal(size=(n, COLUMNS)).astype("float32"), (rng.random(n) < SHARE).astype(np.int64)
-
-
-def extra_memory(work: Callable[[], object]) -> float:
-    """MB that a call needs at its peak."""
-    gc.collect()
-    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
-    before = _status("VmRSS")
-    kept = work()
-    peak = _status("VmHWM")
-    del kept
-    return (peak - before) / 1024
-
-
-def _status(key: str) -> int:
-    """kB of one line of the process's memory status."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith(key)).split()[1])
+    return rng.standard_normal((n, COLUMNS), dtype="float32"), (rng.random(n) < SHARE).astype(np.int64)
 
 
 def one_pass(feed: Any) -> int:
@@ -65,85 +46,31 @@ def one_pass(feed: Any) -> int:
     return sum(len(batch[1]) for batch in feed)
 
 
-def rows_in(data: Iterable[Any], steps: int) -> int:
-    return sum(int(batch[1].shape[0]) for batch in islice(data, steps))
-
-
-def speed(make: Callable[[], Any], steps: int) -> Callable[[], float]:
-    """Rows a second of a dataset of batches, its first batch (buffers fill) left out."""
-
-    def run() -> float:
-        batches_of = iter(make())
-        next(batches_of)
-        rows: list[int] = []
-        seconds = timed(lambda: rows.append(rows_in(batches_of, steps)))
-        return rows[0] / seconds
-
-    return run
-
-
-def show(work: str, unit: str, found: dict[str, float], ours: str, higher: bool = False) -> None:
-    print(f"\n{work} ({unit})")
-    for name, value in found.items():
-        ratio = found[ours] / value if higher else value / found[ours]
-        print(f"  {name:<58} {value:>14,.4g}   {'' if name == ours else f'ours is {ratio:,.2f} x as good'}")
-
-
-def fresh(work: Callable[[], object]) -> tuple[float, float]:
-    """Seconds and extra MB of a first call, in a process of its own.
-
-    The system clears memory that a process has not held before, and most of the time of a large copy goes there. Who
-    resamples once pays for that; a second call in one process does not.
-    """
-    context = multiprocessing.get_context("fork")
-    reader, writer = context.Pipe(duplex=False)
-
-    def measure() -> None:
-        seconds: list[float] = []
-        memory = extra_memory(lambda: seconds.append(timed(work)))
-        writer.send((seconds[0], memory))
-
-    process = context.Process(target=measure)
-    process.start()
-    result = reader.recv()
-    process.join()
-    return result
-
-
-def compare(title: str, work: dict[str, Callable[[], object]], times: int) -> None:
-    """First calls in fresh processes, their memory, and repeated calls in this one; ours is the first."""
-    ours = next(iter(work))
-    results: dict[str, list[tuple[float, float]]] = {name: [] for name in work}
-    for _ in range(times):
-        for name, call in work.items():
-            results[name].append(fresh(call))
-    medians = {name: np.median(values, axis=0) for name, values in results.items()}
-    show(f"{title}, first call", "s", {name: seconds for name, (seconds, _) in medians.items()}, ours)
-    show("the same: extra memory", "MB", {name: memory for name, (_, memory) in medians.items()}, ours)
-    again = alternate({name: (lambda call=call: timed(call)) for name, call in work.items()}, times + 1)
-    show("the same, called again in one process", "s", again, ours)
-
-
-def copies(n: int, times: int) -> None:
-    """Plans against the samplers that copy."""
+def oversample(n: int, times: int) -> None:
+    """An oversampling plan against the sampler that copies."""
     x, y = table(n)
-    over = {
+    work = {
         "oversampling plan and one pass of batches": lambda: one_pass(batches(x, y, plans.oversample(y), BATCH)),
         "RandomOverSampler": lambda: RandomOverSampler(random_state=0).fit_resample(x, y),
     }
-    under = {
+    compare(f"oversample {n:,} rows", work, times)
+
+
+def undersample(n: int, times: int) -> None:
+    """An undersampling plan against the sampler that copies."""
+    x, y = table(n)
+    work = {
         "undersampling plan and its rows": lambda: plans.undersample(y).rows(0, 0),
         "the same and a copy of the rows": lambda: x[plans.undersample(y).rows(0, 0)],
         "RandomUnderSampler": lambda: RandomUnderSampler(random_state=0).fit_resample(x, y),
     }
-    compare(f"oversample {n:,} rows", over, times)
-    compare(f"undersample {n:,} rows", under, times)
+    compare(f"undersample {n:,} rows", work, times)
 
 
-def pipelines(n: int, times: int) -> None:
-    """Feeds in tf.data."""
+def tfdata(n: int, times: int) -> None:
+    """A balanced feed in tf.data against one stream for each class."""
     x, y = table(n)
-    balanced, plain = batches(x, y, plans.oversample(y), BATCH), batches(x, y, plans.uniform(y), BATCH)
+    balanced = batches(x, y, plans.oversample(y), BATCH)
 
     def class_wise() -> Any:
         streams = [
@@ -151,13 +78,22 @@ def pipelines(n: int, times: int) -> None:
         ]
         return tf.data.Dataset.sample_from_datasets(streams, [0.5, 0.5], seed=0).batch(BATCH).prefetch(2)
 
-    steps = min(1000, plain.num_batches - 2)
+    steps = min(1000, balanced.num_batches - 2)
     ours = "plan, as_dataset()"
     work = {ours: speed(balanced.as_dataset, steps), "sample_from_datasets": speed(class_wise, min(steps, 60))}
     show(f"balanced tf.data feed of {n:,} rows in memory", "rows / s", alternate(work, times), ours, higher=True)
+
+
+def overhead(n: int, times: int) -> None:
+    """A balanced feed against an unbalanced, shuffled feed of the same kind."""
+    x, y = table(n)
+    kinds = {
+        "balanced": batches(x, y, plans.oversample(y), BATCH),
+        "unbalanced": batches(x, y, plans.uniform(y), BATCH),
+    }
+    steps = min(500, kinds["unbalanced"].num_batches - 2)
     for title, make in (("tf.data", lambda feed: feed.as_dataset()), ("PyDataset", lambda feed: feed.endless())):
-        kinds = {"balanced": balanced, "unbalanced": plain}
-        work = {k: (lambda f=f: 1e9 / speed(lambda: make(f), steps // 2)()) for k, f in kinds.items()}  # noqa: B023
+        work = {k: (lambda f=f: 1e9 / speed(lambda: make(f), steps)()) for k, f in kinds.items()}  # noqa: B023
         found = alternate(work, 4 * times + 1)
         print(f"\noverhead of balance, {title} (ns / row)")
         print(f"  {found['balanced']:.0f} balanced, {found['unbalanced']:.0f} unbalanced and shuffled: "
@@ -197,8 +133,8 @@ def streams(n: int, times: int) -> None:
     show(f"a dataset of {n:,} rows without an index", "rows / s", found, ours, higher=True)
 
 
-def many_labels(n: int) -> None:
-    """Memory of the rows of one epoch."""
+def many_labels(n: int, times: int) -> None:
+    """Memory of the rows of one epoch: a count, measured once."""
     y = (np.random.default_rng(0).random(n, dtype=np.float32) < SHARE).astype(np.int8)
     print(
         f"\nrows() of {n:,} labels: rows drawn, bytes each, most bytes a drawn row in the first call and later, seconds"
@@ -235,7 +171,7 @@ def write_table(path: str, n: int) -> None:
     rng, writer = np.random.default_rng(0), None
     for start in range(0, n, 250_000):
         size = min(250_000, n - start)
-        values = rng.normal(size=(size, 64)).astype("float32")
+        values = rng.standard_normal((size, 64), dtype="float32")
         columns = {f"x{i}": values[:, i] for i in range(64)} | {"y": rng.choice(3, size, p=[0.94, 0.01, 0.05])}
         part = pyarrow.table(columns)
         if writer is None:
@@ -269,30 +205,31 @@ def on_disk(what: str, source: str) -> tuple[float, float]:
     return float(seconds), float(memory)
 
 
-@contextlib.contextmanager
-def silent() -> Iterator[None]:
-    """Without what TensorFlow's kernels write to the error stream."""
-    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nothing)
+#: name -> what it measures, its rows for each row of the small tables, and the most repeats.
+ROWS: dict[str, tuple[Callable[[int, int], None], float, int]] = {
+    "oversample": (oversample, 1, 9),
+    "undersample": (undersample, 1, 9),
+    "tfdata": (tfdata, 1, 9),
+    "overhead": (overhead, 1, 9),
+    "stream": (streams, 0.2, 3),
+    "labels": (many_labels, 100, 1),
+    "file": (large_file, 8, 3),
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the rows, three repeats")
-    quick = parser.parse_args().quick
-    n, times = (100_000, 3) if quick else (1_000_000, 5)
-    print(f"{os.cpu_count()} cores, TensorFlow {tf.__version__}, NumPy {np.__version__}, {times} repeats, medians")
-    copies(n, times)
-    pipelines(n, times)
-    streams(n // 5, times)
-    many_labels(10_000_000 if quick else 100_000_000)
-    large_file(n * 8, times)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the rows")
+    parser.add_argument("--times", type=int, default=5, help="repeats (fewer where one takes long); default 5")
+    parser.add_argument("--only", action="append", choices=list(ROWS), help="one row of the table; may be repeated")
+    given = parser.parse_args()
+    size = 100_000 if given.quick else 1_000_000
+    print(f"{os.cpu_count()} cores, TensorFlow {tf.__version__}, NumPy {np.__version__}, medians of {given.times}")
+    for name in given.only or ROWS:
+        run, scale, most = ROWS[name]
+        print(f"\n# {name}; load {os.getloadavg()[0]:.1f}", flush=True)
+        seconds = timed(lambda run=run, n=int(size * scale), times=min(given.times, most): run(n, times))
+        print(f"\n{name}: measured in {seconds:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 import counterpoise as cp
-from counterpoise.core.errors import DataError, OptionError
+from counterpoise.core.errors import DataError, ModelError, OptionError
 from counterpoise.core.records import Examples, Limits
+from counterpoise.jobs import under_loss_of
 from counterpoise.plans import uniform
 from counterpoise.strategies import Strategy, find
+from counterpoise.train.fit_engine import Batches
 from counterpoise.train.mixed import Mixed, check_mixable
 from counterpoise.train.network import Network
 from counterpoise.train.run import make_job, run
@@ -118,3 +120,39 @@ def test_settings_of_the_mix_are_the_users():
     assert mild.make_mix(np.array([5, 5])) == ("mixup", {"classes": 2, "alpha": 0.05})
     with pytest.raises(OptionError, match="mix is 'stir'"):
         Strategy("mine", mix="stir")
+
+
+def compiled_with(loss):
+    model = keras.Sequential([keras.Input((N,)), keras.layers.Dense(2, activation="softmax")])
+    model.compile("adam", loss)
+    return Network(model, Examples(X, Y, (0, 1)))
+
+
+@pytest.mark.parametrize("name", ["mixup", "remix"])
+def test_a_loss_of_codes_refuses_mixed_labels(name):
+    def sparse(y, p):
+        return 2.0 * keras.losses.sparse_categorical_crossentropy(y, p)
+
+    with pytest.raises(ModelError, match="mixes rows and their labels"):
+        under_loss_of(find(name), compiled_with(sparse))
+    found = under_loss_of(find(name), compiled_with(keras.losses.CategoricalFocalCrossentropy()))
+    assert (found.loss, found.mix) == ("model", name)
+
+
+def test_a_loss_of_one_hot_rows_is_handed_the_shares():
+    def seen(y, p):
+        return keras.ops.max(y, axis=-1) + 0.0 * keras.ops.sum(p, axis=-1)  # 1 for whole labels, less for shares
+
+    examples, job = Examples(X, Y, (0, 1)), replace(job_of(MIXUP), loss=("model", {}))
+    ((_, member),) = run([job], examples, compiled_with(seen))
+    mixed = Batches(job, examples, 2)
+    want = [mixed[step][1].max(axis=1).mean() for step in range(3)]
+    assert max(want) < 1
+    np.testing.assert_allclose(member.history["loss"], np.mean(want), rtol=1e-5)
+
+
+def test_the_refusal_reaches_whoever_calls_fit():
+    model = keras.Sequential([keras.Input((N,)), keras.layers.Dense(2, activation="softmax")])
+    model.compile("adam", lambda y, p: 2.0 * keras.losses.sparse_categorical_crossentropy(y, p))
+    with pytest.raises(ModelError, match="compile the model with a loss that takes one-hot labels"):
+        cp.fit(model, X, Y, strategy="mixup", epochs=1, verbose=0)
