@@ -1,6 +1,6 @@
 """What each step of the rule does to probabilities, on every two-class set of a folder.
 
-    python -m benchmarks.decide [--data FOLDER] [--folds 3] [--epochs 30] [--rows 40000] [--store FILE]
+    python -m benchmarks.decide [--data FOLDER] [--folds 3] [--epochs 30] [--rows 40000] [--store FILE] [--report]
 
 Per treated strategy: how far skill lies below that of the untouched model (median over the sets, and the worst set that
 has 100 positives or more), calibration slope and mean probability over observed share (medians), on how many sets the
@@ -8,7 +8,8 @@ mean is within 10 % or 2 standard errors of the share, and the change of average
 intercept only (mean). Steps: raw output; training shift removed; residual intercept added; the rule as it ships; every
 kind of calibrator allowed. A rule is fitted on the other folds, so no row enters the rule that it is judged by.
 
-With `--store` each set's numbers are kept when it is done; a second run goes on with the sets that are missing.
+With `--store` each set's numbers are kept when it is done; a second run goes on with the sets that are missing, and
+`--report` only shows the numbers that are there.
 """
 
 from __future__ import annotations
@@ -100,12 +101,14 @@ def measured(examples: Examples, model: str, folds: int, epochs: int) -> Scores:
     return found
 
 
-def every_set(folder: Path, store: Path | None, rows: int, folds: int, epochs: int) -> dict[str, dict[str, Any]]:
+def every_set(
+    folder: Path, store: Path | None, rows: int, folds: int, epochs: int, report: bool = False
+) -> dict[str, dict[str, Any]]:
     """name -> positives and scores, of all sets; those that the store holds are not measured again."""
     key = f"{rows} rows, {folds} folds, {epochs} epochs"
     kept = json.loads(store.read_text()) if store is not None and store.exists() else {}
     done = kept.setdefault(key, {})
-    for entry in sets(folder):
+    for entry in [] if report else sets(folder):
         if entry["name"] in done:
             continue
         started = time.perf_counter()
@@ -146,11 +149,16 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--rows", type=int, default=40_000)
     parser.add_argument("--store", type=Path)
+    parser.add_argument("--report", action="store_true", help="measure nothing: show what --store holds")
     given = parser.parse_args()
     if not given.data.is_dir():
         print(f"decide: there is no folder {given.data}; give one with --data.")
         return
-    show(every_set(given.data, given.store, given.rows, given.folds, given.epochs))
+    done = every_set(given.data, given.store, given.rows, given.folds, given.epochs, given.report)
+    if not done:
+        print(f"decide: the store {given.store} holds no set for these options; run without --report.")
+        return
+    show(done)
 
 
 if __name__ == "__main__":

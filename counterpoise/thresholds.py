@@ -15,8 +15,11 @@ from counterpoise.decide.floors import floor_path, promise_floors
 from counterpoise.decide.offsets import choose_offsets
 from counterpoise.decide.promise import Promise, promise_precision, promise_recall, rule_with_promise
 from counterpoise.decide.rule import apply_rule_to_log_p, fit_rule_from_log_p, pooled_log_proba
+from counterpoise.decide.threshold import log_odds_at
 
 Array = np.ndarray
+#: Share of a score's log-odds, at least of 1, that float32 arithmetic in another runtime may lose.
+LOST = 1e-4
 PROMISED = {"recall_floor": promise_recall, "precision_floor": promise_precision}
 
 
@@ -109,13 +112,16 @@ def _promised_classes(
 
 
 def _steady(promise: Promise) -> Promise:
-    """A little below the score it stands on, for float32 may round that score down; a recall can only gain by it."""
+    """A little below the score it stands on, for float32 may round that score down; a recall can only gain by it.
+
+    A precision is promised at one of the thresholds of a fixed grid, and other aims lie midway between two scores.
+    """
     t = promise.threshold
-    if promise.kind != "recall" or not 0.0 < t < 1.0:
+    if promise.kind != "recall" or t <= 0.0:
         return promise
-    logit = np.log(t) - np.log1p(-t)
-    lower = float(1.0 / (1.0 + np.exp(-(logit - 1e-5 * max(1.0, abs(logit))))))
-    return replace(promise, threshold=lower)
+    odds = log_odds_at(t)
+    lower = 1.0 / (1.0 + np.exp(-(odds - LOST * max(1.0, abs(odds)))))
+    return replace(promise, threshold=float(min(lower, np.nextafter(t, 0.0))))
 
 
 def _without_promises(rule: Rule) -> tuple[str, ...]:

@@ -51,6 +51,45 @@ def test_a_class_that_looks_different_is_no_prior_shift(clf):
     assert record["pure_prior_shift"] is False
 
 
+CENTRES = np.array([[0.0, 0.0], [2.5, 0.0], [0.0, 2.5]])
+OLD, NEW = np.array([0.6, 0.3, 0.1]), np.array([0.3, 0.25, 0.45])
+
+
+def three(n, shares, seed, centres=CENTRES):
+    """Points of three normal clouds and their true posteriors under the old and the new shares."""
+    rng = np.random.default_rng(seed)
+    y = rng.choice(3, size=n, p=shares)
+    x = rng.normal(size=(n, 2)) + centres[y]
+    density = np.exp(-np.sum((x[:, None] - CENTRES) ** 2, axis=2) / 2)
+    posteriors = [density * prior / (density @ prior)[:, None] for prior in (OLD, NEW)]
+    return y, *posteriors
+
+
+def test_three_classes_with_a_known_shift_are_followed():
+    y, before, _ = three(3000, OLD, 0)
+    clf = cp.wrap(before, np.array(["a", "b", "c"])[y])
+    fresh_y, seen, true = three(2000, NEW, 1)
+    drift = cp.monitor(clf, seen, draws=40)
+    shares = np.bincount(fresh_y) / 2000
+    assert drift.estimate.pure
+    assert drift.estimate.prior == pytest.approx(shares, abs=0.03)
+    assert np.all((drift.estimate.low < shares) & (shares < drift.estimate.high))
+    assert drift.plausible is False
+    moved = adapted(clf, drift)
+    assert np.mean(np.abs(moved.predict_proba(seen) - true)) < 0.03
+    assert np.mean(np.abs(clf.predict_proba(seen) - true)) > 0.05
+    record = drift_to_dict(clf, drift)
+    assert [c["label"] for c in record["classes"]] == ["a", "b", "c"]
+
+
+def test_of_three_classes_one_that_looks_different_is_no_prior_shift():
+    y, before, _ = three(3000, OLD, 0)
+    _, seen, _ = three(2000, NEW, 1, centres=CENTRES * np.array([[1.0], [0.3], [1.0]]))
+    drift = cp.monitor(cp.wrap(before, y), seen, draws=40)
+    assert not drift.estimate.pure
+    assert drift.rule is None
+
+
 def test_a_classifier_without_scores_is_refused():
     with pytest.raises(OptionError, match="no scores"):
         cp.monitor(cp.wrap(np.array([0.2, 0.8])), np.array([0.5]))

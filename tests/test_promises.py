@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 import counterpoise as cp
 from counterpoise.core.errors import OptionError, PromiseError
 from counterpoise.data.split import hold_out
 from counterpoise.decide.rule import rule_at_prior
 from counterpoise.pipeline import _keep_out, read_for
+from counterpoise.thresholds import choose
 
 
 def rows(n=3000, seed=0, share=0.15):
@@ -106,6 +108,21 @@ def test_folds_and_promise_rows_go_together():
     clf = cp.fit("mlp", x, y, strategy="none", epochs=1, folds=2, promise_rows=0.5, verbose=0)
     assert len(clf.scores["y"]) == 300
     assert clf.decide(recall_floor=0.5, confidence=0.9).card["threshold"]["word"] == "promise"
+
+
+def test_after_a_refit_promises_hold_as_often_as_they_say():
+    """One scorer of the whole path; the rows that carry the promise are drawn again and again."""
+    clf = cp.fit("mlp", *rows(900), strategy="oversample", epochs=2, folds=2, promise_rows=0.4, verbose=0)
+    assert clf.decide(recall_floor=0.9, confidence=0.9).card["threshold"]["word"] == "promise"
+    x, y = rows(20_000, seed=1, share=1.0)
+    truth = clf.predict_proba(x)[:, 1]
+    x, y = rows(300 * 200, seed=2)
+    log_p, draws, kept = clf.log_p(clf.member_logits(x)), np.arange(len(y)).reshape(300, 200), 0
+    for take in draws:
+        scores = {**clf.scores, "promise_log_p": log_p[:, take], "promise_y": y[take]}
+        cut = choose(clf.rule, scores, {"recall_floor": 0.9}, 0.9, [0, 1]).threshold
+        kept += np.mean(truth >= cut) >= 0.9
+    assert binom.ppf(0.001, 300, 0.9) <= kept < 300
 
 
 def test_treated_networks_are_calibrated_without_a_change_of_ranking(clf):

@@ -47,34 +47,3 @@ def log_loss(log_p: Array, y: Array, weights: Array | None = None) -> float:
     """Mean of -log p of the true class, weighted when weights are given."""
     picked = np.maximum(log_p[np.arange(len(y)), y], np.log(SMALLEST))
     return float(-np.average(picked, weights=weights))
-
-
-def fit_intercept(log_p: Array, y: Array, *, iterations: int = 25) -> Array:
-    """The constants b (C,), sum 0, that minimise the log loss of softmax(log p + b).
-
-    At the minimum the mean probability of each class equals its share, so classes without a row keep b_c = 0
-    relative to the others and a tiny ridge keeps the step finite. Newton's method with halved steps.
-    """
-    n_classes = log_p.shape[1]
-    share = np.bincount(y, minlength=n_classes) / len(y)
-    b = np.zeros(n_classes)
-    best = log_loss(log_p, y)
-    for _ in range(iterations):
-        p = np.exp(log_softmax(log_p + b))
-        mean = p.mean(axis=0)
-        hessian = np.diag(mean) - p.T @ p / len(y)
-        step = np.linalg.solve(hessian + 1e-9 * np.eye(n_classes) + 1.0 / n_classes, share - mean)
-        step -= step.mean()
-        scale = 1.0
-        while scale > 1e-4:
-            trial = log_loss(log_softmax(log_p + b + scale * step), y)
-            if trial <= best + 1e-15:
-                break
-            scale /= 2
-        else:
-            return b
-        improved, best = best - trial, trial
-        b = b + scale * step
-        if improved < 1e-12:
-            break
-    return b

@@ -14,6 +14,7 @@ import numpy as np
 from keras import ops
 
 from counterpoise.core.records import Rule
+from counterpoise.decide.threshold import log_odds_at
 from counterpoise.losses.shapes import class_logits, log_odds
 
 ARRAYS = ("log_shifts", "prior", "weights", "intercept", "offsets", "member_thresholds", "gammas")
@@ -120,8 +121,7 @@ def _decide(log_p: Any, threshold: float | None, offsets: list[float] | None) ->
         # Compared as logits: near 0 and 1 float32 probabilities run out of digits first.
         if threshold <= 0.0 or threshold > 1.0:
             return ops.full_like(log_p[:, 1], int(threshold <= 0.0), dtype="int32")
-        cut = np.inf if threshold == 1.0 else float(np.log(threshold) - np.log1p(-threshold))
-        return ops.cast(log_p[:, 1] - log_p[:, 0] >= cut, "int32")
+        return ops.cast(log_p[:, 1] - log_p[:, 0] >= log_odds_at(threshold), "int32")
     score = log_p if offsets is None else log_p + _row(offsets)
     return _largest(score)
 

@@ -86,6 +86,19 @@ def _midways(distinct: Array) -> Array:
     return np.concatenate([[nothing], between, [0.0]])
 
 
+def log_odds_at(threshold: float) -> float:
+    """Log-odds from which on a probability, rounded to float64, is at least `threshold` (in (0, 1]).
+
+    Near 1 neighbouring numbers are so far apart that log(t / (1 - t)) would lie above scores that round to t.
+
+    Example:
+        >>> round(log_odds_at(0.25), 6), round(log_odds_at(1.0), 2)
+        (-1.098612, 37.43)
+    """
+    below = (threshold - np.nextafter(threshold, 0.0)) / 2.0
+    return float(np.log(threshold) - np.log((1.0 - threshold) + below))
+
+
 def choose_threshold(p: Array, y: Array, aim: str | Aim = "f1", sample_weight: Array | None = None) -> float:
     """Choose the threshold that serves an aim best on these rows.
 

@@ -11,6 +11,7 @@ import numpy as np
 from counterpoise.core.records import Column
 from counterpoise.core.seeds import generator
 from counterpoise.data.encode import TableEncoder, take
+from counterpoise.decide.threshold import log_odds_at
 from counterpoise.export.manifest import named_inputs
 
 Array = np.ndarray
@@ -120,7 +121,7 @@ def _margin(clf: Any, proba: Array) -> Array:
     log_p = np.log(np.maximum(proba, 1e-300))
     cut = clf.rule.threshold
     if cut is not None:
-        edge = np.log(cut) - np.log1p(-cut) if 0 < cut < 1 else np.inf
+        edge = log_odds_at(cut) if 0 < cut <= 1 else np.inf
         return np.abs(log_p[:, 1] - log_p[:, 0] - edge)
     top = np.sort(log_p if clf.rule.offsets is None else log_p + clf.rule.offsets, axis=1)
     return top[:, -1] - top[:, -2]

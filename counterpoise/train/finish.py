@@ -15,7 +15,7 @@ from counterpoise.core.records import Examples, Job, Member
 from counterpoise.data.encode import take
 from counterpoise.train.head import find_head
 from counterpoise.train.network import Network, set_state, state_of
-from counterpoise.train.objective import focal_gamma
+from counterpoise.train.objective import focal_gamma, with_intercept
 from counterpoise.train.second_stage import dense_head, retrain_head, tau_normalise
 
 Array = np.ndarray
@@ -105,7 +105,7 @@ def tau_norm(member: Member, job: Job, examples: Examples, network: Network) -> 
         set_state(model, member.weights)
         tau_normalise(model, tau)
         log_p = lg.log_proba(_logits(model, examples.x, job.stop)) if len(y) else np.zeros((0, network.n_classes))
-        loss = lg.log_loss(lg.log_softmax(log_p + lg.fit_intercept(log_p, y)), y) if len(y) else 0.0
+        loss = lg.log_loss(with_intercept(log_p, y), y) if len(y) else 0.0
         best = min(best, (loss, tau))
     set_state(model, member.weights)
     tau_normalise(model, best[1])

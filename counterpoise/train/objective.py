@@ -15,6 +15,7 @@ import numpy as np
 from counterpoise.core import logits as lg
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.core.records import Job
+from counterpoise.decide.intercept import fit_intercept
 from counterpoise.train.views import ViewsLoss
 
 Array = np.ndarray
@@ -134,7 +135,7 @@ class Objective:
         """
         log_p = self._log_proba(logits)
         if self.needs_calibration:
-            log_p = lg.log_softmax(log_p + lg.fit_intercept(log_p, y))
+            log_p = with_intercept(log_p, y)
         return lg.log_loss(log_p, y)
 
     def _log_proba(self, logits: Array) -> Array:
@@ -164,3 +165,11 @@ def _text(constants: Mapping[str, Any]) -> str:
 
 def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+def with_intercept(log_p: Array, y: Array) -> Array:
+    """Log-probabilities (N, C) after a constant per class fitted on the same rows.
+
+    Those of a network that broke down (NaN) stay as they are: the stopping score is then NaN too.
+    """
+    return lg.log_softmax(log_p + fit_intercept(log_p, y)) if np.isfinite(log_p).all() else log_p

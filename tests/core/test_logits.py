@@ -1,10 +1,9 @@
-"""Log-probabilities and the intercept, against SciPy and hand values."""
+"""Log-probabilities, against SciPy and hand values."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize
 from scipy.special import log_softmax as scipy_log_softmax
 from sklearn import metrics
 
@@ -33,15 +32,3 @@ def test_log_loss_is_scikit_learns():
     assert lg.log_loss(log_p, y, w) == pytest.approx(
         metrics.log_loss(y, np.exp(log_p), labels=[0, 1, 2], sample_weight=w)
     )
-
-
-@pytest.mark.parametrize("classes", [2, 4])
-def test_the_intercept_minimises_and_meets_the_shares(classes):
-    rng = np.random.default_rng(1)
-    log_p, y = lg.log_softmax(2 * rng.normal(size=(400, classes))), rng.integers(0, classes, 400)
-    b = lg.fit_intercept(log_p, y)
-    best = minimize(lambda v: lg.log_loss(lg.log_softmax(log_p + v), y), np.zeros(classes))
-    assert lg.log_loss(lg.log_softmax(log_p + b), y) == pytest.approx(best.fun, abs=1e-8)
-    share = np.bincount(y, minlength=classes) / len(y)
-    assert np.exp(lg.log_softmax(log_p + b)).mean(axis=0) == pytest.approx(share, abs=1e-6)
-    assert b.sum() == pytest.approx(0, abs=1e-9)

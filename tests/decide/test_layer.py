@@ -8,9 +8,12 @@ import keras
 import numpy as np
 import pytest
 
+from counterpoise.cards import stored_scores
 from counterpoise.core.records import Rule
 from counterpoise.decide.layer import RuleLayer, rule_from_dict, rule_to_dict
+from counterpoise.decide.prior import corrected_log_proba
 from counterpoise.decide.rule import apply_rule
+from counterpoise.thresholds import choose
 
 N = 300
 PLATT = {"kind": "platt", "slopes": [0.7, 0.7], "intercepts": [0.2, -0.1]}
@@ -55,10 +58,25 @@ def test_layer_and_numpy_agree(classes, members, vote, calibrator, units):
     assert np.array_equal(np.asarray(got["decision"])[sure], want.decision[sure])
 
 
-@pytest.mark.parametrize("threshold", [0.0, 1.0])
+@pytest.mark.parametrize("scale", [0.1, 2.0, 30.0])
+@pytest.mark.parametrize("calibrator", [None, PLATT, ISOTONIC])
+def test_a_row_on_a_promised_threshold_is_flagged_in_float32_too(scale, calibrator):
+    rng = np.random.default_rng(0)
+    z, y = (scale * rng.normal(size=(200, 1))).astype("float32"), np.ones(200, int)
+    rule = Rule(np.array([[-1.0, 1.1]]), np.array([0.5, 0.5]), calibrator=calibrator, threshold=0.5)
+    scores = stored_scores(corrected_log_proba(z, rule.log_shifts[0])[None], y)
+    for floor in np.linspace(0.05, 0.95, 31):
+        cut = choose(rule, scores, {"recall_floor": floor}, 0.9, [0, 1])
+        want = apply_rule(cut, [z]).decision
+        said = np.asarray(RuleLayer(rule_to_dict(cut))([z])["decision"])
+        assert want.mean() >= floor
+        assert np.array_equal(said, want)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1e-12, 1 - 1e-12, 1.0, np.nextafter(1.0, 2.0)])
 def test_thresholds_at_the_ends(threshold):
     rule = Rule(np.zeros((1, 2)), np.array([0.5, 0.5]), threshold=threshold)
-    logits = [np.array([[-3.0], [3.0]], "float32")]
+    logits = [np.array([[-30.0], [-3.0], [3.0], [30.0], [37.0], [38.0], [80.0]], "float32")]
     said = RuleLayer(rule_to_dict(rule))(logits)["decision"]
     assert np.asarray(said).tolist() == apply_rule(rule, logits).decision.tolist()
 

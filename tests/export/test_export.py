@@ -110,6 +110,52 @@ def test_litert_runs_one_row(clf, tmp_path):
         assert np.allclose(said["probability"], clf.predict_proba(one), atol=1e-5)
 
 
+def spelled(rows):
+    """Rows of `frame` as the probe spells them: numbers, and texts or None."""
+    out = {name: rows[name].cast(pl.Float64).fill_null(float("nan")).to_numpy() for name in rows.columns[:2]}
+    out["kind"] = np.array(rows["kind"].to_list(), dtype=object)
+    return out | {"smoker": np.array([str(v) for v in rows["smoker"]], dtype=object)}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("aim", [{"recall_floor": 0.7, "confidence": 0.8}, {"f1": True}])
+def test_a_row_on_the_threshold_is_decided_as_the_classifier_does(clf, tmp_path, format, aim):
+    writer, ending = write_module.__globals__["WRITERS"][format]
+    rows, sure = frame(), clf.decide(**aim)
+    run = writer(sure, tmp_path / f"m{ending}")
+    given = spelled(rows) if format == "saved_model" else encode_rows(clf.schema, rows)
+    wanted = sure.predict(rows)
+    assert np.array_equal(sure.classes_[np.asarray(run(given)["decision"])], wanted)
+    proba = sure.predict_proba(rows)[:, 1]
+    lowest = int(np.argmin(np.where(wanted == "yes", proba, 2.0)))
+    if "recall_floor" in aim:
+        assert 0 < proba[lowest] - sure.rule.threshold < 1e-4
+    assert run({k: v[[lowest]] for k, v in given.items()})["decision"].tolist() == [1]
+
+
+def test_a_network_that_reads_text_is_served_with_its_words(tmp_path):
+    tf = pytest.importorskip("tensorflow")
+    rng = np.random.default_rng(0)
+    words = np.array(["free", "prize", "lunch", "home", "late", "please"])
+    y = rng.random(300) < 0.3
+    x = np.array([" ".join(rng.choice(words[:4] if hit else words[2:], 5)) for hit in y])
+
+    def build(spec, n_classes):
+        inputs = keras.Input((), dtype="string")
+        read = keras.layers.TextVectorization(max_tokens=30, output_mode="multi_hot")
+        read.adapt(x)
+        return keras.Model(inputs, keras.layers.Dense(1)(read(inputs)))
+
+    clf = cp.fit(build, x, y, strategy="class_weight", epochs=2, engine="fit", verbose=0)
+    folder = clf.export(tmp_path / "served")
+    schema = json.loads((folder / "schema.json").read_text())
+    ((name, column),) = schema["inputs"].items()
+    assert column["dtype"] == "string"
+    said = tf.saved_model.load(str(folder)).signatures["serve"](**{name: tf.constant(x[:20])})
+    assert np.allclose(said["probability"], clf.predict_proba(x[:20]), atol=1e-5)
+    assert said["label"].numpy().tolist() == clf.predict(x[:20]).tolist()
+
+
 RULES = {
     "isotonic": {"calibrator": {"kind": "isotonic", "x": [[-3.0, -1.0, 0.5]], "y": [[-4.0, -2.0, 1.0]]}},
     "platt": {"calibrator": {"kind": "platt", "slopes": [0.5, 0.5], "intercepts": [0.1, -0.1], "after": [0.0, -1.0]}},
