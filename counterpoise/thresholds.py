@@ -10,7 +10,7 @@ import numpy as np
 
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.core.records import Rule
-from counterpoise.decide.aim import Aim
+from counterpoise.decide.aim import Aim, in_words
 from counterpoise.decide.floors import floor_path, promise_floors
 from counterpoise.decide.offsets import choose_offsets
 from counterpoise.decide.promise import Promise, promise_precision, promise_recall, rule_with_promise
@@ -152,5 +152,4 @@ def _words(word: str, aim: str, rows: int) -> str:
     return {
         "given": "The threshold was given.",
         "default": "Two classes: 0.5. More: the most probable class.",
-        "estimate": f"Chosen for {aim} on {rows} rows that also fitted the rule; no promise.",
-    }[word]
+    }.get(word) or f"Chosen for {in_words(aim)} on {rows:,} rows that also fitted the rule: an estimate, no promise."

@@ -35,6 +35,17 @@ def test_a_moved_share_is_found_and_the_threshold_follows(clf):
     assert moved.rule.threshold != clf.rule.threshold
 
 
+def test_a_threshold_that_was_given_stays_where_it_is(clf):
+    fixed, (fresh, truth) = clf.decide(threshold=0.3), scores(3000, 0.4, 1)
+    drift = cp.monitor(fixed, fresh, draws=50)
+    assert drift.plausible is False
+    assert "the threshold stays" in drift.notes[1]
+    moved = adapted(fixed, drift)
+    assert moved.rule.threshold == 0.3
+    assert np.array_equal(moved.predict(fresh), (moved.predict_proba(fresh)[:, 1] >= 0.3).astype(int))
+    assert fixed.predict(fresh, prior=truth.mean()).mean() == pytest.approx(moved.predict(fresh).mean(), abs=0.05)
+
+
 def test_the_same_share_changes_nothing(clf):
     drift = cp.monitor(clf, scores(2000, 0.2, 3)[0], draws=50)
     assert drift.plausible is True

@@ -103,7 +103,10 @@ def _show_drift(record: Mapping[str, Any]) -> None:
     for note in record["notes"]:
         console.print(note)
     if record["threshold_now"] is not None:
-        console.print(f"threshold {record['threshold_before']:.4g} becomes {record['threshold_now']:.4g}")
+        before, now = record["threshold_before"], record["threshold_now"]
+        console.print(f"threshold {before:.4g} " + (f"becomes {now:.4g}" if before != now else "stays"))
+        share = record["classes"][1]["share_now"]
+        console.print(f"for rows like these: counterpoise predict ... --prior {share:.4g}")
 
 
 def plain(value: Any) -> Any:

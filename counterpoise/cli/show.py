@@ -84,11 +84,15 @@ def cut_text(threshold: float | None, aim: str) -> str:
         ('decides at 0.5', 'decides at 0.0123, chosen for f1', 'decides with class offsets, chosen for f1')
         >>> cut_text(None, "argmax")
         'decides for the largest probability'
+        >>> cut_text(0.2, "given"), cut_text(0.0123, "recall_floor(0.9)")
+        ('decides at 0.2, as was given', 'decides at 0.0123, chosen for recall at least 0.9')
     """
+    from counterpoise.decide.aim import in_words
+
     if aim == "argmax":
         return "decides for the largest probability" if threshold is None else f"decides at {threshold:.4g}"
     where = "with class offsets" if threshold is None else f"at {threshold:.4g}"
-    return f"decides {where}, chosen for {aim}"
+    return f"decides {where}, " + ("as was given" if aim == "given" else f"chosen for {in_words(aim)}")
 
 
 def leaderboard_table(comparison: Comparison, width: int = WIDE) -> Any:

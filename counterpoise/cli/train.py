@@ -14,6 +14,8 @@ from counterpoise.cli.show import cut_text
 from counterpoise.core.errors import OptionError
 
 NAME = "train"
+#: Aims that can be promised.
+FLOORS = {"recall_floor", "precision_floor"}
 
 
 def command(
@@ -76,6 +78,8 @@ def command(
     print(f"saved {out}: {strategy}, {len(examples):,} rows, {cut_text(clf.rule.threshold, clf.rule.aim)}")
     if confidence is not None:
         print(clf.card["threshold"]["said"])
+    elif aim is not None and set(aim) <= FLOORS:
+        print(clf.card["threshold"]["said"] + " --confidence 0.95 keeps rows out of training that carry a promise.")
 
 
 def aim_of(
@@ -108,7 +112,7 @@ def aim_of(
 
 
 def _check_promise(aim: Mapping[str, Any] | None, confidence: float) -> None:
-    if not (aim and set(aim) <= {"recall_floor", "precision_floor"}):
+    if not (aim and set(aim) <= FLOORS):
         raise OptionError("--confidence goes with --recall-floor or --precision-floor.")
     if not 0 < confidence < 1:
         raise OptionError(f"--confidence is {confidence:g}; expected a number between 0 and 1, such as 0.95.")

@@ -12,6 +12,7 @@ from counterpoise.core.errors import OptionError, did_you_mean
 #: "stays": the same probability is right under every prior. "again": it is chosen anew.
 AIMS: dict[str, tuple[str, int, int]] = {
     "argmax": ("stays", 0, 0),
+    "given": ("stays", 0, 0),
     "cost": ("stays", 2, 10_000),
     "balanced_accuracy": ("moves", 0, 0),
     "youden": ("moves", 0, 0),
@@ -29,7 +30,7 @@ AIMS: dict[str, tuple[str, int, int]] = {
 class Aim:
     """A name from `AIMS` and its numbers.
 
-    argmax: the most probable class (binary: threshold 0.5). cost(fp, fn): least expected cost; with C
+    argmax: the most probable class (binary: threshold 0.5). given: a threshold set by hand. cost(fp, fn): least expected cost; with C
     values, the cost of missing each class. balanced_accuracy and youden: the mean recall of the classes.
     g_mean: their geometric mean. recall_floor(r): fewest alerts with recall at least r; with C values,
     one per class and 0 for none: as near to f1 as these recalls allow.
@@ -80,6 +81,27 @@ class Aim:
 
     def __str__(self) -> str:
         return f"{self.name}({', '.join(f'{v:g}' for v in self.values)})" if self.values else self.name
+
+
+def in_words(aim: str | Aim) -> str:
+    """An aim as people say it; scores keep their names.
+
+    Example:
+        >>> in_words("recall_floor(0.95)"), in_words("alerts(50, 10000)")
+        ('recall at least 0.95', 'at most 50 alerts per 10,000 rows')
+        >>> in_words("cost(1, 20)"), in_words("f1")
+        ('a false alarm costing 1 and a miss 20', 'f1')
+    """
+    goal = Aim.parse(aim)
+    values = [f"{v:,.10g}" for v in goal.values]
+    if goal.name in ("recall_floor", "precision_floor"):
+        by_class = " by class" if len(values) > 1 else ""
+        return f"{goal.name.removesuffix('_floor')} at least {', '.join(values)}{by_class}"
+    if goal.name == "alerts":
+        return f"at most {values[0]} alerts per {values[1]} rows"
+    if goal.name == "cost" and len(values) == 2:
+        return f"a false alarm costing {values[0]} and a miss {values[1]}"
+    return f"missed rows costing {', '.join(values)} by class" if goal.name == "cost" else str(goal)
 
 
 def _check_values(name: str, values: tuple[float, ...]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from counterpoise.core.records import Array, Rule
-from counterpoise.decide.aim import Aim
+from counterpoise.decide.aim import Aim, in_words
 from counterpoise.decide.rule import apply_rule_to_log_p, pooled_log_proba, rule_at_prior
 from counterpoise.decide.shapes import members
 from counterpoise.decide.shares import PriorEstimate, SortedUnion, estimate_prior
@@ -79,14 +79,16 @@ def _inside(q: Array) -> Array:
 
 
 def _plausible(rule: Rule, estimate: PriorEstimate) -> tuple[bool | None, str]:
-    goal, moved = Aim.parse(rule.aim), _moved(estimate)
+    goal, moved, aim = Aim.parse(rule.aim), _moved(estimate), in_words(rule.aim)
     if not estimate.pure:
-        return None, f"Whether {goal} still holds cannot be told without new labels."
+        return None, f"Whether the aim ({aim}) is still met cannot be told without new labels."
     if goal.under_new_prior == "moves":
-        return True, f"{goal} does not depend on the class shares and is as plausible as before."
+        return True, f"The aim ({aim}) does not depend on the class shares and is as plausible as before."
     if not moved:
-        return True, f"The class shares may be what they were; {goal} is as plausible as before."
-    return False, f"The class shares moved, and {goal} was chosen for the old ones: use the new threshold."
+        return True, f"The class shares may be what they were; the aim ({aim}) is as plausible as before."
+    if goal.under_new_prior == "stays":
+        return False, "The class shares moved: the threshold stays, on probabilities for the new shares."
+    return False, f"The class shares moved, and the threshold for {aim} is that of the old ones: use the new threshold."
 
 
 def _moved(estimate: PriorEstimate) -> bool:

@@ -72,7 +72,7 @@ def test_averages_over_classes_are_called_so():
 
 
 def test_where_a_classifier_decides():
-    assert cut_text(0.03, "recall_floor(0.9)") == "decides at 0.03, chosen for recall_floor(0.9)"
+    assert cut_text(0.03, "recall_floor(0.9)") == "decides at 0.03, chosen for recall at least 0.9"
 
 
 def test_as_text_and_html():
