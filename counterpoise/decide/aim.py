@@ -30,12 +30,11 @@ AIMS: dict[str, tuple[str, int, int]] = {
 class Aim:
     """A name from `AIMS` and its numbers.
 
-    argmax: the most probable class (binary: threshold 0.5). given: a threshold set by hand. cost(fp, fn): least expected cost; with C
-    values, the cost of missing each class. balanced_accuracy and youden: the mean recall of the classes.
-    g_mean: their geometric mean. recall_floor(r): fewest alerts with recall at least r; with C values,
-    one per class and 0 for none: as near to f1 as these recalls allow.
-    f1, f_beta(b), mcc: that score, at its highest. precision_floor(p): most recall with precision at least
-    p. alerts(k, n): at most k alerts per n rows.
+    argmax: the most probable class (binary: threshold 0.5). given: a threshold set by hand. cost(fp, fn): least
+    expected cost; with C values, the cost of missing each class. balanced_accuracy and youden: the mean recall of the
+    classes. g_mean: their geometric mean. recall_floor(r): fewest alerts with recall at least r; with C values, one
+    per class and 0 for none: as near to f1 as these recalls allow. f1, f_beta(b), mcc: that score, at its highest.
+    precision_floor(p): most recall with precision at least p. alerts(k, n): at most k alerts per n rows.
 
     Raises:
         OptionError: an unknown name, a wrong number of values, or values out of range.
