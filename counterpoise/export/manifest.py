@@ -18,7 +18,8 @@ def manifest(clf: Any, format: str) -> dict[str, Any]:
 
     `inputs` maps each input's name to its dtype and to what it holds. Numbers: NaN is missing. Ids of a categorical
     column: 0 is missing, k is the k-th of its `levels`, one more than their number is a level not seen in training.
-    Text inputs: blank is missing.
+    Text inputs: blank is missing. `compared`: "as numbers" where "1" and "1.0" are one level, or "as text", without
+    blanks at either end.
     """
     ids = format != "saved_model"
     return {
@@ -46,7 +47,14 @@ def _column_inputs(clf: Any) -> dict[str, Any]:
 
 def _column(column: Column, dtype: str) -> dict[str, Any]:
     said = {"column": column.name, "kind": column.kind, "dtype": dtype, "shape": "(rows,) or (rows, 1)"}
-    return said if column.kind == "numeric" else {**said, "missing": "", "levels": list(column.levels)}
+    if column.kind == "numeric":
+        return {**said, "missing": "NaN"}
+    return {**said, "missing": "", **_levels(column)}
+
+
+def _levels(column: Column) -> dict[str, Any]:
+    """The levels, and whether "1" and "1.0" are the same one."""
+    return {"levels": list(column.levels), "compared": "as numbers" if column.numeric_levels else "as text"}
 
 
 def _id_inputs(clf: Any) -> dict[str, Any]:
@@ -56,7 +64,7 @@ def _id_inputs(clf: Any) -> dict[str, Any]:
         out["numeric"] = {"dtype": "float32", "shape": ["rows", len(columns)], "missing": "NaN", "columns": columns}
     if clf.schema.categorical:
         columns = [
-            {"column": c.name, "levels": list(c.levels), "missing": 0, "unseen": len(c.levels) + 1}
+            {"column": c.name, **_levels(c), "missing": 0, "unseen": len(c.levels) + 1}
             for c in clf.schema.categorical
         ]
         out["categorical"] = {"dtype": "int32", "shape": ["rows", len(columns)], "columns": columns}
