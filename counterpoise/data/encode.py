@@ -94,8 +94,9 @@ class TableEncoder(keras.layers.Layer):
                 parts.append(ops.cast(ops.take(missing, np.array(self.indicators, "int32"), axis=1), "float32"))
         start = 0
         for column, (size, width) in enumerate(zip(self.levels, self.widths, strict=True)):
-            ids = ops.clip(ops.cast(x["categorical"][:, column], "int32"), 0, size + 1) + start
-            place = ops.take(self.place, ids)
+            # From 1 on: whole numbers held to 0 .. 6 become a Relu6, which LiteRT has for floats only.
+            ids = ops.clip(ops.cast(x["categorical"][:, column], "int32") + 1, 1, size + 2) - 1
+            place = ops.take(self.place, ids + start)
             # Place -1 (never seen in training) is a row of zeros: beyond the end, since ONNX counts -1 from the end.
             parts.append(ops.one_hot(ops.where(place < 0, width, place), width, dtype="float32"))
             start += size + 2

@@ -64,8 +64,7 @@ def _id_inputs(clf: Any) -> dict[str, Any]:
         out["numeric"] = {"dtype": "float32", "shape": ["rows", len(columns)], "missing": "NaN", "columns": columns}
     if clf.schema.categorical:
         columns = [
-            {"column": c.name, **_levels(c), "missing": 0, "unseen": len(c.levels) + 1}
-            for c in clf.schema.categorical
+            {"column": c.name, **_levels(c), "missing": 0, "unseen": len(c.levels) + 1} for c in clf.schema.categorical
         ]
         out["categorical"] = {"dtype": "int32", "shape": ["rows", len(columns)], "columns": columns}
     return out

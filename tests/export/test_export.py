@@ -28,7 +28,8 @@ def frame(n=300, seed=0):
             "Net.Sales": rng.normal(size=n) + 2 * y,
             "age in years": [None if i % 11 == 0 else float(v) for i, v in enumerate(rng.normal(50, 9, n))],
             "kind": [
-                ["a", "b", "", "rare"][i] or None for i in np.where(rng.random(n) < 0.02, 3, rng.integers(0, 3, n))
+                ["a", "b", "", "d", "e", "rare"][i] or None
+                for i in np.where(rng.random(n) < 0.02, 5, rng.integers(0, 5, n))
             ],
             "smoker": rng.random(n) < 0.3,
             "ill": np.where(y, "yes", "no"),
