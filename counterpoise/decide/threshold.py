@@ -87,16 +87,16 @@ def _midways(distinct: Array) -> Array:
 
 
 def log_odds_at(threshold: float) -> float:
-    """Log-odds from which on a probability, rounded to float64, is at least `threshold` (in (0, 1]).
+    """Log-odds from which on a probability that was computed in float64 is at least `threshold` (in (0, 1]).
 
-    Near 1 neighbouring numbers are so far apart that log(t / (1 - t)) would lie above scores that round to t.
+    Near 1 what float64 can tell apart is so far apart that log(t / (1 - t)) would lie above scores that round to t.
 
     Example:
         >>> round(log_odds_at(0.25), 6), round(log_odds_at(1.0), 2)
-        (-1.098612, 37.43)
+        (-1.098612, 36.74)
     """
-    below = (threshold - np.nextafter(threshold, 0.0)) / 2.0
-    return float(np.log(threshold) - np.log((1.0 - threshold) + below))
+    rounding = np.finfo(np.float64).eps / 2.0
+    return float(np.log(threshold) - np.log((1.0 - threshold) + rounding))
 
 
 def choose_threshold(p: Array, y: Array, aim: str | Aim = "f1", sample_weight: Array | None = None) -> float:
