@@ -84,7 +84,7 @@ def test_three_classes_with_a_known_shift_are_followed():
     shares = np.bincount(fresh_y) / 2000
     assert drift.estimate.pure
     assert drift.estimate.prior == pytest.approx(shares, abs=0.03)
-    assert np.all((drift.estimate.low < shares) & (shares < drift.estimate.high))
+    assert np.all((drift.estimate.low < NEW) & (drift.estimate.high > NEW))
     assert drift.plausible is False
     moved = adapted(clf, drift)
     assert np.mean(np.abs(moved.predict_proba(seen) - true)) < 0.03
@@ -95,7 +95,7 @@ def test_three_classes_with_a_known_shift_are_followed():
 
 def test_of_three_classes_one_that_looks_different_is_no_prior_shift():
     y, before, _ = three(3000, OLD, 0)
-    _, seen, _ = three(2000, NEW, 1, centres=CENTRES * np.array([[1.0], [0.3], [1.0]]))
+    _, seen, _ = three(2000, NEW, 1, centres=np.array([[0.0, 0.0], [1.8, 1.8], [0.0, 2.5]]))
     drift = cp.monitor(cp.wrap(before, y), seen, draws=40)
     assert not drift.estimate.pure
     assert drift.rule is None

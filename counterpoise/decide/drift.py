@@ -88,7 +88,8 @@ def _plausible(rule: Rule, estimate: PriorEstimate) -> tuple[bool | None, str]:
         return True, f"The class shares may be what they were; the aim ({aim}) is as plausible as before."
     if goal.under_new_prior == "stays":
         return False, "The class shares moved: the threshold stays, on probabilities for the new shares."
-    return False, f"The class shares moved, and the threshold for {aim} is that of the old ones: use the new threshold."
+    cut = "threshold" if rule.offsets is None else "offsets"
+    return False, f"The class shares moved, and the {cut} for {aim} served the old ones: use the new {cut}."
 
 
 def _moved(estimate: PriorEstimate) -> bool:
