@@ -116,7 +116,7 @@ def test_after_a_refit_promises_hold_as_often_as_they_say():
     assert clf.decide(recall_floor=0.9, confidence=0.9).card["threshold"]["word"] == "promise"
     x, y = rows(20_000, seed=1, share=1.0)
     truth = clf.predict_proba(x)[:, 1]
-    x, y = rows(300 * 200, seed=2)
+    x, y = rows(300 * 200, seed=2, share=0.3)
     log_p, draws, kept = clf.log_p(clf.member_logits(x)), np.arange(len(y)).reshape(300, 200), 0
     for take in draws:
         scores = {**clf.scores, "promise_log_p": log_p[:, take], "promise_y": y[take]}
