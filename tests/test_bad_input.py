@@ -15,6 +15,7 @@ from bad_files import CASES, GOOD, text
 from command_line import check_refusal, contents, run_command
 
 import counterpoise as cp
+from counterpoise.comparison.store import FILE, LOCK
 from counterpoise.core.errors import CounterpoiseError
 from counterpoise.data.read import read
 
@@ -218,7 +219,11 @@ def test_a_full_disk_leaves_the_earlier_run(place, out, monkeypatch, place_of_fa
 
     monkeypatch.chdir(place)
     monkeypatch.setattr(place_of_fault, full)
-    refused(place, out, command, "cannot write", "out", "No space left on device")
+    before = contents(out)
+    run = run_command(*shlex.split(command.format(out=out)))
+    check_refusal(run, "cannot write", "out", "No space left on device")
+    kept = {name: held for name, held in contents(out).items() if name not in (FILE, LOCK)}
+    assert kept == before  # what was trained stays in the store, so that the same command goes on
 
 
 def test_a_disk_that_cannot_be_read_is_named(place, out, monkeypatch):

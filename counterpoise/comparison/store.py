@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.comparison.manifest import differences
-from counterpoise.core.errors import ArtefactError
+from counterpoise.core.errors import ArtefactError, CounterpoiseError
 from counterpoise.core.records import Member
 from counterpoise.train.rules import Way
 
@@ -70,7 +70,7 @@ class Store:
             ArtefactError: another process is at work there, the file is damaged, or the place cannot be written.
         """
         place = Path(folder)
-        with ExitStack() as opened:
+        with _left_as_it_was(place), ExitStack() as opened:
             with _told(place):
                 place.mkdir(parents=True, exist_ok=True)
                 opened.enter_context(_alone(place))
@@ -206,6 +206,32 @@ def _parts(member: Member, weights: bool) -> tuple[str, list[tuple[str, int, Arr
 def _number(value: Any) -> Any:
     """NumPy's numbers as Python's; mappings as plain ones."""
     return dict(value) if isinstance(value, Mapping) else value.item()
+
+
+@contextmanager
+def _left_as_it_was(place: Path) -> Iterator[None]:
+    """Take away what was made in a folder for a run that was refused before anything was trained."""
+    made = [p for p in (place, *place.parents) if not p.exists()]
+    before = {p.name for p in place.iterdir()} if place.is_dir() else set()
+    try:
+        yield
+    except CounterpoiseError:
+        if FILE not in before and not _holds_fits(place):
+            for name in (FILE, f"{FILE}-wal", f"{FILE}-shm", LOCK):
+                with suppress(OSError):
+                    (place / name).unlink()
+            for folder in made:
+                with suppress(OSError):
+                    folder.rmdir()
+        raise
+
+
+def _holds_fits(place: Path) -> bool:
+    if not (place / FILE).is_file():
+        return False
+    with _connected(place / FILE) as database, suppress(sqlite3.Error):
+        return database.execute("SELECT 1 FROM members LIMIT 1").fetchone() is not None
+    return False
 
 
 @contextmanager
