@@ -26,8 +26,8 @@ import tensorflow as tf
 from imblearn.over_sampling import RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
 
-from benchmarks._measuring import compare, extra_memory, show, silent, speed
-from benchmarks.train import alternate, timed
+from benchmarks._measuring import compare, extra_memory, in_turn, show, silent, speed
+from benchmarks._turns import timed
 from counterpoise import plans
 from counterpoise.feed.batching import batches
 from counterpoise.feed.streams import rebalance
@@ -81,7 +81,7 @@ def tfdata(n: int, times: int) -> None:
     steps = min(1000, balanced.num_batches - 2)
     ours = "plan, as_dataset()"
     work = {ours: speed(balanced.as_dataset, steps), "sample_from_datasets": speed(class_wise, min(steps, 60))}
-    show(f"balanced tf.data feed of {n:,} rows in memory", "rows / s", alternate(work, times), ours, higher=True)
+    show(f"balanced tf.data feed of {n:,} rows in memory", "rows / s", in_turn(work, times), ours, higher=True)
 
 
 def overhead(n: int, times: int) -> None:
@@ -94,7 +94,7 @@ def overhead(n: int, times: int) -> None:
     steps = min(500, kinds["unbalanced"].num_batches - 2)
     for title, make in (("tf.data", lambda feed: feed.as_dataset()), ("PyDataset", lambda feed: feed.endless())):
         work = {k: (lambda f=f: 1e9 / speed(lambda: make(f), steps)()) for k, f in kinds.items()}  # noqa: B023
-        found = alternate(work, 4 * times + 1)
+        found = in_turn(work, 4 * times + 1)
         print(f"\noverhead of balance, {title} (ns / row)")
         print(f"  {found['balanced']:.0f} balanced, {found['unbalanced']:.0f} unbalanced and shuffled: "
               f"{found['balanced'] / found['unbalanced']:.3f} x the time")  # fmt: skip
@@ -129,7 +129,7 @@ def streams(n: int, times: int) -> None:
         "rejection_resample": speed(rejected, 1),
     }
     with silent():  # rejection_resample reports on every batch
-        found = alternate(work, times)
+        found = in_turn(work, times)
     show(f"a dataset of {n:,} rows without an index", "rows / s", found, ours, higher=True)
 
 
