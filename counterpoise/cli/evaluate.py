@@ -105,8 +105,9 @@ def _show_drift(record: Mapping[str, Any]) -> None:
     if record["threshold_now"] is not None:
         before, now = record["threshold_before"], record["threshold_now"]
         console.print(f"threshold {before:.4g} " + (f"becomes {now:.4g}" if before != now else "stays"))
-        share = record["classes"][1]["share_now"]
-        console.print(f"for rows like these: counterpoise predict ... --prior {share:.4g}")
+        positive = record["classes"][1]
+        if not positive["low"] <= positive["share_before"] <= positive["high"] and positive["share_now"] > 0:
+            console.print(f"for rows like these: counterpoise predict ... --prior {positive['share_now']:.4g}")
 
 
 def plain(value: Any) -> Any:
