@@ -11,7 +11,7 @@ BIN    := $(VENV)/bin
 OUT    ?= demo-run
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak lint docs bench bench-train bench-memory bench-data bench-decide clean lock
+.PHONY: help demo test test-processes soak lint docs bench bench-train bench-memory bench-data bench-decide clean lock
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -33,6 +33,9 @@ demo: $(VENV)/.demo                     ## the main job on real data: diagnosis,
 
 test: $(VENV)/.test                     ## every test: unit tests, laws, README and docs code, examples
 	$(BIN)/python -m pytest
+
+test-processes: $(VENV)/.test           ## races killed and resumed, a pool that loses a worker, a cluster that loses a node
+	$(BIN)/python -m pytest -m processes tests/test_killed.py tests/scale
 
 soak: $(VENV)/.test                     ## kill races at 20 random moments, and a Ray node; everything must come back
 	$(BIN)/python tests/soak.py

@@ -13,7 +13,7 @@ from soak import board, ordeal, race_of, undisturbed, write_table
 
 from counterpoise.comparison.store import Store
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+pytestmark = [pytest.mark.processes, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
 
 
 def test_a_race_that_is_killed_again_and_again_ends_as_if_it_was_not(tmp_path):

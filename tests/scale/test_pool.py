@@ -17,6 +17,7 @@ from counterpoise.scale.work import batches
 from counterpoise.train.run import run
 
 
+@pytest.mark.processes
 def test_the_scores_are_those_of_this_process_though_a_worker_is_killed():
     examples, network, jobs = world()
     ours = dict(run(jobs, examples, network))

@@ -31,6 +31,7 @@ def _nodes(monkeypatch):
         made.shutdown()
 
 
+@pytest.mark.processes
 def test_a_node_that_is_killed_costs_no_fit(nodes):
     made, working = nodes
     examples, network, jobs = world(("none", "smote"))
