@@ -228,8 +228,11 @@ def batches(
         >>> from counterpoise import plans
         >>> x, y = np.arange(8.0)[:, None], np.array([0, 0, 0, 0, 0, 0, 1, 1])
         >>> feed = batches(x, y, plans.undersample(y), batch_size=3)
-        >>> [len(batch[1]) for batch in (feed[0], feed[1])]
-        [3, 1]
+        >>> for step in range(len(feed)):
+        ...     rows, labels = feed[step]
+        ...     print(len(labels))
+        3
+        1
     """
     source = rows_of(x, load)
     augment = getattr(x, "augment", None) if augment is None else augment

@@ -109,8 +109,7 @@ class Mixup(Mixing):
     Args:
         classes: C, number of classes.
         alpha: Above 0; small values leave most rows nearly whole.
-        one_hot: See `Mixing`.
-        seed: The same seed gives the same mixtures.
+        **kwargs: `one_hot` and `seed` of `Mixing`: the same seed gives the same mixtures.
 
     Source: Zhang et al., "mixup: Beyond Empirical Risk Minimization" (ICLR 2018). They draw one l for a
     batch; one for each row has the same expected loss and less noise.
@@ -154,8 +153,7 @@ class Remix(Mixup):
         alpha: Of Beta(alpha, alpha).
         kappa: The size ratio from which on labels are given away, 1 or more.
         tau: The most of x that may come from the rarer row's partner without a say in the label, in [0, 1].
-        one_hot: See `Mixing`.
-        seed: The same seed gives the same mixtures.
+        **kwargs: `one_hot` and `seed` of `Mixing`: the same seed gives the same mixtures.
 
     Source: Chou et al., "Remix: Rebalanced Mixup" (ECCV workshops 2020).
 
@@ -198,8 +196,7 @@ class BatchSMOTE(Mixing):
         neighbours: k, how many nearest rows to choose from.
         share: Which share of the rows is replaced, in [0, 1].
         only: Class codes whose rows may be replaced; None: all.
-        one_hot: See `Mixing`.
-        seed: The same seed gives the same rows.
+        **kwargs: `one_hot` and `seed` of `Mixing`: the same seed gives the same rows.
 
     Source: Chawla et al., "SMOTE" (JAIR 2002), on the rows of a batch.
 

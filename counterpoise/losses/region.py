@@ -118,7 +118,8 @@ class FocalTversky(Tversky):
     Not proper: outputs are scores and need calibration.
 
     Args:
-        miss, alarm, smooth: As in `Tversky`.
+        miss: As in `Tversky`.
+        alarm: As in `Tversky`.
         gamma: 1 to 3 in the paper, above 0.
 
     Example:

@@ -26,7 +26,8 @@ class ConfusionMetric(keras.metrics.Metric):
     Args:
         num_classes: C, 2 or more. A model with one unit has 2.
         from_logits: Whether outputs are logits; only matters on one unit.
-        name, dtype: As in Keras.
+        name: As in Keras.
+        dtype: As in Keras.
     """
 
     def __init__(self, num_classes: int = 2, from_logits: bool = True, name: str | None = None, dtype: Any = None):

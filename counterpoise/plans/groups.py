@@ -109,8 +109,8 @@ def per_group(
         >>> y, who = [0] * 6 + [1] * 4, ["a", "b", "c", "d", "e", "f", "g", "g", "g", "h"]
         >>> plan = per_group(y, who)
         >>> rows = plan.rows(0, 0)
-        >>> [int(np.isin(np.array(who)[rows], [name]).sum()) for name in "gh"]
-        [3, 3]
+        >>> {name: int(np.isin(np.array(who)[rows], [name]).sum()) for name in "gh"}
+        {'g': 3, 'h': 3}
     """
     check_choice(balance, "balance", BALANCES)
     check_choice(how, "how", WAYS)

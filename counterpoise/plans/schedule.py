@@ -40,8 +40,8 @@ def deferred(plan: P, at: float = 0.8) -> P:
     Example:
         >>> from counterpoise.plans.plan import oversample
         >>> plan = deferred(oversample([0, 0, 0, 1]), at=0.5)
-        >>> [(stage.name, len(stage)) for stage in plan.stages]
-        [('uniform', 4), ('oversample, deferred to 0.5', 6)]
+        >>> {stage.name: len(stage) for stage in plan.stages}
+        {'uniform': 4, 'oversample, deferred to 0.5': 6}
 
     Source: Cao et al., "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss" (NeurIPS 2019).
     """

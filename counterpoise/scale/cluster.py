@@ -48,9 +48,9 @@ def ray(
         OptionError: an address of the Ray client (ray://), which cannot stream results.
 
     Example:
-        >>> ray("ray://head:10001")
+        >>> ray("ray://head:10001")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        counterpoise.core.errors.OptionError: address is 'ray://head:10001'; expected auto, HOST:PORT or local. ...
+        counterpoise.core.errors.OptionError: address is 'ray://head:10001'; expected auto, HOST:PORT or local. Run ...
     """
     if (address or "").startswith("ray://"):
         raise OptionError(
