@@ -228,7 +228,7 @@ def batches(
         >>> from counterpoise import plans
         >>> x, y = np.arange(8.0)[:, None], np.array([0, 0, 0, 0, 0, 0, 1, 1])
         >>> feed = batches(x, y, plans.undersample(y), batch_size=3)
-        >>> for step in range(len(feed)):
+        >>> for step in range(feed.num_batches):
         ...     rows, labels = feed[step]
         ...     print(len(labels))
         3
