@@ -16,7 +16,7 @@ from typing import Any
 from counterpoise.core.errors import MissingExtraError, OptionError
 from counterpoise.core.records import Examples, Job, Member
 from counterpoise.scale.frames import dumped, loaded
-from counterpoise.scale.work import Batch, Surroundings, batches, settle, surroundings, train, unfinished
+from counterpoise.scale.work import Batch, Closing, Surroundings, batches, settle, surroundings, train, unfinished
 
 #: Seconds between two looks at the cluster while nothing arrives.
 LOOK = 1.0
@@ -63,7 +63,7 @@ def ray(
     return Cluster(address or "local", {"num_cpus": cpus, "num_gpus": gpus}, retries, threads, init)
 
 
-class Cluster:
+class Cluster(Closing):
     """An executor over a Ray cluster; made by `ray`."""
 
     def __init__(
@@ -75,12 +75,6 @@ class Cluster:
 
     def __repr__(self) -> str:
         return f"Cluster(address={self.address!r})"
-
-    def __enter__(self) -> Cluster:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connection, if this object opened it."""

@@ -21,7 +21,7 @@ from typing import Any
 from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Examples, Job
 from counterpoise.scale.frames import Shared, dumped, receive, send
-from counterpoise.scale.work import Batch, Surroundings, batches, surroundings, unfinished
+from counterpoise.scale.work import Batch, Closing, Surroundings, batches, surroundings, unfinished
 
 #: Seconds that a worker is given to end by itself.
 PATIENCE = 5.0
@@ -58,7 +58,7 @@ def pool(processes: int | None = None, *, threads: int | None = None) -> Pool:
     return Pool(wanted, threads)
 
 
-class Pool:
+class Pool(Closing):
     """An executor over processes of this machine; made by `pool`."""
 
     def __init__(self, processes: int, threads: int | None = None) -> None:
@@ -70,12 +70,6 @@ class Pool:
 
     def __repr__(self) -> str:
         return f"Pool(processes={self.processes})"
-
-    def __enter__(self) -> Pool:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """End the processes; a later use starts new ones."""

@@ -12,13 +12,27 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Examples, Job, Member
 
 #: Steps of work that a batch is cut into for each worker: enough to even out, few enough to compile rarely.
 SHARES = 2
+
+
+class Closing:
+    """An executor for a `with` block, whose end closes it."""
+
+    def close(self) -> None:
+        """Let go of what was opened."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 @dataclass(frozen=True)
