@@ -1,18 +1,9 @@
-"""The classifier: preprocessing, networks and rule in one Keras model, one file.
-
-`m.keras` is an ordinary Keras archive whose model takes raw columns (or arrays) and gives probability and decision.
-Two members are added to the archive and ignored by Keras: `counterpoise.json` (labels, schema, model card) and
-`counterpoise.npz` (the scores and labels that fitted the rule, for thresholds under a new prior). Neither is a pickle.
-"""
+"""The classifier: preprocessing, networks and rule in one Keras model."""
 
 from __future__ import annotations
 
-import io
-import json
 import os
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,26 +11,22 @@ from typing import Any
 import keras
 import numpy as np
 
+from counterpoise.archive import Contents, read, write
 from counterpoise.cards import measured
-from counterpoise.core.errors import ArtefactError
 from counterpoise.core.records import Rule, Schema
 from counterpoise.data.columns import front, raw_inputs
 from counterpoise.data.encode import take
 from counterpoise.data.folder import ImageFolder
 from counterpoise.data.inputs import check_inputs, leaves
-from counterpoise.data.schema import encode_rows, schema_from_dict, schema_to_dict
-from counterpoise.decide.layer import RuleLayer, rule_from_dict, rule_to_dict
+from counterpoise.data.schema import encode_rows
+from counterpoise.decide.layer import RuleLayer, rule_to_dict
 from counterpoise.decide.prior import corrected_log_proba
 from counterpoise.decide.rule import Decision, apply_rule, raw_proba, rule_at_prior
 from counterpoise.thresholds import choose, describe
-from counterpoise.train.cloning import keras_text
 from counterpoise.train.forward import forward
 
 Array = np.ndarray
 
-CARD, SCORES = "counterpoise.json", "counterpoise.npz"
-#: Number of the layout of `counterpoise.json`.
-FORMAT = 1
 PREDICT_ROWS = 8192
 
 
@@ -168,21 +155,8 @@ class Classifier:
         Raises:
             ArtefactError: the name does not end in .keras, or the folder cannot be written.
         """
-        target = Path(path)
-        if target.suffix != ".keras":
-            raise ArtefactError(f"{str(target)!r} does not end in .keras; give a file name that does.")
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=target.parent, prefix=".saving-") as folder:
-                draft = Path(folder) / target.name
-                self.keras_model().save(draft)
-                with zipfile.ZipFile(draft, "a") as archive:
-                    archive.writestr(CARD, json.dumps(self._description(), indent=1))
-                    archive.writestr(SCORES, _npz(self.scores))
-                os.replace(draft, target)
-        except OSError as error:
-            raise ArtefactError(f"cannot write {str(target)!r}: {error.strerror or error}.") from error
-        return target
+        contents = Contents(self.members, self.rule, self.classes_.tolist(), self.schema, self.card, self.scores)
+        return write(path, self.keras_model(), contents)
 
     def export(self, path: str | os.PathLike[str], format: str = "saved_model") -> Path:
         """Write the classifier for another runtime: raw columns in, probability and decision out.
@@ -202,14 +176,6 @@ class Classifier:
         from counterpoise.export import write
 
         return write(self, path, format)
-
-    def _description(self) -> dict[str, Any]:
-        return {
-            "format": FORMAT,
-            "classes": self.classes_.tolist(),
-            "schema": None if self.schema is None else schema_to_dict(self.schema),
-            "card": self.card,
-        }
 
     def _decide(self, x: Any, prior: Any) -> Decision:
         """Batch by batch: what the rule needs in between then stays in the processor's cache."""
@@ -260,45 +226,8 @@ def load(path: str | os.PathLike[str]) -> Classifier:
     Raises:
         ArtefactError: absent, damaged, or not one of ours.
     """
-    source = Path(path)
-    if not source.is_file():
-        raise ArtefactError(f"there is no file {str(source)!r}.")
-    try:
-        with zipfile.ZipFile(source) as archive:
-            description = _checked_description(json.loads(archive.read(CARD)), source)
-            with np.load(io.BytesIO(archive.read(SCORES)), allow_pickle=False) as stored:
-                scores = {name: stored[name] for name in stored.files}
-    except ArtefactError:
-        raise
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, OSError) as error:
-        raise ArtefactError(
-            f"{str(source)!r} is damaged or was not saved by Counterpoise; expected a file written by save(). "
-            "For a plain Keras model use it as the model of fit()."
-        ) from error
-    try:
-        whole = keras.models.load_model(source, compile=False, safe_mode=True)
-        rule = rule_from_dict(whole.get_layer("rule").rule)
-        members = whole.get_layer("members")
-    except Exception as error:
-        raise ArtefactError(f"{str(source)!r} cannot be read: {keras_text(error)}") from error
-    schema = None if description["schema"] is None else schema_from_dict(description["schema"])
-    if len(description["classes"]) != len(rule.prior):
-        raise ArtefactError(
-            f"{str(source)!r} is damaged: {len(description['classes'])} labels, {len(rule.prior)} classes."
-        )
-    return Classifier(members, rule, description["classes"], schema, description["card"], scores)
-
-
-def _checked_description(description: Any, source: Path) -> dict[str, Any]:
-    """The description of a file that this version understands."""
-    if not isinstance(description, dict) or {"format", "classes", "schema", "card"} - set(description):
-        raise ValueError("no description of a classifier")
-    if description["format"] != FORMAT:
-        raise ArtefactError(
-            f"{str(source)!r} has format {description['format']!r}, this version reads {FORMAT}; "
-            "install the version of counterpoise that saved it, or a newer one."
-        )
-    return description
+    found = read(path)
+    return Classifier(found.members, found.rule, found.classes, found.schema, found.card, found.scores)
 
 
 def like(tensors: Any) -> Any:
@@ -313,9 +242,3 @@ def like(tensors: Any) -> Any:
 def _label_type(classes: Sequence[Any]) -> Any:
     kinds = {type(c) for c in classes}
     return None if len(kinds) == 1 else object
-
-
-def _npz(arrays: Mapping[str, Array]) -> bytes:
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()

@@ -33,8 +33,10 @@ def choose(
     ((name, value),) = aim.items()
     if isinstance(value, Mapping):
         value = _by_class(name, value, classes)
-    if name == "threshold" and confidence is None:
-        return replace(rule, threshold=float(value), aim="given")
+    if name in ("threshold", "given"):
+        cut = _by_hand(rule, name, value, confidence)
+        votes = np.full(len(rule.log_shifts), cut) if rule.vote == "hard" else None
+        return replace(rule, threshold=cut, aim="given", member_thresholds=votes, notes=_without_promises(rule))
     if "log_p" not in scores:
         raise OptionError("this classifier holds no out-of-fold scores, so no threshold can be chosen from them.")
     if confidence is None:
@@ -44,6 +46,20 @@ def choose(
     if len(rule.prior) > 2:
         return _promised_classes(rule, scores, name, value, confidence, classes)
     return _promised(rule, scores, name, float(value), confidence)
+
+
+def _by_hand(rule: Rule, name: str, value: Any, confidence: float | None) -> float:
+    """A threshold as the user gave it, checked."""
+    if name == "given":
+        raise OptionError(f"a threshold of your own is set by decide(threshold=0.2); got given={value!r}.")
+    if confidence is not None:
+        raise OptionError(f"a threshold set by hand has no confidence; confidence goes with {' or '.join(PROMISED)}.")
+    if len(rule.prior) > 2:
+        raise OptionError(f"a threshold decides between two classes; this classifier has {len(rule.prior)}.")
+    number = isinstance(value, (int, float, np.number)) and not isinstance(value, (bool, np.bool_))
+    if not (number and 0 <= value <= 1):
+        raise OptionError(f"threshold must be a probability from 0 to 1; got {value!r}.")
+    return float(value)
 
 
 def _by_class(name: str, value: Mapping[Any, float], classes: Sequence[Any]) -> Any:

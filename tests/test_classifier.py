@@ -18,6 +18,8 @@ import pytest
 import counterpoise as cp
 from counterpoise.core.errors import ArtefactError, ColumnError, DataError, OptionError
 from counterpoise.data.columns import safe_names
+from counterpoise.decide.rule import fit_rule
+from counterpoise.thresholds import choose
 
 
 def frame(n=300, seed=0):
@@ -114,6 +116,33 @@ def test_deciding_again_trains_nothing(clf):
         clf.decide()
     with pytest.raises(OptionError, match="no aim 'recal_floor'"):
         clf.decide(recal_floor=0.9)
+
+
+@pytest.mark.parametrize(
+    ("aim", "said"),
+    [
+        ({"threshold": 1.2}, r"a probability from 0 to 1; got 1\.2"),
+        ({"threshold": True}, "a probability from 0 to 1; got True"),
+        ({"threshold": "0.2"}, "a probability from 0 to 1; got '0.2'"),
+        ({"threshold": 0.2, "confidence": 0.95}, "set by hand has no confidence"),
+        ({"given": True}, r"decide\(threshold=0\.2\)"),
+    ],
+)
+def test_a_threshold_by_hand_is_checked(clf, aim, said):
+    with pytest.raises(OptionError, match=said):
+        clf.decide(**aim)
+
+
+def test_a_threshold_by_hand_is_that_of_every_vote():
+    y = np.arange(40) % 2
+    z = [2.0 * y - 1.0, 0.5 * y]
+    rule = fit_rule([v[:, None] for v in z], y, [np.zeros(2)] * 2, vote="hard")
+    voting = choose(rule, {}, {"threshold": 0.3}, None, [0, 1])
+    assert voting.threshold == 0.3
+    assert voting.member_thresholds.tolist() == [0.3, 0.3]
+    three = fit_rule([np.eye(3)[[0, 1, 2, 0, 1, 2]]], np.array([0, 1, 2, 0, 1, 2]), [np.zeros(3)])
+    with pytest.raises(OptionError, match="this classifier has 3"):
+        choose(three, {}, {"threshold": 0.3}, None, [0, 1, 2])
 
 
 @pytest.mark.parametrize("labels", [[0, 1], ["a", "b"], [False, True], [3, 7, 9]])

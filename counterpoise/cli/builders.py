@@ -99,7 +99,7 @@ def _told(error: Exception) -> str:
 def _load_keras(path: Path) -> Any:
     import zipfile
 
-    from counterpoise.classifier import CARD
+    from counterpoise.archive import CARD
 
     if not path.is_file():
         raise ModelError(f"--model {path}: there is no such file.")

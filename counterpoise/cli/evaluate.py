@@ -103,11 +103,17 @@ def _show_drift(record: Mapping[str, Any]) -> None:
     for note in record["notes"]:
         console.print(note)
     if record["threshold_now"] is not None:
-        before, now = record["threshold_before"], record["threshold_now"]
-        console.print(f"threshold {before:.4g} " + (f"becomes {now:.4g}" if before != now else "stays"))
-        positive = record["classes"][1]
-        if not positive["low"] <= positive["share_before"] <= positive["high"] and positive["share_now"] > 0:
-            console.print(f"for rows like these: counterpoise predict ... --prior {positive['share_now']:.4g}")
+        console.print("\n".join(_advice(record)))
+
+
+def _advice(record: Mapping[str, Any]) -> list[str]:
+    """The threshold for the new shares, where they are not what they were; else that it stays."""
+    before, now, positive = record["threshold_before"], record["threshold_now"], record["classes"][1]
+    if positive["low"] <= positive["share_before"] <= positive["high"]:
+        return [f"the threshold {before:.4g} stays"]
+    said = f"threshold {before:.4g} " + (f"becomes {now:.4g}" if before != now else "stays")
+    again = f"for rows like these: counterpoise predict ... --prior {positive['share_now']:.4g}"
+    return [said, again] if positive["share_now"] > 0 else [said]
 
 
 def plain(value: Any) -> Any:

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import counterpoise as cp
+from counterpoise.cli.evaluate import _advice
 from counterpoise.cli.main import app
 from counterpoise.core.errors import CounterpoiseError, OptionError
 from counterpoise.metrics.catalogue import METRICS
@@ -70,8 +71,23 @@ def test_unlabelled_rows(place):
     assert record["classes"][1]["low"] <= record["classes"][1]["share_now"] <= record["classes"][1]["high"]
     assert [c["label"] for c in record["classes"]] == ["False", "True"]
     said = run("evaluate", place / "m.keras", place / "new.csv", "--unlabeled").stdout
-    assert "threshold" in said
-    assert "--prior" not in said  # the shares are what they were
+    assert "the threshold" in said
+    assert "becomes" not in said  # the shares may be what they were
+    assert "--prior" not in said
+
+
+def test_a_moved_share_moves_the_threshold():
+    record = {
+        "threshold_before": 0.4,
+        "threshold_now": 0.2,
+        "classes": [{}, {"share_before": 0.2, "share_now": 0.08, "low": 0.05, "high": 0.1}],
+    }
+    assert _advice(record) == [
+        "threshold 0.4 becomes 0.2",
+        "for rows like these: counterpoise predict ... --prior 0.08",
+    ]
+    record["classes"][1]["high"] = 0.2
+    assert _advice(record) == ["the threshold 0.4 stays"]
 
 
 def test_export(place, tmp_path):
