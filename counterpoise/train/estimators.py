@@ -145,20 +145,30 @@ def _levels(estimator: Any, columns: list[int]) -> dict[str, Any]:
     return {}
 
 
+def stops_early(estimator: Any) -> bool:
+    """Whether an estimator is told to end its training by rows kept for that.
+
+    Example:
+        >>> from sklearn.ensemble import HistGradientBoostingClassifier as Boosted
+        >>> stops_early(Boosted(early_stopping=True)), stops_early(Boosted())
+        (True, False)
+    """
+    takes, has = inspect.signature(estimator.fit).parameters, estimator.get_params(deep=False)
+    by_rows = "X_val" in takes and has.get("early_stopping") is True
+    return by_rows or ("eval_set" in takes and bool(has.get("early_stopping_rounds")))
+
+
 def _stopping(estimator: Any, job: Job, x: Array, y: Array) -> dict[str, Any]:
     """The stopping rows for an estimator that is told to stop early; without a patience in the race none does."""
-    takes, has = inspect.signature(estimator.fit).parameters, estimator.get_params(deep=False)
-    if "X_val" in takes and has.get("early_stopping") is True:
-        if job.limits.patience is None or not len(y):
-            estimator.set_params(early_stopping=False)
-            return {}
+    if not stops_early(estimator):
+        return {}
+    takes = inspect.signature(estimator.fit).parameters
+    if job.limits.patience is None or not len(y):
+        estimator.set_params(**({"early_stopping": False} if "X_val" in takes else {"early_stopping_rounds": None}))
+        return {}
+    if "X_val" in takes:
         return {"X_val": x, "y_val": y}
-    if "eval_set" in takes and has.get("early_stopping_rounds"):
-        if job.limits.patience is None or not len(y):
-            estimator.set_params(early_stopping_rounds=None)
-            return {}
-        return {"eval_X": x, "eval_y": y} if "eval_X" in takes else {"eval_set": [(x, y)]}
-    return {}
+    return {"eval_X": x, "eval_y": y} if "eval_X" in takes else {"eval_set": [(x, y)]}
 
 
 def _log_proba(estimator: Any, x: Array, n_classes: int) -> Array:

@@ -5,6 +5,7 @@ What is learned (medians, which levels there are) is learned from the training r
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -73,7 +74,7 @@ def _parts(x: Any) -> tuple[Array, Array]:
     arrays = [np.asarray(leaf) for leaf in leaves(x)]
     if any(array.dtype.kind not in "fiub" for array in arrays):
         raise DataError("an input holds text; an external entrant takes numbers and tables.")
-    flat = np.concatenate([array.reshape(len(array), -1).astype(np.float32) for array in arrays], axis=1)
+    flat = np.concatenate([a.reshape(len(a), math.prod(a.shape[1:])).astype(np.float32) for a in arrays], axis=1)
     return flat, np.empty((len(flat), 0), np.int64)
 
 
