@@ -7,7 +7,7 @@ import json
 import pytest
 
 from benchmarks.quality.sets import CONFIRMATORY, parent_of, read_keel
-from benchmarks.quality.table import METRICS, by_parent, ranks, wins, write_report
+from benchmarks.quality.table import METRICS, against_singles, by_parent, ranks, wins, write_report
 
 
 def entrant(ap):
@@ -21,6 +21,7 @@ def _folder(tmp_path):
         for network, rows in (("mlp", {"none": entrant(0.1), "external:forest": entrant(rival)}),
                               ("tabular", {"resampling_ensemble": entrant(ours)})):  # fmt: skip
             record = {"set": name, "parent": parent, "network": network, "entrants": rows}
+            record |= {"machine": "any", "seconds": 36.0}
             (tmp_path / f"{name}.{network}.json").write_text(json.dumps(record))
     return tmp_path
 
@@ -32,10 +33,26 @@ def test_a_parent_counts_once_and_small_differences_are_ties(folder):
         "tabular resampling_ensemble": 1.0, "external:forest": 2.0, "mlp none": 3.0,
     }  # fmt: skip
     assert ranks(parents, "log_loss")["mlp none"] == 1.0
-    point, low, high = wins(parents, "tabular resampling_ensemble", "external:forest")
+    point, low, high, n = wins(parents, "tabular resampling_ensemble", ["external:forest"])
+    assert n == 2
     assert point == pytest.approx(0.75)  # one win, one tie
     assert low == 0.5
     assert high == 1.0
+
+
+def test_the_best_of_several_rivals_counts_and_the_best_single_is_chosen_elsewhere(tmp_path):
+    def ap(*folds):
+        return {"scores": {m: list(folds) for m in METRICS}}
+
+    rows = {"none": ap(0.9, 0.1), "oversample": ap(0.5, 0.5), "undersample": ap(0.2, 0.2)}
+    record = {"set": "s", "parent": "s", "network": "tabular", "entrants": rows | {"resampling_ensemble": ap(0.6, 0.6)}}
+    (tmp_path / "s.tabular.json").write_text(json.dumps(record))
+    # even folds choose `none`, which has 0.1 on the odd ones; odd folds choose `oversample`, 0.5 on the even ones
+    assert against_singles(tmp_path, confirmed=False)[0] == pytest.approx(((0.6 - 0.1) + (0.6 - 0.5)) / 2)
+    assert against_singles(tmp_path, confirmed=True)[3] == 0
+    parents = {"p": {name: {"average_precision": v} for name, v in (("us", 0.5), ("a", 0.4), ("b", 0.6))}}
+    assert wins(parents, "us", ["a"])[0] == 1.0
+    assert wins(parents, "us", ["a", "b"])[0] == 0.0
 
 
 def test_the_page_says_what_was_not_run(folder, capsys):
@@ -43,7 +60,7 @@ def test_the_page_says_what_was_not_run(folder, capsys):
     page = (folder / "RESULTS.md").read_text()
     assert "Confirmatory parents (0)" in page
     assert "Not run yet" in page
-    assert "external:forest: 75% [50%, 100%] (not shown)" in page
+    assert "external:forest: 75% [50%, 100%] of 2 (not shown)" in page
     write_report(folder / "nowhere", folder / "x.md")
     assert "no results" in capsys.readouterr().out
 

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
 
-from benchmarks.quality.entrants import NAMED
+from benchmarks.quality.entrants import NAMED, RIVAL_GROUPS, SINGLES
 from benchmarks.quality.sets import CONFIRMATORY
 
 #: A smaller difference in average precision is a tie.
 TIE = 0.01
 #: metric -> whether larger is better.
-METRICS = {"average_precision": True, "roc_auc": True, "balanced_accuracy": True, "f1": True, "log_loss": False}
+METRICS = {
+    "average_precision": True, "roc_auc": True, "balanced_accuracy": True, "f1": True, "log_loss": False,
+    "log_loss_uncorrected": False, "ece": False,
+}  # fmt: skip
+Parents = dict[str, dict[str, dict[str, float]]]
 
 
-def load(folder: Path) -> dict[str, dict[str, dict[str, float]]]:
+def load(folder: Path) -> Parents:
     """set -> entrant -> metric -> mean over folds; ours are named "network strategy"."""
-    found: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
-    for path in sorted(folder.glob("*.json")):
-        record = json.loads(path.read_text())
+    found: Parents = defaultdict(dict)
+    for record in _records(folder):
         for name, row in record["entrants"].items():
             if "scores" in row:
                 label = name if name.startswith("external:") else f"{record['network']} {name}"
@@ -31,9 +35,9 @@ def load(folder: Path) -> dict[str, dict[str, dict[str, float]]]:
     return found
 
 
-def by_parent(folder: Path) -> dict[str, dict[str, dict[str, float]]]:
+def by_parent(folder: Path) -> Parents:
     """parent -> entrant -> metric: the mean over its sets, of entrants that finished all of them."""
-    parents = {json.loads(p.read_text())["set"]: json.loads(p.read_text())["parent"] for p in folder.glob("*.json")}
+    parents = {record["set"]: record["parent"] for record in _records(folder)}
     groups: dict[str, list[dict[str, dict[str, float]]]] = defaultdict(list)
     for name, entrants in load(folder).items():
         groups[parents[name]].append(entrants)
@@ -46,7 +50,7 @@ def by_parent(folder: Path) -> dict[str, dict[str, dict[str, float]]]:
     }
 
 
-def ranks(parents: dict[str, dict[str, dict[str, float]]], metric: str) -> dict[str, float]:
+def ranks(parents: Parents, metric: str) -> dict[str, float]:
     """Mean rank of each entrant over the parents on which all of them finished; 1 is best."""
     names = sorted(set.intersection(*(set(entrants) for entrants in parents.values())))
     sign = -1.0 if METRICS[metric] else 1.0
@@ -54,34 +58,108 @@ def ranks(parents: dict[str, dict[str, dict[str, float]]], metric: str) -> dict[
     return dict(sorted(zip(names, table.mean(axis=0).tolist(), strict=True), key=lambda pair: pair[1]))
 
 
-def wins(parents: dict[str, dict[str, dict[str, float]]], ours: str, rival: str) -> tuple[float, float, float]:
-    """Wins plus half the ties in average precision over parents, with a 90 % bootstrap interval."""
-    both = [p for p in parents.values() if ours in p and rival in p]
-    ahead = np.array([p[ours]["average_precision"] - p[rival]["average_precision"] for p in both])
+def wins(parents: Parents, ours: str, rivals: Sequence[str]) -> tuple[float, float, float, int]:
+    """Wins plus half the ties in average precision over parents, with a 90 % bootstrap interval, and their number.
+
+    Of several rivals the best on each parent counts.
+    """
+    both = [p for p in parents.values() if ours in p and all(rival in p for rival in rivals)]
+    ap = [(p[ours]["average_precision"], max(p[r]["average_precision"] for r in rivals)) for p in both]
+    ahead = np.array([mine - best for mine, best in ap])
     points = np.where(np.abs(ahead) < TIE, 0.5, (ahead > 0).astype(float))
+    return *_interval(points), len(points)
+
+
+def against_singles(folder: Path, confirmed: bool) -> tuple[float, float, float, int]:
+    """Mean difference in average precision to the best single plan, chosen on half of the folds, over parents.
+
+    Folds are halved both ways: the best of `SINGLES` by the even folds is scored on the odd ones, and the reverse.
+    """
+    by_parent: dict[str, list[float]] = defaultdict(list)
+    for record in _records(folder):
+        rows = {f"{record['network']} {name}": row for name, row in record["entrants"].items() if "scores" in row}
+        if {NAMED, *SINGLES} <= set(rows) and (record["parent"] in CONFIRMATORY) == confirmed:
+            ap = {name: np.array(rows[name]["scores"]["average_precision"]) for name in (NAMED, *SINGLES)}
+            by_parent[record["parent"]].append(_ahead_of_best(ap))
+    differences = np.array([np.mean(each) for each in by_parent.values()])
+    return (*_interval(differences), len(differences)) if len(differences) else (np.nan, np.nan, np.nan, 0)
+
+
+def _ahead_of_best(ap: dict[str, np.ndarray]) -> float:
+    found = []
+    for first in (0, 1):
+        best = max(SINGLES, key=lambda name: np.nanmean(ap[name][first::2]))
+        found.append(np.nanmean(ap[NAMED][1 - first :: 2]) - np.nanmean(ap[best][1 - first :: 2]))
+    return float(np.mean(found))
+
+
+def _interval(values: np.ndarray) -> tuple[float, float, float]:
+    """Mean and a 90 % bootstrap interval."""
     rng = np.random.default_rng(0)
-    drawn = points[rng.integers(0, len(points), (2000, len(points)))].mean(axis=1)
-    return float(points.mean()), *map(float, np.quantile(drawn, [0.05, 0.95]))
+    drawn = values[rng.integers(0, len(values), (2000, len(values)))].mean(axis=1)
+    return float(values.mean()), *map(float, np.quantile(drawn, [0.05, 0.95]))
 
 
 def write_report(folder: Path, target: Path) -> None:
-    """Write the page: development and confirmatory parents apart."""
+    """Write the page and its picture: development and confirmatory parents apart."""
     parents = by_parent(folder)
     if not parents:
         print(f"there are no results in {folder} yet; start with: python -m benchmarks.quality run")
         return
-    text = ["# Quality beside trees and forests", "", "Made by `python -m benchmarks.quality report`.", ""]
-    confirmed = {p: e for p, e in parents.items() if p in CONFIRMATORY}
-    developed = {p: e for p, e in parents.items() if p not in CONFIRMATORY}
-    for title, chosen in (("Confirmatory parents", confirmed), ("Development parents", developed)):
+    text = ["# Quality beside trees and forests", "", *_how(folder)]
+    for title, confirmed in (("Confirmatory parents", True), ("Development parents", False)):
+        chosen = {p: e for p, e in parents.items() if (p in CONFIRMATORY) == confirmed}
         text += [f"## {title} ({len(chosen)})", ""]
-        text += _part(chosen) if chosen else ["Not run yet: nothing is claimed.", ""]
+        if not chosen:
+            text += ["Not run yet: nothing is claimed.", ""]
+            continue
+        picture = target.with_name(f"ranks-{'confirmatory' if confirmed else 'development'}.svg")
+        draw_ranks(ranks(chosen, "average_precision"), len(chosen), picture)
+        text += [f"![Mean ranks in average precision]({picture.name})", "", *_part(chosen)]
+        text += _singles(against_singles(folder, confirmed))
     text += ["## Average precision, set by set", "", *_sets(load(folder)), ""]
     target.write_text("\n".join(text))
     print(f"wrote {target}")
 
 
-def _part(parents: dict[str, dict[str, dict[str, float]]]) -> list[str]:
+def _how(folder: Path) -> list[str]:
+    """The command, the machine and how much there is."""
+    records = _records(folder)
+    machines = sorted({record["machine"] for record in records})
+    seconds = sum(record["seconds"] for record in records)
+    return [
+        "Made by `python -m benchmarks.quality run`, `run --confirm` and `report`; five stratified folds, twice where",
+        f"fewer than 100 positives are scored. {len({record['set'] for record in records})} sets, "
+        f"{seconds / 3600:.1f} hours of wall time, on: {'; '.join(machines)}.",
+        "",
+    ]
+
+
+def draw_ranks(mean: dict[str, float], parents: int, target: Path) -> None:
+    """Mean ranks as dots; ranks nearer than the critical difference (Nemenyi, 5 %) to the best are filled."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "ranks"
+    from matplotlib import pyplot as plt
+    from scipy.stats import studentized_range
+
+    k = len(mean)
+    gap = studentized_range.ppf(0.95, k, np.inf) * np.sqrt(k * (k + 1) / (12 * parents))
+    names, values = list(mean), np.array(list(mean.values()))
+    figure, ax = plt.subplots(figsize=(7, 0.28 * k + 1))
+    near = values <= values.min() + gap
+    ax.scatter(values, range(k), c=["#1f6feb" if n else "white" for n in near], edgecolors="#1f6feb", zorder=2)
+    ax.axvspan(values.min(), values.min() + gap, color="#1f6feb", alpha=0.1)
+    ax.set_yticks(range(k), names, fontsize=8)
+    ax.invert_yaxis()
+    ax.set_xlabel(f"mean rank over {parents} parents; shaded: within the critical difference of the best")
+    figure.tight_layout()
+    figure.savefig(target, metadata={"Date": None})
+    plt.close(figure)
+
+
+def _part(parents: Parents) -> list[str]:
     every = {m: ranks(parents, m) for m in METRICS}
     lines = ["| mean rank | " + " | ".join(METRICS) + " |", "|---|" + "---|" * len(METRICS)]
     lines += [
@@ -89,12 +167,25 @@ def _part(parents: dict[str, dict[str, dict[str, float]]]) -> list[str]:
     ]
     rivals = [n for n in every["average_precision"] if n.startswith("external:")]
     lines += ["", f"Wins plus half the ties (|difference| < {TIE}) of `{NAMED}`, 90 % interval over parents:", ""]
+    groups = {name: group for name, group in RIVAL_GROUPS.items() if set(group) <= set(rivals)}
     if NAMED in every["average_precision"]:
-        for rival in rivals:
-            point, low, high = wins(parents, NAMED, rival)
+        for name, group in {**groups, **{rival: (rival,) for rival in rivals}}.items():
+            point, low, high, n = wins(parents, NAMED, group)
             word = "" if point >= 0.6 and low > 0.5 else " (not shown)"
-            lines.append(f"- {rival}: {point:.0%} [{low:.0%}, {high:.0%}]{word}")
+            lines.append(f"- {name}: {point:.0%} [{low:.0%}, {high:.0%}] of {n}{word}")
     return [*lines, ""]
+
+
+def _singles(found: tuple[float, float, float, int]) -> list[str]:
+    mean, low, high, n = found
+    if not n:
+        return []
+    said = f"{mean:+.3f} [{low:+.3f}, {high:+.3f}] in average precision over {n} parents"
+    return [f"`{NAMED}` against the best of its three single plans (chosen on one half of the folds): {said}.", ""]
+
+
+def _records(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
 
 
 def _sets(found: dict[str, dict[str, dict[str, float]]]) -> list[str]:
