@@ -36,9 +36,9 @@ from counterpoise.jobs import (
     under_loss_of,
 )
 from counterpoise.reading import read_for
+from counterpoise.rounds import TrainAll, train_in_rounds, trained_members
 from counterpoise.scanned import Scanned, opened, refuse_with_scan
 from counterpoise.strategies import Strategy, find
-from counterpoise.train.finish import finished
 from counterpoise.train.hooks import check_callbacks, check_rate
 from counterpoise.train.network import Network
 from counterpoise.train.run import Executor, run
@@ -176,16 +176,27 @@ def _fitted(
     if scanned:
         labelled, fold, executor = scanned.labels, scanned.fold, scanned.run
     else:
-        train, held = hold_out(examples, validation, settings.seed)
-        labelled, fold, executor = examples, Fold(0, 0, train, held, held), run
-    jobs = jobs_of(strategy, labelled, fold, settings, network)
-    members = train_all(jobs, examples, network, settings, progress, callbacks, executor)
-    trained = trained_members(strategy, jobs, members, examples, network)
+        rows, held = hold_out(examples, validation, settings.seed)
+        labelled, fold, executor = examples, Fold(0, 0, rows, held, held), run
+
+    def train(wanted: Iterable[Job]) -> dict[str, Member]:
+        return train_all(wanted, examples, network, settings, progress, callbacks, executor)
+
+    trained = _trained(strategy, jobs_of(strategy, labelled, fold, settings, network), examples, network, train)
     log_p = np.stack([corrected(m) for m in trained])
     note = f"{len(fold.test)} held-out rows ended training and fitted the rule"
     clf = _with_rule(examples, strategy, network, settings, trained, log_p, fold.test, note)
     clf.card.update(rows_of(labelled))
     return clf
+
+
+def _trained(
+    strategy: Strategy, jobs: Sequence[Job], examples: Examples, network: Network, train: TrainAll
+) -> list[Member]:
+    """The members of one strategy on one fold."""
+    key = (strategy.name, 0)
+    done, members = train_in_rounds({key: jobs}, {key: strategy}, examples, train)
+    return trained_members(strategy, done[key], members, examples, network)
 
 
 def _with_rule(
@@ -225,9 +236,10 @@ def cross_validate(
         return train_all(wanted, examples, network, settings, progress, callbacks, executor)
 
     tuned = tuned_by_fold(strategies, examples, parts, settings, network, train)
-    versions = {key: found.strategy for key, found in tuned.items()}
+    versions = {(s.name, f): s for s in strategies for f in range(len(parts))}
+    versions |= {key: found.strategy for key, found in tuned.items()}
     jobs, failures = jobs_by_fold(strategies, examples, parts, settings, network, versions)
-    members = train([job for group in jobs.values() for job in group])
+    jobs, members = train_in_rounds(jobs, versions, examples, train, failures)
     leave_out_failed(jobs, members, failures)
     strategies = [s for s in strategies if s.name not in failures]
     users = _users(jobs)
@@ -278,7 +290,7 @@ def refit(
             strict=True,
         )
     ]
-    trained = trained_members(strategy, jobs, train(jobs), examples, network)
+    trained = _trained(strategy, jobs, examples, network, train)
     log_p, rows = stacked_scores(outcome.log_p[strategy.name])
     note = f"trained on all {len(examples)} rows; the rule was fitted on {len(rows)} out-of-fold scores"
     return _with_rule(examples, strategy, network, settings, trained, log_p, rows, note)
@@ -305,16 +317,6 @@ def train_all(
             members[job_id] = member
             tell(job_id, distinct[job_id].limits.steps, total)  # one that stopped early is done
     return members
-
-
-def trained_members(
-    strategy: Strategy, jobs: Sequence[Job], members: Mapping[str, Member], examples: Examples, network: Network
-) -> list[Member]:
-    """The members of a strategy's jobs, each after the finishing step of its part."""
-    return [
-        finished(part.finish, members[job.id], job, examples, network)
-        for part, job in zip(strategy.parts(), jobs, strict=True)
-    ]
 
 
 def _users(jobs: Mapping[tuple[str, int], list[Job]]) -> dict[str, int]:

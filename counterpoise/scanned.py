@@ -58,7 +58,7 @@ class Scanned:
             plan = part.make_plan(
                 self.labels.y[self.fold.train], self.labels.n_classes, self.labels.weights_of(self.fold.train)
             )
-            if part.mix or part.finish == "crt" or plan.needs_features or plan.deferred:
+            if part.mix or part.sequence or part.finish == "crt" or plan.needs_features or plan.deferred:
                 raise OptionError(
                     f"strategy {part.name!r} needs rows in memory; for a scan choose one that draws or weighs rows or "
                     "has a loss, for example oversample, class_weight or logit_adjusted."

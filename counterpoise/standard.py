@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from counterpoise.plans import plan as plans
+from counterpoise.plans.hardness import cascade, self_paced
 from counterpoise.plans.plan import Plan
 from counterpoise.plans.schedule import deferred
 from counterpoise.plans.synthesis import synthesize
@@ -63,6 +64,12 @@ _UNDERSAMPLE = Strategy(
 def _subsets(name: str, idea: str, members: int = 5, **options: Any) -> Strategy:
     """An ensemble whose members each keep a balanced subset of their own for all epochs."""
     one = Strategy(f"{name} member", plan=plans.undersample, options={"redraw": False, **options})
+    return Strategy(name, idea, members=(one,) * members)
+
+
+def _sequence(name: str, idea: str, plan: Callable[..., Plan], members: int = 5) -> Strategy:
+    """An ensemble whose members are planned one after the other."""
+    one = Strategy(f"{name} member", plan=plan, options={"members": members}, sequence=members)
     return Strategy(name, idea, members=(one,) * members)
 
 
@@ -202,6 +209,16 @@ STANDARD: tuple[Strategy, ...] = (
         "balanced_bagging",
         "Five networks, each on a bootstrap of every class, all of the size of the smallest (Breiman 1996).",
         draw="bootstrap",
+    ),
+    _sequence(
+        "self_paced_ensemble",
+        "Five networks; what each sees of the larger classes goes by how hard those before it found them (Liu 2020).",
+        self_paced,
+    ),
+    _sequence(
+        "balance_cascade",
+        "Five networks; after each the rows of the larger classes that it finds easiest are left out (Liu 2009).",
+        cascade,
     ),
 )
 

@@ -87,6 +87,8 @@ class Strategy:
         mixing: Settings of the mix, for example {"alpha": 0.4}.
         knobs: One or two numbers that may be tuned (see `Knob`).
         estimator: An estimator of scikit-learn's kind that races in the network's place (see `external`), or None.
+        sequence: For a member: how many of its name are trained one after the other, each with a plan that is told what
+            those before it say of the training rows (`before=`, see `plans.self_paced`); 0: all apart.
     """
 
     name: str
@@ -104,10 +106,15 @@ class Strategy:
     mixing: Mapping[str, Any] = field(default_factory=dict)
     knobs: tuple[Knob, ...] = ()
     estimator: Any = None
+    sequence: int = 0
 
     def __post_init__(self) -> None:
         if self.mix not in ("", "mixup", "remix"):
             raise OptionError(f'mix is {self.mix!r}; expected "mixup", "remix" or "".')
+        if self.sequence and (self.finish or self.is_external):
+            raise OptionError(f"{self.name}: members that follow one another have no finishing step, and are networks.")
+        if self.knobs and any(part.sequence for part in self.parts()):
+            raise OptionError(f"{self.name}: knobs are not for members that follow one another.")
 
     @property
     def is_external(self) -> bool:

@@ -6,7 +6,7 @@ as ever, and its test rows are never looked at. The first trial is the strategy 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,15 +21,13 @@ from counterpoise.jobs import WHOLE, Settings, jobs_of
 from counterpoise.metrics.catalogue import METRICS
 from counterpoise.metrics.decision_scores import default_decision
 from counterpoise.metrics.scores import score_all
+from counterpoise.rounds import TrainAll, trained_members
 from counterpoise.strategy import Strategy
-from counterpoise.train.finish import finished
 from counterpoise.train.network import Network
 
 #: Share of a fold's training rows that score the trials.
 INNER_SHARE = 0.25
 Values = dict[str, float]
-#: Jobs to members by job id, by whatever executor.
-TrainAll = Callable[[Iterable[Job]], Mapping[str, Member]]
 
 
 @dataclass(frozen=True)
@@ -114,11 +112,8 @@ class Study:
         """How the trial's members did."""
         if error := next((m.error for m in members if m.error), ""):
             raise OptionError(f"{self.strategy.name} failed while it was tuned: {error}")
-        parts = self.strategy.parts()
-        done = [
-            finished(part.finish, member, job, self.examples, self.network)
-            for part, member, job in zip(parts, members, jobs, strict=True)
-        ]
+        by_id = {member.job: member for member in members}
+        done = trained_members(self.strategy, jobs, by_id, self.examples, self.network)
         proba = np.mean([np.exp(corrected(member)) for member in done], axis=0)
         rows, metric = self.fold.test, self.settings.tune_metric
         scores = score_all(

@@ -21,6 +21,7 @@ from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Examples, Job, Member
 from counterpoise.data.split import make_folds
 from counterpoise.jobs import Settings, jobs_by_fold
+from counterpoise.rounds import train_in_rounds
 from counterpoise.strategies import Strategy
 from counterpoise.train.network import Network
 from counterpoise.train.run import Executor, Trained
@@ -132,9 +133,13 @@ def _rung(
     now: Heats, examples: Examples, parts: Any, network: Network, executor: Executor
 ) -> tuple[dict[str, float], int]:
     """Mean stopping score of each strategy after this rung, and the steps that it took."""
-    jobs, _ = jobs_by_fold(now.strategies, examples, parts, now.settings, network)
-    every = {job.id: job for group in jobs.values() for job in group}
-    members = dict(executor(every.values(), examples, network, engine=now.settings.engine))
+    jobs, failures = jobs_by_fold(now.strategies, examples, parts, now.settings, network)
+    of = {s.name: s for s in now.strategies}
+
+    def train(wanted: Iterable[Job]) -> dict[str, Member]:
+        return dict(executor(wanted, examples, network, engine=now.settings.engine))
+
+    jobs, members = train_in_rounds(jobs, {key: of[key[0]] for key in jobs}, examples, train, failures)
     scores: dict[str, list[float]] = {}
     for (name, _), group in jobs.items():
         scores.setdefault(name, []).extend(min(members[job.id].history["stop_loss"]) for job in group)

@@ -2,6 +2,7 @@
 
 from counterpoise.plans.chaining import chain
 from counterpoise.plans.groups import GroupPlan, per_group
+from counterpoise.plans.hardness import HardnessPlan, cascade, self_paced
 from counterpoise.plans.multilabel import MultiLabelPlan, clone_labels, label_sets, weigh_labels
 from counterpoise.plans.plan import (
     Plan,
@@ -20,9 +21,11 @@ from counterpoise.plans.synthesis import clean, synthesize
 
 __all__ = [
     "GroupPlan",
+    "HardnessPlan",
     "MultiLabelPlan",
     "Plan",
     "QuotaPlan",
+    "cascade",
     "chain",
     "class_weight",
     "clean",
@@ -35,6 +38,7 @@ __all__ = [
     "per_group",
     "power",
     "quota",
+    "self_paced",
     "synthesize",
     "to_prior",
     "undersample",

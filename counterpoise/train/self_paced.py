@@ -12,6 +12,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from counterpoise.plans.hardness import by_hardness
+
 Array = np.ndarray
 
 
@@ -62,17 +64,8 @@ class SelfPacedTrees(ClassifierMixin, BaseEstimator):
         """`wanted` of the rows `members` of one class, bin by bin of their hardness."""
         if len(members) == wanted:
             return members
-        own = hardness[members]
-        edges = np.linspace(own.min(), own.max(), self.bins + 1)[1:-1]
-        bin_of = np.searchsorted(edges, own, side="right")
-        sizes = np.bincount(bin_of, minlength=self.bins)
-        mean = np.bincount(bin_of, weights=own, minlength=self.bins) / np.maximum(sizes, 1)
-        share = np.where(sizes > 0, 1 / (mean + pace + 1e-12), 0.0)
-        parts = [
-            rng.choice(members[bin_of == b], size, replace=False)
-            for b, size in enumerate(_shared_out(wanted, share, sizes))
-            if size
-        ]
+        bin_of, sizes = by_hardness(hardness[members], wanted, pace, self.bins)
+        parts = [rng.choice(members[bin_of == b], size, replace=False) for b, size in enumerate(sizes) if size]
         return np.concatenate(parts)
 
     def predict_proba(self, x: Any) -> Array:
@@ -89,21 +82,3 @@ class SelfPacedTrees(ClassifierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
-
-
-def _shared_out(wanted: int, share: Array, sizes: Array) -> Array:
-    """Whole numbers of sum `wanted` in proportion to `share`, none above its `sizes`; what is over goes on to the rest.
-
-    Example:
-        >>> _shared_out(10, np.array([1.0, 1.0, 3.0]), np.array([5, 5, 3])).tolist()
-        [4, 3, 3]
-    """
-    given = np.zeros(len(sizes), dtype=np.int64)
-    while (rest := wanted - int(given.sum())) > 0:
-        weight = np.where(given < sizes, share, 0.0)
-        exact = rest * weight / weight.sum()
-        more = np.floor(exact).astype(np.int64)
-        largest = np.argsort(more - exact, kind="stable")[: rest - int(more.sum())]
-        more[largest] += 1
-        given = np.minimum(given + more, sizes)
-    return given

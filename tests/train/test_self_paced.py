@@ -11,7 +11,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from counterpoise.core.errors import MissingExtraError, OptionError
 from counterpoise.train.entrants import READY, ready_made
-from counterpoise.train.self_paced import SelfPacedTrees, _shared_out
+from counterpoise.train.self_paced import SelfPacedTrees
 
 RNG = np.random.default_rng(0)
 Y = (RNG.random(2000) < 0.05).astype(int)
@@ -56,16 +56,6 @@ def test_missing_values_and_labels_of_any_kind():
     labels = np.where(Y == 1, "ill", "well")
     said = SelfPacedTrees(n_estimators=3, random_state=0).fit(x, labels).predict(x)
     assert set(said) == {"ill", "well"}
-
-
-def test_shares_add_up_and_never_exceed_the_bin():
-    for seed in range(20):
-        rng = np.random.default_rng(seed)
-        sizes = rng.integers(0, 30, 10)
-        wanted = int(rng.integers(0, sizes.sum() + 1))
-        given = _shared_out(wanted, np.where(sizes > 0, rng.random(10) + 0.01, 0.0), sizes)
-        assert given.sum() == wanted
-        assert (given <= sizes).all()
 
 
 def test_ready_made_entrants_are_made_by_name(monkeypatch):

@@ -1,0 +1,225 @@
+"""Plans that follow what earlier members of an ensemble say: how hard each row was for them decides who is drawn next.
+
+The hardness of a row is 1 - p(its own class), p the mean over those members, uncorrected: all of them saw balanced
+classes. Rows of the smallest class are always all drawn; of every other class as many, which ones hardness decides.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.checks import check_int
+from counterpoise.core.errors import OptionError
+from counterpoise.plans.plan import Plan, undersample, uniform
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class HardnessPlan(Plan):
+    """A plan whose multiplicities depend on class and hardness; made by `self_paced` and `cascade`.
+
+    Attributes:
+        inner: The plan that draws, over cells of rows of one class that are about as hard.
+        kept: int64 (k,), the row that each row of `inner` is; the other rows are not drawn.
+    """
+
+    inner: Plan | None = None
+    kept: Array = field(default_factory=lambda: np.empty(0, np.int64))
+
+    def rows(self, epoch: int = 0, seed: int = 0) -> Array:
+        assert self.inner is not None
+        drawn = self.inner.rows(epoch, seed)
+        return self.kept[drawn].astype(drawn.dtype)
+
+    def weights(self) -> Array:
+        assert self.inner is not None
+        out = np.ones(len(self.codes), np.float32)
+        out[self.kept] = self.inner.weights()
+        return out
+
+
+def self_paced(
+    y: Any,
+    before: Any = None,
+    *,
+    members: int = 5,
+    bins: int = 20,
+    redraw: bool = False,
+    sample_weight: Any = None,
+    classes: Sequence[Any] | None = None,
+) -> Plan:
+    """Undersampling by bins of hardness: early members see easy rows more, later ones all bins alike.
+
+    Rows of a larger class lie in `bins` bins of equal width between its least and its largest hardness. Bin l gets a
+    share of the draws in proportion to 1 / (h_l + tan(pi i / (2 n))): h_l the mean hardness of its rows, i the members
+    so far, n `members`. So at first bins count by their ease, which keeps noise out, and in the end all bins count the
+    same, however few rows a hard one holds.
+
+    Args:
+        y: Labels, (n,), (n, 1) or one-hot (n, C).
+        before: (i, n, C) probabilities that the members so far, each trained on balanced rows, give the rows; None or
+            empty: undersampling at random.
+        members: How many members there will be, more than i.
+        bins: Bins of hardness.
+        redraw: Whether each epoch draws other rows of the bins; False keeps one set, as the paper does.
+        sample_weight: Your own weights (n,).
+        classes: The full list of labels when `y` may lack some.
+
+    Raises:
+        OptionError: probabilities of another shape, or of too many members.
+
+    Example:
+        >>> y, p = [0] * 8 + [1] * 2, [0.1] * 6 + [0.8, 0.9] + [0.9] * 2
+        >>> plan = self_paced(y, [np.column_stack([1 - np.array(p), p])], members=2, bins=2)
+        >>> sorted(plan.rows().tolist())[-3:], plan.prior.tolist()
+        ([7, 8, 9], [0.5, 0.5])
+
+    Source: Liu et al. 2020, "Self-paced Ensemble for Highly Imbalanced Massive Data Classification".
+    """
+    base = uniform(y, sample_weight=sample_weight, classes=classes)
+    scores = _scores(before, base, check_int(members, "members"))
+    if not len(scores):
+        return undersample(y, redraw=redraw, sample_weight=sample_weight, classes=classes)
+    hardness = _hardness(base.codes, _mean(scores))
+    pace = math.tan(math.pi * len(scores) / (2 * members))
+    size = int(base.counts.min())
+    parts = []
+    for code in range(len(base.classes)):
+        rows = np.flatnonzero(base.codes == code)
+        parts.append((rows, *by_hardness(hardness[rows], size, pace, bins)))
+    return _over_cells("self_paced", base, parts, redraw)
+
+
+def cascade(
+    y: Any,
+    before: Any = None,
+    *,
+    members: int = 5,
+    redraw: bool = False,
+    sample_weight: Any = None,
+    classes: Sequence[Any] | None = None,
+) -> Plan:
+    """Undersampling from a pool that loses its easiest rows after each member.
+
+    After member i of n a class of n_c rows keeps n_c f^i of them, f = (min(n) / n_c)^(1 / (n - 1)): those that were
+    hardest for it among the rows kept before. The last member's pool has the size of the smallest class.
+
+    Args:
+        y: Labels, (n,), (n, 1) or one-hot (n, C).
+        before: (i, n, C) probabilities that the members so far give the rows, in their order; None or empty:
+            undersampling at random.
+        members, redraw, sample_weight, classes: As in `self_paced`.
+
+    Raises:
+        OptionError: probabilities of another shape, or of too many members.
+
+    Example:
+        >>> y, p = [0] * 8 + [1] * 2, [0.1] * 4 + [0.6, 0.7, 0.8, 0.9] + [0.9] * 2
+        >>> plan = cascade(y, [np.column_stack([1 - np.array(p), p])], members=3)
+        >>> plan.kept.tolist()
+        [4, 5, 6, 7, 8, 9]
+
+    Source: Liu, Wu and Zhou 2009, "Exploratory Undersampling for Class-Imbalance Learning" (BalanceCascade).
+    """
+    base = uniform(y, sample_weight=sample_weight, classes=classes)
+    scores = _scores(before, base, check_int(members, "members"))
+    if not len(scores):
+        return undersample(y, redraw=redraw, sample_weight=sample_weight, classes=classes)
+    parts, size = [], int(base.counts.min())
+    for code, count in enumerate(base.counts.tolist()):
+        pool = np.flatnonzero(base.codes == code)
+        for number, proba in enumerate(scores, 1):
+            left = round(count * (size / count) ** (number / (members - 1)))
+            hardest = np.argsort(-_hardness(base.codes, proba)[pool], kind="stable")[:left]
+            pool = np.sort(pool[hardest])
+        parts.append((pool, np.zeros(len(pool), np.int64), np.array([size])))
+    return _over_cells("cascade", base, parts, redraw)
+
+
+def by_hardness(hardness: Array, wanted: int, pace: float, bins: int) -> tuple[Array, Array]:
+    """The bin of each row of a class, int64 (k,), and how many of `wanted` rows each bin gives, int64 (bins,).
+
+    Bins have equal widths between the least and the largest hardness; each gets a share in proportion to
+    1 / (mean hardness of its rows + pace), but no more rows than it has.
+
+    Example:
+        >>> by_hardness(np.array([0.0, 0.2, 0.2, 1.0]), 2, 0.1, 2)
+        (array([0, 0, 0, 1]), array([2, 0]))
+    """
+    edges = np.linspace(hardness.min(), hardness.max(), bins + 1)[1:-1]
+    bin_of = np.searchsorted(edges, hardness, side="right")
+    sizes = np.bincount(bin_of, minlength=bins)
+    mean = np.bincount(bin_of, weights=hardness, minlength=bins) / np.maximum(sizes, 1)
+    share = np.where(sizes > 0, 1 / (mean + pace + 1e-12), 0.0)
+    return bin_of, _shared_out(wanted, share, sizes)
+
+
+def _shared_out(wanted: int, share: Array, sizes: Array) -> Array:
+    """Whole numbers of sum `wanted` in proportion to `share`, none above its `sizes`; what is over goes on to the rest.
+
+    Example:
+        >>> _shared_out(10, np.array([1.0, 1.0, 3.0]), np.array([5, 5, 3])).tolist()
+        [4, 3, 3]
+    """
+    given = np.zeros(len(sizes), dtype=np.int64)
+    while (rest := wanted - int(given.sum())) > 0:
+        weight = np.where(given < sizes, share, 0.0)
+        exact = rest * weight / weight.sum()
+        more = np.floor(exact).astype(np.int64)
+        largest = np.argsort(more - exact, kind="stable")[: rest - int(more.sum())]
+        more[largest] += 1
+        given = np.minimum(given + more, sizes)
+    return given
+
+
+def _scores(before: Any, base: Plan, members: int) -> Array:
+    """The probabilities so far, (i, n, C), looked over."""
+    shape = (len(base.codes), len(base.classes))
+    scores = np.empty((0, *shape)) if before is None else np.asarray(before, dtype=float)
+    if len(scores) and scores.shape[1:] != shape:
+        raise OptionError(f"before has shape {scores.shape}; expected (members so far, {shape[0]}, {shape[1]}).")
+    if len(scores) >= members:
+        raise OptionError(f"before holds {len(scores)} members, of {members} in all; there is none left to plan for.")
+    return scores
+
+
+def _mean(scores: Array) -> Array:
+    """Mean over the members, without those that broke down (NaN)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return np.nanmean(scores, axis=0)
+
+
+def _hardness(codes: Array, proba: Array) -> Array:
+    """1 - p(own class), float64 (n,); where nobody knows, 0."""
+    return np.nan_to_num(1.0 - proba[np.arange(len(codes)), codes])
+
+
+def _over_cells(name: str, base: Plan, parts: Sequence[tuple[Array, Array, Array]], redraw: bool) -> HardnessPlan:
+    """The plan that draws from cells: per class (rows, the cell of each, how many rows of each cell)."""
+    starts = np.cumsum([0, *(len(drawn) for *_, drawn in parts)])
+    rows = np.concatenate([rows for rows, _, _ in parts])
+    cell = np.concatenate([cell + start for (_, cell, _), start in zip(parts, starts, strict=False)])
+    drawn = np.concatenate([drawn for *_, drawn in parts])
+    used = drawn[cell] > 0
+    order = np.argsort(rows[used])
+    kept, cell = rows[used][order], cell[used][order]
+    place = np.cumsum(drawn > 0) - 1
+    drawn = drawn[drawn > 0]
+    user = base.sample_weight
+    inner = Plan(
+        name, place[cell].astype(np.int32), tuple(range(len(drawn))), drawn, np.ones(len(drawn)), redraw=redraw,
+        sample_weight=None if user is None else user[kept],
+    )  # fmt: skip
+    size = np.array([int(d.sum()) for *_, d in parts])
+    return HardnessPlan(
+        name, base.codes, base.classes, size, np.ones(len(size)), redraw=redraw, sample_weight=user,
+        needs_calibration=True, inner=inner, kept=kept,
+    )  # fmt: skip
