@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import OptionError, did_you_mean
+from counterpoise.decide.pooling import VOTES
 from counterpoise.standard import SEED, STANDARD
 from counterpoise.strategy import Strategy, external
 from counterpoise.train.entrants import PREFIX, idea_of, ready_made
-
-VOTES = ("soft", "log", "hard", "weighted")
 
 
 def Ensemble(
@@ -32,8 +31,9 @@ def Ensemble(
     Args:
         members: Names or strategies, two or more for a real ensemble.
         vote: "soft": weighted mean of corrected probabilities. "log": mean of corrected logits. "hard": votes at each
-            member's own threshold (`predict_proba` stays the soft mean). "weighted": soft with weights learned by log
-            loss on out-of-fold rows.
+            member's own threshold (`predict_proba` stays the soft mean). "weighted": soft with the weights of least
+            log loss on out-of-fold rows. "greedy": soft with weights by greedy selection for average precision on
+            these rows (see `cp.decide.greedy_weights`).
         weights: Weights >= 0 (scaled to sum 1), or None.
         name: What to call it.
 

@@ -80,8 +80,8 @@ class Strategy:
         constants: Function of the training rows' class counts giving the loss's constants.
         aim: What the decision is tuned for: "f1", or "argmax" for the untouched 0.5 / argmax rule.
         members: Strategies of the members, for ensembles.
-        vote: "soft", "log", "hard" or "weighted".
-        weights: Member weights on the simplex, or None: equal, or learned out of fold for "weighted".
+        vote: "soft", "log", "hard", "weighted" or "greedy".
+        weights: Member weights on the simplex, or None: equal, or learned out of fold for "weighted" and "greedy".
         finish: Name of a step on the trained network (see `train.finish`), or "".
         mix: What mixes the rows of each batch: "mixup" or "remix" (see `feed.Mixup`, `feed.Remix`), or "".
         mixing: Settings of the mix, for example {"alpha": 0.4}.

@@ -227,7 +227,7 @@ class Rule:
 
     Attributes:
         log_shifts: float64 (M, C), training shift of each member, subtracted first.
-        vote: "soft", "log", "hard" or "weighted".
+        vote: "soft", "log", "hard", "weighted" or "greedy".
         weights: float64 (M,), on the simplex.
         intercept: float64 (C,), residual correction added to the pooled log-probabilities.
         calibrator: Plain dict `{"kind": ..., parameters}` or None.

@@ -10,6 +10,7 @@ from counterpoise.decide.floors import ClassPromise as ClassPromise
 from counterpoise.decide.floors import floor_offsets as floor_offsets
 from counterpoise.decide.floors import floor_path as floor_path
 from counterpoise.decide.floors import promise_floors as promise_floors
+from counterpoise.decide.greedy import greedy_weights as greedy_weights
 from counterpoise.decide.intercept import InterceptCheck as InterceptCheck
 from counterpoise.decide.intercept import check_intercept as check_intercept
 from counterpoise.decide.intercept import fit_intercept as fit_intercept

@@ -11,13 +11,13 @@ from counterpoise.core.records import Array
 from counterpoise.decide.prior import log_softmax
 from counterpoise.decide.shapes import codes, members, row_weights, simplex
 
-VOTES = ("soft", "log", "hard", "weighted")
+VOTES = ("soft", "log", "hard", "weighted", "greedy")
 
 
 def pool(log_p_members: Sequence[Array], vote: str = "soft", weights: Array | None = None) -> Array:
     """Join the members' corrected log-probabilities.
 
-    "soft", "weighted", "hard": log sum_m w_m p_m (a hard vote touches decisions only, see `hard_vote`).
+    "soft", "weighted", "greedy", "hard": log sum_m w_m p_m (a hard vote touches decisions only, see `hard_vote`).
     "log": sum_m w_m log p_m, normalised: the mean of the corrected logits.
 
     Args:

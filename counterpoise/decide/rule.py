@@ -15,6 +15,7 @@ from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Array, Rule
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.calibrate import apply_calibrator, fit_calibrator
+from counterpoise.decide.greedy import greedy_weights
 from counterpoise.decide.intercept import check_intercept as run_intercept_check
 from counterpoise.decide.offsets import choose_offsets
 from counterpoise.decide.pooling import hard_vote, learn_weights, pool
@@ -47,8 +48,8 @@ def fit_rule(
         member_logits: M arrays float (N, units), units 1 or C.
         y: int (N,), class codes.
         log_shifts: M arrays float (C,), the training shift of each member.
-        vote: "soft", "log", "hard" or "weighted" (see `pool`).
-        weights: float (M,), "learned", or None: equal, for "weighted" learned.
+        vote: "soft", "log", "hard", "weighted" or "greedy" (see `pool`).
+        weights: float (M,), "learned", "greedy", or None: equal, for "weighted" learned, for "greedy" so.
         aim: What threshold or offsets are chosen for (see `Aim`).
         check_intercept: Whether to compare mean probability with share, and mend it (see `check_intercept`).
         calibrate: None, "auto", or a kind that `fit_calibrator` knows.
@@ -118,12 +119,12 @@ def fit_rule_from_log_p(
 
 
 def _weights(parts: list[Array], y: Array, vote: str, weights: Sequence[float] | Array | str | None, w: Array) -> Array:
-    if weights is None and vote == "weighted":
-        weights = "learned"
+    if weights is None and vote in ("weighted", "greedy"):
+        weights = "learned" if vote == "weighted" else vote
     if isinstance(weights, str):
-        if weights != "learned":
-            raise OptionError(f"weights is {weights!r}; expected numbers, 'learned' or None.")
-        return learn_weights(parts, y, w)
+        if weights not in ("learned", "greedy"):
+            raise OptionError(f"weights is {weights!r}; expected numbers, 'learned', 'greedy' or None.")
+        return (learn_weights if weights == "learned" else greedy_weights)(parts, y, w)
     return simplex(None if weights is None else np.asarray(weights), len(parts))
 
 

@@ -208,7 +208,7 @@ def test_bad_input() -> None:
         fit_rule(logits, y, SHIFTS[:2])
     with pytest.raises(OptionError, match="got the outputs of 1"):
         apply_rule(fit_rule(logits, y, SHIFTS), logits[:1])
-    with pytest.raises(OptionError, match="'learned' or None"):
+    with pytest.raises(OptionError, match="'greedy' or None"):
         fit_rule(logits, y, SHIFTS, weights="best")
     empty = Rule(log_shifts=np.zeros((1, 3)), prior=np.array([0.6, 0.4, 0.0]), offsets=np.zeros(3))
     with pytest.raises(OptionError, match="Class 2 had no row"):
