@@ -1,14 +1,16 @@
 // Charts: specifications come ready made; the page only fits them to its width and switches strategies.
+// A chart is drawn when it comes near the window, or else when the browser has nothing better to do.
 const views = new Map();
+const begun = new Map();
 const HALF = ["pr", "roc", "gain", "decision"];
 const DARK_SAFE = { background: "transparent" };
 
-const chosen = () => ({ shown: shownTitles(), banded: bandedTitles() });
 const canChoose = () => document.getElementById("banded") !== null;
+const choice = () => (canChoose() ? { shown: shownTitles(), banded: bandedTitles() } : {});
 
 function fit(spec, width) {
   // The choice goes in before the first drawing: to draw and then to switch costs twice.
-  const start = canChoose() ? chosen() : {};
+  const start = choice();
   const params = spec.params.map((param) => ({ ...param, value: start[param.name] ?? param.value }));
   const legend = { ...spec.config.legend, columns: Math.max(1, Math.min(4, Math.floor(width / 175))) };
   const fitted = { ...spec, ...DARK_SAFE, params, config: { ...spec.config, legend } };
@@ -26,8 +28,10 @@ async function draw(box, spec) {
   try {
     // "ast" keeps the library from compiling text to code, which the page's policy forbids.
     const options = { renderer: "svg", actions: false, ast: true, logLevel: 1, tooltip: { theme: "custom" } };
+    const before = JSON.stringify(choice());
     const { view } = await window.vegaEmbed(box, fit(spec, width), options);
     views.set(box.dataset.chart, view);
+    if (JSON.stringify(choice()) !== before) await showOnly(view); // somebody chose while it was being drawn
   } catch (error) {
     box.classList.add("failed");
     box.textContent = "This figure could not be drawn; its table holds the numbers.";
@@ -43,7 +47,7 @@ function bandedTitles() {
 }
 
 async function showOnly(view) {
-  const { shown, banded } = chosen();
+  const { shown, banded } = choice();
   await view.signal("shown", shown).signal("banded", banded).runAsync();
 }
 
@@ -64,7 +68,11 @@ function csvOf(rows) {
 function setUpDownloads(specs) {
   for (const button of document.querySelectorAll("[data-svg]")) {
     const id = button.dataset.svg;
-    button.addEventListener("click", async () => save(await views.get(id).toSVG(), "image/svg+xml", `${id}.svg`));
+    const box = document.querySelector(`[data-chart="${id}"]`);
+    button.addEventListener("click", async () => {
+      await drawOnce(box, specs);
+      save(await views.get(id).toSVG(), "image/svg+xml", `${id}.svg`);
+    });
   }
   for (const button of document.querySelectorAll("[data-csv]")) {
     const spec = specs[button.dataset.csv];
@@ -85,22 +93,46 @@ function setUpChoice() {
   }
 }
 
-async function setUpCharts(specs) {
+function drawOnce(box, specs) {
+  const id = box.dataset.chart;
+  if (!begun.has(id)) begun.set(id, draw(box, specs[id]));
+  return begun.get(id);
+}
+
+const whenIdle = (work) => (window.requestIdleCallback ? requestIdleCallback(work, { timeout: 400 }) : setTimeout(work, 30));
+
+async function drawTheRest(boxes, specs) {
+  for (const box of boxes) {
+    if (!begun.has(box.dataset.chart)) await new Promise(whenIdle);
+    await drawOnce(box, specs);
+  }
+  document.documentElement.dataset.drawn = "yes";
+}
+
+function redrawWhenResized(boxes, specs) {
+  let pause;
+  window.addEventListener("resize", () => {
+    clearTimeout(pause);
+    pause = setTimeout(() => {
+      const moved = boxes.filter((box) => views.has(box.dataset.chart) && Math.abs(box.clientWidth - box.dataset.width) > 8);
+      moved.forEach((box) => draw(box, specs[box.dataset.chart]));
+    }, 150);
+  });
+}
+
+function setUpCharts(specs) {
   const boxes = [...document.querySelectorAll("[data-chart]")];
   for (const box of boxes) {
     const narrow = HALF.includes(box.dataset.chart) && !specs[box.dataset.chart].spec;
     box.closest("figure").classList.toggle("half", narrow);
   }
-  for (const box of boxes) await draw(box, specs[box.dataset.chart]);
   setUpDownloads(specs);
   setUpChoice();
-  let pause;
-  window.addEventListener("resize", () => {
-    clearTimeout(pause);
-    pause = setTimeout(() => {
-      const moved = boxes.filter((box) => Math.abs(box.clientWidth - box.dataset.width) > 8);
-      moved.forEach((box) => draw(box, specs[box.dataset.chart]));
-    }, 150);
-  });
-  document.documentElement.dataset.drawn = "yes";
+  redrawWhenResized(boxes, specs);
+  window.addEventListener("beforeprint", () => boxes.forEach((box) => drawOnce(box, specs)));
+  const near = new IntersectionObserver((found) => {
+    for (const { target, isIntersecting } of found) if (isIntersecting) drawOnce(target, specs);
+  }, { rootMargin: "40% 0px" });
+  boxes.forEach((box) => near.observe(box));
+  window.addEventListener("load", () => whenIdle(() => drawTheRest(boxes, specs)));
 }
