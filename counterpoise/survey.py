@@ -1,9 +1,11 @@
-"""The public function `diagnose`: read, measure, show."""
+"""The public function `diagnose`: read, measure, show; and the look at the rows that comes before a race."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from counterpoise.core.checks import check_choice
 from counterpoise.core.records import Examples
 from counterpoise.data.read import read
 from counterpoise.diagnosis.measure import measure
@@ -42,3 +44,21 @@ def diagnose(
     if isinstance(x, Examples):
         return Diagnosis(measure(x, folds, quick))
     return Diagnosis(measure(read(x, y=y, groups=groups, time=time, **options), folds, quick))
+
+
+def before_race(examples: Examples, folds: int, duplicates: str, leaks: str) -> Diagnosis:
+    """What is known of the rows before anything is trained on them, the leak guard's checks included.
+
+    Args:
+        examples: The rows.
+        folds, duplicates: As in the race.
+        leaks: "warn", or "error" to refuse rows that may leak.
+
+    Raises:
+        LeakError: leaks="error", and something asks for a look; each finding is named.
+    """
+    check_choice(leaks, "leaks", ("warn", "error"))
+    record = measure(examples, folds, near=True)
+    apart = record.twins_grouped or duplicates in ("group", "drop")
+    found = Diagnosis(replace(record, twins_grouped=apart))
+    return found.check() if leaks == "error" else found

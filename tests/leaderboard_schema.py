@@ -30,6 +30,17 @@ ROW = {
     "rule_notes": [str],
     "tuned": [dict],
 }
+EFFECT = {
+    "strategy": str,
+    "against": {"none"},
+    "per": int,
+    "label": str,
+    "found": NUMBER,
+    "false_alarms": NUMBER,
+    "cost": MAYBE,
+    "classes": [{"label": str, "found": NUMBER, "false_alarms": NUMBER}],
+    "text": str,
+}
 BOARD = {
     "schema": {1},
     "version": str,
@@ -80,6 +91,8 @@ def check_board(board: Any) -> None:
     assert not board["verdict"]["model"].startswith("external:")
     assert board["verdict"]["winner"] not in board["verdict"]["tied_with"]
     assert sum(c["count"] for c in board["data"]["classes"]) == board["data"]["rows"]
+    if board["verdict"]["effect"] is not None:
+        _check(board["verdict"]["effect"], EFFECT, "effect")
     for row in rows:
         _check_row(row, cells, [c["label"] for c in board["data"]["classes"]])
 

@@ -55,6 +55,7 @@ def command(
     ] = None,
     budget: Annotated[str, typer.Option(help="steps: all take the steps of none. epochs: own epochs.")] = "steps",
     duplicates: Annotated[str, typer.Option(help="warn, group, drop or error.")] = "warn",
+    strict: Annotated[bool, typer.Option("--strict", help="End with exit code 2 when the data may leak.")] = False,
     early_stopping: Annotated[bool, typer.Option(help="Stop when the stopping score no longer falls.")] = True,
     jobs: Annotated[
         int, typer.Option(min=1, help="Train in N processes of this machine.", rich_help_panel="Where and when")
@@ -90,7 +91,8 @@ def command(
     examples = o.read_table(data, target, size, **how)
     if examples.time is None and examples.groups is None:
         check_counts(examples, folds)
-    judged = {"costs": None if cost_fp is None else (cost_fp, cost_fn), "nested": nested, "limit": limit}
+    leaks = "error" if strict else "warn"
+    judged = {"leaks": leaks, "costs": None if cost_fp is None else (cost_fp, cost_fn), "nested": nested, "limit": limit}
     with elsewhere as executor:
         comparison = run(
             examples, network, chosen, out, folds=folds, repeats=repeats, metric=metric, duplicates=duplicates,
@@ -123,13 +125,11 @@ def run(  # type: ignore[no-untyped-def]
     from counterpoise.comparison.race import race
     from counterpoise.comparison.store import Store
     from counterpoise.jobs import Settings
-    from counterpoise.survey import diagnose
 
     with Store.writing(out, restart) as store, _kept_on_interrupt(store):
-        found = diagnose(examples, folds=folds, quick=False).to_dict()
         comparison = race(
             examples, network, chosen, Settings(**settings), folds=folds, repeats=repeats, metric=metric,
-            duplicates=duplicates, diagnosis=found, executor=executor, store=store, **(judged or {}),
+            duplicates=duplicates, executor=executor, store=store, **(judged or {}),
         )  # fmt: skip
         comparison.save(out)
     return comparison

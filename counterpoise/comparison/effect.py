@@ -73,25 +73,50 @@ class Costs:
         return PER * (false_alarms * self.false_alarm + missed * self.missed)
 
 
-def with_effect(verdict: Verdict, matrices: Mapping[str, Array], rival: str, costs: Costs | None) -> Verdict:
+def with_effect(
+    verdict: Verdict, matrices: Mapping[str, Array], rival: str, costs: Costs | None, classes: Sequence[Any],
+    positive: int = 1,
+) -> Verdict:  # fmt: skip
     """The verdict, followed by what its winner (or, where that is `none`, the best rival) would change.
 
     Args:
         verdict: The verdict.
-        matrices: strategy -> 2 x 2 confusion counts at its own rule, summed over the folds.
+        matrices: strategy -> confusion counts (C, C) [true, decided] at its own rule, summed over the folds.
         rival: The strategy with the best mean of those that are not `none`.
         costs: What errors cost, or None.
+        classes: The C labels.
+        positive: Code of the class that the sentence is about; every class has its line in `effect["classes"]`.
     """
     to = rival if verdict.winner == "none" else verdict.winner
     if "none" not in matrices or to not in matrices:
         return verdict
-    (found, alarms), (found_now, alarms_now) = words.rates(matrices[to]), words.rates(matrices["none"])
-    prices = {} if costs is None else {"cost_missed": costs.missed, "cost_false_alarm": costs.false_alarm}
-    told = words.effect_in_words(found - found_now, alarms - alarms_now, per=PER, **prices)
+    new, old = matrices[to], matrices["none"]
+    found, alarms = _change(new, old, positive)
+    more: dict[str, Any] = {}
+    if costs is not None:
+        more = {"cost_missed": costs.missed, "cost_false_alarm": costs.false_alarm}
+    if len(classes) > 2:
+        right = float(np.trace(new) / new.sum() - np.trace(old) / old.sum())
+        more = {"label": str(classes[positive]), "right": right}
+    told = words.effect_in_words(found, alarms, per=PER, **more)
     effect: dict[str, Any] = {
-        "strategy": to, "against": "none", "per": PER, "found": PER * (found - found_now),
-        "false_alarms": PER * (alarms - alarms_now),
-        "cost": None if costs is None else costs.total(matrices[to]) - costs.total(matrices["none"]), "text": told,
+        "strategy": to, "against": "none", "per": PER, "label": str(classes[positive]), "found": PER * found,
+        "false_alarms": PER * alarms, "cost": None if costs is None else costs.total(new) - costs.total(old),
+        "classes": _by_class(new, old, classes) if len(classes) > 2 else [], "text": told,
     }  # fmt: skip
     sentence = f"With the rule of {words.called(to)} in place of that of the untouched model, {told}."
     return replace(verdict, text=f"{verdict.text} {sentence}", effect=effect)
+
+
+def _change(new: Array, old: Array, code: int) -> tuple[float, float]:
+    """Cases of a class found, and false alarms of it, per case judged: new minus old."""
+    (found, alarms), (found_before, alarms_before) = words.rates(new, code), words.rates(old, code)
+    return found - found_before, alarms - alarms_before
+
+
+def _by_class(new: Array, old: Array, classes: Sequence[Any]) -> list[dict[str, Any]]:
+    changes = [_change(new, old, code) for code in range(len(classes))]
+    return [
+        {"label": str(label), "found": PER * found, "false_alarms": PER * alarms}
+        for label, (found, alarms) in zip(classes, changes, strict=True)
+    ]

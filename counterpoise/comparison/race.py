@@ -21,12 +21,12 @@ from counterpoise.core.progress import bar
 from counterpoise.core.records import Cell, Examples
 from counterpoise.core.version import version
 from counterpoise.data.split import check_counts
-from counterpoise.diagnosis.measure import measure as diagnosed
-from counterpoise.diagnosis.show import Diagnosis
+from counterpoise.diagnosis.guard import SAID_WHEN_READ
 from counterpoise.jobs import Settings
 from counterpoise.metrics.catalogue import METRICS
 from counterpoise.pipeline import cross_validate, read_for, refit
 from counterpoise.strategies import Strategy, select
+from counterpoise.survey import before_race
 from counterpoise.train.entrants import kind_of
 from counterpoise.train.network import Network
 from counterpoise.train.run import Executor, run
@@ -50,6 +50,7 @@ def compare(
     time: Any = None,
     sample_weight: Any = None,
     duplicates: str = "warn",
+    leaks: str = "warn",
     metric: str = "average_precision",
     costs: Any = None,
     tune: int = 0,
@@ -81,6 +82,8 @@ def compare(
         batch_size: Rows per step.
         budget: "steps" or "epochs" (each plan its own epochs: the plain recipe).
         duplicates: "warn", "group", "drop" or "error" for rows with equal features.
+        leaks: "warn", or "error" to refuse, before anything is trained, rows that may leak: a column that gives the
+            label away, many repeated rows, nearly equal images or texts (see `Diagnosis.check`).
         metric: What the strategies are ranked and judged by.
         costs: Two classes: (cost of a false alarm, cost of a missed case). Thresholds are then tuned for least cost,
             and every row says what 10,000 cases cost.
@@ -117,9 +120,9 @@ def compare(
     examples = read_for(model, data, y, groups=groups, time=time, sample_weight=sample_weight)
     options = {"output": output, "weights": weights, "optimizer": optimizer}
     return race(
-        examples, model, chosen, settings, folds=folds, repeats=repeats, duplicates=duplicates, metric=metric,
-        costs=costs, nested=nested, limit=limit, refit_winner=refit, verbose=verbose, network_options=options,
-        executor=executor, store=store,
+        examples, model, chosen, settings, folds=folds, repeats=repeats, duplicates=duplicates, leaks=leaks,
+        metric=metric, costs=costs, nested=nested, limit=limit, refit_winner=refit, verbose=verbose,
+        network_options=options, executor=executor, store=store,
     )  # fmt: skip
 
 
@@ -132,6 +135,7 @@ def race(
     folds: int = 5,
     repeats: int = 1,
     duplicates: str = "warn",
+    leaks: str = "warn",
     metric: str = "average_precision",
     costs: Any = None,
     nested: bool = False,
@@ -139,7 +143,6 @@ def race(
     refit_winner: bool = True,
     verbose: Any = "auto",
     network_options: Mapping[str, Any] | None = None,
-    diagnosis: Mapping[str, Any] | None = None,
     executor: Executor | None = None,
     store: Any = None,
 ) -> Comparison:
@@ -153,7 +156,7 @@ def race(
     limited = Limit.of(limit)
     settings = _checked(settings, examples, metric, repeats, nested)
     network = Network(model, examples, **(network_options or {}))
-    diagnosis = diagnosis or Diagnosis(diagnosed(examples, folds)).to_dict()
+    diagnosis = before_race(examples, folds, duplicates, leaks).to_dict()
     with opened(store) as kept:
         train = executor or run
         if kept is not None:
@@ -172,7 +175,7 @@ def race(
 def _raced(
     examples: Examples, network: Network, strategies: Sequence[Strategy], settings: Settings, *, folds: int,
     repeats: int, duplicates: str, metric: str, priced: Costs | None, nested: bool,
-    limited: Limit | None, refit_winner: bool, verbose: Any, diagnosis: Mapping[str, Any] | None,
+    limited: Limit | None, refit_winner: bool, verbose: Any, diagnosis: Mapping[str, Any],
     executor: Executor,
 ) -> Comparison:  # fmt: skip
     split: dict[str, Any] = {"folds": folds, "repeats": repeats, "duplicates": duplicates}
@@ -220,7 +223,7 @@ def _raced(
         "time_limited": limited is not None and limited.seconds,
         "nested": None if inside is None else inside.to_dict(),
         "costs": None if priced is None else asdict(priced),
-        "warnings": list(examples.warnings) + _warnings(network),
+        "warnings": list(examples.warnings) + _warnings(network, diagnosis),
         "verdict": verdict.to_dict(),
         "rows": rows,
     }  # fmt: skip
@@ -253,21 +256,26 @@ def _judge(
     repeats: int, metric: str, costs: Costs | None,
 ) -> Judgement:  # fmt: skip
     scores = {name: tally.fold_scores(cells, examples) for name, cells in by_name.items()}
-    counts = {name: tally.fold_counts(cells, examples) for name, cells in by_name.items()} if examples.binary else {}
+    counts = {name: tally.fold_counts(cells, examples) for name, cells in by_name.items()}
     judgement = assess(
-        scores, folds=folds, repeats=repeats, metric=metric, simplicity=[s.name for s in select(ran)], counts=counts,
+        scores, folds=folds, repeats=repeats, metric=metric, simplicity=[s.name for s in select(ran)],
+        counts=counts if examples.binary else {},
         external={s.name: kind_of(s.estimator) for s in ran if s.is_external},
         draws=paired_draws(by_name, scores, examples, seed),
     )  # fmt: skip
     rival = next((name for name in judgement.ranking if name != "none"), "none")
     matrices = {name: of_rule[""].sum(axis=0) for name, of_rule in counts.items()}
-    return replace(judgement, verdict=with_effect(judgement.verdict, matrices, rival, costs))
+    told = with_effect(judgement.verdict, matrices, rival, costs, examples.classes, examples.positive)
+    return replace(judgement, verdict=told)
 
 
-def _warnings(network: Network) -> list[str]:
+def _warnings(network: Network, diagnosis: Mapping[str, Any]) -> list[str]:
+    """What reading the rows could not say: possible leaks that are found by comparing rows, and a trained model."""
+    looks = [c for c in diagnosis["checks"] if c["status"] == "look" and c["name"] not in SAID_WHEN_READ]
+    found = [f"{c['found']} {c['action']}" for c in looks]
     if network.keep and network.was_trained:
-        return [
+        found.append(
             "The model given was already trained and its weights are kept: if it has seen these rows, every score is "
             'too good. Pass weights="fresh" to start anew.'
-        ]
-    return []
+        )
+    return found

@@ -211,17 +211,18 @@ def alone(winner: str) -> str:
     return f"Only {called(winner)} could be scored: there is nothing to compare it with."
 
 
-def rates(confusion: Array) -> tuple[float, float]:
-    """Found cases and false alarms per case judged, from a 2 x 2 confusion matrix [true, decided].
+def rates(confusion: Array, positive: int = 1) -> tuple[float, float]:
+    """Found cases and false alarms of one class per case judged, from a confusion matrix (C, C) [true, decided].
 
     Example:
         >>> rates(np.array([[90, 5], [2, 3]]))
         (0.03, 0.05)
     """
     matrix = np.asarray(confusion, dtype=np.float64)
-    if matrix.shape != (2, 2) or matrix.sum() <= 0:
-        raise OptionError(f"confusion has shape {matrix.shape} and sum {matrix.sum()}; expected 2 x 2 with rows in it.")
-    return float(matrix[1, 1] / matrix.sum()), float(matrix[0, 1] / matrix.sum())
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.sum() <= 0:
+        raise OptionError(f"confusion has shape {matrix.shape} and sum {matrix.sum()}; expected C x C, rows in it.")
+    found = matrix[positive, positive]
+    return float(found / matrix.sum()), float((matrix[:, positive].sum() - found) / matrix.sum())
 
 
 def effect_in_words(
@@ -231,6 +232,8 @@ def effect_in_words(
     per: int = 10_000,
     cost_missed: float | None = None,
     cost_false_alarm: float | None = None,
+    label: str | None = None,
+    right: float | None = None,
 ) -> str:
     """Say what a change of strategy means for the people concerned.
 
@@ -239,6 +242,8 @@ def effect_in_words(
         false_alarms: Difference in false positives per case judged.
         per: Number of cases to speak of.
         cost_missed, cost_false_alarm: When both are given, the change in cost per `per` cases is added.
+        label: The class spoken of, where there are more than two.
+        right: Then also the difference in right decisions, over all classes, per case judged.
 
     Raises:
         OptionError: A difference outside [-1, 1], or only one of the costs.
@@ -248,12 +253,17 @@ def effect_in_words(
         'per 10,000 cases: 14 more found, 60 more false alarms'
         >>> effect_in_words(-0.0001, -0.02, per=1000, cost_missed=50, cost_false_alarm=1)
         'per 1,000 cases: less than 1 fewer found, 20 fewer false alarms; cost falls by 15'
+        >>> effect_in_words(0.002, 0.01, label="fall", right=-0.008)
+        "per 10,000 cases: of class 'fall' 20 more found, 100 more false alarms; of all classes 80 fewer right"
     """
     if not (abs(found) <= 1 and abs(false_alarms) <= 1):
         raise OptionError(f"found={found}, false_alarms={false_alarms}; expected rates per case between -1 and 1.")
     if (cost_missed is None) != (cost_false_alarm is None):
         raise OptionError("Only one of cost_missed and cost_false_alarm was given; give both or none.")
-    text = f"per {per:,} cases: {_change(found * per)} found, {_change(false_alarms * per)} false alarms"
+    of = "" if label is None else f"of class {label!r} "
+    text = f"per {per:,} cases: {of}{_change(found * per)} found, {_change(false_alarms * per)} false alarms"
+    if right is not None:
+        text += f"; of all classes {_change(right * per)} right"
     if cost_missed is None or cost_false_alarm is None:
         return text
     cost = per * (false_alarms * cost_false_alarm - found * cost_missed)

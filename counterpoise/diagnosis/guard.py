@@ -10,6 +10,9 @@ from counterpoise.core.errors import LeakError
 from counterpoise.core.leaks import LEAK_AUROC
 from counterpoise.diagnosis.measure import DiagnosisRecord
 
+#: Checks whose findings are among the warnings of reading a table.
+SAID_WHEN_READ = ("columns that give the label away", "repeated rows")
+
 
 @dataclass(frozen=True)
 class Check:
@@ -95,8 +98,10 @@ def _nearly_equal(r: DiagnosisRecord) -> Check:
     more = r.near - (r.duplicates or 0)
     if more <= 0:
         return Check(name, "clear", "None beyond the equal ones.", "")
-    what = "Keep them on one side of a split: groups=cp.near_duplicates(x)."
-    return Check(name, "look", f"{more:,} rows are nearly equal to another one.", what)
+    found = f"{more:,} rows are nearly equal to another one."
+    if r.near_grouped:
+        return Check(name, "handled", found, "They stay on one side of every split.")
+    return Check(name, "look", found, "Keep them on one side of a split: groups=cp.near_duplicates(x).")
 
 
 def _groups(r: DiagnosisRecord) -> Check:

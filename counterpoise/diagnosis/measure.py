@@ -71,6 +71,7 @@ class DiagnosisRecord:
         twins_grouped: Whether equal rows are one group.
         near: Images or texts that are nearly equal to an earlier one, equal ones included, among at most 20,000
             rows; None where rows are neither.
+        near_grouped: Whether nearly equal rows are always in one group.
         quick: What a quick model says (see `quick_look`), or None.
     """
 
@@ -98,6 +99,7 @@ class DiagnosisRecord:
     warnings: tuple[str, ...] = ()
     twins_grouped: bool = False
     near: int | None = None
+    near_grouped: bool = False
     quick: QuickLook | None = None
 
     @property
@@ -116,13 +118,14 @@ class DiagnosisRecord:
         return {**plain, "used": list(self.used), "warnings": list(self.warnings), "prior": list(self.prior)}
 
 
-def measure(examples: Examples, folds: int = 5, quick: bool = False) -> DiagnosisRecord:
+def measure(examples: Examples, folds: int = 5, quick: bool = False, near: bool | None = None) -> DiagnosisRecord:
     """Measure the imbalance of some rows.
 
     Args:
         examples: The rows.
         folds: Folds that a later comparison would use.
-        quick: Whether to look for nearly equal rows and to train a quick model: a few seconds.
+        quick: Whether to train a quick model: a few seconds.
+        near: Whether to look for nearly equal images and texts; None: as `quick`.
 
     Example:
         >>> rows = Examples(np.arange(100.0)[:, None], np.repeat([0, 1], [90, 10]), ("no", "yes"))
@@ -136,6 +139,7 @@ def measure(examples: Examples, folds: int = 5, quick: bool = False) -> Diagnosi
     positives = int(counts[code])
     duplicates, conflicting = (None, None) if examples.twins is None else count_twins(examples.twins, examples.y)
     schema = examples.schema
+    alike, near_grouped = _near(examples) if (quick if near is None else near) else (None, False)
     return DiagnosisRecord(
         source=examples.source,
         rows=len(examples),
@@ -160,7 +164,8 @@ def measure(examples: Examples, folds: int = 5, quick: bool = False) -> Diagnosi
         time=examples.time is not None,
         warnings=examples.warnings,
         twins_grouped=_same_partition(examples.groups, examples.twins),
-        near=_near(examples) if quick else None,
+        near=alike,
+        near_grouped=near_grouped,
         quick=quick_look(examples, code) if quick else None,
     )
 
@@ -173,15 +178,19 @@ def _same_partition(groups: np.ndarray | None, twins: np.ndarray | None) -> bool
     return bool(pairs == len(np.unique(twins)))
 
 
-def _near(examples: Examples) -> int | None:
+def _near(examples: Examples) -> tuple[int | None, bool]:
+    """Rows that are nearly equal to an earlier one, and whether such rows are always in one group."""
     if examples.schema is not None or isinstance(examples.x, (dict, tuple, list)):
-        return None
+        return None, False
     rows = np.arange(len(examples))
     if len(rows) > MOST_COMPARED:
         rows = np.sort(generator(0, "near rows").choice(rows, MOST_COMPARED, replace=False))
     texts = texts_of(examples, rows)
-    groups = near_duplicates(texts if texts is not None else np.asarray(examples.x)[rows])
-    return None if groups is None else int(len(groups) - len(np.unique(groups)))
+    alike = near_duplicates(texts if texts is not None else np.asarray(examples.x)[rows])
+    if alike is None:
+        return None, False
+    groups = None if examples.groups is None else examples.groups[rows]
+    return int(len(alike) - len(np.unique(alike))), _same_partition(groups, alike)
 
 
 def wilson_half_width(n: float, share: float = RECALL) -> float:

@@ -131,7 +131,7 @@ def _facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
         f"{r.positives_per_fold:,.1f} rows of interest: recall to ±{r.half_width_fold:.2f}",
     )
     yield "in all folds", f"recall to ±{r.half_width_total:.2f} (95 %, at 0.80)"
-    yield "largest folds", str(r.largest_folds) if r.largest_folds else "none: the rarest class has too few rows"
+    yield "folds it carries", f"up to {r.largest_folds:,}" if r.largest_folds else "none: the rarest class is too small"
     if r.kinds is not None:
         yield "kinds of rare rows", ", ".join(f"{kind} {count:,}" for kind, count in r.kinds.items())
     yield from _quick_facts(r)

@@ -7,6 +7,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 import counterpoise as cp
+from counterpoise.comparison import words
 from counterpoise.comparison.blocks import paired_draws
 from counterpoise.comparison.effect import Costs, with_effect
 from counterpoise.comparison.judge import assess
@@ -22,14 +23,29 @@ RNG = np.random.default_rng(3)
 def test_the_effect_is_that_of_the_winner_or_of_the_best_rival():
     matrices = {"none": NONE, "new": NEW}
     for winner in ("new", "none"):
-        said = with_effect(Verdict(winner, "better", (), "Take it."), matrices, "new", Costs(1, 10))
+        said = with_effect(Verdict(winner, "better", (), "Take it."), matrices, "new", Costs(1, 10), ["no", "yes"])
         assert said.effect["strategy"] == "new"
         assert (said.effect["found"], said.effect["false_alarms"]) == pytest.approx((140, 60))
         assert said.effect["cost"] == pytest.approx(60 - 1400)
         assert said.text.endswith("per 10,000 cases: 140 more found, 60 more false alarms; cost falls by 1,340.")
     alone = Verdict("none", "undecided", (), "Alone.")
-    assert with_effect(alone, {"none": NONE}, "none", None).effect["found"] == 0
-    assert with_effect(alone, {}, "new", None) is alone
+    assert with_effect(alone, {"none": NONE}, "none", None, ["no", "yes"]).effect["found"] == 0
+    assert with_effect(alone, {}, "new", None, ["no", "yes"]) is alone
+
+
+def test_of_several_classes_each_has_its_effect_and_the_rarest_is_spoken_of():
+    old, new = np.array([[80, 10, 0], [6, 2, 0], [2, 0, 0]]), np.array([[70, 15, 5], [4, 4, 0], [1, 0, 1]])
+    verdict = Verdict("new", "better", (), "Take it.")
+    told = with_effect(verdict, {"none": old, "new": new}, "new", None, ["a", "b", "c"], positive=2)
+    one_against_the_rest = [
+        words.rates(np.array([[m.sum() - m[c].sum() - m[:, c].sum() + m[c, c], m[:, c].sum() - m[c, c]],
+                              [m[c].sum() - m[c, c], m[c, c]]])) for m in (new, old) for c in range(3)
+    ]  # fmt: skip
+    after, before = 10_000 * np.array(one_against_the_rest[:3]), 10_000 * np.array(one_against_the_rest[3:])
+    found = [[c["found"], c["false_alarms"]] for c in told.effect["classes"]]
+    assert np.allclose(found, after - before)
+    assert told.effect["label"] == "c"
+    assert "of class 'c' 100 more found, 500 more false alarms; of all classes 700 fewer right" in told.text
 
 
 @pytest.mark.parametrize("costs", [(1,), (0, 1), ("a", 2), 3, (1, float("inf"))])

@@ -28,7 +28,7 @@ def test_counts_in_place_of_rates_are_refused(arguments: dict) -> None:
         effect_in_words(**arguments)
     with pytest.raises(OptionError, match="both or none"):
         effect_in_words(0, 0, cost_missed=1)
-    with pytest.raises(OptionError, match="2 x 2"):
+    with pytest.raises(OptionError, match="C x C"):
         rates(np.zeros((2, 2)))
 
 

@@ -1,0 +1,54 @@
+"""A race refuses rows that may leak, or warns of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from command_line import check_refusal, run_command
+
+import counterpoise as cp
+from counterpoise.core.errors import LeakError, OptionError
+from counterpoise.data.read import read
+from counterpoise.survey import before_race
+
+RNG = np.random.default_rng(0)
+Y = np.repeat([0, 1], [36, 12])
+
+
+def pictures() -> np.ndarray:
+    """48 images, the last one the first one a little brighter."""
+    images = RNG.random((48, 16, 16, 1)).astype("float32")
+    images[-1] = images[0] + 0.01
+    return images
+
+
+def status(x, y=Y, *, duplicates="warn", **how):
+    found = before_race(read(x, y=y, **how), 3, duplicates, "warn")
+    return {check.name: check.status for check in found.checks}
+
+
+def test_near_copies_are_warned_of_refused_or_grouped():
+    x = pictures()
+    how = {"strategies": "none", "folds": 2, "epochs": 1, "engine": "fit", "verbose": 0, "refit": False}
+    race = cp.compare("cnn", x, Y, **how)
+    assert [w for w in race.record["warnings"] if w.startswith("1 rows are nearly equal")]
+    with pytest.raises(LeakError, match="nearly equal rows"):
+        cp.compare("cnn", x, Y, leaks="error", **how)
+    assert status(x)["nearly equal rows"] == "look"
+    assert status(x, groups=cp.near_duplicates(x))["nearly equal rows"] == "handled"
+
+
+def test_repeated_rows_ask_for_a_look_until_somebody_says_what_to_do():
+    x = RNG.normal(size=(24, 3)).repeat(2, axis=0)
+    assert [status(x, duplicates=d)["repeated rows"] for d in ("warn", "group", "drop")] == ["look", *["handled"] * 2]
+    with pytest.raises(OptionError, match="leaks is 'never'"):
+        before_race(read(x, y=Y), 3, "warn", "never")
+
+
+def test_strict_leaves_nothing_behind(tmp_path):
+    rows = "".join(f"{y},{y + 0.001 * i},{RNG.random()}\n" for i, y in enumerate(Y))
+    (tmp_path / "table.csv").write_text("y,late,a\n" + rows)
+    out = tmp_path / "run"
+    run = run_command("compare", tmp_path / "table.csv", "--target", "y", "--folds", 2, "--strict", "--out", out)
+    check_refusal(run, "1 possible leak", "'late' (1.000)", "drop")
+    assert not out.exists()
