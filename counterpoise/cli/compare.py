@@ -92,7 +92,12 @@ def command(
     if examples.time is None and examples.groups is None:
         check_counts(examples, folds)
     leaks = "error" if strict else "warn"
-    judged = {"leaks": leaks, "costs": None if cost_fp is None else (cost_fp, cost_fn), "nested": nested, "limit": limit}
+    judged = {
+        "leaks": leaks,
+        "costs": None if cost_fp is None else (cost_fp, cost_fn),
+        "nested": nested,
+        "limit": limit,
+    }
     with elsewhere as executor:
         comparison = run(
             examples, network, chosen, out, folds=folds, repeats=repeats, metric=metric, duplicates=duplicates,

@@ -69,8 +69,8 @@ class Verdict:
         text: The reasons in plain words, with numbers.
         more_repeats: For "undecided": how many more repeats would about decide; None when no number would.
         effect: What the winner (where that is `none`: the best of the others) changes against `none`, at their own
-            rules: {"strategy", "against", "per", "label", "found", "false_alarms", "cost", "classes", "text"}; `classes`
-            lists label, found and false_alarms of each where there are more than two.
+            rules: {"strategy", "against", "per", "label", "found", "false_alarms", "cost", "classes", "text"};
+            `classes` lists label, found and false_alarms of each where there are more than two.
         chosen_among: How many strategies were judged: the best of many looks a little better than it is.
         model: The recommended network, of which `model.keras` is made; the winner unless that is external.
     """

@@ -105,11 +105,17 @@ def card_facts(record: Record) -> list[Fact]:
 def method_facts(record: Record) -> list[Fact]:
     """Return how the race was run."""
     budget, how = record.get("budget"), {**record, **(record.get("settings") or {})}
+    inside, costs = record.get("nested"), record.get("costs")
     repeats = record.get("repeats") or 1
     folds = f"{record['folds']} folds" if record.get("folds") else None
     facts: list[Fact] = [
         ("Main metric", words.metric(record["metric"])),
         ("Cross-validation", f"{folds}, {repeats} {'repeat' if repeats == 1 else 'repeats'}" if folds else None),
+        ("Nested", inside and f"{inside['inner_folds']} inner folds in each: the winner is chosen anew there"),
+        ("Costs", costs and f"{words.prices(costs)}; thresholds are tuned for the least cost"),
+        ("Tuning", _tuning(how)),
+        ("Limit", _limit(how)),
+        ("Network", record.get("network")),
         ("Budget", f"{budget}: {BUDGETS[budget]}" if budget in BUDGETS else budget),
         ("Epochs", how.get("epochs")),
         ("Batch size", how.get("batch_size")),
@@ -117,6 +123,22 @@ def method_facts(record: Record) -> list[Fact]:
         ("Version", f"Counterpoise {record['version']}" if record.get("version") else None),
     ]
     return _known(facts)
+
+
+def _tuning(how: Mapping[str, Any]) -> str | None:
+    if not how.get("tune"):
+        return None
+    steps = f", {words.count(how['tune_steps'])} steps each at most" if how.get("tune_steps") else ""
+    return f"{words.count(how['tune'])} trials per strategy and fold{steps}, on training rows alone"
+
+
+def _limit(how: Mapping[str, Any]) -> str | None:
+    if how.get("limit") is None:
+        return None
+    what = (
+        "seconds of training: results depend on the machine" if how.get("time_limited") else "steps over all networks"
+    )
+    return f"{words.count(how['limit'])} {what}; weaker strategies were stopped early, by stopping rows"
 
 
 def nested(value: Any) -> list[Fact]:

@@ -167,6 +167,8 @@ def _context(record: Mapping[str, Any]) -> dict[str, Any]:
         "rare": rarest(record)["label"],
         "every_score": tables.every_score(record),
         "per_class": tables.per_class(record),
+        "tuned": tables.tuned(record),
+        "changes": tables.changes(record),
         "warnings": [str(w) for w in record.get("warnings") or []],
         "data": data_facts(record),
         "diagnosis": diagnosis_facts(record),

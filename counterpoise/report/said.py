@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from counterpoise.report import words
 from counterpoise.report.series import styles
-from counterpoise.report.tables import PER, Record, Row, binary_counts, row_of
+from counterpoise.report.tables import PER, Record, Row, row_of
 
 
 def verdict(record: Record) -> Row:
@@ -57,20 +58,48 @@ def _evidence(record: Record, winner: Mapping[str, Any] | None) -> list[Row]:
         p = words.probability(against.get("p"))
         detail = _confidence(span) + (f", p {p}" if p != words.NOTHING else "")
         facts.append({"label": "Difference to the untouched model", "value": value, "detail": detail})
-    return facts + _cases(record, winner["strategy"])
+    return facts + _chosen_anew(record) + _effect(record) + _cost(record, winner)
 
 
 def _confidence(span: str) -> str:
     return f"95 % interval {span}" if span else ""
 
 
-def _cases(record: Record, winner: str) -> list[Row]:
-    """Per 10,000 cases, how many more are found and how many more false alarms are raised."""
-    counts = [binary_counts(record, name) for name in (winner, "none")]
-    if winner == "none" or None in counts:
+def _named(record: Record, name: str) -> str:
+    looks = styles(record)
+    return looks[name].title if name in looks else words.strategy(name)
+
+
+def _chosen_anew(record: Record) -> list[Row]:
+    """The score of the choice itself, on rows that chose nothing, and what was chosen how often."""
+    inside = record.get("nested")
+    if not inside:
         return []
-    new, old = ({k: PER * v / sum(c.values()) for k, v in c.items()} for c in counts if c)
-    found, alarms = new["tp"] - old["tp"], new["fp"] - old["fp"]
-    label = f"Rare cases found in {PER:,}, against untouched"
+    value, span = words.interval(inside)
+    picked = Counter(inside.get("chosen") or [])
+    told = ", ".join(f"{_named(record, name)} {times} ×" for name, times in picked.most_common())
+    label = f"{words.capital(words.metric(record['metric']))} of a winner chosen anew in each fold"
+    return [{"label": label, "value": value, "detail": "; ".join(part for part in (_confidence(span), told) if part)}]
+
+
+def _effect(record: Record) -> list[Row]:
+    """Among so many cases, how many more are found and how many more false alarms are raised."""
+    effect = (record.get("verdict") or {}).get("effect")
+    if not effect or effect["strategy"] == "none":
+        return []
+    whose = f"Cases of “{effect['label']}” found" if effect.get("classes") else "Cases found"
+    label = f"{whose} in {effect['per']:,}, {_named(record, effect['strategy'])} against untouched"
+    alarms = effect["false_alarms"]
     detail = f"and {words.number(abs(alarms), 1)} {'more' if alarms >= 0 else 'fewer'} false alarms"
-    return [{"label": label, "value": words.number(found, 1, sign=True), "detail": detail}]
+    return [{"label": label, "value": words.number(effect["found"], 1, sign=True), "detail": detail}]
+
+
+def _cost(record: Record, winner: Mapping[str, Any]) -> list[Row]:
+    """What so many cases cost with the winner, and what they cost with the untouched model."""
+    prices, cost = record.get("costs"), winner.get("cost")
+    if not prices or not words.finite(cost):
+        return []
+    before = (row_of(record, "none") or {}).get("cost")
+    against = f"untouched {words.number(before, 0)}; " if words.finite(before) and winner["strategy"] != "none" else ""
+    label = f"Cost of {PER:,} cases, {_named(record, winner['strategy'])}"
+    return [{"label": label, "value": words.number(cost, 0), "detail": against + words.prices(prices)}]

@@ -127,6 +127,31 @@ def per_class(record: Record) -> Row:
     return {"columns": [styles(record)[row["strategy"]].title for row in good], "rows": rows}
 
 
+def tuned(record: Record) -> Row:
+    """Return the value of every knob that was tuned: columns are folds, repeat after repeat."""
+    rows = [
+        {"name": styles(record)[row["strategy"]].title, "knob": knob, "values": [v.get(knob) for v in row["tuned"]]}
+        for row in ranked(record)
+        for knob in dict.fromkeys(knob for values in row.get("tuned") or [] for knob in values)
+    ]
+    folds = max((len(row["values"]) for row in rows), default=0)
+    told = [{**row, "values": [words.significant(v) for v in row["values"]]} for row in rows]
+    return {"folds": [f"fold {k + 1}" for k in range(folds)], "rows": told}
+
+
+def changes(record: Record) -> Row | None:
+    """Return what the verdict's rule changes for each of several classes, per so many cases, or None."""
+    effect = (record.get("verdict") or {}).get("effect") or {}
+    looks = styles(record)
+    if not effect.get("classes") or effect["strategy"] not in looks:
+        return None
+    rows = [
+        {"label": c["label"], **{k: words.number(c[k], 1, sign=True) for k in ("found", "false_alarms")}}
+        for c in effect["classes"]
+    ]
+    return {"name": looks[effect["strategy"]].title, "per": words.count(effect["per"]), "rows": rows}
+
+
 def binary_counts(record: Record, name: str) -> dict[str, int] | None:
     """Return tp, fp, fn, tn of a strategy at its own rule, or None (no curves, more than two classes)."""
     table = block_of(record, name).get("confusion")

@@ -130,6 +130,16 @@ def number(value: Any, places: int = 3, sign: bool = False) -> str:
     return text.replace("-", "−")
 
 
+def significant(value: Any) -> str:
+    """Format a number with three significant digits.
+
+    Example:
+        >>> significant(0.52341), significant(2.0), significant(None)
+        ('0.523', '2', '–')
+    """
+    return f"{value:.3g}".replace("-", "−") if finite(value) else NOTHING
+
+
 def interval(score: Mapping[str, Any] | None, sign: bool = False, at: str = "mean") -> tuple[str, str]:
     """Return (value, "[low, high]") of a score with the digits that its interval supports.
 
@@ -209,3 +219,13 @@ def probability(value: Any) -> str:
     if not finite(value):
         return NOTHING
     return "< 0.001" if value < 0.001 else f"= {value:.3f}"
+
+
+def prices(costs: Mapping[str, Any]) -> str:
+    """Say what the two kinds of error cost.
+
+    Example:
+        >>> prices({"false_alarm": 1.0, "missed": 20.0})
+        'a false alarm costs 1, a missed case 20'
+    """
+    return f"a false alarm costs {count(costs['false_alarm'])}, a missed case {count(costs['missed'])}"

@@ -33,6 +33,34 @@ def test_every_section_is_there(binary_record):
     assert "Always saying -1 is right for 97.7 %." in text
 
 
+def cells(text: str, caption: str) -> list[list[str]]:
+    """The rows of the table whose caption begins so, as text."""
+    table = text.split(f"<caption>{caption}")[1].split("</table>")[0]
+    return [re.sub(r"<[^>]+>", "|", row).strip("|").split("||") for row in re.findall(r"<tr>(.*?)</tr>", table)]
+
+
+def test_what_was_tuned_chosen_and_what_it_costs_is_told(binary_record):
+    text = page.render(binary_record)
+    ratios = next(r["tuned"] for r in binary_record["rows"] if r["strategy"] == "undersample")
+    assert ["Undersampling", "ratio", *(f"{v['ratio']:.3g}" for v in ratios)] in cells(text, "Value of each knob")
+    assert "Oversampling 3 ×, Untouched model 2 ×" in text
+    effect = binary_record["verdict"]["effect"]
+    assert f"+{effect['found']:.1f}</b>" in text
+    assert f"and {effect['false_alarms']:.1f} more false alarms" in text
+    assert "a false alarm costs 1, a missed case 20" in text
+    assert "20 trials per strategy and fold, 300 steps each at most" in text
+    assert "400,000 steps over all networks" in text
+
+
+def test_several_classes_have_a_line_each_of_what_would_change(seven_record):
+    shown = cells(page.render(seven_record), "Change in 10,000 cases, class by class: the rule of Class weights")[1:]
+    effect = seven_record["verdict"]["effect"]["classes"]
+    assert [row[0] for row in shown] == [str(escape(c["label"])) for c in effect]
+    assert [float(row[1].replace("−", "-").replace(",", "")) for row in shown] == pytest.approx(
+        [c["found"] for c in effect], abs=0.051
+    )
+
+
 def test_the_page_is_small_and_fetches_nothing(binary_record):
     text = page.render(binary_record)
     assert len(text.encode()) < 1_600_000
