@@ -111,7 +111,13 @@ class Cluster(Closing):
         how = {"log_to_driver": False, **self.init}
         if self.address == "local":
             how = {"include_dashboard": False, **how}
-        core.init(address=self.address, **how)
+        try:
+            core.init(address=self.address, **how)
+        except Exception as error:  # Ray has no class of its own for a cluster that does not answer
+            why = str(error).strip().partition("\n")[0]
+            raise OptionError(
+                f"no Ray cluster at {self.address!r}: {why} Is it running, and is this a node of it?"
+            ) from error
         self._opened = True
 
     def _put(self, examples: Examples, network: Any) -> Any:

@@ -38,15 +38,16 @@ def _browser():
 def _open_page(browser, tmp_path):
     opened = []
 
-    def open_page(record, **context):
+    def open_page(record, drawn="html[data-drawn=yes]", script="", **context):
         page.write(record, tmp_path / "report.html")
         tab = browser.new_context(**context).new_page()
+        tab.add_init_script(script)
         tab.said = []
         tab.on("console", lambda m: tab.said.append(m.text) if m.type in ("error", "warning") else None)
         tab.on("pageerror", lambda e: tab.said.append(str(e)))
         tab.on("dialog", lambda d: (tab.said.append("a dialog opened"), d.dismiss()))
         tab.goto((tmp_path / "report.html").as_uri())
-        tab.wait_for_selector("html[data-drawn=yes]")
+        tab.wait_for_selector(drawn)
         opened.append(tab)
         return tab
 
@@ -102,6 +103,23 @@ def test_strategies_can_be_switched_off(open_page, binary_record):
     tab.wait_for_function(f"{lines} === {before - 1}")
     tab.click("[data-show=all]")
     tab.wait_for_function(f"{lines} === {len(binary_record['rows'])}")
+
+
+def test_figures_are_drawn_when_they_come_near_and_all_of_them_for_paper(open_page, binary_record):
+    tab = open_page(binary_record, "#theme", "window.requestIdleCallback = () => 0")
+    figures = "[...document.querySelectorAll('[data-chart]')].filter(box => box.querySelector('svg')).length"
+    assert tab.evaluate(figures) == 0
+    tab.locator("input[name=shown]").first.uncheck()
+    tab.locator("[data-chart=decision]").scroll_into_view_if_needed()
+    tab.wait_for_selector("[data-chart=decision] svg")
+    lines = tab.evaluate("document.querySelectorAll('[data-chart=decision] .mark-line path').length")
+    assert lines == tab.locator("input[name=shown]:checked").count() + 1, "the dashed one is acting on all"
+    assert 0 < tab.evaluate(figures) < len(FIGURES)
+    with tab.expect_download() as svg:
+        tab.locator("[data-svg=learning]").evaluate("button => button.click()")
+    assert svg.value.suggested_filename == "learning.svg"
+    tab.pdf()
+    assert tab.evaluate(figures) == len(FIGURES)
 
 
 def test_bands_can_be_switched(open_page, binary_record):
