@@ -144,6 +144,12 @@ class Limits:
         patience: Steps without a better stopping score before training ends; None = never.
         batch_size: Rows per step.
         plateau: Steps without a better stopping score before the learning rate is halved; None = never.
+        least: Steps before which no round but the last can be the best.
+        smoothing: Rounds whose stopping scores are averaged before they are compared.
+        margin: Standard errors by which a later round must be better to take over.
+        stop_on: "log_loss", or "both" (log loss and average precision; see `train.stopping.Score`).
+        average: Share of the average of weights that the end of a round leaves as it was (see `train.averaging`); 0:
+            no average.
     """
 
     steps: int
@@ -151,6 +157,11 @@ class Limits:
     patience: int | None
     batch_size: int
     plateau: int | None = None
+    least: int = 0
+    smoothing: int = 1
+    margin: float = 0.0
+    stop_on: str = "log_loss"
+    average: float = 0.0
 
 
 @dataclass(frozen=True)

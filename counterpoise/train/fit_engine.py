@@ -24,7 +24,8 @@ from counterpoise.train.mixed import Mixed
 from counterpoise.train.network import Network
 from counterpoise.train.objective import Objective
 from counterpoise.train.order import Order
-from counterpoise.train.state import fed, set_state, state_of
+from counterpoise.train.averaging import Average
+from counterpoise.train.state import fed, places, set_state, state_of
 from counterpoise.train.stopping import Stopper
 
 Array = np.ndarray
@@ -157,20 +158,33 @@ class Watch(keras.callbacks.Callback):
         self.job, self.network, self.progress, self.x, self.before = job, network, progress, examples.x, 0
         self.stopper = Stopper(job, objective, examples.y[job.stop])
         self.best_state: list[Array] | None = None
+        self.average = Average(job.limits.average, places(network, network.trainable_variables))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         limits, stopper, logs = self.job.limits, self.stopper, {} if logs is None else logs
         steps = min(limits.steps, self.before + (epoch + 1) * limits.round_steps)
         stopper.enter(steps, logs.get("loss", np.nan))
+        self._look()
         if len(self.job.stop):
-            if stopper.improved(logits_of(self.network, self.x, self.job.stop)):
-                self.best_state = state_of(self.network)
             logs["val_loss"] = stopper.history["stop_loss"][-1]  # for callbacks that watch it
             self.model.stop_training = self.model.stop_training or stopper.over or stopper.turned
             if stopper.slower:
                 self.model.optimizer.learning_rate = 0.5 * float(self.model.optimizer.learning_rate)
         if self.progress:
             self.progress(self.job.id, steps, limits.steps)
+
+    def _look(self) -> None:
+        """Judge the network by the average of its weights, where one is asked for; training goes on from its own."""
+        now = state_of(self.network)
+        looked_at = self.average.of(now) if self.average.decay else now
+        if looked_at is not now:
+            set_state(self.network, looked_at)
+        if self.stopper.improved(logits_of(self.network, self.x, self.job.stop)):
+            self.best_state = looked_at
+        if looked_at is not now:
+            set_state(self.network, now)
+        if self.stopper.turned:
+            self.average.restart()
 
 
 def logits_of(model: keras.Model, x: Any, rows: Array) -> Array:

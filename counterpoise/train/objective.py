@@ -133,10 +133,12 @@ class Objective:
         Where the shift alone is not enough, a constant per class is fitted on the same rows first, so that the score
         measures what the network knows and not where its intercept lies.
         """
+        return lg.log_loss(self.stopping_log_p(logits, y), y)
+
+    def stopping_log_p(self, logits: Array, y: Array) -> Array:
+        """The log-probabilities, float64 (S, C), that `stopping_score` judges."""
         log_p = self._log_proba(logits)
-        if self.needs_calibration:
-            log_p = with_intercept(log_p, y)
-        return lg.log_loss(log_p, y)
+        return with_intercept(log_p, y) if self.needs_calibration else log_p
 
     def _log_proba(self, logits: Array) -> Array:
         if not self.gamma or self._loss is None:

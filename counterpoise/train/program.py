@@ -22,6 +22,7 @@ from counterpoise.core.errors import ModelError
 from counterpoise.train import rules
 from counterpoise.train.constants import Numbers
 from counterpoise.train.network import Network
+from counterpoise.train.state import places
 
 Array = np.ndarray
 
@@ -62,6 +63,11 @@ class Slot:
         for variable, value in zip(self.variables, values, strict=True):
             variable.assign(value)
 
+    def put(self, values: Sequence[Array]) -> None:
+        """Set the first of the variables."""
+        for variable, value in zip(self.variables, values, strict=False):
+            variable.assign(value)
+
     def halve(self, place: int) -> None:
         """Halve one variable (the learning rate)."""
         self.variables[place].assign(0.5 * self.variables[place])
@@ -83,6 +89,7 @@ class Program:
     Attributes:
         traces: How often each function was traced: "block" and "logits".
         initial: Initial values of the optimizer's variables.
+        trained: Places of the variables that training moves.
         rate: Place of the learning rate among the variables; None when a schedule decides it.
     """
 
@@ -98,6 +105,7 @@ class Program:
         optimizer = self.model.optimizer.variables
         self.variables = [*self.model.variables, *optimizer, *self._numbers.variables]
         self.size = len(self.model.variables)
+        self.trained = places(self.model, self.model.trainable_variables)
         self.initial = [np.array(v.numpy()) for v in optimizer]
         rate = rules.rate_of(self.model.optimizer)
         self.rate = next((i for i, v in enumerate(self.variables) if v is rate), None)

@@ -6,6 +6,7 @@ per thread; the worker threads only run compiled functions and NumPy.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
@@ -21,6 +22,7 @@ from counterpoise.core import seeds
 from counterpoise.core.memory import Peak
 from counterpoise.core.records import Examples, Job, Member
 from counterpoise.train import rules
+from counterpoise.train.averaging import Average
 from counterpoise.train.blocks import block_of
 from counterpoise.train.choice import decided, families
 from counterpoise.train.constants import numbers_of
@@ -137,15 +139,18 @@ class Training:
         start, job = time.perf_counter(), self.job
         self.slot.load(self.state)
         stopper = Stopper(job, self.objective, self.examples.y[job.stop])
+        average = Average(job.limits.average, self.program.trained)
         best: list[Array] | None = None
         for end in round_ends(job):
             end = min(end, job.limits.steps)
             stopper.enter(end, self._advance(stopper.steps, end))
             if self.stop.is_set():
                 return
-            if len(job.stop) and stopper.improved(self._logits(job.stop)):
-                best = self.slot.read(self.program.size)
+            with self._averaged(average):
+                if stopper.improved(self._logits(job.stop)):
+                    best = self.slot.read(self.program.size)
             if stopper.turned:
+                average.restart()
                 self.order.turn(end)
                 self.slot.load([*(best or []), *self.slot.read()[len(best or []) :]])
             if stopper.slower and self.program.rate is not None:
@@ -154,6 +159,17 @@ class Training:
             if stopper.over:
                 break
         yield job, self._member(stopper, best, start)
+
+    @contextlib.contextmanager
+    def _averaged(self, average: Average) -> Iterator[None]:
+        """The average of the weights in the slot, where one is asked for, and the weights themselves again."""
+        if not average.decay:
+            yield
+            return
+        now = self.slot.read(self.program.size)
+        self.slot.put(average.of(now))
+        yield
+        self.slot.put(now)
 
     def _advance(self, start: int, end: int) -> float:
         """Take steps start..end-1; the mean loss over their rows."""
