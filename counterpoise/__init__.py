@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from counterpoise.survey import diagnose
     from counterpoise.train.head import init_output_bias
     from counterpoise.train.network import InputSpec
+    from counterpoise.train.recipe import Recipe
     from counterpoise.train.second_stage import retrain_head, scale_head, tau_normalise
 
 #: Public name -> module that holds it.
@@ -51,6 +52,7 @@ _HOME = {
     "InputSpec": "counterpoise.train.network",
     "Knob": "counterpoise.strategy",
     "Plan": "counterpoise.plans.plan",
+    "Recipe": "counterpoise.train.recipe",
     "Strategy": "counterpoise.strategy",
     "batches": "counterpoise.feed.batching",
     "class_weight": "counterpoise.plans.weights",

@@ -25,7 +25,8 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
     Args:
         model: A name such as "mlp", a Keras model, or a builder `build(spec, n_classes)`.
         strategy: A name (see `counterpoise strategies`), a `Strategy` or `cp.Ensemble([...])`.
-        validation, folds, epochs, batch_size, budget, optimizer, patience, output, weights, engine: As in `cp.fit`.
+        validation, folds, epochs, batch_size, budget, optimizer, patience, recipe, output, weights, engine: As in
+            `cp.fit`.
         recall_floor, precision_floor: Choose the threshold for this floor instead of the strategy's own aim.
         random_state: Whole number, generator or None: the seed.
         verbose: 0 is silent.
@@ -54,11 +55,12 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         *,
         validation: float = 0.2,
         folds: int | None = None,
-        epochs: int = 100,
-        batch_size: int = 256,
+        epochs: int | str = "auto",
+        batch_size: int | str = "auto",
         budget: str = "steps",
         optimizer: Any = None,
         patience: int = 10,
+        recipe: Any = "auto",
         output: str = "auto",
         weights: str = "auto",
         engine: str = "auto",
@@ -76,6 +78,7 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         self.budget = budget
         self.optimizer = optimizer
         self.patience = patience
+        self.recipe = recipe
         self.output = output
         self.weights = weights
         self.engine = engine
@@ -120,8 +123,8 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         return fit(
             self.model, rows, labels, strategy=self.strategy, validation=self.validation, folds=self.folds,
             groups=groups, sample_weight=sample_weight, epochs=self.epochs, batch_size=self.batch_size,
-            budget=self.budget, optimizer=self.optimizer, patience=self.patience, output=self.output,
-            weights=self.weights, engine=self.engine, seed=self._seed(), verbose=self.verbose,
+            budget=self.budget, optimizer=self.optimizer, patience=self.patience, recipe=self.recipe,
+            output=self.output, weights=self.weights, engine=self.engine, seed=self._seed(), verbose=self.verbose,
         )  # fmt: skip
 
     def _seed(self) -> int:

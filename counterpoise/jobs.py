@@ -18,6 +18,7 @@ from counterpoise.train.finish import check_finish
 from counterpoise.train.mixed import check_mixable
 from counterpoise.train.network import Network
 from counterpoise.train.objective import Objective
+from counterpoise.train.recipe import PLAIN, Recipe, whole
 from counterpoise.train.run import make_job
 
 #: Fold number of a training on all rows, so that its seeds are its own.
@@ -28,12 +29,13 @@ WHOLE = 1_000_000
 class Settings:
     """How networks are trained, equal for all strategies (see `compare` for each name).
 
-    `most_steps` bounds the steps of every network; `tune` trials look for the value of a strategy's knobs, each network
-    with `tune_steps` at most, by `tune_metric`.
+    `epochs`, `batch_size` and `recipe` may be "auto" until `on` a network. `most_steps` bounds the steps of every
+    network; `tune` trials look for the value of a strategy's knobs, each network with `tune_steps` at most, by
+    `tune_metric`.
     """
 
-    epochs: int = 30
-    batch_size: int = 256
+    epochs: Any = 30
+    batch_size: Any = 256
     budget: str = "steps"
     early_stopping: bool = True
     patience: int = 10
@@ -44,23 +46,31 @@ class Settings:
     tune: int = 0
     tune_steps: int | None = None
     tune_metric: str = "average_precision"
+    recipe: Any = PLAIN
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "patience", "plateau", "most_steps", "tune_steps"):
             value = getattr(self, name)
-            if name not in ("plateau", "most_steps", "tune_steps") or value is not None:
-                object.__setattr__(self, name, _whole(name, value, 1))
+            later = value == "auto" if name in ("epochs", "batch_size") else value is None and name != "patience"
+            if not later:
+                object.__setattr__(self, name, whole(name, value, 1))
         if self.budget not in ("steps", "epochs"):
             raise OptionError(f'budget is {self.budget!r}; expected "steps" or "epochs".')
+        if self.recipe != "auto" and not isinstance(self.recipe, Recipe):
+            raise OptionError(f'recipe is {self.recipe!r}; expected "auto" or a cp.Recipe.')
         for name in ("seed", "tune"):
-            object.__setattr__(self, name, _whole(name, getattr(self, name), 0))
+            object.__setattr__(self, name, whole(name, getattr(self, name), 0))
 
+    def on(self, network: Network, rows: int, passes: int) -> Settings:
+        """These settings for a network and a number of rows, nothing left "auto".
 
-def _whole(name: str, value: Any, least: int) -> int:
-    """A plain int, of NumPy's whole numbers too: jobs of equal settings have equal ids."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < least:
-        raise OptionError(f"{name} is {value!r}; expected a whole number of {least} or more.")
-    return int(value)
+        `passes` are the epochs of those who asked for none; then the recipe's floor of steps holds too.
+        """
+        recipe = network.recipe if self.recipe == "auto" else self.recipe
+        batch = recipe.batch_size(rows) if self.batch_size == "auto" else self.batch_size
+        if self.epochs != "auto":
+            return replace(self, recipe=replace(recipe, floor=0), batch_size=batch)
+        return replace(self, recipe=recipe, batch_size=batch, epochs=passes)
 
 
 def under_loss_of(strategy: Strategy, network: Network) -> Strategy:
@@ -193,16 +203,19 @@ def job_of(
 
 
 def limits_of(drawn: int, rows: int, settings: Settings, steps: int | None = None) -> Limits:
-    """Steps of a job: as many as `none` takes in `epochs` (budget "steps"), or its own epochs."""
-    counted = drawn if settings.budget == "epochs" else rows
+    """Steps of a job: as many as `none` takes in `epochs` (budget "steps"), or its own epochs; `steps` if given."""
+    recipe, counted = settings.recipe, drawn if settings.budget == "epochs" else rows
     per_round = -(-counted // settings.batch_size)
     patience = settings.patience * per_round if settings.early_stopping else None
     plateau = None if settings.plateau is None else settings.plateau * per_round
-    most = settings.epochs * per_round if steps is None else steps
+    most = max(settings.epochs, -(-recipe.floor // per_round)) * per_round if steps is None else steps
     if settings.most_steps is not None:
         most = min(most, settings.most_steps)
         per_round = min(per_round, most)
-    return Limits(most, per_round, patience, settings.batch_size, plateau)
+    return Limits(
+        most, per_round, patience, settings.batch_size, plateau, recipe.min_steps, recipe.smoothing,
+        float(recipe.margin), recipe.stop_on, recipe.decay(per_round),
+    )  # fmt: skip
 
 
 def member_numbers(strategy: Strategy) -> Iterator[int]:

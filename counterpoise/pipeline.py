@@ -46,6 +46,9 @@ from counterpoise.tuning import tuned_by_fold, tuned_on_all, values_of
 
 Array = np.ndarray
 
+#: Most passes over the training rows of who asks for no number of epochs.
+EPOCHS = 100
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -78,12 +81,13 @@ def fit(
     groups: Any = None,
     time: Any = None,
     sample_weight: Any = None,
-    epochs: int = 100,
-    batch_size: int = 256,
+    epochs: int | str = "auto",
+    batch_size: int | str = "auto",
     budget: str = "steps",
     optimizer: Any = None,
     patience: int = 10,
     plateau: int | None = None,
+    recipe: Any = "auto",
     output: str = "auto",
     weights: str = "auto",
     clone: bool = True,
@@ -108,12 +112,15 @@ def fit(
         groups: Group of each row, or the name of a column: groups are never on both sides of a split.
         time: Time of each row, or the name of a column: the held-out part is the latest.
         sample_weight: Your own weights (N,), counts of examples; they multiply in.
-        epochs: Most passes over the training rows, counted in steps of the untouched model (budget "steps").
-        batch_size: Rows per step.
+        epochs: Most passes over the training rows, counted in steps of the untouched model (budget "steps"); "auto":
+            100, and no fewer steps than the recipe's floor.
+        batch_size: Rows per step; "auto" is 256, and what suits the number of rows for `tabular`.
         budget: "steps": every strategy the steps of `none`. "epochs": the plan's own epochs.
         optimizer: A Keras optimizer or its name; None takes the compiled model's, else Adam(1e-3).
         patience: Rounds (passes of `none`) without a better stopping score before training ends.
         plateau: Rounds without a better stopping score before the learning rate is halved; None = never.
+        recipe: A `cp.Recipe`: how rounds are compared and weights averaged where positives are few; "auto" is that of
+            the network.
         output: "logits", "probabilities" or "auto".
         weights: "keep", "fresh" or "auto" (keep those of a given model).
         clone: False trains the object passed (one network, no folds).
@@ -138,7 +145,7 @@ def fit(
         >>> clf.predict_proba(x).shape
         (400, 2)
     """
-    settings = Settings(epochs, batch_size, budget, True, patience, seed, engine, plateau)
+    settings = Settings(epochs, batch_size, budget, True, patience, seed, engine, plateau, recipe=recipe)
     chosen, callbacks = find(strategy), check_callbacks(callbacks)
     if chosen.is_external:
         raise OptionError(f"{chosen.name} is no network: it races (cp.compare), but no classifier is made of it.")
@@ -151,6 +158,7 @@ def fit(
     kept = None if promise_rows is None else _keep_out(examples, promise_rows, seed)
     rest = examples if kept is None else subset(examples, kept[0])
     network = Network(model, rest, output=output, weights=weights, optimizer=optimizer, clone=clone)
+    settings = settings.on(network, len(scanned.labels if scanned else rest), EPOCHS)
     check_rate(network.optimizer(), plateau, callbacks)
     if not clone and (folds is not None or len(chosen.parts()) > 1):
         raise OptionError("clone=False trains the one object passed; it does not go with folds or an ensemble.")

@@ -36,8 +36,8 @@ def command(
     skip_bad: o.SkipBad = False,
     size: o.Size = None,
     model: o.Model = "mlp",
-    epochs: o.Epochs = 30,
-    batch_size: o.BatchSize = 256,
+    epochs: o.Epochs = None,
+    batch_size: o.BatchSize = None,
     seed: o.Seed = 0,
     strategies: Annotated[
         str, typer.Option(help="seed, all, names: a,b,c, external:NAME (see `counterpoise strategies`).")
@@ -101,8 +101,9 @@ def command(
     with elsewhere as executor:
         comparison = run(
             examples, network, chosen, out, folds=folds, repeats=repeats, metric=metric, duplicates=duplicates,
-            judged=judged, executor=executor, restart=restart, budget=budget, epochs=epochs, batch_size=batch_size,
-            seed=seed, early_stopping=early_stopping, tune=tune, tune_steps=tune_steps,
+            judged=judged, executor=executor, restart=restart, budget=budget, epochs=o.or_auto(epochs),
+            batch_size=o.or_auto(batch_size), seed=seed, early_stopping=early_stopping, tune=tune,
+            tune_steps=tune_steps,
         )  # fmt: skip
     if as_json:
         print(json.dumps(comparison.record))
@@ -133,7 +134,7 @@ def run(  # type: ignore[no-untyped-def]
 
     with Store.writing(out, restart) as store, _kept_on_interrupt(store):
         comparison = race(
-            examples, network, chosen, Settings(**settings), folds=folds, repeats=repeats, metric=metric,
+            examples, network, chosen, Settings(**settings, recipe="auto"), folds=folds, repeats=repeats, metric=metric,
             duplicates=duplicates, executor=executor, store=store, **(judged or {}),
         )  # fmt: skip
         comparison.save(out)

@@ -26,11 +26,21 @@ Size = Annotated[int | None, typer.Option(help="Pixels of a side, for a folder o
 Model = Annotated[
     str, typer.Option(help="mlp, tabular, cnn, FILE.keras, or module:function (a builder).", rich_help_panel="Model")
 ]
-Epochs = Annotated[int, typer.Option(help="Most passes over the training rows.", rich_help_panel="Model")]
-BatchSize = Annotated[int, typer.Option(help="Rows per step.", rich_help_panel="Model")]
+Epochs = Annotated[
+    int | None,
+    typer.Option(help="Most passes over the training rows.  [default: the network's]", rich_help_panel="Model"),
+]
+BatchSize = Annotated[
+    int | None, typer.Option(help="Rows per step.  [default: the network's]", rich_help_panel="Model")
+]
 Seed = Annotated[int, typer.Option(help="Same seed, same result.", rich_help_panel="Model")]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+
+
+def or_auto(number: int | None) -> int | str:
+    """A number that was given, else what leaves it to the network."""
+    return "auto" if number is None else number
 
 
 def split_names(text: str | None) -> tuple[str, ...]:

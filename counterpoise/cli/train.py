@@ -32,8 +32,8 @@ def command(
     skip_bad: o.SkipBad = False,
     size: o.Size = None,
     model: o.Model = "mlp",
-    epochs: o.Epochs = 100,
-    batch_size: o.BatchSize = 256,
+    epochs: o.Epochs = None,
+    batch_size: o.BatchSize = None,
     seed: o.Seed = 0,
     folds: Annotated[int | None, typer.Option(help="Fit the rule out of fold, then train on all rows.")] = None,
     promise_rows: Annotated[
@@ -69,8 +69,8 @@ def command(
     from counterpoise.pipeline import fit
 
     clf = fit(
-        network, examples, strategy=chosen, folds=folds, promise_rows=promise_rows, epochs=epochs,
-        batch_size=batch_size, seed=seed,
+        network, examples, strategy=chosen, folds=folds, promise_rows=promise_rows, epochs=o.or_auto(epochs),
+        batch_size=o.or_auto(batch_size), seed=seed,
     )  # fmt: skip
     if aim is not None:
         clf = clf.decide(confidence=confidence, **aim)

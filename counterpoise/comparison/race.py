@@ -32,6 +32,9 @@ from counterpoise.train.network import Network
 from counterpoise.train.run import Executor, run
 from counterpoise.tuning import check_tuning
 
+#: Passes of the untouched model over its training rows for who asks for no number of epochs.
+EPOCHS = 30
+
 
 def compare(
     model: Any,
@@ -41,10 +44,11 @@ def compare(
     strategies: str | Iterable[str | Strategy] = "seed",
     folds: int = 5,
     repeats: int = 1,
-    epochs: int = 30,
+    epochs: int | str = "auto",
     early_stopping: bool = True,
     patience: int = 10,
-    batch_size: int = 256,
+    batch_size: int | str = "auto",
+    recipe: Any = "auto",
     budget: str = "steps",
     groups: Any = None,
     time: Any = None,
@@ -76,10 +80,13 @@ def compare(
         strategies: "seed", "all", "a,b,c", or a list of names and strategies. `none` always races.
         folds: K of the stratified cross-validation.
         repeats: How often it is repeated with other splits.
-        epochs: Passes of `none` over its training rows; the other strategies get the same number of steps.
+        epochs: Passes of `none` over its training rows; the other strategies get the same number of steps. "auto": 30,
+            and no fewer steps than the recipe's floor.
         early_stopping: Whether the stopping score may end training before that.
         patience: Rounds (passes of `none`) without a better stopping score before training ends.
-        batch_size: Rows per step.
+        batch_size: Rows per step; "auto" is 256, and what suits the number of rows for `tabular`.
+        recipe: A `cp.Recipe`, the same for every strategy: how rounds are compared and weights averaged where positives
+            are few; "auto" is that of the network.
         budget: "steps" or "epochs" (each plan its own epochs: the plain recipe).
         duplicates: "warn", "group", "drop" or "error" for rows with equal features.
         leaks: "warn", or "error" to refuse, before anything is trained, rows that may leak: a column that gives the
@@ -114,8 +121,9 @@ def compare(
         True
     """
     settings = Settings(
-        epochs, batch_size, budget, early_stopping, patience, seed, engine, tune=tune, tune_steps=tune_steps
-    )
+        epochs, batch_size, budget, early_stopping, patience, seed, engine, tune=tune, tune_steps=tune_steps,
+        recipe=recipe,
+    )  # fmt: skip
     chosen = select(strategies)
     examples = read_for(model, data, y, groups=groups, time=time, sample_weight=sample_weight)
     options = {"output": output, "weights": weights, "optimizer": optimizer}
@@ -156,6 +164,7 @@ def race(
     limited = Limit.of(limit)
     settings = _checked(settings, examples, metric, repeats, nested)
     network = Network(model, examples, **(network_options or {}))
+    settings = settings.on(network, len(examples), EPOCHS)
     diagnosis = before_race(examples, folds, duplicates, leaks).to_dict()
     with opened(store) as kept:
         train = executor or run

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from counterpoise.core.errors import ModelError
+from counterpoise.train.recipe import PLAIN, Recipe
 from counterpoise.train.views import MemberDense, MemberHead, PoolViews
 
 #: Widths of the convolutions of `cnn`, from the picture inwards.
@@ -17,7 +18,9 @@ CNN_WIDTHS = (16, 32, 64, 64, 64, 64, 64)
 #: `cnn` halves the picture until its shorter side is no longer than this.
 CNN_SIDE = 7
 #: Members of `tabular`, width of its layers, and the share of units that it leaves out while training.
-MEMBERS, WIDTH, DROPOUT = 8, 192, 0.1
+MEMBERS, WIDTH, DROPOUT = 8, 128, 0.3
+#: How `tabular` is trained: see its docstring for what was measured.
+TABULAR = Recipe(follows_rows=True, floor=1000, min_steps=100, margin=2.0, average_weights=3)
 
 
 @dataclass(frozen=True)
@@ -66,11 +69,13 @@ class BuiltIn:
         build: Builder (spec, n_classes) -> model giving logits.
         bins: Quantile bins per number of a table (see `data.encode.TableEncoder`).
         optimizer: Function making the optimizer that it is trained with, unless another is asked for.
+        recipe: What it is trained by, unless told otherwise.
     """
 
     build: Callable[[InputSpec, int], keras.Model]
     bins: int = 0
     optimizer: Callable[[], keras.optimizers.Optimizer] = keras.optimizers.Adam
+    recipe: Recipe = PLAIN
 
     @property
     def name(self) -> str:
@@ -164,6 +169,6 @@ def _head(h: Any, n_classes: int) -> Any:
 #: Networks that can be asked for by name.
 BUILT_IN = {
     "mlp": BuiltIn(mlp),
-    "tabular": BuiltIn(tabular, bins=16, optimizer=lambda: keras.optimizers.AdamW(2e-3, weight_decay=3e-4)),
+    "tabular": BuiltIn(tabular, bins=16, optimizer=lambda: keras.optimizers.Adam(2e-3), recipe=TABULAR),
     "cnn": BuiltIn(cnn),
 }

@@ -20,11 +20,11 @@ from counterpoise.core.memory import Peak
 from counterpoise.core.records import Examples, Job, Member
 from counterpoise.data.encode import take
 from counterpoise.train import own_step
+from counterpoise.train.averaging import Average
 from counterpoise.train.mixed import Mixed
 from counterpoise.train.network import Network
 from counterpoise.train.objective import Objective
 from counterpoise.train.order import Order
-from counterpoise.train.averaging import Average
 from counterpoise.train.state import fed, places, set_state, state_of
 from counterpoise.train.stopping import Stopper
 

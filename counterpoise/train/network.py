@@ -22,6 +22,7 @@ from counterpoise.train.cloning import clone as cloned
 from counterpoise.train.cloning import keep_weights, keras_text, last_activation, own_step, plain, without_activation
 from counterpoise.train.hooks import checked_optimizer
 from counterpoise.train.model_loss import ModelLoss, from_logits, is_cross_entropy, loss_label, single
+from counterpoise.train.recipe import PLAIN, Recipe
 from counterpoise.train.state import fresh_state, learned, places, seeded, set_state, state_of
 from counterpoise.train.views import views_of
 
@@ -123,6 +124,11 @@ class Network:
     def label(self) -> str:
         """What to call the network in a report."""
         return str(getattr(self.model, "name", None) or getattr(self.model, "__name__", "model"))
+
+    @property
+    def recipe(self) -> Recipe:
+        """What it is trained by unless told otherwise: that of a built-in network, else the plain one."""
+        return self.model.recipe if isinstance(self.model, BuiltIn) else PLAIN
 
     @property
     def was_trained(self) -> bool:
