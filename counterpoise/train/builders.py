@@ -20,7 +20,7 @@ CNN_SIDE = 7
 #: Members of `tabular`, width of its layers, and the share of units that it leaves out while training.
 MEMBERS, WIDTH, DROPOUT = 8, 128, 0.3
 #: How `tabular` is trained: see its docstring for what was measured.
-TABULAR = Recipe(follows_rows=True, floor=1000, min_steps=100, margin=2.0, average_weights=3)
+TABULAR = Recipe(follows_rows=True, floor=1000, min_steps=100, margin=3.0, stop_on="both", average_weights=3)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,49 @@
+"""The numbers behind "auto"."""
+
+import numpy as np
+import pytest
+
+from counterpoise.core.errors import OptionError
+from counterpoise.core.records import Examples
+from counterpoise.jobs import Settings, limits_of
+from counterpoise.train.builders import TABULAR
+from counterpoise.train.network import Network
+from counterpoise.train.recipe import PLAIN, Recipe
+
+Y = np.repeat([0, 1], [30, 10]).astype(np.int32)
+EXAMPLES = Examples(np.zeros((40, 2), np.float32), Y, (0, 1))
+AUTO = Settings("auto", "auto", recipe="auto")
+
+
+def test_a_network_without_a_recipe_is_trained_as_ever():
+    settings = AUTO.on(Network("mlp", EXAMPLES), 1000, passes=30)
+    assert settings == Settings(30, 256)
+    assert limits_of(1000, 1000, settings) == limits_of(1000, 1000, Settings(30, 256))
+
+
+def test_tabular_brings_its_own_and_what_was_asked_for_counts():
+    network = Network("tabular", EXAMPLES)
+    own = AUTO.on(network, 1000, passes=30)
+    assert (own.recipe, own.batch_size, own.epochs) == (TABULAR, TABULAR.batch_size(1000), 30)
+    asked = Settings(7, 99, recipe=PLAIN).on(network, 1000, passes=30)
+    assert (asked.epochs, asked.batch_size, asked.recipe) == (7, 99, PLAIN)
+    some = Settings(7, "auto", recipe="auto").on(network, 1000, passes=30)
+    assert limits_of(640, 640, some).steps == 7 * 10  # a number of epochs is no floor of steps
+
+
+def test_the_floor_is_reached_in_whole_rounds_by_every_strategy():
+    settings = Settings("auto", "auto", recipe=Recipe(floor=100)).on(Network("mlp", EXAMPLES), 1000, passes=3)
+    for drawn in (10, 1000, 5000):
+        limits = limits_of(drawn, 1000, settings)
+        assert (limits.round_steps, limits.steps) == (4, 100)
+    assert limits_of(7, 700, settings).steps == 102
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"smoothing": 0}, {"margin": -1.0}, {"margin": "2"}, {"stop_on": "f1"}, {"average_weights": 0.5}]
+)
+def test_numbers_out_of_range(wrong):
+    with pytest.raises(OptionError, match=next(iter(wrong))):
+        Recipe(**wrong)
+    with pytest.raises(OptionError, match="recipe"):
+        Settings(recipe=wrong)
