@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.all_rows import for_steps, train_once_more
 from counterpoise.assembly import assemble, card_of, rows_of, with_promise_rows
 from counterpoise.cards import ruled, stored_scores
 from counterpoise.cells import corrected, cross_fitted_rule, fit_rule, make_cell, out_of_fold, stacked_scores, subset
@@ -28,12 +29,9 @@ from counterpoise.feed.disk import Scan
 from counterpoise.jobs import (
     WHOLE,
     Settings,
-    job_of,
     jobs_by_fold,
     jobs_of,
     leave_out_failed,
-    member_numbers,
-    under_loss_of,
 )
 from counterpoise.reading import read_for
 from counterpoise.rounds import TrainAll, train_in_rounds, trained_members
@@ -249,6 +247,7 @@ def cross_validate(
     jobs, failures = jobs_by_fold(strategies, examples, parts, settings, network, versions)
     jobs, members = train_in_rounds(jobs, versions, examples, train, failures)
     leave_out_failed(jobs, members, failures)
+    jobs, members = train_once_more(jobs, members, versions, examples, parts, settings, network, train)
     strategies = [s for s in strategies if s.name not in failures]
     users = _users(jobs)
     cells: list[Cell] = []
@@ -289,15 +288,7 @@ def refit(
     everything = np.arange(len(examples))
     nothing = np.empty(0, np.int64)
     whole = Fold(0, WHOLE, everything, nothing, nothing)
-    jobs = [
-        job_of(part, examples, whole, settings, member, steps)
-        for part, member, steps in zip(
-            under_loss_of(strategy, network).parts(),
-            member_numbers(strategy),
-            outcome.best_steps[strategy.name],
-            strict=True,
-        )
-    ]
+    jobs = for_steps(strategy, examples, whole, settings, network, outcome.best_steps[strategy.name])
     trained = _trained(strategy, jobs, examples, network, train)
     log_p, rows = stacked_scores(outcome.log_p[strategy.name])
     note = f"trained on all {len(examples)} rows; the rule was fitted on {len(rows)} out-of-fold scores"

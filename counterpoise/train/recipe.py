@@ -30,6 +30,8 @@ class Recipe:
         stop_on: "log_loss", or "both": log loss relative to that of the class shares, and average precision.
         average_weights: Rounds over which the weights that are judged and kept are averaged; 1 = not at all. An average
             reaches back over `AVERAGED_STEPS` steps at least.
+        once_more: Training rows up to which the networks of a fold are trained a second time, for the steps of their
+            best round, with the stopping rows among the training rows.
 
     Raises:
         OptionError: a number out of range.
@@ -46,9 +48,10 @@ class Recipe:
     margin: float = 0.0
     stop_on: str = "log_loss"
     average_weights: int = 1
+    once_more: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("floor", 0), ("min_steps", 0), ("smoothing", 1), ("average_weights", 1)):
+        for name, least in (("floor", 0), ("min_steps", 0), ("smoothing", 1), ("average_weights", 1), ("once_more", 0)):
             object.__setattr__(self, name, whole(name, getattr(self, name), least))
         if not isinstance(self.margin, (int, float)) or not 0 <= self.margin < float("inf"):
             raise OptionError(f"margin is {self.margin!r}; expected a number of standard errors, 0 or more.")
