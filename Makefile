@@ -11,7 +11,7 @@ BIN    := $(VENV)/bin
 OUT    ?= demo-run
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-processes soak lint docs bench bench-train bench-memory bench-data bench-decide clean lock
+.PHONY: help demo test test-processes soak lint docs pictures bench bench-train bench-memory bench-data bench-decide clean lock
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -34,8 +34,8 @@ demo: $(VENV)/.demo                     ## the main job on real data: diagnosis,
 test: $(VENV)/.test                     ## every test: unit tests, laws, README and docs code, examples
 	$(BIN)/python -m pytest
 
-test-processes: $(VENV)/.test           ## races killed and resumed, a pool that loses a worker, a cluster that loses a node
-	$(BIN)/python -m pytest -m processes tests/test_killed.py tests/scale
+test-processes: $(VENV)/.test           ## races killed and resumed, a pool that loses a worker, Ray
+	$(BIN)/python -m pytest -m processes tests/test_killed.py tests/test_examples.py tests/scale
 
 soak: $(VENV)/.test                     ## kill races at 20 random moments, and a Ray node; everything must come back
 	$(BIN)/python tests/soak.py
@@ -45,6 +45,10 @@ lint: $(VENV)/.test $(VENV)/.lint       ## ruff, mypy, import layers
 
 docs: $(VENV)/.test $(VENV)/.lint       ## the manual, built without warnings
 	$(BIN)/mkdocs build --strict
+
+pictures: $(VENV)/.test $(VENV)/.demo   ## draw the pictures of the manual again (needs Chromium)
+	$(BIN)/counterpoise demo --out build/demo
+	$(BIN)/python docs/pictures/draw.py --report build/demo
 
 bench: $(VENV)/.test                    ## every benchmark, side by side with the peers
 	$(BIN)/python -m benchmarks

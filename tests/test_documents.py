@@ -1,6 +1,6 @@
 """Every Python block of README and docs runs, page by page, in one process; a page's blocks share their names.
 
-A block that is not meant to run says so with ```python no-run; shell blocks are not run here (the tests of the
+A block that is not meant to run says so with ```python { .no-run }; shell blocks are not run here (the tests of the
 command line cover them).
 """
 

@@ -9,10 +9,17 @@ import matplotlib as mpl
 import pytest
 from PIL import Image
 
-EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+ROOT = Path(__file__).parents[1]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+#: Examples that start processes of their own; `make test-processes` runs them.
+APART = {"ray_race": pytest.mark.processes}
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def marked(path: Path) -> object:
+    return pytest.param(path, id=path.stem, marks=APART.get(path.stem, ()))
+
+
+@pytest.mark.parametrize("example", map(marked, EXAMPLES))
 def test_the_example_runs_and_draws(example, tmp_path, capsys):
     mpl.use("Agg")
     assert len(example.read_text(encoding="utf-8").splitlines()) < 80
@@ -24,3 +31,11 @@ def test_the_example_runs_and_draws(example, tmp_path, capsys):
     picture = Image.open(tmp_path / f"{example.stem}.png").convert("L")
     assert picture.width > 300
     assert picture.getextrema()[0] < 128
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_the_gallery_shows_the_example_and_its_picture(example):
+    page = (ROOT / "docs" / "examples.md").read_text(encoding="utf-8")
+    assert f"(pictures/{example.stem}.png)" in page
+    assert f'--8<-- "examples/{example.name}"' in page
+    assert (ROOT / "docs" / "pictures" / f"{example.stem}.png").stat().st_size < 200_000

@@ -40,7 +40,8 @@ def command(
     console = Console()
     console.rule("Diagnosis")
     frame, labels = loans()
-    examples = replace(read(frame, y=labels, positive="denied"), source="1,989 mortgage applications")
+    named = frame.with_columns(outcome=pl.Series(labels))
+    examples = replace(read(named, target="outcome", positive="denied"), source="1,989 mortgage applications")
     console.print(diagnose(examples))
     console.rule("Race: six strategies, five folds")
     comparison = run(

@@ -105,7 +105,7 @@ class Feed(keras.utils.PyDataset):
         """The batches as a `tf.data.Dataset`.
 
         Args:
-            epochs: How many epochs of the plan; None = without end (give `fit` steps_per_epoch=len(feed)).
+            epochs: How many epochs of the plan; None = without end (give `fit` steps_per_epoch=feed.num_batches).
             start: The step to start at, counted from the feed's epoch; resumes a run in its middle.
             extras: Whether elements end with the dict of extras.
 
