@@ -37,6 +37,12 @@ class Classifier:
         classes_: The labels in the type of the training data, in the order of `predict_proba`'s columns.
         rule: How member outputs become probabilities and a decision.
         history: Per network, numbers by round: "step", "loss", "stop_loss", "recall C" per class code; not saved.
+
+    Example:
+        >>> from counterpoise.adopt import wrap
+        >>> clf = wrap(np.linspace(0.05, 0.95, 40), np.arange(40) >= 30)
+        >>> clf.classes_, clf.decide(cost=(1, 3)).rule.threshold
+        (array([False,  True]), 0.25)
     """
 
     def __init__(
@@ -225,6 +231,11 @@ def load(path: str | os.PathLike[str]) -> Classifier:
 
     Raises:
         ArtefactError: absent, damaged, or not one of ours.
+
+    Example:
+        >>> load("absent.keras")
+        Traceback (most recent call last):
+        counterpoise.core.errors.ArtefactError: there is no file 'absent.keras'.
     """
     found = read(path)
     return Classifier(found.members, found.rule, found.classes, found.schema, found.card, found.scores)

@@ -89,6 +89,12 @@ class Strategy:
         estimator: An estimator of scikit-learn's kind that races in the network's place (see `external`), or None.
         sequence: For a member: how many of its name are trained one after the other, each with a plan that is told what
             those before it say of the training rows (`before=`, see `plans.self_paced`); 0: all apart.
+
+    Example:
+        >>> from counterpoise import plans
+        >>> gentle = Strategy("gentle", "Half-way to balance, by weights.", plan=plans.power, options={"exponent": 0.5})
+        >>> gentle.name, gentle.aim
+        ('gentle', 'f1')
     """
 
     name: str

@@ -47,7 +47,8 @@ def main(out: Path = Path()) -> None:
     for offset, (name, values) in enumerate({"raw": raw.mean(0), "corrected": true.mean(0), "share": share}.items()):
         axes.bar(place + 0.27 * (offset - 1), values, 0.25, label=name)
     axes.set(xlabel="label", ylabel="mean probability", xticks=place)
-    axes.legend(frameon=False)
+    axes.margins(y=0.2)
+    axes.legend(frameon=False, ncols=3, loc="upper center")
     figure.savefig(out / "multi_label.png", dpi=120)
     plt.close(figure)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import keras
 import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
@@ -42,7 +43,8 @@ def main(out: Path = Path()) -> None:
     with tempfile.TemporaryDirectory() as place:
         train = write(Path(place) / "train", {"healthy": 360, "ill": 40}, seed=0)
         new = write(Path(place) / "new", {"healthy": 180, "ill": 20}, seed=1)
-        clf = cp.fit("cnn", cp.images(train, SIZE), strategy="oversample", epochs=6, batch_size=32, verbose=0)
+        how = {"strategy": "oversample", "epochs": 10, "batch_size": 32, "verbose": 0}
+        clf = cp.fit("cnn", cp.images(train, SIZE), optimizer=keras.optimizers.Adam(0.003), **how)
         pictures = cp.images(new, SIZE)
         probability = clf.predict_proba(pictures)[:, list(clf.classes_).index("ill")]
         files = pictures.paths

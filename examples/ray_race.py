@@ -19,12 +19,12 @@ import counterpoise as cp
 def main(out: Path = Path(), address: str = "local") -> None:
     """Race twice, compare, draw both leaderboards on top of each other."""
     x, y = make_classification(1200, 8, weights=[0.92], class_sep=1.2, flip_y=0.01, random_state=0)
-    how = {"strategies": "oversample,class_weight", "folds": 3, "epochs": 6, "refit": False, "verbose": 0}
-    here = cp.compare("mlp", x, y, **how)
+    how = {"strategies": "oversample,class_weight", "folds": 3, "epochs": 10, "batch_size": 64, "verbose": 0}
+    here = cp.compare("mlp", x, y, refit=False, **how)
     # A local cluster needs to be told its size; a real one knows.
     more: dict[str, Any] = {"num_cpus": 2} if address == "local" else {}
     with cp.scale.ray(address, **more) as cluster:
-        there = cp.compare("mlp", x, y, executor=cluster, **how)
+        there = cp.compare("mlp", x, y, executor=cluster, refit=False, **how)
     print(there.verdict.text)
 
     figure, axes = plt.subplots(figsize=(5.4, 2.6), layout="constrained")
@@ -35,7 +35,7 @@ def main(out: Path = Path(), address: str = "local") -> None:
         print(name, {row["strategy"]: round(row["scores"]["average_precision"]["mean"], 6) for row in rows})
     axes.set(xlabel="average precision of each fold")
     axes.margins(y=0.3)
-    axes.legend(frameon=False, loc="upper left")
+    axes.legend(frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1))
     figure.savefig(out / "ray_race.png", dpi=120)
     plt.close(figure)
 

@@ -42,7 +42,8 @@ def network(texts: np.ndarray) -> keras.Model:
 def main(out: Path = Path()) -> None:
     """Train under class weights, look at what is said of new texts."""
     texts, labels = messages(2000, seed=0)
-    clf = cp.fit(network(texts), texts, labels, strategy="class_weight", epochs=8, batch_size=64, verbose=0)
+    how = {"strategy": "class_weight", "epochs": 8, "batch_size": 64, "verbose": 0}
+    clf = cp.fit(network(texts), texts, labels, optimizer=keras.optimizers.Adam(0.005), **how)
     new, truth = messages(800, seed=1)
     probability = clf.predict_proba(new)[:, list(clf.classes_).index("spam")]
     said = clf.predict(new)

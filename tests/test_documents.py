@@ -33,6 +33,14 @@ def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
         exec(compile("\n" * line + code, str(page), "exec"), names)
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_pictures_exist_and_fences_are_understood_by_the_site(page):
+    text = page.read_text(encoding="utf-8")
+    pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text)
+    assert [name for name in pictures if not (page.parent / name).is_file()] == []
+    assert re.findall(r"^ *```\w+ +[^{\s].*$", text, re.MULTILINE) == []
+
+
 @pytest.mark.parametrize("name", names())
 def test_every_strategy_has_a_page_of_its_own_that_the_site_shows(name):
     page = (ROOT / "docs" / "strategies" / f"{name}.md").read_text(encoding="utf-8")

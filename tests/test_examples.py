@@ -19,7 +19,7 @@ def marked(path: Path) -> object:
     return pytest.param(path, id=path.stem, marks=APART.get(path.stem, ()))
 
 
-@pytest.mark.parametrize("example", map(marked, EXAMPLES))
+@pytest.mark.parametrize("example", [marked(path) for path in EXAMPLES])
 def test_the_example_runs_and_draws(example, tmp_path, capsys):
     mpl.use("Agg")
     assert len(example.read_text(encoding="utf-8").splitlines()) < 80

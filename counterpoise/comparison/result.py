@@ -39,6 +39,14 @@ class Comparison:
         cells: One per strategy, repeat and fold, with the scores of the test rows.
         best: The recommended strategy, trained on all rows; None with `refit=False`.
         diagnosis: What was known before the race.
+
+    Example:
+        >>> import counterpoise as cp
+        >>> y = [0] * 24 + [1] * 12
+        >>> how = {"strategies": "threshold", "folds": 2, "epochs": 1, "refit": False, "verbose": 0}
+        >>> found = cp.compare("mlp", [[float(v)] for v in range(36)], y, **how)
+        >>> sorted(row["strategy"] for row in found.leaderboard), found.best
+        (['none', 'threshold'], None)
     """
 
     record: Mapping[str, Any]

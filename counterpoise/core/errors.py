@@ -23,7 +23,16 @@ from collections.abc import Iterable
 
 
 class CounterpoiseError(Exception):
-    """The root of the tree; catch it to catch all of ours."""
+    """The root of the tree; catch it to catch all of ours.
+
+    Example:
+        >>> import counterpoise as cp
+        >>> try:
+        ...     cp.plans.oversample([0, 0, 1], ratio=3)
+        ... except cp.CounterpoiseError as error:
+        ...     print(error)
+        ratio is 3; expected a number above 0 and at most 1 (1 = all classes equal).
+    """
 
 
 class DataError(CounterpoiseError, ValueError):

@@ -15,7 +15,12 @@ SMALLEST = 1e-15
 
 
 def log_softmax(logits: Array) -> Array:
-    """Stable log softmax over the last axis, float64."""
+    """Stable log softmax over the last axis, float64.
+
+    Example:
+        >>> log_softmax(np.array([1000.0, 1000.0])).round(6).tolist()
+        [-0.693147, -0.693147]
+    """
     z = np.asarray(logits, dtype=np.float64)
     z = z - z.max(axis=-1, keepdims=True)
     return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))

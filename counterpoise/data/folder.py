@@ -101,6 +101,17 @@ def images(
         DataError: No such folder, no sub-folders, or files that cannot be decoded: all of them are named at once.
         TargetError: Fewer than two classes with images.
         MissingExtraError: Pillow is not installed.
+
+    Example:
+        >>> import os, tempfile
+        >>> from PIL import Image
+        >>> here = tempfile.mkdtemp()
+        >>> for place in ("ill/a.png", "well/a.png", "well/b.png"):
+        ...     os.makedirs(os.path.dirname(os.path.join(here, place)), exist_ok=True)
+        ...     Image.new("L", (8, 8)).save(os.path.join(here, place))
+        >>> scans = images(here, size=4)
+        >>> scans.classes, scans.counts.tolist()
+        (('ill', 'well'), [1, 2])
     """
     root = Path(folder)
     paths, labels = _listed(root)

@@ -25,6 +25,15 @@ class Drift:
         plausible: Whether the rule's aim can still be relied on; None where that cannot be told.
         rule: The rule for the new shares, or None when more than the shares moved.
         notes: Sentences for people.
+
+    Example:
+        >>> from counterpoise.decide.rule import fit_rule_from_log_p
+        >>> y = np.repeat([0, 1], [80, 20])
+        >>> log_p = np.log(np.where(y[:, None] == [0, 1], 0.9, 0.1))
+        >>> rule = fit_rule_from_log_p([log_p], y, [np.zeros(2)])
+        >>> drift = monitor(rule, [log_p], y, [log_p[60:]], draws=20)
+        >>> drift.flagged_before.round(2).tolist(), drift.flagged_now.round(2).tolist()
+        ([0.8, 0.2], [0.5, 0.5])
     """
 
     estimate: PriorEstimate
@@ -47,6 +56,19 @@ def monitor(
         log_p_members: M arrays float (N, C), shift-corrected scores that fitted it. y: int (N,), their labels.
         new_log_p_members: M arrays float (K, C), shift-corrected scores of the new rows.
         method, draws, seed: As in `estimate_prior`.
+
+    Example:
+        >>> from counterpoise.decide.rule import fit_rule_from_log_p
+        >>> rng = np.random.default_rng(0)
+        >>> def rows(n, share):
+        ...     y = (rng.random(n) < share).astype(int)
+        ...     p = 1 / (1 + np.exp(-2 * (rng.normal(size=n) + 2 * y - 1) - np.log(0.2 / 0.8)))
+        ...     return np.log(np.stack([1 - p, p], axis=1)), y
+        >>> log_p, y = rows(2000, 0.2)
+        >>> rule = fit_rule_from_log_p([log_p], y, [np.zeros(2)])
+        >>> drift = monitor(rule, [log_p], y, [rows(2000, 0.4)[0]], draws=50)
+        >>> drift.estimate.prior.round(1).tolist(), drift.estimate.pure
+        ([0.6, 0.4], True)
     """
     old, new = members(log_p_members), members(new_log_p_members)
     before, now = pooled_log_proba(rule, old), pooled_log_proba(rule, new)

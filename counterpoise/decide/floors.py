@@ -36,6 +36,12 @@ class ClassPromise:
         rows: int64 (C,), rows of each class that carry it.
         reached: float64 (C,), recalls on these rows.
         kept_out: Whether the rows were used for nothing else. If not, the word is "estimate".
+
+    Example:
+        >>> y = np.repeat([0, 1], 100)
+        >>> found = promise_floors(np.log(np.eye(2)[y] * 0.9 + 0.05), y, np.array([0, 0.9]), np.zeros((1, 2)))
+        >>> found.rows.tolist(), found.reached.tolist(), found.confidence
+        ([100, 100], [1.0, 1.0], 0.95)
     """
 
     offsets: Array
@@ -67,6 +73,12 @@ def floor_path(
         floors: float (C,), 0 for a class without a floor.
         offsets: float (C,), what would be decided without floors.
         sample_weight: float (N,) or None.
+
+    Example:
+        >>> y = np.repeat([0, 1, 2], 100)
+        >>> log_p = np.log(np.eye(3)[y] * 0.94 + 0.02)
+        >>> floor_path(log_p, y, np.array([0.9, 0, 0]), np.zeros(3))[-1].tolist()
+        [0.0, 0.0, 0.0]
     """
     lp = log_proba(log_p)
     labels, w = codes(y, *lp.shape), row_weights(sample_weight, len(lp))
@@ -101,6 +113,12 @@ def floor_offsets(
 
     Raises:
         PromiseError: no offsets reach the floors together; it says what is reached.
+
+    Example:
+        >>> y = np.repeat([0, 1], 100)
+        >>> p = np.where(y == 1, 0.3, 0.1)  # all are decided for class 0 without a floor
+        >>> floor_offsets(np.log(np.stack([1 - p, p], axis=1)), y, np.array([0, 0.9]), np.zeros(2)).round(2).tolist()
+        [0.0, 0.87]
     """
     lp = log_proba(log_p)
     path = floor_path(lp, y, floors, offsets, sample_weight)

@@ -29,6 +29,11 @@ class InterceptCheck:
         error: float64 (C,), standard error of their difference if the probabilities are true.
         intercept: float64 (C,), to be added to log p, sum 0 over the classes seen; None where all agree.
         notes: The same in words.
+
+    Example:
+        >>> check = check_intercept(np.log(np.full((400, 2), 0.5)), np.arange(400) % 10 == 0)
+        >>> check.mean.tolist(), check.share.tolist(), check.error.round(3).tolist()
+        ([0.5, 0.5], [0.9, 0.1], [0.025, 0.025])
     """
 
     mean: Array
@@ -74,6 +79,11 @@ def fit_intercept(log_p: Array, y: Array, sample_weight: Array | None = None) ->
 
     Returns:
         float64 (C,).
+
+    Example:
+        >>> b = fit_intercept(np.log(np.full((10, 2), 0.5)), np.array([0] * 8 + [1] * 2))
+        >>> np.exp(log_softmax(b)).round(6).tolist()
+        [0.8, 0.2]
     """
     lp = log_proba(log_p)
     labels, w = codes(y, *lp.shape), row_weights(sample_weight, len(lp))

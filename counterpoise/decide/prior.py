@@ -46,7 +46,13 @@ def shift(values: Array, log_shift: Array, *, proba: bool = False) -> Array:
 
 
 def unshift(values: Array, log_shift: Array, *, proba: bool = False) -> Array:
-    """Remove the shift that training saw: logit_c - log_shift_c. The inverse of `shift` (see there)."""
+    """Remove the shift that training saw: logit_c - log_shift_c. The inverse of `shift` (see there).
+
+    Example:
+        >>> trained = shift(np.array([[0.0, -2.0]]), np.log([1.0, 9.0]))
+        >>> unshift(trained, np.log([1.0, 9.0])).round(6).tolist()
+        [[0.0, -2.0]]
+    """
     return _move(values, log_shift, proba, -1.0)
 
 
@@ -158,6 +164,11 @@ def focal_log_proba(log_q: Array, gamma: float, log_shift: Array | None = None) 
 
     Returns:
         float64 (N, C).
+
+    Example:
+        >>> q = np.log([[0.6, 0.4]])
+        >>> np.exp(focal_log_proba(q, gamma=2.0)).round(3).tolist()  # focal loss makes networks too unsure
+        [[0.748, 0.252]]
 
     Source: Charoenphakdee et al. (2021), "On focal loss for class-posterior probability estimation",
     theorem 11.

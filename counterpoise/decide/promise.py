@@ -36,6 +36,11 @@ class Promise:
         rows: Number of rows that carry it: positives for a recall, flagged rows for a precision.
         reached: Its value on these rows.
         kept_out: Whether the rows were used for nothing else. If not, the word is "estimate".
+
+    Example:
+        >>> found = promise_recall(np.arange(1, 101) / 100, np.ones(100, int), 0.9)
+        >>> found.rows, found.threshold, found.reached
+        (100, 0.05, 0.96)
     """
 
     threshold: float
@@ -112,6 +117,13 @@ def promise_recalls(
 
     Raises:
         PromiseError: naming the first class that has too few rows.
+
+    Example:
+        >>> y = np.repeat([0, 1], 100)
+        >>> p = np.tile(np.arange(1, 101) / 101, 2)
+        >>> scores = np.where(np.arange(2) == y[:, None], p[:, None], 1 - p[:, None])
+        >>> [(found.rows, round(found.threshold, 3)) for found in promise_recalls(scores, y, 0.9)]
+        [(100, 0.05), (100, 0.05)]
     """
     p, t = np.asarray(proba, dtype=np.float64), np.asarray(y)
     if p.ndim != 2:
@@ -222,6 +234,13 @@ def rule_with_promise(rule: Rule, promise: Promise) -> Rule:
 
     Raises:
         OptionError: the rule is for more than two classes, or votes hard (its members decide, not a score).
+
+    Example:
+        >>> rule = Rule(log_shifts=np.zeros((1, 2)), prior=np.array([0.9, 0.1]), threshold=0.5)
+        >>> found = promise_recall(np.arange(1, 101) / 100, np.ones(100, int), 0.9)
+        >>> promised = rule_with_promise(rule, found)
+        >>> promised.threshold, promised.aim
+        (0.05, 'recall_floor(0.9)')
     """
     if rule.offsets is not None or rule.vote == "hard":
         raise OptionError("A promise is about one threshold on one score: two classes and a vote that is not 'hard'.")

@@ -28,6 +28,12 @@ class Reject:
         alpha: Highest share of each class's rows whose set misses their class.
         floors: float64 (C,): class c is in the set when its probability is at least floors[c].
         counts: int64 (C,), calibration rows per class.
+
+    Example:
+        >>> p = np.linspace(0.05, 0.95, 19)
+        >>> reject = fit_reject(np.stack([p, 1 - p], axis=1).repeat(2, axis=0), np.arange(38) % 2, 0.1)
+        >>> reject.alpha, reject.counts.tolist()
+        (0.1, [19, 19])
     """
 
     alpha: float
@@ -43,6 +49,13 @@ class RejectReport:
         coverage: float64 (C,), share of each class's rows whose set holds it; NaN for a class without rows.
         accepted: Share of rows decided without a human. accepted_interval: 95 % interval.
         error: Share of wrong decisions among the accepted, NaN if there is none. error_interval: 95 % interval.
+
+    Example:
+        >>> reject = Reject(0.1, np.array([0.3, 0.3]), np.array([50, 50]))
+        >>> proba = np.array([[0.9, 0.1], [0.5, 0.5], [0.2, 0.8], [0.8, 0.2]])
+        >>> found = report_reject(reject, proba, np.array([0, 0, 1, 1]))
+        >>> found.coverage.tolist(), found.accepted, round(found.error, 2)
+        ([1.0, 0.5], 0.75, 0.33)
     """
 
     coverage: Array
@@ -86,7 +99,13 @@ def fit_reject(proba: Array, y: Array, alpha: float = 0.1) -> Reject:
 
 
 def conformal_sets(reject: Reject, proba: Array) -> Array:
-    """Return bool (N, C): which classes each row may belong to."""
+    """Return bool (N, C): which classes each row may belong to.
+
+    Example:
+        >>> reject = Reject(0.1, np.array([0.3, 0.3]), np.array([50, 50]))
+        >>> conformal_sets(reject, np.array([[0.9, 0.1], [0.5, 0.5]])).tolist()
+        [[True, False], [True, True]]
+    """
     return np.asarray(proba) >= reject.floors
 
 
@@ -103,7 +122,14 @@ def decide_or_reject(reject: Reject, proba: Array) -> Array:
 
 
 def report_reject(reject: Reject, proba: Array, y: Array) -> RejectReport:
-    """Measure coverage per class, the share accepted and the error among the accepted, on other rows."""
+    """Measure coverage per class, the share accepted and the error among the accepted, on other rows.
+
+    Example:
+        >>> reject = Reject(0.1, np.array([0.3, 0.3]), np.array([50, 50]))
+        >>> found = report_reject(reject, np.array([[0.9, 0.1], [0.5, 0.5], [0.2, 0.8]]), np.array([0, 1, 1]))
+        >>> round(found.accepted, 3), found.error
+        (0.667, 0.0)
+    """
     sets = conformal_sets(reject, proba)
     labels = codes(y, *sets.shape)
     decision = decide_or_reject(reject, proba)

@@ -31,6 +31,11 @@ class Decision:
     Attributes:
         proba: float64 (N, C), probabilities at the rule's prior.
         decision: int32 (N,), class codes.
+
+    Example:
+        >>> rule = Rule(log_shifts=np.zeros((1, 2)), prior=np.array([0.9, 0.1]), threshold=0.3)
+        >>> apply_rule_to_log_p(rule, [np.log([[0.6, 0.4], [0.8, 0.2]])]).decision.tolist()
+        [1, 0]
     """
 
     proba: Array
@@ -96,6 +101,12 @@ def fit_rule_from_log_p(
         log_p_members: M arrays float (N, C).
         y, vote, weights, aim, check_intercept, calibrate, sample_weight, gammas: As in `fit_rule`.
         log_shifts: M arrays float (C,).
+
+    Example:
+        >>> log_p = np.log([[0.9, 0.1], [0.8, 0.2], [0.6, 0.4], [0.3, 0.7]])
+        >>> rule = fit_rule_from_log_p([log_p], np.array([0, 0, 1, 1]), [np.zeros(2)], check_intercept=False)
+        >>> 0.2 < rule.threshold < 0.4, rule.prior.tolist()
+        (True, [0.5, 0.5])
     """
     parts, goal = members(log_p_members), Aim.parse(aim)
     labels, w = codes(y, *parts[0].shape), row_weights(sample_weight, len(parts[0]))
@@ -158,7 +169,14 @@ def apply_rule(rule: Rule, member_logits: Sequence[Array]) -> Decision:
 
 
 def apply_rule_to_log_p(rule: Rule, log_p_members: Sequence[Array]) -> Decision:
-    """Run a rule on log-probabilities whose training shift is already removed: M arrays float (N, C)."""
+    """Run a rule on log-probabilities whose training shift is already removed: M arrays float (N, C).
+
+    Example:
+        >>> rule = Rule(log_shifts=np.zeros((2, 2)), prior=np.array([0.9, 0.1]), threshold=0.5)
+        >>> two = [np.log([[0.9, 0.1]]), np.log([[0.5, 0.5]])]
+        >>> apply_rule_to_log_p(rule, two).proba.round(3).tolist()
+        [[0.7, 0.3]]
+    """
     parts = members(log_p_members)
     log_p = pooled_log_proba(rule, parts)
     decision = choose_class(log_p, rule.threshold, rule.offsets)
@@ -168,7 +186,13 @@ def apply_rule_to_log_p(rule: Rule, log_p_members: Sequence[Array]) -> Decision:
 
 
 def pooled_log_proba(rule: Rule, log_p_members: Sequence[Array]) -> Array:
-    """Return the rule's final log-probabilities float64 (N, C): pooled, intercept added, calibrated."""
+    """Return the rule's final log-probabilities float64 (N, C): pooled, intercept added, calibrated.
+
+    Example:
+        >>> rule = Rule(log_shifts=np.zeros((2, 2)), prior=np.array([0.9, 0.1]), threshold=0.5)
+        >>> np.exp(pooled_log_proba(rule, [np.log([[0.9, 0.1]]), np.log([[0.5, 0.5]])])).round(3).tolist()
+        [[0.7, 0.3]]
+    """
     log_p = pool(log_p_members, rule.vote, rule.weights)
     if rule.intercept is not None:
         log_p = log_softmax(log_p + rule.intercept)
@@ -179,6 +203,11 @@ def choose_class(log_p: Array, threshold: float | None = None, offsets: Array | 
     """Return class codes int32 (N,): 1 where p_1 >= threshold, else argmax of log p + offsets.
 
     With neither, the most probable class.
+
+    Example:
+        >>> log_p = np.log([[0.7, 0.3], [0.9, 0.1]])
+        >>> choose_class(log_p).tolist(), choose_class(log_p, threshold=0.2).tolist()
+        ([0, 0], [1, 0])
     """
     if threshold is not None:
         return (np.exp(log_p[:, 1]) >= threshold).astype(np.int32)

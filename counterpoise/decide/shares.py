@@ -33,6 +33,13 @@ class PriorEstimate:
         fit_p: p-value of the goodness of fit; small means not a pure prior shift.
         pure: Whether the estimate may be used (`fit_p` at least 0.05).
         note: The same in words.
+
+    Example:
+        >>> y = np.repeat([0, 1], [80, 20])
+        >>> log_p = np.log(np.where(y[:, None] == [0, 1], 0.9, 0.1))
+        >>> found = estimate_prior(log_p, y, log_p[60:], method="bbse", draws=20)
+        >>> found.source_prior.tolist(), found.prior.round(3).tolist()
+        ([0.8, 0.2], [0.5, 0.5])
     """
 
     prior: Array

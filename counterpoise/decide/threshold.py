@@ -26,6 +26,11 @@ class Sweep:
         tp: float64 (K + 1,), weight of positives flagged.
         fp: float64 (K + 1,), weight of negatives flagged.
         positives, negatives: Total weights.
+
+    Example:
+        >>> s = sweep(np.array([0.2, 0.4, 0.8]), np.array([0, 1, 1]))
+        >>> s.recall.tolist(), s.thresholds.round(6).tolist()
+        ([0.0, 0.5, 1.0, 1.0], [1.0, 0.620204, 0.289898, 0.0])
     """
 
     thresholds: Array
@@ -242,6 +247,11 @@ def choose_label_thresholds(proba: Array, y: Array, aim: str | Aim = "f1", sampl
 
     Returns:
         float64 (L,).
+
+    Example:
+        >>> p = np.array([[0.1, 0.2], [0.2, 0.4], [0.8, 0.6]])
+        >>> choose_label_thresholds(p, np.array([[0, 0], [0, 1], [1, 1]])).round(6).tolist()
+        [0.5, 0.289898]
     """
     p, t = np.asarray(proba, dtype=np.float64), np.asarray(y)
     if p.ndim != 2 or p.shape != t.shape:

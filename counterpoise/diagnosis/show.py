@@ -23,6 +23,12 @@ class Diagnosis:
 
     Attributes:
         record: The numbers.
+
+    Example:
+        >>> import counterpoise as cp
+        >>> found = cp.diagnose([[0.0], [1.0], [2.0], [3.0], [4.0]] * 4, [0, 0, 0, 0, 1] * 4, quick=False)
+        >>> found.record.imbalance_ratio
+        4.0
     """
 
     record: DiagnosisRecord
@@ -55,7 +61,7 @@ class Diagnosis:
     def __str__(self) -> str:
         rows = _class_rows(self.record)
         lines = [f"Diagnosis of {self.record.source}", "", *_plain_table(("class", "rows", "share"), rows), ""]
-        lines += [f"{name:<22}{value}" for name, value in _facts(self.record)]
+        lines += [f"{name:<24}{value}" for name, value in _facts(self.record)]
         lines += _section("Noticed", self.record.warnings)
         lines += _section("Advice", [f"{a.text}\n    {a.reason}" for a in self.advice])
         return "\n".join(lines)

@@ -40,6 +40,13 @@ class Feed(keras.utils.PyDataset):
         batch_size: Rows of a full batch.
         seed: Seed of the draws.
         epoch: The epoch that `feed[0]` belongs to.
+
+    Example:
+        >>> from counterpoise import plans
+        >>> x, y = np.arange(8.0)[:, None], np.array([0, 0, 0, 0, 0, 0, 1, 1])
+        >>> feed = batches(x, y, plans.oversample(y), batch_size=4)
+        >>> feed.num_batches, feed[0][0].shape, feed.batch(0, 0).rows.dtype.name
+        (3, (4, 1), 'int32')
     """
 
     def __init__(

@@ -24,6 +24,13 @@ class Batch:
         x: The inputs of these rows. y: Their targets, or None.
         weight: float32 (B,), loss weights, or None when all weigh 1.
         extras: name -> values of these rows.
+
+    Example:
+        >>> x, y, ids = np.array([[0.0], [1.0], [2.0]]), np.array([0, 0, 1]), np.array(["a", "b", "c"])
+        >>> rows = np.array([2, 0])
+        >>> batch = Batch(rows, x[rows], y[rows], None, {"id": ids[rows]})
+        >>> batch.extras["id"].tolist()
+        ['c', 'a']
     """
 
     rows: Array

@@ -39,6 +39,14 @@ class Scan:
         classes: The labels behind the codes.
         weights: float64 (N,), the user's weights, or None.
         source: Name for messages.
+
+    Example:
+        >>> import os, tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), "rows.parquet")
+        >>> pl.DataFrame({"a": range(10), "ill": ["no"] * 8 + ["yes"] * 2}).write_parquet(path)
+        >>> rows = scan(path, "ill")
+        >>> rows.classes, rows.features, rows.counts.tolist()
+        (('no', 'yes'), ('a',), [8, 2])
     """
 
     frame: pl.LazyFrame

@@ -31,6 +31,17 @@ class Stream:
         epoch: The epoch that the next iteration draws.
         rows: Row numbers of the table that the plan draws from; None: all.
         inputs: Function from a frame of features to what a network is fed; None: numbers or a dict of columns.
+
+    Example:
+        >>> import os, tempfile
+        >>> import polars as pl
+        >>> from counterpoise.feed.disk import scan
+        >>> path = os.path.join(tempfile.mkdtemp(), "rows.parquet")
+        >>> pl.DataFrame({"a": range(10), "ill": [0] * 8 + [1] * 2}).write_parquet(path)
+        >>> rows = scan(path, "ill")
+        >>> stream = rows.batches(rows.plan(), batch_size=3)
+        >>> stream.num_batches, stream.epoch, [len(y) for _, y in stream], stream.epoch
+        (2, 0, [3, 1], 1)
     """
 
     frame: pl.LazyFrame

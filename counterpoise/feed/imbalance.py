@@ -69,7 +69,14 @@ def imbalanced_rows(
     order: Sequence[Any] | None = None,
     seed: int = 0,
 ) -> Array:
-    """The row numbers that `make_imbalanced` keeps, int64, rising."""
+    """The row numbers that `make_imbalanced` keeps, int64, rising.
+
+    Example:
+        >>> y = np.repeat([0, 1, 2], 4)
+        >>> rows = imbalanced_rows(y, ratio=4)
+        >>> np.bincount(y[rows]).tolist()
+        [4, 2, 1]
+    """
     codes, labels = codes_of(y)
     if len(labels) < 2:
         raise TargetError(f"all labels are {labels[0]!r}; an imbalance needs two classes or more.")

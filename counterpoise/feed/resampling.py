@@ -51,6 +51,15 @@ def resample_file(
     Returns:
         {"rows", "out", "plan", "classes": [{"label", "before", "after"}], "log_shift": [...]}; subtract log_shift from
         the logits of a network that is trained on the file.
+
+    Example:
+        >>> import os, tempfile
+        >>> import polars as pl
+        >>> here = tempfile.mkdtemp()
+        >>> pl.DataFrame({"a": range(10), "ill": [0] * 8 + [1] * 2}).write_csv(os.path.join(here, "all.csv"))
+        >>> done = resample_file(os.path.join(here, "all.csv"), "ill", os.path.join(here, "few.csv"))
+        >>> done["rows"], done["classes"][0]
+        (4, {'label': '0', 'before': 8, 'after': 2})
     """
     path = Path(out)
     if path.suffix.lower() not in (".parquet", ".pq", ".csv"):

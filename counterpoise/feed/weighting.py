@@ -22,6 +22,12 @@ class WeightMap:
 
     Call with (x, y) or (x, y, weight), NumPy arrays or tensors; returns (x, y, weight). A weight that is there already
     multiplies in; 0 masks.
+
+    Example:
+        >>> weighted = weight_map([0, 0, 0, 1])
+        >>> import numpy as np
+        >>> weighted(np.zeros((2, 1)), np.array([0, 1]))[2]
+        array([0.6666667, 2.       ], dtype=float32)
     """
 
     tables: Any

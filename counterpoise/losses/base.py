@@ -68,6 +68,12 @@ class Loss(keras.losses.Loss):
     Attributes:
         proper: Whether the loss is least, in expectation, where softmax(z + a) is the true class shares.
         needs_calibration: Whether the outputs are scores that only a fitted calibrator makes probabilities.
+
+    Example:
+        >>> from counterpoise.losses import Focal
+        >>> loss = Focal(2.0)
+        >>> loss.proper, loss.needs_calibration
+        (False, False)
     """
 
     proper: bool = False
@@ -137,7 +143,15 @@ class Loss(keras.losses.Loss):
 
 
 class ClassLoss(Loss):
-    """A loss over exclusive classes; subclasses write `per_element(t, z)` on class logits (..., K)."""
+    """A loss over exclusive classes; subclasses write `per_element(t, z)` on class logits (..., K).
+
+    Example:
+        >>> class Squared(ClassLoss):
+        ...     def per_element(self, t, z):
+        ...         return ops.sum(ops.square(t - ops.softmax(z)), axis=-1)
+        >>> float(Squared()(np.array([1]), np.array([[0.0, 0.0]])))
+        0.5
+    """
 
     def per_element(self, t: Tensor, z: Tensor) -> Tensor:
         """Return the losses (...) of target shares `t` and class logits `z`, both (..., K)."""
@@ -162,7 +176,15 @@ class ClassLoss(Loss):
 
 
 class LabelLoss(Loss):
-    """A loss over independent labels: the mean over labels of `per_label(t, z)`, both (..., L)."""
+    """A loss over independent labels: the mean over labels of `per_label(t, z)`, both (..., L).
+
+    Example:
+        >>> class Squared(LabelLoss):
+        ...     def per_label(self, t, z):
+        ...         return ops.square(t - ops.sigmoid(z))
+        >>> float(Squared()(np.array([[1, 0]]), np.array([[0.0, 0.0]])))
+        0.25
+    """
 
     def logits(self, y_pred: Tensor) -> Tensor:
         """Return the outputs as log-odds label by label, whatever their number."""
@@ -194,6 +216,13 @@ class BatchLoss(Loss):
 
     `reduction` does not apply, since there is one number (or one per image). Sample weights and the model's
     mask enter the sums, so that weight 2 is the row twice and weight 0 is a row left out.
+
+    Example:
+        >>> class SoftAccuracy(BatchLoss):
+        ...     def batch_loss(self, t, z, w):
+        ...         return 1 - ops.sum(w[:, None] * t * ops.softmax(z)) / ops.sum(w)
+        >>> float(SoftAccuracy()(np.array([1, 0]), np.array([[0.0, 0.0], [0.0, 0.0]])))
+        0.5
     """
 
     def batch_loss(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:

@@ -21,6 +21,10 @@ class Metric(NamedTuple):
         high: Largest value the metric can take (may be inf).
         relative: Whether the metric's size moves with the share of the rare class, so that a difference
             is judged relative to the reference's value (1 % of it) and not as an absolute 0.01.
+
+    Example:
+        >>> METRICS["log_loss"].title, METRICS["log_loss"].direction
+        ('Log loss (mean surprise of the true class, in nats)', 'lower')
     """
 
     title: str

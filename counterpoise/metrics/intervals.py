@@ -202,6 +202,10 @@ def holdout_interval(values: Any, n_test: int, n_train: int, **options: Any) -> 
         values: float (J,), one score per hold-out.
         n_test, n_train: Rows on either side of one split.
         **options: `low`, `high`, `level`, `trials` of `fold_interval`.
+
+    Example:
+        >>> [round(float(v), 3) for v in holdout_interval([0.70, 0.74, 0.72], n_test=100, n_train=400)]
+        [0.65, 0.781]
     """
     if n_test < 1 or n_train < 1:
         raise OptionError(f"n_test={n_test}, n_train={n_train}; expected 1 or more of each.")

@@ -41,6 +41,11 @@ class Plan:
         population: What a row stands for, in words.
         deferred: Share of the steps that are taken with another plan first (see `deferred`); 0 = none.
         first: That plan, or None.
+
+    Example:
+        >>> plan = Plan("twice", np.array([0, 0, 1]), np.array(["no", "yes"]), np.array([2, 2]), np.ones(2))
+        >>> plan.prior.tolist(), sorted(plan.rows().tolist())
+        ([0.5, 0.5], [0, 1, 2, 2])
     """
 
     name: str

@@ -31,6 +31,11 @@ class GroupPlan(Plan):
     Attributes:
         inner: The plan over pairs of class and group that draws and weighs, or None when whole groups are drawn.
         groups: int32 (n,), group code of each row.
+
+    Example:
+        >>> plan = per_group([0, 0, 0, 1], ["a", "b", "c", "d"])
+        >>> plan.groups.tolist(), plan.needs_calibration
+        ([0, 1, 2, 3], True)
     """
 
     inner: Plan | None = None

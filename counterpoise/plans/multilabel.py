@@ -33,6 +33,11 @@ class MultiLabelPlan(Plan):
         inner: The plan over sets of labels that draws, or None.
         clones: int64 (L,), extra rows of each label in an epoch, or None.
         row_weights: float64 (n,), mean 1, or None.
+
+    Example:
+        >>> plan = weigh_labels([[0, 0]] * 12 + [[1, 0]] * 6 + [[0, 1]] * 2, target=0.25)
+        >>> [share.round(2).tolist() for share in plan.label_shares]
+        [[0.3, 0.1], [0.3, 0.25]]
     """
 
     labels: Array | None = None
@@ -121,6 +126,11 @@ def clone_labels(y: Any, share: float = 0.25, *, sample_weight: Any = None) -> M
         y: (n, L) zeros and ones.
         share: Extra rows over n, above 0.
         sample_weight: Your own weights (n,).
+
+    Example:
+        >>> plan = clone_labels([[1, 0]] * 9 + [[1, 1]], share=0.5)
+        >>> plan.clones.tolist(), len(plan.rows())
+        ([0, 5], 15)
 
     Source: Charte et al. 2015, "Addressing imbalance in multilabel classification".
     """

@@ -164,7 +164,12 @@ def class_weight(
 
 
 def power(y: Any, exponent: float = 0.5, *, sample_weight: Any = None, classes: Sequence[Any] | None = None) -> Plan:
-    """Partial balancing by weights, w_c proportional to n_c ** -exponent (0 = none, 1 = balanced)."""
+    """Partial balancing by weights, w_c proportional to n_c ** -exponent (0 = none, 1 = balanced).
+
+    Example:
+        >>> power([0] * 4 + [1], exponent=0.5).prior.round(3).tolist()
+        [0.667, 0.333]
+    """
     return from_multiplicity(
         y,
         lambda n: targets.powered(n, exponent),
@@ -178,7 +183,12 @@ def power(y: Any, exponent: float = 0.5, *, sample_weight: Any = None, classes: 
 def effective_number(
     y: Any, beta: float = 0.999, *, sample_weight: Any = None, classes: Sequence[Any] | None = None
 ) -> Plan:
-    """Weights by the effective number of samples (Cui et al. 2019)."""
+    """Weights by the effective number of samples (Cui et al. 2019).
+
+    Example:
+        >>> effective_number([0] * 90 + [1] * 10, beta=0.99).class_weights.round(3).tolist()
+        [0.657, 4.089]
+    """
     return from_multiplicity(
         y,
         lambda n: targets.effective_number(n, beta),
@@ -207,7 +217,12 @@ def to_prior(y: Any, prior: Any, *, sample_weight: Any = None, classes: Sequence
 
 
 def cost(y: Any, costs: Any, *, sample_weight: Any = None, classes: Sequence[Any] | None = None) -> Plan:
-    """Weights from costs: a cost per class (C,) or a cost matrix (C, C), rows = truth (Elkan 2001)."""
+    """Weights from costs: a cost per class (C,) or a cost matrix (C, C), rows = truth (Elkan 2001).
+
+    Example:
+        >>> cost([0, 0, 0, 1], [1, 5]).weights().round(2).tolist()
+        [0.5, 0.5, 0.5, 2.5]
+    """
     return from_multiplicity(
         y, lambda n: targets.cost(n, costs), name="cost", as_rows=False, sample_weight=sample_weight, classes=classes
     )

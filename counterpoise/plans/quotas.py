@@ -23,7 +23,13 @@ _TOGETHER = 1 << 12
 
 @dataclass(frozen=True)
 class QuotaPlan(Plan):
-    """A plan whose rows come in batches of `batch_size`, each with `per_batch` (C,) rows of each class."""
+    """A plan whose rows come in batches of `batch_size`, each with `per_batch` (C,) rows of each class.
+
+    Example:
+        >>> plan = quota([0] * 6 + [1] * 2, {0: 2, 1: 1})
+        >>> plan.per_batch.tolist(), plan.batch_size
+        ([2, 1], 3)
+    """
 
     per_batch: Array = field(default_factory=lambda: np.empty(0, np.int64))
     steps: int = 1

@@ -34,6 +34,10 @@ class InputSpec:
             inputs.
         dtype: dtype of each input, same structure.
         peak: Largest value that the data's type holds, for one input of bytes 255; else 1.
+
+    Example:
+        >>> InputSpec((4,)).inputs().shape
+        (None, 4)
     """
 
     shape: Any

@@ -180,9 +180,9 @@ EXPLAINING: dict[str, Callable[[], Figure]] = {
 }
 
 
-def draw_examples(out: Path) -> None:
-    """Run every example; each leaves its closing picture."""
-    for path in sorted(EXAMPLES.glob("*.py")):
+def draw_examples(out: Path, only: str | None) -> None:
+    """Run every example, or one; each leaves its closing picture."""
+    for path in sorted(EXAMPLES.glob(f"{only or '*'}.py")):
         spec = importlib.util.spec_from_file_location(path.stem, path)
         assert spec is not None
         assert spec.loader is not None
@@ -210,7 +210,7 @@ def photograph(report: Path, out: Path) -> None:
             [(0, edge("#verdict", "end")), (edge("#threshold", "start"), edge("#threshold", "end"))],
             [
                 (edge("#leaderboard", "start"), edge("#leaderboard", "end")),
-                (edge("#figure-pr", "start"), edge("#cap-pr", "end") + 4),
+                (edge("#figure-pr", "start"), edge("#figure-pr", "end")),
             ],
         ]
         browser.close()
@@ -232,7 +232,7 @@ def side_by_side(page: Image.Image, columns: list[list[tuple[int, int]]]) -> Ima
 def main() -> None:
     """Draw what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=[*EXPLAINING, "examples", "report"], help="one picture, or one kind")
+    parser.add_argument("--only", help="one picture: draws, calibration, threshold, report, or the name of an example")
     parser.add_argument("--report", type=Path, help="folder of a finished race; its report.html is photographed")
     asked = parser.parse_args()
     mpl.use("Agg")
@@ -240,8 +240,7 @@ def main() -> None:
         for name, draw in EXPLAINING.items():
             if asked.only in (None, name):
                 draw().savefig(HERE / f"{name}.png", dpi=130)
-        if asked.only in (None, "examples"):
-            draw_examples(HERE)
+        draw_examples(HERE, asked.only)
     if asked.report and asked.only in (None, "report"):
         photograph(asked.report / "report.html", HERE / "report.png")
 
