@@ -28,6 +28,12 @@ class HardnessPlan(Plan):
     Attributes:
         inner: The plan that draws, over cells of rows of one class that are about as hard.
         kept: int64 (k,), the row that each row of `inner` is; the other rows are not drawn.
+
+    Example:
+        >>> p = np.array([0.1] * 4 + [0.6, 0.7, 0.8, 0.9] + [0.9] * 2)
+        >>> plan = cascade([0] * 8 + [1] * 2, [np.column_stack([1 - p, p])], members=3)
+        >>> plan.needs_calibration, len(plan.kept)
+        (True, 6)
     """
 
     inner: Plan | None = None
