@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from counterpoise.core.records import Examples, Fold, Job, Member
-from counterpoise.jobs import Settings, job_of, member_numbers, under_loss_of
+from counterpoise.jobs import Settings, job_of, member_numbers, on_network
 from counterpoise.strategy import Strategy
 from counterpoise.train.network import Network
 
@@ -26,10 +26,10 @@ def for_steps(
 ) -> list[Job]:
     """The jobs of a strategy's members on training and stopping rows of a fold, each for its number of steps."""
     whole = replace(fold, train=np.sort(np.concatenate([fold.train, fold.stop])), stop=fold.stop[:0])
-    parts = under_loss_of(strategy, network).parts()
+    ready = on_network(strategy, network)
     return [
         job_of(part, examples, whole, settings, member, count)
-        for part, member, count in zip(parts, member_numbers(strategy), steps, strict=True)
+        for part, member, count in zip(ready.parts(), member_numbers(ready), steps, strict=True)
     ]
 
 

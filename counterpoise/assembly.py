@@ -82,6 +82,7 @@ def card_of(
         "steps": [m.best_step for m in members],
         "engines": sorted({m.engine for m in members}),
         "log_shifts": [np.asarray(m.log_shift).tolist() for m in members],
+        "view_shifts": [None if m.view_shifts is None else m.view_shifts.tolist() for m in members],
         "needs_calibration": any(m.needs_calibration for m in members),
         "rule": note,
     }

@@ -50,7 +50,7 @@ def calibration_of(members: Sequence[Member], y: Array) -> str | None:
     """
     if any(m.needs_calibration for m in members):
         return "auto"
-    if not any(np.any(m.log_shift != 0) for m in members):
+    if not any(np.any(m.log_shift != 0) or m.view_shifts is not None for m in members):
         return None
     return "platt" if np.bincount(y).min() >= NEEDED["platt"] else "temperature"
 

@@ -12,6 +12,7 @@ from counterpoise.core.errors import ModelError, OptionError, error_text
 from counterpoise.core.records import Examples, Fold, Job, Limits, Member
 from counterpoise.core.seeds import integer
 from counterpoise.data.encode import take
+from counterpoise.one_pass import in_one_pass
 from counterpoise.strategy import Strategy, no_constants
 from counterpoise.train.estimators import stops_early
 from counterpoise.train.finish import check_finish
@@ -73,8 +74,17 @@ class Settings:
         return replace(self, recipe=recipe, batch_size=batch, epochs=passes)
 
 
+def on_network(strategy: Strategy, network: Network) -> Strategy:
+    """The strategy as this network trains it: under its loss, and all members in one pass where it can.
+
+    Raises:
+        ModelError: a part has a loss of its own, and the model computes its loss itself.
+    """
+    return in_one_pass(under_loss_of(strategy, network), network)
+
+
 def under_loss_of(strategy: Strategy, network: Network) -> Strategy:
-    """The strategy on this network: parts without a loss of their own train with the loss of the compiled model.
+    """The strategy, parts without a loss of their own training with the loss of the compiled model.
 
     Raises:
         ModelError: a part has a loss of its own, and the model computes its loss itself.
@@ -110,8 +120,8 @@ def _under_loss_of(part: Strategy, network: Network) -> Strategy:
 def jobs_of(
     strategy: Strategy, examples: Examples, fold: Fold, settings: Settings, network: Network | None = None
 ) -> list[Job]:
-    """The jobs of a strategy's members on one fold; a network may bring a loss of its own (see `under_loss_of`)."""
-    strategy = strategy if network is None else under_loss_of(strategy, network)
+    """The jobs of a strategy's members on one fold, as a network trains it (see `on_network`)."""
+    strategy = strategy if network is None else on_network(strategy, network)
     return [
         job_of(part, examples, fold, settings, member)
         for part, member in zip(strategy.parts(), member_numbers(strategy), strict=True)
@@ -153,7 +163,7 @@ def jobs_by_fold(
 
 def _check_trainable(strategy: Strategy, jobs: Sequence[Job], network: Network) -> None:
     """Raise what the training or the finishing of a strategy's members would raise for any rows."""
-    for part, job in zip(strategy.parts(), jobs, strict=True):
+    for part, job in zip(on_network(strategy, network).parts(), jobs, strict=True):
         if job.estimator is None:
             check_finish(part.finish, network)
             Objective(job).loss(network)

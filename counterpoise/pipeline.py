@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ from counterpoise.jobs import (
     jobs_by_fold,
     jobs_of,
     leave_out_failed,
+    on_network,
 )
 from counterpoise.reading import read_for
 from counterpoise.rounds import TrainAll, train_in_rounds, trained_members
@@ -150,6 +151,7 @@ def fit(
     scanned, beside = None, {"groups": groups, "time": time, "sample_weight": sample_weight}
     if isinstance(data, Scan):
         refuse_with_scan({"y": y, **beside, "folds": folds, "promise_rows": promise_rows})
+        chosen = replace(chosen, one_pass=False)  # a stream weighs a row once
         scanned = opened(data, validation, seed)
         scanned.check(chosen)
     examples = scanned.examples if scanned else read_for(model, data, y, **beside)
@@ -201,7 +203,7 @@ def _trained(
 ) -> list[Member]:
     """The members of one strategy on one fold."""
     key = (strategy.name, 0)
-    done, members = train_in_rounds({key: jobs}, {key: strategy}, examples, train)
+    done, members = train_in_rounds({key: jobs}, {key: on_network(strategy, network)}, examples, train)
     return trained_members(strategy, done[key], members, examples, network)
 
 
@@ -245,7 +247,8 @@ def cross_validate(
     versions = {(s.name, f): s for s in strategies for f in range(len(parts))}
     versions |= {key: found.strategy for key, found in tuned.items()}
     jobs, failures = jobs_by_fold(strategies, examples, parts, settings, network, versions)
-    jobs, members = train_in_rounds(jobs, versions, examples, train, failures)
+    ready = {key: on_network(versions[key], network) for key in jobs}
+    jobs, members = train_in_rounds(jobs, ready, examples, train, failures)
     leave_out_failed(jobs, members, failures)
     jobs, members = train_once_more(jobs, members, versions, examples, parts, settings, network, train)
     strategies = [s for s in strategies if s.name not in failures]

@@ -14,7 +14,7 @@ import numpy as np
 from counterpoise.core import logits as lg
 from counterpoise.core.errors import error_text
 from counterpoise.core.records import Examples, Job, Member
-from counterpoise.jobs import member_numbers
+from counterpoise.jobs import member_numbers, on_network
 from counterpoise.strategy import Strategy
 from counterpoise.train.finish import finished
 from counterpoise.train.network import Network
@@ -39,7 +39,7 @@ def train_in_rounds(
     Args:
         jobs: One job per member (see `jobs.jobs_of`). That of a member that follows others is a first guess: it is
             planned anew once those are trained, and asked about its training rows besides its test rows.
-        strategies: What the jobs belong to.
+        strategies: What the jobs belong to, as the network trains it (see `jobs.on_network`).
         examples: Their rows.
         train: Trains the jobs of one round.
         failures: Where to write why a strategy could not be planned on; it is left out then. None: raise it.
@@ -99,7 +99,7 @@ def trained_members(
     """The members of a strategy's jobs, each after the finishing step of its part; what they say of their test rows."""
     return [
         finished(part.finish, _on_test_rows(part, job, members[job.id]), job, examples, network)
-        for part, job in zip(strategy.parts(), jobs, strict=True)
+        for part, job in zip(on_network(strategy, network).parts(), jobs, strict=True)
     ]
 
 

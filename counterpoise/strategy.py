@@ -89,6 +89,7 @@ class Strategy:
         estimator: An estimator of scikit-learn's kind that races in the network's place (see `external`), or None.
         sequence: For a member: how many of its name are trained one after the other, each with a plan that is told what
             those before it say of the training rows (`before=`, see `plans.self_paced`); 0: all apart.
+        one_pass: Whether a network of views may train all members at once (see `one_pass.in_one_pass`).
 
     Example:
         >>> from counterpoise import plans
@@ -113,6 +114,7 @@ class Strategy:
     knobs: tuple[Knob, ...] = ()
     estimator: Any = None
     sequence: int = 0
+    one_pass: bool = True
 
     def __post_init__(self) -> None:
         if self.mix not in ("", "mixup", "remix"):

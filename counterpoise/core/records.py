@@ -213,6 +213,7 @@ class Member:
         gamma: Focusing of the focal loss that trained it, undone before the shift; 0 = none.
         memory: Bytes, the process's highest resident memory while the job was in work (see `core.memory`).
         error: Why the job failed, or ""; what failed said nothing.
+        view_shifts: float64 (views, C), training shift of each view that the network removes itself; None: none.
     """
 
     job: str
@@ -230,6 +231,7 @@ class Member:
     gamma: float = 0.0
     memory: int = 0
     error: str = ""
+    view_shifts: Array | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ Array = np.ndarray
 
 
 def block_of(order: Order, start: int, steps: int, full: int, pad: bool) -> tuple[Array, Array, Array]:
-    """Steps from `start` on: their rows (k, B), weights (k, B), float32, and how many rows each has (k,).
+    """Steps from `start` on: their rows (k, B), weights (k, B) or (k, B, views), float32, and each one's rows (k,).
 
     Args:
         order: Whose batches.
@@ -19,13 +19,13 @@ def block_of(order: Order, start: int, steps: int, full: int, pad: bool) -> tupl
         full: Rows of a full step: B, unless the block is a single short batch.
         pad: Whether short batches are filled up with rows of weight 0; else a block ends before one, or is one.
     """
-    lines: list[tuple[Array, Array]] = []
+    lines: list[tuple[Array, ...]] = []
     counts: list[int] = []
     while len(counts) < steps:
         rows, weights = order.run(start + len(counts), steps - len(counts))
         whole, rest = divmod(len(rows), full)
         if whole:
-            lines.append((rows[: whole * full].reshape(-1, full), weights[: whole * full].reshape(-1, full)))
+            lines.append(tuple(_lines(part[: whole * full], full) for part in (rows, weights)))
             counts += [full] * whole
         if rest and (pad or not lines):
             short, light = rows[-rest:], weights[-rest:]
@@ -51,5 +51,9 @@ def filled(rows: Array, weights: Array, size: int) -> tuple[Array, Array]:
     scaled = weights * weights.dtype.type(size / len(rows))
     return (
         np.concatenate([rows, np.repeat(rows[:1], more)]),
-        np.concatenate([scaled, np.zeros(more, weights.dtype)]),
+        np.concatenate([scaled, np.zeros((more, *weights.shape[1:]), weights.dtype)]),
     )
+
+
+def _lines(part: Array, full: int) -> Array:
+    return part.reshape(-1, full, *part.shape[1:])

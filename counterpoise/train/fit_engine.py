@@ -75,6 +75,7 @@ class FitEngine:
             history=watch.stopper.history,
             engine=self.name,
             needs_calibration=objective.needs_calibration,
+            view_shifts=objective.view_shifts,
         )
 
     def _ours(self, job: Job, objective: Objective) -> tuple[keras.Model, keras.Model, Any]:
@@ -99,7 +100,8 @@ class FitEngine:
 
     def _start(self, model: keras.Model, job: Job) -> None:
         seed = seeds.integer(job.seed, "initial", *job.place)
-        set_state(model, self.network.initial_state(seed, self.examples.x, self._learning_rows(job)))
+        rows, shifts = self._learning_rows(job), Objective(job).view_shifts
+        set_state(model, self.network.initial_state(seed, self.examples.x, rows, shifts))
 
     def _learning_rows(self, job: Job) -> Array:
         """Rows in memory from which an encoder learns."""

@@ -24,7 +24,7 @@ from counterpoise.train.hooks import checked_optimizer
 from counterpoise.train.model_loss import ModelLoss, from_logits, is_cross_entropy, loss_label, single
 from counterpoise.train.recipe import PLAIN, Recipe
 from counterpoise.train.state import fresh_state, learned, places, seeded, set_state, state_of
-from counterpoise.train.views import views_of
+from counterpoise.train.views import pool_of
 
 Array = np.ndarray
 
@@ -115,7 +115,9 @@ class Network:
         opened = self.opened(0)
         sample, self.own_step = opened.whole, own_step(opened.inner)
         self.probabilities = self._emits_probabilities(opened.inner)
-        self.views = views_of(sample)
+        pool = pool_of(sample)
+        self.views = 1 if pool is None else pool.views
+        self._shift_places = [] if pool is None else places(sample, [pool.log_shifts])
         self.units = int(sample.output.shape[-1])
         table = self._encoder_config is not None
         self._encoder_places = places(sample, sample.get_layer("encoder").variables) if table else []
@@ -189,8 +191,10 @@ class Network:
             return keras.optimizers.Adam(1e-3)
         return type(wanted).from_config(wanted.get_config())
 
-    def initial_state(self, seed: int, x: Any, rows: Array) -> list[Array]:
+    def initial_state(self, seed: int, x: Any, rows: Array, view_shifts: Array | None = None) -> list[Array]:
         """Values of all variables of `fresh(seed)`, the encoder's learned from the training rows `rows` of `x`.
+
+        `view_shifts` (views, C) are the training shifts that the network itself is to remove; None: none.
 
         A layer that was given a random seed of its own (Dropout) draws from (`seed`, that seed), so that members do
         not share their masks.
@@ -202,6 +206,10 @@ class Network:
             values = learned(cache, x, rows, lambda: encoder.learned(take(x, rows)))
             for place, value in zip(self._encoder_places, values, strict=True):
                 state[place] = value
+        for place in self._shift_places:
+            state[place] = (
+                np.zeros_like(state[place]) if view_shifts is None else view_shifts.astype(state[place].dtype)
+            )
         return state
 
     def __getstate__(self) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from counterpoise.core import logits as lg
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.core.records import Job
 from counterpoise.decide.intercept import fit_intercept
+from counterpoise.plans.base import Plan
+from counterpoise.plans.view_plans import ViewPlans
 from counterpoise.train.views import ViewsLoss
 
 Array = np.ndarray
@@ -103,6 +105,7 @@ class Objective:
         key: Jobs with equal keys share a compiled loss.
         family: Jobs of one family differ in the class counts of their loss at most, and share a trace of the program.
         log_shift: float64 (C,), to be subtracted from the logits: the plan's shift less the loss's own term.
+        view_shifts: float64 (views, C), what a network of views removes itself; None: all its views follow one plan.
         gamma: Focusing of a focal loss, undone before the shift; 0 = none.
         needs_calibration: True when shift correction alone does not give true probabilities.
     """
@@ -115,9 +118,9 @@ class Objective:
         self.key = f"{self.name} {_text(self.constants)}{mixed}"
         self.family = f"{self.name} {_text(_without_counts(self.constants))}{mixed}"
         self._loss = None if self.name == "model" else LOSSES[self.name](self.constants)
-        additive = self._additive(job)
-        shift = job.plan.log_shift if additive is None else job.plan.log_shift - (additive - additive.mean())
-        self.log_shift: Array = shift
+        self.log_shift: Array = self._shift(job.plan)
+        views = job.plan.of_views if isinstance(job.plan, ViewPlans) else ()
+        self.view_shifts = np.stack([self._shift(plan) for plan in views]) if views else None
         self.gamma = focal_gamma(job.loss)
         own = self.name == "model" or bool(getattr(self._loss, "needs_calibration", False))
         self.needs_calibration = bool(job.plan.needs_calibration or own or job.mix)
@@ -146,14 +149,14 @@ class Objective:
         shares = self._loss.inverse(np.exp(lg.log_proba(logits)))
         return lg.log_softmax(np.log(np.maximum(shares, np.finfo(float).tiny)) - self.log_shift)
 
-    def _additive(self, job: Job) -> Array | None:
-        """The loss's term a_c inside the softmax, from the class shares of the rows drawn."""
+    def _shift(self, plan: Plan) -> Array:
+        """The plan's shift less the loss's term a_c inside the softmax, from the class shares of the rows drawn."""
         additive = getattr(self._loss, "additive", None)
-        if additive is None:
-            return None
-        drawn = job.plan.drawn / job.plan.drawn.sum()
-        value = additive(drawn)
-        return None if value is None else np.asarray(value, dtype=float)
+        value = None if additive is None or isinstance(plan, ViewPlans) else additive(plan.drawn / plan.drawn.sum())
+        if value is None:
+            return plan.log_shift
+        term = np.asarray(value, dtype=float)
+        return plan.log_shift - (term - term.mean())
 
 
 def _without_counts(constants: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 from counterpoise.core import seeds
 from counterpoise.core.records import Job
 from counterpoise.plans.base import Plan
+from counterpoise.plans.view_plans import ViewPlans
 
 Array = np.ndarray
 
@@ -39,18 +40,27 @@ class Stage:
         self.steps_per_epoch = -(-len(plan) // batch_size)
         self.weights = plan.weights()
         self._epoch, self._drawn = -1, np.empty(0, np.int64)
+        self._of_drawn: Array | None = None  # weights that depend on the epoch
 
     def epoch(self, number: int) -> Array:
         """Positions that one epoch draws, in training order."""
         if number != self._epoch:
-            self._epoch, self._drawn = number, self.plan.rows(number, self.seed)
+            self._epoch = number
+            if isinstance(self.plan, ViewPlans):
+                self._drawn, self._of_drawn = self.plan.epoch(number, self.seed)
+            else:
+                self._drawn = self.plan.rows(number, self.seed)
         return self._drawn
 
     def run(self, start: int, steps: int) -> tuple[Array, Array]:
-        """Positions and loss weights, float32, of at most `steps` steps from `start` on, all of one epoch."""
+        """Positions and loss weights, float32 (rows,), of at most `steps` steps from `start` on, all of one epoch.
+
+        A plan of views has weights (rows, views).
+        """
         epoch, batch = divmod(start, self.steps_per_epoch)
-        drawn = self.epoch(epoch)[batch * self.batch_size : (batch + steps) * self.batch_size]
-        return drawn, self.weights[drawn]
+        part = slice(batch * self.batch_size, (batch + steps) * self.batch_size)
+        drawn = self.epoch(epoch)[part]
+        return drawn, self.weights[drawn] if self._of_drawn is None else self._of_drawn[part]
 
     def rows_seen(self, steps: int) -> int:
         """Rows drawn in the first `steps` steps."""

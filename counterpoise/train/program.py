@@ -99,7 +99,7 @@ class Program:
         self.model.optimizer.build(self.model.trainable_variables)
         # One replica has nothing to sum; and summing registers a gradient that TensorFlow keeps, the trace with it.
         rules.inner_optimizer(self.model.optimizer)._all_reduce_sum_gradients = list
-        self.way = way
+        self.way, self.views = way, network.views
         self.memory, self.traces = memory, Counter[str]()
         self._numbers = Numbers(loss, network.units)
         optimizer = self.model.optimizer.variables
@@ -139,8 +139,13 @@ class Program:
         return min(bound, self._capacity.get(rows, self.memory.call_steps(rows)))
 
     def block(self, slot: Slot, rows: Array, weights: Array) -> Array:
-        """Take steps, one per line of `rows` (k, B) and `weights` (k, B); their losses, float32 (k,)."""
+        """Take steps, one per line of `rows` (k, B) and `weights` (k, B); their losses, float32 (k,).
+
+        A network of views may have weights (k, B, views); one trace serves both.
+        """
         steps, batch = rows.shape
+        if self.views > 1 and weights.ndim == 2:
+            weights = np.repeat(weights[..., None], self.views, axis=-1)
         run, capacity = self._block(batch), self._capacity.get(batch) or steps
         rows, weights = (_lengthened(part, capacity) for part in (rows.astype(self.memory.index), weights))
         start = time.perf_counter()
@@ -203,9 +208,9 @@ class Program:
             self.traces["block"] += 1
             return compiled(_gathered(x, rows), tf.gather(y, rows), weights, steps)
 
-        shape = (capacity, batch)
-        specs = tf.TensorSpec(shape, self.memory.index), tf.TensorSpec(shape, tf.float32), tf.TensorSpec((), tf.int32)
-        return self._trace(block, specs)
+        shape, views = (capacity, batch), () if self.views == 1 else (self.views,)
+        rows, weights = tf.TensorSpec(shape, self.memory.index), tf.TensorSpec((*shape, *views), tf.float32)
+        return self._trace(block, (rows, weights, tf.TensorSpec((), tf.int32)))
 
     def _logits_function(self) -> Any:
         def logits(x: Any, y: Any, rows: Any) -> Any:

@@ -118,7 +118,7 @@ class ProgramEngine:
             program = self.programs[objective.family]
             numbers = numbers_of(objective.loss(self.network), self.network.units)
             seed = seeds.integer(job.seed, "initial", *job.place)
-            state = self.network.initial_state(seed, self.examples.x, job.train)
+            state = self.network.initial_state(seed, self.examples.x, job.train, objective.view_shifts)
             yield Task(job, objective, program, [*state, *program.initial, *numbers])
 
 
@@ -208,6 +208,7 @@ class Training:
             history=stopper.history,
             engine=ProgramEngine.name,
             needs_calibration=self.objective.needs_calibration,
+            view_shifts=self.objective.view_shifts,
         )
 
 

@@ -129,7 +129,7 @@ class ViewsLoss(keras.losses.Loss):
     Args:
         inner: A loss of `counterpoise.losses` for rows (N,) and logits (N, units).
 
-    Sample weights are one per row, (N,).
+    Sample weights are one per row, (N,), or one per row and view, (N, k).
     """
 
     def __init__(self, inner: Any) -> None:
@@ -138,15 +138,21 @@ class ViewsLoss(keras.losses.Loss):
 
     def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> Tensor:
         views = y_pred.shape[1]
+        w = None if sample_weight is None else _per_view(sample_weight, views)
         if isinstance(self.inner, BatchLoss):
-            losses = [self.inner(y_true, y_pred[:, v], sample_weight) for v in range(views)]
+            losses = [self.inner(y_true, y_pred[:, v], None if w is None else w[:, v]) for v in range(views)]
             return sum(losses) / views
-        y = ops.repeat(ops.reshape(y_true, (-1, 1)), views, axis=1)
-        w = None if sample_weight is None else ops.repeat(ops.reshape(sample_weight, (-1, 1)), views, axis=1)
-        return self.inner(y, y_pred, w)
+        return self.inner(_per_view(y_true, views), y_pred, w)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return self(y_true, y_pred)
+
+
+def _per_view(values: Any, views: int) -> Tensor:
+    """Values (N,), (N, 1) or (N, k) as (N, k)."""
+    values = ops.convert_to_tensor(values)
+    wide = len(values.shape) == 2 and values.shape[-1] == views
+    return values if wide else ops.repeat(ops.reshape(values, (-1, 1)), views, axis=1)
 
 
 def per_row(loss: Any) -> Any:
@@ -154,8 +160,15 @@ def per_row(loss: Any) -> Any:
     return loss.inner if isinstance(loss, ViewsLoss) else loss
 
 
+def pool_of(model: Any) -> PoolViews | None:
+    """The layer that pools the views of a network; None where it is a plain one."""
+    if isinstance(model, PoolViews):
+        return model
+    found = (pool_of(layer) for layer in getattr(model, "layers", []))
+    return next((layer for layer in found if layer is not None), None)
+
+
 def views_of(model: Any) -> int:
     """Number of views of a network; 1 where it is a plain one."""
-    if isinstance(model, PoolViews):
-        return model.views
-    return max([1, *(views_of(layer) for layer in getattr(model, "layers", []))])
+    pool = pool_of(model)
+    return 1 if pool is None else pool.views
