@@ -22,6 +22,7 @@ from counterpoise.data.schema import encode_rows
 from counterpoise.decide.layer import RuleLayer, rule_to_dict
 from counterpoise.decide.prior import corrected_log_proba
 from counterpoise.decide.rule import Decision, apply_rule, raw_proba, rule_at_prior
+from counterpoise.metrics.members import member_table
 from counterpoise.thresholds import choose, describe
 from counterpoise.train.forward import forward
 
@@ -70,6 +71,21 @@ class Classifier:
         if "metrics_of" in self._card and "metrics" not in self._card:
             self._card |= measured(self.rule, self.scores, self._card["metrics_of"])
         return self._card
+
+    @property
+    def members_(self) -> list[dict[str, Any]]:
+        """What each network scores alone on the rows that fitted the rule, its weight, and its likeness to the others.
+
+        See `metrics.members.member_table`; empty where no scores are stored.
+        """
+        if "log_p" not in self.scores:
+            return []
+        proba = np.exp(self.scores["log_p"].astype(np.float64))
+        names = self._card.get("members", ())
+        names = names if len(names) == len(proba) else [f"member {number}" for number in range(len(proba))]
+        return member_table(
+            names, proba, self.scores["y"], weights=self.rule.weights, sample_weight=self.scores.get("weight")
+        )
 
     def predict_proba(self, x: Any, prior: Any = None) -> Array:
         """Probability of each class, float64 (N, C), in the order of `classes_`.

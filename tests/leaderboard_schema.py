@@ -29,6 +29,7 @@ ROW = {
     "twin_free": (dict, type(None)),
     "rule_notes": [str],
     "tuned": [dict],
+    "members": [{"name": str, "weight": float, "average_precision": MAYBE, "log_loss": MAYBE, "correlation": [MAYBE]}],
 }
 EFFECT = {
     "strategy": str,

@@ -208,8 +208,9 @@ def _raced(
         if refit_winner:
             best = refit(examples, winner, network, settings, outcome, progress=progress, executor=executor)
     verdict = _labelled(judgement.verdict, len(ran), metric, inside)
+    parts = {s.name: [part.name for part in s.parts()] for s in ran}
     rows = [
-        tally.strategy_row(by_name[name], examples, judgement, priced, outcome.tuned.get(name, ()))
+        tally.strategy_row(by_name[name], examples, judgement, priced, outcome.tuned.get(name, ()), parts[name])
         for name in judgement.ranking
     ]
     rows += [

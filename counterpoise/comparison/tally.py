@@ -11,6 +11,7 @@ from counterpoise.comparison.effect import Costs
 from counterpoise.comparison.verdict import Judgement
 from counterpoise.core.records import Cell, Examples
 from counterpoise.metrics.decision_scores import confusion, default_decision, per_class
+from counterpoise.metrics.members import member_table
 from counterpoise.metrics.rank_scores import average_precision
 from counterpoise.metrics.scores import score_all
 from counterpoise.report.summary import curves_of
@@ -42,6 +43,7 @@ def strategy_row(
     judgement: Judgement,
     costs: Costs | None = None,
     tuned: Sequence[Mapping[str, float]] = (),
+    parts: Sequence[str] = (),
 ) -> dict[str, Any]:
     """One row of leaderboard.json for a strategy that ran."""
     y, decision = _joined(cells, examples, "decision")
@@ -70,6 +72,7 @@ def strategy_row(
         "twin_free": twin_free(cells, examples),
         "rule_notes": list(cells[0].rule.notes) if cells[0].rule else [],
         "tuned": [dict(values) for values in tuned],
+        "members": members(cells, examples, parts),
     }
 
 
@@ -78,8 +81,19 @@ def failed_row(strategy: str, rank: int, error: str, status: str = "failed", ste
     zero = ("fits", "steps", "rows_seen", "seconds", "seconds_shared", "memory_mb")
     numbers: dict[str, Any] = {**dict.fromkeys(zero, 0), "steps": steps, "cost": None}
     parts: dict[str, Any] = {"scores": {}, "per_class": [], "vs_none": {}, "twin_free": None}
-    parts |= {"rule_notes": [], "tuned": []}
+    parts |= {"rule_notes": [], "tuned": [], "members": []}
     return {"strategy": strategy, "rank": rank, "status": status, "error": error, **numbers, **parts}
+
+
+def members(cells: Sequence[Cell], examples: Examples, names: Sequence[str]) -> list[dict[str, Any]]:
+    """What each member of an ensemble scores alone on the test rows of all folds; nothing for a single network."""
+    if len(names) < 2:
+        return []
+    rows = np.concatenate([c.rows for c in cells])
+    proba = np.concatenate([np.stack(c.member_proba) for c in cells], axis=1)
+    given = [c.rule.weights for c in cells if c.rule is not None and c.rule.weights is not None]
+    weights = np.mean(given, axis=0) if given else None
+    return member_table(names, proba, examples.y[rows], weights=weights, sample_weight=examples.weights_of(rows))
 
 
 def twin_free(cells: Sequence[Cell], examples: Examples) -> dict[str, Any] | None:

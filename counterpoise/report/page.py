@@ -166,6 +166,7 @@ def _context(record: Mapping[str, Any]) -> dict[str, Any]:
         "costs": record.get("costs") or {"false_alarm": 1, "missed": 20},
         "rare": rarest(record)["label"],
         "every_score": tables.every_score(record),
+        "members": tables.members(record),
         "per_class": tables.per_class(record),
         "tuned": tables.tuned(record),
         "changes": tables.changes(record),

@@ -15,6 +15,7 @@ import counterpoise as cp
 from counterpoise.comparison import tally
 from counterpoise.core.errors import DataError, OptionError
 from counterpoise.pipeline import read_for
+from counterpoise.report import page
 from counterpoise.strategies import find
 
 RNG = np.random.default_rng(0)
@@ -51,6 +52,24 @@ def test_the_winner_is_trained_on_all_rows_and_its_card_says_how_it_did(race):
     assert race.best.card["strategy"] == race.verdict.winner
     assert "trained on all 300 rows" in race.best.card["rule"]
     assert race.best.card["metrics"]["average_precision"]["mean"] > 0.2
+
+
+def test_every_member_of_an_ensemble_is_scored_alone(race):
+    rows = {row["strategy"]: row for row in race.leaderboard}
+    assert rows["oversample"]["members"] == []
+    found = rows["resampling_ensemble"]["members"]
+    assert [m["name"] for m in found] == ["none", "oversample", "undersample"]
+    alone = [c for c in race.cells if c.strategy == "none"]
+    y, proba = Y[np.concatenate([c.rows for c in alone])], np.concatenate([c.member_proba[0] for c in alone])
+    assert found[0]["average_precision"] == pytest.approx(metrics.average_precision_score(y, proba[:, 1]))
+    assert found[0]["log_loss"] == pytest.approx(metrics.log_loss(y, proba))
+    assert [m["correlation"][i] for i, m in enumerate(found)] == pytest.approx([1, 1, 1])
+    assert "Members of the ensembles" in page.render(race.record)
+    own = race.best.members_
+    said = np.exp(race.best.scores["log_p"][0].astype(float))
+    assert own[0]["average_precision"] == pytest.approx(
+        metrics.average_precision_score(race.best.scores["y"], said[:, 1])
+    )
 
 
 def test_files_and_page(race, tmp_path):

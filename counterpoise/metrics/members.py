@@ -1,0 +1,81 @@
+"""What each member of an ensemble scores alone, and how alike the members are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import DataError
+from counterpoise.metrics.proba_scores import log_loss, log_proba
+from counterpoise.metrics.rank_scores import average_precision
+
+Array = np.ndarray
+
+
+def member_table(
+    names: Sequence[str], proba: Any, y: Any, *, weights: Any = None, sample_weight: Any = None
+) -> list[dict[str, Any]]:
+    """One row per member: its name, its weight in the vote, its own scores, its likeness to the others.
+
+    Args:
+        names: M names, what each member was trained with.
+        proba: float (M, N, C), corrected probabilities of rows that trained none of them.
+        y: int (N,), class codes.
+        weights: float (M,), weights in the vote; None: equal.
+        sample_weight: float (N,).
+
+    Returns:
+        Per member "name", "weight", "average_precision" (more than two classes: mean over one against the rest),
+        "log_loss", and "correlation": (M,) with each member, see `score_correlation`.
+
+    Raises:
+        DataError: numbers of names, members and rows that do not fit.
+
+    Example:
+        >>> p = np.array([[[0.9, 0.1], [0.2, 0.8]], [[0.6, 0.4], [0.5, 0.5]]])
+        >>> [(row["name"], row["average_precision"]) for row in member_table(["a", "b"], p, [0, 1])]
+        [('a', 1.0), ('b', 1.0)]
+    """
+    parts = np.asarray(proba, dtype=float)
+    if parts.ndim != 3 or len(parts) != len(names) or parts.shape[1] != len(y):
+        raise DataError(f"proba has shape {parts.shape}; expected ({len(names)} members, {len(y)} rows, classes).")
+    share = np.full(len(parts), 1 / len(parts)) if weights is None else np.asarray(weights, dtype=float)
+    alike = score_correlation(parts)
+    return [
+        {
+            "name": str(name),
+            "weight": float(weight),
+            "average_precision": _plain(average_precision(y, part, sample_weight=sample_weight)),
+            "log_loss": _plain(log_loss(y, part, sample_weight=sample_weight)),
+            "correlation": [_plain(r) for r in row],
+        }
+        for name, weight, part, row in zip(names, share, parts, alike, strict=True)
+    ]
+
+
+def score_correlation(proba: Array) -> Array:
+    """Pearson correlation of the members' log-odds, (M, M): the lower, the more their average gains.
+
+    Two classes: of log p_1 - log p_0. More: the mean over the classes of that of log p_c - log(1 - p_c). nan where a
+    member says the same of all rows.
+
+    Args:
+        proba: float (M, N, C), probabilities.
+
+    Example:
+        >>> a = np.array([[0.9, 0.1], [0.5, 0.5], [0.1, 0.9]])
+        >>> score_correlation(np.stack([a, a, a[::-1]])).round(6).tolist()
+        [[1.0, 1.0, -1.0], [1.0, 1.0, -1.0], [-1.0, -1.0, 1.0]]
+    """
+    parts = np.asarray(proba, dtype=float)
+    odds = log_proba(parts) - log_proba(1 - parts)
+    columns = [odds[:, :, c] - odds[:, :, c].mean(axis=1, keepdims=True) for c in range(odds.shape[2])]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = [c @ c.T / np.sqrt(np.outer((c * c).sum(axis=1), (c * c).sum(axis=1))) for c in columns]
+    return np.clip(np.mean(found, axis=0), -1.0, 1.0)
+
+
+def _plain(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
