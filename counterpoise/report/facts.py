@@ -1,8 +1,8 @@
-"""The descriptive sections: data and leaks, diagnosis, methods, model card."""
+"""The descriptive sections: members of ensembles, data and leaks, diagnosis, methods, model card."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from counterpoise.report import words
@@ -90,6 +90,28 @@ def twin_free(record: Record) -> dict[str, Any] | None:
         for r in known
     ]
     return {"rows": rows, "share": words.share(kept / total)}
+
+
+def members(record: Record) -> list[dict[str, str]]:
+    """Return what each network of an ensemble scores alone, ensemble after ensemble."""
+    return [
+        {
+            "strategy": styles(record)[row["strategy"]].title if not place else "",
+            "name": member["name"],
+            "weight": words.number(member["weight"], 2),
+            "average_precision": words.number(member["average_precision"]),
+            "log_loss": words.number(member["log_loss"], 4),
+            "correlation": words.number(_with_others(member["correlation"], place), 2),
+        }
+        for row in sorted(record["rows"], key=lambda r: r["rank"])
+        for place, member in enumerate(row.get("members") or [])
+    ]
+
+
+def _with_others(correlation: Sequence[Any], place: int) -> float | None:
+    """Mean correlation of a member with the others."""
+    others = [r for i, r in enumerate(correlation) if i != place and r is not None]
+    return sum(others) / len(others) if others else None
 
 
 #: Parts of a model card that the page shows elsewhere.

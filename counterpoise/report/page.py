@@ -24,7 +24,15 @@ import vl_convert
 
 from counterpoise.core.errors import ArtefactError, OptionError
 from counterpoise.report import said, tables, words
-from counterpoise.report.facts import card_facts, data_facts, diagnosis_facts, leak_checks, method_facts, twin_free
+from counterpoise.report.facts import (
+    card_facts,
+    data_facts,
+    diagnosis_facts,
+    leak_checks,
+    members,
+    method_facts,
+    twin_free,
+)
 from counterpoise.report.figure_tables import all_figures
 from counterpoise.report.marks import MOST_BANDS
 from counterpoise.report.series import block_of, drawn, rarest, styles
@@ -166,7 +174,7 @@ def _context(record: Mapping[str, Any]) -> dict[str, Any]:
         "costs": record.get("costs") or {"false_alarm": 1, "missed": 20},
         "rare": rarest(record)["label"],
         "every_score": tables.every_score(record),
-        "members": tables.members(record),
+        "members": members(record),
         "per_class": tables.per_class(record),
         "tuned": tables.tuned(record),
         "changes": tables.changes(record),

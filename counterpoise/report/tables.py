@@ -80,28 +80,6 @@ def losses(record: Record) -> list[Row]:
     ]
 
 
-def members(record: Record) -> list[Row]:
-    """Return what each network of an ensemble scores alone, ensemble after ensemble."""
-    return [
-        {
-            "strategy": styles(record)[row["strategy"]].title if not place else "",
-            "name": member["name"],
-            "weight": words.number(member["weight"], 2),
-            "average_precision": words.number(member["average_precision"]),
-            "log_loss": words.number(member["log_loss"], 4),
-            "correlation": words.number(_with_others(member["correlation"], place), 2),
-        }
-        for row in ranked(record)
-        for place, member in enumerate(row.get("members") or [])
-    ]
-
-
-def _with_others(correlation: Sequence[Any], place: int) -> float | None:
-    """Mean correlation of a member with the others."""
-    others = [r for i, r in enumerate(correlation) if i != place and r is not None]
-    return sum(others) / len(others) if others else None
-
-
 def confusions(record: Record) -> list[Row]:
     """Return both confusion tables of every strategy that has curves, cells with their row share."""
     return [
