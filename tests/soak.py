@@ -2,9 +2,10 @@
 
     python tests/soak.py [--kills 20] [--seed 0]
 
-Every race of the first part is killed (SIGKILL) once, somewhere between its start and its end, and then run again to
-its end: the leaderboard must be that of the undisturbed race but for seconds and memory. The second part trains the
-same jobs on two Ray nodes of this machine, twice: once in peace, once with a node killed in the middle.
+Every race of the first part is killed (SIGKILL) once and then run again to its end: the leaderboard must be that of the
+undisturbed race but for seconds and memory. A moment is a number of fits on disk, from none to all, and a random pause
+after them, so that starting up, each fit, and judging are all met, however fast the machine is. The second part trains
+the same jobs on two Ray nodes of this machine, twice: once in peace, once with a node killed in the middle.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import argparse
 import json
 import os
 import signal
+import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,13 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 from forked import Runner, runner
 
+from counterpoise.comparison.store import FILE, Store
+from counterpoise.core.errors import ArtefactError
+
+#: Fits on disk that are waited for, and the pause in seconds after them.
+Moment = tuple[int, float]
+#: Fits of the race: two strategies on three folds, and the winner on all rows.
+FITS = 7
 #: What differs from run to run on the leaderboard.
 COSTS = ("seconds", "seconds_shared", "memory_mb")
 
@@ -51,13 +61,37 @@ def board(out: Path) -> dict[str, Any]:
     return found
 
 
-def ordeal(run: Runner, table: Path, out: Path, moments: Sequence[float]) -> list[int]:
-    """Start a race and kill it after so many seconds, again and again; then let it end. The exit codes."""
+def moments(rng: np.random.Generator, number: int, seconds: float) -> list[Moment]:
+    """Random moments of a race that takes so many seconds; all numbers of fits are equally often waited for."""
+    fits = rng.permutation(np.arange(number) % (FITS + 1))
+    return [(int(k), float(rng.uniform(0, seconds if k == 0 else seconds / FITS))) for k in fits]
+
+
+def kept(out: Path) -> int:
+    """Fits of a run that are on disk; nothing is opened before its writer has prepared the file."""
+    if not (out / f"{FILE}-wal").exists():
+        return 0
+    with suppress(ArtefactError, sqlite3.Error), Store.reading(out) as store:
+        return store.count()
+    return 0
+
+
+def kill(pid: int, out: Path, moment: Moment) -> None:
+    """Kill a run at a moment, if it lives so long."""
+    fits, pause = moment
+    with suppress(ProcessLookupError):
+        while fits and kept(out) < fits:
+            os.kill(pid, 0)
+            time.sleep(0.005)
+        time.sleep(pause)
+        os.kill(pid, signal.SIGKILL)
+
+
+def ordeal(run: Runner, table: Path, out: Path, when: Iterable[Moment]) -> list[int]:
+    """Start a race and kill it at a moment, again and again; then let it end. The exit codes."""
     codes = []
-    for moment in moments:
-        pid = run.start(*race_of(table, out))
-        time.sleep(moment)
-        os.kill(pid, signal.SIGKILL)  # one that ended before is a zombie at most: its parent waits for it
+    for moment in when:
+        kill(run.start(*race_of(table, out)), out, moment)
         codes.append(run.finish())
     return [*codes, run.run(*race_of(table, out))]
 
@@ -77,14 +111,15 @@ def soak_kills(place: Path, kills: int, seed: int) -> int:
     with runner(place) as run:
         seconds, wanted = undisturbed(run, table, place / "whole")
         print(f"undisturbed: {seconds:.1f} s")
-        for number in range(kills):
-            moment = float(rng.uniform(0, seconds))
-            codes = ordeal(run, table, place / f"killed-{number}", [moment])
+        for number, moment in enumerate(moments(rng, kills, seconds)):
+            out = place / f"killed-{number}"
+            codes = ordeal(run, table, out, [moment])
             said = run.log.read_text().splitlines()
-            same = codes[-1] == 0 and board(place / f"killed-{number}") == wanted
+            same = codes[-1] == 0 and board(out) == wanted
             wrong += not same
             resumed = said[0] if said and said[0].startswith("resuming") else "nothing was kept yet"
-            print(f"killed after {moment:5.2f} s (exit {codes[0]}): {resumed}; {'identical' if same else 'DIFFERENT'}")
+            print(f"killed {moment[1]:5.2f} s after fit {moment[0]} (exit {codes[0]}): {resumed}; "
+                  f"{'identical' if same else 'DIFFERENT'}", flush=True)  # fmt: skip
     return wrong
 
 

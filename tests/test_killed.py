@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 from forked import runner
-from soak import board, ordeal, race_of, undisturbed, write_table
+from soak import board, moments, ordeal, race_of, undisturbed, write_table
 
 from counterpoise.comparison.store import Store
 
@@ -20,11 +20,11 @@ def test_a_race_that_is_killed_again_and_again_ends_as_if_it_was_not(tmp_path):
     table, out = write_table(tmp_path / "table.csv"), tmp_path / "killed"
     with runner(tmp_path) as run:
         seconds, wanted = undisturbed(run, table, tmp_path / "whole")
-        moments = np.random.default_rng(int(time.time())).uniform(0, seconds, 3)
-        codes = ordeal(run, table, out, moments)
+        when = sorted(moments(np.random.default_rng(int(time.time())), 8, seconds)[:3])
+        codes = ordeal(run, table, out, when)
         assert codes[-1] == 0, run.log.read_text()
-        assert set(codes[:-1]) <= {-signal.SIGKILL, 0}, f"killed after {moments} s"
-        assert board(out) == wanted, f"killed after {moments} s of {seconds}"
+        assert set(codes[:-1]) <= {-signal.SIGKILL, 0}, f"killed after {when}"
+        assert board(out) == wanted, f"killed after {when} of {seconds} s"
         with Store.writing(out):
             assert run.run(*race_of(table, out)) == 2
         assert f"another process ({os.getpid()} on " in run.log.read_text()

@@ -115,7 +115,7 @@ class Store:
         elif found := differences(before, now):
             raise ArtefactError(
                 f"{str(self.folder)!r} holds another run: {'; '.join(found)}. Give another folder (--out), or throw "
-                f"away its {self._count()} fits (--restart)."
+                f"away its {self.count()} fits (--restart)."
             )
 
     @property
@@ -176,7 +176,8 @@ class Store:
         self._database.executescript(_TABLES)
         self._set("owner", {"pid": os.getpid(), "host": platform.node(), "since": time.strftime("%H:%M")})
 
-    def _count(self) -> int:
+    def count(self) -> int:
+        """Fits on disk, whoever asked for them."""
         return int(self._database.execute("SELECT COUNT(*) FROM members").fetchone()[0])
 
     def _get(self, name: str) -> Any:
