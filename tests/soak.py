@@ -62,9 +62,12 @@ def board(out: Path) -> dict[str, Any]:
 
 
 def moments(rng: np.random.Generator, number: int, seconds: float) -> list[Moment]:
-    """Random moments of a race that takes so many seconds; all numbers of fits are equally often waited for."""
+    """Random moments of a race that takes so many seconds; all numbers of fits are equally often waited for.
+
+    Pauses after a fit are mostly short: fits follow each other quickly, starting and judging take longer.
+    """
     fits = rng.permutation(np.arange(number) % (FITS + 1))
-    return [(int(k), float(rng.uniform(0, seconds if k == 0 else seconds / FITS))) for k in fits]
+    return [(int(k), float(seconds * (rng.uniform() if k == 0 else rng.uniform() ** 4 / FITS))) for k in fits]
 
 
 def kept(out: Path) -> int:

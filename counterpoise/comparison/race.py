@@ -21,7 +21,7 @@ from counterpoise.core.progress import bar
 from counterpoise.core.records import Cell, Examples
 from counterpoise.core.version import version
 from counterpoise.data.split import check_counts
-from counterpoise.diagnosis.guard import SAID_WHEN_READ
+from counterpoise.diagnosis.guard import COLUMNS, REPEATS
 from counterpoise.jobs import Settings
 from counterpoise.metrics.catalogue import METRICS
 from counterpoise.pipeline import cross_validate, read_for, refit
@@ -234,7 +234,7 @@ def _raced(
         "time_limited": limited is not None and limited.seconds,
         "nested": None if inside is None else inside.to_dict(),
         "costs": None if priced is None else asdict(priced),
-        "warnings": list(examples.warnings) + _warnings(network, diagnosis),
+        "warnings": list(examples.warnings) + _warnings(examples, network, diagnosis),
         "verdict": verdict.to_dict(),
         "rows": rows,
     }  # fmt: skip
@@ -280,9 +280,10 @@ def _judge(
     return replace(judgement, verdict=told)
 
 
-def _warnings(network: Network, diagnosis: Mapping[str, Any]) -> list[str]:
-    """What reading the rows could not say: possible leaks that are found by comparing rows, and a trained model."""
-    looks = [c for c in diagnosis["checks"] if c["status"] == "look" and c["name"] not in SAID_WHEN_READ]
+def _warnings(examples: Examples, network: Network, diagnosis: Mapping[str, Any]) -> list[str]:
+    """What the warnings of reading do not say: leaks of arrays, nearly equal rows, and a trained model."""
+    said = (REPEATS,) if examples.schema is None else (REPEATS, COLUMNS)
+    looks = [c for c in diagnosis["checks"] if c["status"] == "look" and c["name"] not in said]
     found = [f"{c['found']} {c['action']}" for c in looks]
     if network.keep and network.was_trained:
         found.append(

@@ -7,14 +7,16 @@ in a range, or in where values are missing, and single-row levels gain nothing b
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from counterpoise.core.seeds import generator
 
-#: Rows looked at per class: AUROC does not depend on the share of the classes.
-MOST_ROWS = 20_000
+#: Rows looked at per class: AUROC does not depend on the share of the classes. Of wide tables fewer, so that a class
+#: holds at most so many values.
+MOST_ROWS, FEWEST_ROWS, MOST_VALUES = 20_000, 2_000, 2_000_000
 #: Classes with fewer rows are not judged: a real feature separates a handful of rows by luck.
 LEAST_ROWS = 10
 BINS = 256
@@ -44,7 +46,7 @@ def auroc(score: np.ndarray, positive: np.ndarray) -> float:
     return float((mean_rank[place[positive]].sum() - n1 * (n1 + 1) / 2) / (n1 * n0))
 
 
-def single_column_scores(x: dict[str, np.ndarray], y: np.ndarray, n_classes: int) -> dict[tuple[str, int], float]:
+def single_column_scores(x: Mapping[str, np.ndarray], y: np.ndarray, n_classes: int) -> dict[tuple[str, int], float]:
     """AUROC of each column of a table alone, as the least over the classes (one against the rest).
 
     Args:
@@ -55,7 +57,8 @@ def single_column_scores(x: dict[str, np.ndarray], y: np.ndarray, n_classes: int
     Returns:
         (part, position in the part) -> AUROC in [0.5, 1].
     """
-    rows = _rows(y, n_classes)
+    width = sum(values.shape[1] for values in x.values())
+    rows = _rows(y, n_classes, max(FEWEST_ROWS, min(MOST_ROWS, MOST_VALUES // max(width, 1))))
     labels = y[rows]
     half = generator(0, "leak").permutation(len(rows)) % 2 == 0
     judged = np.flatnonzero(np.bincount(labels, minlength=n_classes) >= LEAST_ROWS)
@@ -70,13 +73,13 @@ def single_column_scores(x: dict[str, np.ndarray], y: np.ndarray, n_classes: int
     return scores
 
 
-def _rows(y: np.ndarray, n_classes: int) -> np.ndarray:
-    """At most MOST_ROWS rows of each class, drawn with a fixed seed."""
+def _rows(y: np.ndarray, n_classes: int, most: int) -> np.ndarray:
+    """At most so many rows of each class, drawn with a fixed seed."""
     chosen: list[Any] = []
     for code in range(n_classes):
         rows = np.flatnonzero(y == code)
-        if len(rows) > MOST_ROWS:
-            rows = generator(0, "leak rows", code).choice(rows, MOST_ROWS, replace=False)
+        if len(rows) > most:
+            rows = generator(0, "leak rows", code).choice(rows, most, replace=False)
         chosen.append(rows)
     return np.sort(np.concatenate(chosen))
 

@@ -10,8 +10,7 @@ from counterpoise.core.errors import LeakError
 from counterpoise.core.leaks import LEAK_AUROC
 from counterpoise.diagnosis.measure import DiagnosisRecord
 
-#: Checks whose findings are among the warnings of reading a table.
-SAID_WHEN_READ = ("columns that give the label away", "repeated rows")
+COLUMNS, REPEATS = "columns that give the label away", "repeated rows"
 
 
 @dataclass(frozen=True)
@@ -60,9 +59,9 @@ def refuse(checks: Sequence[Check]) -> None:
 
 
 def _target_like(r: DiagnosisRecord) -> Check:
-    name = "columns that give the label away"
-    if r.used == () and not r.excluded:
-        return Check(name, "clear", "No table: there are no columns to test.", "")
+    name = COLUMNS
+    if r.leaks is None:
+        return Check(name, "clear", "Neither a table nor a flat array: there are no columns to test.", "")
     if not r.leaks:
         return Check(name, "clear", f"No column alone has an AUROC above {LEAK_AUROC}.", "")
     told = ", ".join(f"{column!r} ({area:.3f})" for column, area in r.leaks.items())
@@ -79,7 +78,7 @@ def _identifiers(r: DiagnosisRecord) -> Check:
 
 
 def _repeats(r: DiagnosisRecord) -> Check:
-    name = "repeated rows"
+    name = REPEATS
     if r.duplicates is None:
         return Check(name, "unknown", "These rows cannot be compared.", "")
     if not r.duplicates:

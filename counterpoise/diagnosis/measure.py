@@ -11,7 +11,7 @@ import numpy as np
 
 from counterpoise.core.checks import check_int
 from counterpoise.core.leaks import LEAK_AUROC, single_column_scores
-from counterpoise.core.records import Examples, Schema
+from counterpoise.core.records import Examples
 from counterpoise.core.seeds import generator
 from counterpoise.core.twins import count_twins
 from counterpoise.diagnosis.features import texts_of
@@ -21,6 +21,8 @@ from counterpoise.diagnosis.quick import QuickLook, quick_look
 
 #: The recall at which the width of intervals is told.
 RECALL = 0.8
+#: Columns that are each held against the label; wider arrays are more like images.
+MOST_COLUMNS = 2_000
 #: Images or texts that are held against each other.
 MOST_COMPARED = 20_000
 _Z = 1.959963984540054
@@ -64,7 +66,8 @@ class DiagnosisRecord:
         largest_folds: Most folds that the rarest class carries (one row of it in each test fold, two in
             each training part); below 2 when it carries none.
         kinds: Minority rows by neighbourhood: safe, borderline, rare, outlier; or None (see `minority_kinds`).
-        leaks: Column -> AUROC of that column alone, where above 0.99.
+        leaks: Column -> AUROC of that column alone, where above 0.99; a column of an array is called `x[:, 3]`. None
+            where there are no columns to test.
         groups: Number of groups, or None.
         time: Whether rows have a time.
         warnings: What was noticed while reading.
@@ -93,7 +96,7 @@ class DiagnosisRecord:
     half_width_total: float
     largest_folds: int
     kinds: Mapping[str, int] | None
-    leaks: Mapping[str, float]
+    leaks: Mapping[str, float] | None
     groups: int | None = None
     time: bool = False
     warnings: tuple[str, ...] = ()
@@ -159,7 +162,7 @@ def measure(examples: Examples, folds: int = 5, quick: bool = False, near: bool 
         half_width_total=wilson_half_width(positives),
         largest_folds=largest_folds(int(counts.min())),
         kinds=minority_kinds(examples, code),
-        leaks={} if schema is None else _leaks(examples, schema),
+        leaks=_leaks(examples),
         groups=None if examples.groups is None else len(np.unique(examples.groups)),
         time=examples.time is not None,
         warnings=examples.warnings,
@@ -234,7 +237,24 @@ def _n_columns(examples: Examples) -> int:
     return len(examples.x) if isinstance(examples.x, (dict, tuple)) else 1
 
 
-def _leaks(examples: Examples, schema: Schema) -> dict[str, float]:
-    parts = {"numeric": schema.numeric, "categorical": schema.categorical}
-    scores = single_column_scores(examples.x, examples.y, examples.n_classes)
-    return {parts[part][j].name: area for (part, j), area in scores.items() if area > LEAK_AUROC}
+def _leaks(examples: Examples) -> dict[str, float] | None:
+    parts, names = _columns(examples)
+    if not 0 < sum(len(of_part) for of_part in names.values()) <= MOST_COLUMNS:
+        return None
+    scores = single_column_scores(parts, examples.y, examples.n_classes)
+    return {names[part][j]: area for (part, j), area in scores.items() if area > LEAK_AUROC}
+
+
+def _columns(examples: Examples) -> tuple[Mapping[str, np.ndarray], dict[str, list[str]]]:
+    """The columns of a table, or of the flat numeric arrays, by part, and what each is called."""
+    schema = examples.schema
+    if schema is not None:
+        named = {"numeric": schema.numeric, "categorical": schema.categorical}
+        return examples.x, {part: [c.name for c in named[part]] for part in examples.x}
+    inputs = examples.x if isinstance(examples.x, Mapping) else {"x": examples.x}
+    flat = {str(k): v for k, v in inputs.items() if isinstance(v, np.ndarray) and v.dtype.kind in "fiub" and v.ndim < 3}
+    parts = {name: v.reshape(len(v), -1).astype(np.float32, copy=False) for name, v in flat.items()}
+    return parts, {
+        name: [name if flat[name].ndim == 1 else f"{name}[:, {j}]" for j in range(v.shape[1])]
+        for name, v in parts.items()
+    }

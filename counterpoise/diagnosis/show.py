@@ -141,7 +141,7 @@ def _facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
     if r.kinds is not None:
         yield "kinds of rare rows", ", ".join(f"{kind} {count:,}" for kind, count in r.kinds.items())
     yield from _quick_facts(r)
-    for name, area in r.leaks.items():
+    for name, area in (r.leaks or {}).items():
         yield "possible leak", f"{name}: AUROC {area:.3f} alone"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 from command_line import check_refusal, run_command
@@ -36,6 +37,23 @@ def test_near_copies_are_warned_of_refused_or_grouped():
         cp.compare("cnn", x, Y, leaks="error", **how)
     assert status(x)["nearly equal rows"] == "look"
     assert status(x, groups=cp.near_duplicates(x))["nearly equal rows"] == "handled"
+
+
+def test_columns_of_arrays_are_tested_like_those_of_tables():
+    x = RNG.normal(size=(48, 3)).astype("float32")
+    late = np.c_[x, Y + 0.01 * x[:, 0]]
+    race = cp.compare(
+        lambda spec, n: keras.Sequential([spec.inputs(), keras.layers.Dense(1)]), late, Y, strategies="none", folds=2,
+        epochs=1, engine="fit", verbose=0, refit=False,
+    )  # fmt: skip
+    assert [w for w in race.record["warnings"] if "'x[:, 3]' (1.000)" in w]
+    name = "columns that give the label away"
+    inputs = {"a": x, "b": Y + 0.001 * x[:, 0], "image": np.zeros((48, 4, 4), "float32")}
+    assert [check.found for check in cp.diagnose(inputs, Y, table=False).checks if check.name == name] == [
+        "AUROC of one column alone: 'b' (1.000)."
+    ]
+    assert status(x, table=False)[name] == "clear"
+    assert status(np.zeros((48, 4, 4)), table=False)[name] == "clear"
 
 
 def test_repeated_rows_ask_for_a_look_until_somebody_says_what_to_do():
