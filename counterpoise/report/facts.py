@@ -7,6 +7,7 @@ from typing import Any
 
 from counterpoise.report import words
 from counterpoise.report.series import styles
+from counterpoise.report.tables import ranked
 
 Record = Mapping[str, Any]
 Fact = tuple[str, Any]
@@ -103,7 +104,7 @@ def members(record: Record) -> list[dict[str, str]]:
             "log_loss": words.number(member["log_loss"], 4),
             "correlation": words.number(_with_others(member["correlation"], place), 2),
         }
-        for row in sorted(record["rows"], key=lambda r: r["rank"])
+        for row in ranked(record)
         for place, member in enumerate(row.get("members") or [])
     ]
 
