@@ -16,7 +16,7 @@ from counterpoise.pipeline import fit
 Array = np.ndarray
 
 #: Built-in networks that take missing values, since an encoder stands in front of them.
-TABLE_NETWORKS = ("mlp", "tabular")
+TABLE_NETWORKS = ("mlp", "tabular", "auto")
 
 
 class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):

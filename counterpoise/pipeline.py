@@ -69,8 +69,8 @@ class Outcome:
 
 
 def fit(
-    model: Any,
-    data: Any,
+    model: Any = "auto",
+    data: Any = None,
     y: Any = None,
     *,
     strategy: str | Strategy = "none",
@@ -98,7 +98,8 @@ def fit(
     """Train a classifier with one strategy; probabilities are true and the threshold is chosen.
 
     Args:
-        model: A Keras model (compiled or not), a builder `build(spec, n_classes)` returning logits, or "mlp".
+        model: A Keras model (compiled or not), a builder `build(spec, n_classes)` returning logits, or the name of a
+            built-in network; "auto" is `tabular` for tables and `cnn` for pictures.
         data: A frame, a dict of columns, a CSV or Parquet file, an array, a dict or tuple of arrays, or text (N,).
             With y=None also a `tf.data.Dataset`, `PyDataset` or `DataLoader` of (x, y[, weight]), of which one pass is
             read into memory; a folder of `cp.images`; or a `cp.scan`, whose rows are streamed from disk.
@@ -144,6 +145,8 @@ def fit(
         >>> clf.predict_proba(x).shape
         (400, 2)
     """
+    if data is None:
+        raise OptionError('fit was given no data; pass them after the model or as data=, for example data="loans.csv".')
     settings = Settings(epochs, batch_size, budget, True, patience, seed, engine, plateau, recipe=recipe)
     chosen, callbacks = find(strategy), check_callbacks(callbacks)
     if chosen.is_external:

@@ -24,7 +24,11 @@ SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out damaged row
 Size = Annotated[int | None, typer.Option(help="Pixels of a side, for a folder of images.", rich_help_panel="Data")]
 
 Model = Annotated[
-    str, typer.Option(help="mlp, tabular, cnn, FILE.keras, or module:function (a builder).", rich_help_panel="Model")
+    str,
+    typer.Option(
+        help="mlp, tabular, cnn, auto (tabular or, for images, cnn), FILE.keras, or module:function (a builder).",
+        rich_help_panel="Model",
+    ),
 ]
 Epochs = Annotated[
     int | None,

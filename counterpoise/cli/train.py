@@ -31,7 +31,7 @@ def command(
     time: o.Time = None,
     skip_bad: o.SkipBad = False,
     size: o.Size = None,
-    model: o.Model = "mlp",
+    model: o.Model = "auto",
     epochs: o.Epochs = None,
     batch_size: o.BatchSize = None,
     seed: o.Seed = 0,

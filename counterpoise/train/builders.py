@@ -186,3 +186,22 @@ BUILT_IN = {
     "tabular": BuiltIn(tabular, bins=16, optimizer=lambda: keras.optimizers.Adam(2e-3), recipe=TABULAR),
     "cnn": BuiltIn(cnn),
 }
+
+
+def name_for(spec: InputSpec, table: bool) -> str:
+    """The built-in network that "auto" stands for: `tabular` for tables and rows of numbers, `cnn` for pictures.
+
+    Raises:
+        ModelError: no built-in network takes such rows.
+
+    Example:
+        >>> name_for(InputSpec((8,)), table=False), name_for(InputSpec((32, 32, 3)), table=False)
+        ('tabular', 'cnn')
+    """
+    shape, numbers = spec.shape, spec.dtype != "string"
+    whole = isinstance(shape, tuple) and all(isinstance(n, int) for n in shape)
+    if table or (whole and numbers and len(shape) == 1):
+        return "tabular"
+    if whole and numbers and len(shape) in (2, 3):
+        return "cnn"
+    raise ModelError(f"no built-in network takes rows of shape {shape}, type {spec.dtype}; pass a model of your own.")

@@ -17,7 +17,7 @@ from keras import ops
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.records import Examples
 from counterpoise.data.encode import TableEncoder, encoder_for, take
-from counterpoise.train.builders import BUILT_IN, BuiltIn, InputSpec, mlp, spec_of
+from counterpoise.train.builders import BUILT_IN, BuiltIn, InputSpec, mlp, name_for, spec_of
 from counterpoise.train.cloning import clone as cloned
 from counterpoise.train.cloning import keep_weights, keras_text, last_activation, own_step, plain, without_activation
 from counterpoise.train.hooks import checked_optimizer
@@ -64,7 +64,8 @@ class Network:
     """A recipe for networks of one shape.
 
     Args:
-        model: A Keras model, a builder `build(spec, n_classes)` returning logits, or the name of a built-in network.
+        model: A Keras model, a builder `build(spec, n_classes)` returning logits, or the name of a built-in network;
+            "auto" is the one that suits the rows.
         examples: The data; a table gets the encoder in front.
         output: "logits", "probabilities", or "auto" (the compiled loss's `from_logits`, else the last activation).
         weights: "keep" starts from the weights of the given model, "fresh" draws new ones; "auto" keeps those of an
@@ -99,7 +100,7 @@ class Network:
     ) -> None:
         _check_option("output", output, ("auto", "logits", "probabilities"))
         _check_option("weights", weights, ("auto", "keep", "fresh"))
-        self.model = _resolve(model)
+        self.model = _resolve(model, examples)
         self.given = isinstance(self.model, keras.Model)
         self.examples_are_table = examples.schema is not None
         self.n_classes = examples.n_classes
@@ -278,8 +279,9 @@ def encoder_of_config(config: Mapping[str, Any]) -> TableEncoder:
     return TableEncoder.from_config(dict(config))
 
 
-def _resolve(model: Any) -> Any:
+def _resolve(model: Any, examples: Examples) -> Any:
     if isinstance(model, str):
+        model = name_for(spec_of(examples.x), examples.schema is not None) if model == "auto" else model
         if model not in BUILT_IN:
             raise OptionError(f"there is no built-in network {model!r}.{did_you_mean(model, BUILT_IN)}")
         return BUILT_IN[model]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import counterpoise as cp
-from counterpoise.core.errors import ModelError
+from counterpoise.core.errors import ModelError, OptionError
 from counterpoise.core.records import Examples
 from counterpoise.train import rules
 from counterpoise.train.builders import CNN_SIDE, InputSpec, cnn, mlp
@@ -66,3 +66,13 @@ def test_a_picture_classifier_learns_and_is_saved(tmp_path):
     assert (clf.predict(fresh) == truth).mean() > 0.9
     again = cp.load(clf.save(tmp_path / "m.keras"))
     assert np.allclose(again.predict_proba(fresh), clf.predict_proba(fresh), atol=1e-6)
+
+
+def test_auto_is_the_network_that_suits_the_rows():
+    x, y = pictures(40)
+    assert Network("auto", Examples(x, y, (0, 1))).label == "cnn"
+    assert Network("auto", Examples(np.zeros((40, 3), "float32"), y, (0, 1))).label == "tabular"
+    with pytest.raises(ModelError, match=r"shape \(2, 2, 2, 2\)"):
+        Network("auto", Examples(np.zeros((40, 2, 2, 2, 2), "float32"), y, (0, 1)))
+    with pytest.raises(OptionError, match="no data"):
+        cp.fit()
