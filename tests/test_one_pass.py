@@ -158,3 +158,11 @@ def test_the_classifier_of_folds_keeps_its_shifts_on_disk(tmp_path):
     assert np.any(np.array(clf.card["view_shifts"][0]))
     clf.save(tmp_path / "m.keras")
     assert np.array_equal(cp.load(tmp_path / "m.keras").predict_proba(DATA.x), clf.predict_proba(DATA.x))
+
+
+def test_a_race_tells_of_members_only_where_there_are_several():
+    names = ["resampling_ensemble", cp.Ensemble(["none", "oversample"], one_pass=False, name="apart")]
+    race = cp.compare(views, DATA.x, DATA.y, strategies=names, folds=2, epochs=1, refit=False, verbose=0)
+    told = {row["strategy"]: [member["name"] for member in row["members"]] for row in race.leaderboard}
+    assert told == {"none": [], "resampling_ensemble": [], "apart": ["none", "oversample"]}
+    assert {row["status"] for row in race.leaderboard} == {"ok"}

@@ -22,7 +22,7 @@ from counterpoise.core.records import Cell, Examples
 from counterpoise.core.version import version
 from counterpoise.data.split import check_counts
 from counterpoise.diagnosis.guard import COLUMNS, REPEATS
-from counterpoise.jobs import Settings
+from counterpoise.jobs import Settings, on_network
 from counterpoise.metrics.catalogue import METRICS
 from counterpoise.pipeline import cross_validate, read_for, refit
 from counterpoise.strategies import Strategy, select
@@ -208,7 +208,7 @@ def _raced(
         if refit_winner:
             best = refit(examples, winner, network, settings, outcome, progress=progress, executor=executor)
     verdict = _labelled(judgement.verdict, len(ran), metric, inside)
-    parts = {s.name: [part.name for part in s.parts()] for s in ran}
+    parts = {s.name: [part.name for part in on_network(s, network).parts()] for s in ran}
     rows = [
         tally.strategy_row(by_name[name], examples, judgement, priced, outcome.tuned.get(name, ()), parts[name])
         for name in judgement.ranking
