@@ -34,8 +34,12 @@ demo: $(VENV)/.demo                     ## the main job on real data: diagnosis,
 test: $(VENV)/.test                     ## every test: unit tests, laws, README and docs code, examples
 	$(BIN)/python -m pytest
 
-test-processes: $(VENV)/.test           ## races killed and resumed, a pool that loses a worker, Ray
-	$(BIN)/python -m pytest -m processes tests/test_killed.py tests/test_examples.py tests/scale
+# Named, so that only files with such tests are read.
+PROCESSES = tests/test_killed.py tests/test_examples.py tests/scale tests/test_classifier.py tests/cli/test_commands.py \
+	tests/export/test_export.py tests/losses/test_loss_training.py
+
+test-processes: $(VENV)/.test           ## fresh processes; races killed and resumed, a pool that loses a worker, Ray
+	$(BIN)/python -m pytest -m processes $(PROCESSES)
 
 soak: $(VENV)/.test                     ## kill races at 20 random moments, and a Ray node; everything must come back
 	$(BIN)/python tests/soak.py

@@ -32,7 +32,7 @@ def race(number: int) -> None:
 
     def build(spec: cp.InputSpec, n_classes: int) -> keras.Model:
         inputs = spec.inputs()
-        return keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Dense(8 + number % 5, "relu")(inputs)))
+        return keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Dense(8 + number, "relu")(inputs)))
 
     cp.compare(build, x, y, strategies=["none", "oversample"], folds=2, epochs=2, refit=False, verbose=0)
 

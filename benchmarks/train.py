@@ -28,6 +28,7 @@ from counterpoise.data.read import read
 from counterpoise.data.split import make_folds
 from counterpoise.jobs import Settings, job_of, jobs_of
 from counterpoise.strategies import find
+from counterpoise.train import shelf
 from counterpoise.train.network import Network
 from counterpoise.train.program_engine import ProgramEngine
 from counterpoise.train.run import run
@@ -61,6 +62,12 @@ def table(n: int, d: int, seed: int = 0) -> Examples:
     rng = np.random.default_rng(seed)
     y = (rng.random(n) < 0.05).astype(np.int32)
     return Examples((rng.normal(size=(n, d)) + 0.5 * y[:, None]).astype("float32"), y, (0, 1))
+
+
+def cold(work: Callable[[], object]) -> float:
+    """Seconds of a work whose compilation counts: programs of the turn before are forgotten."""
+    shelf.clear()
+    return timed(work)
 
 
 def whole(examples: Examples) -> Fold:
@@ -137,7 +144,7 @@ def ensemble(options: Options, n: int = 200_000) -> Found:
     def ours() -> float:
         settings = Settings(epochs=5, batch_size=BATCH, early_stopping=False, budget="epochs")
         work = jobs_of(find("resampling_ensemble"), examples, whole(examples), settings)
-        return timed(lambda: list(run(work, examples, Network(dense(30), examples, weights="fresh"))))
+        return cold(lambda: list(run(work, examples, Network(dense(30), examples, weights="fresh"))))
 
     return alternate({"F": lambda: fit(False), "B": lambda: fit(True), "ours": ours}, options)
 
@@ -183,7 +190,7 @@ def race(options: Options) -> Found:
                 )
             )
 
-        return timed(work)
+        return cold(work)
 
     return alternate({"F": lambda: fit("F"), "B": lambda: fit("B"), "ours": ours}, options)
 
@@ -198,7 +205,7 @@ def small(options: Options) -> Found:
 
     def ours() -> float:
         network = lambda: Network(dense(30), examples, weights="fresh")  # noqa: E731
-        return timed(lambda: list(run(jobs(examples, 1, 5, 32), examples, network())))
+        return cold(lambda: list(run(jobs(examples, 1, 5, 32), examples, network())))
 
     return alternate({"F": lambda: fit(False), "B": lambda: fit(True), "ours": ours}, options)
 

@@ -38,7 +38,7 @@ def frame(n=300, seed=0):
 
 @pytest.fixture(scope="module", name="clf")
 def _clf():
-    return cp.fit("mlp", frame(), "ill", strategy="resampling_ensemble", epochs=3, engine="fit", verbose=0)
+    return cp.fit("mlp", frame(), "ill", strategy="resampling_ensemble", epochs=3, verbose=0)
 
 
 def test_load_gives_identical_predictions(clf, tmp_path):
@@ -51,6 +51,7 @@ def test_load_gives_identical_predictions(clf, tmp_path):
     assert again.rule.notes == clf.rule.notes
 
 
+@pytest.mark.processes
 def test_a_fresh_process_says_the_same(clf, tmp_path):
     clf.save(tmp_path / "m.keras")
     frame(seed=1).write_parquet(tmp_path / "new.parquet")
@@ -151,7 +152,7 @@ def test_labels_keep_their_type(labels, tmp_path):
     code = rng.integers(0, len(labels), 120)
     x = rng.normal(size=(120, 2)) + code[:, None]
     y = np.array(labels)[code]
-    clf = cp.fit("mlp", x, y, strategy="oversample", epochs=1, engine="fit", verbose=0)
+    clf = cp.fit("mlp", x, y, strategy="oversample", epochs=1, verbose=0)
     again = cp.load(clf.save(tmp_path / "m.keras"))
     assert again.classes_.dtype == np.array(labels).dtype
     assert set(again.predict(x)) <= set(labels)
@@ -164,9 +165,7 @@ def test_every_vote_is_one_keras_model(vote):
     rng = np.random.default_rng(0)
     y = (rng.random(200) < 0.3).astype(int)
     x = (rng.normal(size=(200, 2)) + y[:, None]).astype("float32")
-    clf = cp.fit(
-        "mlp", x, y, strategy=cp.Ensemble(["none", "oversample"], vote=vote), epochs=2, engine="fit", verbose=0
-    )
+    clf = cp.fit("mlp", x, y, strategy=cp.Ensemble(["none", "oversample"], vote=vote), epochs=2, verbose=0)
     names = safe_names(["x0", "x1"])
     out = clf.keras_model()({names["x0"]: x[:, :1], names["x1"]: x[:, 1:]})
     assert np.allclose(out["probability"], clf.predict_proba(x), atol=1e-5)
@@ -178,7 +177,7 @@ def test_images_need_no_schema(tmp_path):
     y = (rng.random(80) < 0.3).astype(int)
     x = (rng.random((80, 6, 6, 1)) + y[:, None, None, None]).astype("float32")
     model = keras.Sequential([keras.Input((6, 6, 1)), keras.layers.Flatten(), keras.layers.Dense(2, "softmax")])
-    clf = cp.fit(model, x, y, strategy="class_weight", epochs=2, engine="fit", verbose=0)
+    clf = cp.fit(model, x, y, strategy="class_weight", epochs=2, verbose=0)
     again = cp.load(clf.save(tmp_path / "m.keras"))
     assert np.array_equal(again.predict_proba(x), clf.predict_proba(x))
     assert np.allclose(again.keras_model()(x)["probability"], clf.predict_proba(x), atol=1e-5)
@@ -258,7 +257,7 @@ def _plain():
     y = (rng.random(200) < 0.3).astype(int)
     x = (rng.normal(size=(200, 3)) + y[:, None]).astype("float32")
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, "sigmoid")])
-    return cp.fit(model, x, y, strategy="oversample", epochs=2, engine="fit", verbose=0)
+    return cp.fit(model, x, y, strategy="oversample", epochs=2, verbose=0)
 
 
 @pytest.mark.parametrize(
@@ -287,7 +286,7 @@ def test_the_keras_model_of_three_classes_and_each_vote(vote, tmp_path):
     x = (rng.normal(size=(240, 2)) + 1.5 * y[:, None]).astype("float32")
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, "softmax")])
     ensemble = cp.Ensemble(["none", "oversample", "undersample"], vote=vote)
-    clf = cp.fit(model, x, np.array(["a", "b", "c"])[y], strategy=ensemble, epochs=2, engine="fit", verbose=0)
+    clf = cp.fit(model, x, np.array(["a", "b", "c"])[y], strategy=ensemble, epochs=2, verbose=0)
     again = cp.load(clf.save(tmp_path / "m.keras"))
     assert np.array_equal(again.predict_proba(x), clf.predict_proba(x))
     assert np.array_equal(again.predict(x), clf.predict(x))
@@ -307,7 +306,7 @@ def test_several_inputs_go_through_the_file(form, tmp_path):
     out = keras.layers.Dense(1, "sigmoid")(keras.layers.Concatenate()(parts))
     model = keras.Model(inputs if form == "dict" else (inputs["image"], inputs["table"]), out)
     x = {"table": table, "image": image} if form == "dict" else (image, table)
-    clf = cp.fit(model, x, y, strategy="oversample", epochs=2, engine="fit", verbose=0)
+    clf = cp.fit(model, x, y, strategy="oversample", epochs=2, verbose=0)
     again = cp.load(clf.save(tmp_path / "m.keras"))
     assert np.array_equal(again.predict_proba(x), clf.predict_proba(x))
     said = clf.keras_model()(x)["probability"]

@@ -19,7 +19,7 @@ from counterpoise.pipeline import cross_validate
 from counterpoise.strategies import Ensemble, find, select
 from counterpoise.train.network import Network
 
-QUICK = Settings(epochs=3, batch_size=64, engine="fit")
+QUICK = Settings(epochs=3, batch_size=64)
 
 
 def gaussians(n, priors, seed=0):

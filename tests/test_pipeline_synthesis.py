@@ -18,7 +18,7 @@ from counterpoise.strategies import Strategy, find, select
 from counterpoise.train.made_rows import with_made_rows
 from counterpoise.train.network import Network
 
-QUICK = Settings(epochs=2, batch_size=64, engine="fit")
+QUICK = Settings(epochs=2, batch_size=64)
 MAKERS = ("smote", "smote_nc", "borderline_smote", "adasyn")
 
 

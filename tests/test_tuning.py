@@ -23,7 +23,7 @@ Y = (RNG.random(240) < 0.25).astype(np.int32)
 EXAMPLES = Examples((RNG.normal(size=(240, 2)) + Y[:, None]).astype("float32"), Y, (0, 1))
 FOLDS = make_folds(EXAMPLES, 2)
 NOISE = RNG.normal(size=240)
-SETTINGS = Settings(epochs=1, batch_size=64, engine="fit", tune=3, tune_steps=2)
+SETTINGS = Settings(epochs=1, batch_size=64, tune=3, tune_steps=2)
 
 
 @pytest.fixture(scope="module", name="network")
@@ -74,7 +74,7 @@ def test_the_first_trial_is_the_strategy_as_it_is_and_ties_keep_it(network):
 
 def test_a_race_reports_values_per_fold():
     race = cp.compare(
-        "mlp", EXAMPLES.x, Y, strategies="oversample", folds=2, epochs=1, batch_size=64, engine="fit", verbose=0,
+        "mlp", EXAMPLES.x, Y, strategies="oversample", folds=2, epochs=1, batch_size=64, verbose=0,
         tune=2, tune_steps=2,
     )  # fmt: skip
     row = next(r for r in race.leaderboard if r["strategy"] == "oversample")

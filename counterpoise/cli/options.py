@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -158,3 +160,27 @@ def write_text(out: Path, text: str) -> None:
     except OSError as error:
         draft.unlink(missing_ok=True)
         raise ArtefactError(f"cannot write {str(out)!r}: {error.strerror or error}.") from error
+
+
+@contextlib.contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM end what runs inside as an error would, so that it clears away its half-written files.
+
+    The process then ends at once, with the code that shells use: what still computes in other threads is not waited
+    for.
+    """
+    import os
+    import signal
+    import sys
+
+    def end(number: int, _: Any) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    except SystemExit as error:
+        print("counterpoise: stopped.", file=sys.stderr, flush=True)
+        os._exit(int(error.code or 0))
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -37,6 +37,7 @@ def command(
         sys.stdout.write(text)
         return
     o.write_text(out, text)
+    print(f"saved {out}: {said.height:,} rows of {', '.join(said.columns)}", file=sys.stderr)
 
 
 def _as_written(said: Any) -> Any:

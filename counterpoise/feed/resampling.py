@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,9 @@ Array = np.ndarray
 
 #: Name of the column that says how often a row is drawn, for the time of the call.
 TIMES = f"{INDEX} times"
+
+#: Rows of a group of the Parquet file that is written: a group is held in memory, raw and packed.
+GROUP_ROWS = 65_536
 
 #: Plans that choose rows by their class alone, by name.
 ROW_PLANS: dict[str, Callable[..., Plan]] = {"oversample": plans.oversample, "undersample": plans.undersample}
@@ -73,12 +78,35 @@ def resample_file(
     part, beside = (path.with_name(f".{path.name}.{os.getpid()}.{end}") for end in ("part", "rows"))
     try:
         frame = _repeated(frame, times, beside)
-        (frame.sink_csv if path.suffix.lower() == ".csv" else frame.sink_parquet)(part, engine="streaming")
+        _answering(lambda: _sink(frame, part, path.suffix.lower()))
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
         beside.unlink(missing_ok=True)
     return {"out": str(path), "plan": plan, **told}
+
+
+def _sink(frame: pl.LazyFrame, part: Path, ending: str) -> None:
+    if ending == ".csv":
+        frame.sink_csv(part, engine="streaming")
+    else:
+        frame.sink_parquet(part, engine="streaming", row_group_size=GROUP_ROWS)
+
+
+def _answering(work: Callable[[], Any]) -> None:
+    """Do a piece of work in another thread: this one then answers signals, which polars leaves waiting to the end."""
+    done: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:
+            done.set_exception(error)
+        else:
+            done.set_result(None)
+
+    threading.Thread(target=run, daemon=True).start()
+    done.result()
 
 
 def _chosen(
@@ -111,7 +139,8 @@ def _repeated(frame: pl.LazyFrame, times: Array, beside: Path) -> pl.LazyFrame:
         return pl.Series(times[rows.to_numpy()])
 
     more = pl.col(INDEX).map_batches(drawn, pl.Series(times[:0]).dtype, is_elementwise=True).alias(TIMES)
-    numbered.filter(is_drawn(np.maximum(times, 1) - 1)).with_columns(more).sink_ipc(beside, engine="streaming")
+    repeated = numbered.filter(is_drawn(np.maximum(times, 1) - 1)).with_columns(more)
+    _answering(lambda: repeated.sink_ipc(beside, engine="streaming"))
     again = pl.scan_ipc(beside)
     copies = [again.filter(pl.col(TIMES) > k).drop(TIMES) for k in range(1, int(times.max()))]
     return pl.concat([whole, *copies]).drop(INDEX)

@@ -29,5 +29,5 @@ def decided(jobs: Iterable[Job], network: Network) -> dict[str, Way]:
     for family, group in families(jobs).items():
         if family not in network.ways:
             limits = [job.limits for job in group]
-            network.ways[family] = way(network.fresh(0), Objective(group[0]).loss(network), limits)
+            network.ways[family] = way(network.spare(keep=True), Objective(group[0]).loss(network), limits)
     return network.ways

@@ -21,6 +21,7 @@ from counterpoise.core.records import Examples, Job, Member
 from counterpoise.data.encode import take
 from counterpoise.train import own_step
 from counterpoise.train.averaging import Average
+from counterpoise.train.loss_scale import compiled
 from counterpoise.train.mixed import Mixed
 from counterpoise.train.network import Network
 from counterpoise.train.objective import Objective
@@ -125,9 +126,7 @@ class FitEngine:
     def _model(self, objective: Objective) -> tuple[keras.Model, list[Array]]:
         """The compiled model of a loss family, and the initial values of its optimizer's variables."""
         if objective.key not in self._compiled:
-            model = self.network.fresh(0)
-            model.compile(optimizer=self.network.optimizer(), loss=objective.loss(self.network), jit_compile=False)
-            model.optimizer.build(model.trainable_variables)
+            model = compiled(self.network, objective.loss(self.network))
             initial = [np.array(keras.ops.convert_to_numpy(v.value)) for v in model.optimizer.variables]
             self._compiled[objective.key] = model, initial
         return self._compiled[objective.key]

@@ -17,14 +17,25 @@ def forward(members: keras.Model) -> Callable[[Any], list[Array]]:
     On TensorFlow it is traced once, for batches of any length; Keras' `predict_on_batch` warns of traces
     when a process has used five models.
     """
-    call: Callable[[Any], Any] = members.predict_on_batch
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        call = tf.function(lambda batch: members(batch, training=False), reduce_retracing=True, autograph=False)
+    call = _traced(members) if keras.backend.backend() == "tensorflow" else members.predict_on_batch
 
     def logits(batch: Any) -> list[Array]:
         out = call(keras.tree.map_structure(keras.ops.convert_to_tensor, batch))
         return [np.asarray(z) for z in (out if isinstance(out, (list, tuple)) else [out])]
 
     return logits
+
+
+def _traced(members: keras.Model) -> Callable[[Any], Any]:
+    import tensorflow as tf
+
+    run = tf.function(lambda batch: members(batch, training=False), autograph=False)
+    known: dict[str, Any] = {}
+
+    def call(batch: Any) -> Any:
+        form = tf.nest.map_structure(lambda part: tf.TensorSpec((None, *part.shape[1:]), part.dtype), batch)
+        if repr(form) not in known:
+            known[repr(form)] = run.get_concrete_function(form)
+        return known[repr(form)](batch)
+
+    return call

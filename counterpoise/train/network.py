@@ -114,7 +114,8 @@ class Network:
         self.cache: dict[str, Any] = {}
         self.ways: dict[str, Any] = {}
         opened = self.opened(0)
-        sample, self.own_step = opened.whole, own_step(opened.inner)
+        sample = self.cache["spare"] = opened.whole
+        self.own_step = own_step(opened.inner)
         self.probabilities = self._emits_probabilities(opened.inner)
         pool = pool_of(sample)
         self.views = 1 if pool is None else pool.views
@@ -166,6 +167,11 @@ class Network:
     def fresh(self, seed: int) -> keras.Model:
         """A new network, inputs to logits (float32), with initial weights that depend on `seed` alone."""
         return self.opened(seed).whole
+
+    def spare(self, keep: bool = False) -> keras.Model:
+        """A network `fresh(0)`, the one that was made to look at while nobody has it; `keep` is for looking only."""
+        made = self.cache.pop("spare", None) or self.fresh(0)
+        return self.cache.setdefault("spare", made) if keep else made
 
     def opened(self, seed: int) -> Opened:
         """As `fresh`, with the parts that it is made of."""

@@ -1,6 +1,7 @@
-"""The compiled program: a loop of training steps that reads its variables from the calling thread.
+"""The compiled program: a loop of training steps that reads its variables and rows from the calling thread.
 
-One model, one optimizer and one trace serve every job of a network and loss family. TensorFlow records which
+One model, one optimizer and one trace serve every job of a network and loss family, and of every network that is alike
+(see `train.shelf`). TensorFlow records which
 variables a traced function uses; here each of those places is filled at call time with the variable of the calling
 thread's `Slot`. So jobs differ only in the arrays that are put into a slot, and threads share a trace, yet never a
 variable. The rows of a block of steps are gathered from tensors that hold the data once, just before its loop runs:
@@ -13,21 +14,30 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from counterpoise.core.errors import ModelError
 from counterpoise.train import rules
 from counterpoise.train.constants import Numbers
-from counterpoise.train.network import Network
 from counterpoise.train.state import places
+from counterpoise.train.views import views_of
 
 Array = np.ndarray
 
 #: Seconds that one call should last at most, so that an interrupt is answered soon.
 CALL_SECONDS = 0.25
+
+
+class Form(NamedTuple):
+    """What a trace knows of the data (see `Memory`)."""
+
+    x: Any
+    y: Any
+    index: str
 
 
 class Memory:
@@ -36,13 +46,14 @@ class Memory:
     Attributes:
         x: Tensors in the structure of the input; doubles are kept as float32, int64 as int32, bytes as they are.
         y: int32 (N,), class codes.
-        index: Integer type of row numbers.
+        form: Specs of x and y for any number of rows, and the integer type of row numbers.
     """
 
     def __init__(self, x: Any, y: Array) -> None:
         self.x = tf.nest.map_structure(_tensor, x)
         self.y = tf.constant(y)
-        self.index = np.int32 if len(y) < 2**31 else np.int64
+        specs = tf.nest.map_structure(lambda a: tf.TensorSpec((None, *a.shape[1:]), a.dtype), (self.x, self.y))
+        self.form = Form(*specs, "int32" if len(y) < 2**31 else "int64")
         self.values = sum(int(np.prod(a.shape[1:])) for a in rules.arrays_of(x))
         self.chunk = rules.chunk_rows(self.values)
 
@@ -81,10 +92,11 @@ class Program:
     """The compiled functions of one network and loss family.
 
     Args:
-        network: The recipe of the network.
-        loss: The Keras loss.
-        memory: The data.
+        model: The network, compiled with the Keras loss `loss`.
+        loss: The loss.
+        form: The form of the data.
         way: Whether XLA compiles the loop, and how short batches are run.
+        alike: Equal for networks that may share the program (see `train.shelf`).
 
     Attributes:
         traces: How often each function was traced: "block" and "logits".
@@ -93,15 +105,12 @@ class Program:
         rate: Place of the learning rate among the variables; None when a schedule decides it.
     """
 
-    def __init__(self, network: Network, loss: Any, memory: Memory, way: rules.Way) -> None:
-        self.model = network.fresh(0)
-        self.model.compile(optimizer=network.optimizer(), loss=loss, jit_compile=False)
-        self.model.optimizer.build(self.model.trainable_variables)
+    def __init__(self, model: keras.Model, loss: Any, form: Form, way: rules.Way, alike: str | None = None) -> None:
+        self.model, self.form, self.way, self.alike = model, form, way, alike
         # One replica has nothing to sum; and summing registers a gradient that TensorFlow keeps, the trace with it.
         rules.inner_optimizer(self.model.optimizer)._all_reduce_sum_gradients = list
-        self.way, self.views = way, network.views
-        self.memory, self.traces = memory, Counter[str]()
-        self._numbers = Numbers(loss, network.units)
+        self.views, self.traces = views_of(model), Counter[str]()
+        self._numbers = Numbers(loss, int(model.output.shape[-1]))
         optimizer = self.model.optimizer.variables
         self.variables = [*self.model.variables, *optimizer, *self._numbers.variables]
         self.size = len(self.model.variables)
@@ -114,16 +123,19 @@ class Program:
         self._step_seconds: dict[int, float] = {}
         self._capacity: dict[int, int] = {}  # lines of the blocks that XLA compiled, by rows of a batch
 
-    def trace(self, rows: int, drawn: int, round_steps: int) -> None:
+    def trace(self, memory: Memory, rows: int, drawn: int, round_steps: int) -> None:
         """Trace what jobs with full steps of `rows` rows, `drawn` rows per epoch and such rounds need.
 
         XLA compiles here, in the caller's thread, so that it fails before any training.
         """
         if self.way.xla and (self.way.pad or drawn >= rows):
-            wanted = min(self.memory.call_steps(rows), 1 << max(5, (round_steps - 1).bit_length()))
+            wanted = min(memory.call_steps(rows), 1 << max(5, (round_steps - 1).bit_length()))
             if wanted > self._capacity.get(rows, 0):
+                run = self._function((wanted, rows), lambda: self._block_function(wanted, rows))
+                weights = np.zeros((wanted, rows) if self.views == 1 else (wanted, rows, self.views), np.float32)
+                parts = np.zeros((wanted, rows), self.form.index), weights, np.int32(0)
+                self._call(self.slot(), memory, run, *map(tf.constant, parts))
                 self._capacity[rows] = wanted
-                self.block(self.slot(), np.zeros((0, rows), self.memory.index), np.zeros((0, rows), np.float32))
         if not (self.way.xla and self.way.pad):
             self._function(("any",), self._block_function)
         self._function(("logits",), self._logits_function)
@@ -132,13 +144,13 @@ class Program:
         """New variables for one thread."""
         return Slot(self.variables)
 
-    def calls(self, rows: int) -> int:
+    def calls(self, memory: Memory, rows: int) -> int:
         """Steps that the next call with batches of `rows` should take at most: few, until their time is known."""
         seconds = self._step_seconds.get(rows)
         bound = 8 if seconds is None else max(1, int(CALL_SECONDS / seconds))
-        return min(bound, self._capacity.get(rows, self.memory.call_steps(rows)))
+        return min(bound, self._capacity.get(rows, memory.call_steps(rows)))
 
-    def block(self, slot: Slot, rows: Array, weights: Array) -> Array:
+    def block(self, slot: Slot, memory: Memory, rows: Array, weights: Array) -> Array:
         """Take steps, one per line of `rows` (k, B) and `weights` (k, B); their losses, float32 (k,).
 
         A network of views may have weights (k, B, views); one trace serves both.
@@ -147,25 +159,25 @@ class Program:
         if self.views > 1 and weights.ndim == 2:
             weights = np.repeat(weights[..., None], self.views, axis=-1)
         run, capacity = self._block(batch), self._capacity.get(batch) or steps
-        rows, weights = (_lengthened(part, capacity) for part in (rows.astype(self.memory.index), weights))
+        rows, weights = (_lengthened(part, capacity) for part in (rows.astype(self.form.index), weights))
         start = time.perf_counter()
-        losses = self._call(slot, run, tf.constant(rows), tf.constant(weights), tf.constant(steps))
+        losses = self._call(slot, memory, run, tf.constant(rows), tf.constant(weights), tf.constant(steps))
         if steps:
             self._step_seconds[batch] = (time.perf_counter() - start) / steps
         return losses[:steps]
 
-    def logits(self, slot: Slot, rows: Array) -> Array:
+    def logits(self, slot: Slot, memory: Memory, rows: Array) -> Array:
         """Raw logits of rows, float32 (len(rows), units)."""
         run = self._function(("logits",), self._logits_function)
-        rows, size = rows.astype(self.memory.index), self.memory.chunk
-        parts = [self._call(slot, run, tf.constant(rows[i : i + size])) for i in range(0, len(rows), size)]
+        rows, size = rows.astype(self.form.index), memory.chunk
+        parts = [self._call(slot, memory, run, tf.constant(rows[i : i + size])) for i in range(0, len(rows), size)]
         return np.concatenate(parts) if parts else np.empty((0, int(self.model.output.shape[-1])), np.float32)
 
     # Tracing ---------------------------------------------------------------------------------------------------
 
-    def _call(self, slot: Slot, run: Any, *args: Any) -> Array:
+    def _call(self, slot: Slot, memory: Memory, run: Any, *args: Any) -> Array:
         self._current.handles = slot.handles
-        return np.asarray(run(self.memory.x, self.memory.y, *args))
+        return np.asarray(run(memory.x, memory.y, *args))
 
     def _function(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
         """The traced function of a key, its variables left open."""
@@ -209,7 +221,7 @@ class Program:
             return compiled(_gathered(x, rows), tf.gather(y, rows), weights, steps)
 
         shape, views = (capacity, batch), () if self.views == 1 else (self.views,)
-        rows, weights = tf.TensorSpec(shape, self.memory.index), tf.TensorSpec((*shape, *views), tf.float32)
+        rows, weights = tf.TensorSpec(shape, self.form.index), tf.TensorSpec((*shape, *views), tf.float32)
         return self._trace(block, (rows, weights, tf.TensorSpec((), tf.int32)))
 
     def _logits_function(self) -> Any:
@@ -217,10 +229,10 @@ class Program:
             self.traces["logits"] += 1
             return self.model(_gathered(x, rows), training=False)
 
-        return self._trace(logits, (tf.TensorSpec([None], self.memory.index),))
+        return self._trace(logits, (tf.TensorSpec([None], self.form.index),))
 
     def _trace(self, function: Callable[..., Any], specs: tuple[Any, ...]) -> Any:
-        return tf.function(function).get_concrete_function(self.memory.x, self.memory.y, *specs)
+        return tf.function(function).get_concrete_function(self.form.x, self.form.y, *specs)
 
     def _step(self, inputs: Any, targets: Any, weights: Any) -> Any:
         """One step, as `fit` takes it; returns its loss (regularisation included)."""

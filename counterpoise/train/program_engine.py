@@ -21,11 +21,12 @@ import tensorflow as tf
 from counterpoise.core import seeds
 from counterpoise.core.memory import Peak
 from counterpoise.core.records import Examples, Job, Member
-from counterpoise.train import rules
+from counterpoise.train import rules, shelf
 from counterpoise.train.averaging import Average
 from counterpoise.train.blocks import block_of
 from counterpoise.train.choice import decided, families
 from counterpoise.train.constants import numbers_of
+from counterpoise.train.loss_scale import compiled
 from counterpoise.train.network import Network
 from counterpoise.train.objective import Objective
 from counterpoise.train.order import Order
@@ -97,13 +98,20 @@ class ProgramEngine:
                 self._trace(key, group)
 
     def _trace(self, key: str, jobs: Sequence[Job]) -> None:
-        """Make the program of a loss family, unless it is there, and trace what the family's jobs need."""
+        """Make or find the program of a loss family, and trace what the family's jobs need."""
         if key not in self.programs:
-            loss = Objective(jobs[0]).loss(self.network)
-            self.programs[key] = Program(self.network, loss, self.memory, self.network.ways[key])
-        longest = max(job.limits.round_steps for job in jobs)
+            self.programs[key] = self._program(key, Objective(jobs[0]))
+        program, longest = self.programs[key], max(job.limits.round_steps for job in jobs)
         for rows, drawn in {(rows_of(job), len(stage)) for job in jobs for stage in job.plan.stages}:
-            self.programs[key].trace(rows, drawn, longest)
+            program.trace(self.memory, rows, drawn, longest)
+        shelf.keep(program)
+
+    def _program(self, key: str, objective: Objective) -> Program:
+        loss, way = objective.loss(self.network), self.network.ways[key]
+        model = compiled(self.network, loss)
+        own = objective.name == "model" or not self.network.clone
+        alike = None if own else shelf.likeness(model, key, way, self.memory.form)
+        return shelf.found(alike) or Program(model, loss, self.memory.form, way, alike)
 
     def run(self, jobs: Sequence[Job], threads: int | None = None) -> Iterator[tuple[Job, int | Member]]:
         """Train jobs; yields (job, steps done) after each round and (job, member) at its end."""
@@ -127,7 +135,8 @@ class Training:
 
     def __init__(self, task: Task, engine: ProgramEngine, local: threading.local, stop: threading.Event) -> None:
         self.job, self.objective, self.program, self.state = task.job, task.objective, task.program, task.state
-        self.examples, self.stop, self.order = engine.examples, stop, Order(task.job)
+        self.examples, self.memory = engine.examples, engine.memory
+        self.stop, self.order = stop, Order(task.job)
         self.slot = _slot_of(local, task.program)
 
     def run(self) -> Iterator[tuple[Job, int | Member]]:
@@ -184,12 +193,12 @@ class Training:
     def _call(self, start: int, end: int) -> tuple[int, Array, Array]:
         """One call of the program from step `start`: the next step, the losses and the rows of each step taken."""
         full = rows_of(self.job)
-        steps = min(end - start, self.program.calls(full))
+        steps = min(end - start, self.program.calls(self.memory, full))
         rows, weights, counts = block_of(self.order, start, steps, full, self.program.way.pad)
-        return start + len(rows), self.program.block(self.slot, rows, weights), counts
+        return start + len(rows), self.program.block(self.slot, self.memory, rows, weights), counts
 
     def _logits(self, rows: Array) -> Array:
-        return self.program.logits(self.slot, rows)
+        return self.program.logits(self.slot, self.memory, rows)
 
     def _member(self, stopper: Stopper, best: list[Array] | None, start: float) -> Member:
         job, size = self.job, self.program.size

@@ -20,13 +20,23 @@ QUICK = ("--epochs", 2, "--folds", 2)
 
 
 @pytest.fixture(scope="module", name="raced")
-def _raced(table, tmp_path_factory):
+def _raced(counterpoise, table, tmp_path_factory):
     out = tmp_path_factory.mktemp("race") / "run"
+    run = counterpoise(
+        "compare", table, "--target", "ill", "--positive", "yes", "--drop", "clinic,day", *QUICK, "--out", out
+    )
+    assert run.code == 0, run.err
+    return out, run
+
+
+@pytest.mark.processes
+def test_a_process_of_its_own_has_nothing_else_to_say(table, tmp_path):
     command = [sys.executable, "-m", "counterpoise", "compare", table, "--target", "ill", "--positive", "yes"]
-    command += ["--drop", "clinic,day", *QUICK, "--out", out]
+    command += ["--strategies", "none,oversample", *QUICK, "--out", tmp_path / "run"]
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return out, done
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "report.html" in done.stdout
+    assert {p.name for p in (tmp_path / "run").iterdir()} == FILES
 
 
 def test_help_needs_nothing_heavy():
@@ -61,12 +71,12 @@ def test_diagnose(counterpoise, table):
 
 
 def test_compare_writes_four_files_and_says_where(raced):
-    out, done = raced
+    out, run = raced
     assert {p.name for p in out.iterdir()} == FILES
-    assert "report.html" in done.stdout
-    assert "resampling_ensemble" in done.stdout
-    assert "class 'yes'" in done.stdout
-    assert done.stderr == ""
+    assert "report.html" in run.out
+    assert "resampling_ensemble" in run.out
+    assert "class 'yes'" in run.out
+    assert run.err == ""
 
 
 def test_the_leaderboard_keeps_its_contract(raced):
@@ -97,7 +107,8 @@ def test_predict_to_screen_and_file(counterpoise, raced, table, tmp_path):
     assert shown.columns == ["probability", "decision"]
     assert len(shown) == 240
     assert set(shown["decision"]) <= {"yes", "no"}
-    assert counterpoise("predict", model, table, "--out", tmp_path / "p.csv").code == 0
+    run = counterpoise("predict", model, table, "--out", tmp_path / "p.csv")
+    assert (run.code, run.out, run.err) == (0, "", f"saved {tmp_path / 'p.csv'}: 240 rows of probability, decision\n")
     assert pl.read_csv(tmp_path / "p.csv").equals(shown)
     lower = pl.read_csv(io.StringIO(counterpoise("predict", model, table, "--prior", 0.001).out))
     assert (lower["probability"] < shown["probability"]).all()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 
 import polars as pl
 import pytest
@@ -53,4 +56,31 @@ def test_bad_input_leaves_no_file(counterpoise, rows, tmp_path, monkeypatch, arg
     assert len(run.err.strip().splitlines()) == 1
     for word in words:
         assert word in run.err
+    assert [p.name for p in tmp_path.iterdir()] == ["rows.parquet"]
+
+
+#: The command, where writing takes a minute that nothing in Python can cut short.
+SLOW = """
+import time
+import polars
+from counterpoise.cli.main import main
+def write(self, path, **options):
+    path.write_bytes(b"half of it")
+    print(path.name, flush=True)
+    time.sleep(60)
+polars.LazyFrame.sink_parquet = polars.LazyFrame.sink_ipc = write
+main()
+"""
+
+
+@pytest.mark.parametrize("plan", ["undersample", "oversample"])
+def test_a_command_that_is_ended_leaves_no_half_written_file(rows, tmp_path, plan):
+    command = ["resample", rows, "--target", "y", "--plan", plan, "--out", tmp_path / "small.parquet"]
+    with subprocess.Popen(
+        [sys.executable, "-c", SLOW, *map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert (tmp_path / process.stdout.readline().strip()).exists()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 128 + signal.SIGTERM
+        assert process.stderr.read() == "counterpoise: stopped.\n"
     assert [p.name for p in tmp_path.iterdir()] == ["rows.parquet"]

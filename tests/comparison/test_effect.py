@@ -67,9 +67,7 @@ def test_costs_change_the_aim_of_those_that_tune_and_of_no_other():
 def test_a_race_with_costs_says_what_cases_cost():
     y = (RNG.random(300) < 0.2).astype(int)
     x = RNG.normal(size=(300, 2)) + y[:, None]
-    race = cp.compare(
-        "mlp", x, y, strategies="threshold", folds=3, epochs=2, engine="fit", verbose=0, costs=(1, 5), refit=False
-    )
+    race = cp.compare("mlp", x, y, strategies="threshold", folds=3, epochs=2, verbose=0, costs=(1, 5), refit=False)
     cells = [c for c in race.cells if c.strategy == "threshold"]
     truth, said = (np.concatenate(part) for part in ([y[c.rows] for c in cells], [c.decision for c in cells]))
     cost = 10_000 * np.mean((truth < said) * 1 + (truth > said) * 5)

@@ -104,7 +104,7 @@ def test_odd_limits_are_refused(limit):
 
 def test_a_limited_and_nested_race_says_what_it_did():
     race = cp.compare(
-        "mlp", X, Y, strategies=SOME, folds=2, epochs=6, batch_size=32, engine="fit", verbose=0, limit=90,
+        "mlp", X, Y, strategies=SOME, folds=2, epochs=6, batch_size=32, verbose=0, limit=90,
         nested=True, refit=False,
     )  # fmt: skip
     check_board(json.loads(json.dumps(race.record)))

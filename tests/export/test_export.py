@@ -39,7 +39,7 @@ def frame(n=300, seed=0):
 
 @pytest.fixture(scope="module", name="clf")
 def _clf():
-    return cp.fit("mlp", frame(), "ill", strategy="resampling_ensemble", epochs=2, engine="fit", verbose=0)
+    return cp.fit("mlp", frame(), "ill", strategy="resampling_ensemble", epochs=2, verbose=0)
 
 
 PLAIN = """
@@ -54,6 +54,7 @@ print(json.dumps([said["probability"].numpy().tolist(), [t.decode() for t in sai
 """
 
 
+@pytest.mark.processes
 def test_a_saved_model_needs_nothing_but_tensorflow(clf, tmp_path):
     rows = frame(6, seed=1)
     folder = clf.export(tmp_path / "served")
@@ -147,7 +148,7 @@ def test_a_network_that_reads_text_is_served_with_its_words(tmp_path):
         read.adapt(x)
         return keras.Model(inputs, keras.layers.Dense(1)(read(inputs)))
 
-    clf = cp.fit(build, x, y, strategy="class_weight", epochs=2, engine="fit", verbose=0)
+    clf = cp.fit(build, x, y, strategy="class_weight", epochs=2, verbose=0)
     folder = clf.export(tmp_path / "served")
     schema = json.loads((folder / "schema.json").read_text())
     ((name, column),) = schema["inputs"].items()
@@ -158,11 +159,12 @@ def test_a_network_that_reads_text_is_served_with_its_words(tmp_path):
 
 
 RULES = {
-    "isotonic": {"calibrator": {"kind": "isotonic", "x": [[-3.0, -1.0, 0.5]], "y": [[-4.0, -2.0, 1.0]]}},
+    "isotonic and log": {
+        "calibrator": {"kind": "isotonic", "x": [[-3.0, -1.0, 0.5]], "y": [[-4.0, -2.0, 1.0]]}, "vote": "log",
+    },
     "platt": {"calibrator": {"kind": "platt", "slopes": [0.5, 0.5], "intercepts": [0.1, -0.1], "after": [0.0, -1.0]}},
-    "log": {"vote": "log"},
     "hard": {"vote": "hard", "member_thresholds": np.array([0.2, 0.3, 0.4])},
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("change", RULES)
@@ -186,7 +188,7 @@ def test_several_classes_and_several_arrays(tmp_path, format):
         h = keras.layers.BatchNormalization()(keras.layers.Concatenate()([seen, inputs["more"]]))
         return keras.Model(inputs, keras.layers.Dense(n_classes)(h))
 
-    clf = cp.fit(build, x, y, strategy="class_weight", epochs=1, engine="fit", verbose=0)
+    clf = cp.fit(build, x, y, strategy="class_weight", epochs=1, verbose=0)
     written = clf.export(tmp_path / "out", format=format)
     schema = json.loads(((written if written.is_dir() else written.parent) / "schema.json").read_text())
     assert schema["inputs"]["picture"]["shape"] == ["rows", 6, 6, 1]

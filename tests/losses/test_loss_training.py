@@ -45,6 +45,7 @@ def test_saved_model_loads_with_its_loss(saved):
     assert again.evaluate(x, y, verbose=0) == pytest.approx(model.evaluate(x, y, verbose=0))
 
 
+@pytest.mark.processes
 def test_saved_model_loads_in_a_fresh_process_that_imports_counterpoise(saved):
     """Imported before Keras, which it must not pull in, or after it."""
     path, x, model = saved

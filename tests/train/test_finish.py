@@ -35,9 +35,7 @@ def linear(spec: cp.InputSpec, n_classes: int) -> keras.Model:
 @pytest.mark.parametrize("shares", [[0.9, 0.1], [0.8, 0.12, 0.08]], ids=["binary", "three classes"])
 def test_every_strategy_runs_in_a_race(shares):
     x, y = blobs(shares)
-    race = cp.compare(
-        linear, x, y, strategies=SINGLE, folds=2, epochs=2, engine="fit", refit=False, optimizer="adam", verbose=0
-    )
+    race = cp.compare(linear, x, y, strategies=SINGLE, folds=2, epochs=2, refit=False, optimizer="adam", verbose=0)
     failed = {row["strategy"]: row["error"] for row in race.leaderboard if row["status"] != "ok"}
     # One unit has no class lengths to compare: the row says so, and the race goes on.
     assert set(failed) == ({"tau_norm"} if len(shares) == 2 else set())
@@ -111,7 +109,7 @@ def test_bias_init_is_the_network_whose_bias_started_at_the_log_prior():
 
 def test_a_saved_focal_classifier_says_what_the_rule_says(tmp_path):
     x, y = blobs([0.8, 0.2])
-    clf = cp.fit("mlp", x, y, strategy="focal", epochs=3, engine="fit", verbose=0)
+    clf = cp.fit("mlp", x, y, strategy="focal", epochs=3, verbose=0)
     assert clf.rule.gammas.tolist() == [2.0]
     again = cp.load(clf.save(tmp_path / "m.keras"))
     np.testing.assert_allclose(again.predict_proba(x), clf.predict_proba(x), atol=1e-6)

@@ -17,7 +17,7 @@ from counterpoise import plans
 from counterpoise.data.split import make_folds
 from counterpoise.jobs import Settings, jobs_of
 from counterpoise.strategies import Strategy, find
-from counterpoise.train import rules
+from counterpoise.train import rules, shelf
 from counterpoise.train.choice import decided, families
 from counterpoise.train.network import Network
 from counterpoise.train.program_engine import ProgramEngine
@@ -149,6 +149,27 @@ def test_what_xla_cannot_compile_runs_without_it_and_says_so_once(caplog):
     assert_same(ours, trained(Network(build, data), data, "none", "fit")[0])
 
 
+@pytest.mark.parametrize("engine", ["program", "fit"])
+def test_the_loss_of_layers_with_a_policy_of_their_own_is_scaled_as_under_a_global_one(engine):
+    """Weights of rows are so small that float16 would round the gradients to 0."""
+
+    def build(spec, n_classes):
+        inputs = spec.inputs()
+        h = L.Dense(8, "relu", dtype="mixed_float16", name="own")(inputs)
+        return keras.Model(inputs, L.Dense(1, dtype="mixed_float16")(h))
+
+    data = examples()
+    data = dataclasses.replace(data, x=data.x * 1e-4)
+    sgd = keras.optimizers.SGD(100.0)
+    alone = trained(Network(build, data, optimizer=sgd), data, engine=engine)[0]
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        under = trained(Network(build, data, optimizer=sgd), data, engine="fit")[0]
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert_same(alone, under, atol=1e-3)
+
+
 @pytest.fixture
 def policy(request):
     keras.config.set_dtype_policy(request.param)
@@ -191,6 +212,7 @@ def test_nothing_of_a_program_outlives_it():
     trained(network, data)
     program = next(iter(network.cache["program"].programs.values()))
     graphs = [weakref.ref(function.graph) for function in program._functions.values()]
+    shelf.clear()
     del network, program
     gc.collect()
     assert [graph() for graph in graphs] == [None] * len(graphs)
