@@ -37,7 +37,7 @@ class Form(NamedTuple):
 
     x: Any
     y: Any
-    index: str
+    numbers: str
 
 
 class Memory:
@@ -133,7 +133,7 @@ class Program:
             if wanted > self._capacity.get(rows, 0):
                 run = self._function((wanted, rows), lambda: self._block_function(wanted, rows))
                 weights = np.zeros((wanted, rows) if self.views == 1 else (wanted, rows, self.views), np.float32)
-                parts = np.zeros((wanted, rows), self.form.index), weights, np.int32(0)
+                parts = np.zeros((wanted, rows), self.form.numbers), weights, np.int32(0)
                 self._call(self.slot(), memory, run, *map(tf.constant, parts))
                 self._capacity[rows] = wanted
         if not (self.way.xla and self.way.pad):
@@ -159,7 +159,7 @@ class Program:
         if self.views > 1 and weights.ndim == 2:
             weights = np.repeat(weights[..., None], self.views, axis=-1)
         run, capacity = self._block(batch), self._capacity.get(batch) or steps
-        rows, weights = (_lengthened(part, capacity) for part in (rows.astype(self.form.index), weights))
+        rows, weights = (_lengthened(part, capacity) for part in (rows.astype(self.form.numbers), weights))
         start = time.perf_counter()
         losses = self._call(slot, memory, run, tf.constant(rows), tf.constant(weights), tf.constant(steps))
         if steps:
@@ -169,7 +169,7 @@ class Program:
     def logits(self, slot: Slot, memory: Memory, rows: Array) -> Array:
         """Raw logits of rows, float32 (len(rows), units)."""
         run = self._function(("logits",), self._logits_function)
-        rows, size = rows.astype(self.form.index), memory.chunk
+        rows, size = rows.astype(self.form.numbers), memory.chunk
         parts = [self._call(slot, memory, run, tf.constant(rows[i : i + size])) for i in range(0, len(rows), size)]
         return np.concatenate(parts) if parts else np.empty((0, int(self.model.output.shape[-1])), np.float32)
 
@@ -221,7 +221,7 @@ class Program:
             return compiled(_gathered(x, rows), tf.gather(y, rows), weights, steps)
 
         shape, views = (capacity, batch), () if self.views == 1 else (self.views,)
-        rows, weights = tf.TensorSpec(shape, self.form.index), tf.TensorSpec((*shape, *views), tf.float32)
+        rows, weights = tf.TensorSpec(shape, self.form.numbers), tf.TensorSpec((*shape, *views), tf.float32)
         return self._trace(block, (rows, weights, tf.TensorSpec((), tf.int32)))
 
     def _logits_function(self) -> Any:
@@ -229,7 +229,7 @@ class Program:
             self.traces["logits"] += 1
             return self.model(_gathered(x, rows), training=False)
 
-        return self._trace(logits, (tf.TensorSpec([None], self.form.index),))
+        return self._trace(logits, (tf.TensorSpec([None], self.form.numbers),))
 
     def _trace(self, function: Callable[..., Any], specs: tuple[Any, ...]) -> Any:
         return tf.function(function).get_concrete_function(self.form.x, self.form.y, *specs)

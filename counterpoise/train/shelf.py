@@ -36,7 +36,7 @@ _lock = threading.Lock()
 def found(key: str | None) -> Any:
     """The program of a key (see `likeness`), or None."""
     with _lock:
-        if key not in _kept:
+        if key is None or key not in _kept:
             return None
         _kept.move_to_end(key)
         return _kept[key]
