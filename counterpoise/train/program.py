@@ -52,8 +52,8 @@ class Memory:
     def __init__(self, x: Any, y: Array) -> None:
         self.x = tf.nest.map_structure(_tensor, x)
         self.y = tf.constant(y)
-        specs = tf.nest.map_structure(lambda a: tf.TensorSpec((None, *a.shape[1:]), a.dtype), (self.x, self.y))
-        self.form = Form(*specs, "int32" if len(y) < 2**31 else "int64")
+        x_form, y_form = tf.nest.map_structure(lambda a: tf.TensorSpec((None, *a.shape[1:]), a.dtype), (self.x, self.y))
+        self.form = Form(x_form, y_form, "int32" if len(y) < 2**31 else "int64")
         self.values = sum(int(np.prod(a.shape[1:])) for a in rules.arrays_of(x))
         self.chunk = rules.chunk_rows(self.values)
 
