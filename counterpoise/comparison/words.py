@@ -72,8 +72,10 @@ def small(p: float) -> str:
 
 
 def _title(metric: str) -> str:
+    """What a metric is called within a sentence: without its explanation, names with their capital."""
     title, _, rule = METRICS[metric].title.partition(" (")
-    return title + rule.partition(")")[2]
+    said = title + rule.partition(")")[2]
+    return said if said.startswith(("Brier", "Matthews", "F1", "G-")) else said[:1].lower() + said[1:]
 
 
 class Gap(NamedTuple):

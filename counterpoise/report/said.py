@@ -90,8 +90,8 @@ def _effect(record: Record) -> list[Row]:
     whose = f"Cases of “{effect['label']}” found" if effect.get("classes") else "Cases found"
     label = f"{whose} in {effect['per']:,}, {_named(record, effect['strategy'])} against untouched"
     alarms = effect["false_alarms"]
-    detail = f"and {words.number(abs(alarms), 1)} {'more' if alarms >= 0 else 'fewer'} false alarms"
-    return [{"label": label, "value": words.number(effect["found"], 1, sign=True), "detail": detail}]
+    detail = f"and {words.change(abs(alarms)).lstrip('+')} {'more' if alarms >= 0 else 'fewer'} false alarms"
+    return [{"label": label, "value": words.change(effect["found"]), "detail": detail}]
 
 
 def _cost(record: Record, winner: Mapping[str, Any]) -> list[Row]:

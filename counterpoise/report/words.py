@@ -221,6 +221,16 @@ def probability(value: Any) -> str:
     return "< 0.001" if value < 0.001 else f"= {value:.3f}"
 
 
+def change(value: Any) -> str:
+    """Format a difference of counts with its sign, one decimal where it is small.
+
+    Example:
+        >>> change(48.31), change(-1916.7)
+        ('+48.3', '−1,917')
+    """
+    return number(value, 0 if finite(value) and abs(value) >= 100 else 1, sign=True)
+
+
 def prices(costs: Mapping[str, Any]) -> str:
     """Say what the two kinds of error cost.
 
