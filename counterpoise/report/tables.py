@@ -146,8 +146,7 @@ def changes(record: Record) -> Row | None:
     if not effect.get("classes") or effect["strategy"] not in looks:
         return None
     rows = [
-        {"label": c["label"], **{k: words.change(c[k]) for k in ("found", "false_alarms")}}
-        for c in effect["classes"]
+        {"label": c["label"], **{k: words.change(c[k]) for k in ("found", "false_alarms")}} for c in effect["classes"]
     ]
     return {"name": looks[effect["strategy"]].title, "per": words.count(effect["per"]), "rows": rows}
 
