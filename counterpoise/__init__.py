@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from counterpoise.strategies import Ensemble
     from counterpoise.strategy import Knob, Strategy, external
     from counterpoise.survey import diagnose
+    from counterpoise.train.backbones import transfer
     from counterpoise.train.head import init_output_bias
     from counterpoise.train.network import InputSpec
     from counterpoise.train.recipe import Recipe
@@ -74,6 +75,7 @@ _HOME = {
     "scale_head": "counterpoise.train.second_stage",
     "scan": "counterpoise.feed.disk",
     "tau_normalise": "counterpoise.train.second_stage",
+    "transfer": "counterpoise.train.backbones",
     "weight_map": "counterpoise.feed.weighting",
     "wrap": "counterpoise.adopt",
 }

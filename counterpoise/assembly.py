@@ -93,6 +93,7 @@ def rows_of(examples: Examples) -> dict[str, Any]:
     return {
         "source": examples.source,
         "rows": len(examples),
+        "text_column": examples.text_column,
         "columns": None
         if examples.schema is None
         else {

@@ -17,8 +17,10 @@ from counterpoise.core.records import Rule, Schema
 from counterpoise.data.columns import front, raw_inputs
 from counterpoise.data.encode import take
 from counterpoise.data.folder import ImageFolder
+from counterpoise.data.frames import is_table
 from counterpoise.data.inputs import check_inputs, leaves
 from counterpoise.data.schema import encode_rows
+from counterpoise.data.texts import texts_of_table
 from counterpoise.decide.layer import RuleLayer, rule_to_dict
 from counterpoise.decide.prior import corrected_log_proba
 from counterpoise.decide.rule import Decision, apply_rule, raw_proba, rule_at_prior
@@ -137,7 +139,7 @@ class Classifier:
 
     def member_logits(self, x: Any) -> list[Array]:
         """Raw logits of each member, float32 (N, units): what the networks say before any correction."""
-        return self.encoded_logits(self._encoded(x))
+        return self.encoded_logits(self.encoded(x))
 
     def encoded_logits(self, encoded: Any) -> list[Array]:
         """As `member_logits`, of rows in the form of `Examples.x`."""
@@ -202,11 +204,17 @@ class Classifier:
     def _decide(self, x: Any, prior: Any) -> Decision:
         """Batch by batch: what the rule needs in between then stays in the processor's cache."""
         rule = self.rule if prior is None else self._rule_at(prior)
-        said = [apply_rule(rule, logits) for logits in self._batches(self._encoded(x))]
+        said = [apply_rule(rule, logits) for logits in self._batches(self.encoded(x))]
         return Decision(np.concatenate([s.proba for s in said]), np.concatenate([s.decision for s in said]))
 
-    def _encoded(self, x: Any) -> Any:
-        return x.load() if isinstance(x, ImageFolder) else encode_rows(self.schema, x)
+    def encoded(self, x: Any, name: str | None = None) -> Any:
+        """Rows in any form that `fit` takes in the form of `Examples.x`; `name` is what to call them in a message."""
+        if isinstance(x, ImageFolder):
+            return x.load()
+        column = self._card.get("text_column")
+        if column is not None and is_table(x, table=False):
+            return texts_of_table(x, column)
+        return encode_rows(self.schema, x, name)
 
     def _rule_at(self, prior: Any) -> Rule:
         parts = list(self.scores["log_p"].astype(np.float64)) if "log_p" in self.scores else None

@@ -10,7 +10,6 @@ from counterpoise.core.errors import ColumnError, OptionError, TargetError, did_
 from counterpoise.core.records import Rule
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.labels import find_label
-from counterpoise.data.schema import encode_rows
 from counterpoise.decide.aim import Aim
 from counterpoise.metrics import scores as sc
 from counterpoise.metrics.arrays import weights
@@ -51,7 +50,7 @@ def evaluate(
     labels, rows, source = _labels(clf, data, y, target)
     codes = label_codes(labels, clf.classes_)
     beside = {"groups": _column(rows, groups, "groups"), "sample_weight": _weights(rows, sample_weight, len(codes))}
-    logits = clf.encoded_logits(encode_rows(clf.schema, rows, source))
+    logits = clf.encoded_logits(clf.encoded(rows, source))
     said, raw = clf.said(logits), clf.raw(logits)
     metrics = measure(codes, said.proba, said.decision, raw, resamples=resamples, **beside)
     counts = np.bincount(codes, minlength=len(clf.classes_))

@@ -29,9 +29,8 @@ def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
     named = isinstance(model, str)
     if dataset_kind(data):
         return _read_dataset(data, y, named, options)
-    if isinstance(y, str):
-        return read(data, target=y, table=named, **options)
-    return read(data, y=y, table=named, **options)
+    how = {"table": named, "text": model == "text" if named else False, **options}
+    return read(data, target=y, **how) if isinstance(y, str) else read(data, y=y, **how)
 
 
 def _read_dataset(dataset: Any, y: Any, named: bool, options: Mapping[str, Any]) -> Examples:

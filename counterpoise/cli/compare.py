@@ -88,7 +88,7 @@ def command(
     elsewhere = executor_of(jobs, ray)
     network = resolve_model(model)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad)
-    examples = o.read_table(data, target, size, **how)
+    examples = o.read_table(data, target, size, text=model == "text", **how)
     if examples.time is None and examples.groups is None:
         check_counts(examples, folds)
     leaks = "error" if strict else "warn"

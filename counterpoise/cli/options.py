@@ -28,7 +28,7 @@ Size = Annotated[int | None, typer.Option(help="Pixels of a side, for a folder o
 Model = Annotated[
     str,
     typer.Option(
-        help="mlp, tabular, cnn, auto (tabular or, for images, cnn), FILE.keras, or module:function (a builder).",
+        help="mlp, tabular, cnn, text, auto (tabular or, for images, cnn), FILE.keras, or module:function (a builder).",
         rich_help_panel="Model",
     ),
 ]
@@ -81,6 +81,7 @@ def _read_folder(data: Path, target: str | None, size: int | None, **options: An
     from counterpoise.core.errors import OptionError
     from counterpoise.data.folder import read_images
 
+    options.pop("text", None)
     columns = {"--target": target, **{f"--{name}": options.pop(name) for name in ("drop", "groups", "time")}}
     for option, value in columns.items():
         if value:

@@ -59,7 +59,7 @@ def command(
     chosen = find(strategy)
     network = resolve_model(model)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad)
-    examples = o.read_table(data, target, size, **how)
+    examples = o.read_table(data, target, size, text=model == "text", **how)
     if aim is not None and not examples.binary:
         labels = ", ".join(map(str, examples.classes[:6]))
         raise OptionError(

@@ -83,6 +83,7 @@ class Examples:
         twins: int64 (N,), equal numbers for rows with equal features (label left out), or None when
             the features could not be compared.
         source: Where the rows come from, for messages and the report.
+        text_column: Where `x` is one column of text of a table, its name; else None.
         warnings: Sentences for the user, one for each thing noticed while reading.
     """
 
@@ -96,6 +97,7 @@ class Examples:
     twins: Array | None = None
     source: str = "data"
     warnings: tuple[str, ...] = ()
+    text_column: str | None = None
 
     def __len__(self) -> int:
         return len(self.y)

@@ -17,6 +17,7 @@ from typing import Any
 SAVED = {
     "data.columns": ("RawColumns",),
     "data.encode": ("TableEncoder",),
+    "data.words": ("WordIds",),
     "decide.layer": ("RuleLayer",),
     "feed.mixing": ("BatchSMOTE", "Mixup", "Remix"),
     "losses": (

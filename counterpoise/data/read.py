@@ -21,6 +21,7 @@ from counterpoise.data.inputs import is_text
 from counterpoise.data.kinds import Found, infer
 from counterpoise.data.labels import Labels, encode_labels
 from counterpoise.data.schema import build_parts, encode_rows
+from counterpoise.data.texts import text_column, texts_of
 
 _OVERRIDES = ("numeric", "categorical", "boolean", "identifier")
 
@@ -40,6 +41,7 @@ def read(
     sample_weight: Any = None,
     skip_bad: bool = False,
     table: bool = True,
+    text: bool = False,
 ) -> Examples:
     """Read labelled rows.
 
@@ -62,6 +64,7 @@ def read(
         skip_bad: Leave out lines that cannot be read, rows without a label and rows with infinite numbers,
             and say so in the warnings, instead of raising.
         table: False lets an array of rank 2 pass untouched.
+        text: True takes one column of a table, that of the longest texts, as an array of texts (N,).
 
     Returns:
         The rows as `Examples`, with a sentence in `warnings` for each thing noticed.
@@ -82,7 +85,7 @@ def read(
     labels_of = {"positive": positive, "one_vs_rest": one_vs_rest, "merge_rare": tuple(merge_rare)}
     beside = {"groups": groups, "time": time, "sample_weight": sample_weight}
     if is_table(source, table):
-        return _read_table(source, target, y, labels_of, beside, _names(drop), dict(kinds or {}), skip_bad)
+        return _read_table(source, target, y, labels_of, beside, _names(drop), dict(kinds or {}), skip_bad, text)
     if target is not None:
         raise OptionError(f"target={target!r} names a column, but the data are arrays. Pass the labels as y.")
     return _read_arrays(source, y, labels_of, beside)
@@ -101,6 +104,7 @@ def _read_table(
     drop: tuple[str, ...],
     kinds: dict[str, str],
     skip_bad: bool,
+    text: bool,
 ) -> Examples:
     as_text = (target,) if target is not None else ()
     frame, name, notes = to_frame(source, as_text, skip_bad)
@@ -118,6 +122,10 @@ def _read_table(
         if not features.height:
             raise DataError(f"No row of {name} is left: {' '.join(left_out)}")
     labels = encode_labels(side.y, **labels_of, written=isinstance(source, (str, Path)))
+    if text:
+        column, said = text_column(features, name)
+        texts = Examples(texts_of(features, column), labels.y, labels.classes, source=name, text_column=column)
+        return _finish(texts, side, [*notes, *said])
     found = [infer(features[c], kinds.get(c)) for c in features.columns]
     schema = Schema(tuple(f.column for f in found), target or "target")
     x = build_parts(schema, pl.DataFrame([f.series for f in found if f.column.used]))

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from counterpoise.core.errors import ModelError
+from counterpoise.data.words import WORDS
 from counterpoise.train.recipe import PLAIN, Recipe
 from counterpoise.train.views import MemberDense, MemberHead, PoolViews
 
@@ -74,12 +75,14 @@ class BuiltIn:
     Attributes:
         build: Builder (spec, n_classes) -> model giving logits.
         bins: Quantile bins per number of a table (see `data.encode.TableEncoder`).
+        words: Size of the vocabulary that texts are numbered by (see `data.words.WordIds`); 0: it takes no texts.
         optimizer: Function making the optimizer that it is trained with, unless another is asked for.
         recipe: What it is trained by, unless told otherwise.
     """
 
     build: Callable[[InputSpec, int], keras.Model]
     bins: int = 0
+    words: int = 0
     optimizer: Callable[[], keras.optimizers.Optimizer] = keras.optimizers.Adam
     recipe: Recipe = PLAIN
 
@@ -163,6 +166,26 @@ def tabular(spec: InputSpec, n_classes: int) -> keras.Model:
     return keras.Model(inputs, PoolViews(name="logits")(logits), name="tabular")
 
 
+def text(spec: InputSpec, n_classes: int) -> keras.Model:
+    """The plain network for short texts: a vector of 32 numbers per word, their mean, Dense 64 and the logits.
+
+    The vocabulary (`data.words.WordIds`) is learned from the training rows and stands in front.
+
+    Raises:
+        ModelError: the rows are no texts.
+    """
+    if spec.dtype != "int32" or not isinstance(spec.shape, tuple) or len(spec.shape) != 1:
+        raise ModelError(
+            f"the network 'text' reads texts (N,) or a column of text; the rows here have shape {spec.shape}. Use "
+            "'mlp' for tables, 'cnn' for pictures, or a model of your own."
+        )
+    inputs = spec.inputs()
+    h = keras.layers.Embedding(WORDS + 2, 32, mask_zero=True)(inputs)
+    h = keras.layers.Dropout(0.2)(keras.layers.GlobalAveragePooling1D()(h))
+    h = keras.layers.Dense(64, activation="relu")(h)
+    return keras.Model(inputs, _head(h, n_classes), name="text")
+
+
 def check_table(name: str, spec: InputSpec) -> None:
     """Refuse rows that are not rows of numbers."""
     if not (isinstance(spec.shape, tuple) and len(spec.shape) == 1 and isinstance(spec.shape[0], int)):
@@ -185,6 +208,7 @@ BUILT_IN = {
     "mlp": BuiltIn(mlp),
     "tabular": BuiltIn(tabular, bins=16, optimizer=lambda: keras.optimizers.Adam(2e-3), recipe=TABULAR),
     "cnn": BuiltIn(cnn),
+    "text": BuiltIn(text, words=WORDS, optimizer=lambda: keras.optimizers.Adam(3e-3)),
 }
 
 

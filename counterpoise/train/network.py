@@ -16,10 +16,11 @@ from keras import ops
 
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.records import Examples
-from counterpoise.data.encode import TableEncoder, encoder_for, take
+from counterpoise.data.encode import take
 from counterpoise.train.builders import BUILT_IN, BuiltIn, InputSpec, mlp, name_for, spec_of
 from counterpoise.train.cloning import clone as cloned
 from counterpoise.train.cloning import keep_weights, keras_text, last_activation, own_step, plain, without_activation
+from counterpoise.train.fronts import encoder_in_front, encoder_of_config, spec_behind
 from counterpoise.train.hooks import checked_optimizer
 from counterpoise.train.model_loss import ModelLoss, from_logits, is_cross_entropy, loss_label, single
 from counterpoise.train.recipe import PLAIN, Recipe
@@ -108,8 +109,8 @@ class Network:
         self.keep = self.given and weights != "fresh"
         _check_clone(clone, self.given, weights)
         self._optimizer = checked_optimizer(optimizer)
-        bins = self.model.bins if isinstance(self.model, BuiltIn) else 0
-        self._encoder_config = encoder_for(examples, bins).get_config() if examples.schema is not None else None
+        encoder = encoder_in_front(self.model, examples)
+        self._encoder_config = None if encoder is None else encoder.get_config()
         self._raw_spec = spec_of(examples.x)
         self.cache: dict[str, Any] = {}
         self.ways: dict[str, Any] = {}
@@ -180,7 +181,7 @@ class Network:
             h = inputs
             if self._encoder_config is not None:
                 h = encoder_of_config(self._encoder_config)(inputs)
-            inner = self._inner(InputSpec(tuple(h.shape[1:])) if h is not inputs else self._raw_spec)
+            inner = self._inner(spec_behind(h) if h is not inputs else self._raw_spec)
             logits = self._logits(inner, h)
         self._check_units(logits)
         logits = keras.layers.Activation("linear", dtype="float32", name="as_float32")(logits)
@@ -278,11 +279,6 @@ class Network:
                 f"the model's output has shape {tuple(logits.shape)}; for {self.n_classes} classes expected "
                 f"(None, units) with {wanted} units."
             )
-
-
-def encoder_of_config(config: Mapping[str, Any]) -> TableEncoder:
-    """A new encoder layer of a configuration, outside any model."""
-    return TableEncoder.from_config(dict(config))
 
 
 def _resolve(model: Any, examples: Examples) -> Any:

@@ -1,0 +1,49 @@
+"""The column of a table that holds free text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from counterpoise.core.errors import ColumnError, did_you_mean
+from counterpoise.data.frames import to_frame
+
+Array = np.ndarray
+
+
+def text_column(frame: pl.DataFrame, name: str) -> tuple[str, list[str]]:
+    """The text column with the longest texts, and a sentence about the columns that are left out.
+
+    Raises:
+        ColumnError: no column holds text.
+
+    Example:
+        >>> text_column(pl.DataFrame({"id": ["a", "b"], "message": ["see you", "call me"]}), "the data")[0]
+        'message'
+    """
+    lengths = {c: frame[c].str.len_chars().mean() or 0 for c in frame.columns if frame.schema[c] == pl.String}
+    if not lengths:
+        raise ColumnError(f"{name} has no column of text; expected one for the network 'text'. Use 'mlp' for a table.")
+    column = str(max(lengths, key=lambda c: float(lengths[c])))  # type: ignore[arg-type]
+    others = [repr(c) for c in frame.columns if c != column]
+    said = f"The network 'text' reads column {column!r} alone; left out: {', '.join(others[:5])}"
+    return column, [said + (", ..." if len(others) > 5 else ".")] if others else []
+
+
+def texts_of(frame: pl.DataFrame, column: str) -> Array:
+    """A column of text as an array (N,) of str; missing is the empty text."""
+    return frame[column].cast(pl.String).fill_null("").to_numpy().astype(object)
+
+
+def texts_of_table(source: Any, column: str) -> Array:
+    """The texts of new rows, by the name of their column.
+
+    Raises:
+        ColumnError: the column is absent.
+    """
+    frame, name, _ = to_frame(source, as_text=(column,))
+    if column not in frame.columns:
+        raise ColumnError(f"{name} lacks the column {column!r}.{did_you_mean(column, frame.columns)}")
+    return texts_of(frame, column)
