@@ -100,7 +100,7 @@ def fit(
     Args:
         model: A Keras model (compiled or not), a builder `build(spec, n_classes)` returning logits,
             `cp.transfer(backbone)`, or the name of a built-in network: "mlp", "tabular", "cnn", "text"; "auto" is
-            `tabular` for tables and `cnn` for pictures.
+            `tabular` for tables, `cnn` for pictures and `text` for texts.
         data: A frame, a dict of columns, a CSV or Parquet file, an array, a dict or tuple of arrays, or text (N,).
             With y=None also a `tf.data.Dataset`, `PyDataset` or `DataLoader` of (x, y[, weight]), of which one pass is
             read into memory; a folder of `cp.images`; or a `cp.scan`, whose rows are streamed from disk.

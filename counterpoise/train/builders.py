@@ -213,7 +213,7 @@ BUILT_IN = {
 
 
 def name_for(spec: InputSpec, table: bool) -> str:
-    """The built-in network that "auto" stands for: `tabular` for tables and rows of numbers, `cnn` for pictures.
+    """What "auto" stands for: `tabular` for tables and rows of numbers, `cnn` for pictures, `text` for texts.
 
     Raises:
         ModelError: no built-in network takes such rows.
@@ -228,4 +228,6 @@ def name_for(spec: InputSpec, table: bool) -> str:
         return "tabular"
     if whole and numbers and len(shape) in (2, 3):
         return "cnn"
+    if whole and not numbers and shape in ((), (1,)):
+        return "text"
     raise ModelError(f"no built-in network takes rows of shape {shape}, type {spec.dtype}; pass a model of your own.")

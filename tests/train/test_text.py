@@ -50,6 +50,7 @@ def test_the_vocabulary_is_that_of_the_training_rows(clf):
 
     examples = Examples(TEXTS, SPAM.astype(np.int32), (0, 1))
     rows = np.flatnonzero(~SPAM)
+    assert Network("auto", examples).label == "text"
     state = Network("text", examples).initial_state(0, TEXTS, rows)
     known = next(v for v in state if v.dtype == np.int32 and v.shape == (WordIds().words,))
     hashes = word_hashes(tf.constant([*ORDINARY, *ODD])).numpy()
