@@ -24,9 +24,6 @@ Array = np.ndarray
 #: Name of the column that says how often a row is drawn, for the time of the call.
 TIMES = f"{INDEX} times"
 
-#: Rows of a group of the Parquet file that is written: a group is held in memory, raw and packed.
-GROUP_ROWS = 65_536
-
 #: Plans that choose rows by their class alone, by name.
 ROW_PLANS: dict[str, Callable[..., Plan]] = {"oversample": plans.oversample, "undersample": plans.undersample}
 
@@ -78,19 +75,13 @@ def resample_file(
     part, beside = (path.with_name(f".{path.name}.{os.getpid()}.{end}") for end in ("part", "rows"))
     try:
         frame = _repeated(frame, times, beside)
-        _answering(lambda: _sink(frame, part, path.suffix.lower()))
+        write = frame.sink_csv if path.suffix.lower() == ".csv" else frame.sink_parquet
+        _answering(lambda: write(part, engine="streaming"))
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
         beside.unlink(missing_ok=True)
     return {"out": str(path), "plan": plan, **told}
-
-
-def _sink(frame: pl.LazyFrame, part: Path, ending: str) -> None:
-    if ending == ".csv":
-        frame.sink_csv(part, engine="streaming")
-    else:
-        frame.sink_parquet(part, engine="streaming", row_group_size=GROUP_ROWS)
 
 
 def _answering(work: Callable[[], Any]) -> None:
