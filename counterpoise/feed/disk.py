@@ -165,8 +165,8 @@ def scan(source: str | os.PathLike[str], target: str, *, drop: Sequence[str] = (
 
 
 def _lazy(source: str) -> tuple[pl.LazyFrame, str]:
-    # Polars reads row groups ahead of need; two at a time keep a table of 2 GB under 600 MB at the same speed.
-    os.environ.setdefault("POLARS_ROW_GROUP_PREFETCH_SIZE", "2")
+    # Polars reads row groups ahead of need; one at a time takes the least memory and is as fast.
+    os.environ.setdefault("POLARS_ROW_GROUP_PREFETCH_SIZE", "1")
     path = Path(source)
     if path.is_dir():
         pattern, kind = str(path / "**" / "*.parquet"), ".parquet"
