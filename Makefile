@@ -11,7 +11,7 @@ BIN    := $(VENV)/bin
 OUT    ?= demo-run
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-processes soak lint docs pictures bench bench-train bench-memory bench-data bench-decide clean lock
+.PHONY: help demo test test-processes soak lint docs package pictures bench bench-train bench-memory bench-data bench-decide clean lock
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -49,6 +49,9 @@ lint: $(VENV)/.test $(VENV)/.lint       ## ruff, mypy, import layers
 
 docs: $(VENV)/.test $(VENV)/.lint       ## the manual, built without warnings
 	$(BIN)/mkdocs build --strict
+
+package:                                ## build wheel and sdist; install them into empty environments and run them
+	PYTHON=$(PYTHON) sh requirements/package.sh
 
 pictures: $(VENV)/.test $(VENV)/.demo   ## draw the pictures of the manual again (needs Chromium)
 	$(BIN)/counterpoise demo --out build/demo
