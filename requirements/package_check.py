@@ -16,10 +16,11 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 def faults(dist: Path) -> list[str]:
     """What is wrong with the wheel and the sdist in a folder, in words."""
     (wheel,), (sdist,) = list(dist.glob("*.whl")), list(dist.glob("*.tar.gz"))
-    held = zipfile.ZipFile(wheel)
-    names = held.namelist()
-    told = message_from_bytes(held.read(next(name for name in names if name.endswith(".dist-info/METADATA"))))
-    inside = {Path(name).relative_to(Path(name).parts[0]).as_posix() for name in tarfile.open(sdist).getnames()}
+    with zipfile.ZipFile(wheel) as held:
+        names = held.namelist()
+        told = message_from_bytes(held.read(next(name for name in names if name.endswith(".dist-info/METADATA"))))
+    with tarfile.open(sdist) as held:
+        inside = {name.partition("/")[2] for name in held.getnames()}
     source = {path.relative_to(ROOT).as_posix() for path in (ROOT / "counterpoise").rglob("*") if path.is_file()}
     source = {name for name in source if "__pycache__" not in name}
     wrong = [f"{wheel.name}: {name} is missing" for name in sorted(source - set(names))]

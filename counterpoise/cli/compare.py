@@ -43,17 +43,23 @@ def command(
         str, typer.Option(help="seed, all, names: a,b,c, external:NAME (see `counterpoise strategies`).")
     ] = "seed",
     folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.")] = 5,
-    repeats: Annotated[int, typer.Option(min=1, help="How often it is repeated.")] = 1,
+    repeats: Annotated[int, typer.Option(min=1, help="How often the folds are drawn anew.")] = 1,
     metric: Annotated[str, typer.Option(help="What is ranked and judged.")] = "average_precision",
     cost_fp: Annotated[float | None, typer.Option(help="Cost of a false alarm; goes with --cost-fn.")] = None,
     cost_fn: Annotated[float | None, typer.Option(help="Cost of a missed case; goes with --cost-fp.")] = None,
     tune: Annotated[int, typer.Option(min=0, help="Trials for the knobs of each strategy, per fold.")] = 0,
-    tune_steps: Annotated[int | None, typer.Option(min=1, help="Most steps of a network of a trial.")] = None,
-    nested: Annotated[bool, typer.Option("--nested", help="Choose anew inside each training part, too.")] = False,
+    tune_steps: Annotated[
+        int | None, typer.Option(min=1, help="At most this many steps for each network of a trial.")
+    ] = None,
+    nested: Annotated[
+        bool, typer.Option("--nested", help="Also choose inside each training part, to score the choice itself.")
+    ] = False,
     limit: Annotated[
         str | None, typer.Option(help="Steps over all networks, or seconds as 600s: the weaker stop early.")
     ] = None,
-    budget: Annotated[str, typer.Option(help="steps: all take the steps of none. epochs: own epochs.")] = "steps",
+    budget: Annotated[
+        str, typer.Option(help="steps: all take as many as the untouched model; epochs: each its own.")
+    ] = "steps",
     duplicates: Annotated[str, typer.Option(help="warn, group, drop or error.")] = "warn",
     strict: Annotated[bool, typer.Option("--strict", help="End with exit code 2 when the data may leak.")] = False,
     early_stopping: Annotated[bool, typer.Option(help="Stop when the stopping score no longer falls.")] = True,

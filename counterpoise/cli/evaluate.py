@@ -20,7 +20,7 @@ NAME = "evaluate"
 def command(
     model: Annotated[Path, typer.Argument(help="Model file, NAME.keras.", show_default=False)],
     data: o.Data,
-    target: Annotated[str | None, typer.Option(help="Column of the labels; as in training without it.")] = None,
+    target: Annotated[str | None, typer.Option(help="Column of the labels; else that of training.")] = None,
     groups: Annotated[
         str | None, typer.Option(help="Column of groups (patients, customers): intervals draw whole groups.")
     ] = None,

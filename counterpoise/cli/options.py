@@ -23,7 +23,9 @@ Drop = Annotated[str | None, typer.Option(help="Columns to leave out: a,b,...", 
 Groups = Annotated[str | None, typer.Option(help="Column of groups that are never split.", rich_help_panel="Data")]
 Time = Annotated[str | None, typer.Option(help="Column of times: train on the past only.", rich_help_panel="Data")]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out damaged rows or files.", rich_help_panel="Data")]
-Size = Annotated[int | None, typer.Option(help="Pixels of a side, for a folder of images.", rich_help_panel="Data")]
+Size = Annotated[
+    int | None, typer.Option(help="Side of an image in pixels, for a folder of images.", rich_help_panel="Data")
+]
 
 Model = Annotated[
     str,
@@ -34,7 +36,9 @@ Model = Annotated[
 ]
 Epochs = Annotated[
     int | None,
-    typer.Option(help="Most passes over the training rows.  [default: the network's]", rich_help_panel="Model"),
+    typer.Option(
+        help="At most this many passes over the training rows.  [default: the network's]", rich_help_panel="Model"
+    ),
 ]
 BatchSize = Annotated[
     int | None, typer.Option(help="Rows per step.  [default: the network's]", rich_help_panel="Model")

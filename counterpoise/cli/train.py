@@ -42,8 +42,12 @@ def command(
     confidence: Annotated[
         float | None, typer.Option(help="Confidence of the recall or precision floor, such as 0.95.")
     ] = None,
-    recall_floor: Annotated[float | None, typer.Option(help="Fewest alerts with this recall.")] = None,
-    precision_floor: Annotated[float | None, typer.Option(help="Most recall with this precision.")] = None,
+    recall_floor: Annotated[
+        float | None, typer.Option(help="At least this recall, with as few alerts as possible.")
+    ] = None,
+    precision_floor: Annotated[
+        float | None, typer.Option(help="At least this precision, with as many cases found as possible.")
+    ] = None,
     cost_fp: Annotated[float | None, typer.Option(help="Cost of a false alarm.")] = None,
     cost_fn: Annotated[float | None, typer.Option(help="Cost of a missed case.")] = None,
     alerts: Annotated[int | None, typer.Option(help="At most this many alerts per 10,000 rows.")] = None,
