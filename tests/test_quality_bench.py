@@ -19,7 +19,7 @@ def _folder(tmp_path):
     """Two sets of one parent and one of another; ours is ahead, behind, and tied."""
     for name, parent, ours, rival in (("p-1", "p", 0.5, 0.3), ("p-2", "p", 0.5, 0.6), ("q", "q", 0.704, 0.7)):
         for network, rows in (("mlp", {"none": entrant(0.1), "external:forest": entrant(rival)}),
-                              ("tabular", {"resampling_ensemble": entrant(ours)})):  # fmt: skip
+                              ("tabular", {"none": entrant(ours)})):  # fmt: skip
             record = {"set": name, "parent": parent, "network": network, "entrants": rows}
             record |= {"machine": "any", "seconds": 36.0}
             (tmp_path / f"{name}.{network}.json").write_text(json.dumps(record))
@@ -30,10 +30,10 @@ def test_a_parent_counts_once_and_small_differences_are_ties(folder):
     parents = by_parent(folder)
     assert parents["p"]["external:forest"]["average_precision"] == pytest.approx(0.45)
     assert ranks(parents, "average_precision") == {
-        "tabular resampling_ensemble": 1.0, "external:forest": 2.0, "mlp none": 3.0,
+        "tabular none": 1.0, "external:forest": 2.0, "mlp none": 3.0,
     }  # fmt: skip
     assert ranks(parents, "log_loss")["mlp none"] == 1.0
-    point, low, high, n = wins(parents, "tabular resampling_ensemble", ["external:forest"])
+    point, low, high, n = wins(parents, "tabular none", ["external:forest"])
     assert n == 2
     assert point == pytest.approx(0.75)  # one win, one tie
     assert low == 0.5

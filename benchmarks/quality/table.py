@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from benchmarks.quality.entrants import NAMED, RIVAL_GROUPS, SINGLES
+from benchmarks.quality.entrants import ENSEMBLE, NAMED, RIVAL_GROUPS, SINGLES
 from benchmarks.quality.sets import CONFIRMATORY
 
 #: A smaller difference in average precision is a tie.
@@ -78,8 +78,8 @@ def against_singles(folder: Path, confirmed: bool) -> tuple[float, float, float,
     by_parent: dict[str, list[float]] = defaultdict(list)
     for record in _records(folder):
         rows = {f"{record['network']} {name}": row for name, row in record["entrants"].items() if "scores" in row}
-        if {NAMED, *SINGLES} <= set(rows) and (record["parent"] in CONFIRMATORY) == confirmed:
-            ap = {name: np.array(rows[name]["scores"]["average_precision"]) for name in (NAMED, *SINGLES)}
+        if {ENSEMBLE, *SINGLES} <= set(rows) and (record["parent"] in CONFIRMATORY) == confirmed:
+            ap = {name: np.array(rows[name]["scores"]["average_precision"]) for name in (ENSEMBLE, *SINGLES)}
             by_parent[record["parent"]].append(_ahead_of_best(ap))
     differences = np.array([np.mean(each) for each in by_parent.values()])
     return (*_interval(differences), len(differences)) if len(differences) else (np.nan, np.nan, np.nan, 0)
@@ -89,7 +89,7 @@ def _ahead_of_best(ap: dict[str, np.ndarray]) -> float:
     found = []
     for first in (0, 1):
         best = max(SINGLES, key=lambda name: np.nanmean(ap[name][first::2]))
-        found.append(np.nanmean(ap[NAMED][1 - first :: 2]) - np.nanmean(ap[best][1 - first :: 2]))
+        found.append(np.nanmean(ap[ENSEMBLE][1 - first :: 2]) - np.nanmean(ap[best][1 - first :: 2]))
     return float(np.mean(found))
 
 
@@ -181,7 +181,7 @@ def _singles(found: tuple[float, float, float, int]) -> list[str]:
     if not n:
         return []
     said = f"{mean:+.3f} [{low:+.3f}, {high:+.3f}] in average precision over {n} parents"
-    return [f"`{NAMED}` against the best of its three single plans (chosen on one half of the folds): {said}.", ""]
+    return [f"`{ENSEMBLE}` against the best of its three single plans (chosen on one half of the folds): {said}.", ""]
 
 
 def _records(folder: Path) -> list[dict[str, Any]]:
