@@ -27,7 +27,8 @@ from counterpoise.core.logits import log_proba
 from counterpoise.core.records import Examples, Fold
 from counterpoise.data.read import read
 from counterpoise.jobs import Settings, jobs_of
-from counterpoise.pipeline import train_all, trained_members
+from counterpoise.pipeline import train_all
+from counterpoise.rounds import trained_members
 from counterpoise.strategies import find
 from counterpoise.train.network import Network
 

@@ -23,14 +23,15 @@ if TYPE_CHECKING:
     from counterpoise.data.folder import images
     from counterpoise.diagnosis.near import near_duplicates
     from counterpoise.diagnosis.show import Diagnosis
+    from counterpoise.distillation import distill
     from counterpoise.estimator import CounterpoiseClassifier
     from counterpoise.feed.batching import batches
     from counterpoise.feed.disk import scan
     from counterpoise.feed.imbalance import make_imbalanced
     from counterpoise.feed.streams import rebalance
     from counterpoise.feed.weighting import weight_map
+    from counterpoise.fitting import fit
     from counterpoise.monitoring import monitor
-    from counterpoise.pipeline import fit
     from counterpoise.plans.plan import Plan
     from counterpoise.plans.weights import class_weight, sample_weight
     from counterpoise.strategies import Ensemble
@@ -61,8 +62,9 @@ _HOME = {
     "compare_many": "counterpoise.comparison.many",
     "compile_balanced": "counterpoise.compiling",
     "diagnose": "counterpoise.survey",
+    "distill": "counterpoise.distillation",
     "external": "counterpoise.strategy",
-    "fit": "counterpoise.pipeline",
+    "fit": "counterpoise.fitting",
     "images": "counterpoise.data.folder",
     "init_output_bias": "counterpoise.train.head",
     "load": "counterpoise.classifier",

@@ -11,7 +11,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from counterpoise.classifier import Classifier
 from counterpoise.core.errors import TargetError
-from counterpoise.pipeline import fit
+from counterpoise.fitting import fit
 
 Array = np.ndarray
 

@@ -8,7 +8,7 @@ import numpy as np
 from counterpoise.core.records import Member
 from counterpoise.data.split import make_folds
 from counterpoise.jobs import Settings, jobs_of
-from counterpoise.pipeline import read_for
+from counterpoise.reading import read_for
 from counterpoise.strategies import find
 from counterpoise.train.network import Network
 

@@ -10,7 +10,8 @@ import counterpoise as cp
 from counterpoise.core.errors import OptionError, PromiseError
 from counterpoise.data.split import hold_out
 from counterpoise.decide.rule import rule_at_prior
-from counterpoise.pipeline import _keep_out, read_for
+from counterpoise.fitting import _keep_out
+from counterpoise.reading import read_for
 from counterpoise.thresholds import choose
 
 

@@ -70,7 +70,7 @@ def command(
             f"{_typed(aim)} is for two classes; {data.name} has {examples.n_classes}: {labels}. "
             f"Hold one against the others: --one-vs-rest {examples.classes[examples.positive]}"
         )
-    from counterpoise.pipeline import fit
+    from counterpoise.fitting import fit
 
     clf = fit(
         network, examples, strategy=chosen, folds=folds, promise_rows=promise_rows, epochs=o.or_auto(epochs),

@@ -24,7 +24,8 @@ from counterpoise.data.split import check_counts
 from counterpoise.diagnosis.guard import COLUMNS, REPEATS
 from counterpoise.jobs import Settings, on_network
 from counterpoise.metrics.catalogue import METRICS
-from counterpoise.pipeline import cross_validate, read_for, refit
+from counterpoise.pipeline import cross_validate, refit
+from counterpoise.reading import read_for
 from counterpoise.strategies import Strategy, select
 from counterpoise.survey import before_race
 from counterpoise.train.entrants import kind_of

@@ -14,7 +14,7 @@ from sklearn import metrics
 import counterpoise as cp
 from counterpoise.comparison import tally
 from counterpoise.core.errors import DataError, OptionError
-from counterpoise.pipeline import read_for
+from counterpoise.reading import read_for
 from counterpoise.report import page
 from counterpoise.strategies import find
 

@@ -18,7 +18,7 @@ from counterpoise.comparison.store import FILE, SMALL, Store
 from counterpoise.core.errors import ArtefactError
 from counterpoise.core.records import Member
 from counterpoise.jobs import Settings
-from counterpoise.pipeline import read_for
+from counterpoise.reading import read_for
 from counterpoise.train.network import Network
 from counterpoise.train.run import run
 

@@ -12,7 +12,8 @@ from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Fold
 from counterpoise.data.read import read
 from counterpoise.jobs import Settings, jobs_of
-from counterpoise.pipeline import train_all, trained_members
+from counterpoise.pipeline import train_all
+from counterpoise.rounds import trained_members
 from counterpoise.strategies import find, names
 from counterpoise.train.finish import finished
 from counterpoise.train.network import Network

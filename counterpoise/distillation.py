@@ -1,0 +1,115 @@
+"""One network in the place of an ensemble: it learns what the ensemble says, row by row.
+
+A soft label is a row of each class, weighed by its probability: the expected cross-entropy of the two is the same. So
+distilling is an ordinary training on weighted rows, on any engine, with any network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from counterpoise.assembly import rows_of
+from counterpoise.cells import subset
+from counterpoise.classifier import Classifier
+from counterpoise.core.errors import OptionError
+from counterpoise.core.progress import bar
+from counterpoise.core.records import Examples, Fold
+from counterpoise.data.split import hold_out
+from counterpoise.fitting import EPOCHS
+from counterpoise.jobs import Settings
+from counterpoise.pipeline import on_fold
+from counterpoise.reading import read_for
+from counterpoise.strategies import find
+from counterpoise.train.network import Network
+
+Array = np.ndarray
+
+#: A class less probable than this is left out of a row's soft label.
+LEAST = 1e-3
+
+
+def distill(
+    teacher: Classifier,
+    model: Any,
+    data: Any,
+    y: Any = None,
+    *,
+    truth: float = 0.0,
+    validation: float = 0.2,
+    epochs: int | str = "auto",
+    batch_size: int | str = "auto",
+    optimizer: Any = None,
+    patience: int = 10,
+    seed: int = 0,
+    verbose: Any = "auto",
+) -> Classifier:
+    """Train one network to say what a classifier says: an ensemble's file becomes that of a single network.
+
+    The student minimises sum_c t_c (-log s_c), t = (1 - truth) * teacher + truth * label, over the training rows. The
+    held-out rows end the training by their true labels and fit the student's own rule.
+
+    Args:
+        teacher: A trained classifier, of several networks or one.
+        model: A Keras model, a builder or a name, as for `fit`.
+        data: Rows, as for `fit`. Best are rows that did not train the teacher, whose probabilities of its own training
+            rows are too sure; these may be the same rows all the same.
+        y: Labels, or the name of the target column.
+        truth: Share of the true label in each soft label, 0 to 1.
+        validation: Share of rows held out for stopping and for the rule.
+        epochs, batch_size, optimizer, patience, seed, verbose: As for `fit`.
+
+    Raises:
+        OptionError: `truth` out of range, or labels other than the teacher's.
+        DataError, ModelError: as for `fit`.
+
+    Example:
+        >>> from counterpoise.fitting import fit
+        >>> rng = np.random.default_rng(0)
+        >>> y = (rng.random(300) < 0.2).astype(int)
+        >>> x = rng.normal(size=(300, 2)) + 2 * y[:, None]
+        >>> teacher = fit("mlp", x, y, strategy="easy_ensemble", epochs=3, verbose=0)
+        >>> student = distill(teacher, "mlp", x, y, epochs=3, verbose=0)
+        >>> len(teacher.rule.log_shifts), len(student.rule.log_shifts)
+        (5, 1)
+
+    Reference: Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network" (2015), at temperature 1, so
+        that the student's probabilities are those of the teacher.
+    """
+    if not isinstance(truth, (int, float)) or not 0 <= truth <= 1:
+        raise OptionError(f"truth is {truth!r}; expected a share from 0 to 1.")
+    examples = read_for(model, data, y, groups=None, time=None, sample_weight=None)
+    if list(examples.classes) != teacher.classes_.tolist():
+        raise OptionError(
+            f"the labels are {list(examples.classes)}, those of the teacher {teacher.classes_.tolist()}; give rows of "
+            "the same classes."
+        )
+    said = teacher.predict_proba(data)
+    soft = (1 - truth) * said + truth * np.eye(examples.n_classes)[examples.y]
+    rows, held = hold_out(examples, validation, seed)
+    taught, fold = _taught(examples, soft, rows, held)
+    network = Network(model, taught, optimizer=optimizer)
+    settings = Settings(epochs, batch_size, patience=patience, seed=seed, recipe="auto").on(network, len(rows), EPOCHS)
+    with bar(verbose) as progress:
+        clf = on_fold(find("none"), taught, fold, network, settings, progress=progress)
+    clf.card.update({**rows_of(examples), "strategy": "distilled", "teacher": _teacher(teacher)})
+    clf.card["metrics_of"] = clf.card["rule"]
+    return clf
+
+
+def _taught(examples: Examples, soft: Array, rows: Array, held: Array) -> tuple[Examples, Fold]:
+    """Training rows once per class, weighed by their soft label, then the held-out rows as they are."""
+    place, code = np.nonzero(soft[rows] >= LEAST)
+    weight = soft[rows[place], code]
+    again = subset(examples, np.concatenate([rows[place], held]))
+    weights = np.concatenate([weight / weight.mean(), np.ones(len(held))])
+    labels = np.concatenate([code, examples.y[held]]).astype(examples.y.dtype)
+    last = np.arange(len(place), len(labels))
+    return replace(again, y=labels, sample_weight=weights), Fold(0, 0, np.arange(len(place)), last, last)
+
+
+def _teacher(teacher: Classifier) -> Mapping[str, Any]:
+    return {"strategy": teacher.card.get("strategy"), "members": len(teacher.rule.log_shifts)}
