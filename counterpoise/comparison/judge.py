@@ -186,6 +186,7 @@ def _verdict(evidence: Evidence, metric: str, ranking: tuple[str, ...]) -> Verdi
     gains_adjusted = holm_of(gains)
     shown = [name for name in tie if name != reference and proven(gains[name], gains_adjusted[name])]
     if best in shown:
+        tie = [name for name in tie if name == reference or not gains[name].identical]  # what ranks as the reference
         return _better(evidence, metric, shown[0], best, tie, gains[shown[0]], gains_adjusted[shown[0]])
     return _tied(evidence, metric, ranking, tie)
 

@@ -48,6 +48,14 @@ def test_of_several_that_help_the_simplest_is_taken() -> None:
     assert swapped.verdict.winner == "oversample"
 
 
+def test_what_ranks_as_the_untouched_model_is_no_rival_of_what_beats_it() -> None:
+    scores = race(none=0.5, class_weight=0.595)
+    scores["threshold"] = scores["none"]
+    scores["oversample"] = {"average_precision": scores["none"]["average_precision"] + folds(0.1, 0.045, 9)}
+    verdict = assess(scores, folds=K, simplicity=NAMES).verdict
+    assert (verdict.winner, verdict.word, verdict.tied_with) == ("class_weight", "better", ("oversample",))
+
+
 def test_small_sure_differences_are_equivalent() -> None:
     verdict = assess(race(noise=0.002, none=0.5, class_weight=0.501, oversample=0.499), folds=K).verdict
     assert (verdict.winner, verdict.word) == ("none", "equivalent")
