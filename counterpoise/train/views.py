@@ -142,7 +142,9 @@ class ViewsLoss(keras.losses.Loss):
         if isinstance(self.inner, BatchLoss):
             losses = [self.inner(y_true, y_pred[:, v], None if w is None else w[:, v]) for v in range(views)]
             return sum(losses) / views
-        return self.inner(_per_view(y_true, views), y_pred, w)
+        soft = len(y_true.shape) == 2 and y_true.shape[-1] == y_pred.shape[-1] > 1  # shares of the classes
+        y = ops.repeat(ops.expand_dims(y_true, 1), views, axis=1) if soft else _per_view(y_true, views)
+        return self.inner(y, y_pred, w)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return self(y_true, y_pred)

@@ -66,6 +66,16 @@ def test_the_loss_on_views_is_the_mean_of_the_losses_of_each_view(inner, units):
     assert float(ViewsLoss(inner)(y, z, w)) == pytest.approx(alone, rel=1e-5)
 
 
+@pytest.mark.parametrize("views", [2, 3])
+def test_shares_of_the_classes_hold_for_every_view(views):
+    rng = np.random.default_rng(1)
+    z = rng.normal(size=(6, views, 3)).astype(np.float32)
+    soft = rng.dirichlet([1, 1, 1], 6).astype(np.float32)
+    log_p = z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
+    by_hand = -(soft[:, None] * log_p).sum(axis=-1).mean()
+    assert float(ViewsLoss(CrossEntropy())(soft, z)) == pytest.approx(by_hand, rel=1e-5)
+
+
 def table(n=300, seed=0):
     rng = np.random.default_rng(seed)
     y = (rng.random(n) < 0.2).astype("int32")
