@@ -36,11 +36,16 @@ def load(folder: Path) -> Parents:
 
 
 def by_parent(folder: Path) -> Parents:
-    """parent -> entrant -> metric: the mean over its sets, of entrants that finished all of them."""
+    """parent -> entrant -> metric: the mean over its sets, of entrants that finished all of them.
+
+    Once rivals have raced on some sets, those on which they have not yet are left out.
+    """
     parents = {record["set"]: record["parent"] for record in _records(folder)}
     groups: dict[str, list[dict[str, dict[str, float]]]] = defaultdict(list)
-    for name, entrants in load(folder).items():
-        groups[parents[name]].append(entrants)
+    found = load(folder)
+    raced = {name for name, entrants in found.items() if any(label.startswith("external:") for label in entrants)}
+    for name in raced or found:
+        groups[parents[name]].append(found[name])
     return {
         parent: {
             label: {m: float(np.mean([one[label][m] for one in many])) for m in METRICS}
@@ -61,10 +66,10 @@ def ranks(parents: Parents, metric: str) -> dict[str, float]:
 def wins(parents: Parents, ours: str, rivals: Sequence[str]) -> tuple[float, float, float, int]:
     """Wins plus half the ties in average precision over parents, with a 90 % bootstrap interval, and their number.
 
-    Of several rivals the best on each parent counts.
+    Of several rivals the best on each parent counts; one that failed there is no rival on it.
     """
-    both = [p for p in parents.values() if ours in p and all(rival in p for rival in rivals)]
-    ap = [(p[ours]["average_precision"], max(p[r]["average_precision"] for r in rivals)) for p in both]
+    both = [p for p in parents.values() if ours in p and any(rival in p for rival in rivals)]
+    ap = [(p[ours]["average_precision"], max(p[r]["average_precision"] for r in rivals if r in p)) for p in both]
     ahead = np.array([mine - best for mine, best in ap])
     points = np.where(np.abs(ahead) < TIE, 0.5, (ahead > 0).astype(float))
     return *_interval(points), len(points)
@@ -165,9 +170,9 @@ def _part(parents: Parents) -> list[str]:
     lines += [
         f"| {n} | " + " | ".join(f"{every[m][n]:.2f}" for m in METRICS) + " |" for n in every["average_precision"]
     ]
-    rivals = [n for n in every["average_precision"] if n.startswith("external:")]
+    rivals = sorted({n for entrants in parents.values() for n in entrants if n.startswith("external:")})
     lines += ["", f"Wins plus half the ties (|difference| < {TIE}) of `{NAMED}`, 90 % interval over parents:", ""]
-    groups = {name: group for name, group in RIVAL_GROUPS.items() if set(group) <= set(rivals)}
+    groups = {name: group for name, group in RIVAL_GROUPS.items() if set(group) & set(rivals)}
     if NAMED in every["average_precision"]:
         for name, group in {**groups, **{rival: (rival,) for rival in rivals}}.items():
             point, low, high, n = wins(parents, NAMED, group)
