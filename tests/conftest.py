@@ -20,6 +20,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+# Ray reads the second one once, at its first import, wherever that is; a cluster of one machine needs no tokens.
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_AUTH_MODE", "disabled")
 
 
 def pytest_sessionfinish(session, exitstatus):

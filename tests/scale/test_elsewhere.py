@@ -19,12 +19,10 @@ def _plain(tmp_path_factory):
 
 @pytest.mark.processes
 @pytest.mark.parametrize("where", [("--jobs", 2), ("--ray", "local")])
-def test_the_leaderboard_is_that_of_one_process(plain, where, tmp_path, monkeypatch):
+def test_the_leaderboard_is_that_of_one_process(plain, where, tmp_path):
     table, wanted = plain
     if where[0] == "--ray":
         core = pytest.importorskip("ray")
-        for name, value in {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}.items():
-            monkeypatch.setenv(name, value)
     run = run_command(*race_of(table, tmp_path / "run"), *where)
     assert run.code == 0, run.err
     assert board(tmp_path / "run") == wanted

@@ -16,12 +16,10 @@ core = pytest.importorskip("ray")
 
 
 @pytest.fixture(name="nodes")
-def _nodes(monkeypatch):
+def _nodes():
     """A cluster whose head trains nothing, and its two working nodes."""
     from ray.cluster_utils import Cluster
 
-    for name, value in {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}.items():
-        monkeypatch.setenv(name, value)
     size = {"include_dashboard": False, "object_store_memory": 100 << 20}
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **size})
     try:
