@@ -114,7 +114,8 @@ def write_report(folder: Path, target: Path) -> None:
     text = ["# Quality beside trees and forests", "", *_how(folder)]
     for title, confirmed in (("Confirmatory parents", True), ("Development parents", False)):
         chosen = {p: e for p, e in parents.items() if (p in CONFIRMATORY) == confirmed}
-        text += [f"## {title} ({len(chosen)})", ""]
+        of_all = f" of {len(CONFIRMATORY)}" if confirmed else ""
+        text += [f"## {title} ({len(chosen)}{of_all})", ""]
         if not chosen:
             text += ["Not run yet: nothing is claimed.", ""]
             continue
