@@ -46,7 +46,7 @@ def test_one_network_says_what_five_say(teacher, tmp_path):
     assert np.corrcoef(said, told)[0, 1] > 0.97
     assert (len(student.rule.log_shifts), student.card["strategy"]) == (1, "distilled")
     assert student.card["teacher"] == {"strategy": "easy_ensemble", "members": 5}
-    assert student.card["data"]["rows"] == 400
+    assert student.card["rows"] == 400
     student.save(tmp_path / "m.keras")
     assert np.array_equal(cp.load(tmp_path / "m.keras").predict_proba(fresh)[:, 1], said)
 
