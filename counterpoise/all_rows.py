@@ -7,28 +7,22 @@ all folds at the end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from counterpoise.core.records import Examples, Fold, Job, Member
-from counterpoise.jobs import Settings, job_of, member_numbers, on_network
+from counterpoise.jobs import Key, Settings, TrainAll, job_of, member_numbers, on_network
 from counterpoise.strategy import Strategy
 from counterpoise.train.network import Network
-
-#: (strategy, fold).
-Key = tuple[str, int]
 
 
 def for_steps(
     strategy: Strategy, examples: Examples, fold: Fold, settings: Settings, network: Network, steps: Sequence[int]
 ) -> list[Job]:
     """The jobs of a strategy's members on training and stopping rows of a fold, each for its number of steps."""
-    whole = replace(fold, train=np.sort(np.concatenate([fold.train, fold.stop])), stop=fold.stop[:0])
     ready = on_network(strategy, network)
     return [
-        job_of(part, examples, whole, settings, member, count)
+        job_of(part, examples, fold.whole(), settings, member, count)
         for part, member, count in zip(ready.parts(), member_numbers(ready), steps, strict=True)
     ]
 
@@ -41,7 +35,7 @@ def train_once_more(
     folds: Sequence[Fold],
     settings: Settings,
     network: Network,
-    train: Callable[[Iterable[Job]], Mapping[str, Member]],
+    train: TrainAll,
 ) -> tuple[dict[Key, list[Job]], dict[str, Member]]:
     """Jobs and members after the second training, where the recipe asks for one; the others as they were.
 

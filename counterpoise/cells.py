@@ -107,7 +107,7 @@ def make_cell(
 def _twin_free(examples: Examples, fold: Fold) -> Array | None:
     if examples.twins is None:
         return None
-    seen = examples.twins[np.concatenate([fold.train, fold.stop])]
+    seen = examples.twins[fold.whole().train]
     return ~np.isin(examples.twins[fold.test], seen)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +21,11 @@ from counterpoise.train.network import Network
 from counterpoise.train.objective import Objective
 from counterpoise.train.recipe import PLAIN, Recipe, whole
 from counterpoise.train.run import make_job
+
+#: (strategy, fold).
+Key = tuple[str, int]
+#: Jobs to members by job id, by whatever executor.
+TrainAll = Callable[[Iterable[Job]], Mapping[str, Member]]
 
 #: Fold number of a training on all rows, so that its seeds are its own.
 WHOLE = 1_000_000
@@ -134,15 +139,15 @@ def jobs_by_fold(
     folds: Sequence[Fold],
     settings: Settings,
     network: Network,
-    versions: Mapping[tuple[str, int], Strategy] | None = None,
-) -> tuple[dict[tuple[str, int], list[Job]], dict[str, str]]:
+    versions: Mapping[Key, Strategy] | None = None,
+) -> tuple[dict[Key, list[Job]], dict[str, str]]:
     """The jobs of (strategy, fold), and why a strategy cannot be carried out on these rows and this network.
 
     `versions` holds what is trained in place of a strategy on a fold (after tuning). What fails is left out of the
     first. It is raised where nothing would be left to compare: the untouched model, or
     the only strategy.
     """
-    jobs: dict[tuple[str, int], list[Job]] = {}
+    jobs: dict[Key, list[Job]] = {}
     failures: dict[str, str] = {}
     for strategy in strategies:
         try:
@@ -169,9 +174,7 @@ def _check_trainable(strategy: Strategy, jobs: Sequence[Job], network: Network) 
             Objective(job).loss(network)
 
 
-def leave_out_failed(
-    jobs: dict[tuple[str, int], list[Job]], members: Mapping[str, Member], failures: dict[str, str]
-) -> None:
+def leave_out_failed(jobs: dict[Key, list[Job]], members: Mapping[str, Member], failures: dict[str, str]) -> None:
     """Move strategies that have a failed member from the jobs to the failures."""
     for (name, _), group in list(jobs.items()):
         if said := next((members[job.id].error for job in group if members[job.id].error), ""):
@@ -189,7 +192,7 @@ def job_of(
     estimator that does not stop early is fitted on the stopping rows too.
     """
     if part.is_external and not (settings.early_stopping and stops_early(part.estimator)):
-        fold = replace(fold, train=np.sort(np.concatenate([fold.train, fold.stop])), stop=fold.stop[:0])
+        fold = fold.whole()
     y = examples.y[fold.train]
     place = (fold.repeat, fold.index, member)
     counts = np.bincount(y, minlength=examples.n_classes)

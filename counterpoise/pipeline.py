@@ -26,12 +26,13 @@ from counterpoise.data.split import make_folds
 from counterpoise.jobs import (
     WHOLE,
     Settings,
+    TrainAll,
     jobs_by_fold,
     jobs_of,
     leave_out_failed,
     on_network,
 )
-from counterpoise.rounds import TrainAll, train_in_rounds, trained_members
+from counterpoise.rounds import train_in_rounds, trained_members
 from counterpoise.strategies import Strategy
 from counterpoise.train.network import Network
 from counterpoise.train.run import Executor, run

@@ -6,7 +6,7 @@ trained side by side. Without such members there is one round.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,17 +14,13 @@ import numpy as np
 from counterpoise.core import logits as lg
 from counterpoise.core.errors import error_text
 from counterpoise.core.records import Examples, Job, Member
-from counterpoise.jobs import member_numbers, on_network
+from counterpoise.jobs import Key, TrainAll, member_numbers, on_network
 from counterpoise.strategy import Strategy
 from counterpoise.train.finish import finished
 from counterpoise.train.network import Network
 from counterpoise.train.run import make_job
 
 Array = np.ndarray
-#: (strategy, fold).
-Key = tuple[str, int]
-#: Jobs to members by job id, by whatever executor.
-TrainAll = Callable[[Iterable[Job]], Mapping[str, Member]]
 
 
 def train_in_rounds(

@@ -17,11 +17,11 @@ from counterpoise.core.errors import MissingExtraError, OptionError
 from counterpoise.core.records import Examples, Fold, Job, Member
 from counterpoise.core.seeds import integer
 from counterpoise.data.split import hold_out
-from counterpoise.jobs import WHOLE, Settings, jobs_of
+from counterpoise.jobs import WHOLE, Settings, TrainAll, jobs_of
 from counterpoise.metrics.catalogue import METRICS
 from counterpoise.metrics.decision_scores import default_decision
 from counterpoise.metrics.scores import score_all
-from counterpoise.rounds import TrainAll, trained_members
+from counterpoise.rounds import trained_members
 from counterpoise.strategy import Strategy
 from counterpoise.train.network import Network
 

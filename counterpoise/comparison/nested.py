@@ -65,7 +65,7 @@ def nested_score(
     scores = {name: tally.fold_scores(cells, examples)[metric] for name, cells in by_name.items()}
     chosen = []
     for fold in make_folds(examples, folds, repeats, settings.seed, duplicates):
-        inner = subset(examples, np.sort(np.concatenate([fold.train, fold.stop])))
+        inner = subset(examples, fold.whole().train)
         outcome = cross_validate(inner, strategies, network, settings, folds=INNER_FOLDS, executor=executor)
         chosen.append(_winner(strategies, outcome.cells, inner, metric))
     own = np.array([scores[name][k] for k, name in enumerate(chosen)])

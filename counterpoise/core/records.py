@@ -10,7 +10,7 @@ written to after it was made.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -134,6 +134,16 @@ class Fold:
     train: Array
     stop: Array
     test: Array
+
+    def whole(self) -> Fold:
+        """The fold with its stopping rows among the training rows: nothing is left to end a training by.
+
+        Example:
+            >>> fold = Fold(0, 0, np.array([0, 3]), np.array([1]), np.array([2])).whole()
+            >>> fold.train.tolist(), fold.stop.tolist(), fold.test.tolist()
+            ([0, 1, 3], [], [2])
+        """
+        return replace(self, train=np.sort(np.concatenate([self.train, self.stop])), stop=self.stop[:0])
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,10 @@
 """The compiled program: a loop of training steps that reads its variables and rows from the calling thread.
 
 One model, one optimizer and one trace serve every job of a network and loss family, and of every network that is alike
-(see `train.shelf`). TensorFlow records which
-variables a traced function uses; here each of those places is filled at call time with the variable of the calling
-thread's `Slot`. So jobs differ only in the arrays that are put into a slot, and threads share a trace, yet never a
-variable. The rows of a block of steps are gathered from tensors that hold the data once, just before its loop runs:
-inside a loop that XLA compiles a gather is slow.
+(see `train.shelf`). TensorFlow records which variables a traced function uses; here each of those places is filled at
+call time with the variable of the calling thread's `Slot`. So jobs differ only in the arrays that are put into a slot,
+and threads share a trace, yet never a variable. The rows of a block of steps are gathered from tensors that hold the
+data once, just before its loop runs: inside a loop that XLA compiles a gather is slow.
 """
 
 from __future__ import annotations
