@@ -70,15 +70,21 @@ def cold(work: Callable[[], object]) -> float:
     return timed(work)
 
 
-def whole(examples: Examples) -> Fold:
+def on_rows(rows: np.ndarray) -> Fold:
     nothing = np.empty(0, np.int64)
-    return Fold(0, 0, np.arange(len(examples)), nothing, nothing)
+    return Fold(0, 0, rows, nothing, nothing)
 
 
-def jobs(examples: Examples, members: int, epochs: int, batch: int = BATCH, strategy: str = "none") -> list[Any]:
+def whole(examples: Examples) -> Fold:
+    return on_rows(np.arange(len(examples)))
+
+
+def jobs(examples: Examples, members: int, epochs: int, batch: int = BATCH, bootstrap: bool = False) -> list[Any]:
+    """Networks on all rows, or each on a bootstrap draw of them."""
     settings = Settings(epochs=epochs, batch_size=batch, early_stopping=False)
-    fold = whole(examples)  # shared, as the members of an ensemble share theirs
-    return [job_of(find(strategy), examples, fold, settings, member) for member in range(members)]
+    rng, n, shared = np.random.default_rng(0), len(examples), whole(examples)
+    folds = [on_rows(rng.integers(0, n, n)) if bootstrap else shared for _ in range(members)]
+    return [job_of(find("none"), examples, fold, settings, member) for member, fold in enumerate(folds)]
 
 
 def epoch_seconds(
@@ -100,7 +106,8 @@ def epoch_seconds(
 
     def ours() -> float:
         short, long = (
-            timed(lambda e=e: list(run(jobs(examples, members, e), examples, network))) for e in (1, 1 + more)
+            timed(lambda e=e: list(run(jobs(examples, members, e, bootstrap=members > 1), examples, network)))
+            for e in (1, 1 + more)
         )
         return (long - short) / more
 

@@ -199,6 +199,9 @@ def job_of(
     if part.mix:
         check_mixable(examples, part.name)
     plan = part.make_plan(y, examples.n_classes, examples.weights_of(fold.train))
+    limits = limits_of(len(plan), len(y), settings, steps)
+    if part.warm:
+        limits = annealed(limits, 1 if steps else part.sequence)
     if plan.needs_features:
         plan = plan.realise(take(examples.x, fold.train), integer(settings.seed, "synthesis", *place))
     return make_job(
@@ -209,7 +212,7 @@ def job_of(
         loss=part.make_loss(counts),
         seed=settings.seed,
         place=place,
-        limits=limits_of(len(plan), len(y), settings, steps),
+        limits=limits,
         mix=part.make_mix(counts),
         estimator=part.estimator,
     )
@@ -229,6 +232,12 @@ def limits_of(drawn: int, rows: int, settings: Settings, steps: int | None = Non
         most, per_round, patience, settings.batch_size, plateau, recipe.min_steps, recipe.smoothing,
         float(recipe.margin), recipe.stop_on, recipe.decay(per_round),
     )  # fmt: skip
+
+
+def annealed(limits: Limits, parts: int) -> Limits:
+    """One of equal parts of the steps, over which the learning rate falls to 0."""
+    steps = max(1, limits.steps // parts)
+    return replace(limits, steps=steps, round_steps=min(limits.round_steps, steps), anneal=True)
 
 
 def member_numbers(strategy: Strategy) -> Iterator[int]:

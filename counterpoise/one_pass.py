@@ -58,8 +58,11 @@ def in_one_pass(strategy: Strategy, network: Network) -> Strategy:
 def _differ_in_plans_alone(parts: tuple[Strategy, ...]) -> bool:
     first = parts[0]
     alike = all(part.loss == first.loss and part.constants is first.constants for part in parts)
-    plain = all(part.plan in CLASS_WISE and not (part.finish or part.mix or part.is_external) for part in parts)
-    return alike and plain and first.loss in ADDITIVE and _differ(parts)
+    return alike and all(map(_plain, parts)) and first.loss in ADDITIVE and _differ(parts)
+
+
+def _plain(part: Strategy) -> bool:
+    return part.plan in CLASS_WISE and not (part.finish or part.mix or part.sequence or part.is_external)
 
 
 def _differ(parts: tuple[Strategy, ...]) -> bool:

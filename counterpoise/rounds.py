@@ -33,8 +33,9 @@ def train_in_rounds(
     """Train the jobs of strategies on folds.
 
     Args:
-        jobs: One job per member (see `jobs.jobs_of`). That of a member that follows others is a first guess: it is
-            planned anew once those are trained, and asked about its training rows besides its test rows.
+        jobs: One job per member (see `jobs.jobs_of`). That of a member that follows others is a first guess: once those
+            are trained, it is planned anew and asked about its training rows besides its test rows; or, if it is warm,
+            it begins with the weights of the one before.
         strategies: What the jobs belong to, as the network trains it (see `jobs.on_network`).
         examples: Their rows.
         train: Trains the jobs of one round.
@@ -66,8 +67,10 @@ def _ready(
     for i, (part, count) in enumerate(zip(parts, member_numbers(strategy), strict=True)):
         if number != (count % part.sequence if part.sequence else 0):
             continue
-        if part.sequence:
-            before = [group[j] for j in range(i) if parts[j].name == part.name][count - number :]
+        before = [group[j] for j in range(i) if parts[j].name == part.name][count - number :] if part.sequence else []
+        if part.warm and before:
+            group[i] = _going_on(group[i], members[before[-1].id])
+        elif part.sequence and not part.warm:
             said = [_on_training_rows(job, members[job.id]) for job in before]
             group[i] = _planned(part, group[i], examples, np.array(said))
         ready.append(group[i])
@@ -81,6 +84,14 @@ def _planned(part: Strategy, job: Job, examples: Examples, before: Array) -> Job
     return make_job(
         plan, job.train, job.stop, np.concatenate([job.score, job.train]), loss=job.loss, seed=job.seed,
         place=job.place, limits=job.limits, mix=job.mix,
+    )  # fmt: skip
+
+
+def _going_on(job: Job, before: Member) -> Job:
+    """The job from the weights of the member before it."""
+    return make_job(
+        job.plan, job.train, job.stop, job.score, loss=job.loss, seed=job.seed, place=job.place, limits=job.limits,
+        mix=job.mix, start=before.weights,
     )  # fmt: skip
 
 
@@ -100,4 +111,5 @@ def trained_members(
 
 
 def _on_test_rows(part: Strategy, job: Job, member: Member) -> Member:
-    return replace(member, logits=member.logits[: len(job.score) - len(job.train)]) if part.sequence else member
+    asked = part.sequence and not part.warm  # about the training rows too
+    return replace(member, logits=member.logits[: len(job.score) - len(job.train)]) if asked else member

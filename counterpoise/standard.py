@@ -136,6 +136,13 @@ STANDARD: tuple[Strategy, ...] = (
         _deferred_effective,
     ),
     Strategy(
+        "label_smoothing",
+        "Labels of large classes are trusted less than those of rare ones (Zhong 2021).",
+        loss="label_smoothing",
+        constants=_class_counts,
+        knobs=(Knob("head", 0.0, 0.4, default=0.1, turn="loss"),),
+    ),
+    Strategy(
         "asymmetric",
         "Easy negatives are focused away harder than positives, class by class (Ridnik 2021).",
         loss="asymmetric",
@@ -209,6 +216,11 @@ STANDARD: tuple[Strategy, ...] = (
         "balanced_bagging",
         "Five networks, each on a bootstrap of every class, all of the size of the smallest (Breiman 1996).",
         draw="bootstrap",
+    ),
+    Strategy(
+        "snapshot_ensemble",
+        "One training whose learning rate falls to 0 and starts again; five networks are kept on the way (Huang 2017).",
+        members=(Strategy("snapshot", sequence=5, warm=True),) * 5,
     ),
     _sequence(
         "self_paced_ensemble",

@@ -89,6 +89,8 @@ class Strategy:
         estimator: An estimator of scikit-learn's kind that races in the network's place (see `external`), or None.
         sequence: For a member: how many of its name are trained one after the other, each with a plan that is told what
             those before it say of the training rows (`before=`, see `plans.self_paced`); 0: all apart.
+        warm: For members that follow one another: each goes on from the weights of the one before it, while the
+            learning rate falls along half a cosine; together they take the steps of one network, as snapshots do.
         one_pass: Whether a network of views may train all members at once (see `one_pass.in_one_pass`).
 
     Example:
@@ -114,6 +116,7 @@ class Strategy:
     knobs: tuple[Knob, ...] = ()
     estimator: Any = None
     sequence: int = 0
+    warm: bool = False
     one_pass: bool = True
 
     def __post_init__(self) -> None:
@@ -121,6 +124,8 @@ class Strategy:
             raise OptionError(f'mix is {self.mix!r}; expected "mixup", "remix" or "".')
         if self.sequence and (self.finish or self.is_external):
             raise OptionError(f"{self.name}: members that follow one another have no finishing step, and are networks.")
+        if self.warm and not self.sequence:
+            raise OptionError(f"{self.name}: warm is for members that follow one another; give sequence= too.")
         if self.knobs and any(part.sequence for part in self.parts()):
             raise OptionError(f"{self.name}: knobs are not for members that follow one another.")
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from small_networks import DENSE, net
 
 import counterpoise as cp
@@ -13,13 +15,16 @@ from counterpoise.comparison.halving import Limit, heats
 from counterpoise.core import logits as lg
 from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Examples, Member
+from counterpoise.core.seeds import integer
 from counterpoise.data.split import make_folds
-from counterpoise.jobs import Settings, jobs_by_fold
+from counterpoise.jobs import Settings, jobs_by_fold, jobs_of
 from counterpoise.plans import cascade, self_paced
 from counterpoise.rounds import train_in_rounds, trained_members
 from counterpoise.strategies import Ensemble, Strategy, find
 from counterpoise.train.network import Network
+from counterpoise.train.order import Order
 from counterpoise.train.run import run
+from counterpoise.train.state import set_state
 
 RNG = np.random.default_rng(0)
 Y = (RNG.random(240) < 0.2).astype(np.int32)
@@ -74,6 +79,54 @@ def test_rounds_hold_what_can_be_trained_by_then(network):
         for number, job in enumerate(group):
             expected = plan(Y[job.train], np.array(said[:number]), members=3)
             assert np.array_equal(job.plan.rows(0, 5), expected.rows(0, 5))
+
+
+def snapshots(count=3):
+    one = Strategy("snapshot", sequence=count, warm=True)
+    return Strategy("snapshots", members=(one,) * count)
+
+
+@pytest.mark.parametrize("engine", ["program", "fit"])
+def test_snapshots_are_one_training_whose_rate_falls_and_starts_again(engine):
+    """Each goes on where the one before it ended; the steps and rates are those of the paper's formula."""
+    network = Network(net(*DENSE), EXAMPLES, optimizer=keras.optimizers.SGD(0.1))
+    fold = dataclasses.replace(FOLDS[0], stop=FOLDS[0].stop[:0])
+    jobs = jobs_of(snapshots(), EXAMPLES, fold, Settings(epochs=9, batch_size=32), network)
+    key = ("snapshots", 0)
+    done, members = train_in_rounds(
+        {key: jobs}, {key: snapshots()}, EXAMPLES, lambda wanted: dict(run(wanted, EXAMPLES, network, engine=engine))
+    )
+    model = network.fresh(0)
+    set_state(model, network.initial_state(integer(0, "initial", *jobs[0].place), X, fold.train))
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    for job in done[key]:
+        order, member = Order(job), members[job.id]
+        per_round = job.limits.round_steps
+        assert member.steps == job.limits.steps == 3 * per_round
+        for part in range(3):
+            rate = 0.1 * 0.5 * (1 + np.cos(np.pi * part / 3))
+            for step in range(part * per_round, (part + 1) * per_round):
+                rows, _ = order.step(step)
+                with tf.GradientTape() as tape:
+                    value = loss(Y[rows][:, None], model(X[rows]))
+                for variable, slope in zip(
+                    model.trainable_variables, tape.gradient(value, model.trainable_variables), strict=True
+                ):
+                    variable.assign_sub(rate * slope)
+        for ours, theirs in zip(member.weights, model.variables, strict=True):
+            np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_a_schedule_leaves_no_rate_to_lower():
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9)
+    network = Network(net(*DENSE), EXAMPLES, optimizer=keras.optimizers.SGD(schedule))
+    with pytest.raises(OptionError, match="a snapshot ensemble lowers the learning rate, but a schedule"):
+        list(run(jobs_of(snapshots(), EXAMPLES, FOLDS[0], Settings(epochs=3)), EXAMPLES, network))
+
+
+def test_warm_members_follow_one_another():
+    with pytest.raises(OptionError, match="give sequence= too"):
+        Strategy("alone", warm=True)
 
 
 def test_members_keep_what_they_say_of_the_test_rows(network):

@@ -172,6 +172,7 @@ def _part(parents: Parents) -> list[str]:
         f"| {n} | " + " | ".join(f"{every[m][n]:.2f}" for m in METRICS) + " |" for n in every["average_precision"]
     ]
     rivals = sorted({n for entrants in parents.values() for n in entrants if n.startswith("external:")})
+    lines += _alone(parents, rivals) if NAMED in every["average_precision"] else []
     lines += ["", f"Wins plus half the ties (|difference| < {TIE}) of `{NAMED}`, 90 % interval over parents:", ""]
     groups = {name: group for name, group in RIVAL_GROUPS.items() if set(group) & set(rivals)}
     if NAMED in every["average_precision"]:
@@ -180,6 +181,16 @@ def _part(parents: Parents) -> list[str]:
             word = "" if point >= 0.6 and low > 0.5 else " (not shown)"
             lines.append(f"- {name}: {point:.0%} [{low:.0%}, {high:.0%}] of {n}{word}")
     return [*lines, ""]
+
+
+def _alone(parents: Parents, rivals: Sequence[str]) -> list[str]:
+    """Places of the named strategy when no other of ours takes part."""
+    alone = {p: {n: e for n, e in entrants.items() if n in {NAMED, *rivals}} for p, entrants in parents.items()}
+    said = []
+    for metric in METRICS:
+        mean = ranks(alone, metric)
+        said.append(f"{metric} {list(mean).index(NAMED) + 1} of {len(mean)} ({mean[NAMED]:.2f})")
+    return ["", f"`{NAMED}` against peers only, place by mean rank (the rank): " + ", ".join(said) + "."]
 
 
 def _singles(found: tuple[float, float, float, int]) -> list[str]:

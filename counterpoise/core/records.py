@@ -162,6 +162,7 @@ class Limits:
         stop_on: "log_loss", or "both" (log loss and average precision; see `train.stopping.Score`).
         average: Share of the average of weights that the end of a round leaves as it was (see `train.averaging`); 0:
             no average.
+        anneal: Whether the learning rate falls to 0 over the steps, along half a cosine.
     """
 
     steps: int
@@ -174,6 +175,7 @@ class Limits:
     margin: float = 0.0
     stop_on: str = "log_loss"
     average: float = 0.0
+    anneal: bool = False
 
 
 @dataclass(frozen=True)
@@ -192,6 +194,7 @@ class Job:
         limits: How long it may train.
         mix: Name and constants of what mixes the rows of each batch (see `train.mixed`), or None.
         estimator: An estimator of scikit-learn's kind, not fitted, that takes the network's place; None: a network.
+        start: Values of the network's variables to begin with; none: drawn from the seed.
     """
 
     id: str
@@ -205,6 +208,7 @@ class Job:
     limits: Limits
     mix: tuple[str, Mapping[str, Any]] | None = None
     estimator: Any = None
+    start: tuple[Array, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ SAVED = {
     "losses": (
         "AUCMargin", "AUCMinimax", "Asymmetric", "BalancedSoftmax", "ClassBalanced", "ClassWeighted", "Combo",
         "CrossEntropy", "DistributionBalanced", "ExpectedCost", "Focal", "FocalTversky", "GeneralisedDice", "LDAM",
-        "LabelWeighted", "LogitAdjusted", "MinimaxHead", "MultiLabelFocal", "PairwiseAUC", "PartialAUC", "SmoothAP",
-        "Tversky", "VectorScaling",
+        "LabelSmoothing", "LabelWeighted", "LogitAdjusted", "MinimaxHead", "MultiLabelFocal", "PairwiseAUC",
+        "PartialAUC", "SmoothAP", "Tversky", "VectorScaling",
     ),
     "metrics.display": (
         "BalancedAccuracy", "ClassF1", "ClassPrecision", "ClassRecall", "GeometricMean", "IBA", "MCC",

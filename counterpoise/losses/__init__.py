@@ -28,5 +28,6 @@ from counterpoise.losses.region import Combo as Combo
 from counterpoise.losses.region import FocalTversky as FocalTversky
 from counterpoise.losses.region import GeneralisedDice as GeneralisedDice
 from counterpoise.losses.region import Tversky as Tversky
+from counterpoise.losses.smoothing import LabelSmoothing as LabelSmoothing
 from counterpoise.losses.weighted import ClassWeighted as ClassWeighted
 from counterpoise.losses.weighted import LabelWeighted as LabelWeighted

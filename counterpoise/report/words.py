@@ -19,6 +19,7 @@ STRATEGIES = {
     "logit_adjusted": "Logit-adjusted loss",
     "balanced_softmax": "Balanced softmax",
     "ldam_drw": "LDAM with deferred weights",
+    "label_smoothing": "Label-aware smoothing",
     "drw": "Deferred weights",
     "asymmetric": "Asymmetric loss",
     "smote": "SMOTE",
@@ -33,7 +34,9 @@ STRATEGIES = {
     "ap_surrogate": "Average-precision loss",
     "easy_ensemble": "Easy ensemble",
     "balanced_bagging": "Balanced bagging",
+    "snapshot_ensemble": "Snapshot ensemble",
     "self_paced_ensemble": "Self-paced ensemble",
+    "balance_cascade": "Balance cascade",
     "resampling_ensemble": "Resampling ensemble",
 }
 

@@ -100,6 +100,9 @@ class FitEngine:
         return stepping.opened.whole, stepping.inner, stepping.batches(job, self.examples)
 
     def _start(self, model: keras.Model, job: Job) -> None:
+        if job.start:
+            set_state(model, job.start)
+            return
         seed = seeds.integer(job.seed, "initial", *job.place)
         rows, shifts = self._learning_rows(job), Objective(job).view_shifts
         set_state(model, self.network.initial_state(seed, self.examples.x, rows, shifts))
@@ -163,14 +166,16 @@ class Watch(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         limits, stopper, logs = self.job.limits, self.stopper, {} if logs is None else logs
+        rate = stopper.rate
         steps = min(limits.steps, self.before + (epoch + 1) * limits.round_steps)
         stopper.enter(steps, logs.get("loss", np.nan))
         self._look()
         if len(self.job.stop):
             logs["val_loss"] = stopper.history["stop_loss"][-1]  # for callbacks that watch it
             self.model.stop_training = self.model.stop_training or stopper.over or stopper.turned
-            if stopper.slower:
-                self.model.optimizer.learning_rate = 0.5 * float(self.model.optimizer.learning_rate)
+        if stopper.rate != rate:
+            optimizer = self.model.optimizer
+            optimizer.learning_rate = float(optimizer.learning_rate) * stopper.rate / rate
         if self.progress:
             self.progress(self.job.id, steps, limits.steps)
 

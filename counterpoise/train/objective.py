@@ -71,6 +71,13 @@ def _ldam(constants: Mapping[str, Any]) -> Any:
     return LDAM(**constants)
 
 
+@register_loss("label_smoothing")
+def _label_smoothing(constants: Mapping[str, Any]) -> Any:
+    from counterpoise.losses.smoothing import LabelSmoothing
+
+    return LabelSmoothing(**constants)
+
+
 @register_loss("asymmetric")
 def _asymmetric(constants: Mapping[str, Any]) -> Any:
     from counterpoise.losses.multilabel import Asymmetric

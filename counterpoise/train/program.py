@@ -78,9 +78,9 @@ class Slot:
         for variable, value in zip(self.variables, values, strict=False):
             variable.assign(value)
 
-    def halve(self, place: int) -> None:
-        """Halve one variable (the learning rate)."""
-        self.variables[place].assign(0.5 * self.variables[place])
+    def set(self, place: int, value: Any) -> None:
+        """Set one variable."""
+        self.variables[place].assign(value)
 
     def read(self, count: int | None = None) -> list[Array]:
         """Values of the first `count` variables, or of all."""

@@ -126,7 +126,7 @@ class ProgramEngine:
             program = self.programs[objective.family]
             numbers = numbers_of(objective.loss(self.network), self.network.units)
             seed = seeds.integer(job.seed, "initial", *job.place)
-            state = self.network.initial_state(seed, self.examples.x, job.train, objective.view_shifts)
+            state = job.start or self.network.initial_state(seed, self.examples.x, job.train, objective.view_shifts)
             yield Task(job, objective, program, [*state, *program.initial, *numbers])
 
 
@@ -162,8 +162,8 @@ class Training:
                 average.restart()
                 self.order.turn(end)
                 self.slot.load([*(best or []), *self.slot.read()[len(best or []) :]])
-            if stopper.slower and self.program.rate is not None:
-                self.slot.halve(self.program.rate)
+            if self.program.rate is not None:
+                self.slot.set(self.program.rate, stopper.rate * self.state[self.program.rate])
             yield job, end
             if stopper.over:
                 break

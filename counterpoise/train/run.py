@@ -68,7 +68,7 @@ def run(
     distinct = [job for job in distinct if job.estimator is None]
     if not distinct:
         return
-    _check_plateau(distinct, network)
+    _check_rate(distinct, network)
     told = tuple(callbacks)
     compiled, by_fit = _shared_out(distinct, engine)
     program = _program(compiled, examples, network, told, must=engine == "program") if compiled else None
@@ -94,11 +94,13 @@ def _shared_out(jobs: list[Job], engine: str) -> tuple[list[Job], list[Job]]:
     return [job for job in jobs if not job.mix], mixed
 
 
-def _check_plateau(jobs: list[Job], network: Network) -> None:
-    if any(job.limits.plateau is not None for job in jobs) and rate_of(network.optimizer()) is None:
+def _check_rate(jobs: list[Job], network: Network) -> None:
+    who = "plateau halves" if any(job.limits.plateau is not None for job in jobs) else ""
+    who = "a snapshot ensemble lowers" if any(job.limits.anneal for job in jobs) else who
+    if who and rate_of(network.optimizer()) is None:
         raise OptionError(
-            "plateau halves the learning rate, but a schedule decides that of this optimizer; leave plateau out, or "
-            "give the optimizer a fixed learning rate."
+            f"{who} the learning rate, but a schedule decides that of this optimizer; leave it out, or give the "
+            "optimizer a fixed learning rate."
         )
 
 
@@ -135,16 +137,18 @@ def make_job(
     limits: Limits,
     mix: tuple[str, Mapping[str, Any]] | None = None,
     estimator: Any = None,
+    start: tuple[Array, ...] = (),
 ) -> Job:
     """A job whose id is a hash of everything that decides its result."""
     parts = [*_content(plan), train, stop, score, loss[0], sorted(loss[1].items()), seed, place, limits]
     parts += [] if mix is None else [mix[0], sorted(mix[1].items())]
     parts += [] if estimator is None else [content(estimator)]
+    parts += start
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
         digest.update(part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode())
         digest.update(b"|")
-    return Job(digest.hexdigest(), plan, train, stop, score, loss, seed, place, limits, mix, estimator)
+    return Job(digest.hexdigest(), plan, train, stop, score, loss, seed, place, limits, mix, estimator, start)
 
 
 def _content(plan: Any) -> Iterator[Any]:

@@ -83,7 +83,7 @@ class Stopper:
         steps: Steps taken so far.
         over: Whether training should end before its limit.
         turned: Whether the first stage ended with this round: the last one goes on from the best round so far.
-        slower: Whether the learning rate should be halved now (see `Limits.plateau`).
+        rate: What the learning rate of the next round is of the first one's (see `Limits.plateau` and `Limits.anneal`).
         history: "step", "loss" (mean over the round's rows), "stop_loss" and "recall C" for each class code C (share of
             its stopping rows that the corrected output finds most probable), one number per round.
     """
@@ -92,7 +92,7 @@ class Stopper:
         self.limits, self.objective, self.y = job.limits, objective, y
         self.best: Score | None = None
         self.best_step, self.steps, self.over = 0, 0, False
-        self.slower, self._slowed_at = False, 0
+        self.rate, self._halved, self._slowed_at = 1.0, 0, 0
         self.turned, self._first = False, first_steps(job)
         self._last: deque[Score] = deque(maxlen=job.limits.smoothing)
         self.history: dict[str, list[float]] = {"step": [], "loss": [], "stop_loss": []}
@@ -108,6 +108,12 @@ class Stopper:
 
         Without stopping rows every round is, being the last.
         """
+        better = self._improved(logits)
+        done = self.steps / self.limits.steps if self.limits.anneal else 0.0
+        self.rate = 0.5**self._halved * 0.5 * (1.0 + math.cos(math.pi * done))
+        return better
+
+    def _improved(self, logits: Array) -> bool:
         if not len(self.y):
             self.best_step = self.steps
             return True
@@ -120,9 +126,8 @@ class Stopper:
             self.best, self._first = None, 0
             self._last.clear()
         plateau, since = self.limits.plateau, max(self.best_step, self._slowed_at)
-        self.slower = plateau is not None and not better and self.steps - since >= plateau
-        if self.slower:
-            self._slowed_at = self.steps
+        if plateau is not None and not better and self.steps - since >= plateau:
+            self._halved, self._slowed_at = self._halved + 1, self.steps
         return better
 
     def _score(self, logits: Array) -> Score:

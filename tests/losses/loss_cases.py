@@ -43,6 +43,7 @@ def tables():
         "BalancedSoftmax": both(lambda n: of(L.BalancedSoftmax, n), lambda n: ref.adjusted(n, 1.0)),
         "LDAM": both(lambda n: of(L.LDAM, n, 0.4, 3.0), lambda n: ref.ldam(n, 0.4, 3.0)),
         "VectorScaling": both(lambda n: of(L.VectorScaling, n, 1.2, 0.3), lambda n: ref.vector_scaling(n, 1.2, 0.3)),
+        "LabelSmoothing": both(lambda n: of(L.LabelSmoothing, n, 0.3, 0.05), lambda n: ref.smoothed(n, 0.3, 0.05)),
         "ExpectedCost": both(
             lambda c: of(L.ExpectedCost, c), ref.expected_cost, np.array([[0.0, 1.0], [9.0, 0.0]]), COSTS
         ),

@@ -68,6 +68,16 @@ def ldam(counts, margin, scale):
     return rows(one)
 
 
+def smoothed(counts, head, tail):
+    def one(c, row):
+        p = pair(row)
+        share = (counts[c] - min(counts)) / (max(counts) - min(counts))
+        e = tail + (head - tail) * np.sin(np.pi / 2 * share)
+        return -sum((1 - e if k == c else e / (len(p) - 1)) * np.log(p[k]) for k in range(len(p)))
+
+    return rows(one)
+
+
 def vector_scaling(counts, tau, gamma):
     counts = np.asarray(counts, float)
     factor, shift = (counts / counts.max()) ** gamma, tau * np.log(counts / counts.sum())

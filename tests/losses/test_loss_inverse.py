@@ -43,13 +43,14 @@ def minimise(loss, target, start):
         lambda **o: L.CrossEntropy(**o),
         lambda **o: L.Focal(2.0, **o),
         lambda **o: L.Focal(0.7, [0.5, 1.0, 4.0], **o),
+        lambda **o: L.LabelSmoothing(COUNTS, 0.3, 0.05, **o),
         lambda **o: L.BalancedSoftmax(COUNTS, **o),
         lambda **o: L.LogitAdjusted(COUNTS, tau=0.5, **o),
         lambda **o: L.ClassBalanced(L.CrossEntropy(**o), COUNTS, 0.99),
         lambda **o: L.ClassBalanced(L.Focal(2.0, **o), COUNTS, 0.99),
         lambda **o: L.ClassBalanced(L.BalancedSoftmax(COUNTS, **o), COUNTS, 0.9),
     ],
-    ids=["ce", "focal", "focal-alpha", "balanced", "adjusted", "cb-ce", "cb-focal", "cb-balanced"],
+    ids=["ce", "focal", "focal-alpha", "smoothed", "balanced", "adjusted", "cb-ce", "cb-focal", "cb-balanced"],
 )
 def test_inverse_recovers_the_posterior(build):
     loss = build(dtype="float64", reduction="sum")
@@ -93,6 +94,13 @@ def test_focal_inverse_stays_a_distribution_at_the_rim(gamma):
     np.testing.assert_allclose(p.sum(1), 1)
     np.testing.assert_allclose(p[2], 0.5)
     np.testing.assert_allclose(p[[0, 3]], [[1, 0], [0, 1]], atol=1e-6)
+
+
+def test_smoothing_is_undone_to_shares_even_where_no_shares_give_the_outputs():
+    p = L.LabelSmoothing(COUNTS, head=0.3, tail=0.1).inverse(np.array([[0.01, 0.01, 0.98], [1.0, 0.0, 0.0]]))
+    np.testing.assert_allclose(p.sum(axis=1), 1.0)
+    assert np.all(p >= 0)
+    assert p.argmax(axis=1).tolist() == [2, 0]
 
 
 def test_losses_without_an_inverse_say_so():

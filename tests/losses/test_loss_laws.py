@@ -14,6 +14,7 @@ LIMITS = [
     L.LogitAdjusted(N3, tau=0.0),
     L.VectorScaling(N3, tau=0.0, gamma=0.0),
     L.LDAM(N3, max_margin=0.0, scale=1.0),
+    L.LabelSmoothing(N3, head=0.0, tail=0.0),
     L.ClassBalanced(L.CrossEntropy(), N3, beta=0.0),
     L.LogitAdjusted([5, 5, 5], tau=2.0),
 ]
@@ -42,6 +43,13 @@ def test_focal_equals_keras_where_keras_has_it():
     np.testing.assert_allclose(ours(Y3, Z3), theirs(np.eye(3)[Y3], Z3), rtol=1e-5)
     binary = keras.losses.BinaryFocalCrossentropy(True, alpha=0.25, gamma=2.0, from_logits=True)
     np.testing.assert_allclose(L.Focal(2.0, alpha=0.25)(Y2, Z1), binary(Y2[:, None], Z1), rtol=1e-5)
+
+
+def test_equal_smoothing_is_that_of_keras():
+    """Keras spreads e over all C classes, the paper over the C - 1 others."""
+    ours = L.LabelSmoothing([7, 7, 7], head=0.2)
+    theirs = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.2 * 3 / 2)
+    np.testing.assert_allclose(ours(Y3, Z3), theirs(np.eye(3)[Y3], Z3), rtol=1e-5)
 
 
 def test_region_limits():
@@ -187,7 +195,7 @@ def test_weights_that_do_not_fit_are_refused():
 
 
 def test_counts_of_another_number_of_classes_are_refused():
-    for loss in (L.BalancedSoftmax(N3), L.LDAM(N3), L.VectorScaling(N3), L.ClassBalanced(L.Focal(), N3)):
+    for loss in (L.BalancedSoftmax(N3), L.LDAM(N3), L.LabelSmoothing(N3), L.VectorScaling(N3)):
         with pytest.raises(ModelError, match="3 classes but the model puts out 2"):
             loss(Y2, Z1)
     with pytest.raises(ModelError, match="3 classes"):
@@ -199,6 +207,7 @@ def test_counts_of_another_number_of_classes_are_refused():
     [
         (lambda: L.BalancedSoftmax([5, 0]), "class 1"),
         (lambda: L.LDAM([[5, 1]]), "one number per class"),
+        (lambda: L.LabelSmoothing([5, 1], head=0.5), "head"),
         (lambda: L.Focal(-1.0), "gamma"),
         (lambda: L.Focal(2.0, alpha=1.5), "alpha"),
         (lambda: L.MultiLabelFocal(2.0, alpha=[0.5, 1.0]), "alpha"),

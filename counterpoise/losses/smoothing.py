@@ -1,0 +1,77 @@
+"""Label smoothing, as much as each class bears."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from keras import ops, saving
+
+from counterpoise.core.checks import check_range
+from counterpoise.losses.base import Array, ClassLoss, Tensor, class_numbers, normalised
+from counterpoise.losses.pointwise import cross_entropy
+
+
+@saving.register_keras_serializable(package="counterpoise")
+class LabelSmoothing(ClassLoss):
+    """Label-aware smoothing: cross-entropy with labels that are trusted less in large classes than in small ones.
+
+    A network is surest of the classes that it sees most; the rows of a rare class keep their labels.
+
+    Formula: L = -sum_c t_c log softmax(z)_c, t_y = 1 - e_y and t_c = e_y / (C - 1) for the other classes; between the
+    largest class (n_max) and the smallest (n_min)
+    e_c = tail + (head - tail) sin(pi (n_c - n_min) / (2 (n_max - n_min))).
+
+    Shapes: y (...) or (..., 1) class codes, or (..., C) shares; outputs (..., C) or (..., 1); loss (...).
+
+    Not proper (outputs lean towards the other classes), but `inverse` has a closed form: the outputs of the minimiser
+    are a known linear map of the class shares. Counts that are all equal give every class `head`; head = tail = 0 is
+    cross-entropy.
+
+    Args:
+        counts: Rows of each class, (C,), above 0; for one unit (n_0, n_1).
+        head: Smoothing of the largest class, from 0 to below (C - 1) / C, where nothing would be left of the label.
+        tail: Smoothing of the smallest class, in the same range.
+
+    Attributes:
+        smoothing: e_c, float64 (C,).
+
+    Example:
+        >>> loss = LabelSmoothing([90, 10], head=0.2, tail=0.0)
+        >>> loss.smoothing.tolist()
+        [0.2, 0.0]
+        >>> q = 0.8 * 0.7 + 0.0 * 0.3  # what it makes of shares 0.7 and 0.3
+        >>> loss.inverse([[q, 1 - q]]).round(3).tolist()
+        [[0.7, 0.3]]
+
+    Reference: Zhong et al., "Improving Calibration for Long-Tailed Recognition" (CVPR 2021), Section 3.2.
+    """
+
+    def __init__(self, counts: Any, head: float = 0.1, tail: float = 0.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.counts = class_numbers(counts, "counts")
+        most = 1.0 - 1.0 / len(self.counts)
+        self.head = check_range(head, "head", low=0.0, high=most, bounds="[)")
+        self.tail = check_range(tail, "tail", low=0.0, high=most, bounds="[)")
+        least, spread = self.counts.min(), np.ptp(self.counts)
+        size = (self.counts - least) / spread if spread else np.ones(len(self.counts))
+        self.smoothing = self.tail + (self.head - self.tail) * np.sin(size * np.pi / 2)
+
+    def per_element(self, t: Tensor, z: Tensor) -> Tensor:
+        moved = t * self.constant(self.smoothing, z)
+        others = (ops.sum(moved, axis=-1, keepdims=True) - moved) / (z.shape[-1] - 1)
+        return cross_entropy(t - moved + others, z)
+
+    def inverse(self, proba: Any) -> Array | None:
+        """Return the class shares of the rows drawn, (..., C), given probabilities softmax(z) (..., C).
+
+        Outputs that no shares would give are taken to the nearest edge: no class below 0.
+        """
+        kept = np.diag(1.0 - self.smoothing)
+        given = (1.0 - np.eye(len(self.smoothing))) * self.smoothing / (len(self.smoothing) - 1)
+        # q = (kept + given^T) p for rows of shares p; the columns sum to 1, so shares stay shares.
+        shares = np.linalg.solve(kept + given.T, np.asarray(proba, dtype=np.float64)[..., None])[..., 0]
+        return normalised(np.maximum(shares, 0.0))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "counts": self.counts.tolist(), "head": self.head, "tail": self.tail}
