@@ -69,8 +69,8 @@ class LabelSmoothing(ClassLoss):
         """
         kept = np.diag(1.0 - self.smoothing)
         given = (1.0 - np.eye(len(self.smoothing))) * self.smoothing / (len(self.smoothing) - 1)
-        # q = (kept + given^T) p for rows of shares p; the columns sum to 1, so shares stay shares.
-        shares = np.linalg.solve(kept + given.T, np.asarray(proba, dtype=np.float64)[..., None])[..., 0]
+        # q = (kept + given) p: column k holds what a row of class k gives to each class, and sums to 1.
+        shares = np.linalg.solve(kept + given, np.asarray(proba, dtype=np.float64)[..., None])[..., 0]
         return normalised(np.maximum(shares, 0.0))
 
     def get_config(self) -> dict[str, Any]:
