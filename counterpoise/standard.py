@@ -29,6 +29,10 @@ def _class_counts(counts: np.ndarray) -> Mapping[str, Any]:
     return {"counts": [int(n) for n in counts]}
 
 
+def _smoothed(counts: np.ndarray) -> Mapping[str, Any]:
+    return {**_class_counts(counts), "head": 0.1}
+
+
 def _focusing(counts: np.ndarray) -> Mapping[str, Any]:
     return {"gamma": 2.0}
 
@@ -139,7 +143,7 @@ STANDARD: tuple[Strategy, ...] = (
         "label_smoothing",
         "Labels of large classes are trusted less than those of rare ones (Zhong 2021).",
         loss="label_smoothing",
-        constants=_class_counts,
+        constants=_smoothed,
         knobs=(Knob("head", 0.0, 0.4, default=0.1, turn="loss"),),
     ),
     Strategy(
