@@ -100,6 +100,9 @@ def leaderboard_table(comparison: Comparison, width: int = WIDE) -> Any:
     from rich.table import Table
     from rich.text import Text
 
+    from counterpoise.report.columns import intervals
+    from counterpoise.report.words import number
+
     metric = comparison.record["metric"]
     keys = [metric, *(k for k in SHOWN if k != metric)][: None if width >= WIDE else 5]
     binary = comparison.record["data"]["positive"] is not None
@@ -113,19 +116,18 @@ def leaderboard_table(comparison: Comparison, width: int = WIDE) -> Any:
         table.add_column("steps", justify="right")
         table.add_column("seconds", justify="right")
         table.add_column("MB", justify="right")
-    for row in comparison.leaderboard:
+    judged = intervals(row["scores"].get(metric) for row in comparison.leaderboard)
+    for row, score in zip(comparison.leaderboard, judged, strict=True):
         if row["status"] != "ok":
             table.add_row(Text(row["strategy"]), row["status"])
             continue
-        cells = [_number(row["scores"].get(key), interval=key == metric) for key in keys]
+        others = [number((row["scores"].get(key) or {}).get("mean")) for key in keys[1:]]
+        cells = [Text(_typed(text)) for text in (" ".join(score).strip(), *others)]
         cost = [f"{row['steps']:,}", f"{row['seconds']:.1f}", f"{row['memory_mb']:,.0f}"] if width >= WIDE else []
         table.add_row(row["strategy"], *cells, *cost)
     return table
 
 
-def _number(score: Mapping[str, Any] | None, interval: bool) -> str:
-    if score is None or score["mean"] is None:
-        return "-"
-    if not interval or score["low"] is None:
-        return f"{score['mean']:.3f}"
-    return f"{score['mean']:.3f} \\[{score['low']:.2f}, {score['high']:.2f}]"
+def _typed(text: str) -> str:
+    """Minus signs and dashes as keyboards have them: a terminal may know no others."""
+    return text.replace("−", "-").replace("–", "-")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from counterpoise.report import words
+from counterpoise.report import columns, words
 from counterpoise.report.series import styles
 from counterpoise.report.tables import ranked
 
@@ -22,16 +22,12 @@ def data_facts(record: Record) -> dict[str, Any]:
     """Return the classes, the facts and the columns that were left out, with the reason."""
     data = record["data"]
     total = sum(c["count"] for c in data["classes"])
-    classes = [
-        {
-            "label": c["label"],
-            "count": words.count(c["count"]),
-            "share": words.share(c["count"] / total if total else None),
-        }
-        | {"width": round(100 * c["count"] / max(k["count"] for k in data["classes"]), 2) if total else 0}
-        for c in data["classes"]
-    ]
     counts = [c["count"] for c in data["classes"]]
+    classes = [
+        {"label": c["label"], "count": words.count(c["count"]), "share": share}
+        | {"width": round(100 * c["count"] / max(counts), 2) if total else 0}
+        for c, share in zip(data["classes"], columns.shares(n / total if total else None for n in counts), strict=True)
+    ]
     facts: list[Fact] = [
         ("Rows", words.count(data.get("rows"))),
         ("Columns", _columns(data.get("columns"))),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from counterpoise.report import said, tables
+from counterpoise.report import board, said
 from counterpoise.report.facts import nested
 
 Record = Mapping[str, Any]
@@ -17,10 +17,10 @@ _LEFT = 'style="text-align:left"'
 
 def tables_html(record: Record) -> str:
     """Verdict and leaderboard of a comparison (see `counterpoise.report.page.render`); every label is escaped."""
-    board, told = tables.leaderboard(record), said.verdict(record)
-    heads = ("", "strategy", board["metric"], "", "against untouched", "recall", "precision", "log loss")
+    found, told = board.leaderboard(record), said.verdict(record)
+    heads = ("", "strategy", found["metric"], "", "against untouched", "recall", "precision", "log loss")
     top = "".join(f"<th {_LEFT}>{escape(str(h))}</th>" for h in heads)
-    body = "".join(_row(row) for row in board["rows"])
+    body = "".join(_row(row) for row in found["rows"])
     more = f"{told['lead']} {told['rest']}".strip()
     rest = f"<p>{escape(more)}</p>" if more else ""
     return f"<div><p><b>{escape(told['head'])}</b></p>{rest}<table><tr>{top}</tr>{body}</table></div>"

@@ -23,7 +23,7 @@ import jinja2
 import vl_convert
 
 from counterpoise.core.errors import ArtefactError, OptionError
-from counterpoise.report import said, tables, words
+from counterpoise.report import board, said, tables, words
 from counterpoise.report.facts import (
     card_facts,
     data_facts,
@@ -162,7 +162,7 @@ def _context(record: Mapping[str, Any]) -> dict[str, Any]:
         "target": record["data"].get("target"),
         "verdict": said.verdict(record),
         "hidden": tables.hidden(record),
-        "board": tables.leaderboard(record),
+        "board": board.leaderboard(record),
         "losses": tables.losses(record),
         "figures": figures,
         "shown": list(drawn(record).values()) if record.get("curves") else [],

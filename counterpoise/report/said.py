@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from counterpoise.report import words
+from counterpoise.report import board, words
 from counterpoise.report.series import styles
 from counterpoise.report.tables import PER, Record, Row, row_of
 
@@ -50,11 +50,10 @@ def _evidence(record: Record, winner: Mapping[str, Any] | None) -> list[Row]:
         return []
     key = record["metric"]
     title = styles(record)[winner["strategy"]].title
-    value, span = words.interval((winner.get("scores") or {}).get(key))
+    value, span = board.scores(record)[winner["strategy"]]
     facts = [{"label": f"{words.capital(words.metric(key))}, {title}", "value": value, "detail": _confidence(span)}]
-    against = (winner.get("vs_none") or {}).get(key)
-    if against and winner["strategy"] != "none":
-        value, span = words.interval(against, sign=True, at="difference")
+    if against := board.against(record, winner):
+        value, span = board.gains(record)[winner["strategy"]]
         p = words.probability(against.get("p"))
         detail = _confidence(span) + (f", p {p}" if p != words.NOTHING else "")
         facts.append({"label": "Difference to the untouched model", "value": value, "detail": detail})

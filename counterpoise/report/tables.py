@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from counterpoise.report import words
+from counterpoise.report import columns, words
 from counterpoise.report.series import block_of, rarest, styles
 
 Record = Mapping[str, Any]
@@ -38,31 +38,19 @@ def hidden(record: Record) -> Row | None:
     total = sum(c["count"] for c in classes)
     lazy = {
         "name": f"Always says “{common['label']}”",
-        "accuracy": words.share(common["count"] / total),
-        "recall": "0 %",
+        "accuracy": common["count"] / total,
+        "recall": 0.0,
+        "found": f"0 of {words.count(rare['count'])}",
+        "precision": None,
     }
-    lazy |= {"interval": "", "found": f"0 of {words.count(rare['count'])}", "precision": words.NOTHING}
     rows = [lazy, _hidden_row(record, none, rare)]
     best = row_of(record, (record.get("verdict") or {}).get("winner"))
     if best is not None and best is not none:
         rows.append(_hidden_row(record, best, rare))
+    for key in ("accuracy", "recall", "precision"):
+        for row, text in zip(rows, columns.shares(row[key] for row in rows), strict=True):
+            row[key] = text
     return {"rare": rare["label"], "rows": rows, "sentence": _hidden_sentence(none, rare)}
-
-
-def leaderboard(record: Record) -> Row:
-    """Return the columns and rows of the leaderboard; bars are placed on one common axis, in percent."""
-    key = record["metric"]
-    axis = _axis(record, key)
-    looks = styles(record)
-    rows = [_board_row(record, row, axis, looks[row["strategy"]]) for row in ranked(record)]
-    known = [row for row in record["rows"] if row.get("status", "ok") == "ok"]
-    heads = [("gain", "Against untouched"), ("recall", "Recall"), ("precision", "Precision"), ("log_loss", "Log loss")]
-    heads += [("cost", f"Cost per {PER:,}")] if any(words.finite(row.get("cost")) for row in known) else []
-    heads += [("seconds", "Seconds")]
-    heads += [("memory", "MB")] if any(words.finite(row.get("memory_mb")) for row in known) else []
-    heads += [("steps", "Steps"), ("rows_seen", "Rows seen")]
-    title = words.capital(words.metric(key))
-    return {"metric": title, "axis": axis, "rows": rows, "rare": rarest(record)["label"], "heads": heads}
 
 
 def losses(record: Record) -> list[Row]:
@@ -70,10 +58,10 @@ def losses(record: Record) -> list[Row]:
     return [
         {
             "name": styles(record)[row["strategy"]].title,
-            "before": words.number(_mean(row, "log_loss_uncorrected"), 4),
-            "after": words.number(_mean(row, "log_loss"), 4),
-            "slope": words.number(_mean(row, "calibration_slope"), 2),
-            "times": _times(_mean(row, "log_loss_uncorrected"), _mean(row, "log_loss")),
+            "before": words.number(mean(row, "log_loss_uncorrected"), 4),
+            "after": words.number(mean(row, "log_loss"), 4),
+            "slope": words.number(mean(row, "calibration_slope"), 2),
+            "times": _times(mean(row, "log_loss_uncorrected"), mean(row, "log_loss")),
         }
         for row in ranked(record)
         if row.get("status", "ok") == "ok"
@@ -104,7 +92,7 @@ def every_score(record: Record) -> Row:
     rows = [
         {
             "name": words.capital(words.metric(key)),
-            "cells": [words.interval((row.get("scores") or {}).get(key)) for row in good],
+            "cells": columns.intervals((row.get("scores") or {}).get(key) for row in good),
         }
         for key in keys
     ]
@@ -163,7 +151,7 @@ def binary_counts(record: Record, name: str) -> dict[str, int] | None:
     return {"tp": matrix[p][p], "fp": matrix[1 - p][p], "fn": matrix[p][1 - p], "tn": matrix[1 - p][1 - p]}
 
 
-def _mean(row: Mapping[str, Any], key: str) -> Any:
+def mean(row: Mapping[str, Any], key: str) -> Any:
     return ((row.get("scores") or {}).get(key) or {}).get("mean")
 
 
@@ -173,100 +161,30 @@ def _times(before: Any, after: Any) -> str:
     return words.number(before / after, 1) + " ×"
 
 
-def _of_class(row: Mapping[str, Any], label: Any) -> Mapping[str, Any]:
+def of_class(row: Mapping[str, Any], label: Any) -> Mapping[str, Any]:
     return next((c for c in row.get("per_class") or [] if str(c["label"]) == str(label)), {})
 
 
 def _hidden_row(record: Record, row: Mapping[str, Any], rare: Mapping[str, Any]) -> Row:
-    mine = _of_class(row, rare["label"])
+    mine = of_class(row, rare["label"])
     recall, support = mine.get("recall"), mine.get("support")
     hits = round(recall * support) if recall is not None and support is not None else None
     return {
         "name": styles(record)[row["strategy"]].title,
-        "accuracy": words.share(_mean(row, "accuracy")),
-        "recall": words.share(recall),
+        "accuracy": mean(row, "accuracy"),
+        "recall": recall,
         "found": words.NOTHING if hits is None else f"{words.count(hits)} of {words.count(support)}",
-        "precision": words.share(mine.get("precision")),
+        "precision": mine.get("precision"),
     }
 
 
 def _hidden_sentence(none: Mapping[str, Any], rare: Mapping[str, Any]) -> str:
-    mine, accuracy = _of_class(none, rare["label"]), _mean(none, "accuracy")
+    mine, accuracy = of_class(none, rare["label"]), mean(none, "accuracy")
     if not (words.finite(mine.get("recall")) and words.finite(accuracy)):
         return ""
     missed = words.share(1 - mine["recall"])
     right = f"The untouched model is right for {words.share(accuracy)} of the rows"
     return f"{right} and misses {missed} of class “{rare['label']}”."
-
-
-def _axis(record: Record, key: str) -> Row:
-    values = [
-        s[k]
-        for row in record["rows"]
-        if (s := (row.get("scores") or {}).get(key))
-        for k in ("low", "mean", "high")
-        if words.finite(s.get(k))
-    ]
-    low, high = (min(values), max(values)) if values else (0.0, 1.0)
-    pad = 0.06 * (high - low) or 0.05
-    return {"low": low - pad, "high": high + pad, "from": words.number(low - pad, 2), "to": words.number(high + pad, 2)}
-
-
-def _place(value: Any, axis: Row) -> float | None:
-    if not words.finite(value):
-        return None
-    return round(100 * (value - axis["low"]) / (axis["high"] - axis["low"]), 2)
-
-
-def _board_row(record: Record, row: Mapping[str, Any], axis: Row, style: Any) -> Row:
-    key = record["metric"]
-    score = (row.get("scores") or {}).get(key) or {}
-    against = (row.get("vs_none") or {}).get(key) if row["strategy"] != "none" else None
-    mine = _of_class(row, rarest(record)["label"])
-    value, span = words.interval(score)
-    gain, gain_span = words.interval(against, sign=True, at="difference")
-    return {
-        "strategy": row["strategy"],
-        "style": style,
-        "failed": row.get("status", "ok") != "ok",
-        "status": words.capital(str(row.get("status", "ok"))),
-        "error": row.get("error") or "failed without a message",
-        "rank": row.get("rank"),
-        "winner": row["strategy"] == (record.get("verdict") or {}).get("winner"),
-        "tied": row["strategy"] in ((record.get("verdict") or {}).get("tied_with") or []),
-        "value": value,
-        "span": span,
-        "bar": {k: _place(score.get(k), axis) for k in ("low", "mean", "high")},
-        "gain": gain,
-        "gain_span": gain_span,
-        "p": words.probability((against or {}).get("p")),
-        "recall": words.number(mine.get("recall"), 3),
-        "precision": words.number(mine.get("precision"), 3),
-        "log_loss": words.number(_mean(row, "log_loss"), 4),
-        "seconds": words.seconds(row.get("seconds")),
-        "memory": words.count(round(row["memory_mb"])) if words.finite(row.get("memory_mb")) else words.NOTHING,
-        "steps": words.compact(row.get("steps")),
-        "rows_seen": words.compact(row.get("rows_seen")),
-        "cost": words.number(row.get("cost"), 0),
-        "sort": _sort_keys(row, score, against, mine),
-    }
-
-
-def _sort_keys(row: Mapping[str, Any], score: Mapping[str, Any], against: Any, mine: Mapping[str, Any]) -> Row:
-    raw = {
-        "rank": row.get("rank"),
-        "value": score.get("mean"),
-        "gain": (against or {}).get("difference"),
-        "recall": mine.get("recall"),
-        "precision": mine.get("precision"),
-        "log_loss": _mean(row, "log_loss"),
-        "seconds": row.get("seconds"),
-        "memory": row.get("memory_mb"),
-        "cost": row.get("cost"),
-        "steps": row.get("steps"),
-        "rows_seen": row.get("rows_seen"),
-    }
-    return {k: v if words.finite(v) else "" for k, v in raw.items()}
 
 
 def _shares(table: Mapping[str, Any]) -> Row:

@@ -143,8 +143,10 @@ def significant(value: Any) -> str:
     return f"{value:.3g}".replace("-", "−") if finite(value) else NOTHING
 
 
-def interval(score: Mapping[str, Any] | None, sign: bool = False, at: str = "mean") -> tuple[str, str]:
-    """Return (value, "[low, high]") of a score with the digits that its interval supports.
+def interval(
+    score: Mapping[str, Any] | None, sign: bool = False, at: str = "mean", places: int | None = None
+) -> tuple[str, str]:
+    """Return (value, "[low, high]") of a score with so many decimals, None: those that its interval supports.
 
     Example:
         >>> interval({"mean": 0.6234, "low": 0.55, "high": 0.69})
@@ -155,7 +157,7 @@ def interval(score: Mapping[str, Any] | None, sign: bool = False, at: str = "mea
     if not score or not finite(score.get(at)):
         return NOTHING, ""
     low, high = score.get("low"), score.get("high")
-    places = digits(low, high)
+    places = digits(low, high) if places is None else places
     if not (finite(low) and finite(high)):
         return number(score[at], places, sign), ""
     return number(score[at], places, sign), f"[{number(low, places, sign)}, {number(high, places, sign)}]"
@@ -173,19 +175,6 @@ def count(value: Any) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
 
 
-def compact(value: Any) -> str:
-    """Format a large count with three significant digits; small ones in full.
-
-    Example:
-        >>> compact(15750), compact(4032000), compact(None)
-        ('15,750', '4.03 M', '–')
-    """
-    if not finite(value) or value < 100_000:
-        return count(value)
-    unit, name = (1e9, "bn") if value >= 1e9 else (1e6, "M") if value >= 1e6 else (1e3, "k")
-    return f"{value / unit:.3g} {name}"
-
-
 def share(value: Any) -> str:
     """Format a share as a percentage with about three significant digits.
 
@@ -198,18 +187,6 @@ def share(value: Any) -> str:
     percent = 100 * value
     places = 0 if percent >= 99.95 or percent == 0 else max(0, min(3, 2 - math.floor(math.log10(abs(percent)))))
     return f"{percent:.{places}f} %"
-
-
-def seconds(value: Any) -> str:
-    """Format seconds with the digits that matter.
-
-    Example:
-        >>> seconds(0.034), seconds(4.26), seconds(312.4)
-        ('0.03', '4.3', '312')
-    """
-    if not finite(value):
-        return NOTHING
-    return number(value, 2 if value < 1 else 1 if value < 100 else 0)
 
 
 def probability(value: Any) -> str:

@@ -41,9 +41,17 @@ def drawn(table, width):
 def test_the_table_fits_the_terminal_and_cuts_no_name(width):
     text = drawn(leaderboard_table(comparison("none", FAILED), width), width)
     assert max(map(len, text.splitlines())) <= width
-    for word in ("strategy", "average precision", "(95 %)", "recall", "threshold", "failed", "0.500 [0.40, 0.60]"):
+    for word in ("strategy", "average precision", "(95 %)", "recall", "threshold", "failed", "0.50 [0.40, 0.60]"):
         assert word in text
     assert ("log loss" in text) == (width == 140)
+
+
+def test_a_column_has_one_number_of_decimals():
+    tight = row("focal", average_precision=0.1234, accuracy=0.9, recall=0.5, precision=0.5, f1=0.5, log_loss=0.3)
+    tight["scores"]["average_precision"] |= {"low": -0.0123, "high": 0.0723}
+    text = drawn(leaderboard_table(comparison("none", tight), 80), 80)
+    assert "0.123 [-0.012, 0.072]" in text
+    assert "0.500 [0.400, 0.600]" in text
 
 
 def test_everything_is_told(capsys, tmp_path):
