@@ -11,7 +11,7 @@ BIN    := $(VENV)/bin
 OUT    ?= demo-run
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-processes soak lint docs package pictures bench bench-train bench-memory bench-data bench-decide clean lock
+.PHONY: help demo test test-processes soak lint docs package pictures bench bench-train bench-memory bench-data bench-decide bench-page clean lock
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -73,6 +73,9 @@ bench-data: $(VENV)/.test               ## feeds and resampling against copies a
 bench-decide: $(VENV)/.test             ## what each step of the rule does to probabilities; how fast exports serve
 	$(BIN)/python -m benchmarks.decide
 	$(BIN)/python -m benchmarks.serving
+
+bench-page: $(VENV)/.test               ## how soon the report of a large race is drawn (needs Chromium)
+	$(BIN)/python -m benchmarks.page
 
 lock:                                   ## pin the requirement files again (needs uv)
 	sh requirements/lock.sh

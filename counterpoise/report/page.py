@@ -173,6 +173,7 @@ def _context(record: Mapping[str, Any]) -> dict[str, Any]:
         "slider": moving,
         "costs": record.get("costs") or {"false_alarm": 1, "missed": 20},
         "rare": rarest(record)["label"],
+        "common": _common(record),
         "every_score": tables.every_score(record),
         "members": members(record),
         "per_class": tables.per_class(record),
@@ -196,6 +197,12 @@ def _chosen(record: Mapping[str, Any]) -> str | None:
     winner = (record.get("verdict") or {}).get("winner")
     able = [row["strategy"] for row in tables.ranked(record) if block_of(record, row["strategy"])]
     return winner if winner in able else next(iter(able), None)
+
+
+def _common(record: Mapping[str, Any]) -> Any:
+    """What is not of the class that the page is about: the other class by its name, where there is one other."""
+    others = [c["label"] for c in record["data"]["classes"] if c is not rarest(record)]
+    return others[0] if len(others) == 1 else "other"
 
 
 def _first_shown(record: Mapping[str, Any]) -> set[str]:

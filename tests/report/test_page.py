@@ -52,6 +52,15 @@ def test_what_was_tuned_chosen_and_what_it_costs_is_told(binary_record):
     assert "400,000 steps over all networks" in text
 
 
+def test_both_classes_are_called_by_their_names_beside_the_slider(binary_record):
+    named = copy.deepcopy(binary_record)
+    for part, name in zip(named["data"]["classes"], ("<i>healthy</i>", "ill"), strict=True):
+        part["label"] = name
+    named["data"]["positive"] = "ill"
+    shown = cells(page.render(named), "Rows at this threshold")
+    assert [row[0] for row in shown[1:]] == [str(escape("<i>healthy</i>")), "ill"]
+
+
 def test_several_classes_have_a_line_each_of_what_would_change(seven_record):
     shown = cells(page.render(seven_record), "Change in 10,000 cases, class by class: the rule of Class weights")[1:]
     effect = seven_record["verdict"]["effect"]["classes"]

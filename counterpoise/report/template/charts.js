@@ -99,7 +99,7 @@ function drawOnce(box, specs) {
   return begun.get(id);
 }
 
-const whenIdle = (work) => (window.requestIdleCallback ? requestIdleCallback(work, { timeout: 400 }) : setTimeout(work, 30));
+const whenIdle = (work) => (window.requestIdleCallback ? requestIdleCallback(work, { timeout: 100 }) : setTimeout(work, 30));
 
 async function drawTheRest(boxes, specs) {
   for (const box of boxes) {
