@@ -50,7 +50,7 @@ lint: $(VENV)/.test $(VENV)/.lint       ## ruff, mypy, import layers
 docs: $(VENV)/.test $(VENV)/.lint       ## the manual, built without warnings
 	$(BIN)/mkdocs build --strict
 
-package:                                ## build wheel and sdist; install them into empty environments and run them
+package:                                ## build; install with each extra into an empty environment; put it to work
 	PYTHON=$(PYTHON) sh requirements/package.sh
 
 pictures: $(VENV)/.test $(VENV)/.demo   ## draw the pictures of the manual again (needs Chromium)

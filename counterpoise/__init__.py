@@ -5,43 +5,57 @@ Names are loaded when they are first used, so that `import counterpoise` pulls i
 
 from __future__ import annotations
 
-import importlib
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from counterpoise.core.lazy import loader as _loader
 from counterpoise.core.saved_names import enter_with_keras as _enter_with_keras
 from counterpoise.core.version import version as _version
 
 if TYPE_CHECKING:
-    from counterpoise import callbacks, decide, feed, losses, metrics, plans, scale, sklearn
-    from counterpoise.adopt import wrap
-    from counterpoise.classifier import Classifier, load
-    from counterpoise.comparison.many import compare_many
-    from counterpoise.comparison.race import Comparison, compare
-    from counterpoise.compiling import compile_balanced
-    from counterpoise.core.errors import CounterpoiseError
-    from counterpoise.data.folder import images
-    from counterpoise.diagnosis.near import near_duplicates
-    from counterpoise.diagnosis.show import Diagnosis
-    from counterpoise.distillation import distill
-    from counterpoise.estimator import CounterpoiseClassifier
-    from counterpoise.feed.batching import batches
-    from counterpoise.feed.disk import scan
-    from counterpoise.feed.imbalance import make_imbalanced
-    from counterpoise.feed.streams import rebalance
-    from counterpoise.feed.weighting import weight_map
-    from counterpoise.fitting import fit
-    from counterpoise.monitoring import monitor
-    from counterpoise.plans.plan import Plan
-    from counterpoise.plans.weights import class_weight, sample_weight
-    from counterpoise.strategies import Ensemble
-    from counterpoise.strategy import Knob, Strategy, external
-    from counterpoise.survey import diagnose
-    from counterpoise.train.backbones import transfer
-    from counterpoise.train.head import init_output_bias
-    from counterpoise.train.network import InputSpec
-    from counterpoise.train.recipe import Recipe
-    from counterpoise.train.second_stage import retrain_head, scale_head, tau_normalise
+    from counterpoise import callbacks as callbacks
+    from counterpoise import decide as decide
+    from counterpoise import feed as feed
+    from counterpoise import losses as losses
+    from counterpoise import metrics as metrics
+    from counterpoise import plans as plans
+    from counterpoise import scale as scale
+    from counterpoise import sklearn as sklearn
+    from counterpoise.adopt import wrap as wrap
+    from counterpoise.classifier import Classifier as Classifier
+    from counterpoise.classifier import load as load
+    from counterpoise.comparison.many import compare_many as compare_many
+    from counterpoise.comparison.race import Comparison as Comparison
+    from counterpoise.comparison.race import compare as compare
+    from counterpoise.compiling import compile_balanced as compile_balanced
+    from counterpoise.core.errors import CounterpoiseError as CounterpoiseError
+    from counterpoise.data.folder import images as images
+    from counterpoise.diagnosis.near import near_duplicates as near_duplicates
+    from counterpoise.diagnosis.show import Diagnosis as Diagnosis
+    from counterpoise.distillation import distill as distill
+    from counterpoise.estimator import CounterpoiseClassifier as CounterpoiseClassifier
+    from counterpoise.feed.batching import batches as batches
+    from counterpoise.feed.disk import scan as scan
+    from counterpoise.feed.imbalance import make_imbalanced as make_imbalanced
+    from counterpoise.feed.streams import rebalance as rebalance
+    from counterpoise.feed.weighting import weight_map as weight_map
+    from counterpoise.fitting import fit as fit
+    from counterpoise.monitoring import monitor as monitor
+    from counterpoise.plans.plan import Plan as Plan
+    from counterpoise.plans.weights import class_weight as class_weight
+    from counterpoise.plans.weights import sample_weight as sample_weight
+    from counterpoise.strategies import Ensemble as Ensemble
+    from counterpoise.strategy import Knob as Knob
+    from counterpoise.strategy import Strategy as Strategy
+    from counterpoise.strategy import external as external
+    from counterpoise.survey import diagnose as diagnose
+    from counterpoise.train.backbones import transfer as transfer
+    from counterpoise.train.head import init_output_bias as init_output_bias
+    from counterpoise.train.network import InputSpec as InputSpec
+    from counterpoise.train.recipe import Recipe as Recipe
+    from counterpoise.train.second_stage import retrain_head as retrain_head
+    from counterpoise.train.second_stage import scale_head as scale_head
+    from counterpoise.train.second_stage import tau_normalise as tau_normalise
 
 #: Public name -> module that holds it.
 _HOME = {
@@ -91,17 +105,5 @@ __version__ = _version()
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 _enter_with_keras()
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        value = getattr(importlib.import_module(_HOME[name]), name)
-    elif name in _NAMESPACES:
-        value = importlib.import_module(f"counterpoise.{name}")
-    else:
-        raise AttributeError(f"module 'counterpoise' has no attribute {name!r}")
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+if not TYPE_CHECKING:  # a checker would believe in any name
+    __getattr__, __dir__ = _loader(__name__, {**_HOME, **{name: f"counterpoise.{name}" for name in _NAMESPACES}})

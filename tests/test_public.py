@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import pkgutil
@@ -28,6 +29,17 @@ def test_every_public_name_is_found_and_listed():
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = cp.nonsense
+
+
+@pytest.mark.parametrize("package", [cp, cp.feed, cp.metrics], ids=lambda package: package.__name__)
+def test_type_checkers_are_told_of_every_name_that_is_loaded_late(package):
+    """By `import name as name`: a checker takes any other import for private."""
+    late = package._SHOWN if package is cp.metrics else package._HOME
+    told = {}
+    for part in ast.parse(Path(package.__file__).read_text(encoding="utf-8")).body:
+        if isinstance(part, ast.If) and isinstance(part.test, ast.Name):  # if TYPE_CHECKING
+            told |= {name.asname: line.module for line in part.body for name in line.names if name.asname == name.name}
+    assert told == {**late, **(dict.fromkeys(cp._NAMESPACES, "counterpoise") if package is cp else {})}
 
 
 def test_no_module_hides_a_public_function():

@@ -113,7 +113,9 @@ def _load_keras(path: Path) -> Any:
             )
     import keras
 
+    from counterpoise.train.cloning import keras_text
+
     try:
         return keras.models.load_model(path, safe_mode=True)
     except Exception as error:
-        raise ModelError(f"--model {path} cannot be read as a Keras model: {_told(error)}") from error
+        raise ModelError(f"--model {path} cannot be read as a Keras model: {keras_text(error)}") from error

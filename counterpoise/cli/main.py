@@ -46,7 +46,7 @@ def main() -> NoReturn:
     """Run the command line; the entry point of the installed script."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="counterpoise", standalone_mode=False)  # also as `python -m counterpoise`
     except CounterpoiseError as error:
         _stop(str(error))
     except typer.TyperException as error:  # usage: an unknown option, a value out of range

@@ -13,6 +13,10 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from counterpoise.core.errors import MissingExtraError
+
+#: Backends that are extras: what Keras needs, and brings itself to nobody.
+BACKENDS = ("tensorflow", "jax")
 #: Module (under counterpoise) -> the classes that it registers with Keras.
 SAVED = {
     "data.columns": ("RawColumns",),
@@ -57,6 +61,8 @@ def enter() -> None:
 class Hook:
     """Finds `keras` as everybody else does, and calls `then` once it is imported.
 
+    Where the backend of Keras is missing, it says how to install it.
+
     Args:
         then: Called after the import.
     """
@@ -77,7 +83,12 @@ class Hook:
 
     def _followed(self, execute: Callable[[ModuleType], None]) -> Callable[[ModuleType], None]:
         def execute_and_go_on(module: ModuleType) -> None:
-            execute(module)
+            try:
+                execute(module)
+            except ModuleNotFoundError as error:
+                if error.name not in BACKENDS:
+                    raise
+                raise MissingExtraError(error.name, error.name, "Keras") from error
             if self in sys.meta_path:
                 sys.meta_path.remove(self)
                 self.then()

@@ -237,7 +237,7 @@ def _pillow() -> Any:
     try:
         import PIL.Image
     except ImportError:
-        raise MissingExtraError("pillow", "images", "reading images") from None
+        raise MissingExtraError("pillow", "images", "Reading images") from None
     return PIL.Image
 
 

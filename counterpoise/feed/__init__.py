@@ -6,8 +6,9 @@ memory than the reading.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from counterpoise.core.lazy import loader as _loader
 
 if TYPE_CHECKING:
     from counterpoise.feed.batching import Batch as Batch
@@ -29,34 +30,25 @@ if TYPE_CHECKING:
 
 #: Public name -> module that holds it.
 _HOME = {
-    "Batch": "batching",
-    "BatchSMOTE": "mixing",
-    "Feed": "batching",
-    "Mixup": "mixing",
-    "Rebalanced": "streams",
-    "Remix": "mixing",
-    "Scan": "disk",
-    "Stream": "disk_stream",
-    "WeightMap": "weighting",
-    "batches": "batching",
-    "imbalanced_rows": "imbalance",
-    "make_imbalanced": "imbalance",
-    "rebalance": "streams",
-    "resample_file": "resampling",
-    "scan": "disk",
-    "weight_map": "weighting",
+    "Batch": "counterpoise.feed.batching",
+    "BatchSMOTE": "counterpoise.feed.mixing",
+    "Feed": "counterpoise.feed.batching",
+    "Mixup": "counterpoise.feed.mixing",
+    "Rebalanced": "counterpoise.feed.streams",
+    "Remix": "counterpoise.feed.mixing",
+    "Scan": "counterpoise.feed.disk",
+    "Stream": "counterpoise.feed.disk_stream",
+    "WeightMap": "counterpoise.feed.weighting",
+    "batches": "counterpoise.feed.batching",
+    "imbalanced_rows": "counterpoise.feed.imbalance",
+    "make_imbalanced": "counterpoise.feed.imbalance",
+    "rebalance": "counterpoise.feed.streams",
+    "resample_file": "counterpoise.feed.resampling",
+    "scan": "counterpoise.feed.disk",
+    "weight_map": "counterpoise.feed.weighting",
 }
 
 __all__ = [*_HOME]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'counterpoise.feed' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"counterpoise.feed.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+if not TYPE_CHECKING:  # a checker would believe in any name
+    __getattr__, __dir__ = _loader(__name__, _HOME)

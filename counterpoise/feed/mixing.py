@@ -249,5 +249,5 @@ def _tensorflow() -> Any:
     try:
         import tensorflow
     except ImportError:
-        raise MissingExtraError("tensorflow", "tensorflow", "mixing in tf.data") from None
+        raise MissingExtraError("tensorflow", "tensorflow", "Mixing in tf.data") from None
     return tensorflow

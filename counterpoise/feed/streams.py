@@ -125,7 +125,7 @@ def _tensorflow() -> Any:
     try:
         import tensorflow
     except ImportError:
-        raise MissingExtraError("tensorflow", "tensorflow", "rebalance") from None
+        raise MissingExtraError("tensorflow", "tensorflow", "cp.rebalance") from None
     return tensorflow
 
 

@@ -139,8 +139,14 @@ def without_activation(model: keras.Model) -> keras.Model | None:
 def keras_text(error: Exception) -> str:
     """What an error of Keras says, on one line: without blank lines and the list of arguments at its end.
 
-    A class that a file names and nobody registered is named first: Keras says so at the end of a long text.
+    A class that a file names and nobody registered is named first: Keras says so at the end of a long text. Of a
+    Lambda layer it is told what to do; Keras advises to switch the safe mode off.
     """
+    if re.search(r"`Lambda` layer", str(error)):
+        return (
+            "it holds a Lambda layer, which is code that Keras does not make again from a configuration. Write it as a "
+            "layer class with get_config() and @keras.saving.register_keras_serializable()."
+        )
     unknown = re.search(r"Could not locate (class|function) '([^']+)'", str(error))
     if unknown:
         return (

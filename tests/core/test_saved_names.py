@@ -8,8 +8,10 @@ import sys
 from importlib.util import find_spec
 
 import keras
+import pytest
 
 import counterpoise as cp
+from counterpoise.core.errors import MissingExtraError
 from counterpoise.core.saved_names import SAVED, Hook, StandIn
 
 
@@ -49,3 +51,20 @@ def test_the_hook_acts_once_after_the_import_and_leaves_other_modules_alone(tmp_
         assert said == [True]
         assert hook not in sys.meta_path
     assert sys.modules["keras"] is keras
+
+
+def test_a_backend_that_is_missing_is_named_with_the_command_that_installs_it(tmp_path, monkeypatch):
+    file = tmp_path / "keras.py"
+    with monkeypatch.context() as patch:
+        patch.delitem(sys.modules, "keras")
+        patch.setattr(sys, "meta_path", [Hook(lambda: None), *sys.meta_path])
+        patch.syspath_prepend(tmp_path)
+        file.write_text("raise ModuleNotFoundError('no jax', name='jax')")
+        with pytest.raises(
+            MissingExtraError, match=r"Keras needs the package 'jax'.*pip install 'counterpoise\[jax\]'"
+        ):
+            importlib.import_module("keras")
+        file.write_text("import a_part_of_somebody_else")
+        importlib.invalidate_caches()
+        with pytest.raises(ModuleNotFoundError, match="a_part_of_somebody_else"):
+            importlib.import_module("keras")
