@@ -23,6 +23,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 # Ray reads the second one once, at its first import, wherever that is; a cluster of one machine needs no tokens.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+os.environ.setdefault("RAY_health_check_period_ms", "1000")  # a killed node is believed dead after 5 s, not 15
 
 
 def pytest_sessionfinish(session, exitstatus):

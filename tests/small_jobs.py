@@ -22,10 +22,10 @@ def small(spec, n_classes):
     return keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Dense(8, "relu")(inputs)))
 
 
-def world(strategies=("none", "oversample", "focal", "smote"), epochs=3):
+def world(strategies=("none", "oversample", "focal", "smote"), epochs=3, **more):
     """Examples, a network of a builder that no other process can import, and jobs."""
     examples = read_for("mlp", X, Y)
-    folds, settings = make_folds(examples, 2), Settings(epochs=epochs, batch_size=32)
+    folds, settings = make_folds(examples, 2), Settings(epochs=epochs, batch_size=32, **more)
     jobs = [job for name in strategies for fold in folds for job in jobs_of(find(name), examples, fold, settings)]
     return examples, Network(lambda spec, n: small(spec, n), examples), jobs
 

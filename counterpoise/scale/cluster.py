@@ -6,6 +6,7 @@ delivered is sent out again.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable
@@ -17,6 +18,8 @@ from counterpoise.core.errors import MissingExtraError, OptionError
 from counterpoise.core.records import Examples, Job, Member
 from counterpoise.scale.frames import dumped, loaded
 from counterpoise.scale.work import Batch, Closing, Surroundings, batches, settle, surroundings, train, unfinished
+
+logger = logging.getLogger("counterpoise")
 
 #: Seconds between two looks at the cluster while nothing arrives.
 LOOK = 1.0
@@ -176,6 +179,7 @@ def _again(batch: Batch, done: list[str], tries: Counter[str], retries: int, err
     if tries[left.jobs[0].id] > retries:
         first = str(error).strip().splitlines()[0]
         raise OptionError(f"a fit was lost {retries + 1} times on the cluster ({type(error).__name__}: {first}).")
+    logger.warning("a worker of the cluster died (%s): its fits are sent out again", type(error).__name__)
     return left
 
 

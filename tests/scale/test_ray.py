@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 
 import pytest
 from command_line import check_refusal, run_command
 from small_jobs import same, world
 
 from counterpoise.core.errors import OptionError
+from counterpoise.scale.cluster import _again
 from counterpoise.scale.cluster import ray as cluster
+from counterpoise.scale.work import batches
 from counterpoise.train.run import run
 
 core = pytest.importorskip("ray")
@@ -43,6 +46,18 @@ def test_a_node_that_is_killed_costs_no_fit(nodes):
     assert not core.is_initialized()
     assert set(theirs) == set(ours)
     assert all(same(ours[job_id], member) for job_id, member in theirs.items())
+
+
+def test_what_a_dead_worker_owes_is_sent_out_again_and_told(caplog):
+    examples, network, jobs = world(("none",))
+    (batch,) = batches(jobs, examples, network, 1, "auto", ())[:1]
+    tries, death = Counter(), RuntimeError("the node is gone")
+    assert _again(batch, [job.id for job in batch.jobs], tries, 1, death) is None
+    assert caplog.text == ""
+    assert _again(batch, [], tries, 1, death).jobs == batch.jobs
+    assert "a worker of the cluster died (RuntimeError)" in caplog.text
+    with pytest.raises(OptionError, match="lost 2 times"):
+        _again(batch, [], tries, 1, death)
 
 
 def test_without_ray_one_line_says_how_to_install_it(monkeypatch, tmp_path):
