@@ -70,7 +70,7 @@ class Scanned:
         assert schema is not None
         return Stream(
             self.scan.frame, self.scan.features, self.labels.y, job.plan, job.limits.batch_size, seed, WINDOW,
-            rows=job.train, inputs=lambda part: build_parts(schema, part),
+            rows=job.train, inputs=lambda part: build_parts(schema, part), seekable=self.scan.seekable,
         )  # fmt: skip
 
     def run(

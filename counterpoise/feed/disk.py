@@ -39,6 +39,7 @@ class Scan:
         classes: The labels behind the codes.
         weights: float64 (N,), the user's weights, or None.
         source: Name for messages.
+        seekable: Whether rows can be reached without reading those before them: in Parquet, not in text.
 
     Example:
         >>> import os, tempfile
@@ -56,6 +57,7 @@ class Scan:
     classes: tuple[Any, ...]
     weights: Array | None = None
     source: str = "table"
+    seekable: bool = False
 
     def __len__(self) -> int:
         return len(self.y)
@@ -106,7 +108,8 @@ class Scan:
         check_int(window, "window")
         self._warn_of_order(plan, window)
         check_int(epoch, "epoch", 0)
-        return Stream(self.frame, self.features, self.y, plan, batch_size, check_int(seed, "seed", 0), window, epoch)
+        check_int(seed, "seed", 0)
+        return Stream(self.frame, self.features, self.y, plan, batch_size, seed, window, epoch, seekable=self.seekable)
 
     def _warn_of_order(self, plan: Plan, window: int) -> None:
         """Say when a window of drawn rows would lack a class that it should hold 30 times."""
@@ -147,7 +150,7 @@ def scan(source: str | os.PathLike[str], target: str, *, drop: Sequence[str] = (
         >>> rows.counts.tolist(), [len(y) for _, y in rows.batches(rows.plan(), batch_size=3)]
         ([8, 2], [3, 1])
     """
-    frame, name = _lazy(str(source))
+    frame, name, seekable = _lazy(str(source))
     columns = frame.collect_schema().names()
     if target not in columns:
         raise TargetError(f"target {target!r} is no column of {name}.{did_you_mean(target, columns)}")
@@ -161,10 +164,11 @@ def scan(source: str | os.PathLike[str], target: str, *, drop: Sequence[str] = (
     features = tuple(c for c in columns if c not in (target, *drop, sample_weight))
     if not features:
         raise ColumnError(f"no column of {name} is left to learn from.")
-    return Scan(frame, target, features, codes, classes, weights, name)
+    return Scan(frame, target, features, codes, classes, weights, name, seekable)
 
 
-def _lazy(source: str) -> tuple[pl.LazyFrame, str]:
+def _lazy(source: str) -> tuple[pl.LazyFrame, str, bool]:
+    """The table, its name for messages, and whether it is seekable."""
     # Polars reads row groups ahead of need; one at a time takes the least memory and is as fast.
     os.environ.setdefault("POLARS_ROW_GROUP_PREFETCH_SIZE", "1")
     path = Path(source)
@@ -183,7 +187,7 @@ def _lazy(source: str) -> tuple[pl.LazyFrame, str]:
         frame.collect_schema()
     except pl.exceptions.PolarsError as error:
         raise DataError(f"{source} cannot be read: {str(error).splitlines()[0]}") from None
-    return frame, path.name
+    return frame, path.name, kind in (".parquet", ".pq")
 
 
 def _labels(column: pl.Series, name: str) -> tuple[Array, tuple[Any, ...]]:

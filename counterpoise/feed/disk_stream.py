@@ -18,7 +18,8 @@ Array = np.ndarray
 
 #: Name of the column of row numbers, which no file should have.
 INDEX = "__row_number__"
-BLOCK_ROWS = 16384
+#: The most rows that are handed on at a time, and how many are read at a time where rows can be reached by number.
+PART_ROWS, SLICE_ROWS = 16384, 65536
 
 
 @dataclass(eq=False)
@@ -31,6 +32,7 @@ class Stream:
         epoch: The epoch that the next iteration draws.
         rows: Row numbers of the table that the plan draws from; None: all.
         inputs: Function from a frame of features to what a network is fed; None: numbers or a dict of columns.
+        seekable: Whether rows can be reached without reading those before them (see `drawn_parts`).
 
     Example:
         >>> import os, tempfile
@@ -54,6 +56,7 @@ class Stream:
     epoch: int = 0
     rows: Array | None = None
     inputs: Callable[[pl.DataFrame], Any] | None = None
+    seekable: bool = False
     _weights: Array | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -103,15 +106,9 @@ class Stream:
     def _drawn(self, epoch: int) -> Iterator[Block]:
         """The drawn rows in file order, repeats beside each other, block after block."""
         times = self._of_table(times_drawn(self.plan, epoch, self.seed))
-        numbered = self.frame.select(self.features).with_row_index(INDEX)
-        for part in numbered.filter(is_drawn(times)).collect_batches(
-            chunk_size=BLOCK_ROWS, maintain_order=True, engine="streaming"
-        ):
-            found = part[INDEX].to_numpy()
-            rows = np.repeat(np.arange(part.height, dtype=np.uint32), times[found])
-            picked = found[rows]
-            weight = None if self._weights is None else self._weights[picked]
-            yield Block((self.inputs or _inputs)(part.drop(INDEX)[rows]), self.y[picked], weight)
+        for drawn, part in drawn_parts(self.frame.select(self.features), times, self.seekable):
+            weight = None if self._weights is None else self._weights[drawn]
+            yield Block((self.inputs or _inputs)(part), self.y[drawn], weight)
 
     def _of_table(self, values: Array) -> Array:
         """Numbers of the plan's rows as numbers of the table's rows, 0 elsewhere."""
@@ -160,6 +157,31 @@ def times_drawn(plan: Plan, epoch: int, seed: int) -> Array:
     for start in range(0, len(drawn), CHUNK):
         np.add.at(times, drawn[start : start + CHUNK], kind(1))
     return times
+
+
+def drawn_parts(frame: pl.LazyFrame, times: Array, seekable: bool) -> Iterator[tuple[Array, pl.DataFrame]]:
+    """Every row as often as `times` says, in order, repeats beside each other: row numbers and rows, part after part.
+
+    A part has at most `PART_ROWS` rows. Slices are read where they cost no more than their own rows: left to itself,
+    polars reads ahead and holds several times as much.
+    """
+    for start, part in _parts(frame, len(times), seekable):
+        rows = np.repeat(np.arange(part.height, dtype=np.uint32), times[start : start + part.height])
+        for first in range(0, len(rows), PART_ROWS):
+            piece = rows[first : first + PART_ROWS]
+            yield start + piece, part[piece]
+
+
+def _parts(frame: pl.LazyFrame, rows: int, seekable: bool) -> Iterator[tuple[int, pl.DataFrame]]:
+    """All rows of a table, part after part, with the number of the first."""
+    if seekable:
+        for start in range(0, rows, SLICE_ROWS):
+            yield start, frame.slice(start, SLICE_ROWS).collect()
+        return
+    start = 0
+    for part in frame.collect_batches(chunk_size=PART_ROWS, maintain_order=True, engine="streaming"):
+        yield start, part
+        start += part.height
 
 
 def is_drawn(times: Array) -> pl.Expr:

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from polars.io.plugins import register_io_source
 
 from counterpoise.core.checks import check_choice
 from counterpoise.core.errors import OptionError
 from counterpoise.feed.disk import scan
-from counterpoise.feed.disk_stream import INDEX, is_drawn, times_drawn
+from counterpoise.feed.disk_stream import INDEX, drawn_parts, is_drawn, times_drawn
 from counterpoise.plans import plan as plans
 from counterpoise.plans.plan import Plan
 
 Array = np.ndarray
-
-#: Name of the column that says how often a row is drawn, for the time of the call.
-TIMES = f"{INDEX} times"
 
 #: Plans that choose rows by their class alone, by name.
 ROW_PLANS: dict[str, Callable[..., Plan]] = {"oversample": plans.oversample, "undersample": plans.undersample}
@@ -39,8 +37,8 @@ def resample_file(
 ) -> dict[str, Any]:
     """Write a resampled copy of a table that need not fit in memory.
 
-    All columns are kept, and rows keep their order; repeats of oversampling follow at the end. Rows that are drawn more
-    than once pass through a file of their own beside the output. The file is complete or not there.
+    All columns are kept, and rows keep their order; a row that is drawn more than once stands beside its repeats. The
+    file is complete or not there.
 
     Args:
         source: As in `scan`.
@@ -71,16 +69,14 @@ def resample_file(
     if Path(source).is_dir() and Path(source).resolve() in path.resolve().parents:
         raise OptionError(f"the output {path} lies in the folder {source} that is read; write it elsewhere.")
     make = ROW_PLANS[check_choice(plan, "plan", ROW_PLANS)]
-    frame, times, told = _chosen(source, target, make, ratio, seed)
-    part, beside = (path.with_name(f".{path.name}.{os.getpid()}.{end}") for end in ("part", "rows"))
+    frame, told = _chosen(source, target, make, ratio, seed)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        frame = _repeated(frame, times, beside)
         write = frame.sink_csv if path.suffix.lower() == ".csv" else frame.sink_parquet
-        _answering(lambda: write(part, engine="streaming"))
-        os.replace(part, path)
+        _answering(lambda: write(unfinished, engine="streaming"))
+        os.replace(unfinished, path)
     finally:
-        part.unlink(missing_ok=True)
-        beside.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
     return {"out": str(path), "plan": plan, **told}
 
 
@@ -102,8 +98,8 @@ def _answering(work: Callable[[], Any]) -> None:
 
 def _chosen(
     source: Any, target: str, make: Callable[..., Plan], ratio: float, seed: int
-) -> tuple[pl.LazyFrame, Array, dict[str, Any]]:
-    """The table, how often each row is drawn, and what to say of it; labels and plan are forgotten."""
+) -> tuple[pl.LazyFrame, dict[str, Any]]:
+    """The drawn rows, and what to say of them; labels and plan are forgotten."""
     rows = scan(source, target)
     plan = rows.plan(make, ratio=ratio)
     sizes = zip(rows.classes, rows.counts.tolist(), plan.drawn.tolist(), strict=True)
@@ -112,26 +108,15 @@ def _chosen(
         "classes": [{"label": str(label), "before": before, "after": after} for label, before, after in sizes],
         "log_shift": plan.log_shift.tolist(),
     }
-    return rows.frame, times_drawn(plan, 0, seed), told
+    return _drawn(rows.frame, times_drawn(plan, 0, seed), rows.seekable), told
 
 
-def _repeated(frame: pl.LazyFrame, times: Array, beside: Path) -> pl.LazyFrame:
-    """Every row as often as `times` says: first all that are drawn, in order, then their repeats.
-
-    Rows that are drawn more than once are put into the file `beside` first: in memory, what reading and choosing them
-    leaves behind would be several times their size.
-    """
-    numbered = frame.with_row_index(INDEX)
-    whole = numbered.filter(is_drawn(times))
+def _drawn(frame: pl.LazyFrame, times: Array, seekable: bool) -> pl.LazyFrame:
+    """Every row as often as `times` says, in order, repeats beside each other."""
     if times.max() < 2:
-        return whole.drop(INDEX)
+        return frame.with_row_index(INDEX).filter(is_drawn(times)).drop(INDEX)
 
-    def drawn(rows: pl.Series) -> pl.Series:
-        return pl.Series(times[rows.to_numpy()])
+    def parts(*_: Any) -> Iterator[pl.DataFrame]:  # a sink asks for all columns and all rows
+        return (part for _, part in drawn_parts(frame, times, seekable))
 
-    more = pl.col(INDEX).map_batches(drawn, pl.Series(times[:0]).dtype, is_elementwise=True).alias(TIMES)
-    repeated = numbered.filter(is_drawn(np.maximum(times, 1) - 1)).with_columns(more)
-    _answering(lambda: repeated.sink_ipc(beside, engine="streaming"))
-    again = pl.scan_ipc(beside)
-    copies = [again.filter(pl.col(TIMES) > k).drop(TIMES) for k in range(1, int(times.max()))]
-    return pl.concat([whole, *copies]).drop(INDEX)
+    return register_io_source(parts, schema=frame.collect_schema())

@@ -9,6 +9,7 @@ import pytest
 
 from counterpoise import plans
 from counterpoise.core.errors import ColumnError, DataError, OptionError, TargetError
+from counterpoise.feed import disk_stream
 from counterpoise.feed.disk import scan
 from counterpoise.feed.resampling import resample_file
 
@@ -55,6 +56,20 @@ def test_classes_are_counted_and_an_epoch_is_what_the_plan_draws(stored):
         sizes = [len(batch[1]) for batch in stream.of_epoch(0)]
         assert len(sizes) == stream.num_batches
         assert set(sizes[:-1]) <= {32}
+
+
+@pytest.mark.parametrize("most", [7, 64, 100_000])
+def test_parts_hold_every_row_as_often_as_it_is_drawn_in_order(stored, monkeypatch, most):
+    path, data = stored
+    times = np.random.default_rng(1).integers(0, 30, len(data)).astype(np.uint16) * (data["y"].to_numpy() == "yes")
+    monkeypatch.setattr(disk_stream, "PART_ROWS", most)
+    monkeypatch.setattr(disk_stream, "SLICE_ROWS", 3 * most)
+    rows = scan(path, "y")
+    parts = list(disk_stream.drawn_parts(rows.frame, times, rows.seekable))
+    wanted = [i for i, often in enumerate(times.tolist()) for _ in range(often)]
+    assert np.concatenate([found for found, _ in parts]).tolist() == wanted
+    assert pl.concat([part for _, part in parts])["id"].to_list() == wanted
+    assert max(part.height for _, part in parts) <= most
 
 
 def test_a_small_window_still_gives_every_row_once(tmp_path):
@@ -123,7 +138,8 @@ def test_resampled_files_hold_what_the_plan_draws(stored, tmp_path_factory, plan
     written = pl.read_csv(out / name) if name.endswith("csv") else pl.read_parquet(out / name)
     rows = scan(path, "y")
     wanted = rows.plan(getattr(plans, plan))
-    assert sorted(written["id"]) == sorted(wanted.rows(0, 4))
+    assert written["id"].to_list() == sorted(wanted.rows(0, 4))
+    assert written.equals(data[written["id"].to_numpy()])
     assert written.columns == data.columns
     assert written.height == told["rows"]
     assert [c["after"] for c in told["classes"]] == written.group_by("y").len().sort("y")["len"].to_list()
