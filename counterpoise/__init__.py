@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from counterpoise.strategy import external as external
     from counterpoise.survey import diagnose as diagnose
     from counterpoise.train.backbones import transfer as transfer
+    from counterpoise.train.builders import InputSpec as InputSpec
     from counterpoise.train.head import init_output_bias as init_output_bias
-    from counterpoise.train.network import InputSpec as InputSpec
     from counterpoise.train.recipe import Recipe as Recipe
     from counterpoise.train.second_stage import retrain_head as retrain_head
     from counterpoise.train.second_stage import scale_head as scale_head
@@ -65,7 +65,7 @@ _HOME = {
     "CounterpoiseError": "counterpoise.core.errors",
     "Diagnosis": "counterpoise.diagnosis.show",
     "Ensemble": "counterpoise.strategies",
-    "InputSpec": "counterpoise.train.network",
+    "InputSpec": "counterpoise.train.builders",
     "Knob": "counterpoise.strategy",
     "Plan": "counterpoise.plans.plan",
     "Recipe": "counterpoise.train.recipe",

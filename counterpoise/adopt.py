@@ -17,7 +17,8 @@ from counterpoise.decide.prior import corrected_log_proba
 from counterpoise.decide.rule import fit_rule_from_log_p
 from counterpoise.evaluation import label_codes
 from counterpoise.plans.plan import Plan
-from counterpoise.train.network import ProbabilityToLogit, last_activation
+from counterpoise.train.cloning import last_activation
+from counterpoise.train.network import ProbabilityToLogit
 
 Array = np.ndarray
 

@@ -13,7 +13,8 @@ from counterpoise.core.records import Examples, Member, Rule
 from counterpoise.core.version import version
 from counterpoise.jobs import Settings
 from counterpoise.strategy import Strategy
-from counterpoise.train.network import Network, set_state
+from counterpoise.train.network import Network
+from counterpoise.train.state import set_state
 
 Array = np.ndarray
 

@@ -12,8 +12,8 @@ from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.losses.base import Loss
 from counterpoise.losses.weighted import ClassWeighted, LabelWeighted
 from counterpoise.plans.tables import weights_from_counts
+from counterpoise.train.cloning import last_activation
 from counterpoise.train.head import init_output_bias
-from counterpoise.train.network import last_activation
 
 _PER_OUTPUT = ("counts", "scheme", "rows", "loss", "ignore_class")
 

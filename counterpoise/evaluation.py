@@ -123,7 +123,7 @@ def _code(label: Any, known: list[Any], row: int) -> int:
     candidates = [code] if code is not None else [*merged, *rest]
     if label is None or str(label) == "" or not candidates:
         what = "is missing" if label is None or str(label) == "" else f"({label!r}) is none of its classes"
-        raise TargetError(f"the label of row {row} {what}; the classifier knows {', '.join(map(str, known[:8]))}.")
+        raise TargetError(f"the label of row {row + 1} {what}; the classifier knows {', '.join(map(str, known[:8]))}.")
     return candidates[0]
 
 

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from counterpoise.cells import corrected, subset
-from counterpoise.core.errors import MissingExtraError, OptionError
+from counterpoise.core.errors import OptionError
+from counterpoise.core.lazy import needed
 from counterpoise.core.records import Examples, Fold, Job, Member
 from counterpoise.core.seeds import integer
 from counterpoise.data.split import hold_out
@@ -40,10 +41,7 @@ class Tuned:
 
 def check_tuning() -> None:
     """Raise a `MissingExtraError` unless Optuna is installed."""
-    try:
-        import optuna  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("optuna", "tune", "Tuning the knobs of strategies") from error
+    needed("optuna", "tune", "Tuning the knobs of strategies")
 
 
 def tuned_by_fold(

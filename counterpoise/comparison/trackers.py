@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from counterpoise.core.errors import MissingExtraError
+from counterpoise.core.lazy import needed
 from counterpoise.report import words
 
 if TYPE_CHECKING:
@@ -21,10 +21,7 @@ def to_tensorboard(comparison: Comparison, folder: str | os.PathLike[str]) -> No
     "loss", "stop_loss" and "recall/LABEL" by optimiser step (run STRATEGY/fold K/member M); "score/METRIC" with the
     fold as step (run STRATEGY); the verdict as text.
     """
-    try:
-        import tensorflow as tf
-    except ImportError:
-        raise MissingExtraError("tensorflow", "tensorflow", "Logging to TensorBoard") from None
+    tf = needed("tensorflow", "tensorflow", "Logging to TensorBoard")
     labels = [str(c["label"]) for c in comparison.record["data"]["classes"]]
     scalar = _kind(tf, "scalars", 1)
     with tf.summary.create_file_writer(os.path.join(folder, "verdict")).as_default():
@@ -55,10 +52,7 @@ def to_mlflow(comparison: Comparison, place: str | None = None) -> None:
         comparison: The comparison.
         place: Tracking URI; None: the one that MLflow is set to.
     """
-    try:
-        import mlflow
-    except ImportError:
-        raise MissingExtraError("mlflow", "mlflow", "Logging to MLflow") from None
+    mlflow = needed("mlflow", "mlflow", "Logging to MLflow")
     if place is not None:
         mlflow.set_tracking_uri(str(place))
     record = comparison.record

@@ -1,7 +1,4 @@
-"""Names of a package that are loaded when they are first used, so that importing the package stays light.
-
-Type checkers do not see this: they read the imports under `TYPE_CHECKING` that stand beside it.
-"""
+"""What is imported when it is first used: names of our packages, so that importing them stays light, and extras."""
 
 from __future__ import annotations
 
@@ -10,9 +7,13 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from counterpoise.core.errors import MissingExtraError
+
 
 def loader(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """`__getattr__` and `__dir__` of a package.
+
+    Type checkers do not see this: they read the imports under `TYPE_CHECKING` that stand beside it.
 
     Args:
         package: Its name.
@@ -34,3 +35,25 @@ def loader(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any]
         return value
 
     return load, lambda: sorted({*space, *homes})
+
+
+def needed(module: str, extra: str, purpose: str, package: str = "") -> Any:
+    """Import a module of a package that is installed with one of our extras.
+
+    Args:
+        module: Its name.
+        extra: Ours that installs it.
+        purpose: What needs it, for the message: "Training on a cluster".
+        package: What it is installed as, where that is not the first part of `module`.
+
+    Raises:
+        MissingExtraError: it is not installed.
+
+    Example:
+        >>> needed("json.tool", "ray", "Training on a cluster").__name__
+        'json.tool'
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(package or module.split(".")[0], extra, purpose) from error

@@ -226,6 +226,7 @@ class Member:
         seconds: Wall time of this job.
         history: name -> list of numbers, one per round.
         engine: "fit", "program" or "external".
+        needs_calibration: Whether the shift alone does not give true probabilities.
         gamma: Focusing of the focal loss that trained it, undone before the shift; 0 = none.
         memory: Bytes, the process's highest resident memory while the job was in work (see `core.memory`).
         error: Why the job failed, or ""; what failed said nothing.
@@ -297,6 +298,7 @@ class Cell:
         twin_free: bool (T,), rows without a twin in training, or None.
         fits, steps, rows_seen, seconds, seconds_shared: cost (a shared job counts in full in `seconds`).
         history: One mapping per member.
+        member_proba: float32 (T, C) of each member after shift correction, before pooling.
         memory: Bytes, the highest resident memory while a member was in work.
     """
 

@@ -1,1 +1,1 @@
-""""""
+"""Data: read from files, folders and arrays, checked, encoded and split."""

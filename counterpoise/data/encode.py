@@ -119,7 +119,7 @@ class TableEncoder(keras.layers.Layer):
         return {**super().get_config(), **own}
 
     def learned(self, x: Mapping[str, Array]) -> list[Array]:
-        """Values for this layer's variables (center, scale, place) learned from rows `x`; sets nothing."""
+        """Values for this layer's variables (center, scale, place, low, steep) learned from rows `x`; sets nothing."""
         nothing = np.zeros(0, "float32"), np.zeros((0, self.bins), "float32")
         center, scale = learn_numbers(x["numeric"]) if self.n_numeric else (nothing[0], nothing[0])
         low, steep = learn_bins(x["numeric"], self.bins) if self.n_numeric else (nothing[1], nothing[1])

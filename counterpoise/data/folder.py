@@ -14,7 +14,8 @@ import numpy as np
 import polars as pl
 
 from counterpoise.core.checks import check_choice, check_int
-from counterpoise.core.errors import DataError, MissingExtraError, OptionError, TargetError
+from counterpoise.core.errors import DataError, OptionError, TargetError
+from counterpoise.core.lazy import needed
 from counterpoise.core.records import Examples
 from counterpoise.core.twins import twin_groups
 from counterpoise.data.labels import encode_labels
@@ -115,23 +116,17 @@ def images(
     """
     root = Path(folder)
     paths, labels = _listed(root)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(partial(_inspect, _pillow()), paths))
-    bad = tuple((path, what) for path, (what, _) in zip(paths, found, strict=True) if what)
-    if bad and not skip_bad:
-        raise DataError(_bad_text(bad))
-    good = np.array([not what for what, _ in found])
-    classes = tuple(sorted(set(np.array(labels)[good].tolist())))
+    good, modes, bad = _sound(paths, skip_bad)
+    named = dict(zip(paths, labels, strict=True))
+    classes = tuple(sorted({named[path] for path in good}))
     if len(classes) < 2:
-        raise TargetError(f"{root} has images of {len(classes)} class; expected two sub-folders with images or more.")
+        only = f"in the sub-folder {classes[0]!r} alone" if classes else "in no sub-folder"
+        raise TargetError(f"{root} has images {only}; expected at least two sub-folders with images, one per class.")
     if check_choice(color, "color", ("auto", *CHANNELS)) == "auto":
-        color = "grey" if all(mode in ("1", "L", "I;16", "I") for what, mode in found if not what) else "rgb"
+        color = "grey" if modes <= {"1", "L", "I;16", "I"} else "rgb"
     place = {label: code for code, label in enumerate(classes)}
-    return ImageFolder(
-        tuple(np.array(paths)[good].tolist()),
-        np.array([place[label] for label, ok in zip(labels, good, strict=True) if ok], np.int32),
-        classes, _sides(size), color, augment, bad, str(root),
-    )  # fmt: skip
+    y = np.array([place[named[path]] for path in good], np.int32)
+    return ImageFolder(good, y, classes, _sides(size), color, augment, bad, str(root))
 
 
 def read_images(
@@ -195,12 +190,7 @@ def unlabelled(
     if not root.is_dir():
         raise DataError(f"{root} is not a folder.")
     paths = [str(p) for p in sorted(root.rglob("*")) if _counts(p, root)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(partial(_inspect, _pillow()), paths))
-    bad = tuple((path, what) for path, (what, _) in zip(paths, found, strict=True) if what)
-    if bad and not skip_bad:
-        raise DataError(_bad_text(bad))
-    good = tuple(path for path, (what, _) in zip(paths, found, strict=True) if not what)
+    good, _, _ = _sound(paths, skip_bad)
     if not good:
         raise DataError(f"{root} holds no image.")
     return good, ImageFolder(good, np.zeros(len(good), np.int32), ("",), size, color).load()
@@ -234,11 +224,18 @@ def _counts(path: Path, root: Path) -> bool:
 
 
 def _pillow() -> Any:
-    try:
-        import PIL.Image
-    except ImportError:
-        raise MissingExtraError("pillow", "images", "Reading images") from None
-    return PIL.Image
+    return needed("PIL.Image", "images", "Reading images", "pillow")
+
+
+def _sound(paths: Sequence[str], skip_bad: bool) -> tuple[tuple[str, ...], set[str], tuple[tuple[str, str], ...]]:
+    """The files that are images, their colour modes, and what is wrong with the others (`DataError` if not skipped)."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = list(pool.map(partial(_inspect, _pillow()), paths))
+    bad = tuple((path, what) for path, (what, _) in zip(paths, found, strict=True) if what)
+    if bad and not skip_bad:
+        raise DataError(_bad_text(bad))
+    good = tuple(path for path, (what, _) in zip(paths, found, strict=True) if not what)
+    return good, {mode for what, mode in found if not what}, bad
 
 
 def _inspect(pillow: Any, path: str) -> tuple[str, str]:

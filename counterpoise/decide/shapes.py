@@ -27,7 +27,7 @@ def log_proba(values: Array, name: str = "log_p") -> Array:
         raise OptionError(f"{name} has {out.shape[1]} column; expected one column per class (2 or more).")
     bad = np.flatnonzero(np.isnan(out).any(axis=1))
     if len(bad):
-        raise OptionError(f"{name} has NaN in {len(bad)} rows (first: row {bad[0]}): the model's output is broken.")
+        raise OptionError(f"{name} has NaN in {len(bad)} rows (first: row {bad[0] + 1}): the model's output is broken.")
     return out
 
 

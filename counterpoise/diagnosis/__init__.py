@@ -1,1 +1,1 @@
-""""""
+"""What the data alone say before any training."""

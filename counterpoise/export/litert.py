@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.core.errors import MissingExtraError
+from counterpoise.core.lazy import needed
 from counterpoise.export.manifest import named_inputs
 from counterpoise.export.quiet import quiet
 
@@ -22,13 +22,10 @@ def write(clf: Any, file: Path) -> Callable[[Any], Mapping[str, Any]]:
     Raises:
         MissingExtraError: ai-edge-litert, which runs it, is not installed.
     """
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError as error:
-        raise MissingExtraError("ai-edge-litert", "litert", "The LiteRT export") from error
+    interpreter = needed("ai_edge_litert.interpreter", "litert", "The LiteRT export", "ai-edge-litert")
     with quiet(), tempfile.TemporaryDirectory(dir=file.parent) as folder:
         file.write_bytes(_converted(clf, Path(folder) / "draft"))
-    run = Interpreter(model_path=str(file), num_threads=1).get_signature_runner(SIGNATURE)
+    run = interpreter.Interpreter(model_path=str(file), num_threads=1).get_signature_runner(SIGNATURE)
     return lambda rows: run(**named_arrays(clf, rows))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from counterpoise.core.errors import MissingExtraError
+from counterpoise.core.lazy import needed
 from counterpoise.export.litert import named_arrays
 from counterpoise.export.quiet import quiet
 
@@ -20,12 +20,9 @@ def write(clf: Any, file: Path) -> Callable[[Any], Mapping[str, Any]]:
     Raises:
         MissingExtraError: onnx, onnxruntime or tf2onnx is not installed.
     """
-    try:
-        import onnx
-        import onnxruntime
-        import tf2onnx
-    except ImportError as error:
-        raise MissingExtraError(error.name or "onnx", "onnx", "The ONNX export") from error
+    onnx, onnxruntime, tf2onnx = (
+        needed(name, "onnx", "The ONNX export") for name in ("onnx", "onnxruntime", "tf2onnx")
+    )
     model = _converted(clf, tf2onnx)
     for key, value in {"classes": clf.classes_.tolist(), "counterpoise": clf.card}.items():
         model.metadata_props.add(key=key, value=json.dumps(value))

@@ -18,7 +18,8 @@ import numpy as np
 from keras import ops
 
 from counterpoise.core.checks import check_int, check_range
-from counterpoise.core.errors import DataError, MissingExtraError, OptionError, TargetError
+from counterpoise.core.errors import DataError, OptionError, TargetError
+from counterpoise.core.lazy import needed
 from counterpoise.feed.blending import Draws, KerasDraws, StatelessDraws, blend, distances, floats, mapped
 
 
@@ -246,8 +247,4 @@ def _tensorflow() -> Any:
         raise OptionError(
             f"over() needs the TensorFlow backend, not {keras.backend.backend()}; call the layer instead."
         )
-    try:
-        import tensorflow
-    except ImportError:
-        raise MissingExtraError("tensorflow", "tensorflow", "Mixing in tf.data") from None
-    return tensorflow
+    return needed("tensorflow", "tensorflow", "Mixing in tf.data")

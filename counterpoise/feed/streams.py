@@ -10,7 +10,8 @@ import numpy as np
 
 from counterpoise.core import seeds
 from counterpoise.core.checks import check_int, check_range
-from counterpoise.core.errors import DataError, MissingExtraError, OptionError, TargetError
+from counterpoise.core.errors import DataError, OptionError, TargetError
+from counterpoise.core.lazy import needed
 from counterpoise.plans import shift
 from counterpoise.plans.plan import Plan
 
@@ -122,11 +123,7 @@ def rebalance(
 
 
 def _tensorflow() -> Any:
-    try:
-        import tensorflow
-    except ImportError:
-        raise MissingExtraError("tensorflow", "tensorflow", "cp.rebalance") from None
-    return tensorflow
+    return needed("tensorflow", "tensorflow", "cp.rebalance")
 
 
 def _blocks(dataset: Any, buffer: float) -> Any:

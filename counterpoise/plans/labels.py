@@ -37,7 +37,7 @@ def codes_of(y: Any, classes: Sequence[Any] | None = None) -> tuple[Array, tuple
         raise TargetError(f"labels have shape {np.shape(y)}; expected one class label per row, and at least one row.")
     if labels.dtype.kind == "f" and not np.all(labels == np.round(labels)):
         bad = int(np.flatnonzero(labels != np.round(labels))[0])
-        raise TargetError(f"label of row {bad} is {labels[bad]}; expected class labels (text, integers or booleans).")
+        raise TargetError(f"the label of row {bad + 1} is {labels[bad]}; expected text, integers or booleans.")
     found, codes = _distinct(labels)
     if classes is None:
         return codes, tuple(found.tolist())

@@ -23,7 +23,7 @@ MAKERS: Mapping[str, tuple[str, str, str, int]] = {
     "smote_n": ("over_sampling", "SMOTEN", "k_neighbors", 5),
 }
 
-#: name -> (module, class, the setting for how much to remove, or "") of samplers that remove rows.
+#: name -> (module, class) of samplers that remove rows.
 CLEANERS: Mapping[str, tuple[str, str]] = {
     "tomek": ("under_sampling", "TomekLinks"),
     "enn": ("under_sampling", "EditedNearestNeighbours"),

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.core.errors import MissingExtraError, OptionError
+from counterpoise.core.errors import OptionError
+from counterpoise.core.lazy import needed
 from counterpoise.report import words
 from counterpoise.report.curve_marks import AXIS_WORDS, SHORT_AXES, curve_parts
 from counterpoise.report.series import SHAPES, Style, block_of, drawn, folds_of, prevalence, styles
@@ -162,10 +163,7 @@ def _line(ax: Any, part: Mapping[str, Any], x: str, y: str, style: Style, with_b
 
 def _panels(count: int, height: float, width: float | None = None) -> tuple[Any, list[Any]]:
     """A figure with `count` axes, at most three beside each other; not shown twice in a notebook."""
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError:
-        raise MissingExtraError("matplotlib", "plot", "Figures for papers") from None
+    plt = needed("matplotlib.pyplot", "plot", "A figure for a paper")
     columns = min(3, count)
     lines = -(-count // columns)
     size = (width or 2.9 * columns, height * lines)

@@ -14,7 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from counterpoise.core.errors import MissingExtraError, OptionError
+from counterpoise.core.errors import OptionError
+from counterpoise.core.lazy import needed
 from counterpoise.core.records import Examples, Job, Member
 from counterpoise.scale.frames import dumped, loaded
 from counterpoise.scale.work import Batch, Closing, Surroundings, batches, settle, surroundings, train, unfinished
@@ -200,8 +201,4 @@ def _work(content: bytes, data: list[Any], name: str, here: Surroundings) -> Gen
 def _imported() -> Any:
     """The package Ray, quiet."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray as core
-    except ImportError as error:
-        raise MissingExtraError("ray", "ray", "Training on a cluster") from error
-    return core
+    return needed("ray", "ray", "Training on a cluster")

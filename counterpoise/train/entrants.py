@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from counterpoise.core.errors import MissingExtraError, OptionError, did_you_mean
+from counterpoise.core.errors import OptionError, did_you_mean
+from counterpoise.core.lazy import needed
 
 #: What the names of such entrants begin with.
 PREFIX = "external:"
@@ -58,11 +59,7 @@ def logistic_regression() -> Any:
 
 def lightgbm() -> Any:
     """Gradient-boosted trees of LightGBM, at most 500, ended by the stopping rows."""
-    try:
-        from lightgbm import LGBMClassifier
-    except ImportError as error:
-        raise MissingExtraError("lightgbm", "trees", "The entrant external:lightgbm") from error
-    return LGBMClassifier(
+    return needed("lightgbm", "trees", "The entrant external:lightgbm").LGBMClassifier(
         n_estimators=500, learning_rate=0.05, early_stopping_rounds=30, deterministic=True, force_row_wise=True,
         verbosity=-1, n_jobs=0,
     )  # fmt: skip

@@ -14,9 +14,10 @@ from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.records import Examples, Job, Member
 from counterpoise.data.encode import take
 from counterpoise.train.head import find_head
-from counterpoise.train.network import Network, set_state, state_of
+from counterpoise.train.network import Network
 from counterpoise.train.objective import focal_gamma, with_intercept
 from counterpoise.train.second_stage import dense_head, retrain_head, tau_normalise
+from counterpoise.train.state import set_state, state_of
 
 Array = np.ndarray
 

@@ -18,8 +18,6 @@ from counterpoise.train.cloning import keras_text
 
 Array = np.ndarray
 
-#: Ways to write class codes as targets of a loss.
-FORMS = ("column", "one_hot", "codes")
 _CROSS_ENTROPIES = {
     keras.losses.BinaryCrossentropy: "binary_crossentropy",
     keras.losses.CategoricalCrossentropy: "categorical_crossentropy",

@@ -14,24 +14,23 @@ import keras
 import numpy as np
 from keras import ops
 
+from counterpoise.core.checks import check_choice
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.records import Examples
 from counterpoise.data.encode import take
-from counterpoise.train.builders import BUILT_IN, BuiltIn, InputSpec, mlp, name_for, spec_of
+from counterpoise.train.builders import BUILT_IN, BuiltIn, InputSpec, name_for, spec_of
 from counterpoise.train.cloning import clone as cloned
 from counterpoise.train.cloning import keep_weights, keras_text, last_activation, own_step, plain, without_activation
 from counterpoise.train.fronts import encoder_in_front, encoder_of_config, spec_behind
 from counterpoise.train.hooks import checked_optimizer
 from counterpoise.train.model_loss import ModelLoss, from_logits, is_cross_entropy, loss_label, single
 from counterpoise.train.recipe import PLAIN, Recipe
-from counterpoise.train.state import fresh_state, learned, places, seeded, set_state, state_of
+from counterpoise.train.state import fresh_state, learned, places, seeded
 from counterpoise.train.views import pool_of
 
 Array = np.ndarray
 
 logger = logging.getLogger("counterpoise")
-
-__all__ = ["BUILT_IN", "InputSpec", "Network", "ProbabilityToLogit", "last_activation", "mlp", "set_state", "state_of"]
 
 #: Activations that turn logits into probabilities.
 PROBABILITY_ACTIVATIONS = ("softmax", "sigmoid")
@@ -99,11 +98,10 @@ class Network:
         optimizer: Any = None,
         clone: bool = True,
     ) -> None:
-        _check_option("output", output, ("auto", "logits", "probabilities"))
-        _check_option("weights", weights, ("auto", "keep", "fresh"))
+        check_choice(output, "output", ("auto", "logits", "probabilities"))
+        check_choice(weights, "weights", ("auto", "keep", "fresh"))
         self.model = _resolve(model, examples)
         self.given = isinstance(self.model, keras.Model)
-        self.examples_are_table = examples.schema is not None
         self.n_classes = examples.n_classes
         self.output, self.clone = output, clone
         self.keep = self.given and weights != "fresh"
@@ -305,8 +303,3 @@ def _shape_text(h: Any) -> str:
     if isinstance(h, (tuple, list)):
         return str([tuple(v.shape) for v in h])
     return str(tuple(h.shape))
-
-
-def _check_option(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise OptionError(f"{name} is {value!r}; expected one of {', '.join(allowed)}.{did_you_mean(value, allowed)}")

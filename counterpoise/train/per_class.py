@@ -15,7 +15,7 @@ from counterpoise.metrics.proba_scores import log_loss
 from counterpoise.metrics.rank_scores import average_precision
 from counterpoise.plans.elements import read_elements
 from counterpoise.train.callbacks import names_of
-from counterpoise.train.network import last_activation
+from counterpoise.train.cloning import last_activation
 
 Array = np.ndarray
 

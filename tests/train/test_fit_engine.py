@@ -12,9 +12,10 @@ from counterpoise import plans
 from counterpoise.core import seeds
 from counterpoise.core.records import Examples, Limits
 from counterpoise.train.fit_engine import Batches, FitEngine, logits_of
-from counterpoise.train.network import Network, set_state, state_of
+from counterpoise.train.network import Network
 from counterpoise.train.order import Order
 from counterpoise.train.run import make_job
+from counterpoise.train.state import set_state, state_of
 
 L = keras.layers
 N = 200

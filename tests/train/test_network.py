@@ -10,7 +10,10 @@ import pytest
 
 from counterpoise.core.errors import ModelError, OptionError
 from counterpoise.core.records import Examples
-from counterpoise.train.network import InputSpec, Network, last_activation, set_state, state_of
+from counterpoise.train.builders import InputSpec
+from counterpoise.train.cloning import last_activation
+from counterpoise.train.network import Network
+from counterpoise.train.state import set_state, state_of
 
 L = keras.layers
 
