@@ -177,7 +177,7 @@ def refit(
     jobs = for_steps(strategy, examples, whole, settings, network, outcome.best_steps[strategy.name])
     trained = _trained(strategy, jobs, examples, network, train)
     log_p, rows = stacked_scores(outcome.log_p[strategy.name])
-    note = f"trained on all {len(examples)} rows; the rule was fitted on {len(rows)} out-of-fold scores"
+    note = f"trained on all {len(examples):,} rows; the rule was fitted on {len(rows):,} out-of-fold scores"
     return _with_rule(examples, strategy, network, settings, trained, log_p, rows, note)
 
 

@@ -242,5 +242,5 @@ def _twin_warnings(twins: np.ndarray, y: np.ndarray) -> list[str]:
     repeated, conflicting = count_twins(twins, y)
     if not repeated:
         return []
-    text = f"{repeated:,} of {len(y):,} rows ({repeated / len(y):.1%}) repeat an earlier row"
+    text = f"{repeated:,} of {len(y):,} rows ({100 * repeated / len(y):.1f} %) repeat an earlier row"
     return [text + (f"; {conflicting:,} rows have a twin with another label." if conflicting else ".")]

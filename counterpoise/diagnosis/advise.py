@@ -63,9 +63,8 @@ def _leak(r: DiagnosisRecord) -> Advice | None:
 def _measure_of_success(r: DiagnosisRecord) -> Advice | None:
     if r.imbalance_ratio < 1.5:
         return None
-    reason = (
-        f"Always naming the largest class is already {r.majority_accuracy:.1%} accurate and finds no {r.minority!r}."
-    )
+    right = f"{100 * r.majority_accuracy:.1f} %"
+    reason = f"Always naming the largest class is already {right} accurate and finds no {r.minority!r}."
     text = "Judge by average precision, recall and precision of the rare class, and log loss; not by accuracy."
     return Advice(text, reason, {"majority_accuracy": r.majority_accuracy})
 
@@ -105,7 +104,7 @@ def _neighbourhood(r: DiagnosisRecord) -> Advice | None:
     total = sum(r.kinds.values())
     hard = (r.kinds["rare"] + r.kinds["outlier"]) / total
     evidence = {**r.kinds, "share_rare_or_outlier": hard}
-    told = ", ".join(f"{kind} {count / total:.0%}" for kind, count in r.kinds.items())
+    told = ", ".join(f"{kind} {100 * count / total:.0f} %" for kind, count in r.kinds.items())
     reason = f"Rows of {r.minority!r} by their 5 nearest neighbours: {told}."
     if hard > 0.5:
         text = "Be wary of synthetic rows (SMOTE and kin): most rare rows stand alone. Prefer weights or draws."
@@ -137,8 +136,8 @@ def _labels(r: DiagnosisRecord) -> Advice | None:
     s = r.quick.suspicion
     named = ", ".join(str(row) for row in s.rows[:5])
     reason = (
-        f"Up to {s.leaving:.0%} of the rows labelled {r.minority!r} look like another class to {r.quick.model} that "
-        f"had not seen them (confident learning; hard rows look the same). The first to check: rows {named}."
+        f"Up to {100 * s.leaving:.0f} % of the rows labelled {r.minority!r} look like another class to {r.quick.model} "
+        f"that had not seen them (confident learning; hard rows look the same). The first to check: rows {named}."
     )
     return Advice("Look at the labels of the most suspicious rows before any remedy.", reason, asdict(s))
 
@@ -147,8 +146,8 @@ def _overlap(r: DiagnosisRecord) -> Advice | None:
     if r.quick is None or r.quick.overlap < 0.5:
         return None
     reason = (
-        f"{r.quick.overlap:.0%} of the scores of {r.quick.model} overlap between {r.minority!r} and the rest (AUROC "
-        f"{r.quick.roc_auc:.2f}): the classes are hard to tell apart, which no resampling changes."
+        f"{100 * r.quick.overlap:.0f} % of the scores of {r.quick.model} overlap between {r.minority!r} and the rest "
+        f"(AUROC {r.quick.roc_auc:.2f}): the classes are hard to tell apart, which no resampling changes."
     )
     text = "Expect more from better features than from a remedy against imbalance."
     return Advice(text, reason, {"overlap": r.quick.overlap, "roc_auc": r.quick.roc_auc})
@@ -167,7 +166,9 @@ def _duplicates(r: DiagnosisRecord) -> Advice | None:
     share = (r.duplicates or 0) / r.rows
     if share < 0.01:
         return None
-    reason = f"{r.duplicates:,} rows ({share:.1%}) repeat an earlier one, so a test row may have a twin in training."
+    reason = (
+        f"{r.duplicates:,} rows ({100 * share:.1f} %) repeat an earlier one, so a test row may have a twin in training."
+    )
     text = "Look at the score on rows without a twin too; if the repeats are copies, use duplicates='group' or 'drop'."
     return Advice(text, reason, {"duplicates": r.duplicates, "share": share})
 
@@ -175,7 +176,7 @@ def _duplicates(r: DiagnosisRecord) -> Advice | None:
 def _conflicts(r: DiagnosisRecord) -> Advice | None:
     if not r.conflicting:
         return None
-    reason = f"{r.conflicting:,} rows ({r.conflicting / r.rows:.1%}) have a twin with another label."
+    reason = f"{r.conflicting:,} rows ({100 * r.conflicting / r.rows:.1f} %) have a twin with another label."
     text = "No model can decide all rows: equal features carry different labels. Add features, or check the labels."
     return Advice(text, reason, {"conflicting": r.conflicting})
 

@@ -83,7 +83,7 @@ def _repeats(r: DiagnosisRecord) -> Check:
         return Check(name, "unknown", "These rows cannot be compared.", "")
     if not r.duplicates:
         return Check(name, "clear", "No two rows are equal.", "")
-    found = f"{r.duplicates:,} rows ({r.duplicates / r.rows:.1%}) repeat an earlier one, the label left aside."
+    found = f"{r.duplicates:,} rows ({100 * r.duplicates / r.rows:.1f} %) repeat an earlier one, the label left aside."
     if r.twins_grouped:
         return Check(name, "handled", found, "Equal rows stay on one side of every split.")
     what = "Scores on rows without a twin stand beside the main score; copies: duplicates='group' or 'drop'."

@@ -108,7 +108,9 @@ class Diagnosis:
 def _class_rows(r: DiagnosisRecord) -> list[tuple[str, str, str]]:
     """The classes, largest first; of many the largest and the rarest."""
     ordered = sorted(r.classes, key=lambda c: -c.count)
-    rows = [(c.label + (" *" if c.label == r.minority else ""), f"{c.count:,}", f"{c.share:.2%}") for c in ordered]
+    rows = [
+        (c.label + (" *" if c.label == r.minority else ""), f"{c.count:,}", f"{100 * c.share:.2f} %") for c in ordered
+    ]
     if len(rows) <= _MOST_CLASSES:
         return rows
     half = _MOST_CLASSES // 2
@@ -124,11 +126,11 @@ def _facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
         yield "missing values", _most_missing(r)
     yield "class of interest", r.minority
     yield "imbalance ratio", f"{r.imbalance_ratio:,.1f} to 1"
-    yield "majority accuracy", f"{r.majority_accuracy:.2%} by always naming the largest class"
+    yield "majority accuracy", f"{100 * r.majority_accuracy:.2f} % by always naming the largest class"
     if r.duplicates is not None:
         yield (
             "repeated rows",
-            f"{r.duplicates:,} ({r.duplicates / r.rows:.1%}), {r.conflicting:,} with conflicting labels",
+            f"{r.duplicates:,} ({100 * r.duplicates / r.rows:.1f} %), {r.conflicting:,} with conflicting labels",
         )
     if r.groups is not None:
         yield "groups", f"{r.groups:,}"
@@ -156,8 +158,11 @@ def _quick_facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
         "a quick model",
         f"average precision {q.average_precision:.2f}, AUROC {q.roc_auc:.3f} ({q.model}, {q.rows:,} rows)",
     )
-    yield "overlap of the classes", f"{q.overlap:.0%} of its scores (0 % = apart, 100 % = the same)"
-    yield "labels that look wrong", f"up to {s.share:.1%} of all rows, {s.leaving:.0%} of those of interest"
+    yield "overlap of the classes", f"{100 * q.overlap:.0f} % of its scores (0 % = apart, 100 % = the same)"
+    yield (
+        "labels that look wrong",
+        f"up to {100 * s.share:.1f} % of all rows, {100 * s.leaving:.0f} % of those of interest",
+    )
     yield "twice the positives", f"brought it {d.gain:+.3f} average precision [{d.low:+.3f}, {d.high:+.3f}]"
 
 
@@ -167,7 +172,7 @@ def _some(names: Sequence[str], most: int = 8) -> str:
 
 def _most_missing(r: DiagnosisRecord, most: int = 5) -> str:
     ordered = sorted(r.missing.items(), key=lambda item: -item[1])
-    told = ", ".join(f"{name} {count / r.rows:.1%}" for name, count in ordered[:most])
+    told = ", ".join(f"{name} {100 * count / r.rows:.1f} %" for name, count in ordered[:most])
     return told + (f", ... ({len(ordered)} columns)" if len(ordered) > most else "")
 
 

@@ -55,6 +55,7 @@ def _board_row(record: Record, row: Mapping[str, Any], axis: Row, style: Any) ->
     return {
         "strategy": row["strategy"],
         "style": style,
+        "key": row["strategy"] if style.title.lower() != str(row["strategy"]).lower() else "",
         "failed": row.get("status", "ok") != "ok",
         "status": words.capital(str(row.get("status", "ok"))),
         "error": row.get("error") or "failed without a message",

@@ -112,7 +112,7 @@ def _with_others(correlation: Sequence[Any], place: int) -> float | None:
 
 
 #: Parts of a model card that the page shows elsewhere.
-SHOWN_ABOVE = ("metrics", "verdict", "classes")
+SHOWN_ABOVE = ("metrics", "metrics_of", "verdict", "classes")
 
 
 def card_facts(record: Record) -> list[Fact]:
@@ -136,8 +136,8 @@ def method_facts(record: Record) -> list[Fact]:
         ("Limit", _limit(how)),
         ("Network", record.get("network")),
         ("Budget", f"{budget}: {BUDGETS[budget]}" if budget in BUDGETS else budget),
-        ("Epochs", how.get("epochs")),
-        ("Batch size", how.get("batch_size")),
+        ("Epochs", plain(how.get("epochs"))),
+        ("Batch size", plain(how.get("batch_size"))),
         ("Seed", record.get("seed")),
         ("Version", f"Counterpoise {record['version']}" if record.get("version") else None),
     ]
@@ -185,7 +185,7 @@ def plain(value: Any) -> str | None:
     """Return a value as text: numbers with at most six significant digits, lists joined by commas.
 
     Example:
-        >>> plain(0.12345678), plain(11183), plain([52, 52]), plain(True), plain({"a": 3}), plain(None)
+        >>> plain(0.12345678), plain(11183), plain([52, 52]), plain(True), plain({"a": 3}), plain([None])
         ('0.123457', '11,183', '52, 52', 'yes', 'a: 3', None)
     """
     if value is None:
@@ -199,7 +199,7 @@ def plain(value: Any) -> str | None:
     if isinstance(value, Mapping):
         return ", ".join(f"{k}: {plain(v)}" for k, v in value.items())
     if isinstance(value, (list, tuple)):
-        return ", ".join(str(plain(v)) for v in value)
+        return ", ".join(text for v in value if (text := plain(v)) is not None) or None
     return str(value)
 
 

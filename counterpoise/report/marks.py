@@ -102,6 +102,7 @@ def panels(
         "facet": facet,
         "columns": 3,
         "spec": panel,
+        "resolve": {"axis": {"x": "independent"}},  # else the last line has axes below panels that are not there
     }
 
 
@@ -132,7 +133,7 @@ def scored_dots(record: Record, strategies: Names, width: int, step: int) -> Spe
         "type": "nominal",
         "sort": [t for t, _ in scores],
         "title": None,
-        "axis": {"labelLimit": 190, "grid": False, "domain": False, "ticks": False},
+        "axis": {"labelLimit": 190, "grid": False, "domain": False, "ticks": False, "labelPadding": 8},
     }
     x = {"type": "quantitative", "title": words.capital(words.metric(key)), "scale": {"zero": False, "nice": True}}
     span = {
@@ -153,6 +154,7 @@ def scored_dots(record: Record, strategies: Names, width: int, step: int) -> Spe
     return top | {
         "width": width,
         "height": step * len(means),
+        "usermeta": {"step": step},  # the page makes it as high as the strategies that it shows
         "data": {"values": means},
         "transform": [only_shown()],
         "layer": [span, mean, dots],

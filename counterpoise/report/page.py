@@ -116,9 +116,11 @@ def as_script(value: Any) -> str:
 @functools.cache
 def _environment() -> jinja2.Environment:
     loader = jinja2.FileSystemLoader(TEMPLATE)
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
+    environment.filters["prose"] = words.prose
+    return environment
 
 
 @functools.cache
@@ -149,7 +151,7 @@ def _policy() -> str:
 
 def _context(record: Mapping[str, Any]) -> dict[str, Any]:
     figures = all_figures(record)
-    moving = _slider(record)
+    moving, source = _slider(record), _name(record["data"].get("source"))
     payload = {"specs": {key: figure["spec"] for key, figure in figures.items()}, "slider": moving}
     return {
         "policy": _policy(),
@@ -157,8 +159,8 @@ def _context(record: Mapping[str, Any]) -> dict[str, Any]:
         "library": _library() if figures else "",
         "program": _program(),
         "payload": as_script(payload),
-        "title": f"Counterpoise report: {record['data'].get('source') or record['data'].get('target') or 'comparison'}",
-        "source": record["data"].get("source"),
+        "title": f"Counterpoise report: {source or record['data'].get('target') or 'comparison'}",
+        "source": source,
         "target": record["data"].get("target"),
         "verdict": said.verdict(record),
         "hidden": tables.hidden(record),
@@ -187,7 +189,6 @@ def _context(record: Mapping[str, Any]) -> dict[str, Any]:
         "methods": method_facts(record),
         "card": card_facts(record),
         "version": record.get("version"),
-        "share": words.share,
         "count": words.count,
     }
 
@@ -197,6 +198,11 @@ def _chosen(record: Mapping[str, Any]) -> str | None:
     winner = (record.get("verdict") or {}).get("winner")
     able = [row["strategy"] for row in tables.ranked(record) if block_of(record, row["strategy"])]
     return winner if winner in able else next(iter(able), None)
+
+
+def _name(source: Any) -> str | None:
+    """A file without the folders that it lies in: they mean nothing to whoever is handed the page."""
+    return Path(str(source)).name if source else None
 
 
 def _common(record: Mapping[str, Any]) -> Any:

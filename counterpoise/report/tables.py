@@ -188,10 +188,14 @@ def _hidden_sentence(none: Mapping[str, Any], rare: Mapping[str, Any]) -> str:
 
 
 def _shares(table: Mapping[str, Any]) -> Row:
-    rows = [_share_row(label, counts) for label, counts in zip(table["labels"], table["matrix"], strict=True)]
+    counts: list[Sequence[int]] = table["matrix"]
+    of_row = [[n / (sum(row) or 1) for n in row] for row in counts]
+    told = iter(columns.shares(share for row in of_row for share in row))
+    rows = [
+        {"label": label, "cells": [{"count": words.count(n), "share": s, "said": next(told)} for n, s in cells]}
+        for label, *cells in (
+            (label, *zip(row, shares, strict=True))
+            for label, row, shares in zip(table["labels"], counts, of_row, strict=True)
+        )
+    ]
     return {"labels": table["labels"], "rows": rows}
-
-
-def _share_row(label: str, counts: Sequence[int]) -> Row:
-    total = sum(counts)
-    return {"label": label, "cells": [{"count": words.count(n), "share": n / total if total else 0.0} for n in counts]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -99,6 +100,16 @@ def metric(key: str) -> str:
 def capital(text: str) -> str:
     """Return the text with its first letter in upper case, the rest as it is."""
     return text[:1].upper() + text[1:]
+
+
+def prose(text: str) -> str:
+    """Return the text with each per cent sign kept on the line of its number.
+
+    Example:
+        >>> prose("95 % of all") == "95\\u00a0% of all"
+        True
+    """
+    return re.sub(r"(?<=\d) %", "\u00a0%", text)
 
 
 def finite(value: Any) -> bool:

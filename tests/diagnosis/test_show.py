@@ -20,7 +20,7 @@ def found():
 
 def test_plain_text_shows_classes_facts_and_advice(found):
     lines = str(found).splitlines()
-    assert any(line.split() == ["yes", "*", "1", "20.00%"] for line in lines)
+    assert any(line.split() == ["yes", "*", "1", "20.00", "%"] for line in lines)
     assert any("same: has one value" in line for line in lines)
     assert "Advice" in lines
     assert repr(found) == str(found)
@@ -32,8 +32,8 @@ def test_rich_html_and_dict_tell_the_same(found):
     shown, page = console.export_text(), found._repr_html_()
     for advice in found.advice:
         assert advice.text in shown
-    assert "20.00%" in shown
-    assert "20.00%" in page
+    assert "20.00 %" in shown
+    assert "20.00 %" in page
     plain = found.to_dict()
     assert json.loads(json.dumps(plain)) == plain
     assert [a["text"] for a in plain["advice"]] == [a.text for a in found.advice]

@@ -122,6 +122,17 @@ def test_figures_are_drawn_when_they_come_near_and_all_of_them_for_paper(open_pa
     assert tab.evaluate(figures) == len(FIGURES)
 
 
+def test_figures_have_no_axes_of_panels_that_are_not_there_and_are_as_high_as_what_they_show(open_page, binary_record):
+    tab = open_page(binary_record)
+    axes = "document.querySelectorAll('[data-chart=calibration] .role-axis-title text').length"
+    height = "document.querySelector('[data-chart=folds] svg').getBoundingClientRect().height"
+    shown = tab.locator("input[name=shown]:checked").count()
+    assert tab.evaluate(axes) - -(-shown // 3) == shown, "one x axis to a panel, one y axis to a line"
+    before = tab.evaluate(height)
+    tab.locator("input[name=shown]:checked").first.uncheck()
+    tab.wait_for_function(f"{height} < {before} - 20")
+
+
 def test_bands_can_be_switched(open_page, binary_record):
     tab = open_page(binary_record)
     areas = "[...document.querySelectorAll('[data-chart=pr] .mark-area path')].filter(p => p.getAttribute('d')).length"

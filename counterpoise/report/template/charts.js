@@ -8,13 +8,20 @@ const DARK_SAFE = { background: "transparent" };
 const canChoose = () => document.getElementById("banded") !== null;
 const choice = () => (canChoose() ? { shown: shownTitles(), banded: bandedTitles() } : {});
 
+// Where every strategy has a line of its own, the figure is as high as the lines that are shown.
+function heightOf(spec) {
+  const { shown } = choice();
+  const lines = spec.usermeta?.step && shown ? spec.data.values.filter((row) => shown.includes(row.strategy)).length : 0;
+  return lines ? lines * spec.usermeta.step : spec.height;
+}
+
 function fit(spec, width) {
   // The choice goes in before the first drawing: to draw and then to switch costs twice.
   const start = choice();
   const params = spec.params.map((param) => ({ ...param, value: start[param.name] ?? param.value }));
   const legend = { ...spec.config.legend, columns: Math.max(1, Math.min(4, Math.floor(width / 175))) };
   const fitted = { ...spec, ...DARK_SAFE, params, config: { ...spec.config, legend } };
-  if (!spec.spec) return { ...fitted, width, autosize: { type: "fit-x", contains: "padding" } };
+  if (!spec.spec) return { ...fitted, width, height: heightOf(spec), autosize: { type: "fit-x", contains: "padding" } };
   const columns = width > 760 ? 3 : width > 430 ? 2 : 1;
   const panel = Math.max(140, Math.floor((width - 62) / columns) - 22);
   const height = Math.min(spec.spec.height, Math.round(panel * 0.85));
@@ -31,7 +38,7 @@ async function draw(box, spec) {
     const before = JSON.stringify(choice());
     const { view } = await window.vegaEmbed(box, fit(spec, width), options);
     views.set(box.dataset.chart, view);
-    if (JSON.stringify(choice()) !== before) await showOnly(view); // somebody chose while it was being drawn
+    if (JSON.stringify(choice()) !== before) await showOnly(view, spec); // somebody chose while it was being drawn
   } catch (error) {
     box.classList.add("failed");
     box.textContent = "This figure could not be drawn; its table holds the numbers.";
@@ -46,8 +53,9 @@ function bandedTitles() {
   return choice === "shown" ? shownTitles() : choice ? [choice.slice(1)] : [];
 }
 
-async function showOnly(view) {
+async function showOnly(view, spec) {
   const { shown, banded } = choice();
+  if (spec.usermeta?.step) view.height(heightOf(spec));
   await view.signal("shown", shown).signal("banded", banded).runAsync();
 }
 
@@ -80,8 +88,8 @@ function setUpDownloads(specs) {
   }
 }
 
-function setUpChoice() {
-  const again = () => views.forEach((view) => showOnly(view));
+function setUpChoice(specs) {
+  const again = () => views.forEach((view, id) => showOnly(view, specs[id]));
   const boxes = [...document.querySelectorAll("input[name=shown]")];
   boxes.forEach((input) => input.addEventListener("change", again));
   document.getElementById("banded")?.addEventListener("change", again);
@@ -127,7 +135,7 @@ function setUpCharts(specs) {
     box.closest("figure").classList.toggle("half", narrow);
   }
   setUpDownloads(specs);
-  setUpChoice();
+  setUpChoice(specs);
   redrawWhenResized(boxes, specs);
   window.addEventListener("beforeprint", () => boxes.forEach((box) => drawOnce(box, specs)));
   const near = new IntersectionObserver((found) => {
