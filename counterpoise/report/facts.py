@@ -117,7 +117,9 @@ SHOWN_ABOVE = ("metrics", "metrics_of", "verdict", "classes")
 
 def card_facts(record: Record) -> list[Fact]:
     """Return the model card without what the page has shown already."""
-    card = record.get("model_card") or {}
+    card = dict(record.get("model_card") or {})
+    if card.get("source"):
+        card["source"] = words.file_name(card["source"])
     return nested({k: v for k, v in card.items() if k not in SHOWN_ABOVE})
 
 

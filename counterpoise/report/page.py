@@ -151,7 +151,7 @@ def _policy() -> str:
 
 def _context(record: Mapping[str, Any]) -> dict[str, Any]:
     figures = all_figures(record)
-    moving, source = _slider(record), _name(record["data"].get("source"))
+    moving, source = _slider(record), words.file_name(record["data"].get("source"))
     payload = {"specs": {key: figure["spec"] for key, figure in figures.items()}, "slider": moving}
     return {
         "policy": _policy(),
@@ -198,11 +198,6 @@ def _chosen(record: Mapping[str, Any]) -> str | None:
     winner = (record.get("verdict") or {}).get("winner")
     able = [row["strategy"] for row in tables.ranked(record) if block_of(record, row["strategy"])]
     return winner if winner in able else next(iter(able), None)
-
-
-def _name(source: Any) -> str | None:
-    """A file without the folders that it lies in: they mean nothing to whoever is handed the page."""
-    return Path(str(source)).name if source else None
 
 
 def _common(record: Mapping[str, Any]) -> Any:

@@ -75,8 +75,11 @@ def confusions(record: Record) -> list[Row]:
             "strategy": row["strategy"],
             "name": styles(record)[row["strategy"]].title,
             "tables": [
-                {"caption": caption, **_shares(block_of(record, row["strategy"])[key])}
-                for key, caption in (("confusion", "With its tuned rule"), ("confusion_default", "Default decision"))
+                {
+                    "caption": f"{styles(record)[row['strategy']].title}, {caption}",
+                    **_shares(block_of(record, row["strategy"])[key]),
+                }
+                for key, caption in (("confusion", "its tuned rule"), ("confusion_default", "default decision"))
                 if key in block_of(record, row["strategy"])
             ],
         }

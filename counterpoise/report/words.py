@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 STRATEGIES = {
@@ -100,6 +101,16 @@ def metric(key: str) -> str:
 def capital(text: str) -> str:
     """Return the text with its first letter in upper case, the rest as it is."""
     return text[:1].upper() + text[1:]
+
+
+def file_name(source: Any) -> str | None:
+    """Return a file's name without its folders, which mean nothing to whoever is handed the page.
+
+    Example:
+        >>> file_name("/home/me/cases.csv"), file_name(None)
+        ('cases.csv', None)
+    """
+    return Path(str(source)).name if source else None
 
 
 def prose(text: str) -> str:
