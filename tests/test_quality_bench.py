@@ -7,7 +7,7 @@ import json
 import pytest
 
 from benchmarks.quality.sets import CONFIRMATORY, parent_of, read_keel
-from benchmarks.quality.table import METRICS, against_singles, by_parent, ranks, wins, write_report
+from benchmarks.quality.table import METRICS, against_singles, by_parent, own_choice, ranks, wins, write_report
 
 
 def entrant(ap):
@@ -53,6 +53,18 @@ def test_the_best_of_several_rivals_counts_and_the_best_single_is_chosen_elsewhe
     parents = {"p": {name: {"average_precision": v} for name, v in (("us", 0.5), ("a", 0.4), ("b", 0.6))}}
     assert wins(parents, "us", ["a"])[0] == 1.0
     assert wins(parents, "us", ["a", "b"])[0] == 0.0
+
+
+def test_the_choice_of_a_race_is_held_against_the_best_strategy(tmp_path):
+    for name, chosen in (("a", 0.5), ("b", 0.38), ("c", 0.4)):
+        rows = {"none": entrant(0.4), "oversample": entrant(0.5)}
+        record = {"set": name, "parent": name, "network": "mlp", "entrants": rows, "choice": {"mean": chosen}}
+        (tmp_path / f"{name}.choice.json").write_text(json.dumps(record))
+    behind, low, high, parents = own_choice(tmp_path, confirmed=False)
+    assert (behind, parents) == (pytest.approx(0.1), 3)
+    assert low == pytest.approx(0.0)
+    assert high == pytest.approx(0.12)
+    assert not by_parent(tmp_path)
 
 
 def test_the_page_says_what_was_not_run(folder, capsys):

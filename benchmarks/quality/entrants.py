@@ -15,7 +15,10 @@ PIECES = {
     "rivals": ("mlp", ("none", "threshold")),
     "more": ("tabular", ("none", "class_weight", "easy_ensemble")),
     "mlp": ("mlp", ("none", "class_weight", "resampling_ensemble", "easy_ensemble")),
+    "choice": ("mlp", ("none", "threshold", "class_weight", "oversample", "undersample", "resampling_ensemble")),
 }
+#: The piece in which `compare` also chooses inside each training part.
+CHOICE = "choice"
 #: The one that was named before the confirmatory run, after the development sets.
 NAMED = "tabular none"
 #: The ensemble over resamplings, and its three single plans.
