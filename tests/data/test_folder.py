@@ -150,5 +150,5 @@ def test_bad_arguments(folder, make, error, words):
 def test_one_class_is_refused(folder):
     for path in (folder / "ill").iterdir():
         path.unlink()
-    with pytest.raises(TargetError, match="in the sub-folder .normal. alone"):
+    with pytest.raises(TargetError, match=r"in the sub-folder .normal. alone"):
         images(folder, 8)
