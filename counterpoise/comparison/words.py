@@ -191,12 +191,20 @@ def equivalent(gap: Gap, others: Sequence[str]) -> str:
 
 def undecided(gap: Gap, others: Sequence[str], more: int | None, fixed: bool) -> str:
     """The data do not tell; what would. `fixed`: the interval comes from rows, not from repeats."""
-    d, rival = gap.difference, called(gap.ahead)
     return (
-        f"Undecided; tied: the simplest is {called(gap.behind)}. Stay with it for now. {gap.lead()} "
-        f"That may be chance: {percent(d.right)} that {rival} is better by more than {number(gap.rope)}, "
-        f"{percent(d.rope)} that they differ by less, {percent(d.left)} that it is worse. "
+        f"Undecided; tied: the simplest is {called(gap.behind)}. Stay with it for now. {gap.lead()} {_doubt(gap)} "
         f"Not told apart: {listed([gap.behind, *others])}. {_what_helps(more, fixed)}"
+    )
+
+
+def _doubt(gap: Gap) -> str:
+    """Why a lead does not count: it may be chance by itself, or because so many strategies were tried."""
+    d, rival = gap.difference, called(gap.ahead)
+    right = f"{percent(d.right)} that {rival} is better by more than {number(gap.rope)}"
+    if d.right >= CERTAIN:
+        return f"Alone it would be shown better ({right}), but among so many that were tried it may be chance."
+    return (
+        f"That may be chance: {right}, {percent(d.rope)} that they differ by less, {percent(d.left)} that it is worse."
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from counterpoise.comparison.words import effect_in_words, listed, number, percent, rates
+from counterpoise.comparison.posterior import Difference
+from counterpoise.comparison.words import Gap, effect_in_words, listed, number, percent, rates, undecided
 from counterpoise.core.errors import OptionError
 
 
@@ -36,3 +37,13 @@ def test_pieces() -> None:
     assert listed(["a"]) == "a"
     assert number(float("nan")) == percent(float("nan")) == "unknown"
     assert number(-0.00123, signed=True) == "-0.0012"
+
+
+def test_a_lead_that_only_the_correction_undoes_is_not_called_unlikely() -> None:
+    def told(right: float) -> str:
+        lead = Difference(0.3, 0.1, 0.5, 0.02, 0.0, 1 - right, right)
+        return undecided(Gap("roc_auc", "focal", "none", (0.8, 0.5), lead, 0.01), [], 1, False)
+
+    assert "That may be chance: 90 % that focal" in told(0.9)
+    assert "Alone it would be shown better (99 % that focal is better by more than 0.010)" in told(0.99)
+    assert "among so many that were tried it may be chance" in told(0.99)
