@@ -165,7 +165,7 @@ def curves(
     }
     hover = {
         "transform": [only_shown(), _valid(axes[1])],
-        "mark": {"type": "point", "size": 70, "opacity": 0, "clip": True},
+        "mark": {"type": "point", "size": 70, "opacity": 0, "clip": True, "aria": False},
         "encoding": {"x": x, "y": y, "tooltip": tooltip("strategy", *(["class"] if many else []), *axes)},
     }
     width, height = (given or usual for given, usual in zip(size, (220, 180) if many else (420, 320), strict=True))

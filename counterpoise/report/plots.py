@@ -189,11 +189,14 @@ def _dress(ax: Any, x: str, y: str, title: str) -> None:
 def _legend(figure: Any) -> None:
     """One legend for all axes, each name once."""
     named = dict(_labelled(figure))
-    if named:
-        figure.legend(
-            list(named.values()), list(named), loc="outside lower center", ncols=min(3, len(named)), fontsize=8,
-            frameon=False,
-        )  # fmt: skip
+    if not named:
+        return
+    width, height = figure.get_size_inches()
+    columns = max(1, min(len(named), int(width / (0.5 + 0.062 * max(map(len, named))))))
+    figure.set_size_inches(width, height + 0.19 * (-(-len(named) // columns)))  # the axes keep their size
+    figure.legend(
+        list(named.values()), list(named), loc="outside lower center", ncols=columns, fontsize=8, frameon=False
+    )
 
 
 def _labelled(figure: Any) -> Iterator[tuple[str, Any]]:

@@ -129,15 +129,15 @@ def finite(value: Any) -> bool:
 
 
 def digits(low: Any, high: Any, default: int = 3) -> int:
-    """Return the decimals that an interval supports: two significant ones of its half width, 2 to 4.
+    """Return the decimals that an interval supports: two significant ones of its half width, 3 or 4.
 
     Example:
-        >>> digits(0.55, 0.69), digits(0.6, 0.6), digits(0.62, 0.623)
+        >>> digits(0.05, 0.99), digits(0.6, 0.6), digits(0.62, 0.623)
         (3, 3, 4)
     """
     if not (finite(low) and finite(high)) or high <= low:
         return default
-    return min(4, max(2, 1 - math.floor(math.log10((high - low) / 2))))
+    return min(4, max(3, 1 - math.floor(math.log10((high - low) / 2))))
 
 
 def number(value: Any, places: int = 3, sign: bool = False) -> str:

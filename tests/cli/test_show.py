@@ -41,7 +41,7 @@ def drawn(table, width):
 def test_the_table_fits_the_terminal_and_cuts_no_name(width):
     text = drawn(leaderboard_table(comparison("none", FAILED), width), width)
     assert max(map(len, text.splitlines())) <= width
-    for word in ("strategy", "average precision", "(95 %)", "recall", "threshold", "failed", "0.50 [0.40, 0.60]"):
+    for word in ("strategy", "average precision", "(95 %)", "recall", "threshold", "failed", "0.500 [0.400, 0.600]"):
         assert word in text
     assert ("log loss" in text) == (width == 140)
 

@@ -48,6 +48,17 @@ def test_the_leaderboard_shows_means_and_folds(binary_record):
         Plots(binary_record).leaderboard(["nobody"])
 
 
+def test_a_long_legend_takes_nothing_from_the_curves(binary_record):
+    many = {f"strategy_of_my_own_{k}": binary_record["curves"]["none"] for k in range(24)}
+    figure = Plots({**binary_record, "rows": [{"strategy": name} for name in many], "curves": many}).pr()
+    figure.draw_without_rendering()
+    width, height = figure.get_size_inches() * figure.dpi
+    (ax,), (legend,) = figure.axes, figure.legends
+    assert ax.get_position().height * figure.get_size_inches()[1] > 2.5
+    box = legend.get_window_extent()
+    assert min(box.x0, box.y0, width - box.x1, height - box.y1) >= 0
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_every_figure_can_be_saved(seven_record, binary_record, name, tmp_path):
     record = binary_record if name in ("training", "learning") else seven_record
