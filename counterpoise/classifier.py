@@ -22,8 +22,9 @@ from counterpoise.data.inputs import check_inputs, leaves
 from counterpoise.data.schema import encode_rows
 from counterpoise.data.texts import texts_of_table
 from counterpoise.decide.layer import RuleLayer, rule_to_dict
+from counterpoise.decide.new_prior import rule_at_prior
 from counterpoise.decide.prior import corrected_log_proba
-from counterpoise.decide.rule import Decision, apply_rule, raw_proba, rule_at_prior
+from counterpoise.decide.rule import Decision, apply_rule, raw_proba
 from counterpoise.metrics.members import member_table
 from counterpoise.thresholds import choose, describe
 from counterpoise.train.forward import forward

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.core.checks import check_weights
 from counterpoise.core.errors import ColumnError, OptionError, TargetError, did_you_mean
 from counterpoise.core.records import Rule
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.labels import find_label
 from counterpoise.decide.aim import Aim
 from counterpoise.metrics import scores as sc
-from counterpoise.metrics.arrays import weights
 from counterpoise.metrics.catalogue import FURTHER
 from counterpoise.metrics.intervals import percentile
 from counterpoise.metrics.measured import ROW_RESAMPLES, Scored, measure
@@ -81,7 +81,7 @@ def _column(rows: Any, given: Any, name: str) -> Any:
 
 def _weights(rows: Any, given: Any, n: int) -> Array | None:
     found = _column(rows, given, "sample_weight")
-    return None if found is None else weights(found, n)
+    return None if found is None else check_weights(found, n)
 
 
 def _labels(clf: Any, data: Any, y: Any, target: str | None) -> tuple[Any, Any, str | None]:

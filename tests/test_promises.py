@@ -9,7 +9,7 @@ from scipy.stats import binom
 import counterpoise as cp
 from counterpoise.core.errors import OptionError, PromiseError
 from counterpoise.data.split import hold_out
-from counterpoise.decide.rule import rule_at_prior
+from counterpoise.decide.new_prior import rule_at_prior
 from counterpoise.fitting import _keep_out
 from counterpoise.reading import read_for
 from counterpoise.thresholds import choose

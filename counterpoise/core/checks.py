@@ -175,13 +175,13 @@ def check_probabilities(p: Any, name: str = "probabilities", n_classes: int | No
 
 
 def check_weights(weights: Any, n: int, name: str = "sample_weight") -> np.ndarray:
-    """Return weights as float32 (n,): finite, none negative, not all zero.
+    """Return weights as float64 (n,): finite, none negative, not all zero.
 
     A weight w means that the row counts as w examples.
 
     Example:
-        >>> check_weights([1, 2], 2).dtype.name
-        'float32'
+        >>> check_weights([1, 2], 2).tolist()
+        [1.0, 2.0]
     """
     try:
         got = np.asarray(weights, dtype=np.float64)
@@ -195,4 +195,14 @@ def check_weights(weights: Any, n: int, name: str = "sample_weight") -> np.ndarr
         raise DataError(f"{name} is negative ({got[negative[0]]:g}) in {rows_text(negative)}; use 0 or more.")
     if n and not got.sum() > 0:
         raise DataError(f"{name} sums to zero; at least one row needs a positive weight.")
-    return got.astype(np.float32)
+    return got
+
+
+def row_weights(sample_weight: Any, rows: int) -> np.ndarray:
+    """Return weights as `check_weights` does; None counts every row once.
+
+    Example:
+        >>> row_weights(None, 2).tolist()
+        [1.0, 1.0]
+    """
+    return np.ones(rows) if sample_weight is None else check_weights(sample_weight, rows)

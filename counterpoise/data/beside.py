@@ -112,4 +112,4 @@ def weights(values: pl.Series) -> np.ndarray:
     missing = values.is_null().arg_true()
     if len(missing):
         raise DataError(f"sample_weight is missing or NaN in {rows_text(missing)}; use 0 or more.")
-    return check_weights(values.to_numpy(), len(values))
+    return check_weights(values.to_numpy(), len(values)).astype(np.float32)

@@ -15,6 +15,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from counterpoise.core import seeds
 from counterpoise.core.errors import OptionError, SplitError
+from counterpoise.core.folds import LEAST_TRAIN, carries, largest_folds
 from counterpoise.core.records import Examples, Fold
 
 Array = np.ndarray
@@ -22,8 +23,6 @@ Array = np.ndarray
 STOP_SHARE = 0.2
 #: Pieces that whole groups are dealt into at most, to make a part of a wanted share.
 MOST_PIECES = 20
-#: Rows of each class that a training part must hold.
-LEAST_TRAIN = 2
 DUPLICATES = ("warn", "group", "drop", "error")
 
 
@@ -75,28 +74,13 @@ def hold_out(examples: Examples, share: float = STOP_SHARE, seed: int = 0) -> tu
     return train, held
 
 
-def largest_folds(count: int) -> int:
-    """Most folds that leave a class of `count` rows one test row and `LEAST_TRAIN` training rows; 0 if none.
-
-    Example:
-        >>> [largest_folds(n) for n in (2, 3, 5)]
-        [0, 3, 5]
-    """
-    return max((k for k in range(2, count + 1) if _fits(count, k)), default=0)
-
-
-def _fits(count: int, folds: int) -> bool:
-    """Whether `count` rows leave each of the folds a test row and enough training rows."""
-    return folds <= count and count - -(-count // folds) >= LEAST_TRAIN
-
-
 def check_counts(examples: Examples, folds: int, rows: Array | None = None) -> None:
     """Raise `SplitError` unless every class carries `folds` folds."""
     y = examples.y if rows is None else examples.y[rows]
     counts = np.bincount(y, minlength=examples.n_classes)
     code = int(np.argmin(counts))
     most = largest_folds(int(counts[code]))
-    if _fits(int(counts[code]), folds):
+    if carries(int(counts[code]), folds):
         return
     label, have = examples.classes[code], int(counts[code])
     way = f"the largest number of folds that works is {most}; or merge" if most else "no number of folds works; merge"

@@ -14,6 +14,7 @@ from counterpoise.decide.greedy import greedy_weights as greedy_weights
 from counterpoise.decide.intercept import InterceptCheck as InterceptCheck
 from counterpoise.decide.intercept import check_intercept as check_intercept
 from counterpoise.decide.intercept import fit_intercept as fit_intercept
+from counterpoise.decide.new_prior import rule_at_prior as rule_at_prior
 from counterpoise.decide.offsets import choose_offsets as choose_offsets
 from counterpoise.decide.pooling import VOTES as VOTES
 from counterpoise.decide.pooling import hard_vote as hard_vote
@@ -45,7 +46,6 @@ from counterpoise.decide.rule import fit_rule as fit_rule
 from counterpoise.decide.rule import fit_rule_from_log_p as fit_rule_from_log_p
 from counterpoise.decide.rule import pooled_log_proba as pooled_log_proba
 from counterpoise.decide.rule import raw_proba as raw_proba
-from counterpoise.decide.rule import rule_at_prior as rule_at_prior
 from counterpoise.decide.shares import PriorEstimate as PriorEstimate
 from counterpoise.decide.shares import bbse_prior as bbse_prior
 from counterpoise.decide.shares import em_prior as em_prior

@@ -18,11 +18,12 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.core.checks import row_weights
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.core.records import Array
 from counterpoise.core.seeds import generator
 from counterpoise.decide.prior import log_softmax
-from counterpoise.decide.shapes import codes, log_proba, row_weights
+from counterpoise.decide.shapes import class_scores, codes
 
 #: kind -> rows that the rarest class must have (temperature: all classes but the largest together).
 NEEDED = {"temperature": 20, "platt": 30, "vector": 50, "isotonic": 300}
@@ -68,7 +69,7 @@ def fit_calibrator(
     Source: Platt (1999); Guo et al. (2017), "On calibration of modern neural networks", section 4.2;
     Kull, Silva Filho and Flach (2017), "Beta calibration"; Zadrozny and Elkan (2002).
     """
-    lp = np.maximum(log_proba(log_p), LOWEST)
+    lp = np.maximum(class_scores(log_p), LOWEST)
     labels, w = codes(y, *lp.shape), row_weights(sample_weight, len(lp))
     tried, notes = _bearable(_kinds(kind), labels, lp.shape[1])
     best: tuple[float, float, str] | None = None
@@ -258,8 +259,8 @@ def apply_calibrator(calibrator: Calibrator | None, log_p: Array) -> Array:
         [[0.3333, 0.6667]]
     """
     if calibrator is None:
-        return log_proba(log_p)
-    lp = np.maximum(log_proba(log_p), LOWEST)
+        return class_scores(log_p)
+    lp = np.maximum(class_scores(log_p), LOWEST)
     out = _apply_isotonic(calibrator, lp) if calibrator["kind"] == "isotonic" else _apply_linear(calibrator, lp)
     return log_softmax(out + np.asarray(calibrator["after"])) if "after" in calibrator else out
 

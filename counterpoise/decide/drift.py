@@ -9,7 +9,8 @@ import numpy as np
 
 from counterpoise.core.records import Array, Rule
 from counterpoise.decide.aim import Aim, in_words
-from counterpoise.decide.rule import apply_rule_to_log_p, pooled_log_proba, rule_at_prior
+from counterpoise.decide.new_prior import rule_at_prior
+from counterpoise.decide.rule import apply_rule_to_log_p, pooled_log_proba
 from counterpoise.decide.shapes import members
 from counterpoise.decide.shares import PriorEstimate, SortedUnion, estimate_prior
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import bdtr, betaincinv
 
+from counterpoise.core.checks import row_weights
 from counterpoise.core.errors import OptionError, PromiseError
 from counterpoise.core.records import Array
-from counterpoise.decide.shapes import codes, log_proba, row_weights
+from counterpoise.decide.shapes import class_scores, codes
 
 #: Offsets that are tried.
 STEPS = 101
@@ -80,7 +81,7 @@ def floor_path(
         >>> floor_path(log_p, y, np.array([0.9, 0, 0]), np.zeros(3))[-1].tolist()
         [0.0, 0.0, 0.0]
     """
-    lp = log_proba(log_p)
+    lp = class_scores(log_p)
     labels, w = codes(y, *lp.shape), row_weights(sample_weight, len(lp))
     named = np.asarray(floors) > 0
     start = np.where(named, offsets + AWAY, offsets)
@@ -120,7 +121,7 @@ def floor_offsets(
         >>> floor_offsets(np.log(np.stack([1 - p, p], axis=1)), y, np.array([0, 0.9]), np.zeros(2)).round(2).tolist()
         [0.0, 0.87]
     """
-    lp = log_proba(log_p)
+    lp = class_scores(log_p)
     path = floor_path(lp, y, floors, offsets, sample_weight)
     each = np.stack([recalls(lp, np.asarray(y), b, sample_weight) for b in path])
     good = np.flatnonzero(np.all(each >= floors - 1e-12, axis=1))
@@ -159,7 +160,7 @@ def promise_floors(
     Source: Angelopoulos, Bates, Candès, Jordan and Lei (2021), "Learn then Test" (fixed sequence testing); Berger
     (1982), intersection-union tests.
     """
-    lp = log_proba(log_p)
+    lp = class_scores(log_p)
     labels, floors = codes(y, *lp.shape), np.asarray(floors, dtype=np.float64)
     if floors.shape != (lp.shape[1],) or not np.all((floors >= 0) & (floors < 1)) or not floors.any():
         raise OptionError(f"floors must be {lp.shape[1]} numbers from 0 to below 1, not all 0; got {floors.tolist()}.")

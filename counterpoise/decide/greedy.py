@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from counterpoise.core.checks import row_weights
 from counterpoise.core.records import Array
-from counterpoise.decide.shapes import codes, members, row_weights
+from counterpoise.decide.shapes import codes, members
 from counterpoise.metrics.proba_scores import log_loss
 from counterpoise.metrics.rank_scores import average_precision
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from counterpoise.core.checks import row_weights
 from counterpoise.core.records import Array
 from counterpoise.decide.prior import log_softmax
-from counterpoise.decide.shapes import codes, log_proba, row_weights
+from counterpoise.decide.shapes import class_scores, codes
 
 #: Standard errors between mean probability and observed share from which an intercept is fitted.
 LIMIT = 2.0
@@ -61,7 +62,7 @@ def check_intercept(log_p: Array, y: Array, sample_weight: Array | None = None) 
         >>> np.round(np.exp(log_softmax(np.log([0.5, 0.5]) + check.intercept)), 6).tolist()
         [0.9, 0.1]
     """
-    lp = log_proba(log_p)
+    lp = class_scores(log_p)
     labels, w = codes(y, *lp.shape), row_weights(sample_weight, len(lp))
     p, total = np.exp(lp), w.sum()
     mean, share = w @ p / total, np.bincount(labels, weights=w, minlength=lp.shape[1]) / total
@@ -85,7 +86,7 @@ def fit_intercept(log_p: Array, y: Array, sample_weight: Array | None = None) ->
         >>> np.exp(log_softmax(b)).round(6).tolist()
         [0.8, 0.2]
     """
-    lp = log_proba(log_p)
+    lp = class_scores(log_p)
     labels, w = codes(y, *lp.shape), row_weights(sample_weight, len(lp))
     wanted = np.bincount(labels, weights=w, minlength=lp.shape[1])
     seen = np.flatnonzero(wanted > 0)

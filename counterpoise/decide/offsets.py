@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from counterpoise.core.checks import row_weights
 from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Array
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.floors import floor_offsets
-from counterpoise.decide.shapes import codes, log_proba, row_weights
+from counterpoise.decide.shapes import class_scores, codes
 
 #: Rows at which half of a class's tuned deviation is kept.
 HALF_TRUST = 20.0
@@ -45,7 +46,7 @@ def choose_offsets(
         >>> np.allclose(b, np.log(3))
         True
     """
-    lp, goal = log_proba(log_p), Aim.parse(aim)
+    lp, goal = class_scores(log_p), Aim.parse(aim)
     labels, w = codes(y, *lp.shape), row_weights(sample_weight, len(lp))
     counts = np.bincount(labels, weights=w, minlength=lp.shape[1])
     if goal.name == "argmax":

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from counterpoise.core.checks import row_weights
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.core.records import Array
 from counterpoise.decide.prior import log_softmax
-from counterpoise.decide.shapes import codes, members, row_weights, simplex
+from counterpoise.decide.shapes import codes, members, simplex
 
 VOTES = ("soft", "log", "hard", "weighted", "greedy")
 

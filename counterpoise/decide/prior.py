@@ -13,7 +13,7 @@ import numpy as np
 from counterpoise.core.errors import OptionError
 from counterpoise.core.logits import log_softmax as log_softmax
 from counterpoise.core.records import Array
-from counterpoise.decide.shapes import class_prior, log_proba, matrix
+from counterpoise.decide.shapes import class_prior, class_scores, matrix
 
 
 def shift(values: Array, log_shift: Array, *, proba: bool = False) -> Array:
@@ -145,7 +145,7 @@ def to_prior(log_p: Array, old_prior: Array | float, new_prior: Array | float) -
     Source: Saerens, Latinne and Decaestecker (2002), "Adjusting the outputs of a classifier to new a
     priori probabilities", equation 4.
     """
-    p = log_proba(log_p)
+    p = class_scores(log_p)
     c = p.shape[1]
     old, new = class_prior(old_prior, c, "old_prior"), class_prior(new_prior, c, "new_prior")
     return log_softmax(p + np.log(new) - np.log(old))
@@ -173,7 +173,7 @@ def focal_log_proba(log_q: Array, gamma: float, log_shift: Array | None = None) 
     Source: Charoenphakdee et al. (2021), "On focal loss for class-posterior probability estimation",
     theorem 11.
     """
-    lq = log_proba(log_q, "log_q")
+    lq = class_scores(log_q, "log_q")
     if gamma < 0:
         raise OptionError(f"gamma is {gamma}; expected 0 or more.")
     q = np.exp(np.minimum(lq, 0.0))

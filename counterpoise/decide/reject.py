@@ -10,11 +10,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import betaincinv
 
 from counterpoise.core.errors import OptionError, PromiseError
 from counterpoise.core.records import Array
 from counterpoise.decide.shapes import codes
+from counterpoise.metrics.intervals import clopper_pearson
 
 #: The decision of a row that goes to a human.
 HUMAN = -1
@@ -144,9 +144,6 @@ def report_reject(reject: Reject, proba: Array, y: Array) -> RejectReport:
     )  # fmt: skip
 
 
-def _exact(hits: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Clopper-Pearson interval of a share."""
-    tail = (1.0 - confidence) / 2.0
-    low = float(betaincinv(hits, n - hits + 1, tail)) if hits > 0 else 0.0
-    high = float(betaincinv(hits + 1, n - hits, 1.0 - tail)) if hits < n else 1.0
-    return low, high
+def _exact(hits: int, n: int) -> tuple[float, float]:
+    low, high = clopper_pearson(hits, n)
+    return float(low), float(high)

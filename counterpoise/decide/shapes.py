@@ -20,7 +20,7 @@ def matrix(values: Array, name: str) -> Array:
     return out
 
 
-def log_proba(values: Array, name: str = "log_p") -> Array:
+def class_scores(values: Array, name: str = "log_p") -> Array:
     """Return `values` as float64 (N, C) with C >= 2 and no NaN."""
     out = matrix(values, name)
     if out.shape[1] < 2:
@@ -35,7 +35,7 @@ def members(log_p_members: Sequence[Array]) -> list[Array]:
     """Return the members' (N, C) log-probabilities after checking that they fit together."""
     if len(log_p_members) == 0:
         raise OptionError("There is no member to pool; expected at least one array (rows, classes).")
-    out = [log_proba(m, f"member {i}") for i, m in enumerate(log_p_members)]
+    out = [class_scores(m, f"member {i}") for i, m in enumerate(log_p_members)]
     shapes = [m.shape for m in out]
     if len(set(shapes)) > 1:
         raise OptionError(f"The members do not fit together: shapes {shapes}; expected one shape for all.")
@@ -51,18 +51,6 @@ def codes(y: Array, rows: int, n_classes: int) -> Array:
     if np.any(whole != out) or np.any(whole < 0) or np.any(whole >= n_classes):
         raise TargetError(f"y must hold class codes 0 .. {n_classes - 1}; got values from {out.min()} to {out.max()}.")
     return whole
-
-
-def row_weights(sample_weight: Array | None, rows: int) -> Array:
-    """Return float64 (rows,) weights; None means 1 for each row."""
-    if sample_weight is None:
-        return np.ones(rows)
-    out = np.asarray(sample_weight, dtype=np.float64)
-    if out.shape != (rows,):
-        raise OptionError(f"sample_weight has shape {out.shape}; expected ({rows},).")
-    if not np.all(np.isfinite(out)) or np.any(out < 0) or out.sum() <= 0:
-        raise OptionError("sample_weight must be finite, not negative, and not all zero.")
-    return out
 
 
 def simplex(weights: Array | None, count: int) -> Array:

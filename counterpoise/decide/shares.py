@@ -16,7 +16,7 @@ from counterpoise.core.seeds import generator
 from counterpoise.decide.intercept import fit_intercept
 from counterpoise.decide.pooling import mixture_weights
 from counterpoise.decide.prior import log_softmax
-from counterpoise.decide.shapes import class_prior, codes, log_proba
+from counterpoise.decide.shapes import class_prior, class_scores, codes
 
 #: A goodness-of-fit p-value below this says that more than the shares moved.
 LEVEL = 0.05
@@ -72,7 +72,7 @@ def em_prior(log_p: Array, prior: Array | float, *, row_share: Array | None = No
 
     Source: Saerens, Latinne and Decaestecker (2002), section 2.
     """
-    lp = log_proba(log_p)
+    lp = class_scores(log_p)
     old = class_prior(prior, lp.shape[1])
     log_ratio = lp - np.log(old)
     likelihood = np.exp(log_ratio - log_ratio.max(axis=1, keepdims=True))
@@ -163,7 +163,7 @@ def estimate_prior(
         >>> bool(found.low[1] < 0.4 < found.high[1]), found.pure
         (True, True)
     """
-    study = _Study(log_proba(log_p), y, log_proba(log_p_new, "log_p_new"), method)
+    study = _Study(class_scores(log_p), y, class_scores(log_p_new, "log_p_new"), method)
     study.refuse()
     q = study.estimate(study.ones, study.ones_new)
     boot, apart = [], []

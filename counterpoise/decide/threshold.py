@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from counterpoise.core.checks import row_weights
 from counterpoise.core.errors import OptionError, PromiseError
 from counterpoise.core.records import Array
 from counterpoise.decide.aim import Aim
-from counterpoise.decide.shapes import codes, row_weights
+from counterpoise.decide.shapes import codes
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.checks import check_int
+from counterpoise.core.folds import largest_folds
 from counterpoise.core.leaks import LEAK_AUROC, single_column_scores
+from counterpoise.core.proportions import wilson
 from counterpoise.core.records import Examples
 from counterpoise.core.seeds import generator
 from counterpoise.core.twins import count_twins
@@ -25,7 +26,6 @@ RECALL = 0.8
 MOST_COLUMNS = 2_000
 #: Images or texts that are held against each other.
 MOST_COMPARED = 20_000
-_Z = 1.959963984540054
 _WHY = {
     "identifier": "looks like an identifier",
     "constant": "has one value",
@@ -158,8 +158,8 @@ def measure(examples: Examples, folds: int = 5, quick: bool = False, near: bool 
         conflicting=conflicting,
         folds=folds,
         positives_per_fold=positives / folds,
-        half_width_fold=wilson_half_width(positives / folds),
-        half_width_total=wilson_half_width(positives),
+        half_width_fold=half_width(positives / folds),
+        half_width_total=half_width(positives),
         largest_folds=largest_folds(int(counts.min())),
         kinds=minority_kinds(examples, code),
         leaks=_leaks(examples),
@@ -196,31 +196,15 @@ def _near(examples: Examples) -> tuple[int | None, bool]:
     return int(len(alike) - len(np.unique(alike))), _same_partition(groups, alike)
 
 
-def wilson_half_width(n: float, share: float = RECALL) -> float:
-    """Half-width of the 95 % Wilson interval of a share seen among n rows.
-
-    z sqrt(p (1 - p) / n + z^2 / (4 n^2)) / (1 + z^2 / n)   (Wilson 1927); 0.5 for n = 0.
+def half_width(n: float, share: float = RECALL) -> float:
+    """Half of the width of the 95 % Wilson interval of a share seen among n rows; 0.5 for no rows.
 
     Example:
-        >>> round(wilson_half_width(50), 3), round(wilson_half_width(1000), 3)
+        >>> round(half_width(50), 3), round(half_width(1000), 3)
         (0.109, 0.025)
     """
-    if n <= 0:
-        return 0.5
-    return _Z * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2)) / (1 + _Z**2 / n)
-
-
-def largest_folds(rarest: int) -> int:
-    """Most folds for a class of `rarest` rows: one in each test fold and two in each training part.
-
-    Example:
-        >>> [largest_folds(n) for n in (2, 3, 4, 10)]
-        [0, 3, 4, 10]
-    """
-    folds = rarest
-    while folds >= 2 and rarest - math.ceil(rarest / folds) < 2:
-        folds -= 1
-    return folds if folds >= 2 else 0
+    low, high = wilson(share * n, n)
+    return float(high - low) / 2
 
 
 def _classes(examples: Examples) -> tuple[ClassCount, ...]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.core.checks import row_weights
 from counterpoise.core.errors import DataError, ModelError, OptionError
 
 Array = np.ndarray
@@ -53,22 +54,6 @@ def probabilities(proba: Any, rows: int, name: str = "proba") -> Array:
     return p.clip(0.0, 1.0)
 
 
-def weights(sample_weight: Any, rows: int) -> Array:
-    """Return sample weights as float64 (N,); None counts every row once.
-
-    Raises:
-        DataError: Wrong shape, a negative or non-finite weight, or a zero sum.
-    """
-    if sample_weight is None:
-        return np.ones(rows)
-    w = np.asarray(sample_weight, dtype=np.float64)
-    if w.shape != (rows,):
-        raise DataError(f"sample_weight has shape {w.shape}; expected ({rows},).")
-    if not np.isfinite(w).all() or w.min() < 0 or w.sum() <= 0:
-        raise DataError("sample_weight holds negative or non-finite values, or sums to 0; expected weights above 0.")
-    return w
-
-
 def table(y: Any, proba: Any, sample_weight: Any = None, positive: int = 0) -> tuple[Array, Array, Array]:
     """Check labels, probabilities and weights against each other: int64 (N,), float64 (N, C), float64 (N,).
 
@@ -78,7 +63,7 @@ def table(y: Any, proba: Any, sample_weight: Any = None, positive: int = 0) -> t
     p = probabilities(proba, len(np.asarray(y)))
     if not 0 <= positive < p.shape[1]:
         raise OptionError(f"positive={positive}; expected a class code from 0 to {p.shape[1] - 1}.")
-    return codes(y, p.shape[1]), p, weights(sample_weight, len(p))
+    return codes(y, p.shape[1]), p, row_weights(sample_weight, len(p))
 
 
 def one_class(y: Any, proba: Any, sample_weight: Any, positive: int) -> tuple[Array, Array, Array]:

@@ -8,9 +8,9 @@ import numpy as np
 from sklearn.metrics import precision_recall_curve
 from sklearn.metrics import roc_curve as _sklearn_roc
 
+from counterpoise.core.proportions import wilson
 from counterpoise.metrics.arrays import Array, one_class
 from counterpoise.metrics.bins import binned
-from counterpoise.metrics.intervals import wilson
 
 
 class PRCurve(NamedTuple):

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from counterpoise.core.checks import row_weights
 from counterpoise.core.errors import OptionError
-from counterpoise.metrics.arrays import Array, codes, one_class, probabilities, weights
+from counterpoise.metrics.arrays import Array, codes, one_class, probabilities
 
 NAN = float("nan")
 
@@ -22,7 +23,7 @@ def confusion(y: Any, decision: Any, n_classes: int, *, sample_weight: Any = Non
     y, decision = codes(y, n_classes), codes(decision, n_classes, "decision")
     if len(y) != len(decision):
         raise OptionError(f"decision has {len(decision)} rows and y {len(y)}; expected the same rows.")
-    w = weights(sample_weight, len(y))
+    w = row_weights(sample_weight, len(y))
     return np.bincount(y * n_classes + decision, weights=w, minlength=n_classes**2).reshape(n_classes, n_classes)
 
 

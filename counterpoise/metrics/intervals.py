@@ -21,46 +21,11 @@ import numpy as np
 from scipy import stats
 
 from counterpoise.core.errors import OptionError
+from counterpoise.core.proportions import hits_of, tail, wilson
 
 Array = np.ndarray
 Pair = tuple[float, float]
 NAN = float("nan")
-
-
-def _tail(level: float) -> float:
-    if not 0 < level < 1:
-        raise OptionError(f"level={level}; expected a confidence between 0 and 1, for example 0.95.")
-    return (1 - level) / 2
-
-
-def _counts(hits: Any, trials: Any) -> tuple[Array, Array]:
-    k, n = np.broadcast_arrays(np.asarray(hits, dtype=np.float64), np.asarray(trials, dtype=np.float64))
-    if (k < 0).any() or (k > n).any():
-        raise OptionError("hits must lie between 0 and trials; check the order of the arguments.")
-    return k, n
-
-
-def wilson(hits: Any, trials: Any, level: float = 0.95) -> tuple[Any, Any]:
-    """Wilson score interval of a proportion (Wilson, JASA 22, 1927); no trials give (0, 1).
-
-    Args:
-        hits: Successes, number or array.
-        trials: Trials, number or array.
-        level: Confidence.
-
-    Example:
-        >>> [round(float(v), 4) for v in wilson(8, 10)]
-        [0.4902, 0.9433]
-    """
-    k, n = _counts(hits, trials)
-    z2 = stats.norm.isf(_tail(level)) ** 2
-    safe = np.where(n > 0, n, 1.0)
-    p = k / safe
-    middle = (p + z2 / (2 * safe)) / (1 + z2 / safe)
-    half = np.sqrt(z2 * (p * (1 - p) / safe + z2 / (4 * safe**2))) / (1 + z2 / safe)
-    low = np.where((n == 0) | (k == 0), 0.0, middle - half)
-    high = np.where((n == 0) | (k == n), 1.0, middle + half)
-    return low[()], high[()]
 
 
 def clopper_pearson(hits: Any, trials: Any, level: float = 0.95) -> tuple[Any, Any]:
@@ -70,10 +35,10 @@ def clopper_pearson(hits: Any, trials: Any, level: float = 0.95) -> tuple[Any, A
         >>> [round(float(v), 4) for v in clopper_pearson(10, 10)]
         [0.6915, 1.0]
     """
-    k, n = _counts(hits, trials)
-    tail = _tail(level)
-    low = np.where(k == 0, 0.0, stats.beta.ppf(tail, np.maximum(k, 1e-9), n - k + 1))
-    high = np.where(k == n, 1.0, stats.beta.isf(tail, k + 1, np.maximum(n - k, 1e-9)))
+    k, n = hits_of(hits, trials)
+    side = tail(level)
+    low = np.where(k == 0, 0.0, stats.beta.ppf(side, np.maximum(k, 1e-9), n - k + 1))
+    high = np.where(k == n, 1.0, stats.beta.isf(side, k + 1, np.maximum(n - k, 1e-9)))
     return low[()], high[()]
 
 
@@ -110,7 +75,7 @@ def t_quantile(df: int, level: float = 0.95) -> float:
         >>> round(t_quantile(4), 3)
         2.776
     """
-    return float(stats.t.isf(_tail(level), df))
+    return float(stats.t.isf(tail(level), df))
 
 
 def carried(mean: float, half: float, low: float, high: float) -> Pair:
@@ -270,7 +235,7 @@ def ap_logit_interval(ap: float, positives: int, level: float = 0.95) -> Pair:
     if ap in (0.0, 1.0):
         a, b = clopper_pearson(ap * positives, positives, level)
         return float(a), float(b)
-    z = float(stats.norm.isf(_tail(level)))
+    z = float(stats.norm.isf(tail(level)))
     spread = ap * (1 - ap)
     return carried(ap, z * math.sqrt(spread / positives), 0.0, 1.0)
 

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import TargetError
+from counterpoise.core.proportions import wilson
 from counterpoise.core.seeds import generator
 from counterpoise.metrics import bootstrap
 from counterpoise.metrics import scores as sc
 from counterpoise.metrics.catalogue import METRICS
-from counterpoise.metrics.intervals import Pair, percentile, wilson
+from counterpoise.metrics.intervals import Pair, percentile
 from counterpoise.metrics.proba_scores import log_proba
 from counterpoise.metrics.row_draws import ENOUGH, row_draws
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from counterpoise.core.checks import row_weights
 from counterpoise.core.errors import OptionError
-from counterpoise.metrics.arrays import Array, codes, probabilities, weights
+from counterpoise.metrics.arrays import Array, codes, probabilities
 from counterpoise.metrics.calibration_scores import (
     calibration_intercept,
     calibration_slope,
@@ -91,7 +92,7 @@ def score_all(
         (1.0, 0.5, 1.0)
     """
     y = codes(y, n_classes)
-    w = weights(sample_weight, len(y))
+    w = row_weights(sample_weight, len(y))
     proba, raw = probabilities(proba, len(y)), probabilities(raw, len(y), "raw")
     if proba.shape[1] != n_classes or raw.shape != proba.shape:
         raise OptionError(f"proba is {proba.shape} and raw {raw.shape}; expected ({len(y)}, {n_classes}) for both.")

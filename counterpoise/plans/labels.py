@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.core.errors import OptionError, TargetError
+from counterpoise.core.checks import check_weights
+from counterpoise.core.errors import TargetError
 
 Array = np.ndarray
 
@@ -125,13 +126,4 @@ def _from_one_hot(labels: Array) -> Array:
 
 def user_weights(sample_weight: Any, n: int) -> Array | None:
     """The user's weights as float64 (n,), or None; 0 or more, finite, not all 0."""
-    if sample_weight is None:
-        return None
-    given = np.asarray(sample_weight, dtype=float)
-    if given.shape != (n,):
-        raise OptionError(f"sample_weight has shape {given.shape}; expected ({n},), one per label.")
-    if not np.all(np.isfinite(given)) or np.any(given < 0) or given.sum() <= 0:
-        raise OptionError(
-            "sample_weight holds negative, infinite or missing values, or sums to 0; expected weights >= 0."
-        )
-    return given
+    return None if sample_weight is None else check_weights(sample_weight, n)

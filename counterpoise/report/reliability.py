@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from counterpoise.core.proportions import wilson
+
 Array = np.ndarray
 
 MOST_BINS = 10
 POSITIVES_PER_BIN = 5
-Z95 = 1.959963984540054
 
 
 def reliability(hit: Array, proba: Array) -> list[dict[str, float]]:
@@ -40,25 +41,12 @@ def reliability(hit: Array, proba: Array) -> list[dict[str, float]]:
     return [_one_bin(hit[of_row == b], proba[of_row == b]) for b in np.unique(of_row)]
 
 
-def wilson(successes: float, trials: float, z: float = Z95) -> tuple[float, float]:
-    """Return Wilson's score interval of a proportion (Wilson 1927).
-
-    Example:
-        >>> [round(v, 3) for v in wilson(5, 10)]
-        [0.237, 0.763]
-    """
-    share = successes / trials
-    centre = (share + z * z / (2 * trials)) / (1 + z * z / trials)
-    half = z / (1 + z * z / trials) * np.sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2)
-    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
-
-
 def _one_bin(hit: Array, proba: Array) -> dict[str, float]:
     low, high = wilson(hit.sum(), len(hit))
     return {
         "predicted": float(proba.mean()),
         "observed": float(hit.mean()),
-        "low": low,
-        "high": high,
+        "low": float(low),
+        "high": float(high),
         "count": len(hit),
     }

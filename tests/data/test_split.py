@@ -7,7 +7,7 @@ import pytest
 
 from counterpoise.core.errors import OptionError, SplitError
 from counterpoise.core.records import Examples
-from counterpoise.data.split import check_counts, hold_out, largest_folds, make_folds
+from counterpoise.data.split import check_counts, hold_out, make_folds
 
 
 def examples(sizes, **more):
@@ -44,11 +44,6 @@ def test_seeds_repeat_and_differ():
     assert not np.array_equal(same[0].test, other[0].test)
     two = make_folds(data, 3, repeats=2, seed=1)
     assert not np.array_equal(two[0].test, two[3].test)
-
-
-@pytest.mark.parametrize(("count", "most"), [(2, 0), (3, 3), (4, 4), (5, 5), (9, 9)])
-def test_largest_folds(count, most):
-    assert largest_folds(count) == most
 
 
 def test_too_few_rows_names_class_and_the_number_that_works():

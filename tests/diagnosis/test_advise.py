@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from counterpoise.core.folds import largest_folds
 from counterpoise.data.read import read
 from counterpoise.diagnosis.advise import advise
-from counterpoise.diagnosis.measure import ClassCount, DiagnosisRecord, largest_folds, measure, wilson_half_width
+from counterpoise.diagnosis.measure import ClassCount, DiagnosisRecord, half_width, measure
 
 
 def record(majority=9_000, minority=1_000, **changes) -> DiagnosisRecord:
@@ -28,8 +29,8 @@ def record(majority=9_000, minority=1_000, **changes) -> DiagnosisRecord:
         conflicting=0,
         folds=5,
         positives_per_fold=minority / 5,
-        half_width_fold=wilson_half_width(minority / 5),
-        half_width_total=wilson_half_width(minority),
+        half_width_fold=half_width(minority / 5),
+        half_width_total=half_width(minority),
         largest_folds=largest_folds(minority),
         kinds=None,
         leaks={},

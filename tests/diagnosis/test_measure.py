@@ -1,37 +1,26 @@
 from __future__ import annotations
 
 import json
-import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.datasets import load_breast_cancer
 
 from counterpoise.core.errors import OptionError
 from counterpoise.data.read import read
-from counterpoise.diagnosis.measure import largest_folds, measure, wilson_half_width
+from counterpoise.diagnosis.measure import half_width, measure
 from counterpoise.diagnosis.neighbours import minority_kinds
 
 
 @pytest.mark.parametrize("n", [5, 10, 50, 260, 10_000])
 def test_half_width_equals_scipy(n):
     interval = binomtest(int(0.8 * n), n).proportion_ci(method="wilson")
-    assert wilson_half_width(n) == pytest.approx((interval.high - interval.low) / 2)
+    assert half_width(n) == pytest.approx((interval.high - interval.low) / 2)
 
 
 def test_half_width_without_rows_is_everything():
-    assert wilson_half_width(0) == 0.5
-
-
-@given(st.integers(0, 300))
-def test_largest_folds_equals_trying_all(n):
-    def fits(folds):
-        return folds <= n and n - math.ceil(n / folds) >= 2
-
-    assert largest_folds(n) == max((k for k in range(2, n + 1) if fits(k)), default=0)
+    assert half_width(0) == 0.5
 
 
 def test_counts_of_a_real_table():

@@ -10,7 +10,7 @@ from sklearn.utils import resample
 from sklearn.utils.class_weight import compute_class_weight
 
 from counterpoise import plans
-from counterpoise.core.errors import OptionError, TargetError
+from counterpoise.core.errors import DataError, OptionError, TargetError
 
 counts = st.lists(st.integers(1, 60), min_size=2, max_size=5)
 ratios = st.floats(0.05, 1.0)
@@ -150,7 +150,7 @@ def test_rows_are_small_integers():
     ],
 )
 def test_bad_arguments_say_what_was_got(call, words):
-    with pytest.raises((OptionError, TargetError)) as caught:
+    with pytest.raises((DataError, OptionError, TargetError)) as caught:
         call(labels([30, 10]))
     assert words in str(caught.value)
 

@@ -1,0 +1,48 @@
+"""Wilson's interval of a proportion, without SciPy: reports and the diagnosis start fast."""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import OptionError
+
+
+def tail(level: float) -> float:
+    """The probability on each side of an interval of that confidence."""
+    if not 0 < level < 1:
+        raise OptionError(f"level is {level}; expected a confidence between 0 and 1, for example 0.95.")
+    return (1 - level) / 2
+
+
+def hits_of(hits: Any, trials: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Hits and trials as float64 of one shape, none above its trials."""
+    k, n = np.broadcast_arrays(np.asarray(hits, dtype=np.float64), np.asarray(trials, dtype=np.float64))
+    if (k < 0).any() or (k > n).any():
+        raise OptionError("hits must lie between 0 and trials; check the order of the arguments.")
+    return k, n
+
+
+def wilson(hits: Any, trials: Any, level: float = 0.95) -> tuple[Any, Any]:
+    """Wilson score interval of a proportion (Wilson, JASA 22, 1927); no trials give (0, 1).
+
+    Args:
+        hits: Successes, number or array.
+        trials: Trials, number or array.
+        level: Confidence.
+
+    Example:
+        >>> [round(float(v), 4) for v in wilson(8, 10)]
+        [0.4902, 0.9433]
+    """
+    k, n = hits_of(hits, trials)
+    z2 = NormalDist().inv_cdf(tail(level)) ** 2
+    safe = np.where(n > 0, n, 1.0)
+    p = k / safe
+    middle = (p + z2 / (2 * safe)) / (1 + z2 / safe)
+    half = np.sqrt(z2 * (p * (1 - p) / safe + z2 / (4 * safe**2))) / (1 + z2 / safe)
+    low = np.where((n == 0) | (k == 0), 0.0, middle - half)
+    high = np.where((n == 0) | (k == n), 1.0, middle + half)
+    return low[()], high[()]

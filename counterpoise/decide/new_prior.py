@@ -1,0 +1,91 @@
+"""A rule moved to a population in which the classes have other shares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from counterpoise.core.errors import OptionError
+from counterpoise.core.logits import log_softmax
+from counterpoise.core.records import Array, Rule
+from counterpoise.decide.aim import Aim
+from counterpoise.decide.rule import cut, member_cuts, pooled_log_proba
+from counterpoise.decide.shapes import class_prior, codes, members
+
+
+def rule_at_prior(
+    rule: Rule, prior: Array | float, log_p_members: Sequence[Array] | None = None, y: Array | None = None
+) -> Rule:
+    """Return the rule for a population with other class shares, when only those differ.
+
+    Probabilities move by log(new / old). Thresholds for recall and specificity move with them (the same
+    rows are flagged), cost and argmax stay at the same probability, and F-beta, MCC, precision and alert
+    budgets are chosen anew on the stored scores, row i re-weighted by new / old of its class.
+
+    Args:
+        rule: The rule at its own prior.
+        prior: float (C,), or the share of the positive class.
+        log_p_members: M arrays float (N, C), the shift-corrected scores that fitted the rule. Without them an
+            aim that has to be chosen anew keeps its old decisions, and a note says so.
+        y: int (N,), their labels.
+
+    Example:
+        >>> rule = Rule(log_shifts=np.zeros((1, 2)), prior=np.array([0.5, 0.5]), threshold=0.5, aim="recall_floor(0.9)")
+        >>> round(rule_at_prior(rule, 0.1).threshold, 6)
+        0.1
+    """
+    new, old = class_prior(prior, len(rule.prior)), np.asarray(rule.prior, dtype=np.float64)
+    if not np.all(old > 0):
+        raise OptionError(f"Class {np.argmin(old)} had no row when the rule was fitted: its share cannot be moved.")
+    move = np.log(new) - np.log(old)
+    moved = replace(_move_proba(rule, move), prior=new)
+    goal = Aim.parse(rule.aim)
+    if goal.under_new_prior == "stays":
+        return replace(moved, member_thresholds=_member_moved(rule, -move))
+    if goal.under_new_prior == "again" and log_p_members is not None and y is not None:
+        return _cut_again(moved, members(log_p_members), y, goal, move)
+    moved = replace(moved, threshold=_threshold_moved(rule.threshold, move), offsets=_offsets_moved(rule.offsets, move))
+    if goal.under_new_prior == "moves":
+        return moved
+    note = f"The threshold for {goal} was not chosen anew for this prior: the stored scores were not given."
+    return replace(moved, notes=(*moved.notes, note))
+
+
+def _move_proba(rule: Rule, move: Array) -> Rule:
+    if rule.calibrator is None:
+        return replace(rule, intercept=move if rule.intercept is None else rule.intercept + move)
+    after = np.asarray(rule.calibrator.get("after", np.zeros(len(move)))) + move
+    return replace(rule, calibrator={**rule.calibrator, "after": after.tolist()})
+
+
+def _threshold_moved(threshold: float | None, move: Array) -> float | None:
+    """Move a threshold by move_1 - move_0 on the logit scale."""
+    if threshold is None or not 0.0 < threshold < 1.0:
+        return threshold
+    logit = np.log(threshold) - np.log1p(-threshold) + move[1] - move[0]
+    return float(np.exp(-np.logaddexp(0.0, -logit)))
+
+
+def _offsets_moved(offsets: Array | None, move: Array) -> Array | None:
+    return None if offsets is None else offsets - move
+
+
+def _member_moved(rule: Rule, move: Array) -> Array | None:
+    """Members vote on their own probabilities, which stay at the old prior: their cuts move the other way."""
+    own = rule.member_thresholds
+    if own is None:
+        return None
+    return np.array([_threshold_moved(float(t), move) for t in own]) if own.ndim == 1 else own - move
+
+
+def _cut_again(moved: Rule, parts: list[Array], y: Array, goal: Aim, move: Array) -> Rule:
+    labels = codes(y, *parts[0].shape)
+    w = np.exp(move)[labels]
+    threshold, offsets = cut(pooled_log_proba(moved, parts), labels, goal, w)
+    out = replace(moved, threshold=threshold, offsets=offsets)
+    if moved.vote != "hard":
+        return out
+    out = replace(out, member_thresholds=member_cuts([log_softmax(m + move) for m in parts], labels, goal, w))
+    return replace(out, member_thresholds=_member_moved(out, -move))

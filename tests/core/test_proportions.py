@@ -1,0 +1,26 @@
+"""Wilson's interval."""
+
+from __future__ import annotations
+
+import pytest
+from scipy import stats
+
+from counterpoise.core.errors import OptionError
+from counterpoise.core.proportions import wilson
+
+
+@pytest.mark.parametrize(("k", "n"), [(0, 7), (7, 7), (1, 40), (33, 40), (500, 1000)])
+@pytest.mark.parametrize("level", [0.9, 0.95])
+def test_it_agrees_with_scipy(k: int, n: int, level: float) -> None:
+    reference = stats.binomtest(k, n).proportion_ci(level, method="wilson")
+    assert wilson(k, n, level) == pytest.approx((reference.low, reference.high), abs=1e-12)
+
+
+def test_it_takes_arrays_and_no_trials() -> None:
+    low, high = wilson([0, 1], [0, 2])
+    assert (low[0], high[0]) == (0, 1)
+    assert low[1] == wilson(1, 2)[0]
+    with pytest.raises(OptionError, match="order of the arguments"):
+        wilson(3, 2)
+    with pytest.raises(OptionError, match="confidence"):
+        wilson(1, 2, 95)
