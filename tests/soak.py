@@ -122,7 +122,7 @@ def soak_kills(place: Path, kills: int, seed: int) -> int:
             said = run.log.read_text().splitlines()
             same = codes[-1] == 0 and board(out) == wanted
             wrong += not same
-            resumed = said[0] if said and said[0].startswith("resuming") else "nothing was kept yet"
+            resumed = next((line for line in said if line.startswith("resuming")), "nothing was kept yet")
             print(f"killed {moment[1]:5.2f} s after fit {moment[0]} (exit {codes[0]}): {resumed}; "
                   f"{'identical' if same else 'DIFFERENT'}", flush=True)  # fmt: skip
     return wrong

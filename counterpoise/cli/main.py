@@ -14,6 +14,7 @@ import typer
 
 from counterpoise.cli import compare, demo, diagnose, evaluate, export, predict, report, resample, strategies, train
 from counterpoise.core.errors import CounterpoiseError
+from counterpoise.core.hush import hush
 from counterpoise.core.version import version
 
 app = typer.Typer(
@@ -44,7 +45,7 @@ def options(
 
 def main() -> NoReturn:
     """Run the command line; the entry point of the installed script."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    hush()
     try:
         code = app(prog_name="counterpoise", standalone_mode=False)  # also as `python -m counterpoise`
     except CounterpoiseError as error:

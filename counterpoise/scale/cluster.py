@@ -112,7 +112,7 @@ class Cluster(Closing):
         core = _imported()
         if core.is_initialized():
             return
-        how = {"log_to_driver": False, **self.init}
+        how = {"log_to_driver": False, "logging_level": logging.ERROR, **self.init}
         if self.address == "local":
             how = {"include_dashboard": False, **how}
         try:

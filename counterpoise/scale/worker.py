@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
+from counterpoise.core.hush import hush
 from counterpoise.scale.frames import Shared, receive, send
 from counterpoise.scale.work import settle, train
 
@@ -26,6 +27,7 @@ PAUSE = 0.2
 
 def main() -> None:
     """Carry out orders until the driver's end of the pipe is closed."""
+    hush()
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what anything prints must not get between the messages
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver says when to stop
