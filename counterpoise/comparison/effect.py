@@ -88,7 +88,7 @@ def with_effect(
         positive: Code of the class that the sentence is about; every class has its line in `effect["classes"]`.
     """
     to = rival if verdict.winner == "none" else verdict.winner
-    if "none" not in matrices or to not in matrices:
+    if to == "none" or "none" not in matrices or to not in matrices:
         return verdict
     new, old = matrices[to], matrices["none"]
     found, alarms = _change(new, old, positive)
