@@ -54,6 +54,17 @@ def counts(values: Iterable[Any]) -> list[str]:
     return [f"{words.number(v / unit, places)} {name}" if words.finite(v) else words.NOTHING for v in known]
 
 
+def changes(values: Iterable[Any]) -> list[str]:
+    """Return differences of counts with their signs, whole numbers where the largest has three digits.
+
+    Example:
+        >>> changes([48.31, -1916.7]), changes([48.31, -0.2])
+        (['+48', '−1,917'], ['+48.3', '−0.2'])
+    """
+    known = list(values)
+    return [words.number(value, 0 if _most(known) >= 100 else 1, sign=True) for value in known]
+
+
 def shares(values: Iterable[Any]) -> list[str]:
     """Return shares in percent, with one decimal, or up to three where one is near to none or to all.
 

@@ -136,8 +136,10 @@ def changes(record: Record) -> Row | None:
     looks = styles(record)
     if not effect.get("classes") or effect["strategy"] not in looks:
         return None
+    found, alarms = (columns.changes(c[key] for c in effect["classes"]) for key in ("found", "false_alarms"))
     rows = [
-        {"label": c["label"], **{k: words.change(c[k]) for k in ("found", "false_alarms")}} for c in effect["classes"]
+        {"label": c["label"], "found": more, "false_alarms": false}
+        for c, more, false in zip(effect["classes"], found, alarms, strict=True)
     ]
     return {"name": looks[effect["strategy"]].title, "per": words.count(effect["per"]), "rows": rows}
 
@@ -191,14 +193,11 @@ def _hidden_sentence(none: Mapping[str, Any], rare: Mapping[str, Any]) -> str:
 
 
 def _shares(table: Mapping[str, Any]) -> Row:
-    counts: list[Sequence[int]] = table["matrix"]
-    of_row = [[n / (sum(row) or 1) for n in row] for row in counts]
-    told = iter(columns.shares(share for row in of_row for share in row))
-    rows = [
-        {"label": label, "cells": [{"count": words.count(n), "share": s, "said": next(told)} for n, s in cells]}
-        for label, *cells in (
-            (label, *zip(row, shares, strict=True))
-            for label, row, shares in zip(table["labels"], counts, of_row, strict=True)
-        )
-    ]
+    rows = [_share_row(label, counts) for label, counts in zip(table["labels"], table["matrix"], strict=True)]
     return {"labels": table["labels"], "rows": rows}
+
+
+def _share_row(label: str, counts: Sequence[int]) -> Row:
+    total = sum(counts) or 1
+    cells = [{"count": words.count(n), "share": n / total, "said": f"{100 * n / total:.1f} %"} for n in counts]
+    return {"label": label, "cells": cells}
