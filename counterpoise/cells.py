@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.records import Cell, Examples, Fold, Member, Rule
-from counterpoise.data.encode import take
+from counterpoise.core.structure import take
 from counterpoise.decide.calibrate import NEEDED
 from counterpoise.decide.prior import corrected_log_proba
 from counterpoise.decide.rule import apply_rule, fit_rule_from_log_p, raw_proba

@@ -14,11 +14,11 @@ import numpy as np
 from counterpoise.archive import Contents, read, write
 from counterpoise.cards import measured
 from counterpoise.core.records import Rule, Schema
+from counterpoise.core.structure import leaves, take
 from counterpoise.data.columns import front, raw_inputs
-from counterpoise.data.encode import take
 from counterpoise.data.folder import ImageFolder
 from counterpoise.data.frames import is_table
-from counterpoise.data.inputs import check_inputs, leaves
+from counterpoise.data.inputs import check_inputs
 from counterpoise.data.schema import encode_rows
 from counterpoise.data.texts import texts_of_table
 from counterpoise.decide.layer import RuleLayer, rule_to_dict

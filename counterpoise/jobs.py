@@ -11,7 +11,7 @@ import numpy as np
 from counterpoise.core.errors import ModelError, OptionError, error_text
 from counterpoise.core.records import Examples, Fold, Job, Limits, Member
 from counterpoise.core.seeds import integer
-from counterpoise.data.encode import take
+from counterpoise.core.structure import take
 from counterpoise.one_pass import in_one_pass
 from counterpoise.strategy import Strategy, no_constants
 from counterpoise.train.estimators import stops_early

@@ -35,8 +35,17 @@ def twin_groups(x: Any) -> np.ndarray | None:
     total = np.zeros(len(arrays[0]), dtype=np.uint64)
     for place, array in enumerate(arrays):
         total = _mix(total + np.uint64(place + 1)) ^ _hash_rows(array)
-    first, inverse = np.unique(total, return_index=True, return_inverse=True)[1:]
-    # Numbered by first appearance, so that the numbers do not depend on the hash.
+    return by_first_appearance(total)  # so that the numbers do not depend on the hash
+
+
+def by_first_appearance(keys: np.ndarray) -> np.ndarray:
+    """Keys (N,) as numbers int64 (N,): 0 for the first one, 1 for the next that differs from it, and so on.
+
+    Example:
+        >>> by_first_appearance(np.array([7, 3, 7, 9])).tolist()
+        [0, 1, 0, 2]
+    """
+    first, inverse = np.unique(keys, return_index=True, return_inverse=True)[1:]
     order = np.empty(len(first), dtype=np.int64)
     order[np.argsort(first)] = np.arange(len(first))
     return order[inverse.reshape(-1)]

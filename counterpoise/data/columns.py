@@ -14,9 +14,8 @@ import numpy as np
 from keras import ops
 
 from counterpoise.core.records import Schema
+from counterpoise.data.inputs import TRUTH
 
-#: Truth written out, and its number: where levels are compared by value these are one.
-TRUTH = {"true": "1", "false": "0"}
 #: What a number looks like as text.
 NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 

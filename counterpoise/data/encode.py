@@ -197,13 +197,3 @@ def learn_levels(ids: Array, size: int) -> Array:
     place[0] = 0 if seen[0] else -1
     place[1 + kept] = 2 + np.arange(len(kept), dtype="int32")
     return place
-
-
-def take(x: Any, rows: Array | slice) -> Any:
-    """Rows of an input of any structure (array, dict or tuple of arrays)."""
-    if isinstance(x, Mapping):
-        return {key: take(value, rows) for key, value in x.items()}
-    if isinstance(x, (tuple, list)):
-        parts = [take(value, rows) for value in x]
-        return type(x)(*parts) if hasattr(x, "_fields") else type(x)(parts)
-    return x[rows]

@@ -8,20 +8,10 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import DataError, did_you_mean
+from counterpoise.core.structure import leaves
 
-
-def leaves(x: Any) -> list[Any]:
-    """The arrays of an input (array, dict, tuple or list of arrays), in order.
-
-    Example:
-        >>> leaves({"a": 1, "b": (2, 3)})
-        [1, 2, 3]
-    """
-    if isinstance(x, Mapping):
-        return [leaf for part in x.values() for leaf in leaves(part)]
-    if isinstance(x, (tuple, list)):
-        return [leaf for part in x for leaf in leaves(part)]
-    return [x]
+#: Truth written out, and its number: where levels are compared by value these are one.
+TRUTH = {"true": "1", "false": "0"}
 
 
 def is_text(array: np.ndarray) -> bool:

@@ -13,7 +13,7 @@ from counterpoise.core.errors import ArtefactError, ColumnError, DataError, did_
 from counterpoise.core.records import Column, Schema
 from counterpoise.data.csv_text import MISSING
 from counterpoise.data.frames import is_table, to_frame
-from counterpoise.data.inputs import is_text
+from counterpoise.data.inputs import TRUTH, is_text
 from counterpoise.data.kinds import level_text, numbers
 
 
@@ -171,5 +171,5 @@ def level_ids(column: Column, series: pl.Series) -> np.ndarray:
 
 def _by_value(texts: pl.Series) -> pl.Series:
     """Text of numbers and booleans as float64; other text becomes infinity, which is no level."""
-    truth = texts.str.to_lowercase().replace({"true": "1", "false": "0"})
+    truth = texts.str.to_lowercase().replace(TRUTH)
     return truth.cast(pl.Float64, strict=False).fill_null(float("inf"))

@@ -17,6 +17,7 @@ from scipy.sparse import csgraph
 
 from counterpoise.core.errors import DataError
 from counterpoise.core.seeds import generator
+from counterpoise.core.twins import by_first_appearance
 
 Array = np.ndarray
 
@@ -138,8 +139,4 @@ def _over(pairs: Array, test: Callable[[Array, Array], Array]) -> Array:
 
 def _components(pairs: Array, n: int) -> Array:
     graph = sparse.coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
-    code = csgraph.connected_components(graph, directed=False)[1]
-    first, inverse = np.unique(code, return_index=True, return_inverse=True)[1:]
-    order = np.empty(len(first), np.int64)
-    order[np.argsort(first)] = np.arange(len(first))
-    return order[inverse]
+    return by_first_appearance(csgraph.connected_components(graph, directed=False)[1])

@@ -10,7 +10,8 @@ import numpy as np
 
 from counterpoise.core.records import Column
 from counterpoise.core.seeds import generator
-from counterpoise.data.encode import TableEncoder, take
+from counterpoise.core.structure import take
+from counterpoise.data.encode import TableEncoder
 from counterpoise.decide.threshold import log_odds_at
 from counterpoise.export.manifest import named_inputs
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import keras
 from keras import ops
 
 from counterpoise.core.errors import DataError
+from counterpoise.core.structure import mapped
 
 
 class Draws(Protocol):
@@ -27,15 +27,6 @@ def blend(part: Any, partner: Any, share: Any) -> Any:
     if "int" in keras.backend.standardize_dtype(part.dtype):
         return ops.where(share >= 0.5, part, ops.take(part, partner, axis=0))
     return share * part + (1.0 - share) * ops.take(part, partner, axis=0)
-
-
-def mapped(function: Callable[[Any], Any], tree: Any) -> Any:
-    """The same structure with `function` on every part."""
-    if isinstance(tree, Mapping):
-        return {key: mapped(function, part) for key, part in tree.items()}
-    if isinstance(tree, (tuple, list)):
-        return type(tree)(mapped(function, part) for part in tree)
-    return function(tree)
 
 
 def floats(x: Any) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import DataError, OptionError, TargetError
+from counterpoise.core.structure import join, leaves
 
 Array = np.ndarray
 
@@ -117,24 +118,16 @@ def _numpy(part: Any) -> Any:
     return np.array(texts, object).reshape(array.shape)
 
 
-def _bytes(part: Any) -> int:
-    if isinstance(part, Mapping):
-        return sum(_bytes(value) for value in part.values())
-    if isinstance(part, tuple):
-        return sum(_bytes(value) for value in part)
-    return part.nbytes + (sum(map(len, part.ravel())) if part.dtype.kind == "O" else 0)
+def _bytes(parts: Any) -> int:
+    return sum(a.nbytes + (sum(map(len, a.ravel())) if a.dtype.kind == "O" else 0) for a in leaves(parts))
 
 
 def _joined(parts: list[Any]) -> Any:
-    first = parts[0]
-    if isinstance(first, Mapping):
-        return {key: _joined([part[key] for part in parts]) for key in first}
-    if isinstance(first, tuple):
-        return tuple(_joined([part[i] for part in parts]) for i in range(len(first)))
-    shapes = {part.shape[1:] for part in parts}
-    if len(shapes) > 1:
-        raise DataError(f"the batches have rows of shapes {sorted(shapes)}; every row needs the same shape.")
-    return np.concatenate(parts)
+    for same in zip(*map(leaves, parts), strict=True):
+        shapes = {part.shape[1:] for part in same}
+        if len(shapes) > 1:
+            raise DataError(f"the batches have rows of shapes {sorted(shapes)}; every row needs the same shape.")
+    return join(parts)
 
 
 def _labels(y: Any) -> Array:

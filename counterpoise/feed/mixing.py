@@ -20,7 +20,8 @@ from keras import ops
 from counterpoise.core.checks import check_int, check_range
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.core.lazy import needed
-from counterpoise.feed.blending import Draws, KerasDraws, StatelessDraws, blend, distances, floats, mapped
+from counterpoise.core.structure import mapped
+from counterpoise.feed.blending import Draws, KerasDraws, StatelessDraws, blend, distances, floats
 
 
 class Mixing(keras.layers.Layer):

@@ -20,7 +20,7 @@ from counterpoise.metrics import bootstrap
 from counterpoise.metrics import scores as sc
 from counterpoise.metrics.catalogue import METRICS
 from counterpoise.metrics.intervals import Pair, percentile
-from counterpoise.metrics.proba_scores import log_proba
+from counterpoise.metrics.proba_scores import entropy, log_proba
 from counterpoise.metrics.row_draws import ENOUGH, row_draws
 
 Array = np.ndarray
@@ -94,11 +94,9 @@ def _of_losses(y: Array, proba: Array, raw: Array, _: Array, positive: int, resa
     rows = np.arange(len(y))
     loss = -log_proba(proba)[rows, y]
     squared = np.sum((proba - np.eye(proba.shape[1])[y]) ** 2, axis=1) / (2.0 if proba.shape[1] == 2 else 1.0)
-    share = np.bincount(y) / len(y)
-    entropy = -np.sum(share[share > 0] * np.log(share[share > 0]))
     draws = _mean_draws(y, loss, resamples, seed)
     yield "log_loss", draws
-    yield "skill", 1.0 - draws / entropy
+    yield "skill", 1.0 - draws / entropy(y, proba.shape[1])
     yield "brier", _mean_draws(y, squared, resamples, seed)
     yield "log_loss_uncorrected", _mean_draws(y, -log_proba(raw)[rows, y], resamples, seed)
 

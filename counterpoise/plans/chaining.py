@@ -11,8 +11,9 @@ import numpy as np
 
 from counterpoise.core import seeds
 from counterpoise.core.errors import OptionError
+from counterpoise.core.structure import join
 from counterpoise.plans.plan import Plan, uniform
-from counterpoise.plans.realised import Realised, Rows, Unrealised, check_rows, join, realised
+from counterpoise.plans.realised import Realised, Rows, Unrealised, check_rows, realised
 
 Array = np.ndarray
 

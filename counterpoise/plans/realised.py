@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import OptionError
+from counterpoise.core.structure import mapped, rows_in, take
 from counterpoise.plans import rows as draws
 from counterpoise.plans.labels import count_codes
 from counterpoise.plans.plan import Plan
@@ -35,7 +35,7 @@ class Rows:
 
     def kept(self, rows: Array) -> Rows:
         weight = None if self.weight is None else self.weight[rows]
-        return Rows(take(self.x, rows), self.codes[rows], self.origin[rows], weight)
+        return Rows(take(mapped(np.asarray, self.x), rows), self.codes[rows], self.origin[rows], weight)
 
 
 @dataclass(frozen=True)
@@ -119,32 +119,6 @@ def realised(name: str, plan: Plan, inner: Plan, rows: Rows, fresh: Any, new_cod
         given=given,
         fresh=fresh if len(new_codes) else None,
     )
-
-
-def take(x: Any, rows: Array) -> Any:
-    """Rows of an array, or of a dict, tuple or list of arrays."""
-    if isinstance(x, Mapping):
-        return {k: take(part, rows) for k, part in x.items()}
-    if isinstance(x, (tuple, list)):
-        return type(x)(take(part, rows) for part in x)
-    return np.asarray(x)[rows]
-
-
-def join(parts: list[Any]) -> Any:
-    """Put features of the same structure one after the other."""
-    first = parts[0]
-    if isinstance(first, Mapping):
-        return {k: join([part[k] for part in parts]) for k in first}
-    if isinstance(first, (tuple, list)):
-        return type(first)(join([part[i] for part in parts]) for i in range(len(first)))
-    return np.concatenate(parts)
-
-
-def rows_in(x: Any) -> int:
-    """First axis of features of any structure."""
-    if isinstance(x, Mapping):
-        return rows_in(next(iter(x.values())))
-    return rows_in(x[0]) if isinstance(x, (tuple, list)) else len(x)
 
 
 def check_rows(x: Any, plan: Plan) -> None:

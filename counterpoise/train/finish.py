@@ -12,7 +12,7 @@ from counterpoise.core import logits as lg
 from counterpoise.core import seeds
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.records import Examples, Job, Member
-from counterpoise.data.encode import take
+from counterpoise.core.structure import take
 from counterpoise.train.head import find_head
 from counterpoise.train.network import Network
 from counterpoise.train.objective import focal_gamma, with_intercept
@@ -23,8 +23,6 @@ Array = np.ndarray
 
 #: Powers that tau-normalisation tries.
 TAUS = (0.25, 0.5, 0.75, 1.0)
-#: name -> function (member, job, examples, network) -> member.
-FINISHES: dict[str, Callable[[Member, Job, Examples, Network], Member]] = {}
 
 
 def finished(name: str, member: Member, job: Job, examples: Examples, network: Network) -> Member:
@@ -127,6 +125,9 @@ def _logits(model: Any, x: Any, rows: Array) -> Array:
     return np.concatenate(parts)
 
 
-FINISHES["absorb_shift"] = absorb_shift
-FINISHES["crt"] = crt
-FINISHES["tau_norm"] = tau_norm
+#: name -> function (member, job, examples, network) -> member.
+FINISHES: dict[str, Callable[[Member, Job, Examples, Network], Member]] = {
+    "absorb_shift": absorb_shift,
+    "crt": crt,
+    "tau_norm": tau_norm,
+}

@@ -18,7 +18,7 @@ import numpy as np
 from counterpoise.core import seeds
 from counterpoise.core.memory import Peak
 from counterpoise.core.records import Examples, Job, Member
-from counterpoise.data.encode import take
+from counterpoise.core.structure import take
 from counterpoise.train import own_step
 from counterpoise.train.averaging import Average
 from counterpoise.train.loss_scale import compiled

@@ -13,8 +13,8 @@ import numpy as np
 
 from counterpoise.core.errors import DataError
 from counterpoise.core.records import Examples
-from counterpoise.data.encode import MAX_LEVELS, take
-from counterpoise.data.inputs import leaves
+from counterpoise.core.structure import leaves, take
+from counterpoise.data.encode import MAX_LEVELS
 
 Array = np.ndarray
 

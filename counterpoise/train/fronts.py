@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.records import Examples
+from counterpoise.core.structure import leaves
 from counterpoise.data.encode import TableEncoder, encoder_for
-from counterpoise.data.inputs import is_text, leaves
+from counterpoise.data.inputs import is_text
 from counterpoise.data.words import WordIds
 from counterpoise.train.builders import BuiltIn, InputSpec
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from counterpoise.core.records import Examples, Job
-from counterpoise.plans.realised import join
+from counterpoise.core.structure import join
 
 Array = np.ndarray
 

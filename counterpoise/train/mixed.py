@@ -16,7 +16,7 @@ from keras import ops
 from counterpoise.core import seeds
 from counterpoise.core.errors import DataError
 from counterpoise.core.records import Examples, Job
-from counterpoise.feed.blending import mapped
+from counterpoise.core.structure import mapped
 from counterpoise.feed.mixing import Mixing, Mixup, Remix
 
 Array = np.ndarray

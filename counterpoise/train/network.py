@@ -17,7 +17,7 @@ from keras import ops
 from counterpoise.core.checks import check_choice
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.records import Examples
-from counterpoise.data.encode import take
+from counterpoise.core.structure import take
 from counterpoise.train.builders import BUILT_IN, BuiltIn, InputSpec, name_for, spec_of
 from counterpoise.train.cloning import clone as cloned
 from counterpoise.train.cloning import keep_weights, keras_text, last_activation, own_step, plain, without_activation

@@ -1,7 +1,7 @@
 """What a job minimises, what it adds to the logits, and the score that stops it.
 
-A loss is named in a job by `(name, constants)`. `LOSSES` maps the name to a function of the constants, so that a job
-stays a plain value that can be hashed, pickled and sent to another process.
+A loss is named in a job by `(name, constants)`, and `LOSSES` maps the name to its class, so that a job stays a plain
+value that can be hashed, pickled and sent to another process.
 """
 
 from __future__ import annotations
@@ -16,87 +16,30 @@ from counterpoise.core import logits as lg
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.core.records import Job
 from counterpoise.decide.intercept import fit_intercept
+from counterpoise.losses.margin import LDAM
+from counterpoise.losses.multilabel import Asymmetric
+from counterpoise.losses.pointwise import CrossEntropy, Focal
+from counterpoise.losses.prior import BalancedSoftmax, LogitAdjusted
+from counterpoise.losses.ranking import AUCMargin, SmoothAP
+from counterpoise.losses.smoothing import LabelSmoothing
 from counterpoise.plans.base import Plan
 from counterpoise.plans.view_plans import ViewPlans
 from counterpoise.train.views import ViewsLoss
 
 Array = np.ndarray
 
-#: name -> function (constants) -> keras loss taking (y codes (N,), logits (N, units)).
-LOSSES: dict[str, Callable[[Mapping[str, Any]], Any]] = {}
-
-
-def register_loss(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Enter a function of the constants under a name."""
-
-    def enter(make: Callable[..., Any]) -> Callable[..., Any]:
-        LOSSES[name] = make
-        return make
-
-    return enter
-
-
-@register_loss("cross_entropy")
-def _cross_entropy(constants: Mapping[str, Any]) -> Any:
-    from counterpoise.losses.pointwise import CrossEntropy
-
-    return CrossEntropy(**constants)
-
-
-@register_loss("focal")
-def _focal(constants: Mapping[str, Any]) -> Any:
-    from counterpoise.losses.pointwise import Focal
-
-    return Focal(**constants)
-
-
-@register_loss("logit_adjusted")
-def _logit_adjusted(constants: Mapping[str, Any]) -> Any:
-    from counterpoise.losses.prior import LogitAdjusted
-
-    return LogitAdjusted(**constants)
-
-
-@register_loss("balanced_softmax")
-def _balanced_softmax(constants: Mapping[str, Any]) -> Any:
-    from counterpoise.losses.prior import BalancedSoftmax
-
-    return BalancedSoftmax(**constants)
-
-
-@register_loss("ldam")
-def _ldam(constants: Mapping[str, Any]) -> Any:
-    from counterpoise.losses.margin import LDAM
-
-    return LDAM(**constants)
-
-
-@register_loss("label_smoothing")
-def _label_smoothing(constants: Mapping[str, Any]) -> Any:
-    from counterpoise.losses.smoothing import LabelSmoothing
-
-    return LabelSmoothing(**constants)
-
-
-@register_loss("asymmetric")
-def _asymmetric(constants: Mapping[str, Any]) -> Any:
-    from counterpoise.losses.multilabel import Asymmetric
-
-    return Asymmetric(**constants)
-
-
-@register_loss("auc_margin")
-def _auc_margin(constants: Mapping[str, Any]) -> Any:
-    from counterpoise.losses.ranking import AUCMargin
-
-    return AUCMargin(**constants)
-
-
-@register_loss("ap_surrogate")
-def _ap_surrogate(constants: Mapping[str, Any]) -> Any:
-    from counterpoise.losses.ranking import SmoothAP
-
-    return SmoothAP(**constants)
+#: name -> Keras loss taking (y codes (N,), logits (N, units)), made of the constants.
+LOSSES: dict[str, Callable[..., Any]] = {
+    "cross_entropy": CrossEntropy,
+    "focal": Focal,
+    "logit_adjusted": LogitAdjusted,
+    "balanced_softmax": BalancedSoftmax,
+    "ldam": LDAM,
+    "label_smoothing": LabelSmoothing,
+    "asymmetric": Asymmetric,
+    "auc_margin": AUCMargin,
+    "ap_surrogate": SmoothAP,
+}
 
 
 def focal_gamma(loss: tuple[str, Mapping[str, Any]]) -> float:
@@ -124,7 +67,7 @@ class Objective:
         mixed = "" if job.mix is None else " mixed"
         self.key = f"{self.name} {_text(self.constants)}{mixed}"
         self.family = f"{self.name} {_text(_without_counts(self.constants))}{mixed}"
-        self._loss = None if self.name == "model" else LOSSES[self.name](self.constants)
+        self._loss = None if self.name == "model" else LOSSES[self.name](**self.constants)
         self.log_shift: Array = self._shift(job.plan)
         views = job.plan.of_views if isinstance(job.plan, ViewPlans) else ()
         self.view_shifts = np.stack([self._shift(plan) for plan in views]) if views else None

@@ -15,7 +15,7 @@ import numpy as np
 
 from counterpoise.core.errors import CounterpoiseError, ModelError
 from counterpoise.core.records import Examples, Job
-from counterpoise.data.encode import take
+from counterpoise.core.structure import take
 from counterpoise.train.cloning import keras_text
 from counterpoise.train.model_loss import as_loss, shaped, single, target_form
 from counterpoise.train.network import Network, Opened
@@ -70,7 +70,7 @@ def compiled(opened: Opened, network: Network, objective: Objective) -> keras.Mo
         return _compiled_again(inner, given if theirs and was_compiled else None)
     loss = single(given.loss) if theirs and was_compiled else None
     if loss is None:
-        loss = LOSSES[objective.name]({**objective.constants, "from_logits": not network.probabilities})
+        loss = LOSSES[objective.name](**{**objective.constants, "from_logits": not network.probabilities})
     inner.compile(network.optimizer(), loss, jit_compile=False, run_eagerly=was_compiled and given.run_eagerly)
     return inner
 

@@ -20,6 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from counterpoise.core.errors import ModelError
+from counterpoise.core.structure import leaves
 from counterpoise.train import rules
 from counterpoise.train.constants import Numbers
 from counterpoise.train.state import places
@@ -53,7 +54,7 @@ class Memory:
         self.y = tf.constant(y)
         x_form, y_form = tf.nest.map_structure(lambda a: tf.TensorSpec((None, *a.shape[1:]), a.dtype), (self.x, self.y))
         self.form = Form(x_form, y_form, "int32" if len(y) < 2**31 else "int64")
-        self.values = sum(int(np.prod(a.shape[1:])) for a in rules.arrays_of(x))
+        self.values = sum(int(np.prod(a.shape[1:])) for a in leaves(x))
         self.chunk = rules.chunk_rows(self.values)
 
     def call_steps(self, rows: int) -> int:

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from counterpoise.core.records import Examples, Limits
+from counterpoise.core.structure import leaves
 from counterpoise.train.network import Network
 from counterpoise.train.views import per_row
 
@@ -79,7 +80,7 @@ def refusal(network: Network, examples: Examples, callbacks: Sequence[Any] = ())
         return "Keras callbacks work on the fit engine only"
     if network.own_step is not None:
         return f"the model has its own {network.own_step}"
-    if any(a.dtype.kind not in "fiub" for a in arrays_of(examples.x)):
+    if any(a.dtype.kind not in "fiub" for a in leaves(examples.x)):
         return "an input holds text, which stays outside the program's memory"
     if getattr(network.optimizer(), "use_ema", False):
         return "the optimizer averages weights at the end of fit"
@@ -132,15 +133,6 @@ def layers_of(model: Any) -> list[Any]:
     ):
         return [model]
     return [inner for layer in model.layers for inner in layers_of(layer)]
-
-
-def arrays_of(x: Any) -> list[np.ndarray]:
-    """The arrays of an input of any structure."""
-    if isinstance(x, dict):
-        return [array for value in x.values() for array in arrays_of(value)]
-    if isinstance(x, (tuple, list)):
-        return [array for value in x for array in arrays_of(value)]
-    return [x]
 
 
 def batch_rows(batch_size: int, drawn: int) -> int:

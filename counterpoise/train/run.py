@@ -11,12 +11,13 @@ import numpy as np
 
 from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Examples, Job, Limits, Member
+from counterpoise.core.structure import leaves
 from counterpoise.train.cloning import keras_text
 from counterpoise.train.estimators import content, train_estimator
 from counterpoise.train.fit_engine import FitEngine, Progress
 from counterpoise.train.made_rows import with_made_rows
 from counterpoise.train.network import Network
-from counterpoise.train.rules import arrays_of, rate_of, refusal
+from counterpoise.train.rules import rate_of, refusal
 
 Array = np.ndarray
 
@@ -161,7 +162,7 @@ def _content(plan: Any) -> Iterator[Any]:
         return
     yield from (type(plan.inner).__name__, plan.draw, plan.redraw, plan.drawn, plan.class_weights, plan.sample_weight)
     yield from (plan.codes, plan.origin, plan.deferred)
-    yield from () if plan.new is None else map(np.ascontiguousarray, arrays_of(plan.new[0]))
+    yield from () if plan.new is None else map(np.ascontiguousarray, leaves(plan.new[0]))
 
 
 def _pieces(value: Any) -> Iterator[Any]:

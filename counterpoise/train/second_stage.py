@@ -21,7 +21,7 @@ import numpy as np
 from counterpoise.core import seeds
 from counterpoise.core.checks import check_int, check_range
 from counterpoise.core.errors import ModelError
-from counterpoise.data.encode import take
+from counterpoise.core.structure import rows_in, take
 from counterpoise.losses.pointwise import CrossEntropy
 from counterpoise.plans.plan import Plan, oversample
 from counterpoise.train.head import find_head
@@ -59,7 +59,7 @@ def head_inputs(model: keras.Model, x: Any, layer: str | None = None, batch_size
 
     head.call = watch
     try:
-        for start in range(0, _rows(x), batch_size):
+        for start in range(0, rows_in(x), batch_size):
             model(take(x, slice(start, start + batch_size)), training=False)
     finally:
         head.call = original
@@ -221,10 +221,3 @@ def dense_head(model: keras.Model, layer: str | None = None) -> Any:
 
 def _classes(model: keras.Model, layer: str | None) -> int:
     return max(2, int(find_head(model, layer).units))
-
-
-def _rows(x: Any) -> int:
-    part = x
-    while isinstance(part, (dict, tuple, list)):
-        part = next(iter(part.values())) if isinstance(part, dict) else part[0]
-    return len(part)

@@ -1,0 +1,67 @@
+"""Inputs of any structure: an array, or a dict, tuple or list of inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+
+def mapped(function: Callable[..., Any], x: Any, *others: Any) -> Any:
+    """The same structure with `function` on every array of `x`, and on those in the same place of `others`.
+
+    Example:
+        >>> mapped(lambda a, b: a + b, {"a": 1, "b": (2, 3)}, {"a": 10, "b": (20, 30)})
+        {'a': 11, 'b': (22, 33)}
+    """
+    if isinstance(x, Mapping):
+        return {key: mapped(function, part, *(other[key] for other in others)) for key, part in x.items()}
+    if isinstance(x, (tuple, list)):
+        parts = [mapped(function, part, *(other[i] for other in others)) for i, part in enumerate(x)]
+        return type(x)(*parts) if hasattr(x, "_fields") else type(x)(parts)
+    return function(x, *others)
+
+
+def leaves(x: Any) -> list[Any]:
+    """The arrays of an input, in order.
+
+    Example:
+        >>> leaves({"a": 1, "b": (2, 3)})
+        [1, 2, 3]
+    """
+    if isinstance(x, Mapping):
+        return [leaf for part in x.values() for leaf in leaves(part)]
+    if isinstance(x, (tuple, list)):
+        return [leaf for part in x for leaf in leaves(part)]
+    return [x]
+
+
+def take(x: Any, rows: np.ndarray | slice) -> Any:
+    """Rows of an input.
+
+    Example:
+        >>> take({"a": np.array([1, 2, 3])}, np.array([2, 0]))["a"].tolist()
+        [3, 1]
+    """
+    return mapped(lambda part: part[rows], x)
+
+
+def join(parts: Sequence[Any]) -> Any:
+    """Inputs of the same structure, one after the other.
+
+    Example:
+        >>> join([(np.array([1]), np.array([2])), (np.array([3]), np.array([4]))])[1].tolist()
+        [2, 4]
+    """
+    return mapped(lambda *same: np.concatenate(same), *parts)
+
+
+def rows_in(x: Any) -> int:
+    """How many rows an input has.
+
+    Example:
+        >>> rows_in({"a": np.zeros((3, 2))})
+        3
+    """
+    return len(leaves(x)[0])
