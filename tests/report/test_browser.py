@@ -67,6 +67,14 @@ def test_figures_are_drawn_without_a_word_on_the_console(open_page, binary_recor
     assert tab.said == []
 
 
+def test_the_leaderboard_fits_a_small_screen_and_its_bars_a_phone(open_page, binary_record):
+    tab = open_page(binary_record, viewport={"width": 1000, "height": 900})
+    spare = "(box => box.clientWidth - box.scrollWidth)(document.querySelector('#leaderboard .scroll'))"
+    assert tab.evaluate(spare) == 0
+    tab.set_viewport_size({"width": 390, "height": 900})
+    assert tab.evaluate("document.querySelector('.board .bar').getBoundingClientRect().right") < 390
+
+
 def test_the_slider_moves_the_counts(open_page, binary_record):
     tab = open_page(binary_record)
     before = int(tab.inner_text("#tp").replace(",", ""))
