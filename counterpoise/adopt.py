@@ -11,6 +11,7 @@ import numpy as np
 from counterpoise.cards import ruled, stored_scores
 from counterpoise.classifier import Classifier
 from counterpoise.core.errors import ModelError, OptionError, TargetError
+from counterpoise.core.proportions import shares_of_classes
 from counterpoise.core.records import Rule
 from counterpoise.core.version import version
 from counterpoise.decide.prior import corrected_log_proba
@@ -91,10 +92,7 @@ def _fitted(
     scores = stored_scores(log_p[None], y)
     counts = np.bincount(y, minlength=len(order))
     note = f"{len(y)} rows given to wrap(), which fitted the rule"
-    classes = [
-        {"label": str(label), "count": int(n), "share": float(n / len(y))}
-        for label, n in zip(order, counts, strict=True)
-    ]
+    classes = shares_of_classes(order, counts)
     card |= {"rows": len(y), "classes": classes, "rule": note, "metrics_of": note}
     return Classifier(members, rule, order, None, card | ruled(rule, scores), scores)
 

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from counterpoise.classifier import Classifier, like
+from counterpoise.core.proportions import shares_of_classes
 from counterpoise.core.records import Examples, Member, Rule
 from counterpoise.core.version import version
 from counterpoise.jobs import Settings
@@ -102,8 +103,5 @@ def rows_of(examples: Examples) -> dict[str, Any]:
             "categorical": len(examples.schema.categorical),
             "excluded": [c.name for c in examples.schema.excluded],
         },
-        "classes": [
-            {"label": str(label), "count": int(n), "share": float(n / len(examples))}
-            for label, n in zip(examples.classes, examples.counts, strict=True)
-        ],
+        "classes": shares_of_classes(examples.classes, examples.counts),
     }

@@ -8,6 +8,7 @@ import numpy as np
 
 from counterpoise.core.checks import check_weights
 from counterpoise.core.errors import ColumnError, OptionError, TargetError, did_you_mean
+from counterpoise.core.proportions import shares_of_classes
 from counterpoise.core.records import Rule
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.labels import find_label
@@ -57,10 +58,7 @@ def evaluate(
     return {
         "rows": len(codes),
         "groups": None if groups is None else len(np.unique(np.asarray(beside["groups"]).astype(str))),
-        "classes": [
-            {"label": str(label), "count": int(n), "share": float(n / len(codes))}
-            for label, n in zip(clf.classes_.tolist(), counts, strict=True)
-        ],
+        "classes": shares_of_classes(clf.classes_.tolist(), counts),
         "threshold": clf.rule.threshold,
         "aim": clf.rule.aim,
         "metrics": metrics,

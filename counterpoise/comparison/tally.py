@@ -9,6 +9,7 @@ import numpy as np
 
 from counterpoise.comparison.effect import Costs
 from counterpoise.comparison.verdict import Judgement
+from counterpoise.core.proportions import shares_of_classes
 from counterpoise.core.records import Cell, Examples
 from counterpoise.metrics.decision_scores import confusion, default_decision, per_class
 from counterpoise.metrics.members import member_table
@@ -144,10 +145,7 @@ def data_block(examples: Examples) -> dict[str, Any]:
         "positive": positive,
         "excluded_columns": [] if schema is None else [{"name": c.name, "reason": c.kind} for c in schema.excluded],
         "duplicates": repeated,
-        "classes": [
-            {"label": str(label), "count": int(n), "share": float(n / len(examples))}
-            for label, n in zip(examples.classes, examples.counts, strict=True)
-        ],
+        "classes": shares_of_classes(examples.classes, examples.counts),
     }
 
 

@@ -1,13 +1,28 @@
-"""Wilson's interval of a proportion, without SciPy: reports and the diagnosis start fast."""
+"""Shares of classes, and Wilson's interval without SciPy: reports and the diagnosis start fast."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
 from counterpoise.core.errors import OptionError
+
+
+def shares_of_classes(labels: Iterable[Any], counts: Iterable[int]) -> list[dict[str, Any]]:
+    """How many rows each class has and which share of all, as records hold it.
+
+    Example:
+        >>> shares_of_classes(["no", "yes"], np.array([3, 1]))[1]
+        {'label': 'yes', 'count': 1, 'share': 0.25}
+    """
+    numbers = [int(count) for count in counts]
+    return [
+        {"label": str(label), "count": count, "share": count / sum(numbers)}
+        for label, count in zip(labels, numbers, strict=True)
+    ]
 
 
 def tail(level: float) -> float:

@@ -1,12 +1,13 @@
-"""Wilson's interval."""
+"""Shares of classes, and Wilson's interval."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from scipy import stats
 
 from counterpoise.core.errors import OptionError
-from counterpoise.core.proportions import wilson
+from counterpoise.core.proportions import shares_of_classes, wilson
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 7), (7, 7), (1, 40), (33, 40), (500, 1000)])
@@ -24,3 +25,11 @@ def test_it_takes_arrays_and_no_trials() -> None:
         wilson(3, 2)
     with pytest.raises(OptionError, match="confidence"):
         wilson(1, 2, 95)
+
+
+def test_shares_are_plain_numbers() -> None:
+    found = shares_of_classes((0, "b"), np.array([1, 3]))
+    assert found == [{"label": "0", "count": 1, "share": 0.25}, {"label": "b", "count": 3, "share": 0.75}]
+    assert {type(value) for row in found for value in row.values()} == {str, int, float}
+    with pytest.raises(ValueError, match="shorter"):
+        shares_of_classes((0, 1), [1])
