@@ -7,7 +7,6 @@ user's model ends in (softmax, sigmoid or logits), ours ends in logits, because 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import keras
@@ -17,7 +16,7 @@ from keras import ops
 from counterpoise.core.checks import check_choice
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.records import Examples
-from counterpoise.core.structure import take
+from counterpoise.core.structure import mapped, take
 from counterpoise.train.builders import BUILT_IN, BuiltIn, InputSpec, name_for, spec_of
 from counterpoise.train.cloning import clone as cloned
 from counterpoise.train.cloning import keep_weights, keras_text, last_activation, own_step, plain, without_activation
@@ -234,9 +233,8 @@ class Network:
         try:
             out = inner(h)
         except Exception as error:
-            raise ModelError(
-                f"the model does not take an input of shape {_shape_text(h)}: {keras_text(error)}"
-            ) from error
+            shape = mapped(lambda part: tuple(part.shape), h)
+            raise ModelError(f"the model does not take an input of shape {shape}: {keras_text(error)}") from error
         if not hasattr(out, "shape"):
             raise ModelError("the model has several outputs; expected one (one unit, or one per class).")
         if not built and self.keep and self.clone:
@@ -295,11 +293,3 @@ def _check_clone(clone: bool, given: bool, weights: str) -> None:
         raise OptionError("clone=False trains the object passed, but model is no Keras model; leave clone out.")
     if not clone and weights == "fresh":
         raise OptionError('clone=False keeps the weights of the object passed; it does not go with weights="fresh".')
-
-
-def _shape_text(h: Any) -> str:
-    if isinstance(h, Mapping):
-        return str({k: tuple(v.shape) for k, v in h.items()})
-    if isinstance(h, (tuple, list)):
-        return str([tuple(v.shape) for v in h])
-    return str(tuple(h.shape))
