@@ -1,6 +1,6 @@
-"""The registry: strategies by name, sets of them, and ensembles of any mix.
+"""Strategies by name, sets of them, and ensembles of any mix.
 
-The order of registration is the order of simplicity: when two are not told apart, the earlier is recommended.
+Their order in `standard.STANDARD` is the order of simplicity: when two are not told apart, the earlier is recommended.
 """
 
 from __future__ import annotations
@@ -66,20 +66,12 @@ def Ensemble(
     return Strategy(name, idea, members=found, vote=vote, weights=given, one_pass=one_pass)
 
 
-_REGISTRY: dict[str, Strategy] = {strategy.name: strategy for strategy in STANDARD}
-
-
-def register(strategy: Strategy) -> Strategy:
-    """Add a strategy to the registry (at the end: the least simple so far)."""
-    if strategy.name in _REGISTRY:
-        raise OptionError(f"there is a strategy called {strategy.name!r} already.")
-    _REGISTRY[strategy.name] = strategy
-    return strategy
+_BY_NAME: dict[str, Strategy] = {strategy.name: strategy for strategy in STANDARD}
 
 
 def names() -> tuple[str, ...]:
-    """Names of all registered strategies, simplest first."""
-    return tuple(_REGISTRY)
+    """Names of all strategies that come with the package, simplest first."""
+    return tuple(_BY_NAME)
 
 
 def find(strategy: str | Strategy) -> Strategy:
@@ -93,9 +85,9 @@ def find(strategy: str | Strategy) -> Strategy:
         return strategy
     if strategy.startswith(PREFIX):
         return external(strategy, ready_made(strategy), idea=idea_of(strategy))
-    if strategy not in _REGISTRY:
-        raise OptionError(f"there is no strategy {strategy!r}.{did_you_mean(strategy, _REGISTRY)}")
-    return _REGISTRY[strategy]
+    if strategy not in _BY_NAME:
+        raise OptionError(f"there is no strategy {strategy!r}.{did_you_mean(strategy, _BY_NAME)}")
+    return _BY_NAME[strategy]
 
 
 def select(wanted: str | Iterable[str | Strategy]) -> tuple[Strategy, ...]:
@@ -117,5 +109,5 @@ def select(wanted: str | Iterable[str | Strategy]) -> tuple[Strategy, ...]:
 
 
 def simplicity(strategy: str) -> int:
-    """Place in the registry; strategies of the user's own count as least simple."""
-    return list(_REGISTRY).index(strategy) if strategy in _REGISTRY else len(_REGISTRY)
+    """Place in the order of simplicity; strategies of the user's own count as least simple."""
+    return list(_BY_NAME).index(strategy) if strategy in _BY_NAME else len(_BY_NAME)
