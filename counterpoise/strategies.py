@@ -104,10 +104,9 @@ def select(wanted: str | Iterable[str | Strategy]) -> tuple[Strategy, ...]:
     sets: dict[Any, Iterable[str | Strategy]] = {"seed": SEED, "all": names()}
     wanted = [each for item in wanted for each in (sets.get(item, (item,)) if isinstance(item, str) else (item,))]
     found = {s.name: s for s in (find("none"), *(find(w) for w in wanted))}
-    order = {name: place for place, name in enumerate(names())}
-    return tuple(sorted(found.values(), key=lambda s: (s.is_external, order.get(s.name, len(order)))))
+    return tuple(sorted(found.values(), key=lambda s: (s.is_external, simplicity(s.name))))
 
 
 def simplicity(strategy: str) -> int:
     """Place in the order of simplicity; strategies of the user's own count as least simple."""
-    return list(_BY_NAME).index(strategy) if strategy in _BY_NAME else len(_BY_NAME)
+    return names().index(strategy) if strategy in _BY_NAME else len(_BY_NAME)
