@@ -21,9 +21,11 @@ def log_softmax(logits: Array) -> Array:
         >>> log_softmax(np.array([1000.0, 1000.0])).round(6).tolist()
         [-0.693147, -0.693147]
     """
-    z = np.asarray(logits, dtype=np.float64)
-    z = z - z.max(axis=-1, keepdims=True)
-    return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
+    z = np.array(np.moveaxis(np.asarray(logits), -1, 0), dtype=np.float64, order="C")
+    # Classes first: NumPy goes along a short last axis several times more slowly.
+    z -= z.max(axis=0)
+    z -= np.log(np.exp(z).sum(axis=0))
+    return np.ascontiguousarray(np.moveaxis(z, 0, -1))
 
 
 def as_classes(logits: Array) -> Array:
