@@ -50,6 +50,8 @@ def test_the_same_share_changes_nothing(clf):
     drift = cp.monitor(clf, scores(2000, 0.2, 3)[0], draws=50)
     assert drift.plausible is True
     assert drift.estimate.low[1] < 0.2 < drift.estimate.high[1]
+    assert drift.rule is clf.rule  # what the estimate has moved by chance would only do harm
+    assert "the rule stays" in drift.notes[1]
 
 
 def test_a_class_that_looks_different_is_no_prior_shift(clf):

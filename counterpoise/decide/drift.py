@@ -24,7 +24,8 @@ class Drift:
         score_distance: Largest gap between the distribution functions of old and new scores, 0 to 1.
         flagged_before, flagged_now: Share of rows decided for each class, float64 (C,).
         plausible: Whether the rule's aim can still be relied on; None where that cannot be told.
-        rule: The rule for the new shares, or None when more than the shares moved.
+        rule: The rule for the new shares: the shipped one where every share may be what it was (noise in the estimate
+            would only do harm), None when more than the shares moved.
         notes: Sentences for people.
 
     Example:
@@ -81,9 +82,14 @@ def monitor(
     plausible, said = _plausible(rule, estimate)
     return Drift(
         estimate, gap, _decided(rule, old), _decided(rule, new), plausible,
-        rule_at_prior(rule, _inside(estimate.prior), old, y) if estimate.pure else None,
-        (estimate.note, said),
+        _for_new_shares(rule, estimate, old, y), (estimate.note, said),
     )  # fmt: skip
+
+
+def _for_new_shares(rule: Rule, estimate: PriorEstimate, old: list[Array], y: Array) -> Rule | None:
+    if not estimate.pure:
+        return None
+    return rule_at_prior(rule, _inside(estimate.prior), old, y) if _moved(estimate) else rule
 
 
 def _equal(n: int) -> Array:
@@ -105,10 +111,13 @@ def _plausible(rule: Rule, estimate: PriorEstimate) -> tuple[bool | None, str]:
     goal, moved, aim = Aim.parse(rule.aim), _moved(estimate), in_words(rule.aim)
     if not estimate.pure:
         return None, f"Whether the aim ({aim}) is still met cannot be told without new labels."
+    if not moved:
+        return (
+            True,
+            f"The class shares may be what they were; the rule stays, and its aim ({aim}) is as plausible as before.",
+        )
     if goal.under_new_prior == "moves":
         return True, f"The aim ({aim}) does not depend on the class shares and is as plausible as before."
-    if not moved:
-        return True, f"The class shares may be what they were; the aim ({aim}) is as plausible as before."
     if goal.under_new_prior == "stays":
         return False, "The class shares moved: the threshold stays, on probabilities for the new shares."
     cut = "threshold" if rule.offsets is None else "offsets"
