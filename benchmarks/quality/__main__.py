@@ -61,7 +61,7 @@ def measure(data: Set, piece: str, elsewhere: Path | None) -> dict[str, Any]:
         "columns": len(examples.schema.columns) if examples.schema else 0, "repeats": repeats,
         "winner": race.verdict.winner, "seconds": round(time.perf_counter() - start, 1),
         "machine": f"{platform.machine()}, {platform.python_version()}", "version": cp.__version__, "entrants": rows,
-        **({"choice": race.nested.to_dict()} if race.nested else {}),
+        **({"choice": race.record["nested"]} if nested else {}),
     }  # fmt: skip
 
 
