@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from counterpoise.core import structure
 from counterpoise.data import encode
 from counterpoise.data.columns import front, raw_inputs, safe_names
 from counterpoise.data.read import read
@@ -32,7 +33,7 @@ def _examples():
 
 def build(examples, rows=None):
     layer = encode.encoder_for(examples)
-    x = examples.x if rows is None else encode.take(examples.x, rows)
+    x = examples.x if rows is None else structure.take(examples.x, rows)
     for variable, value in zip(layer.variables, layer.learned(x), strict=True):
         variable.assign(value)
     return layer
@@ -54,7 +55,9 @@ def test_what_is_learned_comes_from_the_training_rows_alone(examples):
     other["numeric"][50:] *= 1e6
     other["categorical"][50:] = 0
     layer = encode.encoder_for(data)
-    for a, b in zip(layer.learned(encode.take(data.x, rows)), layer.learned(encode.take(other, rows)), strict=True):
+    for a, b in zip(
+        layer.learned(structure.take(data.x, rows)), layer.learned(structure.take(other, rows)), strict=True
+    ):
         assert np.array_equal(a, b)
 
 
@@ -165,7 +168,7 @@ def test_a_column_missing_in_one_fold_and_a_level_seen_in_another_only(examples)
 def test_no_label_and_no_order_of_rows_matters(examples):
     _, data = examples
     layer = encode.encoder_for(data)
-    turned = encode.take(data.x, np.random.default_rng(1).permutation(len(data)))
+    turned = structure.take(data.x, np.random.default_rng(1).permutation(len(data)))
     for a, b in zip(layer.learned(data.x), layer.learned(turned), strict=True):
         assert np.array_equal(a, b)
 
@@ -175,7 +178,7 @@ def test_inputs_of_any_structure_are_taken():
 
     pair = namedtuple("pair", "a b")
     x = {"one": np.arange(5), "two": (np.arange(5), [np.arange(5)]), "three": pair(np.arange(5), np.arange(5))}
-    got = encode.take(x, np.array([4, 0]))
+    got = structure.take(x, np.array([4, 0]))
     assert got["two"][1][0].tolist() == [4, 0]
     assert got["three"] == pair(*got["three"])
     assert isinstance(got["three"], pair)
