@@ -8,8 +8,8 @@ p <= 0.05: noise alone leads to "better" in at most one race in twenty, however 
     best shown better than none      -> "better"; winner = the simplest that is shown better than none
                                         and not shown worse than the best
     not, all in the tie within rope  -> "equivalent"; winner = the simplest of the tie
-    else                             -> "undecided"; winner = the simplest of the tie, and how many more
-                                        repeats would decide
+    else                             -> "undecided"; winner = the simplest of the tie that is not likely (75 %)
+                                        to lie behind the best, and how many more repeats would decide
 
 `none` counts as better itself when it is shown better than everything else.
 
@@ -27,7 +27,7 @@ import numpy as np
 
 from counterpoise.comparison import words
 from counterpoise.comparison.evidence import Counts, Evidence, Scores, interval
-from counterpoise.comparison.posterior import CERTAIN, Difference, holm_of, proven, repeats_to_decide
+from counterpoise.comparison.posterior import CERTAIN, LIKELY, Difference, holm_of, proven, repeats_to_decide
 from counterpoise.comparison.verdict import Interval, Judgement, Verdict, VsNone
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.metrics.catalogue import METRICS
@@ -205,7 +205,7 @@ def _better(
 
 
 def _tied(evidence: Evidence, metric: str, ranking: tuple[str, ...], tie: list[str]) -> Verdict:
-    """Nothing is shown better than the reference: the simplest of the tie is enough."""
+    """Nothing is shown better than the reference: the simplest of the tie is enough, unless it is likely behind."""
     winner, others = tie[0], tuple(tie[1:])
     if len(ranking) == 1:
         return Verdict(winner, "undecided", (), words.alone(winner))
@@ -220,7 +220,10 @@ def _tied(evidence: Evidence, metric: str, ranking: tuple[str, ...], tie: list[s
         return Verdict(winner, "equivalent", others, words.equivalent(gap, others))
     more = _more_repeats(evidence, metric, rivals[0], winner, len(ranking) - 1)
     fixed = evidence.drawn(winner, metric) is not None
-    return Verdict(winner, "undecided", others, words.undecided(gap, others, more, fixed), more)
+    ahead = {name: evidence.better_by(metric, ranking[0], name).right for name in tie if name != ranking[0]}
+    taken = next(name for name in tie if not ahead.get(name, 0.0) >= LIKELY)
+    text = words.undecided(gap, others, more, fixed, taken)
+    return Verdict(taken, "undecided", tuple(name for name in tie if name != taken), text, more)
 
 
 def _more_repeats(evidence: Evidence, metric: str, rival: str, winner: str, comparisons: int) -> int | None:

@@ -18,8 +18,8 @@ from counterpoise.metrics.intervals import corrected_error, percentile
 Array = np.ndarray
 NAN = float("nan")
 
-#: A claim needs this much probability.
-CERTAIN = 0.95
+#: A claim needs this much probability; a recommendation where nothing can be claimed, this much.
+CERTAIN, LIKELY = 0.95, 0.75
 
 
 @dataclass(frozen=True)

@@ -61,8 +61,9 @@ class Verdict:
     """Which strategy to take, and how sure that is.
 
     Attributes:
-        winner: The strategy recommended: the simplest of those that are as good as can be told; an `external:`
-            entrant only where it is shown better than the best network.
+        winner: The strategy recommended: the simplest of those that are as good as can be told, and where nothing is
+            told apart, the simplest that is not likely to lie behind; an `external:` entrant only where it is shown
+            better than the best network.
         word: "better" (than the untouched model, shown), "equivalent" (shown to differ by less than
             matters) or "undecided".
         tied_with: Other strategies that the scores do not tell from the best, simplest first.

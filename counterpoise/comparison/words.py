@@ -189,10 +189,23 @@ def equivalent(gap: Gap, others: Sequence[str]) -> str:
     )
 
 
-def undecided(gap: Gap, others: Sequence[str], more: int | None, fixed: bool) -> str:
-    """The data do not tell; what would. `fixed`: the interval comes from rows, not from repeats."""
+def undecided(gap: Gap, others: Sequence[str], more: int | None, fixed: bool, taken: str) -> str:
+    """The data do not tell; what to take until they do, and what would help.
+
+    Args:
+        gap: The best mean of the others before the simplest.
+        others: What is not told apart from it.
+        more, fixed: Repeats that would decide; whether the interval comes from rows, not from repeats.
+        taken: The strategy recommended: the simplest, or another where that is likely to lie behind.
+    """
+    simplest = called(gap.behind)
+    advice = (
+        f"tied: the simplest is {simplest}. Stay with it for now."
+        if taken == gap.behind
+        else f"nothing is shown better than {simplest}, but that likely lies behind. Take {called(taken)} for now."
+    )
     return (
-        f"Undecided; tied: the simplest is {called(gap.behind)}. Stay with it for now. {gap.lead()} {_doubt(gap)} "
+        f"Undecided; {advice} {gap.lead()} {_doubt(gap)} "
         f"Not told apart: {listed([gap.behind, *others])}. {_what_helps(more, fixed)}"
     )
 

@@ -67,9 +67,26 @@ def test_a_noisy_gain_is_undecided_and_says_what_would_decide() -> None:
     scores = race(none=0.5, oversample=0.55)
     scores["oversample"]["average_precision"] = scores["none"]["average_precision"] + folds(0.05, 0.03, 9)
     verdict = assess(scores, folds=K).verdict
-    assert (verdict.winner, verdict.word, verdict.tied_with) == ("none", "undecided", ("oversample",))
+    assert (verdict.winner, verdict.word, verdict.tied_with) == ("oversample", "undecided", ("none",))
     assert verdict.more_repeats is not None
     assert f"About {verdict.more_repeats} more repeat" in verdict.text
+    assert "nothing is shown better than the untouched model, but that likely lies behind" in verdict.text
+    assert "Take oversample for now" in verdict.text
+
+
+def test_of_what_is_not_likely_behind_the_simplest_is_taken() -> None:
+    scores = race(none=0.5, class_weight=0.5, oversample=0.5, undersample=0.5)
+    none = scores["none"]["average_precision"]
+    for seed, (name, gain) in enumerate((("class_weight", 0.05), ("oversample", 0.055), ("undersample", 0.01))):
+        scores[name]["average_precision"] = none + folds(gain, 0.03, seed)
+    verdict = assess(scores, folds=K, simplicity=NAMES).verdict
+    assert (verdict.winner, verdict.word) == ("class_weight", "undecided")
+    assert verdict.tied_with == ("none", "oversample")
+    scores["oversample"]["average_precision"] = none + folds(0.02, 0.06, 1)
+    del scores["class_weight"]
+    verdict = assess(scores, folds=K, simplicity=NAMES).verdict
+    assert (verdict.winner, verdict.word) == ("none", "undecided")
+    assert "Stay with it for now" in verdict.text
 
 
 def test_repeats_in_vain_are_called_so() -> None:

@@ -42,7 +42,7 @@ def test_pieces() -> None:
 def test_a_lead_that_only_the_correction_undoes_is_not_called_unlikely() -> None:
     def told(right: float) -> str:
         lead = Difference(0.3, 0.1, 0.5, 0.02, 0.0, 1 - right, right)
-        return undecided(Gap("roc_auc", "focal", "none", (0.8, 0.5), lead, 0.01), [], 1, False)
+        return undecided(Gap("roc_auc", "focal", "none", (0.8, 0.5), lead, 0.01), [], 1, False, "none")
 
     assert "That may be chance: 90 % that focal" in told(0.9)
     assert "Alone it would be shown better (99 % that focal is better by more than 0.010)" in told(0.99)
