@@ -8,7 +8,7 @@ p <= 0.05: noise alone leads to "better" in at most one race in twenty, however 
     best shown better than none      -> "better"; winner = the simplest that is shown better than none
                                         and not shown worse than the best
     not, all in the tie within rope  -> "equivalent"; winner = the simplest of the tie
-    else                             -> "undecided"; winner = the simplest of the tie that is not likely (75 %)
+    else                             -> "undecided"; winner = the simplest of the tie that is not likely (two in three)
                                         to lie behind the best, and how many more repeats would decide
 
 `none` counts as better itself when it is shown better than everything else.
