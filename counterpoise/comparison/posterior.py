@@ -22,7 +22,7 @@ NAN = float("nan")
 CERTAIN = 0.95
 #: What is likely: enough for advice where nothing can be claimed. The word and its number are those of the IPCC
 #: (Mastrandrea et al., "Guidance note on consistent treatment of uncertainties", 2010). On the development sets of
-#: `benchmarks/quality` it brought four fifths of what the best strategy brings, and cost no parent more than 0.01.
+#: `benchmarks/quality` it brought 87 % of what the best strategy would, and cost no parent more than 0.01.
 LIKELY = 2 / 3
 
 
