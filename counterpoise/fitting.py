@@ -77,7 +77,7 @@ def fit(
         time: Time of each row, or the name of a column: the held-out part is the latest.
         sample_weight: Your own weights (N,), counts of examples; they multiply in.
         epochs: Most passes over the training rows, counted in steps of the untouched model (budget "steps"); "auto":
-            100, and no fewer steps than the recipe's floor.
+            100, on many rows fewer (15,000 steps, but 30 passes), and no fewer steps than the recipe's floor.
         batch_size: Rows per step; "auto" is 256, and what suits the number of rows for `tabular`.
         budget: "steps": every strategy the steps of `none`. "epochs": the plan's own epochs.
         optimizer: A Keras optimizer or its name; None takes the compiled model's, else Adam(1e-3).

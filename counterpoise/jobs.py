@@ -31,6 +31,10 @@ TrainAll = Callable[[Iterable[Job]], Mapping[str, Member]]
 WHOLE = 1_000_000
 
 
+#: Where no number of epochs is asked for: steps to stay within, and passes that are made all the same.
+AUTO_STEPS, LEAST_PASSES = 15_000, 30
+
+
 @dataclass(frozen=True)
 class Settings:
     """How networks are trained, equal for all strategies (see `compare` for each name).
@@ -70,13 +74,15 @@ class Settings:
     def on(self, network: Network, rows: int, passes: int) -> Settings:
         """These settings for a network and a number of rows, nothing left "auto".
 
-        `passes` are the epochs of those who asked for none; then the recipe's floor of steps holds too.
+        `passes` are the most epochs of those who asked for none: fewer on many rows, where they would make more than
+        `AUTO_STEPS` steps, but `LEAST_PASSES` at least; then the recipe's floor of steps holds too.
         """
         recipe = network.recipe if self.recipe == "auto" else self.recipe
         batch = recipe.batch_size(rows) if self.batch_size == "auto" else self.batch_size
         if self.epochs != "auto":
             return replace(self, recipe=replace(recipe, floor=0), batch_size=batch)
-        return replace(self, recipe=recipe, batch_size=batch, epochs=passes)
+        epochs = min(passes, max(LEAST_PASSES, AUTO_STEPS * batch // rows))
+        return replace(self, recipe=recipe, batch_size=batch, epochs=epochs)
 
 
 def on_network(strategy: Strategy, network: Network) -> Strategy:
