@@ -133,7 +133,7 @@ def write_report(folder: Path, target: Path) -> None:
         of_all = f" of {len(CONFIRMATORY)}" if confirmed else ""
         text += [f"## {title} ({len(chosen)}{of_all})", ""]
         if not chosen:
-            text += ["Not run yet: nothing is claimed.", ""]
+            text += ["Not raced with the rivals yet: nothing is claimed.", "", *_chosen(own_choice(folder, confirmed))]
             continue
         picture = target.with_name(f"ranks-{'confirmatory' if confirmed else 'development'}.svg")
         draw_ranks(ranks(chosen, "average_precision"), len(chosen), picture)
