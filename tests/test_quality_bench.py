@@ -71,7 +71,7 @@ def test_the_page_says_what_was_not_run(folder, capsys):
     write_report(folder, folder / "RESULTS.md")
     page = (folder / "RESULTS.md").read_text()
     assert "Confirmatory parents (0 of 10)" in page
-    assert "Not run yet" in page
+    assert "Not raced with the rivals yet" in page
     assert "external:forest: 75% [50%, 100%] of 2 (not shown)" in page
     write_report(folder / "nowhere", folder / "x.md")
     assert "no results" in capsys.readouterr().out
