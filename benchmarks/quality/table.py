@@ -158,7 +158,7 @@ def write_report(folder: Path, target: Path) -> None:
         draw_ranks(ranks(chosen, "average_precision"), len(chosen), picture)
         text += [f"![Mean ranks in average precision]({picture.name})", "", *_part(chosen)]
         text += _singles(against_singles(folder, confirmed)) + _chosen(own_choice(folder, confirmed))
-    text += [*TRIED, "## Average precision, set by set", "", *_sets(load(folder)), ""]
+    text += [*TRIED, "", "## Average precision, set by set", "", *_sets(load(folder)), ""]
     target.write_text("\n".join(text))
     print(f"wrote {target}")
 
@@ -194,7 +194,7 @@ def draw_ranks(mean: dict[str, float], parents: int, target: Path) -> None:
     ax.axvspan(values.min(), values.min() + gap, color="#1f6feb", alpha=0.1)
     ax.set_yticks(range(k), names, fontsize=8)
     ax.invert_yaxis()
-    ax.set_xlabel(f"mean rank over {parents} parents; shaded: within the critical difference of the best")
+    ax.set_xlabel(f"mean rank over {parents} parents\nshaded: within the critical difference of the best")
     figure.tight_layout()
     figure.savefig(target, metadata={"Date": None})
     plt.close(figure)
