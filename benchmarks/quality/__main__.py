@@ -67,7 +67,7 @@ def measure(data: Set, piece: str, elsewhere: Path | None) -> dict[str, Any]:
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
     if row["status"] != "ok":
-        return {"error": row["error"]}
+        return {"error": row["error"].strip().splitlines()[-1]}  # of a traceback what was raised: it names files
     scores = {m: [round(float(v), 5) for v in row["scores"][m]["folds"]] for m in METRICS}
     return {"scores": scores, "seconds": round(row["seconds"], 2), "memory_mb": row.get("memory_mb")}
 

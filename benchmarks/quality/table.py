@@ -229,19 +229,24 @@ def _alone(parents: Parents, rivals: Sequence[str]) -> list[str]:
 
 
 def _singles(found: tuple[float, float, float, int]) -> list[str]:
-    mean, low, high, n = found
-    if not n:
-        return []
-    said = f"{mean:+.3f} [{low:+.3f}, {high:+.3f}] in average precision over {n} parents"
-    return [f"`{ENSEMBLE}` against the best of its three single plans (chosen on one half of the folds): {said}.", ""]
+    lead = f"`{ENSEMBLE}` against the best of its three single plans (chosen on one half of the folds): "
+    return _told(lead, found, "+", "mean")
 
 
 def _chosen(found: tuple[float, float, float, int]) -> list[str]:
+    lead = "`compare` on `mlp`, choosing on inner rows alone, lies behind the best of its strategies by "
+    return _told(lead, found, "", "median")
+
+
+def _told(lead: str, found: tuple[float, float, float, int], sign: str, kind: str) -> list[str]:
+    """A sentence with a middle of average precision over parents and its interval; nothing where there are none."""
     middle, low, high, n = found
     if not n:
         return []
-    said = f"{middle:.3f} [{low:.3f}, {high:.3f}] in average precision (median over {n} parents)"
-    return [f"`compare` on `mlp`, choosing on inner rows alone, lies behind the best of its strategies by {said}.", ""]
+    return [
+        f"{lead}{middle:{sign}.3f} [{low:{sign}.3f}, {high:{sign}.3f}] in average precision ({kind} over {n} parents).",
+        "",
+    ]
 
 
 def _records(folder: Path) -> list[dict[str, Any]]:

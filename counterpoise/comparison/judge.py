@@ -188,7 +188,7 @@ def _verdict(evidence: Evidence, metric: str, ranking: tuple[str, ...]) -> Verdi
     if best in shown:
         tie = [name for name in tie if name == reference or not gains[name].identical]  # what ranks as the reference
         return _better(evidence, metric, shown[0], best, tie, gains[shown[0]], gains_adjusted[shown[0]])
-    return _tied(evidence, metric, ranking, tie)
+    return _tied(evidence, metric, ranking, tie, behind)
 
 
 def _gap(evidence: Evidence, metric: str, ahead: str, behind: str, difference: Difference) -> words.Gap:
@@ -204,7 +204,9 @@ def _better(
     return Verdict(winner, "better", others, words.better(gap, p_adjusted, best, others))
 
 
-def _tied(evidence: Evidence, metric: str, ranking: tuple[str, ...], tie: list[str]) -> Verdict:
+def _tied(
+    evidence: Evidence, metric: str, ranking: tuple[str, ...], tie: list[str], behind: Mapping[str, Difference]
+) -> Verdict:
     """Nothing is shown better than the reference: the simplest of the tie is enough, unless it is likely behind."""
     winner, others = tie[0], tuple(tie[1:])
     if len(ranking) == 1:
@@ -220,8 +222,7 @@ def _tied(evidence: Evidence, metric: str, ranking: tuple[str, ...], tie: list[s
         return Verdict(winner, "equivalent", others, words.equivalent(gap, others))
     more = _more_repeats(evidence, metric, rivals[0], winner, len(ranking) - 1)
     fixed = evidence.drawn(winner, metric) is not None
-    ahead = {name: evidence.better_by(metric, ranking[0], name).right for name in tie if name != ranking[0]}
-    taken = next(name for name in tie if not ahead.get(name, 0.0) >= LIKELY)
+    taken = next(name for name in tie if name == ranking[0] or not behind[name].right >= LIKELY)
     text = words.undecided(gap, others, more, fixed, taken)
     return Verdict(taken, "undecided", tuple(name for name in tie if name != taken), text, more)
 
