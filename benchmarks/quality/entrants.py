@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,21 +35,27 @@ RIVAL_GROUPS = {
 }  # fmt: skip
 
 
-def entrants(piece: str, elsewhere: Path | None) -> tuple[str, list[Any]]:
-    """Network and strategies of one piece."""
+def entrants(piece: str, elsewhere: Path | None, rows: int) -> tuple[str, list[Any]]:
+    """Network and strategies of one piece, for a table of so many rows."""
     network, names = PIECES[piece]
     ours = [find(name) for name in names]
-    return network, [*ours, *rivals(elsewhere)] if piece == "rivals" else ours
+    return network, [*ours, *rivals(elsewhere, rows)] if piece == "rivals" else ours
 
 
-def rivals(elsewhere: Path | None) -> list[Any]:
-    """Trees, forests and a linear model; those with a grid choose on three inner folds of their training rows."""
+def rivals(elsewhere: Path | None, rows: int) -> list[Any]:
+    """Trees, forests and a linear model; those with a grid choose on three inner folds of their training rows.
+
+    Above 10,000 rows they choose on one inner split of three quarters and one.
+    """
     from imblearn.ensemble import BalancedRandomForestClassifier, EasyEnsembleClassifier, RUSBoostClassifier
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
+    inner = StratifiedKFold(3) if rows <= MANY else StratifiedShuffleSplit(1, test_size=0.25, random_state=0)
+    chosen = partial(_chosen, inner=inner)
     leaves = {"min_samples_leaf": [1, 3]}
     linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
     found = [
@@ -64,6 +71,8 @@ def rivals(elsewhere: Path | None) -> list[Any]:
     return found + [external(kind, Elsewhere(kind, python)) for kind in KINDS if python]
 
 
+#: Above so many rows one inner split chooses for a rival, not three inner folds.
+MANY = 10_000
 #: What LightGBM may choose from.
 BOOSTED = {"min_child_samples": [5, 20], "n_estimators": [100, 300]}
 
@@ -77,8 +86,8 @@ def boosted(weights: str | None) -> Any:
     )
 
 
-def chosen(estimator: Any, grid: dict[str, list[Any]]) -> Any:
-    """The estimator with the values of the grid that have the best average precision on inner folds."""
-    from sklearn.model_selection import GridSearchCV, StratifiedKFold
+def _chosen(estimator: Any, grid: dict[str, list[Any]], inner: Any) -> Any:
+    """The estimator with the values of the grid that have the best average precision on inner rows."""
+    from sklearn.model_selection import GridSearchCV
 
-    return GridSearchCV(estimator, grid, scoring="average_precision", cv=StratifiedKFold(3))
+    return GridSearchCV(estimator, grid, scoring="average_precision", cv=inner)

@@ -25,8 +25,18 @@ TABLES = {
     "oil_spill": ("oil_spill.csv", "class", ("x0",)),
     "stroke": ("stroke.csv", "stroke", ("id",)),
     "sick_thyroid": ("sick_thyroid.csv", "Class", ()),
+    "wine_quality": ("wine_quality.csv", "quality", ()),
+    "cifar10_airplane": ("cifar10_airplane_resnet18.parquet", "y", ()),
+    "travel_insurance": ("travel_insurance.csv", "Claim", ()),
     "bank_marketing": ("bank_marketing.csv", "y", ("duration",)),
+    "shuttle": ("shuttle.parquet", "class", ("split",)),
+    "census_income": ("census_income_kdd.parquet", "label", ()),
+    "cover": ("cover.parquet", "y", ()),
 }
+#: Those above 50,000 rows, which are split once instead of in folds.
+LARGE = ("shuttle", "census_income", "cover")
+#: Tables that KEEL's sets were cut from, under KEEL's name.
+SAME = {"wine_quality": "winequality"}
 
 
 @dataclass(frozen=True)
@@ -40,6 +50,10 @@ class Set:
     @property
     def confirmatory(self) -> bool:
         return self.parent in CONFIRMATORY
+
+    @property
+    def large(self) -> bool:
+        return self.name in LARGE
 
 
 def parent_of(name: str) -> str:
@@ -80,7 +94,7 @@ def sets(data: Path, keel: Path | None) -> list[Set]:
         found = [Set(p.stem, parent_of(p.stem), partial(read_keel, p)) for p in sorted(keel.glob("*.dat"))]
     for name, (file, target, drop) in TABLES.items():
         if (data / file).exists():
-            found.append(Set(name, name, partial(read, data / file, target=target, drop=drop)))
+            found.append(Set(name, SAME.get(name, name), partial(read, data / file, target=target, drop=drop)))
     return found
 
 

@@ -1,0 +1,90 @@
+"""Large tables: one split of 60 % training, 20 % for the rule and 20 % judged rows, for each of two seeds.
+
+Within the training rows a part ends training, as in every race; the rule rows do nothing but fit the rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from counterpoise.cells import corrected, fit_rule, make_cell
+from counterpoise.comparison.race import EPOCHS
+from counterpoise.comparison.tally import fold_scores
+from counterpoise.core.records import Cell, Examples, Fold
+from counterpoise.jobs import Settings, jobs_by_fold, leave_out_failed, on_network
+from counterpoise.pipeline import train_all
+from counterpoise.rounds import train_in_rounds, trained_members
+from counterpoise.strategies import Strategy
+from counterpoise.train.network import Network
+
+#: Seeds of the splits, and of what is trained on them.
+SEEDS = (0, 1)
+STOP_SHARE = 0.2
+
+
+def parts(y: np.ndarray, seed: int) -> tuple[Fold, np.ndarray, np.ndarray]:
+    """The fold whose "test" rows are those of the rule and then the judged ones; both of these alone.
+
+    Example:
+        >>> fold, rule, judged = parts(np.repeat([0, 1], [80, 20]), seed=0)
+        >>> len(fold.train), len(fold.stop), len(rule), len(judged), np.array_equal(fold.test[20:], judged)
+        (48, 12, 20, 20, True)
+    """
+    cut = partial(train_test_split, random_state=seed)
+    rest, judged = cut(np.arange(len(y)), test_size=0.2, stratify=y)
+    learned, rule = cut(rest, test_size=0.25, stratify=y[rest])
+    train, stop = cut(learned, test_size=STOP_SHARE, stratify=y[learned])
+    return Fold(0, seed, train, stop, np.concatenate([rule, judged])), rule, judged
+
+
+def held_out(
+    model: Any, examples: Examples, strategies: Sequence[Strategy], seeds: Sequence[int] = SEEDS
+) -> dict[str, dict[str, Any]]:
+    """strategy -> its row, with one score per seed; or the error of one that failed."""
+    cells: dict[str, list[Cell]] = {}
+    failures: dict[str, str] = {}
+    for seed in seeds:
+        for name, cell in _cells(model, examples, strategies, seed, failures).items():
+            cells.setdefault(name, []).append(cell)
+    rows: dict[str, dict[str, Any]] = {
+        name: {
+            "status": "ok",
+            "scores": {metric: {"folds": values} for metric, values in fold_scores(found, examples).items()},
+            "seconds": sum(cell.seconds for cell in found),
+            "memory_mb": max(cell.memory for cell in found) / 2**20,
+        }
+        for name, found in cells.items()
+        if name not in failures
+    }
+    return rows | {name: {"status": "failed", "error": said} for name, said in failures.items()}
+
+
+def _cells(
+    model: Any, examples: Examples, strategies: Sequence[Strategy], seed: int, failures: dict[str, str]
+) -> Mapping[str, Cell]:
+    network = Network(model, examples)
+    settings = Settings("auto", "auto", seed=seed, recipe="auto").on(network, len(examples), EPOCHS)
+    fold, rule_rows, judged = parts(examples.y, seed)
+    jobs, failed = jobs_by_fold(strategies, examples, [fold], settings, network)
+    ready = {key: on_network(next(s for s in strategies if s.name == key[0]), network) for key in jobs}
+    train = partial(train_all, examples=examples, network=network, settings=settings)
+    jobs, members = train_in_rounds(jobs, ready, examples, train, failed)
+    leave_out_failed(jobs, members, failed)
+    failures |= failed
+    cells = {}
+    for strategy in strategies:
+        if strategy.name in failed:
+            continue
+        trained = trained_members(strategy, jobs[strategy.name, 0], members, examples, network)
+        log_p = np.stack([corrected(member) for member in trained])[:, : len(rule_rows)]
+        rule = fit_rule(strategy, log_p, examples.y[rule_rows], trained, examples.weights_of(rule_rows))
+        asked = [replace(member, logits=member.logits[len(rule_rows) :]) for member in trained]
+        shared = [False] * len(asked)
+        cells[strategy.name] = make_cell(strategy, examples, replace(fold, test=judged), rule, asked, shared)
+    return cells
