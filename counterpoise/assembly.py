@@ -14,6 +14,7 @@ from counterpoise.core.records import Examples, Member, Rule
 from counterpoise.core.version import version
 from counterpoise.jobs import Settings
 from counterpoise.strategy import Strategy
+from counterpoise.train.frozen import whole
 from counterpoise.train.network import Network
 from counterpoise.train.state import set_state
 
@@ -37,7 +38,7 @@ def assemble(
         networks.append(net)
     inputs = like(networks[0].input)
     joined = keras.Model(inputs, [net(inputs) for net in networks], name="members")
-    clf = Classifier(joined, rule, examples.classes, examples.schema, card, scores)
+    clf = Classifier(whole(joined, network), rule, examples.classes, examples.schema, card, scores)
     clf.history = tuple(member.history for member in members)
     return clf
 

@@ -24,7 +24,7 @@ from counterpoise.jobs import Settings
 from counterpoise.pipeline import on_fold
 from counterpoise.reading import read_for
 from counterpoise.strategies import find
-from counterpoise.train.network import Network
+from counterpoise.train.frozen import network_for
 
 Array = np.ndarray
 
@@ -91,7 +91,7 @@ def distill(
     soft = (1 - truth) * said + truth * np.eye(examples.n_classes)[examples.y]
     rows, held = hold_out(examples, validation, seed)
     taught, fold = _taught(examples, soft, rows, held)
-    network = Network(model, taught, optimizer=optimizer)
+    network, taught = network_for(model, taught, optimizer=optimizer)
     settings = Settings(epochs, batch_size, patience=patience, seed=seed, recipe="auto").on(network, len(rows), EPOCHS)
     with bar(verbose) as progress:
         clf = on_fold(find("none"), taught, fold, network, settings, progress=progress)

@@ -22,6 +22,7 @@ from counterpoise.pipeline import cross_validate, on_fold, refit
 from counterpoise.reading import read_for
 from counterpoise.scanned import Scanned, opened, refuse_with_scan
 from counterpoise.strategies import Strategy, find
+from counterpoise.train.frozen import network_for
 from counterpoise.train.hooks import check_callbacks, check_rate
 from counterpoise.train.network import Network
 
@@ -124,7 +125,9 @@ def fit(
     examples = scanned.examples if scanned else read_for(model, data, y, **beside)
     kept = None if promise_rows is None else _keep_out(examples, promise_rows, seed)
     rest = examples if kept is None else subset(examples, kept[0])
-    network = Network(model, rest, output=output, weights=weights, optimizer=optimizer, clone=clone)
+    network, rest = network_for(
+        model, rest, callbacks=callbacks, output=output, weights=weights, optimizer=optimizer, clone=clone
+    )
     settings = settings.on(network, len(scanned.labels if scanned else rest), EPOCHS)
     check_rate(network.optimizer(), plateau, callbacks)
     if not clone and (folds is not None or len(chosen.parts()) > 1):

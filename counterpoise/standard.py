@@ -212,6 +212,14 @@ STANDARD: tuple[Strategy, ...] = (
         "Three networks, on the original, oversampled and undersampled rows, averaged after correction.",
         members=(_NONE, _OVERSAMPLE, _UNDERSAMPLE),
     ),
+    Strategy(
+        "mixup_ensemble",
+        "The three networks of resampling_ensemble, each with mixup; averaged after correction (Zhang 2018).",
+        members=tuple(
+            replace(part, name=f"mixup of {part.name}", aim="f1", mix="mixup", mixing={"alpha": 0.2}, knobs=())
+            for part in (_NONE, _OVERSAMPLE, _UNDERSAMPLE)
+        ),
+    ),
     _subsets(
         "easy_ensemble",
         "Five networks, each on all rows of the smallest class and its own part of the larger ones (Liu 2009).",

@@ -90,7 +90,7 @@ def _network(network: Network) -> dict[str, Any]:
     model, optimizer = network.fresh(0), network.optimizer()
     state = fresh_state({}, network.fresh, 0)
     digest = hashlib.blake2b(_layers_text(model).encode(), digest_size=8)
-    for array in state:
+    for array in [*state, *(network.body.get_weights() if network.body else ())]:
         digest.update(_hash(array).encode())
     size = sum(int(a.size) for a in state)
     return {

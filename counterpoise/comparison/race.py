@@ -29,6 +29,7 @@ from counterpoise.reading import read_for
 from counterpoise.strategies import Strategy, select
 from counterpoise.survey import before_race
 from counterpoise.train.entrants import kind_of
+from counterpoise.train.frozen import network_for
 from counterpoise.train.network import Network
 from counterpoise.train.run import Executor, run
 from counterpoise.tuning import check_tuning
@@ -164,7 +165,7 @@ def race(
     strategies = strategies if priced is None else priced.aimed(strategies)
     limited = Limit.of(limit)
     settings = _checked(settings, examples, metric, repeats, nested)
-    network = Network(model, examples, **(network_options or {}))
+    network, seen = network_for(model, examples, **(network_options or {}))
     settings = settings.on(network, len(examples), EPOCHS)
     diagnosis = before_race(examples, folds, duplicates, leaks).to_dict()
     with opened(store) as kept:
@@ -173,7 +174,7 @@ def race(
             kept.begin(manifest_of(examples, network, settings, folds, duplicates))
             train = stored(train, kept, weights=needs_weights(strategies), tell=announce if verbose else None)
         found = _raced(
-            examples, network, strategies, settings, folds=folds, repeats=repeats, duplicates=duplicates,
+            seen, network, strategies, settings, folds=folds, repeats=repeats, duplicates=duplicates,
             metric=metric, priced=priced, nested=nested, limited=limited,
             refit_winner=refit_winner, verbose=verbose, diagnosis=diagnosis, executor=train,
         )  # fmt: skip

@@ -40,6 +40,7 @@ STRATEGIES = {
     "self_paced_ensemble": "Self-paced ensemble",
     "balance_cascade": "Balance cascade",
     "resampling_ensemble": "Resampling ensemble",
+    "mixup_ensemble": "Mixup ensemble",
 }
 
 METRICS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import keras
@@ -60,8 +61,10 @@ def transfer(
 
     Pictures are brought to the backbone's size and number of channels, pre-processed inside the model, and pass the
     backbone, whose weights are kept (batch normalisation stays as it was learned). Its output is averaged over places;
-    a new layer makes the logits. With `last`, the last layers of the backbone are trained too: they stand still for the
-    first `still` steps, until the head knows what to ask for, and then move at `rate` times the learning rate.
+    a new layer makes the logits. A frozen backbone sees every picture once, before the training, unless callbacks ask
+    for the whole model (see `train.frozen`): what strategies make or mix is then what it says of the pictures. With
+    `last`, the last layers of the backbone are trained too: they stand still for the first `still` steps, until the
+    head knows what to ask for, and then move at `rate` times the learning rate.
 
     Args:
         backbone: A built Keras model without its head, weights loaded (nothing is downloaded here).
@@ -93,16 +96,28 @@ def transfer(
     if not 0 < rate <= 1:
         raise OptionError(f"rate is {rate}; expected a part above 0 and at most 1.")
 
-    def build(spec: InputSpec, n_classes: int) -> keras.Model:
+    def seen(spec: InputSpec) -> keras.Model:
         inputs = spec.inputs()
         body = _opened(clone(backbone, keep=True), last)
-        h = _pooled(body(_pictures(inputs, spec, body.input_shape, preprocess), training=False))
-        h = keras.layers.Dropout(DROPOUT)(h)
-        logits = keras.layers.Dense(1 if n_classes == 2 else n_classes, name="logits")(h)
-        return keras.Model(inputs, logits, name="transfer")
+        pictures = _pictures(inputs, spec, body.input_shape, preprocess)
+        return keras.Model(inputs, _pooled(body(pictures, training=False)), name="seen")
 
-    build.__name__ = f"transfer of {backbone.name}"
-    return BuiltIn(build, optimizer=lambda: LateAndSlow(learning_rate, still=still, rate=rate))
+    def build(spec: InputSpec, n_classes: int) -> keras.Model:
+        before = seen(spec)
+        return keras.Model(before.input, _logits(before.output, n_classes), name="transfer")
+
+    def head(spec: InputSpec, n_classes: int) -> keras.Model:
+        inputs = spec.inputs()
+        return keras.Model(inputs, _logits(inputs, n_classes), name="transfer")
+
+    build.__name__ = head.__name__ = f"transfer of {backbone.name}"
+    optimizer = partial(LateAndSlow, learning_rate, still=still, rate=rate)
+    return BuiltIn(build, optimizer=optimizer, body=None if last else seen, head=None if last else head)
+
+
+def _logits(h: Any, n_classes: int) -> Any:
+    h = keras.layers.Dropout(DROPOUT)(h)
+    return keras.layers.Dense(1 if n_classes == 2 else n_classes, name="logits")(h)
 
 
 def _opened(body: keras.Model, last: int) -> keras.Model:

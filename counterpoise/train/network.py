@@ -78,6 +78,7 @@ class Network:
         views: Networks in the network (see `train.views`); 1 for a plain one.
         probabilities: Whether the user's model puts out probabilities.
         own_step: "train_step" or "compute_loss" where the model's class has its own, else None.
+        body: What stands before the network and is not trained (see `train.frozen`), or None; never pickled.
         cache: What engines compiled and may use again as long as the network lives; never pickled.
         ways: How the program trains each loss family, decided once (see `train.choice`): it goes with the network to
             other processes and, written beside a run, to later ones.
@@ -109,6 +110,7 @@ class Network:
         encoder = encoder_in_front(self.model, examples)
         self._encoder_config = None if encoder is None else encoder.get_config()
         self._raw_spec = spec_of(examples.x)
+        self.body: keras.Model | None = None
         self.cache: dict[str, Any] = {}
         self.ways: dict[str, Any] = {}
         opened = self.opened(0)
@@ -218,7 +220,7 @@ class Network:
         return state
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "cache": {}}
+        return {**self.__dict__, "cache": {}, "body": None}
 
     def _inner(self, spec: InputSpec) -> keras.Model:
         if not self.given:

@@ -126,7 +126,8 @@ def test_an_unknown_finishing_step_is_refused():
 
 def test_names_are_in_order_of_simplicity():
     assert names()[:6] == ("none", "threshold", "bias_init", "class_weight", "oversample", "undersample")
-    assert names()[-6:-2] == ("resampling_ensemble", "easy_ensemble", "balanced_bagging", "snapshot_ensemble")
+    assert names()[-7:-4] == ("resampling_ensemble", "mixup_ensemble", "easy_ensemble")
+    assert names()[-4:-2] == ("balanced_bagging", "snapshot_ensemble")
 
 
 def test_a_network_without_a_dense_head_fails_that_strategy_alone():
