@@ -6,8 +6,9 @@ import json
 
 import pytest
 
+from benchmarks.quality.report import write_report
 from benchmarks.quality.sets import CONFIRMATORY, parent_of, read_keel
-from benchmarks.quality.table import METRICS, against_singles, by_parent, own_choice, ranks, wins, write_report
+from benchmarks.quality.table import METRICS, against_singles, by_parent, own_choice, ranks, wins
 
 
 def entrant(ap):

@@ -26,8 +26,8 @@ import numpy as np
 
 from benchmarks.quality.entrants import CHOICE, PIECES, entrants
 from benchmarks.quality.hold_out import SEEDS, held_out
+from benchmarks.quality.report import write_report
 from benchmarks.quality.sets import Set, in_turn, keel_folder, sets
-from benchmarks.quality.table import write_report
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"

@@ -1,0 +1,73 @@
+"""What was asked of the confirmatory parents before they were run, and what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.quality.entrants import ENSEMBLE, NAMED, RIVAL_GROUPS
+from benchmarks.quality.table import Parents, against_singles, own_choice, ranks, records, wins
+
+#: What `tabular` on one pass may take of the time of one plain network.
+MOST_TIME = 1.3
+
+
+def wanted(parents: Parents, folder: Path) -> list[str]:
+    """A table with a line for each number; nothing where the named strategy has met no rival."""
+    rivals = sorted({n for entrants in parents.values() for n in entrants if n.startswith("external:")})
+    if not rivals or not all(NAMED in entrants for entrants in parents.values()):
+        return []
+    alone = {p: {n: e for n, e in entrants.items() if n in {NAMED, *rivals}} for p, entrants in parents.items()}
+    lines = [_place(alone, "average_precision", 1), _place(alone, "log_loss", 1), _place(alone, "roc_auc", 2)]
+    lines.append(_raw(alone))
+    for name, group in RIVAL_GROUPS.items():
+        point, low, high, _ = wins(parents, NAMED, group)
+        got = f"{point:.0%} [{low:.0%}, {high:.0%}]"
+        lines.append((f"wins and half the ties against {name}", "60 %, above 50 %", got, point >= 0.6 and low > 0.5))
+    middle, low, high, n = against_singles(folder, confirmed=True)
+    if n:
+        got = f"{middle:+.3f} [{low:+.3f}, {high:+.3f}]"
+        lines.append((f"`{ENSEMBLE}` less its best plan", "-0.005, above -0.015", got, middle >= -0.005 <= low + 0.01))
+    if times := _times(folder):
+        ratio = float(np.median(times))
+        told = f"at most {MOST_TIME} x"
+        lines.append((f"its training time by that of `{NAMED}`", told, f"{ratio:.2f} x", ratio <= MOST_TIME))
+    middle, low, high, n = own_choice(folder, confirmed=True)
+    if n:
+        got = f"{middle:.3f} [{low:.3f}, {high:.3f}]"
+        lines.append(("own choice of `compare` behind the best", "at most 0.010", got, round(middle, 3) <= 0.01))
+    head = ["### Asked for beforehand", "", "| | wanted | got | |", "|---|---|---|---|"]
+    return [*head, *(f"| {n} | {w} | {g} | {'reached' if ok else 'not reached'} |" for n, w, g, ok in lines), ""]
+
+
+Line = tuple[str, str, str, bool]
+
+
+def _place(alone: Parents, metric: str, place: int) -> Line:
+    mean = ranks(alone, metric)
+    got, first = list(mean).index(NAMED) + 1, next(iter(mean))
+    told = f"{got} ({mean[NAMED]:.2f}" + ("" if first == NAMED else f"; `{first}` {mean[first]:.2f}") + ")"
+    return (
+        f"place of `{NAMED}` by mean rank in {metric}",
+        "first" if place == 1 else "first or second",
+        told,
+        got <= place,
+    )
+
+
+def _raw(alone: Parents) -> Line:
+    mean, rival = ranks(alone, "log_loss_uncorrected"), "external:lightgbm"
+    got = f"{mean[NAMED]:.2f} and {mean[rival]:.2f}"
+    return "its mean rank in raw log loss, and that of plain LightGBM", "ahead", got, mean[NAMED] < mean[rival]
+
+
+def _times(folder: Path) -> Sequence[float]:
+    """Seconds of the ensemble in one pass by those of one plain network, set by set."""
+    found = []
+    for record in records(folder):
+        rows, name = record["entrants"], ENSEMBLE.split()[1]
+        if record["network"] == "tabular" and {name, "none"} <= {n for n, row in rows.items() if "seconds" in row}:
+            found.append(rows[name]["seconds"] / rows["none"]["seconds"])
+    return found
