@@ -39,6 +39,9 @@ def test_members_of_the_ensemble_are_the_jobs_of_the_strategies_alone(examples, 
         assert ids("threshold", examples, fold) == ids("none", examples, fold)
         alone = [ids(name, examples, fold)[0] for name in ("none", "oversample", "undersample")]
         assert ids("resampling_ensemble", examples, fold) == alone
+        mixed = ids("mixup_ensemble", examples, fold)
+        assert mixed[0] == ids("mixup", examples, fold)[0]
+        assert not {*mixed} & {*alone}
     every = {i for fold in folds for s in select("seed") for i in ids(s.name, examples, fold)}
     assert len(every) == 4 * len(folds)
 
