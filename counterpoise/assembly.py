@@ -8,13 +8,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from counterpoise.classifier import Classifier, like
+from counterpoise.classifier import Classifier
 from counterpoise.core.proportions import shares_of_classes
 from counterpoise.core.records import Examples, Member, Rule
 from counterpoise.core.version import version
 from counterpoise.jobs import Settings
 from counterpoise.strategy import Strategy
-from counterpoise.train.frozen import whole
+from counterpoise.train.forward import like
+from counterpoise.train.frozen import with_body
 from counterpoise.train.network import Network
 from counterpoise.train.state import set_state
 
@@ -38,7 +39,7 @@ def assemble(
         networks.append(net)
     inputs = like(networks[0].input)
     joined = keras.Model(inputs, [net(inputs) for net in networks], name="members")
-    clf = Classifier(whole(joined, network), rule, examples.classes, examples.schema, card, scores)
+    clf = Classifier(with_body(joined, network), rule, examples.classes, examples.schema, card, scores)
     clf.history = tuple(member.history for member in members)
     return clf
 

@@ -27,7 +27,7 @@ from counterpoise.decide.prior import corrected_log_proba
 from counterpoise.decide.rule import Decision, apply_rule, raw_proba
 from counterpoise.metrics.members import member_table
 from counterpoise.thresholds import choose, describe
-from counterpoise.train.forward import forward
+from counterpoise.train.forward import forward, like
 
 Array = np.ndarray
 
@@ -264,15 +264,6 @@ def load(path: str | os.PathLike[str]) -> Classifier:
     """
     found = read(path)
     return Classifier(found.members, found.rule, found.classes, found.schema, found.card, found.scores)
-
-
-def like(tensors: Any) -> Any:
-    """Fresh symbolic inputs with the shapes, dtypes and names of `tensors`."""
-    if isinstance(tensors, Mapping):
-        return {k: like(t) for k, t in tensors.items()}
-    if isinstance(tensors, (list, tuple)):
-        return tuple(like(t) for t in tensors)
-    return keras.Input(tensors.shape[1:], dtype=tensors.dtype, name=tensors.name)
 
 
 def _label_type(classes: Sequence[Any]) -> Any:

@@ -90,8 +90,8 @@ def distill(
     said = teacher.predict_proba(data)
     soft = (1 - truth) * said + truth * np.eye(examples.n_classes)[examples.y]
     rows, held = hold_out(examples, validation, seed)
-    taught, fold = _taught(examples, soft, rows, held)
-    network, taught = network_for(model, taught, optimizer=optimizer)
+    network, seen = network_for(model, examples, verbose=verbose, optimizer=optimizer)
+    taught, fold = _taught(seen, soft, rows, held)
     settings = Settings(epochs, batch_size, patience=patience, seed=seed, recipe="auto").on(network, len(rows), EPOCHS)
     with bar(verbose) as progress:
         clf = on_fold(find("none"), taught, fold, network, settings, progress=progress)

@@ -126,8 +126,9 @@ def fit(
     kept = None if promise_rows is None else _keep_out(examples, promise_rows, seed)
     rest = examples if kept is None else subset(examples, kept[0])
     network, rest = network_for(
-        model, rest, callbacks=callbacks, output=output, weights=weights, optimizer=optimizer, clone=clone
-    )
+        model, rest, callbacks=callbacks, verbose=verbose, output=output, weights=weights, optimizer=optimizer,
+        clone=clone,
+    )  # fmt: skip
     settings = settings.on(network, len(scanned.labels if scanned else rest), EPOCHS)
     check_rate(network.optimizer(), plateau, callbacks)
     if not clone and (folds is not None or len(chosen.parts()) > 1):

@@ -216,7 +216,7 @@ STANDARD: tuple[Strategy, ...] = (
         "mixup_ensemble",
         "The three networks of resampling_ensemble, each with mixup; averaged after correction (Zhang 2018).",
         members=tuple(
-            replace(part, name=f"mixup of {part.name}", aim="f1", mix="mixup", mixing={"alpha": 0.2}, knobs=())
+            replace(part, name=f"mixup of {part.name}", mix="mixup", mixing={"alpha": 0.2}, knobs=())
             for part in (_NONE, _OVERSAMPLE, _UNDERSAMPLE)
         ),
     ),

@@ -89,8 +89,11 @@ def _named(x: Any, name: str) -> list[tuple[str, Array]]:
 def _network(network: Network) -> dict[str, Any]:
     model, optimizer = network.fresh(0), network.optimizer()
     state = fresh_state({}, network.fresh, 0)
-    digest = hashlib.blake2b(_layers_text(model).encode(), digest_size=8)
-    for array in [*state, *(network.body.get_weights() if network.body else ())]:
+    text, fixed = _layers_text(model), []
+    if network.body is not None:
+        text, fixed = text + _layers_text(network.body), network.body.get_weights()
+    digest = hashlib.blake2b(text.encode(), digest_size=8)
+    for array in [*state, *fixed]:
         digest.update(_hash(array).encode())
     size = sum(int(a.size) for a in state)
     return {
@@ -111,7 +114,8 @@ def _layers_text(model: keras.Model) -> str:
     text = _plain(model.get_config())
     names: dict[str, str] = {}
     for layer in model._flatten_layers():
-        names.setdefault(layer.name, f"layer {len(names)}")
+        for part in (layer, *getattr(layer, "operations", ())):  # operations that are no layers have names too
+            names.setdefault(part.name, f"layer {len(names)}")
     for name in sorted(names, key=len, reverse=True):
         text = text.replace(f'"{name}"', f'"{names[name]}"')
     return text

@@ -165,7 +165,7 @@ def race(
     strategies = strategies if priced is None else priced.aimed(strategies)
     limited = Limit.of(limit)
     settings = _checked(settings, examples, metric, repeats, nested)
-    network, seen = network_for(model, examples, **(network_options or {}))
+    network, seen = network_for(model, examples, verbose=verbose, **(network_options or {}))
     settings = settings.on(network, len(examples), EPOCHS)
     diagnosis = before_race(examples, folds, duplicates, leaks).to_dict()
     with opened(store) as kept:

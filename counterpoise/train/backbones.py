@@ -61,10 +61,11 @@ def transfer(
 
     Pictures are brought to the backbone's size and number of channels, pre-processed inside the model, and pass the
     backbone, whose weights are kept (batch normalisation stays as it was learned). Its output is averaged over places;
-    a new layer makes the logits. A frozen backbone sees every picture once, before the training, unless callbacks ask
-    for the whole model (see `train.frozen`): what strategies make or mix is then what it says of the pictures. With
-    `last`, the last layers of the backbone are trained too: they stand still for the first `still` steps, until the
-    head knows what to ask for, and then move at `rate` times the learning rate.
+    a new layer makes the logits. A frozen backbone sees every picture once, before the training (see `train.frozen`):
+    what strategies make or mix, and what other estimators in a race take, is then what it says of the pictures. It sees
+    them at every step where callbacks ask for the whole model, or `preprocess` augments them. With `last`, the last
+    layers of the backbone are trained too: they stand still for the first `still` steps, until the head knows what to
+    ask for, and then move at `rate` times the learning rate.
 
     Args:
         backbone: A built Keras model without its head, weights loaded (nothing is downloaded here).
@@ -96,14 +97,18 @@ def transfer(
     if not 0 < rate <= 1:
         raise OptionError(f"rate is {rate}; expected a part above 0 and at most 1.")
 
-    def seen(spec: InputSpec) -> keras.Model:
+    def seen(spec: InputSpec) -> tuple[keras.Model, keras.Model]:
         inputs = spec.inputs()
         body = _opened(clone(backbone, keep=True), last)
         pictures = _pictures(inputs, spec, body.input_shape, preprocess)
-        return keras.Model(inputs, _pooled(body(pictures, training=False)), name="seen")
+        return keras.Model(inputs, _pooled(body(pictures, training=False)), name="seen"), body
+
+    def still_body(spec: InputSpec) -> keras.Model | None:
+        before, body = seen(spec)
+        return None if any(_at_random(layer) for layer in before.layers if layer is not body) else before
 
     def build(spec: InputSpec, n_classes: int) -> keras.Model:
-        before = seen(spec)
+        before, _ = seen(spec)
         return keras.Model(before.input, _logits(before.output, n_classes), name="transfer")
 
     def head(spec: InputSpec, n_classes: int) -> keras.Model:
@@ -112,7 +117,12 @@ def transfer(
 
     build.__name__ = head.__name__ = f"transfer of {backbone.name}"
     optimizer = partial(LateAndSlow, learning_rate, still=still, rate=rate)
-    return BuiltIn(build, optimizer=optimizer, body=None if last else seen, head=None if last else head)
+    return BuiltIn(build, optimizer=optimizer, body=None if last else still_body, head=None if last else head)
+
+
+def _at_random(layer: keras.layers.Layer) -> bool:
+    """Whether a layer, or one in it, draws numbers."""
+    return any("seed_generator" in variable.path for variable in layer.variables)
 
 
 def _logits(h: Any, n_classes: int) -> Any:

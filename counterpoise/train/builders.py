@@ -78,7 +78,8 @@ class BuiltIn:
         words: Size of the vocabulary that texts are numbered by (see `data.words.WordIds`); 0: it takes no texts.
         optimizer: Function making the optimizer that it is trained with, unless another is asked for.
         recipe: What it is trained by, unless told otherwise.
-        body: Builder spec -> model of what training does not change, from the input to numbers; None: all is trained.
+        body: Builder spec -> model of what training does not change, from the input to numbers, or None where that
+            acts at random while training; None: all is trained.
         head: Builder (spec of these numbers, n_classes) -> model giving logits; `build` is both in one.
     """
 
@@ -87,7 +88,7 @@ class BuiltIn:
     words: int = 0
     optimizer: Callable[[], keras.optimizers.Optimizer] = keras.optimizers.Adam
     recipe: Recipe = PLAIN
-    body: Callable[[InputSpec], keras.Model] | None = None
+    body: Callable[[InputSpec], keras.Model | None] | None = None
     head: Callable[[InputSpec, int], keras.Model] | None = None
 
     @property

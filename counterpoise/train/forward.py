@@ -1,8 +1,8 @@
-"""Rows through trained networks, batch by batch."""
+"""Rows through trained networks, batch by batch, and inputs for networks that are joined."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -24,6 +24,15 @@ def forward(members: keras.Model) -> Callable[[Any], list[Array]]:
         return [np.asarray(z) for z in (out if isinstance(out, (list, tuple)) else [out])]
 
     return logits
+
+
+def like(tensors: Any) -> Any:
+    """Fresh symbolic inputs with the shapes, dtypes and names of `tensors`."""
+    if isinstance(tensors, Mapping):
+        return {k: like(t) for k, t in tensors.items()}
+    if isinstance(tensors, (list, tuple)):
+        return tuple(like(t) for t in tensors)
+    return keras.Input(tensors.shape[1:], dtype=tensors.dtype, name=tensors.name)
 
 
 def _traced(members: keras.Model) -> Callable[[Any], Any]:

@@ -13,10 +13,11 @@ from typing import Any
 import keras
 import numpy as np
 
+from counterpoise.core.progress import bar
 from counterpoise.core.records import Examples
 from counterpoise.core.structure import leaves, take
 from counterpoise.train.builders import BuiltIn, spec_of
-from counterpoise.train.forward import forward
+from counterpoise.train.forward import forward, like
 from counterpoise.train.network import Network
 
 #: Rows that the body sees at a time.
@@ -24,36 +25,38 @@ ROWS = 64
 
 
 def network_for(
-    model: Any, examples: Examples, *, callbacks: Sequence[Any] = (), **options: Any
+    model: Any, examples: Examples, *, callbacks: Sequence[Any] = (), verbose: Any = 0, **options: Any
 ) -> tuple[Network, Examples]:
     """The network that is trained (see `Network` for the options), and the examples in the form that it takes.
 
     Both are those given, but for a network with a frozen body: then the network is its head, and `Network.body` what
-    `whole` puts before it. Callbacks of the user see the whole network at every step.
+    `with_body` puts before it. Callbacks of the user see the whole network at every step.
     """
-    if not isinstance(model, BuiltIn) or model.body is None or model.head is None or callbacks:
+    able = isinstance(model, BuiltIn) and model.body is not None and model.head is not None and not callbacks
+    body = model.body(spec_of(examples.x)) if able else None
+    if body is None:
         return Network(model, examples, **options), examples
-    body = model.body(spec_of(examples.x))
-    seen = replace(examples, x=_seen(body, examples.x))
-    network = Network(replace(model, build=model.head, body=None, head=None), seen, **options)
+    empty = np.empty((len(examples), *body.output.shape[1:]), np.float32)  # so that what is refused is refused at once
+    network = Network(replace(model, build=model.head, body=None, head=None), replace(examples, x=empty), **options)
     network.body = body
-    return network, seen
+    return network, replace(examples, x=_seen(body, examples.x, verbose))
 
 
-def whole(members: keras.Model, network: Network) -> keras.Model:
+def with_body(members: keras.Model, network: Network) -> keras.Model:
     """Trained networks behind the frozen body, where there is one, as one model of the same name."""
     if network.body is None:
         return members
-    name, inputs = members.name, keras.tree.map_structure(_again, network.body.input)
+    name, inputs = members.name, like(network.body.input)
     members.name = "heads"
     return keras.Model(inputs, members(network.body(inputs)), name=name)
 
 
-def _seen(body: keras.Model, x: Any) -> np.ndarray:
-    """What the body says of rows, float32 (N, units)."""
-    say = forward(body)
-    return np.concatenate([say(take(x, slice(at, at + ROWS)))[0] for at in range(0, len(leaves(x)[0]), ROWS)])
-
-
-def _again(tensor: Any) -> Any:
-    return keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name)
+def _seen(body: keras.Model, x: Any, verbose: Any) -> np.ndarray:
+    """What the body says of rows, float32 (N, units), whatever it computes in."""
+    say, rows, said = forward(body), len(leaves(x)[0]), []
+    with bar(verbose) as progress:
+        for start in range(0, rows, ROWS):
+            said.append(say(take(x, slice(start, start + ROWS)))[0].astype(np.float32))
+            if progress:
+                progress("rows through the frozen backbone", len(said), -(-rows // ROWS))
+    return np.concatenate(said)
