@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import json
+import pickle
+import sys
+from collections import OrderedDict
+from pathlib import Path
+from types import ModuleType
 
+import numpy as np
 import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.metrics import average_precision_score
 
+from benchmarks.quality.backbone import read_weights
+from benchmarks.quality.hold_out import held_out, parts
 from benchmarks.quality.report import write_report
 from benchmarks.quality.sets import CONFIRMATORY, parent_of, read_keel
-from benchmarks.quality.table import METRICS, against_singles, by_parent, own_choice, ranks, wins
+from benchmarks.quality.table import METRICS, against_singles, by_parent, complete, own_choice, ranks, wins
+from benchmarks.quality.wanted import wanted
+from counterpoise.core.records import Examples
+from counterpoise.strategies import find
+from counterpoise.strategy import external
 
 
 def entrant(ap):
@@ -19,11 +33,12 @@ def entrant(ap):
 def _folder(tmp_path):
     """Two sets of one parent and one of another; ours is ahead, behind, and tied."""
     for name, parent, ours, rival in (("p-1", "p", 0.5, 0.3), ("p-2", "p", 0.5, 0.6), ("q", "q", 0.704, 0.7)):
-        for network, rows in (("mlp", {"none": entrant(0.1), "external:forest": entrant(rival)}),
-                              ("tabular", {"none": entrant(ours)})):  # fmt: skip
+        rivals = {"none": entrant(0.1), "external:forest": entrant(rival)}
+        for piece, rows in (("rivals", rivals), ("tabular", {"none": entrant(ours)}), ("more", {}), ("mlp", {})):
+            network = "tabular" if piece in ("tabular", "more") else "mlp"
             record = {"set": name, "parent": parent, "network": network, "entrants": rows}
             record |= {"machine": "any", "seconds": 36.0}
-            (tmp_path / f"{name}.{network}.json").write_text(json.dumps(record))
+            (tmp_path / f"{name}.{piece}.json").write_text(json.dumps(record))
     return tmp_path
 
 
@@ -75,7 +90,94 @@ def test_the_page_says_what_was_not_run(folder, capsys):
     assert "Not raced with the rivals yet" in page
     assert "external:forest: 75% [50%, 100%] of 2 (not shown)" in page
     write_report(folder / "nowhere", folder / "x.md")
-    assert "no results" in capsys.readouterr().out
+    assert "no set with all of its results" in capsys.readouterr().out
+
+
+def test_a_set_counts_once_it_has_every_piece(folder):
+    assert set(complete(folder)) == {"p-1", "p-2", "q"}
+    (folder / "p-2.more.json").unlink()
+    assert set(complete(folder)) == {"p-1", "q"}
+    assert by_parent(folder)["p"]["external:forest"]["average_precision"] == pytest.approx(0.3)
+
+
+def test_what_is_asked_for_is_held_against_what_came_out(tmp_path):
+    def write(parent, piece, network, rows):
+        entrants = {name: entrant(ap) | {"seconds": seconds} for name, (ap, seconds) in rows.items()}
+        record = {"set": parent, "parent": parent, "network": network, "entrants": entrants}
+        (tmp_path / f"{parent}.{piece}.json").write_text(json.dumps(record | {"machine": "any", "seconds": 1.0}))
+
+    for parent, ours in (("pima", 0.5), ("zoo", 0.7)):
+        plain = {name: (0.5, 2.0) for name in ("oversample", "undersample")}
+        write(parent, "tabular", "tabular", {"none": (ours, 2.0), **plain, "resampling_ensemble": (0.49, 5.0)})
+        trees = {"external:lightgbm": (0.4, 1.0), "external:balanced_random_forest": (0.6, 1.0)}
+        write(parent, "rivals", "mlp", {"none": (0.1, 1.0), **trees})
+        write(parent, "more", "tabular", {})
+        write(parent, "mlp", "mlp", {})
+    told = {line.split("|")[1].strip(): line.split("|")[3:5] for line in wanted(by_parent(tmp_path), tmp_path)[4:-1]}
+    said = {name: (got.strip(), word.strip()) for name, (got, word) in told.items()}
+    assert said["wins and half the ties against LightGBM, the better of plain and balanced"][0] == "100% [100%, 100%]"
+    trees = said["wins and half the ties against the best tree ensemble of imbalanced-learn and imbalanced-ensemble"]
+    assert trees == ("50% [0%, 100%]", "not reached")
+    assert said["place of `tabular none` by mean rank in roc_auc"][1] == "reached"
+    assert said["its training time by that of `tabular none`, median over parents"] == ("2.50 x", "not reached")
+    assert said["`tabular resampling_ensemble` less its best plan"][1] == "not reached"
+
+
+def test_large_tables_are_split_into_parts_that_hold_every_class():
+    y = np.repeat([0, 1, 2], [700, 250, 50])
+    splits = [parts(y, seed) for seed in (0, 1)]
+    for fold, rule, judged in splits:
+        every = np.concatenate([fold.train, fold.stop, rule, judged])
+        assert np.array_equal(np.sort(every), np.arange(1000))
+        assert np.array_equal(fold.test, np.concatenate([rule, judged]))
+        for rows, size in ((fold.train, 480), (fold.stop, 120), (rule, 200), (judged, 200)):
+            assert np.bincount(y[rows]).tolist() == [round(0.7 * size), round(0.25 * size), round(0.05 * size)]
+    assert not np.array_equal(splits[0][2], splits[1][2])
+
+
+def test_a_held_out_race_scores_the_judged_rows_alone():
+    rng = np.random.default_rng(0)
+    y = (rng.random(400) < 0.3).astype(int)
+    x = (rng.normal(size=(400, 3)) + 2 * y[:, None]).astype("float32")
+    forest = external("forest", RandomForestClassifier(30))
+    rows = held_out("mlp", Examples(x, y, (0, 1)), [find("none"), find("oversample"), forest], seeds=(0,))
+    assert {name: row["status"] for name, row in rows.items()} == dict.fromkeys(rows, "ok")
+    _, _, judged = parts(y, 0)
+    fold = parts(y, 0)[0]
+    alone = RandomForestClassifier(30, random_state=0).fit(x[fold.whole().train], y[fold.whole().train])
+    by_hand = average_precision_score(y[judged], alone.predict_proba(x[judged])[:, 1])
+    assert rows["external:forest"]["scores"]["average_precision"]["folds"] == pytest.approx([by_hand], abs=0.05)
+
+
+def test_weights_of_the_old_format_are_read_and_nothing_else(tmp_path, monkeypatch):
+    torch, utils, storage = ModuleType("torch"), ModuleType("torch._utils"), object()
+    torch.FloatStorage = type("FloatStorage", (), {"__module__": "torch"})
+    utils._rebuild_tensor_v2 = lambda *given: given
+    utils._rebuild_tensor_v2.__module__, utils._rebuild_tensor_v2.__qualname__ = "torch._utils", "_rebuild_tensor_v2"
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setitem(sys.modules, "torch._utils", utils)
+
+    class Turned:
+        """The second column onwards of a 2 x 4 matrix, turned."""
+
+        def __reduce__(self):
+            return utils._rebuild_tensor_v2, (storage, 1, (3, 2), (1, 4), False, OrderedDict())
+
+    class Writer(pickle.Pickler):
+        def persistent_id(self, value):
+            return ("storage", torch.FloatStorage, "7", "cpu", 8, None) if value is storage else None
+
+    path = tmp_path / "w.pth"
+    with open(path, "wb") as file:
+        for fact in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}):
+            pickle.dump(fact, file, protocol=2)
+        Writer(file, protocol=2).dump(OrderedDict(w=Turned()))
+        pickle.dump(["7"], file, protocol=2)
+        file.write(np.int64(8).tobytes() + np.arange(8, dtype="<f4").tobytes())
+    assert read_weights(path)["w"].tolist() == [[1, 5], [2, 6], [3, 7]]
+    path.write_bytes(pickle.dumps(Path("/")))
+    with pytest.raises(pickle.UnpicklingError, match="has no place in a file of weights"):
+        read_weights(path)
 
 
 def test_parents_and_raw_files(tmp_path):

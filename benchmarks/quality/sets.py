@@ -17,7 +17,7 @@ import polars as pl
 from counterpoise.core.records import Examples
 from counterpoise.data.read import read
 
-#: Parents that are scored once, with the defaults of an earlier commit; everything else is development data.
+#: Parents on which nothing of `tabular` is tuned; everything else is development data.
 CONFIRMATORY = "vehicle yeast segment vowel wisconsin zoo page-blocks pima haberman abalone".split()
 #: Tables of the data folder: file, target, columns left out (identifiers, and what is known only afterwards).
 TABLES = {
@@ -33,7 +33,7 @@ TABLES = {
     "census_income": ("census_income_kdd.parquet", "label", ()),
     "cover": ("cover.parquet", "y", ()),
 }
-#: Those above 50,000 rows, which are split once instead of in folds.
+#: Those above 50,000 rows, which have two splits instead of folds.
 LARGE = ("shuttle", "census_income", "cover")
 #: Tables that KEEL's sets were cut from, under KEEL's name.
 SAME = {"wine_quality": "winequality"}

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from benchmarks.quality.entrants import ENSEMBLE, SINGLES
+from benchmarks.quality.entrants import CHOICE, ENSEMBLE, PIECES, SINGLES
 from benchmarks.quality.sets import CONFIRMATORY
 
 #: A smaller difference in average precision is a tie.
@@ -43,7 +43,7 @@ def by_parent(folder: Path) -> Parents:
     parents = {record["set"]: record["parent"] for record in records(folder)}
     groups: dict[str, list[dict[str, dict[str, float]]]] = defaultdict(list)
     found = load(folder)
-    for name in complete(folder) or found:
+    for name in complete(folder):
         groups[parents[name]].append(found[name])
     return {
         parent: {
@@ -55,13 +55,12 @@ def by_parent(folder: Path) -> Parents:
 
 
 def complete(folder: Path) -> list[str]:
-    """Sets that have every piece which any set has, the choice of `compare` aside."""
+    """Sets that have every piece, the choice of `compare` aside."""
     pieces: dict[str, set[str]] = defaultdict(set)
     for record in records(folder):
         if "choice" not in record:
             pieces[record["set"]].add(record["piece"])
-    every = set.union(*pieces.values()) if pieces else set()
-    return [name for name, found in pieces.items() if found == every]
+    return [name for name, found in pieces.items() if found == set(PIECES) - {CHOICE}]
 
 
 def ranks(parents: Parents, metric: str) -> dict[str, float]:

@@ -1,13 +1,14 @@
-"""What was asked of the confirmatory parents before they were run, and what came out."""
+"""What is asked for on the confirmatory parents, and what came out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.quality.entrants import ENSEMBLE, NAMED, RIVAL_GROUPS
+from benchmarks.quality.sets import CONFIRMATORY
 from benchmarks.quality.table import Parents, against_singles, own_choice, ranks, records, wins
 
 #: What `tabular` on one pass may take of the time of one plain network.
@@ -29,16 +30,20 @@ def wanted(parents: Parents, folder: Path) -> list[str]:
     middle, low, high, n = against_singles(folder, confirmed=True)
     if n:
         got = f"{middle:+.3f} [{low:+.3f}, {high:+.3f}]"
-        lines.append((f"`{ENSEMBLE}` less its best plan", "-0.005, above -0.015", got, middle >= -0.005 <= low + 0.01))
+        lines.append(
+            (f"`{ENSEMBLE}` less its best plan", "-0.005, above -0.015", got, middle >= -0.005 and low >= -0.015)
+        )
     if times := _times(folder):
         ratio = float(np.median(times))
         told = f"at most {MOST_TIME} x"
-        lines.append((f"its training time by that of `{NAMED}`", told, f"{ratio:.2f} x", ratio <= MOST_TIME))
+        lines.append(
+            (f"its training time by that of `{NAMED}`, median over parents", told, f"{ratio:.2f} x", ratio <= MOST_TIME)
+        )
     middle, low, high, n = own_choice(folder, confirmed=True)
     if n:
         got = f"{middle:.3f} [{low:.3f}, {high:.3f}]"
-        lines.append(("own choice of `compare` behind the best", "at most 0.010", got, round(middle, 3) <= 0.01))
-    head = ["### Asked for beforehand", "", "| | wanted | got | |", "|---|---|---|---|"]
+        lines.append(("own choice of `compare` behind the best", "at most 0.010", got, middle <= 0.01))
+    head = ["### What is asked for", "", "| | wanted | got | |", "|---|---|---|---|"]
     return [*head, *(f"| {n} | {w} | {g} | {'reached' if ok else 'not reached'} |" for n, w, g, ok in lines), ""]
 
 
@@ -63,11 +68,12 @@ def _raw(alone: Parents) -> Line:
     return "its mean rank in raw log loss, and that of plain LightGBM", "ahead", got, mean[NAMED] < mean[rival]
 
 
-def _times(folder: Path) -> Sequence[float]:
-    """Seconds of the ensemble in one pass by those of one plain network, set by set."""
-    found = []
+def _times(folder: Path) -> list[float]:
+    """Seconds of the ensemble in one pass by those of one plain network, mean over the sets of a parent."""
+    by_parent: dict[str, list[float]] = defaultdict(list)
     for record in records(folder):
         rows, name = record["entrants"], ENSEMBLE.split()[1]
-        if record["network"] == "tabular" and {name, "none"} <= {n for n, row in rows.items() if "seconds" in row}:
-            found.append(rows[name]["seconds"] / rows["none"]["seconds"])
-    return found
+        both = {name, "none"} <= {n for n, row in rows.items() if "seconds" in row}
+        if record["network"] == "tabular" and record["parent"] in CONFIRMATORY and both:
+            by_parent[record["parent"]].append(rows[name]["seconds"] / rows["none"]["seconds"])
+    return [float(np.mean(each)) for each in by_parent.values()]
