@@ -57,11 +57,12 @@ By three folds of the training rows, mean log loss after correction (and average
 | resampling_ensemble | 0.072 (0.933) | 0.526 (0.776) | 0.014 (0.996) |
 | mixup_ensemble | 0.065 (0.947) | 0.481 (0.816) | 0.008 (0.999) |
 
-The test rows were not fresh by then: with `resampling_ensemble` they had been scored before. On the X-rays it had a skill
-0.013 below that of plain `fit` [-0.143, +0.106]; everything there is too sure of itself on the test rows, which differ
-from the training rows in more than their shares. What was tried on these test rows (three seeds, skill; plain `fit` has
--0.3): class weights -0.18, logit adjustment -0.32, easy ensemble -0.15, label smoothing -0.10, mixup -0.02; shares
-estimated from the unlabelled images changed nothing, as `monitor` keeps the rule where the shift is no pure one.
+The test rows were not fresh by then: with `resampling_ensemble` they had been scored before. On the X-rays it had a
+skill 0.013 below that of plain `fit` [-0.143, +0.106]; everything there is too sure of itself on the test rows, which
+differ from the training rows in more than their shares. What was tried on these test rows (three seeds, skill; plain
+`fit` has -0.3): class weights -0.18, logit adjustment -0.32, easy ensemble -0.15, label smoothing -0.10, mixup -0.02;
+shares estimated from the unlabelled images changed nothing, as `monitor` keeps the rule where the shift is no pure
+one.
 """.splitlines()
 HERE = Path(__file__).parent
 KEPT = Path("build/images")

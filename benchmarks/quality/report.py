@@ -41,9 +41,9 @@ confirmatory run; what helped is in its recipe since:
 
 The choice of `compare` was changed after a first score on the confirmatory parents (0.014 behind the best), by the
 development sets alone. On 72 of them, of 20 parents, each fold chosen for by the other four: taking the simplest of
-what is not shown worse lies 0.010 behind the best (median over parents) and gains 0.077 over the untouched network (mean);
-the best mean 0.003 and 0.085, but costs one parent 0.026; the simplest that is not behind with a probability of 2/3:
-0.009, 0.082 and 0.006. Kept: the last.
+what is not shown worse lies 0.010 behind the best (median over parents) and gains 0.077 over the untouched network
+(mean); the best mean 0.003 and 0.085, but costs one parent 0.026; the simplest that is not behind with a probability
+of 2/3: 0.009, 0.082 and 0.006. Kept: the last.
 """.splitlines()
 
 
