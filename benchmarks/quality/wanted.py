@@ -51,15 +51,14 @@ Line = tuple[str, str, str, bool]
 
 
 def _place(alone: Parents, metric: str, place: int) -> Line:
-    mean = ranks(alone, metric)
-    got, first = list(mean).index(NAMED) + 1, next(iter(mean))
-    told = f"{got} ({mean[NAMED]:.2f}" + ("" if first == NAMED else f"; `{first}` {mean[first]:.2f}") + ")"
-    return (
-        f"place of `{NAMED}` by mean rank in {metric}",
-        "first" if place == 1 else "first or second",
-        told,
-        got <= place,
-    )
+    """The place by mean rank; who is level with it stands before it."""
+    mean = {name: round(value, 9) for name, value in ranks(alone, metric).items()}
+    mine = mean.pop(NAMED)
+    before = {name: value for name, value in mean.items() if value <= mine}
+    told = ", ".join(f"`{name}` {value:.2f}" for name, value in before.items())
+    asked = "first" if place == 1 else "first or second"
+    got = f"{mine:.2f}, " + (f"behind or level with {told}" if before else "first")
+    return f"place of `{NAMED}` by mean rank in {metric}", asked, got, len(before) < place
 
 
 def _raw(alone: Parents) -> Line:
