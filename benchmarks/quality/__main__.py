@@ -68,9 +68,9 @@ def _folded(network: str, examples: Any, strategies: Any, nested: bool) -> tuple
         seed=0,
     )  # fmt: skip
     how = {"repeats": repeats, "winner": race.verdict.winner}
-    return {row["strategy"]: row for row in race.leaderboard}, how | (
-        {"choice": race.record["nested"]} if nested else {}
-    )
+    if nested:
+        how["choice"] = race.record["nested"]
+    return {row["strategy"]: row for row in race.leaderboard}, how
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

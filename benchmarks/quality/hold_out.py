@@ -17,6 +17,7 @@ from counterpoise.cells import corrected, fit_rule, make_cell
 from counterpoise.comparison.race import EPOCHS
 from counterpoise.comparison.tally import fold_scores
 from counterpoise.core.records import Cell, Examples, Fold
+from counterpoise.data.split import STOP_SHARE
 from counterpoise.jobs import Settings, jobs_by_fold, leave_out_failed, on_network
 from counterpoise.pipeline import train_all
 from counterpoise.rounds import train_in_rounds, trained_members
@@ -25,7 +26,6 @@ from counterpoise.train.network import Network
 
 #: Seeds of the splits, and of what is trained on them.
 SEEDS = (0, 1)
-STOP_SHARE = 0.2
 
 
 def parts(y: np.ndarray, seed: int) -> tuple[Fold, np.ndarray, np.ndarray]:
@@ -72,7 +72,8 @@ def _cells(
     settings = Settings("auto", "auto", seed=seed, recipe="auto").on(network, len(examples), EPOCHS)
     fold, rule_rows, judged = parts(examples.y, seed)
     jobs, failed = jobs_by_fold(strategies, examples, [fold], settings, network)
-    ready = {key: on_network(next(s for s in strategies if s.name == key[0]), network) for key in jobs}
+    by_name = {strategy.name: strategy for strategy in strategies}
+    ready = {key: on_network(by_name[key[0]], network) for key in jobs}
     train = partial(train_all, examples=examples, network=network, settings=settings)
     jobs, members = train_in_rounds(jobs, ready, examples, train, failed)
     leave_out_failed(jobs, members, failed)

@@ -14,6 +14,7 @@ from benchmarks.quality.table import (
     METRICS,
     TIE,
     Parents,
+    against_rivals,
     against_singles,
     by_parent,
     complete,
@@ -21,6 +22,7 @@ from benchmarks.quality.table import (
     own_choice,
     ranks,
     records,
+    rivals_in,
     wins,
 )
 from benchmarks.quality.wanted import wanted
@@ -126,8 +128,8 @@ def _part(parents: Parents) -> list[str]:
     lines += [
         f"| {n} | " + " | ".join(f"{every[m][n]:.2f}" for m in METRICS) + " |" for n in every["average_precision"]
     ]
-    rivals = sorted({n for entrants in parents.values() for n in entrants if n.startswith("external:")})
-    lines += _alone(parents, rivals) if NAMED in every["average_precision"] else []
+    rivals = rivals_in(parents)
+    lines += _alone(parents) if NAMED in every["average_precision"] else []
     lines += ["", f"Wins plus half the ties (|difference| < {TIE}) of `{NAMED}`, 90 % interval over parents:", ""]
     groups = {name: group for name, group in RIVAL_GROUPS.items() if set(group) & set(rivals)}
     if NAMED in every["average_precision"]:
@@ -138,13 +140,13 @@ def _part(parents: Parents) -> list[str]:
     return [*lines, ""]
 
 
-def _alone(parents: Parents, rivals: Sequence[str]) -> list[str]:
+def _alone(parents: Parents) -> list[str]:
     """Places of the named strategy when no other of ours takes part."""
-    return ["", f"`{NAMED}` against peers only, place by mean rank (the rank): {_places(parents, NAMED, rivals)}."]
+    return ["", f"`{NAMED}` against peers only, place by mean rank (the rank): {_places(parents, NAMED)}."]
 
 
-def _places(parents: Parents, name: str, rivals: Sequence[str], metrics: Sequence[str] = tuple(METRICS)) -> str:
-    alone = {p: {n: e for n, e in entrants.items() if n in {name, *rivals}} for p, entrants in parents.items()}
+def _places(parents: Parents, name: str, metrics: Sequence[str] = tuple(METRICS)) -> str:
+    alone = against_rivals(parents, name)
     means = {metric: ranks(alone, metric) for metric in metrics}
     return ", ".join(f"{m} {list(r).index(name) + 1} of {len(r)} ({r[name]:.2f})" for m, r in means.items())
 
@@ -152,9 +154,8 @@ def _places(parents: Parents, name: str, rivals: Sequence[str], metrics: Sequenc
 def _others(parents: Parents) -> list[str]:
     """Our other strategies on `tabular` against peers only."""
     common = sorted(set.intersection(*(set(entrants) for entrants in parents.values())))
-    rivals = sorted({n for entrants in parents.values() for n in entrants if n.startswith("external:")})
     ours = [name for name in common if name.startswith("tabular ") and name != NAMED]
-    if not rivals or not ours:
+    if not rivals_in(parents) or not ours:
         return []
     lines = [
         "Our other strategies on `tabular` against peers only (shares: wins and half the ties against LightGBM, and",
@@ -164,7 +165,7 @@ def _others(parents: Parents) -> list[str]:
     for name in ours:
         shares = [wins(parents, name, group)[:3] for group in RIVAL_GROUPS.values()]
         told = " and ".join(f"{point:.0%} [{low:.0%}, {high:.0%}]" for point, low, high in shares)
-        places = _places(parents, name, rivals, ("average_precision", "roc_auc", "log_loss", "log_loss_uncorrected"))
+        places = _places(parents, name, ("average_precision", "roc_auc", "log_loss", "log_loss_uncorrected"))
         lines.append(f"- `{name}`: {places}; {told}.")
     return [*lines, ""]
 

@@ -38,7 +38,7 @@ def load(folder: Path) -> Parents:
 def by_parent(folder: Path) -> Parents:
     """parent -> entrant -> metric: the mean over its sets, of entrants that finished all of them.
 
-    Sets are left out on which a piece is still missing that others have.
+    Sets on which a piece is still missing are left out.
     """
     parents = {record["set"]: record["parent"] for record in records(folder)}
     groups: dict[str, list[dict[str, dict[str, float]]]] = defaultdict(list)
@@ -61,6 +61,17 @@ def complete(folder: Path) -> list[str]:
         if "choice" not in record:
             pieces[record["set"]].add(record["piece"])
     return [name for name, found in pieces.items() if found == set(PIECES) - {CHOICE}]
+
+
+def rivals_in(parents: Parents) -> list[str]:
+    """Entrants that are no networks of ours, on whichever parents they finished."""
+    return sorted({n for entrants in parents.values() for n in entrants if n.startswith("external:")})
+
+
+def against_rivals(parents: Parents, name: str) -> Parents:
+    """One entrant of ours and the rivals, all others left out."""
+    kept = {name, *rivals_in(parents)}
+    return {parent: {n: e for n, e in entrants.items() if n in kept} for parent, entrants in parents.items()}
 
 
 def ranks(parents: Parents, metric: str) -> dict[str, float]:

@@ -9,7 +9,16 @@ import numpy as np
 
 from benchmarks.quality.entrants import ENSEMBLE, NAMED, RIVAL_GROUPS
 from benchmarks.quality.sets import CONFIRMATORY
-from benchmarks.quality.table import Parents, against_singles, own_choice, ranks, records, wins
+from benchmarks.quality.table import (
+    Parents,
+    against_rivals,
+    against_singles,
+    own_choice,
+    ranks,
+    records,
+    rivals_in,
+    wins,
+)
 
 #: What `tabular` on one pass may take of the time of one plain network.
 MOST_TIME = 1.3
@@ -17,10 +26,9 @@ MOST_TIME = 1.3
 
 def wanted(parents: Parents, folder: Path) -> list[str]:
     """A table with a line for each number; nothing where the named strategy has met no rival."""
-    rivals = sorted({n for entrants in parents.values() for n in entrants if n.startswith("external:")})
-    if not rivals or not all(NAMED in entrants for entrants in parents.values()):
+    if not rivals_in(parents) or not all(NAMED in entrants for entrants in parents.values()):
         return []
-    alone = {p: {n: e for n, e in entrants.items() if n in {NAMED, *rivals}} for p, entrants in parents.items()}
+    alone = against_rivals(parents, NAMED)
     lines = [_place(alone, "average_precision", 1), _place(alone, "log_loss", 1), _place(alone, "roc_auc", 2)]
     lines.append(_raw(alone))
     for name, group in RIVAL_GROUPS.items():
