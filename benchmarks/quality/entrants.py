@@ -20,8 +20,12 @@ PIECES = {
 }
 #: The piece in which `compare` also chooses inside each training part.
 CHOICE = "choice"
-#: The one that was named before the confirmatory run, after the development sets.
-NAMED = "tabular none"
+#: Group of parents -> the one that was named before its run. The second was named after the first confirmatory run.
+NAMED = {
+    "confirmatory": "tabular none",
+    "second": "tabular resampling_ensemble",
+    "development": "tabular none",
+}
 #: The ensemble over resamplings, and its three single plans.
 ENSEMBLE = "tabular resampling_ensemble"
 SINGLES = ("tabular none", "tabular oversample", "tabular undersample")

