@@ -11,7 +11,7 @@ from keras import ops
 
 from counterpoise.core.checks import check_int
 from counterpoise.core.errors import ModelError, OptionError
-from counterpoise.train.builders import BuiltIn, InputSpec
+from counterpoise.train.builders import BuiltIn, Frozen, InputSpec
 from counterpoise.train.cloning import clone
 
 #: Share of the units before the head that are left out while training.
@@ -117,7 +117,7 @@ def transfer(
 
     build.__name__ = head.__name__ = f"transfer of {backbone.name}"
     optimizer = partial(LateAndSlow, learning_rate, still=still, rate=rate)
-    return BuiltIn(build, optimizer=optimizer, body=None if last else still_body, head=None if last else head)
+    return BuiltIn(build, optimizer=optimizer, frozen=None if last else Frozen(still_body, head))
 
 
 def _at_random(layer: keras.layers.Layer) -> bool:

@@ -69,6 +69,19 @@ def _dtype(array: Any) -> str:
 
 
 @dataclass(frozen=True)
+class Frozen:
+    """A network in two parts, of which training changes only the second.
+
+    Attributes:
+        body: Builder spec -> model from the input to numbers, or None where it acts at random while training.
+        head: Builder (spec of these numbers, n_classes) -> model giving logits.
+    """
+
+    body: Callable[[InputSpec], keras.Model | None]
+    head: Callable[[InputSpec, int], keras.Model]
+
+
+@dataclass(frozen=True)
 class BuiltIn:
     """A network that can be asked for by name, and what it wants around it.
 
@@ -78,9 +91,7 @@ class BuiltIn:
         words: Size of the vocabulary that texts are numbered by (see `data.words.WordIds`); 0: it takes no texts.
         optimizer: Function making the optimizer that it is trained with, unless another is asked for.
         recipe: What it is trained by, unless told otherwise.
-        body: Builder spec -> model of what training does not change, from the input to numbers, or None where that
-            acts at random while training; None: all is trained.
-        head: Builder (spec of these numbers, n_classes) -> model giving logits; `build` is both in one.
+        frozen: The two parts of what `build` makes of one piece; None: all of it is trained.
     """
 
     build: Callable[[InputSpec, int], keras.Model]
@@ -88,8 +99,7 @@ class BuiltIn:
     words: int = 0
     optimizer: Callable[[], keras.optimizers.Optimizer] = keras.optimizers.Adam
     recipe: Recipe = PLAIN
-    body: Callable[[InputSpec], keras.Model | None] | None = None
-    head: Callable[[InputSpec, int], keras.Model] | None = None
+    frozen: Frozen | None = None
 
     @property
     def name(self) -> str:

@@ -32,12 +32,12 @@ def network_for(
     Both are those given, but for a network with a frozen body: then the network is its head, and `Network.body` what
     `with_body` puts before it. Callbacks of the user see the whole network at every step.
     """
-    able = isinstance(model, BuiltIn) and model.body is not None and model.head is not None and not callbacks
-    body = model.body(spec_of(examples.x)) if able else None
-    if body is None:
+    frozen = model.frozen if isinstance(model, BuiltIn) and not callbacks else None
+    body = frozen.body(spec_of(examples.x)) if frozen else None
+    if frozen is None or body is None:
         return Network(model, examples, **options), examples
     empty = np.empty((len(examples), *body.output.shape[1:]), np.float32)  # so that what is refused is refused at once
-    network = Network(replace(model, build=model.head, body=None, head=None), replace(examples, x=empty), **options)
+    network = Network(replace(model, build=frozen.head, frozen=None), replace(examples, x=empty), **options)
     network.body = body
     return network, replace(examples, x=_seen(body, examples.x, verbose))
 
