@@ -23,11 +23,13 @@ from counterpoise.fitting import EPOCHS
 from counterpoise.jobs import Settings
 from counterpoise.pipeline import on_fold
 from counterpoise.reading import read_for
-from counterpoise.strategies import find
+from counterpoise.strategies import Strategy, find
 from counterpoise.train.frozen import network_for
 
 Array = np.ndarray
 
+#: The aim of a rule whose threshold was set by hand.
+BY_HAND = "given"
 #: A class less probable than this is left out of a row's soft label.
 LEAST = 1e-3
 
@@ -40,6 +42,9 @@ def distill(
     *,
     truth: float = 0.0,
     validation: float = 0.2,
+    groups: Any = None,
+    time: Any = None,
+    sample_weight: Any = None,
     epochs: int | str = "auto",
     batch_size: int | str = "auto",
     optimizer: Any = None,
@@ -50,7 +55,8 @@ def distill(
     """Train one network to say what a classifier says: an ensemble's file becomes that of a single network.
 
     The student minimises sum_c t_c (-log s_c), t = (1 - truth) * teacher + truth * label, over the training rows. The
-    held-out rows end the training by their true labels and fit the student's own rule.
+    held-out rows end the training by their true labels and fit the student's own rule, for what the teacher's was
+    chosen for; a threshold that was set by hand is taken over, a promise is not (`clf.decide` makes one).
 
     Args:
         teacher: A trained classifier, of several networks or one.
@@ -60,10 +66,11 @@ def distill(
         y: Labels, or the name of the target column.
         truth: Share of the true label in each soft label, 0 to 1.
         validation: Share of rows held out for stopping and for the rule.
+        groups, time, sample_weight: As for `fit`; weights multiply the soft labels.
         epochs, batch_size, optimizer, patience, seed, verbose: As for `fit`.
 
     Raises:
-        OptionError: `truth` out of range, or labels other than the teacher's.
+        OptionError: a teacher that is no `Classifier`, `truth` out of range, or labels other than the teacher's.
         DataError, ModelError: as for `fit`.
 
     Example:
@@ -79,9 +86,14 @@ def distill(
     Reference: Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network" (2015), at temperature 1, so
         that the student's probabilities are those of the teacher.
     """
+    if not isinstance(teacher, Classifier):
+        raise OptionError(
+            f"teacher is {type(teacher).__name__}; expected a Classifier, as cp.fit and cp.load give one, and cp.wrap "
+            "for a model that was trained elsewhere."
+        )
     if not isinstance(truth, (int, float)) or not 0 <= truth <= 1:
         raise OptionError(f"truth is {truth!r}; expected a share from 0 to 1.")
-    examples = read_for(model, data, y, groups=None, time=None, sample_weight=None)
+    examples = read_for(model, data, y, groups=groups, time=time, sample_weight=sample_weight)
     if list(examples.classes) != teacher.classes_.tolist():
         raise OptionError(
             f"the labels are {list(examples.classes)}, those of the teacher {teacher.classes_.tolist()}; give rows of "
@@ -91,24 +103,38 @@ def distill(
     soft = (1 - truth) * said + truth * np.eye(examples.n_classes)[examples.y]
     rows, held = hold_out(examples, validation, seed)
     network, seen = network_for(model, examples, verbose=verbose, optimizer=optimizer)
-    taught, fold = _taught(seen, soft, rows, held)
+    taught, fold, once = _taught(seen, soft, rows, held)
+    network.encoder_rows = once
     settings = Settings(epochs, batch_size, patience=patience, seed=seed, recipe="auto").on(network, len(rows), EPOCHS)
     with bar(verbose) as progress:
-        clf = on_fold(find("none"), taught, fold, network, settings, progress=progress)
+        clf = on_fold(_student(teacher), taught, fold, network, settings, progress=progress)
+    if teacher.rule.aim == BY_HAND:
+        clf = clf.decide(threshold=teacher.rule.threshold)
     clf.card.update({**rows_of(examples), "strategy": "distilled", "teacher": _teacher(teacher)})
     clf.card["metrics_of"] = clf.card["rule"]
     return clf
 
 
-def _taught(examples: Examples, soft: Array, rows: Array, held: Array) -> tuple[Examples, Fold]:
-    """Training rows once per class, weighed by their soft label, then the held-out rows as they are."""
+def _student(teacher: Classifier) -> Strategy:
+    """The untouched network, decided for what the teacher's decision was chosen for."""
+    aim = teacher.rule.aim
+    return replace(find("none"), aim="argmax" if aim == BY_HAND else aim)
+
+
+def _taught(examples: Examples, soft: Array, rows: Array, held: Array) -> tuple[Examples, Fold, Array]:
+    """Training rows once per class, weighed by their soft label, then the held-out rows as they are.
+
+    Last where each training row stands first: an encoder counts levels and words by these, not by the copies.
+    """
     place, code = np.nonzero(soft[rows] >= LEAST)
     weight = soft[rows[place], code]
     again = subset(examples, np.concatenate([rows[place], held]))
     weights = np.concatenate([weight / weight.mean(), np.ones(len(held))])
+    weights *= 1.0 if again.sample_weight is None else again.sample_weight
     labels = np.concatenate([code, examples.y[held]]).astype(examples.y.dtype)
     last = np.arange(len(place), len(labels))
-    return replace(again, y=labels, sample_weight=weights), Fold(0, 0, np.arange(len(place)), last, last)
+    once = np.unique(place, return_index=True)[1]
+    return replace(again, y=labels, sample_weight=weights), Fold(0, 0, np.arange(len(place)), last, last), once
 
 
 def _teacher(teacher: Classifier) -> Mapping[str, Any]:

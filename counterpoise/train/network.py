@@ -78,6 +78,7 @@ class Network:
         views: Networks in the network (see `train.views`); 1 for a plain one.
         probabilities: Whether the user's model puts out probabilities.
         own_step: "train_step" or "compute_loss" where the model's class has its own, else None.
+        encoder_rows: Rows that the encoder learns from, in place of all training rows; None: these.
         body: What stands before the network and is not trained (see `train.frozen`), or None; never pickled.
         cache: What engines compiled and may use again as long as the network lives; never pickled.
         ways: How the program trains each loss family, decided once (see `train.choice`): it goes with the network to
@@ -110,6 +111,7 @@ class Network:
         encoder = encoder_in_front(self.model, examples)
         self._encoder_config = None if encoder is None else encoder.get_config()
         self._raw_spec = spec_of(examples.x)
+        self.encoder_rows: Array | None = None
         self.body: keras.Model | None = None
         self.cache: dict[str, Any] = {}
         self.ways: dict[str, Any] = {}
@@ -210,6 +212,7 @@ class Network:
         state = list(fresh_state(cache, self.fresh, seed))
         if self._encoder_config is not None:
             encoder = encoder_of_config(self._encoder_config)
+            rows = rows if self.encoder_rows is None else self.encoder_rows
             values = learned(cache, x, rows, lambda: encoder.learned(take(x, rows)))
             for place, value in zip(self._encoder_places, values, strict=True):
                 state[place] = value
