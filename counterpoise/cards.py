@@ -21,9 +21,14 @@ RESAMPLES = 60
 PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "scikit-learn")
 
 
-def stored_scores(log_p: Array, y: Array, weight: Array | None = None) -> dict[str, Array]:
-    """The scores that fitted a rule, as they go into the file: `log_p` float32 (M, N, C), `y` (N,), `weight`."""
-    return {"log_p": log_p.astype(np.float32), "y": y} | ({} if weight is None else {"weight": weight})
+def stored_scores(log_p: Array, y: Array, weight: Array | None = None, apart: Array | None = None) -> dict[str, Array]:
+    """The scores that fitted a rule, as they go into the file.
+
+    `log_p` float32 (M, N, C), `y` (N,), `weight` (N,); and `apart` float32 (parts, N, C), the probabilities of the
+    member strategies that one network was trained for.
+    """
+    found = {"log_p": log_p.astype(np.float32), "y": y, "weight": weight, "apart": apart}
+    return {name: values for name, values in found.items() if values is not None}
 
 
 def ruled(rule: Rule, scores: Mapping[str, Array]) -> dict[str, Any]:

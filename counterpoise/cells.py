@@ -14,6 +14,7 @@ from counterpoise.decide.calibrate import NEEDED
 from counterpoise.decide.prior import corrected_log_proba
 from counterpoise.decide.rule import apply_rule, fit_rule_from_log_p, raw_proba
 from counterpoise.strategies import Strategy
+from counterpoise.train.apart import shares
 
 Array = np.ndarray
 
@@ -60,11 +61,19 @@ def corrected(member: Member) -> Array:
     return corrected_log_proba(member.logits, member.log_shift, gamma=member.gamma)
 
 
-def out_of_fold(examples: Examples, folds: Sequence[Fold], trained: list[list[Member]], repeats: int) -> Array:
-    out = np.full((repeats, len(trained[0]), len(examples), examples.n_classes), np.nan)
-    for fold, members in zip(folds, trained, strict=True):
-        for number, member in enumerate(members):
-            out[fold.repeat, number, fold.test] = corrected(member)
+def alone(members: Sequence[Member], rule: Rule) -> tuple[Array, Array | None]:
+    """What each member strategy says of the score rows, corrected, (M, N, C), and their weights in the pool."""
+    if len(members) == 1 and members[0].apart is not None and members[0].view_shifts is not None:
+        said = members[0].apart
+        return said, shares(len(members[0].view_shifts), len(said))
+    return np.exp([corrected(member) for member in members]), rule.weights
+
+
+def out_of_fold(examples: Examples, folds: Sequence[Fold], said: Sequence[Array], repeats: int) -> Array:
+    """What was said of each fold's test rows, (M, T, C), put together: (repeats, M, N, C), NaN where nothing was."""
+    out = np.full((repeats, len(said[0]), len(examples), examples.n_classes), np.nan)
+    for fold, parts in zip(folds, said, strict=True):
+        out[fold.repeat][:, fold.test] = parts
     return out
 
 
@@ -83,6 +92,7 @@ def make_cell(
     logits = [m.logits for m in members]
     said = apply_rule(rule, logits)
     seconds = [m.seconds for m in members]
+    by_member, weights = alone(members, rule)
     return Cell(
         strategy=strategy.name,
         repeat=fold.repeat,
@@ -99,7 +109,8 @@ def make_cell(
         seconds=sum(seconds),
         seconds_shared=sum(s for s, more in zip(seconds, shared, strict=True) if more),
         history=tuple(m.history for m in members),
-        member_proba=tuple(np.exp(corrected(m)) for m in members),
+        member_proba=tuple(by_member),
+        member_weights=weights,
         memory=max(m.memory for m in members),
     )
 

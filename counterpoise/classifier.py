@@ -27,7 +27,9 @@ from counterpoise.decide.prior import corrected_log_proba
 from counterpoise.decide.rule import Decision, apply_rule, raw_proba
 from counterpoise.metrics.members import member_table
 from counterpoise.thresholds import choose, describe
+from counterpoise.train.apart import shares
 from counterpoise.train.forward import forward, like
+from counterpoise.train.views import views_of
 
 Array = np.ndarray
 
@@ -77,18 +79,20 @@ class Classifier:
 
     @property
     def members_(self) -> list[dict[str, Any]]:
-        """What each network scores alone on the rows that fitted the rule, its weight, and its likeness to the others.
+        """What each member scores alone on the rows that fitted the rule, its weight, and its likeness to the others.
 
-        See `metrics.members.member_table`; empty where no scores are stored.
+        Members are networks, or the member strategies of one network that was trained for several. See
+        `metrics.members.member_table`; empty where no scores are stored.
         """
         if "log_p" not in self.scores:
             return []
-        proba = np.exp(self.scores["log_p"].astype(np.float64))
+        proba, weights = np.exp(self.scores["log_p"].astype(np.float64)), self.rule.weights
+        if "apart" in self.scores:
+            proba = self.scores["apart"]
+            weights = shares(views_of(self.members), len(proba))
         names = self._card.get("members", ())
         names = names if len(names) == len(proba) else [f"member {number}" for number in range(len(proba))]
-        return member_table(
-            names, proba, self.scores["y"], weights=self.rule.weights, sample_weight=self.scores.get("weight")
-        )
+        return member_table(names, proba, self.scores["y"], weights=weights, sample_weight=self.scores.get("weight"))
 
     def predict_proba(self, x: Any, prior: Any = None) -> Array:
         """Probability of each class, float64 (N, C), in the order of `classes_`.

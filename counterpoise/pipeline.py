@@ -51,6 +51,8 @@ class Outcome:
         best_steps: strategy -> steps per member, the median over the folds.
         failures: strategy -> why it could not be carried out on the rows of some fold (it has no cells).
         tuned: strategy -> the values that its knobs got, fold by fold.
+        apart: strategy that one network was trained for -> float32 (parts, M, C): what its member strategies say alone
+            of the rows of `cells.stacked_scores`.
     """
 
     cells: tuple[Cell, ...]
@@ -58,6 +60,7 @@ class Outcome:
     best_steps: Mapping[str, tuple[int, ...]]
     failures: Mapping[str, str] = field(default_factory=dict)
     tuned: Mapping[str, list[Mapping[str, float]]] = field(default_factory=dict)
+    apart: Mapping[str, Array] = field(default_factory=dict)
 
 
 def on_fold(
@@ -84,7 +87,7 @@ def on_fold(
     trained = _trained(strategy, jobs_of(strategy, rows, fold, settings, network), examples, network, train)
     log_p = np.stack([corrected(m) for m in trained])
     note = f"{len(fold.test)} held-out rows ended training and fitted the rule"
-    return _with_rule(examples, strategy, network, settings, trained, log_p, fold.test, note)
+    return _with_rule(examples, strategy, network, settings, trained, log_p, fold.test, note, trained[0].apart)
 
 
 def _trained(
@@ -98,11 +101,11 @@ def _trained(
 
 def _with_rule(
     examples: Examples, strategy: Strategy, network: Network, settings: Settings, trained: Sequence[Member],
-    log_p: Array, rows: Array, note: str,
+    log_p: Array, rows: Array, note: str, apart: Array | None,
 ) -> Classifier:  # fmt: skip
     """Trained members and the rule that their corrected scores (members, M, C) of `rows` (M,) ask for."""
     y, weights = examples.y[rows], examples.weights_of(rows)
-    rule, scores = fit_rule(strategy, log_p, y, trained, weights), stored_scores(log_p, y, weights)
+    rule, scores = fit_rule(strategy, log_p, y, trained, weights), stored_scores(log_p, y, weights, apart)
     card = card_of(strategy, examples, network, settings, trained, note) | ruled(rule, scores)
     return assemble(network, trained, rule, examples, card, scores)
 
@@ -138,17 +141,22 @@ def cross_validate(
     users = _users(jobs)
     cells: list[Cell] = []
     log_p: dict[str, Array] = {}
+    apart: dict[str, Array] = {}
     for strategy in strategies:
         trained = [
             trained_members(strategy, jobs[strategy.name, f], members, examples, network) for f in range(len(parts))
         ]
-        log_p[strategy.name] = out_of_fold(examples, parts, trained, repeats)
+        said = [np.stack([corrected(member) for member in members]) for members in trained]
+        log_p[strategy.name] = out_of_fold(examples, parts, said, repeats)
+        alone = [members[0].apart for members in trained if members[0].apart is not None]
+        if len(alone) == len(parts):
+            apart[strategy.name] = stacked_scores(out_of_fold(examples, parts, alone, repeats))[0].astype(np.float32)
         for f, fold in enumerate(parts):
             rule = cross_fitted_rule(strategy, examples, parts, f, log_p[strategy.name], trained[f])
             shared = [users[job.id] > 1 for job in jobs[strategy.name, f]]
             cells.append(make_cell(strategy, examples, fold, rule, trained[f], shared))
     steps = {s.name: _median_steps([jobs[s.name, f] for f in range(len(parts))], members) for s in strategies}
-    return Outcome(tuple(cells), log_p, steps, failures, values_of(tuned))
+    return Outcome(tuple(cells), log_p, steps, failures, values_of(tuned), apart)
 
 
 def refit(
@@ -178,7 +186,8 @@ def refit(
     trained = _trained(strategy, jobs, examples, network, train)
     log_p, rows = stacked_scores(outcome.log_p[strategy.name])
     note = f"trained on all {len(examples):,} rows; the rule was fitted on {len(rows):,} out-of-fold scores"
-    return _with_rule(examples, strategy, network, settings, trained, log_p, rows, note)
+    apart = outcome.apart.get(strategy.name)
+    return _with_rule(examples, strategy, network, settings, trained, log_p, rows, note, apart)
 
 
 def train_all(

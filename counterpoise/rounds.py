@@ -16,6 +16,7 @@ from counterpoise.core.errors import error_text
 from counterpoise.core.records import Examples, Job, Member
 from counterpoise.jobs import Key, TrainAll, member_numbers, on_network
 from counterpoise.strategy import Strategy
+from counterpoise.train.apart import apart
 from counterpoise.train.finish import finished
 from counterpoise.train.network import Network
 from counterpoise.train.run import make_job
@@ -103,11 +104,18 @@ def _on_training_rows(job: Job, member: Member) -> Array:
 def trained_members(
     strategy: Strategy, jobs: Sequence[Job], members: Mapping[str, Member], examples: Examples, network: Network
 ) -> list[Member]:
-    """The members of a strategy's jobs, each after the finishing step of its part; what they say of their test rows."""
-    return [
+    """The members of a strategy's jobs, each after the finishing step of its part; what they say of their test rows.
+
+    A network that was trained for several member strategies also tells what each of them says.
+    """
+    found = [
         finished(part.finish, _on_test_rows(part, job, members[job.id]), job, examples, network)
         for part, job in zip(on_network(strategy, network).parts(), jobs, strict=True)
     ]
+    several = len(strategy.parts())
+    if len(found) < several and len(jobs[0].score):
+        return [replace(found[0], apart=apart(found[0], jobs[0], examples, network, several))]
+    return found
 
 
 def _on_test_rows(part: Strategy, job: Job, member: Member) -> Member:

@@ -17,6 +17,7 @@ from counterpoise.jobs import jobs_of
 from counterpoise.losses.pointwise import CrossEntropy
 from counterpoise.one_pass import ViewsOf, in_one_pass
 from counterpoise.strategies import find
+from counterpoise.train.apart import apart
 from counterpoise.train.network import Network
 from counterpoise.train.objective import Objective
 from counterpoise.train.program_engine import ProgramEngine
@@ -160,9 +161,46 @@ def test_the_classifier_of_folds_keeps_its_shifts_on_disk(tmp_path):
     assert np.array_equal(cp.load(tmp_path / "m.keras").predict_proba(DATA.x), clf.predict_proba(DATA.x))
 
 
+def test_member_strategies_of_one_network_are_told_apart():
+    clf = cp.fit(views, DATA.x, DATA.y, strategy="resampling_ensemble", epochs=3, verbose=0)
+    said, shares = clf.scores["apart"], [row["weight"] for row in clf.members_]
+    assert [row["name"] for row in clf.members_] == ["none", "oversample", "undersample"]
+    assert sum(shares) == pytest.approx(1.0)
+    pooled = np.exp(clf.scores["log_p"][0])
+    assert np.tensordot(shares, said, axes=1) == pytest.approx(pooled, abs=1e-5)  # their mean is what the network says
+    assert not np.allclose(said[0], said[1], atol=1e-3)
+    assert clf.members_[0]["correlation"][0] == pytest.approx(1.0)
+    assert cp.fit(views, DATA.x, DATA.y, epochs=1, verbose=0).members_[0]["name"] == "none"
+
+
+def test_what_views_say_apart_is_their_logits_less_their_shifts(network, member):
+    (job,) = jobs_of(ENSEMBLE, DATA, FOLD, EXACT, network)
+    model = network.fresh(0)
+    set_state(model, member.weights)
+    inner = next(layer for layer in model.layers if getattr(layer, "layers", None))
+    logits = np.asarray(keras.Model(inner.inputs, pool_of(model).input)([DATA.x[job.score]]))
+    shifts = member.view_shifts
+    p = 1 / (1 + np.exp(-(logits[:, :, 0] - (shifts[:, 1] - shifts[:, 0]))))
+    by_hand = [np.mean([p[:, v] for v in range(len(shifts)) if v % 3 == part], axis=0) for part in range(3)]
+    assert apart(member, job, DATA, network, 3)[:, :, 1] == pytest.approx(np.array(by_hand), abs=1e-5)
+
+
+def test_folds_and_the_file_tell_member_strategies_apart(tmp_path):
+    clf = cp.fit(views, DATA.x, DATA.y, strategy="resampling_ensemble", folds=2, epochs=2, verbose=0)
+    assert clf.scores["apart"].shape == (3, *clf.scores["log_p"].shape[1:])
+    shares = [row["weight"] for row in clf.members_]
+    pooled = np.tensordot(shares, clf.scores["apart"], axes=1)
+    assert pooled == pytest.approx(np.exp(clf.scores["log_p"][0]), abs=1e-5)
+    clf.save(tmp_path / "m.keras")
+    again = cp.load(tmp_path / "m.keras")
+    assert np.array_equal(again.scores["apart"], clf.scores["apart"])
+    assert [row["weight"] for row in again.members_] == shares
+
+
 def test_a_race_tells_of_members_only_where_there_are_several():
     names = ["resampling_ensemble", cp.Ensemble(["none", "oversample"], one_pass=False, name="apart")]
     race = cp.compare(views, DATA.x, DATA.y, strategies=names, folds=2, epochs=1, refit=False, verbose=0)
     told = {row["strategy"]: [member["name"] for member in row["members"]] for row in race.leaderboard}
-    assert told == {"none": [], "resampling_ensemble": [], "apart": ["none", "oversample"]}
+    of_one = ["none", "oversample", "undersample"]
+    assert told == {"none": [], "resampling_ensemble": of_one, "apart": ["none", "oversample"]}
     assert {row["status"] for row in race.leaderboard} == {"ok"}

@@ -22,7 +22,7 @@ from counterpoise.core.records import Cell, Examples
 from counterpoise.core.version import version
 from counterpoise.data.split import check_counts
 from counterpoise.diagnosis.guard import COLUMNS, REPEATS
-from counterpoise.jobs import Settings, on_network
+from counterpoise.jobs import Settings
 from counterpoise.metrics.catalogue import METRICS
 from counterpoise.pipeline import cross_validate, refit
 from counterpoise.reading import read_for
@@ -172,7 +172,7 @@ def race(
         train = executor or run
         if kept is not None:
             kept.begin(manifest_of(examples, network, settings, folds, duplicates))
-            train = stored(train, kept, weights=needs_weights(strategies), tell=announce if verbose else None)
+            train = stored(train, kept, weights=needs_weights(strategies, network), tell=announce if verbose else None)
         found = _raced(
             seen, network, strategies, settings, folds=folds, repeats=repeats, duplicates=duplicates,
             metric=metric, priced=priced, nested=nested, limited=limited,
@@ -210,7 +210,7 @@ def _raced(
         if refit_winner:
             best = refit(examples, winner, network, settings, outcome, progress=progress, executor=executor)
     verdict = _labelled(judgement.verdict, len(ran), metric, inside)
-    parts = {s.name: [part.name for part in on_network(s, network).parts()] for s in ran}
+    parts = {s.name: [part.name for part in s.parts()] for s in ran}
     rows = [
         tally.strategy_row(by_name[name], examples, judgement, priced, outcome.tuned.get(name, ()), parts[name])
         for name in judgement.ranking

@@ -11,6 +11,7 @@ from typing import Any
 from counterpoise.comparison.store import Store
 from counterpoise.core.records import Examples, Job
 from counterpoise.jobs import WHOLE
+from counterpoise.one_pass import in_one_pass
 from counterpoise.strategies import Strategy
 from counterpoise.train.choice import decided
 from counterpoise.train.network import Network
@@ -62,9 +63,10 @@ def stored(
     return run
 
 
-def needs_weights(strategies: Sequence[Strategy]) -> bool:
-    """Whether some strategy goes on from its fold members' weights after training."""
-    return any(part.finish for strategy in strategies for part in strategy.parts())
+def needs_weights(strategies: Sequence[Strategy], network: Network) -> bool:
+    """Whether some strategy uses its fold members' weights after training: to go on, or to ask views one by one."""
+    finishing = any(part.finish for strategy in strategies for part in strategy.parts())
+    return finishing or any(in_one_pass(s, network) is not s for s in strategies)
 
 
 def announce(text: str) -> None:

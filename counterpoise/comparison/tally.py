@@ -92,7 +92,7 @@ def members(cells: Sequence[Cell], examples: Examples, names: Sequence[str]) -> 
         return []
     rows = np.concatenate([c.rows for c in cells])
     proba = np.concatenate([np.stack(c.member_proba) for c in cells], axis=1)
-    given = [c.rule.weights for c in cells if c.rule is not None and c.rule.weights is not None]
+    given = [c.member_weights for c in cells if c.member_weights is not None]
     weights = np.mean(given, axis=0) if given else None
     return member_table(names, proba, examples.y[rows], weights=weights, sample_weight=examples.weights_of(rows))
 

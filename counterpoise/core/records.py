@@ -231,6 +231,8 @@ class Member:
         memory: Bytes, the process's highest resident memory while the job was in work (see `core.memory`).
         error: Why the job failed, or ""; what failed said nothing.
         view_shifts: float64 (views, C), training shift of each view that the network removes itself; None: none.
+        apart: float32 (parts, len(job.score), C), what the views of each member strategy say alone, corrected, where
+            one network was trained for several; None: it was for one.
     """
 
     job: str
@@ -249,6 +251,7 @@ class Member:
     memory: int = 0
     error: str = ""
     view_shifts: Array | None = None
+    apart: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -298,7 +301,8 @@ class Cell:
         twin_free: bool (T,), rows without a twin in training, or None.
         fits, steps, rows_seen, seconds, seconds_shared: cost (a shared job counts in full in `seconds`).
         history: One mapping per member.
-        member_proba: float32 (T, C) of each member after shift correction, before pooling.
+        member_proba: float32 (T, C) of each member strategy after shift correction, before pooling.
+        member_weights: float64 (members,), weights of these in the pool; None: equal.
         memory: Bytes, the highest resident memory while a member was in work.
     """
 
@@ -318,4 +322,5 @@ class Cell:
     seconds_shared: float = 0.0
     history: tuple[Mapping[str, list[float]], ...] = ()
     member_proba: tuple[Array, ...] = ()
+    member_weights: Array | None = None
     memory: int = 0

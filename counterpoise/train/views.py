@@ -88,7 +88,12 @@ class PoolViews(keras.layers.Layer):
     log p - log(1 - p).
 
     The shifts (k, C) are a variable that is set when the plans of the views are known, never by gradient.
+
+    Attributes:
+        apart: True puts out the logits of the views in any case, to look at them one by one.
     """
+
+    apart = False
 
     def build(self, shape: Any) -> None:
         self.views, units = int(shape[1]), int(shape[2])
@@ -97,7 +102,7 @@ class PoolViews(keras.layers.Layer):
         )
 
     def call(self, z: Tensor, training: bool = False) -> Tensor:
-        return z if training else self.pooled(z)
+        return z if training or self.apart else self.pooled(z)
 
     def pooled(self, z: Tensor) -> Tensor:
         """Logits (N, units) of the mean probability of the views' logits (N, k, units)."""
