@@ -44,7 +44,7 @@ def in_one_pass(strategy: Strategy, network: Network) -> Strategy:
     """The strategy with its members as views of one network, where that can be; else the strategy as it is.
 
     It can where the network has a view for each member, the members differ in class-wise plans alone, or in the subset
-    that each keeps, and their probabilities are averaged evenly.
+    that each keeps, and no weights of the vote are given or learned: views are averaged evenly.
     """
     parts = strategy.members
     if not (strategy.one_pass and 1 < len(parts) <= network.views and network.own_step is None):

@@ -48,6 +48,8 @@ def Ensemble(
         >>> tuple(m.name for m in e.members)
         ('none', 'oversample', 'undersample')
     """
+    if isinstance(members, str):
+        raise OptionError(f"members is {members!r}; expected a list of names or strategies, for example [{members!r}].")
     if not members:
         raise OptionError("Ensemble got no members; name at least one strategy.")
     if vote not in VOTES:
@@ -78,16 +80,27 @@ def find(strategy: str | Strategy) -> Strategy:
     """A strategy by name, `external:NAME` for a ready-made one that is no network; strategies pass through.
 
     Raises:
-        OptionError: unknown name, with the nearest known one.
+        OptionError: unknown name, with the nearest known one, or neither a name nor a strategy.
         MissingExtraError: the package of an external one is not installed.
     """
     if isinstance(strategy, Strategy):
         return strategy
+    if not isinstance(strategy, str):
+        raise OptionError(_no_strategy(strategy))
     if strategy.startswith(PREFIX):
         return external(strategy, ready_made(strategy), idea=idea_of(strategy))
     if strategy not in _BY_NAME:
         raise OptionError(f"there is no strategy {strategy!r}.{did_you_mean(strategy, _BY_NAME)}")
     return _BY_NAME[strategy]
+
+
+def _no_strategy(given: Any) -> str:
+    if isinstance(given, (list, tuple, set)):
+        return (
+            f"strategy is {given!r}; expected one. cp.compare(strategies=[...]) races several, cp.Ensemble([...]) "
+            "makes one model of them."
+        )
+    return f"a strategy is a name or a Strategy, as cp.Ensemble([...]) makes one; got {type(given).__name__}."
 
 
 def select(wanted: str | Iterable[str | Strategy]) -> tuple[Strategy, ...]:
@@ -99,6 +112,8 @@ def select(wanted: str | Iterable[str | Strategy]) -> tuple[Strategy, ...]:
         >>> [s.name for s in select("oversample")]
         ['none', 'oversample']
     """
+    if not isinstance(wanted, Iterable):
+        raise OptionError(f'strategies is {wanted!r}; expected names or strategies in a list, or "seed" or "all".')
     if isinstance(wanted, str):
         wanted = [name.strip() for name in wanted.split(",") if name.strip()]
     sets: dict[Any, Iterable[str | Strategy]] = {"seed": SEED, "all": names()}

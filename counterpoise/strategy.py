@@ -124,6 +124,11 @@ class Strategy:
             raise OptionError(f'mix is {self.mix!r}; expected "mixup", "remix" or "".')
         if self.sequence and (self.finish or self.is_external):
             raise OptionError(f"{self.name}: members that follow one another have no finishing step, and are networks.")
+        if self.sequence and self.options.get("members", self.sequence) != self.sequence:
+            raise OptionError(
+                f"{self.name}: {self.sequence} networks follow one another, but the plan is made for "
+                f"{self.options['members']}; give sequence and options={{'members': ...}} the same number."
+            )
         if self.warm and not self.sequence:
             raise OptionError(f"{self.name}: warm is for members that follow one another; give sequence= too.")
         if self.knobs and any(part.sequence for part in self.parts()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from counterpoise import plans
 from counterpoise import strategies as s
 from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Examples, Fold
@@ -41,6 +42,8 @@ def test_ensembles_flatten_and_scale_their_weights():
     ("how", "words"),
     [
         ({"members": []}, "no members"),
+        ({"members": "none"}, r"members is 'none'; expected a list"),
+        ({"members": ["none", 3]}, "a name or a Strategy.* got int"),
         ({"members": ["none"], "vote": "loud"}, "vote is 'loud'"),
         ({"members": ["none", "oversample"], "weights": [1]}, "expected 2 numbers"),
         ({"members": ["none", "oversample"], "weights": [0, 0]}, "not all 0"),
@@ -50,6 +53,15 @@ def test_ensembles_flatten_and_scale_their_weights():
 def test_ensembles_that_cannot_be(how, words):
     with pytest.raises(OptionError, match=words):
         s.Ensemble(**how)
+
+
+def test_what_is_no_strategy_is_told_what_would_be_one():
+    with pytest.raises(OptionError, match=r"expected one. cp.compare\(strategies=\[...\]\) races several"):
+        s.find(["none", "oversample"])
+    with pytest.raises(OptionError, match="strategies is 5; expected names or strategies in a list"):
+        s.select(5)
+    with pytest.raises(OptionError, match="5 networks follow one another, but the plan is made for 3"):
+        s.Strategy("e", plan=plans.self_paced, options={"members": 3}, sequence=5)
 
 
 def test_every_strategy_says_its_idea():

@@ -201,10 +201,11 @@ def _check_held(examples: Examples, train: Array, held: Array) -> None:
             how = " in time order" if examples.time is not None else how
             label, total = examples.classes[code], int(examples.counts[code])
             size = f"{total} row{'s' * (total != 1)}"
+            enough = total > LEAST_TRAIN
+            way = "Change the held-out share, or" if enough else f"{LEAST_TRAIN + 1} rows are the least for both parts;"
             raise SplitError(
                 f"class {label!r} has {size}, {int(have[code])} of them in the {part} part{how}; "
-                f"expected {least} or more there. Change the held-out share, or merge rare classes with --merge-rare "
-                "(merge_rare=)."
+                f"expected {least} or more there. {way} merge rare classes with --merge-rare (merge_rare=)."
             )
 
 

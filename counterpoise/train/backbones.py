@@ -9,8 +9,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from counterpoise.core.checks import check_int
-from counterpoise.core.errors import ModelError, OptionError
+from counterpoise.core.checks import check_int, check_range
+from counterpoise.core.errors import ModelError
 from counterpoise.train.builders import BuiltIn, Frozen, InputSpec
 from counterpoise.train.cloning import clone
 
@@ -55,7 +55,7 @@ def transfer(
     last: int = 0,
     still: int = 500,
     rate: float = 0.1,
-    learning_rate: float = 1e-3,
+    learning_rate: Any = 1e-3,
 ) -> BuiltIn:
     """A network on a backbone of `keras.applications`, KerasHub or your own, for `fit`, `compare` and `train`.
 
@@ -74,7 +74,7 @@ def transfer(
         last: Layers of the backbone, from its end, that are trained too; 0 keeps it frozen.
         still: Steps for which they stand still.
         rate: Part of the learning rate at which they move afterwards, above 0 and at most 1.
-        learning_rate: Of Adam. Another `optimizer=` moves all that is trained alike.
+        learning_rate: Of Adam, a number or a schedule of Keras. Another `optimizer=` moves all that is trained alike.
 
     Returns:
         What stands in the place of a model: `cp.fit(cp.transfer(backbone), images, y)`.
@@ -94,8 +94,9 @@ def transfer(
         raise ModelError(f"backbone is {type(backbone).__name__}; expected a built Keras model with one input.")
     check_int(last, "last", 0)
     check_int(still, "still", 0)
-    if not 0 < rate <= 1:
-        raise OptionError(f"rate is {rate}; expected a part above 0 and at most 1.")
+    check_range(rate, "rate", 0.0, 1.0, "(]")
+    if not isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+        check_range(learning_rate, "learning_rate", 0.0, bounds="()")
 
     def seen(spec: InputSpec) -> tuple[keras.Model, keras.Model]:
         inputs = spec.inputs()

@@ -35,6 +35,11 @@ def finished(name: str, member: Member, job: Job, examples: Examples, network: N
 
 def check_finish(name: str, network: Network) -> None:
     """Raise a ModelError when a finishing step cannot work on networks of this kind."""
+    if name in ("crt", "tau_norm") and network.views > 1:
+        raise ModelError(
+            f"{name} changes the one Dense head of a network; {network.label!r} is {network.views} networks in one. "
+            'Give it another, for example "mlp" for tables.'
+        )
     if name == "crt":
         dense_head(network.fresh(0))
     if name == "tau_norm":

@@ -271,7 +271,11 @@ def test_a_series_of_text_is_an_array_of_text():
         rows = read(source, y=y, table=False)
         assert rows.x.shape == (3,)
         assert rows.twins.tolist() == [0, 1, 0]
-    with pytest.raises(DataError, match="or text of shape"):
+    with pytest.raises(DataError, match="x holds texts, but None in row 1; write '' where"):
         read(np.array(["a", None, "b"], dtype=object), y=y, table=False)
+    with pytest.raises(DataError, match="x holds texts, but nan in row 2"):
+        read(np.array(["a", "b", np.nan], dtype=object), y=y, table=False)
+    with pytest.raises(DataError, match="or text of shape"):
+        read(np.array([1, None, 2], dtype=object), y=y, table=False)
     with pytest.raises(DataError, match=r"t mixes objects .for example None.; expected an array of numbers or of text"):
         read({"t": np.array([["a"], [None], ["b"]], dtype=object)}, y=y, table=False)

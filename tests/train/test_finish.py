@@ -8,14 +8,14 @@ import pytest
 
 import counterpoise as cp
 from counterpoise.cells import corrected
-from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Fold
+from counterpoise.core.errors import ModelError, OptionError
+from counterpoise.core.records import Examples, Fold
 from counterpoise.data.read import read
 from counterpoise.jobs import Settings, jobs_of
 from counterpoise.pipeline import train_all
 from counterpoise.rounds import trained_members
 from counterpoise.strategies import find, names
-from counterpoise.train.finish import finished
+from counterpoise.train.finish import check_finish, finished
 from counterpoise.train.network import Network
 
 SINGLE = [name for name in names() if not find(name).members]
@@ -117,6 +117,12 @@ def test_a_saved_focal_classifier_says_what_the_rule_says(tmp_path):
     whole = again.keras_model()
     out = whole({f"x{i}": x[:, i : i + 1] for i in range(3)} if isinstance(whole.input, dict) else x)
     np.testing.assert_allclose(np.asarray(out["probability"]), clf.predict_proba(x), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["crt", "tau_norm"])
+def test_several_networks_in_one_have_no_single_head(name):
+    with pytest.raises(ModelError, match=f"{name} changes the one Dense head .* 8 networks in one. Give it another"):
+        check_finish(name, Network("tabular", Examples(*blobs([0.9, 0.1]), (0, 1))))
 
 
 def test_an_unknown_finishing_step_is_refused():
