@@ -13,7 +13,9 @@ Entrants with the built-in network `cnn`, at most 100 passes, batches of 64:
 - plain: `fit` with a validation split and early stopping, the largest probability decides.
 - re-weighted: the same with `class_weight` "balanced".
 - ours: `cp.fit(strategy="mixup_ensemble")`, decided for balanced accuracy; also after `cp.monitor` has seen the test
-  images without their labels. The strategy was chosen by three folds of the training rows (see `CHOSEN`).
+  images without their labels, and told the class shares of the test images (`predict_proba(x, prior=...)`), as a
+  clinic would that knows how many of its cases are ill. The strategy was chosen by three folds of the training rows
+  (see `CHOSEN`).
 
 Where the weights of `backbone` are installed, three more on a frozen EfficientNet-Lite0 (`cp.transfer`), pictures
 enlarged to 96 x 96: plain (strategy "none", the largest probability decides), re-weighted (strategy "class_weight", the
@@ -31,17 +33,17 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.quality.image_scores import Said, lines
+from benchmarks.quality.image_sets import SETS, Images
 from counterpoise.core.logits import SMALLEST, log_proba
+from counterpoise.decide.prior import to_prior
 
 Array = np.ndarray
-#: Test rows of a class below which nothing is claimed.
-FEW = 50
 STRATEGY, EPOCHS, BATCH, PATIENCE = "mixup_ensemble", 100, 64, 10
 #: Side of the pictures that the backbone sees.
 SIDE = 96
@@ -66,57 +68,6 @@ one.
 """.splitlines()
 HERE = Path(__file__).parent
 KEPT = Path("build/images")
-#: What an entrant says of the test rows: probabilities (T, C) and class codes (T,).
-Said = tuple[Array, Array]
-
-
-@dataclass(frozen=True)
-class Images:
-    """One set: pictures, class codes, groups (or None), and which rows are test rows."""
-
-    x: Array
-    y: Array
-    classes: list[str]
-    test: Array
-    groups: Array | None = None
-
-
-def pneumonia(folder: Path) -> Images:
-    with np.load(folder / "pneumonia_mnist_imb.npz") as z:
-        x, y, split = z["images"], z["labels"].astype(int), z["split"]
-    kept = split != "val"
-    return Images(x[kept], 1 - y[kept], ["pneumonia", "normal"], split[kept] == "test")
-
-
-def blood_cells(folder: Path) -> Images:
-    with np.load(folder / "blood_cells_bccd.npz") as z:
-        classes, y = np.unique(z["labels"], return_inverse=True)
-        _, smear = np.unique(z["names"], return_inverse=True)
-        return Images(z["images"], y, list(map(str, classes)), drawn(smear, y), smear)
-
-
-def magnetic_tile(folder: Path) -> Images:
-    import counterpoise as cp
-
-    with np.load(folder / "magnetic_tile.npz") as z:
-        classes, y = np.unique(z["labels"], return_inverse=True)
-        x = z["images"]
-    return Images(x, y, list(map(str, classes)), drawn(cp.near_duplicates(x), y))
-
-
-def drawn(groups: Array, y: Array) -> Array:
-    """Three of ten groups, each class with its share."""
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    parts = list(StratifiedGroupKFold(10, shuffle=True, random_state=0).split(y, y, groups))
-    return np.isin(np.arange(len(y)), np.concatenate([rows for _, rows in parts[:3]]))
-
-
-SETS: dict[str, Callable[[Path], Images]] = {
-    "pneumonia_mnist_imb": pneumonia,
-    "blood_cells_bccd": blood_cells,
-    "magnetic_tile": magnetic_tile,
-}
 
 
 def plain_fit(data: Images, seed: int, balanced: bool) -> Said:
@@ -180,6 +131,21 @@ def backbone_model() -> Any:
     return cp.transfer(efficientnet_lite0(read_weights(weights_file()), SIDE))
 
 
+def told_shares(said: dict[str, Said], data: Images) -> dict[str, Said]:
+    """What ours and plain ones say at the class shares of the test rows.
+
+    A decision for balanced accuracy is the same at all shares, that for the largest probability is not.
+    """
+    old, new = (np.bincount(data.y[rows]) / rows.sum() for rows in (~data.test, data.test))
+    found = {}
+    for who in ("plain", "ours", "backbone, plain", "backbone, ours"):
+        if who in said:
+            proba, decision = said[who]
+            moved = np.exp(to_prior(np.log(np.maximum(proba, SMALLEST)), old, new))
+            found[f"{who}, shares known"] = (moved, decision if "ours" in who else moved.argmax(axis=1))
+    return found
+
+
 def fitted(model: Any, data: Images, strategy: str, seed: int) -> Any:
     """A classifier of the training rows."""
     import counterpoise as cp
@@ -226,61 +192,6 @@ def kept(name: str, part: str, data: Images, seed: int) -> dict[str, Said]:
         return {who: (z[f"{who} p"], z[f"{who} d"]) for who in names}
 
 
-def scores(data: Images, said: list[dict[str, Said]], draws: int = 2000) -> dict[str, dict[str, Array]]:
-    """entrant -> score -> its value on all test rows (first) and on bootstrap draws of rows and seeds."""
-    y, rng = data.y[data.test], np.random.default_rng(0)
-    units = np.arange(len(y)) if data.groups is None else np.unique(data.groups[data.test], return_inverse=True)[1]
-    count = units.max() + 1
-    rows = np.stack([np.ones(count), *rng.multinomial(count, np.full(count, 1 / count), size=draws)])[:, units]
-    seeds = np.stack([np.ones(len(said)), *rng.multinomial(len(said), np.full(len(said), 1 / len(said)), size=draws)])
-    seeds /= len(said)
-    sizes = np.stack([rows[:, y == c].sum(axis=1) for c in range(len(data.classes))])  # (C, draws)
-    shares = sizes / sizes.sum(axis=0)
-    entropy = -np.sum(shares * np.log(np.maximum(shares, 1e-12)), axis=0)
-    found: dict[str, dict[str, Array]] = {}
-    for who in said[0]:
-        right = np.stack([one[who][1] == y for one in said]).astype(float)  # (seeds, T)
-        losses = np.stack([_losses(one[who][0], y) for one in said])
-        correct, loss = seeds @ right, seeds @ losses  # (draws, T)
-        recalls = [(rows * correct)[:, y == c].sum(axis=1) / np.maximum(sizes[c], 1e-12) for c in range(len(sizes))]
-        mean_loss = (rows * loss).sum(axis=1) / rows.sum(axis=1)
-        recall_of = {f"recall of {name}": r for name, r in zip(data.classes, recalls, strict=True)}
-        found[who] = {"balanced accuracy": np.mean(recalls, axis=0), "skill": 1 - mean_loss / entropy, **recall_of}
-    return found
-
-
-def _losses(proba: Array, y: Array) -> Array:
-    return -np.log(np.maximum(proba[np.arange(len(y)), y], SMALLEST))
-
-
-def lines(name: str, data: Images, said: list[dict[str, Said]]) -> list[str]:
-    """Markdown of one set."""
-    found, sizes = scores(data, said), np.bincount(data.y[data.test], minlength=len(data.classes))
-    told = ", ".join(f"{c} {n}" for c, n in zip(data.classes, sizes, strict=True))
-    text = [f"### {name}", "", f"{int((~data.test).sum())} training rows; test rows: {told}; {len(said)} seeds.", ""]
-    names = list(next(iter(found.values())))
-    few = {f"recall of {c}" for c, n in zip(data.classes, sizes, strict=True) if n < FEW}
-    heads = [n + (" (few)" if n in few else "") for n in names]
-    text += ["| | " + " | ".join(heads) + " |", "|---" * (len(names) + 1) + "|"]
-    text += [f"| {who} | " + " | ".join(f"{values[n][0]:.3f}" for n in names) + " |" for who, values in found.items()]
-    text.append("")
-    for rival in ("plain", "re-weighted"):
-        text += [_less(found, who, rival) for who in found if who.startswith("ours")]
-    if "backbone, ours" in found:
-        text += [_less(found, "backbone, ours", f"backbone, {rival}") for rival in ("plain", "re-weighted")]
-    return [*text, ""]
-
-
-def _less(found: dict[str, dict[str, Array]], who: str, rival: str) -> str:
-    differences = [f"{n} {_difference(found[who][n], found[rival][n])}" for n in ("balanced accuracy", "skill")]
-    return f"- {who}, less {rival}: {'; '.join(differences)}"
-
-
-def _difference(ours: Array, theirs: Array) -> str:
-    low, high = np.quantile((ours - theirs)[1:], [0.05, 0.95])
-    return f"{(ours - theirs)[0]:+.3f} [{low:+.3f}, {high:+.3f}]"
-
-
 def main() -> None:
     """Measure what is missing, then print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -299,6 +210,7 @@ def main() -> None:
                     print("the time is over; the same command goes on")
                     return
                 said[-1] |= kept(name, part, data, seed)
+            said[-1] |= told_shares(said[-1], data)
         text += lines(name, data, said)
     (HERE / "IMAGES.md").write_text("\n".join([*text, *CHOSEN, ""]))
     print("\n".join(text))

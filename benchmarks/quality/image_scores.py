@@ -1,0 +1,88 @@
+"""What entrants said of test pictures, to scores with intervals, tables, and what they show."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.quality.image_sets import Images
+from counterpoise.core.logits import SMALLEST
+
+Array = np.ndarray
+#: Test rows of a class below which nothing is claimed.
+FEW = 50
+#: What an entrant says of the test rows: probabilities (T, C) and class codes (T,).
+Said = tuple[Array, Array]
+
+
+def scores(data: Images, said: list[dict[str, Said]], draws: int = 2000) -> dict[str, dict[str, Array]]:
+    """entrant -> score -> its value on all test rows (first) and on bootstrap draws of rows and seeds."""
+    y, rng = data.y[data.test], np.random.default_rng(0)
+    units = np.arange(len(y)) if data.groups is None else np.unique(data.groups[data.test], return_inverse=True)[1]
+    count = units.max() + 1
+    rows = np.stack([np.ones(count), *rng.multinomial(count, np.full(count, 1 / count), size=draws)])[:, units]
+    seeds = np.stack([np.ones(len(said)), *rng.multinomial(len(said), np.full(len(said), 1 / len(said)), size=draws)])
+    seeds /= len(said)
+    sizes = np.stack([rows[:, y == c].sum(axis=1) for c in range(len(data.classes))])  # (C, draws)
+    shares = sizes / sizes.sum(axis=0)
+    entropy = -np.sum(shares * np.log(np.maximum(shares, 1e-12)), axis=0)
+    found: dict[str, dict[str, Array]] = {}
+    for who in said[0]:
+        right = np.stack([one[who][1] == y for one in said]).astype(float)  # (seeds, T)
+        losses = np.stack([_losses(one[who][0], y) for one in said])
+        correct, loss = seeds @ right, seeds @ losses  # (draws, T)
+        recalls = [(rows * correct)[:, y == c].sum(axis=1) / np.maximum(sizes[c], 1e-12) for c in range(len(sizes))]
+        mean_loss = (rows * loss).sum(axis=1) / rows.sum(axis=1)
+        recall_of = {f"recall of {name}": r for name, r in zip(data.classes, recalls, strict=True)}
+        found[who] = {"balanced accuracy": np.mean(recalls, axis=0), "skill": 1 - mean_loss / entropy, **recall_of}
+    return found
+
+
+def _losses(proba: Array, y: Array) -> Array:
+    return -np.log(np.maximum(proba[np.arange(len(y)), y], SMALLEST))
+
+
+def lines(name: str, data: Images, said: list[dict[str, Said]]) -> list[str]:
+    """Markdown of one set."""
+    found, sizes = scores(data, said), np.bincount(data.y[data.test], minlength=len(data.classes))
+    told = ", ".join(f"{c} {n}" for c, n in zip(data.classes, sizes, strict=True))
+    text = [f"### {name}", "", f"{int((~data.test).sum())} training rows; test rows: {told}; {len(said)} seeds.", ""]
+    names = list(next(iter(found.values())))
+    few = {f"recall of {c}" for c, n in zip(data.classes, sizes, strict=True) if n < FEW}
+    heads = [n + (" (few)" if n in few else "") for n in names]
+    text += ["| | " + " | ".join(heads) + " |", "|---" * (len(names) + 1) + "|"]
+    text += [f"| {who} | " + " | ".join(f"{values[n][0]:.3f}" for n in names) + " |" for who, values in found.items()]
+    text.append("")
+    for rival in ("plain", "re-weighted"):
+        for start in ("", "backbone, "):
+            text += [_less(found, who, start + rival) for who in found if who.startswith(f"{start}ours")]
+    return [
+        *text,
+        "",
+        *verdict(found, "ours", "plain"),
+        *verdict(found, "ours, shares known", "plain, shares known"),
+        "",
+    ]
+
+
+def verdict(found: dict[str, dict[str, Array]], who: str, plain: str) -> list[str]:
+    """What is shown of ours on `cnn` against plain and re-weighted `fit`, and what is not."""
+    wanted = [(score, rival) for score in ("balanced accuracy", "skill") for rival in (plain, "re-weighted")]
+    said = [f"{score} above {rival} {_shown(found[who][score], found[rival][score])}" for score, rival in wanted]
+    return [f"`cnn`, {who}: {'; '.join(said)}.", ""]
+
+
+def _shown(ours: Array, theirs: Array) -> str:
+    less, told = ours - theirs, _difference(ours, theirs)
+    if np.quantile(less[1:], 0.05) > 0:
+        return f"shown, {told}"
+    return f"{'in the mean' if less[0] > 0 else 'no'}, not shown, {told}"
+
+
+def _less(found: dict[str, dict[str, Array]], who: str, rival: str) -> str:
+    differences = [f"{n} {_difference(found[who][n], found[rival][n])}" for n in ("balanced accuracy", "skill")]
+    return f"- {who}, less {rival}: {'; '.join(differences)}"
+
+
+def _difference(ours: Array, theirs: Array) -> str:
+    low, high = np.quantile((ours - theirs)[1:], [0.05, 0.95])
+    return f"{(ours - theirs)[0]:+.3f} [{low:+.3f}, {high:+.3f}]"
