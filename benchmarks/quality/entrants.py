@@ -60,14 +60,15 @@ def rivals(elsewhere: Path | None, rows: int) -> list[Any]:
 
     inner = StratifiedKFold(3) if rows <= MANY else StratifiedShuffleSplit(1, test_size=0.25, random_state=0)
     chosen = partial(_chosen, inner=inner)
-    leaves = {"min_samples_leaf": [1, 3]}
     linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
     found = [
-        external("logistic_regression", chosen(linear, {"logisticregression__C": [0.1, 1.0, 10.0]})),
-        external("random_forest", chosen(RandomForestClassifier(300), leaves)),
-        external("balanced_random_forest", chosen(BalancedRandomForestClassifier(300), leaves)),
+        external(
+            "logistic_regression", chosen(linear, {f"logisticregression__{k}": v for k, v in C_OF_LINEAR.items()})
+        ),
+        external("random_forest", chosen(RandomForestClassifier(300), LEAVES)),
+        external("balanced_random_forest", chosen(BalancedRandomForestClassifier(300), LEAVES)),
         external("easy_ensemble_trees", EasyEnsembleClassifier(10)),
-        external("rusboost", chosen(RUSBoostClassifier(n_estimators=50), {"learning_rate": [0.1, 1.0]})),
+        external("rusboost", chosen(RUSBoostClassifier(n_estimators=50), RATES)),
         external("lightgbm", chosen(boosted(None), BOOSTED)),
         external("lightgbm_balanced", chosen(boosted("balanced"), BOOSTED)),
     ]
@@ -77,8 +78,13 @@ def rivals(elsewhere: Path | None, rows: int) -> list[Any]:
 
 #: Above so many rows one inner split chooses for a rival, not three inner folds.
 MANY = 10_000
-#: What LightGBM may choose from.
+#: What LightGBM, forests, the linear model and RUSBoost may choose from.
 BOOSTED = {"min_child_samples": [5, 20], "n_estimators": [100, 300]}
+LEAVES = {"min_samples_leaf": [1, 3]}
+C_OF_LINEAR = {"C": [0.1, 1.0, 10.0]}
+RATES = {"learning_rate": [0.1, 1.0]}
+#: Those that choose nothing.
+FIXED = "nothing to choose: easy ensemble of trees (10 x AdaBoost), self-paced ensemble and balance cascade (50 trees)"
 
 
 def boosted(weights: str | None) -> Any:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.quality import training_time
+from benchmarks.quality.conditions import costs, who
 from benchmarks.quality.entrants import ENSEMBLE, NAMED, RIVAL_GROUPS
 from benchmarks.quality.sets import CONFIRMATORY, GROUPS, group_of
 from benchmarks.quality.table import (
@@ -69,8 +71,14 @@ of 2/3: 0.009, 0.082 and 0.006. Kept: the last.
 """.splitlines()
 
 
-def write_report(folder: Path, target: Path) -> None:
-    """Write the page and its pictures, group by group of parents."""
+def write_report(folder: Path, target: Path, time: Path) -> None:
+    """Write the page and its pictures, group by group of parents, and beside it the scores set by set.
+
+    Args:
+        folder: Where the results are.
+        target: The page.
+        time: What `training_time` has measured, if it has.
+    """
     parents = by_parent(folder)
     if not parents:
         print(f"there is no set with all of its results in {folder} yet; start with: python -m benchmarks.quality run")
@@ -90,8 +98,9 @@ def write_report(folder: Path, target: Path) -> None:
         text += wanted(chosen, folder, group) if group in CONFIRMATORY else []
         text += _others(chosen, NAMED[group])
         text += _singles(against_singles(folder, group)) + _chosen(own_choice(folder, group))
-    text += [*TRIED, "", "## Average precision, set by set", "", *_sets(load(folder)), ""]
-    target.write_text("\n".join(text))
+    text += [*who(), *training_time.told(time), *costs(folder), *TRIED]
+    target.write_text("\n".join([*text, ""]))
+    target.with_name("SETS.md").write_text("\n".join(_sets(load(folder))))
     print(f"wrote {target}")
 
 
@@ -109,7 +118,7 @@ def _how(folder: Path) -> list[str]:
         "a table above 50,000 rows.",
         f"{len(raced)} sets with every piece, which count below ({len(large)} of them large), {len(chosen)} for the "
         f"choice of `compare`; {seconds / 3600:.1f} hours of work, mostly two sets at a time on two cores, on: "
-        f"{'; '.join(machines)}.",
+        f"{'; '.join(machines)}. Scores set by set: [SETS.md](SETS.md).",
         "",
     ]
 
@@ -208,9 +217,13 @@ def _told(lead: str, found: tuple[float, float, float, int], sign: str, kind: st
 
 
 def _sets(found: dict[str, dict[str, dict[str, float]]]) -> list[str]:
+    """One table per score, a line per set; "-" where an entrant failed or has not run."""
     names: list[Any] = sorted({n for entrants in found.values() for n in entrants})
-    lines = ["| set | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
-    for name, entrants in found.items():
-        cells = [f"{entrants[n]['average_precision']:.3f}" if n in entrants else "-" for n in names]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    lines = ["# Scores, set by set", "", "Made by `python -m benchmarks.quality report`; means over folds.", ""]
+    for metric in METRICS:
+        lines += [f"## {metric}", "", "| set | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
+        for name, entrants in found.items():
+            cells = [f"{entrants[n][metric]:.3f}" if n in entrants else "-" for n in names]
+            lines.append(f"| {name} | " + " | ".join(cells) + " |")
+        lines.append("")
     return lines

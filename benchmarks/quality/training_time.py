@@ -1,0 +1,73 @@
+"""Seconds and memory of `cp.fit("tabular", ...)` on three tables, each in a process of its own.
+
+    python -m benchmarks.quality time
+
+Reading, encoding, training, the rule and the model card are in it; importing TensorFlow is not.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import resource
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from benchmarks.quality.sets import TABLES
+from counterpoise.data.read import read
+
+#: Table -> most seconds that it should take on two cores.
+LIMITS = {"mammography": 30, "census_income": 480, "cover": 480}
+#: Most memory, MB.
+MEMORY = 2048
+
+
+def measure(data: Path) -> list[dict[str, Any]]:
+    """One row per table that is at hand."""
+    found = []
+    for name in LIMITS:
+        file, target, drop = TABLES[name]
+        if not (data / file).exists():
+            continue
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            found.append({"set": name, **pool.submit(_once, str(data / file), target, drop).result()})
+            print(f"{name}: {found[-1]['seconds']:.0f} s, {found[-1]['memory_mb']:.0f} MB", flush=True)
+    return found
+
+
+def _once(file: str, target: str, drop: tuple[str, ...]) -> dict[str, Any]:
+    import counterpoise as cp
+
+    cp.fit("mlp", {"a": [0.0, 1.0] * 20, "y": [0, 1] * 20}, "y", epochs=1, verbose=0)  # so that imports are done
+    start = time.perf_counter()
+    clf = cp.fit("tabular", read(file, target=target, drop=drop), verbose=0)
+    columns = clf.card["columns"]
+    return {
+        "rows": clf.card["rows"], "columns": columns["numeric"] + columns["categorical"],
+        "seconds": round(time.perf_counter() - start, 1),
+        "memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }  # fmt: skip
+
+
+def told(file: Path) -> list[str]:
+    """A table of what `measure` found and was wanted; nothing where it was not measured."""
+    if not file.exists():
+        return []
+    lines = [
+        "## Training `tabular`",
+        "",
+        "`cp.fit` on all rows, two cores with nothing else to do (`python -m benchmarks.quality time`):",
+        "",
+        "| | rows | columns | seconds | wanted | memory, MB | wanted | |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in json.loads(file.read_text()):
+        most = LIMITS[row["set"]]
+        word = "reached" if row["seconds"] < most and row["memory_mb"] < MEMORY else "not reached"
+        lines.append(
+            f"| {row['set']} | {row['rows']:,} | {row['columns']} | {row['seconds']:.0f} | under {most} | "
+            f"{row['memory_mb']} | under {MEMORY} | {word} |"
+        )
+    return [*lines, ""]
