@@ -8,10 +8,24 @@ it has.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import keras
 import numpy as np
 
 Array = np.ndarray
+
+
+def averaged(model: keras.Model) -> list[Any]:
+    """The variables whose average is taken: the weights, and what batch normalisation has seen under them.
+
+    Example:
+        >>> layers = [keras.Input((2,)), keras.layers.BatchNormalization(), keras.layers.Dropout(0.5)]
+        >>> [variable.name for variable in averaged(keras.Sequential(layers))]
+        ['gamma', 'beta', 'moving_mean', 'moving_variance']
+    """
+    normal = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
+    return [*model.trainable_variables, *(v for layer in normal for v in (layer.moving_mean, layer.moving_variance))]
 
 
 class Average:
@@ -22,8 +36,8 @@ class Average:
 
     Args:
         decay: Share of the old average that stays, from 0 (the round's own weights) to below 1.
-        places: Which arrays of a state are averaged: those that training moves by gradient. The others (what an encoder
-            learned, moving statistics, random seeds) are those of the last round.
+        places: Which arrays of a state are averaged (see `averaged`). The others (what an encoder learned, random
+            seeds) are those of the last round.
 
     Example:
         >>> average = Average(0.75, places=[0])

@@ -20,7 +20,7 @@ from counterpoise.core.memory import Peak
 from counterpoise.core.records import Examples, Job, Member
 from counterpoise.core.structure import take
 from counterpoise.train import own_step
-from counterpoise.train.averaging import Average
+from counterpoise.train.averaging import Average, averaged
 from counterpoise.train.loss_scale import compiled
 from counterpoise.train.mixed import Mixed
 from counterpoise.train.network import Network
@@ -162,7 +162,7 @@ class Watch(keras.callbacks.Callback):
         self.job, self.network, self.progress, self.x, self.before = job, network, progress, examples.x, 0
         self.stopper = Stopper(job, objective, examples.y[job.stop])
         self.best_state: list[Array] | None = None
-        self.average = Average(job.limits.average, places(network, network.trainable_variables))
+        self.average = Average(job.limits.average, places(network, averaged(network)))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         limits, stopper, logs = self.job.limits, self.stopper, {} if logs is None else logs

@@ -22,6 +22,7 @@ import tensorflow as tf
 from counterpoise.core.errors import ModelError
 from counterpoise.core.structure import leaves
 from counterpoise.train import rules
+from counterpoise.train.averaging import averaged
 from counterpoise.train.constants import Numbers
 from counterpoise.train.state import places
 from counterpoise.train.views import views_of
@@ -114,7 +115,7 @@ class Program:
         optimizer = self.model.optimizer.variables
         self.variables = [*self.model.variables, *optimizer, *self._numbers.variables]
         self.size = len(self.model.variables)
-        self.trained = places(self.model, self.model.trainable_variables)
+        self.averaged = places(self.model, averaged(self.model))
         self.initial = [np.array(v.numpy()) for v in optimizer]
         rate = rules.rate_of(self.model.optimizer)
         self.rate = next((i for i, v in enumerate(self.variables) if v is rate), None)

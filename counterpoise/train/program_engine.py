@@ -148,7 +148,7 @@ class Training:
         start, job = time.perf_counter(), self.job
         self.slot.load(self.state)
         stopper = Stopper(job, self.objective, self.examples.y[job.stop])
-        average = Average(job.limits.average, self.program.trained)
+        average = Average(job.limits.average, self.program.averaged)
         best: list[Array] | None = None
         for end in round_ends(job):
             end = min(end, job.limits.steps)

@@ -22,8 +22,8 @@ def plain(spec, n_classes):
     return keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Dense(4, activation="relu")(inputs)))
 
 
-def job(steps=12, average=0.6):
-    limits = Limits(steps, 3, None, 16, average=average)
+def job(steps=12, average=0.6, least=0):
+    limits = Limits(steps, 3, None, 16, average=average, least=least)
     return make_job(
         plans.uniform(Y[TRAIN]), TRAIN, STOP, STOP, loss=("cross_entropy", {}), seed=1,
         place=(0, 0, 0), limits=limits,
@@ -50,6 +50,21 @@ def test_after_few_rounds_it_is_their_mean_and_restarts():
     assert seen == pytest.approx([1.0, 1.5, 3.0])
     average.restart()
     assert float(average.of([np.array(5.0)])[0]) == 5.0
+
+
+@pytest.mark.parametrize("engine", ["program", "fit"])
+def test_statistics_of_batch_normalisation_are_averaged_with_the_weights(engine):
+    def normalised(spec, n_classes):
+        inputs = spec.inputs()
+        h = keras.layers.BatchNormalization(momentum=0.5)(keras.layers.Dense(4)(inputs))
+        return keras.Model(inputs, keras.layers.Dense(1)(h))
+
+    network = Network(normalised, EXAMPLES)
+    jobs = job(3, 0.0, least=3), job(6, 0.0, least=6), job(6, 0.9, least=6)
+    *ends, kept = (next(iter(dict(run([one], EXAMPLES, network, engine=engine)).values())) for one in jobs)
+    assert ends[1].best_step == kept.best_step == 6
+    for first, second, mean in zip(ends[0].weights, ends[1].weights, kept.weights, strict=True):
+        np.testing.assert_allclose(mean, (first + second) / 2, atol=1e-6)
 
 
 @pytest.fixture(scope="module")
