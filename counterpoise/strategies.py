@@ -33,7 +33,8 @@ def Ensemble(
         members: Names or strategies, two or more for a real ensemble.
         vote: "soft": weighted mean of corrected probabilities. "log": mean of corrected logits. "hard": votes at each
             member's own threshold (`predict_proba` stays the soft mean). "weighted": soft with the weights of least
-            log loss on out-of-fold rows. "greedy": soft with weights by greedy selection for average precision on
+            log loss on the rows that fit the rule (out of fold in a race and with `fit(folds=)`; else the held-out
+            rows, which ended training too). "greedy": soft with weights by greedy selection for average precision on
             these rows (see `cp.decide.greedy_weights`).
         weights: Weights >= 0 (scaled to sum 1), or None.
         name: What to call it.
