@@ -20,6 +20,12 @@ PIECES = {
 }
 #: The piece in which `compare` also chooses inside each training part.
 CHOICE = "choice"
+#: Group of parents -> pieces without which a set does not count. The second confirmation is about one strategy.
+NEEDED = {
+    "confirmatory": ("tabular", "rivals", "more", "mlp"),
+    "second": ("tabular", "rivals"),
+    "development": ("tabular", "rivals", "more", "mlp"),
+}
 #: Group of parents -> the one that was named before its run. The second was named after the first confirmatory run.
 NAMED = {
     "confirmatory": "tabular none",

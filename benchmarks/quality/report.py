@@ -37,7 +37,7 @@ TITLES = {
         (
             "KEEL's standard sets, the rarest class against the rest. For them",
             f"`{NAMED['second']}` was named, after the first confirmatory run and the development sets and",
-            "with the defaults of that run, before any of them was raced.",
+            "with the defaults of that run, before any of them was raced. Raced are it, its plans, and the rivals.",
             "",
         ),
     ),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from benchmarks.quality.entrants import CHOICE, ENSEMBLE, PIECES, SINGLES
+from benchmarks.quality.entrants import ENSEMBLE, NEEDED, SINGLES
 from benchmarks.quality.sets import group_of
 
 #: A smaller difference in average precision is a tie.
@@ -55,12 +55,13 @@ def by_parent(folder: Path) -> Parents:
 
 
 def complete(folder: Path) -> list[str]:
-    """Sets that have every piece, the choice of `compare` aside."""
+    """Sets that have every piece that their group needs."""
     pieces: dict[str, set[str]] = defaultdict(set)
+    needed: dict[str, set[str]] = {}
     for record in records(folder):
-        if "choice" not in record:
-            pieces[record["set"]].add(record["piece"])
-    return [name for name, found in pieces.items() if found == set(PIECES) - {CHOICE}]
+        pieces[record["set"]].add(record["piece"])
+        needed[record["set"]] = set(NEEDED[group_of(record["parent"])])
+    return [name for name, found in pieces.items() if needed[name] <= found]
 
 
 def rivals_in(parents: Parents) -> list[str]:
