@@ -14,6 +14,8 @@ import keras
 import numpy as np
 
 Array = np.ndarray
+#: What batch normalisation calls the means and variances that it has seen.
+STATISTICS = ("moving_mean", "moving_variance")
 
 
 def averaged(model: keras.Model) -> list[Any]:
@@ -24,8 +26,8 @@ def averaged(model: keras.Model) -> list[Any]:
         >>> [variable.name for variable in averaged(keras.Sequential(layers))]
         ['gamma', 'beta', 'moving_mean', 'moving_variance']
     """
-    normal = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
-    return [*model.trainable_variables, *(v for layer in normal for v in (layer.moving_mean, layer.moving_variance))]
+    seen = [variable for variable in model.non_trainable_variables if variable.name in STATISTICS]
+    return [*model.trainable_variables, *seen]
 
 
 class Average:
