@@ -6,6 +6,7 @@ distilling is an ordinary training on weighted rows, on any engine, with any net
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -15,21 +16,24 @@ import numpy as np
 from counterpoise.assembly import rows_of
 from counterpoise.cells import subset
 from counterpoise.classifier import Classifier
-from counterpoise.core.errors import OptionError
+from counterpoise.core.errors import OptionError, PromiseError
+from counterpoise.core.logits import SMALLEST
 from counterpoise.core.progress import bar
 from counterpoise.core.records import Examples, Fold
 from counterpoise.data.split import hold_out
+from counterpoise.decide.aim import Aim
+from counterpoise.decide.prior import to_prior
 from counterpoise.fitting import EPOCHS
 from counterpoise.jobs import Settings
 from counterpoise.pipeline import on_fold
 from counterpoise.reading import read_for
-from counterpoise.strategies import Strategy, find
+from counterpoise.strategy import Strategy
 from counterpoise.train.frozen import network_for
 
 Array = np.ndarray
 
-#: The aim of a rule whose threshold was set by hand.
-BY_HAND = "given"
+logger = logging.getLogger("counterpoise")
+
 #: A class less probable than this is left out of a row's soft label.
 LEAST = 1e-3
 
@@ -56,7 +60,8 @@ def distill(
 
     The student minimises sum_c t_c (-log s_c), t = (1 - truth) * teacher + truth * label, over the training rows. The
     held-out rows end the training by their true labels and fit the student's own rule, for what the teacher's was
-    chosen for; a threshold that was set by hand is taken over, a promise is not (`clf.decide` makes one).
+    chosen for; where no threshold of the student's reaches that, it is decided for F1, and the log says so. A threshold
+    that was set by hand is taken over, a promise is not (`clf.decide` makes one).
 
     Args:
         teacher: A trained classifier, of several networks or one.
@@ -99,7 +104,8 @@ def distill(
             f"the labels are {list(examples.classes)}, those of the teacher {teacher.classes_.tolist()}; give rows of "
             "the same classes."
         )
-    said = teacher.predict_proba(data)
+    said = np.log(np.maximum(teacher.predict_proba(data), SMALLEST))
+    said = np.exp(to_prior(said, teacher.rule.prior, _shares(examples)))
     soft = (1 - truth) * said + truth * np.eye(examples.n_classes)[examples.y]
     rows, held = hold_out(examples, validation, seed)
     network, seen = network_for(model, examples, verbose=verbose, optimizer=optimizer)
@@ -108,17 +114,35 @@ def distill(
     settings = Settings(epochs, batch_size, patience=patience, seed=seed, recipe="auto").on(network, len(rows), EPOCHS)
     with bar(verbose) as progress:
         clf = on_fold(_student(teacher), taught, fold, network, settings, progress=progress)
-    if teacher.rule.aim == BY_HAND:
-        clf = clf.decide(threshold=teacher.rule.threshold)
-    clf.card.update({**rows_of(examples), "strategy": "distilled", "teacher": _teacher(teacher)})
+    clf.card.update({**rows_of(examples), "teacher": _teacher(teacher)})
     clf.card["metrics_of"] = clf.card["rule"]
-    return clf
+    return _decided(clf, teacher)
+
+
+def _shares(examples: Examples) -> Array:
+    """Class shares of the rows, which the held-out ones have too: a teacher of other shares is moved to them."""
+    found = np.bincount(examples.y, weights=examples.sample_weight, minlength=examples.n_classes)
+    return found / found.sum()
 
 
 def _student(teacher: Classifier) -> Strategy:
-    """The untouched network, decided for what the teacher's decision was chosen for."""
-    aim = teacher.rule.aim
-    return replace(find("none"), aim="argmax" if aim == BY_HAND else aim)
+    aim = "argmax" if teacher.rule.aim == "argmax" else "f1"
+    return Strategy("distilled", f"One network that says what {teacher.card.get('strategy')} says.", aim=aim)
+
+
+def _decided(clf: Classifier, teacher: Classifier) -> Classifier:
+    """The student under the teacher's aim."""
+    aim = Aim.parse(teacher.rule.aim)
+    if aim.name == "given":
+        return clf.decide(threshold=teacher.rule.threshold)
+    if str(aim) == clf.rule.aim:
+        return clf
+    asked: dict[str, Any] = {aim.name: aim.values or True}
+    try:
+        return clf.decide(**asked)
+    except PromiseError as error:
+        logger.warning("the student is decided for F1: %s", error)
+        return clf
 
 
 def _taught(examples: Examples, soft: Array, rows: Array, held: Array) -> tuple[Examples, Fold, Array]:

@@ -146,11 +146,11 @@ def cross_validate(
         trained = [
             trained_members(strategy, jobs[strategy.name, f], members, examples, network) for f in range(len(parts))
         ]
-        said = [np.stack([corrected(member) for member in members]) for members in trained]
+        said = [np.stack([corrected(member) for member in group]) for group in trained]
         log_p[strategy.name] = out_of_fold(examples, parts, said, repeats)
-        alone = [members[0].apart for members in trained if members[0].apart is not None]
-        if len(alone) == len(parts):
-            apart[strategy.name] = stacked_scores(out_of_fold(examples, parts, alone, repeats))[0].astype(np.float32)
+        views = [group[0].apart for group in trained if group[0].apart is not None]
+        if views:
+            apart[strategy.name] = stacked_scores(out_of_fold(examples, parts, views, repeats))[0].astype(np.float32)
         for f, fold in enumerate(parts):
             rule = cross_fitted_rule(strategy, examples, parts, f, log_p[strategy.name], trained[f])
             shared = [users[job.id] > 1 for job in jobs[strategy.name, f]]

@@ -98,14 +98,14 @@ def find(strategy: str | Strategy) -> Strategy:
 def _no_strategy(given: Any) -> str:
     if isinstance(given, (list, tuple, set)):
         return (
-            f"strategy is {given!r}; expected one. cp.compare(strategies=[...]) races several, cp.Ensemble([...]) "
-            "makes one model of them."
+            f"strategy is a {type(given).__name__} of {len(given)}; expected one. cp.compare(strategies=[...]) races "
+            "several, cp.Ensemble([...]) makes one model of them."
         )
     return f"a strategy is a name or a Strategy, as cp.Ensemble([...]) makes one; got {type(given).__name__}."
 
 
-def select(wanted: str | Iterable[str | Strategy]) -> tuple[Strategy, ...]:
-    """Strategies from "seed", "all", "a,b,c" or a list; `none` always races and comes first, what is external last.
+def select(wanted: str | Strategy | Iterable[str | Strategy]) -> tuple[Strategy, ...]:
+    """Strategies from "seed", "all", "a,b,c", one or a list; `none` always races and comes first, the external last.
 
     "seed" and "all" may be parts of the list.
 
@@ -113,6 +113,8 @@ def select(wanted: str | Iterable[str | Strategy]) -> tuple[Strategy, ...]:
         >>> [s.name for s in select("oversample")]
         ['none', 'oversample']
     """
+    if isinstance(wanted, Strategy):
+        wanted = [wanted]
     if not isinstance(wanted, Iterable):
         raise OptionError(f'strategies is {wanted!r}; expected names or strategies in a list, or "seed" or "all".')
     if isinstance(wanted, str):

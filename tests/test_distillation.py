@@ -12,6 +12,7 @@ import pytest
 import counterpoise as cp
 from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Examples
+from counterpoise.decide.new_prior import rule_at_prior
 from counterpoise.distillation import LEAST, _taught
 
 RNG = np.random.default_rng(0)
@@ -62,8 +63,27 @@ def test_the_student_decides_for_what_the_teacher_does(teacher):
     floor = cp.distill(teacher.decide(recall_floor=0.95), "mlp", X, Y, epochs=5, batch_size=32, verbose=0)
     assert floor.rule.aim == "recall_floor(0.95)"
     assert floor.rule.threshold < student.rule.threshold
+    (student,) = student.card["members"]
+    assert student == "distilled"
     by_hand = cp.distill(teacher.decide(threshold=0.07), "mlp", X, Y, epochs=2, batch_size=32, verbose=0)
     assert (by_hand.rule.aim, by_hand.rule.threshold) == ("given", 0.07)
+
+
+def test_what_the_student_cannot_reach_is_told_and_the_student_kept(teacher, caplog):
+    strict = teacher.with_rule(replace(teacher.rule, aim="precision_floor(1)"))
+    two_levels = np.repeat(np.arange(400)[:, None] % 2, 3, axis=1).astype(np.float32)
+    student = cp.distill(strict, "mlp", two_levels, Y, epochs=1, batch_size=32, verbose=0)
+    assert "the student is decided for F1: No threshold reaches" in caplog.text
+    assert student.rule.aim == "f1"
+    costly = cp.distill(teacher.decide(cost=(1, 20)), "mlp", X, Y, epochs=2, batch_size=32, verbose=0)
+    assert costly.rule.aim == teacher.decide(cost=(1, 20)).rule.aim
+
+
+def test_a_teacher_of_other_shares_teaches_those_of_the_rows(teacher):
+    moved = teacher.with_rule(rule_at_prior(teacher.rule, 0.7))
+    students = [cp.distill(t, "mlp", X, Y, epochs=10, batch_size=32, verbose=0) for t in (teacher, moved)]
+    plain, ours = (student.predict_proba(X)[:, 1] for student in students)
+    assert ours == pytest.approx(plain, abs=0.02)
 
 
 def test_copies_of_a_row_teach_the_encoder_nothing():

@@ -216,7 +216,12 @@ def test_the_rarest_class_of_a_standard_set_is_told_from_all_the_rest(tmp_path):
     labels = "bbbbaaccddd"  # a and c are equally rare: the first by name
     text = "@relation wine\n" + "".join(f"{i}.5, {label}\n" for i, label in enumerate(labels))
     (tmp_path / "balanced" / "raw" / "wine.dat").write_text(text)
-    (found,) = sets(tmp_path, tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"holds no .dat file; expected the folder `data`"):
+        sets(tmp_path, tmp_path)
+    (tmp_path / "imbalanced" / "raw").mkdir(parents=True)
+    (tmp_path / "imbalanced" / "raw" / "ecoli1.dat").write_text(text)
+    other, found = sets(tmp_path, tmp_path)
+    assert other.group == "development"
     assert (found.name, found.parent, found.group) == ("wine", "wine", "second")
     examples = found.read()
     assert examples.classes[examples.positive] == "rarest"

@@ -56,8 +56,9 @@ def test_ensembles_that_cannot_be(how, words):
 
 
 def test_what_is_no_strategy_is_told_what_would_be_one():
-    with pytest.raises(OptionError, match=r"expected one. cp.compare\(strategies=\[...\]\) races several"):
+    with pytest.raises(OptionError, match=r"a list of 2; expected one. cp.compare\(strategies=\[...\]\) races several"):
         s.find(["none", "oversample"])
+    assert [x.name for x in s.select(s.Ensemble(["none", "oversample"]))] == ["none", "ensemble"]
     with pytest.raises(OptionError, match="strategies is 5; expected names or strategies in a list"):
         s.select(5)
     with pytest.raises(OptionError, match="5 networks follow one another, but the plan is made for 3"):

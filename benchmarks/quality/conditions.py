@@ -42,8 +42,8 @@ def who() -> list[str]:
         "known, a calibrator is kept where it lowers log loss, and the threshold is the best for F1. `none` decides at",
         "0.5. Raw log loss is that of the untouched output.",
         "",
-        f"Versions: {', '.join(f'{name} {_version(name)}' for name in PACKAGES)}; imbalanced-ensemble 0.2.3 in an",
-        "environment of its own.",
+        "Versions where this page was written, imbalanced-ensemble 0.2.3 in an environment of its own:",
+        f"{', '.join(f'{name} {_version(name)}' for name in PACKAGES)}.",
         "",
     ]
 

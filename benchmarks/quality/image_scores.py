@@ -10,6 +10,8 @@ from counterpoise.core.logits import SMALLEST
 Array = np.ndarray
 #: Test rows of a class below which nothing is claimed.
 FEW = 50
+#: What the names of entrants end in that were told the class shares of the test rows.
+KNOWN = ", shares known"
 #: What an entrant says of the test rows: probabilities (T, C) and class codes (T,).
 Said = tuple[Array, Array]
 
@@ -52,23 +54,23 @@ def lines(name: str, data: Images, said: list[dict[str, Said]]) -> list[str]:
     text += ["| | " + " | ".join(heads) + " |", "|---" * (len(names) + 1) + "|"]
     text += [f"| {who} | " + " | ".join(f"{values[n][0]:.3f}" for n in names) + " |" for who, values in found.items()]
     text.append("")
-    for rival in ("plain", "re-weighted"):
-        for start in ("", "backbone, "):
-            text += [_less(found, who, start + rival) for who in found if who.startswith(f"{start}ours")]
-    return [
-        *text,
-        "",
-        *verdict(found, "ours", "plain"),
-        *verdict(found, "ours, shares known", "plain, shares known"),
-        "",
+    for end in ("", KNOWN):
+        for rival in ("plain", "re-weighted"):
+            for start in ("", "backbone, "):
+                ours = [who for who in found if who.startswith(f"{start}ours") and who.endswith(KNOWN) == bool(end)]
+                text += [_less(found, who, f"{start}{rival}{end}") for who in ours]
+    return [*text, "", verdict(found, ""), "", verdict(found, KNOWN), ""]
+
+
+def verdict(found: dict[str, dict[str, Array]], end: str) -> str:
+    """What is shown of ours on `cnn` against plain and re-weighted `fit`, told the shares or not, and what is not."""
+    ours, rivals, scores_of = f"ours{end}", ("plain", "re-weighted"), ("balanced accuracy", "skill")
+    said = [
+        f"{score} above {rival} {_shown(found[ours][score], found[rival + end][score])}"
+        for score in scores_of
+        for rival in rivals
     ]
-
-
-def verdict(found: dict[str, dict[str, Array]], who: str, plain: str) -> list[str]:
-    """What is shown of ours on `cnn` against plain and re-weighted `fit`, and what is not."""
-    wanted = [(score, rival) for score in ("balanced accuracy", "skill") for rival in (plain, "re-weighted")]
-    said = [f"{score} above {rival} {_shown(found[who][score], found[rival][score])}" for score, rival in wanted]
-    return [f"`cnn`, {who}: {'; '.join(said)}.", ""]
+    return f"`cnn`, {ours}: {'; '.join(said)}."
 
 
 def _shown(ours: Array, theirs: Array) -> str:

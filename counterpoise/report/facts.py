@@ -90,7 +90,7 @@ def twin_free(record: Record) -> dict[str, Any] | None:
 
 
 def members(record: Record) -> list[dict[str, str]]:
-    """Return what each network of an ensemble scores alone, ensemble after ensemble."""
+    """Return what each member of an ensemble scores alone, ensemble after ensemble."""
     return [
         {
             "strategy": styles(record)[row["strategy"]].title if not place else "",
