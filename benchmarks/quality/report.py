@@ -117,7 +117,8 @@ def _how(folder: Path) -> list[str]:
         "`report`; five stratified folds, twice where fewer than 100 positives are scored, and two splits of 60, 20",
         "and 20 % of a table above 50,000 rows.",
         f"{len(raced)} sets with every piece, which count below ({len(large)} of them large), {len(chosen)} for the "
-        f"choice of `compare`; {seconds / 3600:.1f} hours of work, mostly two sets at a time on two cores, on: "
+        f"choice of `compare`; {seconds / 3600:.1f} hours of work, mostly two sets at a time on two cores, so that it "
+        f"took some {seconds / 7200:.1f} hours, on: "
         f"{'; '.join(machines)}. Scores set by set: [SETS.md](SETS.md).",
         "",
     ]
