@@ -206,6 +206,9 @@ def job_of(
         check_mixable(examples, part.name)
     plan = part.make_plan(y, examples.n_classes, examples.weights_of(fold.train))
     limits = limits_of(len(plan), len(y), settings, steps)
+    if len(fold.stop):
+        rarest = np.bincount(examples.y[fold.stop], minlength=examples.n_classes).min()
+        limits = replace(limits, margin=settings.recipe.margin_for(int(rarest)))
     if part.warm:
         limits = annealed(limits, 1 if steps else part.sequence)
     if plan.needs_features:

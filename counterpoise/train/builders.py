@@ -22,7 +22,8 @@ CNN_SIDE = 7
 MEMBERS, WIDTH, INPUT_DROPOUT, DROPOUT = 8, 128, 0.1, 0.2
 #: How `tabular` is trained: see its docstring for what was measured.
 TABULAR = Recipe(
-    follows_rows=True, floor=1000, min_steps=120, margin=3.0, stop_on="both", average_weights=3, once_more=5000
+    follows_rows=True, floor=1000, min_steps=120, margin=3.0, margin_until=30, stop_on="both", average_weights=3,
+    once_more=5000,
 )  # fmt: skip
 
 
@@ -162,7 +163,9 @@ def tabular(spec: InputSpec, n_classes: int) -> keras.Model:
     (0.50, 0.231), a fixed number of 100 steps did not (0.556, 0.222), and so a later round has to be better beyond the
     noise of the rows; averaged weights lower the log loss; the stopping rows as training rows add 0.007 and take off
     0.02; leaving out three inputs of ten takes off 0.02 and makes the number of steps matter less, but costs 0.04 of
-    average precision where every level counts (`car-good`), so that it is one of ten. Without bins: 0.52.
+    average precision where every level counts (`car-good`), so that it is one of ten. Without bins: 0.52. With 30
+    stopping rows of the rarest class and more three standard errors end training too early: with one, average
+    precision is 0.008 higher and log loss 0.004 lower in the mean of nine tables with 231 to 1,586 positives.
 
     Reference: Gorishniy, Kotelnikov and Babenko, "TabM: Advancing Tabular Deep Learning with Parameter-Efficient
         Ensembling" (2025). That the members part behind the first product, not before it, is ours: the widest product

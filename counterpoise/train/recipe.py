@@ -27,6 +27,7 @@ class Recipe:
         min_steps: Steps before which no round is kept for good.
         smoothing: Rounds whose stopping scores are averaged before rounds are compared.
         margin: Standard errors, over the stopping rows, by which a later round must be better to take over.
+        margin_until: Stopping rows of the rarest class from which on one standard error at most is asked for; 0: never.
         stop_on: "log_loss", or "both": log loss relative to that of the class shares, and average precision.
         average_weights: Rounds over which the weights that are judged and kept are averaged; 1 = not at all. An average
             reaches back over `AVERAGED_STEPS` steps at least.
@@ -46,17 +47,31 @@ class Recipe:
     min_steps: int = 0
     smoothing: int = 1
     margin: float = 0.0
+    margin_until: int = 0
     stop_on: str = "log_loss"
     average_weights: int = 1
     once_more: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("floor", 0), ("min_steps", 0), ("smoothing", 1), ("average_weights", 1), ("once_more", 0)):
+        least_of = {"floor": 0, "min_steps": 0, "smoothing": 1, "average_weights": 1, "once_more": 0, "margin_until": 0}
+        for name, least in least_of.items():
             object.__setattr__(self, name, whole(name, getattr(self, name), least))
         if not isinstance(self.margin, (int, float)) or not 0 <= self.margin < float("inf"):
             raise OptionError(f"margin is {self.margin!r}; expected a number of standard errors, 0 or more.")
         if self.stop_on not in ("log_loss", "both"):
             raise OptionError(f'stop_on is {self.stop_on!r}; expected "log_loss" or "both".')
+
+    def margin_for(self, rarest: int) -> float:
+        """The margin where the stopping rows hold so many rows of their rarest class.
+
+        Example:
+            >>> [Recipe(margin=3.0, margin_until=30).margin_for(n) for n in (5, 29, 30, 400)]
+            [3.0, 3.0, 1.0, 1.0]
+            >>> Recipe(margin=3.0).margin_for(400)
+            3.0
+        """
+        many = 0 < self.margin_until <= rarest
+        return min(1.0, float(self.margin)) if many else float(self.margin)
 
     def batch_size(self, rows: int) -> int:
         """Rows per step on a table of so many rows.

@@ -1,11 +1,14 @@
 """The numbers behind "auto"."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Examples
-from counterpoise.jobs import Settings, limits_of
+from counterpoise.core.records import Examples, Fold
+from counterpoise.jobs import Settings, job_of, limits_of
+from counterpoise.strategies import find
 from counterpoise.train.builders import TABULAR
 from counterpoise.train.network import Network
 from counterpoise.train.recipe import PLAIN, Recipe
@@ -47,8 +50,29 @@ def test_the_floor_is_reached_in_whole_rounds_by_every_strategy():
     assert limits_of(7, 700, settings).steps == 102
 
 
+@pytest.mark.parametrize(("positives", "margin"), [(4, 3.0), (29, 3.0), (30, 1.0), (90, 1.0)])
+def test_a_margin_is_asked_for_while_few_stopping_rows_are_rare(positives, margin):
+    y = np.repeat([0, 1, 0, 1], [60, 20, 100, positives]).astype(np.int32)
+    rows, stop = np.arange(len(y)), np.arange(80, len(y))
+    examples = Examples(rows[:, None].astype(float), y, (0, 1))
+    settings = Settings(10, 32, recipe=TABULAR)
+    fold = Fold(0, 0, rows[:80], stop, stop)
+    assert job_of(find("none"), examples, fold, settings).limits.margin == margin
+    assert job_of(find("none"), examples, fold, replace(settings, recipe=PLAIN)).limits.margin == 0.0
+    always = replace(settings, recipe=Recipe(margin=2.0))
+    assert job_of(find("none"), examples, fold, always).limits.margin == 2.0
+
+
 @pytest.mark.parametrize(
-    "wrong", [{"smoothing": 0}, {"margin": -1.0}, {"margin": "2"}, {"stop_on": "f1"}, {"average_weights": 0.5}]
+    "wrong",
+    [
+        {"smoothing": 0},
+        {"margin_until": -1},
+        {"margin": -1.0},
+        {"margin": "2"},
+        {"stop_on": "f1"},
+        {"average_weights": 0.5},
+    ],
 )
 def test_numbers_out_of_range(wrong):
     with pytest.raises(OptionError, match=next(iter(wrong))):
