@@ -116,8 +116,8 @@ def _how(folder: Path) -> list[str]:
     large = raced & {record["set"] for record in found if "hold_outs" in record}
     return [
         "Made by `python -m benchmarks.quality run`, `run --group confirmatory`, `run --group second`, `time` and",
-        "`report`; five stratified folds, twice where fewer than 100 positives are scored, and two splits of 60, 20",
-        "and 20 % of a table above 50,000 rows.",
+        "`report`; five stratified folds, twice where fewer than 100 positives are scored (more would not fit into six",
+        "hours), and two splits of 60, 20 and 20 % of a table above 50,000 rows.",
         f"{len(raced)} sets with every piece, which count below ({len(large)} of them large), {len(chosen)} for the "
         f"choice of `compare`; {seconds / 3600:.1f} hours of work, mostly two sets at a time on two cores, so that it "
         f"took some {seconds / 7200:.1f} hours, on: "
