@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed
 from typing import Any
 
 import numpy as np
 
 from counterpoise.core.records import Rule
+from counterpoise.core.version import installed
 from counterpoise.decide.rule import apply_rule_to_log_p
 from counterpoise.metrics.measured import measure
 from counterpoise.thresholds import describe
@@ -41,7 +40,7 @@ def ruled(rule: Rule, scores: Mapping[str, Array]) -> dict[str, Any]:
     return {
         "prior": np.asarray(rule.prior).tolist(),
         "threshold": describe(rule, len(scores["y"])),
-        "versions": _versions(),
+        "versions": installed(PACKAGES),
     }
 
 
@@ -79,13 +78,3 @@ def _prior_ratio(rule: Rule, scores: Mapping[str, Array]) -> Array | None:
 def _finite(value: float) -> float | None:
     """JSON has no nan."""
     return float(value) if math.isfinite(value) else None
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = installed(name)
-        except PackageNotFoundError:
-            continue
-    return found

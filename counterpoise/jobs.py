@@ -205,10 +205,8 @@ def job_of(
     if part.mix:
         check_mixable(examples, part.name)
     plan = part.make_plan(y, examples.n_classes, examples.weights_of(fold.train))
-    limits = limits_of(len(plan), len(y), settings, steps)
-    if len(fold.stop):
-        rarest = np.bincount(examples.y[fold.stop], minlength=examples.n_classes).min()
-        limits = replace(limits, margin=settings.recipe.margin_for(int(rarest)))
+    rarest = int(np.bincount(examples.y[fold.stop], minlength=examples.n_classes).min())
+    limits = limits_of(len(plan), len(y), settings, steps, rarest)
     if part.warm:
         limits = annealed(limits, 1 if steps else part.sequence)
     if plan.needs_features:
@@ -227,8 +225,11 @@ def job_of(
     )
 
 
-def limits_of(drawn: int, rows: int, settings: Settings, steps: int | None = None) -> Limits:
-    """Steps of a job: as many as `none` takes in `epochs` (budget "steps"), or its own epochs; `steps` if given."""
+def limits_of(drawn: int, rows: int, settings: Settings, steps: int | None = None, rarest: int = 0) -> Limits:
+    """Steps of a job: as many as `none` takes in `epochs` (budget "steps"), or its own epochs; `steps` if given.
+
+    `rarest` is the number of stopping rows of their rarest class.
+    """
     recipe, counted = settings.recipe, drawn if settings.budget == "epochs" else rows
     per_round = -(-counted // settings.batch_size)
     patience = settings.patience * per_round if settings.early_stopping else None
@@ -239,7 +240,7 @@ def limits_of(drawn: int, rows: int, settings: Settings, steps: int | None = Non
         per_round = min(per_round, most)
     return Limits(
         most, per_round, patience, settings.batch_size, plateau, recipe.min_steps, recipe.smoothing,
-        float(recipe.margin), recipe.stop_on, recipe.decay(per_round),
+        recipe.margin_for(rarest), recipe.stop_on, recipe.decay(per_round),
     )  # fmt: skip
 
 

@@ -9,10 +9,9 @@ takes the sets in turn by parent, so that one that was cut short has every paren
 seed; sets with few positives are repeated until some 100 have been scored, twice at most; tables above 50,000 rows have
 two splits of 60, 20 and 20 % instead (see `hold_out`). Every entrant gets the same rule (prior shift, calibrator,
 threshold) on the same rows, which trained nothing. Rivals with a grid choose on inner folds of their training rows (one
-inner split above 10,000 rows); ours turn no knob. `--group` says which parents are run: those of
-development, or one of the two groups that confirm (see `sets`). `--elsewhere` is the Python of an environment that
-holds imbalanced-ensemble (see `elsewhere`).
-`time` measures what one training of `tabular` takes. `report` writes RESULTS.md and SETS.md.
+inner split above 10,000 rows); ours turn no knob. `--group` says which parents are run: those of development, or one of
+the two groups that confirm (see `sets`). `--elsewhere` is the Python of an environment that holds imbalanced-ensemble
+(see `elsewhere`). `time` measures what one training of `tabular` takes. `report` writes RESULTS.md and SETS.md.
 """
 
 from __future__ import annotations
@@ -31,12 +30,12 @@ from benchmarks.quality.entrants import CHOICE, PIECES, entrants
 from benchmarks.quality.hold_out import SEEDS, held_out
 from benchmarks.quality.report import write_report
 from benchmarks.quality.sets import GROUPS, Set, in_turn, keel_folder, sets
+from benchmarks.quality.table import METRICS
 
 HERE = Path(__file__).parent
 RESULTS, TIME = HERE / "results", HERE / "time.json"
 #: Positives that should be scored in all, and the most repeats for it.
 SCORED, REPEATS = 100, 2
-METRICS = ("average_precision", "roc_auc", "balanced_accuracy", "f1", "log_loss", "log_loss_uncorrected", "ece")
 
 
 def measure(data: Set, piece: str, elsewhere: Path | None) -> dict[str, Any]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.quality.entrants import BOOSTED, C_OF_LINEAR, FIXED, LEAVES, MANY, RATES
-from benchmarks.quality.table import records
+from benchmarks.quality.entrants import BOOSTED, LEAVES, LINEAR, MANY, RATES
+from benchmarks.quality.table import label_of, records
+from counterpoise.core.version import installed
 
 PACKAGES = ("tensorflow-cpu", "keras", "scikit-learn", "imbalanced-learn", "lightgbm", "numpy")
 #: Rows above which a set is told apart in the table of costs.
@@ -20,14 +20,14 @@ SMALL = 5000
 GRIDS: dict[str, Mapping[str, list[Any]]] = {
     "LightGBM, plain and balanced, learning rate 0.05": BOOSTED,
     "random forest and balanced random forest, 300 trees": LEAVES,
-    "logistic regression on standardised columns": C_OF_LINEAR,
+    "logistic regression on standardised columns": LINEAR,
     "RUSBoost, 50 rounds": RATES,
 }
 
 
 def who() -> list[str]:
     """The entrants, and the package versions."""
-    chosen = [f"- {name}: {'; '.join(f'{k} {_or(v)}' for k, v in grid.items())}" for name, grid in GRIDS.items()]
+    chosen = [f"- {name}: {'; '.join(map(_told, grid.items()))}" for name, grid in GRIDS.items()]
     return [
         "## Who takes part",
         "",
@@ -36,14 +36,15 @@ def who() -> list[str]:
         "fitted on all of them:",
         "",
         *chosen,
-        f"- {FIXED}",
+        "- nothing to choose: easy ensemble of trees (10 x AdaBoost), self-paced ensemble and balance cascade (50 "
+        "trees)",
         "",
         "Every entrant gets the same treatment on the same out-of-fold rows: its training shift is removed where it is",
         "known, a calibrator is kept where it lowers log loss, and the threshold is the best for F1. `none` decides at",
         "0.5. Raw log loss is that of the untouched output.",
         "",
         "Versions where this page was written, imbalanced-ensemble 0.2.3 in an environment of its own:",
-        f"{', '.join(f'{name} {_version(name)}' for name in PACKAGES)}.",
+        f"{', '.join(' '.join(pair) for pair in installed(PACKAGES).items())}.",
         "",
     ]
 
@@ -55,7 +56,7 @@ def costs(folder: Path) -> list[str]:
     for record in records(folder):
         for name, row in record["entrants"].items():
             if "seconds" in row and "choice" not in record:
-                label = name if name.startswith("external:") else f"{record['network']} {name}"
+                label = label_of(name, record)
                 folds = len(row["scores"]["average_precision"])
                 seconds[label][record["rows"] <= SMALL].append(row["seconds"] / folds)
                 memory[label] = max(memory[label], row["memory_mb"] or 0.0)
@@ -74,12 +75,7 @@ def costs(folder: Path) -> list[str]:
     return [*lines, ""]
 
 
-def _or(values: list[Any]) -> str:
-    return " or ".join([", ".join(map(str, values[:-1])), str(values[-1])])
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "(not installed)"
+def _told(choice: tuple[str, list[Any]]) -> str:
+    """What a rival may choose from, in words."""
+    name, values = choice
+    return f"{name.rpartition('__')[2]} {', '.join(map(str, values[:-1]))} or {values[-1]}"

@@ -20,12 +20,9 @@ PIECES = {
 }
 #: The piece in which `compare` also chooses inside each training part.
 CHOICE = "choice"
+_ALL = tuple(piece for piece in PIECES if piece != CHOICE)
 #: Group of parents -> pieces without which a set does not count. The second confirmation is about one strategy.
-NEEDED = {
-    "confirmatory": ("tabular", "rivals", "more", "mlp"),
-    "second": ("tabular", "rivals"),
-    "development": ("tabular", "rivals", "more", "mlp"),
-}
+NEEDED = {"confirmatory": _ALL, "second": ("tabular", "rivals"), "development": _ALL}
 #: Group of parents -> the one that was named before its run. The second was named after the first confirmatory run.
 NAMED = {
     "confirmatory": "tabular none",
@@ -68,9 +65,7 @@ def rivals(elsewhere: Path | None, rows: int) -> list[Any]:
     chosen = partial(_chosen, inner=inner)
     linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
     found = [
-        external(
-            "logistic_regression", chosen(linear, {f"logisticregression__{k}": v for k, v in C_OF_LINEAR.items()})
-        ),
+        external("logistic_regression", chosen(linear, LINEAR)),
         external("random_forest", chosen(RandomForestClassifier(300), LEAVES)),
         external("balanced_random_forest", chosen(BalancedRandomForestClassifier(300), LEAVES)),
         external("easy_ensemble_trees", EasyEnsembleClassifier(10)),
@@ -87,10 +82,8 @@ MANY = 10_000
 #: What LightGBM, forests, the linear model and RUSBoost may choose from.
 BOOSTED = {"min_child_samples": [5, 20], "n_estimators": [100, 300]}
 LEAVES = {"min_samples_leaf": [1, 3]}
-C_OF_LINEAR = {"C": [0.1, 1.0, 10.0]}
+LINEAR = {"logisticregression__C": [0.1, 1.0, 10.0]}
 RATES = {"learning_rate": [0.1, 1.0]}
-#: Those that choose nothing.
-FIXED = "nothing to choose: easy ensemble of trees (10 x AdaBoost), self-paced ensemble and balance cascade (50 trees)"
 
 
 def boosted(weights: str | None) -> Any:

@@ -12,6 +12,8 @@ Array = np.ndarray
 FEW = 50
 #: What the names of entrants end in that were told the class shares of the test rows.
 KNOWN = ", shares known"
+#: Scores of which something is claimed.
+CLAIMED = ("balanced accuracy", "skill")
 #: What an entrant says of the test rows: probabilities (T, C) and class codes (T,).
 Said = tuple[Array, Array]
 
@@ -64,12 +66,8 @@ def lines(name: str, data: Images, said: list[dict[str, Said]]) -> list[str]:
 
 def verdict(found: dict[str, dict[str, Array]], end: str) -> str:
     """What is shown of ours on `cnn` against plain and re-weighted `fit`, told the shares or not, and what is not."""
-    ours, rivals, scores_of = f"ours{end}", ("plain", "re-weighted"), ("balanced accuracy", "skill")
-    said = [
-        f"{score} above {rival} {_shown(found[ours][score], found[rival + end][score])}"
-        for score in scores_of
-        for rival in rivals
-    ]
+    ours, pairs = f"ours{end}", [(score, rival) for score in CLAIMED for rival in ("plain", "re-weighted")]
+    said = [f"{score} above {rival} {_shown(found[ours][score], found[rival + end][score])}" for score, rival in pairs]
     return f"`cnn`, {ours}: {'; '.join(said)}."
 
 
@@ -81,7 +79,7 @@ def _shown(ours: Array, theirs: Array) -> str:
 
 
 def _less(found: dict[str, dict[str, Array]], who: str, rival: str) -> str:
-    differences = [f"{n} {_difference(found[who][n], found[rival][n])}" for n in ("balanced accuracy", "skill")]
+    differences = [f"{n} {_difference(found[who][n], found[rival][n])}" for n in CLAIMED]
     return f"- {who}, less {rival}: {'; '.join(differences)}"
 
 

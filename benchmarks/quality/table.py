@@ -30,9 +30,15 @@ def load(folder: Path) -> Parents:
     for record in records(folder):
         for name, row in record["entrants"].items():
             if "scores" in row and "choice" not in record:  # whose entrants other pieces measure with more repeats
-                label = name if name.startswith("external:") else f"{record['network']} {name}"
-                found[record["set"]][label] = {m: float(np.nanmean(v)) for m, v in row["scores"].items()}
+                found[record["set"]][label_of(name, record)] = {
+                    m: float(np.nanmean(v)) for m, v in row["scores"].items()
+                }
     return found
+
+
+def label_of(entrant: str, record: dict[str, Any]) -> str:
+    """What the page calls an entrant of a result: ours by their network too."""
+    return entrant if entrant.startswith("external:") else f"{record['network']} {entrant}"
 
 
 def by_parent(folder: Path) -> Parents:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import resource
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from benchmarks.quality.sets import TABLES
+from counterpoise.core.memory import Peak
 from counterpoise.data.read import read
 
 #: Table -> most seconds that it should take on two cores.
@@ -42,12 +42,13 @@ def _once(file: str, target: str, drop: tuple[str, ...]) -> dict[str, Any]:
 
     cp.fit("mlp", {"a": [0.0, 1.0] * 20, "y": [0, 1] * 20}, "y", epochs=1, verbose=0)  # so that imports are done
     start = time.perf_counter()
-    clf = cp.fit("tabular", read(file, target=target, drop=drop), verbose=0)
+    with Peak() as peak:
+        clf = cp.fit("tabular", read(file, target=target, drop=drop), verbose=0)
     columns = clf.card["columns"]
     return {
         "rows": clf.card["rows"], "columns": columns["numeric"] + columns["categorical"],
         "seconds": round(time.perf_counter() - start, 1),
-        "memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "memory_mb": round(peak.bytes / 2**20),
     }  # fmt: skip
 
 

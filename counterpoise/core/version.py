@@ -1,7 +1,8 @@
-"""The version, from the installed package."""
+"""The version, from the installed package, and those of other packages."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import metadata
 
 
@@ -11,3 +12,19 @@ def version() -> str:
         return metadata.version("counterpoise")
     except metadata.PackageNotFoundError:
         return "0+unknown"
+
+
+def installed(packages: Iterable[str]) -> dict[str, str]:
+    """Package -> its version, of those that are installed.
+
+    Example:
+        >>> list(installed(["numpy", "no-such-package"]))
+        ['numpy']
+    """
+    found = {}
+    for name in packages:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

@@ -24,21 +24,18 @@ def is_text(array: np.ndarray) -> bool:
     return array.dtype.kind in "SU" or (array.dtype.kind == "O" and all(isinstance(v, str) for v in array.ravel()))
 
 
-def without_text(array: np.ndarray, name: str = "x") -> str:
-    """A sentence about the first row without text of an array that holds text elsewhere; "" where there is none.
+def check_no_gap(array: np.ndarray, name: str = "x") -> None:
+    """Raise a `DataError` when an array that is no text (see `is_text`) holds some, and say which row has none.
 
     Example:
-        >>> without_text(np.array(["a", None], dtype=object))
-        "x holds texts, but None in row 1; write '' where a text is missing."
-        >>> without_text(np.array([1.5, None], dtype=object))
-        ''
+        >>> check_no_gap(np.array([1.5, None], dtype=object))
+        >>> check_no_gap(np.array(["a", None], dtype=object))
+        Traceback (most recent call last):
+        counterpoise.core.errors.DataError: x holds texts, but None in row 1; write '' where a text is missing.
     """
-    if array.dtype.kind != "O" or array.ndim != 1 or not any(isinstance(v, str) for v in array):
-        return ""
-    row = next((i for i, v in enumerate(array) if not isinstance(v, str)), None)
-    if row is None:
-        return ""
-    return f"{name} holds texts, but {array[row]!r:.40} in row {row}; write '' where a text is missing."
+    if array.dtype.kind == "O" and array.ndim == 1 and any(isinstance(v, str) for v in array):
+        row, odd = next((i, v) for i, v in enumerate(array) if not isinstance(v, str))
+        raise DataError(f"{name} holds texts, but {odd!r:.40} in row {row}; write '' where a text is missing.")
 
 
 def check_inputs(x: Any, inputs: Any) -> None:

@@ -17,7 +17,7 @@ from counterpoise.core.records import Examples, Schema
 from counterpoise.core.twins import count_twins, twin_groups
 from counterpoise.data.beside import Side, group_codes, side_of, skip_rows, times, weights
 from counterpoise.data.frames import is_table, to_frame
-from counterpoise.data.inputs import is_text, without_text
+from counterpoise.data.inputs import check_no_gap, is_text
 from counterpoise.data.kinds import Found, infer
 from counterpoise.data.labels import Labels, encode_labels
 from counterpoise.data.schema import build_parts, encode_rows
@@ -205,9 +205,9 @@ def _check_array(source: Any) -> None:
         array = np.asarray(source)
     except ValueError:
         raise DataError("x has rows of different lengths; expected an array of shape (N, ...).") from None
-    if said := without_text(array):
-        raise DataError(said)
     text = is_text(array)
+    if not text:
+        check_no_gap(array)
     if (array.dtype.kind == "O" and not text) or array.ndim < 1 or (array.ndim == 1 and not text):
         raise DataError(
             f"x has shape {array.shape} and type {array.dtype}; expected numbers of shape (N, ...), or text of shape "

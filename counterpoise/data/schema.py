@@ -13,7 +13,7 @@ from counterpoise.core.errors import ArtefactError, ColumnError, DataError, did_
 from counterpoise.core.records import Column, Schema
 from counterpoise.data.csv_text import MISSING
 from counterpoise.data.frames import is_table, to_frame
-from counterpoise.data.inputs import TRUTH, is_text, without_text
+from counterpoise.data.inputs import TRUTH, check_no_gap, is_text
 from counterpoise.data.kinds import level_text, numbers
 
 
@@ -125,9 +125,8 @@ def _arrays(source: Any) -> Any:
 def _array(part: Any, name: str) -> np.ndarray:
     """Finite numbers or text."""
     array = check_finite(part, name)
-    if said := without_text(array, name):
-        raise DataError(said)
     if array.dtype.kind == "O" and not is_text(array):
+        check_no_gap(array, name)
         odd = next(v for v in array.ravel() if not isinstance(v, str))
         raise DataError(
             f"{name} mixes objects (for example {odd!r:.40}); expected an array of numbers or of text. Of a frame "
