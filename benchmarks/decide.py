@@ -27,11 +27,11 @@ from counterpoise.core.records import Examples
 from counterpoise.data.read import read
 from counterpoise.decide.pooling import pool
 from counterpoise.decide.rule import apply_rule_to_log_p, fit_rule_from_log_p
-from counterpoise.jobs import Settings
 from counterpoise.metrics.scores import average_precision, calibration_slope, skill
-from counterpoise.pipeline import cross_validate
-from counterpoise.strategies import Strategy, select
-from counterpoise.train.network import Network
+from counterpoise.networks.network import Network
+from counterpoise.pipeline.jobs import Settings
+from counterpoise.pipeline.order import cross_validate
+from counterpoise.strategies.select import Strategy, select
 
 Array = np.ndarray
 TREATED = ("class_weight", "oversample", "undersample", "resampling_ensemble")
@@ -92,9 +92,11 @@ def scored(y: Array, p: Array, cells: list) -> dict[str, float]:
 
 def measured(examples: Examples, model: str, folds: int, epochs: int) -> Scores:
     """strategy -> step -> scores."""
-    outcome = cross_validate(examples, select("seed"), Network(model, examples), Settings(epochs=epochs), folds=folds)
+    outcome = cross_validate(
+        examples, select("default"), Network(model, examples), Settings(epochs=epochs), folds=folds
+    )
     found: Scores = {}
-    for strategy in select("seed"):
+    for strategy in select("default"):
         cells = [c for c in outcome.cells if c.strategy == strategy.name]
         steps = probabilities(examples, strategy, cells, outcome.log_p[strategy.name][0])
         found[strategy.name] = {step: scored(examples.y, p, cells) for step, p in steps.items()}

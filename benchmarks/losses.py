@@ -22,15 +22,15 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 import counterpoise as cp
-from counterpoise.cells import corrected
 from counterpoise.core.logits import log_proba
 from counterpoise.core.records import Examples, Fold
 from counterpoise.data.read import read
-from counterpoise.jobs import Settings, jobs_of
-from counterpoise.pipeline import train_all
-from counterpoise.rounds import trained_members
-from counterpoise.strategies import find
-from counterpoise.train.network import Network
+from counterpoise.networks.network import Network
+from counterpoise.pipeline.fold_results import corrected
+from counterpoise.pipeline.jobs import Settings, jobs_of
+from counterpoise.pipeline.order import train_all
+from counterpoise.pipeline.stages import trained_members
+from counterpoise.strategies.select import find
 
 Array = np.ndarray
 #: Strategy -> what the literature calls it.

@@ -2,7 +2,7 @@
 
     python -m benchmarks.main_job [--data FOLDER] [--repeats 3]
 
-Prints, per table, average precision of every strategy of the set "seed", log loss of the balanced strategies relative
+Prints, per table, average precision of every strategy of the default set, log loss of the balanced strategies relative
 to the untouched model (corrected and uncorrected), and the ensemble against its best member and its members' average.
 """
 

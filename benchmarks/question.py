@@ -20,7 +20,7 @@ EPOCHS, BATCH = 20, 256
 
 
 def rows_of(path: Path) -> tuple[Array, Array]:
-    """Features, standardised for the plain recipes, and 0/1 labels."""
+    """Features, standardized for the plain recipes, and 0/1 labels."""
     import polars as pl
 
     frame = pl.read_csv(path / "mammography.csv")

@@ -26,12 +26,12 @@ from benchmarks._turns import Found, Options, alternate, machine, measure, timed
 from counterpoise.core.records import Examples, Fold
 from counterpoise.data.read import read
 from counterpoise.data.split import make_folds
-from counterpoise.jobs import Settings, job_of, jobs_of
-from counterpoise.strategies import find
-from counterpoise.train import shelf
-from counterpoise.train.network import Network
-from counterpoise.train.program_engine import ProgramEngine
-from counterpoise.train.run import run
+from counterpoise.engines import program_cache
+from counterpoise.engines.compiled import ProgramEngine
+from counterpoise.engines.run import run
+from counterpoise.networks.network import Network
+from counterpoise.pipeline.jobs import Settings, job_of, jobs_of
+from counterpoise.strategies.select import find
 
 BATCH = 512
 
@@ -66,7 +66,7 @@ def table(n: int, d: int, seed: int = 0) -> Examples:
 
 def cold(work: Callable[[], object]) -> float:
     """Seconds of a work whose compilation counts: programs of the turn before are forgotten."""
-    shelf.clear()
+    program_cache.clear()
     return timed(work)
 
 

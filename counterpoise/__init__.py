@@ -21,79 +21,79 @@ if TYPE_CHECKING:
     from counterpoise import plans as plans
     from counterpoise import scale as scale
     from counterpoise import sklearn as sklearn
-    from counterpoise.adopt import wrap as wrap
-    from counterpoise.classifier import Classifier as Classifier
-    from counterpoise.classifier import load as load
+    from counterpoise.classifier.classifier import Classifier as Classifier
+    from counterpoise.classifier.classifier import load as load
+    from counterpoise.classifier.monitor import monitor as monitor
+    from counterpoise.classifier.wrap import wrap as wrap
+    from counterpoise.comparison.compare import Comparison as Comparison
+    from counterpoise.comparison.compare import compare as compare
     from counterpoise.comparison.many import compare_many as compare_many
-    from counterpoise.comparison.race import Comparison as Comparison
-    from counterpoise.comparison.race import compare as compare
-    from counterpoise.compiling import compile_balanced as compile_balanced
     from counterpoise.core.errors import CounterpoiseError as CounterpoiseError
     from counterpoise.data.folder import images as images
+    from counterpoise.diagnosis.diagnose import diagnose as diagnose
     from counterpoise.diagnosis.near import near_duplicates as near_duplicates
     from counterpoise.diagnosis.show import Diagnosis as Diagnosis
-    from counterpoise.distillation import distill as distill
-    from counterpoise.estimator import CounterpoiseClassifier as CounterpoiseClassifier
     from counterpoise.feed.batching import batches as batches
     from counterpoise.feed.disk import scan as scan
     from counterpoise.feed.imbalance import make_imbalanced as make_imbalanced
     from counterpoise.feed.streams import rebalance as rebalance
     from counterpoise.feed.weighting import weight_map as weight_map
-    from counterpoise.fitting import fit as fit
-    from counterpoise.monitoring import monitor as monitor
-    from counterpoise.plans.plan import Plan as Plan
+    from counterpoise.networks.built_in import InputSpec as InputSpec
+    from counterpoise.networks.compile_balanced import compile_balanced as compile_balanced
+    from counterpoise.networks.head import init_output_bias as init_output_bias
+    from counterpoise.networks.recipe import Recipe as Recipe
+    from counterpoise.networks.second_stage import retrain_head as retrain_head
+    from counterpoise.networks.second_stage import scale_head as scale_head
+    from counterpoise.networks.second_stage import tau_normalize as tau_normalize
+    from counterpoise.networks.transfer import transfer as transfer
+    from counterpoise.pipeline.distill import distill as distill
+    from counterpoise.pipeline.fit import fit as fit
+    from counterpoise.plans.class_plans import Plan as Plan
     from counterpoise.plans.weights import class_weight as class_weight
     from counterpoise.plans.weights import sample_weight as sample_weight
-    from counterpoise.strategies import Ensemble as Ensemble
-    from counterpoise.strategy import Knob as Knob
-    from counterpoise.strategy import Strategy as Strategy
-    from counterpoise.strategy import external as external
-    from counterpoise.survey import diagnose as diagnose
-    from counterpoise.train.backbones import transfer as transfer
-    from counterpoise.train.builders import InputSpec as InputSpec
-    from counterpoise.train.head import init_output_bias as init_output_bias
-    from counterpoise.train.recipe import Recipe as Recipe
-    from counterpoise.train.second_stage import retrain_head as retrain_head
-    from counterpoise.train.second_stage import scale_head as scale_head
-    from counterpoise.train.second_stage import tau_normalise as tau_normalise
+    from counterpoise.sklearn.estimator import CounterpoiseClassifier as CounterpoiseClassifier
+    from counterpoise.strategies.select import Ensemble as Ensemble
+    from counterpoise.strategies.strategy import Hyperparameter as Hyperparameter
+    from counterpoise.strategies.strategy import Strategy as Strategy
+    from counterpoise.strategies.strategy import external as external
 
 #: Public name -> module that holds it.
 _HOME = {
-    "Classifier": "counterpoise.classifier",
-    "Comparison": "counterpoise.comparison.race",
-    "CounterpoiseClassifier": "counterpoise.estimator",
+    "Classifier": "counterpoise.classifier.classifier",
+    "Comparison": "counterpoise.comparison.compare",
+    "CounterpoiseClassifier": "counterpoise.sklearn.estimator",
     "CounterpoiseError": "counterpoise.core.errors",
     "Diagnosis": "counterpoise.diagnosis.show",
-    "Ensemble": "counterpoise.strategies",
-    "InputSpec": "counterpoise.train.builders",
-    "Knob": "counterpoise.strategy",
-    "Plan": "counterpoise.plans.plan",
-    "Recipe": "counterpoise.train.recipe",
-    "Strategy": "counterpoise.strategy",
+    "Ensemble": "counterpoise.strategies.select",
+    "InputSpec": "counterpoise.networks.built_in",
+    "Hyperparameter": "counterpoise.strategies.strategy",
+    "Plan": "counterpoise.plans.class_plans",
+    "Recipe": "counterpoise.networks.recipe",
+    "Strategy": "counterpoise.strategies.strategy",
     "batches": "counterpoise.feed.batching",
     "class_weight": "counterpoise.plans.weights",
-    "compare": "counterpoise.comparison.race",
+    "compare": "counterpoise.comparison.compare",
     "compare_many": "counterpoise.comparison.many",
-    "compile_balanced": "counterpoise.compiling",
-    "diagnose": "counterpoise.survey",
-    "distill": "counterpoise.distillation",
-    "external": "counterpoise.strategy",
-    "fit": "counterpoise.fitting",
+    "compile_balanced": "counterpoise.networks.compile_balanced",
+    "diagnose": "counterpoise.diagnosis.diagnose",
+    "distill": "counterpoise.pipeline.distill",
+    "external": "counterpoise.strategies.strategy",
+    "fit": "counterpoise.pipeline.fit",
     "images": "counterpoise.data.folder",
-    "init_output_bias": "counterpoise.train.head",
-    "load": "counterpoise.classifier",
+    "init_output_bias": "counterpoise.networks.head",
+    "load": "counterpoise.classifier.classifier",
     "make_imbalanced": "counterpoise.feed.imbalance",
-    "monitor": "counterpoise.monitoring",
+    "monitor": "counterpoise.classifier.monitor",
     "near_duplicates": "counterpoise.diagnosis.near",
     "rebalance": "counterpoise.feed.streams",
-    "retrain_head": "counterpoise.train.second_stage",
+    "retrain_head": "counterpoise.networks.second_stage",
     "sample_weight": "counterpoise.plans.weights",
-    "scale_head": "counterpoise.train.second_stage",
+    "scale_head": "counterpoise.networks.second_stage",
     "scan": "counterpoise.feed.disk",
-    "tau_normalise": "counterpoise.train.second_stage",
-    "transfer": "counterpoise.train.backbones",
+    "tau_normalize": "counterpoise.networks.second_stage",
+    "transfer": "counterpoise.networks.transfer",
     "weight_map": "counterpoise.feed.weighting",
-    "wrap": "counterpoise.adopt",
+    "wrap": "counterpoise.classifier.wrap",
 }
 #: Public namespaces: modules of the same name.
 _NAMESPACES = ("callbacks", "decide", "feed", "losses", "metrics", "plans", "scale", "sklearn")

@@ -1,4 +1,4 @@
-"""Ship one artefact: raw columns in, decision out, without Counterpoise in the serving process.
+"""Ship one artifact: raw columns in, decision out, without Counterpoise in the serving process.
 
 python examples/export_and_serve.py
 """
@@ -32,9 +32,9 @@ def parts(n: int, seed: int) -> pl.DataFrame:
 
 
 def main(out: Path = Path()) -> None:
-    """Train, promise a recall, export, serve with plain TensorFlow, compare."""
+    """Train, guarantee a recall, export, serve with plain TensorFlow, compare."""
     table = parts(3000, seed=0)
-    clf = cp.fit("mlp", table, "defect", strategy="oversample", promise_rows=0.3, epochs=10, verbose=0)
+    clf = cp.fit("mlp", table, "defect", strategy="oversample", guarantee_rows=0.3, epochs=10, verbose=0)
     clf = clf.decide(recall_floor=0.7, confidence=0.9)
     print(clf.card["threshold"]["said"])
 
@@ -56,7 +56,7 @@ def main(out: Path = Path()) -> None:
 
     figure, axes = plt.subplots(figsize=(3.6, 3.4), layout="constrained")
     axes.scatter(ours, served, s=8)
-    axes.axline((0, 0), slope=1, color="grey", linewidth=1)
+    axes.axline((0, 0), slope=1, color="gray", linewidth=1)
     axes.set(xlabel="classifier", ylabel="served model", title="probability of a defect")
     figure.savefig(out / "export_and_serve.png", dpi=120)
     plt.close(figure)

@@ -49,7 +49,7 @@ def main(out: Path = Path()) -> None:
     share = np.cumsum(truth[order] == "yes") / (truth == "yes").sum()
     figure, axes = plt.subplots(figsize=(5, 3.2), layout="constrained")
     axes.plot(np.arange(1, len(share) + 1), share)
-    axes.axvline(alerts, color="grey", linestyle="--", label="alerts at the chosen threshold")
+    axes.axvline(alerts, color="gray", linestyle="--", label="alerts at the chosen threshold")
     axes.set(xlabel="payments looked at, most suspicious first", ylabel="share of frauds found", xscale="log")
     axes.legend(frameon=False, loc="lower right")
     figure.savefig(out / "fraud_table.png", dpi=120)

@@ -59,7 +59,7 @@ def main(out: Path = Path()) -> None:
     figure, axes = plt.subplots(1, 5, figsize=(9, 2.2), layout="constrained")
     shown = {"image": new[0, ..., 0], "truth": truth[0], **{name: masks[0] for name, masks in found.items()}}
     for axis, (name, picture) in zip(axes, shown.items(), strict=True):
-        axis.imshow(picture, cmap="grey")
+        axis.imshow(picture, cmap="gray")
         axis.set_title(name, fontsize=9)
         axis.set_axis_off()
     figure.savefig(out / "lesion_segmentation.png", dpi=120)

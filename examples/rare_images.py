@@ -51,7 +51,7 @@ def main(out: Path = Path()) -> None:
         order = np.argsort(-probability)[:8]
         figure, axes = plt.subplots(2, 4, figsize=(6, 3.4), layout="constrained")
         for axis, place_of in zip(axes.flat, order, strict=True):
-            axis.imshow(Image.open(files[place_of]), cmap="grey")
+            axis.imshow(Image.open(files[place_of]), cmap="gray")
             axis.set_title(f"{Path(files[place_of]).parent.name}: {probability[place_of]:.0%}", fontsize=9)
             axis.set_axis_off()
         figure.suptitle("the eight most suspicious new scans")

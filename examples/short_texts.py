@@ -54,7 +54,7 @@ def main(out: Path = Path()) -> None:
     bins = np.linspace(0, 1, 21)
     for label in ("ham", "spam"):
         axes.hist(probability[truth == label], bins, alpha=0.7, label=label)
-    axes.axvline(clf.rule.threshold, color="grey", linestyle="--", label="threshold")
+    axes.axvline(clf.rule.threshold, color="gray", linestyle="--", label="threshold")
     axes.set(xlabel="probability of spam", ylabel="texts", yscale="log")
     axes.legend(frameon=False)
     figure.savefig(out / "short_texts.png", dpi=120)

@@ -47,7 +47,7 @@ def main(out: Path = Path()) -> None:
     said = [probability[place == k].mean() for k in range(8)]
     seen = [truth[place == k].mean() for k in range(8)]
     figure, axes = plt.subplots(figsize=(3.8, 3.5), layout="constrained")
-    axes.plot([0, max(said)], [0, max(said)], color="grey", linewidth=1)
+    axes.plot([0, max(said)], [0, max(said)], color="gray", linewidth=1)
     axes.plot(said, seen, marker="o")
     axes.set(xlabel="probability told", ylabel="share of ill patients")
     figure.savefig(out / "two_inputs.png", dpi=120)

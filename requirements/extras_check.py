@@ -1,4 +1,4 @@
-"""Does an extra bring what it promises? Run in an environment that holds the built package.
+"""Does an extra bring what it guarantees? Run in an environment that holds the built package.
 
     extras_check.py EXTRA         does a small job that needs the extra
     extras_check.py --without     where only TensorFlow is installed: each job names its extra and how to install it

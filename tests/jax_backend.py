@@ -1,4 +1,4 @@
-"""What is promised on the JAX backend, checked where TensorFlow need not be installed.
+"""What is guaranteed on the JAX backend, checked where TensorFlow need not be installed.
 
     KERAS_BACKEND=jax python tests/jax_backend.py
 

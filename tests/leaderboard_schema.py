@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from counterpoise.metrics.catalogue import METRICS
+from counterpoise.metrics.catalog import METRICS
 
 NUMBER = (int, float)
 MAYBE = (int, float, type(None))
@@ -75,7 +75,7 @@ BOARD = {
     "warnings": [str],
     "verdict": {
         "winner": str,
-        "word": {"better", "equivalent", "undecided"},
+        "word": {"better", "equivalent", "inconclusive"},
         "tied_with": [str],
         "text": str,
         "more_repeats": (int, type(None)),

@@ -7,10 +7,10 @@ import numpy as np
 
 from counterpoise.core.records import Member
 from counterpoise.data.split import make_folds
-from counterpoise.jobs import Settings, jobs_of
-from counterpoise.reading import read_for
-from counterpoise.strategies import find
-from counterpoise.train.network import Network
+from counterpoise.networks.network import Network
+from counterpoise.pipeline.jobs import Settings, jobs_of
+from counterpoise.pipeline.reading import read_for
+from counterpoise.strategies.select import find
 
 RNG = np.random.default_rng(0)
 Y = (RNG.random(240) < 0.2).astype(int)

@@ -7,9 +7,9 @@ import numpy as np
 
 from counterpoise.core.records import Examples
 from counterpoise.data.split import make_folds
-from counterpoise.jobs import Settings, jobs_of
-from counterpoise.strategies import find
-from counterpoise.train.run import run
+from counterpoise.engines.run import run
+from counterpoise.pipeline.jobs import Settings, jobs_of
+from counterpoise.strategies.select import find
 
 L = keras.layers
 EXACT = Settings(epochs=2, batch_size=32, early_stopping=False)

@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from forked import Runner, runner
 
 from counterpoise.comparison.store import FILE, Store
-from counterpoise.core.errors import ArtefactError
+from counterpoise.core.errors import ArtifactError
 
 #: Fits on disk that are waited for, and the pause in seconds after them.
 Moment = tuple[int, float]
@@ -76,7 +76,7 @@ def kept(out: Path) -> int:
     """Fits of a run that are on disk; nothing is opened before its writer has prepared the file."""
     if not (out / f"{FILE}-wal").exists():
         return 0
-    with suppress(ArtefactError, sqlite3.Error), Store.reading(out) as store:
+    with suppress(ArtifactError, sqlite3.Error), Store.reading(out) as store:
         return store.count()
     return 0
 
@@ -139,7 +139,7 @@ def soak_ray() -> int:
     from small_jobs import same, world
 
     from counterpoise import scale
-    from counterpoise.train.run import run as train
+    from counterpoise.engines.run import run as train
 
     # A node counts as dead when it misses five looks of a second each; Ray's own period is 3 s.
     os.environ |= {

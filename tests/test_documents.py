@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from counterpoise.strategies import names
+from counterpoise.strategies.select import names
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -1,4 +1,4 @@
-"""The promise for the JAX backend, where JAX is installed (see `jax_backend`)."""
+"""The guarantee for the JAX backend, where JAX is installed (see `jax_backend`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SCRIPT = Path(__file__).with_name("jax_backend.py")
 
 
 @pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed")
-def test_what_is_promised_on_jax():
+def test_what_is_guaranteed_on_jax():
     done = subprocess.run(
         [sys.executable, str(SCRIPT)], env={**os.environ, "KERAS_BACKEND": "jax"}, capture_output=True, text=True
     )

@@ -12,8 +12,8 @@ import pytest
 from command_line import run_command
 
 import counterpoise as cp
-from counterpoise.archive import SCORES
-from counterpoise.core.errors import ArtefactError
+from counterpoise.classifier.file import SCORES
+from counterpoise.core.errors import ArtifactError
 
 RNG = np.random.default_rng(0)
 Y = (np.arange(80) % 4 == 0).astype(int)
@@ -64,7 +64,7 @@ def test_code_in_a_classifier_is_refused(saved, with_code, tmp_path):
     with zipfile.ZipFile(file) as archive:
         config = archive.read("config.json")
     bad = with_part(saved, tmp_path / "bad.keras", "config.json", config)
-    with pytest.raises(ArtefactError, match=r"cannot be read: it holds a Lambda layer.*Write it as a layer class"):
+    with pytest.raises(ArtifactError, match=r"cannot be read: it holds a Lambda layer.*Write it as a layer class"):
         cp.load(bad)
     assert not sign.exists()
 
@@ -83,7 +83,7 @@ def test_a_pickle_in_a_classifier_is_refused(saved, tmp_path):
     sign, held = tmp_path / "sign", io.BytesIO()
     np.savez(held, y=np.array([Bomb(sign)], dtype=object))
     bad = with_part(saved, tmp_path / "bad.keras", SCORES, held.getvalue())
-    with pytest.raises(ArtefactError, match="is damaged or was not saved by Counterpoise"):
+    with pytest.raises(ArtifactError, match="is damaged or was not saved by Counterpoise"):
         cp.load(bad)
     assert not sign.exists()
     np.load(io.BytesIO(held.getvalue()), allow_pickle=True)["y"]

@@ -61,7 +61,7 @@ def test_shares_of_gene_functions_are_those_reported():
 def test_made_people_hold_levels_that_people_hold():
     table = pl.read_parquet(stored("census_income_kdd.parquet")).sample(1500, seed=0)
     people = read(table, target="label", positive="50000+")
-    plan = cp.plans.synthesize(people.y, "smote_nc").realise(people.x)
+    plan = cp.plans.synthesize(people.y, "smote_nc").realize(people.x)
     fresh, codes = plan.new
     assert np.bincount(np.concatenate([people.y, codes])).tolist() == [len(people.y) - people.y.sum()] * 2
     rich = people.y == 1

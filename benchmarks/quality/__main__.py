@@ -9,7 +9,7 @@ takes the sets in turn by parent, so that one that was cut short has every paren
 seed; sets with few positives are repeated until some 100 have been scored, twice at most; tables above 50,000 rows have
 two splits of 60, 20 and 20 % instead (see `hold_out`). Every entrant gets the same rule (prior shift, calibrator,
 threshold) on the same rows, which trained nothing. Rivals with a grid choose on inner folds of their training rows (one
-inner split above 10,000 rows); ours turn no knob. `--group` says which parents are run: those of development, or one of
+inner split above 10,000 rows); ours tune nothing. `--group` names the parents to run: those of development, or one of
 the two groups that confirm (see `sets`). `--elsewhere` is the Python of an environment that holds imbalanced-ensemble
 (see `elsewhere`). `time` measures what one training of `tabular` takes. `report` writes RESULTS.md and SETS.md.
 """

@@ -67,17 +67,17 @@ def _conv(h: Any, weights: Weights, name: str, norm: str, stride: int = 1, activ
     layer = keras.layers.Conv2D(kernel.shape[0], kernel.shape[2], stride, padding="same", use_bias=False)
     h = layer(h)
     layer.set_weights([kernel.transpose(2, 3, 1, 0)])
-    return _normalised(h, weights, norm, active)
+    return _normalized(h, weights, norm, active)
 
 
 def _depthwise(h: Any, weights: Weights, name: str, size: int, stride: int) -> Any:
     layer = keras.layers.DepthwiseConv2D(size, stride, padding="same", use_bias=False)
     h = layer(h)
     layer.set_weights([weights[name + "_depthwise_conv.weight"].transpose(2, 3, 0, 1)])
-    return _normalised(h, weights, name + "_bn1", active=True)
+    return _normalized(h, weights, name + "_bn1", active=True)
 
 
-def _normalised(h: Any, weights: Weights, name: str, active: bool) -> Any:
+def _normalized(h: Any, weights: Weights, name: str, active: bool) -> Any:
     layer = keras.layers.BatchNormalization(momentum=0.99, epsilon=1e-3)
     h = layer(h)
     layer.set_weights([weights[f"{name}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")])

@@ -20,7 +20,7 @@ SMALL = 5000
 GRIDS: dict[str, Mapping[str, list[Any]]] = {
     "LightGBM, plain and balanced, learning rate 0.05": BOOSTED,
     "random forest and balanced random forest, 300 trees": LEAVES,
-    "logistic regression on standardised columns": LINEAR,
+    "logistic regression on standardized columns": LINEAR,
     "RUSBoost, 50 rounds": RATES,
 }
 
@@ -31,7 +31,7 @@ def who() -> list[str]:
     return [
         "## Who takes part",
         "",
-        "Ours turn no knob and end training by themselves. Rivals choose by average precision on three inner folds of",
+        "Ours tune nothing and end training by themselves. Rivals choose by average precision on three inner folds of",
         f"their training rows (one inner split above {MANY:,} rows), the number of LightGBM's trees too, and are then",
         "fitted on all of them:",
         "",

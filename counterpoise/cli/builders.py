@@ -99,7 +99,7 @@ def _told(error: Exception) -> str:
 def _load_keras(path: Path) -> Any:
     import zipfile
 
-    from counterpoise.archive import CARD
+    from counterpoise.classifier.file import CARD
 
     if not path.is_file():
         raise ModelError(f"--model {path}: there is no such file.")
@@ -113,7 +113,7 @@ def _load_keras(path: Path) -> Any:
             )
     import keras
 
-    from counterpoise.train.cloning import keras_text
+    from counterpoise.networks.cloning import keras_text
 
     try:
         return keras.models.load_model(path, safe_mode=True)

@@ -18,7 +18,7 @@ from counterpoise.core.errors import OptionError
 
 if TYPE_CHECKING:
     from counterpoise.comparison.store import Store
-    from counterpoise.train.run import Executor
+    from counterpoise.engines.run import Executor
 
 NAME = "compare"
 
@@ -40,14 +40,14 @@ def command(
     batch_size: o.BatchSize = None,
     seed: o.Seed = 0,
     strategies: Annotated[
-        str, typer.Option(help="seed, all, names: a,b,c, external:NAME (see `counterpoise strategies`).")
-    ] = "seed",
+        str, typer.Option(help="default, all, names: a,b,c, external:NAME (see `counterpoise strategies`).")
+    ] = "default",
     folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.")] = 5,
     repeats: Annotated[int, typer.Option(min=1, help="How often the folds are drawn anew.")] = 1,
     metric: Annotated[str, typer.Option(help="What is ranked and judged.")] = "average_precision",
     cost_fp: Annotated[float | None, typer.Option(help="Cost of a false alarm; goes with --cost-fn.")] = None,
     cost_fn: Annotated[float | None, typer.Option(help="Cost of a missed case; goes with --cost-fp.")] = None,
-    tune: Annotated[int, typer.Option(min=0, help="Trials for the knobs of each strategy, per fold.")] = 0,
+    tune: Annotated[int, typer.Option(min=0, help="Trials for the hyperparameters of each strategy, per fold.")] = 0,
     tune_steps: Annotated[
         int | None, typer.Option(min=1, help="At most this many steps for each network of a trial.")
     ] = None,
@@ -81,7 +81,7 @@ def command(
     """
     from counterpoise.cli.show import race_text
     from counterpoise.data.split import check_counts
-    from counterpoise.strategies import select
+    from counterpoise.strategies.select import select
 
     o.check_folder(out)
     if not o.split_names(strategies):
@@ -134,9 +134,9 @@ def run(  # type: ignore[no-untyped-def]
 
     Every fit is kept in the folder before it counts; an interrupt says what is kept and how to go on.
     """
-    from counterpoise.comparison.race import race
+    from counterpoise.comparison.compare import race
     from counterpoise.comparison.store import Store
-    from counterpoise.jobs import Settings
+    from counterpoise.pipeline.jobs import Settings
 
     with Store.writing(out, restart) as store, _kept_on_interrupt(store):
         comparison = race(

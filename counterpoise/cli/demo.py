@@ -33,8 +33,8 @@ def command(
     from counterpoise.cli.compare import run
     from counterpoise.cli.show import race_text
     from counterpoise.data.read import read
-    from counterpoise.strategies import select
-    from counterpoise.survey import diagnose
+    from counterpoise.diagnosis.diagnose import diagnose
+    from counterpoise.strategies.select import select
 
     o.check_folder(out)
     console = Console()
@@ -45,12 +45,12 @@ def command(
     console.print(diagnose(examples))
     console.rule("Race: six strategies, five folds")
     comparison = run(
-        examples, "mlp", select("seed"), out, folds=5, repeats=1, metric="average_precision", budget="steps",
+        examples, "mlp", select("default"), out, folds=5, repeats=1, metric="average_precision", budget="steps",
         epochs=epochs, batch_size=256, seed=0, duplicates="warn", early_stopping=True, restart=True,
     )  # fmt: skip
     race_text(comparison, out)
     console.rule("The saved model on five rows")
-    from counterpoise.classifier import load
+    from counterpoise.classifier.classifier import load
 
     said = load(out / "model.keras").predict_frame(frame.head(5))
     console.print(said.with_columns(truth=pl.Series(labels[:5])))

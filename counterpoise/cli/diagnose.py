@@ -31,7 +31,7 @@ def command(
     as_json: o.Json = False,
 ) -> None:
     """Say how bad the imbalance is and what to do: classes, overlap, suspicious labels, duplicates, possible leaks."""
-    from counterpoise.survey import diagnose
+    from counterpoise.diagnosis.diagnose import diagnose
 
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad)
     found = diagnose(o.read_table(data, target, size, **how), folds=folds, quick=quick)

@@ -28,14 +28,14 @@ def command(
     out: Annotated[Path | None, typer.Option(help="JSON file with all numbers.")] = None,
     as_json: o.Json = False,
 ) -> None:
-    """Score a model on labelled rows, every metric with its interval; or compare unlabelled rows with its own."""
+    """Score a model on labeled rows, every metric with its interval; or compare unlabeled rows with its own."""
     if unlabeled and target is not None:
         raise OptionError("--unlabeled and --target exclude each other.")
     if groups is not None and (unlabeled or data.is_dir()):
         raise OptionError("--groups names a column of a table with labels.")
     if out is not None:
         o.check_file(out)
-    from counterpoise.classifier import load
+    from counterpoise.classifier.classifier import load
 
     clf = load(model)
     record = plain(_drift(clf, data) if unlabeled else _scores(clf, data, target, groups))
@@ -48,7 +48,7 @@ def command(
 
 
 def _scores(clf: Any, data: Path, target: str | None, groups: str | None) -> dict[str, Any]:
-    from counterpoise.evaluation import evaluate
+    from counterpoise.classifier.evaluation import evaluate
 
     if data.is_dir():
         from counterpoise.data.folder import images
@@ -62,10 +62,10 @@ def _scores(clf: Any, data: Path, target: str | None, groups: str | None) -> dic
 
 
 def _drift(clf: Any, data: Path) -> dict[str, Any]:
-    from counterpoise.data.folder import unlabelled
-    from counterpoise.monitoring import drift_to_dict, monitor
+    from counterpoise.classifier.monitor import drift_to_dict, monitor
+    from counterpoise.data.folder import unlabeled
 
-    rows = unlabelled(data, *o.picture_form(clf))[1] if data.is_dir() else data
+    rows = unlabeled(data, *o.picture_form(clf))[1] if data.is_dir() else data
     return drift_to_dict(clf, monitor(clf, rows))
 
 
@@ -73,7 +73,7 @@ def _show_scores(record: Mapping[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from counterpoise.metrics.catalogue import FURTHER, METRICS
+    from counterpoise.metrics.catalog import FURTHER, METRICS
 
     table = Table("metric", "value", "95 % interval", "", box=None, pad_edge=False, header_style="bold")
     for key, score in (record["metrics"] | record["further"]).items():

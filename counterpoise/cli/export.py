@@ -19,6 +19,6 @@ def command(
 ) -> None:
     """Write a model for TensorFlow Serving, a phone or an ONNX runtime, with schema.json; checked against the model."""
     o.check_folder(out.parent)
-    from counterpoise.classifier import load
+    from counterpoise.classifier.classifier import load
 
     print(f"saved {load(model).export(out, format)}: run once, and says what {model} says")

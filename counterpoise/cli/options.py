@@ -98,7 +98,7 @@ def _read_folder(data: Path, target: str | None, size: int | None, **options: An
 
 
 def picture_form(clf: Any) -> tuple[tuple[int, int], str]:
-    """Size and colour of the images that a classifier takes.
+    """Size and color of the images that a classifier takes.
 
     Raises:
         OptionError: it takes something else.
@@ -108,7 +108,7 @@ def picture_form(clf: Any) -> tuple[tuple[int, int], str]:
     shape: tuple[Any, ...] = getattr(clf.members.input, "shape", ())
     if clf.schema is not None or len(shape) != 4 or shape[-1] not in (1, 3):
         raise OptionError("the model was not trained on images; give it a file like the one it was trained on.")
-    return (int(shape[1]), int(shape[2])), "grey" if shape[-1] == 1 else "rgb"
+    return (int(shape[1]), int(shape[2])), "gray" if shape[-1] == 1 else "rgb"
 
 
 def data_options(
@@ -131,31 +131,31 @@ def check_folder(out: Path) -> None:
     """Refuse a folder that cannot be written, before any work is done."""
     import os
 
-    from counterpoise.core.errors import ArtefactError
+    from counterpoise.core.errors import ArtifactError
 
     place = out
     while not place.exists():
         place = place.parent
     if not place.is_dir():
-        raise ArtefactError(f"cannot write to {str(out)!r}: {str(place)!r} is a file; give a folder.")
+        raise ArtifactError(f"cannot write to {str(out)!r}: {str(place)!r} is a file; give a folder.")
     if not os.access(place, os.W_OK):
-        raise ArtefactError(f"cannot write to {str(out)!r}: no permission to write in {str(place)!r}.")
+        raise ArtifactError(f"cannot write to {str(out)!r}: no permission to write in {str(place)!r}.")
 
 
 def check_file(out: Path, ending: str = "") -> None:
     """Refuse a file that cannot be written, before any work is done."""
-    from counterpoise.core.errors import ArtefactError
+    from counterpoise.core.errors import ArtifactError
 
     if not out.name.endswith(ending):
-        raise ArtefactError(f"--out {out}: expected a file name that ends in {ending}.")
+        raise ArtifactError(f"--out {out}: expected a file name that ends in {ending}.")
     if out.is_dir():
-        raise ArtefactError(f"--out {out} is a folder; expected the name of a file.")
+        raise ArtifactError(f"--out {out} is a folder; expected the name of a file.")
     check_folder(out.parent)
 
 
 def write_text(out: Path, text: str) -> None:
     """Write a file whole or not at all."""
-    from counterpoise.core.errors import ArtefactError
+    from counterpoise.core.errors import ArtifactError
 
     draft = out.with_name(f".{out.name}.writing")
     try:
@@ -164,7 +164,7 @@ def write_text(out: Path, text: str) -> None:
         draft.replace(out)
     except OSError as error:
         draft.unlink(missing_ok=True)
-        raise ArtefactError(f"cannot write {str(out)!r}: {error.strerror or error}.") from error
+        raise ArtifactError(f"cannot write {str(out)!r}: {error.strerror or error}.") from error
 
 
 @contextlib.contextmanager

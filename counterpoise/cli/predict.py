@@ -26,7 +26,7 @@ def command(
         raise OptionError(f"--prior is {prior:g}; expected a share between 0 and 1.")
     if out is not None:
         o.check_file(out)
-    from counterpoise.classifier import load
+    from counterpoise.classifier.classifier import load
 
     clf = load(model)
     if prior is not None and len(clf.classes_) > 2:
@@ -53,8 +53,8 @@ def _of_images(clf: Any, folder: Path, prior: float | None, skip_bad: bool) -> A
     """Path, probability and decision of each image below a folder."""
     import polars as pl
 
-    from counterpoise.data.folder import unlabelled
+    from counterpoise.data.folder import unlabeled
 
     size, color = o.picture_form(clf)
-    paths, pixels = unlabelled(folder, size, color, skip_bad)
+    paths, pixels = unlabeled(folder, size, color, skip_bad)
     return clf.predict_frame(pixels, prior=prior).insert_column(0, pl.Series("path", paths))

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from counterpoise.core.errors import ArtefactError
+from counterpoise.core.errors import ArtifactError
 
 NAME = "report"
 
@@ -31,16 +31,16 @@ def finished_record(folder: Path) -> dict[str, Any]:
     """What the report of a finished run is drawn from.
 
     Raises:
-        ArtefactError: no run is kept there, or it has not finished.
+        ArtifactError: no run is kept there, or it has not finished.
     """
     from counterpoise.comparison.store import Store
 
     if not folder.is_dir():
-        raise ArtefactError(f"there is no folder {str(folder)!r}; expected the --out folder of a compare.")
+        raise ArtifactError(f"there is no folder {str(folder)!r}; expected the --out folder of a compare.")
     with Store.reading(folder) as store:
         record = store.record
     if record is None:
-        raise ArtefactError(
+        raise ArtifactError(
             f"the run in {str(folder)!r} has not finished, so there is nothing to report. The same `counterpoise "
             "compare` command goes on where it stopped."
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from counterpoise.comparison.race import Comparison
+    from counterpoise.comparison.compare import Comparison
 
 #: Metric key -> heading, the most telling first; a narrow terminal shows the first ones.
 SHOWN = {

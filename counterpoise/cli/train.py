@@ -14,7 +14,7 @@ from counterpoise.cli.show import cut_text
 from counterpoise.core.errors import OptionError
 
 NAME = "train"
-#: Aims that can be promised.
+#: Aims that can be guaranteed.
 FLOORS = {"recall_floor", "precision_floor"}
 
 
@@ -36,8 +36,9 @@ def command(
     batch_size: o.BatchSize = None,
     seed: o.Seed = 0,
     folds: Annotated[int | None, typer.Option(help="Fit the rule out of fold, then train on all rows.")] = None,
-    promise_rows: Annotated[
-        float | None, typer.Option(help="Share of rows kept out of everything, to carry a promise (with --confidence).")
+    guarantee_rows: Annotated[
+        float | None,
+        typer.Option(help="Share of rows set aside for a guarantee. Requires --confidence."),
     ] = None,
     confidence: Annotated[
         float | None, typer.Option(help="Confidence of the recall or precision floor, such as 0.95.")
@@ -53,12 +54,12 @@ def command(
     alerts: Annotated[int | None, typer.Option(help="At most this many alerts per 10,000 rows.")] = None,
 ) -> None:
     """Train one strategy and save one file: preprocessing, networks, correction, threshold."""
-    from counterpoise.strategies import find
+    from counterpoise.strategies.select import find
 
     aim = aim_of(recall_floor, precision_floor, cost_fp, cost_fn, alerts)
     if confidence is not None:
-        _check_promise(aim, confidence)
-        promise_rows = 0.2 if promise_rows is None else promise_rows
+        _check_guarantee(aim, confidence)
+        guarantee_rows = 0.2 if guarantee_rows is None else guarantee_rows
     o.check_file(out, ".keras")
     chosen = find(strategy)
     network = resolve_model(model)
@@ -70,10 +71,10 @@ def command(
             f"{_typed(aim)} is for two classes; {data.name} has {examples.n_classes}: {labels}. "
             f"Hold one against the others: --one-vs-rest {examples.classes[examples.positive]}"
         )
-    from counterpoise.fitting import fit
+    from counterpoise.pipeline.fit import fit
 
     clf = fit(
-        network, examples, strategy=chosen, folds=folds, promise_rows=promise_rows, epochs=o.or_auto(epochs),
+        network, examples, strategy=chosen, folds=folds, guarantee_rows=guarantee_rows, epochs=o.or_auto(epochs),
         batch_size=o.or_auto(batch_size), seed=seed,
     )  # fmt: skip
     if aim is not None:
@@ -83,7 +84,7 @@ def command(
     if confidence is not None:
         print(clf.card["threshold"]["said"])
     elif aim is not None and set(aim) <= FLOORS:
-        print(clf.card["threshold"]["said"] + " --confidence 0.95 keeps rows out of training that carry a promise.")
+        print(clf.card["threshold"]["said"] + " --confidence 0.95 keeps rows out of training that carry a guarantee.")
 
 
 def aim_of(
@@ -115,7 +116,7 @@ def aim_of(
     return wanted or None
 
 
-def _check_promise(aim: Mapping[str, Any] | None, confidence: float) -> None:
+def _check_guarantee(aim: Mapping[str, Any] | None, confidence: float) -> None:
     if not (aim and set(aim) <= FLOORS):
         raise OptionError("--confidence goes with --recall-floor or --precision-floor.")
     if not 0 < confidence < 1:

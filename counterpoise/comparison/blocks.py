@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from counterpoise.core.records import Cell, Examples
+from counterpoise.core.records import Examples, FoldResult
 from counterpoise.core.seeds import integer
 from counterpoise.metrics.bootstrap import cluster_draws, time_blocks
 
@@ -18,8 +18,8 @@ LEAST_BLOCKS = 10
 
 
 def paired_draws(
-    by_name: Mapping[str, Sequence[Cell]], scores: Mapping[str, Mapping[str, Array]], examples: Examples, seed: int = 0,
-    resamples: int = RESAMPLES,
+    by_name: Mapping[str, Sequence[FoldResult]], scores: Mapping[str, Mapping[str, Array]], examples: Examples,
+    seed: int = 0, resamples: int = RESAMPLES,
 ) -> dict[str, dict[str, Array]] | None:  # fmt: skip
     """strategy -> metric -> float (B,), or None: rows are independent, or a fold tests too few groups.
 
@@ -61,7 +61,7 @@ def _mean(draws: Sequence[Array]) -> Array:
     return np.where(counts > 0, np.where(known, table, 0.0).sum(axis=0) / np.maximum(counts, 1), np.nan)
 
 
-def _of_fold(cell: Cell, examples: Examples, seed: int, resamples: int) -> dict[str, Array]:
+def _of_fold(cell: FoldResult, examples: Examples, seed: int, resamples: int) -> dict[str, Array]:
     y, n = examples.y[cell.rows], examples.n_classes
     blocks = _blocks(cell.rows, examples)
     state = integer(seed, "blocks", cell.fold)

@@ -12,7 +12,7 @@ import numpy as np
 from counterpoise.comparison import words
 from counterpoise.comparison.verdict import Verdict
 from counterpoise.core.errors import OptionError
-from counterpoise.strategies import Strategy
+from counterpoise.strategies.select import Strategy
 
 Array = np.ndarray
 

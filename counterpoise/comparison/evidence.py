@@ -10,7 +10,7 @@ import numpy as np
 
 from counterpoise.comparison.posterior import Difference, correlated_t, from_draws
 from counterpoise.comparison.verdict import Interval
-from counterpoise.metrics.catalogue import METRICS
+from counterpoise.metrics.catalog import METRICS
 from counterpoise.metrics.intervals import (
     carried,
     corrected_error,
@@ -93,7 +93,7 @@ def interval(evidence: Evidence, strategy: str, key: str) -> Interval:
     draws = evidence.drawn(strategy, key)
     if draws is not None:
         low, high = percentile(draws, evidence.level)
-        return Interval(mean, min(low, mean), max(high, mean), folds)  # a skewed bootstrap may leave its centre out
+        return Interval(mean, min(low, mean), max(high, mean), folds)  # a skewed bootstrap may leave its center out
     truth = {"specificity": 0, "recall": 1}.get(base)
     trials = None
     if matrices is not None and truth is not None:

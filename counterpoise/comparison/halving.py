@@ -20,16 +20,16 @@ import numpy as np
 from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Examples, Job, Member
 from counterpoise.data.split import make_folds
-from counterpoise.jobs import Settings, jobs_by_fold
-from counterpoise.rounds import train_in_rounds
-from counterpoise.strategies import Strategy
-from counterpoise.train.network import Network
-from counterpoise.train.run import Executor, Trained
+from counterpoise.engines.run import Executor, Trained
+from counterpoise.networks.network import Network
+from counterpoise.pipeline.jobs import Settings, jobs_by_fold
+from counterpoise.pipeline.stages import train_in_rounds
+from counterpoise.strategies.select import Strategy
 
 
 @dataclass(frozen=True)
 class Limit:
-    """How much a race may train: optimiser steps over all networks, or seconds.
+    """How much a race may train: optimizer steps over all networks, or seconds.
 
     Attributes:
         amount: Above 0.
@@ -56,7 +56,7 @@ class Limit:
 
 
 @dataclass
-class Heats:
+class Rungs:
     """What the rungs left.
 
     Attributes:
@@ -89,17 +89,17 @@ class Remembering:
                 yield job_id, member
 
 
-def heats(
+def rungs(
     strategies: Sequence[Strategy], examples: Examples, network: Network, settings: Settings, limit: Limit,
     executor: Executor, *, folds: int, repeats: int, duplicates: str,
-) -> Heats:  # fmt: skip
+) -> Rungs:  # fmt: skip
     """Run the rungs before the last one; `executor` should be `Remembering`, for the last rung may repeat one."""
     parts = make_folds(examples, folds, repeats, settings.seed, duplicates)
     racing = [s for s in strategies if not s.is_external]
     jobs, _ = jobs_by_fold(racing, examples, parts, settings, network)
     most = max(job.limits.steps for group in jobs.values() for job in group)
     rungs = max(1, math.floor(math.log2(max(1, len(racing) - 1))) + 1)
-    now, left = Heats(list(racing), settings), limit.amount
+    now, left = Rungs(list(racing), settings), limit.amount
     for rung in range(rungs):
         per_job = _steps(now, jobs, left, rungs - rung, most, rung, limit)
         now.settings = replace(settings, most_steps=per_job)
@@ -119,7 +119,7 @@ def heats(
 
 
 def _steps(
-    now: Heats, jobs: Mapping[tuple[str, int], list[Job]], left: float, rungs: int, most: int, rung: int, limit: Limit
+    now: Rungs, jobs: Mapping[tuple[str, int], list[Job]], left: float, rungs: int, most: int, rung: int, limit: Limit
 ) -> int:
     """Steps of each network on this rung: an equal part of what is left, or (seconds) doubling up to all."""
     if limit.seconds:
@@ -130,7 +130,7 @@ def _steps(
 
 
 def _rung(
-    now: Heats, examples: Examples, parts: Any, network: Network, executor: Executor
+    now: Rungs, examples: Examples, parts: Any, network: Network, executor: Executor
 ) -> tuple[dict[str, float], int]:
     """Mean stopping score of each strategy after this rung, and the steps that it took."""
     jobs, failures = jobs_by_fold(now.strategies, examples, parts, now.settings, network)
@@ -146,7 +146,7 @@ def _rung(
     return {name: float(np.mean(v)) for name, v in scores.items()}, sum(m.steps for m in members.values())
 
 
-def _halve(now: Heats, score: Mapping[str, float], per_job: int) -> None:
+def _halve(now: Rungs, score: Mapping[str, float], per_job: int) -> None:
     """Keep the better half, and always the untouched network."""
     safe = [s for s in now.strategies if s.name in ("none", "threshold")]
     rivals = sorted((s for s in now.strategies if s not in safe and s.name in score), key=lambda s: score[s.name])

@@ -8,8 +8,8 @@ p <= 0.05: noise alone leads to "better" in at most one race in twenty, however 
     best shown better than none      -> "better"; winner = the simplest that is shown better than none
                                         and not shown worse than the best
     not, all in the tie within rope  -> "equivalent"; winner = the simplest of the tie
-    else                             -> "undecided"; winner = the simplest of the tie that is not likely (two in three)
-                                        to lie behind the best, and how many more repeats would decide
+    else                             -> "inconclusive"; winner = the simplest of the tie that is not likely (two in
+                                        three) to lie behind the best, and how many more repeats would decide
 
 `none` counts as better itself when it is shown better than everything else.
 
@@ -28,11 +28,11 @@ import numpy as np
 from counterpoise.comparison import words
 from counterpoise.comparison.evidence import Counts, Evidence, Scores, interval
 from counterpoise.comparison.posterior import CERTAIN, LIKELY, Difference, holm_of, proven, repeats_to_decide
-from counterpoise.comparison.verdict import Interval, Judgement, Verdict, VsNone
+from counterpoise.comparison.verdict import Interval, Judgment, Verdict, VsNone
 from counterpoise.core.errors import OptionError, did_you_mean
-from counterpoise.metrics.catalogue import METRICS
+from counterpoise.metrics.catalog import METRICS
 
-__all__ = ["Interval", "Judgement", "Verdict", "VsNone", "assess"]
+__all__ = ["Interval", "Judgment", "Verdict", "VsNone", "assess"]
 
 Array = np.ndarray
 
@@ -51,7 +51,7 @@ def assess(
     draws: Scores | None = None,
     counts: Counts | None = None,
     external: Mapping[str, str] | None = None,
-) -> Judgement:
+) -> Judgment:
     """Judge strategies on one data set by their fold scores.
 
     Intervals: variance s^2 (1/(RK) + 1/(K-1)) with RK - 1 degrees of freedom, on the scale of the metric's
@@ -79,7 +79,7 @@ def assess(
             where shown better than the best network.
 
     Returns:
-        A `Judgement`; its parts match leaderboard.json.
+        A `Judgment`; its parts match leaderboard.json.
 
     Raises:
         OptionError: Unknown metric, arrays of the wrong length, or no strategy with a score.
@@ -87,8 +87,8 @@ def assess(
     Example:
         >>> none, better = [0.50, 0.52, 0.48, 0.51, 0.49], [0.60, 0.63, 0.59, 0.60, 0.58]
         >>> scores = {"none": {"roc_auc": none}, "oversample": {"roc_auc": better}}
-        >>> judgement = assess(scores, folds=5, metric="roc_auc")
-        >>> judgement.verdict.winner, judgement.verdict.word
+        >>> judgment = assess(scores, folds=5, metric="roc_auc")
+        >>> judgment.verdict.winner, judgment.verdict.word
         ('oversample', 'better')
     """
     if metric not in METRICS:
@@ -110,7 +110,7 @@ def assess(
         counts or {},
     )
     ranking = sorted(scored, key=lambda name: -METRICS[metric].goodness(evidence.mean(name, metric)))
-    return Judgement(
+    return Judgment(
         metric=metric,
         ranking=(*ranking, *(name for name in order if name not in scored)),
         scores={name: {key: interval(evidence, name, key) for key in row} for name, row in table.items()},
@@ -210,7 +210,7 @@ def _tied(
     """Nothing is shown better than the reference: the simplest of the tie is enough, unless it is likely behind."""
     winner, others = tie[0], tuple(tie[1:])
     if len(ranking) == 1:
-        return Verdict(winner, "undecided", (), words.alone(winner))
+        return Verdict(winner, "inconclusive", (), words.alone(winner))
     leads = {name: evidence.better_by(metric, name, winner) for name in ranking if name in others}
     rivals = [name for name, d in leads.items() if not d.identical]
     if not rivals:
@@ -223,8 +223,8 @@ def _tied(
     more = _more_repeats(evidence, metric, rivals[0], winner, len(ranking) - 1)
     fixed = evidence.drawn(winner, metric) is not None
     taken = next(name for name in tie if name == ranking[0] or not behind[name].right >= LIKELY)
-    text = words.undecided(gap, others, more, fixed, taken)
-    return Verdict(taken, "undecided", tuple(name for name in tie if name != taken), text, more)
+    text = words.inconclusive(gap, others, more, fixed, taken)
+    return Verdict(taken, "inconclusive", tuple(name for name in tie if name != taken), text, more)
 
 
 def _more_repeats(evidence: Evidence, metric: str, rival: str, winner: str, comparisons: int) -> int | None:

@@ -17,9 +17,9 @@ import numpy as np
 
 from counterpoise.core.records import Examples
 from counterpoise.core.version import version
-from counterpoise.jobs import Settings
-from counterpoise.train.network import Network
-from counterpoise.train.state import fresh_state
+from counterpoise.networks.network import Network
+from counterpoise.networks.weights import fresh_state
+from counterpoise.pipeline.jobs import Settings
 
 Array = np.ndarray
 

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from counterpoise.comparison import words
+from counterpoise.comparison.compare import compare
 from counterpoise.comparison.posterior import CERTAIN
-from counterpoise.comparison.race import compare
 from counterpoise.comparison.result import Comparison
 from counterpoise.comparison.several import SignedRank, cliques, critical_difference, friedman, mean_ranks, signed_rank
-from counterpoise.core.errors import ArtefactError, OptionError
-from counterpoise.metrics.catalogue import METRICS
+from counterpoise.core.errors import ArtifactError, OptionError
+from counterpoise.metrics.catalog import METRICS
 from counterpoise.report.critical import critical_svg
 
 Array = np.ndarray
@@ -185,7 +185,7 @@ def _raced(name: str, value: Any, model: Any, seed: int, options: Mapping[str, A
         try:
             return json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise ArtefactError(f"{name}: cannot read {str(file)!r}; expected a folder written by compare.") from error
+            raise ArtifactError(f"{name}: cannot read {str(file)!r}; expected a folder written by compare.") from error
     if not isinstance(value, tuple) or len(value) != 2:
         raise OptionError(f"{name} is {type(value).__name__}; expected a Comparison, a folder, or (data, y).")
     return compare(model, value[0], value[1], seed=seed, **options)

@@ -9,19 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.cells import subset
 from counterpoise.comparison import tally
 from counterpoise.comparison.judge import assess
-from counterpoise.core.records import Cell, Examples
+from counterpoise.core.records import Examples, FoldResult
 from counterpoise.data.split import make_folds
-from counterpoise.jobs import Settings
-from counterpoise.metrics.catalogue import METRICS
+from counterpoise.engines.run import Executor
+from counterpoise.metrics.catalog import METRICS
 from counterpoise.metrics.intervals import fold_interval
-from counterpoise.pipeline import cross_validate
-from counterpoise.strategies import Strategy, select
-from counterpoise.train.entrants import kind_of
-from counterpoise.train.network import Network
-from counterpoise.train.run import Executor
+from counterpoise.networks.network import Network
+from counterpoise.pipeline.fold_results import subset
+from counterpoise.pipeline.jobs import Settings
+from counterpoise.pipeline.order import cross_validate
+from counterpoise.strategies.external import kind_of
+from counterpoise.strategies.select import Strategy, select
 
 #: Folds of the inner race.
 INNER_FOLDS = 3
@@ -52,7 +52,7 @@ class Nested:
 
 
 def nested_score(
-    strategies: Sequence[Strategy], by_name: Mapping[str, Sequence[Cell]], examples: Examples, network: Network,
+    strategies: Sequence[Strategy], by_name: Mapping[str, Sequence[FoldResult]], examples: Examples, network: Network,
     settings: Settings, executor: Executor, *, folds: int, repeats: int, duplicates: str, metric: str,
 ) -> Nested:  # fmt: skip
     """Race again inside each outer training part, and score that winner's outer cell.
@@ -74,9 +74,9 @@ def nested_score(
     return Nested(tuple(chosen), tuple(own.tolist()), float(np.nanmean(own)), low, high)
 
 
-def _winner(strategies: Sequence[Strategy], cells: Sequence[Cell], examples: Examples, metric: str) -> str:
+def _winner(strategies: Sequence[Strategy], cells: Sequence[FoldResult], examples: Examples, metric: str) -> str:
     """The winner of an inner race."""
-    of: dict[str, list[Cell]] = {}
+    of: dict[str, list[FoldResult]] = {}
     for cell in cells:
         of.setdefault(cell.strategy, []).append(cell)
     ran = [s for s in strategies if s.name in of]

@@ -56,7 +56,7 @@ def correlated_t(differences: Any, ratio: float, rope: float = 0.01, level: floa
     """Corrected resampled t-test and Bayesian correlated t-test of paired fold scores.
 
     With J differences of mean m and variance s^2, the posterior of the true difference under a flat prior
-    is Student's t with J - 1 degrees, centre m and scale s sqrt(1/J + rho / (1 - rho)) (Benavoli, Corani,
+    is Student's t with J - 1 degrees, center m and scale s sqrt(1/J + rho / (1 - rho)) (Benavoli, Corani,
     Demsar & Zaffalon, JMLR 18, 2017, section 4.1). With rho = n_test / (n_test + n_train), that is 1/K
     for K folds, the scale is the standard error of Nadeau & Bengio (2003), so interval and p value are
     those of their corrected t-test. Repeats enter through J.

@@ -15,13 +15,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from counterpoise.classifier import Classifier
+from counterpoise.classifier.classifier import Classifier
 from counterpoise.comparison import trackers
 from counterpoise.comparison.verdict import Verdict
 from counterpoise.core.checks import check_choice
-from counterpoise.core.errors import ArtefactError, OptionError
-from counterpoise.core.records import Cell
-from counterpoise.metrics.catalogue import METRICS
+from counterpoise.core.errors import ArtifactError, OptionError
+from counterpoise.core.records import FoldResult
+from counterpoise.metrics.catalog import METRICS
 from counterpoise.report import page
 from counterpoise.report.notebook import tables_html
 from counterpoise.report.plots import Plots
@@ -51,7 +51,7 @@ class Comparison:
 
     record: Mapping[str, Any]
     curves: Mapping[str, Any]
-    cells: tuple[Cell, ...] = field(repr=False)
+    cells: tuple[FoldResult, ...] = field(repr=False)
     best: Classifier | None = None
     diagnosis: Mapping[str, Any] | None = None
 
@@ -62,7 +62,7 @@ class Comparison:
 
     @property
     def verdict(self) -> Verdict:
-        """Winner, word ("better", "equivalent" or "undecided") and reasons."""
+        """Winner, word ("better", "equivalent" or "inconclusive") and reasons."""
         return Verdict.from_dict(self.record["verdict"])
 
     @property
@@ -193,4 +193,4 @@ def _named_errors(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ArtefactError(f"cannot write {str(place)!r}: {error.strerror or error}.") from error
+        raise ArtifactError(f"cannot write {str(place)!r}: {error.strerror or error}.") from error

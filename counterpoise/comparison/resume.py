@@ -10,12 +10,12 @@ from typing import Any
 
 from counterpoise.comparison.store import Store
 from counterpoise.core.records import Examples, Job
-from counterpoise.jobs import WHOLE
-from counterpoise.one_pass import in_one_pass
-from counterpoise.strategies import Strategy
-from counterpoise.train.choice import decided
-from counterpoise.train.network import Network
-from counterpoise.train.run import Executor, Trained
+from counterpoise.engines.compile_modes import decided
+from counterpoise.engines.run import Executor, Trained
+from counterpoise.networks.network import Network
+from counterpoise.pipeline.jobs import ALL_ROWS_FOLD
+from counterpoise.strategies.select import Strategy
+from counterpoise.strategies.single_pass import in_one_pass
 
 
 def opened(store: Any) -> Any:
@@ -75,4 +75,4 @@ def announce(text: str) -> None:
 
 
 def _of_all_rows(job: Job) -> bool:
-    return job.place[1] == WHOLE
+    return job.place[1] == ALL_ROWS_FOLD

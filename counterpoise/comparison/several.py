@@ -108,7 +108,7 @@ def friedman(scores: Any) -> float:
 def critical_difference(strategies: int, data_sets: int, alpha: float = 0.05) -> float:
     """Nemenyi's critical difference of mean ranks: q sqrt(k (k + 1) / (6 n)) (Demsar 2006, section 3.2.2).
 
-    q is the quantile of the studentised range over infinite degrees of freedom, divided by sqrt 2.
+    q is the quantile of the studentized range over infinite degrees of freedom, divided by sqrt 2.
 
     Example:
         >>> round(critical_difference(4, 14), 2)

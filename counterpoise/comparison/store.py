@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 
 from counterpoise.comparison.manifest import differences
-from counterpoise.core.errors import ArtefactError, CounterpoiseError
+from counterpoise.core.errors import ArtifactError, CounterpoiseError
 from counterpoise.core.records import Member
-from counterpoise.train.rules import Way
+from counterpoise.engines.program_rules import CompileMode
 
 Array = np.ndarray
 
@@ -67,7 +67,7 @@ class Store:
             restart: Whether to throw away what it holds.
 
         Raises:
-            ArtefactError: another process is at work there, the file is damaged, or the place cannot be written.
+            ArtifactError: another process is at work there, the file is damaged, or the place cannot be written.
         """
         place = Path(folder)
         with _left_as_it_was(place), ExitStack() as opened:
@@ -87,11 +87,11 @@ class Store:
         """Open what a run left (or is writing), to read `record`, `manifest` and members.
 
         Raises:
-            ArtefactError: there is no run, or its file is damaged.
+            ArtifactError: there is no run, or its file is damaged.
         """
         place = Path(folder)
         if not (place / FILE).is_file():
-            raise ArtefactError(f"{str(place)!r} holds no run ({FILE}); expected the --out folder of a compare.")
+            raise ArtifactError(f"{str(place)!r} holds no run ({FILE}); expected the --out folder of a compare.")
         with _connected(place / FILE) as database:
             store = cls(place, database)
             with _told(place):
@@ -107,24 +107,24 @@ class Store:
         """Write what the run is asked, or hold it against what it was asked before.
 
         Raises:
-            ArtefactError: data, settings, network or versions differ; each difference is named.
+            ArtifactError: data, settings, network or versions differ; each difference is named.
         """
         before, now = self.manifest, json.loads(json.dumps(manifest))
         if before is None:
             self._set("manifest", now)
         elif found := differences(before, now):
-            raise ArtefactError(
+            raise ArtifactError(
                 f"{str(self.folder)!r} holds another run: {'; '.join(found)}. Give another folder (--out), or throw "
                 f"away its {self.count()} fits (--restart)."
             )
 
     @property
-    def ways(self) -> dict[str, Way]:
+    def ways(self) -> dict[str, CompileMode]:
         """How each loss family is trained: what a resume has to use again."""
-        return {family: Way(**way) for family, way in (self._get("ways") or {}).items()}
+        return {family: CompileMode(**way) for family, way in (self._get("ways") or {}).items()}
 
     @ways.setter
-    def ways(self, ways: Mapping[str, Way]) -> None:
+    def ways(self, ways: Mapping[str, CompileMode]) -> None:
         self._set("ways", {family: asdict(way) for family, way in ways.items()})
 
     @property
@@ -253,14 +253,14 @@ def _alone(place: Path) -> Iterator[None]:
         try:
             lock.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError:
-            raise ArtefactError(
+            raise ArtifactError(
                 f"{_owner(place)} is at work in {str(place)!r}; wait for it, or give another folder."
             ) from None
         yield
 
 
 def _owner(place: Path) -> str:
-    with suppress(ArtefactError, sqlite3.Error, TypeError, KeyError), Store.reading(place) as store:
+    with suppress(ArtifactError, sqlite3.Error, TypeError, KeyError), Store.reading(place) as store:
         owner = store._get("owner")
         return f"another process ({owner['pid']} on {owner['host']}, since {owner['since']})"
     return "another process"
@@ -272,10 +272,10 @@ def _told(place: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        raise ArtefactError(f"cannot write to {str(place)!r}: {error}.") from error
+        raise ArtifactError(f"cannot write to {str(place)!r}: {error}.") from error
     except sqlite3.DatabaseError as error:
-        raise ArtefactError(
+        raise ArtifactError(
             f"{str(place / FILE)!r} is damaged ({error}); start again in another folder, or with --restart."
         ) from error
     except OSError as error:
-        raise ArtefactError(f"cannot write to {str(place)!r}: {error.strerror or error}.") from error
+        raise ArtifactError(f"cannot write to {str(place)!r}: {error.strerror or error}.") from error

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from counterpoise.comparison.effect import Costs
-from counterpoise.comparison.verdict import Judgement
+from counterpoise.comparison.verdict import Judgment
 from counterpoise.core.proportions import shares_of_classes
-from counterpoise.core.records import Cell, Examples
+from counterpoise.core.records import Examples, FoldResult
 from counterpoise.metrics.decision_scores import confusion, default_decision, per_class
 from counterpoise.metrics.members import member_table
 from counterpoise.metrics.rank_scores import average_precision
@@ -21,13 +21,13 @@ Array = np.ndarray
 SUFFIXES = ("", "_default", "_uncorrected")
 
 
-def fold_scores(cells: Sequence[Cell], examples: Examples) -> dict[str, Array]:
+def fold_scores(cells: Sequence[FoldResult], examples: Examples) -> dict[str, Array]:
     """Metric key -> float (R K,), one score per cell, repeat after repeat."""
     rows = [_score(cell, examples) for cell in cells]
     return {key: np.array([row[key] for row in rows]) for key in rows[0]}
 
 
-def fold_counts(cells: Sequence[Cell], examples: Examples) -> dict[str, Array]:
+def fold_counts(cells: Sequence[FoldResult], examples: Examples) -> dict[str, Array]:
     """Suffix -> confusion matrices (R K, C, C), rows = truth, at the cell's rule, the default and the raw output."""
     n = examples.n_classes
     out: dict[str, list[Array]] = {suffix: [] for suffix in SUFFIXES}
@@ -39,9 +39,9 @@ def fold_counts(cells: Sequence[Cell], examples: Examples) -> dict[str, Array]:
 
 
 def strategy_row(
-    cells: Sequence[Cell],
+    cells: Sequence[FoldResult],
     examples: Examples,
-    judgement: Judgement,
+    judgment: Judgment,
     costs: Costs | None = None,
     tuned: Sequence[Mapping[str, float]] = (),
     parts: Sequence[str] = (),
@@ -54,7 +54,7 @@ def strategy_row(
         for label, r, p, s in zip(examples.classes, recall, precision, support, strict=True)
     ]
     name = cells[0].strategy
-    judged = judgement.row(name)
+    judged = judgment.row(name)
     return {
         "strategy": name,
         "rank": judged["rank"],
@@ -86,7 +86,7 @@ def failed_row(strategy: str, rank: int, error: str, status: str = "failed", ste
     return {"strategy": strategy, "rank": rank, "status": status, "error": error, **numbers, **parts}
 
 
-def members(cells: Sequence[Cell], examples: Examples, names: Sequence[str]) -> list[dict[str, Any]]:
+def members(cells: Sequence[FoldResult], examples: Examples, names: Sequence[str]) -> list[dict[str, Any]]:
     """What each member of an ensemble scores alone on the test rows of all folds; nothing for a single network."""
     if len(names) < 2:
         return []
@@ -97,7 +97,7 @@ def members(cells: Sequence[Cell], examples: Examples, names: Sequence[str]) -> 
     return member_table(names, proba, examples.y[rows], weights=weights, sample_weight=examples.weights_of(rows))
 
 
-def twin_free(cells: Sequence[Cell], examples: Examples) -> dict[str, Any] | None:
+def twin_free(cells: Sequence[FoldResult], examples: Examples) -> dict[str, Any] | None:
     """Average precision on the test rows that have no twin in training, mean over folds, or None."""
     found = []
     for cell in cells:
@@ -110,7 +110,7 @@ def twin_free(cells: Sequence[Cell], examples: Examples) -> dict[str, Any] | Non
     return {"rows": rows, "folds": len(found), "average_precision": float(np.mean(found)) if found else None}
 
 
-def curves(cells: Sequence[Cell], examples: Examples) -> dict[str, Any]:
+def curves(cells: Sequence[FoldResult], examples: Examples) -> dict[str, Any]:
     """What the page draws of a strategy: test rows of the first repeat, each scored once."""
     first = [c for c in cells if c.repeat == 0]
     y, raw = _joined(first, examples, "raw")
@@ -149,7 +149,7 @@ def data_block(examples: Examples) -> dict[str, Any]:
     }
 
 
-def _score(cell: Cell, examples: Examples) -> Mapping[str, float]:
+def _score(cell: FoldResult, examples: Examples) -> Mapping[str, float]:
     y = examples.y[cell.rows]
     weights = examples.weights_of(cell.rows)
     return score_all(
@@ -157,11 +157,11 @@ def _score(cell: Cell, examples: Examples) -> Mapping[str, float]:
     )
 
 
-def _decisions(cell: Cell, examples: Examples) -> tuple[Array, Array, Array]:
+def _decisions(cell: FoldResult, examples: Examples) -> tuple[Array, Array, Array]:
     return cell.decision, default_decision(cell.proba, 1), default_decision(cell.raw, 1)
 
 
-def _joined(cells: Sequence[Cell], examples: Examples, field: str) -> tuple[Array, Array]:
+def _joined(cells: Sequence[FoldResult], examples: Examples, field: str) -> tuple[Array, Array]:
     rows = np.concatenate([c.rows for c in cells])
     return examples.y[rows], np.concatenate([getattr(c, field) for c in cells])
 

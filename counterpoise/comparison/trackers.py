@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def to_tensorboard(comparison: Comparison, folder: str | os.PathLike[str]) -> None:
     """Write scalars below `folder`: a run per strategy and member with its rounds, and the scores of its folds.
 
-    "loss", "stop_loss" and "recall/LABEL" by optimiser step (run STRATEGY/fold K/member M); "score/METRIC" with the
+    "loss", "stop_loss" and "recall/LABEL" by optimizer step (run STRATEGY/fold K/member M); "score/METRIC" with the
     fold as step (run STRATEGY); the verdict as text.
     """
     tf = needed("tensorflow", "tensorflow", "Logging to TensorBoard")

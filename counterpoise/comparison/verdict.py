@@ -65,10 +65,10 @@ class Verdict:
             told apart, the simplest that is not likely to lie behind; an `external:` entrant only where it is shown
             better than the best network.
         word: "better" (than the untouched model, shown), "equivalent" (shown to differ by less than
-            matters) or "undecided".
+            matters) or "inconclusive".
         tied_with: Other strategies that the scores do not tell from the best, simplest first.
         text: The reasons in plain words, with numbers.
-        more_repeats: For "undecided": how many more repeats would about decide; None when no number would.
+        more_repeats: For "inconclusive": how many more repeats would about decide; None when no number would.
         effect: What the winner (where that is `none`: the best of the others) changes against `none`, at their own
             rules: {"strategy", "against", "per", "label", "found", "false_alarms", "cost", "classes", "text"};
             `classes` lists label, found and false_alarms of each where there are more than two.
@@ -109,7 +109,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Judgment:
     """Everything that the judge says about one data set.
 
     Attributes:

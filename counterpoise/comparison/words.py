@@ -11,7 +11,7 @@ import numpy as np
 from counterpoise.comparison.posterior import CERTAIN, Difference
 from counterpoise.comparison.verdict import Verdict
 from counterpoise.core.errors import OptionError
-from counterpoise.metrics.catalogue import METRICS
+from counterpoise.metrics.catalog import METRICS
 
 Array = np.ndarray
 
@@ -189,7 +189,7 @@ def equivalent(gap: Gap, others: Sequence[str]) -> str:
     )
 
 
-def undecided(gap: Gap, others: Sequence[str], more: int | None, fixed: bool, taken: str) -> str:
+def inconclusive(gap: Gap, others: Sequence[str], more: int | None, fixed: bool, taken: str) -> str:
     """The data do not tell; what to take until they do, and what would help.
 
     Args:
@@ -205,7 +205,7 @@ def undecided(gap: Gap, others: Sequence[str], more: int | None, fixed: bool, ta
         else f"nothing is shown better than {simplest}, but that likely lies behind. Take {called(taken)} for now."
     )
     return (
-        f"Undecided; {advice} {gap.lead()} {_doubt(gap)} "
+        f"Inconclusive; {advice} {gap.lead()} {_doubt(gap)} "
         f"Not told apart: {listed([gap.behind, *others])}. {_what_helps(more, fixed)}"
     )
 

@@ -8,8 +8,8 @@
     │   └── LeakError        the answer, or a copy of a test row, may be among what is learned from
     ├── OptionError          an argument is out of range or contradicts another
     ├── ModelError           the Keras model does not fit the data or the task
-    ├── ArtefactError        a file could not be read as, or written as, one of ours
-    ├── PromiseError         the data do not carry the guarantee that was asked for
+    ├── ArtifactError        a file could not be read as, or written as, one of ours
+    ├── GuaranteeError         the data do not carry the guarantee that was asked for
     └── MissingExtraError    an optional dependency is not installed
 
 All but the last are `ValueError`s; the last is an `ImportError`. A message says what was got,
@@ -63,11 +63,11 @@ class ModelError(CounterpoiseError, ValueError):
     """The model does not fit the data or the task."""
 
 
-class ArtefactError(CounterpoiseError, ValueError):
+class ArtifactError(CounterpoiseError, ValueError):
     """A file is damaged, foreign, or cannot be written."""
 
 
-class PromiseError(CounterpoiseError, ValueError):
+class GuaranteeError(CounterpoiseError, ValueError):
     """The data do not carry the guarantee that was asked for."""
 
 

@@ -1,6 +1,6 @@
 """The frozen records that flow through Counterpoise (numpy only).
 
-    Examples -> Folds -> Job -> Member -> Cell -> Comparison
+    Examples -> Folds -> Job -> Member -> FoldResult -> Comparison
                                     \\-> Rule -> Classifier
 
 A stage maps one record to the next and imports no other stage. Arrays inside a record are never
@@ -151,7 +151,7 @@ class Limits:
     """How long a job may train.
 
     Attributes:
-        steps: Most optimiser steps.
+        steps: Most optimizer steps.
         round_steps: Steps between two looks at the stopping score.
         patience: Steps without a better stopping score before training ends; None = never.
         batch_size: Rows per step.
@@ -288,7 +288,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Cell:
+class FoldResult:
     """One strategy on one outer fold, scored on rows that nothing else saw.
 
     Attributes:

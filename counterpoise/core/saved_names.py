@@ -34,8 +34,8 @@ SAVED = {
         "BalancedAccuracy", "ClassF1", "ClassPrecision", "ClassRecall", "GeometricMean", "IBA", "MCC",
     ),
     "metrics.display_scores": ("AveragePrecision", "BrierScore", "ECE", "SpecificityAtSensitivity"),
-    "train.network": ("ProbabilityToLogit",),
-    "train.views": ("MemberDense", "MemberHead", "PoolViews", "RandomSigns"),
+    "networks.network": ("ProbabilityToLogit",),
+    "networks.batch_ensemble": ("MemberDense", "MemberHead", "PoolViews", "RandomSigns"),
 }  # fmt: skip
 
 

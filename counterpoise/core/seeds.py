@@ -1,7 +1,7 @@
 """Randomness as a pure function of where it is used.
 
 Every draw comes from `generator(seed, stage, *index)`: the same words give the same stream, whatever
-ran before and however many workers there are. Neighbouring seeds share nothing, because the words are
+ran before and however many workers there are. Neighboring seeds share nothing, because the words are
 mixed by `numpy.random.SeedSequence` and never added.
 """
 

@@ -1,6 +1,6 @@
 """A table's raw columns to the row that a network sees: a Keras layer that ships inside the model.
 
-What the layer learns (centre and scale of numbers, which levels a training row has shown) is held in
+What the layer learns (center and scale of numbers, which levels a training row has shown) is held in
 non-trainable variables, set from the training rows of one fold only. Its structure comes from the schema, so
 one trace serves every fold.
 

@@ -14,21 +14,21 @@ import numpy as np
 import polars as pl
 
 from counterpoise.core.checks import check_choice, check_int
+from counterpoise.core.duplicates import twin_groups
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.core.lazy import needed
 from counterpoise.core.records import Examples
-from counterpoise.core.twins import twin_groups
 from counterpoise.data.labels import encode_labels
 
 Array = np.ndarray
 
 #: Pixel channels by name.
-CHANNELS = {"grey": 1, "rgb": 3}
+CHANNELS = {"gray": 1, "rgb": 3}
 
 
 @dataclass(frozen=True, eq=False)
 class ImageFolder:
-    """Labelled images that are decoded when they are drawn; made by `images`.
+    """Labeled images that are decoded when they are drawn; made by `images`.
 
     Takes the place of `x` in `batches`: `cp.batches(folder, plan=cp.plans.oversample(folder.y))`.
 
@@ -37,7 +37,7 @@ class ImageFolder:
         y: int32 (N,), the class code of each file.
         classes: Names of the sub-folders, sorted.
         size: (height, width) in pixels.
-        color: "grey" or "rgb".
+        color: "gray" or "rgb".
         augment: What `batches` does to drawn images (see `images`).
         bad: (path, what is wrong with it) of files that were left out.
         root: The folder.
@@ -93,7 +93,7 @@ def images(
     Args:
         folder: The folder. Its sub-folders are the classes; images may lie deeper. Hidden files do not count.
         size: Pixels of the side, or (height, width); images are resized to it, their shape is not kept.
-        color: "grey", "rgb", or "auto": grey when all images are grey.
+        color: "gray", "rgb", or "auto": gray when all images are gray.
         augment: A Keras augmentation layer or a list of them, used on every draw of every class with a fresh seed, so
             that a repeated image never looks alike; or ("repeats", layers), on repeats alone, for comparison.
         skip_bad: Leave damaged and foreign files out (they are listed in `.bad`) instead of raising.
@@ -123,7 +123,7 @@ def images(
         only = f"in the sub-folder {classes[0]!r} alone" if classes else "in no sub-folder"
         raise TargetError(f"{root} has images {only}; expected at least two sub-folders with images, one per class.")
     if check_choice(color, "color", ("auto", *CHANNELS)) == "auto":
-        color = "grey" if modes <= {"1", "L", "I;16", "I"} else "rgb"
+        color = "gray" if modes <= {"1", "L", "I;16", "I"} else "rgb"
     place = {label: code for code, label in enumerate(classes)}
     y = np.array([place[named[path]] for path in good], np.int32)
     return ImageFolder(good, y, classes, _sides(size), color, augment, bad, str(root))
@@ -178,7 +178,7 @@ def in_memory(
     )  # fmt: skip
 
 
-def unlabelled(
+def unlabeled(
     folder: str | os.PathLike[str], size: tuple[int, int], color: str, skip_bad: bool = False
 ) -> tuple[tuple[str, ...], Array]:
     """Paths and pixels uint8 of all images below a folder, sub-folders or not, for prediction.
@@ -228,7 +228,7 @@ def _pillow() -> Any:
 
 
 def _sound(paths: Sequence[str], skip_bad: bool) -> tuple[tuple[str, ...], set[str], tuple[tuple[str, str], ...]]:
-    """The files that are images, their colour modes, and what is wrong with the others (`DataError` if not skipped)."""
+    """The files that are images, their color modes, and what is wrong with the others (`DataError` if not skipped)."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = list(pool.map(partial(_inspect, _pillow()), paths))
     bad = tuple((path, what) for path, (what, _) in zip(paths, found, strict=True) if what)
@@ -239,7 +239,7 @@ def _sound(paths: Sequence[str], skip_bad: bool) -> tuple[tuple[str, ...], set[s
 
 
 def _inspect(pillow: Any, path: str) -> tuple[str, str]:
-    """What is wrong with a file ("" when nothing) and its colour mode. Decodes it, small where the format can."""
+    """What is wrong with a file ("" when nothing) and its color mode. Decodes it, small where the format can."""
     try:
         if not os.path.getsize(path):
             return "empty", ""
@@ -286,7 +286,7 @@ def _pixels(path: str, size: tuple[int, int], color: str) -> Array:
 
 
 def _eight_bit(image: Any) -> Any:
-    """16-bit grey scaled to 8 bits; Pillow itself would cut it off at 255."""
+    """16-bit gray scaled to 8 bits; Pillow itself would cut it off at 255."""
     if image.mode not in ("I", "I;16", "I;16B", "I;16L"):
         return image
     values = np.asarray(image).astype(np.float64) / 257.0

@@ -1,6 +1,6 @@
 """Any table that a user holds -> one polars frame, and nothing else.
 
-pandas is recognised without importing it.
+pandas is recognized without importing it.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _from_path(path: Path, as_text: tuple[str, ...], skip_bad: bool) -> tuple[pl
     if path.is_dir():
         raise DataError(f"{path} is a folder; expected a CSV or Parquet file here.")
     if not path.exists():
-        raise DataError(f"{path} does not exist.{_neighbour(path)}")
+        raise DataError(f"{path} does not exist.{_neighbor(path)}")
     kind = path.suffix.lower()
     try:
         if kind in _CSV:
@@ -102,7 +102,7 @@ def _from_path(path: Path, as_text: tuple[str, ...], skip_bad: bool) -> tuple[pl
     )
 
 
-def _neighbour(path: Path) -> str:
+def _neighbor(path: Path) -> str:
     folder = path.parent
     if not folder.is_dir():
         return f" Nor does the folder {folder}."

@@ -59,7 +59,7 @@ def encode_labels(
     """
     name = values.name or "y"
     _refuse_missing(values, name)
-    labels = _factorise(_typed(values, name, written), name)
+    labels = _factorize(_typed(values, name, written), name)
     if len(labels.classes) < 2:
         raise TargetError(f"Target {name!r} has one class only ({labels.classes[0]!r}); at least two are needed.")
     if merge_rare:
@@ -138,7 +138,7 @@ def _whole(values: pl.Series, name: str) -> pl.Series:
     return values.cast(pl.Int64)
 
 
-def _factorise(values: pl.Series, name: str) -> Labels:
+def _factorize(values: pl.Series, name: str) -> Labels:
     classes = values.unique().sort()
     if len(classes) > MOST_FLOAT_CLASSES and len(classes) > len(values) / 2:
         raise TargetError(

@@ -11,15 +11,15 @@ import numpy as np
 import polars as pl
 
 from counterpoise.core.checks import check_choice
+from counterpoise.core.duplicates import count_twins, twin_groups
 from counterpoise.core.errors import ColumnError, DataError, OptionError, TargetError, did_you_mean
 from counterpoise.core.leaks import LEAK_AUROC, single_column_scores
 from counterpoise.core.records import Examples, Schema
-from counterpoise.core.twins import count_twins, twin_groups
-from counterpoise.data.beside import Side, group_codes, side_of, skip_rows, times, weights
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.inputs import check_no_gap, is_text
 from counterpoise.data.kinds import Found, infer
 from counterpoise.data.labels import Labels, encode_labels
+from counterpoise.data.row_metadata import Side, group_codes, side_of, skip_rows, times, weights
 from counterpoise.data.schema import build_parts, encode_rows
 from counterpoise.data.texts import text_column, texts_of
 
@@ -43,7 +43,7 @@ def read(
     table: bool = True,
     text: bool = False,
 ) -> Examples:
-    """Read labelled rows.
+    """Read labeled rows.
 
     A table (file, frame, arrow table, dict of arrays of rank 1, array of rank 2) goes through its columns:
     see `counterpoise.data.kinds` for how their kinds are found. Other arrays pass untouched.

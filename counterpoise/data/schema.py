@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from counterpoise.core.checks import check_finite
-from counterpoise.core.errors import ArtefactError, ColumnError, DataError, did_you_mean
+from counterpoise.core.errors import ArtifactError, ColumnError, DataError, did_you_mean
 from counterpoise.core.records import Column, Schema
 from counterpoise.data.csv_text import MISSING
 from counterpoise.data.frames import is_table, to_frame
@@ -42,7 +42,7 @@ def schema_from_dict(plain: Mapping[str, Any]) -> Schema:
     """The schema that `schema_to_dict` wrote.
 
     Raises:
-        ArtefactError: The dict was not written by `schema_to_dict`.
+        ArtifactError: The dict was not written by `schema_to_dict`.
     """
     try:
         columns = tuple(
@@ -51,7 +51,7 @@ def schema_from_dict(plain: Mapping[str, Any]) -> Schema:
         )
         return Schema(columns, plain["target"])
     except (KeyError, TypeError, ValueError) as fault:
-        raise ArtefactError(f"This is not a stored schema: {type(fault).__name__} {fault}.") from None
+        raise ArtifactError(f"This is not a stored schema: {type(fault).__name__} {fault}.") from None
 
 
 def encode_rows(schema: Schema | None, source: Any, name: str | None = None) -> Any:

@@ -6,7 +6,7 @@ A calibrator is a plain dict of strings, floats and lists, ready for JSON and fo
         log softmax(slopes * log p + intercepts)
     {"kind": "isotonic", "x": [curve, ...], "y": [curve, ...]}
         logit of each class against the rest, interpolated linearly from x to y and flat outside, then the
-        classes normalised; two classes have one curve, that of class 1.
+        classes normalized; two classes have one curve, that of class 1.
 
 Either may hold "after": [C], added to the log-probabilities at the end (a deployment prior).
 """
@@ -165,7 +165,7 @@ def _fit_linear(kind: str, lp: Array, y: Array, w: Array) -> tuple[Array, Array]
         gradient, hessian = _slope_and_curvature(lp, onehot, w, full)
         gradient, hessian = basis.T @ gradient, basis.T @ hessian @ basis
         step = -np.linalg.lstsq(hessian, gradient, rcond=1e-13)[0]
-        # The step's promised fall in nats over all rows: a millionth is far below what any row can tell.
+        # The step's guaranteed fall in nats over all rows: a millionth is far below what any row can tell.
         if -(gradient @ step) < 1e-6:
             break
         while (new := _loss(lp, y, w, origin + basis @ (theta + step))) > value and np.max(np.abs(step)) > 1e-10:

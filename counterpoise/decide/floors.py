@@ -1,7 +1,7 @@
 """Recall floors for some of many classes, met by the offsets of the decision argmax_c (log p_c + b_c).
 
 The floors of several classes hold or fail together with one vector of offsets, so they cannot be met class by class.
-Offsets are tried in an order that is fixed without the rows of a promise, from the ones that give the named classes
+Offsets are tried in an order that is fixed without the rows of a guarantee, from the ones that give the named classes
 most to the ones that serve macro-F1; what is taken is the last before the first failure (fixed-sequence testing).
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import bdtr, betaincinv
 
 from counterpoise.core.checks import row_weights
-from counterpoise.core.errors import OptionError, PromiseError
+from counterpoise.core.errors import GuaranteeError, OptionError
 from counterpoise.core.records import Array
 from counterpoise.decide.shapes import class_scores, codes
 
@@ -27,12 +27,12 @@ ROUNDS = 200
 
 
 @dataclass(frozen=True)
-class ClassPromise:
+class ClassGuarantee:
     """Offsets and the recalls that they are worth.
 
     Attributes:
         offsets: float64 (C,): decide argmax of log p + offsets.
-        floors: float64 (C,), 0 where nothing is promised.
+        floors: float64 (C,), 0 where nothing is guaranteed.
         confidence: Share of draws of the rows in which all floors hold.
         rows: int64 (C,), rows of each class that carry it.
         reached: float64 (C,), recalls on these rows.
@@ -40,7 +40,7 @@ class ClassPromise:
 
     Example:
         >>> y = np.repeat([0, 1], 100)
-        >>> found = promise_floors(np.log(np.eye(2)[y] * 0.9 + 0.05), y, np.array([0, 0.9]), np.zeros((1, 2)))
+        >>> found = guarantee_floors(np.log(np.eye(2)[y] * 0.9 + 0.05), y, np.array([0, 0.9]), np.zeros((1, 2)))
         >>> found.rows.tolist(), found.reached.tolist(), found.confidence
         ([100, 100], [1.0, 1.0], 0.95)
     """
@@ -53,8 +53,8 @@ class ClassPromise:
     kept_out: bool = True
 
     def said(self, names: Sequence[str]) -> str:
-        """The promise in words, with the classes' names."""
-        word = "promise" if self.kept_out else "estimate (the rows were also used for something else)"
+        """The guarantee in words, with the classes' names."""
+        word = "guarantee" if self.kept_out else "estimate (the rows were also used for something else)"
         named = np.flatnonzero(self.floors > 0).tolist()
         wanted = ", ".join(f"{self.floors[c]:g} for {names[c]}" for c in named)
         carried = ", ".join(f"{self.rows[c]} rows of {names[c]} ({self.reached[c]:.4g} of them found)" for c in named)
@@ -113,7 +113,7 @@ def floor_offsets(
     """Estimate: the last offsets of `floor_path` whose recalls on these rows reach the floors (arguments as there).
 
     Raises:
-        PromiseError: no offsets reach the floors together; it says what is reached.
+        GuaranteeError: no offsets reach the floors together; it says what is reached.
 
     Example:
         >>> y = np.repeat([0, 1], 100)
@@ -127,15 +127,15 @@ def floor_offsets(
     good = np.flatnonzero(np.all(each >= floors - 1e-12, axis=1))
     if len(good) == 0:
         reached = ", ".join(f"{each[0, c]:.3g} for class {c}" for c in np.flatnonzero(floors > 0))
-        raise PromiseError(
+        raise GuaranteeError(
             f"The recall floors cannot be reached together on these rows; the best balance is {reached}."
         )
     return np.asarray(path[good[-1]])
 
 
-def promise_floors(
+def guarantee_floors(
     log_p: Array, y: Array, floors: Array, path: Array, confidence: float = 0.95, *, kept_out: bool = True
-) -> ClassPromise:
+) -> ClassGuarantee:
     """Find offsets under which every named class has its recall, all together with the given confidence.
 
     Offsets pass when, for every class with a floor, P(Bin(n_c, 1 - floor_c) <= missed_c) <= 1 - confidence. All must
@@ -149,12 +149,12 @@ def promise_floors(
         confidence: Above 0 and below 1. kept_out: Whether the rows were used for nothing else.
 
     Raises:
-        PromiseError: the first offsets fail; it says which recalls these could carry.
+        GuaranteeError: the first offsets fail; it says which recalls these could carry.
 
     Example:
         >>> y = np.repeat([0, 1, 2], 100)
         >>> log_p = np.log(np.eye(3)[y] * 0.94 + 0.02)
-        >>> promise_floors(log_p, y, np.array([0.9, 0, 0.95]), np.zeros((1, 3))).reached.tolist()
+        >>> guarantee_floors(log_p, y, np.array([0.9, 0, 0.95]), np.zeros((1, 3))).reached.tolist()
         [1.0, 1.0, 1.0]
 
     Source: Angelopoulos, Bates, Candès, Jordan and Lei (2021), "Learn then Test" (fixed sequence testing); Berger
@@ -174,8 +174,8 @@ def promise_floors(
             break
         last = place
     if last < 0:
-        raise PromiseError(_carried(named, rows, recalls(lp, labels, path[0]), floors, 1.0 - confidence))
-    return ClassPromise(path[last], floors, confidence, rows, recalls(lp, labels, path[last]), kept_out)
+        raise GuaranteeError(_carried(named, rows, recalls(lp, labels, path[0]), floors, 1.0 - confidence))
+    return ClassGuarantee(path[last], floors, confidence, rows, recalls(lp, labels, path[last]), kept_out)
 
 
 def _carried(named: Array, rows: Array, found: Array, floors: Array, delta: float) -> str:
@@ -185,4 +185,4 @@ def _carried(named: Array, rows: Array, found: Array, floors: Array, delta: floa
         hits = round(found[c] * rows[c])
         best = float(betaincinv(hits, rows[c] - hits + 1, delta)) if hits else 0.0
         parts.append(f"{floors[c]:g} for class {c} with {rows[c]} rows (at best {np.floor(best * 100) / 100:.2f})")
-    return f"These recalls cannot be promised together: {', '.join(parts)}."
+    return f"These recalls cannot be guaranteed together: {', '.join(parts)}."

@@ -99,8 +99,8 @@ class RuleLayer(keras.layers.Layer):
             own = _decide(part, cut, None) if np.ndim(cut) == 0 else _decide(part, None, cut)
             votes = votes + weight * ops.one_hot(own, classes, dtype="float32")
         tied = ops.cast(votes >= ops.max(votes, axis=-1, keepdims=True) - 1e-6, "float32")
-        favoured = tied * (1.0 + ops.one_hot(soft, classes, dtype="float32"))
-        return _largest(favoured)
+        favored = tied * (1.0 + ops.one_hot(soft, classes, dtype="float32"))
+        return _largest(favored)
 
 
 def _focal_inverse(z: Any, gamma: float) -> Any:

@@ -78,8 +78,8 @@ def _cost_offsets(goal: Aim, n_classes: int) -> Array:
 
 
 def _shrunk(deviation: Array, counts: Array) -> Array:
-    centred = deviation - deviation[np.argmax(counts)]
-    return centred * counts / (counts + HALF_TRUST)
+    centerd = deviation - deviation[np.argmax(counts)]
+    return centerd * counts / (counts + HALF_TRUST)
 
 
 def _objective(goal: Aim, counts: Array) -> Callable[[Array, Array], Array]:
@@ -156,7 +156,7 @@ def _best_place(lp: Array, labels: Array, w: Array, b: Array, c: int, score: Cal
 def _tallies_at(
     cuts: Array, d: Array, rival: Array, labels: Array, w: Array, c: int, n_classes: int
 ) -> tuple[Array, Array]:
-    """Return true positives and times decided, (len(cuts) + 1, C), with b_c between neighbouring cuts."""
+    """Return true positives and times decided, (len(cuts) + 1, C), with b_c between neighboring cuts."""
     bins = np.searchsorted(cuts, d, side="left")
     cells = (len(cuts), n_classes)
     flat = bins * n_classes + rival

@@ -19,7 +19,7 @@ def pool(log_p_members: Sequence[Array], vote: str = "soft", weights: Array | No
     """Join the members' corrected log-probabilities.
 
     "soft", "weighted", "greedy", "hard": log sum_m w_m p_m (a hard vote touches decisions only, see `hard_vote`).
-    "log": sum_m w_m log p_m, normalised: the mean of the corrected logits.
+    "log": sum_m w_m log p_m, normalized: the mean of the corrected logits.
 
     Args:
         log_p_members: M arrays float (N, C), each with its training shift removed.
@@ -81,9 +81,9 @@ def hard_vote(choices: Array, weights: Array | None, soft: Array, n_classes: int
 def learn_weights(
     log_p_members: Sequence[Array], y: Array, sample_weight: Array | None = None, *, tolerance: float = 1e-10
 ) -> Array:
-    """Find the weights on the simplex that minimise the log loss of the soft mean.
+    """Find the weights on the simplex that minimize the log loss of the soft mean.
 
-    minimise -mean_i log sum_m w_m p_m(y_i | x_i). Convex; solved by sequential quadratic programming on
+    minimize -mean_i log sum_m w_m p_m(y_i | x_i). Convex; solved by sequential quadratic programming on
     the equivalent problem over w >= 0 with the penalty sum(w), until the duality gap is below `tolerance`.
 
     Args:
@@ -110,7 +110,7 @@ def learn_weights(
 
 
 def mixture_weights(likelihood: Array, share: Array, *, start: Array | None = None, tolerance: float = 1e-10) -> Array:
-    """Maximise sum_i share_i log sum_m w_m likelihood_im over the simplex (see `learn_weights`).
+    """Maximize sum_i share_i log sum_m w_m likelihood_im over the simplex (see `learn_weights`).
 
     Args:
         likelihood: float (N, M), not negative, no row all 0. share: float (N,), sum 1.
@@ -129,7 +129,7 @@ def mixture_weights(likelihood: Array, share: Array, *, start: Array | None = No
 
 
 def _likelihood(parts: list[Array], labels: Array, share: Array) -> tuple[Array, Array]:
-    """Return p_m(y_i) scaled by row (that changes no minimiser), without rows that every member gives 0."""
+    """Return p_m(y_i) scaled by row (that changes no minimizer), without rows that every member gives 0."""
     log_l = np.stack([part[np.arange(len(labels)), labels] for part in parts], axis=1)
     best = log_l.max(axis=1)
     kept = np.isfinite(best) & (share > 0)
@@ -138,7 +138,7 @@ def _likelihood(parts: list[Array], labels: Array, share: Array) -> tuple[Array,
 
 
 def _newton_target(ratio: Array, share: Array, w: Array, gradient: Array) -> Array:
-    """Minimise the second-order model of the objective around w over w >= 0."""
+    """Minimize the second-order model of the objective around w over w >= 0."""
     from scipy.optimize import nnls
 
     hessian = ratio.T @ (ratio * share[:, None])

@@ -125,7 +125,7 @@ def corrected_log_proba(logits: Array, log_shift: Array, *, units: str = "softma
 
 
 def to_prior(log_p: Array, old_prior: Array | float, new_prior: Array | float) -> Array:
-    """Exchange the class prior: log p_c + log(new_c / old_c), normalised.
+    """Exchange the class prior: log p_c + log(new_c / old_c), normalized.
 
     Right when only the class shares differ between the two populations and each class looks the same in
     both. `to_prior(to_prior(p, a, b), b, a)` is p.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from counterpoise.core.errors import OptionError, PromiseError
+from counterpoise.core.errors import GuaranteeError, OptionError
 from counterpoise.core.records import Array
 from counterpoise.decide.shapes import codes
 from counterpoise.metrics.intervals import clopper_pearson
@@ -43,7 +43,7 @@ class Reject:
 
 @dataclass(frozen=True)
 class RejectReport:
-    """What a reject option does on labelled rows; coverage is not accuracy, so all three are here.
+    """What a reject option does on labeled rows; coverage is not accuracy, so all three are here.
 
     Attributes:
         coverage: float64 (C,), share of each class's rows whose set holds it; NaN for a class without rows.
@@ -75,7 +75,7 @@ def fit_reject(proba: Array, y: Array, alpha: float = 0.1) -> Reject:
         proba: float (N, C). y: int (N,), class codes. alpha: above 0 and below 1.
 
     Raises:
-        PromiseError: a class with fewer than 1 / alpha - 1 rows.
+        GuaranteeError: a class with fewer than 1 / alpha - 1 rows.
 
     Example:
         >>> p = np.linspace(0.05, 0.95, 19)
@@ -93,7 +93,7 @@ def fit_reject(proba: Array, y: Array, alpha: float = 0.1) -> Reject:
     few = [f"class {c} has {counts[c]}" for c, r in enumerate(ranks) if r < 1]
     if few:
         needed = math.ceil(1.0 / alpha - 1.0 - 1e-9)
-        raise PromiseError(f"Coverage {1 - alpha:g} per class needs {needed} rows of each class; {', '.join(few)}.")
+        raise GuaranteeError(f"Coverage {1 - alpha:g} per class needs {needed} rows of each class; {', '.join(few)}.")
     floors = np.array([np.sort(p[labels == c, c])[r - 1] for c, r in enumerate(ranks)])
     return Reject(alpha, floors, counts)
 

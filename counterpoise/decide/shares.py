@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from counterpoise.core.errors import OptionError, PromiseError
+from counterpoise.core.errors import GuaranteeError, OptionError
 from counterpoise.core.records import Array
 from counterpoise.core.seeds import generator
 from counterpoise.decide.intercept import fit_intercept
@@ -24,11 +24,11 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class PriorEstimate:
-    """Class shares of unlabelled rows.
+    """Class shares of unlabeled rows.
 
     Attributes:
         prior: float64 (C,), the estimate. low, high: float64 (C,), bootstrap interval of each share.
-        source_prior: float64 (C,), shares of the labelled rows.
+        source_prior: float64 (C,), shares of the labeled rows.
         method: "em" or "bbse".
         fit_p: p-value of the goodness of fit; small means not a pure prior shift.
         pure: Whether the estimate may be used (`fit_p` at least 0.05).
@@ -53,7 +53,7 @@ class PriorEstimate:
 
 
 def em_prior(log_p: Array, prior: Array | float, *, row_share: Array | None = None) -> Array:
-    """Find the class shares of unlabelled rows: the maximum of sum_i log sum_c q_c p_ic / prior_c.
+    """Find the class shares of unlabeled rows: the maximum of sum_i log sum_c q_c p_ic / prior_c.
 
     The optimum that the EM algorithm of Saerens et al. creeps towards, found by a second-order method.
 
@@ -81,18 +81,18 @@ def em_prior(log_p: Array, prior: Array | float, *, row_share: Array | None = No
 
 
 def bbse_prior(decided: Array, y: Array, decided_new: Array, n_classes: int) -> Array:
-    """Find the class shares of unlabelled rows from a confusion matrix: A q = shares of the decisions.
+    """Find the class shares of unlabeled rows from a confusion matrix: A q = shares of the decisions.
 
     Args:
-        decided: int (N,), decisions on labelled rows. y: int (N,), their labels.
+        decided: int (N,), decisions on labeled rows. y: int (N,), their labels.
         decided_new: int (M,), decisions on the rows without labels.
         n_classes: C.
 
     Returns:
-        float64 (C,), negative entries set to 0 and the rest normalised.
+        float64 (C,), negative entries set to 0 and the rest normalized.
 
     Raises:
-        PromiseError: the smallest singular value of A[i, j] = P(decided i | class j) is within twice its error, so
+        GuaranteeError: the smallest singular value of A[i, j] = P(decided i | class j) is within twice its error, so
             that the decisions cannot tell the classes apart well enough.
 
     Example:
@@ -106,14 +106,14 @@ def bbse_prior(decided: Array, y: Array, decided_new: Array, n_classes: int) -> 
     labels, d = codes(y, len(y), n_classes), codes(decided, len(y), n_classes)
     counts = np.bincount(labels, minlength=n_classes)
     if not counts.all():
-        raise PromiseError(f"Class {np.argmin(counts)} has no labelled row: the new shares cannot be estimated.")
+        raise GuaranteeError(f"Class {np.argmin(counts)} has no labeled row: the new shares cannot be estimated.")
     a = _confusion(d, labels, n_classes)
     smallest = float(np.linalg.svd(a, compute_uv=False)[-1])
     error = float(np.sqrt(np.sum(a * (1.0 - a) / counts)))
     if smallest <= 2.0 * error:
-        raise PromiseError(
+        raise GuaranteeError(
             f"The new class shares cannot be estimated: the smallest singular value of the confusion matrix is "
-            f"{smallest:.3g} with an error of {error:.2g}. More labelled rows of the rarest class, or a better "
+            f"{smallest:.3g} with an error of {error:.2g}. More labeled rows of the rarest class, or a better "
             "model, are needed."
         )
     new = codes(decided_new, len(decided_new), n_classes)
@@ -142,12 +142,12 @@ def estimate_prior(
 ) -> PriorEstimate:  # fmt: skip
     """Estimate the class shares of new rows, with an interval and a test of what it assumes.
 
-    Interval: bootstrap of both the labelled and the new rows. Test: the largest distance between the
-    distribution functions of the new scores and of the labelled ones re-weighted to the estimated shares,
+    Interval: bootstrap of both the labeled and the new rows. Test: the largest distance between the
+    distribution functions of the new scores and of the labeled ones re-weighted to the estimated shares,
     against its own bootstrap distribution under a pure prior shift, the estimate made anew each time.
 
     Args:
-        log_p: float (N, C), calibrated log-probabilities of labelled rows that trained nothing.
+        log_p: float (N, C), calibrated log-probabilities of labeled rows that trained nothing.
         y: int (N,), their class codes; every class has a row.
         log_p_new: float (M, C), the same model's on the new rows.
         method: "em" or "bbse" (the decisions are argmax of log p_c - log prior_c).
@@ -184,20 +184,20 @@ def estimate_prior(
 
 
 class _Study:
-    """Labelled and new scores side by side; a resample is a vector of counts, so that nothing is copied."""
+    """Labeled and new scores side by side; a resample is a vector of counts, so that nothing is copied."""
 
     def __init__(self, log_p: Array, y: Array, log_p_new: Array, method: str) -> None:
         if method not in ("em", "bbse"):
             raise OptionError(f"method is {method!r}; expected 'em' or 'bbse'.")
         if log_p.shape[1] != log_p_new.shape[1] or len(log_p_new) == 0:
-            raise OptionError(f"Labelled scores {log_p.shape} and new scores {log_p_new.shape} do not fit together.")
+            raise OptionError(f"Labeled scores {log_p.shape} and new scores {log_p_new.shape} do not fit together.")
         self.lp, self.new, self.method = log_p, log_p_new, method
         self.m, self.c = log_p_new.shape
         self.y = codes(y, *log_p.shape)
         self.ones, self.ones_new = np.ones(len(log_p)), np.ones(self.m)
         self.prior = self._shares(self.ones)
         if not np.all(self.prior > 0):
-            raise OptionError(f"Class {np.argmin(self.prior)} has no labelled row: its new share cannot be estimated.")
+            raise OptionError(f"Class {np.argmin(self.prior)} has no labeled row: its new share cannot be estimated.")
         columns = [1] if self.c == 2 else range(self.c)
         self.orders = [SortedUnion(log_p[:, c], log_p_new[:, c]) for c in columns]
 
@@ -205,7 +205,7 @@ class _Study:
         return np.bincount(self.y, weights=counts, minlength=self.c) / counts.sum()
 
     def estimate(self, source: Array, new: Array) -> Array:
-        """Return the shares of the new rows under counts of labelled and of new rows."""
+        """Return the shares of the new rows under counts of labeled and of new rows."""
         return self._estimate(source, self.new, new)
 
     def _estimate(self, source: Array, target: Array, counts: Array) -> Array:
@@ -225,7 +225,7 @@ class _Study:
             bbse_prior(decided, self.y, decided_new, self.c)
 
     def draw_source(self, rng: np.random.Generator) -> Array:
-        """Resample the labelled rows class by class, so that none dies out."""
+        """Resample the labeled rows class by class, so that none dies out."""
         return self._draw(rng, np.bincount(self.y, minlength=self.c))
 
     def _draw(self, rng: np.random.Generator, sizes: Array) -> Array:
@@ -236,7 +236,7 @@ class _Study:
         return out
 
     def null_distance(self, rng: np.random.Generator, source: Array, q: Array) -> float:
-        """Draw new rows from the labelled ones at shares q, estimate again, and measure the distance."""
+        """Draw new rows from the labeled ones at shares q, estimate again, and measure the distance."""
         drawn = self._draw(rng, rng.multinomial(self.m, q))
         again = self._estimate(source, self.lp, drawn)
         mixed = self._mixed(source, again)
@@ -247,7 +247,7 @@ class _Study:
         return max(order.apart(mixed, new / new.sum(), same=False) for order in self.orders)
 
     def _mixed(self, source: Array, q: Array) -> Array:
-        """Weights of the labelled rows at shares q, sum 1."""
+        """Weights of the labeled rows at shares q, sum 1."""
         return source * (q / np.bincount(self.y, weights=source, minlength=self.c))[self.y]
 
 

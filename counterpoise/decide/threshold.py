@@ -1,6 +1,6 @@
 """Binary thresholds from sorted exact scores: decide positive when the probability is >= the threshold.
 
-Between two neighbouring distinct scores every threshold decides alike; ours lies midway on the logit
+Between two neighboring distinct scores every threshold decides alike; ours lies midway on the logit
 scale, so that rounding a probability to float32 rarely changes a decision.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from counterpoise.core.checks import row_weights
-from counterpoise.core.errors import OptionError, PromiseError
+from counterpoise.core.errors import GuaranteeError, OptionError
 from counterpoise.core.records import Array
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.shapes import codes
@@ -87,7 +87,7 @@ def _midways(distinct: Array) -> Array:
         middle = 1.0 / (1.0 + np.exp(-(logit[:-1] + logit[1:]) / 2.0))
     upper, lower = distinct[:-1], distinct[1:]
     middle = np.where(np.isfinite(logit[:-1] + logit[1:]), middle, (upper + lower) / 2.0)
-    between = np.where((middle > lower) & (middle <= upper), middle, upper)  # neighbours one ulp apart
+    between = np.where((middle > lower) & (middle <= upper), middle, upper)  # neighbors one ulp apart
     nothing = 1.0 if distinct[0] < 1.0 else np.nextafter(1.0, 2.0)
     return np.concatenate([[nothing], between, [0.0]])
 
@@ -118,7 +118,7 @@ def choose_threshold(p: Array, y: Array, aim: str | Aim = "f1", sample_weight: A
         The threshold; decide positive when p >= threshold.
 
     Raises:
-        PromiseError: a precision that no threshold reaches; it says which one is reached.
+        GuaranteeError: a precision that no threshold reaches; it says which one is reached.
         OptionError: an unknown aim, or no row of a class that the aim needs.
 
     Example:
@@ -161,7 +161,7 @@ def _precision_floor(table: Sweep, floor: float) -> float:
     good = (table.precision >= floor - 1e-12) & (table.tp > 0)
     if not good.any():
         best = table.precision[table.tp > 0].max()
-        raise PromiseError(
+        raise GuaranteeError(
             f"No threshold reaches a precision of {floor:g} on these rows; the best that can be is {best:.3g}."
         )
     most = table.tp[good].max()
@@ -191,7 +191,7 @@ def objective(aim: str | Aim) -> Callable[[Sweep], Array]:
         return lambda s: np.sqrt(s.recall * np.maximum(s.specificity, 0.0))
     if goal.name == "mcc":
         return _mcc
-    raise OptionError(f"{goal} is not a score to maximise.")
+    raise OptionError(f"{goal} is not a score to maximize.")
 
 
 def _mcc(s: Sweep) -> Array:

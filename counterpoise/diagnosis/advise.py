@@ -98,14 +98,14 @@ def _precision(r: DiagnosisRecord) -> Advice | None:
     )
 
 
-def _neighbourhood(r: DiagnosisRecord) -> Advice | None:
+def _neighborhood(r: DiagnosisRecord) -> Advice | None:
     if r.kinds is None or not sum(r.kinds.values()):
         return None
     total = sum(r.kinds.values())
     hard = (r.kinds["rare"] + r.kinds["outlier"]) / total
     evidence = {**r.kinds, "share_rare_or_outlier": hard}
     told = ", ".join(f"{kind} {100 * count / total:.0f} %" for kind, count in r.kinds.items())
-    reason = f"Rows of {r.minority!r} by their 5 nearest neighbours: {told}."
+    reason = f"Rows of {r.minority!r} by their 5 nearest neighbors: {told}."
     if hard > 0.5:
         text = "Be wary of synthetic rows (SMOTE and kin): most rare rows stand alone. Prefer weights or draws."
         return Advice(text, reason, evidence)
@@ -136,7 +136,7 @@ def _labels(r: DiagnosisRecord) -> Advice | None:
     s = r.quick.suspicion
     named = ", ".join(str(row) for row in s.rows[:5])
     reason = (
-        f"Up to {100 * s.leaving:.0f} % of the rows labelled {r.minority!r} look like another class to {r.quick.model} "
+        f"Up to {100 * s.leaving:.0f} % of the rows labeled {r.minority!r} look like another class to {r.quick.model} "
         f"that had not seen them (confident learning; hard rows look the same). The first to check: rows {named}."
     )
     return Advice("Look at the labels of the most suspicious rows before any remedy.", reason, asdict(s))
@@ -198,7 +198,7 @@ _RULES: tuple[Callable[[DiagnosisRecord], Advice | None], ...] = (
     _measure_of_success,
     _first_remedy,
     _precision,
-    _neighbourhood,
+    _neighborhood,
     _overlap,
     _more_rows,
     _labels,

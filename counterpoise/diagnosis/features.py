@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.records import Examples
-from counterpoise.diagnosis.neighbours import points_of
+from counterpoise.diagnosis.neighbors import points_of
 
 Array = np.ndarray
 
@@ -18,8 +18,8 @@ LEAST_FOR_TREES = 500
 def quick_features(examples: Examples, rows: Array, seed: int) -> tuple[Any, Any, str] | None:
     """Numbers (array or sparse, (len(rows), d)), an unfitted scikit-learn model for them, and its name; None: no way.
 
-    Trees see a table's numbers with their gaps and its levels as codes; a logistic regression sees standardised
-    points (images are projected, see `neighbours`) or hashed words of texts.
+    Trees see a table's numbers with their gaps and its levels as codes; a logistic regression sees standardized
+    points (images are projected, see `neighbors`) or hashed words of texts.
     """
     texts = texts_of(examples, rows)
     if texts is not None:

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.checks import check_int
+from counterpoise.core.duplicates import count_twins
 from counterpoise.core.folds import largest_folds
 from counterpoise.core.leaks import LEAK_AUROC, single_column_scores
 from counterpoise.core.proportions import wilson
 from counterpoise.core.records import Examples
 from counterpoise.core.seeds import generator
-from counterpoise.core.twins import count_twins
 from counterpoise.diagnosis.features import texts_of
 from counterpoise.diagnosis.near import near_duplicates
-from counterpoise.diagnosis.neighbours import minority_kinds
+from counterpoise.diagnosis.neighbors import minority_kinds
 from counterpoise.diagnosis.quick import QuickLook, quick_look
 
 #: The recall at which the width of intervals is told.
@@ -65,7 +65,7 @@ class DiagnosisRecord:
         half_width_total: The same over all folds together.
         largest_folds: Most folds that the rarest class carries (one row of it in each test fold, two in
             each training part); below 2 when it carries none.
-        kinds: Minority rows by neighbourhood: safe, borderline, rare, outlier; or None (see `minority_kinds`).
+        kinds: Minority rows by neighborhood: safe, borderline, rare, outlier; or None (see `minority_kinds`).
         leaks: Column -> AUROC of that column alone, where above 0.99; a column of an array is called `x[:, 3]`. None
             where there are no columns to test.
         groups: Number of groups, or None.

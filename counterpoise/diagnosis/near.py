@@ -15,9 +15,9 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
 
+from counterpoise.core.duplicates import by_first_appearance
 from counterpoise.core.errors import DataError
 from counterpoise.core.seeds import generator
-from counterpoise.core.twins import by_first_appearance
 
 Array = np.ndarray
 
@@ -25,7 +25,7 @@ Array = np.ndarray
 LEAST_CORRELATION = 0.995
 #: Jaccard similarity of the sets of shingles from which two texts do.
 LEAST_JACCARD = 0.8
-#: Neighbours in the order of a key that a row is compared with.
+#: Neighbors in the order of a key that a row is compared with.
 WINDOW = 12
 _SIDE, _SHINGLE, _HASHES, _BAND = 16, 3, 64, 4
 _PRIME = np.uint64(4_294_967_311)  # the first above 2**32
@@ -34,9 +34,9 @@ _PRIME = np.uint64(4_294_967_311)  # the first above 2**32
 def near_duplicates(x: Any) -> Array | None:
     """Number the groups of nearly equal images or texts, to be passed on as `groups=`.
 
-    Images: grey thumbnails of 16 by 16 pixels with a correlation of 0.995 or more, whatever brightness and contrast.
+    Images: gray thumbnails of 16 by 16 pixels with a correlation of 0.995 or more, whatever brightness and contrast.
     Texts: a Jaccard similarity of about 0.8 or more between their sets of three words in a row, case and digits
-    apart. Equal rows are one group as well. A chain of near neighbours is one group.
+    apart. Equal rows are one group as well. A chain of near neighbors is one group.
 
     Args:
         x: Images (N, height, width) or (N, height, width, channels), or N texts.
@@ -72,16 +72,16 @@ def _image_groups(images: Array) -> Array:
 
 
 def _thumbnails(images: Array) -> Array:
-    """Grey, 16 by 16, mean 0 and length 1 (0 where nothing varies): float32 (N, 256)."""
-    grey = images.reshape(*images.shape[:3], -1).mean(axis=3, dtype=np.float32)
+    """Gray, 16 by 16, mean 0 and length 1 (0 where nothing varies): float32 (N, 256)."""
+    gray = images.reshape(*images.shape[:3], -1).mean(axis=3, dtype=np.float32)
     for axis in (1, 2):
-        size = grey.shape[axis]
+        size = gray.shape[axis]
         edges = np.linspace(0, size, _SIDE + 1).astype(int)[:-1]
         shape = [1, 1, 1]
         shape[axis] = _SIDE
         counts = np.diff([*edges, size]).astype(np.float32).reshape(shape)
-        grey = np.add.reduceat(grey, edges, axis=axis) / counts
-    flat = grey.reshape(len(grey), -1)
+        gray = np.add.reduceat(gray, edges, axis=axis) / counts
+    flat = gray.reshape(len(gray), -1)
     flat = flat - flat.mean(axis=1, keepdims=True)
     length = np.linalg.norm(flat, axis=1, keepdims=True)
     return np.where(length > 1e-6 * _SIDE, flat / np.maximum(length, 1e-12), 0.0).astype(np.float32)

@@ -18,7 +18,7 @@ class Suspicion:
 
     Attributes:
         share: Estimated share of all rows looked at whose label is wrong.
-        leaving: Share of the rows labelled with the class of interest that look like another class.
+        leaving: Share of the rows labeled with the class of interest that look like another class.
         joining: Number of other rows, per row of interest, that look like the class of interest.
         rows: Row numbers of the most suspicious rows, the worst first.
     """
@@ -32,7 +32,7 @@ class Suspicion:
 def confident_joint(y: Array, proba: Array) -> Array:
     """Estimated joint distribution of given labels (first axis) and true ones (second axis), float64 (C, C), sum 1.
 
-    A row counts as truly j when its probability of j reaches the mean probability of j among the rows labelled j
+    A row counts as truly j when its probability of j reaches the mean probability of j among the rows labeled j
     (of several such j the most probable). Counts are scaled so that each given label keeps its share.
 
     Example:

@@ -148,7 +148,7 @@ def _facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
 
 
 def _quick_facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
-    """What the quick model says; said as what it is: a look, not a promise."""
+    """What the quick model says; said as what it is: a look, not a guarantee."""
     if r.near is not None:
         yield "nearly equal rows", f"{max(0, r.near - (r.duplicates or 0)):,} beyond the equal ones"
     if r.quick is None:

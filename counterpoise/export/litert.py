@@ -30,7 +30,7 @@ def write(clf: Any, file: Path) -> Callable[[Any], Mapping[str, Any]]:
 
 
 def _converted(clf: Any, folder: Path) -> bytes:
-    """Weights are frozen first: variables would need an initialiser that nobody calls. A SavedModel keeps the names."""
+    """Weights are frozen first: variables would need an initializer that nobody calls. A SavedModel keeps the names."""
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-from counterpoise.core.errors import ArtefactError, CounterpoiseError, ModelError, OptionError, did_you_mean
+from counterpoise.core.errors import ArtifactError, CounterpoiseError, ModelError, OptionError, did_you_mean
 from counterpoise.export import litert, onnx_file, saved_model
 from counterpoise.export.manifest import manifest
 from counterpoise.export.probe import compare, probe
@@ -48,7 +48,7 @@ def write(clf: Any, path: str | os.PathLike[str], format: str = "saved_model") -
         OptionError: an unknown format, or a file name with another ending.
         MissingExtraError: the packages of the format are not installed.
         ModelError: the network holds an operation that the format does not know.
-        ArtefactError: the place cannot be written, or the written file does not say what the classifier says.
+        ArtifactError: the place cannot be written, or the written file does not say what the classifier says.
     """
     if format not in WRITERS:
         raise OptionError(f"there is no export format {format!r}.{did_you_mean(format, WRITERS)}")
@@ -65,7 +65,7 @@ def write(clf: Any, path: str | os.PathLike[str], format: str = "saved_model") -
             _checked(clf, _written(writer, clf, draft, format), format)
             _place(draft, target, beside, json.dumps(manifest(clf, format), indent=1))
     except OSError as error:
-        raise ArtefactError(f"cannot write {str(target)!r}: {error.strerror or error}.") from error
+        raise ArtifactError(f"cannot write {str(target)!r}: {error.strerror or error}.") from error
     return target
 
 
@@ -80,11 +80,11 @@ def _target(path: Path, ending: str) -> Path:
 def _refuse_foreign(target: Path, beside: Path, ending: str) -> None:
     """An older export is replaced; anything else that stands there is somebody's, and stays."""
     if not ending and target.exists() and not target.is_dir():
-        raise ArtefactError(f"{str(target)!r} is a file; a SavedModel is a folder. Give another name.")
+        raise ArtifactError(f"{str(target)!r} is a file; a SavedModel is a folder. Give another name.")
     if not ending and target.is_dir() and any(target.iterdir()) and not beside.exists():
-        raise ArtefactError(f"the folder {str(target)!r} holds other files; give an empty or new folder.")
+        raise ArtifactError(f"the folder {str(target)!r} holds other files; give an empty or new folder.")
     if beside.exists() and not _is_ours(beside):
-        raise ArtefactError(
+        raise ArtifactError(
             f"{str(beside)!r} was not written by Counterpoise and would be replaced; use another folder."
         )
 
@@ -111,7 +111,7 @@ def _checked(clf: Any, runner: Runner, format: str) -> None:
     for rows in (slice(0, 1), slice(None)):
         fault = compare(clf, raw, runner, rows, encoded if format != "saved_model" else None, TOLERANCE)
         if fault:
-            raise ArtefactError(f"the {format} export was run once and does not say what the classifier says: {fault}.")
+            raise ArtifactError(f"the {format} export was run once and does not say what the classifier says: {fault}.")
 
 
 def _place(draft: Path, target: Path, beside: Path, schema: str) -> None:

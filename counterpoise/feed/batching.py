@@ -21,8 +21,8 @@ from counterpoise.feed.augmenting import Augmenter, augmenter_of
 from counterpoise.feed.blocks import BLOCK_BYTES, Blocks
 from counterpoise.feed.blocks import Batch as Batch
 from counterpoise.feed.sources import Joined, Rows, arrays_in, in_memory, labels_like, rows_of, whole
+from counterpoise.plans.class_plans import Plan, uniform
 from counterpoise.plans.labels import codes_of
-from counterpoise.plans.plan import Plan, uniform
 from counterpoise.plans.quotas import quota as quota_plan
 from counterpoise.plans.schedule import check_single
 
@@ -36,7 +36,7 @@ class Feed(keras.utils.PyDataset):
     `steps_per_epoch`, and `as_dataset` for tf.data.
 
     Attributes:
-        plan: The plan, realised on the rows.
+        plan: The plan, realized on the rows.
         batch_size: Rows of a full batch.
         seed: Seed of the draws.
         epoch: The epoch that `feed[0]` belongs to.
@@ -253,7 +253,7 @@ def batches(
     check_int(seed, "seed", 0)
     blind = plan is None and quota is None
     plan = _plan(plan, quota, y, len(source), check_int(batch_size, "batch_size"), sample_weight)
-    source, target, plan = _realised(source, target, plan, seed, beside)
+    source, target, plan = _realized(source, target, plan, seed, beside)
     target = _coded(target, None if blind else plan.classes)
     feed = Feed(
         source, target, plan, batch_size=getattr(plan, "batch_size", batch_size), seed=seed, drop_last=drop_last,
@@ -280,7 +280,7 @@ def _plan(plan: Plan | None, quota: Any, y: Any, n: int, batch_size: int, sample
     return plan if sample_weight is None else plan.with_weights(sample_weight)
 
 
-def _realised(
+def _realized(
     x: Rows, y: Rows | None, plan: Plan, seed: int, extras: Mapping[str, Rows]
 ) -> tuple[Rows, Rows | None, Plan]:
     """A plan that makes rows or looks at features, carried out on these rows."""
@@ -288,7 +288,7 @@ def _realised(
         return x, y, plan
     if y is None:
         raise OptionError(f"plan {plan.name!r} makes new rows; give the labels y.")
-    plan = plan.realise(whole(x), seed)
+    plan = plan.realize(whole(x), seed)
     if plan.new is None:
         return x, y, plan
     if extras:

@@ -50,7 +50,7 @@ def distances(x: Any) -> Any:
     """Squared Euclidean distances over all parts, (N, N)."""
     parts: list[Any] = []
     mapped(lambda part: parts.append(ops.reshape(part, (ops.shape(part)[0], -1))), x)
-    # Centred, because the difference of large squares loses digits.
+    # Centerd, because the difference of large squares loses digits.
     flat = [part - ops.mean(part, axis=0) for part in parts]
     squares = sum(ops.sum(part * part, axis=1) for part in flat)
     return squares[:, None] + squares[None, :] - 2.0 * sum(ops.matmul(part, ops.transpose(part)) for part in flat)

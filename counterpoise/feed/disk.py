@@ -19,9 +19,9 @@ import polars as pl
 from counterpoise.core.checks import check_choice, check_int
 from counterpoise.core.errors import ColumnError, DataError, OptionError, TargetError, did_you_mean
 from counterpoise.feed.disk_stream import INDEX, Stream
-from counterpoise.plans import plan as plans
+from counterpoise.plans import class_plans as plans
+from counterpoise.plans.class_plans import Plan
 from counterpoise.plans.labels import codes_of, count_codes
-from counterpoise.plans.plan import Plan
 from counterpoise.plans.schedule import check_single
 
 Array = np.ndarray

@@ -1,6 +1,6 @@
 """Datasets that come in batches -> arrays in memory, so that they can be held out, drawn and weighed like any others.
 
-Recognised without importing TensorFlow or PyTorch: `tf.data.Dataset`, `keras.utils.PyDataset`, a PyTorch `DataLoader`.
+Recognized without importing TensorFlow or PyTorch: `tf.data.Dataset`, `keras.utils.PyDataset`, a PyTorch `DataLoader`.
 """
 
 from __future__ import annotations

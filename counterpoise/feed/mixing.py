@@ -190,12 +190,12 @@ class Remix(Mixup):
 class BatchSMOTE(Mixing):
     """x = x_i + u (x_j - x_i), j one of the nearest rows of the same class in the batch, u uniform; labels stay.
 
-    Neighbours are searched in the batch alone (Euclidean distance over all parts of x), so draw enough rows of the rare
+    Neighbors are searched in the batch alone (Euclidean distance over all parts of x), so draw enough rows of the rare
     class into it, by a quota. A row that is alone of its class in the batch is left as it is.
 
     Args:
         classes: C, number of classes.
-        neighbours: k, how many nearest rows to choose from.
+        neighbors: k, how many nearest rows to choose from.
         share: Which share of the rows is replaced, in [0, 1].
         only: Class codes whose rows may be replaced; None: all.
         **kwargs: `one_hot` and `seed` of `Mixing`: the same seed gives the same rows.
@@ -210,10 +210,10 @@ class BatchSMOTE(Mixing):
     """
 
     def __init__(
-        self, classes: int, neighbours: int = 5, share: float = 1.0, only: Sequence[int] | None = None, **kwargs: Any
+        self, classes: int, neighbors: int = 5, share: float = 1.0, only: Sequence[int] | None = None, **kwargs: Any
     ) -> None:
         super().__init__(classes, **kwargs)
-        self.neighbours = check_int(neighbours, "neighbours")
+        self.neighbors = check_int(neighbors, "neighbors")
         self.share = check_range(share, "share", 0.0, 1.0)
         self.only = None if only is None else [check_int(code, "only", 0) for code in only]
         if self.only is not None and (not self.only or max(self.only) >= classes):
@@ -223,7 +223,7 @@ class BatchSMOTE(Mixing):
         n = ops.shape(soft)[0]
         codes = ops.argmax(soft, axis=1)
         others = ops.logical_and(codes[:, None] == codes[None, :], ops.logical_not(ops.eye(n, dtype="bool")))
-        choice = ops.minimum(ops.sum(ops.cast(others, "int32"), axis=1), self.neighbours)
+        choice = ops.minimum(ops.sum(ops.cast(others, "int32"), axis=1), self.neighbors)
         nearest = ops.argsort(ops.where(others, distances(x), np.inf), axis=1)
         place = ops.cast(ops.floor(draws.uniform((n,)) * ops.cast(choice, "float32")), "int32")
         partner = ops.take_along_axis(nearest, ops.cast(place, nearest.dtype)[:, None], axis=1)[:, 0]
@@ -239,7 +239,7 @@ class BatchSMOTE(Mixing):
         return ops.logical_and(chosen, ops.take(ops.convert_to_tensor(allowed), codes, axis=0))
 
     def get_config(self) -> dict[str, Any]:
-        own = {"neighbours": self.neighbours, "share": self.share, "only": self.only}
+        own = {"neighbors": self.neighbors, "share": self.share, "only": self.only}
         return {**super().get_config(), **own}
 
 

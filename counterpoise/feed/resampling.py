@@ -17,8 +17,8 @@ from counterpoise.core.checks import check_choice
 from counterpoise.core.errors import OptionError
 from counterpoise.feed.disk import scan
 from counterpoise.feed.disk_stream import INDEX, drawn_parts, is_drawn, times_drawn
-from counterpoise.plans import plan as plans
-from counterpoise.plans.plan import Plan
+from counterpoise.plans import class_plans as plans
+from counterpoise.plans.class_plans import Plan
 
 Array = np.ndarray
 

@@ -13,7 +13,7 @@ from counterpoise.core.checks import check_int, check_range
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.core.lazy import needed
 from counterpoise.plans import shift
-from counterpoise.plans.plan import Plan
+from counterpoise.plans.class_plans import Plan
 
 Array = np.ndarray
 

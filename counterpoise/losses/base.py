@@ -44,7 +44,7 @@ def class_numbers(values: Any, name: str, minimum: float = 0.0) -> Array:
     return numbers
 
 
-def normalised(p: Array) -> Array:
+def normalized(p: Array) -> Array:
     """Scale the last axis to sum to 1."""
     return p / p.sum(axis=-1, keepdims=True)
 
@@ -103,7 +103,7 @@ class Loss(keras.losses.Loss):
     def additive(self, prior: Any) -> Array | None:
         """Return the term a_c that the loss adds inside its softmax, float64 (C,), or None if it has none.
 
-        The outputs z of the minimiser satisfy softmax(z + a) = class shares of the rows drawn given x. On one
+        The outputs z of the minimizer satisfy softmax(z + a) = class shares of the rows drawn given x. On one
         unit this reads sigmoid(z + a_1 - a_0).
 
         Args:
@@ -116,7 +116,7 @@ class Loss(keras.losses.Loss):
         """Return the class shares of the rows drawn, given probabilities softmax(z) (N, C); None if unknown."""
         q = np.asarray(proba, dtype=np.float64)
         a = self.additive(np.ones(q.shape[-1]))
-        return None if a is None else normalised(q * np.exp(a))
+        return None if a is None else normalized(q * np.exp(a))
 
     def logits(self, y_pred: Tensor) -> Tensor:
         """Return the outputs as logits (..., units)."""

@@ -28,7 +28,7 @@ class ExpectedCost(ClassLoss):
 
     Shapes: y (...) or (..., 1) class codes, or (..., C) shares; outputs (..., C) or (..., 1); loss (...).
 
-    Not proper: it is linear in the probabilities, so its minimiser puts all weight on the cheapest class. It
+    Not proper: it is linear in the probabilities, so its minimizer puts all weight on the cheapest class. It
     needs calibration, and its gradient fades where the softmax is saturated: start from a trained model.
 
     Args:

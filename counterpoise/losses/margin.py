@@ -22,7 +22,7 @@ class LDAM(ClassLoss):
     Shapes: y (...) or (..., 1) class codes, or (..., C) shares; outputs (..., C) or (..., 1); loss (...).
 
     Not proper, no additive term: needs calibration. The model's outputs enter as s z, so s z (not z) is what
-    a softmax should see. The paper feeds cosines (normalised features and weights) in [-1, 1]; with an ordinary
+    a softmax should see. The paper feeds cosines (normalized features and weights) in [-1, 1]; with an ordinary
     last layer choose a scale near 1. With max_margin = 0 and scale = 1 it is cross-entropy.
 
     Args:

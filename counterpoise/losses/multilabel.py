@@ -127,7 +127,7 @@ class DistributionBalanced(LabelLoss):
     """Distribution-balanced loss: weights that undo label co-occurrence, and a lenient side for negatives.
 
     Formula: with positives n_l of n rows,
-    r_l = (1 / n_l) / sum_{j: y_j = 1} (1 / n_j), w_l = shift + sigmoid(slope (r_l - centre)),
+    r_l = (1 / n_l) / sum_{j: y_j = 1} (1 / n_j), w_l = shift + sigmoid(slope (r_l - center)),
     v_l = kappa log(n / n_l - 1),
     L = mean_l w_l [y_l log(1 + exp(-(z_l - v_l))) + (1 - y_l) log(1 + exp(scale (z_l - v_l))) / scale].
     A row without any label has r = infinity, hence w = shift + 1 (for slope 0: shift + 0.5).
@@ -140,7 +140,7 @@ class DistributionBalanced(LabelLoss):
     Args:
         counts: Rows in which each label is present, (L,), above 0 and below `rows`.
         rows: Number of rows n.
-        shift: Least weight (alpha in the paper). slope: Steepness (beta). centre: Middle (mu).
+        shift: Least weight (alpha in the paper). slope: Steepness (beta). center: Middle (mu).
         scale: Leniency for negatives (lambda), above 0.
         kappa: Strength of the class-specific bias.
 
@@ -160,7 +160,7 @@ class DistributionBalanced(LabelLoss):
         rows: float,
         shift: float = 0.1,
         slope: float = 10.0,
-        centre: float = 0.2,
+        center: float = 0.2,
         scale: float = 5.0,
         kappa: float = 0.05,
         **options: Any,
@@ -170,7 +170,7 @@ class DistributionBalanced(LabelLoss):
         if self.counts.max() >= self.rows:
             raise OptionError(f"A label is present in {self.counts.max():g} of {self.rows:g} rows; expected fewer.")
         self.shift, self.slope = check_range(shift, "shift", low=0.0), check_range(slope, "slope")
-        self.centre, self.kappa = check_range(centre, "centre"), check_range(kappa, "kappa")
+        self.center, self.kappa = check_range(center, "center"), check_range(kappa, "kappa")
         self.scale = check_range(scale, "scale", low=0.0, bounds="(]")
 
     def per_label(self, t: Tensor, z: Tensor) -> Tensor:
@@ -185,8 +185,8 @@ class DistributionBalanced(LabelLoss):
         bare = present == 0
         ratio = rarity / ops.where(bare, ops.ones_like(present), present)
         limit = 0.5 + 0.5 * float(np.sign(self.slope))
-        return self.shift + ops.where(bare, limit, ops.sigmoid(self.slope * (ratio - self.centre)))
+        return self.shift + ops.where(bare, limit, ops.sigmoid(self.slope * (ratio - self.center)))
 
     def get_config(self) -> dict[str, Any]:
-        names = ("rows", "shift", "slope", "centre", "scale", "kappa")
+        names = ("rows", "shift", "slope", "center", "scale", "kappa")
         return {**super().get_config(), "counts": self.counts.tolist(), **{k: getattr(self, k) for k in names}}

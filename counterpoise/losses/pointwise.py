@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops, saving
 
 from counterpoise.core.checks import check_range
-from counterpoise.losses.base import Array, ClassLoss, Tensor, class_numbers, normalised
+from counterpoise.losses.base import Array, ClassLoss, Tensor, class_numbers, normalized
 from counterpoise.losses.shapes import log_odds
 
 
@@ -45,7 +45,7 @@ class CrossEntropy(ClassLoss):
 
 
 def focal_inverse(proba: Array, gamma: float) -> Array:
-    """Return the class shares (..., C) whose focal-loss minimiser is `proba` (..., C).
+    """Return the class shares (..., C) whose focal-loss minimizer is `proba` (..., C).
 
     Formula: p_c proportional to h(q_c), h(v) = v / ((1 - v)^g - g (1 - v)^(g - 1) v log v).
 
@@ -59,7 +59,7 @@ def focal_inverse(proba: Array, gamma: float) -> Array:
     v = np.clip(np.asarray(proba, dtype=np.float64), tiny, None)
     rest = np.clip(v.sum(axis=-1, keepdims=True) - v, np.finfo(np.float64).eps, None)
     log_h = np.log(v) - (gamma - 1) * np.log(rest) - np.log(rest - gamma * v * np.log(np.minimum(v, 1.0)))
-    return normalised(np.exp(log_h - log_h.max(axis=-1, keepdims=True)))
+    return normalized(np.exp(log_h - log_h.max(axis=-1, keepdims=True)))
 
 
 @saving.register_keras_serializable(package="counterpoise")
@@ -99,7 +99,7 @@ class Focal(ClassLoss):
     def inverse(self, proba: Any) -> Array | None:
         """Return the class shares of the rows drawn, (..., C), given probabilities softmax(z) (..., C)."""
         shares = focal_inverse(np.asarray(proba, dtype=np.float64), self.gamma)
-        return shares if self.alpha is None else normalised(shares / self.alpha)
+        return shares if self.alpha is None else normalized(shares / self.alpha)
 
     def get_config(self) -> dict[str, Any]:
         alpha = None if self.alpha is None else self.alpha.tolist()

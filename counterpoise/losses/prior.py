@@ -14,7 +14,7 @@ from keras import ops, saving
 
 from counterpoise.core.checks import check_choice, check_range
 from counterpoise.core.errors import OptionError
-from counterpoise.losses.base import Array, ClassLoss, LabelLoss, Loss, Tensor, class_numbers, normalised
+from counterpoise.losses.base import Array, ClassLoss, LabelLoss, Loss, Tensor, class_numbers, normalized
 from counterpoise.losses.pointwise import cross_entropy
 from counterpoise.losses.shapes import class_targets
 
@@ -145,7 +145,7 @@ class Reweighted(ClassLoss):
     def inverse(self, proba: Any) -> Array | None:
         """Return the class shares of the rows drawn (..., C): the wrapped inverse divided by w_c."""
         inner = self.loss.inverse(proba)
-        return None if inner is None else normalised(inner / self.weights)
+        return None if inner is None else normalized(inner / self.weights)
 
 
 @saving.register_keras_serializable(package="counterpoise")

@@ -1,4 +1,4 @@
-"""Overlap losses for segmentation: Tversky, focal Tversky, generalised Dice and combo.
+"""Overlap losses for segmentation: Tversky, focal Tversky, generalized Dice and combo.
 
 Sums run over the pixels of each image, so outputs (N, H, W, units) give one loss per image, (N,). Outputs
 (N, units) have no pixels: the sums run over the rows of the batch and give one number. Sample weights per pixel
@@ -147,7 +147,7 @@ class FocalTversky(Tversky):
 
 @saving.register_keras_serializable(package="counterpoise")
 class GeneralisedDice(RegionLoss):
-    """Generalised Dice: one overlap over all classes, each weighted by its inverse squared volume.
+    """Generalized Dice: one overlap over all classes, each weighted by its inverse squared volume.
 
     Formula: L = 1 - 2 sum_c v_c sum t p / sum_c v_c sum (t + p), v_c = 1 / (sum t)^2. A class that is absent
     from an image has v_c = 0; an image without any counted pixel has loss 0.
@@ -161,7 +161,7 @@ class GeneralisedDice(RegionLoss):
         >>> float(GeneralisedDice()([[1, 0]], [[[0.0], [0.0]]]))  # 1 - 2 (0.5 + 0.5) / (2 + 2)
         0.5
 
-    Reference: Sudre et al., "Generalised Dice Overlap as a Deep Learning Loss Function for Highly Unbalanced
+    Reference: Sudre et al., "Generalized Dice Overlap as a Deep Learning Loss Function for Highly Unbalanced
     Segmentations" (DLMIA 2017).
     """
 

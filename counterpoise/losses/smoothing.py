@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops, saving
 
 from counterpoise.core.checks import check_range
-from counterpoise.losses.base import Array, ClassLoss, Tensor, class_numbers, normalised
+from counterpoise.losses.base import Array, ClassLoss, Tensor, class_numbers, normalized
 from counterpoise.losses.pointwise import cross_entropy
 
 
@@ -24,7 +24,7 @@ class LabelSmoothing(ClassLoss):
 
     Shapes: y (...) or (..., 1) class codes, or (..., C) shares; outputs (..., C) or (..., 1); loss (...).
 
-    Not proper (outputs lean towards the other classes), but `inverse` has a closed form: the outputs of the minimiser
+    Not proper (outputs lean towards the other classes), but `inverse` has a closed form: the outputs of the minimizer
     are a known linear map of the class shares. Counts that are all equal give every class `head`; head = tail = 0 is
     cross-entropy.
 
@@ -71,7 +71,7 @@ class LabelSmoothing(ClassLoss):
         given = (1.0 - np.eye(len(self.smoothing))) * self.smoothing / (len(self.smoothing) - 1)
         # q = (kept + given) p: column k holds what a row of class k gives to each class, and sums to 1.
         shares = np.linalg.solve(kept + given, np.asarray(proba, dtype=np.float64)[..., None])[..., 0]
-        return normalised(np.maximum(shares, 0.0))
+        return normalized(np.maximum(shares, 0.0))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "counts": self.counts.tolist(), "head": self.head, "tail": self.tail}

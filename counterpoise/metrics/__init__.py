@@ -11,7 +11,7 @@ from counterpoise.core.lazy import loader as _loader
 from counterpoise.core.proportions import wilson
 from counterpoise.core.saved_names import SAVED as _SAVED
 from counterpoise.metrics.bootstrap import ap_interval, cluster_draws, stratified_draws
-from counterpoise.metrics.catalogue import METRICS
+from counterpoise.metrics.catalog import METRICS
 from counterpoise.metrics.intervals import clopper_pearson, cv_interval, holdout_interval
 from counterpoise.metrics.scores import *
 from counterpoise.metrics.scores import __all__ as _scores

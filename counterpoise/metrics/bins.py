@@ -49,7 +49,7 @@ def assign(score: Array, amount: Array, bins: int) -> Array:
     return np.minimum((share * count + 1e-9).astype(np.int64), count - 1)[where]
 
 
-def summarise(index: Array, score: Array, target: Array, weight: Array) -> Bins:
+def summarize(index: Array, score: Array, target: Array, weight: Array) -> Bins:
     """Sum rows per bin."""
     total = np.bincount(index, weights=weight)
     keep = total > 0
@@ -66,4 +66,4 @@ def binned(target: Array, score: Array, weight: Array, bins: int | None, by: str
         index = assign(score, weight * target if by == "positives" else weight, bins)
     else:
         raise OptionError(f"by={by!r}; expected 'positives' or 'rows'.")
-    return summarise(index, score, target, weight)
+    return summarize(index, score, target, weight)

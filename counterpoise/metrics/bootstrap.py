@@ -177,7 +177,7 @@ def cluster_draws(y: Any, proba: Any, groups: Any, *, positive: int = 1, resampl
 def time_blocks(time: Any, length: int | None = None) -> Array:
     """Number blocks of rows that follow each other in time: the groups of a block bootstrap.
 
-    Rows of equal time share a block. Neighbouring rows resemble each other; drawing whole blocks keeps that
+    Rows of equal time share a block. Neighboring rows resemble each other; drawing whole blocks keeps that
     (Kuensch, Annals of Statistics 17, 1989).
 
     Args:

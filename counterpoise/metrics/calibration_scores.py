@@ -46,9 +46,9 @@ def _logistic_slope(x: Array, target: Array, w: Array) -> float:
     # In one dimension the maximum exists exactly when the two sides overlap in both directions.
     if x[~target].max() <= x[target].min() or x[target].max() <= x[~target].min():
         return NAN
-    centre = np.average(x, weights=w)
-    spread = float(np.sqrt(np.average((x - centre) ** 2, weights=w)))
-    return _newton(np.stack([np.ones_like(x), (x - centre) / spread], axis=1), target, w) / spread
+    center = np.average(x, weights=w)
+    spread = float(np.sqrt(np.average((x - center) ** 2, weights=w)))
+    return _newton(np.stack([np.ones_like(x), (x - center) / spread], axis=1), target, w) / spread
 
 
 def _newton(design: Array, target: Array, w: Array) -> float:

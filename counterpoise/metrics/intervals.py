@@ -103,8 +103,8 @@ def carried(mean: float, half: float, low: float, high: float) -> Pair:
 
 
 def _on_logit(p: float, half: float, low: float, high: float) -> Pair:
-    centre, reach = math.log(p / (1 - p)), half / (p * (1 - p))
-    ends = (0.5 * (1 + math.tanh((centre + d * reach) / 2)) for d in (-1.0, 1.0))
+    center, reach = math.log(p / (1 - p)), half / (p * (1 - p))
+    ends = (0.5 * (1 + math.tanh((center + d * reach) / 2)) for d in (-1.0, 1.0))
     a, b = (low + (high - low) * e for e in ends)
     return a, b
 

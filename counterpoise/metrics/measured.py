@@ -18,7 +18,7 @@ from counterpoise.core.proportions import wilson
 from counterpoise.core.seeds import generator
 from counterpoise.metrics import bootstrap
 from counterpoise.metrics import scores as sc
-from counterpoise.metrics.catalogue import METRICS
+from counterpoise.metrics.catalog import METRICS
 from counterpoise.metrics.intervals import Pair, percentile
 from counterpoise.metrics.proba_scores import entropy, log_proba
 from counterpoise.metrics.row_draws import ENOUGH, row_draws

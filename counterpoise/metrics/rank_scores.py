@@ -61,7 +61,7 @@ def roc_auc(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None)
 
 
 def partial_auc(y: Any, proba: Any, max_fpr: float, *, positive: int = 1, sample_weight: Any = None) -> float:
-    """Area under the ROC curve up to a false positive rate, standardised so that 0.5 is chance and 1 perfect.
+    """Area under the ROC curve up to a false positive rate, standardized so that 0.5 is chance and 1 perfect.
 
     With A the raw area and f = max_fpr: (1 + (A - f^2/2) / (f - f^2/2)) / 2 (McClish, Medical Decision
     Making 9, 1989). nan when a side is missing.

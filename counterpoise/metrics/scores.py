@@ -13,7 +13,7 @@ from counterpoise.metrics.calibration_scores import (
     debiased_calibration_error,
     ece,
 )
-from counterpoise.metrics.catalogue import DECISION_KEYS, METRICS, Metric
+from counterpoise.metrics.catalog import DECISION_KEYS, METRICS, Metric
 from counterpoise.metrics.curves import calibration_curve, pr_curve, roc_curve
 from counterpoise.metrics.decision_scores import (
     confusion,

@@ -1,10 +1,7 @@
 """Plans: what each epoch draws and what each row weighs (`cp.plans`)."""
 
 from counterpoise.plans.chaining import chain
-from counterpoise.plans.groups import GroupPlan, per_group
-from counterpoise.plans.hardness import HardnessPlan, cascade, self_paced
-from counterpoise.plans.multilabel import MultiLabelPlan, clone_labels, label_sets, weigh_labels
-from counterpoise.plans.plan import (
+from counterpoise.plans.class_plans import (
     Plan,
     class_weight,
     cost,
@@ -15,6 +12,9 @@ from counterpoise.plans.plan import (
     undersample,
     uniform,
 )
+from counterpoise.plans.groups import GroupPlan, per_group
+from counterpoise.plans.hardness import HardnessPlan, cascade, self_paced
+from counterpoise.plans.multilabel import MultiLabelPlan, clone_labels, label_sets, weigh_labels
 from counterpoise.plans.quotas import QuotaPlan, quota
 from counterpoise.plans.schedule import deferred
 from counterpoise.plans.synthesis import clean, synthesize

@@ -12,8 +12,8 @@ import numpy as np
 from counterpoise.core import seeds
 from counterpoise.core.errors import OptionError
 from counterpoise.core.structure import join
-from counterpoise.plans.plan import Plan, uniform
-from counterpoise.plans.realised import Realised, Rows, Unrealised, check_rows, realised
+from counterpoise.plans.class_plans import Plan, uniform
+from counterpoise.plans.realized import Realized, Rows, Unrealized, check_rows, realized
 
 Array = np.ndarray
 
@@ -22,32 +22,32 @@ Maker = Callable[..., Plan]
 
 
 @dataclass(frozen=True)
-class Chain(Unrealised):
+class Chain(Unrealized):
     """Several plans, each over the rows that the one before it leaves; see `chain`.
 
-    What it draws is known after `realise`; until then it counts every row once.
+    What it draws is known after `realize`; until then it counts every row once.
     """
 
     makers: tuple[Maker, ...] = field(default_factory=tuple)
 
-    def realise(self, x: Any, seed: int = 0) -> Realised:
+    def realize(self, x: Any, seed: int = 0) -> Realized:
         """Carry out all steps but the last on the rows; the last one goes on drawing afresh each epoch."""
         check_rows(x, self)
         n = len(self.codes)
         rows, fresh, new = Rows(x, self.codes, np.arange(n), self.sample_weight), [], [np.empty(0, np.int32)]
         for place, make in enumerate(self.makers):
             word = seeds.integer(seed, "chain", place)
-            plan = self._plan(make, rows).realise(rows.x, word)
+            plan = self._plan(make, rows).realize(rows.x, word)
             if plan.new is not None:
                 made, codes = plan.new
                 rows = _grown(rows, made, codes, n + sum(map(len, new)))
                 fresh.append(made)
                 new.append(codes)
             if place < len(self.makers) - 1:
-                # A step in the middle leaves each row at most once: repeats would only be memorised by the next step.
+                # A step in the middle leaves each row at most once: repeats would only be memorized by the next step.
                 rows = rows.kept(np.unique(plan.rows(0, word)))
         new_x = join(fresh) if fresh else None
-        return realised(self.name, self, plan, Rows(None, rows.codes, rows.origin), new_x, np.concatenate(new))
+        return realized(self.name, self, plan, Rows(None, rows.codes, rows.origin), new_x, np.concatenate(new))
 
     def _plan(self, make: Maker, rows: Rows) -> Plan:
         labels = np.arange(len(self.classes))
@@ -80,13 +80,13 @@ def chain(*makers: Maker) -> ChainMaker:
             `functools.partial(plans.synthesize, sampler="smote", ratio=0.5)`. A chain can be a part of a chain.
 
     Returns:
-        A function of labels that gives a plan; `realise(x)` carries it out on features.
+        A function of labels that gives a plan; `realize(x)` carries it out on features.
 
     Example:
         >>> from counterpoise.plans import clean, synthesize, undersample
         >>> y = np.repeat([0, 1], [60, 8])
         >>> make = chain(partial(synthesize, ratio=0.5), undersample)
-        >>> plan = make(y).realise(np.random.default_rng(0).normal(size=(68, 2)))
+        >>> plan = make(y).realize(np.random.default_rng(0).normal(size=(68, 2)))
         >>> plan.name, len(plan), plan.prior.tolist()
         ('synthesize + undersample', 60, [0.5, 0.5])
     """

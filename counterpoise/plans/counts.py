@@ -2,7 +2,7 @@
 
 A multiplicity m_c >= 0 is the one idea behind resampling and weighting: oversampling is m > 1,
 undersampling m < 1, a class weight a fractional m. Functions here map class counts n_c (rows, or sums of
-the user's sample weights) to m_c; how m_c is realised is decided elsewhere (`rows`, `weights`).
+the user's sample weights) to m_c; how m_c is realized is decided elsewhere (`rows`, `weights`).
 """
 
 from __future__ import annotations

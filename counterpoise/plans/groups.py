@@ -16,7 +16,7 @@ from counterpoise.core import seeds
 from counterpoise.core.checks import check_choice, check_lengths
 from counterpoise.core.errors import DataError
 from counterpoise.plans import rows as draws
-from counterpoise.plans.plan import Plan, uniform
+from counterpoise.plans.class_plans import Plan, uniform
 
 Array = np.ndarray
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from counterpoise.core.checks import check_int
 from counterpoise.core.errors import OptionError
-from counterpoise.plans.plan import Plan, undersample, uniform
+from counterpoise.plans.class_plans import Plan, undersample, uniform
 
 Array = np.ndarray
 

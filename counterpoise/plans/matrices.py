@@ -1,6 +1,6 @@
 """Features of any structure as the one matrix that imbalanced-learn's samplers take, and back.
 
-Numbers are scaled by their spread, because distances decide who is a neighbour; missing ones become the median.
+Numbers are scaled by their spread, because distances decide who is a neighbor; missing ones become the median.
 Level ids stay whole numbers in columns of their own.
 """
 

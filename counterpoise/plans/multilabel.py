@@ -15,8 +15,8 @@ from counterpoise.core import seeds
 from counterpoise.core.checks import check_int, check_range
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.plans import rows as draws
+from counterpoise.plans.class_plans import Plan, oversample
 from counterpoise.plans.labels import user_weights
-from counterpoise.plans.plan import Plan, oversample
 
 Array = np.ndarray
 

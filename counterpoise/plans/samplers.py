@@ -12,7 +12,7 @@ from counterpoise.plans.matrices import Layout
 
 Array = np.ndarray
 
-#: name -> (module, class, the setting that counts neighbours, its default) of samplers that make rows.
+#: name -> (module, class, the setting that counts neighbors, its default) of samplers that make rows.
 MAKERS: Mapping[str, tuple[str, str, str, int]] = {
     "smote": ("over_sampling", "SMOTE", "k_neighbors", 5),
     "borderline_smote": ("over_sampling", "BorderlineSMOTE", "k_neighbors", 5),
@@ -31,20 +31,20 @@ CLEANERS: Mapping[str, tuple[str, str]] = {
     "all_knn": ("under_sampling", "AllKNN"),
     "near_miss": ("under_sampling", "NearMiss"),
     "one_sided": ("under_sampling", "OneSidedSelection"),
-    "neighbourhood": ("under_sampling", "NeighbourhoodCleaningRule"),
+    "neighborhood": ("under_sampling", "NeighbourhoodCleaningRule"),
     "condensed": ("under_sampling", "CondensedNearestNeighbour"),
     "hardness": ("under_sampling", "InstanceHardnessThreshold"),
 }
 
 
-def maker(name: str, layout: Layout, neighbours: int | None, options: Mapping[str, Any]) -> tuple[Any, int]:
-    """A sampler that makes rows, not yet fitted, and how many neighbours of its own class a row needs.
+def maker(name: str, layout: Layout, neighbors: int | None, options: Mapping[str, Any]) -> tuple[Any, int]:
+    """A sampler that makes rows, not yet fitted, and how many neighbors of its own class a row needs.
 
     SMOTE on numbers and level ids is SMOTE-NC, on level ids alone SMOTE-N: an average of two ids means nothing.
     """
     name = _for_columns(name, layout)
     module, class_name, setting, usual = MAKERS[name]
-    count = usual if neighbours is None else neighbours
+    count = usual if neighbors is None else neighbors
     how: dict[str, Any] = {setting: count, **options}
     if name == "smote_nc":
         how["categorical_features"] = layout.categorical

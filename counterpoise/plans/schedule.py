@@ -9,8 +9,8 @@ import numpy as np
 
 from counterpoise.core.checks import check_range
 from counterpoise.core.errors import OptionError
-from counterpoise.plans.plan import Plan
-from counterpoise.plans.realised import Realised
+from counterpoise.plans.class_plans import Plan
+from counterpoise.plans.realized import Realized
 
 P = TypeVar("P", bound=Plan)
 
@@ -38,7 +38,7 @@ def deferred(plan: P, at: float = 0.8) -> P:
         OptionError: a share out of range, or a plan that is deferred already.
 
     Example:
-        >>> from counterpoise.plans.plan import oversample
+        >>> from counterpoise.plans.class_plans import oversample
         >>> plan = deferred(oversample([0, 0, 0, 1]), at=0.5)
         >>> {stage.name: len(stage) for stage in plan.stages}
         {'uniform': 4, 'oversample, deferred to 0.5': 6}
@@ -54,7 +54,7 @@ def deferred(plan: P, at: float = 0.8) -> P:
 
 def _untouched(plan: Plan) -> Plan:
     """Every given row of a plan once an epoch, with the user's weights alone."""
-    given = plan.given if isinstance(plan, Realised) else len(plan.codes)
+    given = plan.given if isinstance(plan, Realized) else len(plan.codes)
     own = None if plan.sample_weight is None else plan.sample_weight[:given]
     even = np.ones(len(plan.classes))
     return Plan("uniform", plan.codes[:given], plan.classes, plan.counts, even, sample_weight=own)

@@ -15,10 +15,10 @@ Array = np.ndarray
 
 
 def log_shift(multiplicity: Array, additive: Array | None = None) -> Array:
-    """log m_c - a_c, centred so that it sums to 0 (a softmax ignores a common constant).
+    """log m_c - a_c, centerd so that it sums to 0 (a softmax ignores a common constant).
 
     Args:
-        multiplicity: (C,) realised counts over original counts, all above 0.
+        multiplicity: (C,) realized counts over original counts, all above 0.
         additive: (C,) the loss's own term a_c, or None for 0.
 
     Example:

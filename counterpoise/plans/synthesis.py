@@ -1,6 +1,6 @@
 """Plans that make rows or take rows away by their features: the bridge to imbalanced-learn.
 
-Such a plan is made from labels, like every plan; `realise(x)` carries it out on the features of the training rows and
+Such a plan is made from labels, like every plan; `realize(x)` carries it out on the features of the training rows and
 gives a plan over given and new rows. Nothing outside the training rows is ever looked at.
 """
 
@@ -16,10 +16,10 @@ from counterpoise.core import seeds
 from counterpoise.core.errors import DataError, OptionError
 from counterpoise.plans import counts as targets
 from counterpoise.plans import samplers
+from counterpoise.plans.class_plans import Plan, from_multiplicity, uniform
 from counterpoise.plans.labels import count_codes
 from counterpoise.plans.matrices import layout_of
-from counterpoise.plans.plan import Plan, from_multiplicity, uniform
-from counterpoise.plans.realised import Realised, Rows, Unrealised, check_rows, realised
+from counterpoise.plans.realized import Realized, Rows, Unrealized, check_rows, realized
 
 Array = np.ndarray
 
@@ -30,16 +30,16 @@ _NEITHER = "it has no fit_resample; expected a name or a sampler of imbalanced-l
 class Synthesis(Plan):
     """Every given row once an epoch, and new rows of the smaller classes, made once; see `synthesize`.
 
-    Before `realise`, `rows()` numbers the new rows from n on, class by class, as many as `new_counts` says.
+    Before `realize`, `rows()` numbers the new rows from n on, class by class, as many as `new_counts` says.
 
     Attributes:
         sampler: A name of `samplers.MAKERS`, or an imbalanced-learn sampler.
-        neighbours: Neighbours that a row is averaged with; None: the sampler's own.
+        neighbors: Neighbors that a row is averaged with; None: the sampler's own.
         options: Further settings of the sampler.
     """
 
     sampler: Any = "smote"
-    neighbours: int | None = None
+    neighbors: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -67,42 +67,42 @@ class Synthesis(Plan):
             Features of the new rows, in the structure and types of `x`, and their class codes int32, class by class.
 
         Raises:
-            DataError: A class with fewer rows than neighbours, infinite or textual features.
+            DataError: A class with fewer rows than neighbors, infinite or textual features.
             OptionError: A sampler that does not fit these columns.
         """
         check_rows(x, self)
         layout = layout_of(x)
         matrix = layout.pack(x)
         sampler, needed = self._sampler(layout)
-        self._check_neighbours(needed)
+        self._check_neighbors(needed)
         wanted = {c: int(n) for c, n in enumerate(self.drawn)}
         fresh = _fitted(sampler, matrix, self.codes, wanted, seed, self.name)
         chosen = [self._exactly(fresh, code, seed) for code in range(len(self.classes))]
         codes = np.repeat(np.arange(len(self.classes), dtype=np.int32), self.new_counts)
         return layout.unpack(np.concatenate(chosen)), codes
 
-    def realise(self, x: Any, seed: int = 0) -> Realised:
+    def realize(self, x: Any, seed: int = 0) -> Realized:
         """The plan with its new rows (`.new`), made by `new_rows`."""
         fresh, new = self.new_rows(x, seed)
         rows = Rows(None, np.concatenate([self.codes, new]), np.arange(len(self.codes) + len(new)), None)
-        return realised(self.name, self, _over(rows, self), rows, fresh, new)
+        return realized(self.name, self, _over(rows, self), rows, fresh, new)
 
     def _sampler(self, layout: Any) -> tuple[Any, int]:
         if isinstance(self.sampler, str):
-            return samplers.maker(self.sampler, layout, self.neighbours, self.options)
+            return samplers.maker(self.sampler, layout, self.neighbors, self.options)
         if layout.categorical and not hasattr(self.sampler, "categorical_features"):
             raise OptionError(f"{type(self.sampler).__name__} averages level ids; use SMOTENC or the name 'smote'.")
-        return _copy(self.sampler), getattr(self.sampler, "k_neighbors", 1) if self.neighbours is None else 1
+        return _copy(self.sampler), getattr(self.sampler, "k_neighbors", 1) if self.neighbors is None else 1
 
-    def _check_neighbours(self, needed: Any) -> None:
+    def _check_neighbors(self, needed: Any) -> None:
         if not isinstance(needed, int):
             return
         few = [c for c in np.flatnonzero(self.new_counts > 0) if self.counts[c] <= needed]
         if few:
             label, have = self.classes[few[0]], int(self.counts[few[0]])
             raise DataError(
-                f"class {label!r} has {have} training rows; {self.name} averages each with {needed} neighbours of its "
-                f"class and needs at least {needed + 1}. Use neighbours={max(1, have - 1)}, merge rare classes, or "
+                f"class {label!r} has {have} training rows; {self.name} averages each with {needed} neighbors of its "
+                f"class and needs at least {needed + 1}. Use neighbors={max(1, have - 1)}, merge rare classes, or "
                 "oversample."
             )
 
@@ -122,10 +122,10 @@ class Synthesis(Plan):
 
 
 @dataclass(frozen=True)
-class Cleaning(Unrealised):
+class Cleaning(Unrealized):
     """Rows that lie among other classes are taken away, then every row once an epoch; see `clean`.
 
-    How many rows stay is known after `realise`; until then the plan counts them all.
+    How many rows stay is known after `realize`; until then the plan counts them all.
     """
 
     sampler: Any = "tomek"
@@ -144,10 +144,10 @@ class Cleaning(Unrealised):
             raise DataError(f"{self.name} would take away every row of class {self.classes[int(np.argmin(left))]!r}.")
         return rows
 
-    def realise(self, x: Any, seed: int = 0) -> Realised:
+    def realize(self, x: Any, seed: int = 0) -> Realized:
         rows = self.kept(x, seed)
         kept = Rows(None, self.codes[rows], rows, None if self.sample_weight is None else self.sample_weight[rows])
-        return realised(self.name, self, _over(kept, self), kept, None, np.empty(0, np.int32))
+        return realized(self.name, self, _over(kept, self), kept, None, np.empty(0, np.int32))
 
 
 def synthesize(
@@ -155,7 +155,7 @@ def synthesize(
     sampler: Any = "smote",
     ratio: float = 1.0,
     *,
-    neighbours: int | None = None,
+    neighbors: int | None = None,
     sample_weight: Any = None,
     classes: Sequence[Any] | None = None,
     **options: Any,
@@ -172,7 +172,7 @@ def synthesize(
             "kmeans_smote", "adasyn", "smote_nc", "smote_n", or an imbalanced-learn sampler that keeps the given rows
             first. Its settings but not its `sampling_strategy` count.
         ratio: Wanted size of the smaller classes over the largest, in (0, 1].
-        neighbours: Neighbours that each row is averaged with; None: the sampler's own (mostly 5).
+        neighbors: Neighbors that each row is averaged with; None: the sampler's own (mostly 5).
         sample_weight: Your own weights (n,); new rows weigh 1.
         classes: The full list of labels when `y` may lack some.
         **options: Further settings of the sampler.
@@ -184,7 +184,7 @@ def synthesize(
 
     Example:
         >>> y = np.repeat([0, 1], [40, 10])
-        >>> plan = synthesize(y).realise(np.random.default_rng(0).normal(size=(50, 2)), seed=0)
+        >>> plan = synthesize(y).realize(np.random.default_rng(0).normal(size=(50, 2)), seed=0)
         >>> plan.new[0].shape, len(plan), plan.prior.tolist()
         ((30, 2), 80, [0.5, 0.5])
     """
@@ -197,7 +197,7 @@ def synthesize(
     base = from_multiplicity(y, lambda n: targets.oversampled(n, ratio), **how)
     return Synthesis(
         name, base.codes, base.classes, base.drawn, base.class_weights, sample_weight=base.sample_weight,
-        needs_calibration=True, sampler=sampler, neighbours=neighbours, options=options,
+        needs_calibration=True, sampler=sampler, neighbors=neighbors, options=options,
     )  # fmt: skip
 
 
@@ -208,7 +208,7 @@ def clean(
 
     Args:
         y: Labels, (n,), (n, 1) or one-hot (n, C).
-        sampler: "tomek", "enn", "renn", "all_knn", "near_miss", "one_sided", "neighbourhood", "condensed",
+        sampler: "tomek", "enn", "renn", "all_knn", "near_miss", "one_sided", "neighborhood", "condensed",
             "hardness", or an imbalanced-learn sampler with `sample_indices_`.
         sample_weight: Your own weights (n,).
         classes: The full list of labels when `y` may lack some.
@@ -219,7 +219,7 @@ def clean(
 
     Example:
         >>> y, x = np.array([0, 0, 0, 1, 1]), np.array([[0.0], [0.1], [0.9], [1.0], [2.0]])
-        >>> clean(y, "tomek").realise(x).rows(0, 0).size
+        >>> clean(y, "tomek").realize(x).rows(0, 0).size
         4
     """
     if isinstance(sampler, str):

@@ -13,7 +13,7 @@ Record = Mapping[str, Any]
 Fact = tuple[str, Any]
 
 BUDGETS = {
-    "steps": "every strategy gets the optimiser steps that the untouched model takes",
+    "steps": "every strategy gets the optimizer steps that the untouched model takes",
     "epochs": "every strategy gets the same number of epochs, however many steps these hold",
 }
 

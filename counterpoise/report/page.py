@@ -22,7 +22,7 @@ from typing import Any
 import jinja2
 import vl_convert
 
-from counterpoise.core.errors import ArtefactError, OptionError
+from counterpoise.core.errors import ArtifactError, OptionError
 from counterpoise.report import board, said, tables, words
 from counterpoise.report.facts import (
     card_facts,
@@ -76,7 +76,7 @@ def write(record: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
         The path written.
 
     Raises:
-        ArtefactError: the folder is absent, full or not writable.
+        ArtifactError: the folder is absent, full or not writable.
         OptionError: as in `render`.
     """
     target = Path(path)
@@ -84,7 +84,7 @@ def write(record: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
     try:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
     except OSError as error:
-        raise ArtefactError(
+        raise ArtifactError(
             f"Cannot write the report to {target}: {error.strerror}. Name a folder that exists."
         ) from error
     try:
@@ -94,7 +94,7 @@ def write(record: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
         os.replace(name, target)
     except OSError as error:
         Path(name).unlink(missing_ok=True)
-        raise ArtefactError(
+        raise ArtifactError(
             f"Cannot write the report to {target}: {error.strerror}. Free some space or name another folder."
         ) from error
     return target
@@ -128,7 +128,7 @@ def _library() -> str:
     """The charting library, as one script. Text that could close the element early would be an error."""
     text = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("\r", "")
     if "</script" in text.lower() or "<!--" in text:
-        raise ArtefactError("The charting library cannot be put inside a page; install vl-convert-python 1.9.")
+        raise ArtifactError("The charting library cannot be put inside a page; install vl-convert-python 1.9.")
     return text
 
 

@@ -20,7 +20,7 @@ Names = Sequence[str] | None
 
 #: Matplotlib's names of our markers.
 MARKERS = dict(zip(SHAPES, ("o", "s", "D", "^", "v", "P"), strict=True))
-_INK, _GREY = "#33383f", "#9aa0a7"
+_INK, _GRAY = "#33383f", "#9aa0a7"
 
 
 class Plots:
@@ -43,14 +43,14 @@ class Plots:
         """Precision against recall with 95 % bands; the dotted level is what guessing reaches."""
         figure = self._curves("pr", "recall", "precision", strategies)
         if len(self._record["data"]["classes"]) == 2:
-            figure.axes[0].axhline(prevalence(self._record), color=_GREY, linestyle=":", linewidth=1)
+            figure.axes[0].axhline(prevalence(self._record), color=_GRAY, linestyle=":", linewidth=1)
         return figure
 
     def roc(self, strategies: Names = None) -> Any:
         """True-positive against false-positive rate with 95 % bands."""
         figure = self._curves("roc", "fpr", "tpr", strategies)
         for ax in figure.axes:
-            ax.plot([0, 1], [0, 1], color=_GREY, linestyle=":", linewidth=1)
+            ax.plot([0, 1], [0, 1], color=_GRAY, linestyle=":", linewidth=1)
         return figure
 
     def gain(self, strategies: Names = None) -> Any:
@@ -65,7 +65,7 @@ class Plots:
         figure = self._curves("decision", "threshold", "benefit", strategies)
         for ax in figure.axes:
             ax.set_xscale("function", functions=(np.sqrt, np.square))
-            ax.axhline(0, color=_GREY, linewidth=1)
+            ax.axhline(0, color=_GRAY, linewidth=1)
             ax.set_ylim(-0.2, 1)
         return figure
 
@@ -82,7 +82,7 @@ class Plots:
                 x, y, low, high = ([b[k] for b in block[key]] for k in ("predicted", "observed", "low", "high"))
                 error = [np.maximum(0, np.subtract(y, low)), np.maximum(0, np.subtract(high, y))]
                 ax.errorbar(x, y, error, color=color, marker=marker, markersize=3.5, linewidth=1.1, label=label)
-            ax.plot([0, 1], [0, 1], color=_GREY, linestyle=":", linewidth=1)
+            ax.plot([0, 1], [0, 1], color=_GRAY, linestyle=":", linewidth=1)
             _dress(ax, "Predicted", "Observed", style.title)
         _legend(figure)
         return figure
@@ -116,7 +116,7 @@ class Plots:
             history = block_of(self._record, name).get("history") or {}
             for losses in history.get("stop_loss") or []:
                 ax.plot(history["steps"][: len(losses)], losses, color="#0072b2", linewidth=1.1)
-            _dress(ax, "Optimiser step", "Log loss", style.title)
+            _dress(ax, "Optimizer step", "Log loss", style.title)
         return figure
 
     def learning(self, strategies: Names = None) -> Any:
@@ -131,7 +131,7 @@ class Plots:
                 steps[: len(curve)], curve, color=color, linewidth=1.1, label=None if member else label
             )
         for title, ax in by_title.items():
-            _dress(ax, "Optimiser step", "Recall", title)
+            _dress(ax, "Optimizer step", "Recall", title)
             ax.set_ylim(-0.03, 1.03)
         _legend(figure)
         return figure
@@ -188,7 +188,7 @@ def _dress(ax: Any, x: str, y: str, title: str) -> None:
 
 def _legend(figure: Any) -> None:
     """One legend for all axes, each name once."""
-    named = dict(_labelled(figure))
+    named = dict(_labeled(figure))
     if not named:
         return
     width, height = figure.get_size_inches()
@@ -199,7 +199,7 @@ def _legend(figure: Any) -> None:
     )
 
 
-def _labelled(figure: Any) -> Iterator[tuple[str, Any]]:
+def _labeled(figure: Any) -> Iterator[tuple[str, Any]]:
     for ax in figure.axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             yield label.replace("$", r"\$"), handle

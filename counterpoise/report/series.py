@@ -1,8 +1,8 @@
 """What of a record can be drawn, and how each strategy looks in every figure.
 
-A strategy keeps its colour, dash and marker throughout the page. Six colours that stay apart for
-colour-blind readers (after Okabe and Ito 2008, darkened where needed to reach a contrast of 3 to 1 on
-both white and near-black), combined with six dashes, so that no line depends on its colour alone.
+A strategy keeps its color, dash and marker throughout the page. Six colors that stay apart for
+color-blind readers (after Okabe and Ito 2008, darkened where needed to reach a contrast of 3 to 1 on
+both white and near-black), combined with six dashes, so that no line depends on its color alone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from counterpoise.report import words
 
 Spec = dict[str, Any]
 
-GREY = "#7d838b"
+GRAY = "#7d838b"
 COLORS = ("#1f7fbf", "#d55e00", "#0b9a72", "#b5529b", "#a37500", "#6f63d6")
 DASHES = ([1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [12, 4], [5, 2, 1, 2, 1, 2])
 SHAPES = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross")
@@ -33,7 +33,7 @@ class Style:
 
 
 def styles(record: Mapping[str, Any]) -> dict[str, Style]:
-    """Give each strategy of the record its style; titles are unique, the untouched model is grey.
+    """Give each strategy of the record its style; titles are unique, the untouched model is gray.
 
     Example:
         >>> styles({"rows": [{"strategy": "none"}, {"strategy": "focal"}]})["none"].color
@@ -41,18 +41,18 @@ def styles(record: Mapping[str, Any]) -> dict[str, Style]:
     """
     found: dict[str, Style] = {}
     taken: set[str] = set()
-    coloured = 0
+    colored = 0
     for row in record["rows"]:
         name = str(row["strategy"])
         title = words.strategy(name, row)
         title = title if title not in taken else f"{title} ({name})"
         taken.add(title)
         if name == "none":
-            found[name] = Style(title, GREY, [1, 0], "circle")
+            found[name] = Style(title, GRAY, [1, 0], "circle")
             continue
-        turn = coloured // len(COLORS)
-        found[name] = Style(title, COLORS[coloured % 6], DASHES[(coloured + turn + 1) % 6], SHAPES[(coloured + 1) % 6])
-        coloured += 1
+        turn = colored // len(COLORS)
+        found[name] = Style(title, COLORS[colored % 6], DASHES[(colored + turn + 1) % 6], SHAPES[(colored + 1) % 6])
+        colored += 1
     return found
 
 

@@ -39,7 +39,7 @@ def curves_of(
     """Measure everything that the page draws of one strategy, from rows that nothing else saw.
 
     Curves come from every distinct score (not from a grid) and are then thinned: a point is dropped
-    only where the line through its neighbours cannot be told from it, so each point that stays is an
+    only where the line through its neighbors cannot be told from it, so each point that stays is an
     exact operating point.
 
     Args:

@@ -119,11 +119,17 @@ def per_class(record: Record) -> Row:
 
 
 def tuned(record: Record) -> Row:
-    """Return the value of every knob that was tuned: columns are folds, repeat after repeat."""
+    """Return the value of every hyperparameter that was tuned: columns are folds, repeat after repeat."""
     rows = [
-        {"name": styles(record)[row["strategy"]].title, "knob": knob, "values": [v.get(knob) for v in row["tuned"]]}
+        {
+            "name": styles(record)[row["strategy"]].title,
+            "hyperparameter": hyperparameter,
+            "values": [v.get(hyperparameter) for v in row["tuned"]],
+        }
         for row in ranked(record)
-        for knob in dict.fromkeys(knob for values in row.get("tuned") or [] for knob in values)
+        for hyperparameter in dict.fromkeys(
+            hyperparameter for values in row.get("tuned") or [] for hyperparameter in values
+        )
     ]
     folds = max((len(row["values"]) for row in rows), default=0)
     told = [{**row, "values": [words.significant(v) for v in row["values"]]} for row in rows]

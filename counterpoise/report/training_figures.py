@@ -1,4 +1,4 @@
-"""How training went: the stopping score, and the recall of every class, by optimiser step."""
+"""How training went: the stopping score, and the recall of every class, by optimizer step."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from counterpoise.report.captioned import Figure, captioned
 from counterpoise.report.marks import ACCENT, Names, Record, panels, short, tooltip
 from counterpoise.report.series import COLORS, DASHES, Spec, block_of, drawn
 
-#: Classes with a line of their own, the rarest first: as many as there are colours.
+#: Classes with a line of their own, the rarest first: as many as there are colors.
 MOST_CLASSES = len(COLORS)
 
 
 def training_spec(record: Record, strategies: Names = None, width: int = 220, height: int = 150) -> Spec:
-    """Log loss on the stopping rows by optimiser step, one panel per strategy, one line per member."""
+    """Log loss on the stopping rows by optimizer step, one panel per strategy, one line per member."""
     values = [
         {"strategy": style.title, "member": f"member {m + 1}", "step": step, "loss": short(loss)}
         for name, style in drawn(record, strategies).items()
@@ -24,7 +24,7 @@ def training_spec(record: Record, strategies: Names = None, width: int = 220, he
         if words.finite(loss)
     ]
     encoding = {
-        "x": {"field": "step", "type": "quantitative", "title": "Optimiser step"},
+        "x": {"field": "step", "type": "quantitative", "title": "Optimizer step"},
         "y": {"field": "loss", "type": "quantitative", "title": "Log loss", "scale": {"zero": False}},
         "detail": {"field": "member"},
         "tooltip": tooltip("strategy", "member", "step", "loss"),
@@ -34,7 +34,7 @@ def training_spec(record: Record, strategies: Names = None, width: int = 220, he
 
 
 def class_recall_spec(record: Record, strategies: Names = None, width: int = 220, height: int = 150) -> Spec:
-    """Recall of each class on the stopping rows by optimiser step, one panel per strategy, one line per member.
+    """Recall of each class on the stopping rows by optimizer step, one panel per strategy, one line per member.
 
     The decision is the most probable class after the correction. Of many classes the six rarest are drawn.
     """
@@ -48,7 +48,7 @@ def class_recall_spec(record: Record, strategies: Names = None, width: int = 220
     ]
     look = {"field": "class", "type": "nominal"}
     encoding = {
-        "x": {"field": "step", "type": "quantitative", "title": "Optimiser step"},
+        "x": {"field": "step", "type": "quantitative", "title": "Optimizer step"},
         "y": {"field": "recall", "type": "quantitative", "title": "Recall", "scale": {"domain": [0, 1]}},
         "detail": {"field": "member"},
         "color": look | {"scale": {"domain": labels, "range": list(COLORS[: len(labels)])}},

@@ -31,7 +31,7 @@ STRATEGIES = {
     "mixup": "Mixup",
     "remix": "Remix",
     "crt": "Classifier re-trained",
-    "tau_norm": "Tau-normalised classifier",
+    "tau_norm": "Tau-normalized classifier",
     "auc_margin": "AUC margin loss",
     "ap_surrogate": "Average-precision loss",
     "easy_ensemble": "Easy ensemble",

@@ -17,7 +17,7 @@ from typing import Any
 from counterpoise.core.errors import OptionError
 from counterpoise.core.lazy import needed
 from counterpoise.core.records import Examples, Job, Member
-from counterpoise.scale.frames import dumped, loaded
+from counterpoise.scale.messages import dumped, loaded
 from counterpoise.scale.work import Batch, Closing, Surroundings, batches, settle, surroundings, train, unfinished
 
 logger = logging.getLogger("counterpoise")

@@ -20,7 +20,7 @@ from typing import Any
 
 from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Examples, Job
-from counterpoise.scale.frames import Shared, dumped, receive, send
+from counterpoise.scale.messages import Shared, dumped, receive, send
 from counterpoise.scale.work import Batch, Closing, Surroundings, batches, surroundings, unfinished
 
 #: Seconds that a worker is given to end by itself.

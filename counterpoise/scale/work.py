@@ -107,7 +107,7 @@ def train(
     batch: Batch, examples: Examples, network: Any, progress: Callable[[str, int, int], None] | None = None
 ) -> Iterator[tuple[str, Member]]:
     """Train a batch, one job after the other, in this process."""
-    from counterpoise.train.run import run
+    from counterpoise.engines.run import run
 
     network.ways |= batch.ways
     return run(batch.jobs, examples, network, engine=batch.engine, progress=progress, threads=1)
@@ -123,9 +123,9 @@ def batches(
     Raises:
         OptionError: Keras callbacks, or an object to be trained in place: both belong to this process.
     """
-    from counterpoise.train.choice import decided, families
-    from counterpoise.train.rules import refusal
-    from counterpoise.train.run import logger
+    from counterpoise.engines.compile_modes import decided, families
+    from counterpoise.engines.program_rules import refusal
+    from counterpoise.engines.run import logger
 
     if tuple(callbacks) or not network.clone:
         raise OptionError("Keras callbacks and clone=False work in this process alone; leave the executor out.")

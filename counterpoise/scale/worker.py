@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from counterpoise.core.hush import hush
-from counterpoise.scale.frames import Shared, receive, send
+from counterpoise.scale.messages import Shared, receive, send
 from counterpoise.scale.work import settle, train
 
 #: Seconds between two messages about steps.

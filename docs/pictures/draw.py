@@ -27,7 +27,7 @@ import counterpoise as cp
 HERE = Path(__file__).parent
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 EXAMPLES = HERE.parents[1] / "examples"
-BLUE, ORANGE, GREEN, GREY = "#2563a8", "#c2570c", "#2f7d4f", "#8a8f98"
+BLUE, ORANGE, GREEN, GRAY = "#2563a8", "#c2570c", "#2f7d4f", "#8a8f98"
 LOOK = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -70,13 +70,13 @@ def counts_of(plan: cp.Plan, epochs: int) -> np.ndarray:
 def show_counts(axis: Axes, counts: np.ndarray, y: np.ndarray) -> None:
     """One cell for each row and epoch, the darker the more it counts; the number stands in it."""
     rare = y == 1
-    for mask, colours in ((rare, "Oranges"), (~rare, "Blues")):
+    for mask, colors in ((rare, "Oranges"), (~rare, "Blues")):
         shown = np.ma.masked_array(np.sqrt(counts), np.broadcast_to(~mask, counts.shape))
-        axis.pcolormesh(shown, cmap=colours, vmin=0, vmax=3.6, edgecolors="white", linewidth=0.8)
+        axis.pcolormesh(shown, cmap=colors, vmin=0, vmax=3.6, edgecolors="white", linewidth=0.8)
     for (epoch, row), count in np.ndenumerate(counts):
         if count:
-            said, colour = f"{count:.2g}".replace("0.", "."), "white" if count > 4 else "black"
-            axis.text(row + 0.5, epoch + 0.5, said, ha="center", va="center", fontsize=6, color=colour)
+            said, color = f"{count:.2g}".replace("0.", "."), "white" if count > 4 else "black"
+            axis.text(row + 0.5, epoch + 0.5, said, ha="center", va="center", fontsize=6, color=color)
     axis.invert_yaxis()
     axis.set(xticks=[], yticks=np.arange(len(counts)) + 0.5, yticklabels=range(1, len(counts) + 1))
     axis.tick_params(length=0)
@@ -112,26 +112,26 @@ def calibration(rows: int = 8000, steps: int = 300) -> Figure:
         "class_weight": cp.plans.class_weight,
     }
     figure, axes = plt.subplots(1, 2, figsize=(8, 3.9), sharex=True, sharey=True, layout="constrained")
-    for (name, make), colour in zip(makers.items(), (BLUE, GREEN, ORANGE), strict=True):
+    for (name, make), color in zip(makers.items(), (BLUE, GREEN, ORANGE), strict=True):
         plan = make(y)
         logits = logits_of(plan, x, y, new, steps)
         low, high = plan.log_shift
         for axis, logit in zip(axes, (logits, logits - (high - low)), strict=True):
-            curve(axis, 1 / (1 + np.exp(-logit)), truth, name, colour)
+            curve(axis, 1 / (1 + np.exp(-logit)), truth, name, color)
     for axis, title in zip(axes, ("as trained", "the same networks, log_shift taken back"), strict=True):
-        axis.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--")
+        axis.plot([0, 1], [0, 1], color=GRAY, linewidth=1, linestyle="--")
         axis.set(title=title, xlabel="probability told", aspect="equal")
     axes[0].set_ylabel("share of rare cases among rows told so")
     axes[0].legend(frameon=False)
     return figure
 
 
-def curve(axis: Axes, told: np.ndarray, truth: np.ndarray, name: str, colour: str) -> None:
+def curve(axis: Axes, told: np.ndarray, truth: np.ndarray, name: str, color: str) -> None:
     """Mean probability and share of rare rows in ten bins of equal width that hold 30 rows or more."""
     place = np.clip((told * 10).astype(int), 0, 9)
     bins = [place == k for k in range(10) if (place == k).sum() >= 30]
     said, seen = [[values[rows].mean() for rows in bins] for values in (told, truth)]
-    axis.plot(said, seen, marker="o", markersize=4, color=colour, label=f"{name}: mean {told.mean():.2f}")
+    axis.plot(said, seen, marker="o", markersize=4, color=color, label=f"{name}: mean {told.mean():.2f}")
 
 
 def threshold(rows: int = 8000, steps: int = 300) -> Figure:
@@ -168,7 +168,7 @@ def mark(axis: Axes, choices: list[float]) -> None:
     axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axis.minorticks_off()
     for number, place in enumerate(choices, start=1):
-        axis.axvline(place, ymax=0.76, color=GREY, linewidth=1, linestyle=":")
+        axis.axvline(place, ymax=0.76, color=GRAY, linewidth=1, linestyle=":")
         axis.text(place, 0.77, str(number), ha="center", fontsize=8, transform=axis.get_xaxis_transform())
     axis.legend(frameon=False, loc="upper left", fontsize=8, borderaxespad=0)
 

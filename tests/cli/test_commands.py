@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from leaderboard_schema import check_board
 
-from counterpoise.strategies import SEED
+from counterpoise.strategies.select import DEFAULT
 
 FILES = {"leaderboard.json", "leaderboard.csv", "report.html", "model.keras", "run.sqlite", ".run.lock"}
 QUICK = ("--epochs", 2, "--folds", 2)
@@ -58,7 +58,7 @@ def test_help_version_and_no_command(counterpoise):
 
 def test_strategies(counterpoise):
     listed = json.loads(counterpoise("strategies", "--json").out)
-    assert [s["name"] for s in listed if s["in_seed"]] == list(SEED)
+    assert [s["name"] for s in listed if s["in_default_set"]] == list(DEFAULT)
     assert all(s["idea"].endswith(".") for s in listed)
     assert "resampling_ensemble" in counterpoise("strategies").out
 
@@ -83,14 +83,14 @@ def test_the_leaderboard_keeps_its_contract(raced):
     board = json.loads((raced[0] / "leaderboard.json").read_text())
     check_board(board)
     assert board["data"]["positive"] == "yes"
-    assert {r["strategy"] for r in board["rows"]} == set(SEED)
+    assert {r["strategy"] for r in board["rows"]} == set(DEFAULT)
     twin = next(r for r in board["rows"] if r["strategy"] == "threshold")["vs_none"]["average_precision"]
     assert (twin["difference"], twin["p"]) == (0, 1)
 
 
 def test_the_csv_has_a_line_per_strategy(raced):
     rows = list(csv.DictReader(io.StringIO((raced[0] / "leaderboard.csv").read_text())))
-    assert {r["strategy"] for r in rows} == set(SEED)
+    assert {r["strategy"] for r in rows} == set(DEFAULT)
     assert 0 <= float(rows[0]["average_precision"]) <= 1
 
 

@@ -13,7 +13,7 @@ import counterpoise as cp
 from counterpoise.cli.evaluate import _advice
 from counterpoise.cli.main import app
 from counterpoise.core.errors import CounterpoiseError, OptionError
-from counterpoise.metrics.catalogue import METRICS
+from counterpoise.metrics.catalog import METRICS
 
 
 @pytest.fixture(scope="module", name="place")
@@ -37,7 +37,7 @@ def run(*words):
     return done
 
 
-def test_labelled_rows(place, tmp_path):
+def test_labeled_rows(place, tmp_path):
     given = ("evaluate", place / "m.keras", place / "rows.csv", "--target", "ill")
     done = run(*given, "--out", tmp_path / "s.json", "--json")
     record = json.loads(done.stdout)
@@ -67,7 +67,7 @@ def test_rows_of_one_group_are_drawn_together(place, tmp_path, monkeypatch):
         run("evaluate", place / "m.keras", tmp_path / "copies.csv", "--groups", "patients")
 
 
-def test_unlabelled_rows(place):
+def test_unlabeled_rows(place):
     record = json.loads(run("evaluate", place / "m.keras", place / "new.csv", "--unlabeled", "--json").stdout)
     assert record["classes"][1]["low"] <= record["classes"][1]["share_now"] <= record["classes"][1]["high"]
     assert [c["label"] for c in record["classes"]] == ["False", "True"]
@@ -97,13 +97,13 @@ def test_export(place, tmp_path):
     assert (tmp_path / "served" / "schema.json").exists()
 
 
-def test_train_with_a_promise(place, tmp_path):
+def test_train_with_a_guarantee(place, tmp_path):
     done = run(
-        "train", place / "rows.csv", "--target", "ill", "--strategy", "none", "--epochs", 2, "--promise-rows", 0.4,
+        "train", place / "rows.csv", "--target", "ill", "--strategy", "none", "--epochs", 2, "--guarantee-rows", 0.4,
         "--recall-floor", 0.8, "--confidence", 0.9, "--out", tmp_path / "m.keras",
     )  # fmt: skip
-    assert "promise, carried by" in done.stdout
-    assert cp.load(tmp_path / "m.keras").card["threshold"]["word"] == "promise"
+    assert "guarantee, carried by" in done.stdout
+    assert cp.load(tmp_path / "m.keras").card["threshold"]["word"] == "guarantee"
 
 
 def test_refusals(place, tmp_path):

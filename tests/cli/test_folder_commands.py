@@ -14,7 +14,7 @@ import counterpoise as cp
 
 @pytest.fixture(scope="module", name="folder")
 def _folder(tmp_path_factory):
-    """Two classes of 6 x 5 grey pictures, the rare one brighter, and one damaged file."""
+    """Two classes of 6 x 5 gray pictures, the rare one brighter, and one damaged file."""
     rng = np.random.default_rng(0)
     root = tmp_path_factory.mktemp("pictures")
     for name, count in (("normal", 60), ("ill", 18)):

@@ -21,14 +21,14 @@ def comparison(winner="none", *more, positive="1"):
         row("threshold", average_precision=0.5, accuracy=0.9, recall=0.48, precision=0.5, f1=0.49, log_loss=0.3),
         *more,
     ]
-    verdict = {"winner": winner, "word": "undecided", "tied_with": [], "text": "Stay. For now. It [is] so."}
+    verdict = {"winner": winner, "word": "inconclusive", "tied_with": [], "text": "Stay. For now. It [is] so."}
     classes = [{"label": "0", "count": 950, "share": 0.95}, {"label": "1", "count": 50, "share": 0.05}]
     data = {"positive": positive, "rows": 1000, "classes": classes}
     record = {"metric": "average_precision", "rows": rows, "verdict": verdict, "data": data, "warnings": ["odd [row]"]}
     return Comparison(record, {}, ())
 
 
-FAILED = {"strategy": "smote", "status": "failed", "error": "2 [neighbours] <missing>", "scores": {}}
+FAILED = {"strategy": "smote", "status": "failed", "error": "2 [neighbors] <missing>", "scores": {}}
 
 
 def drawn(table, width):
@@ -59,7 +59,7 @@ def test_everything_is_told(capsys, tmp_path):
     race_text(comparison("none", FAILED), tmp_path)
     told = " ".join(capsys.readouterr().out.split())
     assert "class '1': 5 % of 1,000 rows" in told
-    assert "! smote failed: 2 [neighbours] <missing>" in told
+    assert "! smote failed: 2 [neighbors] <missing>" in told
     assert "Stay. For now. It [is] so." in told
     assert "! odd [row]" in told
     assert "recall 0.48 instead of 0.12, F1 0.49 instead of 0.20" in told
@@ -86,8 +86,8 @@ def test_where_a_classifier_decides():
 def test_as_text_and_html():
     shown = comparison("none", FAILED)
     assert "smote" in str(shown)
-    assert "failed: 2 [neighbours] <missing>" in repr(shown)
+    assert "failed: 2 [neighbors] <missing>" in repr(shown)
     assert max(map(len, str(shown).splitlines())) <= 100
     page = shown._repr_html_()
-    assert "failed: 2 [neighbours] &lt;missing&gt;" in page
+    assert "failed: 2 [neighbors] &lt;missing&gt;" in page
     assert page.count("<tr>") == 4

@@ -13,8 +13,8 @@ from counterpoise.comparison.effect import Costs, with_effect
 from counterpoise.comparison.judge import assess
 from counterpoise.comparison.verdict import Verdict
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Cell, Examples
-from counterpoise.strategies import find
+from counterpoise.core.records import Examples, FoldResult
+from counterpoise.strategies.select import find
 
 NONE, NEW = np.array([[9000, 100], [700, 200]]), np.array([[8940, 160], [560, 340]])
 RNG = np.random.default_rng(3)
@@ -28,7 +28,7 @@ def test_the_effect_is_that_of_the_winner_or_of_the_best_rival():
         assert (said.effect["found"], said.effect["false_alarms"]) == pytest.approx((140, 60))
         assert said.effect["cost"] == pytest.approx(60 - 1400)
         assert said.text.endswith("per 10,000 cases: 140 more found, 60 more false alarms; cost falls by 1,340.")
-    alone = Verdict("none", "undecided", (), "Alone.")
+    alone = Verdict("none", "inconclusive", (), "Alone.")
     assert with_effect(alone, {"none": NONE}, "none", None, ["no", "yes"]) is alone
     assert with_effect(alone, {}, "new", None, ["no", "yes"]) is alone
 
@@ -80,7 +80,7 @@ def test_a_race_with_costs_says_what_cases_cost():
 
 def cells_of(y, proba, folds=2):
     parts = np.array_split(np.arange(len(y)), folds)
-    return [Cell("it", 0, k, rows, proba[rows], proba[rows], y[rows]) for k, rows in enumerate(parts)]
+    return [FoldResult("it", 0, k, rows, proba[rows], proba[rows], y[rows]) for k, rows in enumerate(parts)]
 
 
 def sample(rows=400, group=4):
@@ -132,6 +132,6 @@ def test_times_are_drawn_in_blocks_and_many_classes_have_no_log_loss():
 def test_nobody_is_called_ahead_who_is_behind():
     none, other = [0.60, 0.64, 0.58, 0.61, 0.57], [0.59, 0.60, 0.60, 0.58, 0.59]
     verdict = assess({"none": {"roc_auc": none}, "other": {"roc_auc": other}}, folds=5, metric="roc_auc").verdict
-    assert (verdict.winner, verdict.word) == ("none", "undecided")
+    assert (verdict.winner, verdict.word) == ("none", "inconclusive")
     assert "It has the best mean, too; next is other" in verdict.text
     assert "The best mean is that of other" not in verdict.text

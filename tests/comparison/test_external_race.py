@@ -14,7 +14,7 @@ from sklearn.naive_bayes import GaussianNB
 import counterpoise as cp
 from counterpoise.comparison.judge import assess
 from counterpoise.core.errors import OptionError
-from counterpoise.strategies import SEED, find, select
+from counterpoise.strategies.select import DEFAULT, find, select
 
 RNG = np.random.default_rng(1)
 Y = (RNG.random(600) < 0.2).astype(int)
@@ -74,7 +74,7 @@ def test_it_is_no_classifier_and_no_member():
 def test_externals_race_last_by_name():
     chosen = [s.name for s in select("external:random_forest,oversample,none")]
     assert chosen == ["none", "oversample", "external:random_forest"]
-    assert [s.name for s in select("seed,external:random_forest")] == [*SEED, "external:random_forest"]
+    assert [s.name for s in select("default,external:random_forest")] == [*DEFAULT, "external:random_forest"]
     assert find("external:random_forest").is_external
     assert "external:" not in " ".join(s.name for s in select("all"))
 

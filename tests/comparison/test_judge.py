@@ -37,9 +37,9 @@ def test_a_clear_gain_is_better() -> None:
 
 
 def test_of_several_that_help_the_simplest_is_taken() -> None:
-    judgement = assess(race(none=0.5, class_weight=0.6, oversample=0.604, undersample=0.4), folds=K)
-    verdict = judgement.verdict
-    assert judgement.ranking == ("oversample", "class_weight", "none", "undersample")
+    judgment = assess(race(none=0.5, class_weight=0.6, oversample=0.604, undersample=0.4), folds=K)
+    verdict = judgment.verdict
+    assert judgment.ranking == ("oversample", "class_weight", "none", "undersample")
     assert (verdict.winner, verdict.word, verdict.tied_with) == ("class_weight", "better", ("oversample",))
     assert "not shown to be better than class_weight" in verdict.text
     swapped = assess(
@@ -63,11 +63,11 @@ def test_small_sure_differences_are_equivalent() -> None:
     assert "tied: the simplest is the untouched model" in verdict.text
 
 
-def test_a_noisy_gain_is_undecided_and_says_what_would_decide() -> None:
+def test_a_noisy_gain_is_inconclusive_and_says_what_would_decide() -> None:
     scores = race(none=0.5, oversample=0.55)
     scores["oversample"]["average_precision"] = scores["none"]["average_precision"] + folds(0.05, 0.03, 9)
     verdict = assess(scores, folds=K).verdict
-    assert (verdict.winner, verdict.word, verdict.tied_with) == ("oversample", "undecided", ("none",))
+    assert (verdict.winner, verdict.word, verdict.tied_with) == ("oversample", "inconclusive", ("none",))
     assert verdict.more_repeats is not None
     assert f"About {verdict.more_repeats} more repeat" in verdict.text
     assert "nothing is shown better than the untouched model, but that likely lies behind" in verdict.text
@@ -80,12 +80,12 @@ def test_of_what_is_not_likely_behind_the_simplest_is_taken() -> None:
     for seed, (name, gain) in enumerate((("class_weight", 0.05), ("oversample", 0.055), ("undersample", 0.01))):
         scores[name]["average_precision"] = none + folds(gain, 0.03, seed)
     verdict = assess(scores, folds=K, simplicity=NAMES).verdict
-    assert (verdict.winner, verdict.word) == ("class_weight", "undecided")
+    assert (verdict.winner, verdict.word) == ("class_weight", "inconclusive")
     assert verdict.tied_with == ("none", "oversample")
     scores["oversample"]["average_precision"] = none + folds(0.02, 0.06, 1)
     del scores["class_weight"]
     verdict = assess(scores, folds=K, simplicity=NAMES).verdict
-    assert (verdict.winner, verdict.word) == ("none", "undecided")
+    assert (verdict.winner, verdict.word) == ("none", "inconclusive")
     assert "Stay with it for now" in verdict.text
 
 
@@ -93,7 +93,7 @@ def test_repeats_in_vain_are_called_so() -> None:
     scores = race(none=0.5, oversample=0.55)
     scores["oversample"]["average_precision"] = scores["none"]["average_precision"] + folds(0.03, 0.2, 9)
     verdict = assess(scores, folds=K).verdict
-    assert verdict.word == "undecided"
+    assert verdict.word == "inconclusive"
     assert verdict.more_repeats is None
     assert "more folds or more data" in verdict.text
 
@@ -101,11 +101,11 @@ def test_repeats_in_vain_are_called_so() -> None:
 def test_the_untouched_model_can_win() -> None:
     scores = race(none=0.6, class_weight=0.5, oversample=0.4)
     scores["threshold"] = scores["none"]
-    judgement = assess(scores, folds=K, simplicity=NAMES)
-    verdict = judgement.verdict
+    judgment = assess(scores, folds=K, simplicity=NAMES)
+    verdict = judgment.verdict
     assert (verdict.winner, verdict.word, verdict.tied_with) == ("none", "better", ("threshold",))
     assert "Each of the 2 other strategies is shown to be worse" in verdict.text
-    assert judgement.vs_none["threshold"]["average_precision"].to_dict() == {
+    assert judgment.vs_none["threshold"]["average_precision"].to_dict() == {
         "difference": 0,
         "low": 0,
         "high": 0,
@@ -119,15 +119,15 @@ def test_all_identical_and_alone() -> None:
     verdict = assess({name: {"roc_auc": same} for name in NAMES}, folds=K, metric="roc_auc").verdict
     assert (verdict.winner, verdict.word, verdict.tied_with) == ("none", "equivalent", NAMES[1:])
     alone = assess({"focal": {"roc_auc": same}}, folds=K, metric="roc_auc").verdict
-    assert (alone.winner, alone.word) == ("focal", "undecided")
+    assert (alone.winner, alone.word) == ("focal", "inconclusive")
 
 
 def test_lower_is_better() -> None:
-    judgement = assess(race("log_loss", none=0.5, oversample=0.4), folds=K, metric="log_loss")
-    assert (judgement.verdict.winner, judgement.verdict.word) == ("oversample", "better")
-    assert judgement.vs_none["oversample"]["log_loss"].difference == pytest.approx(-0.1)
-    assert "lower is better" in judgement.verdict.text
-    assert "ahead by 0.100" in judgement.verdict.text
+    judgment = assess(race("log_loss", none=0.5, oversample=0.4), folds=K, metric="log_loss")
+    assert (judgment.verdict.winner, judgment.verdict.word) == ("oversample", "better")
+    assert judgment.vs_none["oversample"]["log_loss"].difference == pytest.approx(-0.1)
+    assert "lower is better" in judgment.verdict.text
+    assert "ahead by 0.100" in judgment.verdict.text
     worse = assess(race("log_loss", none=0.4, oversample=0.5), folds=K, metric="log_loss")
     assert (worse.verdict.winner, worse.verdict.word) == ("none", "better")
 
@@ -139,9 +139,9 @@ def test_nearest_to_one_is_best() -> None:
         "oversample": {"calibration_slope": folds(1.1, 0.02, 2)},
         "undersample": {"calibration_slope": folds(1.9, 0.05, 3)},
     }
-    judgement = assess(scores, folds=K, metric="calibration_slope")
-    assert judgement.ranking == ("oversample", "none", "undersample")
-    assert (judgement.verdict.winner, judgement.verdict.word) == ("oversample", "better")
+    judgment = assess(scores, folds=K, metric="calibration_slope")
+    assert judgment.ranking == ("oversample", "none", "undersample")
+    assert (judgment.verdict.winner, judgment.verdict.word) == ("oversample", "better")
 
 
 def test_rope_of_a_loss_is_relative_to_the_reference() -> None:
@@ -171,11 +171,11 @@ def test_noise_is_rarely_called_better(repeats: int) -> None:
 
 def test_intervals_of_the_scores() -> None:
     values = folds(0.8, 0.05, 3, 10)
-    judgement = assess({"none": {"roc_auc": values, "calibration_slope": values}}, folds=5, repeats=2, metric="roc_auc")
-    interval = judgement.scores["none"]["roc_auc"]
+    judgment = assess({"none": {"roc_auc": values, "calibration_slope": values}}, folds=5, repeats=2, metric="roc_auc")
+    interval = judgment.scores["none"]["roc_auc"]
     assert (interval.low, interval.high) == pytest.approx(cv_interval(values, 5))
     assert interval.folds == pytest.approx(tuple(values))
-    plain = judgement.scores["none"]["calibration_slope"]
+    plain = judgment.scores["none"]["calibration_slope"]
     assert plain.high - plain.mean == pytest.approx(plain.mean - plain.low)
 
 
@@ -183,22 +183,22 @@ def test_f1_comes_from_pooled_counts() -> None:
     rng = np.random.default_rng(5)
     counts = np.stack([[[90, int(a)], [2, int(b)]] for a, b in rng.integers(1, 8, (10, 2))])
     f1 = 2 * counts[:, 1, 1] / (2 * counts[:, 1, 1] + counts[:, 0, 1] + counts[:, 1, 0])
-    judgement = assess(
+    judgment = assess(
         {"none": {"f1": f1, "f1_default": f1}}, folds=5, repeats=2, metric="f1", counts={"none": {"": counts}}
     )
     total = counts.sum(axis=0)
-    pooled = judgement.scores["none"]["f1"]
+    pooled = judgment.scores["none"]["f1"]
     assert pooled.mean == pytest.approx(2 * total[1, 1] / (2 * total[1, 1] + total[0, 1] + total[1, 0]))
     low, high = f1_interval(total[1, 1] / 2, total[0, 1] / 2, total[1, 0] / 2)
     assert pooled.low <= low + 1e-12
     assert pooled.high >= high - 1e-12
-    assert judgement.scores["none"]["f1_default"].mean == pytest.approx(f1.mean())
+    assert judgment.scores["none"]["f1_default"].mean == pytest.approx(f1.mean())
 
 
 def test_perfect_recall_is_not_certain() -> None:
     counts = np.tile([[90, 1], [0, 4]], (5, 1, 1))
-    judgement = assess({"none": {"recall": np.ones(5)}}, folds=5, metric="recall", counts={"none": {"": counts}})
-    assert judgement.scores["none"]["recall"].low == pytest.approx(0.025 ** (1 / 20))
+    judgment = assess({"none": {"recall": np.ones(5)}}, folds=5, metric="recall", counts={"none": {"": counts}})
+    assert judgment.scores["none"]["recall"].low == pytest.approx(0.025 ** (1 / 20))
 
 
 def test_paired_draws_replace_the_tests() -> None:
@@ -212,9 +212,9 @@ def test_paired_draws_replace_the_tests() -> None:
         p = 1 / (1 + np.exp(-logit))
         draws[name] = cluster_draws(y, np.stack([1 - p, p], axis=1), groups, resamples=500)
         scores[name] = {"average_precision": np.full(5, np.median(draws[name]["average_precision"]))}
-    judgement = assess(scores, folds=5, draws=draws)
-    assert (judgement.verdict.winner, judgement.verdict.word) == ("oversample", "better")
-    difference = judgement.vs_none["oversample"]["average_precision"]
+    judgment = assess(scores, folds=5, draws=draws)
+    assert (judgment.verdict.winner, judgment.verdict.word) == ("oversample", "better")
+    difference = judgment.vs_none["oversample"]["average_precision"]
     spread = draws["oversample"]["average_precision"] - draws["none"]["average_precision"]
     assert (difference.low, difference.high) == pytest.approx(tuple(np.quantile(spread, [0.025, 0.975])))
 
@@ -223,8 +223,8 @@ def test_undefined_folds_and_missing_strategies() -> None:
     scores = race(none=0.5, oversample=0.6, smote=0.55)
     scores["oversample"]["average_precision"][0] = math.nan
     scores["smote"]["average_precision"][:] = math.nan
-    judgement = assess(scores, folds=K)
-    assert (judgement.verdict.winner, judgement.ranking[-1]) == ("oversample", "smote")
+    judgment = assess(scores, folds=K)
+    assert (judgment.verdict.winner, judgment.ranking[-1]) == ("oversample", "smote")
     no_none = assess({k: v for k, v in race(focal=0.5, smote=0.6).items()}, folds=K)
     assert "better than focal" in no_none.verdict.text
 
@@ -232,14 +232,14 @@ def test_undefined_folds_and_missing_strategies() -> None:
 def test_records_are_json() -> None:
     scores = race(none=0.5, oversample=0.6)
     scores["oversample"]["average_precision"][1:] = math.nan
-    judgement = assess(scores, folds=K)
-    row = judgement.row("oversample")
-    text = json.dumps([row, judgement.verdict.to_dict()], allow_nan=False)
+    judgment = assess(scores, folds=K)
+    row = judgment.row("oversample")
+    text = json.dumps([row, judgment.verdict.to_dict()], allow_nan=False)
     back, verdict = json.loads(text)
     assert set(back["scores"]["average_precision"]) == {"mean", "low", "high", "folds"}
     assert set(back["vs_none"]["average_precision"]) == {"difference", "low", "high", "p", "p_holm"}
     assert set(verdict) >= {"winner", "word", "tied_with", "text"}
-    assert judgement.row("none")["vs_none"] == {}
+    assert judgment.row("none")["vs_none"] == {}
 
 
 def test_repeated_hold_out_needs_its_ratio() -> None:

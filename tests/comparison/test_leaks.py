@@ -10,7 +10,7 @@ from command_line import check_refusal, run_command
 import counterpoise as cp
 from counterpoise.core.errors import LeakError, OptionError
 from counterpoise.data.read import read
-from counterpoise.survey import before_race
+from counterpoise.diagnosis.diagnose import before_race
 
 RNG = np.random.default_rng(0)
 Y = np.repeat([0, 1], [36, 12])

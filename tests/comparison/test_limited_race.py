@@ -11,12 +11,12 @@ from sklearn.metrics import average_precision_score
 
 import counterpoise as cp
 from counterpoise.comparison import halving
-from counterpoise.comparison.halving import Limit, Remembering, heats
+from counterpoise.comparison.halving import Limit, Remembering, rungs
 from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Examples, Member
-from counterpoise.jobs import Settings
-from counterpoise.strategies import find
-from counterpoise.train.network import Network
+from counterpoise.networks.network import Network
+from counterpoise.pipeline.jobs import Settings
+from counterpoise.strategies.select import find
 
 RNG = np.random.default_rng(2)
 Y = (RNG.random(300) < 0.2).astype(np.int32)
@@ -53,7 +53,7 @@ class Scores:
 
 def run_heats(network, limit, executor, epochs=40):
     settings = Settings(epochs=epochs, batch_size=16)
-    return heats([find(n) for n in NAMES], EXAMPLES, network, settings, Limit.of(limit), executor, **SPLIT)
+    return rungs([find(n) for n in NAMES], EXAMPLES, network, settings, Limit.of(limit), executor, **SPLIT)
 
 
 def test_steps_stay_within_the_limit_and_the_worse_stop(network):
@@ -89,7 +89,7 @@ def test_nothing_is_trained_twice():
     executor = Scores()
     remembering = Remembering(executor)
     from counterpoise.data.split import make_folds
-    from counterpoise.jobs import jobs_of
+    from counterpoise.pipeline.jobs import jobs_of
 
     jobs = jobs_of(find("none"), EXAMPLES, make_folds(EXAMPLES, 2)[0], Settings())
     assert [dict(remembering(jobs, None, None)).keys() for _ in range(2)][1] == {jobs[0].id}

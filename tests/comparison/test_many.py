@@ -11,7 +11,7 @@ from scipy import stats
 import counterpoise as cp
 from counterpoise.comparison.many import compare_many
 from counterpoise.comparison.result import Comparison
-from counterpoise.core.errors import ArtefactError, OptionError
+from counterpoise.core.errors import ArtifactError, OptionError
 
 RNG = np.random.default_rng(0)
 NONE = RNG.uniform(0.3, 0.7, 12)
@@ -67,7 +67,7 @@ def test_folders_are_read_and_what_is_none_is_refused(tmp_path):
         (tmp_path / str(k)).mkdir()
         (tmp_path / str(k) / "leaderboard.json").write_text(json.dumps(race(k).record))
     assert compare_many({str(k): tmp_path / str(k) for k in range(2)}).scores.shape == (2, 3)
-    with pytest.raises(ArtefactError, match="expected a folder written by compare"):
+    with pytest.raises(ArtifactError, match="expected a folder written by compare"):
         compare_many({"a": tmp_path / "none"})
 
 

@@ -12,15 +12,15 @@ import pytest
 from command_line import check_refusal, run_command
 
 import counterpoise as cp
-from counterpoise.comparison import race as race_module
+from counterpoise.comparison import compare as race_module
 from counterpoise.comparison.manifest import differences, manifest_of
 from counterpoise.comparison.store import FILE, SMALL, Store
-from counterpoise.core.errors import ArtefactError
+from counterpoise.core.errors import ArtifactError
 from counterpoise.core.records import Member
-from counterpoise.jobs import Settings
-from counterpoise.reading import read_for
-from counterpoise.train.network import Network
-from counterpoise.train.run import run
+from counterpoise.engines.run import run
+from counterpoise.networks.network import Network
+from counterpoise.pipeline.jobs import Settings
+from counterpoise.pipeline.reading import read_for
 
 RNG = np.random.default_rng(0)
 Y = (RNG.random(200) < 0.25).astype(int)
@@ -70,7 +70,7 @@ def test_large_weights_are_kept_only_where_they_are_needed(tmp_path):
 def test_one_writes_and_others_may_read(tmp_path):
     with Store.writing(tmp_path) as store:
         store.put(member())
-        refusal = pytest.raises(ArtefactError, match=rf"another process \({os.getpid()} on .*wait for it")
+        refusal = pytest.raises(ArtifactError, match=rf"another process \({os.getpid()} on .*wait for it")
         with refusal, Store.writing(tmp_path):
             pass
         with Store.reading(tmp_path) as reader:
@@ -82,15 +82,15 @@ def test_one_writes_and_others_may_read(tmp_path):
 
 
 def test_places_that_hold_no_run_or_a_damaged_one(tmp_path):
-    with pytest.raises(ArtefactError, match="holds no run"), Store.reading(tmp_path):
+    with pytest.raises(ArtifactError, match="holds no run"), Store.reading(tmp_path):
         pass
     (tmp_path / FILE).write_bytes(b"no database at all, but long enough to be one" * 40)
-    with pytest.raises(ArtefactError, match=r"damaged.*--restart"), Store.writing(tmp_path):
+    with pytest.raises(ArtifactError, match=r"damaged.*--restart"), Store.writing(tmp_path):
         pass
-    with pytest.raises(ArtefactError, match="damaged"), Store.reading(tmp_path):
+    with pytest.raises(ArtifactError, match="damaged"), Store.reading(tmp_path):
         pass
     (tmp_path / "file").write_text("")
-    with pytest.raises(ArtefactError, match="cannot write"), Store.writing(tmp_path / "file"):
+    with pytest.raises(ArtifactError, match="cannot write"), Store.writing(tmp_path / "file"):
         pass
 
 
@@ -194,7 +194,7 @@ def test_more_strategies_and_repeats_train_only_what_is_new(tmp_path):
     assert len(first) == 2
     assert len(more) == 6
     assert not set(first) & set(more)
-    with pytest.raises(ArtefactError, match=r"another run: epochs was 2 and is 3\. Give another folder"):
+    with pytest.raises(ArtifactError, match=r"another run: epochs was 2 and is 3\. Give another folder"):
         cp.compare("mlp", X, Y, strategies="none", store=tmp_path, **{**QUICK, "epochs": 3})
 
 

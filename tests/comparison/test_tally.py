@@ -10,7 +10,7 @@ from sklearn import metrics
 
 from counterpoise.comparison import tally
 from counterpoise.comparison.judge import assess
-from counterpoise.core.records import Cell, Column, Examples, Rule, Schema
+from counterpoise.core.records import Column, Examples, FoldResult, Rule, Schema
 
 Y = np.array([0, 0, 0, 1, 0, 1, 0, 0, 1, 0, 1, 0], dtype=np.int32)
 RNG = np.random.default_rng(0)
@@ -26,7 +26,7 @@ def cell(strategy, fold, rows, **more):
         "raw": two_columns(p**0.5), "proba": two_columns(p), "decision": (p > 0.4).astype(np.int32),
         "fits": 1, "steps": 7, "rows_seen": 70, "seconds": 0.5, "seconds_shared": 0.25,
     }  # fmt: skip
-    return Cell(strategy, 0, fold, rows, **(given | more))
+    return FoldResult(strategy, 0, fold, rows, **(given | more))
 
 
 @pytest.fixture(name="examples")
@@ -69,13 +69,13 @@ def test_sample_weights_are_copies_of_a_row(cells, examples):
 
 def test_a_row_adds_up_its_cells(cells, examples):
     scores = {name: tally.fold_scores(group, examples) for name, group in cells.items()}
-    judgement = assess(
+    judgment = assess(
         scores, folds=2, repeats=1, metric="average_precision", simplicity=["none", "oversample"], counts=None
     )
     noted = [
         dataclasses.replace(c, rule=Rule(np.zeros((1, 2)), np.ones(2) / 2, notes=("checked",))) for c in cells["none"]
     ]
-    row = tally.strategy_row(noted, examples, judgement)
+    row = tally.strategy_row(noted, examples, judgment)
     assert (row["fits"], row["steps"], row["rows_seen"], row["seconds"], row["seconds_shared"]) == (2, 14, 140, 1, 0.5)
     assert row["rule_notes"] == ["checked"]
     assert [(c["label"], c["support"]) for c in row["per_class"]] == [("no", 8), ("yes", 4)]
@@ -88,15 +88,15 @@ def test_a_row_adds_up_its_cells(cells, examples):
 def test_a_class_that_is_never_decided_is_no_fault(cells, examples):
     never = [dataclasses.replace(c, decision=np.zeros(6, np.int32)) for c in cells["none"]]
     scores = {"none": tally.fold_scores(never, examples)}
-    judgement = assess(scores, folds=2, repeats=1, metric="roc_auc", simplicity=["none"], counts=None)
-    rare = tally.strategy_row(never, examples, judgement)["per_class"][1]
+    judgment = assess(scores, folds=2, repeats=1, metric="roc_auc", simplicity=["none"], counts=None)
+    rare = tally.strategy_row(never, examples, judgment)["per_class"][1]
     assert rare["recall"] == 0
     assert rare["precision"] in (None, 0)
 
 
 def test_what_failed_keeps_its_reason_and_costs_nothing():
-    row = tally.failed_row("smote", 4, "too few neighbours")
-    assert (row["strategy"], row["rank"], row["status"], row["error"]) == ("smote", 4, "failed", "too few neighbours")
+    row = tally.failed_row("smote", 4, "too few neighbors")
+    assert (row["strategy"], row["rank"], row["status"], row["error"]) == ("smote", 4, "failed", "too few neighbors")
     assert row["steps"] == row["seconds"] == 0
     assert row["scores"] == {}
 

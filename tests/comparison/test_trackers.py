@@ -10,7 +10,7 @@ import pytest
 
 from counterpoise.comparison.result import Comparison
 from counterpoise.core.errors import MissingExtraError, OptionError
-from counterpoise.core.records import Cell
+from counterpoise.core.records import FoldResult
 
 tf = pytest.importorskip("tensorflow")
 
@@ -30,7 +30,7 @@ def _comparison():
         "rows": [row],
     }  # fmt: skip
     history = {"step": [10, 20], "stop_loss": [0.7, 0.6], "recall 1": [0.0, 0.5]}
-    cells = tuple(Cell("none", 0, k, *[None] * 4, history=(history,)) for k in range(2))
+    cells = tuple(FoldResult("none", 0, k, *[None] * 4, history=(history,)) for k in range(2))
     return Comparison(record, {}, cells)
 
 

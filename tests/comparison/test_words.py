@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from counterpoise.comparison.posterior import Difference
-from counterpoise.comparison.words import Gap, effect_in_words, listed, number, percent, rates, undecided
+from counterpoise.comparison.words import Gap, effect_in_words, inconclusive, listed, number, percent, rates
 from counterpoise.core.errors import OptionError
 
 
@@ -42,7 +42,7 @@ def test_pieces() -> None:
 def test_a_lead_that_only_the_correction_undoes_is_not_called_unlikely() -> None:
     def told(right: float) -> str:
         lead = Difference(0.3, 0.1, 0.5, 0.02, 0.0, 1 - right, right)
-        return undecided(Gap("roc_auc", "focal", "none", (0.8, 0.5), lead, 0.01), [], 1, False, "none")
+        return inconclusive(Gap("roc_auc", "focal", "none", (0.8, 0.5), lead, 0.01), [], 1, False, "none")
 
     assert "That may be chance: 90 % that focal" in told(0.9)
     assert "Alone it would be shown better (99 % that focal is better by more than 0.010)" in told(0.99)

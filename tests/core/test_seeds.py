@@ -20,7 +20,7 @@ def test_the_same_words_give_the_same_stream_and_others_another():
     assert len({seeds.integer(*place) for place in PLACES}) == len(PLACES)
 
 
-def test_neighbouring_seeds_are_not_shifted_copies():
+def test_neighboring_seeds_are_not_shifted_copies():
     streams = [[seeds.integer(s, "rows", epoch) for epoch in range(50)] for s in range(5)]
     assert len(set(itertools.chain(*streams))) == 250
 
@@ -35,7 +35,7 @@ def test_nothing_global_is_read_or_moved():
     np.random.set_state(("MT19937", state, *np.random.get_state()[2:]))
 
 
-def test_integers_suit_libraries_that_want_a_plain_seed():
+def test_integers_suit_libraries_that_want_a_plain_default_set():
     values = [seeds.integer(s, "x") for s in range(200)]
     assert all(isinstance(v, int) and 0 <= v < 2**31 for v in values)
 

@@ -61,10 +61,10 @@ def test_what_is_learned_comes_from_the_training_rows_alone(examples):
         assert np.array_equal(a, b)
 
 
-def test_numbers_are_centred_scaled_and_clipped_smoothly():
+def test_numbers_are_centerd_scaled_and_clipped_smoothly():
     values = np.arange(101, dtype="float32")[:, None]
-    centre, factor = encode.learn_numbers(values)
-    assert centre.tolist() == [50.0]
+    center, factor = encode.learn_numbers(values)
+    assert center.tolist() == [50.0]
     assert factor[0] == pytest.approx(1 / 50)
     constant = encode.learn_numbers(np.full((5, 1), 7, "float32"))
     assert (constant[0][0], constant[1][0]) == (7.0, 0.0)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from counterpoise import plans
 from counterpoise.core.errors import DataError, OptionError, TargetError
-from counterpoise.data.folder import decoder, images, read_images, unlabelled
+from counterpoise.data.folder import decoder, images, read_images, unlabeled
 from counterpoise.data.split import make_folds
 from counterpoise.feed.batching import batches
 
@@ -29,7 +29,7 @@ def test_sub_folders_are_classes_and_pixels_are_those_of_the_files(folder):
     found = images(folder, (9, 7))
     assert found.classes == ("ill", "normal")
     assert found.counts.tolist() == [3, 10]
-    assert found.color == "grey"
+    assert found.color == "gray"
     assert found.shape == (13, 9, 7, 1)
     rows = np.array([4, 0, 4])
     want = [np.asarray(Image.open(found.paths[i]))[..., None] for i in rows]
@@ -37,7 +37,7 @@ def test_sub_folders_are_classes_and_pixels_are_those_of_the_files(folder):
     assert np.array_equal(found.load(), found.take(np.arange(13)))
 
 
-def test_images_are_resized_and_coloured(folder):
+def test_images_are_resized_and_colored(folder):
     Image.fromarray(np.zeros((20, 30, 3), np.uint8) + 7).save(folder / "ill" / "big.jpg")
     Image.fromarray(np.full((5, 5), 65535, np.uint16)).save(folder / "ill" / "deep.png")
     found = images(folder, 8)
@@ -118,15 +118,15 @@ def test_numbers_as_folder_names_are_numbers(tmp_path):
     assert read_images(tmp_path, 4, positive=0).classes == (1, 0)
 
 
-def test_unlabelled_images_are_found_at_any_depth(folder):
-    paths, pixels = unlabelled(folder, (8, 8), "grey")
+def test_unlabeled_images_are_found_at_any_depth(folder):
+    paths, pixels = unlabeled(folder, (8, 8), "gray")
     assert len(paths) == 13
     assert pixels.shape == (13, 8, 8, 1)
 
 
 def test_a_decoder_serves_lists_of_paths(folder):
     found = images(folder, 8)
-    feed = batches(list(found.paths), found.y, load=decoder(8, "grey"), batch_size=13)
+    feed = batches(list(found.paths), found.y, load=decoder(8, "gray"), batch_size=13)
     rows = feed.rows(0, 0)
     assert np.array_equal(feed[0][0], found.take(rows))
 

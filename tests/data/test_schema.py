@@ -7,7 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from counterpoise.core.errors import ArtefactError, ColumnError
+from counterpoise.core.errors import ArtifactError, ColumnError
 from counterpoise.core.records import Column, Schema
 from counterpoise.data.read import read
 from counterpoise.data.schema import encode_rows, schema_from_dict, schema_to_dict
@@ -38,7 +38,7 @@ def test_schema_survives_json(rows):
 
 
 def test_a_foreign_dict_is_refused():
-    with pytest.raises(ArtefactError, match="not a stored schema"):
+    with pytest.raises(ArtifactError, match="not a stored schema"):
         schema_from_dict({"columns": [{"name": "a"}]})
 
 

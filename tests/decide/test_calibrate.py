@@ -44,11 +44,11 @@ def test_over_confidence_is_mended_on_new_rows(kind: str) -> None:
     got = apply_calibrator(json.loads(json.dumps(found)), fresh)
     np.testing.assert_allclose(np.exp(got).sum(axis=1), 1, atol=1e-12)
     assert loss(got, labels) < loss(fresh, labels) - 0.1
-    # temperature shrinks to the shares, here not the true centre of the scores
+    # temperature shrinks to the shares, here not the true center of the scores
     assert loss(got, labels) < loss(truth, labels) + (0.04 if kind == "temperature" else 0.01)
 
 
-def test_platt_equals_an_unpenalised_logistic_regression() -> None:
+def test_platt_equals_an_unpenalized_logistic_regression() -> None:
     lp, y = binary(move=1.0)
     found = module._fit("platt", lp, y, np.ones(len(y)))
     z = (lp[:, 1] - lp[:, 0])[:, None]

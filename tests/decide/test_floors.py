@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from counterpoise.core.errors import OptionError, PromiseError
-from counterpoise.decide.floors import floor_offsets, floor_path, promise_floors, recalls
+from counterpoise.core.errors import GuaranteeError, OptionError
+from counterpoise.decide.floors import floor_offsets, floor_path, guarantee_floors, recalls
 from counterpoise.decide.offsets import choose_offsets
 from counterpoise.decide.prior import log_softmax
 
-CENTRES = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [2.0, 2.0]])
+CENTERS = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [2.0, 2.0]])
 PRIOR = np.array([0.7, 0.1, 0.1, 0.1])
 
 
@@ -19,8 +19,8 @@ def draw(n: int, seed: int, sharp: float = 1.0) -> tuple[np.ndarray, np.ndarray]
     """Posterior of four normal clouds, or with `sharp` above 1 what an over-confident network says."""
     rng = np.random.default_rng(seed)
     y = rng.choice(4, size=n, p=PRIOR)
-    x = rng.normal(size=(n, 2)) + CENTRES[y]
-    log_density = -0.5 * ((x[:, None] - CENTRES) ** 2).sum(axis=2)
+    x = rng.normal(size=(n, 2)) + CENTERS[y]
+    log_density = -0.5 * ((x[:, None] - CENTERS) ** 2).sum(axis=2)
     return log_softmax(sharp * (log_density + np.log(PRIOR))), y
 
 
@@ -36,9 +36,9 @@ def test_floors_are_kept_over_draws(floors: list[float], sharp: float) -> None:
     failures = used = 0
     for seed in range(draws):
         try:
-            got = promise_floors(*draw(1000, seed, sharp), wanted, path)
-        except PromiseError:
-            continue  # nothing was promised
+            got = guarantee_floors(*draw(1000, seed, sharp), wanted, path)
+        except GuaranteeError:
+            continue  # nothing was guaranteed
         place = int(np.flatnonzero((path == got.offsets).all(axis=1))[0])
         failures += bool(np.any(known[place] < wanted))
         used += place
@@ -57,11 +57,11 @@ def test_the_last_offsets_before_the_first_failure() -> None:
         if max(tests) > 0.1:
             break
         expected = place
-    got = promise_floors(lp, y, floors, path, 0.9)
+    got = guarantee_floors(lp, y, floors, path, 0.9)
     assert 0 < expected < len(path) - 1
     np.testing.assert_array_equal(got.offsets, path[expected])
     assert got.rows.tolist() == np.bincount(y).tolist()
-    assert "0.7 for b, 0.6 for c with confidence 0.9: promise" in got.said(list("abcd"))
+    assert "0.7 for b, 0.6 for c with confidence 0.9: guarantee" in got.said(list("abcd"))
 
 
 def test_the_path_is_balanced_and_ends_where_no_floor_is() -> None:
@@ -77,19 +77,19 @@ def test_estimates_reach_the_floors_on_their_rows_and_not_more_than_they_must() 
     lp, y = draw(4000, 3)
     b = choose_offsets(lp, y, "recall_floor(0, 0.8, 0, 0)")
     assert 0.8 <= recalls(lp, y, b)[1] < 0.84
-    with pytest.raises(PromiseError, match="cannot be reached together"):
+    with pytest.raises(GuaranteeError, match="cannot be reached together"):
         floor_offsets(lp, y, np.full(4, 0.95), np.zeros(4))
 
 
 def test_bad_input() -> None:
     lp, y = draw(60, 4)
     path = np.zeros((1, 4))
-    with pytest.raises(PromiseError, match=r"0\.9 for class 1 with \d+ rows \(at best 0\.\d\d\)"):
-        promise_floors(lp, y, np.array([0, 0.9, 0, 0]), path)
-    with pytest.raises(PromiseError, match=r"class 3 with 0 rows \(at best 0\.00\)"):
-        promise_floors(lp, np.zeros(60, int), np.array([0, 0, 0, 0.5]), path)
+    with pytest.raises(GuaranteeError, match=r"0\.9 for class 1 with \d+ rows \(at best 0\.\d\d\)"):
+        guarantee_floors(lp, y, np.array([0, 0.9, 0, 0]), path)
+    with pytest.raises(GuaranteeError, match=r"class 3 with 0 rows \(at best 0\.00\)"):
+        guarantee_floors(lp, np.zeros(60, int), np.array([0, 0, 0, 0.5]), path)
     for floors in ([0.0] * 4, [1.0, 0, 0, 0], [0.5]):
         with pytest.raises(OptionError, match="floors must be 4 numbers"):
-            promise_floors(lp, y, np.array(floors), path)
+            guarantee_floors(lp, y, np.array(floors), path)
     with pytest.raises(OptionError, match=r"0\.95"):
-        promise_floors(lp, y, np.array([0.5, 0, 0, 0]), path, 95)
+        guarantee_floors(lp, y, np.array([0.5, 0, 0, 0]), path, 95)

@@ -8,12 +8,12 @@ import keras
 import numpy as np
 import pytest
 
-from counterpoise.cards import stored_scores
+from counterpoise.classifier.model_card import stored_scores
+from counterpoise.classifier.thresholds import choose
 from counterpoise.core.records import Rule
 from counterpoise.decide.layer import RuleLayer, rule_from_dict, rule_to_dict
 from counterpoise.decide.prior import corrected_log_proba
 from counterpoise.decide.rule import apply_rule
-from counterpoise.thresholds import choose
 
 N = 300
 PLATT = {"kind": "platt", "slopes": [0.7, 0.7], "intercepts": [0.2, -0.1]}
@@ -60,7 +60,7 @@ def test_layer_and_numpy_agree(classes, members, vote, calibrator, units):
 
 @pytest.mark.parametrize("scale", [0.1, 2.0, 30.0])
 @pytest.mark.parametrize("calibrator", [None, PLATT, ISOTONIC])
-def test_a_row_on_a_promised_threshold_is_flagged_in_float32_too(scale, calibrator):
+def test_a_row_on_a_guaranteed_threshold_is_flagged_in_float32_too(scale, calibrator):
     rng = np.random.default_rng(0)
     z, y = (scale * rng.normal(size=(200, 1))).astype("float32"), np.ones(200, int)
     rule = Rule(np.array([[-1.0, 1.1]]), np.array([0.5, 0.5]), calibrator=calibrator, threshold=0.5)

@@ -1,4 +1,4 @@
-"""Laws of pooling, and learned weights against a general optimiser."""
+"""Laws of pooling, and learned weights against a general optimizer."""
 
 from __future__ import annotations
 

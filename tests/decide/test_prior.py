@@ -73,7 +73,7 @@ def test_to_prior_there_and_back_and_extremes_stay_finite() -> None:
 
 
 @pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0, 5.0])
-def test_focal_inverse_recovers_the_posterior_that_minimises_the_focal_loss(gamma: float) -> None:
+def test_focal_inverse_recovers_the_posterior_that_minimizes_the_focal_loss(gamma: float) -> None:
     from scipy.optimize import minimize_scalar
 
     for true in (0.02, 0.3, 0.5, 0.9):

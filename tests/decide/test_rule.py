@@ -147,7 +147,7 @@ def test_bad_input() -> None:
 
 
 def test_a_focal_member_is_turned_back_before_its_shift_and_pooled_with_others() -> None:
-    """The focal minimiser of a known posterior is found by root search, class by class of two."""
+    """The focal minimizer of a known posterior is found by root search, class by class of two."""
     from scipy.optimize import brentq
 
     gamma, true = 2.0, np.array([0.02, 0.3, 0.5, 0.9])

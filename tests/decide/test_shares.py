@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from counterpoise.core.errors import OptionError, PromiseError
+from counterpoise.core.errors import GuaranteeError, OptionError
 from counterpoise.decide.prior import log_softmax
 from counterpoise.decide.shares import bbse_prior, em_prior, estimate_prior
 
@@ -76,9 +76,9 @@ def test_a_change_of_the_features_is_refused() -> None:
 def test_bbse_refuses_a_useless_classifier() -> None:
     rng = np.random.default_rng(0)
     y, d, new = (rng.integers(2, size=300) for _ in range(3))
-    with pytest.raises(PromiseError, match="smallest singular value"):
+    with pytest.raises(GuaranteeError, match="smallest singular value"):
         bbse_prior(d, y, new, 2)
-    with pytest.raises(PromiseError, match="Class 1 has no labelled row"):
+    with pytest.raises(GuaranteeError, match="Class 1 has no labeled row"):
         bbse_prior(d, np.zeros(300, int), new, 2)
 
 
@@ -97,5 +97,5 @@ def test_bad_input() -> None:
         estimate_prior(lp, y, lp, method="mle")
     with pytest.raises(OptionError, match="do not fit together"):
         estimate_prior(lp, y, np.zeros((5, 3)))
-    with pytest.raises(OptionError, match="Class 1 has no labelled row"):
+    with pytest.raises(OptionError, match="Class 1 has no labeled row"):
         estimate_prior(lp, np.zeros(50, int), lp)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score, fbeta_score, matthews_corrcoef
 
-from counterpoise.core.errors import OptionError, PromiseError
+from counterpoise.core.errors import GuaranteeError, OptionError
 from counterpoise.decide.aim import AIMS, Aim
 from counterpoise.decide.threshold import (
     bayes_decision,
@@ -157,7 +157,7 @@ def test_bad_input(call, says: str) -> None:  # type: ignore[no-untyped-def]
 
 
 def test_an_unreachable_precision_says_what_can_be() -> None:
-    with pytest.raises(PromiseError, match=r"best that can be is 0\.5"):
+    with pytest.raises(GuaranteeError, match=r"best that can be is 0\.5"):
         choose_threshold(np.array([0.9, 0.8, 0.1]), np.array([0, 1, 0]), "precision_floor(0.9)")
-    assert issubclass(PromiseError, ValueError)
+    assert issubclass(GuaranteeError, ValueError)
     assert issubclass(OptionError, ValueError)

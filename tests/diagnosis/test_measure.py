@@ -10,7 +10,7 @@ from sklearn.datasets import load_breast_cancer
 from counterpoise.core.errors import OptionError
 from counterpoise.data.read import read
 from counterpoise.diagnosis.measure import half_width, measure
-from counterpoise.diagnosis.neighbours import minority_kinds
+from counterpoise.diagnosis.neighbors import minority_kinds
 
 
 @pytest.mark.parametrize("n", [5, 10, 50, 260, 10_000])
@@ -90,7 +90,7 @@ def test_kinds_of_far_clusters_of_lone_rows_and_of_equal_rows():
     y = np.repeat([0, 1], [300, 30])
     apart = rng.normal(size=(330, 2)) + 50 * y[:, None]
     assert minority_kinds(read(apart, y=y), 1) == {"safe": 30, "borderline": 0, "rare": 0, "outlier": 0}
-    # All rows equal: neighbours are drawn by lot, so hardly any row of 9 % has four of its own.
+    # All rows equal: neighbors are drawn by lot, so hardly any row of 9 % has four of its own.
     equal = read(np.c_[np.zeros(330), np.r_[np.zeros(329), 1]], y=y, table=False)
     assert minority_kinds(equal, 1)["safe"] <= 2
 

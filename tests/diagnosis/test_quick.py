@@ -11,9 +11,9 @@ from sklearn.metrics import roc_curve
 from counterpoise.core.errors import LeakError
 from counterpoise.core.records import Examples
 from counterpoise.data.read import read
+from counterpoise.diagnosis.diagnose import diagnose
 from counterpoise.diagnosis.noise import confident_joint
 from counterpoise.diagnosis.quick import _deal, overlap, quick_look
-from counterpoise.survey import diagnose
 
 
 def sample(n=450, share=0.25, gap=3.0, seed=0):

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from counterpoise.data.read import read
-from counterpoise.survey import diagnose
+from counterpoise.diagnosis.diagnose import diagnose
 
 TABLE = {"a[b]": [1.5, 1.5, 2, 3, 4], "<i>": list("uvuvu"), "same": [1] * 5}
 Y = ["no", "yes", "no", "no", "no"]

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 import counterpoise as cp
-from counterpoise.core.errors import ArtefactError, MissingExtraError, OptionError
+from counterpoise.core.errors import ArtifactError, MissingExtraError, OptionError
 from counterpoise.data.schema import encode_rows
 from counterpoise.export import FORMATS
 from counterpoise.export import write as write_module
@@ -200,7 +200,7 @@ def test_an_export_that_says_something_else_is_refused_and_leaves_nothing(clf, t
         return lambda rows: {"probability": np.full((len(rows["smoker"]), 2), 0.5), "decision": [0]}
 
     monkeypatch.setitem(write_module.__globals__["WRITERS"], "saved_model", (lies, ""))
-    with pytest.raises(ArtefactError, match="a probability differs"):
+    with pytest.raises(ArtifactError, match="a probability differs"):
         clf.export(tmp_path / "bad")
     assert list(tmp_path.iterdir()) == []
 
@@ -232,8 +232,8 @@ def test_refusals(clf, tmp_path):
     with pytest.raises(OptionError, match="does not end in"):
         clf.export(tmp_path / "m.bin", format="onnx")
     (tmp_path / "own.txt").write_text("mine")
-    with pytest.raises(ArtefactError, match="holds other files"):
+    with pytest.raises(ArtifactError, match="holds other files"):
         clf.export(tmp_path)
     (tmp_path / "schema.json").write_text("{}")
-    with pytest.raises(ArtefactError, match="was not written by Counterpoise"):
+    with pytest.raises(ArtifactError, match="was not written by Counterpoise"):
         clf.export(tmp_path, format="onnx")

@@ -71,10 +71,10 @@ def test_remix_is_the_formula_of_the_paper():
         np.testing.assert_allclose(y[i], share * np.eye(3)[Y[i]] + (1 - share) * np.eye(3)[Y[partner[i]]], atol=1e-5)
 
 
-def test_smote_stays_in_its_class_and_among_neighbours():
+def test_smote_stays_in_its_class_and_among_neighbors():
     x = RNG.normal(size=(60, 2, 3)).astype("float32") * 100 + 1000
     y = RNG.choice(2, 60)
-    new, labels = arrays(BatchSMOTE(2, neighbours=3, seed=5)(x, y))
+    new, labels = arrays(BatchSMOTE(2, neighbors=3, seed=5)(x, y))
     assert np.array_equal(labels.argmax(axis=1), y)
     for i in range(60):
         same = np.flatnonzero((y == y[i]) & (np.arange(60) != i))

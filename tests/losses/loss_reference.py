@@ -112,7 +112,7 @@ def asymmetric(gamma_neg, gamma_pos, clip):
     return labels(one)
 
 
-def distribution_balanced(counts, n, shift, slope, centre, scale, kappa):
+def distribution_balanced(counts, n, shift, slope, center, scale, kappa):
     counts = np.asarray(counts, float)
 
     def loss(y, z):
@@ -123,7 +123,7 @@ def distribution_balanced(counts, n, shift, slope, centre, scale, kappa):
                 r = np.inf if inverse == 0 else (1 / counts[k]) / inverse
                 u = v - kappa * np.log(n / counts[k] - 1)
                 part = np.log(1 + np.exp(-u)) if t[k] else np.log(1 + np.exp(scale * u)) / scale
-                out.append((shift + sigmoid(slope * (r - centre))) * part)
+                out.append((shift + sigmoid(slope * (r - center))) * part)
         return np.mean(out)
 
     return loss
@@ -155,7 +155,7 @@ def tversky(miss, alarm, smooth, gamma=1.0):
     return regions(one)
 
 
-def generalised_dice():
+def generalized_dice():
     def one(t, p, cut):
         w = [1 / v**2 if v else 0.0 for v in t.sum(0)]
         return 1 - 2 * np.sum(w * (t * p).sum(0)) / np.sum(w * (t + p).sum(0))

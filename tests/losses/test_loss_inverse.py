@@ -30,8 +30,8 @@ def descend(loss_of, start):
     return found.x.reshape(start.shape)
 
 
-def minimise(loss, target, start):
-    """Free logits per row (N, units): the minimiser of the expected loss when class c has share target[:, c]."""
+def minimizer(loss, target, start):
+    """Free logits per row (N, units): the minimizer of the expected loss when class c has share target[:, c]."""
     rows, classes = target.shape
     y = np.tile(np.arange(classes), rows)
     return descend(lambda z: loss(y, tf.repeat(z, classes, axis=0), target.ravel()), start)
@@ -54,7 +54,7 @@ def minimise(loss, target, start):
 )
 def test_inverse_recovers_the_posterior(build):
     loss = build(dtype="float64", reduction="sum")
-    z = minimise(loss, POSTERIOR, np.zeros((4, 3)))
+    z = minimizer(loss, POSTERIOR, np.zeros((4, 3)))
     np.testing.assert_allclose(loss.inverse(softmax(z)), POSTERIOR, atol=5e-4)
     if (a := loss.additive([0.9, 0.09, 0.01])) is not None:
         np.testing.assert_allclose(softmax(z + a), POSTERIOR, atol=5e-4)
@@ -63,7 +63,7 @@ def test_inverse_recovers_the_posterior(build):
 def test_inverse_on_one_unit_and_per_label():
     p = np.array([[0.03], [0.4], [0.9]])
     loss = L.Focal(2.0, alpha=0.75, dtype="float64", reduction="sum")
-    z = minimise(loss, np.concatenate([1 - p, p], axis=1), np.zeros((3, 1)))
+    z = minimizer(loss, np.concatenate([1 - p, p], axis=1), np.zeros((3, 1)))
     q = np.concatenate([1 - 1 / (1 + np.exp(-z)), 1 / (1 + np.exp(-z))], axis=1)
     np.testing.assert_allclose(L.Focal(2.0, alpha=0.75).inverse(q)[:, 1:], p, atol=5e-4)
     labels = np.array([[0.1, 0.8], [0.5, 0.02]])

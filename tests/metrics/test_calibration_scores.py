@@ -1,4 +1,4 @@
-"""Slope, intercept and calibration errors against general optimisers, brute force and simulation."""
+"""Slope, intercept and calibration errors against general optimizers, brute force and simulation."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def draw(seed: int, rows: int = 3000, slope: float = 1.0, shift: float = 0.0) ->
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_slope_is_that_of_an_unpenalised_logistic_regression(weighted: bool) -> None:
+def test_slope_is_that_of_an_unpenalized_logistic_regression(weighted: bool) -> None:
     y, p = draw(0, slope=0.5, shift=-1)
     w = np.random.default_rng(1).random(len(y)) if weighted else None
     reference = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000)
@@ -58,7 +58,7 @@ def test_separated_and_constant_have_no_slope() -> None:
     assert math.isfinite(calibration_slope([0, 1, 0, 1], two(np.array([0.1, 0.2, 0.7, 0.8]))))
 
 
-def test_multi_class_slope_maximises_the_likelihood() -> None:
+def test_multi_class_slope_maximizes_the_likelihood() -> None:
     rng = np.random.default_rng(4)
     z = rng.normal(size=(2000, 4)) * 2
     y = np.array([rng.choice(4, p=row) for row in softmax(z, axis=1)])

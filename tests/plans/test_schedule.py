@@ -10,9 +10,9 @@ import pytest
 from counterpoise import plans
 from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Job, Limits
+from counterpoise.engines.batch_order import Order, first_steps
+from counterpoise.engines.run import make_job
 from counterpoise.plans.schedule import check_single, deferred
-from counterpoise.train.order import Order, first_steps
-from counterpoise.train.run import make_job
 
 Y = np.repeat([0, 1], [9, 3])
 X = np.random.default_rng(0).normal(size=(12, 2))
@@ -95,9 +95,9 @@ def test_the_users_weights_count_in_both_stages():
 
 
 def test_a_deferred_plan_that_makes_rows_shows_them_in_its_last_stage_only():
-    late = deferred(plans.synthesize(Y, neighbours=1), 0.5)
-    made = late.realise(X)
-    for plan in (made, deferred(plans.synthesize(Y, neighbours=1).realise(X), 0.5)):
+    late = deferred(plans.synthesize(Y, neighbors=1), 0.5)
+    made = late.realize(X)
+    for plan in (made, deferred(plans.synthesize(Y, neighbors=1).realize(X), 0.5)):
         job = job_with(plan, 40)
         order = Order(Job(**{**vars(job), "train": np.arange(len(plan.codes))}))
         assert max(order.step(s)[0].max() for s in range(20)) < 12
@@ -110,6 +110,6 @@ def test_what_cannot_be_deferred_is_refused():
     with pytest.raises(OptionError, match="at is 1"):
         deferred(plans.class_weight(Y), 1)
     with pytest.raises(OptionError, match="then defer that"):
-        plans.chain(lambda y, **how: deferred(plans.oversample(y, **how)))(Y).realise(X)
+        plans.chain(lambda y, **how: deferred(plans.oversample(y, **how)))(Y).realize(X)
     with pytest.raises(OptionError, match="two stages"):
         check_single(deferred(plans.oversample(Y)))

@@ -39,7 +39,7 @@ def test_new_rows_are_as_many_as_oversampling_would_draw(sampler, ratio):
     x, y = blobs([80, 20, 15])
     plan = plans.synthesize(y, sampler, ratio)
     assert plan.drawn.tolist() == plans.oversample(y, ratio).drawn.tolist()
-    ready = plan.realise(x, 1)
+    ready = plan.realize(x, 1)
     fresh, codes = ready.new
     assert (np.bincount(y, minlength=3) + np.bincount(codes, minlength=3)).tolist() == plan.drawn.tolist()
     assert fresh.shape == (len(codes), 2)
@@ -52,7 +52,7 @@ def test_new_rows_are_as_many_as_oversampling_would_draw(sampler, ratio):
 
 def test_smote_rows_lie_between_two_rows_of_their_class():
     x, y = blobs([60, 10], width=3)
-    fresh, _ = plans.synthesize(y, neighbours=3).new_rows(x, 0)
+    fresh, _ = plans.synthesize(y, neighbors=3).new_rows(x, 0)
     own = x[y == 1]
     for row in fresh:
         gaps = [np.linalg.norm(row - a) + np.linalg.norm(row - b) - np.linalg.norm(a - b) for a in own for b in own]
@@ -69,15 +69,15 @@ def test_the_seed_fixes_the_rows_and_another_seed_makes_others():
 def test_only_the_training_rows_are_used():
     x, y = blobs([60, 10])
     train = np.arange(40)
-    plan = plans.synthesize(y[train], neighbours=2)
+    plan = plans.synthesize(y[train], neighbors=2)
     want = plan.new_rows(x[train], 0)[0]
     x[40:] = 1e6
     assert np.array_equal(plan.new_rows(x[train], 0)[0], want)
 
 
-def test_columns_on_large_scales_do_not_decide_who_is_a_neighbour():
+def test_columns_on_large_scales_do_not_decide_who_is_a_neighbor():
     x, y = blobs([60, 10], width=2)
-    plan = plans.synthesize(y, neighbours=3)
+    plan = plans.synthesize(y, neighbors=3)
     scaled = x * np.array([1.0, 1e6])
     assert plan.new_rows(scaled, 0)[0] == pytest.approx(plan.new_rows(x, 0)[0] * np.array([1.0, 1e6]), rel=1e-6)
 
@@ -117,11 +117,11 @@ def test_images_and_several_inputs_keep_their_shape():
     assert isinstance(pair, tuple)
 
 
-def test_too_few_neighbours_say_how_many_there_are():
+def test_too_few_neighbors_say_how_many_there_are():
     x, y = blobs([30, 4])
-    with pytest.raises(DataError, match=r"class 1 has 4 training rows.*at least 6.*neighbours=3"):
+    with pytest.raises(DataError, match=r"class 1 has 4 training rows.*at least 6.*neighbors=3"):
         plans.synthesize(y).new_rows(x)
-    assert len(plans.synthesize(y, neighbours=3).new_rows(x)[0]) == 26
+    assert len(plans.synthesize(y, neighbors=3).new_rows(x)[0]) == 26
 
 
 @given(st.lists(st.integers(2, 30), min_size=2, max_size=4), st.integers(0, 3))
@@ -148,7 +148,7 @@ def test_cleaning_keeps_the_rows_that_imbalanced_learn_keeps(name):
     scaled = layout_of(x).pack(x)
     sampler = CLEANERS[name]()
     sampler.fit_resample(scaled, y)
-    ready = plans.clean(y, name).realise(x)
+    ready = plans.clean(y, name).realize(x)
     assert sorted(ready.rows(0, 0).tolist()) == sorted(sampler.sample_indices_.tolist())
     assert ready.new is None
     assert ready.counts.tolist() == [80, 20]
@@ -156,14 +156,14 @@ def test_cleaning_keeps_the_rows_that_imbalanced_learn_keeps(name):
 
 
 def test_a_cleaning_plan_says_that_it_needs_features():
-    with pytest.raises(OptionError, match="realise"):
+    with pytest.raises(OptionError, match="realize"):
         plans.clean([0, 0, 1]).rows()
 
 
 def test_a_chain_cleans_makes_rows_and_goes_on_undersampling():
     x, y = blobs([200, 20])
     make = plans.chain(partial(plans.clean, sampler="tomek"), partial(plans.synthesize, ratio=0.5), plans.undersample)
-    ready = make(y).realise(x, 0)
+    ready = make(y).realize(x, 0)
     codes = ready.new[1]
     assert ready.name == "tomek + synthesize + undersample"
     assert ready.prior == pytest.approx([0.5, 0.5])
@@ -181,19 +181,19 @@ def test_a_chain_of_a_chain_is_the_longer_chain():
     x, y = blobs([100, 10])
     inner = plans.chain(plans.clean, plans.synthesize)
     one, two = plans.chain(inner, plans.undersample), plans.chain(plans.clean, plans.synthesize, plans.undersample)
-    assert one(y).realise(x, 1).rows(0, 1).tolist() == two(y).realise(x, 1).rows(0, 1).tolist()
+    assert one(y).realize(x, 1).rows(0, 1).tolist() == two(y).realize(x, 1).rows(0, 1).tolist()
 
 
 def test_a_chain_of_one_plan_draws_as_the_plan_does():
     x, y = blobs([50, 5])
-    ready = plans.chain(plans.oversample)(y).realise(x)
+    ready = plans.chain(plans.oversample)(y).realize(x)
     assert sorted(ready.rows(0, 3).tolist()) == sorted(plans.oversample(y).rows(0, 3).tolist())
 
 
 def test_weights_of_the_user_pass_through_a_chain():
     x, y = blobs([100, 10])
     own = np.random.default_rng(0).uniform(1, 3, len(y))
-    ready = plans.chain(plans.clean, plans.undersample)(y, sample_weight=own).realise(x)
+    ready = plans.chain(plans.clean, plans.undersample)(y, sample_weight=own).realize(x)
     rows = ready.rows(0, 0)
     ratio = ready.weights()[rows] / own[rows]
     assert ratio == pytest.approx(np.full(len(rows), ratio[0]), rel=1e-5)
@@ -205,7 +205,7 @@ def test_weights_of_the_user_pass_through_a_chain():
         (lambda x, y: plans.synthesize(y, "smite"), "Did you mean 'smote'"),
         (lambda x, y: plans.synthesize(y, 3), "no fit_resample"),
         (lambda x, y: plans.clean(y, "tomec"), "Did you mean 'tomek'"),
-        (lambda x, y: plans.synthesize(y, colour=1).new_rows(x), "does not take these options"),
+        (lambda x, y: plans.synthesize(y, color=1).new_rows(x), "does not take these options"),
         (lambda x, y: plans.synthesize(y).new_rows(x[:5]), "made for 40 rows"),
         (lambda x, y: plans.synthesize(y).new_rows(np.where(x > 0, x, np.inf)), "infinite values"),
         (lambda x, y: plans.synthesize(y).new_rows(x.astype(str)), "need numbers"),

@@ -28,7 +28,7 @@ def test_weights_by_label_keep_their_ratios():
 
 
 def test_costs_are_those_of_the_cost_plan():
-    from counterpoise.plans.plan import cost
+    from counterpoise.plans.class_plans import cost
 
     matrix = [[0, 1], [9, 0]]
     np.testing.assert_allclose(sample_weight([0, 0, 0, 1], matrix), cost([0, 0, 0, 1], matrix).weights())

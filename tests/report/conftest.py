@@ -39,9 +39,9 @@ def make_binary(rows: int = 11183, positives: int = 260, seed: int = 3) -> dict[
     _against_none(record)
     record["verdict"] = {
         "winner": "resampling_ensemble",
-        "word": "undecided",
+        "word": "inconclusive",
         "tied_with": ["oversample"],
-        "text": "Undecided: the resampling ensemble scored highest, but 5 folds cannot tell it from oversampling. "
+        "text": "Inconclusive: the resampling ensemble scored highest, but 5 folds cannot tell it from oversampling. "
         "Until you add repeats, the simplest choice is oversampling; about 4 repeats would decide. "
         "Both find clearly more of class 1 than the untouched model does.",
         "effect": _effect(record, "resampling_ensemble", 1),
@@ -72,7 +72,7 @@ def make_binary(rows: int = 11183, positives: int = 260, seed: int = 3) -> dict[
         "training prior": {"-1": 0.9768, "1": 0.0232},
         "threshold": 0.31,
         "aim": "F1",
-        "promise": None,
+        "guarantee": None,
         "versions": {"counterpoise": "0.1.0", "keras": "3.15.0", "tensorflow": "2.21.0"},
         "intended use": "Second reading of screening images; not for diagnosis without a radiologist.",
     }

@@ -57,10 +57,10 @@ def test_no_two_strategies_look_alike():
     assert len({(s.color, tuple(s.dash)) for s in looks.values()}) == 29
 
 
-def test_colours_show_on_paper_and_on_dark():
-    for colour in (*series.COLORS, series.GREY):
-        assert contrast(colour, "#fdfdfb") >= 3, colour
-        assert contrast(colour, "#14171a") >= 3, colour
+def test_colors_show_on_paper_and_on_dark():
+    for color in (*series.COLORS, series.GRAY):
+        assert contrast(color, "#fdfdfb") >= 3, color
+        assert contrast(color, "#14171a") >= 3, color
 
 
 def contrast(one: str, other: str) -> float:
@@ -69,7 +69,7 @@ def contrast(one: str, other: str) -> float:
     return (bright + 0.05) / (dark + 0.05)
 
 
-def _luminance(colour: str) -> float:
-    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+def _luminance(color: str) -> float:
+    channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

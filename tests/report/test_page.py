@@ -9,7 +9,7 @@ import re
 import pytest
 from markupsafe import escape
 
-from counterpoise.core.errors import ArtefactError, OptionError
+from counterpoise.core.errors import ArtifactError, OptionError
 from counterpoise.report import page
 
 NASTY = "<script>alert(1)</script>"
@@ -42,7 +42,9 @@ def cells(text: str, caption: str) -> list[list[str]]:
 def test_what_was_tuned_chosen_and_what_it_costs_is_told(binary_record):
     text = page.render(binary_record)
     ratios = next(r["tuned"] for r in binary_record["rows"] if r["strategy"] == "undersample")
-    assert ["Undersampling", "ratio", *(f"{v['ratio']:.3g}" for v in ratios)] in cells(text, "Value of each knob")
+    assert ["Undersampling", "ratio", *(f"{v['ratio']:.3g}" for v in ratios)] in cells(
+        text, "Value of each hyperparameter"
+    )
     assert "Oversampling 3 ×, Untouched model 2 ×" in text
     effect = binary_record["verdict"]["effect"]
     assert f"+{effect['found']:.1f}</b>" in text
@@ -106,9 +108,9 @@ def test_a_failed_strategy_is_shown_with_its_error(binary_record):
     record = copy.deepcopy(binary_record)
     empty = {"scores": {}, "per_class": [], "vs_none": {}, "fits": 0, "steps": 0, "rows_seen": 0, "seconds": 0}
     record["rows"].append(
-        {"strategy": "smote", "rank": 7, "status": "failed", "error": "6 neighbours asked, 3 rows", **empty}
+        {"strategy": "smote", "rank": 7, "status": "failed", "error": "6 neighbors asked, 3 rows", **empty}
     )
-    assert "6 neighbours asked, 3 rows" in page.render(record)
+    assert "6 neighbors asked, 3 rows" in page.render(record)
 
 
 def test_parts_that_are_absent_are_left_out(binary_record):
@@ -126,7 +128,7 @@ def test_a_record_without_rows_is_refused():
 def test_writing_is_whole_or_not_at_all(binary_record, tmp_path):
     page.write(binary_record, tmp_path / "report.html")
     assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
-    with pytest.raises(ArtefactError, match="Cannot write the report"):
+    with pytest.raises(ArtifactError, match="Cannot write the report"):
         page.write(binary_record, tmp_path / "absent" / "report.html")
 
 

@@ -73,7 +73,7 @@ def test_without_matplotlib_one_line_says_what_to_install(binary_record, monkeyp
 
 
 def test_notebook_blocks_escape_labels(binary_record):
-    nasty = json.loads(json.dumps(binary_record).replace("Undecided", "<script>alert(1)</script>"))
+    nasty = json.loads(json.dumps(binary_record).replace("Inconclusive", "<script>alert(1)</script>"))
     text = tables_html(nasty)
     assert "<script" not in text
     assert text.count("<svg") == len(binary_record["rows"])

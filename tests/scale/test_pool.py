@@ -11,10 +11,10 @@ import pytest
 from small_jobs import same, world
 
 from counterpoise.core.errors import ModelError, OptionError
-from counterpoise.scale.frames import Shared, dumped
+from counterpoise.engines.run import run
+from counterpoise.scale.messages import Shared, dumped
 from counterpoise.scale.processes import pool
 from counterpoise.scale.work import batches
-from counterpoise.train.run import run
 
 
 @pytest.mark.processes

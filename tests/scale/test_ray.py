@@ -10,10 +10,10 @@ from command_line import check_refusal, run_command
 from small_jobs import same, world
 
 from counterpoise.core.errors import OptionError
+from counterpoise.engines.run import run
 from counterpoise.scale.cluster import _again
 from counterpoise.scale.cluster import ray as cluster
 from counterpoise.scale.work import batches
-from counterpoise.train.run import run
 
 core = pytest.importorskip("ray")
 

@@ -1,0 +1,8 @@
+"""Keras callbacks for rare classes (`cp.callbacks`)."""
+
+from __future__ import annotations
+
+from counterpoise.callbacks.loss_schedules import Deferred, GammaDecay, LossWarmup
+from counterpoise.callbacks.per_class import PerClass
+
+__all__ = ["Deferred", "GammaDecay", "LossWarmup", "PerClass"]

@@ -1,0 +1,186 @@
+"""Callbacks that change the loss while a model trains: deferred weights, warm-up, gamma decay.
+
+They set a variable that the compiled loss reads, so that nothing is traced again (on JAX: once for each change).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import keras
+
+from counterpoise.core.checks import check_int, check_range
+from counterpoise.core.errors import ModelError
+
+
+def losses_of(model: keras.Model) -> list[Any]:
+    """The loss objects of a compiled model, wrapped ones included."""
+    loss = model.loss if model.compiled else None
+    parts = loss.values() if isinstance(loss, Mapping) else loss if isinstance(loss, (list, tuple)) else [loss]
+    found: list[Any] = []
+    for part in parts:
+        while part is not None and not isinstance(part, str):
+            found.append(part)
+            part = getattr(part, "loss", None)
+    return found
+
+
+def _with(model: keras.Model, name: str, doing: str) -> list[Any]:
+    found = [loss for loss in losses_of(model) if hasattr(loss, name)]
+    if not found:
+        raise ModelError(
+            f"{doing} needs a compiled loss with {name!r}; got {model.loss!r}. Use compile_balanced, or {_FOR[name]}."
+        )
+    return found
+
+
+_FOR = {"mix": "cp.losses.ClassWeighted", "gamma": "cp.losses.Focal"}
+
+
+def epoch_of(at: float, epochs: int, name: str = "at") -> int:
+    """An epoch given as a number of epochs (1, 2, ...) or as a share of all (between 0 and 1).
+
+    Example:
+        >>> epoch_of(0.8, 10), epoch_of(3, 10)
+        (8, 3)
+    """
+    if 0 < at < 1:
+        return round(at * epochs)
+    return check_int(int(at) if at == int(at) else at, name, 0)
+
+
+def _epochs(callback: keras.callbacks.Callback) -> int:
+    return int((callback.params or {}).get("epochs") or 1)
+
+
+def _set(model: keras.Model, variables: Iterable[Any], value: float) -> None:
+    """Set variables that the loss reads."""
+    for variable in variables:
+        changed = float(keras.ops.convert_to_numpy(variable.value)) != value
+        variable.assign(value)
+        if changed and keras.backend.backend() == "jax":
+            # A step compiled by JAX holds what does not belong to the model as a constant.
+            _trace_again(model)
+
+
+def _trace_again(model: keras.Model) -> None:
+    model.make_train_function(force=True)
+    model.make_test_function(force=True)
+
+
+class _Mixing(keras.callbacks.Callback):
+    """Sets `mix` of the weighted losses at the start of each epoch; subclasses write `share(epoch, epochs)`."""
+
+    def share(self, epoch: int, epochs: int) -> float:
+        raise NotImplementedError
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._losses = _with(self.model, "mix", type(self).__name__)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        _set(self.model, [loss.mix for loss in self._losses], self.share(epoch, _epochs(self)))
+
+
+class Deferred(_Mixing):
+    """Train with plain weights first, and switch the class weights on late.
+
+    The features are learned from the data as they are, the last epochs move the boundary.
+
+    Args:
+        at: From which epoch on the weights count: a number of epochs, or a share of all epochs between 0 and 1.
+        then: Called once with the model at the switch, for example to lower the learning rate as the paper does.
+
+    Raises:
+        ModelError: when training starts with a loss that has no deferred weights (see `compile_balanced`).
+
+    Example:
+        >>> import numpy as np
+        >>> from counterpoise.networks.compile_balanced import compile_balanced
+        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        >>> history = compile_balanced(model, [3, 1]).fit(
+        ...     np.zeros((4, 1)), np.array([0, 0, 0, 1]), epochs=5, callbacks=[Deferred(at=0.8)], verbose=0)
+        >>> float(model.loss.mix.value)
+        1.0
+
+    Source: Cao et al., "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss" (NeurIPS 2019).
+    """
+
+    def __init__(self, at: float = 0.8, then: Callable[[keras.Model], None] | None = None) -> None:
+        super().__init__()
+        self.at, self.then = check_range(at, "at", low=0.0), then
+
+    def share(self, epoch: int, epochs: int) -> float:
+        start = epoch_of(self.at, epochs)
+        if epoch == start and self.then is not None:
+            self.then(self.model)
+        return float(epoch >= start)
+
+
+class LossWarmup(_Mixing):
+    """Move the class weights linearly from 1 to their full size in the first epochs.
+
+    Args:
+        epochs: Length of the way: epoch 0 has plain weights, epoch `epochs` the full ones.
+
+    Example:
+        >>> tuple(LossWarmup(4).share(epoch, 10) for epoch in range(6))
+        (0.0, 0.25, 0.5, 0.75, 1.0, 1.0)
+    """
+
+    def __init__(self, epochs: int = 5) -> None:
+        super().__init__()
+        self.length = check_int(epochs, "epochs")
+
+    def share(self, epoch: int, epochs: int) -> float:
+        return min(1.0, epoch / self.length)
+
+
+class GammaDecay(keras.callbacks.Callback):
+    """Move the focusing of a focal loss linearly from one value to another.
+
+    With the last value 0 training ends with cross-entropy, whose probabilities need no inverse.
+
+    Args:
+        start: gamma of epoch 0. None: the loss's own.
+        end: gamma of the last epoch.
+
+    Raises:
+        ModelError: the compiled loss has no gamma.
+
+    Example:
+        >>> decay = GammaDecay(2.0, 0.0)
+        >>> tuple(decay.value(epoch, 5) for epoch in range(5))
+        (2.0, 1.5, 1.0, 0.5, 0.0)
+    """
+
+    def __init__(self, start: float | None = None, end: float = 0.0) -> None:
+        super().__init__()
+        self.start = None if start is None else check_range(start, "start", low=0.0)
+        self.end = check_range(end, "end", low=0.0)
+
+    def value(self, epoch: int, epochs: int) -> float:
+        """gamma of one epoch."""
+        start = 2.0 if self.start is None else self.start
+        return start + (self.end - start) * (epoch / (epochs - 1) if epochs > 1 else 1.0)
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._losses = _with(self.model, "gamma", "GammaDecay")
+        if self.start is None:
+            self.start = float(self._losses[0].gamma)
+        for loss in self._losses:
+            loss.gamma = keras.Variable(self.start, trainable=False, dtype="float32", name="gamma")
+        # A step traced before would hold gamma as a constant.
+        _trace_again(self.model)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        _set(self.model, [loss.gamma for loss in self._losses], self.value(epoch, _epochs(self)))
+
+    def on_train_end(self, logs: Any = None) -> None:
+        for loss in self._losses:
+            loss.gamma = float(keras.ops.convert_to_numpy(loss.gamma.value))
+
+
+def names_of(labels: Iterable[Any]) -> list[str]:
+    """Labels as parts of a log's name: letters, digits and underscores."""
+    return ["".join(c if c.isalnum() else "_" for c in str(label)) for label in labels]

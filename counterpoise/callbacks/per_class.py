@@ -1,0 +1,190 @@
+"""The per-class table at the end of each epoch: exact scores on the host, logged, and early stopping on any of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from counterpoise.callbacks.loss_schedules import names_of
+from counterpoise.core.checks import check_choice, check_int
+from counterpoise.core.errors import ModelError, OptionError, did_you_mean
+from counterpoise.metrics.decision_scores import confusion, decision_scores, default_decision
+from counterpoise.metrics.proba_scores import log_loss
+from counterpoise.metrics.rank_scores import average_precision
+from counterpoise.networks.cloning import last_activation
+from counterpoise.plans.elements import read_elements
+
+Array = np.ndarray
+
+#: Scores of one class. Each is logged as PREFIX + SCORE + "_" + CLASS.
+COLUMNS = ("recall", "precision", "f1", "average_precision")
+#: Scores of all classes together, logged as PREFIX + SCORE.
+WHOLE = ("balanced_accuracy", "g_mean", "mcc", "macro_f1", "minority_f1", "macro_average_precision", "log_loss")
+
+
+class PerClass(keras.callbacks.Callback):
+    """Score every class on validation rows at the end of each epoch; print, log, and stop on any score.
+
+    Put it before other callbacks that read the log (Keras' own EarlyStopping, ModelCheckpoint, TensorBoard).
+
+    Args:
+        x: Validation inputs. y: their labels: codes (N,), (N, 1), (N, T) ..., or one-hot.
+        sample_weight: What each element counts; 0 leaves it out. None: 1.
+        labels: Names of the classes in code order; None: 0, 1, ...
+        output: "logits", "probabilities", or "auto" (the last activation).
+        ignore: A code, or several, whose elements do not count.
+        prefix: What the logged names begin with.
+        show: Whether to print the table.
+        stop_on: Name of a score without prefix, for example "recall_1", "f1_fraud" or "macro_f1": training stops after
+            `patience` epochs without a better one, with the weights of the best epoch.
+        patience: See `stop_on`.
+        batch_size: Rows per prediction.
+
+    Attributes:
+        history: One dict of all scores per epoch, without prefix.
+        best_epoch: With `stop_on`, the epoch whose weights the model ends with.
+
+    Raises:
+        OptionError: an unknown score. ModelError: outputs that do not fit the labels.
+
+    Example:
+        >>> x, y = np.array([[0.0], [1.0], [2.0], [9.0]]), np.array([0, 0, 0, 1])
+        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="ones")])
+        >>> model.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=True))
+        >>> scores = PerClass(x, y, labels=["fine", "fraud"], show=False)
+        >>> log = model.fit(x, y, epochs=2, callbacks=[scores], verbose=0)
+        >>> max(log.history["val_average_precision_fraud"])
+        1.0
+    """
+
+    def __init__(
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        labels: Sequence[Any] | None = None,
+        output: str = "auto",
+        ignore: Any = (),
+        prefix: str = "val_",
+        show: bool = True,
+        stop_on: str | None = None,
+        patience: int = 10,
+        batch_size: int = 1024,
+    ) -> None:
+        super().__init__()
+        self.x, self.labels, self.prefix, self.show = x, labels, prefix, show
+        self.output = check_choice(output, "output", ("auto", "logits", "probabilities"))
+        ignored = tuple(ignore) if isinstance(ignore, (list, tuple, set)) else (ignore,)
+        found = read_elements(y, "auto", None, sample_weight, ignored)
+        self._shape, self._counted = found.labels.shape, found.weight.ravel() > 0
+        self.y = found.labels.ravel()[self._counted].astype(np.int64)
+        self.weight = found.weight.ravel()[self._counted]
+        self.stop_on, self.patience = stop_on, check_int(patience, "patience")
+        self.batch_size = check_int(batch_size, "batch_size")
+        self.history: list[dict[str, float]] = []
+        self.best_epoch: int | None = None
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.history, self.best_epoch, self._best, self._weights = [], None, -np.inf, None
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        scores, names = self.scores()
+        self.history.append(scores)
+        if logs is not None:
+            logs.update({self.prefix + name: value for name, value in scores.items()})
+        if self.show:
+            print(table_text(epoch, scores, names))
+        if self.stop_on is not None:
+            self._look(epoch, scores)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        if self._weights is not None:
+            self.model.set_weights(self._weights)
+
+    def scores(self) -> tuple[dict[str, float], list[str]]:
+        """All scores of the model as it is, and the names of the classes."""
+        proba = self._proba(np.asarray(self.model.predict(self.x, batch_size=self.batch_size, verbose=0)))
+        names = names_of(range(proba.shape[1]) if self.labels is None else self.labels)
+        if len(names) != proba.shape[1]:
+            raise OptionError(f"labels has {len(names)} names; the model has {proba.shape[1]} classes.")
+        return class_scores(self.y, proba, self.weight, names), names
+
+    def _proba(self, out: Array) -> Array:
+        if out.shape[:-1] != self._shape:
+            raise ModelError(f"the model's output has shape {out.shape}; the labels have {self._shape}.")
+        z = out.reshape(-1, out.shape[-1])[self._counted].astype(np.float64)
+        logits = self.output == "logits" or (self.output == "auto" and last_activation(self.model) == "linear")
+        if z.shape[1] == 1:
+            p = 1 / (1 + np.exp(-np.clip(z, -700, 700))) if logits else z
+            return np.concatenate([1 - p, p], axis=1)
+        if logits:
+            z = np.exp(z - z.max(axis=1, keepdims=True))
+        return z / z.sum(axis=1, keepdims=True)
+
+    def _look(self, epoch: int, scores: dict[str, float]) -> None:
+        if self.stop_on not in scores:
+            raise OptionError(f"there is no score {self.stop_on!r}.{did_you_mean(self.stop_on, scores)}")
+        value = -scores[self.stop_on] if self.stop_on == "log_loss" else scores[self.stop_on]
+        if value > self._best:
+            self._best, self.best_epoch, self._weights = value, epoch, self.model.get_weights()
+        elif epoch - (self.best_epoch or 0) >= self.patience:
+            self.model.stop_training = True
+
+
+def class_scores(y: Array, proba: Array, weight: Array, names: Sequence[str]) -> dict[str, float]:
+    """Every score of `WHOLE`, and of `COLUMNS` for each class; nan where a class has no rows.
+
+    Decisions at 0.5 (two classes) or the largest probability.
+    """
+    classes = proba.shape[1]
+    matrix = confusion(y, default_decision(proba), classes, sample_weight=weight)
+    hits, true, decided = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
+    present = true > 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        columns = {
+            "recall": np.where(present, hits / true, np.nan),
+            "precision": np.where(present, np.where(decided > 0, hits / decided, 0.0), np.nan),
+            "f1": np.where(present, 2 * hits / (true + decided), np.nan),
+            "average_precision": np.array([_precision_of(y, proba[:, c], c, weight) for c in range(classes)]),
+        }
+    rarest = int(np.argmin(np.where(present, true, np.inf)))
+    chosen = decision_scores(matrix)
+    whole = {
+        **{k: chosen[k] for k in ("balanced_accuracy", "g_mean", "mcc")},
+        "macro_f1": float(columns["f1"][present].mean()),
+        "minority_f1": float(columns["f1"][rarest]),
+        "macro_average_precision": float(columns["average_precision"][present].mean()),
+        "log_loss": log_loss(y, proba, sample_weight=weight),
+    }
+    each = {f"{key}_{name}": float(v) for key, values in columns.items() for name, v in zip(names, values, strict=True)}
+    return {**whole, **each, **{f"support_{name}": float(n) for name, n in zip(names, true, strict=True)}}
+
+
+def _precision_of(y: Array, p: Array, code: int, weight: Array) -> float:
+    return average_precision((y == code).astype(int), np.stack([1 - p, p], axis=1), sample_weight=weight)
+
+
+def table_text(epoch: int, scores: dict[str, float], names: Sequence[str]) -> str:
+    """The table of one epoch as text.
+
+    Example:
+        >>> y, p = np.array([0, 0, 1]), np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
+        >>> print(table_text(0, class_scores(y, p, np.ones(3), ["fine", "fraud"]), ["fine", "fraud"]))
+        epoch 1: balanced accuracy 0.750, MCC 0.500
+        class     recall  precision     f1  average precision  support
+        fine       0.500      1.000  0.667              1.000        2
+        fraud      1.000      0.500  0.667              1.000        1
+    """
+    wide = max(8, *(len(name) for name in names))
+    lines = [f"epoch {epoch + 1}: balanced accuracy {scores['balanced_accuracy']:.3f}, MCC {scores['mcc']:.3f}"]
+    lines.append(f"{'class':<{wide}}  recall  precision     f1  average precision  support")
+    for name in names:
+        r, p, f, a = (scores[f"{key}_{name}"] for key in COLUMNS)
+        lines.append(
+            f"{name:<{wide}}   {r:5.3f}      {p:5.3f}  {f:5.3f}              {a:5.3f}  {scores[f'support_{name}']:7g}"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""The classifier that is handed over: networks and rule in one file, its card, its evaluation."""

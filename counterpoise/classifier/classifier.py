@@ -1,0 +1,275 @@
+"""The classifier: preprocessing, networks and rule in one Keras model."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from counterpoise.classifier.file import Contents, read, write
+from counterpoise.classifier.model_card import measured
+from counterpoise.classifier.thresholds import choose, describe
+from counterpoise.core.records import Rule, Schema
+from counterpoise.core.structure import leaves, take
+from counterpoise.data.columns import front, raw_inputs
+from counterpoise.data.folder import ImageFolder
+from counterpoise.data.frames import is_table
+from counterpoise.data.inputs import check_inputs
+from counterpoise.data.schema import encode_rows
+from counterpoise.data.texts import texts_of_table
+from counterpoise.decide.layer import RuleLayer, rule_to_dict
+from counterpoise.decide.new_prior import rule_at_prior
+from counterpoise.decide.prior import corrected_log_proba
+from counterpoise.decide.rule import Decision, apply_rule, raw_proba
+from counterpoise.metrics.members import member_table
+from counterpoise.networks.batch_ensemble import views_of
+from counterpoise.networks.forward import forward, like
+from counterpoise.networks.member_outputs import shares
+
+Array = np.ndarray
+
+PREDICT_ROWS = 8192
+
+
+class Classifier:
+    """A trained classifier with true probabilities and a chosen threshold; made by `fit`, `compare` or `load`.
+
+    Attributes:
+        classes_: The labels in the type of the training data, in the order of `predict_proba`'s columns.
+        rule: How member outputs become probabilities and a decision.
+        history: Per network, numbers by round: "step", "loss", "stop_loss", "recall C" per class code; not saved.
+
+    Example:
+        >>> from counterpoise.classifier.wrap import wrap
+        >>> clf = wrap(np.linspace(0.05, 0.95, 40), np.arange(40) >= 30)
+        >>> clf.classes_, clf.decide(cost=(1, 3)).rule.threshold
+        (array([False,  True]), 0.25)
+    """
+
+    def __init__(
+        self,
+        members: keras.Model,
+        rule: Rule,
+        classes: Sequence[Any],
+        schema: Schema | None,
+        card: Mapping[str, Any],
+        scores: Mapping[str, Array] | None = None,
+    ) -> None:
+        self.members, self.rule, self.schema = members, rule, schema
+        self.classes_ = np.array(classes, dtype=_label_type(classes))
+        self._card = dict(card)
+        self.scores = dict(scores or {})
+        self.history: tuple[Mapping[str, list[float]], ...] = ()
+        self._forward = forward(members)
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """The model card: plain values about data, strategy, training, threshold and metrics with intervals.
+
+        The metrics are those of the rule as it is; they are measured when the card is first looked at or saved.
+        """
+        if "metrics_of" in self._card and "metrics" not in self._card:
+            self._card |= measured(self.rule, self.scores, self._card["metrics_of"])
+        return self._card
+
+    @property
+    def members_(self) -> list[dict[str, Any]]:
+        """What each member scores alone on the rows that fitted the rule, its weight, and its likeness to the others.
+
+        Members are networks, or the member strategies of one network that was trained for several. See
+        `metrics.members.member_table`; empty where no scores are stored.
+        """
+        if "log_p" not in self.scores:
+            return []
+        proba, weights = np.exp(self.scores["log_p"].astype(np.float64)), self.rule.weights
+        if "apart" in self.scores:
+            proba = self.scores["apart"]
+            weights = shares(views_of(self.members), len(proba))
+        names = self._card.get("members", ())
+        names = names if len(names) == len(proba) else [f"member {number}" for number in range(len(proba))]
+        return member_table(names, proba, self.scores["y"], weights=weights, sample_weight=self.scores.get("weight"))
+
+    def predict_proba(self, x: Any, prior: Any = None) -> Array:
+        """Probability of each class, float64 (N, C), in the order of `classes_`.
+
+        Args:
+            x: Rows in any form that `fit` takes (labels are ignored).
+            prior: Class shares where the rows come from, when they differ from training: the share of
+                `classes_[1]` for two classes, or one share per class. None = as in training.
+        """
+        return self._decide(x, prior).proba
+
+    def predict(self, x: Any, prior: Any = None) -> Array:
+        """The decided label of each row (N,), by the classifier's threshold or offsets."""
+        return self.classes_[self._decide(x, prior).decision]
+
+    def predict_frame(self, x: Any, prior: Any = None) -> Any:
+        """Probabilities and decisions as a polars frame, the columns that `counterpoise predict` writes.
+
+        Two classes: `probability` (of `classes_[1]`) and `decision`; more: `probability_LABEL` for each.
+        """
+        import polars as pl
+
+        said = self._decide(x, prior)
+        labels = [str(c) for c in self.classes_.tolist()]
+        if len(labels) == 2:
+            columns = {"probability": said.proba[:, 1]}
+        else:
+            columns = {f"probability_{label}": said.proba[:, code] for code, label in enumerate(labels)}
+        return pl.DataFrame({**columns, "decision": self.classes_[said.decision].tolist()})
+
+    def decide(self, *, confidence: float | None = None, **aim: Any) -> Classifier:
+        """A new classifier with another threshold; trains nothing.
+
+        Without `confidence` the threshold is chosen on the stored out-of-fold scores, and the card calls it an
+        estimate. With it, `recall_floor` and `precision_floor` are guaranteed from the rows that `fit(...,
+        guarantee_rows=0.2)` kept out of everything; without such rows the same threshold is called an estimate. With
+        more than two classes `recall_floor={"a": 0.9, "b": 0.8}` gives the classes named those recalls together.
+
+        Args:
+            confidence: Share of draws of the guarantee rows in which the floor holds, for example 0.95.
+            **aim: One aim, for example `f1=True`, `recall_floor=0.95`, `precision_floor=0.5`, `balanced_accuracy=True`,
+                `threshold=0.2`.
+
+        Raises:
+            OptionError: none or several aims, or a classifier that holds no scores.
+            GuaranteeError: the rows cannot carry the guarantee; it says which they can.
+        """
+        return self.with_rule(choose(self.rule, self.scores, aim, confidence, self.classes_.tolist()))
+
+    def member_logits(self, x: Any) -> list[Array]:
+        """Raw logits of each member, float32 (N, units): what the networks say before any correction."""
+        return self.encoded_logits(self.encoded(x))
+
+    def encoded_logits(self, encoded: Any) -> list[Array]:
+        """As `member_logits`, of rows in the form of `Examples.x`."""
+        parts = list(self._batches(encoded))
+        return [np.concatenate(columns) for columns in zip(*parts, strict=True)]
+
+    def _batches(self, encoded: Any) -> Iterator[list[Array]]:
+        check_inputs(encoded, self.members.input)
+        for start in range(0, len(leaves(encoded)[0]), PREDICT_ROWS):
+            yield self._forward(take(encoded, slice(start, start + PREDICT_ROWS)))
+
+    def log_p(self, logits: Sequence[Array]) -> Array:
+        """Log-probabilities float64 (M, N, C) of each member, its training shift undone."""
+        powers = np.zeros(len(logits)) if self.rule.gammas is None else self.rule.gammas
+        parts = zip(logits, self.rule.log_shifts, powers, strict=True)
+        return np.stack([corrected_log_proba(z, shift, gamma=float(g)) for z, shift, g in parts])
+
+    def said(self, logits: Sequence[Array]) -> Decision:
+        """What the rule says about member outputs (see `member_logits`)."""
+        return apply_rule(self.rule, logits)
+
+    def raw(self, logits: Sequence[Array]) -> Array:
+        """Probabilities (N, C) without any correction."""
+        return raw_proba(logits)
+
+    def keras_model(self) -> keras.Model:
+        """The whole as one Keras model: raw columns in, `{"probability", "decision"}` out."""
+        inputs = raw_inputs(self.schema) if self.schema is not None else like(self.members.input)
+        encoded = front(self.schema)(inputs) if self.schema is not None else inputs
+        return keras.Model(inputs, RuleLayer(rule_to_dict(self.rule), name="rule")(self.members(encoded)))
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write one `.keras` file: preprocessing, members, correction, threshold, labels and schema.
+
+        The file is written under a temporary name and then renamed, so it is whole or absent.
+
+        Raises:
+            ArtifactError: the name does not end in .keras, or the folder cannot be written.
+        """
+        contents = Contents(self.members, self.rule, self.classes_.tolist(), self.schema, self.card, self.scores)
+        return write(path, self.keras_model(), contents)
+
+    def export(self, path: str | os.PathLike[str], format: str = "saved_model") -> Path:
+        """Write the classifier for another runtime: raw columns in, probability and decision out.
+
+        Args:
+            path: A folder for "saved_model"; for "litert" and "onnx" a file ending in .tflite or .onnx, or a folder.
+            format: "saved_model" (strings included; signature `serve`), "litert" or "onnx" (numbers, and ids of the
+                levels). `schema.json` beside says what goes in.
+
+        Returns:
+            The folder or file, written, run once and compared with this classifier.
+
+        Raises:
+            ArtifactError: the place cannot be written, or the export does not say what the classifier says.
+            MissingExtraError: `pip install 'counterpoise[litert]'` or `[onnx]` is needed.
+        """
+        from counterpoise.export import write
+
+        return write(self, path, format)
+
+    def _decide(self, x: Any, prior: Any) -> Decision:
+        """Batch by batch: what the rule needs in between then stays in the processor's cache."""
+        rule = self.rule if prior is None else self._rule_at(prior)
+        said = [apply_rule(rule, logits) for logits in self._batches(self.encoded(x))]
+        return Decision(np.concatenate([s.proba for s in said]), np.concatenate([s.decision for s in said]))
+
+    def encoded(self, x: Any, name: str | None = None) -> Any:
+        """Rows in any form that `fit` takes in the form of `Examples.x`; `name` is what to call them in a message."""
+        if isinstance(x, ImageFolder):
+            return x.load()
+        column = self._card.get("text_column")
+        if column is not None and is_table(x, table=False):
+            return texts_of_table(x, column)
+        return encode_rows(self.schema, x, name)
+
+    def _rule_at(self, prior: Any) -> Rule:
+        parts = list(self.scores["log_p"].astype(np.float64)) if "log_p" in self.scores else None
+        return rule_at_prior(self.rule, prior, parts, self.scores.get("y"))
+
+    def with_rule(self, rule: Rule) -> Classifier:
+        """The same networks under another rule, for example that of `cp.monitor(...).rule`."""
+        card = {**self._card, "threshold": describe(rule, len(self.scores.get("y", ())))}
+        if "log_p" in self.scores:
+            card.pop("metrics", None)
+        clf = Classifier(self.members, rule, self.classes_.tolist(), self.schema, card, self.scores)
+        clf.history, clf._forward = self.history, self._forward
+        return clf
+
+    def __repr__(self) -> str:
+        labels = ", ".join(repr(c) for c in self.classes_.tolist()[:6])
+        strategy = self._card.get("strategy", "?")
+        return f"Classifier(strategy={strategy!r}, members={len(self.rule.log_shifts)}, classes=[{labels}])"
+
+    def _repr_html_(self) -> str:
+        from counterpoise.report.notebook import card_html
+
+        return card_html(repr(self), {k: v for k, v in self.card.items() if k not in ("metrics", "versions")})
+
+    def __getstate__(self) -> dict[str, bytes]:
+        with tempfile.TemporaryDirectory() as folder:
+            return {"keras": self.save(Path(folder) / "m.keras").read_bytes()}
+
+    def __setstate__(self, state: dict[str, bytes]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "m.keras"
+            path.write_bytes(state["keras"])
+            self.__dict__.update(load(path).__dict__)
+
+
+def load(path: str | os.PathLike[str]) -> Classifier:
+    """Read a classifier that `save` wrote (Keras safe mode on; no pickle).
+
+    Raises:
+        ArtifactError: absent, damaged, or not one of ours.
+
+    Example:
+        >>> load("absent.keras")
+        Traceback (most recent call last):
+        counterpoise.core.errors.ArtifactError: there is no file 'absent.keras'.
+    """
+    found = read(path)
+    return Classifier(found.members, found.rule, found.classes, found.schema, found.card, found.scores)
+
+
+def _label_type(classes: Sequence[Any]) -> Any:
+    kinds = {type(c) for c in classes}
+    return None if len(kinds) == 1 else object

@@ -1,0 +1,173 @@
+"""A threshold for an aim: an estimate from the rows that fitted the rule, or a guarantee from rows kept out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import OptionError, did_you_mean
+from counterpoise.core.records import Rule
+from counterpoise.decide.aim import Aim, in_words
+from counterpoise.decide.floors import floor_path, guarantee_floors
+from counterpoise.decide.guarantee import Guarantee, guarantee_precision, guarantee_recall, rule_with_guarantee
+from counterpoise.decide.offsets import choose_offsets
+from counterpoise.decide.rule import apply_rule_to_log_p, fit_rule_from_log_p, pooled_log_proba
+from counterpoise.decide.threshold import log_odds_at
+
+Array = np.ndarray
+#: Share of a score's log-odds, at least of 1, that float32 arithmetic in another runtime may lose.
+LOST = 1e-4
+GUARANTEED = {"recall_floor": guarantee_recall, "precision_floor": guarantee_precision}
+
+
+def choose(
+    rule: Rule, scores: Mapping[str, Array], aim: Mapping[str, Any], confidence: float | None, classes: Sequence[Any]
+) -> Rule:
+    """The rule with the threshold of one aim (see `Classifier.decide`)."""
+    if len(aim) != 1:
+        given = ", ".join(aim) or "none"
+        raise OptionError(f"decide() takes exactly one aim, for example recall_floor=0.95; got {given}.")
+    ((name, value),) = aim.items()
+    if isinstance(value, Mapping):
+        value = _by_class(name, value, classes)
+    if name in ("threshold", "given"):
+        cut = _by_hand(rule, name, value, confidence)
+        votes = np.full(len(rule.log_shifts), cut) if rule.vote == "hard" else None
+        return replace(rule, threshold=cut, aim="given", member_thresholds=votes, notes=_without_guarantees(rule))
+    if "log_p" not in scores:
+        raise OptionError("this classifier holds no out-of-fold scores, so no threshold can be chosen from them.")
+    if confidence is None:
+        return _estimated(rule, scores, name, value)
+    if name not in GUARANTEED:
+        raise OptionError(f"confidence goes with {' or '.join(GUARANTEED)}; got {name}.")
+    if len(rule.prior) > 2:
+        return _guaranteed_classes(rule, scores, name, value, confidence, classes)
+    return _guaranteed(rule, scores, name, float(value), confidence)
+
+
+def _by_hand(rule: Rule, name: str, value: Any, confidence: float | None) -> float:
+    """A threshold as the user gave it, checked."""
+    if name == "given":
+        raise OptionError(f"a threshold of your own is set by decide(threshold=0.2); got given={value!r}.")
+    if confidence is not None:
+        raise OptionError(f"a threshold set by hand has no confidence; confidence goes with {' or '.join(GUARANTEED)}.")
+    if len(rule.prior) > 2:
+        raise OptionError(f"a threshold decides between two classes; this classifier has {len(rule.prior)}.")
+    number = isinstance(value, (int, float, np.number)) and not isinstance(value, (bool, np.bool_))
+    if not (number and 0 <= value <= 1):
+        raise OptionError(f"threshold must be a probability from 0 to 1; got {value!r}.")
+    return float(value)
+
+
+def _by_class(name: str, value: Mapping[Any, float], classes: Sequence[Any]) -> Any:
+    """Floors by label as one number per class, 0 for none; with two classes that of the positive."""
+    known = list(classes)
+    if name != "recall_floor":
+        raise OptionError(f"only recall_floor takes a number for each label; got {name}.")
+    for label in value:
+        if label not in known:
+            raise OptionError(f"there is no class {label!r}.{did_you_mean(label, known)}")
+    if len(known) == 2 and known[0] in value:
+        raise OptionError(f"with two classes the recall floor is that of {known[1]!r}; got {dict(value)}.")
+    floors = tuple(float(value.get(label, 0.0)) for label in known)
+    return floors[1] if len(known) == 2 else floors
+
+
+def _estimated(rule: Rule, scores: Mapping[str, Array], name: str, value: Any) -> Rule:
+    """Threshold or offsets on the probabilities that the rule gives, intercept and calibrator included."""
+    values = value if isinstance(value, (tuple, list)) else (value,)
+    goal = name if value is True else f"{name}({', '.join(str(v) for v in values)})"
+    parts = list(scores["log_p"].astype(np.float64))
+    final = fit_rule_from_log_p(
+        [pooled_log_proba(rule, parts)], scores["y"], [np.zeros(len(rule.prior))], aim=goal, check_intercept=False,
+        sample_weight=scores.get("weight"),
+    )  # fmt: skip
+    voting = None
+    if rule.vote == "hard":
+        voting = fit_rule_from_log_p(
+            parts, scores["y"], list(rule.log_shifts), vote="hard", weights=rule.weights, aim=goal,
+            check_intercept=False, sample_weight=scores.get("weight"),
+        ).member_thresholds  # fmt: skip
+    return replace(
+        rule, threshold=final.threshold, offsets=final.offsets, aim=final.aim, member_thresholds=voting,
+        notes=_without_guarantees(rule),
+    )  # fmt: skip
+
+
+def _guaranteed(rule: Rule, scores: Mapping[str, Array], name: str, floor: float, confidence: float) -> Rule:
+    log_p, y, kept_out = _rows_of_guarantee(scores)
+    proba = apply_rule_to_log_p(rule, log_p).proba[:, 1]
+    guarantee = GUARANTEED[name](proba, y, floor, confidence, kept_out=kept_out)
+    return rule_with_guarantee(replace(rule, notes=_without_guarantees(rule)), _steady(guarantee))
+
+
+def _rows_of_guarantee(scores: Mapping[str, Array]) -> tuple[list[Array], Array, bool]:
+    """Member scores and labels of the rows that carry a guarantee, and whether they did nothing else."""
+    kept_out = "guarantee_log_p" in scores
+    prefix = "guarantee_" if kept_out else ""
+    return list(scores[f"{prefix}log_p"].astype(np.float64)), scores[f"{prefix}y"], kept_out
+
+
+def _guaranteed_classes(
+    rule: Rule, scores: Mapping[str, Array], name: str, value: Any, confidence: float, classes: Sequence[Any]
+) -> Rule:
+    """Offsets for recall floors: their order from the rows that fitted the rule, the choice from those kept out."""
+    if name != "recall_floor" or rule.vote == "hard":
+        raise OptionError("with more than two classes a guarantee is a recall_floor, and the vote is not 'hard'.")
+    goal = Aim(name, tuple(np.broadcast_to(np.asarray(value, dtype=np.float64), (len(rule.prior),)).tolist()))
+    fitted, weight = pooled_log_proba(rule, list(scores["log_p"].astype(np.float64))), scores.get("weight")
+    start = choose_offsets(fitted, scores["y"], "f1", weight)
+    path = floor_path(fitted, scores["y"], np.array(goal.values), start, weight)
+    parts, y, kept_out = _rows_of_guarantee(scores)
+    found = guarantee_floors(
+        pooled_log_proba(rule, parts), y, np.array(goal.values), path, confidence, kept_out=kept_out
+    )
+    notes = (*_without_guarantees(rule), found.said([str(label) for label in classes]))
+    return replace(rule, offsets=found.offsets, aim=str(goal), notes=notes)
+
+
+def _steady(guarantee: Guarantee) -> Guarantee:
+    """A little below the score it stands on, for float32 may round that score down; a recall can only gain by it.
+
+    A precision is guaranteed at one of the thresholds of a fixed grid, and other aims lie midway between two scores.
+    """
+    t = guarantee.threshold
+    if guarantee.kind != "recall" or t <= 0.0:
+        return guarantee
+    odds = log_odds_at(t)
+    lower = 1.0 / (1.0 + np.exp(-(odds - LOST * max(1.0, abs(odds)))))
+    return replace(guarantee, threshold=float(min(lower, np.nextafter(t, 0.0))))
+
+
+def _without_guarantees(rule: Rule) -> tuple[str, ...]:
+    return tuple(note for note in rule.notes if " with confidence " not in note)
+
+
+def describe(rule: Rule, rows: int) -> dict[str, Any]:
+    """The threshold's part of the model card: its value, what it was chosen for, and what that is worth.
+
+    `word`: "guarantee" (carried by rows used for nothing else), "estimate" (read off rows that fitted the rule too),
+    "given" by the user, or "default" (0.5 or the most probable class).
+    """
+    said = next((note for note in rule.notes if " with confidence " in note), None)
+    if said is not None:
+        word = "guarantee" if ": guarantee" in said else "estimate"
+    else:
+        word = {"given": "given", "argmax": "default"}.get(rule.aim, "estimate")
+    return {
+        "value": rule.threshold,
+        "offsets": None if rule.offsets is None else np.asarray(rule.offsets).tolist(),
+        "aim": rule.aim,
+        "word": word,
+        "said": said or _words(word, rule.aim, rows),
+    }
+
+
+def _words(word: str, aim: str, rows: int) -> str:
+    return {
+        "given": "The threshold was given.",
+        "default": "Two classes: 0.5. More: the most probable class.",
+    }.get(word) or f"Chosen for {in_words(aim)} on {rows:,} rows that also fitted the rule: an estimate, no guarantee."

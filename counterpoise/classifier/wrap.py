@@ -1,0 +1,157 @@
+"""Models that Counterpoise did not train: correction, calibration, thresholds and reports for their scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from counterpoise.classifier.classifier import Classifier
+from counterpoise.classifier.evaluation import label_codes
+from counterpoise.classifier.model_card import ruled, stored_scores
+from counterpoise.core.errors import ModelError, OptionError, TargetError
+from counterpoise.core.proportions import shares_of_classes
+from counterpoise.core.records import Rule
+from counterpoise.core.version import version
+from counterpoise.decide.prior import corrected_log_proba
+from counterpoise.decide.rule import fit_rule_from_log_p
+from counterpoise.networks.cloning import last_activation
+from counterpoise.networks.network import ProbabilityToLogit
+from counterpoise.plans.class_plans import Plan
+
+Array = np.ndarray
+
+
+def wrap(
+    model: Any, x: Any = None, y: Any = None, *, plan: Plan | None = None, classes: Sequence[Any] | None = None,
+    output: str = "auto", aim: str = "f1", calibrate: str | None = "auto",
+) -> Classifier:  # fmt: skip
+    """Give a model that was trained elsewhere true probabilities, a chosen threshold, a model card and one file.
+
+    `wrap(keras_model, x, y, plan=...)` or `wrap(scores, y, plan=...)`. The rows must not have trained the model.
+
+    Args:
+        model: A Keras model ending in one unit or one per class; or scores from any library: float (N,) of the second
+            class or (N, C), such as `predict_proba` of scikit-learn or LightGBM gives. A classifier made from scores
+            takes scores wherever others take rows.
+        x: For a Keras model the rows, in the form that it takes. With scores the labels may stand here.
+        y: Labels (N,). Without labels only the plan's shift is removed, and the threshold is 0.5 or the largest.
+        plan: The plan whose rows or weights trained the model (`cp.plans...`): its shift is removed. None: there was
+            none, or it is not known and the labels tell.
+        classes: Labels in the order of the model's outputs; for one unit (negative, positive). None: sorted labels.
+        output: "logits", "probabilities" or "auto" (the last activation; scores: probabilities where all lie in
+            [0, 1]).
+        aim: What the threshold is chosen for (see `cp.decide.Aim`).
+        calibrate: "auto", a kind, or None (see `cp.decide.fit_calibrator`).
+
+    Raises:
+        OptionError, ModelError, TargetError: outputs and labels that do not fit together.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> y = (rng.random(2000) < 0.1).astype(int)
+        >>> z = rng.normal(size=2000) + 2 * y
+        >>> balanced = 1 / (1 + np.exp(-(2 * z - 2)))   # what a model trained on balanced rows says
+        >>> clf = wrap(balanced, y)
+        >>> round(float(balanced.mean()), 2), round(float(clf.predict_proba(balanced)[:, 1].mean()), 2)
+        (0.28, 0.11)
+    """
+    if isinstance(model, keras.Model):
+        rows, members, name = x, _of_keras(model, output), model.name
+    else:
+        y = x if y is None else y
+        rows = _scores(model)
+        members, name = _of_scores(rows, output), "scores"
+    order = _order(members, y, plan, classes)
+    shift = np.zeros(len(order)) if plan is None else np.asarray(plan.log_shift, dtype=np.float64)
+    _check_fit(members, order, shift)
+    card = {
+        "counterpoise": version(), "strategy": "wrapped", "idea": "A model trained elsewhere.", "network": name,
+        "plan": None if plan is None else plan.name, "log_shifts": [shift.tolist()],
+    }  # fmt: skip
+    if y is not None:
+        return _fitted(members, rows, label_codes(y, np.array(order, dtype=object)), order, shift, aim, calibrate, card)
+    prior = np.full(len(order), 1.0 / len(order)) if plan is None else plan.base_prior
+    rule = Rule(shift[None], prior, threshold=0.5 if len(order) == 2 else None)
+    return Classifier(members, rule, order, None, card | {"rule": "no labels: only the plan's shift was removed"})
+
+
+def _fitted(
+    members: keras.Model, rows: Any, y: Array, order: Sequence[Any], shift: Array, aim: str, calibrate: str | None,
+    card: dict[str, Any],
+) -> Classifier:  # fmt: skip
+    if rows is None:
+        raise OptionError("labels were given without rows; pass x, rows that did not train the model.")
+    unfitted = Classifier(members, Rule(shift[None], np.ones(len(order)) / len(order)), order, None, {})
+    log_p = corrected_log_proba(unfitted.member_logits(rows)[0], shift)
+    if len(y) != len(log_p):
+        raise TargetError(f"{len(log_p)} rows but {len(y)} labels; expected one label per row.")
+    rule = fit_rule_from_log_p([log_p], y, [shift], aim=aim, calibrate=calibrate)
+    scores = stored_scores(log_p[None], y)
+    counts = np.bincount(y, minlength=len(order))
+    note = f"{len(y)} rows given to wrap(), which fitted the rule"
+    classes = shares_of_classes(order, counts)
+    card |= {"rows": len(y), "classes": classes, "rule": note, "metrics_of": note}
+    return Classifier(members, rule, order, None, card | ruled(rule, scores), scores)
+
+
+def _of_keras(model: keras.Model, output: str) -> keras.Model:
+    """Inputs to logits, under the name by which a saved classifier finds its networks."""
+    if not model.built or not model.inputs:
+        raise ModelError("the model has no inputs yet; call it once on rows, or give it keras.Input layers.")
+    given = model.inputs[0] if len(model.inputs) == 1 else model.input
+    out = model(given)
+    if not hasattr(out, "shape") or len(out.shape) != 2:
+        raise ModelError("expected a model with one output of shape (None, units).")
+    kind = last_activation(model) if output == "auto" else output
+    if kind not in ("softmax", "sigmoid", "linear", "logits", "probabilities"):
+        raise ModelError(
+            f"cannot tell whether the model's output ({kind or 'no known activation'}) is logits or probabilities; "
+            'pass output="logits" or output="probabilities".'
+        )
+    logits = out if kind in ("linear", "logits") else ProbabilityToLogit(name="to_logit")(out)
+    return keras.Model(given, logits, name="members")
+
+
+def _scores(given: Any) -> Array:
+    scores = np.asarray(given)
+    if scores.dtype.kind not in "fiu" or scores.ndim not in (1, 2):
+        raise OptionError(
+            f"model is {type(given).__name__}; expected a Keras model, or scores float (N,) or (N, C) of rows that did "
+            "not train the model."
+        )
+    if not np.isfinite(scores).all():
+        raise OptionError("the scores hold NaN or infinite values.")
+    return (scores[:, None] if scores.ndim == 1 else scores).astype(np.float32)
+
+
+def _of_scores(scores: Array, output: str) -> keras.Model:
+    """Scores as they come, to logits."""
+    if output == "auto":
+        output = "probabilities" if scores.min() >= 0 and scores.max() <= 1 else "logits"
+    inputs = keras.Input(scores.shape[1:], name="scores")
+    layer = ProbabilityToLogit() if output == "probabilities" else keras.layers.Activation("linear")
+    return keras.Model(inputs, layer(inputs), name="members")
+
+
+def _order(members: keras.Model, y: Any, plan: Plan | None, classes: Sequence[Any] | None) -> list[Any]:
+    if classes is not None:
+        return list(classes)
+    if plan is not None:
+        return list(plan.classes)
+    if y is not None:
+        return np.unique(np.asarray(y)).tolist()
+    return list(range(max(2, members.output.shape[-1])))
+
+
+def _check_fit(members: keras.Model, order: Sequence[Any], shift: Array) -> None:
+    units = members.output.shape[-1]
+    if len(order) != max(2, units):
+        raise OptionError(
+            f"the outputs are for {max(2, units)} classes but there are {len(order)} labels ({order[:6]}); pass "
+            "classes=[...] in the order of the outputs."
+        )
+    if len(shift) != len(order):
+        raise OptionError(f"the plan is for {len(shift)} classes and the model for {len(order)}.")

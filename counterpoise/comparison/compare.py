@@ -1,0 +1,295 @@
+"""The race: every strategy on the same folds, seeds and steps; a judge; the winner trained on all rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from counterpoise.comparison import tally, words
+from counterpoise.comparison.blocks import paired_draws
+from counterpoise.comparison.effect import Costs, with_effect
+from counterpoise.comparison.halving import Limit, Remembering, Rungs, rungs, stopped_text
+from counterpoise.comparison.judge import assess
+from counterpoise.comparison.manifest import manifest_of
+from counterpoise.comparison.nested import Nested, nested_score
+from counterpoise.comparison.result import Comparison
+from counterpoise.comparison.resume import announce, needs_weights, opened, stored
+from counterpoise.comparison.verdict import Judgment, Verdict
+from counterpoise.core.errors import OptionError, did_you_mean
+from counterpoise.core.progress import bar
+from counterpoise.core.records import Examples, FoldResult
+from counterpoise.core.version import version
+from counterpoise.data.split import check_counts
+from counterpoise.diagnosis.diagnose import before_race
+from counterpoise.diagnosis.guard import COLUMNS, REPEATS
+from counterpoise.engines.run import Executor, run
+from counterpoise.metrics.catalog import METRICS
+from counterpoise.networks.frozen_body import network_for
+from counterpoise.networks.network import Network
+from counterpoise.pipeline.jobs import Settings
+from counterpoise.pipeline.order import cross_validate, refit
+from counterpoise.pipeline.reading import read_for
+from counterpoise.pipeline.tuning import check_tuning
+from counterpoise.strategies.external import kind_of
+from counterpoise.strategies.select import Strategy, select
+
+#: Passes of the untouched model over its training rows for who asks for no number of epochs.
+EPOCHS = 30
+
+
+def compare(
+    model: Any,
+    data: Any,
+    y: Any = None,
+    *,
+    strategies: str | Iterable[str | Strategy] = "default",
+    folds: int = 5,
+    repeats: int = 1,
+    epochs: int | str = "auto",
+    early_stopping: bool = True,
+    patience: int = 10,
+    batch_size: int | str = "auto",
+    recipe: Any = "auto",
+    budget: str = "steps",
+    groups: Any = None,
+    time: Any = None,
+    sample_weight: Any = None,
+    duplicates: str = "warn",
+    leaks: str = "warn",
+    metric: str = "average_precision",
+    costs: Any = None,
+    tune: int = 0,
+    tune_steps: int | None = None,
+    nested: bool = False,
+    limit: Any = None,
+    optimizer: Any = None,
+    output: str = "auto",
+    weights: str = "auto",
+    engine: str = "auto",
+    refit: bool = True,
+    executor: Executor | None = None,
+    store: Any = None,
+    seed: int = 0,
+    verbose: Any = "auto",
+) -> Comparison:
+    """Try strategies on the same folds, seeds and step budget, and say whether any beat the untouched model.
+
+    Resampling happens inside training folds only; test rows judge only; every rule (correction, threshold) is fitted
+    on the out-of-fold scores of the other folds. Arguments that are not listed are as in `fit`.
+
+    Args:
+        strategies: "default", "all", "a,b,c", or a list of names and strategies. `none` always races.
+        folds: K of the stratified cross-validation.
+        repeats: How often it is repeated with other splits.
+        epochs: Passes of `none` over its training rows; the other strategies get the same number of steps. "auto": 30,
+            and no fewer steps than the recipe's floor.
+        early_stopping: Whether the stopping score may end training before that.
+        patience: Rounds (passes of `none`) without a better stopping score before training ends.
+        batch_size: Rows per step; "auto" is 256, and what suits the number of rows for `tabular`.
+        recipe: A `cp.Recipe`, the same for every strategy: how rounds are compared and weights averaged where positives
+            are few; "auto" is that of the network.
+        budget: "steps" or "epochs" (each plan its own epochs: the plain recipe).
+        duplicates: "warn", "group", "drop" or "error" for rows with equal features.
+        leaks: "warn", or "error" to refuse, before anything is trained, rows that may leak: a column that gives the
+            label away, many repeated rows, nearly equal images or texts (see `Diagnosis.check`).
+        metric: What the strategies are ranked and judged by.
+        costs: Two classes: (cost of a false alarm, cost of a missed case). Thresholds are then tuned for least cost,
+            and every row says what 10,000 cases cost.
+        tune: Trials per strategy and fold for the values of its hyperparameters (`Strategy.hyperparameters`), inside
+            the training rows; 0 leaves them as they are. Needs Optuna.
+        tune_steps: Most steps of each network of a trial.
+        nested: Whether to choose anew inside each training part (3 inner folds), for a score of the winner that owes
+            nothing to the choice; takes about 3 times as long again per fold.
+        limit: Optimizer steps over all networks, or seconds as in "600s": weaker strategies are stopped early, by
+            stopping rows. With seconds results depend on the machine. The re-fit and entrants that are no networks are
+            not counted.
+        refit: Whether to train the winner on all rows.
+        executor: Where networks are trained: None in this process, `cp.scale.pool(n)` in n processes of this machine,
+            `cp.scale.ray(address)` on a cluster. The scores are the same.
+        store: A folder that keeps every finished fit. The same call on the same folder goes on where a killed one
+            stopped; more strategies or repeats train only what is new; other data, settings or versions are refused.
+
+    Returns:
+        Comparison: `leaderboard`, `verdict`, `best`, `to_html`, `save`.
+
+    Example:
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(0)
+        >>> y = (rng.random(300) < 0.2).astype(int)
+        >>> x = rng.normal(size=(300, 2)) + y[:, None]
+        >>> cmp = compare("mlp", x, y, strategies="oversample", folds=2, epochs=2, verbose=0)
+        >>> [row["strategy"] for row in cmp.leaderboard if row["status"] == "ok"] != []
+        True
+    """
+    settings = Settings(
+        epochs, batch_size, budget, early_stopping, patience, seed, engine, tune=tune, tune_steps=tune_steps,
+        recipe=recipe,
+    )  # fmt: skip
+    chosen = select(strategies)
+    examples = read_for(model, data, y, groups=groups, time=time, sample_weight=sample_weight)
+    options = {"output": output, "weights": weights, "optimizer": optimizer}
+    return race(
+        examples, model, chosen, settings, folds=folds, repeats=repeats, duplicates=duplicates, leaks=leaks,
+        metric=metric, costs=costs, nested=nested, limit=limit, refit_winner=refit, verbose=verbose,
+        network_options=options, executor=executor, store=store,
+    )  # fmt: skip
+
+
+def race(
+    examples: Examples,
+    model: Any,
+    strategies: Sequence[Strategy],
+    settings: Settings,
+    *,
+    folds: int = 5,
+    repeats: int = 1,
+    duplicates: str = "warn",
+    leaks: str = "warn",
+    metric: str = "average_precision",
+    costs: Any = None,
+    nested: bool = False,
+    limit: Any = None,
+    refit_winner: bool = True,
+    verbose: Any = "auto",
+    network_options: Mapping[str, Any] | None = None,
+    executor: Executor | None = None,
+    store: Any = None,
+) -> Comparison:
+    """`compare` on examples that were read already; `store` may be a `Store` that is open."""
+    if metric not in METRICS:
+        raise OptionError(f"there is no metric {metric!r}.{did_you_mean(metric, METRICS)}")
+    if examples.time is None and examples.groups is None and duplicates != "drop":
+        check_counts(examples, folds)
+    priced = Costs.of(costs, examples.binary)
+    strategies = strategies if priced is None else priced.aimed(strategies)
+    limited = Limit.of(limit)
+    settings = _checked(settings, examples, metric, repeats, nested)
+    network, seen = network_for(model, examples, verbose=verbose, **(network_options or {}))
+    settings = settings.on(network, len(examples), EPOCHS)
+    diagnosis = before_race(examples, folds, duplicates, leaks).to_dict()
+    with opened(store) as kept:
+        train = executor or run
+        if kept is not None:
+            kept.begin(manifest_of(examples, network, settings, folds, duplicates))
+            train = stored(train, kept, weights=needs_weights(strategies, network), tell=announce if verbose else None)
+        found = _raced(
+            seen, network, strategies, settings, folds=folds, repeats=repeats, duplicates=duplicates,
+            metric=metric, priced=priced, nested=nested, limited=limited,
+            refit_winner=refit_winner, verbose=verbose, diagnosis=diagnosis, executor=train,
+        )  # fmt: skip
+        if kept is not None:
+            kept.record = found.page_record
+    return found
+
+
+def _raced(
+    examples: Examples, network: Network, strategies: Sequence[Strategy], settings: Settings, *, folds: int,
+    repeats: int, duplicates: str, metric: str, priced: Costs | None, nested: bool,
+    limited: Limit | None, refit_winner: bool, verbose: Any, diagnosis: Mapping[str, Any],
+    executor: Executor,
+) -> Comparison:  # fmt: skip
+    split: dict[str, Any] = {"folds": folds, "repeats": repeats, "duplicates": duplicates}
+    with bar(verbose) as progress:
+        heat = Rungs(list(strategies), settings)
+        if limited is not None:
+            executor = Remembering(executor)
+            heat = rungs(strategies, examples, network, settings, limited, executor, **split)
+        strategies, settings = heat.strategies, heat.settings
+        outcome = cross_validate(
+            examples, strategies, network, settings, progress=progress, executor=executor, **split
+        )  # fmt: skip
+        ran = [s for s in strategies if s.name not in outcome.failures]
+        by_name = {s.name: [c for c in outcome.cells if c.strategy == s.name] for s in ran}
+        judgment = _judge(ran, by_name, examples, settings.seed, folds, repeats, metric, priced)
+        winner = next(s for s in ran if s.name == judgment.verdict.model)
+        inside = None
+        if nested:
+            inside = nested_score(ran, by_name, examples, network, settings, executor, metric=metric, **split)
+        best = None
+        if refit_winner:
+            best = refit(examples, winner, network, settings, outcome, progress=progress, executor=executor)
+    verdict = _labeled(judgment.verdict, len(ran), metric, inside)
+    parts = {s.name: [part.name for part in s.parts()] for s in ran}
+    rows = [
+        tally.strategy_row(by_name[name], examples, judgment, priced, outcome.tuned.get(name, ()), parts[name])
+        for name in judgment.ranking
+    ]
+    rows += [
+        tally.failed_row(name, len(rows) + i, stopped_text(said), "stopped early", int(said["steps"]))
+        for i, (name, said) in enumerate(heat.stopped.items(), 1)
+    ]
+    rows += [tally.failed_row(name, len(rows) + i, text) for i, (name, text) in enumerate(outcome.failures.items(), 1)]
+    record = {
+        "schema": 1,
+        "version": version(),
+        "data": tally.data_block(examples),
+        "metric": metric,
+        "folds": folds,
+        "repeats": repeats,
+        "seed": settings.seed,
+        "budget": settings.budget,
+        "network": network.label,
+        "settings": {"epochs": settings.epochs, "batch_size": settings.batch_size,
+                     "early_stopping": settings.early_stopping, "tune": settings.tune,
+                     "tune_steps": settings.tune_steps, "limit": None if limited is None else limited.amount},
+        "time_limited": limited is not None and limited.seconds,
+        "nested": None if inside is None else inside.to_dict(),
+        "costs": None if priced is None else asdict(priced),
+        "warnings": list(examples.warnings) + _warnings(examples, network, diagnosis),
+        "verdict": verdict.to_dict(),
+        "rows": rows,
+    }  # fmt: skip
+    drawn = {name: tally.curves(cells, examples) for name, cells in by_name.items()}
+    if best is not None:
+        best.card["metrics"] = next(r["scores"] for r in rows if r["strategy"] == winner.name)
+        best.card["metrics_of"] = best.card["rule"]
+        best.card["verdict"] = record["verdict"]
+    return Comparison(record, drawn, outcome.cells, best, diagnosis)
+
+
+def _checked(settings: Settings, examples: Examples, metric: str, repeats: int, nested: bool) -> Settings:
+    """The settings, hyperparameters tuned by the race's metric; raise what could not be carried out later."""
+    if settings.tune:
+        check_tuning()
+    if nested and repeats > 1:
+        raise OptionError(f"nested and repeats={repeats} do not go together; nest the folds of one repeat.")
+    if nested and examples.time is not None:
+        raise OptionError("nested folds are not for a split in time order, whose folds are nested already.")
+    return replace(settings, tune_metric=metric) if settings.tune else settings
+
+
+def _labeled(verdict: Verdict, among: int, metric: str, inside: Nested | None) -> Verdict:
+    said = words.chosen(among, metric, None if inside is None else (inside.mean, inside.low, inside.high))
+    return replace(verdict, chosen_among=among, text=f"{verdict.text} {said}".strip())
+
+
+def _judge(
+    ran: Sequence[Strategy], by_name: Mapping[str, Sequence[FoldResult]], examples: Examples, seed: int, folds: int,
+    repeats: int, metric: str, costs: Costs | None,
+) -> Judgment:  # fmt: skip
+    scores = {name: tally.fold_scores(cells, examples) for name, cells in by_name.items()}
+    counts = {name: tally.fold_counts(cells, examples) for name, cells in by_name.items()}
+    judgment = assess(
+        scores, folds=folds, repeats=repeats, metric=metric, simplicity=[s.name for s in select(ran)],
+        counts=counts if examples.binary else {},
+        external={s.name: kind_of(s.estimator) for s in ran if s.is_external},
+        draws=paired_draws(by_name, scores, examples, seed),
+    )  # fmt: skip
+    rival = next((name for name in judgment.ranking if name != "none"), "none")
+    matrices = {name: of_rule[""].sum(axis=0) for name, of_rule in counts.items()}
+    told = with_effect(judgment.verdict, matrices, rival, costs, examples.classes, examples.positive)
+    return replace(judgment, verdict=told)
+
+
+def _warnings(examples: Examples, network: Network, diagnosis: Mapping[str, Any]) -> list[str]:
+    """What the warnings of reading do not say: leaks of arrays, nearly equal rows, and a trained model."""
+    said = (REPEATS,) if examples.schema is None else (REPEATS, COLUMNS)
+    looks = [c for c in diagnosis["checks"] if c["status"] == "look" and c["name"] not in said]
+    found = [f"{c['found']} {c['action']}" for c in looks]
+    if network.keep and network.was_trained:
+        found.append(
+            "The model given was already trained and its weights are kept: if it has seen these rows, every score is "
+            'too good. Pass weights="fresh" to start anew.'
+        )
+    return found

@@ -1,0 +1,115 @@
+"""What belongs to the rows beside their features: labels, groups, time and weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from counterpoise.core.checks import check_weights, rows_text
+from counterpoise.core.errors import ColumnError, DataError
+from counterpoise.data.csv_text import parse_dates
+from counterpoise.data.frames import to_frame
+from counterpoise.data.kinds import days
+
+
+@dataclass(frozen=True)
+class Side:
+    """What belongs to the rows beside features: labels, groups, time and weights, as series."""
+
+    y: pl.Series
+    groups: pl.Series | None = None
+    time: pl.Series | None = None
+    weight: pl.Series | None = None
+
+
+def side_of(frame: pl.DataFrame, y: Any, beside: dict[str, Any]) -> Side:
+    """Collect labels, groups, time and weights; a name stands for a column of the frame.
+
+    Raises:
+        DataError: Something is not one value per row.
+    """
+
+    def series(value: Any, name: str) -> pl.Series | None:
+        if value is None:
+            return None
+        return frame[value] if isinstance(value, str) else _vector(value, name, frame.height)
+
+    labels = y if isinstance(y, pl.Series) and y.name in frame.columns else _vector(y, "y", frame.height)
+    if len(labels) != frame.height:
+        raise DataError(f"y has {len(labels):,} labels for {frame.height:,} rows; give one label per row.")
+    weight = series(beside["sample_weight"], "sample_weight")
+    return Side(labels, series(beside["groups"], "groups"), series(beside["time"], "time"), weight)
+
+
+def _vector(values: Any, name: str, n: int) -> pl.Series:
+    """One value per row as a series; a column (N, 1) counts as (N,)."""
+    shape = np.shape(values)
+    if len(shape) == 2 and shape[1] == 1:
+        values = np.asarray(values)[:, 0]
+    elif len(shape) != 1:
+        hint = " For one-hot labels pass y.argmax(axis=1)." if name == "y" and len(shape) == 2 else ""
+        raise DataError(f"{name} has shape {shape}; expected one value per row ({n:,},).{hint}")
+    if len(values) != n:
+        raise DataError(f"{name} has {len(values):,} entries for {n:,} rows; give one per row.")
+    if isinstance(values, pl.Series):
+        return values.alias(name)
+    return to_frame({name: values.to_numpy() if hasattr(values, "to_numpy") else np.asarray(values)})[0][name]
+
+
+def skip_rows(features: pl.DataFrame, side: Side) -> tuple[pl.DataFrame, Side, list[str]]:
+    """Leave out rows without a label and rows with infinite numbers; say how many."""
+    unlabeled = side.y.is_null()
+    floats = [c for c in features.columns if features[c].dtype.is_float()]
+    infinite = pl.Series(np.zeros(len(side.y), dtype=bool))
+    for column in floats:
+        infinite = infinite | features[column].is_infinite().fill_null(False)
+    keep = ~(unlabeled | infinite)
+    kept = [None if v is None else v.filter(keep) for v in (side.groups, side.time, side.weight)]
+    told = []
+    if unlabeled.any():
+        told.append(f"Left out {rows_text(unlabeled.arg_true())} without a label.")
+    if infinite.any():
+        told.append(f"Left out {rows_text(infinite.arg_true())} with infinite numbers.")
+    return features.filter(keep), Side(side.y.filter(keep), *kept), told
+
+
+def group_codes(values: pl.Series) -> np.ndarray:
+    """int64 (N,) codes of the groups; every row needs one."""
+    missing = values.is_null().arg_true()
+    if len(missing):
+        raise ColumnError(f"groups {values.name!r} is missing in {rows_text(missing)}; give every row a group.")
+    return values.cast(pl.String).rank("dense").cast(pl.Int64).to_numpy() - 1
+
+
+def times(values: pl.Series) -> np.ndarray:
+    """(N,) numbers that sort as the times do: numbers as they are, dates as days since 1970-01-01."""
+    if values.dtype == pl.String:
+        parsed = parse_dates(values)
+        odd = (parsed.is_null() & values.is_not_null()).arg_true()
+        if len(odd):
+            raise ColumnError(
+                f"time {values.name!r} is {values[odd[0]]!r} in {rows_text(odd)}; expected numbers or dates "
+                "written as 2024-12-31 or 2024-12-31 23:59:59."
+            )
+        values = parsed
+    missing = values.is_null().arg_true()
+    if len(missing):
+        raise ColumnError(f"time {values.name!r} is missing in {rows_text(missing)}; give every row a time.")
+    if values.dtype.is_temporal():
+        return days(values).to_numpy()
+    if not values.dtype.is_numeric():
+        raise ColumnError(f"time {values.name!r} holds {values.dtype}; expected numbers or dates.")
+    return values.to_numpy()
+
+
+def weights(values: pl.Series) -> np.ndarray:
+    """float32 (N,) weights: finite, none negative, not all zero."""
+    if not values.dtype.is_numeric():
+        raise ColumnError(f"sample_weight {values.name!r} holds {values.dtype}, expected numbers.")
+    missing = values.is_null().arg_true()
+    if len(missing):
+        raise DataError(f"sample_weight is missing or NaN in {rows_text(missing)}; use 0 or more.")
+    return check_weights(values.to_numpy(), len(values)).astype(np.float32)

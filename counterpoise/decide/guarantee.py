@@ -1,0 +1,250 @@
+"""Thresholds that hold a floor with confidence.
+
+A floor read off the rows that chose it is an estimate and fails about half of the time. A guarantee fails
+at most with probability 1 - confidence over the draw of its rows, for any score whatever, if those rows
+were used for nothing else: not for training, stopping, calibration or selection.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import bdtr, bdtrc
+
+from counterpoise.core.errors import GuaranteeError, OptionError
+from counterpoise.core.records import Array, Rule
+from counterpoise.decide.shapes import codes
+
+#: Thresholds at which a precision is tested, fixed before any row is seen: logits from 10 down to -10.
+GRID = 1.0 / (1.0 + np.exp(-np.linspace(10.0, -10.0, 81)))
+#: A walk down the grid starts at every so many thresholds.
+STRIDE = 8
+
+
+@dataclass(frozen=True)
+class Guarantee:
+    """A threshold and what it is worth.
+
+    Attributes:
+        threshold: Decide positive when the score is at least this.
+        kind: "recall" or "precision".
+        floor: What is guaranteed.
+        confidence: 1 - delta, the share of draws of the rows in which it holds.
+        rows: Number of rows that carry it: positives for a recall, flagged rows for a precision.
+        reached: Its value on these rows.
+        kept_out: Whether the rows were used for nothing else. If not, the word is "estimate".
+
+    Example:
+        >>> found = guarantee_recall(np.arange(1, 101) / 100, np.ones(100, int), 0.9)
+        >>> found.rows, found.threshold, found.reached
+        (100, 0.05, 0.96)
+    """
+
+    threshold: float
+    kind: str
+    floor: float
+    confidence: float
+    rows: int
+    reached: float
+    kept_out: bool = True
+
+    def __str__(self) -> str:
+        word = "guarantee" if self.kept_out else "estimate (the rows were also used for something else)"
+        return (
+            f"{self.kind.capitalize()} at least {self.floor:g} with confidence {self.confidence:g} at threshold "
+            f"{self.threshold:.6g}: {word}, carried by {self.rows} rows, on which it is {self.reached:.4g}."
+        )
+
+
+def guarantee_recall(
+    scores: Array, y: Array, floor: float, confidence: float = 0.95, *, among: int = 1, kept_out: bool = True
+) -> Guarantee:
+    """Find the highest threshold whose recall is at least `floor` with the given confidence.
+
+    It is the (k+1)-th smallest score of a positive, k the largest number with
+    P(Bin(n, 1 - floor) <= k) <= delta, n the number of positives, delta = (1 - confidence) / among.
+
+    Args:
+        scores: float (N,), any score that rises with the chance of being positive, from a fixed model.
+        y: int (N,), 0 or 1.
+        floor: The recall, above 0 and below 1.
+        confidence: Above 0 and below 1.
+        among: Number of guarantees that must hold together (classes, labels), or of models among which one is
+            then chosen by these same rows.
+        kept_out: Whether the rows were used for nothing else.
+
+    Raises:
+        GuaranteeError: too few positives; it says which recall they can carry.
+
+    Example:
+        >>> guarantee_recall(np.arange(1, 101) / 100, np.ones(100, int), 0.9).threshold
+        0.05
+
+    Source: Clopper and Pearson (1934); tolerance limits of order statistics, Wilks (1941).
+    """
+    s, labels = _checked(scores, y, floor, confidence, among)
+    positive, delta = np.sort(s[labels == 1]), (1.0 - confidence) / among
+    n = len(positive)
+    k = _most_missed(n, 1.0 - floor, delta)
+    if k < 0:
+        raise _too_few("recall", floor, n, _rounded_down(delta ** (1.0 / n)) if n else 0.0)
+    t = float(positive[k])
+    return Guarantee(t, "recall", floor, confidence, n, float(np.mean(positive >= t)), kept_out)
+
+
+def _most_missed(n: int, miss: float, delta: float) -> int:
+    """Return the largest k with P(Bin(n, miss) <= k) <= delta, or -1."""
+    k = np.arange(n)
+    return int(np.searchsorted(bdtr(k, n, miss), delta, side="right")) - 1 if n else -1
+
+
+def guarantee_recalls(
+    proba: Array, y: Array, floor: float | Sequence[float], confidence: float = 0.95, *, kept_out: bool = True
+) -> tuple[Guarantee, ...]:
+    """Guarantee a recall for every class or label, all together with the given confidence.
+
+    Args:
+        proba: float (N, C), one score per class, or per label.
+        y: int (N,) class codes, or (N, C) of 0 and 1 for labels.
+        floor: One floor for all, or one each.
+        confidence, kept_out: As in `guarantee_recall`.
+
+    Returns:
+        One guarantee per class: "flag class c when its score is at least the threshold".
+
+    Raises:
+        GuaranteeError: naming the first class that has too few rows.
+
+    Example:
+        >>> y = np.repeat([0, 1], 100)
+        >>> p = np.tile(np.arange(1, 101) / 101, 2)
+        >>> scores = np.where(np.arange(2) == y[:, None], p[:, None], 1 - p[:, None])
+        >>> [(found.rows, round(found.threshold, 3)) for found in guarantee_recalls(scores, y, 0.9)]
+        [(100, 0.05), (100, 0.05)]
+    """
+    p, t = np.asarray(proba, dtype=np.float64), np.asarray(y)
+    if p.ndim != 2:
+        raise OptionError(f"proba has shape {p.shape}; expected (rows, classes).")
+    present = codes(t, *p.shape)[:, None] == np.arange(p.shape[1]) if t.ndim == 1 else t
+    floors = np.broadcast_to(np.asarray(floor, dtype=np.float64), (p.shape[1],))
+    classes = range(p.shape[1])
+    return tuple(_of_class(p[:, c], present[:, c], floors[c], confidence, len(classes), kept_out, c) for c in classes)
+
+
+def _of_class(
+    p: Array, present: Array, floor: float, confidence: float, among: int, kept_out: bool, c: int
+) -> Guarantee:
+    try:
+        return guarantee_recall(p, present.astype(int), float(floor), confidence, among=among, kept_out=kept_out)
+    except GuaranteeError as error:
+        raise GuaranteeError(f"Class {c}: {error}") from None
+
+
+def guarantee_precision(
+    scores: Array, y: Array, floor: float, confidence: float = 0.95, *, candidates: Array | None = None,
+    among: int = 1, kept_out: bool = True,
+) -> Guarantee:  # fmt: skip
+    """Find the lowest threshold whose precision is at least `floor` with the given confidence.
+
+    Each candidate is tested by P(Bin(flagged, floor) >= true positives). The candidates are fixed before
+    the rows are seen; walks start at every eighth of them and go down until a test fails, and the walks
+    share delta. So the chance that any accepted threshold falls short is at most delta. It holds at the
+    class shares of these rows.
+
+    Args:
+        scores: float (N,), for the default candidates probabilities.
+        y, floor, confidence, among, kept_out: As in `guarantee_recall`.
+        candidates: float (K,), thresholds chosen without these rows, for example from the rows that fitted
+            the rule. Default: `GRID`.
+
+    Raises:
+        GuaranteeError: no candidate passes; it says which precision could be guaranteed.
+
+    Example:
+        >>> p = np.r_[np.full(100, 0.9), np.full(900, 0.1)]
+        >>> found = guarantee_precision(p, (p > 0.5).astype(int), 0.9)
+        >>> 0.1 < found.threshold <= 0.9
+        True
+
+    Source: Angelopoulos, Bates, Candès, Jordan and Lei (2021), "Learn then Test", section 3 (fixed
+    sequence testing with several starts).
+    """
+    s, labels = _checked(scores, y, floor, confidence, among)
+    grid = GRID if candidates is None else np.sort(np.asarray(candidates, dtype=np.float64))[::-1]
+    flagged, hits = _counts(s, grid), _counts(s[labels == 1], grid)
+    delta = (1.0 - confidence) / among
+    passed = _walks(flagged, hits, floor, delta)
+    if len(passed) == 0:
+        raise _too_few("precision", floor, int(labels.sum()), _best_precision(flagged, hits, delta))
+    i = int(passed[-1])
+    reached = float(hits[i] / flagged[i])
+    return Guarantee(float(grid[i]), "precision", floor, confidence, int(flagged[i]), reached, kept_out)
+
+
+def _counts(scores: Array, grid: Array) -> Array:
+    """Return how many scores are at or above each threshold."""
+    return len(scores) - np.searchsorted(np.sort(scores), grid, side="left")
+
+
+def _walks(flagged: Array, hits: Array, floor: float, delta: float) -> Array:
+    """Return the places that pass when every walk goes down from its start until the first failure."""
+    starts = np.arange(0, len(flagged), STRIDE)
+    fails = np.where(flagged > 0, bdtrc(hits - 1, np.maximum(flagged, 1), floor), 1.0) > delta / len(starts)
+    fails = np.where(hits > 0, fails, True)
+    broken = np.append(np.flatnonzero(fails), len(fails))
+    ends = broken[np.searchsorted(broken, starts)]
+    reached = [np.arange(a, b) for a, b in zip(starts, ends, strict=True)]
+    return np.unique(np.concatenate(reached))
+
+
+def _best_precision(flagged: Array, hits: Array, delta: float) -> float:
+    """Bisect for the highest floor that would have been guaranteed; passing is monotone in the floor."""
+    low, high = 0.0, 1.0
+    for _ in range(30):
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if len(_walks(flagged, hits, middle, delta)) else (low, middle)
+    return _rounded_down(low)
+
+
+def _checked(scores: Array, y: Array, floor: float, confidence: float, among: int) -> tuple[Array, Array]:
+    s = np.asarray(scores, dtype=np.float64)
+    if s.ndim != 1 or np.isnan(s).any():
+        raise OptionError(f"scores must be a vector without NaN; got shape {s.shape}.")
+    if not 0.0 < floor < 1.0:
+        raise OptionError(f"The floor is {floor:g}; expected above 0 and below 1 (1 cannot be guaranteed).")
+    if not 0.0 < confidence < 1.0:
+        raise OptionError(f"The confidence is {confidence:g}; expected above 0 and below 1, for example 0.95.")
+    if among < 1:
+        raise OptionError(f"among is {among}; expected 1 or more.")
+    return s, codes(y, len(s), 2)
+
+
+def _rounded_down(value: float) -> float:
+    return math.floor(value * 100.0) / 100.0
+
+
+def _too_few(kind: str, floor: float, positives: int, best: float) -> GuaranteeError:
+    can = f"the best that can be is {best:.2f}" if best > 0 else "nothing can be"
+    return GuaranteeError(f"A {kind} of {floor:g} cannot be guaranteed with {positives} positives: {can}.")
+
+
+def rule_with_guarantee(rule: Rule, guarantee: Guarantee) -> Rule:
+    """Return the rule with the guarantee's threshold, aim and words.
+
+    Raises:
+        OptionError: the rule is for more than two classes, or votes hard (its members decide, not a score).
+
+    Example:
+        >>> rule = Rule(log_shifts=np.zeros((1, 2)), prior=np.array([0.9, 0.1]), threshold=0.5)
+        >>> found = guarantee_recall(np.arange(1, 101) / 100, np.ones(100, int), 0.9)
+        >>> guaranteed = rule_with_guarantee(rule, found)
+        >>> guaranteed.threshold, guaranteed.aim
+        (0.05, 'recall_floor(0.9)')
+    """
+    if rule.offsets is not None or rule.vote == "hard":
+        raise OptionError("A guarantee is about one threshold on one score: two classes and a vote that is not 'hard'.")
+    aim = f"{guarantee.kind}_floor({guarantee.floor:g})"
+    return replace(rule, threshold=guarantee.threshold, aim=aim, notes=(*rule.notes, str(guarantee)))

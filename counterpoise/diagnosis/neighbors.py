@@ -1,0 +1,124 @@
+"""How deep does the rarest class lie among the others? (Napierala and Stefanowski 2016, section 3.1)"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.neighbors import NearestNeighbors
+
+from counterpoise.core.records import Examples
+from counterpoise.core.seeds import generator
+
+NEIGHBORS = 5
+MOST_OTHERS = 20_000
+MOST_MINORITY = 2_000
+#: More levels than this do not get a dummy column of their own.
+_MOST_LEVELS = 30
+#: More levels than this are free text or codes: no distance is taken from them.
+_TEXT_LEVELS = 500
+_MOST_WIDTH = 512
+_PROJECTED = 128
+
+
+def minority_kinds(examples: Examples, code: int, seed: int = 0) -> dict[str, int] | None:
+    """Count the rows of one class by how many of their 5 nearest neighbors belong to it.
+
+    4 or 5: safe; 2 or 3: borderline; 1: rare; 0: outlier. Distances are Euclidean over standardized numbers
+    (missing = mean) and one-hot levels; wide rows (images) are projected at random to 128 numbers, which
+    keeps distances approximately (Johnson and Lindenstrauss 1984).
+
+    Args:
+        examples: The rows. At most 20,000 rows of the other classes and 2,000 of this one are looked at,
+            drawn with a seed; sampling the others makes this class look safer than it is.
+        code: The class.
+        seed: Seed of the samples and of the projection.
+
+    Returns:
+        {"safe", "borderline", "rare", "outlier"} -> rows; None when rows have no distance (text) or the class
+        has no more than 5 rows.
+
+    Example:
+        >>> x = np.r_[np.zeros((40, 1)), np.full((10, 1), 5.0)] + np.linspace(0, 1, 50)[:, None]
+        >>> minority_kinds(Examples(x, np.repeat([0, 1], [40, 10]), (0, 1)), 1)
+        {'safe': 10, 'borderline': 0, 'rare': 0, 'outlier': 0}
+    """
+    mine = _sample(np.flatnonzero(examples.y == code), MOST_OTHERS, seed, 0)
+    others = _sample(np.flatnonzero(examples.y != code), MOST_OTHERS, seed, 1)
+    if len(mine) <= NEIGHBORS or not len(others):
+        return None
+    points = points_of(examples, np.concatenate([mine, others]), seed)
+    if points is None:
+        return None
+    asked = _sample(np.arange(len(mine)), MOST_MINORITY, seed, 2)
+    # Shuffled, so that among equal rows no class comes first.
+    order = generator(seed, "neighbors", 3).permutation(len(points))
+    search = NearestNeighbors(n_neighbors=NEIGHBORS + 1, algorithm="brute").fit(points[order])
+    return _tally(order[search.kneighbors(points[asked], return_distance=False)], asked, len(mine))
+
+
+def _tally(near: np.ndarray, asked: np.ndarray, n_mine: int) -> dict[str, int]:
+    """Rows per kind; a row is no neighbor of itself, and among equal rows it may not come first."""
+    itself = near == asked[:, None]
+    itself[~itself.any(axis=1), -1] = True
+    friends = ((near < n_mine) & ~itself).sum(axis=1)
+    bounds = {"safe": (4, 5), "borderline": (2, 3), "rare": (1, 1), "outlier": (0, 0)}
+    return {kind: int(((friends >= low) & (friends <= high)).sum()) for kind, (low, high) in bounds.items()}
+
+
+def _sample(rows: np.ndarray, most: int, seed: int, which: int) -> np.ndarray:
+    if len(rows) <= most:
+        return rows
+    return np.sort(generator(seed, "neighbors", which).choice(rows, most, replace=False))
+
+
+def points_of(examples: Examples, rows: np.ndarray, seed: int) -> np.ndarray | None:
+    """float32 (len(rows), d): rows as points with comparable axes."""
+    x = examples.x
+    if examples.schema is not None:
+        blocks = [_standardize(x["numeric"][rows])] if "numeric" in x else []
+        blocks += [
+            _one_hot(x["categorical"][rows, j])
+            for j, column in enumerate(examples.schema.categorical)
+            if len(column.levels) <= _TEXT_LEVELS
+        ]
+        return _narrow(np.concatenate(blocks, axis=1), seed) if blocks else None
+    parts: list[Any] = list(x.values()) if isinstance(x, dict) else list(x) if isinstance(x, tuple) else [x]
+    arrays = [np.asarray(part) for part in parts]
+    if any(a.dtype.kind not in "biuf" for a in arrays):
+        return None
+    return np.concatenate([_flat(a, rows, seed) for a in arrays], axis=1)
+
+
+def _standardize(values: np.ndarray) -> np.ndarray:
+    known = ~np.isnan(values)
+    count = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, values, 0).sum(axis=0, dtype=np.float64) / count
+    centerd = np.where(known, values - mean, 0.0)
+    spread = np.sqrt((centerd**2).sum(axis=0) / count)
+    return (centerd / np.where(spread > 0, spread, 1.0)).astype(np.float32)
+
+
+def _one_hot(ids: np.ndarray) -> np.ndarray:
+    """Dummy columns at distance 1 between two levels; levels beyond the 30 most frequent share one."""
+    capped = np.minimum(ids, _MOST_LEVELS + 1)
+    return np.eye(int(capped.max()) + 1, dtype=np.float32)[capped] * np.float32(np.sqrt(0.5))
+
+
+def _narrow(points: np.ndarray, seed: int) -> np.ndarray:
+    return points if points.shape[1] <= _MOST_WIDTH else points @ _projection(points.shape[1], seed)
+
+
+def _projection(width: int, seed: int) -> np.ndarray:
+    drawn = generator(seed, "projection").standard_normal((width, _PROJECTED), dtype=np.float32)
+    return drawn / np.float32(np.sqrt(_PROJECTED))
+
+
+def _flat(array: np.ndarray, rows: np.ndarray, seed: int) -> np.ndarray:
+    """Rows of an array of any rank as points; a block at a time, so that images need little memory."""
+    width = int(np.prod(array.shape[1:]))
+    if width <= _MOST_WIDTH:
+        return _standardize(array[rows].reshape(len(rows), width).astype(np.float32))
+    matrix = _projection(width, seed)
+    blocks = [array[rows[i : i + 256]].reshape(-1, width).astype(np.float32) @ matrix for i in range(0, len(rows), 256)]
+    return np.concatenate(blocks)

@@ -1,0 +1,117 @@
+"""Step numbers to row numbers: which rows step k of a job trains on.
+
+Both engines read the same order, so they see the same batches. An epoch of a plan is cut into batches; its last
+batch may be smaller; the next epoch is drawn afresh. A step's rows are a pure function of (seed, place, step), and
+for a deferred plan of the step at which its last stage begins.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from counterpoise.core import seeds
+from counterpoise.core.records import Job
+from counterpoise.plans.member_plans import ViewPlans
+from counterpoise.plans.plan import Plan
+
+Array = np.ndarray
+
+
+def first_steps(job: Job) -> int:
+    """Steps of the first stage of a deferred plan at most: whole rounds, where there are several; else 0.
+
+    Example:
+        >>> from counterpoise.core.records import Limits
+        >>> from counterpoise.plans import deferred, undersample
+        >>> plan, none = deferred(undersample([0, 0, 0, 1]), at=0.5), np.empty(0, np.int64)
+        >>> [first_steps(Job("", plan, none, none, none, ("", {}), 0, (0, 0, 0), Limits(steps, 4, None, 1)))
+        ...  for steps in (2, 10, 40)]
+        [1, 4, 20]
+    """
+    steps = round(job.plan.deferred * job.limits.steps)
+    return steps - steps % job.limits.round_steps or steps
+
+
+class Stage:
+    """The steps of one plan, counted from 0."""
+
+    def __init__(self, plan: Plan, batch_size: int, seed: int) -> None:
+        self.plan, self.batch_size, self.seed = plan, batch_size, seed
+        self.steps_per_epoch = -(-len(plan) // batch_size)
+        self.weights = plan.weights()
+        self._epoch, self._drawn = -1, np.empty(0, np.int64)
+        self._of_drawn: Array | None = None  # weights that depend on the epoch
+
+    def epoch(self, number: int) -> Array:
+        """Positions that one epoch draws, in training order."""
+        if number != self._epoch:
+            self._epoch = number
+            if isinstance(self.plan, ViewPlans):
+                self._drawn, self._of_drawn = self.plan.epoch(number, self.seed)
+            else:
+                self._drawn = self.plan.rows(number, self.seed)
+        return self._drawn
+
+    def run(self, start: int, steps: int) -> tuple[Array, Array]:
+        """Positions and loss weights, float32 (rows,), of at most `steps` steps from `start` on, all of one epoch.
+
+        A plan of views has weights (rows, views).
+        """
+        epoch, batch = divmod(start, self.steps_per_epoch)
+        part = slice(batch * self.batch_size, (batch + steps) * self.batch_size)
+        drawn = self.epoch(epoch)[part]
+        return drawn, self.weights[drawn] if self._of_drawn is None else self._of_drawn[part]
+
+    def rows_seen(self, steps: int) -> int:
+        """Rows drawn in the first `steps` steps."""
+        epochs, rest = divmod(steps, self.steps_per_epoch)
+        return epochs * len(self.plan) + min(rest * self.batch_size, len(self.plan))
+
+
+class Order:
+    """The batches of one job.
+
+    Args:
+        job: Whose plan, training rows, seed and batch size count.
+
+    Attributes:
+        switch: The step at which the last (or only) stage begins.
+        steps_per_epoch: Of the last stage: ceil(rows drawn per epoch / batch size).
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.job, self.switch = job, first_steps(job)
+        # Until the switch a deferred job is that of its first plan, row by row.
+        self._stages = [
+            Stage(plan, job.limits.batch_size, seeds.integer(job.seed, word, *job.place))
+            for plan, word in zip(job.plan.stages, ("plan", "last stage"), strict=False)
+        ]
+        self.steps_per_epoch = self._stages[-1].steps_per_epoch
+
+    def epoch(self, number: int) -> Array:
+        """Positions in `job.train` that one epoch of the last stage draws, in training order."""
+        return self._stages[-1].epoch(number)
+
+    def step(self, number: int) -> tuple[Array, Array]:
+        """Row numbers (of the examples) and loss weights, float32, of one step."""
+        return self.run(number, 1)
+
+    def run(self, start: int, steps: int) -> tuple[Array, Array]:
+        """Row numbers and loss weights of steps from `start` on, one after the other.
+
+        At most `steps`, none of another epoch or of another stage.
+        """
+        if start < self.switch:
+            drawn, weights = self._stages[0].run(start, min(steps, self.switch - start))
+        else:
+            drawn, weights = self._stages[-1].run(start - self.switch, steps)
+        return self.job.train[drawn], weights
+
+    def turn(self, step: int) -> None:
+        """Let the last stage begin at `step`, if it has not begun before."""
+        self.switch = min(self.switch, step)
+
+    def rows_seen(self, steps: int) -> int:
+        """Rows drawn in the first `steps` steps."""
+        first = min(steps, self.switch)
+        return self._stages[0].rows_seen(first) + self._stages[-1].rows_seen(steps - first)

@@ -1,0 +1,33 @@
+"""Which way each loss family is trained: decided once, from all jobs, before any of them is.
+
+A way that depends on the number of steps must not change when only some of the jobs are at hand (in a worker, after a
+resume), because XLA rounds differently. So it is written into the network, which carries it along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from counterpoise.core.records import Job
+from counterpoise.engines.objective import Objective
+from counterpoise.engines.program_rules import CompileMode, way
+from counterpoise.networks.network import Network
+
+
+def families(jobs: Iterable[Job]) -> dict[str, list[Job]]:
+    """Jobs by loss family: those of one family share a trace."""
+    found: dict[str, list[Job]] = {}
+    for job in jobs:
+        if job.estimator is not None:  # no network: nothing is traced
+            continue
+        found.setdefault(Objective(job).family, []).append(job)
+    return found
+
+
+def decided(jobs: Iterable[Job], network: Network) -> dict[str, CompileMode]:
+    """The network's ways, after deciding those of families that have none by the steps of `jobs` together."""
+    for family, group in families(jobs).items():
+        if family not in network.ways:
+            limits = [job.limits for job in group]
+            network.ways[family] = way(network.spare(keep=True), Objective(group[0]).loss(network), limits)
+    return network.ways

@@ -1,0 +1,238 @@
+"""The `program` engine: jobs through compiled programs, a few at a time.
+
+Everything that touches Keras (building, tracing) happens in the caller's thread, because Keras keeps its settings
+per thread; the worker threads only run compiled functions and NumPy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from counterpoise.core import seeds
+from counterpoise.core.memory import Peak
+from counterpoise.core.records import Examples, Job, Member
+from counterpoise.engines import program_cache, program_rules
+from counterpoise.engines.batch_order import Order
+from counterpoise.engines.compile_modes import decided, families
+from counterpoise.engines.early_stopping import Stopper, round_ends
+from counterpoise.engines.loss_constants import numbers_of
+from counterpoise.engines.loss_scale import compiled
+from counterpoise.engines.objective import Objective
+from counterpoise.engines.program import Memory, Program, Slot
+from counterpoise.engines.step_blocks import block_of
+from counterpoise.engines.threads import work_through
+from counterpoise.engines.weight_averaging import Average
+from counterpoise.networks.network import Network
+
+Array = np.ndarray
+
+logger = logging.getLogger("counterpoise")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A job with all that its worker needs."""
+
+    job: Job
+    objective: Objective
+    program: Program
+    state: Sequence[Array]
+
+
+class ProgramEngine:
+    """Trains jobs through one compiled program per loss family (see the module).
+
+    Attributes:
+        programs: The programs, by loss family.
+    """
+
+    name = "program"
+
+    def __init__(self, examples: Examples, network: Network) -> None:
+        self.examples, self.network = examples, network
+        self.memory = Memory(examples.x, examples.y)
+        self.programs: dict[str, Program] = {}
+
+    @classmethod
+    def of(cls, examples: Examples, network: Network) -> ProgramEngine:
+        """The engine of a network, kept in its cache: later runs on the same rows trace nothing again."""
+        known = network.cache.get("program")
+        if known is None or known.examples is not examples:
+            known = network.cache["program"] = cls(examples, network)
+        return known
+
+    @property
+    def traces(self) -> dict[str, int]:
+        """How often each function ("block", "logits") was traced, over all programs."""
+        total: dict[str, int] = {}
+        for program in self.programs.values():
+            for name, count in program.traces.items():
+                total[name] = total.get(name, 0) + count
+        return total
+
+    def prepare(self, jobs: Sequence[Job]) -> None:
+        """Make and trace the program of each loss family; raises whatever tracing raises.
+
+        Where XLA cannot compile a network, its way in `network.ways` is changed to one without, and the log says so.
+        """
+        decided(jobs, self.network)
+        for key, group in families(jobs).items():
+            try:
+                self._trace(key, group)
+            except tf.errors.OpError as error:
+                if not self.network.ways[key].xla:
+                    raise
+                logger.warning("XLA does not compile this network (%s): the program runs without it", _cause(error))
+                self.network.ways[key] = replace(self.network.ways[key], xla=False)
+                self.programs.pop(key, None)
+                self._trace(key, group)
+
+    def _trace(self, key: str, jobs: Sequence[Job]) -> None:
+        """Make or find the program of a loss family, and trace what the family's jobs need."""
+        if key not in self.programs:
+            self.programs[key] = self._program(key, Objective(jobs[0]))
+        program, longest = self.programs[key], max(job.limits.round_steps for job in jobs)
+        for rows, drawn in {(rows_of(job), len(stage)) for job in jobs for stage in job.plan.stages}:
+            program.trace(self.memory, rows, drawn, longest)
+        program_cache.keep(program)
+
+    def _program(self, key: str, objective: Objective) -> Program:
+        loss, way = objective.loss(self.network), self.network.ways[key]
+        model = compiled(self.network, loss)
+        own = objective.name == "model" or not self.network.clone
+        alike = None if own else program_cache.likeness(model, key, way, self.memory.form)
+        return program_cache.found(alike) or Program(model, loss, self.memory.form, way, alike)
+
+    def run(self, jobs: Sequence[Job], threads: int | None = None) -> Iterator[tuple[Job, int | Member]]:
+        """Train jobs; yields (job, steps done) after each round and (job, member) at its end."""
+        wanted = program_rules.THREADS if threads is None else threads
+        count = max(1, min(wanted, len(jobs), os.cpu_count() or 1 if threads is None else wanted))
+        local = threading.local()
+        return work_through(self._tasks(jobs), lambda task, stop: Training(task, self, local, stop).run(), count)
+
+    def _tasks(self, jobs: Sequence[Job]) -> Iterator[Task]:
+        for job in jobs:
+            objective = Objective(job)
+            program = self.programs[objective.family]
+            numbers = numbers_of(objective.loss(self.network), self.network.units)
+            seed = seeds.integer(job.seed, "initial", *job.place)
+            state = job.start or self.network.initial_state(seed, self.examples.x, job.train, objective.view_shifts)
+            yield Task(job, objective, program, [*state, *program.initial, *numbers])
+
+
+class Training:
+    """One job in one thread."""
+
+    def __init__(self, task: Task, engine: ProgramEngine, local: threading.local, stop: threading.Event) -> None:
+        self.job, self.objective, self.program, self.state = task.job, task.objective, task.program, task.state
+        self.examples, self.memory = engine.examples, engine.memory
+        self.stop, self.order = stop, Order(task.job)
+        self.slot = _slot_of(local, task.program)
+
+    def run(self) -> Iterator[tuple[Job, int | Member]]:
+        with Peak() as peak:
+            for job, said in self._steps():
+                yield job, replace(said, memory=peak.bytes) if isinstance(said, Member) else said
+
+    def _steps(self) -> Iterator[tuple[Job, int | Member]]:
+        start, job = time.perf_counter(), self.job
+        self.slot.load(self.state)
+        stopper = Stopper(job, self.objective, self.examples.y[job.stop])
+        average = Average(job.limits.average, self.program.averaged)
+        best: list[Array] | None = None
+        for end in round_ends(job):
+            end = min(end, job.limits.steps)
+            stopper.enter(end, self._advance(stopper.steps, end))
+            if self.stop.is_set():
+                return
+            with self._averaged(average):
+                if stopper.improved(self._logits(job.stop)):
+                    best = self.slot.read(self.program.size)
+            if stopper.turned:
+                average.restart()
+                self.order.turn(end)
+                self.slot.load([*(best or []), *self.slot.read()[len(best or []) :]])
+            if self.program.rate is not None:
+                self.slot.set(self.program.rate, stopper.rate * self.state[self.program.rate])
+            yield job, end
+            if stopper.over:
+                break
+        yield job, self._member(stopper, best, start)
+
+    @contextlib.contextmanager
+    def _averaged(self, average: Average) -> Iterator[None]:
+        """The average of the weights in the slot, where one is asked for, and the weights themselves again."""
+        if not average.decay:
+            yield
+            return
+        now = self.slot.read(self.program.size)
+        self.slot.put(average.of(now))
+        yield
+        self.slot.put(now)
+
+    def _advance(self, start: int, end: int) -> float:
+        """Take steps start..end-1; the mean loss over their rows."""
+        losses, counts = [np.empty(0)], [np.empty(0)]
+        while start < end and not self.stop.is_set():
+            start, loss, rows = self._call(start, end)
+            losses.append(loss)
+            counts.append(rows)
+        seen = np.concatenate(counts)
+        return float(np.dot(np.concatenate(losses).astype(float), seen) / max(1.0, seen.sum()))
+
+    def _call(self, start: int, end: int) -> tuple[int, Array, Array]:
+        """One call of the program from step `start`: the next step, the losses and the rows of each step taken."""
+        full = rows_of(self.job)
+        steps = min(end - start, self.program.calls(self.memory, full))
+        rows, weights, counts = block_of(self.order, start, steps, full, self.program.way.pad)
+        return start + len(rows), self.program.block(self.slot, self.memory, rows, weights), counts
+
+    def _logits(self, rows: Array) -> Array:
+        return self.program.logits(self.slot, self.memory, rows)
+
+    def _member(self, stopper: Stopper, best: list[Array] | None, start: float) -> Member:
+        job, size = self.job, self.program.size
+        if best is not None:
+            self.slot.load([*best, *self.state[size:]])
+        return Member(
+            job=job.id,
+            weights=tuple(best or self.slot.read(size)),
+            logits=self._logits(job.score),
+            stop_logits=self._logits(job.stop),
+            log_shift=self.objective.log_shift,
+            best_step=stopper.best_step,
+            steps=stopper.steps,
+            rows_seen=self.order.rows_seen(stopper.steps),
+            seconds=time.perf_counter() - start,
+            history=stopper.history,
+            engine=ProgramEngine.name,
+            needs_calibration=self.objective.needs_calibration,
+            view_shifts=self.objective.view_shifts,
+        )
+
+
+def _cause(error: tf.errors.OpError) -> str:
+    return f"{type(error).__name__}: {str(error.message).strip().splitlines()[0][:150]}"
+
+
+def rows_of(job: Job) -> int:
+    """Rows of a full step of a job in the program."""
+    return program_rules.batch_rows(job.limits.batch_size, max(map(len, job.plan.stages)))
+
+
+def _slot_of(local: Any, program: Program) -> Slot:
+    """The calling thread's slot for a program."""
+    slots = local.__dict__.setdefault("slots", {})
+    if id(program) not in slots:
+        slots[id(program)] = program.slot()
+    return slots[id(program)]

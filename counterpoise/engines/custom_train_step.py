@@ -1,0 +1,139 @@
+"""Models whose class brings its own training step: the step is theirs, rows, weights and stopping are ours.
+
+The user's model is trained as they would train it, with its own compiled loss, on what it puts out. The network
+around it (encoder in front, logits behind) shares its variables and is only asked for logits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from counterpoise.core.errors import CounterpoiseError, ModelError
+from counterpoise.core.records import Examples, Job
+from counterpoise.core.structure import take
+from counterpoise.engines.batch_order import Order
+from counterpoise.engines.objective import LOSSES, Objective
+from counterpoise.networks.cloning import keras_text
+from counterpoise.networks.network import Network, Opened
+from counterpoise.networks.user_loss import as_loss, shaped, single, target_form
+from counterpoise.networks.weights import fed
+
+Array = np.ndarray
+
+
+class Stepping:
+    """The user's model inside a network, compiled for the loss of a job, used for job after job.
+
+    Attributes:
+        opened: The network and its parts; the caller sets its variables.
+        inner: The user's model, whose `fit` calls its own step.
+    """
+
+    def __init__(self, network: Network, objective: Objective) -> None:
+        self.opened, self.units = network.opened(0), network.units
+        self.inner = compiled(self.opened, network, objective)
+        self.form = form_of(self.inner, self.units)
+        self._optimizers = [v for v in vars(self.inner).values() if isinstance(v, keras.optimizers.Optimizer)]
+        for optimizer in self._optimizers:
+            if not optimizer.built:
+                optimizer.build(self.inner.trainable_variables)
+        self._initial = [np.array(keras.ops.convert_to_numpy(v)) for v in self._variables()]
+
+    def batches(self, job: Job, examples: Examples) -> OwnBatches:
+        """The batches of a job; its optimizers are put back to where they started."""
+        for variable, value in zip(self._variables(), self._initial, strict=True):
+            variable.assign(value)
+        return OwnBatches(job, encoded(self.opened, examples.x), examples.y, self.form, self.units)
+
+    def _variables(self) -> list[Any]:
+        return [v for optimizer in self._optimizers for v in optimizer.variables]
+
+
+def compiled(opened: Opened, network: Network, objective: Objective) -> keras.Model:
+    """The user's model inside a network, ready for its own `fit` under the loss of a job.
+
+    Its own compiled loss counts unless the strategy brings another.
+
+    Raises:
+        ModelError: its class has its own `compile`, which cannot be repeated on a copy.
+    """
+    inner, given = opened.inner, network.model
+    theirs, was_compiled = objective.name in ("cross_entropy", "model"), network.given and given.compiled
+    if theirs and inner.compiled:
+        return inner
+    if type(inner).compile is not keras.Model.compile:
+        return _compiled_again(inner, given if theirs and was_compiled else None)
+    loss = single(given.loss) if theirs and was_compiled else None
+    if loss is None:
+        loss = LOSSES[objective.name](**{**objective.constants, "from_logits": not network.probabilities})
+    inner.compile(network.optimizer(), loss, jit_compile=False, run_eagerly=was_compiled and given.run_eagerly)
+    return inner
+
+
+def _compiled_again(inner: keras.Model, given: keras.Model | None) -> keras.Model:
+    if given is None:
+        raise ModelError(
+            f"{type(inner).__name__} has its own compile(), which takes no loss from outside: compile the model "
+            "before, and choose a strategy without a loss of its own, for example class_weight or oversample."
+        )
+    inner.compile_from_config(given.get_compile_config())
+    if not inner.compiled:
+        raise ModelError(
+            f"{type(inner).__name__} has its own compile(), which a copy cannot repeat: give the class "
+            "get_compile_config() and compile_from_config(), or pass clone=False to train the object itself."
+        )
+    return inner
+
+
+@contextlib.contextmanager
+def told(inner: keras.Model, batches: OwnBatches) -> Iterator[None]:
+    """Turn what the user's own step raises into a ModelError that says so."""
+    try:
+        yield
+    except CounterpoiseError:
+        raise
+    except Exception as error:
+        weights = " The rows come with weights: unpack them with keras.utils.unpack_x_y_sample_weight(data)."
+        raise ModelError(
+            f"the training step of {type(inner).__name__} failed: {keras_text(error)}"
+            + (weights if batches.weighted else "")
+        ) from error
+
+
+class OwnBatches(keras.utils.PyDataset):
+    """The steps of one job as the user's step expects them: (x, y), or (x, y, weight) where weights differ.
+
+    y has the form that the compiled loss takes: a column, one-hot rows or codes.
+    """
+
+    num_batches = None
+
+    def __init__(self, job: Job, x: Any, y: Array, form: str, units: int) -> None:
+        super().__init__()
+        self.job, self.x, self.y, self.order, self.start = job, x, y, Order(job), 0
+        self.form, self.units = form, units
+        self.weighted = any(np.ptp(plan.weights()) > 0 for plan in job.plan.stages)
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        rows, weights = self.order.step(self.start + index)
+        y = keras.ops.convert_to_numpy(shaped(self.y[rows], self.form, self.units))
+        x = fed(take(self.x, rows))
+        return (x, y, weights) if self.weighted else (x, y)
+
+
+def form_of(inner: keras.Model, units: int) -> str:
+    """The form of targets for a compiled model."""
+    loss = single(inner.loss)
+    if loss is None or (isinstance(loss, str) and loss.lower() in ("crossentropy", "ce")):
+        return "column" if units == 1 else "codes"
+    return target_form(as_loss(loss), units)
+
+
+def encoded(opened: Opened, x: Any, batch: int = 8192) -> Any:
+    """What the user's model is fed: the encoder's rows for a table, else x as it is."""
+    return x if opened.front is None else opened.front.predict(x, batch_size=batch, verbose=0)

@@ -1,0 +1,162 @@
+"""When a job ends and which of its rounds is kept: the same for every engine, NumPy only."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from counterpoise.core import logits as lg
+from counterpoise.core.records import Job
+from counterpoise.engines.batch_order import first_steps
+from counterpoise.engines.objective import Objective
+from counterpoise.metrics.rank_scores import average_precision
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Score:
+    """What the stopping rows say about a round; lower is better.
+
+    Stopping on "log_loss": each row's log loss. On "both": each row's log loss over that of the rows' own class shares,
+    plus `missed` = 1 - average precision; either part is about 1 for an output that knows nothing, 0 for a perfect one.
+
+    Attributes:
+        losses: float64 (S,), one per row.
+        missed: One for all of them.
+    """
+
+    losses: Array
+    missed: float = 0.0
+
+    @classmethod
+    def of(cls, log_p: Array, y: Array, on: str) -> Score:
+        """The score of log-probabilities (S, C) of rows with classes `y` (S,)."""
+        losses = -np.maximum(log_p[np.arange(len(y)), y], math.log(lg.SMALLEST))
+        shares = np.bincount(y) / len(y)
+        if on == "log_loss" or shares.max() == 1.0:
+            return cls(losses)
+        known = shares[shares > 0]
+        entropy = -float(np.sum(known * np.log(known)))
+        return cls(losses / entropy, 1.0 - average_precision(y, np.exp(log_p)))
+
+    @classmethod
+    def mean(cls, scores: Sequence[Score]) -> Score:
+        """The mean of several rounds' scores, row by row."""
+        return cls(np.mean([s.losses for s in scores], axis=0), float(np.mean([s.missed for s in scores])))
+
+    def beats(self, other: Score, margin: float) -> bool:
+        """Whether this is lower by more than `margin` standard errors of the mean difference over rows.
+
+        Example:
+            >>> before, now = Score(np.array([1.0, 1.0, 1.0, 1.0])), Score(np.array([0.0, 1.0, 1.0, 1.0]))
+            >>> now.beats(before, 0.9), now.beats(before, 1.1)  # better by 0.25, with a standard error of 0.25
+            (True, False)
+        """
+        gained = other.losses - self.losses
+        error = np.std(gained, ddof=1) / math.sqrt(len(gained)) if margin and len(gained) > 1 else 0.0
+        return bool(gained.mean() + other.missed - self.missed > margin * error)
+
+
+class Stopper:
+    """Keeps the best round of one job by its stopping score, and says when patience is over.
+
+    The score of a handful of positives jumps from round to round, and its lowest value is luck. So rounds may be
+    compared by the mean of their last few scores, a later one may have to be better beyond the noise of the rows, and
+    an early one may not count (see `Limits`).
+
+    The first stage of a deferred plan has a best round and patience of its own; what counts in the end are the rounds
+    of the last stage.
+
+    Args:
+        job: Whose limits count.
+        objective: Where the stopping score comes from.
+        y: int32 (S,), classes of the stopping rows; without any, the last round is the best and nothing stops.
+
+    Attributes:
+        best: The score of the best round so far; None before there is one that a later round must beat.
+        best_step: The step of the best round so far.
+        steps: Steps taken so far.
+        over: Whether training should end before its limit.
+        turned: Whether the first stage ended with this round: the last one goes on from the best round so far.
+        rate: What the learning rate of the next round is of the first one's (see `Limits.plateau` and `Limits.anneal`).
+        history: "step", "loss" (mean over the round's rows), "stop_loss" and "recall C" for each class code C (share of
+            its stopping rows that the corrected output finds most probable), one number per round.
+    """
+
+    def __init__(self, job: Job, objective: Objective, y: Array) -> None:
+        self.limits, self.objective, self.y = job.limits, objective, y
+        self.best: Score | None = None
+        self.best_step, self.steps, self.over = 0, 0, False
+        self.rate, self._halved, self._slowed_at = 1.0, 0, 0
+        self.turned, self._first = False, first_steps(job)
+        self._last: deque[Score] = deque(maxlen=job.limits.smoothing)
+        self.history: dict[str, list[float]] = {"step": [], "loss": [], "stop_loss": []}
+
+    def enter(self, steps: int, loss: float) -> None:
+        """Note the end of a round: steps taken so far and its mean loss."""
+        self.steps = steps
+        self.history["step"].append(float(steps))
+        self.history["loss"].append(float(loss))
+
+    def improved(self, logits: Array) -> bool:
+        """Whether this round, with these logits of the stopping rows, is the best so far; may set `over`.
+
+        Without stopping rows every round is, being the last.
+        """
+        better = self._improved(logits)
+        done = self.steps / self.limits.steps if self.limits.anneal else 0.0
+        self.rate = 0.5**self._halved * 0.5 * (1.0 + math.cos(math.pi * done))
+        return better
+
+    def _improved(self, logits: Array) -> bool:
+        if not len(self.y):
+            self.best_step = self.steps
+            return True
+        better = self._better(self._score(logits))
+        self._note_recall(logits)
+        spent = not better and self.limits.patience is not None and self.steps - self.best_step >= self.limits.patience
+        self.turned = bool(self._first) and (spent or self.steps >= self._first)
+        self.over = spent and not self.turned
+        if self.turned:
+            self.best, self._first = None, 0
+            self._last.clear()
+        plateau, since = self.limits.plateau, max(self.best_step, self._slowed_at)
+        if plateau is not None and not better and self.steps - since >= plateau:
+            self._halved, self._slowed_at = self._halved + 1, self.steps
+        return better
+
+    def _score(self, logits: Array) -> Score:
+        """The mean score of the last rounds, this one included."""
+        log_p = self.objective.stopping_log_p(logits, self.y)
+        self.history["stop_loss"].append(lg.log_loss(log_p, self.y))
+        self._last.append(Score.of(log_p, self.y, self.limits.stop_on))
+        return Score.mean(self._last)
+
+    def _better(self, score: Score) -> bool:
+        """Note a score if it is the best so far. One that is not a number never is."""
+        if not np.isfinite(score.losses).all():
+            return False
+        better = self.best is None or score.beats(self.best, self.limits.margin)
+        if better:
+            # Before `least` a round is kept only until the next one comes.
+            self.best, self.best_step = None if self.steps < self.limits.least else score, self.steps
+        return better
+
+    def _note_recall(self, logits: Array) -> None:
+        found = lg.log_proba(logits, self.objective.log_shift).argmax(axis=1) == self.y
+        for code in np.unique(self.y):
+            self.history.setdefault(f"recall {code}", []).append(float(found[self.y == code].mean()))
+
+
+def round_ends(job: Job) -> range:
+    """Step numbers at which the rounds of a job end; the last may be a short one (see `Limits`).
+
+    Use `min(end, job.limits.steps)` for the last.
+    """
+    size = job.limits.round_steps
+    return range(size, job.limits.steps + size, size)

@@ -1,0 +1,138 @@
+"""What a strategy does to its members after training, engine by engine the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core import logits as lg
+from counterpoise.core import seeds
+from counterpoise.core.errors import ModelError, OptionError, did_you_mean
+from counterpoise.core.records import Examples, Job, Member
+from counterpoise.core.structure import take
+from counterpoise.engines.objective import focal_gamma, with_intercept
+from counterpoise.networks.head import find_head
+from counterpoise.networks.network import Network
+from counterpoise.networks.second_stage import dense_head, retrain_head, tau_normalize
+from counterpoise.networks.weights import set_state, state_of
+
+Array = np.ndarray
+
+#: Powers that tau-normalization tries.
+TAUS = (0.25, 0.5, 0.75, 1.0)
+
+
+def finished(name: str, member: Member, job: Job, examples: Examples, network: Network) -> Member:
+    """Return the member as its strategy wants it: what its loss left in it written down, then the named step."""
+    if name and name not in FINISHES:
+        raise OptionError(f"there is no finishing step {name!r}.{did_you_mean(name, FINISHES)}")
+    member = replace(member, gamma=focal_gamma(job.loss))
+    return FINISHES[name](member, job, examples, network) if name else member
+
+
+def check_finish(name: str, network: Network) -> None:
+    """Raise a ModelError when a finishing step cannot work on networks of this kind."""
+    if name in ("crt", "tau_norm") and network.views > 1:
+        raise ModelError(
+            f"{name} changes the one Dense head of a network; {network.label!r} is {network.views} networks in one. "
+            'Give it another, for example "mlp" for tables.'
+        )
+    if name == "crt":
+        dense_head(network.fresh(0))
+    if name == "tau_norm":
+        tau_normalize(network.fresh(0))
+
+
+def absorb_shift(member: Member, job: Job, examples: Examples, network: Network) -> Member:
+    """Move the training shift into the bias of the output layer, so that the raw output needs no correction.
+
+    After training with balanced softmax this is the network whose bias started at log prior: an optimizer that moves
+    a number by the same steps wherever it stands (SGD, Adam) cannot tell a constant inside the bias from one beside
+    it. A network without output bias keeps its shift.
+    """
+    place = bias_place(network)
+    if place is None:
+        return member
+    shift = member.log_shift if network.units > 1 else np.array([member.log_shift[1] - member.log_shift[0]])
+    weights = list(member.weights)
+    weights[place] = (weights[place] - shift).astype(weights[place].dtype)
+    return replace(
+        member,
+        weights=tuple(weights),
+        logits=(member.logits - shift).astype(np.float32),
+        stop_logits=(member.stop_logits - shift).astype(np.float32),
+        log_shift=np.zeros_like(member.log_shift),
+    )
+
+
+def bias_place(network: Network) -> int | None:
+    """Number of the output bias among a network's variables, or None when there is none."""
+    model = network.fresh(0)
+    try:
+        bias = find_head(model).bias
+    except ModelError:  # what follows the last kernel hides it: the shift stays beside the network
+        return None
+    return None if bias is None else next(i for i, v in enumerate(model.variables) if v is bias)
+
+
+def crt(member: Member, job: Job, examples: Examples, network: Network) -> Member:
+    """Train the head anew on class-balanced training rows, for a fifth of the member's steps (see `retrain_head`).
+
+    The member is that of `none`, trained once for both.
+    """
+    model = network.fresh(0)
+    set_state(model, member.weights)
+    y, batch = examples.y[job.train], job.limits.batch_size
+    balanced = network.n_classes * int(np.bincount(y).max())
+    epochs = max(1, round(member.steps / 5 / -(-balanced // batch)))
+    seed = seeds.integer(job.seed, "second stage", *job.place)
+    change = retrain_head(model, take(examples.x, job.train), y, epochs=epochs, batch_size=batch, seed=seed)
+    return replace(
+        _said_anew(member, model, job, examples),
+        log_shift=np.asarray(change.log_shift),
+        steps=member.steps + change.steps,
+        rows_seen=member.rows_seen + epochs * balanced,
+    )
+
+
+def tau_norm(member: Member, job: Job, examples: Examples, network: Network) -> Member:
+    """Divide the head's class weights by their length to the power tau (see `tau_normalize`); nothing is trained.
+
+    tau is the one of `TAUS` with the least log loss on the stopping rows, after a constant per class. The member is
+    that of `none`; what comes out is a score that needs a calibrator.
+    """
+    model, y, best = network.fresh(0), examples.y[job.stop], (np.inf, 0.0)
+    for tau in TAUS if len(y) else (0.5,):
+        set_state(model, member.weights)
+        tau_normalize(model, tau)
+        log_p = lg.log_proba(_logits(model, examples.x, job.stop)) if len(y) else np.zeros((0, network.n_classes))
+        loss = lg.log_loss(with_intercept(log_p, y), y) if len(y) else 0.0
+        best = min(best, (loss, tau))
+    set_state(model, member.weights)
+    tau_normalize(model, best[1])
+    anew = _said_anew(member, model, job, examples)
+    return replace(anew, log_shift=np.zeros_like(member.log_shift), needs_calibration=True)
+
+
+def _said_anew(member: Member, model: Any, job: Job, examples: Examples) -> Member:
+    """The member with the weights of `model` and what it says about its rows."""
+    logits, stop_logits = (_logits(model, examples.x, rows) for rows in (job.score, job.stop))
+    return replace(member, weights=tuple(state_of(model)), logits=logits, stop_logits=stop_logits)
+
+
+def _logits(model: Any, x: Any, rows: Array) -> Array:
+    if not len(rows):
+        return np.empty((0, int(model.output.shape[-1])), np.float32)
+    parts = [np.asarray(model(take(x, part), training=False)) for part in np.array_split(rows, -(-len(rows) // 8192))]
+    return np.concatenate(parts)
+
+
+#: name -> function (member, job, examples, network) -> member.
+FINISHES: dict[str, Callable[[Member, Job, Examples, Network], Member]] = {
+    "absorb_shift": absorb_shift,
+    "crt": crt,
+    "tau_norm": tau_norm,
+}

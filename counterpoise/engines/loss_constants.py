@@ -1,0 +1,61 @@
+"""The class counts of a fold inside a loss, kept out of the trace.
+
+A loss built with counts uses them through `constant(values, z)`. In the program these values are variables, set for
+each job like its weights, so that one trace serves the counts of every fold.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from counterpoise.core.errors import ModelError
+from counterpoise.networks.batch_ensemble import per_row
+
+Array = np.ndarray
+
+
+def numbers_of(loss: Any, units: int) -> list[Array]:
+    """What the loss passes to `constant` on outputs of `units` units, in order of use; nothing for other losses."""
+    loss = per_row(loss)
+    if not (hasattr(loss, "constant") and hasattr(loss, "counts")):
+        return []
+    found: list[Array] = []
+    plain = loss.constant
+
+    def record(values: Any, z: Any) -> Any:
+        found.append(np.asarray(values, loss.dtype))
+        return plain(values, z)
+
+    loss.constant = record
+    try:
+        loss(np.zeros(1, "int32"), np.zeros((1, units), "float32"))
+    finally:
+        del loss.constant
+    return found
+
+
+class Numbers:
+    """Variables in the place of a loss's constants while it is traced.
+
+    Attributes:
+        variables: One for each number or list that the loss uses, in order of use.
+    """
+
+    def __init__(self, loss: Any, units: int) -> None:
+        self.variables = [keras.Variable(v, trainable=False, dtype=v.dtype.name) for v in numbers_of(loss, units)]
+        self._next = 0
+        if self.variables:
+            per_row(loss).constant = self._constant
+
+    def start(self) -> None:
+        """Begin a new evaluation of the loss."""
+        self._next = 0
+
+    def _constant(self, values: Any, z: Any) -> Any:
+        if self._next >= len(self.variables):
+            raise ModelError("the loss uses another number of class constants each time it is evaluated")
+        self._next += 1
+        return self.variables[self._next - 1].value

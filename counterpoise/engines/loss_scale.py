@@ -1,0 +1,30 @@
+"""Networks compiled for training: the loss of 16-bit networks is scaled, whatever made them 16-bit.
+
+Keras's `compile` scales the loss when the *model's* policy is "mixed_float16", which is that of the moment when the
+model was made. A model that was loaded, or whose layers were given the policy one by one, computes in float16 all the
+same, and its small gradients would be rounded to 0.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from counterpoise.networks.network import Network
+
+
+def compiled(network: Network, loss: Any) -> keras.Model:
+    """The network `fresh(0)`, compiled with its optimizer and `loss`; the optimizer is built."""
+    model = network.spare()
+    model.compile(optimizer=scaled(network.optimizer(), model), loss=loss, jit_compile=False)
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def scaled(optimizer: keras.optimizers.Optimizer, model: keras.Model) -> keras.optimizers.Optimizer:
+    """The optimizer, in a `LossScaleOptimizer` where a layer of the model computes in float16 on float32 weights."""
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return optimizer
+    policies = {layer.dtype_policy.name for layer in model._flatten_layers(include_self=False)}
+    return keras.optimizers.LossScaleOptimizer(optimizer) if "mixed_float16" in policies else optimizer

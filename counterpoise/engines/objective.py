@@ -1,0 +1,130 @@
+"""What a job minimizes, what it adds to the logits, and the score that stops it.
+
+A loss is named in a job by `(name, constants)`, and `LOSSES` maps the name to its class, so that a job stays a plain
+value that can be hashed, pickled and sent to another process.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core import logits as lg
+from counterpoise.core.errors import OptionError, did_you_mean
+from counterpoise.core.records import Job
+from counterpoise.decide.intercept import fit_intercept
+from counterpoise.losses.margin import LDAM
+from counterpoise.losses.multilabel import Asymmetric
+from counterpoise.losses.pointwise import CrossEntropy, Focal
+from counterpoise.losses.prior import BalancedSoftmax, LogitAdjusted
+from counterpoise.losses.ranking import AUCMargin, SmoothAP
+from counterpoise.losses.smoothing import LabelSmoothing
+from counterpoise.networks.batch_ensemble import ViewsLoss
+from counterpoise.plans.member_plans import ViewPlans
+from counterpoise.plans.plan import Plan
+
+Array = np.ndarray
+
+#: name -> Keras loss taking (y codes (N,), logits (N, units)), made of the constants.
+LOSSES: dict[str, Callable[..., Any]] = {
+    "cross_entropy": CrossEntropy,
+    "focal": Focal,
+    "logit_adjusted": LogitAdjusted,
+    "balanced_softmax": BalancedSoftmax,
+    "ldam": LDAM,
+    "label_smoothing": LabelSmoothing,
+    "asymmetric": Asymmetric,
+    "auc_margin": AUCMargin,
+    "ap_surrogate": SmoothAP,
+}
+
+
+def focal_gamma(loss: tuple[str, Mapping[str, Any]]) -> float:
+    """Focusing of a job's loss, to be undone before its shift; 0 for any loss but the focal one."""
+    name, constants = loss
+    return float(constants.get("gamma", 2.0)) if name == "focal" else 0.0
+
+
+class Objective:
+    """The loss of a job, its training shift and its stopping score.
+
+    Attributes:
+        key: Jobs with equal keys share a compiled loss.
+        family: Jobs of one family differ in the class counts of their loss at most, and share a trace of the program.
+        log_shift: float64 (C,), to be subtracted from the logits: the plan's shift less the loss's own term.
+        view_shifts: float64 (views, C), what a network of views removes itself; None: all its views follow one plan.
+        gamma: Focusing of a focal loss, undone before the shift; 0 = none.
+        needs_calibration: True when shift correction alone does not give true probabilities.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.name, self.constants = job.loss
+        if self.name != "model" and self.name not in LOSSES:
+            raise OptionError(f"there is no loss {self.name!r}.{did_you_mean(self.name, LOSSES)}")
+        mixed = "" if job.mix is None else " mixed"
+        self.key = f"{self.name} {_text(self.constants)}{mixed}"
+        self.family = f"{self.name} {_text(_without_counts(self.constants))}{mixed}"
+        self._loss = None if self.name == "model" else LOSSES[self.name](**self.constants)
+        self.log_shift: Array = self._shift(job.plan)
+        views = job.plan.of_views if isinstance(job.plan, ViewPlans) else ()
+        self.view_shifts = np.stack([self._shift(plan) for plan in views]) if views else None
+        self.gamma = focal_gamma(job.loss)
+        own = self.name == "model" or bool(getattr(self._loss, "needs_calibration", False))
+        self.needs_calibration = bool(job.plan.needs_calibration or own or job.mix)
+
+    def loss(self, network: Any) -> Any:
+        """The Keras loss to compile with."""
+        loss = network.user_loss if self._loss is None else self._loss
+        return loss if network.views == 1 else ViewsLoss(loss)
+
+    def stopping_score(self, logits: Array, y: Array) -> float:
+        """Log loss of the shift-corrected output on the (unweighted) stopping rows; lower is better.
+
+        Where the shift alone is not enough, a constant per class is fitted on the same rows first, so that the score
+        measures what the network knows and not where its intercept lies.
+        """
+        return lg.log_loss(self.stopping_log_p(logits, y), y)
+
+    def stopping_log_p(self, logits: Array, y: Array) -> Array:
+        """The log-probabilities, float64 (S, C), that `stopping_score` judges."""
+        log_p = self._log_proba(logits)
+        return with_intercept(log_p, y) if self.needs_calibration else log_p
+
+    def _log_proba(self, logits: Array) -> Array:
+        if not self.gamma or self._loss is None:
+            return lg.log_proba(logits, self.log_shift)
+        shares = self._loss.inverse(np.exp(lg.log_proba(logits)))
+        return lg.log_softmax(np.log(np.maximum(shares, np.finfo(float).tiny)) - self.log_shift)
+
+    def _shift(self, plan: Plan) -> Array:
+        """The plan's shift less the loss's term a_c inside the softmax, from the class shares of the rows drawn."""
+        additive = getattr(self._loss, "additive", None)
+        value = None if additive is None or isinstance(plan, ViewPlans) else additive(plan.drawn / plan.drawn.sum())
+        if value is None:
+            return plan.log_shift
+        term = np.asarray(value, dtype=float)
+        return plan.log_shift - (term - term.mean())
+
+
+def _without_counts(constants: Mapping[str, Any]) -> dict[str, Any]:
+    """The constants, only the number of classes left of the counts."""
+    return {k: f"{len(v)} classes" if k == "counts" else v for k, v in constants.items()}
+
+
+def _text(constants: Mapping[str, Any]) -> str:
+    return json.dumps(dict(constants), sort_keys=True, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+def with_intercept(log_p: Array, y: Array) -> Array:
+    """Log-probabilities (N, C) after a constant per class fitted on the same rows.
+
+    Those of a network that broke down (NaN) stay as they are: the stopping score is then NaN too.
+    """
+    return lg.log_softmax(log_p + fit_intercept(log_p, y)) if np.isfinite(log_p).all() else log_p

@@ -1,0 +1,266 @@
+"""The compiled program: a loop of training steps that reads its variables and rows from the calling thread.
+
+One model, one optimizer and one trace serve every job of a network and loss family, and of every network that is alike
+(see `train.shelf`). TensorFlow records which variables a traced function uses; here each of those places is filled at
+call time with the variable of the calling thread's `Slot`. So jobs differ only in the arrays that are put into a slot,
+and threads share a trace, yet never a variable. The rows of a block of steps are gathered from tensors that hold the
+data once, just before its loop runs: inside a loop that XLA compiles a gather is slow.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from counterpoise.core.errors import ModelError
+from counterpoise.core.structure import leaves
+from counterpoise.engines import program_rules
+from counterpoise.engines.loss_constants import Numbers
+from counterpoise.engines.weight_averaging import averaged
+from counterpoise.networks.batch_ensemble import views_of
+from counterpoise.networks.weights import places
+
+Array = np.ndarray
+
+#: Seconds that one call should last at most, so that an interrupt is answered soon.
+CALL_SECONDS = 0.25
+
+
+class Form(NamedTuple):
+    """What a trace knows of the data (see `Memory`)."""
+
+    x: Any
+    y: Any
+    numbers: str
+
+
+class Memory:
+    """The data as tensors, once for all jobs.
+
+    Attributes:
+        x: Tensors in the structure of the input; doubles are kept as float32, int64 as int32, bytes as they are.
+        y: int32 (N,), class codes.
+        form: Specs of x and y for any number of rows, and the integer type of row numbers.
+    """
+
+    def __init__(self, x: Any, y: Array) -> None:
+        self.x = tf.nest.map_structure(_tensor, x)
+        self.y = tf.constant(y)
+        x_form, y_form = tf.nest.map_structure(lambda a: tf.TensorSpec((None, *a.shape[1:]), a.dtype), (self.x, self.y))
+        self.form = Form(x_form, y_form, "int32" if len(y) < 2**31 else "int64")
+        self.values = sum(int(np.prod(a.shape[1:])) for a in leaves(x))
+        self.chunk = program_rules.chunk_rows(self.values)
+
+    def call_steps(self, rows: int) -> int:
+        """Steps with batches of `rows` rows that one call takes at most."""
+        return program_rules.call_steps(rows, self.values)
+
+
+class Slot:
+    """The variables of one thread: a network's and its optimizer's, in the order of `Program.variables`."""
+
+    def __init__(self, variables: Sequence[Any]) -> None:
+        self.variables = [tf.Variable(v.value, trainable=False) for v in variables]
+        self.handles = [v.handle for v in self.variables]
+
+    def load(self, values: Sequence[Array]) -> None:
+        """Set all variables."""
+        for variable, value in zip(self.variables, values, strict=True):
+            variable.assign(value)
+
+    def put(self, values: Sequence[Array]) -> None:
+        """Set the first of the variables."""
+        for variable, value in zip(self.variables, values, strict=False):
+            variable.assign(value)
+
+    def set(self, place: int, value: Any) -> None:
+        """Set one variable."""
+        self.variables[place].assign(value)
+
+    def read(self, count: int | None = None) -> list[Array]:
+        """Values of the first `count` variables, or of all."""
+        return [np.array(v.numpy()) for v in self.variables[:count]]
+
+
+class Program:
+    """The compiled functions of one network and loss family.
+
+    Args:
+        model: The network, compiled with the Keras loss `loss`.
+        loss: The loss.
+        form: The form of the data.
+        way: Whether XLA compiles the loop, and how short batches are run.
+        alike: Equal for networks that may share the program (see `train.shelf`).
+
+    Attributes:
+        traces: How often each function was traced: "block" and "logits".
+        initial: Initial values of the optimizer's variables.
+        trained: Places of the variables that training moves.
+        rate: Place of the learning rate among the variables; None when a schedule decides it.
+    """
+
+    def __init__(
+        self, model: keras.Model, loss: Any, form: Form, way: program_rules.CompileMode, alike: str | None = None
+    ) -> None:
+        self.model, self.form, self.way, self.alike = model, form, way, alike
+        # One replica has nothing to sum; and summing registers a gradient that TensorFlow keeps, the trace with it.
+        program_rules.inner_optimizer(self.model.optimizer)._all_reduce_sum_gradients = list
+        self.views, self.traces = views_of(model), Counter[str]()
+        self._numbers = Numbers(loss, int(model.output.shape[-1]))
+        optimizer = self.model.optimizer.variables
+        self.variables = [*self.model.variables, *optimizer, *self._numbers.variables]
+        self.size = len(self.model.variables)
+        self.averaged = places(self.model, averaged(self.model))
+        self.initial = [np.array(v.numpy()) for v in optimizer]
+        rate = program_rules.rate_of(self.model.optimizer)
+        self.rate = next((i for i, v in enumerate(self.variables) if v is rate), None)
+        self._functions: dict[Any, Any] = {}
+        self._current, self._lock = threading.local(), threading.Lock()
+        self._step_seconds: dict[int, float] = {}
+        self._capacity: dict[int, int] = {}  # lines of the blocks that XLA compiled, by rows of a batch
+
+    def trace(self, memory: Memory, rows: int, drawn: int, round_steps: int) -> None:
+        """Trace what jobs with full steps of `rows` rows, `drawn` rows per epoch and such rounds need.
+
+        XLA compiles here, in the caller's thread, so that it fails before any training.
+        """
+        if self.way.xla and (self.way.pad or drawn >= rows):
+            wanted = min(memory.call_steps(rows), 1 << max(5, (round_steps - 1).bit_length()))
+            if wanted > self._capacity.get(rows, 0):
+                run = self._function((wanted, rows), lambda: self._block_function(wanted, rows))
+                weights = np.zeros((wanted, rows) if self.views == 1 else (wanted, rows, self.views), np.float32)
+                parts = np.zeros((wanted, rows), self.form.numbers), weights, np.int32(0)
+                self._call(self.slot(), memory, run, *map(tf.constant, parts))
+                self._capacity[rows] = wanted
+        if not (self.way.xla and self.way.pad):
+            self._function(("any",), self._block_function)
+        self._function(("logits",), self._logits_function)
+
+    def slot(self) -> Slot:
+        """New variables for one thread."""
+        return Slot(self.variables)
+
+    def calls(self, memory: Memory, rows: int) -> int:
+        """Steps that the next call with batches of `rows` should take at most: few, until their time is known."""
+        seconds = self._step_seconds.get(rows)
+        bound = 8 if seconds is None else max(1, int(CALL_SECONDS / seconds))
+        return min(bound, self._capacity.get(rows, memory.call_steps(rows)))
+
+    def block(self, slot: Slot, memory: Memory, rows: Array, weights: Array) -> Array:
+        """Take steps, one per line of `rows` (k, B) and `weights` (k, B); their losses, float32 (k,).
+
+        A network of views may have weights (k, B, views); one trace serves both.
+        """
+        steps, batch = rows.shape
+        if self.views > 1 and weights.ndim == 2:
+            weights = np.repeat(weights[..., None], self.views, axis=-1)
+        run, capacity = self._block(batch), self._capacity.get(batch) or steps
+        rows, weights = (_lengthened(part, capacity) for part in (rows.astype(self.form.numbers), weights))
+        start = time.perf_counter()
+        losses = self._call(slot, memory, run, tf.constant(rows), tf.constant(weights), tf.constant(steps))
+        if steps:
+            self._step_seconds[batch] = (time.perf_counter() - start) / steps
+        return losses[:steps]
+
+    def logits(self, slot: Slot, memory: Memory, rows: Array) -> Array:
+        """Raw logits of rows, float32 (len(rows), units)."""
+        run = self._function(("logits",), self._logits_function)
+        rows, size = rows.astype(self.form.numbers), memory.chunk
+        parts = [self._call(slot, memory, run, tf.constant(rows[i : i + size])) for i in range(0, len(rows), size)]
+        return np.concatenate(parts) if parts else np.empty((0, int(self.model.output.shape[-1])), np.float32)
+
+    # Tracing ---------------------------------------------------------------------------------------------------
+
+    def _call(self, slot: Slot, memory: Memory, run: Any, *args: Any) -> Array:
+        self._current.handles = slot.handles
+        return np.asarray(run(memory.x, memory.y, *args))
+
+    def _function(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        """The traced function of a key, its variables left open."""
+        with self._lock:
+            if key not in self._functions:
+                self._functions[key] = self._opened(make())
+            return self._functions[key]
+
+    def _opened(self, concrete: Any) -> Any:
+        """Fill the places of our variables at call time from the thread's slot."""
+        order = {id(v.value.handle): place for place, v in enumerate(self.variables)}
+        captured = concrete.captured_inputs
+        if any(c.dtype == tf.resource and id(c) not in order for c in captured):
+            raise ModelError("a layer uses a TensorFlow variable or table that Keras does not keep for the model")
+        concrete.set_external_captures([self._place(order[id(c)]) if id(c) in order else c for c in captured])
+        return concrete
+
+    def _place(self, place: int) -> Callable[[], Any]:
+        return lambda: self._current.handles[place]
+
+    def _block(self, batch: int) -> Any:
+        """The function of steps of `batch` rows: compiled for that number by XLA, or the one for any number."""
+        capacity = self._capacity.get(batch)
+        if capacity is None:
+            return self._function(("any",), self._block_function)
+        return self._function((capacity, batch), lambda: self._block_function(capacity, batch))
+
+    def _block_function(self, capacity: int | None = None, batch: int | None = None) -> Any:
+        def loop(x: Any, y: Any, weights: Any, steps: Any) -> Any:
+            def body(i: Any, losses: Any) -> tuple[Any, Any]:
+                loss = self._step(tf.nest.map_structure(lambda part: part[i], x), y[i], weights[i])
+                return i + 1, tf.tensor_scatter_nd_update(losses, [[i]], [loss])
+
+            none = tf.zeros(tf.shape(weights)[:1])
+            return tf.while_loop(lambda i, _: i < steps, body, (0, none), parallel_iterations=1)[1]
+
+        compiled = loop if capacity is None else tf.function(loop, jit_compile=True)
+
+        def block(x: Any, y: Any, rows: Any, weights: Any, steps: Any) -> Any:
+            self.traces["block"] += 1
+            return compiled(_gathered(x, rows), tf.gather(y, rows), weights, steps)
+
+        shape, views = (capacity, batch), () if self.views == 1 else (self.views,)
+        rows, weights = tf.TensorSpec(shape, self.form.numbers), tf.TensorSpec((*shape, *views), tf.float32)
+        return self._trace(block, (rows, weights, tf.TensorSpec((), tf.int32)))
+
+    def _logits_function(self) -> Any:
+        def logits(x: Any, y: Any, rows: Any) -> Any:
+            self.traces["logits"] += 1
+            return self.model(_gathered(x, rows), training=False)
+
+        return self._trace(logits, (tf.TensorSpec([None], self.form.numbers),))
+
+    def _trace(self, function: Callable[..., Any], specs: tuple[Any, ...]) -> Any:
+        return tf.function(function).get_concrete_function(self.form.x, self.form.y, *specs)
+
+    def _step(self, inputs: Any, targets: Any, weights: Any) -> Any:
+        """One step, as `fit` takes it; returns its loss (regularization included)."""
+        model = self.model
+        self._numbers.start()
+        with tf.GradientTape() as tape:
+            outputs = model(inputs, training=True)
+            loss = model.compute_loss(x=inputs, y=targets, y_pred=outputs, sample_weight=weights, training=True)
+            scaled = model.optimizer.scale_loss(loss)
+        trainable = model.trainable_weights
+        model.optimizer.apply(tape.gradient(scaled, trainable), trainable)
+        return tf.cast(loss, tf.float32)
+
+
+def _lengthened(lines: Array, count: int) -> Array:
+    """An array with lines of zeros behind it, `count` lines in all."""
+    if len(lines) == count:
+        return lines
+    return np.concatenate([lines, np.zeros((count - len(lines), *lines.shape[1:]), lines.dtype)])
+
+
+def _gathered(x: Any, rows: Any) -> Any:
+    return tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), x)
+
+
+def _tensor(array: Array) -> Any:
+    small = {"float64": np.float32, "int64": np.int32}.get(array.dtype.name)
+    return tf.constant(array if small is None else array.astype(small))

@@ -1,0 +1,127 @@
+"""Programs that are kept for the next network that is alike: a second fit of the same network traces nothing.
+
+A trace costs a second or two, more than a small training. It depends on a network's layers and not on its weights or
+rows, so that grids, cross-validation around `fit` and notebooks can use it again. Two networks are alike when the
+configurations of all their layers, of the optimizer, the loss family and the form of the rows are equal, and when
+nothing in them is left out of a configuration: a layer of the user's own, a function of the user's own, a layer that
+was adapted, or the model's own loss keep a network's programs to itself.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from types import FunctionType
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from counterpoise.engines.program_rules import inner_optimizer, rate_of
+
+#: Programs that are kept, and the values of their variables together.
+PROGRAMS, VALUES = 8, 8_000_000
+#: Packages whose classes say all that decides their arithmetic in `get_config()`.
+KNOWN = ("keras.", "counterpoise.")
+#: Packages whose values may be held by such a class.
+PLAIN = (*KNOWN, "builtins.", "collections.", "inspect.", "numpy.", "tensorflow.")
+
+_kept: OrderedDict[str, Any] = OrderedDict()
+_lock = threading.Lock()
+
+
+def found(key: str | None) -> Any:
+    """The program of a key (see `likeness`), or None."""
+    with _lock:
+        if key is None or key not in _kept:
+            return None
+        _kept.move_to_end(key)
+        return _kept[key]
+
+
+def keep(program: Any) -> None:
+    """Keep a program that is traced, unless it is alike to none; those unused for longest make room."""
+    if program.alike is None:
+        return
+    with _lock:
+        _kept[program.alike] = program
+        _kept.move_to_end(program.alike)
+        while len(_kept) > PROGRAMS or (_kept and sum(map(_values, _kept.values())) > VALUES):
+            _kept.popitem(last=False)
+
+
+def clear() -> None:
+    """Forget all programs: the next trainings trace anew."""
+    with _lock:
+        _kept.clear()
+
+
+def likeness(model: keras.Model, *more: Any) -> str | None:
+    """A text that is equal for networks whose traces are the same; None where a configuration does not say all.
+
+    Args:
+        model: Inputs to logits, compiled.
+        *more: Whatever else decides the trace, with a faithful `repr`.
+    """
+    if not all(map(_told, [*_operations(model), *_optimizers(model)])):
+        return None
+    try:
+        configs = model.get_config(), keras.saving.serialize_keras_object(model.optimizer)
+        text = json.dumps(_renamed(configs, {}), sort_keys=True)
+    except Exception:  # a configuration that cannot be written
+        return None
+    variables = [(tuple(v.shape), str(v.dtype), v.trainable) for v in model.variables]
+    return f"{text} {variables} {keras.config.floatx()} {keras.config.epsilon()} {more!r}"
+
+
+def _values(program: Any) -> int:
+    return sum(int(np.prod(v.shape)) for v in program.variables)
+
+
+def _operations(model: Any) -> Iterator[Any]:
+    """A model, its layers and operations, and what those hold inside."""
+    for layer in [model, *model._flatten_layers(include_self=False)]:
+        yield layer
+        yield from (part for part in getattr(layer, "operations", ()) if not isinstance(part, keras.Layer))
+
+
+def _optimizers(model: Any) -> Iterator[Any]:
+    """A model's optimizer, the one inside it that it scales the loss for, and its learning-rate schedule."""
+    inner = inner_optimizer(model.optimizer)
+    yield from (model.optimizer, inner)
+    if rate_of(model.optimizer) is None:
+        yield inner._learning_rate
+
+
+def _told(part: Any) -> bool:
+    """Whether the configuration of a layer, operation or optimizer says all about what it computes."""
+    if not _from(part, KNOWN) or hasattr(part, "adapt") or isinstance(part, keras.layers.Lambda):
+        return False
+    return all(map(_plain, vars(part).values()))
+
+
+def _plain(value: Any) -> bool:
+    """No function or object from elsewhere, and no array that a trace would hold as a constant."""
+    function = getattr(value, "__func__", value)
+    if isinstance(function, FunctionType):
+        return function.__module__.startswith(KNOWN)
+    return _from(value, PLAIN) and not isinstance(value, (np.ndarray, tf.Tensor))
+
+
+def _from(value: Any, packages: tuple[str, ...]) -> bool:
+    return f"{type(value).__module__}.".startswith(packages)
+
+
+def _renamed(value: Any, names: dict[str, str], key: str = "") -> Any:
+    """A configuration with its layers' names replaced by their order: Keras numbers them through the process."""
+    if isinstance(value, dict):
+        return {k: _renamed(v, names, k) for k, v in value.items() if k not in ("build_config", "compile_config")}
+    if isinstance(value, (list, tuple)):
+        layer = len(value) == 3 and isinstance(value[0], str) and isinstance(value[1], int)  # [name, node, tensor]
+        return [_renamed(v, names, "name" if layer and i == 0 else "") for i, v in enumerate(value)]
+    if key == "name" and isinstance(value, str):
+        return names.setdefault(value, f"#{len(names)}")
+    return value

@@ -1,0 +1,150 @@
+"""Which way jobs are trained: the static rules, found by `make bench-train`, from layer types, shapes and steps.
+
+Nothing here looks at the values of data or at a clock, so that the same jobs on the same network go the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from counterpoise.core.records import Examples, Limits
+from counterpoise.core.structure import leaves
+from counterpoise.networks.batch_ensemble import per_row
+from counterpoise.networks.network import Network
+
+#: Steps of one thread from which compiling with XLA, a second and a half of one core, is earned back.
+XLA_STEPS = 1500
+#: The same for small steps, whose arithmetic is less than `SMALL` products of a row and a weight.
+SMALL_XLA_STEPS = 5000
+SMALL = 1_000_000
+#: Jobs that are trained at the same time, unless told otherwise.
+THREADS = 2
+#: Numbers (rows times steps) of one call of the program at most: bounds the index matrix.
+CALL_ROWS = 65_536
+#: Values of the rows that one call gathers at most (8 MB of float32), unless a single step has more.
+CALL_VALUES = 2_097_152
+#: Values of one chunk of rows when a network is only evaluated.
+CHUNK_VALUES = 4_194_304
+
+#: Layers whose output for a row depends on that row alone, in training too: a short batch may be filled up with rows
+#: of weight 0.
+ROW_WISE = frozenset(
+    """InputLayer Dense EinsumDense Activation ReLU LeakyReLU PReLU ELU Softmax Flatten Reshape Permute RepeatVector
+    Concatenate Add Subtract Multiply Average Maximum Minimum Dot LayerNormalization RMSNormalization UnitNormalization
+    GroupNormalization Embedding Normalization Rescaling Identity Cropping1D Cropping2D ZeroPadding1D ZeroPadding2D
+    Conv1D Conv2D DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D MaxPooling1D MaxPooling2D
+    AveragePooling1D AveragePooling2D GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D
+    GlobalMaxPooling2D UpSampling1D UpSampling2D TableEncoder ProbabilityToLogit MemberDense MemberHead
+    PoolViews""".split()
+)
+
+#: Layers that XLA makes faster on a CPU. It makes convolutions and recurrent layers slower, and products of several
+#: members at once (`MemberDense`: 9.5 s a pass against 3.5 s over 229,000 rows in batches of 1,024).
+DENSE = frozenset(
+    """InputLayer Dense EinsumDense Activation ReLU LeakyReLU PReLU ELU Softmax Flatten Reshape Permute Concatenate
+    Add Subtract Multiply Average Maximum Minimum LayerNormalization RMSNormalization UnitNormalization
+    BatchNormalization Embedding Normalization Rescaling Identity Dropout TableEncoder ProbabilityToLogit""".split()
+)
+
+
+@dataclass(frozen=True)
+class CompileMode:
+    """How the program runs jobs of one network and loss family.
+
+    Attributes:
+        xla: Whether the loop of steps is compiled with XLA.
+        pad: Whether short batches are filled up with rows of weight 0 (else they run in a trace of their own).
+    """
+
+    xla: bool
+    pad: bool
+
+    def to_dict(self) -> dict[str, bool]:
+        """Plain values, to be written beside a run and read with `CompileMode(**values)`."""
+        return asdict(self)
+
+
+def refusal(network: Network, examples: Examples, callbacks: Sequence[Any] = ()) -> str | None:
+    """Why the program cannot train this network, or None when it can.
+
+    The text completes "training with fit: ...".
+    """
+    if keras.backend.backend() != "tensorflow":
+        return f"the training program needs the TensorFlow backend, this one is {keras.backend.backend()}"
+    if callbacks:
+        return "Keras callbacks work on the fit engine only"
+    if network.own_step is not None:
+        return f"the model has its own {network.own_step}"
+    if any(a.dtype.kind not in "fiub" for a in leaves(examples.x)):
+        return "an input holds text, which stays outside the program's memory"
+    if getattr(network.optimizer(), "use_ema", False):
+        return "the optimizer averages weights at the end of fit"
+    return None
+
+
+def way(model: keras.Model, loss: Any, limits: Sequence[Limits]) -> CompileMode:
+    """The rule for one network and loss family; `limits` are those of all its jobs."""
+    layers = layers_of(model)
+    kinds = {type(layer).__name__ for layer in layers}
+    full = all(getattr(layer, "compute_dtype", "float32") == "float32" for layer in layers)
+    xla = earned_back(model, limits) and kinds <= DENSE and full and plain_loss(loss)
+    active = any(getattr(layer, "activity_regularizer", None) is not None for layer in layers)
+    return CompileMode(xla=xla, pad=kinds <= ROW_WISE and not active and plain_loss(loss))
+
+
+def inner_optimizer(optimizer: Any) -> Any:
+    """The optimizer that updates: itself, or the one inside that which scales the loss of 16-bit networks."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def rate_of(optimizer: Any) -> Any:
+    """The variable of an optimizer's learning rate; None where a schedule decides it."""
+    rate = inner_optimizer(optimizer)._learning_rate
+    return rate if isinstance(rate, keras.Variable) else None
+
+
+def earned_back(model: keras.Model, limits: Sequence[Limits]) -> bool:
+    """Whether the steps of all jobs, shared by the threads, are enough for XLA to pay."""
+    weights = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
+    small = weights * max(one.batch_size for one in limits) < SMALL
+    threads = min(THREADS, len(limits))
+    return sum(one.steps for one in limits) >= threads * (SMALL_XLA_STEPS if small else XLA_STEPS)
+
+
+def plain_loss(loss: Any) -> bool:
+    """Whether the loss of a batch is the mean, over its rows, of one weighted number per row."""
+    loss = per_row(loss)
+    if getattr(loss, "reduction", None) != "sum_over_batch_size" or getattr(loss, "ignore_class", None) is not None:
+        return False
+    from counterpoise.losses.base import ClassLoss
+
+    return isinstance(loss, ClassLoss) or type(loss).__module__.startswith("keras.")
+
+
+def layers_of(model: Any) -> list[Any]:
+    """All layers of a model built of layers, models inside it opened; any other layer stands for itself."""
+    if not isinstance(model, keras.Model) or not (
+        isinstance(model, keras.Sequential) or type(model).__name__ == "Functional"
+    ):
+        return [model]
+    return [inner for layer in model.layers for inner in layers_of(layer)]
+
+
+def batch_rows(batch_size: int, drawn: int) -> int:
+    """Rows of a full step: the batch size, or for a plan that draws fewer rows the next power of two."""
+    return min(batch_size, 1 << max(0, drawn - 1).bit_length())
+
+
+def call_steps(rows: int, values: int) -> int:
+    """Steps that one call of the program takes at most, with batches of `rows` rows of `values` values."""
+    return int(np.clip(min(CALL_ROWS // rows, CALL_VALUES // max(1, rows * values)), 1, 512))
+
+
+def chunk_rows(values: int) -> int:
+    """Rows of `values` values that are evaluated at once."""
+    return int(np.clip(CHUNK_VALUES // max(1, values), 64, 8192))

@@ -1,0 +1,173 @@
+"""Jobs to members: one call for every engine, pool and cluster."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import OptionError
+from counterpoise.core.records import Examples, Job, Limits, Member
+from counterpoise.core.structure import leaves
+from counterpoise.engines.keras_fit import FitEngine, Progress
+from counterpoise.engines.program_rules import rate_of, refusal
+from counterpoise.engines.sklearn_fit import content, train_estimator
+from counterpoise.engines.synthetic_rows import with_made_rows
+from counterpoise.networks.cloning import keras_text
+from counterpoise.networks.network import Network
+
+Array = np.ndarray
+
+logger = logging.getLogger("counterpoise")
+
+ENGINES = ("auto", "fit", "program")
+
+#: (job id, member) in order of completion; closing it ends the work.
+Trained = Generator[tuple[str, Member], None, None]
+#: What trains jobs: a function called like `run`, which is the one in this process. Pools and clusters
+#: (`counterpoise.scale`) are others, and so is one that remembers (`comparison.resume`).
+Executor = Callable[..., Trained]
+
+
+def run(
+    jobs: Iterable[Job],
+    examples: Examples,
+    network: Network,
+    *,
+    engine: str = "auto",
+    callbacks: Iterable[Any] = (),
+    progress: Progress | None = None,
+    threads: int | None = None,
+) -> Trained:
+    """Train jobs and yield (job id, member) in order of completion; jobs with the same id are trained once.
+
+    Jobs that carry an estimator are fitted first, one after the other; what they raise is their member's `error`.
+
+    Args:
+        jobs: What to train.
+        examples: The rows that the jobs number; rows that a plan made are put behind them here.
+        network: The recipe of the network.
+        engine: "program", "fit", or "auto": the program where it can, else `fit` and a line in the log
+            `counterpoise` that says why.
+        callbacks: Keras callbacks for the `fit` engine.
+        progress: Called with (job id, steps done, steps at most) after each round, always in the caller's thread.
+        threads: Jobs that the program trains at the same time; None is 2. Results do not depend on it.
+
+    Raises:
+        OptionError: an unknown engine, a plateau beside a learning-rate schedule, or engine="program" where the
+            program cannot train this.
+    """
+    if engine not in ENGINES:
+        raise OptionError(f"engine is {engine!r}; expected one of {', '.join(ENGINES)}.")
+    distinct, examples = with_made_rows({job.id: job for job in jobs}.values(), examples)
+    for job in distinct:
+        if job.estimator is not None:
+            yield job.id, train_estimator(job, examples)
+    distinct = [job for job in distinct if job.estimator is None]
+    if not distinct:
+        return
+    _check_rate(distinct, network)
+    told = tuple(callbacks)
+    compiled, by_fit = _shared_out(distinct, engine)
+    program = _program(compiled, examples, network, told, must=engine == "program") if compiled else None
+    if program is None:
+        compiled, by_fit = [], distinct
+    trainer = FitEngine(examples, network, told)
+    for job in by_fit:
+        yield job.id, trainer.train(job, progress)
+    for job, said in program.run(compiled, threads) if program else ():
+        if isinstance(said, Member):
+            yield job.id, said
+        elif progress:
+            progress(job.id, said, job.limits.steps)
+
+
+def _shared_out(jobs: list[Job], engine: str) -> tuple[list[Job], list[Job]]:
+    """Jobs that the program is asked for, and jobs that are for `fit`: those that mix batches always are."""
+    if engine == "fit":
+        return [], jobs
+    mixed = [job for job in jobs if job.mix]
+    if mixed and engine == "program":
+        raise OptionError('engine="program" cannot mix batches (mixup, remix). Use engine="auto" or "fit".')
+    return [job for job in jobs if not job.mix], mixed
+
+
+def _check_rate(jobs: list[Job], network: Network) -> None:
+    who = "plateau halves" if any(job.limits.plateau is not None for job in jobs) else ""
+    who = "a snapshot ensemble lowers" if any(job.limits.anneal for job in jobs) else who
+    if who and rate_of(network.optimizer()) is None:
+        raise OptionError(
+            f"{who} the learning rate, but a schedule decides that of this optimizer; leave it out, or give the "
+            "optimizer a fixed learning rate."
+        )
+
+
+def _program(jobs: list[Job], examples: Examples, network: Network, callbacks: tuple[Any, ...], must: bool) -> Any:
+    """The program engine, ready to run these jobs, or None after saying why not (an error when it must)."""
+    reason = refusal(network, examples, callbacks)
+    if reason is None:
+        from counterpoise.engines.compiled import ProgramEngine
+
+        ready = ProgramEngine.of(examples, network)
+        try:
+            ready.prepare(jobs)
+        except OptionError:
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__} while tracing ({keras_text(error)})"
+        else:
+            return ready
+    if must:
+        raise OptionError(f'engine="program" cannot train this: {reason}. Use engine="auto" or "fit".')
+    logger.warning("training with fit: %s", reason)
+    return None
+
+
+def make_job(
+    plan: Any,
+    train: Array,
+    stop: Array,
+    score: Array,
+    *,
+    loss: tuple[str, Mapping[str, Any]],
+    seed: int,
+    place: tuple[int, int, int],
+    limits: Limits,
+    mix: tuple[str, Mapping[str, Any]] | None = None,
+    estimator: Any = None,
+    start: tuple[Array, ...] = (),
+) -> Job:
+    """A job whose id is a hash of everything that decides its result."""
+    parts = [*_content(plan), train, stop, score, loss[0], sorted(loss[1].items()), seed, place, limits]
+    parts += [] if mix is None else [mix[0], sorted(mix[1].items())]
+    parts += [] if estimator is None else [content(estimator)]
+    parts += start
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode())
+        digest.update(b"|")
+    return Job(digest.hexdigest(), plan, train, stop, score, loss, seed, place, limits, mix, estimator, start)
+
+
+def _content(plan: Any) -> Iterator[Any]:
+    """Everything that decides what a plan draws and weighs, piece by piece.
+
+    Of a plan that looked at features this is what it kept and made, whatever it is called.
+    """
+    if not hasattr(plan, "origin"):
+        yield from _pieces(plan.identity)
+        return
+    yield from (type(plan.inner).__name__, plan.draw, plan.redraw, plan.drawn, plan.class_weights, plan.sample_weight)
+    yield from (plan.codes, plan.origin, plan.deferred)
+    yield from () if plan.new is None else map(np.ascontiguousarray, leaves(plan.new[0]))
+
+
+def _pieces(value: Any) -> Iterator[Any]:
+    if isinstance(value, tuple):
+        for part in value:
+            yield from _pieces(part)
+    else:
+        yield value

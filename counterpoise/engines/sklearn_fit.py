@@ -1,0 +1,197 @@
+"""Jobs that carry an estimator of scikit-learn's kind instead of a network: fitted once, asked once, not kept."""
+
+from __future__ import annotations
+
+import inspect
+import time
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core import seeds
+from counterpoise.core.errors import OptionError, error_text
+from counterpoise.core.memory import Peak
+from counterpoise.core.records import Examples, Job, Member
+from counterpoise.engines.flat_rows import FlatRows
+
+Array = np.ndarray
+
+#: Probabilities are kept away from 0 and 1 by this much: inside we hold logarithms.
+TINY = 1e-7
+#: Most levels of an integer column that boosted trees take (scikit-learn's bins).
+INTEGER_LEVELS = 254
+#: Numbers in a matrix below which boosted trees get one thread: several only wait for each other, most of all on a
+#: machine that has other work.
+SMALL = 1_000_000
+#: Parameters that do not change what is fitted.
+IDLE = ("n_jobs", "verbose", "verbosity")
+
+
+def content(value: Any) -> Any:
+    """What decides what an estimator (or a parameter of one) does, as plain values whose `repr` is the same anywhere.
+
+    Example:
+        >>> from sklearn.naive_bayes import GaussianNB
+        >>> content(GaussianNB())
+        ('sklearn.naive_bayes.GaussianNB', [('priors', 'None'), ('var_smoothing', '1e-09')])
+    """
+    if isinstance(value, Mapping):
+        return sorted((str(key), content(part)) for key, part in value.items())
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [content(part) for part in value]
+    if isinstance(value, np.ndarray):
+        return value.dtype.str, value.shape, value.tobytes()
+    if hasattr(value, "get_params") and not isinstance(value, type):
+        own = {name: part for name, part in value.get_params(deep=False).items() if name not in IDLE}
+        return _name(type(value)), content(own)
+    return _name(value) if isinstance(value, type) or inspect.isroutine(value) else repr(value)
+
+
+def _name(value: Any) -> str:
+    return f"{value.__module__}.{value.__qualname__}"
+
+
+def train_estimator(job: Job, examples: Examples) -> Member:
+    """Fit a clone of the job's estimator on its training rows; a member without weights that holds what it said.
+
+    Whatever the estimator raises becomes the member's `error`: the other entrants race on.
+    """
+    start = time.perf_counter()
+    with Peak() as peak:
+        try:
+            said, stop_said, steps, drawn = _fitted(job, examples)
+        except Exception as error:  # the estimator is not ours: it may raise anything
+            return _failed(job, error)
+    return Member(
+        job=job.id,
+        weights=(),
+        logits=said,
+        stop_logits=stop_said,
+        log_shift=job.plan.log_shift,
+        best_step=steps,
+        steps=steps,
+        rows_seen=drawn,
+        seconds=time.perf_counter() - start,
+        engine="external",
+        needs_calibration=True,
+        memory=peak.bytes,
+    )
+
+
+def _failed(job: Job, error: Exception) -> Member:
+    nothing = np.empty((0, len(job.plan.classes)), np.float32)
+    shift, text = job.plan.log_shift, error_text(error)
+    return Member(job.id, (), nothing, nothing, shift, 0, 0, 0, 0.0, engine="external", error=text)
+
+
+def _fitted(job: Job, examples: Examples) -> tuple[Array, Array, int, int]:
+    """Log-probabilities of the score rows and of the stopping rows, rounds taken, rows fitted."""
+    from sklearn.base import clone
+    from sklearn.utils import get_tags
+    from threadpoolctl import threadpool_limits
+
+    estimator = clone(job.estimator)
+    _seed(estimator, job)
+    integer_levels = INTEGER_LEVELS if _knows_levels(estimator) else 0
+    keep_nan = get_tags(estimator).input_tags.allow_nan
+    flat = FlatRows(examples, job.train, keep_nan=keep_nan, integer_levels=integer_levels)
+    drawn = np.sort(job.plan.rows(0, seeds.integer(job.seed, "plan", *job.place)))
+    how = _weights(estimator, job, drawn) | _levels(estimator, flat.categorical)
+    how |= _stopping(estimator, job, flat.matrix(job.stop), examples.y[job.stop])
+    rows = job.train[drawn]
+    x = flat.matrix(rows)
+    with warnings.catch_warnings(), threadpool_limits(1 if x.size < SMALL else None, user_api="openmp"):
+        warnings.simplefilter("ignore")  # about its own settings, once for each fold
+        estimator.fit(x, examples.y[rows], **how)
+        said = [_log_proba(estimator, flat.matrix(rows), examples.n_classes) for rows in (job.score, job.stop)]
+    return said[0], said[1], _rounds(estimator), len(drawn)
+
+
+def _seed(estimator: Any, job: Job) -> None:
+    """Seeds by place for what is random in it, unless the user fixed them."""
+    for name, value in sorted(estimator.get_params(deep=True).items()):
+        if value is None and (name == "random_state" or name.endswith("__random_state")):
+            estimator.set_params(**{name: seeds.integer(job.seed, "external", *job.place)})
+
+
+def _weights(estimator: Any, job: Job, drawn: Array) -> dict[str, Array]:
+    """The plan's weights (the user's in them) as an argument of `fit`, where they differ from row to row."""
+    weights = job.plan.weights()[drawn].astype(np.float64)
+    if np.allclose(weights, 1.0):
+        return {}
+    target, prefix = estimator, ""
+    while hasattr(target, "steps"):
+        name, target = target.steps[-1]
+        prefix += f"{name}__"
+    if "sample_weight" not in inspect.signature(target.fit).parameters:
+        raise OptionError(f"{type(target).__name__} takes no sample weights; use a plan that draws rows instead.")
+    return {f"{prefix}sample_weight": weights}
+
+
+def _knows_levels(estimator: Any) -> bool:
+    untouched = estimator.get_params(deep=False).get("categorical_features", "") == "from_dtype"
+    return untouched or "categorical_feature" in inspect.signature(estimator.fit).parameters
+
+
+def _levels(estimator: Any, columns: list[int]) -> dict[str, Any]:
+    """Say which columns hold levels: set as a parameter, or as an argument of `fit`."""
+    if not columns:
+        return {}
+    if "categorical_feature" in inspect.signature(estimator.fit).parameters:
+        return {"categorical_feature": columns}
+    estimator.set_params(categorical_features=columns)
+    return {}
+
+
+def stops_early(estimator: Any) -> bool:
+    """Whether an estimator is told to end its training by rows kept for that.
+
+    Example:
+        >>> from sklearn.ensemble import HistGradientBoostingClassifier as Boosted
+        >>> stops_early(Boosted(early_stopping=True)), stops_early(Boosted())
+        (True, False)
+    """
+    takes, has = inspect.signature(estimator.fit).parameters, estimator.get_params(deep=False)
+    by_rows = "X_val" in takes and has.get("early_stopping") is True
+    return by_rows or ("eval_set" in takes and bool(has.get("early_stopping_rounds")))
+
+
+def _stopping(estimator: Any, job: Job, x: Array, y: Array) -> dict[str, Any]:
+    """The stopping rows for an estimator that is told to stop early; without a patience in the race none does."""
+    if not stops_early(estimator):
+        return {}
+    takes = inspect.signature(estimator.fit).parameters
+    if job.limits.patience is None or not len(y):
+        estimator.set_params(**({"early_stopping": False} if "X_val" in takes else {"early_stopping_rounds": None}))
+        return {}
+    if "X_val" in takes:
+        return {"X_val": x, "y_val": y}
+    return {"eval_X": x, "eval_y": y} if "eval_X" in takes else {"eval_set": [(x, y)]}
+
+
+def _log_proba(estimator: Any, x: Array, n_classes: int) -> Array:
+    """Log-probabilities float32 (N, C), or decision values where it knows no probabilities."""
+    if not len(x):
+        return np.empty((0, n_classes), np.float32)
+    if hasattr(estimator, "predict_proba"):
+        said = np.log(np.clip(np.asarray(estimator.predict_proba(x), dtype=np.float64), TINY, 1 - TINY))
+    else:
+        said = np.asarray(estimator.decision_function(x), dtype=np.float64)
+        said = np.stack([np.zeros(len(said)), said], axis=1) if said.ndim == 1 else said
+    if said.shape != (len(x), n_classes) or not np.isfinite(said).all():
+        raise OptionError(
+            f"{type(estimator).__name__} said {said.shape} scores, finite: {bool(np.isfinite(said).all())}; expected "
+            f"finite ones of shape {(len(x), n_classes)}."
+        )
+    return said.astype(np.float32)
+
+
+def _rounds(estimator: Any) -> int:
+    """How many rounds or trees it took, 1 where it does not say."""
+    for name in ("best_iteration_", "n_iter_", "n_estimators_", "n_estimators"):
+        value = getattr(estimator, name, None)
+        if value is not None and np.size(value) == 1 and int(np.max(value)) > 0:
+            return int(np.max(value))
+    return 1

@@ -1,0 +1,59 @@
+"""The order of a job as matrices: one line of equally many rows per step, as one call of the program takes them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from counterpoise.engines.batch_order import Order
+
+Array = np.ndarray
+
+
+def block_of(order: Order, start: int, steps: int, full: int, pad: bool) -> tuple[Array, Array, Array]:
+    """Steps from `start` on: their rows (k, B), weights (k, B) or (k, B, views), float32, and each one's rows (k,).
+
+    Args:
+        order: Whose batches.
+        start: The first step.
+        steps: How many at most.
+        full: Rows of a full step: B, unless the block is a single short batch.
+        pad: Whether short batches are filled up with rows of weight 0; else a block ends before one, or is one.
+    """
+    lines: list[tuple[Array, ...]] = []
+    counts: list[int] = []
+    while len(counts) < steps:
+        rows, weights = order.run(start + len(counts), steps - len(counts))
+        whole, rest = divmod(len(rows), full)
+        if whole:
+            lines.append(tuple(_lines(part[: whole * full], full) for part in (rows, weights)))
+            counts += [full] * whole
+        if rest and (pad or not lines):
+            short, light = rows[-rest:], weights[-rest:]
+            short, light = filled(short, light, full) if pad else (short, light)
+            lines.append((short[None], light[None]))
+            counts.append(rest)
+        if rest and not pad:
+            break
+    all_rows, all_weights = (np.concatenate(part) for part in zip(*lines, strict=True))
+    return all_rows, all_weights, np.array(counts)
+
+
+def filled(rows: Array, weights: Array, size: int) -> tuple[Array, Array]:
+    """A batch brought to `size` rows by rows of weight 0, its weights scaled so that the mean loss stays the same.
+
+    The loss divides by `size` where it should by len(rows): weights are multiplied by size / len(rows).
+
+    Example:
+        >>> filled(np.array([4, 7]), np.array([1.0, 3.0]), 4)
+        (array([4, 7, 4, 4]), array([2., 6., 0., 0.]))
+    """
+    more = size - len(rows)
+    scaled = weights * weights.dtype.type(size / len(rows))
+    return (
+        np.concatenate([rows, np.repeat(rows[:1], more)]),
+        np.concatenate([scaled, np.zeros((more, *weights.shape[1:]), weights.dtype)]),
+    )
+
+
+def _lines(part: Array, full: int) -> Array:
+    return part.reshape(-1, full, *part.shape[1:])

@@ -1,0 +1,97 @@
+"""The `fit` engine on rows that stay on disk: what is held in memory learns the encoder and stops training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from counterpoise.core import seeds
+from counterpoise.core.errors import CounterpoiseError, OptionError
+from counterpoise.core.records import Examples, Job, Member
+from counterpoise.engines.batch_order import Order
+from counterpoise.engines.keras_fit import FitEngine, Progress
+from counterpoise.feed.disk_stream import Stream
+from counterpoise.networks.network import Network
+
+Array = np.ndarray
+
+#: Makes the stream of a job from (job, seed): batches (x, y[, weight]) of the rows that its plan draws.
+MakeStream = Callable[[Job, int], Stream]
+
+
+class StreamEngine(FitEngine):
+    """Trains jobs whose `train` numbers rows on disk, while `stop` and `score` number examples in memory.
+
+    Args:
+        examples: The rows in memory.
+        sample: Those of them, training rows all, from which the encoder learns.
+        stream: Makes the stream of a job.
+        network: The recipe of the network.
+        callbacks: Keras callbacks.
+
+    Raises:
+        OptionError: a model with its own training step, which wants rows in memory.
+    """
+
+    def __init__(
+        self, examples: Examples, sample: Array, stream: MakeStream, network: Network, callbacks: tuple[Any, ...] = ()
+    ) -> None:
+        super().__init__(examples, network, callbacks)
+        if network.own_step is not None:
+            raise OptionError(
+                f"the model has its own {network.own_step}, which needs rows in memory; pass a smaller table as a file."
+            )
+        self._sample, self._stream = sample, stream
+        self._fault: CounterpoiseError | None = None
+
+    def train(self, job: Job, progress: Progress | None = None) -> Member:
+        """As on rows in memory; a row on disk that cannot be used is told as it was found."""
+        try:
+            return super().train(job, progress)
+        except Exception:
+            if self._fault is not None:
+                raise self._fault from None  # TensorFlow wraps what a generator raises
+            raise
+
+    def _told(self, fault: CounterpoiseError) -> None:
+        self._fault = fault
+
+    def _batches(self, job: Job) -> StreamBatches:
+        return StreamBatches(job, self._stream, self._told)
+
+    def _learning_rows(self, job: Job) -> Array:
+        return self._sample
+
+
+class StreamBatches(keras.utils.PyDataset):
+    """The steps of one job, epoch after epoch; a call of `fit` starts at step `start` and goes on from there."""
+
+    num_batches = None
+
+    def __init__(self, job: Job, make: MakeStream, tell: Callable[[CounterpoiseError], None]) -> None:
+        super().__init__()
+        self._tell = tell
+        self.job, self.order, self.start = job, Order(job), 0
+        self._stream = make(job, seeds.integer(job.seed, "plan", *job.place))
+        self._steps: Iterator[Any] = iter(())
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        if index == 0:
+            self._steps = self._from(self.start)
+        try:
+            return next(self._steps)
+        except CounterpoiseError as fault:
+            self._tell(fault)
+            raise
+
+    def _from(self, start: int) -> Iterator[Any]:
+        """All steps from number `start` on, without end."""
+        epoch, skipped = divmod(start, self._stream.num_batches)
+        while True:
+            for number, batch in enumerate(self._stream.of_epoch(epoch)):
+                if number >= skipped:
+                    yield batch
+            epoch, skipped = epoch + 1, 0

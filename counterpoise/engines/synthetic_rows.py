@@ -1,0 +1,56 @@
+"""Rows that plans made (synthesis), put behind the real rows for the time of a training.
+
+The made rows of all jobs stand together in one set of examples, so that one tensor and one trace serve them all. Real
+rows keep their numbers; only the job that a row was made for, from its own training rows, ever draws it, and what an
+encoder learns comes from real and made rows of that job. Test and stopping rows are always real.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from counterpoise.core.records import Examples, Job
+from counterpoise.core.structure import join
+
+Array = np.ndarray
+
+
+def with_made_rows(jobs: Iterable[Job], examples: Examples) -> tuple[list[Job], Examples]:
+    """Jobs whose `train` numbers real and made rows, and examples that hold both.
+
+    Args:
+        jobs: Jobs; the plan of some may have `new` rows, which it numbers behind those of `job.train`.
+        examples: The real rows.
+
+    Returns:
+        The jobs in the same order under the same ids, and the examples: the very same where no plan made a row,
+        otherwise a copy with the made rows behind the real ones (labels and features alone).
+
+    Example:
+        >>> from counterpoise.core.records import Limits
+        >>> from counterpoise.plans import synthesize
+        >>> x, y = np.arange(10.0)[:, None], np.repeat([0, 1], [6, 4])
+        >>> plan = synthesize(y[1:], neighbors=1).realize(x[1:])
+        >>> job = Job("a", plan, np.arange(1, 10), np.array([0]), np.array([0]), ("cross_entropy", {}), 0, (0, 0, 0),
+        ...           Limits(1, 1, None, 4))
+        >>> (found,), both = with_made_rows([job], Examples(x, y, (0, 1)))
+        >>> len(both), found.train.tolist(), both.y[found.train].tolist()
+        (11, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], [0, 0, 0, 0, 0, 1, 1, 1, 1, 1])
+    """
+    features, labels, ready = [examples.x], [examples.y], []
+    total = len(examples)
+    for job in jobs:
+        if job.plan.new is not None:
+            fresh, codes = job.plan.new
+            features.append(fresh)
+            labels.append(codes)
+            job = replace(job, train=np.concatenate([job.train, np.arange(total, total + len(codes))]))
+            total += len(codes)
+        ready.append(job)
+    if total == len(examples):
+        return ready, examples
+    x, y = join(features), np.concatenate(labels)
+    return ready, replace(examples, x=x, y=y, groups=None, time=None, sample_weight=None, twins=None)

@@ -1,0 +1,67 @@
+"""Averages of the weights along a training: steadier than the weights of any one round.
+
+With few rows of a class the weights of one round are a draw: the next round's say something else about the rare rows.
+Their mean over the last rounds is what is looked at, kept and handed on; training itself goes on from the weights that
+it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+Array = np.ndarray
+#: What batch normalization calls the means and variances that it has seen.
+STATISTICS = ("moving_mean", "moving_variance")
+
+
+def averaged(model: keras.Model) -> list[Any]:
+    """The variables whose average is taken: the weights, and what batch normalization has seen under them.
+
+    Example:
+        >>> layers = [keras.Input((2,)), keras.layers.BatchNormalization(), keras.layers.Dropout(0.5)]
+        >>> [variable.name for variable in averaged(keras.Sequential(layers))]
+        ['gamma', 'beta', 'moving_mean', 'moving_variance']
+    """
+    seen = [variable for variable in model.non_trainable_variables if variable.name in STATISTICS]
+    return [*model.trainable_variables, *seen]
+
+
+class Average:
+    """Running mean of the weights at the ends of rounds, older rounds fading out.
+
+    After round t: a_t = d_t a_{t-1} + (1 - d_t) w_t with d_t = min(decay, (t - 1) / t), which is the plain mean of all
+    rounds until their number reaches 1 / (1 - decay). Taken in float64.
+
+    Args:
+        decay: Share of the old average that stays, from 0 (the round's own weights) to below 1.
+        places: Which arrays of a state are averaged (see `averaged`). The others (what an encoder learned, random
+            seeds) are those of the last round.
+
+    Example:
+        >>> average = Average(0.75, places=[0])
+        >>> [float(average.of([np.array(w), np.array(7)])[0]) for w in (1.0, 3.0, 5.0)]
+        [1.0, 2.0, 3.0]
+    """
+
+    def __init__(self, decay: float, places: Sequence[int]) -> None:
+        self.decay, self.places, self.rounds = decay, list(places), 0
+        self._means: list[Array] = []
+
+    def of(self, state: Sequence[Array]) -> list[Array]:
+        """The state at the end of a round, its weights replaced by their average so far."""
+        now = [np.asarray(state[place], np.float64) for place in self.places]
+        stays = min(self.decay, self.rounds / (self.rounds + 1))
+        self._means = [stays * old + (1.0 - stays) * new for old, new in zip(self._means or now, now, strict=True)]
+        self.rounds += 1
+        out = list(state)
+        for place, mean in zip(self.places, self._means, strict=True):
+            out[place] = mean.astype(out[place].dtype)
+        return out
+
+    def restart(self) -> None:
+        """Forget the rounds so far (another stage begins)."""
+        self._means, self.rounds = [], 0

@@ -1,0 +1,161 @@
+"""Compile any Keras model with weights for its rare classes: one line, no `class_weight`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from counterpoise.core.errors import ModelError, OptionError, did_you_mean
+from counterpoise.losses.base import Loss
+from counterpoise.losses.weighted import ClassWeighted, LabelWeighted
+from counterpoise.networks.cloning import last_activation
+from counterpoise.networks.head import init_output_bias
+from counterpoise.plans.tables import weights_from_counts
+
+_PER_OUTPUT = ("counts", "scheme", "rows", "loss", "ignore_class")
+
+
+def compile_balanced(
+    model: keras.Model,
+    counts: Any,
+    scheme: Any = "balanced",
+    *,
+    rows: Any = None,
+    loss: Any = None,
+    optimizer: Any = "adam",
+    output: str = "auto",
+    ignore_class: Any = None,
+    init_bias: bool = False,
+    **compile_options: Any,
+) -> keras.Model:
+    """Compile a model with a loss that weighs its classes; `fit`, validation and `sample_weight` work as ever.
+
+    The weights sit in the loss, so that steps (N, T), pixels (N, H, W), independent labels and several outputs are
+    weighed right, `val_loss` weighs like `loss`, and sample weights multiply in. Their mean over the rows is 1.
+
+    Args:
+        model: A built model with logits or probabilities, (N, ..., units).
+        counts: Elements of each class in code order (C,), two for one unit; with `rows`, rows with each label (L,).
+            Several outputs: a dict by output name, or a list in the order of the outputs.
+        scheme: As in `class_weight`; "none" for a loss that balances by itself.
+        rows: Number of rows, when the units are independent labels.
+        loss: A loss of `cp.losses` with one value per element, to be weighted; None is cross-entropy.
+        optimizer: As in `compile`.
+        output: "logits", "probabilities", or "auto" (the last activation).
+        ignore_class: A code whose elements do not count (padding, "void").
+        init_bias: Whether to set the output bias from the counts (one output; see `init_output_bias`).
+        **compile_options: For `model.compile`: metrics, weighted_metrics, jit_compile ...
+            With several outputs `scheme`, `rows`, `loss` and `ignore_class` may be dicts or lists as `counts`.
+
+    Returns:
+        The same model, compiled. Deferred weights: see `cp.callbacks.Deferred`.
+
+    Raises:
+        ModelError: outputs that do not fit the counts, or whose activation tells nothing.
+        OptionError: counts or a scheme that do not fit.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, activation="sigmoid")])
+        >>> compile_balanced(model, counts=[90, 10]).loss.weights.round(4).tolist()
+        [0.5556, 5.0]
+    """
+    outputs = _outputs(model)
+    options = {"counts": counts, "scheme": scheme, "rows": rows, "loss": loss, "ignore_class": ignore_class}
+    keyed = _by_output(options, [name for name, _ in outputs])
+    losses = {name: _loss_of(tensor, output=output, **keyed[name]) for name, tensor in outputs}
+    if init_bias:
+        if len(outputs) > 1:
+            raise OptionError("init_bias goes with one output; call init_output_bias with layer= for each.")
+        init_output_bias(model, counts, rows=rows)
+    model.compile(optimizer=optimizer, loss=_in_structure(model, losses), **compile_options)
+    return model
+
+
+def _outputs(model: keras.Model) -> list[tuple[str, Any]]:
+    if not model.built or not hasattr(model, "outputs"):
+        raise ModelError(f"the model {model.name!r} is not built; give it an Input or call it once.")
+    structure = getattr(model, "_outputs_struct", None)
+    if isinstance(structure, Mapping):
+        return list(structure.items())
+    names = getattr(model, "output_names", None) or [f"output_{i}" for i in range(len(model.outputs))]
+    return list(zip(names, model.outputs, strict=True))
+
+
+def _in_structure(model: keras.Model, losses: Mapping[str, Loss]) -> Any:
+    if len(losses) == 1 and not isinstance(getattr(model, "_outputs_struct", None), Mapping):
+        return next(iter(losses.values()))
+    return dict(losses) if isinstance(getattr(model, "_outputs_struct", None), Mapping) else list(losses.values())
+
+
+def _by_output(options: Mapping[str, Any], names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The options of each output."""
+    counts = options["counts"]
+    several = isinstance(counts, Mapping) or (
+        isinstance(counts, (list, tuple)) and len(counts) > 0 and all(np.ndim(part) == 1 for part in counts)
+    )
+    if not several:
+        if len(names) > 1:
+            raise OptionError(f"the model has outputs {list(names)}; give counts for each, as a dict or list.")
+        return {names[0]: dict(options)}
+    return {
+        name: {word: _own(word, options[word], name, i, names) for word in _PER_OUTPUT} for i, name in enumerate(names)
+    }
+
+
+def _own(word: str, option: Any, name: str, place: int, names: Sequence[str]) -> Any:
+    if isinstance(option, Mapping):
+        strange = [k for k in option if k not in names]
+        if strange:
+            raise OptionError(f"{word} names output {strange[0]!r}.{did_you_mean(strange[0], names)}")
+        if name not in option and word in ("counts", "scheme"):
+            raise OptionError(f"{word} names nothing for output {name!r}.")
+        return option.get(name)
+    if isinstance(option, (list, tuple)):
+        if len(option) != len(names):
+            raise OptionError(f"{word} has {len(option)} entries for {len(names)} outputs.")
+        return option[place]
+    return option
+
+
+def _loss_of(tensor: Any, *, counts: Any, scheme: Any, rows: Any, loss: Any, ignore_class: Any, output: str) -> Loss:
+    units = tensor.shape[-1]
+    weights = weights_from_counts(counts, scheme, rows)
+    wanted = units if rows is not None or units > 1 else 2
+    if len(weights) != wanted:
+        raise ModelError(
+            f"counts are for {len(weights)} {'labels' if rows is not None else 'classes'}, but the output has {units} "
+            f"unit(s); expected {wanted} counts."
+        )
+    options = {"from_logits": _is_logits(tensor, output), "ignore_class": ignore_class}
+    if rows is not None:
+        if loss is not None:
+            raise OptionError("independent labels take the weighted binary cross-entropy; leave loss out.")
+        return LabelWeighted(weights, **options)
+    return ClassWeighted(weights, loss, **(options if loss is None else {}))
+
+
+def _is_logits(tensor: Any, output: str) -> bool:
+    if output not in ("auto", "logits", "probabilities"):
+        raise OptionError(f'output is {output!r}; expected "auto", "logits" or "probabilities".')
+    if output != "auto":
+        return output == "logits"
+    layer = tensor._keras_history.operation
+    activation = last_activation(layer) if isinstance(layer, keras.Model) else _activation(layer)
+    if activation in ("softmax", "sigmoid"):
+        return False
+    if activation == "linear":
+        return True
+    raise ModelError(
+        f'cannot tell whether layer {layer.name!r} puts out logits or probabilities; pass output="logits" or '
+        'output="probabilities".'
+    )
+
+
+def _activation(layer: Any) -> str | None:
+    if isinstance(layer, keras.layers.Softmax):
+        return "softmax"
+    inner = layer.layer if isinstance(layer, keras.layers.TimeDistributed) else layer
+    return getattr(getattr(inner, "activation", None), "__name__", None)

@@ -1,0 +1,62 @@
+"""Networks of which training changes only a head: what stands before it sees every row once, not at every step.
+
+The rows are replaced by what the body says of them, the head is trained on these as any network is on its rows, and
+body and head are one model again at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from counterpoise.core.progress import bar
+from counterpoise.core.records import Examples
+from counterpoise.core.structure import leaves, take
+from counterpoise.networks.built_in import BuiltIn, spec_of
+from counterpoise.networks.forward import forward, like
+from counterpoise.networks.network import Network
+
+#: Rows that the body sees at a time.
+ROWS = 64
+
+
+def network_for(
+    model: Any, examples: Examples, *, callbacks: Sequence[Any] = (), verbose: Any = 0, **options: Any
+) -> tuple[Network, Examples]:
+    """The network that is trained (see `Network` for the options), and the examples in the form that it takes.
+
+    Both are those given, but for a network with a frozen body: then the network is its head, and `Network.body` what
+    `with_body` puts before it. Callbacks of the user see the whole network at every step.
+    """
+    frozen = model.frozen if isinstance(model, BuiltIn) and not callbacks else None
+    body = frozen.body(spec_of(examples.x)) if frozen else None
+    if frozen is None or body is None:
+        return Network(model, examples, **options), examples
+    empty = np.empty((len(examples), *body.output.shape[1:]), np.float32)  # so that what is refused is refused at once
+    network = Network(replace(model, build=frozen.head, frozen=None), replace(examples, x=empty), **options)
+    network.body = body
+    return network, replace(examples, x=_seen(body, examples.x, verbose))
+
+
+def with_body(members: keras.Model, network: Network) -> keras.Model:
+    """Trained networks behind the frozen body, where there is one, as one model of the same name."""
+    if network.body is None:
+        return members
+    name, inputs = members.name, like(network.body.input)
+    members.name = "heads"
+    return keras.Model(inputs, members(network.body(inputs)), name=name)
+
+
+def _seen(body: keras.Model, x: Any, verbose: Any) -> np.ndarray:
+    """What the body says of rows, float32 (N, units), whatever it computes in."""
+    say, rows, said = forward(body), len(leaves(x)[0]), []
+    with bar(verbose) as progress:
+        for start in range(0, rows, ROWS):
+            said.append(say(take(x, slice(start, start + ROWS)))[0].astype(np.float32))
+            if progress:
+                progress("rows through the frozen backbone", len(said), -(-rows // ROWS))
+    return np.concatenate(said)

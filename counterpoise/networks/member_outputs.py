@@ -1,0 +1,54 @@
+"""What the member strategies of one network of views say, each by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core import logits as lg
+from counterpoise.core.records import Examples, Job, Member
+from counterpoise.core.structure import take
+from counterpoise.networks.batch_ensemble import pool_of
+from counterpoise.networks.network import Network
+from counterpoise.networks.weights import fed, set_state
+
+Array = np.ndarray
+#: Rows that are looked at together.
+ROWS = 8192
+
+
+def apart(member: Member, job: Job, examples: Examples, network: Network, parts: int) -> Array:
+    """Probabilities of the job's score rows by the views of each of `parts` member strategies, float32 (parts, N, C).
+
+    View v follows strategy v mod `parts`. Its training shift is removed, and the views of one strategy are averaged,
+    as the network does with all of them.
+    """
+    model = network.fresh(0)
+    set_state(model, member.weights)
+    pool: Any = pool_of(model)
+    pool.apart = True
+    shifts = np.asarray(pool.log_shifts)
+    starts = range(0, len(job.score), ROWS)
+    said = [_by_part(_logits(model, examples.x, job.score[s : s + ROWS]), shifts, parts) for s in starts]
+    return np.concatenate(said, axis=1)
+
+
+def shares(views: int, parts: int) -> Array:
+    """Weight of each of `parts` member strategies in the mean over views, float64 (parts,), sum 1.
+
+    Example:
+        >>> shares(8, 3).tolist()
+        [0.375, 0.375, 0.25]
+    """
+    return np.bincount(np.arange(views) % parts, minlength=parts) / views
+
+
+def _logits(model: Any, x: Any, rows: Array) -> Array:
+    return np.asarray(model(fed(take(x, rows)), training=False), dtype=np.float64)
+
+
+def _by_part(logits: Array, shifts: Array, parts: int) -> Array:
+    """Logits (N, k, units) to float32 (parts, N, C)."""
+    p = np.stack([np.exp(lg.log_proba(logits[:, v], shifts[v])) for v in range(len(shifts))])
+    return np.stack([p[first::parts].mean(axis=0) for first in range(parts)]).astype(np.float32)

@@ -1,0 +1,300 @@
+"""The network that a job trains: inputs, the encoder, the user's model, and logits at the end.
+
+`Network` is the recipe; `fresh(seed)` makes one with initial weights that depend on the seed alone. Whatever the
+user's model ends in (softmax, sigmoid or logits), ours ends in logits, because corrections are additions there.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from counterpoise.core.checks import check_choice
+from counterpoise.core.errors import ModelError, OptionError, did_you_mean
+from counterpoise.core.records import Examples
+from counterpoise.core.structure import mapped, take
+from counterpoise.networks.batch_ensemble import pool_of
+from counterpoise.networks.built_in import BUILT_IN, BuiltIn, InputSpec, name_for, spec_of
+from counterpoise.networks.cloning import clone as cloned
+from counterpoise.networks.cloning import keep_weights, keras_text, last_activation, own_step, plain, without_activation
+from counterpoise.networks.encoder import encoder_in_front, encoder_of_config, spec_behind
+from counterpoise.networks.optimizers import checked_optimizer
+from counterpoise.networks.recipe import PLAIN, Recipe
+from counterpoise.networks.user_loss import ModelLoss, from_logits, is_cross_entropy, loss_label, single
+from counterpoise.networks.weights import fresh_state, learned, places, seeded
+
+Array = np.ndarray
+
+logger = logging.getLogger("counterpoise")
+
+#: Activations that turn logits into probabilities.
+PROBABILITY_ACTIVATIONS = ("softmax", "sigmoid")
+
+
+@keras.saving.register_keras_serializable(package="counterpoise")
+class ProbabilityToLogit(keras.layers.Layer):
+    """Undo the last activation: log p for softmax, log p - log(1 - p) for one sigmoid unit."""
+
+    def call(self, p: Any) -> Any:
+        tiny = 1e-7
+        p = ops.clip(ops.cast(p, "float32"), tiny, 1.0 - tiny)
+        return ops.log(p) - ops.log1p(-p) if p.shape[-1] == 1 else ops.log(p)
+
+
+class Opened(NamedTuple):
+    """A network and its parts.
+
+    Attributes:
+        whole: Inputs to logits.
+        inner: The user's model in it.
+        front: Inputs to what the user's model is fed, or None where that is the same.
+    """
+
+    whole: keras.Model
+    inner: keras.Model
+    front: keras.Model | None
+
+
+class Network:
+    """A recipe for networks of one shape.
+
+    Args:
+        model: A Keras model, a builder `build(spec, n_classes)` returning logits, or the name of a built-in network;
+            "auto" is the one that suits the rows.
+        examples: The data; a table gets the encoder in front.
+        output: "logits", "probabilities", or "auto" (the compiled loss's `from_logits`, else the last activation).
+        weights: "keep" starts from the weights of the given model, "fresh" draws new ones; "auto" keeps those of an
+            instance.
+        optimizer: A Keras optimizer or name; None takes the compiled model's, or that of the built-in network, else
+            Adam(1e-3).
+        clone: False trains the given object itself, from the weights that it has.
+
+    Attributes:
+        units: 1 or C, width of the logits.
+        views: Networks in the network (see `networks.batch_ensemble`); 1 for a plain one.
+        probabilities: Whether the user's model puts out probabilities.
+        own_step: "train_step" or "compute_loss" where the model's class has its own, else None.
+        encoder_rows: Rows that the encoder learns from, in place of all training rows; None: these.
+        body: What stands before the network and is not trained (see `train.frozen`), or None; never pickled.
+        cache: What engines compiled and may use again as long as the network lives; never pickled.
+        ways: How the program trains each loss family, decided once (see `train.choice`): it goes with the network to
+            other processes and, written beside a run, to later ones.
+
+    Raises:
+        ModelError: the model does not fit the inputs or the classes, or its output cannot be told.
+        OptionError: unknown name or option.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        examples: Examples,
+        *,
+        output: str = "auto",
+        weights: str = "auto",
+        optimizer: Any = None,
+        clone: bool = True,
+    ) -> None:
+        check_choice(output, "output", ("auto", "logits", "probabilities"))
+        check_choice(weights, "weights", ("auto", "keep", "fresh"))
+        self.model = _resolve(model, examples)
+        self.given = isinstance(self.model, keras.Model)
+        self.n_classes = examples.n_classes
+        self.output, self.clone = output, clone
+        self.keep = self.given and weights != "fresh"
+        _check_clone(clone, self.given, weights)
+        self._optimizer = checked_optimizer(optimizer)
+        encoder = encoder_in_front(self.model, examples)
+        self._encoder_config = None if encoder is None else encoder.get_config()
+        self._raw_spec = spec_of(examples.x)
+        self.encoder_rows: Array | None = None
+        self.body: keras.Model | None = None
+        self.cache: dict[str, Any] = {}
+        self.ways: dict[str, Any] = {}
+        opened = self.opened(0)
+        sample = self.cache["spare"] = opened.whole
+        self.own_step = own_step(opened.inner)
+        self.probabilities = self._emits_probabilities(opened.inner)
+        pool = pool_of(sample)
+        self.views = 1 if pool is None else pool.views
+        self._shift_places = [] if pool is None else places(sample, [pool.log_shifts])
+        self.units = int(sample.output.shape[-1])
+        table = self._encoder_config is not None
+        self._encoder_places = places(sample, sample.get_layer("encoder").variables) if table else []
+
+    @property
+    def label(self) -> str:
+        """What to call the network in a report."""
+        return str(getattr(self.model, "name", None) or getattr(self.model, "__name__", "model"))
+
+    @property
+    def recipe(self) -> Recipe:
+        """What it is trained by unless told otherwise: that of a built-in network, else the plain one."""
+        return self.model.recipe if isinstance(self.model, BuiltIn) else PLAIN
+
+    @property
+    def was_trained(self) -> bool:
+        """Whether the given model's optimizer has taken steps."""
+        return bool(self.given and self.model.compiled and int(self.model.optimizer.iterations) > 0)
+
+    @property
+    def user_loss(self) -> ModelLoss | None:
+        """The compiled model's own loss, on codes and logits, when it is not a plain cross-entropy; else None."""
+        if not (self.given and self.model.compiled):
+            return None
+        loss = single(self.model.loss)
+        if is_cross_entropy(loss, self.units):
+            return None
+        if "user_loss" not in self.cache:
+            self.cache["user_loss"] = ModelLoss(loss, self.units, self._activation())
+        return self.cache["user_loss"]
+
+    @property
+    def loss_label(self) -> str:
+        """A blank and what to call the compiled model's loss, or nothing when there is none."""
+        loss = single(self.model.loss) if self.given and self.model.compiled else None
+        return "" if loss is None else f" {loss_label(loss)!r}"
+
+    def tell(self, sentence: str) -> None:
+        """Log a sentence about this network once."""
+        told = self.cache.setdefault("told", set())
+        if sentence not in told:
+            told.add(sentence)
+            logger.warning("%s", sentence)
+
+    def fresh(self, seed: int) -> keras.Model:
+        """A new network, inputs to logits (float32), with initial weights that depend on `seed` alone."""
+        return self.opened(seed).whole
+
+    def spare(self, keep: bool = False) -> keras.Model:
+        """A network `fresh(0)`, the one that was made to look at while nobody has it; `keep` is for looking only."""
+        made = self.cache.pop("spare", None) or self.fresh(0)
+        return self.cache.setdefault("spare", made) if keep else made
+
+    def opened(self, seed: int) -> Opened:
+        """As `fresh`, with the parts that it is made of."""
+        with seeded(seed):
+            inputs = self._raw_spec.inputs()
+            h = inputs
+            if self._encoder_config is not None:
+                h = encoder_of_config(self._encoder_config)(inputs)
+            inner = self._inner(spec_behind(h) if h is not inputs else self._raw_spec)
+            logits = self._logits(inner, h)
+        self._check_units(logits)
+        logits = keras.layers.Activation("linear", dtype="float32", name="as_float32")(logits)
+        front = None if h is inputs else keras.Model(inputs, h, name="front")
+        return Opened(keras.Model(inputs, logits, name="network"), inner, front)
+
+    def optimizer(self) -> keras.optimizers.Optimizer:
+        """A new optimizer of the wanted kind, in its initial state."""
+        wanted = self._optimizer
+        if wanted is None and isinstance(self.model, BuiltIn):
+            return self.model.optimizer()
+        if wanted is None and self.given and self.model.compiled:
+            wanted = self.model.optimizer
+        if wanted is None:
+            return keras.optimizers.Adam(1e-3)
+        return type(wanted).from_config(wanted.get_config())
+
+    def initial_state(self, seed: int, x: Any, rows: Array, view_shifts: Array | None = None) -> list[Array]:
+        """Values of all variables of `fresh(seed)`, the encoder's learned from the training rows `rows` of `x`.
+
+        `view_shifts` (views, C) are the training shifts that the network itself is to remove; None: none.
+
+        A layer that was given a random seed of its own (Dropout) draws from (`seed`, that seed), so that members do
+        not share their masks.
+        """
+        cache = self.cache if self.clone else {}
+        state = list(fresh_state(cache, self.fresh, seed))
+        if self._encoder_config is not None:
+            encoder = encoder_of_config(self._encoder_config)
+            rows = rows if self.encoder_rows is None else self.encoder_rows
+            values = learned(cache, x, rows, lambda: encoder.learned(take(x, rows)))
+            for place, value in zip(self._encoder_places, values, strict=True):
+                state[place] = value
+        for place in self._shift_places:
+            state[place] = (
+                np.zeros_like(state[place]) if view_shifts is None else view_shifts.astype(state[place].dtype)
+            )
+        return state
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "cache": {}, "body": None}
+
+    def _inner(self, spec: InputSpec) -> keras.Model:
+        if not self.given:
+            inner = self.model(spec, self.n_classes)
+            if not isinstance(inner, keras.Model):
+                raise ModelError(f"the builder returned {type(inner).__name__}; expected a keras.Model.")
+            return inner
+        return self.model if not self.clone else cloned(self.model, self.keep)
+
+    def _logits(self, inner: keras.Model, h: Any) -> Any:
+        built = inner.built
+        try:
+            out = inner(h)
+        except Exception as error:
+            shape = mapped(lambda part: tuple(part.shape), h)
+            raise ModelError(f"the model does not take an input of shape {shape}: {keras_text(error)}") from error
+        if not hasattr(out, "shape"):
+            raise ModelError("the model has several outputs; expected one (one unit, or one per class).")
+        if not built and self.keep and self.clone:
+            keep_weights(self.model, inner)  # a subclassed model has weights only once it was called
+        if not self._emits_probabilities(inner):
+            return out
+        bare = without_activation(inner) if (self.clone or not self.given) else None
+        return bare(h) if bare is not None else ProbabilityToLogit(name="to_logit")(out)
+
+    def _activation(self) -> str:
+        """What turns our logits into what the model puts out."""
+        if not self._emits_probabilities(self.model):
+            return "linear"
+        seen = last_activation(self.model) if plain(self.model) else None
+        return seen if seen in PROBABILITY_ACTIVATIONS else "sigmoid" if self.units == 1 else "softmax"
+
+    def _emits_probabilities(self, inner: keras.Model) -> bool:
+        if self.output != "auto":
+            return self.output == "probabilities"
+        if self.given and self.model.compiled and self.model.loss is not None:
+            says = from_logits(single(self.model.loss))
+            if says is not None:
+                return not says
+        activation = last_activation(inner)
+        if activation in PROBABILITY_ACTIVATIONS:
+            return True
+        if activation == "linear" or not self.given:
+            return False
+        raise ModelError(
+            f"cannot tell whether the model's output ({activation or 'no known activation'}) is logits or "
+            'probabilities; pass output="logits" or output="probabilities".'
+        )
+
+    def _check_units(self, logits: Any) -> None:
+        if len(logits.shape) != 2 or logits.shape[-1] not in {self.n_classes, 1 if self.n_classes == 2 else -1}:
+            wanted = "1 or 2" if self.n_classes == 2 else str(self.n_classes)
+            raise ModelError(
+                f"the model's output has shape {tuple(logits.shape)}; for {self.n_classes} classes expected "
+                f"(None, units) with {wanted} units."
+            )
+
+
+def _resolve(model: Any, examples: Examples) -> Any:
+    if isinstance(model, str):
+        model = name_for(spec_of(examples.x), examples.schema is not None) if model == "auto" else model
+        if model not in BUILT_IN:
+            raise OptionError(f"there is no built-in network {model!r}.{did_you_mean(model, BUILT_IN)}")
+        return BUILT_IN[model]
+    if isinstance(model, keras.Model) or callable(model):
+        return model
+    raise OptionError(f"model is {type(model).__name__}; expected a Keras model, a builder or the name of a network.")
+
+
+def _check_clone(clone: bool, given: bool, weights: str) -> None:
+    if not clone and not given:
+        raise OptionError("clone=False trains the object passed, but model is no Keras model; leave clone out.")
+    if not clone and weights == "fresh":
+        raise OptionError('clone=False keeps the weights of the object passed; it does not go with weights="fresh".')

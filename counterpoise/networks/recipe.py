@@ -1,0 +1,121 @@
+"""How a network is trained where its user gave no number of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import OptionError
+
+#: The average of weights reaches back over as many steps at least, however short the rounds are.
+AVERAGED_STEPS = 30
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained where one class has few rows; each number is equal for all strategies of a race.
+
+    The scores of a handful of positives jump from round to round (a round is one pass over the training rows). The
+    plain recipe, these defaults, keeps the round with the lowest log loss on the stopping rows, whose positives it
+    happens to suit. `tabular` comes with numbers of its own (`counterpoise.networks.built_in.TABULAR`).
+
+    Attributes:
+        follows_rows: Whether the batch grows with the number of rows (see `batch_size`); else it is 256.
+        floor: Steps that the budget holds at least, unless a number of epochs was asked for.
+        min_steps: Steps before which no round is kept for good.
+        smoothing: Rounds whose stopping scores are averaged before rounds are compared.
+        margin: Standard errors, over the stopping rows, by which a later round must be better to take over.
+        margin_until: Stopping rows of the rarest class from which on one standard error at most is asked for; 0: never.
+        stop_on: "log_loss", or "both": log loss relative to that of the class shares, and average precision.
+        average_weights: Rounds over which the weights that are judged and kept are averaged; 1 = not at all. An average
+            reaches back over `AVERAGED_STEPS` steps at least.
+        once_more: Training rows up to which the networks of a fold are trained a second time, for the steps of their
+            best round, with the stopping rows among the training rows.
+
+    Raises:
+        OptionError: a number out of range.
+
+    Example:
+        >>> Recipe(min_steps=100, margin=2.0, average_weights=3).stop_on
+        'log_loss'
+    """
+
+    follows_rows: bool = False
+    floor: int = 0
+    min_steps: int = 0
+    smoothing: int = 1
+    margin: float = 0.0
+    margin_until: int = 0
+    stop_on: str = "log_loss"
+    average_weights: int = 1
+    once_more: int = 0
+
+    def __post_init__(self) -> None:
+        least_of = {"floor": 0, "min_steps": 0, "smoothing": 1, "average_weights": 1, "once_more": 0, "margin_until": 0}
+        for name, least in least_of.items():
+            object.__setattr__(self, name, whole(name, getattr(self, name), least))
+        if not isinstance(self.margin, (int, float)) or not 0 <= self.margin < float("inf"):
+            raise OptionError(f"margin is {self.margin!r}; expected a number of standard errors, 0 or more.")
+        if self.stop_on not in ("log_loss", "both"):
+            raise OptionError(f'stop_on is {self.stop_on!r}; expected "log_loss" or "both".')
+
+    def margin_for(self, rarest: int) -> float:
+        """The margin where the stopping rows hold so many rows of their rarest class.
+
+        Example:
+            >>> [Recipe(margin=3.0, margin_until=30).margin_for(n) for n in (5, 29, 30, 400)]
+            [3.0, 3.0, 1.0, 1.0]
+            >>> Recipe(margin=3.0).margin_for(400)
+            3.0
+        """
+        many = 0 < self.margin_until <= rarest
+        return min(1.0, float(self.margin)) if many else float(self.margin)
+
+    def batch_size(self, rows: int) -> int:
+        """Rows per step on a table of so many rows.
+
+        Example:
+            >>> [Recipe(follows_rows=True).batch_size(n) for n in (200, 1000, 10_000, 150_000, 300_000)]
+            [32, 64, 256, 512, 1024]
+            >>> Recipe().batch_size(200)
+            256
+        """
+        if not self.follows_rows:
+            return 256
+        small, large = min(256, power_of_two(rows / 16)), min(1024, power_of_two(rows / 256))
+        return max(32, small, large)
+
+    def decay(self, round_steps: int) -> float:
+        """Share of the old average of weights that the end of a round of so many steps leaves.
+
+        Example:
+            >>> Recipe().decay(5), Recipe(average_weights=5).decay(3), Recipe(average_weights=4).decay(100)
+            (0.0, 0.9, 0.75)
+        """
+        if self.average_weights == 1:
+            return 0.0
+        return 1.0 - 1.0 / max(self.average_weights, AVERAGED_STEPS / round_steps)
+
+
+def whole(name: str, value: Any, least: int) -> int:
+    """A plain int, of NumPy's whole numbers too: jobs of equal settings have equal ids."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < least:
+        raise OptionError(f"{name} is {value!r}; expected a whole number of {least} or more.")
+    return int(value)
+
+
+def power_of_two(number: float) -> int:
+    """The power of two nearest to a number (as a ratio).
+
+    Example:
+        >>> [power_of_two(n) for n in (0.1, 5, 6, 100)]
+        [1, 4, 8, 128]
+    """
+    exponent = max(0, int(number).bit_length() - 1)
+    return 2 ** (exponent + (number / 2**exponent > 2**0.5))
+
+
+#: What a network is trained by that comes without a recipe.
+PLAIN = Recipe()

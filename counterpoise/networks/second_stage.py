@@ -1,0 +1,223 @@
+"""Second stages: keep what the network sees, train or rescale only its head on balanced terms.
+
+A network trained on the data as they are has good features and a head that leans to the large classes. All three
+steps here leave the features alone, take their time in milliseconds, and say what they did to the prior:
+
+- `retrain_head` (cRT): a fresh head, trained on class-balanced rows.
+- `tau_normalize`: class weights of the head divided by their own length to the power tau; nothing is trained.
+- `scale_head` (LWS): one factor per class, trained on class-balanced rows.
+
+Source: Kang et al., "Decoupling Representation and Classifier for Long-Tailed Recognition" (ICLR 2020).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from counterpoise.core import seeds
+from counterpoise.core.checks import check_int, check_range
+from counterpoise.core.errors import ModelError
+from counterpoise.core.structure import rows_in, take
+from counterpoise.losses.pointwise import CrossEntropy
+from counterpoise.networks.head import find_head
+from counterpoise.plans.class_plans import Plan, oversample
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class HeadChange:
+    """What a second stage did.
+
+    Attributes:
+        layer: Name of the head.
+        log_shift: float64 (C,), what the head's training rows add to the logits: subtract it for true probabilities.
+            None after tau-normalization, whose outputs are scores that need a calibrator.
+        steps: Optimizer steps taken.
+    """
+
+    layer: str
+    log_shift: Array | None
+    steps: int = 0
+
+
+def head_inputs(model: keras.Model, x: Any, layer: str | None = None, batch_size: int = 1024) -> Array:
+    """What the head sees for each row: float32 (N, d), or (N, ..., d) for steps and pixels.
+
+    The model runs as in prediction (no dropout, stored batch statistics). Works for inner and subclassed models too.
+    """
+    head, seen = find_head(model, layer), []
+    original = head.call
+
+    def watch(inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        seen.append(keras.ops.convert_to_numpy(inputs))
+        return original(inputs, *args, **kwargs)
+
+    head.call = watch
+    try:
+        for start in range(0, rows_in(x), batch_size):
+            model(take(x, slice(start, start + batch_size)), training=False)
+    finally:
+        head.call = original
+    return np.concatenate(seen)
+
+
+def retrain_head(
+    model: keras.Model,
+    x: Any,
+    y: Any,
+    *,
+    layer: str | None = None,
+    epochs: int = 10,
+    batch_size: int = 256,
+    learning_rate: float = 1e-2,
+    seed: int = 0,
+) -> HeadChange:
+    """Train a fresh head on class-balanced rows, features frozen (cRT); the model is changed in place.
+
+    Args:
+        model: A trained classifier with a Dense head (`find_head`).
+        x: Rows. y: class codes 0..C-1 (N,), every class present.
+        layer: Name of the head, where it cannot be found.
+        epochs: Passes over the class-balanced rows, which are drawn afresh each time.
+        batch_size: Rows per step.
+        learning_rate: Of Adam.
+        seed: Of the head's weights and the order of the rows.
+
+    Returns:
+        HeadChange, with the shift of the balanced rows.
+
+    Raises:
+        ModelError: no Dense head, or one that does not fit the classes.
+
+    Example:
+        >>> x, y = np.array([[0.0], [0.2], [0.1], [1.0]]), np.array([0, 0, 0, 1])
+        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(4), keras.layers.Dense(2, name="top")])
+        >>> change = retrain_head(model, x, y, epochs=2)
+        >>> change.layer, change.log_shift.round(3).tolist()
+        ('top', [-0.549, 0.549])
+    """
+    head, plan = dense_head(model, layer), oversample(y, classes=range(_classes(model, layer)))
+    features = head_inputs(model, x, layer)
+    bias = head.bias is not None
+    with_start = keras.initializers.GlorotUniform(seed=seeds.integer(seed, "head"))
+    fresh = keras.layers.Dense(head.units, use_bias=bias, kernel_initializer=with_start)
+    steps = _train(fresh, features, np.asarray(y), plan, epochs, batch_size, learning_rate, seed)
+    head.set_weights(fresh.get_weights())
+    return HeadChange(str(head.name), plan.log_shift, steps)
+
+
+def tau_normalize(
+    model: keras.Model, tau: float = 1.0, *, layer: str | None = None, keep_bias: bool = False
+) -> HeadChange:
+    """Divide each class's weights in the head by their length to the power tau; the model is changed in place.
+
+    Formula: w_c / ||w_c||^tau, the bias dropped as in the paper. tau = 0 with `keep_bias` changes nothing.
+
+    Args:
+        model: A trained classifier with a Dense head of C units.
+        tau: From 0 to 1; the paper tunes it on validation rows.
+        layer: Name of the head, where it cannot be found.
+        keep_bias: Whether to leave the bias as it is.
+
+    Raises:
+        ModelError: one unit: two classes on one unit have no lengths to compare.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2, name="top")])
+        >>> model.get_layer("top").set_weights([np.array([[4.0, 0.25]]), np.zeros(2)])
+        >>> tau_normalize(model, 0.5).layer, model.get_layer("top").get_weights()[0].tolist()
+        ('top', [[2.0, 0.5]])
+    """
+    head = dense_head(model, layer)
+    tau = check_range(tau, "tau", low=0.0)
+    if head.units < 2:
+        raise ModelError(f"the head {head.name!r} has one unit; tau-normalization compares classes and needs C units.")
+    kernel, *bias = head.get_weights()
+    length = np.maximum(np.linalg.norm(kernel, axis=0), np.finfo(np.float32).tiny)
+    head.set_weights([kernel / length**tau, *(b if keep_bias else np.zeros_like(b) for b in bias)])
+    return HeadChange(str(head.name), None)
+
+
+def scale_head(
+    model: keras.Model,
+    x: Any,
+    y: Any,
+    *,
+    layer: str | None = None,
+    epochs: int = 10,
+    batch_size: int = 256,
+    learning_rate: float = 1e-2,
+    seed: int = 0,
+) -> HeadChange:
+    """Learn one factor per class on class-balanced rows and multiply the head's weights by it (LWS), in place.
+
+    Formula: logit_c = f_c (w_c h + b_c), f from 1, everything else frozen. Arguments, return and errors as in
+    `retrain_head`; needs C units.
+
+    Example:
+        >>> x, y = np.array([[0.0], [0.2], [0.1], [1.0]]), np.array([0, 0, 0, 1])
+        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2, name="top")])
+        >>> before = model.get_layer("top").get_weights()[0]
+        >>> change = scale_head(model, x, y, epochs=2)
+        >>> ratio = model.get_layer("top").get_weights()[0] / before
+        >>> change.steps, bool(np.all(np.abs(ratio - 1) < 0.1))
+        (2, True)
+    """
+    head, plan = dense_head(model, layer), oversample(y, classes=range(_classes(model, layer)))
+    if head.units < 2:
+        raise ModelError(f"the head {head.name!r} has one unit; learnable scaling compares classes and needs C units.")
+    kernel, *bias = head.get_weights()
+    logits = head_inputs(model, x, layer) @ kernel + (bias[0] if bias else 0.0)
+    scale = _Scale()
+    steps = _train(scale, logits.astype(np.float32), np.asarray(y), plan, epochs, batch_size, learning_rate, seed)
+    factor = scale.get_weights()[0]
+    head.set_weights([part * factor for part in (kernel, *bias)])
+    return HeadChange(str(head.name), plan.log_shift, steps)
+
+
+class _Scale(keras.layers.Layer):
+    """One factor per class."""
+
+    def build(self, shape: Any) -> None:
+        self.factor = self.add_weight(shape=(shape[-1],), initializer="ones", name="factor")
+
+    def call(self, z: Any) -> Any:
+        return z * self.factor
+
+
+def _train(
+    top: Any, features: Array, y: Array, plan: Plan, epochs: int, batch_size: int, rate: float, seed: int
+) -> int:
+    """Fit a layer on frozen features, class-balanced rows drawn afresh each epoch; return the steps taken."""
+    check_int(epochs, "epochs")
+    if features.ndim != 2 or len(features) != len(y):
+        raise ModelError(
+            f"the head sees inputs of shape {features.shape} for {len(y)} labels; expected one row per label."
+        )
+    model = keras.Sequential([keras.Input(features.shape[1:]), top])
+    model.compile(keras.optimizers.Adam(rate), CrossEntropy())
+    for epoch in range(epochs):
+        rows = plan.rows(epoch, seed)
+        model.fit(features[rows], y[rows], batch_size=batch_size, shuffle=False, verbose=0)
+    return epochs * -(-len(plan) // batch_size)
+
+
+def dense_head(model: keras.Model, layer: str | None = None) -> Any:
+    """The head of a model (`find_head`), which has to be a Dense layer.
+
+    Raises:
+        ModelError: it is another kind of layer, or there is none.
+    """
+    head = find_head(model, layer)
+    if not isinstance(head, keras.layers.Dense):
+        raise ModelError(f"the head {head.name!r} is {type(head).__name__}; second stages need a Dense layer.")
+    return head
+
+
+def _classes(model: keras.Model, layer: str | None) -> int:
+    return max(2, int(find_head(model, layer).units))

@@ -1,0 +1,167 @@
+"""Transfer: a backbone that others trained, a new head, and one training that frees the last layers late and slowly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import keras
+from keras import ops
+
+from counterpoise.core.checks import check_int, check_range
+from counterpoise.core.errors import ModelError
+from counterpoise.networks.built_in import BuiltIn, Frozen, InputSpec
+from counterpoise.networks.cloning import clone
+
+#: Share of the units before the head that are left out while training.
+DROPOUT = 0.2
+
+
+class LateAndSlow(keras.optimizers.Adam):
+    """Adam that keeps marked variables still for some steps and then moves them at a part of the learning rate.
+
+    A variable is marked by an attribute `slow`.
+
+    Args:
+        still: Steps for which they do not move.
+        rate: Part of the learning rate at which they move afterwards.
+    """
+
+    def __init__(self, learning_rate: Any = 1e-3, still: int = 0, rate: float = 0.1, **more: Any) -> None:
+        super().__init__(learning_rate, **more)
+        self.still, self.rate = int(still), float(rate)
+        self._slow: list[bool] = []
+
+    def build(self, variables: Any) -> None:
+        """As in Keras; notes which variables are marked."""
+        super().build(variables)
+        self._slow = [bool(getattr(variable, "slow", False)) for variable in variables]
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        if self._slow[self._get_variable_index(variable)]:
+            moving = ops.cast(self.iterations >= self.still, learning_rate.dtype)
+            learning_rate = learning_rate * self.rate * moving
+        super().update_step(gradient, variable, learning_rate)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "still": self.still, "rate": self.rate}
+
+
+def transfer(
+    backbone: keras.Model,
+    *,
+    preprocess: Callable[[Any], Any] | None = None,
+    last: int = 0,
+    still: int = 500,
+    rate: float = 0.1,
+    learning_rate: Any = 1e-3,
+) -> BuiltIn:
+    """A network on a backbone of `keras.applications`, KerasHub or your own, for `fit`, `compare` and `train`.
+
+    Pictures are brought to the backbone's size and number of channels, pre-processed inside the model, and pass the
+    backbone, whose weights are kept (batch normalization stays as it was learned). Its output is averaged over places;
+    a new layer makes the logits. A frozen backbone sees every picture once, before the training (see `train.frozen`):
+    what strategies make or mix, and what other estimators in a race take, is then what it says of the pictures. It sees
+    them at every step where callbacks ask for the whole model, or `preprocess` augments them. With `last`, the last
+    layers of the backbone are trained too: they stand still for the first `still` steps, until the head knows what to
+    ask for, and then move at `rate` times the learning rate.
+
+    Args:
+        backbone: A built Keras model without its head, weights loaded (nothing is downloaded here).
+        preprocess: Function of pixel values from 0 to 255, for example
+            `keras.applications.efficientnet_v2.preprocess_input`; None scales to -1 .. 1.
+        last: Layers of the backbone, from its end, that are trained too; 0 keeps it frozen.
+        still: Steps for which they stand still.
+        rate: Part of the learning rate at which they move afterwards, above 0 and at most 1.
+        learning_rate: Of Adam, a number or a schedule of Keras. Another `optimizer=` moves all that is trained alike.
+
+    Returns:
+        What stands in the place of a model: `cp.fit(cp.transfer(backbone), images, y)`.
+
+    Raises:
+        ModelError: the backbone is no built Keras model with one input and one output, or does not take the rows.
+        OptionError: a number out of range.
+
+    Example:
+        >>> pixels = keras.Input((8, 8, 3))
+        >>> backbone = keras.Model(pixels, keras.layers.Conv2D(4, 3, activation="relu")(pixels))
+        >>> model = transfer(backbone)(InputSpec((16, 16), peak=255.0), 2)
+        >>> model.output.shape, len(model.trainable_variables)
+        ((None, 1), 2)
+    """
+    if not isinstance(backbone, keras.Model) or not backbone.built or len(backbone.inputs) != 1:
+        raise ModelError(f"backbone is {type(backbone).__name__}; expected a built Keras model with one input.")
+    check_int(last, "last", 0)
+    check_int(still, "still", 0)
+    check_range(rate, "rate", 0.0, 1.0, "(]")
+    if not isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+        check_range(learning_rate, "learning_rate", 0.0, bounds="()")
+
+    def seen(spec: InputSpec) -> tuple[keras.Model, keras.Model]:
+        inputs = spec.inputs()
+        body = _opened(clone(backbone, keep=True), last)
+        pictures = _pictures(inputs, spec, body.input_shape, preprocess)
+        return keras.Model(inputs, _pooled(body(pictures, training=False)), name="seen"), body
+
+    def still_body(spec: InputSpec) -> keras.Model | None:
+        before, body = seen(spec)
+        return None if any(_at_random(layer) for layer in before.layers if layer is not body) else before
+
+    def build(spec: InputSpec, n_classes: int) -> keras.Model:
+        before, _ = seen(spec)
+        return keras.Model(before.input, _logits(before.output, n_classes), name="transfer")
+
+    def head(spec: InputSpec, n_classes: int) -> keras.Model:
+        inputs = spec.inputs()
+        return keras.Model(inputs, _logits(inputs, n_classes), name="transfer")
+
+    build.__name__ = head.__name__ = f"transfer of {backbone.name}"
+    optimizer = partial(LateAndSlow, learning_rate, still=still, rate=rate)
+    return BuiltIn(build, optimizer=optimizer, frozen=None if last else Frozen(still_body, head))
+
+
+def _at_random(layer: keras.layers.Layer) -> bool:
+    """Whether a layer, or one in it, draws numbers."""
+    return any("seed_generator" in variable.path for variable in layer.variables)
+
+
+def _logits(h: Any, n_classes: int) -> Any:
+    h = keras.layers.Dropout(DROPOUT)(h)
+    return keras.layers.Dense(1 if n_classes == 2 else n_classes, name="logits")(h)
+
+
+def _opened(body: keras.Model, last: int) -> keras.Model:
+    """The backbone frozen but for its last layers, whose variables are marked as slow."""
+    for place, layer in enumerate(reversed(body.layers)):
+        layer.trainable = place < last and not isinstance(layer, keras.layers.BatchNormalization)
+    for variable in body.trainable_variables:
+        variable.slow = True
+    return body
+
+
+def _pictures(inputs: Any, spec: InputSpec, wanted: tuple[Any, ...], preprocess: Any) -> Any:
+    """Rows in the size, the channels and the range that the backbone takes."""
+    shape = spec.shape
+    if not (isinstance(shape, tuple) and len(wanted) == 4 and len(shape) in (2, 3) and spec.dtype == "float32"):
+        raise ModelError(
+            f"the backbone takes {wanted[1:]}, the rows have shape {shape}; expected pictures (height, width, "
+            "channels) and a backbone for pictures."
+        )
+    h = keras.layers.Reshape((*shape, 1))(inputs) if len(shape) == 2 else inputs
+    if h.shape[-1] == 1 and wanted[-1] == 3:
+        h = keras.layers.Concatenate()([h, h, h])
+    if None not in wanted[1:3] and tuple(h.shape[1:3]) != tuple(wanted[1:3]):
+        h = keras.layers.Resizing(*wanted[1:3])(h)
+    if preprocess is None:
+        return keras.layers.Rescaling(2.0 / spec.peak, offset=-1.0)(h)
+    return preprocess(keras.layers.Rescaling(255.0 / spec.peak)(h))
+
+
+def _pooled(h: Any) -> Any:
+    """The mean over places, where there are some."""
+    if not hasattr(h, "shape") or len(h.shape) not in (2, 3, 4):
+        raise ModelError("the backbone gives no single output (N, units) or (N, places, units); take its last layer.")
+    if len(h.shape) == 2:
+        return h
+    return (keras.layers.GlobalAveragePooling2D if len(h.shape) == 4 else keras.layers.GlobalAveragePooling1D)()(h)

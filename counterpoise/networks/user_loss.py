@@ -1,0 +1,135 @@
+"""The loss that a user compiled a model with, on class codes and logits.
+
+Inside, targets are codes and outputs are logits. A loss of the user's expects the targets that their own code gave it
+(one-hot rows, a column, codes) and what their own model puts out (probabilities or logits): `ModelLoss` hands it both.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from counterpoise.core.errors import ModelError
+from counterpoise.networks.cloning import keras_text
+
+Array = np.ndarray
+
+_CROSS_ENTROPIES = {
+    keras.losses.BinaryCrossentropy: "binary_crossentropy",
+    keras.losses.CategoricalCrossentropy: "categorical_crossentropy",
+    keras.losses.SparseCategoricalCrossentropy: "sparse_categorical_crossentropy",
+}
+
+
+class ModelLoss(keras.losses.Loss):
+    """A model's own loss as a function of class codes (N,), or shares of classes, and logits (N, units).
+
+    Args:
+        loss: A Keras loss, or a function (y_true, y_pred).
+        units: Width of the output.
+        activation: What turns our logits into what the model puts out: "sigmoid", "softmax" or "linear".
+
+    Raises:
+        ModelError: the loss takes targets in no shape that class labels have.
+    """
+
+    def __init__(self, loss: Any, units: int, activation: str = "linear") -> None:
+        self.inner = as_loss(loss)
+        super().__init__(name=self.inner.name, reduction=self.inner.reduction)
+        self.units, self.activation = units, keras.activations.get(activation)
+        self.form = target_form(self.inner, units)
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        return self.inner(self._targets(y_true), self.activation(y_pred), sample_weight=sample_weight)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The losses of the rows, before weights and reduction."""
+        return self.inner.call(self._targets(y_true), self.activation(y_pred))
+
+    def _targets(self, y: Any) -> Any:
+        """Targets in the form of the inner loss; shares (N, units) of mixed rows stay as they are."""
+        y = ops.convert_to_tensor(y)
+        shares = len(y.shape) == 2 and self.units > 1 and y.shape[-1] == self.units
+        return y if shares else shaped(ops.reshape(y, (-1,)), self.form, self.units)
+
+
+class FunctionLoss(keras.losses.Loss):
+    """A function (y_true, y_pred) as a Keras loss, reduced as `compile` reduces it."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__(name=re.sub(r"\W", "", loss_label(function)))  # "<lambda>" is no name to TensorFlow
+        self.function = function
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The function's own value."""
+        return self.function(y_true, y_pred)
+
+
+def as_loss(loss: Any) -> keras.losses.Loss:
+    """A loss as `compile` takes it (name, function, object) as a Keras loss."""
+    found = keras.losses.get(loss)
+    return found if isinstance(found, keras.losses.Loss) else FunctionLoss(found)
+
+
+def shaped(codes: Any, form: str, units: int) -> Any:
+    """Class codes (N,) as float32 (N, 1) or (N, units), or as they are."""
+    if form == "codes":
+        return codes
+    if form == "column":
+        return ops.expand_dims(ops.cast(codes, "float32"), -1)
+    return ops.one_hot(ops.cast(codes, "int32"), units, dtype="float32")
+
+
+def target_form(loss: keras.losses.Loss, units: int) -> str:
+    """The form of targets that a loss takes, tried on a few rows whose number no axis of a row shares.
+
+    One unit: a column, else codes. Several: one-hot rows, else codes; a loss for the other form does not broadcast.
+    """
+    rows, faults = units + 2, []
+    outputs = ops.full((rows, units), 1.0 / (units + 1))
+    codes = ops.convert_to_tensor((np.arange(rows) % max(2, units)).astype("int32"))
+    for form in ("column", "codes") if units == 1 else ("one_hot", "codes"):
+        try:
+            value = loss.call(shaped(codes, form, units), outputs)
+            if tuple(value.shape)[:1] in ((), (rows,)):
+                return form
+            faults.append(f"{form}: a loss of shape {tuple(value.shape)} for {rows} rows")
+        except Exception as error:
+            faults.append(f"{form}: {keras_text(error):.120}")
+    raise ModelError(f"the model's loss {loss.name!r} takes class labels in no known shape ({'; '.join(faults)}).")
+
+
+def single(loss: Any) -> Any:
+    """The loss of the one output, out of the list or dict that `compile` takes."""
+    parts = list(loss.values()) if isinstance(loss, dict) else list(loss) if isinstance(loss, (list, tuple)) else [loss]
+    return parts[0] if len(parts) == 1 else loss
+
+
+def from_logits(loss: Any) -> bool | None:
+    """Whether a loss expects logits, or None when it does not say."""
+    if isinstance(loss, str):
+        return False if "crossentropy" in loss.lower().replace("_", "") else None
+    config = loss.get_config() if hasattr(loss, "get_config") else {}
+    value = config.get("from_logits", getattr(loss, "from_logits", None))
+    return None if value is None else bool(value)
+
+
+def is_cross_entropy(loss: Any, units: int) -> bool:
+    """Whether a compiled loss is the cross-entropy that strategies start from (None counts as that)."""
+    if loss is None or (isinstance(loss, str) and loss.lower() in ("crossentropy", "ce")):
+        return True
+    found = keras.losses.get(loss)
+    if isinstance(found, keras.losses.Loss):
+        name = "" if found.get_config().get("label_smoothing") else _CROSS_ENTROPIES.get(type(found), "")
+    else:
+        name = found.__name__ if getattr(found, "__module__", "").startswith("keras.") else ""
+    return name in _CROSS_ENTROPIES.values() and (units == 1 or name != "binary_crossentropy")
+
+
+def loss_label(loss: Any) -> str:
+    """What to call a compiled loss in a message."""
+    return loss if isinstance(loss, str) else str(getattr(loss, "__name__", type(loss).__name__))

@@ -1,0 +1,109 @@
+"""Trained members and rows to a classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from counterpoise.classifier.classifier import Classifier
+from counterpoise.core.proportions import shares_of_classes
+from counterpoise.core.records import Examples, Member, Rule
+from counterpoise.core.version import version
+from counterpoise.networks.forward import like
+from counterpoise.networks.frozen_body import with_body
+from counterpoise.networks.network import Network
+from counterpoise.networks.weights import set_state
+from counterpoise.pipeline.jobs import Settings
+from counterpoise.strategies.strategy import Strategy
+
+Array = np.ndarray
+
+
+def assemble(
+    network: Network,
+    members: Sequence[Member],
+    rule: Rule,
+    examples: Examples,
+    card: Mapping[str, Any],
+    scores: Mapping[str, Array],
+) -> Classifier:
+    """Join trained members and their rule into a classifier."""
+    networks = []
+    for number, member in enumerate(members):
+        net = network.fresh(0)
+        set_state(net, member.weights)
+        net.name = f"member_{number}"
+        networks.append(net)
+    inputs = like(networks[0].input)
+    joined = keras.Model(inputs, [net(inputs) for net in networks], name="members")
+    clf = Classifier(with_body(joined, network), rule, examples.classes, examples.schema, card, scores)
+    clf.history = tuple(member.history for member in members)
+    return clf
+
+
+def with_guarantee_rows(clf: Classifier, kept: Examples) -> Classifier:
+    """The classifier with the scores of rows that nothing else saw; they carry guarantees, and the card's metrics."""
+    log_p = clf.log_p(clf.encoded_logits(kept.x))
+    scores = clf.scores | {"guarantee_log_p": log_p.astype(np.float32), "guarantee_y": kept.y}
+    if kept.sample_weight is not None:
+        scores["guarantee_weight"] = kept.sample_weight
+    note = f"{len(kept)} rows kept from training, stopping, calibration and selection"
+    card = clf.card | {"guarantee_rows": len(kept), "metrics_of": note}
+    faults = _against_guarantees(kept)
+    if faults:
+        card["guarantee_note"] = f"A guarantee takes its rows as independent and equal; these {' and '.join(faults)}."
+    more = Classifier(clf.members, clf.rule, clf.classes_.tolist(), clf.schema, card, scores)
+    more.history = clf.history
+    return more
+
+
+def _against_guarantees(kept: Examples) -> list[str]:
+    said = {"come in groups": kept.groups, "come in time order": kept.time, "carry weights": kept.sample_weight}
+    return [what for what, present in said.items() if present is not None]
+
+
+def card_of(
+    strategy: Strategy,
+    examples: Examples,
+    network: Network,
+    settings: Settings,
+    members: Sequence[Member],
+    note: str,
+) -> dict[str, Any]:
+    """The model card: what a reader of the file has to know."""
+    return {
+        "counterpoise": version(),
+        "strategy": strategy.name,
+        "idea": strategy.idea,
+        "members": [part.name for part in strategy.parts()],
+        "network": network.label,
+        **rows_of(examples),
+        "seed": settings.seed,
+        "batch_size": settings.batch_size,
+        "steps": [m.best_step for m in members],
+        "engines": sorted({m.engine for m in members}),
+        "log_shifts": [np.asarray(m.log_shift).tolist() for m in members],
+        "view_shifts": [None if m.view_shifts is None else m.view_shifts.tolist() for m in members],
+        "needs_calibration": any(m.needs_calibration for m in members),
+        "rule": note,
+    }
+
+
+def rows_of(examples: Examples) -> dict[str, Any]:
+    """The card's entries about the rows: source, number, columns, classes."""
+    return {
+        "source": examples.source,
+        "rows": len(examples),
+        "text_column": examples.text_column,
+        "columns": None
+        if examples.schema is None
+        else {
+            "numeric": len(examples.schema.numeric),
+            "categorical": len(examples.schema.categorical),
+            "excluded": [c.name for c in examples.schema.excluded],
+        },
+        "classes": shares_of_classes(examples.classes, examples.counts),
+    }

@@ -1,0 +1,165 @@
+"""One network in the place of an ensemble: it learns what the ensemble says, row by row.
+
+A soft label is a row of each class, weighed by its probability: the expected cross-entropy of the two is the same. So
+distilling is an ordinary training on weighted rows, on any engine, with any network.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from counterpoise.classifier.classifier import Classifier
+from counterpoise.core.errors import GuaranteeError, OptionError
+from counterpoise.core.logits import SMALLEST
+from counterpoise.core.progress import bar
+from counterpoise.core.records import Examples, Fold
+from counterpoise.data.split import hold_out
+from counterpoise.decide.aim import Aim
+from counterpoise.decide.prior import to_prior
+from counterpoise.networks.frozen_body import network_for
+from counterpoise.pipeline.assembly import rows_of
+from counterpoise.pipeline.fit import EPOCHS
+from counterpoise.pipeline.fold_results import subset
+from counterpoise.pipeline.jobs import Settings
+from counterpoise.pipeline.order import on_fold
+from counterpoise.pipeline.reading import read_for
+from counterpoise.strategies.strategy import Strategy
+
+Array = np.ndarray
+
+logger = logging.getLogger("counterpoise")
+
+#: A class less probable than this is left out of a row's soft label.
+LEAST = 1e-3
+
+
+def distill(
+    teacher: Classifier,
+    model: Any,
+    data: Any,
+    y: Any = None,
+    *,
+    truth: float = 0.0,
+    validation: float = 0.2,
+    groups: Any = None,
+    time: Any = None,
+    sample_weight: Any = None,
+    epochs: int | str = "auto",
+    batch_size: int | str = "auto",
+    optimizer: Any = None,
+    patience: int = 10,
+    seed: int = 0,
+    verbose: Any = "auto",
+) -> Classifier:
+    """Train one network to say what a classifier says: an ensemble's file becomes that of a single network.
+
+    The student minimizes sum_c t_c (-log s_c), t = (1 - truth) * teacher + truth * label, over the training rows. The
+    held-out rows end the training by their true labels and fit the student's own rule, for what the teacher's was
+    chosen for; where no threshold of the student's reaches that, it is decided for F1, and the log says so. A threshold
+    that was set by hand is taken over, a guarantee is not (`clf.decide` makes one).
+
+    Args:
+        teacher: A trained classifier, of several networks or one.
+        model: A Keras model, a builder or a name, as for `fit`.
+        data: Rows, as for `fit`. Best are rows that did not train the teacher, whose probabilities of its own training
+            rows are too sure; these may be the same rows all the same.
+        y: Labels, or the name of the target column.
+        truth: Share of the true label in each soft label, 0 to 1.
+        validation: Share of rows held out for stopping and for the rule.
+        groups, time, sample_weight: As for `fit`; weights multiply the soft labels.
+        epochs, batch_size, optimizer, patience, seed, verbose: As for `fit`.
+
+    Raises:
+        OptionError: a teacher that is no `Classifier`, `truth` out of range, or labels other than the teacher's.
+        DataError, ModelError: as for `fit`.
+
+    Example:
+        >>> from counterpoise.pipeline.fit import fit
+        >>> rng = np.random.default_rng(0)
+        >>> y = (rng.random(300) < 0.2).astype(int)
+        >>> x = rng.normal(size=(300, 2)) + 2 * y[:, None]
+        >>> teacher = fit("mlp", x, y, strategy="easy_ensemble", epochs=3, verbose=0)
+        >>> student = distill(teacher, "mlp", x, y, epochs=3, verbose=0)
+        >>> len(teacher.rule.log_shifts), len(student.rule.log_shifts)
+        (5, 1)
+
+    Reference: Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network" (2015), at temperature 1, so
+        that the student's probabilities are those of the teacher.
+    """
+    if not isinstance(teacher, Classifier):
+        raise OptionError(
+            f"teacher is {type(teacher).__name__}; expected a Classifier, as cp.fit and cp.load give one, and cp.wrap "
+            "for a model that was trained elsewhere."
+        )
+    if not isinstance(truth, (int, float)) or not 0 <= truth <= 1:
+        raise OptionError(f"truth is {truth!r}; expected a share from 0 to 1.")
+    examples = read_for(model, data, y, groups=groups, time=time, sample_weight=sample_weight)
+    if list(examples.classes) != teacher.classes_.tolist():
+        raise OptionError(
+            f"the labels are {list(examples.classes)}, those of the teacher {teacher.classes_.tolist()}; give rows of "
+            "the same classes."
+        )
+    said = np.log(np.maximum(teacher.predict_proba(data), SMALLEST))
+    said = np.exp(to_prior(said, teacher.rule.prior, _shares(examples)))
+    soft = (1 - truth) * said + truth * np.eye(examples.n_classes)[examples.y]
+    rows, held = hold_out(examples, validation, seed)
+    network, seen = network_for(model, examples, verbose=verbose, optimizer=optimizer)
+    taught, fold, once = _taught(seen, soft, rows, held)
+    network.encoder_rows = once
+    settings = Settings(epochs, batch_size, patience=patience, seed=seed, recipe="auto").on(network, len(rows), EPOCHS)
+    with bar(verbose) as progress:
+        clf = on_fold(_student(teacher), taught, fold, network, settings, progress=progress)
+    clf.card.update({**rows_of(examples), "teacher": _teacher(teacher)})
+    clf.card["metrics_of"] = clf.card["rule"]
+    return _decided(clf, teacher)
+
+
+def _shares(examples: Examples) -> Array:
+    """Class shares of the rows, which the held-out ones have too: a teacher of other shares is moved to them."""
+    found = np.bincount(examples.y, weights=examples.sample_weight, minlength=examples.n_classes)
+    return found / found.sum()
+
+
+def _student(teacher: Classifier) -> Strategy:
+    aim = "argmax" if teacher.rule.aim == "argmax" else "f1"
+    return Strategy("distilled", f"One network that says what {teacher.card.get('strategy')} says.", aim=aim)
+
+
+def _decided(clf: Classifier, teacher: Classifier) -> Classifier:
+    """The student under the teacher's aim."""
+    aim = Aim.parse(teacher.rule.aim)
+    if aim.name == "given":
+        return clf.decide(threshold=teacher.rule.threshold)
+    if str(aim) == clf.rule.aim:
+        return clf
+    asked: dict[str, Any] = {aim.name: aim.values or True}
+    try:
+        return clf.decide(**asked)
+    except GuaranteeError as error:
+        logger.warning("the student is decided for F1: %s", error)
+        return clf
+
+
+def _taught(examples: Examples, soft: Array, rows: Array, held: Array) -> tuple[Examples, Fold, Array]:
+    """Training rows once per class, weighed by their soft label, then the held-out rows as they are.
+
+    Last where each training row stands first: an encoder counts levels and words by these, not by the copies.
+    """
+    place, code = np.nonzero(soft[rows] >= LEAST)
+    weight = soft[rows[place], code]
+    again = subset(examples, np.concatenate([rows[place], held]))
+    weights = np.concatenate([weight / weight.mean(), np.ones(len(held))])
+    weights *= 1.0 if again.sample_weight is None else again.sample_weight
+    labels = np.concatenate([code, examples.y[held]]).astype(examples.y.dtype)
+    last = np.arange(len(place), len(labels))
+    once = np.unique(place, return_index=True)[1]
+    return replace(again, y=labels, sample_weight=weights), Fold(0, 0, np.arange(len(place)), last, last), once
+
+
+def _teacher(teacher: Classifier) -> Mapping[str, Any]:
+    return {"strategy": teacher.card.get("strategy"), "members": len(teacher.rule.log_shifts)}

@@ -1,0 +1,136 @@
+"""Members to cells: the rule of a fold, fitted on the other folds, and what it says about the fold's test rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.records import Examples, Fold, FoldResult, Member, Rule
+from counterpoise.core.structure import take
+from counterpoise.decide.calibrate import NEEDED
+from counterpoise.decide.prior import corrected_log_proba
+from counterpoise.decide.rule import apply_rule, fit_rule_from_log_p, raw_proba
+from counterpoise.networks.member_outputs import shares
+from counterpoise.strategies.select import Strategy
+
+Array = np.ndarray
+
+
+def fit_rule(
+    strategy: Strategy, log_p: Array, y: Array, members: Sequence[Member], weights: Array | None = None
+) -> Rule:
+    """The rule of a strategy from corrected scores (members, N, C) of rows that trained nothing.
+
+    The untouched model keeps 0.5 or the largest probability and no correction: it is what people do today.
+    """
+    untouched = strategy.aim == "argmax"
+    return fit_rule_from_log_p(
+        list(log_p),
+        y,
+        [m.log_shift for m in members],
+        vote=strategy.vote,
+        weights=strategy.weights,
+        aim=strategy.aim,
+        check_intercept=not untouched,
+        calibrate=calibration_of(members, y),
+        sample_weight=weights,
+        gammas=[m.gamma for m in members],
+    )
+
+
+def calibration_of(members: Sequence[Member], y: Array) -> str | None:
+    """Which calibrator is tried, to be kept only where held-out log loss gains (see `decide.fit_calibrator`).
+
+    Networks whose loss or rows moved more than the class shares: every kind. Networks trained under a known shift:
+    one slope (with an intercept where the rare class can bear it), because they are often too sure of themselves; it
+    changes no ranking, where a curve costs average precision (`make bench-decide` has the numbers). An untouched
+    network: none.
+    """
+    if any(m.needs_calibration for m in members):
+        return "auto"
+    if not any(np.any(m.log_shift != 0) or m.view_shifts is not None for m in members):
+        return None
+    return "platt" if np.bincount(y).min() >= NEEDED["platt"] else "temperature"
+
+
+def corrected(member: Member) -> Array:
+    """Log-probabilities float64 (N, C) of a member's score rows, its loss and its training shift undone."""
+    return corrected_log_proba(member.logits, member.log_shift, gamma=member.gamma)
+
+
+def alone(members: Sequence[Member], rule: Rule) -> tuple[Array, Array | None]:
+    """What each member strategy says of the score rows, corrected, (M, N, C), and their weights in the pool."""
+    if len(members) == 1 and members[0].apart is not None and members[0].view_shifts is not None:
+        said = members[0].apart
+        return said, shares(len(members[0].view_shifts), len(said))
+    return np.exp([corrected(member) for member in members]), rule.weights
+
+
+def out_of_fold(examples: Examples, folds: Sequence[Fold], said: Sequence[Array], repeats: int) -> Array:
+    """What was said of each fold's test rows, (M, T, C), put together: (repeats, M, N, C), NaN where nothing was."""
+    out = np.full((repeats, len(said[0]), len(examples), examples.n_classes), np.nan)
+    for fold, parts in zip(folds, said, strict=True):
+        out[fold.repeat][:, fold.test] = parts
+    return out
+
+
+def cross_fitted_rule(
+    strategy: Strategy, examples: Examples, folds: Sequence[Fold], index: int, log_p: Array, members: list[Member]
+) -> Rule:
+    """The rule of one fold, from the scores of the same repeat's other folds."""
+    fold = folds[index]
+    rows = np.concatenate([f.test for f in folds if f.repeat == fold.repeat and f.index != fold.index])
+    return fit_rule(strategy, log_p[fold.repeat][:, rows], examples.y[rows], members, examples.weights_of(rows))
+
+
+def make_fold_result(
+    strategy: Strategy, examples: Examples, fold: Fold, rule: Rule, members: list[Member], shared: list[bool]
+) -> FoldResult:
+    logits = [m.logits for m in members]
+    said = apply_rule(rule, logits)
+    seconds = [m.seconds for m in members]
+    by_member, weights = alone(members, rule)
+    return FoldResult(
+        strategy=strategy.name,
+        repeat=fold.repeat,
+        fold=fold.index,
+        rows=fold.test,
+        raw=raw_proba(logits),
+        proba=said.proba,
+        decision=said.decision,
+        rule=rule,
+        twin_free=_twin_free(examples, fold),
+        fits=len(members),
+        steps=sum(m.steps for m in members),
+        rows_seen=sum(m.rows_seen for m in members),
+        seconds=sum(seconds),
+        seconds_shared=sum(s for s, more in zip(seconds, shared, strict=True) if more),
+        history=tuple(m.history for m in members),
+        member_proba=tuple(by_member),
+        member_weights=weights,
+        memory=max(m.memory for m in members),
+    )
+
+
+def _twin_free(examples: Examples, fold: Fold) -> Array | None:
+    if examples.twins is None:
+        return None
+    seen = examples.twins[fold.whole().train]
+    return ~np.isin(examples.twins[fold.test], seen)
+
+
+def stacked_scores(log_p: Array) -> tuple[Array, Array]:
+    """All out-of-fold scores of all repeats, one after the other: (members, M, C), and their row numbers (M,)."""
+    found = [(scores[:, rows], rows) for scores in log_p for rows in [np.flatnonzero(~np.isnan(scores[0, :, 0]))]]
+    rows = np.concatenate([r for _, r in found])
+    return np.concatenate([s for s, _ in found], axis=1), rows
+
+
+def subset(examples: Examples, rows: Array) -> Examples:
+    """Some rows as examples of their own."""
+    beside = {name: getattr(examples, name) for name in ("groups", "time", "sample_weight", "twins")}
+    chosen: dict[str, Any] = {name: None if values is None else values[rows] for name, values in beside.items()}
+    return replace(examples, x=take(examples.x, rows), y=examples.y[rows], **chosen)

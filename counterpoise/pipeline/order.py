@@ -1,0 +1,234 @@
+"""The order of things, and the only place that knows it:
+
+    read -> Examples -> split -> Folds -> plan -> Job -> train -> Member -> pool, rule -> FoldResult, Classifier
+
+Which rows do what: test rows judge only; stopping rows end training and do nothing else; the rule of a fold is fitted
+on the out-of-fold scores of the *other* folds, so that no label enters a rule that it is judged by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from counterpoise.classifier.classifier import Classifier
+from counterpoise.classifier.model_card import ruled, stored_scores
+from counterpoise.core.progress import Progress
+from counterpoise.core.records import Examples, Fold, FoldResult, Job, Member
+from counterpoise.data.split import make_folds
+from counterpoise.engines.run import Executor, run
+from counterpoise.networks.network import Network
+from counterpoise.pipeline.assembly import assemble, card_of
+from counterpoise.pipeline.fold_results import (
+    corrected,
+    cross_fitted_rule,
+    fit_rule,
+    make_fold_result,
+    out_of_fold,
+    stacked_scores,
+)
+from counterpoise.pipeline.jobs import (
+    ALL_ROWS_FOLD,
+    Settings,
+    TrainAll,
+    jobs_by_fold,
+    jobs_of,
+    leave_out_failed,
+    on_network,
+)
+from counterpoise.pipeline.refit_with_stopping_rows import for_steps, train_once_more
+from counterpoise.pipeline.stages import train_in_rounds, trained_members
+from counterpoise.pipeline.tuning import tuned_by_fold, tuned_on_all, values_of
+from counterpoise.strategies.select import Strategy
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All cells of a comparison and what a re-fit needs.
+
+    Attributes:
+        cells: One per strategy, repeat and fold.
+        log_p: strategy -> float64 (repeats, members, N, C): corrected out-of-fold scores (NaN where a row had none).
+        best_steps: strategy -> steps per member, the median over the folds.
+        failures: strategy -> why it could not be carried out on the rows of some fold (it has no cells).
+        tuned: strategy -> the values that its hyperparameters got, fold by fold.
+        apart: strategy that one network was trained for -> float32 (parts, M, C): what its member strategies say alone
+            of the rows of `cells.stacked_scores`.
+    """
+
+    cells: tuple[FoldResult, ...]
+    log_p: Mapping[str, Array]
+    best_steps: Mapping[str, tuple[int, ...]]
+    failures: Mapping[str, str] = field(default_factory=dict)
+    tuned: Mapping[str, list[Mapping[str, float]]] = field(default_factory=dict)
+    apart: Mapping[str, Array] = field(default_factory=dict)
+
+
+def on_fold(
+    strategy: Strategy,
+    examples: Examples,
+    fold: Fold,
+    network: Network,
+    settings: Settings,
+    *,
+    labeled: Examples | None = None,
+    progress: Progress | None = None,
+    callbacks: Sequence[Any] = (),
+    executor: Executor = run,
+) -> Classifier:
+    """One training of a strategy on the rows of a fold; its held-out rows end it and fit the rule.
+
+    `labeled` are the rows that `fold` numbers, where `examples` does not hold them all (a scan).
+    """
+
+    def train(wanted: Iterable[Job]) -> dict[str, Member]:
+        return train_all(wanted, examples, network, settings, progress, callbacks, executor)
+
+    rows = examples if labeled is None else labeled
+    trained = _trained(strategy, jobs_of(strategy, rows, fold, settings, network), examples, network, train)
+    log_p = np.stack([corrected(m) for m in trained])
+    note = f"{len(fold.test)} held-out rows ended training and fitted the rule"
+    return _with_rule(examples, strategy, network, settings, trained, log_p, fold.test, note, trained[0].apart)
+
+
+def _trained(
+    strategy: Strategy, jobs: Sequence[Job], examples: Examples, network: Network, train: TrainAll
+) -> list[Member]:
+    """The members of one strategy on one fold."""
+    key = (strategy.name, 0)
+    done, members = train_in_rounds({key: jobs}, {key: on_network(strategy, network)}, examples, train)
+    return trained_members(strategy, done[key], members, examples, network)
+
+
+def _with_rule(
+    examples: Examples, strategy: Strategy, network: Network, settings: Settings, trained: Sequence[Member],
+    log_p: Array, rows: Array, note: str, apart: Array | None,
+) -> Classifier:  # fmt: skip
+    """Trained members and the rule that their corrected scores (members, M, C) of `rows` (M,) ask for."""
+    y, weights = examples.y[rows], examples.weights_of(rows)
+    rule, scores = fit_rule(strategy, log_p, y, trained, weights), stored_scores(log_p, y, weights, apart)
+    card = card_of(strategy, examples, network, settings, trained, note) | ruled(rule, scores)
+    return assemble(network, trained, rule, examples, card, scores)
+
+
+def cross_validate(
+    examples: Examples,
+    strategies: Sequence[Strategy],
+    network: Network,
+    settings: Settings,
+    *,
+    folds: int = 5,
+    repeats: int = 1,
+    duplicates: str = "warn",
+    progress: Progress | None = None,
+    callbacks: Sequence[Any] = (),
+    executor: Executor = run,
+) -> Outcome:
+    """Every strategy on the same folds, seeds and step budget; `executor` trains (see `train.run`)."""
+    parts = make_folds(examples, folds, repeats, settings.seed, duplicates)
+
+    def train(wanted: Iterable[Job]) -> dict[str, Member]:
+        return train_all(wanted, examples, network, settings, progress, callbacks, executor)
+
+    tuned = tuned_by_fold(strategies, examples, parts, settings, network, train)
+    versions = {(s.name, f): s for s in strategies for f in range(len(parts))}
+    versions |= {key: found.strategy for key, found in tuned.items()}
+    jobs, failures = jobs_by_fold(strategies, examples, parts, settings, network, versions)
+    ready = {key: on_network(versions[key], network) for key in jobs}
+    jobs, members = train_in_rounds(jobs, ready, examples, train, failures)
+    leave_out_failed(jobs, members, failures)
+    jobs, members = train_once_more(jobs, members, versions, examples, parts, settings, network, train)
+    strategies = [s for s in strategies if s.name not in failures]
+    users = _users(jobs)
+    cells: list[FoldResult] = []
+    log_p: dict[str, Array] = {}
+    apart: dict[str, Array] = {}
+    for strategy in strategies:
+        trained = [
+            trained_members(strategy, jobs[strategy.name, f], members, examples, network) for f in range(len(parts))
+        ]
+        said = [np.stack([corrected(member) for member in group]) for group in trained]
+        log_p[strategy.name] = out_of_fold(examples, parts, said, repeats)
+        views = [group[0].apart for group in trained if group[0].apart is not None]
+        if views:
+            apart[strategy.name] = stacked_scores(out_of_fold(examples, parts, views, repeats))[0].astype(np.float32)
+        for f, fold in enumerate(parts):
+            rule = cross_fitted_rule(strategy, examples, parts, f, log_p[strategy.name], trained[f])
+            shared = [users[job.id] > 1 for job in jobs[strategy.name, f]]
+            cells.append(make_fold_result(strategy, examples, fold, rule, trained[f], shared))
+    steps = {s.name: _median_steps([jobs[s.name, f] for f in range(len(parts))], members) for s in strategies}
+    return Outcome(tuple(cells), log_p, steps, failures, values_of(tuned), apart)
+
+
+def refit(
+    examples: Examples,
+    strategy: Strategy,
+    network: Network,
+    settings: Settings,
+    outcome: Outcome,
+    *,
+    progress: Progress | None = None,
+    callbacks: Sequence[Any] = (),
+    executor: Executor = run,
+) -> Classifier:
+    """Train a strategy on all rows for the folds' median best step; its rule comes from all out-of-fold scores.
+
+    The card holds no metrics yet: a race has those of its folds, `fit` measures them.
+    """
+
+    def train(wanted: Iterable[Job]) -> dict[str, Member]:
+        return train_all(wanted, examples, network, settings, progress, callbacks, executor)
+
+    strategy = tuned_on_all(strategy, examples, settings, network, train).strategy
+    everything = np.arange(len(examples))
+    nothing = np.empty(0, np.int64)
+    whole = Fold(0, ALL_ROWS_FOLD, everything, nothing, nothing)
+    jobs = for_steps(strategy, examples, whole, settings, network, outcome.best_steps[strategy.name])
+    trained = _trained(strategy, jobs, examples, network, train)
+    log_p, rows = stacked_scores(outcome.log_p[strategy.name])
+    note = f"trained on all {len(examples):,} rows; the rule was fitted on {len(rows):,} out-of-fold scores"
+    apart = outcome.apart.get(strategy.name)
+    return _with_rule(examples, strategy, network, settings, trained, log_p, rows, note, apart)
+
+
+def train_all(
+    jobs: Iterable[Job], examples: Examples, network: Network, settings: Settings, progress: Progress | None = None,
+    callbacks: Iterable[Any] = (), executor: Executor = run,
+) -> dict[str, Member]:  # fmt: skip
+    """Train jobs (each id once) and report steps done over all of them."""
+    distinct = {job.id: job for job in jobs}
+    total = sum(job.limits.steps for job in distinct.values())
+    done = dict.fromkeys(distinct, 0)
+    members: dict[str, Member] = {}
+
+    def tell(job_id: str, step: int, most: int) -> None:
+        done[job_id] = step
+        if progress:
+            progress(f"{len(members)} of {len(distinct)} networks", sum(done.values()), total)
+
+    trained = executor(distinct.values(), examples, network, engine=settings.engine, callbacks=callbacks, progress=tell)
+    with closing(trained):  # an interrupt ends workers elsewhere too
+        for job_id, member in trained:
+            members[job_id] = member
+            tell(job_id, distinct[job_id].limits.steps, total)  # one that stopped early is done
+    return members
+
+
+def _users(jobs: Mapping[tuple[str, int], list[Job]]) -> dict[str, int]:
+    """How many strategies use each job."""
+    names: dict[str, set[str]] = {}
+    for (strategy, _), group in jobs.items():
+        for job in group:
+            names.setdefault(job.id, set()).add(strategy)
+    return {job: len(users) for job, users in names.items()}
+
+
+def _median_steps(groups: list[list[Job]], members: Mapping[str, Member]) -> tuple[int, ...]:
+    best = np.array([[members[job.id].best_step for job in group] for group in groups])
+    return tuple(int(max(1, round(float(m)))) for m in np.median(best, axis=0))

@@ -1,0 +1,118 @@
+"""A table larger than memory for `fit`: some rows in memory, the others streamed as the plan draws them.
+
+Held-out rows (at most `MOST_HELD`) stop training and fit the rule. A sample of training rows (at most `MOST_SAMPLED`)
+tells the kinds of the columns, their levels and what the encoder learns. Labels of all rows are in memory.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core import seeds
+from counterpoise.core.errors import OptionError
+from counterpoise.core.records import Examples, Fold, Job, Member
+from counterpoise.data.labels import find_label
+from counterpoise.data.read import read
+from counterpoise.data.schema import build_parts
+from counterpoise.data.split import hold_out
+from counterpoise.feed.disk import Scan
+from counterpoise.feed.disk_stream import Stream
+from counterpoise.networks.network import Network
+from counterpoise.strategies.select import Strategy
+
+Array = np.ndarray
+
+logger = logging.getLogger("counterpoise")
+
+MOST_HELD, MOST_SAMPLED = 100_000, 100_000
+#: Drawn rows that are mixed together.
+WINDOW = 65_536
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """A scan made ready for training.
+
+    Attributes:
+        scan: The table on disk.
+        examples: The rows in memory: a sample of the training rows, and the held-out rows.
+        labels: The labels and weights of all rows, without features.
+        sample: Positions of the sample in `examples`.
+        fold: `train` numbers rows of the table; `stop` and `test` number `examples`.
+    """
+
+    scan: Scan
+    examples: Examples
+    labels: Examples
+    sample: Array
+    fold: Fold
+
+    def check(self, strategy: Strategy) -> None:
+        """Raise an OptionError when a strategy must see all features at once or changes during training."""
+        for part in strategy.parts():
+            plan = part.make_plan(
+                self.labels.y[self.fold.train], self.labels.n_classes, self.labels.weights_of(self.fold.train)
+            )
+            if part.mix or part.sequence or part.finish == "crt" or plan.needs_features or plan.deferred:
+                raise OptionError(
+                    f"strategy {part.name!r} needs rows in memory; for a scan choose one that draws or weighs rows or "
+                    "has a loss, for example oversample, class_weight or logit_adjusted."
+                )
+
+    def stream(self, job: Job, seed: int) -> Stream:
+        """The stream of a job's drawn rows, encoded as the rows in memory are."""
+        schema = self.examples.schema
+        assert schema is not None
+        return Stream(
+            self.scan.frame, self.scan.features, self.labels.y, job.plan, job.limits.batch_size, seed, WINDOW,
+            rows=job.train, inputs=lambda part: build_parts(schema, part), seekable=self.scan.seekable,
+        )  # fmt: skip
+
+    def run(
+        self, jobs: Iterable[Job], examples: Examples, network: Network, *, engine: str = "auto",
+        callbacks: Iterable[Any] = (), progress: Any = None,
+    ) -> Generator[tuple[str, Member], None, None]:  # fmt: skip
+        """As `train.run`, on rows from disk."""
+        from counterpoise.engines.stream import StreamEngine
+
+        if engine == "program":
+            raise OptionError('engine="program" keeps rows in memory, a scan streams them. Use engine="auto" or "fit".')
+        logger.warning("training with fit: the rows are streamed from disk")
+        trainer = StreamEngine(examples, self.sample, self.stream, network, tuple(callbacks))
+        for job in jobs:
+            yield job.id, trainer.train(job, progress)
+
+
+def opened(scan: Scan, validation: float, seed: int) -> Scanned:
+    """Choose held-out and sampled rows of a scan, and read them.
+
+    Raises:
+        SplitError: a class has too few rows. DataError: what `read` refuses.
+    """
+    weight = None if scan.weights is None else scan.weights.astype(np.float32)
+    bare = Examples({}, scan.y, scan.classes, sample_weight=weight, source=scan.source)
+    train, held = hold_out(bare, min(validation, MOST_HELD / len(scan)), seed)
+    train, held = np.sort(train), np.sort(held)
+    chosen = seeds.generator(seed, "sample").permutation(len(train))[:MOST_SAMPLED]
+    sampled = np.sort(train[chosen])
+    numbers = np.sort(np.concatenate([sampled, held]))
+    rarer = int(np.argmin(scan.counts))
+    positive = scan.classes[rarer] if len(scan.classes) == 2 and scan.counts[0] != scan.counts[1] else None
+    examples = read(scan.read(numbers), y=[scan.classes[code] for code in scan.y[numbers]], positive=positive)
+    order = np.array([find_label(label, examples.classes) for label in scan.classes], np.int32)
+    examples = replace(examples, source=scan.source, twins=None, sample_weight=bare.weights_of(numbers))
+    labels = replace(bare, y=order[scan.y], classes=examples.classes, schema=examples.schema)
+    stop = np.searchsorted(numbers, held)
+    return Scanned(scan, examples, labels, np.searchsorted(numbers, sampled), Fold(0, 0, train, stop, stop))
+
+
+def refuse_with_scan(given: Mapping[str, Any]) -> None:
+    """Raise an OptionError when an argument that needs all rows in memory was given along with a scan."""
+    for name, value in given.items():
+        if value is not None:
+            raise OptionError(f"{name} does not go with a scan, whose rows stay on disk; leave it out.")

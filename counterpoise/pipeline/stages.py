@@ -1,0 +1,123 @@
+"""Round after round: members of an ensemble that follow one another wait for what those before them say.
+
+A round holds the jobs of all strategies and folds whose plans can be made by then, so that folds and strategies are
+trained side by side. Without such members there is one round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from counterpoise.core import logits as lg
+from counterpoise.core.errors import error_text
+from counterpoise.core.records import Examples, Job, Member
+from counterpoise.engines.finishing import finished
+from counterpoise.engines.run import make_job
+from counterpoise.networks.member_outputs import apart
+from counterpoise.networks.network import Network
+from counterpoise.pipeline.jobs import Key, TrainAll, member_numbers, on_network
+from counterpoise.strategies.strategy import Strategy
+
+Array = np.ndarray
+
+
+def train_in_rounds(
+    jobs: Mapping[Key, Sequence[Job]],
+    strategies: Mapping[Key, Strategy],
+    examples: Examples,
+    train: TrainAll,
+    failures: dict[str, str] | None = None,
+) -> tuple[dict[Key, list[Job]], dict[str, Member]]:
+    """Train the jobs of strategies on folds.
+
+    Args:
+        jobs: One job per member (see `jobs.jobs_of`). That of a member that follows others is a first guess: once those
+            are trained, it is planned anew and asked about its training rows besides its test rows; or, if it is warm,
+            it begins with the weights of the one before.
+        strategies: What the jobs belong to, as the network trains it (see `jobs.on_network`).
+        examples: Their rows.
+        train: Trains the jobs of one round.
+        failures: Where to write why a strategy could not be planned on; it is left out then. None: raise it.
+
+    Returns:
+        The jobs that were trained, and their members by job id.
+    """
+    planned, members = {key: list(group) for key, group in jobs.items()}, dict[str, Member]()
+    for number in range(max((part.sequence for s in strategies.values() for part in s.parts()), default=0) or 1):
+        wave: list[Job] = []  # equal jobs of two strategies are one
+        for key, group in list(planned.items()):
+            try:
+                wave += _ready(group, strategies[key], number, examples, members)
+            except Exception as error:  # a user's own plan may raise anything; the others race on
+                if failures is None:
+                    raise
+                failures[key[0]] = error_text(error)
+        planned = {key: group for key, group in planned.items() if key[0] not in (failures or {})}
+        members |= train({job.id: job for job in wave}.values())
+    return planned, members
+
+
+def _ready(
+    group: list[Job], strategy: Strategy, number: int, examples: Examples, members: Mapping[str, Member]
+) -> list[Job]:
+    """The jobs of round `number`; those of members that follow others are put into `group`."""
+    parts, ready = strategy.parts(), []
+    for i, (part, count) in enumerate(zip(parts, member_numbers(strategy), strict=True)):
+        if number != (count % part.sequence if part.sequence else 0):
+            continue
+        before = [group[j] for j in range(i) if parts[j].name == part.name][count - number :] if part.sequence else []
+        if part.warm and before:
+            group[i] = _going_on(group[i], members[before[-1].id])
+        elif part.sequence and not part.warm:
+            said = [_on_training_rows(job, members[job.id]) for job in before]
+            group[i] = _planned(part, group[i], examples, np.array(said))
+        ready.append(group[i])
+    return ready
+
+
+def _planned(part: Strategy, job: Job, examples: Examples, before: Array) -> Job:
+    """The job under the plan that follows from what the members before it say, (i, n, C)."""
+    told = replace(part, options={**part.options, "before": before})
+    plan = told.make_plan(examples.y[job.train], examples.n_classes, examples.weights_of(job.train))
+    return make_job(
+        plan, job.train, job.stop, np.concatenate([job.score, job.train]), loss=job.loss, seed=job.seed,
+        place=job.place, limits=job.limits, mix=job.mix,
+    )  # fmt: skip
+
+
+def _going_on(job: Job, before: Member) -> Job:
+    """The job from the weights of the member before it."""
+    return make_job(
+        job.plan, job.train, job.stop, job.score, loss=job.loss, seed=job.seed, place=job.place, limits=job.limits,
+        mix=job.mix, start=before.weights,
+    )  # fmt: skip
+
+
+def _on_training_rows(job: Job, member: Member) -> Array:
+    """Probabilities (n, C) for the class shares that the member has seen."""
+    return np.exp(lg.log_proba(member.logits[-len(job.train) :]))
+
+
+def trained_members(
+    strategy: Strategy, jobs: Sequence[Job], members: Mapping[str, Member], examples: Examples, network: Network
+) -> list[Member]:
+    """The members of a strategy's jobs, each after the finishing step of its part; what they say of their test rows.
+
+    A network that was trained for several member strategies also tells what each of them says.
+    """
+    found = [
+        finished(part.finish, _on_test_rows(part, job, members[job.id]), job, examples, network)
+        for part, job in zip(on_network(strategy, network).parts(), jobs, strict=True)
+    ]
+    several = len(strategy.parts())
+    if len(found) < several and len(jobs[0].score):
+        return [replace(found[0], apart=apart(found[0], jobs[0], examples, network, several))]
+    return found
+
+
+def _on_test_rows(part: Strategy, job: Job, member: Member) -> Member:
+    asked = part.sequence and not part.warm  # about the training rows too
+    return replace(member, logits=member.logits[: len(job.score) - len(job.train)]) if asked else member

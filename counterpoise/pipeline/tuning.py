@@ -1,0 +1,137 @@
+"""A strategy's one or two hyperparameters, tuned inside the training rows of each fold.
+
+The training rows are split once more: three quarters train, one quarter scores; the fold's stopping rows end training
+as ever, and its test rows are never looked at. The first trial is the strategy as it is, so that tuning can keep it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import OptionError
+from counterpoise.core.lazy import needed
+from counterpoise.core.records import Examples, Fold, Job, Member
+from counterpoise.core.seeds import integer
+from counterpoise.data.split import hold_out
+from counterpoise.metrics.catalog import METRICS
+from counterpoise.metrics.decision_scores import default_decision
+from counterpoise.metrics.scores import score_all
+from counterpoise.networks.network import Network
+from counterpoise.pipeline.fold_results import corrected, subset
+from counterpoise.pipeline.jobs import ALL_ROWS_FOLD, Settings, TrainAll, jobs_of
+from counterpoise.pipeline.stages import trained_members
+from counterpoise.strategies.strategy import Strategy
+
+#: Share of a fold's training rows that score the trials.
+INNER_SHARE = 0.25
+Values = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A strategy with the values that did best, and these values."""
+
+    strategy: Strategy
+    values: Values
+
+
+def check_tuning() -> None:
+    """Raise a `MissingExtraError` unless Optuna is installed."""
+    needed("optuna", "tune", "Tuning the hyperparameters of strategies")
+
+
+def tuned_by_fold(
+    strategies: Sequence[Strategy], examples: Examples, folds: Sequence[Fold], settings: Settings, network: Network,
+    train: TrainAll,
+) -> dict[tuple[str, int], Tuned]:  # fmt: skip
+    """(strategy, fold) -> the tuned strategy, for those with hyperparameters; `settings.tune` is the number of trials.
+
+    Trial after trial, the networks of all strategies and folds are trained together.
+    """
+    studies = {
+        (s.name, f): Study(s, examples, fold, settings, network)
+        for s in strategies
+        if s.hyperparameters and settings.tune
+        for f, fold in enumerate(folds)
+    }
+    for _ in range(settings.tune if studies else 0):
+        jobs = {key: study.ask() for key, study in studies.items()}
+        members = train([job for group in jobs.values() for job in group])
+        for key, study in studies.items():
+            study.tell([members[job.id] for job in jobs[key]], jobs[key])
+    return {key: study.best() for key, study in studies.items()}
+
+
+def tuned_on_all(
+    strategy: Strategy, examples: Examples, settings: Settings, network: Network, train: TrainAll
+) -> Tuned:
+    """The strategy tuned on all rows, for its re-fit."""
+    if not (strategy.hyperparameters and settings.tune):
+        return Tuned(strategy, {})
+    rows, stop = hold_out(examples, 0.2, integer(settings.seed, "tune on all"))
+    whole = Fold(0, ALL_ROWS_FOLD, rows, stop, np.empty(0, np.int64))
+    found = tuned_by_fold([strategy], examples, [whole], settings, network, train)
+    return found[strategy.name, 0]
+
+
+class Study:
+    """The trials of one strategy on one fold.
+
+    Args:
+        strategy: With hyperparameters.
+        fold: Whose training rows are split again.
+    """
+
+    def __init__(
+        self, strategy: Strategy, examples: Examples, fold: Fold, settings: Settings, network: Network
+    ) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        seed = integer(settings.seed, f"tune {strategy.name}", fold.repeat, fold.index)
+        self.strategy, self.examples, self.network = strategy, examples, network
+        self.settings = replace(settings, tune=0, most_steps=settings.tune_steps or settings.most_steps)
+        inner, scored = hold_out(subset(examples, fold.train), INNER_SHARE, seed)
+        self.fold = Fold(fold.repeat, fold.index, fold.train[inner], fold.stop, fold.train[scored])
+        self.study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
+        self.study.enqueue_trial(
+            {hyperparameter.name: hyperparameter.default for hyperparameter in strategy.hyperparameters}
+        )
+
+    def ask(self) -> list[Job]:
+        """The jobs of the next trial."""
+        self.trial = self.study.ask()
+        values = {
+            k.name: self.trial.suggest_float(k.name, k.low, k.high, log=k.log) for k in self.strategy.hyperparameters
+        }
+        return jobs_of(self.strategy.with_values(values), self.examples, self.fold, self.settings, self.network)
+
+    def tell(self, members: Sequence[Member], jobs: Sequence[Job]) -> None:
+        """How the trial's members did."""
+        if error := next((m.error for m in members if m.error), ""):
+            raise OptionError(f"{self.strategy.name} failed while it was tuned: {error}")
+        by_id = {member.job: member for member in members}
+        done = trained_members(self.strategy, jobs, by_id, self.examples, self.network)
+        proba = np.mean([np.exp(corrected(member)) for member in done], axis=0)
+        rows, metric = self.fold.test, self.settings.tune_metric
+        scores = score_all(
+            self.examples.y[rows], proba, proba, default_decision(proba, 1), n_classes=self.examples.n_classes,
+            positive=1, sample_weight=self.examples.weights_of(rows),
+        )  # fmt: skip
+        good = METRICS[metric].goodness(scores[metric])
+        self.study.tell(self.trial, float(good) if np.isfinite(good) else -np.inf)
+
+    def best(self) -> Tuned:
+        """The strategy with the best values, the first of equal ones."""
+        found = max(self.study.trials, key=lambda trial: (trial.value, -trial.number))
+        return Tuned(self.strategy.with_values(found.params), dict(found.params))
+
+
+def values_of(found: Mapping[tuple[str, int], Tuned]) -> dict[str, list[Any]]:
+    """strategy -> the values of each fold, for the leaderboard."""
+    names = dict.fromkeys(name for name, _ in found)
+    return {name: [tuned.values for (other, _), tuned in found.items() if other == name] for name in names}

@@ -1,0 +1,228 @@
+"""Plans of the class counts alone: oversampling, undersampling and class weights, as people call them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import OptionError, TargetError
+from counterpoise.plans import counts as targets
+from counterpoise.plans.labels import codes_of, count_codes, user_weights
+from counterpoise.plans.plan import Plan as Plan
+
+Array = np.ndarray
+
+
+def from_multiplicity(
+    y: Any,
+    make: Any,
+    *,
+    name: str,
+    as_rows: bool,
+    sample_weight: Any = None,
+    classes: Sequence[Any] | None = None,
+    **how: Any,
+) -> Plan:
+    """Make a plan from labels and a function of class counts (see `counts`)."""
+    codes, labels = codes_of(y, classes)
+    size = len(labels)
+    count = count_codes(codes, size)
+    if np.any(count == 0):
+        raise TargetError(f"class {labels[int(np.argmin(count))]!r} has no row; leave it out or give it rows.")
+    user = user_weights(sample_weight, len(codes))
+    mass = count.astype(float) if user is None else np.bincount(codes, weights=user, minlength=size)
+    if as_rows:
+        drawn, class_weights = np.rint(count * make(count)).astype(np.int64), np.ones(size)
+    else:
+        drawn, class_weights = count.astype(np.int64), np.asarray(make(mass), dtype=float)
+    return Plan(name, codes, labels, drawn, class_weights, sample_weight=user, **how)
+
+
+def uniform(y: Any, *, sample_weight: Any = None, classes: Sequence[Any] | None = None) -> Plan:
+    """Every row once an epoch, all weights equal: no remedy.
+
+    Example:
+        >>> uniform([0, 0, 0, 1]).prior
+        array([0.75, 0.25])
+    """
+    return from_multiplicity(
+        y, lambda n: np.ones(len(n)), name="uniform", as_rows=True, sample_weight=sample_weight, classes=classes
+    )
+
+
+def oversample(
+    y: Any,
+    ratio: float = 1.0,
+    *,
+    draw: str = "even",
+    redraw: bool = True,
+    sample_weight: Any = None,
+    classes: Sequence[Any] | None = None,
+) -> Plan:
+    """Random oversampling: smaller classes are drawn more than once an epoch.
+
+    m_c = max(1, ratio max(n) / n_c). Known fault: the model may memorize the repeated rows.
+
+    Args:
+        y: Labels, (n,), (n, 1) or one-hot (n, C).
+        ratio: Wanted size of the smaller classes over the largest, in (0, 1].
+        draw: "even": every row floor(m) times and the remainder without replacement. "replacement":
+            independent draws, as scikit-learn's `resample`.
+        redraw: False keeps one fixed set of rows for all epochs (the plain recipe).
+        sample_weight: Your own weights (n,); they multiply in and define the base population.
+        classes: The full list of labels when `y` may lack some.
+
+    Example:
+        >>> plan = oversample([0, 0, 0, 1])
+        >>> sorted(plan.rows(epoch=0, seed=1).tolist())
+        [0, 1, 2, 3, 3, 3]
+        >>> plan.prior
+        array([0.5, 0.5])
+    """
+    return from_multiplicity(
+        y,
+        lambda n: targets.oversampled(n, ratio),
+        name="oversample",
+        as_rows=True,
+        draw=draw,
+        redraw=redraw,
+        sample_weight=sample_weight,
+        classes=classes,
+    )
+
+
+def undersample(
+    y: Any,
+    ratio: float = 1.0,
+    *,
+    draw: str = "even",
+    redraw: bool = True,
+    sample_weight: Any = None,
+    classes: Sequence[Any] | None = None,
+) -> Plan:
+    """Random undersampling: larger classes are drawn in part, without replacement.
+
+    m_c = min(1, min(n) / (ratio n_c)). With `redraw=True` the walk goes through all rows, block after
+    block, before one comes again: after E epochs the share seen is min(1, E m). Known fault with
+    `redraw=False`: the rows left out are never seen.
+
+    Args:
+        y: Labels, (n,), (n, 1) or one-hot (n, C).
+        ratio: Wanted size of the smallest class over the larger ones, in (0, 1].
+        draw: "even": without replacement. "bootstrap": independent draws of every class, the smallest included, as
+            bagging does.
+        redraw: False keeps one fixed set of rows for all epochs (the plain recipe).
+        sample_weight: Your own weights (n,).
+        classes: The full list of labels when `y` may lack some.
+
+    Example:
+        >>> plan = undersample([0, 0, 0, 1])
+        >>> len(plan), plan.prior.tolist()
+        (2, [0.5, 0.5])
+    """
+    return from_multiplicity(
+        y,
+        lambda n: targets.undersampled(n, ratio),
+        name="undersample",
+        as_rows=True,
+        draw=draw,
+        redraw=redraw,
+        sample_weight=sample_weight,
+        classes=classes,
+    )
+
+
+def class_weight(
+    y: Any,
+    scheme: str | Mapping[Any, float] = "balanced",
+    *,
+    sample_weight: Any = None,
+    classes: Sequence[Any] | None = None,
+) -> Plan:
+    """Every row once, losses weighted by class: w_c = n / (C n_c) for "balanced".
+
+    Args:
+        y: Labels, (n,), (n, 1) or one-hot (n, C).
+        scheme: "balanced", or a dict of weights by label.
+        sample_weight: Your own weights (n,).
+        classes: The full list of labels when `y` may lack some.
+
+    Example:
+        >>> class_weight([0, 0, 0, 1]).weights()
+        array([0.6666667, 0.6666667, 0.6666667, 2.       ], dtype=float32)
+    """
+    labels = codes_of(y, classes)[1]
+    if not isinstance(scheme, Mapping) and scheme != "balanced":
+        raise OptionError(f'scheme is {scheme!r}; expected "balanced" or a dict of weights by label.')
+
+    def make(n: Array) -> Array:
+        return targets.by_label(n, labels, scheme) if isinstance(scheme, Mapping) else targets.balanced(n)
+
+    return from_multiplicity(y, make, name="class_weight", as_rows=False, sample_weight=sample_weight, classes=classes)
+
+
+def power(y: Any, exponent: float = 0.5, *, sample_weight: Any = None, classes: Sequence[Any] | None = None) -> Plan:
+    """Partial balancing by weights, w_c proportional to n_c ** -exponent (0 = none, 1 = balanced).
+
+    Example:
+        >>> power([0] * 4 + [1], exponent=0.5).prior.round(3).tolist()
+        [0.667, 0.333]
+    """
+    return from_multiplicity(
+        y,
+        lambda n: targets.powered(n, exponent),
+        name="power",
+        as_rows=False,
+        sample_weight=sample_weight,
+        classes=classes,
+    )
+
+
+def effective_number(
+    y: Any, beta: float = 0.999, *, sample_weight: Any = None, classes: Sequence[Any] | None = None
+) -> Plan:
+    """Weights by the effective number of samples (Cui et al. 2019).
+
+    Example:
+        >>> effective_number([0] * 90 + [1] * 10, beta=0.99).class_weights.round(3).tolist()
+        [0.657, 4.089]
+    """
+    return from_multiplicity(
+        y,
+        lambda n: targets.effective_number(n, beta),
+        name="effective_number",
+        as_rows=False,
+        sample_weight=sample_weight,
+        classes=classes,
+    )
+
+
+def to_prior(y: Any, prior: Any, *, sample_weight: Any = None, classes: Sequence[Any] | None = None) -> Plan:
+    """Weights that make training see the class shares `prior` (order of the sorted labels).
+
+    Example:
+        >>> to_prior([0, 0, 0, 1], [0.6, 0.4]).prior
+        array([0.6, 0.4])
+    """
+    return from_multiplicity(
+        y,
+        lambda n: targets.to_prior(n, prior),
+        name="to_prior",
+        as_rows=False,
+        sample_weight=sample_weight,
+        classes=classes,
+    )
+
+
+def cost(y: Any, costs: Any, *, sample_weight: Any = None, classes: Sequence[Any] | None = None) -> Plan:
+    """Weights from costs: a cost per class (C,) or a cost matrix (C, C), rows = truth (Elkan 2001).
+
+    Example:
+        >>> cost([0, 0, 0, 1], [1, 5]).weights().round(2).tolist()
+        [0.5, 0.5, 0.5, 2.5]
+    """
+    return from_multiplicity(
+        y, lambda n: targets.cost(n, costs), name="cost", as_rows=False, sample_weight=sample_weight, classes=classes
+    )

@@ -1,0 +1,158 @@
+"""`CounterpoiseClassifier`: the library as a scikit-learn estimator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from counterpoise.classifier.classifier import Classifier
+from counterpoise.core.errors import TargetError
+from counterpoise.pipeline.fit import fit
+
+Array = np.ndarray
+
+#: Built-in networks that take missing values, since an encoder stands in front of them.
+TABLE_NETWORKS = ("mlp", "tabular", "auto")
+
+
+class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
+    """Train with one strategy; probabilities are true and the decision follows the chosen threshold.
+
+    Args:
+        model: A name such as "mlp", a Keras model, or a builder `build(spec, n_classes)`.
+        strategy: A name (see `counterpoise strategies`), a `Strategy` or `cp.Ensemble([...])`.
+        validation, folds, epochs, batch_size, budget, optimizer, patience, recipe, output, weights, engine: As in
+            `cp.fit`.
+        recall_floor, precision_floor: Choose the threshold for this floor instead of the strategy's own aim.
+        random_state: Whole number, generator or None: the seed.
+        verbose: 0 is silent.
+
+    Attributes:
+        classes_: Labels in sorted order, the columns of `predict_proba`.
+        classifier_: The `cp.Classifier`, with `save`, `export` and `decide`.
+        n_features_in_: Columns seen in `fit`.
+
+    `fit` takes `sample_weight` and `groups` (rows of one group are not split between training and stopping); request
+    them with `set_fit_request(sample_weight=True, groups=True)` where metadata are routed. A pandas or polars frame
+    may hold text columns and missing values.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> y = (rng.random(200) < 0.2).astype(int)
+        >>> x = rng.normal(size=(200, 2)) + 2 * y[:, None]
+        >>> CounterpoiseClassifier(epochs=2, random_state=0).fit(x, y).predict_proba(x).shape
+        (200, 2)
+    """
+
+    def __init__(
+        self,
+        model: Any = "mlp",
+        strategy: Any = "none",
+        *,
+        validation: float = 0.2,
+        folds: int | None = None,
+        epochs: int | str = "auto",
+        batch_size: int | str = "auto",
+        budget: str = "steps",
+        optimizer: Any = None,
+        patience: int = 10,
+        recipe: Any = "auto",
+        output: str = "auto",
+        weights: str = "auto",
+        engine: str = "auto",
+        recall_floor: float | None = None,
+        precision_floor: float | None = None,
+        random_state: Any = None,
+        verbose: Any = 0,
+    ) -> None:
+        self.model = model
+        self.strategy = strategy
+        self.validation = validation
+        self.folds = folds
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.budget = budget
+        self.optimizer = optimizer
+        self.patience = patience
+        self.recipe = recipe
+        self.output = output
+        self.weights = weights
+        self.engine = engine
+        self.recall_floor = recall_floor
+        self.precision_floor = precision_floor
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> CounterpoiseClassifier:
+        """Train on rows X and labels y (N,); see `cp.fit` for what may go wrong."""
+        if y is None:
+            raise TargetError("CounterpoiseClassifier requires y to be passed, but the target y is None.")
+        rows, labels = self._rows(X, y)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, rows, dtype=np.float64)
+        self.classes_ = np.unique(labels)
+        clf = self._train(rows, labels, sample_weight, groups)
+        for name in ("recall_floor", "precision_floor"):
+            if getattr(self, name) is not None:
+                clf = clf.decide(**{name: getattr(self, name)})
+        self.classifier_ = clf
+        return self
+
+    def predict_proba(self, X: Any) -> Array:
+        """Probability of each class, float64 (N, C), in the order of `classes_`."""
+        check_is_fitted(self)
+        proba = self.classifier_.predict_proba(self._rows(X))
+        return proba[:, self._places()]
+
+    def predict(self, X: Any) -> Array:
+        """The decided label of each row (N,), by the chosen threshold or offsets."""
+        check_is_fitted(self)
+        said = self.classifier_.predict(self._rows(X))
+        return np.asarray(said, dtype=self.classes_.dtype)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.model in TABLE_NETWORKS  # the encoder in front takes missing values
+        return tags
+
+    def _train(self, rows: Any, labels: Array, sample_weight: Any, groups: Any) -> Classifier:
+        return fit(
+            self.model, rows, labels, strategy=self.strategy, validation=self.validation, folds=self.folds,
+            groups=groups, sample_weight=sample_weight, epochs=self.epochs, batch_size=self.batch_size,
+            budget=self.budget, optimizer=self.optimizer, patience=self.patience, recipe=self.recipe,
+            output=self.output, weights=self.weights, engine=self.engine, seed=self._seed(), verbose=self.verbose,
+        )  # fmt: skip
+
+    def _seed(self) -> int:
+        from sklearn.utils import check_random_state
+
+        state = self.random_state
+        if isinstance(state, (int, np.integer)) and not isinstance(state, bool):
+            return int(state)
+        return 0 if state is None else int(check_random_state(state).randint(2**31 - 1))
+
+    def _rows(self, X: Any, y: Any = None) -> Any:
+        """Frames stay frames (text and missing values are ours to encode); all else is checked as scikit-learn does."""
+        frame = hasattr(X, "columns") and not hasattr(X, "toarray")
+        options: dict[str, Any] = {"skip_check_array": True} if frame else {
+            "dtype": np.float64, "ensure_all_finite": "allow-nan" if self.model in TABLE_NETWORKS else True,
+        }  # fmt: skip
+        if y is None:
+            return validate_data(self, X, reset=False, **options)
+        if frame:
+            validate_data(self, X, y, **options)
+            labels = np.asarray(y).ravel()
+            rows = X
+        else:
+            rows, labels = validate_data(self, X, y, **options)
+        check_classification_targets(labels)
+        return rows, labels
+
+    def _places(self) -> list[int]:
+        """Column of the classifier for each of the sorted labels."""
+        where = {label: place for place, label in enumerate(self.classifier_.classes_.tolist())}
+        return [where[label] for label in self.classes_.tolist()]

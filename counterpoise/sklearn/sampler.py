@@ -1,0 +1,98 @@
+"""A plan as a sampler of imbalanced-learn's kind: for its pipelines and for tables that fit in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+from imblearn.base import BaseSampler
+from imblearn.utils import check_target_type
+from sklearn.utils import _safe_indexing, check_random_state
+
+from counterpoise.core.checks import check_choice
+from counterpoise.plans import class_plans as plans
+
+PLANS: dict[str, Callable[..., plans.Plan]] = {
+    "oversample": plans.oversample,
+    "undersample": plans.undersample,
+    "uniform": plans.uniform,
+}
+
+
+class PlanSampler(BaseSampler):
+    """Draw one epoch of a plan as a resampled copy (`fit_resample`).
+
+    Rows of X are taken as they are: numbers, text, missing values, sparse matrices and frames all pass. For training
+    a network prefer `cp.batches`, which draws afresh each epoch and copies nothing.
+
+    Args:
+        plan: "oversample", "undersample" or "uniform"; or a function of labels that gives a plan, as
+            `functools.partial(cp.plans.oversample, draw="replacement")`.
+        sampling_strategy: "auto": the classes are brought to `ratio`. There is no other; the name is that of
+            imbalanced-learn, whose tools look for it.
+        ratio: Wanted size of the smaller classes over the largest, in (0, 1], for plans given by name.
+        random_state: An integer, a NumPy RandomState, or None.
+
+    Attributes:
+        sample_indices_: int64 (M,), the rows of X that were drawn, in order.
+        plan_: The plan; its `log_shift` gives true probabilities back.
+        sampling_strategy_: {label: rows after resampling} of the classes whose size changes.
+        n_features_in_: Columns of X.
+
+    Example:
+        >>> x, y = np.arange(8.0)[:, None], np.array([0, 0, 0, 0, 0, 0, 1, 1])
+        >>> sampler = PlanSampler("undersample", random_state=0)
+        >>> np.bincount(sampler.fit_resample(x, y)[1]).tolist()
+        [2, 2]
+        >>> np.array_equal(x[sampler.sample_indices_], sampler.fit_resample(x, y)[0])
+        True
+    """
+
+    _sampling_type = "bypass"
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}  # the arguments are checked by the plan
+
+    def __init__(
+        self,
+        plan: Any = "undersample",
+        *,
+        sampling_strategy: Any = "auto",
+        ratio: float = 1.0,
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(sampling_strategy=sampling_strategy)
+        self.plan = plan
+        self.ratio = ratio
+        self.random_state = random_state
+
+    def _fit_resample(self, X: Any, y: Any, **params: Any) -> tuple[Any, Any]:
+        labels = np.unique(y)
+        made = self._make(np.searchsorted(labels, y))
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        self.plan_ = made
+        sizes = zip(labels.tolist(), made.drawn.tolist(), made.counts.tolist(), strict=True)
+        self.sampling_strategy_ = {label: drawn for label, drawn, had in sizes if drawn != had}
+        self.sample_indices_ = made.rows(0, seed).astype(np.int64)
+        return _safe_indexing(X, self.sample_indices_), _safe_indexing(y, self.sample_indices_)
+
+    def _make(self, codes: Any) -> plans.Plan:
+        if callable(self.plan):
+            return self.plan(codes)
+        make = PLANS[check_choice(self.plan, "plan", PLANS)]
+        how = {} if self.plan == "uniform" else {"ratio": self.ratio}
+        return make(codes, **how)
+
+    def _check_X_y(self, X: Any, y: Any) -> tuple[Any, Any, bool]:
+        from sklearn.utils.validation import validate_data
+
+        y, binarize_y = check_target_type(y, indicate_one_vs_all=True)
+        X, y = validate_data(self, X, y, reset=True, accept_sparse=["csr", "csc"], dtype=None, ensure_all_finite=False)
+        return X, y, binarize_y
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.sampler_tags.sample_indices = True
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        return tags

@@ -1,0 +1,1 @@
+"""Strategies: plan, loss, members and aim as values with a name."""

@@ -1,0 +1,250 @@
+"""The strategies that come with the package, simplest first: the earlier of two that are not told apart is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from counterpoise.plans import class_plans as plans
+from counterpoise.plans.class_plans import Plan
+from counterpoise.plans.hardness import cascade, self_paced
+from counterpoise.plans.schedule import deferred
+from counterpoise.plans.synthesis import synthesize
+from counterpoise.strategies.strategy import Hyperparameter, Strategy
+
+
+def _deferred_effective(y: Any, **options: Any) -> Plan:
+    return deferred(plans.effective_number(y, **options))
+
+
+def _margins(counts: np.ndarray) -> Mapping[str, Any]:
+    # The paper's scale of 30 is for cosines; an ordinary last layer finds its own.
+    return {**_class_counts(counts), "max_margin": 0.5, "scale": 1.0}
+
+
+def _class_counts(counts: np.ndarray) -> Mapping[str, Any]:
+    return {"counts": [int(n) for n in counts]}
+
+
+def _smoothed(counts: np.ndarray) -> Mapping[str, Any]:
+    return {**_class_counts(counts), "head": 0.1}
+
+
+def _focusing(counts: np.ndarray) -> Mapping[str, Any]:
+    return {"gamma": 2.0}
+
+
+def _with_power(strategy: Strategy, exponent: float) -> Strategy:
+    return strategy if exponent == 1 else replace(strategy, plan=plans.power, options={"exponent": exponent})
+
+
+def _with_tau(strategy: Strategy, tau: float) -> Strategy:
+    if tau == 1:
+        return strategy
+    return replace(strategy, loss="logit_adjusted", constants=lambda counts: {**_class_counts(counts), "tau": tau})
+
+
+_RATIO = Hyperparameter("ratio", 0.05, 1.0, default=1.0, log=True)
+_GAMMA = Hyperparameter("gamma", 0.25, 5.0, default=2.0, applies_to="loss")
+
+_NONE = Strategy("none", "The model as it is, decision at 0.5 or the largest probability.", aim="argmax")
+_OVERSAMPLE = Strategy(
+    "oversample",
+    "Rows of smaller classes are drawn more often, up to the largest class; drawn afresh each epoch.",
+    plans.oversample,
+    hyperparameters=(_RATIO,),
+)
+_UNDERSAMPLE = Strategy(
+    "undersample",
+    "Rows of larger classes are drawn in part, down to the smallest class; the walk goes on each epoch.",
+    plans.undersample,
+    hyperparameters=(_RATIO,),
+)
+
+
+def _subsets(name: str, idea: str, members: int = 5, **options: Any) -> Strategy:
+    """An ensemble whose members each keep a balanced subset of their own for all epochs."""
+    one = Strategy(f"{name} member", plan=plans.undersample, options={"redraw": False, **options})
+    return Strategy(name, idea, members=(one,) * members)
+
+
+def _sequence(name: str, idea: str, plan: Callable[..., Plan], members: int = 5) -> Strategy:
+    """An ensemble whose members are planned one after the other."""
+    one = Strategy(f"{name} member", plan=plan, options={"members": members}, sequence=members)
+    return Strategy(name, idea, members=(one,) * members)
+
+
+STANDARD: tuple[Strategy, ...] = (
+    _NONE,
+    replace(_NONE, name="threshold", idea="The untouched model; only its decision threshold is tuned.", aim="f1"),
+    Strategy(
+        "bias_init",
+        "The output bias starts at the logarithm of the class shares.",
+        loss="balanced_softmax",
+        constants=_class_counts,
+        finish="absorb_shift",
+    ),
+    Strategy(
+        "class_weight",
+        "Every row once; the loss of class c weighs n / (C n_c).",
+        plans.class_weight,
+        hyperparameters=(Hyperparameter("power", 0.0, 1.5, default=1.0, applies_to=_with_power),),
+    ),
+    _OVERSAMPLE,
+    _UNDERSAMPLE,
+    Strategy(
+        "effective_number",
+        "Class weights by the effective number of rows, which grows more slowly than the rows (Cui 2019).",
+        plans.effective_number,
+    ),
+    Strategy(
+        "focal",
+        "Rows that are easy already count less (Lin 2017).",
+        loss="focal",
+        constants=_focusing,
+        hyperparameters=(_GAMMA,),
+    ),
+    Strategy(
+        "class_balanced_focal",
+        "Focal loss with weights by the effective number of rows (Cui 2019).",
+        plans.effective_number,
+        loss="focal",
+        constants=_focusing,
+    ),
+    Strategy(
+        "logit_adjusted",
+        "The logarithm of the class shares is added to the logits while training (Menon 2021, tau = 1).",
+        loss="balanced_softmax",  # the same loss at tau = 1, so that the network is trained once for both
+        constants=_class_counts,
+        hyperparameters=(Hyperparameter("tau", 0.25, 2.0, default=1.0, applies_to=_with_tau),),
+    ),
+    Strategy(
+        "balanced_softmax",
+        "The softmax counts each class by its rows while training (Ren 2020).",
+        loss="balanced_softmax",
+        constants=_class_counts,
+    ),
+    Strategy(
+        "ldam_drw",
+        "Rare classes must win by a wider margin; weights by the effective number in the last fifth (Cao 2019).",
+        _deferred_effective,
+        loss="ldam",
+        constants=_margins,
+    ),
+    Strategy(
+        "drw",
+        "Plain training, then weights by the effective number in the last fifth of the steps (Cao 2019).",
+        _deferred_effective,
+    ),
+    Strategy(
+        "label_smoothing",
+        "Labels of large classes are trusted less than those of rare ones (Zhong 2021).",
+        loss="label_smoothing",
+        constants=_smoothed,
+        hyperparameters=(Hyperparameter("head", 0.0, 0.4, default=0.1, applies_to="loss"),),
+    ),
+    Strategy(
+        "asymmetric",
+        "Easy negatives are focused away harder than positives, class by class (Ridnik 2021).",
+        loss="asymmetric",
+    ),
+    Strategy(
+        "smote",
+        "New rows of smaller classes between a row and its neighbors of the class (Chawla 2002).",
+        synthesize,
+        {"sampler": "smote"},
+    ),
+    Strategy(
+        "smote_nc",
+        "SMOTE where some columns are levels: a new row takes the commonest of its neighbors (Chawla 2002).",
+        synthesize,
+        {"sampler": "smote_nc"},
+    ),
+    Strategy(
+        "borderline_smote",
+        "SMOTE from the rows of smaller classes that lie among other classes (Han 2005).",
+        synthesize,
+        {"sampler": "borderline_smote"},
+    ),
+    Strategy(
+        "adasyn",
+        "SMOTE, with more new rows where other classes are near (He 2008).",
+        synthesize,
+        {"sampler": "adasyn"},
+    ),
+    Strategy(
+        "mixup",
+        "Rows of a batch are averaged in pairs, and their labels with them (Zhang 2018, alpha = 0.2).",
+        mix="mixup",
+        mixing={"alpha": 0.2},
+    ),
+    Strategy(
+        "remix",
+        "Mixup whose label goes to the rarer class of the pair (Chou 2020, kappa = 3, tau = 0.5).",
+        mix="remix",
+        mixing={"alpha": 1.0, "kappa": 3.0, "tau": 0.5},
+    ),
+    Strategy(
+        "crt",
+        "The untouched network; its last layer is trained anew on class-balanced rows (Kang 2020).",
+        finish="crt",
+    ),
+    Strategy(
+        "tau_norm",
+        "The untouched network; class weights of its last layer are brought to like lengths (Kang 2020).",
+        finish="tau_norm",
+    ),
+    Strategy(
+        "auc_margin",
+        "Trains the order of the scores: positives above negatives by a margin (Yuan 2021).",
+        loss="auc_margin",
+    ),
+    Strategy(
+        "ap_surrogate",
+        "Trains a smooth form of average precision (Brown 2020).",
+        loss="ap_surrogate",
+    ),
+    Strategy(
+        "resampling_ensemble",
+        "Three networks, on the original, oversampled and undersampled rows, averaged after correction.",
+        members=(_NONE, _OVERSAMPLE, _UNDERSAMPLE),
+    ),
+    Strategy(
+        "mixup_ensemble",
+        "The three networks of resampling_ensemble, each with mixup; averaged after correction (Zhang 2018).",
+        members=tuple(
+            replace(part, name=f"mixup of {part.name}", mix="mixup", mixing={"alpha": 0.2}, hyperparameters=())
+            for part in (_NONE, _OVERSAMPLE, _UNDERSAMPLE)
+        ),
+    ),
+    _subsets(
+        "easy_ensemble",
+        "Five networks, each on all rows of the smallest class and its own part of the larger ones (Liu 2009).",
+    ),
+    _subsets(
+        "balanced_bagging",
+        "Five networks, each on a bootstrap of every class, all of the size of the smallest (Breiman 1996).",
+        draw="bootstrap",
+    ),
+    Strategy(
+        "snapshot_ensemble",
+        "One training whose learning rate falls to 0 and starts again; five networks are kept on the way (Huang 2017).",
+        members=(Strategy("snapshot", sequence=5, warm=True),) * 5,
+    ),
+    _sequence(
+        "self_paced_ensemble",
+        "Five networks; what each sees of the larger classes goes by how hard those before it found them (Liu 2020).",
+        self_paced,
+    ),
+    _sequence(
+        "balance_cascade",
+        "Five networks; after each the rows of the larger classes that it finds easiest are left out (Liu 2009).",
+        cascade,
+    ),
+)
+
+#: The set called "default".
+DEFAULT = ("none", "threshold", "class_weight", "oversample", "undersample", "resampling_ensemble")

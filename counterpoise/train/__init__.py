@@ -1,1 +1,0 @@
-"""The training of networks: what is trained, by which engine, and what is kept of it."""

@@ -1,0 +1,145 @@
+"""Intervals hold the truth about as often as they say; every key has one; labels are found as they are written."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn import metrics
+
+import counterpoise as cp
+from counterpoise.classifier.evaluation import evaluate, label_codes
+from counterpoise.core.errors import ColumnError, OptionError, TargetError
+from counterpoise.metrics.catalog import METRICS
+from counterpoise.metrics.measured import measure
+
+
+def draw(n, seed, share=0.2):
+    rng = np.random.default_rng(seed)
+    y = (rng.random(n) < share).astype(int)
+    p = 1 / (1 + np.exp(-(np.log(share / (1 - share)) + 2 * (rng.normal(size=n) + 2 * y) - 2)))
+    return y, np.stack([1 - p, p], axis=1)
+
+
+def test_every_key_has_a_value_within_its_interval():
+    y, p = draw(400, 0)
+    found = measure(y, p, (p[:, 1] > 0.3).astype(int), p, resamples=200)
+    assert list(found) == list(METRICS)
+    for key, score in found.items():
+        assert score["low"] <= score["value"] <= score["high"] or key == "ece", key
+    assert found["roc_auc"]["value"] == pytest.approx(metrics.roc_auc_score(y, p[:, 1]))
+    assert found["brier"]["value"] == pytest.approx(metrics.brier_score_loss(y, p[:, 1]))
+
+
+def test_intervals_cover():
+    """The value of a large sample is the truth; 95 % intervals of 20 small ones must hold it at least 16 times."""
+    keys = ("log_loss", "brier", "skill", "calibration_slope", "roc_auc", "f1")
+    big, proba = draw(100_000, 99)
+    truth = measure(big, proba, (proba[:, 1] > 0.4).astype(int), resamples=1)
+    held = dict.fromkeys(keys, 0)
+    for seed in range(20):
+        y, p = draw(300, seed)
+        found = measure(y, p, (p[:, 1] > 0.4).astype(int), resamples=60, seed=seed)
+        for key in keys:
+            held[key] += found[key]["low"] <= truth[key]["value"] <= found[key]["high"]
+    assert min(held.values()) >= 16, held
+
+
+def test_large_classes_are_thinned_to_the_same_answer():
+    y, p = draw(30_000, 1)
+    d = (p[:, 1] > 0.5).astype(int)
+    found = measure(y, p, d, resamples=100)
+    slope = found["calibration_slope"]
+    assert slope["low"] < slope["value"] < slope["high"]
+    assert slope["high"] - slope["low"] < 0.2
+    width = found["log_loss"]["high"] - found["log_loss"]["low"]
+    loss = -np.log(p[np.arange(len(y)), y])
+    spread = math.sqrt(sum(loss[y == c].var() * (y == c).sum() for c in (0, 1))) / len(y)
+    assert width == pytest.approx(4 * spread, rel=0.25)
+
+
+def test_several_classes():
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet([1, 1, 1], 300)
+    y = np.array([rng.choice(3, p=row) for row in p])
+    found = measure(y, p, p.argmax(axis=1), resamples=50)
+    assert found["average_precision"]["low"] < found["average_precision"]["value"] < found["average_precision"]["high"]
+    assert not any(k.endswith("_uncorrected") for k in found)
+
+
+def test_labels_are_found_by_value_and_text():
+    assert label_codes(["1", 0, 0.0], np.array([0, 1])).tolist() == [1, 0, 0]
+    assert label_codes(["a", "b", "c"], np.array(["not a", "a"])).tolist() == [1, 0, 0]
+    assert label_codes(["a", "b", "c"], np.array(["c", "a+b"])).tolist() == [1, 1, 0]
+    with pytest.raises(TargetError, match="row 2"):
+        label_codes(["a", "z"], np.array(["a", "b"]))
+
+
+def test_evaluate_finds_the_target_of_training_and_names_the_file(tmp_path):
+    rng = np.random.default_rng(0)
+    y = rng.random(300) < 0.3
+    frame = pl.DataFrame({"v": rng.normal(size=300) + 2 * y, "ill": np.where(y, "yes", "no")})
+    clf = cp.fit("mlp", frame, "ill", strategy="none", epochs=2, verbose=0)
+    found = evaluate(clf, frame, resamples=20)
+    assert found["rows"] == 300
+    right = clf.predict(frame) == frame["ill"].to_numpy()
+    assert found["metrics"]["accuracy"]["value"] == pytest.approx(np.mean(right))
+    with pytest.raises(ColumnError, match="lacks the target column"):
+        evaluate(clf, frame.drop("ill"))
+    frame.select("ill", w="v").write_csv(tmp_path / "rows.csv")
+    with pytest.raises(ColumnError, match=r"rows.csv lacks the column 'v'"):
+        evaluate(clf, tmp_path / "rows.csv")
+    with pytest.raises(TargetError, match="one class only"):
+        evaluate(clf, frame.filter(pl.col("ill") == "no"))
+    with pytest.raises(OptionError, match="pass y"):
+        evaluate(clf, np.zeros((3, 1, 1)))
+
+
+def test_weights_and_groups_are_resampled_as_such():
+    """Every row three times in a group of its own says what single rows say; taken as rows it would look surer."""
+    y, p = draw(250, 3)
+    d = (p[:, 1] > 0.4).astype(int)
+    three = np.repeat(np.arange(250), 3)
+    single = measure(y, p, d, sample_weight=np.full(250, 2.0), resamples=200)
+    grouped = measure(y[three], p[three], d[three], groups=three, resamples=200)
+    as_rows = measure(y[three], p[three], d[three], resamples=200)
+    plain = measure(y, p, d, resamples=200)
+    for key in ("average_precision", "log_loss", "recall", "precision", "f1", "roc_auc"):
+        assert grouped[key]["value"] == pytest.approx(single[key]["value"]), key
+        width = {name: found[key]["high"] - found[key]["low"] for name, found in
+                 {"grouped": grouped, "rows": as_rows, "plain": plain, "single": single}.items()}  # fmt: skip
+        assert width["grouped"] > 1.25 * width["rows"], key
+        assert width["single"] == pytest.approx(width["plain"], rel=0.35), key
+    with pytest.raises(ValueError, match="one group"):
+        measure(y, p, d, groups=np.zeros(250))
+
+
+def test_a_weight_counts_as_rows():
+    y, p = draw(200, 4)
+    d, w = (p[:, 1] > 0.4).astype(int), np.random.default_rng(0).integers(1, 4, 200)
+    weighted = measure(y, p, d, p, sample_weight=w, resamples=2)
+    repeated = measure(*(np.repeat(a, w, axis=0) for a in (y, p, d, p)), resamples=2)
+    for key, score in weighted.items():
+        assert score["value"] == pytest.approx(repeated[key]["value"], nan_ok=True), key
+
+
+def test_what_goes_beyond_the_leaderboard():
+    y, p = draw(600, 5)
+    clf = cp.wrap(p[:, 1], y).decide(cost=(1, 9))
+    groups = np.arange(600) // 3
+    found = evaluate(clf, p[:, 1], y, groups=groups, resamples=50)
+    more = found["further"]
+    assert found["groups"] == 200
+    decided = clf.predict(p[:, 1])
+    cost = np.mean(np.where(y == 1, 9.0 * (decided == 0), 1.0 * (decided == 1)))
+    assert more["expected_cost"]["value"] == pytest.approx(cost)
+    proba = clf.predict_proba(p[:, 1])[:, 1]
+    area = metrics.roc_auc_score(y, proba, max_fpr=0.1)
+    assert more["partial_auc"]["value"] == pytest.approx(area)
+    tp, fp = np.mean((decided == 1) & (y == 1)), np.mean((decided == 1) & (y == 0))
+    assert more["net_benefit"]["value"] == pytest.approx(tp - fp * 0.1 / 0.9)
+    for key in ("expected_cost", "partial_auc", "net_benefit", "brier_resolution"):
+        assert more[key]["low"] < more[key]["value"] < more[key]["high"], key
+    assert math.isnan(more["calibration_error"]["low"])

@@ -1,0 +1,108 @@
+"""Rows without labels: a moved share is found and answered, a moved class is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import counterpoise as cp
+from counterpoise.classifier.monitor import adapted, drift_to_dict
+from counterpoise.core.errors import OptionError
+
+
+def scores(n, share, seed, gap=2.0):
+    """Log-odds of a model that knows the truth at a share of 0.2."""
+    rng = np.random.default_rng(seed)
+    y = (rng.random(n) < share).astype(int)
+    z = rng.normal(size=n) + gap * y
+    odds = np.log(0.2 / 0.8) + 2.0 * z - 2.0
+    return 1 / (1 + np.exp(-odds)), y
+
+
+@pytest.fixture(scope="module", name="clf")
+def _clf():
+    return cp.wrap(*scores(3000, 0.2, 0))
+
+
+def test_a_moved_share_is_found_and_the_threshold_follows(clf):
+    fresh, truth = scores(3000, 0.4, 1)
+    drift = cp.monitor(clf, fresh, draws=50)
+    assert drift.estimate.pure
+    assert drift.estimate.low[1] < truth.mean() < drift.estimate.high[1]
+    assert drift.plausible is False
+    moved = adapted(clf, drift)
+    assert moved.predict_proba(fresh)[:, 1].mean() == pytest.approx(truth.mean(), abs=0.03)
+    assert moved.rule.threshold != clf.rule.threshold
+
+
+def test_a_threshold_that_was_given_stays_where_it_is(clf):
+    fixed, (fresh, truth) = clf.decide(threshold=0.3), scores(3000, 0.4, 1)
+    drift = cp.monitor(fixed, fresh, draws=50)
+    assert drift.plausible is False
+    assert "the threshold stays" in drift.notes[1]
+    moved = adapted(fixed, drift)
+    assert moved.rule.threshold == 0.3
+    assert np.array_equal(moved.predict(fresh), (moved.predict_proba(fresh)[:, 1] >= 0.3).astype(int))
+    assert fixed.predict(fresh, prior=truth.mean()).mean() == pytest.approx(moved.predict(fresh).mean(), abs=0.05)
+
+
+def test_the_same_share_changes_nothing(clf):
+    drift = cp.monitor(clf, scores(2000, 0.2, 3)[0], draws=50)
+    assert drift.plausible is True
+    assert drift.estimate.low[1] < 0.2 < drift.estimate.high[1]
+    assert drift.rule is clf.rule  # what the estimate has moved by chance would only do harm
+    assert "the rule stays" in drift.notes[1]
+
+
+def test_a_class_that_looks_different_is_no_prior_shift(clf):
+    drift = cp.monitor(clf, scores(3000, 0.3, 4, gap=0.7)[0], draws=50)
+    assert not drift.estimate.pure
+    with pytest.raises(OptionError, match="no rule for these rows"):
+        adapted(clf, drift)
+    record = drift_to_dict(clf, drift)
+    assert record["threshold_now"] is None
+    assert record["pure_prior_shift"] is False
+
+
+CENTERS = np.array([[0.0, 0.0], [2.5, 0.0], [0.0, 2.5]])
+OLD, NEW = np.array([0.6, 0.3, 0.1]), np.array([0.3, 0.25, 0.45])
+
+
+def three(n, shares, seed, centers=CENTERS):
+    """Points of three normal clouds and their true posteriors under the old and the new shares."""
+    rng = np.random.default_rng(seed)
+    y = rng.choice(3, size=n, p=shares)
+    x = rng.normal(size=(n, 2)) + centers[y]
+    density = np.exp(-np.sum((x[:, None] - CENTERS) ** 2, axis=2) / 2)
+    posteriors = [density * prior / (density @ prior)[:, None] for prior in (OLD, NEW)]
+    return y, *posteriors
+
+
+def test_three_classes_with_a_known_shift_are_followed():
+    y, before, _ = three(3000, OLD, 0)
+    clf = cp.wrap(before, np.array(["a", "b", "c"])[y])
+    fresh_y, seen, true = three(2000, NEW, 1)
+    drift = cp.monitor(clf, seen, draws=40)
+    shares = np.bincount(fresh_y) / 2000
+    assert drift.estimate.pure
+    assert drift.estimate.prior == pytest.approx(shares, abs=0.03)
+    assert np.all((drift.estimate.low < NEW) & (drift.estimate.high > NEW))
+    assert drift.plausible is False
+    moved = adapted(clf, drift)
+    assert np.mean(np.abs(moved.predict_proba(seen) - true)) < 0.03
+    assert np.mean(np.abs(clf.predict_proba(seen) - true)) > 0.05
+    record = drift_to_dict(clf, drift)
+    assert [c["label"] for c in record["classes"]] == ["a", "b", "c"]
+
+
+def test_of_three_classes_one_that_looks_different_is_no_prior_shift():
+    y, before, _ = three(3000, OLD, 0)
+    _, seen, _ = three(2000, NEW, 1, centers=np.array([[0.0, 0.0], [1.8, 1.8], [0.0, 2.5]]))
+    drift = cp.monitor(cp.wrap(before, y), seen, draws=40)
+    assert not drift.estimate.pure
+    assert drift.rule is None
+
+
+def test_a_classifier_without_scores_is_refused():
+    with pytest.raises(OptionError, match="no scores"):
+        cp.monitor(cp.wrap(np.array([0.2, 0.8])), np.array([0.5]))

@@ -1,0 +1,174 @@
+"""The race on small data: rows, failures, files, forms of data."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+from leaderboard_schema import check_board
+from sklearn import metrics
+
+import counterpoise as cp
+from counterpoise.comparison import tally
+from counterpoise.core.errors import DataError, OptionError
+from counterpoise.pipeline.reading import read_for
+from counterpoise.report import page
+from counterpoise.strategies.select import find
+
+RNG = np.random.default_rng(0)
+Y = (RNG.random(300) < 0.2).astype(int)
+X = RNG.normal(size=(300, 3)) + Y[:, None]
+QUICK = {"folds": 3, "epochs": 2, "engine": "fit", "verbose": 0}
+
+
+@pytest.fixture(scope="module", name="race")
+def _race():
+    return cp.compare("mlp", X, Y, **QUICK)
+
+
+def test_scores_are_those_of_the_test_rows(race):
+    row = next(r for r in race.leaderboard if r["strategy"] == "oversample")
+    cells = [c for c in race.cells if c.strategy == "oversample"]
+    ap = [metrics.average_precision_score(Y[c.rows], c.proba[:, 1]) for c in cells]
+    assert row["scores"]["average_precision"]["folds"] == pytest.approx(ap)
+    raw = [metrics.log_loss(Y[c.rows], c.raw) for c in cells]
+    assert row["scores"]["log_loss_uncorrected"]["folds"] == pytest.approx(raw, rel=1e-5)
+    decided = np.concatenate([c.decision for c in cells])
+    truth = np.concatenate([Y[c.rows] for c in cells])
+    assert row["per_class"][1]["recall"] == pytest.approx(metrics.recall_score(truth, decided))
+    assert row["scores"]["f1"]["mean"] == pytest.approx(metrics.f1_score(truth, decided))
+
+
+def test_correction_lowers_the_log_loss_of_balanced_strategies(race):
+    for row in race.leaderboard:
+        if row["strategy"] in ("oversample", "undersample", "class_weight"):
+            assert row["scores"]["log_loss"]["mean"] < row["scores"]["log_loss_uncorrected"]["mean"]
+
+
+def test_the_winner_is_trained_on_all_rows_and_its_card_says_how_it_did(race):
+    assert race.best.card["strategy"] == race.verdict.winner
+    assert "trained on all 300 rows" in race.best.card["rule"]
+    assert race.best.card["metrics"]["average_precision"]["mean"] > 0.2
+
+
+def test_every_member_of_an_ensemble_is_scored_alone(race):
+    rows = {row["strategy"]: row for row in race.leaderboard}
+    assert rows["oversample"]["members"] == []
+    found = rows["resampling_ensemble"]["members"]
+    assert [m["name"] for m in found] == ["none", "oversample", "undersample"]
+    alone = [c for c in race.cells if c.strategy == "none"]
+    y, proba = Y[np.concatenate([c.rows for c in alone])], np.concatenate([c.member_proba[0] for c in alone])
+    assert found[0]["average_precision"] == pytest.approx(metrics.average_precision_score(y, proba[:, 1]))
+    assert found[0]["log_loss"] == pytest.approx(metrics.log_loss(y, proba))
+    assert [m["correlation"][i] for i, m in enumerate(found)] == pytest.approx([1, 1, 1])
+    assert "Members of the ensembles" in page.render(race.record)
+    own = race.best.members_
+    said = np.exp(race.best.scores["log_p"][0].astype(float))
+    assert own[0]["average_precision"] == pytest.approx(
+        metrics.average_precision_score(race.best.scores["y"], said[:, 1])
+    )
+
+
+def test_files_and_page(race, tmp_path):
+    race.save(tmp_path / "run")
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == sorted(
+        ["leaderboard.json", "leaderboard.csv", "report.html", "model.keras"]
+    )
+    assert json.loads((tmp_path / "run" / "leaderboard.json").read_text()) == race.record
+    assert "Counterpoise" in race.to_html(tmp_path / "again.html").read_text()[:3000]
+    loaded = cp.load(tmp_path / "run" / "model.keras")
+    assert np.array_equal(loaded.predict_proba(X), race.best.predict_proba(X))
+
+
+def test_it_can_be_printed(race):
+    text = str(race)
+    assert "resampling_ensemble" in text
+    assert race.verdict.text[:20] in text
+    assert len(text) < 4000
+    assert "<table" in race._repr_html_()
+    frame = race.to_frame()
+    assert len(frame) == 6
+    assert {"strategy", "rank", "average_precision"} <= set(frame.columns)
+
+
+def test_same_seed_same_numbers(race):
+    again = cp.compare("mlp", X, Y, refit=False, **QUICK)
+    for a, b in zip(race.cells, again.cells, strict=True):
+        assert np.array_equal(a.proba, b.proba)
+    assert again.best is None
+
+
+def test_a_strategy_that_cannot_run_is_a_row_and_the_race_goes_on():
+    def refuse(y, **more):
+        raise DataError("too few neighbors")
+
+    broken = dataclasses.replace(find("oversample"), name="broken", plan=refuse)
+    odd = dataclasses.replace(find("oversample"), name="odd", plan=lambda y, **more: 1 / 0)
+    race = cp.compare("mlp", X, Y, strategies=["oversample", broken, odd], **QUICK)
+    check_board(json.loads(json.dumps(race.record)))
+    *_, row, last = race.leaderboard
+    assert (last["strategy"], last["error"]) == ("odd", "ZeroDivisionError: division by zero")
+    assert {c.strategy for c in race.cells} == {"none", "oversample"}
+    assert race.cells[0].strategy == "none"
+    assert (row["strategy"], row["status"], row["error"]) == ("broken", "failed", "too few neighbors")
+    assert "broken" in race.to_csv()
+    assert race.verdict.winner in ("none", "oversample")
+
+
+@pytest.mark.parametrize("form", ["polars", "pandas", "dict", "file"])
+def test_forms_of_data(form, tmp_path):
+    frame = pl.DataFrame({"a": X[:, 0], "b": X[:, 1], "y": Y})
+    frame.write_parquet(tmp_path / "t.parquet")
+    given = {
+        "polars": frame,
+        "pandas": frame.to_pandas(),
+        "dict": {c: frame[c].to_numpy() for c in frame.columns},
+        "file": tmp_path / "t.parquet",
+    }[form]
+    race = cp.compare("mlp", given, "y", strategies="threshold", refit=False, **QUICK)
+    assert race.record["data"]["columns"] == 2
+
+
+def test_every_strategy_meets_the_same_folds(race):
+    of = {name: [c.rows for c in race.cells if c.strategy == name] for name in ("none", "oversample", "threshold")}
+    for rows in of.values():
+        assert all(np.array_equal(a, b) for a, b in zip(rows, of["none"], strict=True))
+    assert np.array_equal(np.sort(np.concatenate(of["none"])), np.arange(300))
+
+
+def test_unknown_metric_is_refused_before_training():
+    with pytest.raises(OptionError, match=r"no metric 'acuracy'. Did you mean 'accuracy'"):
+        cp.compare("mlp", X, Y, metric="acuracy", **QUICK)
+
+
+def test_twins_are_scored_apart():
+    x = np.round(X, 0)
+    race = cp.compare("mlp", x, Y, strategies="none", refit=False, **QUICK)
+    apart = race.leaderboard[0]["twin_free"]
+    cells = race.cells
+    assert apart["rows"] == sum(int(c.twin_free.sum()) for c in cells)
+    assert 0 < apart["rows"] < 300
+    assert race.record["data"]["duplicates"] == 300 - len(np.unique(x, axis=0))
+    assert any("repeat" in w for w in race.record["warnings"])
+
+
+def test_a_trained_model_is_warned_about():
+    import keras
+
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, "sigmoid")])
+    model.compile("adam", "binary_crossentropy")
+    model.fit(X, Y, verbose=0)
+    race = cp.compare(model, X.astype("float32"), Y, strategies="none", refit=False, **QUICK)
+    assert any("already trained" in w for w in race.record["warnings"])
+
+
+def test_counts_are_confusions_at_the_three_rules(race):
+    cells = [c for c in race.cells if c.strategy == "undersample"]
+    counts = tally.fold_counts(cells, read_for("mlp", X, Y))
+    for k, cell in enumerate(cells):
+        assert np.array_equal(counts[""][k], metrics.confusion_matrix(Y[cell.rows], cell.decision))
+        assert np.array_equal(counts["_default"][k], metrics.confusion_matrix(Y[cell.rows], cell.proba[:, 1] >= 0.5))
+        assert np.array_equal(counts["_uncorrected"][k], metrics.confusion_matrix(Y[cell.rows], cell.raw[:, 1] >= 0.5))

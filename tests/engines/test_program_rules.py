@@ -1,0 +1,58 @@
+"""Which way jobs are trained: decided once, by layers, shapes and steps."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+
+import keras
+from small_networks import EXACT, L, examples, net
+
+from counterpoise.core.records import Limits
+from counterpoise.data.split import make_folds
+from counterpoise.engines import program_rules
+from counterpoise.engines.compile_modes import decided
+from counterpoise.engines.compiled import ProgramEngine
+from counterpoise.networks.network import Network
+from counterpoise.pipeline.jobs import jobs_of
+from counterpoise.strategies.select import find
+
+
+def test_the_learning_rate_is_that_of_the_optimizer_that_updates():
+    inner = keras.optimizers.SGD(0.25)
+    assert (
+        program_rules.rate_of(inner).numpy()
+        == program_rules.rate_of(keras.optimizers.LossScaleOptimizer(inner)).numpy()
+        == 0.25
+    )
+    assert (
+        program_rules.rate_of(keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.02, 3, 0.8))) is None
+    )
+
+
+def test_xla_is_earned_back_by_the_steps_of_each_thread_and_later_by_small_ones():
+    large, small = (Network(net(lambda u=u: L.Dense(u)), examples()).fresh(0) for u in (4000, 8))
+    one = Limits(program_rules.XLA_STEPS, 10, None, 256)
+    assert program_rules.earned_back(large, [one])
+    assert not program_rules.earned_back(small, [one])
+    assert not program_rules.earned_back(large, [one, dataclasses.replace(one, steps=10)])
+    assert program_rules.earned_back(large, [one] * 2)
+    assert program_rules.earned_back(small, [one] * 20)
+
+
+def test_a_way_is_decided_once_by_all_jobs_and_goes_with_the_network(monkeypatch):
+    data = examples()
+    network, fold = Network("mlp", data), make_folds(data, 2)[0]
+    jobs = [
+        job for name in ("none", "oversample", "undersample", "focal") for job in jobs_of(find(name), data, fold, EXACT)
+    ]
+    monkeypatch.setattr(program_rules, "SMALL_XLA_STEPS", 1 + jobs[0].limits.steps)
+    ways = decided(jobs, network)
+    assert sorted(way.xla for way in ways.values()) == [False, True], (
+        "three jobs of one loss earn XLA back, one does not"
+    )
+    later = pickle.loads(pickle.dumps(network))
+    engine = ProgramEngine(data, later)
+    engine.prepare(jobs[:1])
+    assert {key: program.way for key, program in engine.programs.items()} == {key: ways[key] for key in engine.programs}
+    assert [program.way.xla for program in engine.programs.values()] == [True]

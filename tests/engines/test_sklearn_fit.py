@@ -1,0 +1,180 @@
+"""Estimators of scikit-learn's kind in a network's place: laws and the same fit by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
+
+import counterpoise as cp
+from counterpoise.core.errors import DataError, OptionError
+from counterpoise.core.records import Examples, Fold
+from counterpoise.engines.flat_rows import FlatRows
+from counterpoise.engines.sklearn_fit import content, train_estimator
+from counterpoise.pipeline.jobs import Settings, job_of
+
+RNG = np.random.default_rng(0)
+Y = (RNG.random(400) < 0.25).astype(np.int32)
+X = RNG.normal(size=(400, 3)).astype(np.float32) + Y[:, None]
+FOLD = Fold(0, 1, np.arange(200), np.arange(200, 260), np.arange(260, 400))
+SEEN = np.arange(260)  # by what does not stop early
+LEVELS = RNG.integers(0, 4, (400, 1)) + 2 * Y[:, None]
+TABLE = {"numeric": np.where(RNG.random(X.shape) < 0.1, np.nan, X), "categorical": LEVELS}
+
+
+def examples(x=X, y=Y, **more):
+    return Examples(x, y, tuple(range(int(y.max()) + 1)), **more)
+
+
+def job(estimator, data=None, settings=None, fold=FOLD, **options):
+    strategy = cp.external("it", estimator, **options)
+    return job_of(strategy, data or examples(), fold, settings or Settings())
+
+
+def test_it_says_what_a_fit_by_hand_says():
+    member = train_estimator(job(GaussianNB()), examples())
+    by_hand = GaussianNB().fit(X[SEEN], Y[SEEN])
+    assert np.exp(member.logits) == pytest.approx(by_hand.predict_proba(X[FOLD.test]), abs=1e-6)
+    assert member.stop_logits.shape == (0, 2)
+    assert (member.weights, member.error, member.rows_seen, member.engine) == ((), "", 260, "external")
+    assert member.memory > 2**20
+    assert not member.log_shift.any()
+
+
+def test_a_plan_draws_its_rows_and_its_shift_is_known():
+    member = train_estimator(job(GaussianNB(), plan=cp.plans.oversample), examples())
+    n = np.bincount(Y[SEEN])
+    assert member.rows_seen == 2 * n.max()
+    assert member.log_shift[1] - member.log_shift[0] == pytest.approx(np.log(n[0] / n[1]))
+
+
+@pytest.mark.parametrize(
+    "model", [LogisticRegression(C=1e4), make_pipeline(StandardScaler(), LogisticRegression(C=1e4))]
+)
+def test_a_weight_of_two_counts_as_the_row_twice(model):
+    weights = np.where(np.arange(400) % 3 == 0, 2.0, 1.0)
+    twice = np.repeat(SEEN, weights[SEEN].astype(int))
+    alone = dataclasses.replace(FOLD, train=twice, stop=FOLD.stop[:0])
+    once = train_estimator(job(model, examples(sample_weight=weights)), examples(sample_weight=weights))
+    again = train_estimator(job(model, fold=alone), examples())
+    if isinstance(model, LogisticRegression):  # the scaler of a pipeline gets no weights
+        assert once.logits == pytest.approx(again.logits, abs=1e-3)
+    else:
+        assert np.abs(once.logits - again.logits).max() < 0.05
+
+
+def test_weights_that_it_cannot_take_are_an_error_of_its_own():
+    member = train_estimator(job(KNeighborsClassifier(), plan=cp.plans.class_weight), examples())
+    assert "KNeighborsClassifier takes no sample weights; use a plan that draws rows" in member.error
+    assert train_estimator(job(KNeighborsClassifier()), examples()).error == ""
+
+
+def test_decision_values_stand_for_logits():
+    member = train_estimator(job(LinearSVC(random_state=0)), examples())
+    svc = LinearSVC(random_state=0).fit(X[SEEN], Y[SEEN])
+    assert member.logits[:, 1] - member.logits[:, 0] == pytest.approx(svc.decision_function(X[FOLD.test]), abs=1e-5)
+
+
+def test_same_seed_same_numbers_and_another_fold_another_seed():
+    forest = RandomForestClassifier(5)
+    first, again = (train_estimator(job(forest), examples()).logits for _ in range(2))
+    assert np.array_equal(first, again)
+    elsewhere = train_estimator(job(forest, fold=dataclasses.replace(FOLD, index=2)), examples()).logits
+    assert not np.array_equal(first, elsewhere)
+    fixed = RandomForestClassifier(5, random_state=7).fit(X[SEEN], Y[SEEN]).predict_proba(X[FOLD.test])
+    said = train_estimator(job(RandomForestClassifier(5, random_state=7)), examples()).logits
+    assert np.exp(said) == pytest.approx(np.clip(fixed, 1e-7, 1), abs=1e-6)
+    assert not hasattr(forest, "classes_")
+
+
+def test_stopping_rows_end_what_is_told_to_stop():
+    boosted = HistGradientBoostingClassifier(max_iter=200, early_stopping=True, n_iter_no_change=3, random_state=0)
+    member = train_estimator(job(boosted), examples())
+    rows = {"X_val": X[FOLD.stop], "y_val": Y[FOLD.stop]}
+    by_hand = boosted.fit(X[FOLD.train], Y[FOLD.train], **rows)
+    assert member.steps == by_hand.n_iter_ < 200
+    assert np.exp(member.logits) == pytest.approx(by_hand.predict_proba(X[FOLD.test]), abs=1e-6)
+    whole = train_estimator(job(boosted, settings=Settings(early_stopping=False)), examples())
+    assert whole.steps == 200
+
+
+def test_lightgbm_stops_and_knows_levels():
+    lightgbm = pytest.importorskip("lightgbm")
+    model = lightgbm.LGBMClassifier(n_estimators=200, early_stopping_rounds=5, verbosity=-1)
+    table = examples(TABLE)
+    member = train_estimator(job(model, table), table)
+    assert member.error == ""
+    assert 1 <= member.steps < 200
+    assert FlatRows(table, FOLD.train, keep_nan=True, integer_levels=254).categorical == [3]
+
+
+def test_ids_are_content():
+    same = job(RandomForestClassifier(5)).id
+    assert same == job(RandomForestClassifier(5, n_jobs=2, verbose=1)).id
+    assert same == pickle.loads(pickle.dumps(job(RandomForestClassifier(5)))).id
+    others = [
+        job(RandomForestClassifier(6)), job(DecisionTreeClassifier()), job(RandomForestClassifier(5, max_depth=3)),
+        job(RandomForestClassifier(5), plan=cp.plans.oversample),
+        job(RandomForestClassifier(5), settings=Settings(seed=1)),
+    ]  # fmt: skip
+    assert len({same, *(other.id for other in others)}) == 6
+    assert content(make_pipeline(StandardScaler(), GaussianNB())) != content(make_pipeline(StandardScaler()))
+    assert content(np.mean) == "numpy.mean"
+
+
+def test_tables_are_laid_out_from_training_rows_alone():
+    table = examples(TABLE)
+    rows = np.arange(400)
+    bare = FlatRows(table, FOLD.train, keep_nan=True, integer_levels=254).matrix(rows)
+    assert bare[:, :3] == pytest.approx(TABLE["numeric"], nan_ok=True)
+    assert bare[:, 3] == pytest.approx(np.where(LEVELS[:, 0] > 0, LEVELS[:, 0] - 1.0, np.nan), nan_ok=True)
+    filled = FlatRows(table, FOLD.train).matrix(rows)
+    medians = np.nanmedian(TABLE["numeric"][FOLD.train], axis=0)
+    lacking = np.isnan(TABLE["numeric"])
+    assert filled[:, :3] == pytest.approx(np.where(lacking, medians, TABLE["numeric"]))
+    assert np.array_equal(filled[:, 3:6] == 1, lacking)
+    assert np.array_equal(filled[:, 6:].argmax(axis=1), LEVELS[:, 0])
+    seen_less = FlatRows(table, np.flatnonzero(LEVELS[:, 0] < 3)).matrix(rows)
+    assert seen_less.shape[1] == filled.shape[1] - (LEVELS.max() - 2)
+
+
+def test_arrays_of_any_rank_and_dicts_are_flattened_and_text_is_refused():
+    flat = FlatRows(examples({"a": X.reshape(400, 3, 1), "b": X[:, 0]}), FOLD.train).matrix(np.arange(400))
+    assert flat == pytest.approx(np.column_stack([X, X[:, 0]]))
+    with pytest.raises(DataError, match="holds text"):
+        FlatRows(examples(np.array(["a"] * 400)), FOLD.train)
+
+
+@pytest.mark.parametrize(
+    ("name", "estimator", "said"),
+    [
+        ("", GaussianNB(), "expected a word"),
+        ("a,b", GaussianNB(), "without commas"),
+        ("it", GaussianNB, "estimator is GaussianNB; expected an instance"),
+        ("it", StandardScaler(), "expected an instance with fit"),
+    ],
+)
+def test_what_cannot_race_is_refused_by_name(name, estimator, said):
+    with pytest.raises(OptionError, match=said):
+        cp.external(name, estimator)
+
+
+def test_what_it_raises_and_odd_scores_are_its_own_errors():
+    class Odd(GaussianNB):
+        def predict_proba(self, x):
+            return np.full((len(x), 3), np.nan)
+
+    assert "expected finite ones of shape (140, 2)" in train_estimator(job(Odd()), examples()).error
+    broken = train_estimator(job(RandomForestClassifier(0)), examples())
+    assert broken.error.startswith("InvalidParameterError: ")
+    assert broken.logits.shape == (0, 2)

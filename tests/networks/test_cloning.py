@@ -1,0 +1,145 @@
+"""A copy of a model is that model: weights, adapted layers, input types; and the original is left alone."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+import counterpoise as cp
+from counterpoise.core.errors import ModelError
+from counterpoise.core.records import Examples
+from counterpoise.networks.cloning import clone, keras_text, own_step
+from counterpoise.networks.network import Network
+
+L = keras.layers
+X = (np.arange(80, dtype="float32").reshape(20, 4) - 3) * 10
+Y = (np.arange(20) % 4 == 0).astype(np.int32)
+
+
+def adapted(layer, data):
+    layer.adapt(data)
+    return layer
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_normalization_stays_adapted_whatever_happens_to_the_weights(keep):
+    """A copy from a configuration has mean 0 and variance 1, and Keras reads its constants, not its weights."""
+    layer = adapted(L.Normalization(), X)
+    copy = clone(keras.Sequential([keras.Input((4,)), layer, L.Dense(1)]), keep)
+    assert np.allclose(copy.layers[0](X), layer(X))
+    assert np.allclose(np.asarray(copy.layers[0](X)).mean(axis=0), 0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("make", "data"),
+    [
+        (lambda: L.TextVectorization(output_mode="tf_idf"), np.array(["a b", "a c c", "d"])),
+        (lambda: L.StringLookup(output_mode="one_hot"), np.array(["u", "v", "u"])),
+        (lambda: L.Discretization(num_bins=3), np.arange(9.0)[:, None]),
+    ],
+)
+def test_vocabularies_and_boundaries_go_with_the_copy(make, data):
+    layer = adapted(make(), data)
+    kind = "string" if data.dtype.kind == "U" else "float32"
+    inputs = keras.Input(data.shape[1:], dtype=kind)
+    model = keras.Model(inputs, layer(inputs))
+    given = keras.ops.convert_to_tensor(data, kind)
+    assert np.allclose(clone(model, True)(given), model(given))
+
+
+def test_a_network_around_an_adapted_model_says_what_the_model_says():
+    model = keras.Sequential([keras.Input((4,)), adapted(L.Normalization(), X), L.Dense(1, activation="sigmoid")])
+    z = np.asarray(Network(model, Examples(X, Y, (0, 1))).fresh(0)(X))
+    assert np.allclose(1 / (1 + np.exp(-z)), model(X), atol=1e-5)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Late(keras.Model):
+    """Has no weights before it is called."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.out = L.Dense(1)
+
+    def call(self, x):
+        return self.out(x)
+
+    def get_config(self):
+        return {}
+
+
+def test_a_subclassed_models_weights_are_kept_too():
+    model = Late()
+    model(X)
+    z = np.asarray(Network(model, Examples(X, Y, (0, 1)), output="logits").fresh(3)(X))
+    assert np.allclose(z, model(X), atol=1e-5)
+
+
+class Bare(keras.Model):
+    """As tutorials write them: no keyword arguments, no configuration."""
+
+    def __init__(self):
+        super().__init__()
+        self.out = L.Dense(1)
+
+    def call(self, x):
+        return self.out(x)
+
+
+def test_a_class_without_configuration_is_made_again():
+    model = Bare()
+    model(X)
+    z = np.asarray(Network(model, Examples(X, Y, (0, 1)), output="logits").fresh(3)(X))
+    assert np.allclose(z, model(X), atol=1e-5)
+
+
+def test_a_model_compiled_with_a_lambda_is_cloned():
+    model = keras.Sequential([keras.Input((4,)), L.Dense(1)])
+    model.compile("sgd", lambda y, p: keras.ops.mean(keras.ops.square(y - p)))
+    assert not clone(model, True).compiled
+    assert model.compiled
+
+
+def test_a_model_that_cannot_be_made_again_says_why():
+    class Needy(keras.Model):
+        def __init__(self, width):
+            super().__init__()
+            self.width = np.array(width)
+
+    with pytest.raises(ModelError, match=r"cannot be cloned .*; pass a builder function, or clone=False"):
+        clone(Needy([1]), True)
+
+
+def test_own_step_and_keras_text():
+    assert own_step(keras.Sequential()) is None
+    assert own_step(type("S", (keras.Model,), {"train_step": lambda self, data: {}})()) == "train_step"
+    said = "Exception.\n\n\x1b[1mshapes differ\x1b[0m\n\nArguments received by Dense.call():\n  x"
+    assert keras_text(ValueError(said)) == "Exception. shapes differ"
+    assert keras_text(ValueError()) == "ValueError"
+    unknown = ValueError("<class 'F'> could not ... config={}.\n\nException: Could not locate class 'Sub'. Make sure")
+    assert keras_text(unknown).startswith("it holds the class 'Sub', unknown here. Decorate it with")
+
+
+@pytest.mark.parametrize("form", ["str", "series"])
+def test_text_trains_is_saved_and_predicts(form, tmp_path, caplog):
+    rng = np.random.default_rng(0)
+    y = (np.arange(160) % 5 == 0).astype(int)
+    text = np.array([f"{rng.choice(['bad', 'poor'] if c else ['good', 'fine'])} film {rng.integers(9)}" for c in y])
+    pd = pytest.importorskip("pandas")
+    given = text if form == "str" else pd.Series(text)
+    words = adapted(L.TextVectorization(max_tokens=30, output_sequence_length=3), text)
+    model = keras.Sequential(
+        [keras.Input((), dtype="string"), words, L.Embedding(30, 4), L.GlobalAveragePooling1D(), L.Dense(1, "sigmoid")]
+    )
+    model.compile(keras.optimizers.Adam(0.1), "binary_crossentropy")
+    if form == "str":
+        cmp = cp.compare(model, given, y, strategies="oversample", folds=2, epochs=6, batch_size=32, verbose=0)
+        clf = cmp.best
+        assert min(r["scores"]["average_precision"]["mean"] for r in cmp.leaderboard) > 0.9
+    else:
+        clf = cp.fit(model, given, y, strategy="oversample", epochs=6, batch_size=32, verbose=0)
+    assert "training with fit: an input holds text" in caplog.text
+    again = cp.load(clf.save(tmp_path / "m.keras"))
+    assert np.array_equal(again.predict(given), clf.predict(given))
+    assert (clf.predict(given) == y).mean() > 0.9

@@ -1,0 +1,125 @@
+"""The loss of a compiled model trains it: on either engine what Keras's own `fit` would minimize."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+import counterpoise as cp
+from counterpoise.core.errors import ModelError
+from counterpoise.networks.user_loss import ModelLoss, from_logits, is_cross_entropy, single, target_form
+
+L, ops = keras.layers, keras.ops
+Y = (np.arange(240) % 8 == 0).astype(int)
+X = (np.random.default_rng(0).normal(size=(240, 3)) + 1.5 * Y[:, None]).astype("float32")
+Z = np.random.default_rng(1).normal(size=(5, 3)).astype("float32")
+CODES = np.array([0, 2, 1, 0, 2], "int32")
+
+
+def own_sparse(y, p):
+    """A user's function on codes."""
+    return keras.losses.sparse_categorical_crossentropy(y, p)
+
+
+def own_square(y, p):
+    """A user's function that gives one number."""
+    return ops.mean(ops.square(y - p))
+
+
+class OwnLoss(keras.losses.Loss):
+    """A user's class."""
+
+    def call(self, y_true, y_pred):
+        return ops.sum(ops.abs(y_true - y_pred), axis=-1)
+
+
+SOFT = np.exp(Z) / np.exp(Z).sum(1, keepdims=True)
+ONE_HOT = np.eye(3, dtype="float32")[CODES]
+
+
+@pytest.mark.parametrize(
+    ("loss", "form", "target"),
+    [
+        (keras.losses.CategoricalCrossentropy(label_smoothing=0.1), "one_hot", ONE_HOT),
+        (keras.losses.CategoricalFocalCrossentropy(), "one_hot", ONE_HOT),
+        (keras.losses.SparseCategoricalCrossentropy(), "codes", CODES),
+        (keras.losses.MeanSquaredError(), "one_hot", ONE_HOT),
+        (keras.losses.KLDivergence(reduction="sum"), "one_hot", ONE_HOT),
+        (OwnLoss(), "one_hot", ONE_HOT),
+    ],
+)
+def test_it_is_the_inner_loss_on_what_the_model_puts_out(loss, form, target):
+    own = ModelLoss(loss, 3, "softmax")
+    weights = np.array([1.0, 2.0, 0.0, 1.0, 0.5], "float32")
+    assert own.form == form
+    assert float(own(CODES, Z)) == pytest.approx(float(loss(target, SOFT)), rel=1e-5)
+    assert float(own(CODES, Z, weights)) == pytest.approx(float(loss(target, SOFT, sample_weight=weights)), rel=1e-5)
+
+
+def test_functions_names_and_one_unit():
+    assert ModelLoss(own_sparse, 3, "softmax").form == "codes"
+    assert ModelLoss("mse", 3, "softmax").form == "one_hot"
+    z, y = Z[:, :1], CODES[:, None] % 2
+    p = 1 / (1 + np.exp(-z))
+    assert float(ModelLoss(own_square, 1, "sigmoid")(CODES % 2, z)) == pytest.approx(np.mean((y - p) ** 2), rel=1e-5)
+    assert float(ModelLoss("hinge", 1)(CODES % 2, z)) == pytest.approx(float(keras.losses.hinge(y, z).numpy().mean()))
+    assert ModelLoss(lambda y, p: ops.abs(y - p), 1).name == "lambda"
+
+
+def test_a_loss_for_other_targets_is_refused_by_name():
+    with pytest.raises(ModelError, match=r"loss 'crossed' takes class labels in no known shape .*one_hot: .*codes: "):
+        target_form(type("Crossed", (OwnLoss,), {"call": lambda s, y, p: y @ p})(name="crossed"), 3)
+
+
+@pytest.mark.parametrize(
+    ("loss", "units", "plain"),
+    [
+        ("binary_crossentropy", 1, True),
+        ("binary_crossentropy", 3, False),
+        (keras.losses.binary_crossentropy, 1, True),
+        (keras.losses.SparseCategoricalCrossentropy(from_logits=True), 3, True),
+        (keras.losses.CategoricalCrossentropy(label_smoothing=0.1), 3, False),
+        ("BinaryFocalCrossentropy", 1, False),
+        (own_square, 1, False),
+        (None, 1, True),
+        ("crossentropy", 2, True),
+    ],
+)
+def test_which_losses_are_the_plain_cross_entropy(loss, units, plain):
+    assert is_cross_entropy(loss, units) is plain
+
+
+def test_small_questions():
+    assert single({"out": "mse"}) == single(["mse"]) == "mse"
+    assert [from_logits(v) for v in ("BinaryCrossentropy", own_square, keras.losses.Hinge())] == [False, None, None]
+
+
+def model_of(loss, units=1, activation="sigmoid"):
+    model = keras.Sequential([keras.Input((3,)), L.Dense(units, activation=activation)])
+    model.compile(keras.optimizers.SGD(0.5), loss)
+    return model
+
+
+@pytest.mark.parametrize("engine", ["fit", "program"])
+def test_training_minimizes_it_on_both_engines(engine):
+    """One full batch a step: the history's losses are those of plain `fit` on the same rows."""
+    loss = keras.losses.BinaryFocalCrossentropy(gamma=3.0, apply_class_balancing=True)
+    model = model_of(loss)
+    clf = cp.fit(model, X, Y, epochs=4, batch_size=512, validation=0.25, engine=engine, verbose=0, patience=50)
+    assert clf.card["engines"] == [engine]
+    assert clf.card["needs_calibration"]
+    from counterpoise.data.read import read
+    from counterpoise.data.split import hold_out
+
+    rows = hold_out(read(X, y=Y, table=False), 0.25, 0)[0]
+    history = model.fit(X[rows], Y[rows][:, None].astype("float32"), batch_size=512, epochs=4, verbose=0)
+    assert clf.history[0]["loss"] == pytest.approx(history.history["loss"], rel=1e-4)
+
+
+def test_plans_keep_it_and_strategies_with_a_loss_replace_it_and_say_so(caplog):
+    model = model_of(own_square)
+    cmp = cp.compare(model, X, Y, strategies="oversample,focal", folds=2, epochs=2, verbose=0, refit=False)
+    assert {r["strategy"] for r in cmp.leaderboard if r["status"] == "ok"} == {"none", "oversample", "focal"}
+    told = [r.message for r in caplog.records if r.name == "counterpoise"]
+    assert told == ["strategy 'focal' trains with its own loss 'focal' in place of the model's 'own_square'"]

@@ -1,0 +1,87 @@
+"""The registry: names, order, selection, ensembles."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from counterpoise import plans
+from counterpoise.core.errors import OptionError
+from counterpoise.core.records import Examples, Fold
+from counterpoise.engines.batch_order import Order
+from counterpoise.pipeline.jobs import Settings, jobs_of
+from counterpoise.strategies.select import select as s
+
+
+def test_the_seed_set_is_registered_simplest_first():
+    assert s.DEFAULT == ("none", "threshold", "class_weight", "oversample", "undersample", "resampling_ensemble")
+    assert [n for n in s.names() if n in s.DEFAULT] == list(s.DEFAULT)
+    assert s.names()[0] == "none"
+    assert [x.name for x in s.select("default")] == list(s.DEFAULT)
+    assert [x.name for x in s.select("all")] == list(s.names())
+
+
+def test_none_always_races_and_comes_first():
+    assert [x.name for x in s.select("undersample, class_weight")] == ["none", "class_weight", "undersample"]
+    own = s.Strategy("mine")
+    assert [x.name for x in s.select([own, "oversample"])] == ["none", "oversample", "mine"]
+
+
+def test_unknown_names():
+    with pytest.raises(OptionError, match="Did you mean 'undersample'"):
+        s.find("undersampel")
+
+
+def test_ensembles_flatten_and_scale_their_weights():
+    e = s.Ensemble(["none", "resampling_ensemble"], weights=[1, 1, 1, 1])
+    assert [m.name for m in e.members] == ["none", "none", "oversample", "undersample"]
+    assert e.weights == (0.25, 0.25, 0.25, 0.25)
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({"members": []}, "no members"),
+        ({"members": "none"}, r"members is 'none'; expected a list"),
+        ({"members": ["none", 3]}, "a name or a Strategy.* got int"),
+        ({"members": ["none"], "vote": "loud"}, "vote is 'loud'"),
+        ({"members": ["none", "oversample"], "weights": [1]}, "expected 2 numbers"),
+        ({"members": ["none", "oversample"], "weights": [0, 0]}, "not all 0"),
+        ({"members": ["none", "oversample"], "weights": [2, -1]}, ">= 0"),
+    ],
+)
+def test_ensembles_that_cannot_be(how, words):
+    with pytest.raises(OptionError, match=words):
+        s.Ensemble(**how)
+
+
+def test_what_is_no_strategy_is_told_what_would_be_one():
+    with pytest.raises(OptionError, match=r"a list of 2; expected one. cp.compare\(strategies=\[...\]\) races several"):
+        s.find(["none", "oversample"])
+    assert [x.name for x in s.select(s.Ensemble(["none", "oversample"]))] == ["none", "ensemble"]
+    with pytest.raises(OptionError, match="strategies is 5; expected names or strategies in a list"):
+        s.select(5)
+    with pytest.raises(OptionError, match="5 networks follow one another, but the plan is made for 3"):
+        s.Strategy("e", plan=plans.self_paced, options={"members": 3}, sequence=5)
+
+
+def test_every_strategy_says_its_idea():
+    for name in s.names():
+        assert s.find(name).idea.endswith("."), name
+
+
+@pytest.mark.parametrize(("name", "rare"), [("easy_ensemble", range(40, 41)), ("balanced_bagging", range(18, 34))])
+def test_members_of_subset_ensembles_keep_balanced_rows_of_their_own(name, rare):
+    y = np.repeat([0, 1], [300, 40]).astype("int32")
+    examples = Examples(np.zeros((340, 1), "float32"), y, (0, 1))
+    everything, nothing = np.arange(340), np.empty(0, np.int64)
+    jobs = jobs_of(s.find(name), examples, Fold(0, 0, everything, nothing, nothing), Settings(epochs=2))
+    assert len({job.id for job in jobs}) == len(jobs) == 5
+    sets = []
+    for job in jobs:
+        order = Order(job)
+        assert np.array_equal(np.sort(order.epoch(0)), np.sort(order.epoch(1)))
+        assert np.bincount(y[order.epoch(0)]).tolist() == [40, 40]
+        sets.append(set(order.epoch(0).tolist()))
+        assert len({i for i in sets[-1] if y[i] == 1}) in rare
+    assert len(set.union(*sets) & set(range(300))) > 100  # together they see far more than one of them

@@ -1,0 +1,150 @@
+"""A guarantee comes from rows kept out of everything, or the word is estimate; the card says which."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+import counterpoise as cp
+from counterpoise.classifier.thresholds import choose
+from counterpoise.core.errors import GuaranteeError, OptionError
+from counterpoise.data.split import hold_out
+from counterpoise.decide.new_prior import rule_at_prior
+from counterpoise.pipeline.fit import _keep_out
+from counterpoise.pipeline.reading import read_for
+
+
+def rows(n=3000, seed=0, share=0.15):
+    rng = np.random.default_rng(seed)
+    y = (rng.random(n) < share).astype(int)
+    return rng.normal(size=(n, 3)) + 1.2 * y[:, None], y
+
+
+@pytest.fixture(scope="module", name="clf")
+def _clf():
+    x, y = rows()
+    return cp.fit("mlp", x, y, strategy="undersample", epochs=2, guarantee_rows=0.3, verbose=0)
+
+
+def test_kept_rows_guarantee_and_the_guarantee_survives_the_file(clf, tmp_path):
+    sure = cp.load(clf.decide(recall_floor=0.9, confidence=0.95).save(tmp_path / "m.keras"))
+    said = sure.card["threshold"]
+    assert said["word"] == "guarantee"
+    assert said["value"] == sure.rule.threshold
+    assert "Recall at least 0.9 with confidence 0.95" in said["said"]
+    x, y = rows(20_000, seed=1)
+    assert np.mean(sure.predict(x)[y == 1] == 1) > 0.9
+
+
+def test_the_kept_rows_are_in_no_other_part():
+    x, y = rows(400)
+    examples = read_for("mlp", x, y)
+    rest, kept = _keep_out(examples, 0.25, seed=3)
+    assert not set(rest) & set(kept)
+    assert len(rest) + len(kept) == 400
+    assert not np.array_equal(kept, hold_out(examples, 0.25, 3)[1])
+
+
+def test_the_card_measures_on_the_kept_rows(clf):
+    assert clf.card["guarantee_rows"] == len(clf.scores["guarantee_y"]) == 900
+    assert len(clf.history[0]["step"]) == 2
+    assert clf.card["metrics_of"].startswith("900 rows kept from training")
+    recall = clf.card["metrics"]["recall"]
+    assert recall["low"] < recall["value"] < recall["high"]
+    assert clf.card["prior"] == pytest.approx(clf.rule.prior.tolist())
+    assert clf.card["versions"]["keras"]
+
+
+def test_the_card_measures_the_rule_as_it_is(clf):
+    """Another threshold, another recall; another prior, another precision and the same recall."""
+    high = clf.decide(recall_floor=0.95)
+    y = clf.scores["guarantee_y"]
+    assert high.card["metrics"]["recall"]["value"] > clf.card["metrics"]["recall"]["value"]
+    flagged = high.card["metrics"]["recall"]["value"] * y.sum() / high.card["metrics"]["precision"]["value"]
+    assert flagged == pytest.approx(round(flagged), abs=1e-6)
+    moved = high.with_rule(rule_at_prior(high.rule, 0.02)).card["metrics"]
+    assert moved["recall"]["value"] == pytest.approx(high.card["metrics"]["recall"]["value"])
+    assert moved["precision"]["value"] < high.card["metrics"]["precision"]["value"]
+
+
+def test_what_cannot_be_guaranteed_is_refused_with_what_can_be(clf):
+    with pytest.raises(GuaranteeError, match=r"the best that can be is 0\.9"):
+        clf.decide(recall_floor=0.999, confidence=0.95)
+
+
+def test_without_kept_rows_the_word_is_estimate():
+    x, y = rows()
+    plain = cp.fit("mlp", x, y, strategy="none", epochs=1, verbose=0)
+    assert plain.card["threshold"]["word"] == "default"
+    assert plain.decide(recall_floor=0.8).card["threshold"]["word"] == "estimate"
+    assert plain.decide(threshold=0.3).card["threshold"]["word"] == "given"
+    said = plain.decide(recall_floor=0.8, confidence=0.9).card["threshold"]
+    assert said["word"] == "estimate"
+    assert "estimate (the rows were also used for something else)" in said["said"]
+
+
+def test_a_second_decision_replaces_the_first_guarantee(clf):
+    again = clf.decide(recall_floor=0.8, confidence=0.9).decide(f1=True)
+    assert again.card["threshold"]["word"] == "estimate"
+    assert not any("with confidence" in note for note in again.rule.notes)
+
+
+def test_precision_is_guaranteed_too(clf):
+    sure = clf.decide(precision_floor=0.5, confidence=0.9)
+    assert "Precision at least 0.5 with confidence 0.9" in sure.card["threshold"]["said"]
+
+
+def test_what_does_not_go_together(clf):
+    with pytest.raises(OptionError, match="confidence goes with"):
+        clf.decide(f1=True, confidence=0.95)
+    with pytest.raises(OptionError, match="exactly one aim"):
+        clf.decide(confidence=0.95)
+    with pytest.raises(OptionError, match=r"guarantee_rows is 1\.5"):
+        cp.fit("mlp", *rows(100), guarantee_rows=1.5, verbose=0)
+
+
+def test_folds_and_guarantee_rows_go_together():
+    x, y = rows(600)
+    clf = cp.fit("mlp", x, y, strategy="none", epochs=1, folds=2, guarantee_rows=0.5, verbose=0)
+    assert len(clf.scores["y"]) == 300
+    assert clf.decide(recall_floor=0.5, confidence=0.9).card["threshold"]["word"] == "guarantee"
+
+
+def test_after_a_refit_guarantees_hold_as_often_as_they_say():
+    """One scorer of the whole path; the rows that carry the guarantee are drawn again and again."""
+    clf = cp.fit("mlp", *rows(900), strategy="oversample", epochs=2, folds=2, guarantee_rows=0.4, verbose=0)
+    assert clf.decide(recall_floor=0.9, confidence=0.9).card["threshold"]["word"] == "guarantee"
+    x, y = rows(20_000, seed=1, share=1.0)
+    truth = clf.predict_proba(x)[:, 1]
+    x, y = rows(300 * 200, seed=2, share=0.3)
+    log_p, draws, kept = clf.log_p(clf.member_logits(x)), np.arange(len(y)).reshape(300, 200), 0
+    for take in draws:
+        scores = {**clf.scores, "guarantee_log_p": log_p[:, take], "guarantee_y": y[take]}
+        cut = choose(clf.rule, scores, {"recall_floor": 0.9}, 0.9, [0, 1]).threshold
+        kept += np.mean(truth >= cut) >= 0.9
+    assert binom.ppf(0.001, 300, 0.9) <= kept < 300
+
+
+def test_treated_networks_are_calibrated_without_a_change_of_ranking(clf):
+    found = clf.rule.calibrator
+    assert found is None or found["kind"] in ("platt", "temperature")
+
+
+def test_several_classes_are_guaranteed_together(tmp_path):
+    rng = np.random.default_rng(0)
+    y = rng.choice(["a", "b", "c"], size=2400, p=[0.7, 0.15, 0.15])
+    x = rng.normal(size=(2400, 2)) + np.array([[0, 0], [2.5, 0], [0, 2.5]])[np.searchsorted(["a", "b", "c"], y)]
+    clf = cp.fit("mlp", x, y, strategy="class_weight", epochs=4, guarantee_rows=0.4, verbose=0)
+    sure = cp.load(clf.decide(recall_floor={"b": 0.7, "c": 0.6}, confidence=0.9).save(tmp_path / "m.keras"))
+    said = sure.card["threshold"]
+    assert said["word"] == "guarantee"
+    assert "0.7 for b, 0.6 for c" in said["said"] or "0.6 for c, 0.7 for b" in said["said"]
+    guess = clf.decide(recall_floor={"b": 0.7})
+    assert guess.card["threshold"]["word"] == "estimate"
+    assert np.mean(guess.predict(x)[y == "b"] == "b") > 0.6
+    assert np.array_equal(sure.predict(x, prior=[0.2, 0.3, 0.5]), sure.predict(x))
+    with pytest.raises(OptionError, match="no class 'd'"):
+        clf.decide(recall_floor={"d": 0.7})
+    with pytest.raises(OptionError, match="a guarantee is a recall_floor"):
+        clf.decide(precision_floor=0.7, confidence=0.9)
