@@ -24,7 +24,7 @@ import polars as pl
 import counterpoise as cp
 
 STRATEGIES = (
-    "none,threshold,bias_init,class_weight,oversample,undersample,effective_number,focal,logit_adjusted,ldam_drw,"
+    "none,threshold,class_weight,oversample,undersample,effective_number,focal,logit_adjusted,ldam_drw,"
     "asymmetric,drw"
 )
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]

@@ -66,6 +66,7 @@ def compare(
     optimizer: Any = None,
     output: str = "auto",
     weights: str = "auto",
+    init_bias: bool = True,
     engine: str = "auto",
     refit: bool = True,
     executor: Executor | None = None,
@@ -90,6 +91,8 @@ def compare(
         recipe: A `cp.Recipe`, the same for every strategy: how rounds are compared and weights averaged where positives
             are few; "auto" is that of the network.
         budget: "steps" or "epochs" (each plan its own epochs: the plain recipe).
+        init_bias: Whether the output of every strategy starts at the constant that minimizes the strategy's own loss
+            on its own rows, so that none starts ahead; False: where the model has it.
         duplicates: "warn", "group", "drop" or "error" for rows with equal features.
         leaks: "warn", or "error" to refuse, before anything is trained, rows that may leak: a column that gives the
             label away, many repeated rows, nearly equal images or texts (see `Diagnosis.check`).
@@ -124,7 +127,7 @@ def compare(
     """
     settings = Settings(
         epochs, batch_size, budget, early_stopping, patience, seed, engine, tune=tune, tune_steps=tune_steps,
-        recipe=recipe,
+        recipe=recipe, init_bias=init_bias,
     )  # fmt: skip
     chosen = select(strategies)
     examples = read_for(model, data, y, groups=groups, time=time, sample_weight=sample_weight)
@@ -167,6 +170,8 @@ def race(
     settings = _checked(settings, examples, metric, repeats, nested)
     network, seen = network_for(model, examples, verbose=verbose, **(network_options or {}))
     settings = settings.on(network, len(examples), EPOCHS)
+    if settings.init_bias and (note := network.output_bias.note()):
+        network.tell(note)
     diagnosis = before_race(examples, folds, duplicates, leaks).to_dict()
     with opened(store) as kept:
         train = executor or run
@@ -236,7 +241,7 @@ def _raced(
         "time_limited": limited is not None and limited.seconds,
         "nested": None if inside is None else inside.to_dict(),
         "costs": None if priced is None else asdict(priced),
-        "warnings": list(examples.warnings) + _warnings(examples, network, diagnosis),
+        "warnings": list(examples.warnings) + _warnings(examples, network, settings, diagnosis),
         "verdict": verdict.to_dict(),
         "rows": rows,
     }  # fmt: skip
@@ -282,8 +287,10 @@ def _judge(
     return replace(judgment, verdict=told)
 
 
-def _warnings(examples: Examples, network: Network, diagnosis: Mapping[str, Any]) -> list[str]:
-    """What the warnings of reading do not say: leaks of arrays, nearly equal rows, and a trained model."""
+def _warnings(
+    examples: Examples, network: Network, settings: Settings, diagnosis: Mapping[str, Any]
+) -> list[str]:  # fmt: skip
+    """What the warnings of reading do not say: leaks of arrays, nearly equal rows, a trained model, its own bias."""
     said = (REPEATS,) if examples.schema is None else (REPEATS, COLUMNS)
     looks = [c for c in diagnosis["checks"] if c["status"] == "look" and c["name"] not in said]
     found = [f"{c['found']} {c['action']}" for c in looks]
@@ -292,4 +299,5 @@ def _warnings(examples: Examples, network: Network, diagnosis: Mapping[str, Any]
             "The model given was already trained and its weights are kept: if it has seen these rows, every score is "
             'too good. Pass weights="fresh" to start anew.'
         )
-    return found
+    note = network.output_bias.note() if settings.init_bias else ""
+    return [*found, note] if note else found

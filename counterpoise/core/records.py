@@ -195,6 +195,8 @@ class Job:
         mix: Name and constants of what mixes the rows of each batch (see `train.mixed`), or None.
         estimator: An estimator of scikit-learn's kind, not fitted, that takes the network's place; None: a network.
         start: Values of the network's variables to begin with; none: drawn from the seed.
+        init_bias: Whether the output starts at the constant that minimizes the loss (see `engines.objective`); not
+            where there is a `start`.
     """
 
     id: str
@@ -209,6 +211,7 @@ class Job:
     mix: tuple[str, Mapping[str, Any]] | None = None
     estimator: Any = None
     start: tuple[Array, ...] = ()
+    init_bias: bool = True
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,9 @@ class ProgramEngine:
             program = self.programs[objective.family]
             numbers = numbers_of(objective.loss(self.network), self.network.units)
             seed = seeds.integer(job.seed, "initial", *job.place)
-            state = job.start or self.network.initial_state(seed, self.examples.x, job.train, objective.view_shifts)
+            state = job.start or self.network.initial_state(
+                seed, self.examples.x, job.train, objective.view_shifts, objective.start(self.network)
+            )
             yield Task(job, objective, program, [*state, *program.initial, *numbers])
 
 

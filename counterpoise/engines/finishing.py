@@ -14,7 +14,6 @@ from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.records import Examples, Job, Member
 from counterpoise.core.structure import take
 from counterpoise.engines.objective import focal_gamma, with_intercept
-from counterpoise.networks.head import find_head
 from counterpoise.networks.network import Network
 from counterpoise.networks.second_stage import dense_head, retrain_head, tau_normalize
 from counterpoise.networks.weights import set_state, state_of
@@ -44,38 +43,6 @@ def check_finish(name: str, network: Network) -> None:
         dense_head(network.fresh(0))
     if name == "tau_norm":
         tau_normalize(network.fresh(0))
-
-
-def absorb_shift(member: Member, job: Job, examples: Examples, network: Network) -> Member:
-    """Move the training shift into the bias of the output layer, so that the raw output needs no correction.
-
-    After training with balanced softmax this is the network whose bias started at log prior: an optimizer that moves
-    a number by the same steps wherever it stands (SGD, Adam) cannot tell a constant inside the bias from one beside
-    it. A network without output bias keeps its shift.
-    """
-    place = bias_place(network)
-    if place is None:
-        return member
-    shift = member.log_shift if network.units > 1 else np.array([member.log_shift[1] - member.log_shift[0]])
-    weights = list(member.weights)
-    weights[place] = (weights[place] - shift).astype(weights[place].dtype)
-    return replace(
-        member,
-        weights=tuple(weights),
-        logits=(member.logits - shift).astype(np.float32),
-        stop_logits=(member.stop_logits - shift).astype(np.float32),
-        log_shift=np.zeros_like(member.log_shift),
-    )
-
-
-def bias_place(network: Network) -> int | None:
-    """Number of the output bias among a network's variables, or None when there is none."""
-    model = network.fresh(0)
-    try:
-        bias = find_head(model).bias
-    except ModelError:  # what follows the last kernel hides it: the shift stays beside the network
-        return None
-    return None if bias is None else next(i for i, v in enumerate(model.variables) if v is bias)
 
 
 def crt(member: Member, job: Job, examples: Examples, network: Network) -> Member:
@@ -132,7 +99,6 @@ def _logits(model: Any, x: Any, rows: Array) -> Array:
 
 #: name -> function (member, job, examples, network) -> member.
 FINISHES: dict[str, Callable[[Member, Job, Examples, Network], Member]] = {
-    "absorb_shift": absorb_shift,
     "crt": crt,
     "tau_norm": tau_norm,
 }

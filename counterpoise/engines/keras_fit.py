@@ -82,7 +82,7 @@ class FitEngine:
     def _ours(self, job: Job, objective: Objective) -> tuple[keras.Model, keras.Model, Any]:
         """The compiled network of the loss family in the job's initial state, and its batches."""
         model, optimizer_state = self._model(objective)
-        self._start(model, job)
+        self._start(model, job, objective)
         for variable, value in zip(model.optimizer.variables, optimizer_state, strict=True):
             variable.assign(value)
         return model, model, self._batches(job)
@@ -95,17 +95,17 @@ class FitEngine:
         if objective.key not in self._stepping:
             self._stepping[objective.key] = custom_train_step.Stepping(self.network, objective)
         stepping = self._stepping[objective.key]
-        self._start(stepping.opened.whole, job)
+        self._start(stepping.opened.whole, job, objective)
         objective.needs_calibration = True  # nobody knows what the step minimizes
         return stepping.opened.whole, stepping.inner, stepping.batches(job, self.examples)
 
-    def _start(self, model: keras.Model, job: Job) -> None:
+    def _start(self, model: keras.Model, job: Job, objective: Objective) -> None:
         if job.start:
             set_state(model, job.start)
             return
         seed = seeds.integer(job.seed, "initial", *job.place)
-        rows, shifts = self._learning_rows(job), Objective(job).view_shifts
-        set_state(model, self.network.initial_state(seed, self.examples.x, rows, shifts))
+        rows, bias = self._learning_rows(job), objective.start(self.network)
+        set_state(model, self.network.initial_state(seed, self.examples.x, rows, objective.view_shifts, bias))
 
     def _learning_rows(self, job: Job) -> Array:
         """Rows in memory from which an encoder learns."""

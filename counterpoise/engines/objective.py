@@ -16,6 +16,8 @@ from counterpoise.core import logits as lg
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.core.records import Job
 from counterpoise.decide.intercept import fit_intercept
+from counterpoise.engines.mixing import MIXES
+from counterpoise.losses.constant import best_constant
 from counterpoise.losses.margin import LDAM
 from counterpoise.losses.multilabel import Asymmetric
 from counterpoise.losses.pointwise import CrossEntropy, Focal
@@ -71,6 +73,8 @@ class Objective:
         self.log_shift: Array = self._shift(job.plan)
         views = job.plan.of_views if isinstance(job.plan, ViewPlans) else ()
         self.view_shifts = np.stack([self._shift(plan) for plan in views]) if views else None
+        self._begins_with = views or job.plan.stages[:1]
+        self._mix, self._init_bias = job.mix, job.init_bias
         self.gamma = focal_gamma(job.loss)
         own = self.name == "model" or bool(getattr(self._loss, "needs_calibration", False))
         self.needs_calibration = bool(job.plan.needs_calibration or own or job.mix)
@@ -79,6 +83,33 @@ class Objective:
         """The Keras loss to compile with."""
         loss = network.user_loss if self._loss is None else self._loss
         return loss if network.views == 1 else ViewsLoss(loss)
+
+    def start(self, network: Any) -> Array | None:
+        """The output bias to begin with: the constant that minimizes the loss on the rows that the plan begins with.
+
+        float64 (units,), or (views, units) where the views follow plans of their own. None: the bias stays as it is,
+        because the job or the network asks for that, or because the loss knows no constant.
+        """
+        if not self._init_bias or network.output_bias.place is None:
+            return None
+        found = [self._constant(plan, network) for plan in self._begins_with]
+        if any(one is None for one in found):
+            return None
+        return np.stack(found) if self.view_shifts is not None else found[0]
+
+    def _constant(self, plan: Plan, network: Any) -> Array | None:
+        """The best constant for one plan, remembered by the network."""
+        shares = plan.prior if self._mix is None else MIXES[self._mix[0]](**self._mix[1]).label_shares(plan.prior)
+        known, key = network.cache.setdefault("constants", {}), (self.key, shares.tobytes())
+        if key not in known:
+            try:
+                loss = network.user_loss if self._loss is None else self._loss
+                known[key] = best_constant(loss, shares, network.units)
+            except Exception:
+                if self._loss is not None:
+                    raise
+                known[key] = None  # a loss of the user's may refuse a batch of one row per class
+        return known[key]
 
     def stopping_score(self, logits: Array, y: Array) -> float:
         """Log loss of the shift-corrected output on the (unweighted) stopping rows; lower is better.

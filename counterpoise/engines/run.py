@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -139,9 +140,10 @@ def make_job(
     mix: tuple[str, Mapping[str, Any]] | None = None,
     estimator: Any = None,
     start: tuple[Array, ...] = (),
+    init_bias: bool = True,
 ) -> Job:
     """A job whose id is a hash of everything that decides its result."""
-    parts = [*_content(plan), train, stop, score, loss[0], sorted(loss[1].items()), seed, place, limits]
+    parts = [*_content(plan), train, stop, score, loss[0], sorted(loss[1].items()), seed, place, limits, init_bias]
     parts += [] if mix is None else [mix[0], sorted(mix[1].items())]
     parts += [] if estimator is None else [content(estimator)]
     parts += start
@@ -149,7 +151,13 @@ def make_job(
     for part in parts:
         digest.update(part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode())
         digest.update(b"|")
-    return Job(digest.hexdigest(), plan, train, stop, score, loss, seed, place, limits, mix, estimator, start)
+    made = digest.hexdigest()
+    return Job(made, plan, train, stop, score, loss, seed, place, limits, mix, estimator, start, init_bias)
+
+
+def having(job: Job, **changes: Any) -> Job:
+    """The job with some fields changed, and the id that follows."""
+    return make_job(**{field.name: getattr(job, field.name) for field in fields(job) if field.name != "id"} | changes)
 
 
 def _content(plan: Any) -> Iterator[Any]:

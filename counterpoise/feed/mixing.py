@@ -16,6 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
+from scipy.special import betainc
 
 from counterpoise.core.checks import check_int, check_range
 from counterpoise.core.errors import DataError, OptionError, TargetError
@@ -135,6 +136,10 @@ class Mixup(Mixing):
         weight = None if weight is None else blend(weight, partner, of_label)
         return x, blend(soft, partner, of_label), weight
 
+    def label_shares(self, shares: Any) -> Any:
+        """What the labels of mixed rows are on average, float64 (C,), where the rows have these class shares."""
+        return np.asarray(shares, dtype=np.float64)
+
     def _share_of_label(self, share: Any, own: Any, other: Any) -> Any:
         """What the row's own label counts for, (N,)."""
         return share
@@ -175,6 +180,22 @@ class Remix(Mixup):
         super().__init__(len(sizes), alpha, **kwargs)
         self.counts = [float(size) for size in sizes]
         self.kappa, self.tau = check_range(kappa, "kappa", 1.0), check_range(tau, "tau", 0.0, 1.0)
+
+    def label_shares(self, shares: Any) -> Any:
+        """As in `Mixup`.
+
+        Example:
+            >>> Remix([900, 100]).label_shares([0.9, 0.1]).round(4).tolist()  # 0.1 + 2 * 0.09 * (0.625 - 0.5)
+            [0.8775, 0.1225]
+        """
+        shares, sizes = np.asarray(shares, dtype=np.float64), np.array(self.counts)
+        ratio = sizes[:, None] / sizes
+        # Beside a class that is much larger the mean share of the own label, beside one that is much smaller the rest.
+        below = 0.5 * betainc(self.alpha + 1, self.alpha, 1 - self.tau)
+        large = below + 1 - betainc(self.alpha, self.alpha, 1 - self.tau)
+        own = np.where(ratio >= self.kappa, 1 - large, np.where(ratio <= 1 / self.kappa, large, 0.5))
+        np.fill_diagonal(own, 0.5)
+        return 2 * shares * (own @ shares)
 
     def _share_of_label(self, share: Any, own: Any, other: Any) -> Any:
         counts = ops.convert_to_tensor(np.array(self.counts, "float32"))

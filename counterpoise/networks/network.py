@@ -7,6 +7,7 @@ user's model ends in (softmax, sigmoid or logits), ours ends in logits, because 
 from __future__ import annotations
 
 import logging
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import keras
@@ -23,6 +24,7 @@ from counterpoise.networks.cloning import clone as cloned
 from counterpoise.networks.cloning import keep_weights, keras_text, last_activation, own_step, plain, without_activation
 from counterpoise.networks.encoder import encoder_in_front, encoder_of_config, spec_behind
 from counterpoise.networks.optimizers import checked_optimizer
+from counterpoise.networks.output_bias import OutputBias, find_output_bias
 from counterpoise.networks.recipe import PLAIN, Recipe
 from counterpoise.networks.user_loss import ModelLoss, from_logits, is_cross_entropy, loss_label, single
 from counterpoise.networks.weights import fresh_state, learned, places, seeded
@@ -75,6 +77,7 @@ class Network:
 
     Attributes:
         units: 1 or C, width of the logits.
+        raw_spec: What the network receives, before any encoder.
         views: Networks in the network (see `networks.batch_ensemble`); 1 for a plain one.
         probabilities: Whether the user's model puts out probabilities.
         own_step: "train_step" or "compute_loss" where the model's class has its own, else None.
@@ -110,7 +113,7 @@ class Network:
         self._optimizer = checked_optimizer(optimizer)
         encoder = encoder_in_front(self.model, examples)
         self._encoder_config = None if encoder is None else encoder.get_config()
-        self._raw_spec = spec_of(examples.x)
+        self.raw_spec = spec_of(examples.x)
         self.encoder_rows: Array | None = None
         self.body: keras.Model | None = None
         self.cache: dict[str, Any] = {}
@@ -140,6 +143,11 @@ class Network:
     def was_trained(self) -> bool:
         """Whether the given model's optimizer has taken steps."""
         return bool(self.given and self.model.compiled and int(self.model.optimizer.iterations) > 0)
+
+    @cached_property
+    def output_bias(self) -> OutputBias:
+        """Where the constant of its output sits, or why that is left as it is; looked for once."""
+        return find_output_bias(self)
 
     @property
     def user_loss(self) -> ModelLoss | None:
@@ -178,11 +186,11 @@ class Network:
     def opened(self, seed: int) -> Opened:
         """As `fresh`, with the parts that it is made of."""
         with seeded(seed):
-            inputs = self._raw_spec.inputs()
+            inputs = self.raw_spec.inputs()
             h = inputs
             if self._encoder_config is not None:
                 h = encoder_of_config(self._encoder_config)(inputs)
-            inner = self._inner(spec_behind(h) if h is not inputs else self._raw_spec)
+            inner = self._inner(spec_behind(h) if h is not inputs else self.raw_spec)
             logits = self._logits(inner, h)
         self._check_units(logits)
         logits = keras.layers.Activation("linear", dtype="float32", name="as_float32")(logits)
@@ -200,10 +208,13 @@ class Network:
             return keras.optimizers.Adam(1e-3)
         return type(wanted).from_config(wanted.get_config())
 
-    def initial_state(self, seed: int, x: Any, rows: Array, view_shifts: Array | None = None) -> list[Array]:
+    def initial_state(
+        self, seed: int, x: Any, rows: Array, view_shifts: Array | None = None, bias: Array | None = None
+    ) -> list[Array]:
         """Values of all variables of `fresh(seed)`, the encoder's learned from the training rows `rows` of `x`.
 
-        `view_shifts` (views, C) are the training shifts that the network itself is to remove; None: none.
+        `view_shifts` (views, C) are the training shifts that the network itself is to remove; None: none. `bias`,
+        (units,) or (views, units), is where its output starts; None: where the model has it.
 
         A layer that was given a random seed of its own (Dropout) draws from (`seed`, that seed), so that members do
         not share their masks.
@@ -220,6 +231,8 @@ class Network:
             state[place] = (
                 np.zeros_like(state[place]) if view_shifts is None else view_shifts.astype(state[place].dtype)
             )
+        if bias is not None and (place := self.output_bias.place) is not None:
+            state[place] = np.broadcast_to(bias, state[place].shape).astype(state[place].dtype)
         return state
 
     def __getstate__(self) -> dict[str, Any]:

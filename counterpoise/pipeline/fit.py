@@ -53,6 +53,7 @@ def fit(
     recipe: Any = "auto",
     output: str = "auto",
     weights: str = "auto",
+    init_bias: bool = True,
     clone: bool = True,
     engine: str = "auto",
     callbacks: Sequence[Any] = (),
@@ -88,6 +89,8 @@ def fit(
             the network.
         output: "logits", "probabilities" or "auto".
         weights: "keep", "fresh" or "auto" (keep those of a given model).
+        init_bias: Whether the output starts at the constant that minimizes the strategy's own loss, in place of the
+            model's own output bias: no steps are spent on learning how rare a class is. A trained model keeps its bias.
         clone: False trains the object passed (one network, no folds).
         engine: "auto", "program" or "fit".
         callbacks: Keras callbacks; they are called on the `fit` engine (the program has none), once a round, with
@@ -112,7 +115,9 @@ def fit(
     """
     if data is None:
         raise OptionError('fit was given no data; pass them after the model or as data=, for example data="loans.csv".')
-    settings = Settings(epochs, batch_size, budget, True, patience, seed, engine, plateau, recipe=recipe)
+    settings = Settings(
+        epochs, batch_size, budget, True, patience, seed, engine, plateau, recipe=recipe, init_bias=init_bias
+    )
     chosen, callbacks = find(strategy), check_callbacks(callbacks)
     if chosen.is_external:
         raise OptionError(f"{chosen.name} is no network: it races (cp.compare), but no classifier is made of it.")
@@ -131,6 +136,8 @@ def fit(
     )  # fmt: skip
     settings = settings.on(network, len(scanned.labels if scanned else rest), EPOCHS)
     check_rate(network.optimizer(), plateau, callbacks)
+    if init_bias and (note := network.output_bias.note()):
+        network.tell(note)
     if not clone and (folds is not None or len(chosen.parts()) > 1):
         raise OptionError("clone=False trains the one object passed; it does not go with folds or an ensemble.")
     with bar(verbose) as progress:

@@ -57,6 +57,7 @@ class Settings:
     tune_steps: int | None = None
     tune_metric: str = "average_precision"
     recipe: Any = PLAIN
+    init_bias: bool = True
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "patience", "plateau", "most_steps", "tune_steps"):
@@ -68,6 +69,8 @@ class Settings:
             raise OptionError(f'budget is {self.budget!r}; expected "steps" or "epochs".')
         if self.recipe != "auto" and not isinstance(self.recipe, Recipe):
             raise OptionError(f'recipe is {self.recipe!r}; expected "auto" or a cp.Recipe.')
+        if not isinstance(self.init_bias, bool):
+            raise OptionError(f"init_bias is {self.init_bias!r}; expected True or False.")
         for name in ("seed", "tune"):
             object.__setattr__(self, name, whole(name, getattr(self, name), 0))
 
@@ -222,6 +225,7 @@ def job_of(
         limits=limits,
         mix=part.make_mix(counts),
         estimator=part.estimator,
+        init_bias=settings.init_bias,
     )
 
 

@@ -15,7 +15,7 @@ from counterpoise.core import logits as lg
 from counterpoise.core.errors import error_text
 from counterpoise.core.records import Examples, Job, Member
 from counterpoise.engines.finishing import finished
-from counterpoise.engines.run import make_job
+from counterpoise.engines.run import having
 from counterpoise.networks.member_outputs import apart
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.jobs import Key, TrainAll, member_numbers, on_network
@@ -70,7 +70,7 @@ def _ready(
             continue
         before = [group[j] for j in range(i) if parts[j].name == part.name][count - number :] if part.sequence else []
         if part.warm and before:
-            group[i] = _going_on(group[i], members[before[-1].id])
+            group[i] = having(group[i], start=members[before[-1].id].weights)
         elif part.sequence and not part.warm:
             said = [_on_training_rows(job, members[job.id]) for job in before]
             group[i] = _planned(part, group[i], examples, np.array(said))
@@ -82,18 +82,7 @@ def _planned(part: Strategy, job: Job, examples: Examples, before: Array) -> Job
     """The job under the plan that follows from what the members before it say, (i, n, C)."""
     told = replace(part, options={**part.options, "before": before})
     plan = told.make_plan(examples.y[job.train], examples.n_classes, examples.weights_of(job.train))
-    return make_job(
-        plan, job.train, job.stop, np.concatenate([job.score, job.train]), loss=job.loss, seed=job.seed,
-        place=job.place, limits=job.limits, mix=job.mix,
-    )  # fmt: skip
-
-
-def _going_on(job: Job, before: Member) -> Job:
-    """The job from the weights of the member before it."""
-    return make_job(
-        job.plan, job.train, job.stop, job.score, loss=job.loss, seed=job.seed, place=job.place, limits=job.limits,
-        mix=job.mix, start=before.weights,
-    )  # fmt: skip
+    return having(job, plan=plan, score=np.concatenate([job.score, job.train]))
 
 
 def _on_training_rows(job: Job, member: Member) -> Array:

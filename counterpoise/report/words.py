@@ -11,7 +11,6 @@ from typing import Any
 STRATEGIES = {
     "none": "Untouched model",
     "threshold": "Tuned threshold",
-    "bias_init": "Bias set to the prior",
     "class_weight": "Class weights",
     "effective_number": "Effective-number weights",
     "oversample": "Oversampling",

@@ -81,13 +81,6 @@ STANDARD: tuple[Strategy, ...] = (
     _NONE,
     replace(_NONE, name="threshold", idea="The untouched model; only its decision threshold is tuned.", aim="f1"),
     Strategy(
-        "bias_init",
-        "The output bias starts at the logarithm of the class shares.",
-        loss="balanced_softmax",
-        constants=_class_counts,
-        finish="absorb_shift",
-    ),
-    Strategy(
         "class_weight",
         "Every row once; the loss of class c weighs n / (C n_c).",
         plans.class_weight,

@@ -1,0 +1,130 @@
+"""The constant that a loss asks for: what the best network without inputs would put out for every row.
+
+A network that starts there spends no steps on learning how rare the classes are. The constant is found by minimizing
+the loss object itself over one vector of logits, on one row per class that weighs the share of its class.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from scipy.optimize import minimize
+
+from counterpoise.losses.base import Loss
+
+Array = np.ndarray
+
+#: How far from the start the minimum is looked for: what lies further away is no finite minimum.
+FARTHEST = 25.0
+#: A constant counts as found where the loss rises by this share of itself within one unit to either side.
+RISE = 1e-6
+
+
+def best_constant(loss: Any, shares: Array, units: int) -> Array | None:
+    """The constant logits, float64 (units,), that minimize a loss on rows with these class shares.
+
+    Cross-entropy: the log of the shares (one unit: the log odds). A loss with an additive term a in its softmax: the
+    log of the shares less a, which is 0 for balanced softmax. Any other loss: found numerically.
+
+    Args:
+        loss: A loss of `counterpoise.losses`, or another Keras loss on class codes (N,) and logits (N, units).
+        shares: What each class weighs, float (C,), above 0; C is 2 for one unit.
+        units: Width of the output.
+
+    Returns:
+        None where the loss does not tell constants apart (losses of the order of scores) or falls for ever (pure
+        overlap losses, expected costs, absolute errors).
+
+    Example:
+        >>> from counterpoise.losses import BalancedSoftmax, CrossEntropy, Focal, SmoothAP
+        >>> shares = np.array([0.9, 0.1])
+        >>> [best_constant(loss, shares, 1).round(3).tolist() for loss in (CrossEntropy(), BalancedSoftmax([90, 10]))]
+        [[-2.197], [0.0]]
+        >>> best_constant(Focal(2.0), shares, 1).round(3).tolist(), best_constant(SmoothAP(), shares, 1)
+        ([-0.978], None)
+    """
+    shares = np.asarray(shares, dtype=np.float64) / np.sum(shares)
+    if np.any(shares <= 0):
+        return None
+    loss = _in_float64(loss)
+    start = _start(loss, shares, units)
+    value = _on_one_row_per_class(loss, shares, units)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # JAX has no float64 unless told so
+        first, slope = _with_gradient(value, start)
+        if slope is None or not np.isfinite(first) or first <= 0:
+            return None
+        found = start + _step(value, start, first, np.sqrt(shares[-units:]))
+        return found if _is_minimum(value, found) else None
+
+
+def _step(value: Callable[[Any], Any], start: Array, first: float, scale: Array) -> Array:
+    """What to add to the start. A class bends the loss about as much as its share: `scale` evens that out."""
+
+    def of(step: Array) -> tuple[float, Array]:
+        found, slope = _with_gradient(value, start + step / scale)
+        return found / first, slope / (scale * first)
+
+    bounds = [(-FARTHEST * one, FARTHEST * one) for one in scale]
+    how = {"ftol": 1e-13, "gtol": 1e-8, "maxiter": 200}
+    found = minimize(of, np.zeros_like(start), jac=True, method="L-BFGS-B", bounds=bounds, options=how)
+    return np.asarray(found.x) / scale
+
+
+def _in_float64(loss: Any) -> Any:
+    """The loss computing in float64, where it is one of ours."""
+    return type(loss).from_config({**loss.get_config(), "dtype": "float64"}) if isinstance(loss, Loss) else loss
+
+
+def _start(loss: Any, shares: Array, units: int) -> Array:
+    """The log of the shares less the term that a proper loss adds: its minimum already, and near that of any other."""
+    additive = loss.additive(shares) if isinstance(loss, Loss) else None
+    logits = np.log(shares) - (0.0 if additive is None else np.asarray(additive, dtype=np.float64))
+    return logits[1:] - logits[:1] if units == 1 else logits
+
+
+def _on_one_row_per_class(loss: Any, shares: Array, units: int) -> Callable[[Any], Any]:
+    """The loss as a function of a constant (units,); its mean over rows becomes that over shares."""
+    codes, weight = np.arange(len(shares), dtype=np.int32), shares * len(shares)
+
+    def value(z: Any) -> Any:
+        return ops.sum(loss(codes, ops.broadcast_to(ops.expand_dims(z, 0), (len(codes), units)), weight))
+
+    return value
+
+
+def _is_minimum(value: Callable[[Any], Any], z: Array) -> bool:
+    """Whether the loss rises on both sides of `z`, along a line that a constant for all classes does not lie on."""
+    way = np.resize([1.0, -1.0], len(z))
+    way -= way.mean() if len(z) > 1 else 0.0
+    here, above, below = (float(value(ops.convert_to_tensor(z + step * way, "float64"))) for step in (0, 1, -1))
+    return min(above, below) > here + RISE * abs(here)
+
+
+def _with_gradient(value: Callable[[Any], Any], z: Array) -> tuple[float, Any]:
+    """Value and gradient, float64 (units,) or None, of a function of one vector, by the backend's own derivatives."""
+    name = keras.backend.backend()
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        at = tf.constant(z, tf.float64)
+        with tf.GradientTape() as tape:
+            tape.watch(at)
+            found = value(at)
+        gradient = tape.gradient(found, at)
+    elif name == "jax":
+        import jax
+
+        found, gradient = jax.value_and_grad(value)(ops.convert_to_tensor(z, "float32"))
+    else:
+        at = ops.convert_to_tensor(z, "float64").detach().clone().requires_grad_()
+        found = value(at)
+        found.backward()
+        gradient = at.grad
+    at_once = None if gradient is None else np.asarray(ops.convert_to_numpy(gradient), dtype=np.float64)
+    return float(ops.convert_to_numpy(found)), at_once

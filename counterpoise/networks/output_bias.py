@@ -1,0 +1,141 @@
+"""Where the constant of a network's output sits, and whether a training may set it.
+
+Which layer that is, its name and type do not tell: a normalization may stand behind it, or it may be used twice. So the
+bias is moved by a little, and it counts when the logits move by exactly that, in prediction and in training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from counterpoise.core.structure import mapped
+from counterpoise.networks.weights import fed, places, set_state, state_of
+
+if TYPE_CHECKING:
+    from counterpoise.networks.network import Network
+
+Array = np.ndarray
+
+#: Layers that are tried, from the output on.
+TRIED = 3
+#: What the logits may differ by from what the bias was moved by: 16-bit layers round.
+NEAR = 0.02
+_FIXED = (keras.initializers.Zeros, keras.initializers.Ones, keras.initializers.Constant)
+
+
+@dataclass(frozen=True)
+class OutputBias:
+    """The output bias of a network.
+
+    Attributes:
+        place: Number of the variable among the network's; None: it is left as it is.
+        layer: Name of its layer, or "".
+        given: Whether the model brings a value of its own.
+        reason: Why it is left as it is, or "".
+    """
+
+    place: int | None = None
+    layer: str = ""
+    given: bool = False
+    reason: str = ""
+
+    def note(self) -> str:
+        """What to tell the user once, or nothing where there is nothing to tell."""
+        if self.reason:
+            return (
+                f"The output bias was left as the model has it, because {self.reason}. A strategy whose rows or loss "
+                "ask for another constant spends its first steps on it."
+            )
+        if not self.given:
+            return ""
+        return (
+            f"The model's own output bias (layer {self.layer!r}) was replaced: every strategy starts at the constant "
+            "that minimizes its own loss on its own rows, so that none starts ahead. Pass init_bias=False to start all "
+            "of them at the bias of the model."
+        )
+
+
+def find_output_bias(network: Network) -> OutputBias:
+    """The output bias of a network, or why it has to be left as it is."""
+    if network.keep and network.was_trained:
+        return OutputBias(reason="the model was trained before and its weights are kept")
+    if network.own_step == "compute_loss":
+        return OutputBias(reason="the model computes its loss itself (compute_loss)")
+    model = network.spare(keep=True)
+    tried = [layer for _, layer in zip(range(TRIED), _candidates(model, network), strict=False)]
+    head = next((layer for layer in tried if _moves_the_logits(model, layer, network)), None)
+    if head is None:
+        return OutputBias(reason=_why_none(tried))
+    if _moved(head, head.bias) and any(_moved(*one) for one in _variables(model) if one[1] is not head.bias):
+        return OutputBias(reason="the weights of the model were loaded or trained")
+    given = bool(np.any(np.asarray(keras.ops.convert_to_numpy(head.bias)) != 0))
+    return OutputBias(places(model, [head.bias])[0], str(head.name), given)
+
+
+def _candidates(model: keras.Model, network: Network) -> Iterator[Any]:
+    """Layers with a bias that may be that of the output, the last first."""
+    shape = (network.units,) if network.views == 1 else (network.views, network.units)
+    for layer in reversed(list(model._flatten_layers())):
+        bias = getattr(layer, "bias", None)
+        if isinstance(bias, keras.Variable) and bias.trainable and tuple(bias.shape) == shape:
+            yield layer
+
+
+def _moves_the_logits(model: keras.Model, layer: Any, network: Network) -> bool:
+    """Whether the logits move by what is added to the bias of a layer; with several units, but for a constant."""
+    state, rows = state_of(model), fed(_rows(network))
+    place, step = places(model, [layer.bias])[0], np.linspace(0.5, 1.0, layer.bias.shape[-1])
+
+    def logits(training: bool, added: Any) -> Array:
+        set_state(model, [value + added if i == place else value for i, value in enumerate(state)])
+        return np.asarray(keras.ops.convert_to_numpy(model(rows, training=training)), dtype=np.float64)
+
+    try:
+        gaps = [logits(training, step) - logits(training, 0.0) - step for training in (False, True)]
+    except Exception:  # a layer of the user's may refuse rows that are none
+        return False
+    finally:
+        set_state(model, state)
+    return all(np.all(np.abs(gap - (gap[..., :1] if gap.shape[-1] > 1 else 0.0)) < NEAR) for gap in gaps)
+
+
+def _rows(network: Network) -> Any:
+    """Two rows of no meaning in the form of the data: numbers at random, ones, or a letter."""
+    rng = np.random.default_rng(0)
+
+    def part(tensor: Any) -> Array:
+        shape, kind = (2, *(n or 1 for n in tensor.shape[1:])), str(tensor.dtype)
+        if kind == "string":
+            return np.full(shape, "a")
+        return rng.normal(size=shape).astype(np.float32) if "float" in kind else np.ones(shape, kind)
+
+    return mapped(part, network.raw_spec.inputs())
+
+
+def _why_none(tried: list[Any]) -> str:
+    if not tried:
+        return "its output layer has no bias (use_bias=False, or no layer with one number per unit)"
+    return (
+        f"the bias of layer {tried[0].name!r} does not reach the logits as it is (a normalization behind it, for "
+        "example, or a layer that is used twice)"
+    )
+
+
+def _variables(model: keras.Model) -> Iterator[tuple[Any, Any]]:
+    for layer in model._flatten_layers():
+        for variable in layer._trainable_variables + layer._non_trainable_variables:
+            yield layer, variable
+
+
+def _moved(layer: Any, variable: Any) -> bool:
+    """Whether a variable that starts at a fixed value is no longer there."""
+    start = getattr(layer, f"{variable.name}_initializer", None)
+    if not isinstance(start, _FIXED):
+        return False
+    now, then = (keras.ops.convert_to_numpy(one) for one in (variable, start(variable.shape, dtype=variable.dtype)))
+    return not np.allclose(now, then)
