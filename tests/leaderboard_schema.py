@@ -18,12 +18,15 @@ ROW = {
     "error": (str, type(None)),
     "fits": int,
     "steps": int,
+    "limit": int,
+    "cut_off": (bool, type(None)),
     "rows_seen": int,
     "seconds": NUMBER,
     "seconds_shared": NUMBER,
     "memory_mb": NUMBER,
     "cost": MAYBE,
     "scores": Mapping,
+    "skill_below_0": bool,
     "per_class": [{"label": str, "recall": MAYBE, "precision": MAYBE, "support": int}],
     "vs_none": Mapping,
     "twin_free": (dict, type(None)),
@@ -64,7 +67,9 @@ BOARD = {
     "settings": {
         "epochs": int,
         "batch_size": int,
+        "extension": {1, 4},
         "early_stopping": bool,
+        "init_bias": bool,
         "tune": int,
         "tune_steps": (int, type(None)),
         "limit": MAYBE,
@@ -140,4 +145,4 @@ def _check(value: Any, wanted: Any, place: str) -> None:
         assert value in wanted, f"{place} is {value!r}"
     else:
         assert isinstance(value, wanted), f"{place} is {value!r}"
-        assert wanted is bool or not isinstance(value, bool), place
+        assert bool in (wanted if isinstance(wanted, tuple) else (wanted,)) or not isinstance(value, bool), place

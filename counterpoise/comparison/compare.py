@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from counterpoise.comparison import tally, words
 from counterpoise.comparison.blocks import paired_draws
+from counterpoise.comparison.cut_off import cut_off_text, unfinished
 from counterpoise.comparison.effect import Costs, with_effect
-from counterpoise.comparison.halving import Limit, Remembering, Rungs, rungs, stopped_text
+from counterpoise.comparison.halving import Limit, Remembering, Rungs, rungs
 from counterpoise.comparison.judge import assess
 from counterpoise.comparison.manifest import manifest_of
 from counterpoise.comparison.nested import Nested, nested_score
+from counterpoise.comparison.record import leaderboard_record, leaderboard_rows, warnings_of
 from counterpoise.comparison.result import Comparison
 from counterpoise.comparison.resume import announce, needs_weights, opened, stored
 from counterpoise.comparison.verdict import Judgment, Verdict
-from counterpoise.core.errors import OptionError, did_you_mean
+from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.progress import bar
 from counterpoise.core.records import Examples, FoldResult
-from counterpoise.core.version import version
 from counterpoise.data.split import check_counts
 from counterpoise.diagnosis.diagnose import before_race
-from counterpoise.diagnosis.guard import COLUMNS, REPEATS
 from counterpoise.engines.run import Executor, run
 from counterpoise.metrics.catalog import METRICS
 from counterpoise.networks.frozen_body import network_for
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.jobs import Settings
-from counterpoise.pipeline.order import cross_validate, refit
+from counterpoise.pipeline.order import Outcome, cross_validate, refit
 from counterpoise.pipeline.reading import read_for
 from counterpoise.pipeline.tuning import check_tuning
 from counterpoise.strategies.external import kind_of
@@ -84,7 +84,9 @@ def compare(
         folds: K of the stratified cross-validation.
         repeats: How often it is repeated with other splits.
         epochs: Passes of `none` over its training rows; the other strategies get the same number of steps. "auto": 30,
-            and no fewer steps than the recipe's floor.
+            and no fewer steps than the recipe's floor; up to 4 times as many for all strategies where the stopping
+            rows show that some were still improving. With a number, these strategies are named instead, and none is
+            called better than an untouched model that was still improving.
         early_stopping: Whether the stopping score may end training before that.
         patience: Rounds (passes of `none`) without a better stopping score before training ends.
         batch_size: Rows per step; "auto" is 256, and what suits the number of rows for `tabular`.
@@ -169,7 +171,7 @@ def race(
     limited = Limit.of(limit)
     settings = _checked(settings, examples, metric, repeats, nested)
     network, seen = network_for(model, examples, verbose=verbose, **(network_options or {}))
-    settings = settings.on(network, len(examples), EPOCHS)
+    settings = settings.on(network, len(examples), EPOCHS, extend=True)
     if settings.init_bias and (note := network.output_bias.note()):
         network.tell(note)
     diagnosis = before_race(examples, folds, duplicates, leaks).to_dict()
@@ -206,45 +208,24 @@ def _raced(
         )  # fmt: skip
         ran = [s for s in strategies if s.name not in outcome.failures]
         by_name = {s.name: [c for c in outcome.cells if c.strategy == s.name] for s in ran}
-        judgment = _judge(ran, by_name, examples, settings.seed, folds, repeats, metric, priced)
+        judgment = _judge(ran, by_name, examples, outcome, settings.seed, folds, repeats, metric, priced)
         winner = next(s for s in ran if s.name == judgment.verdict.model)
         inside = None
         if nested:
             inside = nested_score(ran, by_name, examples, network, settings, executor, metric=metric, **split)
-        best = None
+        best, warnings = None, warnings_of(examples, network, settings, diagnosis)
         if refit_winner:
-            best = refit(examples, winner, network, settings, outcome, progress=progress, executor=executor)
-    verdict = _labeled(judgment.verdict, len(ran), metric, inside)
-    parts = {s.name: [part.name for part in s.parts()] for s in ran}
-    rows = [
-        tally.strategy_row(by_name[name], examples, judgment, priced, outcome.tuned.get(name, ()), parts[name])
-        for name in judgment.ranking
-    ]
-    rows += [
-        tally.failed_row(name, len(rows) + i, stopped_text(said), "stopped early", int(said["steps"]))
-        for i, (name, said) in enumerate(heat.stopped.items(), 1)
-    ]
-    rows += [tally.failed_row(name, len(rows) + i, text) for i, (name, text) in enumerate(outcome.failures.items(), 1)]
-    record = {
-        "schema": 1,
-        "version": version(),
-        "data": tally.data_block(examples),
-        "metric": metric,
-        "folds": folds,
-        "repeats": repeats,
-        "seed": settings.seed,
-        "budget": settings.budget,
-        "network": network.label,
-        "settings": {"epochs": settings.epochs, "batch_size": settings.batch_size,
-                     "early_stopping": settings.early_stopping, "tune": settings.tune,
-                     "tune_steps": settings.tune_steps, "limit": None if limited is None else limited.amount},
-        "time_limited": limited is not None and limited.seconds,
-        "nested": None if inside is None else inside.to_dict(),
-        "costs": None if priced is None else asdict(priced),
-        "warnings": list(examples.warnings) + _warnings(examples, network, settings, diagnosis),
-        "verdict": verdict.to_dict(),
-        "rows": rows,
-    }  # fmt: skip
+            try:
+                best = refit(examples, winner, network, settings, outcome, progress=progress, executor=executor)
+            except ModelError as error:  # what was judged stays
+                warnings.append(f"{winner.name} could not be trained on all rows, so there is no model file: {error}")
+    cut_off = cut_off_text(outcome.training, outcome.extension, limited is not None)
+    verdict = _labeled(judgment.verdict, len(ran), metric, inside, cut_off)
+    rows = leaderboard_rows(judgment, by_name, ran, examples, outcome, heat, priced)
+    record = leaderboard_record(
+        rows, verdict, warnings, examples, network, settings, outcome, metric=metric, folds=folds, repeats=repeats,
+        limited=limited, nested=inside, costs=priced,
+    )  # fmt: skip
     drawn = {name: tally.curves(cells, examples) for name, cells in by_name.items()}
     if best is not None:
         best.card["metrics"] = next(r["scores"] for r in rows if r["strategy"] == winner.name)
@@ -264,14 +245,15 @@ def _checked(settings: Settings, examples: Examples, metric: str, repeats: int, 
     return replace(settings, tune_metric=metric) if settings.tune else settings
 
 
-def _labeled(verdict: Verdict, among: int, metric: str, inside: Nested | None) -> Verdict:
+def _labeled(verdict: Verdict, among: int, metric: str, inside: Nested | None, cut_off: str) -> Verdict:
     said = words.chosen(among, metric, None if inside is None else (inside.mean, inside.low, inside.high))
-    return replace(verdict, chosen_among=among, text=f"{verdict.text} {said}".strip())
+    text = " ".join(part for part in (verdict.text, cut_off, said) if part)
+    return replace(verdict, chosen_among=among, text=text)
 
 
 def _judge(
-    ran: Sequence[Strategy], by_name: Mapping[str, Sequence[FoldResult]], examples: Examples, seed: int, folds: int,
-    repeats: int, metric: str, costs: Costs | None,
+    ran: Sequence[Strategy], by_name: Mapping[str, Sequence[FoldResult]], examples: Examples, outcome: Outcome,
+    seed: int, folds: int, repeats: int, metric: str, costs: Costs | None,
 ) -> Judgment:  # fmt: skip
     scores = {name: tally.fold_scores(cells, examples) for name, cells in by_name.items()}
     counts = {name: tally.fold_counts(cells, examples) for name, cells in by_name.items()}
@@ -279,25 +261,11 @@ def _judge(
         scores, folds=folds, repeats=repeats, metric=metric, simplicity=[s.name for s in select(ran)],
         counts=counts if examples.binary else {},
         external={s.name: kind_of(s.estimator) for s in ran if s.is_external},
-        draws=paired_draws(by_name, scores, examples, seed),
+        draws=paired_draws(by_name, scores, examples, seed), unfinished=unfinished(outcome.training),
     )  # fmt: skip
     rival = next((name for name in judgment.ranking if name != "none"), "none")
     matrices = {name: of_rule[""].sum(axis=0) for name, of_rule in counts.items()}
     told = with_effect(judgment.verdict, matrices, rival, costs, examples.classes, examples.positive)
+    if reason := outcome.failures.get("none"):
+        told = replace(told, word="inconclusive", text=words.without_baseline(reason, told.text))
     return replace(judgment, verdict=told)
-
-
-def _warnings(
-    examples: Examples, network: Network, settings: Settings, diagnosis: Mapping[str, Any]
-) -> list[str]:  # fmt: skip
-    """What the warnings of reading do not say: leaks of arrays, nearly equal rows, a trained model, its own bias."""
-    said = (REPEATS,) if examples.schema is None else (REPEATS, COLUMNS)
-    looks = [c for c in diagnosis["checks"] if c["status"] == "look" and c["name"] not in said]
-    found = [f"{c['found']} {c['action']}" for c in looks]
-    if network.keep and network.was_trained:
-        found.append(
-            "The model given was already trained and its weights are kept: if it has seen these rows, every score is "
-            'too good. Pass weights="fresh" to start anew.'
-        )
-    note = network.output_bias.note() if settings.init_bias else ""
-    return [*found, note] if note else found

@@ -22,7 +22,7 @@ from counterpoise.core.records import Examples, Job, Member
 from counterpoise.data.split import make_folds
 from counterpoise.engines.run import Executor, Trained
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.jobs import Settings, jobs_by_fold
+from counterpoise.pipeline.jobs import Settings, jobs_by_fold, leave_out_failed
 from counterpoise.pipeline.stages import train_in_rounds
 from counterpoise.strategies.select import Strategy
 
@@ -140,9 +140,10 @@ def _rung(
         return dict(executor(wanted, examples, network, engine=now.settings.engine))
 
     jobs, members = train_in_rounds(jobs, {key: of[key[0]] for key in jobs}, examples, train, failures)
+    leave_out_failed(jobs, members, failures)  # they stay in, to fail with their reason on the last rung
     scores: dict[str, list[float]] = {}
     for (name, _), group in jobs.items():
-        scores.setdefault(name, []).extend(min(members[job.id].history["stop_loss"]) for job in group)
+        scores.setdefault(name, []).extend(np.nanmin(members[job.id].history["stop_loss"]) for job in group)
     return {name: float(np.mean(v)) for name, v in scores.items()}, sum(m.steps for m in members.values())
 
 
@@ -151,7 +152,7 @@ def _halve(now: Rungs, score: Mapping[str, float], per_job: int) -> None:
     safe = [s for s in now.strategies if s.name in ("none", "threshold")]
     rivals = sorted((s for s in now.strategies if s not in safe and s.name in score), key=lambda s: score[s.name])
     kept = {s.name for s in (*safe, *rivals[: -(-len(rivals) // 2)])}
-    best = min(score.values())
+    best = min(score.values(), default=math.inf)
     for s in now.strategies:
         if s.name not in kept and s.name in score:
             now.stopped[s.name] = {"steps": per_job, "score": score[s.name], "best": best}

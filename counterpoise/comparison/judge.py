@@ -6,7 +6,8 @@ practical equivalence and the corrected resampled t-test, after Holm's correctio
 p <= 0.05: noise alone leads to "better" in at most one race in twenty, however many strategies take part.
 
     best shown better than none      -> "better"; winner = the simplest that is shown better than none
-                                        and not shown worse than the best
+                                        and not shown worse than the best ("inconclusive" where the training of none
+                                        was cut off)
     not, all in the tie within rope  -> "equivalent"; winner = the simplest of the tie
     else                             -> "inconclusive"; winner = the simplest of the tie that is not likely (two in
                                         three) to lie behind the best, and how many more repeats would decide
@@ -19,7 +20,7 @@ mean (Holm over those entrants) is the winner; the verdict over the networks the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -51,6 +52,7 @@ def assess(
     draws: Scores | None = None,
     counts: Counts | None = None,
     external: Mapping[str, str] | None = None,
+    unfinished: Collection[str] = (),
 ) -> Judgment:
     """Judge strategies on one data set by their fold scores.
 
@@ -77,6 +79,8 @@ def assess(
             [true, decided]. F1 and precision are then those of the pooled counts.
         external: Entrants that are no networks of ours -> what to call them ("a tree"). They are ranked, but win only
             where shown better than the best network.
+        unfinished: Strategies whose training was cut off while they still improved: nothing is called better than the
+            reference, or another kind of model than the best network, where that is one of them.
 
     Returns:
         A `Judgment`; its parts match leaderboard.json.
@@ -114,8 +118,8 @@ def assess(
         metric=metric,
         ranking=(*ranking, *(name for name in order if name not in scored)),
         scores={name: {key: interval(evidence, name, key) for key in row} for name, row in table.items()},
-        vs_none=_against_reference(evidence),
-        verdict=_verdict_of_all(evidence, metric, ranking, external or {}),
+        vs_none=_against_reference(evidence) if reference in scored else {},
+        verdict=_verdict_of_all(evidence, metric, ranking, external or {}, unfinished),
     )
 
 
@@ -157,15 +161,17 @@ def _against_reference(evidence: Evidence) -> dict[str, dict[str, VsNone]]:
     return table
 
 
-def _verdict_of_all(evidence: Evidence, metric: str, ranking: Sequence[str], external: Mapping[str, str]) -> Verdict:
+def _verdict_of_all(
+    evidence: Evidence, metric: str, ranking: Sequence[str], external: Mapping[str, str], unfinished: Collection[str]
+) -> Verdict:
     """The verdict over the networks, then whether another kind of model does better than the best of them."""
     ours, theirs = ([n for n in ranking if (n in external) == outside] for outside in (False, True))
-    verdict = _verdict(evidence, metric, tuple(ours))
+    verdict = _verdict(evidence, metric, tuple(ours), unfinished)
     if not theirs:
         return verdict
     leads = {name: evidence.better_by(metric, name, ours[0]) for name in theirs}
     adjusted = holm_of(leads)
-    shown = [name for name in theirs if proven(leads[name], adjusted[name])]
+    shown = [name for name in theirs if proven(leads[name], adjusted[name]) and ours[0] not in unfinished]
     if not shown:
         gap = _gap(evidence, metric, theirs[0], ours[0], leads[theirs[0]])
         return replace(verdict, text=f"{verdict.text} {words.no_external(gap)}")
@@ -176,7 +182,7 @@ def _verdict_of_all(evidence: Evidence, metric: str, ranking: Sequence[str], ext
     return Verdict(winner, "better", tuple(tied), text, None, verdict.winner)
 
 
-def _verdict(evidence: Evidence, metric: str, ranking: tuple[str, ...]) -> Verdict:
+def _verdict(evidence: Evidence, metric: str, ranking: tuple[str, ...], unfinished: Collection[str]) -> Verdict:
     best, reference = ranking[0], evidence.reference
     behind = {name: evidence.better_by(metric, best, name) for name in ranking if name != best}
     adjusted = holm_of(behind)
@@ -187,7 +193,11 @@ def _verdict(evidence: Evidence, metric: str, ranking: tuple[str, ...]) -> Verdi
     shown = [name for name in tie if name != reference and proven(gains[name], gains_adjusted[name])]
     if best in shown:
         tie = [name for name in tie if name == reference or not gains[name].identical]  # what ranks as the reference
-        return _better(evidence, metric, shown[0], best, tie, gains[shown[0]], gains_adjusted[shown[0]])
+        verdict = _better(evidence, metric, shown[0], best, tie, gains[shown[0]], gains_adjusted[shown[0]])
+        if reference not in unfinished:
+            return verdict
+        gap = _gap(evidence, metric, shown[0], reference, gains[shown[0]])
+        return replace(verdict, word="inconclusive", text=words.not_finished(gap, verdict.tied_with))
     return _tied(evidence, metric, ranking, tie, behind)
 
 

@@ -1,6 +1,7 @@
 """What decides the results of a race, as plain values: two runs may share their fits only when these are equal.
 
-Strategies, repeats, tuning and the metric are left out on purpose: more of them need more fits and change none.
+Strategies, repeats, tuning, the metric and whether the budget may be extended are left out on purpose: more of them
+need more fits and change none.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def manifest_of(
         "backend": _backend(),
         **_data(examples),
         **_network(network),
-        **{name: value for name, value in asdict(settings).items() if not name.startswith("tune")},
+        **{name: value for name, value in asdict(settings).items() if not name.startswith(("tune", "exten"))},
         "folds": folds,
         "duplicates": duplicates,
     }

@@ -137,6 +137,8 @@ class Comparison:
             "status",
             "fits",
             "steps",
+            "limit",
+            "cut_off",
             "rows_seen",
             "seconds",
             "seconds_shared",

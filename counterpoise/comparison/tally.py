@@ -15,6 +15,7 @@ from counterpoise.metrics.decision_scores import confusion, default_decision, pe
 from counterpoise.metrics.members import member_table
 from counterpoise.metrics.rank_scores import average_precision
 from counterpoise.metrics.scores import score_all
+from counterpoise.pipeline.budget import Training
 from counterpoise.report.summary import curves_of
 
 Array = np.ndarray
@@ -45,6 +46,7 @@ def strategy_row(
     costs: Costs | None = None,
     tuned: Sequence[Mapping[str, float]] = (),
     parts: Sequence[str] = (),
+    training: Training | None = None,
 ) -> dict[str, Any]:
     """One row of leaderboard.json for a strategy that ran."""
     y, decision = _joined(cells, examples, "decision")
@@ -62,12 +64,15 @@ def strategy_row(
         "error": None,
         "fits": sum(c.fits for c in cells),
         "steps": sum(c.steps for c in cells),
+        "limit": 0 if training is None else training.limit,
+        "cut_off": None if training is None else training.cut_off,
         "rows_seen": sum(c.rows_seen for c in cells),
         "seconds": sum(c.seconds for c in cells),
         "seconds_shared": sum(c.seconds_shared for c in cells),
         "memory_mb": max(c.memory for c in cells) / 2**20,
         "cost": None if costs is None else costs.total(confusion(y, decision, 2)),
         "scores": judged["scores"],
+        "skill_below_0": bool((judged["scores"]["skill"]["mean"] or 0.0) < 0),
         "per_class": classes,
         "vs_none": judged["vs_none"],
         "twin_free": twin_free(cells, examples),
@@ -79,9 +84,9 @@ def strategy_row(
 
 def failed_row(strategy: str, rank: int, error: str, status: str = "failed", steps: int = 0) -> dict[str, Any]:
     """One row of leaderboard.json for a strategy that could not run, or was stopped before it could be judged."""
-    zero = ("fits", "steps", "rows_seen", "seconds", "seconds_shared", "memory_mb")
-    numbers: dict[str, Any] = {**dict.fromkeys(zero, 0), "steps": steps, "cost": None}
-    parts: dict[str, Any] = {"scores": {}, "per_class": [], "vs_none": {}, "twin_free": None}
+    zero = ("fits", "steps", "limit", "cut_off", "rows_seen", "seconds", "seconds_shared", "memory_mb")
+    numbers: dict[str, Any] = {**dict.fromkeys(zero, 0), "steps": steps, "limit": steps, "cut_off": None, "cost": None}
+    parts: dict[str, Any] = {"scores": {}, "skill_below_0": False, "per_class": [], "vs_none": {}, "twin_free": None}
     parts |= {"rule_notes": [], "tuned": [], "members": []}
     return {"strategy": strategy, "rank": rank, "status": status, "error": error, **numbers, **parts}
 

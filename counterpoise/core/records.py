@@ -233,6 +233,8 @@ class Member:
         gamma: Focusing of the focal loss that trained it, undone before the shift; 0 = none.
         memory: Bytes, the process's highest resident memory while the job was in work (see `core.memory`).
         error: Why the job failed, or ""; what failed said nothing.
+        late_gain: What the stopping loss fell by in the last fifth of the steps, and its standard error over the rows;
+            (0, 0) where patience ended the training; None: not known (see `early_stopping.Stopper.late_gain`).
         view_shifts: float64 (views, C), training shift of each view that the network removes itself; None: none.
         apart: float32 (parts, len(job.score), C), what the views of each member strategy say alone, corrected, where
             one network was trained for several; None: it was for one.
@@ -255,6 +257,7 @@ class Member:
     error: str = ""
     view_shifts: Array | None = None
     apart: Array | None = None
+    late_gain: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from counterpoise.engines.step_blocks import block_of
 from counterpoise.engines.threads import work_through
 from counterpoise.engines.weight_averaging import Average
 from counterpoise.networks.network import Network
+from counterpoise.networks.optimizers import comes_to_rest
 
 Array = np.ndarray
 
@@ -47,6 +48,7 @@ class Task:
     objective: Objective
     program: Program
     state: Sequence[Array]
+    rests: bool
 
 
 class ProgramEngine:
@@ -129,7 +131,8 @@ class ProgramEngine:
             state = job.start or self.network.initial_state(
                 seed, self.examples.x, job.train, objective.view_shifts, objective.start(self.network)
             )
-            yield Task(job, objective, program, [*state, *program.initial, *numbers])
+            rests = comes_to_rest(self.network.optimizer(), job.limits.steps)
+            yield Task(job, objective, program, [*state, *program.initial, *numbers], rests)
 
 
 class Training:
@@ -138,6 +141,7 @@ class Training:
     def __init__(self, task: Task, engine: ProgramEngine, local: threading.local, stop: threading.Event) -> None:
         self.job, self.objective, self.program, self.state = task.job, task.objective, task.program, task.state
         self.examples, self.memory = engine.examples, engine.memory
+        self.rests = task.rests
         self.stop, self.order = stop, Order(task.job)
         self.slot = _slot_of(local, task.program)
 
@@ -149,7 +153,7 @@ class Training:
     def _steps(self) -> Iterator[tuple[Job, int | Member]]:
         start, job = time.perf_counter(), self.job
         self.slot.load(self.state)
-        stopper = Stopper(job, self.objective, self.examples.y[job.stop])
+        stopper = Stopper(job, self.objective, self.examples.y[job.stop], self.rests)
         average = Average(job.limits.average, self.program.averaged)
         best: list[Array] | None = None
         for end in round_ends(job):
@@ -220,6 +224,7 @@ class Training:
             engine=ProgramEngine.name,
             needs_calibration=self.objective.needs_calibration,
             view_shifts=self.objective.view_shifts,
+            late_gain=stopper.late_gain,
         )
 
 

@@ -17,6 +17,9 @@ from counterpoise.metrics.rank_scores import average_precision
 
 Array = np.ndarray
 
+#: The last part of the steps, in which a training that is done no longer gains.
+LATE = 0.2
+
 
 @dataclass(frozen=True)
 class Score:
@@ -76,6 +79,7 @@ class Stopper:
         job: Whose limits count.
         objective: Where the stopping score comes from.
         y: int32 (S,), classes of the stopping rows; without any, the last round is the best and nothing stops.
+        rests: Whether a schedule takes the learning rate to nearly 0 by the end.
 
     Attributes:
         best: The score of the best round so far; None before there is one that a later round must beat.
@@ -88,14 +92,33 @@ class Stopper:
             its stopping rows that the corrected output finds most probable), one number per round.
     """
 
-    def __init__(self, job: Job, objective: Objective, y: Array) -> None:
+    def __init__(self, job: Job, objective: Objective, y: Array, rests: bool = False) -> None:
         self.limits, self.objective, self.y = job.limits, objective, y
+        self._rests = rests or job.limits.anneal
         self.best: Score | None = None
         self.best_step, self.steps, self.over = 0, 0, False
         self.rate, self._halved, self._slowed_at = 1.0, 0, 0
         self.turned, self._first = False, first_steps(job)
         self._last: deque[Score] = deque(maxlen=job.limits.smoothing)
+        self._late_from = (1.0 - LATE) * job.limits.steps
+        self._before: Array | None = None
+        self._now: Array | None = None
         self.history: dict[str, list[float]] = {"step": [], "loss": [], "stop_loss": []}
+
+    @property
+    def late_gain(self) -> tuple[float, float] | None:
+        """What the stopping loss fell by in the last fifth of the steps, and its standard error, paired over the rows.
+
+        (0, 0) where patience ended the training. None where that cannot be told: there are no stopping rows, no round
+        ended before the last fifth, or the learning rate fell to 0 by then, so that nothing moved any more.
+        """
+        if self.over:
+            return 0.0, 0.0
+        if self._before is None or self._now is None or self._now is self._before or self._rests:
+            return None
+        gained = self._before - self._now
+        error = np.std(gained, ddof=1) / math.sqrt(len(gained)) if len(gained) > 1 else 0.0
+        return float(gained.mean()), float(error)
 
     def enter(self, steps: int, loss: float) -> None:
         """Note the end of a round: steps taken so far and its mean loss."""
@@ -125,6 +148,8 @@ class Stopper:
         if self.turned:
             self.best, self._first = None, 0
             self._last.clear()
+            self._late_from = self.steps + (1.0 - LATE) * (self.limits.steps - self.steps)
+            self._before = self._now = None
         plateau, since = self.limits.plateau, max(self.best_step, self._slowed_at)
         if plateau is not None and not better and self.steps - since >= plateau:
             self._halved, self._slowed_at = self._halved + 1, self.steps
@@ -135,6 +160,9 @@ class Stopper:
         log_p = self.objective.stopping_log_p(logits, self.y)
         self.history["stop_loss"].append(lg.log_loss(log_p, self.y))
         self._last.append(Score.of(log_p, self.y, self.limits.stop_on))
+        self._now = self._last[-1].losses
+        if self.steps <= self._late_from:
+            self._before = self._now
         return Score.mean(self._last)
 
     def _better(self, score: Score) -> bool:

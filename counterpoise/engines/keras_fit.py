@@ -27,6 +27,7 @@ from counterpoise.engines.mixing import Mixed
 from counterpoise.engines.objective import Objective
 from counterpoise.engines.weight_averaging import Average, averaged
 from counterpoise.networks.network import Network
+from counterpoise.networks.optimizers import comes_to_rest
 from counterpoise.networks.weights import fed, places, set_state, state_of
 
 Array = np.ndarray
@@ -58,7 +59,8 @@ class FitEngine:
         objective = Objective(job)
         own = self.network.own_step is not None
         model, fitted, batches = (self._own if own else self._ours)(job, objective)
-        watch = Watch(job, objective, model, self.examples, progress)
+        rests = comes_to_rest(self.network.optimizer(), job.limits.steps)
+        watch = Watch(job, objective, model, self.examples, progress, rests)
         with custom_train_step.told(fitted, batches) if own else contextlib.nullcontext():
             self._fit(fitted, batches, watch)
         if watch.best_state is not None:
@@ -77,6 +79,7 @@ class FitEngine:
             engine=self.name,
             needs_calibration=objective.needs_calibration,
             view_shifts=objective.view_shifts,
+            late_gain=watch.stopper.late_gain,
         )
 
     def _ours(self, job: Job, objective: Objective) -> tuple[keras.Model, keras.Model, Any]:
@@ -156,11 +159,12 @@ class Watch(keras.callbacks.Callback):
     """Looks at the stopping score after each round, keeps the best state, ends training after `patience` steps."""
 
     def __init__(
-        self, job: Job, objective: Objective, network: keras.Model, examples: Examples, progress: Progress | None
-    ) -> None:
+        self, job: Job, objective: Objective, network: keras.Model, examples: Examples, progress: Progress | None,
+        rests: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.job, self.network, self.progress, self.x, self.before = job, network, progress, examples.x, 0
-        self.stopper = Stopper(job, objective, examples.y[job.stop])
+        self.stopper = Stopper(job, objective, examples.y[job.stop], rests)
         self.best_state: list[Array] | None = None
         self.average = Average(job.limits.average, places(network, averaged(network)))
 

@@ -93,9 +93,10 @@ class Objective:
         if not self._init_bias or network.output_bias.place is None:
             return None
         found = [self._constant(plan, network) for plan in self._begins_with]
-        if any(one is None for one in found):
+        known = [constant for constant in found if constant is not None]
+        if len(known) < len(found):
             return None
-        return np.stack(found) if self.view_shifts is not None else found[0]
+        return np.stack(known) if self.view_shifts is not None else known[0]
 
     def _constant(self, plan: Plan, network: Any) -> Array | None:
         """The best constant for one plan, remembered by the network."""

@@ -13,6 +13,7 @@ import numpy as np
 from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Examples, Job, Limits, Member
 from counterpoise.core.structure import leaves
+from counterpoise.engines.diverged import or_failed
 from counterpoise.engines.keras_fit import FitEngine, Progress
 from counterpoise.engines.program_rules import rate_of, refusal
 from counterpoise.engines.sklearn_fit import content, train_estimator
@@ -78,10 +79,10 @@ def run(
         compiled, by_fit = [], distinct
     trainer = FitEngine(examples, network, told)
     for job in by_fit:
-        yield job.id, trainer.train(job, progress)
+        yield job.id, or_failed(trainer.train(job, progress))
     for job, said in program.run(compiled, threads) if program else ():
         if isinstance(said, Member):
-            yield job.id, said
+            yield job.id, or_failed(said)
         elif progress:
             progress(job.id, said, job.limits.steps)
 

@@ -231,8 +231,9 @@ class Network:
             state[place] = (
                 np.zeros_like(state[place]) if view_shifts is None else view_shifts.astype(state[place].dtype)
             )
-        if bias is not None and (place := self.output_bias.place) is not None:
-            state[place] = np.broadcast_to(bias, state[place].shape).astype(state[place].dtype)
+        head = self.output_bias.place if bias is not None else None
+        if bias is not None and head is not None:
+            state[head] = np.broadcast_to(bias, state[head].shape).astype(state[head].dtype)
         return state
 
     def __getstate__(self) -> dict[str, Any]:

@@ -9,6 +9,8 @@ import keras
 
 from counterpoise.core.errors import OptionError, did_you_mean
 
+#: Share of its largest value below which a learning rate moves nothing worth waiting for.
+AT_REST = 0.05
 #: Keras callbacks that set the learning rate.
 SETTERS = (keras.callbacks.ReduceLROnPlateau, keras.callbacks.LearningRateScheduler)
 
@@ -40,6 +42,23 @@ def check_rate(optimizer: keras.optimizers.Optimizer, plateau: int | None, callb
             f"{setters[0]} sets the learning rate, but the optimizer's is a schedule ({rate['class_name']}). "
             "Give the optimizer a number, or leave one of the two out."
         )
+
+
+def comes_to_rest(optimizer: keras.optimizers.Optimizer, steps: int) -> bool:
+    """Whether a schedule has taken the learning rate to nearly nothing after so many steps.
+
+    A loss that no longer falls then says nothing about whether more steps would have helped.
+
+    Example:
+        >>> decay = keras.optimizers.schedules.CosineDecay(0.1, decay_steps=100)
+        >>> [comes_to_rest(keras.optimizers.SGD(rate), 100) for rate in (decay, 0.1)]
+        [True, False]
+    """
+    schedule = getattr(optimizer, "inner_optimizer", optimizer)._learning_rate
+    if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+        return False
+    rates = [float(keras.ops.convert_to_numpy(schedule(round(steps * part / 20)))) for part in range(21)]
+    return rates[-1] < AT_REST * max(rates)
 
 
 def checked_optimizer(optimizer: Any) -> Any:

@@ -16,6 +16,7 @@ from counterpoise.networks.forward import like
 from counterpoise.networks.frozen_body import with_body
 from counterpoise.networks.network import Network
 from counterpoise.networks.weights import set_state
+from counterpoise.pipeline.budget import Training
 from counterpoise.pipeline.jobs import Settings
 from counterpoise.strategies.strategy import Strategy
 
@@ -71,6 +72,7 @@ def card_of(
     network: Network,
     settings: Settings,
     members: Sequence[Member],
+    length: Training,
     note: str,
 ) -> dict[str, Any]:
     """The model card: what a reader of the file has to know."""
@@ -84,6 +86,8 @@ def card_of(
         "seed": settings.seed,
         "batch_size": settings.batch_size,
         "steps": [m.best_step for m in members],
+        "limit": length.limit,
+        "cut_off": length.cut_off,
         "engines": sorted({m.engine for m in members}),
         "log_shifts": [np.asarray(m.log_shift).tolist() for m in members],
         "view_shifts": [None if m.view_shifts is None else m.view_shifts.tolist() for m in members],

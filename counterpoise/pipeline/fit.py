@@ -142,6 +142,11 @@ def fit(
         raise OptionError("clone=False trains the one object passed; it does not go with folds or an ensemble.")
     with bar(verbose) as progress:
         clf = _fitted(rest, chosen, network, settings, folds, validation, progress, callbacks, scanned)
+    if clf.card["cut_off"]:
+        network.tell(
+            f"The training was still improving at its limit of {clf.card['limit']:,} steps. Give it more epochs "
+            "(epochs=, --epochs) for a better model."
+        )
     if verbose == 2:
         print("\n".join(rounds_text(clf.history, clf.classes_.tolist())))
     if kept is not None:

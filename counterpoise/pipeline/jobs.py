@@ -40,8 +40,9 @@ class Settings:
     """How networks are trained, equal for all strategies (see `compare` for each name).
 
     `epochs`, `batch_size` and `recipe` may be "auto" until `on` a network. `most_steps` bounds the steps of every
-    network; `tune` trials look for the values of a strategy's hyperparameters by `tune_metric`, each network with
-    `tune_steps` at most.
+    network; `extension` is how many times the budget may be taken, which `extend` allows to be raised where networks
+    are cut off (see `pipeline.budget`). `tune` trials look for the values of a strategy's hyperparameters by
+    `tune_metric`, each network with `tune_steps` at most.
     """
 
     epochs: Any = 30
@@ -58,6 +59,8 @@ class Settings:
     tune_metric: str = "average_precision"
     recipe: Any = PLAIN
     init_bias: bool = True
+    extend: bool = False
+    extension: int = 1
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "patience", "plateau", "most_steps", "tune_steps"):
@@ -74,18 +77,19 @@ class Settings:
         for name in ("seed", "tune"):
             object.__setattr__(self, name, whole(name, getattr(self, name), 0))
 
-    def on(self, network: Network, rows: int, passes: int) -> Settings:
+    def on(self, network: Network, rows: int, passes: int, extend: bool = False) -> Settings:
         """These settings for a network and a number of rows, nothing left "auto".
 
         `passes` are the most epochs of those who asked for none: fewer on many rows, where they would make more than
-        `AUTO_STEPS` steps, but `LEAST_PASSES` at least; then the recipe's floor of steps holds too.
+        `AUTO_STEPS` steps, but `LEAST_PASSES` at least; then the recipe's floor of steps holds too, and the budget may
+        be extended if `extend`.
         """
         recipe = network.recipe if self.recipe == "auto" else self.recipe
         batch = recipe.batch_size(rows) if self.batch_size == "auto" else self.batch_size
         if self.epochs != "auto":
             return replace(self, recipe=replace(recipe, floor=0), batch_size=batch)
         epochs = min(passes, max(LEAST_PASSES, AUTO_STEPS * batch // rows))
-        return replace(self, recipe=recipe, batch_size=batch, epochs=epochs)
+        return replace(self, recipe=recipe, batch_size=batch, epochs=epochs, extend=extend)
 
 
 def on_network(strategy: Strategy, network: Network) -> Strategy:
@@ -192,6 +196,13 @@ def leave_out_failed(jobs: dict[Key, list[Job]], members: Mapping[str, Member], 
         del jobs[key]
 
 
+def check_some_left(strategies: Sequence[Strategy], failures: Mapping[str, str]) -> None:
+    """Raise a ModelError with the reasons where every strategy failed."""
+    if strategies and all(s.name in failures for s in strategies):
+        reasons = "; ".join(dict.fromkeys(failures[s.name].rstrip(".") for s in strategies))
+        raise ModelError(f"Every training failed, so there is nothing to judge: {reasons}.")
+
+
 def job_of(
     part: Strategy, examples: Examples, fold: Fold, settings: Settings, member: int = 0, steps: int | None = None
 ) -> Job:
@@ -238,7 +249,8 @@ def limits_of(drawn: int, rows: int, settings: Settings, steps: int | None = Non
     per_round = -(-counted // settings.batch_size)
     patience = settings.patience * per_round if settings.early_stopping else None
     plateau = None if settings.plateau is None else settings.plateau * per_round
-    most = max(settings.epochs, -(-recipe.floor // per_round)) * per_round if steps is None else steps
+    most = max(settings.epochs, -(-recipe.floor // per_round)) * per_round * settings.extension
+    most = most if steps is None else steps
     if settings.most_steps is not None:
         most = min(most, settings.most_steps)
         per_round = min(per_round, most)

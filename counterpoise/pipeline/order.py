@@ -23,6 +23,7 @@ from counterpoise.data.split import make_folds
 from counterpoise.engines.run import Executor, run
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.assembly import assemble, card_of
+from counterpoise.pipeline.budget import Training, extended, keeping, still_falling, trainings
 from counterpoise.pipeline.fold_results import (
     corrected,
     cross_fitted_rule,
@@ -33,8 +34,10 @@ from counterpoise.pipeline.fold_results import (
 )
 from counterpoise.pipeline.jobs import (
     ALL_ROWS_FOLD,
+    Key,
     Settings,
     TrainAll,
+    check_some_left,
     jobs_by_fold,
     jobs_of,
     leave_out_failed,
@@ -58,6 +61,8 @@ class Outcome:
         best_steps: strategy -> steps per member, the median over the folds.
         failures: strategy -> why it could not be carried out on the rows of some fold (it has no cells).
         tuned: strategy -> the values that its hyperparameters got, fold by fold.
+        training: strategy -> how long its networks could train, and whether they were cut off there.
+        extension: How many times the budget was taken, for all strategies.
         apart: strategy that one network was trained for -> float32 (parts, M, C): what its member strategies say alone
             of the rows of `cells.stacked_scores`.
     """
@@ -68,6 +73,8 @@ class Outcome:
     failures: Mapping[str, str] = field(default_factory=dict)
     tuned: Mapping[str, list[Mapping[str, float]]] = field(default_factory=dict)
     apart: Mapping[str, Array] = field(default_factory=dict)
+    training: Mapping[str, Training] = field(default_factory=dict)
+    extension: int = 1
 
 
 def on_fold(
@@ -91,10 +98,13 @@ def on_fold(
         return train_all(wanted, examples, network, settings, progress, callbacks, executor)
 
     rows = examples if labeled is None else labeled
-    trained = _trained(strategy, jobs_of(strategy, rows, fold, settings, network), examples, network, train)
+    jobs = jobs_of(strategy, rows, fold, settings, network)
+    trained = _trained(strategy, jobs, examples, network, train)
+    cut_off = still_falling([[member.late_gain for member in trained]])
+    length = Training(max(job.limits.steps for job in jobs), cut_off)
     log_p = np.stack([corrected(m) for m in trained])
     note = f"{len(fold.test)} held-out rows ended training and fitted the rule"
-    return _with_rule(examples, strategy, network, settings, trained, log_p, fold.test, note, trained[0].apart)
+    return _with_rule(examples, strategy, network, settings, trained, length, log_p, fold.test, note, trained[0].apart)
 
 
 def _trained(
@@ -108,12 +118,12 @@ def _trained(
 
 def _with_rule(
     examples: Examples, strategy: Strategy, network: Network, settings: Settings, trained: Sequence[Member],
-    log_p: Array, rows: Array, note: str, apart: Array | None,
+    length: Training, log_p: Array, rows: Array, note: str, apart: Array | None,
 ) -> Classifier:  # fmt: skip
     """Trained members and the rule that their corrected scores (members, M, C) of `rows` (M,) ask for."""
     y, weights = examples.y[rows], examples.weights_of(rows)
     rule, scores = fit_rule(strategy, log_p, y, trained, weights), stored_scores(log_p, y, weights, apart)
-    card = card_of(strategy, examples, network, settings, trained, note) | ruled(rule, scores)
+    card = card_of(strategy, examples, network, settings, trained, length, note) | ruled(rule, scores)
     return assemble(network, trained, rule, examples, card, scores)
 
 
@@ -139,11 +149,22 @@ def cross_validate(
     tuned = tuned_by_fold(strategies, examples, parts, settings, network, train)
     versions = {(s.name, f): s for s in strategies for f in range(len(parts))}
     versions |= {key: found.strategy for key, found in tuned.items()}
-    jobs, failures = jobs_by_fold(strategies, examples, parts, settings, network, versions)
-    ready = {key: on_network(versions[key], network) for key in jobs}
-    jobs, members = train_in_rounds(jobs, ready, examples, train, failures)
-    leave_out_failed(jobs, members, failures)
+
+    def by_fold(settings: Settings, train: TrainAll) -> tuple[dict[Key, list[Job]], dict[str, Member], dict[str, str]]:
+        jobs, failures = jobs_by_fold(strategies, examples, parts, settings, network, versions)
+        ready = {key: on_network(versions[key], network) for key in jobs}
+        jobs, members = train_in_rounds(jobs, ready, examples, train, failures)
+        leave_out_failed(jobs, members, failures)
+        return jobs, members, failures
+
+    jobs, members, failures = by_fold(settings, train)
+    if longer := extended(settings, trainings(jobs, members)):
+        settings = longer
+        jobs, members, failures = by_fold(settings, keeping(train, members))
+    training = trainings(jobs, members)
     jobs, members = train_once_more(jobs, members, versions, examples, parts, settings, network, train)
+    leave_out_failed(jobs, members, failures)
+    check_some_left(strategies, failures)
     strategies = [s for s in strategies if s.name not in failures]
     users = _users(jobs)
     cells: list[FoldResult] = []
@@ -163,7 +184,7 @@ def cross_validate(
             shared = [users[job.id] > 1 for job in jobs[strategy.name, f]]
             cells.append(make_fold_result(strategy, examples, fold, rule, trained[f], shared))
     steps = {s.name: _median_steps([jobs[s.name, f] for f in range(len(parts))], members) for s in strategies}
-    return Outcome(tuple(cells), log_p, steps, failures, values_of(tuned), apart)
+    return Outcome(tuple(cells), log_p, steps, failures, values_of(tuned), apart, training, settings.extension)
 
 
 def refit(
@@ -194,7 +215,8 @@ def refit(
     log_p, rows = stacked_scores(outcome.log_p[strategy.name])
     note = f"trained on all {len(examples):,} rows; the rule was fitted on {len(rows):,} out-of-fold scores"
     apart = outcome.apart.get(strategy.name)
-    return _with_rule(examples, strategy, network, settings, trained, log_p, rows, note, apart)
+    length = outcome.training[strategy.name]
+    return _with_rule(examples, strategy, network, settings, trained, length, log_p, rows, note, apart)
 
 
 def train_all(

@@ -20,6 +20,7 @@ from counterpoise.data.labels import find_label
 from counterpoise.data.read import read
 from counterpoise.data.schema import build_parts
 from counterpoise.data.split import hold_out
+from counterpoise.engines.diverged import or_failed
 from counterpoise.feed.disk import Scan
 from counterpoise.feed.disk_stream import Stream
 from counterpoise.networks.network import Network
@@ -85,7 +86,7 @@ class Scanned:
         logger.warning("training with fit: the rows are streamed from disk")
         trainer = StreamEngine(examples, self.sample, self.stream, network, tuple(callbacks))
         for job in jobs:
-            yield job.id, trainer.train(job, progress)
+            yield job.id, or_failed(trainer.train(job, progress))
 
 
 def opened(scan: Scan, validation: float, seed: int) -> Scanned:

@@ -6,13 +6,13 @@ trained side by side. Without such members there is one round.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from counterpoise.core import logits as lg
-from counterpoise.core.errors import error_text
+from counterpoise.core.errors import ModelError, error_text
 from counterpoise.core.records import Examples, Job, Member
 from counterpoise.engines.finishing import finished
 from counterpoise.engines.run import having
@@ -64,11 +64,12 @@ def _ready(
     group: list[Job], strategy: Strategy, number: int, examples: Examples, members: Mapping[str, Member]
 ) -> list[Job]:
     """The jobs of round `number`; those of members that follow others are put into `group`."""
-    parts, ready = strategy.parts(), []
+    parts, ready = strategy.parts(), list[Job]()
     for i, (part, count) in enumerate(zip(parts, member_numbers(strategy), strict=True)):
         if number != (count % part.sequence if part.sequence else 0):
             continue
         before = [group[j] for j in range(i) if parts[j].name == part.name][count - number :] if part.sequence else []
+        check_trained(before, members)
         if part.warm and before:
             group[i] = having(group[i], start=members[before[-1].id].weights)
         elif part.sequence and not part.warm:
@@ -76,6 +77,12 @@ def _ready(
             group[i] = _planned(part, group[i], examples, np.array(said))
         ready.append(group[i])
     return ready
+
+
+def check_trained(jobs: Iterable[Job], members: Mapping[str, Member]) -> None:
+    """Raise a ModelError with the reason of the first job that failed."""
+    if reason := next((members[job.id].error for job in jobs if members[job.id].error), ""):
+        raise ModelError(reason)
 
 
 def _planned(part: Strategy, job: Job, examples: Examples, before: Array) -> Job:
@@ -96,7 +103,11 @@ def trained_members(
     """The members of a strategy's jobs, each after the finishing step of its part; what they say of their test rows.
 
     A network that was trained for several member strategies also tells what each of them says.
+
+    Raises:
+        ModelError: a training failed.
     """
+    check_trained(jobs, members)
     found = [
         finished(part.finish, _on_test_rows(part, job, members[job.id]), job, examples, network)
         for part, job in zip(on_network(strategy, network).parts(), jobs, strict=True)

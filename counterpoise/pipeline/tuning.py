@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.core.errors import OptionError
 from counterpoise.core.lazy import needed
 from counterpoise.core.records import Examples, Fold, Job, Member
 from counterpoise.core.seeds import integer
@@ -111,9 +110,10 @@ class Study:
         return jobs_of(self.strategy.with_values(values), self.examples, self.fold, self.settings, self.network)
 
     def tell(self, members: Sequence[Member], jobs: Sequence[Job]) -> None:
-        """How the trial's members did."""
-        if error := next((m.error for m in members if m.error), ""):
-            raise OptionError(f"{self.strategy.name} failed while it was tuned: {error}")
+        """How the trial's members did; a trial with a training that failed did worst of all."""
+        if any(member.error for member in members):
+            self.study.tell(self.trial, -np.inf)
+            return
         by_id = {member.job: member for member in members}
         done = trained_members(self.strategy, jobs, by_id, self.examples, self.network)
         proba = np.mean([np.exp(corrected(member)) for member in done], axis=0)

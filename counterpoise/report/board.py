@@ -61,11 +61,23 @@ def _board_row(record: Record, row: Mapping[str, Any], axis: Row, style: Any) ->
         "error": row.get("error") or "failed without a message",
         "rank": row.get("rank"),
         "winner": row["strategy"] == (record.get("verdict") or {}).get("winner"),
+        "flags": flags(row),
         "tied": row["strategy"] in ((record.get("verdict") or {}).get("tied_with") or []),
         "bar": {k: _place(score.get(k), axis) for k in ("low", "mean", "high")},
         "p": words.probability((against(record, row) or {}).get("p")),
         "sort": {k: v if words.finite(v) else "" for k, v in _values(record, row).items()},
     }
+
+
+def flags(row: Mapping[str, Any]) -> list[str]:
+    """What to know of a row before its numbers: a training that was cut off, a skill below 0.
+
+    Example:
+        >>> flags({"cut_off": True, "skill_below_0": False}), flags({"cut_off": None})
+        (['cut off'], [])
+    """
+    told = {"cut_off": "cut off", "skill_below_0": "skill below 0"}
+    return [text for key, text in told.items() if row.get(key)]
 
 
 def _texts(record: Record) -> dict[str, list[str]]:

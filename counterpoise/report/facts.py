@@ -139,6 +139,7 @@ def method_facts(record: Record) -> list[Fact]:
         ("Network", record.get("network")),
         ("Budget", f"{budget}: {BUDGETS[budget]}" if budget in BUDGETS else budget),
         ("Epochs", plain(how.get("epochs"))),
+        ("Extended", _extended(how)),
         ("Batch size", plain(how.get("batch_size"))),
         ("Seed", record.get("seed")),
         ("Version", f"Counterpoise {record['version']}" if record.get("version") else None),
@@ -151,6 +152,12 @@ def _tuning(how: Mapping[str, Any]) -> str | None:
         return None
     steps = f", {words.count(how['tune_steps'])} steps each at most" if how.get("tune_steps") else ""
     return f"{words.count(how['tune'])} trials per strategy and fold{steps}, on training rows alone"
+
+
+def _extended(how: Mapping[str, Any]) -> str | None:
+    if (how.get("extension") or 1) == 1:
+        return None
+    return f"{how['extension']} times the steps for all strategies, because stopping rows showed that some still improved"
 
 
 def _limit(how: Mapping[str, Any]) -> str | None:

@@ -1,0 +1,90 @@
+"""From what was trained and judged to the content of leaderboard.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from counterpoise.comparison import tally
+from counterpoise.comparison.cut_off import training_warnings
+from counterpoise.comparison.effect import Costs
+from counterpoise.comparison.halving import Limit, Rungs, stopped_text
+from counterpoise.comparison.nested import Nested
+from counterpoise.comparison.verdict import Judgment, Verdict
+from counterpoise.core.records import Examples, FoldResult
+from counterpoise.core.version import version
+from counterpoise.diagnosis.guard import COLUMNS, REPEATS
+from counterpoise.networks.network import Network
+from counterpoise.pipeline.jobs import Settings
+from counterpoise.pipeline.order import Outcome
+from counterpoise.strategies.select import Strategy
+
+
+def leaderboard_rows(
+    judgment: Judgment, by_name: Mapping[str, Sequence[FoldResult]], strategies: Sequence[Strategy],
+    examples: Examples, outcome: Outcome, stopped: Rungs, costs: Costs | None,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """One row per strategy: those that were judged by rank, then those that were stopped, then those that failed."""
+    parts = {s.name: [part.name for part in s.parts()] for s in strategies}
+    rows = [
+        tally.strategy_row(
+            by_name[name], examples, judgment, costs, outcome.tuned.get(name, ()), parts[name], outcome.training[name]
+        )
+        for name in judgment.ranking
+    ]
+    rows += [
+        tally.failed_row(name, len(rows) + i, stopped_text(said), "stopped early", int(said["steps"]))
+        for i, (name, said) in enumerate(stopped.stopped.items(), 1)
+    ]
+    failed = enumerate(outcome.failures.items(), len(rows) + 1)
+    return rows + [tally.failed_row(name, rank, text) for rank, (name, text) in failed]
+
+
+def leaderboard_record(
+    rows: Sequence[Mapping[str, Any]], verdict: Verdict, warnings: Sequence[str], examples: Examples, network: Network,
+    settings: Settings, outcome: Outcome, *, metric: str, folds: int, repeats: int, limited: Limit | None,
+    nested: Nested | None, costs: Costs | None,
+) -> dict[str, Any]:  # fmt: skip
+    """The content of leaderboard.json."""
+    return {
+        "schema": 1,
+        "version": version(),
+        "data": tally.data_block(examples),
+        "metric": metric,
+        "folds": folds,
+        "repeats": repeats,
+        "seed": settings.seed,
+        "budget": settings.budget,
+        "network": network.label,
+        "settings": {
+            "epochs": settings.epochs,
+            "batch_size": settings.batch_size,
+            "extension": outcome.extension,
+            "early_stopping": settings.early_stopping,
+            "init_bias": settings.init_bias,
+            "tune": settings.tune,
+            "tune_steps": settings.tune_steps,
+            "limit": None if limited is None else limited.amount,
+        },
+        "time_limited": limited is not None and limited.seconds,
+        "nested": None if nested is None else nested.to_dict(),
+        "costs": None if costs is None else asdict(costs),
+        "warnings": [*examples.warnings, *warnings, *training_warnings(outcome.training, rows)],
+        "verdict": verdict.to_dict(),
+        "rows": list(rows),
+    }
+
+
+def warnings_of(examples: Examples, network: Network, settings: Settings, diagnosis: Mapping[str, Any]) -> list[str]:
+    """What the warnings of reading do not say: leaks of arrays, nearly equal rows, a trained model, its own bias."""
+    said = (REPEATS,) if examples.schema is None else (REPEATS, COLUMNS)
+    looks = [c for c in diagnosis["checks"] if c["status"] == "look" and c["name"] not in said]
+    found = [f"{c['found']} {c['action']}" for c in looks]
+    if network.keep and network.was_trained:
+        found.append(
+            "The model given was already trained and its weights are kept: if it has seen these rows, every score is "
+            'too good. Pass weights="fresh" to start anew.'
+        )
+    note = network.output_bias.note() if settings.init_bias else ""
+    return [*found, note] if note else found

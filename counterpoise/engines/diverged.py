@@ -1,0 +1,31 @@
+"""Trainings that end in numbers that are none: the member of such a job says why it failed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from counterpoise.core.records import Member
+
+
+def or_failed(member: Member) -> Member:
+    """The member; with an `error` where its outputs, or without any its last loss, are not numbers.
+
+    A training that breaks down after a good round is that round's, as after any other that ends too late.
+    """
+    outputs = member.logits, member.stop_logits
+    losses = np.asarray(member.history.get("loss", ()), dtype=float)
+    looked = any(part.size for part in outputs)
+    fine = all(np.isfinite(part).all() for part in outputs) and (looked or np.isfinite(losses[-1:]).all())
+    if member.error or fine:
+        return member
+    bad = np.flatnonzero(~np.isfinite(losses))
+    since = f" since step {member.history['step'][bad[0]]:,.0f} at the latest" if len(bad) else ""
+    return replace(
+        member,
+        error=(
+            f"The training diverged: the loss or the output of the network is no finite number{since}. Lower the "
+            "learning rate, scale the inputs, or look for a loss or weights that are not finite."
+        ),
+    )

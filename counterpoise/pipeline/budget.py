@@ -1,0 +1,95 @@
+"""Trainings that were cut off: found on stopping rows alone, and the budget extended for all strategies alike.
+
+A training was cut off when it reached its limit while the loss of its stopping rows still fell, over the last fifth of
+its steps, by more than one standard error, paired over the rows. Where nobody asked for a number of epochs, all
+networks then may take `MOST` times the steps; those that patience had ended would end there again, and are kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from counterpoise.core.records import Job, Member
+from counterpoise.engines.run import having
+from counterpoise.pipeline.jobs import Key, Settings, TrainAll
+
+#: How many times the budget may be taken.
+MOST = 4
+
+
+@dataclass(frozen=True)
+class Training:
+    """How long the networks of a strategy could train.
+
+    Attributes:
+        limit: Most steps of each.
+        cut_off: Whether the strategy still improved at that limit; None: not known.
+        network: Whether it is one: other kinds of models take no steps.
+    """
+
+    limit: int
+    cut_off: bool | None
+    network: bool = True
+
+
+def trainings(jobs: Mapping[Key, Sequence[Job]], members: Mapping[str, Member]) -> dict[str, Training]:
+    """How long the networks of each strategy trained, over its folds."""
+    found: dict[str, list[Sequence[Job]]] = {}
+    for (name, _), group in jobs.items():
+        found.setdefault(name, []).append(group)
+    return {
+        name: Training(
+            max(job.limits.steps for group in groups for job in group),
+            still_falling([[members[job.id].late_gain for job in group] for group in groups]),
+            all(job.estimator is None for group in groups for job in group),
+        )
+        for name, groups in found.items()
+    }
+
+
+def still_falling(gains: Iterable[Sequence[Sequence[float] | None]]) -> bool | None:
+    """Whether the stopping loss still fell, over the networks of all folds; None where some do not tell.
+
+    Args:
+        gains: Fold by fold `Member.late_gain` of each network. Networks of one fold share their stopping rows, so that
+            their errors do not average out; those of different folds do.
+
+    Example:
+        >>> still_falling([[(0.010, 0.004)], [(0.0, 0.0)]]), still_falling([[(0.004, 0.010)], [None]])
+        (True, None)
+    """
+    folds = list(gains)
+    known = [[gain for gain in fold if gain is not None] for fold in folds]
+    means = [(sum(g for g, _ in fold) / len(fold), sum(e for _, e in fold) / len(fold)) for fold in known if fold]
+    gained, error = sum(gain for gain, _ in means), math.sqrt(sum(error**2 for _, error in means))
+    if means and gained > error:
+        return True
+    return None if any(gain is None for fold in folds for gain in fold) else False
+
+
+def extended(settings: Settings, found: Mapping[str, Training]) -> Settings | None:
+    """The settings with the budget extended for all, where it may be and some training was cut off; else None."""
+    may = settings.extend and settings.most_steps is None and settings.extension == 1
+    return replace(settings, extension=MOST) if may and any(t.cut_off for t in found.values()) else None
+
+
+def keeping(train: TrainAll, before: Mapping[str, Member]) -> TrainAll:
+    """A trainer for jobs under the extended budget that keeps the networks whose training had ended by itself."""
+
+    def again(jobs: Iterable[Job]) -> dict[str, Member]:
+        wanted = {job.id: job for job in jobs}
+        kept = {job_id: replace(old, job=job_id) for job_id, job in wanted.items() if (old := _ended(job, before))}
+        return kept | dict(train([job for job_id, job in wanted.items() if job_id not in kept]))
+
+    return again
+
+
+def _ended(job: Job, before: Mapping[str, Member]) -> Member | None:
+    """The network that the job trained under the first budget, where the longer one changes nothing of it."""
+    first = having(job, limits=replace(job.limits, steps=job.limits.steps // MOST))
+    member = before.get(first.id)
+    if member is None or job.estimator is not None:
+        return member
+    return member if not job.plan.deferred and tuple(member.late_gain or ()) == (0.0, 0.0) else None
