@@ -46,7 +46,7 @@ def best_constant(loss: Any, shares: Array, units: int) -> Array | None:
         >>> [best_constant(loss, shares, 1).round(3).tolist() for loss in (CrossEntropy(), BalancedSoftmax([90, 10]))]
         [[-2.197], [0.0]]
         >>> best_constant(Focal(2.0), shares, 1).round(3).tolist(), best_constant(SmoothAP(), shares, 1)
-        ([-0.978], None)
+        ([-0.82], None)
     """
     shares = np.asarray(shares, dtype=np.float64) / np.sum(shares)
     if np.any(shares <= 0):
