@@ -106,10 +106,8 @@ class Objective:
             try:
                 loss = network.user_loss if self._loss is None else self._loss
                 known[key] = best_constant(loss, shares, network.units)
-            except Exception:
-                if self._loss is not None:
-                    raise
-                known[key] = None  # a loss of the user's may refuse a batch of one row per class
+            except Exception:  # a loss may refuse a batch of one row per class; what is wrong with it, training tells
+                known[key] = None
         return known[key]
 
     def stopping_score(self, logits: Array, y: Array) -> float:

@@ -51,11 +51,10 @@ def best_constant(loss: Any, shares: Array, units: int) -> Array | None:
     shares = np.asarray(shares, dtype=np.float64) / np.sum(shares)
     if np.any(shares <= 0):
         return None
-    loss = _in_float64(loss)
     start = _start(loss, shares, units)
-    value = _on_one_row_per_class(loss, shares, units)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # JAX has no float64 unless told so
+        value = _on_one_row_per_class(_in_float64(loss, start), shares, units)
         first, slope = _with_gradient(value, start)
         if slope is None or not np.isfinite(first) or first <= 0:
             return None
@@ -76,9 +75,16 @@ def _step(value: Callable[[Any], Any], start: Array, first: float, scale: Array)
     return np.asarray(found.x) / scale
 
 
-def _in_float64(loss: Any) -> Any:
-    """The loss computing in float64, where it is one of ours."""
-    return type(loss).from_config({**loss.get_config(), "dtype": "float64"}) if isinstance(loss, Loss) else loss
+def _in_float64(loss: Any, logits: Array) -> Any:
+    """The loss computing in float64, where it is one of ours and can."""
+    if not isinstance(loss, Loss):
+        return loss
+    try:
+        wide = type(loss).from_config({**loss.get_config(), "dtype": "float64"})
+        wide(np.zeros(1, np.int32), ops.convert_to_tensor(logits[None], "float64"))
+    except Exception:  # a subclass of the user's may be written for float32 alone
+        return loss
+    return wide
 
 
 def _start(loss: Any, shares: Array, units: int) -> Array:

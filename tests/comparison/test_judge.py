@@ -264,3 +264,19 @@ def test_repeated_hold_out_needs_its_ratio() -> None:
 def test_bad_input(words: str, scores: dict, metric: str) -> None:
     with pytest.raises(OptionError, match=words):
         assess(scores, folds=5, metric=metric)
+
+
+def test_nothing_is_better_than_what_was_cut_off():
+    none, good = [0.50, 0.52, 0.48, 0.51, 0.49], [0.60, 0.63, 0.59, 0.60, 0.58]
+    scores = {"none": {"roc_auc": none}, "oversample": {"roc_auc": good}}
+    how = {"folds": 5, "metric": "roc_auc"}
+    assert assess(scores, **how).verdict.word == "better"
+    for cut in ({"none"}, {"none", "oversample"}):
+        verdict = assess(scores, **how, unfinished=cut).verdict
+        assert (verdict.winner, verdict.word) == ("oversample", "inconclusive")
+        assert "the untouched model was cut off while it still improved" in verdict.text
+    assert assess(scores, **how, unfinished={"oversample"}).verdict.word == "better"
+    tree = {"external:tree": {"roc_auc": good}, "none": {"roc_auc": none}}
+    outside = {"external": {"external:tree": "a tree"}}
+    assert assess(tree, **how, **outside).verdict.winner == "external:tree"
+    assert assess(tree, **how, **outside, unfinished={"none"}).verdict.winner == "none"

@@ -13,7 +13,7 @@ from counterpoise.core.errors import DataError, ModelError, OptionError
 from counterpoise.core.records import Examples, Limits
 from counterpoise.engines.keras_fit import Batches
 from counterpoise.engines.mixing import Mixed, check_mixable
-from counterpoise.engines.run import make_job, run
+from counterpoise.engines.run import having, make_job, run
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.jobs import under_loss_of
 from counterpoise.plans import uniform
@@ -86,7 +86,7 @@ def test_the_loss_is_taken_of_soft_labels_by_the_fit_engine():
     model = keras.Sequential([keras.Input((N,)), keras.layers.Dense(1, kernel_initializer="zeros")])
     examples = Examples(X, Y, (0, 1))
     network = Network(model, examples, output="logits", optimizer=keras.optimizers.SGD(0.0))
-    ((_, member),) = run([job_of(MIXUP)], examples, network)
+    ((_, member),) = run([having(job_of(MIXUP), init_bias=False)], examples, network)
     assert member.engine == "fit"
     assert member.needs_calibration
     np.testing.assert_allclose(member.history["loss"], np.log(2), rtol=1e-5)

@@ -18,6 +18,7 @@ from counterpoise.core.records import Examples, Member
 from counterpoise.core.seeds import integer
 from counterpoise.data.split import make_folds
 from counterpoise.engines.batch_order import Order
+from counterpoise.engines.objective import Objective
 from counterpoise.engines.run import run
 from counterpoise.networks.network import Network
 from counterpoise.networks.weights import set_state
@@ -97,7 +98,7 @@ def test_snapshots_are_one_training_whose_rate_falls_and_starts_again(engine):
         {key: jobs}, {key: snapshots()}, EXAMPLES, lambda wanted: dict(run(wanted, EXAMPLES, network, engine=engine))
     )
     model = network.fresh(0)
-    set_state(model, network.initial_state(integer(0, "initial", *jobs[0].place), X, fold.train))
+    set_state(model, network.initial_state(integer(0, "initial", *jobs[0].place), X, fold.train, bias=Objective(jobs[0]).start(network)))
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     for job in done[key]:
         order, member = Order(job), members[job.id]

@@ -1,0 +1,119 @@
+"""A training that ends in numbers that are none is a failed row with its reason; everything else goes on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from leaderboard_schema import check_board
+
+import counterpoise as cp
+from counterpoise.core.errors import ModelError
+from counterpoise.core.records import Member
+from counterpoise.engines.diverged import or_failed
+from counterpoise.engines.objective import LOSSES
+from counterpoise.losses import CrossEntropy
+from counterpoise.strategies.strategy import Hyperparameter, Strategy
+
+RNG = np.random.default_rng(0)
+Y = (RNG.random(160) < 0.25).astype(int)
+X = (RNG.normal(size=(160, 2)) + Y[:, None]).astype("float32")
+QUICK = {"folds": 2, "epochs": 3, "batch_size": 32, "verbose": 0}
+
+
+class Breaking(CrossEntropy):
+    """Its gradient is no number."""
+
+    def per_element(self, t, z):
+        return super().per_element(t, z) * ops.sqrt(-ops.ones(()))
+
+
+@pytest.fixture
+def breaking(monkeypatch):
+    monkeypatch.setitem(LOSSES, "breaking", Breaking)
+    return Strategy("breaking", loss="breaking")
+
+
+def linear(spec, n_classes):
+    inputs = spec.inputs()
+    return keras.Model(inputs, keras.layers.Dense(1)(inputs))
+
+
+def member(logits, losses=(1.0,)):
+    logits = np.asarray(logits, np.float32).reshape(-1, 1)
+    steps = [float(4 * (i + 1)) for i in range(len(losses))]
+    return Member("", (), logits, logits[:0], np.zeros(2), 1, 1, 1, 0.0, {"step": steps, "loss": list(losses)})
+
+
+def test_outputs_count_and_without_any_the_last_loss():
+    assert or_failed(member([0.1, 2.0], [1.0, np.nan])).error == ""
+    assert "diverged" in or_failed(member([0.1, np.inf])).error
+    assert or_failed(member([], [np.nan, 1.0])).error == ""
+    assert "since step 8 at the latest" in or_failed(member([], [1.0, np.nan])).error
+    assert or_failed(replace(member([np.nan]), error="before")).error == "before"
+
+
+@pytest.mark.parametrize("engine", ["fit", "program"])
+def test_the_others_stand_and_a_resume_gives_the_same(breaking, engine, tmp_path):
+    how = {"strategies": ["oversample", breaking], "engine": engine, "refit": False, **QUICK}
+    race = cp.compare(linear, X, Y, store=tmp_path, **how)
+    check_board(race.record)
+    assert [row["strategy"] for row in race.leaderboard if row["status"] == "ok"]
+    (row,) = [row for row in race.leaderboard if row["status"] == "failed"]
+    assert row["strategy"] == "breaking"
+    assert row["error"].startswith("The training diverged")
+    again = cp.compare(linear, X, Y, store=tmp_path, **how)
+    alone = cp.compare(linear, X, Y, **(how | {"strategies": ["oversample"]}))
+    for other in (again, alone):
+        for a, b in zip(race.cells, other.cells, strict=True):
+            np.testing.assert_array_equal(a.proba, b.proba)
+
+
+def test_an_ensemble_fails_with_its_member_and_tuning_goes_on(breaking):
+    pytest.importorskip("optuna")
+    both = cp.Ensemble(["none", breaking], name="both")
+    tuned = replace(breaking, name="tuned", hyperparameters=(Hyperparameter("k", 0.0, 1.0, 0.5, lambda s, v: s),))
+    race = cp.compare(linear, X, Y, strategies=[both, tuned], tune=2, refit=False, **QUICK)
+    failed = {row["strategy"]: row["error"] for row in race.leaderboard if row["status"] == "failed"}
+    assert set(failed) == {"both", "tuned"}
+    assert all("diverged" in text for text in failed.values())
+
+
+def test_a_limited_comparison_says_it_too(breaking):
+    some = [breaking, "oversample", "focal", "class_weight"]
+    race = cp.compare(linear, X, Y, strategies=some, limit=60, refit=False, **QUICK)
+    (row,) = [row for row in race.leaderboard if row["status"] == "failed"]
+    assert (row["strategy"], row["error"][:21]) == ("breaking", "The training diverged")
+
+
+def test_a_baseline_that_fails_leaves_nothing_to_be_better_than(breaking):
+    x = X.copy()
+    race = cp.compare(linear, x, Y, strategies=[replace(breaking, name="none"), "oversample", "focal"], refit=False, **QUICK)
+    check_board(race.record)
+    assert race.verdict.word == "inconclusive"
+    assert race.verdict.text.startswith("The untouched model failed")
+    assert all(row["vs_none"] == {} for row in race.leaderboard)
+    assert "Counterpoise" in race.html()
+
+
+def test_where_nothing_is_left_the_reasons_are_the_error(breaking):
+    with pytest.raises(ModelError, match="Every training failed.*The training diverged"):
+        cp.compare(linear, X, Y, strategies=[replace(breaking, name="none")], refit=False, **QUICK)
+    for folds in (None, 2):
+        with pytest.raises(ModelError, match="The training diverged"):
+            cp.fit(linear, X, Y, strategy=breaking, folds=folds, epochs=2, verbose=0)
+
+
+def test_a_refit_that_fails_leaves_the_leaderboard(monkeypatch):
+    from counterpoise.comparison import compare as module
+
+    def refuse(*args, **how):
+        raise ModelError("The training diverged.")
+
+    monkeypatch.setattr("counterpoise.comparison.compare.refit", refuse) if hasattr(module, "refit") else None
+    race = cp.compare(linear, X, Y, strategies="none", **QUICK)
+    assert race.best is None
+    assert any("there is no model file" in w for w in race.record["warnings"])

@@ -1,0 +1,161 @@
+"""Trainings that were cut off: seen on stopping rows, extended for all alike, and kept where nothing would change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+from leaderboard_schema import check_board
+
+import counterpoise as cp
+from counterpoise.core.records import Examples, Member
+from counterpoise.data.split import make_folds
+from counterpoise.engines.run import run
+from counterpoise.networks.network import Network
+from counterpoise.pipeline.budget import MOST, Training, extended, keeping, still_falling
+from counterpoise.pipeline.jobs import Settings, jobs_of
+from counterpoise.pipeline.order import cross_validate
+from counterpoise.strategies.select import find
+
+RNG = np.random.default_rng(3)
+Y = (RNG.random(240) < 0.3).astype(np.int32)
+X = (RNG.normal(size=(240, 2)) + 1.5 * Y[:, None]).astype("float32")
+EXAMPLES = Examples(X, Y, (0, 1))
+NAMES = ["none", "oversample"]
+
+
+def slow(rate=0.002):
+    return keras.optimizers.SGD(rate)
+
+
+def settings(network, **how):
+    return Settings(epochs="auto", **how).on(network, len(EXAMPLES), passes=10, extend=True)
+
+
+@pytest.mark.parametrize(
+    ("gains", "said"),
+    [
+        ([[(0.02, 0.01)]], True),
+        ([[(0.005, 0.01)]], False),
+        ([[(0.006, 0.01)]] * 4, True),  # four folds of one mind: 0.006 with an error of 0.005
+        ([[(0.006, 0.01)] * 4], False),  # four networks that look at the same rows: the error stays
+        ([[(-0.02, 0.001)], [(0.0, 0.0)]], False),
+        ([[(0.0, 0.0)]] * 3, False),
+        ([[None], [(0.02, 0.01)]], True),
+        ([[None], [(0.0, 0.0)]], None),
+        ([], False),
+    ],
+)
+def test_gains_are_held_against_their_standard_error(gains, said):
+    assert still_falling(gains) is said
+
+
+def test_who_asks_for_a_number_of_epochs_gets_it():
+    network, cut = Network("mlp", EXAMPLES), {"none": Training(10, True)}
+    assert extended(settings(network), cut).extension == MOST
+    assert extended(settings(network), {"none": Training(10, False), "focal": Training(10, None)}) is None
+    assert extended(Settings(epochs=3).on(network, 240, 10, extend=True), cut) is None
+    assert extended(replace(settings(network), most_steps=50), cut) is None
+    assert extended(replace(settings(network), extension=MOST), cut) is None
+
+
+def test_the_extended_budget_is_that_of_all_and_what_patience_ended_is_kept():
+    network = Network("mlp", EXAMPLES, optimizer=slow())
+    fold = make_folds(EXAMPLES, 2)[0]
+    before, after = settings(network), replace(settings(network), extension=MOST)
+    (job,), (longer,) = (jobs_of(find("none"), EXAMPLES, fold, how, network) for how in (before, after))
+    assert longer.limits == replace(job.limits, steps=MOST * job.limits.steps)
+    nothing, asked = np.zeros((1, 1), np.float32), []
+
+    def member(gain):
+        return Member(job.id, (), nothing, nothing, np.zeros(2), 1, 3, 1, 0.0, late_gain=gain)
+
+    def train(jobs):
+        asked.extend(jobs := list(jobs))
+        return {one.id: member(None) for one in jobs}
+
+    ended = keeping(train, {job.id: member([0.0, 0.0])})([longer])  # as a store gives it back
+    assert (asked, ended[longer.id].job, ended[longer.id].steps) == ([], longer.id, 3)
+    for gain in ((0.1, 0.2), None):
+        keeping(train, {job.id: member(gain)})([longer])
+    assert [one.id for one in asked] == [longer.id] * 2
+
+
+def test_a_slow_training_is_extended_and_is_the_long_training():
+    network = Network("mlp", EXAMPLES, optimizer=slow())
+    short = settings(network)
+    outcome = cross_validate(EXAMPLES, [find(n) for n in NAMES], network, short, folds=2)
+    assert outcome.extension == MOST
+    at_once = replace(short, epochs=MOST * short.epochs, extend=False)
+    long = cross_validate(EXAMPLES, [find(n) for n in NAMES], network, at_once, folds=2)
+    assert {name: t.limit for name, t in outcome.training.items()} == {name: t.limit for name, t in long.training.items()}
+    for a, b in zip(outcome.cells, long.cells, strict=True):
+        np.testing.assert_array_equal(a.proba, b.proba)
+
+
+def test_nothing_is_trained_twice_where_nothing_was_cut_off():
+    network, counted = Network("mlp", EXAMPLES, optimizer=keras.optimizers.Adam(0.05)), []
+
+    def counting(jobs, *args, **how):
+        counted.append(len(jobs := list(jobs)))
+        return run(jobs, *args, **how)
+
+    patient = replace(settings(network, patience=2), epochs=60)
+    outcome = cross_validate(EXAMPLES, [find(n) for n in NAMES], network, patient, folds=2, executor=counting)
+    assert (outcome.extension, counted) == (1, [4])
+    assert {t.cut_off for t in outcome.training.values()} == {False}
+
+
+@pytest.mark.parametrize("engine", ["program", "fit"])
+def test_a_comparison_says_it_and_gives_no_better(engine):
+    how = {"strategies": "class_weight", "folds": 3, "epochs": 8, "batch_size": 32, "refit": False, "verbose": 0}
+    race = cp.compare("mlp", X, Y, optimizer=slow(), engine=engine, **how)
+    check_board(race.record)
+    rows = {row["strategy"]: row for row in race.leaderboard}
+    assert rows["none"]["cut_off"] is True
+    assert race.record["settings"]["extension"] == 1
+    assert f"still improving at {'its' if not rows['class_weight']['cut_off'] else 'their'} limit of" in race.verdict.text
+    assert "raise --epochs" in race.verdict.text
+    assert not (race.verdict.word == "better" and race.verdict.winner != "none")
+    assert "cut off</span>" in race.html()
+    quick = cp.compare("mlp", X, Y, optimizer=keras.optimizers.Adam(0.05), engine=engine, patience=3, **(how | {"epochs": 40}))
+    assert [row["cut_off"] for row in quick.leaderboard] == [False, False]
+    assert "still improving" not in quick.verdict.text
+
+
+def test_default_epochs_are_extended_shown_and_resumed(tmp_path, monkeypatch):
+    monkeypatch.setattr("counterpoise.comparison.compare.EPOCHS", 4)
+    how = {"strategies": "class_weight", "folds": 2, "batch_size": 32, "refit": False, "verbose": 0, "optimizer": slow()}
+    race = cp.compare("mlp", X, Y, store=tmp_path, **how)
+    assert race.record["settings"]["extension"] == MOST
+    assert {row["limit"] for row in race.leaderboard} == {4 * MOST * 3}
+    assert "4 times the default: raise --epochs" in race.verdict.text
+    assert "4 times the steps for all strategies" in race.html()
+
+    def refuse(*args, **how):
+        raise AssertionError("a fit that is on disk was asked for again")
+
+    again = cp.compare("mlp", X, Y, store=tmp_path, executor=refuse, **how)
+    for a, b in zip(race.cells, again.cells, strict=True):
+        np.testing.assert_array_equal(a.proba, b.proba)
+    assert again.record["verdict"] == race.record["verdict"]
+
+
+@pytest.mark.parametrize("folds", [None, 2])
+def test_fit_says_it_in_the_card_and_once_in_the_log(folds, caplog):
+    clf = cp.fit("mlp", X, Y, optimizer=slow(), epochs=10, folds=folds, verbose=0)
+    assert clf.card["cut_off"] is True
+    assert caplog.text.count(f"still improving at its limit of {clf.card['limit']} steps") == 1
+    done = cp.fit("mlp", X, Y, optimizer=keras.optimizers.Adam(0.05), epochs=60, patience=3, folds=folds, verbose=0)
+    assert done.card["cut_off"] is False
+
+
+def test_a_rate_that_fell_to_nothing_and_a_single_round_say_nothing():
+    decay = keras.optimizers.schedules.CosineDecay(0.002, decay_steps=8 * 3)
+    how = {"strategies": "threshold", "folds": 2, "batch_size": 32, "refit": False, "verbose": 0}
+    for more in ({"optimizer": keras.optimizers.SGD(decay), "epochs": 8}, {"optimizer": slow(), "epochs": 1}):
+        race = cp.compare("mlp", X, Y, **how, **more)
+        assert [row["cut_off"] for row in race.leaderboard] == [None, None]
+        assert any("Nobody can tell whether the training of" in w for w in race.record["warnings"])
