@@ -24,8 +24,7 @@ import polars as pl
 import counterpoise as cp
 
 STRATEGIES = (
-    "none,threshold,class_weight,oversample,undersample,effective_number,focal,logit_adjusted,ldam_drw,"
-    "asymmetric,drw"
+    "none,threshold,class_weight,oversample,undersample,effective_number,focal,logit_adjusted,ldam_drw,asymmetric,drw"
 )
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime / 1000"

@@ -36,7 +36,9 @@ def race_text(comparison: Comparison, out: Path) -> None:
         if row["status"] != "ok":
             console.print(Text(f"! {row['strategy']} {row['status']}: {row['error']}", style="yellow"))
     if (times := comparison.record["settings"]["extension"]) > 1:
-        console.print(Text(f"all strategies could take {times} times the steps: some were still improving", style="dim"))
+        console.print(
+            Text(f"all strategies could take {times} times the steps: some were still improving", style="dim")
+        )
     console.print()
     first, stop, rest = comparison.verdict.text.partition(". ")
     console.print(Text.assemble((first + stop.strip(), "bold"), f" {rest}" if rest else ""))

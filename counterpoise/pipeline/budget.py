@@ -11,9 +11,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from counterpoise.core.records import Job, Member
+from counterpoise.core.records import Examples, Fold, Job, Member
 from counterpoise.engines.run import having
-from counterpoise.pipeline.jobs import Key, Settings, TrainAll
+from counterpoise.networks.network import Network
+from counterpoise.pipeline.jobs import Key, Settings, TrainAll, jobs_by_fold, leave_out_failed, on_network
+from counterpoise.pipeline.stages import train_in_rounds
+from counterpoise.strategies.strategy import Strategy
 
 #: How many times the budget may be taken.
 MOST = 4
@@ -32,6 +35,34 @@ class Training:
     limit: int
     cut_off: bool | None
     network: bool = True
+
+
+def train_within_budget(
+    strategies: Sequence[Strategy],
+    versions: Mapping[Key, Strategy],
+    examples: Examples,
+    folds: Sequence[Fold],
+    settings: Settings,
+    network: Network,
+    train: TrainAll,
+) -> tuple[dict[Key, list[Job]], dict[str, Member], dict[str, str], Settings]:
+    """Train strategies on folds, for longer where the budget may be extended and some would be cut off.
+
+    Returns:
+        The jobs and their members by id, why strategies failed, and the settings that the budget was taken from.
+    """
+
+    def by_fold(settings: Settings, train: TrainAll) -> tuple[dict[Key, list[Job]], dict[str, Member], dict[str, str]]:
+        jobs, failures = jobs_by_fold(strategies, examples, folds, settings, network, versions)
+        ready = {key: on_network(versions[key], network) for key in jobs}
+        jobs, members = train_in_rounds(jobs, ready, examples, train, failures)
+        leave_out_failed(jobs, members, failures)
+        return jobs, members, failures
+
+    jobs, members, failures = by_fold(settings, train)
+    if longer := extended(settings, trainings(jobs, members)):
+        return *by_fold(longer, keeping(train, members)), longer
+    return jobs, members, failures, settings
 
 
 def trainings(jobs: Mapping[Key, Sequence[Job]], members: Mapping[str, Member]) -> dict[str, Training]:

@@ -23,7 +23,7 @@ from counterpoise.data.split import make_folds
 from counterpoise.engines.run import Executor, run
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.assembly import assemble, card_of
-from counterpoise.pipeline.budget import Training, extended, keeping, still_falling, trainings
+from counterpoise.pipeline.budget import Training, still_falling, train_within_budget, trainings
 from counterpoise.pipeline.fold_results import (
     corrected,
     cross_fitted_rule,
@@ -34,11 +34,9 @@ from counterpoise.pipeline.fold_results import (
 )
 from counterpoise.pipeline.jobs import (
     ALL_ROWS_FOLD,
-    Key,
     Settings,
     TrainAll,
     check_some_left,
-    jobs_by_fold,
     jobs_of,
     leave_out_failed,
     on_network,
@@ -149,18 +147,9 @@ def cross_validate(
     tuned = tuned_by_fold(strategies, examples, parts, settings, network, train)
     versions = {(s.name, f): s for s in strategies for f in range(len(parts))}
     versions |= {key: found.strategy for key, found in tuned.items()}
-
-    def by_fold(settings: Settings, train: TrainAll) -> tuple[dict[Key, list[Job]], dict[str, Member], dict[str, str]]:
-        jobs, failures = jobs_by_fold(strategies, examples, parts, settings, network, versions)
-        ready = {key: on_network(versions[key], network) for key in jobs}
-        jobs, members = train_in_rounds(jobs, ready, examples, train, failures)
-        leave_out_failed(jobs, members, failures)
-        return jobs, members, failures
-
-    jobs, members, failures = by_fold(settings, train)
-    if longer := extended(settings, trainings(jobs, members)):
-        settings = longer
-        jobs, members, failures = by_fold(settings, keeping(train, members))
+    jobs, members, failures, settings = train_within_budget(
+        strategies, versions, examples, parts, settings, network, train
+    )
     training = trainings(jobs, members)
     jobs, members = train_once_more(jobs, members, versions, examples, parts, settings, network, train)
     leave_out_failed(jobs, members, failures)

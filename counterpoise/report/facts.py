@@ -157,7 +157,9 @@ def _tuning(how: Mapping[str, Any]) -> str | None:
 def _extended(how: Mapping[str, Any]) -> str | None:
     if (how.get("extension") or 1) == 1:
         return None
-    return f"{how['extension']} times the steps for all strategies, because stopping rows showed that some still improved"
+    return (
+        f"{how['extension']} times the steps for all strategies, because stopping rows showed that some still improved"
+    )
 
 
 def _limit(how: Mapping[str, Any]) -> str | None:

@@ -142,9 +142,7 @@ def test_a_network_without_a_dense_head_fails_that_strategy_alone():
         return keras.Model(inputs, keras.layers.GlobalAveragePooling1D()(h))
 
     x, y = blobs([0.8, 0.2], rows=60)
-    race = cp.compare(
-        convolution, x, y, strategies="crt", folds=2, epochs=1, engine="fit", refit=False, verbose=0
-    )
+    race = cp.compare(convolution, x, y, strategies="crt", folds=2, epochs=1, engine="fit", refit=False, verbose=0)
     status = {row["strategy"]: row["status"] for row in race.leaderboard}
     assert status == {"none": "ok", "crt": "failed"}
 

@@ -118,11 +118,19 @@ def test_a_users_bias_changes_nothing_unless_asked_for(caplog):
     def builder(bias):
         def build(spec, n_classes):
             inputs = spec.inputs()
-            return keras.Model(inputs, keras.layers.Dense(1, bias_initializer=keras.initializers.Constant(bias))(inputs))
+            return keras.Model(
+                inputs, keras.layers.Dense(1, bias_initializer=keras.initializers.Constant(bias))(inputs)
+            )
 
         return build
 
-    how = {"strategies": [Strategy("none", aim="argmax"), "oversample"], "folds": 2, "epochs": 2, "refit": False, "verbose": 0}
+    how = {
+        "strategies": [Strategy("none", aim="argmax"), "oversample"],
+        "folds": 2,
+        "epochs": 2,
+        "refit": False,
+        "verbose": 0,
+    }
     races = [cp.compare(builder(bias), TWO.x, TWO.y, **how) for bias in (0.0, -1.5)]
     assert [sum("was replaced" in w for w in race.record["warnings"]) for race in races] == [0, 1]
     for a, b in zip(races[0].cells, races[1].cells, strict=True):

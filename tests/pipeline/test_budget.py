@@ -90,7 +90,9 @@ def test_a_slow_training_is_extended_and_is_the_long_training():
     assert outcome.extension == MOST
     at_once = replace(short, epochs=MOST * short.epochs, extend=False)
     long = cross_validate(EXAMPLES, [find(n) for n in NAMES], network, at_once, folds=2)
-    assert {name: t.limit for name, t in outcome.training.items()} == {name: t.limit for name, t in long.training.items()}
+    assert {name: t.limit for name, t in outcome.training.items()} == {
+        name: t.limit for name, t in long.training.items()
+    }
     for a, b in zip(outcome.cells, long.cells, strict=True):
         np.testing.assert_array_equal(a.proba, b.proba)
 
@@ -116,18 +118,29 @@ def test_a_comparison_says_it_and_gives_no_better(engine):
     rows = {row["strategy"]: row for row in race.leaderboard}
     assert rows["none"]["cut_off"] is True
     assert race.record["settings"]["extension"] == 1
-    assert f"still improving at {'its' if not rows['class_weight']['cut_off'] else 'their'} limit of" in race.verdict.text
+    assert (
+        f"still improving at {'its' if not rows['class_weight']['cut_off'] else 'their'} limit of" in race.verdict.text
+    )
     assert "raise --epochs" in race.verdict.text
     assert not (race.verdict.word == "better" and race.verdict.winner != "none")
     assert "cut off</span>" in race.html()
-    quick = cp.compare("mlp", X, Y, optimizer=keras.optimizers.Adam(0.05), engine=engine, patience=3, **(how | {"epochs": 40}))
+    quick = cp.compare(
+        "mlp", X, Y, optimizer=keras.optimizers.Adam(0.05), engine=engine, patience=3, **(how | {"epochs": 40})
+    )
     assert [row["cut_off"] for row in quick.leaderboard] == [False, False]
     assert "still improving" not in quick.verdict.text
 
 
 def test_default_epochs_are_extended_shown_and_resumed(tmp_path, monkeypatch):
     monkeypatch.setattr("counterpoise.comparison.compare.EPOCHS", 4)
-    how = {"strategies": "class_weight", "folds": 2, "batch_size": 32, "refit": False, "verbose": 0, "optimizer": slow()}
+    how = {
+        "strategies": "class_weight",
+        "folds": 2,
+        "batch_size": 32,
+        "refit": False,
+        "verbose": 0,
+        "optimizer": slow(),
+    }
     race = cp.compare("mlp", X, Y, store=tmp_path, **how)
     assert race.record["settings"]["extension"] == MOST
     assert {row["limit"] for row in race.leaderboard} == {4 * MOST * 3}

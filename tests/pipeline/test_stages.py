@@ -98,7 +98,12 @@ def test_snapshots_are_one_training_whose_rate_falls_and_starts_again(engine):
         {key: jobs}, {key: snapshots()}, EXAMPLES, lambda wanted: dict(run(wanted, EXAMPLES, network, engine=engine))
     )
     model = network.fresh(0)
-    set_state(model, network.initial_state(integer(0, "initial", *jobs[0].place), X, fold.train, bias=Objective(jobs[0]).start(network)))
+    set_state(
+        model,
+        network.initial_state(
+            integer(0, "initial", *jobs[0].place), X, fold.train, bias=Objective(jobs[0]).start(network)
+        ),
+    )
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     for job in done[key]:
         order, member = Order(job), members[job.id]

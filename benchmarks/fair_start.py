@@ -1,0 +1,133 @@
+"""Is the comparison a fair one? A problem whose best ranking is known, so that no strategy has anything to mend.
+
+    python -m benchmarks.fair_start [--seeds 20] [--rows 20000] [--network logistic mlp] [--shares 0.002 0.01 0.05]
+
+Log odds are linear in ten normal features, so that the untouched model can be right by itself: a strategy ahead of it
+started nearer, or the baseline was cut off. Networks are trained as `compare` trains those of one fold (default budget,
+extended where some are cut off) and scored on 200,000 fresh rows. Two numbers should be below 0.01 of average
+precision: how far the baseline is from itself at ten times the budget, and how far the best strategy of the default set
+is ahead of it, both in the mean over seeds (with the standard error of that mean).
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+from scipy.optimize import brentq
+from sklearn.metrics import average_precision_score
+
+import counterpoise as cp
+from counterpoise.comparison.compare import EPOCHS
+from counterpoise.core.records import Examples, Fold, Job, Member
+from counterpoise.data.split import hold_out
+from counterpoise.networks.network import Network
+from counterpoise.pipeline.budget import train_within_budget, trainings
+from counterpoise.pipeline.fold_results import corrected
+from counterpoise.pipeline.jobs import Settings
+from counterpoise.pipeline.order import train_all
+from counterpoise.pipeline.stages import trained_members
+from counterpoise.strategies.select import Strategy, select
+
+Array = np.ndarray
+FRESH, WIDTH, SLOPE, LONGER = 200_000, 10, 2.0, 10
+
+
+def logistic(spec: cp.InputSpec, n_classes: int) -> keras.Model:
+    """The right model: one layer."""
+    inputs = spec.inputs()
+    return keras.Model(inputs, keras.layers.Dense(1)(inputs))
+
+
+NETWORKS: dict[str, Any] = {"logistic": logistic, "mlp": "mlp", "tabular": "tabular"}
+
+
+def problem(rows: int, share: float, seed: int) -> tuple[Examples, Array]:
+    """Training rows, then the fresh ones, and the true log odds of all."""
+    rng = np.random.default_rng(seed)
+    slopes = rng.normal(size=WIDTH)
+    x = rng.normal(size=(rows + FRESH, WIDTH)).astype("float32")
+    z = x @ (SLOPE * slopes / np.linalg.norm(slopes))
+    z = z + brentq(lambda b: float(np.mean(1 / (1 + np.exp(-z - b)))) - share, -30, 30)
+    y = (rng.random(len(z)) < 1 / (1 + np.exp(-z))).astype(np.int32)
+    return Examples(x, y, (0, 1)), z
+
+
+def fold_of(examples: Examples, rows: int, seed: int) -> Fold:
+    train, stop = hold_out(replace(examples, x=examples.x[:rows], y=examples.y[:rows]), 0.2, seed)
+    return Fold(0, 0, train, stop, np.arange(rows, len(examples)))
+
+
+def scores(
+    strategies: list[Strategy], examples: Examples, fold: Fold, network: Network, settings: Settings
+) -> tuple[dict[str, float], Settings, dict[str, bool | None]]:
+    """Average precision of each strategy on the fresh rows, the budget that was taken, and who was cut off there."""
+
+    def train(jobs: Any) -> dict[str, Member]:
+        return train_all(jobs, examples, network, settings)
+
+    versions = {(s.name, 0): s for s in strategies}
+    jobs, members, _, taken = train_within_budget(strategies, versions, examples, [fold], settings, network, train)
+    found = {s.name: _score(s, jobs[s.name, 0], members, examples, network, fold) for s in strategies}
+    return found, taken, {name: one.cut_off for name, one in trainings(jobs, members).items()}
+
+
+def _score(
+    strategy: Strategy, jobs: list[Job], members: dict[str, Member], examples: Examples, network: Network, fold: Fold
+) -> float:
+    trained = trained_members(strategy, jobs, members, examples, network)
+    proba = np.mean([np.exp(corrected(member)) for member in trained], axis=0)
+    return float(average_precision_score(examples.y[fold.test], proba[:, 1]))
+
+
+def one_seed(network_name: str, rows: int, share: float, seed: int) -> dict[str, float]:
+    """Average precision by strategy; "truth", "longer" (the baseline at ten times the budget), and the extension."""
+    examples, odds = problem(rows, share, seed)
+    fold = fold_of(examples, rows, seed)
+    network = Network(NETWORKS[network_name], examples)
+    default = Settings("auto", "auto", seed=seed, recipe="auto").on(network, rows, EPOCHS, extend=True)
+    strategies = [s for s in select("default") if s.name != "threshold"]  # ranks as the baseline does
+    found, taken, cut = scores(strategies, examples, fold, network, default)
+    baseline = [s for s in strategies if s.name == "none"]
+    long = replace(default, epochs=LONGER * EPOCHS, extend=False)
+    truth = float(average_precision_score(examples.y[fold.test], odds[fold.test]))
+    longer = scores(baseline, examples, fold, network, long)[0]["none"]
+    return found | {"longer": longer, "truth": truth, "extension": taken.extension, "cut off": float(bool(cut["none"]))}
+
+
+def report(network_name: str, share: float, found: list[dict[str, float]]) -> None:
+    of = {name: np.array([row[name] for row in found]) for name in found[0]}
+    count = len(found)
+
+    def mean(values: Array) -> str:
+        return f"{values.mean():+.4f} (± {values.std(ddof=1) / np.sqrt(count) if count > 1 else 0:.4f})"
+
+    print(
+        f"\n{network_name}, {100 * share:g} % positive, {count} seeds: truth {of['truth'].mean():.4f}, baseline "
+        f"{of['none'].mean():.4f}; budget extended in {np.mean(of['extension'] > 1):.0%}, baseline cut off after "
+        f"that in {of['cut off'].mean():.0%}",
+        flush=True,
+    )
+    print(f"  baseline less itself at {LONGER} times the budget  {mean(of['none'] - of['longer'])}")
+    for name in of:
+        if name not in ("none", "longer", "truth", "extension", "cut off"):
+            print(f"  {name} less baseline  {mean(of[name] - of['none'])}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--network", nargs="+", choices=NETWORKS, default=["logistic", "mlp"])
+    parser.add_argument("--shares", nargs="+", type=float, default=[0.002, 0.01, 0.05])
+    how = parser.parse_args()
+    for name in how.network:
+        for share in how.shares:
+            report(name, share, [one_seed(name, how.rows, share, seed) for seed in range(how.seeds)])
+
+
+if __name__ == "__main__":
+    main()
