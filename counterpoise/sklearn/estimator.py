@@ -25,8 +25,8 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
     Args:
         model: A name such as "mlp", a Keras model, or a builder `build(spec, n_classes)`.
         strategy: A name (see `counterpoise strategies`), a `Strategy` or `cp.Ensemble([...])`.
-        validation, folds, epochs, batch_size, budget, optimizer, patience, recipe, output, weights, engine: As in
-            `cp.fit`.
+        validation, folds, epochs, batch_size, budget, optimizer, patience, recipe, output, weights, init_bias, engine:
+            As in `cp.fit`.
         recall_floor, precision_floor: Choose the threshold for this floor instead of the strategy's own aim.
         random_state: Whole number, generator or None: the seed.
         verbose: 0 is silent.
@@ -63,6 +63,7 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         recipe: Any = "auto",
         output: str = "auto",
         weights: str = "auto",
+        init_bias: bool = True,
         engine: str = "auto",
         recall_floor: float | None = None,
         precision_floor: float | None = None,
@@ -81,6 +82,7 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         self.recipe = recipe
         self.output = output
         self.weights = weights
+        self.init_bias = init_bias
         self.engine = engine
         self.recall_floor = recall_floor
         self.precision_floor = precision_floor
@@ -124,7 +126,8 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
             self.model, rows, labels, strategy=self.strategy, validation=self.validation, folds=self.folds,
             groups=groups, sample_weight=sample_weight, epochs=self.epochs, batch_size=self.batch_size,
             budget=self.budget, optimizer=self.optimizer, patience=self.patience, recipe=self.recipe,
-            output=self.output, weights=self.weights, engine=self.engine, seed=self._seed(), verbose=self.verbose,
+            output=self.output, weights=self.weights, init_bias=self.init_bias, engine=self.engine, seed=self._seed(),
+            verbose=self.verbose,
         )  # fmt: skip
 
     def _seed(self) -> int:
