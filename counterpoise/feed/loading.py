@@ -38,12 +38,12 @@ def load(source: Any, limit: int | None = None) -> tuple[Any, Array, Array | Non
         limit: Most bytes; None is half of the free memory.
 
     Returns:
-        x in the structure of its batches, class codes or labels (N,), and weights (N,) or None.
+        x in the structure of its batches, labels as the batches have them, and weights (N,) or None.
 
     Raises:
         DataError: no end, no rows, too large, or elements of another form.
         OptionError: batches of `cp.batches`, which were drawn by a plan already.
-        TargetError: y is neither one label per row nor one-hot.
+        TargetError: y has several parts.
     """
     kind = dataset_kind(source)
     if type(source).__module__.startswith("counterpoise."):
@@ -61,7 +61,9 @@ def load(source: Any, limit: int | None = None) -> tuple[Any, Array, Array | Non
         raise DataError(f"the {kind} has no elements; nothing to learn from.")
     x, y, *weight = (_joined([part[i] for part in parts]) for i in range(len(parts[0])))
     logger.info("read %s rows (%.0f MB) of a %s into memory", f"{len(y):,}", size / 1e6, kind)
-    return x, _labels(y), weight[0].reshape(-1) if weight else None
+    if not isinstance(y, np.ndarray):
+        raise TargetError("y has several parts; expected one label per row.")
+    return x, y, weight[0].reshape(-1) if weight else None
 
 
 def _free_bytes() -> int:
@@ -128,16 +130,3 @@ def _joined(parts: list[Any]) -> Any:
         if len(shapes) > 1:
             raise DataError(f"the batches have rows of shapes {sorted(shapes)}; every row needs the same shape.")
     return join(parts)
-
-
-def _labels(y: Any) -> Array:
-    """One label per row: (N,), (N, 1) or one-hot (N, C)."""
-    if not isinstance(y, np.ndarray):
-        raise TargetError("y has several parts; expected one label per row.")
-    if y.ndim == 2 and y.shape[1] == 1:
-        return y[:, 0]
-    if y.ndim == 2 and y.dtype.kind in "fiub" and np.all((y == 0) | (y == 1)) and np.all(y.sum(axis=1) == 1):
-        return y.argmax(axis=1)
-    if y.ndim != 1:
-        raise TargetError(f"y has shape {y.shape}; expected one label per row, (N,), (N, 1) or one-hot (N, C).")
-    return y

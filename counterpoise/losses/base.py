@@ -24,6 +24,7 @@ from keras.src.backend import get_keras_mask  # on JAX the mask is no attribute 
 
 from counterpoise.core.checks import check_finite
 from counterpoise.core.errors import ModelError, OptionError
+from counterpoise.core.per_class import in_class_order
 from counterpoise.losses import shapes
 
 Tensor = Any
@@ -37,8 +38,11 @@ def compute_dtype(dtype: Any) -> str:
 
 
 def class_numbers(values: Any, name: str, minimum: float = 0.0) -> Array:
-    """Return numbers per class as float64 (C,), each above `minimum`; else an `OptionError` says which is not."""
-    numbers = check_finite(np.asarray(values, dtype=np.float64), name)
+    """Return numbers per class as float64 (C,), each above `minimum`; else an `OptionError` says which is not.
+
+    A dict or a series of counts is read by its labels, which are class codes (see `core.per_class`).
+    """
+    numbers = check_finite(np.asarray(in_class_order(values, name, fill=0), dtype=np.float64), name)
     if numbers.ndim != 1 or len(numbers) < 1:
         raise OptionError(f"{name} has shape {numbers.shape}; expected one number per class, (C,).")
     low = np.flatnonzero(numbers <= minimum)
