@@ -60,8 +60,9 @@ class Labels:
 
     @property
     def values(self) -> Array:
-        """The labels themselves, in the shape of the codes; every element needs one."""
-        return np.array(self.classes)[self.codes]
+        """The labels themselves, in the shape of the codes (text as objects); every element needs one."""
+        text = any(isinstance(c, str) for c in self.classes)
+        return np.array(self.classes, dtype=object if text else None)[self.codes]
 
     def where(self, kept: Array) -> Labels:
         """Those of the rows that are kept, bool (N,); classes that are left without a row are no more."""

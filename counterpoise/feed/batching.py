@@ -301,7 +301,7 @@ def _realized(
 
 
 def _readable(y: Any) -> Any:
-    """Labels of other kinds than NumPy's numbers (nullable, Arrow, categories, objects) as numbers, or text as objects.
+    """Labels of other kinds than NumPy's numbers (nullable, Arrow, categories, objects) as numbers or text.
 
     Numbers, several outputs and what lies on disk pass untouched: a target need not be labels.
     """
@@ -313,8 +313,7 @@ def _readable(y: Any) -> Any:
     source = source_of(y)
     if any(type(plain_label(level)) is float for level in source.levels):
         return y  # a number to predict
-    labels = read_labels(source)
-    return labels.values.astype(object) if any(isinstance(c, str) for c in labels.classes) else labels.values
+    return read_labels(source).values
 
 
 def _coded(y: Rows | None, classes: tuple[Any, ...] | None) -> Rows | None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import DataError, OptionError, TargetError
+from counterpoise.core.labels import class_labels
 from counterpoise.core.structure import join, leaves
 
 Array = np.ndarray
@@ -38,12 +39,12 @@ def load(source: Any, limit: int | None = None) -> tuple[Any, Array, Array | Non
         limit: Most bytes; None is half of the free memory.
 
     Returns:
-        x in the structure of its batches, labels as the batches have them, and weights (N,) or None.
+        x in the structure of its batches, class codes or labels (N,), and weights (N,) or None.
 
     Raises:
         DataError: no end, no rows, too large, or elements of another form.
         OptionError: batches of `cp.batches`, which were drawn by a plan already.
-        TargetError: y has several parts.
+        TargetError: y is neither one label per row nor one-hot.
     """
     kind = dataset_kind(source)
     if type(source).__module__.startswith("counterpoise."):
@@ -63,7 +64,7 @@ def load(source: Any, limit: int | None = None) -> tuple[Any, Array, Array | Non
     logger.info("read %s rows (%.0f MB) of a %s into memory", f"{len(y):,}", size / 1e6, kind)
     if not isinstance(y, np.ndarray):
         raise TargetError("y has several parts; expected one label per row.")
-    return x, y, weight[0].reshape(-1) if weight else None
+    return x, class_labels(y).values, weight[0].reshape(-1) if weight else None
 
 
 def _free_bytes() -> int:

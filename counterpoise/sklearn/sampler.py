@@ -68,7 +68,8 @@ class PlanSampler(BaseSampler):
 
     def fit_resample(self, X: Any, y: Any, **params: Any) -> tuple[Any, Any]:
         """Rows of X and labels of y as the plan draws them; see `BaseSampler`."""
-        return super().fit_resample(X, y if np.ndim(y) == 2 else plain_labels(y), **params)
+        read = y if np.ndim(y) == 2 else plain_labels(y)
+        return super().fit_resample(X, read.tolist() if isinstance(y, list) else read, **params)
 
     def _fit_resample(self, X: Any, y: Any, **params: Any) -> tuple[Any, Any]:
         labels = np.unique(y)

@@ -24,16 +24,11 @@ def plain_labels(y: Any) -> Any:
         >>> plain_labels(np.array(["b", "a"], object))
         array(['b', 'a'], dtype=object)
     """
-    array = np.asarray(y) if isinstance(y, (list, tuple)) and not _has_text(y) else y
-    plain = isinstance(array, np.ndarray) and not isinstance(array, np.ma.MaskedArray) and array.dtype.kind in "iufb"
-    if plain and not np.isnan(array).any() and (array.ndim < 2 or array.shape[1] == 1):
-        return array
-    labels = class_labels(y)
-    text = any(isinstance(c, str) for c in labels.classes) and getattr(y, "dtype", None) != labels.values.dtype
-    values = labels.values.astype(object) if text else labels.values
+    plain = isinstance(y, np.ndarray) and not isinstance(y, np.ma.MaskedArray) and y.dtype.kind in "iufbc"
+    if plain and not np.isnan(y).any() and (y.ndim < 2 or y.shape[1] == 1):
+        return y
+    values = class_labels(y).values
+    if isinstance(y, np.ndarray) and y.dtype.kind == "U":
+        values = values.astype(y.dtype)
     series = library_of(y) == "pandas" and hasattr(y, "index") and len(y.shape) == 1
     return type(y)(values, index=y.index, name=y.name) if series else values
-
-
-def _has_text(y: Any) -> bool:
-    return any(isinstance(v, (str, bytes)) or v is None for v in y)
