@@ -10,12 +10,13 @@ import numpy as np
 
 from counterpoise.callbacks.loss_schedules import names_of
 from counterpoise.core.checks import check_choice, check_int
-from counterpoise.core.errors import ModelError, OptionError, did_you_mean
+from counterpoise.core.errors import ModelError, OptionError, TargetError, did_you_mean
 from counterpoise.metrics.decision_scores import confusion, decision_scores, default_decision
 from counterpoise.metrics.proba_scores import log_loss
 from counterpoise.metrics.rank_scores import average_precision
 from counterpoise.networks.cloning import last_activation
-from counterpoise.plans.elements import read_elements
+from counterpoise.plans.elements import Elements, read_elements
+from counterpoise.plans.tables import places_among
 
 Array = np.ndarray
 
@@ -80,8 +81,8 @@ class PerClass(keras.callbacks.Callback):
         self.output = check_choice(output, "output", ("auto", "logits", "probabilities"))
         ignored = tuple(ignore) if isinstance(ignore, (list, tuple, set)) else (ignore,)
         found = read_elements(y, "auto", None, sample_weight, ignored)
-        self._shape, self._counted = found.labels.shape, found.weight.ravel() > 0
-        self.y = found.labels.ravel()[self._counted].astype(np.int64)
+        self._shape, self._counted = found.codes.shape, found.weight.ravel() > 0
+        self.y = _codes(found, labels).ravel()[self._counted]
         self.weight = found.weight.ravel()[self._counted]
         self.stop_on, self.patience = stop_on, check_int(patience, "patience")
         self.batch_size = check_int(batch_size, "batch_size")
@@ -133,6 +134,18 @@ class PerClass(keras.callbacks.Callback):
             self._best, self.best_epoch, self._weights = value, epoch, self.model.get_weights()
         elif epoch - (self.best_epoch or 0) >= self.patience:
             self.model.stop_training = True
+
+
+def _codes(found: Elements, labels: Sequence[Any] | None) -> Array:
+    """The class codes of the model, int64: whole-number labels are codes already, others stand in `labels`."""
+    if labels is not None and any(isinstance(c, str) for c in found.classes):
+        return places_among(found, labels, "names in labels=").astype(np.int64)
+    if any(isinstance(c, str) or c < 0 for c in found.classes):
+        raise TargetError(
+            f"y holds the labels {', '.join(map(repr, found.classes[:5]))}; expected the class codes 0, 1, ... of the "
+            "model. Give labels=, the names of the classes in code order, or turn the labels into codes."
+        )
+    return np.array([*found.classes, 0], np.int64)[found.codes]
 
 
 def class_scores(y: Array, proba: Array, weight: Array, names: Sequence[str]) -> dict[str, float]:

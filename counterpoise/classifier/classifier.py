@@ -14,6 +14,7 @@ import numpy as np
 from counterpoise.classifier.file import Contents, read, write
 from counterpoise.classifier.model_card import measured
 from counterpoise.classifier.thresholds import choose, describe
+from counterpoise.core.per_class import in_class_order
 from counterpoise.core.records import Rule, Schema
 from counterpoise.core.structure import leaves, take
 from counterpoise.data.columns import front, raw_inputs
@@ -223,7 +224,8 @@ class Classifier:
 
     def _rule_at(self, prior: Any) -> Rule:
         parts = list(self.scores["log_p"].astype(np.float64)) if "log_p" in self.scores else None
-        return rule_at_prior(self.rule, prior, parts, self.scores.get("y"))
+        shares = in_class_order(prior, "prior", self.classes_.tolist())
+        return rule_at_prior(self.rule, shares, parts, self.scores.get("y"))
 
     def with_rule(self, rule: Rule) -> Classifier:
         """The same networks under another rule, for example that of `cp.monitor(...).rule`."""

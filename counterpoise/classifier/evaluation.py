@@ -8,10 +8,10 @@ import numpy as np
 
 from counterpoise.core.checks import check_weights
 from counterpoise.core.errors import ColumnError, OptionError, TargetError, did_you_mean
+from counterpoise.core.labels import class_labels, find_label
 from counterpoise.core.proportions import shares_of_classes
 from counterpoise.core.records import Rule
 from counterpoise.data.frames import is_table, to_frame
-from counterpoise.data.labels import find_label
 from counterpoise.decide.aim import Aim
 from counterpoise.metrics import scores as sc
 from counterpoise.metrics.catalog import FURTHER
@@ -93,7 +93,7 @@ def _labels(clf: Any, data: Any, y: Any, target: str | None) -> tuple[Any, Any, 
     frame, source, _ = to_frame(data, as_text=(name, *text))
     if name not in frame.columns:
         raise ColumnError(f"{source} lacks the target column {name!r}.{did_you_mean(name, frame.columns)}")
-    return frame[name].to_list(), frame, source
+    return frame[name], frame, source
 
 
 def label_codes(labels: Any, classes: Array) -> Array:
@@ -103,26 +103,27 @@ def label_codes(labels: Any, classes: Array) -> Array:
         >>> label_codes(["1", 0, "0"], np.array([0, 1])).tolist()
         [1, 0, 0]
     """
-    given = np.asarray(labels, dtype=object).ravel()
+    read = class_labels(labels, "y")
     known = classes.tolist()
-    texts = np.array(["" if label is None else str(label) for label in given])
-    found = np.empty(len(given), dtype=np.int64)
-    for text in np.unique(texts):
-        rows = np.flatnonzero(texts == text)
-        found[rows] = _code(given[rows[0]], known, int(rows[0]))
-    return found
+    found = [_code(label, known) for label in read.classes]
+    unknown = [label for label, code in zip(read.classes, found, strict=True) if code is None]
+    if unknown:
+        row = int(np.argmax(read.codes == read.classes.index(unknown[0])))
+        raise TargetError(
+            f"the label of row {row + 1} ({unknown[0]!r}) is none of the classes of the classifier, which knows "
+            f"{', '.join(map(str, known[:8]))}."
+        )
+    return np.array(found, np.int64)[read.codes]
 
 
-def _code(label: Any, known: list[Any], row: int) -> int:
+def _code(label: Any, known: list[Any]) -> int | None:
     """By value or text; else a merged class "A+B" takes its parts, and "not L" takes the rest."""
+    code = find_label(label, known)
+    if code is not None:
+        return code
     merged = [code for code, name in enumerate(known) if isinstance(name, str) and str(label) in name.split("+")]
     rest = [code for code, name in enumerate(known) if isinstance(name, str) and name.startswith("not ")]
-    code = find_label(label, known)
-    candidates = [code] if code is not None else [*merged, *rest]
-    if label is None or str(label) == "" or not candidates:
-        what = "is missing" if label is None or str(label) == "" else f"({label!r}) is none of its classes"
-        raise TargetError(f"the label of row {row + 1} {what}; the classifier knows {', '.join(map(str, known[:8]))}.")
-    return candidates[0]
+    return next(iter([*merged, *rest]), None)
 
 
 def further(

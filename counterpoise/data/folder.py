@@ -173,7 +173,7 @@ def in_memory(
     if copies:
         notes.append(f"{copies:,} of {len(twins):,} images repeat an earlier one; copies stay on one side of a split.")
     return Examples(
-        pixels, labels.y, labels.classes, groups=twins if copies else None, twins=twins,
+        pixels, labels.codes, labels.classes, groups=twins if copies else None, twins=twins,
         source=Path(found.root).resolve().name, warnings=tuple(notes),
     )  # fmt: skip
 

@@ -1,65 +1,62 @@
-"""Label values -> class codes, and which class is the positive one."""
+"""The classes of a task: labels as they were read, typed, merged, and which class is the positive one."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import polars as pl
 
-from counterpoise.core.checks import rows_text
 from counterpoise.core.errors import OptionError, TargetError, did_you_mean
+from counterpoise.core.labels import Labels, class_labels, find_label
 
 #: More distinct labels than this are a number to predict, when they come as floats.
 MOST_FLOAT_CLASSES = 50
 
-
-@dataclass(frozen=True)
-class Labels:
-    """y: int32 (N,) codes. classes: `classes[y[i]]` is the label of row i."""
-
-    y: np.ndarray
-    classes: tuple[Any, ...]
-
-    @property
-    def counts(self) -> np.ndarray:
-        return np.bincount(self.y, minlength=len(self.classes))
+_SKIP = "Fill in the labels, or leave these rows out with skip_bad (--skip-bad)."
+_SEVERAL = (
+    " fit and compare take one class per row. For a class per step or pixel, or several labels per row, compile your "
+    "own model with cp.compile_balanced."
+)
+_WHOLE = re.compile(r"[-+]?\d{1,18}")
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
 def encode_labels(
-    values: pl.Series,
+    values: Any,
     positive: Any = None,
     one_vs_rest: Any = None,
     merge_rare: Sequence[Any] = (),
     written: bool = False,
+    name: str = "",
 ) -> Labels:
     """Turn labels into class codes.
 
-    Order of work: type the labels, merge `merge_rare` into one class named 'L1+L2+...', merge all but
-    `one_vs_rest` into 'not L', put the positive class of two last. Merged classes turn all labels into text.
+    Order of work: read the labels (see `core.labels`), merge `merge_rare` into one class named 'L1+L2+...', merge all
+    but `one_vs_rest` into 'not L', put the positive class of two last. Merged classes turn all labels into text.
     A label is found by its value or by its text: "1" finds 1, and "true" finds True.
 
     Args:
-        values: One label per row, null where missing.
+        values: One label per row, or `Labels` that were read before.
         positive: The class of interest of two (code 1). Default: `one_vs_rest`, else the rarer one.
         one_vs_rest: The class to hold against all others.
         merge_rare: Two or more classes to merge.
         written: The labels are the text of a file: whole numbers and True/False get their type back.
+        name: What messages call the target; "": the name of the series, or y.
 
     Raises:
         TargetError: Labels are missing, of one class only, or numbers rather than classes; an unknown label.
         OptionError: `positive` with more than two classes, or fewer than two classes to merge.
 
     Example:
-        >>> found = encode_labels(pl.Series("y", ["no", "yes", "no"]))
-        >>> found.classes, found.y.tolist()
+        >>> found = encode_labels(["no", "yes", "no"])
+        >>> found.classes, found.codes.tolist()
         (('no', 'yes'), [0, 1, 0])
     """
-    name = values.name or "y"
-    _refuse_missing(values, name)
-    labels = _factorize(_typed(values, name, written), name)
+    name = name or str(getattr(values, "name", None) or "y")
+    labels = read_target(values, name)
+    labels = _checked(_retyped(labels, name) if written else labels, name)
     if len(labels.classes) < 2:
         raise TargetError(f"Target {name!r} has one class only ({labels.classes[0]!r}); at least two are needed.")
     if merge_rare:
@@ -70,83 +67,41 @@ def encode_labels(
     return _positive_last(labels, positive, name)
 
 
-def find_label(label: Any, classes: Sequence[Any]) -> int | None:
-    """Position of a label among classes: by value, else by text, else by text without case, else as a number.
-
-    Example:
-        >>> find_label("1", (0, 1)), find_label("TRUE", (False, True)), find_label("2", (0, 1))
-        (1, 1, None)
-    """
-    ways: tuple[Any, ...] = (lambda v: (type(v) is bool, v), str, lambda v: str(v).strip().casefold(), _as_number)
-    for way in ways:
-        wanted = way(label)
-        hits = [i for i, c in enumerate(classes) if wanted is not None and way(c) == wanted]
-        if len(hits) == 1:
-            return hits[0]
-    return None
+def read_target(values: Any, name: str, missing: bool = False) -> Labels:
+    """The labels of a task, one class per row, of any kind (see `core.labels`); -1 where `missing` allows none."""
+    return class_labels(values, f"Target {name!r}", missing=missing, advice=_SKIP, several=_SEVERAL)
 
 
-def _as_number(label: Any) -> float | None:
-    try:
-        return float(label)
-    except (TypeError, ValueError):
-        return None
-
-
-def _refuse_missing(values: pl.Series, name: str) -> None:
-    rows = values.is_null().arg_true()
-    if len(rows):
-        raise TargetError(
-            f"Target {name!r} is missing in {rows_text(rows)}. Fill in the labels, or leave these rows out "
-            "with skip_bad (--skip-bad)."
-        )
-
-
-def _typed(values: pl.Series, name: str, written: bool) -> pl.Series:
-    """Labels as whole numbers, booleans or text."""
-    if values.dtype.is_float():
-        return _whole(values, name)
-    if values.dtype.is_temporal():
-        raise TargetError(f"Target {name!r} holds dates; expected classes.")
-    if values.dtype == pl.Categorical:
-        return values.cast(pl.String)
-    return _retype_written(values, name) if written and values.dtype == pl.String else values
-
-
-def _retype_written(values: pl.Series, name: str) -> pl.Series:
-    distinct = values.unique()
-    if all(t in ("True", "False") for t in distinct):  # other spellings stay text, to be written as they were
-        return values == "True"
-    whole = distinct.cast(pl.Int64, strict=False)
-    if not whole.null_count():
+def _retyped(labels: Labels, name: str) -> Labels:
+    """Labels that are the text of whole numbers or of True and False, as what they are the text of."""
+    classes = labels.classes
+    if not all(isinstance(c, str) for c in classes):
+        return labels
+    if all(c in ("True", "False") for c in classes):  # other spellings stay text, to be written as they were
+        return read_target(np.array([c == "True" for c in classes])[labels.codes], name)
+    if all(_WHOLE.fullmatch(c) for c in classes):
         # '01' is a code whose zero matters; it stays text.
-        return values.cast(pl.Int64) if bool((whole.cast(pl.String) == distinct).all()) else values
-    numbers = values.cast(pl.Float64, strict=False)
-    return values if numbers.null_count() else _whole(numbers, name)
+        values: list[Any] = [int(c) for c in classes]
+        return read_target(np.array(values)[labels.codes], name) if list(map(str, values)) == list(classes) else labels
+    if all(_NUMBER.fullmatch(c) for c in classes):
+        return read_target(np.array([float(c) for c in classes])[labels.codes], name)
+    return labels
 
 
-def _whole(values: pl.Series, name: str) -> pl.Series:
-    """Whole floats as integers."""
-    odd = (~values.is_finite() | (values != values.round(0)) | (values.abs() >= 2.0**53)).arg_true()
-    distinct = values.n_unique()
-    if len(odd) or distinct > MOST_FLOAT_CLASSES:
-        what = f"for example {values[odd[0]]!r} in {rows_text(odd[:1])}" if len(odd) else f"{distinct:,} different ones"
+def _checked(labels: Labels, name: str) -> Labels:
+    """Refuse a number to predict, and a column where no class repeats."""
+    distinct = len(labels.classes)
+    if labels.from_floats and distinct > MOST_FLOAT_CLASSES:
         raise TargetError(
-            f"Target {name!r} holds numbers that are not classes ({what}). Turn it into classes first, for example "
-            f"{name} > limit, or cut it into ranges."
+            f"Target {name!r} holds numbers that are not classes ({distinct:,} different ones). Turn it into classes "
+            f"first, for example {name} > limit, or cut it into ranges."
         )
-    return values.cast(pl.Int64)
-
-
-def _factorize(values: pl.Series, name: str) -> Labels:
-    classes = values.unique().sort()
-    if len(classes) > MOST_FLOAT_CLASSES and len(classes) > len(values) / 2:
+    if distinct > MOST_FLOAT_CLASSES and distinct > len(labels) / 2:
         raise TargetError(
-            f"Target {name!r} has {len(classes):,} different values in {len(values):,} rows: no class repeats. "
+            f"Target {name!r} has {distinct:,} different values in {len(labels):,} rows: no class repeats. "
             "Is this the right column?"
         )
-    codes = values.replace_strict(classes, pl.Series(range(len(classes)), dtype=pl.Int32), return_dtype=pl.Int32)
-    return Labels(codes.to_numpy(), tuple(classes.to_list()))
+    return labels
 
 
 def _place(label: Any, labels: Labels, name: str, option: str) -> int:
@@ -167,13 +122,13 @@ def _merge(labels: Labels, wanted: Sequence[Any], name: str) -> Labels:
     classes = tuple(merged if i == places[0] else str(labels.classes[i]) for i in keep)
     if len(classes) < 2:
         raise TargetError(f"merge_rare leaves one class only of target {name!r} ({merged!r}); leave one class out.")
-    return Labels(table[labels.y], classes)
+    return labels.mapped(table, classes)
 
 
 def _one_vs_rest(labels: Labels, wanted: Any, name: str) -> Labels:
     place = _place(wanted, labels, name, "one_vs_rest")
     label = str(labels.classes[place])
-    return Labels((labels.y == place).astype(np.int32), (f"not {label}", label))
+    return labels.mapped(np.arange(len(labels.classes)) == place, (f"not {label}", label))
 
 
 def _positive_last(labels: Labels, positive: Any, name: str) -> Labels:
@@ -187,4 +142,4 @@ def _positive_last(labels: Labels, positive: Any, name: str) -> Labels:
         return labels
     counts = labels.counts
     place = _place(positive, labels, name, "positive") if positive is not None else int(counts[1] <= counts[0])
-    return labels if place == 1 else replace(labels, y=1 - labels.y, classes=labels.classes[::-1])
+    return labels if place == 1 else labels.mapped(np.array([1, 0]), labels.classes[::-1])

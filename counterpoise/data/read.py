@@ -13,12 +13,13 @@ import polars as pl
 from counterpoise.core.checks import check_choice
 from counterpoise.core.duplicates import count_twins, twin_groups
 from counterpoise.core.errors import ColumnError, DataError, OptionError, TargetError, did_you_mean
+from counterpoise.core.labels import Labels, look_alikes, warn_look_alikes
 from counterpoise.core.leaks import LEAK_AUROC, single_column_scores
 from counterpoise.core.records import Examples, Schema
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.inputs import check_no_gap, is_text
 from counterpoise.data.kinds import Found, infer
-from counterpoise.data.labels import Labels, encode_labels
+from counterpoise.data.labels import encode_labels
 from counterpoise.data.row_metadata import Side, group_codes, side_of, skip_rows, times, weights
 from counterpoise.data.schema import build_parts, encode_rows
 from counterpoise.data.texts import text_column, texts_of
@@ -52,7 +53,7 @@ def read(
         source: Path to CSV or Parquet; pandas or polars frame; pyarrow table; dict of columns; array (N, ...);
             dict or tuple of arrays of rank 2 and more (several inputs).
         target: Name of the label column of a table.
-        y: Labels (N,) instead of `target`.
+        y: Labels (N,) instead of `target`, in any form (see `core.labels`); one-hot rows (N, C) too.
         positive: The class of interest of two; it gets code 1. Default: the rarer one.
         one_vs_rest: Hold this class against all others, merged into 'not L'.
         merge_rare: Classes to merge into one named 'L1+L2'.
@@ -121,10 +122,10 @@ def _read_table(
         notes += left_out
         if not features.height:
             raise DataError(f"No row of {name} is left: {' '.join(left_out)}")
-    labels = encode_labels(side.y, **labels_of, written=isinstance(source, (str, Path)))
+    labels = _encoded(side, labels_of, written=isinstance(source, (str, Path)))
     if text:
         column, said = text_column(features, name)
-        texts = Examples(texts_of(features, column), labels.y, labels.classes, source=name, text_column=column)
+        texts = Examples(texts_of(features, column), labels.codes, labels.classes, source=name, text_column=column)
         return _finish(texts, side, [*notes, *said])
     found = [infer(features[c], kinds.get(c)) for c in features.columns]
     schema = Schema(tuple(f.column for f in found), target or "target")
@@ -132,7 +133,13 @@ def _read_table(
     if not x:
         raise ColumnError(f"No column of {name} is left to learn from. {_why(found)}".rstrip())
     warnings = [*notes, *_together(found), *_leak_warnings(x, labels, schema)]
-    return _finish(Examples(x, labels.y, labels.classes, schema, source=name), side, warnings)
+    return _finish(Examples(x, labels.codes, labels.classes, schema, source=name), side, warnings)
+
+
+def _encoded(side: Side, labels_of: dict[str, Any], written: bool = False) -> Labels:
+    labels = encode_labels(side.y, **labels_of, written=written, name=side.target)
+    warn_look_alikes(labels.classes, f"Target {side.target!r}")
+    return labels
 
 
 def _together(found: list[Found]) -> list[str]:
@@ -193,8 +200,8 @@ def _read_arrays(source: Any, y: Any, labels_of: dict[str, Any], beside: dict[st
     if named:
         raise OptionError(f"{named[0]} names a column, but the data are arrays. Pass one value per row.")
     side = side_of(pl.DataFrame({"row": np.zeros(len(parts[0]), dtype=np.uint8)}), y, beside)
-    labels = encode_labels(side.y, **labels_of)
-    return _finish(Examples(x, labels.y, labels.classes, source="arrays"), side, [])
+    labels = _encoded(side, labels_of)
+    return _finish(Examples(x, labels.codes, labels.classes, source="arrays"), side, [])
 
 
 def _check_array(source: Any) -> None:
@@ -217,7 +224,7 @@ def _check_array(source: Any) -> None:
 
 def _leak_warnings(x: dict[str, np.ndarray], labels: Labels, schema: Schema) -> list[str]:
     places = {"numeric": schema.numeric, "categorical": schema.categorical}
-    scores = single_column_scores(x, labels.y, len(labels.classes))
+    scores = single_column_scores(x, labels.codes, len(labels.classes))
     return [
         f"Column {places[part][j].name!r} alone nearly gives the target away (AUROC {area:.3f}): a possible leak. "
         "Is it known before the label is? If not, leave it out with drop (--drop)."
@@ -227,6 +234,8 @@ def _leak_warnings(x: dict[str, np.ndarray], labels: Labels, schema: Schema) -> 
 
 
 def _finish(examples: Examples, side: Side, warnings: list[str]) -> Examples:
+    alike = look_alikes(examples.classes, f"Target {side.target!r}")
+    warnings = warnings if alike is None else [*warnings, alike]
     twins = twin_groups(examples.x)
     if twins is not None:
         warnings = warnings + _twin_warnings(twins, examples.y)

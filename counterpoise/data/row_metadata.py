@@ -10,19 +10,25 @@ import polars as pl
 
 from counterpoise.core.checks import check_weights, rows_text
 from counterpoise.core.errors import ColumnError, DataError
+from counterpoise.core.labels import Labels
 from counterpoise.data.csv_text import parse_dates
 from counterpoise.data.frames import to_frame
 from counterpoise.data.kinds import days
+from counterpoise.data.labels import read_target
 
 
 @dataclass(frozen=True)
 class Side:
-    """What belongs to the rows beside features: labels, groups, time and weights, as series."""
+    """What belongs to the rows beside features: labels (code -1: missing), groups, time and weights.
 
-    y: pl.Series
+    `target` is what messages call the labels.
+    """
+
+    y: Labels
     groups: pl.Series | None = None
     time: pl.Series | None = None
     weight: pl.Series | None = None
+    target: str = "y"
 
 
 def side_of(frame: pl.DataFrame, y: Any, beside: dict[str, Any]) -> Side:
@@ -37,11 +43,12 @@ def side_of(frame: pl.DataFrame, y: Any, beside: dict[str, Any]) -> Side:
             return None
         return frame[value] if isinstance(value, str) else _vector(value, name, frame.height)
 
-    labels = y if isinstance(y, pl.Series) and y.name in frame.columns else _vector(y, "y", frame.height)
+    target = y.name if isinstance(y, pl.Series) and y.name in frame.columns else "y"
+    labels = read_target(y, target, missing=True)
     if len(labels) != frame.height:
         raise DataError(f"y has {len(labels):,} labels for {frame.height:,} rows; give one label per row.")
     weight = series(beside["sample_weight"], "sample_weight")
-    return Side(labels, series(beside["groups"], "groups"), series(beside["time"], "time"), weight)
+    return Side(labels, series(beside["groups"], "groups"), series(beside["time"], "time"), weight, target)
 
 
 def _vector(values: Any, name: str, n: int) -> pl.Series:
@@ -50,8 +57,7 @@ def _vector(values: Any, name: str, n: int) -> pl.Series:
     if len(shape) == 2 and shape[1] == 1:
         values = np.asarray(values)[:, 0]
     elif len(shape) != 1:
-        hint = " For one-hot labels pass y.argmax(axis=1)." if name == "y" and len(shape) == 2 else ""
-        raise DataError(f"{name} has shape {shape}; expected one value per row ({n:,},).{hint}")
+        raise DataError(f"{name} has shape {shape}; expected one value per row ({n:,},).")
     if len(values) != n:
         raise DataError(f"{name} has {len(values):,} entries for {n:,} rows; give one per row.")
     if isinstance(values, pl.Series):
@@ -61,7 +67,7 @@ def _vector(values: Any, name: str, n: int) -> pl.Series:
 
 def skip_rows(features: pl.DataFrame, side: Side) -> tuple[pl.DataFrame, Side, list[str]]:
     """Leave out rows without a label and rows with infinite numbers; say how many."""
-    unlabeled = side.y.is_null()
+    unlabeled = pl.Series(side.y.codes < 0)
     floats = [c for c in features.columns if features[c].dtype.is_float()]
     infinite = pl.Series(np.zeros(len(side.y), dtype=bool))
     for column in floats:
@@ -73,7 +79,7 @@ def skip_rows(features: pl.DataFrame, side: Side) -> tuple[pl.DataFrame, Side, l
         told.append(f"Left out {rows_text(unlabeled.arg_true())} without a label.")
     if infinite.any():
         told.append(f"Left out {rows_text(infinite.arg_true())} with infinite numbers.")
-    return features.filter(keep), Side(side.y.filter(keep), *kept), told
+    return features.filter(keep), Side(side.y.where(keep.to_numpy()), *kept, side.target), told
 
 
 def group_codes(values: pl.Series) -> np.ndarray:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from counterpoise.core.errors import OptionError, TargetError
+from counterpoise.core.per_class import in_class_order
 from counterpoise.core.records import Array
 
 
@@ -72,7 +73,7 @@ def class_prior(prior: Array | float, n_classes: int, name: str = "prior") -> Ar
         >>> class_prior(0.25, 2).tolist()
         [0.75, 0.25]
     """
-    out = np.asarray(prior, dtype=np.float64)
+    out = np.asarray(in_class_order(prior, name, range(n_classes)), dtype=np.float64)
     if out.ndim == 0 and n_classes == 2:
         out = np.array([1.0 - out, out])
     if out.shape != (n_classes,):

@@ -15,16 +15,19 @@ import keras
 import numpy as np
 
 from counterpoise.core import seeds
-from counterpoise.core.checks import check_int, check_lengths
-from counterpoise.core.errors import DataError, OptionError
+from counterpoise.core.checks import check_int, check_lengths, rows_text
+from counterpoise.core.errors import DataError, OptionError, TargetError
+from counterpoise.core.label_sources import library_of, source_of
+from counterpoise.core.labels import plain_label, read_labels
 from counterpoise.feed.augmenting import Augmenter, augmenter_of
 from counterpoise.feed.blocks import BLOCK_BYTES, Blocks
 from counterpoise.feed.blocks import Batch as Batch
-from counterpoise.feed.sources import Joined, Rows, arrays_in, in_memory, labels_like, rows_of, whole
+from counterpoise.feed.sources import ArrayRows, Joined, Rows, arrays_in, in_memory, labels_like, rows_of, whole
 from counterpoise.plans.class_plans import Plan, uniform
 from counterpoise.plans.labels import codes_of
 from counterpoise.plans.quotas import quota as quota_plan
 from counterpoise.plans.schedule import check_single
+from counterpoise.plans.weights import output_names
 
 Array = np.ndarray
 
@@ -244,7 +247,7 @@ def batches(
     source = rows_of(x, load)
     augment = getattr(x, "augment", None) if augment is None else augment
     y = getattr(x, "y", None) if y is None and getattr(x, "takes_rows", False) else y
-    target = None if y is None else rows_of(y)
+    target = None if y is None else rows_of(_readable(y))
     beside = {name: rows_of(part) for name, part in (extras or {}).items()}
     check_lengths({"x": source, **({} if target is None else {"y": target}), **beside})
     if not len(source):
@@ -297,8 +300,32 @@ def _realized(
     return Joined(x, rows_of(x_new)), Joined(y, rows_of(labels_like(y, plan.classes, codes))), plan
 
 
+def _readable(y: Any) -> Any:
+    """Labels of other kinds than NumPy's numbers (nullable, Arrow, categories, objects) as numbers or text.
+
+    Numbers, several outputs and what lies on disk pass untouched: a target need not be labels.
+    """
+    array = getattr(y, "values", None) if library_of(y) == "pandas" else y
+    plain = isinstance(array, np.ndarray) and array.dtype.kind in "iufb" and not isinstance(array, np.ma.MaskedArray)
+    several = isinstance(y, Mapping) or output_names(y) is not None
+    if plain or several or not (isinstance(y, (list, np.ndarray)) or library_of(y) in ("pandas", "polars", "pyarrow")):
+        return y
+    source = source_of(y)
+    if any(type(plain_label(level)) is float for level in source.levels):
+        return y  # a number to predict
+    return read_labels(source).values
+
+
 def _coded(y: Rows | None, classes: tuple[Any, ...] | None) -> Rows | None:
-    """Text labels as codes of `classes` (or as the labels sort), because Keras takes numbers; others as they are."""
+    """Text labels as codes of `classes` (or as the labels sort), because Keras takes numbers; others as they are.
+
+    Raises:
+        TargetError: Rows without a label, where a plan says that the targets are classes.
+    """
+    if classes is not None and isinstance(y, ArrayRows) and y.array.dtype.kind == "f" and y.array[0].size == 1:
+        gaps = np.flatnonzero(np.isnan(y.array))
+        if len(gaps):
+            raise TargetError(f"y is missing in {rows_text(gaps)}. Fill in the labels, or leave these rows out.")
     sample = None if y is None else y.take(np.arange(1))
     if y is None or not isinstance(sample, np.ndarray) or sample.dtype.kind not in "USOT" or sample.size != 1:
         return y

@@ -18,10 +18,10 @@ import polars as pl
 
 from counterpoise.core.checks import check_choice, check_int
 from counterpoise.core.errors import ColumnError, DataError, OptionError, TargetError, did_you_mean
+from counterpoise.core.labels import Labels, class_labels, count_codes, warn_look_alikes
 from counterpoise.feed.disk_stream import INDEX, Stream
 from counterpoise.plans import class_plans as plans
 from counterpoise.plans.class_plans import Plan
-from counterpoise.plans.labels import codes_of, count_codes
 from counterpoise.plans.schedule import check_single
 
 Array = np.ndarray
@@ -159,12 +159,12 @@ def scan(source: str | os.PathLike[str], target: str, *, drop: Sequence[str] = (
         if column not in columns:
             raise ColumnError(f"{column!r} is no column of {name}.{did_you_mean(column, columns)}")
     beside = frame.select([target, *([sample_weight] if sample_weight else [])]).collect(engine="streaming")
-    codes, classes = _labels(beside[target], name)
+    labels = _labels(beside[target], name)
     weights = beside[sample_weight].to_numpy().astype(float) if sample_weight else None
     features = tuple(c for c in columns if c not in (target, *drop, sample_weight))
     if not features:
         raise ColumnError(f"no column of {name} is left to learn from.")
-    return Scan(frame, target, features, codes, classes, weights, name, seekable)
+    return Scan(frame, target, features, labels.codes, labels.classes, weights, name, seekable)
 
 
 def _lazy(source: str) -> tuple[pl.LazyFrame, str, bool]:
@@ -190,17 +190,12 @@ def _lazy(source: str) -> tuple[pl.LazyFrame, str, bool]:
     return frame, path.name, kind in (".parquet", ".pq")
 
 
-def _labels(column: pl.Series, name: str) -> tuple[Array, tuple[Any, ...]]:
+def _labels(column: pl.Series, name: str) -> Labels:
     if not len(column):
         raise DataError(f"{name} has no rows.")
-    if column.null_count():
-        raise TargetError(f"target {column.name!r} is missing in {column.null_count():,} rows; fill or leave them out.")
-    if column.dtype.is_integer() or column.dtype.is_float() or column.dtype == pl.Boolean:
-        codes, classes = codes_of(column.to_numpy())
-    else:
-        text = column.cast(pl.String)
-        classes = tuple(text.unique().sort().to_list())
-        codes = text.cast(pl.Enum(classes)).to_physical().to_numpy().astype(np.int32)
-    if len(classes) < 2:
-        raise TargetError(f"target {column.name!r} holds one class only, {classes[0]!r}.")
-    return codes, classes
+    what = f"Target {column.name!r}"
+    labels = class_labels(column, what)
+    warn_look_alikes(labels.classes, what)
+    if len(labels.classes) < 2:
+        raise TargetError(f"{what} holds one class only, {labels.classes[0]!r}.")
+    return labels

@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 
 from counterpoise.core import seeds
+from counterpoise.core.label_sources import CHUNK
 from counterpoise.plans.class_plans import Plan
-from counterpoise.plans.labels import CHUNK
 
 Array = np.ndarray
 

@@ -10,8 +10,9 @@ import numpy as np
 from counterpoise.core import seeds
 from counterpoise.core.checks import check_choice, check_int, check_lengths, check_range
 from counterpoise.core.errors import OptionError, TargetError
+from counterpoise.core.labels import count_codes
 from counterpoise.core.structure import take
-from counterpoise.plans.labels import codes_of, count_codes
+from counterpoise.plans.labels import codes_of
 
 Array = np.ndarray
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import DataError, OptionError, TargetError
+from counterpoise.core.labels import class_labels
 from counterpoise.core.structure import join, leaves
 
 Array = np.ndarray
@@ -61,7 +62,9 @@ def load(source: Any, limit: int | None = None) -> tuple[Any, Array, Array | Non
         raise DataError(f"the {kind} has no elements; nothing to learn from.")
     x, y, *weight = (_joined([part[i] for part in parts]) for i in range(len(parts[0])))
     logger.info("read %s rows (%.0f MB) of a %s into memory", f"{len(y):,}", size / 1e6, kind)
-    return x, _labels(y), weight[0].reshape(-1) if weight else None
+    if not isinstance(y, np.ndarray):
+        raise TargetError("y has several parts; expected one label per row.")
+    return x, class_labels(y).values, weight[0].reshape(-1) if weight else None
 
 
 def _free_bytes() -> int:
@@ -128,16 +131,3 @@ def _joined(parts: list[Any]) -> Any:
         if len(shapes) > 1:
             raise DataError(f"the batches have rows of shapes {sorted(shapes)}; every row needs the same shape.")
     return join(parts)
-
-
-def _labels(y: Any) -> Array:
-    """One label per row: (N,), (N, 1) or one-hot (N, C)."""
-    if not isinstance(y, np.ndarray):
-        raise TargetError("y has several parts; expected one label per row.")
-    if y.ndim == 2 and y.shape[1] == 1:
-        return y[:, 0]
-    if y.ndim == 2 and y.dtype.kind in "fiub" and np.all((y == 0) | (y == 1)) and np.all(y.sum(axis=1) == 1):
-        return y.argmax(axis=1)
-    if y.ndim != 1:
-        raise TargetError(f"y has shape {y.shape}; expected one label per row, (N,), (N, 1) or one-hot (N, C).")
-    return y

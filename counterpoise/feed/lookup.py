@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from counterpoise.core.label_sources import ragged
 from counterpoise.plans.tables import WeightTable
 
 Tensor = Any
@@ -19,6 +20,8 @@ def tensor_weights(table: WeightTable, y: Tensor, existing: Tensor | None = None
     Raises:
         tf.errors.InvalidArgumentError: a label without a weight, or rows that are not of the table's kind.
     """
+    if isinstance(y, tf.RaggedTensor):
+        raise ragged("the target")
     if table.kind == "multi_label":
         return _of_labels(table, y, existing)
     if table.kind == "one_hot":
@@ -26,20 +29,25 @@ def tensor_weights(table: WeightTable, y: Tensor, existing: Tensor | None = None
     codes = y[..., 0] if table.squeezed else y
     place = _places(table, codes)
     counted = _times(tf.ones_like(place, dtype=tf.float32), existing) * tf.where(place == IGNORED, 0.0, 1.0)
-    known = (place != UNKNOWN) | (counted == 0)
+    known = ((place != UNKNOWN) & _whole(codes)) | (counted == 0)
     weight = counted * tf.gather(tf.constant(table.weights, tf.float32), tf.maximum(place, 0))
     return _after(weight, known, "a label has no weight (Keras would silently take 1):", codes)
 
 
 def _of_labels(table: WeightTable, y: Tensor, existing: Tensor | None) -> Tensor:
     present = tf.cast(y, tf.float32)
-    weight = _times(tf.where(present > 0.5, *(tf.constant(table.weights[:, k], tf.float32) for k in (1, 0))), existing)
+    missing = (
+        tf.reduce_any([tf.equal(present, float(mark)) for mark in table.ignore], axis=0) if table.ignore else False
+    )
+    weight = tf.where(present > 0.5, *(tf.constant(table.weights[:, k], tf.float32) for k in (1, 0)))
+    weight = _times(tf.where(missing, 0.0, weight), existing)
     known = (present == 0) | (present == 1) | (weight == 0)
     return _after(weight, known, "a multi-label target holds other values than 0 and 1:", y)
 
 
 def _of_one_hot(table: WeightTable, y: Tensor, existing: Tensor | None) -> Tensor:
-    ones = tf.reduce_sum(tf.cast(y, tf.float32), axis=-1)
+    values = tf.cast(y, tf.float32)
+    ones = tf.where(tf.reduce_all((values == 0) | (values == 1), axis=-1), tf.reduce_sum(values, axis=-1), -1.0)
     weight = tf.gather(tf.constant(table.weights, tf.float32), tf.argmax(y, axis=-1))
     weight = _times(weight, existing)
     return _after(weight, (ones == 1) | (weight == 0), "rows are not one-hot; they hold this many ones:", ones)
@@ -56,6 +64,11 @@ def _places(table: WeightTable, codes: Tensor) -> Tensor:
     )
     lookup = tf.lookup.StaticHashTable(initial, default_value=UNKNOWN)
     return lookup.lookup(codes if text else tf.cast(codes, tf.int64))
+
+
+def _whole(codes: Tensor) -> Tensor:
+    """Whether numbers are whole: a cast would take 0.5 for 0."""
+    return tf.equal(codes, tf.round(codes)) if codes.dtype.is_floating else tf.ones_like(codes, dtype=tf.bool)
 
 
 def _times(weight: Tensor, existing: Tensor | None) -> Tensor:

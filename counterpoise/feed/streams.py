@@ -12,6 +12,7 @@ from counterpoise.core import seeds
 from counterpoise.core.checks import check_int, check_range
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.core.lazy import needed
+from counterpoise.core.per_class import in_class_order
 from counterpoise.plans import shift
 from counterpoise.plans.class_plans import Plan
 
@@ -86,8 +87,9 @@ def rebalance(
             is wanted and whose counts are used.
         label: From the parts of an element to its class code, an integer scalar. Called on batches first, so write
             it with tensor operations that keep the first axis; `lambda x, y: tf.argmax(y, -1)` for one-hot.
-        counts: Elements of each class (C,), when you know them; else the first `sample` elements are counted. Files
-            that are sorted by class need counts: their beginning says nothing about the rest.
+        counts: Elements of each class (C,), in code order or by code (`value_counts()`), when you know them; else the
+            first `sample` elements are counted. Files that are sorted by class need counts: their beginning says
+            nothing about the rest.
         classes: C, when the counted part may lack the last class.
         most: The most often an element is repeated in one pass; None: no limit.
         buffer: Elements in the shuffle buffer that spreads repeats; 0: none, repeats follow each other.
@@ -174,7 +176,7 @@ def _count(blocks: Any, label: Callable[..., Any], classes: int | None, sample: 
 
 
 def _counts(counts: Any) -> Array:
-    numbers = np.asarray(counts)
+    numbers = np.asarray(in_class_order(counts, "counts", fill=0))
     if numbers.ndim != 1 or len(numbers) < 2 or numbers.dtype.kind not in "iu":
         raise TargetError(f"counts are {counts!r:.80}; expected whole numbers for at least two classes.")
     if np.any(numbers < 1):
@@ -191,9 +193,8 @@ def _shares(target: Any, size: int) -> Array:
         if target != "equal":
             raise OptionError(f'target is {target!r}; expected "equal", class shares or a plan.')
         return np.full(size, 1 / size)
-    if isinstance(target, Mapping):
-        target = [target.get(code, np.nan) for code in range(size)]
-    shares = np.asarray(target.prior if isinstance(target, Plan) else target, dtype=float)
+    shares = target.prior if isinstance(target, Plan) else in_class_order(target, "target", range(size))
+    shares = np.asarray(shares, dtype=float)
     if shares.shape != (size,) or not np.all(np.isfinite(shares)) or np.any(shares <= 0):
         raise OptionError(
             f"target is {np.array(target)!r:.80}; expected a share above 0 for each of the {size} classes."

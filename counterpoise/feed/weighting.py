@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 
 from counterpoise.core.errors import DataError, OptionError
 from counterpoise.plans.tables import Tally, WeightTable
@@ -18,7 +19,7 @@ class WeightMap:
     """Puts the same class weights on every batch that passes; made by `weight_map`.
 
     Attributes:
-        tables: A `WeightTable`, or for several outputs a dict (list) of them.
+        tables: A `WeightTable`, or for several outputs a dict (list) of them, None for an output without weights.
 
     Call with (x, y) or (x, y, weight), NumPy arrays or tensors; returns (x, y, weight). A weight that is there already
     multiplies in; 0 masks.
@@ -64,8 +65,8 @@ class WeightMap:
         if isinstance(self.tables, WeightTable):
             return self.tables.to_dict()
         if isinstance(self.tables, Mapping):
-            return {k: table.to_dict() for k, table in self.tables.items()}
-        return [table.to_dict() for table in self.tables]
+            return {k: table and table.to_dict() for k, table in self.tables.items()}
+        return [table and table.to_dict() for table in self.tables]
 
 
 class WeightedBatches(keras.utils.PyDataset):
@@ -147,6 +148,7 @@ def _batches(y: Any) -> Iterable[Any] | None:
 
 def _counted(batches: Iterable[Any], scheme: Any, options: Mapping[str, Any]) -> Any:
     tallies: dict[Any, Tally] | None = None
+    schemes: dict[Any, Any] = {}
     names: list[Any] | None = None
     target: Any = None
     for batch in batches:
@@ -156,15 +158,17 @@ def _counted(batches: Iterable[Any], scheme: Any, options: Mapping[str, Any]) ->
         if tallies is None:
             names = output_names(target)
             tallies = _tallies(names, target, options)
+            schemes = {None: scheme} if names is None else per_output(scheme, names, target, "scheme")
         for name, tally in tallies.items():
+            if schemes[name] is None and names is not None:
+                continue
             own = existing if names is None else _spread(existing, names)[name]
             tally.add(target if names is None else target[name], None, own)
     if tallies is None:
         raise DataError("the dataset holds no batch.")
     if names is None:
         return tallies[None].table(scheme)
-    schemes = per_output(scheme, names, target, "scheme")
-    out = {name: tally.table(schemes[name]) for name, tally in tallies.items()}
+    out = {name: None if schemes[name] is None else tally.table(schemes[name]) for name, tally in tallies.items()}
     return out if isinstance(target, Mapping) else [out[k] for k in names]
 
 
@@ -188,8 +192,20 @@ def _check_outputs(y: Any, keys: Any) -> None:
         raise DataError(f"the target has outputs {got}; the weights were found for {list(keys)}.")
 
 
-def _weigh(table: WeightTable, y: Any, existing: Any, mask: Any) -> Any:
-    if not type(y).__module__.startswith("tensorflow"):
+def _ones(y: Any, tensor: bool) -> Any:
+    """Weight 1 for each row: Keras takes no None among the weights of a PyDataset."""
+    if not tensor:
+        return np.ones(len(y), np.float32)
+    import tensorflow as tf
+
+    return tf.ones(tf.shape(y)[:1])
+
+
+def _weigh(table: WeightTable | None, y: Any, existing: Any, mask: Any) -> Any:
+    tensor = type(y).__module__.startswith("tensorflow")
+    if table is None:
+        return _ones(y, tensor) if existing is None else existing
+    if not tensor:
         return table.of(y, mask, existing)
     if mask is not None:
         raise OptionError("mask goes with arrays; in a dataset give 0 and 1 as the weights of the batch.")

@@ -1,23 +1,30 @@
 """What every loss of Counterpoise shares: how it is called, what it says about itself, how it is saved.
 
-    Loss                 one loss per element; weights and masks are applied by Keras afterwards
+    Loss                 one loss per element, then weights, masks and the mean
     ├── ClassLoss        exclusive classes: codes or shares per class; one unit or C units
     └── LabelLoss        independent labels: multi-hot rows; L sigmoids
     BatchLoss            one number for a whole batch or image; weights enter inside
 
-A subclass writes one formula on logits and nothing else.
+A subclass writes one formula on logits and nothing else. What counts is decided here, once for all of them:
+
+- The mask of the outputs (`Embedding(mask_zero=True)`, `Masking`) and `ignore_class` take elements out: the mean is
+  over those that are left, as in Keras. An element of weight 0 adds nothing either, but stays in the mean.
+- Whatever label or output an element has that does not count, the loss is as if it were not there.
+- An element that counts and whose label is none of the classes makes the loss NaN.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 from keras import ops
+from keras.src.backend import get_keras_mask  # on JAX the mask is no attribute of the tensor; Keras alone finds it
 
 from counterpoise.core.checks import check_finite
 from counterpoise.core.errors import ModelError, OptionError
+from counterpoise.core.per_class import in_class_order
 from counterpoise.losses import shapes
 
 Tensor = Any
@@ -31,8 +38,11 @@ def compute_dtype(dtype: Any) -> str:
 
 
 def class_numbers(values: Any, name: str, minimum: float = 0.0) -> Array:
-    """Return numbers per class as float64 (C,), each above `minimum`; else an `OptionError` says which is not."""
-    numbers = check_finite(np.asarray(values, dtype=np.float64), name)
+    """Return numbers per class as float64 (C,), each above `minimum`; else an `OptionError` says which is not.
+
+    A dict or a series of counts is read by its labels, which are class codes (see `core.per_class`).
+    """
+    numbers = check_finite(np.asarray(in_class_order(values, name, fill=0), dtype=np.float64), name)
     if numbers.ndim != 1 or len(numbers) < 1:
         raise OptionError(f"{name} has shape {numbers.shape}; expected one number per class, (C,).")
     low = np.flatnonzero(numbers <= minimum)
@@ -60,7 +70,8 @@ class Loss(keras.losses.Loss):
     Args:
         from_logits: Whether the model's outputs are logits; probabilities are turned into logits first.
         ignore_class: A label whose elements do not count: no loss, and not part of the mean. Any other label
-            outside the classes makes the loss NaN, so that it cannot pass unseen.
+            outside the classes makes the loss NaN, so that it cannot pass unseen. With multi-hot rows of independent
+            labels it marks the entries that are missing.
         reduction: As in Keras: "sum_over_batch_size", "mean_with_sample_weight", "sum" or None.
         name: Name shown by Keras.
         dtype: "float64" computes in float64; anything else in float32, whatever the model's own type.
@@ -123,23 +134,61 @@ class Loss(keras.losses.Loss):
         return y_pred if self.from_logits else shapes.from_probabilities(y_pred)
 
     def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> Tensor:
-        y_true, y_pred = as_array(y_true), as_array(y_pred)
-        if sample_weight is not None or self.ignore_class is not None:
-            sample_weight = self._weights(y_true, y_pred, sample_weight)
-        return super().__call__(y_true, y_pred, sample_weight)
+        y, z, mask = self._tensors(y_true, y_pred)
+        if mask is None and sample_weight is None and self.ignore_class is None:
+            return super().__call__(y, z)
+        counted = self._counted(y, z, mask, sample_weight)
+        return self._reduced(*self._weighed(counted))
 
-    def _weights(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None) -> Tensor:
-        z = ops.convert_to_tensor(y_pred, dtype=self.dtype)
+    def _tensors(self, y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Labels and outputs in the type of the loss, and the mask of the outputs."""
+        y_true, y_pred = as_array(y_true), as_array(y_pred)
+        y, z = (ops.convert_to_tensor(x, dtype=self.dtype) for x in (y_true, y_pred))
+        return y, z, get_keras_mask(y_pred)
+
+    def _counted(self, y: Tensor, z: Tensor, mask: Tensor | None, sample_weight: Tensor | None) -> Counted:
+        """What of the labels `y` and outputs `z` counts, and how much."""
         weight = shapes.element_weights(sample_weight, z)
-        if self.ignore_class is None:
-            return weight
-        y = ops.convert_to_tensor(y_true)
-        if not shapes.are_codes(y, z):
-            raise ModelError("ignore_class needs one class code per element; got one number per unit.")
-        valid = ops.cast(ops.not_equal(shapes.codes_of(y, z), self.ignore_class), self.dtype)
-        if self.reduction in ("sum_over_batch_size", "mean"):
-            valid = valid / ops.maximum(ops.mean(valid), 1e-30)  # Keras divides by all elements
-        return weight * valid
+        if mask is None and self.ignore_class is None:
+            return Counted(*shapes.neutral(y, z, weight != 0), None, weight)
+        valid = shapes.element_weights(mask, z, "The mask") * shapes.not_ignored(y, z, self.ignore_class)
+        return Counted(*shapes.neutral(y, z, valid * weight != 0), valid, weight)
+
+    def _weighed(self, of: Counted) -> tuple[Tensor, Tensor]:
+        """The losses of the elements and their weights, both (...)."""
+        return self.call(of.y, of.z), self._over_valid(of)
+
+    def _over_valid(self, of: Counted) -> Tensor:
+        """The weights, scaled so that Keras' division by all elements becomes one by those that are valid."""
+        if of.valid is None:
+            return of.weight
+        if self.reduction not in ("sum_over_batch_size", "mean"):
+            return of.inside
+        return of.inside / ops.maximum(ops.mean(of.valid), 1e-30)
+
+    def _reduced(self, losses: Tensor, weight: Tensor | None) -> Tensor:
+        return _Reduction(reduction=self.reduction, dtype=self.dtype, name=self.name)(losses, losses, weight)
+
+
+class Counted(NamedTuple):
+    """Labels and outputs, neutral where nothing counts; what is valid (0 or 1; None: all) and what it weighs, (...)."""
+
+    y: Tensor
+    z: Tensor
+    valid: Tensor | None
+    weight: Tensor
+
+    @property
+    def inside(self) -> Tensor:
+        """What each element weighs inside a sum, (...)."""
+        return self.weight if self.valid is None else self.weight * self.valid
+
+
+class _Reduction(keras.losses.Loss):
+    """Keras' reduction of losses that are there already."""
+
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        return y_pred
 
 
 class ClassLoss(Loss):
@@ -157,9 +206,14 @@ class ClassLoss(Loss):
         """Return the losses (...) of target shares `t` and class logits `z`, both (..., K)."""
         raise NotImplementedError
 
+    def losses(self, t: Tensor, z: Tensor) -> Tensor:
+        """Return the losses (...) of target shares `t` (..., K) and the model's logits `z` (..., units)."""
+        return self.per_element(t, shapes.class_logits(z))
+
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         z = self.logits(y_pred)
-        return self.per_element(shapes.class_targets(y_true, z, self.ignore_class), shapes.class_logits(z))
+        t = shapes.class_targets(y_true, z)
+        return shapes.or_nan(self.losses(t, z), t)
 
     def constant(self, values: Array, z: Tensor) -> Tensor:
         """Return one number per class as a tensor of the type of `z`.
@@ -197,14 +251,31 @@ class LabelLoss(Loss):
         """Return the losses (..., L) of 0/1 targets `t` and logits `z`."""
         raise NotImplementedError
 
-    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+    def labels(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """Return the losses (..., L), label by label."""
         z = self.logits(y_pred)
-        t = shapes.label_targets(y_true, z, self.ignore_class)
-        losses = ops.mean(self.per_label(t, z), axis=-1)
-        if self.ignore_class is None:
-            return losses
-        ignored = ops.equal(shapes.codes_of(y_true, z), self.ignore_class)
-        return ops.where(ignored, ops.zeros_like(losses), losses)
+        t = shapes.label_targets(y_true, z)
+        return shapes.or_nan(self.per_label(t, z), t)
+
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        return ops.mean(self.labels(y_true, y_pred), axis=-1)
+
+    def _counted(self, y: Tensor, z: Tensor, mask: Tensor | None, sample_weight: Tensor | None) -> Counted:
+        """Where weights or missing entries are given label by label, each label of an element counts for itself."""
+        dense = shapes.units_of(z) > 1 and not shapes.are_codes(y, z)
+        weight = None if sample_weight is None else ops.convert_to_tensor(sample_weight)
+        own = weight is not None and shapes.same_axes(shapes.static_shape(weight), shapes.static_shape(z))
+        if not (dense and (own or self.ignore_class is not None)):
+            return super()._counted(y, z, mask, weight)
+        of = super()._counted(y, ops.expand_dims(z, -1), mask, weight)
+        return of._replace(z=of.z[..., 0])
+
+    def _weighed(self, of: Counted) -> tuple[Tensor, Tensor]:
+        weight = self._over_valid(of)
+        if len(shapes.static_shape(weight)) < len(shapes.static_shape(of.z)):
+            return self.call(of.y, of.z), weight
+        total = ops.mean(weight, axis=-1)
+        return ops.divide_no_nan(ops.mean(weight * self.labels(of.y, of.z), axis=-1), total), total
 
     def constant(self, values: Array, z: Tensor) -> Tensor:
         """Return one number per label as a tensor; an error when the model has another number of units."""
@@ -229,19 +300,19 @@ class BatchLoss(Loss):
         """Return the loss of target shares `t`, class logits `z` (..., K) and element weights `w` (...)."""
         raise NotImplementedError
 
-    def prepare(self, y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return target shares (..., K), logits (..., units) and 0/1 of the elements that count (...)."""
-        mask = getattr(y_pred, "_keras_mask", None)
-        z = self.logits(ops.convert_to_tensor(y_pred, dtype=self.dtype))
-        y = ops.convert_to_tensor(y_true, dtype=self.dtype)
-        counted = shapes.element_weights(mask, z)
-        if self.ignore_class is not None and shapes.are_codes(y, z):
-            counted = counted * ops.cast(ops.not_equal(shapes.codes_of(y, z), self.ignore_class), self.dtype)
-        return shapes.class_targets(y, z, self.ignore_class), z, counted
+    def losses(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
+        """Return the loss of target shares `t`, the model's logits `z` (..., units) and element weights `w` (...)."""
+        return self.batch_loss(t, shapes.class_logits(z), w)
+
+    def weighted(self, of: Counted, w: Tensor) -> Tensor:
+        """The loss of what counts at weights `w` (...), NaN where one of its labels is none of the classes."""
+        z = self.logits(of.z)
+        t = shapes.class_targets(of.y, z)
+        return shapes.or_nan(self.losses(t, z, w), t)
 
     def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> Tensor:
-        t, z, counted = self.prepare(y_true, y_pred)
-        return self.batch_loss(t, shapes.class_logits(z), counted * shapes.element_weights(sample_weight, z))
+        of = self._counted(*self._tensors(y_true, y_pred), sample_weight)
+        return self.weighted(of, of.inside)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return self(y_true, y_pred)

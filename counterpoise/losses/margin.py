@@ -10,7 +10,7 @@ from counterpoise.core.checks import check_range
 from counterpoise.losses.base import Array, ClassLoss, Tensor, class_numbers
 from counterpoise.losses.pointwise import cross_entropy
 from counterpoise.losses.prior import check_classes, log_prior
-from counterpoise.losses.shapes import class_logits, class_targets, units_of
+from counterpoise.losses.shapes import class_logits, units_of
 
 
 @saving.register_keras_serializable(package="counterpoise")
@@ -90,9 +90,7 @@ class VectorScaling(ClassLoss):
         self.gamma = check_range(gamma, "gamma", low=0.0)
         self.proper, self.needs_calibration = self.gamma == 0, self.gamma != 0
 
-    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        z = self.logits(y_pred)
-        t = class_targets(y_true, z, self.ignore_class)
+    def losses(self, t: Tensor, z: Tensor) -> Tensor:
         factor = self.constant((self.counts / self.counts.max()) ** self.gamma, t)
         if units_of(z) == 1:  # the factor is that of the label: one unit has no class to carry its own
             factor = ops.sum(t * factor, axis=-1, keepdims=True)

@@ -19,7 +19,7 @@ from keras import ops, saving
 from counterpoise.core.checks import check_range
 from counterpoise.core.errors import ModelError
 from counterpoise.losses.base import Loss, Tensor
-from counterpoise.losses.shapes import codes_of, static_shape
+from counterpoise.losses.shapes import class_targets, static_shape
 
 
 @saving.register_keras_serializable(package="counterpoise")
@@ -90,7 +90,7 @@ class AUCMinimax(Loss):
         z, a, b, alpha = (y_pred[:, k] for k in range(4))
         if static_shape(y_true)[1:] not in ((), (1,)):
             raise ModelError(f"AUCMinimax got labels of shape {static_shape(y_true)}; expected (N,) or (N, 1).")
-        y = codes_of(y_true, y_pred)
+        y = class_targets(y_true, y_pred[:, :1])[:, 1]
         h = ops.sigmoid(z) if self.bounded else z
         pos, neg = y / self.prior, (1 - y) / (1 - self.prior)
         spread = pos * (h - a) ** 2 + neg * (h - b) ** 2

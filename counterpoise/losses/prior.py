@@ -184,7 +184,7 @@ class ClassBalanced(Reweighted):
         self.weights = effective_weights(self.counts, self.beta, self.mean_over)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        t = class_targets(y_true, y_pred, self.ignore_class)
+        t = class_targets(y_true, y_pred)
         return self.loss.call(y_true, y_pred) * ops.sum(t * self.constant(self.weights, t), axis=-1)
 
     def get_config(self) -> dict[str, Any]:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from keras import ops, saving
 
 from counterpoise.core.checks import check_range
 from counterpoise.losses.base import BatchLoss, Tensor
-from counterpoise.losses.shapes import class_logits, element_weights, log_odds, static_shape, units_of
+from counterpoise.losses.shapes import class_logits, log_odds, static_shape, units_of
 
 
 class RegionLoss(BatchLoss):
@@ -32,19 +33,15 @@ class RegionLoss(BatchLoss):
         """Return the loss per region of targets `t`, logits `z` (..., units) and pixel weights `w` (...)."""
         raise NotImplementedError
 
-    def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> Tensor:
-        t, z, mask = self.prepare(y_true, y_pred)
-        if static_shape(z)[1:-1] and sample_weight is not None and len(static_shape(sample_weight)) <= 1:
-            return self._reduced(self.region_loss(t, z, mask), sample_weight)
-        return self._reduced(self.region_loss(t, z, mask * element_weights(sample_weight, z)), None)
+    def losses(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
+        return self.region_loss(t, z, w)
 
-    def _reduced(self, losses: Tensor, weight: Tensor | None) -> Tensor:
-        weight = ops.ones_like(losses) if weight is None else ops.cast(weight, self.dtype)
-        if self.reduction in (None, "none"):
-            return losses * weight
-        if self.reduction == "mean_with_sample_weight":
-            return ops.divide_no_nan(ops.sum(losses * weight), ops.sum(weight))
-        return ops.sum(losses * weight) if self.reduction == "sum" else ops.mean(losses * weight)
+    def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+        of = self._counted(*self._tensors(y_true, y_pred), sample_weight)
+        if sample_weight is None or not static_shape(of.z)[1:-1] or np.ndim(sample_weight) > 1:
+            return self._reduced(self.weighted(of, of.inside), None)
+        pixels = of.valid if of.valid is not None else ops.ones_like(of.weight)
+        return self._reduced(self.weighted(of, pixels), sample_weight)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "smooth": self.smooth}

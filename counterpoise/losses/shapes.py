@@ -14,6 +14,9 @@ from counterpoise.core.errors import ModelError
 
 Tensor = Any
 
+#: Rounding that shares of 1 may show; no label lies so near another.
+_TOLERANCE = 1e-3
+
 
 def static_shape(x: Tensor) -> tuple[int | None, ...]:
     """Return the shape as far as it is known before the run; None stands for any length."""
@@ -68,43 +71,64 @@ def class_logits(z: Tensor) -> Tensor:
     return ops.concatenate([ops.zeros_like(z), z], axis=-1) if units_of(z) == 1 else z
 
 
-def _one_hot(codes: Tensor, depth: int, ignore: int | None, dtype: str) -> Tensor:
-    """One-hot rows; a code outside 0..depth-1 makes NaN, save `ignore`, which makes zeros."""
-    hot = ops.cast(ops.equal(ops.expand_dims(codes, -1), ops.arange(depth, dtype=dtype)), dtype)
-    known = ops.sum(hot, axis=-1, keepdims=True) > 0
-    if ignore is not None:
-        known = ops.logical_or(known, ops.expand_dims(ops.equal(codes, ignore), -1))
-    return ops.where(known, hot, float("nan"))
-
-
-def class_targets(y: Tensor, z: Tensor, ignore: int | None = None) -> Tensor:
+def class_targets(y: Tensor, z: Tensor) -> Tensor:
     """Return target shares over classes (..., K) for exclusive classes, K = 2 for one unit.
+
+    A row of NaN where the label is none of the classes: a code outside 0..K-1 or in between, shares that are negative
+    or do not sum to 1.
 
     Args:
         y: Class codes (...) or (..., 1), or shares per class (..., C). On one unit shares between 0 and 1
             of class 1 are allowed.
         z: Logits (..., C) or (..., 1).
-        ignore: A code whose elements get a row of zeros, hence loss 0.
     """
+    units = units_of(z)
     if not are_codes(y, z):
-        return y
+        shares = ops.logical_and(
+            ops.all(y >= -_TOLERANCE, axis=-1), ops.abs(ops.sum(y, axis=-1) - 1) <= 10 * _TOLERANCE
+        )
+        return _or_nan(shares, y)
     codes = codes_of(y, z)
-    if units_of(z) > 1:
-        return _one_hot(codes, units_of(z), ignore, z.dtype)
-    known = ops.logical_and(codes >= 0, codes <= 1)
-    pair = ops.stack([1 - codes, codes], axis=-1)
-    pair = ops.where(ops.expand_dims(known, -1), pair, float("nan"))
-    if ignore is None:
-        return pair
-    return ops.where(ops.expand_dims(ops.equal(codes, ignore), -1), ops.zeros_like(pair), pair)
+    if units == 1:
+        return _or_nan(_is_share(codes), ops.stack([1 - codes, codes], axis=-1))
+    hot = _one_hot(codes, units)
+    return _or_nan(ops.sum(hot, axis=-1) > 0, hot)
 
 
-def label_targets(y: Tensor, z: Tensor, ignore: int | None = None) -> Tensor:
-    """Return one 0/1 target per unit (..., L): codes become one-hot rows, multi-hot rows stay."""
-    if not are_codes(y, z):
-        return y
-    codes = codes_of(y, z)
-    return ops.expand_dims(codes, -1) if units_of(z) == 1 else _one_hot(codes, units_of(z), ignore, z.dtype)
+def label_targets(y: Tensor, z: Tensor) -> Tensor:
+    """Return one 0/1 target per unit (..., L): codes become one-hot rows, multi-hot rows stay.
+
+    NaN where an entry does not lie between 0 and 1; a row of NaN where a code is none of 0..L-1.
+    """
+    if are_codes(y, z):
+        if units_of(z) > 1:
+            hot = _one_hot(codes_of(y, z), units_of(z))
+            return _or_nan(ops.sum(hot, axis=-1) > 0, hot)
+        y = ops.expand_dims(codes_of(y, z), -1)
+    return ops.where(_is_share(y), y, float("nan"))
+
+
+def or_nan(losses: Tensor, t: Tensor) -> Tensor:
+    """Return `losses`, NaN where a target that they are made of is NaN, whatever the formula did with it.
+
+    The axes of `losses` are the first axes of `t`: one number for all targets, one per image, element or label.
+    """
+    unknown = ops.isnan(t)
+    axes = tuple(range(len(static_shape(losses)), len(static_shape(t))))
+    return ops.where(ops.any(unknown, axis=axes) if axes else unknown, float("nan"), losses)
+
+
+def _is_share(y: Tensor) -> Tensor:
+    return ops.logical_and(y >= -_TOLERANCE, y <= 1 + _TOLERANCE)
+
+
+def _or_nan(known: Tensor, t: Tensor) -> Tensor:
+    return ops.where(ops.expand_dims(known, -1), t, float("nan"))
+
+
+def _one_hot(codes: Tensor, depth: int) -> Tensor:
+    """One-hot rows; zeros where a code is none of 0..depth-1."""
+    return ops.cast(ops.equal(ops.expand_dims(codes, -1), ops.arange(depth, dtype=codes.dtype)), codes.dtype)
 
 
 def log_odds(z: Tensor) -> Tensor:
@@ -127,7 +151,7 @@ def from_probabilities(p: Tensor) -> Tensor:
     return ops.log(p) - ops.log1p(-p) if units_of(p) == 1 else ops.log(p)
 
 
-def element_weights(weight: Tensor | None, z: Tensor) -> Tensor:
+def element_weights(weight: Tensor | None, z: Tensor, name: str = "Sample weights") -> Tensor:
     """Return weights of shape (...) for logits (..., units): ones, or `weight` spread over missing last axes.
 
     Raises:
@@ -144,9 +168,34 @@ def element_weights(weight: Tensor | None, z: Tensor) -> Tensor:
         i in (1, None) or j is None or i == j for i, j in zip(shape, wanted, strict=False)
     ):
         raise ModelError(
-            f"Sample weights of shape {static_shape(weight)} do not fit outputs of shape {static_shape(z)}; "
+            f"{name} of shape {static_shape(weight)} do not fit outputs of shape {static_shape(z)}; "
             f"expected one weight per element, {wanted}, or per row, {wanted[:1]}."
         )
     for _ in range(len(wanted) - len(shape)):
         weight = ops.expand_dims(weight, -1)
     return ones * weight
+
+
+def not_ignored(y: Tensor, z: Tensor, ignore: int | None) -> Tensor:
+    """Return 1 where the label of an element counts and 0 where it is `ignore`, shape (...) for logits (..., units).
+
+    Raises:
+        ModelError: `ignore` with one number per unit, which is no label that could be ignored.
+    """
+    if ignore is None:
+        return ops.ones_like(z[..., 0])
+    if not are_codes(y, z):
+        raise ModelError("ignore_class needs one class code per element; got one number per unit.")
+    return ops.cast(ops.not_equal(codes_of(y, z), ignore), z.dtype)
+
+
+def neutral(y: Tensor, z: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
+    """Return `y` and `z` with a plain label and logits of 0 where an element is not `counted` (...).
+
+    A label that is unknown, or a logit that is NaN, would otherwise spoil a sum in which it has weight 0.
+    """
+    kept = ops.expand_dims(counted, -1)
+    blank = 0.0 if are_codes(y, z) else 1.0 / units_of(z)
+    return ops.where(kept if len(static_shape(y)) == len(static_shape(z)) else counted, y, blank), ops.where(
+        kept, z, 0.0
+    )

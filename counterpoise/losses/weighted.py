@@ -52,7 +52,7 @@ class ClassWeighted(Reweighted):
         self.weights, self.mix = class_numbers(weights, "weights"), _mix()
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        t = class_targets(y_true, y_pred, self.ignore_class)
+        t = class_targets(y_true, y_pred)
         factor = ops.sum(t * self.constant(self.weights, t), axis=-1)
         return self.loss.call(y_true, y_pred) * (1 + ops.cast(self.mix, factor.dtype) * (factor - 1))
 

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
+from counterpoise.core.per_class import labeled
 from counterpoise.losses.base import Loss
 from counterpoise.losses.weighted import ClassWeighted, LabelWeighted
 from counterpoise.networks.cloning import last_activation
@@ -38,14 +39,16 @@ def compile_balanced(
 
     Args:
         model: A built model with logits or probabilities, (N, ..., units).
-        counts: Elements of each class in code order (C,), two for one unit; with `rows`, rows with each label (L,).
-            Several outputs: a dict by output name, or a list in the order of the outputs.
+        counts: Elements of each class (C,), two for one unit, in code order or by code (a dict, `value_counts()`); with
+            `rows`, rows with each label (L,). Several outputs: a dict by output name, or a list in the order of the
+            outputs; None for an output means no weights.
         scheme: As in `class_weight`; "none" for a loss that balances by itself.
         rows: Number of rows, when the units are independent labels.
-        loss: A loss of `cp.losses` with one value per element, to be weighted; None is cross-entropy.
+        loss: A loss of `cp.losses` with one value per element, to be weighted; None is cross-entropy. It reads the
+            outputs as `output` says. For an output without counts any loss that `compile` takes.
         optimizer: As in `compile`.
         output: "logits", "probabilities", or "auto" (the last activation).
-        ignore_class: A code whose elements do not count (padding, "void").
+        ignore_class: A code whose elements do not count (padding, "void"); with `rows` the mark of a missing answer.
         init_bias: Whether to set the output bias from the counts (one output; see `init_output_bias`).
         **compile_options: For `model.compile`: metrics, weighted_metrics, jit_compile ...
             With several outputs `scheme`, `rows`, `loss` and `ignore_class` may be dicts or lists as `counts`.
@@ -84,7 +87,7 @@ def _outputs(model: keras.Model) -> list[tuple[str, Any]]:
     return list(zip(names, model.outputs, strict=True))
 
 
-def _in_structure(model: keras.Model, losses: Mapping[str, Loss]) -> Any:
+def _in_structure(model: keras.Model, losses: Mapping[str, Any]) -> Any:
     if len(losses) == 1 and not isinstance(getattr(model, "_outputs_struct", None), Mapping):
         return next(iter(losses.values()))
     return dict(losses) if isinstance(getattr(model, "_outputs_struct", None), Mapping) else list(losses.values())
@@ -93,16 +96,19 @@ def _in_structure(model: keras.Model, losses: Mapping[str, Loss]) -> Any:
 def _by_output(options: Mapping[str, Any], names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The options of each output."""
     counts = options["counts"]
-    several = isinstance(counts, Mapping) or (
-        isinstance(counts, (list, tuple)) and len(counts) > 0 and all(np.ndim(part) == 1 for part in counts)
-    )
-    if not several:
+    parts = list(counts.values()) if isinstance(counts, Mapping) else counts
+    if not (isinstance(parts, (list, tuple)) and len(parts) > 0 and all(map(_of_an_output, parts))):
         if len(names) > 1:
             raise OptionError(f"the model has outputs {list(names)}; give counts for each, as a dict or list.")
         return {names[0]: dict(options)}
     return {
         name: {word: _own(word, options[word], name, i, names) for word in _PER_OUTPUT} for i, name in enumerate(names)
     }
+
+
+def _of_an_output(counts: Any) -> bool:
+    """Whether something is the counts of one output, or None, and not the count of one class."""
+    return counts is None or isinstance(counts, Mapping) or np.ndim(counts) > 0
 
 
 def _own(word: str, option: Any, name: str, place: int, names: Sequence[str]) -> Any:
@@ -120,9 +126,13 @@ def _own(word: str, option: Any, name: str, place: int, names: Sequence[str]) ->
     return option
 
 
-def _loss_of(tensor: Any, *, counts: Any, scheme: Any, rows: Any, loss: Any, ignore_class: Any, output: str) -> Loss:
+def _loss_of(tensor: Any, *, counts: Any, scheme: Any, rows: Any, loss: Any, ignore_class: Any, output: str) -> Any:
+    if counts is None:
+        if loss is None:
+            raise OptionError('counts are None for an output; say what it is trained on, as loss={"price": "mse"}.')
+        return keras.losses.get(loss)
     units = tensor.shape[-1]
-    weights = weights_from_counts(counts, scheme, rows)
+    weights = weights_from_counts(counts if rows is None else _by_place(counts), scheme, rows)
     wanted = units if rows is not None or units > 1 else 2
     if len(weights) != wanted:
         raise ModelError(
@@ -134,7 +144,21 @@ def _loss_of(tensor: Any, *, counts: Any, scheme: Any, rows: Any, loss: Any, ign
         if loss is not None:
             raise OptionError("independent labels take the weighted binary cross-entropy; leave loss out.")
         return LabelWeighted(weights, **options)
-    return ClassWeighted(weights, loss, **(options if loss is None else {}))
+    return ClassWeighted(weights, None if loss is None else _read_as(loss, options), **options)
+
+
+def _by_place(counts: Any) -> Any:
+    """Counts of independent labels; those named by text stand in the order of the units, as `frame.sum()` has them."""
+    pairs = labeled(counts) or ()
+    return [n for _, n in pairs] if any(isinstance(name, str) and not name.isdecimal() for name, _ in pairs) else counts
+
+
+def _read_as(loss: Any, options: Mapping[str, Any]) -> Any:
+    """The loss, reading its outputs as the model gives them; what is no loss of ours is refused by `ClassWeighted`."""
+    if not isinstance(loss, Loss):
+        return loss
+    ignored = options["ignore_class"] if options["ignore_class"] is not None else loss.ignore_class
+    return loss.from_config({**loss.get_config(), **options, "ignore_class": ignored})
 
 
 def _is_logits(tensor: Any, output: str) -> bool:

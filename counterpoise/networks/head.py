@@ -9,6 +9,7 @@ import numpy as np
 
 from counterpoise.core.checks import check_finite
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
+from counterpoise.core.per_class import in_class_order
 
 Array = np.ndarray
 
@@ -96,7 +97,8 @@ def prior_logits(counts: Any, units: int, rows: float | None = None) -> Array:
     C units: log(n_c / n). One unit: log(n_1 / n_0). With `rows` (independent labels): log(n_l / (rows - n_l)).
 
     Args:
-        counts: Rows per class (C,), two for one unit; with `rows`, rows in which each label is present (L,).
+        counts: Rows per class (C,), two for one unit, in code order or by code; with `rows`, rows in which each label
+            is present (L,).
         units: Units of the output.
         rows: Number of rows, for independent labels.
 
@@ -107,7 +109,7 @@ def prior_logits(counts: Any, units: int, rows: float | None = None) -> Array:
         >>> prior_logits([90, 10], 1).round(4).tolist()
         [-2.1972]
     """
-    n = check_finite(np.asarray(counts, dtype=np.float64), "counts")
+    n = check_finite(np.asarray(in_class_order(counts, "counts", fill=0), dtype=np.float64), "counts")
     wanted = units if rows is not None or units > 1 else 2
     if n.shape != (wanted,):
         raise OptionError(f"counts have shape {n.shape}; expected ({wanted},) for an output of {units} unit(s).")

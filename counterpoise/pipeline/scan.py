@@ -15,8 +15,8 @@ import numpy as np
 
 from counterpoise.core import seeds
 from counterpoise.core.errors import OptionError
+from counterpoise.core.labels import find_label
 from counterpoise.core.records import Examples, Fold, Job, Member
-from counterpoise.data.labels import find_label
 from counterpoise.data.read import read
 from counterpoise.data.schema import build_parts
 from counterpoise.data.split import hold_out

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import OptionError, TargetError
+from counterpoise.core.labels import count_codes
+from counterpoise.core.per_class import in_class_order
 from counterpoise.plans import counts as targets
-from counterpoise.plans.labels import codes_of, count_codes, user_weights
+from counterpoise.plans.labels import codes_of, user_weights
 from counterpoise.plans.plan import Plan as Plan
 
 Array = np.ndarray
@@ -200,15 +202,16 @@ def effective_number(
 
 
 def to_prior(y: Any, prior: Any, *, sample_weight: Any = None, classes: Sequence[Any] | None = None) -> Plan:
-    """Weights that make training see the class shares `prior` (order of the sorted labels).
+    """Weights that make training see the class shares `prior` (in the order of the sorted labels, or by label).
 
     Example:
         >>> to_prior([0, 0, 0, 1], [0.6, 0.4]).prior
         array([0.6, 0.4])
     """
+    labels = codes_of(y, classes)[1]
     return from_multiplicity(
         y,
-        lambda n: targets.to_prior(n, prior),
+        lambda n: targets.to_prior(n, in_class_order(prior, "prior", labels)),
         name="to_prior",
         as_rows=False,
         sample_weight=sample_weight,
@@ -217,12 +220,18 @@ def to_prior(y: Any, prior: Any, *, sample_weight: Any = None, classes: Sequence
 
 
 def cost(y: Any, costs: Any, *, sample_weight: Any = None, classes: Sequence[Any] | None = None) -> Plan:
-    """Weights from costs: a cost per class (C,) or a cost matrix (C, C), rows = truth (Elkan 2001).
+    """Weights from costs: a cost per class (C,), in order or by label, or a matrix (C, C), rows = truth (Elkan 2001).
 
     Example:
         >>> cost([0, 0, 0, 1], [1, 5]).weights().round(2).tolist()
         [0.5, 0.5, 0.5, 2.5]
     """
+    labels = codes_of(y, classes)[1]
     return from_multiplicity(
-        y, lambda n: targets.cost(n, costs), name="cost", as_rows=False, sample_weight=sample_weight, classes=classes
+        y,
+        lambda n: targets.cost(n, in_class_order(costs, "costs", labels)),
+        name="cost",
+        as_rows=False,
+        sample_weight=sample_weight,
+        classes=classes,
     )

@@ -17,10 +17,13 @@ import numpy as np
 
 from counterpoise.core.checks import check_choice, check_finite, rows_text
 from counterpoise.core.errors import DataError, TargetError
+from counterpoise.core.label_sources import Source, source_of
+from counterpoise.core.labels import Labels, plain_label, read_labels, zeros_and_ones
 
 Array = np.ndarray
 
 KINDS = ("auto", "codes", "one_hot", "multi_label")
+_MASK = "Leave such elements out with mask= (True where an element counts), or fill in their labels."
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,16 @@ class Elements:
 
     Attributes:
         kind: "codes", "one_hot" or "multi_label".
-        labels: The class of each element (...), or 0/1 per label (..., L).
+        codes: int32, the place of each element's label in `classes` (...), or 0/1 per label (..., L); where `weight`
+            is 0 it means nothing.
+        classes: The labels behind the codes; of a one-hot target the numbers of its columns.
         weight: float64, same shape: what an element counts before any class weight; 0 = not at all.
         squeezed: Whether a last axis of length 1 was dropped.
     """
 
     kind: str
-    labels: Array
+    codes: Array
+    classes: tuple[Any, ...]
     weight: Array
     squeezed: bool = False
 
@@ -46,94 +52,83 @@ def read_elements(
     """Read one target (see the module).
 
     Args:
-        y: The target.
+        y: The target: whatever holds labels (see `core.labels`).
         kind: One of `KINDS`.
         mask: True (or 1) where an element counts: the shape of the elements, or of their leading axes.
         sample_weight: What each element counts, 0 or more; the shapes that `mask` may have.
-        ignore: Labels whose elements do not count.
+        ignore: Labels whose elements do not count; of a multi-label target the mark of a missing answer.
 
     Raises:
-        TargetError: labels that are missing, fractional, not one-hot, or of unclear kind.
+        TargetError: labels of elements that count are missing, fractional, not one-hot, or of unclear kind.
         DataError: a mask or weights that do not fit.
     """
     check_choice(kind, "kind", KINDS)
-    values = _plain(y)
-    squeezed = kind in ("auto", "codes") and values.ndim > 1 and values.shape[-1] == 1
-    values = values[..., 0] if squeezed else values
+    source = source_of(y, "the target")
+    if source.codes.size == 0:
+        raise TargetError(f"the target has shape {source.codes.shape}: it holds no element.")
+    squeezed = kind in ("auto", "codes") and source.codes.ndim > 1 and source.codes.shape[-1] == 1
+    if squeezed:
+        source = Source(source.codes[..., 0], source.levels)
     if kind == "auto":
-        kind = "codes" if squeezed or values.ndim < 2 or not _zeros_and_ones(values) else _guess(values, mask)
-    weight = _element_weight(mask, sample_weight, values.shape[:-1] if kind == "one_hot" else values.shape)
-    return _of_kind(kind, values, weight, ignore, squeezed)
+        kind = "codes" if squeezed or source.codes.ndim < 2 else _guess(source, mask)
+    shape = source.codes.shape[:-1] if kind == "one_hot" else source.codes.shape
+    weight = _element_weight(mask, sample_weight, shape)
+    return _of_kind(kind, source, weight, ignore, squeezed)
 
 
-def _plain(y: Any) -> Array:
-    values = np.asarray(y)
-    if values.dtype.kind == "S" or (values.dtype == object and values.size and isinstance(values.flat[0], bytes)):
-        values = np.char.decode(values.astype("S"), "utf-8")
-    if values.size == 0:
-        raise TargetError(f"the target has shape {values.shape}: it holds no element.")
-    if values.dtype == object:
-        missing = np.array([v is None or v != v for v in values.ravel()])
-        if missing.any():
-            raise TargetError(f"the target holds {int(missing.sum())} missing labels; mask them or leave them out.")
-        values = values.astype(str) if all(isinstance(v, str) for v in values.ravel()) else values
-    return check_finite(values, "the target") if values.dtype.kind == "f" else values
-
-
-def _zeros_and_ones(values: Array) -> bool:
-    return values.dtype.kind in "iufb" and bool(np.all((values == 0) | (values == 1)))
-
-
-def _guess(values: Array, mask: Any) -> str:
+def _guess(source: Source, mask: Any) -> str:
     """One-hot when all counted rows hold one 1; masks of two classes have three axes or more; else nobody knows."""
-    ones = values.sum(axis=-1)
+    levels = [plain_label(level) for level in source.levels]
+    if any(level not in (None, 0, 1) for level in levels):
+        return "codes"
+    shape = source.codes.shape
+    ones = np.array([*(level == 1 for level in levels), False])[source.codes].sum(axis=-1)
     counted = np.ones(ones.shape) if mask is None else np.asarray(mask, dtype=float)
-    if counted.shape not in (ones.shape[: counted.ndim], values.shape):
+    if counted.shape not in (ones.shape[: counted.ndim], shape):
         counted = np.ones(ones.shape)  # a mask that does not fit is refused with the weights
-    if counted.shape != values.shape and np.all(ones[counted > 0] == 1):
+    if counted.shape != shape and np.all(ones[counted > 0] == 1):
         return "one_hot"
-    if values.ndim > 2:
+    if len(shape) > 2:
         return "codes"
     raise TargetError(
-        f"the target of shape {values.shape} holds zeros and ones, but its rows do not hold exactly one 1, so it is "
+        f"the target of shape {shape} holds zeros and ones, but its rows do not hold exactly one 1, so it is "
         'not one-hot. Say what it is: kind="multi_label" for independent labels, kind="codes" for sequences of two '
         "classes."
     )
 
 
-def _of_kind(kind: str, values: Array, weight: Array, ignore: tuple[Any, ...], squeezed: bool) -> Elements:
-    if kind == "codes":
-        labels = _codes(values, weight)
+def _of_kind(kind: str, source: Source, weight: Array, ignore: tuple[Any, ...], squeezed: bool) -> Elements:
+    if kind == "one_hot":
         if ignore:
-            weight = np.where(np.isin(labels, np.array(ignore)), 0.0, weight)
-        return Elements(kind, labels, weight, squeezed)
-    if values.dtype.kind not in "iufb" or not _zeros_and_ones(values[weight > 0]):
-        raise TargetError(f'kind="{kind}" needs zeros and ones; the target of type {values.dtype} holds other values.')
+            raise DataError('ignore names labels of codes, or of kind="multi_label"; with kind="one_hot" use mask.')
+        return _of_one_hot(source, weight)
     if ignore:
-        raise DataError(f'ignore names labels of codes; with kind="{kind}" use mask.')
-    if kind == "multi_label":
-        return Elements(kind, values.astype(np.int8), weight)
+        left_out = [place for place, level in enumerate(source.levels) if plain_label(level) in ignore]
+        weight = np.where(np.isin(source.codes, left_out), 0.0, weight)
+    read = read_labels(source, "the target", weight > 0, advice=_MASK)
+    if kind == "codes":
+        return Elements(kind, read.codes, read.classes, weight, squeezed)
+    return Elements(kind, _binary(read, kind), (0, 1), weight)
+
+
+def _of_one_hot(source: Source, weight: Array) -> Elements:
+    counted = np.broadcast_to((weight > 0)[..., None], source.codes.shape)
+    values = _binary(read_labels(source, "the target", counted, advice=_MASK), "one_hot")
     off = np.argwhere((values.sum(axis=-1) != 1) & (weight > 0))
     if len(off):
-        place = tuple(int(i) for i in off[0])
         raise TargetError(
-            f"the target is not one-hot in {rows_text([place[0]] if place else [0])} ({len(off):,} elements hold no 1 "
-            'or several). Mask elements that do not count; for independent labels use kind="multi_label".'
+            f"the target is not one-hot in {rows_text(off[0][:1] if off.shape[1] else [0])} ({len(off):,} elements "
+            'hold no 1 or several). Mask elements that do not count; for independent labels use kind="multi_label".'
         )
-    return Elements(kind, np.argmax(values, axis=-1), weight)
+    return Elements("one_hot", values.argmax(axis=-1).astype(np.int32), tuple(range(values.shape[-1])), weight)
 
 
-def _codes(values: Array, weight: Array) -> Array:
-    if values.dtype.kind != "f":
-        return values
-    off = np.argwhere((values != np.round(values)) & (weight > 0))
-    if len(off):
-        place = tuple(int(i) for i in off[0])
-        raise TargetError(
-            f"the target holds {values[place]:g} in {rows_text(place[:1] or [0])}; class weights need whole classes, "
-            "not numbers in between (soft labels have no class)."
-        )
-    return values.astype(np.int64)
+def _binary(labels: Labels, kind: str) -> Array:
+    values = zeros_and_ones(labels)
+    if values is None:
+        odd = next(c for c in labels.classes if isinstance(c, str) or c not in (0, 1))
+        raise TargetError(f'kind="{kind}" needs zeros and ones; the target holds {odd!r}.')
+    return values
 
 
 def _element_weight(mask: Any, sample_weight: Any, shape: tuple[int, ...]) -> Array:

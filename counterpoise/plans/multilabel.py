@@ -13,7 +13,8 @@ import numpy as np
 
 from counterpoise.core import seeds
 from counterpoise.core.checks import check_int, check_range
-from counterpoise.core.errors import DataError, OptionError, TargetError
+from counterpoise.core.errors import OptionError, TargetError
+from counterpoise.core.labels import read_labels, zeros_and_ones
 from counterpoise.plans import rows as draws
 from counterpoise.plans.class_plans import Plan, oversample
 from counterpoise.plans.labels import user_weights
@@ -95,7 +96,7 @@ def label_sets(y: Any, ratio: float = 1.0, *, sample_weight: Any = None) -> Mult
         sample_weight: Your own weights (n,).
 
     Raises:
-        TargetError: other values than 0 and 1.
+        TargetError: other values than 0 and 1, or missing ones.
         OptionError: more than 256 distinct sets; use `clone_labels` or `weigh_labels`.
 
     Example:
@@ -185,11 +186,13 @@ def _plan(name: str, labels: Array, size: int, sample_weight: Any, **how: Any) -
 
 
 def _labels(y: Any) -> Array:
-    labels = np.asarray(y)
-    if labels.ndim != 2 or not len(labels) or labels.dtype.kind not in "iufb":
-        raise DataError(f"labels have shape {labels.shape} and type {labels.dtype}; expected zeros and ones (n, L).")
-    if not np.all((labels == 0) | (labels == 1)):
-        raise TargetError("labels hold other values than 0 and 1; a multi-label target is zeros and ones (n, L).")
+    read = read_labels(y)
+    labels = zeros_and_ones(read) if read.codes.ndim == 2 and len(read) else None
+    if labels is None:
+        raise TargetError(
+            f"y has shape {read.codes.shape} and holds {', '.join(map(repr, read.classes[:5]))}; expected zeros and "
+            "ones, one column per label, (n, L)."
+        )
     return labels.astype(np.uint8)
 
 

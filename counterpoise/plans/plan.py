@@ -16,9 +16,10 @@ import numpy as np
 
 from counterpoise.core import seeds
 from counterpoise.core.errors import OptionError
+from counterpoise.core.labels import count_codes
 from counterpoise.plans import rows as draws
 from counterpoise.plans import shift
-from counterpoise.plans.labels import by_class, count_codes, user_weights
+from counterpoise.plans.labels import by_class, user_weights
 
 Array = np.ndarray
 

@@ -11,9 +11,10 @@ import numpy as np
 from counterpoise.core import seeds
 from counterpoise.core.checks import check_int
 from counterpoise.core.errors import OptionError, TargetError, did_you_mean
+from counterpoise.core.labels import count_codes
 from counterpoise.plans import rows as draws
 from counterpoise.plans.class_plans import Plan
-from counterpoise.plans.labels import codes_of, count_codes, user_weights
+from counterpoise.plans.labels import codes_of, user_weights
 
 Array = np.ndarray
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import OptionError
+from counterpoise.core.labels import count_codes
 from counterpoise.core.structure import mapped, rows_in, take
 from counterpoise.plans import rows as draws
 from counterpoise.plans.class_plans import Plan
-from counterpoise.plans.labels import count_codes
 
 Array = np.ndarray
 

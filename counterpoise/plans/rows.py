@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from counterpoise.core import seeds
-from counterpoise.plans.labels import CHUNK
+from counterpoise.core.label_sources import CHUNK
 
 Array = np.ndarray
 

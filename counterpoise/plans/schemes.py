@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import OptionError, TargetError, did_you_mean
+from counterpoise.core.per_class import labeled
 from counterpoise.plans import counts as targets
 
 Array = np.ndarray
@@ -47,7 +48,7 @@ def scheme_weights(scheme: Any, mass: Array, labels: Sequence[Any], frequency: A
     - "median_frequency": median(f) / f_c, f_c the share of class c in the rows where it occurs (Eigen and Fergus 2015);
       without rows of several elements f_c is its share of all.
     - "log(c)": 1 / log(c + share_c), bounded (Paszke et al. 2016), c 1.02.
-    - a dict: the weight of each label, every label that occurs.
+    - a dict or series: the weight of each label, every label that occurs.
     - numbers (C,) or (C, C): costs per class or a cost matrix, row = truth (see `plans.cost`).
 
     Args:
@@ -64,8 +65,9 @@ def scheme_weights(scheme: Any, mass: Array, labels: Sequence[Any], frequency: A
         >>> scheme_weights("power(0)", np.array([9.0, 1.0]), "ab").tolist()
         [1.0, 1.0]
     """
-    if isinstance(scheme, Mapping):
-        return _by_label(scheme, mass, labels)
+    named = None if isinstance(scheme, str) else labeled(scheme)
+    if named is not None:
+        return _by_label(dict(named), mass, labels)
     if scheme is None:
         scheme = "none"
     empty = np.flatnonzero(mass <= 0)

@@ -14,10 +14,10 @@ import numpy as np
 
 from counterpoise.core import seeds
 from counterpoise.core.errors import DataError, OptionError
+from counterpoise.core.labels import count_codes
 from counterpoise.plans import counts as targets
 from counterpoise.plans import samplers
 from counterpoise.plans.class_plans import Plan, from_multiplicity, uniform
-from counterpoise.plans.labels import count_codes
 from counterpoise.plans.matrices import layout_of
 from counterpoise.plans.realized import Realized, Rows, Unrealized, check_rows, realized
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from counterpoise.core.errors import OptionError, TargetError, did_you_mean
+from counterpoise.core.labels import warn_look_alikes
+from counterpoise.core.per_class import in_class_order, labeled
 from counterpoise.plans.elements import Elements, read_elements
 from counterpoise.plans.schemes import scheme_weights
 
 Array = np.ndarray
+
+_WEIGHED = "classes that have a weight (Keras would silently take 1)"
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class WeightTable:
         kind: "codes", "one_hot" or "multi_label" (see `elements`).
         labels: The classes (C,), or the labels (L,) of a multi-label target.
         weights: float64 (C,), or (L, 2): weight of absent and present.
-        ignore: Labels whose elements weigh 0.
+        ignore: Labels whose elements weigh 0; of a multi-label target the marks of a missing answer.
         squeezed: Whether targets end in an axis of length 1.
     """
 
@@ -50,27 +54,10 @@ class WeightTable:
 
     def _looked_up(self, found: Elements) -> Array:
         if self.kind == "multi_label":
-            _check_width(found.labels.shape[-1], len(self.labels), "labels")
-            return np.where(found.labels == 1, self.weights[:, 1], self.weights[:, 0])
-        codes = codes_in(found, self.labels)
-        return np.where(codes < 0, 0.0, self.weights[np.maximum(codes, 0)])
-
-
-def distinct(labels: Array) -> tuple[Array, Array]:
-    """Sorted distinct labels, and for each element the place of its label, in the shape of the elements.
-
-    Example:
-        >>> [part.tolist() for part in distinct(np.array([[7, 2], [2, 2]]))]
-        [[2, 7], [[1, 0], [0, 0]]]
-    """
-    if labels.dtype.kind in "iu" and labels.size and labels.min() >= 0 and labels.max() < 65536:
-        # Masks hold millions of small codes: counting is ten times faster than sorting.
-        values = np.flatnonzero(np.bincount(labels.ravel().astype(np.int64)))
-        places = np.zeros(int(values[-1]) + 1, np.int64)
-        places[values] = np.arange(len(values))
-        return values, places[labels]
-    values, inverse = np.unique(labels, return_inverse=True)
-    return values, inverse.reshape(labels.shape)
+            _check_width(found.codes.shape[-1], len(self.labels), "labels")
+            return np.where(found.codes == 1, self.weights[:, 1], self.weights[:, 0])
+        places = places_among(found, self.labels)
+        return np.where(places < 0, 0.0, self.weights[np.maximum(places, 0)])
 
 
 def _check_width(got: int, wanted: int, word: str) -> None:
@@ -78,24 +65,24 @@ def _check_width(got: int, wanted: int, word: str) -> None:
         raise TargetError(f"the target has {got} {word}; the weights were found for {wanted}.")
 
 
-def codes_in(found: Elements, labels: Sequence[Any]) -> Array:
-    """Place of each element's label among `labels`; -1 where the element does not count.
+def places_among(found: Elements, labels: Sequence[Any], known: str = _WEIGHED) -> Array:
+    """Place of each element's label among `labels`, which are the `known` ones; -1 where the element does not count.
 
     Raises:
         TargetError: an element that counts has another label.
     """
     place = {label: c for c, label in enumerate(labels)}
-    values, inverse = distinct(found.labels)
-    codes = np.array([place.get(v, -1) for v in values.tolist()], dtype=np.int64)[inverse].reshape(found.labels.shape)
+    table = np.array([*(place.get(label, -1) for label in found.classes), -1], np.int32)
     counted = found.weight > 0
-    strange = counted & (codes < 0)
+    places = table[found.codes]
+    strange = counted & (places < 0)
     if strange.any():
-        label = found.labels[strange][0].item() if found.labels.ndim else found.labels.item()
+        label = found.classes[int(found.codes[strange].flat[0])]
         raise TargetError(
-            f"label {label!r} is not one of the classes that have a weight ({int(strange.sum()):,} elements; Keras "
-            f"would silently take 1).{did_you_mean(label, labels)} Ignore it with ignore=, or give all classes."
+            f"label {label!r} is not one of the {known} ({int(strange.sum()):,} elements)."
+            f"{did_you_mean(label, labels)} Ignore it with ignore=, or give all classes."
         )
-    return np.where(counted, codes, -1)
+    return np.where(counted, places, -1)
 
 
 class Tally:
@@ -125,7 +112,7 @@ class Tally:
             self._add_labels(found)
         else:
             if found.kind == "one_hot":
-                self._fix_columns(np.shape(y)[-1])
+                self._fix_columns(len(found.classes))
             self._add_classes(found)
 
     def table(self, scheme: Any) -> WeightTable:
@@ -133,6 +120,7 @@ class Tally:
         if self.kind == "multi_label":
             return self._label_table(scheme)
         labels = self.classes if self.classes is not None else tuple(sorted(self.mass, key=_order))
+        warn_look_alikes(labels, "the target")
         mass = np.array([self.mass.get(k, 0.0) for k in labels])
         if not mass.sum() > 0:
             raise TargetError("no element of the target counts: all are masked, ignored or of weight 0.")
@@ -153,23 +141,24 @@ class Tally:
         _check_width(columns, len(self.classes), "columns")
 
     def _add_classes(self, found: Elements) -> None:
-        names = None if found.kind == "codes" else self.classes
         counted = found.weight > 0
-        weight, labels = found.weight[counted], found.labels[counted]
+        weight, codes = found.weight[counted], found.codes[counted]
         self.counted += int(counted.sum())
-        values, inverse = distinct(labels)
-        keys = [v if names is None else names[v] for v in values.tolist()]
+        present = np.bincount(codes, minlength=len(found.classes)) > 0
+        names = found.classes if found.kind == "codes" else self.classes
+        assert names is not None
+        keys = [key for key, seen in zip(names, present.tolist(), strict=True) if seen]
         if self.classes is not None and (strange := [k for k in keys if k not in self.classes]):
             raise TargetError(
                 f"label {strange[0]!r} is not one of the classes given.{did_you_mean(strange[0], self.classes)}"
             )
-        _add(self.mass, keys, np.bincount(inverse, weight, len(keys)))
-        if found.labels.ndim > 1:
-            _add(self.around, keys, _mass_of_rows(found, counted, inverse, len(keys)))
+        _add(self.mass, keys, np.bincount(codes, weight, len(names))[present])
+        if found.codes.ndim > 1:
+            _add(self.around, keys, _mass_of_rows(found, counted, codes, len(names))[present])
 
     def _add_labels(self, found: Elements) -> None:
-        axes = tuple(range(found.labels.ndim - 1))
-        present = (found.weight * found.labels).sum(axis=axes)
+        axes = tuple(range(found.codes.ndim - 1))
+        present = (found.weight * found.codes).sum(axis=axes)
         pairs = np.stack([found.weight.sum(axis=axes) - present, present], axis=1)
         if self.pairs is not None:
             _check_width(len(pairs), len(self.pairs), "labels")
@@ -200,11 +189,11 @@ def _add(sums: dict[Any, float], keys: Sequence[Any], values: Array) -> None:
         sums[key] = sums.get(key, 0.0) + value
 
 
-def _mass_of_rows(found: Elements, counted: Array, inverse: Array, classes: int) -> Array:
+def _mass_of_rows(found: Elements, counted: Array, codes: Array, classes: int) -> Array:
     """Per class, what the rows in which it occurs count together."""
     row = np.nonzero(counted)[0]
     total = np.bincount(row, found.weight[counted])
-    pairs = np.unique(row * classes + inverse)
+    pairs = np.unique(row * classes + codes)
     return np.bincount(pairs % classes, total[pairs // classes], classes)
 
 
@@ -224,8 +213,9 @@ def _pair_weights(scheme: Any, pairs: Array, labels: Sequence[Any]) -> Any:
 
 
 def _positive_weights(scheme: Any, labels: Sequence[Any]) -> Array:
-    values = [scheme.get(k) for k in labels] if isinstance(scheme, Mapping) else list(np.ravel(scheme))
-    given = len(scheme) if isinstance(scheme, Mapping) else len(values)
+    named = None if labeled(scheme) is None else dict(labeled(scheme) or ())
+    values = list(np.ravel(scheme)) if named is None else [named.get(k) for k in labels]
+    given = len(values) if named is None else len(named)
     if given != len(labels) or any(v is None for v in values):
         raise OptionError(f"scheme gives {given} weights; expected one positive weight for each of {list(labels)}.")
     out = np.asarray(values, dtype=float)
@@ -238,7 +228,8 @@ def weights_from_counts(counts: Any, scheme: Any = "balanced", rows: float | Non
     """Weights of mean 1 from counts alone: float64 (C,), or with `rows` (L, 2) for independent labels.
 
     Args:
-        counts: Elements of each class (C,); with `rows`, rows in which each label is present (L,).
+        counts: Elements of each class (C,), in code order or by code (see `core.per_class`); with `rows`, rows in
+            which each label is present (L,).
         scheme: As in `scheme_weights`; a dict is by code.
         rows: Number of rows, for independent labels.
 
@@ -248,7 +239,7 @@ def weights_from_counts(counts: Any, scheme: Any = "balanced", rows: float | Non
         >>> weights_from_counts([10], rows=100).round(4).tolist()
         [[0.5556, 5.0]]
     """
-    n = np.asarray(counts, dtype=np.float64)
+    n = np.asarray(in_class_order(counts, "counts", fill=0), dtype=np.float64)
     most = np.inf if rows is None else rows
     if n.ndim != 1 or len(n) == 0 or not np.all(np.isfinite(n) & (n >= 0) & (n <= most)):
         limit = "" if rows is None else f" and {rows:g} at most"

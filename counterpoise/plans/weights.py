@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from counterpoise.core.errors import OptionError, TargetError, did_you_mean
+from counterpoise.core.label_sources import ragged
 from counterpoise.plans.tables import Tally
 
 
@@ -35,16 +36,17 @@ def class_weight(
         scheme: "balanced", "sqrt", "power(e)", "effective_number(beta)", "median_frequency", "log(c)", "none", a
             dict of weights by label, or costs (C,) or (C, C) (see `schemes.scheme_weights`). Multi-label: a scheme for
             each label's absent and present, or positive weights as a dict or (L,). Several outputs: one scheme for all,
-            or a dict (list) with one for each.
+            or a dict (list) with one for each, None for an output that is no class (its target is not read).
         mask: True where an element counts: the shape of the elements or of their leading axes.
         kind: "codes", "one_hot", "multi_label", or "auto" (see `elements`).
-        ignore: A label, or several, whose elements do not count (padding, "void").
+        ignore: A label, or several, whose elements do not count (padding, "void", a missing answer).
         classes: All labels, or their number; a label outside is an error. Multi-label: names of the labels.
         sample_weight: What each element counts already; multiplies in.
 
     Returns:
         dict: label -> weight. The mean of weight * sample_weight over the elements that count is 1. Multi-label:
-        label -> {0: weight, 1: weight}, mean 1 for each label. Several outputs: a dict (list) of these.
+        label -> {0: weight, 1: weight}, mean 1 for each label. Several outputs: a dict (list) of these, None where the
+        scheme is None.
 
     Raises:
         TargetError, OptionError, DataError: what was got, what was expected, what to do.
@@ -74,8 +76,8 @@ def sample_weight(
 
     Returns:
         float32 of the shape of the elements: (N,) for (N,), (N, 1) and one-hot (N, C); (N, T); (N, H, W) for masks of
-        any form; (N, L) for multi-label. 0 where masked or ignored; mean 1 over the rest. Several outputs: a dict or
-        list of these.
+        any form; (N, L) for multi-label, which fits the losses of independent labels in `cp.losses`. 0 where masked or
+        ignored; mean 1 over the rest. Several outputs: a dict or list of these, None where the scheme is None.
 
     Example:
         >>> sample_weight([0, 0, 0, 1])
@@ -94,7 +96,7 @@ def fit_table(
     y: Any, scheme: Any = "balanced", mask: Any = None, *, kind: Any = "auto", ignore: Any = (), classes: Any = None,
     sample_weight: Any = None,
 ) -> Any:  # fmt: skip
-    """The `WeightTable` of a target, or a dict or list of them for several outputs (arguments of `class_weight`)."""
+    """The `WeightTable` of a target; for several outputs a dict or list of these or None. Arguments: `class_weight`."""
     return _each_output(lambda table, *_: table, y, scheme, mask, kind, ignore, classes, sample_weight)
 
 
@@ -105,6 +107,18 @@ def output_names(y: Any) -> list[Any] | None:
     if isinstance(y, (list, tuple)) and y and all(hasattr(part, "shape") and len(part.shape) for part in y):
         return list(range(len(y)))
     return None
+
+
+def _check_rows(parts: Sequence[Any]) -> None:
+    """Raise a `TargetError` unless a list of arrays can be the outputs of a model: as many rows each, and enough."""
+    lengths = {len(part) for part in parts}
+    if len(lengths) > 1:
+        raise ragged("the target")
+    if len(parts) > max(lengths):
+        raise TargetError(
+            f"the target is a list of {len(parts):,} arrays of {max(lengths):,} rows, which would be {len(parts):,} "
+            "outputs of a model. Stack sequences into one array of shape (N, T): np.stack(y)."
+        )
 
 
 def per_output(option: Any, names: Sequence[Any], y: Any, word: str) -> dict[Any, Any]:
@@ -138,6 +152,8 @@ def _each_output(
         tally = Tally(kind, ignore, classes)
         tally.add(y, mask, existing)
         return make(tally.table(scheme), y, mask, existing)
+    if not isinstance(y, Mapping):
+        _check_rows(y)
     given = {
         "scheme": scheme,
         "mask": mask,
@@ -150,6 +166,9 @@ def _each_output(
     out = {}
     for name in names:
         own = {word: values[name] for word, values in options.items()}
+        if own["scheme"] is None:
+            out[name] = None
+            continue
         kind, ignore = own["kind"] or "auto", own["ignore"] or ()
         out[name] = _named(
             name, make, y[name], own["scheme"], own["mask"], kind, ignore, own["classes"], own["sample_weight"]

@@ -12,6 +12,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.core.errors import TargetError
 from counterpoise.pipeline.fit import fit
+from counterpoise.sklearn.targets import plain_labels
 
 Array = np.ndarray
 
@@ -146,6 +147,7 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         }  # fmt: skip
         if y is None:
             return validate_data(self, X, reset=False, **options)
+        y = plain_labels(y)
         if frame:
             validate_data(self, X, y, **options)
             labels = np.asarray(y).ravel()

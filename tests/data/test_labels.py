@@ -43,7 +43,7 @@ def test_codes_are_the_inverse_of_classes():
     labels = np.random.default_rng(0).choice(["c", "a", "b"], 50)
     found = encode(labels)
     assert found.classes == ("a", "b", "c")
-    assert np.array_equal(np.array(found.classes)[found.y], labels)
+    assert np.array_equal(np.array(found.classes)[found.codes], labels)
 
 
 def test_the_rarer_of_two_is_positive_and_a_tie_goes_to_the_later():
@@ -53,12 +53,12 @@ def test_the_rarer_of_two_is_positive_and_a_tie_goes_to_the_later():
 
 def test_one_against_the_rest_keeps_its_name_and_is_positive():
     found = encode([1, 2, 3, 3, 3], one_vs_rest="3")
-    assert (found.classes, found.y.tolist()) == (("not 3", "3"), [0, 0, 1, 1, 1])
+    assert (found.classes, found.codes.tolist()) == (("not 3", "3"), [0, 0, 1, 1, 1])
 
 
 def test_merged_classes_stand_where_the_first_stood():
     found = encode([3, 4, 10, 11], merge_rare=["10", 4])
-    assert (found.classes, found.y.tolist()) == (("3", "10+4", "11"), [0, 1, 1, 2])
+    assert (found.classes, found.codes.tolist()) == (("3", "10+4", "11"), [0, 1, 1, 2])
 
 
 def test_merged_classes_can_be_held_against_the_rest():
@@ -70,7 +70,7 @@ def test_merged_classes_can_be_held_against_the_rest():
     [
         ([1, 1], {}, TargetError, "one class only"),
         ([1, None], {}, TargetError, "missing in row 2"),
-        ([0.5, 1.0], {}, TargetError, "0.5 in row 1"),
+        ([0.5, 1.0], {}, TargetError, r"0.5\), in row 1"),
         (np.arange(60.0), {}, TargetError, "60 different"),
         ([f"r{i}" for i in range(60)], {}, TargetError, "no class repeats"),
         ([1, 2, 3], {"positive": 1}, OptionError, "1, 2, 3.*--one-vs-rest"),

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer
 
-from counterpoise.core.errors import CounterpoiseError, DataError, OptionError
+from counterpoise.core.errors import CounterpoiseError, DataError, OptionError, TargetError
 from counterpoise.data.read import read
 
 TABLE = {
@@ -238,10 +238,13 @@ def test_reading_imports_neither_keras_nor_pandas():
     assert run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_a_column_of_labels_counts_as_labels_but_one_hot_does_not():
-    assert read(np.random.default_rng(0).random((3, 2)), y=[[0], [1], [1]]).y.tolist() == [1, 0, 0]
-    with pytest.raises(DataError, match="argmax"):
-        read(np.zeros((3, 2)), y=np.eye(3))
+def test_a_column_of_labels_and_one_hot_rows_count_as_labels_but_several_labels_do_not():
+    x = np.random.default_rng(0).random((3, 2))
+    assert read(x, y=[[0], [1], [1]]).y.tolist() == [1, 0, 0]
+    hot = pd.DataFrame({"ill": [0, 1, 0], "well": [1, 0, 1]}, dtype="boolean")
+    assert (read(x, y=hot).classes, read(x, y=hot.to_numpy()).classes) == (("well", "ill"), (1, 0))
+    with pytest.raises(TargetError, match="not one-hot"):
+        read(x, y=[[1, 1], [0, 1], [0, 0]])
 
 
 @pytest.mark.parametrize(

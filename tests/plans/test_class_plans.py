@@ -157,7 +157,7 @@ def test_bad_arguments_say_what_was_got(call, words):
 
 @pytest.mark.parametrize(
     ("y", "words"),
-    [([], "at least one row"), ([0.5, 1.0], "label of row 1 is 0.5"), ([[1, 1], [0, 1]], "not one-hot")],
+    [([], "at least one row"), ([0.5, 1.0], r"0.5\), in row 1"), ([[1, 1], [0, 1]], "not one-hot")],
 )
 def test_labels_that_are_not_classes(y, words):
     with pytest.raises(TargetError, match=words):

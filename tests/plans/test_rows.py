@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterpoise import plans
-from counterpoise.plans.labels import by_class, codes_of, count_codes
+from counterpoise.core.labels import count_codes
+from counterpoise.plans.labels import by_class, codes_of
 from counterpoise.plans.rows import scattered, shuffle, walked
 
 keys = st.lists(st.integers(0, 2**64 - 1), min_size=8, max_size=8).map(lambda k: np.array(k, np.uint64))

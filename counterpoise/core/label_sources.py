@@ -1,0 +1,245 @@
+"""Labels as they come, from any library: the place of each element's value among the distinct values.
+
+Everything that is decided about labels is decided on the distinct values (see `labels`); here the values of millions
+of rows become numbers, each library by its own fast way. pandas, polars and pyarrow are recognized, never imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import TargetError
+
+Array = np.ndarray
+
+#: Elements looked at together: big enough to be fast, small enough to stay in the cache.
+CHUNK = 1 << 16
+
+#: Whole numbers that lie closer together than this are counted instead of sorted.
+_SPAN = 1 << 16
+
+#: Floats of this size and more are no whole numbers that could be told apart.
+_EXACT = 2.0**53
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a user gave as labels, value by value.
+
+    Attributes:
+        codes: int32, the shape of what was given: the place of each element's value in `levels`; -1: there is none.
+        levels: The distinct values, in any order, a missing one among them as None or NaN. Of an array of floats all
+            that are no whole numbers share one.
+        columns: Names of the columns of a frame, or None.
+    """
+
+    codes: Array
+    levels: list[Any]
+    columns: tuple[Any, ...] | None = None
+
+
+def library_of(value: Any) -> str:
+    """The package that the type of a value comes from.
+
+    Example:
+        >>> library_of(np.arange(2))
+        'numpy'
+    """
+    return type(value).__module__.split(".")[0]
+
+
+def source_of(y: Any, name: str = "y") -> Source:
+    """Read anything that can hold labels: arrays, lists, series and frames of pandas and polars, Arrow, tensors.
+
+    Raises:
+        TargetError: Rows of different lengths, or a value that is no single label.
+
+    Example:
+        >>> found = source_of(["b", None, "a", "b"])
+        >>> found.codes.tolist(), found.levels
+        ([0, 1, 2, 0], ['b', None, 'a'])
+    """
+    if isinstance(y, (str, bytes, Mapping, set, frozenset)) or y is None:
+        raise TargetError(f"{name} is {type(y).__name__}; expected one label per row, as an array, list or series.")
+    if hasattr(y, "row_splits") or hasattr(y, "nested_row_splits"):
+        raise ragged(name)
+    library, rank = library_of(y), len(getattr(y, "shape", ()))
+    if library == "polars":
+        y = y.collect() if hasattr(y, "collect") else y
+        return _of_frame(y, y.columns, name) if hasattr(y, "columns") else _of_polars(y, name)
+    if library == "pandas":
+        return _of_frame(y, list(y.columns), name) if rank == 2 else _of_pandas(y, name)
+    if library == "pyarrow":
+        names = getattr(y, "column_names", None) or getattr(getattr(y, "schema", None), "names", None)
+        return _of_arrow(y, name) if names is None else _of_frame(y, names, name)
+    if hasattr(y, "toarray"):
+        y = y.toarray()
+    mask = np.ma.getmaskarray(y) if isinstance(y, np.ma.MaskedArray) else None
+    found = _of_array(_as_array(np.ma.getdata(y) if mask is not None else y, name), name)
+    return found if mask is None else Source(np.where(mask, np.int32(-1), found.codes), found.levels)
+
+
+def ragged(name: str) -> TargetError:
+    """The error for rows of different lengths, or lists where single labels belong."""
+    return TargetError(
+        f"{name} holds sequences of different lengths. Expected one label per row, or labels of one shape (N, T). Pad "
+        "the sequences to one length (keras.utils.pad_sequences(y, padding='post', value=-1)); weights leave the "
+        "padding out with ignore=-1 or mask=."
+    )
+
+
+def _as_array(y: Any, name: str) -> Array:
+    if isinstance(y, np.ndarray):
+        return y
+    try:
+        if not isinstance(y, (list, tuple)):
+            return np.asarray(y)
+        # NumPy would write a missing label, or a number beside text, out as text.
+        text = bool(y) and isinstance(y[0], (str, bytes))
+        array = np.array(y, dtype=object if text else None)
+        return np.array(y, dtype=object) if array.dtype.kind in "US" else array
+    except ValueError:
+        raise ragged(name) from None
+
+
+def _of_array(array: Array, name: str) -> Source:
+    kind = array.dtype.kind
+    if kind in "iub":
+        return _of_integers(array)
+    if kind == "f":
+        return _of_floats(array)
+    if kind == "M" or kind == "m":
+        return Source(np.zeros(array.shape, np.int32), [array.flat[0]] if array.size else [])
+    if kind not in "OUST":
+        raise TargetError(f"{name} has the type {array.dtype}; expected text, whole numbers or booleans.")
+    return _by_hash(array, name)
+
+
+def _by_hash(array: Array, name: str) -> Source:
+    """Text and objects: equal ones get one place."""
+    places, flat = _Places(), array.reshape(-1)
+    codes = np.empty(array.size, np.int32)
+    try:
+        for start in range(0, array.size, CHUNK):
+            values = flat[start : start + CHUNK].tolist()
+            codes[start : start + CHUNK] = np.fromiter(map(places.__getitem__, values), np.int32, len(values))
+    except TypeError:  # lists and arrays have no hash
+        return _of_array(_stacked(flat, name), name)
+    return Source(codes.reshape(array.shape), list(places))
+
+
+def _stacked(rows: Array, name: str) -> Array:
+    """Rows that are lists or arrays themselves, as one array."""
+    odd = next(v for v in rows if getattr(v, "__hash__", None) is None)
+    if not isinstance(odd, (list, np.ndarray)):
+        raise TargetError(f"{name} holds {type(odd).__name__} objects; expected text, whole numbers or booleans.")
+    array = _as_array(rows.tolist(), name)
+    if array.ndim < 2:
+        raise ragged(name)
+    return array
+
+
+class _Places(dict[Any, int]):
+    """value -> its place in the order of first appearance."""
+
+    def __missing__(self, value: Any) -> int:
+        self[value] = place = len(self)
+        return place
+
+
+def _of_integers(array: Array) -> Source:
+    flat = array.reshape(-1)
+    if not flat.size:
+        return Source(np.zeros(array.shape, np.int32), [])
+    back: Any = bool if flat.dtype.kind == "b" else int
+    flat = flat.view(np.uint8) if flat.dtype.kind == "b" else flat
+    low, high = int(flat.min()), int(flat.max())
+    if high - low >= _SPAN:
+        found, inverse = np.unique(flat, return_inverse=True)
+        return Source(inverse.astype(np.int32).reshape(array.shape), found.tolist())
+    # Differences of narrow types may wrap: -128..127 spans 255.
+    wide: Any = np.int64 if flat.dtype.itemsize < 8 or high < 2**63 else np.uint64
+    codes, places = np.empty(flat.size, np.int32), range(0, flat.size, CHUNK)
+    present = np.zeros(high - low + 1, bool)
+    for start in places:
+        part = flat[start : start + CHUNK].astype(wide) - wide(low)
+        codes[start : start + CHUNK] = part
+        present[part] = True
+    return Source(_close_up(codes, present).reshape(array.shape), [back(low + int(k)) for k in np.flatnonzero(present)])
+
+
+def _of_floats(array: Array) -> Source:
+    """Whole numbers as such, NaN as missing, and all others under the first of them."""
+    values = array.astype(np.float32) if array.dtype.itemsize < 4 else array
+    missing = np.isnan(values)
+    whole = (values == np.round(values)) & (np.abs(values) < _EXACT)
+    strange = ~(whole | missing)
+    found = _of_integers(np.where(whole, values, 0).astype(np.int64))
+    codes, levels = found.codes, [float(v) for v in found.levels]
+    if strange.any():
+        codes, levels = np.where(strange, np.int32(len(levels)), codes), [*levels, float(values[strange][0])]
+    return Source(np.where(missing, np.int32(-1), codes) if missing.any() else codes, levels)
+
+
+def _close_up(codes: Array, present: Array) -> Array:
+    """Codes over a range with gaps as codes without gaps, chunk by chunk in place."""
+    if not present.all():
+        place = np.cumsum(present, dtype=np.int32) - 1
+        for start in range(0, len(codes), CHUNK):
+            codes[start : start + CHUNK] = place[codes[start : start + CHUNK]]
+    return codes
+
+
+def _of_pandas(series: Any, name: str) -> Source:
+    """A Series, Index, Categorical or array of pandas."""
+    kind = getattr(series.dtype, "kind", "O")
+    if isinstance(series.dtype, np.dtype) and kind in "iufb":
+        return _of_array(np.asarray(series), name)
+    try:
+        codes, levels = series.factorize()
+    except TypeError:  # lists have no hash
+        return _of_array(np.asarray(series, dtype=object), name)
+    return Source(np.asarray(codes, np.int32), list(levels))
+
+
+def _of_polars(series: Any, name: str) -> Source:
+    kind = str(series.dtype)
+    if series.dtype.is_nested() or kind == "Object":
+        return _of_array(_as_array(series.to_list(), name), name)
+    if series.dtype.is_numeric() and not kind.startswith("Decimal") and not series.null_count():
+        return _of_array(series.to_numpy(), name)
+    if kind.startswith(("Categorical", "Enum")):
+        series = series.cast(str)
+    levels = series.drop_nulls().unique().to_list()
+    if not levels:
+        return Source(np.full(len(series), -1, np.int32), [])
+    codes = series.replace_strict(levels, list(range(len(levels))), default=-1)
+    return Source(codes.to_numpy().astype(np.int32), levels)
+
+
+def _of_arrow(array: Any, name: str) -> Source:
+    array = array.combine_chunks() if hasattr(array, "combine_chunks") else array
+    try:
+        encoded = array if hasattr(array, "dictionary") else array.dictionary_encode()
+        codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    except Exception:  # lists and structures have no dictionary, and chunks may be too large to join
+        return _of_array(_as_array(array.to_pylist(), name), name)
+    return Source(codes.astype(np.int32), encoded.dictionary.to_pylist())
+
+
+def _of_frame(frame: Any, columns: Any, name: str) -> Source:
+    """A frame: its columns side by side, (N, columns); one column is a vector."""
+    by_place = frame.iloc if library_of(frame) == "pandas" else None
+    parts = [source_of(frame[column] if by_place is None else by_place[:, j], name) for j, column in enumerate(columns)]
+    if len(parts) == 1:
+        return parts[0]
+    numbers = _Places()
+    # A level is its value and its type: True in one column and 1 in another are put together when levels are typed.
+    tables = [[numbers[type(v), v] for v in part.levels] + [-1] for part in parts]
+    codes = [np.array(table, np.int32)[part.codes] for table, part in zip(tables, parts, strict=True)]
+    stacked = np.stack(codes, axis=1) if codes else np.zeros((len(frame), 0), np.int32)
+    return Source(stacked, [value for _, value in numbers], tuple(columns))

@@ -1,0 +1,316 @@
+"""The ONE reader of labels: whatever a user gives as labels -> codes and classes. NumPy only.
+
+`sample_weight`, `class_weight`, the plans, `batches`, `weight_map`, `make_imbalanced`, `PerClass`, `diagnose`, `fit`,
+`compare`, `evaluate`, `wrap`, `scan` and the scikit-learn classes all read labels here, so that the same labels are the
+same classes everywhere. It lies below `plans` and `data`, because both need it.
+
+- None, NaN, NaT, NA, nulls of Arrow and polars, masked entries and blank text are missing: an error that names the
+  rows, unless they are masked out.
+- Whole floats and decimals are whole numbers, bytes are text, a category is its value. Numbers beside text are text.
+- Fractions, infinite numbers, dates and lists are no classes: an error that names the first.
+- (N, 1) is (N,); one-hot rows are their class: the number of the column, or the name that a frame gives it.
+- Classes are in sorted order, as scikit-learn's LabelEncoder has them.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import numbers
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.checks import rows_text
+from counterpoise.core.errors import TargetError, did_you_mean
+from counterpoise.core.label_sources import CHUNK, Source, source_of
+
+Array = np.ndarray
+
+_LEAVE_OUT = "Fill in the labels, or leave these rows out."
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labels that were read.
+
+    Attributes:
+        codes: int32 (N,), or the shape of the elements: `classes[codes[i]]` is the label of element i; -1: it has none,
+            or does not count.
+        classes: Distinct labels, sorted: whole numbers, booleans or text.
+        from_floats: Whether the labels came as floating-point numbers.
+        columns: Names of the columns of a frame, or None.
+    """
+
+    codes: Array
+    classes: tuple[Any, ...]
+    from_floats: bool = False
+    columns: tuple[Any, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @property
+    def counts(self) -> Array:
+        """Rows of each class, int64 (C,)."""
+        return count_codes(self.codes.reshape(-1), len(self.classes))
+
+    @property
+    def values(self) -> Array:
+        """The labels themselves, in the shape of the codes (text as objects); every element needs one."""
+        text = any(isinstance(c, str) for c in self.classes)
+        return np.array(self.classes, dtype=object if text else None)[self.codes]
+
+    def where(self, kept: Array) -> Labels:
+        """Those of the rows that are kept, bool (N,); classes that are left without a row are no more."""
+        return replace(_sorted(self.codes[kept], list(self.classes)), from_floats=self.from_floats)
+
+    def mapped(self, table: Array, classes: Sequence[Any]) -> Labels:
+        """The same elements under other classes: code c becomes `table[c]`."""
+        return replace(self, codes=np.append(table, -1).astype(np.int32)[self.codes], classes=tuple(classes))
+
+
+def read_labels(
+    y: Any, name: str = "y", counted: Array | None = None, *, missing: bool = False, advice: str = _LEAVE_OUT
+) -> Labels:
+    """Read the label of every element.
+
+    Args:
+        y: Anything that holds labels (see `label_sources.source_of`), of any shape, or a `Source` read before.
+        name: What messages call it.
+        counted: bool, the shape of the elements: what is not counted is not looked at. None: all count.
+        missing: Whether a missing label is code -1; else it is an error.
+        advice: What to do about missing labels.
+
+    Raises:
+        TargetError: A counted element whose label is missing or no class.
+
+    Example:
+        >>> found = read_labels(np.array([3.0, 1.0, np.nan]), missing=True)
+        >>> found.codes.tolist(), found.classes
+        ([1, 0, -1], (1, 3))
+    """
+    source = y if isinstance(y, Source) else source_of(y, name)
+    codes = source.codes if counted is None else np.where(counted, source.codes, np.int32(-1))
+    present = count_codes(codes.reshape(-1), len(source.levels)) > 0
+    levels = [plain_label(level) if seen else None for level, seen in zip(source.levels, present.tolist(), strict=True)]
+    text = any(isinstance(level, str) for level in levels)
+    for place, level in enumerate(levels):
+        problem = None if text else _problem(level)
+        if problem is not None:
+            _refuse(f"{name} {problem}", codes == place)
+    labels = _sorted(codes, [str(v) if text and v is not None else v for v in levels])
+    if not missing:
+        _refuse_missing(labels.codes, counted, name, advice)
+    floats = any(isinstance(level, float) and level == level for level in source.levels)
+    return replace(labels, from_floats=floats and not text, columns=source.columns)
+
+
+def class_labels(
+    y: Any, name: str = "y", *, missing: bool = False, advice: str = _LEAVE_OUT, several: str = ""
+) -> Labels:
+    """Read one class per row: (N,), (N, 1), or one-hot (N, C) as an array or a frame.
+
+    Args:
+        y: See `read_labels`.
+        name: What messages call it.
+        missing: As in `read_labels`.
+        advice: As in `read_labels`.
+        several: What to do where rows hold several labels.
+
+    Raises:
+        TargetError: As `read_labels`; no rows, or another shape.
+
+    Example:
+        >>> class_labels([[0, 1], [1, 0], [0, 1]]).codes.tolist()
+        [1, 0, 1]
+    """
+    if isinstance(y, Labels):
+        if not missing:
+            _refuse_missing(y.codes, None, name, advice)
+        return y
+    source = source_of(y, name)
+    shape = source.codes.shape
+    if len(shape) == 2 and shape[1] == 1:
+        source = Source(source.codes[:, 0], source.levels)
+    elif len(shape) == 2 and shape[1] > 1 and shape[0]:
+        return _of_one_hot(source, name, missing, advice, several)
+    if source.codes.ndim != 1 or not len(source.codes):
+        hint = several if len(shape) > 1 else ""
+        raise TargetError(f"{name} has shape {shape}; expected one class label per row, and at least one row.{hint}")
+    return read_labels(source, name, missing=missing, advice=advice)
+
+
+def _of_one_hot(source: Source, name: str, missing: bool, advice: str, several: str) -> Labels:
+    found = read_labels(source, name, missing=missing, advice=advice)
+    hot = zeros_and_ones(found)
+    known = (found.codes >= 0).all(axis=1)
+    if hot is None or not np.all(hot[known].sum(axis=1) == 1):
+        raise TargetError(
+            f"{name} has shape {found.codes.shape}, but its rows are not one-hot (one 1, and 0 elsewhere)."
+            f"{several or ' Give one class label per row.'}"
+        )
+    columns = found.columns if found.columns and all(isinstance(c, str) for c in found.columns) else range(hot.shape[1])
+    codes = np.where(known, hot.argmax(axis=1), -1).astype(np.int32)
+    return _sorted(codes, list(columns))
+
+
+def zeros_and_ones(labels: Labels) -> Array | None:
+    """The elements as int8 zeros and ones, 0 where there is no label; None when they hold anything else.
+
+    Example:
+        >>> zeros_and_ones(read_labels([True, False])).tolist(), zeros_and_ones(read_labels(["0", "1"]))
+        ([1, 0], None)
+    """
+    if any(isinstance(c, str) or c not in (0, 1) for c in labels.classes):
+        return None
+    return np.array([*labels.classes, 0], np.int8)[labels.codes]
+
+
+def codes_among(labels: Labels, classes: Sequence[Any], name: str = "y") -> Array:
+    """Codes of read labels among given classes, int32; -1 where there is no label.
+
+    Raises:
+        TargetError: A label that is none of the classes.
+
+    Example:
+        >>> codes_among(read_labels(["b", "a"]), ("b", "a", "c")).tolist()
+        [0, 1]
+    """
+    place = {label: code for code, label in enumerate(classes)}
+    unknown = [label for label in labels.classes if label not in place]
+    if unknown:
+        hint = did_you_mean(unknown[0], classes)
+        raise TargetError(f"{name} has the label {unknown[0]!r}, which is none of the classes.{hint}")
+    return labels.mapped(np.array([place[label] for label in labels.classes], np.int32), classes).codes
+
+
+def find_label(label: Any, classes: Sequence[Any]) -> int | None:
+    """Position of a label among classes: by value, else by text, else by text without case, else as a number.
+
+    Example:
+        >>> find_label("1", (0, 1)), find_label("TRUE", (False, True)), find_label("2", (0, 1))
+        (1, 1, None)
+    """
+    ways: tuple[Any, ...] = (lambda v: (type(v) is bool, v), str, _shape_free, _as_number)
+    for way in ways:
+        wanted = way(label)
+        hits = [i for i, c in enumerate(classes) if wanted is not None and way(c) == wanted]
+        if len(hits) == 1:
+            return hits[0]
+    return None
+
+
+def look_alikes(classes: Sequence[Any], name: str = "y") -> str | None:
+    """A sentence about classes that differ in case or blanks alone; None when there are none.
+
+    Example:
+        >>> look_alikes(["ill", "Ill ", "well"])
+        "y has the labels 'Ill ' and 'ill', which differ only in case or blanks and are taken for different classes. If
+        they mean the same, write them alike, or merge them with merge_rare=['Ill ', 'ill']."
+    """
+    groups: dict[str, list[str]] = {}
+    for label in sorted(c for c in classes if isinstance(c, str)):
+        groups.setdefault(_shape_free(label), []).append(label)
+    alike = [group for group in groups.values() if len(group) > 1]
+    if not alike:
+        return None
+    more = f" ({len(alike) - 1} more such groups)" if len(alike) > 1 else ""
+    return (
+        f"{name} has the labels {' and '.join(map(repr, alike[0]))}{more}, which differ only in case or blanks and are "
+        "taken for different classes. If they mean the same, write them alike, or merge them with "
+        f"merge_rare={alike[0]}."
+    )
+
+
+def warn_look_alikes(classes: Sequence[Any], name: str = "y") -> None:
+    """Say what `look_alikes` finds as a `UserWarning`."""
+    sentence = look_alikes(classes, name)
+    if sentence is not None:
+        warnings.warn(sentence, UserWarning, stacklevel=3)
+
+
+def count_codes(codes: Array, size: int) -> Array:
+    """Rows per class, int64 (size,), without code -1: `bincount` in chunks, because it widens its input to 64 bits."""
+    total = np.zeros(size + 1, np.int64)
+    for start in range(0, len(codes), CHUNK):
+        total += np.bincount(codes[start : start + CHUNK] + 1, minlength=size + 1)
+    return total[1:]
+
+
+def plain_label(level: Any) -> Any:
+    """A distinct value as str, bool, int or float; None where it is missing; dates and the like as they are."""
+    if isinstance(level, (np.datetime64, np.timedelta64)):
+        return None if np.isnat(level) else level
+    value = level.item() if isinstance(level, np.generic) else level
+    if value is None or type(value).__name__ in ("NAType", "NaTType", "MaskedConstant"):
+        return None
+    if isinstance(value, (bytes, bytearray)):
+        value = bytes(value).decode("utf-8", "replace")
+    if isinstance(value, str):
+        return str(value) if value.strip() else None
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, (numbers.Real, decimal.Decimal)):
+        number = float(value)
+        if number.is_integer() and abs(number) < 2.0**53:
+            return int(number)
+        return None if number != number else number
+    return value if _problem(value) else str(value)
+
+
+def _problem(level: Any) -> str | None:
+    """What is wrong with a distinct value as a class."""
+    if isinstance(level, float):
+        return f"holds numbers that are not classes (for example {level!r})"
+    if isinstance(level, (np.datetime64, np.timedelta64, datetime.date, datetime.timedelta, datetime.time)):
+        return f"holds dates (for example {level!s})"
+    nameless = type(level).__str__ is object.__str__ and type(level).__repr__ is object.__repr__
+    if isinstance(level, (tuple, frozenset, complex)) or nameless:
+        return f"holds {type(level).__name__} objects (for example {level!r:.40})"
+    return None
+
+
+def _refuse(what: str, where: Array) -> None:
+    rows = np.argwhere(where)[0][:1] if where.ndim else [0]
+    raise TargetError(
+        f"{what}, in {rows_text(rows)}. Expected text, whole numbers or booleans. Turn the values into classes "
+        "first, for example y > limit, or cut them into ranges."
+    )
+
+
+def _refuse_missing(codes: Array, counted: Array | None, name: str, advice: str) -> None:
+    gaps = codes < 0 if counted is None else (codes < 0) & counted
+    if gaps.any():
+        rows = np.flatnonzero(gaps.reshape(len(gaps), -1).any(axis=1)) if gaps.ndim else [0]
+        raise TargetError(f"{name} is missing in {rows_text(rows)}. {advice}")
+
+
+def _sorted(codes: Array, levels: list[Any]) -> Labels:
+    """Codes of the distinct levels in sorted order; a level None, or one without an element, is no class."""
+    present = count_codes(codes.reshape(-1), len(levels)) > 0
+    used = [v for v, seen in zip(levels, present.tolist(), strict=True) if seen and v is not None]
+    if any(isinstance(v, bool) for v in used) and not all(isinstance(v, bool) for v in used):
+        used = [int(v) if isinstance(v, bool) else v for v in used]
+    classes = sorted(set(used))
+    place = {label: code for code, label in enumerate(classes)}
+    table = [place.get(v, -1) for v in levels]
+    if table == list(range(len(classes))):
+        return Labels(codes, tuple(classes))
+    return Labels(codes, ()).mapped(np.array(table, np.int32), classes)
+
+
+def _shape_free(label: Any) -> str:
+    return " ".join(str(label).split()).casefold()
+
+
+def _as_number(label: Any) -> float | None:
+    try:
+        return float(label)
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,102 @@
+"""Numbers per class (counts, weights, shares), however they come: in the order of the classes, or by label.
+
+`Series.value_counts()` sorts by size, so its values are in no order of the classes. Whatever names its labels is
+therefore read by them: a pandas series, a dict or Counter, a frame of two columns (labels, numbers) as polars'
+`value_counts` gives. Lists and arrays are in the order of the classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import OptionError, did_you_mean
+from counterpoise.core.label_sources import library_of
+from counterpoise.core.labels import find_label, plain_label
+
+Array = np.ndarray
+
+
+def in_class_order(values: Any, name: str, classes: Sequence[Any] | None = None, fill: float | None = None) -> Any:
+    """Numbers per class in the order of the classes; what names no labels is returned as it is.
+
+    Args:
+        values: See the module.
+        name: What messages call it.
+        classes: The labels in order; None: the class codes 0, 1, ...
+        fill: The number of a class that is not named; None: that is an error.
+
+    Raises:
+        OptionError: A label that is no class, is named twice or is missing, or a class that is not named.
+
+    Example:
+        >>> in_class_order({1: 90, 0: 10}, "counts").tolist()
+        [10, 90]
+        >>> in_class_order({"ok": 0.9, "ill": 0.1}, "prior", classes=("ill", "ok")).tolist()
+        [0.1, 0.9]
+    """
+    pairs = labeled(values)
+    if pairs is None:
+        return values
+    found: dict[int, Any] = {}
+    for label, number in pairs:
+        place = _place(label, name, classes)
+        if place in found:
+            raise OptionError(f"{name} names class {label!r} twice; give each class one number.")
+        found[place] = number
+    size = len(classes) if classes is not None else max(found, default=-1) + 1
+    for place in range(size):
+        if place not in found and fill is None:
+            label = place if classes is None else classes[place]
+            raise OptionError(f"{name} gives nothing for class {label!r}; give one number for each class.")
+    return np.array([found.get(place, fill) for place in range(size)])
+
+
+def labeled(values: Any) -> list[tuple[Any, Any]] | None:
+    """(label, number) of each class that `values` names; None where it names none.
+
+    Example:
+        >>> labeled({"a": 1}), labeled([1, 2])
+        ([('a', 1)], None)
+    """
+    if isinstance(values, Mapping):
+        return list(values.items())
+    library, rank = library_of(values), len(getattr(values, "shape", ()))
+    if library == "pandas" and rank == 1 and hasattr(values, "index"):
+        return list(zip(map(_alone, values.index), values.to_list(), strict=True))
+    if library == "pandas" and rank == 2 and values.shape[1] == 1:
+        return labeled(values.iloc[:, 0])
+    if library == "pandas" and rank == 2 and values.shape[1] == 2:
+        return list(values.itertuples(index=False, name=None))
+    if library == "polars" and rank == 2 and values.shape[1] == 2:
+        return list(values.rows())
+    if library == "pyarrow" and hasattr(values, "to_pylist"):
+        rows = values.to_pylist()
+        if rows and all(isinstance(row, Mapping) and len(row) == 2 for row in rows):
+            return [tuple(row.values()) for row in rows]  # type: ignore[misc]
+    return None
+
+
+def _alone(label: Any) -> Any:
+    """A label out of an index of one level."""
+    return label[0] if isinstance(label, tuple) and len(label) == 1 else label
+
+
+def _place(label: Any, name: str, classes: Sequence[Any] | None) -> int:
+    value = plain_label(label)
+    if value is None:
+        raise OptionError(f"{name} has a missing label; leave it out (value_counts does so by default).")
+    if classes is not None:
+        place = find_label(value, classes)
+        if place is None:
+            raise OptionError(f"{name} names {value!r}, which is no class.{did_you_mean(value, classes)}")
+        return place
+    code = int(value) if isinstance(value, str) and value.isdecimal() else value
+    if not isinstance(code, int) or code < 0:
+        raise OptionError(
+            f"{name} is by the label {value!r}, but a model knows classes by their codes 0, 1, ...; give a list of "
+            "numbers in the order of the codes, or count the codes instead of the labels."
+        )
+    return int(code)

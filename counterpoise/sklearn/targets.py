@@ -1,0 +1,34 @@
+"""Labels of any kind as the arrays that scikit-learn's own checks know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.label_sources import library_of
+from counterpoise.core.labels import class_labels
+
+Array = np.ndarray
+
+
+def plain_labels(y: Any) -> Any:
+    """Labels of nullable, Arrow, categorical and object kinds as numbers, booleans or text; one-hot rows as classes.
+
+    Arrays of numbers pass untouched, for scikit-learn to judge. A series of pandas stays one.
+
+    Raises:
+        TargetError: A row without a label, or values that are no classes.
+
+    Example:
+        >>> plain_labels(np.array(["b", "a"], object))
+        array(['b', 'a'], dtype=object)
+    """
+    plain = isinstance(y, np.ndarray) and not isinstance(y, np.ma.MaskedArray) and y.dtype.kind in "iufbc"
+    if plain and not np.isnan(y).any() and (y.ndim < 2 or y.shape[1] == 1):
+        return y
+    values = class_labels(y).values
+    if isinstance(y, np.ndarray) and y.dtype.kind == "U":
+        values = values.astype(y.dtype)
+    series = library_of(y) == "pandas" and hasattr(y, "index") and len(y.shape) == 1
+    return type(y)(values, index=y.index, name=y.name) if series else values
