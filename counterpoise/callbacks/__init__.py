@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from counterpoise.core.lazy import shown as _shown
 from counterpoise.callbacks.loss_schedules import Deferred, GammaDecay, LossWarmup
 from counterpoise.callbacks.per_class import PerClass
 
 __all__ = ["Deferred", "GammaDecay", "LossWarmup", "PerClass"]
+
+__dir__ = _shown(__name__)
