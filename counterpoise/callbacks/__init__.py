@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from counterpoise.core.lazy import shown as _shown
 from counterpoise.callbacks.loss_schedules import Deferred, GammaDecay, LossWarmup
 from counterpoise.callbacks.per_class import PerClass
+from counterpoise.core.lazy import shown as _shown
 
 __all__ = ["Deferred", "GammaDecay", "LossWarmup", "PerClass"]
 
