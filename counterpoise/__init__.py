@@ -5,11 +5,10 @@ Names are loaded when they are first used, so that `import counterpoise` pulls i
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from counterpoise.core.lazy import loader as _loader
-from counterpoise.core.saved_names import enter_with_keras as _enter_with_keras
+from counterpoise.core.saved_names import enter as _enter
 from counterpoise.core.version import version as _version
 
 if TYPE_CHECKING:
@@ -101,9 +100,7 @@ _NAMESPACES = ("callbacks", "decide", "feed", "losses", "metrics", "plans", "sca
 __all__ = [*_HOME, *_NAMESPACES]
 __version__ = _version()
 
-# Keras picks its backend when it is imported; ours is TensorFlow unless the user chose another.
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-_enter_with_keras()
+_enter()
 
 if not TYPE_CHECKING:  # a checker would believe in any name
     __getattr__, __dir__ = _loader(__name__, {**_HOME, **{name: f"counterpoise.{name}" for name in _NAMESPACES}})

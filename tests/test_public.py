@@ -26,6 +26,17 @@ def test_every_public_name_is_found_and_listed():
         assert name in dir(cp)
 
 
+@pytest.mark.parametrize("space", [cp, *(getattr(cp, name) for name in cp._NAMESPACES)], ids=lambda m: m.__name__)
+def test_a_namespace_lists_its_public_names_and_nothing_else(space):
+    """What an editor offers: no imports, no modules that hold the names, nothing private."""
+    for name in (names := dir(space)):
+        assert name[0] != "_"
+        assert (space is cp and name in cp._NAMESPACES) or not inspect.ismodule(getattr(space, name))
+        assert name not in ("annotations", "TYPE_CHECKING")
+    assert len(names) >= 2
+    assert set(getattr(space, "__all__", names)) <= set(names)
+
+
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = cp.nonsense

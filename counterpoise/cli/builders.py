@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from counterpoise.core.errors import ModelError, did_you_mean
+from counterpoise.core.keras_import import import_keras_quietly
 
 
 def resolve_model(text: str) -> Any:
@@ -25,10 +26,11 @@ def resolve_model(text: str) -> Any:
         >>> resolve_model("mlp")
         'mlp'
     """
+    if ":" not in text and not text.endswith(".keras"):
+        return text
+    import_keras_quietly()
     if text.endswith(".keras"):
         return _load_keras(Path(text))
-    if ":" not in text:
-        return text
     module, _, name = text.partition(":")
     return Builder(text, _find(text, module, name), name)
 

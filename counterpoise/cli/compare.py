@@ -15,6 +15,7 @@ import typer
 from counterpoise.cli import options as o
 from counterpoise.cli.builders import resolve_model
 from counterpoise.core.errors import OptionError
+from counterpoise.core.keras_import import import_keras_quietly
 
 if TYPE_CHECKING:
     from counterpoise.comparison.store import Store
@@ -134,6 +135,7 @@ def run(  # type: ignore[no-untyped-def]
 
     Every fit is kept in the folder before it counts; an interrupt says what is kept and how to go on.
     """
+    import_keras_quietly()
     from counterpoise.comparison.compare import race
     from counterpoise.comparison.store import Store
     from counterpoise.pipeline.jobs import Settings

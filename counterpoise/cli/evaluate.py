@@ -13,6 +13,7 @@ import typer
 from counterpoise.cli import options as o
 from counterpoise.cli.show import cut_text
 from counterpoise.core.errors import OptionError
+from counterpoise.core.keras_import import import_keras_quietly
 
 NAME = "evaluate"
 
@@ -35,6 +36,7 @@ def command(
         raise OptionError("--groups names a column of a table with labels.")
     if out is not None:
         o.check_file(out)
+    import_keras_quietly()
     from counterpoise.classifier.classifier import load
 
     clf = load(model)

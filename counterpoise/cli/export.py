@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from counterpoise.cli import options as o
+from counterpoise.core.keras_import import import_keras_quietly
 
 NAME = "export"
 
@@ -19,6 +20,7 @@ def command(
 ) -> None:
     """Write a model for TensorFlow Serving, a phone or an ONNX runtime, with schema.json; checked against the model."""
     o.check_folder(out.parent)
+    import_keras_quietly()
     from counterpoise.classifier.classifier import load
 
     print(f"saved {load(model).export(out, format)}: run once, and says what {model} says")

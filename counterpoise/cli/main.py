@@ -14,7 +14,6 @@ import typer
 
 from counterpoise.cli import compare, demo, diagnose, evaluate, export, predict, report, resample, strategies, train
 from counterpoise.core.errors import CounterpoiseError
-from counterpoise.core.hush import hush
 from counterpoise.core.version import version
 
 app = typer.Typer(
@@ -45,7 +44,6 @@ def options(
 
 def main() -> NoReturn:
     """Run the command line; the entry point of the installed script."""
-    hush()
     try:
         code = app(prog_name="counterpoise", standalone_mode=False)  # also as `python -m counterpoise`
     except CounterpoiseError as error:

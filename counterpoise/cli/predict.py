@@ -10,6 +10,7 @@ import typer
 
 from counterpoise.cli import options as o
 from counterpoise.core.errors import OptionError
+from counterpoise.core.keras_import import import_keras_quietly
 
 NAME = "predict"
 
@@ -26,6 +27,7 @@ def command(
         raise OptionError(f"--prior is {prior:g}; expected a share between 0 and 1.")
     if out is not None:
         o.check_file(out)
+    import_keras_quietly()
     from counterpoise.classifier.classifier import load
 
     clf = load(model)

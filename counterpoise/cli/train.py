@@ -12,6 +12,7 @@ from counterpoise.cli import options as o
 from counterpoise.cli.builders import resolve_model
 from counterpoise.cli.show import cut_text
 from counterpoise.core.errors import OptionError
+from counterpoise.core.keras_import import import_keras_quietly
 
 NAME = "train"
 #: Aims that can be guaranteed.
@@ -71,6 +72,7 @@ def command(
             f"{_typed(aim)} is for two classes; {data.name} has {examples.n_classes}: {labels}. "
             f"Hold one against the others: --one-vs-rest {examples.classes[examples.positive]}"
         )
+    import_keras_quietly()
     from counterpoise.pipeline.fit import fit
 
     clf = fit(

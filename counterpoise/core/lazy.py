@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any
 
+from counterpoise.core import saved_names
 from counterpoise.core.errors import MissingExtraError
+from counterpoise.core.keras_import import importing_keras
 
 
 def loader(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
@@ -30,11 +33,30 @@ def loader(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any]
     def load(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        module = importlib.import_module(homes[name])
+        with importing_keras():
+            module = importlib.import_module(homes[name])
+        saved_names.enter()
         space[name] = value = module if homes[name] == f"{package}.{name}" else getattr(module, name)
         return value
 
-    return load, lambda: sorted({*space, *homes})
+    return load, lambda: sorted({*space.get("__all__", ()), *homes})
+
+
+def shown(package: str) -> Callable[[], list[str]]:
+    """`__dir__` of a package whose names are there from the start: the public ones, not the modules that hold them.
+
+    Example:
+        >>> from counterpoise import callbacks
+        >>> shown("counterpoise.callbacks")()
+        ['Deferred', 'GammaDecay', 'LossWarmup', 'PerClass']
+    """
+    space = vars(sys.modules[package])
+
+    def names() -> list[str]:
+        held = [name for name, value in space.items() if name[0] != "_" and not isinstance(value, ModuleType)]
+        return sorted(space.get("__all__", held))
+
+    return names
 
 
 def needed(module: str, extra: str, purpose: str, package: str = "") -> Any:

@@ -1,5 +1,6 @@
 """From member outputs to true probabilities and decisions (NumPy only; Keras layers live beside)."""
 
+from counterpoise.core.lazy import shown as _shown
 from counterpoise.decide.aim import AIMS as AIMS
 from counterpoise.decide.aim import Aim as Aim
 from counterpoise.decide.calibrate import apply_calibrator as apply_calibrator
@@ -57,3 +58,5 @@ from counterpoise.decide.threshold import choose_threshold as choose_threshold
 from counterpoise.decide.threshold import cost_threshold as cost_threshold
 from counterpoise.decide.threshold import objective as objective
 from counterpoise.decide.threshold import sweep as sweep
+
+__dir__ = _shown(__name__)

@@ -22,6 +22,7 @@ import tensorflow as tf
 from counterpoise.core.errors import ModelError
 from counterpoise.core.structure import leaves
 from counterpoise.engines import program_rules
+from counterpoise.engines.dropout_masks import DropoutMasks
 from counterpoise.engines.loss_constants import Numbers
 from counterpoise.engines.weight_averaging import averaged
 from counterpoise.networks.batch_ensemble import views_of
@@ -58,9 +59,9 @@ class Memory:
         self.values = sum(int(np.prod(a.shape[1:])) for a in leaves(x))
         self.chunk = program_rules.chunk_rows(self.values)
 
-    def call_steps(self, rows: int) -> int:
-        """Steps with batches of `rows` rows that one call takes at most."""
-        return program_rules.call_steps(rows, self.values)
+    def call_steps(self, rows: int, masks: int = 0) -> int:
+        """Steps with batches of `rows` rows that one call takes at most; each row also has `masks` truth values."""
+        return program_rules.call_steps(rows, self.values + masks // 4)
 
 
 class Slot:
@@ -102,6 +103,7 @@ class Program:
     Attributes:
         traces: How often each function was traced: "block" and "logits".
         initial: Initial values of the optimizer's variables.
+        masks: The masks of its dropout, drawn before each loop.
         trained: Places of the variables that training moves.
         rate: Place of the learning rate among the variables; None when a schedule decides it.
     """
@@ -113,6 +115,7 @@ class Program:
         # One replica has nothing to sum; and summing registers a gradient that TensorFlow keeps, the trace with it.
         program_rules.inner_optimizer(self.model.optimizer)._all_reduce_sum_gradients = list
         self.views, self.traces = views_of(model), Counter[str]()
+        self.masks = DropoutMasks(model, form.x)
         self._numbers = Numbers(loss, int(model.output.shape[-1]))
         optimizer = self.model.optimizer.variables
         self.variables = [*self.model.variables, *optimizer, *self._numbers.variables]
@@ -132,7 +135,7 @@ class Program:
         XLA compiles here, in the caller's thread, so that it fails before any training.
         """
         if self.way.xla and (self.way.pad or drawn >= rows):
-            wanted = min(memory.call_steps(rows), 1 << max(5, (round_steps - 1).bit_length()))
+            wanted = min(memory.call_steps(rows, self.masks.values), 1 << max(5, (round_steps - 1).bit_length()))
             if wanted > self._capacity.get(rows, 0):
                 run = self._function((wanted, rows), lambda: self._block_function(wanted, rows))
                 weights = np.zeros((wanted, rows) if self.views == 1 else (wanted, rows, self.views), np.float32)
@@ -151,7 +154,7 @@ class Program:
         """Steps that the next call with batches of `rows` should take at most: few, until their time is known."""
         seconds = self._step_seconds.get(rows)
         bound = 8 if seconds is None else max(1, int(CALL_SECONDS / seconds))
-        return min(bound, self._capacity.get(rows, memory.call_steps(rows)))
+        return min(bound, self._capacity.get(rows, memory.call_steps(rows, self.masks.values)))
 
     def block(self, slot: Slot, memory: Memory, rows: Array, weights: Array) -> Array:
         """Take steps, one per line of `rows` (k, B) and `weights` (k, B); their losses, float32 (k,).
@@ -209,9 +212,10 @@ class Program:
         return self._function((capacity, batch), lambda: self._block_function(capacity, batch))
 
     def _block_function(self, capacity: int | None = None, batch: int | None = None) -> Any:
-        def loop(x: Any, y: Any, weights: Any, steps: Any) -> Any:
+        def loop(x: Any, y: Any, weights: Any, masks: Any, steps: Any) -> Any:
             def body(i: Any, losses: Any) -> tuple[Any, Any]:
-                loss = self._step(tf.nest.map_structure(lambda part: part[i], x), y[i], weights[i])
+                with self.masks.given([mask[i] for mask in masks]):
+                    loss = self._step(tf.nest.map_structure(lambda part: part[i], x), y[i], weights[i])
                 return i + 1, tf.tensor_scatter_nd_update(losses, [[i]], [loss])
 
             none = tf.zeros(tf.shape(weights)[:1])
@@ -221,7 +225,8 @@ class Program:
 
         def block(x: Any, y: Any, rows: Any, weights: Any, steps: Any) -> Any:
             self.traces["block"] += 1
-            return compiled(_gathered(x, rows), tf.gather(y, rows), weights, steps)
+            masks = self.masks.drawn(rows, steps)
+            return compiled(_gathered(x, rows), tf.gather(y, rows), weights, masks, steps)
 
         shape, views = (capacity, batch), () if self.views == 1 else (self.views,)
         rows, weights = tf.TensorSpec(shape, self.form.numbers), tf.TensorSpec((*shape, *views), tf.float32)

@@ -21,7 +21,7 @@ from counterpoise.networks.network import Network
 XLA_STEPS = 1500
 #: The same for small steps, whose arithmetic is less than `SMALL` products of a row and a weight.
 SMALL_XLA_STEPS = 5000
-SMALL = 1_000_000
+SMALL = 2_000_000
 #: Jobs that are trained at the same time, unless told otherwise.
 THREADS = 2
 #: Numbers (rows times steps) of one call of the program at most: bounds the index matrix.
@@ -90,11 +90,33 @@ def refusal(network: Network, examples: Examples, callbacks: Sequence[Any] = ())
 def way(model: keras.Model, loss: Any, limits: Sequence[Limits]) -> CompileMode:
     """The rule for one network and loss family; `limits` are those of all its jobs."""
     layers = layers_of(model)
-    kinds = {type(layer).__name__ for layer in layers}
+    kinds = {_kind(layer) for layer in layers}
     full = all(getattr(layer, "compute_dtype", "float32") == "float32" for layer in layers)
-    xla = earned_back(model, limits) and kinds <= DENSE and full and plain_loss(loss)
+    xla = earned_back(model, limits) and kinds <= DENSE and full and plain_loss(loss) and not draws_in_loop(model)
     active = any(getattr(layer, "activity_regularizer", None) is not None for layer in layers)
     return CompileMode(xla=xla, pad=kinds <= ROW_WISE and not active and plain_loss(loss))
+
+
+def _kind(layer: Any) -> str:
+    """The class of a layer of Keras or of ours; nothing is known of a user's class, whatever it is called."""
+    kind = type(layer)
+    return (
+        kind.__name__ if kind.__module__.startswith(("keras.", "counterpoise.")) else kind.__qualname__ + " of a user"
+    )
+
+
+def is_plain_dropout(layer: Any) -> bool:
+    """Whether a layer is a dropout whose masks can be drawn before the loop (see `engines.dropout_masks`)."""
+    return type(layer) is keras.layers.Dropout and layer.compute_dtype == "float32" and 0 < layer.rate < 1
+
+
+def draws_in_loop(model: keras.Model) -> bool:
+    """Whether a network draws random numbers in the loop of steps: under XLA on a CPU these take longer than all else.
+
+    Whatever draws while training keeps the state of its generator among the variables of the model.
+    """
+    drawn_before = {id(x.seed_generator.state) for x in model._flatten_layers() if is_plain_dropout(x)}
+    return any(v.name == "seed_generator_state" and id(v) not in drawn_before for v in model.variables)
 
 
 def inner_optimizer(optimizer: Any) -> Any:

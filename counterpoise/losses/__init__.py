@@ -3,6 +3,7 @@
 Importing this package imports Keras; `import counterpoise` alone does not.
 """
 
+from counterpoise.core.lazy import shown as _shown
 from counterpoise.losses.base import BatchLoss as BatchLoss
 from counterpoise.losses.base import ClassLoss as ClassLoss
 from counterpoise.losses.base import LabelLoss as LabelLoss
@@ -31,3 +32,5 @@ from counterpoise.losses.region import Tversky as Tversky
 from counterpoise.losses.smoothing import LabelSmoothing as LabelSmoothing
 from counterpoise.losses.weighted import ClassWeighted as ClassWeighted
 from counterpoise.losses.weighted import LabelWeighted as LabelWeighted
+
+__dir__ = _shown(__name__)

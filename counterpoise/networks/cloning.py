@@ -8,7 +8,10 @@ from typing import Any
 
 import keras
 
+from counterpoise.core import saved_names
 from counterpoise.core.errors import ModelError
+
+saved_names.enter()  # whoever copies or reads a model may meet any of our layers in it
 
 
 def clone(model: keras.Model, keep: bool) -> keras.Model:

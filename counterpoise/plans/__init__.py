@@ -1,5 +1,6 @@
 """Plans: what each epoch draws and what each row weighs (`cp.plans`)."""
 
+from counterpoise.core.lazy import shown as _shown
 from counterpoise.plans.chaining import chain
 from counterpoise.plans.class_plans import (
     Plan,
@@ -45,3 +46,5 @@ __all__ = [
     "uniform",
     "weigh_labels",
 ]
+
+__dir__ = _shown(__name__)

@@ -4,5 +4,8 @@ Both are executors: given to `compare(executor=...)` they train the same jobs as
 results.
 """
 
+from counterpoise.core.lazy import shown as _shown
 from counterpoise.scale.cluster import ray as ray
 from counterpoise.scale.processes import pool as pool
+
+__dir__ = _shown(__name__)

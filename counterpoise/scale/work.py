@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from counterpoise.core.errors import OptionError
+from counterpoise.core.keras_import import import_keras_quietly
 from counterpoise.core.records import Examples, Job, Member
 
 #: Steps of work that a batch is cut into for each worker: enough to even out, few enough to compile rarely.
@@ -95,6 +96,7 @@ def settle(here: Surroundings) -> None:
     """Bring this process into line; before anything imports TensorFlow."""
     os.environ.update(here.environment)
     sys.path += [entry for entry in here.path if entry not in sys.path]
+    import_keras_quietly()
     import keras
 
     keras.config.set_floatx(here.floatx)

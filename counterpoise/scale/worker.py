@@ -17,7 +17,6 @@ import traceback
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from counterpoise.core.hush import hush
 from counterpoise.scale.messages import Shared, receive, send
 from counterpoise.scale.work import settle, train
 
@@ -27,7 +26,6 @@ PAUSE = 0.2
 
 def main() -> None:
     """Carry out orders until the driver's end of the pipe is closed."""
-    hush()
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what anything prints must not get between the messages
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver says when to stop

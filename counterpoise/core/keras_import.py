@@ -1,0 +1,51 @@
+"""The first import of Keras, which brings its backend: what is missing is named, and the command line stays quiet."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+from counterpoise.core.errors import ArtifactError, MissingExtraError
+from counterpoise.core.hush import no_stderr
+
+#: Backends that are extras: what Keras needs, and brings itself to nobody.
+BACKENDS = ("tensorflow", "jax", "torch")
+
+
+@contextmanager
+def importing_keras() -> Iterator[None]:
+    """Around an import: a backend that is missing, and what TensorFlow finds no place for, is named with what to do.
+
+    Raises:
+        MissingExtraError: the backend of Keras is not installed.
+        ArtifactError: there is no temporary folder.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name not in BACKENDS:
+            raise
+        raise MissingExtraError(error.name, error.name, "Keras") from error
+    except FileNotFoundError as error:
+        if "temporary directory" not in str(error):
+            raise
+        raise ArtifactError(
+            f"TensorFlow cannot be imported: {error.strerror}. It needs a folder for temporary files. Name one that can "
+            "be written to in the environment variable TMPDIR."
+        ) from error
+
+
+def import_keras_quietly() -> None:
+    """Import Keras, and let TensorFlow print nothing but errors while it is imported for the first time.
+
+    Two of its libraries print that they use oneDNN, whatever its log level is; the only setting that stops them
+    switches oneDNN off. A log level of 0 (TF_CPP_MIN_LOG_LEVEL) leaves everything as it is; without one, errors count.
+
+    Raises:
+        MissingExtraError, ArtifactError: see `importing_keras`.
+    """
+    wanted = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "0"
+    with nullcontext() if wanted else no_stderr(), importing_keras():
+        importlib.import_module("keras")

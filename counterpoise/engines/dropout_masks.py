@@ -1,0 +1,139 @@
+"""The masks of dropout, drawn for a block of steps before its loop runs.
+
+A loop that XLA compiles for a CPU draws random numbers so slowly that a small step takes ten times as long; and a loop
+runs on one core, while the masks of several steps are drawn on all of them. The masks are those that `fit` draws: the
+same generator, the same seeds, the same order.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from counterpoise.engines.program_rules import is_plain_dropout
+
+#: Rows of the forward pass that finds the shapes of masks: a prime, so that an axis that is a multiple of it is a
+#: multiple of the batch.
+TRIAL_ROWS = 1_000_003
+
+
+class Draw(NamedTuple):
+    """One mask of a step.
+
+    Attributes:
+        layer: The dropout that draws it.
+        use: How many masks its generator has given in this step before.
+        shape: Of the mask; -n stands for n times the rows of the batch.
+    """
+
+    layer: keras.layers.Dropout
+    use: int
+    shape: tuple[int, ...]
+
+    def of(self, rows: Any) -> list[Any]:
+        """The shape for a batch of `rows`; None where their number is not known."""
+        return [n if n >= 0 else None if rows is None else -n * rows for n in self.shape]
+
+
+class DropoutMasks:
+    """The draws of a network's dropout layers in one step, taken out of the loop of steps.
+
+    Args:
+        model: The network.
+        x: Specs of its inputs for any number of rows.
+
+    Attributes:
+        draws: What a step draws, in the order of its calls.
+        values: Values of the masks of one row.
+    """
+
+    def __init__(self, model: keras.Model, x: Any) -> None:
+        self._layers = [layer for layer in model._flatten_layers() if is_plain_dropout(layer)]
+        self.draws = self._found(model, x) if self._layers else []
+        self.values = sum(abs(int(np.prod(draw.shape))) for draw in self.draws)
+        self._uses = Counter(id(draw.layer) for draw in self.draws)
+
+    def drawn(self, rows: Any, steps: Any) -> list[Any]:
+        """The masks of the first `steps` lines of `rows` (k, B), bool (k, ...) each; the generators move on."""
+        if not self.draws:
+            return []
+
+        def masks(step: Any) -> list[Any]:
+            return [self._mask(draw, step, tf.shape(rows)[1]) for draw in self.draws]
+
+        kinds = [tf.TensorSpec(draw.of(rows.shape[1]), tf.bool) for draw in self.draws]
+        drawn = tf.map_fn(masks, tf.range(steps), fn_output_signature=kinds)
+        for layer in {id(draw.layer): draw.layer for draw in self.draws}.values():
+            layer.seed_generator.state.assign(_later(layer, steps * self._uses[id(layer)]))
+        return [_lengthened(mask, rows) for mask in drawn]
+
+    @contextmanager
+    def given(self, masks: Sequence[Any]) -> Iterator[None]:
+        """Inside, the network is called once and its dropout takes these masks of one step."""
+        left = iter(masks)
+
+        def call(layer: Any, inputs: Any) -> Any:
+            return tf.where(next(left), inputs * (1 / (1 - layer.rate)), tf.zeros((), inputs.dtype))
+
+        with _calls(self._layers if self.draws else [], call):
+            yield
+
+    def _mask(self, draw: Draw, step: Any, rows: Any) -> Any:
+        """The mask of a step, as `keras.random.dropout` draws it."""
+        seed = _later(draw.layer, step * self._uses[id(draw.layer)] + draw.use)
+        seed = tf.cast(tf.math.floormod(seed, tf.int32.max - 1), tf.int32)
+        return tf.random.stateless_uniform(draw.of(rows), seed) >= draw.layer.rate
+
+    def _found(self, model: keras.Model, x: Any) -> list[Draw]:
+        draws: list[Draw] = []
+        seen = Counter[int]()
+
+        def call(layer: Any, inputs: Any) -> Any:
+            given = layer.noise_shape or inputs.shape
+            shape = [n if wanted is None else wanted for n, wanted in zip(inputs.shape, given, strict=True)]
+            rows = [n if n is None or n % TRIAL_ROWS else -(n // TRIAL_ROWS) for n in shape]
+            draws.append(Draw(layer, seen[id(layer)], tuple(rows)))
+            seen[id(layer)] += 1
+            return inputs
+
+        trial = tf.nest.map_structure(lambda spec: tf.TensorSpec([TRIAL_ROWS, *spec.shape[1:]], spec.dtype), x)
+        with _calls(self._layers, call):
+            tf.function(lambda rows: model(rows, training=True)).get_concrete_function(trial)
+        return draws if all(None not in draw.shape for draw in draws) else []
+
+
+def _later(layer: keras.layers.Dropout, draws: Any) -> Any:
+    """The state of a layer's generator after so many draws."""
+    state = layer.seed_generator.state.value
+    return state + tf.cast(tf.stack([tf.constant(0), draws]), state.dtype)
+
+
+@contextmanager
+def _calls(layers: Sequence[Any], call: Callable[[Any, Any], Any]) -> Iterator[None]:
+    """Inside, these layers do `call(layer, inputs)` where they train, and nothing else."""
+
+    def called(layer: Any) -> Callable[..., Any]:
+        return lambda inputs, training=False: call(layer, inputs) if training else inputs
+
+    for layer in layers:
+        layer.call = called(layer)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.call
+
+
+def _lengthened(masks: Any, rows: Any) -> Any:
+    """Masks with as many lines as `rows`, where that number is fixed; those behind are never used."""
+    if rows.shape[0] is None:
+        return masks
+    masks = tf.pad(masks, [[0, rows.shape[0] - tf.shape(masks)[0]], *[[0, 0]] * (masks.shape.rank - 1)])
+    masks.set_shape([rows.shape[0], *masks.shape[1:]])
+    return masks
