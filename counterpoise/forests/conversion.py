@@ -1,0 +1,120 @@
+"""Fitted boosted trees of LightGBM and forests of scikit-learn to plain trees, from their public dumps alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import ModelError
+from counterpoise.forests.tree_layer import TreeEnsemble
+from counterpoise.forests.trees import Tree, assembled
+
+Array = np.ndarray
+
+#: What LightGBM calls the objectives whose sums are logits of classes.
+OBJECTIVES = ("binary", "multiclass")
+#: What NaN counts as, by LightGBM's name of a node's kind of missing values and by whether they go left.
+MISSING = {("None", False): 0.0, ("None", True): 0.0, ("NaN", True): -np.inf, ("NaN", False): np.inf}
+
+
+def layer_of(model: Any, **kwargs: Any) -> TreeEnsemble:
+    """A Keras layer that gives the logits of a fitted classifier.
+
+    Args:
+        model: A `lightgbm.LGBMClassifier` or `lightgbm.Booster` (objective "binary" or "multiclass"), or a forest
+            with `estimators_` of scikit-learn's kind (`RandomForestClassifier`, `ExtraTreesClassifier`,
+            `BalancedRandomForestClassifier`), fitted on float32 rows.
+        **kwargs: Of the layer, for example `name`.
+
+    Returns:
+        Rows float32 (N, d) to logits float32 (N, 1) for two classes, (N, C) for more; of a forest, the log-odds or
+        logarithms of its probabilities.
+
+    Raises:
+        ModelError: the model is not fitted, not a classifier, or has trees that are not piecewise constant.
+
+    Example:
+        >>> from sklearn.ensemble import RandomForestClassifier
+        >>> rng = np.random.default_rng(0)
+        >>> x = rng.normal(size=(50, 3)).astype("float32")
+        >>> forest = RandomForestClassifier(5, random_state=0).fit(x, x[:, 0] > 0)
+        >>> p = 1 / (1 + np.exp(-np.asarray(layer_of(forest)(x))[:, 0]))
+        >>> bool(np.abs(p - forest.predict_proba(x)[:, 1]).max() < 1e-6)
+        True
+    """
+    booster = getattr(model, "booster_", model) if hasattr(type(model), "booster_") else model
+    if hasattr(booster, "dump_model"):
+        return _boosted(booster, **kwargs)
+    if hasattr(model, "estimators_") and hasattr(model, "classes_"):
+        return _forest(model, **kwargs)
+    raise ModelError(
+        f"{type(model).__name__} cannot become a Keras layer. Expected a fitted LightGBM classifier or a fitted "
+        "forest of scikit-learn's kind."
+    )
+
+
+def _forest(forest: Any, **kwargs: Any) -> TreeEnsemble:
+    binary, count = len(forest.classes_) == 2, len(forest.estimators_)
+    trees = assembled([_from_sklearn(one.tree_, binary) for one in forest.estimators_], forest.n_features_in_)
+    return TreeEnsemble.of(trees, scale=1.0 / count, link="probability", **kwargs)
+
+
+def _from_sklearn(tree: Any, binary: bool) -> Tree:
+    shares = tree.value[:, 0, :] / tree.value[:, 0, :].sum(axis=1, keepdims=True)
+    return Tree(
+        left=tree.children_left,
+        right=tree.children_right,
+        feature=tree.feature,
+        threshold=tree.threshold,
+        missing=np.where(np.asarray(tree.missing_go_to_left, dtype=bool), -np.inf, np.inf),
+        members={},
+        values=shares[:, 1:] if binary else shares,
+    )
+
+
+def _boosted(booster: Any, **kwargs: Any) -> TreeEnsemble:
+    dump = booster.dump_model()
+    objective, *options = str(dump.get("objective", "")).split() or [""]
+    if objective not in OBJECTIVES:
+        name = f"objective {objective!r}" if objective else "an objective of your own"
+        raise ModelError(
+            f"LightGBM was trained for {name}. Expected a classifier: objective {' or '.join(map(repr, OBJECTIVES))}."
+        )
+    parts = [_from_lightgbm(info["tree_structure"]) for info in dump["tree_info"]]
+    if not parts:
+        raise ModelError("The LightGBM model contains no trees. Train it for at least one round.")
+    slope = next((float(o.partition(":")[2]) for o in options if o.startswith("sigmoid:")), 1.0)
+    classes = int(dump["num_tree_per_iteration"])
+    mean = classes / len(parts) if dump.get("average_output") else 1.0
+    trees = assembled(parts, int(dump["max_feature_idx"]) + 1)
+    return TreeEnsemble.of(trees, classes=classes, scale=slope * mean if classes == 1 else mean, **kwargs)
+
+
+def _from_lightgbm(root: Mapping[str, Any]) -> Tree:
+    nodes, left, right = [root], [-1], [-1]
+    for number, node in enumerate(nodes):  # grows while it is walked
+        if "split_feature" in node:
+            left[number], right[number] = len(nodes), len(nodes) + 1
+            nodes += [node["left_child"], node["right_child"]]
+            left += [-1, -1]
+            right += [-1, -1]
+    members: dict[int, frozenset[int]] = {}
+    n = len(nodes)
+    feature, threshold, missing = np.zeros(n, np.int64), np.zeros(n), np.full(n, np.inf)
+    for number, node in enumerate(nodes):
+        if "split_feature" not in node:
+            if "leaf_const" in node or "leaf_coeff" in node:
+                raise ModelError("LightGBM was trained with linear_tree=True. Expected trees with constant leaves.")
+            continue
+        feature[number] = node["split_feature"]
+        if node["decision_type"] == "==":
+            members[number] = frozenset(int(category) for category in str(node["threshold"]).split("||"))
+            continue
+        kind = (node["missing_type"], bool(node["default_left"]))
+        if kind not in MISSING:
+            raise ModelError("LightGBM was trained with zero_as_missing=True. Expected missing values as NaN.")
+        threshold[number], missing[number] = node["threshold"], MISSING[kind]
+    values = np.array([[node.get("leaf_value", 0.0)] for node in nodes], dtype=np.float64)
+    return Tree(np.array(left), np.array(right), feature, threshold, missing, members, values)

@@ -1,0 +1,181 @@
+"""The Keras layer that trees become: it needs no library but Keras, and gives what their own library gives.
+
+Two ways to a leaf, equal to the last bit:
+
+- *bits*, for trees of at most 31 leaves: leaves are numbered from left to right, one bit each. A test that fails
+  removes the leaves of its left side; the lowest bit left is the leaf (Lucchese et al. 2015, "QuickScorer"). All
+  tests of a tree are made, but each for many rows at once and without looking anything up by row.
+- *steps*, for larger trees: each row walks down from the root, one look-up per level.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from counterpoise.forests.trees import Trees
+
+Array = np.ndarray
+Tensor = Any
+
+#: Leaves that one whole number of 32 bits has room for, its sign left alone.
+BITS = 31
+
+
+@keras.saving.register_keras_serializable(package="counterpoise")
+class TreeEnsemble(keras.layers.Layer):
+    """T trees on rows of d numbers: logits (N, units).
+
+    Args:
+        trees, nodes: T and M, the largest number of nodes.
+        columns, sets, levels: Columns that hold numbers, columns that hold set memberships, and width of `sets` (see
+            `Trees`).
+        outputs: P, numbers in a leaf.
+        classes: R, tree t adds to class t modulo R; 1 where every leaf speaks for all classes.
+        depth: Most tests on the way to a leaf.
+        scale: Factor of the sum over trees: 1 for boosting, 1 / T for a mean.
+        link: "logit" where the sums are logits; "probability" where they are probabilities, of which the log-odds
+            (one number) or logarithms (more) are taken, kept `floor` away from 0 and 1.
+        floor: See `link`.
+        form: "bits", or "steps", which uses operations that every export format has.
+
+    Shapes: float32 (N, d) with NaN for missing numbers and missing categories; gives float32 (N, R * P).
+    """
+
+    def __init__(
+        self, trees: int, nodes: int, columns: int, sets: int, levels: int, outputs: int, classes: int, depth: int,
+        scale: float = 1.0, link: str = "logit", floor: float = 1e-7, form: str = "steps", **kwargs: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(trainable=False, **kwargs)
+        self.trees, self.nodes, self.columns, self.sets, self.levels = trees, nodes, columns, sets, levels
+        self.outputs, self.classes, self.depth = outputs, classes, depth
+        self.scale, self.link, self.floor, self.form = scale, link, floor, form
+
+    @classmethod
+    def of(cls, trees: Trees, *, classes: int = 1, scale: float = 1.0, link: str = "logit", **kwargs: Any) -> Any:
+        """A layer that holds these trees."""
+        count, nodes = trees.left.shape
+        small = int(trees.inner.sum(axis=1).max(initial=0)) < BITS
+        layer = cls(
+            count, nodes, len(trees.fill), len(trees.sets), trees.sets.shape[1], trees.values.shape[2], classes,
+            max(trees.depth, 1), scale, link, form="bits" if small else "steps", **kwargs,
+        )  # fmt: skip
+        layer.build((None, trees.width))
+        layer.source.assign(trees.source)
+        layer.fill.assign(trees.fill)
+        layer.table.assign(trees.sets)
+        offsets = np.arange(count)[:, None] * nodes
+        layer.column.assign(trees.column.reshape(-1))
+        layer.threshold.assign(trees.threshold.reshape(-1))
+        layer.left.assign((trees.left + offsets).reshape(-1))
+        layer.value.assign(trees.values.reshape(count * nodes, -1))
+        if small:
+            for name, values in _as_bits(trees).items():
+                getattr(layer, name).assign(values)
+        return layer
+
+    def build(self, shape: Any) -> None:
+        def weight(name: str, size: tuple[int, ...], dtype: str = "float32") -> Any:
+            return self.add_weight(name=name, shape=size, dtype=dtype, initializer="zeros", trainable=False)
+
+        nodes = self.trees * self.nodes
+        self.source = weight("source", (self.columns + self.sets,), "int32")
+        self.fill = weight("fill", (self.columns,))
+        self.table = weight("table", (self.sets, self.levels))
+        self.column, self.threshold = weight("column", (nodes,), "int32"), weight("threshold", (nodes,))
+        self.left, self.value = weight("left", (nodes,), "int32"), weight("value", (nodes, self.outputs))
+        if self.form == "bits":
+            tests = (BITS - 1, self.trees)
+            self.bit_column, self.bit_threshold = weight("bit_column", tests, "int32"), weight("bit_threshold", tests)
+            self.bit_mask = weight("bit_mask", tests, "int32")
+            self.bit_value = weight("bit_value", (self.trees * BITS, self.outputs))
+
+    def call(self, x: Tensor) -> Tensor:
+        columns = self._widened(x)
+        leaf = self._by_bits(columns) if self.form == "bits" else self._by_steps(columns)
+        total = ops.reshape(leaf, (-1, self.trees // self.classes, self.classes * self.outputs))
+        return self._linked(ops.sum(total, axis=1) * self.scale)
+
+    def _widened(self, x: Tensor) -> Tensor:
+        """Rows to columns, float32 (N, C)."""
+        parts = []
+        if self.columns:
+            numbers = ops.take(x, self.source[: self.columns], axis=1)
+            parts.append(ops.where(ops.isnan(numbers), self.fill, numbers))
+        if self.sets:
+            codes = ops.take(x, self.source[self.columns :], axis=1)
+            known = ops.logical_and(codes >= 0, codes < self.levels - 1)
+            place = ops.cast(ops.where(known, codes, float(self.levels - 1)), "int32")
+            parts.append(ops.take(ops.reshape(self.table, (-1,)), place + ops.arange(self.sets) * self.levels))
+        return ops.concatenate(parts, axis=1) if parts else ops.zeros_like(x[:, :1])
+
+    def _by_bits(self, columns: Tensor) -> Tensor:
+        """What each tree's leaf says: (N, T, P)."""
+        columns, left = ops.transpose(columns), ops.full((self.trees, 1), 2**BITS - 1, dtype="int32")
+        for test in range(BITS - 1):
+            passed = ops.take(columns, self.bit_column[test], axis=0) <= self.bit_threshold[test][:, None]
+            left = ops.bitwise_and(left, ops.where(passed, 2**BITS - 1, self.bit_mask[test][:, None]))
+        lowest = ops.cast(ops.bitwise_and(left, -left), "float32")
+        leaf = ops.cast(ops.round(ops.log2(lowest)), "int32")  # a power of two: its logarithm is a whole number
+        place = ops.transpose(leaf + ops.arange(self.trees)[:, None] * BITS)
+        return ops.take(self.bit_value, place, axis=0)
+
+    def _by_steps(self, columns: Tensor) -> Tensor:
+        """What each tree's leaf says: (N, T, P)."""
+        flat, rows = ops.reshape(columns, (-1,)), ops.shape(columns)[0]
+        start = ops.arange(rows, dtype="int32")[:, None] * (self.columns + self.sets or 1)
+        node = ops.arange(self.trees, dtype="int32")[None, :] * self.nodes + ops.zeros_like(start)
+        for _ in range(self.depth):
+            above = ops.take(flat, start + ops.take(self.column, node)) > ops.take(self.threshold, node)
+            node = ops.take(self.left, node) + ops.cast(above, "int32")
+        return ops.take(self.value, node, axis=0)
+
+    def _linked(self, total: Tensor) -> Tensor:
+        if self.link == "logit":
+            return total
+        p = ops.clip(total, self.floor, 1.0 - self.floor)
+        return ops.log(p) - ops.log1p(-p) if self.outputs == 1 else ops.log(p)
+
+    def compute_output_shape(self, shape: Any) -> tuple[Any, int]:
+        return (shape[0], self.classes * self.outputs)
+
+    def get_config(self) -> dict[str, Any]:
+        names = (
+            "trees", "nodes", "columns", "sets", "levels", "outputs", "classes", "depth", "scale", "link", "floor",
+            "form",
+        )  # fmt: skip
+        own = {name: getattr(self, name) for name in names}
+        return {**{k: v for k, v in super().get_config().items() if k != "trainable"}, **own}
+
+
+def _as_bits(trees: Trees) -> dict[str, Array]:
+    """Tests and leaves in the order of *bits*: for each test the mask of leaves that stay when it fails."""
+    count = len(trees.left)
+    column, threshold = np.zeros((BITS - 1, count), np.int32), np.full((BITS - 1, count), np.inf, np.float32)
+    mask = np.full((BITS - 1, count), 2**BITS - 1, np.int32)
+    value = np.zeros((count, BITS, trees.values.shape[2]), np.float32)
+    for t in range(count):
+        tests = leaf = 0
+        todo = [(0, -1)]  # (node, test whose left side ends here), the leftmost on top
+        first: dict[int, int] = {}
+        while todo:
+            node, ends = todo.pop()
+            if ends >= 0:
+                mask[ends, t] = 2**BITS - 1 - (2**leaf - 2 ** first[ends])
+            elif trees.inner[t, node]:
+                column[tests, t], threshold[tests, t], first[tests] = (
+                    trees.column[t, node], trees.threshold[t, node], leaf,
+                )  # fmt: skip
+                left = int(trees.left[t, node])
+                todo += [(left + 1, -1), (-1, tests), (left, -1)]
+                tests += 1
+            else:
+                value[t, leaf] = trees.values[t, node]
+                leaf += 1
+    return {
+        "bit_column": column, "bit_threshold": threshold, "bit_mask": mask,
+        "bit_value": value.reshape(count * BITS, -1),
+    }  # fmt: skip
