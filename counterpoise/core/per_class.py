@@ -75,7 +75,7 @@ def labeled(values: Any) -> list[tuple[Any, Any]] | None:
     if library == "pyarrow" and hasattr(values, "to_pylist"):
         rows = values.to_pylist()
         if rows and all(isinstance(row, Mapping) and len(row) == 2 for row in rows):
-            return [tuple(row.values()) for row in rows]  # type: ignore[misc]
+            return [tuple(row.values()) for row in rows]
     return None
 
 

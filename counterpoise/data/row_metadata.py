@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -73,13 +73,17 @@ def skip_rows(features: pl.DataFrame, side: Side) -> tuple[pl.DataFrame, Side, l
     for column in floats:
         infinite = infinite | features[column].is_infinite().fill_null(False)
     keep = ~(unlabeled | infinite)
-    kept = [None if v is None else v.filter(keep) for v in (side.groups, side.time, side.weight)]
+    groups, time, weight = (None if v is None else v.filter(keep) for v in (side.groups, side.time, side.weight))
     told = []
     if unlabeled.any():
         told.append(f"Left out {rows_text(unlabeled.arg_true())} without a label.")
     if infinite.any():
         told.append(f"Left out {rows_text(infinite.arg_true())} with infinite numbers.")
-    return features.filter(keep), Side(side.y.where(keep.to_numpy()), *kept, side.target), told
+    return (
+        features.filter(keep),
+        replace(side, y=side.y.where(keep.to_numpy()), groups=groups, time=time, weight=weight),
+        told,
+    )
 
 
 def group_codes(values: pl.Series) -> np.ndarray:

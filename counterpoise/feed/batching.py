@@ -317,19 +317,21 @@ def _readable(y: Any) -> Any:
 
 
 def _coded(y: Rows | None, classes: tuple[Any, ...] | None) -> Rows | None:
-    """Text labels as codes of `classes` (or as the labels sort), because Keras takes numbers; others as they are.
-
-    Raises:
-        TargetError: Rows without a label, where a plan says that the targets are classes.
-    """
-    if classes is not None and isinstance(y, ArrayRows) and y.array.dtype.kind == "f" and y.array[0].size == 1:
-        gaps = np.flatnonzero(np.isnan(y.array))
-        if len(gaps):
-            raise TargetError(f"y is missing in {rows_text(gaps)}. Fill in the labels, or leave these rows out.")
+    """Text labels as codes of `classes` (or as the labels sort), because Keras takes numbers; others as they are."""
+    if isinstance(y, ArrayRows) and y.array.dtype.kind == "f" and y.array[0].size == 1:
+        _check_gaps(y.array.ravel(), classes is not None)
     sample = None if y is None else y.take(np.arange(1))
     if y is None or not isinstance(sample, np.ndarray) or sample.dtype.kind not in "USOT" or sample.size != 1:
         return y
     return rows_of(codes_of(whole(y), classes)[0])
+
+
+def _check_gaps(y: Array, classes: bool) -> None:
+    """Raise a `TargetError` where labels are missing: of a plan's classes, or among whole numbers."""
+    gaps = np.isnan(y)
+    if gaps.any() and (classes or np.all(y[~gaps] == np.round(y[~gaps]))):
+        rows = rows_text(np.flatnonzero(gaps))
+        raise TargetError(f"y is missing in {rows}. Fill in the labels, or leave these rows out.")
 
 
 def _uneven(weights: Array) -> Array | None:

@@ -10,6 +10,7 @@ import numpy as np
 from counterpoise.core import seeds
 from counterpoise.core.checks import check_choice, check_int, check_lengths, check_range
 from counterpoise.core.errors import OptionError, TargetError
+from counterpoise.core.label_sources import library_of
 from counterpoise.core.labels import count_codes
 from counterpoise.core.structure import take
 from counterpoise.plans.labels import codes_of
@@ -113,8 +114,13 @@ def _order(order: Sequence[Any] | None, labels: tuple[Any, ...]) -> list[int]:
 
 
 def _kept(data: Any, rows: Array) -> Any:
-    if hasattr(data, "iloc"):
-        return data.iloc[rows]
+    library = library_of(data)
+    if library == "pandas":
+        return data.iloc[rows] if hasattr(data, "iloc") else data[rows]
+    if library == "pyarrow":
+        return data.take(rows)
+    if library in ("tensorflow", "jax", "jaxlib", "torch"):
+        return np.asarray(data)[rows]
     if isinstance(data, list):
         return [data[row] for row in rows]
     return take(data, rows)

@@ -163,7 +163,7 @@ def _each_output(
         "sample_weight": existing,
     }
     options = {word: per_output(value, names, y, word) for word, value in given.items()}
-    out = {}
+    out: dict[Any, Any] = {}
     for name in names:
         own = {word: values[name] for word, values in options.items()}
         if own["scheme"] is None:

@@ -12,7 +12,7 @@ from sklearn.utils import _safe_indexing, check_random_state
 
 from counterpoise.core.checks import check_choice
 from counterpoise.plans import class_plans as plans
-from counterpoise.sklearn.targets import plain_labels
+from counterpoise.sklearn.targets import one_hot, plain_labels
 
 PLANS: dict[str, Callable[..., plans.Plan]] = {
     "oversample": plans.oversample,
@@ -68,8 +68,11 @@ class PlanSampler(BaseSampler):
 
     def fit_resample(self, X: Any, y: Any, **params: Any) -> tuple[Any, Any]:
         """Rows of X and labels of y as the plan draws them; see `BaseSampler`."""
-        read = y if np.ndim(y) == 2 else plain_labels(y)
-        return super().fit_resample(X, read.tolist() if isinstance(y, list) else read, **params)
+        hot = one_hot(y)
+        if hot is not None:
+            return super().fit_resample(X, hot, **params)
+        labels = plain_labels(y)
+        return super().fit_resample(X, labels.tolist() if isinstance(y, list) else labels, **params)
 
     def _fit_resample(self, X: Any, y: Any, **params: Any) -> tuple[Any, Any]:
         labels = np.unique(y)

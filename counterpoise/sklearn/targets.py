@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.core.label_sources import library_of
-from counterpoise.core.labels import class_labels
+from counterpoise.core.label_sources import library_of, source_of
+from counterpoise.core.labels import class_labels, read_labels, zeros_and_ones
 
 Array = np.ndarray
 
@@ -32,3 +32,16 @@ def plain_labels(y: Any) -> Any:
         values = values.astype(y.dtype)
     series = library_of(y) == "pandas" and hasattr(y, "index") and len(y.shape) == 1
     return type(y)(values, index=y.index, name=y.name) if series else values
+
+
+def one_hot(y: Any) -> Array | None:
+    """Rows of zeros and ones, (N, C) with C above 1, of any kind, as an array of numbers; None for anything else.
+
+    Example:
+        >>> one_hot([[True, False]]).tolist(), one_hot([0, 1])
+        ([[1, 0]], None)
+    """
+    source = source_of(y)
+    if source.codes.ndim != 2 or source.codes.shape[1] == 1:
+        return None
+    return zeros_and_ones(read_labels(source))
