@@ -32,8 +32,8 @@ def importing_keras() -> Iterator[None]:
         if "temporary directory" not in str(error):
             raise
         raise ArtifactError(
-            f"TensorFlow cannot be imported: {error.strerror}. It needs a folder for temporary files. Name one that can "
-            "be written to in the environment variable TMPDIR."
+            f"TensorFlow cannot be imported: {error.strerror}. It needs a folder for temporary files. Name one that "
+            "can be written to in the environment variable TMPDIR."
         ) from error
 
 

@@ -117,7 +117,7 @@ def assembled(trees: Sequence[Tree], width: int) -> Trees:
     numbers: dict[tuple[int, float], int] = {}
     sets: dict[tuple[int, frozenset[int]], int] = {}
     for tree in trees:
-        for node in np.flatnonzero(tree.left >= 0):
+        for node in np.flatnonzero(tree.left >= 0).tolist():
             key = int(tree.feature[node])
             if node in tree.members:
                 sets.setdefault((key, tree.members[node]), len(sets))
@@ -134,7 +134,7 @@ def assembled(trees: Sequence[Tree], width: int) -> Trees:
         for new, node in enumerate(order):
             if tree.left[node] < 0:
                 continue
-            left[t, new], feature = place[tree.left[node]], int(tree.feature[node])
+            left[t, new], feature = place[int(tree.left[node])], int(tree.feature[node])
             if node in tree.members:
                 column[t, new], threshold[t, new] = len(numbers) + sets[feature, tree.members[node]], 0.5
             else:
