@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from counterpoise.core.errors import ColumnError, DataError
+from counterpoise.data.dates import is_iso_date, parse_dates
 
 #: What stands for a missing value, beside a blank.
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "?")
@@ -32,7 +33,6 @@ _FOREIGN = {
     rb"\s*(\{\s*[\"}]|\[\s*[\[{])": "JSON (turn it into a table first)",
 }
 _QUOTED = re.compile(r'"[^"]*"?')
-_ISO_DATE = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?Z?)?$"
 
 
 @dataclass
@@ -231,24 +231,3 @@ def retype_text(column: pl.Series, keep_text: bool = False) -> pl.Series:
         if typed.null_count() == cleaned.null_count():
             return typed
     return cleaned
-
-
-def is_iso_date(text: pl.Series) -> bool:
-    """Whether every value is a date as 2024-12-31, or with a time as 2024-12-31 23:59:59.
-
-    Example:
-        >>> is_iso_date(pl.Series(["2024-12-31", None])), is_iso_date(pl.Series(["2024-13-31"]))
-        (True, False)
-    """
-    known = text.drop_nulls()
-    if not len(known) or not known.head(10).str.contains(_ISO_DATE).all() or not known.str.contains(_ISO_DATE).all():
-        return False
-    return parse_dates(known).null_count() == 0
-
-
-def parse_dates(text: pl.Series) -> pl.Series:
-    """ISO dates as datetimes in microseconds; null where the text is no date."""
-    try:
-        return text.str.to_datetime(strict=False).dt.replace_time_zone(None).cast(pl.Datetime("us"))
-    except pl.exceptions.ComputeError:  # no value looks like a date
-        return pl.Series(text.name, [None] * len(text), dtype=pl.Datetime("us"))
