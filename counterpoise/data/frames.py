@@ -39,7 +39,7 @@ def is_table(source: Any, table: bool = True) -> bool:
     if library(source) in ("polars", "pandas", "pyarrow"):
         return len(getattr(source, "shape", (0, 0))) == 2  # a series is an array
     if isinstance(source, Mapping):
-        return all(np.ndim(part) == 1 for part in source.values())
+        return all(_rank(part) == 1 for part in source.values())
     if isinstance(source, tuple) or hasattr(source, "toarray"):
         return False
     return table and _rank(source) == 2
@@ -77,6 +77,8 @@ def to_frame(source: Any, as_text: tuple[str, ...] = (), skip_bad: bool = False)
 
 
 def _rank(source: Any) -> int | None:
+    if library(source) == "polars":
+        return len(source.shape)
     try:
         return int(np.ndim(source))
     except ValueError:  # rows of different lengths

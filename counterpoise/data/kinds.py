@@ -25,12 +25,13 @@ import polars as pl
 from counterpoise.core.checks import rows_text
 from counterpoise.core.errors import ColumnError
 from counterpoise.core.records import Column, NumberFormat
+from counterpoise.data.cells import clean
 from counterpoise.data.cycles import cycle_name, cycles_of
 from counterpoise.data.dates import parse_dates, parse_times, unit_of
 from counterpoise.data.levels import MAX_LEVELS, compared_by_value, level_text, levels_of
 from counterpoise.data.numbers import plain_numbers, read_numbers
 from counterpoise.data.precision import as_float, precision_of
-from counterpoise.data.stray_words import LEAST_ROWS, PARTLY, Read, clean, with_words
+from counterpoise.data.stray_words import LEAST_ROWS, PARTLY, Read, with_words
 
 _PAIRS = ({"yes", "no"}, {"true", "false"}, {"t", "f"}, {"y", "n"})
 _ID_NAME = re.compile(r"(^|[^a-z])(id|ids|uid|uuid|guid|key|identifier|row_?(id|number|num|no)|index|serial)$", re.I)
@@ -89,7 +90,7 @@ def infer(series: pl.Series, kind: str | None = None) -> Found:
 def _read(series: pl.Series, kind: str | None) -> Read:
     """Text as numbers where it spells them or where they are asked for; a category keeps its levels."""
     if kind == "numeric" and series.dtype in (pl.String, pl.Categorical, pl.Enum):
-        found = read_text(series.cast(pl.String))
+        found = read_text(series.cast(pl.String), asked=True)
         return found if found.values is not None else Read(_as_asked(clean(series)))
     return read_text(series) if series.dtype == pl.String and kind is None else Read()
 
@@ -105,7 +106,7 @@ def _as_asked(known: pl.Series) -> pl.Series:
     return values
 
 
-def read_text(text: pl.Series) -> Read:
+def read_text(text: pl.Series, asked: bool = False) -> Read:
     """Text as dates, times of day or numbers, where it spells them; else no values, and why where it nearly does."""
     known = clean(text)
     sample = known.drop_nulls()
@@ -115,7 +116,7 @@ def read_text(text: pl.Series) -> Read:
             found = with_words(known, parse(known), NumberFormat(), what)
             if found.values is not None or found.notes:
                 return found
-    return read_numbers(text)
+    return read_numbers(text, asked)
 
 
 def _guess(series: pl.Series) -> tuple[str, str]:

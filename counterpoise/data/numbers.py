@@ -14,7 +14,8 @@ from itertools import product
 import polars as pl
 
 from counterpoise.core.records import NumberFormat
-from counterpoise.data.stray_words import MOSTLY, PARTLY, Read, clean, with_words
+from counterpoise.data.cells import clean, has_codes
+from counterpoise.data.stray_words import MOSTLY, PARTLY, Read, with_words
 
 #: Distinct values on which a convention is chosen.
 MOST_LOOKED_AT = 20_000
@@ -24,7 +25,6 @@ cop zar egp ils aed sar thb idr myr php vnd krw twd hkd sgd pkr rs kr fr fr. zł
 _CURRENCY = rf"^(\p{{L}}{{0,3}}\p{{Sc}}|{'|'.join(re.escape(code) for code in _CODES)})$"
 #: One letter behind a number that is a unit rather than part of a code such as 12A.
 _SHORT_UNITS = tuple("gmlshdkwvtyf")
-_CODE = r"^\+?0[\d ]*\d$"
 _SPACES, _QUOTES, _DASHES = r"[\s\x{A0}\x{2000}-\x{200A}\x{202F}\x{205F}\x{3000}]+", r"[’ʼ´`]", r"[−–‒]"
 _ANY = (
     r"^[(+-]?\s?(?P<before>[\p{Sc}\p{L}.]{0,6}?)\s?[(+-]?\s?(?P<number>[\d.,' ]*?\d[.,]?(?:[eE][+-]?\d+)?)"
@@ -39,16 +39,6 @@ def plain_numbers(text: pl.Series) -> pl.Series:
         if whole.null_count() == text.null_count():
             return whole
     return text.cast(pl.Float64, strict=False).fill_nan(None)
-
-
-def has_codes(text: pl.Series) -> bool:
-    """Whether a value is a row of digits that begins with 0, as zip codes and telephone numbers do.
-
-    Example:
-        >>> has_codes(pl.Series(["12345", "02139"])), has_codes(pl.Series(["0", "0.5"]))
-        (True, False)
-    """
-    return bool(text.str.contains(_CODE).any())
 
 
 def parse(text: pl.Series, written: NumberFormat) -> pl.Series:
@@ -102,8 +92,8 @@ def is_currency(affix: str) -> bool:
     return bool(pl.Series([affix]).str.contains(_CURRENCY)[0])
 
 
-def read_numbers(text: pl.Series) -> Read:
-    """Read a column of text as numbers where that is unambiguous.
+def read_numbers(text: pl.Series, asked: bool = False) -> Read:
+    """Read a column of text as numbers where that is unambiguous, or where it was asked for.
 
     Example:
         >>> found = read_numbers(pl.Series("paid", ["$1,200", "$35.50", ""]))
@@ -111,7 +101,7 @@ def read_numbers(text: pl.Series) -> Read:
         ([1200.0, 35.5, None], ',', '$')
     """
     known = clean(text)
-    if known.null_count() == len(known) or has_codes(known):
+    if known.null_count() == len(known) or (has_codes(known) and not asked):
         return Read()
     plain = plain_numbers(known)
     if plain.null_count() == known.null_count():
@@ -121,7 +111,7 @@ def read_numbers(text: pl.Series) -> Read:
     written, doubt = _convention(counts.gather_every(step) if step > 1 else counts)
     if written is None:
         return Read(notes=(doubt,) if doubt else ())
-    found = with_words(known, parse(known, written), written, "numbers", doubt)
+    found = with_words(known, parse(known, written), written, "numbers", doubt, asked)
     if found.values is None or doubt or written == NumberFormat():
         return found
     row = int(found.values.is_not_null().arg_max() or 0)

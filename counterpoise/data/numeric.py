@@ -10,10 +10,11 @@ import polars as pl
 from counterpoise.core.checks import rows_text
 from counterpoise.core.errors import ColumnError
 from counterpoise.core.records import Column, NumberFormat
+from counterpoise.data.cells import clean
 from counterpoise.data.dates import FIRST_DAY, LAST_DAY, parse_dates, parse_times, unit_of
 from counterpoise.data.numbers import parse, plain_numbers
 from counterpoise.data.precision import as_float, less
-from counterpoise.data.stray_words import PARTLY, clean, shown
+from counterpoise.data.stray_words import PARTLY, shown
 
 Array = np.ndarray
 

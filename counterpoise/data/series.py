@@ -67,10 +67,13 @@ def _array(column: Any) -> np.ndarray:
 
 
 def _from_pandas(title: str, column: Any, name: str, keep_types: bool) -> pl.Series:
+    import pandas as pd
+
+    column = pd.Series(column)
     kind = str(column.dtype)
     if kind == "category" and not keep_types:
-        return _levels(title, _from_index(column.cat.categories, name), column.cat.codes.to_numpy())
-    if kind.startswith("dictionary<"):
+        return _levels(title, _from_pandas("level", column.cat.categories, name, True), column.cat.codes.to_numpy())
+    if isinstance(column.dtype, pd.ArrowDtype):
         return _from_arrow(title, column.array.__arrow_array__(), name)
     if kind.startswith("period"):
         column = column.dt.to_timestamp()
@@ -81,14 +84,11 @@ def _from_pandas(title: str, column: Any, name: str, keep_types: bool) -> pl.Ser
     return _import(title, name, lambda: pl.from_pandas(column.reset_index(drop=True)))
 
 
-def _from_index(categories: Any, name: str) -> pl.Series:
-    return _from_pandas("level", categories.to_series(), name, keep_types=True)
-
-
 def _levels(title: str, values: pl.Series, codes: np.ndarray) -> pl.Series:
     """Levels by code, -1 for missing."""
-    names = level_text(values)
-    return names.gather(pl.Series(np.where(codes < 0, None, codes), dtype=pl.Int64)).alias(title).cast(pl.Categorical)
+    places = pl.Series(codes).cast(pl.Int64)
+    names = level_text(values).gather(places.set(places < 0, None))
+    return names.alias(title).cast(pl.Categorical)
 
 
 def _from_arrow(title: str, column: Any, name: str) -> pl.Series:

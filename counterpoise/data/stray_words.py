@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from counterpoise.core.records import NumberFormat
-from counterpoise.data.csv_text import MISSING
 
 #: Columns with fewer known values must have no stray word.
 LEAST_ROWS = 20
@@ -33,13 +32,9 @@ class Read:
     notes: tuple[str, ...] = ()
 
 
-def clean(text: pl.Series) -> pl.Series:
-    """Text without blanks around it, null for blank text and for the words of `MISSING`."""
-    stripped = text.cast(pl.String).str.strip_chars()
-    return stripped.set(stripped.is_in(MISSING).fill_null(False), None)
-
-
-def with_words(known: pl.Series, values: pl.Series, written: NumberFormat, what: str, doubt: str = "") -> Read:
+def with_words(
+    known: pl.Series, values: pl.Series, written: NumberFormat, what: str, doubt: str = "", asked: bool = False
+) -> Read:
     """Decide on a column of which some values could not be read: those are missing, or the column stays text.
 
     Args:
@@ -48,6 +43,7 @@ def with_words(known: pl.Series, values: pl.Series, written: NumberFormat, what:
         written: How it is written.
         what: "numbers", "dates" or "times of day".
         doubt: What is not sure about them, as the end of a sentence.
+        asked: They were asked for: half of the values are then enough.
 
     Example:
         >>> known = pl.Series([*map(str, range(40)), "unknown"])
@@ -62,16 +58,15 @@ def with_words(known: pl.Series, values: pl.Series, written: NumberFormat, what:
     share = 1.0 - odd.sum() / total
     counted = known.filter(odd).alias("word").value_counts(name="n").sort(["n", "word"], descending=[True, False])
     words = counted["word"]
-    if not _may_stray(share, total, values.drop_nulls().n_unique(), words):
+    enough = share >= PARTLY if asked else _may_stray(share, values.drop_nulls().n_unique(), words)
+    if total < LEAST_ROWS or not enough:
         return Read(notes=_kept_text(known, share, words, what))
     notes = ([doubt] if doubt else []) + [_stray_text(odd, total, words, what)]
     return Read(values, replace(written, words=tuple(words.head(MOST_WORDS))), tuple(notes))
 
 
-def _may_stray(share: float, total: int, numbers: int, words: pl.Series) -> bool:
+def _may_stray(share: float, numbers: int, words: pl.Series) -> bool:
     """Whether the values that could not be read may count as missing."""
-    if total < LEAST_ROWS:
-        return False
     if numbers > FEW_NUMBERS:
         return share >= MOSTLY or (share >= PARTLY and len(words) <= FEW_WORDS)
     # Among few numbers, a word with digits ("3+", "<1") is a level like them.

@@ -36,7 +36,7 @@ def _converted(clf: Any, folder: Path) -> bytes:
 
     from counterpoise.export.graph import decider, encoded_signature
 
-    decide, signature = decider(clf), encoded_signature(clf)
+    decide, signature = decider(clf, centered), encoded_signature(clf)
     names = list(signature)
     concrete = tf.function(lambda *tensors: decide(dict(zip(names, tensors, strict=True)))).get_concrete_function(
         *signature.values()
@@ -51,8 +51,32 @@ def _converted(clf: Any, folder: Path) -> bytes:
     return bytes(tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=[SIGNATURE]).convert())
 
 
+def centered(numbers: Any, offsets: np.ndarray) -> Any:
+    """float64 numbers (N, d) less their offsets (d,), as float32, without arithmetic in float64, which LiteRT lacks.
+
+    Between two powers of two the bits of a float64, read as a whole number, count equal steps. So a number near its
+    offset is as many steps away as their bits differ: half as long below the power of two under the offset, twice as
+    long above the next. Far from the offset float32 has digits enough.
+    """
+    import tensorflow as tf
+
+    given, size = offsets != 0, np.where(offsets == 0, 1.0, np.abs(offsets))
+    power, sign = np.exp2(np.frexp(size)[1] - 1), np.where(offsets < 0, -1.0, 1.0).astype(np.float32)
+    low, high = power.view(np.int64), (2 * power).view(np.int64)
+    bits = tf.bitcast(numbers, tf.int64) - np.where(offsets < 0, np.iinfo(np.int64).min, 0)
+    steps = tf.cast(tf.minimum(tf.maximum(bits, low), high) - size.view(np.int64), tf.float32)
+    below = tf.cast(tf.minimum(bits, low) - low, tf.float32)
+    above = tf.cast(tf.maximum(bits, high) - high, tf.float32)
+    apart = (steps + below / 2.0 + above * 2.0) * (sign * power * 2.0**-52).astype(np.float32)
+    single = tf.cast(numbers, tf.float32)
+    near = given & (single * sign > (power / 2).astype(np.float32)) & (single * sign < (power * 4).astype(np.float32))
+    return tf.where(near, apart, single - offsets.astype(np.float32))
+
+
 def named_arrays(clf: Any, rows: Any) -> dict[str, np.ndarray]:
-    """Encoded rows by input name."""
+    """Encoded rows by input name, as the export takes them: with their offsets where it subtracts these itself."""
     if clf.schema is not None:
-        return dict(rows)
+        offsets = np.array([c.offset for c in clf.schema.numeric])
+        whole = {"numeric": rows["numeric"].astype(np.float64) + offsets} if offsets.any() else {}
+        return {**rows, **whole}
     return {name: rows if key is None else rows[key] for name, (key, _) in named_inputs(clf.members).items()}
