@@ -11,7 +11,7 @@ Array = np.ndarray
 #: Days of each cycle.
 CYCLES = {"minute": 1 / 1440, "hour": 1 / 24, "day": 1.0, "week": 7.0, "year": 365.2425}
 #: Least number of steps that float32 makes in a cycle for it to be used.
-STEPS = 64
+STEPS = 16
 
 
 def cycles_of(days: Array, offset: float, whole_day: bool = False) -> tuple[float, ...]:

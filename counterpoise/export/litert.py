@@ -14,6 +14,8 @@ from counterpoise.export.manifest import named_inputs
 from counterpoise.export.quiet import quiet
 
 SIGNATURE = "serve"
+#: Powers of two below an offset that count as near it.
+_BINADES = 4
 
 
 def write(clf: Any, file: Path) -> Callable[[Any], Mapping[str, Any]]:
@@ -54,22 +56,24 @@ def _converted(clf: Any, folder: Path) -> bytes:
 def centered(numbers: Any, offsets: np.ndarray) -> Any:
     """float64 numbers (N, d) less their offsets (d,), as float32, without arithmetic in float64, which LiteRT lacks.
 
-    Between two powers of two the bits of a float64, read as a whole number, count equal steps. So a number near its
-    offset is as many steps away as their bits differ: half as long below the power of two under the offset, twice as
-    long above the next. Far from the offset float32 has digits enough.
+    Between two powers of two the bits of a float64, read as a whole number, count equal steps. So the way from the
+    offset to a number near it is summed over the powers of two between them, in whole numbers, and rounded once. Far
+    from the offset float32 has digits enough.
     """
     import tensorflow as tf
 
-    given, size = offsets != 0, np.where(offsets == 0, 1.0, np.abs(offsets))
-    power, sign = np.exp2(np.frexp(size)[1] - 1), np.where(offsets < 0, -1.0, 1.0).astype(np.float32)
-    low, high = power.view(np.int64), (2 * power).view(np.int64)
+    size, sign = np.where(offsets == 0, 1.0, np.abs(offsets)), np.where(offsets < 0, -1.0, 1.0).astype(np.float32)
+    power = np.exp2(np.frexp(size)[1] - 1)  # the power of two below the offset
     bits = tf.bitcast(numbers, tf.int64) - np.where(offsets < 0, np.iinfo(np.int64).min, 0)
-    steps = tf.cast(tf.minimum(tf.maximum(bits, low), high) - size.view(np.int64), tf.float32)
-    below = tf.cast(tf.minimum(bits, low) - low, tf.float32)
-    above = tf.cast(tf.maximum(bits, high) - high, tf.float32)
-    apart = (steps + below / 2.0 + above * 2.0) * (sign * power * 2.0**-52).astype(np.float32)
+    steps: Any = 0
+    for j in range(-_BINADES, 2):
+        low, high = (power * 2.0**j).view(np.int64), (power * 2.0 ** (j + 1)).view(np.int64)
+        start = np.clip(size.view(np.int64), low, high)
+        steps = steps + (tf.minimum(tf.maximum(bits, low), high) - start) * 2 ** (j + _BINADES)
+    apart = tf.cast(steps, tf.float32) * (sign * power * 2.0 ** (-52 - _BINADES)).astype(np.float32)
     single = tf.cast(numbers, tf.float32)
-    near = given & (single * sign > (power / 2).astype(np.float32)) & (single * sign < (power * 4).astype(np.float32))
+    least, most = (power * 2.0**-_BINADES).astype(np.float32), (power * 4.0).astype(np.float32)
+    near = (offsets != 0) & (single * sign >= least) & (single * sign < most)
     return tf.where(near, apart, single - offsets.astype(np.float32))
 
 
