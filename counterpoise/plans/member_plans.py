@@ -1,11 +1,11 @@
 """Several plans on one shared batch: every row drawn weighs for each view what that view's own plan makes of it.
 
 A network of views (see `networks.batch_ensemble`) can follow one plan per view in a single pass. In epoch e, plan v
-counts row i as p_v(i), its draws times their loss weights, scaled to mean 1 over the rows. Rows are
-drawn by the mean of the p_v over the views, q(i), and count p_v(i) / q(i) for view v: over an epoch each view sees its own plan, in expectation
-exactly, and no weight exceeds the number of views (the balance heuristic of Veach and Guibas 1995). A rare class that
-two plans of three bring to half of their rows is then a third of every batch, where uniform batches with weights would
-hold a few rows of it with weights of 50 and more.
+counts row i as p_v(i), its draws times their loss weights, scaled to mean 1 over the rows. Rows are drawn by the mean
+of the p_v over the views, q(i), and count p_v(i) / q(i) for view v: over an epoch each view sees its own plan, in
+expectation exactly, and no weight exceeds the number of views (the balance heuristic of Veach and Guibas 1995). A rare
+class that two plans of three bring to half of their rows is then a third of every batch, where uniform batches with
+weights would hold a few rows of it with weights of 50 and more.
 """
 
 from __future__ import annotations

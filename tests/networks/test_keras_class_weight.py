@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-PAGE = Path(__file__).parents[1] / "docs" / "how-to" / "class-weights.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "class-weights.md"
 WEIGHTS = {0: 1.0, 1: 10.0, 2: 100.0}
 INPUTS = ("arrays", "tf.data", "PyDataset")
 RNG = np.random.default_rng(0)

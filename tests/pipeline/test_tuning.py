@@ -91,7 +91,7 @@ def test_nothing_is_tuned_unless_asked(network):
 
 
 def test_odd_knobs_are_refused(monkeypatch):
-    odd = [(1, 0, 0.5, {}), (0, 1, 2, {}), (0, 1, 0.5, {"log": True}), (0, 1, 1, {"turn": "x"})]
+    odd = [(1, 0, 0.5, {}), (0, 1, 2, {}), (0, 1, 0.5, {"log": True}), (0, 1, 1, {"applies_to": "x"})]
     for low, high, default, more in odd:
         with pytest.raises(OptionError, match="hyperparameter 'k'"):
             Hyperparameter("k", low, high, default=default, **more)

@@ -10,7 +10,7 @@ from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Examples, Fold
 from counterpoise.engines.batch_order import Order
 from counterpoise.pipeline.jobs import Settings, jobs_of
-from counterpoise.strategies.select import select as s
+from counterpoise.strategies import select as s
 
 
 def test_the_seed_set_is_registered_simplest_first():
