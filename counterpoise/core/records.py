@@ -50,6 +50,7 @@ class Column:
         missing: Number of missing values.
         numeric_levels: Whether the levels are numbers or truth values, so that text is compared by value.
         unit: What the numbers of a numeric column are days of: "date", "time" (of day) or "duration"; "" for others.
+            Of levels: "date" where all are dates, so that text is compared by date.
         offset: Subtracted in float64 before a number becomes float32 (see `data.precision`).
         cycles: Days; the position of a number in each such period is a feature too (see `data.cycles`).
         written: How the numbers of a text column are written; None where the column held no text.

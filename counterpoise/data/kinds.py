@@ -28,7 +28,7 @@ from counterpoise.core.records import Column, NumberFormat
 from counterpoise.data.cells import clean
 from counterpoise.data.cycles import cycle_name, cycles_of
 from counterpoise.data.dates import parse_dates, parse_times, unit_of
-from counterpoise.data.levels import MAX_LEVELS, compared_by_value, level_text, levels_of
+from counterpoise.data.levels import MAX_LEVELS, are_dates, compared_by_value, level_text, levels_of
 from counterpoise.data.numbers import plain_numbers, read_numbers
 from counterpoise.data.precision import as_float, precision_of
 from counterpoise.data.stray_words import LEAST_ROWS, PARTLY, Read, with_words
@@ -83,7 +83,8 @@ def infer(series: pl.Series, kind: str | None = None) -> Found:
     levels = levels_of(texts)
     if found == "boolean" and len(levels) > 2:
         raise ColumnError(f"Column {name!r} has {len(levels)} levels; a boolean column has two. Say 'categorical'.")
-    column = Column(name, str(found), levels, missing, compared_by_value(levels))
+    unit = "date" if are_dates(levels) else ""
+    column = Column(name, str(found), levels, missing, compared_by_value(levels), unit, written=read.written)
     return Found(column, texts, (*notes, *_about_levels(column, len(texts))))
 
 

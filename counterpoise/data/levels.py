@@ -11,7 +11,7 @@ import polars as pl
 
 from counterpoise.core.errors import ColumnError
 from counterpoise.core.records import Column
-from counterpoise.data.dates import in_utc
+from counterpoise.data.dates import in_utc, parse_dates
 from counterpoise.data.inputs import TRUTH
 
 #: Levels of one column that the networks tell apart; the rest share one place.
@@ -42,7 +42,7 @@ def level_text(series: pl.Series) -> pl.Series:
     if isinstance(kind, pl.Datetime):
         return _without_zeros(in_utc(series).cast(pl.String)).str.strip_suffix(" 00:00:00")
     if kind == pl.Time:
-        return _without_zeros(series.cast(pl.String))
+        return _without_zeros(series.dt.to_string("iso"))
     text = series.cast(pl.String)
     return text.str.strip_chars() if kind in (pl.String, pl.Categorical, pl.Enum) else text
 
@@ -85,20 +85,28 @@ def compared_by_value(levels: tuple[str, ...]) -> bool:
     return bool(plain.all() and values.is_finite().all()) and values.n_unique() == len(names)
 
 
-def level_ids(column: Column, series: pl.Series) -> np.ndarray:
-    """int32 (N,) ids: 0 missing, k for `column.levels[k-1]`, len(levels) + 1 for a level not seen.
+def are_dates(levels: tuple[str, ...]) -> bool:
+    """Whether all levels are dates: 2024-01-01 and 2024-01-01T00:00:00 are then one level."""
+    return parse_dates(pl.Series(levels, dtype=pl.String)).null_count() == 0
 
-    Levels that are numbers or truth values are compared by value: 3.0, "3" and 3 are one level.
-    """
-    keys, names = pl.Series(column.levels, dtype=pl.String), level_text(series)
-    wanted, values = (_values(keys), _values(names)) if column.numeric_levels else (keys, names)
-    ids = values.replace_strict(
-        wanted,
+
+def match_levels(column: Column, names: pl.Series) -> np.ndarray:
+    """int32 (N,) ids of named levels: 0 missing, k for `column.levels[k-1]`, len(levels) + 1 for one not seen."""
+    keys = pl.Series(column.levels, dtype=pl.String)
+    compared = _values if column.numeric_levels else _date_names if column.unit == "date" else pl.Series.rechunk
+    ids = compared(names).replace_strict(
+        compared(keys),
         pl.Series(range(1, len(keys) + 1), dtype=pl.Int32),
         default=len(keys) + 1,
         return_dtype=pl.Int32,
     )
     return ids.set(names.is_null(), 0).to_numpy()
+
+
+def _date_names(names: pl.Series) -> pl.Series:
+    """Dates in one spelling; other text as it is."""
+    dates = parse_dates(names)
+    return level_text(dates).zip_with(dates.is_not_null(), names)
 
 
 def _values(texts: pl.Series) -> pl.Series:

@@ -17,6 +17,8 @@ from counterpoise.core.records import NumberFormat
 from counterpoise.data.cells import clean, has_codes
 from counterpoise.data.stray_words import MOSTLY, PARTLY, Read, with_words
 
+#: Decimal mark, group mark and affix of numbers as programs write them.
+PLAIN = (".", "", "")
 #: Distinct values on which a convention is chosen.
 MOST_LOOKED_AT = 20_000
 
@@ -56,7 +58,7 @@ def parse(text: pl.Series, written: NumberFormat) -> pl.Series:
     values = number.str.replace(written.decimal, ".", literal=True).cast(pl.Float64, strict=False)
     values = values.set(~signs.is_in(["", "+", "-", "()"]).fill_null(True), None)
     values = values.zip_with(~signs.is_in(["-", "()"]).fill_null(False), -values).alias(text.name)
-    if (written.decimal, written.group, written.affix) != (".", "", ""):
+    if (written.decimal, written.group, written.affix) != PLAIN:
         return values
     return values.zip_with(values.is_not_null(), text.cast(pl.Float64, strict=False))  # inf
 
@@ -139,8 +141,7 @@ def _convention(counts: pl.DataFrame) -> tuple[NumberFormat | None, str]:
     best = max(rows for rows, _, _ in ranked)
     leading = [(written, values) for rows, written, values in ranked if rows == best]
     written, values = leading[0]
-    other = next((w for w, v in leading[1:] if not v.equals(values)), None)
-    return written, _ambiguous(counts["text"], written, values, other) if other else ""
+    return written, next(filter(None, (_ambiguous(counts["text"], values, other) for _, other in leading[1:])), "")
 
 
 def _affix_allowed() -> pl.Expr:
@@ -180,11 +181,13 @@ def _affix(numeric: pl.DataFrame) -> tuple[str | None, str]:
     return units[0], ""
 
 
-def _ambiguous(text: pl.Series, written: NumberFormat, values: pl.Series, other: NumberFormat) -> str:
-    """Say that two conventions fit, and which one was taken."""
-    different = parse(text, other)
-    row = int((values != different).fill_null(False).arg_max() or 0)
+def _ambiguous(text: pl.Series, values: pl.Series, others: pl.Series) -> str:
+    """Say that text also has other values in another convention; "" where it has not."""
+    rows = (values != others).fill_null(False).arg_true()
+    if not len(rows):
+        return ""
+    row = rows[0]
     return (
-        f"is ambiguous: {text[row]!r} is read as {values[row]:.12g}, but could also be {different[row]:.12g}. Write "
+        f"is ambiguous: {text[row]!r} is read as {values[row]:.12g}, but could also be {others[row]:.12g}. Write "
         "numbers without a separator between thousands and with a point before decimals."
     )

@@ -15,8 +15,7 @@ from counterpoise.core.errors import ArtifactError, ColumnError, DataError, did_
 from counterpoise.core.records import Column, NumberFormat, Schema
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.inputs import check_no_gap, is_text
-from counterpoise.data.levels import level_ids
-from counterpoise.data.numeric import numeric_values
+from counterpoise.data.values import level_ids, numeric_values
 
 #: Fewer known values of a column are not judged: one row may well show a new level.
 LEAST_KNOWN = 5
@@ -168,7 +167,11 @@ def _arrays(source: Any) -> Any:
 
 def _array(part: Any, name: str) -> np.ndarray:
     """Finite numbers or text."""
-    array = check_finite(part, name)
+    try:
+        array = np.asarray(part)
+    except ValueError:
+        raise DataError(f"{name} has rows of different lengths; expected an array of shape (N, ...).") from None
+    check_finite(array, name)
     if array.dtype.kind == "O" and not is_text(array):
         check_no_gap(array, name)
         odd = next(v for v in array.ravel() if not isinstance(v, str))

@@ -131,9 +131,9 @@ def _from_array(title: str, values: np.ndarray, name: str) -> pl.Series:
 
 def _from_objects(title: str, values: list[Any], name: str) -> pl.Series:
     """Items of one type, or of several: then each as the text that it has alone."""
-    items = [None if _absent(v) else v.item() if isinstance(v, np.generic) else v for v in values]
+    items = [None if _absent(v) else _plain_item(v) for v in values]
     kinds = {type(v) for v in items if v is not None}
-    if kinds <= {bool, int, float}:
+    if kinds <= {int, float} or kinds == {bool}:
         return pl.Series(title, items, strict=False) if kinds else pl.Series(title, items, dtype=pl.Null)
     if kinds <= {bytes}:
         return pl.Series(title, [None if v is None else v.decode("utf-8") for v in items], dtype=pl.String)
@@ -149,6 +149,13 @@ def _from_objects(title: str, values: list[Any], name: str) -> pl.Series:
     return pl.Series(title, [None if v is None else names[type(v), v] for v in items], dtype=pl.String)
 
 
+def _plain_item(value: Any) -> Any:
+    """A scalar of NumPy or a period of pandas as what Python and polars know."""
+    if isinstance(value, np.generic):
+        return value.item()
+    return value.to_timestamp() if library(value) == "pandas" and hasattr(value, "to_timestamp") else value
+
+
 def _item_text(value: Any, title: str, kinds: set[type], name: str) -> str:
     """The text of one item among items of other types."""
     if isinstance(value, str):
@@ -157,6 +164,9 @@ def _item_text(value: Any, title: str, kinds: set[type], name: str) -> str:
     if container or (type(value).__str__ is object.__str__ and type(value).__repr__ is object.__repr__):
         shown = ", ".join(sorted(kind.__name__ for kind in kinds))
         raise ColumnError(f"Column {title!r} of {name} holds objects ({shown}); {_ADVICE}")
+    if library(value) == "pandas" and hasattr(value, "closed_left"):
+        ends = ", ".join(_item_text(end, title, kinds, name) for end in (value.left, value.right))
+        return f"{'[' if value.closed_left else '('}{ends}{']' if value.closed_right else ')'}"
     alone = pl.Series([value], strict=False)
     return str(value) if alone.dtype == pl.Object else str(level_text(alone)[0])
 
@@ -188,11 +198,11 @@ def _plain(column: pl.Series, name: str) -> pl.Series:
         return (column if kind.is_float() and kind in (pl.Float32, pl.Float64) else column.cast(pl.Float32)).fill_nan(
             None
         )
-    if kind == pl.String:
+    if kind in (pl.String, pl.Categorical, pl.Enum):
         # Blank text is missing everywhere; words such as NA are missing in CSV files and among numbers only.
-        return column.set((column.str.strip_chars() == "").fill_null(False), None)
-    if kind.is_integer() or kind.is_temporal() or kind in (pl.Boolean, pl.Categorical, pl.Null):
+        text = column.cast(pl.String)
+        text = text.set((text.str.strip_chars() == "").fill_null(False), None)
+        return text if kind == pl.String else text.cast(pl.Categorical)
+    if kind.is_integer() or kind.is_temporal() or kind in (pl.Boolean, pl.Null):
         return column
-    if isinstance(kind, pl.Enum):
-        return column.cast(pl.Categorical)
     raise ColumnError(f"Column {column.name!r} of {name} holds {kind}; {_ADVICE}")

@@ -6,7 +6,7 @@ import pytest
 
 from counterpoise.core.errors import ColumnError
 from counterpoise.data.kinds import infer
-from counterpoise.data.numeric import numeric_values
+from counterpoise.data.values import numeric_values
 
 rng = np.random.default_rng(0)
 N = 200

@@ -1,4 +1,4 @@
-"""A numeric column as the model reads it: one function for training and prediction."""
+"""A column as the model reads it, numbers and levels: one function each for training and prediction."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from counterpoise.core.errors import ColumnError
 from counterpoise.core.records import Column, NumberFormat
 from counterpoise.data.cells import clean
 from counterpoise.data.dates import FIRST_DAY, LAST_DAY, parse_dates, parse_times, unit_of
-from counterpoise.data.numbers import parse, plain_numbers
+from counterpoise.data.levels import level_text, match_levels
+from counterpoise.data.numbers import PLAIN, parse, plain_numbers
 from counterpoise.data.precision import as_float, less
 from counterpoise.data.stray_words import PARTLY, shown
 
 Array = np.ndarray
+
+#: Fewer values that cannot be read are missing even where they are all there is, as in one row.
+LEAST_REFUSED = 5
 
 _TEXT = (pl.String, pl.Categorical, pl.Enum)
 _KINDS = {"": "numbers", "date": "dates", "time": "times of day", "duration": "durations"}
@@ -39,7 +43,7 @@ def numeric_values(column: Column, series: pl.Series) -> Array:
         >>> numeric_values(Column("age", "numeric"), pl.Series("age", ["31", "", None])).tolist()
         [31.0, nan, nan]
     """
-    typed = _of_text(column, series.cast(pl.String)) if series.dtype in _TEXT else series
+    typed = _typed(column, series) if column.written is not None or series.dtype in _TEXT else series
     _check_unit(column, typed)
     with np.errstate(over="ignore"):
         raw = less(typed, column.offset).to_numpy()
@@ -51,8 +55,25 @@ def numeric_values(column: Column, series: pl.Series) -> Array:
     return values
 
 
-def _of_text(column: Column, text: pl.Series) -> pl.Series:
-    known = clean(text)
+def level_ids(column: Column, series: pl.Series) -> Array:
+    """A column as int32 (N,) ids of its levels: 0 missing, k for `column.levels[k-1]`, len(levels) + 1 not seen.
+
+    Levels that are numbers, truth values or dates are compared by value: 3.0, "3" and 3 are one level.
+
+    Example:
+        >>> column = Column("stage", "categorical", ("2", "1"), numeric_levels=True)
+        >>> level_ids(column, pl.Series([1.0, 2.0, None, 7.5])).tolist()
+        [2, 1, 0, 3]
+    """
+    typed = series if column.written is None else _typed(column, series)
+    return match_levels(column, level_text(typed))
+
+
+def _typed(column: Column, series: pl.Series) -> pl.Series:
+    """Text as the numbers, dates or times that the column holds; among text, truth values are words too."""
+    if series.dtype not in _TEXT and (series.dtype != pl.Boolean or column.written is None):
+        return series
+    known = clean(level_text(series))
     values = _parsed(column, known)
     odd = values.is_null() & known.is_not_null()
     if odd.any():
@@ -61,40 +82,39 @@ def _of_text(column: Column, text: pl.Series) -> pl.Series:
 
 
 def _parsed(column: Column, known: pl.Series) -> pl.Series:
-    if column.unit == "date":
-        found = parse_dates(known)
-    elif column.unit == "time":
-        found = parse_times(known)
-    else:
-        plain = plain_numbers(known)
-        if plain.null_count() == known.null_count() or column.written is None:
-            return plain
-        return parse(known, column.written)
-    return found if found.null_count() < len(found) else plain_numbers(known)
+    """Text in the convention of the column, null where it does not follow it."""
+    if column.unit in ("date", "time"):
+        return parse_dates(known) if column.unit == "date" else parse_times(known)
+    if column.written is None or (column.written.decimal, column.written.group, column.written.affix) == PLAIN:
+        whole = plain_numbers(known)
+        if column.written is None or whole.null_count() == known.null_count():
+            return whole
+    return parse(known, column.written)
 
 
 def _refuse_or_say(column: Column, known: pl.Series, odd: pl.Series) -> None:
-    """Text that cannot be read is missing where training met such words, unless it is most of the column."""
-    rows, words = odd.arg_true(), known.filter(odd)
-    if not (column.written and column.written.words) or len(rows) > (1 - PARTLY) * (len(known) - known.null_count()):
-        wanted = _SPELLED.get(column.unit, _example(column.written))
+    """Text that cannot be read is missing where training met such words; many others are refused."""
+    met = column.written.words if column.written else ()
+    new = odd & ~known.is_in(met).fill_null(False)
+    rows = new.arg_true()
+    if not len(rows):
+        return
+    if not met or (len(rows) >= LEAST_REFUSED and len(rows) > (1 - PARTLY) * (len(known) - known.null_count())):
         raise ColumnError(
-            f"Column {column.name!r} is {words[0]!r} in {rows_text(rows)}; expected {wanted}. "
-            "Leave missing values blank."
+            f"Column {column.name!r} is {known[rows[0]]!r} in {rows_text(rows)}; expected "
+            f"{_SPELLED.get(column.unit) or _example(column.written)}. Leave missing values blank."
         )
-    new = words.filter(~words.is_in(column.written.words)).unique().sort()
-    if len(new):
-        warnings.warn(
-            f"Column {column.name!r} holds words that training did not show ({shown(new)}, {rows_text(rows)}). They "
-            "count as missing, as the words in training did.",
-            UserWarning,
-            stacklevel=2,
-        )
+    warnings.warn(
+        f"Column {column.name!r} holds words that training did not show ({shown(known.filter(new).unique().sort())}, "
+        f"{rows_text(rows)}). They count as missing, as {met[0]!r} does.",
+        UserWarning,
+        stacklevel=2,
+    )
 
 
 def _example(written: NumberFormat | None) -> str:
     """A number in the convention of a column."""
-    if written is None or (written.decimal, written.group, written.affix) == (".", "", ""):
+    if written is None or (written.decimal, written.group, written.affix) == PLAIN:
         return "a number"
     number = f"1{written.group}234{written.decimal}5"
     return f"a number such as {f'{number} {written.affix}'.strip()!r}"
