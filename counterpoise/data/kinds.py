@@ -30,7 +30,7 @@ from counterpoise.data.cycles import cycle_name, cycles_of
 from counterpoise.data.dates import parse_dates, parse_times, unit_of
 from counterpoise.data.levels import MAX_LEVELS, are_dates, compared_by_value, level_text, levels_of
 from counterpoise.data.numbers import plain_numbers, read_numbers
-from counterpoise.data.precision import as_float, precision_of
+from counterpoise.data.precision import distinct, floats, precision_of
 from counterpoise.data.stray_words import LEAST_ROWS, PARTLY, Read, with_words
 
 _PAIRS = ({"yes", "no"}, {"true", "false"}, {"t", "f"}, {"y", "n"})
@@ -122,8 +122,9 @@ def read_text(text: pl.Series, asked: bool = False) -> Read:
 
 def _guess(series: pl.Series) -> tuple[str, str]:
     """(kind, why it is left out)."""
-    known = series.drop_nulls()
-    different = known.n_unique()
+    known = series.drop_nulls() if series.null_count() else series
+    small = known.dtype.is_float() or known.dtype in (pl.Int64, pl.Int32)
+    different = distinct(known.to_numpy()) if small else known.n_unique()
     if different == 1:
         return ("boolean", "") if series.null_count() else ("constant", "has one value")
     if series.dtype == pl.Boolean:
@@ -164,7 +165,7 @@ def _numeric(series: pl.Series, written: NumberFormat | None) -> tuple[Column, l
     unit, precision = unit_of(series.dtype), precision_of(series)
     offset, cycles = precision.offset, ()
     if unit in ("date", "time"):
-        values = as_float(series).to_numpy()
+        values = floats(series)
         offset = float(np.floor(np.nanmedian(values))) if unit == "date" else offset
         cycles = cycles_of(values, offset, whole_day=unit == "time")
     column = Column(series.name, "numeric", (), series.null_count(), False, unit, offset, cycles, written)

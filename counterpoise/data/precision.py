@@ -19,8 +19,10 @@ Array = np.ndarray
 GAIN, LOSS = 0.01, 0.2
 #: Rows whose distinct values are counted.
 MOST_ROWS = 200_000
+#: Columns below this are counted by NumPy, which starts sooner than polars.
+FEW_ROWS = 5_000
 #: Whole numbers below this are exact as float64.
-_EXACT = 2.0**53
+EXACT = 2.0**53
 
 
 @dataclass(frozen=True)
@@ -58,41 +60,50 @@ def precision_of(series: pl.Series, centered: bool = True) -> Precision:
         >>> precision_of(pl.Series([1.7e9, 1.7e9 + 1, 1.7e9 + 2]))
         Precision(offset=1700000001.0, different=3, remain=3)
     """
-    known = series.drop_nulls()
-    values = as_float(known).to_numpy()
-    finite = np.isfinite(values)
-    if not finite.all():
-        known, values = known.filter(pl.Series(finite)), values[finite]
-    if not len(values) or (np.array_equal(values, values.astype(np.float32)) and np.abs(values).max() < _EXACT):
-        return Precision()
-    sample = known.gather_every(max(1, len(known) // MOST_ROWS))
-    different, plain = sample.n_unique(), kept(sample, 0.0)
+    values = floats(series)
+    known = values[np.isfinite(values)]
+    largest = np.abs(known).max(initial=0.0)
+    with np.errstate(over="ignore"):
+        if largest < EXACT and np.array_equal(known, known.astype(np.float32)):
+            return Precision()
+    step = max(1, len(known) // MOST_ROWS)
+    different, plain = _different(series, known, largest, step), _kept(known[::step])
     if different - plain <= GAIN * different or not centered:
         return Precision(0.0, different, plain)
-    middle = float(np.partition(values, len(values) // 2)[len(values) // 2])
-    moved = kept(sample, middle)
+    middle = float(np.partition(known, len(known) // 2)[len(known) // 2])
+    moved = less(series, middle)
+    moved = _kept(moved[np.isfinite(moved)][::step])
     return Precision(middle, different, moved) if moved > plain else Precision(0.0, different, plain)
 
 
-def kept(series: pl.Series, offset: float) -> int:
-    """Number of distinct values that float32 keeps of a column less an offset."""
+def _different(series: pl.Series, known: Array, largest: float, step: int) -> int:
+    if series.dtype.is_integer() and largest >= EXACT:
+        return series.drop_nulls().gather_every(step).n_unique()
+    return distinct(known[::step])
+
+
+def _kept(values: Array) -> int:
     with np.errstate(over="ignore"):
-        return pl.Series(less(series, offset).to_numpy().astype(np.float32)).n_unique()
+        return distinct(values.astype(np.float32))
 
 
-def as_float(series: pl.Series) -> pl.Series:
-    """Numbers, booleans and what is temporal (in days) as float64, null for missing."""
-    values = days(series) if series.dtype.is_temporal() else series.cast(pl.Float64)
-    return values.fill_nan(None)
+def distinct(values: Array) -> int:
+    """Number of distinct values."""
+    return len(np.unique(values)) if len(values) < FEW_ROWS else pl.Series(values).n_unique()
 
 
-def less(series: pl.Series, offset: float) -> pl.Series:
-    """Numbers less an offset as float64; whole numbers of any size are subtracted exactly.
+def floats(series: pl.Series) -> Array:
+    """Numbers, booleans and what is temporal (in days) as float64 (N,), NaN for missing."""
+    return (days(series) if series.dtype.is_temporal() else series.cast(pl.Float64)).to_numpy()
+
+
+def less(series: pl.Series, offset: float) -> Array:
+    """Numbers less an offset as float64 (N,), NaN for missing; whole numbers of any size are subtracted exactly.
 
     Example:
-        >>> less(pl.Series([2**60 + 1]), 2.0**60).to_list()
+        >>> less(pl.Series([2**60 + 1]), 2.0**60).tolist()
         [1.0]
     """
-    if offset and series.dtype.is_integer() and offset.is_integer():
-        return (series.cast(pl.Int128) - pl.Series([int(offset)], dtype=pl.Int128)).cast(pl.Float64)
-    return as_float(series) - offset
+    if abs(offset) >= EXACT and series.dtype.is_integer():
+        return (series.cast(pl.Int128) - pl.Series([int(offset)], dtype=pl.Int128)).cast(pl.Float64).to_numpy()
+    return floats(series) - offset

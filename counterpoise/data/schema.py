@@ -106,7 +106,8 @@ def encode_rows(schema: Schema | None, source: Any, name: str | None = None) -> 
     # Levels stay as they are written: '007' would become 7 in a file where all are numbers.
     frame, found, _ = to_frame(source, as_text=_as_text(schema))
     wanted = [c.name for c in schema.columns if c.used]
-    absent = [n for n in wanted if n not in frame.columns]
+    given = set(frame.columns)
+    absent = [n for n in wanted if n not in given]
     if absent:
         more = f" (and {len(absent) - 1} more)" if len(absent) > 1 else ""
         hint = did_you_mean(absent[0], frame.columns)

@@ -14,7 +14,7 @@ from counterpoise.data.cells import clean
 from counterpoise.data.dates import FIRST_DAY, LAST_DAY, parse_dates, parse_times, unit_of
 from counterpoise.data.levels import level_text, match_levels
 from counterpoise.data.numbers import PLAIN, parse, plain_numbers
-from counterpoise.data.precision import as_float, less
+from counterpoise.data.precision import floats, less
 from counterpoise.data.stray_words import PARTLY, shown
 
 Array = np.ndarray
@@ -46,7 +46,7 @@ def numeric_values(column: Column, series: pl.Series) -> Array:
     typed = _typed(column, series) if column.written is not None or series.dtype in _TEXT else series
     _check_unit(column, typed)
     with np.errstate(over="ignore"):
-        raw = less(typed, column.offset).to_numpy()
+        raw = less(typed, column.offset)
         values = raw.astype(np.float32)
     rows = np.flatnonzero(np.isinf(values))
     if len(rows):
@@ -130,10 +130,10 @@ def _check_unit(column: Column, typed: pl.Series) -> None:
         )
     if column.unit != "date" or unit or typed.null_count() == len(typed):
         return
-    days = as_float(typed)
-    rows = (~days.is_between(FIRST_DAY, LAST_DAY)).fill_null(False).arg_true()
+    days = floats(typed)
+    rows = np.flatnonzero((days < FIRST_DAY) | (days > LAST_DAY))
     if len(rows):
         raise ColumnError(
-            f"Column {column.name!r} is {typed[rows[0]]} in {rows_text(rows)}; expected dates, or days since "
+            f"Column {column.name!r} is {typed[int(rows[0])]} in {rows_text(rows)}; expected dates, or days since "
             "1970-01-01. Convert the column to dates."
         )
