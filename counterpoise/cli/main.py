@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, NoReturn
+import warnings
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -44,6 +45,7 @@ def options(
 
 def main() -> NoReturn:
     """Run the command line; the entry point of the installed script."""
+    warnings.showwarning = _show_warning
     try:
         code = app(prog_name="counterpoise", standalone_mode=False)  # also as `python -m counterpoise`
     except CounterpoiseError as error:
@@ -60,6 +62,17 @@ def main() -> NoReturn:
     if code == 130:  # an interrupt, as Typer tells it
         _stop("stopped.", code)
     raise SystemExit(code or 0)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *place: Any, **how: Any) -> None:
+    """A warning to the user as one line, without the place in the program."""
+    if category is UserWarning:
+        print(f"counterpoise: warning: {' '.join(str(message).split())}", file=sys.stderr)
+    else:
+        _show_python_warning(message, category, *place, **how)
+
+
+_show_python_warning = warnings.showwarning
 
 
 def _usage(error: typer.TyperException) -> str:

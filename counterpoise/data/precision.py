@@ -1,0 +1,109 @@
+"""What single precision (float32), in which networks compute, keeps of a column of numbers.
+
+float32 holds 24 binary digits: of seconds since 1970 it keeps every 128th. So a constant is subtracted in float64
+first, where that keeps more: the median, which is an attribute of the column and goes with every saved model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from counterpoise.data.dates import days
+
+Array = np.ndarray
+
+#: A constant is subtracted, and a loss reported, from this share of distinct values on.
+GAIN, LOSS = 0.01, 0.2
+#: Rows whose distinct values are counted.
+MOST_ROWS = 200_000
+#: Columns below this are counted by NumPy, which starts sooner than polars.
+FEW_ROWS = 5_000
+#: Whole numbers below this are exact as float64.
+EXACT = 2.0**53
+
+
+@dataclass(frozen=True)
+class Precision:
+    """What to subtract from a column before it becomes float32, and how many distinct values there are and remain."""
+
+    offset: float = 0.0
+    different: int = 0
+    remain: int = 0
+
+    def loss_text(self) -> str:
+        """The rest of the sentence "Column 'a' ..." where many values become one; '' where few do.
+
+        Example:
+            >>> Precision(0.0, 100, 90).loss_text(), Precision(0.0, 100, 3).loss_text()[:53]
+            ('', 'has 100 distinct values, but single precision (float32')
+        """
+        if self.different - self.remain <= LOSS * self.different:
+            return ""
+        return (
+            f"has {self.different:,} distinct values, but single precision (float32), in which networks compute, keeps "
+            f"{self.remain:,} of them, because they are close together for their size. Subtract a constant, or split "
+            "the column into the leading and the last digits."
+        )
+
+
+def precision_of(series: pl.Series, centered: bool = True) -> Precision:
+    """What float32 keeps of a column of numbers, booleans or dates.
+
+    Args:
+        series: The column.
+        centered: Whether a constant may be subtracted first.
+
+    Example:
+        >>> precision_of(pl.Series([1.7e9, 1.7e9 + 1, 1.7e9 + 2]))
+        Precision(offset=1700000001.0, different=3, remain=3)
+    """
+    values = floats(series)
+    known = values[np.isfinite(values)]
+    largest = np.abs(known).max(initial=0.0)
+    with np.errstate(over="ignore"):
+        if largest < EXACT and np.array_equal(known, known.astype(np.float32)):
+            return Precision()
+    step = max(1, len(known) // MOST_ROWS)
+    different, plain = _different(series, known, largest, step), _kept(known[::step])
+    if different - plain <= GAIN * different or not centered:
+        return Precision(0.0, different, plain)
+    middle = float(np.partition(known, len(known) // 2)[len(known) // 2])
+    moved = less(series, middle)
+    moved = _kept(moved[np.isfinite(moved)][::step])
+    return Precision(middle, different, moved) if moved > plain else Precision(0.0, different, plain)
+
+
+def _different(series: pl.Series, known: Array, largest: float, step: int) -> int:
+    if series.dtype.is_integer() and largest >= EXACT:
+        return series.drop_nulls().gather_every(step).n_unique()
+    return distinct(known[::step])
+
+
+def _kept(values: Array) -> int:
+    with np.errstate(over="ignore"):
+        return distinct(values.astype(np.float32))
+
+
+def distinct(values: Array) -> int:
+    """Number of distinct values."""
+    return len(np.unique(values)) if len(values) < FEW_ROWS else pl.Series(values).n_unique()
+
+
+def floats(series: pl.Series) -> Array:
+    """Numbers, booleans and what is temporal (in days) as float64 (N,), NaN for missing."""
+    return (days(series) if series.dtype.is_temporal() else series.cast(pl.Float64)).to_numpy()
+
+
+def less(series: pl.Series, offset: float) -> Array:
+    """Numbers less an offset as float64 (N,), NaN for missing; whole numbers of any size are subtracted exactly.
+
+    Example:
+        >>> less(pl.Series([2**60 + 1]), 2.0**60).tolist()
+        [1.0]
+    """
+    if abs(offset) >= EXACT and series.dtype.is_integer():
+        return (series.cast(pl.Int128) - pl.Series([int(offset)], dtype=pl.Int128)).cast(pl.Float64).to_numpy()
+    return floats(series) - offset

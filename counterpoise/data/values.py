@@ -1,0 +1,139 @@
+"""A column as the model reads it, numbers and levels: one function each for training and prediction."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import polars as pl
+
+from counterpoise.core.checks import rows_text
+from counterpoise.core.errors import ColumnError
+from counterpoise.core.records import Column, NumberFormat
+from counterpoise.data.cells import clean
+from counterpoise.data.dates import FIRST_DAY, LAST_DAY, parse_dates, parse_times, unit_of
+from counterpoise.data.levels import level_text, match_levels
+from counterpoise.data.numbers import PLAIN, parse, plain_numbers
+from counterpoise.data.precision import floats, less
+from counterpoise.data.stray_words import PARTLY, shown
+
+Array = np.ndarray
+
+#: Fewer values that cannot be read are missing even where they are all there is, as in one row.
+LEAST_REFUSED = 5
+
+_TEXT = (pl.String, pl.Categorical, pl.Enum)
+_KINDS = {"": "numbers", "date": "dates", "time": "times of day", "duration": "durations"}
+_SPELLED = {"date": "a date such as 2024-12-31 23:59:59", "time": "a time such as 23:59:59", "duration": "days"}
+
+
+def numeric_values(column: Column, series: pl.Series) -> Array:
+    """A column as float32 (N,), its offset subtracted in float64; NaN for missing.
+
+    Text is read in the convention of the column; dates, times and durations are days.
+
+    Args:
+        column: A numeric column of the schema.
+        series: Its values, null for missing.
+
+    Raises:
+        ColumnError: A value is not a number, is infinite, or is of another unit; row and column are named.
+
+    Example:
+        >>> numeric_values(Column("age", "numeric"), pl.Series("age", ["31", "", None])).tolist()
+        [31.0, nan, nan]
+    """
+    typed = _typed(column, series) if column.written is not None or series.dtype in _TEXT else series
+    _check_unit(column, typed)
+    with np.errstate(over="ignore"):
+        raw = less(typed, column.offset)
+        values = raw.astype(np.float32)
+    rows = np.flatnonzero(np.isinf(values))
+    if len(rows):
+        what = "an infinite value" if np.isinf(raw[rows[0]]) else "a value beyond float32"
+        raise ColumnError(f"Column {series.name!r} holds {what} in {rows_text(rows)}. Replace it or leave it blank.")
+    return values
+
+
+def level_ids(column: Column, series: pl.Series) -> Array:
+    """A column as int32 (N,) ids of its levels: 0 missing, k for `column.levels[k-1]`, len(levels) + 1 not seen.
+
+    Levels that are numbers, truth values or dates are compared by value: 3.0, "3" and 3 are one level.
+
+    Example:
+        >>> column = Column("stage", "categorical", ("2", "1"), numeric_levels=True)
+        >>> level_ids(column, pl.Series([1.0, 2.0, None, 7.5])).tolist()
+        [2, 1, 0, 3]
+    """
+    typed = series if column.written is None else _typed(column, series)
+    return match_levels(column, level_text(typed))
+
+
+def _typed(column: Column, series: pl.Series) -> pl.Series:
+    """Text as the numbers, dates or times that the column holds; among text, truth values are words too."""
+    if series.dtype not in _TEXT and (series.dtype != pl.Boolean or column.written is None):
+        return series
+    known = clean(level_text(series))
+    values = _parsed(column, known)
+    odd = values.is_null() & known.is_not_null()
+    if odd.any():
+        _refuse_or_say(column, known, odd)
+    return values
+
+
+def _parsed(column: Column, known: pl.Series) -> pl.Series:
+    """Text in the convention of the column, null where it does not follow it."""
+    if column.unit in ("date", "time"):
+        return parse_dates(known) if column.unit == "date" else parse_times(known)
+    if column.written is None or (column.written.decimal, column.written.group, column.written.affix) == PLAIN:
+        whole = plain_numbers(known)
+        if column.written is None or whole.null_count() == known.null_count():
+            return whole
+    return parse(known, column.written)
+
+
+def _refuse_or_say(column: Column, known: pl.Series, odd: pl.Series) -> None:
+    """Text that cannot be read is missing where training met such words; many others are refused."""
+    met = column.written.words if column.written else ()
+    new = odd & ~known.is_in(met).fill_null(False)
+    rows = new.arg_true()
+    if not len(rows):
+        return
+    if not met or (len(rows) >= LEAST_REFUSED and len(rows) > (1 - PARTLY) * (len(known) - known.null_count())):
+        raise ColumnError(
+            f"Column {column.name!r} is {known[rows[0]]!r} in {rows_text(rows)}; expected "
+            f"{_SPELLED.get(column.unit) or _example(column.written)}. Leave missing values blank."
+        )
+    warnings.warn(
+        f"Column {column.name!r} holds words that training did not show ({shown(known.filter(new).unique().sort())}, "
+        f"{rows_text(rows)}). They count as missing, as {met[0]!r} does.",
+        UserWarning,
+        stacklevel=2,
+    )
+
+
+def _example(written: NumberFormat | None) -> str:
+    """A number in the convention of a column."""
+    if written is None or (written.decimal, written.group, written.affix) == PLAIN:
+        return "a number"
+    number = f"1{written.group}234{written.decimal}5"
+    return f"a number such as {f'{number} {written.affix}'.strip()!r}"
+
+
+def _check_unit(column: Column, typed: pl.Series) -> None:
+    """Dates only where training had dates; numbers in their place are days."""
+    unit = unit_of(typed.dtype)
+    if unit and unit != column.unit:
+        raise ColumnError(
+            f"Column {column.name!r} holds {_KINDS[unit]}, but held {_KINDS[column.unit]} in training. Convert it to "
+            f"{_KINDS[column.unit]}."
+        )
+    if column.unit != "date" or unit or typed.null_count() == len(typed):
+        return
+    days = floats(typed)
+    rows = np.flatnonzero((days < FIRST_DAY) | (days > LAST_DAY))
+    if len(rows):
+        raise ColumnError(
+            f"Column {column.name!r} is {typed[int(rows[0])]} in {rows_text(rows)}; expected dates, or days since "
+            "1970-01-01. Convert the column to dates."
+        )
