@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from counterpoise.core.errors import ModelError
+from counterpoise.core.temporary import scratch
 
 
 def clone(model: keras.Model, keep: bool) -> keras.Model:
@@ -81,7 +82,7 @@ def _hand_over(layer: keras.layers.Layer, other: keras.layers.Layer) -> None:
     layer.save_own_variables(variables)
     other.load_own_variables(variables)
     if hasattr(layer, "save_assets"):
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=scratch()) as folder:
             layer.save_assets(folder)
             other.load_assets(folder)
 
