@@ -130,11 +130,11 @@ def data_options(
     }
 
 
-def check_file(out: Path, ending: str = "", reads: Iterable[Path] = ()) -> None:
+def check_file(out: Path, ending: str = "", reads: Iterable[str | Path] = ()) -> None:
     """Refuse a file that cannot be written, or that the command reads, before any work is done."""
     if not out.name.endswith(ending) and not is_stream(out):
         raise ArtifactError(f"--out {out}: expected a file name that ends in {ending}.")
-    check_output(out, reads)
+    check_output(out, map(Path, reads))
 
 
 def note(text: str, out: Path) -> None:

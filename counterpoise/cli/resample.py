@@ -28,8 +28,7 @@ def command(
     from counterpoise.feed.resampling import resample_file
 
     o.check_file(out)
-    with o.ended_by_signals():
-        said = resample_file(data, target, out, plan, ratio=ratio, seed=seed)
+    said = resample_file(data, target, out, plan, ratio=ratio, seed=seed)
     if as_json:
         print(json.dumps(said))
         return

@@ -25,8 +25,6 @@ from counterpoise.report import page
 from counterpoise.report.notebook import tables_html
 from counterpoise.report.plots import Plots
 
-FILES = ("leaderboard.json", "leaderboard.csv", "report.html", "model.keras")
-
 
 @dataclass(frozen=True, repr=False)
 class Comparison:

@@ -107,9 +107,7 @@ def check_path(value: Any, name: str = "path") -> Path:
     try:
         text = os.fsdecode(value)
     except TypeError:
-        raise OptionError(
-            f'{name} is {value!r:.60}; expected the name of a file or folder, as "m.keras".'
-        ) from None
+        raise OptionError(f'{name} is {value!r:.60}; expected the name of a file or folder, as "m.keras".') from None
     if not text or "\0" in text:
         raise OptionError(f"{name} is {text!r}, which can be no name of a file. Give another name.")
     return Path(text)

@@ -21,6 +21,9 @@ from typing import BinaryIO
 from counterpoise.core.errors import ArtifactError, system_text
 from counterpoise.core.temporary import REPLACED, is_own, own_folder, scratch, sweep
 
+#: Endings of what our commands write: in a folder of images these are earlier results.
+_WRITTEN = (".csv", ".html", ".json", ".keras")
+
 
 @contextmanager
 def drafted(target: str | os.PathLike[str]) -> Iterator[Path]:
@@ -68,6 +71,7 @@ def drafts(folder: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def _drafts(place: Path) -> Iterator[Path]:
+    check_folder(place)
     place.mkdir(parents=True, exist_ok=True)
     sweep(place)
     with own_folder(place, hidden=True) as draft:
@@ -117,7 +121,7 @@ def check_output(target: Path, inputs: Iterable[Path] = ()) -> None:
 
     Args:
         target: The file to write.
-        inputs: The files that the command reads.
+        inputs: What the command reads: files, and folders of images.
 
     Raises:
         ArtifactError: it is a folder or an input, or its folder cannot be written.
@@ -135,10 +139,8 @@ def check_output(target: Path, inputs: Iterable[Path] = ()) -> None:
                 raise ArtifactError(f"Cannot write to {str(target)!r}: no permission. Name another file.")
             return
         for read in inputs:
-            if _same(target, read):
-                raise ArtifactError(
-                    f"Cannot write to {str(target)!r}: this command reads that file. Name another file."
-                )
+            if _same(target, read) or (_is_within(target, read) and target.suffix.lower() not in _WRITTEN):
+                raise ArtifactError(f"Cannot write to {str(target)!r}: this command reads that file. Write elsewhere.")
         check_folder(Path(os.path.realpath(target)).parent)
 
 
@@ -175,6 +177,10 @@ def _same(one: Path, other: Path) -> bool:
     with suppress(OSError):
         return one.samefile(other)
     return False
+
+
+def _is_within(target: Path, folder: Path) -> bool:
+    return target.exists() and folder.is_dir() and folder.resolve() in target.resolve().parents
 
 
 def _descriptor(target: Path) -> int | None:
