@@ -128,7 +128,7 @@ def test_a_record_without_rows_is_refused():
 def test_writing_is_whole_or_not_at_all(binary_record, tmp_path):
     page.write(binary_record, tmp_path / "report.html")
     assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
-    with pytest.raises(ArtifactError, match="is a file. Name a folder"):
+    with pytest.raises(ArtifactError, match=r"is a file\. Name a folder"):
         page.write(binary_record, tmp_path / "report.html" / "report.html")
 
 
