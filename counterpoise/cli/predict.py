@@ -51,7 +51,7 @@ def _as_written(said: Any) -> Any:
     """Truth values spelled as in JSON and the report: True and False."""
     import polars as pl
 
-    from counterpoise.data.kinds import level_text
+    from counterpoise.data.levels import level_text
 
     return said.with_columns(level_text(said["decision"])) if said["decision"].dtype == pl.Boolean else said
 

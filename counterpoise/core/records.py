@@ -23,6 +23,23 @@ USED_KINDS = ("numeric", "categorical", "boolean")
 
 
 @dataclass(frozen=True)
+class NumberFormat:
+    """How the numbers of a text column are written.
+
+    Attributes:
+        decimal: "." or ",".
+        group: What stands between groups of three digits: "", ",", ".", " " or "'".
+        affix: Currency sign or unit before or after the number, in lower case; "" where there is none.
+        words: What stood where a number was missing, most frequent first; the first 20.
+    """
+
+    decimal: str = "."
+    group: str = ""
+    affix: str = ""
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Column:
     """One raw column of a table.
 
@@ -31,7 +48,11 @@ class Column:
         kind: One of `KINDS`.
         levels: For categorical and boolean columns every level found, as text, most frequent first.
         missing: Number of missing values.
-        numeric_levels: Whether the levels came from numbers or booleans (text is then compared by value).
+        numeric_levels: Whether the levels are numbers or truth values, so that text is compared by value.
+        unit: What the numbers of a numeric column are days of: "date", "time" (of day) or "duration"; "" for others.
+        offset: Subtracted in float64 before a number becomes float32 (see `data.precision`).
+        cycles: Days; the position of a number in each such period is a feature too (see `data.cycles`).
+        written: How the numbers of a text column are written; None where the column held no text.
     """
 
     name: str
@@ -39,6 +60,10 @@ class Column:
     levels: tuple[str, ...] = ()
     missing: int = 0
     numeric_levels: bool = False
+    unit: str = ""
+    offset: float = 0.0
+    cycles: tuple[float, ...] = ()
+    written: NumberFormat | None = None
 
     @property
     def used(self) -> bool:
@@ -70,10 +95,10 @@ class Examples:
     """Rows with labels, ready to be split.
 
     Attributes:
-        x: What the model is fed. A table is `{"numeric": float32 (N, dn) with NaN for missing,
-            "categorical": int32 (N, dc)}` (a part that has no column is absent), where id 0 is missing
-            and id k is level k-1 of `schema.categorical[j].levels`. Anything else is an array of any
-            rank or a dict of arrays, first axis N.
+        x: What the model is fed. A table is `{"numeric": float32 (N, dn), "categorical": int32 (N, dc)}` (a part
+            that has no column is absent). Numbers are those of the table less `schema.numeric[j].offset`, NaN for
+            missing; id 0 is missing and id k is level k-1 of `schema.categorical[j].levels`. Anything else is an
+            array of any rank or a dict of arrays, first axis N.
         y: int32 (N,), the class code of each row.
         classes: The labels, in the type of the file; `classes[y[i]]` is the label of row i.
         schema: The columns, for tables; else None.

@@ -13,9 +13,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from counterpoise.core.records import Schema
+from counterpoise.core.records import Column, Schema
 from counterpoise.data.inputs import TRUTH
 
+_BLANKS = r"[\s\v\x{85}\p{Z}]+"
 #: What a number looks like as text.
 NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 
@@ -40,11 +41,22 @@ def safe_names(columns: Sequence[str]) -> dict[str, str]:
 
 
 def raw_inputs(schema: Schema) -> dict[str, Any]:
-    """Symbolic inputs (N, 1), one per used column: float32, or string for categorical columns."""
+    """Symbolic inputs (N, 1), one per used column, of the type that `input_type` says."""
     used = [*schema.numeric, *schema.categorical]
     names = safe_names([c.name for c in used])
-    kinds = {c.name: "float32" if c.kind == "numeric" else "string" for c in used}
-    return {names[c]: keras.Input((1,), dtype=kinds[c], name=names[c]) for c in names}
+    return {names[c.name]: keras.Input((1,), dtype=input_type(c), name=names[c.name]) for c in used}
+
+
+def input_type(column: Column) -> str:
+    """The type of a raw column: "string" for levels; "float64" for numbers that need it, else "float32".
+
+    Example:
+        >>> input_type(Column("age", "numeric")), input_type(Column("seconds", "numeric", offset=1.7e9))
+        ('float32', 'float64')
+    """
+    if column.kind != "numeric":
+        return "string"
+    return "float64" if column.offset else "float32"
 
 
 @keras.saving.register_keras_serializable(package="counterpoise")
@@ -57,6 +69,7 @@ class RawColumns(keras.layers.Layer):
         levels: The known levels of each text column.
         by_value: For each text column whether its levels were numbers or booleans. Text is then compared by value:
             "3" and "3.0" are one level, and so are "True", "true" and "1".
+        offsets: What is subtracted from each numeric column in float64, before it becomes float32.
     """
 
     def __init__(
@@ -65,12 +78,14 @@ class RawColumns(keras.layers.Layer):
         categorical: Sequence[str],
         levels: Sequence[Sequence[str]],
         by_value: Sequence[bool] | None = None,
+        offsets: Sequence[float] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)  # Keras would make float32 of float64 before the offset is gone
         self.numeric, self.categorical = list(numeric), list(categorical)
         self.levels = [list(known) for known in levels]
         self.by_value = [False] * len(self.levels) if by_value is None else [bool(valued) for valued in by_value]
+        self.offsets = [0.0] * len(self.numeric) if offsets is None else [float(offset) for offset in offsets]
         self.lookups = [
             None if valued else _lookup(known) for known, valued in zip(self.levels, self.by_value, strict=True)
         ]
@@ -82,7 +97,8 @@ class RawColumns(keras.layers.Layer):
     def call(self, x: Mapping[str, Any]) -> dict[str, Any]:
         out = {}
         if self.numeric:
-            out["numeric"] = ops.concatenate([ops.cast(x[name], "float32") for name in self.numeric], axis=1)
+            columns = zip(self.numeric, self.offsets, strict=True)
+            out["numeric"] = ops.concatenate([less(x[name], offset) for name, offset in columns], axis=1)
         if self.categorical:
             columns = zip(self.categorical, self.lookups, self.levels, strict=True)
             out["categorical"] = ops.concatenate([self._ids(x[n], look, known) for n, look, known in columns], axis=1)
@@ -92,7 +108,7 @@ class RawColumns(keras.layers.Layer):
         """Ids as of `data.schema.level_ids`: 0 missing, 1.. levels, L + 1 unseen (StringLookup: 0, 2.., 1)."""
         import tensorflow as tf
 
-        text = tf.strings.strip(tf.convert_to_tensor(text))
+        text = stripped(text)
         if lookup is None:
             return tf.where(text == "", 0, ids_by_value(text, known))
         found = ops.cast(lookup(text), "int32")
@@ -109,7 +125,19 @@ class RawColumns(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         own = {"numeric": self.numeric, "categorical": self.categorical, "levels": self.levels}
-        return {**super().get_config(), **own, "by_value": self.by_value}
+        return {**super().get_config(), **own, "by_value": self.by_value, "offsets": self.offsets}
+
+
+def less(number: Any, offset: Any) -> Any:
+    """Numbers as float32, less their offset, which is subtracted in float64."""
+    return ops.cast(ops.cast(number, "float64") - offset if np.any(offset) else number, "float32")
+
+
+def stripped(text: Any) -> Any:
+    """Text without blanks of any kind around it, as `data.levels` names levels."""
+    import tensorflow as tf
+
+    return tf.strings.regex_replace(text, rf"^{_BLANKS}|{_BLANKS}$", "")
 
 
 def _lookup(known: Sequence[str]) -> Any:
@@ -138,5 +166,6 @@ def front(schema: Schema) -> RawColumns:
         [names[c.name] for c in schema.categorical],
         [c.levels for c in schema.categorical],
         [c.numeric_levels for c in schema.categorical],
+        [c.offset for c in schema.numeric],
         name="columns",
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,10 +17,11 @@ import numpy as np
 import polars as pl
 
 from counterpoise.core.errors import ColumnError, DataError
+from counterpoise.data.cells import MISSING, clean, has_codes
+from counterpoise.data.dates import is_iso_date, parse_dates
 
-#: What stands for a missing value, beside a blank.
-MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "?")
 _QUOTE, _NEWLINE = 34, 10
+_MOST_COMMENTS = 1_000
 _FIRST_LINES = 10_000
 #: How files of other formats begin, and what to say.
 _FOREIGN = {
@@ -32,25 +34,30 @@ _FOREIGN = {
     rb"\s*(\{\s*[\"}]|\[\s*[\[{])": "JSON (turn it into a table first)",
 }
 _QUOTED = re.compile(r'"[^"]*"?')
-_ISO_DATE = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?Z?)?$"
+#: A field that may be a code such as 02139.
+_CODE = re.compile(rb"(?:^|[^\w.+-])\+?0\d")
+#: How lines above the header begin that are comments; the last is how Excel writes the separator.
+_COMMENTS = (b"#", b"//", b"sep=")
 
 
 @dataclass
 class _Text:
-    """A CSV file in memory: its bytes, its name for messages, and what was left out on request."""
+    """A CSV file in memory: its bytes, its name for messages, lines skipped above the header, and what was left out."""
 
     raw: bytes
     name: str
+    skipped: int = 0
     separator: str = ","
     header: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
 def read_csv(path: Path, as_text: tuple[str, ...] = (), skip_bad: bool = False) -> tuple[pl.DataFrame, list[str]]:
-    """Read a CSV file with one header line.
+    """Read a CSV file with one header line, and perhaps comment lines (# or //) above it.
 
     The separator is a comma, unless the header has none but has a tab, a semicolon or a bar. Types are
-    inferred from all lines. Blanks around values do not count; `MISSING` lists what is read as missing.
+    inferred from all lines; a column of digits of which some begin with 0 (zip codes) is text. Blanks around values do
+    not count; `MISSING` lists what is read as missing.
 
     Args:
         path: The file.
@@ -66,6 +73,7 @@ def read_csv(path: Path, as_text: tuple[str, ...] = (), skip_bad: bool = False) 
     """
     text = _Text(path.read_bytes(), str(path))
     _check_encoding(text, skip_bad)
+    _skip_comments(text)
     _check_header(text)
     _check_lines(text, skip_bad)
     frame = _parse(text, as_text)
@@ -112,6 +120,25 @@ def _drop_undecodable(text: _Text) -> None:
     text.notes.append(f"Lines of {text.name} left out because they are not UTF-8: {lost:,}.")
 
 
+def _skip_comments(text: _Text) -> None:
+    """Leave out comment lines above the header; a header may begin with # itself."""
+    lines = text.raw.split(b"\n", _MOST_COMMENTS)
+    count = next((i for i, line in enumerate(lines) if line.strip() and not line.lstrip().startswith(_COMMENTS)), 0)
+    if not count or count == len(lines) - 1 == _MOST_COMMENTS or not any(line.strip() for line in lines[:count]):
+        return
+    count -= _is_header(lines[count - 1], lines[count])
+    text.raw, text.skipped = b"\n".join(lines[count:]), count
+    if any(line.strip() for line in lines[:count]):
+        text.notes.append(f"{count} line{'s' * (count > 1)} above the header of {text.name} left out as comments.")
+
+
+def _is_header(comment: bytes, line: bytes) -> bool:
+    """Whether a line such as "#chrom,pos" is the header of the line below: as many fields, and numbers among these."""
+    fields = [[part.strip() for part in re.split(rb"[,;\t|]", text)] for text in (comment, line)]
+    numbers = any(re.fullmatch(rb"[+-]?\d+\.?\d*", field) for field in fields[1])
+    return len(fields[0]) == len(fields[1]) > 1 and numbers
+
+
 def _check_header(text: _Text) -> None:
     first = text.raw.lstrip(b"\r\n").split(b"\n", 1)[0].decode("utf-8")
     bare = _QUOTED.sub("", first)
@@ -119,7 +146,7 @@ def _check_header(text: _Text) -> None:
         text.separator = next((s for s in "\t;|" if s in bare), ",")
     text.header = [name.strip() for name in next(_reader(text), [])]
     _name_columns(text)
-    doubled = sorted({name for name in text.header if text.header.count(name) > 1})
+    doubled = sorted(name for name, times in Counter(text.header).items() if times > 1)
     if doubled:
         raise ColumnError(f"{text.name} names the column {doubled[0]!r} more than once. Rename one of them.")
 
@@ -147,14 +174,14 @@ def _check_lines(text: _Text, skip_bad: bool) -> None:
     width, reader = len(text.header), _reader(text)
     kept: list[list[str]] = []
     bad: list[tuple[int, int]] = []
-    begin = 1
+    begin = 1 + text.skipped
     for fields in reader:
         blank = not fields and width > 1
         if len(fields) == width or (width == 1 and not fields):
             kept.append(fields or [""])
         elif not blank:
             bad.append((begin, len(fields)))
-        begin = reader.line_num + 1
+        begin = reader.line_num + 1 + text.skipped
     if bad and not skip_bad:
         line, got = bad[0]
         more = f" ({len(bad):,} such lines)" if len(bad) > 1 else ""
@@ -191,6 +218,9 @@ def _parse(text: _Text, as_text: tuple[str, ...]) -> pl.DataFrame:
         except pl.exceptions.ComputeError:
             # The first lines mislead, for example whole numbers before the first fraction; all lines take longer.
             frame = _scan(text, as_text, None)
+        codes = _codes(text, frame)
+        if codes:
+            frame = _scan(text, (*as_text, *codes), None)
     except pl.exceptions.NoDataError:
         raise DataError(f"{text.name} has a header but no rows. Check that the whole file was written.") from None
     except pl.exceptions.PolarsError as fault:
@@ -198,9 +228,19 @@ def _parse(text: _Text, as_text: tuple[str, ...]) -> pl.DataFrame:
     return frame.with_columns(retype_text(frame[name], name in as_text) for name in frame.columns)
 
 
-def _scan(text: _Text, as_text: tuple[str, ...], lines: int | None) -> pl.DataFrame:
+def _codes(text: _Text, frame: pl.DataFrame) -> list[str]:
+    """Columns of whole numbers of which some begin with 0: codes, whose zeros matter."""
+    whole = [name for name in frame.columns if frame.schema[name].is_integer()]
+    if not whole or not _CODE.search(text.raw):
+        return []
+    written = _scan(text, tuple(whole), 0, whole)
+    return [name for name in whole if has_codes(clean(written[name]))]
+
+
+def _scan(text: _Text, as_text: tuple[str, ...], lines: int | None, columns: list[str] | None = None) -> pl.DataFrame:
     return pl.read_csv(
         text.raw,
+        columns=None if columns is None else [text.header.index(name) for name in columns],
         separator=text.separator,
         infer_schema_length=lines,
         null_values=list(MISSING),
@@ -218,37 +258,15 @@ def retype_text(column: pl.Series, keep_text: bool = False) -> pl.Series:
     """
     if column.dtype != pl.String:
         return column
-    stripped = column.str.strip_chars()
-    cleaned = stripped.set(stripped.is_in(MISSING).fill_null(False), None)
+    cleaned = clean(column)
     if keep_text or cleaned.null_count() == len(cleaned):
         return cleaned
     if is_iso_date(cleaned):
         return parse_dates(cleaned)
     # Text without blanks around it was text to polars too, unless the lines it looked at were all missing.
     as_found = cleaned.equals(column) and cleaned.head(_FIRST_LINES).null_count() < min(_FIRST_LINES, len(cleaned))
-    for kind in () if as_found else (pl.Int64, pl.Float64):
+    for kind in () if as_found or has_codes(cleaned) else (pl.Int64, pl.Float64):
         typed = cleaned.cast(kind, strict=False)
         if typed.null_count() == cleaned.null_count():
             return typed
     return cleaned
-
-
-def is_iso_date(text: pl.Series) -> bool:
-    """Whether every value is a date as 2024-12-31, or with a time as 2024-12-31 23:59:59.
-
-    Example:
-        >>> is_iso_date(pl.Series(["2024-12-31", None])), is_iso_date(pl.Series(["2024-13-31"]))
-        (True, False)
-    """
-    known = text.drop_nulls()
-    if not len(known) or not known.head(10).str.contains(_ISO_DATE).all() or not known.str.contains(_ISO_DATE).all():
-        return False
-    return parse_dates(known).null_count() == 0
-
-
-def parse_dates(text: pl.Series) -> pl.Series:
-    """ISO dates as datetimes in microseconds; null where the text is no date."""
-    try:
-        return text.str.to_datetime(strict=False).dt.replace_time_zone(None).cast(pl.Datetime("us"))
-    except pl.exceptions.ComputeError:  # no value looks like a date
-        return pl.Series(text.name, [None] * len(text), dtype=pl.Datetime("us"))

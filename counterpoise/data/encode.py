@@ -9,6 +9,8 @@ Numbers: z = (x - median) / (q75 - q25), then z / sqrt(1 + (z / 3)^2), which kee
 the median, and a column that has missing values gets an indicator. Levels are one-hot; missing, and levels that
 training showed once or never, have places of their own.
 
+Cycles: a time stamp also gives the sine and cosine of its place in the day, the week, ... (see `data.cycles`).
+
 On request each number is also laid out over quantile bins of the training rows: place t holds how far the number has
 come through bin t, from 0 to 1 (piecewise-linear encoding: Gorishniy et al. 2022, "On Embeddings for Numerical
 Features", section 3.2). A linear layer on these places is a piecewise-linear function of the number.
@@ -24,11 +26,11 @@ import numpy as np
 from keras import ops
 
 from counterpoise.core.records import Examples, Schema
+from counterpoise.data.cycles import cycle_name, places
+from counterpoise.data.levels import MAX_LEVELS
 
 Array = np.ndarray
 
-#: Levels of one column that get a place of their own; the rest share the place "other".
-MAX_LEVELS = 64
 #: Scaled numbers are cut here, where the smooth clip has long reached its bound: larger squares overflow float32.
 FARTHEST = 1e6
 
@@ -43,6 +45,7 @@ class TableEncoder(keras.layers.Layer):
         levels: L_j for each categorical column: ids are 0 (missing), 1..L_j (levels), L_j + 1 (unseen).
         names: Names of the encoded places (d of them), for reports.
         bins: Quantile bins per numeric column; 0 for none.
+        cycles: (Position of a numeric column, period in its unit) of each cycle.
 
     The variables are set by `learn`, never by gradient.
     """
@@ -54,10 +57,12 @@ class TableEncoder(keras.layers.Layer):
         levels: Sequence[int],
         names: Sequence[str] = (),
         bins: int = 0,
+        cycles: Sequence[tuple[int, float]] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.n_numeric = int(n_numeric)
+        self.cycles = [(int(column), float(period)) for column, period in cycles]
         self.indicators = [int(i) for i in indicators]
         self.levels = [int(size) for size in levels]
         self.names, self.bins = list(names), int(bins)
@@ -79,7 +84,7 @@ class TableEncoder(keras.layers.Layer):
     @property
     def width(self) -> int:
         """d, the length of an encoded row."""
-        return self.n_numeric * (1 + self.bins) + len(self.indicators) + sum(self.widths)
+        return self.n_numeric * (1 + self.bins) + len(self.indicators) + 2 * len(self.cycles) + sum(self.widths)
 
     def call(self, x: Mapping[str, Any]) -> Any:
         parts = []
@@ -92,6 +97,8 @@ class TableEncoder(keras.layers.Layer):
                 parts.append(self._through_bins(ops.where(missing, self.center, raw)))
             if self.indicators:
                 parts.append(ops.cast(ops.take(missing, np.array(self.indicators, "int32"), axis=1), "float32"))
+            if self.cycles:
+                parts.append(self._through_cycles(raw, missing))
         start = 0
         for column, (size, width) in enumerate(zip(self.levels, self.widths, strict=True)):
             # From 1 on: whole numbers held to 0 .. 6 become a Relu6, which LiteRT has for floats only.
@@ -107,6 +114,15 @@ class TableEncoder(keras.layers.Layer):
         passed = ops.clip((ops.expand_dims(numbers, -1) - self.low) * self.steep, 0.0, 1.0)
         return ops.reshape(passed, (-1, self.n_numeric * self.bins))
 
+    def _through_cycles(self, raw: Any, missing: Any) -> Any:
+        """Sine and cosine of the place in each cycle, (N, 2 * cycles); 0 for missing."""
+        columns = np.array([column for column, _ in self.cycles], "int32")
+        known = 1.0 - ops.cast(ops.take(missing, columns, axis=1), "float32")
+        days = ops.take(ops.where(missing, 0.0, raw), columns, axis=1)
+        turns = [_turn(days[:, i : i + 1], period) for i, (_, period) in enumerate(self.cycles)]
+        angle = 2 * np.pi * ops.concatenate(turns, axis=1)
+        return ops.concatenate([ops.sin(angle) * known, ops.cos(angle) * known], axis=1)
+
     def compute_output_shape(self, shapes: Mapping[str, tuple[int | None, ...]]) -> tuple[int | None, int]:
         return (next(iter(shapes.values()))[0], self.width)
 
@@ -115,6 +131,7 @@ class TableEncoder(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         lists: dict[str, Any] = {"indicators": self.indicators, "levels": self.levels, "names": self.names}
+        lists["cycles"] = [list(cycle) for cycle in self.cycles]
         own = {"n_numeric": self.n_numeric, "bins": self.bins, **{k: [*v] for k, v in lists.items()}}  # plain: pickles
         return {**super().get_config(), **own}
 
@@ -125,6 +142,20 @@ class TableEncoder(keras.layers.Layer):
         low, steep = learn_bins(x["numeric"], self.bins) if self.n_numeric else (nothing[1], nothing[1])
         places = [learn_levels(x["categorical"][:, j], size) for j, size in enumerate(self.levels)]
         return [center, scale, np.concatenate([np.zeros(0, "int32"), *places]), low, steep]
+
+
+def _turn(days: Any, period: float) -> Any:
+    """How far days have come through their cycle, from 0 to 1.
+
+    Each step is exact in float32, so that no compiler and no runtime gets another place: the day is rounded to a third
+    of a second, and the cycles within it are whole parts of it.
+    """
+    whole = ops.floor(days)
+    part = ops.floor((days - whole) * 2.0**18 + 0.5) / 2.0**18
+    if period > 1:
+        return (whole - period * ops.floor(whole / period) + part) / period
+    turns = part * round(1 / period)
+    return turns - ops.floor(turns)
 
 
 def encoder_for(examples: Examples, bins: int = 0) -> TableEncoder:
@@ -139,12 +170,14 @@ def encoder_of_schema(schema: Schema, bins: int = 0) -> TableEncoder:
     indicators = [i for i, column in enumerate(numeric) if column.missing]
     names = [c.name for c in numeric] + [f"{c.name} bin {t}" for c in numeric for t in range(bins)]
     names += [f"{numeric[i].name} is missing" for i in indicators]
+    cycles = places(schema)
+    for wave in ("sine", "cosine"):
+        names += [f"{numeric[j].name} {wave} of the {cycle_name(period)}" for j, period in cycles]
     for column in categorical:
         kept = min(len(column.levels), MAX_LEVELS)
         names += [f"{column.name} is missing", f"{column.name} other", *[f"{column.name} {k}" for k in range(kept)]]
-    return TableEncoder(
-        len(numeric), indicators, [len(c.levels) for c in categorical], names, bins, name="encoder", dtype="float32"
-    )
+    levels = [len(c.levels) for c in categorical]
+    return TableEncoder(len(numeric), indicators, levels, names, bins, cycles, name="encoder", dtype="float32")
 
 
 def learn_numbers(values: Array) -> tuple[Array, Array]:

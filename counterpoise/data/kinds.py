@@ -2,6 +2,8 @@
 
 The rules, in order (N rows; text and whole numbers are judged from 20 rows up):
 
+- Text that spells numbers or dates is read as such (see `data.numbers`, `data.dates`), stray words as missing. A
+  column that is declared to hold categories keeps its levels.
 - *missing*: no value at all. *constant*: one value and none missing. One value beside missing ones is
   kept as *boolean*: where it stands is information.
 - *identifier*: whole numbers that count the rows (most steps from row to row are +1 and nearly all
@@ -9,7 +11,7 @@ The rules, in order (N rows; text and whole numbers are judged from 20 rows up):
   "id"; any text with more than 95 % distinct values. Unique fractions are numbers.
 - *boolean*: a boolean type, or exactly two levels such as yes/no, true/false, t/f, y/n.
 - *categorical*: other text. *numeric*: numbers, however few distinct ones (say `kinds={"col": "categorical"}`
-  for codes). Dates are numbers too: days since 1970-01-01.
+  for codes). Dates are numbers too: days since 1970-01-01, with the time of day as a fraction.
 """
 
 from __future__ import annotations
@@ -22,16 +24,19 @@ import polars as pl
 
 from counterpoise.core.checks import rows_text
 from counterpoise.core.errors import ColumnError
-from counterpoise.core.records import Column
-from counterpoise.data.csv_text import is_iso_date, parse_dates
+from counterpoise.core.records import Column, NumberFormat
+from counterpoise.data.cells import clean
+from counterpoise.data.cycles import cycle_name, cycles_of
+from counterpoise.data.dates import parse_dates, parse_times, unit_of
+from counterpoise.data.levels import MAX_LEVELS, compared_by_value, level_text, levels_of
+from counterpoise.data.numbers import plain_numbers, read_numbers
+from counterpoise.data.precision import as_float, precision_of
+from counterpoise.data.stray_words import LEAST_ROWS, PARTLY, Read, with_words
 
-#: Text and whole numbers of shorter tables are not judged to be identifiers.
-LEAST_ROWS = 20
-#: A categorical column with more levels is reported.
-MANY_LEVELS = 500
 _PAIRS = ({"yes", "no"}, {"true", "false"}, {"t", "f"}, {"y", "n"})
 _ID_NAME = re.compile(r"(^|[^a-z])(id|ids|uid|uuid|guid|key|identifier|row_?(id|number|num|no)|index|serial)$", re.I)
 _CAMEL_ID = re.compile(r"[a-z](ID|Id)$")
+_LOOKED_AT = 1_000
 
 
 @dataclass(frozen=True)
@@ -57,52 +62,84 @@ def infer(series: pl.Series, kind: str | None = None) -> Found:
         >>> infer(pl.Series("paid", ["yes", "no", None, "no"])).column.levels
         ('no', 'yes')
     """
-    name, missing = series.name, series.null_count()
-    warnings: tuple[str, ...] = ()
-    if series.dtype.is_temporal():
-        series, warnings = days(series), (f"Column {name!r} holds dates; it is used as a number of days.",)
+    name = series.name
+    read = _read(series, kind)
+    if read.values is not None:
+        series = read.values.alias(name)
+    missing = series.null_count()
     if missing == len(series):
         return Found(Column(name, "missing", missing=missing), series, (f"Column {name!r} is all missing: left out.",))
     if kind == "identifier":
         return Found(Column(name, kind, missing=missing), series)
     found, reason = (kind, "") if kind else _guess(series)
+    notes = [f"Column {name!r} {note}" for note in read.notes]
     if found in ("constant", "identifier"):
-        return Found(Column(name, found, missing=missing), series, (f"Column {name!r} {reason}: left out.",))
+        notes = notes if found == "identifier" else []
+        return Found(Column(name, found, missing=missing), series, (*notes, f"Column {name!r} {reason}: left out."))
     if found == "numeric":
-        return Found(Column(name, found, missing=missing), numbers(series), warnings)
-    numeric_levels = series.dtype.is_numeric() or series.dtype == pl.Boolean
+        column, more = _numeric(series, read.written)
+        return Found(column, series, (*notes, *(f"Column {name!r} {note}" for note in more)))
     texts = level_text(series)
-    levels = _levels(texts)
+    levels = levels_of(texts)
     if found == "boolean" and len(levels) > 2:
         raise ColumnError(f"Column {name!r} has {len(levels)} levels; a boolean column has two. Say 'categorical'.")
-    column = Column(name, str(found), levels, missing, numeric_levels)
-    return Found(column, texts, warnings + _about_levels(column, texts))
+    column = Column(name, str(found), levels, missing, compared_by_value(levels))
+    return Found(column, texts, (*notes, *_about_levels(column, len(texts))))
+
+
+def _read(series: pl.Series, kind: str | None) -> Read:
+    """Text as numbers where it spells them or where they are asked for; a category keeps its levels."""
+    if kind == "numeric" and series.dtype in (pl.String, pl.Categorical, pl.Enum):
+        found = read_text(series.cast(pl.String), asked=True)
+        return found if found.values is not None else Read(_as_asked(clean(series)))
+    return read_text(series) if series.dtype == pl.String and kind is None else Read()
+
+
+def _as_asked(known: pl.Series) -> pl.Series:
+    values = plain_numbers(known)
+    bad = (values.is_null() & known.is_not_null()).arg_true()
+    if len(bad):
+        raise ColumnError(
+            f"Column {known.name!r} is {known[bad[0]]!r} in {rows_text(bad)}; expected a number. "
+            "Leave missing values blank."
+        )
+    return values
+
+
+def read_text(text: pl.Series, asked: bool = False) -> Read:
+    """Text as dates, times of day or numbers, where it spells them; else no values, and why where it nearly does."""
+    known = clean(text)
+    sample = known.drop_nulls()
+    sample = sample.gather_every(max(1, len(sample) // _LOOKED_AT))
+    for parse, what in ((parse_dates, "dates"), (parse_times, "times of day")):
+        if len(sample) and parse(sample).null_count() <= (1 - PARTLY) * len(sample):
+            found = with_words(known, parse(known), NumberFormat(), what)
+            if found.values is not None or found.notes:
+                return found
+    return read_numbers(text, asked)
 
 
 def _guess(series: pl.Series) -> tuple[str, str]:
     """(kind, why it is left out)."""
     known = series.drop_nulls()
-    distinct = known.n_unique()
-    if distinct == 1:
+    different = known.n_unique()
+    if different == 1:
         return ("boolean", "") if series.null_count() else ("constant", "has one value")
     if series.dtype == pl.Boolean:
         return "boolean", ""
+    if series.dtype.is_temporal():
+        return "numeric", ""
     if series.dtype.is_numeric():
-        reason = _numbers_identify(known, distinct)
+        reason = _numbers_identify(known, different)
         return ("identifier", reason) if reason else ("numeric", "")
-    texts = level_text(known)
-    if distinct == 2 and {str(t).casefold() for t in texts.unique()} in _PAIRS:
+    if different == 2 and {str(t).casefold() for t in level_text(known).unique()} in _PAIRS:
         return "boolean", ""
-    if len(known) >= LEAST_ROWS and distinct > 0.95 * len(known) and series.dtype != pl.Categorical:
-        odd = (
-            _odd_text(level_text(series))
-            or f"looks like an identifier ({distinct:,} distinct texts in {len(known):,} rows)"
-        )
-        return "identifier", odd
+    if len(known) >= LEAST_ROWS and different > 0.95 * len(known) and series.dtype == pl.String:
+        return "identifier", f"looks like an identifier ({different:,} distinct texts in {len(known):,} rows)"
     return "categorical", ""
 
 
-def _numbers_identify(known: pl.Series, distinct: int) -> str:
+def _numbers_identify(known: pl.Series, different: int) -> str:
     """Why whole numbers look like an identifier, or ''."""
     if len(known) < LEAST_ROWS:
         return ""
@@ -110,94 +147,41 @@ def _numbers_identify(known: pl.Series, distinct: int) -> str:
     whole = known.dtype.is_integer() or (named and bool((known == known.round(0)).all()))
     if not whole:
         return ""
-    if named and distinct > 0.95 * len(known):
-        return f"looks like an identifier (its name, and {distinct:,} distinct values in {len(known):,} rows)"
+    if named and different > 0.95 * len(known):
+        return f"looks like an identifier (its name, and {different:,} distinct values in {len(known):,} rows)"
     values = known.cast(pl.Float64).to_numpy()
     span = values.max() - values.min() + 1
     steps = np.diff(values)
     counting = np.mean(steps == 1) >= 0.8 and np.mean(steps > 0) >= 0.95
-    if (distinct == len(values) and span == len(values)) or counting:
+    if (different == len(values) and span == len(values)) or counting:
         return "looks like an identifier (a running number)"
     return ""
 
 
-def days(series: pl.Series) -> pl.Series:
-    """Dates and times as float64 days since 1970-01-01; times of day and durations as days."""
-    if series.dtype == pl.Date:
-        return series.cast(pl.Int32).cast(pl.Float64)
-    if series.dtype == pl.Time:
-        return series.cast(pl.Int64).cast(pl.Float64) / 86_400e9
-    if isinstance(series.dtype, pl.Duration):
-        return series.cast(pl.Duration("us")).cast(pl.Int64).cast(pl.Float64) / 86_400e6
-    return series.dt.replace_time_zone(None).cast(pl.Datetime("us")).cast(pl.Int64).cast(pl.Float64) / 86_400e6
+def _numeric(series: pl.Series, written: NumberFormat | None) -> tuple[Column, list[str]]:
+    """A column of numbers, dates or times, and the ends of sentences about it."""
+    unit, precision = unit_of(series.dtype), precision_of(series)
+    offset, cycles = precision.offset, ()
+    if unit in ("date", "time"):
+        values = as_float(series).to_numpy()
+        offset = float(np.floor(np.nanmedian(values))) if unit == "date" else offset
+        cycles = cycles_of(values, offset, whole_day=unit == "time")
+    column = Column(series.name, "numeric", (), series.null_count(), False, unit, offset, cycles, written)
+    return column, [note for note in (_about_days(column), precision.loss_text()) if note]
 
 
-def numbers(series: pl.Series) -> pl.Series:
-    """Any column as float64 with null for missing; text is parsed as numbers, then as ISO dates.
-
-    Raises:
-        ColumnError: A value is not a number, or is infinite; row and column are named.
-    """
-    if series.dtype.is_temporal():
-        series = days(series)
-    if series.dtype in (pl.String, pl.Categorical):
-        series = _parse_numbers(series.cast(pl.String))
-    values = series.cast(pl.Float64).fill_nan(None)
-    # float32 is what the model reads: 1e39 is infinite there.
-    bad = values.is_infinite() | (values.abs() > float(np.finfo(np.float32).max))
-    rows = bad.fill_null(False).arg_true()
-    if len(rows):
-        word = "an infinite value" if values[rows[0]] in (float("inf"), float("-inf")) else "a value beyond float32"
-        raise ColumnError(f"Column {series.name!r} holds {word} in {rows_text(rows)}. Replace it or leave it blank.")
-    return values
-
-
-def _parse_numbers(text: pl.Series) -> pl.Series:
-    clean = text.str.strip_chars()
-    typed = clean.cast(pl.Float64, strict=False)
-    if typed.null_count() > clean.null_count():
-        typed = days(parse_dates(clean)) if is_iso_date(clean) else typed
-    bad = (typed.is_null() & clean.is_not_null()).arg_true()
-    if len(bad):
-        raise ColumnError(
-            f"Column {text.name!r} is {text[bad[0]]!r} in {rows_text(bad)}; expected a number. "
-            "Leave missing values blank."
-        )
-    return typed
-
-
-def level_text(series: pl.Series) -> pl.Series:
-    """The values as the text of levels: 3.0 is '3', booleans are 'True' and 'False'; blanks around it go."""
-    if series.dtype == pl.Boolean:
-        return series.replace_strict({True: "True", False: "False"}, default=None, return_dtype=pl.String)
-    if series.dtype.is_float():
-        values = series.drop_nulls().to_numpy()
-        whole = bool((values == np.round(values)).all() and (np.abs(values) < 2**53).all())
-        return series.cast(pl.Int64).cast(pl.String) if whole else series.cast(pl.String)
-    text = series.cast(pl.String)
-    return text if series.dtype.is_integer() else text.str.strip_chars()
-
-
-def _levels(texts: pl.Series) -> tuple[str, ...]:
-    """Levels by frequency, then by text."""
-    counts = texts.drop_nulls().alias("level").value_counts(name="n").sort(["n", "level"], descending=[True, False])
-    return tuple(counts["level"])
-
-
-def _about_levels(column: Column, texts: pl.Series) -> tuple[str, ...]:
-    if len(column.levels) > MANY_LEVELS:
-        return (
-            f"Column {column.name!r} has {len(column.levels):,} levels in {len(texts):,} rows: many are too rare to "
-            "learn from. Free text or codes? Group them or leave the column out with drop (--drop).",
-        )
-    odd = "" if column.numeric_levels else _odd_text(texts)
-    return (f"Column {column.name!r} {odd}.",) if odd else ()
-
-
-def _odd_text(texts: pl.Series) -> str:
-    """Where a column of numbers holds a stray word that makes it text, or ''."""
-    odd = (texts.cast(pl.Float64, strict=False).is_null() & texts.is_not_null()).arg_true()
-    known = len(texts) - texts.null_count()
-    if known < LEAST_ROWS or not 0 < len(odd) < 0.05 * known:
+def _about_days(column: Column) -> str:
+    if not column.unit:
         return ""
-    return f"is read as text although nearly all of it is numbers ({texts[odd[0]]!r} in {rows_text(odd)})"
+    kinds = {"date": "dates", "time": "times of day", "duration": "durations"}
+    parts = [f"its place in the {cycle_name(period)}" for period in column.cycles]
+    return f"holds {kinds[column.unit]}: it is used as a number of days" + "".join(f", {part}" for part in parts) + "."
+
+
+def _about_levels(column: Column, rows: int) -> tuple[str, ...]:
+    if len(column.levels) <= MAX_LEVELS:
+        return ()
+    return (
+        f"Column {column.name!r} has {len(column.levels):,} levels in {rows:,} rows; networks tell the "
+        f"{MAX_LEVELS} most frequent apart. Free text or codes? Group them or leave the column out with drop (--drop).",
+    )

@@ -10,9 +10,8 @@ import polars as pl
 
 from counterpoise.core.checks import check_weights, rows_text
 from counterpoise.core.errors import ColumnError, DataError
-from counterpoise.data.csv_text import parse_dates
+from counterpoise.data.dates import days, parse_dates
 from counterpoise.data.frames import to_frame
-from counterpoise.data.kinds import days
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -10,11 +12,14 @@ import polars as pl
 
 from counterpoise.core.checks import check_finite
 from counterpoise.core.errors import ArtifactError, ColumnError, DataError, did_you_mean
-from counterpoise.core.records import Column, Schema
-from counterpoise.data.csv_text import MISSING
+from counterpoise.core.records import Column, NumberFormat, Schema
 from counterpoise.data.frames import is_table, to_frame
-from counterpoise.data.inputs import TRUTH, check_no_gap, is_text
-from counterpoise.data.kinds import level_text, numbers
+from counterpoise.data.inputs import check_no_gap, is_text
+from counterpoise.data.levels import level_ids
+from counterpoise.data.numeric import numeric_values
+
+#: Fewer known values of a column are not judged: one row may well show a new level.
+LEAST_KNOWN = 5
 
 
 def schema_to_dict(schema: Schema) -> dict[str, Any]:
@@ -25,17 +30,21 @@ def schema_to_dict(schema: Schema) -> dict[str, Any]:
         >>> schema_from_dict(schema_to_dict(schema)) == schema
         True
     """
-    columns = [
-        {
-            "name": c.name,
-            "kind": c.kind,
-            "levels": list(c.levels),
-            "missing": int(c.missing),
-            "numeric_levels": bool(c.numeric_levels),
-        }
-        for c in schema.columns
-    ]
-    return {"target": schema.target, "columns": columns}
+    return {"target": schema.target, "columns": [_column_to_dict(c) for c in schema.columns]}
+
+
+def _column_to_dict(column: Column) -> dict[str, Any]:
+    return {
+        "name": column.name,
+        "kind": column.kind,
+        "levels": list(column.levels),
+        "missing": int(column.missing),
+        "numeric_levels": bool(column.numeric_levels),
+        "unit": column.unit,
+        "offset": float(column.offset),
+        "cycles": list(column.cycles),
+        "written": None if column.written is None else {**asdict(column.written), "words": list(column.written.words)},
+    }
 
 
 def schema_from_dict(plain: Mapping[str, Any]) -> Schema:
@@ -45,13 +54,24 @@ def schema_from_dict(plain: Mapping[str, Any]) -> Schema:
         ArtifactError: The dict was not written by `schema_to_dict`.
     """
     try:
-        columns = tuple(
-            Column(c["name"], c["kind"], tuple(c["levels"]), int(c["missing"]), bool(c["numeric_levels"]))
-            for c in plain["columns"]
-        )
-        return Schema(columns, plain["target"])
+        return Schema(tuple(_column_from_dict(c) for c in plain["columns"]), plain["target"])
     except (KeyError, TypeError, ValueError) as fault:
         raise ArtifactError(f"This is not a stored schema: {type(fault).__name__} {fault}.") from None
+
+
+def _column_from_dict(plain: Mapping[str, Any]) -> Column:
+    written = plain["written"]
+    return Column(
+        plain["name"],
+        plain["kind"],
+        tuple(plain["levels"]),
+        int(plain["missing"]),
+        bool(plain["numeric_levels"]),
+        plain["unit"],
+        float(plain["offset"]),
+        tuple(float(period) for period in plain["cycles"]),
+        None if written is None else NumberFormat(**{**written, "words": tuple(written["words"])}),
+    )
 
 
 def encode_rows(schema: Schema | None, source: Any, name: str | None = None) -> Any:
@@ -85,14 +105,36 @@ def encode_rows(schema: Schema | None, source: Any, name: str | None = None) -> 
     if not is_table(source):
         raise ColumnError(f"Expected a table with the columns {_names(schema)}; got {type(source).__name__}.")
     # Levels stay as they are written: '007' would become 7 in a file where all are numbers.
-    frame, found, _ = to_frame(source, as_text=tuple(c.name for c in schema.categorical))
+    frame, found, _ = to_frame(source, as_text=_as_text(schema))
     wanted = [c.name for c in schema.columns if c.used]
     absent = [n for n in wanted if n not in frame.columns]
     if absent:
         more = f" (and {len(absent) - 1} more)" if len(absent) > 1 else ""
         hint = did_you_mean(absent[0], frame.columns)
         raise ColumnError(f"{name or found} lacks the column {absent[0]!r}{more}.{hint}")
-    return build_parts(schema, frame)
+    x = build_parts(schema, frame)
+    _warn_of_unseen(schema, x)
+    return x
+
+
+def _as_text(schema: Schema) -> tuple[str, ...]:
+    """Columns that are read from text by what the schema says of them."""
+    return tuple(c.name for c in schema.columns if c.used and (c.kind != "numeric" or c.written is not None))
+
+
+def _warn_of_unseen(schema: Schema, x: Mapping[str, np.ndarray]) -> None:
+    """Say which columns hold mostly levels that training did not show: they may be written in another way."""
+    for j, column in enumerate(schema.categorical):
+        ids = x["categorical"][:, j]
+        known, unseen = int((ids > 0).sum()), int((ids > len(column.levels)).sum())
+        if known >= LEAST_KNOWN and unseen > known / 2:
+            shown = ", ".join(map(repr, column.levels[:5])) + (", ..." if len(column.levels) > 5 else "")
+            warnings.warn(
+                f"Column {column.name!r} holds levels that training did not show in {unseen:,} of {known:,} rows. "
+                f"Training showed {shown}. Write the levels as they were written in training.",
+                UserWarning,
+                stacklevel=3,
+            )
 
 
 def _plain_numbers(schema: Schema, source: Any) -> np.ndarray | None:
@@ -104,8 +146,10 @@ def _plain_numbers(schema: Schema, source: Any) -> np.ndarray | None:
     if not len(source) or not places or schema.categorical or len(places) < len(schema.numeric):
         return None
     whole = places == list(given.values())
+    values = source if whole else source[:, places]
+    offsets = np.array([c.offset for c in schema.numeric])
     with np.errstate(over="ignore"):
-        values = (source if whole else source[:, places]).astype(np.float32, copy=False)
+        values = (values - offsets if offsets.any() else values).astype(np.float32, copy=False)
     return None if np.isinf(values).any() else values
 
 
@@ -141,39 +185,9 @@ def build_parts(schema: Schema, frame: pl.DataFrame) -> dict[str, np.ndarray]:
     if schema.numeric:
         x["numeric"] = np.empty((frame.height, len(schema.numeric)), dtype=np.float32)
         for j, column in enumerate(schema.numeric):
-            x["numeric"][:, j] = numbers(_blank_is_missing(frame[column.name])).to_numpy()
+            x["numeric"][:, j] = numeric_values(column, frame[column.name])
     if schema.categorical:
         x["categorical"] = np.empty((frame.height, len(schema.categorical)), dtype=np.int32)
         for j, column in enumerate(schema.categorical):
             x["categorical"][:, j] = level_ids(column, frame[column.name])
     return x
-
-
-def _blank_is_missing(series: pl.Series) -> pl.Series:
-    if series.dtype != pl.String:
-        return series
-    clean = series.str.strip_chars()
-    return clean.set(clean.is_in(MISSING).fill_null(False), None)
-
-
-def level_ids(column: Column, series: pl.Series) -> np.ndarray:
-    """int32 (N,) ids: 0 missing, k for `column.levels[k-1]`, len(levels) + 1 for a level not seen.
-
-    Levels that were numbers or booleans are compared by value: 3.0, "3" and 3 are one level.
-    """
-    keys, values = pl.Series(column.levels, dtype=pl.String), level_text(series)
-    if column.numeric_levels:
-        values, keys = _by_value(values), _by_value(keys)
-    ids = values.replace_strict(
-        keys,
-        pl.Series(range(1, len(keys) + 1), dtype=pl.Int32),
-        default=len(keys) + 1,
-        return_dtype=pl.Int32,
-    )
-    return ids.set(series.is_null(), 0).to_numpy()
-
-
-def _by_value(texts: pl.Series) -> pl.Series:
-    """Text of numbers and booleans as float64; other text becomes infinity, which is no level."""
-    truth = texts.str.to_lowercase().replace(TRUTH)
-    return truth.cast(pl.Float64, strict=False).fill_null(float("inf"))

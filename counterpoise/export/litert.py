@@ -15,6 +15,8 @@ from counterpoise.export.manifest import named_inputs
 from counterpoise.export.quiet import quiet
 
 SIGNATURE = "serve"
+#: Powers of two below an offset that count as near it.
+_BINADES = 4
 
 
 def write(clf: Any, file: Path) -> Callable[[Any], Mapping[str, Any]]:
@@ -37,7 +39,7 @@ def _converted(clf: Any, folder: Path) -> bytes:
 
     from counterpoise.export.graph import decider, encoded_signature
 
-    decide, signature = decider(clf), encoded_signature(clf)
+    decide, signature = decider(clf, centered), encoded_signature(clf)
     names = list(signature)
     concrete = tf.function(lambda *tensors: decide(dict(zip(names, tensors, strict=True)))).get_concrete_function(
         *signature.values()
@@ -52,8 +54,34 @@ def _converted(clf: Any, folder: Path) -> bytes:
     return bytes(tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=[SIGNATURE]).convert())
 
 
+def centered(numbers: Any, offsets: np.ndarray) -> Any:
+    """float64 numbers (N, d) less their offsets (d,), as float32, without arithmetic in float64, which LiteRT lacks.
+
+    Between two powers of two the bits of a float64, read as a whole number, count equal steps. So the way from the
+    offset to a number near it is summed over the powers of two between them, in whole numbers, and rounded once. Far
+    from the offset float32 has digits enough.
+    """
+    import tensorflow as tf
+
+    size, sign = np.where(offsets == 0, 1.0, np.abs(offsets)), np.where(offsets < 0, -1.0, 1.0).astype(np.float32)
+    power = np.exp2(np.frexp(size)[1] - 1)  # the power of two below the offset
+    bits = tf.bitcast(numbers, tf.int64) - np.where(offsets < 0, np.iinfo(np.int64).min, 0)
+    steps: Any = 0
+    for j in range(-_BINADES, 2):
+        low, high = (power * 2.0**j).view(np.int64), (power * 2.0 ** (j + 1)).view(np.int64)
+        start = np.clip(size.view(np.int64), low, high)
+        steps = steps + (tf.minimum(tf.maximum(bits, low), high) - start) * 2 ** (j + _BINADES)
+    apart = tf.cast(steps, tf.float32) * (sign * power * 2.0 ** (-52 - _BINADES)).astype(np.float32)
+    single = tf.cast(numbers, tf.float32)
+    least, most = (power * 2.0**-_BINADES).astype(np.float32), (power * 4.0).astype(np.float32)
+    near = (offsets != 0) & (single * sign >= least) & (single * sign < most)
+    return tf.where(near, apart, single - offsets.astype(np.float32))
+
+
 def named_arrays(clf: Any, rows: Any) -> dict[str, np.ndarray]:
-    """Encoded rows by input name."""
+    """Encoded rows by input name, as the export takes them: with their offsets where it subtracts these itself."""
     if clf.schema is not None:
-        return dict(rows)
+        offsets = np.array([c.offset for c in clf.schema.numeric])
+        whole = {"numeric": rows["numeric"].astype(np.float64) + offsets} if offsets.any() else {}
+        return {**rows, **whole}
     return {name: rows if key is None else rows[key] for name, (key, _) in named_inputs(clf.members).items()}

@@ -7,17 +7,18 @@ from typing import Any
 
 import keras
 
-from counterpoise.core.records import Column
+from counterpoise.core.records import Column, Schema
 from counterpoise.core.version import version
-from counterpoise.data.columns import safe_names
+from counterpoise.data.columns import input_type, safe_names
 from counterpoise.decide.layer import rule_to_dict
 
 
 def manifest(clf: Any, format: str) -> dict[str, Any]:
     """The content of `schema.json` (plain JSON values).
 
-    `inputs` maps each input's name to its dtype and to what it holds. Numbers: NaN is missing. Ids of a categorical
-    column: 0 is missing, k is the k-th of its `levels`, one more than their number is a level not seen in training.
+    `inputs` maps each input's name to its dtype and to what it holds. Numbers: NaN is missing; `unit` says what they
+    count. Numbers too large for float32 are float64. Ids of a categorical column: 0 is missing, k is the k-th of its
+    `levels`, one more than their number is a level not seen in training.
     Text inputs: blank is missing. `compared`: "as numbers" where "1" and "1.0" are one level, or "as text", without
     blanks at either end.
     """
@@ -42,14 +43,27 @@ def manifest(clf: Any, format: str) -> dict[str, Any]:
 def _column_inputs(clf: Any) -> dict[str, Any]:
     used = [*clf.schema.numeric, *clf.schema.categorical]
     names = safe_names([c.name for c in used])
-    return {names[c.name]: _column(c, "float32" if c.kind == "numeric" else "string") for c in used}
+    return {names[c.name]: _column(c, input_type(c)) for c in used}
 
 
 def _column(column: Column, dtype: str) -> dict[str, Any]:
     said = {"column": column.name, "kind": column.kind, "dtype": dtype, "shape": "(rows,) or (rows, 1)"}
     if column.kind == "numeric":
-        return {**said, "missing": "NaN"}
+        return {**said, "missing": "NaN", **_unit(column)}
     return {**said, "missing": "", **_levels(column)}
+
+
+def _unit(column: Column) -> dict[str, Any]:
+    """What the numbers count, where that is not plain."""
+    units = {"date": "days since 1970-01-01 00:00 UTC", "time": "days since midnight", "duration": "days"}
+    if column.unit:
+        return {"unit": units[column.unit]}
+    return {"unit": column.written.affix} if column.written and column.written.affix else {}
+
+
+def numbers_type(schema: Schema) -> str:
+    """The type of all numbers as one array: float64 where a column needs it (see `data.columns.input_type`)."""
+    return "float64" if any(c.offset for c in schema.numeric) else "float32"
 
 
 def _levels(column: Column) -> dict[str, Any]:
@@ -61,12 +75,14 @@ def _id_inputs(clf: Any) -> dict[str, Any]:
     out: dict[str, Any] = {}
     if clf.schema.numeric:
         columns = [c.name for c in clf.schema.numeric]
-        out["numeric"] = {"dtype": "float32", "shape": ["rows", len(columns)], "missing": "NaN", "columns": columns}
+        units = {c.name: _unit(c)["unit"] for c in clf.schema.numeric if _unit(c)}
+        kind = {"dtype": numbers_type(clf.schema), "shape": ["rows", len(columns)], "missing": "NaN"}
+        out["numeric"] = {**kind, "columns": columns, "units": units}
     if clf.schema.categorical:
-        columns = [
+        ids = [
             {"column": c.name, **_levels(c), "missing": 0, "unseen": len(c.levels) + 1} for c in clf.schema.categorical
         ]
-        out["categorical"] = {"dtype": "int32", "shape": ["rows", len(columns)], "columns": columns}
+        out["categorical"] = {"dtype": "int32", "shape": ["rows", len(ids)], "columns": ids}
     return out
 
 

@@ -35,9 +35,10 @@ def write(clf: Any, file: Path) -> Callable[[Any], Mapping[str, Any]]:
 def _converted(clf: Any, tf2onnx: Any) -> Any:
     import tensorflow as tf
 
+    from counterpoise.data.columns import less
     from counterpoise.export.graph import decider, encoded_signature
 
-    decide, signature = decider(clf), encoded_signature(clf)
+    decide, signature = decider(clf, less), encoded_signature(clf)
     names = list(signature)
     function = tf.function(
         lambda *tensors: decide(dict(zip(names, tensors, strict=True))), input_signature=list(signature.values())

@@ -35,7 +35,7 @@ def probe(clf: Any) -> tuple[Any, Any]:
     if clf.schema.numeric:
         encoded["numeric"] = _numbers(clf.members, len(clf.schema.numeric), rng)
         columns = zip(clf.schema.numeric, encoded["numeric"].T, strict=True)
-        raw |= {c.name: values.astype(np.float64) for c, values in columns}
+        raw |= {c.name: values.astype(np.float64) + c.offset for c, values in columns}
     if clf.schema.categorical:
         ids = [rng.permutation(np.arange(ROWS) % (len(c.levels) + 2)) for c in clf.schema.categorical]
         encoded["categorical"] = np.stack(ids, axis=1).astype(np.int32)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from counterpoise.data.columns import safe_names
+from counterpoise.data.columns import input_type, safe_names
 from counterpoise.export.graph import Columns, decider, encoded_signature, label_table
 from counterpoise.export.manifest import named_inputs
 from counterpoise.export.quiet import quiet
@@ -53,6 +53,6 @@ def _tensors(clf: Any, raw: Any) -> dict[str, tf.Tensor]:
         keys = {name: key for name, (key, _) in named_inputs(clf.members).items()}
         return {name: tf.constant(raw if key is None else raw[key]) for name, key in keys.items()}
     names = safe_names([c.name for c in [*clf.schema.numeric, *clf.schema.categorical]])
-    numbers = {names[c.name]: tf.constant(raw[c.name], tf.float32) for c in clf.schema.numeric}
+    numbers = {names[c.name]: tf.constant(raw[c.name], input_type(c)) for c in clf.schema.numeric}
     texts = {names[c.name]: ["" if t is None else t for t in raw[c.name]] for c in clf.schema.categorical}
     return numbers | {name: tf.constant(values, tf.string) for name, values in texts.items()}

@@ -1,0 +1,63 @@
+"""The position of a time stamp in the minute, the hour, the day, the week and the year."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from counterpoise.core.records import Schema
+
+Array = np.ndarray
+
+#: Days of each cycle.
+CYCLES = {"minute": 1 / 1440, "hour": 1 / 24, "day": 1.0, "week": 7.0, "year": 365.2425}
+#: Least number of steps that float32 makes in a cycle for it to be used.
+STEPS = 16
+
+
+def cycles_of(days: Array, offset: float, whole_day: bool = False) -> tuple[float, ...]:
+    """The cycles that a column of time stamps goes through: twice at least, and not always at the same point.
+
+    Args:
+        days: float64 (N,), days since 1970-01-01, NaN for missing.
+        offset: What is subtracted before the days become float32.
+        whole_day: The values are times of day: the day is a cycle though they go through it once.
+
+    Example:
+        >>> hours = np.arange(100) / 24.0
+        >>> cycles_of(20_000 + hours, 20_000.0)
+        (1.0,)
+    """
+    known = days[np.isfinite(days)]
+    if not len(known):
+        return ()
+    step = float(np.spacing(np.float32(np.abs(known - offset).max())))
+    return tuple(
+        period
+        for period in CYCLES.values()
+        if (np.ptp(known) >= 2 * period or (whole_day and period == 1.0))
+        and step <= period / STEPS
+        and _varies(known, period)
+    )
+
+
+def _varies(days: Array, period: float) -> bool:
+    """Whether stamps lie at different points of a cycle; rounding makes none different."""
+    turns = (days - days[0]) / period
+    return bool(np.abs(turns - np.round(turns)).max() > 1e-4)
+
+
+def cycle_name(period: float) -> str:
+    """What a cycle is called: "minute", "hour", "day", "week" or "year"."""
+    return min(CYCLES, key=lambda name: abs(CYCLES[name] - period))
+
+
+def places(schema: Schema) -> list[tuple[int, float]]:
+    """(Position among the numeric columns, period) of each cycle of a table."""
+    return [(j, period) for j, column in enumerate(schema.numeric) for period in column.cycles]
+
+
+def phases(numbers: Array, cycles: list[tuple[int, float]]) -> Array:
+    """float32 (N, len(cycles)): how far each number has come through its cycle, from 0 to 1; NaN for missing."""
+    columns = [numbers[:, j].astype(np.float64) / period for j, period in cycles]
+    turns = np.stack(columns, axis=1) if columns else np.empty((len(numbers), 0))
+    return (turns - np.floor(turns)).astype(np.float32)

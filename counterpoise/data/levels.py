@@ -1,0 +1,107 @@
+"""What a level is called: one function for training and prediction, whatever the type of the column.
+
+The name of a level depends on the value alone, never on the rest of the column: 3, 3.0 and Decimal("3.00") are '3',
+True is 'True', midnight of a day is the day.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from counterpoise.core.errors import ColumnError
+from counterpoise.core.records import Column
+from counterpoise.data.dates import in_utc
+from counterpoise.data.inputs import TRUTH
+
+#: Levels of one column that the networks tell apart; the rest share one place.
+MAX_LEVELS = 64
+#: A number as `level_text` writes it: neither a zero in front nor one behind the point.
+_NUMBER = r"^-?(0|[1-9]\d*)(\.\d*[1-9])?(e[+-]?\d+)?$"
+
+
+def level_text(series: pl.Series) -> pl.Series:
+    """The name of each value as a level, null for missing.
+
+    Booleans are 'True' and 'False'; whole numbers have no decimal point; dates are ISO dates, in UTC where they have
+    a time zone, and with a time of day unless that is midnight; text loses the blanks around it.
+
+    Example:
+        >>> level_text(pl.Series([0.5, 3.0, None, 1e20])).to_list()
+        ['0.5', '3', None, '1e+20']
+    """
+    kind = series.dtype
+    if kind == pl.Boolean:
+        return series.replace_strict({True: "True", False: "False"}, default=None, return_dtype=pl.String)
+    if kind.is_float():
+        return series.fill_nan(None).cast(pl.String).str.strip_suffix(".0").replace("-0", "0")
+    if isinstance(kind, pl.Decimal):
+        return _without_zeros(series.cast(pl.String))
+    if isinstance(kind, pl.Duration):
+        return series.dt.to_string("iso")
+    if isinstance(kind, pl.Datetime):
+        return _without_zeros(in_utc(series).cast(pl.String)).str.strip_suffix(" 00:00:00")
+    if kind == pl.Time:
+        return _without_zeros(series.cast(pl.String))
+    text = series.cast(pl.String)
+    return text.str.strip_chars() if kind in (pl.String, pl.Categorical, pl.Enum) else text
+
+
+def _without_zeros(text: pl.Series) -> pl.Series:
+    """'1.50' as '1.5' and '2.00' as '2'."""
+    return text.str.replace(r"(\.\d*?)0+$", "$1").str.strip_suffix(".")
+
+
+def levels_of(texts: pl.Series) -> tuple[str, ...]:
+    """The distinct levels by frequency, then by text.
+
+    Raises:
+        ColumnError: A level contains a NUL character: a saved model could not tell it from the level without.
+    """
+    counts = texts.drop_nulls().alias("level").value_counts(name="n").sort(["n", "level"], descending=[True, False])
+    odd = counts["level"].str.contains("\x00", literal=True).arg_true()
+    if len(odd):
+        row = int(texts.index_of(counts["level"][odd[0]]) or 0) + 1
+        raise ColumnError(
+            f"Column {texts.name!r} has the level {counts['level'][odd[0]]!r} in row {row}, which contains a NUL "
+            "character. Levels must not contain it, because a saved model reads text up to it. Remove the character, "
+            "or leave the column out with drop (--drop)."
+        )
+    return tuple(counts["level"])
+
+
+def compared_by_value(levels: tuple[str, ...]) -> bool:
+    """Whether levels are numbers or truth values, all different: '3', '3.0' and 3 are then one level.
+
+    Codes such as '03' are no numbers here: they are compared as text.
+
+    Example:
+        >>> compared_by_value(("0.5", "3")), compared_by_value(("True", "False")), compared_by_value(("03", "3"))
+        (True, True, False)
+    """
+    names = pl.Series(levels, dtype=pl.String)
+    plain = names.str.contains(_NUMBER) | names.str.to_lowercase().is_in(list(TRUTH))
+    values = _values(names)
+    return bool(plain.all() and values.is_finite().all()) and values.n_unique() == len(names)
+
+
+def level_ids(column: Column, series: pl.Series) -> np.ndarray:
+    """int32 (N,) ids: 0 missing, k for `column.levels[k-1]`, len(levels) + 1 for a level not seen.
+
+    Levels that are numbers or truth values are compared by value: 3.0, "3" and 3 are one level.
+    """
+    keys, names = pl.Series(column.levels, dtype=pl.String), level_text(series)
+    wanted, values = (_values(keys), _values(names)) if column.numeric_levels else (keys, names)
+    ids = values.replace_strict(
+        wanted,
+        pl.Series(range(1, len(keys) + 1), dtype=pl.Int32),
+        default=len(keys) + 1,
+        return_dtype=pl.Int32,
+    )
+    return ids.set(names.is_null(), 0).to_numpy()
+
+
+def _values(texts: pl.Series) -> pl.Series:
+    """Text of numbers and truth values as float64; other text becomes infinity, which is no level."""
+    truth = texts.str.to_lowercase().replace(TRUTH)
+    return truth.cast(pl.Float64, strict=False).fill_nan(None).fill_null(float("inf"))

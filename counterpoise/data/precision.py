@@ -1,0 +1,94 @@
+"""What single precision (float32), in which networks compute, keeps of a column of numbers.
+
+float32 holds 24 binary digits: of seconds since 1970 it keeps every 128th. So a constant is subtracted in float64
+first, where that keeps more: the median, which is an attribute of the column and goes with every saved model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from counterpoise.data.dates import days
+
+Array = np.ndarray
+
+#: A constant is subtracted, and a loss reported, from this share of distinct values on.
+GAIN, LOSS = 0.01, 0.2
+#: Rows whose distinct values are counted.
+MOST_ROWS = 200_000
+#: Whole numbers below this are exact as float64.
+_EXACT = 2.0**53
+
+
+@dataclass(frozen=True)
+class Precision:
+    """What to subtract from a column before it becomes float32, and how many distinct values there are and remain."""
+
+    offset: float = 0.0
+    different: int = 0
+    remain: int = 0
+
+    def loss_text(self) -> str:
+        """The rest of the sentence "Column 'a' ..." where many values become one; '' where few do.
+
+        Example:
+            >>> Precision(0.0, 100, 90).loss_text(), Precision(0.0, 100, 3).loss_text()[:53]
+            ('', 'has 100 distinct values, but single precision (float32')
+        """
+        if self.different - self.remain <= LOSS * self.different:
+            return ""
+        return (
+            f"has {self.different:,} distinct values, but single precision (float32), in which networks compute, keeps "
+            f"{self.remain:,} of them: they lie too close together for their size. Split the column, for example into "
+            "the leading and the last digits."
+        )
+
+
+def precision_of(series: pl.Series) -> Precision:
+    """What float32 keeps of a column of numbers, booleans or dates.
+
+    Example:
+        >>> precision_of(pl.Series([1.7e9, 1.7e9 + 1, 1.7e9 + 2]))
+        Precision(offset=1700000001.0, different=3, remain=3)
+    """
+    known = series.drop_nulls()
+    values = as_float(known).to_numpy()
+    finite = np.isfinite(values)
+    if not finite.all():
+        known, values = known.filter(pl.Series(finite)), values[finite]
+    if not len(values) or (np.array_equal(values, values.astype(np.float32)) and np.abs(values).max() < _EXACT):
+        return Precision()
+    sample = known.gather_every(max(1, len(known) // MOST_ROWS))
+    different, plain = sample.n_unique(), kept(sample, 0.0)
+    if different - plain <= GAIN * different:
+        return Precision(0.0, different, plain)
+    middle = float(np.partition(values, len(values) // 2)[len(values) // 2])
+    moved = kept(sample, middle)
+    return Precision(middle, different, moved) if moved > plain else Precision(0.0, different, plain)
+
+
+def kept(series: pl.Series, offset: float) -> int:
+    """Number of distinct values that float32 keeps of a column less an offset."""
+    with np.errstate(over="ignore"):
+        return pl.Series(less(series, offset).to_numpy().astype(np.float32)).n_unique()
+
+
+def as_float(series: pl.Series) -> pl.Series:
+    """Numbers, booleans and what is temporal (in days) as float64, null for missing."""
+    values = days(series) if series.dtype.is_temporal() else series.cast(pl.Float64)
+    return values.fill_nan(None)
+
+
+def less(series: pl.Series, offset: float) -> pl.Series:
+    """Numbers less an offset as float64; whole numbers of any size are subtracted exactly.
+
+    Example:
+        >>> less(pl.Series([2**60 + 1]), 2.0**60).to_list()
+        [1.0]
+    """
+    if offset and series.dtype.is_integer() and offset.is_integer():
+        return (series.cast(pl.Int128) - pl.Series([int(offset)], dtype=pl.Int128)).cast(pl.Float64)
+    return as_float(series) - offset

@@ -1,0 +1,198 @@
+"""One column that any library holds -> a polars series of numbers, text, booleans, categories or dates.
+
+What a value becomes depends on the value and the type of its column, never on the other rows, so that a part of a
+frame is read as the whole is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from counterpoise.core.errors import ColumnError
+from counterpoise.data.levels import level_text
+
+_ADVICE = "expected numbers, text, booleans, dates or categories. Leave it out with drop (--drop)."
+
+
+def library(source: Any) -> str:
+    """The top package of what something is an instance of, such as "pandas"."""
+    return type(source).__module__.split(".")[0]
+
+
+def to_series(title: str, column: Any, name: str, keep_types: bool = False) -> pl.Series:
+    """A column as a polars series.
+
+    Args:
+        title: What the column is called.
+        column: A series of polars or pandas, an array of NumPy or Arrow, a list.
+        name: The table, for messages.
+        keep_types: Categories keep the type of their values in place of becoming levels.
+
+    Raises:
+        ColumnError: It holds lists, objects, complex numbers or what else has no place in a table.
+
+    Example:
+        >>> to_series("a", [1, "x", 2.0, None], "the data").to_list()
+        ['1', 'x', '2', None]
+    """
+    source = library(column)
+    try:
+        if source == "polars":
+            found = pl.Series(title, column)
+        elif source == "pandas":
+            found = _from_pandas(title, column, name, keep_types)
+        elif source == "pyarrow":
+            found = _from_arrow(title, column, name)
+        else:
+            found = _from_array(title, _array(column), name)
+        return _plain(found, name)
+    except UnicodeError as fault:
+        raise ColumnError(f"Column {title!r} of {name} holds text that is not UTF-8: {fault}.") from None
+    except pl.exceptions.PolarsError as fault:
+        raise ColumnError(f"Column {title!r} of {name} cannot be read: {str(fault).splitlines()[0]}.") from None
+
+
+def _array(column: Any) -> np.ndarray:
+    """An array of rank 1; a list keeps the types of its items."""
+    if isinstance(column, np.ma.MaskedArray):
+        return np.where(np.ma.getmaskarray(column), None, column.astype(object).filled(None))
+    if isinstance(column, (list, tuple)):
+        items = np.empty(len(column), dtype=object)
+        items[:] = column
+        return items
+    return np.asarray(column)
+
+
+def _from_pandas(title: str, column: Any, name: str, keep_types: bool) -> pl.Series:
+    import pandas as pd
+
+    column = pd.Series(column)
+    kind = str(column.dtype)
+    if kind == "category" and not keep_types:
+        return _levels(title, _from_pandas("level", column.cat.categories, name, True), column.cat.codes.to_numpy())
+    if isinstance(column.dtype, pd.ArrowDtype):
+        return _from_arrow(title, column.array.__arrow_array__(), name)
+    if kind.startswith("period"):
+        column = column.dt.to_timestamp()
+    if kind.startswith("Sparse"):
+        column = column.sparse.to_dense()
+    if kind.startswith("interval") or kind == "category" or column.dtype == object:
+        return _from_array(title, column.astype(object).to_numpy(), name)
+    return _import(title, name, lambda: pl.from_pandas(column.reset_index(drop=True)))
+
+
+def _levels(title: str, values: pl.Series, codes: np.ndarray) -> pl.Series:
+    """Levels by code, -1 for missing."""
+    places = pl.Series(codes).cast(pl.Int64)
+    names = level_text(values).gather(places.set(places < 0, None))
+    return names.alias(title).cast(pl.Categorical)
+
+
+def _from_arrow(title: str, column: Any, name: str) -> pl.Series:
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        if isinstance(whole, pa.ChunkedArray):  # no rows
+            whole = pa.array([], kind)
+        codes = whole.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        return _levels(title, _from_arrow("level", whole.dictionary, name), codes)
+    if pa.types.is_decimal256(kind):
+        column = column.cast(pa.float64())
+    return _import(title, name, lambda: pl.from_arrow(column))
+
+
+def _import(title: str, name: str, work: Any) -> pl.Series:
+    """What another library gives to polars, which panics for some types."""
+    try:
+        return pl.Series(title, work())
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as fault:  # a panic is no Exception
+        raise ColumnError(f"Column {title!r} of {name} cannot be read ({type(fault).__name__}); {_ADVICE}") from None
+
+
+def _from_array(title: str, values: np.ndarray, name: str) -> pl.Series:
+    kind = values.dtype.kind
+    if kind == "S":
+        values = np.char.decode(values, "utf-8")
+    if kind in "cV":
+        raise ColumnError(f"Column {title!r} of {name} holds {values.dtype}; {_ADVICE}")
+    if kind == "f" and values.dtype.itemsize not in (4, 8):
+        values = values.astype("f4" if values.dtype.itemsize < 4 else "f8")
+    if kind in "mM" and np.datetime_data(values.dtype)[0] not in ("ns", "us", "ms"):
+        values = values.astype(f"{kind}8[us]")
+    return _from_objects(title, values.tolist(), name) if kind == "O" else pl.Series(title, values)
+
+
+def _from_objects(title: str, values: list[Any], name: str) -> pl.Series:
+    """Items of one type, or of several: then each as the text that it has alone."""
+    items = [None if _absent(v) else v.item() if isinstance(v, np.generic) else v for v in values]
+    kinds = {type(v) for v in items if v is not None}
+    if kinds <= {bool, int, float}:
+        return pl.Series(title, items, strict=False) if kinds else pl.Series(title, items, dtype=pl.Null)
+    if kinds <= {bytes}:
+        return pl.Series(title, [None if v is None else v.decode("utf-8") for v in items], dtype=pl.String)
+    if len(kinds) == 1 and str not in kinds:
+        found = pl.Series(title, items)
+        if found.dtype != pl.Object:
+            return found
+    names: dict[Any, str] = {}
+    for value in items:
+        key = (type(value), value if _hashable(value) else None)
+        if value is not None and key not in names:
+            names[key] = _item_text(value, title, kinds, name)
+    return pl.Series(title, [None if v is None else names[type(v), v] for v in items], dtype=pl.String)
+
+
+def _item_text(value: Any, title: str, kinds: set[type], name: str) -> str:
+    """The text of one item among items of other types."""
+    if isinstance(value, str):
+        return str(value)
+    container = isinstance(value, (list, tuple, set, frozenset, dict, complex)) or not _hashable(value)
+    if container or (type(value).__str__ is object.__str__ and type(value).__repr__ is object.__repr__):
+        shown = ", ".join(sorted(kind.__name__ for kind in kinds))
+        raise ColumnError(f"Column {title!r} of {name} holds objects ({shown}); {_ADVICE}")
+    alone = pl.Series([value], strict=False)
+    return str(value) if alone.dtype == pl.Object else str(level_text(alone)[0])
+
+
+def _hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
+def _absent(value: Any) -> bool:
+    """None, NaN, and the pandas values NA and NaT; NumPy's NaT."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, (float, np.floating, np.datetime64, np.timedelta64)) and value != value
+
+
+def _plain(column: pl.Series, name: str) -> pl.Series:
+    """Numbers, booleans, text, categories and dates pass; anything else is refused by name."""
+    kind = column.dtype
+    if kind == pl.Binary:
+        text = column.cast(pl.String, strict=False)
+        column, kind = (text, pl.String()) if text.null_count() == column.null_count() else (column, kind)
+    if isinstance(kind, pl.Decimal):
+        return column.cast(pl.Int128 if kind.scale == 0 else pl.Float64)
+    if kind.is_float():
+        return (column if kind.is_float() and kind in (pl.Float32, pl.Float64) else column.cast(pl.Float32)).fill_nan(
+            None
+        )
+    if kind == pl.String:
+        # Blank text is missing everywhere; words such as NA are missing in CSV files and among numbers only.
+        return column.set((column.str.strip_chars() == "").fill_null(False), None)
+    if kind.is_integer() or kind.is_temporal() or kind in (pl.Boolean, pl.Categorical, pl.Null):
+        return column
+    if isinstance(kind, pl.Enum):
+        return column.cast(pl.Categorical)
+    raise ColumnError(f"Column {column.name!r} of {name} holds {kind}; {_ADVICE}")

@@ -1,0 +1,100 @@
+"""Columns of text that are numbers or dates but for a few words, such as "unknown": are those words missing values?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from counterpoise.core.records import NumberFormat
+
+#: Columns with fewer known values must have no stray word.
+LEAST_ROWS = 20
+#: Share of numbers from which a column is one of numbers; and the lower share, where numbers are many and words few.
+MOSTLY, PARTLY = 0.9, 0.5
+FEW_NUMBERS, FEW_WORDS = 20, 10
+#: Stray words that a schema keeps.
+MOST_WORDS = 20
+
+
+@dataclass(frozen=True)
+class Read:
+    """What was made of a column of text.
+
+    Attributes:
+        values: Numbers, dates or times; None: the column stays text.
+        written: How they are written.
+        notes: Ends of sentences that begin with "Column 'a' ".
+    """
+
+    values: pl.Series | None = None
+    written: NumberFormat | None = None
+    notes: tuple[str, ...] = ()
+
+
+def with_words(
+    known: pl.Series, values: pl.Series, written: NumberFormat, what: str, doubt: str = "", asked: bool = False
+) -> Read:
+    """Decide on a column of which some values could not be read: those are missing, or the column stays text.
+
+    Args:
+        known: The text, null for missing.
+        values: What was read, null where nothing was.
+        written: How it is written.
+        what: "numbers", "dates" or "times of day".
+        doubt: What is not sure about them, as the end of a sentence.
+        asked: They were asked for: half of the values are then enough.
+
+    Example:
+        >>> known = pl.Series([*map(str, range(40)), "unknown"])
+        >>> found = with_words(known, known.cast(pl.Int64, strict=False), NumberFormat(), "numbers")
+        >>> found.written.words, found.values.null_count()
+        (('unknown',), 1)
+    """
+    odd = values.is_null() & known.is_not_null()
+    total = len(known) - known.null_count()
+    if not odd.any():
+        return Read(values, written, (doubt,) if doubt else ())
+    share = 1.0 - odd.sum() / total
+    counted = known.filter(odd).alias("word").value_counts(name="n").sort(["n", "word"], descending=[True, False])
+    words = counted["word"]
+    enough = share >= PARTLY if asked else _may_stray(share, values.drop_nulls().n_unique(), words)
+    if total < LEAST_ROWS or not enough:
+        return Read(notes=_kept_text(known, share, words, what))
+    notes = ([doubt] if doubt else []) + [_stray_text(odd, total, words, what)]
+    return Read(values, replace(written, words=tuple(words.head(MOST_WORDS))), tuple(notes))
+
+
+def _may_stray(share: float, numbers: int, words: pl.Series) -> bool:
+    """Whether the values that could not be read may count as missing."""
+    if numbers > FEW_NUMBERS:
+        return share >= MOSTLY or (share >= PARTLY and len(words) <= FEW_WORDS)
+    # Among few numbers, a word with digits ("3+", "<1") is a level like them.
+    return share >= MOSTLY and not words.str.contains(r"\d").any()
+
+
+def shown(words: pl.Series) -> str:
+    """The first three words for a message."""
+    return ", ".join(repr(word) for word in words.head(3)) + (", ..." if len(words) > 3 else "")
+
+
+def _stray_text(odd: pl.Series, total: int, words: pl.Series, what: str) -> str:
+    rows = odd.arg_true()
+    verb, place = (
+        ("is not", f"in row {rows[0] + 1}") if len(rows) == 1 else ("are not", f"(the first in row {rows[0] + 1})")
+    )
+    missing = "It counts as missing." if len(rows) == 1 else "They count as missing."
+    return (
+        f"holds {what}, but {len(rows):,} of {total:,} values ({100 * len(rows) / total:.1f}%) {verb}: {shown(words)} "
+        f"{place}. {missing} To keep them as levels, pass a frame in which the column is a category."
+    )
+
+
+def _kept_text(known: pl.Series, share: float, words: pl.Series, what: str) -> tuple[str, ...]:
+    """Why a column that looks like numbers stays text."""
+    if share < PARTLY or known.n_unique() <= FEW_NUMBERS:
+        return ()
+    return (
+        f"is read as text although {100 * share:.0f}% of its values are {what}: {len(words):,} distinct values are not "
+        f"({shown(words)}). Leave blank what is missing, and write each of the {what} without words.",
+    )
