@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
@@ -32,7 +33,7 @@ def run(app: Callable[[], Any]) -> NoReturn:
     _open_standard_streams()
     lenient()
     signals: list[int] = []
-    with _interrupted_by(signals), _temporary_files_in_scratch():
+    with _interrupted_by(signals), _temporary_files_in_scratch(), _warnings_as_lines():
         try:
             code = app() or 0
             if code == 130:  # an interrupt, as Typer tells it
@@ -133,3 +134,21 @@ def _temporary_files_in_scratch() -> Iterator[None]:
         yield
     finally:
         tempfile.tempdir = before
+
+
+@contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Print a warning to the user as one line, without the place in the program."""
+    before = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **how: Any) -> None:
+        if category is UserWarning:
+            say(f"counterpoise: warning: {' '.join(str(message).split())}", error=True)
+        else:
+            before(message, category, *place, **how)
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = before

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from counterpoise.core.records import Schema
@@ -56,8 +58,30 @@ def places(schema: Schema) -> list[tuple[int, float]]:
     return [(j, period) for j, column in enumerate(schema.numeric) for period in column.cycles]
 
 
-def phases(numbers: Array, cycles: list[tuple[int, float]]) -> Array:
-    """float32 (N, len(cycles)): how far each number has come through its cycle, from 0 to 1; NaN for missing."""
-    columns = [numbers[:, j].astype(np.float64) / period for j, period in cycles]
-    turns = np.stack(columns, axis=1) if columns else np.empty((len(numbers), 0))
-    return (turns - np.floor(turns)).astype(np.float32)
+def phases(schema: Schema, numbers: Array) -> Array:
+    """How far each time stamp has come through each of its cycles, from 0 to 1: float32 (N, cycles), NaN for missing.
+
+    Args:
+        schema: The columns.
+        numbers: The numeric part of `Examples.x`.
+
+    Example:
+        >>> from counterpoise.core.records import Column
+        >>> schema = Schema((Column("when", "numeric", unit="date", cycles=(1.0, 7.0)),))
+        >>> phases(schema, np.array([[3.5]])).tolist()
+        [[0.5, 0.5]]
+    """
+    turns = [numbers[:, j].astype(np.float64) / period for j, period in places(schema)]
+    columns = np.stack(turns, axis=1) if turns else np.empty((len(numbers), 0))
+    return (columns - np.floor(columns)).astype(np.float32)
+
+
+def named_parts(schema: Schema, x: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, list[str]]]:
+    """The parts of a table and its cycles, and what each of their columns is called."""
+    parts = dict(x)
+    names = {"numeric": [c.name for c in schema.numeric], "categorical": [c.name for c in schema.categorical]}
+    cycles = places(schema)
+    if cycles:
+        parts["cycles"] = phases(schema, x["numeric"])
+        names["cycles"] = [f"{schema.numeric[j].name} (place in the {cycle_name(p)})" for j, p in cycles]
+    return parts, names

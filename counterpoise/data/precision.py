@@ -42,13 +42,17 @@ class Precision:
             return ""
         return (
             f"has {self.different:,} distinct values, but single precision (float32), in which networks compute, keeps "
-            f"{self.remain:,} of them: they lie too close together for their size. Split the column, for example into "
-            "the leading and the last digits."
+            f"{self.remain:,} of them, because they are close together for their size. Subtract a constant, or split "
+            "the column into the leading and the last digits."
         )
 
 
-def precision_of(series: pl.Series) -> Precision:
+def precision_of(series: pl.Series, centered: bool = True) -> Precision:
     """What float32 keeps of a column of numbers, booleans or dates.
+
+    Args:
+        series: The column.
+        centered: Whether a constant may be subtracted first.
 
     Example:
         >>> precision_of(pl.Series([1.7e9, 1.7e9 + 1, 1.7e9 + 2]))
@@ -63,7 +67,7 @@ def precision_of(series: pl.Series) -> Precision:
         return Precision()
     sample = known.gather_every(max(1, len(known) // MOST_ROWS))
     different, plain = sample.n_unique(), kept(sample, 0.0)
-    if different - plain <= GAIN * different:
+    if different - plain <= GAIN * different or not centered:
         return Precision(0.0, different, plain)
     middle = float(np.partition(values, len(values) // 2)[len(values) // 2])
     moved = kept(sample, middle)

@@ -15,10 +15,12 @@ from counterpoise.core.duplicates import count_twins, twin_groups
 from counterpoise.core.errors import ColumnError, DataError, OptionError, TargetError, did_you_mean
 from counterpoise.core.leaks import LEAK_AUROC, single_column_scores
 from counterpoise.core.records import Examples, Schema
+from counterpoise.data.cycles import named_parts
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.inputs import check_no_gap, is_text
 from counterpoise.data.kinds import Found, infer
 from counterpoise.data.labels import Labels, encode_labels
+from counterpoise.data.precision import precision_of
 from counterpoise.data.row_metadata import Side, group_codes, side_of, skip_rows, times, weights
 from counterpoise.data.schema import build_parts, encode_rows
 from counterpoise.data.texts import text_column, texts_of
@@ -194,7 +196,22 @@ def _read_arrays(source: Any, y: Any, labels_of: dict[str, Any], beside: dict[st
         raise OptionError(f"{named[0]} names a column, but the data are arrays. Pass one value per row.")
     side = side_of(pl.DataFrame({"row": np.zeros(len(parts[0]), dtype=np.uint8)}), y, beside)
     labels = encode_labels(side.y, **labels_of)
-    return _finish(Examples(x, labels.y, labels.classes, source="arrays"), side, [])
+    return _finish(Examples(x, labels.y, labels.classes, source="arrays"), side, _lost_digits(x))
+
+
+def _lost_digits(x: Any) -> list[str]:
+    """The columns of flat arrays of which float32, in which networks compute, makes many values one."""
+    inputs = x if isinstance(x, Mapping) else dict(enumerate(x)) if isinstance(x, tuple) else {"x": x}
+    sentences = []
+    for name, array in inputs.items():
+        if array.ndim == 2 and array.dtype in (np.float64, np.int64, np.uint64):
+            lost = [
+                (j, precision_of(pl.Series(array[:, j]), centered=False).loss_text()) for j in range(array.shape[1])
+            ]
+            found = [(j, text) for j, text in lost if text]
+            more = f" So do {len(found) - 1} more columns." if len(found) > 1 else ""
+            sentences += [f"Column {name}[:, {j}] {text}{more}" for j, text in found[:1]]
+    return sentences
 
 
 def _check_array(source: Any) -> None:
@@ -216,10 +233,10 @@ def _check_array(source: Any) -> None:
 
 
 def _leak_warnings(x: dict[str, np.ndarray], labels: Labels, schema: Schema) -> list[str]:
-    places = {"numeric": schema.numeric, "categorical": schema.categorical}
-    scores = single_column_scores(x, labels.y, len(labels.classes))
+    parts, names = named_parts(schema, x)
+    scores = single_column_scores(parts, labels.y, len(labels.classes))
     return [
-        f"Column {places[part][j].name!r} alone nearly gives the target away (AUROC {area:.3f}): a possible leak. "
+        f"Column {names[part][j]!r} alone nearly gives the target away (AUROC {area:.3f}): a possible leak. "
         "Is it known before the label is? If not, leave it out with drop (--drop)."
         for (part, j), area in scores.items()
         if area > LEAK_AUROC

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.records import Examples
+from counterpoise.core.structure import take
+from counterpoise.data.cycles import named_parts
 from counterpoise.diagnosis.neighbors import points_of
 
 Array = np.ndarray
@@ -25,7 +27,8 @@ def quick_features(examples: Examples, rows: Array, seed: int) -> tuple[Any, Any
     if texts is not None:
         return _hashed(texts), _linear(seed), "logistic regression on hashed words"
     if examples.schema is not None and len(rows) >= LEAST_FOR_TREES:
-        columns = [np.asarray(part[rows], np.float32) for part in examples.x.values()]
+        parts = take(examples.x, rows)
+        columns = [np.asarray(part, np.float32) for part in named_parts(examples.schema, parts)[0].values()]
         return np.concatenate(columns, axis=1), _trees(seed), "gradient-boosted trees"
     points = points_of(examples, rows, seed)
     return None if points is None else (points, _linear(seed), "logistic regression")

@@ -15,6 +15,7 @@ from counterpoise.core.leaks import LEAK_AUROC, single_column_scores
 from counterpoise.core.proportions import wilson
 from counterpoise.core.records import Examples
 from counterpoise.core.seeds import generator
+from counterpoise.data.cycles import named_parts
 from counterpoise.diagnosis.features import texts_of
 from counterpoise.diagnosis.near import near_duplicates
 from counterpoise.diagnosis.neighbors import minority_kinds
@@ -233,11 +234,11 @@ def _columns(examples: Examples) -> tuple[Mapping[str, np.ndarray], dict[str, li
     """The columns of a table, or of the flat numeric arrays, by part, and what each is called."""
     schema = examples.schema
     if schema is not None:
-        named = {"numeric": schema.numeric, "categorical": schema.categorical}
-        return examples.x, {part: [c.name for c in named[part]] for part in examples.x}
+        return named_parts(schema, examples.x)
     inputs = examples.x if isinstance(examples.x, Mapping) else {"x": examples.x}
     flat = {str(k): v for k, v in inputs.items() if isinstance(v, np.ndarray) and v.dtype.kind in "fiub" and v.ndim < 3}
-    parts = {name: v.reshape(len(v), -1).astype(np.float32, copy=False) for name, v in flat.items()}
+    # As float64: float32 would make one value of many, and a leak would not be seen.
+    parts = {name: v.reshape(len(v), -1).astype(np.float64, copy=False) for name, v in flat.items()}
     return parts, {
         name: [name if flat[name].ndim == 1 else f"{name}[:, {j}]" for j in range(v.shape[1])]
         for name, v in parts.items()

@@ -118,7 +118,7 @@ def _flat(array: np.ndarray, rows: np.ndarray, seed: int) -> np.ndarray:
     """Rows of an array of any rank as points; a block at a time, so that images need little memory."""
     width = int(np.prod(array.shape[1:]))
     if width <= _MOST_WIDTH:
-        return _standardize(array[rows].reshape(len(rows), width).astype(np.float32))
+        return _standardize(array[rows].reshape(len(rows), width).astype(np.float64))
     matrix = _projection(width, seed)
     blocks = [array[rows[i : i + 256]].reshape(-1, width).astype(np.float32) @ matrix for i in range(0, len(rows), 256)]
     return np.concatenate(blocks)

@@ -14,6 +14,7 @@ import numpy as np
 from counterpoise.core.errors import DataError
 from counterpoise.core.records import Examples
 from counterpoise.core.structure import leaves, take
+from counterpoise.data.cycles import phases
 from counterpoise.data.encode import MAX_LEVELS
 
 Array = np.ndarray
@@ -44,8 +45,8 @@ class FlatRows:
     """
 
     def __init__(self, examples: Examples, rows: Array, *, keep_nan: bool = False, integer_levels: int = 0) -> None:
-        self.x, self.keep_nan = examples.x, keep_nan
-        numbers, ids = _parts(take(self.x, rows))
+        self.x, self.schema, self.keep_nan = examples.x, examples.schema, keep_nan
+        numbers, ids = self._parts(rows)
         self._as_integer = ids.max(axis=0, initial=0) <= integer_levels
         self.categorical = list(range(numbers.shape[1], numbers.shape[1] + int(self._as_integer.sum())))
         self._levels = [_kept(column) for column in ids.T[~self._as_integer]]
@@ -55,7 +56,7 @@ class FlatRows:
 
     def matrix(self, rows: Array) -> Array:
         """Rows as float32 (len(rows), d)."""
-        numbers, ids = _parts(take(self.x, rows))
+        numbers, ids = self._parts(rows)
         parts = [numbers if self.keep_nan else np.where(np.isnan(numbers), self._fill, numbers)]
         integers = ids[:, self._as_integer]
         parts.append(np.where(integers > 0, integers - 1.0, np.nan))
@@ -63,6 +64,13 @@ class FlatRows:
             parts.append(np.isnan(numbers[:, self._indicated]))
         parts += [column[:, None] == kept for column, kept in zip(ids.T[~self._as_integer], self._levels, strict=True)]
         return np.concatenate([np.asarray(part, dtype=np.float32) for part in parts], axis=1)
+
+    def _parts(self, rows: Array) -> tuple[Array, Array]:
+        """Numbers, places of time stamps in their cycles among them, and level numbers."""
+        numbers, ids = _parts(take(self.x, rows))
+        if self.schema is None or not self.schema.numeric:
+            return numbers, ids
+        return np.concatenate([numbers, phases(self.schema, numbers)], axis=1), ids
 
 
 def _parts(x: Any) -> tuple[Array, Array]:

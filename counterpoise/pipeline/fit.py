@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -101,6 +102,9 @@ def fit(
     Raises:
         DataError, OptionError, ModelError: what was got, what was expected, what to do.
 
+    Warns:
+        UserWarning: What was noticed while the rows were read, for example a column of numbers with words among them.
+
     Example:
         >>> import numpy as np
         >>> rng = np.random.default_rng(0)
@@ -123,6 +127,8 @@ def fit(
         scanned = opened(data, validation, seed)
         scanned.check(chosen)
     examples = scanned.examples if scanned else read_for(model, data, y, **beside)
+    for noticed in examples.warnings:
+        warnings.warn(noticed, UserWarning, stacklevel=2)
     kept = None if guarantee_rows is None else _keep_out(examples, guarantee_rows, seed)
     rest = examples if kept is None else subset(examples, kept[0])
     network, rest = network_for(
