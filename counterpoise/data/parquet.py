@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from counterpoise.core.errors import CounterpoiseError, DataError, system_text
 from counterpoise.core.hush import is_panic, without_panics
+from counterpoise.core.temporary import scratch
 
 
 def read_parquet(path: Path) -> pl.DataFrame:
@@ -20,7 +21,7 @@ def read_parquet(path: Path) -> pl.DataFrame:
         DataError: Empty or damaged.
     """
     with readable(str(path)):
-        return pl.read_parquet(_sources([path])[0], glob=False)
+        return pl.read_parquet(_named(path), glob=False)
 
 
 def scan_parquet(paths: Sequence[Path], name: str) -> pl.LazyFrame:
@@ -30,23 +31,20 @@ def scan_parquet(paths: Sequence[Path], name: str) -> pl.LazyFrame:
         DataError: One of them is empty or damaged.
     """
     with readable(name):
-        return pl.scan_parquet(_sources(paths), glob=False, hive_partitioning=False)
+        return pl.scan_parquet([_named(path) for path in paths], glob=False, hive_partitioning=False)
 
 
-def _sources(paths: Sequence[Path]) -> list[Any]:
-    """Names of files, or open ones where polars, which takes names in UTF-8 only, could not open them."""
-    for path in paths:
-        if path.is_file() and not path.stat().st_size:
-            raise DataError(f"{path} is empty; expected a Parquet file.")
-    return [path if _is_utf8(path) else path.open("rb") for path in paths]
-
-
-def _is_utf8(path: Path) -> bool:
+def _named(path: Path) -> Path:
+    """The file under a name that polars can open: it takes UTF-8 only."""
+    if path.is_file() and not path.stat().st_size:
+        raise DataError(f"{path} is empty; expected a Parquet file.")
     try:
         str(path).encode("utf-8")
     except UnicodeEncodeError:
-        return False
-    return True
+        link = Path(tempfile.mkdtemp(dir=scratch())) / "rows.parquet"
+        link.symlink_to(path.absolute())
+        return link
+    return path
 
 
 @contextmanager
