@@ -23,7 +23,7 @@ def column_names(titles: Iterable[Any], source: str) -> tuple[tuple[str, ...], t
     """
     given = [str(title) for title in titles]
     blank = [place for place, name in enumerate(given) if not name]
-    names = [f"column {place + 1}" if not name else name for place, name in enumerate(given)]
+    names = [name if name else f"column {place + 1}" for place, name in enumerate(given)]
     doubled = sorted(name for name, times in Counter(names).items() if times > 1)
     if doubled:
         raise ColumnError(f"{source} names the column {doubled[0]!r} more than once. Rename one of them.")

@@ -20,8 +20,8 @@ from counterpoise.data.csv_text import read_csv
 from counterpoise.data.parquet import read_parquet
 from counterpoise.data.series import library, to_series
 
-_CSV = (".csv", ".tsv", ".txt", ".data")
-_PARQUET = (".parquet", ".pq")
+CSV = (".csv", ".tsv", ".txt", ".data")
+PARQUET = (".parquet", ".pq")
 
 
 def is_table(source: Any, table: bool = True) -> bool:
@@ -110,9 +110,9 @@ def _from_path(path: Path, as_text: tuple[str, ...], skip_bad: bool) -> tuple[pl
         raise DataError(f"{path} does not exist.{_neighbor(path)}")
     kind = path.suffix.lower()
     try:
-        if kind in _CSV:
+        if kind in CSV:
             return read_csv(path, as_text, skip_bad)
-        if kind in _PARQUET:
+        if kind in PARQUET:
             return read_parquet(path), []
     except OSError as fault:
         raise DataError(f"{path} cannot be opened: {system_text(fault)}") from None

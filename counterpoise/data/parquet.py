@@ -49,14 +49,22 @@ def _named(path: Path) -> Path:
 
 @contextmanager
 def readable(name: str) -> Iterator[None]:
-    """Turn what polars raises while it reads a file into our error; of a panic nothing is printed."""
+    """Turn what is raised while polars reads a file into our error; of a panic nothing is printed."""
+    try:
+        with without_faults(name):
+            yield
+    except OSError as fault:
+        raise DataError(f"{name} cannot be opened: {system_text(fault)}") from None
+
+
+@contextmanager
+def without_faults(name: str) -> Iterator[None]:
+    """As `readable`, with the errors of the operating system as they are."""
     try:
         with without_panics:
             yield
-    except CounterpoiseError:
+    except (CounterpoiseError, OSError):
         raise
-    except OSError as fault:
-        raise DataError(f"{name} cannot be opened: {system_text(fault)}") from None
     except BaseException as fault:
         if not isinstance(fault, pl.exceptions.PolarsError) and not is_panic(type(fault)):
             raise
