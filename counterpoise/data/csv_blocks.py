@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -23,7 +24,8 @@ Array = np.ndarray
 
 #: Bytes that are read together.
 BLOCK = 1 << 23
-_QUOTE, _NEWLINE = 34, 10
+_QUOTE, _NEWLINE, _RETURN = 34, 10, 13
+_LINE_END = re.compile(rb"\r?\n?")
 
 
 @dataclass
@@ -149,7 +151,10 @@ def _regular(raw: bytes, layout: Layout, line: int, last: bool) -> Block | None:
     breaks = data == _NEWLINE
     outside = None
     if b'"' in raw:
-        outside = (np.cumsum(data == _QUOTE, dtype=np.uint8) & 1) == 0
+        quotes = data == _QUOTE
+        outside = (np.cumsum(quotes, dtype=np.uint8) & 1) == 0
+        if not _well_placed(data, np.flatnonzero(quotes), ord(layout.separator)):
+            return None
         breaks &= outside
     ends = np.flatnonzero(breaks)
     if not len(ends) or (last and ends[-1] != len(data) - 1):
@@ -163,9 +168,20 @@ def _regular(raw: bytes, layout: Layout, line: int, last: bool) -> Block | None:
     per_line = np.diff(np.searchsorted(places, ends), prepend=0)
     if not (per_line == width - 1).all():
         return None
-    ends = np.minimum(ends + 1, len(raw))
+    ends += 1
+    if last:
+        ends[-1] = len(data) - 1 + len(_LINE_END.match(raw, len(data) - 1)[0])  # type: ignore[index]
     whole = raw if last else raw[: ends[-1]]
     return Block(layout, whole, np.concatenate([[0], ends[:-1]]), ends, whole, line)
+
+
+def _well_placed(data: Array, quotes: Array, separator: int) -> bool:
+    """Whether quotation marks open at the beginning of a field and close at its end; those that are doubled do both."""
+    around = np.isin(np.arange(256), [separator, _NEWLINE, _RETURN, _QUOTE])
+    opening, closing = quotes[::2], quotes[1::2]
+    return bool(
+        around[data[opening[opening > 0] - 1]].all() and around[data[closing[closing < len(data) - 1] + 1]].all()
+    )
 
 
 def _looked_at(raw: bytes, layout: Layout, line: int, last: bool, skip_bad: bool, left_out: LeftOut) -> Block:

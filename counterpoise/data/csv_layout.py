@@ -13,7 +13,7 @@ from counterpoise.core.errors import DataError
 from counterpoise.data.column_names import column_names
 
 #: Bytes that are looked at first, and the most that a header may take.
-_FIRST, _MOST = 1 << 16, 1 << 26
+FIRST, MOST = 1 << 16, 1 << 26
 _BOM = b"\xef\xbb\xbf"
 #: How files of other formats begin, and what to say.
 _FOREIGN = {
@@ -69,15 +69,15 @@ def read_layout(handle: BinaryIO, name: str) -> tuple[Layout, bytes]:
         DataError: Empty, not CSV, not UTF-8, or without an end of its header.
         ColumnError: Two columns with one name.
     """
-    raw, size = b"", _FIRST
-    while len(raw) < _MOST:
+    raw, size = b"", FIRST
+    while len(raw) < MOST:
         more = handle.read(size)
         raw, size = raw + more, len(raw) + len(more)
         found = _layout(raw, name, ended=not more)
         if found is not None:
             return found, raw[len(found.head) :]
     raise DataError(
-        f"{name} has no end of its header within {_MOST >> 20} MB; expected a line with the names of the columns. Is a "
+        f"{name} has no end of its header within {MOST >> 20} MB; expected a line with the names of the columns. Is a "
         "quotation mark left open?"
     )
 
@@ -91,8 +91,8 @@ def _layout(raw: bytes, name: str, ended: bool) -> Layout | None:
         return None
     whole = raw if ended else raw[: raw.rfind(b"\n") + 1]
     lines = lines_of(whole.removeprefix(_BOM).decode("utf-8", "surrogateescape"))
-    above = _above_header(lines)
-    if not ended and (not lines or above == len(lines) - 1):
+    above = _above_header(lines, ended)
+    if above is None:
         return None
     separator = _separator(lines[above])
     reader = csv_reader(lines[above:], separator)
@@ -142,10 +142,10 @@ def not_utf8(name: str, byte: int, line: int) -> DataError:
     )
 
 
-def _above_header(lines: Sequence[str]) -> int:
+def _above_header(lines: Sequence[str], ended: bool) -> int | None:
     """How many lines stand above the header: blank ones and comments; a header may begin with # itself."""
     known = [i for i, line in enumerate(lines) if line.strip()]
-    first = next((i for i in known if not _is_comment(lines[i])), known[0] if known else 0)
+    first = next((i for i in known if not _is_comment(lines[i])), known[0] if ended else None)
     if first and _is_comment(lines[first - 1]) and _is_header(lines[first - 1], lines[first]):
         return first - 1
     return first
