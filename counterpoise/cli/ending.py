@@ -18,7 +18,7 @@ import typer
 
 from counterpoise.cli.terminal import lenient, say
 from counterpoise.core.errors import CounterpoiseError, system_text
-from counterpoise.core.hush import is_panic
+from counterpoise.core.panics import is_panic
 from counterpoise.core.temporary import leave_scratch, scratch
 
 #: Signals that end a command as Ctrl-C does, unless the caller has them ignored (as nohup does).

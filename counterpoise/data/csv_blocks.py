@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from counterpoise.core.errors import DataError
-from counterpoise.core.hush import without_panics
+from counterpoise.core.panics import without_panics
 from counterpoise.data.csv_layout import Layout, csv_reader, lines_of, not_utf8, read_layout
 
 Array = np.ndarray

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from counterpoise.core.errors import CounterpoiseError, DataError, system_text
-from counterpoise.core.hush import is_panic, without_panics
+from counterpoise.core.panics import is_panic, without_panics
 from counterpoise.core.temporary import scratch
 
 
