@@ -46,7 +46,7 @@ Epochs = Annotated[
 BatchSize = Annotated[
     int | None, typer.Option(help="Rows per step.  [default: the network's]", rich_help_panel="Model")
 ]
-Seed = Annotated[int, typer.Option(help="Same seed, same result.", rich_help_panel="Model")]
+Seed = Annotated[int, typer.Option(min=0, help="Same seed, same result.", rich_help_panel="Model")]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 

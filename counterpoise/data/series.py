@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from counterpoise.core.errors import ColumnError
+from counterpoise.core.panics import without_panics
 from counterpoise.data.levels import level_text
 
 _ADVICE = "expected numbers, text, booleans, dates or categories. Leave it out with drop (--drop)."
@@ -109,7 +110,8 @@ def _from_arrow(title: str, column: Any, name: str) -> pl.Series:
 def _import(title: str, name: str, work: Any) -> pl.Series:
     """What another library gives to polars, which panics for some types."""
     try:
-        return pl.Series(title, work())
+        with without_panics:
+            return pl.Series(title, work())
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as fault:  # a panic is no Exception
