@@ -53,17 +53,15 @@ def evaluate(
     """
     labels, rows, source = _labels(clf, data, y, target)
     codes = label_codes(labels, clf.classes_)
-    beside = {
-        "groups": _groups(rows, groups, source),
-        "sample_weight": _weights(rows, sample_weight, source, len(codes)),
-    }
+    places, weight = _groups(rows, groups, source), _weights(rows, sample_weight, source, len(codes))
+    beside: dict[str, Any] = {"groups": places, "sample_weight": weight}
     logits = clf.encoded_logits(clf.encoded(rows, source))
     said, raw = clf.said(logits), clf.raw(logits)
     metrics = measure(codes, said.proba, said.decision, raw, resamples=resamples, **beside)
     counts = np.bincount(codes, minlength=len(clf.classes_))
     return {
         "rows": len(codes),
-        "groups": None if beside["groups"] is None else len(np.unique(beside["groups"])),
+        "groups": None if places is None else len(np.unique(places)),
         "classes": shares_of_classes(clf.classes_.tolist(), counts),
         "threshold": clf.rule.threshold,
         "aim": clf.rule.aim,
