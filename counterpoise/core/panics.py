@@ -10,24 +10,28 @@ from typing import IO
 
 
 class _HeldBack:
-    """Holds back what is printed to descriptor 2 while any thread is inside."""
+    """Holds back what is printed to descriptor 2 until the thread that came first leaves."""
 
     def __init__(self) -> None:
-        self._lock, self._inside, self._panicked = threading.Lock(), 0, False
+        self._lock, self._panicked = threading.RLock(), False
+        self._owner: int | None = None
+        self._depth = 0
         self._kept: int | None = None
         self._text: IO[bytes] | None = None
 
     def __enter__(self) -> None:
         with self._lock:
-            self._inside += 1
-            if self._inside == 1:
+            if self._owner is None:
+                self._owner = threading.get_ident()
                 self._begin()
+            self._depth += self._owner == threading.get_ident()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         with self._lock:
-            self._inside -= 1
             self._panicked |= kind is not None and is_panic(kind)
-            if not self._inside:
+            self._depth -= self._owner == threading.get_ident()
+            if self._owner == threading.get_ident() and not self._depth:
+                self._owner = None
                 self._end()
 
     def _begin(self) -> None:

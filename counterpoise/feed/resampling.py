@@ -14,7 +14,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from counterpoise.core.checks import check_choice, check_int, check_path
-from counterpoise.core.errors import OptionError
+from counterpoise.core.errors import ColumnError, OptionError
 from counterpoise.core.files import check_output, drafted, is_stream
 from counterpoise.data.frames import CSV, PARQUET
 from counterpoise.data.labels import encode_labels
@@ -80,6 +80,8 @@ def resample_file(
     kind = _kind(path, table)
     _check_apart(path, table, check_path(source, "source"))
     check_target(table, target)
+    if kind == CSV:
+        _check_cells(table)
     labels = encode_labels(table.values([target], target)[target], written=table.written)
     drawn = make(labels.y, classes=range(len(labels.classes)), ratio=ratio)
     with drafted(path) as draft:
@@ -116,6 +118,20 @@ def _check_apart(path: Path, table: Stored, source: Path) -> None:
         raise OptionError(f"the output {path} lies in the folder {source} that is read. Write it elsewhere.")
     if not source.exists() and PurePath(os.path.abspath(path)).match(os.path.abspath(source)):
         raise OptionError(f"the output {path} fits the pattern {str(source)!r} that is read. Give it another name.")
+
+
+def _check_cells(table: Stored) -> None:
+    """Refuse columns that no CSV file can hold."""
+    if isinstance(table, CsvFiles):
+        return
+    with readable(table.name):
+        schema = table.frame.collect_schema()
+    for name, dtype in schema.items():
+        if dtype.is_nested() or dtype in (pl.Binary, pl.Object):
+            raise ColumnError(
+                f"column {name!r} of {table.name} holds {dtype}, which a CSV file cannot. Name an output that ends in "
+                ".parquet."
+            )
 
 
 def _write(table: Stored, times: Array, draft: Path, kind: tuple[str, ...]) -> None:

@@ -35,6 +35,24 @@ def test_of_a_panic_nothing_is_printed(capfd):
     assert not is_panic(ValueError)
 
 
+def test_a_thread_that_is_still_inside_holds_nothing_back(capfd):
+    entered, leave = threading.Event(), threading.Event()
+
+    def stay():
+        with without_panics:
+            entered.set()
+            leave.wait()
+
+    with without_panics:
+        thread = threading.Thread(target=stay)
+        thread.start()
+        entered.wait()
+    os.write(2, b"an error\n")
+    assert capfd.readouterr().err == "an error\n"
+    leave.set()
+    thread.join()
+
+
 def test_threads_may_hold_back_together(capfd):
     def work():
         for _ in range(50):
