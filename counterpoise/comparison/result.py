@@ -18,7 +18,7 @@ from counterpoise.comparison import trackers
 from counterpoise.comparison.verdict import Verdict
 from counterpoise.core.checks import check_choice, check_path
 from counterpoise.core.errors import OptionError
-from counterpoise.core.files import drafts
+from counterpoise.core.files import drafts, write_text
 from counterpoise.core.records import FoldResult
 from counterpoise.metrics.catalog import METRICS
 from counterpoise.report import page
@@ -152,7 +152,7 @@ class Comparison:
         }  # fmt: skip
         with drafts(target) as draft:
             for name, text in texts.items():
-                (draft / name).write_bytes(text.encode())
+                write_text(draft / name, text)
             if self.best is not None:
                 self.best.save(draft / "model.keras")
         return target

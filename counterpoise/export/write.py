@@ -77,6 +77,10 @@ def _target(path: Path, ending: str) -> Path:
 
 def _refuse_foreign(target: Path, beside: Path, ending: str) -> None:
     """An older export is replaced; anything else that stands there is somebody's, and stays."""
+    if any("\ud800" <= sign <= "\udfff" for sign in os.path.abspath(target)):
+        raise ArtifactError(
+            f"{str(target)!r} is no UTF-8 name; the libraries that write exports take no others. Name another place."
+        )
     if is_stream(target):
         raise ArtifactError(f"{str(target)!r} is a device or a pipe; an export is a file with {SCHEMA}. Name a file.")
     if not ending and target.exists() and not target.is_dir():
