@@ -17,6 +17,7 @@ from counterpoise.classifier.thresholds import choose, describe
 from counterpoise.core.per_class import in_class_order
 from counterpoise.core.records import Rule, Schema
 from counterpoise.core.structure import leaves, take
+from counterpoise.core.temporary import scratch
 from counterpoise.data.columns import front, raw_inputs
 from counterpoise.data.folder import ImageFolder
 from counterpoise.data.frames import is_table
@@ -180,7 +181,7 @@ class Classifier:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write one `.keras` file: preprocessing, members, correction, threshold, labels and schema.
 
-        The file is written under a temporary name and then renamed, so it is whole or absent.
+        The file appears whole or not at all.
 
         Raises:
             ArtifactError: the name does not end in .keras, or the folder cannot be written.
@@ -247,11 +248,11 @@ class Classifier:
         return card_html(repr(self), {k: v for k, v in self.card.items() if k not in ("metrics", "versions")})
 
     def __getstate__(self) -> dict[str, bytes]:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=scratch()) as folder:
             return {"keras": self.save(Path(folder) / "m.keras").read_bytes()}
 
     def __setstate__(self, state: dict[str, bytes]) -> None:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=scratch()) as folder:
             path = Path(folder) / "m.keras"
             path.write_bytes(state["keras"])
             self.__dict__.update(load(path).__dict__)

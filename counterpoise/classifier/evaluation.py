@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from counterpoise.core.checks import check_weights
 from counterpoise.core.errors import ColumnError, OptionError, TargetError, did_you_mean
@@ -12,6 +13,8 @@ from counterpoise.core.labels import class_labels, find_label
 from counterpoise.core.proportions import shares_of_classes
 from counterpoise.core.records import Rule
 from counterpoise.data.frames import is_table, to_frame
+from counterpoise.data.row_metadata import group_codes, weights
+from counterpoise.data.schema import text_columns
 from counterpoise.decide.aim import Aim
 from counterpoise.metrics import scores as sc
 from counterpoise.metrics.catalog import FURTHER
@@ -50,14 +53,15 @@ def evaluate(
     """
     labels, rows, source = _labels(clf, data, y, target)
     codes = label_codes(labels, clf.classes_)
-    beside = {"groups": _column(rows, groups, "groups"), "sample_weight": _weights(rows, sample_weight, len(codes))}
+    places, weight = _groups(rows, groups, source), _weights(rows, sample_weight, source, len(codes))
+    beside: dict[str, Any] = {"groups": places, "sample_weight": weight}
     logits = clf.encoded_logits(clf.encoded(rows, source))
     said, raw = clf.said(logits), clf.raw(logits)
     metrics = measure(codes, said.proba, said.decision, raw, resamples=resamples, **beside)
     counts = np.bincount(codes, minlength=len(clf.classes_))
     return {
         "rows": len(codes),
-        "groups": None if groups is None else len(np.unique(np.asarray(beside["groups"]).astype(str))),
+        "groups": None if places is None else len(np.unique(places)),
         "classes": shares_of_classes(clf.classes_.tolist(), counts),
         "threshold": clf.rule.threshold,
         "aim": clf.rule.aim,
@@ -66,31 +70,38 @@ def evaluate(
     }
 
 
-def _column(rows: Any, given: Any, name: str) -> Any:
-    """Values (N,) given as such or as the name of a column of the rows."""
-    if not isinstance(given, str):
-        return given
-    if not hasattr(rows, "columns") or given not in rows.columns:
-        raise ColumnError(
-            f"there is no column {given!r} for {name}.{did_you_mean(given, getattr(rows, 'columns', ()))}"
-        )
-    return rows[given].to_numpy()
+def _groups(rows: Any, given: Any, source: str | None) -> Array | None:
+    """Codes of the groups, int64 (N,), as `fit` reads them."""
+    if isinstance(given, str):
+        return group_codes(_column(rows, given, "groups", source))
+    return None if given is None else np.unique(np.asarray(given).astype(str), return_inverse=True)[1]
 
 
-def _weights(rows: Any, given: Any, n: int) -> Array | None:
-    found = _column(rows, given, "sample_weight")
-    return None if found is None else check_weights(found, n)
+def _weights(rows: Any, given: Any, source: str | None, n: int) -> Array | None:
+    if isinstance(given, str):
+        return weights(_column(rows, given, "sample_weight", source)).astype(float)
+    return None if given is None else check_weights(given, n)
+
+
+def _column(rows: Any, name: str, role: str, source: str | None) -> pl.Series:
+    if not isinstance(rows, pl.DataFrame):
+        raise OptionError(f"{role}={name!r} names a column, but the data are arrays. Pass one value per row.")
+    if name not in rows.columns:
+        raise ColumnError(f"{source} lacks the column {name!r} for {role}.{did_you_mean(name, rows.columns)}")
+    return rows[name]
 
 
 def _labels(clf: Any, data: Any, y: Any, target: str | None) -> tuple[Any, Any, str | None]:
-    """Labels, rows, and what to call the rows in a message."""
-    if y is not None and not isinstance(y, str):
-        return y, data, None
+    """Labels, rows, and what to call the rows in a message; a table is read by the rules of `fit`."""
+    given = y is not None and not isinstance(y, str)
     if not is_table(data, table=False):
-        raise OptionError("arrays hold no labels; pass y.")
+        if not given:
+            raise OptionError("arrays hold no labels; pass y.")
+        return y, data, None
     name = target or (y if isinstance(y, str) else None) or (clf.schema.target if clf.schema is not None else "target")
-    text = () if clf.schema is None else tuple(c.name for c in clf.schema.categorical)
-    frame, source, _ = to_frame(data, as_text=(name, *text))
+    frame, source, _ = to_frame(data, as_text=(*([] if given else [name]), *text_columns(clf.schema)))
+    if given:
+        return y, frame, source
     if name not in frame.columns:
         raise ColumnError(f"{source} lacks the target column {name!r}.{did_you_mean(name, frame.columns)}")
     return frame[name], frame, source

@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -21,7 +20,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from counterpoise.core.checks import check_path
 from counterpoise.core.errors import ArtifactError
+from counterpoise.core.files import drafted, is_stream
 from counterpoise.core.records import Rule, Schema
 from counterpoise.data.schema import schema_from_dict, schema_to_dict
 from counterpoise.decide.layer import rule_from_dict
@@ -45,7 +46,7 @@ class Contents:
 
 
 def write(path: str | os.PathLike[str], whole: keras.Model, contents: Contents) -> Path:
-    """Write the file under a temporary name and rename it.
+    """Write the file, whole or not at all.
 
     Args:
         path: Its name, ending in .keras.
@@ -55,21 +56,29 @@ def write(path: str | os.PathLike[str], whole: keras.Model, contents: Contents) 
     Raises:
         ArtifactError: the name does not end in .keras, or the folder cannot be written.
     """
-    target = Path(path)
-    if target.suffix != ".keras":
+    target = check_path(path)
+    if target.suffix != ".keras" and not is_stream(target):
         raise ArtifactError(f"{str(target)!r} does not end in .keras; give a file name that does.")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".saving-") as folder:
-            draft = Path(folder) / target.name
-            whole.save(draft)
-            with zipfile.ZipFile(draft, "a") as archive:
-                archive.writestr(CARD, json.dumps(_description(contents), indent=1))
-                archive.writestr(SCORES, _npz(contents.scores))
-            os.replace(draft, target)
-    except OSError as error:
-        raise ArtifactError(f"cannot write {str(target)!r}: {error.strerror or error}.") from error
+    with drafted(target) as draft:
+        put(draft, whole, contents)
     return target
+
+
+def put(place: Path, whole: keras.Model, contents: Contents) -> None:
+    """Write the file where it will not be read before it is whole."""
+    made = place.with_name("model.keras")  # Keras asks for the ending, its own libraries for a name that is UTF-8
+    try:
+        whole.save(made)
+    except ValueError as error:
+        if "1980" not in str(error):
+            raise
+        raise ArtifactError(
+            "The clock of this machine is before 1980, which a .keras file cannot note. Set the clock."
+        ) from error
+    with zipfile.ZipFile(made, "a") as archive:
+        for name, content in ((CARD, json.dumps(_description(contents), indent=1)), (SCORES, _npz(contents.scores))):
+            archive.writestr(zipfile.ZipInfo(name), content)  # without the time: equal classifiers make equal members
+    made.rename(place)
 
 
 def _description(contents: Contents) -> dict[str, Any]:
@@ -88,7 +97,7 @@ def read(path: str | os.PathLike[str]) -> Contents:
     Raises:
         ArtifactError: absent, damaged, or not one of ours.
     """
-    source = Path(path)
+    source = check_path(path)
     if not source.is_file():
         raise ArtifactError(f"there is no file {str(source)!r}.")
     try:

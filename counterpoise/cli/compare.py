@@ -14,7 +14,9 @@ import typer
 
 from counterpoise.cli import options as o
 from counterpoise.cli.builders import resolve_model
+from counterpoise.cli.terminal import say
 from counterpoise.core.errors import OptionError
+from counterpoise.core.files import check_folder
 from counterpoise.core.keras_import import import_keras_quietly
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from counterpoise.engines.run import Executor
 
 NAME = "compare"
+#: What a run writes into its folder.
+FILES = ("leaderboard.json", "leaderboard.csv", "report.html", "model.keras", "run.sqlite")
 
 
 def command(
@@ -84,7 +88,9 @@ def command(
     from counterpoise.data.split import check_counts
     from counterpoise.strategies.select import select
 
-    o.check_folder(out)
+    check_folder(out)
+    for name in FILES:
+        o.check_file(out / name, reads=[data, model])
     if not o.split_names(strategies):
         raise OptionError("--strategies is empty; expected seed, all, or names: a,b,c (see `counterpoise strategies`).")
     chosen = select(strategies)
@@ -157,5 +163,5 @@ def _kept_on_interrupt(store: Store) -> Iterator[None]:
     except KeyboardInterrupt:
         again = shlex.join(["counterpoise", *(a for a in sys.argv[1:] if a != "--restart")])
         kept = f"{store.done} of {store.total} fits are kept" if store.total else "nothing was trained yet"
-        print(f"counterpoise: stopped; {kept}. To go on: {again}", file=sys.stderr)
+        say(f"counterpoise: stopped; {kept}. To go on: {again}", error=True)
         raise SystemExit(130) from None

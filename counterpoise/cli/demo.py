@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from counterpoise.cli.terminal import Terminal
+from counterpoise.core.files import check_folder
 from counterpoise.core.lazy import needed
 
 NAME = "demo"
@@ -27,17 +29,15 @@ def command(
 ) -> None:
     """Run the main job on 1,989 real mortgage applications; the rare class is denial."""
     import polars as pl
-    from rich.console import Console
 
-    from counterpoise.cli import options as o
     from counterpoise.cli.compare import run
     from counterpoise.cli.show import race_text
     from counterpoise.data.read import read
     from counterpoise.diagnosis.diagnose import diagnose
     from counterpoise.strategies.select import select
 
-    o.check_folder(out)
-    console = Console()
+    check_folder(out)
+    console = Terminal()
     console.rule("Diagnosis")
     frame, labels = loans()
     named = frame.with_columns(outcome=pl.Series(labels))

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from counterpoise.cli import options as o
+from counterpoise.cli.terminal import Terminal
 
 NAME = "diagnose"
 
@@ -38,8 +39,6 @@ def command(
     if as_json:
         print(json.dumps(found.to_dict()))
     else:
-        from rich.console import Console
-
-        Console().print(found)
+        Terminal().print(found)
     if strict:
         found.check()

@@ -12,7 +12,9 @@ import typer
 
 from counterpoise.cli import options as o
 from counterpoise.cli.show import cut_text
+from counterpoise.cli.terminal import Terminal
 from counterpoise.core.errors import OptionError
+from counterpoise.core.files import write_text
 from counterpoise.core.keras_import import import_keras_quietly
 
 NAME = "evaluate"
@@ -35,14 +37,14 @@ def command(
     if groups is not None and (unlabeled or data.is_dir()):
         raise OptionError("--groups names a column of a table with labels.")
     if out is not None:
-        o.check_file(out)
+        o.check_file(out, reads=[data, model])
     import_keras_quietly()
     from counterpoise.classifier.classifier import load
 
     clf = load(model)
     record = plain(_drift(clf, data) if unlabeled else _scores(clf, data, target, groups))
     if out is not None:
-        o.write_text(out, json.dumps(record, indent=1))
+        write_text(out, json.dumps(record, indent=1))
     if as_json:
         print(json.dumps(record))
         return
@@ -72,7 +74,6 @@ def _drift(clf: Any, data: Path) -> dict[str, Any]:
 
 
 def _show_scores(record: Mapping[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from counterpoise.metrics.catalog import FURTHER, METRICS
@@ -83,14 +84,13 @@ def _show_scores(record: Mapping[str, Any]) -> None:
         table.add_row(
             key, "-" if score["value"] is None else f"{score['value']:.4g}", interval, {**METRICS, **FURTHER}[key].title
         )
-    console = Console()
+    console = Terminal()
     console.print(table)
     grouped = "" if record["groups"] is None else f" in {record['groups']:,} groups"
     console.print(f"{record['rows']:,} rows{grouped}; {cut_text(record['threshold'], record['aim'])}")
 
 
 def _show_drift(record: Mapping[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("class", "share before", "share now", "90 % interval", "decided before", "decided now", box=None,
@@ -100,7 +100,7 @@ def _show_drift(record: Mapping[str, Any]) -> None:
             c["label"], f"{c['share_before']:.4g}", f"{c['share_now']:.4g}", f"{c['low']:.4g} to {c['high']:.4g}",
             f"{c['decided_before']:.4g}", f"{c['decided_now']:.4g}",
         )  # fmt: skip
-    console = Console()
+    console = Terminal()
     console.print(table)
     for note in record["notes"]:
         console.print(note)

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from counterpoise.cli import options as o
+from counterpoise.cli.terminal import say
+from counterpoise.core.files import check_folder
 from counterpoise.core.keras_import import import_keras_quietly
 
 NAME = "export"
@@ -19,8 +20,8 @@ def command(
     out: Annotated[Path, typer.Option(help="Folder (SavedModel), or file .tflite / .onnx.", show_default=False)],
 ) -> None:
     """Write a model for TensorFlow Serving, a phone or an ONNX runtime, with schema.json; checked against the model."""
-    o.check_folder(out.parent)
+    check_folder(out.parent)
     import_keras_quietly()
     from counterpoise.classifier.classifier import load
 
-    print(f"saved {load(model).export(out, format)}: run once, and says what {model} says")
+    say(f"saved {load(model).export(out, format)}: run once, and says what {model} says")

@@ -6,15 +6,12 @@ Bad input ends with exit code 2 and one clear line on standard error. Heavy impo
 
 from __future__ import annotations
 
-import os
-import sys
-import warnings
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from counterpoise.cli import compare, demo, diagnose, evaluate, export, predict, report, resample, strategies, train
-from counterpoise.core.errors import CounterpoiseError
+from counterpoise.cli.ending import run
 from counterpoise.core.version import version
 
 app = typer.Typer(
@@ -45,49 +42,7 @@ def options(
 
 def main() -> NoReturn:
     """Run the command line; the entry point of the installed script."""
-    warnings.showwarning = _show_warning
-    try:
-        code = app(prog_name="counterpoise", standalone_mode=False)  # also as `python -m counterpoise`
-    except CounterpoiseError as error:
-        _stop(str(error))
-    except typer.TyperException as error:  # usage: an unknown option, a value out of range
-        _stop(_usage(error))
-    except (typer.Abort, KeyboardInterrupt):
-        _stop("stopped.", 130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None
-    except OSError as error:  # a full disk, a file that may not be read
-        _stop(f"{error.filename or 'the system'}: {error.strerror or error}.")
-    if code == 130:  # an interrupt, as Typer tells it
-        _stop("stopped.", code)
-    raise SystemExit(code or 0)
-
-
-def _show_warning(message: Warning | str, category: type[Warning], *place: Any, **how: Any) -> None:
-    """A warning to the user as one line, without the place in the program."""
-    if category is UserWarning:
-        print(f"counterpoise: warning: {' '.join(str(message).split())}", file=sys.stderr)
-    else:
-        _show_python_warning(message, category, *place, **how)
-
-
-_show_python_warning = warnings.showwarning
-
-
-def _usage(error: typer.TyperException) -> str:
-    """What was typed wrongly, and where the right spelling stands; empty when help was shown instead."""
-    said = getattr(error, "format_message", error.__str__)().strip()
-    context = getattr(error, "ctx", None)
-    if not said or context is None:
-        return said
-    return f"{said.rstrip('.')}. See: {context.command_path} --help" if not said.endswith("?") else said
-
-
-def _stop(message: str, code: int = 2) -> NoReturn:
-    if message.strip():  # empty when the help text was shown because nothing was asked for
-        print(f"counterpoise: {' '.join(message.split())}", file=sys.stderr)
-    raise SystemExit(code)
+    run(lambda: app(prog_name="counterpoise", standalone_mode=False))  # also as `python -m counterpoise`
 
 
 if __name__ == "__main__":

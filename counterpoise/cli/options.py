@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from counterpoise.cli.terminal import say
+from counterpoise.core.errors import ArtifactError
+from counterpoise.core.files import check_output, is_standard_output, is_stream
 
 if TYPE_CHECKING:
     from counterpoise.core.records import Examples
@@ -43,7 +46,7 @@ Epochs = Annotated[
 BatchSize = Annotated[
     int | None, typer.Option(help="Rows per step.  [default: the network's]", rich_help_panel="Model")
 ]
-Seed = Annotated[int, typer.Option(help="Same seed, same result.", rich_help_panel="Model")]
+Seed = Annotated[int, typer.Option(min=0, help="Same seed, same result.", rich_help_panel="Model")]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
@@ -127,65 +130,13 @@ def data_options(
     }
 
 
-def check_folder(out: Path) -> None:
-    """Refuse a folder that cannot be written, before any work is done."""
-    import os
-
-    from counterpoise.core.errors import ArtifactError
-
-    place = out
-    while not place.exists():
-        place = place.parent
-    if not place.is_dir():
-        raise ArtifactError(f"cannot write to {str(out)!r}: {str(place)!r} is a file; give a folder.")
-    if not os.access(place, os.W_OK):
-        raise ArtifactError(f"cannot write to {str(out)!r}: no permission to write in {str(place)!r}.")
-
-
-def check_file(out: Path, ending: str = "") -> None:
-    """Refuse a file that cannot be written, before any work is done."""
-    from counterpoise.core.errors import ArtifactError
-
-    if not out.name.endswith(ending):
+def check_file(out: Path, ending: str = "", reads: Iterable[str | Path] = ()) -> None:
+    """Refuse a file that cannot be written, or that the command reads, before any work is done."""
+    if not out.name.endswith(ending) and not is_stream(out):
         raise ArtifactError(f"--out {out}: expected a file name that ends in {ending}.")
-    if out.is_dir():
-        raise ArtifactError(f"--out {out} is a folder; expected the name of a file.")
-    check_folder(out.parent)
+    check_output(out, map(Path, reads))
 
 
-def write_text(out: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    from counterpoise.core.errors import ArtifactError
-
-    draft = out.with_name(f".{out.name}.writing")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(out)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise ArtifactError(f"cannot write {str(out)!r}: {error.strerror or error}.") from error
-
-
-@contextlib.contextmanager
-def ended_by_signals() -> Iterator[None]:
-    """Let SIGTERM end what runs inside as an error would, so that it clears away its half-written files.
-
-    The process then ends at once, with the code that shells use: what still computes in other threads is not waited
-    for.
-    """
-    import os
-    import signal
-    import sys
-
-    def end(number: int, _: Any) -> None:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    except SystemExit as error:
-        print("counterpoise: stopped.", file=sys.stderr, flush=True)
-        os._exit(int(error.code or 0))
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def note(text: str, out: Path) -> None:
+    """Print what was written to a file; on standard error where the file itself comes out on standard output."""
+    say(text, error=is_standard_output(out))

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import sys
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from counterpoise.cli import options as o
+from counterpoise.cli.terminal import say, write_data
 from counterpoise.core.errors import OptionError
+from counterpoise.core.files import write_text
 from counterpoise.core.keras_import import import_keras_quietly
 
 NAME = "predict"
+#: How a cell begins that a spreadsheet runs, unless it is a number.
+FORMULA, A_NUMBER = r"^[=+\-@\t\r\n＝＋－＠]", r"^[+-]?[\d.,]+$"
 
 
 def command(
@@ -20,13 +24,16 @@ def command(
     data: o.Data,
     prior: Annotated[float | None, typer.Option(help="Share of the positive class where the rows are from.")] = None,
     out: Annotated[Path | None, typer.Option(help="CSV file; standard output without it.")] = None,
+    spreadsheet: Annotated[
+        bool, typer.Option("--spreadsheet", help="Put ' before texts that a spreadsheet would run as formulas.")
+    ] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out files that are no images.")] = False,
 ) -> None:
     """Write probability and decision of each row, or of each image of a folder, as CSV."""
     if prior is not None and not 0 < prior < 1:
         raise OptionError(f"--prior is {prior:g}; expected a share between 0 and 1.")
     if out is not None:
-        o.check_file(out)
+        o.check_file(out, reads=[model, data])
     import_keras_quietly()
     from counterpoise.classifier.classifier import load
 
@@ -34,12 +41,12 @@ def command(
     if prior is not None and len(clf.classes_) > 2:
         raise OptionError(f"--prior is the share of one class of two; {model.name} has {len(clf.classes_)} classes.")
     said = _of_images(clf, data, prior, skip_bad) if data.is_dir() else clf.predict_frame(data, prior=prior)
-    text = _as_written(said).write_csv()
+    text = _without_formulas(_as_written(said), spreadsheet).write_csv()
     if out is None:
-        sys.stdout.write(text)
+        write_data(text)
         return
-    o.write_text(out, text)
-    print(f"saved {out}: {said.height:,} rows of {', '.join(said.columns)}", file=sys.stderr)
+    write_text(out, text)
+    say(f"saved {out}: {said.height:,} rows of {', '.join(said.columns)}", error=True)
 
 
 def _as_written(said: Any) -> Any:
@@ -51,6 +58,22 @@ def _as_written(said: Any) -> Any:
     return said.with_columns(level_text(said["decision"])) if said["decision"].dtype == pl.Boolean else said
 
 
+def _without_formulas(said: Any, escape: bool) -> Any:
+    """Texts that a spreadsheet would run, with an apostrophe before them when asked for; either way it is told."""
+    import polars as pl
+
+    texts = pl.col([name for name, kind in said.schema.items() if kind == pl.String])
+    runs = texts.str.contains(FORMULA) & ~texts.str.contains(A_NUMBER)
+    found = sum(said.select(runs.sum()).to_numpy().ravel().tolist())
+    if not found:
+        return said
+    if not escape:
+        say(f"! {found:,} cells begin as a formula; for a spreadsheet add --spreadsheet.", error=True)
+        return said
+    say(f"! {found:,} cells begin as a formula; an apostrophe was put before each.", error=True)
+    return said.with_columns(pl.when(runs).then("'" + texts).otherwise(texts).name.keep())
+
+
 def _of_images(clf: Any, folder: Path, prior: float | None, skip_bad: bool) -> Any:
     """Path, probability and decision of each image below a folder."""
     import polars as pl
@@ -59,4 +82,5 @@ def _of_images(clf: Any, folder: Path, prior: float | None, skip_bad: bool) -> A
 
     size, color = o.picture_form(clf)
     paths, pixels = unlabeled(folder, size, color, skip_bad)
-    return clf.predict_frame(pixels, prior=prior).insert_column(0, pl.Series("path", paths))
+    names = [os.fsencode(path).decode("utf-8", "backslashreplace") for path in paths]
+    return clf.predict_frame(pixels, prior=prior).insert_column(0, pl.Series("path", names))

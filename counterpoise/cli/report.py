@@ -18,13 +18,13 @@ def command(
 ) -> None:
     """Render report.html again from what a run keeps: after an update, or where the page was lost."""
     from counterpoise.cli import options as o
+    from counterpoise.comparison.store import FILE
     from counterpoise.report import page
 
     target = folder / "report.html" if out is None else out
     record = finished_record(folder)
-    o.check_file(target, ".html")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    print(page.write(record, target))
+    o.check_file(target, ".html", [folder / FILE])
+    o.note(str(page.write(record, target)), target)
 
 
 def finished_record(folder: Path) -> dict[str, Any]:

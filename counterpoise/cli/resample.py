@@ -27,13 +27,12 @@ def command(
     """Write a resampled copy of a table that need not fit in memory, and say what that did to the class shares."""
     from counterpoise.feed.resampling import resample_file
 
-    o.check_file(out)
-    with o.ended_by_signals():
-        said = resample_file(data, target, out, plan, ratio=ratio, seed=seed)
+    found = resample_file(data, target, out, plan, ratio=ratio, seed=seed)
     if as_json:
-        print(json.dumps(said))
+        o.note(json.dumps(found), out)
         return
-    print(f"saved {said['out']}: {said['rows']:,} rows by {plan}")
-    for found, shift in zip(said["classes"], said["log_shift"], strict=True):
-        print(f"  {found['label']}: {found['before']:,} -> {found['after']:,} rows; log shift {shift:+.4f}")
-    print("Networks trained on this file see these shares: subtract the log shift from their logits.")
+    lines = [f"saved {found['out']}: {found['rows']:,} rows by {plan}"]
+    for one, shift in zip(found["classes"], found["log_shift"], strict=True):
+        lines.append(f"  {one['label']}: {one['before']:,} -> {one['after']:,} rows; log shift {shift:+.4f}")
+    lines.append("Networks trained on this file see these shares: subtract the log shift from their logits.")
+    o.note("\n".join(lines), out)

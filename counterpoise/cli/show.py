@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from counterpoise.cli.terminal import Terminal
+
 if TYPE_CHECKING:
     from counterpoise.comparison.compare import Comparison
 
@@ -25,10 +27,9 @@ WIDE = 120
 
 def race_text(comparison: Comparison, out: Path) -> None:
     """Print leaderboard, verdict and the files written."""
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console()
+    console = Terminal()
     console.print(leaderboard_table(comparison, console.width))
     if said := positive_text(comparison.record["data"]):
         console.print(Text(said, style="dim"))

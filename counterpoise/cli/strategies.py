@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from counterpoise.cli import options as o
+from counterpoise.cli.terminal import Terminal
 
 NAME = "strategies"
 
@@ -22,10 +23,9 @@ def command(as_json: o.Json = False) -> None:
             )
         )
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("strategy", "in the default set", "idea", box=None, pad_edge=False)
     for name, idea in ideas.items():
         table.add_row(name, "yes" if name in DEFAULT else "", idea)
-    Console().print(table)
+    Terminal().print(table)

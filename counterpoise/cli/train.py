@@ -61,7 +61,7 @@ def command(
     if confidence is not None:
         _check_guarantee(aim, confidence)
         guarantee_rows = 0.2 if guarantee_rows is None else guarantee_rows
-    o.check_file(out, ".keras")
+    o.check_file(out, ".keras", [data, model])
     chosen = find(strategy)
     network = resolve_model(model)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad)
@@ -82,11 +82,13 @@ def command(
     if aim is not None:
         clf = clf.decide(confidence=confidence, **aim)
     clf.save(out)
-    print(f"saved {out}: {strategy}, {len(examples):,} rows, {cut_text(clf.rule.threshold, clf.rule.aim)}")
+    o.note(f"saved {out}: {strategy}, {len(examples):,} rows, {cut_text(clf.rule.threshold, clf.rule.aim)}", out)
     if confidence is not None:
-        print(clf.card["threshold"]["said"])
+        o.note(clf.card["threshold"]["said"], out)
     elif aim is not None and set(aim) <= FLOORS:
-        print(clf.card["threshold"]["said"] + " --confidence 0.95 keeps rows out of training that carry a guarantee.")
+        o.note(
+            clf.card["threshold"]["said"] + " --confidence 0.95 keeps rows out of training that carry a guarantee.", out
+        )
 
 
 def aim_of(

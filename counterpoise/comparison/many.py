@@ -16,7 +16,9 @@ from counterpoise.comparison.compare import compare
 from counterpoise.comparison.posterior import CERTAIN
 from counterpoise.comparison.result import Comparison
 from counterpoise.comparison.several import SignedRank, cliques, critical_difference, friedman, mean_ranks, signed_rank
+from counterpoise.core.checks import check_path
 from counterpoise.core.errors import ArtifactError, OptionError
+from counterpoise.core.files import write_text
 from counterpoise.metrics.catalog import METRICS
 from counterpoise.report.critical import critical_svg
 
@@ -116,7 +118,7 @@ class ManyComparisons:
         """The critical-difference figure as SVG text, also written to `path` where one is given."""
         svg = critical_svg(self.strategies, self.ranks, self.groups, self.critical)
         if path is not None:
-            Path(path).write_text(svg, encoding="utf-8")
+            write_text(check_path(path), svg)
         return svg
 
     def _repr_svg_(self) -> str:

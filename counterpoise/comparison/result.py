@@ -6,10 +6,8 @@ import csv
 import io
 import json
 import os
-import tempfile
 import textwrap
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,15 +16,14 @@ from typing import Any
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.comparison import trackers
 from counterpoise.comparison.verdict import Verdict
-from counterpoise.core.checks import check_choice
-from counterpoise.core.errors import ArtifactError, OptionError
+from counterpoise.core.checks import check_choice, check_path
+from counterpoise.core.errors import OptionError
+from counterpoise.core.files import drafts, write_text
 from counterpoise.core.records import FoldResult
 from counterpoise.metrics.catalog import METRICS
 from counterpoise.report import page
 from counterpoise.report.notebook import tables_html
 from counterpoise.report.plots import Plots
-
-FILES = ("leaderboard.json", "leaderboard.csv", "report.html", "model.keras")
 
 
 @dataclass(frozen=True, repr=False)
@@ -121,11 +118,7 @@ class Comparison:
 
     def to_html(self, path: str | os.PathLike[str]) -> Path:
         """Write the self-contained report page."""
-        target = Path(path)
-        with _named_errors(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            page.write(self.page_record, target)
-        return target
+        return page.write(self.page_record, path)
 
     def to_csv(self) -> str:
         """The leaderboard as CSV: one line per strategy, mean, low and high of each metric."""
@@ -154,18 +147,16 @@ class Comparison:
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write leaderboard.json, leaderboard.csv, report.html and model.keras; each appears whole or not at all."""
-        target = Path(folder)
-        with _named_errors(target):
-            target.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=target, prefix=".writing-") as draft_name:
-                draft = Path(draft_name)
-                (draft / "leaderboard.json").write_text(json.dumps(self.record, indent=1), encoding="utf-8")
-                (draft / "leaderboard.csv").write_text(self.to_csv(), encoding="utf-8")
-                self.to_html(draft / "report.html")
-                if self.best is not None:
-                    self.best.save(draft / "model.keras")
-                for made in sorted(draft.iterdir()):
-                    os.replace(made, target / made.name)
+        target = check_path(folder, "folder")
+        texts = {
+            "leaderboard.json": json.dumps(self.record, indent=1), "leaderboard.csv": self.to_csv(),
+            "report.html": self.html(),
+        }  # fmt: skip
+        with drafts(target) as draft:
+            for name, text in texts.items():
+                write_text(draft / name, text)
+            if self.best is not None:
+                self.best.save(draft / "model.keras")
         return target
 
     @property
@@ -187,12 +178,3 @@ def _line(row: Mapping[str, Any], metric: str, wide: int) -> str:
 def _mean(row: Mapping[str, Any], key: str) -> str:
     value = (row["scores"].get(key) or {}).get("mean")
     return "-" if value is None else f"{value:.3f}"
-
-
-@contextmanager
-def _named_errors(place: Path) -> Iterator[None]:
-    """Turn an operating system's refusal into our error, naming the place."""
-    try:
-        yield
-    except OSError as error:
-        raise ArtifactError(f"cannot write {str(place)!r}: {error.strerror or error}.") from error

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -90,6 +92,25 @@ def check_range(value: Any, name: str, low: float = -math.inf, high: float = mat
     if isinstance(value, (bool, np.bool_, str)) or not (math.isfinite(number) and above and below):
         raise OptionError(f"{name} is {value!r}; expected a finite number in {bounds[0]}{low:g}, {high:g}{bounds[1]}.")
     return number
+
+
+def check_path(value: Any, name: str = "path") -> Path:
+    """Return the name of a file or folder as `Path`: text, bytes, or what stands for one.
+
+    Example:
+        >>> check_path(b"model.keras").name
+        'model.keras'
+        >>> check_path(None)
+        Traceback (most recent call last):
+        counterpoise.core.errors.OptionError: path is None; expected the name of a file or folder, as "m.keras".
+    """
+    try:
+        text = os.fsdecode(value)
+    except TypeError:
+        raise OptionError(f'{name} is {value!r:.60}; expected the name of a file or folder, as "m.keras".') from None
+    if not text or "\0" in text:
+        raise OptionError(f"{name} is {text!r}, which can be no name of a file. Give another name.")
+    return Path(text)
 
 
 def check_shape(array: Any, name: str, shape: Sequence[int | None]) -> np.ndarray:

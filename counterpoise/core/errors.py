@@ -19,6 +19,7 @@ what was expected and what to do. The command line prints it on one line and exi
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 
@@ -81,6 +82,28 @@ class MissingExtraError(CounterpoiseError, ImportError):
         )
         self.package = package
         self.extra = extra
+
+
+#: What to do where the operating system refuses.
+_ADVICE = {
+    errno.ENOSPC: "Free some space, or name another folder.",
+    errno.EDQUOT: "Free some space, or name another folder.",
+    errno.EACCES: "Name a place that you may read and write.",
+    errno.EPERM: "Name a place that you may read and write.",
+    errno.EROFS: "Name a folder that you may write into.",
+    errno.ENAMETOOLONG: "Give a shorter name.",
+    errno.EMFILE: "Let this program open more files (ulimit -n).",
+}
+
+
+def system_text(error: OSError) -> str:
+    """What the operating system refused, and what to do about it.
+
+    Example:
+        >>> system_text(OSError(errno.ENOSPC, "No space left on device"))
+        'No space left on device. Free some space, or name another folder.'
+    """
+    return f"{error.strerror or error}. {_ADVICE.get(error.errno or 0, '')}".rstrip()
 
 
 def error_text(error: BaseException) -> str:

@@ -11,6 +11,8 @@ import zlib
 
 import numpy as np
 
+from counterpoise.core.checks import check_int
+
 
 def sequence(seed: int, stage: str, *index: int) -> np.random.SeedSequence:
     """Mix a seed, the name of a stage and any number of counters into a seed sequence.
@@ -28,7 +30,7 @@ def sequence(seed: int, stage: str, *index: int) -> np.random.SeedSequence:
         >>> bool(a == sequence(1, "rows", 2).generate_state(1))
         False
     """
-    return np.random.SeedSequence([int(seed), zlib.crc32(stage.encode()), *(int(i) for i in index)])
+    return np.random.SeedSequence([check_int(seed, "seed", 0), zlib.crc32(stage.encode()), *(int(i) for i in index)])
 
 
 def generator(seed: int, stage: str, *index: int) -> np.random.Generator:

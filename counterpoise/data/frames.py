@@ -6,8 +6,7 @@ pandas is recognized without importing it.
 from __future__ import annotations
 
 import difflib
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,14 @@ import numpy as np
 import polars as pl
 
 from counterpoise.core.checks import check_lengths
-from counterpoise.core.errors import ColumnError, DataError
+from counterpoise.core.errors import ColumnError, DataError, system_text
+from counterpoise.data.column_names import column_names
 from counterpoise.data.csv_text import read_csv
+from counterpoise.data.parquet import read_parquet
 from counterpoise.data.series import library, to_series
 
-_CSV = (".csv", ".tsv", ".txt", ".data")
-_PARQUET = (".parquet", ".pq")
+CSV = (".csv", ".tsv", ".txt", ".data")
+PARQUET = (".parquet", ".pq")
 
 
 def is_table(source: Any, table: bool = True) -> bool:
@@ -45,7 +46,9 @@ def is_table(source: Any, table: bool = True) -> bool:
     return table and _rank(source) == 2
 
 
-def to_frame(source: Any, as_text: tuple[str, ...] = (), skip_bad: bool = False) -> tuple[pl.DataFrame, str, list[str]]:
+def to_frame(
+    source: Any, as_text: tuple[str, ...] = (), skip_bad: bool = False, unused: Callable[[str], bool] | None = None
+) -> tuple[pl.DataFrame, str, list[str]]:
     """Turn a file, frame, arrow table, dict of columns or rank-2 array into a polars frame.
 
     Args:
@@ -53,6 +56,7 @@ def to_frame(source: Any, as_text: tuple[str, ...] = (), skip_bad: bool = False)
             rank 1, or an array of shape (N, d), whose columns are named x0, x1, ...
         as_text: Columns of a CSV file to leave as text; in a pandas frame their categories keep their type.
         skip_bad: Leave out lines of a CSV file that cannot be read.
+        unused: Whether a column is not needed: it is then empty where it cannot be read.
 
     Returns:
         The frame, a name of the source for messages, and sentences about what was left out.
@@ -61,19 +65,33 @@ def to_frame(source: Any, as_text: tuple[str, ...] = (), skip_bad: bool = False)
         DataError: Missing, empty, damaged or unsupported.
         ColumnError: Two columns with one name, or a column of lists or objects.
     """
-    notes: list[str] = []
     if isinstance(source, (str, Path)):
         name = str(source)
-        frame, notes = _from_path(Path(source), as_text, skip_bad)
-        frame = pl.DataFrame([to_series(column.name, column, name) for column in frame])
+        found, notes = _from_path(Path(source), as_text, skip_bad)
+        columns: list[tuple[Any, Any]] = [(column.name, column) for column in found]
     else:
         name = {"pandas": "the pandas frame", "polars": "the polars frame", "pyarrow": "the arrow table"}.get(
             library(source), "the data"
         )
-        frame = _from_memory(source, name, as_text)
+        columns, notes = _columns(source, name), []
+    names, more = column_names([title for title, _ in columns], name)
+    frame = pl.DataFrame(list(_read(names, [column for _, column in columns], name, as_text, unused)))
     if not frame.height or not frame.width:
         raise DataError(f"{name} has {frame.height} rows and {frame.width} columns; nothing to learn from.")
-    return frame, name, notes
+    return frame, name, [*notes, *more]
+
+
+def _read(
+    names: Sequence[str], columns: Sequence[Any], name: str, as_text: tuple[str, ...],
+    unused: Callable[[str], bool] | None,
+) -> Iterator[pl.Series]:  # fmt: skip
+    for title, column in zip(names, columns, strict=True):
+        try:
+            yield to_series(title, column, name, title in as_text)
+        except ColumnError:
+            if unused is None or not unused(title):
+                raise
+            yield pl.Series(title, [None] * len(column), dtype=pl.Null)
 
 
 def _rank(source: Any) -> int | None:
@@ -92,12 +110,12 @@ def _from_path(path: Path, as_text: tuple[str, ...], skip_bad: bool) -> tuple[pl
         raise DataError(f"{path} does not exist.{_neighbor(path)}")
     kind = path.suffix.lower()
     try:
-        if kind in _CSV:
+        if kind in CSV:
             return read_csv(path, as_text, skip_bad)
-        if kind in _PARQUET:
-            return _read_parquet(path), []
+        if kind in PARQUET:
+            return read_parquet(path), []
     except OSError as fault:
-        raise DataError(f"{path} cannot be opened: {fault.strerror or fault}.") from None
+        raise DataError(f"{path} cannot be opened: {system_text(fault)}") from None
     raise DataError(
         f"{path} has the unsupported file type {kind or 'without ending'!r}; expected .csv, .tsv or .parquet."
     )
@@ -112,56 +130,20 @@ def _neighbor(path: Path) -> str:
     return f" Did you mean {str(folder / near[0])!r}?" if near else " Check the path."
 
 
-def _read_parquet(path: Path) -> pl.DataFrame:
-    if not path.stat().st_size:
-        raise DataError(f"{path} is empty; expected a Parquet file.")
-    try:
-        return pl.read_parquet(path)
-    except OSError:
-        raise
-    except Exception as fault:  # polars raises several kinds here, and a panic for some damage
-        raise DataError(
-            f"{path} cannot be read as Parquet: damaged or cut off ({str(fault).splitlines()[0]:.80}). Write it again."
-        ) from None
-
-
-def _from_memory(source: Any, name: str, as_written: tuple[str, ...]) -> pl.DataFrame:
+def _columns(source: Any, name: str) -> list[tuple[Any, Any]]:
+    """The titles and columns of a table in memory."""
     kind = library(source)
     if kind == "polars":
         frame = source.collect() if isinstance(source, pl.LazyFrame) else pl.DataFrame(source)
-        columns = [(title, frame[title]) for title in frame.columns]
-    elif kind == "pandas":
-        columns = [(title, source.iloc[:, j]) for j, title in enumerate(source.columns)]
-    elif kind == "pyarrow":
-        columns = [(title, source.column(j)) for j, title in enumerate(source.column_names)]
-    elif isinstance(source, Mapping):
+        return [(title, frame[title]) for title in frame.columns]
+    if kind == "pandas":
+        return [(title, source.iloc[:, j]) for j, title in enumerate(source.columns)]
+    if kind == "pyarrow":
+        return [(title, source.column(j)) for j, title in enumerate(source.column_names)]
+    if isinstance(source, Mapping):
         check_lengths({repr(key): column for key, column in source.items()})
-        columns = list(source.items())
-    else:
-        array = np.asarray(source)
-        if array.ndim != 2:
-            raise DataError(f"{name} has shape {array.shape}; a table needs two axes (N, d). One feature: x[:, None].")
-        columns = [(f"x{j}", array[:, j]) for j in range(array.shape[1])]
-    names = _names([title for title, _ in columns], name)
-    pairs = zip(names, columns, strict=True)
-    return pl.DataFrame([to_series(title, column, name, title in as_written) for title, (_, column) in pairs])
-
-
-def _names(titles: list[Any], name: str) -> list[str]:
-    """The names of the columns as text, all different."""
-    names = [str(title) for title in titles]
-    doubled = sorted(text for text, times in Counter(names).items() if times > 1)
-    if doubled:
-        raise ColumnError(f"{name} names the column {doubled[0]!r} more than once. Rename one of them.")
-    odd = next((text for text in names if not text.isprintable() and _is_broken(text)), None)
-    if odd is not None:
-        raise ColumnError(f"{name} has the column name {odd!r}, which is not UTF-8 text. Rename the column.")
-    return names
-
-
-def _is_broken(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return True
-    return False
+        return list(source.items())
+    array = np.asarray(source)
+    if array.ndim != 2:
+        raise DataError(f"{name} has shape {array.shape}; a table needs two axes (N, d). One feature: x[:, None].")
+    return [(f"x{j}", array[:, j]) for j in range(array.shape[1])]

@@ -110,7 +110,7 @@ def _read_table(
     text: bool,
 ) -> Examples:
     as_text = (target,) if target is not None else ()
-    frame, name, notes = to_frame(source, as_text, skip_bad)
+    frame, name, notes = to_frame(source, as_text, skip_bad, unused=lambda column: column in drop)
     if target is not None and target not in frame.columns:
         raise TargetError(f"Target {target!r} is no column of {name}.{_probable_target(target, frame)}")
     asides = [v for v in beside.values() if isinstance(v, str)]

@@ -104,8 +104,8 @@ def encode_rows(schema: Schema | None, source: Any, name: str | None = None) -> 
     if not is_table(source):
         raise ColumnError(f"Expected a table with the columns {_names(schema)}; got {type(source).__name__}.")
     # Levels stay as they are written: '007' would become 7 in a file where all are numbers.
-    frame, found, _ = to_frame(source, as_text=_as_text(schema))
     wanted = [c.name for c in schema.columns if c.used]
+    frame, found, _ = to_frame(source, as_text=text_columns(schema), unused=lambda name: name not in wanted)
     given = set(frame.columns)
     absent = [n for n in wanted if n not in given]
     if absent:
@@ -117,8 +117,10 @@ def encode_rows(schema: Schema | None, source: Any, name: str | None = None) -> 
     return x
 
 
-def _as_text(schema: Schema) -> tuple[str, ...]:
+def text_columns(schema: Schema | None) -> tuple[str, ...]:
     """Columns that are read from text by what the schema says of them."""
+    if schema is None:
+        return ()
     return tuple(c.name for c in schema.columns if c.used and (c.kind != "numeric" or c.written is not None))
 
 

@@ -12,9 +12,11 @@ import numpy as np
 import polars as pl
 
 from counterpoise.core.errors import ColumnError
+from counterpoise.core.panics import without_panics
 from counterpoise.data.levels import level_text
 
-_ADVICE = "expected numbers, text, booleans, dates or categories. Leave it out with drop (--drop)."
+_DROP = "Leave it out with drop (--drop)."
+_ADVICE = f"expected numbers, text, booleans, dates or categories. {_DROP}"
 
 
 def library(source: Any) -> str:
@@ -50,9 +52,9 @@ def to_series(title: str, column: Any, name: str, keep_types: bool = False) -> p
             found = _from_array(title, _array(column), name)
         return _plain(found, name)
     except UnicodeError as fault:
-        raise ColumnError(f"Column {title!r} of {name} holds text that is not UTF-8: {fault}.") from None
+        raise ColumnError(f"Column {title!r} of {name} holds text that is not UTF-8: {fault}. {_DROP}") from None
     except pl.exceptions.PolarsError as fault:
-        raise ColumnError(f"Column {title!r} of {name} cannot be read: {str(fault).splitlines()[0]}.") from None
+        raise ColumnError(f"Column {title!r} of {name} cannot be read: {str(fault).splitlines()[0]}. {_DROP}") from None
 
 
 def _array(column: Any) -> np.ndarray:
@@ -109,7 +111,8 @@ def _from_arrow(title: str, column: Any, name: str) -> pl.Series:
 def _import(title: str, name: str, work: Any) -> pl.Series:
     """What another library gives to polars, which panics for some types."""
     try:
-        return pl.Series(title, work())
+        with without_panics:
+            return pl.Series(title, work())
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as fault:  # a panic is no Exception

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.lazy import needed
+from counterpoise.core.temporary import scratch
 from counterpoise.export.manifest import named_inputs
 from counterpoise.export.quiet import quiet
 
@@ -25,7 +26,7 @@ def write(clf: Any, file: Path) -> Callable[[Any], Mapping[str, Any]]:
         MissingExtraError: ai-edge-litert, which runs it, is not installed.
     """
     interpreter = needed("ai_edge_litert.interpreter", "litert", "The LiteRT export", "ai-edge-litert")
-    with quiet(), tempfile.TemporaryDirectory(dir=file.parent) as folder:
+    with quiet(), tempfile.TemporaryDirectory(dir=scratch()) as folder:
         file.write_bytes(_converted(clf, Path(folder) / "draft"))
     run = interpreter.Interpreter(model_path=str(file), num_threads=1).get_signature_runner(SIGNATURE)
     return lambda rows: run(**named_arrays(clf, rows))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from counterpoise.core.checks import check_path
 from counterpoise.core.errors import ArtifactError, CounterpoiseError, ModelError, OptionError, did_you_mean
+from counterpoise.core.files import drafts, is_stream
 from counterpoise.export import litert, onnx_file, saved_model
 from counterpoise.export.manifest import manifest
 from counterpoise.export.probe import compare, probe
@@ -55,17 +55,15 @@ def write(clf: Any, path: str | os.PathLike[str], format: str = "saved_model") -
     if keras.backend.backend() != "tensorflow":
         raise OptionError(f"exports need Keras on TensorFlow; the backend here is {keras.backend.backend()!r}.")
     writer, ending = WRITERS[format]
-    target = _target(Path(path), ending)
-    beside = target / SCHEMA if not ending else target.parent / SCHEMA
+    target = _target(check_path(path), ending)
+    place = Path(os.path.realpath(target))
+    beside = place / SCHEMA if not ending else place.parent / SCHEMA
     _refuse_foreign(target, beside, ending)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".exporting-") as folder:
-            draft = Path(folder) / (target.name or "export")
-            _checked(clf, _written(writer, clf, draft, format), format)
-            _place(draft, target, beside, json.dumps(manifest(clf, format), indent=1))
-    except OSError as error:
-        raise ArtifactError(f"cannot write {str(target)!r}: {error.strerror or error}.") from error
+    with drafts(place.parent) as folder:
+        draft = folder / place.name
+        _checked(clf, _written(writer, clf, draft, format), format)
+        note = draft / SCHEMA if not ending else folder / SCHEMA
+        note.write_text(json.dumps(manifest(clf, format), indent=1), encoding="utf-8")
     return target
 
 
@@ -79,6 +77,12 @@ def _target(path: Path, ending: str) -> Path:
 
 def _refuse_foreign(target: Path, beside: Path, ending: str) -> None:
     """An older export is replaced; anything else that stands there is somebody's, and stays."""
+    if any("\ud800" <= sign <= "\udfff" for sign in os.path.abspath(target)):
+        raise ArtifactError(
+            f"{str(target)!r} is no UTF-8 name; the libraries that write exports take no others. Name another place."
+        )
+    if is_stream(target):
+        raise ArtifactError(f"{str(target)!r} is a device or a pipe; an export is a file with {SCHEMA}. Name a file.")
     if not ending and target.exists() and not target.is_dir():
         raise ArtifactError(f"{str(target)!r} is a file; a SavedModel is a folder. Give another name.")
     if not ending and target.is_dir() and any(target.iterdir()) and not beside.exists():
@@ -112,17 +116,3 @@ def _checked(clf: Any, runner: Runner, format: str) -> None:
         fault = compare(clf, raw, runner, rows, encoded if format != "saved_model" else None, TOLERANCE)
         if fault:
             raise ArtifactError(f"the {format} export was run once and does not say what the classifier says: {fault}.")
-
-
-def _place(draft: Path, target: Path, beside: Path, schema: str) -> None:
-    """Move the export to where it belongs, and `schema.json` with it."""
-    if draft.is_dir():
-        (draft / SCHEMA).write_text(schema, encoding="utf-8")
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(draft, target)
-        return
-    note = draft.parent / SCHEMA
-    note.write_text(schema, encoding="utf-8")
-    os.replace(draft, target)
-    os.replace(note, beside)

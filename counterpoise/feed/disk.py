@@ -5,21 +5,22 @@ What is kept in memory is the label of each row (4 bytes), how often an epoch dr
 
 from __future__ import annotations
 
-import glob
 import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from counterpoise.core.checks import check_choice, check_int
+from counterpoise.core.checks import check_int
 from counterpoise.core.errors import ColumnError, DataError, OptionError, TargetError, did_you_mean
-from counterpoise.core.labels import Labels, class_labels, count_codes, warn_look_alikes
-from counterpoise.feed.disk_stream import INDEX, Stream
+from counterpoise.core.labels import count_codes, warn_look_alikes
+from counterpoise.data.labels import encode_labels
+from counterpoise.data.row_metadata import weights
+from counterpoise.data.stored import Stored, stored
+from counterpoise.feed.disk_stream import Stream, drawn_parts
 from counterpoise.plans import class_plans as plans
 from counterpoise.plans.class_plans import Plan
 from counterpoise.plans.schedule import check_single
@@ -32,14 +33,12 @@ class Scan:
     """A table on disk whose labels are known; made by `scan`.
 
     Attributes:
-        frame: Lazy frame of all columns.
+        table: The files.
         target: The label column.
         features: The columns that a network is fed.
         y: int32 (N,), class codes in file order.
-        classes: The labels behind the codes.
+        classes: The labels behind the codes, the rarer of two last.
         weights: float64 (N,), the user's weights, or None.
-        source: Name for messages.
-        seekable: Whether rows can be reached without reading those before them: in Parquet, not in text.
 
     Example:
         >>> import os, tempfile
@@ -50,14 +49,17 @@ class Scan:
         (('no', 'yes'), ('a',), [8, 2])
     """
 
-    frame: pl.LazyFrame
+    table: Stored
     target: str
     features: tuple[str, ...]
     y: Array
     classes: tuple[Any, ...]
     weights: Array | None = None
-    source: str = "table"
-    seekable: bool = False
+
+    @property
+    def source(self) -> str:
+        """Name for messages."""
+        return self.table.name
 
     def __len__(self) -> int:
         return len(self.y)
@@ -68,10 +70,10 @@ class Scan:
         return count_codes(self.y, len(self.classes))
 
     def read(self, rows: Array) -> pl.DataFrame:
-        """Features of some rows (sorted row numbers), as they stand in the table, in one streaming pass."""
-        wanted = pl.col(INDEX).is_in(pl.Series(np.asarray(rows, np.uint32)).implode())
-        numbered = self.frame.select(self.features).with_row_index(INDEX)
-        return numbered.filter(wanted).collect(engine="streaming").sort(INDEX).drop(INDEX)
+        """Features of some rows (sorted row numbers), in one streaming pass."""
+        times = np.zeros(len(self), np.uint8)
+        times[rows] = 1
+        return pl.concat([part for _, part in drawn_parts(self.table, self.features, times)])
 
     def plan(self, make: Callable[..., Plan] = plans.undersample, **options: Any) -> Plan:
         """A plan over these rows: `scan.plan(cp.plans.oversample, ratio=0.5)`."""
@@ -109,7 +111,7 @@ class Scan:
         self._warn_of_order(plan, window)
         check_int(epoch, "epoch", 0)
         check_int(seed, "seed", 0)
-        return Stream(self.frame, self.features, self.y, plan, batch_size, seed, window, epoch, seekable=self.seekable)
+        return Stream(self.table, self.features, self.y, plan, batch_size, seed, window, epoch)
 
     def _warn_of_order(self, plan: Plan, window: int) -> None:
         """Say when a window of drawn rows would lack a class that it should hold 30 times."""
@@ -132,14 +134,16 @@ class Scan:
 def scan(source: str | os.PathLike[str], target: str, *, drop: Sequence[str] = (), sample_weight: str = "") -> Scan:
     """Open a table that need not fit in memory and count its classes in one streaming pass.
 
+    Rows are read by the rules of `fit`: separators, words for missing values, types and labels are the same.
+
     Args:
-        source: A Parquet or CSV file, a folder of Parquet files, or a pattern such as "rows-*.csv".
+        source: A Parquet or CSV file, a folder of files, or a pattern such as "rows-*.csv".
         target: The label column.
         drop: Columns that the network is not fed.
         sample_weight: A column of your own weights, or "".
 
     Raises:
-        DataError: Nothing to read.
+        DataError: Nothing to read, or a line that cannot be read.
         TargetError: No such column, missing labels, fractional labels, or one class only.
 
     Example:
@@ -150,52 +154,25 @@ def scan(source: str | os.PathLike[str], target: str, *, drop: Sequence[str] = (
         >>> rows.counts.tolist(), [len(y) for _, y in rows.batches(rows.plan(), batch_size=3)]
         ([8, 2], [3, 1])
     """
-    frame, name, seekable = _lazy(str(source))
-    columns = frame.collect_schema().names()
-    if target not in columns:
-        raise TargetError(f"target {target!r} is no column of {name}.{did_you_mean(target, columns)}")
+    table = stored(source)
     drop = (drop,) if isinstance(drop, str) else tuple(drop)
-    for column in [*drop, *([sample_weight] if sample_weight else [])]:
-        if column not in columns:
-            raise ColumnError(f"{column!r} is no column of {name}.{did_you_mean(column, columns)}")
-    beside = frame.select([target, *([sample_weight] if sample_weight else [])]).collect(engine="streaming")
-    labels = _labels(beside[target], name)
-    weights = beside[sample_weight].to_numpy().astype(float) if sample_weight else None
-    features = tuple(c for c in columns if c not in (target, *drop, sample_weight))
+    beside = [sample_weight] if sample_weight else []
+    check_target(table, target)
+    for column in [*drop, *beside]:
+        if column not in table.columns:
+            raise ColumnError(f"{column!r} is no column of {table.name}.{did_you_mean(column, table.columns)}")
+    features = tuple(c for c in table.columns if c not in (target, *drop, *beside))
     if not features:
-        raise ColumnError(f"no column of {name} is left to learn from.")
-    return Scan(frame, target, features, labels.codes, labels.classes, weights, name, seekable)
+        raise ColumnError(f"no column of {table.name} is left to learn from.")
+    table.check(features)
+    found = table.values([target, *beside], target)
+    labels = encode_labels(found[target], written=table.written)
+    warn_look_alikes(labels.classes, f"Target {target!r}")
+    weight = weights(found[sample_weight]).astype(float) if sample_weight else None
+    return Scan(table, target, features, labels.codes, labels.classes, weight)
 
 
-def _lazy(source: str) -> tuple[pl.LazyFrame, str, bool]:
-    """The table, its name for messages, and whether it is seekable."""
-    # Polars reads row groups ahead of need; one at a time takes the least memory and is as fast.
-    os.environ.setdefault("POLARS_ROW_GROUP_PREFETCH_SIZE", "1")
-    path = Path(source)
-    if path.is_dir():
-        pattern, kind = str(path / "**" / "*.parquet"), ".parquet"
-    else:
-        pattern, kind = source, path.suffix.lower()
-    if not glob.glob(pattern, recursive=True):
-        raise DataError(f"{source} is not there" + (" or holds no Parquet file." if path.is_dir() else "."))
-    check_choice(kind, "the file's ending", (".parquet", ".pq", ".csv", ".tsv"))
-    try:
-        if kind in (".csv", ".tsv"):
-            frame = pl.scan_csv(pattern, separator="\t" if kind == ".tsv" else ",", infer_schema_length=10_000)
-        else:
-            frame = pl.scan_parquet(pattern)
-        frame.collect_schema()
-    except pl.exceptions.PolarsError as error:
-        raise DataError(f"{source} cannot be read: {str(error).splitlines()[0]}") from None
-    return frame, path.name, kind in (".parquet", ".pq")
-
-
-def _labels(column: pl.Series, name: str) -> Labels:
-    if not len(column):
-        raise DataError(f"{name} has no rows.")
-    what = f"Target {column.name!r}"
-    labels = class_labels(column, what)
-    warn_look_alikes(labels.classes, what)
-    if len(labels.classes) < 2:
-        raise TargetError(f"{what} holds one class only, {labels.classes[0]!r}.")
-    return labels
+def check_target(table: Stored, target: str) -> None:
+    """Raise a TargetError unless the table has the column."""
+    if target not in table.columns:
+        raise TargetError(f"target {target!r} is no column of {table.name}.{did_you_mean(target, table.columns)}")

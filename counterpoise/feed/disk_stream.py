@@ -12,14 +12,13 @@ import polars as pl
 
 from counterpoise.core import seeds
 from counterpoise.core.label_sources import CHUNK
+from counterpoise.data.stored import Stored
 from counterpoise.plans.class_plans import Plan
 
 Array = np.ndarray
 
-#: Name of the column of row numbers, which no file should have.
-INDEX = "__row_number__"
-#: The most rows that are handed on at a time, and how many are read at a time where rows can be reached by number.
-PART_ROWS, SLICE_ROWS = 16384, 65536
+#: The most rows that are handed on at a time.
+PART_ROWS = 16384
 
 
 @dataclass(eq=False)
@@ -27,12 +26,11 @@ class Stream:
     """Batches of a scan; made by `Scan.batches`. Iterating goes through one epoch and moves on to the next.
 
     Attributes:
-        frame, features, y: The table (see `disk.Scan`).
+        table, features, y: The table (see `disk.Scan`).
         plan, batch_size, seed, window: As given.
         epoch: The epoch that the next iteration draws.
         rows: Row numbers of the table that the plan draws from; None: all.
         inputs: Function from a frame of features to what a network is fed; None: numbers or a dict of columns.
-        seekable: Whether rows can be reached without reading those before them (see `drawn_parts`).
 
     Example:
         >>> import os, tempfile
@@ -46,7 +44,7 @@ class Stream:
         (2, 0, [3, 1], 1)
     """
 
-    frame: pl.LazyFrame
+    table: Stored
     features: Sequence[str]
     y: Array
     plan: Plan
@@ -56,7 +54,6 @@ class Stream:
     epoch: int = 0
     rows: Array | None = None
     inputs: Callable[[pl.DataFrame], Any] | None = None
-    seekable: bool = False
     _weights: Array | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -106,7 +103,7 @@ class Stream:
     def _drawn(self, epoch: int) -> Iterator[Block]:
         """The drawn rows in file order, repeats beside each other, block after block."""
         times = self._of_table(times_drawn(self.plan, epoch, self.seed))
-        for drawn, part in drawn_parts(self.frame.select(self.features), times, self.seekable):
+        for drawn, part in drawn_parts(self.table, self.features, times):
             weight = None if self._weights is None else self._weights[drawn]
             yield Block((self.inputs or _inputs)(part), self.y[drawn], weight)
 
@@ -159,37 +156,21 @@ def times_drawn(plan: Plan, epoch: int, seed: int) -> Array:
     return times
 
 
-def drawn_parts(frame: pl.LazyFrame, times: Array, seekable: bool) -> Iterator[tuple[Array, pl.DataFrame]]:
+def drawn_parts(table: Stored, columns: Sequence[str], times: Array) -> Iterator[tuple[Array, pl.DataFrame]]:
     """Every row as often as `times` says, in order, repeats beside each other: row numbers and rows, part after part.
 
-    A part has at most `PART_ROWS` rows. Slices are read where they cost no more than their own rows: left to itself,
-    polars reads ahead and holds several times as much.
+    A part has at most `PART_ROWS` rows.
     """
-    for start, part in _parts(frame, len(times), seekable):
-        rows = np.repeat(np.arange(part.height, dtype=np.uint32), times[start : start + part.height])
-        for first in range(0, len(rows), PART_ROWS):
-            piece = rows[first : first + PART_ROWS]
-            yield start + piece, part[piece]
+    for start, part in table.parts(columns, times > 0):
+        yield from repeated(part, start, times)
 
 
-def _parts(frame: pl.LazyFrame, rows: int, seekable: bool) -> Iterator[tuple[int, pl.DataFrame]]:
-    """All rows of a table, part after part, with the number of the first."""
-    if seekable:
-        for start in range(0, rows, SLICE_ROWS):
-            yield start, frame.slice(start, SLICE_ROWS).collect()
-        return
-    start = 0
-    for part in frame.collect_batches(chunk_size=PART_ROWS, maintain_order=True, engine="streaming"):
-        yield start, part
-        start += part.height
-
-
-def is_drawn(times: Array) -> pl.Expr:
-    """Rows that are drawn at all, as a condition on the column of row numbers."""
-    rows = np.flatnonzero(times)
-    if len(rows) == len(times):
-        return pl.lit(True)
-    return pl.col(INDEX).is_in(pl.Series(rows.astype(np.uint32)).implode())
+def repeated(part: pl.DataFrame, start: int, times: Array) -> Iterator[tuple[Array, pl.DataFrame]]:
+    """The rows of a part, of which the first has the number `start`, as often as `times` says."""
+    rows = np.repeat(np.arange(part.height, dtype=np.uint32), times[start : start + part.height])
+    for first in range(0, len(rows), PART_ROWS):
+        piece = rows[first : first + PART_ROWS]
+        yield start + piece, part[piece]
 
 
 def _inputs(part: pl.DataFrame) -> Any:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from counterpoise.core.checks import check_choice
-from counterpoise.core.errors import OptionError
-from counterpoise.feed.disk import scan
-from counterpoise.feed.disk_stream import INDEX, drawn_parts, is_drawn, times_drawn
+from counterpoise.core.checks import check_choice, check_int, check_path
+from counterpoise.core.errors import ColumnError, OptionError
+from counterpoise.core.files import check_output, drafted, is_stream
+from counterpoise.data.frames import CSV, PARQUET
+from counterpoise.data.labels import encode_labels
+from counterpoise.data.parquet import readable, without_faults
+from counterpoise.data.stored import CsvFiles, Stored, stored
+from counterpoise.feed.disk import check_target
+from counterpoise.feed.disk_stream import repeated, times_drawn
 from counterpoise.plans import class_plans as plans
 from counterpoise.plans.class_plans import Plan
 
@@ -37,13 +42,14 @@ def resample_file(
 ) -> dict[str, Any]:
     """Write a resampled copy of a table that need not fit in memory.
 
-    All columns are kept, and rows keep their order; a row that is drawn more than once stands beside its repeats. The
-    file is complete or not there.
+    All columns are kept, and rows keep their order; a row that is drawn more than once stands beside its repeats. Rows
+    are copied as they are written: of a CSV file byte by byte, its first lines included. Where a CSV file becomes
+    Parquet, every column is text. The file appears whole or not at all.
 
     Args:
         source: As in `scan`.
         target: The label column.
-        out: A path that ends in .parquet or .csv.
+        out: A path that ends in .parquet or .csv; a device or pipe gets what the source is.
         plan: "undersample" or "oversample".
         ratio: Wanted size of the smallest class over the largest, in (0, 1].
         seed: Which rows are drawn.
@@ -52,32 +58,132 @@ def resample_file(
         {"rows", "out", "plan", "classes": [{"label", "before", "after"}], "log_shift": [...]}; subtract log_shift from
         the logits of a network that is trained on the file.
 
+    Raises:
+        OptionError: An unknown plan, another ending, or an output among what is read.
+        ArtifactError: The output cannot be written.
+        DataError, TargetError: As in `scan`.
+
     Example:
         >>> import os, tempfile
-        >>> import polars as pl
         >>> here = tempfile.mkdtemp()
-        >>> pl.DataFrame({"a": range(10), "ill": [0] * 8 + [1] * 2}).write_csv(os.path.join(here, "all.csv"))
+        >>> _ = Path(here, "all.csv").write_text("zip,ill\\n" + "01000,no\\n" * 8 + "02139,yes\\n" * 2)
         >>> done = resample_file(os.path.join(here, "all.csv"), "ill", os.path.join(here, "few.csv"))
         >>> done["rows"], done["classes"][0]
-        (4, {'label': '0', 'before': 8, 'after': 2})
+        (4, {'label': 'no', 'before': 8, 'after': 2})
+        >>> Path(here, "few.csv").read_text().split()
+        ['zip,ill', '01000,no', '01000,no', '02139,yes', '02139,yes']
     """
-    path = Path(out)
-    if path.suffix.lower() not in (".parquet", ".pq", ".csv"):
-        raise OptionError(f"the output {path} ends in {path.suffix!r}; expected .parquet or .csv.")
-    if not path.parent.is_dir():
-        raise OptionError(f"the folder {path.parent} of the output is not there; make it first.")
-    if Path(source).is_dir() and Path(source).resolve() in path.resolve().parents:
-        raise OptionError(f"the output {path} lies in the folder {source} that is read; write it elsewhere.")
+    path = check_path(out, "out")
     make = ROW_PLANS[check_choice(plan, "plan", ROW_PLANS)]
-    frame, told = _chosen(source, target, make, ratio, seed)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        write = frame.sink_csv if path.suffix.lower() == ".csv" else frame.sink_parquet
-        _answering(lambda: write(unfinished, engine="streaming"))
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return {"out": str(path), "plan": plan, **told}
+    check_int(seed, "seed", 0)
+    table = stored(source)
+    kind = _kind(path, table)
+    _check_apart(path, table, check_path(source, "source"))
+    check_target(table, target)
+    if kind == CSV:
+        _check_cells(table)
+    labels = encode_labels(table.values([target], target)[target], written=table.written)
+    drawn = make(labels.codes, classes=range(len(labels.classes)), ratio=ratio)
+    with drafted(path) as draft:
+        _write(table, times_drawn(drawn, 0, seed), draft, kind)
+    sizes = zip(labels.classes, labels.counts.tolist(), drawn.drawn.tolist(), strict=True)
+    return {
+        "out": str(path),
+        "plan": plan,
+        "rows": len(drawn),
+        "classes": [{"label": str(label), "before": before, "after": after} for label, before, after in sizes],
+        "log_shift": drawn.log_shift.tolist(),
+    }
+
+
+def _kind(path: Path, table: Stored) -> tuple[str, ...]:
+    """The format to write, by the ending of the file."""
+    own = CSV if isinstance(table, CsvFiles) else PARQUET
+    ending = path.suffix.lower()
+    if ending == table.paths[0].suffix.lower():
+        return own
+    if ending in (".csv", *PARQUET):
+        return CSV if ending == ".csv" else PARQUET
+    if is_stream(path):
+        return own
+    raise OptionError(f"the output {path} ends in {path.suffix!r}; expected .parquet or .csv.")
+
+
+def _check_apart(path: Path, table: Stored, source: Path) -> None:
+    """Refuse an output that is read, now or by the next run of the same command."""
+    if not path.parent.is_dir():
+        raise OptionError(f"the folder {path.parent} of the output does not exist. Make it first.")
+    check_output(path, table.paths)
+    if source.is_dir() and source.resolve() in path.resolve().parents:
+        raise OptionError(f"the output {path} lies in the folder {source} that is read. Write it elsewhere.")
+    if not source.exists() and PurePath(os.path.abspath(path)).match(os.path.abspath(source)):
+        raise OptionError(f"the output {path} fits the pattern {str(source)!r} that is read. Give it another name.")
+
+
+def _check_cells(table: Stored) -> None:
+    """Refuse columns that no CSV file can hold."""
+    if isinstance(table, CsvFiles):
+        return
+    with readable(table.name):
+        schema = table.frame.collect_schema()
+    for name, dtype in schema.items():
+        if dtype.is_nested() or dtype in (pl.Binary, pl.Object):
+            raise ColumnError(
+                f"column {name!r} of {table.name} holds {dtype}, which a CSV file cannot. Name an output that ends in "
+                ".parquet."
+            )
+
+
+def _write(table: Stored, times: Array, draft: Path, kind: tuple[str, ...]) -> None:
+    if isinstance(table, CsvFiles) and kind == CSV:
+        with draft.open("wb") as file:
+            file.writelines(_copied(table, times))
+        return
+    frame = _lazy(table, times)
+    with draft.open("wb") as file, without_faults(table.name):
+        sink = frame.sink_csv if kind == CSV else frame.sink_parquet
+        _answering(lambda: sink(file, engine="streaming"))
+
+
+def _copied(table: CsvFiles, times: Array) -> Iterator[bytes]:
+    """The bytes of a resampled CSV file: those above the first row, and those of each drawn row."""
+    yield table.layout.head
+    line_end = b"\r\n" if table.layout.head.endswith(b"\r\n") else b"\n"
+    if not table.layout.head.endswith((b"\n", b"\r")):
+        yield line_end
+    for start, block in table.blocks():
+        drawn = times[start : start + len(block)].tolist()
+        for begin, end, often in zip(block.starts.tolist(), block.ends.tolist(), drawn, strict=True):
+            if often:
+                row = block.raw[begin:end]
+                yield (row if row.endswith((b"\n", b"\r")) else row + line_end) * often
+
+
+def _lazy(table: Stored, times: Array) -> pl.LazyFrame:
+    """Every row as it is stored, as often as `times` says, in order, repeats beside each other."""
+    if isinstance(table, CsvFiles):
+        parts = ((start, block.frame()) for start, block in table.blocks())
+        return _source(parts, times, dict.fromkeys(table.columns, pl.String))
+    with readable(table.name):
+        schema = table.frame.collect_schema()
+    if times.max() < 2:
+        number = _new_name(schema.names())
+        rows = pl.Series(np.flatnonzero(times).astype(np.uint32))
+        return table.frame.with_row_index(number).filter(pl.col(number).is_in(rows.implode())).drop(number)
+    return _source(table.raw_parts(times > 0), times, schema)
+
+
+def _source(parts: Iterable[tuple[int, pl.DataFrame]], times: Array, schema: Any) -> pl.LazyFrame:
+    def drawn(*_: Any) -> Iterator[pl.DataFrame]:  # a sink asks for all columns and all rows
+        for start, part in parts:
+            yield from (piece for _, piece in repeated(part, start, times))
+
+    return register_io_source(drawn, schema=schema)
+
+
+def _new_name(names: Sequence[str]) -> str:
+    """A name that no column has."""
+    return "_" * (1 + max(map(len, names))) + "row"
 
 
 def _answering(work: Callable[[], Any]) -> None:
@@ -94,29 +200,3 @@ def _answering(work: Callable[[], Any]) -> None:
 
     threading.Thread(target=run, daemon=True).start()
     done.result()
-
-
-def _chosen(
-    source: Any, target: str, make: Callable[..., Plan], ratio: float, seed: int
-) -> tuple[pl.LazyFrame, dict[str, Any]]:
-    """The drawn rows, and what to say of them; labels and plan are forgotten."""
-    rows = scan(source, target)
-    plan = rows.plan(make, ratio=ratio)
-    sizes = zip(rows.classes, rows.counts.tolist(), plan.drawn.tolist(), strict=True)
-    told = {
-        "rows": len(plan),
-        "classes": [{"label": str(label), "before": before, "after": after} for label, before, after in sizes],
-        "log_shift": plan.log_shift.tolist(),
-    }
-    return _drawn(rows.frame, times_drawn(plan, 0, seed), rows.seekable), told
-
-
-def _drawn(frame: pl.LazyFrame, times: Array, seekable: bool) -> pl.LazyFrame:
-    """Every row as often as `times` says, in order, repeats beside each other."""
-    if times.max() < 2:
-        return frame.with_row_index(INDEX).filter(is_drawn(times)).drop(INDEX)
-
-    def parts(*_: Any) -> Iterator[pl.DataFrame]:  # a sink asks for all columns and all rows
-        return (part for _, part in drawn_parts(frame, times, seekable))
-
-    return register_io_source(parts, schema=frame.collect_schema())

@@ -10,6 +10,7 @@ import keras
 
 from counterpoise.core import saved_names
 from counterpoise.core.errors import ModelError
+from counterpoise.core.temporary import scratch
 
 saved_names.enter()  # whoever copies or reads a model may meet any of our layers in it
 
@@ -84,7 +85,7 @@ def _hand_over(layer: keras.layers.Layer, other: keras.layers.Layer) -> None:
     layer.save_own_variables(variables)
     other.load_own_variables(variables)
     if hasattr(layer, "save_assets"):
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=scratch()) as folder:
             layer.save_assets(folder)
             other.load_assets(folder)
 

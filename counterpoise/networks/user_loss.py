@@ -71,8 +71,19 @@ class FunctionLoss(keras.losses.Loss):
 
 def as_loss(loss: Any) -> keras.losses.Loss:
     """A loss as `compile` takes it (name, function, object) as a Keras loss."""
-    found = keras.losses.get(loss)
+    found = _found(loss)
     return found if isinstance(found, keras.losses.Loss) else FunctionLoss(found)
+
+
+def _found(loss: Any) -> Any:
+    """What Keras makes of a name, a function or an object."""
+    try:
+        return keras.losses.get(loss)
+    except ValueError as error:
+        raise ModelError(
+            f"the model is compiled with the loss {loss!r:.80}, which Keras does not know. Give the name of one of "
+            "keras.losses, or the loss itself."
+        ) from error
 
 
 def shaped(codes: Any, form: str, units: int) -> Any:
@@ -122,7 +133,7 @@ def is_cross_entropy(loss: Any, units: int) -> bool:
     """Whether a compiled loss is the cross-entropy that strategies start from (None counts as that)."""
     if loss is None or (isinstance(loss, str) and loss.lower() in ("crossentropy", "ce")):
         return True
-    found = keras.losses.get(loss)
+    found = _found(loss)
     if isinstance(found, keras.losses.Loss):
         name = "" if found.get_config().get("label_smoothing") else _CROSS_ENTROPIES.get(type(found), "")
     else:

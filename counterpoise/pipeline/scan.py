@@ -70,8 +70,8 @@ class Scanned:
         schema = self.examples.schema
         assert schema is not None
         return Stream(
-            self.scan.frame, self.scan.features, self.labels.y, job.plan, job.limits.batch_size, seed, WINDOW,
-            rows=job.train, inputs=lambda part: build_parts(schema, part), seekable=self.scan.seekable,
+            self.scan.table, self.scan.features, self.labels.y, job.plan, job.limits.batch_size, seed, WINDOW,
+            rows=job.train, inputs=lambda part: build_parts(schema, part),
         )  # fmt: skip
 
     def run(
@@ -106,8 +106,10 @@ def opened(scan: Scan, validation: float, seed: int) -> Scanned:
     positive = scan.classes[rarer] if len(scan.classes) == 2 and scan.counts[0] != scan.counts[1] else None
     examples = read(scan.read(numbers), y=[scan.classes[code] for code in scan.y[numbers]], positive=positive)
     order = np.array([find_label(label, examples.classes) for label in scan.classes], np.int32)
-    examples = replace(examples, source=scan.source, twins=None, sample_weight=bare.weights_of(numbers))
-    labels = replace(bare, y=order[scan.y], classes=examples.classes, schema=examples.schema)
+    assert examples.schema is not None
+    schema = replace(examples.schema, target=scan.target)
+    examples = replace(examples, source=scan.source, schema=schema, twins=None, sample_weight=bare.weights_of(numbers))
+    labels = replace(bare, y=order[scan.y], classes=examples.classes, schema=schema)
     stop = np.searchsorted(numbers, held)
     return Scanned(scan, examples, labels, np.searchsorted(numbers, sampled), Fold(0, 0, train, stop, stop))
 

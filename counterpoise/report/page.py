@@ -14,7 +14,6 @@ import hashlib
 import json
 import math
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,9 @@ from typing import Any
 import jinja2
 import vl_convert
 
+from counterpoise.core.checks import check_path
 from counterpoise.core.errors import ArtifactError, OptionError
+from counterpoise.core.files import write_text
 from counterpoise.report import board, said, tables, words
 from counterpoise.report.facts import (
     card_facts,
@@ -70,33 +71,17 @@ def render(record: Mapping[str, Any]) -> str:
 
 
 def write(record: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
-    """Write the report to a temporary name beside `path`, then rename it: never half a file.
+    """Write the report, whole or not at all.
 
     Returns:
         The path written.
 
     Raises:
-        ArtifactError: the folder is absent, full or not writable.
+        ArtifactError: the folder is full or not writable.
         OptionError: as in `render`.
     """
-    target = Path(path)
-    text = render(record)
-    try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-    except OSError as error:
-        raise ArtifactError(
-            f"Cannot write the report to {target}: {error.strerror}. Name a folder that exists."
-        ) from error
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        os.chmod(name, 0o644)
-        os.replace(name, target)
-    except OSError as error:
-        Path(name).unlink(missing_ok=True)
-        raise ArtifactError(
-            f"Cannot write the report to {target}: {error.strerror}. Free some space or name another folder."
-        ) from error
+    target = check_path(path)
+    write_text(target, render(record))
     return target
 
 

@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 import cloudpickle
 
 from counterpoise.core.errors import ModelError
+from counterpoise.core.temporary import scratch
 
 #: Arrays begin at multiples of this many bytes.
 ALIGNED = 64
@@ -92,7 +93,7 @@ class Shared:
         """Write the arrays of a value to a new temporary file."""
         buffers: list[Any] = []
         content = dumped(value, buffers)
-        with tempfile.NamedTemporaryFile(prefix="counterpoise-", suffix=".arrays", delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=scratch(), suffix=".arrays", delete=False) as file:
             spans = tuple(_write(file, buffer) for buffer in buffers)
         return cls(content, file.name, spans)
 

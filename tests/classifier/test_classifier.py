@@ -203,7 +203,7 @@ def test_saving_is_whole_or_not_at_all(clf, tmp_path):
     with pytest.raises(ArtifactError, match=r"does not end in .keras"):
         clf.save(tmp_path / "model.h5")
     (tmp_path / "file").write_text("")
-    with pytest.raises(ArtifactError, match="cannot write"):
+    with pytest.raises(ArtifactError, match="file' is a file"):
         clf.save(tmp_path / "file" / "m.keras")
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -64,9 +65,10 @@ SLOW = """
 import time
 import polars
 from counterpoise.cli.main import main
-def write(self, path, **options):
-    path.write_bytes(b"half of it")
-    print(path.name, flush=True)
+def write(self, file, **options):
+    file.write(b"half of it")
+    file.flush()
+    print(file.name, flush=True)
     time.sleep(60)
 polars.LazyFrame.sink_parquet = polars.LazyFrame.sink_ipc = write
 main()
@@ -79,7 +81,9 @@ def test_a_command_that_is_ended_leaves_no_half_written_file(rows, tmp_path, pla
     with subprocess.Popen(
         [sys.executable, "-c", SLOW, *map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        assert (tmp_path / process.stdout.readline().strip()).exists()
+        draft = Path(process.stdout.readline().strip())
+        assert draft.read_bytes() == b"half of it"
+        assert draft.parent.parent == tmp_path
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) == 128 + signal.SIGTERM
         assert process.stderr.read() == "counterpoise: stopped.\n"

@@ -1,0 +1,154 @@
+"""How a command ends: what the data or the system refuse is one line on standard error, and nothing half-written stays.
+
+A fault of ours is no such thing: it shows its traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn
+
+import typer
+
+from counterpoise.cli.terminal import lenient, say
+from counterpoise.core.errors import CounterpoiseError, system_text
+from counterpoise.core.panics import is_panic
+from counterpoise.core.temporary import leave_scratch, scratch
+
+#: Signals that end a command as Ctrl-C does, unless the caller has them ignored (as nohup does).
+ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+def run(app: Callable[[], Any]) -> NoReturn:
+    """Run a command line and end the process with its exit code.
+
+    0: done. 2: bad input, or the system refused something; one line says which. 128 + the signal's number: stopped.
+    """
+    _open_standard_streams()
+    lenient()
+    signals: list[int] = []
+    with _interrupted_by(signals), _temporary_files_in_scratch(), _warnings_as_lines():
+        try:
+            code = app() or 0
+            if code == 130:  # an interrupt, as Typer tells it
+                raise KeyboardInterrupt
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except BaseException as error:
+            code = _told(error)
+    if signals:  # what still computes in other threads is not waited for
+        leave_scratch()
+        if sys.stderr is not None:
+            sys.stderr.flush()
+        os._exit(128 + signals[0])
+    raise SystemExit(code)
+
+
+def _told(error: BaseException) -> int:
+    """Print what an error means to the user and return the exit code; raise what is a fault of ours."""
+    if isinstance(error, SystemExit):  # it was told
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+    if isinstance(error, BrokenPipeError):  # the reader, such as `head`, has enough
+        _drop_output()
+        return 0
+    code, text = (130, "stopped.") if isinstance(error, (typer.Abort, KeyboardInterrupt)) else (2, _text(error))
+    if text is None:
+        raise error
+    if isinstance(error, OSError):  # what is left to be printed would fail again
+        _drop_output()
+    if text.strip():  # empty when the help text was shown because nothing was asked for
+        say(f"counterpoise: {' '.join(text.split())}", error=True)
+    return code
+
+
+def _text(error: BaseException) -> str | None:
+    if isinstance(error, CounterpoiseError):
+        return str(error)
+    if isinstance(error, typer.TyperException):  # usage: an unknown option, a value out of range
+        return _usage(error)
+    if isinstance(error, OSError):  # a full disk, a file that may not be read
+        return f"{error.filename or 'Reading or writing failed'}: {system_text(error)}"
+    if isinstance(error, MemoryError):
+        return "The memory does not suffice. Give fewer rows or columns, or use a machine with more."
+    if isinstance(error, UnicodeEncodeError):
+        return f"The name or text {error.object!r:.80} cannot be written as {error.encoding}. Rename it."
+    if is_panic(type(error)):
+        return f"polars stopped at a fault of its own ({str(error).splitlines()[0]:.200}). Is the file damaged?"
+    return None
+
+
+def _usage(error: typer.TyperException) -> str:
+    """What was typed wrongly, and where the right spelling stands; empty when help was shown instead."""
+    message: str = getattr(error, "format_message", error.__str__)().strip()
+    context = getattr(error, "ctx", None)
+    if not message or context is None:
+        return message
+    return f"{message.rstrip('.')}. See: {context.command_path} --help" if not message.endswith("?") else message
+
+
+def _drop_output() -> None:
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _open_standard_streams() -> None:
+    """Where the caller closed 0, 1 or 2, the next file that is opened would take its number."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
+@contextmanager
+def _interrupted_by(signals: list[int]) -> Iterator[None]:
+    """Let the signals of `ENDING` interrupt what runs; their numbers are appended."""
+
+    def end(number: int, _: Any) -> None:
+        signals.append(number)
+        raise KeyboardInterrupt
+
+    before = {}
+    with suppress(ValueError):  # not in the main thread
+        before = {s: signal.signal(s, end) for s in ENDING if signal.getsignal(s) == signal.SIG_DFL}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _temporary_files_in_scratch() -> Iterator[None]:
+    """Let what libraries unpack lie where the next run finds it, should this one be killed."""
+    before = tempfile.tempdir
+    with suppress(OSError):  # no folder for temporary files can be written
+        tempfile.tempdir = str(scratch())
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+
+
+@contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Print a warning to the user as one line, without the place in the program."""
+    before = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **how: Any) -> None:
+        if category is UserWarning:
+            say(f"counterpoise: warning: {' '.join(str(message).split())}", error=True)
+        else:
+            before(message, category, *place, **how)
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = before

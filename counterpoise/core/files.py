@@ -1,0 +1,234 @@
+"""Files that appear whole or not at all: the one way in which anything is written.
+
+What is being written lies in a temporary folder beside its place and is renamed when it is complete; the next run
+removes what a killed one has left (`core.temporary`). Devices and pipes are written to, never replaced.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from counterpoise.core.errors import ArtifactError, system_text
+from counterpoise.core.temporary import REPLACED, is_own, own_folder, scratch, sweep
+
+#: Endings of what our commands write: in a folder of images these are earlier results.
+_WRITTEN = (".csv", ".html", ".json", ".keras")
+
+
+@contextmanager
+def drafted(target: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a path to write to; when the block ends well, that becomes `target` (a file or a folder).
+
+    A link is followed. A file that is replaced hands on its permissions; those of a new one follow the umask.
+
+    Raises:
+        ArtifactError: the operating system refused something.
+
+    Example:
+        >>> place = Path(tempfile.mkdtemp()) / "note.txt"
+        >>> with drafted(place) as draft:
+        ...     _ = draft.write_text("whole"), place.exists()
+        >>> place.read_text(), len(list(place.parent.iterdir()))
+        ('whole', 1)
+    """
+    place = Path(target)
+    if is_own(place.parent):  # of a draft that has several parts
+        yield place
+        return
+    with _named_errors(place):
+        if not is_stream(place):
+            place = Path(os.path.realpath(place))
+            with _drafts(place.parent) as folder:
+                yield folder / place.name
+            return
+        with tempfile.TemporaryDirectory(dir=scratch()) as folder_name:
+            draft = Path(folder_name) / (place.name or "draft")
+            yield draft
+            with draft.open("rb") as made, _stream(place) as out:
+                shutil.copyfileobj(made, out)
+
+
+@contextmanager
+def drafts(folder: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield an empty folder; when the block ends well, what lies in it takes its place in `folder`, each at once.
+
+    Raises:
+        ArtifactError: the operating system refused something.
+    """
+    with _named_errors(Path(folder)), _drafts(Path(folder)) as draft:
+        yield draft
+
+
+@contextmanager
+def _drafts(place: Path) -> Iterator[Path]:
+    check_folder(place)
+    place.mkdir(parents=True, exist_ok=True)
+    sweep(place)
+    with own_folder(place, hidden=True) as draft:
+        yield draft
+        for made in sorted(draft.iterdir()):
+            _place(made, place / made.name, draft / REPLACED)
+
+
+def write_text(target: str | os.PathLike[str], text: str) -> None:
+    """Write text as UTF-8, whole or not at all.
+
+    Raises:
+        ArtifactError: the operating system refused.
+    """
+    with drafted(target) as draft:
+        draft.write_bytes(text.encode("utf-8", "backslashreplace"))
+
+
+def is_stream(target: Path) -> bool:
+    """Whether a path names a device, a pipe, or an open file of this process: what has no content to replace.
+
+    Example:
+        >>> is_stream(Path("/dev/null")), is_stream(Path("/dev/stdout")), is_stream(Path("rows.csv"))
+        (True, True, False)
+    """
+    if _descriptor(target) is not None:
+        return True
+    try:
+        kind = target.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(kind) or stat.S_ISDIR(kind))
+
+
+def is_standard_output(target: Path | None) -> bool:
+    """Whether what is written to a path comes out where this process prints.
+
+    Example:
+        >>> is_standard_output(Path("/dev/stdout")), is_standard_output(None)
+        (True, False)
+    """
+    return target is not None and _descriptor(target) == 1
+
+
+def check_output(target: Path, inputs: Iterable[Path] = ()) -> None:
+    """Refuse a file that cannot be written, or that the same command reads, before any work is done.
+
+    Args:
+        target: The file to write.
+        inputs: What the command reads: files, and folders of images.
+
+    Raises:
+        ArtifactError: it is a folder or an input, or its folder cannot be written.
+
+    Example:
+        >>> check_output(Path("/"))
+        Traceback (most recent call last):
+        counterpoise.core.errors.ArtifactError: Cannot write to '/': it is a folder. Name a file.
+    """
+    with _named_errors(target):
+        if target.is_dir():
+            raise ArtifactError(f"Cannot write to {str(target)!r}: it is a folder. Name a file.")
+        if is_stream(target):
+            if _descriptor(target) is None and not os.access(target, os.W_OK):
+                raise ArtifactError(f"Cannot write to {str(target)!r}: no permission. Name another file.")
+            return
+        for read in inputs:
+            if _same(target, read) or (_is_within(target, read) and target.suffix.lower() not in _WRITTEN):
+                raise ArtifactError(f"Cannot write to {str(target)!r}: this command reads that file. Write elsewhere.")
+        check_folder(Path(os.path.realpath(target)).parent)
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that cannot be made or written into, before any work is done.
+
+    Raises:
+        ArtifactError: a file stands in its place, or permission is lacking.
+    """
+    with _named_errors(folder):
+        place = folder
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        if not place.is_dir():
+            raise ArtifactError(f"Cannot write to {str(folder)!r}: {str(place)!r} is a file. Name a folder.")
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise ArtifactError(
+                f"Cannot write to {str(folder)!r}: no permission to write in {str(place)!r}. Name another folder."
+            )
+
+
+@contextmanager
+def _named_errors(place: Path) -> Iterator[None]:
+    """Turn an operating system's refusal into our error, naming the place; a reader that went away is none."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise ArtifactError(f"Cannot write {str(place)!r}: {system_text(error)}") from error
+
+
+def _same(one: Path, other: Path) -> bool:
+    with suppress(OSError):
+        return one.samefile(other)
+    return False
+
+
+def _is_within(target: Path, folder: Path) -> bool:
+    return target.exists() and folder.is_dir() and folder.resolve() in target.resolve().parents
+
+
+def _descriptor(target: Path) -> int | None:
+    """The number of the open file that a path such as /dev/stdout stands for."""
+    name = os.path.abspath(target)
+    for _ in range(8):  # /dev/stdout -> /proc/self/fd/1, which is itself a link to the file behind
+        if found := re.fullmatch(rf"/(?:dev|proc/(?:self|{os.getpid()}))/fd/(\d+)", name):
+            return int(found[1])
+        try:
+            name = os.path.join(os.path.dirname(name), os.readlink(name))
+        except OSError:
+            return None
+    return None
+
+
+def _stream(target: Path) -> BinaryIO:
+    number = _descriptor(target)
+    if number is None:
+        return target.open("wb")
+    for printed in (sys.stdout, sys.stderr):
+        if printed is not None:
+            printed.flush()
+    return os.fdopen(os.dup(number), "wb")
+
+
+def _place(made: Path, target: Path, replaced: Path) -> None:
+    """Let a file or folder appear where it belongs, in place of what is there."""
+    if not made.is_dir():
+        with suppress(FileNotFoundError):
+            os.chmod(made, stat.S_IMODE(target.stat().st_mode))
+        os.replace(made, target)
+    elif not target.exists():
+        os.rename(made, target)
+    elif not _exchange(made, target):
+        replaced.mkdir()
+        os.rename(target, replaced / target.name)
+        try:
+            os.rename(made, target)
+        except OSError:
+            os.rename(replaced / target.name, target)
+            raise
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swap two folders in one step, so that there is no moment without `other`; False where that is impossible."""
+    here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    try:
+        renameat2 = ctypes.CDLL(None).renameat2
+    except (AttributeError, OSError, TypeError):  # no such call: an old libc, macOS, Windows
+        return False
+    return bool(renameat2(here, os.fsencode(one), here, os.fsencode(other), swap) == 0)

@@ -1,0 +1,61 @@
+"""Panics of Rust libraries such as polars: raised, and not printed with a backtrace as well."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from contextlib import suppress
+from typing import IO
+
+
+class _HeldBack:
+    """Holds back what is printed to descriptor 2 until the thread that came first leaves."""
+
+    def __init__(self) -> None:
+        self._lock, self._panicked = threading.RLock(), False
+        self._owner: int | None = None
+        self._depth = 0
+        self._kept: int | None = None
+        self._text: IO[bytes] | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._owner is None:
+                self._owner = threading.get_ident()
+                self._begin()
+            self._depth += self._owner == threading.get_ident()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with self._lock:
+            self._panicked |= kind is not None and is_panic(kind)
+            self._depth -= self._owner == threading.get_ident()
+            if self._owner == threading.get_ident() and not self._depth:
+                self._owner = None
+                self._end()
+
+    def _begin(self) -> None:
+        self._panicked, self._kept = False, None
+        with suppress(OSError):  # no standard error, or no file to hold it in
+            self._text = tempfile.TemporaryFile()  # noqa: SIM115
+            self._kept = os.dup(2)
+            os.dup2(self._text.fileno(), 2)
+
+    def _end(self) -> None:
+        if self._kept is None or self._text is None:
+            return
+        os.dup2(self._kept, 2)
+        os.close(self._kept)
+        with self._text as text:
+            text.seek(0)
+            while not self._panicked and (some := text.read(1 << 16)):
+                os.write(2, some)
+
+
+#: `with without_panics:` - a panic of polars is raised and not printed; all else is printed at the end.
+without_panics = _HeldBack()
+
+
+def is_panic(kind: type[BaseException]) -> bool:
+    """Whether an error is what Rust code raises where it stops at a fault of its own; it is no `Exception`."""
+    return kind.__name__ == "PanicException"

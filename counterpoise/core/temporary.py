@@ -1,0 +1,126 @@
+"""Temporary folders that do not outlive their process.
+
+A folder `counterpoise-????????.part` is locked by the operating system for as long as its owner lives. Whoever makes
+the next one beside it can tell what a killed process has left, and removes it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows: nothing is locked there, and nothing is swept
+    fcntl = None  # type: ignore[assignment]
+
+PREFIX, SUFFIX = "counterpoise-", ".part"
+#: Exactly the names that `tempfile` makes of them.
+_OURS = re.compile(rf"\.?{PREFIX}[a-z0-9_]{{8}}{re.escape(SUFFIX)}")
+#: In such a folder: what is being replaced, where two folders cannot be swapped.
+REPLACED = f".{PREFIX}replaced"
+#: Process -> its scratch folder, and what removes it (a forked process makes its own).
+_SCRATCH: dict[int, tuple[Path, ExitStack]] = {}
+
+
+def scratch() -> Path:
+    """The folder for temporary files of this process: removed at its end, or by the next process.
+
+    Example:
+        >>> scratch() == scratch(), scratch().parent == Path(tempfile.gettempdir())
+        (True, True)
+    """
+    owner = os.getpid()
+    if owner not in _SCRATCH:
+        place, end = Path(tempfile.gettempdir()), ExitStack()
+        sweep(place)
+        _SCRATCH[owner] = end.enter_context(own_folder(place)), end
+        atexit.register(leave_scratch)
+    return _SCRATCH[owner][0]
+
+
+def leave_scratch() -> None:
+    """Remove the scratch folder of this process; done at its end."""
+    if os.getpid() in _SCRATCH:
+        _SCRATCH.pop(os.getpid())[1].close()
+
+
+@contextmanager
+def own_folder(place: Path, hidden: bool = False) -> Iterator[Path]:
+    """Yield a new folder in `place` whose lock this process holds; it is gone at the end of the block.
+
+    Example:
+        >>> with own_folder(Path(tempfile.gettempdir())) as folder:
+        ...     sweep(folder.parent), folder.exists()
+        (None, True)
+        >>> folder.exists()
+        False
+    """
+    prefix, owner = "." * hidden + PREFIX, os.getpid()
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=prefix, suffix=SUFFIX, dir=place))
+        lock = _lock(folder)
+        if folder.exists():  # else it was swept before it was locked
+            break
+        _unlock(lock)
+    try:
+        yield folder
+    finally:
+        if os.getpid() == owner:  # not in a forked process that ends
+            shutil.rmtree(folder, ignore_errors=True)
+        _unlock(lock)
+
+
+def is_own(folder: Path) -> bool:
+    """Whether a folder is one of ours, by its name.
+
+    Example:
+        >>> is_own(Path("/tmp/.counterpoise-w0k_9abc.part")), is_own(Path("/tmp/counterpoise-notes.part"))
+        (True, False)
+    """
+    return _OURS.fullmatch(folder.name) is not None
+
+
+def sweep(place: Path) -> None:
+    """Remove what processes that are no more have left in a folder."""
+    with suppress(OSError), os.scandir(place) as entries:
+        left = [Path(entry.path) for entry in entries if is_own(Path(entry.path))]
+        for folder in left:
+            lock = _lock(folder)
+            if lock is not None and os.fstat(lock).st_uid == os.geteuid():
+                _put_back(folder / REPLACED, place)
+                shutil.rmtree(folder, ignore_errors=True)
+            _unlock(lock)
+
+
+def _lock(folder: Path) -> int | None:
+    """Take the lock of a folder, or return None: another process holds it, or nothing can be locked here."""
+    if fcntl is None:
+        return None
+    handle = None
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        _unlock(handle)
+        return None
+    return handle
+
+
+def _unlock(lock: int | None) -> None:
+    if lock is not None:
+        os.close(lock)
+
+
+def _put_back(kept: Path, place: Path) -> None:
+    """What was to be replaced when its process was killed returns to its place, unless something is there."""
+    with suppress(OSError):
+        for old in list(kept.iterdir()):
+            if not (place / old.name).exists():
+                os.rename(old, place / old.name)

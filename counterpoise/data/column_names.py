@@ -1,0 +1,44 @@
+"""The names of a table's columns: text, none blank, all different."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from counterpoise.core.errors import ColumnError
+
+
+def column_names(titles: Iterable[Any], source: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of the columns of `source`, and a sentence when some had none.
+
+    A column without a name gets one: R and pandas leave that of the row names blank.
+
+    Raises:
+        ColumnError: Two columns with one name, or a name that is not UTF-8.
+
+    Example:
+        >>> column_names(["", "age"], "a.csv")
+        (('column 1', 'age'), ("1 column of a.csv without a name: called 'column 1'.",))
+    """
+    given = [str(title) for title in titles]
+    blank = [place for place, name in enumerate(given) if not name]
+    names = [name if name else f"column {place + 1}" for place, name in enumerate(given)]
+    doubled = sorted(name for name, times in Counter(names).items() if times > 1)
+    if doubled:
+        raise ColumnError(f"{source} names the column {doubled[0]!r} more than once. Rename one of them.")
+    odd = next((name for name in names if _is_broken(name)), None)
+    if odd is not None:
+        raise ColumnError(f"{source} has the column name {odd!r}, which is not UTF-8 text. Rename the column.")
+    if not blank:
+        return tuple(names), ()
+    shown = ", ".join(repr(names[place]) for place in blank[:5])
+    return tuple(names), (f"{len(blank)} column{'s' * (len(blank) > 1)} of {source} without a name: called {shown}.",)
+
+
+def _is_broken(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False

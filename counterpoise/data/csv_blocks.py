@@ -1,0 +1,213 @@
+"""The rows of a CSV file, block after block: of any length, in little memory, each fault named by its line.
+
+polars parses; this file finds where rows end, and looks for what polars repairs silently (short lines, blank ones) or
+reports without a place (long lines, bytes that are not UTF-8).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+import polars as pl
+
+from counterpoise.core.errors import DataError
+from counterpoise.core.panics import without_panics
+from counterpoise.data.csv_layout import Layout, csv_reader, lines_of, not_utf8, read_layout
+
+Array = np.ndarray
+
+#: Bytes that are read together.
+BLOCK = 1 << 23
+_QUOTE, _NEWLINE, _RETURN = 34, 10, 13
+_LINE_END = re.compile(rb"\r?\n?")
+
+
+@dataclass
+class LeftOut:
+    """Lines that were left out on request, counted."""
+
+    not_utf8: int = 0
+    wrong_width: int = 0
+
+    def notes(self, name: str) -> list[str]:
+        """A sentence for each reason."""
+        told = {"because they are not UTF-8": self.not_utf8, "for a wrong number of fields": self.wrong_width}
+        return [f"Lines of {name} left out {why}: {count:,}." for why, count in told.items() if count]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some rows of a file.
+
+    Attributes:
+        layout: How the file is written.
+        raw: Bytes of the file.
+        starts, ends: int64 (n,), where each row begins and ends in `raw`.
+        parsed: The same rows for polars, one after the other.
+        line: Number of the first line in the file.
+    """
+
+    layout: Layout
+    raw: bytes
+    starts: Array
+    ends: Array
+    parsed: bytes
+    line: int
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def frame(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """Some columns (None: all) as text, as it is written; null for empty fields."""
+        places = range(len(self.layout.header)) if columns is None else [self.layout.header.index(c) for c in columns]
+        where = f"{self.layout.name}, line {self.line} and the {len(self):,} rows from there"
+        try:
+            with without_panics:
+                found = pl.read_csv(
+                    self.parsed, has_header=False, columns=sorted(places), separator=self.layout.separator,
+                    infer_schema=False, raise_if_empty=False,
+                )  # fmt: skip
+        except pl.exceptions.PolarsError as fault:
+            raise DataError(f"{where}: not CSV ({str(fault).splitlines()[0]:.200}).") from None
+        found.columns = [self.layout.header[place] for place in sorted(places)]
+        if found.height != len(self):
+            raise DataError(f"{where}: not CSV (quotation marks stand where none are expected).")
+        return found if columns is None else found.select(columns)
+
+
+def csv_blocks(
+    handle: BinaryIO, name: str, skip_bad: bool = False, left_out: LeftOut | None = None
+) -> tuple[Layout, Iterator[Block]]:
+    r"""The layout of a file, and its rows.
+
+    Args:
+        handle: The file, open at its beginning.
+        name: Its name for messages.
+        skip_bad: Leave out lines that cannot be read in place of raising.
+        left_out: Where they are counted.
+
+    Raises:
+        DataError: A line has too many or too few fields, or bytes that are not UTF-8.
+
+    Example:
+        >>> layout, blocks = csv_blocks(io.BytesIO(b'a,b\n1,"x\ny"\n2,z\n'), "a.csv")
+        >>> [block.frame()["b"].to_list() for block in blocks]
+        [['x\ny', 'z']]
+    """
+    layout, rest = read_layout(handle, name)
+    return layout, _blocks(handle, layout, rest, skip_bad, left_out or LeftOut())
+
+
+def _blocks(handle: BinaryIO, layout: Layout, rest: bytes, skip_bad: bool, left_out: LeftOut) -> Iterator[Block]:
+    line, ended, size = layout.lines + 1, False, BLOCK
+    while not ended:
+        more = handle.read(size)
+        rest, ended = rest + more, not more
+        stop = len(rest) if ended else rest.rfind(b"\n") + 1
+        whole, lost = _decodable(rest[:stop], layout.name, line, skip_bad)
+        left_out.not_utf8 += lost
+        block = _regular(whole, layout, line, ended)
+        if block is None:
+            block = _looked_at(whole, layout, line, ended, skip_bad, left_out)
+        if len(block):
+            yield block
+        used = len(block.raw)
+        line += block.raw.count(b"\n") + lost
+        rest = whole[used:] + rest[stop:]
+        size = BLOCK if used else 2 * size  # a row is longer than all that was read
+
+
+def _decodable(raw: bytes, name: str, line: int, skip_bad: bool) -> tuple[bytes, int]:
+    """The lines that are UTF-8, and how many are not."""
+    try:
+        if not raw.isascii():
+            raw.decode("utf-8")
+        return raw, 0
+    except UnicodeDecodeError as fault:
+        if not skip_bad:
+            raise not_utf8(name, raw[fault.start], line + raw.count(b"\n", 0, fault.start)) from None
+    lines = raw.splitlines(keepends=True)
+    kept = [one for one in lines if _is_utf8(one)]
+    return b"".join(kept), len(lines) - len(kept)
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _regular(raw: bytes, layout: Layout, line: int, last: bool) -> Block | None:
+    """The rows, where each line surely is one: as many separators as the header, counted outside quotes, none blank."""
+    data = np.frombuffer(raw.rstrip(b"\r\n") + b"\n" if last else raw, dtype=np.uint8)
+    breaks = data == _NEWLINE
+    outside = None
+    if b'"' in raw:
+        quotes = data == _QUOTE
+        outside = (np.cumsum(quotes, dtype=np.uint8) & 1) == 0
+        if not _well_placed(data, np.flatnonzero(quotes), ord(layout.separator)):
+            return None
+        breaks &= outside
+    ends = np.flatnonzero(breaks)
+    if not len(ends) or (last and ends[-1] != len(data) - 1):
+        return None
+    lengths = np.diff(ends, prepend=-1)
+    width = len(layout.header)
+    if (lengths <= 2).any() if width > 1 else (lengths == 1).any():
+        return None
+    separators = data == ord(layout.separator)
+    places = np.flatnonzero(separators if outside is None else separators & outside)
+    per_line = np.diff(np.searchsorted(places, ends), prepend=0)
+    if not (per_line == width - 1).all():
+        return None
+    ends += 1
+    if last:
+        ends[-1] = len(data) - 1 + len(_LINE_END.match(raw, len(data) - 1)[0])  # type: ignore[index]
+    whole = raw if last else raw[: ends[-1]]
+    return Block(layout, whole, np.concatenate([[0], ends[:-1]]), ends, whole, line)
+
+
+def _well_placed(data: Array, quotes: Array, separator: int) -> bool:
+    """Whether quotation marks open at the beginning of a field and close at its end; those that are doubled do both."""
+    around = np.isin(np.arange(256), [separator, _NEWLINE, _RETURN, _QUOTE])
+    opening, closing = quotes[::2], quotes[1::2]
+    return bool(
+        around[data[opening[opening > 0] - 1]].all() and around[data[closing[closing < len(data) - 1] + 1]].all()
+    )
+
+
+def _looked_at(raw: bytes, layout: Layout, line: int, last: bool, skip_bad: bool, left_out: LeftOut) -> Block:
+    """The rows as Python's reader finds them; the last one may go on in what was not read yet."""
+    lines = lines_of(raw.decode("utf-8"))
+    reader, width = csv_reader(lines, layout.separator), len(layout.header)
+    rows: list[tuple[int, int, list[str]]] = []  # first line, line after the last, fields
+    try:
+        for fields in reader:
+            rows.append((rows[-1][1] if rows else 0, reader.line_num, fields))
+    except csv.Error as fault:
+        raise DataError(f"{layout.name}, line {line + reader.line_num}: not CSV ({fault}).") from None
+    rows = rows if last else rows[:-1]
+    bad = [row for row in rows if len(row[2]) != width and row[2]]
+    if bad and not skip_bad:
+        begin, _, fields = bad[0]
+        more = f" ({'' if last else 'at least '}{len(bad):,} such lines)" if len(bad) > 1 else ""
+        raise DataError(
+            f"{layout.name}, line {line + begin}: {len(fields)} fields, expected {width} as in the header{more}. Quote "
+            "values that hold the separator, or leave such lines out with skip_bad (--skip-bad)."
+        )
+    left_out.wrong_width += len(bad)
+    kept = [row for row in rows if len(row[2]) == width or (width == 1 and not row[2])]
+    bounds = np.cumsum([0, *(len(text.encode()) for text in lines)])
+    out = io.StringIO(newline="")
+    csv.writer(out, delimiter=layout.separator, lineterminator="\n").writerows(fields or [""] for *_, fields in kept)
+    used = int(bounds[rows[-1][1]]) if rows else 0
+    starts, ends = (bounds[np.array([row[i] for row in kept], int)] for i in (0, 1))
+    return Block(layout, raw if last else raw[:used], starts, ends, out.getvalue().encode(), line)

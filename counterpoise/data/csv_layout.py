@@ -1,0 +1,167 @@
+"""How a CSV file is written, from its beginning: separator, names of the columns, and where the rows start."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from counterpoise.core.errors import DataError
+from counterpoise.data.column_names import column_names
+
+#: Bytes that are looked at first, and the most that a header may take.
+FIRST, MOST = 1 << 16, 1 << 26
+_BOM = b"\xef\xbb\xbf"
+#: How files of other formats begin, and what to say.
+_FOREIGN = {
+    rb"\x1f\x8b": "gzip-compressed data (unpack it first: gunzip FILE)",
+    rb"PK\x03\x04": "a zip archive or an Excel workbook (unpack it, or save the sheet as CSV)",
+    rb"BZh|\xfd7zXZ|\x28\xb5\x2f\xfd": "compressed data (unpack it first)",
+    rb"PAR1": "Parquet (name it FILE.parquet)",
+    rb"SQLite format 3": "an SQLite database (export the table as CSV)",
+    rb"\s*<(!doctype|html|\?xml)": "HTML or XML (was an error page saved in place of the file?)",
+    rb"\s*(\{\s*[\"}]|\[\s*[\[{])": "JSON (turn it into a table first)",
+}
+_QUOTED = re.compile(r'"[^"]*"?')
+#: How lines above the header begin that are comments; the last is how Excel writes the separator.
+_COMMENTS = ("#", "//", "sep=")
+
+
+@dataclass(frozen=True)
+class Layout:
+    r"""How a CSV file is written.
+
+    Attributes:
+        name: The file, for messages.
+        separator: A comma, unless the header has none but has a tab, a semicolon or a bar.
+        header: The names of the columns.
+        head: All bytes above the first row.
+        lines: How many lines these are.
+        notes: Sentences about what was left out.
+
+    Example:
+        >>> layout, rest = read_layout(io.BytesIO(b"# made by hand\nage;sex\n31;f\n"), "a.csv")
+        >>> layout.header, layout.separator, layout.lines, rest
+        (('age', 'sex'), ';', 2, b'31;f\n')
+    """
+
+    name: str
+    separator: str
+    header: tuple[str, ...]
+    head: bytes
+    lines: int
+    notes: tuple[str, ...] = ()
+
+
+def csv_reader(lines: Iterable[str], separator: str) -> csv._reader:  # type: ignore[name-defined]
+    """`csv.reader` for fields of any length."""
+    csv.field_size_limit(1 << 30)
+    return csv.reader(lines, delimiter=separator)
+
+
+def read_layout(handle: BinaryIO, name: str) -> tuple[Layout, bytes]:
+    """Read the beginning of a file: its layout, and what was read beyond the header.
+
+    Raises:
+        DataError: Empty, not CSV, not UTF-8, or without an end of its header.
+        ColumnError: Two columns with one name.
+    """
+    raw, size = b"", FIRST
+    while len(raw) < MOST:
+        more = handle.read(size)
+        raw, size = raw + more, len(raw) + len(more)
+        found = _layout(raw, name, ended=not more)
+        if found is not None:
+            return found, raw[len(found.head) :]
+    raise DataError(
+        f"{name} has no end of its header within {MOST >> 20} MB; expected a line with the names of the columns. Is a "
+        "quotation mark left open?"
+    )
+
+
+def _layout(raw: bytes, name: str, ended: bool) -> Layout | None:
+    """The layout, or None where more of the file is needed."""
+    _check_format(raw, name)
+    if not raw.strip():
+        if ended:
+            raise DataError(f"{name} is empty; expected a header line and one line per row.")
+        return None
+    whole = raw if ended else raw[: raw.rfind(b"\n") + 1]
+    lines = lines_of(whole.removeprefix(_BOM).decode("utf-8", "surrogateescape"))
+    above = _above_header(lines, ended)
+    if above is None:
+        return None
+    separator = _separator(lines[above])
+    reader = csv_reader(lines[above:], separator)
+    try:
+        fields = next(reader)
+    except csv.Error as fault:
+        raise DataError(f"{name}, line {above + 1}: the header cannot be read ({fault}).") from None
+    count = above + reader.line_num
+    if count == len(lines) and not ended:
+        return None
+    head = "".join(lines[:count]).encode("utf-8", "surrogateescape")
+    _check_decoded(head, name)
+    names, notes = column_names([field.strip() for field in fields], name)
+    if any(line.strip() for line in lines[:above]):
+        comments = f"{above} line{'s' * (above > 1)} above the header of {name} left out as comments."
+        notes = (comments, *notes)
+    bom = _BOM if raw.startswith(_BOM) else b""
+    return Layout(name, separator, names, bom + head, count, notes)
+
+
+def lines_of(text: str) -> list[str]:
+    r"""Lines with their ends, of which \n, \r and \r\n are some."""
+    return list(io.StringIO(text, newline=""))
+
+
+def _check_format(raw: bytes, name: str) -> None:
+    """Refuse what is named CSV and is something else, by how it begins."""
+    for beginning, what in _FOREIGN.items():
+        if re.match(beginning, raw[:200], re.IGNORECASE):
+            raise DataError(f"{name} holds {what}, not CSV text with a header line.")
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise DataError(f"{name} is UTF-16 text, expected UTF-8. Save it again as UTF-8.")
+
+
+def _check_decoded(head: bytes, name: str) -> None:
+    try:
+        head.decode("utf-8")
+    except UnicodeDecodeError as fault:
+        raise not_utf8(name, head[fault.start], head[: fault.start].count(b"\n") + 1) from None
+
+
+def not_utf8(name: str, byte: int, line: int) -> DataError:
+    """The error for a byte that is no text."""
+    return DataError(
+        f"{name} is not UTF-8: byte 0x{byte:02x} in line {line}. Save it again as UTF-8, for example with: iconv -f "
+        "latin1 -t utf-8 FILE > NEW"
+    )
+
+
+def _above_header(lines: Sequence[str], ended: bool) -> int | None:
+    """How many lines stand above the header: blank ones and comments; a header may begin with # itself."""
+    known = [i for i, line in enumerate(lines) if line.strip()]
+    first = next((i for i in known if not _is_comment(lines[i])), known[0] if ended else None)
+    if first and _is_comment(lines[first - 1]) and _is_header(lines[first - 1], lines[first]):
+        return first - 1
+    return first
+
+
+def _is_comment(line: str) -> bool:
+    return line.lstrip().startswith(_COMMENTS)
+
+
+def _is_header(comment: str, line: str) -> bool:
+    """Whether a line such as "#chrom,pos" is the header of the line below: as many fields, and numbers among these."""
+    fields = [[part.strip() for part in re.split(r"[,;\t|]", text)] for text in (comment, line)]
+    numbers = any(re.fullmatch(r"[+-]?\d+\.?\d*", field) for field in fields[1])
+    return len(fields[0]) == len(fields[1]) > 1 and numbers
+
+
+def _separator(header: str) -> str:
+    bare = _QUOTED.sub("", header)
+    return "," if "," in bare else next((s for s in "\t;|" if s in bare), ",")

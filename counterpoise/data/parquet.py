@@ -1,0 +1,78 @@
+"""Parquet files: whatever is wrong with one is a line that names it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+
+from counterpoise.core.errors import CounterpoiseError, DataError, system_text
+from counterpoise.core.panics import is_panic, without_panics
+from counterpoise.core.temporary import scratch
+
+
+def read_parquet(path: Path) -> pl.DataFrame:
+    """All columns of a file.
+
+    Raises:
+        DataError: Empty or damaged.
+    """
+    with readable(str(path)):
+        return pl.read_parquet(_named(path), glob=False)
+
+
+def scan_parquet(paths: Sequence[Path], name: str) -> pl.LazyFrame:
+    """Several files with the same columns, one below the other, still on disk.
+
+    Raises:
+        DataError: One of them is empty or damaged.
+    """
+    with readable(name):
+        return pl.scan_parquet([_named(path) for path in paths], glob=False, hive_partitioning=False)
+
+
+def _named(path: Path) -> Path:
+    """The file under a name that polars can open: it takes UTF-8 only."""
+    if path.is_file() and not path.stat().st_size:
+        raise DataError(f"{path} is empty; expected a Parquet file.")
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        link = Path(tempfile.mkdtemp(dir=scratch())) / "rows.parquet"
+        link.symlink_to(path.absolute())
+        return link
+    return path
+
+
+@contextmanager
+def readable(name: str) -> Iterator[None]:
+    """Turn what is raised while polars reads a file into our error; of a panic nothing is printed."""
+    try:
+        with without_faults(name):
+            yield
+    except OSError as fault:
+        raise DataError(f"{name} cannot be opened: {system_text(fault)}") from None
+
+
+@contextmanager
+def without_faults(name: str) -> Iterator[None]:
+    """As `readable`, with the errors of the operating system as they are."""
+    try:
+        with without_panics:
+            yield
+    except (CounterpoiseError, OSError):
+        raise
+    except BaseException as fault:
+        if not isinstance(fault, pl.exceptions.PolarsError) and not is_panic(type(fault)):
+            raise
+        raise DataError(
+            f"{name} cannot be read as Parquet: damaged or cut off ({first_line(fault):.80}). Write it again."
+        ) from None
+
+
+def first_line(fault: BaseException) -> str:
+    """The first line of an error's text."""
+    return (str(fault).splitlines() or [type(fault).__name__])[0]

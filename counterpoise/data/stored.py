@@ -1,0 +1,237 @@
+"""Tables on disk of any length, part after part, read by the rules of `frames`."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from counterpoise.core.checks import check_path
+from counterpoise.core.errors import DataError, system_text
+from counterpoise.data.cells import clean
+from counterpoise.data.column_names import column_names
+from counterpoise.data.csv_blocks import Block, csv_blocks
+from counterpoise.data.csv_layout import Layout, read_layout
+from counterpoise.data.csv_text import as_type, joined, no_rows, type_of
+from counterpoise.data.frames import CSV, PARQUET
+from counterpoise.data.parquet import readable, scan_parquet
+from counterpoise.data.series import to_series
+
+Array = np.ndarray
+
+#: Rows of Parquet that are read at a time.
+SLICE_ROWS = 65536
+
+
+@dataclass(frozen=True, eq=False)
+class ParquetFiles:
+    """Parquet files with the same columns, one below the other.
+
+    Attributes:
+        paths: The files. name: What to call them in a message.
+    """
+
+    paths: tuple[Path, ...]
+    name: str
+    #: Labels have the types of the file.
+    written = False
+
+    @cached_property
+    def frame(self) -> pl.LazyFrame:
+        """All columns as they are stored."""
+        # Polars reads row groups ahead of need; one at a time takes the least memory and is as fast.
+        os.environ.setdefault("POLARS_ROW_GROUP_PREFETCH_SIZE", "1")
+        return scan_parquet(self.paths, self.name)
+
+    @cached_property
+    def _stored(self) -> Mapping[str, str]:
+        """Name of each column -> the name that it has in the file."""
+        with readable(self.name):
+            titles = self.frame.collect_schema().names()
+        return dict(zip(column_names(titles, self.name)[0], titles, strict=True))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return tuple(self._stored)
+
+    def values(self, columns: Sequence[str], labels: str) -> pl.DataFrame:
+        """Some columns of all rows (`labels` is one of them)."""
+        found = [part for _, part in self.parts(columns)]
+        return pl.concat(found) if found else self._slice(columns, 0, 0)
+
+    def parts(self, columns: Sequence[str], wanted: Array | None = None) -> Iterator[tuple[int, pl.DataFrame]]:
+        """Some columns, part after part, each with the number of its first row.
+
+        A slice is read where it costs no more than its own rows: left to itself, polars reads ahead and holds several
+        times as much.
+
+        Args:
+            columns: Their names.
+            wanted: bool (N,): parts without a wanted row may be left out.
+        """
+        for start in self._starts(wanted):
+            yield start, self._slice(columns, start, SLICE_ROWS)
+
+    def raw_parts(self, wanted: Array) -> Iterator[tuple[int, pl.DataFrame]]:
+        """All columns as they are stored, part after part."""
+        for start in self._starts(wanted):
+            with readable(self.name):
+                part = self.frame.slice(start, SLICE_ROWS).collect()
+            yield start, part
+
+    def check(self, columns: Sequence[str]) -> None:
+        """Raise a ColumnError when a column holds what no table may."""
+        self._slice(columns, 0, 1)
+
+    def _starts(self, wanted: Array | None) -> Iterator[int]:
+        with readable(self.name):
+            rows = self.frame.select(pl.len()).collect().item()
+        for start in range(0, rows, SLICE_ROWS):
+            if wanted is None or wanted[start : start + SLICE_ROWS].any():
+                yield start
+
+    def _slice(self, columns: Sequence[str], start: int, rows: int) -> pl.DataFrame:
+        with readable(self.name):
+            found = self.frame.select([self._stored[name] for name in columns]).slice(start, rows).collect()
+        return pl.DataFrame([to_series(name, found[self._stored[name]], self.name) for name in columns])
+
+
+@dataclass(frozen=True, eq=False)
+class CsvFiles:
+    """CSV files with the same columns, one below the other.
+
+    Attributes:
+        paths: The files. name: What to call them in a message.
+    """
+
+    paths: tuple[Path, ...]
+    name: str
+    #: Labels are text, as they are written.
+    written = True
+
+    @cached_property
+    def layout(self) -> Layout:
+        """How the first file is written."""
+        with _opened(self.paths[0]) as handle:
+            return read_layout(handle, str(self.paths[0]))[0]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return self.layout.header
+
+    @cached_property
+    def types(self) -> dict[str, pl.DataType]:
+        """What the text of each column spells in all rows; found in one pass, that of `values` where it came first."""
+        return self._survey((), "")[0]
+
+    def values(self, columns: Sequence[str], labels: str) -> pl.DataFrame:
+        """Some columns of all rows, that of the labels as text; the types of all columns are found in the same pass."""
+        types, texts = self._survey(columns, labels)
+        self.__dict__["types"] = types
+        kinds = {name: pl.String() if name == labels else types[name] for name in columns}
+        return pl.DataFrame([as_type(texts[name], kind) for name, kind in kinds.items()])
+
+    def parts(self, columns: Sequence[str], wanted: Array | None = None) -> Iterator[tuple[int, pl.DataFrame]]:
+        """As `ParquetFiles.parts`."""
+        for start, block in self.blocks():
+            if wanted is None or wanted[start : start + len(block)].any():
+                frame = block.frame(columns)
+                yield start, pl.DataFrame([as_type(clean(frame[name]), self.types[name]) for name in columns])
+
+    def check(self, columns: Sequence[str]) -> None:
+        """Text may be anything."""
+
+    def blocks(self) -> Iterator[tuple[int, Block]]:
+        """The rows as they are written, with the number of the first of each block.
+
+        Raises:
+            DataError: A file cannot be read, or its columns are others than those of the first.
+        """
+        start = 0
+        for path in self.paths:
+            with _opened(path) as handle:
+                layout, blocks = csv_blocks(handle, str(path))
+                if (layout.header, layout.separator) != (self.layout.header, self.layout.separator):
+                    raise DataError(f"{path} has other columns than {self.paths[0]}, or another separator.")
+                for block in blocks:
+                    yield start, block
+                    start += len(block)
+        if not start:
+            raise no_rows(self.name)
+
+    def _survey(self, columns: Sequence[str], labels: str) -> tuple[dict[str, pl.DataType], dict[str, pl.Series]]:
+        types: dict[str, pl.DataType] = {name: pl.Null() for name in self.columns}
+        texts: dict[str, list[pl.Series]] = {name: [] for name in columns}
+        for _, block in self.blocks():
+            for column in block.frame():
+                known = clean(column)
+                if column.name != labels:
+                    types[column.name] = joined(types[column.name], type_of(known))
+                if column.name in texts:
+                    texts[column.name].append(known)
+        return types, {name: pl.concat(found) for name, found in texts.items()}
+
+
+def _opened(path: Path) -> Any:
+    try:
+        return path.open("rb")
+    except OSError as fault:
+        raise DataError(f"{path} cannot be opened: {system_text(fault)}") from None
+
+
+Stored = ParquetFiles | CsvFiles
+_KINDS: dict[tuple[str, ...], Callable[[tuple[Path, ...], str], Stored]] = {PARQUET: ParquetFiles, CSV: CsvFiles}
+
+
+def stored(source: str | os.PathLike[str]) -> Stored:
+    """The table of a file, of a folder, or of a pattern such as "rows-*.csv".
+
+    Of a folder these are the Parquet files in it and below, or the CSV files where there are none.
+
+    Raises:
+        DataError: Nothing is there, or files of another kind or of several.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> _ = (folder / "a.csv").write_text("age,ill\\n31,no\\n")
+        >>> _ = (folder / "b.csv").write_text("age,ill\\n4.5,yes\\n")
+        >>> table = stored(folder)
+        >>> table.columns, [part["age"].to_list() for _, part in table.parts(["age"])]
+        (('age', 'ill'), [[31.0], [4.5]])
+    """
+    place = check_path(source, "source")
+    paths = _paths(place)
+    endings = {path.suffix.lower() for path in paths}
+    for kind, table in _KINDS.items():
+        if endings <= set(kind):
+            return table(paths, str(place) if len(paths) == 1 else place.name)
+    raise DataError(
+        f"{place} has the unsupported file type {', '.join(sorted(endings)) or 'without ending'!r}; expected .parquet "
+        "or .csv, and not both."
+    )
+
+
+def _paths(place: Path) -> tuple[Path, ...]:
+    """The files that are meant, in the order of their names."""
+    if place.is_dir():
+        shown = [p for p in sorted(place.rglob("*")) if not any(n.startswith(".") for n in p.relative_to(place).parts)]
+        for kind in (PARQUET, CSV[:2]):
+            if found := tuple(path for path in shown if path.suffix.lower() in kind):
+                return found
+        raise DataError(f"{place} holds no Parquet or CSV file.")
+    if place.exists():
+        return (place,)
+    paths = [Path(path) for path in sorted(glob.glob(str(place), recursive=True)) if not os.path.isdir(path)]
+    if not paths:
+        raise DataError(f"{place} does not exist. Name a file, a folder, or a pattern such as 'rows-*.csv'.")
+    return tuple(paths)
