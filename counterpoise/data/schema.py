@@ -10,11 +10,18 @@ import polars as pl
 
 from counterpoise.core.checks import check_finite
 from counterpoise.core.errors import ArtifactError, ColumnError, DataError, did_you_mean
-from counterpoise.core.records import Column, Schema
+from counterpoise.core.plain import choice, list_of, record, text, truth, whole
+from counterpoise.core.records import KINDS, Column, Schema
 from counterpoise.data.csv_text import MISSING
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.inputs import TRUTH, check_no_gap, is_text
 from counterpoise.data.kinds import level_text, numbers
+
+#: What a stored column and a stored schema hold; a field that files of an earlier version lack is optional.
+COLUMN = record(
+    {"name": text(), "kind": choice(KINDS), "levels": list_of(text()), "missing": whole(), "numeric_levels": truth}
+)
+SCHEMA = record({"target": text(), "columns": list_of(COLUMN)})
 
 
 def schema_to_dict(schema: Schema) -> dict[str, Any]:
@@ -42,16 +49,18 @@ def schema_from_dict(plain: Mapping[str, Any]) -> Schema:
     """The schema that `schema_to_dict` wrote.
 
     Raises:
-        ArtifactError: The dict was not written by `schema_to_dict`.
+        ArtifactError: The dict was not written by `schema_to_dict`; the message names the field.
     """
-    try:
-        columns = tuple(
-            Column(c["name"], c["kind"], tuple(c["levels"]), int(c["missing"]), bool(c["numeric_levels"]))
-            for c in plain["columns"]
-        )
-        return Schema(columns, plain["target"])
-    except (KeyError, TypeError, ValueError) as fault:
-        raise ArtifactError(f"This is not a stored schema: {type(fault).__name__} {fault}.") from None
+    found = SCHEMA(plain, "the schema")
+    columns = tuple(Column(**{**column, "levels": tuple(column["levels"])}) for column in found["columns"])
+    for column in columns:
+        if len(set(column.levels)) < len(column.levels):
+            raise ArtifactError(f"the schema has a level of the column {column.name!r:.80} twice.")
+        if column.levels and column.kind == "numeric":
+            raise ArtifactError(f"the schema has levels for the column {column.name!r:.80}, which is numeric.")
+    if len({column.name for column in columns}) < len(columns):
+        raise ArtifactError("the schema has two columns of one name.")
+    return Schema(columns, found["target"])
 
 
 def encode_rows(schema: Schema | None, source: Any, name: str | None = None) -> Any:

@@ -1,0 +1,95 @@
+"""The one place where a `.keras` file reaches Keras: checked first, and as a clean copy of what was checked."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from counterpoise.classifier import archive as zipped
+from counterpoise.classifier.allowed import trusted
+from counterpoise.classifier.references import check
+from counterpoise.classifier.weights_file import check_weights
+from counterpoise.core.errors import ArtifactError
+from counterpoise.core.plain import read_json
+from counterpoise.networks.cloning import keras_text
+
+#: A network may take so many times the bytes of its stored weights, and so many more: layers have variables of their
+#: own that are not stored, such as the states of random numbers.
+VARIABLES, SLACK = 2, 16 << 20
+
+
+def config_of(archive: zipfile.ZipFile) -> dict[str, Any]:
+    """The configuration in an archive, of bounded size and depth."""
+    config = read_json(zipped.read(archive, zipped.CONFIG), "its configuration", finite=False)
+    if not isinstance(config, dict):
+        raise ArtifactError("its configuration describes no model.")
+    return config
+
+
+def load_model(
+    archive: zipfile.ZipFile, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None,
+    compile: bool = False,
+) -> keras.Model:  # fmt: skip
+    """The Keras model of an archive that `archive.opened` gave.
+
+    Nothing of Keras runs before the whole configuration was looked through: it may name Keras's own layers and
+    operations that only compute, ours, and `custom_objects`. Keras is then handed a copy that holds the members that
+    were looked at and no others.
+
+    Args:
+        archive: Its members are checked.
+        config: See `config_of`.
+        custom_objects: The user's own classes and functions that the file may name.
+        compile: Whether to compile it as the file says.
+
+    Raises:
+        ArtifactError: What is wrong; the message completes "FILE cannot be read: ".
+    """
+    mine = trusted(custom_objects)
+    foreign = check(config, mine)
+    with tempfile.TemporaryDirectory(prefix="counterpoise-") as folder:
+        weights = Path(folder) / "weights.h5"
+        zipped.unpack(archive, zipped.WEIGHTS, weights)
+        size = check_weights(weights)
+        try:
+            if not foreign:
+                _check_size(config, size)
+            copy = _copied(archive, config, weights, Path(folder) / "model.keras")
+            model = keras.models.load_model(copy, custom_objects=mine, compile=compile, safe_mode=True)
+        except ArtifactError:
+            raise
+        except Exception as error:
+            raise ArtifactError(keras_text(error)) from error
+    if not isinstance(model, keras.Model):
+        raise ArtifactError("its configuration describes no model.")
+    return model
+
+
+def _check_size(config: Mapping[str, Any], stored: int) -> None:
+    """Refuse a network much larger than its stored weights, without making room for it."""
+    with keras.StatelessScope(initialize_variables=False):
+        sketch = keras.saving.deserialize_keras_object(json.loads(json.dumps(config)), safe_mode=True)
+    size = sum(math.prod(v.shape) * _bytes(v.dtype) for v in getattr(sketch, "variables", ()))
+    if size > SLACK + VARIABLES * stored:
+        raise ArtifactError(f"its layers claim {size:,} bytes of weights, and it holds {stored:,}.")
+
+
+def _bytes(dtype: Any) -> int:
+    return 8 if str(dtype).endswith("64") else 4
+
+
+def _copied(archive: zipfile.ZipFile, config: Mapping[str, Any], weights: Path, target: Path) -> Path:
+    with zipfile.ZipFile(target, "w", strict_timestamps=False) as copy:
+        zipped.add(copy, zipped.METADATA, b"{}")
+        zipped.add(copy, zipped.CONFIG, json.dumps(config).encode())
+        zipped.add_file(copy, zipped.WEIGHTS, weights)
+        for name in zipped.assets(archive):
+            zipped.add(copy, name, archive.read(name))
+    return target
