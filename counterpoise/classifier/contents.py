@@ -16,53 +16,89 @@ import numpy as np
 
 from counterpoise.core.errors import ArtifactError
 from counterpoise.core.plain import (
+    Check,
+    anything,
     list_of,
     mapping_of,
     maybe,
     misfit,
     number,
-    numbers,
     plain,
     record,
     text,
     truth,
     whole,
-)  # fmt: skip
+)
 from counterpoise.core.records import Rule, Schema
 from counterpoise.data.schema import schema_from_dict, schema_to_dict
 from counterpoise.decide.rule_fields import NOTHING
+from counterpoise.metrics.catalog import METRICS, Metric
 
 Array = np.ndarray
 #: Number of the layout of `counterpoise.json`.
 FORMAT = 1
+#: By how much the rounding of a score may leave its range.
+ROUNDING = 1e-6
 
-SHARE = number(0, 1)
-#: Entries of the model card that are read again; others hold anything plain.
+SHARE, NUMBERS = number(0, 1), list_of(number())
+
+
+def _metrics(value: Any, place: str) -> dict[str, Any]:
+    """Scores by metric: a value (of a race the mean over folds) within its range, and the ends of its interval."""
+    return {
+        name: _score(METRICS.get(name))(part, f"{place}.{name}")
+        for name, part in mapping_of(anything)(value, place).items()
+    }
+
+
+def _score(metric: Metric | None) -> Check:
+    low, high = (-math.inf, math.inf) if metric is None else (metric.low - ROUNDING, metric.high + ROUNDING)
+    value, end = maybe(number(low, high)), maybe(number())
+    return record({}, {"value": value, "mean": value, "low": end, "high": end, "folds": list_of(value)})
+
+
+#: Entries of the model card that are known; others hold anything plain.
 CARD = record(
     {},
     optional={
+        "counterpoise": text(),
         "strategy": text(),
+        "idea": text(),
         "members": list_of(text()),
         "network": text(),
+        "plan": maybe(text()),
         "source": text(),
-        "text_column": maybe(text()),
         "rows": whole(),
+        "text_column": maybe(text()),
+        "columns": maybe(record({"numeric": whole(), "categorical": whole(), "excluded": list_of(text())})),
         "classes": list_of(record({"label": text(), "count": whole(), "share": SHARE})),
+        "seed": whole(-(2**63)),
+        "steps": list_of(whole()),
+        "engines": list_of(text()),
+        "log_shifts": list_of(NUMBERS),
+        "view_shifts": list_of(maybe(list_of(NUMBERS))),
         "needs_calibration": truth,
-        "prior": numbers((None,), 0, 1),
+        "prior": list_of(SHARE),
         "threshold": record(
-            {"value": maybe(number(0, NOTHING)), "offsets": maybe(numbers((None,))), "aim": text(), "word": text(),
-             "said": text()}
+            {
+                "value": maybe(number(0, NOTHING)),
+                "offsets": maybe(NUMBERS),
+                "aim": text(),
+                "word": text(),
+                "said": text(),
+            }
         ),
         "versions": mapping_of(text()),
         "rule": text(),
-        "metrics": mapping_of(mapping_of(plain)),
+        "metrics": _metrics,
         "metrics_of": text(),
         "guarantee_rows": whole(),
         "guarantee_note": text(),
+        "verdict": mapping_of(plain),
+        "teacher": mapping_of(plain),
     },
     others=plain,
-)  # fmt: skip
+)
 DESCRIPTION = record({"format": whole(), "classes": list_of(plain), "schema": maybe(plain), "card": plain})
 
 
@@ -107,6 +143,8 @@ def check_description(description: Any, rule: Rule) -> tuple[list[Any], Schema |
     schema = None if found["schema"] is None else schema_from_dict(found["schema"])
     card = found["card"]
     CARD(card, "the card")
+    if len(card.get("classes", classes)) != len(classes):
+        raise ArtifactError(f"its card tells of {len(card['classes'])} classes, and it has {len(classes)} labels.")
     value = card.get("threshold", {}).get("value", rule.threshold)
     if value != rule.threshold:
         raise ArtifactError(f"its card tells the threshold {value}, and its rule decides at {rule.threshold}.")

@@ -21,7 +21,7 @@ from counterpoise.classifier import archive as zipped
 from counterpoise.classifier.archive import CARD, SCORES
 from counterpoise.classifier.arrays import packed, unpacked
 from counterpoise.classifier.contents import FORMAT, Contents, check_description, check_scores, described
-from counterpoise.classifier.loading import config_of, load_model
+from counterpoise.classifier.loading import configuration_of, load_model
 from counterpoise.classifier.references import custom_objects_of, not_compiled
 from counterpoise.core.errors import ArtifactError
 from counterpoise.core.plain import read_json
@@ -94,12 +94,12 @@ def _read(archive: zipfile.ZipFile, custom_objects: Mapping[str, Any] | None) ->
         raise ArtifactError("it was not saved by Counterpoise. A plain Keras model is a model for fit() or wrap().")
     description = read_json(archive.read(CARD), "the description")
     _check_format(description)
-    config = config_of(archive)
-    rule = _rule_of(config)
+    configuration = configuration_of(archive, custom_objects)
+    rule = _rule_of(configuration.values)
     classes, schema, card = check_description(description, rule)
     scores = unpacked(archive.read(SCORES))
     check_scores(scores, rule)
-    whole = load_model(archive, config, custom_objects)
+    whole = load_model(archive, configuration)
     return Contents(_members(whole, rule, schema), rule, classes, schema, card, scores)
 
 

@@ -7,6 +7,7 @@ import math
 import tempfile
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,48 +26,64 @@ from counterpoise.networks.cloning import keras_text
 VARIABLES, SLACK = 2, 16 << 20
 
 
-def config_of(archive: zipfile.ZipFile) -> dict[str, Any]:
-    """The configuration in an archive, of bounded size and depth."""
-    config = read_json(zipped.read(archive, zipped.CONFIG), "its configuration", finite=False)
-    if not isinstance(config, dict):
+@dataclass(frozen=True)
+class Configuration:
+    """The configuration in an archive, looked through: nothing that it names is foreign.
+
+    Attributes:
+        values: What Keras builds the model from.
+        custom_objects: The user's own classes and functions, by the names that it may have for them.
+        uses_them: Whether it names some of them.
+    """
+
+    values: Mapping[str, Any]
+    custom_objects: Mapping[str, Any]
+    uses_them: bool
+
+
+def configuration_of(archive: zipfile.ZipFile, custom_objects: Mapping[str, Any] | None = None) -> Configuration:
+    """The configuration in an archive that `archive.opened` gave.
+
+    It may name Keras's own layers and operations that only compute, ours, and `custom_objects`.
+
+    Raises:
+        ArtifactError: What is wrong, or the first class that it may not name; the message completes "FILE cannot be
+            read: ".
+    """
+    mine = trusted(custom_objects)
+    values = read_json(zipped.read(archive, zipped.CONFIG), "its configuration", finite=False)
+    if not isinstance(values, dict):
         raise ArtifactError("its configuration describes no model.")
-    return config
+    return Configuration(values, mine, check(values, mine))
 
 
-def load_model(
-    archive: zipfile.ZipFile, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None,
-    compile: bool = False,
-) -> keras.Model:  # fmt: skip
-    """The Keras model of an archive that `archive.opened` gave.
+def load_model(archive: zipfile.ZipFile, configuration: Configuration, compile: bool = False) -> keras.Model:
+    """The Keras model of an archive.
 
-    Nothing of Keras runs before the whole configuration was looked through: it may name Keras's own layers and
-    operations that only compute, ours, and `custom_objects`. Keras is then handed a copy that holds the members that
-    were looked at and no others.
+    Keras is handed a copy that holds the members that were looked at and no others.
 
     Args:
         archive: Its members are checked.
-        config: See `config_of`.
-        custom_objects: The user's own classes and functions that the file may name.
+        configuration: See `configuration_of`.
         compile: Whether to compile it as the file says.
 
     Raises:
         ArtifactError: What is wrong; the message completes "FILE cannot be read: ".
     """
-    mine = trusted(custom_objects)
-    foreign = check(config, mine)
     with tempfile.TemporaryDirectory(prefix="counterpoise-") as folder:
         weights = Path(folder) / "weights.h5"
         zipped.unpack(archive, zipped.WEIGHTS, weights)
         size = check_weights(weights)
         try:
-            if not foreign:
-                _check_size(config, size)
-            copy = _copied(archive, config, weights, Path(folder) / "model.keras")
+            if not configuration.uses_them:
+                _check_size(configuration.values, size)
+            copy = _copied(archive, configuration.values, weights, Path(folder) / "model.keras")
+            mine = dict(configuration.custom_objects)
             model = keras.models.load_model(copy, custom_objects=mine, compile=compile, safe_mode=True)
         except ArtifactError:
             raise
         except Exception as error:
-            raise ArtifactError(keras_text(error)) from error
+            raise ArtifactError(f"Keras cannot build its network ({keras_text(error).rstrip('.')}).") from error
     if not isinstance(model, keras.Model):
         raise ArtifactError("its configuration describes no model.")
     return model

@@ -7,6 +7,7 @@ and every text of the configuration is looked at, and what leads to nothing that
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -174,14 +175,25 @@ def custom_objects_of(model: keras.Model) -> dict[str, Any]:
         ArtifactError: Some could not be found again when the model is read from a file.
     """
     found = {}
-    with not_compiled(model):
-        config = keras.saving.serialize_keras_object(model)
-    for reference in references(config):
+    for reference in references(_config_of(model)):
         if not is_allowed(reference, {}):
             found[reference.registered] = known = found_object(reference, {})
             if known is None:
                 raise ArtifactError(_unregistered(reference))
     return found
+
+
+def _config_of(model: keras.Model) -> dict[str, Any]:
+    """The configuration of a model as Keras will write it."""
+    with not_compiled(model), warnings.catch_warnings():
+        warnings.filterwarnings("error", message="(?s).*includes a `lambda`")
+        try:
+            return keras.saving.serialize_keras_object(model)
+        except UserWarning:
+            raise ArtifactError(
+                "a layer holds a lambda, which is code. Write it as a function with a name, and add the line "
+                "@keras.saving.register_keras_serializable() above it."
+            ) from None
 
 
 @contextmanager
@@ -203,7 +215,7 @@ def _unregistered(reference: Reference) -> str:
         return refusal(reference)
     return (
         f"the {reference.kind} {short!r:.80}{reference.place} is not registered with Keras, so the file could not be "
-        "read again. Add the line @keras.saving.register_keras_serializable() above its definition, or, to save without "
+        "read again. Add the line @keras.saving.register_keras_serializable() above its definition; to save without "
         f"training again, call keras.saving.register_keras_serializable()({short:.80})."
     )
 

@@ -12,6 +12,7 @@ import typer
 
 from counterpoise.cli import options as o
 from counterpoise.cli.show import cut_text
+from counterpoise.cli.trust import trusted
 from counterpoise.core.errors import OptionError
 
 NAME = "evaluate"
@@ -26,6 +27,7 @@ def command(
     ] = None,
     unlabeled: Annotated[bool, typer.Option("--unlabeled", help="The rows have no labels: look for drift.")] = False,
     out: Annotated[Path | None, typer.Option(help="JSON file with all numbers.")] = None,
+    trust: o.Trust = None,
     as_json: o.Json = False,
 ) -> None:
     """Score a model on labeled rows, every metric with its interval; or compare unlabeled rows with its own."""
@@ -37,7 +39,7 @@ def command(
         o.check_file(out)
     from counterpoise.classifier.classifier import load
 
-    clf = load(model)
+    clf = load(model, trusted(trust))
     record = plain(_drift(clf, data) if unlabeled else _scores(clf, data, target, groups))
     if out is not None:
         o.write_text(out, json.dumps(record, indent=1))

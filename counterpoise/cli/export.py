@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from counterpoise.cli import options as o
+from counterpoise.cli.trust import trusted
 
 NAME = "export"
 
@@ -16,9 +17,10 @@ def command(
     model: Annotated[Path, typer.Argument(help="Model file, NAME.keras.", show_default=False)],
     format: Annotated[str, typer.Option(help="saved_model, litert or onnx.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Folder (SavedModel), or file .tflite / .onnx.", show_default=False)],
+    trust: o.Trust = None,
 ) -> None:
     """Write a model for TensorFlow Serving, a phone or an ONNX runtime, with schema.json; checked against the model."""
     o.check_folder(out.parent)
     from counterpoise.classifier.classifier import load
 
-    print(f"saved {load(model).export(out, format)}: run once, and says what {model} says")
+    print(f"saved {load(model, trusted(trust)).export(out, format)}: run once, and says what {model} says")

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from counterpoise.cli import options as o
+from counterpoise.cli.trust import trusted
 from counterpoise.core.errors import OptionError
 
 NAME = "predict"
@@ -20,6 +21,7 @@ def command(
     prior: Annotated[float | None, typer.Option(help="Share of the positive class where the rows are from.")] = None,
     out: Annotated[Path | None, typer.Option(help="CSV file; standard output without it.")] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out files that are no images.")] = False,
+    trust: o.Trust = None,
 ) -> None:
     """Write probability and decision of each row, or of each image of a folder, as CSV."""
     if prior is not None and not 0 < prior < 1:
@@ -28,7 +30,7 @@ def command(
         o.check_file(out)
     from counterpoise.classifier.classifier import load
 
-    clf = load(model)
+    clf = load(model, trusted(trust))
     if prior is not None and len(clf.classes_) > 2:
         raise OptionError(f"--prior is the share of one class of two; {model.name} has {len(clf.classes_)} classes.")
     said = _of_images(clf, data, prior, skip_bad) if data.is_dir() else clf.predict_frame(data, prior=prior)

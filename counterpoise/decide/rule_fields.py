@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import ArtifactError, OptionError
-from counterpoise.core.plain import Check, choice, list_of, maybe, misfit, number, numbers, record, text
+from counterpoise.core.plain import Check, anything, choice, list_of, maybe, misfit, number, numbers, record, text
 from counterpoise.core.records import Rule
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.calibrate import NEEDED
@@ -30,7 +30,7 @@ def checked_rule(values: Any) -> Rule:
         Traceback (most recent call last):
         counterpoise.core.errors.ArtifactError: the rule.threshold is nan; expected a finite number from 0 to 1.
     """
-    sizes = record({"log_shifts": numbers((None, None)), "prior": numbers((None,), 0, 1)}, others=_anything)
+    sizes = record({"log_shifts": numbers((None, None)), "prior": numbers((None,), 0, 1)}, others=anything)
     outer = sizes(values, PLACE)
     m, c = len(outer["log_shifts"]), len(outer["prior"])
     if c < 2:
@@ -62,10 +62,6 @@ def _fields(m: int, c: int) -> Check:
             "gammas": maybe(numbers((m,), 0)),
         },
     )
-
-
-def _anything(value: Any, place: str) -> Any:
-    return value
 
 
 def _absent(why: str) -> Check:
