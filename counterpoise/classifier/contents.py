@@ -44,7 +44,7 @@ SHARE, NUMBERS = number(0, 1), list_of(number())
 
 
 def _metrics(value: Any, place: str) -> dict[str, Any]:
-    """Scores by metric: a value (of a race the mean over folds) within its range, and the ends of its interval."""
+    """Scores by metric: a value (of a comparison the mean over folds) and the ends of its interval, in its range."""
     return {
         name: _score(METRICS.get(name))(part, f"{place}.{name}")
         for name, part in mapping_of(anything)(value, place).items()
@@ -53,8 +53,8 @@ def _metrics(value: Any, place: str) -> dict[str, Any]:
 
 def _score(metric: Metric | None) -> Check:
     low, high = (-math.inf, math.inf) if metric is None else (metric.low - ROUNDING, metric.high + ROUNDING)
-    value, end = maybe(number(low, high)), maybe(number())
-    return record({}, {"value": value, "mean": value, "low": end, "high": end, "folds": list_of(value)})
+    value = maybe(number(low, high))
+    return record({}, {"value": value, "mean": value, "low": value, "high": value, "folds": list_of(value)})
 
 
 #: Entries of the model card that are known; others hold anything plain.

@@ -15,8 +15,9 @@ from counterpoise.comparison.compare import compare
 from counterpoise.comparison.posterior import CERTAIN
 from counterpoise.comparison.result import Comparison
 from counterpoise.comparison.several import SignedRank, cliques, critical_difference, friedman, mean_ranks, signed_rank
+from counterpoise.comparison.stored_values import RECORD
 from counterpoise.core.errors import ArtifactError, OptionError
-from counterpoise.core.plain import anything, list_of, mapping_of, maybe, number, read_json, record, text
+from counterpoise.core.plain import read_json
 from counterpoise.metrics.catalog import METRICS
 from counterpoise.report.critical import critical_svg
 
@@ -123,26 +124,6 @@ class ManyComparisons:
         return self.to_svg()
 
 
-#: What is read of a leaderboard.json: the mean scores of each strategy.
-BOARD = record(
-    {
-        "metric": text(),
-        "data": mapping_of(anything),
-        "rows": list_of(
-            record(
-                {
-                    "strategy": text(),
-                    "status": text(),
-                    "scores": mapping_of(maybe(record({"mean": maybe(number())}, others=anything))),
-                },
-                others=anything,
-            )
-        ),
-    },
-    others=anything,
-)
-
-
 def compare_many(
     races: Mapping[str, Any] | Iterable[Comparison], *, model: Any = "mlp", metric: str | None = None,
     rope: float = 0.01, seed: int = 0, **options: Any,
@@ -203,7 +184,7 @@ def _raced(name: str, value: Any, model: Any, seed: int, options: Mapping[str, A
     if isinstance(value, (str, os.PathLike)):
         file = Path(value) / "leaderboard.json"
         try:
-            return BOARD(read_json(file.read_bytes(), "the leaderboard", finite=False), "the leaderboard")
+            return RECORD(read_json(file.read_bytes(), "the leaderboard", finite=False), "the leaderboard")
         except (OSError, ArtifactError) as error:
             why = error if isinstance(error, ArtifactError) else error.strerror
             raise ArtifactError(

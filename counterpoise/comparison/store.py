@@ -17,28 +17,30 @@ import platform
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from counterpoise.comparison.manifest import differences
+from counterpoise.comparison.store_file import (
+    FILE,
+    LAYOUT,
+    TABLES,
+    alone,
+    check_layout,
+    check_rows,
+    checked,
+    connected,
+    damaged,
+    fact,
+    left_as_it_was,
+    told,
+)
 from counterpoise.comparison.stored_values import FACTS, MEMBER, SMALL, checked_json, checksum, member_of, rows_of
-from counterpoise.core.errors import ArtifactError, CounterpoiseError
+from counterpoise.core.errors import ArtifactError
 from counterpoise.core.records import Member
 from counterpoise.engines.program_rules import CompileMode
-
-#: The file in the folder of a run, and the one whose lock says that somebody writes.
-FILE, LOCK = "run.sqlite", ".run.lock"
-
-_TABLES = """
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL, checksum TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS members (job TEXT PRIMARY KEY, value TEXT NOT NULL, checksum TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS arrays (job TEXT, name TEXT, place INTEGER, dtype TEXT NOT NULL, shape TEXT NOT NULL,
-                                   value BLOB NOT NULL, checksum TEXT NOT NULL, PRIMARY KEY (job, name, place));
-"""
-#: What is in the file: kind, name, and the command that made it.
-_LAYOUT = "SELECT type, name, sql FROM sqlite_master ORDER BY name"
 
 
 class Store:
@@ -66,14 +68,14 @@ class Store:
             ArtifactError: another process is at work there, the file is damaged, or the place cannot be written.
         """
         place = Path(folder)
-        with _left_as_it_was(place), ExitStack() as opened:
-            with _told(place):
+        with left_as_it_was(place), ExitStack() as opened:
+            with told(place):
                 place.mkdir(parents=True, exist_ok=True)
-                opened.enter_context(_alone(place))
+                opened.enter_context(alone(place))
                 if restart:
                     for name in (FILE, f"{FILE}-wal", f"{FILE}-shm"):
                         (place / name).unlink(missing_ok=True)
-                store = cls(place, opened.enter_context(_connected(place / FILE)))
+                store = cls(place, opened.enter_context(connected(place / FILE)))
             store._prepare()
             yield store
 
@@ -88,10 +90,9 @@ class Store:
         place = Path(folder)
         if not (place / FILE).is_file():
             raise ArtifactError(f"{str(place)!r} holds no run ({FILE}); expected the --out folder of a compare.")
-        with _connected(place / FILE) as database:
+        with connected(place / FILE) as database:
             store = cls(place, database)
-            store._check_layout()
-            store._get("owner")
+            store._check()
             yield store
 
     @property
@@ -107,6 +108,8 @@ class Store:
         """
         before, now = self.manifest, json.loads(json.dumps(manifest))
         if before is None:
+            if self.count():
+                raise damaged(self.folder, "it holds fits, and not what they are of")
             self._set("manifest", now)
         elif found := differences(before, now):
             raise ArtifactError(
@@ -120,7 +123,7 @@ class Store:
         try:
             return {family: CompileMode(**way) for family, way in (self._get("ways") or {}).items()}
         except TypeError as error:
-            raise _damaged(self.folder, f"the ways: {error}") from error
+            raise damaged(self.folder, f"the ways: {error}") from error
 
     @ways.setter
     def ways(self, ways: Mapping[str, CompileMode]) -> None:
@@ -139,7 +142,7 @@ class Store:
         """Write one member, its weights when asked for or small; it is on disk when this returns."""
         weights = weights or sum(a.nbytes for a in member.weights) <= SMALL
         content, arrays = rows_of(member, weights)
-        with _told(self.folder), self._database:
+        with told(self.folder), self._database:
             row = (member.job, content, checksum(member.job, content))
             self._database.execute("INSERT OR REPLACE INTO members VALUES (?, ?, ?)", row)
             self._database.executemany(
@@ -148,7 +151,7 @@ class Store:
 
     def get(self, job: str, weights: bool = True) -> Member | None:
         """The member of a job, or None: not on disk, or without the weights that are wanted."""
-        with _told(self.folder), _checks(self.folder):
+        with told(self.folder), checked(self.folder):
             row = self._database.execute("SELECT value, checksum FROM members WHERE job = ?", (job,)).fetchone()
             if row is None:
                 return None
@@ -163,133 +166,41 @@ class Store:
 
     def known(self, jobs: Iterable[str]) -> set[str]:
         """Those of these jobs that are on disk."""
-        with _told(self.folder):
+        with told(self.folder):
             every = {row[0] for row in self._database.execute("SELECT job FROM members")}
         return every & set(jobs)
 
-    def checks(self) -> AbstractContextManager[None]:
+    def checked(self) -> AbstractContextManager[None]:
         """Name this store in what a check of its values refuses, for a `with` block."""
-        return _checks(self.folder)
+        return checked(self.folder)
 
     def _prepare(self) -> None:
-        with _told(self.folder):
-            if self._database.execute(_LAYOUT).fetchall():
-                self._check_layout()
+        with told(self.folder):
+            if self._database.execute(LAYOUT).fetchall():
+                self._check()
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = FULL")
-            self._database.executescript(_TABLES)
+            self._database.executescript(TABLES)
         self._set("owner", {"pid": os.getpid(), "host": platform.node(), "since": time.strftime("%H:%M")})
 
-    def _check_layout(self) -> None:
-        """Refuse a file with other tables than ours, or with views and triggers, which run with our commands."""
-        with closing(sqlite3.connect(":memory:")) as empty:
-            empty.executescript(_TABLES)
-            wanted = empty.execute(_LAYOUT).fetchall()
-        with _told(self.folder):
-            if self._database.execute(_LAYOUT).fetchall() != wanted:
-                raise _damaged(self.folder, "its tables are not those of this version of Counterpoise")
+    def _check(self) -> None:
+        """Refuse a file that is not as a run has left it."""
+        with told(self.folder), checked(self.folder):
+            check_layout(self._database)
+            check_rows(self._database)
 
     def count(self) -> int:
         """Fits on disk, whoever asked for them."""
-        with _told(self.folder):
+        with told(self.folder):
             return int(self._database.execute("SELECT COUNT(*) FROM members").fetchone()[0])
 
     def _get(self, name: str) -> Any:
-        with _told(self.folder), _checks(self.folder):
-            row = self._database.execute("SELECT value, checksum FROM facts WHERE name = ?", (name,)).fetchone()
+        with told(self.folder), checked(self.folder):
+            row = fact(self._database, name)
             return None if row is None else FACTS[name](checked_json(*row, f"the {name}", name), f"the {name}")
 
     def _set(self, name: str, value: Any) -> None:
         content = json.dumps(FACTS[name](value, f"the {name}"))
-        with _told(self.folder), self._database:
+        with told(self.folder), self._database:
             row = (name, content, checksum(name, content))
             self._database.execute("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", row)
-
-
-@contextmanager
-def _left_as_it_was(place: Path) -> Iterator[None]:
-    """Take away what was made in a folder for a run that was refused before anything was trained."""
-    made = [p for p in (place, *place.parents) if not p.exists()]
-    before = {p.name for p in place.iterdir()} if place.is_dir() else set()
-    try:
-        yield
-    except CounterpoiseError:
-        if FILE not in before and not _holds_fits(place):
-            for name in (FILE, f"{FILE}-wal", f"{FILE}-shm", LOCK):
-                with suppress(OSError):
-                    (place / name).unlink()
-            for folder in made:
-                with suppress(OSError):
-                    folder.rmdir()
-        raise
-
-
-def _holds_fits(place: Path) -> bool:
-    if not (place / FILE).is_file():
-        return False
-    with _connected(place / FILE) as database, suppress(sqlite3.Error):
-        return database.execute("SELECT 1 FROM members LIMIT 1").fetchone() is not None
-    return False
-
-
-@contextmanager
-def _connected(path: Path) -> Iterator[sqlite3.Connection]:
-    database = sqlite3.connect(path, timeout=10)
-    database.text_factory = lambda raw: raw.decode(errors="replace")  # what is no UTF-8 fails its checksum
-    try:
-        database.execute("PRAGMA trusted_schema = OFF")
-        database.execute("PRAGMA cell_size_check = ON")
-        yield database
-    finally:
-        database.close()
-
-
-@contextmanager
-def _alone(place: Path) -> Iterator[None]:
-    """Hold the folder's lock: a transaction of an empty SQLite file, which ends with its process in any case."""
-    with _connected(place / LOCK) as lock:
-        lock.isolation_level = None
-        lock.execute("PRAGMA busy_timeout = 0")
-        try:
-            lock.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError:
-            raise ArtifactError(
-                f"{_owner(place)} is at work in {str(place)!r}; wait for it, or give another folder."
-            ) from None
-        yield
-
-
-def _owner(place: Path) -> str:
-    with suppress(ArtifactError, sqlite3.Error, TypeError, KeyError), Store.reading(place) as store:
-        owner = store._get("owner")
-        return f"another process ({owner['pid']} on {owner['host']}, since {owner['since']})"
-    return "another process"
-
-
-def _damaged(place: Path, why: str) -> ArtifactError:
-    return ArtifactError(
-        f"{str(place / FILE)!r} is damaged or was changed ({why.rstrip('.')}); start again in another folder, or with "
-        "--restart."
-    )
-
-
-@contextmanager
-def _checks(place: Path) -> Iterator[None]:
-    """Name the place in what our own checks refuse."""
-    try:
-        yield
-    except ArtifactError as error:
-        raise _damaged(place, str(error)) from error
-
-
-@contextmanager
-def _told(place: Path) -> Iterator[None]:
-    """Turn what SQLite and the operating system refuse into our error, naming the place."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise ArtifactError(f"cannot write to {str(place)!r}: {error}.") from error
-    except (sqlite3.Error, OverflowError) as error:
-        raise _damaged(place, " ".join(str(error).split())) from error
-    except OSError as error:
-        raise ArtifactError(f"cannot write to {str(place)!r}: {error.strerror or error}.") from error

@@ -22,7 +22,9 @@ from counterpoise.core.plain import (
     anything,
     list_of,
     mapping_of,
+    maybe,
     misfit,
+    number,
     plain,
     read_json,
     record,
@@ -51,6 +53,12 @@ def _amount(value: Any, place: str) -> float:
     return value
 
 
+def _no_array(value: Any, place: str) -> None:
+    """Arrays have rows of their own; the value beside them is null."""
+    if value is not None:
+        raise misfit(value, place, "null, for arrays have rows of their own")
+
+
 #: Fields of a member that are no arrays; a field of a later version may hold anything plain.
 VALUES = record(
     {"job": text()},
@@ -58,13 +66,14 @@ VALUES = record(
         "best_step": whole(),
         "steps": whole(),
         "rows_seen": whole(),
-        "seconds": _amount,
+        "seconds": number(0),
         "history": mapping_of(list_of(_amount)),
         "engine": text(),
         "needs_calibration": truth,
-        "gamma": _amount,
+        "gamma": number(0),
         "memory": whole(),
         "error": text(),
+        **dict.fromkeys(("logits", "stop_logits", "log_shift", "view_shifts", "apart", "weights"), _no_array),
     },
     others=plain,
 )
@@ -199,10 +208,28 @@ def check_member(member: Member, job: Job, n_classes: int, shapes: Iterable[tupl
         raise ArtifactError(f"the weights of the fit {job.id:.12} are not those of the network.")
 
 
+#: What a report is drawn from, as far as others than the page read it.
+RECORD = record(
+    {
+        "metric": text(),
+        "data": mapping_of(anything),
+        "rows": list_of(
+            record(
+                {
+                    "strategy": text(),
+                    "status": text(),
+                    "scores": mapping_of(maybe(record({"mean": maybe(number())}, others=anything))),
+                },
+                others=anything,
+            )
+        ),
+    },
+    others=anything,
+)
 #: What a store keeps under each name beside the members.
 FACTS: Mapping[str, Check] = {
     "owner": record({"pid": whole(), "host": text(), "since": text()}),
     "manifest": mapping_of(anything),
     "ways": mapping_of(mapping_of(truth)),
-    "record": mapping_of(anything),
+    "record": RECORD,
 }
