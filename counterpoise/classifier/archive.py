@@ -7,9 +7,8 @@ import re
 import shutil
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from counterpoise.core.errors import ArtifactError
@@ -38,15 +37,25 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
         ArtifactError: It is no archive as Keras writes one, or what it unpacks to is too large. The message completes
             "FILE cannot be read: ".
     """
-    try:
-        _check_end(path)
-        with zipfile.ZipFile(path) as archive:
+    with ExitStack() as stack:
+        with damage():
+            _check_end(path)
+            archive = stack.enter_context(zipfile.ZipFile(path))
             check_members(archive.infolist(), path.stat().st_size)
-            yield archive
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
-        if isinstance(error, ArtifactError):
-            raise
-        raise ArtifactError(f"it is damaged or no .keras file ({error or type(error).__name__}).") from error
+        yield archive
+
+
+@contextmanager
+def damage(what: str = "it is damaged or no .keras file") -> Iterator[None]:
+    """Turn whatever a damaged byte makes a reader run into, and a full disk, into our error."""
+    try:
+        yield
+    except ArtifactError:
+        raise
+    except OSError as error:
+        raise ArtifactError(f"{error.strerror or ' '.join(str(error).split())}.") from error
+    except Exception as error:  # a reader of an old format knows a dozen kinds
+        raise ArtifactError(f"{what} ({' '.join(str(error).split())[:200] or type(error).__name__}).") from error
 
 
 def _check_end(path: Path) -> None:
@@ -109,14 +118,15 @@ def read(archive: zipfile.ZipFile, name: str) -> bytes:
     """
     if name not in archive.namelist():
         raise ArtifactError(f"it lacks the member {name!r}.")
-    return archive.read(name)
+    with damage():
+        return archive.read(name)
 
 
 def unpack(archive: zipfile.ZipFile, name: str, target: Path) -> None:
     """Write a member to a file."""
     if name not in archive.namelist():
         raise ArtifactError(f"it lacks the member {name!r}.")
-    with archive.open(name) as packed, open(target, "wb") as out:
+    with damage(), archive.open(name) as packed, open(target, "wb") as out:
         shutil.copyfileobj(packed, out, 1 << 20)
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import io
 import math
 import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from counterpoise.classifier.archive import EXPANSION, FREE
+from counterpoise.classifier.archive import EXPANSION, FREE, damage
 from counterpoise.core.errors import ArtifactError
 
 
@@ -28,7 +27,7 @@ def packed(arrays: Mapping[str, np.ndarray]) -> bytes:
                 info = zipfile.ZipInfo(f"{name}.npy")
                 info.compress_type = method
                 with archive.open(info, "w", force_zip64=True) as member:
-                    np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+                    np.lib.format.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
             members = archive.infolist()
         if fits(members):
             break
@@ -41,16 +40,11 @@ def unpacked(content: bytes) -> dict[str, np.ndarray]:
     Raises:
         ArtifactError: damaged, not plain arrays, or larger than such a file can hold.
     """
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = archive.infolist()
-            if sum(m.compress_size for m in members) > len(content) or not fits(members):
-                raise ArtifactError("its stored scores unpack to more than it can hold.")
-            return {m.filename.removesuffix(".npy"): _array(archive.read(m), m.filename) for m in members}
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, KeyError) as error:
-        if isinstance(error, ArtifactError):
-            raise
-        raise ArtifactError(f"its stored scores are damaged ({' '.join(str(error).split())[:200]}).") from error
+    with damage("its stored scores are damaged"), zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = archive.infolist()
+        if sum(m.compress_size for m in members) > len(content) or not fits(members):
+            raise ArtifactError("its stored scores unpack to more than it can hold.")
+        return {m.filename.removesuffix(".npy"): _array(archive.read(m), m.filename) for m in members}
 
 
 def _array(content: bytes, name: str) -> np.ndarray:

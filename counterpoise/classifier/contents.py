@@ -99,7 +99,7 @@ CARD = record(
     },
     others=plain,
 )
-DESCRIPTION = record({"format": whole(), "classes": list_of(plain), "schema": maybe(plain), "card": plain})
+DESCRIPTION = record({"format": whole(), "classes": list_of(anything), "schema": maybe(plain), "card": plain})
 
 
 @dataclass(frozen=True)

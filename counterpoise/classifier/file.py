@@ -92,12 +92,12 @@ def read(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None 
 def _read(archive: zipfile.ZipFile, custom_objects: Mapping[str, Any] | None) -> Contents:
     if CARD not in archive.namelist() or SCORES not in archive.namelist():
         raise ArtifactError("it was not saved by Counterpoise. A plain Keras model is a model for fit() or wrap().")
-    description = read_json(archive.read(CARD), "the description")
+    description = read_json(zipped.read(archive, CARD), "the description")
     _check_format(description)
     configuration = configuration_of(archive, custom_objects)
     rule = _rule_of(configuration.values)
     classes, schema, card = check_description(description, rule)
-    scores = unpacked(archive.read(SCORES))
+    scores = unpacked(zipped.read(archive, SCORES))
     check_scores(scores, rule)
     whole = load_model(archive, configuration)
     return Contents(_members(whole, rule, schema), rule, classes, schema, card, scores)

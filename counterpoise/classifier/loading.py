@@ -70,7 +70,7 @@ def load_model(archive: zipfile.ZipFile, configuration: Configuration, compile: 
     Raises:
         ArtifactError: What is wrong; the message completes "FILE cannot be read: ".
     """
-    with tempfile.TemporaryDirectory(prefix="counterpoise-") as folder:
+    with zipped.damage(), tempfile.TemporaryDirectory(prefix="counterpoise-") as folder:
         weights = Path(folder) / "weights.h5"
         zipped.unpack(archive, zipped.WEIGHTS, weights)
         size = check_weights(weights)
@@ -80,7 +80,7 @@ def load_model(archive: zipfile.ZipFile, configuration: Configuration, compile: 
             copy = _copied(archive, configuration.values, weights, Path(folder) / "model.keras")
             mine = dict(configuration.custom_objects)
             model = keras.models.load_model(copy, custom_objects=mine, compile=compile, safe_mode=True)
-        except ArtifactError:
+        except (ArtifactError, OSError):
             raise
         except Exception as error:
             raise ArtifactError(f"Keras cannot build its network ({keras_text(error).rstrip('.')}).") from error
@@ -92,10 +92,17 @@ def load_model(archive: zipfile.ZipFile, configuration: Configuration, compile: 
 def _check_size(config: Mapping[str, Any], stored: int) -> None:
     """Refuse a network much larger than its stored weights, without making room for it."""
     with keras.StatelessScope(initialize_variables=False):
-        sketch = keras.saving.deserialize_keras_object(json.loads(json.dumps(config)), safe_mode=True)
+        sketch = keras.saving.deserialize_keras_object(_not_compiled(config), safe_mode=True)
     size = sum(math.prod(v.shape) * _bytes(v.dtype) for v in getattr(sketch, "variables", ()))
     if size > SLACK + VARIABLES * stored:
         raise ArtifactError(f"its layers claim {size:,} bytes of weights, and it holds {stored:,}.")
+
+
+def _not_compiled(value: Any) -> Any:
+    """A copy of a configuration without optimizers, losses and metrics."""
+    if isinstance(value, Mapping):
+        return {key: _not_compiled(part) for key, part in value.items() if key != "compile_config"}
+    return [_not_compiled(part) for part in value] if isinstance(value, list) else value
 
 
 def _bytes(dtype: Any) -> int:
@@ -108,5 +115,5 @@ def _copied(archive: zipfile.ZipFile, config: Mapping[str, Any], weights: Path, 
         zipped.add(copy, zipped.CONFIG, json.dumps(config).encode())
         zipped.add_file(copy, zipped.WEIGHTS, weights)
         for name in zipped.assets(archive):
-            zipped.add(copy, name, archive.read(name))
+            zipped.add(copy, name, zipped.read(archive, name))
     return target

@@ -24,6 +24,10 @@ NAMES = ("class_name", "module", "registered_name")
 VALUES = ("__tensor__", "__numpy__", "__keras_tensor__", "__bytes__", "__ellipsis__", "__slice__")
 
 
+#: Classes and functions that one configuration may name.
+MOST = 200_000
+
+
 @dataclass(frozen=True)
 class Reference:
     """A class or function that a configuration names.
@@ -159,7 +163,9 @@ def check(config: Any, trusted: Mapping[str, Any]) -> bool:
         ArtifactError: It does; the message names the class and what to do, and completes "FILE cannot be read: ".
     """
     foreign = False
-    for reference in references(config):
+    for number, reference in enumerate(references(config)):
+        if number == MOST:
+            raise ArtifactError(f"its configuration names more than {MOST:,} classes and functions.")
         if is_allowed(reference, {}):
             continue
         if not is_allowed(reference, trusted):
@@ -216,7 +222,7 @@ def _unregistered(reference: Reference) -> str:
     return (
         f"the {reference.kind} {short!r:.80}{reference.place} is not registered with Keras, so the file could not be "
         "read again. Add the line @keras.saving.register_keras_serializable() above its definition; to save without "
-        f"training again, call keras.saving.register_keras_serializable()({short:.80})."
+        f"training again, call keras.saving.register_keras_serializable()({_typed(short, 'NAME')})."
     )
 
 
@@ -234,9 +240,16 @@ def refusal(reference: Reference) -> str:
         return f"it names {what}, which no file may ask for: {allowed.REFUSED[short]}."
     if of_keras and reference.function:
         return f"it names {what}; of Keras's functions a file may name activations, losses and metrics only."
-    home = reference.module if reference.module not in (None, "builtins", "__main__") else "MODULE"
+    home = "MODULE" if reference.module in ("builtins", "__main__") else _typed(reference.module, "MODULE")
+    name = _typed(short, "NAME")
     return (
         f"it names {what}, which is not one of those that Counterpoise builds because a file says so. If you trust "
-        f"this {reference.kind}, import it and pass custom_objects={{{short!r:.80}: {short:.80}}} (command line: "
-        f"--trust {home:.80}:{short:.80})."
+        f"this {reference.kind}, import it and pass custom_objects={{{short!r:.80}: {name}}} (command line: "
+        f"--trust {home}:{name})."
     )
+
+
+def _typed(name: str | None, otherwise: str) -> str:
+    """A name as a person can type it; a file may hold anything in its place."""
+    plain = name is not None and len(name) <= 200 and all(part.isidentifier() for part in name.split("."))
+    return name if plain and name is not None else otherwise

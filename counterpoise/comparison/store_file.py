@@ -143,7 +143,7 @@ def told(place: Path) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         raise ArtifactError(f"cannot write to {str(place)!r}: {error}.") from error
-    except (sqlite3.Error, OverflowError) as error:
-        raise damaged(place, " ".join(str(error).split())) from error
+    except (sqlite3.Error, OverflowError, UnicodeError, MemoryError) as error:  # a damaged page asks for any of these
+        raise damaged(place, " ".join(str(error).split()) or type(error).__name__) from error
     except OSError as error:
         raise ArtifactError(f"cannot write to {str(place)!r}: {error.strerror or error}.") from error

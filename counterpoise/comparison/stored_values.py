@@ -208,6 +208,12 @@ def check_member(member: Member, job: Job, n_classes: int, shapes: Iterable[tupl
         raise ArtifactError(f"the weights of the fit {job.id:.12} are not those of the network.")
 
 
+#: The score of a strategy.
+SCORE = record(
+    {"mean": maybe(number())},
+    optional={"low": maybe(number()), "high": maybe(number()), "folds": list_of(maybe(number()))},
+    others=anything,
+)
 #: What a report is drawn from, as far as others than the page read it.
 RECORD = record(
     {
@@ -218,7 +224,7 @@ RECORD = record(
                 {
                     "strategy": text(),
                     "status": text(),
-                    "scores": mapping_of(maybe(record({"mean": maybe(number())}, others=anything))),
+                    "scores": mapping_of(maybe(SCORE)),
                 },
                 others=anything,
             )

@@ -80,6 +80,11 @@ def misfit(value: Any, place: str, expected: str) -> ArtifactError:
     return ArtifactError(f"{place} is {shown}; expected {expected}.")
 
 
+def _inside(place: str, key: object) -> str:
+    """The place of an entry; a key that is no plain name is quoted."""
+    return f"{place}.{key:.60}" if isinstance(key, str) and key.isidentifier() else f"{place}[{key!r:.60}]"
+
+
 def _kind(value: Any) -> str:
     kinds = ((dict, "a mapping"), ((list, tuple), "a list"), (bytes, "bytes"))
     return next((name for kind, name in kinds if isinstance(value, kind)), type(value).__name__)
@@ -98,7 +103,7 @@ def plain(value: Any, place: str) -> Any:
         {'a': [1, None]}
     """
     if isinstance(value, Mapping):
-        return {key: plain(part, f"{place}.{key}") for key, part in value.items()}
+        return {key: plain(part, _inside(place, key)) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(part, place) for part in value]
     if value is None or isinstance(value, (bool, int, str)) or (isinstance(value, float) and math.isfinite(value)):
@@ -198,7 +203,7 @@ def mapping_of(inner: Check) -> Check:
     def check(value: Any, place: str) -> dict[str, Any]:
         if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
             raise misfit(value, place, "a mapping from names to values")
-        return {key: inner(part, f"{place}.{key:.60}") for key, part in value.items()}
+        return {key: inner(part, _inside(place, key)) for key, part in value.items()}
 
     return check
 
@@ -230,7 +235,7 @@ def record(
             inner = named.get(name, others)
             if inner is None:
                 raise ArtifactError(f"{place} holds {name!r:.60}, which is not one of {', '.join(named)}.")
-            found[name] = inner(part, f"{place}.{name:.60}")
+            found[name] = inner(part, _inside(place, name))
         return found
 
     return check

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import json
+import pickle
 import zipfile
 from pathlib import Path
 
@@ -134,6 +136,17 @@ class Loose(Gate):
     """Not registered."""
 
 
+#: A module of a user, with a layer that is registered.
+MODULE = """
+import keras
+
+@keras.saving.register_keras_serializable({!r})
+class Twice(keras.layers.Layer):
+    def call(self, x):
+        return 2 * x
+"""
+
+
 def gated(gate):
     inputs = keras.Input((2,))
     return keras.Model(inputs, layers.Dense(1, "sigmoid")(gate(inputs)))
@@ -231,24 +244,17 @@ def test_a_layer_of_the_user_s_own_goes_by_custom_objects(tmp_path):
         assert np.array_equal(cp.load(path, custom_objects=names).predict_proba(X), clf.predict_proba(X))
 
 
-def test_a_pickle_brings_its_own_classes(tmp_path):
-    import pickle
-
-    clf = cp.wrap(gated(Gate()), X, Y)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(globals(), "__name__", __name__)
-        import sys
-
-        patch.setitem(sys.modules, __name__, sys.modules.get(__name__) or sys)
-        for name in ("Gate", "howl"):
-            patch.setattr(sys.modules[__name__], name, globals()[name], raising=False)
-        assert np.array_equal(pickle.loads(pickle.dumps(clf)).predict_proba(X), clf.predict_proba(X))
+def test_a_pickle_brings_its_own_classes(tmp_path, monkeypatch):
+    (tmp_path / "zoo_layers.py").write_text(MODULE.format("zoo_of_pickles"))
+    monkeypatch.syspath_prepend(tmp_path)
+    clf = cp.wrap(gated(importlib.import_module("zoo_layers").Twice()), X, Y)
+    assert np.array_equal(pickle.loads(pickle.dumps(clf)).predict_proba(X), clf.predict_proba(X))
 
 
 @pytest.mark.parametrize(
     ("model", "words"),
     [
-        (lambda: gated(Loose()), r"the class 'Loose' in the layer 'loose.* is not registered with Keras.*@keras\.saving"),
+        (lambda: gated(Loose()), r"the class 'Loose' in the layer 'loose.* is not registered.*@keras\.saving"),
         (lambda: gated(layers.Lambda(lambda x: x)), "it holds a Lambda layer .*Write it as a layer class"),
         (lambda: gated(layers.Dense(2, activation=lambda x: x)), "a layer holds a lambda, .*a function with a name"),
     ],
@@ -286,13 +292,7 @@ def test_what_a_network_was_compiled_with_stays_out_of_the_file(tmp_path):
 
 
 def test_trust_on_the_command_line(tmp_path, monkeypatch):
-    (tmp_path / "my_layers.py").write_text(
-        "import keras\n"
-        "@keras.saving.register_keras_serializable('shop')\n"
-        "class Twice(keras.layers.Layer):\n"
-        "    def call(self, x):\n"
-        "        return 2 * x\n"
-    )
+    (tmp_path / "my_layers.py").write_text(MODULE.format("shop"))
     monkeypatch.chdir(tmp_path)
     from counterpoise.cli.trust import trusted
 
@@ -326,9 +326,8 @@ def test_a_builder_s_model_that_cannot_be_saved_is_refused_before_the_training(t
     )
     monkeypatch.chdir(tmp_path)
     Path("rows.csv").write_text("a,b,ill\n" + "1,2,yes\n3,4,no\n" * 20)
-    done = run_command(
-        "train", "rows.csv", "--target", "ill", "--strategy", "none", "--model", "loose_layers:build", "--out", "m.keras"
-    )
+    train = ("train", "rows.csv", "--target", "ill", "--strategy", "none", "--out", "m.keras")
+    done = run_command(*train, "--model", "loose_layers:build")
     check_refusal(done, "loose_layers:build", "'Loose'", "@keras.saving.register_keras_serializable()")
 
 
