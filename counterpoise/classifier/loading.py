@@ -24,6 +24,8 @@ from counterpoise.networks.cloning import keras_text
 #: A network may take so many times the bytes of its stored weights, and so many more: layers have variables of their
 #: own that are not stored, such as the states of random numbers.
 VARIABLES, SLACK = 2, 16 << 20
+#: Layers that stand about the networks of a classifier.
+WITHOUT_WEIGHTS = ("InputLayer", "RawColumns", "RuleLayer")
 
 
 @dataclass(frozen=True)
@@ -92,10 +94,21 @@ def load_model(archive: zipfile.ZipFile, configuration: Configuration, compile: 
 def _check_size(config: Mapping[str, Any], stored: int) -> None:
     """Refuse a network much larger than its stored weights, without making room for it."""
     with keras.StatelessScope(initialize_variables=False):
-        sketch = keras.saving.deserialize_keras_object(_not_compiled(config), safe_mode=True)
+        sketch = keras.saving.deserialize_keras_object(_not_compiled(_with_weights(config)), safe_mode=True)
     size = sum(math.prod(v.shape) * _bytes(v.dtype) for v in getattr(sketch, "variables", ()))
     if size > SLACK + VARIABLES * stored:
         raise ArtifactError(f"its layers claim {size:,} bytes of weights, and it holds {stored:,}.")
+
+
+def _with_weights(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The part of a configuration that has weights: of a classifier its networks, without its many columns."""
+    inside = config.get("config")
+    layers = inside.get("layers") if isinstance(inside, Mapping) else None
+    if not isinstance(layers, list) or not all(isinstance(layer, Mapping) for layer in layers):
+        return config
+    heavy = [layer for layer in layers if layer.get("class_name") not in WITHOUT_WEIGHTS]
+    alone = len(heavy) == 1 and heavy[0].get("class_name") == "Functional"  # others are built where they are called
+    return heavy[0] if alone else config
 
 
 def _not_compiled(value: Any) -> Any:
