@@ -30,7 +30,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 from forked import Runner, runner
 
-from counterpoise.comparison.store import FILE, Store
+from counterpoise.comparison.store import Store
+from counterpoise.comparison.store_file import FILE
 from counterpoise.core.errors import ArtifactError
 
 #: Fits on disk that are waited for, and the pause in seconds after them.

@@ -15,7 +15,7 @@ from bad_files import CASES, GOOD, text
 from command_line import check_refusal, contents, run_command
 
 import counterpoise as cp
-from counterpoise.comparison.store import FILE, LOCK
+from counterpoise.comparison.store_file import FILE, LOCK
 from counterpoise.core.errors import CounterpoiseError
 from counterpoise.data.read import read
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from counterpoise.classifier.file import Contents, read, write
 from counterpoise.classifier.model_card import measured
+from counterpoise.classifier.references import custom_objects_of
 from counterpoise.classifier.thresholds import choose, describe
 from counterpoise.core.per_class import in_class_order
 from counterpoise.core.records import Rule, Schema
@@ -184,10 +185,13 @@ class Classifier:
         The file appears whole or not at all.
 
         Raises:
-            ArtifactError: the name does not end in .keras, or the folder cannot be written.
+            ArtifactError: the name does not end in .keras, the folder cannot be written, or the file could not be read
+                again; of a layer of your own that is not registered the message has the line to add.
         """
-        contents = Contents(self.members, self.rule, self.classes_.tolist(), self.schema, self.card, self.scores)
-        return write(path, self.keras_model(), contents)
+        return write(path, self.keras_model(), self._contents())
+
+    def _contents(self) -> Contents:
+        return Contents(self.members, self.rule, self.classes_.tolist(), self.schema, self.card, self.scores)
 
     def export(self, path: str | os.PathLike[str], format: str = "saved_model") -> Path:
         """Write the classifier for another runtime: raw columns in, probability and decision out.
@@ -247,29 +251,37 @@ class Classifier:
 
         return card_html(repr(self), {k: v for k, v in self.card.items() if k not in ("metrics", "versions")})
 
-    def __getstate__(self) -> dict[str, bytes]:
+    def __getstate__(self) -> dict[str, Any]:
+        whole = self.keras_model()
         with tempfile.TemporaryDirectory(dir=scratch()) as folder:
-            return {"keras": self.save(Path(folder) / "m.keras").read_bytes()}
+            file = write(Path(folder) / "m.keras", whole, self._contents())
+            return {"keras": file.read_bytes(), "custom_objects": custom_objects_of(whole)}
 
-    def __setstate__(self, state: dict[str, bytes]) -> None:
+    def __setstate__(self, state: dict[str, Any]) -> None:
         with tempfile.TemporaryDirectory(dir=scratch()) as folder:
             path = Path(folder) / "m.keras"
             path.write_bytes(state["keras"])
-            self.__dict__.update(load(path).__dict__)
+            self.__dict__.update(load(path, state["custom_objects"]).__dict__)
 
 
-def load(path: str | os.PathLike[str]) -> Classifier:
-    """Read a classifier that `save` wrote (Keras safe mode on; no pickle).
+def load(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None = None) -> Classifier:
+    """Read a classifier that `save` wrote; a file runs no code, whoever made it.
+
+    Args:
+        path: The file.
+        custom_objects: Your own layers and functions that the file names, for example `{"Swish": Swish}`. Others than
+            these, Keras's own and Counterpoise's are refused.
 
     Raises:
-        ArtifactError: absent, damaged, or not one of ours.
+        ArtifactError: absent, damaged, changed by hand, or not one of ours; or it names a class that is not in
+            `custom_objects`.
 
     Example:
         >>> load("absent.keras")
         Traceback (most recent call last):
         counterpoise.core.errors.ArtifactError: there is no file 'absent.keras'.
     """
-    found = read(path)
+    found = read(path, custom_objects)
     return Classifier(found.members, found.rule, found.classes, found.schema, found.card, found.scores)
 
 

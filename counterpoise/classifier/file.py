@@ -2,47 +2,34 @@
 
 Its model takes raw columns (or arrays) and gives probability and decision. Keras ignores what is added:
 `counterpoise.json` (labels, schema, model card) and `counterpoise.npz` (the scores and labels that fitted the rule, for
-thresholds under a new prior). Neither is a pickle.
+thresholds under a new prior). Neither is a pickle. What `write` writes has passed the checks of `read`.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import zipfile
-import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
+from counterpoise.classifier import archive as zipped
+from counterpoise.classifier.archive import CARD, SCORES
+from counterpoise.classifier.arrays import packed, unpacked
+from counterpoise.classifier.contents import FORMAT, Contents, check_description, check_scores, described
+from counterpoise.classifier.loading import configuration_of, load_model
+from counterpoise.classifier.references import custom_objects_of, not_compiled
 from counterpoise.core.checks import check_path
 from counterpoise.core.errors import ArtifactError
 from counterpoise.core.files import drafted, is_stream
+from counterpoise.core.plain import read_json
 from counterpoise.core.records import Rule, Schema
-from counterpoise.data.schema import schema_from_dict, schema_to_dict
-from counterpoise.decide.layer import rule_from_dict
+from counterpoise.data.columns import columns_config
+from counterpoise.decide.rule_fields import checked_rule
 from counterpoise.networks.cloning import keras_text
-
-CARD, SCORES = "counterpoise.json", "counterpoise.npz"
-#: Number of the layout of `counterpoise.json`.
-FORMAT = 1
-
-
-@dataclass(frozen=True)
-class Contents:
-    """What the file of a classifier holds (attributes as those of `Classifier`)."""
-
-    members: keras.Model
-    rule: Rule
-    classes: Sequence[Any]
-    schema: Schema | None
-    card: Mapping[str, Any]
-    scores: Mapping[str, np.ndarray]
 
 
 def write(path: str | os.PathLike[str], whole: keras.Model, contents: Contents) -> Path:
@@ -54,7 +41,8 @@ def write(path: str | os.PathLike[str], whole: keras.Model, contents: Contents) 
         contents: All else.
 
     Raises:
-        ArtifactError: the name does not end in .keras, or the folder cannot be written.
+        ArtifactError: the name does not end in .keras, the folder cannot be written, or the file could not be read
+            again: a layer that is not registered, a label of an odd type.
     """
     target = check_path(path)
     if target.suffix != ".keras" and not is_stream(target):
@@ -66,9 +54,18 @@ def write(path: str | os.PathLike[str], whole: keras.Model, contents: Contents) 
 
 def put(place: Path, whole: keras.Model, contents: Contents) -> None:
     """Write the file where it will not be read before it is whole."""
+    try:
+        members = {CARD: json.dumps(described(contents), indent=1).encode(), SCORES: packed(contents.scores)}
+        check_scores(contents.scores, contents.rule)
+        custom_objects_of(whole)
+    except ArtifactError as error:
+        raise ArtifactError(f"{str(place.name)!r} cannot be written: {error}") from error
+    except Exception as error:  # a layer's own get_config
+        raise ArtifactError(f"{str(place.name)!r} cannot be written: {keras_text(error)}") from error
     made = place.with_name("model.keras")  # Keras asks for the ending, its own libraries for a name that is UTF-8
     try:
-        whole.save(made)
+        with not_compiled(whole):
+            whole.save(made)
     except ValueError as error:
         if "1980" not in str(error):
             raise
@@ -76,69 +73,83 @@ def put(place: Path, whole: keras.Model, contents: Contents) -> None:
             "The clock of this machine is before 1980, which a .keras file cannot note. Set the clock."
         ) from error
     with zipfile.ZipFile(made, "a") as archive:
-        for name, content in ((CARD, json.dumps(_description(contents), indent=1)), (SCORES, _npz(contents.scores))):
-            archive.writestr(zipfile.ZipInfo(name), content)  # without the time: equal classifiers make equal members
+        for name, content in members.items():
+            zipped.add(archive, name, content)
     made.rename(place)
 
 
-def _description(contents: Contents) -> dict[str, Any]:
-    schema = contents.schema
-    return {
-        "format": FORMAT,
-        "classes": list(contents.classes),
-        "schema": None if schema is None else schema_to_dict(schema),
-        "card": dict(contents.card),
-    }
+def read(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None = None) -> Contents:
+    """Read a file that `write` wrote; nothing in it is executed (see `loading.load_model`).
 
-
-def read(path: str | os.PathLike[str]) -> Contents:
-    """Read a file that `write` wrote (Keras safe mode on; no pickle).
+    Args:
+        path: The file.
+        custom_objects: The user's own classes and functions that it may name.
 
     Raises:
-        ArtifactError: absent, damaged, or not one of ours.
+        ArtifactError: absent, damaged, changed, or not one of ours.
     """
     source = check_path(path)
     if not source.is_file():
         raise ArtifactError(f"there is no file {str(source)!r}.")
     try:
-        with zipfile.ZipFile(source) as archive:
-            description = _checked_description(json.loads(archive.read(CARD)), source)
-            with np.load(io.BytesIO(archive.read(SCORES)), allow_pickle=False) as stored:
-                scores = {name: stored[name] for name in stored.files}
-    except ArtifactError:
-        raise
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, OSError) as error:
+        with zipped.opened(source) as archive:
+            return _read(archive, custom_objects)
+    except ArtifactError as error:
+        raise ArtifactError(f"{str(source)!r} cannot be read: {error}") from error
+
+
+def _read(archive: zipfile.ZipFile, custom_objects: Mapping[str, Any] | None) -> Contents:
+    if CARD not in archive.namelist() or SCORES not in archive.namelist():
+        raise ArtifactError("it was not saved by Counterpoise. A plain Keras model is a model for fit() or wrap().")
+    description = read_json(zipped.read(archive, CARD), "the description")
+    _check_format(description)
+    configuration = configuration_of(archive, custom_objects)
+    rule = _rule_of(configuration.values)
+    classes, schema, card = check_description(description, rule)
+    scores = unpacked(zipped.read(archive, SCORES))
+    check_scores(scores, rule)
+    whole = load_model(archive, configuration)
+    return Contents(_members(whole, rule, schema), rule, classes, schema, card, scores)
+
+
+def _check_format(description: Any) -> None:
+    given = description.get("format") if isinstance(description, dict) else None
+    if given != FORMAT and isinstance(given, int):
         raise ArtifactError(
-            f"{str(source)!r} is damaged or was not saved by Counterpoise; expected a file written by save(). "
-            "For a plain Keras model use it as the model of fit()."
-        ) from error
+            f"it has format {given!r:.40}, this version reads {FORMAT}; install the version of counterpoise that saved "
+            "it, or a newer one."
+        )
+
+
+def _rule_of(config: Mapping[str, Any]) -> Rule:
+    """The rule in the configuration of the whole model."""
     try:
-        whole = keras.models.load_model(source, compile=False, safe_mode=True)
-        rule = rule_from_dict(whole.get_layer("rule").rule)
-        members = whole.get_layer("members")
-    except Exception as error:
-        raise ArtifactError(f"{str(source)!r} cannot be read: {keras_text(error)}") from error
-    schema = None if description["schema"] is None else schema_from_dict(description["schema"])
-    if len(description["classes"]) != len(rule.prior):
+        layers = [layer for layer in config["config"]["layers"] if layer["name"] == "rule"]
+        values = layers[0]["config"]["rule"]
+    except (TypeError, KeyError, IndexError, AttributeError):
+        raise ArtifactError("its configuration holds no rule; a file of Counterpoise has one.") from None
+    return checked_rule(values)
+
+
+def _members(whole: keras.Model, rule: Rule, schema: Schema | None) -> keras.Model:
+    """The networks of the whole model, after a look at whether rule, schema and networks are of one classifier."""
+    layers = {layer.name: layer for layer in whole.layers}
+    members = layers.get("members")
+    if not isinstance(members, keras.Model) or not hasattr(layers.get("rule"), "rule"):
+        raise ArtifactError("it holds no networks called 'members' with a rule; a file of Counterpoise does.")
+    classes = len(rule.prior)
+    outputs = [tuple(output.shape) for output in members.outputs]
+    if len(outputs) != len(rule.log_shifts) or any(
+        len(shape) != 2 or shape[1] not in {classes, 1 if classes == 2 else classes} for shape in outputs
+    ):
         raise ArtifactError(
-            f"{str(source)!r} is damaged: {len(description['classes'])} labels, {len(rule.prior)} classes."
+            f"its networks put out {outputs}, and its rule is for {len(rule.log_shifts)} networks of {classes} classes."
         )
-    return Contents(members, rule, description["classes"], schema, description["card"], scores)
-
-
-def _checked_description(description: Any, source: Path) -> dict[str, Any]:
-    """The description of a file that this version understands."""
-    if not isinstance(description, dict) or {"format", "classes", "schema", "card"} - set(description):
-        raise ValueError("no description of a classifier")
-    if description["format"] != FORMAT:
-        raise ArtifactError(
-            f"{str(source)!r} has format {description['format']!r}, this version reads {FORMAT}; "
-            "install the version of counterpoise that saved it, or a newer one."
-        )
-    return description
-
-
-def _npz(arrays: Mapping[str, np.ndarray]) -> bytes:
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
+    columns = layers.get("columns")
+    if (schema is None) != (columns is None):
+        raise ArtifactError("its columns and its schema do not belong together.")
+    if schema is not None and columns is not None:
+        config, wanted = columns.get_config(), columns_config(schema)
+        if any(config.get(name) != value for name, value in wanted.items()):
+            raise ArtifactError("its columns and its schema do not belong together.")
+    return members

@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import os
 import sys
-import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from counterpoise.core.errors import ModelError, did_you_mean
+from counterpoise.cli.trust import first_line, imported, trusted
+from counterpoise.core.errors import ArtifactError, ModelError, OptionError, did_you_mean
 from counterpoise.core.keras_import import import_keras_quietly
 
 
-def resolve_model(text: str) -> Any:
+def resolve_model(text: str, trust: Sequence[str] | None = None) -> Any:
     """A model by name, by `.keras` file, or by `module:function` (a builder found from the current folder).
+
+    Args:
+        text: What was typed.
+        trust: Classes that a `.keras` file may name (see `trust.trusted`).
 
     Raises:
         ModelError: the file or function cannot be loaded.
+        OptionError: `trust` without a file.
 
     Example:
         >>> resolve_model("mlp")
         'mlp'
     """
-    if ":" not in text and not text.endswith(".keras"):
-        return text
-    import_keras_quietly()
+    if ":" in text or text.endswith(".keras"):
+        import_keras_quietly()
     if text.endswith(".keras"):
-        return _load_keras(Path(text))
+        return _load_keras(Path(text), trusted(trust))
+    if trust:
+        raise OptionError(f"--trust goes with --model FILE.keras; got --model {text}, which reads no file.")
+    if ":" not in text:
+        return text
     module, _, name = text.partition(":")
     return Builder(text, _find(text, module, name), name)
 
@@ -43,24 +49,43 @@ class Builder:
         text: What was typed.
         build: The function.
         name: Its name, which the report shows.
+        checked: Holds something once a model that it made was found fit to be saved.
     """
 
     text: str
     build: Callable[[Any, int], Any]
     name: str
+    checked: list[bool] = field(default_factory=list, repr=False, compare=False)
 
     def __call__(self, spec: Any, n_classes: int) -> Any:
         try:
-            return self.build(spec, n_classes)
+            model = self.build(spec, n_classes)
         except Exception as error:
-            raise ModelError(f"--model {self.text} failed: {_told(error)}") from error
+            raise ModelError(f"--model {self.text} failed: {first_line(error)}") from error
+        if not self.checked:
+            self._check_can_be_saved(model)
+            self.checked.append(True)
+        return model
+
+    def _check_can_be_saved(self, model: Any) -> None:
+        """Find out before the training, not after it, what a file could not hold."""
+        import keras
+
+        from counterpoise.classifier.references import custom_objects_of
+
+        if not isinstance(model, keras.Model):
+            return
+        try:
+            custom_objects_of(model)
+        except ArtifactError as error:
+            raise ModelError(f"--model {self.text} makes a model that cannot be saved: {error}") from error
 
 
 def _find(text: str, module: str, name: str) -> Callable[[Any, int], Any]:
     expected = "expected module:function of a builder(spec, n_classes)"
     if not module or not name:
         raise ModelError(f"--model {text}: {expected}.")
-    found = getattr(_import(text, module, expected), name, None)
+    found = getattr(imported("--model", text, module, expected), name, None)
     if found is None:
         known = [n for n, value in vars(sys.modules[module]).items() if inspect.isfunction(value)]
         raise ModelError(f"--model {text}: {module} has no {name!r}; {expected}.{did_you_mean(name, known)}")
@@ -73,51 +98,22 @@ def _find(text: str, module: str, name: str) -> Callable[[Any, int], Any]:
     return found
 
 
-def _import(text: str, module: str, expected: str) -> Any:
-    here = os.getcwd()
-    sys.path.insert(0, here)
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        place = "" if error.name != module else f" in {here} or among the installed packages"
-        raise ModelError(f"--model {text}: there is no module {error.name!r}{place}; {expected}.") from error
-    except Exception as error:
-        raise ModelError(f"--model {text} cannot be imported: {_told(error)}") from error
-    finally:
-        sys.path.remove(here)
-
-
-def _told(error: Exception) -> str:
-    """The error and the innermost place in the user's code that it passed, on one line."""
-    if isinstance(error, SyntaxError):
-        return f"{type(error).__name__}: {error.msg} ({Path(error.filename or '?').name}, line {error.lineno})"
-    first = (str(error).strip().splitlines() or [""])[0]
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "site-packages" not in f.filename]
-    own = [f for f in frames if not f.filename.startswith(("<", str(Path(__file__).parent.parent)))]
-    place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
-    return f"{type(error).__name__}: {first}{place}"
-
-
-def _load_keras(path: Path) -> Any:
-    import zipfile
-
-    from counterpoise.classifier.file import CARD
+def _load_keras(path: Path, custom_objects: Mapping[str, Any]) -> Any:
+    from counterpoise.classifier import archive as zipped
+    from counterpoise.classifier.loading import configuration_of, load_model
+    from counterpoise.classifier.references import custom_objects_of
 
     if not path.is_file():
         raise ModelError(f"--model {path}: there is no such file.")
-    if not zipfile.is_zipfile(path):
-        raise ModelError(f"--model {path} is damaged or is no .keras file; expected what model.save() of Keras writes.")
-    with zipfile.ZipFile(path) as archive:
-        if CARD in archive.namelist():
-            raise ModelError(
-                f"--model {path} is a whole classifier of Counterpoise; expected a plain Keras model. "
-                "To use the classifier itself, see `counterpoise predict`."
-            )
-    import keras
-
-    from counterpoise.networks.cloning import keras_text
-
     try:
-        return keras.models.load_model(path, safe_mode=True)
-    except Exception as error:
-        raise ModelError(f"--model {path} cannot be read as a Keras model: {keras_text(error)}") from error
+        with zipped.opened(path) as archive:
+            if zipped.CARD in archive.namelist():
+                raise ModelError(
+                    f"--model {path} is a whole classifier of Counterpoise; expected a plain Keras model. "
+                    "To use the classifier itself, see `counterpoise predict`."
+                )
+            model = load_model(archive, configuration_of(archive, custom_objects), compile=True)
+        custom_objects_of(model)
+    except ArtifactError as error:
+        raise ModelError(f"--model {path} cannot be read as a Keras model: {error}") from error
+    return model

@@ -41,6 +41,7 @@ def command(
     skip_bad: o.SkipBad = False,
     size: o.Size = None,
     model: o.Model = "mlp",
+    trust: o.Trust = None,
     epochs: o.Epochs = None,
     batch_size: o.BatchSize = None,
     seed: o.Seed = 0,
@@ -99,7 +100,7 @@ def command(
     if ray is not None and jobs > 1:
         raise OptionError("--jobs and --ray were both given; train in processes of this machine or on a cluster.")
     elsewhere = executor_of(jobs, ray)
-    network = resolve_model(model)
+    network = resolve_model(model, trust)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad)
     examples = o.read_table(data, target, size, text=model == "text", **how)
     if examples.time is None and examples.groups is None:

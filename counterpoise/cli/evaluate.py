@@ -13,6 +13,7 @@ import typer
 from counterpoise.cli import options as o
 from counterpoise.cli.show import cut_text
 from counterpoise.cli.terminal import Terminal
+from counterpoise.cli.trust import trusted
 from counterpoise.core.errors import OptionError
 from counterpoise.core.files import write_text
 from counterpoise.core.keras_import import import_keras_quietly
@@ -29,6 +30,7 @@ def command(
     ] = None,
     unlabeled: Annotated[bool, typer.Option("--unlabeled", help="The rows have no labels: look for drift.")] = False,
     out: Annotated[Path | None, typer.Option(help="JSON file with all numbers.")] = None,
+    trust: o.Trust = None,
     as_json: o.Json = False,
 ) -> None:
     """Score a model on labeled rows, every metric with its interval; or compare unlabeled rows with its own."""
@@ -41,7 +43,7 @@ def command(
     import_keras_quietly()
     from counterpoise.classifier.classifier import load
 
-    clf = load(model)
+    clf = load(model, trusted(trust))
     record = plain(_drift(clf, data) if unlabeled else _scores(clf, data, target, groups))
     if out is not None:
         write_text(out, json.dumps(record, indent=1))

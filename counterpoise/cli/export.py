@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from counterpoise.cli import options as o
 from counterpoise.cli.terminal import say
+from counterpoise.cli.trust import trusted
 from counterpoise.core.files import check_folder
 from counterpoise.core.keras_import import import_keras_quietly
 
@@ -18,10 +20,11 @@ def command(
     model: Annotated[Path, typer.Argument(help="Model file, NAME.keras.", show_default=False)],
     format: Annotated[str, typer.Option(help="saved_model, litert or onnx.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Folder (SavedModel), or file .tflite / .onnx.", show_default=False)],
+    trust: o.Trust = None,
 ) -> None:
     """Write a model for TensorFlow Serving, a phone or an ONNX runtime, with schema.json; checked against the model."""
     check_folder(out.parent)
     import_keras_quietly()
     from counterpoise.classifier.classifier import load
 
-    say(f"saved {load(model).export(out, format)}: run once, and says what {model} says")
+    say(f"saved {load(model, trusted(trust)).export(out, format)}: run once, and says what {model} says")

@@ -48,6 +48,13 @@ BatchSize = Annotated[
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Same seed, same result.", rich_help_panel="Model")]
 
+Trust = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Class of your own that a model file may name, as module:Class; repeat for more.", rich_help_panel="Model"
+    ),
+]
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 

@@ -10,6 +10,7 @@ import typer
 
 from counterpoise.cli import options as o
 from counterpoise.cli.terminal import say, write_data
+from counterpoise.cli.trust import trusted
 from counterpoise.core.errors import OptionError
 from counterpoise.core.files import write_text
 from counterpoise.core.keras_import import import_keras_quietly
@@ -28,6 +29,7 @@ def command(
         bool, typer.Option("--spreadsheet", help="Put ' before texts that a spreadsheet would run as formulas.")
     ] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out files that are no images.")] = False,
+    trust: o.Trust = None,
 ) -> None:
     """Write probability and decision of each row, or of each image of a folder, as CSV."""
     if prior is not None and not 0 < prior < 1:
@@ -37,7 +39,7 @@ def command(
     import_keras_quietly()
     from counterpoise.classifier.classifier import load
 
-    clf = load(model)
+    clf = load(model, trusted(trust))
     if prior is not None and len(clf.classes_) > 2:
         raise OptionError(f"--prior is the share of one class of two; {model.name} has {len(clf.classes_)} classes.")
     said = _of_images(clf, data, prior, skip_bad) if data.is_dir() else clf.predict_frame(data, prior=prior)

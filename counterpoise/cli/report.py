@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from counterpoise.core.errors import ArtifactError
+from counterpoise.core.errors import ArtifactError, CounterpoiseError
 
 NAME = "report"
 
@@ -24,7 +26,23 @@ def command(
     target = folder / "report.html" if out is None else out
     record = finished_record(folder)
     o.check_file(target, ".html", [folder / FILE])
-    o.note(str(page.write(record, target)), target)
+    with drawable(folder):
+        o.note(str(page.write(record, target)), target)
+
+
+@contextmanager
+def drawable(folder: Path) -> Iterator[None]:
+    """Say in one line that what a run keeps is not what a report is drawn from, whatever drawing runs into."""
+    try:
+        yield
+    except (OSError, CounterpoiseError):
+        raise
+    except Exception as error:
+        raise ArtifactError(
+            f"the report of {str(folder)!r} cannot be drawn from what the run keeps ({type(error).__name__}: "
+            f"{' '.join(str(error).split())[:200]}); it was changed, or written by another version. Run the same "
+            "`counterpoise compare` command again, in another folder or with --restart."
+        ) from error
 
 
 def finished_record(folder: Path) -> dict[str, Any]:

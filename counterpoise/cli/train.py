@@ -33,6 +33,7 @@ def command(
     skip_bad: o.SkipBad = False,
     size: o.Size = None,
     model: o.Model = "auto",
+    trust: o.Trust = None,
     epochs: o.Epochs = None,
     batch_size: o.BatchSize = None,
     seed: o.Seed = 0,
@@ -63,7 +64,7 @@ def command(
         guarantee_rows = 0.2 if guarantee_rows is None else guarantee_rows
     o.check_file(out, ".keras", [data, model])
     chosen = find(strategy)
-    network = resolve_model(model)
+    network = resolve_model(model, trust)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad)
     examples = o.read_table(data, target, size, text=model == "text", **how)
     if aim is not None and not examples.binary:

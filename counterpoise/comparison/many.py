@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +15,11 @@ from counterpoise.comparison.compare import compare
 from counterpoise.comparison.posterior import CERTAIN
 from counterpoise.comparison.result import Comparison
 from counterpoise.comparison.several import SignedRank, cliques, critical_difference, friedman, mean_ranks, signed_rank
+from counterpoise.comparison.stored_values import RECORD
 from counterpoise.core.checks import check_path
 from counterpoise.core.errors import ArtifactError, OptionError
 from counterpoise.core.files import write_text
+from counterpoise.core.plain import read_json
 from counterpoise.metrics.catalog import METRICS
 from counterpoise.report.critical import critical_svg
 
@@ -172,9 +173,9 @@ def compare_many(
 
 def _numbered(races: Iterable[Comparison]) -> dict[str, Any]:
     named: dict[str, Any] = {}
-    for number, race in enumerate(races, 1):
-        source = Path(str(race.record["data"].get("source") or f"data {number}")).stem
-        named[source if source not in named else f"{source} {number}"] = race
+    for place, race in enumerate(races, 1):
+        source = Path(str(race.record["data"].get("source") or f"data {place}")).stem
+        named[source if source not in named else f"{source} {place}"] = race
     return named
 
 
@@ -185,9 +186,12 @@ def _raced(name: str, value: Any, model: Any, seed: int, options: Mapping[str, A
     if isinstance(value, (str, os.PathLike)):
         file = Path(value) / "leaderboard.json"
         try:
-            return json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ArtifactError(f"{name}: cannot read {str(file)!r}; expected a folder written by compare.") from error
+            return RECORD(read_json(file.read_bytes(), "the leaderboard", finite=False), "the leaderboard")
+        except (OSError, ArtifactError) as error:
+            why = error if isinstance(error, ArtifactError) else error.strerror
+            raise ArtifactError(
+                f"{name}: cannot read {str(file)!r} ({why}); expected a folder written by compare."
+            ) from error
     if not isinstance(value, tuple) or len(value) != 2:
         raise OptionError(f"{name} is {type(value).__name__}; expected a Comparison, a folder, or (data, y).")
     return compare(model, value[0], value[1], seed=seed, **options)

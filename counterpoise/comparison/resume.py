@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from counterpoise.comparison.store import Store
+from counterpoise.comparison.stored_values import check_member
 from counterpoise.core.records import Examples, Job
 from counterpoise.engines.compile_modes import decided
 from counterpoise.engines.run import Executor, Trained
@@ -42,15 +43,20 @@ def stored(
         store.ways = decided(distinct.values(), network)
         known = store.known(distinct)
         store.done, store.total = store.done + len(known), store.total + len(distinct)
-        if known and told:
-            told.pop()(f"resuming: {len(known)} of {len(distinct)} fits are done")
+        resuming = f"resuming: {len(known)} of {len(distinct)} fits are done"
+        shapes: list[tuple[int, ...]] = []
         for job_id in sorted(known):
             member = store.get(job_id, weights or _of_all_rows(distinct[job_id]))
             if member is None:
                 store.done -= 1
                 continue
+            shapes = shapes or [tuple(v.shape) for v in network.spare(keep=True).variables]
+            with store.checked():
+                check_member(member, distinct[job_id], examples.n_classes, shapes)
             del distinct[job_id]
             yield job_id, member
+        if known and told:
+            told.pop()(resuming)
         if not distinct:
             return
         with closing(executor(distinct.values(), examples, network, **how)) as trained:

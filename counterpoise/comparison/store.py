@@ -17,32 +17,30 @@ import platform
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, fields
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from counterpoise.comparison.manifest import differences
-from counterpoise.core.errors import ArtifactError, CounterpoiseError
+from counterpoise.comparison.store_file import (
+    FILE,
+    LAYOUT,
+    TABLES,
+    alone,
+    check_layout,
+    check_rows,
+    checked,
+    connected,
+    damaged,
+    fact,
+    left_as_it_was,
+    told,
+)
+from counterpoise.comparison.stored_values import FACTS, MEMBER, SMALL, checked_json, checksum, member_of, rows_of
+from counterpoise.core.errors import ArtifactError
 from counterpoise.core.records import Member
 from counterpoise.engines.program_rules import CompileMode
-
-Array = np.ndarray
-
-#: Weights of at most so many bytes are kept even where nothing needs them yet: strategies that do may be added.
-SMALL = 1 << 20
-
-#: The file in the folder of a run, and the one whose lock says that somebody writes.
-FILE, LOCK = "run.sqlite", ".run.lock"
-
-_TABLES = """
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS members (job TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS arrays (job TEXT, name TEXT, place INTEGER, dtype TEXT NOT NULL, shape TEXT NOT NULL,
-                                   value BLOB NOT NULL, PRIMARY KEY (job, name, place));
-"""
 
 
 class Store:
@@ -70,15 +68,15 @@ class Store:
             ArtifactError: another process is at work there, the file is damaged, or the place cannot be written.
         """
         place = Path(folder)
-        with _left_as_it_was(place), ExitStack() as opened:
-            with _told(place):
+        with left_as_it_was(place), ExitStack() as opened:
+            with told(place):
                 place.mkdir(parents=True, exist_ok=True)
-                opened.enter_context(_alone(place))
+                opened.enter_context(alone(place))
                 if restart:
                     for name in (FILE, f"{FILE}-wal", f"{FILE}-shm"):
                         (place / name).unlink(missing_ok=True)
-                store = cls(place, opened.enter_context(_connected(place / FILE)))
-                store._prepare()
+                store = cls(place, opened.enter_context(connected(place / FILE)))
+            store._prepare()
             yield store
 
     @classmethod
@@ -92,10 +90,9 @@ class Store:
         place = Path(folder)
         if not (place / FILE).is_file():
             raise ArtifactError(f"{str(place)!r} holds no run ({FILE}); expected the --out folder of a compare.")
-        with _connected(place / FILE) as database:
+        with connected(place / FILE) as database:
             store = cls(place, database)
-            with _told(place):
-                store._get("owner")
+            store._check()
             yield store
 
     @property
@@ -111,6 +108,8 @@ class Store:
         """
         before, now = self.manifest, json.loads(json.dumps(manifest))
         if before is None:
+            if self.count():
+                raise damaged(self.folder, "it holds fits, and not what they are of")
             self._set("manifest", now)
         elif found := differences(before, now):
             raise ArtifactError(
@@ -121,7 +120,10 @@ class Store:
     @property
     def ways(self) -> dict[str, CompileMode]:
         """How each loss family is trained: what a resume has to use again."""
-        return {family: CompileMode(**way) for family, way in (self._get("ways") or {}).items()}
+        try:
+            return {family: CompileMode(**way) for family, way in (self._get("ways") or {}).items()}
+        except TypeError as error:
+            raise damaged(self.folder, f"the ways: {error}") from error
 
     @ways.setter
     def ways(self, ways: Mapping[str, CompileMode]) -> None:
@@ -139,143 +141,66 @@ class Store:
     def put(self, member: Member, weights: bool = True) -> None:
         """Write one member, its weights when asked for or small; it is on disk when this returns."""
         weights = weights or sum(a.nbytes for a in member.weights) <= SMALL
-        plain, arrays = _parts(member, weights)
-        with _told(self.folder), self._database:
-            self._database.execute("INSERT OR REPLACE INTO members VALUES (?, ?)", (member.job, plain))
+        content, arrays = rows_of(member, weights)
+        with told(self.folder), self._database:
+            row = (member.job, content, checksum(member.job, content))
+            self._database.execute("INSERT OR REPLACE INTO members VALUES (?, ?, ?)", row)
             self._database.executemany(
-                "INSERT OR REPLACE INTO arrays VALUES (?, ?, ?, ?, ?, ?)",
-                [(member.job, name, i, a.dtype.name, json.dumps(a.shape), a.tobytes()) for name, i, a in arrays],
+                "INSERT OR REPLACE INTO arrays VALUES (?, ?, ?, ?, ?, ?, ?)", [(member.job, *a) for a in arrays]
             )
 
     def get(self, job: str, weights: bool = True) -> Member | None:
         """The member of a job, or None: not on disk, or without the weights that are wanted."""
-        row = self._database.execute("SELECT value FROM members WHERE job = ?", (job,)).fetchone()
-        if row is None:
-            return None
-        plain = json.loads(row[0])
-        if weights and not plain["weights"]:
-            return None
-        found: dict[str, list[Array]] = {name: [] for name in plain["arrays"]}
-        wanted = (
-            "SELECT name, dtype, shape, value FROM arrays WHERE job = ? AND (? OR name != 'weights') ORDER BY place"
-        )
-        for name, dtype, shape, value in self._database.execute(wanted, (job, weights)):
-            found[name].append(np.frombuffer(value, dtype).reshape(json.loads(shape)))
-        kept = tuple(found.pop("weights", ()))
-        values: dict[str, Any] = plain["values"] | {name: array[0] for name, array in found.items()}
-        return Member(**values, weights=kept)
+        with told(self.folder), checked(self.folder):
+            row = self._database.execute("SELECT value, checksum FROM members WHERE job = ?", (job,)).fetchone()
+            if row is None:
+                return None
+            content = MEMBER(checked_json(*row, f"the fit {job:.12}", job), f"the fit {job:.12}")
+            if weights and not content["weights"]:
+                return None
+            wanted = (
+                "SELECT name, place, dtype, shape, value, checksum FROM arrays "
+                "WHERE job = ? AND (? OR name != 'weights') ORDER BY place"
+            )
+            return member_of(job, content, self._database.execute(wanted, (job, weights)), weights)
 
     def known(self, jobs: Iterable[str]) -> set[str]:
         """Those of these jobs that are on disk."""
-        every = {row[0] for row in self._database.execute("SELECT job FROM members")}
+        with told(self.folder):
+            every = {row[0] for row in self._database.execute("SELECT job FROM members")}
         return every & set(jobs)
 
+    def checked(self) -> AbstractContextManager[None]:
+        """Name this store in what a check of its values refuses, for a `with` block."""
+        return checked(self.folder)
+
     def _prepare(self) -> None:
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = FULL")
-        self._database.executescript(_TABLES)
+        with told(self.folder):
+            if self._database.execute(LAYOUT).fetchall():
+                self._check()
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = FULL")
+            self._database.executescript(TABLES)
         self._set("owner", {"pid": os.getpid(), "host": platform.node(), "since": time.strftime("%H:%M")})
+
+    def _check(self) -> None:
+        """Refuse a file that is not as a run has left it."""
+        with told(self.folder), checked(self.folder):
+            check_layout(self._database)
+            check_rows(self._database)
 
     def count(self) -> int:
         """Fits on disk, whoever asked for them."""
-        return int(self._database.execute("SELECT COUNT(*) FROM members").fetchone()[0])
+        with told(self.folder):
+            return int(self._database.execute("SELECT COUNT(*) FROM members").fetchone()[0])
 
     def _get(self, name: str) -> Any:
-        row = self._database.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return None if row is None else json.loads(row[0])
+        with told(self.folder), checked(self.folder):
+            row = fact(self._database, name)
+            return None if row is None else FACTS[name](checked_json(*row, f"the {name}", name), f"the {name}")
 
     def _set(self, name: str, value: Any) -> None:
-        with self._database:
-            self._database.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, json.dumps(value)))
-
-
-def _parts(member: Member, weights: bool) -> tuple[str, list[tuple[str, int, Array]]]:
-    """A member as JSON and (name, place, array)."""
-    values, arrays = {}, []
-    for field in fields(member):
-        value = getattr(member, field.name)
-        if field.name == "weights":
-            arrays += [("weights", i, np.asarray(a)) for i, a in enumerate(value if weights else ())]
-        elif isinstance(value, np.ndarray):
-            arrays.append((field.name, 0, value))
-        else:
-            values[field.name] = value
-    names = sorted({name for name, _, _ in arrays})
-    return json.dumps({"values": values, "arrays": names, "weights": weights}, default=_number), arrays
-
-
-def _number(value: Any) -> Any:
-    """NumPy's numbers as Python's; mappings as plain ones."""
-    return dict(value) if isinstance(value, Mapping) else value.item()
-
-
-@contextmanager
-def _left_as_it_was(place: Path) -> Iterator[None]:
-    """Take away what was made in a folder for a run that was refused before anything was trained."""
-    made = [p for p in (place, *place.parents) if not p.exists()]
-    before = {p.name for p in place.iterdir()} if place.is_dir() else set()
-    try:
-        yield
-    except CounterpoiseError:
-        if FILE not in before and not _holds_fits(place):
-            for name in (FILE, f"{FILE}-wal", f"{FILE}-shm", LOCK):
-                with suppress(OSError):
-                    (place / name).unlink()
-            for folder in made:
-                with suppress(OSError):
-                    folder.rmdir()
-        raise
-
-
-def _holds_fits(place: Path) -> bool:
-    if not (place / FILE).is_file():
-        return False
-    with _connected(place / FILE) as database, suppress(sqlite3.Error):
-        return database.execute("SELECT 1 FROM members LIMIT 1").fetchone() is not None
-    return False
-
-
-@contextmanager
-def _connected(path: Path) -> Iterator[sqlite3.Connection]:
-    database = sqlite3.connect(path, timeout=10)
-    try:
-        yield database
-    finally:
-        database.close()
-
-
-@contextmanager
-def _alone(place: Path) -> Iterator[None]:
-    """Hold the folder's lock: a transaction of an empty SQLite file, which ends with its process in any case."""
-    with _connected(place / LOCK) as lock:
-        lock.isolation_level = None
-        lock.execute("PRAGMA busy_timeout = 0")
-        try:
-            lock.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError:
-            raise ArtifactError(
-                f"{_owner(place)} is at work in {str(place)!r}; wait for it, or give another folder."
-            ) from None
-        yield
-
-
-def _owner(place: Path) -> str:
-    with suppress(ArtifactError, sqlite3.Error, TypeError, KeyError), Store.reading(place) as store:
-        owner = store._get("owner")
-        return f"another process ({owner['pid']} on {owner['host']}, since {owner['since']})"
-    return "another process"
-
-
-@contextmanager
-def _told(place: Path) -> Iterator[None]:
-    """Turn what SQLite and the operating system refuse into our error, naming the place."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise ArtifactError(f"cannot write to {str(place)!r}: {error}.") from error
-    except sqlite3.DatabaseError as error:
-        raise ArtifactError(
-            f"{str(place / FILE)!r} is damaged ({error}); start again in another folder, or with --restart."
-        ) from error
-    except OSError as error:
-        raise ArtifactError(f"cannot write to {str(place)!r}: {error.strerror or error}.") from error
+        content = json.dumps(FACTS[name](value, f"the {name}"))
+        with told(self.folder), self._database:
+            row = (name, content, checksum(name, content))
+            self._database.execute("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", row)

@@ -158,14 +158,18 @@ def ids_by_value(text: Any, known: Sequence[str]) -> Any:
     return tf.where(tf.reduce_max(hit, axis=-1) > 0, place, len(known) + 1)
 
 
+def columns_config(schema: Schema) -> dict[str, Any]:
+    """What the layer of a schema is made with (see `RawColumns`)."""
+    names = safe_names([c.name for c in [*schema.numeric, *schema.categorical]])
+    return {
+        "numeric": [names[c.name] for c in schema.numeric],
+        "categorical": [names[c.name] for c in schema.categorical],
+        "levels": [list(c.levels) for c in schema.categorical],
+        "by_value": [c.numeric_levels for c in schema.categorical],
+        "offsets": [c.offset for c in schema.numeric],
+    }
+
+
 def front(schema: Schema) -> RawColumns:
     """The layer of a schema (see `RawColumns`)."""
-    names = safe_names([c.name for c in [*schema.numeric, *schema.categorical]])
-    return RawColumns(
-        [names[c.name] for c in schema.numeric],
-        [names[c.name] for c in schema.categorical],
-        [c.levels for c in schema.categorical],
-        [c.numeric_levels for c in schema.categorical],
-        [c.offset for c in schema.numeric],
-        name="columns",
-    )
+    return RawColumns(**columns_config(schema), name="columns")

@@ -12,13 +12,32 @@ import polars as pl
 
 from counterpoise.core.checks import check_finite
 from counterpoise.core.errors import ArtifactError, ColumnError, DataError, did_you_mean
-from counterpoise.core.records import Column, NumberFormat, Schema
+from counterpoise.core.plain import choice, list_of, maybe, number, record, text, truth, whole
+from counterpoise.core.records import KINDS, Column, NumberFormat, Schema
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.inputs import check_no_gap, is_text
 from counterpoise.data.values import level_ids, numeric_values
 
 #: Fewer known values of a column are not judged: one row may well show a new level.
 LEAST_KNOWN = 5
+
+#: What a stored column and a stored schema hold; a field that files of an earlier version lack is optional.
+WRITTEN = record(
+    {
+        "decimal": choice((".", ",")),
+        "group": choice(("", ",", ".", " ", "'")),
+        "affix": text(20),
+        "words": list_of(text()),
+    }
+)
+COLUMN = record(
+    {
+        "name": text(), "kind": choice(KINDS), "levels": list_of(text()), "missing": whole(), "numeric_levels": truth,
+        "unit": choice(("", "date", "time", "duration")), "offset": number(), "cycles": list_of(number(0, 1e6), 10),
+        "written": maybe(WRITTEN),
+    }
+)  # fmt: skip
+SCHEMA = record({"target": text(), "columns": list_of(COLUMN)})
 
 
 def schema_to_dict(schema: Schema) -> dict[str, Any]:
@@ -50,26 +69,29 @@ def schema_from_dict(plain: Mapping[str, Any]) -> Schema:
     """The schema that `schema_to_dict` wrote.
 
     Raises:
-        ArtifactError: The dict was not written by `schema_to_dict`.
+        ArtifactError: The dict was not written by `schema_to_dict`; the message names the field.
     """
-    try:
-        return Schema(tuple(_column_from_dict(c) for c in plain["columns"]), plain["target"])
-    except (KeyError, TypeError, ValueError) as fault:
-        raise ArtifactError(f"This is not a stored schema: {type(fault).__name__} {fault}.") from None
+    found = SCHEMA(plain, "the schema")
+    columns = tuple(map(_column_from_dict, found["columns"]))
+    for column in columns:
+        if len(set(column.levels)) < len(column.levels):
+            raise ArtifactError(f"the schema has a level of the column {column.name!r:.80} twice.")
+        if column.levels and column.kind == "numeric":
+            raise ArtifactError(f"the schema has levels for the column {column.name!r:.80}, which is numeric.")
+    if len({column.name for column in columns}) < len(columns):
+        raise ArtifactError("the schema has two columns of one name.")
+    return Schema(columns, found["target"])
 
 
 def _column_from_dict(plain: Mapping[str, Any]) -> Column:
     written = plain["written"]
     return Column(
-        plain["name"],
-        plain["kind"],
-        tuple(plain["levels"]),
-        int(plain["missing"]),
-        bool(plain["numeric_levels"]),
-        plain["unit"],
-        float(plain["offset"]),
-        tuple(float(period) for period in plain["cycles"]),
-        None if written is None else NumberFormat(**{**written, "words": tuple(written["words"])}),
+        **{
+            **plain,
+            "levels": tuple(plain["levels"]),
+            "cycles": tuple(plain["cycles"]),
+            "written": None if written is None else NumberFormat(**{**written, "words": tuple(written["words"])}),
+        }
     )
 
 

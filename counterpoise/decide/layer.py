@@ -14,22 +14,26 @@ import numpy as np
 from keras import ops
 
 from counterpoise.core.records import Rule
+from counterpoise.decide.rule_fields import checked_rule
 from counterpoise.decide.threshold import log_odds_at
 from counterpoise.losses.shapes import class_logits, log_odds
-
-ARRAYS = ("log_shifts", "prior", "weights", "intercept", "offsets", "member_thresholds", "gammas")
 
 
 def rule_to_dict(rule: Rule) -> dict[str, Any]:
     """A rule as plain lists and numbers, for JSON."""
     plain = {f.name: getattr(rule, f.name) for f in fields(rule)}
-    return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in plain.items()} | {"notes": list(rule.notes)}
+    return {k: v.tolist() if isinstance(v, (np.ndarray, np.generic)) else v for k, v in plain.items()} | {
+        "notes": list(rule.notes)
+    }
 
 
 def rule_from_dict(values: Mapping[str, Any]) -> Rule:
-    """Inverse of `rule_to_dict`."""
-    arrays = {k: None if values.get(k) is None else np.asarray(values[k], dtype=np.float64) for k in ARRAYS}
-    return Rule(**{**values, **arrays, "notes": tuple(values["notes"])})
+    """Inverse of `rule_to_dict`.
+
+    Raises:
+        ArtifactError: These are no values of a rule (see `rule_fields.checked_rule`).
+    """
+    return checked_rule(values)
 
 
 @keras.saving.register_keras_serializable(package="counterpoise")
@@ -45,7 +49,7 @@ class RuleLayer(keras.layers.Layer):
 
     def __init__(self, rule: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
-        self.rule = dict(rule)
+        self.rule = rule_to_dict(checked_rule(rule))
 
     def call(self, member_logits: Any) -> dict[str, Any]:
         parts = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]

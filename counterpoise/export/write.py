@@ -13,6 +13,7 @@ import keras
 from counterpoise.core.checks import check_path
 from counterpoise.core.errors import ArtifactError, CounterpoiseError, ModelError, OptionError, did_you_mean
 from counterpoise.core.files import drafts, is_stream
+from counterpoise.core.plain import read_json
 from counterpoise.export import litert, onnx_file, saved_model
 from counterpoise.export.manifest import manifest
 from counterpoise.export.probe import compare, probe
@@ -95,8 +96,8 @@ def _refuse_foreign(target: Path, beside: Path, ending: str) -> None:
 
 def _is_ours(schema: Path) -> bool:
     try:
-        return "counterpoise" in json.loads(schema.read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError):
+        return "counterpoise" in read_json(schema.read_bytes(), schema.name, finite=False)
+    except (OSError, ArtifactError, TypeError):
         return False
 
 

@@ -159,5 +159,7 @@ def keras_text(error: Exception) -> str:
             "module that defines it before loading."
         )
     said = re.sub(r"\x1b\[\d+m", "", str(error).split("Arguments received by")[0])
-    text = " ".join(said.split())
-    return text[:400] if text else type(error).__name__
+    inmost = said.rpartition("Exception encountered:")[2]
+    text = " ".join(re.sub(r"[^.]*(safe_mode|unsafe_deserialization)[^.]*\.(\w[^.]*\.)?", "", inmost).split())
+    shown = "".join(sign if sign.isprintable() else "?" for sign in text[:400])
+    return shown or type(error).__name__

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import pickle
 import subprocess
 import sys
@@ -187,7 +186,7 @@ def test_files_that_are_not_ours(clf, tmp_path):
     with pytest.raises(ArtifactError, match="there is no file"):
         cp.load(tmp_path / "absent.keras")
     (tmp_path / "text.keras").write_text("no archive")
-    with pytest.raises(ArtifactError, match="damaged or was not saved by Counterpoise"):
+    with pytest.raises(ArtifactError, match=r"damaged or no \.keras file"):
         cp.load(tmp_path / "text.keras")
     plain = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     plain.save(tmp_path / "plain.keras")
@@ -215,29 +214,6 @@ def test_rows_that_do_not_fit(clf):
         clf.predict_proba(frame().with_columns(age=pl.lit("old")))
     assert len(clf.predict_proba(frame().drop("ill"))) == 300
     assert "members=3" in repr(clf)
-
-
-def rewritten(path, target, card):
-    """The archive with another description."""
-    with zipfile.ZipFile(path) as old, zipfile.ZipFile(target, "w") as new:
-        for name in old.namelist():
-            new.writestr(name, card(json.loads(old.read(name))) if name == "counterpoise.json" else old.read(name))
-    return target
-
-
-@pytest.mark.parametrize(
-    ("card", "words"),
-    [
-        (lambda said: "{}", "damaged or was not saved by Counterpoise"),
-        (lambda said: "[]", "damaged or was not saved by Counterpoise"),
-        (lambda said: json.dumps({**said, "format": 99}), r"has format 99, this version reads 1"),
-        (lambda said: json.dumps({**said, "classes": ["no"]}), r"is damaged: 1 labels, 2 classes"),
-    ],
-)
-def test_a_description_that_is_not_ours_is_refused(clf, tmp_path, card, words):
-    path = rewritten(clf.save(tmp_path / "m.keras"), tmp_path / "other.keras", card)
-    with pytest.raises(ArtifactError, match=words):
-        cp.load(path)
 
 
 def test_no_byte_of_a_file_can_be_flipped_into_a_foreign_error(clf, tmp_path):

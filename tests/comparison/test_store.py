@@ -14,7 +14,9 @@ from command_line import check_refusal, run_command
 import counterpoise as cp
 from counterpoise.comparison import compare as race_module
 from counterpoise.comparison.manifest import differences, manifest_of
-from counterpoise.comparison.store import FILE, SMALL, Store
+from counterpoise.comparison.store import Store
+from counterpoise.comparison.store_file import FILE
+from counterpoise.comparison.stored_values import SMALL
 from counterpoise.core.errors import ArtifactError
 from counterpoise.core.records import Member
 from counterpoise.engines.run import run

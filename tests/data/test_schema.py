@@ -38,8 +38,10 @@ def test_schema_survives_json(rows):
 
 
 def test_a_foreign_dict_is_refused():
-    with pytest.raises(ArtifactError, match="not a stored schema"):
+    with pytest.raises(ArtifactError, match="the schema lacks 'target'"):
         schema_from_dict({"columns": [{"name": "a"}]})
+    with pytest.raises(ArtifactError, match=r"the schema\.columns, entry 1 lacks 'kind'"):
+        schema_from_dict({"target": "y", "columns": [{"name": "a"}]})
 
 
 def test_encoding_the_same_rows_gives_the_same_parts(rows, tmp_path):

@@ -1,0 +1,145 @@
+"""The zip archive that a `.keras` file is: its members and their sizes are checked before anything is unpacked."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from counterpoise.core.errors import ArtifactError
+
+CONFIG, METADATA, WEIGHTS, ASSETS = "config.json", "metadata.json", "model.weights.h5", "assets/"
+#: What we add to the archive that Keras writes: the description, and the stored scores.
+CARD, SCORES = "counterpoise.json", "counterpoise.npz"
+
+#: Members may take this many bytes together, and so many times what they take in the file. Keras stores them as they
+#: are; a file that was packed again with compression stays far below.
+FREE, EXPANSION = 4 << 20, 20
+#: Members, and bytes of their list at the end of the file.
+MOST_MEMBERS, LONGEST_LIST = 20_000, 16 << 20
+#: From this size on an archive may hold the longer list that zip has for large files.
+LARGE = 0xFFFFFFFF
+
+_END = b"PK\x05\x06"
+_NAME = re.compile(r"[\w .,()+@=~^\-]+(/[\w .,()+@=~^\-]+){0,60}/?")
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """The archive of a file, its members checked, for a `with` block.
+
+    Raises:
+        ArtifactError: It is no archive as Keras writes one, or what it unpacks to is too large. The message completes
+            "FILE cannot be read: ".
+    """
+    with ExitStack() as stack:
+        with damage():
+            _check_end(path)
+            archive = stack.enter_context(zipfile.ZipFile(path))
+            check_members(archive.infolist(), path.stat().st_size)
+        yield archive
+
+
+@contextmanager
+def damage(what: str = "it is damaged or no .keras file") -> Iterator[None]:
+    """Turn whatever a damaged byte makes a reader run into, and a full disk, into our error."""
+    try:
+        yield
+    except ArtifactError:
+        raise
+    except OSError as error:
+        raise ArtifactError(f"{error.strerror or ' '.join(str(error).split())}.") from error
+    except Exception as error:  # a reader of an old format knows a dozen kinds
+        raise ArtifactError(f"{what} ({' '.join(str(error).split())[:200] or type(error).__name__}).") from error
+
+
+def _check_end(path: Path) -> None:
+    """Look at the end of the archive, before the list of its members is read into memory."""
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        if file.read(4) != b"PK\x03\x04":
+            raise ArtifactError("it is damaged or no .keras file (no archive begins at its first byte).")
+        file.seek(max(0, size - 42))
+        end = file.read()
+    if len(end) < 42 or end[20:24] != _END or end[40:] != b"\0\0":
+        raise ArtifactError("it is damaged or no .keras file (no archive ends at its last byte).")
+    members, length = int.from_bytes(end[30:32], "little"), int.from_bytes(end[32:36], "little")
+    long_form = end[:4] == b"PK\x06\x07" and size <= LARGE
+    if long_form or members > MOST_MEMBERS or (length > LONGEST_LIST and size <= LARGE):
+        raise ArtifactError(f"it lists more members than a model has ({MOST_MEMBERS:,} at most).")
+
+
+def check_members(members: Sequence[zipfile.ZipInfo], size: int) -> None:
+    """Refuse members that no model file has, and those that unpack to more than the file can hold."""
+    names = [member.filename for member in members]
+    if len(names) > MOST_MEMBERS:
+        raise ArtifactError(f"it lists more members than a model has ({MOST_MEMBERS:,} at most).")
+    twice = {name.lower() for name in names}
+    if len(twice) < len(names):
+        raise ArtifactError("it holds two members of one name.")
+    for member in members:
+        _check_member(member)
+    packed = sum(member.compress_size for member in members)
+    unpacked = sum(member.file_size for member in members)
+    if packed > size or unpacked > FREE + EXPANSION * packed:
+        raise ArtifactError(
+            f"its members unpack to {unpacked:,} bytes from {min(packed, size):,}, more than a model's do "
+            f"({EXPANSION} times as many at most)."
+        )
+    if members and min(member.header_offset for member in members) != 0:
+        raise ArtifactError("it holds data in front of its first member.")
+
+
+def _check_member(member: zipfile.ZipInfo) -> None:
+    name = member.filename
+    known = name in (CONFIG, METADATA, WEIGHTS, CARD, SCORES) or name.startswith(ASSETS)
+    parts = name.rstrip("/").split("/")
+    if not known or not _NAME.fullmatch(name) or len(name) > 1000 or any(set(part) <= {"."} for part in parts):
+        raise ArtifactError(f"it holds the member {name!r:.80}, which no model file has.")
+    kind = member.external_attr >> 16
+    if member.flag_bits & 0x1:
+        raise ArtifactError(f"its member {name!r:.80} is encrypted.")
+    if stat.S_IFMT(kind) not in (0, stat.S_IFREG, stat.S_IFDIR) or (member.is_dir() and member.file_size):
+        raise ArtifactError(f"its member {name!r:.80} is no plain file.")
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ArtifactError(f"its member {name!r:.80} is packed by the method {member.compress_type}, unknown here.")
+
+
+def read(archive: zipfile.ZipFile, name: str) -> bytes:
+    """The bytes of a member.
+
+    Raises:
+        ArtifactError: It is absent.
+    """
+    if name not in archive.namelist():
+        raise ArtifactError(f"it lacks the member {name!r}.")
+    with damage():
+        return archive.read(name)
+
+
+def unpack(archive: zipfile.ZipFile, name: str, target: Path) -> None:
+    """Write a member to a file."""
+    if name not in archive.namelist():
+        raise ArtifactError(f"it lacks the member {name!r}.")
+    with damage(), archive.open(name) as packed, open(target, "wb") as out:
+        shutil.copyfileobj(packed, out, 1 << 20)
+
+
+def add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    """Add a member as it is, not compressed, as Keras does."""
+    archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content)
+
+
+def add_file(archive: zipfile.ZipFile, name: str, path: str | os.PathLike[str]) -> None:
+    """Add a file as a member, not compressed."""
+    archive.write(path, name)
+
+
+def assets(archive: zipfile.ZipFile) -> list[str]:
+    """Names of the files that layers have in the archive: vocabularies."""
+    return [m.filename for m in archive.infolist() if m.filename.startswith(ASSETS) and not m.is_dir()]

@@ -1,0 +1,222 @@
+"""What the file of a classifier holds beside its networks, field by field: for writing and for reading alike.
+
+A new entry of the model card needs nothing here; one that somebody computes with gets a line in `CARD`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from counterpoise.core.errors import ArtifactError
+from counterpoise.core.plain import (
+    Check,
+    anything,
+    list_of,
+    mapping_of,
+    maybe,
+    misfit,
+    number,
+    plain,
+    record,
+    text,
+    truth,
+    whole,
+)
+from counterpoise.core.records import Rule, Schema
+from counterpoise.data.schema import schema_from_dict, schema_to_dict
+from counterpoise.decide.rule_fields import NOTHING
+from counterpoise.metrics.catalog import METRICS, Metric
+
+Array = np.ndarray
+#: Number of the layout of `counterpoise.json`.
+FORMAT = 1
+#: By how much the rounding of a score may leave its range.
+ROUNDING = 1e-6
+
+SHARE, NUMBERS = number(0, 1), list_of(number())
+
+
+def _metrics(value: Any, place: str) -> dict[str, Any]:
+    """Scores by metric: a value (of a comparison the mean over folds) and the ends of its interval, in its range."""
+    return {
+        name: _score(METRICS.get(name))(part, f"{place}.{name}")
+        for name, part in mapping_of(anything)(value, place).items()
+    }
+
+
+def _score(metric: Metric | None) -> Check:
+    low, high = (-math.inf, math.inf) if metric is None else (metric.low - ROUNDING, metric.high + ROUNDING)
+    value = maybe(number(low, high))
+    return record({}, {"value": value, "mean": value, "low": value, "high": value, "folds": list_of(value)})
+
+
+#: Entries of the model card that are known; others hold anything plain.
+CARD = record(
+    {},
+    optional={
+        "counterpoise": text(),
+        "strategy": text(),
+        "idea": text(),
+        "members": list_of(text()),
+        "network": text(),
+        "plan": maybe(text()),
+        "source": text(),
+        "rows": whole(),
+        "text_column": maybe(text()),
+        "columns": maybe(record({"numeric": whole(), "categorical": whole(), "excluded": list_of(text())})),
+        "classes": list_of(record({"label": text(), "count": whole(), "share": SHARE})),
+        "seed": whole(-(2**63)),
+        "steps": list_of(whole()),
+        "engines": list_of(text()),
+        "log_shifts": list_of(NUMBERS),
+        "view_shifts": list_of(maybe(list_of(NUMBERS))),
+        "needs_calibration": truth,
+        "prior": list_of(SHARE),
+        "threshold": record(
+            {
+                "value": maybe(number(0, NOTHING)),
+                "offsets": maybe(NUMBERS),
+                "aim": text(),
+                "word": text(),
+                "said": text(),
+            }
+        ),
+        "versions": mapping_of(text()),
+        "rule": text(),
+        "metrics": _metrics,
+        "metrics_of": text(),
+        "guarantee_rows": whole(),
+        "guarantee_note": text(),
+        "verdict": mapping_of(plain),
+        "teacher": mapping_of(plain),
+    },
+    others=plain,
+)
+DESCRIPTION = record({"format": whole(), "classes": list_of(anything), "schema": maybe(plain), "card": plain})
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What the file of a classifier holds (attributes as those of `Classifier`)."""
+
+    members: keras.Model
+    rule: Rule
+    classes: Sequence[Any]
+    schema: Schema | None
+    card: Mapping[str, Any]
+    scores: Mapping[str, Array]
+
+
+def described(contents: Contents) -> dict[str, Any]:
+    """The description of a classifier as JSON values, checked as it will be when it is read.
+
+    Raises:
+        ArtifactError: A label is of a type that no file holds, or a field is not what it has to be.
+    """
+    description = {
+        "format": FORMAT,
+        "classes": [label.item() if isinstance(label, np.generic) else label for label in contents.classes],
+        "schema": None if contents.schema is None else schema_to_dict(contents.schema),
+        "card": jsonable(contents.card),
+    }
+    check_description(description, contents.rule)
+    return description
+
+
+def check_description(description: Any, rule: Rule) -> tuple[list[Any], Schema | None, dict[str, Any]]:
+    """Labels, schema and card of a description.
+
+    Raises:
+        ArtifactError: A field is absent, of another type, out of range, or at odds with the rule.
+    """
+    found = DESCRIPTION(description, "the description")
+    classes = check_labels(found["classes"])
+    if len(classes) != len(rule.prior):
+        raise ArtifactError(f"it has {len(classes)} labels, and its rule is for {len(rule.prior)} classes.")
+    schema = None if found["schema"] is None else schema_from_dict(found["schema"])
+    card = found["card"]
+    CARD(card, "the card")
+    if len(card.get("classes", classes)) != len(classes):
+        raise ArtifactError(f"its card tells of {len(card['classes'])} classes, and it has {len(classes)} labels.")
+    value = card.get("threshold", {}).get("value", rule.threshold)
+    if value != rule.threshold:
+        raise ArtifactError(f"its card tells the threshold {value}, and its rule decides at {rule.threshold}.")
+    return classes, schema, card
+
+
+def check_labels(classes: Sequence[Any]) -> list[Any]:
+    """The labels of the classes: texts, numbers or truth values, all different."""
+    for code, label in enumerate(classes, 1):
+        fits = isinstance(label, (str, bool, int)) or (isinstance(label, float) and math.isfinite(label))
+        if not fits:
+            raise misfit(label, f"label {code}", "text, a number, or true or false")
+    if len(classes) < 2:
+        raise ArtifactError(f"it has {len(classes)} labels; expected 2 or more.")
+    for label, times in Counter(classes).items():
+        if times > 1:
+            raise ArtifactError(f"it has the label {label!r:.60} twice.")
+    return list(classes)
+
+
+def check_scores(scores: Mapping[str, Array], rule: Rule) -> None:
+    """Hold stored scores to what they are (see `model_card.stored_scores`).
+
+    Raises:
+        ArtifactError: An array of another shape or type, a probability above 1, a class that there is not.
+    """
+    for prefix in ("", "guarantee_"):
+        part = {
+            name.removeprefix(prefix): a for name, a in scores.items() if name.startswith("guarantee_") == bool(prefix)
+        }
+        if part:
+            _check_rows(part, rule, prefix)
+
+
+def _check_rows(scores: Mapping[str, Array], rule: Rule, prefix: str) -> None:
+    classes = len(rule.prior)
+    unknown = sorted(set(scores) - {"log_p", "y", "weight", "apart"})
+    if unknown or not {"log_p", "y"} <= set(scores):
+        raise ArtifactError(f"its stored scores are {', '.join(sorted(scores)) or 'none'}; expected log_p and y.")
+    y, log_p = scores["y"], scores["log_p"]
+    if y.ndim != 1 or y.dtype.kind not in "iu" or not len(y) or y.min() < 0 or y.max() >= classes:
+        raise ArtifactError(f"its stored {prefix}y is no list of the {classes} class codes.")
+    _check_proba(log_p, (len(rule.log_shifts), len(y), classes), f"{prefix}log_p", logs=True)
+    if "apart" in scores:
+        _check_proba(scores["apart"], (len(scores["apart"]), len(y), classes), f"{prefix}apart", logs=False)
+    weight = scores.get("weight")
+    if weight is not None and not (
+        weight.shape == y.shape and weight.dtype.kind in "fiu" and np.isfinite(weight).all() and (weight >= 0).all()
+    ):
+        raise ArtifactError(f"its stored {prefix}weight is no list of one weight per row.")
+
+
+def _check_proba(values: Array, shape: tuple[int, ...], name: str, logs: bool) -> None:
+    if values.dtype.kind != "f" or values.shape != shape:
+        raise ArtifactError(f"its stored {name} has shape {values.shape} of {values.dtype}; expected {shape} of float.")
+    with np.errstate(over="ignore"):
+        proba = np.exp(values.astype(np.float64)) if logs else values.astype(np.float64)
+    if not (proba >= 0).all() or np.abs(proba.sum(axis=-1) - 1.0).max() > 1e-2:
+        raise ArtifactError(f"its stored {name} are no probabilities of classes.")
+
+
+def jsonable(value: Any) -> Any:
+    """Plain values of a card: NumPy's numbers as Python's, and null for what is no finite number.
+
+    Example:
+        >>> jsonable({"a": np.float32(0.5), "b": (float("nan"), np.int64(3))})
+        {'a': 0.5, 'b': [None, 3]}
+    """
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple, set, np.ndarray)):
+        return [jsonable(part) for part in (value.tolist() if isinstance(value, np.ndarray) else value)]
+    if isinstance(value, np.generic):
+        return jsonable(value.item())
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,132 @@
+"""The one place where a `.keras` file reaches Keras: checked first, and as a clean copy of what was checked."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from counterpoise.classifier import archive as zipped
+from counterpoise.classifier.allowed import trusted
+from counterpoise.classifier.references import check
+from counterpoise.classifier.weights_file import check_weights
+from counterpoise.core.errors import ArtifactError
+from counterpoise.core.plain import read_json
+from counterpoise.networks.cloning import keras_text
+
+#: A network may take so many times the bytes of its stored weights, and so many more: layers have variables of their
+#: own that are not stored, such as the states of random numbers.
+VARIABLES, SLACK = 2, 16 << 20
+#: Layers that stand about the networks of a classifier.
+WITHOUT_WEIGHTS = ("InputLayer", "RawColumns", "RuleLayer")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The configuration in an archive, looked through: nothing that it names is foreign.
+
+    Attributes:
+        values: What Keras builds the model from.
+        custom_objects: The user's own classes and functions, by the names that it may have for them.
+        uses_them: Whether it names some of them.
+    """
+
+    values: Mapping[str, Any]
+    custom_objects: Mapping[str, Any]
+    uses_them: bool
+
+
+def configuration_of(archive: zipfile.ZipFile, custom_objects: Mapping[str, Any] | None = None) -> Configuration:
+    """The configuration in an archive that `archive.opened` gave.
+
+    It may name Keras's own layers and operations that only compute, ours, and `custom_objects`.
+
+    Raises:
+        ArtifactError: What is wrong, or the first class that it may not name; the message completes "FILE cannot be
+            read: ".
+    """
+    mine = trusted(custom_objects)
+    values = read_json(zipped.read(archive, zipped.CONFIG), "its configuration", finite=False)
+    if not isinstance(values, dict):
+        raise ArtifactError("its configuration describes no model.")
+    return Configuration(values, mine, check(values, mine))
+
+
+def load_model(archive: zipfile.ZipFile, configuration: Configuration, compile: bool = False) -> keras.Model:
+    """The Keras model of an archive.
+
+    Keras is handed a copy that holds the members that were looked at and no others.
+
+    Args:
+        archive: Its members are checked.
+        configuration: See `configuration_of`.
+        compile: Whether to compile it as the file says.
+
+    Raises:
+        ArtifactError: What is wrong; the message completes "FILE cannot be read: ".
+    """
+    with zipped.damage(), tempfile.TemporaryDirectory(prefix="counterpoise-") as folder:
+        weights = Path(folder) / "weights.h5"
+        zipped.unpack(archive, zipped.WEIGHTS, weights)
+        size = check_weights(weights)
+        try:
+            if not configuration.uses_them:
+                _check_size(configuration.values, size)
+            copy = _copied(archive, configuration.values, weights, Path(folder) / "model.keras")
+            mine = dict(configuration.custom_objects)
+            model = keras.models.load_model(copy, custom_objects=mine, compile=compile, safe_mode=True)
+        except (ArtifactError, OSError):
+            raise
+        except Exception as error:
+            raise ArtifactError(f"Keras cannot build its network ({keras_text(error).rstrip('.')}).") from error
+    if not isinstance(model, keras.Model):
+        raise ArtifactError("its configuration describes no model.")
+    return model
+
+
+def _check_size(config: Mapping[str, Any], stored: int) -> None:
+    """Refuse a network much larger than its stored weights, without making room for it."""
+    with keras.StatelessScope(initialize_variables=False):
+        sketch = keras.saving.deserialize_keras_object(_not_compiled(_with_weights(config)), safe_mode=True)
+    size = sum(math.prod(v.shape) * _bytes(v.dtype) for v in getattr(sketch, "variables", ()))
+    if size > SLACK + VARIABLES * stored:
+        raise ArtifactError(f"its layers claim {size:,} bytes of weights, and it holds {stored:,}.")
+
+
+def _with_weights(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The part of a configuration that has weights: of a classifier its networks, without its many columns."""
+    inside = config.get("config")
+    layers = inside.get("layers") if isinstance(inside, Mapping) else None
+    if not isinstance(layers, list) or not all(isinstance(layer, Mapping) for layer in layers):
+        return config
+    heavy = [layer for layer in layers if layer.get("class_name") not in WITHOUT_WEIGHTS]
+    alone = len(heavy) == 1 and heavy[0].get("class_name") == "Functional"  # others are built where they are called
+    return heavy[0] if alone else config
+
+
+def _not_compiled(value: Any) -> Any:
+    """A copy of a configuration without optimizers, losses and metrics."""
+    if isinstance(value, Mapping):
+        return {key: _not_compiled(part) for key, part in value.items() if key != "compile_config"}
+    return [_not_compiled(part) for part in value] if isinstance(value, list) else value
+
+
+def _bytes(dtype: Any) -> int:
+    return 8 if str(dtype).endswith("64") else 4
+
+
+def _copied(archive: zipfile.ZipFile, config: Mapping[str, Any], weights: Path, target: Path) -> Path:
+    with zipfile.ZipFile(target, "w", strict_timestamps=False) as copy:
+        zipped.add(copy, zipped.METADATA, b"{}")
+        zipped.add(copy, zipped.CONFIG, json.dumps(config).encode())
+        zipped.add_file(copy, zipped.WEIGHTS, weights)
+        for name in zipped.assets(archive):
+            zipped.add(copy, name, zipped.read(archive, name))
+    return target

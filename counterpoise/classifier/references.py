@@ -1,0 +1,255 @@
+"""The classes and functions that the configuration of a Keras model names: found, wherever they stand, and checked.
+
+Keras builds whatever a mapping with a "class_name" leads to, in any place of a configuration: layers, cells and layers
+inside wrappers, arguments of calls (`inbound_nodes`), optimizer, loss and metrics (`compile_config`). So every mapping
+and every text of the configuration is looked at, and what leads to nothing that `allowed` knows is refused.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from counterpoise.classifier import allowed
+from counterpoise.core.errors import ArtifactError
+
+#: What names the class in a mapping that stands for an object.
+NAMES = ("class_name", "module", "registered_name")
+#: What Keras writes for values that are no objects: they name no class.
+VALUES = ("__tensor__", "__numpy__", "__keras_tensor__", "__bytes__", "__ellipsis__", "__slice__")
+
+
+#: Classes and functions that one configuration may name.
+MOST = 200_000
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A class or function that a configuration names.
+
+    Attributes:
+        name: The class or function as the file spells it.
+        module: Where the file says that it is.
+        registered: The name by which Keras looks it up among registered objects.
+        function: Whether it is a function.
+        layer: Name of the layer that it stands in, or "".
+    """
+
+    name: str
+    module: str | None
+    registered: str
+    function: bool
+    layer: str
+
+    @property
+    def kind(self) -> str:
+        return "function" if self.function else "class"
+
+    @property
+    def short(self) -> str:
+        """The Python name: without the package that it is registered under."""
+        return self.name.rpartition(">")[2]
+
+    @property
+    def place(self) -> str:
+        """Where it stands, for a message."""
+        return f" in the layer {self.layer!r:.60}" if self.layer else ""
+
+
+def references(config: Any) -> Iterator[Reference]:
+    """Every class and function that a configuration names.
+
+    Raises:
+        ArtifactError: A reference that Keras would not write, or a vocabulary that stands in another file.
+    """
+    yield from _walk(config, "")
+
+
+def _walk(value: Any, layer: str) -> Iterator[Reference]:
+    if isinstance(value, Mapping):
+        named: tuple[str, ...] = ()
+        if "class_name" in value:
+            layer = _layer_name(value, layer)
+            found = _reference(value, layer)
+            if found is not None:
+                yield found
+                named = (*NAMES, "config") if found.function else NAMES
+        for key, part in value.items():
+            if key == "vocabulary":
+                _check_vocabulary(part, layer)
+            if key not in named:
+                yield from _walk(part, layer)
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _walk(part, layer)
+    elif isinstance(value, str) and keras.saving.get_registered_object(value) is not None:
+        yield Reference(value, None, value, True, layer)  # a text that Keras takes for a registered object
+
+
+def _layer_name(value: Mapping[str, Any], layer: str) -> str:
+    """Name of the layer that a mapping describes, else of the one that it stands in."""
+    inside = value.get("config")
+    own = inside.get("name") if isinstance(inside, Mapping) and ("trainable" in inside or "layers" in inside) else None
+    names = (name for name in (value.get("name"), own) if isinstance(name, str))
+    return next(names, layer)
+
+
+def _reference(value: Mapping[str, Any], layer: str) -> Reference | None:
+    """What a mapping with a class name leads to; None for a plain value."""
+    name, inside, module = value["class_name"], value.get("config"), value.get("module")
+    place = f" in the layer {layer!r:.60}" if layer else ""
+    if not isinstance(name, str) or not isinstance(module, (str, type(None))):
+        raise ArtifactError(f"it names a class that is no text{place}.")
+    if name in VALUES:
+        if not isinstance(inside, Mapping):
+            raise ArtifactError(f"it holds a {name}{place} without a value.")
+        return None
+    registered = value.get("registered_name")
+    if not isinstance(registered, (str, type(None))):
+        raise ArtifactError(f"it names a class that is no text{place}.")
+    if name == "function":
+        if not isinstance(inside, str):
+            raise ArtifactError(f"it names a function that is no text{place}.")
+        if registered not in (None, inside, "function"):
+            raise ArtifactError(f"it gives a function two names, {inside!r:.60} and {registered!r:.60}{place}.")
+        return Reference(inside, module, inside, True, layer)
+    if "module" not in value:
+        raise ArtifactError(f"it names the class {name!r:.60}{place} without its module.")
+    return Reference(name, module, registered or name, False, layer)
+
+
+def _check_vocabulary(value: Any, layer: str) -> None:
+    plain = value is None or isinstance(value, (list, tuple))
+    array = isinstance(value, Mapping) and value.get("class_name") in ("__tensor__", "__numpy__")
+    if not plain and not array:
+        raise ArtifactError(
+            f"the layer {layer!r:.60} takes its vocabulary from another file; expected a list of words."
+        )
+
+
+def found_object(reference: Reference, trusted: Mapping[str, Any]) -> Any:
+    """The registered object of a reference, found as Keras finds it; None where there is none of that name."""
+    known = keras.saving.get_registered_object(reference.registered, custom_objects=trusted)
+    if known is None and reference.name != reference.registered:
+        known = keras.saving.get_registered_object(reference.name, custom_objects=trusted)
+    return known
+
+
+def is_allowed(reference: Reference, trusted: Mapping[str, Any]) -> bool:
+    """Whether a file may name this: Keras's own, ours, or what the user trusts."""
+    if not reference.function and allowed.own(reference.registered) is not None:
+        return reference.name == reference.registered.partition(">")[2]
+    known = found_object(reference, trusted)
+    if known is not None:
+        return any(known is mine for mine in trusted.values())
+    if reference.function:
+        return reference.module in ("builtins", *allowed.FUNCTIONS) and reference.name in allowed.functions()
+    same = reference.registered == reference.name
+    return same and (reference.module, reference.name) in allowed.classes()
+
+
+def check(config: Any, trusted: Mapping[str, Any]) -> bool:
+    """Refuse a configuration that names what Counterpoise does not build because a file says so.
+
+    Returns:
+        Whether it names some of the user's own classes and functions.
+
+    Raises:
+        ArtifactError: It does; the message names the class and what to do, and completes "FILE cannot be read: ".
+    """
+    foreign = False
+    for number, reference in enumerate(references(config)):
+        if number == MOST:
+            raise ArtifactError(f"its configuration names more than {MOST:,} classes and functions.")
+        if is_allowed(reference, {}):
+            continue
+        if not is_allowed(reference, trusted):
+            raise ArtifactError(refusal(reference))
+        foreign = True
+    return foreign
+
+
+def custom_objects_of(model: keras.Model) -> dict[str, Any]:
+    """The user's own classes and functions that a model is made of, by the names under which they are registered.
+
+    Raises:
+        ArtifactError: Some could not be found again when the model is read from a file.
+    """
+    found = {}
+    for reference in references(_config_of(model)):
+        if not is_allowed(reference, {}):
+            found[reference.registered] = known = found_object(reference, {})
+            if known is None:
+                raise ArtifactError(_unregistered(reference))
+    return found
+
+
+def _config_of(model: keras.Model) -> dict[str, Any]:
+    """The configuration of a model as Keras will write it."""
+    with not_compiled(model), warnings.catch_warnings():
+        warnings.filterwarnings("error", message="(?s).*includes a `lambda`")
+        try:
+            return keras.saving.serialize_keras_object(model)
+        except UserWarning:
+            raise ArtifactError(
+                "a layer holds a lambda, which is code. Write it as a function with a name, and add the line "
+                "@keras.saving.register_keras_serializable() above it."
+            ) from None
+
+
+@contextmanager
+def not_compiled(model: keras.Model) -> Iterator[None]:
+    """Leave optimizers, losses and metrics out of what Keras writes of a model, for a `with` block."""
+    models = [layer for layer in model._flatten_layers() if isinstance(layer, keras.Model) and layer.compiled]
+    for part in models:
+        part.compiled = False
+    try:
+        yield
+    finally:
+        for part in models:
+            part.compiled = True
+
+
+def _unregistered(reference: Reference) -> str:
+    short = reference.short
+    if short == "Lambda" or (reference.module or "").partition(".")[0] == "keras":
+        return refusal(reference)
+    return (
+        f"the {reference.kind} {short!r:.80}{reference.place} is not registered with Keras, so the file could not be "
+        "read again. Add the line @keras.saving.register_keras_serializable() above its definition; to save without "
+        f"training again, call keras.saving.register_keras_serializable()({_typed(short, 'NAME')})."
+    )
+
+
+def refusal(reference: Reference) -> str:
+    """Why a reference is refused, and what to do."""
+    short, place = reference.short, reference.place
+    if short == "Lambda" or reference.name == "__lambda__":
+        return (
+            f"it holds a Lambda layer{place}, which is code. Write it as a layer class with get_config() and "
+            "@keras.saving.register_keras_serializable()."
+        )
+    of_keras = (reference.module or "").partition(".")[0] == "keras" and reference.registered == reference.name
+    what = f"the {reference.kind} {short!r:.80}{' of Keras' if of_keras else ''}{place}"
+    if of_keras and short in allowed.REFUSED:
+        return f"it names {what}, which no file may ask for: {allowed.REFUSED[short]}."
+    if of_keras and reference.function:
+        return f"it names {what}; of Keras's functions a file may name activations, losses and metrics only."
+    home = "MODULE" if reference.module in ("builtins", "__main__") else _typed(reference.module, "MODULE")
+    name = _typed(short, "NAME")
+    return (
+        f"it names {what}, which is not one of those that Counterpoise builds because a file says so. If you trust "
+        f"this {reference.kind}, import it and pass custom_objects={{{short!r:.80}: {name}}} (command line: "
+        f"--trust {home}:{name})."
+    )
+
+
+def _typed(name: str | None, otherwise: str) -> str:
+    """A name as a person can type it; a file may hold anything in its place."""
+    plain = name is not None and len(name) <= 200 and all(part.isidentifier() for part in name.split("."))
+    return name if plain and name is not None else otherwise

@@ -1,0 +1,74 @@
+"""The weights of a model file (HDF5): plain arrays of the file itself, no larger than what is stored of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from counterpoise.classifier.archive import EXPANSION, FREE
+from counterpoise.core.errors import ArtifactError
+
+#: Groups and arrays of one file, and how deep they are nested.
+MOST, DEEPEST = 1_000_000, 100
+
+
+def check_weights(path: Path) -> int:
+    """Look through a file of weights before Keras reads it.
+
+    Returns:
+        Bytes that its arrays take in memory.
+
+    Raises:
+        ArtifactError: It is damaged, leads to another file, or claims more than it holds; the message completes
+            "FILE cannot be read: ".
+    """
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            found = list(_arrays(file, h5py))
+            claimed = sum(math.prod(array.shape) * array.dtype.itemsize for array in found)
+            stored = sum(array.id.get_storage_size() for array in found)
+    except ArtifactError:
+        raise
+    except Exception as error:  # HDF5 has an error of its own kind for each layer that a damaged byte may hit
+        raise ArtifactError(f"its weights are damaged ({' '.join(str(error).split())[:200]}).") from error
+    if claimed > FREE + EXPANSION * stored:
+        raise ArtifactError(f"its weights claim {claimed:,} bytes and hold {stored:,}.")
+    return claimed
+
+
+def _arrays(file: Any, h5py: Any) -> Iterator[Any]:
+    """Every array below a group, each looked at."""
+    rest, seen, number = [(file, 0)], set(), 0
+    while rest:
+        group, depth = rest.pop()
+        for name in group:
+            number += 1
+            if number > MOST or depth > DEEPEST:
+                raise ArtifactError("its weights are nested deeper, or are more, than those of a model.")
+            if group.get(name, getclass=True, getlink=True) is not h5py.HardLink:
+                raise ArtifactError(f"its weights lead to another place ({name!r:.80}).")
+            part = group[name]
+            address = h5py.h5o.get_info(part.id).addr
+            if address in seen:
+                continue
+            seen.add(address)
+            if isinstance(part, h5py.Dataset):
+                _check_array(part, name)
+                yield part
+            elif isinstance(part, h5py.Group):
+                rest.append((part, depth + 1))
+            else:
+                raise ArtifactError(f"its weights hold {name!r:.80}, which is no array.")
+
+
+def _check_array(array: Any, name: str) -> None:
+    if array.external or array.is_virtual:
+        raise ArtifactError(f"its weights {name!r:.80} lie in another file.")
+    if array.shape is None or array.dtype.kind not in "biufcV" or array.dtype.hasobject:
+        raise ArtifactError(f"its weights {name!r:.80} are no numbers.")
+    if array.compression not in (None, "gzip"):
+        raise ArtifactError(f"its weights {name!r:.80} are packed by {array.compression}, unknown here.")

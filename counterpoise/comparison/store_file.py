@@ -1,0 +1,149 @@
+"""The SQLite file of a run: its tables, its lock, and what is refused of a file that is not as a run has left it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from counterpoise.comparison.stored_values import FACTS, checked_json, checksum
+from counterpoise.core.errors import ArtifactError, CounterpoiseError
+
+#: The file in the folder of a run, and the one whose lock says that somebody writes.
+FILE, LOCK = "run.sqlite", ".run.lock"
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL, checksum TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS members (job TEXT PRIMARY KEY, value TEXT NOT NULL, checksum TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS arrays (job TEXT, name TEXT, place INTEGER, dtype TEXT NOT NULL, shape TEXT NOT NULL,
+                                   value BLOB NOT NULL, checksum TEXT NOT NULL, PRIMARY KEY (job, name, place));
+"""
+#: Table -> columns that its checksum is of.
+COLUMNS = {
+    "facts": "name, value", "members": "job, value", "arrays": "job, name, place, dtype, shape, value",
+}  # fmt: skip
+#: What is in the file: kind, name, and the command that made it.
+LAYOUT = "SELECT type, name, sql FROM sqlite_master ORDER BY name"
+
+
+@contextmanager
+def left_as_it_was(place: Path) -> Iterator[None]:
+    """Take away what was made in a folder for a run that was refused before anything was trained."""
+    made = [p for p in (place, *place.parents) if not p.exists()]
+    before = {p.name for p in place.iterdir()} if place.is_dir() else set()
+    try:
+        yield
+    except CounterpoiseError:
+        if FILE not in before and not _holds_fits(place):
+            for name in (FILE, f"{FILE}-wal", f"{FILE}-shm", LOCK):
+                with suppress(OSError):
+                    (place / name).unlink()
+            for folder in made:
+                with suppress(OSError):
+                    folder.rmdir()
+        raise
+
+
+def _holds_fits(place: Path) -> bool:
+    if not (place / FILE).is_file():
+        return False
+    with connected(place / FILE) as database, suppress(sqlite3.Error):
+        return database.execute("SELECT 1 FROM members LIMIT 1").fetchone() is not None
+    return False
+
+
+@contextmanager
+def connected(path: Path) -> Iterator[sqlite3.Connection]:
+    database = sqlite3.connect(path, timeout=10)
+    database.text_factory = lambda raw: raw.decode(errors="replace")  # what is no UTF-8 fails its checksum
+    try:
+        database.execute("PRAGMA trusted_schema = OFF")
+        database.execute("PRAGMA cell_size_check = ON")
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
+def alone(place: Path) -> Iterator[None]:
+    """Hold the folder's lock: a transaction of an empty SQLite file, which ends with its process in any case."""
+    with connected(place / LOCK) as lock:
+        lock.isolation_level = None
+        lock.execute("PRAGMA busy_timeout = 0")
+        try:
+            lock.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            raise ArtifactError(
+                f"{_owner(place)} is at work in {str(place)!r}; wait for it, or give another folder."
+            ) from None
+        except sqlite3.DatabaseError:
+            raise ArtifactError(f"{str(place / LOCK)!r} is no lock of a run; delete this file.") from None
+        yield
+
+
+def _owner(place: Path) -> str:
+    with suppress(ArtifactError, sqlite3.Error, TypeError), connected(place / FILE) as database:
+        owner = FACTS["owner"](checked_json(*(fact(database, "owner") or ("", "")), "the owner", "owner"), "the owner")
+        return f"another process ({owner['pid']} on {owner['host']}, since {owner['since']})"
+    return "another process"
+
+
+def fact(database: sqlite3.Connection, name: str) -> tuple[Any, Any] | None:
+    """Value and checksum of a fact, or None where there is none."""
+    return database.execute("SELECT value, checksum FROM facts WHERE name = ?", (name,)).fetchone()
+
+
+def check_layout(database: sqlite3.Connection) -> None:
+    """Refuse a file with other tables than ours, or with views and triggers, which run with our commands.
+
+    Raises:
+        ArtifactError: It has others; the message is completed by `checked`.
+    """
+    with closing(sqlite3.connect(":memory:")) as empty:
+        empty.executescript(TABLES)
+        wanted = empty.execute(LAYOUT).fetchall()
+    if database.execute(LAYOUT).fetchall() != wanted:
+        raise ArtifactError("its tables are not those of this version of Counterpoise")
+
+
+def check_rows(database: sqlite3.Connection) -> None:
+    """Hold every row against its checksum.
+
+    Raises:
+        ArtifactError: A row is not what was written; the message is completed by `checked`.
+    """
+    for table, columns in COLUMNS.items():
+        for *row, stored in database.execute(f"SELECT {columns}, checksum FROM {table}"):
+            if stored != checksum(*row) or (table == "facts" and row[0] not in FACTS):
+                raise ArtifactError(f"a row of its {table} is not what was written there")
+
+
+def damaged(place: Path, why: str) -> ArtifactError:
+    return ArtifactError(
+        f"{str(place / FILE)!r} is damaged or was changed ({why.rstrip('.')}); start again in another folder, or with "
+        "--restart."
+    )
+
+
+@contextmanager
+def checked(place: Path) -> Iterator[None]:
+    """Name the place in what our own checks refuse."""
+    try:
+        yield
+    except ArtifactError as error:
+        raise damaged(place, str(error)) from error
+
+
+@contextmanager
+def told(place: Path) -> Iterator[None]:
+    """Turn what SQLite and the operating system refuse into our error, naming the place."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise ArtifactError(f"cannot write to {str(place)!r}: {error}.") from error
+    except (sqlite3.Error, OverflowError, UnicodeError, MemoryError) as error:  # a damaged page asks for any of these
+        raise damaged(place, " ".join(str(error).split()) or type(error).__name__) from error
+    except OSError as error:
+        raise ArtifactError(f"cannot write to {str(place)!r}: {error.strerror or error}.") from error

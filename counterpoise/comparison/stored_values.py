@@ -1,0 +1,241 @@
+"""A member as rows of the store and back: typed, of the sizes that they claim, and with a checksum each.
+
+A checksum finds what a disk or a hand changed. Types and sizes are looked at all the same, so that no row of any origin
+gives more than one line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import ArtifactError
+from counterpoise.core.plain import (
+    Check,
+    anything,
+    list_of,
+    mapping_of,
+    maybe,
+    misfit,
+    number,
+    plain,
+    read_json,
+    record,
+    text,
+    truth,
+    whole,
+)
+from counterpoise.core.records import Job, Member
+
+Array = np.ndarray
+#: Weights of at most so many bytes are kept even where nothing needs them yet: strategies that do may be added.
+SMALL = 1 << 20
+
+#: Values of one JSON text: a report has those of its curves.
+MOST_VALUES = 50_000_000
+#: Types of stored arrays.
+TYPES = frozenset(
+    "float16 float32 float64 bfloat16 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool".split()
+)  # fmt: skip
+
+
+def _amount(value: Any, place: str) -> float:
+    """A number; a diverged training has stored NaN too."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise misfit(value, place, "a number")
+    return value
+
+
+def _no_array(value: Any, place: str) -> None:
+    """Arrays have rows of their own; the value beside them is null."""
+    if value is not None:
+        raise misfit(value, place, "null, for arrays have rows of their own")
+
+
+#: Fields of a member that are no arrays; a field of a later version may hold anything plain.
+VALUES = record(
+    {"job": text()},
+    optional={
+        "best_step": whole(),
+        "steps": whole(),
+        "rows_seen": whole(),
+        "seconds": number(0),
+        "history": mapping_of(list_of(_amount)),
+        "engine": text(),
+        "needs_calibration": truth,
+        "gamma": number(0),
+        "memory": whole(),
+        "error": text(),
+        **dict.fromkeys(("logits", "stop_logits", "log_shift", "view_shifts", "apart", "weights"), _no_array),
+    },
+    others=plain,
+)
+#: The JSON of a member: its plain values, how many arrays each field has, and whether its weights are among them.
+MEMBER = record({"values": VALUES, "arrays": mapping_of(whole()), "weights": truth})
+
+
+def checksum(*parts: str | bytes | int | None) -> str:
+    """A digest of the parts of a row, each with its length.
+
+    Example:
+        >>> checksum("ab", "c") == checksum("a", "bc")
+        False
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        raw = part if isinstance(part, bytes) else str(part).encode()
+        digest.update(f"{len(raw)}:".encode() + raw)
+    return digest.hexdigest()
+
+
+def checked_json(value: Any, stored: Any, place: str, *key: str) -> Any:
+    """The value of a JSON column whose checksum is `stored`.
+
+    Raises:
+        ArtifactError: It is no text, not what was written, or no JSON.
+    """
+    if not isinstance(value, str) or stored != checksum(*key, value):
+        raise ArtifactError(f"{place} is not what was written there.")
+    return read_json(value, place, finite=False, most=MOST_VALUES)
+
+
+def rows_of(member: Member, weights: bool) -> tuple[str, list[tuple[str, int, str, str, bytes, str]]]:
+    """A member as JSON, and its arrays as (name, place, dtype, shape, bytes, checksum)."""
+    values: dict[str, Any] = {}
+    arrays: list[tuple[str, int, Array]] = []
+    for field in fields(member):
+        value = getattr(member, field.name)
+        if field.name == "weights":
+            arrays += [("weights", i, np.asarray(a)) for i, a in enumerate(value if weights else ())]
+        elif isinstance(value, np.ndarray):
+            arrays.append((field.name, 0, value))
+        else:
+            values[field.name] = value
+    counts = Counter(name for name, _, _ in arrays)
+    content = {"values": values, "arrays": dict(counts), "weights": weights}
+    MEMBER(json.loads(json.dumps(content, default=_number)), "a fit")
+    return json.dumps(content, default=_number), [_array_row(member.job, *array) for array in arrays]
+
+
+def _array_row(job: str, name: str, place: int, array: Array) -> tuple[str, int, str, str, bytes, str]:
+    row = (name, place, array.dtype.name, json.dumps(array.shape), array.tobytes())
+    return (*row, checksum(job, *row))
+
+
+def _number(value: Any) -> Any:
+    """NumPy's numbers as Python's; mappings as plain ones."""
+    return dict(value) if isinstance(value, Mapping) else value.item()
+
+
+def member_of(job: str, content: Mapping[str, Any], rows: Iterable[tuple[Any, ...]], weights: bool) -> Member:
+    """The member of a job from what `rows_of` made of it.
+
+    Args:
+        job: Its id.
+        content: The JSON, read and checked by `MEMBER`.
+        rows: Its arrays, (name, place, dtype, shape, bytes, checksum), in the order of their places.
+        weights: Whether its weights are among the rows.
+
+    Raises:
+        ArtifactError: A row is absent, was changed, or is not of the size that it claims.
+    """
+    found: dict[str, list[Array]] = {name: [] for name in content["arrays"]}
+    for name, place, dtype, shape, value, stored in rows:
+        if stored != checksum(job, name, place, dtype, shape, value) or name not in found:
+            raise ArtifactError(f"the {name!r:.40} of the fit {job:.12} are not what was written there.")
+        found[name].append(_array(dtype, shape, value, f"the {name} of the fit {job:.12}"))
+    for name, count in content["arrays"].items():
+        if len(found[name]) != count and (weights or name != "weights"):
+            raise ArtifactError(f"the fit {job:.12} lacks {name!r:.40}.")
+    kept = tuple(found.pop("weights", ()))
+    known = {field.name for field in fields(Member)}
+    values = content["values"]
+    if values["job"] != job or not set(values) | set(found) <= known or any(len(a) != 1 for a in found.values()):
+        raise ArtifactError(f"the fit {job:.12} is not one of this version.")
+    return _made({**values, **{name: arrays[0] for name, arrays in found.items()}, "weights": kept}, job)
+
+
+def _made(values: Mapping[str, Any], job: str) -> Member:
+    try:
+        return Member(**values)
+    except TypeError:
+        raise ArtifactError(f"the fit {job:.12} lacks some of its values.") from None
+
+
+def _array(dtype: Any, shape: Any, value: Any, place: str) -> Array:
+    if dtype not in TYPES or not isinstance(shape, str) or not isinstance(value, bytes):
+        raise ArtifactError(f"{place} are no plain array.")
+    sizes = list_of(whole(), 32)(read_json(shape, place), place)
+    kind = np.dtype(dtype)
+    if math.prod(sizes) * kind.itemsize != len(value):
+        raise ArtifactError(f"{place} have {len(value):,} bytes; expected {math.prod(sizes) * kind.itemsize:,}.")
+    return np.frombuffer(value, kind).reshape(sizes)
+
+
+def check_member(member: Member, job: Job, n_classes: int, shapes: Iterable[tuple[int, ...]] = ()) -> None:
+    """Hold a stored member to the job that it was trained for.
+
+    Args:
+        member: It.
+        job: The job.
+        n_classes: C.
+        shapes: Of the network's variables, where the member's weights are wanted.
+
+    Raises:
+        ArtifactError: Its scores or weights are of other rows, classes or networks.
+    """
+    units = member.logits.shape[-1] if member.logits.ndim == 2 else 0
+    wanted = {
+        "logits": (len(job.score), units), "stop_logits": (len(job.stop), units), "log_shift": (n_classes,),
+    }  # fmt: skip
+    for name, shape in wanted.items():
+        array = getattr(member, name)
+        if array.dtype.kind != "f" or array.shape != shape or units not in (1, n_classes):
+            raise ArtifactError(f"the {name} of the fit {job.id:.12} are no scores of its rows.")
+    parts = member.apart
+    if parts is not None and (parts.dtype.kind != "f" or parts.shape[1:] != (len(job.score), n_classes)):
+        raise ArtifactError(f"the apart of the fit {job.id:.12} are no scores of its rows.")
+    if not np.isfinite(member.log_shift).all():
+        raise ArtifactError(f"the log_shift of the fit {job.id:.12} is not finite.")
+    if member.weights and list(shapes) and [a.shape for a in member.weights] != list(shapes):
+        raise ArtifactError(f"the weights of the fit {job.id:.12} are not those of the network.")
+
+
+#: The score of a strategy.
+SCORE = record(
+    {"mean": maybe(number())},
+    optional={"low": maybe(number()), "high": maybe(number()), "folds": list_of(maybe(number()))},
+    others=anything,
+)
+#: What a report is drawn from, as far as others than the page read it.
+RECORD = record(
+    {
+        "metric": text(),
+        "data": mapping_of(anything),
+        "rows": list_of(
+            record(
+                {
+                    "strategy": text(),
+                    "status": text(),
+                    "scores": mapping_of(maybe(SCORE)),
+                },
+                others=anything,
+            )
+        ),
+    },
+    others=anything,
+)
+#: What a store keeps under each name beside the members.
+FACTS: Mapping[str, Check] = {
+    "owner": record({"pid": whole(), "host": text(), "since": text()}),
+    "manifest": mapping_of(anything),
+    "ways": mapping_of(mapping_of(truth)),
+    "record": RECORD,
+}

@@ -1,0 +1,270 @@
+"""Values that were read from a file: typed and bounded, or one line that names the place.
+
+A check takes a value as JSON gives it and the name of its place, and returns it in the form that the code behind it
+wants. Checks are put together into a description of a whole file, which writing and reading share:
+
+    COLUMN = record({"name": text(), "kind": choice(KINDS), "missing": whole(0)})
+    columns = list_of(COLUMN)(value, "the columns")
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import ArtifactError
+
+#: Returns the checked value, or raises ArtifactError with the place.
+Check = Callable[[Any, str], Any]
+
+#: Values, and levels of nesting, of a JSON text that is read: a value takes up to a hundred bytes of memory.
+MOST_VALUES, DEEPEST = 5_000_000, 200
+#: Characters of one text.
+LONGEST = 1_000_000
+
+
+def read_json(content: bytes | str, place: str, finite: bool = True, most: int = MOST_VALUES) -> Any:
+    """The value of a JSON text of bounded size and depth.
+
+    Args:
+        content: The text.
+        place: What to call it in a message.
+        finite: Whether NaN and infinities, which are no JSON, are refused.
+        most: Values that it may hold.
+
+    Raises:
+        ArtifactError: It is no JSON, or too large or too deep to be ours.
+
+    Example:
+        >>> read_json('{"a": [1, 2]}', "the card")
+        {'a': [1, 2]}
+        >>> read_json("[" * 500 + "]" * 500, "the card")
+        Traceback (most recent call last):
+        counterpoise.core.errors.ArtifactError: the card is nested deeper than 200 levels.
+    """
+    raw = content.encode() if isinstance(content, str) else content
+    if raw.count(b",") + raw.count(b"[") + raw.count(b"{") > most:
+        raise ArtifactError(f"{place} holds more than {most:,} values.")
+    try:
+        value = json.loads(content, parse_constant=_refused if finite else None)
+    except RecursionError:
+        raise ArtifactError(f"{place} is nested deeper than {DEEPEST} levels.") from None
+    except ValueError as error:
+        raise ArtifactError(f"{place} is not JSON ({error}).") from None
+    check_depth(value, place)
+    return value
+
+
+def _refused(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def check_depth(value: Any, place: str) -> None:
+    """Refuse lists and mappings that are nested deeper than `DEEPEST`."""
+    layer, depth = [value], 0
+    while layer:
+        if depth > DEEPEST:
+            raise ArtifactError(f"{place} is nested deeper than {DEEPEST} levels.")
+        inside = [v for v in layer if isinstance(v, (dict, list))]
+        layer = [part for v in inside for part in (v.values() if isinstance(v, dict) else v)]
+        depth += 1
+
+
+def misfit(value: Any, place: str, expected: str) -> ArtifactError:
+    """The error for a value that is not what its place holds."""
+    shown = f"{value!r:.60}" if isinstance(value, (str, int, float, bool, type(None))) else _kind(value)
+    return ArtifactError(f"{place} is {shown}; expected {expected}.")
+
+
+def _inside(place: str, key: object) -> str:
+    """The place of an entry; a key that is no plain name is quoted."""
+    return f"{place}.{key:.60}" if isinstance(key, str) and key.isidentifier() else f"{place}[{key!r:.60}]"
+
+
+def _kind(value: Any) -> str:
+    kinds = ((dict, "a mapping"), ((list, tuple), "a list"), (bytes, "bytes"))
+    return next((name for kind, name in kinds if isinstance(value, kind)), type(value).__name__)
+
+
+def anything(value: Any, place: str) -> Any:
+    """Any value; what reads it looks at it."""
+    return value
+
+
+def plain(value: Any, place: str) -> Any:
+    """Anything that JSON holds.
+
+    Example:
+        >>> plain({"a": [1, None]}, "the note")
+        {'a': [1, None]}
+    """
+    if isinstance(value, Mapping):
+        return {key: plain(part, _inside(place, key)) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(part, place) for part in value]
+    if value is None or isinstance(value, (bool, int, str)) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    raise misfit(value, place, "text, a finite number, true, false, null, or lists and mappings of these")
+
+
+def text(longest: int = LONGEST) -> Check:
+    """A text."""
+
+    def check(value: Any, place: str) -> str:
+        if not isinstance(value, str):
+            raise misfit(value, place, "text")
+        if len(value) > longest:
+            raise ArtifactError(f"{place} is {len(value):,} characters long; expected at most {longest:,}.")
+        return value
+
+    return check
+
+
+def truth(value: Any, place: str) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise misfit(value, place, "true or false")
+    return value
+
+
+def whole(low: int = 0, high: int = 2**63 - 1) -> Check:
+    """A whole number within low..high."""
+
+    def check(value: Any, place: str) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            limits = f"of at least {low}" if high == 2**63 - 1 else f"from {low} to {high:,}"
+            raise misfit(value, place, f"a whole number {limits}")
+        return value
+
+    return check
+
+
+def number(low: float = -math.inf, high: float = math.inf) -> Check:
+    """A finite number within low..high, as float.
+
+    Example:
+        >>> number(0, 1)(float("nan"), "the threshold")
+        Traceback (most recent call last):
+        counterpoise.core.errors.ArtifactError: the threshold is nan; expected a finite number from 0 to 1.
+    """
+    limits = "" if (low, high) == (-math.inf, math.inf) else f" from {low:g} to {high:g}"
+
+    def check(value: Any, place: str) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+            raise misfit(value, place, f"a finite number{limits}")
+        try:
+            finite = math.isfinite(value)
+        except OverflowError:  # a whole number beyond float64
+            finite = False
+        if not finite:
+            raise misfit(value, place, f"a finite number{limits}")
+        return float(value)
+
+    return check
+
+
+def choice(choices: Iterable[str]) -> Check:
+    """One of these texts."""
+    known = tuple(choices)
+
+    def check(value: Any, place: str) -> str:
+        if not isinstance(value, str) or value not in known:
+            raise misfit(value, place, f"one of {', '.join(known)}")
+        return value
+
+    return check
+
+
+def maybe(inner: Check) -> Check:
+    """What `inner` takes, or null."""
+    return lambda value, place: None if value is None else inner(value, place)
+
+
+def list_of(inner: Check, most: int = MOST_VALUES) -> Check:
+    """A list of what `inner` takes; a message counts its parts from 1."""
+
+    def check(value: Any, place: str) -> list[Any]:
+        if not isinstance(value, (list, tuple)):
+            raise misfit(value, place, "a list")
+        if len(value) > most:
+            raise ArtifactError(f"{place} holds {len(value):,} entries; expected at most {most:,}.")
+        return [inner(part, f"{place}, entry {i}") for i, part in enumerate(value, 1)]
+
+    return check
+
+
+def mapping_of(inner: Check) -> Check:
+    """A mapping from texts to what `inner` takes."""
+
+    def check(value: Any, place: str) -> dict[str, Any]:
+        if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+            raise misfit(value, place, "a mapping from names to values")
+        return {key: inner(part, _inside(place, key)) for key, part in value.items()}
+
+    return check
+
+
+def record(
+    fields: Mapping[str, Check], optional: Mapping[str, Check] | None = None, others: Check | None = None
+) -> Check:
+    """A mapping with these fields.
+
+    Args:
+        fields: What each of them holds; all must be there.
+        optional: What some hold that may be absent.
+        others: What fields of any other name hold; None: there are none.
+
+    Example:
+        >>> record({"name": text()}, optional={"rows": whole()})({"name": "a"}, "the table")
+        {'name': 'a'}
+    """
+    named = {**fields, **(optional or {})}
+
+    def check(value: Any, place: str) -> dict[str, Any]:
+        if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+            raise misfit(value, place, "a mapping from names to values")
+        for name in fields:
+            if name not in value:
+                raise ArtifactError(f"{place} lacks {name!r}.")
+        found = {}
+        for name, part in value.items():
+            inner = named.get(name, others)
+            if inner is None:
+                raise ArtifactError(f"{place} holds {name!r:.60}, which is not one of {', '.join(named)}.")
+            found[name] = inner(part, _inside(place, name))
+        return found
+
+    return check
+
+
+def numbers(shape: Sequence[int | None], low: float = -math.inf, high: float = math.inf) -> Check:
+    """Nested lists of finite numbers within low..high, as float64 of that shape (None = any length of at least 1).
+
+    Example:
+        >>> numbers((None, 2))([[0, 1], [2, 3]], "the shifts").shape
+        (2, 2)
+    """
+    wanted = " x ".join("n" if size is None else str(size) for size in shape)
+    limits = "" if (low, high) == (-math.inf, math.inf) else f" from {low:g} to {high:g}"
+
+    def check(value: Any, place: str) -> np.ndarray:
+        try:
+            array = np.asarray(value if isinstance(value, (list, tuple, np.ndarray)) else None)
+        except ValueError:  # lists of unequal lengths
+            array = np.asarray(None)
+        fits = array.ndim == len(shape) and all(
+            g > 0 and (s is None or s == g) for s, g in zip(shape, array.shape, strict=False)
+        )
+        if array.dtype.kind not in "iuf" or not fits:
+            raise misfit(value, place, f"{wanted} numbers")
+        found = array.astype(np.float64)
+        bad = ~(np.isfinite(found) & (found >= low) & (found <= high))
+        if bad.any():
+            raise misfit(float(found[bad][0]), place, f"{wanted} finite numbers{limits}")
+        return found
+
+    return check

@@ -1,0 +1,112 @@
+"""Values from files: what passes comes out in the wanted form, all else is one line that names its place."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from counterpoise.core import plain as p
+from counterpoise.core.errors import ArtifactError
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=8,
+)
+CHECKS = {
+    "text": p.text(), "truth": p.truth, "whole": p.whole(), "number": p.number(0, 1), "choice": p.choice(["a", "b"]),
+    "list": p.list_of(p.number()), "mapping": p.mapping_of(p.text()), "numbers": p.numbers((None, 2)),
+    "record": p.record({"a": p.text()}, {"b": p.whole()}), "maybe": p.maybe(p.text()), "plain": p.plain,
+}  # fmt: skip
+
+
+def refusal_of(check, value) -> str:
+    try:
+        check(value, "the place")
+    except ArtifactError as error:
+        return str(error)
+    return ""
+
+
+@given(st.sampled_from(sorted(CHECKS)), JSON)
+def test_any_value_passes_or_is_refused_in_one_line(name, value):
+    said = refusal_of(CHECKS[name], value)
+    assert said == "" or said.startswith("the place")
+    assert "\n" not in said
+
+
+@given(JSON)
+def test_what_json_writes_comes_back(value):
+    text = json.dumps(value)
+    if "NaN" in text or "Infinity" in text:
+        assert repr(p.read_json(text, "it", finite=False)) == repr(json.loads(text))
+    else:
+        assert p.read_json(text, "it") == value
+
+
+@pytest.mark.parametrize(
+    ("check", "value", "words"),
+    [
+        (p.text(3), "long", "is 4 characters long; expected at most 3"),
+        (p.truth, 1, "is 1; expected true or false"),
+        (p.whole(), -1, "is -1; expected a whole number of at least 0"),
+        (p.whole(0, 9), 10, "from 0 to 9"),
+        (p.whole(), True, "is True; expected a whole number"),
+        (p.whole(), 2.0, "is 2.0; expected a whole number"),
+        (p.whole(), 10**30, "expected a whole number"),
+        (p.number(0, 1), math.nan, "is nan; expected a finite number from 0 to 1"),
+        (p.number(), math.inf, "is inf; expected a finite number"),
+        (p.number(), 10**400, "expected a finite number"),
+        (p.number(), False, "is False"),
+        (p.number(0, 1), "0.5", "is '0.5'"),
+        (p.choice(["a", "b"]), [], "is a list; expected one of a, b"),
+        (p.list_of(p.text()), "ab", "is 'ab'; expected a list"),
+        (p.list_of(p.text()), ["a", 2], "it, entry 2 is 2; expected text"),
+        (p.list_of(p.text(), 1), ["a", "b"], "holds 2 entries; expected at most 1"),
+        (p.mapping_of(p.text()), {"a": None}, r"it.a is None; expected text"),
+        (p.mapping_of(p.text()), {"\x1b[2J": None}, r"it\['\\x1b\[2J'\] is None"),
+        (p.record({"a": p.text()}), {}, "it lacks 'a'"),
+        (p.record({"a": p.text()}), {"a": "", "b": 1}, "it holds 'b', which is not one of a"),
+        (p.record({"a": p.text()}), [], "is a list; expected a mapping"),
+        (p.numbers((None, 2)), [[1, 2], [3]], "expected n x 2 numbers"),
+        (p.numbers((2,)), [1, 2, 3], "expected 2 numbers"),
+        (p.numbers((2,)), [1, "2"], "expected 2 numbers"),
+        (p.numbers((2,)), [1, None], "expected 2 numbers"),
+        (p.numbers((None,)), [], "expected n numbers"),
+        (p.numbers((2,), 0, 1), [0.5, 1.5], "is 1.5; expected 2 finite numbers from 0 to 1"),
+        (p.numbers((2,)), [1, math.nan], "is nan; expected 2 finite numbers"),
+        (p.plain, {"a": [math.nan]}, "it.a is nan"),
+        (p.plain, {"a": {1, 2}}, "it.a is set"),
+    ],
+)
+def test_refusals(check, value, words):
+    with pytest.raises(ArtifactError, match=words):
+        check(value, "it")
+
+
+def test_numbers_are_float64_of_their_shape():
+    found = p.numbers((None, 2), -1)([[1, 2], [3, 4]], "it")
+    assert (found.dtype, found.tolist()) == (np.dtype("float64"), [[1.0, 2.0], [3.0, 4.0]])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[" * 100_000 + "]" * 100_000, "nested deeper than 200 levels"),
+        ("[" * 250 + "]" * 250, "nested deeper than 200 levels"),
+        (b"\xff\xfe", "is not JSON"),
+        ("{", "is not JSON"),
+        ("[NaN]", "NaN is no number of JSON"),
+        ("9" * 5000, "is not JSON"),
+        ("[" + "0," * p.MOST_VALUES + "0]", "holds more than 5,000,000 values"),
+    ],
+    ids=["very deep", "deep", "no text", "half", "nan", "long number", "many"],
+)
+def test_json_that_is_not_ours(text, words):
+    with pytest.raises(ArtifactError, match=words):
+        p.read_json(text, "it")

@@ -1,0 +1,92 @@
+"""A rule from a file: every field is typed, finite and of the shape that members and classes ask for."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from counterpoise.core.errors import ArtifactError
+from counterpoise.core.records import Rule
+from counterpoise.decide.layer import RuleLayer, rule_from_dict, rule_to_dict
+
+TWO = rule_to_dict(
+    Rule(
+        log_shifts=np.array([[0.0, 0.0], [-0.7, 0.7]]), prior=np.array([0.8, 0.2]), weights=np.array([0.5, 0.5]),
+        threshold=0.3, aim="f1", notes=("a note",), vote="hard", member_thresholds=np.array([0.2, 0.4]),
+        calibrator={"kind": "isotonic", "x": [[-1.0, 1.0]], "y": [[-2.0, 2.0]], "after": [0.0, 0.1]},
+    )
+)  # fmt: skip
+THREE = rule_to_dict(
+    Rule(
+        log_shifts=np.zeros((1, 3)), prior=np.array([0.5, 0.3, 0.2]), offsets=np.array([0.0, 1.0, 2.0]),
+        aim="cost(1, 2, 3)", gammas=np.array([2.0]), intercept=np.zeros(3),
+        calibrator={"kind": "vector", "slopes": [1.0, 1.0, 1.0], "intercepts": [0.0, 0.0, 0.0]},
+    )
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("values", [TWO, THREE], ids=["two classes", "three classes"])
+def test_what_is_written_is_read(values):
+    assert rule_to_dict(rule_from_dict(values)) == values
+    assert RuleLayer(values).get_config()["rule"] == values
+
+
+WRONG = [
+    (TWO, "threshold", math.nan, "the rule.threshold is nan; expected a finite number from 0 to 1"),
+    (TWO, "threshold", 9, "is 9"),
+    (TWO, "threshold", [0.5], "is a list"),
+    (TWO, "threshold", "0.5", "is '0.5'"),
+    (TWO, "threshold", True, "is True"),
+    (TWO, "offsets", [0.0, 0.0], "offsets are for three classes or more"),
+    (TWO, "vote", "loud", "expected one of soft"),
+    (TWO, "vote", None, "expected one of soft"),
+    (TWO, "weights", [1.0], "expected 2 numbers"),
+    (TWO, "weights", [-1.0, 2.0], "is -1.0"),
+    (TWO, "weights", [0.0, 0.0], "are all 0"),
+    (TWO, "prior", [0.9, 0.9], "sums to 1.8; expected 1"),
+    (TWO, "prior", [0.9], "one class"),
+    (TWO, "prior", "ab", "expected n numbers"),
+    (TWO, "log_shifts", [[0.0], [1.0]], "expected 2 x 2 numbers"),
+    (TWO, "log_shifts", [[0.0, 0.0], [1.0, math.inf]], "finite"),
+    (TWO, "log_shifts", {}, "expected n x n numbers"),
+    (TWO, "member_thresholds", [0.2], "expected 2 numbers"),
+    (TWO, "member_thresholds", [0.2, 7.0], "is 7.0"),
+    (TWO, "intercept", [1.0, None], "expected 2 numbers"),
+    (TWO, "aim", "fame", "no aim 'fame'"),
+    (TWO, "aim", 1, "expected text"),
+    (TWO, "notes", "a note", "expected a list"),
+    (TWO, "notes", [1], "entry 1 is 1"),
+    (TWO, "gammas", [-1.0, 0.0], "is -1.0"),
+    (TWO, "calibrator", {"kind": "magic"}, "lacks 'slopes'"),
+    (TWO, "calibrator", {"kind": "isotonic", "x": [[1.0, 1.0]], "y": [[0.0, 0.0]]}, "a curve that falls"),
+    (TWO, "calibrator", {"kind": "isotonic", "x": [[1.0, 2.0]], "y": [[0.0]]}, "x and y alike"),
+    (TWO, "calibrator", {"kind": "isotonic", "x": [[1.0], [2.0]], "y": [[0.0], [0.0]]}, "expected 1, x and y alike"),
+    (TWO, "calibrator", {"kind": "platt", "slopes": [1.0, -1.0], "intercepts": [0.0, 0.0]}, "is -1.0"),
+    (TWO, "calibrator", {"kind": "platt", "slopes": [1.0], "intercepts": [0.0, 0.0]}, "expected 2 numbers"),
+    (TWO, "calibrator", {"kind": "platt", "slopes": [1.0, 1.0]}, "lacks 'intercepts'"),
+    (TWO, "calibrator", [], "is a list"),
+    (TWO, "more", 1, "holds 'more'"),
+    (THREE, "threshold", 0.5, "a threshold is for two classes"),
+    (THREE, "offsets", [0.0, 1.0], "expected 3 numbers"),
+    (THREE, "offsets", [0.0, 1.0, math.nan], "is nan"),
+]
+
+
+@pytest.mark.parametrize(("values", "field", "wrong", "words"), WRONG, ids=[f"{f}: {w!r:.40}" for _, f, w, _ in WRONG])
+def test_a_field_that_is_wrong_is_named(values, field, wrong, words):
+    with pytest.raises(ArtifactError, match=words):
+        rule_from_dict({**values, field: wrong})
+
+
+@pytest.mark.parametrize("field", ["log_shifts", "prior"])
+def test_a_field_that_is_absent_is_named(field):
+    with pytest.raises(ArtifactError, match=f"lacks '{field}'"):
+        rule_from_dict({k: v for k, v in TWO.items() if k != field})
+
+
+@pytest.mark.parametrize("values", [None, [], 5, "rule"])
+def test_what_is_no_rule(values):
+    with pytest.raises(ArtifactError, match="the rule is"):
+        rule_from_dict(values)
