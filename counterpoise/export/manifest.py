@@ -19,13 +19,14 @@ def manifest(clf: Any, format: str) -> dict[str, Any]:
     `inputs` maps each input's name to its dtype and to what it holds. Numbers: NaN is missing. Ids of a categorical
     column: 0 is missing, k is the k-th of its `levels`, one more than their number is a level not seen in training.
     Text inputs: blank is missing. `compared`: "as numbers" where "1" and "1.0" are one level, or "as text", without
-    blanks at either end.
+    blanks at either end. `images`: how pictures were read from files, None for other rows; pixels are 0 to 255.
     """
     ids = format != "saved_model"
     return {
         "counterpoise": version(),
         "format": format,
         "signature": None if format == "onnx" else "serve",
+        "images": clf.card.get("images"),
         "inputs": array_inputs(clf) if clf.schema is None else (_id_inputs(clf) if ids else _column_inputs(clf)),
         "outputs": {
             "probability": "float32 (rows, classes), in the order of `classes`",

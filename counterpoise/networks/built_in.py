@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from counterpoise.core.errors import ModelError
+from counterpoise.core.records import Examples
 from counterpoise.data.words import WORDS
 from counterpoise.networks.batch_ensemble import MemberDense, MemberHead, PoolViews
 from counterpoise.networks.recipe import PLAIN, Recipe
@@ -35,7 +36,7 @@ class InputSpec:
         shape: The encoded row (d,) for tables, the element shape for arrays, a dict or tuple of shapes for several
             inputs.
         dtype: dtype of each input, same structure.
-        peak: Largest value that the data's type holds, for one input of bytes 255; else 1.
+        peak: Largest value of the data: 255 for one input of bytes or of pictures that were read from files; else 1.
 
     Example:
         >>> InputSpec((4,)).inputs().shape
@@ -55,13 +56,15 @@ class InputSpec:
         return keras.Input(self.shape, dtype=self.dtype)
 
 
-def spec_of(x: Any) -> InputSpec:
+def spec_of(examples: Examples) -> InputSpec:
     """The spec of rows in memory."""
+    x = examples.x
     if isinstance(x, Mapping):
         return InputSpec({k: tuple(v.shape[1:]) for k, v in x.items()}, {k: _dtype(v) for k, v in x.items()})
     if isinstance(x, (tuple, list)):
         return InputSpec(tuple(tuple(v.shape[1:]) for v in x), tuple(_dtype(v) for v in x))
-    return InputSpec(tuple(x.shape[1:]), _dtype(x), 255.0 if x.dtype == np.uint8 else 1.0)
+    pixels = x.dtype == np.uint8 or (examples.pictures is not None and x.ndim == 4)
+    return InputSpec(tuple(x.shape[1:]), _dtype(x), 255.0 if pixels else 1.0)
 
 
 def _dtype(array: Any) -> str:

@@ -110,7 +110,7 @@ class Network:
         self._optimizer = checked_optimizer(optimizer)
         encoder = encoder_in_front(self.model, examples)
         self._encoder_config = None if encoder is None else encoder.get_config()
-        self._raw_spec = spec_of(examples.x)
+        self._raw_spec = spec_of(examples)
         self.encoder_rows: Array | None = None
         self.body: keras.Model | None = None
         self.cache: dict[str, Any] = {}
@@ -284,7 +284,7 @@ class Network:
 
 def _resolve(model: Any, examples: Examples) -> Any:
     if isinstance(model, str):
-        model = name_for(spec_of(examples.x), examples.schema is not None) if model == "auto" else model
+        model = name_for(spec_of(examples), examples.schema is not None) if model == "auto" else model
         if model not in BUILT_IN:
             raise OptionError(f"there is no built-in network {model!r}.{did_you_mean(model, BUILT_IN)}")
         return BUILT_IN[model]
