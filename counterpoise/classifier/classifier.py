@@ -187,7 +187,7 @@ class Classifier:
 
     def keras_model(self) -> keras.Model:
         """The whole as one Keras model: raw columns in, `{"probability", "decision"}` out."""
-        inputs = raw_inputs(self.schema) if self.schema is not None else like(self.members.input)
+        inputs = raw_inputs(self.schema) if self.schema is not None else like(self.members.input, ("members", "rule"))
         encoded = front(self.schema)(inputs) if self.schema is not None else inputs
         return keras.Model(inputs, RuleLayer(rule_to_dict(self.rule), name="rule")(self.members(encoded)))
 

@@ -52,12 +52,12 @@ class _Silent(Loader):
         module.__loader__ = self.own
         if module.__spec__ is not None:
             module.__spec__.loader = self.own
-        with _no_stderr():
+        with no_stderr():
             self.own.exec_module(module)
 
 
 @contextmanager
-def _no_stderr() -> Iterator[None]:
+def no_stderr() -> Iterator[None]:
     """What libraries write to file descriptor 2 goes nowhere."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)

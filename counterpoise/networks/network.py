@@ -18,10 +18,11 @@ from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.records import Examples
 from counterpoise.core.structure import mapped, take
 from counterpoise.networks.batch_ensemble import pool_of
-from counterpoise.networks.built_in import BUILT_IN, BuiltIn, InputSpec, name_for, spec_of
+from counterpoise.networks.built_in import BUILT_IN, OWN_LAYERS, BuiltIn, InputSpec, name_for, spec_of
 from counterpoise.networks.cloning import clone as cloned
 from counterpoise.networks.cloning import keep_weights, keras_text, last_activation, own_step, plain, without_activation
 from counterpoise.networks.encoder import encoder_in_front, encoder_of_config, spec_behind
+from counterpoise.networks.forward import own_name
 from counterpoise.networks.optimizers import checked_optimizer
 from counterpoise.networks.recipe import PLAIN, Recipe
 from counterpoise.networks.user_loss import ModelLoss, from_logits, is_cross_entropy, loss_label, single
@@ -178,11 +179,13 @@ class Network:
     def opened(self, seed: int) -> Opened:
         """As `fresh`, with the parts that it is made of."""
         with seeded(seed):
-            inputs = self._raw_spec.inputs()
-            h = inputs
-            if self._encoder_config is not None:
+            if self._encoder_config is None:
+                inner = self._inner(self._raw_spec)
+                inputs = h = self._raw_spec.inputs(_input_names(inner))
+            else:
+                inputs = self._raw_spec.inputs()
                 h = encoder_of_config(self._encoder_config)(inputs)
-            inner = self._inner(spec_behind(h) if h is not inputs else self._raw_spec)
+                inner = self._inner(spec_behind(h))
             logits = self._logits(inner, h)
         self._check_units(logits)
         logits = keras.layers.Activation("linear", dtype="float32", name="as_float32")(logits)
@@ -280,6 +283,14 @@ class Network:
                 f"the model's output has shape {tuple(logits.shape)}; for {self.n_classes} classes expected "
                 f"(None, units) with {wanted} units."
             )
+
+
+def _input_names(model: keras.Model) -> list[str | None]:
+    """The names that the user gave the inputs of a model, but for those that layers around it bear."""
+    return [
+        None if name in (model.name, *OWN_LAYERS) else name
+        for name in map(own_name, getattr(model, "inputs", None) or ())
+    ]
 
 
 def _resolve(model: Any, examples: Examples) -> Any:
