@@ -78,6 +78,7 @@ def plain_fit(data: Images, seed: int, balanced: bool) -> Said:
     from sklearn.model_selection import StratifiedGroupKFold
     from sklearn.utils.class_weight import compute_class_weight
 
+    from counterpoise.core.records import Examples
     from counterpoise.networks.built_in import cnn, spec_of
 
     keras.utils.set_random_seed(seed)
@@ -86,7 +87,7 @@ def plain_fit(data: Images, seed: int, balanced: bool) -> Said:
     fitted, held = next(StratifiedGroupKFold(5, shuffle=True, random_state=seed).split(x, y, groups))
     one_unit = len(data.classes) == 2
     loss = keras.losses.BinaryCrossentropy if one_unit else keras.losses.SparseCategoricalCrossentropy
-    model = cnn(spec_of(x), len(data.classes))
+    model = cnn(spec_of(Examples(x, y, tuple(data.classes))), len(data.classes))
     model.compile("adam", loss(from_logits=True))
     weights = compute_class_weight("balanced", classes=np.arange(len(data.classes)), y=y[fitted])
     target = y[:, None].astype("float32") if one_unit else y

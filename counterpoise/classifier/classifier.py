@@ -15,14 +15,16 @@ from counterpoise.classifier.file import Contents, read, write
 from counterpoise.classifier.model_card import measured
 from counterpoise.classifier.references import custom_objects_of
 from counterpoise.classifier.thresholds import choose, describe
+from counterpoise.core.errors import ArtifactError, OptionError
 from counterpoise.core.per_class import in_class_order
-from counterpoise.core.records import Rule, Schema
+from counterpoise.core.records import Pictures, Rule, Schema
 from counterpoise.core.structure import leaves, take
 from counterpoise.core.temporary import scratch
 from counterpoise.data.columns import front, raw_inputs
 from counterpoise.data.folder import ImageFolder
 from counterpoise.data.frames import is_table
 from counterpoise.data.inputs import check_inputs
+from counterpoise.data.pixels import check_span
 from counterpoise.data.schema import encode_rows
 from counterpoise.data.texts import texts_of_table
 from counterpoise.decide.layer import RuleLayer, rule_to_dict
@@ -79,6 +81,19 @@ class Classifier:
         if "metrics_of" in self._card and "metrics" not in self._card:
             self._card |= measured(self.rule, self.scores, self._card["metrics_of"])
         return self._card
+
+    @property
+    def pictures(self) -> Pictures | None:
+        """How the pictures of the training rows were read from files; None: they were not.
+
+        Raises:
+            ArtifactError: the card does not say it as it should.
+        """
+        found = self._card.get("images")
+        try:
+            return None if found is None else Pictures(found["color_mode"], check_span(found["range"]))
+        except (KeyError, TypeError, OptionError) as error:
+            raise ArtifactError(f"The model card is damaged: 'images' is {found!r:.80}.") from error
 
     @property
     def members_(self) -> list[dict[str, Any]]:
@@ -175,7 +190,7 @@ class Classifier:
 
     def keras_model(self) -> keras.Model:
         """The whole as one Keras model: raw columns in, `{"probability", "decision"}` out."""
-        inputs = raw_inputs(self.schema) if self.schema is not None else like(self.members.input)
+        inputs = raw_inputs(self.schema) if self.schema is not None else like(self.members.input, ("members", "rule"))
         encoded = front(self.schema)(inputs) if self.schema is not None else inputs
         return keras.Model(inputs, RuleLayer(rule_to_dict(self.rule), name="rule")(self.members(encoded)))
 
@@ -221,7 +236,7 @@ class Classifier:
     def encoded(self, x: Any, name: str | None = None) -> Any:
         """Rows in any form that `fit` takes in the form of `Examples.x`; `name` is what to call them in a message."""
         if isinstance(x, ImageFolder):
-            return x.load()
+            return (x if self.pictures is None else x.read_as(self.pictures)).load()
         column = self._card.get("text_column")
         if column is not None and is_table(x, table=False):
             return texts_of_table(x, column)

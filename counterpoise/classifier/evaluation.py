@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -163,7 +164,14 @@ def further(
         )
 
     values = scores(np.arange(len(y)), sample_weight)
-    draws = row_draws(scores, y, sample_weight=sample_weight, groups=groups, resamples=resamples, seed=seed)
+    draws = row_draws(
+        lambda rows: partial(scores, rows),
+        y,
+        sample_weight=sample_weight,
+        groups=groups,
+        resamples=resamples,
+        seed=seed,
+    )
     ends = {k: percentile(draws[k], level) for k in values}
     found = {k: {"value": float(v), "low": ends[k][0], "high": ends[k][1]} for k, v in values.items()}
     if sample_weight is None:

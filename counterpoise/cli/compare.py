@@ -40,6 +40,7 @@ def command(
     time: o.Time = None,
     skip_bad: o.SkipBad = False,
     size: o.Size = None,
+    range: o.Range = None,
     model: o.Model = "mlp",
     trust: o.Trust = None,
     epochs: o.Epochs = None,
@@ -102,7 +103,7 @@ def command(
     elsewhere = executor_of(jobs, ray)
     network = resolve_model(model, trust)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad)
-    examples = o.read_table(data, target, size, text=model == "text", **how)
+    examples = o.read_table(data, target, size, range, text=model == "text", **how)
     if examples.time is None and examples.groups is None:
         check_counts(examples, folds)
     leaks = "error" if strict else "warn"

@@ -24,6 +24,7 @@ def command(
     time: o.Time = None,
     skip_bad: o.SkipBad = False,
     size: o.Size = None,
+    range: o.Range = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds that a comparison would use.")] = 5,
     quick: Annotated[
         bool, typer.Option("--quick/--no-model", help="Whether a quick model looks for overlap and wrong labels.")
@@ -35,7 +36,7 @@ def command(
     from counterpoise.diagnosis.diagnose import diagnose
 
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad)
-    found = diagnose(o.read_table(data, target, size, **how), folds=folds, quick=quick)
+    found = diagnose(o.read_table(data, target, size, range, **how), folds=folds, quick=quick)
     if as_json:
         print(json.dumps(found.to_dict()))
     else:

@@ -57,12 +57,11 @@ def _scores(clf: Any, data: Path, target: str | None, groups: str | None) -> dic
     from counterpoise.classifier.evaluation import evaluate
 
     if data.is_dir():
-        from counterpoise.data.folder import images
+        from counterpoise.data.folder import list_images
 
         if target is not None:
             raise OptionError(f"--target names a column; {data} is a folder of images.")
-        size, color = o.picture_form(clf)
-        found = images(data, size, color=color)
+        found = list_images(data, *o.picture_form(clf))
         return evaluate(clf, found.load(), [found.classes[code] for code in found.y])
     return evaluate(clf, data, target=target, groups=groups)
 

@@ -29,6 +29,13 @@ SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out damaged row
 Size = Annotated[
     int | None, typer.Option(help="Side of an image in pixels, for a folder of images.", rich_help_panel="Data")
 ]
+Range = Annotated[
+    tuple[float, float] | None,
+    typer.Option(
+        help="Stored values that are black and white, for images of more than 8 bits.", metavar="LOW HIGH",
+        rich_help_panel="Data",
+    ),
+]  # fmt: skip
 
 Model = Annotated[
     str,
@@ -73,15 +80,18 @@ def split_names(text: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in (text or "").split(",") if part.strip())
 
 
-def read_table(data: Path, target: str | None, size: int | None = None, **options: Any) -> Examples:
+def read_table(
+    data: Path, target: str | None, size: int | None = None, range: tuple[float, float] | None = None, **options: Any
+) -> Examples:
     """Read the file or the folder of images that a command names, with its data options."""
     from counterpoise.core.errors import ColumnError, OptionError
     from counterpoise.data.read import read
 
     if data.is_dir():
-        return _read_folder(data, target, size, **options)
-    if size is not None:
-        raise OptionError(f"--size is for folders of images; {data.name} is none.")
+        return _read_folder(data, target, size, range, **options)
+    for option, value in {"--size": size, "--range": range}.items():
+        if value is not None:
+            raise OptionError(f"{option} is for folders of images; {data.name} is none.")
     if target is None:
         raise ColumnError(f"a table needs --target: which column of {data.name} holds the class?")
     used = {"--target": target, "--groups": options["groups"], "--time": options["time"]}
@@ -91,7 +101,9 @@ def read_table(data: Path, target: str | None, size: int | None = None, **option
     return read(data, target=target, **options)
 
 
-def _read_folder(data: Path, target: str | None, size: int | None, **options: Any) -> Examples:
+def _read_folder(
+    data: Path, target: str | None, size: int | None, range: tuple[float, float] | None, **options: Any
+) -> Examples:
     from counterpoise.core.errors import OptionError
     from counterpoise.data.folder import read_images
 
@@ -104,11 +116,11 @@ def _read_folder(data: Path, target: str | None, size: int | None, **options: An
             )
     if size is None:
         raise OptionError(f"{data} is a folder of images: --size says to how many pixels a side they are brought.")
-    return read_images(data, size, **options)
+    return read_images(data, size, range=range, **options)
 
 
-def picture_form(clf: Any) -> tuple[tuple[int, int], str]:
-    """Size and color of the images that a classifier takes.
+def picture_form(clf: Any) -> tuple[tuple[int, int], str, tuple[float, float] | None]:
+    """Size, color mode and range of the images that a classifier takes.
 
     Raises:
         OptionError: it takes something else.
@@ -118,7 +130,8 @@ def picture_form(clf: Any) -> tuple[tuple[int, int], str]:
     shape: tuple[Any, ...] = getattr(clf.members.input, "shape", ())
     if clf.schema is not None or len(shape) != 4 or shape[-1] not in (1, 3):
         raise OptionError("the model was not trained on images; give it a file like the one it was trained on.")
-    return (int(shape[1]), int(shape[2])), "gray" if shape[-1] == 1 else "rgb"
+    span = None if clf.pictures is None else clf.pictures.range
+    return (int(shape[1]), int(shape[2])), "grayscale" if shape[-1] == 1 else "rgb", span
 
 
 def data_options(

@@ -82,7 +82,6 @@ def _of_images(clf: Any, folder: Path, prior: float | None, skip_bad: bool) -> A
 
     from counterpoise.data.folder import unlabeled
 
-    size, color = o.picture_form(clf)
-    paths, pixels = unlabeled(folder, size, color, skip_bad)
+    paths, pixels = unlabeled(folder, *o.picture_form(clf), skip_bad)
     names = [os.fsencode(path).decode("utf-8", "backslashreplace") for path in paths]
     return clf.predict_frame(pixels, prior=prior).insert_column(0, pl.Series("path", names))

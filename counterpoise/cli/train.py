@@ -32,6 +32,7 @@ def command(
     time: o.Time = None,
     skip_bad: o.SkipBad = False,
     size: o.Size = None,
+    range: o.Range = None,
     model: o.Model = "auto",
     trust: o.Trust = None,
     epochs: o.Epochs = None,
@@ -66,7 +67,7 @@ def command(
     chosen = find(strategy)
     network = resolve_model(model, trust)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad)
-    examples = o.read_table(data, target, size, text=model == "text", **how)
+    examples = o.read_table(data, target, size, range, text=model == "text", **how)
     if aim is not None and not examples.binary:
         labels = ", ".join(map(str, examples.classes[:6]))
         raise OptionError(

@@ -20,6 +20,8 @@ MOST_ROWS, FEWEST_ROWS, MOST_VALUES = 20_000, 2_000, 2_000_000
 #: Classes with fewer rows are not judged: a real feature separates a handful of rows by luck.
 LEAST_ROWS = 10
 BINS = 256
+#: Counts that are held at a time.
+CELLS = 2_000_000
 #: A column whose AUROC alone is above this may be the label in disguise.
 LEAK_AUROC = 0.99
 
@@ -65,11 +67,13 @@ def single_column_scores(x: Mapping[str, np.ndarray], y: np.ndarray, n_classes: 
     scores: dict[tuple[str, int], float] = {}
     if len(judged) < 2:
         return scores
-    targets = [int(judged[-1])] if n_classes == 2 else [int(c) for c in judged]
+    targets = judged[-1:] if n_classes == 2 else judged
     for part, values in x.items():
-        for j in range(values.shape[1]):
-            column = values[rows, j]
-            scores[part, j] = _column_score(column, labels, targets, half)
+        step = max(1, CELLS // ((BINS + 1) * (len(targets) + 1)))
+        for start in range(0, values.shape[1], step):
+            block = values[rows, start : start + step]
+            for j, score in enumerate(_block_scores(block, labels, targets, half), start):
+                scores[part, j] = float(score)
     return scores
 
 
@@ -84,23 +88,22 @@ def _rows(y: np.ndarray, n_classes: int, most: int) -> np.ndarray:
     return np.sort(np.concatenate(chosen))
 
 
-def _column_score(column: np.ndarray, y: np.ndarray, targets: list[int], half: np.ndarray) -> float:
-    bins = _bins(column)
-    worst = 1.0
-    for code in targets:
-        positive = y == code
-        best = _binned_auroc(bins, positive, half)
-        if column.dtype.kind == "f" and len(targets) == 1 and not np.isnan(column).any():
-            plain = auroc(column, positive)
-            best = max(best, plain, 1 - plain)
-        worst = min(worst, best)
-    return max(worst, 0.5)
+def _block_scores(columns: np.ndarray, y: np.ndarray, targets: np.ndarray, half: np.ndarray) -> np.ndarray:
+    """Score of each column (K,)."""
+    bins = [_bins(column) for column in columns.T]
+    best = _binned_areas(np.stack(bins, axis=1), y, targets, half)
+    if len(targets) == 1 and columns.dtype.kind == "f":
+        whole = np.flatnonzero(~np.isnan(columns).any(axis=0))
+        hit = np.broadcast_to((y == targets[0]).astype(np.float64), (len(whole), len(y)))
+        plain = areas(columns[:, whole].T, hit, 1.0 - hit)
+        best[whole, 0] = np.maximum(best[whole, 0], np.maximum(plain, 1 - plain))
+    return np.maximum(best.min(axis=1), 0.5)
 
 
 def _bins(column: np.ndarray) -> np.ndarray:
     """Bin numbers from 0: ids as they are, numbers by quantile, missing in a bin of its own."""
     if column.dtype.kind != "f":
-        return column.astype(np.int64)
+        return np.unique(column, return_inverse=True)[1].reshape(-1)
     known = column[~np.isnan(column)]
     values = np.unique(known)
     if len(values) > BINS:
@@ -108,14 +111,50 @@ def _bins(column: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(column), 0, 1 + np.searchsorted(values, np.nan_to_num(column)))
 
 
-def _binned_auroc(bins: np.ndarray, positive: np.ndarray, half: np.ndarray) -> float:
-    """Mean over the two halves of the AUROC of class shares learned on the other half."""
-    size = int(bins.max()) + 1 if len(bins) else 1
-    areas = []
-    for learn, judge in ((half, ~half), (~half, half)):
-        count = np.bincount(bins[learn], minlength=size)
-        hits = np.bincount(bins[learn], weights=positive[learn], minlength=size)
-        prior = positive[learn].mean() if learn.any() else 0.0
-        share = (hits + prior) / (count + 1.0)
-        areas.append(auroc(share[bins[judge]], positive[judge]))
-    return float(np.mean(areas))
+def _binned_areas(bins: np.ndarray, y: np.ndarray, targets: np.ndarray, half: np.ndarray) -> np.ndarray:
+    """(K, T): mean over the two halves of the AUROC of class shares learned on the other half."""
+    size, columns = int(bins.max()) + 1, bins.shape[1]
+    step = max(1, CELLS // (size * columns))
+    parts = [targets[i : i + step] for i in range(0, len(targets), step)]
+    return np.concatenate([_areas_of(bins, size, y, part, half) for part in parts], axis=1)
+
+
+def _areas_of(bins: np.ndarray, size: int, y: np.ndarray, targets: np.ndarray, half: np.ndarray) -> np.ndarray:
+    kinds = len(targets) + 1
+    place = np.full(int(max(y.max(), targets.max())) + 1, len(targets))
+    place[targets] = np.arange(len(targets))
+    cell = (np.arange(bins.shape[1]) * size + bins) * kinds + place[y][:, None]
+    count = [
+        np.bincount(cell[side].ravel(), minlength=bins.shape[1] * size * kinds).reshape(-1, size, kinds)
+        for side in (half, ~half)
+    ]
+    found = []
+    for learned, judged in (count, count[::-1]):
+        hits, total = learned[..., :-1], learned.sum(axis=2, keepdims=True)
+        prior = hits[0].sum(axis=0) / max(int(total[0].sum()), 1)
+        share = (hits + prior) / (total + 1.0)
+        positive = judged[..., :-1].astype(np.float64)
+        rest = judged.sum(axis=2, keepdims=True) - positive
+        rows = [part.transpose(0, 2, 1).reshape(-1, size) for part in (share, positive, rest)]
+        found.append(areas(*rows))
+    return np.mean(found, axis=0).reshape(bins.shape[1], len(targets))
+
+
+def areas(score: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
+    """`auroc` of each row of scores (R, B), each standing for so many positives and negatives (R, B).
+
+    Example:
+        >>> areas(np.array([[0.1, 0.4, 0.9]]), np.array([[0.0, 1.0, 1.0]]), np.array([[1.0, 1.0, 0.0]])).tolist()
+        [0.875]
+    """
+    order = np.argsort(score, axis=1)
+    s, pos, neg = (np.take_along_axis(part, order, axis=1) for part in (score, positive, negative))
+    at = np.arange(score.shape[1])
+    fresh = np.concatenate([np.ones((len(s), 1), bool), s[:, 1:] != s[:, :-1]], axis=1)
+    start = np.maximum.accumulate(np.where(fresh, at, 0), axis=1)  # of the ties that a place is among
+    last = np.concatenate([fresh[:, 1:], np.ones((len(s), 1), bool)], axis=1)
+    end = np.minimum.accumulate(np.where(last, at, score.shape[1])[:, ::-1], axis=1)[:, ::-1]
+    below = np.concatenate([np.zeros((len(s), 1)), np.cumsum(neg, axis=1)], axis=1)
+    beaten = np.take_along_axis(below, start, axis=1) + np.take_along_axis(below, end + 1, axis=1)
+    pairs = pos.sum(axis=1) * neg.sum(axis=1)
+    return np.where(pairs > 0, (pos * beaten).sum(axis=1) / 2 / np.where(pairs > 0, pairs, 1.0), 0.5)

@@ -92,6 +92,19 @@ class Schema:
 
 
 @dataclass(frozen=True)
+class Pictures:
+    """How pictures were read, so that later ones are read alike. Their pixels are from 0 to 255.
+
+    Attributes:
+        color_mode: "grayscale" or "rgb".
+        range: Stored values that are black and white in files of more than 8 bits; None: those of each file's type.
+    """
+
+    color_mode: str
+    range: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
 class Examples:
     """Rows with labels, ready to be split.
 
@@ -111,6 +124,7 @@ class Examples:
         source: Where the rows come from, for messages and the report.
         text_column: Where `x` is one column of text of a table, its name; else None.
         warnings: Sentences for the user, one for each thing noticed while reading.
+        pictures: How `x` was read from files of pictures; None: it was not.
     """
 
     x: Any
@@ -124,6 +138,7 @@ class Examples:
     source: str = "data"
     warnings: tuple[str, ...] = ()
     text_column: str | None = None
+    pictures: Pictures | None = None
 
     def __len__(self) -> int:
         return len(self.y)

@@ -5,6 +5,7 @@ The layer is put in front when a classifier is saved, so that the file takes raw
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,6 +18,8 @@ from counterpoise.core.records import Column, Schema
 from counterpoise.data.inputs import TRUTH
 
 _BLANKS = r"[\s\v\x{85}\p{Z}]+"
+#: Names that no input can have: words of Python and the object of a call, which signatures refuse, and layers of ours.
+TAKEN = {*keyword.kwlist, "self", "columns", "members", "rule"}
 #: What a number looks like as text.
 NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 
@@ -24,20 +27,31 @@ NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 def safe_names(columns: Sequence[str]) -> dict[str, str]:
     """Column name -> name that Keras and a serving signature accept (letters, digits, _), all different.
 
+    A name that is accepted as it stands stays, whatever else would be turned into it.
+
     Example:
-        >>> safe_names(["Net.Sales", "net sales", "2nd"])
-        {'Net.Sales': 'net_sales', 'net sales': 'net_sales_2', '2nd': 'c_2nd'}
+        >>> safe_names(["Net.Sales", "net sales", "2nd", "class", "net_sales_2"])
+        {'Net.Sales': 'net_sales', 'net sales': 'net_sales_3', '2nd': 'c_2nd', 'class': 'c_class',
+         'net_sales_2': 'net_sales_2'}
     """
-    taken: dict[str, str] = {}
+    plain = {column: _plain(column) for column in columns}
+    taken = {column for column in columns if plain[column] == column}
+    numbers: dict[str, int] = {}
+    names = {}
     for column in columns:
-        plain = re.sub(r"\W+", "_", column, flags=re.ASCII).strip("_").lower() or "column"
-        plain = plain if plain[0].isalpha() else f"c_{plain}"
-        name, number = plain, 1
-        while name in taken.values():
-            number += 1
-            name = f"{plain}_{number}"
-        taken[column] = name
-    return taken
+        name = plain[column]
+        while name in taken and column != name:
+            numbers[plain[column]] = numbers.get(plain[column], 1) + 1
+            name = f"{plain[column]}_{numbers[plain[column]]}"
+        taken.add(name)
+        names[column] = name
+    return names
+
+
+def _plain(column: str) -> str:
+    """The name in small letters, digits and _, beginning with a letter; a taken one with c_ before it."""
+    plain = re.sub(r"\W+", "_", column, flags=re.ASCII).strip("_").lower() or "column"
+    return plain if plain[0].isalpha() and plain not in TAKEN else f"c_{plain}"
 
 
 def raw_inputs(schema: Schema) -> dict[str, Any]:

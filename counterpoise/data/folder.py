@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from counterpoise.core.checks import check_choice, check_int
+from counterpoise.core.checks import check_choice
 from counterpoise.core.duplicates import twin_groups
 from counterpoise.core.errors import DataError, OptionError, TargetError
-from counterpoise.core.lazy import needed
-from counterpoise.core.records import Examples
+from counterpoise.core.records import Examples, Pictures
+from counterpoise.data.image_files import files_below, labeled_files
 from counterpoise.data.labels import encode_labels
+from counterpoise.data.pixels import CHANNELS, Look, Range, check_sides, check_span, look, pixels, range_text
+from counterpoise.data.pixels import decoder as decoder
 
 Array = np.ndarray
 
-#: Pixel channels by name.
-CHANNELS = {"gray": 1, "rgb": 3}
+logger = logging.getLogger("counterpoise")
+
+#: Pictures that use less than this share of their range, from its black end, are nearly black to a network.
+DARK = 1 / 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,20 +42,26 @@ class ImageFolder:
         y: int32 (N,), the class code of each file.
         classes: Names of the sub-folders, sorted.
         size: (height, width) in pixels.
-        color: "gray" or "rgb".
+        color_mode: "grayscale" or "rgb".
+        range: Stored values that are black and white in files of more than 8 bits; None: those of each file's type.
         augment: What `batches` does to drawn images (see `images`).
         bad: (path, what is wrong with it) of files that were left out.
         root: The folder.
+        deep: Whether some files have more than 8 bits; pixels are then float32, else uint8.
+        notes: Sentences for the user about how the files are read.
     """
 
     paths: tuple[str, ...]
     y: Array
     classes: tuple[str, ...]
     size: tuple[int, int]
-    color: str
+    color_mode: str
+    range: Range | None = None
     augment: Any = None
     bad: tuple[tuple[str, str], ...] = ()
     root: str = ""
+    deep: bool = False
+    notes: tuple[str, ...] = ()
     takes_rows: bool = field(default=True, repr=False)
 
     def __len__(self) -> int:
@@ -64,17 +75,29 @@ class ImageFolder:
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """(N, height, width, channels)."""
-        return (len(self), *self.size, CHANNELS[self.color])
+        return (len(self), *self.size, CHANNELS[self.color_mode])
 
     def take(self, rows: Array) -> Array:
-        """Decoded pixels of these images, uint8 (len(rows), height, width, channels), 0 to 255."""
-        out = np.empty((len(rows), *self.shape[1:]), np.uint8)
+        """Decoded pixels (len(rows), height, width, channels), 0 to 255: uint8, float32 where `deep`."""
+        out = np.empty((len(rows), *self.shape[1:]), np.float32 if self.deep else np.uint8)
         for place, row in enumerate(rows):
-            out[place] = _pixels(self.paths[int(row)], self.size, self.color)
+            out[place] = pixels(self.paths[int(row)], self.size, self.color_mode, self.range)
         return out
 
+    def read_as(self, pictures: Pictures) -> ImageFolder:
+        """The images read as those that a model was trained on.
+
+        Raises:
+            DataError: a range was given, and the model was trained with another.
+        """
+        if pictures.range in (None, self.range):
+            return self
+        if self.range is not None:
+            raise DataError(f"range is {self.range}, but the model was trained with {pictures.range}. Leave it out.")
+        return replace(self, range=pictures.range)
+
     def load(self) -> Array:
-        """All pixels, decoded by several threads: uint8 (N, height, width, channels)."""
+        """All pixels, decoded by several threads (see `take`)."""
         blocks = np.array_split(np.arange(len(self)), max(1, len(self) // 64))
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             return np.concatenate(list(pool.map(self.take, blocks)))
@@ -84,22 +107,31 @@ def images(
     folder: str | os.PathLike[str],
     size: int | tuple[int, int],
     *,
-    color: str = "auto",
+    color_mode: str = "auto",
+    range: Range | None = None,
     augment: Any = None,
     skip_bad: bool = False,
 ) -> ImageFolder:
     """List a folder of images, one sub-folder per class, and check that every file can be decoded.
 
+    PNG, JPEG, TIFF, BMP, GIF and WebP. Pixels are 0 to 255, as in `keras.utils.image_dataset_from_directory`, whatever
+    the type that a file stores: 12 and 16 bits and float from 0 to 1 are scaled from the range of their type and keep
+    their levels. Transparent pixels are white, and images are turned the way their camera was held.
+
     Args:
         folder: The folder. Its sub-folders are the classes; images may lie deeper. Hidden files do not count.
         size: Pixels of the side, or (height, width); images are resized to it, their shape is not kept.
-        color: "gray", "rgb", or "auto": gray when all images are gray.
+        color_mode: "grayscale", "rgb", or "auto": grayscale when all images are gray.
+        range: (low, high), the stored values that are black and white in files of more than 8 bits, for example
+            (-1000, 400); values beyond are cut off. It goes into the model's file. Needed where no type tells it:
+            signed and 32-bit integers, float beyond 0..1. None: the range of each file's type.
         augment: A Keras augmentation layer or a list of them, used on every draw of every class with a fresh seed, so
             that a repeated image never looks alike; or ("repeats", layers), on repeats alone, for comparison.
         skip_bad: Leave damaged and foreign files out (they are listed in `.bad`) instead of raising.
 
     Raises:
-        DataError: No such folder, no sub-folders, or files that cannot be decoded: all of them are named at once.
+        DataError: No such folder; no sub-folders, or those of a split (train, test); files that cannot be decoded: all
+            of them are named at once; files whose range is not known.
         TargetError: Fewer than two classes with images.
         MissingExtraError: Pillow is not installed.
 
@@ -114,36 +146,58 @@ def images(
         >>> scans.classes, scans.counts.tolist()
         (('ill', 'well'), [1, 2])
     """
-    root = Path(folder)
-    paths, labels = _listed(root)
-    good, modes, bad = _sound(paths, skip_bad)
+    span = check_span(range)
+    found = list_images(folder, size, color_mode, span, skip_bad, augment)
+    if span and not found.deep:
+        raise OptionError(f"range is for images of more than 8 bits; all in {folder} have 8 or fewer. Leave it out.")
+    for note in found.notes:
+        logger.warning("%s", note)
+    return found
+
+
+def list_images(
+    folder: str | os.PathLike[str],
+    size: int | tuple[int, int],
+    color_mode: str = "auto",
+    span: Range | None = None,
+    skip_bad: bool = False,
+    augment: Any = None,
+) -> ImageFolder:
+    """As `images`, for a range that a model asks for: it may be of no use here. Logs no notes."""
+    root, sides = Path(folder), check_sides(size)
+    check_choice(color_mode, "color_mode", ("auto", *CHANNELS))
+    paths, labels, empty = labeled_files(root)
+    good, bad = _sound(paths, skip_bad, span)
     named = dict(zip(paths, labels, strict=True))
     classes = tuple(sorted({named[path] for path in good}))
     if len(classes) < 2:
         only = f"in the sub-folder {classes[0]!r} alone" if classes else "in no sub-folder"
         raise TargetError(f"{root} has images {only}; expected at least two sub-folders with images, one per class.")
-    if check_choice(color, "color", ("auto", *CHANNELS)) == "auto":
-        color = "gray" if modes <= {"1", "L", "I;16", "I"} else "rgb"
+    deep = any(found.deep for found in good.values())
+    if color_mode == "auto":
+        color_mode = "grayscale" if all(found.gray for found in good.values()) else "rgb"
     place = {label: code for code, label in enumerate(classes)}
     y = np.array([place[named[path]] for path in good], np.int32)
-    return ImageFolder(good, y, classes, _sides(size), color, augment, bad, str(root))
+    notes = _notes(list(good.values()), span, empty)
+    return ImageFolder(tuple(good), y, classes, sides, color_mode, span, augment, bad, str(root), deep, notes)
 
 
 def read_images(
     folder: str | os.PathLike[str],
     size: int | tuple[int, int],
     *,
-    color: str = "auto",
+    color_mode: str = "auto",
+    range: Range | None = None,
     positive: Any = None,
     one_vs_rest: Any = None,
     merge_rare: Sequence[Any] = (),
     skip_bad: bool = False,
 ) -> Examples:
-    """Read a folder of images into memory as `Examples`: x uint8 (N, height, width, channels), 0 to 255.
+    """Read a folder of images into memory as `Examples`: x (N, height, width, channels), 0 to 255 (see `images`).
 
     The arguments are those of `images` and, for the labels, of `read`. Raises what they raise.
     """
-    found = images(folder, size, color=color, skip_bad=skip_bad)
+    found = images(folder, size, color_mode=color_mode, range=range, skip_bad=skip_bad)
     return in_memory(found, positive=positive, one_vs_rest=one_vs_rest, merge_rare=merge_rare)
 
 
@@ -164,8 +218,8 @@ def in_memory(
         )
     names = pl.Series("folder", [found.classes[code] for code in found.y])
     labels = encode_labels(names, positive, one_vs_rest, merge_rare, written=True)
-    pixels = found.load()
-    twins = twin_groups(pixels)
+    loaded = found.load()
+    twins = twin_groups(loaded)
     assert twins is not None
     copies = len(twins) - len(np.unique(twins))
     word = "file was" if len(found.bad) == 1 else "files were"
@@ -173,90 +227,76 @@ def in_memory(
     if copies:
         notes.append(f"{copies:,} of {len(twins):,} images repeat an earlier one; copies stay on one side of a split.")
     return Examples(
-        pixels, labels.codes, labels.classes, groups=twins if copies else None, twins=twins,
-        source=Path(found.root).resolve().name, warnings=tuple(notes),
+        loaded, labels.codes, labels.classes, groups=twins if copies else None, twins=twins,
+        source=Path(found.root).resolve().name, warnings=(*found.notes, *notes),
+        pictures=Pictures(found.color_mode, found.range),
     )  # fmt: skip
 
 
 def unlabeled(
-    folder: str | os.PathLike[str], size: tuple[int, int], color: str, skip_bad: bool = False
+    folder: str | os.PathLike[str],
+    size: tuple[int, int],
+    color_mode: str,
+    span: Range | None = None,
+    skip_bad: bool = False,
 ) -> tuple[tuple[str, ...], Array]:
-    """Paths and pixels uint8 of all images below a folder, sub-folders or not, for prediction.
+    """Paths and pixels of all images below a folder, sub-folders or not, for prediction.
 
     Raises:
-        DataError: No images, or files that cannot be decoded.
+        DataError: No images, files that cannot be decoded, or files whose range is not known.
     """
-    root = Path(folder)
-    if not root.is_dir():
-        raise DataError(f"{root} is not a folder.")
-    paths = [str(p) for p in sorted(root.rglob("*")) if _counts(p, root)]
-    good, _, _ = _sound(paths, skip_bad)
+    good, _ = _sound(files_below(Path(folder)), skip_bad, span)
     if not good:
-        raise DataError(f"{root} holds no image.")
-    return good, ImageFolder(good, np.zeros(len(good), np.int32), ("",), size, color).load()
+        raise DataError(f"{folder} holds no image.")
+    deep = any(found.deep for found in good.values())
+    nothing = np.zeros(len(good), np.int32)
+    return tuple(good), ImageFolder(tuple(good), nothing, ("",), size, color_mode, span, deep=deep).load()
 
 
-def _sides(size: Any) -> tuple[int, int]:
-    if isinstance(size, (tuple, list)):
-        if len(size) != 2:
-            raise OptionError(f"size is {size!r}; expected pixels, or (height, width).")
-        return check_int(size[0], "size"), check_int(size[1], "size")
-    return check_int(size, "size"), check_int(size, "size")
-
-
-def _listed(root: Path) -> tuple[list[str], list[str]]:
-    """Paths of all files and the sub-folder that each lies in."""
-    if not root.is_dir():
-        raise DataError(f"{root} is not a folder.")
-    kinds = sorted(part for part in root.iterdir() if part.is_dir() and not part.name.startswith("."))
-    if not kinds:
-        raise DataError(f"{root} has no sub-folders; expected one for each class, named like the class.")
-    found = [(str(p), kind.name) for kind in kinds for p in sorted(kind.rglob("*")) if _counts(p, root)]
-    if not found:
-        raise DataError(f"{root} holds no files in its sub-folders.")
-    paths, labels = zip(*found, strict=True)
-    return list(paths), list(labels)
-
-
-def _counts(path: Path, root: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-    return path.is_file() and not hidden and path.name not in ("Thumbs.db", "desktop.ini")
-
-
-def _pillow() -> Any:
-    return needed("PIL.Image", "images", "Reading images", "pillow")
-
-
-def _sound(paths: Sequence[str], skip_bad: bool) -> tuple[tuple[str, ...], set[str], tuple[tuple[str, str], ...]]:
-    """The files that are images, their color modes, and what is wrong with the others (`DataError` if not skipped)."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(partial(_inspect, _pillow()), paths))
-    bad = tuple((path, what) for path, (what, _) in zip(paths, found, strict=True) if what)
+def _sound(
+    paths: Sequence[str], skip_bad: bool, span: Range | None
+) -> tuple[dict[str, Look], tuple[tuple[str, str], ...]]:
+    """What the files that are images hold, and what is wrong with the others (`DataError` if not skipped)."""
+    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        warnings.filterwarnings("ignore", module="PIL")  # what matters of them is in the looks
+        found = list(zip(paths, pool.map(look, paths), strict=True))
+    bad = tuple((path, seen.fault) for path, seen in found if seen.fault)
     if bad and not skip_bad:
         raise DataError(_bad_text(bad))
-    good = tuple(path for path, (what, _) in zip(paths, found, strict=True) if not what)
-    return good, {mode for what, mode in found if not what}, bad
+    good = {path: seen for path, seen in found if not seen.fault}
+    unknown = "" if span else range_text(list(good.items()))
+    if unknown:
+        raise DataError(unknown)
+    return good, bad
 
 
-def _inspect(pillow: Any, path: str) -> tuple[str, str]:
-    """What is wrong with a file ("" when nothing) and its color mode. Decodes it, small where the format can."""
-    try:
-        if not os.path.getsize(path):
-            return "empty", ""
-        with pillow.open(path) as image:
-            mode = image.mode
-            image.draft("RGB", (32, 32))  # JPEG alone: an eighth of the work, and a cut file still shows
-            image.load()
-        return "", mode
-    except pillow.UnidentifiedImageError:
-        return "not an image", ""
-    except Exception as error:  # decoders raise almost anything: OSError, SyntaxError, ValueError, struct.error
-        return f"damaged ({_first_words(error)})", ""
+def _notes(looks: Sequence[Look], span: Range | None, empty: Sequence[str]) -> tuple[str, ...]:
+    """What a user should know of how images are read."""
+    notes = [f"The sub-folder {name!r} has no files and is no class." for name in empty]
+    reduced, framed = sum(found.reduced for found in looks), sum(found.frames for found in looks)
+    if reduced:
+        notes.append(
+            f"{reduced:,} of {len(looks):,} images are in color with 16 bits a channel, of which the upper 8 are read. "
+            "Save them in gray with 16 bits, or scaled to 8, where the lower ones matter."
+        )
+    if framed:
+        notes.append(f"{framed:,} of {len(looks):,} images have several frames, of which the first is read.")
+    return (*notes, *_dark_note([found for found in looks if found.deep], span))
 
 
-def _first_words(error: Exception) -> str:
-    text = str(error).split("\n")[0]
-    return text[:80] or type(error).__name__
+def _dark_note(deep: Sequence[Look], span: Range | None) -> tuple[str, ...]:
+    """A sentence when deep images use nothing but the darkest part of their range."""
+    ends = [(found, span or found.span) for found in deep]
+    shares = [(found.high - end[0]) / (end[1] - end[0]) for found, end in ends if end]
+    if not shares or max(shares) >= DARK:
+        return ()
+    low, high = min(found.low for found in deep), max(found.high for found in deep)
+    black, white = ends[0][1] or (0.0, 0.0)
+    return (
+        f"{len(deep):,} images of more than 8 bits hold values from {low:g} to {high:g}, the darkest "
+        f"{max(max(shares), 0):.1%} of their range ({black:g} to {white:g}): all are nearly black to a network. Name "
+        "the values that are black and white with range=(low, high) (--range LOW HIGH).",
+    )
 
 
 def _bad_text(bad: Sequence[tuple[str, str]]) -> str:
@@ -269,33 +309,3 @@ def _bad_text(bad: Sequence[tuple[str, str]]) -> str:
 def _named(bad: Sequence[tuple[str, str]], most: int = 20) -> str:
     shown = "; ".join(f"{path}: {what}" for path, what in bad[:most])
     return shown + (f"; ... ({len(bad)} in all)" if len(bad) > most else "")
-
-
-def _pixels(path: str, size: tuple[int, int], color: str) -> Array:
-    """Pixels uint8 (height, width, channels) of one file, turned the way its camera was held."""
-    pillow = _pillow()
-    import PIL.ImageOps
-
-    with pillow.open(path) as opened:
-        opened.draft("RGB" if color == "rgb" else "L", (size[1], size[0]))
-        image = PIL.ImageOps.exif_transpose(opened)
-        image = _eight_bit(image).convert("RGB" if color == "rgb" else "L")
-        if image.size != (size[1], size[0]):
-            image = image.resize((size[1], size[0]), pillow.Resampling.BILINEAR, reducing_gap=2.0)
-        return np.asarray(image, np.uint8).reshape(*size, CHANNELS[color])
-
-
-def _eight_bit(image: Any) -> Any:
-    """16-bit gray scaled to 8 bits; Pillow itself would cut it off at 255."""
-    if image.mode not in ("I", "I;16", "I;16B", "I;16L"):
-        return image
-    values = np.asarray(image).astype(np.float64) / 257.0
-    return _pillow().fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
-
-
-def decoder(size: int | tuple[int, int], color: str = "rgb") -> Callable[[Any], Array]:
-    """A function from the path of an image to its pixels, uint8 (height, width, channels), 0 to 255.
-
-    For lists of paths: `batches(paths, y, plan, load=decoder(64))`.
-    """
-    return partial(_pixels, size=_sides(size), color=check_choice(color, "color", CHANNELS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,10 +14,13 @@ from counterpoise.core.lazy import needed
 from counterpoise.core.temporary import scratch
 from counterpoise.export.manifest import named_inputs
 from counterpoise.export.quiet import quiet
+from counterpoise.export.refusals import refuse_text, refuse_unknown
 
 SIGNATURE = "serve"
 #: Powers of two below an offset that count as near it.
 _BINADES = 4
+#: How the converter tells of an operation that it cannot write.
+UNKNOWN = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 
 
 def write(clf: Any, file: Path) -> Callable[[Any], Mapping[str, Any]]:
@@ -28,8 +32,13 @@ def write(clf: Any, file: Path) -> Callable[[Any], Mapping[str, Any]]:
     interpreter = needed("ai_edge_litert.interpreter", "litert", "The LiteRT export", "ai-edge-litert")
     with quiet(), tempfile.TemporaryDirectory(dir=scratch()) as folder:
         file.write_bytes(_converted(clf, Path(folder) / "draft"))
-    run = interpreter.Interpreter(model_path=str(file), num_threads=1).get_signature_runner(SIGNATURE)
-    return lambda rows: run(**named_arrays(clf, rows))
+        run = interpreter.Interpreter(model_path=str(file), num_threads=1).get_signature_runner(SIGNATURE)
+
+    def answer(rows: Any) -> Mapping[str, Any]:
+        with quiet():  # the first run tells of its delegate
+            return run(**named_arrays(clf, rows))
+
+    return answer
 
 
 def _converted(clf: Any, folder: Path) -> bytes:
@@ -40,6 +49,7 @@ def _converted(clf: Any, folder: Path) -> bytes:
     from counterpoise.export.graph import decider, encoded_signature
 
     decide, signature = decider(clf, centered), encoded_signature(clf)
+    refuse_text(signature, "litert")
     names = list(signature)
     concrete = tf.function(lambda *tensors: decide(dict(zip(names, tensors, strict=True)))).get_concrete_function(
         *signature.values()
@@ -51,7 +61,12 @@ def _converted(clf: Any, folder: Path) -> bytes:
         input_signature=[signature],
     )
     tf.saved_model.save(module, str(folder), signatures={SIGNATURE: module.serve})
-    return bytes(tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=[SIGNATURE]).convert())
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=[SIGNATURE])
+    try:
+        return bytes(converter.convert())
+    except Exception as error:  # the converter has an error of its own, and pages of text in it
+        refuse_unknown(UNKNOWN.findall(str(error)), "litert")
+        raise
 
 
 def centered(numbers: Any, offsets: np.ndarray) -> Any:

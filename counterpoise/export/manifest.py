@@ -11,6 +11,10 @@ from counterpoise.core.records import Column, Schema
 from counterpoise.core.version import version
 from counterpoise.data.columns import input_type, safe_names
 from counterpoise.decide.layer import rule_to_dict
+from counterpoise.networks.forward import own_name
+
+#: Names of outputs, which no array input can have in ONNX.
+OUTPUTS = ("probability", "decision", "label")
 
 
 def manifest(clf: Any, format: str) -> dict[str, Any]:
@@ -20,13 +24,14 @@ def manifest(clf: Any, format: str) -> dict[str, Any]:
     count. Numbers too large for float32 are float64. Ids of a categorical column: 0 is missing, k is the k-th of its
     `levels`, one more than their number is a level not seen in training.
     Text inputs: blank is missing. `compared`: "as numbers" where "1" and "1.0" are one level, or "as text", without
-    blanks at either end.
+    blanks at either end. `images`: how pictures were read from files, None for other rows; pixels are 0 to 255.
     """
     ids = format != "saved_model"
     return {
         "counterpoise": version(),
         "format": format,
         "signature": None if format == "onnx" else "serve",
+        "images": clf.card.get("images"),
         "inputs": array_inputs(clf) if clf.schema is None else (_id_inputs(clf) if ids else _column_inputs(clf)),
         "outputs": {
             "probability": "float32 (rows, classes), in the order of `classes`",
@@ -95,14 +100,21 @@ def array_inputs(clf: Any) -> dict[str, Any]:
 
 
 def named_inputs(members: keras.Model) -> dict[str, tuple[Any, Any]]:
-    """Safe name -> (key or position or None, symbolic tensor) of the inputs of a network that takes arrays."""
+    """Safe name -> (key or position or None, symbolic tensor) of the inputs of a network that takes arrays.
+
+    The names are those that the user's model gives its inputs; x, or x0, x1, ..., where it gives none.
+    """
     given = members.input
     if isinstance(given, Mapping):
-        names = safe_names([str(key) for key in given])
-        return {names[str(key)]: (key, tensor) for key, tensor in given.items()}
-    if isinstance(given, (list, tuple)):
-        return {f"x{place}": (place, tensor) for place, tensor in enumerate(given)}
-    return {"x": (None, given)}
+        keys, names = list(given), [str(key) for key in given]
+    elif isinstance(given, (list, tuple)):
+        keys = list(range(len(given)))
+        names = [own_name(tensor) or f"x{place}" for place, tensor in enumerate(given)]
+        names = names if len(set(names)) == len(names) else [f"x{place}" for place in keys]
+    else:
+        keys, names, given = [None], [own_name(given) or "x"], {None: given}
+    names = [f"{name} input" if name in OUTPUTS else name for name in names]
+    return {safe: (key, given[key]) for safe, key in zip(safe_names(names).values(), keys, strict=True)}
 
 
 def from_named(members: keras.Model, values: Mapping[str, Any]) -> Any:
@@ -110,6 +122,5 @@ def from_named(members: keras.Model, values: Mapping[str, Any]) -> Any:
     given = members.input
     if isinstance(given, Mapping):
         return {key: values[name] for name, (key, _) in named_inputs(members).items()}
-    if isinstance(given, (list, tuple)):
-        return tuple(values[f"x{place}"] for place in range(len(given)))
-    return values["x"]
+    inputs = tuple(values[name] for name in named_inputs(members))
+    return inputs if isinstance(given, (list, tuple)) else inputs[0]

@@ -10,6 +10,7 @@ from typing import Any
 from counterpoise.core.lazy import needed
 from counterpoise.export.litert import named_arrays
 from counterpoise.export.quiet import quiet
+from counterpoise.export.refusals import refuse_text, refuse_unknown
 
 OPSET = 17
 
@@ -23,7 +24,11 @@ def write(clf: Any, file: Path) -> Callable[[Any], Mapping[str, Any]]:
     onnx, onnxruntime, tf2onnx = (
         needed(name, "onnx", "The ONNX export") for name in ("onnx", "onnxruntime", "tf2onnx")
     )
-    model = _converted(clf, tf2onnx)
+    with quiet():
+        model = _converted(clf, tf2onnx)
+    known = {domain.domain for domain in model.opset_import if domain.domain}
+    nodes = [node for node in model.graph.node if node.domain not in known]
+    refuse_unknown([node.op_type for node in nodes if not onnx.defs.has(node.op_type)], "onnx")
     for key, value in {"classes": clf.classes_.tolist(), "counterpoise": clf.card}.items():
         model.metadata_props.add(key=key, value=json.dumps(value))
     onnx.save(model, str(file))
@@ -39,9 +44,9 @@ def _converted(clf: Any, tf2onnx: Any) -> Any:
     from counterpoise.export.graph import decider, encoded_signature
 
     decide, signature = decider(clf, less), encoded_signature(clf)
+    refuse_text(signature, "onnx")
     names = list(signature)
     function = tf.function(
         lambda *tensors: decide(dict(zip(names, tensors, strict=True))), input_signature=list(signature.values())
     )
-    with quiet():
-        return tf2onnx.convert.from_function(function, input_signature=list(signature.values()), opset=OPSET)[0]
+    return tf2onnx.convert.from_function(function, input_signature=list(signature.values()), opset=OPSET)[0]

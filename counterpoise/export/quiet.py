@@ -6,18 +6,21 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from counterpoise.core.hush import no_stderr
+
 NAMES = ("tensorflow", "tf2onnx", "absl")
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Errors only: tf2onnx and TensorFlow's graph writer warn about lookup tables that are not part of this graph."""
+    """Nothing is printed: converters write pages about graphs before they raise, and about tables that are in none."""
     loggers = [logging.getLogger(name) for name in NAMES]
     levels = [logger.level for logger in loggers]
     try:
         for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        yield
+            logger.setLevel(logging.CRITICAL)
+        with no_stderr():
+            yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)

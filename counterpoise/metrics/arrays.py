@@ -70,12 +70,3 @@ def one_class(y: Any, proba: Any, sample_weight: Any, positive: int) -> tuple[Ar
     """Return (target bool (N,), score float64 (N,), weight float64 (N,)) of one class against the rest."""
     y, p, w = table(y, proba, sample_weight, positive)
     return y == positive, p[:, positive], w
-
-
-def over_classes(y: Any, proba: Any, sample_weight: Any, positive: int, score: Any) -> float:
-    """Apply `score(target, score, weight)` to the positive (two classes) or average it over the classes present."""
-    y, p, w = table(y, proba, sample_weight, positive)
-    if p.shape[1] == 2:
-        return float(score(y == positive, p[:, positive], w))
-    values = [score(y == c, p[:, c], w) for c in np.unique(y[w > 0])]
-    return float(np.mean(values))

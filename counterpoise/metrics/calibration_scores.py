@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 from scipy.special import expit, softmax
 
 from counterpoise.metrics.arrays import Array, one_class, table
-from counterpoise.metrics.bins import binned
+from counterpoise.metrics.bins import Bins, binned
 from counterpoise.metrics.proba_scores import log_proba
 
 NAN = float("nan")
@@ -132,11 +132,18 @@ def _offsets(log_p: Array, counts: Array, w: Array) -> Array:
         gap = float(np.abs(total - counts).max() / w.sum())
         if gap < 1e-10:
             break
-        hessian = np.diag(total) - p.T @ (p * w[:, None])
-        newton = np.linalg.lstsq(hessian, counts - total, rcond=None)[0]
+        newton = _newton_step(np.diag(total) - p.T @ (p * w[:, None]), counts - total)
         scaling = np.log(counts / np.maximum(total, 1e-300))
         a = a + (newton if np.abs(newton).max() < 1.0 else scaling.clip(-5, 5))
     return a if gap < 1e-6 else np.full_like(a, NAN)
+
+
+def _newton_step(hessian: Array, gradient: Array) -> Array:
+    """Solution of sum 0 of a system that the same number added everywhere leaves as it is; inf where there is none."""
+    try:
+        return np.linalg.solve(hessian + np.trace(hessian) / len(hessian) ** 2, gradient)
+    except np.linalg.LinAlgError:
+        return np.full_like(gradient, np.inf)
 
 
 def ece(
@@ -159,14 +166,21 @@ def ece(
     """
     y, p, w = table(y, proba, sample_weight, positive)
     if p.shape[1] > 2:
-        b = binned(p.argmax(axis=1) == y, p.max(axis=1), w, bins, by="rows")
-    else:
-        b = binned(y == positive, p[:, positive], w, bins)
-    error = float(b.weight @ np.abs(b.mean_proba - b.observed) / b.weight.sum())
-    if not relative or p.shape[1] > 2:
+        return top_label_ece(p.argmax(axis=1) == y, p.max(axis=1), w, bins)
+    error = _gap(binned(y == positive, p[:, positive], w, bins))
+    if not relative:
         return error
     share = float(np.average(y == positive, weights=w))
     return error / share if share > 0 else NAN
+
+
+def top_label_ece(right: Array, top: Array, sample_weight: Array, bins: int = 10) -> float:
+    """`ece` of more than two classes, from whether the largest probability (N,) was right, checked arrays only."""
+    return _gap(binned(right, top, sample_weight, bins, by="rows"))
+
+
+def _gap(b: Bins) -> float:
+    return float(b.weight @ np.abs(b.mean_proba - b.observed) / b.weight.sum())
 
 
 def debiased_calibration_error(y: Any, proba: Any, *, bins: int = 10, positive: int = 1, by: str = "rows") -> float:

@@ -52,10 +52,9 @@ class PerClass(NamedTuple):
     support: Array
 
 
-def _by_class(matrix: Array) -> PerClass:
-    hit, support = np.diag(matrix), matrix.sum(axis=1)
-    precision = np.where(support > 0, _ratio(hit, matrix.sum(axis=0), 0.0), NAN)
-    return PerClass(_ratio(hit, support), precision, support)
+def _rates(hit: Array, support: Array, decided: Array) -> tuple[Array, Array]:
+    """Recall and precision of each class."""
+    return _ratio(hit, support), np.where(support > 0, _ratio(hit, decided, 0.0), NAN)
 
 
 def per_class(y: Any, decision: Any, n_classes: int, *, sample_weight: Any = None) -> PerClass:
@@ -67,7 +66,9 @@ def per_class(y: Any, decision: Any, n_classes: int, *, sample_weight: Any = Non
         >>> [a.tolist() for a in per_class([0, 1, 1], [0, 0, 1], 2)]
         [[1.0, 0.5], [0.5, 1.0], [1.0, 2.0]]
     """
-    return _by_class(confusion(y, decision, n_classes, sample_weight=sample_weight))
+    matrix = confusion(y, decision, n_classes, sample_weight=sample_weight)
+    support = matrix.sum(axis=1)
+    return PerClass(*_rates(np.diag(matrix), support, matrix.sum(axis=0)), support)
 
 
 def decision_scores(matrix: Array, *, positive: int = 1) -> dict[str, float]:
@@ -86,20 +87,25 @@ def decision_scores(matrix: Array, *, positive: int = 1) -> dict[str, float]:
         (0.8, 0.444, 0.9)
     """
     matrix = np.asarray(matrix, dtype=np.float64)
-    recall, precision, support = _by_class(matrix)
-    decided, total = matrix.sum(axis=0), matrix.sum()
-    f1 = np.where(support > 0, _ratio(2 * np.diag(matrix), support + decided), NAN)
-    specificity = _ratio(total - support - decided + np.diag(matrix), total - support)
+    return scores_of_counts(np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0), positive)
+
+
+def scores_of_counts(hit: Array, support: Array, decided: Array, positive: int = 1) -> dict[str, float]:
+    """`decision_scores` of the diagonal of a confusion matrix, its sums by truth and its sums by decision, (C,)."""
+    total = support.sum()
+    recall, precision = _rates(hit, support, decided)
+    f1 = np.where(support > 0, _ratio(2 * hit, support + decided), NAN)
+    specificity = _ratio(total - support - decided + hit, total - support)
     present = np.flatnonzero(support > 0)
-    chosen = [positive] if len(matrix) == 2 else present
+    chosen = [positive] if len(hit) == 2 else present
     return {
-        "accuracy": float(np.trace(matrix) / total),
+        "accuracy": float(hit.sum() / total),
         "balanced_accuracy": float(recall[present].mean()),
         "recall": float(recall[chosen].mean()),
         "precision": float(precision[chosen].mean()),
         "specificity": float(specificity[chosen].mean()),
         "f1": float(f1[chosen].mean()),
-        "mcc": _mcc(matrix),
+        "mcc": _mcc(hit / total, support / total, decided / total),
         "g_mean": _g_mean(recall, present),
     }
 
@@ -110,13 +116,12 @@ def _g_mean(recall: Array, present: Array) -> float:
     return float(np.prod(recall[present] ** (1.0 / len(present))))
 
 
-def _mcc(matrix: Array) -> float:
-    share = matrix / matrix.sum()
-    truth, decided = share.sum(axis=1), share.sum(axis=0)
+def _mcc(hit: Array, truth: Array, decided: Array) -> float:
+    """R_K of shares of all rows: of the hits, by truth and by decision."""
     spread = (1 - truth @ truth) * (1 - decided @ decided)
     if (truth > 0).sum() < 2 or (decided > 0).sum() < 2:
         return 0.0
-    return float((np.trace(share) - truth @ decided) / np.sqrt(spread))
+    return float((hit.sum() - truth @ decided) / np.sqrt(spread))
 
 
 def expected_cost(y: Any, decision: Any, cost: Any, *, sample_weight: Any = None) -> float:

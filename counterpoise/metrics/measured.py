@@ -4,21 +4,26 @@ Rows are resampled class by class, so the shares of the classes stay as they are
 no more: the cells of the confusion matrix for decisions, the losses per row for log loss, Brier score and skill, and
 rows (of a large class a part, which makes an interval a little too wide) for the rest. Proportions of two classes get
 Wilson's interval, average precision that of `ap_interval`. Weighted rows and groups have none of these short ways.
+Calibration slope and intercept have no interval (nan) where there are more than `MANY` probabilities.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from counterpoise.core.errors import TargetError
 from counterpoise.core.proportions import wilson
 from counterpoise.core.seeds import generator
 from counterpoise.metrics import bootstrap
 from counterpoise.metrics import scores as sc
+from counterpoise.metrics.calibration_scores import top_label_ece
 from counterpoise.metrics.catalog import METRICS
+from counterpoise.metrics.decision_scores import scores_of_counts
 from counterpoise.metrics.intervals import Pair, percentile
 from counterpoise.metrics.proba_scores import entropy, log_proba
 from counterpoise.metrics.row_draws import ENOUGH, row_draws
@@ -28,6 +33,10 @@ Scored = dict[str, dict[str, float]]
 
 #: Most resamples whose rows are drawn one by one.
 ROW_RESAMPLES = 200
+#: Probabilities (rows times classes) from which a calibration slope and intercept have no interval: one takes a second.
+MANY = 200_000
+#: Rows of a class that are drawn one by one, however many classes there are.
+LEAST = 50
 SUFFIXES = ("", "_default", "_uncorrected")
 
 
@@ -60,24 +69,35 @@ def measure(
     """
     if len(np.unique(y)) < 2:
         raise TargetError("the rows hold one class only; scores need rows of two classes at least.")
+    # One thread: threads of a busy machine wait for each other far longer than these small systems take.
+    with threadpool_limits(limits=1):
+        return _measured(y, proba, decision, raw, positive, sample_weight, groups, resamples, level, seed)
+
+
+def _measured(
+    y: Array, proba: Array, decision: Array, raw: Array | None, positive: int, sample_weight: Array | None,
+    groups: Any, resamples: int, level: float, seed: int,
+) -> Scored:  # fmt: skip
     c = proba.shape[1]
     seen = proba if raw is None else raw
 
-    def scores(rows: Array, w: Array | None) -> dict[str, float]:
-        return sc.score_all(
-            y[rows], proba[rows], seen[rows], decision[rows], n_classes=c, positive=positive, sample_weight=w
-        )
+    def prepare(rows: Array, calibration: bool = len(y) * c <= MANY) -> Callable[[Any], dict[str, float]]:
+        parts = (y[rows], proba[rows], seen[rows], decision[rows])
+        return sc.scorer(*parts, n_classes=c, positive=positive, calibration=calibration)
 
-    values = scores(np.arange(len(y)), sample_weight)
+    values = prepare(np.arange(len(y)), True)(sample_weight)
     keys = [k for k in METRICS if k in values and (raw is not None or not k.endswith("_uncorrected"))]
     if sample_weight is None and groups is None:
         ends = _short_ways(y, proba, seen, decision, positive, resamples, level, seed)
     else:
         draws = row_draws(
-            scores, y, sample_weight=sample_weight, groups=groups, resamples=min(resamples, ROW_RESAMPLES), seed=seed
+            prepare, y, sample_weight=sample_weight, groups=groups, resamples=min(resamples, ROW_RESAMPLES), seed=seed
         )
-        ends = {k: percentile(draws[k], level) for k in keys}
-    return {k: {"value": float(values[k]), "low": ends[k][0], "high": ends[k][1]} for k in keys}
+        ends = {k: percentile(draw, level) for k, draw in draws.items()}
+    nothing = (np.nan, np.nan)
+    return {
+        k: {"value": float(values[k]), **dict(zip(("low", "high"), ends.get(k, nothing), strict=True))} for k in keys
+    }
 
 
 def _short_ways(
@@ -111,7 +131,7 @@ def _mean_draws(y: Array, values: Array, resamples: int, seed: int) -> Array:
         if n > ENOUGH:
             total += n * mine.mean() + np.sqrt(n) * mine.std() * rng.normal(size=resamples)
         else:
-            total += np.array([mine[rng.integers(0, n, n)].sum() for _ in range(resamples)])
+            total += mine[rng.integers(0, n, (resamples, n))].sum(axis=1)
     return total / len(y)
 
 
@@ -124,16 +144,32 @@ def _of_ranks(y: Array, proba: Array, raw: Array, _: Array, positive: int, resam
 
 def _of_rows(y: Array, proba: Array, raw: Array, _: Array, positive: int, resamples: int, seed: int) -> Found:
     """Scores that have no short way: resampled rows as counts (see `row_draws`)."""
-    wanted: dict[str, Callable[..., float]] = {
-        "calibration_slope": sc.calibration_slope, "calibration_intercept": sc.calibration_intercept, "ece": sc.ece,
-    }  # fmt: skip
-    if proba.shape[1] > 2:
-        wanted |= {"average_precision": sc.average_precision, "roc_auc": sc.roc_auc}
+    classes = proba.shape[1]
+    how: dict[str, Any] = {"resamples": min(resamples, ROW_RESAMPLES), "seed": seed}
+    most = _most(MANY, classes)
+    few = int(np.minimum(np.bincount(y), most).sum()) * classes <= MANY
 
-    def scores(rows: Array, w: Array) -> dict[str, float]:
-        return {k: f(y[rows], proba[rows], positive=positive, sample_weight=w) for k, f in wanted.items()}
+    def calibration(rows: Array) -> Callable[[Array], dict[str, float]]:
+        some, p = y[rows], proba[rows]
+        wanted: dict[str, Callable[..., float]] = {"ece": partial(sc.ece, some, p, positive=positive)}
+        if classes > 2:
+            wanted = {"ece": partial(top_label_ece, p.argmax(axis=1) == some, p.max(axis=1))}
+        if few:
+            wanted["calibration_slope"] = partial(sc.calibration_slope, some, p, positive=positive)
+            wanted["calibration_intercept"] = partial(sc.calibration_intercept, some, p, positive=positive)
+        return lambda w: {k: f(sample_weight=w) for k, f in wanted.items()}
 
-    yield from row_draws(scores, y, resamples=min(resamples, ROW_RESAMPLES), seed=seed).items()
+    def ranks(rows: Array) -> Callable[[Array], dict[str, float]]:
+        return sc.rank_scorer(y[rows], proba[rows].clip(0.0, 1.0), positive)
+
+    yield from row_draws(calibration, y, most=most, **how).items()
+    if classes > 2:
+        yield from row_draws(ranks, y, most=_most(100 * MANY, classes), **how).items()
+
+
+def _most(numbers: int, classes: int) -> int:
+    """Rows of each class whose probabilities are so many numbers, within what an interval needs."""
+    return min(ENOUGH, max(LEAST, numbers // classes**2))
 
 
 def _of_decisions(
@@ -143,8 +179,14 @@ def _of_decisions(
     rng = generator(seed, "evaluation decisions")
     for suffix, d in zip(SUFFIXES, decided, strict=True):
         matrix = sc.confusion(y, d, proba.shape[1]).astype(np.int64)
-        drawn = np.stack([rng.multinomial(r.sum(), r / max(r.sum(), 1), size=resamples) for r in matrix], axis=1)
-        each = [sc.decision_scores(m, positive=positive) for m in drawn]
+        hit, named = np.zeros((2, resamples, len(matrix)), np.int64)
+        for c in np.unique(y):
+            row = matrix[c]
+            cells = np.flatnonzero(row)
+            drawn = rng.multinomial(row.sum(), row[cells] / row.sum(), size=resamples)
+            named[:, cells] += drawn
+            hit[:, c] = drawn[:, cells == c].sum(axis=1)
+        each = [scores_of_counts(h, matrix.sum(axis=1), n, positive) for h, n in zip(hit, named, strict=True)]
         exact = _proportions(matrix, positive) if proba.shape[1] == 2 else {}
         for key in sc.DECISION_KEYS:
             yield key + suffix, exact.get(key, np.array([s[key] for s in each]))

@@ -8,7 +8,8 @@ import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from counterpoise.core.errors import OptionError
-from counterpoise.metrics.arrays import Array, one_class, over_classes
+from counterpoise.metrics.arrays import Array, one_class, table
+from counterpoise.metrics.ranking import mean_scores, rankings
 
 NAN = float("nan")
 
@@ -44,7 +45,8 @@ def average_precision(y: Any, proba: Any, *, positive: int = 1, sample_weight: A
         >>> average_precision([0, 1, 0, 1], [[.9, .1], [.6, .4], [.65, .35], [.2, .8]])
         1.0
     """
-    return over_classes(y, proba, sample_weight, positive, _ap)
+    y, p, w = table(y, proba, sample_weight, positive)
+    return _ap(y == positive, p[:, positive], w) if p.shape[1] == 2 else mean_scores(rankings(y, p), w)[0]
 
 
 def roc_auc(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None) -> float:
@@ -57,7 +59,8 @@ def roc_auc(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None)
         >>> roc_auc([0, 1, 0, 1], [[.9, .1], [.6, .4], [.5, .5], [.2, .8]])
         0.75
     """
-    return over_classes(y, proba, sample_weight, positive, _auc)
+    y, p, w = table(y, proba, sample_weight, positive)
+    return _auc(y == positive, p[:, positive], w) if p.shape[1] == 2 else mean_scores(rankings(y, p), w)[1]
 
 
 def partial_auc(y: Any, proba: Any, max_fpr: float, *, positive: int = 1, sample_weight: Any = None) -> float:

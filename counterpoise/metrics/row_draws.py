@@ -21,22 +21,23 @@ ENOUGH = 4000
 
 
 def row_draws(
-    score: Callable[[Array, Array], Scores],
+    prepare: Callable[[Array], Callable[[Array], Scores]],
     y: Array,
     *,
     sample_weight: Array | None = None,
     groups: Any = None,
     resamples: int = 200,
     seed: int = 0,
+    most: int = ENOUGH,
 ) -> dict[str, Array]:
     """Score resamples of rows (class by class), or of whole groups.
 
     Args:
-        score: A function of row numbers (K,) and their weights (K,) to scores by name.
+        prepare: A function of row numbers (K,) to a function of their weights (K,) to scores by name.
         y: int (N,), class codes.
         sample_weight: float (N,): row i counts as w_i rows; None means 1.
         groups: (N,), group of each row: groups are drawn with replacement, their rows come together.
-        resamples: B. seed: Of the draws.
+        resamples: B. seed: Of the draws. most: Rows per class that are drawn one by one.
 
     Returns:
         name -> float64 (B,); nan where a resample does not define the score. Where a large class was thinned the draws
@@ -44,29 +45,30 @@ def row_draws(
 
     Example:
         >>> y = np.array([0, 0, 1, 1])
-        >>> draws = row_draws(lambda rows, w: {"share": float(w @ y[rows] / w.sum())}, y, resamples=3)
+        >>> draws = row_draws(lambda rows: lambda w: {"share": float(w @ y[rows] / w.sum())}, y, resamples=3)
         >>> draws["share"].tolist()
         [0.5, 0.5, 0.5]
     """
     weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
     rng = generator(seed, "evaluation rows")
-    rows, more = (np.arange(len(y)), np.ones(len(y))) if groups is not None else _thinned(y, seed)
+    rows, more = (np.arange(len(y)), np.ones(len(y))) if groups is not None else _thinned(y, seed, most)
     counts = _group_counts(groups, len(y), rng) if groups is not None else _class_counts(y[rows], rng)
-    drawn = [score(rows, next(counts) * more * weight[rows]) for _ in range(resamples)]
+    score = prepare(rows)
+    drawn = [score(next(counts) * more * weight[rows]) for _ in range(resamples)]
     draws = {key: np.array([one[key] for one in drawn]) for key in drawn[0]}
     if len(rows) == len(y):
         return draws
-    whole, part = score(np.arange(len(y)), weight), score(rows, more * weight[rows])
+    whole, part = prepare(np.arange(len(y)))(weight), score(more * weight[rows])
     return {key: values + whole[key] - part[key] for key, values in draws.items()}
 
 
-def _thinned(y: Array, seed: int) -> tuple[Array, Array]:
-    """Rows, and what each stands for: at most `ENOUGH` of each class."""
+def _thinned(y: Array, seed: int, most: int) -> tuple[Array, Array]:
+    """Rows, and what each stands for: at most `most` of each class."""
     rng = generator(seed, "evaluation thinning")
     rows, stands_for = [], []
     for c in np.unique(y):
         mine = np.flatnonzero(y == c)
-        kept = mine if len(mine) <= ENOUGH else np.sort(rng.choice(mine, ENOUGH, replace=False))
+        kept = mine if len(mine) <= most else np.sort(rng.choice(mine, most, replace=False))
         rows.append(kept)
         stands_for.append(np.full(len(kept), len(mine) / len(kept)))
     return np.concatenate(rows), np.concatenate(stands_for)
@@ -74,12 +76,11 @@ def _thinned(y: Array, seed: int) -> tuple[Array, Array]:
 
 def _class_counts(y: Array, rng: np.random.Generator) -> Iterator[Array]:
     """How often each row comes in a resample within classes; without end."""
-    places = [np.flatnonzero(y == c) for c in np.unique(y)]
+    order = np.argsort(y, kind="stable")
+    sizes = np.unique(y, return_counts=True)[1]
+    start, size = np.repeat(np.cumsum(sizes) - sizes, sizes), np.repeat(sizes, sizes)
     while True:
-        out = np.zeros(len(y))
-        for mine in places:
-            out[mine] = np.bincount(rng.integers(0, len(mine), len(mine)), minlength=len(mine))
-        yield out
+        yield np.bincount(order[start + rng.integers(0, size)], minlength=len(y)).astype(np.float64)
 
 
 def _group_counts(groups: Any, n: int, rng: np.random.Generator) -> Iterator[Array]:

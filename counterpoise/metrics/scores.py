@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from counterpoise.core.checks import row_weights
@@ -25,6 +26,7 @@ from counterpoise.metrics.decision_scores import (
 )
 from counterpoise.metrics.proba_scores import brier, brier_decomposition, log_loss, skill
 from counterpoise.metrics.rank_scores import average_precision, partial_auc, roc_auc
+from counterpoise.metrics.ranking import mean_scores, rankings
 
 __all__ = [
     "DECISION_KEYS",
@@ -91,23 +93,57 @@ def score_all(
         >>> scores["recall"], scores["precision"], scores["precision_default"]
         (1.0, 0.5, 1.0)
     """
+    return scorer(y, proba, raw, decision, n_classes=n_classes, positive=positive)(sample_weight)
+
+
+def scorer(
+    y: Any, proba: Any, raw: Any, decision: Any, *, n_classes: int, positive: int = 1, calibration: bool = True
+) -> Callable[[Any], dict[str, float]]:
+    """`score_all` of rows as a function of their weights: for many weightings of the same rows.
+
+    `calibration` False leaves slope and intercept out, which take long where there are many classes.
+    """
     y = codes(y, n_classes)
-    w = row_weights(sample_weight, len(y))
     proba, raw = probabilities(proba, len(y)), probabilities(raw, len(y), "raw")
     if proba.shape[1] != n_classes or raw.shape != proba.shape:
         raise OptionError(f"proba is {proba.shape} and raw {raw.shape}; expected ({len(y)}, {n_classes}) for both.")
-    return _of_probabilities(y, proba, raw, positive, w) | _of_decisions(y, proba, raw, decision, positive, w)
+    ranks = rank_scorer(y, proba, positive)
+
+    def scores(sample_weight: Any) -> dict[str, float]:
+        w = row_weights(sample_weight, len(y))
+        found = ranks(w) | _of_probabilities(y, proba, raw, positive, w, calibration)
+        return found | _of_decisions(y, proba, raw, decision, positive, w)
+
+    return scores
 
 
-def _of_probabilities(y: Array, proba: Array, raw: Array, positive: int, w: Array) -> dict[str, float]:
-    return {
-        "average_precision": average_precision(y, proba, positive=positive, sample_weight=w),
-        "roc_auc": roc_auc(y, proba, positive=positive, sample_weight=w),
+def rank_scorer(y: Array, proba: Array, positive: int) -> Callable[[Array], dict[str, float]]:
+    """Average precision and area under the ROC curve as a function of weights, checked arrays only."""
+    orders = list(rankings(y, proba)) if proba.shape[1] > 2 else []
+
+    def scores(w: Array) -> dict[str, float]:
+        if orders:
+            return dict(zip(("average_precision", "roc_auc"), mean_scores(orders, w), strict=True))
+        how: dict[str, Any] = {"positive": positive, "sample_weight": w}
+        return {"average_precision": average_precision(y, proba, **how), "roc_auc": roc_auc(y, proba, **how)}
+
+    return scores
+
+
+def _of_probabilities(
+    y: Array, proba: Array, raw: Array, positive: int, w: Array, calibration: bool
+) -> dict[str, float]:
+    found = {
         "log_loss": log_loss(y, proba, sample_weight=w),
         "brier": brier(y, proba, positive=positive, sample_weight=w),
         "skill": skill(y, proba, sample_weight=w),
-        "calibration_slope": calibration_slope(y, proba, positive=positive, sample_weight=w),
-        "calibration_intercept": calibration_intercept(y, proba, positive=positive, sample_weight=w),
+    }
+    if calibration:
+        found |= {
+            "calibration_slope": calibration_slope(y, proba, positive=positive, sample_weight=w),
+            "calibration_intercept": calibration_intercept(y, proba, positive=positive, sample_weight=w),
+        }
+    return found | {
         "ece": ece(y, proba, positive=positive, sample_weight=w),
         "log_loss_uncorrected": log_loss(y, raw, sample_weight=w),
     }

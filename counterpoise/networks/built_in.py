@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 
-from counterpoise.core.errors import ModelError
+from counterpoise.core.errors import DataError, ModelError
+from counterpoise.core.records import Examples
 from counterpoise.data.words import WORDS
 from counterpoise.networks.batch_ensemble import MemberDense, MemberHead, PoolViews
 from counterpoise.networks.recipe import PLAIN, Recipe
@@ -18,6 +19,8 @@ from counterpoise.networks.recipe import PLAIN, Recipe
 CNN_WIDTHS = (16, 32, 64, 64, 64, 64, 64)
 #: `cnn` halves the picture until its shorter side is no longer than this.
 CNN_SIDE = 7
+#: Layers around a user's model: no input can bear these names.
+OWN_LAYERS = ("members", "rule", "as_float32", "to_logit")
 #: Members of `tabular`, width of its layers, and the shares of inputs and of units that it leaves out while training.
 MEMBERS, WIDTH, INPUT_DROPOUT, DROPOUT = 8, 128, 0.1, 0.2
 #: How `tabular` is trained: see its docstring for what was measured.
@@ -35,7 +38,7 @@ class InputSpec:
         shape: The encoded row (d,) for tables, the element shape for arrays, a dict or tuple of shapes for several
             inputs.
         dtype: dtype of each input, same structure.
-        peak: Largest value that the data's type holds, for one input of bytes 255; else 1.
+        peak: Largest value of the data: 255 for one input of bytes or of pictures that were read from files; else 1.
 
     Example:
         >>> InputSpec((4,)).inputs().shape
@@ -46,22 +49,36 @@ class InputSpec:
     dtype: Any = "float32"
     peak: float = 1.0
 
-    def inputs(self) -> Any:
-        """Symbolic Keras inputs of this spec, in the same structure."""
+    def inputs(self, names: Sequence[str | None] = ()) -> Any:
+        """Symbolic Keras inputs of this spec, in the same structure; `names` of those that are not named by it."""
         if isinstance(self.shape, Mapping):
             return {name: keras.Input(shape, dtype=self.dtype[name], name=name) for name, shape in self.shape.items()}
-        if isinstance(self.shape, tuple) and self.shape and isinstance(self.shape[0], tuple):
-            return tuple(keras.Input(s, dtype=d) for s, d in zip(self.shape, self.dtype, strict=True))
-        return keras.Input(self.shape, dtype=self.dtype)
+        several = isinstance(self.shape, tuple) and self.shape and isinstance(self.shape[0], tuple)
+        shapes, dtypes = (self.shape, self.dtype) if several else ((self.shape,), (self.dtype,))
+        given = names if len(names) == len(shapes) else [None] * len(shapes)
+        made = tuple(keras.Input(s, dtype=d, name=n) for s, d, n in zip(shapes, dtypes, given, strict=True))
+        return made if several else made[0]
 
 
-def spec_of(x: Any) -> InputSpec:
+def spec_of(examples: Examples) -> InputSpec:
     """The spec of rows in memory."""
+    x = examples.x
     if isinstance(x, Mapping):
+        _check_names(x)
         return InputSpec({k: tuple(v.shape[1:]) for k, v in x.items()}, {k: _dtype(v) for k, v in x.items()})
     if isinstance(x, (tuple, list)):
         return InputSpec(tuple(tuple(v.shape[1:]) for v in x), tuple(_dtype(v) for v in x))
-    return InputSpec(tuple(x.shape[1:]), _dtype(x), 255.0 if x.dtype == np.uint8 else 1.0)
+    pixels = x.dtype == np.uint8 or (examples.pictures is not None and x.ndim == 4)
+    return InputSpec(tuple(x.shape[1:]), _dtype(x), 255.0 if pixels else 1.0)
+
+
+def _check_names(x: Mapping[str, Any]) -> None:
+    """Refuse names that Keras does not take, or that our own layers bear."""
+    for name in x:
+        if not name or "/" in name or name in OWN_LAYERS:
+            raise DataError(
+                f"An input is named {name!r}. Expected another name, without '/'. Rename the key of the dict."
+            )
 
 
 def _dtype(array: Any) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
 Array = np.ndarray
+#: Names of inputs that Keras 2 and 3 make up.
+MADE_UP = re.compile(r"(keras_tensor|input_layer|input_\d+)(_\d+)?")
 
 
 def forward(members: keras.Model) -> Callable[[Any], list[Array]]:
@@ -26,13 +29,24 @@ def forward(members: keras.Model) -> Callable[[Any], list[Array]]:
     return logits
 
 
-def like(tensors: Any) -> Any:
-    """Fresh symbolic inputs with the shapes, dtypes and names of `tensors`."""
+def own_name(tensor: Any) -> str | None:
+    """The name that somebody gave an input; None where Keras made one up.
+
+    Example:
+        >>> own_name(keras.Input((2,), name="pixels")), own_name(keras.Input((2,)))
+        ('pixels', None)
+    """
+    return None if MADE_UP.fullmatch(tensor.name) else str(tensor.name)
+
+
+def like(tensors: Any, taken: Sequence[str] = ()) -> Any:
+    """Fresh symbolic inputs with the shapes, dtypes and names of `tensors`, but for names that are `taken`."""
     if isinstance(tensors, Mapping):
-        return {k: like(t) for k, t in tensors.items()}
+        return {k: like(t, taken) for k, t in tensors.items()}
     if isinstance(tensors, (list, tuple)):
-        return tuple(like(t) for t in tensors)
-    return keras.Input(tensors.shape[1:], dtype=tensors.dtype, name=tensors.name)
+        return tuple(like(t, taken) for t in tensors)
+    name = None if tensors.name in taken else tensors.name
+    return keras.Input(tensors.shape[1:], dtype=tensors.dtype, name=name)
 
 
 def _traced(members: keras.Model) -> Callable[[Any], Any]:

@@ -33,7 +33,7 @@ def network_for(
     `with_body` puts before it. Callbacks of the user see the whole network at every step.
     """
     frozen = model.frozen if isinstance(model, BuiltIn) and not callbacks else None
-    body = frozen.body(spec_of(examples.x)) if frozen else None
+    body = frozen.body(spec_of(examples)) if frozen else None
     if frozen is None or body is None:
         return Network(model, examples, **options), examples
     empty = np.empty((len(examples), *body.output.shape[1:]), np.float32)  # so that what is refused is refused at once

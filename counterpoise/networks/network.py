@@ -19,10 +19,11 @@ from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.records import Examples
 from counterpoise.core.structure import mapped, take
 from counterpoise.networks.batch_ensemble import pool_of
-from counterpoise.networks.built_in import BUILT_IN, BuiltIn, InputSpec, name_for, spec_of
+from counterpoise.networks.built_in import BUILT_IN, OWN_LAYERS, BuiltIn, InputSpec, name_for, spec_of
 from counterpoise.networks.cloning import clone as cloned
 from counterpoise.networks.cloning import keep_weights, keras_text, last_activation, own_step, plain, without_activation
 from counterpoise.networks.encoder import encoder_in_front, encoder_of_config, spec_behind
+from counterpoise.networks.forward import own_name
 from counterpoise.networks.optimizers import checked_optimizer
 from counterpoise.networks.output_bias import OutputBias, find_output_bias
 from counterpoise.networks.recipe import PLAIN, Recipe
@@ -113,7 +114,7 @@ class Network:
         self._optimizer = checked_optimizer(optimizer)
         encoder = encoder_in_front(self.model, examples)
         self._encoder_config = None if encoder is None else encoder.get_config()
-        self.raw_spec = spec_of(examples.x)
+        self.raw_spec = spec_of(examples)
         self.encoder_rows: Array | None = None
         self.body: keras.Model | None = None
         self.cache: dict[str, Any] = {}
@@ -186,11 +187,13 @@ class Network:
     def opened(self, seed: int) -> Opened:
         """As `fresh`, with the parts that it is made of."""
         with seeded(seed):
-            inputs = self.raw_spec.inputs()
-            h = inputs
-            if self._encoder_config is not None:
+            if self._encoder_config is None:
+                inner = self._inner(self.raw_spec)
+                inputs = h = self.raw_spec.inputs(_input_names(inner))
+            else:
+                inputs = self.raw_spec.inputs()
                 h = encoder_of_config(self._encoder_config)(inputs)
-            inner = self._inner(spec_behind(h) if h is not inputs else self.raw_spec)
+                inner = self._inner(spec_behind(h))
             logits = self._logits(inner, h)
         self._check_units(logits)
         logits = keras.layers.Activation("linear", dtype="float32", name="as_float32")(logits)
@@ -296,9 +299,17 @@ class Network:
             )
 
 
+def _input_names(model: keras.Model) -> list[str | None]:
+    """The names that the user gave the inputs of a model, but for those that layers around it bear."""
+    return [
+        None if name in (model.name, *OWN_LAYERS) else name
+        for name in map(own_name, getattr(model, "inputs", None) or ())
+    ]
+
+
 def _resolve(model: Any, examples: Examples) -> Any:
     if isinstance(model, str):
-        model = name_for(spec_of(examples.x), examples.schema is not None) if model == "auto" else model
+        model = name_for(spec_of(examples), examples.schema is not None) if model == "auto" else model
         if model not in BUILT_IN:
             raise OptionError(f"there is no built-in network {model!r}.{did_you_mean(model, BUILT_IN)}")
         return BUILT_IN[model]

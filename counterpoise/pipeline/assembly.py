@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import keras
@@ -102,6 +103,7 @@ def rows_of(examples: Examples) -> dict[str, Any]:
         "source": examples.source,
         "rows": len(examples),
         "text_column": examples.text_column,
+        "images": None if examples.pictures is None else asdict(examples.pictures),
         "columns": None
         if examples.schema is None
         else {

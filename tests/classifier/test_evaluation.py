@@ -69,6 +69,32 @@ def test_several_classes():
     assert not any(k.endswith("_uncorrected") for k in found)
 
 
+def test_hundreds_of_classes_take_seconds_and_keep_what_can_be_known():
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(900, 300))
+    y = np.repeat(np.arange(300), 3)
+    z[np.arange(900), y] += 2
+    p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    found = measure(y, p, p.argmax(axis=1), resamples=20)
+    assert list(found) == [key for key in METRICS if not key.endswith("_uncorrected")]
+    for key in ("roc_auc", "average_precision", "ece", "log_loss", "recall"):
+        assert math.isfinite(found[key]["low"] + found[key]["high"]), key
+    assert math.isfinite(found["calibration_slope"]["value"])
+    assert math.isnan(found["calibration_slope"]["low"])
+    few = measure(y[:90], p[:90], p[:90].argmax(axis=1), resamples=5)
+    assert math.isfinite(few["calibration_slope"]["low"])
+
+
+def test_thinned_rows_have_every_interval():
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(30_000, 10))
+    y = rng.integers(0, 10, 30_000)
+    z[np.arange(len(y)), y] += 1
+    p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    found = measure(y, p, p.argmax(axis=1), resamples=3)
+    assert found["calibration_slope"]["low"] < found["calibration_slope"]["high"]
+
+
 def test_labels_are_found_by_value_and_text():
     assert label_codes(["1", 0, 0.0], np.array([0, 1])).tolist() == [1, 0, 0]
     assert label_codes(["a", "b", "c"], np.array(["not a", "a"])).tolist() == [1, 0, 0]

@@ -102,9 +102,24 @@ def test_options_that_do_not_go_with_folders(counterpoise, folder, tmp_path, arg
         assert word in run.err
 
 
+def test_a_range_is_asked_for_and_taken(counterpoise, tmp_path):
+    rng = np.random.default_rng(0)
+    for name, count in (("normal", 30), ("ill", 9)):
+        (tmp_path / name).mkdir()
+        for i in range(count):
+            values = rng.normal(-200 + 300 * (name == "ill"), 100, (4, 4)).astype("float32")
+            Image.fromarray(values).save(tmp_path / name / f"{i}.tif")
+    run = counterpoise("diagnose", tmp_path, "--size", 4, "--no-model")
+    assert (run.code, "--range LOW HIGH" in run.err) == (2, True)
+    run = counterpoise("diagnose", tmp_path, "--size", 4, "--range", -1000, 400, "--no-model", "--json")
+    assert run.code == 0, run.err
+    assert json.loads(run.out)["rows"] == 39
+
+
 def test_size_is_for_folders_and_models_of_tables_take_no_images(counterpoise, table, folder, tmp_path):
-    run = counterpoise("diagnose", table, "--target", "ill", "--size", 6)
-    assert (run.code, "--size" in run.err) == (2, True)
+    for option in (("--size", 6), ("--range", 0, 1)):
+        run = counterpoise("diagnose", table, "--target", "ill", *option)
+        assert (run.code, option[0] in run.err) == (2, True)
     made = tmp_path / "m.keras"
     how = ("--target", "ill", "--strategy", "none", "--epochs", 1, "--out", made)
     assert counterpoise("train", table, *how).code == 0

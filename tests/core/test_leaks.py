@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
+from counterpoise.core import leaks
 from counterpoise.core.leaks import LEAK_AUROC, auroc, single_column_scores
+from counterpoise.core.seeds import generator
 
 rng = np.random.default_rng(0)
 N = 2_000
@@ -44,6 +46,33 @@ def test_a_column_must_tell_all_classes_apart():
     y = rng.integers(0, 3, N).astype(np.int32)
     assert numeric_score(y * 1.0, y, 3) > LEAK_AUROC
     assert numeric_score((y == 2) * 1.0, y, 3) < 0.9
+
+
+@pytest.mark.parametrize("cells", [300, 2_000_000])
+@pytest.mark.parametrize("classes", [2, 5])
+def test_every_column_and_class_scores_as_alone(monkeypatch, classes, cells):
+    """Shares learned on one half of the rows judge the other half; a number is also ranked as it is."""
+    monkeypatch.setattr(leaks, "CELLS", cells)
+    y = rng.integers(0, classes, 400).astype(np.int32)
+    numbers = rng.integers(0, 30, (400, 4)) + 10 * rng.random((400, 4)) * [0, 0, 1, 1] + y[:, None] * [0, 2, 0, 2]
+    numbers[::7, 0] = np.nan
+    found = single_column_scores({"numeric": numbers.astype(np.float32), "categorical": y[:, None] % 3}, y, classes)
+    half = generator(0, "leak").permutation(400) % 2 == 0
+    for (part, j), score in found.items():
+        column = numbers[:, j].astype(np.float32) if part == "numeric" else y % 3
+        bins = leaks._bins(column)
+        worst = 1.0
+        for code in [1] if classes == 2 else range(classes):
+            hit, areas = y == code, []
+            for learn, judge in ((half, ~half), (~half, half)):
+                share = [(hit[learn & (bins == b)].sum() + hit[learn].mean()) / ((learn & (bins == b)).sum() + 1)
+                         for b in range(bins.max() + 1)]  # fmt: skip
+                areas.append(roc_auc_score(hit[judge], np.array(share)[bins[judge]]))
+            best = np.mean(areas)
+            if classes == 2 and part == "numeric" and not np.isnan(column).any():
+                best = max(best, roc_auc_score(hit, column), 1 - roc_auc_score(hit, column))
+            worst = min(worst, best)
+        assert score == pytest.approx(max(worst, 0.5), abs=1e-12)
 
 
 def test_a_handful_of_rows_is_not_judged():

@@ -29,7 +29,7 @@ def test_sub_folders_are_classes_and_pixels_are_those_of_the_files(folder):
     found = images(folder, (9, 7))
     assert found.classes == ("ill", "normal")
     assert found.counts.tolist() == [3, 10]
-    assert found.color == "gray"
+    assert found.color_mode == "grayscale"
     assert found.shape == (13, 9, 7, 1)
     rows = np.array([4, 0, 4])
     want = [np.asarray(Image.open(found.paths[i]))[..., None] for i in rows]
@@ -41,7 +41,7 @@ def test_images_are_resized_and_colored(folder):
     Image.fromarray(np.zeros((20, 30, 3), np.uint8) + 7).save(folder / "ill" / "big.jpg")
     Image.fromarray(np.full((5, 5), 65535, np.uint16)).save(folder / "ill" / "deep.png")
     found = images(folder, 8)
-    assert found.color == "rgb"
+    assert found.color_mode == "rgb"
     assert found.take(np.arange(len(found))).shape == (15, 8, 8, 3)
     names = [path.rsplit("/", 1)[1] for path in found.paths]
     assert np.all(found.take(np.array([names.index("deep.png")])) == 255)
@@ -119,14 +119,14 @@ def test_numbers_as_folder_names_are_numbers(tmp_path):
 
 
 def test_unlabeled_images_are_found_at_any_depth(folder):
-    paths, pixels = unlabeled(folder, (8, 8), "gray")
+    paths, pixels = unlabeled(folder, (8, 8), "grayscale")
     assert len(paths) == 13
     assert pixels.shape == (13, 8, 8, 1)
 
 
 def test_a_decoder_serves_lists_of_paths(folder):
     found = images(folder, 8)
-    feed = batches(list(found.paths), found.y, load=decoder(8, "gray"), batch_size=13)
+    feed = batches(list(found.paths), found.y, load=decoder(8, "grayscale"), batch_size=13)
     rows = feed.rows(0, 0)
     assert np.array_equal(feed[0][0], found.take(rows))
 
@@ -138,8 +138,8 @@ def test_a_decoder_serves_lists_of_paths(folder):
         (lambda f: images(f / "ill", 8), DataError, "no sub-folders"),
         (lambda f: images(f, 0), OptionError, "size is 0"),
         (lambda f: images(f, (1, 2, 3)), OptionError, "height, width"),
-        (lambda f: images(f, 8, color="red"), OptionError, "color is 'red'"),
-        (lambda f: decoder(8, "auto"), OptionError, "color is 'auto'"),
+        (lambda f: images(f, 8, color_mode="red"), OptionError, "color_mode is 'red'"),
+        (lambda f: decoder(8, "auto"), OptionError, "color_mode is 'auto'"),
     ],
 )
 def test_bad_arguments(folder, make, error, words):

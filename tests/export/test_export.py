@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 import counterpoise as cp
-from counterpoise.core.errors import ArtifactError, MissingExtraError, OptionError
+from counterpoise.core.errors import ArtifactError, DataError, MissingExtraError, ModelError, OptionError
 from counterpoise.data.schema import encode_rows
 from counterpoise.export import FORMATS
 from counterpoise.export import write as write_module
@@ -156,6 +156,88 @@ def test_a_network_that_reads_text_is_served_with_its_words(tmp_path):
     said = tf.saved_model.load(str(folder)).signatures["serve"](**{name: tf.constant(x[:20])})
     assert np.allclose(said["probability"], clf.predict_proba(x[:20]), atol=1e-5)
     assert said["label"].numpy().tolist() == clf.predict(x[:20]).tolist()
+
+
+def test_a_text_model_is_refused_in_one_line_where_a_format_has_no_text(tmp_path, capfd):
+    x = np.array(["win a prize", "see you at home", "free prize now", "lunch is late"] * 20)
+    clf = cp.fit("text", x, np.arange(80) % 2, epochs=1, verbose=0)
+    capfd.readouterr()
+    for format in ("litert", "onnx"):
+        with pytest.raises(ModelError, match=r"reads text .*--format saved_model"):
+            clf.export(tmp_path / format, format=format)
+    assert capfd.readouterr().err == ""
+    assert list(tmp_path.glob("*/*")) == []
+
+
+@pytest.mark.parametrize("format", ["litert", "onnx"])
+def test_operations_that_a_format_lacks_are_named_in_one_line(tmp_path, capfd, format):
+    def build(spec, n_classes):
+        inputs = spec.inputs()
+        return keras.Model(inputs, keras.layers.Dense(1)(keras.ops.erfinv(keras.ops.tanh(inputs))))
+
+    x = np.random.default_rng(0).normal(size=(60, 3)).astype("float32")
+    clf = cp.fit(build, x, np.arange(60) % 2, epochs=1, verbose=0)
+    capfd.readouterr()
+    with pytest.raises(ModelError, match=f"operations that {format} does not know: Erfinv") as caught:
+        clf.export(tmp_path, format=format)
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr().err == ""
+
+
+def test_columns_with_names_that_signatures_refuse(tmp_path):
+    tf = pytest.importorskip("tensorflow")
+    names = ["class", "self", "rule", "members", "is", "2nd", "größe", "a b", "a_b", "l" * 300]
+    rng = np.random.default_rng(0)
+    rows = pl.DataFrame({name: rng.normal(size=60) for name in names[2:]})
+    rows = rows.with_columns(pl.Series(n, rng.choice(["u", "v"], 60)) for n in names[:2])
+    clf = cp.fit("mlp", rows, np.arange(60) % 2, epochs=1, verbose=0)
+    clf = cp.load(clf.save(tmp_path / "m.keras"))
+    folder = clf.export(tmp_path / "served")
+    inputs = json.loads((folder / "schema.json").read_text())["inputs"]
+    assert sorted(i["column"] for i in inputs.values()) == sorted(names)
+    assert inputs["a_b"]["column"] == "a_b"
+    assert inputs["c_class"]["column"] == "class"
+    given = {name: tf.constant(rows[i["column"]].to_list(), i["dtype"]) for name, i in inputs.items()}
+    said = tf.saved_model.load(str(folder)).signatures["serve"](**given)
+    assert np.allclose(said["probability"], clf.predict_proba(rows), atol=1e-5)
+
+
+OWN = {
+    "one": (lambda: keras.Input((3,), name="pixels"), ["pixels"]),
+    "none": (lambda: keras.Input((3,)), ["x"]),
+    "two": (lambda: [keras.Input((3,), name="left"), keras.Input((3,), name="class")], ["left", "c_class"]),
+    "an output's": (lambda: keras.Input((3,), name="decision"), ["decision_input"]),
+    "ours": (lambda: keras.Input((3,), name="rule"), ["x"]),
+}
+
+
+@pytest.mark.parametrize("case", OWN)
+@pytest.mark.parametrize("format", ["saved_model", "onnx"])
+def test_inputs_keep_the_names_of_the_model(tmp_path, case, format):
+    make, wanted = OWN[case]
+    inputs = make()
+    joined = keras.layers.Concatenate()(inputs) if isinstance(inputs, list) else inputs
+    model = keras.Model(inputs, keras.layers.Dense(1, "sigmoid")(joined))
+    x = np.random.default_rng(0).normal(size=(40, 3)).astype("float32")
+    clf = cp.fit(model, (x, x) if len(wanted) == 2 else x, np.arange(40) % 2, epochs=1, verbose=0)
+    clf.save(tmp_path / "m.keras")
+    written = clf.export(tmp_path / "out", format=format)
+    schema = json.loads(((written if written.is_dir() else written.parent) / "schema.json").read_text())
+    assert list(schema["inputs"]) == wanted
+    if format == "onnx":
+        ort = pytest.importorskip("onnxruntime")
+        assert [given.name for given in ort.InferenceSession(str(written)).get_inputs()] == wanted
+
+
+@pytest.mark.parametrize("name", ["a/b", "", "rule", "members"])
+def test_inputs_with_names_that_keras_or_we_refuse(name):
+    def build(spec, n_classes):
+        inputs = spec.inputs()
+        return keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Concatenate()(list(inputs.values()))))
+
+    x = np.zeros((20, 2), "float32")
+    with pytest.raises(DataError, match="Rename the key"):
+        cp.fit(build, {name: x, "more": x}, np.arange(20) % 2, verbose=0)
 
 
 RULES = {

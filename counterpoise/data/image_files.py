@@ -1,0 +1,122 @@
+"""Which files of a folder are images of which class: sub-folders that are classes, and those that are not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from counterpoise.core.errors import DataError
+
+#: What systems leave in folders, in small letters; hidden files and folders count neither.
+SYSTEM_FILES = {
+    "thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "system volume information",
+    "lost+found", "icon\r",
+}  # fmt: skip
+#: Names of the parts of a split -> what they are for.
+_PARTS = {
+    "train": "train", "training": "train", "trn": "train",
+    "valid": "validation", "validation": "validation", "val": "validation", "dev": "validation",
+    "development": "validation",
+    "test": "test", "testing": "test", "tst": "test", "eval": "test", "evaluation": "test", "holdout": "test",
+}  # fmt: skip
+#: A name, and what people write before and after it.
+_NAMED = re.compile(r"(?:x|images?|imgs?|data)?[\W_\d]*([a-z]+?)[\W_\d]*(?:set|data|split|images?|imgs?)?[\W_\d]*")
+
+
+def part_of_split(name: str) -> str:
+    """What a folder of this name is for in a split ("train", "validation", "test"), or "".
+
+    Example:
+        >>> [part_of_split(name) for name in ("Train", "test_set", "02-VAL", "train2017", "latest")]
+        ['train', 'test', 'validation', 'train', '']
+    """
+    found = _NAMED.fullmatch(name.casefold())
+    return _PARTS.get(found[1], "") if found else ""
+
+
+def labeled_files(root: Path) -> tuple[list[str], list[str], list[str]]:
+    """Paths of all files, the sub-folder of `root` that each lies in, and the sub-folders without any.
+
+    Raises:
+        DataError: no such folder, nothing in sub-folders, or sub-folders that are the parts of a split.
+    """
+    kinds = _folders(root)
+    if not kinds:
+        raise DataError(f"{root} has no sub-folders; expected one for each class, named like the class.")
+    files = {kind: files_below(kind) for kind in kinds}
+    if not any(files.values()):
+        raise DataError(f"{root} holds no files in its sub-folders.")
+    filled = [kind for kind in kinds if files[kind]]
+    _refuse_split(root, filled)
+    pairs = [(path, kind.name) for kind in filled for path in files[kind]]
+    return [path for path, _ in pairs], [label for _, label in pairs], [k.name for k in kinds if not files[k]]
+
+
+def files_below(root: Path) -> list[str]:
+    """Paths of all files below a folder, sorted; hidden ones and those of the system left out.
+
+    Raises:
+        DataError: no such folder.
+    """
+    _check_folder(root)
+    return [str(p) for p in sorted(root.rglob("*")) if _counts(p, root) and p.is_file()]
+
+
+def _folders(root: Path) -> list[Path]:
+    _check_folder(root)
+    return sorted(p for p in root.iterdir() if _counts(p, root) and p.is_dir())
+
+
+def _check_folder(root: Path) -> None:
+    if not root.is_dir():
+        raise DataError(f"{root} is not a folder.")
+
+
+def _counts(path: Path, root: Path) -> bool:
+    return not any(part.startswith(".") or part.casefold() in SYSTEM_FILES for part in path.relative_to(root).parts)
+
+
+def _refuse_split(root: Path, kinds: Sequence[Path]) -> None:
+    """Refuse sub-folders that are the parts of a split, here or one level below."""
+    parts = _parts(kinds)
+    if _is_split(parts, [kind for kind in kinds if kind not in parts]):
+        raise DataError(_split_text(root, parts))
+    for kind in kinds:
+        below = _parts(_folders(kind))
+        if len(set(below.values())) > 1:
+            wrapped = len(kinds) == 1
+            raise DataError(_split_text(kind, below) if wrapped else _inner_text(root, kind, below))
+
+
+def _parts(folders: Sequence[Path]) -> dict[Path, str]:
+    return {folder: part for folder in folders if (part := part_of_split(folder.name))}
+
+
+def _is_split(parts: dict[Path, str], others: Sequence[Path]) -> bool:
+    """Two parts of a split are one; a lone "train" may be a picture's class, unless classes lie in it."""
+    if len(parts) != 1:
+        return len(set(parts.values())) > 1 or bool(parts and not others)
+    return len(_folders(next(iter(parts)))) > 1
+
+
+def _split_text(root: Path, parts: dict[Path, str]) -> str:
+    names = ", ".join(folder.name for folder in parts)
+    one = next((folder for folder, part in parts.items() if part == "train"), next(iter(parts)))
+    inside = [folder.name for folder in _folders(one)]
+    holds = f" (it holds {', '.join(inside[:4])}{', ...' if len(inside) > 4 else ''})" if inside else ""
+    return (
+        f"The sub-folders of {root} ({names}) look like the parts of a split, not like classes. Expected one "
+        f"sub-folder for each class. Give one part, such as {one}{holds}, and keep the others for `evaluate`; if they "
+        "are classes, rename them."
+    )
+
+
+def _inner_text(root: Path, kind: Path, parts: dict[Path, str]) -> str:
+    names = ", ".join(folder.name for folder in parts)
+    one = next((folder.name for folder, part in parts.items() if part == "train"), next(iter(parts)).name)
+    return (
+        f"The sub-folders of {kind} ({names}) look like the parts of a split, and all parts would be read as one. "
+        f"Expected images of one part. Gather it in a folder with one sub-folder for each class, such as "
+        f"{root.name}-{one}/{kind.name} with the images of {kind / one}; if they are no parts, rename them."
+    )

@@ -1,0 +1,288 @@
+"""One picture file -> pixels from 0 to 255, whatever the type that the file stores them in.
+
+Types of 8 bits and fewer become bytes. Deeper ones become float32 and keep their levels: their range is that of the
+type (12 and 16 bits; float from 0 to 1), or one that the caller names. A type whose range nobody knows is refused.
+Transparent pixels show `BACKGROUND`, never the colors that hide behind them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.checks import check_choice, check_int, check_range
+from counterpoise.core.errors import DataError, OptionError
+from counterpoise.core.lazy import needed
+
+Array = np.ndarray
+Range = tuple[float, float]
+
+#: Channels by color mode, named as in Keras.
+CHANNELS = {"grayscale": 1, "rgb": 3}
+#: The only formats that are opened. Pillow knows more, some of which run programs (EPS runs Ghostscript).
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP")
+#: Pixels of one picture; more are refused before they are decoded.
+MOST_PIXELS = 100_000_000
+#: What transparent pixels show: white, as in a viewer.
+BACKGROUND = 255
+#: TIFF tags.
+_BITS, _PHOTOMETRIC, _SAMPLE_FORMAT, _WHITE_IS_ZERO = 258, 262, 339, 0
+
+
+@dataclass(frozen=True)
+class PixelType:
+    """What a picture of more than 8 bits stores.
+
+    Attributes:
+        name: In words.
+        span: The values that are black and white; None: no type tells, the caller has to.
+        view: The type that the stored bits are, where Pillow reads them as another; "".
+        inverted: Whether the lowest value is white.
+    """
+
+    name: str
+    span: Range | None = None
+    view: str = ""
+    inverted: bool = False
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a file holds.
+
+    Attributes:
+        fault: What is wrong with it; "": nothing.
+        gray: Whether it has no colors.
+        deep: Its type, when it has more than 8 bits and all of them are read.
+        low, high: Its least and largest stored value, when it is deep.
+        span: The range that is known of it, when it is deep.
+        reduced: Whether it has more than 8 bits, of which 8 are read.
+        frames: Whether it has several frames, of which the first is read.
+    """
+
+    fault: str = ""
+    gray: bool = False
+    deep: str = ""
+    low: float = 0.0
+    high: float = 0.0
+    span: Range | None = None
+    reduced: bool = False
+    frames: bool = False
+
+
+def check_sides(size: Any) -> tuple[int, int]:
+    """(height, width) of `size`, which is pixels of the side or both of them.
+
+    Raises:
+        OptionError: it is neither.
+    """
+    if isinstance(size, (tuple, list)):
+        if len(size) != 2:
+            raise OptionError(f"size is {size!r}; expected pixels, or (height, width).")
+        return check_int(size[0], "size"), check_int(size[1], "size")
+    return check_int(size, "size"), check_int(size, "size")
+
+
+def check_span(range: Any) -> Range | None:
+    """(low, high) as floats; None stays None.
+
+    Raises:
+        OptionError: not two finite numbers, the first one the lower.
+
+    Example:
+        >>> check_span((-1000, 400))
+        (-1000.0, 400.0)
+    """
+    if range is None:
+        return None
+    expected = "expected (low, high): the stored values that are black and white"
+    if not isinstance(range, (tuple, list, np.ndarray)) or len(range) != 2:
+        raise OptionError(f"range is {range!r}; {expected}.")
+    low, high = (check_range(end, "range") for end in range)
+    if not low < high:
+        raise OptionError(f"range is ({low:g}, {high:g}), whose low is not below its high; {expected}.")
+    return low, high
+
+
+def decoder(size: int | tuple[int, int], color_mode: str = "rgb", range: Range | None = None) -> Callable[[Any], Array]:
+    """A function from the path of an image to its pixels, float32 (height, width, channels), 0 to 255.
+
+    For lists of paths: `batches(paths, y, plan, load=decoder(64))`. The arguments are those of `images`.
+    """
+    sides, color_mode = check_sides(size), check_choice(color_mode, "color_mode", CHANNELS)
+    return partial(_float_pixels, size=sides, color_mode=color_mode, span=check_span(range))
+
+
+def _float_pixels(path: Any, size: tuple[int, int], color_mode: str, span: Range | None) -> Array:
+    return pixels(path, size, color_mode, span).astype(np.float32)
+
+
+def pixels(path: Any, size: tuple[int, int], color_mode: str, span: Range | None = None) -> Array:
+    """Pixels (height, width, channels) of one file, turned the way its camera was held.
+
+    uint8 of a file of 8 bits and fewer, else float32; both from 0 to 255. `span` holds for the latter alone.
+
+    Raises:
+        DataError: the file stores values whose range is not known, and `span` does not name it.
+    """
+    pillow = _pillow()
+    mode = "RGB" if color_mode == "rgb" else "L"
+    with _opened(path) as opened:
+        kind = _pixel_type(opened)
+        if kind is None:
+            opened.draft(mode, (max(size), max(size)))
+            image = _opaque(_upright(opened)).convert(mode)
+        else:
+            values = _stored(_upright(opened), kind)
+            known = span or _known_span(kind, values)
+            if known is None:
+                raise DataError(_unknown_text(str(path), kind.name, float(values.min()), float(values.max())))
+            image = pillow.fromarray(_scaled(values, known, kind.inverted))
+    if image.size != (size[1], size[0]):
+        image = image.resize((size[1], size[0]), pillow.Resampling.BILINEAR, reducing_gap=2.0)
+    array = np.asarray(image).reshape(*size, -1)
+    return np.repeat(array, CHANNELS[color_mode], axis=2) if array.shape[2] == 1 else array
+
+
+def look(path: str) -> Look:
+    """What a file holds. It is decoded: small where the format can, for a cut file shows nevertheless."""
+    try:
+        if not os.path.getsize(path):
+            return Look("empty")
+        with _opened(path) as image:
+            frames = image.format != "MPO" and bool(getattr(image, "is_animated", False))
+            kind, gray, reduced = _pixel_type(image), _is_gray(image), _is_reduced(image)
+            if kind is None:
+                image.draft("RGB", (32, 32))  # JPEG alone: an eighth of the work
+                _opaque(image).convert("RGB")
+                return Look(gray=gray, reduced=reduced, frames=frames)
+            values = _stored(image, kind)
+            low, high = float(values.min()), float(values.max())
+            if not np.isfinite([low, high]).all():
+                return Look("holds NaN or infinite values")
+            return Look("", True, kind.name, low, high, _known_span(kind, values), frames=frames)
+    except _pillow().UnidentifiedImageError:
+        return Look(_unidentified(path))
+    except DataError as error:
+        return Look(str(error))
+    except Exception as error:  # decoders raise almost anything: OSError, SyntaxError, ValueError, struct.error
+        return Look(f"damaged ({(str(error).splitlines() or [type(error).__name__])[0][:80]})")
+
+
+def range_text(looks: Sequence[tuple[str, Look]]) -> str:
+    """What to say of the files whose range is not known; "" when there are none."""
+    unknown = [(path, found) for path, found in looks if found.deep and found.span is None]
+    if not unknown:
+        return ""
+    path, first = unknown[0]
+    low, high = min(found.low for _, found in unknown), max(found.high for _, found in unknown)
+    return _unknown_text(path, first.deep, low, high, len(unknown))
+
+
+def _unknown_text(path: str, kind: str, low: float, high: float, files: int = 1) -> str:
+    others = f" and {files - 1:,} more" if files > 1 else ""
+    return (
+        f"{path}{others}: {kind} pixels from {low:g} to {high:g}, and nothing in the file tells which values are black "
+        "and white. Expected 8, 12 or 16 bits without sign, or float from 0 to 1; otherwise name the two values with "
+        f"range=(low, high) (--range LOW HIGH), for example those of the scanner."
+    )
+
+
+def _pillow() -> Any:
+    return needed("PIL.Image", "images", "Reading images", "pillow")
+
+
+@contextmanager
+def _opened(path: Any) -> Iterator[Any]:
+    """A file of one of our formats, not decoded yet and not too large."""
+    # Opened here: Pillow maps a file that it opens itself, and then mixes up the rows of a TIFF that is to be turned.
+    with open(path, "rb") as file, _pillow().open(file, formats=FORMATS) as image:
+        if image.width * image.height > MOST_PIXELS:
+            raise DataError(f"too large ({image.width:,} x {image.height:,}; at most {MOST_PIXELS:,} pixels)")
+        yield image
+
+
+def _unidentified(path: str) -> str:
+    with open(path, "rb") as file:
+        start = file.read(4)
+    if start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return "a TIFF whose pixels are of a type that cannot be read (save it as float32, or with 8 or 16 bits)"
+    return "not an image (expected PNG, JPEG, TIFF, BMP, GIF or WebP)"
+
+
+def _upright(image: Any) -> Any:
+    import PIL.ImageOps
+
+    return PIL.ImageOps.exif_transpose(image)
+
+
+def _tag(image: Any, number: int, default: int) -> int:
+    """The largest value of a TIFF tag; the default for other formats."""
+    value = getattr(image, "tag_v2", {}).get(number, default)
+    return int(max(value) if isinstance(value, tuple) else value)
+
+
+def _pixel_type(image: Any) -> PixelType | None:
+    """The type of a picture of more than 8 bits, or with a sign; None: of 8 bits and fewer, or read as such."""
+    inverted = _tag(image, _PHOTOMETRIC, 1) == _WHITE_IS_ZERO
+    signed = _tag(image, _SAMPLE_FORMAT, 1) == 2
+    if image.mode == "F":
+        return PixelType("float", inverted=inverted)
+    if image.mode == "L" and signed:
+        return PixelType("8-bit signed", view="int8")
+    if image.mode == "I" and image.format == "TIFF":
+        bits = _tag(image, _BITS, 32)
+        return PixelType(f"{bits}-bit signed") if signed else PixelType(f"{bits}-bit", view="uint32", inverted=inverted)
+    if image.mode.startswith("I"):
+        bits = _tag(image, _BITS, 16)
+        return PixelType(f"{bits}-bit", (0.0, 2.0**bits - 1), inverted=inverted)
+    return None
+
+
+def _is_gray(image: Any) -> bool:
+    return image.mode in ("1", "L", "LA", "La") or (image.mode == "RGBA" and "LA;16" in str(image.tile))
+
+
+def _is_reduced(image: Any) -> bool:
+    """Whether a picture in color has 16 bits a channel, of which Pillow reads the upper 8."""
+    return image.mode not in ("1", "L", "P") and ";16" in str(image.tile)
+
+
+def _stored(image: Any, kind: PixelType) -> Array:
+    """The stored values, float64 (height, width); a value that a PNG calls transparent is the background."""
+    array = np.asarray(image)
+    values = (array.view(kind.view) if kind.view else array).astype(np.float64)
+    clear = image.info.get("transparency")
+    if isinstance(clear, int) and kind.span is not None:
+        values[values == clear] = kind.span[1]
+    return values
+
+
+def _known_span(kind: PixelType, values: Array) -> Range | None:
+    if kind.name == "float" and values.min() >= 0.0 and values.max() <= 1.0:
+        return 0.0, 1.0
+    return kind.span
+
+
+def _scaled(values: Array, span: Range, inverted: bool) -> Array:
+    """Values of the span as 0 .. 255, float32; what lies beyond it is cut off."""
+    share = np.clip((values - span[0]) / (span[1] - span[0]), 0.0, 1.0)
+    return (255.0 * (1.0 - share if inverted else share)).astype(np.float32)
+
+
+def _opaque(image: Any) -> Any:
+    """A picture of 8 bits without transparency: what lies behind is the background."""
+    if image.mode not in ("LA", "La", "PA", "RGBA", "RGBa") and "transparency" not in image.info:
+        return image
+    if image.mode == "La":
+        image = image.convert("LA")
+    layered = image.convert("RGBA")
+    flat = _pillow().new("RGB", layered.size, (BACKGROUND,) * 3)
+    flat.paste(layered, mask=layered.getchannel("A"))
+    return flat

@@ -1,0 +1,72 @@
+"""Which sub-folders are classes: those of a split and those of the system are not."""
+
+from __future__ import annotations
+
+import pytest
+
+from counterpoise.core.errors import DataError
+from counterpoise.data.image_files import files_below, labeled_files, part_of_split
+
+
+def made(root, *files):
+    for name in files:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return root
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (("train/a/1.png", "train/b/1.png", "test/a/1.png"), ("(test, train)", "/train (it holds a, b)")),
+        (("TRAIN/a/1.png", "Val/a/1.png", "tEsT/b/1.png"), ("TRAIN", "look like the parts of a split")),
+        (("training_set/a/1.png", "test_set/a/1.png"), ("training_set (it holds a)",)),
+        (("01-train/a/1.png", "02-dev/a/1.png", "notes/1.txt"), ("01-train",)),
+        (("train2017/1.png", "val2017/1.png"), ("train2017",)),
+        (("train/1.png", "testing/1.png"), ("testing, train",)),
+        (("train/a/1.png", "train/b/1.png", "extra/1.png"), ("(train)",)),
+        (("train_1/a.png", "train_2/a.png"), ("train_1",)),
+        (("set/train/a/1.png", "set/validation/a/1.png"), ("/set (train, validation)",)),
+        (("a/train/1.png", "a/test/1.png", "b/train/1.png", "b/test/1.png"), ("read as one", "-train/a")),
+    ],
+)
+def test_the_parts_of_a_split_are_refused_with_a_way_on(tmp_path, files, words):
+    with pytest.raises(DataError) as caught:
+        labeled_files(made(tmp_path, *files))
+    message = str(caught.value)
+    assert all(word in message for word in words), message
+    assert "Expected" in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ("car/1.png", "train/1.png", "bus/1.png"),  # a train is a thing to look at
+        ("valid/1.png", "invalid/1.png"),
+        ("test strip/1.png", "contest/1.png", "latest/1.png"),
+        ("a/scanner 1/1.png", "a/scanner 2/1.png", "b/scanner 1/1.png"),
+    ],
+)
+def test_classes_stay_classes(tmp_path, files):
+    _, labels, empty = labeled_files(made(tmp_path, *files))
+    assert set(labels) == {name.split("/")[0] for name in files}
+    assert empty == []
+
+
+def test_what_systems_leave_is_no_image_and_no_class(tmp_path):
+    left = (
+        "a/THUMBS.DB", "a/Desktop.INI", "b/.DS_Store", "b/._1.png", "__macosx/a/1.png", "__MACOSX/b/1.png",
+        "@eaDir/x.jpg", ".hidden/1.png", "a/.cache/2.png", "b/Thumbs.db",
+    )  # fmt: skip
+    paths, labels, empty = labeled_files(made(tmp_path, "a/1.png", "b/deep/2.png", "c/desktop.ini", *left))
+    assert [p.removeprefix(f"{tmp_path}/") for p in paths] == ["a/1.png", "b/deep/2.png"]
+    assert (labels, empty) == (["a", "b"], ["c"])
+    assert files_below(tmp_path) == paths
+
+
+def test_a_name_is_a_part_when_it_says_nothing_else():
+    assert {part_of_split(n) for n in ("train", "TRAINING", "x_train", "data-train", "train-images", "Trainset")} == {
+        "train"
+    }
+    assert {part_of_split(n) for n in ("training wheels", "protest", "tested", "", "42", "devil", "ill")} == {""}
