@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from counterpoise.core.fork_guard import watch as _watch_forks
 from counterpoise.core.lazy import loader as _loader
 from counterpoise.core.saved_names import enter_with_keras as _enter_with_keras
 from counterpoise.core.version import version as _version
@@ -104,6 +105,7 @@ __version__ = _version()
 # Keras picks its backend when it is imported; ours is TensorFlow unless the user chose another.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 _enter_with_keras()
+_watch_forks()
 
 if not TYPE_CHECKING:  # a checker would believe in any name
     __getattr__, __dir__ = _loader(__name__, {**_HOME, **{name: f"counterpoise.{name}" for name in _NAMESPACES}})

@@ -26,6 +26,7 @@ from counterpoise.core.records import Rule, Schema
 from counterpoise.data.schema import schema_from_dict, schema_to_dict
 from counterpoise.decide.layer import rule_from_dict
 from counterpoise.networks.cloning import keras_text
+from counterpoise.networks.weights import at_work, seeded
 
 CARD, SCORES = "counterpoise.json", "counterpoise.npz"
 #: Number of the layout of `counterpoise.json`.
@@ -88,6 +89,7 @@ def read(path: str | os.PathLike[str]) -> Contents:
     Raises:
         ArtifactError: absent, damaged, or not one of ours.
     """
+    at_work()
     source = Path(path)
     if not source.is_file():
         raise ArtifactError(f"there is no file {str(source)!r}.")
@@ -104,7 +106,8 @@ def read(path: str | os.PathLike[str]) -> Contents:
             "For a plain Keras model use it as the model of fit()."
         ) from error
     try:
-        whole = keras.models.load_model(source, compile=False, safe_mode=True)
+        with seeded(0):  # weights are drawn before they are read
+            whole = keras.models.load_model(source, compile=False, safe_mode=True)
         rule = rule_from_dict(whole.get_layer("rule").rule)
         members = whole.get_layer("members")
     except Exception as error:

@@ -15,6 +15,7 @@ import polars as pl
 
 from counterpoise.core.checks import check_lengths
 from counterpoise.core.errors import ColumnError, DataError
+from counterpoise.core.fork_guard import use
 from counterpoise.data.csv_text import read_csv
 
 _CSV = (".csv", ".tsv", ".txt", ".data")
@@ -59,6 +60,7 @@ def to_frame(source: Any, as_text: tuple[str, ...] = (), skip_bad: bool = False)
         DataError: Missing, empty, damaged or unsupported.
         ColumnError: Two columns with one name, or a column of lists or objects.
     """
+    use("Polars")
     notes: list[str] = []
     if isinstance(source, (str, Path)):
         frame, notes = _from_path(Path(source), as_text, skip_bad)

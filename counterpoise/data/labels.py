@@ -11,6 +11,7 @@ import polars as pl
 
 from counterpoise.core.checks import rows_text
 from counterpoise.core.errors import OptionError, TargetError, did_you_mean
+from counterpoise.core.fork_guard import use
 
 #: More distinct labels than this are a number to predict, when they come as floats.
 MOST_FLOAT_CLASSES = 50
@@ -57,6 +58,7 @@ def encode_labels(
         >>> found.classes, found.y.tolist()
         (('no', 'yes'), [0, 1, 0])
     """
+    use("Polars")
     name = values.name or "y"
     _refuse_missing(values, name)
     labels = _factorize(_typed(values, name, written), name)

@@ -18,6 +18,7 @@ import polars as pl
 
 from counterpoise.core.checks import check_choice, check_int
 from counterpoise.core.errors import ColumnError, DataError, OptionError, TargetError, did_you_mean
+from counterpoise.core.fork_guard import use
 from counterpoise.feed.disk_stream import INDEX, Stream
 from counterpoise.plans import class_plans as plans
 from counterpoise.plans.class_plans import Plan
@@ -69,6 +70,7 @@ class Scan:
 
     def read(self, rows: Array) -> pl.DataFrame:
         """Features of some rows (sorted row numbers), as they stand in the table, in one streaming pass."""
+        use("Polars")
         wanted = pl.col(INDEX).is_in(pl.Series(np.asarray(rows, np.uint32)).implode())
         numbered = self.frame.select(self.features).with_row_index(INDEX)
         return numbered.filter(wanted).collect(engine="streaming").sort(INDEX).drop(INDEX)
@@ -150,6 +152,7 @@ def scan(source: str | os.PathLike[str], target: str, *, drop: Sequence[str] = (
         >>> rows.counts.tolist(), [len(y) for _, y in rows.batches(rows.plan(), batch_size=3)]
         ([8, 2], [3, 1])
     """
+    use("Polars")
     frame, name, seekable = _lazy(str(source))
     columns = frame.collect_schema().names()
     if target not in columns:

@@ -8,6 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from counterpoise.networks.weights import at_work
+
 Array = np.ndarray
 
 
@@ -20,6 +22,7 @@ def forward(members: keras.Model) -> Callable[[Any], list[Array]]:
     call = _traced(members) if keras.backend.backend() == "tensorflow" else members.predict_on_batch
 
     def logits(batch: Any) -> list[Array]:
+        at_work()
         out = call(keras.tree.map_structure(keras.ops.convert_to_tensor, batch))
         return [np.asarray(z) for z in (out if isinstance(out, (list, tuple)) else [out])]
 
