@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.core.checks import check_weights
+from counterpoise.core.checks import check_no_class_lost, check_weights
 from counterpoise.core.errors import ColumnError, OptionError, TargetError, did_you_mean
+from counterpoise.core.masked import unmasked
 from counterpoise.core.proportions import shares_of_classes
 from counterpoise.core.records import Rule
 from counterpoise.data.frames import is_table, to_frame
@@ -51,6 +52,7 @@ def evaluate(
     labels, rows, source = _labels(clf, data, y, target)
     codes = label_codes(labels, clf.classes_)
     beside = {"groups": _column(rows, groups, "groups"), "sample_weight": _weights(rows, sample_weight, len(codes))}
+    check_no_class_lost(codes, beside["sample_weight"], clf.classes_.tolist())
     logits = clf.encoded_logits(clf.encoded(rows, source))
     said, raw = clf.said(logits), clf.raw(logits)
     metrics = measure(codes, said.proba, said.decision, raw, resamples=resamples, **beside)
@@ -103,7 +105,7 @@ def label_codes(labels: Any, classes: Array) -> Array:
         >>> label_codes(["1", 0, "0"], np.array([0, 1])).tolist()
         [1, 0, 0]
     """
-    given = np.asarray(labels, dtype=object).ravel()
+    given = np.asarray(unmasked(labels), dtype=object).ravel()
     known = classes.tolist()
     texts = np.array(["" if label is None else str(label) for label in given])
     found = np.empty(len(given), dtype=np.int64)

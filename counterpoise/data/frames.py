@@ -16,6 +16,7 @@ import polars as pl
 from counterpoise.core.checks import check_lengths
 from counterpoise.core.errors import ColumnError, DataError
 from counterpoise.core.fork_guard import use
+from counterpoise.core.masked import unmasked
 from counterpoise.data.csv_text import read_csv
 
 _CSV = (".csv", ".tsv", ".txt", ".data")
@@ -136,8 +137,8 @@ def _from_memory(source: Any, name: str, as_written: tuple[str, ...]) -> pl.Data
         )
     if isinstance(source, Mapping):
         check_lengths({repr(key): column for key, column in source.items()})
-        return pl.DataFrame([_series(str(key), np.asarray(column), name) for key, column in source.items()])
-    array = np.asarray(source)
+        return pl.DataFrame([_series(str(key), np.asarray(unmasked(column)), name) for key, column in source.items()])
+    array = np.asarray(unmasked(source))
     if array.ndim != 2:
         raise DataError(f"{name} has shape {array.shape}; a table needs two axes (N, d). One feature: x[:, None].")
     return pl.DataFrame([_series(f"x{j}", array[:, j], name) for j in range(array.shape[1])])

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from counterpoise.core.checks import check_choice
+from counterpoise.core.checks import check_choice, check_no_class_lost
 from counterpoise.core.duplicates import count_twins, twin_groups
 from counterpoise.core.errors import ColumnError, DataError, OptionError, TargetError, did_you_mean
 from counterpoise.core.leaks import LEAK_AUROC, single_column_scores
+from counterpoise.core.masked import unmasked
 from counterpoise.core.records import Examples, Schema
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.inputs import check_no_gap, is_text
@@ -202,7 +203,7 @@ def _check_array(source: Any) -> None:
     if hasattr(source, "toarray"):
         raise DataError("x is a sparse matrix; expected a dense array. Pass x.toarray().")
     try:
-        array = np.asarray(source)
+        array = np.asarray(unmasked(source))
     except ValueError:
         raise DataError("x has rows of different lengths; expected an array of shape (N, ...).") from None
     text = is_text(array)
@@ -230,11 +231,13 @@ def _finish(examples: Examples, side: Side, warnings: list[str]) -> Examples:
     twins = twin_groups(examples.x)
     if twins is not None:
         warnings = warnings + _twin_warnings(twins, examples.y)
+    weight = None if side.weight is None else weights(side.weight)
+    check_no_class_lost(examples.y, weight, examples.classes)
     return replace(
         examples,
         groups=None if side.groups is None else group_codes(side.groups),
         time=None if side.time is None else times(side.time),
-        sample_weight=None if side.weight is None else weights(side.weight),
+        sample_weight=weight,
         twins=twins,
         warnings=tuple(warnings),
     )

@@ -10,6 +10,7 @@ import polars as pl
 
 from counterpoise.core.checks import check_weights, rows_text
 from counterpoise.core.errors import ColumnError, DataError
+from counterpoise.core.masked import unmasked
 from counterpoise.data.csv_text import parse_dates
 from counterpoise.data.frames import to_frame
 from counterpoise.data.kinds import days
@@ -46,6 +47,7 @@ def side_of(frame: pl.DataFrame, y: Any, beside: dict[str, Any]) -> Side:
 
 def _vector(values: Any, name: str, n: int) -> pl.Series:
     """One value per row as a series; a column (N, 1) counts as (N,)."""
+    values = unmasked(values)
     shape = np.shape(values)
     if len(shape) == 2 and shape[1] == 1:
         values = np.asarray(values)[:, 0]

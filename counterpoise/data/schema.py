@@ -10,6 +10,7 @@ import polars as pl
 
 from counterpoise.core.checks import check_finite
 from counterpoise.core.errors import ArtifactError, ColumnError, DataError, did_you_mean
+from counterpoise.core.masked import unmasked
 from counterpoise.core.records import Column, Schema
 from counterpoise.data.csv_text import MISSING
 from counterpoise.data.frames import is_table, to_frame
@@ -97,6 +98,7 @@ def encode_rows(schema: Schema | None, source: Any, name: str | None = None) -> 
 
 def _plain_numbers(schema: Schema, source: Any) -> np.ndarray | None:
     """The numeric part of an array of floats, without a frame between; None where a frame has more to say."""
+    source = unmasked(source)
     if not isinstance(source, np.ndarray) or source.ndim != 2 or source.dtype not in (np.float32, np.float64):
         return None
     given = {f"x{j}": j for j in range(source.shape[1])}

@@ -76,8 +76,7 @@ def hold_out(examples: Examples, share: float = STOP_SHARE, seed: int = 0) -> tu
 
 def check_counts(examples: Examples, folds: int, rows: Array | None = None) -> None:
     """Raise `SplitError` unless every class carries `folds` folds."""
-    y = examples.y if rows is None else examples.y[rows]
-    counts = np.bincount(y, minlength=examples.n_classes)
+    counts = _counts(examples, np.arange(len(examples)) if rows is None else rows)
     code = int(np.argmin(counts))
     most = largest_folds(int(counts[code]))
     if carries(int(counts[code]), folds):
@@ -88,6 +87,13 @@ def check_counts(examples: Examples, folds: int, rows: Array | None = None) -> N
         f"class {label!r} has {have} row{'s' * (have != 1)}, too few for {folds} folds (each test part needs one and "
         f"each training part {LEAST_TRAIN}): {way} rare classes with --merge-rare (merge_rare=)."
     )
+
+
+def _counts(examples: Examples, rows: Array) -> Array:
+    """Rows of each class that weigh more than 0, int64 (C,)."""
+    weights = examples.weights_of(rows)
+    rows = rows if weights is None else rows[weights > 0]
+    return np.bincount(examples.y[rows], minlength=examples.n_classes)
 
 
 def _usable(examples: Examples, duplicates: str) -> tuple[Array, Array | None]:
@@ -182,7 +188,7 @@ def _check_groups(examples: Examples, y: Array, groups: Array, folds: int) -> No
 def _check_fold(examples: Examples, fold: Fold) -> None:
     """Every class in the test part, and `LEAST_TRAIN` rows of it in the training part."""
     for part, least in (("test", 1), ("train", LEAST_TRAIN)):
-        have = np.bincount(examples.y[getattr(fold, part)], minlength=examples.n_classes)
+        have = _counts(examples, getattr(fold, part))
         if have.min() < least:
             label = examples.classes[int(np.argmin(have))]
             raise SplitError(
@@ -194,7 +200,7 @@ def _check_fold(examples: Examples, fold: Fold) -> None:
 def _check_held(examples: Examples, train: Array, held: Array) -> None:
     """Every class in the held-out part, and `LEAST_TRAIN` rows of it in training."""
     for part, rows, least in (("held-out", held, 1), ("training", train, LEAST_TRAIN)):
-        have = np.bincount(examples.y[rows], minlength=examples.n_classes)
+        have = _counts(examples, rows)
         code = int(np.argmin(have))
         if have[code] < least:
             how = "" if examples.groups is None else " of whole groups"

@@ -17,6 +17,7 @@ import numpy as np
 
 from counterpoise.core.checks import check_choice, check_finite, rows_text
 from counterpoise.core.errors import DataError, TargetError
+from counterpoise.core.masked import unmasked
 
 Array = np.ndarray
 
@@ -67,7 +68,7 @@ def read_elements(
 
 
 def _plain(y: Any) -> Array:
-    values = np.asarray(y)
+    values = np.asarray(unmasked(y))
     if values.dtype.kind == "S" or (values.dtype == object and values.size and isinstance(values.flat[0], bytes)):
         values = np.char.decode(values.astype("S"), "utf-8")
     if values.size == 0:
@@ -144,7 +145,7 @@ def _element_weight(mask: Any, sample_weight: Any, shape: tuple[int, ...]) -> Ar
             raise DataError(f"mask holds values other than True and False (or 1 and 0); got type {given.dtype}.")
         weight = weight * _spread(given.astype(float), shape, "mask")
     if sample_weight is not None:
-        given = check_finite(np.asarray(sample_weight, dtype=float), "sample_weight")
+        given = check_finite(np.asarray(unmasked(sample_weight), dtype=float), "sample_weight")
         if np.any(given < 0):
             raise DataError(f"sample_weight holds negative values (least {given.min():g}); use 0 or more.")
         weight = weight * _spread(given, shape, "sample_weight")

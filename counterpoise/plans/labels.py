@@ -9,6 +9,7 @@ import numpy as np
 
 from counterpoise.core.checks import check_weights
 from counterpoise.core.errors import TargetError
+from counterpoise.core.masked import unmasked
 
 Array = np.ndarray
 
@@ -29,7 +30,7 @@ def codes_of(y: Any, classes: Sequence[Any] | None = None) -> tuple[Array, tuple
         >>> codes_of(["no", "yes", "no"])
         (array([0, 1, 0], dtype=int32), ('no', 'yes'))
     """
-    labels = np.asarray(y)
+    labels = np.asarray(unmasked(y))
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim == 2:

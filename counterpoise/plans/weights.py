@@ -10,8 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from counterpoise.core.checks import check_no_class_lost
 from counterpoise.core.errors import OptionError, TargetError, did_you_mean
-from counterpoise.plans.tables import Tally
+from counterpoise.core.masked import unmasked
+from counterpoise.plans.tables import Tally, distinct
 
 
 def class_weight(
@@ -137,6 +141,8 @@ def _each_output(
     if names is None:
         tally = Tally(kind, ignore, classes)
         tally.add(y, mask, existing)
+        if existing is not None and mask is None and not ignore and tally.kind == "codes":
+            _check_no_class_lost(y, existing)
         return make(tally.table(scheme), y, mask, existing)
     given = {
         "scheme": scheme,
@@ -155,6 +161,14 @@ def _each_output(
             name, make, y[name], own["scheme"], own["mask"], kind, ignore, own["classes"], own["sample_weight"]
         )
     return out if isinstance(y, Mapping) else [out[k] for k in names]
+
+
+def _check_no_class_lost(y: Any, existing: Any) -> None:
+    """Of one class per row; in sequences and masks a weight of 0 is how padding is marked."""
+    values, weights = np.asarray(unmasked(y)), np.asarray(unmasked(existing), dtype=float)
+    if values.ndim == 1:
+        labels, codes = distinct(values)
+        check_no_class_lost(codes, weights.reshape(-1), labels.tolist())
 
 
 def _named(name: Any, make: Callable[..., Any], *arguments: Any) -> Any:
