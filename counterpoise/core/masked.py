@@ -30,7 +30,7 @@ def unmasked(values: Any) -> Any:
     if kind == "f":
         return values.filled(np.nan)
     if kind in "iu" and all(abs(int(end)) <= EXACT for end in (known.min(initial=0), known.max(initial=0))):
-        return values.astype(np.float64).filled(np.nan)
+        return np.where(np.ma.getmaskarray(values), np.nan, values.data)
     gaps = values.data.astype(object)
     gaps[np.ma.getmaskarray(values)] = None
     return gaps
