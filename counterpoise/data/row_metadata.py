@@ -1,4 +1,4 @@
-"""What belongs to the rows beside their features: labels, groups, time and weights."""
+"""What belongs to the rows beside their features: labels, groups, time, weights, and what each row is to do."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 
 from counterpoise.core.checks import check_weights, rows_text
-from counterpoise.core.errors import ColumnError, DataError
+from counterpoise.core.errors import ColumnError, DataError, did_you_mean
 from counterpoise.core.masked import unmasked
+from counterpoise.core.records import TEST, TRAIN, VALIDATION
 from counterpoise.data.csv_text import parse_dates
 from counterpoise.data.frames import to_frame
 from counterpoise.data.kinds import days
@@ -18,16 +19,17 @@ from counterpoise.data.kinds import days
 
 @dataclass(frozen=True)
 class Side:
-    """What belongs to the rows beside features: labels, groups, time and weights, as series."""
+    """What belongs to the rows beside features, as series: labels, groups, time, weights, and what each is to do."""
 
     y: pl.Series
     groups: pl.Series | None = None
     time: pl.Series | None = None
     weight: pl.Series | None = None
+    split: pl.Series | None = None
 
 
 def side_of(frame: pl.DataFrame, y: Any, beside: dict[str, Any]) -> Side:
-    """Collect labels, groups, time and weights; a name stands for a column of the frame.
+    """Collect labels, groups, time, weights and split; a name stands for a column of the frame.
 
     Raises:
         DataError: Something is not one value per row.
@@ -42,7 +44,8 @@ def side_of(frame: pl.DataFrame, y: Any, beside: dict[str, Any]) -> Side:
     if len(labels) != frame.height:
         raise DataError(f"y has {len(labels):,} labels for {frame.height:,} rows; give one label per row.")
     weight = series(beside["sample_weight"], "sample_weight")
-    return Side(labels, series(beside["groups"], "groups"), series(beside["time"], "time"), weight)
+    groups, time, split = (series(beside[name], name) for name in ("groups", "time", "split"))
+    return Side(labels, groups, time, weight, split)
 
 
 def _vector(values: Any, name: str, n: int) -> pl.Series:
@@ -69,7 +72,7 @@ def skip_rows(features: pl.DataFrame, side: Side) -> tuple[pl.DataFrame, Side, l
     for column in floats:
         infinite = infinite | features[column].is_infinite().fill_null(False)
     keep = ~(unlabeled | infinite)
-    kept = [None if v is None else v.filter(keep) for v in (side.groups, side.time, side.weight)]
+    kept = [None if v is None else v.filter(keep) for v in (side.groups, side.time, side.weight, side.split)]
     told = []
     if unlabeled.any():
         told.append(f"Left out {rows_text(unlabeled.arg_true())} without a label.")
@@ -84,6 +87,34 @@ def group_codes(values: pl.Series) -> np.ndarray:
     if len(missing):
         raise ColumnError(f"groups {values.name!r} is missing in {rows_text(missing)}; give every row a group.")
     return values.cast(pl.String).rank("dense").cast(pl.Int64).to_numpy() - 1
+
+
+#: How rows say what they do.
+ROLES = {
+    "train": TRAIN, "training": TRAIN,
+    "validation": VALIDATION, "valid": VALIDATION, "val": VALIDATION, "dev": VALIDATION,
+    "test": TEST, "testing": TEST,
+}  # fmt: skip
+
+
+def roles(values: pl.Series) -> np.ndarray:
+    """int8 (N,): `TRAIN`, `VALIDATION` or `TEST` of each row, from the words of `ROLES` in any capitals.
+
+    Example:
+        >>> roles(pl.Series("split", ["train", "Val", "TEST"])).tolist()
+        [0, 1, 2]
+    """
+    missing = values.is_null().arg_true()
+    if len(missing):
+        raise ColumnError(f"split {values.name!r} is missing in {rows_text(missing)}; write train, validation or test.")
+    words = values.cast(pl.String).str.strip_chars().str.to_lowercase()
+    odd = (~words.is_in(list(ROLES))).arg_true()
+    if len(odd):
+        raise ColumnError(
+            f"split {values.name!r} is {values[odd[0]]!r} in {rows_text(odd)}; expected train, validation (valid, val, "
+            f"dev) or test.{did_you_mean(str(values[odd[0]]), ROLES)}"
+        )
+    return words.replace_strict(ROLES, return_dtype=pl.Int8).to_numpy()
 
 
 def times(values: pl.Series) -> np.ndarray:

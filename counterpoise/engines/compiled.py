@@ -147,7 +147,7 @@ class Training:
     def _steps(self) -> Iterator[tuple[Job, int | Member]]:
         start, job = time.perf_counter(), self.job
         self.slot.load(self.state)
-        stopper = Stopper(job, self.objective, self.examples.y[job.stop])
+        stopper = Stopper(job, self.objective, self.examples.y[job.stop], self.examples.weights_of(job.stop))
         average = Average(job.limits.average, self.program.averaged)
         best: list[Array] | None = None
         for end in round_ends(job):

@@ -27,7 +27,7 @@ def watch(scores, plan=None, patience=None, steps=40, round_steps=4, **recipe):
     rows, limits = np.arange(len(Y)), Limits(steps, round_steps, patience, 3, **recipe)
     job = Job("", plan or plans.uniform(Y), rows, rows, rows, ("cross_entropy", {}), 0, (0, 0, 0), limits)
     said = iter(scores)
-    told = SimpleNamespace(stopping_log_p=lambda z, y: losing(next(said)), log_shift=np.zeros(2))
+    told = SimpleNamespace(stopping_log_p=lambda z, y, weights: losing(next(said)), log_shift=np.zeros(2))
     stopper, out = Stopper(job, told, Y), []
     for place in range(len(scores)):
         stopper.enter((place + 1) * round_steps, 0.0)
