@@ -26,6 +26,14 @@ def folds_of(
     return make_folds(examples, folds, repeats, seed, duplicates)
 
 
+def rows_to_learn(examples: Examples) -> int:
+    """Rows by whose number batch size and passes are chosen: those that train or end training."""
+    if examples.split is None:
+        return len(examples)
+    train = len(examples.doing(TRAIN))
+    return train + min(train, len(examples.doing(VALIDATION)))
+
+
 def given_fold(
     examples: Examples, share: float = STOP_SHARE, seed: int = 0, duplicates: str = "warn", judged: bool = True
 ) -> Fold:

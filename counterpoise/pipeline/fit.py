@@ -14,7 +14,7 @@ from counterpoise.core.errors import OptionError
 from counterpoise.core.progress import bar, rounds_text
 from counterpoise.core.records import TEST, TRAIN, VALIDATION, Examples, Fold
 from counterpoise.core.seeds import integer
-from counterpoise.data.given_split import given_fold
+from counterpoise.data.given_split import given_fold, rows_to_learn
 from counterpoise.data.split import hold_out
 from counterpoise.feed.disk import Scan
 from counterpoise.networks.frozen_body import network_for
@@ -152,7 +152,7 @@ def fit(
         model, rest, callbacks=callbacks, verbose=verbose, output=output, weights=weights, optimizer=optimizer,
         clone=clone,
     )  # fmt: skip
-    settings = settings.on(network, len(scanned.labels) if scanned else _rows_to_learn(rest), EPOCHS)
+    settings = settings.on(network, len(scanned.labels) if scanned else rows_to_learn(rest), EPOCHS)
     check_rate(network.optimizer(), plateau, callbacks)
     if not clone and (folds is not None or len(chosen.parts()) > 1):
         raise OptionError("clone=False trains the one object passed; it does not go with folds or an ensemble.")
@@ -203,14 +203,6 @@ def _keep_out(examples: Examples, share: float, seed: int) -> tuple[Examples, Ex
     return subset(examples, rest), subset(examples, may[held])
 
 
-def _rows_to_learn(examples: Examples) -> int:
-    """Rows that train or end training, by which batch size and passes are chosen."""
-    if examples.split is None:
-        return len(examples)
-    train = len(examples.doing(TRAIN))
-    return train + min(train, len(examples.doing(VALIDATION)))
-
-
 def _fold(examples: Examples, validation: Any, seed: int) -> Fold:
     """The rows that train and those that end training."""
     share = 0.2 if are_rows(validation) else validation
@@ -233,7 +225,7 @@ def _tunes(wanted: bool | None, strategy: Strategy, given: bool) -> bool:
         if strategy.aim != "argmax":
             logger.warning(
                 "the threshold is the default (0.5, or the most probable class): your validation rows ended training. "
-                "To choose the threshold on them, pass tune_threshold=True"
+                "To choose the threshold on them, pass tune_threshold=True (--tune-threshold)"
             )
         return False
     return wanted is not False

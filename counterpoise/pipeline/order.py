@@ -23,7 +23,7 @@ from counterpoise.data.given_split import folds_of
 from counterpoise.engines.run import Executor, run
 from counterpoise.networks.member_outputs import apart
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.assembly import assemble, card_of
+from counterpoise.pipeline.assembly import assemble, card_of, split_of
 from counterpoise.pipeline.fold_results import (
     corrected,
     cross_fitted_rule,
@@ -229,7 +229,9 @@ def _as_judged(
     if trained[0].apart is not None:
         alone = apart(trained[0], replace(jobs[0], score=fold.stop), examples, network, len(strategy.parts()))
     note = f"{len(fold.stop)} validation rows ended training and fitted the rule; test rows trained nothing"
-    return _with_rule(examples, strategy, network, settings, trained, log_p, fold.stop, note, alone)
+    clf = _with_rule(examples, strategy, network, settings, trained, log_p, fold.stop, note, alone)
+    clf.card["split"] = split_of(fold)
+    return clf
 
 
 def train_all(

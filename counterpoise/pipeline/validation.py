@@ -14,7 +14,7 @@ from counterpoise.classifier.evaluation import label_codes
 from counterpoise.core.checks import check_no_class_lost
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.core.records import TRAIN, VALIDATION, Examples
-from counterpoise.core.structure import join, leaves, mapped, rows_in
+from counterpoise.core.structure import join, mapped, rows_in
 from counterpoise.data.folder import ImageFolder, in_memory
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.row_metadata import side_of, weights
@@ -154,13 +154,10 @@ def encode(examples: Examples, x: Any) -> Any:
 
 def _alike(x: Any, like: Any) -> Any:
     """The rows with the inputs, the shapes and the types of `like`."""
-    try:
-        return mapped(_cast, like, x)
-    except (KeyError, IndexError, TypeError, AttributeError):
-        raise DataError(
-            f"validation has {len(leaves(x))} inputs in another structure than the training rows, which have "
-            f"{len(leaves(like))}; give both alike."
-        ) from None
+    wanted, got = (mapped(lambda _: "array", part) for part in (like, x))
+    if wanted != got:
+        raise DataError(f"validation has the inputs {got}, the training rows {wanted}; give both alike.")
+    return mapped(_cast, like, x)
 
 
 def _cast(like: Array, part: Any) -> Array:
