@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from counterpoise.core.fork_guard import watch as _watch_forks
 from counterpoise.core.lazy import loader as _loader
 from counterpoise.core.saved_names import enter as _enter
 from counterpoise.core.version import version as _version
@@ -101,6 +102,7 @@ __all__ = [*_HOME, *_NAMESPACES]
 __version__ = _version()
 
 _enter()
+_watch_forks()
 
 if not TYPE_CHECKING:  # a checker would believe in any name
     __getattr__, __dir__ = _loader(__name__, {**_HOME, **{name: f"counterpoise.{name}" for name in _NAMESPACES}})

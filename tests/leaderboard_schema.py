@@ -61,6 +61,7 @@ BOARD = {
     "metric": str,
     "folds": int,
     "repeats": int,
+    "split": (dict, type(None)),
     "seed": int,
     "budget": {"steps", "epochs"},
     "network": str,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from counterpoise.core.checks import check_weights
+from counterpoise.core.checks import check_no_class_lost, check_weights
 from counterpoise.core.errors import ColumnError, OptionError, TargetError, did_you_mean
 from counterpoise.core.labels import class_labels, find_label
 from counterpoise.core.proportions import shares_of_classes
@@ -55,6 +55,7 @@ def evaluate(
     labels, rows, source = _labels(clf, data, y, target)
     codes = label_codes(labels, clf.classes_)
     places, weight = _groups(rows, groups, source), _weights(rows, sample_weight, source, len(codes))
+    check_no_class_lost(codes, weight, clf.classes_.tolist())
     beside: dict[str, Any] = {"groups": places, "sample_weight": weight}
     logits = clf.encoded_logits(clf.encoded(rows, source))
     said, raw = clf.said(logits), clf.raw(logits)

@@ -30,6 +30,7 @@ from counterpoise.core.records import Rule, Schema
 from counterpoise.data.columns import columns_config
 from counterpoise.decide.rule_fields import checked_rule
 from counterpoise.networks.cloning import keras_text
+from counterpoise.networks.weights import at_work, seeded
 
 
 def write(path: str | os.PathLike[str], whole: keras.Model, contents: Contents) -> Path:
@@ -88,6 +89,7 @@ def read(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None 
     Raises:
         ArtifactError: absent, damaged, changed, or not one of ours.
     """
+    at_work()
     source = check_path(path)
     if not source.is_file():
         raise ArtifactError(f"there is no file {str(source)!r}.")
@@ -108,7 +110,8 @@ def _read(archive: zipfile.ZipFile, custom_objects: Mapping[str, Any] | None) ->
     classes, schema, card = check_description(description, rule)
     scores = unpacked(zipped.read(archive, SCORES))
     check_scores(scores, rule)
-    whole = load_model(archive, configuration)
+    with seeded(0):  # weights are drawn before they are read
+        whole = load_model(archive, configuration)
     return Contents(_members(whole, rule, schema), rule, classes, schema, card, scores)
 
 

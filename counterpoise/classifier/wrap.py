@@ -13,6 +13,7 @@ from counterpoise.classifier.evaluation import label_codes
 from counterpoise.classifier.model_card import ruled, stored_scores
 from counterpoise.core.errors import ModelError, OptionError, TargetError
 from counterpoise.core.labels import class_labels
+from counterpoise.core.masked import unmasked
 from counterpoise.core.proportions import shares_of_classes
 from counterpoise.core.records import Rule
 from counterpoise.core.version import version
@@ -117,7 +118,7 @@ def _of_keras(model: keras.Model, output: str) -> keras.Model:
 
 
 def _scores(given: Any) -> Array:
-    scores = np.asarray(given)
+    scores = np.asarray(unmasked(given))
     if scores.dtype.kind not in "fiu" or scores.ndim not in (1, 2):
         raise OptionError(
             f"model is {type(given).__name__}; expected a Keras model, or scores float (N,) or (N, C) of rows that did "

@@ -38,6 +38,7 @@ def command(
     drop: o.Drop = None,
     groups: o.Groups = None,
     time: o.Time = None,
+    split: o.Split = None,
     skip_bad: o.SkipBad = False,
     size: o.Size = None,
     range: o.Range = None,
@@ -49,7 +50,9 @@ def command(
     strategies: Annotated[
         str, typer.Option(help="default, all, names: a,b,c, external:NAME (see `counterpoise strategies`).")
     ] = "default",
-    folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.")] = 5,
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Folds of the cross-validation.  [default: 5]", show_default=False)
+    ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="How often the folds are drawn anew.")] = 1,
     metric: Annotated[str, typer.Option(help="What is ranked and judged.")] = "average_precision",
     cost_fp: Annotated[float | None, typer.Option(help="Cost of a false alarm; goes with --cost-fn.")] = None,
@@ -102,10 +105,10 @@ def command(
         raise OptionError("--jobs and --ray were both given; train in processes of this machine or on a cluster.")
     elsewhere = executor_of(jobs, ray)
     network = resolve_model(model, trust)
-    how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad)
+    how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split)
     examples = o.read_table(data, target, size, range, text=model == "text", **how)
-    if examples.time is None and examples.groups is None:
-        check_counts(examples, folds)
+    if examples.time is None and examples.groups is None and split is None:
+        check_counts(examples, 5 if folds is None else folds)
     leaks = "error" if strict else "warn"
     judged = {
         "leaks": leaks,

@@ -25,6 +25,10 @@ MergeRare = Annotated[str | None, typer.Option(help="Labels to merge into one cl
 Drop = Annotated[str | None, typer.Option(help="Columns to leave out: a,b,...", rich_help_panel="Data")]
 Groups = Annotated[str | None, typer.Option(help="Column of groups that are never split.", rich_help_panel="Data")]
 Time = Annotated[str | None, typer.Option(help="Column of times: train on the past only.", rich_help_panel="Data")]
+Split = Annotated[
+    str | None,
+    typer.Option(help="Column that says what each row does: train, validation or test.", rich_help_panel="Data"),
+]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out damaged rows or files.", rich_help_panel="Data")]
 Size = Annotated[
     int | None, typer.Option(help="Side of an image in pixels, for a folder of images.", rich_help_panel="Data")
@@ -94,7 +98,7 @@ def read_table(
             raise OptionError(f"{option} is for folders of images; {data.name} is none.")
     if target is None:
         raise ColumnError(f"a table needs --target: which column of {data.name} holds the class?")
-    used = {"--target": target, "--groups": options["groups"], "--time": options["time"]}
+    used = {"--target": target, **{f"--{name}": options[name] for name in ("groups", "time", "split")}}
     for option, column in used.items():
         if column in options["drop"]:
             raise OptionError(f"column {column!r} is named by {option} and by --drop; leave it out of --drop.")
@@ -108,7 +112,7 @@ def _read_folder(
     from counterpoise.data.folder import read_images
 
     options.pop("text", None)
-    columns = {"--target": target, **{f"--{name}": options.pop(name) for name in ("drop", "groups", "time")}}
+    columns = {"--target": target, **{f"--{name}": options.pop(name) for name in ("drop", "groups", "time", "split")}}
     for option, value in columns.items():
         if value:
             raise OptionError(
@@ -136,7 +140,7 @@ def picture_form(clf: Any) -> tuple[tuple[int, int], str, tuple[float, float] | 
 
 def data_options(
     positive: str | None, one_vs_rest: str | None, merge_rare: str | None, drop: str | None, groups: str | None,
-    time: str | None, skip_bad: bool,
+    time: str | None, skip_bad: bool, split: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """The data options of the command line as arguments of `read`."""
     return {
@@ -146,6 +150,7 @@ def data_options(
         "drop": split_names(drop),
         "groups": groups,
         "time": time,
+        "split": split,
         "skip_bad": skip_bad,
     }
 

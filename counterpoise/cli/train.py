@@ -30,6 +30,7 @@ def command(
     drop: o.Drop = None,
     groups: o.Groups = None,
     time: o.Time = None,
+    split: o.Split = None,
     skip_bad: o.SkipBad = False,
     size: o.Size = None,
     range: o.Range = None,
@@ -39,6 +40,13 @@ def command(
     batch_size: o.BatchSize = None,
     seed: o.Seed = 0,
     folds: Annotated[int | None, typer.Option(help="Fit the rule out of fold, then train on all rows.")] = None,
+    tune_threshold: Annotated[
+        bool | None,
+        typer.Option(
+            help="Choose the threshold on the rows that do not train.  [default: not on validation rows of --split]",
+            show_default=False,
+        ),
+    ] = None,
     guarantee_rows: Annotated[
         float | None,
         typer.Option(help="Share of rows set aside for a guarantee. Requires --confidence."),
@@ -62,11 +70,10 @@ def command(
     aim = aim_of(recall_floor, precision_floor, cost_fp, cost_fn, alerts)
     if confidence is not None:
         _check_guarantee(aim, confidence)
-        guarantee_rows = 0.2 if guarantee_rows is None else guarantee_rows
     o.check_file(out, ".keras", [data, model])
     chosen = find(strategy)
     network = resolve_model(model, trust)
-    how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad)
+    how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split)
     examples = o.read_table(data, target, size, range, text=model == "text", **how)
     if aim is not None and not examples.binary:
         labels = ", ".join(map(str, examples.classes[:6]))
@@ -75,11 +82,17 @@ def command(
             f"Hold one against the others: --one-vs-rest {examples.classes[examples.positive]}"
         )
     import_keras_quietly()
+    from counterpoise.core.records import TEST
     from counterpoise.pipeline.fit import fit
 
+    tested = examples.split is not None and len(examples.doing(TEST)) > 0
+    if confidence is not None and guarantee_rows is None and not tested:
+        guarantee_rows = 0.2
+    if aim is not None and tune_threshold is None:
+        tune_threshold = True  # an aim is a threshold to be chosen
     clf = fit(
         network, examples, strategy=chosen, folds=folds, guarantee_rows=guarantee_rows, epochs=o.or_auto(epochs),
-        batch_size=o.or_auto(batch_size), seed=seed,
+        batch_size=o.or_auto(batch_size), seed=seed, tune_threshold=tune_threshold,
     )  # fmt: skip
     if aim is not None:
         clf = clf.decide(confidence=confidence, **aim)

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from counterpoise.core.records import Examples, FoldResult
+from counterpoise.comparison.single_split import split_draws
+from counterpoise.core.errors import SplitError
+from counterpoise.core.records import Examples, Fold, FoldResult
 from counterpoise.core.seeds import integer
 from counterpoise.metrics.bootstrap import cluster_draws, time_blocks
 
@@ -19,9 +21,11 @@ LEAST_BLOCKS = 10
 
 def paired_draws(
     by_name: Mapping[str, Sequence[FoldResult]], scores: Mapping[str, Mapping[str, Array]], examples: Examples,
-    seed: int = 0, resamples: int = RESAMPLES,
+    seed: int = 0, resamples: int = RESAMPLES, metric: str = "average_precision",
 ) -> dict[str, dict[str, Array]] | None:  # fmt: skip
     """strategy -> metric -> float (B,), or None: rows are independent, or a fold tests too few groups.
+
+    Of a given split every row, group or block of its test rows is drawn (see `single_split`).
 
     Groups (or, with time, blocks of rows that follow each other) are drawn with replacement inside the test part of
     each fold, the same for every strategy; a draw is the mean of the folds' scores, as the score of the leaderboard is.
@@ -36,7 +40,13 @@ def paired_draws(
         examples: The rows.
         seed: Seed of the draws.
         resamples: B.
+        metric: What is judged by.
     """
+    if examples.split is not None:
+        return {
+            name: split_draws(cell, examples, _blocks(cell.rows, examples), metric, resamples, seed)
+            for name, (cell,) in by_name.items()
+        }
     if examples.groups is None and examples.time is None:
         return None
     some = next(iter(by_name.values()))
@@ -74,5 +84,15 @@ def _of_fold(cell: FoldResult, examples: Examples, seed: int, resamples: int) ->
 def _blocks(rows: Array, examples: Examples) -> Array:
     if examples.time is not None:
         return time_blocks(examples.time[rows])
-    assert examples.groups is not None
-    return examples.groups[rows]
+    return rows if examples.groups is None else examples.groups[rows]
+
+
+def check_split(examples: Examples, fold: Fold) -> None:
+    """Raise a SplitError when the test rows of a given split come in too few groups to say how sure a score is."""
+    found = len(np.unique(_blocks(fold.test, examples)))
+    if found < LEAST_BLOCKS:
+        what = "rows" if examples.groups is None and examples.time is None else "groups or blocks in time"
+        raise SplitError(
+            f"the test part of split has {found} {what}; expected {LEAST_BLOCKS} or more, because their number decides "
+            "how sure a score is. Add test rows, or leave split out for a cross-validation."
+        )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from counterpoise.comparison import tally, words
-from counterpoise.comparison.blocks import paired_draws
+from counterpoise.comparison.blocks import check_split, paired_draws
 from counterpoise.comparison.cut_off import cut_off_text, unfinished
 from counterpoise.comparison.effect import Costs, with_effect
 from counterpoise.comparison.halving import Limit, Remembering, Rungs, rungs
@@ -21,6 +21,7 @@ from counterpoise.comparison.verdict import Judgment, Verdict
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.progress import bar
 from counterpoise.core.records import Examples, FoldResult
+from counterpoise.data.given_split import given_fold, rows_to_learn
 from counterpoise.data.split import check_counts
 from counterpoise.diagnosis.diagnose import before_race
 from counterpoise.engines.run import Executor, run
@@ -31,6 +32,7 @@ from counterpoise.pipeline.jobs import Settings
 from counterpoise.pipeline.order import Outcome, cross_validate, refit
 from counterpoise.pipeline.reading import read_for
 from counterpoise.pipeline.tuning import check_tuning
+from counterpoise.pipeline.validation import at_training_prior
 from counterpoise.strategies.external import kind_of
 from counterpoise.strategies.select import Strategy, select
 
@@ -44,7 +46,7 @@ def compare(
     y: Any = None,
     *,
     strategies: str | Iterable[str | Strategy] = "default",
-    folds: int = 5,
+    folds: int | None = None,
     repeats: int = 1,
     epochs: int | str = "auto",
     early_stopping: bool = True,
@@ -54,6 +56,7 @@ def compare(
     budget: str = "steps",
     groups: Any = None,
     time: Any = None,
+    split: Any = None,
     sample_weight: Any = None,
     duplicates: str = "warn",
     leaks: str = "warn",
@@ -81,7 +84,7 @@ def compare(
 
     Args:
         strategies: "default", "all", "a,b,c", or a list of names and strategies. `none` always races.
-        folds: K of the stratified cross-validation.
+        folds: K of the stratified cross-validation; None: 5.
         repeats: How often it is repeated with other splits.
         epochs: Passes of `none` over its training rows; the other strategies get the same number of steps. "auto": 30,
             and no fewer steps than the recipe's floor; up to 4 times as many for all strategies where the stopping
@@ -95,6 +98,10 @@ def compare(
         budget: "steps" or "epochs" (each plan its own epochs: the plain recipe).
         init_bias: Whether the output of every strategy starts at the constant that minimizes the strategy's own loss
             on its own rows, so that none starts ahead; False: where the model has it.
+        split: A split of your own in place of folds: what each row does, (N,) words or the name of a column. "train";
+            "validation" ("valid", "val", "dev"; without any, a fifth of the training rows), which ends training and
+            fits correction and threshold; "test", which judges alone. The classifier is the one that was judged. The
+            intervals then say how much rests on the choice of the test rows, and not how training would end again.
         duplicates: "warn", "group", "drop" or "error" for rows with equal features.
         leaks: "warn", or "error" to refuse, before anything is trained, rows that may leak: a column that gives the
             label away, many repeated rows, nearly equal images or texts (see `Diagnosis.check`).
@@ -132,7 +139,7 @@ def compare(
         recipe=recipe, init_bias=init_bias,
     )  # fmt: skip
     chosen = select(strategies)
-    examples = read_for(model, data, y, groups=groups, time=time, sample_weight=sample_weight)
+    examples = read_for(model, data, y, groups=groups, time=time, split=split, sample_weight=sample_weight)
     options = {"output": output, "weights": weights, "optimizer": optimizer}
     return race(
         examples, model, chosen, settings, folds=folds, repeats=repeats, duplicates=duplicates, leaks=leaks,
@@ -147,7 +154,7 @@ def race(
     strategies: Sequence[Strategy],
     settings: Settings,
     *,
-    folds: int = 5,
+    folds: int | None = None,
     repeats: int = 1,
     duplicates: str = "warn",
     leaks: str = "warn",
@@ -164,22 +171,22 @@ def race(
     """`compare` on examples that were read already; `store` may be a `Store` that is open."""
     if metric not in METRICS:
         raise OptionError(f"there is no metric {metric!r}.{did_you_mean(metric, METRICS)}")
-    if examples.time is None and examples.groups is None and duplicates != "drop":
-        check_counts(examples, folds)
+    examples, folds = _divided(examples, folds, repeats, duplicates, nested, settings.seed)
     priced = Costs.of(costs, examples.binary)
     strategies = strategies if priced is None else priced.aimed(strategies)
     limited = Limit.of(limit)
     settings = _checked(settings, examples, metric, repeats, nested)
     network, seen = network_for(model, examples, verbose=verbose, **(network_options or {}))
-    settings = settings.on(network, len(examples), EPOCHS, extend=True)
+    settings = settings.on(network, rows_to_learn(examples), EPOCHS, extend=True)
     if settings.init_bias and (note := network.output_bias.note()):
         network.tell(note)
-    diagnosis = before_race(examples, folds, duplicates, leaks).to_dict()
+    diagnosis = before_race(examples, max(2, folds), duplicates, leaks).to_dict()
     with opened(store) as kept:
         train = executor or run
         if kept is not None:
             kept.begin(manifest_of(examples, network, settings, folds, duplicates))
-            train = stored(train, kept, weights=needs_weights(strategies, network), tell=announce if verbose else None)
+            weights = needs_weights(strategies, network) or examples.split is not None
+            train = stored(train, kept, weights=weights, tell=announce if verbose else None)
         found = _raced(
             seen, network, strategies, settings, folds=folds, repeats=repeats, duplicates=duplicates,
             metric=metric, priced=priced, nested=nested, limited=limited,
@@ -199,8 +206,9 @@ def _raced(
     split: dict[str, Any] = {"folds": folds, "repeats": repeats, "duplicates": duplicates}
     with bar(verbose) as progress:
         heat = Rungs(list(strategies), settings)
-        if limited is not None:
+        if limited is not None or examples.split is not None:
             executor = Remembering(executor)
+        if limited is not None:
             heat = rungs(strategies, examples, network, settings, limited, executor, **split)
         strategies, settings = heat.strategies, heat.settings
         outcome = cross_validate(
@@ -208,7 +216,7 @@ def _raced(
         )  # fmt: skip
         ran = [s for s in strategies if s.name not in outcome.failures]
         by_name = {s.name: [c for c in outcome.cells if c.strategy == s.name] for s in ran}
-        judgment = _judge(ran, by_name, examples, outcome, settings.seed, folds, repeats, metric, priced)
+        judgment = _judge(ran, by_name, examples, outcome, settings.seed, repeats, metric, priced)
         winner = next(s for s in ran if s.name == judgment.verdict.model)
         inside = None
         if nested:
@@ -220,7 +228,7 @@ def _raced(
             except ModelError as error:  # what was judged stays
                 warnings.append(f"{winner.name} could not be trained on all rows, so there is no model file: {error}")
     cut_off = cut_off_text(outcome.training, outcome.extension, limited is not None)
-    verdict = _labeled(judgment.verdict, len(ran), metric, inside, cut_off)
+    verdict = _labeled(judgment.verdict, len(ran), metric, inside, cut_off, examples.split is None)
     rows = leaderboard_rows(judgment, by_name, ran, examples, outcome, heat, priced)
     record = leaderboard_record(
         rows, verdict, warnings, examples, network, settings, outcome, metric=metric, folds=folds, repeats=repeats,
@@ -230,8 +238,26 @@ def _raced(
     if best is not None:
         best.card["metrics"] = next(r["scores"] for r in rows if r["strategy"] == winner.name)
         best.card["metrics_of"] = best.card["rule"]
+        if examples.split is not None:
+            best.card["metrics_of"] = f"{len(outcome.folds[0].test)} test rows, which trained and chose nothing"
         best.card["verdict"] = record["verdict"]
     return Comparison(record, drawn, outcome.cells, best, diagnosis)
+
+
+def _divided(
+    examples: Examples, folds: int | None, repeats: int, duplicates: str, nested: bool, seed: int
+) -> tuple[Examples, int]:
+    """The rows and the number of folds: those asked for, or one where the rows say what they do; both checked."""
+    if examples.split is None:
+        folds = 5 if folds is None else folds
+        if examples.time is None and examples.groups is None and duplicates != "drop":
+            check_counts(examples, folds)
+        return examples, folds
+    given = {"folds": folds is not None, f"repeats={repeats}": repeats != 1, "nested": nested}
+    for name in [name for name, present in given.items() if present]:
+        raise OptionError(f"{name} and split were both given, but split is one division of the rows; leave {name} out.")
+    check_split(examples, given_fold(examples, seed=seed, duplicates=duplicates))
+    return at_training_prior(examples), 1
 
 
 def _checked(settings: Settings, examples: Examples, metric: str, repeats: int, nested: bool) -> Settings:
@@ -245,23 +271,26 @@ def _checked(settings: Settings, examples: Examples, metric: str, repeats: int, 
     return replace(settings, tune_metric=metric) if settings.tune else settings
 
 
-def _labeled(verdict: Verdict, among: int, metric: str, inside: Nested | None, cut_off: str) -> Verdict:
-    said = words.chosen(among, metric, None if inside is None else (inside.mean, inside.low, inside.high))
+def _labeled(verdict: Verdict, among: int, metric: str, inside: Nested | None, cut_off: str, nestable: bool) -> Verdict:
+    told = None if inside is None else (inside.mean, inside.low, inside.high)
+    said = words.chosen(among, metric, told, nestable)
     text = " ".join(part for part in (verdict.text, cut_off, said) if part)
     return replace(verdict, chosen_among=among, text=text)
 
 
 def _judge(
     ran: Sequence[Strategy], by_name: Mapping[str, Sequence[FoldResult]], examples: Examples, outcome: Outcome,
-    seed: int, folds: int, repeats: int, metric: str, costs: Costs | None,
+    seed: int, repeats: int, metric: str, costs: Costs | None,
 ) -> Judgment:  # fmt: skip
+    folds = outcome.folds
     scores = {name: tally.fold_scores(cells, examples) for name, cells in by_name.items()}
     counts = {name: tally.fold_counts(cells, examples) for name, cells in by_name.items()}
     judgment = assess(
-        scores, folds=folds, repeats=repeats, metric=metric, simplicity=[s.name for s in select(ran)],
+        scores, folds=len(folds) // repeats, repeats=repeats, metric=metric, simplicity=[s.name for s in select(ran)],
         counts=counts if examples.binary else {},
         external={s.name: kind_of(s.estimator) for s in ran if s.is_external},
-        draws=paired_draws(by_name, scores, examples, seed), unfinished=unfinished(outcome.training),
+        draws=paired_draws(by_name, scores, examples, seed, metric=metric), unfinished=unfinished(outcome.training),
+        test_over_train=None if examples.split is None else len(folds[0].test) / len(folds[0].train),
     )  # fmt: skip
     rival = next((name for name in judgment.ranking if name != "none"), "none")
     matrices = {name: of_rule[""].sum(axis=0) for name, of_rule in counts.items()}

@@ -90,14 +90,14 @@ def interval(evidence: Evidence, strategy: str, key: str) -> Interval:
     matrices = evidence.counts.get(strategy, {}).get(suffix)
     if matrices is not None and base in ("f1", "precision"):
         return _pooled(evidence, base, values, np.asarray(matrices, dtype=np.float64))
-    draws = evidence.drawn(strategy, key)
-    if draws is not None:
-        low, high = percentile(draws, evidence.level)
-        return Interval(mean, min(low, mean), max(high, mean), folds)  # a skewed bootstrap may leave its center out
     truth = {"specificity": 0, "recall": 1}.get(base)
     trials = None
     if matrices is not None and truth is not None:
         trials = round(_per_repeat(evidence, values, matrices)[truth].sum())
+    draws = evidence.drawn(strategy, key)
+    if draws is not None and not (trials and mean in (0.0, 1.0)):  # where a bootstrap has no width
+        low, high = percentile(draws, evidence.level)
+        return Interval(mean, min(low, mean), max(high, mean), folds)  # a skewed bootstrap may leave its center out
     ends = fold_interval(values, evidence.ratio, low=metric.low, high=metric.high, level=evidence.level, trials=trials)
     return Interval(mean, ends[0], ends[1], folds)
 

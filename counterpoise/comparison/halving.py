@@ -19,7 +19,7 @@ import numpy as np
 
 from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Examples, Job, Member
-from counterpoise.data.split import make_folds
+from counterpoise.data.given_split import folds_of
 from counterpoise.engines.run import Executor, Trained
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.jobs import Settings, jobs_by_fold, leave_out_failed
@@ -94,7 +94,7 @@ def rungs(
     executor: Executor, *, folds: int, repeats: int, duplicates: str,
 ) -> Rungs:  # fmt: skip
     """Run the rungs before the last one; `executor` should be `Remembering`, for the last rung may repeat one."""
-    parts = make_folds(examples, folds, repeats, settings.seed, duplicates)
+    parts = folds_of(examples, folds, repeats, settings.seed, duplicates)
     racing = [s for s in strategies if not s.is_external]
     jobs, _ = jobs_by_fold(racing, examples, parts, settings, network)
     most = max(job.limits.steps for group in jobs.values() for job in group)

@@ -61,6 +61,7 @@ def _difference(name: str, before: Any, now: Any) -> str:
 
 def _data(examples: Examples) -> dict[str, Any]:
     parts = {"labels": examples.y, "groups": examples.groups, "time": examples.time, "weights": examples.sample_weight}
+    parts |= {"split": examples.split}
     hashes = {f"values of the {name}": _hash(part) for name, part in parts.items() if part is not None}
     classes = [str(label) for label in examples.classes]
     return {"rows": len(examples), "classes": classes, **_features(examples), **hashes}

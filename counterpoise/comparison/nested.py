@@ -12,7 +12,7 @@ import numpy as np
 from counterpoise.comparison import tally
 from counterpoise.comparison.judge import assess
 from counterpoise.core.records import Examples, FoldResult
-from counterpoise.data.split import make_folds
+from counterpoise.data.given_split import folds_of
 from counterpoise.engines.run import Executor
 from counterpoise.metrics.catalog import METRICS
 from counterpoise.metrics.intervals import fold_interval
@@ -64,7 +64,7 @@ def nested_score(
     """
     scores = {name: tally.fold_scores(cells, examples)[metric] for name, cells in by_name.items()}
     chosen = []
-    for fold in make_folds(examples, folds, repeats, settings.seed, duplicates):
+    for fold in folds_of(examples, folds, repeats, settings.seed, duplicates):
         inner = subset(examples, fold.whole().train)
         outcome = cross_validate(inner, strategies, network, settings, folds=INNER_FOLDS, executor=executor)
         chosen.append(_winner(strategies, outcome.cells, inner, metric))

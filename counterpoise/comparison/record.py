@@ -16,6 +16,7 @@ from counterpoise.core.records import Examples, FoldResult
 from counterpoise.core.version import version
 from counterpoise.diagnosis.guard import COLUMNS, REPEATS
 from counterpoise.networks.network import Network
+from counterpoise.pipeline.assembly import split_of
 from counterpoise.pipeline.jobs import Settings
 from counterpoise.pipeline.order import Outcome
 from counterpoise.strategies.select import Strategy
@@ -54,6 +55,7 @@ def leaderboard_record(
         "metric": metric,
         "folds": folds,
         "repeats": repeats,
+        "split": None if examples.split is None else split_of(outcome.folds[0]),
         "seed": settings.seed,
         "budget": settings.budget,
         "network": network.label,

@@ -159,7 +159,7 @@ def no_external(gap: Gap) -> str:
     )
 
 
-def chosen(among: int, metric: str, inside: tuple[float, float, float] | None) -> str:
+def chosen(among: int, metric: str, inside: tuple[float, float, float] | None, nestable: bool = True) -> str:
     """How far the winner's score can be believed: it was chosen for it. `inside`: mean and interval of nested folds."""
     if inside is not None:
         mean, low, high = inside
@@ -169,7 +169,8 @@ def chosen(among: int, metric: str, inside: tuple[float, float, float] | None) -
         )
     if among < 3:
         return ""
-    return f"The winner's score was chosen among {among}: expect a little less of it (a nested race says how much)."
+    how_much = " (a nested race says how much)" if nestable else ""
+    return f"The winner's score was chosen among {among}: expect a little less of it{how_much}."
 
 
 def nothing_else(metric: str, winner: str, mean: float, losers: int) -> str:

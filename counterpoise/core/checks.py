@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from counterpoise.core.errors import DataError, OptionError, did_you_mean
+from counterpoise.core.masked import unmasked
 
 T = TypeVar("T")
 
@@ -146,7 +147,7 @@ def check_lengths(parts: Mapping[str, Any]) -> int:
 
 def check_finite(array: Any, name: str) -> np.ndarray:
     """Return `array` as NumPy when no entry is NaN or infinite; else name the first bad place."""
-    got = np.asarray(array)
+    got = np.asarray(unmasked(array))
     if got.dtype.kind not in "fc":
         return got
     bad = ~np.isfinite(got)
@@ -205,7 +206,7 @@ def check_weights(weights: Any, n: int, name: str = "sample_weight") -> np.ndarr
         [1.0, 2.0]
     """
     try:
-        got = np.asarray(weights, dtype=np.float64)
+        got = np.asarray(unmasked(weights), dtype=np.float64)
     except (TypeError, ValueError):
         raise DataError(f"{name} must be numbers, one per row; got {weights!r:.60}.") from None
     if got.shape != (n,):
@@ -217,6 +218,34 @@ def check_weights(weights: Any, n: int, name: str = "sample_weight") -> np.ndarr
     if n and not got.sum() > 0:
         raise DataError(f"{name} sums to zero; at least one row needs a positive weight.")
     return got
+
+
+def check_no_class_lost(
+    codes: np.ndarray, weights: np.ndarray | None, classes: Sequence[Any], name: str = "sample_weight"
+) -> None:
+    """Raise a `DataError` when the weights of rows remove a class: every row of it weighs 0.
+
+    Args:
+        codes: Class code of each row, (N,).
+        weights: float (N,), or None.
+        classes: The label of each code.
+        name: What to call the weights.
+
+    Example:
+        >>> check_no_class_lost(np.array([0, 1]), np.array([1.0, 0.0]), ("fine", "fraud"))
+        Traceback (most recent call last):
+        counterpoise.core.errors.DataError: sample_weight is 0 in every row of class 'fraud', which removes the class.
+        Expected a weight above 0 in at least one of its rows. Correct the weights, or leave the rows of the class out.
+    """
+    if weights is None:
+        return
+    present = np.bincount(codes, minlength=len(classes)) > 0
+    lost = np.flatnonzero(present & ~(np.bincount(codes, weights > 0, minlength=len(classes)) > 0))
+    if len(lost):
+        raise DataError(
+            f"{name} is 0 in every row of class {classes[lost[0]]!r}, which removes the class. Expected a weight above "
+            "0 in at least one of its rows. Correct the weights, or leave the rows of the class out."
+        )
 
 
 def row_weights(sample_weight: Any, rows: int) -> np.ndarray:

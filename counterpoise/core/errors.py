@@ -9,10 +9,11 @@
     ├── OptionError          an argument is out of range or contradicts another
     ├── ModelError           the Keras model does not fit the data or the task
     ├── ArtifactError        a file could not be read as, or written as, one of ours
-    ├── GuaranteeError         the data do not carry the guarantee that was asked for
+    ├── GuaranteeError       the data do not carry the guarantee that was asked for
+    ├── ForkError            a forked process lacks the threads of a library that it needs
     └── MissingExtraError    an optional dependency is not installed
 
-All but the last are `ValueError`s; the last is an `ImportError`. A message says what was got,
+All but the last two are `ValueError`s; these are a `RuntimeError` and an `ImportError`. A message says what was got,
 what was expected and what to do. The command line prints it on one line and exits with code 2.
 """
 
@@ -70,6 +71,10 @@ class ArtifactError(CounterpoiseError, ValueError):
 
 class GuaranteeError(CounterpoiseError, ValueError):
     """The data do not carry the guarantee that was asked for."""
+
+
+class ForkError(CounterpoiseError, RuntimeError):
+    """This process was forked from one whose threads it would need."""
 
 
 class MissingExtraError(CounterpoiseError, ImportError):

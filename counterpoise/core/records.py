@@ -17,6 +17,9 @@ import numpy as np
 
 Array = np.ndarray
 
+#: What rows do where that was said beforehand: they train, they end training, or they judge.
+TRAIN, VALIDATION, TEST = 0, 1, 2
+
 #: Column kinds. Only the first three reach the model; the others are left out and reported.
 KINDS = ("numeric", "categorical", "boolean", "identifier", "constant", "missing")
 USED_KINDS = ("numeric", "categorical", "boolean")
@@ -123,6 +126,7 @@ class Examples:
             the features could not be compared.
         source: Where the rows come from, for messages and the report.
         text_column: Where `x` is one column of text of a table, its name; else None.
+        split: int8 (N,), `TRAIN`, `VALIDATION` or `TEST` for each row; None: rows are held out by us.
         warnings: Sentences for the user, one for each thing noticed while reading.
         pictures: How `x` was read from files of pictures; None: it was not.
     """
@@ -139,6 +143,7 @@ class Examples:
     warnings: tuple[str, ...] = ()
     text_column: str | None = None
     pictures: Pictures | None = None
+    split: Array | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -155,6 +160,16 @@ class Examples:
     def counts(self) -> Array:
         """Rows per class, int64 (C,)."""
         return np.bincount(self.y, minlength=self.n_classes)
+
+    def doing(self, role: int) -> Array:
+        """Numbers of the rows that do this (see `split`), int64.
+
+        Example:
+            >>> split = np.array([TRAIN, TEST, TRAIN], np.int8)
+            >>> Examples(np.zeros((3, 1)), np.zeros(3, np.int32), ("a",), split=split).doing(TRAIN).tolist()
+            [0, 2]
+        """
+        return np.flatnonzero(np.asarray(self.split) == role)
 
     def weights_of(self, rows: Array) -> Array | None:
         """The user's weights of some rows, or None when there are none."""

@@ -15,6 +15,8 @@ import polars as pl
 
 from counterpoise.core.checks import check_lengths
 from counterpoise.core.errors import ColumnError, DataError, system_text
+from counterpoise.core.fork_guard import use
+from counterpoise.core.masked import unmasked
 from counterpoise.data.column_names import column_names
 from counterpoise.data.csv_text import read_csv
 from counterpoise.data.parquet import read_parquet
@@ -65,6 +67,7 @@ def to_frame(
         DataError: Missing, empty, damaged or unsupported.
         ColumnError: Two columns with one name, or a column of lists or objects.
     """
+    use("Polars")
     if isinstance(source, (str, Path)):
         name = str(source)
         found, notes = _from_path(Path(source), as_text, skip_bad)
@@ -143,7 +146,7 @@ def _columns(source: Any, name: str) -> list[tuple[Any, Any]]:
     if isinstance(source, Mapping):
         check_lengths({repr(key): column for key, column in source.items()})
         return list(source.items())
-    array = np.asarray(source)
+    array = np.asarray(unmasked(source))
     if array.ndim != 2:
         raise DataError(f"{name} has shape {array.shape}; a table needs two axes (N, d). One feature: x[:, None].")
     return [(f"x{j}", array[:, j]) for j in range(array.shape[1])]

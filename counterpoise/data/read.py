@@ -10,19 +10,20 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from counterpoise.core.checks import check_choice
+from counterpoise.core.checks import check_choice, check_no_class_lost
 from counterpoise.core.duplicates import count_twins, twin_groups
 from counterpoise.core.errors import ColumnError, DataError, OptionError, TargetError, did_you_mean
 from counterpoise.core.labels import Labels, look_alikes, warn_look_alikes
 from counterpoise.core.leaks import LEAK_AUROC, single_column_scores
-from counterpoise.core.records import Examples, Schema
+from counterpoise.core.masked import unmasked
+from counterpoise.core.records import TRAIN, Examples, Schema
 from counterpoise.data.cycles import named_parts
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.inputs import check_no_gap, is_text
 from counterpoise.data.kinds import Found, infer
 from counterpoise.data.labels import encode_labels
 from counterpoise.data.precision import precision_of
-from counterpoise.data.row_metadata import Side, group_codes, side_of, skip_rows, times, weights
+from counterpoise.data.row_metadata import Side, group_codes, roles, side_of, skip_rows, times, weights
 from counterpoise.data.schema import build_parts, encode_rows
 from counterpoise.data.texts import text_column, texts_of
 
@@ -42,6 +43,7 @@ def read(
     time: Any = None,
     kinds: Mapping[str, str] | None = None,
     sample_weight: Any = None,
+    split: Any = None,
     skip_bad: bool = False,
     table: bool = True,
     text: bool = False,
@@ -64,6 +66,8 @@ def read(
         time: Column name or (N,) numbers or dates.
         kinds: Column name -> "numeric", "categorical", "boolean" or "identifier", to overrule what is found.
         sample_weight: Column name or (N,) weights; a row of weight w counts as w examples.
+        split: Column name or (N,) words that say what each row does: train, validation (valid, val, dev) or test.
+            Kinds and levels of columns are then those of the training rows.
         skip_bad: Leave out lines that cannot be read, rows without a label and rows with infinite numbers,
             and say so in the warnings, instead of raising.
         table: False lets an array of rank 2 pass untouched.
@@ -86,7 +90,7 @@ def read(
     if (target is None) == (y is None):
         raise OptionError("Name the labels once: target='COLUMN' (--target) for a table, or y=LABELS for arrays.")
     labels_of = {"positive": positive, "one_vs_rest": one_vs_rest, "merge_rare": tuple(merge_rare)}
-    beside = {"groups": groups, "time": time, "sample_weight": sample_weight}
+    beside = {"groups": groups, "time": time, "sample_weight": sample_weight, "split": split}
     if is_table(source, table):
         return _read_table(source, target, y, labels_of, beside, _names(drop), dict(kinds or {}), skip_bad, text)
     if target is not None:
@@ -129,9 +133,12 @@ def _read_table(
         column, said = text_column(features, name)
         texts = Examples(texts_of(features, column), labels.codes, labels.classes, source=name, text_column=column)
         return _finish(texts, side, [*notes, *said])
-    found = [infer(features[c], kinds.get(c)) for c in features.columns]
+    learn = features if side.split is None else features.filter(roles(side.split) == TRAIN)
+    if not learn.height:
+        raise DataError(f"split names no training row of {name}; write train for the rows to learn from.")
+    found = [infer(learn[c], kinds.get(c)) for c in learn.columns]
     schema = Schema(tuple(f.column for f in found), target or "target")
-    x = build_parts(schema, pl.DataFrame([f.series for f in found if f.column.used]))
+    x = build_parts(schema, pl.DataFrame([f.series for f in found if f.column.used]) if learn is features else features)
     if not x:
         raise ColumnError(f"No column of {name} is left to learn from. {_why(found)}".rstrip())
     warnings = [*notes, *_together(found), *_leak_warnings(x, labels, schema)]
@@ -226,7 +233,7 @@ def _check_array(source: Any) -> None:
     if hasattr(source, "toarray"):
         raise DataError("x is a sparse matrix; expected a dense array. Pass x.toarray().")
     try:
-        array = np.asarray(source)
+        array = np.asarray(unmasked(source))
     except ValueError:
         raise DataError("x has rows of different lengths; expected an array of shape (N, ...).") from None
     text = is_text(array)
@@ -256,11 +263,14 @@ def _finish(examples: Examples, side: Side, warnings: list[str]) -> Examples:
     twins = twin_groups(examples.x)
     if twins is not None:
         warnings = warnings + _twin_warnings(twins, examples.y)
+    weight = None if side.weight is None else weights(side.weight)
+    check_no_class_lost(examples.y, weight, examples.classes)
     return replace(
         examples,
         groups=None if side.groups is None else group_codes(side.groups),
         time=None if side.time is None else times(side.time),
-        sample_weight=None if side.weight is None else weights(side.weight),
+        sample_weight=weight,
+        split=None if side.split is None else roles(side.split),
         twins=twins,
         warnings=tuple(warnings),
     )

@@ -1,16 +1,18 @@
-"""What belongs to the rows beside their features: labels, groups, time and weights."""
+"""What belongs to the rows beside their features: labels, groups, time, weights, and what each row is to do."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from counterpoise.core.checks import check_weights, rows_text
-from counterpoise.core.errors import ColumnError, DataError
+from counterpoise.core.errors import ColumnError, DataError, did_you_mean
 from counterpoise.core.labels import Labels
+from counterpoise.core.masked import unmasked
+from counterpoise.core.records import TEST, TRAIN, VALIDATION
 from counterpoise.data.dates import days, parse_dates
 from counterpoise.data.frames import to_frame
 from counterpoise.data.labels import read_target
@@ -18,7 +20,7 @@ from counterpoise.data.labels import read_target
 
 @dataclass(frozen=True)
 class Side:
-    """What belongs to the rows beside features: labels (code -1: missing), groups, time and weights.
+    """What belongs to the rows beside features: labels (code -1: missing), groups, time, weights, and what each does.
 
     `target` is what messages call the labels.
     """
@@ -27,11 +29,12 @@ class Side:
     groups: pl.Series | None = None
     time: pl.Series | None = None
     weight: pl.Series | None = None
+    split: pl.Series | None = None
     target: str = "y"
 
 
 def side_of(frame: pl.DataFrame, y: Any, beside: dict[str, Any]) -> Side:
-    """Collect labels, groups, time and weights; a name stands for a column of the frame.
+    """Collect labels, groups, time, weights and split; a name stands for a column of the frame.
 
     Raises:
         DataError: Something is not one value per row.
@@ -47,11 +50,13 @@ def side_of(frame: pl.DataFrame, y: Any, beside: dict[str, Any]) -> Side:
     if len(labels) != frame.height:
         raise DataError(f"y has {len(labels):,} labels for {frame.height:,} rows; give one label per row.")
     weight = series(beside["sample_weight"], "sample_weight")
-    return Side(labels, series(beside["groups"], "groups"), series(beside["time"], "time"), weight, target)
+    groups, time, split = (series(beside[name], name) for name in ("groups", "time", "split"))
+    return Side(labels, groups, time, weight, split, target)
 
 
 def _vector(values: Any, name: str, n: int) -> pl.Series:
     """One value per row as a series; a column (N, 1) counts as (N,)."""
+    values = unmasked(values)
     shape = np.shape(values)
     if len(shape) == 2 and shape[1] == 1:
         values = np.asarray(values)[:, 0]
@@ -72,7 +77,7 @@ def skip_rows(features: pl.DataFrame, side: Side) -> tuple[pl.DataFrame, Side, l
     for column in floats:
         infinite = infinite | features[column].is_infinite().fill_null(False)
     keep = ~(unlabeled | infinite)
-    groups, time, weight = (None if v is None else v.filter(keep) for v in (side.groups, side.time, side.weight))
+    kept = [None if v is None else v.filter(keep) for v in (side.groups, side.time, side.weight, side.split)]
     told = []
     if unlabeled.any():
         told.append(f"Left out {rows_text(unlabeled.arg_true())} without a label.")
@@ -80,7 +85,7 @@ def skip_rows(features: pl.DataFrame, side: Side) -> tuple[pl.DataFrame, Side, l
         told.append(f"Left out {rows_text(infinite.arg_true())} with infinite numbers.")
     return (
         features.filter(keep),
-        replace(side, y=side.y.where(keep.to_numpy()), groups=groups, time=time, weight=weight),
+        Side(side.y.where(keep.to_numpy()), kept[0], kept[1], kept[2], kept[3], side.target),
         told,
     )
 
@@ -91,6 +96,34 @@ def group_codes(values: pl.Series) -> np.ndarray:
     if len(missing):
         raise ColumnError(f"groups {values.name!r} is missing in {rows_text(missing)}; give every row a group.")
     return values.cast(pl.String).rank("dense").cast(pl.Int64).to_numpy() - 1
+
+
+#: How rows say what they do.
+ROLES = {
+    "train": TRAIN, "training": TRAIN,
+    "validation": VALIDATION, "valid": VALIDATION, "val": VALIDATION, "dev": VALIDATION,
+    "test": TEST, "testing": TEST,
+}  # fmt: skip
+
+
+def roles(values: pl.Series) -> np.ndarray:
+    """int8 (N,): `TRAIN`, `VALIDATION` or `TEST` of each row, from the words of `ROLES` in any capitals.
+
+    Example:
+        >>> roles(pl.Series("split", ["train", "Val", "TEST"])).tolist()
+        [0, 1, 2]
+    """
+    missing = values.is_null().arg_true()
+    if len(missing):
+        raise ColumnError(f"split {values.name!r} is missing in {rows_text(missing)}; write train, validation or test.")
+    words = values.cast(pl.String).str.strip_chars().str.to_lowercase()
+    odd = (~words.is_in(list(ROLES))).arg_true()
+    if len(odd):
+        raise ColumnError(
+            f"split {values.name!r} is {values[odd[0]]!r} in {rows_text(odd)}; expected train, validation (valid, val, "
+            f"dev) or test.{did_you_mean(str(values[odd[0]]), ROLES)}"
+        )
+    return words.replace_strict(ROLES, return_dtype=pl.Int8).to_numpy()
 
 
 def times(values: pl.Series) -> np.ndarray:

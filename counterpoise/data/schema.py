@@ -12,6 +12,7 @@ import polars as pl
 
 from counterpoise.core.checks import check_finite
 from counterpoise.core.errors import ArtifactError, ColumnError, DataError, did_you_mean
+from counterpoise.core.masked import unmasked
 from counterpoise.core.plain import choice, list_of, maybe, number, record, text, truth, whole
 from counterpoise.core.records import KINDS, Column, NumberFormat, Schema
 from counterpoise.data.frames import is_table, to_frame
@@ -163,6 +164,7 @@ def _warn_of_unseen(schema: Schema, x: Mapping[str, np.ndarray]) -> None:
 
 def _plain_numbers(schema: Schema, source: Any) -> np.ndarray | None:
     """The numeric part of an array of floats, without a frame between; None where a frame has more to say."""
+    source = unmasked(source)
     if not isinstance(source, np.ndarray) or source.ndim != 2 or source.dtype not in (np.float32, np.float64):
         return None
     given = {f"x{j}": j for j in range(source.shape[1])}

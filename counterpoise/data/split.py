@@ -42,7 +42,7 @@ def make_folds(
         raise OptionError(f"folds is {folds}; cross-validation needs at least 2.")
     if repeats < 1:
         raise OptionError(f"repeats is {repeats}; expected 1 or more.")
-    rows, groups = _usable(examples, duplicates)
+    rows, groups = usable(examples, duplicates)
     if examples.time is not None:
         if groups is not None:
             raise OptionError("groups and time were both given; split by one of them.")
@@ -67,17 +67,16 @@ def hold_out(examples: Examples, share: float = STOP_SHARE, seed: int = 0) -> tu
         raise OptionError(f"validation is {share}; expected a share between 0 and 1.")
     rows = np.arange(len(examples))
     if examples.time is not None:
-        train, held = _latest(examples, rows, share)
+        train, held = latest_part(examples, rows, share)
     else:
-        train, held = _part(examples.y, examples.groups, rows, share, seeds.integer(seed, "hold-out"))
+        train, held = stratified_part(examples.y, examples.groups, rows, share, seeds.integer(seed, "hold-out"))
     _check_held(examples, train, held)
     return train, held
 
 
 def check_counts(examples: Examples, folds: int, rows: Array | None = None) -> None:
     """Raise `SplitError` unless every class carries `folds` folds."""
-    y = examples.y if rows is None else examples.y[rows]
-    counts = np.bincount(y, minlength=examples.n_classes)
+    counts = rows_that_weigh(examples, np.arange(len(examples)) if rows is None else rows)
     code = int(np.argmin(counts))
     most = largest_folds(int(counts[code]))
     if carries(int(counts[code]), folds):
@@ -90,7 +89,14 @@ def check_counts(examples: Examples, folds: int, rows: Array | None = None) -> N
     )
 
 
-def _usable(examples: Examples, duplicates: str) -> tuple[Array, Array | None]:
+def rows_that_weigh(examples: Examples, rows: Array) -> Array:
+    """Rows of each class that weigh more than 0, int64 (C,)."""
+    weights = examples.weights_of(rows)
+    rows = rows if weights is None else rows[weights > 0]
+    return np.bincount(examples.y[rows], minlength=examples.n_classes)
+
+
+def usable(examples: Examples, duplicates: str) -> tuple[Array, Array | None]:
     """Rows that take part, and the group of each, after the wish about duplicates."""
     if duplicates not in DUPLICATES:
         raise OptionError(f"duplicates is {duplicates!r}; expected one of {', '.join(DUPLICATES)}.")
@@ -123,13 +129,13 @@ def _shuffled(
             parts = list(StratifiedGroupKFold(folds, shuffle=True, random_state=state).split(y, y, groups))
     for index, (outer, test) in enumerate(parts):
         inner = seeds.integer(seed, "stop", repeat, index)
-        train, stop = _part(y, groups, outer, STOP_SHARE, inner)
+        train, stop = stratified_part(y, groups, outer, STOP_SHARE, inner)
         fold = Fold(repeat, index, rows[train], rows[stop], rows[test])
         _check_fold(examples, fold)
         yield fold
 
 
-def _part(y: Array, groups: Array | None, rows: Array, share: float, state: int) -> tuple[Array, Array]:
+def stratified_part(y: Array, groups: Array | None, rows: Array, share: float, state: int) -> tuple[Array, Array]:
     """Split `rows` into (rest, part) with about `share` of each class in the part."""
     if groups is not None:
         return _grouped_part(y, groups, rows, share, state)
@@ -182,7 +188,7 @@ def _check_groups(examples: Examples, y: Array, groups: Array, folds: int) -> No
 def _check_fold(examples: Examples, fold: Fold) -> None:
     """Every class in the test part, and `LEAST_TRAIN` rows of it in the training part."""
     for part, least in (("test", 1), ("train", LEAST_TRAIN)):
-        have = np.bincount(examples.y[getattr(fold, part)], minlength=examples.n_classes)
+        have = rows_that_weigh(examples, getattr(fold, part))
         if have.min() < least:
             label = examples.classes[int(np.argmin(have))]
             raise SplitError(
@@ -194,7 +200,7 @@ def _check_fold(examples: Examples, fold: Fold) -> None:
 def _check_held(examples: Examples, train: Array, held: Array) -> None:
     """Every class in the held-out part, and `LEAST_TRAIN` rows of it in training."""
     for part, rows, least in (("held-out", held, 1), ("training", train, LEAST_TRAIN)):
-        have = np.bincount(examples.y[rows], minlength=examples.n_classes)
+        have = rows_that_weigh(examples, rows)
         code = int(np.argmin(have))
         if have[code] < least:
             how = "" if examples.groups is None else " of whole groups"
@@ -221,7 +227,7 @@ def _in_time(examples: Examples, rows: Array, folds: int) -> Iterator[Fold]:
             "use fewer folds."
         )
     for index, (start, end) in enumerate(pairwise(cuts)):
-        train, stop = _latest(examples, order[:start], STOP_SHARE)
+        train, stop = latest_part(examples, order[:start], STOP_SHARE)
         fold = Fold(0, index, train, stop, order[start:end])
         _check_fold(examples, fold)
         yield fold
@@ -232,7 +238,7 @@ def _step_start(steps: Array, position: int) -> int:
     return int(np.searchsorted(steps, steps[position], side="left"))
 
 
-def _latest(examples: Examples, rows: Array, share: float) -> tuple[Array, Array]:
+def latest_part(examples: Examples, rows: Array, share: float) -> tuple[Array, Array]:
     assert examples.time is not None
     order = rows[np.argsort(examples.time[rows], kind="stable")]
     cut = _step_start(examples.time[order], int(len(order) * (1 - share)))

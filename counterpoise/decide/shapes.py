@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from counterpoise.core.errors import OptionError, TargetError
+from counterpoise.core.masked import unmasked
 from counterpoise.core.per_class import in_class_order
 from counterpoise.core.records import Array
 
 
 def matrix(values: Array, name: str) -> Array:
     """Return `values` as float64 (N, units); a vector (N,) becomes one column."""
-    out = np.asarray(values, dtype=np.float64)
+    out = np.asarray(unmasked(values), dtype=np.float64)
     if out.ndim == 1:
         out = out[:, None]
     if out.ndim != 2 or out.shape[1] == 0:
@@ -45,7 +46,7 @@ def members(log_p_members: Sequence[Array]) -> list[Array]:
 
 def codes(y: Array, rows: int, n_classes: int) -> Array:
     """Return class codes as int64 (rows,) in 0 .. n_classes - 1."""
-    out = np.asarray(y)
+    out = np.asarray(unmasked(y))
     if out.shape != (rows,):
         raise TargetError(f"y has shape {out.shape}; expected ({rows},), one class code per row of scores.")
     whole = out.astype(np.int64)

@@ -11,6 +11,7 @@ import numpy as np
 from counterpoise.core.checks import check_int
 from counterpoise.core.duplicates import count_twins
 from counterpoise.core.folds import largest_folds
+from counterpoise.core.fork_guard import use
 from counterpoise.core.leaks import LEAK_AUROC, single_column_scores
 from counterpoise.core.proportions import wilson
 from counterpoise.core.records import Examples
@@ -137,6 +138,7 @@ def measure(examples: Examples, folds: int = 5, quick: bool = False, near: bool 
         >>> found.minority, found.imbalance_ratio, found.positives_per_fold, found.largest_folds
         ('yes', 9.0, 2.0, 10)
     """
+    use("scikit-learn")
     check_int(folds, "folds", minimum=2)
     counts = examples.counts
     code = examples.positive

@@ -153,7 +153,8 @@ class Training:
     def _steps(self) -> Iterator[tuple[Job, int | Member]]:
         start, job = time.perf_counter(), self.job
         self.slot.load(self.state)
-        stopper = Stopper(job, self.objective, self.examples.y[job.stop], self.rests)
+        y, weights = self.examples.y[job.stop], self.examples.weights_of(job.stop)
+        stopper = Stopper(job, self.objective, y, weights, self.rests)
         average = Average(job.limits.average, self.program.averaged)
         best: list[Array] | None = None
         for end in round_ends(job):

@@ -29,7 +29,7 @@ class Score:
     plus `missed` = 1 - average precision; either part is about 1 for an output that knows nothing, 0 for a perfect one.
 
     Attributes:
-        losses: float64 (S,), one per row.
+        losses: float64 (S,), one per row, times its weight (mean 1) where rows have weights.
         missed: One for all of them.
     """
 
@@ -37,15 +37,17 @@ class Score:
     missed: float = 0.0
 
     @classmethod
-    def of(cls, log_p: Array, y: Array, on: str) -> Score:
-        """The score of log-probabilities (S, C) of rows with classes `y` (S,)."""
+    def of(cls, log_p: Array, y: Array, on: str, weights: Array | None = None) -> Score:
+        """The score of log-probabilities (S, C) of rows with classes `y` (S,) and the user's weights (S,)."""
         losses = -np.maximum(log_p[np.arange(len(y)), y], math.log(lg.SMALLEST))
-        shares = np.bincount(y) / len(y)
+        losses = losses if weights is None else losses * (weights / weights.mean())
+        mass = np.bincount(y, weights)
+        shares = mass / mass.sum()
         if on == "log_loss" or shares.max() == 1.0:
             return cls(losses)
         known = shares[shares > 0]
         entropy = -float(np.sum(known * np.log(known)))
-        return cls(losses / entropy, 1.0 - average_precision(y, np.exp(log_p)))
+        return cls(losses / entropy, 1.0 - average_precision(y, np.exp(log_p), sample_weight=weights))
 
     @classmethod
     def mean(cls, scores: Sequence[Score]) -> Score:
@@ -79,6 +81,7 @@ class Stopper:
         job: Whose limits count.
         objective: Where the stopping score comes from.
         y: int32 (S,), classes of the stopping rows; without any, the last round is the best and nothing stops.
+        weights: float (S,), the user's weights of these rows: a row of weight 2 counts as two; None: all alike.
         rests: Whether a schedule takes the learning rate to nearly 0 by the end.
 
     Attributes:
@@ -92,8 +95,11 @@ class Stopper:
             its stopping rows that the corrected output finds most probable), one number per round.
     """
 
-    def __init__(self, job: Job, objective: Objective, y: Array, rests: bool = False) -> None:
+    def __init__(
+        self, job: Job, objective: Objective, y: Array, weights: Array | None = None, rests: bool = False
+    ) -> None:
         self.limits, self.objective, self.y = job.limits, objective, y
+        self.weights = None if weights is None or not weights.sum() else np.asarray(weights, dtype=np.float64)
         self._rests = rests or job.limits.anneal
         self.best: Score | None = None
         self.best_step, self.steps, self.over = 0, 0, False
@@ -157,9 +163,9 @@ class Stopper:
 
     def _score(self, logits: Array) -> Score:
         """The mean score of the last rounds, this one included."""
-        log_p = self.objective.stopping_log_p(logits, self.y)
-        self.history["stop_loss"].append(lg.log_loss(log_p, self.y))
-        self._last.append(Score.of(log_p, self.y, self.limits.stop_on))
+        log_p = self.objective.stopping_log_p(logits, self.y, self.weights)
+        self.history["stop_loss"].append(lg.log_loss(log_p, self.y, self.weights))
+        self._last.append(Score.of(log_p, self.y, self.limits.stop_on, self.weights))
         self._now = self._last[-1].losses
         if self.steps <= self._late_from:
             self._before = self._now
@@ -178,7 +184,9 @@ class Stopper:
     def _note_recall(self, logits: Array) -> None:
         found = lg.log_proba(logits, self.objective.log_shift).argmax(axis=1) == self.y
         for code in np.unique(self.y):
-            self.history.setdefault(f"recall {code}", []).append(float(found[self.y == code].mean()))
+            rows = self.y == code
+            weights = None if self.weights is None or not self.weights[rows].sum() else self.weights[rows]
+            self.history.setdefault(f"recall {code}", []).append(float(np.average(found[rows], weights=weights)))
 
 
 def round_ends(job: Job) -> range:

@@ -72,11 +72,12 @@ def tau_norm(member: Member, job: Job, examples: Examples, network: Network) -> 
     that of `none`; what comes out is a score that needs a calibrator.
     """
     model, y, best = network.fresh(0), examples.y[job.stop], (np.inf, 0.0)
+    weights = examples.weights_of(job.stop)
     for tau in TAUS if len(y) else (0.5,):
         set_state(model, member.weights)
         tau_normalize(model, tau)
         log_p = lg.log_proba(_logits(model, examples.x, job.stop)) if len(y) else np.zeros((0, network.n_classes))
-        loss = lg.log_loss(with_intercept(log_p, y), y) if len(y) else 0.0
+        loss = lg.log_loss(with_intercept(log_p, y, weights), y, weights) if len(y) else 0.0
         best = min(best, (loss, tau))
     set_state(model, member.weights)
     tau_normalize(model, best[1])

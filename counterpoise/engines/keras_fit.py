@@ -164,7 +164,8 @@ class Watch(keras.callbacks.Callback):
     ) -> None:  # fmt: skip
         super().__init__()
         self.job, self.network, self.progress, self.x, self.before = job, network, progress, examples.x, 0
-        self.stopper = Stopper(job, objective, examples.y[job.stop], rests)
+        y, weights = examples.y[job.stop], examples.weights_of(job.stop)
+        self.stopper = Stopper(job, objective, y, weights, rests)
         self.best_state: list[Array] | None = None
         self.average = Average(job.limits.average, places(network, averaged(network)))
 

@@ -118,10 +118,10 @@ class Objective:
         """
         return lg.log_loss(self.stopping_log_p(logits, y), y)
 
-    def stopping_log_p(self, logits: Array, y: Array) -> Array:
-        """The log-probabilities, float64 (S, C), that `stopping_score` judges."""
+    def stopping_log_p(self, logits: Array, y: Array, weights: Array | None = None) -> Array:
+        """The log-probabilities, float64 (S, C), that the stopping score judges; `weights` (S,) are the user's."""
         log_p = self._log_proba(logits)
-        return with_intercept(log_p, y) if self.needs_calibration else log_p
+        return with_intercept(log_p, y, weights) if self.needs_calibration else log_p
 
     def _log_proba(self, logits: Array) -> Array:
         if not self.gamma or self._loss is None:
@@ -152,9 +152,9 @@ def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
-def with_intercept(log_p: Array, y: Array) -> Array:
-    """Log-probabilities (N, C) after a constant per class fitted on the same rows.
+def with_intercept(log_p: Array, y: Array, weights: Array | None = None) -> Array:
+    """Log-probabilities (N, C) after a constant per class fitted on the same rows, weighted where these are.
 
     Those of a network that broke down (NaN) stay as they are: the stopping score is then NaN too.
     """
-    return lg.log_softmax(log_p + fit_intercept(log_p, y)) if np.isfinite(log_p).all() else log_p
+    return lg.log_softmax(log_p + fit_intercept(log_p, y, weights)) if np.isfinite(log_p).all() else log_p

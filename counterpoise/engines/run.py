@@ -20,6 +20,7 @@ from counterpoise.engines.sklearn_fit import content, train_estimator
 from counterpoise.engines.synthetic_rows import with_made_rows
 from counterpoise.networks.cloning import keras_text
 from counterpoise.networks.network import Network
+from counterpoise.networks.weights import at_work
 
 Array = np.ndarray
 
@@ -64,6 +65,7 @@ def run(
     """
     if engine not in ENGINES:
         raise OptionError(f"engine is {engine!r}; expected one of {', '.join(ENGINES)}.")
+    at_work()
     distinct, examples = with_made_rows({job.id: job for job in jobs}.values(), examples)
     for job in distinct:
         if job.estimator is not None:

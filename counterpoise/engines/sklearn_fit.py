@@ -12,6 +12,7 @@ import numpy as np
 
 from counterpoise.core import seeds
 from counterpoise.core.errors import OptionError, error_text
+from counterpoise.core.fork_guard import use
 from counterpoise.core.memory import Peak
 from counterpoise.core.records import Examples, Job, Member
 from counterpoise.engines.flat_rows import FlatRows
@@ -58,6 +59,7 @@ def train_estimator(job: Job, examples: Examples) -> Member:
 
     Whatever the estimator raises becomes the member's `error`: the other entrants race on.
     """
+    use("scikit-learn")
     start = time.perf_counter()
     with Peak() as peak:
         try:

@@ -17,6 +17,7 @@ from counterpoise.core.plain import read_json
 from counterpoise.export import litert, onnx_file, saved_model
 from counterpoise.export.manifest import manifest
 from counterpoise.export.probe import compare, probe
+from counterpoise.networks.weights import at_work
 
 #: Runs a written export on probe rows and returns "probability" and "decision", and where there is one "label".
 Runner = Callable[[Any], Mapping[str, Any]]
@@ -51,6 +52,7 @@ def write(clf: Any, path: str | os.PathLike[str], format: str = "saved_model") -
         ModelError: the network holds an operation that the format does not know.
         ArtifactError: the place cannot be written, or the written file does not say what the classifier says.
     """
+    at_work()
     if format not in WRITERS:
         raise OptionError(f"there is no export format {format!r}.{did_you_mean(format, WRITERS)}")
     if keras.backend.backend() != "tensorflow":

@@ -12,6 +12,7 @@ import numpy as np
 
 from counterpoise.core.checks import check_lengths
 from counterpoise.core.errors import DataError, OptionError
+from counterpoise.core.masked import unmasked
 
 Array = np.ndarray
 
@@ -210,6 +211,7 @@ def _items(x: Any) -> Any:
 
 
 def _of_array(x: Any) -> ArrayRows:
+    x = unmasked(x)
     try:
         array = x if isinstance(x, np.ndarray) else np.asarray(x)
     except ValueError:

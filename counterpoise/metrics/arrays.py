@@ -8,6 +8,7 @@ import numpy as np
 
 from counterpoise.core.checks import row_weights
 from counterpoise.core.errors import DataError, ModelError, OptionError
+from counterpoise.core.masked import unmasked
 
 Array = np.ndarray
 
@@ -21,7 +22,7 @@ def codes(y: Any, n_classes: int, name: str = "y") -> Array:
     Raises:
         DataError: Wrong rank, no rows, or a code outside the range.
     """
-    y = np.asarray(y)
+    y = np.asarray(unmasked(y))
     if y.ndim != 1 or len(y) == 0:
         raise DataError(f"{name} has shape {y.shape}; expected one class code per row, (N,) with N of at least 1.")
     if y.dtype.kind not in "iub" and not np.array_equal(y, np.floor(y)):
@@ -40,7 +41,7 @@ def probabilities(proba: Any, rows: int, name: str = "proba") -> Array:
         ModelError: Values that are not finite (a network that diverged).
         OptionError: Values outside [0, 1] by more than rounding: these are logits.
     """
-    p = np.asarray(proba, dtype=np.float64)
+    p = np.asarray(unmasked(proba), dtype=np.float64)
     if p.ndim != 2 or p.shape[0] != rows or p.shape[1] < 2:
         raise DataError(f"{name} has shape {p.shape}; expected ({rows}, number of classes).")
     if not np.isfinite(p).all():

@@ -134,7 +134,10 @@ def _check(target: Array, resamples: int) -> None:
         raise OptionError(f"resamples={resamples}; expected 1 or more.")
 
 
-def cluster_draws(y: Any, proba: Any, groups: Any, *, positive: int = 1, resamples: int = 2000, seed: int = 0) -> Draws:
+def cluster_draws(
+    y: Any, proba: Any, groups: Any, *, positive: int = 1, resamples: int = 2000, seed: int = 0,
+    sample_weight: Any = None,
+) -> Draws:  # fmt: skip
     """Resample whole groups with replacement and score each resample.
 
     For rows that belong together (patients, customers) or, with blocks of consecutive rows as groups, for
@@ -143,6 +146,7 @@ def cluster_draws(y: Any, proba: Any, groups: Any, *, positive: int = 1, resampl
 
     Args:
         groups: int (N,), group or block of each row.
+        sample_weight: float (N,): row i counts as w_i rows; None: all alike.
 
     Returns:
         `average_precision`, `roc_auc` and `log_loss`, float64 (B,) each; nan in a resample without
@@ -154,20 +158,19 @@ def cluster_draws(y: Any, proba: Any, groups: Any, *, positive: int = 1, resampl
         >>> sorted(set(draws["roc_auc"].tolist())) in ([0.75], [0.75, 1.0], [1.0])
         True
     """
-    target, score, _ = one_class(y, proba, None, positive)
+    target, score, weight = one_class(y, proba, sample_weight, positive)
     _check(target, resamples)
     group = np.unique(np.asarray(groups), return_inverse=True)[1].ravel()
     if len(group) != len(target):
         raise DataError(f"groups has {len(group)} rows and y {len(target)}; expected the same rows.")
     places, n_groups = _places(target, score), int(group.max()) + 1
-    positives = _spread(group[target], places.positive, n_groups, places.m)
-    negatives = _spread(group[~target], places.negative, n_groups, 2 * places.m + 1)
-    sums = np.stack([np.bincount(group, weights=_losses(target, score)), np.bincount(group)], axis=1)
+    positives = _spread(group[target], places.positive, n_groups, places.m, weight[target])
+    negatives = _spread(group[~target], places.negative, n_groups, 2 * places.m + 1, weight[~target])
+    sums = np.stack([np.bincount(group, weight * _losses(target, score)), np.bincount(group, weight)], axis=1)
     rng = generator(seed, "bootstrap groups")
     parts = []
-    for size in _blocks(resamples):
-        drawn = _group_counts(n_groups, size, rng)
-        for some in np.array_split(drawn, max(1, size * (2 * places.m + 1) // _CHUNK)):
+    for drawn in group_draws(n_groups, resamples, rng):
+        for some in np.array_split(drawn, max(1, len(drawn) * (2 * places.m + 1) // _CHUNK)):
             total = some @ sums
             areas = _areas(np.asarray(some @ positives), np.asarray(some @ negatives))
             parts.append(areas | {"log_loss": total[:, 0] / total[:, 1]})
@@ -204,14 +207,20 @@ def _blocks(resamples: int) -> Iterator[int]:
     return _chunks(resamples, _CHUNK // 50)
 
 
+def group_draws(n_groups: int, resamples: int, rng: np.random.Generator) -> Iterator[Array]:
+    """How often each group comes in resamples of as many groups, float64 (b, G) block by block."""
+    for size in _blocks(resamples):
+        yield _group_counts(n_groups, size, rng)
+
+
 def _group_counts(n_groups: int, size: int, rng: np.random.Generator) -> Array:
     counts = [np.bincount(rng.integers(0, n_groups, n_groups), minlength=n_groups) for _ in range(size)]
     return np.stack(counts).astype(np.float64)
 
 
-def _spread(group: Array, place: Array, n_groups: int, width: int) -> sparse.csr_array:
-    """Rows per group and place, sparse (G, width)."""
-    return sparse.coo_array((np.ones(len(group)), (group, place)), shape=(n_groups, width)).tocsr()
+def _spread(group: Array, place: Array, n_groups: int, width: int, weight: Array) -> sparse.csr_array:
+    """Weight of the rows per group and place, sparse (G, width)."""
+    return sparse.coo_array((weight, (group, place)), shape=(n_groups, width)).tocsr()
 
 
 def ap_interval(

@@ -123,19 +123,19 @@ def fold_interval(
             the spread is 0 and says nothing; the exact binomial interval is returned then.
 
     Returns:
-        (nan, nan) with fewer than two values.
+        (nan, nan) with fewer than two values that `trials` do not help.
 
     Example:
         >>> [round(v, 3) for v in fold_interval([0.7, 0.8, 0.9, 0.8, 0.8], 1 / 4)]
         [0.637, 0.901]
     """
     v = _finite(values)
+    if trials and len(v) and v.min() == v.max() and v[0] in (0.0, 1.0):
+        a, b = clopper_pearson(v[0] * trials, trials, level)
+        return float(a), float(b)
     if len(v) < 2:
         return NAN, NAN
     mean = float(v.mean())
-    if trials and v.min() == v.max() and mean in (0.0, 1.0):
-        a, b = clopper_pearson(mean * trials, trials, level)
-        return float(a), float(b)
     half = t_quantile(len(v) - 1, level) * corrected_error(v, ratio)
     return carried(mean, half, low, high)
 

@@ -52,12 +52,13 @@ def _made_again(model: keras.Model) -> keras.Model:
 
 
 def _structure(model: keras.Model, **how: Any) -> keras.Model:
-    """Keras's `clone_model` without its repetition of `compile`, which fails on a loss that has no configuration."""
-    compiled, model.compiled = model.compiled, False
-    try:
-        return keras.models.clone_model(model, **how)
-    finally:
-        model.compiled = compiled
+    """Keras's `clone_model` without its repetition of `compile`, which fails on a loss that has no configuration.
+
+    It is shown a shadow that is not compiled: the model itself may be in use in other threads.
+    """
+    shadow = object.__new__(type(model))
+    shadow.__dict__.update(model.__dict__, compiled=False)
+    return keras.models.clone_model(shadow, **how)
 
 
 def keep_weights(model: keras.Model, copy: keras.Model) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from counterpoise.networks.weights import at_work
+
 Array = np.ndarray
 #: Names of inputs that Keras 2 and 3 make up.
 MADE_UP = re.compile(r"(keras_tensor|input_layer|input_\d+)(_\d+)?")
@@ -23,6 +25,7 @@ def forward(members: keras.Model) -> Callable[[Any], list[Array]]:
     call = _traced(members) if keras.backend.backend() == "tensorflow" else members.predict_on_batch
 
     def logits(batch: Any) -> list[Array]:
+        at_work()
         out = call(keras.tree.map_structure(keras.ops.convert_to_tensor, batch))
         return [np.asarray(z) for z in (out if isinstance(out, (list, tuple)) else [out])]
 

@@ -19,6 +19,7 @@ from counterpoise.core.structure import leaves, take
 from counterpoise.networks.built_in import BuiltIn, spec_of
 from counterpoise.networks.forward import forward, like
 from counterpoise.networks.network import Network
+from counterpoise.networks.weights import seeded
 
 #: Rows that the body sees at a time.
 ROWS = 64
@@ -33,7 +34,8 @@ def network_for(
     `with_body` puts before it. Callbacks of the user see the whole network at every step.
     """
     frozen = model.frozen if isinstance(model, BuiltIn) and not callbacks else None
-    body = frozen.body(spec_of(examples)) if frozen else None
+    with seeded(0):
+        body = frozen.body(spec_of(examples)) if frozen else None
     if frozen is None or body is None:
         return Network(model, examples, **options), examples
     empty = np.empty((len(examples), *body.output.shape[1:]), np.float32)  # so that what is refused is refused at once

@@ -28,7 +28,7 @@ from counterpoise.networks.optimizers import checked_optimizer
 from counterpoise.networks.output_bias import OutputBias, find_output_bias
 from counterpoise.networks.recipe import PLAIN, Recipe
 from counterpoise.networks.user_loss import ModelLoss, from_logits, is_cross_entropy, loss_label, single
-from counterpoise.networks.weights import fresh_state, learned, places, seeded
+from counterpoise.networks.weights import at_work, fresh_state, learned, places, seeded
 
 Array = np.ndarray
 
@@ -103,6 +103,7 @@ class Network:
         optimizer: Any = None,
         clone: bool = True,
     ) -> None:
+        at_work()
         check_choice(output, "output", ("auto", "logits", "probabilities"))
         check_choice(weights, "weights", ("auto", "keep", "fresh"))
         self.model = _resolve(model, examples)

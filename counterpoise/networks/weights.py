@@ -9,17 +9,23 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import random
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
+from keras.src.backend.common import global_state
+from keras.src.random import seed_generator
 
 from counterpoise.core import seeds
+from counterpoise.core.fork_guard import use
 
 Array = np.ndarray
 
+#: Backends that compute in threads of their own, which a forked process lacks.
+_THREADED = {"tensorflow": "TensorFlow", "jax": "JAX"}
 #: Initial states that are remembered, in bytes.
 REMEMBERED_BYTES = 64_000_000
 #: Learned encoders that are remembered.
@@ -44,18 +50,44 @@ def fed(x: Any) -> Any:
     )
 
 
+def at_work() -> None:
+    """Note that Keras is about to compute in this process (see `core.fork_guard.use`)."""
+    library = _THREADED.get(keras.backend.backend())
+    if library:
+        use(library)
+
+
+class _SeedSource(threading.local):
+    """What Keras asks for the seeds of its initializers and masks: Python's `random`, or a thread's own generator."""
+
+    generator: Any = random
+
+    def randint(self, low: int, high: int) -> int:
+        """As `random.randint`."""
+        return self.generator.randint(low, high)
+
+
+_SEEDS = _SeedSource()
+# Keras takes its seeds from the global `random` and offers nothing else. Seeding that would change the numbers of
+# every other thread, ours and the caller's. Outside `seeded` this draws from `random`, as before.
+seed_generator.python_random = _SEEDS
+
+
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Make Keras draw initial weights from `seed`, and leave the caller's random state as it was.
+    """Make Keras draw from `seed` in this thread: initial weights, masks, and random operations without a seed.
 
-    Keras initializers without a seed take one from Python's `random`; nothing else is global.
+    The caller's random state (`random`, NumPy, Keras) is neither read nor changed, in this thread and in others.
     """
-    before = random.getstate()
-    random.seed(seed)
+    name = seed_generator.GLOBAL_SEED_GENERATOR
+    before = _SEEDS.generator, global_state.get_global_attribute(name)
+    _SEEDS.generator = random.Random(seed)
+    global_state.set_global_attribute(name, None)
     try:
         yield
     finally:
-        random.setstate(before)
+        _SEEDS.generator = before[0]
+        global_state.set_global_attribute(name, before[1])
 
 
 def places(model: keras.Model, variables: Sequence[Any]) -> list[int]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.core.proportions import shares_of_classes
-from counterpoise.core.records import Examples, Member, Rule
+from counterpoise.core.records import Examples, Fold, Member, Rule
 from counterpoise.core.version import version
 from counterpoise.networks.forward import like
 from counterpoise.networks.frozen_body import with_body
@@ -46,13 +46,16 @@ def assemble(
     return clf
 
 
-def with_guarantee_rows(clf: Classifier, kept: Examples) -> Classifier:
-    """The classifier with the scores of rows that nothing else saw; they carry guarantees, and the card's metrics."""
+def with_judging_rows(clf: Classifier, kept: Examples, what: str) -> Classifier:
+    """The classifier with the scores of rows that nothing else saw; they carry guarantees, and the card's metrics.
+
+    `what` completes "300 ...": what these rows are.
+    """
     log_p = clf.log_p(clf.encoded_logits(kept.x))
     scores = clf.scores | {"guarantee_log_p": log_p.astype(np.float32), "guarantee_y": kept.y}
     if kept.sample_weight is not None:
         scores["guarantee_weight"] = kept.sample_weight
-    note = f"{len(kept)} rows kept from training, stopping, calibration and selection"
+    note = f"{len(kept)} {what}"
     card = clf.card | {"guarantee_rows": len(kept), "metrics_of": note}
     faults = _against_guarantees(kept)
     if faults:
@@ -95,6 +98,11 @@ def card_of(
         "needs_calibration": any(m.needs_calibration for m in members),
         "rule": note,
     }
+
+
+def split_of(fold: Fold) -> dict[str, int]:
+    """The card's entry about rows whose part was given: how many did what."""
+    return {"training": len(fold.train), "validation": len(fold.stop), "test": len(fold.test)}
 
 
 def rows_of(examples: Examples) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,22 +13,24 @@ import numpy as np
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.core.errors import OptionError
 from counterpoise.core.progress import Progress, bar, rounds_text
-from counterpoise.core.records import Examples, Fold
+from counterpoise.core.records import TEST, TRAIN, VALIDATION, Examples, Fold
 from counterpoise.core.seeds import integer
+from counterpoise.data.given_split import given_fold, rows_to_learn
 from counterpoise.data.split import hold_out
 from counterpoise.feed.disk import Scan
 from counterpoise.networks.frozen_body import network_for
 from counterpoise.networks.network import Network
 from counterpoise.networks.optimizers import check_callbacks, check_rate
-from counterpoise.pipeline.assembly import rows_of, with_guarantee_rows
+from counterpoise.pipeline.assembly import rows_of, split_of, with_judging_rows
 from counterpoise.pipeline.fold_results import subset
 from counterpoise.pipeline.jobs import Settings
 from counterpoise.pipeline.order import cross_validate, on_fold, refit
 from counterpoise.pipeline.reading import read_for
 from counterpoise.pipeline.scan import Scanned, opened, refuse_with_scan
+from counterpoise.pipeline.validation import are_rows, at_training_prior, with_validation
 from counterpoise.strategies.select import Strategy, find
 
-Array = np.ndarray
+logger = logging.getLogger("counterpoise")
 
 #: Most passes over the training rows of who asks for no number of epochs.
 EPOCHS = 100
@@ -39,11 +42,13 @@ def fit(
     y: Any = None,
     *,
     strategy: str | Strategy = "none",
-    validation: float = 0.2,
+    validation: Any = 0.2,
+    tune_threshold: bool | None = None,
     folds: int | None = None,
     guarantee_rows: float | None = None,
     groups: Any = None,
     time: Any = None,
+    split: Any = None,
     sample_weight: Any = None,
     epochs: int | str = "auto",
     batch_size: int | str = "auto",
@@ -72,13 +77,21 @@ def fit(
             read into memory; a folder of `cp.images`; or a `cp.scan`, whose rows are streamed from disk.
         y: Labels (N,), or the name of the target column of a table.
         strategy: A name (see `counterpoise strategies`), a `Strategy`, or `cp.Ensemble([...])`.
-        validation: Share of rows held out for stopping and for the rule (both, which the model card says).
+        validation: Share of rows held out for stopping and for the rule (both, which the model card says); or rows of
+            your own: (x, y), (x, y, weight), a dataset of these, a folder of `cp.images`, or a table with the target
+            column. These end training, their weights counted, and their probabilities are checked; encoder, columns
+            and levels are learned from the training rows alone.
+        tune_threshold: Whether the held-out rows choose the threshold too. None: those that were held out here do;
+            rows of your own do not, and it stays 0.5 or the most probable class.
         folds: K for out-of-fold stopping and rule, then one training on all rows; replaces `validation`.
         guarantee_rows: Share of rows kept from training, stopping, calibration and selection, so that
             `clf.decide(recall_floor=0.95, confidence=0.95)` can guarantee; the latest rows where there is time.
         groups: Group of each row, or the name of a column: groups are never on both sides of a split.
         time: Time of each row, or the name of a column: the held-out part is the latest.
-        sample_weight: Your own weights (N,), counts of examples; they multiply in.
+        split: What each row does, (N,) words or the name of a column: "train"; "validation" ("valid", "val", "dev"), as
+            with `validation` rows of your own; "test", which judges alone: the card's metrics are of these rows, and
+            they carry guarantees.
+        sample_weight: Your own weights (N,), counts of examples; they multiply in, and weigh held-out rows too.
         epochs: Most passes over the training rows, counted in steps of the untouched model (budget "steps"); "auto":
             100, on many rows fewer (15,000 steps, but 30 passes), and no fewer steps than the recipe's floor.
         batch_size: Rows per step; "auto" is 256, and what suits the number of rows for `tabular`.
@@ -125,7 +138,10 @@ def fit(
     chosen, callbacks = find(strategy), check_callbacks(callbacks)
     if chosen.is_external:
         raise OptionError(f"{chosen.name} is no network: it races (cp.compare), but no classifier is made of it.")
-    scanned, beside = None, {"groups": groups, "time": time, "sample_weight": sample_weight}
+    scanned, beside = None, {"groups": groups, "time": time, "split": split, "sample_weight": sample_weight}
+    own = are_rows(validation)
+    if own:
+        _refuse_with_rows({"folds": folds, "split": split})
     if isinstance(data, Scan):
         refuse_with_scan({"y": y, **beside, "folds": folds, "guarantee_rows": guarantee_rows})
         chosen = replace(chosen, one_pass=False)  # a stream weighs a row once
@@ -134,20 +150,28 @@ def fit(
     examples = scanned.examples if scanned else read_for(model, data, y, **beside)
     for noticed in examples.warnings:
         warnings.warn(noticed, UserWarning, stacklevel=2)
-    kept = None if guarantee_rows is None else _keep_out(examples, guarantee_rows, seed)
-    rest = examples if kept is None else subset(examples, kept[0])
+    rest, kept = (examples, None) if guarantee_rows is None else _keep_out(examples, guarantee_rows, seed)
+    if own and not scanned:
+        if kept is None:
+            _refuse_with_rows({"groups": groups, "time": time})
+        rest = with_validation(rest, validation, y if isinstance(y, str) else None, sample_weight)
+    if rest.split is not None:
+        if folds is not None:
+            raise OptionError("folds and split were both given, but split says what each row does; leave folds out.")
+        rest = at_training_prior(rest)
+    raw = rest
     network, rest = network_for(
         model, rest, callbacks=callbacks, verbose=verbose, output=output, weights=weights, optimizer=optimizer,
         clone=clone,
     )  # fmt: skip
-    settings = settings.on(network, len(scanned.labels if scanned else rest), EPOCHS)
+    settings = settings.on(network, len(scanned.labels) if scanned else rows_to_learn(rest), EPOCHS)
     check_rate(network.optimizer(), plateau, callbacks)
     if init_bias and (note := network.output_bias.note()):
         network.tell(note)
     if not clone and (folds is not None or len(chosen.parts()) > 1):
         raise OptionError("clone=False trains the one object passed; it does not go with folds or an ensemble.")
     with bar(verbose) as progress:
-        clf = _fitted(rest, chosen, network, settings, folds, validation, progress, callbacks, scanned)
+        clf = _fitted(rest, chosen, network, settings, folds, validation, tune_threshold, progress, callbacks, scanned)
     if clf.card["cut_off"]:
         network.tell(
             f"The training was still improving at its limit of {clf.card['limit']:,} steps. Give it more epochs "
@@ -155,31 +179,78 @@ def fit(
         )
     if verbose == 2:
         print("\n".join(rounds_text(clf.history, clf.classes_.tolist())))
+    if rest.split is not None and len(raw.doing(TEST)):
+        return with_judging_rows(clf, subset(raw, raw.doing(TEST)), "test rows, which trained and chose nothing")
     if kept is not None:
-        return with_guarantee_rows(clf, subset(examples, kept[1]))
+        return with_judging_rows(clf, kept, "rows kept from training, stopping, calibration and selection")
     clf.card["metrics_of"] = clf.card["rule"]
     return clf
 
 
+def _refuse_with_rows(given: dict[str, Any]) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise OptionError(
+                f"{name} and validation rows of your own were both given, but these rows need no split; leave {name} "
+                "out, or give a share as validation."
+            )
+
+
+def _keep_out(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples]:
+    """The rows without a share of those that train, and these."""
+    if not 0 < share < 1:
+        raise OptionError(f"guarantee_rows is {share}; expected a share between 0 and 1.")
+    if examples.split is not None and len(examples.doing(TEST)):
+        raise OptionError("guarantee_rows and test rows were both given; test rows carry guarantees. Leave one out.")
+    may = np.arange(len(examples)) if examples.split is None else examples.doing(TRAIN)
+    _, held = hold_out(subset(examples, may), share, integer(seed, "guarantee rows"))
+    rest = np.setdiff1d(np.arange(len(examples)), may[held])
+    return subset(examples, rest), subset(examples, may[held])
+
+
 def _fitted(
-    examples: Examples, strategy: Strategy, network: Network, settings: Settings, folds: int | None, validation: float,
-    progress: Progress | None, callbacks: Sequence[Any], scanned: Scanned | None = None,
+    examples: Examples, strategy: Strategy, network: Network, settings: Settings, folds: int | None, validation: Any,
+    tune_threshold: bool | None, progress: Progress | None, callbacks: Sequence[Any], scanned: Scanned | None = None,
 ) -> Classifier:  # fmt: skip
     how: dict[str, Any] = {"progress": progress, "callbacks": callbacks}
     if folds is not None:
         outcome = cross_validate(examples, [strategy], network, settings, folds=folds, **how)
-        return refit(examples, strategy, network, settings, outcome, **how)
+        tunes = _tunes(tune_threshold, strategy, False)
+        return refit(examples, strategy, network, settings, outcome, tune_threshold=tunes, **how)
+    fold = scanned.fold if scanned else _fold(examples, validation, settings.seed)
     if scanned:
-        fold, how = scanned.fold, how | {"labeled": scanned.labels, "executor": scanned.run}
-    else:
-        rows, held = hold_out(examples, validation, settings.seed)
-        fold = Fold(0, 0, rows, held, held)
-    clf = on_fold(strategy, examples, fold, network, settings, **how)
+        how |= {"labeled": scanned.labels, "executor": scanned.run}
+    how["tune_threshold"] = _tunes(tune_threshold, strategy, _stopped_by_given(examples))
+    clf = on_fold(strategy, examples, replace(fold, test=fold.stop), network, settings, **how)
     clf.card.update(rows_of(scanned.labels if scanned else examples))
+    if examples.split is not None:
+        clf.card["split"] = split_of(fold)
     return clf
 
 
-def _keep_out(examples: Examples, share: float, seed: int) -> tuple[Array, Array]:
-    if not 0 < share < 1:
-        raise OptionError(f"guarantee_rows is {share}; expected a share between 0 and 1.")
-    return hold_out(examples, share, integer(seed, "guarantee rows"))
+def _fold(examples: Examples, validation: Any, seed: int) -> Fold:
+    """The rows that train and those that end training."""
+    share = 0.2 if are_rows(validation) else validation
+    if examples.split is not None:
+        return given_fold(examples, share, seed, judged=False)
+    rows, held = hold_out(examples, share, seed)
+    return Fold(0, 0, rows, held, held)
+
+
+def _stopped_by_given(examples: Examples) -> bool:
+    """Whether the rows that end training are the user's choice."""
+    return examples.split is not None and len(examples.doing(VALIDATION)) > 0
+
+
+def _tunes(wanted: bool | None, strategy: Strategy, given: bool) -> bool:
+    """Whether held-out rows choose the threshold; those that the user gave do so when asked."""
+    if wanted is False and strategy.only_decides:
+        raise OptionError(f"strategy {strategy.name!r} is a tuned threshold; it does not go with tune_threshold=False.")
+    if wanted is None and given and not strategy.only_decides:
+        if strategy.aim != "argmax":
+            logger.warning(
+                "the threshold is the default (0.5, or the most probable class): your validation rows ended training. "
+                "To choose the threshold on them, pass tune_threshold=True (--tune-threshold)"
+            )
+        return False
+    return wanted is not False

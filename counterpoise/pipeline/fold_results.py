@@ -20,11 +20,13 @@ Array = np.ndarray
 
 
 def fit_rule(
-    strategy: Strategy, log_p: Array, y: Array, members: Sequence[Member], weights: Array | None = None
-) -> Rule:
+    strategy: Strategy, log_p: Array, y: Array, members: Sequence[Member], weights: Array | None = None,
+    tune_threshold: bool = True,
+) -> Rule:  # fmt: skip
     """The rule of a strategy from corrected scores (members, N, C) of rows that trained nothing.
 
-    The untouched model keeps 0.5 or the largest probability and no correction: it is what people do today.
+    The untouched model keeps 0.5 or the largest probability and no correction: it is what people do today. Without
+    `tune_threshold` so does any other strategy's threshold; its probabilities are checked all the same.
     """
     untouched = strategy.aim == "argmax"
     return fit_rule_from_log_p(
@@ -33,7 +35,7 @@ def fit_rule(
         [m.log_shift for m in members],
         vote=strategy.vote,
         weights=strategy.weights,
-        aim=strategy.aim,
+        aim=strategy.aim if tune_threshold else "argmax",
         check_intercept=not untouched,
         calibrate=calibration_of(members, y),
         sample_weight=weights,
@@ -80,10 +82,23 @@ def out_of_fold(examples: Examples, folds: Sequence[Fold], said: Sequence[Array]
 def cross_fitted_rule(
     strategy: Strategy, examples: Examples, folds: Sequence[Fold], index: int, log_p: Array, members: list[Member]
 ) -> Rule:
-    """The rule of one fold, from the scores of the same repeat's other folds."""
+    """The rule of one fold, from the scores of the same repeat's other folds; of a given split, its validation rows."""
     fold = folds[index]
+    if examples.split is not None:
+        return rule_of_stopping_rows(strategy, examples, fold, members)
     rows = np.concatenate([f.test for f in folds if f.repeat == fold.repeat and f.index != fold.index])
     return fit_rule(strategy, log_p[fold.repeat][:, rows], examples.y[rows], members, examples.weights_of(rows))
+
+
+def rule_of_stopping_rows(strategy: Strategy, examples: Examples, fold: Fold, members: Sequence[Member]) -> Rule:
+    """The rule from what the members say of the rows that ended their training."""
+    log_p = np.stack([stopping_scores(member) for member in members])
+    return fit_rule(strategy, log_p, examples.y[fold.stop], members, examples.weights_of(fold.stop))
+
+
+def stopping_scores(member: Member) -> Array:
+    """As `corrected`, of the stopping rows."""
+    return corrected_log_proba(member.stop_logits, member.log_shift, gamma=member.gamma)
 
 
 def make_fold_result(
@@ -131,6 +146,6 @@ def stacked_scores(log_p: Array) -> tuple[Array, Array]:
 
 def subset(examples: Examples, rows: Array) -> Examples:
     """Some rows as examples of their own."""
-    beside = {name: getattr(examples, name) for name in ("groups", "time", "sample_weight", "twins")}
+    beside = {name: getattr(examples, name) for name in ("groups", "time", "sample_weight", "twins", "split")}
     chosen: dict[str, Any] = {name: None if values is None else values[rows] for name, values in beside.items()}
     return replace(examples, x=take(examples.x, rows), y=examples.y[rows], **chosen)

@@ -136,12 +136,16 @@ def _under_loss_of(part: Strategy, network: Network) -> Strategy:
 
 
 def jobs_of(
-    strategy: Strategy, examples: Examples, fold: Fold, settings: Settings, network: Network | None = None
-) -> list[Job]:
-    """The jobs of a strategy's members on one fold, as a network trains it (see `on_network`)."""
+    strategy: Strategy, examples: Examples, fold: Fold, settings: Settings, network: Network | None = None,
+    stopping: Examples | None = None,
+) -> list[Job]:  # fmt: skip
+    """The jobs of a strategy's members on one fold, as a network trains it (see `on_network`).
+
+    `stopping` are the rows that `fold.stop` numbers, where these are others (a scan).
+    """
     strategy = strategy if network is None else on_network(strategy, network)
     return [
-        job_of(part, examples, fold, settings, member)
+        job_of(part, examples, fold, settings, member, stopping=stopping)
         for part, member in zip(strategy.parts(), member_numbers(strategy), strict=True)
     ]
 
@@ -204,14 +208,16 @@ def check_some_left(strategies: Sequence[Strategy], failures: Mapping[str, str])
 
 
 def job_of(
-    part: Strategy, examples: Examples, fold: Fold, settings: Settings, member: int = 0, steps: int | None = None
-) -> Job:
+    part: Strategy, examples: Examples, fold: Fold, settings: Settings, member: int = 0, steps: int | None = None,
+    stopping: Examples | None = None,
+) -> Job:  # fmt: skip
     """One job; `steps` fixes the number of steps (a re-fit), else the budget decides.
 
     A plan that looks at features (synthesis, cleaning) is carried out here, on the training rows of the fold alone. An
-    estimator that does not stop early is fitted on the stopping rows too.
+    estimator that does not stop early is fitted on the stopping rows too, unless these were given.
     """
-    if part.is_external and not (settings.early_stopping and stops_early(part.estimator)):
+    stops = settings.early_stopping and stops_early(part.estimator) if part.is_external else True
+    if not stops and examples.split is None:
         fold = fold.whole()
     y = examples.y[fold.train]
     place = (fold.repeat, fold.index, member)
@@ -219,7 +225,8 @@ def job_of(
     if part.mix:
         check_mixable(examples, part.name)
     plan = part.make_plan(y, examples.n_classes, examples.weights_of(fold.train))
-    rarest = int(np.bincount(examples.y[fold.stop], minlength=examples.n_classes).min())
+    stop_y = (examples if stopping is None else stopping).y[fold.stop]
+    rarest = int(np.bincount(stop_y, minlength=examples.n_classes).min())
     limits = limits_of(len(plan), len(y), settings, steps, rarest)
     if part.warm:
         limits = annealed(limits, 1 if steps else part.sequence)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,11 @@ from counterpoise.classifier.classifier import Classifier
 from counterpoise.classifier.model_card import ruled, stored_scores
 from counterpoise.core.progress import Progress
 from counterpoise.core.records import Examples, Fold, FoldResult, Job, Member
-from counterpoise.data.split import make_folds
+from counterpoise.data.given_split import folds_of
 from counterpoise.engines.run import Executor, run
+from counterpoise.networks.member_outputs import apart
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.assembly import assemble, card_of
+from counterpoise.pipeline.assembly import assemble, card_of, split_of
 from counterpoise.pipeline.budget import Training, still_falling, train_within_budget, trainings
 from counterpoise.pipeline.fold_results import (
     corrected,
@@ -31,6 +32,7 @@ from counterpoise.pipeline.fold_results import (
     make_fold_result,
     out_of_fold,
     stacked_scores,
+    stopping_scores,
 )
 from counterpoise.pipeline.jobs import (
     ALL_ROWS_FOLD,
@@ -63,6 +65,7 @@ class Outcome:
         extension: How many times the budget was taken, for all strategies.
         apart: strategy that one network was trained for -> float32 (parts, M, C): what its member strategies say alone
             of the rows of `cells.stacked_scores`.
+        folds: The folds, in the order of each strategy's cells.
     """
 
     cells: tuple[FoldResult, ...]
@@ -73,6 +76,7 @@ class Outcome:
     apart: Mapping[str, Array] = field(default_factory=dict)
     training: Mapping[str, Training] = field(default_factory=dict)
     extension: int = 1
+    folds: tuple[Fold, ...] = ()
 
 
 def on_fold(
@@ -83,26 +87,38 @@ def on_fold(
     settings: Settings,
     *,
     labeled: Examples | None = None,
+    tune_threshold: bool = True,
     progress: Progress | None = None,
     callbacks: Sequence[Any] = (),
     executor: Executor = run,
 ) -> Classifier:
     """One training of a strategy on the rows of a fold; its held-out rows end it and fit the rule.
 
-    `labeled` are the rows that `fold` numbers, where `examples` does not hold them all (a scan).
+    `labeled` are the rows that `fold` numbers, where `examples` does not hold them all (a scan). Without
+    `tune_threshold` the held-out rows choose no threshold.
     """
 
     def train(wanted: Iterable[Job]) -> dict[str, Member]:
         return train_all(wanted, examples, network, settings, progress, callbacks, executor)
 
     rows = examples if labeled is None else labeled
-    jobs = jobs_of(strategy, rows, fold, settings, network)
+    jobs = jobs_of(strategy, rows, fold, settings, network, examples)
     trained = _trained(strategy, jobs, examples, network, train)
-    cut_off = still_falling([[member.late_gain for member in trained]])
-    length = Training(max(job.limits.steps for job in jobs), cut_off)
     log_p = np.stack([corrected(m) for m in trained])
-    note = f"{len(fold.test)} held-out rows ended training and fitted the rule"
-    return _with_rule(examples, strategy, network, settings, trained, length, log_p, fold.test, note, trained[0].apart)
+    word = "held-out" if examples.split is None else "validation"
+    more = " and fitted the rule"
+    if not tune_threshold:
+        more = f"{' and checked the probabilities' * (strategy.aim != 'argmax')}; they chose no threshold"
+    note = f"{len(fold.test)} {word} rows ended training{more}"
+    return _with_rule(
+        examples, strategy, network, settings, trained, _length(jobs, trained), log_p, fold.test, note,
+        trained[0].apart, tune_threshold,
+    )  # fmt: skip
+
+
+def _length(jobs: Sequence[Job], trained: Sequence[Member]) -> Training:
+    """How long the networks of one fold could train."""
+    return Training(max(job.limits.steps for job in jobs), still_falling([[member.late_gain for member in trained]]))
 
 
 def _trained(
@@ -116,11 +132,12 @@ def _trained(
 
 def _with_rule(
     examples: Examples, strategy: Strategy, network: Network, settings: Settings, trained: Sequence[Member],
-    length: Training, log_p: Array, rows: Array, note: str, apart: Array | None,
+    length: Training, log_p: Array, rows: Array, note: str, apart: Array | None, tune_threshold: bool = True,
 ) -> Classifier:  # fmt: skip
     """Trained members and the rule that their corrected scores (members, M, C) of `rows` (M,) ask for."""
     y, weights = examples.y[rows], examples.weights_of(rows)
-    rule, scores = fit_rule(strategy, log_p, y, trained, weights), stored_scores(log_p, y, weights, apart)
+    rule = fit_rule(strategy, log_p, y, trained, weights, tune_threshold)
+    scores = stored_scores(log_p, y, weights, apart)
     card = card_of(strategy, examples, network, settings, trained, length, note) | ruled(rule, scores)
     return assemble(network, trained, rule, examples, card, scores)
 
@@ -139,7 +156,7 @@ def cross_validate(
     executor: Executor = run,
 ) -> Outcome:
     """Every strategy on the same folds, seeds and step budget; `executor` trains (see `train.run`)."""
-    parts = make_folds(examples, folds, repeats, settings.seed, duplicates)
+    parts = folds_of(examples, folds, repeats, settings.seed, duplicates)
 
     def train(wanted: Iterable[Job]) -> dict[str, Member]:
         return train_all(wanted, examples, network, settings, progress, callbacks, executor)
@@ -173,7 +190,7 @@ def cross_validate(
             shared = [users[job.id] > 1 for job in jobs[strategy.name, f]]
             cells.append(make_fold_result(strategy, examples, fold, rule, trained[f], shared))
     steps = {s.name: _median_steps([jobs[s.name, f] for f in range(len(parts))], members) for s in strategies}
-    return Outcome(tuple(cells), log_p, steps, failures, values_of(tuned), apart, training, settings.extension)
+    return Outcome(tuple(cells), log_p, steps, failures, values_of(tuned), apart, training, settings.extension, parts)
 
 
 def refit(
@@ -183,11 +200,14 @@ def refit(
     settings: Settings,
     outcome: Outcome,
     *,
+    tune_threshold: bool = True,
     progress: Progress | None = None,
     callbacks: Sequence[Any] = (),
     executor: Executor = run,
 ) -> Classifier:
     """Train a strategy on all rows for the folds' median best step; its rule comes from all out-of-fold scores.
+
+    Of rows that say what they do (`Examples.split`) it is the classifier that was judged: test rows train nothing.
 
     The card holds no metrics yet: a race has those of its folds, `fit` measures them.
     """
@@ -195,6 +215,8 @@ def refit(
     def train(wanted: Iterable[Job]) -> dict[str, Member]:
         return train_all(wanted, examples, network, settings, progress, callbacks, executor)
 
+    if examples.split is not None:
+        return _as_judged(strategy, examples, outcome, network, settings, train)
     strategy = tuned_on_all(strategy, examples, settings, network, train).strategy
     everything = np.arange(len(examples))
     nothing = np.empty(0, np.int64)
@@ -203,9 +225,28 @@ def refit(
     trained = _trained(strategy, jobs, examples, network, train)
     log_p, rows = stacked_scores(outcome.log_p[strategy.name])
     note = f"trained on all {len(examples):,} rows; the rule was fitted on {len(rows):,} out-of-fold scores"
-    apart = outcome.apart.get(strategy.name)
+    alone, length = outcome.apart.get(strategy.name), outcome.training[strategy.name]
+    return _with_rule(examples, strategy, network, settings, trained, length, log_p, rows, note, alone, tune_threshold)
+
+
+def _as_judged(
+    strategy: Strategy, examples: Examples, outcome: Outcome, network: Network, settings: Settings, train: TrainAll
+) -> Classifier:
+    """The classifier of a given split; its jobs are those of the comparison, so that they need no new training."""
+    fold, settings = outcome.folds[0], replace(settings, extension=outcome.extension)
+    found = tuned_by_fold([strategy], examples, [fold], settings, network, train).get((strategy.name, 0))
+    strategy = strategy if found is None else found.strategy
+    jobs = jobs_of(strategy, examples, fold, settings, network)
+    trained = _trained(strategy, jobs, examples, network, train)
+    log_p = np.stack([stopping_scores(member) for member in trained])
+    alone = None
+    if trained[0].apart is not None:
+        alone = apart(trained[0], replace(jobs[0], score=fold.stop), examples, network, len(strategy.parts()))
+    note = f"{len(fold.stop)} validation rows ended training and fitted the rule; test rows trained nothing"
     length = outcome.training[strategy.name]
-    return _with_rule(examples, strategy, network, settings, trained, length, log_p, rows, note, apart)
+    clf = _with_rule(examples, strategy, network, settings, trained, length, log_p, fold.stop, note, alone)
+    clf.card["split"] = split_of(fold)
+    return clf
 
 
 def train_all(

@@ -40,10 +40,12 @@ def train_once_more(
     """Jobs and members after the second training, where the recipe asks for one; the others as they were.
 
     Asked for it are folds of at most `Recipe.once_more` training rows. Left out are trainings that a limit cuts short,
-    entrants that are no networks, and members that follow one another. What a member cost includes its first training,
-    and its history is that of the first.
+    entrants that are no networks, members that follow one another, and a given split, whose validation rows train
+    nothing. What a member cost includes its first training, and its history is that of the first.
     """
     again: dict[Key, list[Job]] = {}
+    if examples.split is not None:
+        return {key: list(group) for key, group in jobs.items()}, dict(members)
     for key, group in jobs.items():
         small = len(folds[key[1]].train) <= settings.recipe.once_more and settings.most_steps is None
         if small and settings.early_stopping and not any(p.is_external or p.sequence for p in strategies[key].parts()):

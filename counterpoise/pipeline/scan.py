@@ -16,7 +16,7 @@ import numpy as np
 from counterpoise.core import seeds
 from counterpoise.core.errors import OptionError
 from counterpoise.core.labels import find_label
-from counterpoise.core.records import Examples, Fold, Job, Member
+from counterpoise.core.records import VALIDATION, Examples, Fold, Job, Member
 from counterpoise.data.read import read
 from counterpoise.data.schema import build_parts
 from counterpoise.data.split import hold_out
@@ -24,6 +24,7 @@ from counterpoise.engines.diverged import or_failed
 from counterpoise.feed.disk import Scan
 from counterpoise.feed.disk_stream import Stream
 from counterpoise.networks.network import Network
+from counterpoise.pipeline.validation import are_rows, at_training_prior, with_validation
 from counterpoise.strategies.select import Strategy
 
 Array = np.ndarray
@@ -44,7 +45,7 @@ class Scanned:
         examples: The rows in memory: a sample of the training rows, and the held-out rows.
         labels: The labels and weights of all rows, without features.
         sample: Positions of the sample in `examples`.
-        fold: `train` numbers rows of the table; `stop` and `test` number `examples`.
+        fold: `train` numbers rows of the table; `stop` numbers `examples`; nothing is tested.
     """
 
     scan: Scan
@@ -89,15 +90,18 @@ class Scanned:
             yield job.id, or_failed(trainer.train(job, progress))
 
 
-def opened(scan: Scan, validation: float, seed: int) -> Scanned:
-    """Choose held-out and sampled rows of a scan, and read them.
+def opened(scan: Scan, validation: Any, seed: int) -> Scanned:
+    """Choose held-out and sampled rows of a scan, and read them; `validation` is a share, or rows of the user's own.
 
     Raises:
         SplitError: a class has too few rows. DataError: what `read` refuses.
     """
     weight = None if scan.weights is None else scan.weights.astype(np.float32)
     bare = Examples({}, scan.y, scan.classes, sample_weight=weight, source=scan.source)
-    train, held = hold_out(bare, min(validation, MOST_HELD / len(scan)), seed)
+    own = are_rows(validation)
+    train, held = np.arange(len(scan)), np.empty(0, np.int64)
+    if not own:
+        train, held = hold_out(bare, min(validation, MOST_HELD / len(scan)), seed)
     train, held = np.sort(train), np.sort(held)
     chosen = seeds.generator(seed, "sample").permutation(len(train))[:MOST_SAMPLED]
     sampled = np.sort(train[chosen])
@@ -111,7 +115,10 @@ def opened(scan: Scan, validation: float, seed: int) -> Scanned:
     examples = replace(examples, source=scan.source, schema=schema, twins=None, sample_weight=bare.weights_of(numbers))
     labels = replace(bare, y=order[scan.y], classes=examples.classes, schema=schema)
     stop = np.searchsorted(numbers, held)
-    return Scanned(scan, examples, labels, np.searchsorted(numbers, sampled), Fold(0, 0, train, stop, stop))
+    if own:
+        examples = at_training_prior(with_validation(examples, validation, scan.target))
+        stop = examples.doing(VALIDATION)
+    return Scanned(scan, examples, labels, np.searchsorted(numbers, sampled), Fold(0, 0, train, stop, stop[:0]))
 
 
 def refuse_with_scan(given: Mapping[str, Any]) -> None:

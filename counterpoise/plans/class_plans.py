@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.core.checks import check_no_class_lost
 from counterpoise.core.errors import OptionError, TargetError
 from counterpoise.core.labels import count_codes
 from counterpoise.core.per_class import in_class_order
@@ -34,6 +35,7 @@ def from_multiplicity(
     if np.any(count == 0):
         raise TargetError(f"class {labels[int(np.argmin(count))]!r} has no row; leave it out or give it rows.")
     user = user_weights(sample_weight, len(codes))
+    check_no_class_lost(codes, user, labels)
     mass = count.astype(float) if user is None else np.bincount(codes, weights=user, minlength=size)
     if as_rows:
         drawn, class_weights = np.rint(count * make(count)).astype(np.int64), np.ones(size)

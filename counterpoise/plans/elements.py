@@ -19,6 +19,7 @@ from counterpoise.core.checks import check_choice, check_finite, rows_text
 from counterpoise.core.errors import DataError, TargetError
 from counterpoise.core.label_sources import Source, source_of
 from counterpoise.core.labels import Labels, plain_label, read_labels, zeros_and_ones
+from counterpoise.core.masked import unmasked
 
 Array = np.ndarray
 
@@ -139,7 +140,7 @@ def _element_weight(mask: Any, sample_weight: Any, shape: tuple[int, ...]) -> Ar
             raise DataError(f"mask holds values other than True and False (or 1 and 0); got type {given.dtype}.")
         weight = weight * _spread(given.astype(float), shape, "mask")
     if sample_weight is not None:
-        given = check_finite(np.asarray(sample_weight, dtype=float), "sample_weight")
+        given = check_finite(np.asarray(unmasked(sample_weight), dtype=float), "sample_weight")
         if np.any(given < 0):
             raise DataError(f"sample_weight holds negative values (least {given.min():g}); use 0 or more.")
         weight = weight * _spread(given, shape, "sample_weight")

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core import seeds
+from counterpoise.core.checks import check_no_class_lost
 from counterpoise.core.errors import OptionError
 from counterpoise.core.labels import count_codes
 from counterpoise.plans import rows as draws
@@ -154,7 +155,9 @@ class Plan:
         if self.sample_weight is not None or getattr(self, "inner", None) is not None:
             raise OptionError(f"plan {self.name!r} takes sample_weight when it is made; give it there, once.")
         first = None if self.first is None else self.first.with_weights(sample_weight)
-        return replace(self, sample_weight=user_weights(sample_weight, len(self.codes)), first=first)
+        user = user_weights(sample_weight, len(self.codes))
+        check_no_class_lost(self.codes, user, self.classes)
+        return replace(self, sample_weight=user, first=first)
 
     @property
     def identity(self) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core import seeds
-from counterpoise.core.checks import check_int
+from counterpoise.core.checks import check_int, check_no_class_lost
 from counterpoise.core.errors import OptionError, TargetError, did_you_mean
 from counterpoise.core.labels import count_codes
 from counterpoise.plans import rows as draws
@@ -111,6 +111,7 @@ def quota(
     each = _per_batch(rows, labels, batch_size)
     number = -(-len(codes) // int(each.sum())) if steps is None else check_int(steps, "steps")
     user = user_weights(sample_weight, len(codes))
+    check_no_class_lost(codes, user, labels)
     return QuotaPlan(
         "quota", codes, labels, each * number, np.ones(len(labels)), sample_weight=user, per_batch=each, steps=number
     )

@@ -14,6 +14,7 @@ import numpy as np
 
 from counterpoise.core import seeds
 from counterpoise.core.errors import DataError, OptionError
+from counterpoise.core.fork_guard import use
 from counterpoise.core.labels import count_codes
 from counterpoise.plans import counts as targets
 from counterpoise.plans import samplers
@@ -258,6 +259,7 @@ def _fitted(
 
 
 def _call(sampler: Any, matrix: Array, codes: Array, name: str) -> Any:
+    use("scikit-learn")
     try:
         return sampler.fit_resample(matrix, codes)
     except (ValueError, RuntimeError) as error:

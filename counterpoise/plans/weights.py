@@ -10,8 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from counterpoise.core.checks import check_no_class_lost
 from counterpoise.core.errors import OptionError, TargetError, did_you_mean
 from counterpoise.core.label_sources import ragged
+from counterpoise.core.labels import read_labels
+from counterpoise.core.masked import unmasked
 from counterpoise.plans.tables import Tally
 
 
@@ -151,6 +156,8 @@ def _each_output(
     if names is None:
         tally = Tally(kind, ignore, classes)
         tally.add(y, mask, existing)
+        if existing is not None and mask is None and not ignore and tally.kind == "codes":
+            _check_no_class_lost(y, existing)
         return make(tally.table(scheme), y, mask, existing)
     if not isinstance(y, Mapping):
         _check_rows(y)
@@ -174,6 +181,14 @@ def _each_output(
             name, make, y[name], own["scheme"], own["mask"], kind, ignore, own["classes"], own["sample_weight"]
         )
     return out if isinstance(y, Mapping) else [out[k] for k in names]
+
+
+def _check_no_class_lost(y: Any, existing: Any) -> None:
+    """Of one class per row; in sequences and masks a weight of 0 is how padding is marked."""
+    labels = read_labels(y)
+    if labels.codes.ndim == 1:
+        weights = np.asarray(unmasked(existing), dtype=float).reshape(-1)
+        check_no_class_lost(labels.codes, weights, list(labels.classes))
 
 
 def _named(name: Any, make: Callable[..., Any], *arguments: Any) -> Any:

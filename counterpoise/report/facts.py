@@ -128,10 +128,12 @@ def method_facts(record: Record) -> list[Fact]:
     budget, how = record.get("budget"), {**record, **(record.get("settings") or {})}
     inside, costs = record.get("nested"), record.get("costs")
     repeats = record.get("repeats") or 1
-    folds = f"{record['folds']} folds" if record.get("folds") else None
+    given = record.get("split")
+    folds = f"{record['folds']} folds" if record.get("folds") and not given else None
     facts: list[Fact] = [
         ("Main metric", words.metric(record["metric"])),
         ("Cross-validation", f"{folds}, {repeats} {'repeat' if repeats == 1 else 'repeats'}" if folds else None),
+        ("Split", given and ", ".join(f"{words.count(rows)} {what} rows" for what, rows in given.items())),
         ("Nested", inside and f"{inside['inner_folds']} inner folds in each: the winner is chosen anew there"),
         ("Costs", costs and f"{words.prices(costs)}; thresholds are tuned for the least cost"),
         ("Tuning", _tuning(how)),

@@ -172,6 +172,7 @@ def _context(record: Mapping[str, Any]) -> dict[str, Any]:
         "checks": leak_checks(record),
         "twin_free": twin_free(record),
         "methods": method_facts(record),
+        "split": record.get("split"),
         "card": card_facts(record),
         "version": record.get("version"),
         "count": words.count,

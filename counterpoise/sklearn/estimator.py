@@ -11,6 +11,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.core.errors import TargetError
+from counterpoise.core.masked import unmasked
 from counterpoise.pipeline.fit import fit
 from counterpoise.sklearn.targets import plain_labels
 
@@ -96,7 +97,7 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
             raise TargetError("CounterpoiseClassifier requires y to be passed, but the target y is None.")
         rows, labels = self._rows(X, y)
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, rows, dtype=np.float64)
+            sample_weight = _check_sample_weight(unmasked(sample_weight), rows, dtype=np.float64)
         self.classes_ = np.unique(labels)
         clf = self._train(rows, labels, sample_weight, groups)
         for name in ("recall_floor", "precision_floor"):
@@ -141,6 +142,7 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
 
     def _rows(self, X: Any, y: Any = None) -> Any:
         """Frames stay frames (text and missing values are ours to encode); all else is checked as scikit-learn does."""
+        X, y = unmasked(X), unmasked(y)
         frame = hasattr(X, "columns") and not hasattr(X, "toarray")
         options: dict[str, Any] = {"skip_check_array": True} if frame else {
             "dtype": np.float64, "ensure_all_finite": "allow-nan" if self.model in TABLE_NETWORKS else True,

@@ -142,6 +142,12 @@ class Strategy:
         """Whether it is no network of ours: it races, but no model file is made of it."""
         return self.estimator is not None
 
+    @property
+    def only_decides(self) -> bool:
+        """Whether it trains what `none` trains, and differs in its tuned threshold alone."""
+        trained = (self.plan, self.loss, self.members, self.mix, self.finish, self.sequence)
+        return self.aim != "argmax" and trained == (plans.uniform, "cross_entropy", (), "", "", 0)
+
     def with_values(self, values: Mapping[str, float]) -> Strategy:
         """The strategy with its hyperparameters at these values, by name."""
         turned = self

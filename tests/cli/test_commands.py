@@ -9,10 +9,13 @@ import subprocess
 import sys
 
 import keras
+import numpy as np
 import polars as pl
 import pytest
+from command_line import check_refusal
 from leaderboard_schema import check_board
 
+from counterpoise.classifier.classifier import load
 from counterpoise.strategies.select import DEFAULT
 
 FILES = {"leaderboard.json", "leaderboard.csv", "report.html", "model.keras", "run.sqlite", ".run.lock"}
@@ -200,3 +203,24 @@ def test_demo(counterpoise, tmp_path):
     assert {p.name for p in (tmp_path / "demo").iterdir()} == FILES
     for words in ("Diagnosis", "denied", "resampling_ensemble", "model.keras", "probability"):
         assert words in done.out
+
+
+def test_a_column_says_which_rows_do_what(counterpoise, tmp_path):
+    y = np.arange(200) % 4 == 0
+    role = np.array(["train", "TRAIN", "Valid", "test", "train"])[np.arange(200) % 5]
+    file = tmp_path / "rows.csv"
+    signal = np.random.default_rng(0).normal(size=200) + y
+    pl.DataFrame({"a": signal, "role": role, "ill": y}).write_csv(file)
+    how = (file, "--target", "ill", "--split", "role", "--epochs", 1)
+    trained = counterpoise("train", *how, "--strategy", "oversample", "--tune-threshold", "--out", tmp_path / "m.keras")
+    assert trained.code == 0, trained.err
+    clf = load(tmp_path / "m.keras")
+    assert clf.card["split"] == {"training": 120, "validation": 40, "test": 40}
+    assert "role" not in [column.name for column in clf.schema.columns]
+    raced = counterpoise("compare", *how, "--strategies", "threshold", "--out", tmp_path / "run")
+    assert raced.code == 0, raced.err
+    board = json.loads((tmp_path / "run" / "leaderboard.json").read_text())
+    check_board(board)
+    assert board["split"] == clf.card["split"]
+    check_refusal(counterpoise("compare", *how, "--folds", 3, "--out", tmp_path / "other"), "folds and split")
+    check_refusal(counterpoise("compare", *how, "--drop", "role", "--out", tmp_path / "other"), "--split and by --drop")

@@ -3,8 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from counterpoise import class_weight, plans, sample_weight
 from counterpoise.core import checks
 from counterpoise.core.errors import DataError, OptionError
+from counterpoise.data.read import read
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, "3", None])
@@ -65,3 +67,29 @@ def test_the_first_bad_value_is_placed():
     array[2, 0, 1] = np.inf
     with pytest.raises(DataError, match=r"row 3 at position \(0, 1\)"):
         checks.check_finite(array, "x")
+
+
+LOST = np.array([1.0, 2.0, 0.0, 0.0, 3.0])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda y, w: read(np.arange(5.0)[:, None], y=y, sample_weight=w),
+        lambda y, w: plans.oversample(y, sample_weight=w),
+        lambda y, w: plans.class_weight(y, sample_weight=w),
+        lambda y, w: plans.oversample(y).with_weights(w),
+        lambda y, w: plans.quota(y, "equal", batch_size=4, sample_weight=w),
+        lambda y, w: class_weight(y, sample_weight=w),
+        lambda y, w: sample_weight(y, sample_weight=w),
+    ],
+)
+def test_weights_that_remove_a_class_are_refused(call):
+    with pytest.raises(DataError, match="sample_weight is 0 in every row of class 'b', which removes the class"):
+        call(["a", "a", "b", "b", "a"], LOST)
+    call(["a", "a", "b", "a", "b"], LOST)  # one row of each class is left
+
+
+def test_padding_and_labels_that_are_left_out_may_weigh_nothing():
+    assert class_weight(["a", "a", "b", "b", "a"], sample_weight=LOST, ignore="b") == {"a": 0.5}
+    assert class_weight([[0, 0, 9], [1, 0, 9]], sample_weight=[[1, 1, 0], [1, 1, 0]]).keys() == {0, 1}

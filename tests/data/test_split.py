@@ -187,3 +187,14 @@ def test_whole_groups_come_near_any_share(share):
     train, held = hold_out(data, share)
     assert len(held) / 2000 == pytest.approx(share, abs=0.03)
     assert not set(data.groups[train]) & set(data.groups[held])
+
+
+def test_rows_of_weight_0_do_not_count_as_rows_of_a_class():
+    y = np.repeat([0, 1], [30, 8]).astype(np.int32)
+    weight = np.ones(38, np.float32)
+    weight[30:37] = 0  # one row of class 1 is left
+    rows = Examples(np.zeros((38, 1)), y, (0, 1), sample_weight=weight)
+    with pytest.raises(SplitError, match="class 1 has 1 row, too few for 2 folds"):
+        make_folds(rows, 2)
+    with pytest.raises(SplitError, match="class 1 has"):
+        hold_out(rows)

@@ -27,7 +27,7 @@ def watch(scores, plan=None, patience=None, steps=40, round_steps=4, **recipe):
     rows, limits = np.arange(len(Y)), Limits(steps, round_steps, patience, 3, **recipe)
     job = Job("", plan or plans.uniform(Y), rows, rows, rows, ("cross_entropy", {}), 0, (0, 0, 0), limits)
     said = iter(scores)
-    told = SimpleNamespace(stopping_log_p=lambda z, y: losing(next(said)), log_shift=np.zeros(2))
+    told = SimpleNamespace(stopping_log_p=lambda z, y, weights: losing(next(said)), log_shift=np.zeros(2))
     stopper, out = Stopper(job, told, Y), []
     for place in range(len(scores)):
         stopper.enter((place + 1) * round_steps, 0.0)
@@ -109,3 +109,16 @@ def test_without_stopping_rows_the_last_round_is_the_best():
         stopper.enter(steps, 0.0)
         assert stopper.improved(np.zeros((0, 2)))
         assert (stopper.best_step, stopper.over) == (steps, False)
+
+
+@pytest.mark.parametrize("on", ["log_loss", "both"])
+def test_a_row_of_weight_2_is_the_row_twice(on):
+    rng = np.random.default_rng(0)
+    y, log_p = rng.integers(0, 2, 60), np.log(rng.dirichlet([1, 1], 60))
+    weight = rng.integers(1, 4, 60)
+    again = np.repeat(np.arange(60), weight)
+    weighed, repeated = Score.of(log_p, y, on, weight.astype(float)), Score.of(log_p[again], y[again], on)
+    assert weighed.losses.mean() == pytest.approx(repeated.losses.mean())
+    assert weighed.missed == pytest.approx(repeated.missed)
+    plain = Score.of(log_p, y, on)
+    assert np.array_equal(Score.of(log_p, y, on, np.ones(60)).losses, plain.losses)

@@ -131,3 +131,14 @@ def test_bad_input() -> None:
         cluster_draws(y, p, [1, 2, 3])
     with pytest.raises(OptionError, match="resamples"):
         stratified_draws(y, p, resamples=0)
+
+
+def test_a_weight_of_2_is_the_row_twice_in_the_draws_of_groups():
+    rng = np.random.default_rng(5)
+    y, score, group = rng.integers(0, 2, 80), rng.random(80), np.arange(80) // 4
+    weight = rng.integers(1, 4, 80)
+    again = np.repeat(np.arange(80), weight)
+    two = np.stack([1 - score, score], axis=1)
+    a = cluster_draws(y, two, group, resamples=20, sample_weight=weight)
+    b = cluster_draws(y[again], two[again], group[again], resamples=20)
+    assert all(np.allclose(a[key], b[key]) for key in a)

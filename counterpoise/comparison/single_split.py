@@ -1,0 +1,110 @@
+"""One split, one test set: what a difference is worth is drawn from its rows, for there are no folds to compare.
+
+Rows (or groups, or blocks in time) are drawn with replacement, the same for every strategy. The draws say how much
+rests on the choice of the test rows; that another training would end elsewhere they do not see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from counterpoise.core.records import Examples, FoldResult
+from counterpoise.core.seeds import generator
+from counterpoise.metrics import scores as sc
+from counterpoise.metrics.bootstrap import cluster_draws, group_draws
+from counterpoise.metrics.proba_scores import log_proba
+from counterpoise.metrics.row_draws import row_draws
+
+Array = np.ndarray
+Draws = dict[str, Array]
+SUFFIXES = ("", "_default", "_uncorrected")
+
+
+def split_draws(cell: FoldResult, examples: Examples, blocks: Array, metric: str, resamples: int, seed: int) -> Draws:
+    """Draws of the scores of one strategy on the test rows, float64 (B,) each; nan where a draw does not define one.
+
+    Args:
+        cell: The strategy on the test rows.
+        examples: The rows.
+        blocks: int (T,), what is drawn together: the number of each row, or of its group.
+        metric: The score that is judged by, drawn in any case; besides, all decision scores, average precision, area
+            under the ROC curve, log loss, Brier score and skill.
+        resamples: B.
+        seed: Of the draws.
+    """
+    y, weight = examples.y[cell.rows], examples.weights_of(cell.rows)
+    weight = np.ones(len(y)) if weight is None else weight.astype(float)
+    group = np.unique(blocks, return_inverse=True)[1].ravel()
+    decided = (cell.decision, sc.default_decision(cell.proba, 1), sc.default_decision(cell.raw, 1))
+    tables = [_by_group(group, y * examples.n_classes + d, weight, examples.n_classes**2) for d in decided]
+    sums = _sums(cell, y, weight, group)
+    parts: list[Draws] = []
+    for counts in group_draws(len(sums), resamples, generator(seed, "split")):
+        parts.append(_of_sums(counts @ sums, examples.n_classes))
+        for suffix, table in zip(SUFFIXES, tables, strict=True):
+            parts[-1] |= _of_tables(np.asarray(counts @ table), examples.n_classes, suffix)
+    found = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    found |= _areas(cell, y, weight, group, resamples, seed)
+    if metric not in found:
+        found[metric] = _of_rows(cell, examples, y, weight, blocks, metric, resamples, seed)
+    return found
+
+
+def _by_group(group: Array, place: Array, weight: Array, width: int) -> sparse.csr_array:
+    """Weight of the rows per group and place, sparse (G, width)."""
+    return sparse.coo_array((weight, (group, place)), shape=(int(group.max()) + 1, width)).tocsr()
+
+
+def _sums(cell: FoldResult, y: Array, weight: Array, group: Array) -> Array:
+    """What the rows of each group add up to, (G, C + 3): masses of the classes, log loss, squared error, raw loss."""
+    n, rows = cell.proba.shape[1], np.arange(len(y))
+    squared = ((np.eye(n)[y] - cell.proba) ** 2).sum(axis=1) / (2 if n == 2 else 1)
+    losses = (-log_proba(cell.proba)[rows, y], squared, -log_proba(cell.raw)[rows, y])
+    table = np.column_stack([np.eye(n)[y], *losses]) * weight[:, None]
+    return np.column_stack([np.bincount(group, column) for column in table.T])
+
+
+def _of_sums(drawn: Array, n: int) -> Draws:
+    total = drawn[:, :n].sum(axis=1)
+    shares = drawn[:, :n] / total[:, None]
+    loss, squared, raw = drawn[:, n:].T / total
+    with np.errstate(divide="ignore", invalid="ignore"):
+        entropy = -np.where(shares > 0, shares * np.log(shares), 0.0).sum(axis=1)
+        skill = np.where(entropy > 0, 1.0 - loss / entropy, np.nan)
+    return {"log_loss": loss, "brier": squared, "log_loss_uncorrected": raw, "skill": skill}
+
+
+def _of_tables(drawn: Array, n: int, suffix: str) -> Draws:
+    each = [sc.decision_scores(matrix) for matrix in drawn.reshape(-1, n, n)]
+    return {key + suffix: np.array([one[key] for one in each]) for key in each[0]}
+
+
+def _areas(cell: FoldResult, y: Array, weight: Array, group: Array, resamples: int, seed: int) -> Draws:
+    n, keys = cell.proba.shape[1], ("average_precision", "roc_auc")
+    each = [
+        cluster_draws(y, cell.proba, group, positive=code, resamples=resamples, seed=seed, sample_weight=weight)
+        for code in ([1] if n == 2 else range(n))
+    ]
+    return {key: np.mean([draws[key] for draws in each], axis=0) for key in keys}
+
+
+def _of_rows(
+    cell: FoldResult, examples: Examples, y: Array, weight: Array, blocks: Any, metric: str, resamples: int, seed: int
+) -> Array:
+    """Draws of a score that no sums give, resample by resample."""
+
+    def prepare(rows: Array) -> Callable[[Array], dict[str, float]]:
+        def score(w: Array) -> dict[str, float]:
+            all_of_them = sc.score_all(
+                y[rows], cell.proba[rows], cell.raw[rows], cell.decision[rows], n_classes=examples.n_classes,
+                sample_weight=w,
+            )  # fmt: skip
+            return {metric: all_of_them[metric]}
+
+        return score
+
+    return row_draws(prepare, y, sample_weight=weight, groups=blocks, resamples=resamples, seed=seed)[metric]

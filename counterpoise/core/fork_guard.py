@@ -1,0 +1,61 @@
+"""Forked processes in which a library would wait for ever for threads that only its parent has.
+
+A fork copies the memory of a process, but only the thread that forks. TensorFlow, Polars and scikit-learn then believe
+in threads that do not exist, and the first call that needs one never returns. So what is about to use such a library
+says so first; in a child whose parent had used it already, that is an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+from counterpoise.core.errors import ForkError
+
+#: Beginning of the names of a library's threads, where the system tells them -> the library.
+THREADS = {"polars-": "Polars", "tf_": "TensorFlow"}
+
+_used: set[str] = set()
+_left_behind: set[str] = set()
+
+
+def use(library: str) -> None:
+    """Note that a library is put to work in this process.
+
+    Raises:
+        ForkError: its threads were left behind by a fork.
+
+    Example:
+        >>> use("TensorFlow")
+    """
+    if library in _left_behind:
+        raise ForkError(
+            f"This process was forked from one in which {library} was already in use, and {library} cannot work here "
+            "because its threads exist only in the parent. Start processes with "
+            "multiprocessing.get_context('spawn'), or fork before anything is read, trained or predicted."
+        )
+    _used.add(library)
+
+
+def watch() -> None:
+    """Look at every fork of this process, from now on, at what is in use."""
+    if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+        os.register_at_fork(before=_before, after_in_child=_in_child)
+
+
+def _before() -> None:
+    """The user may have put a library to work without us."""
+    with contextlib.suppress(OSError):  # a thread that ends meanwhile, or a system without /proc
+        for task in Path("/proc/self/task").iterdir():
+            name = (task / "comm").read_text()
+            _used.update(library for start, library in THREADS.items() if name.startswith(start))
+    context = getattr(sys.modules.get("tensorflow.python.eager.context"), "_context", None)
+    if getattr(context, "_context_handle", None) is not None:
+        _used.add("TensorFlow")
+
+
+def _in_child() -> None:
+    _left_behind.update(_used)
+    _used.clear()

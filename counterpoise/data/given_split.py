@@ -1,0 +1,105 @@
+"""Rows that say what they do: a given split is one fold, checked, and never drawn anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+
+import numpy as np
+
+from counterpoise.core import seeds
+from counterpoise.core.checks import rows_text
+from counterpoise.core.errors import OptionError, SplitError
+from counterpoise.core.folds import LEAST_TRAIN
+from counterpoise.core.records import TEST, TRAIN, VALIDATION, Examples, Fold
+from counterpoise.data.split import STOP_SHARE, latest_part, make_folds, rows_that_weigh, stratified_part, usable
+
+Array = np.ndarray
+
+
+def folds_of(
+    examples: Examples, folds: int = 5, repeats: int = 1, seed: int = 0, duplicates: str = "warn"
+) -> tuple[Fold, ...]:
+    """The folds of a comparison: the given one, or those of `make_folds`."""
+    if examples.split is not None:
+        return (given_fold(examples, seed=seed, duplicates=duplicates),)
+    return make_folds(examples, folds, repeats, seed, duplicates)
+
+
+def rows_to_learn(examples: Examples) -> int:
+    """Rows by whose number batch size and passes are chosen: those that train or end training."""
+    if examples.split is None:
+        return len(examples)
+    train = len(examples.doing(TRAIN))
+    return train + min(train, len(examples.doing(VALIDATION)))
+
+
+def given_fold(
+    examples: Examples, share: float = STOP_SHARE, seed: int = 0, duplicates: str = "warn", judged: bool = True
+) -> Fold:
+    """The fold of rows that say what they do; where none is for validation, a part of the training rows is held out.
+
+    Args:
+        examples: Rows with a `split`.
+        share: Size of that part.
+        seed: Its seed.
+        duplicates: As in `make_folds`; "group" is refused, because the rows are split already.
+        judged: Whether test rows are needed.
+
+    Raises:
+        SplitError: a part lacks a class, or all rows; a group in two parts; times that are not in order.
+        OptionError: duplicates="group".
+    """
+    if duplicates == "group":
+        raise OptionError("duplicates='group' splits rows, but split= says what each row does; leave one of them out.")
+    kept = np.zeros(len(examples), bool)
+    kept[usable(examples, duplicates)[0]] = True
+    train, stop, test = (rows[kept[rows]] for rows in map(examples.doing, (TRAIN, VALIDATION, TEST)))
+    if not len(train) or (judged and not len(test)):
+        raise SplitError(
+            f"split names no {'test' if len(train) else 'training'} row. Expected rows that say train and test; "
+            "validation is optional."
+        )
+    named = {"training": train, "validation": stop, "test": test}
+    _check_apart(examples, named)
+    if not len(stop):
+        if examples.time is not None:
+            train, stop = latest_part(examples, train, share)
+        else:
+            train, stop = stratified_part(examples.y, examples.groups, train, share, seeds.integer(seed, "hold-out"))
+    _check_parts(examples, {"training": train, "validation": stop, "test": test})
+    return Fold(0, 0, train, stop, test)
+
+
+def _check_apart(examples: Examples, named: Mapping[str, Array]) -> None:
+    """Raise a SplitError when a group is in two parts, or a training row is not earlier than all others."""
+    for first, second in combinations((name for name, rows in named.items() if len(rows)), 2):
+        a, b = named[first], named[second]
+        if examples.groups is not None:
+            shared = np.intersect1d(examples.groups[a], examples.groups[b])
+            if len(shared):
+                rows = [int(part[examples.groups[part] == shared[0]][0]) for part in (a, b)]
+                raise SplitError(
+                    f"{len(shared):,} group{'s have' if len(shared) > 1 else ' has'} rows in the {first} part and in "
+                    f"the {second} part of split, for example {rows_text(rows)}; expected whole groups. Put each group "
+                    "into one part, or leave groups out."
+                )
+        if examples.time is not None and first == "training" and examples.time[a].max() >= examples.time[b].min():
+            raise SplitError(
+                f"time: the {second} part of split begins before the training part ends; expected training rows that "
+                "are earlier than all others. Correct split, or leave time out."
+            )
+
+
+def _check_parts(examples: Examples, named: Mapping[str, Array]) -> None:
+    """Raise a SplitError when a part of a given split lacks a class."""
+    for name, rows in named.items():
+        least = LEAST_TRAIN if name == "training" else 1
+        have = rows_that_weigh(examples, rows)
+        code = int(np.argmin(have))
+        if len(rows) and have[code] < least:
+            found = f"{int(have[code])} row{'s' * (int(have[code]) != 1)}"
+            raise SplitError(
+                f"class {examples.classes[code]!r} has {found} among the {name} rows; expected {least} or more. Move "
+                "rows of the class there, or merge rare classes with --merge-rare (merge_rare=)."
+            )

@@ -1,0 +1,174 @@
+"""Validation rows of the user's own, behind the training rows in the form that these taught."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+from scipy.stats import chi2_contingency
+
+from counterpoise.classifier.evaluation import label_codes
+from counterpoise.core.checks import check_no_class_lost
+from counterpoise.core.errors import DataError, OptionError, TargetError
+from counterpoise.core.records import TRAIN, VALIDATION, Examples
+from counterpoise.core.structure import join, mapped, rows_in
+from counterpoise.data.folder import ImageFolder, in_memory
+from counterpoise.data.frames import is_table, to_frame
+from counterpoise.data.row_metadata import side_of, weights
+from counterpoise.data.schema import encode_rows
+from counterpoise.data.texts import texts_of_table
+from counterpoise.feed.loading import dataset_kind, load
+
+Array = np.ndarray
+
+logger = logging.getLogger("counterpoise")
+
+#: Chance of class shares as different as those of training and validation rows, below which they are not chance.
+UNLIKELY = 0.001
+
+
+def are_rows(validation: Any) -> bool:
+    """Whether `validation` holds rows, and not a share of the training rows."""
+    return not isinstance(validation, (int, float, np.number))
+
+
+def with_validation(examples: Examples, validation: Any, target: str | None, sample_weight: Any = None) -> Examples:
+    """Training rows and, behind them, validation rows: what each does is in `split`.
+
+    The kinds, the levels and whatever else is learned are those of the training rows.
+
+    Args:
+        examples: The training rows.
+        validation: (x, y) or (x, y, weight); a dataset of these; a folder of images; a table with the columns `target`
+            and, where it is named, `sample_weight`.
+        target: Name of the target column of the training rows; None: their labels were given apart.
+        sample_weight: As it was given for the training rows.
+
+    Raises:
+        OptionError: something else. DataError: rows or labels that do not fit the training rows.
+    """
+    x, y, weight = _parts(examples, validation, target, sample_weight)
+    try:
+        codes = label_codes(y, np.array(examples.classes, object))
+    except TargetError as error:
+        raise TargetError(f"validation: {error}") from None
+    check_no_class_lost(codes, weight, examples.classes, "the weight of the validation rows")
+    both = join([examples.x, _alike(x, examples.x)])
+    weights_of_both = None
+    if examples.sample_weight is not None or weight is not None:
+        pairs = (examples.sample_weight, len(examples)), (weight, len(codes))
+        weights_of_both = np.concatenate([np.ones(n, np.float32) if w is None else w for w, n in pairs])
+    split = np.repeat(np.array([TRAIN, VALIDATION], np.int8), [len(examples), len(codes)])
+    return replace(
+        examples, x=both, y=np.concatenate([examples.y, codes.astype(examples.y.dtype)]), split=split,
+        sample_weight=weights_of_both, groups=None, time=None, twins=None,
+    )  # fmt: skip
+
+
+def at_training_prior(examples: Examples) -> Examples:
+    """The rows, the validation rows weighed so that their classes have the shares that they have in training.
+
+    Only where these shares differ by more than chance, and a warning says so: otherwise the correction would move the
+    probabilities to the shares of the validation rows, and the wrong round would be the best.
+    """
+    train, stop = examples.doing(TRAIN), examples.doing(VALIDATION)
+    counts = np.stack([np.bincount(examples.y[rows], minlength=examples.n_classes) for rows in (train, stop)])
+    if not len(stop) or (counts == 0).any() or chi2_contingency(counts).pvalue >= UNLIKELY:
+        return examples
+    weight = np.ones(len(examples)) if examples.sample_weight is None else examples.sample_weight.astype(float)
+    mass = np.stack([np.bincount(examples.y[r], weight[r], examples.n_classes) for r in (train, stop)])
+    shares = mass / mass.sum(axis=1, keepdims=True)
+    weight[stop] *= (shares[0] / shares[1])[examples.y[stop]]
+    code = int(np.argmax(np.abs(np.log(shares[0] / shares[1]))))
+    there, here = (f"{share:.1%}" for share in shares[:, code])
+    text = (
+        f"Class {examples.classes[code]!r} makes up {there} of the training rows and {here} of the validation rows. "
+        "Validation rows are weighted so that all classes count as in training, and the probabilities are for the "
+        "training proportions. If the proportions will be others, pass prior= to predict_proba and predict."
+    )
+    logger.warning("%s", text)
+    return replace(examples, sample_weight=weight.astype(np.float32), warnings=(*examples.warnings, text))
+
+
+def _parts(examples: Examples, given: Any, target: str | None, sample_weight: Any) -> tuple[Any, Any, Array | None]:
+    """Features in the form of `Examples.x`, labels, and weights or None."""
+    if isinstance(given, ImageFolder):
+        found = in_memory(given)
+        return found.x, [found.classes[code] for code in found.y], None
+    if dataset_kind(given):
+        x, y, weight = load(given)
+        return _beside(encode(examples, x), y, weight)
+    if isinstance(given, (tuple, list)) and len(given) in (2, 3):
+        return _beside(encode(examples, given[0]), given[1], given[2] if len(given) == 3 else None)
+    if is_table(given, table=False):
+        return _of_table(examples, given, target, sample_weight)
+    raise OptionError(
+        f"validation is {_named(given)}; expected a share between 0 and 1, rows (x, y) or (x, y, weight), a dataset of "
+        "these, a folder of images, or a table with the target column."
+    )
+
+
+def _named(given: Any) -> str:
+    kind = type(given).__name__
+    return f"a {kind} of {len(given)}" if isinstance(given, (tuple, list)) else kind
+
+
+def _of_table(examples: Examples, given: Any, target: str | None, sample_weight: Any) -> tuple[Any, Any, Array | None]:
+    if target is None:
+        raise OptionError(
+            "validation is a table, but the labels of the training rows are no column of a table. Pass "
+            "validation=(x, y), or name the target column as y."
+        )
+    frame, name, _ = to_frame(given, as_text=(target,))
+    weight = sample_weight if isinstance(sample_weight, str) else None
+    absent = [column for column in (target, weight) if column is not None and column not in frame.columns]
+    if absent:
+        raise DataError(f"validation: {name} lacks the column {absent[0]!r}.")
+    _, y, w = _beside(np.empty(frame.height), frame[target], None if weight is None else frame[weight])
+    return encode(examples, given), y, w
+
+
+def _beside(x: Any, y: Any, weight: Any) -> tuple[Any, Any, Array | None]:
+    """Labels and weights of as many rows as x has."""
+    rows = pl.DataFrame({"row": np.zeros(rows_in(x), np.uint8)})
+    try:
+        side = side_of(rows, y, {"groups": None, "time": None, "split": None, "sample_weight": weight})
+        known = [side.y.classes[code] if code >= 0 else None for code in side.y.codes]
+        return x, known, None if side.weight is None else weights(side.weight)
+    except DataError as error:
+        raise type(error)(f"validation: {error}") from None
+
+
+def encode(examples: Examples, x: Any) -> Any:
+    """New rows as the training rows were read."""
+    try:
+        if examples.text_column is not None and is_table(x, table=False):
+            return texts_of_table(x, examples.text_column)
+        return encode_rows(examples.schema, x, "validation")
+    except DataError as error:
+        text = str(error)
+        raise type(error)(text if text.startswith("validation") else f"validation: {text}") from None
+
+
+def _alike(x: Any, like: Any) -> Any:
+    """The rows with the inputs, the shapes and the types of `like`."""
+    wanted, got = (mapped(lambda _: "array", part) for part in (like, x))
+    if wanted != got:
+        raise DataError(f"validation has the inputs {got}, the training rows {wanted}; give both alike.")
+    return mapped(_cast, like, x)
+
+
+def _cast(like: Array, part: Any) -> Array:
+    part = np.asarray(part)
+    if part.shape[1:] != like.shape[1:]:
+        raise DataError(
+            f"validation has rows of shape {part.shape[1:]}, the training rows {like.shape[1:]}; give both alike."
+        )
+    if not np.can_cast(part.dtype, like.dtype, "same_kind"):
+        raise DataError(
+            f"validation has the type {part.dtype}, the training rows {like.dtype}; give both the same type and scale."
+        )
+    return part if part.dtype.kind in "OSU" else part.astype(like.dtype, copy=False)

@@ -1,0 +1,159 @@
+"""A comparison on a given split: test rows judge, validation rows fit rules, and the classifier is the one judged."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import counterpoise as cp
+from counterpoise.comparison.single_split import split_draws
+from counterpoise.core.errors import ArtifactError, OptionError, SplitError
+from counterpoise.core.records import Examples, FoldResult
+from counterpoise.metrics.catalog import METRICS
+from counterpoise.metrics.scores import score_all
+
+N = 420
+RNG = np.random.default_rng(0)
+Y = (np.arange(N) % 4 == 0).astype(int)
+X = (RNG.normal(size=(N, 3)) + 1.5 * Y[:, None]).astype("float32")
+SPLIT = np.array(["train", "train", "val", "test", "test", "train", "train"])[np.arange(N) % 7]
+TEST = SPLIT == "test"
+
+
+def compare(x=X, y=Y, **how):
+    how = {"split": SPLIT, "strategies": "oversample", "epochs": 2, "batch_size": 32, "verbose": 0} | how
+    return cp.compare("mlp", x, y, **how)
+
+
+@pytest.fixture(scope="module")
+def found():
+    return compare(strategies="oversample,threshold")
+
+
+def test_the_record_says_what_rows_did_and_every_score_has_an_interval(found, tmp_path):
+    assert found.record["split"] == {"training": 240, "validation": 60, "test": 120}
+    assert (found.record["folds"], found.record["repeats"]) == (1, 1)
+    for row in found.leaderboard:
+        assert all(len(score["folds"]) == 1 for score in row["scores"].values())
+        for key in ("average_precision", "roc_auc", "log_loss", "brier", "recall", "f1"):
+            score = row["scores"][key]
+            assert score["low"] <= score["mean"] <= score["high"]
+            assert score["low"] < score["high"], (row["strategy"], key)
+        if row["strategy"] != "none":
+            assert row["vs_none"]["average_precision"]["p"] is not None
+    page = found.to_html(tmp_path / "page.html").read_text()
+    assert "240 training rows, 60 validation rows, 120 test rows" in page
+    assert "out-of-fold" not in page[page.index('id="methods"') : page.index('id="methods"') + 2000]
+    assert "a nested race" not in found.verdict.text
+
+
+def test_the_classifier_is_the_one_that_was_judged(found):
+    cell = next(c for c in found.cells if c.strategy == found.verdict.model)
+    assert np.array_equal(cell.rows, np.flatnonzero(TEST))
+    assert np.allclose(found.best.predict_proba(X[TEST]), cell.proba, atol=1e-6)
+    assert found.best.rule.threshold == cell.rule.threshold
+    assert found.best.card["split"] == found.record["split"]
+    assert found.best.card["metrics_of"] == "120 test rows, which trained and chose nothing"
+
+
+def test_test_rows_train_nothing_and_choose_nothing(found):
+    """Whatever they hold: rules, weights and rounds stay, to the last bit."""
+    y = np.where(TEST, 1 - Y, Y)
+    other = compare(np.where(TEST[:, None], X + 5, X).astype("float32"), y, strategies="oversample,threshold")
+    for a, b in zip(found.cells, other.cells, strict=True):
+        assert a.rule.threshold == b.rule.threshold
+        assert a.history == b.history
+
+
+def test_rules_come_from_validation_rows(found):
+    """They are those that `fit` finds on the same rows."""
+    rest = ~TEST
+    own = X[SPLIT == "val"], Y[SPLIT == "val"]
+    assert rest.sum() == 300
+    clf = cp.fit(
+        "mlp", X[SPLIT == "train"], Y[SPLIT == "train"], validation=own, strategy="oversample", epochs=2,
+        batch_size=32, tune_threshold=True, verbose=0,
+    )  # fmt: skip
+    cell = next(c for c in found.cells if c.strategy == "oversample")
+    assert clf.rule.threshold == pytest.approx(cell.rule.threshold, abs=1e-6)
+    assert np.allclose(clf.predict_proba(X[TEST]), cell.proba, atol=1e-5)
+
+
+def test_resumed_runs_are_equal_and_another_split_is_another_run(tmp_path):
+    first = compare(store=tmp_path)
+    again = compare(store=tmp_path)
+    assert again.record["rows"] == first.record["rows"]
+    assert np.array_equal(again.best.predict_proba(X), first.best.predict_proba(X))
+    with pytest.raises(ArtifactError, match="values of the split changed"):
+        compare(store=tmp_path, split=np.roll(SPLIT, 1))
+
+
+def test_estimators_of_other_kinds_are_fitted_on_training_rows_alone():
+    from sklearn.tree import DecisionTreeClassifier
+
+    tree = cp.external("tree", DecisionTreeClassifier(random_state=0))
+    found = compare(strategies=[tree], refit=False)
+    cell = next(c for c in found.cells if c.strategy == "external:tree")
+    assert cell.rows_seen == 240
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "words"),
+    [
+        ({"folds": 3}, OptionError, "folds and split were both given"),
+        ({"repeats": 2}, OptionError, "repeats=2 and split were both given"),
+        ({"nested": True}, OptionError, "nested and split were both given"),
+        ({"duplicates": "group"}, OptionError, "duplicates='group' splits rows, but split="),
+        ({"split": np.where(TEST, "train", SPLIT)}, SplitError, "split names no test row"),
+        ({"groups": np.arange(N) // 2}, SplitError, "groups have rows in the training part and in the"),
+        ({"groups": np.unique(SPLIT, return_inverse=True)[1]}, SplitError, "has 1 groups or blocks in time"),
+        ({"split": np.where(TEST & (Y == 1), "train", SPLIT)}, SplitError, "class 1 has 0 rows among the test rows"),
+    ],
+)  # fmt: skip
+def test_what_a_given_split_does_not_go_with(how, error, words):
+    with pytest.raises(error, match=words):
+        compare(**how)
+
+
+def test_without_validation_rows_a_fifth_of_the_training_rows_stops():
+    found = compare(split=np.where(TEST, "test", "train"), refit=False)
+    assert found.record["split"] == {"training": 240, "validation": 60, "test": 120}
+
+
+def test_limits_and_tuning_go_with_a_split():
+    assert compare(limit=60, strategies="oversample,class_weight").record["split"]["test"] == 120
+    pytest.importorskip("optuna")
+    assert len(compare(strategies="focal", tune=1, tune_steps=2).leaderboard) == 2
+
+
+def cell_of(classes, rng, rows=np.arange(300)):
+    y = rng.integers(0, classes, 300).astype(np.int32)
+    proba = rng.dirichlet(np.ones(classes), 300) * 0.8 + 0.2 * np.eye(classes)[y]
+    raw = rng.dirichlet(np.ones(classes), 300)
+    examples = Examples(np.zeros((300, 1)), y, tuple(range(classes)), sample_weight=rng.random(300).astype("f4") + 0.5)
+    return FoldResult("a", 0, 0, rows, raw, proba, proba.argmax(axis=1)), examples
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("metric", ["average_precision", "ece"])
+def test_draws_lie_around_the_scores_that_they_are_drawn_of(classes, metric):
+    """A draw that takes every block once is the score itself, so one block for all rows must give it exactly."""
+    cell, examples = cell_of(classes, np.random.default_rng(1))
+    want = score_all(
+        examples.y, cell.proba, cell.raw, cell.decision, n_classes=classes, sample_weight=examples.sample_weight
+    )
+    if metric == "average_precision":
+        one = split_draws(cell, examples, np.zeros(300, int), metric, 3, 0)
+        for key, values in one.items():
+            assert np.allclose(values, want[key]), key
+    draws = split_draws(cell, examples, np.arange(300), metric, 400, 0)
+    assert {metric, "f1", "brier", "skill", "roc_auc", "accuracy_uncorrected"} <= set(draws) <= set(METRICS)
+    for key in ("average_precision", "roc_auc", "log_loss", "brier", "recall"):
+        assert abs(np.nanmean(draws[key]) - want[key]) < np.nanstd(draws[key]), key
+    assert np.isfinite(draws[metric]).all()
+
+
+def test_two_strategies_are_drawn_alike():
+    cell, examples = cell_of(2, np.random.default_rng(2))
+    first, second = (split_draws(cell, examples, np.arange(300), "f1", 50, 3) for _ in range(2))
+    assert all(np.array_equal(first[key], second[key]) for key in first)
