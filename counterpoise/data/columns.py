@@ -111,8 +111,8 @@ class RawColumns(keras.layers.Layer):
     def call(self, x: Mapping[str, Any]) -> dict[str, Any]:
         out = {}
         if self.numeric:
-            numbers = zip(self.numeric, self.offsets, strict=True)
-            out["numeric"] = ops.concatenate([less(x[name], offset) for name, offset in numbers], axis=1)
+            numbers = [less(x[name], offset) for name, offset in zip(self.numeric, self.offsets, strict=True)]
+            out["numeric"] = ops.concatenate(numbers, axis=1)
         if self.categorical:
             columns = zip(self.categorical, self.lookups, self.levels, strict=True)
             out["categorical"] = ops.concatenate([self._ids(x[n], look, known) for n, look, known in columns], axis=1)

@@ -163,7 +163,7 @@ def _numbers_identify(known: pl.Series, different: int) -> str:
 def _numeric(series: pl.Series, written: NumberFormat | None) -> tuple[Column, list[str]]:
     """A column of numbers, dates or times, and the ends of sentences about it."""
     unit, precision = unit_of(series.dtype), precision_of(series)
-    offset, cycles = precision.offset, ()
+    offset, cycles = precision.offset, tuple[float, ...]()
     if unit in ("date", "time"):
         values = floats(series)
         offset = float(np.floor(np.nanmedian(values))) if unit == "date" else offset

@@ -71,8 +71,8 @@ def precision_of(series: pl.Series, centered: bool = True) -> Precision:
     if different - plain <= GAIN * different or not centered:
         return Precision(0.0, different, plain)
     middle = float(np.partition(known, len(known) // 2)[len(known) // 2])
-    moved = less(series, middle)
-    moved = _kept(moved[np.isfinite(moved)][::step])
+    centered_values = less(series, middle)
+    moved = _kept(centered_values[np.isfinite(centered_values)][::step])
     return Precision(middle, different, moved) if moved > plain else Precision(0.0, different, plain)
 
 

@@ -60,7 +60,9 @@ def to_series(title: str, column: Any, name: str, keep_types: bool = False) -> p
 def _array(column: Any) -> np.ndarray:
     """An array of rank 1; a list keeps the types of its items."""
     if isinstance(column, np.ma.MaskedArray):
-        return np.where(np.ma.getmaskarray(column), None, column.astype(object).filled(None))
+        items = np.asarray(column.data, dtype=object)
+        items[np.ma.getmaskarray(column)] = None
+        return items
     if isinstance(column, (list, tuple)):
         items = np.empty(len(column), dtype=object)
         items[:] = column

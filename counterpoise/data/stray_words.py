@@ -55,7 +55,7 @@ def with_words(
     total = len(known) - known.null_count()
     if not odd.any():
         return Read(values, written, (doubt,) if doubt else ())
-    share = 1.0 - odd.sum() / total
+    share = 1.0 - int(odd.sum()) / total
     counted = known.filter(odd).alias("word").value_counts(name="n").sort(["n", "word"], descending=[True, False])
     words = counted["word"]
     enough = share >= PARTLY if asked else _may_stray(share, values.drop_nulls().n_unique(), words)

@@ -154,6 +154,21 @@ def test_kinds_of_target_and_split(counterpoise, table, tmp_path, arguments):
     check_board(json.loads((tmp_path / "run" / "leaderboard.json").read_text()))
 
 
+def test_what_was_noticed_in_a_table_is_one_line_each(counterpoise, tmp_path):
+    amounts = ["n/a" if i % 12 == 0 else f'"${i * 37 % 997:,}.25"' for i in range(240)]
+    lines = [f"{amount},{'yes' if i % 5 == 0 else 'no'}" for i, amount in enumerate(amounts)]
+    (tmp_path / "a.csv").write_text("\n".join(["# exported", "paid,ill", *lines]))
+    model = tmp_path / "m.keras"
+    train = ("--target", "ill", "--strategy", "none", "--epochs", 1, "--model", "mlp", "--out", model)
+    run = counterpoise("train", tmp_path / "a.csv", *train)
+    assert run.code == 0, run.err
+    said = [line for line in run.err.splitlines() if "'paid'" in line]
+    assert said[0] == "counterpoise: warning: Column 'paid' is text that holds numbers: '$37.25' is read as 37.25."
+    assert "20 of 240 values (8.3%) are not: 'n/a'" in said[1]
+    done = counterpoise("predict", model, tmp_path / "a.csv")
+    assert (done.code, done.err, len(done.out.splitlines())) == (0, "", 241)
+
+
 def test_many_classes_have_a_probability_each(counterpoise, table, tmp_path):
     model = tmp_path / "m.keras"
     done = counterpoise("train", table, "--target", "grade", "--strategy", "none", "--epochs", 1, "--out", model)

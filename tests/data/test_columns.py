@@ -191,3 +191,26 @@ def test_hostile_names_become_inputs_of_a_model():
     examples = read(frame, y=np.arange(30) % 2)
     out = model_of(examples.schema)(tensors(examples.schema, columns_of(frame, examples.schema)))
     assert np.allclose(out["numeric"], examples.x["numeric"], atol=1e-6)
+
+
+def test_offsets_are_subtracted_in_float64_in_the_model_and_survive_its_file(tmp_path):
+    seconds = 1.7e9 + np.arange(60.0) ** 2 / 16
+    examples = read({"sec": seconds, "z": np.arange(60) / 7}, y=np.arange(60) % 2)
+    model = model_of(examples.schema)
+    model.save(tmp_path / "m.keras")
+    for whole in (model, keras.models.load_model(tmp_path / "m.keras", safe_mode=True)):
+        assert {i.name: i.dtype for i in whole.inputs} == {"sec": "float64", "z": "float32"}
+        x = {"sec": tf.constant(seconds[:, None]), "z": tf.constant(np.arange(60, dtype="f4")[:, None] / 7)}
+        assert np.array_equal(whole(x)["numeric"], examples.x["numeric"])
+
+
+def test_blanks_of_any_kind_around_a_level_do_not_count_in_the_model(data):
+    _, examples = data
+    blanks = [" Bern\t", "\u00a0Bern", "Bern\u2009", "\u3000Bern\n", "\x85Bern", "\x0bBern"]
+    columns = {c.name: ["1"] * len(blanks) for c in examples.schema.categorical} | {"Größe / m": [0.0] * len(blanks)}
+    columns["city"] = blanks
+    ids = np.asarray(model_of(examples.schema)(tensors(examples.schema, columns))["categorical"])
+    frame = pl.DataFrame(columns)
+    assert np.array_equal(ids, encode_rows(examples.schema, frame)["categorical"])
+    place = [c.name for c in examples.schema.categorical].index("city")
+    assert len(set(ids[:, place])) == 1

@@ -14,6 +14,7 @@ from sklearn.datasets import load_breast_cancer
 
 from counterpoise.core.errors import CounterpoiseError, DataError, OptionError, TargetError
 from counterpoise.data.read import read
+from counterpoise.data.schema import encode_rows
 
 TABLE = {
     "age": [31.0, None, 50.0, 44.0, 23.0, 61.0],
@@ -282,3 +283,27 @@ def test_a_series_of_text_is_an_array_of_text():
         read(np.array([1, None, 2], dtype=object), y=y, table=False)
     with pytest.raises(DataError, match=r"t mixes objects .for example None.; expected an array of numbers or of text"):
         read({"t": np.array([["a"], [None], ["b"]], dtype=object)}, y=y, table=False)
+
+
+@pytest.mark.parametrize("above", ["# made by hand, in 2024\n", "# a\n#  b, c, d\n\n", "// note\n", "sep=,\n"])
+def test_comment_lines_above_the_header_are_left_out_and_named(tmp_path, above):
+    (tmp_path / "a.csv").write_text(above + "a,y\n1.5,0\n2.5,1\n4,1\n")
+    found = read(tmp_path / "a.csv", "y")
+    assert found.x["numeric"].ravel().tolist() == [1.5, 2.5, 4]
+    assert "above the header" in found.warnings[0]
+    (tmp_path / "b.csv").write_text(above + "a,y\n1.5,0\n2.5,1,7\n")
+    with pytest.raises(DataError, match=f"line {above.count(chr(10)) + 3}: 3 fields"):
+        read(tmp_path / "b.csv", "y")
+
+
+def test_a_header_may_begin_with_a_hash(tmp_path):
+    (tmp_path / "a.csv").write_text("## variants\n#pos,y\n1.5,0\n2.5,1\n")
+    assert [c.name for c in read(tmp_path / "a.csv", "y").schema.numeric] == ["#pos"]
+
+
+def test_digits_that_begin_with_zero_are_codes(tmp_path):
+    (tmp_path / "a.csv").write_text("zip,n,y\n" + "02139,0.5,0\n12345,0,1\n02139,1.5,1\n" * 10)
+    schema = read(tmp_path / "a.csv", "y").schema
+    assert [(c.name, c.kind) for c in schema.columns] == [("zip", "categorical"), ("n", "numeric")]
+    assert schema.columns[0].levels == ("02139", "12345")
+    assert encode_rows(schema, {"zip": ["2139", "02139"], "n": [0, 0]})["categorical"].tolist() == [[3], [1]]

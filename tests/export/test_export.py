@@ -319,3 +319,56 @@ def test_refusals(clf, tmp_path):
     (tmp_path / "schema.json").write_text("{}")
     with pytest.raises(ArtifactError, match="was not written by Counterpoise"):
         clf.export(tmp_path, format="onnx")
+
+
+@pytest.mark.parametrize("offset", [1.7e9, 1.7e12, 4e15, -1.7e9, 19_723.0, 123_456.789, 2.0**31])
+def test_litert_subtracts_offsets_as_float64_does(offset):
+    tf = pytest.importorskip("tensorflow")
+    from counterpoise.export.litert import centered
+
+    rng = np.random.default_rng(0)
+    near = offset * (1 + rng.choice([-1, 1], 3_000) * 10.0 ** rng.uniform(-12, -0.4, 3_000))
+    x = np.concatenate([near, [offset, 0.0, -offset, np.nan]])
+    want = (x - offset).astype(np.float32)
+    got = np.asarray(centered(tf.constant(np.stack([x, x], axis=1)), np.array([offset, 0.0])))
+    assert np.array_equal(got[:, 0], want, equal_nan=True)
+    assert np.array_equal(got[:, 1], x.astype(np.float32), equal_nan=True)
+
+
+def stamped(seed):
+    """Rows whose label lies in the hour; seconds and account numbers are too large for float32."""
+    rng = np.random.default_rng(seed)
+    seconds = rng.integers(0, 100 * 86_400, 300)
+    y = seconds // 3600 % 24 >= 18
+    when = np.datetime64("2024-01-01", "us") + seconds.astype("m8[s]")
+    return pl.DataFrame({"when": when, "sec": 1.7e9 + seconds % 600, "acct": 4 * 10**15 + seconds % 400, "late": y})
+
+
+@pytest.fixture(scope="module", name="dated")
+def _dated():
+    return cp.fit("mlp", stamped(0), "late", epochs=3, verbose=0)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_numbers_beyond_float32_go_into_an_export_as_they_are(dated, tmp_path, format):
+    rows = stamped(1)
+    want = dated.predict_proba(rows)
+    days = rows["when"].dt.epoch("us").to_numpy() / 86_400e6
+    raw = {"when": days, "sec": rows["sec"].to_numpy(), "acct": rows["acct"].to_numpy().astype(float)}
+    file = dated.export(tmp_path / "out", format=format)
+    inputs = json.loads((tmp_path / "out" / "schema.json").read_text())["inputs"]
+    if format == "saved_model":
+        tf = pytest.importorskip("tensorflow")
+        given = {name: tf.constant(raw[i["column"]], i["dtype"]) for name, i in inputs.items()}
+        got = tf.saved_model.load(str(file)).signatures["serve"](**given)["probability"].numpy()
+        assert inputs["when"]["unit"] == "days since 1970-01-01 00:00 UTC"
+    else:
+        numbers = np.stack([raw[c] for c in inputs["numeric"]["columns"]], axis=1).astype(inputs["numeric"]["dtype"])
+        assert inputs["numeric"]["units"] == {"when": "days since 1970-01-01 00:00 UTC"}
+        if format == "onnx":
+            session = pytest.importorskip("onnxruntime").InferenceSession(str(file))
+            got = session.run(["probability"], {"numeric": numbers})[0]
+        else:
+            lite = pytest.importorskip("ai_edge_litert.interpreter")
+            got = lite.Interpreter(model_path=str(file)).get_signature_runner()(numeric=numbers)["probability"]
+    assert np.abs(got - want).max() < 1e-5

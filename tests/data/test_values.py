@@ -1,0 +1,58 @@
+"""Text in prediction is read by the convention of training."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from counterpoise.core.errors import ColumnError
+from counterpoise.core.records import Column, NumberFormat
+from counterpoise.data.read import read
+from counterpoise.data.schema import encode_rows
+from counterpoise.data.values import numeric_values
+
+N = 100
+MONEY = [f"{i},5 €" if i % 10 else "unbekannt" for i in range(N)]
+
+
+@pytest.fixture(scope="module", name="schema")
+def _schema():
+    return read({"paid": MONEY, "z": np.arange(N) / 7}, y=np.arange(N) % 2).schema
+
+
+def encode(schema, *values):
+    return encode_rows(schema, {"paid": list(values), "z": [0.0] * len(values)})["numeric"][:, 0].tolist()
+
+
+def test_a_row_alone_is_read_as_in_its_column(schema):
+    assert schema.numeric[0].written == NumberFormat(",", "", "€", ("unbekannt",))
+    assert encode(schema, "1,25") == [1.25]
+    assert np.isnan(encode(schema, "unbekannt")).all()
+    assert encode(schema, 12.5) == [12.5]
+
+
+def test_a_new_word_counts_as_missing_and_warns(schema):
+    with pytest.warns(UserWarning, match=r"'paid' holds words that training did not show \('k. A.', row 2\)"):
+        assert np.isnan(encode(schema, "1,5 €", "k. A.")[1])
+
+
+def test_another_convention_is_refused_by_row(schema):
+    with pytest.raises(ColumnError, match=r"'paid' is '1.5' in rows 1, 2, .* such as '1234,5 €'"):
+        encode(schema, *["1.5"] * 6)
+
+
+def test_a_word_where_training_met_none_is_refused():
+    with pytest.raises(ColumnError, match=r"'a' is 'x' in row 2; expected a number. Leave missing values blank"):
+        numeric_values(Column("a", "numeric"), pl.Series("a", ["1", "x"]))
+    with pytest.raises(ColumnError, match=r"'a' holds an infinite value in row 1"):
+        numeric_values(Column("a", "numeric", offset=1e9), pl.Series("a", ["inf"]))
+
+
+def test_the_convention_of_a_file_is_that_of_training(tmp_path):
+    rows = [f'"{1000 + i:,}.50",{i % 3}' for i in range(N)]
+    (tmp_path / "train.csv").write_text("paid,y\n" + "\n".join(rows))
+    (tmp_path / "new.csv").write_text('paid\n7.5\n"1,000"\n')
+    found = read(tmp_path / "train.csv", "y")
+    assert found.x["numeric"][:2, 0].tolist() == [1000.5, 1001.5]
+    assert encode_rows(found.schema, tmp_path / "new.csv")["numeric"].ravel().tolist() == [7.5, 1000]
