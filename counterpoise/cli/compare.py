@@ -82,6 +82,7 @@ def command(
     """
     from counterpoise.cli.show import race_text
     from counterpoise.data.split import check_counts
+    from counterpoise.pipeline.reading import inputs_of
     from counterpoise.strategies.select import select
 
     o.check_folder(out)
@@ -95,7 +96,7 @@ def command(
     elsewhere = executor_of(jobs, ray)
     network = resolve_model(model)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad)
-    examples = o.read_table(data, target, size, text=model == "text", **how)
+    examples = o.read_table(data, target, size, text=model == "text", inputs=inputs_of(network), **how)
     if examples.time is None and examples.groups is None:
         check_counts(examples, folds)
     leaks = "error" if strict else "warn"

@@ -86,6 +86,7 @@ def _read_folder(data: Path, target: str | None, size: int | None, **options: An
     from counterpoise.data.folder import read_images
 
     options.pop("text", None)
+    options.pop("inputs", None)
     columns = {"--target": target, **{f"--{name}": options.pop(name) for name in ("drop", "groups", "time")}}
     for option, value in columns.items():
         if value:

@@ -20,6 +20,7 @@ from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.inputs import check_no_gap, is_text
 from counterpoise.data.kinds import Found, infer
 from counterpoise.data.labels import encode_labels
+from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.row_metadata import Side, group_codes, side_of, skip_rows, times, weights
 from counterpoise.data.schema import build_parts, encode_rows
 from counterpoise.data.texts import text_column, texts_of
@@ -43,6 +44,7 @@ def read(
     skip_bad: bool = False,
     table: bool = True,
     text: bool = False,
+    inputs: NamedInputs | None = None,
 ) -> Examples:
     """Read labeled rows.
 
@@ -66,6 +68,7 @@ def read(
             and say so in the warnings, instead of raising.
         table: False lets an array of rank 2 pass untouched.
         text: True takes one column of a table, that of the longest texts, as an array of texts (N,).
+        inputs: Named inputs of a model: a table, or a dict of arrays, becomes a dict of arrays by these names.
 
     Returns:
         The rows as `Examples`, with a sentence in `warnings` for each thing noticed.
@@ -86,10 +89,15 @@ def read(
     labels_of = {"positive": positive, "one_vs_rest": one_vs_rest, "merge_rare": tuple(merge_rare)}
     beside = {"groups": groups, "time": time, "sample_weight": sample_weight}
     if is_table(source, table):
-        return _read_table(source, target, y, labels_of, beside, _names(drop), dict(kinds or {}), skip_bad, text)
+        return _read_table(
+            source, target, y, labels_of, beside, _names(drop), dict(kinds or {}), skip_bad, text, inputs
+        )
     if target is not None:
         raise OptionError(f"target={target!r} names a column, but the data are arrays. Pass the labels as y.")
-    return _read_arrays(source, y, labels_of, beside)
+    notes: list[str] = []
+    if inputs is not None and inputs.take(source):
+        source, notes = inputs.rows(source)
+    return _read_arrays(source, y, labels_of, beside, notes)
 
 
 def _names(drop: Sequence[str]) -> tuple[str, ...]:
@@ -106,9 +114,10 @@ def _read_table(
     kinds: dict[str, str],
     skip_bad: bool,
     text: bool,
+    inputs: NamedInputs | None,
 ) -> Examples:
-    as_text = (target,) if target is not None else ()
-    frame, name, notes = to_frame(source, as_text, skip_bad)
+    labels_column = (target,) if target is not None else ()
+    frame, name, notes = to_frame(source, labels_column + (inputs.text if inputs else ()), skip_bad)
     if target is not None and target not in frame.columns:
         raise TargetError(f"Target {target!r} is no column of {name}.{_probable_target(target, frame)}")
     asides = [v for v in beside.values() if isinstance(v, str)]
@@ -116,7 +125,7 @@ def _read_table(
     for kind in kinds.values():
         check_choice(kind, "kinds", _OVERRIDES)
     side = side_of(frame, frame[target] if target is not None else y, beside)
-    features = frame.drop([*as_text, *drop, *asides], strict=False)
+    features = frame.drop([*labels_column, *drop, *asides], strict=False)
     if skip_bad:
         features, side, left_out = skip_rows(features, side)
         notes += left_out
@@ -127,6 +136,9 @@ def _read_table(
         column, said = text_column(features, name)
         texts = Examples(texts_of(features, column), labels.codes, labels.classes, source=name, text_column=column)
         return _finish(texts, side, [*notes, *said])
+    if inputs is not None:
+        named, said = inputs.of_frame(features, name)
+        return _finish(Examples(named, labels.codes, labels.classes, source=name), side, [*notes, *said])
     found = [infer(features[c], kinds.get(c)) for c in features.columns]
     schema = Schema(tuple(f.column for f in found), target or "target")
     x = build_parts(schema, pl.DataFrame([f.series for f in found if f.column.used]))
@@ -186,7 +198,9 @@ def _check_names(frame: pl.DataFrame, names: Sequence[str], name: str) -> None:
             raise ColumnError(f"{column!r} is no column of {name}.{did_you_mean(column, frame.columns)}")
 
 
-def _read_arrays(source: Any, y: Any, labels_of: dict[str, Any], beside: dict[str, Any]) -> Examples:
+def _read_arrays(
+    source: Any, y: Any, labels_of: dict[str, Any], beside: dict[str, Any], notes: list[str]
+) -> Examples:
     if not isinstance(source, (Mapping, tuple)):
         _check_array(source)
     x = encode_rows(None, source)
@@ -201,7 +215,7 @@ def _read_arrays(source: Any, y: Any, labels_of: dict[str, Any], beside: dict[st
         raise OptionError(f"{named[0]} names a column, but the data are arrays. Pass one value per row.")
     side = side_of(pl.DataFrame({"row": np.zeros(len(parts[0]), dtype=np.uint8)}), y, beside)
     labels = _encoded(side, labels_of)
-    return _finish(Examples(x, labels.codes, labels.classes, source="arrays"), side, [])
+    return _finish(Examples(x, labels.codes, labels.classes, source="arrays"), side, notes)
 
 
 def _check_array(source: Any) -> None:
