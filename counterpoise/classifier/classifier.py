@@ -24,6 +24,7 @@ from counterpoise.data.columns import front, raw_inputs
 from counterpoise.data.folder import ImageFolder
 from counterpoise.data.frames import is_table
 from counterpoise.data.inputs import check_inputs
+from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.pixels import check_span
 from counterpoise.data.schema import encode_rows
 from counterpoise.data.texts import texts_of_table
@@ -240,7 +241,8 @@ class Classifier:
         column = self._card.get("text_column")
         if column is not None and is_table(x, table=False):
             return texts_of_table(x, column)
-        return encode_rows(self.schema, x, name)
+        named = NamedInputs.of(self.members.input) if self.schema is None else None
+        return encode_rows(self.schema, named.rows(x)[0] if named and named.take(x) else x, name)
 
     def _rule_at(self, prior: Any) -> Rule:
         parts = list(self.scores["log_p"].astype(np.float64)) if "log_p" in self.scores else None

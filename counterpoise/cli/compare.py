@@ -91,6 +91,7 @@ def command(
     """
     from counterpoise.cli.show import race_text
     from counterpoise.data.split import check_counts
+    from counterpoise.pipeline.reading import inputs_of
     from counterpoise.strategies.select import select
 
     check_folder(out)
@@ -106,7 +107,7 @@ def command(
     elsewhere = executor_of(jobs, ray)
     network = resolve_model(model, trust)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split)
-    examples = o.read_table(data, target, size, range, text=model == "text", **how)
+    examples = o.read_table(data, target, size, range, text=model == "text", inputs=inputs_of(network), **how)
     if examples.time is None and examples.groups is None and split is None:
         check_counts(examples, 5 if folds is None else folds)
     leaks = "error" if strict else "warn"

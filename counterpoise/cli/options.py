@@ -113,6 +113,7 @@ def _read_folder(
 
     options.pop("text", None)
     columns = {"--target": target, **{f"--{name}": options.pop(name) for name in ("drop", "groups", "time", "split")}}
+    options.pop("inputs", None)
     for option, value in columns.items():
         if value:
             raise OptionError(

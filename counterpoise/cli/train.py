@@ -65,6 +65,7 @@ def command(
     alerts: Annotated[int | None, typer.Option(help="At most this many alerts per 10,000 rows.")] = None,
 ) -> None:
     """Train one strategy and save one file: preprocessing, networks, correction, threshold."""
+    from counterpoise.pipeline.reading import inputs_of
     from counterpoise.strategies.select import find
 
     aim = aim_of(recall_floor, precision_floor, cost_fp, cost_fn, alerts)
@@ -74,7 +75,7 @@ def command(
     chosen = find(strategy)
     network = resolve_model(model, trust)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split)
-    examples = o.read_table(data, target, size, range, text=model == "text", **how)
+    examples = o.read_table(data, target, size, range, text=model == "text", inputs=inputs_of(network), **how)
     if aim is not None and not examples.binary:
         labels = ", ".join(map(str, examples.classes[:6]))
         raise OptionError(

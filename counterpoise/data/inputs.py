@@ -47,6 +47,11 @@ def check_inputs(x: Any, inputs: Any) -> None:
 
     As in Keras, a last axis of length 1 may be left out or be too much.
     """
+    if isinstance(inputs, Mapping) and not isinstance(x, Mapping):
+        names = ", ".join(map(repr, list(inputs)[:5])) + (", ..." if len(inputs) > 5 else "")
+        raise DataError(
+            f"x is {type(x).__name__}; this classifier has named inputs. Pass a dict or frame with {names}."
+        )
     if isinstance(x, Mapping) and isinstance(inputs, Mapping):
         absent = [name for name in inputs if name not in x]
         if absent:

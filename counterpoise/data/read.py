@@ -22,6 +22,7 @@ from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.inputs import check_no_gap, is_text
 from counterpoise.data.kinds import Found, infer
 from counterpoise.data.labels import encode_labels
+from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.precision import precision_of
 from counterpoise.data.row_metadata import Side, group_codes, roles, side_of, skip_rows, times, weights
 from counterpoise.data.schema import build_parts, encode_rows
@@ -47,6 +48,7 @@ def read(
     skip_bad: bool = False,
     table: bool = True,
     text: bool = False,
+    inputs: NamedInputs | None = None,
 ) -> Examples:
     """Read labeled rows.
 
@@ -72,6 +74,7 @@ def read(
             and say so in the warnings, instead of raising.
         table: False lets an array of rank 2 pass untouched.
         text: True takes one column of a table, that of the longest texts, as an array of texts (N,).
+        inputs: Named inputs of a model: a table, or a dict of arrays, becomes a dict of arrays by these names.
 
     Returns:
         The rows as `Examples`, with a sentence in `warnings` for each thing noticed.
@@ -92,10 +95,15 @@ def read(
     labels_of = {"positive": positive, "one_vs_rest": one_vs_rest, "merge_rare": tuple(merge_rare)}
     beside = {"groups": groups, "time": time, "sample_weight": sample_weight, "split": split}
     if is_table(source, table):
-        return _read_table(source, target, y, labels_of, beside, _names(drop), dict(kinds or {}), skip_bad, text)
+        return _read_table(
+            source, target, y, labels_of, beside, _names(drop), dict(kinds or {}), skip_bad, text, inputs
+        )
     if target is not None:
         raise OptionError(f"target={target!r} names a column, but the data are arrays. Pass the labels as y.")
-    return _read_arrays(source, y, labels_of, beside)
+    notes: list[str] = []
+    if inputs is not None and inputs.take(source):
+        source, notes = inputs.rows(source)
+    return _read_arrays(source, y, labels_of, beside, notes)
 
 
 def _names(drop: Sequence[str]) -> tuple[str, ...]:
@@ -112,8 +120,10 @@ def _read_table(
     kinds: dict[str, str],
     skip_bad: bool,
     text: bool,
+    inputs: NamedInputs | None,
 ) -> Examples:
-    as_text = (target,) if target is not None else ()
+    labels_column = (target,) if target is not None else ()
+    as_text = labels_column + (inputs.text if inputs else ())
     frame, name, notes = to_frame(source, as_text, skip_bad, unused=lambda column: column in drop)
     if target is not None and target not in frame.columns:
         raise TargetError(f"Target {target!r} is no column of {name}.{_probable_target(target, frame)}")
@@ -122,7 +132,7 @@ def _read_table(
     for kind in kinds.values():
         check_choice(kind, "kinds", _OVERRIDES)
     side = side_of(frame, frame[target] if target is not None else y, beside)
-    features = frame.drop([*as_text, *drop, *asides], strict=False)
+    features = frame.drop([*labels_column, *drop, *asides], strict=False)
     if skip_bad:
         features, side, left_out = skip_rows(features, side)
         notes += left_out
@@ -133,6 +143,9 @@ def _read_table(
         column, said = text_column(features, name)
         texts = Examples(texts_of(features, column), labels.codes, labels.classes, source=name, text_column=column)
         return _finish(texts, side, [*notes, *said])
+    if inputs is not None:
+        named, said = inputs.of_frame(features, name)
+        return _finish(Examples(named, labels.codes, labels.classes, source=name), side, [*notes, *said])
     learn = features if side.split is None else features.filter(roles(side.split) == TRAIN)
     if not learn.height:
         raise DataError(f"split names no training row of {name}; write train for the rows to learn from.")
@@ -195,7 +208,7 @@ def _check_names(frame: pl.DataFrame, names: Sequence[str], name: str) -> None:
             raise ColumnError(f"{column!r} is no column of {name}.{did_you_mean(column, frame.columns)}")
 
 
-def _read_arrays(source: Any, y: Any, labels_of: dict[str, Any], beside: dict[str, Any]) -> Examples:
+def _read_arrays(source: Any, y: Any, labels_of: dict[str, Any], beside: dict[str, Any], notes: list[str]) -> Examples:
     if not isinstance(source, (Mapping, tuple)):
         _check_array(source)
     x = encode_rows(None, source)
@@ -210,7 +223,7 @@ def _read_arrays(source: Any, y: Any, labels_of: dict[str, Any], beside: dict[st
         raise OptionError(f"{named[0]} names a column, but the data are arrays. Pass one value per row.")
     side = side_of(pl.DataFrame({"row": np.zeros(len(parts[0]), dtype=np.uint8)}), y, beside)
     labels = _encoded(side, labels_of)
-    return _finish(Examples(x, labels.codes, labels.classes, source="arrays"), side, _lost_digits(x))
+    return _finish(Examples(x, labels.codes, labels.classes, source="arrays"), side, [*notes, *_lost_digits(x)])
 
 
 def _lost_digits(x: Any) -> list[str]:

@@ -254,7 +254,7 @@ class Network:
     def _logits(self, inner: keras.Model, h: Any) -> Any:
         built = inner.built
         try:
-            out = inner(h)
+            out = inner(_by_name(inner, h))
         except Exception as error:
             shape = mapped(lambda part: tuple(part.shape), h)
             raise ModelError(f"the model does not take an input of shape {shape}: {keras_text(error)}") from error
@@ -265,7 +265,7 @@ class Network:
         if not self._emits_probabilities(inner):
             return out
         bare = without_activation(inner) if (self.clone or not self.given) else None
-        return bare(h) if bare is not None else ProbabilityToLogit(name="to_logit")(out)
+        return bare(_by_name(bare, h)) if bare is not None else ProbabilityToLogit(name="to_logit")(out)
 
     def _activation(self) -> str:
         """What turns our logits into what the model puts out."""
@@ -306,6 +306,17 @@ def _input_names(model: keras.Model) -> list[str | None]:
         None if name in (model.name, *OWN_LAYERS) else name
         for name in map(own_name, getattr(model, "inputs", None) or ())
     ]
+
+
+def _by_name(model: keras.Model, h: Any) -> Any:
+    """Named tensors in the structure of a model's own inputs: Keras takes another one only when it computes."""
+    wanted = getattr(model, "_inputs_struct", None)
+    if not isinstance(h, dict) or not isinstance(wanted, (dict, list, tuple)):
+        return h
+    names = list(wanted) if isinstance(wanted, dict) else [tensor.name for tensor in wanted]
+    if not set(names) <= set(h):
+        return h
+    return type(wanted)({name: h[name] for name in names} if isinstance(wanted, dict) else [h[name] for name in names])
 
 
 def _resolve(model: Any, examples: Examples) -> Any:

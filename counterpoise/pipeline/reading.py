@@ -9,6 +9,7 @@ from typing import Any
 from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Examples
 from counterpoise.data.folder import ImageFolder, in_memory
+from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.read import read
 from counterpoise.feed.disk import Scan
 from counterpoise.feed.loading import dataset_kind, load
@@ -27,10 +28,16 @@ def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
     if isinstance(data, Scan):
         raise OptionError("a scan streams its rows; this needs them in memory. Pass the file itself, or use cp.fit.")
     named = isinstance(model, str)
+    options["inputs"] = inputs_of(model)
     if dataset_kind(data):
         return _read_dataset(data, y, named, options)
     how = {"table": named, "text": model == "text" if named else False, **options}
     return read(data, target=y, **how) if isinstance(y, str) else read(data, y=y, **how)
+
+
+def inputs_of(model: Any) -> NamedInputs | None:
+    """The named inputs of a user's Keras model: a dict of inputs, or several of them; else None."""
+    return NamedInputs.of(getattr(model, "_inputs_struct", None))
 
 
 def _read_dataset(dataset: Any, y: Any, named: bool, options: Mapping[str, Any]) -> Examples:

@@ -1,0 +1,170 @@
+"""Rows for a model with several inputs that bear names: columns of a table, or arrays of a dict, by name.
+
+Training and prediction bring a column into the same form: the type of the input decides it, not that of the column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from counterpoise.core.checks import check_lengths, rows_text
+from counterpoise.core.errors import ColumnError, DataError, did_you_mean
+from counterpoise.data.frames import is_table, to_frame
+from counterpoise.data.kinds import level_text
+
+Array = np.ndarray
+
+#: Whole numbers are kept in 32 bits, as networks get them.
+_MOST = np.iinfo(np.int32).max
+
+
+@dataclass(frozen=True)
+class NamedInput:
+    """One input of a model: the shape of its rows, None where an axis is open, and its Keras dtype."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+
+    @property
+    def kind(self) -> str:
+        """What it takes: "text", "whole" numbers or "numbers"."""
+        if self.dtype == "string":
+            return "text"
+        return "whole" if self.dtype.startswith(("int", "uint", "bool")) else "numbers"
+
+    @property
+    def takes_column(self) -> bool:
+        """Whether a row of it is one value."""
+        return self.shape in ((), (1,))
+
+    def of_column(self, column: pl.Series) -> Array:
+        """A column in the form of the input, (N, 1) or (N,): float32, int32 or str.
+
+        Raises:
+            ColumnError: a value that the input does not take, or several values a row.
+        """
+        if not self.takes_column:
+            raise ColumnError(
+                f"Column {self.name!r} has one value per row, but the model's input {self.name!r} takes rows of shape "
+                f"{self.shape}. Pass a dict of arrays, one for each input."
+            )
+        values = {"text": self._text, "whole": self._whole, "numbers": self._numbers}[self.kind](column)
+        return values.reshape(len(values), *self.shape)
+
+    def _text(self, column: pl.Series) -> Array:
+        self._refuse(column, column.is_null(), "has no value", "text; write '' where it is missing")
+        return level_text(column).to_numpy().astype(object)
+
+    def _numbers(self, column: pl.Series) -> Array:
+        values = self._as_float(column).to_numpy()
+        with np.errstate(over="ignore"):
+            small = values.astype(np.float32)
+        self._refuse(column, pl.Series(np.isnan(small)), "has no value", "numbers; fill in missing ones")
+        self._refuse(column, pl.Series(np.isinf(small)), "is {!r}", "finite numbers")
+        return small
+
+    def _whole(self, column: pl.Series) -> Array:
+        values = self._as_float(column)
+        self._refuse(column, values.is_null() | values.is_nan(), "has no value", "whole numbers")
+        self._refuse(column, (values != values.round()) | (values.abs() > _MOST), "is {!r}", "whole numbers in 32 bits")
+        return values.to_numpy().astype(np.int32)
+
+    def _as_float(self, column: pl.Series) -> pl.Series:
+        kind = column.dtype
+        if not (kind.is_numeric() or kind == pl.Boolean or kind == pl.Null):
+            self._refuse(column, column.is_not_null(), "is {!r}", "numbers")
+        return column.cast(pl.Float64)
+
+    def _refuse(self, column: pl.Series, odd: pl.Series, what: str, wanted: str) -> None:
+        rows = odd.fill_null(False).arg_true()
+        if len(rows):
+            value = column[int(rows[0])]
+            raise ColumnError(
+                f"Column {self.name!r} {what.format(value):.60} in {rows_text(rows)}. The model's input {self.name!r} "
+                f"({self.dtype}) takes {wanted}."
+            )
+
+
+@dataclass(frozen=True)
+class NamedInputs:
+    """The inputs of a model that are told apart by name.
+
+    Example:
+        >>> takes = NamedInputs((NamedInput("age", (1,), "float32"), NamedInput("sex", (1,), "string")))
+        >>> x, notes = takes.rows({"age": [31, 40], "sex": ["f", "m"], "town": ["A", "B"]})
+        >>> x["age"].tolist(), x["sex"].tolist()
+        ([[31.0], [40.0]], [['f'], ['m']])
+        >>> notes
+        ["Left out, because the model has no input of that name: 'town'."]
+    """
+
+    inputs: tuple[NamedInput, ...]
+
+    @classmethod
+    def of(cls, tensors: Any) -> NamedInputs | None:
+        """The named inputs of a structure of symbolic tensors: a dict of them, or a list of several; else None."""
+        if isinstance(tensors, (list, tuple)) and len(tensors) > 1:
+            tensors = {getattr(tensor, "name", None): tensor for tensor in tensors}
+        if not isinstance(tensors, Mapping) or not all(hasattr(tensor, "dtype") for tensor in tensors.values()):
+            return None
+        return cls(tuple(NamedInput(str(n), tuple(t.shape[1:]), str(t.dtype)) for n, t in tensors.items()))
+
+    @property
+    def text(self) -> tuple[str, ...]:
+        """Names of inputs that take text: such columns of a CSV file stay as they are written."""
+        return tuple(one.name for one in self.inputs if one.kind == "text")
+
+    def take(self, source: Any) -> bool:
+        """Whether rows bear names: a table, or a dict of arrays."""
+        return isinstance(source, Mapping) or is_table(source, table=False)
+
+    def rows(self, source: Any) -> tuple[dict[str, Array], list[str]]:
+        """A table or a dict of arrays as a dict of arrays by the names of the inputs, and what was left out.
+
+        Raises:
+            ColumnError: an input has no column, or one of another type.
+            DataError: the source cannot be read.
+        """
+        if is_table(source, table=False):
+            frame, name, notes = to_frame(source, as_text=self.text)
+            x, more = self.of_frame(frame, name)
+            return x, [*notes, *more]
+        notes = self._match(source, "x")
+        check_lengths({repr(one.name): source[one.name] for one in self.inputs})
+        return {one.name: _of_array(one, source[one.name]) for one in self.inputs}, notes
+
+    def of_frame(self, frame: pl.DataFrame, name: str) -> tuple[dict[str, Array], list[str]]:
+        """As `rows`, from the columns of features."""
+        notes = self._match(frame.columns, name)
+        return {one.name: one.of_column(frame[one.name]) for one in self.inputs}, notes
+
+    def _match(self, names: Sequence[str] | Mapping[str, Any], source: str) -> list[str]:
+        """A note on names that no input bears; an error for an input that is absent."""
+        known = [one.name for one in self.inputs]
+        absent = [name for name in known if name not in names]
+        if absent:
+            more = f" (and {len(absent) - 1} more)" if len(absent) > 1 else ""
+            raise ColumnError(
+                f"{source} lacks the column {absent[0]!r}{more}, which the model takes as an input."
+                f"{did_you_mean(absent[0], [n for n in names if n not in known])}"
+            )
+        others = [repr(n) for n in names if n not in known]
+        shown = ", ".join(others[:5]) + (", ..." if len(others) > 5 else "")
+        return [f"Left out, because the model has no input of that name: {shown}."] if others else []
+
+
+def _of_array(one: NamedInput, array: Any) -> Array:
+    """An array as the input takes it: one value per row as of a column, all else as it is."""
+    given = np.asarray(array)
+    if one.takes_column and given.ndim in (1, 2) and given.size == len(given):
+        frame, _, _ = to_frame({one.name: given.reshape(-1)})
+        return one.of_column(frame[one.name])
+    if given.dtype.kind not in "iufb":
+        raise DataError(f"Input {one.name!r} has type {given.dtype}; expected numbers, or text of shape (N,).")
+    return given
