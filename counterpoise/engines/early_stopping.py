@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,10 @@ from counterpoise.engines.objective import Objective
 from counterpoise.metrics.rank_scores import average_precision
 
 Array = np.ndarray
+
+
+#: (log-probabilities (S, C), classes (S,), weights (S,) or None) -> values by name.
+Metrics = Callable[[Array, Array, Array | None], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,7 @@ class Stopper:
         objective: Where the stopping score comes from.
         y: int32 (S,), classes of the stopping rows; without any, the last round is the best and nothing stops.
         weights: float (S,), the user's weights of these rows: a row of weight 2 counts as two; None: all alike.
+        metrics: Further scores of the corrected output, noted in the history as "val_NAME"; they decide nothing.
 
     Attributes:
         best: The score of the best round so far; None before there is one that a later round must beat.
@@ -88,10 +94,14 @@ class Stopper:
         turned: Whether the first stage ended with this round: the last one goes on from the best round so far.
         rate: What the learning rate of the next round is of the first one's (see `Limits.plateau` and `Limits.anneal`).
         history: "step", "loss" (mean over the round's rows), "stop_loss" and "recall C" for each class code C (share of
-            its stopping rows that the corrected output finds most probable), one number per round.
+            its stopping rows that the corrected output finds most probable), and "val_NAME" of each of the metrics,
+            one number per round.
     """
 
-    def __init__(self, job: Job, objective: Objective, y: Array, weights: Array | None = None) -> None:
+    def __init__(
+        self, job: Job, objective: Objective, y: Array, weights: Array | None = None, metrics: Metrics | None = None
+    ) -> None:
+        self.metrics = metrics
         self.limits, self.objective, self.y = job.limits, objective, y
         self.weights = None if weights is None or not weights.sum() else np.asarray(weights, dtype=np.float64)
         self.best: Score | None = None
@@ -99,7 +109,7 @@ class Stopper:
         self.rate, self._halved, self._slowed_at = 1.0, 0, 0
         self.turned, self._first = False, first_steps(job)
         self._last: deque[Score] = deque(maxlen=job.limits.smoothing)
-        self.history: dict[str, list[float]] = {"step": [], "loss": [], "stop_loss": []}
+        self.history: dict[str, list[Any]] = {"step": [], "loss": [], "stop_loss": []}
 
     def enter(self, steps: int, loss: float) -> None:
         """Note the end of a round: steps taken so far and its mean loss."""
@@ -138,6 +148,8 @@ class Stopper:
         """The mean score of the last rounds, this one included."""
         log_p = self.objective.stopping_log_p(logits, self.y, self.weights)
         self.history["stop_loss"].append(lg.log_loss(log_p, self.y, self.weights))
+        for name, value in self.metrics(log_p, self.y, self.weights).items() if self.metrics else ():
+            self.history.setdefault(f"val_{name}", []).append(value)
         self._last.append(Score.of(log_p, self.y, self.limits.stop_on, self.weights))
         return Score.mean(self._last)
 

@@ -16,12 +16,13 @@ from counterpoise.core.records import TEST, TRAIN, VALIDATION, Examples, Fold
 from counterpoise.core.seeds import integer
 from counterpoise.data.given_split import given_fold, rows_to_learn
 from counterpoise.data.split import hold_out
+from counterpoise.engines.callback_checks import check_training_callbacks
 from counterpoise.feed.disk import Scan
 from counterpoise.networks.frozen_body import network_for
 from counterpoise.networks.optimizers import check_callbacks, check_rate
-from counterpoise.pipeline.assembly import rows_of, split_of, with_judging_rows
+from counterpoise.pipeline.assembly import with_judging_rows
 from counterpoise.pipeline.fold_results import subset
-from counterpoise.pipeline.jobs import Settings
+from counterpoise.pipeline.jobs import Settings, on_network
 from counterpoise.pipeline.order import cross_validate, on_fold, refit
 from counterpoise.pipeline.reading import read_for
 from counterpoise.pipeline.scan import opened, refuse_with_scan
@@ -103,7 +104,8 @@ def fit(
         clone: False trains the object passed (one network, no folds).
         engine: "auto", "program" or "fit".
         callbacks: Keras callbacks; they are called on the `fit` engine (the program has none), once a round, with
-            "loss" and "val_loss" (the stopping score).
+            "loss", "val_loss" (the stopping score) and "val_NAME" of each metric that the model was compiled with, all
+            of the corrected output of the held-out rows. `ModelCheckpoint` saves a classifier for `cp.load`.
         seed: Same seed, same classifier.
         verbose: 0 is silent; "auto" shows a bar in a terminal; 2 also prints each round: losses and recall per class.
 
@@ -154,6 +156,8 @@ def fit(
     )  # fmt: skip
     settings = settings.on(network, len(scanned.labels) if scanned else rows_to_learn(rest), EPOCHS)
     check_rate(network.optimizer(), plateau, callbacks)
+    networks = len(on_network(chosen, network).parts()) * (1 if folds is None else folds + 1)
+    check_training_callbacks(callbacks, network, networks, folds is not None)
     if not clone and (folds is not None or len(chosen.parts()) > 1):
         raise OptionError("clone=False trains the one object passed; it does not go with folds or an ensemble.")
     with bar(verbose) as progress:
@@ -168,10 +172,7 @@ def fit(
             if scanned:
                 how |= {"labeled": scanned.labels, "executor": scanned.run}
             how["tune_threshold"] = _tunes(tune_threshold, chosen, _stopped_by_given(rest))
-            clf = on_fold(chosen, rest, replace(fold, test=fold.stop), network, settings, **how)
-            clf.card.update(rows_of(scanned.labels if scanned else rest))
-            if rest.split is not None:
-                clf.card["split"] = split_of(fold)
+            clf = on_fold(chosen, rest, fold, network, settings, **how)
     if verbose == 2:
         print("\n".join(rounds_text(clf.history, clf.classes_.tolist())))
     if rest.split is not None and len(raw.doing(TEST)):
