@@ -12,7 +12,7 @@ Progress = Callable[[str, int, int], None]
 
 
 def rounds_text(history: Sequence[Mapping[str, Sequence[float]]], labels: Sequence[Any]) -> list[str]:
-    """One line per network and round: losses, and the recall of each class on the stopping rows.
+    """One line per network and round: losses, and on the stopping rows the recall of each class and the metrics.
 
     Example:
         >>> history = {"step": [7.0], "loss": [0.5], "stop_loss": [0.4], "recall 0": [0.9], "recall 1": [0.2]}
@@ -26,8 +26,14 @@ def rounds_text(history: Sequence[Mapping[str, Sequence[float]]], labels: Sequen
             if member.get("stop_loss"):
                 recalls = [f"{label} {member[f'recall {c}'][i]:.2f}" for c, label in enumerate(labels)]
                 line += f", corrected stopping loss {member['stop_loss'][i]:.4f}, recall {', '.join(recalls)}"
+                line += "".join(f", {k} {_number(v[i])}" for k, v in member.items() if k.startswith("val_"))
             lines.append(line)
     return lines
+
+
+def _number(value: float | Sequence[float]) -> str:
+    """A value of a metric, or its values, one for each threshold."""
+    return f"{value:.4f}" if isinstance(value, float) else "/".join(map(_number, value))
 
 
 @contextlib.contextmanager

@@ -24,6 +24,7 @@ from counterpoise.core.records import Examples, Job, Member
 from counterpoise.engines import program_cache, program_rules
 from counterpoise.engines.batch_order import Order
 from counterpoise.engines.compile_modes import decided, families
+from counterpoise.engines.compiled_metrics import metrics_of
 from counterpoise.engines.early_stopping import Stopper, round_ends
 from counterpoise.engines.loss_constants import numbers_of
 from counterpoise.engines.loss_scale import compiled
@@ -63,6 +64,7 @@ class ProgramEngine:
     def __init__(self, examples: Examples, network: Network) -> None:
         self.examples, self.network = examples, network
         self.memory = Memory(examples.x, examples.y)
+        self.metrics = metrics_of(network)
         self.programs: dict[str, Program] = {}
 
     @classmethod
@@ -140,7 +142,7 @@ class Training:
 
     def __init__(self, task: Task, engine: ProgramEngine, local: threading.local, stop: threading.Event) -> None:
         self.job, self.objective, self.program, self.state = task.job, task.objective, task.program, task.state
-        self.examples, self.memory = engine.examples, engine.memory
+        self.examples, self.memory, self.metrics = engine.examples, engine.memory, engine.metrics
         self.rests = task.rests
         self.stop, self.order = stop, Order(task.job)
         self.slot = _slot_of(local, task.program)
@@ -154,7 +156,7 @@ class Training:
         start, job = time.perf_counter(), self.job
         self.slot.load(self.state)
         y, weights = self.examples.y[job.stop], self.examples.weights_of(job.stop)
-        stopper = Stopper(job, self.objective, y, weights, self.rests)
+        stopper = Stopper(job, self.objective, y, weights, self.rests, self.metrics)
         average = Average(job.limits.average, self.program.averaged)
         best: list[Array] | None = None
         for end in round_ends(job):

@@ -20,7 +20,7 @@ from counterpoise.engines.batch_order import Order
 from counterpoise.engines.objective import LOSSES, Objective
 from counterpoise.networks.cloning import keras_text
 from counterpoise.networks.network import Network, Opened
-from counterpoise.networks.user_loss import as_loss, shaped, single, target_form
+from counterpoise.networks.user_loss import shaped, single, targets_of
 from counterpoise.networks.weights import fed
 
 Array = np.ndarray
@@ -37,7 +37,7 @@ class Stepping:
     def __init__(self, network: Network, objective: Objective) -> None:
         self.opened, self.units = network.opened(0), network.units
         self.inner = compiled(self.opened, network, objective)
-        self.form = form_of(self.inner, self.units)
+        self.form = targets_of(self.inner.loss, self.units)
         self._optimizers = [v for v in vars(self.inner).values() if isinstance(v, keras.optimizers.Optimizer)]
         for optimizer in self._optimizers:
             if not optimizer.built:
@@ -124,14 +124,6 @@ class OwnBatches(keras.utils.PyDataset):
         y = keras.ops.convert_to_numpy(shaped(self.y[rows], self.form, self.units))
         x = fed(take(self.x, rows))
         return (x, y, weights) if self.weighted else (x, y)
-
-
-def form_of(inner: keras.Model, units: int) -> str:
-    """The form of targets for a compiled model."""
-    loss = single(inner.loss)
-    if loss is None or (isinstance(loss, str) and loss.lower() in ("crossentropy", "ce")):
-        return "column" if units == 1 else "codes"
-    return target_form(as_loss(loss), units)
 
 
 def encoded(opened: Opened, x: Any, batch: int = 8192) -> Any:

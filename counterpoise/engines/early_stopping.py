@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,10 @@ Array = np.ndarray
 
 #: The last part of the steps, in which a training that is done no longer gains.
 LATE = 0.2
+
+
+#: (log-probabilities (S, C), classes (S,), weights (S,) or None) -> values by name.
+Metrics = Callable[[Array, Array, Array | None], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,7 @@ class Stopper:
         y: int32 (S,), classes of the stopping rows; without any, the last round is the best and nothing stops.
         weights: float (S,), the user's weights of these rows: a row of weight 2 counts as two; None: all alike.
         rests: Whether a schedule takes the learning rate to nearly 0 by the end.
+        metrics: Further scores of the corrected output, noted in the history as "val_NAME"; they decide nothing.
 
     Attributes:
         best: The score of the best round so far; None before there is one that a later round must beat.
@@ -92,12 +98,15 @@ class Stopper:
         turned: Whether the first stage ended with this round: the last one goes on from the best round so far.
         rate: What the learning rate of the next round is of the first one's (see `Limits.plateau` and `Limits.anneal`).
         history: "step", "loss" (mean over the round's rows), "stop_loss" and "recall C" for each class code C (share of
-            its stopping rows that the corrected output finds most probable), one number per round.
+            its stopping rows that the corrected output finds most probable), and "val_NAME" of each of the metrics,
+            one number per round.
     """
 
     def __init__(
-        self, job: Job, objective: Objective, y: Array, weights: Array | None = None, rests: bool = False
-    ) -> None:
+        self, job: Job, objective: Objective, y: Array, weights: Array | None = None, rests: bool = False,
+        metrics: Metrics | None = None,
+    ) -> None:  # fmt: skip
+        self.metrics = metrics
         self.limits, self.objective, self.y = job.limits, objective, y
         self.weights = None if weights is None or not weights.sum() else np.asarray(weights, dtype=np.float64)
         self._rests = rests or job.limits.anneal
@@ -109,7 +118,7 @@ class Stopper:
         self._late_from = (1.0 - LATE) * job.limits.steps
         self._before: Array | None = None
         self._now: Array | None = None
-        self.history: dict[str, list[float]] = {"step": [], "loss": [], "stop_loss": []}
+        self.history: dict[str, list[Any]] = {"step": [], "loss": [], "stop_loss": []}
 
     @property
     def late_gain(self) -> tuple[float, float] | None:
@@ -165,6 +174,8 @@ class Stopper:
         """The mean score of the last rounds, this one included."""
         log_p = self.objective.stopping_log_p(logits, self.y, self.weights)
         self.history["stop_loss"].append(lg.log_loss(log_p, self.y, self.weights))
+        for name, value in self.metrics(log_p, self.y, self.weights).items() if self.metrics else ():
+            self.history.setdefault(f"val_{name}", []).append(value)
         self._last.append(Score.of(log_p, self.y, self.limits.stop_on, self.weights))
         self._now = self._last[-1].losses
         if self.steps <= self._late_from:

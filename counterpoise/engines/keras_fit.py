@@ -21,10 +21,12 @@ from counterpoise.core.records import Examples, Job, Member
 from counterpoise.core.structure import take
 from counterpoise.engines import custom_train_step
 from counterpoise.engines.batch_order import Order
-from counterpoise.engines.early_stopping import Stopper
+from counterpoise.engines.compiled_metrics import CompiledMetrics, metrics_of
+from counterpoise.engines.early_stopping import Stopper, round_ends
 from counterpoise.engines.loss_scale import compiled
 from counterpoise.engines.mixing import Mixed
 from counterpoise.engines.objective import Objective
+from counterpoise.engines.user_callbacks import UserCallbacks
 from counterpoise.engines.weight_averaging import Average, averaged
 from counterpoise.networks.network import Network
 from counterpoise.networks.optimizers import comes_to_rest
@@ -60,18 +62,28 @@ class FitEngine:
         own = self.network.own_step is not None
         model, fitted, batches = (self._own if own else self._ours)(job, objective)
         rests = comes_to_rest(self.network.optimizer(), job.limits.steps)
-        watch = Watch(job, objective, model, self.examples, progress, rests)
+        watch = Watch(job, objective, model, self.examples, progress, rests, metrics_of(self.network))
+
+        def member() -> Member:
+            return self._member(job, objective, model, watch, batches, start)
+
         with custom_train_step.told(fitted, batches) if own else contextlib.nullcontext():
-            self._fit(fitted, batches, watch)
+            self._fit(fitted, batches, watch, member)
         if watch.best_state is not None:
             set_state(model, watch.best_state)
+        return member()
+
+    def _member(
+        self, job: Job, objective: Objective, model: keras.Model, watch: Watch, batches: Any, start: float
+    ) -> Member:
+        """The network as it is."""
         return Member(
             job=job.id,
             weights=tuple(state_of(model)),
             logits=logits_of(model, self.examples.x, job.score),
             stop_logits=logits_of(model, self.examples.x, job.stop),
             log_shift=objective.log_shift,
-            best_step=watch.stopper.best_step,
+            best_step=watch.best_step,
             steps=watch.stopper.steps,
             rows_seen=batches.order.rows_seen(watch.stopper.steps),
             seconds=time.perf_counter() - start,
@@ -114,10 +126,27 @@ class FitEngine:
         """Rows in memory from which an encoder learns."""
         return job.train
 
-    def _fit(self, model: keras.Model, batches: Batches, watch: Watch) -> None:
+    def _fit(self, model: keras.Model, batches: Batches, watch: Watch, member: Callable[[], Member]) -> None:
+        """Train to the limits, the user's callbacks called as in one training."""
+        if not self.callbacks:
+            self._rounds(model, batches, watch, None)
+            return
+        rounds = len(round_ends(watch.job))
+        users = UserCallbacks(
+            self.callbacks, self.network, model, watch.network, rounds, lambda: watch.as_judged(member), watch.keep
+        )
+        watch.kept_by_user = users.keeper is not None
+        try:
+            self._rounds(model, batches, watch, users)
+            users.finish()
+        finally:
+            users.release()
+
+    def _rounds(self, model: keras.Model, batches: Batches, watch: Watch, users: UserCallbacks | None) -> None:
         """Whole rounds in one call (one for each stage), then what is left of the last one."""
         limits, stopper = batches.job.limits, watch.stopper
-        how: dict[str, Any] = {"verbose": 0, "callbacks": [watch, *self.callbacks], "shuffle": False}
+        callbacks = [watch] if users is None else [watch, users]
+        how: dict[str, Any] = {"verbose": 0, "callbacks": callbacks, "shuffle": False}
         while stopper.steps < limits.steps:
             batches.start = watch.before = stopper.steps
             rounds, rest = divmod(limits.steps - stopper.steps, limits.round_steps)
@@ -126,6 +155,8 @@ class FitEngine:
                 # Keras draws batches ahead: only between two calls is it sure what comes next.
                 batches.order.turn(stopper.steps)
                 set_state(watch.network, watch.best_state or state_of(watch.network))
+                if users is not None:
+                    users.turn()
             elif model.stop_training:
                 break
 
@@ -156,27 +187,38 @@ class Batches(keras.utils.PyDataset):
 
 
 class Watch(keras.callbacks.Callback):
-    """Looks at the stopping score after each round, keeps the best state, ends training after `patience` steps."""
+    """Looks at the stopping score after each round, keeps the best state, ends training after `patience` steps.
+
+    Attributes:
+        best_state: The network in the round that is kept.
+        kept_by_user: Whether a callback of the user's says which round that is (see `keep`), and not the score.
+    """
 
     def __init__(
         self, job: Job, objective: Objective, network: keras.Model, examples: Examples, progress: Progress | None,
-        rests: bool = False,
+        rests: bool = False, metrics: CompiledMetrics | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         self.job, self.network, self.progress, self.x, self.before = job, network, progress, examples.x, 0
         y, weights = examples.y[job.stop], examples.weights_of(job.stop)
-        self.stopper = Stopper(job, objective, y, weights, rests)
+        self.stopper = Stopper(job, objective, y, weights, rests, metrics)
         self.best_state: list[Array] | None = None
+        self.kept_by_user, self._kept_step, self._judged = False, 0, list[Array]()
         self.average = Average(job.limits.average, places(network, averaged(network)))
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+    @property
+    def best_step(self) -> int:
+        """The step of the round that is kept."""
+        return (self._kept_step or self.stopper.steps) if self.kept_by_user else self.stopper.best_step
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         limits, stopper, logs = self.job.limits, self.stopper, {} if logs is None else logs
         rate = stopper.rate
         steps = min(limits.steps, self.before + (epoch + 1) * limits.round_steps)
         stopper.enter(steps, logs.get("loss", np.nan))
         self._look()
         if len(self.job.stop):
-            logs["val_loss"] = stopper.history["stop_loss"][-1]  # for callbacks that watch it
+            logs |= self._for_callbacks()
             self.model.stop_training = self.model.stop_training or stopper.over or stopper.turned
         if stopper.rate != rate:
             optimizer = self.model.optimizer
@@ -184,18 +226,38 @@ class Watch(keras.callbacks.Callback):
         if self.progress:
             self.progress(self.job.id, steps, limits.steps)
 
+    def _for_callbacks(self) -> dict[str, Any]:
+        """What callbacks may watch: the stopping score, and the model's metrics."""
+        history = self.stopper.history
+        metrics = {name: values[-1] for name, values in history.items() if name.startswith("val_")}
+        several = {name: np.array(value) for name, value in metrics.items() if isinstance(value, list)}
+        return {"val_loss": history["stop_loss"][-1], **metrics, **several}
+
     def _look(self) -> None:
         """Judge the network by the average of its weights, where one is asked for; training goes on from its own."""
         now = state_of(self.network)
-        looked_at = self.average.of(now) if self.average.decay else now
-        if looked_at is not now:
-            set_state(self.network, looked_at)
-        if self.stopper.improved(logits_of(self.network, self.x, self.job.stop)):
-            self.best_state = looked_at
-        if looked_at is not now:
+        self._judged = self.average.of(now) if self.average.decay else now
+        if self._judged is not now:
+            set_state(self.network, self._judged)
+        if self.stopper.improved(logits_of(self.network, self.x, self.job.stop)) and not self.kept_by_user:
+            self.best_state = self._judged
+        if self._judged is not now:
             set_state(self.network, now)
         if self.stopper.turned:
             self.average.restart()
+
+    def keep(self) -> None:
+        """Keep this round."""
+        self.best_state, self._kept_step = self._judged, self.stopper.steps
+
+    def as_judged(self, member: Callable[[], Member]) -> Member:
+        """What `member` makes of the network as it was judged at the end of this round."""
+        now = state_of(self.network)
+        set_state(self.network, self._judged or now)
+        try:
+            return replace(member(), best_step=self.stopper.steps)
+        finally:
+            set_state(self.network, now)
 
 
 def logits_of(model: keras.Model, x: Any, rows: Array) -> Array:

@@ -164,6 +164,18 @@ class Network:
         return self.cache["user_loss"]
 
     @property
+    def given_loss(self) -> Any:
+        """The loss that the given model was compiled with, or None."""
+        return single(self.model.loss) if self.given and self.model.compiled else None
+
+    @property
+    def output_activation(self) -> str:
+        """What turns our logits into what the user's model puts out."""
+        if self.given:
+            return self._activation()
+        return ("sigmoid" if self.units == 1 else "softmax") if self.probabilities else "linear"
+
+    @property
     def loss_label(self) -> str:
         """A blank and what to call the compiled model's loss, or nothing when there is none."""
         loss = single(self.model.loss) if self.given and self.model.compiled else None

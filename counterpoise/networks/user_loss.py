@@ -95,6 +95,14 @@ def shaped(codes: Any, form: str, units: int) -> Any:
     return ops.one_hot(ops.cast(codes, "int32"), units, dtype="float32")
 
 
+def targets_of(loss: Any, units: int) -> str:
+    """The form of targets for a model compiled with `loss`, as `compile` takes it; None is no loss."""
+    found = single(loss)
+    if found is None or (isinstance(found, str) and found.lower() in ("crossentropy", "ce")):
+        return "column" if units == 1 else "codes"
+    return target_form(as_loss(found), units)
+
+
 def target_form(loss: keras.losses.Loss, units: int) -> str:
     """The form of targets that a loss takes, tried on a few rows whose number no axis of a row shares.
 

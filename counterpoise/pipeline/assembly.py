@@ -100,6 +100,15 @@ def card_of(
     }
 
 
+def stopping_note(fold: Fold, examples: Examples, strategy: Strategy, tune_threshold: bool) -> str:
+    """The card's sentence about the rows that ended training: what else they did."""
+    word = "held-out" if examples.split is None else "validation"
+    more = " and fitted the rule"
+    if not tune_threshold:
+        more = f"{' and checked the probabilities' * (strategy.aim != 'argmax')}; they chose no threshold"
+    return f"{len(fold.stop)} {word} rows ended training{more}"
+
+
 def split_of(fold: Fold) -> dict[str, int]:
     """The card's entry about rows whose part was given: how many did what."""
     return {"training": len(fold.train), "validation": len(fold.stop), "test": len(fold.test)}

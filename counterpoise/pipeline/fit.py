@@ -17,13 +17,14 @@ from counterpoise.core.records import TEST, TRAIN, VALIDATION, Examples, Fold
 from counterpoise.core.seeds import integer
 from counterpoise.data.given_split import given_fold, rows_to_learn
 from counterpoise.data.split import hold_out
+from counterpoise.engines.callback_checks import check_training_callbacks
 from counterpoise.feed.disk import Scan
 from counterpoise.networks.frozen_body import network_for
 from counterpoise.networks.network import Network
 from counterpoise.networks.optimizers import check_callbacks, check_rate
-from counterpoise.pipeline.assembly import rows_of, split_of, with_judging_rows
+from counterpoise.pipeline.assembly import with_judging_rows
 from counterpoise.pipeline.fold_results import subset
-from counterpoise.pipeline.jobs import Settings
+from counterpoise.pipeline.jobs import Settings, on_network
 from counterpoise.pipeline.order import cross_validate, on_fold, refit
 from counterpoise.pipeline.reading import read_for
 from counterpoise.pipeline.scan import Scanned, opened, refuse_with_scan
@@ -108,7 +109,8 @@ def fit(
         clone: False trains the object passed (one network, no folds).
         engine: "auto", "program" or "fit".
         callbacks: Keras callbacks; they are called on the `fit` engine (the program has none), once a round, with
-            "loss" and "val_loss" (the stopping score).
+            "loss", "val_loss" (the stopping score) and "val_NAME" of each metric that the model was compiled with, all
+            of the corrected output of the held-out rows. `ModelCheckpoint` saves a classifier for `cp.load`.
         seed: Same seed, same classifier.
         verbose: 0 is silent; "auto" shows a bar in a terminal; 2 also prints each round: losses and recall per class.
 
@@ -166,6 +168,8 @@ def fit(
     )  # fmt: skip
     settings = settings.on(network, len(scanned.labels) if scanned else rows_to_learn(rest), EPOCHS)
     check_rate(network.optimizer(), plateau, callbacks)
+    networks = len(on_network(chosen, network).parts()) * (1 if folds is None else folds + 1)
+    check_training_callbacks(callbacks, network, networks, folds is not None)
     if init_bias and (note := network.output_bias.note()):
         network.tell(note)
     if not clone and (folds is not None or len(chosen.parts()) > 1):
@@ -221,11 +225,7 @@ def _fitted(
     if scanned:
         how |= {"labeled": scanned.labels, "executor": scanned.run}
     how["tune_threshold"] = _tunes(tune_threshold, strategy, _stopped_by_given(examples))
-    clf = on_fold(strategy, examples, replace(fold, test=fold.stop), network, settings, **how)
-    clf.card.update(rows_of(scanned.labels if scanned else examples))
-    if examples.split is not None:
-        clf.card["split"] = split_of(fold)
-    return clf
+    return on_fold(strategy, examples, fold, network, settings, **how)
 
 
 def _fold(examples: Examples, validation: Any, seed: int) -> Fold:

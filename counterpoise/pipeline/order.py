@@ -21,9 +21,10 @@ from counterpoise.core.progress import Progress
 from counterpoise.core.records import Examples, Fold, FoldResult, Job, Member
 from counterpoise.data.given_split import folds_of
 from counterpoise.engines.run import Executor, run
+from counterpoise.engines.user_callbacks import RoundSaver
 from counterpoise.networks.member_outputs import apart
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.assembly import assemble, card_of, split_of
+from counterpoise.pipeline.assembly import assemble, card_of, rows_of, split_of, stopping_note
 from counterpoise.pipeline.budget import Training, still_falling, train_within_budget, trainings
 from counterpoise.pipeline.fold_results import (
     corrected,
@@ -92,28 +93,36 @@ def on_fold(
     callbacks: Sequence[Any] = (),
     executor: Executor = run,
 ) -> Classifier:
-    """One training of a strategy on the rows of a fold; its held-out rows end it and fit the rule.
+    """One training of a strategy on the rows of a fold; its stopping rows end it and fit the rule.
 
     `labeled` are the rows that `fold` numbers, where `examples` does not hold them all (a scan). Without
-    `tune_threshold` the held-out rows choose no threshold.
+    `tune_threshold` the stopping rows choose no threshold.
     """
+    rows = examples if labeled is None else labeled
+    judged = replace(fold, test=fold.stop)
+    jobs = jobs_of(strategy, rows, judged, settings, network, examples)
+    note = stopping_note(fold, examples, strategy, tune_threshold)
+
+    def of(trained: Sequence[Member]) -> Classifier:
+        log_p = np.stack([corrected(m) for m in trained])
+        alone = trained[0].apart
+        clf = _with_rule(
+            examples, strategy, network, settings, trained, _length(jobs, trained), log_p, fold.stop, note, alone,
+            tune_threshold,
+        )  # fmt: skip
+        clf.card.update({**rows_of(rows), "metrics_of": note})
+        if examples.split is not None:
+            clf.card["split"] = split_of(fold)
+        return clf
+
+    def save(member: Member, path: str) -> None:
+        of(trained_members(strategy, jobs, {jobs[0].id: member}, examples, network)).save(path)
 
     def train(wanted: Iterable[Job]) -> dict[str, Member]:
-        return train_all(wanted, examples, network, settings, progress, callbacks, executor)
+        told = [RoundSaver(save), *callbacks] if callbacks and len(jobs) == 1 else callbacks
+        return train_all(wanted, examples, network, settings, progress, told, executor)
 
-    rows = examples if labeled is None else labeled
-    jobs = jobs_of(strategy, rows, fold, settings, network, examples)
-    trained = _trained(strategy, jobs, examples, network, train)
-    log_p = np.stack([corrected(m) for m in trained])
-    word = "held-out" if examples.split is None else "validation"
-    more = " and fitted the rule"
-    if not tune_threshold:
-        more = f"{' and checked the probabilities' * (strategy.aim != 'argmax')}; they chose no threshold"
-    note = f"{len(fold.test)} {word} rows ended training{more}"
-    return _with_rule(
-        examples, strategy, network, settings, trained, _length(jobs, trained), log_p, fold.test, note,
-        trained[0].apart, tune_threshold,
-    )  # fmt: skip
+    return of(_trained(strategy, jobs, examples, network, train))
 
 
 def _length(jobs: Sequence[Job], trained: Sequence[Member]) -> Training:

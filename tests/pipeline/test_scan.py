@@ -38,7 +38,7 @@ def _path(tmp_path_factory):
 
 def test_held_rows_are_in_no_epoch_and_every_other_row_is(path):
     rows = scans.opened(scan(path, "ill"), 0.25, seed=3)
-    held = rows.examples.x["numeric"][rows.fold.test, 0] - 0.5
+    held = rows.examples.x["numeric"][rows.fold.stop, 0] - 0.5
     job = jobs_of(find("none"), rows.labels, rows.fold, Settings(batch_size=64))[0]
     batches = list(rows.stream(job, seed=1).of_epoch(0))
     drawn = np.concatenate([x["numeric"][:, 0] for x, *_ in batches]) - 0.5

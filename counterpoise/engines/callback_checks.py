@@ -1,0 +1,124 @@
+"""Callbacks looked at before training: what they wait for must come, and what they do must make sense here."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from counterpoise.core.errors import OptionError
+from counterpoise.engines.compiled_metrics import CompiledMetrics, metrics_of
+from counterpoise.engines.user_callbacks import check_logged, monitored, not_logged
+from counterpoise.networks.network import Network
+from counterpoise.networks.optimizers import SETTERS
+
+#: Callbacks of Keras that do not work here -> why, and what does.
+REFUSED = {
+    "BackupAndRestore": "resumes a training of Keras, which does not know the rows drawn and the rounds judged. Save "
+    "each better round with ModelCheckpoint, or keep every fit with cp.compare(store=FOLDER), which resumes",
+    "SwapEMAWeights": "swaps weights for the validation of Keras, which does not take place. Use "
+    "recipe=cp.Recipe(average_weights=3), whose averages are judged and kept",
+    "OrbaxCheckpoint": "saves a training of Keras. Save each better round as a classifier with ModelCheckpoint",
+}
+
+
+def check_training_callbacks(
+    callbacks: Sequence[Any], network: Network, networks: int = 1, folds: bool = False
+) -> None:
+    """Raise an OptionError when a callback cannot do what it is meant to do.
+
+    Args:
+        callbacks: Keras callbacks, in their order.
+        network: What is trained.
+        networks: How many networks are trained.
+        folds: Whether these end with one on all rows, which has no rows left to stop by.
+    """
+    if not callbacks:
+        return
+    metrics = metrics_of(network)
+    names, open_end = ["loss", "val_loss", *(f"val_{name}" for name in (metrics.names if metrics else ()))], False
+    for callback in callbacks:
+        _check_kind(callback, networks)
+        known = open_end or (network.own_step is not None and not str(monitored(callback)).startswith("val_"))
+        if not known:
+            check_logged(callback, names)
+        _check_direction(callback, metrics, known)
+        if folds:
+            _check_folds(callback)
+        if isinstance(callback, keras.callbacks.ModelCheckpoint) and not open_end:
+            _check_file(callback, names)
+        names += ["learning_rate"] if isinstance(callback, SETTERS) else []
+        open_end = open_end or adds_logs(callback)
+
+
+def adds_logs(callback: Any) -> bool:
+    """Whether a callback may put names of its own into the logs: any that is not of Keras, or calls a function."""
+    foreign = not type(callback).__module__.startswith("keras.")
+    return foreign or isinstance(callback, keras.callbacks.LambdaCallback)
+
+
+def _check_kind(callback: Any, networks: int) -> None:
+    kind = next((c.__name__ for c in type(callback).__mro__ if c.__name__ in REFUSED), None)
+    if kind:
+        raise OptionError(f"{kind} {REFUSED[kind]}.")
+    if isinstance(callback, keras.callbacks.ModelCheckpoint):
+        _check_checkpoint(callback, networks)
+    if isinstance(callback, keras.callbacks.CSVLogger) and networks > 1 and not callback.append:
+        raise OptionError(
+            f"CSVLogger writes its file anew for each of the {networks} networks, so that the last one alone is left. "
+            "Pass CSVLogger(..., append=True)."
+        )
+
+
+def _check_checkpoint(callback: Any, networks: int) -> None:
+    """Under `fit` a checkpoint is a whole classifier."""
+    if networks > 1:
+        raise OptionError(
+            f"ModelCheckpoint saves a classifier at the end of a round, but {networks} networks are trained one after "
+            "the other and make one classifier at the end. Leave it out, and save what fit returns with clf.save()."
+        )
+    if callback.save_weights_only:
+        raise OptionError(
+            "ModelCheckpoint(save_weights_only=True) would save the weights of a network inside the classifier, which "
+            "nothing could load. Leave it out: the file is a classifier for cp.load."
+        )
+    if callback.save_freq != "epoch":
+        raise OptionError(
+            f"ModelCheckpoint(save_freq={callback.save_freq}) counts steps, but a round is judged at its end. Leave "
+            "save_freq out."
+        )
+    if not callback.filepath.endswith(".keras"):
+        raise OptionError(f"ModelCheckpoint writes {callback.filepath!r}; expected a name that ends in .keras.")
+
+
+def _check_file(callback: Any, names: Sequence[str]) -> None:
+    """The names in the braces of a checkpoint's file must come too."""
+    for _, field, _, _ in string.Formatter().parse(callback.filepath):
+        if field and field.split(".")[0].split("[")[0] not in ("epoch", *names):
+            raise OptionError(
+                f"ModelCheckpoint names its file by {field!r}, which {not_logged(field, ['epoch', *names])}"
+            )
+
+
+def _check_direction(callback: Any, metrics: CompiledMetrics | None, known: bool) -> None:
+    """Keras finds out in the first round that it cannot tell whether more is better."""
+    name = monitored(callback)
+    if name is None or known or getattr(callback, "mode", None) != "auto" or not hasattr(callback, "_set_monitor_op"):
+        return
+    bare = name.removeprefix("val_")
+    if bare != "loss" and bare not in (metrics.directions if metrics else {}):
+        raise OptionError(
+            f"{type(callback).__name__} monitors {name!r} with mode='auto', but the metric does not say whether more "
+            "is better. Pass mode='max' or mode='min'."
+        )
+
+
+def _check_folds(callback: Any) -> None:
+    name = monitored(callback)
+    if name is not None and name.startswith("val_"):
+        raise OptionError(
+            f"{type(callback).__name__} monitors {name!r}, but with folds= the last training is on all rows and has no "
+            "validation. Leave the callback out, or hold rows out with validation= in place of folds=."
+        )

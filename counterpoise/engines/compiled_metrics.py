@@ -1,0 +1,180 @@
+"""The metrics that a model was compiled with, on the corrected output of the stopping rows.
+
+Keras computes them on what it is given: targets and outputs in the form of the user's own model. So do we, once a
+round, on all stopping rows together. Metrics of Keras and of ours are copied. Of a class of the user's own nobody
+knows how, and so the object itself counts: one training at a time uses it, and gives it back the counts that it had.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+
+from counterpoise.networks.cloning import keras_text
+from counterpoise.networks.network import Network
+from counterpoise.networks.user_loss import shaped, targets_of
+
+Array = np.ndarray
+
+#: Of all trainings, one at a time computes metrics: objects may be the user's.
+_LOCK = threading.Lock()
+
+
+def metrics_of(network: Network) -> CompiledMetrics | None:
+    """The metrics of a network's compiled model, made once and in the caller's thread; None where it has none."""
+    if "metrics" not in network.cache:
+        network.cache["metrics"] = _made(network)
+    return network.cache["metrics"]
+
+
+def _made(network: Network) -> CompiledMetrics | None:
+    given = getattr(network.model, "_compile_metrics", None) if network.given else None
+    if given is None:
+        return None
+    plain, weighted = (
+        [m for m in keras.tree.flatten(part or []) if m is not None]
+        for part in (given._user_metrics, given._user_weighted_metrics)
+    )
+    form = targets_of(network.model.loss, network.units)
+    try:
+        return CompiledMetrics(network, form, plain, weighted) if plain or weighted else None
+    except Exception:  # which of them it is
+        usable = [[m for m in part if _works(m, network, form)] for part in (plain, weighted)]
+    return CompiledMetrics(network, form, *usable) if any(usable) else None
+
+
+def _works(metric: Any, network: Network, form: str) -> bool:
+    """Whether a metric can be computed for this model; if not, the log says so once."""
+    try:
+        CompiledMetrics(network, form, [metric], [])
+    except Exception as error:
+        network.tell(
+            f"metric {_name(metric)!r} of the compiled model is left out, because it cannot be computed on the model's "
+            f"output and labels: {keras_text(error):.200}"
+        )
+        return False
+    return True
+
+
+def _name(metric: Any) -> str:
+    return metric if isinstance(metric, str) else str(getattr(metric, "name", None) or getattr(metric, "__name__", "?"))
+
+
+def _sample(classes: int) -> tuple[Array, Array]:
+    """A few rows, log-probabilities and codes, every class among them."""
+    codes = np.arange(2 * classes) % classes
+    return np.log(np.full((len(codes), classes), 1.0 / classes)), codes
+
+
+class CompiledMetrics:
+    """Metrics of one model (see the module).
+
+    Args:
+        network: Whose model they were compiled into.
+        form: The form of its targets: "column", "one_hot" or "codes".
+        plain: Metrics as `compile(metrics=...)` takes them, in one list.
+        weighted: Those that count the rows by their weights, as `compile(weighted_metrics=...)` takes them.
+
+    Attributes:
+        names: What they are called in logs, "val_" left out.
+        directions: name -> "up" or "down", for those that say so.
+        model: A model that puts out what it is fed, compiled with the metrics and nothing else.
+    """
+
+    def __init__(self, network: Network, form: str, plain: Sequence[Any], weighted: Sequence[Any]) -> None:
+        self.form, self.units, self.probabilities = form, network.units, network.probabilities
+        output = keras.Input((self.units,), name="output")
+        self.model = keras.Model(output, keras.layers.Identity()(output))
+        self._shared = [m for m in (*plain, *weighted) if isinstance(m, keras.metrics.Metric) and not _copies(m)]
+        plain, weighted = ([_own(m) for m in part] for part in (plain, weighted))
+        self.model.compile(metrics=plain, weighted_metrics=weighted, jit_compile=False)
+        self._compute = _compiled(self.model)
+        self.names = tuple(self(*_sample(network.n_classes)))
+        self.directions = {
+            m.name: getattr(m, "_direction", None) for m in self.objects if getattr(m, "_direction", None)
+        }
+
+    @property
+    def objects(self) -> list[Any]:
+        """The metrics as Keras objects."""
+        return list(self.model._compile_metrics.metrics)
+
+    def __call__(self, log_p: Array, y: Array, weights: Array | None = None) -> dict[str, Any]:
+        """The value of each metric: a float, or a list where it has several (one per threshold).
+
+        Args:
+            log_p: float64 (S, C), corrected log-probabilities of the stopping rows.
+            y: int32 (S,), their classes.
+            weights: float (S,), the user's weights; None: all alike.
+        """
+        if not np.isfinite(log_p).all():  # a training that diverged
+            return dict.fromkeys(self.names, float("nan"))
+        targets = keras.ops.convert_to_numpy(shaped(np.asarray(y, np.int32), self.form, self.units))
+        w = np.ones(len(y)) if weights is None else weights
+        with _LOCK, _left_as_they_were(self._shared):
+            found = self._compute(targets, self.outputs(log_p), w.astype(np.float32))
+            values = {name: np.asarray(value) for name, value in found.items() if name != "loss"}
+        return {name: value.tolist() if value.ndim else float(value) for name, value in values.items()}
+
+    def outputs(self, log_p: Array) -> Array:
+        """What the user's model would put out, float32 (S, units), if it were right about these probabilities."""
+        if self.units == 1:
+            logits = log_p[:, 1:] - log_p[:, :1]
+            return (np.exp(log_p[:, 1:]) if self.probabilities else logits).astype(np.float32)
+        return (np.exp(log_p) if self.probabilities else log_p).astype(np.float32)
+
+
+def _compiled(model: keras.Model) -> Any:
+    """A function of targets, outputs and weights to the values of all metrics, of these rows alone."""
+
+    def compute(targets: Any, outputs: Any, weights: Any) -> dict[str, Any]:
+        model.reset_metrics()
+        return model.compute_metrics(None, targets, outputs, weights)
+
+    if keras.backend.backend() != "tensorflow":
+        return lambda *parts: compute(*map(keras.ops.convert_to_tensor, parts))
+    import tensorflow as tf
+
+    traced: list[Any] = []
+
+    def run(*parts: Array) -> dict[str, Any]:
+        if not traced:
+            compute(*map(tf.constant, parts))  # makes the variables, outside the trace
+            forms = [tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in parts]
+            traced.append(tf.function(compute).get_concrete_function(*forms))
+        return traced[0](*map(tf.constant, parts))
+
+    return run
+
+
+def _copies(metric: keras.metrics.Metric) -> bool:
+    """Whether the configuration of a metric says all about it."""
+    kind = type(metric)
+    return kind.__module__.startswith(("keras.", "counterpoise.")) and kind is not keras.metrics.MeanMetricWrapper
+
+
+def _own(metric: Any) -> Any:
+    """A copy where that can be; names and functions become objects when they are compiled."""
+    if isinstance(metric, keras.metrics.Metric) and _copies(metric):
+        return type(metric).from_config(metric.get_config())
+    return metric
+
+
+@contextmanager
+def _left_as_they_were(metrics: Sequence[Any]) -> Iterator[None]:
+    """Let metrics count, and give them back the counts that they had."""
+    before = [(variable, np.array(variable)) for metric in metrics for variable in metric.variables]
+    known = {id(variable) for variable, _ in before}
+    try:
+        yield
+    finally:
+        for metric in metrics:
+            if any(id(variable) not in known for variable in metric.variables):
+                metric.reset_state()  # it had counted nothing yet
+        for variable, value in before:
+            variable.assign(value)

@@ -1,0 +1,155 @@
+"""Keras callbacks of the user's in a training of ours, as they would be called in their own `fit`.
+
+What they see is a model of the user's form: it puts out what the compiled model puts out (with a table, on encoded
+rows), has its metrics, and saves a whole classifier. A training of ours may call `fit` several times; to callbacks it
+is one training, whose epochs are its rounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import keras
+
+from counterpoise.core.errors import OptionError, did_you_mean
+from counterpoise.core.records import Member
+from counterpoise.engines.compiled_metrics import metrics_of
+from counterpoise.networks.network import Network
+
+#: Writes the classifier of a member, as it is at the end of a round, to a file.
+Save = Callable[[Member, str], None]
+#: Hooks that Keras calls at every step; they are passed on only when a callback has one.
+STEP_HOOKS = ("on_train_batch_begin", "on_train_batch_end")
+
+
+class RoundSaver(keras.callbacks.Callback):
+    """Stands before the user's callbacks and knows how a classifier is made and saved; it does nothing itself."""
+
+    def __init__(self, save: Save) -> None:
+        super().__init__()
+        self.save = save
+
+
+class UserCallbacks(keras.callbacks.Callback):
+    """All callbacks of the user as one (see the module).
+
+    Args:
+        callbacks: The user's, and perhaps a `RoundSaver`.
+        network: What is trained.
+        fitted: The model whose `fit` is called.
+        whole: The network, inputs to logits; the same model unless the user's own step trains a part of it.
+        rounds: Most rounds of the training.
+        member: Makes a member of the network as it is judged at the end of this round.
+        keep: Called at the end of each round that is the best so far of a callback that keeps one.
+    """
+
+    def __init__(
+        self, callbacks: Sequence[Any], network: Network, fitted: keras.Model, whole: keras.Model, rounds: int,
+        member: Callable[[], Member], keep: Callable[[], None],
+    ) -> None:  # fmt: skip
+        super().__init__()
+        saver = next((c for c in callbacks if isinstance(c, RoundSaver)), None)
+        self.users = [c for c in callbacks if not isinstance(c, RoundSaver)]
+        self.seen = fitted if fitted is not whole else _seen(network, whole)
+        guarded = [part for c in self.users for part in ((_Logged(c), c) if monitored(c) else (c,))]
+        self.all = keras.callbacks.CallbackList(guarded, model=self.seen, epochs=rounds)
+        self.stoppers = [c for c in self.users if isinstance(c, keras.callbacks.EarlyStopping)]
+        self.keeper = next((c for c in self.stoppers if c.restore_best_weights), None)
+        self.keep, self.begun, self.rounds = keep, False, 0
+        if saver is not None:
+            self.seen.save = lambda filepath, overwrite=True, **_: saver.save(member(), str(filepath))
+        for hook in STEP_HOOKS:
+            if any(_has(callback, hook) for callback in self.users):
+                setattr(self, hook, getattr(self.all, hook))
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        if not self.begun:
+            self.begun, self.seen.stop_training = True, False
+            for stopper in self.stoppers:
+                stopper.best = None  # Keras 3.13 leaves it from an earlier training
+            self.all.on_train_begin(logs)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.all.on_epoch_begin(self.rounds, logs)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.all.on_epoch_end(self.rounds, logs)
+        if self.keeper is not None and self.keeper.best_epoch == self.rounds:
+            self.keep()
+        self.model.stop_training = self.model.stop_training or self.seen.stop_training
+        self.rounds += 1
+
+    def turn(self) -> None:
+        """A stage has ended: what is kept is a round of the next one."""
+        for stopper in self.stoppers:
+            stopper.on_train_begin()
+
+    def finish(self) -> None:
+        """The end of the whole training."""
+        if self.begun:
+            self.all.on_train_end()
+
+    def release(self) -> None:
+        """Give the model back as it was."""
+        self.seen.__dict__.pop("save", None)
+
+
+class _Logged(keras.callbacks.Callback):
+    """Stands before a callback of the user's: what it monitors must be in the logs of the first round.
+
+    What callbacks before it add to the logs is known only then (see `callback_checks`).
+    """
+
+    def __init__(self, user: Any) -> None:
+        super().__init__()
+        self.user = user
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if epoch == 0:
+            check_logged(self.user, logs or {})
+
+
+def _seen(network: Network, whole: keras.Model) -> keras.Model:
+    """The network with the output of the user's model, on the same variables and the same optimizer."""
+    outputs = keras.layers.Activation(network.output_activation, name="output")(whole.output)
+    seen = keras.Model(whole.input, outputs, name=network.label)
+    seen.compile(optimizer=whole.optimizer, loss=network.given_loss, jit_compile=False)
+    seen.optimizer = whole.optimizer  # not one that scales the loss of the scaled one
+    metrics = metrics_of(network)
+    if metrics is not None:
+        seen._compile_metrics = metrics.model._compile_metrics
+    return seen
+
+
+def _has(callback: Any, hook: str) -> bool:
+    names = (hook, hook.replace("_train_", "_"))
+    return any(not getattr(getattr(callback, name), "_is_default", False) for name in names)
+
+
+def monitored(callback: Any) -> str | None:
+    """The name in the logs that a callback acts on, or None."""
+    if isinstance(callback, keras.callbacks.ModelCheckpoint) and not callback.save_best_only:
+        return None
+    name = getattr(callback, "monitor", None)
+    return name if isinstance(name, str) else None
+
+
+def check_logged(callback: Any, names: Iterable[str]) -> None:
+    """Raise an OptionError when a callback acts on a name that is not among those logged."""
+    name, known = monitored(callback), list(names)
+    if name is not None and name not in known:
+        raise OptionError(f"{type(callback).__name__} monitors {name!r}, which {not_logged(name, known)}")
+
+
+def not_logged(name: str, known: Sequence[str]) -> str:
+    """The end of a sentence about a name that does not come.
+
+    Example:
+        >>> not_logged("val_acc", ["loss", "val_loss", "val_accuracy"])
+        "this training does not log. Expected one of: loss, val_loss, val_accuracy. Did you mean 'val_accuracy'?"
+    """
+    longer = next((k for k in known if k.startswith(name)), None)
+    hint = f" Did you mean {longer!r}?" if longer else did_you_mean(name, known)
+    listed = f" Expected one of: {', '.join(known)}." if "Did you mean" in hint else ""
+    return f"this training does not log.{listed}{hint}"
