@@ -1,12 +1,16 @@
 """Is the comparison a fair one? A problem whose best ranking is known, so that no strategy has anything to mend.
 
     python -m benchmarks.fair_start [--seeds 20] [--rows 20000] [--network logistic mlp] [--shares 0.002 0.01 0.05]
+    python -m benchmarks.fair_start --tutorial 5
 
 Log odds are linear in ten normal features, so that the untouched model can be right by itself: a strategy ahead of it
 started nearer, or the baseline was cut off. Networks are trained as `compare` trains those of one fold (default budget,
 extended where some are cut off) and scored on 200,000 fresh rows. Two numbers should be below 0.01 of average
 precision: how far the baseline is from itself at ten times the budget, and how far the best strategy of the default set
 is ahead of it, both in the mean over seeds (with the standard error of that mean).
+
+`--tutorial` is the network of TensorFlow's tutorial on imbalanced data, on 60,000 rows of its kind (29 columns, 0.17 %
+positive): whether its author sets the output bias, as the tutorial does, should not matter to the verdict.
 """
 
 from __future__ import annotations
@@ -117,13 +121,46 @@ def report(network_name: str, share: float, found: list[dict[str, float]]) -> No
             print(f"  {name} less baseline  {mean(of[name] - of['none'])}", flush=True)
 
 
+def tutorial(seeds: int) -> None:
+    """Print the verdict without and with the bias that the tutorial sets, for each seed."""
+    for seed in range(seeds):
+        rng = np.random.default_rng(seed)
+        y = (rng.random(60_000) < 0.0017).astype(int)
+        shift = np.array([1.6, -1.4, 1.2, -1.0, 0.8, -0.7, 0.5, 0.4, *[0.0] * 20])
+        x = np.c_[rng.normal(size=(len(y), 28)) + shift * y[:, None], rng.normal(3 + 0.8 * y, 1.5)].astype("float32")
+        for bias in (0.0, float(np.log(y.mean() / (1 - y.mean())))):
+            how: dict[str, Any] = {
+                "strategies": "class_weight,oversample",
+                "folds": 3,
+                "epochs": 30,
+                "batch_size": 2048,
+            }
+            race = cp.compare(_of_tutorial(bias), x, y, seed=seed, refit=False, verbose=0, **how)
+            found = {row["strategy"]: round(row["scores"]["average_precision"]["mean"], 3) for row in race.leaderboard}
+            print(f"seed {seed}, bias {bias:.2f}: {race.verdict.word}, {race.verdict.winner} {found}", flush=True)
+
+
+def _of_tutorial(bias: float) -> Any:
+    def build(spec: cp.InputSpec, n_classes: int) -> keras.Model:
+        inputs = spec.inputs()
+        h = keras.layers.Dropout(0.5)(keras.layers.Dense(16, activation="relu")(inputs))
+        top = keras.layers.Dense(1, bias_initializer=keras.initializers.Constant(bias))
+        return keras.Model(inputs, top(h))
+
+    return build
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--network", nargs="+", choices=NETWORKS, default=["logistic", "mlp"])
     parser.add_argument("--shares", nargs="+", type=float, default=[0.002, 0.01, 0.05])
+    parser.add_argument("--tutorial", type=int, default=0, help="Seeds of the tutorial's race, in place of the rest.")
     how = parser.parse_args()
+    if how.tutorial:
+        tutorial(how.tutorial)
+        return
     for name in how.network:
         for share in how.shares:
             report(name, share, [one_seed(name, how.rows, share, seed) for seed in range(how.seeds)])

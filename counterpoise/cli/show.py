@@ -36,7 +36,7 @@ def race_text(comparison: Comparison, out: Path) -> None:
     for row in comparison.leaderboard:
         if row["status"] != "ok":
             console.print(Text(f"! {row['strategy']} {row['status']}: {row['error']}", style="yellow"))
-    if (times := comparison.record["settings"]["extension"]) > 1:
+    if (times := comparison.record.get("settings", {}).get("extension", 1)) > 1:
         console.print(
             Text(f"all strategies could take {times} times the steps: some were still improving", style="dim")
         )

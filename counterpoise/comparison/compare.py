@@ -227,7 +227,7 @@ def _raced(
                 best = refit(examples, winner, network, settings, outcome, progress=progress, executor=executor)
             except ModelError as error:  # what was judged stays
                 warnings.append(f"{winner.name} could not be trained on all rows, so there is no model file: {error}")
-    cut_off = cut_off_text(outcome.training, outcome.extension, limited is not None)
+    cut_off = cut_off_text(outcome.training, outcome.extension, heat.cut)
     verdict = _labeled(judgment.verdict, len(ran), metric, inside, cut_off, examples.split is None)
     rows = leaderboard_rows(judgment, by_name, ran, examples, outcome, heat, priced)
     record = leaderboard_record(

@@ -27,9 +27,9 @@ def cut_off_text(training: Mapping[str, Training], extension: int = 1, limited: 
 
     Example:
         >>> cut_off_text({"none": Training(720, True), "focal": Training(720, False)})
-        'The untouched model was still improving at its limit of 720 steps: raise --epochs.'
+        'The untouched model was still improving at its limit of 720 steps: raise --epochs (epochs=).'
         >>> cut_off_text({"smote": Training(2880, True), "focal": Training(2880, True)}, extension=4)
-        'smote and focal were still improving at their limit of 2,880 steps, 4 times the default: raise --epochs.'
+        'smote and focal were still improving at their limit of 2,880 steps, 4 times the default: raise --epochs (epochs=).'
     """
     names = sorted(unfinished(training), key=list(training).index)
     if not names:
@@ -41,7 +41,7 @@ def cut_off_text(training: Mapping[str, Training], extension: int = 1, limited: 
     who = _some(names)
     return (
         f"{who[:1].upper() if names[0] == 'none' else who[:1]}{who[1:]} {verb} still improving at {whose} limit of "
-        f"{steps} steps{times}: raise {'--limit' if limited else '--epochs'}."
+        f"{steps} steps{times}: raise {'--limit (limit=)' if limited else '--epochs (epochs=)'}."
     )
 
 

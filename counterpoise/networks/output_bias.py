@@ -6,6 +6,7 @@ bias is moved by a little, and it counts when the logits move by exactly that, i
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -87,7 +88,10 @@ def _candidates(model: keras.Model, network: Network) -> Iterator[Any]:
 
 
 def _moves_the_logits(model: keras.Model, layer: Any, network: Network) -> bool:
-    """Whether the logits move by what is added to the bias of a layer; with several units, but for a constant."""
+    """Whether the logits move by what is added to the bias of a layer; with several units, but for a constant.
+
+    Not of a layer that is called more than once, whatever becomes of its outputs: its bias is more than a constant.
+    """
     state, rows = state_of(model), fed(_rows(network))
     place, step = places(model, [layer.bias])[0], np.linspace(0.5, 1.0, layer.bias.shape[-1])
 
@@ -96,12 +100,32 @@ def _moves_the_logits(model: keras.Model, layer: Any, network: Network) -> bool:
         return np.asarray(keras.ops.convert_to_numpy(model(rows, training=training)), dtype=np.float64)
 
     try:
-        gaps = [logits(training, step) - logits(training, 0.0) - step for training in (False, True)]
+        with _calls_of(layer) as calls:
+            gaps = [logits(training, step) - logits(training, 0.0) - step for training in (False, True)]
     except Exception:  # a layer of the user's may refuse rows that are none
         return False
     finally:
         set_state(model, state)
-    return all(np.all(np.abs(gap - (gap[..., :1] if gap.shape[-1] > 1 else 0.0)) < NEAR) for gap in gaps)
+    return len(calls) == 2 * len(gaps) and all(np.all(np.abs(gap - (gap[..., :1] if gap.shape[-1] > 1 else 0.0)) < NEAR) for gap in gaps)
+
+
+@contextlib.contextmanager
+def _calls_of(layer: Any) -> Iterator[list[None]]:
+    """One entry for each call of a layer within a `with` block."""
+    original, own, calls = layer.call, "call" in vars(layer), list[None]()
+
+    def counted(*args: Any, **how: Any) -> Any:
+        calls.append(None)
+        return original(*args, **how)
+
+    layer.call = counted
+    try:
+        yield calls
+    finally:
+        if own:
+            layer.call = original
+        else:
+            del layer.call  # the method of its class again
 
 
 def _rows(network: Network) -> Any:

@@ -23,7 +23,7 @@ from counterpoise.decide.aim import Aim
 from counterpoise.decide.prior import to_prior
 from counterpoise.networks.frozen_body import network_for
 from counterpoise.pipeline.assembly import rows_of
-from counterpoise.pipeline.fit import EPOCHS
+from counterpoise.pipeline.fit import EPOCHS, say_cut_off
 from counterpoise.pipeline.fold_results import subset
 from counterpoise.pipeline.jobs import Settings
 from counterpoise.pipeline.order import on_fold
@@ -115,6 +115,7 @@ def distill(
     with bar(verbose) as progress:
         clf = on_fold(_student(teacher), taught, fold, network, settings, progress=progress)
     clf.card.update({**rows_of(examples), "teacher": _teacher(teacher)})
+    say_cut_off(clf, network)
     clf.card["metrics_of"] = clf.card["rule"]
     return _decided(clf, teacher)
 

@@ -176,11 +176,7 @@ def fit(
         raise OptionError("clone=False trains the one object passed; it does not go with folds or an ensemble.")
     with bar(verbose) as progress:
         clf = _fitted(rest, chosen, network, settings, folds, validation, tune_threshold, progress, callbacks, scanned)
-    if clf.card["cut_off"]:
-        network.tell(
-            f"The training was still improving at its limit of {clf.card['limit']:,} steps. Give it more epochs "
-            "(epochs=, --epochs) for a better model."
-        )
+    say_cut_off(clf, network)
     if verbose == 2:
         print("\n".join(rounds_text(clf.history, clf.classes_.tolist())))
     if rest.split is not None and len(raw.doing(TEST)):
@@ -210,6 +206,15 @@ def _keep_out(examples: Examples, share: float, seed: int) -> tuple[Examples, Ex
     _, held = hold_out(subset(examples, may), share, integer(seed, "guarantee rows"))
     rest = np.setdiff1d(np.arange(len(examples)), may[held])
     return subset(examples, rest), subset(examples, may[held])
+
+
+def say_cut_off(clf: Classifier, network: Network) -> None:
+    """Log that a training was cut off while it still improved."""
+    if clf.card["cut_off"]:
+        network.tell(
+            f"The training was still improving at its limit of {clf.card['limit']:,} steps. Give it more epochs "
+            "(epochs=, --epochs) for a better model."
+        )
 
 
 def _fitted(

@@ -77,9 +77,10 @@ def test_what_does_not_reach_the_logits_is_left_alone_and_said(layers, reason):
     assert reason in found.note()
 
 
-def test_a_head_that_is_used_twice_is_left_alone():
+@pytest.mark.parametrize("joined", [L.Add, L.Average, L.Maximum])
+def test_a_head_that_is_used_twice_is_left_alone(joined):
     inputs, head = keras.Input((3,)), L.Dense(1, name="both")
-    model = keras.Model(inputs, L.Add()([head(inputs), head(L.Dense(3)(inputs))]))
+    model = keras.Model(inputs, joined()([head(inputs), head(L.Dense(3)(inputs))]))
     assert "used twice" in of(model).note()
 
 
