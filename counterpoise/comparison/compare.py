@@ -8,7 +8,7 @@ from typing import Any
 
 from counterpoise.comparison import tally, words
 from counterpoise.comparison.blocks import check_split, paired_draws
-from counterpoise.comparison.cut_off import cut_off_text, unfinished
+from counterpoise.comparison.cut_off import cut_off_text, unfinished, without_baseline
 from counterpoise.comparison.effect import Costs, with_effect
 from counterpoise.comparison.halving import Limit, Remembering, Rungs, rungs
 from counterpoise.comparison.judge import assess
@@ -296,5 +296,5 @@ def _judge(
     matrices = {name: of_rule[""].sum(axis=0) for name, of_rule in counts.items()}
     told = with_effect(judgment.verdict, matrices, rival, costs, examples.classes, examples.positive)
     if reason := outcome.failures.get("none"):
-        told = replace(told, word="inconclusive", text=words.without_baseline(reason, told.text))
+        told = replace(told, word="inconclusive", text=without_baseline(reason, told.text))
     return replace(judgment, verdict=told)

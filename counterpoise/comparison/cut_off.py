@@ -1,11 +1,11 @@
-"""What a comparison says of trainings that ended too early, and of networks that know less than the class shares."""
+"""What a comparison says of trainings that ended too early or failed, and of networks worse than the class shares."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from counterpoise.comparison.words import listed
+from counterpoise.comparison.words import Gap, called, listed
 from counterpoise.pipeline.budget import Training
 
 #: Strategies that a sentence names.
@@ -28,8 +28,8 @@ def cut_off_text(training: Mapping[str, Training], extension: int = 1, limited: 
     Example:
         >>> cut_off_text({"none": Training(720, True), "focal": Training(720, False)})
         'The untouched model was still improving at its limit of 720 steps: raise --epochs (epochs=).'
-        >>> cut_off_text({"smote": Training(2880, True), "focal": Training(2880, True)}, extension=4)
-        'smote and focal were still improving at their limit of 2,880 steps, 4 times the default: raise --epochs (epochs=).'
+        >>> cut_off_text({"smote": Training(96, True), "focal": Training(96, True)}, extension=4)
+        'smote and focal were still improving at their limit of 96 steps, 4 times the default: raise --epochs (epochs=).'
     """
     names = sorted(unfinished(training), key=list(training).index)
     if not names:
@@ -38,10 +38,24 @@ def cut_off_text(training: Mapping[str, Training], extension: int = 1, limited: 
     steps = f"{limits[0]:,}" if len(limits) == 1 else f"{limits[0]:,} to {limits[-1]:,}"
     verb, whose = ("was", "its") if len(names) == 1 else ("were", "their")
     times = f", {extension} times the default" if extension > 1 else ""
-    who = _some(names)
+    who = _some(names).replace("the untouched", "The untouched", int(names[0] == "none"))
     return (
-        f"{who[:1].upper() if names[0] == 'none' else who[:1]}{who[1:]} {verb} still improving at {whose} limit of "
+        f"{who} {verb} still improving at {whose} limit of "
         f"{steps} steps{times}: raise {'--limit (limit=)' if limited else '--epochs (epochs=)'}."
+    )
+
+
+def without_baseline(reason: str, text: str) -> str:
+    """The verdict where the untouched model itself failed."""
+    return f"The untouched model failed, so that nothing can be compared with it. Of the others: {text} Why: {reason}"
+
+
+def not_finished(gap: Gap, others: Sequence[str]) -> str:
+    """The reference was cut off: what is ahead of it may be so only because it learns faster."""
+    tied = f" Not told apart from it: {listed(others)}." if others else ""
+    return (
+        f"Inconclusive: {called(gap.behind)} was cut off while it still improved, so that nothing can be called better "
+        f"than it. Take {called(gap.ahead)} for now: {gap.numbers()}.{tied}"
     )
 
 

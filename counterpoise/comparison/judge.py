@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.comparison import words
+from counterpoise.comparison.cut_off import not_finished
 from counterpoise.comparison.evidence import Counts, Evidence, Scores, interval
 from counterpoise.comparison.posterior import CERTAIN, LIKELY, Difference, holm_of, proven, repeats_to_decide
 from counterpoise.comparison.verdict import Interval, Judgment, Verdict, VsNone
@@ -197,7 +198,7 @@ def _verdict(evidence: Evidence, metric: str, ranking: tuple[str, ...], unfinish
         if reference not in unfinished:
             return verdict
         gap = _gap(evidence, metric, shown[0], reference, gains[shown[0]])
-        return replace(verdict, word="inconclusive", text=words.not_finished(gap, verdict.tied_with))
+        return replace(verdict, word="inconclusive", text=not_finished(gap, verdict.tied_with))
     return _tied(evidence, metric, ranking, tie, behind)
 
 

@@ -230,20 +230,6 @@ def _what_helps(more: int | None, fixed: bool) -> str:
     return "No number of repeats would decide: that takes more folds or more data."
 
 
-def without_baseline(reason: str, text: str) -> str:
-    """The verdict where the untouched model itself failed."""
-    return f"The untouched model failed, so that nothing can be compared with it. Of the others: {text} Why: {reason}"
-
-
-def not_finished(gap: Gap, others: Sequence[str]) -> str:
-    """The reference was cut off: what is ahead of it may be so only because it learns faster."""
-    tied = f" Not told apart from it: {listed(others)}." if others else ""
-    return (
-        f"Inconclusive: {called(gap.behind)} was cut off while it still improved, so that nothing can be called better "
-        f"than it. Take {called(gap.ahead)} for now: {gap.numbers()}.{tied}"
-    )
-
-
 def alone(winner: str) -> str:
     """Only one strategy has scores."""
     return f"Only {called(winner)} could be scored: there is nothing to compare it with."

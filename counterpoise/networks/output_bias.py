@@ -106,7 +106,8 @@ def _moves_the_logits(model: keras.Model, layer: Any, network: Network) -> bool:
         return False
     finally:
         set_state(model, state)
-    return len(calls) == 2 * len(gaps) and all(np.all(np.abs(gap - (gap[..., :1] if gap.shape[-1] > 1 else 0.0)) < NEAR) for gap in gaps)
+    off = [gap - (gap[..., :1] if gap.shape[-1] > 1 else 0.0) for gap in gaps]
+    return len(calls) == 2 * len(gaps) and all(np.all(np.abs(one) < NEAR) for one in off)
 
 
 @contextlib.contextmanager
