@@ -28,8 +28,8 @@ def cut_off_text(training: Mapping[str, Training], extension: int = 1, limited: 
     Example:
         >>> cut_off_text({"none": Training(720, True), "focal": Training(720, False)})
         'The untouched model was still improving at its limit of 720 steps: raise --epochs (epochs=).'
-        >>> cut_off_text({"smote": Training(96, True), "focal": Training(96, True)}, extension=4)
-        'smote and focal were still improving at their limit of 96 steps, 4 times the default: raise --epochs (epochs=).'
+        >>> cut_off_text({"drw": Training(96, True), "focal": Training(96, True)}, extension=4)
+        'drw and focal were still improving at their limit of 96 steps, 4 times the default: raise --epochs (epochs=).'
     """
     names = sorted(unfinished(training), key=list(training).index)
     if not names:
