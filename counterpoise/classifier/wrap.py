@@ -12,7 +12,7 @@ from counterpoise.classifier.classifier import Classifier
 from counterpoise.classifier.evaluation import label_codes
 from counterpoise.classifier.model_card import ruled, stored_scores
 from counterpoise.core.errors import ModelError, OptionError, TargetError
-from counterpoise.core.labels import class_labels
+from counterpoise.core.labels import class_labels, warn_look_alikes
 from counterpoise.core.masked import unmasked
 from counterpoise.core.proportions import shares_of_classes
 from counterpoise.core.records import Rule
@@ -144,7 +144,9 @@ def _order(members: keras.Model, y: Any, plan: Plan | None, classes: Sequence[An
     if plan is not None:
         return list(plan.classes)
     if y is not None:
-        return list(class_labels(y).classes)
+        found = list(class_labels(y).classes)
+        warn_look_alikes(found)
+        return found
     return list(range(max(2, members.output.shape[-1])))
 
 

@@ -54,6 +54,21 @@ def in_class_order(values: Any, name: str, classes: Sequence[Any] | None = None,
     return np.array([found.get(place, fill) for place in range(size)])
 
 
+def in_unit_order(values: Any, name: str) -> Any:
+    """Numbers per independent label in the order of the units: by code, or as they stand where text names them.
+
+    `frame.sum()` names each column, and the columns are the units; no code could say more.
+
+    Example:
+        >>> in_unit_order({"dog": 3, "cat": 1}, "counts"), in_unit_order({1: 3, 0: 1}, "counts").tolist()
+        ([3, 1], [1, 3])
+    """
+    pairs = labeled(values) or []
+    if any(isinstance(label, str) and not label.isdecimal() for label, _ in pairs):
+        return [number for _, number in pairs]
+    return in_class_order(values, name, fill=0)
+
+
 def labeled(values: Any) -> list[tuple[Any, Any]] | None:
     """(label, number) of each class that `values` names; None where it names none.
 

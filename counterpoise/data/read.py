@@ -13,7 +13,7 @@ import polars as pl
 from counterpoise.core.checks import check_choice, check_no_class_lost
 from counterpoise.core.duplicates import count_twins, twin_groups
 from counterpoise.core.errors import ColumnError, DataError, OptionError, TargetError, did_you_mean
-from counterpoise.core.labels import Labels, look_alikes, warn_look_alikes
+from counterpoise.core.labels import Labels, look_alikes
 from counterpoise.core.leaks import LEAK_AUROC, single_column_scores
 from counterpoise.core.masked import unmasked
 from counterpoise.core.records import TRAIN, Examples, Schema
@@ -159,9 +159,7 @@ def _read_table(
 
 
 def _encoded(side: Side, labels_of: dict[str, Any], written: bool = False) -> Labels:
-    labels = encode_labels(side.y, **labels_of, written=written, name=side.target)
-    warn_look_alikes(labels.classes, f"Target {side.target!r}")
-    return labels
+    return encode_labels(side.y, **labels_of, written=written, name=side.target)
 
 
 def _together(found: list[Found]) -> list[str]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from counterpoise.core.checks import check_choice
+from counterpoise.core.labels import warn_look_alikes
 from counterpoise.core.records import Examples
 from counterpoise.data.read import read
 from counterpoise.diagnosis.measure import measure
@@ -41,9 +42,9 @@ def diagnose(
         >>> found.record.minority, found.record.imbalance_ratio
         ('ill', 3.0)
     """
-    if isinstance(x, Examples):
-        return Diagnosis(measure(x, folds, quick))
-    return Diagnosis(measure(read(x, y=y, groups=groups, time=time, **options), folds, quick))
+    examples = x if isinstance(x, Examples) else read(x, y=y, groups=groups, time=time, **options)
+    warn_look_alikes(examples.classes)
+    return Diagnosis(measure(examples, folds, quick))
 
 
 def before_race(examples: Examples, folds: int, duplicates: str, leaks: str) -> Diagnosis:
@@ -58,6 +59,7 @@ def before_race(examples: Examples, folds: int, duplicates: str, leaks: str) -> 
         LeakError: leaks="error", and something asks for a look; each finding is named.
     """
     check_choice(leaks, "leaks", ("warn", "error"))
+    warn_look_alikes(examples.classes)
     record = measure(examples, folds, near=True)
     apart = record.twins_grouped or duplicates in ("group", "drop")
     found = Diagnosis(replace(record, twins_grouped=apart))

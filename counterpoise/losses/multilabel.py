@@ -13,6 +13,7 @@ from keras import ops, saving
 
 from counterpoise.core.checks import check_finite, check_range
 from counterpoise.core.errors import OptionError
+from counterpoise.core.per_class import in_unit_order
 from counterpoise.losses.base import Array, LabelLoss, Tensor, class_numbers
 from counterpoise.losses.pointwise import focal, focal_inverse
 
@@ -166,6 +167,7 @@ class DistributionBalanced(LabelLoss):
         **options: Any,
     ) -> None:
         super().__init__(**options)
+        counts = in_unit_order(counts, "counts")
         self.counts, self.rows = class_numbers(counts, "counts"), check_range(rows, "rows", low=0.0, bounds="(]")
         if self.counts.max() >= self.rows:
             raise OptionError(f"A label is present in {self.counts.max():g} of {self.rows:g} rows; expected fewer.")

@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops, saving
 
 from counterpoise.core.checks import check_range
+from counterpoise.core.per_class import labeled
 from counterpoise.losses.base import Array, ClassLoss, Tensor, class_numbers, normalized
 from counterpoise.losses.shapes import log_odds
 
@@ -110,7 +111,7 @@ def class_alpha(alpha: Any) -> Array | None:
     """Return focal weights per class (C,): one number a stands for (1 - a, a)."""
     if alpha is None:
         return None
-    if np.ndim(alpha) == 0:
+    if np.ndim(alpha) == 0 and labeled(alpha) is None:
         share = check_range(alpha, "alpha", low=0.0, high=1.0, bounds="()")
         return np.array([1.0 - share, share])
     return class_numbers(alpha, "alpha")

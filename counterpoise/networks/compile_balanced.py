@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
-from counterpoise.core.per_class import labeled
+from counterpoise.core.per_class import in_unit_order
 from counterpoise.losses.base import Loss
 from counterpoise.losses.weighted import ClassWeighted, LabelWeighted
 from counterpoise.networks.cloning import last_activation
@@ -132,7 +132,7 @@ def _loss_of(tensor: Any, *, counts: Any, scheme: Any, rows: Any, loss: Any, ign
             raise OptionError('counts are None for an output; say what it is trained on, as loss={"price": "mse"}.')
         return keras.losses.get(loss)
     units = tensor.shape[-1]
-    weights = weights_from_counts(counts if rows is None else _by_place(counts), scheme, rows)
+    weights = weights_from_counts(counts if rows is None else in_unit_order(counts, "counts"), scheme, rows)
     wanted = units if rows is not None or units > 1 else 2
     if len(weights) != wanted:
         raise ModelError(
@@ -145,12 +145,6 @@ def _loss_of(tensor: Any, *, counts: Any, scheme: Any, rows: Any, loss: Any, ign
             raise OptionError("independent labels take the weighted binary cross-entropy; leave loss out.")
         return LabelWeighted(weights, **options)
     return ClassWeighted(weights, None if loss is None else _read_as(loss, options), **options)
-
-
-def _by_place(counts: Any) -> Any:
-    """Counts of independent labels; those named by text stand in the order of the units, as `frame.sum()` has them."""
-    pairs = labeled(counts) or ()
-    return [n for _, n in pairs] if any(isinstance(name, str) and not name.isdecimal() for name, _ in pairs) else counts
 
 
 def _read_as(loss: Any, options: Mapping[str, Any]) -> Any:

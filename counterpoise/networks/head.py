@@ -9,7 +9,7 @@ import numpy as np
 
 from counterpoise.core.checks import check_finite
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
-from counterpoise.core.per_class import in_class_order
+from counterpoise.core.per_class import in_class_order, in_unit_order
 
 Array = np.ndarray
 
@@ -109,7 +109,8 @@ def prior_logits(counts: Any, units: int, rows: float | None = None) -> Array:
         >>> prior_logits([90, 10], 1).round(4).tolist()
         [-2.1972]
     """
-    n = check_finite(np.asarray(in_class_order(counts, "counts", fill=0), dtype=np.float64), "counts")
+    given = in_class_order(counts, "counts", fill=0) if rows is None else in_unit_order(counts, "counts")
+    n = check_finite(np.asarray(given, dtype=np.float64), "counts")
     wanted = units if rows is not None or units > 1 else 2
     if n.shape != (wanted,):
         raise OptionError(f"counts have shape {n.shape}; expected ({wanted},) for an output of {units} unit(s).")

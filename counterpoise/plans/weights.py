@@ -196,4 +196,6 @@ def _named(name: Any, make: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return _each_output(make, *arguments)
     except (TargetError, OptionError) as error:
-        raise type(error)(f"output {name!r}: {error}") from error
+        number = getattr(getattr(arguments[0], "dtype", None), "kind", "") == "f"
+        hint = f" Where the output is no class, give no weights: scheme={{{name!r}: None, ...}}." if number else ""
+        raise type(error)(f"output {name!r}: {error}{hint}") from error

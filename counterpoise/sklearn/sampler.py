@@ -11,6 +11,7 @@ from imblearn.utils import check_target_type
 from sklearn.utils import _safe_indexing, check_random_state
 
 from counterpoise.core.checks import check_choice
+from counterpoise.core.labels import warn_look_alikes
 from counterpoise.plans import class_plans as plans
 from counterpoise.sklearn.targets import one_hot, plain_labels
 
@@ -72,6 +73,7 @@ class PlanSampler(BaseSampler):
         if hot is not None:
             return super().fit_resample(X, hot, **params)
         labels = plain_labels(y)
+        warn_look_alikes(np.unique(labels).tolist())
         return super().fit_resample(X, labels.tolist() if isinstance(y, list) else labels, **params)
 
     def _fit_resample(self, X: Any, y: Any, **params: Any) -> tuple[Any, Any]:
