@@ -26,6 +26,8 @@ VALUES = ("__tensor__", "__numpy__", "__keras_tensor__", "__bytes__", "__ellipsi
 
 #: Classes and functions that one configuration may name.
 MOST = 200_000
+#: Places that a lookup may have for unknown words; each is an entry of a list.
+MOST_INDICES = 100_000
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,12 @@ def _walk(value: Any, layer: str) -> Iterator[Reference]:
             if found is not None:
                 yield found
                 named = (*NAMES, "config") if found.function else NAMES
+            _check_nodes(value.get("inbound_nodes"), layer)
         for key, part in value.items():
             if key == "vocabulary":
                 _check_vocabulary(part, layer)
+            elif key == "num_oov_indices" and isinstance(part, int) and part > MOST_INDICES:
+                raise ArtifactError(f"the layer {layer!r:.60} has {part:,} places for unknown words.")
             if key not in named:
                 yield from _walk(part, layer)
     elif isinstance(value, (list, tuple)):
@@ -130,6 +135,19 @@ def _check_vocabulary(value: Any, layer: str) -> None:
         raise ArtifactError(
             f"the layer {layer!r:.60} takes its vocabulary from another file; expected a list of words."
         )
+
+
+def _check_nodes(nodes: Any, layer: str) -> None:
+    """Refuse calls without a tensor of the network: they would be carried out while the file is read."""
+    for node in nodes if isinstance(nodes, (list, tuple)) else ():
+        if not _has_tensor(node) if isinstance(node, Mapping) else not node:
+            raise ArtifactError(f"the layer {layer!r:.60} is called without an input of the network.")
+
+
+def _has_tensor(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return value.get("class_name") == "__keras_tensor__" or any(_has_tensor(part) for part in value.values())
+    return isinstance(value, (list, tuple)) and any(_has_tensor(part) for part in value)
 
 
 def found_object(reference: Reference, trusted: Mapping[str, Any]) -> Any:
