@@ -7,6 +7,7 @@ and every text of the configuration is looked at, and what leads to nothing that
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -193,7 +194,7 @@ def check(config: Any, trusted: Mapping[str, Any]) -> bool:
 
 
 def custom_objects_of(model: keras.Model) -> dict[str, Any]:
-    """The user's own classes and functions that a model is made of, by the names under which they are registered.
+    """What has to be trusted when a model is read from a file, by the names under which it is registered.
 
     Raises:
         ArtifactError: Some could not be found again when the model is read from a file.
@@ -201,10 +202,21 @@ def custom_objects_of(model: keras.Model) -> dict[str, Any]:
     found = {}
     for reference in references(_config_of(model)):
         if not is_allowed(reference, {}):
-            found[reference.registered] = known = found_object(reference, {})
+            found[reference.registered] = known = found_object(reference, {}) or _of_keras(reference)
             if known is None:
                 raise ArtifactError(_unregistered(reference))
     return found
+
+
+def _of_keras(reference: Reference) -> Any:
+    """A class of Keras that a file may not name by itself, and that a user may trust: a layer of a later version."""
+    module = reference.module or ""
+    if module.partition(".")[0] != "keras" or reference.function or reference.short in allowed.REFUSED:
+        return None
+    try:
+        return getattr(importlib.import_module(module), reference.name, None)
+    except ImportError:
+        return None
 
 
 def _config_of(model: keras.Model) -> dict[str, Any]:
