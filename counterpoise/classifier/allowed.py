@@ -43,6 +43,13 @@ LAYERS = frozenset(
     UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D""".split()
 )
 
+#: Layers that Keras makes itself, without a public name: in its applications and behind a feature space.
+INTERNAL = {
+    "keras.src.applications.convnext": ("LayerScale", "StochasticDepth"),
+    "keras.src.applications.inception_resnet_v2": ("CustomScaleLayer",),
+    "keras.src.layers.preprocessing.feature_space": ("TFDConcat", "TFDIdentity"),
+}
+
 #: Public names of `keras.layers` that a file may not name, and why.
 REFUSED = {
     "Lambda": "it holds code",
@@ -98,6 +105,8 @@ def _listed() -> Iterator[tuple[str, str, type]]:
     for name, value in vars(keras.layers).items():
         if id(value) in layers:  # under all of its names: Convolution2D is Conv2D
             yield "keras.layers", name, value
+    for space, names in INTERNAL.items():
+        yield from ((space, name, getattr(importlib.import_module(space), name)) for name in names)
     for space in ("keras", "keras.models"):
         yield space, "Sequential", keras.Sequential
         yield space, "Model", keras.Model

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from counterpoise.core.errors import ArtifactError
 
@@ -39,9 +40,11 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
     """
     with ExitStack() as stack:
         with damage():
-            _check_end(path)
-            archive = stack.enter_context(zipfile.ZipFile(path))
-            check_members(archive.infolist(), path.stat().st_size)
+            file = stack.enter_context(open(path, "rb"))
+            size = os.fstat(file.fileno()).st_size
+            _check_end(file, size)
+            archive = stack.enter_context(zipfile.ZipFile(file))
+            check_members(archive.infolist(), size)
         yield archive
 
 
@@ -58,14 +61,12 @@ def damage(what: str = "it is damaged or no .keras file") -> Iterator[None]:
         raise ArtifactError(f"{what} ({' '.join(str(error).split())[:200] or type(error).__name__}).") from error
 
 
-def _check_end(path: Path) -> None:
+def _check_end(file: BinaryIO, size: int) -> None:
     """Look at the end of the archive, before the list of its members is read into memory."""
-    size = path.stat().st_size
-    with open(path, "rb") as file:
-        if file.read(4) != b"PK\x03\x04":
-            raise ArtifactError("it is damaged or no .keras file (no archive begins at its first byte).")
-        file.seek(max(0, size - 42))
-        end = file.read()
+    if file.read(4) != b"PK\x03\x04":
+        raise ArtifactError("it is damaged or no .keras file (no archive begins at its first byte).")
+    file.seek(max(0, size - 42))
+    end = file.read()
     if len(end) < 42 or end[20:24] != _END or end[40:] != b"\0\0":
         raise ArtifactError("it is damaged or no .keras file (no archive ends at its last byte).")
     members, length = int.from_bytes(end[30:32], "little"), int.from_bytes(end[32:36], "little")

@@ -159,9 +159,10 @@ def check_labels(classes: Sequence[Any]) -> list[Any]:
             raise misfit(label, f"label {code}", "text, a number, or true or false")
     if len(classes) < 2:
         raise ArtifactError(f"it has {len(classes)} labels; expected 2 or more.")
-    for label, times in Counter(classes).items():
-        if times > 1:
-            raise ArtifactError(f"it has the label {label!r:.60} twice.")
+    for labels in (classes, [str(label) for label in classes]):  # labels that read alike are one in a table
+        for label, times in Counter(labels).items():
+            if times > 1:
+                raise ArtifactError(f"it has the label {label!r:.60} twice.")
     return list(classes)
 
 

@@ -7,6 +7,7 @@ and every text of the configuration is looked at, and what leads to nothing that
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ VALUES = ("__tensor__", "__numpy__", "__keras_tensor__", "__bytes__", "__ellipsi
 
 #: Classes and functions that one configuration may name.
 MOST = 200_000
+#: Places that a lookup may have for unknown words; each is an entry of a list.
+MOST_INDICES = 100_000
 
 
 @dataclass(frozen=True)
@@ -79,9 +82,12 @@ def _walk(value: Any, layer: str) -> Iterator[Reference]:
             if found is not None:
                 yield found
                 named = (*NAMES, "config") if found.function else NAMES
+            _check_nodes(value.get("inbound_nodes"), layer)
         for key, part in value.items():
             if key == "vocabulary":
                 _check_vocabulary(part, layer)
+            elif key == "num_oov_indices" and isinstance(part, int) and part > MOST_INDICES:
+                raise ArtifactError(f"the layer {layer!r:.60} has {part:,} places for unknown words.")
             if key not in named:
                 yield from _walk(part, layer)
     elif isinstance(value, (list, tuple)):
@@ -132,6 +138,19 @@ def _check_vocabulary(value: Any, layer: str) -> None:
         )
 
 
+def _check_nodes(nodes: Any, layer: str) -> None:
+    """Refuse calls without a tensor of the network: they would be carried out while the file is read."""
+    for node in nodes if isinstance(nodes, (list, tuple)) else ():
+        if not _has_tensor(node) if isinstance(node, Mapping) else not node:
+            raise ArtifactError(f"the layer {layer!r:.60} is called without an input of the network.")
+
+
+def _has_tensor(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return value.get("class_name") == "__keras_tensor__" or any(_has_tensor(part) for part in value.values())
+    return isinstance(value, (list, tuple)) and any(_has_tensor(part) for part in value)
+
+
 def found_object(reference: Reference, trusted: Mapping[str, Any]) -> Any:
     """The registered object of a reference, found as Keras finds it; None where there is none of that name."""
     known = keras.saving.get_registered_object(reference.registered, custom_objects=trusted)
@@ -175,7 +194,7 @@ def check(config: Any, trusted: Mapping[str, Any]) -> bool:
 
 
 def custom_objects_of(model: keras.Model) -> dict[str, Any]:
-    """The user's own classes and functions that a model is made of, by the names under which they are registered.
+    """What has to be trusted when a model is read from a file, by the names under which it is registered.
 
     Raises:
         ArtifactError: Some could not be found again when the model is read from a file.
@@ -183,10 +202,21 @@ def custom_objects_of(model: keras.Model) -> dict[str, Any]:
     found = {}
     for reference in references(_config_of(model)):
         if not is_allowed(reference, {}):
-            found[reference.registered] = known = found_object(reference, {})
+            found[reference.registered] = known = found_object(reference, {}) or _of_keras(reference)
             if known is None:
                 raise ArtifactError(_unregistered(reference))
     return found
+
+
+def _of_keras(reference: Reference) -> Any:
+    """A class of Keras that a file may not name by itself, and that a user may trust: a layer of a later version."""
+    module = reference.module or ""
+    if module.partition(".")[0] != "keras" or reference.function or reference.short in allowed.REFUSED:
+        return None
+    try:
+        return getattr(importlib.import_module(module), reference.name, None)
+    except ImportError:
+        return None
 
 
 def _config_of(model: keras.Model) -> dict[str, Any]:

@@ -256,6 +256,7 @@ DESCRIBED = [
     (("classes",), ["no", "no"], "it has the label 'no' twice"),
     (("classes",), [1, True], "it has the label 1 twice"),
     (("classes",), [1, 1.0], "it has the label 1 twice"),
+    (("classes",), [1, "1"], "it has the label '1' twice"),
     (("classes",), ["no", None], "label 2 is None; expected text, a number, or true or false"),
     (("classes",), ["no", ["yes"]], "label 2 is a list"),
     (("classes",), ["a", "b", "c"], "it has 3 labels, and its rule is for 2 classes"),

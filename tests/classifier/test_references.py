@@ -16,6 +16,7 @@ from command_line import check_refusal, run_command
 from keras import layers, ops
 
 import counterpoise as cp
+from counterpoise.classifier import allowed
 from counterpoise.classifier import archive as zipped
 from counterpoise.classifier.references import check, custom_objects_of
 from counterpoise.core.errors import ArtifactError
@@ -110,6 +111,11 @@ GADGETS = {
     "a vocabulary on the disk": (layer("keras.layers", "StringLookup", {"vocabulary": "/etc/passwd"}), "vocabulary"),
     "a vocabulary on the disk, deeper": (layer("keras.layers", "TimeDistributed", {"layer": named(
         "keras.layers", "TextVectorization", {"vocabulary": "/etc/passwd"})}), "vocabulary"),
+    "a call that is carried out at once": (named("keras.src.ops.numpy", "Full", {"shape": [10**6, 10**6]}, name="odd",
+                                                 inbound_nodes=[{"args": [1.0], "kwargs": {}}]), "without an input"),
+    "a call without anything": (named("keras.layers", "Dense", DENSE, name="odd", inbound_nodes=[[]]), "without an"),
+    "very many unknown words": (layer("keras.layers", "StringLookup", {"vocabulary": [], "num_oov_indices": 10**9}),
+                                "1,000,000,000 places for unknown words"),
     "a specification of types": (layer("tensorflow", "__typespec__", {}, spec_name="TensorSpec"), "'__typespec__'"),
     "a class that is no text": (layer("keras.layers", ["Dense"]), "no text"),
     "a module that is no text": (layer(7, "Dense"), "no text"),
@@ -224,6 +230,25 @@ def test_networks_of_keras_s_own_layers_and_operations_pass():
     config = json.loads(json.dumps(keras.saving.serialize_keras_object(model)))
     assert check(config, {}) is False
     assert custom_objects_of(model) == {}
+
+
+def test_networks_of_keras_applications_pass():
+    for module, name in (("convnext", "LayerScale"), ("inception_resnet_v2", "CustomScaleLayer")):
+        layer_class = getattr(importlib.import_module(f"keras.src.applications.{module}"), name)
+        inner = layer_class(0.5, 3) if name == "LayerScale" else layer_class(0.5)
+        assert custom_objects_of(keras.Sequential([keras.Input((3,)), inner])) == {}
+
+
+def test_a_layer_of_a_later_keras_is_saved_and_has_to_be_trusted(tmp_path, monkeypatch):
+    clf = cp.wrap(gated(layers.Rescaling(2.0)), X, Y)
+    with monkeypatch.context() as patch:
+        known = {pair: value for pair, value in allowed.classes().items() if value is not layers.Rescaling}
+        patch.setattr(allowed, "classes", lambda: known)
+        path = clf.save(tmp_path / "m.keras")
+        with pytest.raises(ArtifactError, match=r"'Rescaling' of Keras in .*custom_objects=\{'Rescaling': Rescaling\}"):
+            cp.load(path)
+        again = cp.load(path, {"Rescaling": layers.Rescaling})
+        assert np.array_equal(pickle.loads(pickle.dumps(again)).predict_proba(X), clf.predict_proba(X))
 
 
 @pytest.mark.parametrize("loss", [cp.losses.LogitAdjusted([9, 1]), cp.losses.Focal(), cp.losses.LDAM([9, 1])])
