@@ -94,7 +94,7 @@ class TableEncoder(keras.layers.Layer):
             z = ops.clip(ops.where(missing, 0.0, (raw - self.center) * self.scale), -FARTHEST, FARTHEST)
             parts.append(z / ops.sqrt(1.0 + ops.square(z / 3.0)))
             if self.bins:
-                parts.append(self._through_bins(ops.where(missing, self.center, raw)))
+                parts.append(self._through_bins(ops.where(missing, ops.convert_to_tensor(self.center), raw)))
             if self.indicators:
                 parts.append(ops.cast(ops.take(missing, np.array(self.indicators, "int32"), axis=1), "float32"))
             if self.cycles:

@@ -49,9 +49,7 @@ def check_inputs(x: Any, inputs: Any) -> None:
     """
     if isinstance(inputs, Mapping) and not isinstance(x, Mapping):
         names = ", ".join(map(repr, list(inputs)[:5])) + (", ..." if len(inputs) > 5 else "")
-        raise DataError(
-            f"x is {type(x).__name__}; this classifier has named inputs. Pass a dict or frame with {names}."
-        )
+        raise DataError(f"x is {type(x).__name__}; this classifier has named inputs. Pass a dict or frame of {names}.")
     if isinstance(x, Mapping) and isinstance(inputs, Mapping):
         absent = [name for name in inputs if name not in x]
         if absent:

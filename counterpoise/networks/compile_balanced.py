@@ -12,7 +12,7 @@ from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.per_class import in_unit_order
 from counterpoise.losses.base import Loss
 from counterpoise.losses.weighted import ClassWeighted, LabelWeighted
-from counterpoise.networks.cloning import last_activation
+from counterpoise.networks.cloning import keras_text, last_activation, plain
 from counterpoise.networks.head import init_output_bias
 from counterpoise.plans.tables import weights_from_counts
 
@@ -65,7 +65,8 @@ def compile_balanced(
         >>> compile_balanced(model, counts=[90, 10]).loss.weights.round(4).tolist()
         [0.5556, 5.0]
     """
-    outputs = _outputs(model)
+    structure = _structure(model)
+    outputs = _named(model, structure)
     options = {"counts": counts, "scheme": scheme, "rows": rows, "loss": loss, "ignore_class": ignore_class}
     keyed = _by_output(options, [name for name, _ in outputs])
     losses = {name: _loss_of(tensor, output=output, **keyed[name]) for name, tensor in outputs}
@@ -73,24 +74,45 @@ def compile_balanced(
         if len(outputs) > 1:
             raise OptionError("init_bias goes with one output; call init_output_bias with layer= for each.")
         init_output_bias(model, counts, rows=rows)
-    model.compile(optimizer=optimizer, loss=_in_structure(model, losses), **compile_options)
+    model.compile(optimizer=optimizer, loss=_in_structure(structure, losses), **compile_options)
     return model
 
 
-def _outputs(model: keras.Model) -> list[tuple[str, Any]]:
-    if not model.built or not hasattr(model, "outputs"):
+def _structure(model: keras.Model) -> Any:
+    """What the model puts out, as symbolic tensors; a class of one's own is called for it."""
+    if model.built and hasattr(model, "outputs"):
+        return getattr(model, "_outputs_struct", model.outputs)
+    shapes = (model.get_build_config() or {}) if model.built else {}
+    given = list(shapes.get("shapes_dict", shapes).values())
+    if not given:
         raise ModelError(f"the model {model.name!r} is not built; give it an Input or call it once.")
-    structure = getattr(model, "_outputs_struct", None)
+    try:
+        return model(*map(_symbolic, given))
+    except Exception as error:
+        raise ModelError(f"the outputs of the model {model.name!r} cannot be told: {keras_text(error)}") from error
+
+
+def _symbolic(shape: Any) -> Any:
+    """Tensors of shapes in any structure, for any number of rows."""
+    if isinstance(shape, Mapping):
+        return {name: _symbolic(part) for name, part in shape.items()}
+    if shape and isinstance(shape[0], (tuple, list)):
+        return [_symbolic(part) for part in shape]
+    return keras.KerasTensor((None, *shape[1:]))
+
+
+def _named(model: keras.Model, structure: Any) -> list[tuple[str, Any]]:
     if isinstance(structure, Mapping):
         return list(structure.items())
-    names = getattr(model, "output_names", None) or [f"output_{i}" for i in range(len(model.outputs))]
-    return list(zip(names, model.outputs, strict=True))
+    tensors = list(structure) if isinstance(structure, (list, tuple)) else [structure]
+    names = getattr(model, "output_names", None) or [f"output_{i}" for i in range(len(tensors))]
+    return list(zip(names, tensors, strict=True))
 
 
-def _in_structure(model: keras.Model, losses: Mapping[str, Any]) -> Any:
-    if len(losses) == 1 and not isinstance(getattr(model, "_outputs_struct", None), Mapping):
-        return next(iter(losses.values()))
-    return dict(losses) if isinstance(getattr(model, "_outputs_struct", None), Mapping) else list(losses.values())
+def _in_structure(structure: Any, losses: Mapping[str, Any]) -> Any:
+    if isinstance(structure, Mapping):
+        return dict(losses)
+    return list(losses.values()) if len(losses) > 1 else next(iter(losses.values()))
 
 
 def _by_output(options: Mapping[str, Any], names: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -161,7 +183,7 @@ def _is_logits(tensor: Any, output: str) -> bool:
     if output != "auto":
         return output == "logits"
     layer = tensor._keras_history.operation
-    activation = last_activation(layer) if isinstance(layer, keras.Model) else _activation(layer)
+    activation = _of_model(layer, tensor) if isinstance(layer, keras.Model) else _activation(layer)
     if activation in ("softmax", "sigmoid"):
         return False
     if activation == "linear":
@@ -170,6 +192,15 @@ def _is_logits(tensor: Any, output: str) -> bool:
         f'cannot tell whether layer {layer.name!r} puts out logits or probabilities; pass output="logits" or '
         'output="probabilities".'
     )
+
+
+def _of_model(model: keras.Model, tensor: Any) -> str | None:
+    """The activation that a model ends in. Of a class of one's own nobody knows which layer is the last to act: only
+    when the last one that it made puts out these units, and it puts out nothing else, it is taken to be that."""
+    if plain(model):
+        return last_activation(model)
+    last, alone = model.layers[-1] if model.layers else None, len(model._inbound_nodes[-1].outputs) == 1
+    return last_activation(model) if alone and getattr(last, "units", None) == tensor.shape[-1] else None
 
 
 def _activation(layer: Any) -> str | None:

@@ -26,6 +26,7 @@ from counterpoise.networks.encoder import encoder_in_front, encoder_of_config, s
 from counterpoise.networks.forward import own_name
 from counterpoise.networks.optimizers import checked_optimizer
 from counterpoise.networks.output_bias import OutputBias, find_output_bias
+from counterpoise.networks.placement import check_one_device, check_text, check_whole
 from counterpoise.networks.recipe import PLAIN, Recipe
 from counterpoise.networks.user_loss import ModelLoss, from_logits, is_cross_entropy, loss_label, single
 from counterpoise.networks.weights import at_work, fresh_state, learned, places, seeded
@@ -104,6 +105,7 @@ class Network:
         clone: bool = True,
     ) -> None:
         at_work()
+        check_one_device()
         check_choice(output, "output", ("auto", "logits", "probabilities"))
         check_choice(weights, "weights", ("auto", "keep", "fresh"))
         self.model = _resolve(model, examples)
@@ -111,11 +113,12 @@ class Network:
         self.n_classes = examples.n_classes
         self.output, self.clone = output, clone
         self.keep = self.given and weights != "fresh"
-        _check_clone(clone, self.given, weights)
+        _check_clone(clone, self.model, weights)
         self._optimizer = checked_optimizer(optimizer)
         encoder = encoder_in_front(self.model, examples)
         self._encoder_config = None if encoder is None else encoder.get_config()
         self.raw_spec = spec_of(examples)
+        check_text(self.raw_spec.dtype)
         self.encoder_rows: Array | None = None
         self.body: keras.Model | None = None
         self.cache: dict[str, Any] = {}
@@ -144,7 +147,7 @@ class Network:
     @property
     def was_trained(self) -> bool:
         """Whether the given model's optimizer has taken steps."""
-        return bool(self.given and self.model.compiled and int(self.model.optimizer.iterations) > 0)
+        return bool(self.given and self.model.compiled and int(self.model.optimizer.iterations.numpy()) > 0)
 
     @cached_property
     def output_bias(self) -> OutputBias:
@@ -342,8 +345,10 @@ def _resolve(model: Any, examples: Examples) -> Any:
     raise OptionError(f"model is {type(model).__name__}; expected a Keras model, a builder or the name of a network.")
 
 
-def _check_clone(clone: bool, given: bool, weights: str) -> None:
-    if not clone and not given:
+def _check_clone(clone: bool, model: Any, weights: str) -> None:
+    if not clone and not isinstance(model, keras.Model):
         raise OptionError("clone=False trains the object passed, but model is no Keras model; leave clone out.")
+    if not clone:
+        check_whole(model)
     if not clone and weights == "fresh":
         raise OptionError('clone=False keeps the weights of the object passed; it does not go with weights="fresh".')

@@ -44,10 +44,14 @@ def set_state(model: keras.Model, state: Any) -> None:
 
 
 def fed(x: Any) -> Any:
-    """Text as tensors, because Keras takes no text from NumPy here; anything else as it is."""
-    return keras.tree.map_structure(
-        lambda part: keras.ops.convert_to_tensor(part, "string") if part.dtype.kind in "OSU" else part, x
-    )
+    """Rows as Keras's own feed of arrays gives them: doubles in its float type, and text as tensors."""
+
+    def part_of(part: Array) -> Any:
+        if part.dtype.kind == "f" and part.dtype.itemsize > 4:
+            return part.astype(keras.config.floatx())
+        return keras.ops.convert_to_tensor(part, "string") if part.dtype.kind in "OSU" else part
+
+    return keras.tree.map_structure(part_of, x)
 
 
 def at_work() -> None:

@@ -99,6 +99,23 @@ def test_members_start_anew_and_tables_are_encoded_in_front(tmp_path):
     assert np.allclose(cp.load(clf.save(tmp_path / "m.keras")).predict_proba(table), clf.predict_proba(table))
 
 
+@keras.saving.register_keras_serializable(package="tests")
+class Noisy(Stepper):
+    """Adds float32 noise, as `fit` lets a step do: Keras feeds arrays of doubles as float32."""
+
+    def train_step(self, data):
+        x, *rest = data
+        return super().train_step((x + tf.random.normal(tf.shape(x), stddev=0.1), *rest))
+
+
+@pytest.mark.parametrize("kind", ["float64", ">f8", "float32"])
+def test_doubles_reach_the_step_as_keras_would_feed_them(kind):
+    model = Noisy()
+    model(X[:2])
+    model.compile("adam", "binary_crossentropy")
+    assert cp.fit(model, X.astype(kind), Y, epochs=1, batch_size=64, verbose=0).predict_proba(X).shape == (240, 2)
+
+
 def test_targets_have_the_form_that_the_compiled_loss_takes():
     SEEN.clear()
     for loss, units, activation in (

@@ -70,6 +70,38 @@ def test_outputs_as_a_list():
     assert np.isfinite(model.evaluate(x, [np.ones(6), np.arange(6) % 3], verbose=0)[0])
 
 
+class Own(keras.Model):
+    """A class of one's own, which has no outputs to look at."""
+
+    def __init__(self, several=False, last_first=False):
+        super().__init__()
+        layers = {"hidden": keras.layers.Dense(4, "softmax"), "out": keras.layers.Dense(2)}
+        for name in ("out", "hidden") if last_first else ("hidden", "out"):
+            setattr(self, name, layers[name])
+        self.several = several
+
+    def call(self, x):
+        z = self.out(self.hidden(x["a"] if isinstance(x, dict) else x))
+        return {"one": z, "two": z} if self.several else z
+
+
+def test_a_built_model_of_a_class_of_ones_own():
+    x, y = RNG.normal(size=(6, 2)).astype("float32"), np.arange(6) % 2
+    model = Own()
+    with pytest.raises(ModelError, match="is not built"):
+        cp.compile_balanced(model, [4, 2])
+    want = (cp.sample_weight([0, 0, 0, 0, 1, 1])[[0, 4]][y] * -log_p(np.asarray(model(x), float))[range(6), y]).mean()
+    assert cp.compile_balanced(model, [4, 2]).evaluate(x, y, verbose=0) == pytest.approx(want, rel=1e-4)
+    several = Own(several=True)
+    several({"a": x})
+    cp.compile_balanced(several, {"one": [4, 2], "two": [1, 1]}, output="logits")
+    assert np.isfinite(several.evaluate({"a": x}, {"one": y, "two": y}, verbose=0)[0])
+    backwards = Own(last_first=True)
+    backwards(x)
+    with pytest.raises(ModelError, match="cannot tell whether"):
+        cp.compile_balanced(backwards, [4, 2])
+
+
 def test_bias_is_set_and_other_losses_are_kept():
     model = cp.compile_balanced(
         model_of(3), [80, 15, 5], "none", loss=cp.losses.BalancedSoftmax([80, 15, 5]), init_bias=True
