@@ -18,7 +18,7 @@ import typer
 
 from counterpoise.cli.terminal import lenient, say
 from counterpoise.core.errors import CounterpoiseError, system_text
-from counterpoise.core.panics import is_panic
+from counterpoise.core.panics import is_panic, panic_text
 from counterpoise.core.temporary import leave_scratch, scratch
 
 #: Signals that end a command as Ctrl-C does, unless the caller has them ignored (as nohup does).
@@ -32,6 +32,7 @@ def run(app: Callable[[], Any]) -> NoReturn:
     """
     _open_standard_streams()
     lenient()
+    os.environ["RUST_BACKTRACE"] = "0"
     signals: list[int] = []
     with _interrupted_by(signals), _temporary_files_in_scratch(), _warnings_as_lines():
         try:
@@ -79,7 +80,7 @@ def _text(error: BaseException) -> str | None:
     if isinstance(error, UnicodeEncodeError):
         return f"The name or text {error.object!r:.80} cannot be written as {error.encoding}. Rename it."
     if is_panic(type(error)):
-        return f"polars stopped at a fault of its own ({str(error).splitlines()[0]:.200}). Is the file damaged?"
+        return f"polars stopped: {panic_text(error)}"
     return None
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import threading
 from contextlib import suppress
 from typing import IO
+
+from counterpoise.core.errors import system_text
 
 
 class _HeldBack:
@@ -54,6 +57,13 @@ class _HeldBack:
 
 #: `with without_panics:` - a panic of polars is raised and not printed; all else is printed at the end.
 without_panics = _HeldBack()
+
+
+def panic_text(fault: BaseException) -> str:
+    """What a panic means, on one line; often it is the operating system that refused something."""
+    text = (str(fault).splitlines() or [type(fault).__name__])[0]
+    code = re.search(r"Os \{ code: (\d+)", text)
+    return system_text(OSError(int(code[1]), os.strerror(int(code[1])))) if code else f"{text:.200}."
 
 
 def is_panic(kind: type[BaseException]) -> bool:
