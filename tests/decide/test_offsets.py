@@ -7,6 +7,7 @@ import pytest
 from sklearn.metrics import f1_score, matthews_corrcoef, recall_score
 
 from counterpoise.core.errors import OptionError
+from counterpoise.decide import ascent
 from counterpoise.decide import offsets as module
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.offsets import choose_offsets
@@ -36,7 +37,7 @@ def test_the_search_agrees_with_scikit_learn_and_beats_argmax(aim: str, monkeypa
     counts, w = np.bincount(y).astype(float), np.ones(len(y))
     ours = module._objective(Aim.parse(aim), counts)
     b = choose_offsets(lp, y, aim)
-    assert module._value(lp, y, w, b, ours) == pytest.approx(score(decided(lp, b)), abs=1e-12)
+    assert ascent.value(lp, y, w, b, ours) == pytest.approx(score(decided(lp, b)), abs=1e-12)
     grid = np.linspace(-1, 5, 16)
     best = max(score(decided(lp, np.array([0.0, u, v]))) for u in grid for v in grid)
     assert score(decided(lp, b)) >= best - 0.01
@@ -48,7 +49,9 @@ def test_one_coordinate_is_searched_exactly() -> None:
     counts, w = np.bincount(y).astype(float), np.ones(200)
     score = module._objective(Aim("f1"), counts)
     for c in range(3):
-        place = module._best_place(lp, y, w, np.zeros(3), c, score)
+        others = np.where(np.arange(3) == c, -np.inf, lp)
+        rival = others.argmax(axis=1)
+        place = ascent.best_place(others.max(axis=1) - lp[:, c], rival, y, w, 0.0, c, score)
         values = [f1_score(y, decided(lp, v * np.eye(3)[c]), average="macro") for v in np.linspace(-8, 8, 161)]
         got = f1_score(y, decided(lp, place * np.eye(3)[c]), average="macro")
         assert got >= max(values) - 1e-12

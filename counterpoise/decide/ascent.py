@@ -1,0 +1,162 @@
+"""Offsets of many classes, one after the other set to its best place, at the cost of the rows that it moves.
+
+When the offset of class c grows past d_i, row i goes from the best other class to c, and nothing else changes. So a
+score that is made of sums over the classes follows from d, sorted, and from two sums per row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from counterpoise.core.records import Array
+
+#: Positions tried per coordinate. Up to this many rows the search is exact.
+POSITIONS = 2048
+
+
+class Objective(NamedTuple):
+    """A score of decisions that is made of sums over the classes.
+
+    Attributes:
+        parts: (true positives, times decided, class codes), all (K,), to what each class adds to the sums, (K, P).
+        value: Sums (..., P) to the score (...).
+    """
+
+    parts: Callable[[Array, Array, Array], Array]
+    value: Callable[[Array], Array]
+
+    def of(self, tp: Array, decided: Array) -> float:
+        """The score of all classes, (C,) each."""
+        return float(self.value(self.parts(tp, decided, np.arange(len(tp))).sum(axis=0)))
+
+
+def tally(decision: Array, labels: Array, w: Array, n_classes: int) -> tuple[Array, Array]:
+    """True positives and times decided, (C,) each."""
+    right = decision == labels
+    tp = np.bincount(labels[right], weights=w[right], minlength=n_classes)
+    return tp, np.bincount(decision, weights=w, minlength=n_classes)
+
+
+def value(lp: Array, labels: Array, w: Array, b: Array, score: Objective) -> float:
+    """The score of argmax of lp + b."""
+    return score.of(*tally(np.argmax(lp + b, axis=1), labels, w, lp.shape[1]))
+
+
+def ascend(lp: Array, labels: Array, w: Array, b: Array, score: Objective, sweeps: int) -> Array:
+    """Set one offset after the other to its best place until a pass brings nothing."""
+    b, best, leaders = b.copy(), value(lp, labels, w, b, score), Leaders(lp + b)
+    for _ in range(sweeps):
+        before = best
+        for c in np.unique(labels):
+            rival = leaders.without(c)
+            place = best_place(leaders.scores[np.arange(len(lp)), rival] - lp[:, c], rival, labels, w, b[c], c, score)
+            decision = leaders.with_column(c, rival, lp[:, c] + place)
+            now = score.of(*tally(decision, labels, w, lp.shape[1]))
+            if now > best + 1e-9:
+                b[c], best = place, now
+                leaders.set(c, lp[:, c] + place)
+        if best <= before + 1e-6:
+            break
+    return b
+
+
+class Leaders:
+    """The two largest scores of each row, kept while columns change; of equal ones the first counts as larger.
+
+    Attributes:
+        scores: float64 (N, C). first, second: int (N,), the columns of the two.
+    """
+
+    def __init__(self, scores: Array) -> None:
+        self.scores = scores
+        self.first, self.second = np.zeros((2, len(scores)), np.int64)
+        self._find(np.arange(len(scores)))
+
+    def _find(self, rows: Array) -> None:
+        some, place = self.scores[rows], np.arange(len(rows))
+        self.first[rows] = np.argmax(some, axis=1)
+        some[place, self.first[rows]] = -np.inf
+        self.second[rows] = np.argmax(some, axis=1)
+
+    def without(self, c: int) -> Array:
+        """The column of the largest score of each row, column c left out."""
+        return np.where(self.first == c, self.second, self.first)
+
+    def with_column(self, c: int, rival: Array, values: Array) -> Array:
+        """The column of the largest score of each row, were column c these values; `rival` as of `without`."""
+        other = self.scores[np.arange(len(rival)), rival]
+        return np.where((values > other) | ((values == other) & (c < rival)), c, rival)
+
+    def set(self, c: int, values: Array) -> None:
+        """Give column c these values."""
+        self.scores[:, c] = values
+        rows = np.arange(len(values))
+        known = (self.first != c) & (self.second != c)
+        ahead = [
+            self._passes(c, values, self.scores[rows, leader], leader) & known for leader in (self.first, self.second)
+        ]
+        self.second = np.where(ahead[0], self.first, np.where(ahead[1], c, self.second))
+        self.first = np.where(ahead[0], c, self.first)
+        self._find(np.flatnonzero(~known))
+
+    def _passes(self, c: int, values: Array, others: Array, columns: Array) -> Array:
+        return (values > others) | ((values == others) & (c < columns))
+
+
+def best_place(d: Array, rival: Array, labels: Array, w: Array, now: float, c: int, score: Objective) -> float:
+    """Find the best b_c with the other offsets fixed; among equal ones the nearest to what it is `now`.
+
+    Args:
+        d: (N,), where b_c overtakes the best other class, `rival` (N,).
+    """
+    order = np.argsort(d, kind="stable")
+    up = np.clip(d[order], -700.0, 700.0)
+    cuts = _distinct(up)
+    if len(cuts) > POSITIONS:
+        cuts = _distinct(_quantiles(up, POSITIONS))
+    passed = np.r_[0, np.searchsorted(up, cuts, side="right")]
+    values = score.value(_sums_along(rival[order], labels[order], w[order], c, score)[passed])
+    places = np.concatenate([[cuts[0] - 1.0], (cuts[:-1] + cuts[1:]) / 2.0, [cuts[-1] + 1.0]])
+    good = np.flatnonzero(values >= values.max() - 1e-12)
+    return float(places[good[np.argmin(np.abs(places[good] - now))]])
+
+
+def _distinct(ordered: Array) -> Array:
+    return ordered[np.r_[True, ordered[1:] != ordered[:-1]]]
+
+
+def _quantiles(ordered: Array, count: int) -> Array:
+    """So many quantiles from 0 to 1 of sorted numbers, as of `numpy.quantile`, which would sort for each of them."""
+    at = np.linspace(0.0, 1.0, count) * (len(ordered) - 1)
+    low = at.astype(np.int64)
+    a, b, share = ordered[low], ordered[np.minimum(low + 1, len(ordered) - 1)], at - low
+    return np.where(share >= 0.5, b - (b - a) * (1.0 - share), a + (b - a) * share)
+
+
+def _sums_along(rival: Array, labels: Array, w: Array, c: int, score: Objective) -> Array:
+    """The sums of the score, (N + 1, P), as row after row goes from its rival to class c."""
+    group = np.argsort(rival.astype(np.min_scalar_type(int(rival.max()))), kind="stable")  # small numbers sort faster
+    of, first = rival[group], np.r_[True, np.diff(rival[group]) != 0]
+    own, right = w[group], w[group] * (rival == labels)[group]
+    left = [total - lost for total, lost in (_along(own, first), _along(right, first))]
+    after = score.parts(left[1], left[0], of)
+    whole = [_along(part, first)[0] for part in (own, right)]
+    start = score.parts(whole[1], whole[0], of)
+    before = np.concatenate([after[:1], after[:-1]])
+    before[first] = start[first]
+    step = np.empty_like(after)
+    step[group] = after - before
+    mine = score.parts(np.r_[0.0, np.cumsum(w * (labels == c))], np.r_[0.0, np.cumsum(w)], np.full(len(w) + 1, c))
+    return mine + start[first].sum(axis=0) + np.concatenate([np.zeros((1, step.shape[1])), np.cumsum(step, axis=0)])
+
+
+def _along(values: Array, first: Array) -> tuple[Array, Array]:
+    """Sum of each group of neighbors, and the sum up to each place in it; equal to the bit at its end."""
+    running = np.cumsum(values)
+    starts = np.flatnonzero(first)
+    sizes = np.diff(np.r_[starts, len(values)])
+    before = np.repeat(np.r_[0.0, running][starts], sizes)
+    return np.repeat(running[starts + sizes - 1], sizes) - before, running - before
