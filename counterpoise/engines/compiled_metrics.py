@@ -90,7 +90,8 @@ class CompiledMetrics:
         self.form, self.units, self.probabilities = form, network.units, network.probabilities
         output = keras.Input((self.units,), name="output")
         self.model = keras.Model(output, keras.layers.Identity()(output))
-        self._shared = [m for m in (*plain, *weighted) if isinstance(m, keras.metrics.Metric) and not _copies(m)]
+        self.given = {"metrics": plain, "weighted_metrics": weighted}
+        self._shared = [m for m in (*plain, *weighted) if _is_shared(m)]
         plain, weighted = ([_own(m) for m in part] for part in (plain, weighted))
         self.model.compile(metrics=plain, weighted_metrics=weighted, jit_compile=False)
         self._compute = _compiled(self.model)
@@ -98,6 +99,10 @@ class CompiledMetrics:
         self.directions = {
             m.name: getattr(m, "_direction", None) for m in self.objects if getattr(m, "_direction", None)
         }
+
+    def copies(self) -> dict[str, list[Any]]:
+        """Arguments of `compile`: the metrics of which nothing is shared with the user's model."""
+        return {name: [_own(m) for m in part if not _is_shared(m)] for name, part in self.given.items()}
 
     @property
     def objects(self) -> list[Any]:
@@ -152,15 +157,16 @@ def _compiled(model: keras.Model) -> Any:
     return run
 
 
-def _copies(metric: keras.metrics.Metric) -> bool:
-    """Whether the configuration of a metric says all about it."""
+def _is_shared(metric: Any) -> bool:
+    """Whether a metric is an object whose configuration may not say all about it."""
     kind = type(metric)
-    return kind.__module__.startswith(("keras.", "counterpoise.")) and kind is not keras.metrics.MeanMetricWrapper
+    known = kind.__module__.startswith(("keras.", "counterpoise.")) and kind is not keras.metrics.MeanMetricWrapper
+    return isinstance(metric, keras.metrics.Metric) and not known
 
 
 def _own(metric: Any) -> Any:
     """A copy where that can be; names and functions become objects when they are compiled."""
-    if isinstance(metric, keras.metrics.Metric) and _copies(metric):
+    if isinstance(metric, keras.metrics.Metric) and not _is_shared(metric):
         return type(metric).from_config(metric.get_config())
     return metric
 

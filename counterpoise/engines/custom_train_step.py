@@ -17,6 +17,7 @@ from counterpoise.core.errors import CounterpoiseError, ModelError
 from counterpoise.core.records import Examples, Job
 from counterpoise.core.structure import take
 from counterpoise.engines.batch_order import Order
+from counterpoise.engines.compiled_metrics import metrics_of
 from counterpoise.engines.objective import LOSSES, Objective
 from counterpoise.networks.cloning import keras_text
 from counterpoise.networks.network import Network, Opened
@@ -71,7 +72,11 @@ def compiled(opened: Opened, network: Network, objective: Objective) -> keras.Mo
     loss = single(given.loss) if theirs and was_compiled else None
     if loss is None:
         loss = LOSSES[objective.name](**{**objective.constants, "from_logits": not network.probabilities})
-    inner.compile(network.optimizer(), loss, jit_compile=False, run_eagerly=was_compiled and given.run_eagerly)
+    metrics = metrics_of(network)
+    inner.compile(
+        network.optimizer(), loss, jit_compile=False, run_eagerly=was_compiled and given.run_eagerly,
+        **(metrics.copies() if metrics else {}),
+    )  # fmt: skip
     return inner
 
 
