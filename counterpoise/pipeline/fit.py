@@ -8,27 +8,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.core.errors import OptionError
-from counterpoise.core.progress import Progress, bar, rounds_text
-from counterpoise.core.records import TEST, TRAIN, VALIDATION, Examples, Fold
-from counterpoise.core.seeds import integer
-from counterpoise.data.given_split import given_fold, rows_to_learn
-from counterpoise.data.split import hold_out
+from counterpoise.core.progress import bar, rounds_text
+from counterpoise.core.records import Examples
 from counterpoise.engines.callback_checks import check_training_callbacks
-from counterpoise.feed.disk import Scan
 from counterpoise.networks.frozen_body import network_for
 from counterpoise.networks.network import Network
 from counterpoise.networks.optimizers import check_callbacks, check_rate
 from counterpoise.pipeline.assembly import with_judging_rows
-from counterpoise.pipeline.fold_results import subset
+from counterpoise.pipeline.division import Division, divide
 from counterpoise.pipeline.jobs import Settings, on_network
 from counterpoise.pipeline.order import cross_validate, on_fold, refit
-from counterpoise.pipeline.reading import read_for
-from counterpoise.pipeline.scan import Scanned, opened, refuse_with_scan
-from counterpoise.pipeline.validation import are_rows, at_training_prior, with_validation
 from counterpoise.strategies.select import Strategy, find
 
 logger = logging.getLogger("counterpoise")
@@ -140,33 +131,18 @@ def fit(
     chosen, callbacks = find(strategy), check_callbacks(callbacks)
     if chosen.is_external:
         raise OptionError(f"{chosen.name} is no network: it races (cp.compare), but no classifier is made of it.")
-    scanned, beside = None, {"groups": groups, "time": time, "split": split, "sample_weight": sample_weight}
-    own = are_rows(validation)
-    if own:
-        _refuse_with_rows({"folds": folds, "split": split})
-    if isinstance(data, Scan):
-        refuse_with_scan({"y": y, **beside, "folds": folds, "guarantee_rows": guarantee_rows})
+    metadata = {"groups": groups, "time": time, "split": split, "sample_weight": sample_weight}
+    rows = divide(model, data, y, validation, folds, guarantee_rows, seed, metadata)
+    if rows.scanned:
         chosen = replace(chosen, one_pass=False)  # a stream weighs a row once
-        scanned = opened(data, validation, seed)
-        scanned.check(chosen)
-    examples = scanned.examples if scanned else read_for(model, data, y, **beside)
-    for noticed in examples.warnings:
+        rows.scanned.check(chosen)
+    for noticed in rows.examples.warnings:
         warnings.warn(noticed, UserWarning, stacklevel=2)
-    rest, kept = (examples, None) if guarantee_rows is None else _keep_out(examples, guarantee_rows, seed)
-    if own and not scanned:
-        if kept is None:
-            _refuse_with_rows({"groups": groups, "time": time})
-        rest = with_validation(rest, validation, y if isinstance(y, str) else None, sample_weight)
-    if rest.split is not None:
-        if folds is not None:
-            raise OptionError("folds and split were both given, but split says what each row does; leave folds out.")
-        rest = at_training_prior(rest)
-    raw = rest
-    network, rest = network_for(
-        model, rest, callbacks=callbacks, verbose=verbose, output=output, weights=weights, optimizer=optimizer,
-        clone=clone,
+    network, examples = network_for(
+        model, rows.examples, callbacks=callbacks, verbose=verbose, output=output, weights=weights,
+        optimizer=optimizer, clone=clone,
     )  # fmt: skip
-    settings = settings.on(network, len(scanned.labels) if scanned else rows_to_learn(rest), EPOCHS)
+    settings = settings.on(network, rows.rows, EPOCHS)
     check_rate(network.optimizer(), plateau, callbacks)
     networks = len(on_network(chosen, network).parts()) * (1 if folds is None else folds + 1)
     check_training_callbacks(callbacks, network, networks, folds is not None)
@@ -174,38 +150,17 @@ def fit(
         network.tell(note)
     if not clone and (folds is not None or len(chosen.parts()) > 1):
         raise OptionError("clone=False trains the one object passed; it does not go with folds or an ensemble.")
+    tuned = _tunes(tune_threshold, chosen, rows.stopped_by_given)
     with bar(verbose) as progress:
-        clf = _fitted(rest, chosen, network, settings, folds, validation, tune_threshold, progress, callbacks, scanned)
+        how: dict[str, Any] = {"progress": progress, "callbacks": callbacks}
+        clf = _trained(examples, chosen, network, settings, rows, folds, tuned, how)
     say_cut_off(clf, network)
     if verbose == 2:
         print("\n".join(rounds_text(clf.history, clf.classes_.tolist())))
-    if rest.split is not None and len(raw.doing(TEST)):
-        return with_judging_rows(clf, subset(raw, raw.doing(TEST)), "test rows, which trained and chose nothing")
-    if kept is not None:
-        return with_judging_rows(clf, kept, "rows kept from training, stopping, calibration and selection")
+    if rows.judging is not None:
+        return with_judging_rows(clf, *rows.judging)
     clf.card["metrics_of"] = clf.card["rule"]
     return clf
-
-
-def _refuse_with_rows(given: dict[str, Any]) -> None:
-    for name, value in given.items():
-        if value is not None:
-            raise OptionError(
-                f"{name} and validation rows of your own were both given, but these rows need no split; leave {name} "
-                "out, or give a share as validation."
-            )
-
-
-def _keep_out(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples]:
-    """The rows without a share of those that train, and these."""
-    if not 0 < share < 1:
-        raise OptionError(f"guarantee_rows is {share}; expected a share between 0 and 1.")
-    if examples.split is not None and len(examples.doing(TEST)):
-        raise OptionError("guarantee_rows and test rows were both given; test rows carry guarantees. Leave one out.")
-    may = np.arange(len(examples)) if examples.split is None else examples.doing(TRAIN)
-    _, held = hold_out(subset(examples, may), share, integer(seed, "guarantee rows"))
-    rest = np.setdiff1d(np.arange(len(examples)), may[held])
-    return subset(examples, rest), subset(examples, may[held])
 
 
 def say_cut_off(clf: Classifier, network: Network) -> None:
@@ -217,34 +172,16 @@ def say_cut_off(clf: Classifier, network: Network) -> None:
         )
 
 
-def _fitted(
-    examples: Examples, strategy: Strategy, network: Network, settings: Settings, folds: int | None, validation: Any,
-    tune_threshold: bool | None, progress: Progress | None, callbacks: Sequence[Any], scanned: Scanned | None = None,
+def _trained(
+    examples: Examples, strategy: Strategy, network: Network, settings: Settings, rows: Division, folds: int | None,
+    tune_threshold: bool, how: dict[str, Any],
 ) -> Classifier:  # fmt: skip
-    how: dict[str, Any] = {"progress": progress, "callbacks": callbacks}
-    if folds is not None:
-        outcome = cross_validate(examples, [strategy], network, settings, folds=folds, **how)
-        tunes = _tunes(tune_threshold, strategy, False)
-        return refit(examples, strategy, network, settings, outcome, tune_threshold=tunes, **how)
-    fold = scanned.fold if scanned else _fold(examples, validation, settings.seed)
-    if scanned:
-        how |= {"labeled": scanned.labels, "executor": scanned.run}
-    how["tune_threshold"] = _tunes(tune_threshold, strategy, _stopped_by_given(examples))
-    return on_fold(strategy, examples, fold, network, settings, **how)
-
-
-def _fold(examples: Examples, validation: Any, seed: int) -> Fold:
-    """The rows that train and those that end training."""
-    share = 0.2 if are_rows(validation) else validation
-    if examples.split is not None:
-        return given_fold(examples, share, seed, judged=False)
-    rows, held = hold_out(examples, share, seed)
-    return Fold(0, 0, rows, held, held)
-
-
-def _stopped_by_given(examples: Examples) -> bool:
-    """Whether the rows that end training are the user's choice."""
-    return examples.split is not None and len(examples.doing(VALIDATION)) > 0
+    if rows.fold is None:
+        outcome = cross_validate(examples, [strategy], network, settings, folds=folds or 0, **how)
+        return refit(examples, strategy, network, settings, outcome, tune_threshold=tune_threshold, **how)
+    if rows.scanned:
+        how |= {"labeled": rows.scanned.labels, "executor": rows.scanned.run}
+    return on_fold(strategy, examples, rows.fold, network, settings, tune_threshold=tune_threshold, **how)
 
 
 def _tunes(wanted: bool | None, strategy: Strategy, given: bool) -> bool:

@@ -110,13 +110,15 @@ def on_fold(
             examples, strategy, network, settings, trained, _length(jobs, trained), log_p, fold.stop, note, alone,
             tune_threshold,
         )  # fmt: skip
-        clf.card.update({**rows_of(rows), "metrics_of": note})
+        clf.card.update(rows_of(rows))
         if examples.split is not None:
             clf.card["split"] = split_of(fold)
         return clf
 
     def save(member: Member, path: str) -> None:
-        of(trained_members(strategy, jobs, {jobs[0].id: member}, examples, network)).save(path)
+        clf = of(trained_members(strategy, jobs, {jobs[0].id: member}, examples, network))
+        clf.card["metrics_of"] = note
+        clf.save(path)
 
     def train(wanted: Iterable[Job]) -> dict[str, Member]:
         told = [RoundSaver(save), *callbacks] if callbacks and len(jobs) == 1 else callbacks

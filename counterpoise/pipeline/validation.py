@@ -89,7 +89,6 @@ def at_training_prior(examples: Examples) -> Examples:
         "Validation rows are weighted so that all classes count as in training, and the probabilities are for the "
         "training proportions. If the proportions will be others, pass prior= to predict_proba and predict."
     )
-    logger.warning("%s", text)
     return replace(examples, sample_weight=weight.astype(np.float32), warnings=(*examples.warnings, text))
 
 

@@ -46,7 +46,7 @@ def test_held_rows_are_in_no_epoch_and_every_other_row_is(path):
     assert sorted([*drawn, *held]) == list(range(N))
     truth = (table()["ill"] == "yes").to_numpy().astype(int)
     assert np.array_equal(np.concatenate([b[1] for b in batches]), truth[drawn.astype(int)])
-    assert np.array_equal(rows.examples.y[rows.fold.test], truth[held.astype(int)])
+    assert np.array_equal(rows.examples.y[rows.fold.stop], truth[held.astype(int)])
 
 
 @pytest.mark.parametrize("strategy", ["class_weight", "resampling_ensemble"])

@@ -1,0 +1,116 @@
+"""Which rows do what in one training: what the arguments of `fit` say about it, read and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import OptionError
+from counterpoise.core.records import TEST, TRAIN, VALIDATION, Examples, Fold
+from counterpoise.core.seeds import integer
+from counterpoise.data.given_split import given_fold, rows_to_learn
+from counterpoise.data.split import hold_out
+from counterpoise.feed.disk import Scan
+from counterpoise.pipeline.fold_results import subset
+from counterpoise.pipeline.reading import read_for
+from counterpoise.pipeline.scan import Scanned, opened, refuse_with_scan
+from counterpoise.pipeline.validation import are_rows, at_training_prior, with_validation
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Division:
+    """Rows and what they do.
+
+    Attributes:
+        examples: The rows in memory that train or end training, and test rows that say so.
+        fold: Who trains and who ends training; None: folds are drawn later.
+        judging: Rows that do neither, and what to call them; None: there are none.
+        stopped_by_given: Whether the rows that end training are the user's choice.
+        scanned: The rows on disk, of which `fold.train` are numbers; None: all are in memory.
+    """
+
+    examples: Examples
+    fold: Fold | None
+    judging: tuple[Examples, str] | None = None
+    stopped_by_given: bool = False
+    scanned: Scanned | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows by whose number batch size and passes are chosen."""
+        return len(self.scanned.labels) if self.scanned else rows_to_learn(self.examples)
+
+
+def divide(
+    model: Any, data: Any, y: Any, validation: Any, folds: int | None, guarantee_rows: float | None, seed: int,
+    metadata: Mapping[str, Any],
+) -> Division:  # fmt: skip
+    """Read rows, and say which do what.
+
+    Args:
+        model, data, y, validation, folds, guarantee_rows, seed: As for `fit`.
+        metadata: "groups", "time", "split" and "sample_weight" of `fit`.
+
+    Raises:
+        DataError: rows that cannot be used. OptionError: arguments that contradict each other.
+    """
+    own = are_rows(validation)
+    if own:
+        _refuse({"folds": folds, "split": metadata["split"]})
+        if guarantee_rows is None:
+            _refuse({name: metadata[name] for name in ("groups", "time")})
+    if isinstance(data, Scan):
+        refuse_with_scan({"y": y, **metadata, "folds": folds, "guarantee_rows": guarantee_rows})
+        scanned = opened(data, validation, seed)
+        return Division(scanned.examples, scanned.fold, None, own, scanned)
+    examples, judging = read_for(model, data, y, **metadata), None
+    if guarantee_rows is not None:
+        examples, kept = _keep_out(examples, guarantee_rows, seed)
+        judging = kept, "rows kept from training, stopping, calibration and selection"
+    if own:
+        examples = with_validation(examples, validation, y if isinstance(y, str) else None, metadata["sample_weight"])
+    if examples.split is not None:
+        return _given(examples, judging, 0.2 if own else validation, folds, seed)
+    if folds is not None:
+        return Division(examples, None, judging)
+    train, held = hold_out(examples, validation, seed)
+    return Division(examples, Fold(0, 0, train, held, held), judging)
+
+
+def _refuse(given: Mapping[str, Any]) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise OptionError(
+                f"{name} and validation rows of your own were both given, but these rows need no split; leave {name} "
+                "out, or give a share as validation."
+            )
+
+
+def _keep_out(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples]:
+    """The rows without a share of those that train, and these."""
+    if not 0 < share < 1:
+        raise OptionError(f"guarantee_rows is {share}; expected a share between 0 and 1.")
+    if examples.split is not None and len(examples.doing(TEST)):
+        raise OptionError("guarantee_rows and test rows were both given; test rows carry guarantees. Leave one out.")
+    may = np.arange(len(examples)) if examples.split is None else examples.doing(TRAIN)
+    _, held = hold_out(subset(examples, may), share, integer(seed, "guarantee rows"))
+    rest = np.setdiff1d(np.arange(len(examples)), may[held])
+    return subset(examples, rest), subset(examples, may[held])
+
+
+def _given(
+    examples: Examples, judging: tuple[Examples, str] | None, share: float, folds: int | None, seed: int
+) -> Division:
+    """Rows that say what they do."""
+    if folds is not None:
+        raise OptionError("folds and split were both given, but split says what each row does; leave folds out.")
+    fold = given_fold(examples, share, seed, judged=False)
+    examples = at_training_prior(examples)
+    if len(fold.test):
+        judging = subset(examples, fold.test), "test rows, which trained and chose nothing"
+    return Division(examples, fold, judging, stopped_by_given=len(examples.doing(VALIDATION)) > 0)
