@@ -35,6 +35,7 @@ from counterpoise.comparison.store_file import (
     damaged,
     fact,
     left_as_it_was,
+    readable,
     told,
 )
 from counterpoise.comparison.stored_values import FACTS, MEMBER, SMALL, checked_json, checksum, member_of, rows_of
@@ -90,7 +91,7 @@ class Store:
         place = Path(folder)
         if not (place / FILE).is_file():
             raise ArtifactError(f"{str(place)!r} holds no run ({FILE}); expected the --out folder of a compare.")
-        with connected(place / FILE) as database:
+        with readable(place) as database:
             store = cls(place, database)
             store._check()
             yield store

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from counterpoise.comparison.stored_values import FACTS, checked_json, checksum
 from counterpoise.core.errors import ArtifactError, CounterpoiseError
+from counterpoise.core.temporary import scratch
 
 #: The file in the folder of a run, and the one whose lock says that somebody writes.
 FILE, LOCK = "run.sqlite", ".run.lock"
@@ -64,6 +67,23 @@ def connected(path: Path) -> Iterator[sqlite3.Connection]:
         yield database
     finally:
         database.close()
+
+
+@contextmanager
+def readable(place: Path) -> Iterator[sqlite3.Connection]:
+    """The database of a run; a copy where its folder is read-only: SQLite reads with files of its own beside it."""
+    with ExitStack() as opened:
+        database = opened.enter_context(connected(place / FILE))
+        try:
+            database.execute(LAYOUT).fetchone()
+        except sqlite3.OperationalError:
+            with told(place):
+                copy = Path(opened.enter_context(tempfile.TemporaryDirectory(dir=scratch())))
+                for kept in (FILE, f"{FILE}-wal"):
+                    with suppress(FileNotFoundError):
+                        shutil.copyfile(place / kept, copy / kept)
+            database = opened.enter_context(connected(copy / FILE))
+        yield database
 
 
 @contextmanager
