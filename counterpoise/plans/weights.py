@@ -7,6 +7,7 @@ size, and so does the step. What a weight means: an element of weight w counts a
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -114,8 +115,12 @@ def output_names(y: Any) -> list[Any] | None:
     return None
 
 
-def _check_rows(parts: Sequence[Any]) -> None:
-    """Raise a `TargetError` unless a list of arrays can be the outputs of a model: as many rows each, and enough."""
+def _check_rows(parts: Sequence[Any], told: bool) -> None:
+    """Raise a `TargetError` unless a list of arrays can be the outputs of a model: as many rows each, and enough.
+
+    Several vectors may as well be sequences, each of which would be balanced against itself: a warning says how they
+    are read, unless an option with one entry for each output has `told` it.
+    """
     lengths = {len(part) for part in parts}
     if len(lengths) > 1:
         raise ragged("the target")
@@ -123,6 +128,14 @@ def _check_rows(parts: Sequence[Any]) -> None:
         raise TargetError(
             f"the target is a list of {len(parts):,} arrays of {max(lengths):,} rows, which would be {len(parts):,} "
             "outputs of a model. Stack sequences into one array of shape (N, T): np.stack(y)."
+        )
+    if len(parts) > 2 and not told and all(len(part.shape) == 1 for part in parts):
+        warnings.warn(
+            f"the target is a list of {len(parts)} vectors: they are read as {len(parts)} outputs of a model, each "
+            "balanced by itself. Sequences go into one array of shape (N, T), np.stack(y); outputs also go into a dict "
+            "by name.",
+            UserWarning,
+            stacklevel=4,
         )
 
 
@@ -160,7 +173,7 @@ def _each_output(
             _check_no_class_lost(y, existing)
         return make(tally.table(scheme), y, mask, existing)
     if not isinstance(y, Mapping):
-        _check_rows(y)
+        _check_rows(y, any(isinstance(option, list) for option in (scheme, mask, kind, ignore, classes, existing)))
     given = {
         "scheme": scheme,
         "mask": mask,

@@ -160,3 +160,59 @@ def test_bad_datasets_are_refused():
         cp.weight_map({"a": np.array([0, 1])}).weights(np.array([0, 1]))
     with pytest.raises(TargetError, match="Keras would silently take 1"):
         cp.weight_map([0, 1]).weights([2])
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_an_output_without_weights_passes_through(whole):
+    """Found from arrays or from a dataset; on arrays, tf.data and a PyDataset; Keras trains on all of them."""
+    y = {"kind": np.array([0, 0, 0, 1, 0, 1]), "price": np.linspace(0, 1, 6)}
+    x = np.zeros((6, 2), "float32")
+    data = tf.data.Dataset.from_tensor_slices((x, y)).batch(4)
+    weights = cp.weight_map(y if whole else data, {"kind": "balanced", "price": None})
+    assert weights.class_weights() == {"kind": cp.class_weight(y["kind"]), "price": None}
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, {k: keras.layers.Dense(1, name=k)(inputs) for k in y})
+    model.compile(keras.optimizers.SGD(0.0), {"kind": keras.losses.BinaryCrossentropy(True), "price": "mse"})
+    want = model.evaluate(x, y, sample_weight=cp.sample_weight(y, {"kind": "balanced", "price": None}), verbose=0)[0]
+    for source in (data.unbatch().batch(6), Batches((x, y), 6), (x, y)):
+        mapped = weights.wrap(source)
+        loss = (
+            model.evaluate(*mapped[:2], sample_weight=mapped[2], verbose=0)
+            if isinstance(mapped, tuple)
+            else model.evaluate(mapped, verbose=0)
+        )
+        assert loss[0] == pytest.approx(want, rel=1e-6)
+    own = {"kind": np.ones(6), "price": np.arange(6.0)}
+    np.testing.assert_array_equal(weights.weights(y, own)["price"], own["price"])
+
+
+def test_missing_answers_are_ignored_in_a_dataset_as_in_arrays():
+    y = np.array([[1, 0], [-1, 1], [0, -1], [1, 0], [0, 1]])
+    want = cp.sample_weight(y, kind="multi_label", ignore=-1)
+    data = tf.data.Dataset.from_tensor_slices((np.zeros(5), y)).batch(2)
+    for weights in (
+        cp.weight_map(y, kind="multi_label", ignore=-1),
+        cp.weight_map(data, kind="multi_label", ignore=-1),
+    ):
+        np.testing.assert_allclose(joined([w for _, _, w in data.map(weights)]), want)
+
+
+@pytest.mark.parametrize(
+    ("y", "bad", "words"),
+    [
+        ([0, 1, 1], [0.5], "a label has no weight"),
+        (np.eye(2), [[2.0, -1.0]], "rows are not one-hot"),
+        (np.eye(2), [[np.nan, 1.0]], "rows are not one-hot"),
+    ],
+)
+def test_a_dataset_with_labels_in_between_stops(y, bad, words):
+    data = tf.data.Dataset.from_tensors((np.zeros(1), np.array(bad))).map(cp.weight_map(y))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=words):
+        next(iter(data))
+
+
+def test_ragged_tensors_are_refused():
+    ragged = tf.ragged.constant([[0, 0, 1], [0]])
+    for call in (lambda: cp.sample_weight(ragged), lambda: cp.weight_map([0, 1]).weights(ragged)):
+        with pytest.raises(TargetError, match="sequences of different lengths"):
+            call()

@@ -138,3 +138,34 @@ def test_weights_from_counts_have_mean_one():
 def test_misuse_says_what_is_wrong(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+def test_an_output_without_counts_keeps_its_own_loss():
+    inputs = keras.Input((2,))
+    out = {"kind": keras.layers.Dense(1)(inputs), "price": keras.layers.Dense(1)(inputs)}
+    model = keras.Model(inputs, out)
+    x, kind, price = RNG.normal(size=(20, 2)).astype("float32"), (np.arange(20) < 5).astype(int), RNG.normal(size=20)
+    for counts in ({"kind": [15, 5], "price": None}, {"kind": {1: 5, 0: 15}, "price": None}):
+        cp.compile_balanced(model, counts, loss={"price": "mse"}, optimizer=keras.optimizers.SGD(0.0))
+        z = {k: np.asarray(v, float)[:, 0] for k, v in model(x).items()}
+        want = (cp.sample_weight(kind) * np.logaddexp(0, np.where(kind, -1, 1) * z["kind"])).mean()
+        found = model.evaluate(x, {"kind": kind, "price": price}, batch_size=20, verbose=0)[0]
+        assert found == pytest.approx(want + ((z["price"] - price) ** 2).mean(), rel=1e-4)
+    model.fit(x, {"kind": kind, "price": price}, epochs=2, callbacks=[cp.callbacks.Deferred(at=1)], verbose=0)
+    with pytest.raises(OptionError, match="say what it is trained on"):
+        cp.compile_balanced(model, counts)
+
+
+def test_a_given_loss_reads_the_outputs_of_the_model_and_ignores_what_is_asked():
+    """Probabilities into `Focal()`, which by itself expects logits; padding is left out."""
+    x, y = RNG.normal(size=(12, 4, 2)).astype("float32"), RNG.choice(3, size=(12, 4))
+    y[:, 3] = -1
+    counts = np.bincount(y[y >= 0], minlength=3)
+    values = []
+    for activation in (None, "softmax"):
+        keras.utils.set_random_seed(0)
+        model = cp.compile_balanced(model_of(3, (4, 2), activation), counts, loss=cp.losses.Focal(1.5), ignore_class=-1)
+        values.append(model.evaluate(x, y, batch_size=12, verbose=0))
+        assert model.loss.loss.gamma == 1.5
+    assert np.isfinite(values[0])
+    assert values[1] == pytest.approx(values[0], rel=1e-4)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
@@ -118,3 +120,66 @@ def test_a_table_refuses_another_target():
         table.of(np.zeros((2, 3)))
     with pytest.raises(TargetError, match="label 'x' is not one of the classes that have a weight"):
         fit_table(["a", "b"]).of(["x"])
+
+
+PRICE = np.array([3.5, 2.0, 8.25, 1.0])
+
+
+def test_an_output_without_a_scheme_is_not_read():
+    y = {"kind": np.array([0, 0, 0, 1]), "price": PRICE}
+    found = sample_weight(y, {"kind": "balanced", "price": None})
+    assert found["price"] is None
+    np.testing.assert_array_equal(found["kind"], sample_weight(y["kind"]))
+    assert class_weight(y, {"kind": "balanced", "price": None}) == {"kind": class_weight(y["kind"]), "price": None}
+    assert sample_weight(list(y.values()), ["balanced", None])[1] is None
+    assert sample_weight(y, None) == {"kind": None, "price": None}
+    with pytest.raises(TargetError, match=r"output 'price': .*scheme=\{'price': None"):
+        sample_weight(y)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        [[0, 0, 1], [0]],
+        [["a", "b"], ["a"]],
+        [np.array([0, 0, 1]), np.array([0])],
+        (np.array([0, 0, 1]), np.array([0])),
+        np.array([[0, 1], [0]], dtype=object),
+    ],
+)
+def test_sequences_of_different_lengths_are_refused(y):
+    for call in (sample_weight, class_weight, fit_table):
+        with pytest.raises(TargetError, match=r"sequences of different lengths.*pad_sequences"):
+            call(y)
+
+
+def test_a_list_of_vectors_is_outputs_and_says_so_where_it_might_be_sequences():
+    with pytest.raises(TargetError, match=r"5 arrays of 3 rows.*np.stack"):
+        sample_weight([np.array([0, 1, 0])] * 5)
+    with pytest.warns(UserWarning, match="read as 3 outputs of a model"):
+        sample_weight([np.array([0, 1, 0])] * 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sample_weight([np.array([0, 1, 0])] * 3, ["balanced"] * 3)
+        sample_weight([np.array([0, 1, 0])] * 2)
+    np.testing.assert_allclose(sample_weight([[0, 1, 0]] * 3), sample_weight(np.array([[0, 1, 0]] * 3)))
+
+
+def test_missing_answers_do_not_count():
+    y = np.array([[1, 0], [0, 1], [0, 0], [1, 0], [0, 1]])
+    there = np.array([[1, 1], [0, 1], [1, 0], [1, 1], [1, 1]], bool)
+    want = sample_weight(y, kind="multi_label", mask=there)
+    assert [sample_weight(y[there[:, k], k]).tolist() for k in range(2)] == [
+        want[there[:, k], k].tolist() for k in range(2)
+    ]
+    np.testing.assert_array_equal(sample_weight(np.where(there, y, np.nan), kind="multi_label", mask=there), want)
+    np.testing.assert_array_equal(sample_weight(np.where(there, y, -1), kind="multi_label", ignore=-1), want)
+    with pytest.raises(TargetError, match=r"missing in rows 2, 3\. Leave such elements out with mask="):
+        sample_weight(np.where(there, y, np.nan), kind="multi_label")
+
+
+def test_what_is_masked_may_hold_any_label():
+    want = sample_weight([0, 0, 1, 0], mask=[1, 1, 1, 0])
+    for odd in (np.nan, 0.5, np.inf):
+        np.testing.assert_array_equal(sample_weight([0, 0, 1, odd], mask=[1, 1, 1, 0]), want)
+    assert sample_weight(["a", "a", "b", None], mask=[1, 1, 1, 0]).tolist() == want.tolist()
