@@ -23,10 +23,12 @@ class Objective(NamedTuple):
     Attributes:
         parts: (true positives, times decided, class codes), all (K,), to what each class adds to the sums, (K, P).
         value: Sums (..., P) to the score (...).
+        classes: C.
     """
 
     parts: Callable[[Array, Array, Array], Array]
     value: Callable[[Array], Array]
+    classes: int
 
     def of(self, tp: Array, decided: Array) -> float:
         """The score of all classes, (C,) each."""
@@ -149,8 +151,10 @@ def _sums_along(rival: Array, labels: Array, w: Array, c: int, score: Objective)
     before[first] = start[first]
     step = np.empty_like(after)
     step[group] = after - before
+    absent = np.setdiff1d(np.arange(score.classes), np.r_[of, c])
+    others = start[first].sum(axis=0) + score.parts(np.zeros(len(absent)), np.zeros(len(absent)), absent).sum(axis=0)
     mine = score.parts(np.r_[0.0, np.cumsum(w * (labels == c))], np.r_[0.0, np.cumsum(w)], np.full(len(w) + 1, c))
-    return mine + start[first].sum(axis=0) + np.concatenate([np.zeros((1, step.shape[1])), np.cumsum(step, axis=0)])
+    return mine + others + np.concatenate([np.zeros((1, step.shape[1])), np.cumsum(step, axis=0)])
 
 
 def _along(values: Array, first: Array) -> tuple[Array, Array]:

@@ -161,9 +161,7 @@ def _fit_linear(kind: str, lp: Array, y: Array, w: Array) -> tuple[Array, Array]
     onehot = np.eye(c)[y]
     value = _loss(lp, y, w, origin + basis @ theta)
     for _ in range(50):
-        full = origin + basis @ theta
-        gradient, hessian = _slope_and_curvature(lp, onehot, w, full)
-        gradient, hessian = basis.T @ gradient, basis.T @ hessian @ basis
+        gradient, hessian = _of_basis(lp, onehot, w, origin + basis @ theta, basis)
         step = -np.linalg.lstsq(hessian, gradient, rcond=1e-13)[0]
         # The step's guaranteed fall in nats over all rows: a millionth is far below what any row can tell.
         if -(gradient @ step) < 1e-6:
@@ -194,6 +192,20 @@ def _loss(lp: Array, y: Array, w: Array, full: Array) -> float:
     c = lp.shape[1]
     z = log_softmax(full[:c] * lp + full[c:])
     return float(-(w @ z[np.arange(len(y)), y]) + 0.5 * RIDGE * np.sum((full[:c] - 1.0) ** 2))
+
+
+def _of_basis(lp: Array, onehot: Array, w: Array, full: Array, basis: Array) -> tuple[Array, Array]:
+    """Gradient (P,) and Hessian (P, P) of `_loss` along the basis (2C, P); along a line without the (2C, 2C) matrix."""
+    if basis.shape[1] > 1:
+        gradient, hessian = _slope_and_curvature(lp, onehot, w, full)
+        return basis.T @ gradient, basis.T @ hessian @ basis
+    c, line = lp.shape[1], basis[:, 0]
+    p = np.exp(log_softmax(full[:c] * lp + full[c:]))
+    way = line[:c] * lp + line[c:]
+    mean = np.sum(p * way, axis=1)
+    gradient = w @ (mean - np.sum(onehot * way, axis=1)) + RIDGE * (full[:c] - 1.0) @ line[:c]
+    hessian = w @ (np.sum(p * way**2, axis=1) - mean**2) + RIDGE * line[:c] @ line[:c] + 1e-9 * line[c:] @ line[c:]
+    return np.array([gradient]), np.array([[hessian]])
 
 
 def _slope_and_curvature(lp: Array, onehot: Array, w: Array, full: Array) -> tuple[Array, Array]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from counterpoise.core.checks import row_weights
+from counterpoise.core.newton import newton_step
 from counterpoise.core.records import Array
 from counterpoise.decide.prior import log_softmax
 from counterpoise.decide.shapes import class_scores, codes
@@ -107,7 +108,7 @@ def _newton(lp: Array, wanted: Array, w: Array) -> Array:
         if np.max(np.abs(gradient)) <= 1e-10 * w.sum():
             break
         hessian = np.diag(weighted.sum(axis=0)) - weighted.T @ p
-        step = _bounded(np.linalg.lstsq(hessian, gradient, rcond=1e-14)[0])
+        step = _bounded(newton_step(hessian, gradient, 1e-14))
         while (new := _log_likelihood(lp, wanted, w, b + step)) < value and np.max(np.abs(step)) > 1e-12:
             step = step / 2.0
         b, value = b + step - np.mean(b + step), new

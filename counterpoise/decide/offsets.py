@@ -89,18 +89,21 @@ def _objective(goal: Aim, counts: Array) -> Objective:
             under = np.where(seen[of], b2 * counts[of] + decided, 1.0)
             return (seen[of] * (1 + b2) * tp / under)[:, None]
 
-        return Objective(f_beta, lambda sums: sums[..., 0] / many)
+        return Objective(f_beta, lambda sums: sums[..., 0] / many, len(counts))
     if goal.name == "g_mean":
 
         def log_recall(tp: Array, decided: Array, of: Array) -> Array:
             recall = np.where(seen[of], tp / np.where(seen[of], counts[of], 1.0), 1.0)
             return np.stack([recall <= 0, np.log(np.where(recall > 0, recall, 1.0))], axis=1)
 
-        return Objective(log_recall, lambda sums: np.where(sums[..., 0] > 0.5, 0.0, np.exp(sums[..., 1] / many)))
+        return Objective(
+            log_recall, lambda sums: np.where(sums[..., 0] > 0.5, 0.0, np.exp(sums[..., 1] / many)), len(counts)
+        )
     if goal.name == "mcc":
         return Objective(
             lambda tp, decided, of: np.stack([tp, decided * counts[of], decided**2], axis=1),
             lambda sums: _multiclass_mcc(sums[..., 0], sums[..., 1], sums[..., 2], counts),
+            len(counts),
         )
     raise OptionError(f"{goal} is for two classes; with more, apply it to one class against the rest.")
 

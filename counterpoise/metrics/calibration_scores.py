@@ -8,6 +8,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit, softmax
 
+from counterpoise.core.newton import newton_step
 from counterpoise.metrics.arrays import Array, one_class, table
 from counterpoise.metrics.bins import Bins, binned
 from counterpoise.metrics.proba_scores import log_proba
@@ -132,18 +133,10 @@ def _offsets(log_p: Array, counts: Array, w: Array) -> Array:
         gap = float(np.abs(total - counts).max() / w.sum())
         if gap < 1e-10:
             break
-        newton = _newton_step(np.diag(total) - p.T @ (p * w[:, None]), counts - total)
+        newton = newton_step(np.diag(total) - p.T @ (p * w[:, None]), counts - total)
         scaling = np.log(counts / np.maximum(total, 1e-300))
         a = a + (newton if np.abs(newton).max() < 1.0 else scaling.clip(-5, 5))
     return a if gap < 1e-6 else np.full_like(a, NAN)
-
-
-def _newton_step(hessian: Array, gradient: Array) -> Array:
-    """Solution of sum 0 of a system that the same number added everywhere leaves as it is; inf where there is none."""
-    try:
-        return np.linalg.solve(hessian + np.trace(hessian) / len(hessian) ** 2, gradient)
-    except np.linalg.LinAlgError:
-        return np.full_like(gradient, np.inf)
 
 
 def ece(
