@@ -7,6 +7,7 @@ import math
 import tempfile
 import zipfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from counterpoise.classifier.references import check
 from counterpoise.classifier.weights_file import check_weights
 from counterpoise.core.errors import ArtifactError
 from counterpoise.core.plain import read_json
+from counterpoise.core.temporary import scratch
 from counterpoise.networks.cloning import keras_text
 
 #: A network may take so many times the bytes of its stored weights, and so many more: layers have variables of their
@@ -72,7 +74,7 @@ def load_model(archive: zipfile.ZipFile, configuration: Configuration, compile: 
     Raises:
         ArtifactError: What is wrong; the message completes "FILE cannot be read: ".
     """
-    with zipped.damage(), tempfile.TemporaryDirectory(prefix="counterpoise-") as folder:
+    with zipped.damage(), tempfile.TemporaryDirectory(dir=scratch()) as folder:
         weights = Path(folder) / "weights.h5"
         zipped.unpack(archive, zipped.WEIGHTS, weights)
         size = check_weights(weights)
@@ -92,12 +94,21 @@ def load_model(archive: zipfile.ZipFile, configuration: Configuration, compile: 
 
 
 def _check_size(config: Mapping[str, Any], stored: int) -> None:
-    """Refuse a network much larger than its stored weights, without making room for it."""
-    with keras.StatelessScope(initialize_variables=False):
-        sketch = keras.saving.deserialize_keras_object(_not_compiled(_with_weights(config)), safe_mode=True)
-    size = sum(math.prod(v.shape) * _bytes(v.dtype) for v in getattr(sketch, "variables", ()))
+    """Refuse a network much larger than its stored weights, without making room for it.
+
+    In a thread of its own: Keras keeps a list, one per thread, of variables that it has yet to make room for.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        size = thread.submit(_size, config).result()
     if size > SLACK + VARIABLES * stored:
         raise ArtifactError(f"its layers claim {size:,} bytes of weights, and it holds {stored:,}.")
+
+
+def _size(config: Mapping[str, Any]) -> int:
+    """Bytes of the variables of a network."""
+    with keras.StatelessScope(initialize_variables=False):
+        sketch = keras.saving.deserialize_keras_object(_not_compiled(_with_weights(config)), safe_mode=True)
+    return sum(math.prod(v.shape) * _bytes(v.dtype) for v in getattr(sketch, "variables", ()))
 
 
 def _with_weights(config: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -24,6 +24,7 @@ from counterpoise.core.errors import ArtifactError
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(80, 2)).astype("float32")
 Y = (np.arange(80) % 4 == 0).astype(int)
+ROWS = "a,b,ill\n" + "".join(f"{a},{b},{'yes' if y else 'no'}\n" for (a, b), y in zip(X, Y, strict=True))
 
 
 def named(module, class_name, config=None, **more):
@@ -204,7 +205,7 @@ def test_the_command_line_refuses_a_gadget_in_a_model_to_be_trained(tmp_path):
     keras.Sequential([keras.Input((2,)), layers.Dense(1)]).save(tmp_path / "plain.keras")
     odd = {**GADGETS["an operation with functions as arguments"][0], "inbound_nodes": []}
     bad = with_layer(tmp_path / "plain.keras", tmp_path / "bad.keras", odd)
-    (tmp_path / "rows.csv").write_text("a,b,ill\n" + "1,2,yes\n3,4,no\n" * 20)
+    (tmp_path / "rows.csv").write_text(ROWS)
     for command, out in (("train", "m.keras"), ("compare", "run")):
         strategy = ("--strategy", "none") if command == "train" else ()
         done = run_command(
@@ -324,8 +325,7 @@ def test_trust_on_the_command_line(tmp_path, monkeypatch):
     twice = trusted(["my_layers:Twice"])["Twice"]
     model = gated(twice())
     model.save("plain.keras")
-    rows = "a,b,ill\n" + "".join(f"{a},{b},{'yes' if y else 'no'}\n" for (a, b), y in zip(X, Y, strict=True))
-    Path("rows.csv").write_text(rows)
+    Path("rows.csv").write_text(ROWS)
     train = ("train", "rows.csv", "--target", "ill", "--strategy", "none", "--epochs", "1", "--out", "m.keras")
     check_refusal(run_command(*train, "--model", "plain.keras"), "--trust my_layers:Twice")
     trust = ("--trust", "my_layers:Twice")
@@ -350,7 +350,7 @@ def test_a_builder_s_model_that_cannot_be_saved_is_refused_before_the_training(t
         "    return keras.Model(inputs, keras.layers.Dense(1)(Loose()(inputs)))\n"
     )
     monkeypatch.chdir(tmp_path)
-    Path("rows.csv").write_text("a,b,ill\n" + "1,2,yes\n3,4,no\n" * 20)
+    Path("rows.csv").write_text(ROWS)
     train = ("train", "rows.csv", "--target", "ill", "--strategy", "none", "--out", "m.keras")
     done = run_command(*train, "--model", "loose_layers:build")
     check_refusal(done, "loose_layers:build", "'Loose'", "@keras.saving.register_keras_serializable()")
