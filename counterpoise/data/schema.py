@@ -195,7 +195,7 @@ def _arrays(source: Any) -> Any:
 def _array(part: Any, name: str) -> np.ndarray:
     """Finite numbers or text."""
     try:
-        array = np.asarray(part)
+        array = np.asarray(unmasked(part))
     except ValueError:
         raise DataError(f"{name} has rows of different lengths; expected an array of shape (N, ...).") from None
     check_finite(array, name)
