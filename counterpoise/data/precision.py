@@ -38,7 +38,7 @@ class Precision:
 
         Example:
             >>> Precision(0.0, 100, 90).loss_text(), Precision(0.0, 100, 3).loss_text()[:53]
-            ('', 'has 100 distinct values, but single precision (float32')
+            ('', 'has 100 distinct values, but single precision (float3')
         """
         if self.different - self.remain <= LOSS * self.different:
             return ""
