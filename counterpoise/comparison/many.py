@@ -41,6 +41,7 @@ class ManyComparisons:
         against: strategy -> Bayesian signed-rank test against the reference (left: the reference is better).
         reference: `none`, or the first strategy where it did not race.
         left_out: Strategies without a score on some data set.
+        cut_off: Data sets on which the training of the reference was cut off while it still improved.
         comparisons: The races, by data set (None where only the record was given).
     """
 
@@ -55,6 +56,7 @@ class ManyComparisons:
     reference: str
     left_out: tuple[str, ...]
     comparisons: Mapping[str, Comparison | None]
+    cut_off: tuple[str, ...] = ()
 
     @property
     def groups(self) -> list[tuple[str, ...]]:
@@ -67,7 +69,7 @@ class ManyComparisons:
     def verdict(self) -> str:
         """What holds in general, in plain words."""
         sets, reference = f"Over {len(self.data_sets)} data sets", words.called(self.reference)
-        good = [name for name, said in self.against.items() if said.right >= CERTAIN]
+        good = [name for name, said in self.against.items() if said.right >= CERTAIN and not self.cut_off]
         alike = [name for name, said in self.against.items() if said.rope >= CERTAIN]
         bad = [name for name, said in self.against.items() if said.left >= CERTAIN]
         open_ = [name for name in self.against if name not in (*good, *alike, *bad)]
@@ -81,6 +83,11 @@ class ManyComparisons:
                 parts.append(f"Shown {how}: {words.listed(found)}.")
         if open_:
             parts.append(f"Not told from {reference}: {words.listed(open_)}; more data sets would be needed.")
+        if self.cut_off:
+            parts.append(
+                f"Nothing is called better, because {reference} was cut off while it still improved on "
+                f"{len(self.cut_off)} of them: raise --epochs (epochs=)."
+            )
         return " ".join(parts)
 
     def to_dict(self) -> dict[str, Any]:
@@ -97,6 +104,7 @@ class ManyComparisons:
             "reference": self.reference,
             "groups": [list(group) for group in self.groups],
             "left_out": list(self.left_out),
+            "cut_off": list(self.cut_off),
             "verdict": self.verdict,
         }
 
@@ -222,7 +230,12 @@ def _together(
         critical_difference(len(common), len(table)) if min(table.shape) > 1 else float("nan"), friedman(good),
         {common[i]: against[common[i]] for i in order if common[i] != reference}, reference,
         tuple(s for s in every if s not in common), kept,
+        tuple(name for name, record in records.items() if _was_cut_off(record, reference)),
     )  # fmt: skip
+
+
+def _was_cut_off(record: Mapping[str, Any], reference: str) -> bool:
+    return any(row["strategy"] == reference and row.get("cut_off") is True for row in record["rows"])
 
 
 def _means(record: Mapping[str, Any], metric: str) -> dict[str, float]:

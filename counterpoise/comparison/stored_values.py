@@ -53,6 +53,14 @@ def _amount(value: Any, place: str) -> float:
     return value
 
 
+def _gain(value: Any, place: str) -> list[float]:
+    """A gain and its standard error."""
+    both: list[float] = list_of(_amount, 2)(value, place)
+    if len(both) != 2:
+        raise misfit(value, place, "two numbers")
+    return both
+
+
 def _no_array(value: Any, place: str) -> None:
     """Arrays have rows of their own; the value beside them is null."""
     if value is not None:
@@ -73,6 +81,7 @@ VALUES = record(
         "gamma": number(0),
         "memory": whole(),
         "error": text(),
+        "late_gain": maybe(_gain),
         **dict.fromkeys(("logits", "stop_logits", "log_shift", "view_shifts", "apart", "weights"), _no_array),
     },
     others=plain,

@@ -62,6 +62,16 @@ def test_a_loss_is_better_when_lower_and_its_rope_is_a_share():
     assert many.against["good"].left > 0.95
 
 
+def test_nothing_is_better_over_data_sets_on_which_the_reference_was_cut_off():
+    races = [race(k) for k in range(12)]
+    for one in races[:2]:
+        next(row for row in one.record["rows"] if row["strategy"] == "none")["cut_off"] = True
+    many = compare_many(races)
+    assert many.cut_off == ("set0", "set1")
+    assert "Shown better in practice" not in many.verdict
+    assert "cut off while it still improved on 2 of them: raise --epochs" in many.verdict
+
+
 def test_folders_are_read_and_what_is_none_is_refused(tmp_path):
     for k in range(2):
         (tmp_path / str(k)).mkdir()
