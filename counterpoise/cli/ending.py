@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import typer
 
 from counterpoise.cli.terminal import lenient, say
-from counterpoise.core.errors import CounterpoiseError, system_text
+from counterpoise.core.errors import CounterpoiseError, refusal_in, system_text
 from counterpoise.core.panics import is_panic, panic_text
 from counterpoise.core.temporary import leave_scratch, scratch
 
@@ -81,7 +81,8 @@ def _text(error: BaseException) -> str | None:
         return f"The name or text {error.object!r:.80} cannot be written as {error.encoding}. Rename it."
     if is_panic(type(error)):
         return f"polars stopped: {panic_text(error)}"
-    return None
+    refused = refusal_in(str(error))  # of the system, told by a library in an error of its own
+    return None if refused is None else f"Reading or writing failed: {system_text(refused)}"
 
 
 def _usage(error: typer.TyperException) -> str:

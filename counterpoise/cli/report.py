@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from counterpoise.core.errors import ArtifactError, CounterpoiseError
+from counterpoise.core.keras_import import import_keras_quietly
 
 NAME = "report"
 
@@ -19,8 +20,9 @@ def command(
     out: Annotated[Path | None, typer.Option(help="Where to write; else report.html in the folder.")] = None,
 ) -> None:
     """Render report.html again from what a run keeps: after an update, or where the page was lost."""
+    import_keras_quietly()
     from counterpoise.cli import options as o
-    from counterpoise.comparison.store import FILE
+    from counterpoise.comparison.store_file import FILE
     from counterpoise.report import page
 
     target = folder / "report.html" if out is None else out

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from counterpoise.comparison.stored_values import FACTS, checked_json, checksum
-from counterpoise.core.errors import ArtifactError, CounterpoiseError
+from counterpoise.core.errors import ArtifactError, CounterpoiseError, system_text
 from counterpoise.core.temporary import scratch
 
 #: The file in the folder of a run, and the one whose lock says that somebody writes.
@@ -94,7 +94,9 @@ def alone(place: Path) -> Iterator[None]:
         lock.execute("PRAGMA busy_timeout = 0")
         try:
             lock.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise
             raise ArtifactError(
                 f"{_owner(place)} is at work in {str(place)!r}; wait for it, or give another folder."
             ) from None
@@ -162,8 +164,8 @@ def told(place: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        raise ArtifactError(f"cannot write to {str(place)!r}: {error}.") from error
+        raise ArtifactError(f"Cannot write to {str(place)!r}: {error}. Is there space, and permission?") from error
     except (sqlite3.Error, OverflowError, UnicodeError, MemoryError) as error:  # a damaged page asks for any of these
         raise damaged(place, " ".join(str(error).split()) or type(error).__name__) from error
     except OSError as error:
-        raise ArtifactError(f"cannot write to {str(place)!r}: {error.strerror or error}.") from error
+        raise ArtifactError(f"Cannot write to {str(place)!r}: {system_text(error)}") from error

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import os
 from collections.abc import Iterable
 
 
@@ -109,6 +110,17 @@ def system_text(error: OSError) -> str:
         'No space left on device. Free some space, or name another folder.'
     """
     return f"{error.strerror or error}. {_ADVICE.get(error.errno or 0, '')}".rstrip()
+
+
+def refusal_in(text: str) -> OSError | None:
+    """What the operating system refused, where the text of a library's own error quotes it.
+
+    Example:
+        >>> refusal_in("SaveV2: /tmp/x; No space left on device"), refusal_in("SaveV2: bad shape")
+        (OSError(28, 'No space left on device'), None)
+    """
+    quoted = (code for code in _ADVICE if os.strerror(code) in text)
+    return next((OSError(code, os.strerror(code)) for code in quoted), None)
 
 
 def error_text(error: BaseException) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 import threading
 from contextlib import suppress
 from typing import IO
 
-from counterpoise.core.errors import system_text
+from counterpoise.core.errors import refusal_in, system_text
 
 
 class _HeldBack:
@@ -61,9 +60,8 @@ without_panics = _HeldBack()
 
 def panic_text(fault: BaseException) -> str:
     """What a panic means, on one line; often it is the operating system that refused something."""
-    text = (str(fault).splitlines() or [type(fault).__name__])[0]
-    code = re.search(r"Os \{ code: (\d+)", text)
-    return system_text(OSError(int(code[1]), os.strerror(int(code[1])))) if code else f"{text:.200}."
+    refused = refusal_in(str(fault))
+    return system_text(refused) if refused else f"{(str(fault).splitlines() or [type(fault).__name__])[0]:.200}."
 
 
 def is_panic(kind: type[BaseException]) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from counterpoise.core.errors import CounterpoiseError, DataError, system_text
+from counterpoise.core.errors import CounterpoiseError, DataError, refusal_in, system_text
 from counterpoise.core.panics import is_panic, panic_text, without_panics
 from counterpoise.core.temporary import scratch
 
@@ -68,9 +68,9 @@ def without_faults(name: str) -> Iterator[None]:
     except BaseException as fault:
         if not isinstance(fault, pl.exceptions.PolarsError) and not is_panic(type(fault)):
             raise
-        refused = panic_text(fault)
-        if "open files" in refused:
-            raise DataError(f"{name} cannot be opened: {refused}") from None
+        refused = refusal_in(str(fault))
+        if refused:
+            raise refused from None
         raise DataError(
-            f"{name} cannot be read as Parquet: damaged or cut off ({refused:.80}). Write it again."
+            f"{name} cannot be read as Parquet: damaged or cut off ({panic_text(fault):.80}). Write it again."
         ) from None

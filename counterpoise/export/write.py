@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from counterpoise.core.checks import check_path
-from counterpoise.core.errors import ArtifactError, CounterpoiseError, ModelError, OptionError, did_you_mean
+from counterpoise.core.errors import ArtifactError, CounterpoiseError, ModelError, OptionError, did_you_mean, refusal_in
 from counterpoise.core.files import drafts, is_stream
 from counterpoise.core.plain import read_json
 from counterpoise.export import litert, onnx_file, saved_model
@@ -109,6 +109,9 @@ def _written(writer: Callable[[Any, Path], Runner], clf: Any, draft: Path, forma
     except (CounterpoiseError, OSError):
         raise
     except Exception as error:  # converters raise whatever they like
+        refused = refusal_in(str(error))
+        if refused:
+            raise refused from error
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(f"the classifier cannot be written as {format}: {first[:300]}") from error
 
