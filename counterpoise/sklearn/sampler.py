@@ -69,12 +69,14 @@ class PlanSampler(BaseSampler):
 
     def fit_resample(self, X: Any, y: Any, **params: Any) -> tuple[Any, Any]:
         """Rows of X and labels of y as the plan draws them; see `BaseSampler`."""
-        hot = one_hot(y)
-        if hot is not None:
-            return super().fit_resample(X, hot, **params)
-        labels = plain_labels(y)
-        warn_look_alikes(np.unique(labels).tolist())
-        return super().fit_resample(X, labels.tolist() if isinstance(y, list) else labels, **params)
+        labels = one_hot(y)
+        if labels is None:
+            labels = plain_labels(y)
+            warn_look_alikes(np.unique(labels).tolist())
+        drawn, of_drawn = super().fit_resample(X, labels.tolist() if isinstance(y, list) else labels, **params)
+        if hasattr(y, "iloc"):  # a frame or series of pandas stays one
+            of_drawn = y.iloc[self.sample_indices_].reset_index(drop=True)
+        return drawn, of_drawn
 
     def _fit_resample(self, X: Any, y: Any, **params: Any) -> tuple[Any, Any]:
         labels = np.unique(y)

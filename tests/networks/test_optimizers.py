@@ -70,9 +70,8 @@ def test_the_program_says_that_it_calls_no_callbacks(caplog):
     with pytest.raises(OptionError, match="callbacks work on the fit engine only"):
         fit([stop], engine="program")
     fit(stop)
-    assert [r.message for r in caplog.records if r.name == "counterpoise"] == [
-        "training with fit: Keras callbacks work on the fit engine only"
-    ]
+    told = [r.message for r in caplog.records if r.name == "counterpoise" and "still improving" not in r.message]
+    assert told == ["training with fit: Keras callbacks work on the fit engine only"]
 
 
 @pytest.mark.parametrize(
