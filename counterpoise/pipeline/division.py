@@ -15,7 +15,7 @@ from counterpoise.data.given_split import given_fold, rows_to_learn
 from counterpoise.data.split import hold_out
 from counterpoise.feed.disk import Scan
 from counterpoise.pipeline.fold_results import subset
-from counterpoise.pipeline.reading import read_for
+from counterpoise.pipeline.reading import inputs_of, read_for
 from counterpoise.pipeline.scan import Scanned, opened, refuse_with_scan
 from counterpoise.pipeline.validation import are_rows, at_training_prior, with_validation
 
@@ -73,7 +73,8 @@ def divide(
         examples, kept = _keep_out(examples, guarantee_rows, seed)
         judging = kept, "rows kept from training, stopping, calibration and selection"
     if own:
-        examples = with_validation(examples, validation, y if isinstance(y, str) else None, metadata["sample_weight"])
+        target = y if isinstance(y, str) else None
+        examples = with_validation(examples, validation, target, metadata["sample_weight"], inputs_of(model))
     if examples.split is not None:
         return _given(examples, judging, 0.2 if own else validation, folds, seed)
     if folds is not None:

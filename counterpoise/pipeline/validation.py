@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from typing import Any
 
@@ -17,14 +16,13 @@ from counterpoise.core.records import TRAIN, VALIDATION, Examples
 from counterpoise.core.structure import join, mapped, rows_in
 from counterpoise.data.folder import ImageFolder, in_memory
 from counterpoise.data.frames import is_table, to_frame
+from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.row_metadata import side_of, weights
 from counterpoise.data.schema import encode_rows
 from counterpoise.data.texts import texts_of_table
 from counterpoise.feed.loading import dataset_kind, load
 
 Array = np.ndarray
-
-logger = logging.getLogger("counterpoise")
 
 #: Chance of class shares as different as those of training and validation rows, below which they are not chance.
 UNLIKELY = 0.001
@@ -35,7 +33,10 @@ def are_rows(validation: Any) -> bool:
     return not isinstance(validation, (int, float, np.number))
 
 
-def with_validation(examples: Examples, validation: Any, target: str | None, sample_weight: Any = None) -> Examples:
+def with_validation(
+    examples: Examples, validation: Any, target: str | None, sample_weight: Any = None,
+    inputs: NamedInputs | None = None,
+) -> Examples:  # fmt: skip
     """Training rows and, behind them, validation rows: what each does is in `split`.
 
     The kinds, the levels and whatever else is learned are those of the training rows.
@@ -46,11 +47,12 @@ def with_validation(examples: Examples, validation: Any, target: str | None, sam
             and, where it is named, `sample_weight`.
         target: Name of the target column of the training rows; None: their labels were given apart.
         sample_weight: As it was given for the training rows.
+        inputs: Those that the model names, or None.
 
     Raises:
         OptionError: something else. DataError: rows or labels that do not fit the training rows.
     """
-    x, y, weight = _parts(examples, validation, target, sample_weight)
+    x, y, weight = _parts(examples, validation, target, sample_weight, inputs)
     try:
         codes = label_codes(y, np.array(examples.classes, object))
     except TargetError as error:
@@ -92,18 +94,20 @@ def at_training_prior(examples: Examples) -> Examples:
     return replace(examples, sample_weight=weight.astype(np.float32), warnings=(*examples.warnings, text))
 
 
-def _parts(examples: Examples, given: Any, target: str | None, sample_weight: Any) -> tuple[Any, Any, Array | None]:
+def _parts(
+    examples: Examples, given: Any, target: str | None, sample_weight: Any, inputs: NamedInputs | None
+) -> tuple[Any, Any, Array | None]:
     """Features in the form of `Examples.x`, labels, and weights or None."""
     if isinstance(given, ImageFolder):
-        found = in_memory(given)
+        found = in_memory(given if examples.pictures is None else given.read_as(examples.pictures))
         return found.x, [found.classes[code] for code in found.y], None
     if dataset_kind(given):
         x, y, weight = load(given)
-        return _beside(encode(examples, x), y, weight)
+        return _beside(encode(examples, x, inputs), y, weight)
     if isinstance(given, (tuple, list)) and len(given) in (2, 3):
-        return _beside(encode(examples, given[0]), given[1], given[2] if len(given) == 3 else None)
+        return _beside(encode(examples, given[0], inputs), given[1], given[2] if len(given) == 3 else None)
     if is_table(given, table=False):
-        return _of_table(examples, given, target, sample_weight)
+        return _of_table(examples, given, target, sample_weight, inputs)
     raise OptionError(
         f"validation is {_named(given)}; expected a share between 0 and 1, rows (x, y) or (x, y, weight), a dataset of "
         "these, a folder of images, or a table with the target column."
@@ -115,7 +119,9 @@ def _named(given: Any) -> str:
     return f"a {kind} of {len(given)}" if isinstance(given, (tuple, list)) else kind
 
 
-def _of_table(examples: Examples, given: Any, target: str | None, sample_weight: Any) -> tuple[Any, Any, Array | None]:
+def _of_table(
+    examples: Examples, given: Any, target: str | None, sample_weight: Any, inputs: NamedInputs | None
+) -> tuple[Any, Any, Array | None]:
     if target is None:
         raise OptionError(
             "validation is a table, but the labels of the training rows are no column of a table. Pass "
@@ -127,7 +133,7 @@ def _of_table(examples: Examples, given: Any, target: str | None, sample_weight:
     if absent:
         raise DataError(f"validation: {name} lacks the column {absent[0]!r}.")
     _, y, w = _beside(np.empty(frame.height), frame[target], None if weight is None else frame[weight])
-    return encode(examples, given), y, w
+    return encode(examples, given, inputs), y, w
 
 
 def _beside(x: Any, y: Any, weight: Any) -> tuple[Any, Any, Array | None]:
@@ -141,9 +147,11 @@ def _beside(x: Any, y: Any, weight: Any) -> tuple[Any, Any, Array | None]:
         raise type(error)(f"validation: {error}") from None
 
 
-def encode(examples: Examples, x: Any) -> Any:
+def encode(examples: Examples, x: Any, inputs: NamedInputs | None = None) -> Any:
     """New rows as the training rows were read."""
     try:
+        if inputs is not None and examples.schema is None and inputs.take(x):
+            return inputs.rows(x)[0]
         if examples.text_column is not None and is_table(x, table=False):
             return texts_of_table(x, examples.text_column)
         return encode_rows(examples.schema, x, "validation")
