@@ -158,8 +158,8 @@ def test_validation_rows_with_other_class_shares_do_not_move_the_probabilities(c
     cases = held[y[held] == 1]
     balanced = np.concatenate([cases, held[y[held] == 0][: len(cases)]])
     how = {"strategy": "oversample", "epochs": 20, "batch_size": 128}
-    clf = fit(x[train], y[train], validation=(x[balanced], y[balanced]), **how)
-    assert "makes up 9.2% of the training rows and 50.0% of the validation rows" in caplog.text
+    with pytest.warns(UserWarning, match=r"makes up 9.2% of the training rows and 50.0% of the validation rows"):
+        clf = fit(x[train], y[train], validation=(x[balanced], y[balanced]), **how)
     assert clf.predict_proba(x[3000:])[:, 1].mean() == pytest.approx(0.1, abs=0.03)
     assert clf.rule.prior[1] == pytest.approx(y[train].mean(), abs=1e-3)
     caplog.clear()
