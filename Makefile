@@ -35,8 +35,8 @@ test: $(VENV)/.test                     ## every test: unit tests, laws, README 
 	$(BIN)/python -m pytest
 
 # Named, so that only files with such tests are read.
-PROCESSES = tests/test_killed.py tests/test_examples.py tests/core/test_fork_guard.py tests/scale tests/classifier/test_classifier.py tests/cli/test_commands.py \
-	tests/export/test_export.py tests/losses/test_loss_training.py
+PROCESSES = tests/test_killed.py tests/test_examples.py tests/core/test_fork_guard.py tests/core/test_files.py tests/scale \
+	tests/classifier/test_classifier.py tests/cli/test_commands.py tests/export/test_export.py tests/losses/test_loss_training.py
 
 test-processes: $(VENV)/.test           ## fresh processes; races killed and resumed, a pool that loses a worker, Ray
 	$(BIN)/python -m pytest -m processes $(PROCESSES)
