@@ -74,15 +74,15 @@ def readable(place: Path) -> Iterator[sqlite3.Connection]:
     """The database of a run; a copy where its folder is read-only: SQLite reads with files of its own beside it."""
     with ExitStack() as opened:
         database = opened.enter_context(connected(place / FILE))
-        try:
-            database.execute(LAYOUT).fetchone()
-        except sqlite3.OperationalError:
-            with told(place):
+        with told(place):
+            try:
+                database.execute(LAYOUT).fetchone()
+            except sqlite3.OperationalError:
                 copy = Path(opened.enter_context(tempfile.TemporaryDirectory(dir=scratch())))
                 for kept in (FILE, f"{FILE}-wal"):
                     with suppress(FileNotFoundError):
                         shutil.copyfile(place / kept, copy / kept)
-            database = opened.enter_context(connected(copy / FILE))
+                database = opened.enter_context(connected(copy / FILE))
         yield database
 
 

@@ -92,7 +92,7 @@ def test_places_that_hold_no_run_or_a_damaged_one(tmp_path):
     with pytest.raises(ArtifactError, match="damaged"), Store.reading(tmp_path):
         pass
     (tmp_path / "file").write_text("")
-    with pytest.raises(ArtifactError, match="cannot write"), Store.writing(tmp_path / "file"):
+    with pytest.raises(ArtifactError, match="Cannot write"), Store.writing(tmp_path / "file"):
         pass
 
 
