@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console, ConsoleOptions
 from rich.segment import Segment
+from rich.text import Text
 
 from counterpoise.core.errors import OptionError
 
@@ -46,6 +47,10 @@ class Terminal(Console):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:  # type: ignore[override]
+        """As `Console.render_str`; the cells of a table are as wide as what is written out."""
+        return super().render_str(shown(text), **options)
 
     def render(self, renderable: Any, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """As `Console.render`, with what would steer the terminal written out."""
