@@ -48,7 +48,7 @@ class Terminal(Console):
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, **options)
 
-    def render_str(self, text: str, **options: Any) -> Text:  # type: ignore[override]
+    def render_str(self, text: str, **options: Any) -> Text:
         """As `Console.render_str`; the cells of a table are as wide as what is written out."""
         return super().render_str(shown(text), **options)
 
