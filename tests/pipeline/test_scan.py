@@ -7,7 +7,10 @@ import polars as pl
 import pytest
 
 import counterpoise as cp
-from counterpoise.core.errors import OptionError
+from counterpoise.core.errors import DataError, OptionError
+from counterpoise.data import csv_blocks, csv_layout
+from counterpoise.data.read import read
+from counterpoise.data.schema import encode_rows
 from counterpoise.feed.disk import scan
 from counterpoise.pipeline import scan as scans
 from counterpoise.pipeline.jobs import Settings, jobs_of
@@ -88,3 +91,41 @@ def test_arguments_that_need_rows_in_memory_are_refused(path, how, words):
         cp.fit("mlp", scan(path, "ill"), **how)
     with pytest.raises(OptionError, match="a scan streams its rows"):
         cp.compare("mlp", scan(path, "ill"))
+
+
+def test_a_csv_file_is_read_as_fit_reads_it(tmp_path, monkeypatch):
+    """Separator, missing words, blanks, codes, dates, money: a scan in blocks encodes rows as the whole is encoded."""
+    monkeypatch.setattr(csv_blocks, "BLOCK", 2000)
+    monkeypatch.setattr(csv_layout, "FIRST", 500)
+    n = 300
+    rng = np.random.default_rng(0)
+    columns = {
+        "a": [["NA", "", " 1.5 "][i % 3] if i < 200 else f"{v:.3f}" for i, v in enumerate(rng.normal(size=n))],
+        "zip": [f"{i % 9:05d}" if i > 280 else str(10_000 + i % 9) for i in range(n)],
+        "flag": [["TRUE", "false", "?"][i % 3] for i in range(n)],
+        "day": [f"2024-{1 + i % 12:02d}-{1 + i % 28:02d}T{i % 24:02d}:30:00+02:00" for i in range(n)],
+        "price": [f"$ {i * 7:,}" for i in range(n)],
+        "town": [["Ulm", " Bonn", "N/A"][i % 3] for i in range(n)],
+        "ill": [[" no", "yes "][i % 5 == 0] for i in range(n)],
+    }
+    pl.DataFrame(columns).write_csv(tmp_path / "t.csv", separator=";")
+    found = scan(tmp_path / "t.csv", "ill")
+    rows = scans.opened(found, 0.2, seed=0)
+    whole = read(tmp_path / "t.csv", "ill")
+    assert rows.examples.schema.target == "ill"
+    assert found.classes == whole.classes == ("no", "yes")
+    assert np.array_equal(found.y, whole.y)
+    job = jobs_of(find("none"), rows.labels, rows.fold, Settings(batch_size=64))[0]
+    schema = rows.examples.schema
+    assert [(c.name, c.kind) for c in schema.columns] == [(c.name, c.kind) for c in whole.schema.columns]
+    wanted = encode_rows(schema, tmp_path / "t.csv")
+    parts = [x for x, *_ in rows.stream(job, seed=1).of_epoch(0)]
+    for part in ("numeric", "categorical"):
+        drawn = np.concatenate([x[part] for x in parts])
+        assert sorted(map(str, drawn.tolist())) == sorted(map(str, wanted[part][rows.fold.train].tolist()))
+
+
+def test_faults_of_a_file_are_named_by_their_line(tmp_path):
+    (tmp_path / "t.csv").write_text("a,y\n1,no\n2\n3,yes\n")
+    with pytest.raises(DataError, match="line 3: 1 fields, expected 2"):
+        scan(tmp_path / "t.csv", "y")
