@@ -62,10 +62,15 @@ class ParquetFiles:
         """The names of the columns."""
         return tuple(self._stored)
 
+    def labels(self, column: str) -> pl.Series:
+        """One column of all rows."""
+        return self.values([column], column)[column]
+
     def values(self, columns: Sequence[str], labels: str) -> pl.DataFrame:
         """Some columns of all rows (`labels` is one of them)."""
-        found = [part for _, part in self.parts(columns)]
-        return pl.concat(found) if found else self._slice(columns, 0, 0)
+        with readable(self.name):
+            found = self.frame.select([self._stored[name] for name in columns]).collect(engine="streaming")
+        return self._read(found, columns)
 
     def parts(self, columns: Sequence[str], wanted: Array | None = None) -> Iterator[tuple[int, pl.DataFrame]]:
         """Some columns, part after part, each with the number of its first row.
@@ -101,6 +106,9 @@ class ParquetFiles:
     def _slice(self, columns: Sequence[str], start: int, rows: int) -> pl.DataFrame:
         with readable(self.name):
             found = self.frame.select([self._stored[name] for name in columns]).slice(start, rows).collect()
+        return self._read(found, columns)
+
+    def _read(self, found: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
         return pl.DataFrame([to_series(name, found[self._stored[name]], self.name) for name in columns])
 
 
@@ -132,6 +140,10 @@ class CsvFiles:
     def types(self) -> dict[str, pl.DataType]:
         """What the text of each column spells in all rows; found in one pass, that of `values` where it came first."""
         return self._survey((), "")[0]
+
+    def labels(self, column: str) -> pl.Series:
+        """One column of all rows, as it is written."""
+        return pl.concat([clean(block.frame([column])[column]) for _, block in self.blocks()])
 
     def values(self, columns: Sequence[str], labels: str) -> pl.DataFrame:
         """Some columns of all rows, that of the labels as text; the types of all columns are found in the same pass."""

@@ -82,7 +82,7 @@ def resample_file(
     check_target(table, target)
     if kind == CSV:
         _check_cells(table)
-    labels = encode_labels(table.values([target], target)[target], written=table.written)
+    labels = encode_labels(table.labels(target), written=table.written)
     drawn = make(labels.codes, classes=range(len(labels.classes)), ratio=ratio)
     with drafted(path) as draft:
         _write(table, times_drawn(drawn, 0, seed), draft, kind)

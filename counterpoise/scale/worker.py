@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
+from counterpoise.core.temporary import leave_scratch
 from counterpoise.scale.messages import Shared, receive, send
 from counterpoise.scale.work import settle, train
 
@@ -56,6 +57,7 @@ def _listen(stream: BinaryIO, orders: queue.SimpleQueue[bytes], data: list[Share
         orders.put(order)
     for shared in data:  # the driver may have been killed
         shared.remove()
+    leave_scratch()
     os._exit(0)
 
 
