@@ -11,6 +11,7 @@ import numpy as np
 from counterpoise.callbacks.loss_schedules import names_of
 from counterpoise.core.checks import check_choice, check_int
 from counterpoise.core.errors import ModelError, OptionError, TargetError, did_you_mean
+from counterpoise.core.shown import shown
 from counterpoise.metrics.decision_scores import confusion, decision_scores, default_decision
 from counterpoise.metrics.proba_scores import log_loss
 from counterpoise.metrics.rank_scores import average_precision
@@ -192,12 +193,13 @@ def table_text(epoch: int, scores: dict[str, float], names: Sequence[str]) -> st
         fine       0.500      1.000  0.667              1.000        2
         fraud      1.000      0.500  0.667              1.000        1
     """
-    wide = max(8, *(len(name) for name in names))
+    wide = max(8, *(len(shown(name)) for name in names))
     lines = [f"epoch {epoch + 1}: balanced accuracy {scores['balanced_accuracy']:.3f}, MCC {scores['mcc']:.3f}"]
     lines.append(f"{'class':<{wide}}  recall  precision     f1  average precision  support")
     for name in names:
+        text = shown(name)
         r, p, f, a = (scores[f"{key}_{name}"] for key in COLUMNS)
         lines.append(
-            f"{name:<{wide}}   {r:5.3f}      {p:5.3f}  {f:5.3f}              {a:5.3f}  {scores[f'support_{name}']:7g}"
+            f"{text:<{wide}}   {r:5.3f}      {p:5.3f}  {f:5.3f}              {a:5.3f}  {scores[f'support_{name}']:7g}"
         )
     return "\n".join(lines)

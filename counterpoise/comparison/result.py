@@ -20,6 +20,7 @@ from counterpoise.core.checks import check_choice, check_path
 from counterpoise.core.errors import OptionError
 from counterpoise.core.files import drafts, write_text
 from counterpoise.core.records import FoldResult
+from counterpoise.core.shown import shown
 from counterpoise.metrics.catalog import METRICS
 from counterpoise.report import page
 from counterpoise.report.notebook import tables_html
@@ -105,7 +106,7 @@ class Comparison:
         wide = max([22, *(len(row["strategy"]) for row in self.leaderboard)])
         head = f"{'strategy':<{wide}} {metric.replace('_', ' '):>28} {'accuracy':>9} {'recall':>9}"
         lines = [_line(row, metric, wide) for row in self.leaderboard]
-        return "\n".join([head, *lines, "", textwrap.fill(self.verdict.text, 100)])
+        return shown("\n".join([head, *lines, "", textwrap.fill(self.verdict.text, 100)]))
 
     __repr__ = __str__
 

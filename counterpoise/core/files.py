@@ -135,6 +135,7 @@ def check_output(target: Path, inputs: Iterable[Path] = ()) -> None:
         if target.is_dir():
             raise ArtifactError(f"Cannot write to {str(target)!r}: it is a folder. Name a file.")
         if is_stream(target):
+            _refuse_disk(target)
             if _descriptor(target) is None and not os.access(target, os.W_OK):
                 raise ArtifactError(f"Cannot write to {str(target)!r}: no permission. Name another file.")
             return
@@ -173,6 +174,11 @@ def _named_errors(place: Path) -> Iterator[None]:
         raise ArtifactError(f"Cannot write {str(place)!r}: {system_text(error)}") from error
 
 
+def _refuse_disk(target: Path) -> None:
+    if target.is_block_device():
+        raise ArtifactError(f"Cannot write to {str(target)!r}: it is a whole disk. Name a file.")
+
+
 def _same(one: Path, other: Path) -> bool:
     with suppress(OSError):
         return one.samefile(other)
@@ -198,6 +204,7 @@ def _descriptor(target: Path) -> int | None:
 
 def _stream(target: Path) -> BinaryIO:
     number = _descriptor(target)
+    _refuse_disk(target)
     if number is None:
         return target.open("wb")
     for printed in (sys.stdout, sys.stderr):

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from counterpoise.core.shown import shown
+
 #: Called with (what, done, total).
 Progress = Callable[[str, int, int], None]
 
@@ -24,7 +26,7 @@ def rounds_text(history: Sequence[Mapping[str, Sequence[float]]], labels: Sequen
         for i, step in enumerate(member["step"]):
             line = f"network {number}, step {step:.0f}: loss {member['loss'][i]:.4f}"
             if member.get("stop_loss"):
-                recalls = [f"{label} {member[f'recall {c}'][i]:.2f}" for c, label in enumerate(labels)]
+                recalls = [f"{shown(label)} {member[f'recall {c}'][i]:.2f}" for c, label in enumerate(labels)]
                 line += f", corrected stopping loss {member['stop_loss'][i]:.4f}, recall {', '.join(recalls)}"
                 line += "".join(f", {k} {_number(v[i])}" for k, v in member.items() if k.startswith("val_"))
             lines.append(line)

@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from counterpoise.cli import terminal
-from counterpoise.cli.terminal import Terminal, say, shown, write_data
+from counterpoise.cli.terminal import Terminal, say, write_data
 from counterpoise.core.errors import OptionError
+from counterpoise.core.shown import shown
 
 STEERING = "a\x1b]0;title\x07b\rc\x9bd\u202ee\u2028f\udcffg"
 WRITTEN = r"a\x1b]0;title\x07b\x0dc\x9bd\u202ee\u2028f\xffg"

@@ -157,6 +157,14 @@ def test_devices_and_pipes_are_written_to(tmp_path):
         write_text("/dev/full", "text")
 
 
+def test_a_whole_disk_is_no_output(monkeypatch):
+    monkeypatch.setattr(Path, "is_block_device", lambda self: str(self) == "/dev/null")
+    with pytest.raises(ArtifactError, match="it is a whole disk"):
+        check_output(Path("/dev/null"))
+    with pytest.raises(ArtifactError, match="it is a whole disk"):
+        write_text("/dev/null", "text")
+
+
 def test_an_open_file_of_this_process_is_written_at_its_place(tmp_path):
     with open(tmp_path / "log", "wb") as log:
         log.write(b"first ")

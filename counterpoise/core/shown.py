@@ -1,0 +1,28 @@
+"""Text of a user's data, made fit for a terminal."""
+
+from __future__ import annotations
+
+import re
+
+#: Control characters, line separators, marks that turn the direction of writing, and bytes that are no text.
+_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def shown(text: object, keep: str = "\n") -> str:
+    r"""Text of a user's data for the terminal: characters that steer it are written out.
+
+    Args:
+        text: Any text, such as a label or the name of a file.
+        keep: Characters that stay.
+
+    Example:
+        >>> print(shown("a\x1b[31m b\udcff"), shown("two\nlines", keep=""))
+        a\x1b[31m b\xff two\x0alines
+    """
+    return _STEERING.sub(lambda found: found[0] if found[0] in keep else _written_out(found[0]), str(text))
+
+
+def _written_out(character: str) -> str:
+    code = ord(character)
+    code = code - 0xDC00 if 0xDC80 <= code <= 0xDCFF else code  # a byte of a name that is not UTF-8
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
