@@ -16,7 +16,7 @@ from counterpoise.metrics.members import member_table
 from counterpoise.metrics.rank_scores import average_precision
 from counterpoise.metrics.scores import score_all
 from counterpoise.pipeline.budget import Training
-from counterpoise.report.summary import curves_of
+from counterpoise.report.summary import curves_of, rarest_codes
 
 Array = np.ndarray
 SUFFIXES = ("", "_default", "_uncorrected")
@@ -124,14 +124,14 @@ def curves(cells: Sequence[FoldResult], examples: Examples) -> dict[str, Any]:
     labels = [str(c) for c in examples.classes]
     block = curves_of(y, raw, proba, decision, labels, examples.positive, groups=groups)
     histories = [h for h in first[0].history if h.get("stop_loss")]
-    return block | ({"history": _history(histories, labels)} if histories else {})
+    rarest = {int(code): labels[code] for code in rarest_codes(examples.counts)}
+    return block | ({"history": _history(histories, rarest)} if histories else {})
 
 
-def _history(histories: Sequence[Mapping[str, list[float]]], labels: Sequence[str]) -> dict[str, Any]:
-    """Stopping score and recall of each class by step, one list per member, of the first fold."""
+def _history(histories: Sequence[Mapping[str, list[float]]], labels: Mapping[int, str]) -> dict[str, Any]:
+    """Stopping score and recall of each class (code -> label) by step, one list per member, of the first fold."""
     recall = [
-        {"label": label, "members": [h.get(f"recall {code}", []) for h in histories]}
-        for code, label in enumerate(labels)
+        {"label": label, "members": [h.get(f"recall {code}", []) for h in histories]} for code, label in labels.items()
     ]
     longest = max((h["step"] for h in histories), key=len)
     return {"steps": longest, "stop_loss": [h["stop_loss"] for h in histories], "recall": recall}

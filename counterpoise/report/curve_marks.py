@@ -50,6 +50,12 @@ def curve_parts(record: Record, strategies: Names, curve: str) -> Iterator[tuple
             yield {"strategy": style.title, **label}, _per_best(part, share) if curve == "decision" else part
 
 
+def panel_labels(record: Record, strategies: Names) -> list[str]:
+    """The classes that have curves, each with a panel of its own; none with two classes."""
+    blocks = [block_of(record, name).get("pr") or {} for name in drawn(record, strategies)]
+    return list(dict.fromkeys(str(part["label"]) for block in blocks for part in block.get("classes", [])))
+
+
 def _per_best(part: Mapping[str, Any], share: float) -> Mapping[str, Any]:
     band = part.get("band")
     scaled = band and {"x": band["x"], **{k: [v / share for v in band[k]] for k in ("low", "high")}}
@@ -171,8 +177,7 @@ def curves(
     width, height = (given or usual for given, usual in zip(size, (220, 180) if many else (420, 320), strict=True))
     panel: Spec = {"width": width, "height": height, "layer": [band, *under, line, *over, hover]}
     if many:
-        labels = [c["label"] for c in record["data"]["classes"]]
-        return panels(record, strategies, values, panel, by="class", order=labels)
+        return panels(record, strategies, values, panel, by="class", order=panel_labels(record, strategies))
     panel["resolve"] = {"scale": {"shape": "independent"}}
     return top(record, strategies) | panel | {"data": {"values": values}}
 

@@ -12,6 +12,7 @@ from counterpoise.report import figures, tables, words
 from counterpoise.report.captioned import Figure, captioned
 from counterpoise.report.curve_marks import rare_scale
 from counterpoise.report.series import block_of, drawn, folds_of, prevalence, rarest, styles
+from counterpoise.report.summary import MOST_CLASSES
 from counterpoise.report.training_figures import training_figures
 
 Record = Mapping[str, Any]
@@ -40,7 +41,7 @@ def precision_recall(record: Record) -> Figure:
     """Precision against recall, and the best precision at chosen recalls."""
     many = len(record["data"]["classes"]) > 2
     caption = (
-        "One class against the rest in each panel. What guessing reaches is the share of the class."
+        f"One class against the rest in each panel{_whose(record)}. What guessing reaches is the share of the class."
         if many
         else "Markers stand where each strategy’s own rule decides. "
         f"The dashed level, {words.share(prevalence(record))}, is the share of class “{rarest(record)['label']}”: "
@@ -58,7 +59,7 @@ def precision_recall(record: Record) -> Figure:
 def operating(record: Record) -> Figure:
     """Hits against false alarms, and the recall reached at chosen false-positive rates."""
     many = len(record["data"]["classes"]) > 2
-    caption = "The dashed diagonal is guessing."
+    caption = f"The dashed diagonal is guessing{_whose(record)}."
     if not many:
         alarms = 100 * (1 - prevalence(record))
         caption += (
@@ -78,7 +79,7 @@ def gain(record: Record) -> Figure:
     axis = "; square-root axis" if "type" in rare_scale(record) else ""
     caption = (
         "If you can look at only a share of all cases, those with the highest scores, this share of the rare ones is "
-        f"among them{axis}. The dashed line is looking at random. {BANDS}"
+        f"among them{axis}{_whose(record)}. The dashed line is looking at random. {BANDS}"
     )
     rows = [[*who, *(_between(part, "share", "found", s) for s in SHARES)] for who, part in _parts(record, "gain")]
     heads = [*_who_heads(many), *(f"top {100 * s:g} %" for s in SHARES)]
@@ -91,7 +92,7 @@ def decision(record: Record) -> Figure:
     caption = (
         "Who acts from a probability of 0.1 on holds one case found to be worth 9 false alarms: net benefit is the "
         "cases found, less the false alarms at that price, as a share of what a perfect model reaches. The dashed "
-        f"curve is acting on every case, the level line acting on none. {BANDS}"
+        f"curve is acting on every case, the level line acting on none{_whose(record)}. {BANDS}"
     )
     rows = [
         [*who, *(_between(part, "threshold", "benefit", t, tables.PER, 1) for t in THRESHOLDS)]
@@ -154,6 +155,12 @@ def folds(record: Record) -> Figure:
 
 def _main_scores(record: Record) -> list[Mapping[str, Any]]:
     return [(row.get("scores") or {}).get(record["metric"]) or {} for row in record["rows"]]
+
+
+def _whose(record: Record) -> str:
+    """Which classes are drawn, where there are too many."""
+    many = len(record["data"]["classes"])
+    return f"; the {MOST_CLASSES} rarest of {many:,} classes are drawn" if many > MOST_CLASSES else ""
 
 
 def _who_heads(many: bool) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 import vl_convert
 
 from counterpoise.core.errors import OptionError
-from counterpoise.report.curve_marks import UNIT, curve_rows, curves, rare_scale, rule_points
+from counterpoise.report.curve_marks import UNIT, curve_rows, curves, panel_labels, rare_scale, rule_points
 from counterpoise.report.marks import (
     ACCENT,
     MUTED,
@@ -97,7 +97,7 @@ def decision_spec(
 
     The dashed curve is to act on every case, the level 0 to act on none (Vickers and Elkin 2006).
     """
-    data = curve_rows(record, strategies, "decision", "threshold", "benefit") + _acting_on_all(record)
+    data = curve_rows(record, strategies, "decision", "threshold", "benefit") + _acting_on_all(record, strategies)
     encoding = {
         "x": {"field": "threshold", "type": "quantitative"},
         "y": {"field": "act_on_all", "type": "quantitative"},
@@ -114,12 +114,13 @@ def decision_spec(
     return curves(record, strategies, data, ("threshold", "benefit"), [everyone, no_one], [], size, scales)
 
 
-def _acting_on_all(record: Record) -> list[Spec]:
+def _acting_on_all(record: Record, strategies: Names) -> list[Spec]:
     """Net benefit of alarming always, over that of a perfect model, down to where it leaves the figure."""
     many, total = has_panels(record), sum(c["count"] for c in record["data"]["classes"]) or 1
-    events: Sequence[Mapping[str, Any]] = (
-        record["data"]["classes"] if many else [{"label": None, "count": prevalence(record) * total}]
-    )
+    shown = set(panel_labels(record, strategies))
+    events: Sequence[Mapping[str, Any]] = [c for c in record["data"]["classes"] if str(c["label"]) in shown]
+    if not many:
+        events = [{"label": None, "count": prevalence(record) * total}]
     rows = []
     for event in events:
         share = event["count"] / total

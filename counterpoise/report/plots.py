@@ -10,7 +10,7 @@ import numpy as np
 from counterpoise.core.errors import OptionError
 from counterpoise.core.lazy import needed
 from counterpoise.report import words
-from counterpoise.report.curve_marks import AXIS_WORDS, SHORT_AXES, curve_parts
+from counterpoise.report.curve_marks import AXIS_WORDS, SHORT_AXES, curve_parts, panel_labels
 from counterpoise.report.series import SHAPES, Style, block_of, drawn, folds_of, prevalence, styles
 from counterpoise.report.tables import ranked
 from counterpoise.report.training_figures import recall_curves
@@ -124,7 +124,7 @@ class Plots:
         shown = drawn(self._record, strategies)
         figure, axes = _panels(len(shown), 2.2)
         by_title = dict(zip([s.title for s in shown.values()], axes, strict=True))
-        labels = [str(c["label"]) for c in self._record["data"]["classes"]]
+        labels = list(dict.fromkeys(label for _, label, *_ in recall_curves(self._record, strategies)))
         for title, label, member, steps, curve in recall_curves(self._record, strategies):
             color = f"C{labels.index(label) % 10}"
             by_title[title].plot(
@@ -138,8 +138,7 @@ class Plots:
 
     def _curves(self, curve: str, x: str, y: str, strategies: Names) -> Any:
         looks = {style.title: style for style in drawn(self._record, strategies).values()}
-        labels: list[str | None] = [str(c["label"]) for c in self._record["data"]["classes"]]
-        labels = labels if len(labels) > 2 else [None]
+        labels: list[str | None] = [*panel_labels(self._record, strategies)] or [None]
         figure, axes = _panels(len(labels), 2.6 if len(labels) > 1 else 3.6, width=None if len(labels) > 1 else 4.8)
         by_class = dict(zip(labels, axes, strict=True))
         for who, part in curve_parts(self._record, strategies, curve):

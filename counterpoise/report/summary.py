@@ -22,6 +22,8 @@ Array = np.ndarray
 TOLERANCE = 4e-4
 #: Rungs of the ladder of thresholds that bands are drawn on.
 MOST_RUNGS = 240
+#: Classes with curves, and with a line of their own in the table of decisions: of more, the rarest.
+MOST_CLASSES = 12
 #: Thresholds of the decision curve.
 DECISIONS = 0.95 * np.linspace(0.0, 1.0, 61)[1:] ** 2
 
@@ -55,8 +57,9 @@ def curves_of(
     Returns:
         `{"pr", "roc", "gain", "decision", "calibration": {"raw", "corrected"}, "confusion", "confusion_default"}`,
         and for two classes "thresholds". With more classes the curves are `{"classes": [...]}`, one versus the
-        rest, and calibration is that of the top label. A curve holds two lists named by its axes and a "band"
-        `{"x", "low", "high"}`, pointwise 95 % (see `bands`), None below 5 positives. Plain lists, floats and ints.
+        rest (of more than `MOST_CLASSES` the rarest), and calibration is that of the top label. A curve holds two lists
+        named by its axes and a "band" `{"x", "low", "high"}`, pointwise 95 % (see `bands`), None below 5 positives.
+        Plain lists, floats and ints.
 
     Raises:
         OptionError: shapes that do not belong together, unknown codes, or probabilities outside [0, 1].
@@ -85,13 +88,32 @@ def curves_of(
 def confusion(y: Array, decision: Array, labels: Sequence[str]) -> dict[str, Any]:
     """Count rows by true class (first axis) and decided class (second axis).
 
+    Of more than `MOST_CLASSES` all but the rarest are one line and one column, the last; "joined" is their number.
+
     Example:
         >>> confusion(np.array([0, 1, 1]), np.array([0, 0, 1]), ["no", "yes"])
-        {'labels': ['no', 'yes'], 'matrix': [[1, 0], [1, 1]]}
+        {'labels': ['no', 'yes'], 'matrix': [[1, 0], [1, 1]], 'joined': 0}
     """
-    size = len(labels)
-    flat = np.bincount(y * size + decision, minlength=size * size)
-    return {"labels": list(labels), "matrix": flat.reshape(size, size).tolist()}
+    kept = rarest_codes(np.bincount(y, minlength=len(labels)))
+    place = np.full(len(labels), len(kept))
+    place[kept] = np.arange(len(kept))
+    joined = len(labels) - len(kept)
+    named = [labels[code] for code in kept] + ([f"{joined:,} other classes"] if joined else [])
+    flat = np.bincount(place[y] * len(named) + place[decision], minlength=len(named) ** 2)
+    return {"labels": named, "matrix": flat.reshape(len(named), -1).tolist(), "joined": joined}
+
+
+def rarest_codes(counts: Array) -> Array:
+    """Codes of the `MOST_CLASSES` rarest classes that have rows, ascending; of all where there are no more.
+
+    Example:
+        >>> rarest_codes(np.array([5, 3, 9])).tolist()
+        [0, 1, 2]
+    """
+    if len(counts) <= MOST_CLASSES:
+        return np.arange(len(counts))
+    order = np.argsort(np.where(counts > 0, counts, counts.sum() + 1), kind="stable")
+    return np.sort(order[:MOST_CLASSES])
 
 
 def counts_by_threshold(hit: Array, score: Array) -> tuple[Array, Array, Array]:
@@ -180,10 +202,10 @@ def _multiclass(
     y: Array, raw: Array, proba: Array, labels: Sequence[str], max_points: int, groups: Array | None
 ) -> dict[str, Any]:
     parts = []
-    for code, label in enumerate(labels):
+    for code in rarest_codes(np.bincount(y, minlength=len(labels))):
         hit, score = y == code, proba[:, code]
         found = _curves(hit, score, counts_by_threshold(hit, score), max_points, groups)
-        parts.append({name: {"label": label, **curve} for name, curve in found.items()})
+        parts.append({name: {"label": labels[code], **curve} for name, curve in found.items()})
     return {
         **{name: {"classes": [part[name] for part in parts]} for name in parts[0]},
         "calibration": {"raw": _top_label(y, raw), "corrected": _top_label(y, proba)},

@@ -74,6 +74,7 @@ def confusions(record: Record) -> list[Row]:
         {
             "strategy": row["strategy"],
             "name": styles(record)[row["strategy"]].title,
+            "joined": block_of(record, row["strategy"])["confusion"].get("joined", 0),
             "tables": [
                 {
                     "caption": f"{styles(record)[row['strategy']].title}, {caption}",
@@ -106,11 +107,10 @@ def per_class(record: Record) -> Row:
     """Return recall and precision of every class for every strategy."""
     good = [row for row in ranked(record) if row.get("per_class")]
     labels = [c["label"] for c in record["data"]["classes"]]
+    known = [{str(c["label"]): c for c in row["per_class"]} for row in good]
     rows = []
     for label in labels:
-        found: list[Mapping[str, Any]] = [
-            next((c for c in row["per_class"] if str(c["label"]) == str(label)), {}) for row in good
-        ]
+        found: list[Mapping[str, Any]] = [by_label.get(str(label), {}) for by_label in known]
         cells = [(words.number(c.get("recall"), 3), words.number(c.get("precision"), 3)) for c in found]
         rows.append(
             {"label": label, "support": words.count(next((c.get("support") for c in found), None)), "cells": cells}
@@ -200,7 +200,7 @@ def _hidden_sentence(none: Mapping[str, Any], rare: Mapping[str, Any]) -> str:
 
 def _shares(table: Mapping[str, Any]) -> Row:
     rows = [_share_row(label, counts) for label, counts in zip(table["labels"], table["matrix"], strict=True)]
-    return {"labels": table["labels"], "rows": rows}
+    return {"labels": table["labels"], "rows": rows, "joined": table.get("joined", 0)}
 
 
 def _share_row(label: str, counts: Sequence[int]) -> Row:
