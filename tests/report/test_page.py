@@ -6,11 +6,13 @@ import copy
 import json
 import re
 
+import numpy as np
 import pytest
 from markupsafe import escape
 
 from counterpoise.core.errors import ArtifactError, OptionError
 from counterpoise.report import page
+from counterpoise.report.summary import curves_of
 
 NASTY = "<script>alert(1)</script>"
 SECTIONS = ("verdict", "hidden", "leaderboard", "figures", "confusion", "threshold", "data", "methods", "card")
@@ -145,3 +147,23 @@ def test_a_share_beside_another_has_as_many_decimals(binary_record):
     shown = cells(page.render(binary_record), "Untouched model, its tuned rule")[1:]
     decimals = {len(re.search(r"\.(\d+) %$", cell)[1]) for row in shown for cell in row if "%" in cell}
     assert len(decimals) == 1
+
+
+def test_a_page_of_hundreds_of_classes_is_small_and_says_what_it_leaves_out():
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(300), 3)
+    p = rng.dirichlet(np.ones(300), len(y))
+    labels = [f"species {k}" for k in range(300)]
+    row = {"strategy": "none", "rank": 1, "scores": {"f1": {"mean": 0.1, "folds": [0.1, 0.1]}}}
+    row["per_class"] = [{"label": c, "recall": 0.1, "precision": 0.2, "support": 3} for c in labels]
+    record = {
+        "data": {"rows": len(y), "classes": [{"label": c, "count": 3, "share": 1 / 300} for c in labels]},
+        "metric": "f1",
+        "rows": [row, {**row, "strategy": "oversample", "rank": 2}],
+        "curves": {name: curves_of(y, p, p, p.argmax(axis=1), labels, 0) for name in ("none", "oversample")},
+    }
+    text = page.render(record)
+    assert len(text) < 2_000_000
+    assert "the 12 rarest of 300 classes are drawn" in text
+    assert "join the 288 more common classes" in text
+    assert text.count("species 299") > 0

@@ -61,3 +61,20 @@ def test_thinning_keeps_ends_and_looks():
     assert kept[0] == 0
     assert kept[-1] == 4999
     assert np.max(np.abs(np.interp(x, x[kept], np.sqrt(x)[kept]) - np.sqrt(x))) < 0.01
+
+
+def test_of_many_classes_the_rarest_have_curves_and_all_others_are_one():
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(20), np.arange(1, 21))[::-1]
+    p = rng.dirichlet(np.ones(20), len(y))
+    decision = p.argmax(axis=1)
+    labels = [f"c{k}" for k in range(20)]
+    block = summary.curves_of(y, p, p, decision, labels, 0)
+    rarest = labels[: summary.MOST_CLASSES]
+    assert [part["label"] for part in block["pr"]["classes"]] == rarest
+    table = block["confusion"]
+    assert (table["labels"], table["joined"]) == ([*rarest, "8 other classes"], 8)
+    whole = sk.confusion_matrix(y, decision, labels=range(20))
+    assert np.array_equal(np.array(table["matrix"])[:12, :12], whole[:12, :12])
+    assert table["matrix"][12] == [*whole[12:, :12].sum(axis=0), whole[12:, 12:].sum()]
+    assert np.sum(table["matrix"]) == len(y)

@@ -111,7 +111,7 @@ const whenIdle = (work) => (window.requestIdleCallback ? requestIdleCallback(wor
 
 async function drawTheRest(boxes, specs) {
   for (const box of boxes) {
-    if (!begun.has(box.dataset.chart)) await new Guarantee(whenIdle);
+    if (!begun.has(box.dataset.chart)) await new Promise(whenIdle);
     await drawOnce(box, specs);
   }
   document.documentElement.dataset.drawn = "yes";
