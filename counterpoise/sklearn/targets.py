@@ -15,7 +15,7 @@ Array = np.ndarray
 def plain_labels(y: Any) -> Any:
     """Labels of nullable, Arrow, categorical and object kinds as numbers, booleans or text; one-hot rows as classes.
 
-    Arrays of numbers pass untouched, for scikit-learn to judge. A series or column of pandas stays one.
+    Arrays of numbers pass untouched, for scikit-learn to judge. A series of pandas stays one.
 
     Raises:
         TargetError: A row without a label, or values that are no classes.
@@ -30,11 +30,8 @@ def plain_labels(y: Any) -> Any:
     values = class_labels(y).values
     if isinstance(y, np.ndarray) and y.dtype.kind == "U":
         values = values.astype(y.dtype)
-    if library_of(y) != "pandas" or not hasattr(y, "index"):
-        return values
-    if len(y.shape) == 1:
-        return type(y)(values, index=y.index, name=y.name)
-    return type(y)(values, index=y.index, columns=y.columns) if y.shape[1] == 1 else values
+    series = library_of(y) == "pandas" and hasattr(y, "index") and len(y.shape) == 1
+    return type(y)(values, index=y.index, name=y.name) if series else values
 
 
 def one_hot(y: Any) -> Array | None:
