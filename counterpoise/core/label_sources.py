@@ -6,7 +6,7 @@ of rows become numbers, each library by its own fast way. pandas, polars and pya
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,15 +121,26 @@ def _of_array(array: Array, name: str) -> Source:
 
 def _by_hash(array: Array, name: str) -> Source:
     """Text and objects: equal ones get one place."""
-    places, flat = _Places(), array.reshape(-1)
-    codes = np.empty(array.size, np.int32)
+    flat = array.reshape(-1)
     try:
-        for start in range(0, array.size, CHUNK):
-            values = flat[start : start + CHUNK].tolist()
-            codes[start : start + CHUNK] = np.fromiter(map(places.__getitem__, values), np.int32, len(values))
+        codes, levels = _placed(flat)
+        if any(isinstance(level, str) for level in levels) and any(level in (0, 1) for level in levels):
+            # True and 1 are equal, but as text they are not.
+            codes, keys = _placed(flat, key=lambda value: (isinstance(value, (bool, np.bool_)), value))
+            levels = [value for _, value in keys]
     except TypeError:  # lists and arrays have no hash
         return _of_array(_stacked(flat, name), name)
-    return Source(codes.reshape(array.shape), list(places))
+    return Source(codes.reshape(array.shape), levels)
+
+
+def _placed(flat: Array, key: Callable[[Any], Any] | None = None) -> tuple[Array, list[Any]]:
+    """The place of each value, or of its key, among the distinct ones, in order of first appearance."""
+    places, codes = _Places(), np.empty(len(flat), np.int32)
+    for start in range(0, len(flat), CHUNK):
+        values = flat[start : start + CHUNK].tolist()
+        keys = values if key is None else map(key, values)
+        codes[start : start + CHUNK] = np.fromiter(map(places.__getitem__, keys), np.int32, len(values))
+    return codes, list(places)
 
 
 def _stacked(rows: Array, name: str) -> Array:
@@ -197,12 +208,9 @@ def _close_up(codes: Array, present: Array) -> Array:
 def _of_pandas(series: Any, name: str) -> Source:
     """A Series, Index, Categorical or array of pandas."""
     kind = getattr(series.dtype, "kind", "O")
-    if isinstance(series.dtype, np.dtype) and kind in "iufb":
+    if isinstance(series.dtype, np.dtype) and kind in "iufbO":
         return _of_array(np.asarray(series), name)
-    try:
-        codes, levels = series.factorize()
-    except TypeError:  # lists have no hash
-        return _of_array(np.asarray(series, dtype=object), name)
+    codes, levels = series.factorize()
     return Source(np.asarray(codes, np.int32), list(levels))
 
 

@@ -159,6 +159,7 @@ def _counted(batches: Iterable[Any], scheme: Any, options: Mapping[str, Any]) ->
         if not isinstance(batch, tuple) or len(batch) not in (2, 3):
             raise DataError(f"got {type(batch).__name__} of a dataset; expected batches (x, y) or (x, y, weight).")
         target, existing = batch[1], batch[2] if len(batch) == 3 else None
+        target = np.array(target) if isinstance(target, bytes) else target  # a text by itself
         if tallies is None:
             names = output_names(target)
             tallies = _tallies(names, target, options)

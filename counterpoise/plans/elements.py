@@ -64,7 +64,7 @@ def read_elements(
         DataError: a mask or weights that do not fit.
     """
     check_choice(kind, "kind", KINDS)
-    source = source_of(y, "the target")
+    source, mask = source_of(y, "the target"), _plain_mask(mask)
     if source.codes.size == 0:
         raise TargetError(f"the target has shape {source.codes.shape}: it holds no element.")
     squeezed = kind in ("auto", "codes") and source.codes.ndim > 1 and source.codes.shape[-1] == 1
@@ -84,7 +84,7 @@ def _guess(source: Source, mask: Any) -> str:
         return "codes"
     shape = source.codes.shape
     ones = np.array([*(level == 1 for level in levels), False])[source.codes].sum(axis=-1)
-    counted = np.ones(ones.shape) if mask is None else np.asarray(mask, dtype=float)
+    counted = np.ones(ones.shape) if mask is None else mask
     if counted.shape not in (ones.shape[: counted.ndim], shape):
         counted = np.ones(ones.shape)  # a mask that does not fit is refused with the weights
     if counted.shape != shape and np.all(ones[counted > 0] == 1):
@@ -132,15 +132,25 @@ def _binary(labels: Labels, kind: str) -> Array:
     return values
 
 
-def _element_weight(mask: Any, sample_weight: Any, shape: tuple[int, ...]) -> Array:
+def _plain_mask(mask: Any) -> Array | None:
+    """A mask of any kind as an array of zeros and ones."""
+    if mask is None or (isinstance(mask, np.ndarray) and mask.dtype == bool):
+        return mask
+    values = zeros_and_ones(read_labels(mask, "mask", advice="Use True where an element counts, and False elsewhere."))
+    if values is None:
+        raise DataError("mask holds values other than True and False (or 1 and 0).")
+    return values
+
+
+def _element_weight(mask: Array | None, sample_weight: Any, shape: tuple[int, ...]) -> Array:
     weight = np.ones(shape)
     if mask is not None:
-        given = np.asarray(mask)
-        if given.dtype != bool and not np.all((given == 0) | (given == 1)):
-            raise DataError(f"mask holds values other than True and False (or 1 and 0); got type {given.dtype}.")
-        weight = weight * _spread(given.astype(float), shape, "mask")
+        weight = weight * _spread(mask.astype(float), shape, "mask")
     if sample_weight is not None:
-        given = check_finite(np.asarray(unmasked(sample_weight), dtype=float), "sample_weight")
+        try:
+            given = check_finite(np.asarray(unmasked(sample_weight), dtype=float), "sample_weight")
+        except TypeError:
+            raise DataError("sample_weight holds entries that are no numbers; use 0 or more for each.") from None
         if np.any(given < 0):
             raise DataError(f"sample_weight holds negative values (least {given.min():g}); use 0 or more.")
         weight = weight * _spread(given, shape, "sample_weight")

@@ -162,7 +162,7 @@ def test_a_list_of_vectors_is_outputs_and_says_so_where_it_might_be_sequences():
         warnings.simplefilter("error")
         sample_weight([np.array([0, 1, 0])] * 3, ["balanced"] * 3)
         sample_weight([np.array([0, 1, 0])] * 2)
-    np.testing.assert_allclose(sample_weight([[0, 1, 0]] * 3), sample_weight(np.array([[0, 1, 0]] * 3)))
+    np.testing.assert_allclose(sample_weight([[0, 2, 0]] * 3), sample_weight(np.array([[0, 2, 0]] * 3)))
 
 
 def test_missing_answers_do_not_count():
