@@ -27,7 +27,7 @@ from counterpoise.core.errors import ColumnError
 from counterpoise.core.records import Column, NumberFormat
 from counterpoise.data.cells import clean
 from counterpoise.data.cycles import cycle_name, cycles_of
-from counterpoise.data.dates import parse_dates, parse_times, unit_of
+from counterpoise.data.dates import are_uncertain, parse_dates, parse_durations, parse_times, unit_of
 from counterpoise.data.levels import MAX_LEVELS, are_dates, compared_by_value, level_text, levels_of
 from counterpoise.data.numbers import plain_numbers, read_numbers
 from counterpoise.data.precision import distinct, floats, precision_of
@@ -36,6 +36,8 @@ from counterpoise.data.stray_words import LEAST_ROWS, PARTLY, Read, with_words
 _PAIRS = ({"yes", "no"}, {"true", "false"}, {"t", "f"}, {"y", "n"})
 _ID_NAME = re.compile(r"(^|[^a-z])(id|ids|uid|uuid|guid|key|identifier|row_?(id|number|num|no)|index|serial)$", re.I)
 _CAMEL_ID = re.compile(r"[a-z](ID|Id)$")
+_SPELLED = ((parse_dates, "dates"), (parse_times, "times of day"), (parse_durations, "durations"))
+#: Values on which it is seen whether text spells one of these.
 _LOOKED_AT = 1_000
 
 
@@ -112,11 +114,14 @@ def read_text(text: pl.Series, asked: bool = False) -> Read:
     known = clean(text)
     sample = known.drop_nulls()
     sample = sample.gather_every(max(1, len(sample) // _LOOKED_AT))
-    for parse, what in ((parse_dates, "dates"), (parse_times, "times of day")):
-        if len(sample) and parse(sample).null_count() <= (1 - PARTLY) * len(sample):
-            found = with_words(known, parse(known), NumberFormat(), what)
-            if found.values is not None or found.notes:
-                return found
+    if are_uncertain(sample):
+        example = (
+            f"holds dates such as {sample[0]!r}, in which the order of day and month is not certain: read as text."
+        )
+        return Read(notes=(f"{example} Write dates as 2024-12-31.",))
+    gaps, parse, what = min(((parse(sample).null_count(), parse, what) for parse, what in _SPELLED), key=lambda o: o[0])
+    if len(sample) and gaps <= (1 - PARTLY) * len(sample):
+        return with_words(known, parse(known), NumberFormat(), what)
     return read_numbers(text, asked)
 
 

@@ -141,6 +141,8 @@ def _convention(counts: pl.DataFrame) -> tuple[NumberFormat | None, str]:
     best = max(rows for rows, _, _ in ranked)
     leading = [(written, values) for rows, written, values in ranked if rows == best]
     written, values = leading[0]
+    if written == NumberFormat():  # as programs write numbers
+        return written, ""
     return written, next(filter(None, (_ambiguous(counts["text"], values, other) for _, other in leading[1:])), "")
 
 

@@ -6,7 +6,9 @@ first, where that keeps more: the median, which is an attribute of the column an
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -74,6 +76,14 @@ def precision_of(series: pl.Series, centered: bool = True) -> Precision:
     centered_values = less(series, middle)
     moved = _kept(centered_values[np.isfinite(centered_values)][::step])
     return Precision(middle, different, moved) if moved > plain else Precision(0.0, different, plain)
+
+
+def lost_digits(columns: Iterable[tuple[str, Any]]) -> list[str]:
+    """Say which columns, given by name, lose values as they are, without a constant subtracted: the first of them."""
+    texts = ((name, precision_of(pl.Series(column), centered=False).loss_text()) for name, column in columns)
+    found = [(name, text) for name, text in texts if text]
+    more = f" So do {len(found) - 1} more columns." if len(found) > 1 else ""
+    return [f"Column {name} {text}{more}" for name, text in found[:1]]
 
 
 def _different(series: pl.Series, known: Array, largest: float, step: int) -> int:

@@ -24,7 +24,7 @@ from counterpoise.data.kinds import Found, infer
 from counterpoise.data.labels import encode_labels
 from counterpoise.data.loading import dataset_kind, load_alone
 from counterpoise.data.named_inputs import NamedInputs
-from counterpoise.data.precision import precision_of
+from counterpoise.data.precision import lost_digits
 from counterpoise.data.row_metadata import Side, group_codes, roles, side_of, skip_rows, times, weights
 from counterpoise.data.schema import build_parts, encode_rows
 from counterpoise.data.texts import text_column, texts_of
@@ -155,7 +155,8 @@ def _read_table(
         return _finish(texts, side, [*notes, *said])
     if inputs is not None:
         named, said = inputs.of_frame(features, name)
-        return _finish(Examples(named, labels.codes, labels.classes, source=name), side, [*notes, *said])
+        lost = lost_digits((repr(c), features[c]) for c in named if features[c].dtype.is_numeric())
+        return _finish(Examples(named, labels.codes, labels.classes, source=name), side, [*notes, *said, *lost])
     learn = features if side.split is None else features.filter(roles(side.split) == TRAIN)
     if not learn.height:
         raise DataError(f"split names no training row of {name}; write train for the rows to learn from.")
@@ -237,16 +238,9 @@ def _read_arrays(source: Any, y: Any, labels_of: dict[str, Any], beside: dict[st
 def _lost_digits(x: Any) -> list[str]:
     """The columns of flat arrays of which float32, in which networks compute, makes many values one."""
     inputs = x if isinstance(x, Mapping) else dict(enumerate(x)) if isinstance(x, tuple) else {"x": x}
-    sentences = []
-    for name, array in inputs.items():
-        if array.ndim == 2 and array.dtype in (np.float64, np.int64, np.uint64):
-            lost = [
-                (j, precision_of(pl.Series(array[:, j]), centered=False).loss_text()) for j in range(array.shape[1])
-            ]
-            found = [(j, text) for j, text in lost if text]
-            more = f" So do {len(found) - 1} more columns." if len(found) > 1 else ""
-            sentences += [f"Column {name}[:, {j}] {text}{more}" for j, text in found[:1]]
-    return sentences
+    flat = {name: array for name, array in inputs.items() if array.ndim == 2 and array.dtype.kind in "fiu"}
+    wide = {name: array for name, array in flat.items() if array.dtype.itemsize == 8}
+    return lost_digits((f"{name}[:, {j}]", column) for name, array in wide.items() for j, column in enumerate(array.T))
 
 
 def _check_array(source: Any) -> None:

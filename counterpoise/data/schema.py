@@ -127,7 +127,7 @@ def encode_rows(schema: Schema | None, source: Any, name: str | None = None) -> 
     if not is_table(source):
         raise ColumnError(f"Expected a table with the columns {_names(schema)}; got {type(source).__name__}.")
     # Levels stay as they are written: '007' would become 7 in a file where all are numbers.
-    wanted = [c.name for c in schema.columns if c.used]
+    wanted = {c.name: None for c in schema.columns if c.used}
     frame, found, _ = to_frame(source, as_text=text_columns(schema), unused=lambda name: name not in wanted)
     given = set(frame.columns)
     absent = [n for n in wanted if n not in given]

@@ -200,9 +200,9 @@ def _plain(column: pl.Series, name: str) -> pl.Series:
     if isinstance(kind, pl.Decimal):
         return column.cast(pl.Int128 if kind.scale == 0 else pl.Float64)
     if kind.is_float():
-        return (column if kind.is_float() and kind in (pl.Float32, pl.Float64) else column.cast(pl.Float32)).fill_nan(
-            None
-        )
+        column = column if kind in (pl.Float32, pl.Float64) else column.cast(pl.Float32)
+        # NumPy sees NaN sooner than polars, which counts in tables of thousands of columns.
+        return column.fill_nan(None) if np.isnan(column.to_numpy()).any() else column
     if kind in (pl.String, pl.Categorical, pl.Enum):
         # Blank text is missing everywhere; words such as NA are missing in CSV files and among numbers only.
         text = column.cast(pl.String)

@@ -11,7 +11,7 @@ from counterpoise.core.checks import rows_text
 from counterpoise.core.errors import ColumnError
 from counterpoise.core.records import Column, NumberFormat
 from counterpoise.data.cells import clean
-from counterpoise.data.dates import FIRST_DAY, LAST_DAY, parse_dates, parse_times, unit_of
+from counterpoise.data.dates import FIRST_DAY, LAST_DAY, parse_dates, parse_durations, parse_times, unit_of
 from counterpoise.data.levels import level_text, match_levels
 from counterpoise.data.numbers import PLAIN, parse, plain_numbers
 from counterpoise.data.precision import floats, less
@@ -23,8 +23,13 @@ Array = np.ndarray
 LEAST_REFUSED = 5
 
 _TEXT = (pl.String, pl.Categorical, pl.Enum)
+_PARSERS = {"date": parse_dates, "time": parse_times, "duration": parse_durations}
 _KINDS = {"": "numbers", "date": "dates", "time": "times of day", "duration": "durations"}
-_SPELLED = {"date": "a date such as 2024-12-31 23:59:59", "time": "a time such as 23:59:59", "duration": "days"}
+_SPELLED = {
+    "date": "a date such as 2024-12-31 23:59:59",
+    "time": "a time such as 23:59:59",
+    "duration": "a duration such as 36:00:00",
+}
 
 
 def numeric_values(column: Column, series: pl.Series) -> Array:
@@ -83,8 +88,8 @@ def _typed(column: Column, series: pl.Series) -> pl.Series:
 
 def _parsed(column: Column, known: pl.Series) -> pl.Series:
     """Text in the convention of the column, null where it does not follow it."""
-    if column.unit in ("date", "time"):
-        return parse_dates(known) if column.unit == "date" else parse_times(known)
+    if column.unit:
+        return _PARSERS[column.unit](known)
     if column.written is None or (column.written.decimal, column.written.group, column.written.affix) == PLAIN:
         whole = plain_numbers(known)
         if column.written is None or whole.null_count() == known.null_count():

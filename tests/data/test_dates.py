@@ -28,7 +28,11 @@ DAY = dt.datetime(2024, 3, 1)
         ("2024-03-01 07:30:00 +0200", DAY.replace(hour=5, minute=30)),
         ("2024-03-01T07:30:00-01:30", DAY.replace(hour=9)),
         ("2024-02-30", None),
-        ("01.03.2024", None),
+        ("01.03.2024", DAY),
+        ("1.3.2024 7:30", None),
+        ("1.3.2024 07:30", DAY.replace(hour=7, minute=30)),
+        ("32.01.2024", None),
+        ("03/01/2024", None),
         ("soon", None),
     ],
 )
@@ -41,6 +45,29 @@ def test_times_of_day():
     assert parse_times(pl.Series(["7:05", "23:59:59.5", "24:00", "7"])).to_list() == [
         dt.time(7, 5), dt.time(23, 59, 59, 500_000), None, None,
     ]  # fmt: skip
+
+
+def test_durations_are_read_from_text_as_from_their_type():
+    spans = [dt.timedelta(hours=30), dt.timedelta(days=-1, hours=3), dt.timedelta(days=2, microseconds=500)] * 9
+    found = read({"a": spans, "z": np.arange(27) / 7}, y=[0, 1, 1] * 9)
+    for text in (map(str, spans), map(str, pd.Series(spans))):
+        written = list(text)
+        assert np.array_equal(
+            encode_rows(found.schema, {"a": written, "z": [0.0] * 27})["numeric"][:, 0], found.x["numeric"][:, 0]
+        )
+        assert read({"a": written, "z": np.arange(27) / 7}, y=[0, 1, 1] * 9).schema.numeric[0].unit == "duration"
+
+
+def test_dates_of_uncertain_order_are_named():
+    found = read(
+        {"a": [f"{1 + i % 12}/{1 + i % 28}/2024" for i in range(60)], "z": np.arange(60) / 7}, y=[0, 1, 1] * 20
+    )
+    assert "'a' holds dates such as '1/1/2024', in which the order of day and month is not certain" in found.warnings[0]
+
+
+def test_hours_beyond_a_day_make_a_column_of_durations():
+    hours = [f"{h}:30:00" for h in (*range(20), *range(30, 40))]
+    assert read({"a": hours, "z": np.arange(30) / 7}, y=[0, 1, 1] * 10).schema.numeric[0].unit == "duration"
 
 
 def test_days_keep_the_time_of_day_and_time_zones_are_instants():

@@ -97,6 +97,12 @@ def test_a_stray_word_among_many_numbers_is_missing_and_named(word):
     assert f"20 of {N} values (10.0%) are not: {word!r} (the first in row 4)" in found.notes[0]
 
 
+def test_three_decimals_as_programs_write_them_are_not_doubted():
+    found = read([f"{i}.125" for i in range(N)] + ["unknown"])
+    assert found.values[1] == 1.125
+    assert not any("ambiguous" in note for note in found.notes)
+
+
 def test_a_word_may_fill_half_of_a_column_of_many_numbers():
     found = read([f"{i}.25" if i % 2 else "unknown" for i in range(N)])
     assert found.values.null_count() == N // 2

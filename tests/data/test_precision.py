@@ -62,3 +62,12 @@ def test_an_array_in_prediction_is_centered_as_the_frame_is():
     found = read(x, y=STEPS > 350)
     assert np.array_equal(encode_rows(found.schema, x)["numeric"], found.x["numeric"])
     assert np.array_equal(encode_rows(found.schema, x.tolist())["numeric"], found.x["numeric"])
+
+
+def test_named_inputs_of_an_own_network_are_named_too():
+    from counterpoise.data.named_inputs import NamedInput, NamedInputs
+
+    takes = NamedInputs((NamedInput("t", (1,), "float32"), NamedInput("z", (1,), "float32")))
+    table = pl.DataFrame({"t": 1.7e9 + STEPS, "z": rng.normal(size=1_000)})
+    found = read(table, y=STEPS > 350, inputs=takes)
+    assert [w.split(" has ")[0] for w in found.warnings if "float32" in w] == ["Column 't'"]
