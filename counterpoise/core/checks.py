@@ -177,7 +177,7 @@ def check_probabilities(p: Any, name: str = "probabilities", n_classes: int | No
         >>> check_probabilities([[0.2, 0.8]]).sum().item()
         1.0
     """
-    got = check_finite(np.asarray(p, dtype=np.float64), name)
+    got = check_finite(np.asarray(unmasked(p), dtype=np.float64), name)
     if n_classes is not None:
         check_shape(got, name, (None, n_classes))
     elif got.ndim not in (1, 2):
