@@ -24,6 +24,7 @@ from counterpoise.data.columns import front, raw_inputs
 from counterpoise.data.folder import ImageFolder
 from counterpoise.data.frames import is_table
 from counterpoise.data.inputs import check_inputs
+from counterpoise.data.loading import dataset_kind, features_of, load_features
 from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.pixels import check_span
 from counterpoise.data.schema import encode_rows
@@ -231,18 +232,27 @@ class Classifier:
     def _decide(self, x: Any, prior: Any) -> Decision:
         """Batch by batch: what the rule needs in between then stays in the processor's cache."""
         rule = self.rule if prior is None else self._rule_at(prior)
-        said = [apply_rule(rule, logits) for logits in self._batches(self.encoded(x))]
+        parts = map(self.encoded, features_of(x, self._row(x))) if dataset_kind(x) else [self.encoded(x)]
+        said = [apply_rule(rule, logits) for part in parts for logits in self._batches(part)]
         return Decision(np.concatenate([s.proba for s in said]), np.concatenate([s.decision for s in said]))
 
     def encoded(self, x: Any, name: str | None = None) -> Any:
         """Rows in any form that `fit` takes in the form of `Examples.x`; `name` is what to call them in a message."""
         if isinstance(x, ImageFolder):
             return (x if self.pictures is None else x.read_as(self.pictures)).load()
+        if dataset_kind(x):
+            x = load_features(x, self._row(x))
         column = self._card.get("text_column")
         if column is not None and is_table(x, table=False):
             return texts_of_table(x, column)
         named = NamedInputs.of(self.members.input) if self.schema is None else None
         return encode_rows(self.schema, named.rows(x)[0] if named and named.take(x) else x, name)
+
+    def _row(self, dataset: Any) -> tuple[int | None, ...]:
+        """Shape of a row of the first input, as a dataset gives it."""
+        if self.schema is None:
+            return tuple(leaves(self.members.input)[0].shape[1:])
+        return () if isinstance(getattr(dataset, "element_spec", None), Mapping) else (len(self.schema.columns),)
 
     def _rule_at(self, prior: Any) -> Rule:
         parts = list(self.scores["log_p"].astype(np.float64)) if "log_p" in self.scores else None

@@ -14,6 +14,7 @@ from counterpoise.core.labels import class_labels, find_label
 from counterpoise.core.proportions import shares_of_classes
 from counterpoise.core.records import Rule
 from counterpoise.data.frames import is_table, to_frame
+from counterpoise.data.loading import dataset_kind, load_alone
 from counterpoise.data.row_metadata import group_codes, weights
 from counterpoise.data.schema import text_columns
 from counterpoise.decide.aim import Aim
@@ -36,7 +37,7 @@ def evaluate(
 
     Args:
         clf: The `Classifier`.
-        data: Rows in any form that `predict` takes.
+        data: Rows in any form that `predict` takes; a dataset gives its own labels and weights.
         y: Labels (N,); for a table they may stand in a column instead.
         target: Name of that column; None takes the column that was the target in training.
         groups: Group of each row (N,), or the name of a column: rows of one patient or customer are not independent, so
@@ -52,6 +53,8 @@ def evaluate(
     Raises:
         ColumnError: the column is absent. TargetError: a label that the classifier does not know, or one class only.
     """
+    if dataset_kind(data):
+        data, y, sample_weight = load_alone(data, y, sample_weight)
     labels, rows, source = _labels(clf, data, y, target)
     codes = label_codes(labels, clf.classes_)
     places, weight = _groups(rows, groups, source), _weights(rows, sample_weight, source, len(codes))

@@ -17,6 +17,7 @@ from counterpoise.core.masked import unmasked
 from counterpoise.core.proportions import shares_of_classes
 from counterpoise.core.records import Rule
 from counterpoise.core.version import version
+from counterpoise.data.loading import dataset_kind, load_alone
 from counterpoise.decide.prior import corrected_log_proba
 from counterpoise.decide.rule import fit_rule_from_log_p
 from counterpoise.networks.cloning import last_activation
@@ -38,7 +39,8 @@ def wrap(
         model: A Keras model ending in one unit or one per class; or scores from any library: float (N,) of the second
             class or (N, C), such as `predict_proba` of scikit-learn or LightGBM gives. A classifier made from scores
             takes scores wherever others take rows.
-        x: For a Keras model the rows, in the form that it takes. With scores the labels may stand here.
+        x: For a Keras model the rows, in the form that it takes, or a dataset of rows and labels. With scores the
+            labels may stand here.
         y: Labels (N,). Without labels only the plan's shift is removed, and the threshold is 0.5 or the largest.
         plan: The plan whose rows or weights trained the model (`cp.plans...`): its shift is removed. None: there was
             none, or it is not known and the labels tell.
@@ -61,6 +63,7 @@ def wrap(
         (0.28, 0.11)
     """
     if isinstance(model, keras.Model):
+        x, y = _of_dataset(x, y) if dataset_kind(x) else (x, y)
         rows, members, name = x, _of_keras(model, output), model.name
     else:
         y = x if y is None else y
@@ -78,6 +81,13 @@ def wrap(
     prior = np.full(len(order), 1.0 / len(order)) if plan is None else plan.base_prior
     rule = Rule(shift[None], prior, threshold=0.5 if len(order) == 2 else None)
     return Classifier(members, rule, order, None, card | {"rule": "no labels: only the plan's shift was removed"})
+
+
+def _of_dataset(dataset: Any, y: Any) -> tuple[Any, Any]:
+    rows, labels, weights = load_alone(dataset, y, None)
+    if weights is not None:
+        raise OptionError("the dataset gives weights, which wrap() does not take; leave them out of it.")
+    return rows, labels
 
 
 def _fitted(

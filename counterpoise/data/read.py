@@ -22,6 +22,7 @@ from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.inputs import check_no_gap, is_text
 from counterpoise.data.kinds import Found, infer
 from counterpoise.data.labels import encode_labels
+from counterpoise.data.loading import dataset_kind, load_alone
 from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.precision import precision_of
 from counterpoise.data.row_metadata import Side, group_codes, roles, side_of, skip_rows, times, weights
@@ -57,7 +58,8 @@ def read(
 
     Args:
         source: Path to CSV or Parquet; pandas or polars frame; pyarrow table; dict of columns; array (N, ...);
-            dict or tuple of arrays of rank 2 and more (several inputs).
+            dict or tuple of arrays of rank 2 and more (several inputs); a dataset (see `data.loading`), of which one
+            pass is read.
         target: Name of the label column of a table.
         y: Labels (N,) instead of `target`, in any form (see `core.labels`); one-hot rows (N, C) too.
         positive: The class of interest of two; it gets code 1. Default: the rarer one.
@@ -88,6 +90,14 @@ def read(
         >>> rows.classes, rows.y.tolist(), rows.x["categorical"].ravel().tolist()
         (('well', 'ill'), [0, 1, 0], [1, 2, 1])
     """
+    if dataset_kind(source):
+        x, y, weight = load_alone(source, y if target is None else target, sample_weight)
+        examples = read(
+            x, y=y, positive=positive, one_vs_rest=one_vs_rest, merge_rare=merge_rare, drop=drop, groups=groups,
+            time=time, kinds=kinds, sample_weight=weight, split=split, skip_bad=skip_bad, table=table, text=text,
+            inputs=inputs,
+        )  # fmt: skip
+        return replace(examples, source=f"{len(examples):,} rows of a {dataset_kind(source)}, read into memory")
     if isinstance(y, str) and target is None:
         target, y = y, None
     if (target is None) == (y is None):

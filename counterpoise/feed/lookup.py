@@ -26,7 +26,7 @@ def tensor_weights(table: WeightTable, y: Tensor, existing: Tensor | None = None
         return _of_labels(table, y, existing)
     if table.kind == "one_hot":
         return _of_one_hot(table, y, existing)
-    codes = y[..., 0] if table.squeezed else y
+    codes = y[..., 0] if table.squeezed and y.shape.rank and y.shape[-1] == 1 else y
     place = _places(table, codes)
     counted = _times(tf.ones_like(place, dtype=tf.float32), existing) * tf.where(place == IGNORED, 0.0, 1.0)
     known = ((place != UNKNOWN) & _whole(codes)) | (counted == 0)
@@ -85,6 +85,6 @@ def _times(weight: Tensor, existing: Tensor | None) -> Tensor:
 
 def _after(weight: Tensor, good: Tensor, message: str, shown: Tensor) -> Tensor:
     """The weight, once every element is good."""
-    data = [message, tf.boolean_mask(shown, ~good)]
+    data = [message, tf.boolean_mask(tf.reshape(shown, [-1]), tf.reshape(~good, [-1]))]  # also of a single element
     with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(good), data, summarize=5)]):
         return tf.identity(weight)

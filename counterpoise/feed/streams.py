@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -66,7 +67,7 @@ class Rebalanced:
 def rebalance(
     dataset: Any,
     target: str | Mapping[int, float] | Any = "equal",
-    label: Callable[..., Any] = lambda x, y: y,
+    label: Callable[..., Any] | None = None,
     *,
     counts: Any = None,
     classes: int | None = None,
@@ -82,11 +83,12 @@ def rebalance(
     so subtracting `log_shift` gives the true probabilities back.
 
     Args:
-        dataset: Elements (x, y), not batched, of fixed shapes.
+        dataset: Elements (x, y) or (x, y, weight), not batched, of fixed shapes; a weight travels along.
         target: "equal"; the wanted shares in class order (C,); a dict from class code to share; or a plan, whose prior
             is wanted and whose counts are used.
-        label: From the parts of an element to its class code, an integer scalar. Called on batches first, so write
-            it with tensor operations that keep the first axis; `lambda x, y: tf.argmax(y, -1)` for one-hot.
+        label: From x and y of an element (and its weight, where it takes three) to its class code, an integer scalar;
+            None is y itself. Called on batches, so write it with tensor operations that keep the first axis;
+            `lambda x, y: tf.argmax(y, -1)` for one-hot.
         counts: Elements of each class (C,), in code order or by code (`value_counts()`), when you know them; else the
             first `sample` elements are counted. Files that are sorted by class need counts: their beginning says
             nothing about the rest.
@@ -142,10 +144,26 @@ def _blocks(dataset: Any, buffer: float) -> Any:
     return dataset.batch(_BLOCK)
 
 
-def _codes(label: Callable[..., Any], parts: Any) -> Any:
+def _labels(label: Callable[..., Any] | None, parts: Any) -> Any:
+    """What `label` makes of the parts of a block of elements."""
+    parts = parts if isinstance(parts, tuple) else (parts,)
+    if label is None:
+        if len(parts) < 2:
+            raise DataError("the elements have one part; expected (x, y), or label=, which gives the class of x.")
+        return parts[1]
+    try:
+        inspect.signature(label).bind(*parts)
+    except TypeError:  # it takes no weight
+        parts = parts[:2]
+    except ValueError:  # a built-in function, which has no signature
+        pass
+    return label(*parts)
+
+
+def _codes(label: Callable[..., Any] | None, parts: Any) -> Any:
     """Class codes int32 (block,) of a block of elements."""
     tf = _tensorflow()
-    codes = tf.convert_to_tensor(label(*parts) if isinstance(parts, tuple) else label(parts))
+    codes = tf.convert_to_tensor(_labels(label, parts))
     if codes.dtype.is_bool:
         codes = tf.cast(codes, tf.int32)
     if codes.shape.rank == 2 and codes.shape[1] == 1:
@@ -158,7 +176,7 @@ def _codes(label: Callable[..., Any], parts: Any) -> Any:
     return tf.cast(codes, tf.int32)
 
 
-def _count(blocks: Any, label: Callable[..., Any], classes: int | None, sample: int) -> tuple[Array, bool]:
+def _count(blocks: Any, label: Callable[..., Any] | None, classes: int | None, sample: int) -> tuple[Array, bool]:
     """Elements of each class among the first `sample`, and whether these were all."""
     found, seen, complete = np.zeros(classes or 0, np.int64), 0, True
     for block in _mapped(blocks, lambda *parts: _codes(label, parts)).as_numpy_iterator():
@@ -211,7 +229,7 @@ def _multiplicity(counts: Array, shares: Array, most: float | None) -> Array:
     return raw * min(1.0, check_range(most, "most", 0.0, bounds="(]") / raw.max())
 
 
-def _repeated(tf: Any, blocks: Any, label: Callable[..., Any], multiplicity: Array, seed: int) -> Any:
+def _repeated(tf: Any, blocks: Any, label: Callable[..., Any] | None, multiplicity: Array, seed: int) -> Any:
     table = tf.constant(multiplicity, tf.float32)
     # One seed for each block, other ones in each pass.
     words = tf.data.Dataset.random(seed=seeds.integer(seed, "rebalance"), rerandomize_each_iteration=True)

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from counterpoise.core.errors import DataError, OptionError
+from counterpoise.data.loading import one_pass
 from counterpoise.plans.tables import Tally, WeightTable
 from counterpoise.plans.weights import fit_table, output_names, per_output
 
@@ -101,8 +102,8 @@ def weight_map(
     """Find class weights once and put them on any rows: training and validation weigh the same.
 
     Args:
-        y: The training target, as in `class_weight`; or a finite tf.data.Dataset or PyDataset of batches (x, y) or
-            (x, y, weight), which is read through once. Elements of weight 0 do not count.
+        y: The training target, as in `class_weight`; or a finite tf.data.Dataset or PyDataset of (x, y) or
+            (x, y, weight), in batches or not, which is read through once. Elements of weight 0 do not count.
         scheme: As in `class_weight`.
         mask: As in `class_weight`; with arrays only.
         kind: As in `class_weight`.
@@ -111,7 +112,8 @@ def weight_map(
         sample_weight: As in `class_weight`; with arrays only.
 
     Returns:
-        WeightMap: for `dataset.map(...)`, for `.wrap(data)`, and for arrays by `.weights(y)`.
+        WeightMap: for `dataset.map(...)`, before or after `.batch(...)`, for `.wrap(data)`, and for arrays by
+        `.weights(y)`.
 
     Raises:
         TargetError, OptionError, DataError: as `class_weight`; also when a later row has a label without a weight.
@@ -141,9 +143,11 @@ def _batches(y: Any) -> Iterable[Any] | None:
         return (y[i] for i in range(y.num_batches))
     if not hasattr(y, "element_spec"):
         return None
-    if hasattr(y, "cardinality") and int(y.cardinality()) == -1:
-        raise DataError("the dataset has no end (.repeat()); find the weights before repeating it.")
-    return y.as_numpy_iterator()
+    return (tuple(map(_numpy, batch)) if isinstance(batch, tuple) else batch for batch in one_pass(y))
+
+
+def _numpy(part: Any) -> Any:
+    return keras.tree.map_structure(lambda tensor: tensor.numpy(), part)
 
 
 def _counted(batches: Iterable[Any], scheme: Any, options: Mapping[str, Any]) -> Any:

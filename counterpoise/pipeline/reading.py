@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from counterpoise.core.errors import OptionError
@@ -12,7 +11,6 @@ from counterpoise.data.folder import ImageFolder, in_memory
 from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.read import read
 from counterpoise.feed.disk import Scan
-from counterpoise.feed.loading import dataset_kind, load
 
 
 def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
@@ -29,8 +27,6 @@ def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
         raise OptionError("a scan streams its rows; this needs them in memory. Pass the file itself, or use cp.fit.")
     named = isinstance(model, str)
     options["inputs"] = inputs_of(model)
-    if dataset_kind(data):
-        return _read_dataset(data, y, named, options)
     how = {"table": named, "text": model == "text" if named else False, **options}
     return read(data, target=y, **how) if isinstance(y, str) else read(data, y=y, **how)
 
@@ -38,19 +34,6 @@ def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
 def inputs_of(model: Any) -> NamedInputs | None:
     """The named inputs of a user's Keras model: a dict of inputs, or several of them; else None."""
     return NamedInputs.of(getattr(model, "_inputs_struct", None))
-
-
-def _read_dataset(dataset: Any, y: Any, named: bool, options: Mapping[str, Any]) -> Examples:
-    """One pass of a dataset, in memory; its own weights count where it gives some."""
-    if y is not None:
-        raise OptionError(f"y does not go with a {dataset_kind(dataset)}, which gives its own labels.")
-    x, labels, weights = load(dataset)
-    if weights is not None and options.get("sample_weight") is not None:
-        raise OptionError("sample_weight was given, and the dataset gives weights too; leave one of them out.")
-    if weights is not None:
-        options = {**options, "sample_weight": weights}
-    examples = read(x, y=labels, table=named, **options)
-    return replace(examples, source=f"{len(examples):,} rows of a {dataset_kind(dataset)}, read into memory")
 
 
 def _read_folder(folder: ImageFolder, y: Any, options: Mapping[str, Any]) -> Examples:

@@ -16,11 +16,11 @@ from counterpoise.core.records import TRAIN, VALIDATION, Examples
 from counterpoise.core.structure import join, mapped, rows_in
 from counterpoise.data.folder import ImageFolder, in_memory
 from counterpoise.data.frames import is_table, to_frame
+from counterpoise.data.loading import dataset_kind, load
 from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.row_metadata import side_of, weights
 from counterpoise.data.schema import encode_rows
 from counterpoise.data.texts import texts_of_table
-from counterpoise.feed.loading import dataset_kind, load
 
 Array = np.ndarray
 
@@ -154,7 +154,8 @@ def encode(examples: Examples, x: Any, inputs: NamedInputs | None = None) -> Any
             return inputs.rows(x)[0]
         if examples.text_column is not None and is_table(x, table=False):
             return texts_of_table(x, examples.text_column)
-        return encode_rows(examples.schema, x, "validation")
+        named = NamedInputs.like(examples.x) if examples.schema is None else None
+        return encode_rows(examples.schema, named.rows(x)[0] if named and named.take(x) else x, "validation")
     except DataError as error:
         text = str(error)
         raise type(error)(text if text.startswith("validation") else f"validation: {text}") from None

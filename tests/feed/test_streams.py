@@ -101,6 +101,16 @@ def test_generators_and_dicts_with_one_hot_labels():
     assert abs(y.mean() - 0.5) < 0.06
 
 
+@pytest.mark.parametrize("label", [None, lambda x, y: y, lambda x, y, w: y])
+def test_a_weight_travels_along(label):
+    weight = np.arange(N, dtype="float32")
+    found = rebalance(tf.data.Dataset.from_tensor_slices((np.arange(N), Y, weight)), label=label, seed=1)
+    parts = list(found.dataset.batch(1000).as_numpy_iterator())
+    rows, weights = (np.concatenate([part[i] for part in parts]) for i in (0, 2))
+    assert np.array_equal(weight[rows], weights)
+    assert np.array_equal(rows, drawn(rebalance(stream(), seed=1).dataset)[0])
+
+
 def test_bad_input_is_refused():
     with pytest.raises(DataError, match="single examples"):
         rebalance([(1, 0)])

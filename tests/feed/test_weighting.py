@@ -121,6 +121,26 @@ def test_weights_reach_keras_as_they_are():
     assert got == pytest.approx(float((cp.sample_weight(y) * losses).mean()), rel=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["codes", "column", "one_hot", "text", "steps", "multi_label"])
+def test_before_and_after_batching_the_weights_are_the_same(kind):
+    rng = np.random.default_rng(0)
+    codes = rng.choice(3, p=[0.7, 0.2, 0.1], size=40)
+    y = {
+        "codes": codes, "column": codes[:, None], "one_hot": np.eye(3)[codes], "text": np.array(["a", "b", "c"])[codes],
+        "steps": rng.integers(0, 3, (40, 5)), "multi_label": rng.integers(0, 2, (40, 3)),
+    }[kind]  # fmt: skip
+    own, options = rng.random(40).astype("float32"), {"kind": kind} if kind == "multi_label" else {}
+    weights = cp.weight_map(y, **options)
+    rows = tf.data.Dataset.from_tensor_slices((np.zeros((40, 4)), y, own))
+    before, after = (
+        np.concatenate([w for _, _, w in data.as_numpy_iterator()])
+        for data in (rows.map(weights).batch(16), rows.batch(16).map(weights))
+    )
+    np.testing.assert_allclose(before, after)
+    np.testing.assert_allclose(after, weights.weights(y, own), rtol=1e-6)
+    assert cp.weight_map(rows, **options).class_weights() == cp.weight_map(rows.batch(16), **options).class_weights()
+
+
 def test_several_outputs_each_with_a_scheme_as_a_list_too():
     y = [np.array([0, 0, 1]), np.array([[1, 0], [0, 0], [0, 1]])]
     weights = cp.sample_weight(y, ["balanced", "sqrt"], kind=["auto", "multi_label"])
@@ -148,7 +168,7 @@ def test_a_dataset_with_labels_that_have_no_weight_stops(y, bad, words):
 
 def test_bad_datasets_are_refused():
     data = tf.data.Dataset.from_tensors((np.zeros(1), np.array([0]))).repeat()
-    with pytest.raises(DataError, match=r"has no end \(.repeat\(\)\)"):
+    with pytest.raises(DataError, match="has no end"):
         cp.weight_map(data)
     with pytest.raises(DataError, match=r"expected batches \(x, y\)"):
         cp.weight_map(tf.data.Dataset.from_tensors(np.zeros(1)))

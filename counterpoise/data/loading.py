@@ -1,0 +1,242 @@
+"""Datasets that come in batches -> arrays in memory, so that they can be held out, drawn and weighed like any others.
+
+Recognized without importing TensorFlow or PyTorch: `tf.data.Dataset`, `keras.utils.PyDataset`, a PyTorch `DataLoader`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import DataError, OptionError, TargetError
+from counterpoise.core.labels import class_labels
+from counterpoise.core.structure import join, leaves
+
+Array = np.ndarray
+
+logger = logging.getLogger("counterpoise")
+
+#: Bytes that are read where the free memory cannot be told.
+DEFAULT_LIMIT = 4_000_000_000
+#: Rows after which a dataset that does not tell its length is taken to have no end.
+MOST_UNKNOWN = 2_000_000
+#: Single elements that are taken together.
+TOGETHER = 256
+_KINDS = {"DatasetV2": "tf.data.Dataset", "PyDataset": "PyDataset", "DataLoader": "DataLoader"}
+_WAY_OUT = "write it to Parquet files and train from cp.scan(FOLDER, target=...)"
+
+
+def dataset_kind(source: Any) -> str | None:
+    """Name of the kind of dataset, or None for anything else."""
+    return next((_KINDS[c.__name__] for c in type(source).__mro__ if c.__name__ in _KINDS), None)
+
+
+def load(source: Any, limit: int | None = None) -> tuple[Any, Array, Array | None]:
+    """Read one pass of a dataset of (x, y) or (x, y, weight).
+
+    Args:
+        source: See the module. Whatever it does at random (shuffling, augmentation) is read once.
+        limit: Most bytes; None is half of the free memory.
+
+    Returns:
+        x in the structure of its batches, class codes or labels (N,), and weights (N,) or None.
+
+    Raises:
+        DataError: no end, no rows, too large, or elements of another form.
+        OptionError: batches of `cp.batches`, which were drawn by a plan already.
+        TargetError: y is neither one label per row nor one-hot.
+    """
+    kind = dataset_kind(source)
+    if type(source).__module__.startswith("counterpoise."):
+        raise OptionError("these batches were drawn by a plan; pass x and y themselves, and the plan as strategy=.")
+    x, y, *weight = _in_memory((_checked(element, kind) for element in one_pass(source)), kind, count_of(source), limit)
+    logger.info("read %s rows of a %s into memory", f"{len(leaves(y)[0]):,}", kind)
+    if not isinstance(y, np.ndarray):
+        raise TargetError("y has several parts; expected one label per row.")
+    return x, class_labels(y).values, weight[0].reshape(-1) if weight else None
+
+
+def load_alone(source: Any, y: Any, sample_weight: Any) -> tuple[Any, Array, Any]:
+    """As `load`, where no labels and no second weights may be given beside the dataset.
+
+    Raises:
+        OptionError: labels, or weights though the dataset gives some.
+    """
+    if y is not None:
+        raise OptionError(f"y does not go with a {dataset_kind(source)}, which gives its own labels.")
+    x, labels, weights = load(source)
+    if weights is not None and sample_weight is not None:
+        raise OptionError("sample_weight was given, and the dataset gives weights too; leave one of them out.")
+    return x, labels, sample_weight if weights is None else weights
+
+
+def load_features(source: Any, rows: Any) -> Any:
+    """Read the features of one pass, as arrays in memory; labels and weights are left out.
+
+    Args:
+        source: See `features_of`.
+        rows: See `features_of`.
+    """
+    parts = ((part,) for part in features_of(source, rows))
+    return _in_memory(parts, dataset_kind(source), count_of(source, rows), None)[0]
+
+
+def features_of(source: Any, rows: Any = None) -> Iterator[Any]:
+    """The features of a dataset of x, (x, y) or (x, y, weight), batch by batch, as arrays.
+
+    Args:
+        source: See the module.
+        rows: Shape of a row of the first input, to tell single elements without labels from batches; None: batches.
+
+    Raises:
+        DataError: no end, or elements of another form.
+    """
+    for element in one_pass(source, rows):
+        labeled = isinstance(element, (tuple, list))
+        if labeled and not 1 <= len(element) <= 3:
+            raise DataError(
+                f"the {dataset_kind(source)} gives {len(element)} parts; expected x, (x, y) or (x, y, weight)."
+            )
+        yield _numpy(element[0] if labeled else element)
+
+
+def one_pass(source: Any, rows: Any = None) -> Iterator[Any]:
+    """The batches of one pass; single elements come in batches of `TOGETHER`.
+
+    Raises:
+        DataError: the dataset has no end; or its length is not known, and it did not end after `MOST_UNKNOWN` rows.
+    """
+    kind, count, seen = dataset_kind(source), count_of(source, rows), 0
+    for element in _batches(source, kind, rows):
+        yield element
+        first = leaves(element[0] if isinstance(element, (tuple, list)) else element)[0]
+        seen += len(first)
+        if count is None and seen >= MOST_UNKNOWN:
+            raise DataError(
+                f"the {kind} does not tell its length and gave {seen:,} rows without an end. Say where it ends, for "
+                f"example with take(...) or assert_cardinality(...), or {_WAY_OUT}."
+            )
+
+
+def _in_memory(
+    parts: Iterable[tuple[Any, ...]], kind: str | None, count: int | None, limit: int | None
+) -> tuple[Any, ...]:
+    """Batches of the same structure as arrays in memory, one after the other."""
+    limit = limit or _free_bytes() // 2
+    kept: list[tuple[Any, ...]] = []
+    size = 0
+    for part in parts:
+        kept.append(_numpy(part))
+        size += _bytes(kept[-1])
+        most = size if count is None or len(kept) > 1 else size * count
+        if most > limit:
+            raise DataError(f"the {kind} holds more than the {limit / 1e9:.1f} GB that can be read; {_WAY_OUT}.")
+    if not kept:
+        raise DataError(f"the {kind} has no elements; nothing to read.")
+    return tuple(_joined([part[i] for part in kept]) for i in range(len(kept[0])))
+
+
+def _free_bytes() -> int:
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return 2 * DEFAULT_LIMIT
+
+
+def count_of(source: Any, rows: Any = None) -> int | None:
+    """Number of batches of one pass, None where it is not known; an error where there is no end."""
+    kind = dataset_kind(source)
+    if kind == "PyDataset":
+        count = source.num_batches
+    else:
+        try:
+            count = len(source)
+        except TypeError:  # infinite or unknown, in tf.data and in PyTorch
+            count = int(source.cardinality()) if kind == "tf.data.Dataset" else -2
+    if count is None or count == -1:
+        raise DataError(f"the {kind} has no end; take one pass of it, for example with take(steps).")
+    if count > 0 and kind == "tf.data.Dataset" and are_single(source.element_spec, rows):
+        return -(-count // TOGETHER)
+    return count if count > 0 else None
+
+
+def _batches(source: Any, kind: str | None, rows: Any) -> Iterator[Any]:
+    if kind == "PyDataset":
+        return (source[i] for i in range(source.num_batches))
+    if kind == "tf.data.Dataset" and are_single(source.element_spec, rows):
+        source = source.batch(TOGETHER)
+    return iter(source)
+
+
+def are_single(spec: Any, rows: Any = None) -> bool:
+    """Whether a `tf.data.Dataset` gives single elements: by their label, or by the shape of a row.
+
+    Args:
+        spec: Its `element_spec`.
+        rows: Shape of a row of the first input, where elements have no label.
+    """
+    labeled = isinstance(spec, tuple) and len(spec) > 1
+    features, target = spec[:2] if labeled else (spec, spec)
+    x, y = _first_shape(features), _first_shape(target)
+    if x is None or y is None:
+        return False
+    if labeled:
+        alone = not isinstance(features, Mapping) and getattr(features, "dtype", None) != "string"
+        return not x or not y or _is_one_hot_row(x, y, alone)
+    if rows is None:
+        return False
+    one_value = tuple(rows) == (1,)  # may come without its axis
+    return len(x) < len(rows) or (len(x) == len(rows) and (not one_value or x[0] == 1))
+
+
+def _is_one_hot_row(x: tuple[int | None, ...], y: tuple[int | None, ...], alone: bool) -> bool:
+    """Whether shapes are those of one row and its one-hot label, and not of a batch of rows and their labels.
+
+    Axes of the same length tell nothing; then an array of numbers alone is taken for a row, since a batch of them would
+    have two axes, and all else for a batch.
+    """
+    return len(y) == 1 and None not in (x[0], y[0]) and (x[0] != y[0] or (alone and len(x) == 1))
+
+
+def _first_shape(spec: Any) -> tuple[int | None, ...] | None:
+    """Shape of the first part of an element, None where its rank is open."""
+    shape = getattr(leaves(spec)[0], "shape", None)
+    return None if shape is None or shape.rank is None else tuple(shape)
+
+
+def _checked(element: Any, kind: str | None) -> tuple[Any, ...]:
+    if not isinstance(element, (tuple, list)) or len(element) not in (2, 3):
+        got = f"{len(element)} parts" if isinstance(element, (tuple, list)) else "x alone"
+        raise DataError(f"the {kind} gives {got}; expected (x, y) or (x, y, weight).")
+    return tuple(element)
+
+
+def _numpy(part: Any) -> Any:
+    """Tensors as arrays, text as str, in the same structure."""
+    if isinstance(part, Mapping):
+        return {str(key): _numpy(value) for key, value in part.items()}
+    if isinstance(part, (tuple, list)):
+        return tuple(_numpy(value) for value in part)
+    if hasattr(part, "row_splits") or (hasattr(part, "indices") and not hasattr(part, "numpy")):
+        raise DataError("the dataset gives ragged or sparse tensors; make them dense first, for example to_tensor().")
+    array = np.asarray(part)
+    if array.dtype.kind != "O":
+        return array
+    texts = [v.decode() if isinstance(v, bytes) else v for v in array.ravel()]
+    return np.array(texts, object).reshape(array.shape)
+
+
+def _bytes(parts: Any) -> int:
+    return sum(a.nbytes + (sum(map(len, a.ravel())) if a.dtype.kind == "O" else 0) for a in leaves(parts))
+
+
+def _joined(parts: list[Any]) -> Any:
+    for same in zip(*map(leaves, parts), strict=True):
+        shapes = {part.shape[1:] for part in same}
+        if len(shapes) > 1:
+            raise DataError(f"the batches have rows of shapes {sorted(shapes)}; every row needs the same shape.")
+    return join(parts)
