@@ -115,14 +115,6 @@ class NamedInputs:
             return None
         return cls(tuple(NamedInput(str(n), tuple(t.shape[1:]), str(t.dtype)) for n, t in tensors.items()))
 
-    @classmethod
-    def like(cls, x: Any) -> NamedInputs | None:
-        """The named inputs that rows in memory, a dict of arrays, were read for; else None."""
-        if not isinstance(x, Mapping):
-            return None
-        kinds = {"f": "float32", "i": "int32", "O": "string", "U": "string", "S": "string"}
-        return cls(tuple(NamedInput(n, a.shape[1:], kinds.get(a.dtype.kind, a.dtype.name)) for n, a in x.items()))
-
     @property
     def text(self) -> tuple[str, ...]:
         """Names of inputs that take text: such columns of a CSV file stay as they are written."""
