@@ -11,7 +11,7 @@ BIN    := $(VENV)/bin
 OUT    ?= demo-run
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-processes soak lint docs package pictures bench bench-train bench-memory bench-data bench-decide bench-page clean lock
+.PHONY: help demo test test-floors test-processes soak lint docs package pictures bench bench-train bench-memory bench-data bench-decide bench-page clean lock
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -33,6 +33,15 @@ demo: $(VENV)/.demo                     ## the main job on real data: diagnosis,
 
 test: $(VENV)/.test                     ## every test: unit tests, laws, README and docs code, examples
 	$(BIN)/python -m pytest
+
+# A tenth of the suite, in an environment of its own.
+FLOORS = tests/core tests/plans tests/decide tests/networks/test_network.py tests/engines/test_program.py \
+	tests/engines/test_dropout_masks.py tests/classifier/test_classifier.py tests/cli/test_main.py
+
+test-floors: requirements/floors.txt    ## a tenth of the tests on the oldest versions that pyproject.toml admits
+	test -x .venv-floors/bin/python || $(PYTHON) -m venv .venv-floors
+	.venv-floors/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/floors.txt
+	PYTHONPATH=. .venv-floors/bin/python -m pytest $(FLOORS)
 
 # Named, so that only files with such tests are read.
 PROCESSES = tests/test_killed.py tests/test_examples.py tests/core/test_fork_guard.py tests/core/test_files.py tests/scale \
@@ -81,4 +90,4 @@ lock:                                   ## pin the requirement files again (need
 	sh requirements/lock.sh
 
 clean:                                  ## remove what the targets made
-	rm -rf $(VENV) $(OUT) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-floors $(OUT) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -13,3 +13,7 @@ pin demo pyproject.toml --extra tensorflow-cpu --extra demo --extra pandas
 pin test pyproject.toml --extra tensorflow-cpu --extra demo --extra pandas --extra images --extra plot \
     --extra ray --extra tune --extra trees --group test -c requirements/demo.txt
 pin lint --group lint --group docs -c requirements/test.txt
+# The oldest versions that pyproject.toml admits, with the test runner's own of today.
+printf 'pytest>=8\nhypothesis>=6.100\n' | uv pip compile --quiet --resolution lowest-direct --generate-hashes \
+    --no-emit-index-url --no-emit-find-links --no-header --no-annotate --python-version 3.11 \
+    pyproject.toml --extra tensorflow-cpu --extra pandas --extra images - -o requirements/floors.txt

@@ -21,6 +21,8 @@ from counterpoise.core.errors import CounterpoiseError, refusal_in, system_text
 from counterpoise.core.panics import is_panic, panic_text
 from counterpoise.core.temporary import leave_scratch, scratch
 
+#: What a wrong option raises: Typer's own error, or before 0.28 that of Click, on which it was built.
+USAGE: type[Exception] = getattr(typer, "TyperException", typer.BadParameter.__mro__[2])
 #: Signals that end a command as Ctrl-C does, unless the caller has them ignored (as nohup does).
 ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
@@ -71,7 +73,7 @@ def _told(error: BaseException) -> int:
 def _text(error: BaseException) -> str | None:
     if isinstance(error, CounterpoiseError):
         return str(error)
-    if isinstance(error, typer.TyperException):  # usage: an unknown option, a value out of range
+    if isinstance(error, USAGE):  # usage: an unknown option, a value out of range
         return _usage(error)
     if isinstance(error, OSError):  # a full disk, a file that may not be read
         return f"{error.filename or 'Reading or writing failed'}: {system_text(error)}"
@@ -85,7 +87,7 @@ def _text(error: BaseException) -> str | None:
     return None if refused is None else f"Reading or writing failed: {system_text(refused)}"
 
 
-def _usage(error: typer.TyperException) -> str:
+def _usage(error: Exception) -> str:
     """What was typed wrongly, and where the right spelling stands; empty when help was shown instead."""
     message: str = getattr(error, "format_message", error.__str__)().strip()
     context = getattr(error, "ctx", None)
