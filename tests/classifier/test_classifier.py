@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import pickle
 import subprocess
 import sys
@@ -205,6 +206,25 @@ def test_saving_is_whole_or_not_at_all(clf, tmp_path):
     with pytest.raises(ArtifactError, match="file' is a file"):
         clf.save(tmp_path / "file" / "m.keras")
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_clock_before_1980_is_one_line(clf, tmp_path, monkeypatch):
+    def early(*_, **__):
+        raise ValueError("ZIP does not support timestamps before 1980")
+
+    monkeypatch.setattr("keras.Model.save", early)
+    with pytest.raises(ArtifactError, match="clock of this machine is before 1980"):
+        clf.save(tmp_path / "m.keras")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_may_be_bytes_and_must_be_one(clf, tmp_path):
+    clf.save(os.fsencode(tmp_path / "m.keras"))
+    assert cp.load(os.fsencode(tmp_path / "m.keras")).classes_.tolist() == clf.classes_.tolist()
+    for name in (None, 3, "", "a\0.keras", ["m.keras"]):
+        for use in (clf.save, clf.export, cp.load):
+            with pytest.raises(OptionError, match="path is"):
+                use(name)
 
 
 def test_rows_that_do_not_fit(clf):

@@ -169,3 +169,30 @@ def test_what_goes_beyond_the_leaderboard():
     for key in ("expected_cost", "partial_auc", "net_benefit", "brier_resolution"):
         assert more[key]["low"] < more[key]["value"] < more[key]["high"], key
     assert math.isnan(more["calibration_error"]["low"])
+
+
+def test_tables_are_read_as_fit_reads_them(tmp_path):
+    """Separator, missing words, money, groups and weights by name, and a column that nobody uses."""
+    n = 120
+    rng = np.random.default_rng(0)
+    ill = np.arange(n) % 3 == 0
+    texts = {
+        "a": [f"$ {v:.2f}" for v in rng.normal(50, 5, n) + 9 * ill],
+        "level": [["u", "NA", " v"][i % 3] for i in range(n)],
+        "who": [str(i // 2) for i in range(n)],
+        "w": [str(1 + i % 2) for i in range(n)],
+        "ill": [[" no", "yes"][i] for i in ill.astype(int)],
+    }
+    pl.DataFrame(texts).write_csv(tmp_path / "t.csv", separator=";")
+    clf = cp.fit("mlp", str(tmp_path / "t.csv"), "ill", strategy="none", epochs=1, verbose=0)
+    frame = pl.DataFrame({**texts, "odd": [[1]] * n})
+    found = [
+        evaluate(clf, rows, target="ill", groups="who", sample_weight="w", resamples=2)
+        for rows in (str(tmp_path / "t.csv"), frame)
+    ]
+    assert found[0]["groups"] == found[1]["groups"] == n // 2
+    assert found[0]["metrics"]["log_loss"]["value"] == found[1]["metrics"]["log_loss"]["value"]
+    given = evaluate(clf, str(tmp_path / "t.csv"), y=np.where(ill, "yes", "no"), groups="who", resamples=2)
+    assert given["groups"] == n // 2
+    with pytest.raises(ColumnError, match="lacks the column 'whom' for groups"):
+        evaluate(clf, frame, target="ill", groups="whom")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from counterpoise.core import seeds
+from counterpoise.core.errors import OptionError
 
 PLACES = [(s, stage, *i) for s in (0, 1, 2) for stage in ("rows", "split") for i in ((0, 0), (0, 1), (1, 0), (1, 1))]
 
@@ -43,3 +44,9 @@ def test_integers_suit_libraries_that_want_a_plain_default_set():
 @pytest.mark.parametrize("kind", [np.int32, np.int64, np.uint8])
 def test_numpy_whole_numbers_are_the_same_words(kind):
     assert seeds.integer(kind(7), "x", kind(2)) == seeds.integer(7, "x", 2)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "a", None, True])
+def test_what_is_no_seed_is_refused(seed):
+    with pytest.raises(OptionError, match="seed is"):
+        seeds.generator(seed, "rows")
