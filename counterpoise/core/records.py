@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -81,15 +82,15 @@ class Schema:
     columns: tuple[Column, ...]
     target: str = "target"
 
-    @property
+    @cached_property
     def numeric(self) -> tuple[Column, ...]:
         return tuple(c for c in self.columns if c.kind == "numeric")
 
-    @property
+    @cached_property
     def categorical(self) -> tuple[Column, ...]:
         return tuple(c for c in self.columns if c.kind in ("categorical", "boolean"))
 
-    @property
+    @cached_property
     def excluded(self) -> tuple[Column, ...]:
         return tuple(c for c in self.columns if not c.used)
 

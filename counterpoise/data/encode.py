@@ -99,15 +99,20 @@ class TableEncoder(keras.layers.Layer):
                 parts.append(ops.cast(ops.take(missing, np.array(self.indicators, "int32"), axis=1), "float32"))
             if self.cycles:
                 parts.append(self._through_cycles(raw, missing))
-        start = 0
-        for column, (size, width) in enumerate(zip(self.levels, self.widths, strict=True)):
-            # From 1 on: whole numbers held to 0 .. 6 become a Relu6, which LiteRT has for floats only.
-            ids = ops.clip(ops.cast(x["categorical"][:, column], "int32") + 1, 1, size + 2) - 1
-            place = ops.take(self.place, ids + start)
-            # Place -1 (never seen in training) is a row of zeros: beyond the end, since ONNX counts -1 from the end.
-            parts.append(ops.one_hot(ops.where(place < 0, width, place), width, dtype="float32"))
-            start += size + 2
+        if self.levels:
+            parts.append(self._one_hot(x["categorical"]))
         return ops.cast(ops.concatenate(parts, axis=1), self.compute_dtype)
+
+    def _one_hot(self, ids: Any) -> Any:
+        """The places of ids (N, dc), (N, sum of widths): all columns at once, since thousands would be as many layers."""
+        sizes, widths = np.array(self.levels, "int32"), self.widths
+        starts = np.concatenate([[0], np.cumsum(sizes + 2)[:-1]]).astype("int32")
+        # From 1 on: whole numbers held to 0 .. 6 become a Relu6, which LiteRT has for floats only.
+        known = ops.clip(ops.cast(ids, "int32") + 1, 1, sizes + 2) - 1
+        place = ops.take(self.place, known + starts)  # -1, never seen in training, is a row of zeros
+        columns = np.repeat(np.arange(len(widths), dtype="int32"), widths)
+        within = np.concatenate([np.arange(width, dtype="int32") for width in widths])
+        return ops.cast(ops.equal(ops.take(place, columns, axis=1), within), "float32")
 
     def _through_bins(self, numbers: Any) -> Any:
         """How far each number has come through each bin, (N, dn * bins)."""
