@@ -64,7 +64,8 @@ class Cells:
         """The type of what each column spells; Null where all of it is missing.
 
         Example:
-            >>> [*Cells.of(pl.DataFrame({t: [t] for t in ("1", "1.5", "TRUE", "x", "2024-12-31", "?")})).types().values()]
+            >>> row = pl.DataFrame({text: [text] for text in ("1", "1.5", "TRUE", "x", "2024-12-31", "?")})
+            >>> list(Cells.of(row).types().values())
             [Int64, Float64, Boolean, String, Datetime(time_unit='us', time_zone=None), Null]
         """
         found: dict[int, pl.DataType] = {}

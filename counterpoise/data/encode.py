@@ -104,7 +104,7 @@ class TableEncoder(keras.layers.Layer):
         return ops.cast(ops.concatenate(parts, axis=1), self.compute_dtype)
 
     def _one_hot(self, ids: Any) -> Any:
-        """The places of ids (N, dc), (N, sum of widths): all columns at once, since thousands would be as many layers."""
+        """The places of ids (N, dc), (N, sum of widths); all columns at once, as there may be thousands."""
         sizes, widths = np.array(self.levels, "int32"), self.widths
         starts = np.concatenate([[0], np.cumsum(sizes + 2)[:-1]]).astype("int32")
         # From 1 on: whole numbers held to 0 .. 6 become a Relu6, which LiteRT has for floats only.

@@ -29,6 +29,8 @@ from counterpoise.data.row_metadata import Side, group_codes, roles, side_of, sk
 from counterpoise.data.schema import build_parts, encode_rows
 from counterpoise.data.texts import text_column, texts_of
 
+#: Sentences about columns; those of thousands of columns nobody reads.
+MOST_SAID = 50
 _OVERRIDES = ("numeric", "categorical", "boolean", "identifier")
 
 
@@ -186,7 +188,12 @@ def _together(found: list[Found]) -> list[str]:
             sentences.append(f"Each of {len(names):,} columns ({shown}, ...) {rest}")
         else:
             sentences += [f"Column {name!r} {rest}" for name in names]
-    return sentences
+    if len(sentences) <= MOST_SAID:
+        return sentences
+    more = (
+        f"{len(sentences) - MOST_SAID:,} more notes about columns are not shown. Of these the last is: {sentences[-1]}"
+    )
+    return [*sentences[:MOST_SAID], more]
 
 
 def _why(found: list[Found]) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from polars.selectors import by_name
 
 from counterpoise.core.checks import check_path
 from counterpoise.core.errors import DataError, system_text
@@ -70,7 +71,7 @@ class ParquetFiles:
     def values(self, columns: Sequence[str], labels: str) -> pl.DataFrame:
         """Some columns of all rows (`labels` is one of them)."""
         with readable(self.name):
-            found = self.frame.select([self._stored[name] for name in columns]).collect(engine="streaming")
+            found = self.frame.select(self._exactly(columns)).collect(engine="streaming")
         return self._read(found, columns)
 
     def parts(self, columns: Sequence[str], wanted: Array | None = None) -> Iterator[tuple[int, pl.DataFrame]]:
@@ -106,8 +107,12 @@ class ParquetFiles:
 
     def _slice(self, columns: Sequence[str], start: int, rows: int) -> pl.DataFrame:
         with readable(self.name):
-            found = self.frame.select([self._stored[name] for name in columns]).slice(start, rows).collect()
+            found = self.frame.select(self._exactly(columns)).slice(start, rows).collect()
         return self._read(found, columns)
+
+    def _exactly(self, columns: Sequence[str]) -> pl.Expr:
+        """Columns whose names are no patterns, whatever they look like."""
+        return by_name(*(self._stored[name] for name in columns))
 
     def _read(self, found: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
         return pl.DataFrame([to_series(name, found[self._stored[name]], self.name) for name in columns])
