@@ -334,6 +334,6 @@ def test_thousands_of_columns_are_read_as_one_is_and_said_in_few_lines(tmp_path)
 
 def test_columns_of_tuples_and_names_that_are_patterns_are_refused_in_one_line():
     with pytest.raises(ColumnError, match="holds objects"):
-        read({"a": np.arange(4.0), "b": [("x", 1)] * 4}, y=[0, 1, 0, 1])
+        read(pd.DataFrame({"a": np.arange(4.0), "b": [("x", 1)] * 4}), y=[0, 1, 0, 1])
     with pytest.raises(ColumnError, match="pattern"):
         read(pl.DataFrame({"^a$": [1.0, 2.0]}), y=[0, 1])
