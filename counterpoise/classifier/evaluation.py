@@ -55,8 +55,8 @@ def evaluate(
     """
     if dataset_kind(data):
         data, y, sample_weight = load_alone(data, y, sample_weight)
-    beside = {name for name in (groups, sample_weight) if isinstance(name, str)}
-    labels, rows, source = _labels(clf, data, y, target, beside)
+    named = {name for name in (groups, sample_weight) if isinstance(name, str)}
+    labels, rows, source = _labels(clf, data, y, target, named)
     codes = label_codes(labels, clf.classes_)
     places, weight = _groups(rows, groups, source), _weights(rows, sample_weight, source, len(codes))
     check_no_class_lost(codes, weight, clf.classes_.tolist())

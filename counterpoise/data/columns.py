@@ -120,7 +120,7 @@ class RawColumns(keras.layers.Layer):
         self.levels = [list(known) for known in levels]
         self.by_value = [False] * len(self.levels) if by_value is None else [bool(valued) for valued in by_value]
         self.offsets = [0.0] * len(self.numeric) if offsets is None else [float(offset) for offset in offsets]
-        self.lookup = _lookup(self.levels, self.by_value) if self.levels else None
+        self.lookup: Any = _lookup(self.levels, self.by_value) if self.levels else None
 
     def build(self, shapes: Any) -> None:
         """Nothing to build: the look-up table is made from the configuration."""
