@@ -22,7 +22,7 @@ from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.inputs import check_no_gap, is_text
 from counterpoise.data.kinds import Found, infer
 from counterpoise.data.labels import encode_labels
-from counterpoise.data.loading import dataset_kind, load_alone
+from counterpoise.data.loading import check_no_generator, dataset_kind, load_alone
 from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.precision import lost_digits
 from counterpoise.data.row_metadata import Side, group_codes, roles, side_of, skip_rows, times, weights
@@ -92,6 +92,7 @@ def read(
         >>> rows.classes, rows.y.tolist(), rows.x["categorical"].ravel().tolist()
         (('well', 'ill'), [0, 1, 0], [1, 2, 1])
     """
+    check_no_generator(source)
     if dataset_kind(source):
         x, y, weight = load_alone(source, y if target is None else target, sample_weight)
         examples = read(
