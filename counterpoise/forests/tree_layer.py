@@ -152,7 +152,7 @@ class TreeEnsemble(keras.layers.Layer):
         if self.link == "logit":
             return total
         p = ops.clip(total, self.floor, 1.0 - self.floor)
-        return ops.log(p) - ops.log1p(-p) if self.outputs == 1 else ops.log(p)
+        return ops.log(p) - ops.log(1.0 - p) if self.outputs == 1 else ops.log(p)
 
     def compute_output_shape(self, shape: Any) -> tuple[Any, int]:
         return (shape[0], self.classes * self.outputs)

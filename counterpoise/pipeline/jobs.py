@@ -105,7 +105,7 @@ def job_of(
     """
     settings, model = trainer.settings, trainer.models[part.model]
     examples = trainer.examples if labeled is None else labeled
-    stops = model.stops_early and (settings.early_stopping or isinstance(model, Network))
+    stops = model.stops_early and (settings.early_stopping or model.kind == "network")
     if not stops and examples.split is None and not np.array_equal(fold.stop, fold.test):
         fold = fold.whole()
     y = examples.y[fold.train]
@@ -114,7 +114,7 @@ def job_of(
     if part.mix:
         check_mixable(examples, part.name)
     plan = part.make_plan(y, examples.n_classes, examples.weights_of(fold.train))
-    if plan.deferred and not isinstance(model, Network):
+    if plan.deferred and model.kind != "network":
         raise ModelError(f"strategy {part.name!r} changes its weights during training, which {model.label} cannot do.")
     stop_y = trainer.examples.y[fold.stop]
     rarest = int(np.bincount(stop_y, minlength=examples.n_classes).min())
