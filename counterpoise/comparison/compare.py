@@ -206,7 +206,7 @@ def _raced(
     diagnosis: Mapping[str, Any],
 ) -> Comparison:  # fmt: skip
     split: dict[str, Any] = {"folds": folds, "repeats": repeats, "duplicates": duplicates}
-    examples = trainer.examples
+    examples, labels = trainer.examples, {s.name: trainer.label_of(s) for s in strategies}
     with bar(verbose) as progress:
         heat = Rungs(list(strategies), trainer.settings)
         if limited is not None or examples.split is not None:
@@ -230,7 +230,7 @@ def _raced(
                 warnings.append(f"{winner.name} could not be trained on all rows, so there is no model file: {error}")
     cut_off = cut_off_text(outcome.training, outcome.extension, heat.cut)
     verdict = _labeled(judgment.verdict, len(ran), metric, inside, cut_off, examples.split is None)
-    rows = leaderboard_rows(judgment, by_name, ran, examples, outcome, heat, priced)
+    rows = leaderboard_rows(judgment, by_name, ran, examples, outcome, heat, priced, labels)
     record = leaderboard_record(
         rows, verdict, warnings, trainer, outcome, metric=metric, folds=folds, repeats=repeats, limited=limited,
         nested=inside, costs=priced,

@@ -24,9 +24,12 @@ from counterpoise.strategies.select import Strategy
 
 def leaderboard_rows(
     judgment: Judgment, by_name: Mapping[str, Sequence[FoldResult]], strategies: Sequence[Strategy],
-    examples: Examples, outcome: Outcome, stopped: Rungs, costs: Costs | None,
+    examples: Examples, outcome: Outcome, stopped: Rungs, costs: Costs | None, labels: Mapping[str, str],
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """One row per strategy: those that were judged by rank, then those that were stopped, then those that failed."""
+    """One row per strategy: those that were judged by rank, then those that were stopped, then those that failed.
+
+    `labels` holds what the models of each strategy are called.
+    """
     parts = {s.name: [part.name for part in s.parts()] for s in strategies}
     rows = [
         tally.strategy_row(
@@ -39,7 +42,8 @@ def leaderboard_rows(
         for i, (name, said) in enumerate(stopped.stopped.items(), 1)
     ]
     failed = enumerate(outcome.failures.items(), len(rows) + 1)
-    return rows + [tally.failed_row(name, rank, text) for rank, (name, text) in failed]
+    rows += [tally.failed_row(name, rank, text) for rank, (name, text) in failed]
+    return [{**row, "model": labels.get(row["strategy"], "")} for row in rows]
 
 
 def leaderboard_record(

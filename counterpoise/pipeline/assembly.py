@@ -89,13 +89,13 @@ def card_of(
     strategy: Strategy, trainer: Trainer, members: Sequence[Member], length: Training, note: str
 ) -> dict[str, Any]:
     """The model card: what a reader of the file has to know."""
-    settings, keys = trainer.settings, dict.fromkeys(part.model for part in strategy.parts())
+    settings = trainer.settings
     return {
         "counterpoise": version(),
         "strategy": strategy.name,
         "idea": strategy.idea,
         "members": [part.name for part in strategy.parts()],
-        "network": ", ".join(trainer.models[key].label for key in keys),
+        "network": trainer.label_of(strategy),
         **rows_of(trainer.examples),
         "seed": settings.seed,
         "batch_size": settings.batch_size,

@@ -128,6 +128,8 @@ def fit(
         >>> clf.predict_proba(x).shape
         (400, 2)
     """
+    if isinstance(model, (list, tuple)):
+        raise OptionError("model is a list, but fit trains one. cp.compare tries several, cp.blend([...]) pools them.")
     if data is None:
         raise OptionError('fit was given no data; pass them after the model or as data=, for example data="loans.csv".')
     settings = Settings(

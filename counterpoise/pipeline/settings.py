@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from counterpoise.core.errors import OptionError
-from counterpoise.core.model import Model
 from counterpoise.networks.network import Network
 from counterpoise.networks.recipe import PLAIN, Recipe, whole
 
@@ -57,14 +56,14 @@ class Settings:
         for name in ("seed", "tune"):
             object.__setattr__(self, name, whole(name, getattr(self, name), 0))
 
-    def on(self, models: Mapping[str, Model], rows: int, passes: int, extend: bool = False) -> Settings:
+    def on(self, models: Mapping[str, Any], rows: int, passes: int, extend: bool = False) -> Settings:
         """These settings for models and a number of rows, nothing left "auto"; the first network has the recipe.
 
         `passes` are the most epochs of those who asked for none: fewer on many rows, where they would make more than
         `AUTO_STEPS` steps, but `LEAST_PASSES` at least; then the recipe's floor of steps holds too, and the budget may
         be extended if `extend`.
         """
-        networks: list[Network] = [model for model in models.values() if isinstance(model, Network)]
+        networks = [model for model in models.values() if isinstance(model, Network)]
         own = networks[0].recipe if networks else PLAIN
         recipe = own if self.recipe == "auto" else self.recipe
         batch = recipe.batch_size(rows) if self.batch_size == "auto" else self.batch_size

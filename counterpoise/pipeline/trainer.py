@@ -16,6 +16,7 @@ from counterpoise.engines.run import Executor, run
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.fold_results import subset
 from counterpoise.pipeline.settings import Settings
+from counterpoise.strategies.strategy import Strategy
 
 Array = np.ndarray
 
@@ -71,6 +72,10 @@ class Trainer:
     def label(self) -> str:
         """What to call the models of the run."""
         return ", ".join(learner.model.label for learner in self.learners.values() if learner.model.kind != "external")
+
+    def label_of(self, strategy: Strategy) -> str:
+        """What to call the models of a strategy."""
+        return ", ".join(dict.fromkeys(self.models[part.model].label for part in strategy.parts()))
 
     def learner(self, job: Job) -> Learner:
         return self.learners[job.model]
