@@ -18,7 +18,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from counterpoise.forests.trees import Trees
+from counterpoise.forests.trees import MOST, Trees
 
 Array = np.ndarray
 Tensor = Any
@@ -119,9 +119,10 @@ class TreeEnsemble(keras.layers.Layer):
         parts = []
         if self.columns:
             numbers = ops.take(x, self.source[: self.columns], axis=1)
-            parts.append(ops.where(ops.isnan(numbers), self.fill, numbers))
+            parts.append(ops.clip(ops.where(ops.isnan(numbers), self.fill, numbers), -MOST, MOST))
         if self.sets:
             codes = ops.take(x, self.source[self.columns :], axis=1)
+            codes = ops.where(ops.isnan(codes), -1.0, codes)  # runtimes do not agree on comparisons with NaN
             known = ops.logical_and(codes >= 0, codes < self.levels - 1)
             place = ops.cast(ops.where(known, codes, float(self.levels - 1)), "int32")
             parts.append(ops.take(ops.reshape(self.table, (-1,)), place + ops.arange(self.sets) * self.levels))
@@ -191,7 +192,7 @@ def _as_steps(trees: Trees) -> dict[str, Array]:
 def _as_bits(trees: Trees) -> dict[str, Array]:
     """Tests and leaves in the order of *bits*: for each test the mask of leaves that stay when it fails."""
     count = len(trees.left)
-    column, threshold = np.zeros((BITS - 1, count), np.int32), np.full((BITS - 1, count), np.inf, np.float32)
+    column, threshold = np.zeros((BITS - 1, count), np.int32), np.full((BITS - 1, count), MOST, np.float32)
     mask = np.full((BITS - 1, count), 2**BITS - 1, np.int32)
     value = np.zeros((count, BITS, trees.values.shape[2]), np.float32)
     for t in range(count):
