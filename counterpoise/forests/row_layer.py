@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from counterpoise.data.cycles import turn
-from counterpoise.forests.rows import FlatRows
+from counterpoise.forests.rows import FlatRows, parts_of
 
 Tensor = Any
 
@@ -72,7 +72,7 @@ class TreeRows(keras.layers.Layer):
     def _parts(self, x: Any) -> tuple[Tensor, Tensor]:
         """Numbers and positions in cycles, float32 (N, dn), and level numbers."""
         if not (isinstance(x, Mapping) and set(x) <= {"numeric", "categorical"}):
-            arrays = keras.tree.flatten(x)
+            arrays = parts_of(x)
             flat = [ops.reshape(ops.cast(a, "float32"), (-1, math.prod(a.shape[1:]))) for a in arrays]
             return ops.concatenate(flat, axis=1), None
         ids = ops.cast(x["categorical"], "int32") if "categorical" in x else None

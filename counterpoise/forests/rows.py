@@ -13,7 +13,7 @@ import numpy as np
 
 from counterpoise.core.errors import DataError
 from counterpoise.core.records import Examples
-from counterpoise.core.structure import leaves, take
+from counterpoise.core.structure import take
 from counterpoise.data.cycles import phases, places
 from counterpoise.data.encode import MAX_LEVELS
 
@@ -93,11 +93,18 @@ def _parts(x: Any) -> tuple[Array, Array]:
         some = next(iter(x.values()))
         none = np.empty((len(some), 0), np.float32)
         return x.get("numeric", none), np.asarray(x.get("categorical", none), dtype=np.int64)
-    arrays = [np.asarray(leaf) for leaf in leaves(x)]
+    arrays = [np.asarray(leaf) for leaf in parts_of(x)]
     if any(array.dtype.kind not in "fiub" for array in arrays):
         raise DataError("The rows hold text. Expected numbers or a table: trees and external models take no texts.")
     flat = np.concatenate([a.reshape(len(a), math.prod(a.shape[1:])).astype(np.float32) for a in arrays], axis=1)
     return flat, np.empty((len(flat), 0), np.int64)
+
+
+def parts_of(x: Any) -> list[Any]:
+    """The arrays of an input, those of a dict in the order of its sorted keys, whatever order they were given in."""
+    if isinstance(x, Mapping):
+        return [leaf for key in sorted(x) for leaf in parts_of(x[key])]
+    return [leaf for part in x for leaf in parts_of(part)] if isinstance(x, (tuple, list)) else [x]
 
 
 def _kept(ids: Array) -> Array:
