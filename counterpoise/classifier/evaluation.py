@@ -97,7 +97,7 @@ def _column(rows: Any, name: str, role: str, source: str | None) -> pl.Series:
     return rows[name]
 
 
-def _labels(clf: Any, data: Any, y: Any, target: str | None, beside: set[str]) -> tuple[Any, Any, str | None]:
+def _labels(clf: Any, data: Any, y: Any, target: str | None, named: set[str]) -> tuple[Any, Any, str | None]:
     """Labels, rows, and what to call the rows in a message; a table is read by the rules of `fit`."""
     given = y is not None and not isinstance(y, str)
     if not is_table(data, table=False) or (given and clf.schema is None):
@@ -106,7 +106,7 @@ def _labels(clf: Any, data: Any, y: Any, target: str | None, beside: set[str]) -
         return y, data, None
     name = target or (y if isinstance(y, str) else None) or (clf.schema.target if clf.schema is not None else "target")
     labels = () if given else (name,)
-    used = {*labels, *beside, *(c.name for c in (clf.schema.columns if clf.schema is not None else ()) if c.used)}
+    used = {*labels, *named, *(c.name for c in (clf.schema.columns if clf.schema is not None else ()) if c.used)}
     frame, source, _ = to_frame(
         data, as_text=(*labels, *text_columns(clf.schema)),
         unused=lambda column: clf.schema is not None and column not in used,

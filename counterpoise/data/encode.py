@@ -26,7 +26,7 @@ import numpy as np
 from keras import ops
 
 from counterpoise.core.records import Examples, Schema
-from counterpoise.data.cycles import cycle_name, places
+from counterpoise.data.cycles import cycle_name, places, turn
 from counterpoise.data.levels import MAX_LEVELS
 
 Array = np.ndarray
@@ -124,7 +124,7 @@ class TableEncoder(keras.layers.Layer):
         columns = np.array([column for column, _ in self.cycles], "int32")
         known = 1.0 - ops.cast(ops.take(missing, columns, axis=1), "float32")
         days = ops.take(ops.where(missing, 0.0, raw), columns, axis=1)
-        turns = [_turn(days[:, i : i + 1], period) for i, (_, period) in enumerate(self.cycles)]
+        turns = [turn(days[:, i : i + 1], period, ops.floor) for i, (_, period) in enumerate(self.cycles)]
         angle = 2 * np.pi * ops.concatenate(turns, axis=1)
         return ops.concatenate([ops.sin(angle) * known, ops.cos(angle) * known], axis=1)
 
@@ -147,20 +147,6 @@ class TableEncoder(keras.layers.Layer):
         low, steep = learn_bins(x["numeric"], self.bins) if self.n_numeric else (nothing[1], nothing[1])
         places = [learn_levels(x["categorical"][:, j], size) for j, size in enumerate(self.levels)]
         return [center, scale, np.concatenate([np.zeros(0, "int32"), *places]), low, steep]
-
-
-def _turn(days: Any, period: float) -> Any:
-    """How far days have come through their cycle, from 0 to 1.
-
-    Each step is exact in float32, so that no compiler and no runtime gets another place: the day is rounded to a third
-    of a second, and the cycles within it are whole parts of it.
-    """
-    whole = ops.floor(days)
-    part = ops.floor((days - whole) * 2.0**18 + 0.5) / 2.0**18
-    if period > 1:
-        return (whole - period * ops.floor(whole / period) + part) / period
-    turns = part * round(1 / period)
-    return turns - ops.floor(turns)
 
 
 def encoder_for(examples: Examples, bins: int = 0) -> TableEncoder:
