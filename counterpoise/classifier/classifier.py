@@ -21,8 +21,8 @@ from counterpoise.core.records import Pictures, Rule, Schema
 from counterpoise.core.structure import leaves, take
 from counterpoise.core.temporary import scratch
 from counterpoise.data.columns import front, raw_inputs
-from counterpoise.data.folder import ImageFolder
 from counterpoise.data.frames import is_table
+from counterpoise.data.image_set import ImageSet
 from counterpoise.data.inputs import check_inputs
 from counterpoise.data.loading import dataset_kind, features_of, load_features
 from counterpoise.data.named_inputs import NamedInputs
@@ -238,7 +238,7 @@ class Classifier:
 
     def encoded(self, x: Any, name: str | None = None) -> Any:
         """Rows in any form that `fit` takes in the form of `Examples.x`; `name` is what to call them in a message."""
-        if isinstance(x, ImageFolder):
+        if isinstance(x, ImageSet):
             return (x if self.pictures is None else x.read_as(self.pictures)).load()
         if dataset_kind(x):
             x = load_features(x, self._row(x))

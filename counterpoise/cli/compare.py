@@ -40,9 +40,12 @@ def command(
     time: o.Time = None,
     split: o.Split = None,
     skip_bad: o.SkipBad = False,
+    images: o.Images = None,
+    root: o.Root = None,
+    groups_from: o.GroupsFrom = None,
     size: o.Size = None,
     range: o.Range = None,
-    model: o.Model = "mlp",
+    model: o.ComparedModel = None,
     trust: o.Trust = None,
     epochs: o.Epochs = None,
     batch_size: o.BatchSize = None,
@@ -94,6 +97,7 @@ def command(
     from counterpoise.pipeline.reading import inputs_of
     from counterpoise.strategies.select import select
 
+    model = model or ("cnn" if images is not None or data.is_dir() else "mlp")
     check_folder(out)
     for name in FILES:
         o.check_file(out / name, reads=[data, model])
@@ -107,7 +111,8 @@ def command(
     elsewhere = executor_of(jobs, ray)
     network = resolve_model(model, trust)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split)
-    examples = o.read_table(data, target, size, range, text=model == "text", inputs=inputs_of(network), **how)
+    pictures = o.picture_options(size, range, images, root, groups_from)
+    examples = o.read_table(data, target, pictures, text=model == "text", inputs=inputs_of(network), **how)
     if examples.time is None and examples.groups is None and split is None:
         check_counts(examples, 5 if folds is None else folds)
     leaks = "error" if strict else "warn"

@@ -32,6 +32,9 @@ def command(
     time: o.Time = None,
     split: o.Split = None,
     skip_bad: o.SkipBad = False,
+    images: o.Images = None,
+    root: o.Root = None,
+    groups_from: o.GroupsFrom = None,
     size: o.Size = None,
     range: o.Range = None,
     model: o.Model = "auto",
@@ -75,7 +78,8 @@ def command(
     chosen = find(strategy)
     network = resolve_model(model, trust)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split)
-    examples = o.read_table(data, target, size, range, text=model == "text", inputs=inputs_of(network), **how)
+    pictures = o.picture_options(size, range, images, root, groups_from)
+    examples = o.read_table(data, target, pictures, text=model == "text", inputs=inputs_of(network), **how)
     if aim is not None and not examples.binary:
         labels = ", ".join(map(str, examples.classes[:6]))
         raise OptionError(

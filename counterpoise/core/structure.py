@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.core.errors import DataError
+from counterpoise.core.sources import IN_MEMORY, Chosen, Joined, Source
+
 
 def mapped(function: Callable[..., Any], x: Any, *others: Any) -> Any:
     """The same structure with `function` on every array of `x`, and on those in the same place of `others`.
@@ -54,7 +57,46 @@ def join(parts: Sequence[Any]) -> Any:
         >>> join([(np.array([1]), np.array([2])), (np.array([3]), np.array([4]))])[1].tolist()
         [2, 4]
     """
-    return mapped(lambda *same: np.concatenate(same), *parts)
+    return mapped(_joined, *parts)
+
+
+def _joined(*parts: Any) -> Any:
+    return Joined(parts) if any(isinstance(part, Source) for part in parts) else np.concatenate(parts)
+
+
+def subset(x: Any, rows: np.ndarray) -> Any:
+    """Some rows as an input of their own; those outside memory stay there.
+
+    Example:
+        >>> subset(np.array([1, 2, 3]), np.array([2, 0])).tolist()
+        [3, 1]
+    """
+    return mapped(lambda part: Chosen(part, rows) if isinstance(part, Source) else part[rows], x)
+
+
+def whole(x: Any, rows: np.ndarray, purpose: str) -> Any:
+    """Rows of an input, all of them at once, for a purpose that needs it ("SMOTE").
+
+    Raises:
+        DataError: rows outside memory that do not fit into it.
+    """
+    need = sum(part.nbytes // max(1, len(part)) * len(rows) for part in leaves(x) if isinstance(part, Source))
+    if need > IN_MEMORY:
+        raise DataError(
+            f"{purpose} needs all of {len(rows):,} rows in memory at once, which are {need / 2**20:,.0f} MB. Expected "
+            f"at most {IN_MEMORY / 2**20:,.0f} MB. Leave it out, or use smaller pictures (size=, --size)."
+        )
+    return take(x, rows)
+
+
+def outside_memory(x: Any) -> bool:
+    """Whether some input is a source that is read when its rows are taken.
+
+    Example:
+        >>> outside_memory({"a": np.zeros(3)})
+        False
+    """
+    return any(isinstance(part, Source) for part in leaves(x))
 
 
 def rows_in(x: Any) -> int:

@@ -245,6 +245,10 @@ def batches(
         1
     """
     source = rows_of(x, load)
+    if getattr(x, "split", None) is not None:
+        raise OptionError(
+            'x has test images among others, and a batch would mix them. Pass one part, for example x.part("train").'
+        )
     augment = getattr(x, "augment", None) if augment is None else augment
     y = getattr(x, "y", None) if y is None and getattr(x, "takes_rows", False) else y
     target = None if y is None else rows_of(_readable(y))

@@ -14,8 +14,8 @@ from counterpoise.core.checks import check_no_class_lost
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.core.records import TRAIN, VALIDATION, Examples
 from counterpoise.core.structure import join, mapped, rows_in
-from counterpoise.data.folder import ImageFolder, in_memory
 from counterpoise.data.frames import is_table, to_frame
+from counterpoise.data.image_set import ImageSet, in_memory
 from counterpoise.data.loading import dataset_kind, load
 from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.row_metadata import side_of, weights
@@ -98,7 +98,7 @@ def _parts(
     examples: Examples, given: Any, target: str | None, sample_weight: Any, inputs: NamedInputs | None
 ) -> tuple[Any, Any, Array | None]:
     """Features in the form of `Examples.x`, labels, and weights or None."""
-    if isinstance(given, ImageFolder):
+    if isinstance(given, ImageSet):
         found = in_memory(given if examples.pictures is None else given.read_as(examples.pictures))
         return found.x, [found.classes[code] for code in found.y], None
     if dataset_kind(given):

@@ -12,7 +12,7 @@ from PIL import Image
 import counterpoise as cp
 from counterpoise.core.errors import ArtifactError, DataError, OptionError
 from counterpoise.data import pixels as module
-from counterpoise.data.folder import decoder, images, list_images, read_images, unlabeled
+from counterpoise.data.images import decoder, images, list_images, read_images, unlabeled
 from counterpoise.data.pixels import look, pixels
 
 RNG = np.random.default_rng(0)
@@ -207,10 +207,10 @@ def test_a_range_goes_with_the_model(scans, tmp_path):
     clf.save(tmp_path / "m.keras")
     again = cp.load(tmp_path / "m.keras")
     assert again.pictures.range == (0.0, 4095.0)
-    paths, raw = unlabeled(scans / "ill", (4, 4), "grayscale", again.pictures.range)
-    assert len(paths) == 6
+    ill = unlabeled(scans / "ill", (4, 4), "grayscale", again.pictures.range)
+    assert len(ill) == 6
     plain = list_images(scans, 4)
-    assert np.allclose(again.predict_proba(plain)[: len(paths)], again.predict_proba(raw))
+    assert np.allclose(again.predict_proba(plain)[:6], again.predict_proba(ill.load()))
     with pytest.raises(DataError, match="trained with"):
         again.predict_proba(images(scans, 4, range=(0, 100)))
     again._card["images"] = {"range": [1]}

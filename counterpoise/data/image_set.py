@@ -1,0 +1,199 @@
+"""Images in files, what belongs to them, and what they become: pixels, or `Examples`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from counterpoise.core.duplicates import twin_groups
+from counterpoise.core.errors import DataError, OptionError, TargetError
+from counterpoise.core.records import Examples, Pictures
+from counterpoise.data.image_names import joined_groups
+from counterpoise.data.labels import encode_labels
+from counterpoise.data.pixels import CHANNELS, Range, pixels
+from counterpoise.data.row_metadata import Side, group_codes, roles, times, weights
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """Images that are decoded when they are drawn; made by `images`.
+
+    Takes the place of `x` in `batches`: `cp.batches(scans, plan=cp.plans.oversample(scans.y))`.
+
+    Attributes:
+        paths: The files (N,).
+        side: Labels, groups, times, weights and parts of a split of the files; None: nothing is known of them.
+        size: (height, width) in pixels.
+        form: How they are read.
+        augment: What `batches` does to drawn images (see `images`).
+        bad: (path, what is wrong with it) of files that were left out.
+        root: The folder.
+        deep: Whether some files have more than 8 bits; pixels are then float32, else uint8.
+        notes: Sentences for the user about how the files are read.
+    """
+
+    paths: tuple[str, ...]
+    side: Side | None
+    size: tuple[int, int]
+    form: Pictures
+    augment: Any = None
+    bad: tuple[tuple[str, str], ...] = ()
+    root: str = ""
+    deep: bool = False
+    notes: tuple[str, ...] = ()
+    takes_rows: bool = field(default=True, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @property
+    def known(self) -> Side:
+        """What belongs to the files.
+
+        Raises:
+            TargetError: they have no labels.
+        """
+        if self.side is None:
+            raise TargetError(
+                f"The images of {self.root} have no labels. Expected a class for each: name its column with target= "
+                "(--target), or give a folder with one sub-folder for each class."
+            )
+        return self.side
+
+    @property
+    def y(self) -> Array:
+        """The class code of each file, int32 (N,)."""
+        return self.known.y.codes
+
+    @property
+    def classes(self) -> tuple[Any, ...]:
+        """The labels, sorted: names of sub-folders, or what the column holds."""
+        return self.known.y.classes
+
+    @property
+    def counts(self) -> Array:
+        """Images per class, int64 (C,)."""
+        return self.known.y.counts
+
+    @property
+    def color_mode(self) -> str:
+        """ "grayscale" or "rgb"."""
+        return self.form.color_mode
+
+    @property
+    def range(self) -> Range | None:
+        """Stored values that are black and white in files of more than 8 bits; None: those of each file's type."""
+        return self.form.range
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(N, height, width, channels)."""
+        return (len(self), *self.size, CHANNELS[self.color_mode])
+
+    def take(self, rows: Array) -> Array:
+        """Decoded pixels (len(rows), height, width, channels), 0 to 255: uint8, float32 where `deep`."""
+        out = np.empty((len(rows), *self.shape[1:]), np.float32 if self.deep else np.uint8)
+        for place, row in enumerate(rows):
+            out[place] = pixels(self.paths[int(row)], self.size, self.color_mode, self.range)
+        return out
+
+    @property
+    def split(self) -> Any:
+        """What each file does, a series of words; None: they do not say it."""
+        return None if self.side is None else self.side.split
+
+    def part(self, name: str) -> ImageSet:
+        """The images of one part of the split: "train", "validation" or "test".
+
+        Raises:
+            OptionError: there is no such part.
+        """
+        if self.split is None:
+            raise OptionError(f"part({name!r}): these images have no split. Name its column with split=, or use all.")
+        wanted = roles(pl.Series("part", [name]))[0]
+        rows = np.flatnonzero(roles(self.split) == wanted)
+        if not len(rows):
+            raise OptionError(f"part({name!r}): no image of {self.root} is in it.")
+        return replace(self.at(rows), side=self.known.at(rows).having(split=None))
+
+    def at(self, rows: Array) -> ImageSet:
+        """Some of the images, by number."""
+        side = None if self.side is None else self.side.at(rows)
+        return replace(self, paths=tuple(self.paths[int(row)] for row in rows), side=side)
+
+    def read_as(self, pictures: Pictures) -> ImageSet:
+        """The images read as those that a model was trained on.
+
+        Raises:
+            DataError: a range was given, and the model was trained with another.
+        """
+        if pictures.range in (None, self.range):
+            return self
+        if self.range is not None:
+            raise DataError(f"range is {self.range}, but the model was trained with {pictures.range}. Leave it out.")
+        return replace(self, form=replace(self.form, range=pictures.range))
+
+    def load(self) -> Array:
+        """All pixels, decoded by several threads (see `take`)."""
+        blocks = np.array_split(np.arange(len(self)), max(1, len(self) // 64))
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return np.concatenate(list(pool.map(self.take, blocks)))
+
+
+def in_memory(
+    found: ImageSet, *, positive: Any = None, one_vs_rest: Any = None, merge_rare: Sequence[Any] = ()
+) -> Examples:
+    """The images, decoded, as `Examples`.
+
+    Images with equal pixels are one group, and one group with all of their patients', so that no copy is on the other
+    side of a split; not where the images say themselves what they do.
+
+    Raises:
+        OptionError: there are augmentation layers: these belong to `batches`, or into the model.
+    """
+    if found.augment is not None:
+        raise OptionError(
+            "augment= works where images are drawn, in cp.batches. For fit and compare put the augmentation layers "
+            "into the model, where Keras uses them in training alone."
+        )
+    side = found.known
+    labels = encode_labels(side.y, positive, one_vs_rest, merge_rare, written=True, name=side.target)
+    loaded = found.load()
+    twins = twin_groups(loaded)
+    assert twins is not None
+    groups = None if side.groups is None else group_codes(side.groups)
+    word = "file was" if len(found.bad) == 1 else "files were"
+    notes = [f"{len(found.bad)} {word} left out: {named(found.bad)}."] if found.bad else []
+    copies = len(twins) - len(np.unique(twins))
+    if copies:
+        together = "" if side.split is not None else "; copies stay on one side of a split"
+        notes.append(f"{copies:,} of {len(twins):,} images repeat an earlier one{together}.")
+        if side.split is None:
+            groups = twins if groups is None else joined_groups(groups, twins)
+    return Examples(
+        loaded, labels.codes, labels.classes, groups=groups, twins=twins,
+        time=None if side.time is None else times(side.time),
+        sample_weight=None if side.weight is None else weights(side.weight),
+        split=None if side.split is None else roles(side.split),
+        source=Path(found.root).resolve().name, warnings=(*found.notes, *notes), pictures=found.form,
+    )  # fmt: skip
+
+
+def named(bad: Sequence[tuple[str, str]], most: int = 20) -> str:
+    """Files and what is wrong with them, for a message.
+
+    Example:
+        >>> named([("a.png", "empty")])
+        'a.png: empty'
+    """
+    shown = "; ".join(f"{path}: {what}" for path, what in bad[:most])
+    return shown + (f"; ... ({len(bad)} in all)" if len(bad) > most else "")
