@@ -18,7 +18,7 @@ from counterpoise.classifier.thresholds import choose, describe
 from counterpoise.core.errors import ArtifactError, OptionError
 from counterpoise.core.per_class import in_class_order
 from counterpoise.core.records import Pictures, Rule, Schema
-from counterpoise.core.structure import leaves, take
+from counterpoise.core.structure import chunk_rows, leaves, rows_in, take
 from counterpoise.core.temporary import scratch
 from counterpoise.data.columns import front, raw_inputs
 from counterpoise.data.frames import is_table
@@ -39,8 +39,6 @@ from counterpoise.networks.forward import forward, like
 from counterpoise.networks.member_outputs import shares
 
 Array = np.ndarray
-
-PREDICT_ROWS = 8192
 
 
 class Classifier:
@@ -173,8 +171,9 @@ class Classifier:
 
     def _batches(self, encoded: Any) -> Iterator[list[Array]]:
         check_inputs(encoded, self.members.input)
-        for start in range(0, len(leaves(encoded)[0]), PREDICT_ROWS):
-            yield self._forward(take(encoded, slice(start, start + PREDICT_ROWS)))
+        size = chunk_rows(encoded)
+        for start in range(0, rows_in(encoded), size):
+            yield self._forward(take(encoded, slice(start, start + size)))
 
     def log_p(self, logits: Sequence[Array]) -> Array:
         """Log-probabilities float64 (M, N, C) of each member, its training shift undone."""
@@ -239,7 +238,7 @@ class Classifier:
     def encoded(self, x: Any, name: str | None = None) -> Any:
         """Rows in any form that `fit` takes in the form of `Examples.x`; `name` is what to call them in a message."""
         if isinstance(x, ImageSet):
-            return (x if self.pictures is None else x.read_as(self.pictures)).load()
+            return (x if self.pictures is None else x.read_as(self.pictures)).rows()
         if dataset_kind(x):
             x = load_features(x, self._row(x))
         column = self._card.get("text_column")

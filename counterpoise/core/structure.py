@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from counterpoise.core import sources
 from counterpoise.core.errors import DataError
-from counterpoise.core.sources import IN_MEMORY, Chosen, Joined, Source
+from counterpoise.core.sources import Chosen, Joined, Source
 
 
 def mapped(function: Callable[..., Any], x: Any, *others: Any) -> Any:
@@ -81,10 +82,10 @@ def whole(x: Any, rows: np.ndarray, purpose: str) -> Any:
         DataError: rows outside memory that do not fit into it.
     """
     need = sum(part.nbytes // max(1, len(part)) * len(rows) for part in leaves(x) if isinstance(part, Source))
-    if need > IN_MEMORY:
+    if need > sources.IN_MEMORY:
         raise DataError(
             f"{purpose} needs all of {len(rows):,} rows in memory at once, which are {need / 2**20:,.0f} MB. Expected "
-            f"at most {IN_MEMORY / 2**20:,.0f} MB. Leave it out, or use smaller pictures (size=, --size)."
+            f"at most {sources.IN_MEMORY / 2**20:,.0f} MB. Leave it out, or use smaller pictures (size=, --size)."
         )
     return take(x, rows)
 
@@ -97,6 +98,32 @@ def outside_memory(x: Any) -> bool:
         False
     """
     return any(isinstance(part, Source) for part in leaves(x))
+
+
+#: Values of one chunk of rows when a network is only evaluated.
+CHUNK_VALUES = 4_194_304
+
+
+def chunk_rows(x: Any) -> int:
+    """Rows that are evaluated at once, so that large ones do not fill the memory.
+
+    Example:
+        >>> chunk_rows(np.zeros((2, 30))), chunk_rows({"a": np.zeros((2, 128, 128, 3), np.uint8)})
+        (8192, 85)
+    """
+    values = sum(int(np.prod(part.shape[1:])) for part in leaves(x))
+    return int(np.clip(CHUNK_VALUES // max(1, values), 64, 8192))
+
+
+def chunks(x: Any, rows: np.ndarray) -> Iterator[np.ndarray]:
+    """Row numbers in parts that are evaluated at once.
+
+    Example:
+        >>> [part.tolist() for part in chunks(np.zeros(9), np.array([4, 2]))]
+        [[4, 2]]
+    """
+    size = chunk_rows(x)
+    yield from (rows[start : start + size] for start in range(0, len(rows), size))
 
 
 def rows_in(x: Any) -> int:

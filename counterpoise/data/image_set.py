@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from counterpoise.core import sources
 from counterpoise.core.duplicates import twin_groups
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.core.records import Examples, Pictures
+from counterpoise.core.sources import Source
+from counterpoise.data.decoded import Decoded
 from counterpoise.data.image_names import joined_groups
 from counterpoise.data.labels import encode_labels
 from counterpoise.data.pixels import CHANNELS, Range, pixels
@@ -101,10 +103,20 @@ class ImageSet:
 
     def take(self, rows: Array) -> Array:
         """Decoded pixels (len(rows), height, width, channels), 0 to 255: uint8, float32 where `deep`."""
-        out = np.empty((len(rows), *self.shape[1:]), np.float32 if self.deep else np.uint8)
-        for place, row in enumerate(rows):
-            out[place] = pixels(self.paths[int(row)], self.size, self.color_mode, self.range)
-        return out
+        return self._source.take(np.asarray(rows))
+
+    def load(self) -> Array:
+        """All pixels, in memory (see `take`)."""
+        return self._source.take(np.arange(len(self)))
+
+    def rows(self) -> Array | Source:
+        """All pixels in memory, or, where they do not fit, a source that decodes them when they are taken."""
+        return self.load() if self._source.nbytes <= sources.IN_MEMORY else self._source
+
+    @cached_property
+    def _source(self) -> Decoded:
+        decode = Decode(self.paths, self.size, self.color_mode, self.range)
+        return Decoded(decode, self.shape, np.dtype(np.float32 if self.deep else np.uint8))
 
     @property
     def split(self) -> Any:
@@ -142,17 +154,24 @@ class ImageSet:
             raise DataError(f"range is {self.range}, but the model was trained with {pictures.range}. Leave it out.")
         return replace(self, form=replace(self.form, range=pictures.range))
 
-    def load(self) -> Array:
-        """All pixels, decoded by several threads (see `take`)."""
-        blocks = np.array_split(np.arange(len(self)), max(1, len(self) // 64))
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return np.concatenate(list(pool.map(self.take, blocks)))
+
+@dataclass(frozen=True)
+class Decode:
+    """Row number -> pixels of that file."""
+
+    paths: tuple[str, ...]
+    size: tuple[int, int]
+    color_mode: str
+    range: Range | None
+
+    def __call__(self, row: int) -> Array:
+        return pixels(self.paths[row], self.size, self.color_mode, self.range)
 
 
-def in_memory(
+def examples_of(
     found: ImageSet, *, positive: Any = None, one_vs_rest: Any = None, merge_rare: Sequence[Any] = ()
 ) -> Examples:
-    """The images, decoded, as `Examples`.
+    """The images as `Examples`, their pixels in memory where they fit (see `ImageSet.rows`).
 
     Images with equal pixels are one group, and one group with all of their patients', so that no copy is on the other
     side of a split; not where the images say themselves what they do.
@@ -167,8 +186,8 @@ def in_memory(
         )
     side = found.known
     labels = encode_labels(side.y, positive, one_vs_rest, merge_rare, written=True, name=side.target)
-    loaded = found.load()
-    twins = twin_groups(loaded)
+    x = found.rows()
+    twins = twin_groups(x)
     assert twins is not None
     groups = None if side.groups is None else group_codes(side.groups)
     word = "file was" if len(found.bad) == 1 else "files were"
@@ -180,7 +199,7 @@ def in_memory(
         if side.split is None:
             groups = twins if groups is None else joined_groups(groups, twins)
     return Examples(
-        loaded, labels.codes, labels.classes, groups=groups, twins=twins,
+        x, labels.codes, labels.classes, groups=groups, twins=twins,
         time=None if side.time is None else times(side.time),
         sample_weight=None if side.weight is None else weights(side.weight),
         split=None if side.split is None else roles(side.split),

@@ -18,7 +18,7 @@ from counterpoise.core.records import Examples, Pictures
 from counterpoise.data.frames import is_table
 from counterpoise.data.image_files import files_below, labeled_files
 from counterpoise.data.image_names import groups_from as groups_in_names
-from counterpoise.data.image_set import ImageSet, in_memory, named
+from counterpoise.data.image_set import ImageSet, examples_of, named
 from counterpoise.data.image_table import read_rows
 from counterpoise.data.labels import read_target
 from counterpoise.data.pixels import CHANNELS, Look, Range, check_sides, check_span, look, range_text
@@ -201,7 +201,7 @@ def read_images(
     The arguments are those of `images` and, for the labels, of `read`. Raises what they raise.
     """
     found = images(source, size, **options)
-    return in_memory(found, positive=positive, one_vs_rest=one_vs_rest, merge_rare=merge_rare)
+    return examples_of(found, positive=positive, one_vs_rest=one_vs_rest, merge_rare=merge_rare)
 
 
 def unlabeled(

@@ -13,7 +13,7 @@ import numpy as np
 
 from counterpoise.core.errors import DataError
 from counterpoise.core.records import Examples
-from counterpoise.core.structure import leaves, take
+from counterpoise.core.structure import leaves, whole
 from counterpoise.data.cycles import phases
 from counterpoise.data.encode import MAX_LEVELS
 
@@ -67,7 +67,7 @@ class FlatRows:
 
     def _parts(self, rows: Array) -> tuple[Array, Array]:
         """Numbers, places of time stamps in their cycles among them, and level numbers."""
-        numbers, ids = _parts(take(self.x, rows))
+        numbers, ids = _parts(whole(self.x, rows, "an external model"))
         if self.schema is None or not self.schema.numeric:
             return numbers, ids
         return np.concatenate([numbers, phases(self.schema, numbers)], axis=1), ids

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from counterpoise.core.records import Examples
 from counterpoise.core.structure import leaves
 from counterpoise.data.encode import TableEncoder, encoder_for
@@ -20,7 +18,7 @@ def encoder_in_front(model: Any, examples: Examples) -> TableEncoder | WordIds |
     built_in = model if isinstance(model, BuiltIn) else None
     if examples.schema is not None:
         return encoder_for(examples, built_in.bins if built_in else 0)
-    if built_in and built_in.words and is_text(np.asarray(leaves(examples.x)[0])):
+    if built_in and built_in.words and is_text(leaves(examples.x)[0]):
         return WordIds(built_in.words, name="encoder")
     return None
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Examples
-from counterpoise.data.image_set import ImageSet, in_memory
+from counterpoise.data.image_set import ImageSet, examples_of
 from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.read import read
 from counterpoise.feed.disk import Scan
@@ -43,4 +43,4 @@ def _read_images(found: ImageSet, y: Any, options: Mapping[str, Any]) -> Example
             f"{given[0]} does not go with images, which bring their labels and all that belongs to them. Name its "
             "column in cp.images."
         )
-    return in_memory(found)
+    return examples_of(found)

@@ -12,7 +12,7 @@ import counterpoise as cp
 from counterpoise.core.errors import ColumnError, DataError, OptionError, TargetError
 from counterpoise.core.records import TEST, TRAIN
 from counterpoise.data.image_names import Names, joined_groups, names_of
-from counterpoise.data.image_set import in_memory
+from counterpoise.data.image_set import examples_of
 from counterpoise.data.images import images, read_images
 
 
@@ -51,7 +51,7 @@ def test_names_mean_files_with_or_without_ending_and_folder(root, kind):
     found = images(rows, 4, images="image", root=None if kind == "csv" else root, target="dx", groups="patient")
     assert drawn(found) == [0, 10, 20, 30, 40]
     assert (found.classes, found.y.tolist()) == (("mel", "nv"), [0, 1, 1, 0, 1])
-    examples = in_memory(found, positive="mel")
+    examples = examples_of(found, positive="mel")
     assert (examples.classes, examples.groups.tolist()) == (("nv", "mel"), [0, 0, 1, 2, 3])
 
 
@@ -141,7 +141,7 @@ def test_groups_join_through_others():
 def test_rows_say_what_they_do(root):
     rows = ROWS | {"part": ["train", "train", "train", "test", "test"]}
     scans = images(rows, 4, images="image", root=root, target="dx", split="part")
-    assert in_memory(scans).split.tolist() == [TRAIN] * 3 + [TEST] * 2
+    assert examples_of(scans).split.tolist() == [TRAIN] * 3 + [TEST] * 2
     with pytest.raises(OptionError, match="test images among others"):
         cp.batches(scans)
     assert drawn(scans.part("test")) == [30, 40]
@@ -168,4 +168,4 @@ def test_images_without_labels_are_for_prediction(root):
     found = images(ROWS, 4, images="image", root=root)
     assert len(found) == 5
     with pytest.raises(TargetError, match="have no labels"):
-        in_memory(found)
+        examples_of(found)
