@@ -22,11 +22,10 @@ from counterpoise.core.structure import chunk_rows, leaves, rows_in, take
 from counterpoise.core.temporary import scratch
 from counterpoise.data.columns import front, raw_inputs
 from counterpoise.data.frames import is_table
-from counterpoise.data.image_set import ImageSet
+from counterpoise.data.image_set import ImageSet, pictures_of
 from counterpoise.data.inputs import check_inputs
 from counterpoise.data.loading import dataset_kind, features_of, load_features
 from counterpoise.data.named_inputs import NamedInputs
-from counterpoise.data.pixels import check_span
 from counterpoise.data.schema import encode_rows
 from counterpoise.data.texts import texts_of_table
 from counterpoise.decide.layer import RuleLayer, rule_to_dict
@@ -91,7 +90,7 @@ class Classifier:
         """
         found = self._card.get("images")
         try:
-            return None if found is None else Pictures(found["color_mode"], check_span(found["range"]))
+            return None if found is None else pictures_of(found)
         except (KeyError, TypeError, OptionError) as error:
             raise ArtifactError(f"The model card is damaged: 'images' is {found!r:.80}.") from error
 

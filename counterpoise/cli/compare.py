@@ -45,6 +45,7 @@ def command(
     groups_from: o.GroupsFrom = None,
     size: o.Size = None,
     range: o.Range = None,
+    aspect: o.Aspect = None,
     model: o.ComparedModel = None,
     trust: o.Trust = None,
     epochs: o.Epochs = None,
@@ -111,7 +112,7 @@ def command(
     elsewhere = executor_of(jobs, ray)
     network = resolve_model(model, trust)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split)
-    pictures = o.picture_options(size, range, images, root, groups_from)
+    pictures = o.picture_options(size, range, images, root, groups_from, aspect)
     examples = o.read_table(data, target, pictures, text=model == "text", inputs=inputs_of(network), **how)
     if examples.time is None and examples.groups is None and split is None:
         check_counts(examples, 5 if folds is None else folds)

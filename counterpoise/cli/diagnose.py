@@ -28,6 +28,7 @@ def command(
     groups_from: o.GroupsFrom = None,
     size: o.Size = None,
     range: o.Range = None,
+    aspect: o.Aspect = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds that a comparison would use.")] = 5,
     quick: Annotated[
         bool, typer.Option("--quick/--no-model", help="Whether a quick model looks for overlap and wrong labels.")
@@ -39,7 +40,7 @@ def command(
     from counterpoise.diagnosis.diagnose import diagnose
 
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad)
-    pictures = o.picture_options(size, range, images, root, groups_from)
+    pictures = o.picture_options(size, range, images, root, groups_from, aspect)
     found = diagnose(o.read_table(data, target, pictures, **how), folds=folds, quick=quick)
     if as_json:
         print(json.dumps(found.to_dict()))

@@ -71,14 +71,16 @@ def _of_images(
     """The record of images of a folder, or of a table."""
     from counterpoise.data import images as module
 
-    form = o.picture_form(clf)
+    size, form = o.picture_form(clf)
     if unlabeled and images is None:
-        return _drift(clf, module.unlabeled(data, *form))
+        return _drift(clf, module.unlabeled(data, size, form))
     if images is None and target is not None:
         raise OptionError(f"--target names a column; {data} is a folder of images.")
     if images is not None and target is None and not unlabeled:
         raise OptionError(f"A table of images needs --target: which column of {data.name} holds the class?")
-    found = module.list_images(data, *form, images=images, root=root, target=target, columns={"groups": groups})
+    found = module.list_images(
+        data, size, **o.like_training(form), images=images, root=root, target=target, columns={"groups": groups}
+    )
     return _drift(clf, found) if unlabeled else _scores(clf, found)
 
 

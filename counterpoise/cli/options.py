@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,7 @@ from counterpoise.core.errors import ArtifactError
 from counterpoise.core.files import check_output, is_standard_output, is_stream
 
 if TYPE_CHECKING:
-    from counterpoise.core.records import Examples
+    from counterpoise.core.records import Examples, Pictures
 
 Data = Annotated[Path, typer.Argument(help="CSV or Parquet file, or a folder of images.", show_default=False)]
 Target = Annotated[str | None, typer.Option(help="Column that holds the class.", rich_help_panel="Data")]
@@ -51,6 +52,14 @@ Range = Annotated[
     tuple[float, float] | None,
     typer.Option(
         help="Stored values that are black and white, for images of more than 8 bits.", metavar="LOW HIGH",
+        rich_help_panel="Images",
+    ),
+]  # fmt: skip
+
+Aspect = Annotated[
+    str | None,
+    typer.Option(
+        help="Images of another shape: stretch, crop or pad.  [default: stretch]", show_default=False,
         rich_help_panel="Images",
     ),
 ]  # fmt: skip
@@ -107,7 +116,7 @@ def split_names(text: str | None) -> tuple[str, ...]:
 def read_table(data: Path, target: str | None, pictures: Mapping[str, Any], **options: Any) -> Examples:
     """Read the table, the folder of images or the table of images that a command names, with its data options.
 
-    `pictures` are the options of images: size, range, images, root and groups_from.
+    `pictures` are the options of images (see `picture_options`).
     """
     from counterpoise.core.errors import ColumnError, OptionError
     from counterpoise.data.read import read
@@ -140,14 +149,15 @@ def _read_images(data: Path, target: str | None, pictures: Mapping[str, Any], **
             raise ColumnError(f"A table of images needs --target: which column of {data.name} holds the class?")
         if options["drop"]:
             raise OptionError("--drop leaves out columns, but of a table of images none is learned from. Leave it out.")
-    elif given := [name for name, value in of_table.items() if value]:
+    elif wrong := [name for name, value in of_table.items() if value]:
         raise OptionError(
-            f"{_typed(given[0])} goes with a table; {data} is a folder of images, its sub-folders are the classes."
+            f"{_typed(wrong[0])} goes with a table; {data} is a folder of images, its sub-folders are the classes."
         )
     if pictures["size"] is None:
         raise OptionError(f"{data} holds images: --size says to how many pixels a side they are brought.")
     labels = {name: options[name] for name in ("positive", "one_vs_rest", "merge_rare", "skip_bad")}
-    return read_images(data, target=target, **pictures, **columns, **labels)
+    given = {name: value for name, value in pictures.items() if value is not None}
+    return read_images(data, target=target, **given, **columns, **labels)
 
 
 def _typed(name: str) -> str:
@@ -156,25 +166,33 @@ def _typed(name: str) -> str:
 
 def picture_options(
     size: int | None, range: tuple[float, float] | None, images: str | None, root: Path | None,
-    groups_from: str | None = None,
+    groups_from: str | None = None, aspect: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """The options of images on the command line as arguments of `images`."""
-    return {"size": size, "range": range, "images": images, "root": root, "groups_from": groups_from}
+    return {
+        "size": size, "range": range, "images": images, "root": root, "groups_from": groups_from, "aspect": aspect,
+    }  # fmt: skip
 
 
-def picture_form(clf: Any) -> tuple[tuple[int, int], str, tuple[float, float] | None]:
-    """Size, color mode and range of the images that a classifier takes.
+def picture_form(clf: Any) -> tuple[tuple[int, int], Pictures]:
+    """Size and form of the images that a classifier takes.
 
     Raises:
         OptionError: it takes something else.
     """
     from counterpoise.core.errors import OptionError
+    from counterpoise.core.records import Pictures
 
     shape: tuple[Any, ...] = getattr(clf.members.input, "shape", ())
     if clf.schema is not None or len(shape) != 4 or shape[-1] not in (1, 3):
         raise OptionError("the model was not trained on images; give it a file like the one it was trained on.")
-    span = None if clf.pictures is None else clf.pictures.range
-    return (int(shape[1]), int(shape[2])), "grayscale" if shape[-1] == 1 else "rgb", span
+    color_mode = "grayscale" if shape[-1] == 1 else "rgb"
+    return (int(shape[1]), int(shape[2])), replace(clf.pictures or Pictures(color_mode), color_mode=color_mode)
+
+
+def like_training(form: Pictures) -> dict[str, Any]:
+    """The form of a model's images as arguments of `list_images`."""
+    return {"color_mode": form.color_mode, "span": form.range, "aspect": form.aspect, "learned": form.learned}
 
 
 def data_options(

@@ -87,10 +87,10 @@ def _of_images(
 
     from counterpoise.data.images import list_images, unlabeled
 
-    form = o.picture_form(clf)
+    size, form = o.picture_form(clf)
     if images is None:
-        found = unlabeled(data, *form, skip_bad)
+        found = unlabeled(data, size, form, skip_bad)
     else:
-        found = list_images(data, *form, skip_bad, images=images, root=root)
+        found = list_images(data, size, **o.like_training(form), skip_bad=skip_bad, images=images, root=root)
     names = [os.fsencode(path).decode("utf-8", "backslashreplace") for path in found.paths]
     return clf.predict_frame(found, prior=prior).insert_column(0, pl.Series("path", names))

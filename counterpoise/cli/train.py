@@ -37,6 +37,7 @@ def command(
     groups_from: o.GroupsFrom = None,
     size: o.Size = None,
     range: o.Range = None,
+    aspect: o.Aspect = None,
     model: o.Model = "auto",
     trust: o.Trust = None,
     epochs: o.Epochs = None,
@@ -78,7 +79,7 @@ def command(
     chosen = find(strategy)
     network = resolve_model(model, trust)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split)
-    pictures = o.picture_options(size, range, images, root, groups_from)
+    pictures = o.picture_options(size, range, images, root, groups_from, aspect)
     examples = o.read_table(data, target, pictures, text=model == "text", inputs=inputs_of(network), **how)
     if aim is not None and not examples.binary:
         labels = ", ".join(map(str, examples.classes[:6]))

@@ -101,10 +101,14 @@ class Pictures:
     Attributes:
         color_mode: "grayscale" or "rgb".
         range: Stored values that are black and white in files of more than 8 bits; None: those of each file's type.
+        aspect: How images of another shape are brought to that of the network: "stretch", "crop" or "pad".
+        learned: Whether rows are the values that files store, and the network learned which are black and white.
     """
 
     color_mode: str
     range: tuple[float, float] | None = None
+    aspect: str = "stretch"
+    learned: bool = False
 
 
 @dataclass(frozen=True)

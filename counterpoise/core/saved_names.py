@@ -16,6 +16,7 @@ from typing import Any
 SAVED = {
     "data.columns": ("RawColumns",),
     "data.encode": ("TableEncoder",),
+    "data.pixel_range": ("PixelRange",),
     "data.words": ("WordIds",),
     "decide.layer": ("RuleLayer",),
     "forests.tree_layer": ("TreeEnsemble",),

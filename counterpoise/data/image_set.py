@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from counterpoise.core import sources
+from counterpoise.core.checks import check_choice
 from counterpoise.core.duplicates import twin_groups
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.core.records import Examples, Pictures
@@ -19,7 +20,7 @@ from counterpoise.core.sources import Source
 from counterpoise.data.decoded import Decoded
 from counterpoise.data.image_names import joined_groups
 from counterpoise.data.labels import encode_labels
-from counterpoise.data.pixels import CHANNELS, Range, pixels
+from counterpoise.data.pixels import ASPECTS, CHANNELS, Range, check_span, pixels
 from counterpoise.data.row_metadata import Side, group_codes, roles, times, weights
 
 Array = np.ndarray
@@ -103,6 +104,11 @@ class ImageSet:
 
     def take(self, rows: Array) -> Array:
         """Decoded pixels (len(rows), height, width, channels), 0 to 255: uint8, float32 where `deep`."""
+        if self.form.learned:
+            raise DataError(
+                f"No file of {self.root} tells which values are black and white, and outside fit and compare nothing "
+                "learns it. Name them with range=(low, high) (--range LOW HIGH)."
+            )
         return self._source.take(np.asarray(rows))
 
     def load(self) -> Array:
@@ -115,7 +121,7 @@ class ImageSet:
 
     @cached_property
     def _source(self) -> Decoded:
-        decode = Decode(self.paths, self.size, self.color_mode, self.range)
+        decode = Decode(self.paths, self.size, self.form)
         return Decoded(decode, self.shape, np.dtype(np.float32 if self.deep else np.uint8))
 
     @property
@@ -146,13 +152,18 @@ class ImageSet:
         """The images read as those that a model was trained on.
 
         Raises:
-            DataError: a range was given, and the model was trained with another.
+            DataError: a range or a way with the shape was given, and the model was trained with another.
         """
-        if pictures.range in (None, self.range):
-            return self
-        if self.range is not None:
-            raise DataError(f"range is {self.range}, but the model was trained with {pictures.range}. Leave it out.")
-        return replace(self, form=replace(self.form, range=pictures.range))
+        mine, free = self.form, pictures.range is None and not pictures.learned
+        if mine.range not in (None, pictures.range) and not free:
+            how = "the range that it learned from its images" if pictures.learned else pictures.range
+            raise DataError(f"range is {mine.range}, but the model was trained with {how}. Leave it out.")
+        if mine.aspect not in ("stretch", pictures.aspect):
+            raise DataError(
+                f"aspect is {mine.aspect!r}, but the model was trained with {pictures.aspect!r}. Leave it out."
+            )
+        form = replace(pictures, range=mine.range if free else pictures.range)
+        return self if form == mine else replace(self, form=form, deep=self.deep or pictures.learned)
 
 
 @dataclass(frozen=True)
@@ -161,11 +172,11 @@ class Decode:
 
     paths: tuple[str, ...]
     size: tuple[int, int]
-    color_mode: str
-    range: Range | None
+    form: Pictures
 
     def __call__(self, row: int) -> Array:
-        return pixels(self.paths[row], self.size, self.color_mode, self.range)
+        form = self.form
+        return pixels(self.paths[row], self.size, form.color_mode, form.range, form.aspect, form.learned)
 
 
 def examples_of(
@@ -204,6 +215,18 @@ def examples_of(
         sample_weight=None if side.weight is None else weights(side.weight),
         split=None if side.split is None else roles(side.split),
         source=Path(found.root).resolve().name, warnings=(*found.notes, *notes), pictures=found.form,
+    )  # fmt: skip
+
+
+def pictures_of(plain: Mapping[str, Any]) -> Pictures:
+    """How pictures were read, from the plain values of a model's file.
+
+    Raises:
+        OptionError, KeyError, TypeError: they are not what `Pictures` holds.
+    """
+    return Pictures(
+        check_choice(plain["color_mode"], "color_mode", CHANNELS), check_span(plain["range"]),
+        check_choice(plain["aspect"], "aspect", ASPECTS), check_choice(plain["learned"], "learned", (False, True)),
     )  # fmt: skip
 
 

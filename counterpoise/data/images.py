@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from counterpoise.data.image_names import groups_from as groups_in_names
 from counterpoise.data.image_set import ImageSet, examples_of, named
 from counterpoise.data.image_table import read_rows
 from counterpoise.data.labels import read_target
-from counterpoise.data.pixels import CHANNELS, Look, Range, check_sides, check_span, look, range_text
+from counterpoise.data.pixels import ASPECTS, CHANNELS, Look, Range, check_sides, check_span, look, range_text
 from counterpoise.data.pixels import decoder as decoder
 from counterpoise.data.row_metadata import Side
 
@@ -29,6 +31,8 @@ logger = logging.getLogger("counterpoise")
 
 #: Pictures that use less than this share of their range, from its black end, are nearly black to a network.
 DARK = 1 / 8
+#: Images whose sides have another ratio, by this factor, have another shape.
+OTHER_SHAPE = 1.2
 
 
 def images(
@@ -45,6 +49,7 @@ def images(
     groups_from: str | None = None,
     color_mode: str = "auto",
     range: Range | None = None,
+    aspect: str = "stretch",
     augment: Any = None,
     skip_bad: bool = False,
 ) -> ImageSet:
@@ -53,14 +58,15 @@ def images(
     A folder has one sub-folder for each class, or `train`, `validation` and `test` with such sub-folders: these parts
     then train, end training, and judge. A table has a row for each image.
 
-    PNG, JPEG, TIFF, BMP, GIF and WebP. Pixels are 0 to 255, as in `keras.utils.image_dataset_from_directory`, whatever
-    the type that a file stores: 12 and 16 bits and float from 0 to 1 are scaled from the range of their type and keep
-    their levels. Transparent pixels are white, and images are turned the way their camera was held.
+    PNG, JPEG, TIFF, BMP, GIF, WebP and DICOM (pip install 'counterpoise[dicom]'). Pixels are 0 to 255, as in
+    `keras.utils.image_dataset_from_directory`, whatever the type that a file stores: 12 and 16 bits and float from 0 to
+    1 are scaled from the range of their type and keep their levels; DICOM from its window. Transparent pixels are
+    white, and images are turned the way their camera was held.
 
     Args:
         source: The folder, in whose sub-folders images may lie deeper (hidden files do not count); or the table: a CSV
             or Parquet file, or a frame.
-        size: Pixels of the side, or (height, width); images are resized to it, their shape is not kept.
+        size: Pixels of the side, or (height, width); images are resized to it (see `aspect`).
         images: Column of the table with the names of the images, with or without ending and sub-folder. Several rows of
             one image with one label are one.
         root: The folder that the names are looked for in, sub-folders included. None: that of the table.
@@ -74,8 +80,11 @@ def images(
             "(?P<patient>[^_]+)_"; in its path below the folder where the expression has a slash.
         color_mode: "grayscale", "rgb", or "auto": grayscale when all images are gray.
         range: (low, high), the stored values that are black and white in files of more than 8 bits, for example
-            (-1000, 400); values beyond are cut off. It goes into the model's file. Needed where no type tells it:
-            signed and 32-bit integers, float beyond 0..1. None: the range of each file's type.
+            (-1000, 400); values beyond are cut off. It goes into the model's file. None: the range of each file's type
+            or window; where no file tells it (signed and 32-bit integers, float beyond 0..1), the 0.5th and the 99.5th
+            percentile of the training images, which each fold and the model learn.
+        aspect: What happens to images of another shape than `size`: "stretch"; "crop" to their middle; or "pad" with
+            black.
         augment: A Keras augmentation layer or a list of them, used on every draw of every class with a fresh seed, so
             that a repeated image never looks alike; or ("repeats", layers), on repeats alone, for comparison.
         skip_bad: Leave damaged and foreign files out (they are listed in `.bad`), and rows of a table without a file or
@@ -83,10 +92,10 @@ def images(
 
     Raises:
         DataError: No such folder; no sub-folders; files that are absent or cannot be decoded: all of them are named at
-            once; files whose range is not known.
+            once; files whose range is known among others whose range is not.
         ColumnError: A column is absent, or one image has two labels, groups or parts of the split.
         TargetError: Fewer than two classes with images.
-        MissingExtraError: Pillow is not installed.
+        MissingExtraError: Pillow, or pydicom for DICOM files, is not installed.
 
     Example:
         >>> import os, tempfile
@@ -105,8 +114,8 @@ def images(
     span = check_span(range)
     columns = {"groups": groups, "time": time, "split": split, "sample_weight": sample_weight}
     found = list_images(
-        source, size, color_mode, span, skip_bad, augment, images=images, root=root, target=target, columns=columns,
-        groups_from=groups_from,
+        source, size, color_mode=color_mode, span=span, aspect=aspect, skip_bad=skip_bad, augment=augment,
+        images=images, root=root, target=target, columns=columns, groups_from=groups_from,
     )  # fmt: skip
     if span and not found.deep:
         raise OptionError(f"range is for images of more than 8 bits; all in {source} have 8 or fewer. Leave it out.")
@@ -118,20 +127,26 @@ def images(
 def list_images(
     source: Any,
     size: int | tuple[int, int],
+    *,
     color_mode: str = "auto",
     span: Range | None = None,
+    aspect: str = "stretch",
+    learned: bool | None = None,
     skip_bad: bool = False,
     augment: Any = None,
-    *,
     images: str | None = None,
     root: Any = None,
     target: Any = None,
     columns: dict[str, str | None] | None = None,
     groups_from: str | None = None,
 ) -> ImageSet:
-    """As `images`, for a range that a model asks for: it may be of no use here. Logs no notes."""
+    """As `images`, for the form that a model asks for: a range may be of no use here. Logs no notes.
+
+    `learned` says whether the model learned what is black and white; None: it is to be decided by the files.
+    """
     sides = check_sides(size)
     check_choice(color_mode, "color_mode", ("auto", *CHANNELS))
+    check_choice(aspect, "aspect", ASPECTS)
     side: Side | None
     if images is None:
         _check_folder_options(source, {"root": root, "target": target, **(columns or {})})
@@ -152,10 +167,9 @@ def list_images(
     deep = any(found.deep for found in good.values())
     if color_mode == "auto":
         color_mode = "grayscale" if all(found.gray for found in good.values()) else "rgb"
-    said = (*notes, *_notes(list(good.values()), span))
-    return ImageSet(
-        tuple(good), side, sides, Pictures(color_mode, span), augment, bad, str(home), deep, said
-    )  # fmt: skip
+    form = Pictures(color_mode, span, aspect, _learned(good, span, learned))
+    said = (*notes, *_notes(list(good.values()), form, sides))
+    return ImageSet(tuple(good), side, sides, form, augment, bad, str(home), deep, said)
 
 
 def _check_folder_options(source: Any, given: dict[str, Any]) -> None:
@@ -205,22 +219,19 @@ def read_images(
 
 
 def unlabeled(
-    folder: str | os.PathLike[str],
-    size: tuple[int, int],
-    color_mode: str,
-    span: Range | None = None,
-    skip_bad: bool = False,
+    folder: str | os.PathLike[str], size: tuple[int, int], form: Pictures, skip_bad: bool = False
 ) -> ImageSet:
-    """All images below a folder, sub-folders or not, for prediction.
+    """All images below a folder, sub-folders or not, for prediction by a model that was trained on this form.
 
     Raises:
         DataError: No images, files that cannot be decoded, or files whose range is not known.
     """
-    good, bad = _sound(files_below(Path(folder)), skip_bad, span)
+    good, bad = _sound(files_below(Path(folder)), skip_bad, form.range)
     if not good:
         raise DataError(f"{folder} holds no image.")
+    _learned(good, form.range, form.learned)
     deep = any(found.deep for found in good.values())
-    return ImageSet(tuple(good), None, size, Pictures(color_mode, span), bad=bad, root=str(folder), deep=deep)
+    return ImageSet(tuple(good), None, size, form, bad=bad, root=str(folder), deep=deep)
 
 
 def _sound(
@@ -229,20 +240,49 @@ def _sound(
     """What the files that are images hold, and what is wrong with the others (`DataError` if not skipped)."""
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         warnings.filterwarnings("ignore", module="PIL")  # what matters of them is in the looks
-        found = list(zip(paths, pool.map(look, paths), strict=True))
+        found = list(zip(paths, pool.map(partial(look, windowed=span is None), paths), strict=True))
     bad = tuple((path, seen.fault) for path, seen in found if seen.fault)
     if bad and not skip_bad:
         raise DataError(_bad_text(bad))
-    good = {path: seen for path, seen in found if not seen.fault}
-    unknown = "" if span else range_text(list(good.items()))
+    return {path: seen for path, seen in found if not seen.fault}, bad
+
+
+def _learned(good: Mapping[str, Look], span: Range | None, wanted: bool | None) -> bool:
+    """Whether what is black and white has to be learned: no file tells it, and nobody named it.
+
+    Raises:
+        DataError: some files tell it and others do not, or the model wants the other kind.
+    """
+    if span is not None:
+        return False
+    unknown = [(path, found) for path, found in good.items() if found.deep and found.span is None]
+    # Floats from 0 to 1 among others are of one kind with them.
+    told = [path for path, found in good.items() if not found.deep or (found.span and found.deep != "float")]
+    if wanted or (wanted is None and unknown):
+        if told:
+            others = f"{len(good) - len(told):,} others do not" if unknown else "the model learned it from its images"
+            raise DataError(
+                f"The type of {told[0]} tells which values are black and white ({len(told):,} such files), and "
+                f"{others}. Expected files of one kind. Name the two values with range=(low, high) (--range LOW HIGH), "
+                "or give the files of one kind."
+            )
+        return True
     if unknown:
-        raise DataError(unknown)
-    return good, bad
+        raise DataError(range_text(unknown))
+    return False
 
 
-def _notes(looks: Sequence[Look], span: Range | None) -> tuple[str, ...]:
+def _notes(looks: Sequence[Look], form: Pictures, size: tuple[int, int]) -> tuple[str, ...]:
     """What a user should know of how images are read."""
-    notes = []
+    notes = [*_aspect_note(looks, form.aspect, size)]
+    deep = [found for found in looks if found.deep]
+    if form.learned:
+        low, high = min(found.low for found in deep), max(found.high for found in deep)
+        notes.append(
+            f"No file tells which of its values, from {low:g} to {high:g}, are black and white: the 0.5th and the "
+            "99.5th percentile of the training images are, and go into the model's file. Name others with "
+            "range=(low, high) (--range LOW HIGH)."
+        )
     reduced, framed = sum(found.reduced for found in looks), sum(found.frames for found in looks)
     if reduced:
         notes.append(
@@ -251,7 +291,19 @@ def _notes(looks: Sequence[Look], span: Range | None) -> tuple[str, ...]:
         )
     if framed:
         notes.append(f"{framed:,} of {len(looks):,} images have several frames, of which the first is read.")
-    return (*notes, *_dark_note([found for found in looks if found.deep], span))
+    return (*notes, *_dark_note(deep, form.range))
+
+
+def _aspect_note(looks: Sequence[Look], aspect: str, size: tuple[int, int]) -> tuple[str, ...]:
+    """A sentence when images of another shape are stretched."""
+    wanted = size[1] / size[0]
+    other = sum(abs(math.log(found.ratio / wanted)) > math.log(OTHER_SHAPE) for found in looks)
+    if aspect != "stretch" or not other:
+        return ()
+    return (
+        f"{other:,} of {len(looks):,} images have another shape than {size[0]} x {size[1]} and are stretched to it. "
+        'aspect="crop" or "pad" (--aspect) keeps the shape of what they show.',
+    )
 
 
 def _dark_note(deep: Sequence[Look], span: Range | None) -> tuple[str, ...]:

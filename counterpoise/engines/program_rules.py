@@ -37,7 +37,7 @@ ROW_WISE = frozenset(
     GroupNormalization Embedding Normalization Rescaling Identity Cropping1D Cropping2D ZeroPadding1D ZeroPadding2D
     Conv1D Conv2D DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D MaxPooling1D MaxPooling2D
     AveragePooling1D AveragePooling2D GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D
-    GlobalMaxPooling2D UpSampling1D UpSampling2D TableEncoder ProbabilityToLogit MemberDense MemberHead
+    GlobalMaxPooling2D UpSampling1D UpSampling2D TableEncoder PixelRange ProbabilityToLogit MemberDense MemberHead
     PoolViews""".split()
 )
 

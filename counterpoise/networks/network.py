@@ -22,7 +22,7 @@ from counterpoise.networks.batch_ensemble import pool_of
 from counterpoise.networks.built_in import BUILT_IN, OWN_LAYERS, BuiltIn, InputSpec, name_for, spec_of
 from counterpoise.networks.cloning import clone as cloned
 from counterpoise.networks.cloning import keep_weights, keras_text, last_activation, own_step, plain, without_activation
-from counterpoise.networks.encoder import encoder_in_front, encoder_of_config, spec_behind
+from counterpoise.networks.encoder import asked, encoder_in_front, encoder_of_config, spec_behind
 from counterpoise.networks.forward import own_name
 from counterpoise.networks.optimizers import checked_optimizer
 from counterpoise.networks.output_bias import OutputBias, find_output_bias
@@ -243,7 +243,7 @@ class Network:
         if self._encoder_config is not None:
             encoder = encoder_of_config(self._encoder_config)
             rows = rows if self.encoder_rows is None else self.encoder_rows
-            values = learned(cache, x, rows, lambda: encoder.learned(take(x, rows)))
+            values = learned(cache, x, rows, lambda: encoder.learned(take(x, asked(encoder, rows))))
             for place, value in zip(self._encoder_places, values, strict=True):
                 state[place] = value
         for place in self._shift_places:
