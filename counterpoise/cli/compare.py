@@ -46,6 +46,7 @@ def command(
     size: o.Size = None,
     range: o.Range = None,
     aspect: o.Aspect = None,
+    augment: o.Augment = False,
     model: o.ComparedModel = None,
     trust: o.Trust = None,
     epochs: o.Epochs = None,
@@ -122,6 +123,7 @@ def command(
         "costs": None if cost_fp is None else (cost_fp, cost_fn),
         "nested": nested,
         "limit": limit,
+        "network_options": {"augment": "auto" if augment else None},
     }
     with elsewhere as executor:
         comparison = run(

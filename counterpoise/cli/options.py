@@ -64,6 +64,11 @@ Aspect = Annotated[
     ),
 ]  # fmt: skip
 
+Augment = Annotated[
+    bool,
+    typer.Option("--augment", help="Turn, shift and zoom images a little in training.", rich_help_panel="Images"),
+]
+
 Model = Annotated[
     str,
     typer.Option(

@@ -38,6 +38,7 @@ def command(
     size: o.Size = None,
     range: o.Range = None,
     aspect: o.Aspect = None,
+    augment: o.Augment = False,
     model: o.Model = "auto",
     trust: o.Trust = None,
     epochs: o.Epochs = None,
@@ -99,6 +100,7 @@ def command(
     clf = fit(
         network, examples, strategy=chosen, folds=folds, guarantee_rows=guarantee_rows, epochs=o.or_auto(epochs),
         batch_size=o.or_auto(batch_size), seed=seed, tune_threshold=tune_threshold,
+        augment="auto" if augment else None,
     )  # fmt: skip
     if aim is not None:
         clf = clf.decide(confidence=confidence, **aim)

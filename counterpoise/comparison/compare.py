@@ -30,7 +30,7 @@ from counterpoise.networks.frozen_body import network_for
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.jobs import Settings
 from counterpoise.pipeline.order import Outcome, cross_validate, refit
-from counterpoise.pipeline.reading import read_for
+from counterpoise.pipeline.reading import augmentation_of, read_for
 from counterpoise.pipeline.tuning import check_tuning
 from counterpoise.pipeline.validation import at_training_prior
 from counterpoise.strategies.external import kind_of
@@ -70,6 +70,7 @@ def compare(
     output: str = "auto",
     weights: str = "auto",
     init_bias: bool = True,
+    augment: Any = None,
     engine: str = "auto",
     refit: bool = True,
     executor: Executor | None = None,
@@ -141,6 +142,7 @@ def compare(
     chosen = select(strategies)
     examples = read_for(model, data, y, groups=groups, time=time, split=split, sample_weight=sample_weight)
     options = {"output": output, "weights": weights, "optimizer": optimizer}
+    options["augment"] = augmentation_of(data, augment)
     return race(
         examples, model, chosen, settings, folds=folds, repeats=repeats, duplicates=duplicates, leaks=leaks,
         metric=metric, costs=costs, nested=nested, limit=limit, refit_winner=refit, verbose=verbose,

@@ -21,6 +21,7 @@ SAVED = {
     "decide.layer": ("RuleLayer",),
     "forests.tree_layer": ("TreeEnsemble",),
     "feed.mixing": ("BatchSMOTE", "Mixup", "Remix"),
+    "feed.small_moves": ("SmallMoves",),
     "losses": (
         "AUCMargin", "AUCMinimax", "Asymmetric", "BalancedSoftmax", "ClassBalanced", "ClassWeighted", "Combo",
         "CrossEntropy", "DistributionBalanced", "ExpectedCost", "Focal", "FocalTversky", "GeneralisedDice", "LDAM",

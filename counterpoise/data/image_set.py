@@ -37,7 +37,7 @@ class ImageSet:
         side: Labels, groups, times, weights and parts of a split of the files; None: nothing is known of them.
         size: (height, width) in pixels.
         form: How they are read.
-        augment: What `batches` does to drawn images (see `images`).
+        augment: What changes drawn images at random (see `images`).
         bad: (path, what is wrong with it) of files that were left out.
         root: The folder.
         deep: Whether some files have more than 8 bits; pixels are then float32, else uint8.
@@ -186,15 +186,7 @@ def examples_of(
 
     Images with equal pixels are one group, and one group with all of their patients', so that no copy is on the other
     side of a split; not where the images say themselves what they do.
-
-    Raises:
-        OptionError: there are augmentation layers: these belong to `batches`, or into the model.
     """
-    if found.augment is not None:
-        raise OptionError(
-            "augment= works where images are drawn, in cp.batches. For fit and compare put the augmentation layers "
-            "into the model, where Keras uses them in training alone."
-        )
     side = found.known
     labels = encode_labels(side.y, positive, one_vs_rest, merge_rare, written=True, name=side.target)
     x = found.rows()

@@ -85,8 +85,9 @@ def images(
             percentile of the training images, which each fold and the model learn.
         aspect: What happens to images of another shape than `size`: "stretch"; "crop" to their middle; or "pad" with
             black.
-        augment: A Keras augmentation layer or a list of them, used on every draw of every class with a fresh seed, so
-            that a repeated image never looks alike; or ("repeats", layers), on repeats alone, for comparison.
+        augment: What changes images at random in training, every draw of every class afresh, so that a repeated image
+            never looks alike: "auto" (a small turn, shift and zoom), a Keras augmentation layer, or a list of these.
+            For `batches` also ("repeats", layers), on repeats alone, for comparison.
         skip_bad: Leave damaged and foreign files out (they are listed in `.bad`), and rows of a table without a file or
             a label, instead of raising.
 

@@ -224,7 +224,7 @@ def batches(
         sample_weight: Your own weights (N,); they multiply in.
         extras: name -> values per row (groups, ids); they travel along in `feed.batch(epoch, step).extras`.
         load: item of x -> array, for lists of file paths.
-        augment: A Keras augmentation layer, a list of them, or ("repeats", layer) (see `cp.images`).
+        augment: "auto", a Keras augmentation layer, a list of them, or ("repeats", layer) (see `cp.images`).
         epoch: The epoch to start with.
         workers: As in `keras.utils.PyDataset`; results do not depend on it. use_multiprocessing, max_queue_size too.
 

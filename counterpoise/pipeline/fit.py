@@ -20,6 +20,7 @@ from counterpoise.pipeline.assembly import with_judging_rows
 from counterpoise.pipeline.division import Division, divide
 from counterpoise.pipeline.jobs import Settings, on_network
 from counterpoise.pipeline.order import cross_validate, on_fold, refit
+from counterpoise.pipeline.reading import augmentation_of
 from counterpoise.strategies.select import Strategy, find
 
 logger = logging.getLogger("counterpoise")
@@ -53,6 +54,7 @@ def fit(
     weights: str = "auto",
     init_bias: bool = True,
     clone: bool = True,
+    augment: Any = None,
     engine: str = "auto",
     callbacks: Sequence[Any] = (),
     seed: int = 0,
@@ -98,6 +100,8 @@ def fit(
         init_bias: Whether the output starts at the constant that minimizes the strategy's own loss, in place of the
             model's own output bias: no steps are spent on learning how rare a class is. A trained model keeps its bias.
         clone: False trains the object passed (one network, no folds).
+        augment: What changes pictures at random in training: "auto" (a small turn, shift and zoom), Keras layers such
+            as `RandomFlip("horizontal")`, or a list of these. None: that of `cp.images`, if it has one.
         engine: "auto", "program" or "fit".
         callbacks: Keras callbacks; they are called on the `fit` engine (the program has none), once a round, with
             "loss", "val_loss" (the stopping score) and "val_NAME" of each metric that the model was compiled with, all
@@ -140,7 +144,7 @@ def fit(
         warnings.warn(noticed, UserWarning, stacklevel=2)
     network, examples = network_for(
         model, rows.examples, callbacks=callbacks, verbose=verbose, output=output, weights=weights,
-        optimizer=optimizer, clone=clone,
+        optimizer=optimizer, clone=clone, augment=augmentation_of(data, augment),
     )  # fmt: skip
     settings = settings.on(network, rows.rows, EPOCHS)
     check_rate(network.optimizer(), plateau, callbacks)

@@ -31,6 +31,11 @@ def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
     return read(data, target=y, **how) if isinstance(y, str) else read(data, y=y, **how)
 
 
+def augmentation_of(data: Any, augment: Any) -> Any:
+    """What changes pictures while a network trains: what was asked for, else what the images bring (`cp.images`)."""
+    return data.augment if augment is None and isinstance(data, ImageSet) else augment
+
+
 def inputs_of(model: Any) -> NamedInputs | None:
     """The named inputs of a user's Keras model: a dict of inputs, or several of them; else None."""
     return NamedInputs.of(getattr(model, "_inputs_struct", None))
