@@ -47,6 +47,10 @@ def command(
     range: o.Range = None,
     aspect: o.Aspect = None,
     augment: o.Augment = False,
+    pictures: Annotated[
+        bool,
+        typer.Option(help="Show the most confident errors as pictures in the report.", rich_help_panel="Images"),
+    ] = True,
     model: o.ComparedModel = None,
     trust: o.Trust = None,
     epochs: o.Epochs = None,
@@ -113,8 +117,8 @@ def command(
     elsewhere = executor_of(jobs, ray)
     network = resolve_model(model, trust)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split)
-    pictures = o.picture_options(size, range, images, root, groups_from, aspect)
-    examples = o.read_table(data, target, pictures, text=model == "text", inputs=inputs_of(network), **how)
+    form = o.picture_options(size, range, images, root, groups_from, aspect)
+    examples = o.read_table(data, target, form, text=model == "text", inputs=inputs_of(network), **how)
     if examples.time is None and examples.groups is None and split is None:
         check_counts(examples, 5 if folds is None else folds)
     leaks = "error" if strict else "warn"
@@ -123,6 +127,7 @@ def command(
         "costs": None if cost_fp is None else (cost_fp, cost_fn),
         "nested": nested,
         "limit": limit,
+        "show_pictures": pictures,
         "network_options": {"augment": "auto" if augment else None},
     }
     with elsewhere as executor:

@@ -133,6 +133,7 @@ class Examples:
         split: int8 (N,), `TRAIN`, `VALIDATION` or `TEST` for each row; None: rows are held out by us.
         warnings: Sentences for the user, one for each thing noticed while reading.
         pictures: How `x` was read from files of pictures; None: it was not.
+        names: What each row is called, the name of its file, text (N,); None: it is known by its number.
     """
 
     x: Any
@@ -148,6 +149,7 @@ class Examples:
     text_column: str | None = None
     pictures: Pictures | None = None
     split: Array | None = None
+    names: Array | None = None
 
     def __len__(self) -> int:
         return len(self.y)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -206,6 +207,7 @@ def examples_of(
         time=None if side.time is None else times(side.time),
         sample_weight=None if side.weight is None else weights(side.weight),
         split=None if side.split is None else roles(side.split),
+        names=np.array([os.path.relpath(path, found.root) for path in found.paths]),
         source=Path(found.root).resolve().name, warnings=(*found.notes, *notes), pictures=found.form,
     )  # fmt: skip
 

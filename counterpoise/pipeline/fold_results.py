@@ -146,6 +146,6 @@ def stacked_scores(log_p: Array) -> tuple[Array, Array]:
 
 def subset(examples: Examples, rows: Array) -> Examples:
     """Some rows as examples of their own."""
-    beside = {name: getattr(examples, name) for name in ("groups", "time", "sample_weight", "twins", "split")}
+    beside = {name: getattr(examples, name) for name in ("groups", "time", "sample_weight", "twins", "split", "names")}
     chosen: dict[str, Any] = {name: None if values is None else values[rows] for name, values in beside.items()}
     return replace(examples, x=rows_of(examples.x, rows), y=examples.y[rows], **chosen)
