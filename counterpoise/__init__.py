@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from counterpoise.comparison.compare import compare as compare
     from counterpoise.comparison.many import compare_many as compare_many
     from counterpoise.core.errors import CounterpoiseError as CounterpoiseError
-    from counterpoise.data.folder import images as images
+    from counterpoise.data.images import images as images
     from counterpoise.diagnosis.diagnose import diagnose as diagnose
     from counterpoise.diagnosis.near import near_duplicates as near_duplicates
     from counterpoise.diagnosis.show import Diagnosis as Diagnosis
@@ -82,7 +82,7 @@ _HOME = {
     "distill": "counterpoise.pipeline.distill",
     "external": "counterpoise.strategies.strategy",
     "fit": "counterpoise.pipeline.fit",
-    "images": "counterpoise.data.folder",
+    "images": "counterpoise.data.images",
     "init_output_bias": "counterpoise.networks.head",
     "load": "counterpoise.classifier.classifier",
     "make_imbalanced": "counterpoise.feed.imbalance",

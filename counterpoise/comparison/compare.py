@@ -10,6 +10,7 @@ from counterpoise.comparison import tally, words
 from counterpoise.comparison.blocks import check_split, paired_draws
 from counterpoise.comparison.cut_off import cut_off_text, unfinished, without_baseline
 from counterpoise.comparison.effect import Costs, with_effect
+from counterpoise.comparison.example_pictures import example_pictures
 from counterpoise.comparison.halving import Limit, Remembering, Rungs, rungs
 from counterpoise.comparison.judge import assess
 from counterpoise.comparison.manifest import manifest_of
@@ -28,7 +29,7 @@ from counterpoise.engines.run import Executor, run
 from counterpoise.metrics.catalog import METRICS
 from counterpoise.pipeline.models import models_of
 from counterpoise.pipeline.order import Outcome, cross_validate, refit
-from counterpoise.pipeline.reading import read_for
+from counterpoise.pipeline.reading import augmentation_of, read_for
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.pipeline.tuning import check_tuning
@@ -70,8 +71,10 @@ def compare(
     output: str = "auto",
     weights: str = "auto",
     init_bias: bool = True,
+    augment: Any = None,
     engine: str = "auto",
     refit: bool = True,
+    show_pictures: bool = True,
     executor: Executor | None = None,
     store: Any = None,
     seed: int = 0,
@@ -119,6 +122,8 @@ def compare(
             stopping rows. With seconds results depend on the machine. The re-fit and entrants that are no networks are
             not counted.
         refit: Whether to train the winner on all rows.
+        show_pictures: Whether the report holds the pictures that the recommended strategy gets most confidently wrong,
+            and the names of their files; False for confidential ones.
         executor: Where networks are trained: None in this process, `cp.scale.pool(n)` in n processes of this machine,
             `cp.scale.ray(address)` on a cluster. The scores are the same.
         store: A folder that keeps every finished fit. The same call on the same folder goes on where a killed one
@@ -143,10 +148,11 @@ def compare(
     chosen = select(strategies)
     examples = read_for(model, data, y, groups=groups, time=time, split=split, sample_weight=sample_weight)
     options = {"output": output, "weights": weights, "optimizer": optimizer}
+    options["augment"] = augmentation_of(data, augment)
     return race(
         examples, model, chosen, settings, folds=folds, repeats=repeats, duplicates=duplicates, leaks=leaks,
         metric=metric, costs=costs, nested=nested, limit=limit, refit_winner=refit, verbose=verbose,
-        network_options=options, executor=executor, store=store,
+        network_options=options, executor=executor, store=store, show_pictures=show_pictures,
     )  # fmt: skip
 
 
@@ -169,6 +175,7 @@ def race(
     network_options: Mapping[str, Any] | None = None,
     executor: Executor | None = None,
     store: Any = None,
+    show_pictures: bool = True,
 ) -> Comparison:
     """`compare` on examples that were read already; `store` may be a `Store` that is open."""
     if metric not in METRICS:
@@ -194,6 +201,7 @@ def race(
         found = _raced(
             trainer, strategies, folds=folds, repeats=repeats, duplicates=duplicates, metric=metric, priced=priced,
             nested=nested, limited=limited, refit_winner=refit_winner, verbose=verbose, diagnosis=diagnosis,
+            show_pictures=show_pictures,
         )  # fmt: skip
         if kept is not None:
             kept.record = found.page_record
@@ -203,7 +211,7 @@ def race(
 def _raced(
     trainer: Trainer, strategies: Sequence[Strategy], *, folds: int, repeats: int, duplicates: str, metric: str,
     priced: Costs | None, nested: bool, limited: Limit | None, refit_winner: bool, verbose: Any,
-    diagnosis: Mapping[str, Any],
+    diagnosis: Mapping[str, Any], show_pictures: bool,
 ) -> Comparison:  # fmt: skip
     split: dict[str, Any] = {"folds": folds, "repeats": repeats, "duplicates": duplicates}
     examples, labels = trainer.examples, {s.name: trainer.label_of(s) for s in strategies}
@@ -242,7 +250,8 @@ def _raced(
         if examples.split is not None:
             best.card["metrics_of"] = f"{len(outcome.folds[0].test)} test rows, which trained and chose nothing"
         best.card["verdict"] = record["verdict"]
-    return Comparison(record, drawn, outcome.cells, best, diagnosis)
+    pictures = example_pictures(by_name[winner.name], examples) if show_pictures else []
+    return Comparison(record, drawn, outcome.cells, best, diagnosis, pictures)
 
 
 def _divided(

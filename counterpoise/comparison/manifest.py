@@ -17,6 +17,7 @@ import keras
 import numpy as np
 
 from counterpoise.core.records import Examples
+from counterpoise.core.sources import Source
 from counterpoise.core.version import version
 from counterpoise.networks.network import Network
 from counterpoise.networks.weights import fresh_state
@@ -74,13 +75,17 @@ def _features(examples: Examples) -> dict[str, Any]:
     """A hash of every column of a table, by name, or of every array of another input."""
     schema, x = examples.schema, examples.x
     if schema is None:
-        return {f"values of {name}": _hash(array) for name, array in _named(x, "the features")}
+        return {f"values of {name}": _content(array) for name, array in _named(x, "the features")}
     found: dict[str, Any] = {}
     for part, columns in (("numeric", schema.numeric), ("categorical", schema.categorical)):
         for place, column in enumerate(columns):
             levels = repr(column.levels).encode()
             found[f"values of column {column.name!r}"] = _hash(x[part][:, place], levels)
     return found
+
+
+def _content(part: Any) -> str:
+    return part.fingerprint() if isinstance(part, Source) else _hash(part)
 
 
 def _named(x: Any, name: str) -> list[tuple[str, Array]]:

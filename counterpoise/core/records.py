@@ -102,10 +102,14 @@ class Pictures:
     Attributes:
         color_mode: "grayscale" or "rgb".
         range: Stored values that are black and white in files of more than 8 bits; None: those of each file's type.
+        aspect: How images of another shape are brought to that of the network: "stretch", "crop" or "pad".
+        learned: Whether rows are the values that files store, and the network learned which are black and white.
     """
 
     color_mode: str
     range: tuple[float, float] | None = None
+    aspect: str = "stretch"
+    learned: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,7 @@ class Examples:
         split: int8 (N,), `TRAIN`, `VALIDATION` or `TEST` for each row; None: rows are held out by us.
         warnings: Sentences for the user, one for each thing noticed while reading.
         pictures: How `x` was read from files of pictures; None: it was not.
+        names: What each row is called, the name of its file, text (N,); None: it is known by its number.
     """
 
     x: Any
@@ -145,6 +150,7 @@ class Examples:
     text_column: str | None = None
     pictures: Pictures | None = None
     split: Array | None = None
+    names: Array | None = None
 
     def __len__(self) -> int:
         return len(self.y)

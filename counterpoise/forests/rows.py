@@ -13,7 +13,7 @@ import numpy as np
 
 from counterpoise.core.errors import DataError
 from counterpoise.core.records import Examples
-from counterpoise.core.structure import take
+from counterpoise.core.structure import whole
 from counterpoise.data.cycles import phases, places
 from counterpoise.data.encode import MAX_LEVELS
 
@@ -81,7 +81,7 @@ class FlatRows:
 
     def _parts(self, rows: Array) -> tuple[Array, Array]:
         """Numbers, positions of time stamps in their cycles among them, and level numbers."""
-        numbers, ids = _parts(take(self.x, rows))
+        numbers, ids = _parts(whole(self.x, rows, "trees or an external model"))
         if self.schema is None or not self.schema.numeric:
             return numbers, ids
         return np.concatenate([numbers, phases(self.schema, numbers)], axis=1), ids

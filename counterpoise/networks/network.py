@@ -19,11 +19,12 @@ from counterpoise.core.checks import check_choice
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.records import Examples, Limits
 from counterpoise.core.structure import mapped, take
+from counterpoise.networks.augmentation import Augmentation
 from counterpoise.networks.batch_ensemble import pool_of
 from counterpoise.networks.built_in import BUILT_IN, OWN_LAYERS, BuiltIn, InputSpec, name_for, spec_of
 from counterpoise.networks.cloning import clone as cloned
 from counterpoise.networks.cloning import keep_weights, keras_text, last_activation, own_step, plain, without_activation
-from counterpoise.networks.encoder import encoder_in_front, encoder_of_config, spec_behind
+from counterpoise.networks.encoder import asked, encoder_in_front, encoder_of_config, spec_behind
 from counterpoise.networks.forward import own_name
 from counterpoise.networks.optimizers import checked_optimizer
 from counterpoise.networks.output_bias import OutputBias, find_output_bias
@@ -77,6 +78,7 @@ class Network:
         optimizer: A Keras optimizer or name; None takes the compiled model's, or that of the built-in network, else
             Adam(1e-3).
         clone: False trains the given object itself, from the weights that it has.
+        augment: What changes pictures while the network trains (see `networks.augmentation`); None: nothing.
 
     Attributes:
         units: 1 or C, width of the logits.
@@ -104,6 +106,7 @@ class Network:
         weights: str = "auto",
         optimizer: Any = None,
         clone: bool = True,
+        augment: Any = None,
     ) -> None:
         at_work()
         check_one_device()
@@ -116,6 +119,7 @@ class Network:
         self.keep = self.given and weights != "fresh"
         _check_clone(clone, self.model, weights)
         self._optimizer = checked_optimizer(optimizer)
+        self._augmentation = None if augment is None else Augmentation(augment)
         encoder = encoder_in_front(self.model, examples)
         self._encoder_config = None if encoder is None else encoder.get_config()
         self.raw_spec = spec_of(examples)
@@ -127,6 +131,11 @@ class Network:
         opened = self.opened(0)
         sample = self.cache["spare"] = opened.whole
         self.own_step = own_step(opened.inner)
+        if self.own_step and augment is not None:
+            raise OptionError(
+                f"augment goes in front of a model, but the model's own {self.own_step} is given rows as they are. Put "
+                "the layers into the model."
+            )
         self.probabilities = self._emits_probabilities(opened.inner)
         pool = pool_of(sample)
         self.views = 1 if pool is None else pool.views
@@ -232,7 +241,7 @@ class Network:
                 inputs = self.raw_spec.inputs()
                 h = encoder_of_config(self._encoder_config)(inputs)
                 inner = self._inner(spec_behind(h))
-            logits = self._logits(inner, h)
+            logits = self._logits(inner, h if self._augmentation is None else self._augmentation(h))
         self._check_units(logits)
         logits = keras.layers.Activation("linear", dtype="float32", name="as_float32")(logits)
         front = None if h is inputs else keras.Model(inputs, h, name="front")
@@ -265,7 +274,7 @@ class Network:
         if self._encoder_config is not None:
             encoder = encoder_of_config(self._encoder_config)
             rows = rows if self.encoder_rows is None else self.encoder_rows
-            values = learned(cache, x, rows, lambda: encoder.learned(take(x, rows)))
+            values = learned(cache, x, rows, lambda: encoder.learned(take(x, asked(encoder, rows))))
             for place, value in zip(self._encoder_places, values, strict=True):
                 state[place] = value
         for place in self._shift_places:

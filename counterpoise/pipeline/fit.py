@@ -18,6 +18,7 @@ from counterpoise.pipeline.assembly import with_judging_rows
 from counterpoise.pipeline.division import Division, divide
 from counterpoise.pipeline.models import models_of
 from counterpoise.pipeline.order import cross_validate, on_fold, refit
+from counterpoise.pipeline.reading import augmentation_of
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.blend import Blend
@@ -57,6 +58,7 @@ def fit(
     weights: str = "auto",
     init_bias: bool = True,
     clone: bool = True,
+    augment: Any = None,
     engine: str = "auto",
     callbacks: Sequence[Any] = (),
     seed: int = 0,
@@ -103,6 +105,8 @@ def fit(
         init_bias: Whether the output starts at the constant that minimizes the strategy's own loss, in place of the
             model's own output bias: no steps are spent on learning how rare a class is. A trained model keeps its bias.
         clone: False trains the object passed (one network, no folds).
+        augment: What changes pictures at random in training: "auto" (a small turn, shift and zoom), Keras layers such
+            as `RandomFlip("horizontal")`, or a list of these. None: that of `cp.images`, if it has one.
         engine: "auto", "program" or "fit".
         callbacks: Keras callbacks; they are called on the `fit` engine (the program has none), once a round, with
             "loss", "val_loss" (the stopping score) and "val_NAME" of each metric that the model was compiled with, all
@@ -149,7 +153,7 @@ def fit(
         rows, folds = replace(rows, fold=None), BLEND_FOLDS  # rows that ended a training weigh nothing
     learners, (chosen,) = models_of(
         model, [chosen], rows.examples, callbacks=callbacks, verbose=verbose, output=output, weights=weights,
-        optimizer=optimizer, clone=clone,
+        optimizer=optimizer, clone=clone, augment=augmentation_of(data, augment),
     )  # fmt: skip
     settings = settings.on({key: learner.model for key, learner in learners.items()}, rows.rows, EPOCHS)
     trainer = Trainer(rows.examples, learners, settings, callbacks=callbacks)

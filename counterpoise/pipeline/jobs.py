@@ -11,7 +11,7 @@ from counterpoise.core.errors import ModelError, error_text
 from counterpoise.core.model import Model
 from counterpoise.core.records import Examples, Fold, Job, Limits, Member
 from counterpoise.core.seeds import integer
-from counterpoise.core.structure import take
+from counterpoise.core.structure import whole as rows_at_once
 from counterpoise.engines.finishing import check_finish
 from counterpoise.engines.mixing import check_mixable
 from counterpoise.engines.objective import Objective
@@ -124,7 +124,9 @@ def job_of(
     if part.warm:
         limits = annealed(limits, 1 if steps else part.sequence)
     if plan.needs_features:
-        plan = plan.realize(take(examples.x, fold.train), integer(settings.seed, "synthesis", *place))
+        plan = plan.realize(
+            rows_at_once(examples.x, fold.train, part.name), integer(settings.seed, "synthesis", *place)
+        )
     return make_job(
         plan,
         fold.train,
