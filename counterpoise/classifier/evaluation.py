@@ -14,6 +14,7 @@ from counterpoise.core.labels import class_labels, find_label
 from counterpoise.core.proportions import shares_of_classes
 from counterpoise.core.records import Rule
 from counterpoise.data.frames import is_table, to_frame
+from counterpoise.data.image_set import ImageSet
 from counterpoise.data.loading import dataset_kind, load_alone
 from counterpoise.data.row_metadata import group_codes, weights
 from counterpoise.data.schema import text_columns
@@ -37,7 +38,8 @@ def evaluate(
 
     Args:
         clf: The `Classifier`.
-        data: Rows in any form that `predict` takes; a dataset gives its own labels and weights.
+        data: Rows in any form that `predict` takes; a dataset gives its own labels and weights, images (`cp.images`)
+            also their groups. Of images with a split the test images are scored.
         y: Labels (N,); for a table they may stand in a column instead.
         target: Name of that column; None takes the column that was the target in training.
         groups: Group of each row (N,), or the name of a column: rows of one patient or customer are not independent, so
@@ -53,17 +55,19 @@ def evaluate(
     Raises:
         ColumnError: the column is absent. TargetError: a label that the classifier does not know, or one class only.
     """
-    if dataset_kind(data):
+    if isinstance(data, ImageSet):
+        data, y, groups, sample_weight = _of_images(data)
+    elif dataset_kind(data):
         data, y, sample_weight = load_alone(data, y, sample_weight)
-    beside = {name for name in (groups, sample_weight) if isinstance(name, str)}
-    labels, rows, source = _labels(clf, data, y, target, beside)
+    named = {name for name in (groups, sample_weight) if isinstance(name, str)}
+    labels, rows, source = _labels(clf, data, y, target, named)
     codes = label_codes(labels, clf.classes_)
     places, weight = _groups(rows, groups, source), _weights(rows, sample_weight, source, len(codes))
     check_no_class_lost(codes, weight, clf.classes_.tolist())
-    beside: dict[str, Any] = {"groups": places, "sample_weight": weight}
+    drawn_by: dict[str, Any] = {"groups": places, "sample_weight": weight}
     logits = clf.encoded_logits(clf.encoded(rows, source))
     said, raw = clf.said(logits), clf.raw(logits)
-    metrics = measure(codes, said.proba, said.decision, raw, resamples=resamples, **beside)
+    metrics = measure(codes, said.proba, said.decision, raw, resamples=resamples, **drawn_by)
     counts = np.bincount(codes, minlength=len(clf.classes_))
     return {
         "rows": len(codes),
@@ -72,8 +76,16 @@ def evaluate(
         "threshold": clf.rule.threshold,
         "aim": clf.rule.aim,
         "metrics": metrics,
-        "further": further(codes, said.proba, said.decision, clf.rule, **beside) if clf.rule.offsets is None else {},
+        "further": further(codes, said.proba, said.decision, clf.rule, **drawn_by) if clf.rule.offsets is None else {},
     }
+
+
+def _of_images(found: ImageSet) -> tuple[ImageSet, Array, Array | None, Array | None]:
+    """The images that judge (those of the test part, where there is one), their labels, groups and weights."""
+    found = found if found.split is None else found.part("test")
+    side = found.known
+    groups = None if side.groups is None else group_codes(side.groups)
+    return found, side.y.values, groups, None if side.weight is None else weights(side.weight).astype(float)
 
 
 def _groups(rows: Any, given: Any, source: str | None) -> Array | None:
@@ -97,7 +109,7 @@ def _column(rows: Any, name: str, role: str, source: str | None) -> pl.Series:
     return rows[name]
 
 
-def _labels(clf: Any, data: Any, y: Any, target: str | None, beside: set[str]) -> tuple[Any, Any, str | None]:
+def _labels(clf: Any, data: Any, y: Any, target: str | None, named: set[str]) -> tuple[Any, Any, str | None]:
     """Labels, rows, and what to call the rows in a message; a table is read by the rules of `fit`."""
     given = y is not None and not isinstance(y, str)
     if not is_table(data, table=False) or (given and clf.schema is None):
@@ -106,7 +118,7 @@ def _labels(clf: Any, data: Any, y: Any, target: str | None, beside: set[str]) -
         return y, data, None
     name = target or (y if isinstance(y, str) else None) or (clf.schema.target if clf.schema is not None else "target")
     labels = () if given else (name,)
-    used = {*labels, *beside, *(c.name for c in (clf.schema.columns if clf.schema is not None else ()) if c.used)}
+    used = {*labels, *named, *(c.name for c in (clf.schema.columns if clf.schema is not None else ()) if c.used)}
     frame, source, _ = to_frame(
         data, as_text=(*labels, *text_columns(clf.schema)),
         unused=lambda column: clf.schema is not None and column not in used,

@@ -40,9 +40,18 @@ def command(
     time: o.Time = None,
     split: o.Split = None,
     skip_bad: o.SkipBad = False,
+    images: o.Images = None,
+    root: o.Root = None,
+    groups_from: o.GroupsFrom = None,
     size: o.Size = None,
     range: o.Range = None,
-    model: o.Model = "mlp",
+    aspect: o.Aspect = None,
+    augment: o.Augment = False,
+    pictures: Annotated[
+        bool,
+        typer.Option(help="Show the most confident errors as pictures in the report.", rich_help_panel="Images"),
+    ] = True,
+    model: o.ComparedModel = None,
     trust: o.Trust = None,
     epochs: o.Epochs = None,
     batch_size: o.BatchSize = None,
@@ -94,6 +103,7 @@ def command(
     from counterpoise.pipeline.reading import inputs_of
     from counterpoise.strategies.select import select
 
+    model = model or ("cnn" if images is not None or data.is_dir() else "mlp")
     check_folder(out)
     for name in FILES:
         o.check_file(out / name, reads=[data, model])
@@ -107,7 +117,8 @@ def command(
     elsewhere = executor_of(jobs, ray)
     network = resolve_model(model, trust)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split)
-    examples = o.read_table(data, target, size, range, text=model == "text", inputs=inputs_of(network), **how)
+    form = o.picture_options(size, range, images, root, groups_from, aspect)
+    examples = o.read_table(data, target, form, text=model == "text", inputs=inputs_of(network), **how)
     if examples.time is None and examples.groups is None and split is None:
         check_counts(examples, 5 if folds is None else folds)
     leaks = "error" if strict else "warn"
@@ -116,6 +127,8 @@ def command(
         "costs": None if cost_fp is None else (cost_fp, cost_fn),
         "nested": nested,
         "limit": limit,
+        "show_pictures": pictures,
+        "network_options": {"augment": "auto" if augment else None},
     }
     with elsewhere as executor:
         comparison = run(
@@ -150,7 +163,7 @@ def run(  # type: ignore[no-untyped-def]
     import_keras_quietly()
     from counterpoise.comparison.compare import race
     from counterpoise.comparison.store import Store
-    from counterpoise.pipeline.jobs import Settings
+    from counterpoise.pipeline.settings import Settings
 
     with Store.writing(out, restart) as store, _kept_on_interrupt(store):
         comparison = race(

@@ -32,8 +32,13 @@ def command(
     time: o.Time = None,
     split: o.Split = None,
     skip_bad: o.SkipBad = False,
+    images: o.Images = None,
+    root: o.Root = None,
+    groups_from: o.GroupsFrom = None,
     size: o.Size = None,
     range: o.Range = None,
+    aspect: o.Aspect = None,
+    augment: o.Augment = False,
     model: o.Model = "auto",
     trust: o.Trust = None,
     epochs: o.Epochs = None,
@@ -75,7 +80,8 @@ def command(
     chosen = find(strategy)
     network = resolve_model(model, trust)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split)
-    examples = o.read_table(data, target, size, range, text=model == "text", inputs=inputs_of(network), **how)
+    pictures = o.picture_options(size, range, images, root, groups_from, aspect)
+    examples = o.read_table(data, target, pictures, text=model == "text", inputs=inputs_of(network), **how)
     if aim is not None and not examples.binary:
         labels = ", ".join(map(str, examples.classes[:6]))
         raise OptionError(
@@ -94,6 +100,7 @@ def command(
     clf = fit(
         network, examples, strategy=chosen, folds=folds, guarantee_rows=guarantee_rows, epochs=o.or_auto(epochs),
         batch_size=o.or_auto(batch_size), seed=seed, tune_threshold=tune_threshold,
+        augment="auto" if augment else None,
     )  # fmt: skip
     if aim is not None:
         clf = clf.decide(confidence=confidence, **aim)

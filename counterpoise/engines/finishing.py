@@ -13,7 +13,7 @@ from counterpoise.core import logits as lg
 from counterpoise.core import seeds
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.records import Examples, Job, Member
-from counterpoise.core.structure import take
+from counterpoise.core.structure import chunks, take, whole
 from counterpoise.engines.objective import focal_gamma, with_intercept
 from counterpoise.networks.network import Network
 from counterpoise.networks.second_stage import dense_head, retrain_head, tau_normalize
@@ -57,7 +57,8 @@ def crt(member: Member, job: Job, examples: Examples, network: Network) -> Membe
     balanced = network.n_classes * int(np.bincount(y).max())
     epochs = max(1, round(member.steps / 5 / -(-balanced // batch)))
     seed = seeds.integer(job.seed, "second stage", *job.place)
-    change = retrain_head(model, take(examples.x, job.train), y, epochs=epochs, batch_size=batch, seed=seed)
+    x = whole(examples.x, job.train, "crt")
+    change = retrain_head(model, x, y, epochs=epochs, batch_size=batch, seed=seed)
     return replace(
         _said_anew(member, model, job, examples),
         log_shift=np.asarray(change.log_shift),
@@ -95,10 +96,7 @@ def _said_anew(member: Member, model: Any, job: Job, examples: Examples) -> Memb
 def _logits(model: Any, x: Any, rows: Array) -> Array:
     if not len(rows):
         return np.empty((0, int(model.output.shape[-1])), np.float32)
-    parts = [
-        keras.ops.convert_to_numpy(model(take(x, part), training=False))
-        for part in np.array_split(rows, -(-len(rows) // 8192))
-    ]
+    parts = [keras.ops.convert_to_numpy(model(take(x, part), training=False)) for part in chunks(x, rows)]
     return np.concatenate(parts)
 
 
