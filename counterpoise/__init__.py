@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from counterpoise.feed.imbalance import make_imbalanced as make_imbalanced
     from counterpoise.feed.streams import rebalance as rebalance
     from counterpoise.feed.weighting import weight_map as weight_map
+    from counterpoise.forests.model import trees as trees
     from counterpoise.networks.built_in import InputSpec as InputSpec
     from counterpoise.networks.compile_balanced import compile_balanced as compile_balanced
     from counterpoise.networks.head import init_output_bias as init_output_bias
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from counterpoise.plans.weights import class_weight as class_weight
     from counterpoise.plans.weights import sample_weight as sample_weight
     from counterpoise.sklearn.estimator import CounterpoiseClassifier as CounterpoiseClassifier
+    from counterpoise.strategies.blend import blend as blend
     from counterpoise.strategies.select import Ensemble as Ensemble
     from counterpoise.strategies.strategy import Hyperparameter as Hyperparameter
     from counterpoise.strategies.strategy import Strategy as Strategy
@@ -71,6 +73,7 @@ _HOME = {
     "Recipe": "counterpoise.networks.recipe",
     "Strategy": "counterpoise.strategies.strategy",
     "batches": "counterpoise.feed.batching",
+    "blend": "counterpoise.strategies.blend",
     "class_weight": "counterpoise.plans.weights",
     "compare": "counterpoise.comparison.compare",
     "compare_many": "counterpoise.comparison.many",
@@ -92,6 +95,7 @@ _HOME = {
     "scan": "counterpoise.feed.disk",
     "tau_normalize": "counterpoise.networks.second_stage",
     "transfer": "counterpoise.networks.transfer",
+    "trees": "counterpoise.forests.model",
     "weight_map": "counterpoise.feed.weighting",
     "wrap": "counterpoise.classifier.wrap",
 }

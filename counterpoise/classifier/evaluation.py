@@ -59,8 +59,8 @@ def evaluate(
         data, y, groups, sample_weight = _of_images(data)
     elif dataset_kind(data):
         data, y, sample_weight = load_alone(data, y, sample_weight)
-    beside = {name for name in (groups, sample_weight) if isinstance(name, str)}
-    labels, rows, source = _labels(clf, data, y, target, beside)
+    named = {name for name in (groups, sample_weight) if isinstance(name, str)}
+    labels, rows, source = _labels(clf, data, y, target, named)
     codes = label_codes(labels, clf.classes_)
     places, weight = _groups(rows, groups, source), _weights(rows, sample_weight, source, len(codes))
     check_no_class_lost(codes, weight, clf.classes_.tolist())
@@ -109,7 +109,7 @@ def _column(rows: Any, name: str, role: str, source: str | None) -> pl.Series:
     return rows[name]
 
 
-def _labels(clf: Any, data: Any, y: Any, target: str | None, beside: set[str]) -> tuple[Any, Any, str | None]:
+def _labels(clf: Any, data: Any, y: Any, target: str | None, named: set[str]) -> tuple[Any, Any, str | None]:
     """Labels, rows, and what to call the rows in a message; a table is read by the rules of `fit`."""
     given = y is not None and not isinstance(y, str)
     if not is_table(data, table=False) or (given and clf.schema is None):
@@ -118,7 +118,7 @@ def _labels(clf: Any, data: Any, y: Any, target: str | None, beside: set[str]) -
         return y, data, None
     name = target or (y if isinstance(y, str) else None) or (clf.schema.target if clf.schema is not None else "target")
     labels = () if given else (name,)
-    used = {*labels, *beside, *(c.name for c in (clf.schema.columns if clf.schema is not None else ()) if c.used)}
+    used = {*labels, *named, *(c.name for c in (clf.schema.columns if clf.schema is not None else ()) if c.used)}
     frame, source, _ = to_frame(
         data, as_text=(*labels, *text_columns(clf.schema)),
         unused=lambda column: clf.schema is not None and column not in used,

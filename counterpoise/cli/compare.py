@@ -163,7 +163,7 @@ def run(  # type: ignore[no-untyped-def]
     import_keras_quietly()
     from counterpoise.comparison.compare import race
     from counterpoise.comparison.store import Store
-    from counterpoise.pipeline.jobs import Settings
+    from counterpoise.pipeline.settings import Settings
 
     with Store.writing(out, restart) as store, _kept_on_interrupt(store):
         comparison = race(

@@ -72,7 +72,8 @@ Augment = Annotated[
 Model = Annotated[
     str,
     typer.Option(
-        help="mlp, tabular, cnn, text, auto (tabular or, for images, cnn), FILE.keras, or module:function (a builder).",
+        help="mlp, tabular, cnn, text (networks), boosted, forest, balanced_forest (trees), auto (tabular or, for "
+        "images, cnn), FILE.keras, or module:function (a builder); tabular+boosted is a blend.",
         rich_help_panel="Model",
     ),
 ]

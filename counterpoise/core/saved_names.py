@@ -19,6 +19,7 @@ SAVED = {
     "data.pixel_range": ("PixelRange",),
     "data.words": ("WordIds",),
     "decide.layer": ("RuleLayer",),
+    "forests.row_layer": ("TreeRows",),
     "forests.tree_layer": ("TreeEnsemble",),
     "feed.mixing": ("BatchSMOTE", "Mixup", "Remix"),
     "feed.small_moves": ("SmallMoves",),

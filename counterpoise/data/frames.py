@@ -89,9 +89,10 @@ def _read(
     names: Sequence[str], columns: Sequence[Any], name: str, as_text: tuple[str, ...],
     unused: Callable[[str], bool] | None,
 ) -> Iterator[pl.Series]:  # fmt: skip
+    text = set(as_text)
     for title, column in zip(names, columns, strict=True):
         try:
-            yield to_series(title, column, name, title in as_text)
+            yield to_series(title, column, name, title in text)
         except ColumnError:
             if unused is None or not unused(title):
                 raise

@@ -23,13 +23,15 @@ from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.inputs import check_no_gap, is_text
 from counterpoise.data.kinds import Found, infer
 from counterpoise.data.labels import encode_labels
-from counterpoise.data.loading import dataset_kind, load_alone
+from counterpoise.data.loading import check_no_generator, dataset_kind, load_alone
 from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.precision import lost_digits
 from counterpoise.data.row_metadata import Side, group_codes, roles, side_of, skip_rows, times, weights
 from counterpoise.data.schema import build_parts, encode_rows
 from counterpoise.data.texts import text_column, texts_of
 
+#: Sentences about columns; those of thousands of columns nobody reads.
+MOST_SAID = 50
 _OVERRIDES = ("numeric", "categorical", "boolean", "identifier")
 
 
@@ -91,6 +93,7 @@ def read(
         >>> rows.classes, rows.y.tolist(), rows.x["categorical"].ravel().tolist()
         (('well', 'ill'), [0, 1, 0], [1, 2, 1])
     """
+    check_no_generator(source)
     if dataset_kind(source):
         x, y, weight = load_alone(source, y if target is None else target, sample_weight)
         examples = read(
@@ -187,7 +190,12 @@ def _together(found: list[Found]) -> list[str]:
             sentences.append(f"Each of {len(names):,} columns ({shown}, ...) {rest}")
         else:
             sentences += [f"Column {name!r} {rest}" for name in names]
-    return sentences
+    if len(sentences) <= MOST_SAID:
+        return sentences
+    more = (
+        f"{len(sentences) - MOST_SAID:,} more notes about columns are not shown. Of these the last is: {sentences[-1]}"
+    )
+    return [*sentences[:MOST_SAID], more]
 
 
 def _why(found: list[Found]) -> str:

@@ -156,8 +156,14 @@ def times(values: pl.Series) -> np.ndarray:
     return values.to_numpy()
 
 
+def _spells_numbers(text: pl.Series) -> bool:
+    return text.cast(pl.Float64, strict=False).null_count() == text.null_count()
+
+
 def weights(values: pl.Series) -> np.ndarray:
     """float32 (N,) weights: finite, none negative, not all zero."""
+    if values.dtype == pl.String:  # as it stands in a file
+        values = values.cast(pl.Float64, strict=False) if _spells_numbers(values) else values
     if not values.dtype.is_numeric():
         raise ColumnError(f"sample_weight {values.name!r} holds {values.dtype}, expected numbers.")
     missing = values.is_null().arg_true()

@@ -15,6 +15,9 @@ from counterpoise.data.pixel_range import PixelRange
 from counterpoise.data.words import WordIds
 from counterpoise.networks.built_in import BuiltIn, InputSpec
 
+#: Places that numbers take in an encoded row, bins included: each has its own weights in the first layer.
+MOST_PLACES = 16_384
+
 Array = np.ndarray
 Encoder = TableEncoder | WordIds | PixelRange
 
@@ -24,12 +27,22 @@ def encoder_in_front(model: Any, examples: Examples) -> Encoder | None:
     of which no file tells what is black and white."""
     built_in = model if isinstance(model, BuiltIn) else None
     if examples.schema is not None:
-        return encoder_for(examples, built_in.bins if built_in else 0)
+        return encoder_for(examples, bins_for(len(examples.schema.numeric), built_in.bins) if built_in else 0)
     if built_in and built_in.words and is_text(leaves(examples.x)[0]):
         return WordIds(built_in.words, name="encoder")
     if examples.pictures is not None and examples.pictures.learned:
         return PixelRange(name="encoder")
     return None
+
+
+def bins_for(columns: int, wanted: int) -> int:
+    """Quantile bins per number: fewer in wide tables, so that a row has no more than `MOST_PLACES` places if it can.
+
+    Example:
+        >>> [bins_for(columns, 16) for columns in (10, 900, 2_000, 10_000)]
+        [16, 16, 7, 0]
+    """
+    return max(0, min(wanted, MOST_PLACES // max(1, columns) - 1))
 
 
 def encoder_of_config(config: Mapping[str, Any]) -> Encoder:

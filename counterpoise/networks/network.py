@@ -7,6 +7,7 @@ user's model ends in (softmax, sigmoid or logits), ours ends in logits, because 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from keras import ops
 
 from counterpoise.core.checks import check_choice
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
-from counterpoise.core.records import Examples
+from counterpoise.core.records import Examples, Limits
 from counterpoise.core.structure import mapped, take
 from counterpoise.networks.augmentation import Augmentation
 from counterpoise.networks.batch_ensemble import pool_of
@@ -30,7 +31,7 @@ from counterpoise.networks.output_bias import OutputBias, find_output_bias
 from counterpoise.networks.placement import check_one_device, check_text, check_whole
 from counterpoise.networks.recipe import PLAIN, Recipe
 from counterpoise.networks.user_loss import ModelLoss, from_logits, is_cross_entropy, loss_label, single
-from counterpoise.networks.weights import at_work, fresh_state, learned, places, seeded
+from counterpoise.networks.weights import at_work, fresh_state, learned, places, seeded, set_state
 
 Array = np.ndarray
 
@@ -142,6 +143,27 @@ class Network:
         self.units = int(sample.output.shape[-1])
         table = self._encoder_config is not None
         self._encoder_places = places(sample, sample.get_layer("encoder").variables) if table else []
+
+    kind = "network"
+    stops_early = True
+
+    @property
+    def once_more(self) -> int:
+        return self.recipe.once_more
+
+    def content(self) -> str:
+        """Nothing: what a network is made of is written beside the run (see `comparison.manifest`)."""
+        return ""
+
+    def limits(self, given: Limits, steps: int | None, early_stopping: bool) -> Limits:
+        """How long a job may train: as given."""
+        return given
+
+    def to_keras(self, weights: Sequence[Array], examples: Examples) -> keras.Model:
+        """A network with these weights."""
+        made = self.fresh(0)
+        set_state(made, weights)
+        return made
 
     @property
     def label(self) -> str:

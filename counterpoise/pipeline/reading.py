@@ -11,6 +11,7 @@ from counterpoise.data.image_set import ImageSet, examples_of
 from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.read import read
 from counterpoise.feed.disk import Scan
+from counterpoise.strategies.blend import Blend
 
 
 def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
@@ -25,10 +26,19 @@ def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
         return _read_images(data, y, options)
     if isinstance(data, Scan):
         raise OptionError("a scan streams its rows; this needs them in memory. Pass the file itself, or use cp.fit.")
-    named = isinstance(model, str)
+    named = _by_name(model)
     options["inputs"] = inputs_of(model)
     how = {"table": named, "text": model == "text" if named else False, **options}
     return read(data, target=y, **how) if isinstance(y, str) else read(data, y=y, **how)
+
+
+def _by_name(model: Any) -> bool:
+    """Whether every model asked for is one of ours: a name, trees, or a list or blend of these."""
+    if isinstance(model, Blend):
+        model = model.models
+    if isinstance(model, (list, tuple)):
+        return all(map(_by_name, model))
+    return isinstance(model, str) or getattr(model, "kind", "") == "trees"
 
 
 def augmentation_of(data: Any, augment: Any) -> Any:

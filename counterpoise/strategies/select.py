@@ -126,5 +126,6 @@ def select(wanted: str | Strategy | Iterable[str | Strategy]) -> tuple[Strategy,
 
 
 def simplicity(strategy: str) -> int:
-    """Place in the order of simplicity; strategies of the user's own count as least simple."""
-    return names().index(strategy) if strategy in _BY_NAME else len(_BY_NAME)
+    """Place in the order of simplicity, whatever the model; strategies of the user's own count as least simple."""
+    own = strategy.rpartition(":")[2]
+    return names().index(own) if own in _BY_NAME else len(_BY_NAME)
