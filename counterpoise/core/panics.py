@@ -52,10 +52,18 @@ class _HeldBack:
         with self._text as text:
             start = 0
             for _ in range(0 if self._panicked else 2):  # what another thread was about to write comes second
-                while some := os.pread(text.fileno(), 1 << 16, start):  # leaves where others write
+                while some := _read(text.fileno(), start):
                     os.write(2, some)
                     start += len(some)
                 time.sleep(0)
+
+
+def _read(descriptor: int, start: int) -> bytes:
+    """Some bytes of a file from `start` on, where it can be without moving where others write."""
+    if hasattr(os, "pread"):
+        return os.pread(descriptor, 1 << 16, start)
+    os.lseek(descriptor, start, os.SEEK_SET)
+    return os.read(descriptor, 1 << 16)
 
 
 #: `with without_panics:` - a panic of polars is raised and not printed; all else is printed at the end.
