@@ -35,6 +35,7 @@ from counterpoise.pipeline.jobs import Settings
 from counterpoise.pipeline.order import train_all
 from counterpoise.pipeline.stages import trained_members
 from counterpoise.strategies.select import Strategy, select
+from counterpoise.targets import target_of
 
 Array = np.ndarray
 FRESH, WIDTH, SLOPE, LONGER = 200_000, 10, 2.0, 10
@@ -83,7 +84,7 @@ def _score(
     strategy: Strategy, jobs: list[Job], members: dict[str, Member], examples: Examples, network: Network, fold: Fold
 ) -> float:
     trained = trained_members(strategy, jobs, members, examples, network)
-    proba = np.mean([np.exp(corrected(member)) for member in trained], axis=0)
+    proba = np.mean([np.exp(corrected(target_of("one_of"), member)) for member in trained], axis=0)
     return float(average_precision_score(examples.y[fold.test], proba[:, 1]))
 
 

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from counterpoise.strategies.strategy import Hyperparameter as Hyperparameter
     from counterpoise.strategies.strategy import Strategy as Strategy
     from counterpoise.strategies.strategy import external as external
+    from counterpoise.targets.reading import labels as labels
 
 #: Public name -> module that holds it.
 _HOME = {
@@ -81,6 +82,7 @@ _HOME = {
     "fit": "counterpoise.pipeline.fit",
     "images": "counterpoise.data.folder",
     "init_output_bias": "counterpoise.networks.head",
+    "labels": "counterpoise.targets.reading",
     "load": "counterpoise.classifier.classifier",
     "make_imbalanced": "counterpoise.feed.imbalance",
     "monitor": "counterpoise.classifier.monitor",

@@ -23,6 +23,7 @@ from counterpoise.pipeline.jobs import Settings, jobs_by_fold, leave_out_failed,
 from counterpoise.pipeline.order import train_all
 from counterpoise.pipeline.stages import train_in_rounds, trained_members
 from counterpoise.strategies.select import Strategy
+from counterpoise.targets import target_of
 
 #: Seeds of the splits, and of what is trained on them.
 SEEDS = (0, 1)
@@ -83,8 +84,10 @@ def _cells(
         if strategy.name in failed:
             continue
         trained = trained_members(strategy, jobs[strategy.name, 0], members, examples, network)
-        log_p = np.stack([corrected(member) for member in trained])[:, : len(rule_rows)]
-        rule = fit_rule(strategy, log_p, examples.y[rule_rows], trained, examples.weights_of(rule_rows))
+        log_p = np.stack([corrected(target_of("one_of"), member) for member in trained])[:, : len(rule_rows)]
+        rule = fit_rule(
+            target_of(examples), strategy, log_p, examples.y[rule_rows], trained, examples.weights_of(rule_rows)
+        )
         asked = [replace(member, logits=member.logits[len(rule_rows) :]) for member in trained]
         shared = [False] * len(asked)
         cells[strategy.name] = make_fold_result(strategy, examples, replace(fold, test=judged), rule, asked, shared)

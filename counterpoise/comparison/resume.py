@@ -52,7 +52,7 @@ def stored(
                 continue
             shapes = shapes or [tuple(v.shape) for v in network.spare(keep=True).variables]
             with store.checked():
-                check_member(member, distinct[job_id], examples.n_classes, shapes)
+                check_member(member, distinct[job_id], len(examples.classes), shapes)
             del distinct[job_id]
             yield job_id, member
         if known and told:

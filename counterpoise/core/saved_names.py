@@ -18,6 +18,7 @@ SAVED = {
     "data.encode": ("TableEncoder",),
     "data.words": ("WordIds",),
     "decide.layer": ("RuleLayer",),
+    "targets.label_rules": ("LabelRuleLayer",),
     "forests.tree_layer": ("TreeEnsemble",),
     "feed.mixing": ("BatchSMOTE", "Mixup", "Remix"),
     "losses": (

@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from counterpoise.core.records import Column
 from counterpoise.data.columns import ids_by_value, input_type, less, safe_names, stripped
-from counterpoise.decide.layer import RuleLayer, rule_to_dict
 from counterpoise.export.manifest import from_named, named_inputs, numbers_type
 
 
@@ -36,7 +35,7 @@ def decider(
         centered: Makes float32 of numbers as they are in the table, given their offsets; None: the inputs are encoded.
     """
     offsets = np.array([c.offset for c in clf.schema.numeric]) if clf.schema is not None else np.zeros(0)
-    rule = RuleLayer(rule_to_dict(clf.rule), name="rule")
+    rule = clf.target.layer(clf.rule)
 
     def decide(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         x = dict(inputs) if clf.schema is not None else from_named(clf.members, inputs)

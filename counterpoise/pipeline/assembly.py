@@ -10,8 +10,7 @@ import keras
 import numpy as np
 
 from counterpoise.classifier.classifier import Classifier
-from counterpoise.core.proportions import shares_of_classes
-from counterpoise.core.records import Examples, Fold, Member, Rule
+from counterpoise.core.records import Examples, Fold, Member
 from counterpoise.core.version import version
 from counterpoise.networks.forward import like
 from counterpoise.networks.frozen_body import with_body
@@ -20,6 +19,8 @@ from counterpoise.networks.weights import set_state
 from counterpoise.pipeline.budget import Training
 from counterpoise.pipeline.jobs import Settings
 from counterpoise.strategies.strategy import Strategy
+from counterpoise.targets import target_of
+from counterpoise.targets.shares import shares_of
 
 Array = np.ndarray
 
@@ -27,7 +28,7 @@ Array = np.ndarray
 def assemble(
     network: Network,
     members: Sequence[Member],
-    rule: Rule,
+    rule: Any,
     examples: Examples,
     card: Mapping[str, Any],
     scores: Mapping[str, Array],
@@ -41,7 +42,7 @@ def assemble(
         networks.append(net)
     inputs = like(networks[0].input)
     joined = keras.Model(inputs, [net(inputs) for net in networks], name="members")
-    clf = Classifier(with_body(joined, network), rule, examples.classes, examples.schema, card, scores)
+    clf = Classifier(with_body(joined, network), rule, examples.classes, examples.schema, card, scores, examples.kind)
     clf.history = tuple(member.history for member in members)
     return clf
 
@@ -60,7 +61,7 @@ def with_judging_rows(clf: Classifier, kept: Examples, what: str) -> Classifier:
     faults = _against_guarantees(kept)
     if faults:
         card["guarantee_note"] = f"A guarantee takes its rows as independent and equal; these {' and '.join(faults)}."
-    more = Classifier(clf.members, clf.rule, clf.classes_.tolist(), clf.schema, card, scores)
+    more = Classifier(clf.members, clf.rule, clf.classes_.tolist(), clf.schema, card, scores, clf.kind)
     more.history = clf.history
     return more
 
@@ -128,5 +129,5 @@ def rows_of(examples: Examples) -> dict[str, Any]:
             "categorical": len(examples.schema.categorical),
             "excluded": [c.name for c in examples.schema.excluded],
         },
-        "classes": shares_of_classes(examples.classes, examples.counts),
+        "classes": shares_of(target_of(examples), examples.y, examples.classes),
     }

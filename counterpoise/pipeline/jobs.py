@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from counterpoise.core.errors import ModelError, OptionError, error_text
 from counterpoise.core.records import Examples, Fold, Job, Limits, Member
 from counterpoise.core.seeds import integer
@@ -21,6 +19,7 @@ from counterpoise.networks.network import Network
 from counterpoise.networks.recipe import PLAIN, Recipe, whole
 from counterpoise.strategies.single_pass import in_one_pass
 from counterpoise.strategies.strategy import Strategy, no_constants
+from counterpoise.targets import target_of
 
 #: (strategy, fold).
 Key = tuple[str, int]
@@ -221,12 +220,13 @@ def job_of(
         fold = fold.whole()
     y = examples.y[fold.train]
     place = (fold.repeat, fold.index, member)
-    counts = np.bincount(y, minlength=examples.n_classes)
+    target, n = target_of(examples), len(examples.classes)
+    counts = target.counts(y, n)
     if part.mix:
         check_mixable(examples, part.name)
-    plan = part.make_plan(y, examples.n_classes, examples.weights_of(fold.train))
+    plan = part.make_plan(target, y, n, examples.weights_of(fold.train))
     stop_y = (examples if stopping is None else stopping).y[fold.stop]
-    rarest = int(np.bincount(stop_y, minlength=examples.n_classes).min())
+    rarest = int(target.counts(stop_y, n).min())
     limits = limits_of(len(plan), len(y), settings, steps, rarest)
     if part.warm:
         limits = annealed(limits, 1 if steps else part.sequence)
@@ -244,6 +244,7 @@ def job_of(
         mix=part.make_mix(counts),
         estimator=part.estimator,
         init_bias=settings.init_bias,
+        kind=examples.kind,
     )
 
 

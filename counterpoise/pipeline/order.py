@@ -48,6 +48,7 @@ from counterpoise.pipeline.refit_with_stopping_rows import for_steps, train_once
 from counterpoise.pipeline.stages import train_in_rounds, trained_members
 from counterpoise.pipeline.tuning import tuned_by_fold, tuned_on_all, values_of
 from counterpoise.strategies.select import Strategy
+from counterpoise.targets import target_of
 
 Array = np.ndarray
 
@@ -104,7 +105,7 @@ def on_fold(
     note = stopping_note(fold, examples, strategy, tune_threshold)
 
     def of(trained: Sequence[Member]) -> Classifier:
-        log_p = np.stack([corrected(m) for m in trained])
+        log_p = np.stack([corrected(target_of(rows), m) for m in trained])
         alone = trained[0].apart
         clf = _with_rule(
             examples, strategy, network, settings, trained, _length(jobs, trained), log_p, fold.stop, note, alone,
@@ -147,9 +148,11 @@ def _with_rule(
 ) -> Classifier:  # fmt: skip
     """Trained members and the rule that their corrected scores (members, M, C) of `rows` (M,) ask for."""
     y, weights = examples.y[rows], examples.weights_of(rows)
-    rule = fit_rule(strategy, log_p, y, trained, weights, tune_threshold)
+    rule = fit_rule(target_of(examples), strategy, log_p, y, trained, weights, tune_threshold)
     scores = stored_scores(log_p, y, weights, apart)
-    card = card_of(strategy, examples, network, settings, trained, length, note) | ruled(rule, scores)
+    card = card_of(strategy, examples, network, settings, trained, length, note) | ruled(
+        target_of(examples), rule, scores, examples.classes
+    )
     return assemble(network, trained, rule, examples, card, scores)
 
 
@@ -183,7 +186,7 @@ def cross_validate(
     leave_out_failed(jobs, members, failures)
     check_some_left(strategies, failures)
     strategies = [s for s in strategies if s.name not in failures]
-    users = _users(jobs)
+    users, target = _users(jobs), target_of(examples)
     cells: list[FoldResult] = []
     log_p: dict[str, Array] = {}
     apart: dict[str, Array] = {}
@@ -191,7 +194,7 @@ def cross_validate(
         trained = [
             trained_members(strategy, jobs[strategy.name, f], members, examples, network) for f in range(len(parts))
         ]
-        said = [np.stack([corrected(member) for member in group]) for group in trained]
+        said = [np.stack([corrected(target, member) for member in group]) for group in trained]
         log_p[strategy.name] = out_of_fold(examples, parts, said, repeats)
         views = [group[0].apart for group in trained if group[0].apart is not None]
         if views:
@@ -249,7 +252,7 @@ def _as_judged(
     strategy = strategy if found is None else found.strategy
     jobs = jobs_of(strategy, examples, fold, settings, network)
     trained = _trained(strategy, jobs, examples, network, train)
-    log_p = np.stack([stopping_scores(member) for member in trained])
+    log_p = np.stack([stopping_scores(target_of(examples), member) for member in trained])
     alone = None
     if trained[0].apart is not None:
         alone = apart(trained[0], replace(jobs[0], score=fold.stop), examples, network, len(strategy.parts()))

@@ -20,6 +20,7 @@ from counterpoise.networks.member_outputs import apart
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.jobs import Key, TrainAll, member_numbers, on_network
 from counterpoise.strategies.strategy import Strategy
+from counterpoise.targets import target_of
 
 Array = np.ndarray
 
@@ -88,7 +89,7 @@ def check_trained(jobs: Iterable[Job], members: Mapping[str, Member]) -> None:
 def _planned(part: Strategy, job: Job, examples: Examples, before: Array) -> Job:
     """The job under the plan that follows from what the members before it say, (i, n, C)."""
     told = replace(part, options={**part.options, "before": before})
-    plan = told.make_plan(examples.y[job.train], examples.n_classes, examples.weights_of(job.train))
+    plan = told.make_plan(target_of(job), examples.y[job.train], len(examples.classes), examples.weights_of(job.train))
     return having(job, plan=plan, score=np.concatenate([job.score, job.train]))
 
 
