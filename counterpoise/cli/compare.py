@@ -33,7 +33,7 @@ def command(
     out: Annotated[Path, typer.Option(help="Folder for leaderboard, report and model.", show_default=False)],
     target: o.Target = None,
     separator: o.Separator = None,
-    missing: o.Missing = "ignore",
+    missing: o.Missing = None,
     positive: o.Positive = None,
     one_vs_rest: o.OneVsRest = None,
     merge_rare: o.MergeRare = None,

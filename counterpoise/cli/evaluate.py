@@ -28,7 +28,7 @@ def command(
         str | None, typer.Option(help="Column of the labels, or columns a,b,c; else those of training.")
     ] = None,
     separator: o.Separator = None,
-    missing: o.Missing = "ignore",
+    missing: o.Missing = None,
     groups: Annotated[
         str | None, typer.Option(help="Column of groups (patients, customers): intervals draw whole groups.")
     ] = None,

@@ -25,7 +25,7 @@ Separator = Annotated[
     typer.Option(help='What stands between the labels in one --target column, such as "|".', rich_help_panel="Data"),
 ]
 Missing = Annotated[
-    str,
+    str | None,
     typer.Option(help="What an empty cell of several labels means: ignore or absent.", rich_help_panel="Data"),
 ]
 Positive = Annotated[
@@ -95,7 +95,7 @@ def split_names(text: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in (text or "").split(",") if part.strip())
 
 
-def target_named(target: str | None, separator: str | None = None, missing: str = "ignore") -> Any:
+def target_named(target: str | None, separator: str | None = None, missing: str | None = None) -> Any:
     """The target as the command line names it: a column, or the columns of several labels.
 
     Example:
@@ -107,7 +107,7 @@ def target_named(target: str | None, separator: str | None = None, missing: str 
 
     names = split_names(target)
     if len(names) < 2 and separator is None:
-        if missing != "ignore":
+        if missing is not None:
             raise OptionError("--missing is for several labels per row. Name their columns: --target a,b,c.")
         return target
     if separator is not None and len(names) != 1:

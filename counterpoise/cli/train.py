@@ -25,7 +25,7 @@ def command(
     out: Annotated[Path, typer.Option(help="The model file, NAME.keras.", show_default=False)],
     target: o.Target = None,
     separator: o.Separator = None,
-    missing: o.Missing = "ignore",
+    missing: o.Missing = None,
     positive: o.Positive = None,
     one_vs_rest: o.OneVsRest = None,
     merge_rare: o.MergeRare = None,

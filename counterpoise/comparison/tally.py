@@ -117,7 +117,7 @@ def twin_free(cells: Sequence[FoldResult], examples: Examples) -> dict[str, Any]
         if cell.twin_free is None:
             return None
         problems = _problems(examples, cell.rows[cell.twin_free])
-        if all(len(np.unique(p.y)) == len(p.classes) for p in problems):
+        if problems and all(len(np.unique(p.y)) == len(p.classes) for p in problems):
             alone = cell.proba[cell.twin_free]
             found.append(float(np.mean([average_precision(p.y, p.proba(alone)) for p in problems])))
     rows = int(sum(np.sum(c.twin_free) for c in cells if c.twin_free is not None))

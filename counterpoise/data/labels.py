@@ -16,8 +16,8 @@ MOST_FLOAT_CLASSES = 50
 
 _SKIP = "Fill in the labels, or leave these rows out with skip_bad (--skip-bad)."
 _SEVERAL = (
-    " fit and compare take one class per row. For a class per step or pixel, or several labels per row, compile your "
-    "own model with cp.compile_balanced."
+    " fit and compare take one class per row, or several labels per row as zeros and ones (N, L), see cp.labels. For a "
+    "class per step or pixel, compile your own model with cp.compile_balanced."
 )
 _WHOLE = re.compile(r"[-+]?\d{1,18}")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")

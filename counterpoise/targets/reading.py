@@ -26,14 +26,14 @@ class LabelColumns:
     Attributes:
         target: Names of columns; the name of one column of lists or of separated text; or the labels themselves.
         names: Names of the labels, where the values bring none.
-        missing: "ignore" or "absent".
+        missing: "ignore" or "absent"; None: "absent" for lists and text, else "ignore".
         uncertain: "ignore", "zero" or "one".
         separator: What stands between the labels of one text; None: the labels are no text.
     """
 
     target: Any
     names: tuple[str, ...] | None = None
-    missing: str = "ignore"
+    missing: str | None = None
     uncertain: str = "ignore"
     separator: str | None = None
 
@@ -94,7 +94,7 @@ class LabelColumns:
         codes = np.zeros((len(rows), len(names)), np.int32)
         for number, row in enumerate(rows):
             if row is None:
-                codes[number] = 0 if self.missing == "absent" else -1
+                codes[number] = -1 if self.missing == "ignore" else 0
                 continue
             strange = [name for name in row if name not in place]
             if strange:
@@ -119,7 +119,7 @@ class LabelColumns:
 
 
 def labels(
-    target: Any, *, names: Sequence[str] | None = None, missing: str = "ignore", uncertain: str = "ignore",
+    target: Any, *, names: Sequence[str] | None = None, missing: str | None = None, uncertain: str = "ignore",
     separator: str | None = None,
 ) -> LabelColumns:  # fmt: skip
     """Say that rows have several labels, and how these are written: the target of `fit` and `compare`.
@@ -130,7 +130,8 @@ def labels(
         target: Names of the label columns of a table; the name of one column that holds lists of labels, or text with
             a `separator`; or the labels: an array or frame (N, L) of 0, 1 and missing, or N lists of labels.
         names: Names of the labels, for arrays; for lists and text also those that no row has.
-        missing: What an empty cell means: "ignore" (not known: it counts nowhere) or "absent" (0).
+        missing: What an empty cell means: "ignore" (not known: it counts nowhere) or "absent" (0). None: "absent" where
+            a cell holds all labels of a row (lists, separated text), "ignore" where each label has a column.
         uncertain: What -1 means: "ignore", "zero" or "one".
         separator: What stands between the labels of a text, for example "|".
 
@@ -145,7 +146,7 @@ def labels(
         >>> tags.classes, tags.codes.tolist()
         (('a', 'b'), [[1, 1], [0, 1], [0, 0], [1, 0]])
     """
-    check_choice(missing, "missing", ("ignore", "absent"))
+    check_choice(missing, "missing", (None, "ignore", "absent"))
     check_choice(uncertain, "uncertain", ("ignore", "zero", "one"))
     if separator is not None and (not isinstance(separator, str) or not separator):
         raise OptionError(f'separator is {separator!r}; expected text, for example "|".')
@@ -177,6 +178,27 @@ def target_columns(y: Any, table: bool) -> str | LabelColumns | None:
     if table and are_names(y):
         return labels(y)
     return y if isinstance(y, LabelColumns) and y.columns else None
+
+
+def apart(data: Any, y: Any) -> tuple[Any, Any]:
+    """A table in memory without its column of lists, and the labels in it; of anything else both as they are.
+
+    Tables know no cells that hold several values, so that these are read before the table is.
+    """
+    name = y.target if isinstance(y, LabelColumns) else y
+    held = isinstance(data, Mapping) or hasattr(data, "columns")
+    if not isinstance(name, str) or not held or name not in (data if isinstance(data, Mapping) else data.columns):
+        return data, y
+    cells = _cells({name: data[name]})
+    first = next((cell for cell in cells if cell is not None and not isinstance(cell, float)), None)
+    if not isinstance(first, (list, tuple, set, frozenset, np.ndarray)):
+        return data, y
+    if isinstance(data, Mapping):
+        rest: Any = {key: values for key, values in data.items() if key != name}
+    else:
+        rest = data.drop(columns=name) if library_of(data) == "pandas" else data.drop(name)
+    spec = y if isinstance(y, LabelColumns) else labels(name)
+    return rest, spec.read(cells)
 
 
 def picked(y: Any) -> Any:

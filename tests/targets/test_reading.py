@@ -41,11 +41,21 @@ def test_what_gaps_and_doubts_mean():
 
 @pytest.mark.parametrize("make", [list, np.array, pd.Series, lambda v: pl.DataFrame({"t": v})], ids=str)
 def test_separated_text_and_lists_are_sets_of_labels(make):
-    tags = cp.labels("t", separator="|").read(make(TAGS))
+    tags = cp.labels("t", separator="|", missing="ignore").read(make(TAGS))
     assert tags.classes == ("a", "b")
     assert tags.codes.tolist() == [[1, 0], [-1, -1], [1, 1], [0, 0]]
+    assert cp.labels("t", separator="|").read(make(TAGS)).codes[1].tolist() == [0, 0]
     lists = cp.labels([["b"], [], ["b", "a"]], names=["b", "a", "c"])
     assert lists.read(lists.target).codes.tolist() == [[1, 0, 0], [0, 0, 0], [1, 1, 0]]
+
+
+@pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame, dict])
+@pytest.mark.parametrize("y", ["t", cp.labels("t")], ids=["name", "spec"])
+def test_a_column_of_lists(kind, y):
+    rows = read_for("mlp", kind({"x": list(range(16)), "t": [["a"], ["a", "b"], [], ["b"]] * 4}), y)
+    assert rows.classes == ("a", "b")
+    assert rows.y[:4].tolist() == [[1, 0], [1, 1], [0, 0], [0, 1]]
+    assert [c.name for c in rows.schema.columns] == ["x"]
 
 
 def test_one_hot_rows_stay_one_class():
