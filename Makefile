@@ -31,8 +31,9 @@ $(VENV)/.%: requirements/%.txt pyproject.toml $(VENV)/.made
 demo: $(VENV)/.demo                     ## the main job on real data: diagnosis, leaderboard, verdict, report, model
 	$(BIN)/counterpoise demo --out $(OUT)
 
+# Two processes, each with whole files, so that what a file trains once stays trained once.
 test: $(VENV)/.test                     ## every test: unit tests, laws, README and docs code, examples
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # A tenth of the suite, in an environment of its own.
 FLOORS = tests/core tests/plans tests/decide tests/networks/test_network.py tests/engines/test_program.py \

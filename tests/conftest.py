@@ -1,4 +1,4 @@
-"""One TensorFlow process, quiet, with few threads."""
+"""TensorFlow, quiet, with few threads."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def pytest_collection_finish(session):
 
 def pytest_sessionfinish(session, exitstatus):
     """On machines that must have a browser, a skipped page test is a failure."""
-    if not os.environ.get("COUNTERPOISE_NEED_BROWSER"):
-        return
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or not os.environ.get("COUNTERPOISE_NEED_BROWSER"):  # none in a worker
+        return
     skipped = [r.nodeid for r in reporter.stats.get("skipped", []) if "browser" in r.keywords]
     if skipped:
         print(f"\nbrowser tests were skipped, but COUNTERPOISE_NEED_BROWSER is set: {skipped}")

@@ -152,7 +152,9 @@ def tagger():
 
 
 @pytest.mark.parametrize(
-    "loss", [L.CrossEntropy, L.Focal, lambda **o: L.ClassWeighted([0.5, 3.0], **o), L.Asymmetric], ids=str
+    "loss",
+    [L.CrossEntropy, L.Focal, lambda **o: L.ClassWeighted([0.5, 3.0], **o), L.Asymmetric],
+    ids=["cross_entropy", "focal", "class_weighted", "asymmetric"],
 )
 def test_padding_masked_by_the_embedding_and_ignored_by_the_loss_counts_once(loss):
     words = RNG.integers(1, 9, (40, 6)) * (np.arange(6) < RNG.integers(2, 7, (40, 1)))
