@@ -17,6 +17,7 @@ from counterpoise.core.records import LabelRules
 from counterpoise.core.target import Problem, TargetColumns
 from counterpoise.decide.layer import rule_to_dict
 from counterpoise.decide.rule import Decision
+from counterpoise.losses.constant import best_label_constants
 from counterpoise.losses.multilabel import Asymmetric, MultiLabelFocal
 from counterpoise.metrics.rank_scores import average_precision, roc_auc
 from counterpoise.plans import class_plans
@@ -93,10 +94,7 @@ class Labels:
         return (units,)
 
     def start(self, loss: Any, shares: Array, units: int) -> Array | None:
-        """Label by label: what a label loses does not depend on the others."""
-        found = [_TWO.start(loss, pair, 1) for pair in shares]
-        sure = [value for value in found if value is not None]
-        return np.concatenate(sure) if len(sure) == len(shares) else None
+        return best_label_constants(loss, shares)
 
     def log_p(self, logits: Array, log_shift: Array, gamma: float = 0.0) -> Array:
         columns = zip(np.asarray(logits).T, np.asarray(log_shift), strict=True)
