@@ -102,6 +102,21 @@ def test_a_model_of_the_users(activation):
         cp.fit(lambda spec, n: keras.Sequential([keras.Input(spec.shape), keras.layers.Dense(1)]), X, Y, **QUICK)
 
 
+def test_a_served_model_and_a_run_that_goes_on(tmp_path, capfd):
+    clf = cp.fit("mlp", X, Y, **QUICK)
+    clf.export(tmp_path / "served")
+    import tensorflow as tf
+
+    run = tf.saved_model.load(str(tmp_path / "served")).signatures["serve"]
+    served = run(**{f"x{i}": tf.constant(X[:, i]) for i in range(4)})
+    np.testing.assert_allclose(served["probability"].numpy(), clf.predict_proba(X), atol=1e-4)
+    how = {"strategies": "threshold", "folds": 2, "epochs": 1, "refit": False, "store": tmp_path / "run"}
+    first, again = (cp.compare("mlp", X, Y, verbose=verbose, **how) for verbose in (0, 1))
+    assert "2 of 2 fits are done" in capfd.readouterr().err
+    scores = [m.leaderboard[0]["scores"]["average_precision"]["folds"] for m in (first, again)]
+    assert scores[0] == scores[1]
+
+
 def test_two_labels_are_no_two_classes():
     clf = cp.fit(lambda spec, n: keras.Sequential([keras.Input(spec.shape), keras.layers.Dense(spec.units(n))]), X,
                  Y[:, [0, 2]], folds=2, **QUICK)  # fmt: skip
