@@ -11,7 +11,7 @@ BIN    := $(VENV)/bin
 OUT    ?= demo-run
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-floors test-processes soak lint docs package pictures bench bench-train bench-memory bench-data bench-decide bench-page clean lock
+.PHONY: help demo test test-floors test-processes soak lint docs package pictures bench bench-train bench-memory bench-data bench-decide bench-page bench-growth clean lock
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -36,12 +36,15 @@ test: $(VENV)/.test                     ## every test: unit tests, laws, README 
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # A tenth of the suite, in an environment of its own.
-FLOORS = tests/core tests/plans tests/decide tests/networks/test_network.py tests/engines/test_program.py \
-	tests/engines/test_dropout_masks.py tests/classifier/test_classifier.py tests/cli/test_main.py
+FLOORS = tests/core tests/plans tests/data/test_values.py tests/data/test_columns.py tests/networks/test_network.py \
+	tests/engines/test_program.py tests/classifier/test_classifier.py tests/cli/test_main.py
 
-test-floors: requirements/floors.txt    ## a tenth of the tests on the oldest versions that pyproject.toml admits
-	test -x .venv-floors/bin/python || $(PYTHON) -m venv .venv-floors
+.venv-floors/.made: requirements/floors.txt
+	$(PYTHON) -m venv --clear .venv-floors
 	.venv-floors/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/floors.txt
+	touch $@
+
+test-floors: .venv-floors/.made         ## a tenth of the tests on the oldest versions that pyproject.toml admits
 	PYTHONPATH=. .venv-floors/bin/python -m pytest $(FLOORS)
 
 # Named, so that only files with such tests are read.
@@ -86,6 +89,9 @@ bench-decide: $(VENV)/.test             ## what each step of the rule does to pr
 
 bench-page: $(VENV)/.test               ## how soon the report of a large race is drawn (needs Chromium)
 	$(BIN)/python -m benchmarks.page
+
+bench-growth: $(VENV)/.test             ## how cost grows with rows, columns and classes
+	$(BIN)/python -m benchmarks.growth
 
 lock:                                   ## pin the requirement files again (needs uv)
 	sh requirements/lock.sh

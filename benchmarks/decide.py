@@ -29,8 +29,9 @@ from counterpoise.decide.pooling import pool
 from counterpoise.decide.rule import apply_rule_to_log_p, fit_rule_from_log_p
 from counterpoise.metrics.scores import average_precision, calibration_slope, skill
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.jobs import Settings
 from counterpoise.pipeline.order import cross_validate
+from counterpoise.pipeline.settings import Settings
+from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.select import Strategy, select
 
 Array = np.ndarray
@@ -92,9 +93,8 @@ def scored(y: Array, p: Array, cells: list) -> dict[str, float]:
 
 def measured(examples: Examples, model: str, folds: int, epochs: int) -> Scores:
     """strategy -> step -> scores."""
-    outcome = cross_validate(
-        examples, select("default"), Network(model, examples), Settings(epochs=epochs), folds=folds
-    )
+    trainer = Trainer.of(examples, Network(model, examples), Settings(epochs=epochs))
+    outcome = cross_validate(trainer, select("default"), folds=folds)
     found: Scores = {}
     for strategy in select("default"):
         cells = [c for c in outcome.cells if c.strategy == strategy.name]

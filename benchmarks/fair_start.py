@@ -31,9 +31,9 @@ from counterpoise.data.split import hold_out
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.budget import train_within_budget, trainings
 from counterpoise.pipeline.fold_results import corrected
-from counterpoise.pipeline.jobs import Settings
-from counterpoise.pipeline.order import train_all
+from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.stages import trained_members
+from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.select import Strategy, select
 from counterpoise.targets import target_of
 
@@ -71,20 +71,16 @@ def scores(
 ) -> tuple[dict[str, float], Settings, dict[str, bool | None]]:
     """Average precision of each strategy on the fresh rows, the budget that was taken, and who was cut off there."""
 
-    def train(jobs: Any) -> dict[str, Member]:
-        return train_all(jobs, examples, network, settings)
-
+    trainer = Trainer.of(examples, network, settings)
     versions = {(s.name, 0): s for s in strategies}
-    jobs, members, _, taken = train_within_budget(strategies, versions, examples, [fold], settings, network, train)
-    found = {s.name: _score(s, jobs[s.name, 0], members, examples, network, fold) for s in strategies}
-    return found, taken, {name: one.cut_off for name, one in trainings(jobs, members).items()}
+    jobs, members, _, taken = train_within_budget(strategies, versions, trainer, [fold])
+    found = {s.name: _score(s, jobs[s.name, 0], members, trainer, fold) for s in strategies}
+    return found, taken, {name: one.cut_off for name, one in trainings(jobs, members, trainer).items()}
 
 
-def _score(
-    strategy: Strategy, jobs: list[Job], members: dict[str, Member], examples: Examples, network: Network, fold: Fold
-) -> float:
-    trained = trained_members(strategy, jobs, members, examples, network)
-    proba = np.mean([np.exp(corrected(target_of("one_of"), member)) for member in trained], axis=0)
+def _score(strategy: Strategy, jobs: list[Job], members: dict[str, Member], trainer: Trainer, fold: Fold) -> float:
+    trained, examples = trained_members(strategy, jobs, members, trainer), trainer.examples
+    proba = np.mean([np.exp(corrected(target_of(examples), member)) for member in trained], axis=0)
     return float(average_precision_score(examples.y[fold.test], proba[:, 1]))
 
 
@@ -93,7 +89,7 @@ def one_seed(network_name: str, rows: int, share: float, seed: int) -> dict[str,
     examples, odds = problem(rows, share, seed)
     fold = fold_of(examples, rows, seed)
     network = Network(NETWORKS[network_name], examples)
-    default = Settings("auto", "auto", seed=seed, recipe="auto").on(network, rows, EPOCHS, extend=True)
+    default = Settings("auto", "auto", seed=seed, recipe="auto").on({"": network}, rows, EPOCHS, extend=True)
     strategies = [s for s in select("default") if s.name != "threshold"]  # ranks as the baseline does
     found, taken, cut = scores(strategies, examples, fold, network, default)
     baseline = [s for s in strategies if s.name == "none"]

@@ -27,9 +27,10 @@ from counterpoise.core.records import Examples, Fold
 from counterpoise.data.read import read
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.fold_results import corrected
-from counterpoise.pipeline.jobs import Settings, jobs_of
-from counterpoise.pipeline.order import train_all
+from counterpoise.pipeline.jobs import jobs_of
+from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.stages import trained_members
+from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.select import find
 from counterpoise.targets import target_of
 
@@ -84,13 +85,13 @@ def shuttle(folder: Path) -> Callable[[int], tuple[Examples, Array, Array]]:
 def scores(examples: Examples, train: Array, test: Array, settings: Settings) -> Iterator[tuple[str, float, float]]:
     """Name, balanced accuracy and log loss of every method on one split."""
     fold = Fold(0, 0, train, train[:0], test)
-    network = Network(mlp, examples)
-    jobs = {name: jobs_of(find(name), examples, fold, settings) for name in ROWS}
-    trained = train_all([job for group in jobs.values() for job in group], examples, network, settings)
+    trainer = Trainer.of(examples, Network(mlp, examples), settings)
+    jobs = {name: jobs_of(find(name), trainer, fold) for name in ROWS}
+    trained = trainer.train([job for group in jobs.values() for job in group])
     y, shares = examples.y[test], np.bincount(examples.y[train], minlength=examples.n_classes) / len(train)
     weights = shares[y] / np.bincount(y, minlength=examples.n_classes)[y]
     for name, title in ROWS.items():
-        member = trained_members(find(name), jobs[name], trained, examples, network)[0]
+        member = trained_members(find(name), jobs[name], trained, trainer)[0]
         true = corrected(target_of("one_of"), member)
         loss = float(-np.average(np.maximum(true[np.arange(len(y)), y], -34), weights=weights))
         yield title, balanced(y, log_proba(member.logits).argmax(axis=1)), loss

@@ -30,7 +30,9 @@ from counterpoise.engines import program_cache
 from counterpoise.engines.compiled import ProgramEngine
 from counterpoise.engines.run import run
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.jobs import Settings, job_of, jobs_of
+from counterpoise.pipeline.jobs import job_of, jobs_of
+from counterpoise.pipeline.settings import Settings
+from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.select import find
 
 BATCH = 512
@@ -85,12 +87,15 @@ def whole(examples: Examples) -> Fold:
     return on_rows(np.arange(len(examples)))
 
 
-def jobs(examples: Examples, members: int, epochs: int, batch: int = BATCH, bootstrap: bool = False) -> list[Any]:
+def jobs(
+    network: Network, examples: Examples, members: int, epochs: int, batch: int = BATCH, bootstrap: bool = False
+) -> list[Any]:
     """Networks on all rows, or each on a bootstrap draw of them."""
     settings = Settings(epochs=epochs, batch_size=batch, early_stopping=False)
     rng, n, shared = np.random.default_rng(0), len(examples), whole(examples)
     folds = [on_rows(rng.integers(0, n, n)) if bootstrap else shared for _ in range(members)]
-    return [job_of(find("none"), examples, fold, settings, member) for member, fold in enumerate(folds)]
+    trainer = Trainer.of(examples, network, settings)
+    return [job_of(find("none"), trainer, fold, member) for member, fold in enumerate(folds)]
 
 
 def epoch_seconds(
@@ -98,7 +103,8 @@ def epoch_seconds(
 ) -> Found:
     """Seconds per epoch of all members after compilation: the time of 1 + `more` epochs less that of 1, over `more`."""
     network = Network(make(), examples, weights="fresh")
-    ProgramEngine.of(examples, network).prepare(jobs(examples, members, 20))  # the way of a training of 20 epochs
+    twenty = jobs(network, examples, members, 20)
+    ProgramEngine.of(examples, network).prepare(twenty)  # the way of a training of 20 epochs
     y = examples.y[:, None].astype("float32")
     fits = {name: compiled(make(), name == "B", xla) for name in options.peers}
     rng = np.random.default_rng(0)
@@ -112,7 +118,7 @@ def epoch_seconds(
 
     def ours() -> float:
         short, long = (
-            timed(lambda e=e: list(run(jobs(examples, members, e, bootstrap=members > 1), examples, network)))
+            timed(lambda e=e: list(run(jobs(network, examples, members, e, bootstrap=members > 1), examples, network)))
             for e in (1, 1 + more)
         )
         return (long - short) / more
@@ -156,8 +162,9 @@ def ensemble(options: Options, n: int = 200_000) -> Found:
 
     def ours() -> float:
         settings = Settings(epochs=5, batch_size=BATCH, early_stopping=False, budget="epochs")
-        work = jobs_of(find("resampling_ensemble"), examples, whole(examples), settings)
-        return cold(lambda: list(run(work, examples, Network(dense(30), examples, weights="fresh"))))
+        network = Network(dense(30), examples, weights="fresh")
+        work = jobs_of(find("resampling_ensemble"), Trainer.of(examples, network, settings), whole(examples))
+        return cold(lambda: list(run(work, examples, network)))
 
     return alternate({"F": lambda: fit(False), "B": lambda: fit(True), "ours": ours}, options)
 
@@ -194,14 +201,8 @@ def race(options: Options) -> Found:
 
     def ours() -> float:
         def work() -> None:
-            network, folds = Network("mlp", examples), make_folds(examples, 5)
-            list(
-                run(
-                    [j for n in names for f in folds for j in jobs_of(find(n), examples, f, settings)],
-                    examples,
-                    network,
-                )
-            )
+            trainer = Trainer.of(examples, Network("mlp", examples), settings)
+            trainer.train([j for n in names for f in make_folds(examples, 5) for j in jobs_of(find(n), trainer, f)])
 
         return cold(work)
 
@@ -218,7 +219,7 @@ def small(options: Options) -> Found:
 
     def ours() -> float:
         network = lambda: Network(dense(30), examples, weights="fresh")  # noqa: E731
-        return cold(lambda: list(run(jobs(examples, 1, 5, 32), examples, network())))
+        return cold(lambda: list(run(jobs(network, examples, 1, 5, 32), examples, network())))
 
     return alternate({"F": lambda: fit(False), "B": lambda: fit(True), "ours": ours}, options)
 
@@ -234,7 +235,7 @@ def dropout(options: Options, widths: tuple[int, ...] = (16,), batch: int = 2048
 
     def ours() -> float:
         network = Network(with_dropout(widths, 29), examples, weights="fresh")
-        return cold(lambda: list(run(jobs(examples, 1, epochs, batch), examples, network)))
+        return cold(lambda: list(run(jobs(network, examples, 1, epochs, batch), examples, network)))
 
     return alternate({"F": lambda: fit(False), "B": lambda: fit(True), "ours": ours}, options)
 
@@ -259,7 +260,7 @@ def peak_megabytes(members: int) -> float:
 def child(members: int) -> None:
     examples = table(1_000_000, 30)
     network = Network(dense(30), examples, weights="fresh")
-    list(run(jobs(examples, members, 1, 4096), examples, network))
+    list(run(jobs(network, examples, members, 1, 4096), examples, network))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 

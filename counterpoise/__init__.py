@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from counterpoise.comparison.compare import compare as compare
     from counterpoise.comparison.many import compare_many as compare_many
     from counterpoise.core.errors import CounterpoiseError as CounterpoiseError
-    from counterpoise.data.folder import images as images
+    from counterpoise.data.images import images as images
     from counterpoise.diagnosis.diagnose import diagnose as diagnose
     from counterpoise.diagnosis.near import near_duplicates as near_duplicates
     from counterpoise.diagnosis.show import Diagnosis as Diagnosis
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from counterpoise.feed.imbalance import make_imbalanced as make_imbalanced
     from counterpoise.feed.streams import rebalance as rebalance
     from counterpoise.feed.weighting import weight_map as weight_map
+    from counterpoise.forests.model import trees as trees
     from counterpoise.networks.built_in import InputSpec as InputSpec
     from counterpoise.networks.compile_balanced import compile_balanced as compile_balanced
     from counterpoise.networks.head import init_output_bias as init_output_bias
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from counterpoise.plans.weights import class_weight as class_weight
     from counterpoise.plans.weights import sample_weight as sample_weight
     from counterpoise.sklearn.estimator import CounterpoiseClassifier as CounterpoiseClassifier
+    from counterpoise.strategies.blend import blend as blend
     from counterpoise.strategies.select import Ensemble as Ensemble
     from counterpoise.strategies.strategy import Hyperparameter as Hyperparameter
     from counterpoise.strategies.strategy import Strategy as Strategy
@@ -72,6 +74,7 @@ _HOME = {
     "Recipe": "counterpoise.networks.recipe",
     "Strategy": "counterpoise.strategies.strategy",
     "batches": "counterpoise.feed.batching",
+    "blend": "counterpoise.strategies.blend",
     "class_weight": "counterpoise.plans.weights",
     "compare": "counterpoise.comparison.compare",
     "compare_many": "counterpoise.comparison.many",
@@ -80,7 +83,7 @@ _HOME = {
     "distill": "counterpoise.pipeline.distill",
     "external": "counterpoise.strategies.strategy",
     "fit": "counterpoise.pipeline.fit",
-    "images": "counterpoise.data.folder",
+    "images": "counterpoise.data.images",
     "init_output_bias": "counterpoise.networks.head",
     "labels": "counterpoise.targets.reading",
     "load": "counterpoise.classifier.classifier",
@@ -94,6 +97,7 @@ _HOME = {
     "scan": "counterpoise.feed.disk",
     "tau_normalize": "counterpoise.networks.second_stage",
     "transfer": "counterpoise.networks.transfer",
+    "trees": "counterpoise.forests.model",
     "weight_map": "counterpoise.feed.weighting",
     "wrap": "counterpoise.classifier.wrap",
 }

@@ -33,6 +33,7 @@ ROW = {
     "rule_notes": [str],
     "tuned": [dict],
     "members": [{"name": str, "weight": float, "average_precision": MAYBE, "log_loss": MAYBE, "correlation": [MAYBE]}],
+    "model": str,
 }
 EFFECT = {
     "strategy": str,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+from trainers import jobs_of
 
 from counterpoise.core.records import Member
 from counterpoise.data.split import make_folds
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.jobs import Settings, jobs_of
 from counterpoise.pipeline.reading import read_for
+from counterpoise.pipeline.settings import Settings
 from counterpoise.strategies.select import find
 
 RNG = np.random.default_rng(0)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+from trainers import jobs_of
 
 from counterpoise.core.records import Examples
 from counterpoise.data.split import make_folds
 from counterpoise.engines.run import run
-from counterpoise.pipeline.jobs import Settings, jobs_of
+from counterpoise.pipeline.settings import Settings
 from counterpoise.strategies.select import find
 
 L = keras.layers

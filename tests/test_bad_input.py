@@ -265,6 +265,8 @@ ARRAYS = {
     "no rows": ((X[:0], []), {}, "0 rows"),
     "rows of different lengths": (([[1, 2], [3]], [0, 1]), {}, "different lengths"),
     "several labels per row": ((X, np.ones((4, 2))), {}, "one class per row"),
+    "a class per step": ((X, np.eye(2, dtype=int)[[[0, 1, 0]] * 4]), {}, "one class per row.*compile_balanced"),
+    "several outputs": ((X, {"a": [0, 1, 0, 1]}), {}, "is a dict.*compile_balanced"),
     "negative weight": ((X, Y), {"sample_weight": [1, -1, 1, 1]}, "negative .* row 2"),
     "NaN weight": ((X, Y), {"sample_weight": [1, np.nan, 1, 1]}, "NaN in row 2"),
     "weights of zero": ((X, Y), {"sample_weight": [0, 0, 0, 0]}, "sums to zero"),

@@ -15,6 +15,7 @@ ASKS = re.compile(r"\bn_classes\b(?!=|\)`)|\.binary\b|bincount\(examples\.y|(?:e
 LEFT = {
     "cli/builders.py": 3,
     "engines/sklearn_fit.py": 5,
+    "engines/tree_fit.py": 4,
     "networks/built_in.py": 17,
     "networks/transfer.py": 4,
     "pipeline/distill.py": 1,

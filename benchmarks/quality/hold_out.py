@@ -17,11 +17,13 @@ from counterpoise.comparison.compare import EPOCHS
 from counterpoise.comparison.tally import fold_scores
 from counterpoise.core.records import Examples, Fold, FoldResult
 from counterpoise.data.split import STOP_SHARE
-from counterpoise.networks.network import Network
 from counterpoise.pipeline.fold_results import corrected, fit_rule, make_fold_result
-from counterpoise.pipeline.jobs import Settings, jobs_by_fold, leave_out_failed, on_network
-from counterpoise.pipeline.order import train_all
+from counterpoise.pipeline.jobs import jobs_by_fold, leave_out_failed
+from counterpoise.pipeline.models import models_of
+from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.stages import train_in_rounds, trained_members
+from counterpoise.pipeline.trainer import Trainer
+from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.select import Strategy
 from counterpoise.targets import target_of
 
@@ -69,25 +71,25 @@ def held_out(
 def _cells(
     model: Any, examples: Examples, strategies: Sequence[Strategy], seed: int, failures: dict[str, str]
 ) -> Mapping[str, FoldResult]:
-    network = Network(model, examples)
-    settings = Settings("auto", "auto", seed=seed, recipe="auto").on(network, len(examples), EPOCHS)
+    learners, strategies = models_of(model, strategies, examples)
+    models = {key: learner.model for key, learner in learners.items()}
+    settings = Settings("auto", "auto", seed=seed, recipe="auto").on(models, len(examples), EPOCHS)
+    trainer = Trainer(examples, learners, settings)
     fold, rule_rows, judged = parts(examples.y, seed)
-    jobs, failed = jobs_by_fold(strategies, examples, [fold], settings, network)
+    jobs, failed = jobs_by_fold(strategies, trainer, [fold])
     by_name = {strategy.name: strategy for strategy in strategies}
-    ready = {key: on_network(by_name[key[0]], network) for key in jobs}
-    train = partial(train_all, examples=examples, network=network, settings=settings)
-    jobs, members = train_in_rounds(jobs, ready, examples, train, failed)
+    ready = {key: resolved(by_name[key[0]], models) for key in jobs}
+    jobs, members = train_in_rounds(jobs, ready, trainer, failed)
     leave_out_failed(jobs, members, failed)
     failures |= failed
     cells = {}
     for strategy in strategies:
         if strategy.name in failed:
             continue
-        trained = trained_members(strategy, jobs[strategy.name, 0], members, examples, network)
-        log_p = np.stack([corrected(target_of("one_of"), member) for member in trained])[:, : len(rule_rows)]
-        rule = fit_rule(
-            target_of(examples), strategy, log_p, examples.y[rule_rows], trained, examples.weights_of(rule_rows)
-        )
+        trained = trained_members(strategy, jobs[strategy.name, 0], members, trainer)
+        target, weights = target_of(examples), examples.weights_of(rule_rows)
+        log_p = np.stack([corrected(target, member) for member in trained])[:, : len(rule_rows)]
+        rule = fit_rule(target, strategy, log_p, examples.y[rule_rows], trained, weights)
         asked = [replace(member, logits=member.logits[len(rule_rows) :]) for member in trained]
         shared = [False] * len(asked)
         cells[strategy.name] = make_fold_result(strategy, examples, replace(fold, test=judged), rule, asked, shared)

@@ -17,15 +17,14 @@ from counterpoise.classifier.references import custom_objects_of
 from counterpoise.core.errors import ArtifactError, OptionError
 from counterpoise.core.per_class import in_class_order
 from counterpoise.core.records import LabelRules, Pictures, Rule, Schema
-from counterpoise.core.structure import leaves, take
+from counterpoise.core.structure import chunk_rows, leaves, rows_in, take
 from counterpoise.core.temporary import scratch
 from counterpoise.data.columns import front, raw_inputs
-from counterpoise.data.folder import ImageFolder
 from counterpoise.data.frames import is_table
+from counterpoise.data.image_set import ImageSet, pictures_of
 from counterpoise.data.inputs import check_inputs
 from counterpoise.data.loading import dataset_kind, features_of, load_features
 from counterpoise.data.named_inputs import NamedInputs
-from counterpoise.data.pixels import check_span
 from counterpoise.data.schema import encode_rows
 from counterpoise.data.texts import texts_of_table
 from counterpoise.decide.rule import Decision
@@ -36,8 +35,6 @@ from counterpoise.networks.member_outputs import shares
 from counterpoise.targets import target_of
 
 Array = np.ndarray
-
-PREDICT_ROWS = 8192
 
 
 class Classifier:
@@ -94,7 +91,7 @@ class Classifier:
         """
         found = self._card.get("images")
         try:
-            return None if found is None else Pictures(found["color_mode"], check_span(found["range"]))
+            return None if found is None else pictures_of(found)
         except (KeyError, TypeError, OptionError) as error:
             raise ArtifactError(f"The model card is damaged: 'images' is {found!r:.80}.") from error
 
@@ -180,8 +177,9 @@ class Classifier:
 
     def _batches(self, encoded: Any) -> Iterator[list[Array]]:
         check_inputs(encoded, self.members.input)
-        for start in range(0, len(leaves(encoded)[0]), PREDICT_ROWS):
-            yield self._forward(take(encoded, slice(start, start + PREDICT_ROWS)))
+        size = chunk_rows(encoded)
+        for start in range(0, rows_in(encoded), size):
+            yield self._forward(take(encoded, slice(start, start + size)))
 
     def log_p(self, logits: Sequence[Array]) -> Array:
         """Log-probabilities float64 (M, N, C) or (M, N, L, 2) of each member, its training shift undone."""
@@ -249,8 +247,8 @@ class Classifier:
 
     def encoded(self, x: Any, name: str | None = None) -> Any:
         """Rows in any form that `fit` takes in the form of `Examples.x`; `name` is what to call them in a message."""
-        if isinstance(x, ImageFolder):
-            return (x if self.pictures is None else x.read_as(self.pictures)).load()
+        if isinstance(x, ImageSet):
+            return (x if self.pictures is None else x.read_as(self.pictures)).rows()
         if dataset_kind(x):
             x = load_features(x, self._row(x))
         column = self._card.get("text_column")

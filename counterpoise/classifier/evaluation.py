@@ -13,6 +13,7 @@ from counterpoise.core.checks import check_no_class_lost, check_weights
 from counterpoise.core.errors import ColumnError, OptionError, TargetError, did_you_mean
 from counterpoise.core.records import Rule
 from counterpoise.data.frames import is_table, to_frame
+from counterpoise.data.image_set import ImageSet
 from counterpoise.data.loading import dataset_kind, load_alone
 from counterpoise.data.row_metadata import group_codes, weights
 from counterpoise.data.schema import text_columns
@@ -38,7 +39,8 @@ def evaluate(
 
     Args:
         clf: The `Classifier`.
-        data: Rows in any form that `predict` takes; a dataset gives its own labels and weights.
+        data: Rows in any form that `predict` takes; a dataset gives its own labels and weights, images (`cp.images`)
+            also their groups. Of images with a split the test images are scored.
         y: Labels (N,); for a table they may stand in a column instead.
         target: Name of that column, or names of several; None takes what was the target in training.
         groups: Group of each row (N,), or the name of a column: rows of one patient or customer are not independent, so
@@ -55,21 +57,23 @@ def evaluate(
     Raises:
         ColumnError: the column is absent. TargetError: a label that the classifier does not know, or one class only.
     """
-    if dataset_kind(data):
+    if isinstance(data, ImageSet):
+        data, y, groups, sample_weight = _of_images(data)
+    elif dataset_kind(data):
         data, y, sample_weight = load_alone(data, y, sample_weight)
     named = {name for name in (groups, sample_weight) if isinstance(name, str)}
     labels, rows, source = _labels(clf, data, y, target, named)
     codes = clf.target.codes(labels, clf.classes_)
     places, weight = _groups(rows, groups, source), _weights(rows, sample_weight, source, len(codes))
     check_no_class_lost(codes, weight, clf.classes_.tolist())
-    beside: dict[str, Any] = {"groups": places, "sample_weight": weight}
+    drawn_by: dict[str, Any] = {"groups": places, "sample_weight": weight}
     logits = clf.encoded_logits(clf.encoded(rows, source))
     said, raw = clf.said(logits), clf.raw(logits)
     problems = [p for p in clf.target.problems(codes, clf.classes_.tolist()) if len(np.unique(p.y)) > 1]
     each = [
         measure(
             p.y, p.proba(said.proba), p.decision(said.decision), p.proba(raw), resamples=resamples,
-            **{name: p.of_rows(values) for name, values in beside.items()},
+            **{name: p.of_rows(values) for name, values in drawn_by.items()},
         )
         for p in problems
     ]  # fmt: skip
@@ -83,7 +87,7 @@ def evaluate(
         "threshold": clf.rule.threshold,
         "aim": clf.rule.aim,
         "metrics": joined_scores(each) | _together(clf.target.together(codes, said.proba, said.decision, weight)),
-        "further": further(codes, said.proba, said.decision, clf.rule, **beside) if one else {},
+        "further": further(codes, said.proba, said.decision, clf.rule, **drawn_by) if one else {},
         "labels": [
             {"label": p.name, "threshold": clf.rule.parts[p.place].threshold, "metrics": scores}
             for p, scores in zip(problems, each, strict=True)
@@ -95,6 +99,14 @@ def evaluate(
 def _together(scores: Mapping[str, float]) -> Scored:
     """Scores of all problems at once, without intervals."""
     return {key: {"value": float(value), "low": np.nan, "high": np.nan} for key, value in scores.items()}
+
+
+def _of_images(found: ImageSet) -> tuple[ImageSet, Array, Array | None, Array | None]:
+    """The images that judge (those of the test part, where there is one), their labels, groups and weights."""
+    found = found if found.split is None else found.part("test")
+    side = found.known
+    groups = None if side.groups is None else group_codes(side.groups)
+    return found, side.y.values, groups, None if side.weight is None else weights(side.weight).astype(float)
 
 
 def _groups(rows: Any, given: Any, source: str | None) -> Array | None:
@@ -118,7 +130,7 @@ def _column(rows: Any, name: str, role: str, source: str | None) -> pl.Series:
     return rows[name]
 
 
-def _labels(clf: Any, data: Any, y: Any, target: Any, beside: set[str]) -> tuple[Any, Any, str | None]:
+def _labels(clf: Any, data: Any, y: Any, target: Any, named: set[str]) -> tuple[Any, Any, str | None]:
     """Labels, rows, and what to call the rows in a message; a table is read by the rules of `fit`."""
     given = y is not None and target_columns(y, is_table(data, table=False)) is None
     if not is_table(data, table=False) or (given and clf.schema is None):
@@ -128,7 +140,7 @@ def _labels(clf: Any, data: Any, y: Any, target: Any, beside: set[str]) -> tuple
     wanted = target or (None if given else y) or clf.target.columns_of(clf.schema, clf.classes_.tolist())
     place = target_columns(wanted, table=True) or wanted
     labels = () if given else (place,) if isinstance(place, str) else place.columns
-    used = {*labels, *beside, *(c.name for c in (clf.schema.columns if clf.schema is not None else ()) if c.used)}
+    used = {*labels, *named, *(c.name for c in (clf.schema.columns if clf.schema is not None else ()) if c.used)}
     frame, source, _ = to_frame(
         data, as_text=(*labels, *text_columns(clf.schema)),
         unused=lambda column: clf.schema is not None and column not in used,

@@ -57,7 +57,7 @@ def write(path: str | os.PathLike[str], whole: keras.Model, contents: Contents) 
 def put(place: Path, whole: keras.Model, contents: Contents) -> None:
     """Write the file where it will not be read before it is whole."""
     try:
-        members = {CARD: json.dumps(described(contents), indent=1).encode(), SCORES: packed(contents.scores)}
+        members = {CARD: json.dumps(described(contents)).encode(), SCORES: packed(contents.scores)}
         check_scores(contents.scores, contents.rule, contents.kind)
         custom_objects_of(whole)
     except ArtifactError as error:

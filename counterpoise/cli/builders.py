@@ -1,4 +1,4 @@
-"""What `--model` names: a built-in network, a `.keras` file, or a builder function in a module."""
+"""What `--model` names: a built-in network, trees, a `.keras` file, a builder in a module, several, or a blend."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from typing import Any
 from counterpoise.cli.trust import first_line, imported, trusted
 from counterpoise.core.errors import ArtifactError, ModelError, OptionError, did_you_mean
 from counterpoise.core.keras_import import import_keras_quietly
+from counterpoise.strategies.blend import blend
 
 
 def resolve_model(text: str, trust: Sequence[str] | None = None) -> Any:
     """A model by name, by `.keras` file, or by `module:function` (a builder found from the current folder).
 
     Args:
-        text: What was typed.
+        text: What was typed; a comma stands between several models, a plus between those of a blend.
         trust: Classes that a `.keras` file may name (see `trust.trusted`).
 
     Raises:
@@ -29,6 +30,10 @@ def resolve_model(text: str, trust: Sequence[str] | None = None) -> Any:
         >>> resolve_model("mlp")
         'mlp'
     """
+    if "," in text:
+        return [resolve_model(name.strip(), trust) for name in text.split(",") if name.strip()]
+    if "+" in text and not Path(text).exists():
+        return blend([resolve_model(name.strip(), trust) for name in text.split("+") if name.strip()])
     if ":" in text or text.endswith(".keras"):
         import_keras_quietly()
     if text.endswith(".keras"):

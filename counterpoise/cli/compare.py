@@ -42,9 +42,18 @@ def command(
     time: o.Time = None,
     split: o.Split = None,
     skip_bad: o.SkipBad = False,
+    images: o.Images = None,
+    root: o.Root = None,
+    groups_from: o.GroupsFrom = None,
     size: o.Size = None,
     range: o.Range = None,
-    model: o.Model = "mlp",
+    aspect: o.Aspect = None,
+    augment: o.Augment = False,
+    pictures: Annotated[
+        bool,
+        typer.Option(help="Show the most confident errors as pictures in the report.", rich_help_panel="Images"),
+    ] = True,
+    model: o.ComparedModel = None,
     trust: o.Trust = None,
     epochs: o.Epochs = None,
     batch_size: o.BatchSize = None,
@@ -96,6 +105,7 @@ def command(
     from counterpoise.pipeline.reading import inputs_of
     from counterpoise.strategies.select import select
 
+    model = model or ("cnn" if images is not None or data.is_dir() else "mlp")
     check_folder(out)
     for name in FILES:
         o.check_file(out / name, reads=[data, model])
@@ -109,15 +119,9 @@ def command(
     elsewhere = executor_of(jobs, ray)
     network = resolve_model(model, trust)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split)
-    examples = o.read_table(
-        data,
-        o.target_named(target, separator, missing),
-        size,
-        range,
-        text=model == "text",
-        inputs=inputs_of(network),
-        **how,
-    )
+    form = o.picture_options(size, range, images, root, groups_from, aspect)
+    named = o.target_named(target, separator, missing)
+    examples = o.read_table(data, named, form, text=model == "text", inputs=inputs_of(network), **how)
     chosen = select(strategies, examples.kind)
     if examples.time is None and examples.groups is None and split is None:
         check_counts(set_aside(examples, folds or 5), folds or 5)
@@ -127,6 +131,8 @@ def command(
         "costs": None if cost_fp is None else (cost_fp, cost_fn),
         "nested": nested,
         "limit": limit,
+        "show_pictures": pictures,
+        "network_options": {"augment": "auto" if augment else None},
     }
     with elsewhere as executor:
         comparison = run(
@@ -161,7 +167,7 @@ def run(  # type: ignore[no-untyped-def]
     import_keras_quietly()
     from counterpoise.comparison.compare import race
     from counterpoise.comparison.store import Store
-    from counterpoise.pipeline.jobs import Settings
+    from counterpoise.pipeline.settings import Settings
 
     with Store.writing(out, restart) as store, _kept_on_interrupt(store):
         comparison = race(

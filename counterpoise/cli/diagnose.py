@@ -23,8 +23,12 @@ def command(
     groups: o.Groups = None,
     time: o.Time = None,
     skip_bad: o.SkipBad = False,
+    images: o.Images = None,
+    root: o.Root = None,
+    groups_from: o.GroupsFrom = None,
     size: o.Size = None,
     range: o.Range = None,
+    aspect: o.Aspect = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds that a comparison would use.")] = 5,
     quick: Annotated[
         bool, typer.Option("--quick/--no-model", help="Whether a quick model looks for overlap and wrong labels.")
@@ -36,7 +40,8 @@ def command(
     from counterpoise.diagnosis.diagnose import diagnose
 
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad)
-    found = diagnose(o.read_table(data, target, size, range, **how), folds=folds, quick=quick)
+    pictures = o.picture_options(size, range, images, root, groups_from, aspect)
+    found = diagnose(o.read_table(data, target, pictures, **how), folds=folds, quick=quick)
     if as_json:
         print(json.dumps(found.to_dict()))
     else:

@@ -32,6 +32,8 @@ def command(
     groups: Annotated[
         str | None, typer.Option(help="Column of groups (patients, customers): intervals draw whole groups.")
     ] = None,
+    images: o.Images = None,
+    root: o.Root = None,
     unlabeled: Annotated[bool, typer.Option("--unlabeled", help="The rows have no labels: look for drift.")] = False,
     out: Annotated[Path | None, typer.Option(help="JSON file with all numbers.")] = None,
     trust: o.Trust = None,
@@ -40,7 +42,7 @@ def command(
     """Score a model on labeled rows, every metric with its interval; or compare unlabeled rows with its own."""
     if unlabeled and target is not None:
         raise OptionError("--unlabeled and --target exclude each other.")
-    if groups is not None and (unlabeled or data.is_dir()):
+    if groups is not None and (unlabeled or (data.is_dir() and images is None)):
         raise OptionError("--groups names a column of a table with labels.")
     if out is not None:
         o.check_file(out, reads=[data, model])
@@ -48,9 +50,11 @@ def command(
     from counterpoise.classifier.classifier import load
 
     clf = load(model, trusted(trust))
-    record = plain(
-        _drift(clf, data) if unlabeled else _scores(clf, data, o.target_named(target, separator, missing), groups)
-    )
+    if images is not None or data.is_dir():
+        record = plain(_of_images(clf, data, target, groups, images, root, unlabeled))
+    else:
+        named = o.target_named(target, separator, missing)
+        record = plain(_drift(clf, data) if unlabeled else _scores(clf, data, named, groups))
     if out is not None:
         write_text(out, json.dumps(record, indent=1))
     if as_json:
@@ -59,25 +63,36 @@ def command(
     (_show_drift if unlabeled else _show_scores)(record)
 
 
-def _scores(clf: Any, data: Path, target: Any, groups: str | None) -> dict[str, Any]:
+def _scores(clf: Any, data: Any, target: Any = None, groups: str | None = None) -> dict[str, Any]:
     from counterpoise.classifier.evaluation import evaluate
 
-    if data.is_dir():
-        from counterpoise.data.folder import list_images
-
-        if target is not None:
-            raise OptionError(f"--target names a column; {data} is a folder of images.")
-        found = list_images(data, *o.picture_form(clf))
-        return evaluate(clf, found.load(), [found.classes[code] for code in found.y])
     return evaluate(clf, data, target=target, groups=groups)
 
 
-def _drift(clf: Any, data: Path) -> dict[str, Any]:
-    from counterpoise.classifier.monitor import drift_to_dict, monitor
-    from counterpoise.data.folder import unlabeled
+def _of_images(
+    clf: Any, data: Path, target: str | None, groups: str | None, images: str | None, root: Path | None,
+    unlabeled: bool,
+) -> dict[str, Any]:  # fmt: skip
+    """The record of images of a folder, or of a table."""
+    from counterpoise.data import images as module
 
-    rows = unlabeled(data, *o.picture_form(clf))[1] if data.is_dir() else data
-    return drift_to_dict(clf, monitor(clf, rows))
+    size, form = o.picture_form(clf)
+    if unlabeled and images is None:
+        return _drift(clf, module.unlabeled(data, size, form))
+    if images is None and target is not None:
+        raise OptionError(f"--target names a column; {data} is a folder of images.")
+    if images is not None and target is None and not unlabeled:
+        raise OptionError(f"A table of images needs --target: which column of {data.name} holds the class?")
+    found = module.list_images(
+        data, size, **o.like_training(form), images=images, root=root, target=target, columns={"groups": groups}
+    )
+    return _drift(clf, found) if unlabeled else _scores(clf, found)
+
+
+def _drift(clf: Any, data: Any) -> dict[str, Any]:
+    from counterpoise.classifier.monitor import drift_to_dict, monitor
+
+    return drift_to_dict(clf, monitor(clf, data))
 
 
 def _show_scores(record: Mapping[str, Any]) -> None:

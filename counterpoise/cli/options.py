@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,7 @@ from counterpoise.core.errors import ArtifactError
 from counterpoise.core.files import check_output, is_standard_output, is_stream
 
 if TYPE_CHECKING:
-    from counterpoise.core.records import Examples
+    from counterpoise.core.records import Examples, Pictures
 
 Data = Annotated[Path, typer.Argument(help="CSV or Parquet file, or a folder of images.", show_default=False)]
 Target = Annotated[
@@ -41,24 +42,58 @@ Split = Annotated[
     typer.Option(help="Column that says what each row does: train, validation or test.", rich_help_panel="Data"),
 ]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out damaged rows or files.", rich_help_panel="Data")]
-Size = Annotated[
-    int | None, typer.Option(help="Side of an image in pixels, for a folder of images.", rich_help_panel="Data")
+Images = Annotated[
+    str | None, typer.Option(help="Column of a table that holds the names of images.", rich_help_panel="Images")
 ]
+Root = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of these images. [default: that of the table]", rich_help_panel="Images", show_default=False
+    ),
+]
+GroupsFrom = Annotated[
+    str | None,
+    typer.Option(
+        help="Regular expression that finds the group (patient) in the name of an image.", metavar="REGEX",
+        rich_help_panel="Images",
+    ),
+]  # fmt: skip
+Size = Annotated[int | None, typer.Option(help="Side of an image in pixels.", rich_help_panel="Images")]
 Range = Annotated[
     tuple[float, float] | None,
     typer.Option(
         help="Stored values that are black and white, for images of more than 8 bits.", metavar="LOW HIGH",
-        rich_help_panel="Data",
+        rich_help_panel="Images",
     ),
 ]  # fmt: skip
+
+Aspect = Annotated[
+    str | None,
+    typer.Option(
+        help="Images of another shape: stretch, crop or pad.  [default: stretch]", show_default=False,
+        rich_help_panel="Images",
+    ),
+]  # fmt: skip
+
+Augment = Annotated[
+    bool,
+    typer.Option("--augment", help="Turn, shift and zoom images a little in training.", rich_help_panel="Images"),
+]
 
 Model = Annotated[
     str,
     typer.Option(
-        help="mlp, tabular, cnn, text, auto (tabular or, for images, cnn), FILE.keras, or module:function (a builder).",
+        help="mlp, tabular, cnn, text (networks), boosted, forest, balanced_forest (trees), auto (tabular or, for "
+        "images, cnn), FILE.keras, or module:function (a builder); tabular+boosted is a blend.",
         rich_help_panel="Model",
     ),
 ]
+ComparedModel = Annotated[
+    str | None,
+    typer.Option(
+        help="As for `train`.  [default: mlp; for images cnn]", show_default=False, rich_help_panel="Model"
+    ),
+]  # fmt: skip
 Epochs = Annotated[
     int | None,
     typer.Option(
@@ -115,19 +150,23 @@ def target_named(target: str | None, separator: str | None = None, missing: str 
     return labels(list(names) if separator is None else names[0], missing=missing, separator=separator)
 
 
-def read_table(
-    data: Path, target: Any, size: int | None = None, range: tuple[float, float] | None = None, **options: Any
-) -> Examples:
-    """Read the file or the folder of images that a command names, with its data options."""
+def read_table(data: Path, target: Any, pictures: Mapping[str, Any], **options: Any) -> Examples:
+    """Read the table, the folder of images or the table of images that a command names, with its data options.
+
+    `pictures` are the options of images (see `picture_options`).
+    """
     from counterpoise.core.errors import ColumnError, OptionError
     from counterpoise.data.read import read
     from counterpoise.data.split import set_aside
 
-    if data.is_dir():
-        return _read_folder(data, target, size, range, **options)
-    for option, value in {"--size": size, "--range": range}.items():
+    if pictures.get("images") is not None or data.is_dir():
+        return _read_images(data, target, pictures, **options)
+    for name, value in pictures.items():
         if value is not None:
-            raise OptionError(f"{option} is for folders of images; {data.name} is none.")
+            raise OptionError(
+                f"{_typed(name)} is for images, but {data.name} is a table. Leave it out, or name the column with the "
+                "names of images with --images."
+            )
     if target is None:
         raise ColumnError(f"a table needs --target: which column of {data.name} holds the class?")
     columns = (target,) if isinstance(target, str) else target.columns
@@ -139,38 +178,61 @@ def read_table(
     return set_aside(read(data, target=target, **options))
 
 
-def _read_folder(
-    data: Path, target: Any, size: int | None, range: tuple[float, float] | None, **options: Any
-) -> Examples:
-    from counterpoise.core.errors import OptionError
-    from counterpoise.data.folder import read_images
+def _read_images(data: Path, target: Any, pictures: Mapping[str, Any], **options: Any) -> Examples:
+    from counterpoise.core.errors import ColumnError, OptionError
+    from counterpoise.data.images import read_images
 
-    options.pop("text", None)
-    columns = {"--target": target, **{f"--{name}": options.pop(name) for name in ("drop", "groups", "time", "split")}}
-    options.pop("inputs", None)
-    for option, value in columns.items():
-        if value:
-            raise OptionError(
-                f"{option} names a column; {data} is a folder of images, its sub-folders are the classes."
-            )
-    if size is None:
-        raise OptionError(f"{data} is a folder of images: --size says to how many pixels a side they are brought.")
-    return read_images(data, size, range=range, **options)
+    columns = {name: options[name] for name in ("groups", "time", "split")}
+    of_table = {"target": target, **columns, "drop": options["drop"], "root": pictures.get("root")}
+    if pictures.get("images") is not None:
+        if target is None:
+            raise ColumnError(f"A table of images needs --target: which column of {data.name} holds the class?")
+        if options["drop"]:
+            raise OptionError("--drop leaves out columns, but of a table of images none is learned from. Leave it out.")
+    elif wrong := [name for name, value in of_table.items() if value]:
+        raise OptionError(
+            f"{_typed(wrong[0])} goes with a table; {data} is a folder of images, its sub-folders are the classes."
+        )
+    if pictures["size"] is None:
+        raise OptionError(f"{data} holds images: --size says to how many pixels a side they are brought.")
+    labels = {name: options[name] for name in ("positive", "one_vs_rest", "merge_rare", "skip_bad")}
+    given = {name: value for name, value in pictures.items() if value is not None}
+    return read_images(data, target=target, **given, **columns, **labels)
 
 
-def picture_form(clf: Any) -> tuple[tuple[int, int], str, tuple[float, float] | None]:
-    """Size, color mode and range of the images that a classifier takes.
+def _typed(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def picture_options(
+    size: int | None, range: tuple[float, float] | None, images: str | None, root: Path | None,
+    groups_from: str | None = None, aspect: str | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """The options of images on the command line as arguments of `images`."""
+    return {
+        "size": size, "range": range, "images": images, "root": root, "groups_from": groups_from, "aspect": aspect,
+    }  # fmt: skip
+
+
+def picture_form(clf: Any) -> tuple[tuple[int, int], Pictures]:
+    """Size and form of the images that a classifier takes.
 
     Raises:
         OptionError: it takes something else.
     """
     from counterpoise.core.errors import OptionError
+    from counterpoise.core.records import Pictures
 
     shape: tuple[Any, ...] = getattr(clf.members.input, "shape", ())
     if clf.schema is not None or len(shape) != 4 or shape[-1] not in (1, 3):
         raise OptionError("the model was not trained on images; give it a file like the one it was trained on.")
-    span = None if clf.pictures is None else clf.pictures.range
-    return (int(shape[1]), int(shape[2])), "grayscale" if shape[-1] == 1 else "rgb", span
+    color_mode = "grayscale" if shape[-1] == 1 else "rgb"
+    return (int(shape[1]), int(shape[2])), replace(clf.pictures or Pictures(color_mode), color_mode=color_mode)
+
+
+def like_training(form: Pictures) -> dict[str, Any]:
+    """The form of a model's images as arguments of `list_images`."""
+    return {"color_mode": form.color_mode, "span": form.range, "aspect": form.aspect, "learned": form.learned}
 
 
 def data_options(

@@ -28,6 +28,8 @@ def command(
     spreadsheet: Annotated[
         bool, typer.Option("--spreadsheet", help="Put ' before texts that a spreadsheet would run as formulas.")
     ] = False,
+    images: o.Images = None,
+    root: o.Root = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out files that are no images.")] = False,
     trust: o.Trust = None,
 ) -> None:
@@ -44,7 +46,8 @@ def command(
         raise OptionError(f"--prior is the share of one class of two; {model.name} has several labels per row.")
     if prior is not None and len(clf.classes_) > 2:
         raise OptionError(f"--prior is the share of one class of two; {model.name} has {len(clf.classes_)} classes.")
-    said = _of_images(clf, data, prior, skip_bad) if data.is_dir() else clf.predict_frame(data, prior=prior)
+    pictures = data.is_dir() or images is not None
+    said = _of_images(clf, data, images, root, prior, skip_bad) if pictures else clf.predict_frame(data, prior=prior)
     text = _without_formulas(_as_written(said), spreadsheet).write_csv()
     if out is None:
         write_data(text)
@@ -79,12 +82,18 @@ def _without_formulas(said: Any, escape: bool) -> Any:
     return said.with_columns(pl.when(runs).then("'" + texts).otherwise(texts).name.keep())
 
 
-def _of_images(clf: Any, folder: Path, prior: float | None, skip_bad: bool) -> Any:
-    """Path, probability and decision of each image below a folder."""
+def _of_images(
+    clf: Any, data: Path, images: str | None, root: Path | None, prior: float | None, skip_bad: bool
+) -> Any:  # fmt: skip
+    """Path, probability and decision of each image below a folder, or of a table."""
     import polars as pl
 
-    from counterpoise.data.folder import unlabeled
+    from counterpoise.data.images import list_images, unlabeled
 
-    paths, pixels = unlabeled(folder, *o.picture_form(clf), skip_bad)
-    names = [os.fsencode(path).decode("utf-8", "backslashreplace") for path in paths]
-    return clf.predict_frame(pixels, prior=prior).insert_column(0, pl.Series("path", names))
+    size, form = o.picture_form(clf)
+    if images is None:
+        found = unlabeled(data, size, form, skip_bad)
+    else:
+        found = list_images(data, size, **o.like_training(form), skip_bad=skip_bad, images=images, root=root)
+    names = [os.fsencode(path).decode("utf-8", "backslashreplace") for path in found.paths]
+    return clf.predict_frame(found, prior=prior).insert_column(0, pl.Series("path", names))

@@ -34,8 +34,13 @@ def command(
     time: o.Time = None,
     split: o.Split = None,
     skip_bad: o.SkipBad = False,
+    images: o.Images = None,
+    root: o.Root = None,
+    groups_from: o.GroupsFrom = None,
     size: o.Size = None,
     range: o.Range = None,
+    aspect: o.Aspect = None,
+    augment: o.Augment = False,
     model: o.Model = "auto",
     trust: o.Trust = None,
     epochs: o.Epochs = None,
@@ -78,15 +83,9 @@ def command(
     chosen = find(strategy)
     network = resolve_model(model, trust)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split)
-    examples = o.read_table(
-        data,
-        o.target_named(target, separator, missing),
-        size,
-        range,
-        text=model == "text",
-        inputs=inputs_of(network),
-        **how,
-    )
+    pictures = o.picture_options(size, range, images, root, groups_from, aspect)
+    named = o.target_named(target, separator, missing)
+    examples = o.read_table(data, named, pictures, text=model == "text", inputs=inputs_of(network), **how)
     problems = target_of(examples).problems(examples.y, examples.classes)
     if aim is not None and any(len(p.classes) > 2 for p in problems):
         labels = ", ".join(map(str, examples.classes[:6]))
@@ -106,6 +105,7 @@ def command(
     clf = fit(
         network, examples, strategy=chosen, folds=folds, guarantee_rows=guarantee_rows, epochs=o.or_auto(epochs),
         batch_size=o.or_auto(batch_size), seed=seed, tune_threshold=tune_threshold,
+        augment="auto" if augment else None,
     )  # fmt: skip
     if aim is not None:
         clf = clf.decide(confidence=confidence, **aim)

@@ -10,6 +10,7 @@ from counterpoise.comparison import tally, words
 from counterpoise.comparison.blocks import check_split, paired_draws
 from counterpoise.comparison.cut_off import cut_off_text, unfinished, without_baseline
 from counterpoise.comparison.effect import Costs, with_effect
+from counterpoise.comparison.example_pictures import example_pictures
 from counterpoise.comparison.halving import Limit, Remembering, Rungs, rungs
 from counterpoise.comparison.judge import assess
 from counterpoise.comparison.manifest import manifest_of
@@ -26,11 +27,11 @@ from counterpoise.data.split import check_counts, set_aside
 from counterpoise.diagnosis.diagnose import before_race
 from counterpoise.engines.run import Executor, run
 from counterpoise.metrics.catalog import METRICS
-from counterpoise.networks.frozen_body import network_for
-from counterpoise.networks.network import Network
-from counterpoise.pipeline.jobs import Settings
+from counterpoise.pipeline.models import models_of
 from counterpoise.pipeline.order import Outcome, cross_validate, refit
-from counterpoise.pipeline.reading import read_for
+from counterpoise.pipeline.reading import augmentation_of, read_for
+from counterpoise.pipeline.settings import Settings
+from counterpoise.pipeline.trainer import Trainer
 from counterpoise.pipeline.tuning import check_tuning
 from counterpoise.pipeline.validation import at_training_prior
 from counterpoise.strategies.external import kind_of
@@ -71,8 +72,10 @@ def compare(
     output: str = "auto",
     weights: str = "auto",
     init_bias: bool = True,
+    augment: Any = None,
     engine: str = "auto",
     refit: bool = True,
+    show_pictures: bool = True,
     executor: Executor | None = None,
     store: Any = None,
     seed: int = 0,
@@ -84,6 +87,8 @@ def compare(
     on the out-of-fold scores of the other folds. Arguments that are not listed are as in `fit`.
 
     Args:
+        model: As in `fit`, or a list of models, for example ["tabular", "boosted", "forest"]: each is tried with every
+            strategy that it can train. The untouched first model is the baseline.
         strategies: "default", "all", "a,b,c", or a list of names and strategies. `none` always races.
         folds: K of the stratified cross-validation; None: 5.
         repeats: How often it is repeated with other splits.
@@ -118,6 +123,8 @@ def compare(
             stopping rows. With seconds results depend on the machine. The re-fit and entrants that are no networks are
             not counted.
         refit: Whether to train the winner on all rows.
+        show_pictures: Whether the report holds the pictures that the recommended strategy gets most confidently wrong,
+            and the names of their files; False for confidential ones.
         executor: Where networks are trained: None in this process, `cp.scale.pool(n)` in n processes of this machine,
             `cp.scale.ray(address)` on a cluster. The scores are the same.
         store: A folder that keeps every finished fit. The same call on the same folder goes on where a killed one
@@ -144,10 +151,11 @@ def compare(
     examples = read_for(model, data, y, groups=groups, time=time, split=split, sample_weight=sample_weight)
     chosen = select(strategies, examples.kind)
     options = {"output": output, "weights": weights, "optimizer": optimizer}
+    options["augment"] = augmentation_of(data, augment)
     return race(
         examples, model, chosen, settings, folds=folds, repeats=repeats, duplicates=duplicates, leaks=leaks,
         metric=metric, costs=costs, nested=nested, limit=limit, refit_winner=refit, verbose=verbose,
-        network_options=options, executor=executor, store=store,
+        network_options=options, executor=executor, store=store, show_pictures=show_pictures,
     )  # fmt: skip
 
 
@@ -170,6 +178,7 @@ def race(
     network_options: Mapping[str, Any] | None = None,
     executor: Executor | None = None,
     store: Any = None,
+    show_pictures: bool = True,
 ) -> Comparison:
     """`compare` on examples that were read already; `store` may be a `Store` that is open."""
     if metric not in METRICS:
@@ -181,21 +190,23 @@ def race(
     strategies = strategies if priced is None else priced.aimed(strategies)
     limited = Limit.of(limit)
     settings = _checked(settings, examples, metric, repeats, nested)
-    network, seen = network_for(model, examples, verbose=verbose, **(network_options or {}))
-    settings = settings.on(network, rows_to_learn(examples), EPOCHS, extend=True)
-    if settings.init_bias and (note := network.output_bias.note()):
+    learners, strategies = models_of(model, strategies, examples, verbose=verbose, **(network_options or {}))
+    models = {key: learner.model for key, learner in learners.items()}
+    settings = settings.on(models, rows_to_learn(examples), EPOCHS, extend=True)
+    trainer = Trainer(examples, learners, settings, executor or run)
+    if (network := trainer.network) and settings.init_bias and (note := network.output_bias.note()):
         network.tell(note)
     diagnosis = before_race(examples, max(2, folds), duplicates, leaks).to_dict()
     with opened(store) as kept:
-        train = executor or run
         if kept is not None:
-            kept.begin(manifest_of(examples, network, settings, folds, duplicates))
-            weights = needs_weights(strategies, network) or examples.split is not None
-            train = stored(train, kept, weights=weights, tell=announce if verbose else None)
+            kept.begin(manifest_of(examples, trainer, folds, duplicates))
+            weights = needs_weights(strategies, models) or examples.split is not None
+            train = stored(trainer.executor, kept, weights=weights, tell=announce if verbose else None)
+            trainer = replace(trainer, executor=train)
         found = _raced(
-            seen, network, strategies, settings, folds=folds, repeats=repeats, duplicates=duplicates,
-            metric=metric, priced=priced, nested=nested, limited=limited,
-            refit_winner=refit_winner, verbose=verbose, diagnosis=diagnosis, executor=train,
+            trainer, strategies, folds=folds, repeats=repeats, duplicates=duplicates, metric=metric, priced=priced,
+            nested=nested, limited=limited, refit_winner=refit_winner, verbose=verbose, diagnosis=diagnosis,
+            show_pictures=show_pictures,
         )  # fmt: skip
         if kept is not None:
             kept.record = found.page_record
@@ -203,41 +214,39 @@ def race(
 
 
 def _raced(
-    examples: Examples, network: Network, strategies: Sequence[Strategy], settings: Settings, *, folds: int,
-    repeats: int, duplicates: str, metric: str, priced: Costs | None, nested: bool,
-    limited: Limit | None, refit_winner: bool, verbose: Any, diagnosis: Mapping[str, Any],
-    executor: Executor,
+    trainer: Trainer, strategies: Sequence[Strategy], *, folds: int, repeats: int, duplicates: str, metric: str,
+    priced: Costs | None, nested: bool, limited: Limit | None, refit_winner: bool, verbose: Any,
+    diagnosis: Mapping[str, Any], show_pictures: bool,
 ) -> Comparison:  # fmt: skip
     split: dict[str, Any] = {"folds": folds, "repeats": repeats, "duplicates": duplicates}
+    examples, labels = trainer.examples, {s.name: trainer.label_of(s) for s in strategies}
     with bar(verbose) as progress:
-        heat = Rungs(list(strategies), settings)
+        heat = Rungs(list(strategies), trainer.settings)
         if limited is not None or examples.split is not None:
-            executor = Remembering(executor)
+            trainer = replace(trainer, executor=Remembering(trainer.executor))
         if limited is not None:
-            heat = rungs(strategies, examples, network, settings, limited, executor, **split)
-        strategies, settings = heat.strategies, heat.settings
-        outcome = cross_validate(
-            examples, strategies, network, settings, progress=progress, executor=executor, **split
-        )  # fmt: skip
+            heat = rungs(strategies, trainer, limited, **split)
+        strategies, trainer = heat.strategies, replace(trainer, settings=heat.settings, progress=progress)
+        outcome = cross_validate(trainer, strategies, **split)
         ran = [s for s in strategies if s.name not in outcome.failures]
         by_name = {s.name: [c for c in outcome.cells if c.strategy == s.name] for s in ran}
-        judgment = _judge(ran, by_name, examples, outcome, settings.seed, repeats, metric, priced)
+        judgment = _judge(ran, by_name, examples, outcome, trainer.settings.seed, repeats, metric, priced)
         winner = next(s for s in ran if s.name == judgment.verdict.model)
         inside = None
         if nested:
-            inside = nested_score(ran, by_name, examples, network, settings, executor, metric=metric, **split)
-        best, warnings = None, warnings_of(examples, network, settings, diagnosis)
+            inside = nested_score(ran, by_name, trainer, metric=metric, **split)
+        best, warnings = None, warnings_of(trainer, diagnosis)
         if refit_winner:
             try:
-                best = refit(examples, winner, network, settings, outcome, progress=progress, executor=executor)
+                best = refit(winner, trainer, outcome)
             except ModelError as error:  # what was judged stays
                 warnings.append(f"{winner.name} could not be trained on all rows, so there is no model file: {error}")
     cut_off = cut_off_text(outcome.training, outcome.extension, heat.cut)
     verdict = _labeled(judgment.verdict, len(ran), metric, inside, cut_off, examples.split is None)
-    rows = leaderboard_rows(judgment, by_name, ran, examples, outcome, heat, priced)
+    rows = leaderboard_rows(judgment, by_name, ran, examples, outcome, heat, priced, labels)
     record = leaderboard_record(
-        rows, verdict, warnings, examples, network, settings, outcome, metric=metric, folds=folds, repeats=repeats,
-        limited=limited, nested=inside, costs=priced,
+        rows, verdict, warnings, trainer, outcome, metric=metric, folds=folds, repeats=repeats, limited=limited,
+        nested=inside, costs=priced,
     )  # fmt: skip
     drawn = {name: tally.curves(cells, examples) for name, cells in by_name.items()}
     if best is not None:
@@ -246,7 +255,8 @@ def _raced(
         if examples.split is not None:
             best.card["metrics_of"] = f"{len(outcome.folds[0].test)} test rows, which trained and chose nothing"
         best.card["verdict"] = record["verdict"]
-    return Comparison(record, drawn, outcome.cells, best, diagnosis)
+    pictures = example_pictures(by_name[winner.name], examples) if show_pictures else []
+    return Comparison(record, drawn, outcome.cells, best, diagnosis, pictures)
 
 
 def _divided(

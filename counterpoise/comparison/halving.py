@@ -22,8 +22,11 @@ from counterpoise.core.records import Examples, Job, Member
 from counterpoise.data.given_split import folds_of
 from counterpoise.engines.run import Executor, Trained
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.jobs import Settings, jobs_by_fold, leave_out_failed
+from counterpoise.pipeline.jobs import jobs_by_fold, leave_out_failed
+from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.stages import train_in_rounds
+from counterpoise.pipeline.trainer import Trainer
+from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.select import Strategy
 
 
@@ -79,24 +82,29 @@ class Remembering:
     def __init__(self, executor: Executor) -> None:
         self.executor, self.members = executor, dict[str, Member]()
 
-    def __call__(self, jobs: Iterable[Job], examples: Examples, network: Network, **how: Any) -> Trained:
+    def __call__(self, jobs: Iterable[Job], examples: Examples, model: Any, **how: Any) -> Trained:
         wanted = {job.id: job for job in jobs}
         yield from [(job_id, self.members[job_id]) for job_id in wanted if job_id in self.members]
         fresh = [job for job_id, job in wanted.items() if job_id not in self.members]
         if fresh:
-            for job_id, member in self.executor(fresh, examples, network, **how):
+            for job_id, member in self.executor(fresh, examples, model, **how):
                 self.members[job_id] = member
                 yield job_id, member
 
 
 def rungs(
-    strategies: Sequence[Strategy], examples: Examples, network: Network, settings: Settings, limit: Limit,
-    executor: Executor, *, folds: int, repeats: int, duplicates: str,
-) -> Rungs:  # fmt: skip
-    """Run the rungs before the last one; `executor` should be `Remembering`, for the last rung may repeat one."""
-    parts = folds_of(examples, folds, repeats, settings.seed, duplicates)
-    racing = [s for s in strategies if not s.is_external]
-    jobs, _ = jobs_by_fold(racing, examples, parts, settings, network)
+    strategies: Sequence[Strategy], trainer: Trainer, limit: Limit, *, folds: int, repeats: int, duplicates: str
+) -> Rungs:
+    """Run the rungs before the last one; the executor should be `Remembering`, for the last rung may repeat one.
+
+    Only networks take steps: strategies with another model among theirs go on as they are.
+    """
+    settings = trainer.settings
+    parts = folds_of(trainer.examples, folds, repeats, settings.seed, duplicates)
+    racing = [s for s in strategies if all(isinstance(trainer.models[p.model], Network) for p in s.parts())]
+    if not racing:
+        return Rungs(list(strategies), settings)
+    jobs, _ = jobs_by_fold(racing, trainer, parts)
     most = max(job.limits.steps for group in jobs.values() for job in group)
     rungs = max(1, math.floor(math.log2(max(1, len(racing) - 1))) + 1)
     now, left = Rungs(list(racing), settings), limit.amount
@@ -106,7 +114,7 @@ def rungs(
         if rung == rungs - 1 or per_job >= most:
             break
         started = time.perf_counter()
-        ranked, spent = _rung(now, examples, parts, network, executor)
+        ranked, spent = _rung(now, parts, replace(trainer, settings=now.settings, progress=None))
         used = time.perf_counter() - started
         left -= used if limit.seconds else spent
         if limit.seconds and left < 2 * used:
@@ -129,17 +137,11 @@ def _steps(
     return int(np.clip(left / rungs / max(1, count), 1, most))
 
 
-def _rung(
-    now: Rungs, examples: Examples, parts: Any, network: Network, executor: Executor
-) -> tuple[dict[str, float], int]:
+def _rung(now: Rungs, parts: Any, trainer: Trainer) -> tuple[dict[str, float], int]:
     """Mean stopping score of each strategy after this rung, and the steps that it took."""
-    jobs, failures = jobs_by_fold(now.strategies, examples, parts, now.settings, network)
-    of = {s.name: s for s in now.strategies}
-
-    def train(wanted: Iterable[Job]) -> dict[str, Member]:
-        return dict(executor(wanted, examples, network, engine=now.settings.engine))
-
-    jobs, members = train_in_rounds(jobs, {key: of[key[0]] for key in jobs}, examples, train, failures)
+    jobs, failures = jobs_by_fold(now.strategies, trainer, parts)
+    ready = {s.name: resolved(s, trainer.models) for s in now.strategies if s.name not in failures}
+    jobs, members = train_in_rounds(jobs, {key: ready[key[0]] for key in jobs}, trainer, failures)
     leave_out_failed(jobs, members, failures)  # they stay in, to fail with their reason on the last rung
     scores: dict[str, list[float]] = {}
     for (name, _), group in jobs.items():

@@ -17,24 +17,28 @@ import keras
 import numpy as np
 
 from counterpoise.core.records import Examples
+from counterpoise.core.sources import Source
 from counterpoise.core.version import version
 from counterpoise.networks.network import Network
 from counterpoise.networks.weights import fresh_state
-from counterpoise.pipeline.jobs import Settings
+from counterpoise.pipeline.trainer import Trainer
 
 Array = np.ndarray
 
 
-def manifest_of(
-    examples: Examples, network: Network, settings: Settings, folds: int, duplicates: str
-) -> dict[str, Any]:
-    """Data, network, settings and versions of a run, plain values by the names that a message uses."""
+def manifest_of(examples: Examples, trainer: Trainer, folds: int, duplicates: str) -> dict[str, Any]:
+    """Data, networks, settings and versions of a run, plain values by the names that a message uses.
+
+    Trees and external models are left out as strategies are: what they are is part of each of their fits.
+    """
+    networks = {key: model for key, model in trainer.models.items() if isinstance(model, Network)}
+    settings = trainer.settings
     return {
         "version": version(),
         "keras": keras.__version__,
         "backend": _backend(),
         **_data(examples),
-        **_network(network),
+        **{name: value for key, network in networks.items() for name, value in _network(network, key).items()},
         **{name: value for name, value in asdict(settings).items() if not name.startswith(("tune", "exten"))},
         "folds": folds,
         "duplicates": duplicates,
@@ -71,13 +75,17 @@ def _features(examples: Examples) -> dict[str, Any]:
     """A hash of every column of a table, by name, or of every array of another input."""
     schema, x = examples.schema, examples.x
     if schema is None:
-        return {f"values of {name}": _hash(array) for name, array in _named(x, "the features")}
+        return {f"values of {name}": _content(array) for name, array in _named(x, "the features")}
     found: dict[str, Any] = {}
     for part, columns in (("numeric", schema.numeric), ("categorical", schema.categorical)):
         for place, column in enumerate(columns):
             levels = repr(column.levels).encode()
             found[f"values of column {column.name!r}"] = _hash(x[part][:, place], levels)
     return found
+
+
+def _content(part: Any) -> str:
+    return part.fingerprint() if isinstance(part, Source) else _hash(part)
 
 
 def _named(x: Any, name: str) -> list[tuple[str, Array]]:
@@ -88,7 +96,7 @@ def _named(x: Any, name: str) -> list[tuple[str, Array]]:
     return [(name, x)]
 
 
-def _network(network: Network) -> dict[str, Any]:
+def _network(network: Network, key: str) -> dict[str, Any]:
     model, optimizer = network.fresh(0), network.optimizer()
     state = fresh_state({}, network.fresh, 0)
     text, fixed = _layers_text(model), []
@@ -98,10 +106,11 @@ def _network(network: Network) -> dict[str, Any]:
     for array in [*state, *fixed]:
         digest.update(_hash(array).encode())
     size = sum(int(a.size) for a in state)
+    which = f" {key!r}" if key else ""
     return {
-        "network": network.label,
-        "values of the network (layers, or the weights that it starts from)": f"{digest.hexdigest()} {size}",
-        "optimizer": _optimizer_text(optimizer),
+        f"network{which}": network.label,
+        f"values of the network{which} (layers, or the weights that it starts from)": f"{digest.hexdigest()} {size}",
+        f"optimizer{which}": _optimizer_text(optimizer),
     }
 
 

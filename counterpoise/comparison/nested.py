@@ -13,13 +13,11 @@ from counterpoise.comparison import tally
 from counterpoise.comparison.judge import assess
 from counterpoise.core.records import Examples, FoldResult
 from counterpoise.data.given_split import folds_of
-from counterpoise.engines.run import Executor
 from counterpoise.metrics.catalog import METRICS
 from counterpoise.metrics.intervals import fold_interval
-from counterpoise.networks.network import Network
 from counterpoise.pipeline.fold_results import subset
-from counterpoise.pipeline.jobs import Settings
 from counterpoise.pipeline.order import cross_validate
+from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.external import kind_of
 from counterpoise.strategies.select import Strategy, select
 
@@ -52,8 +50,8 @@ class Nested:
 
 
 def nested_score(
-    strategies: Sequence[Strategy], by_name: Mapping[str, Sequence[FoldResult]], examples: Examples, network: Network,
-    settings: Settings, executor: Executor, *, folds: int, repeats: int, duplicates: str, metric: str,
+    strategies: Sequence[Strategy], by_name: Mapping[str, Sequence[FoldResult]], trainer: Trainer, *, folds: int,
+    repeats: int, duplicates: str, metric: str,
 ) -> Nested:  # fmt: skip
     """Race again inside each outer training part, and score that winner's outer cell.
 
@@ -62,11 +60,13 @@ def nested_score(
         by_name: strategy -> its outer cells.
         folds, repeats, duplicates: The outer split.
     """
+    examples = trainer.examples
     scores = {name: tally.fold_scores(cells, examples)[metric] for name, cells in by_name.items()}
     chosen = []
-    for fold in folds_of(examples, folds, repeats, settings.seed, duplicates):
-        inner = subset(examples, fold.whole().train)
-        outcome = cross_validate(inner, strategies, network, settings, folds=INNER_FOLDS, executor=executor)
+    for fold in folds_of(examples, folds, repeats, trainer.settings.seed, duplicates):
+        rows = fold.whole().train
+        inner = subset(examples, rows)
+        outcome = cross_validate(trainer.of_rows(rows), strategies, folds=INNER_FOLDS)
         chosen.append(_winner(strategies, outcome.cells, inner, metric))
     own = np.array([scores[name][k] for k, name in enumerate(chosen)])
     spec = METRICS[metric]

@@ -17,16 +17,19 @@ from counterpoise.core.version import version
 from counterpoise.diagnosis.guard import COLUMNS, REPEATS
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.assembly import split_of
-from counterpoise.pipeline.jobs import Settings
 from counterpoise.pipeline.order import Outcome
+from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.select import Strategy
 
 
 def leaderboard_rows(
     judgment: Judgment, by_name: Mapping[str, Sequence[FoldResult]], strategies: Sequence[Strategy],
-    examples: Examples, outcome: Outcome, stopped: Rungs, costs: Costs | None,
+    examples: Examples, outcome: Outcome, stopped: Rungs, costs: Costs | None, labels: Mapping[str, str],
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """One row per strategy: those that were judged by rank, then those that were stopped, then those that failed."""
+    """One row per strategy: those that were judged by rank, then those that were stopped, then those that failed.
+
+    `labels` holds what the models of each strategy are called.
+    """
     parts = {s.name: [part.name for part in s.parts()] for s in strategies}
     rows = [
         tally.strategy_row(
@@ -39,15 +42,16 @@ def leaderboard_rows(
         for i, (name, said) in enumerate(stopped.stopped.items(), 1)
     ]
     failed = enumerate(outcome.failures.items(), len(rows) + 1)
-    return rows + [tally.failed_row(name, rank, text) for rank, (name, text) in failed]
+    rows += [tally.failed_row(name, rank, text) for rank, (name, text) in failed]
+    return [{**row, "model": labels.get(row["strategy"], "")} for row in rows]
 
 
 def leaderboard_record(
-    rows: Sequence[Mapping[str, Any]], verdict: Verdict, warnings: Sequence[str], examples: Examples, network: Network,
-    settings: Settings, outcome: Outcome, *, metric: str, folds: int, repeats: int, limited: Limit | None,
-    nested: Nested | None, costs: Costs | None,
+    rows: Sequence[Mapping[str, Any]], verdict: Verdict, warnings: Sequence[str], trainer: Trainer, outcome: Outcome,
+    *, metric: str, folds: int, repeats: int, limited: Limit | None, nested: Nested | None, costs: Costs | None,
 ) -> dict[str, Any]:  # fmt: skip
     """The content of leaderboard.json."""
+    examples, settings = trainer.examples, trainer.settings
     return {
         "schema": 1,
         "version": version(),
@@ -58,7 +62,7 @@ def leaderboard_record(
         "split": None if examples.split is None else split_of(outcome.folds[0]),
         "seed": settings.seed,
         "budget": settings.budget,
-        "network": network.label,
+        "network": trainer.label,
         "settings": {
             "epochs": settings.epochs,
             "batch_size": settings.batch_size,
@@ -78,15 +82,19 @@ def leaderboard_record(
     }
 
 
-def warnings_of(examples: Examples, network: Network, settings: Settings, diagnosis: Mapping[str, Any]) -> list[str]:
+def warnings_of(trainer: Trainer, diagnosis: Mapping[str, Any]) -> list[str]:
     """What the warnings of reading do not say: leaks of arrays, nearly equal rows, a trained model, its own bias."""
-    said = (REPEATS,) if examples.schema is None else (REPEATS, COLUMNS)
-    looks = [c for c in diagnosis["checks"] if c["status"] == "look" and c["name"] not in said]
-    found = [f"{c['found']} {c['action']}" for c in looks]
-    if network.keep and network.was_trained:
-        found.append(
-            "The model given was already trained and its weights are kept: if it has seen these rows, every score is "
-            'too good. Pass weights="fresh" to start anew.'
-        )
-    note = network.output_bias.note() if settings.init_bias else ""
-    return [*found, note] if note else found
+    named = (REPEATS,) if trainer.examples.schema is None else (REPEATS, COLUMNS)
+    looks = [c for c in diagnosis["checks"] if c["status"] == "look" and c["name"] not in named]
+    notes = [f"{c['found']} {c['action']}" for c in looks]
+    for network in trainer.models.values():
+        if not isinstance(network, Network):
+            continue
+        if network.keep and network.was_trained:
+            notes.append(
+                "The model given was already trained and its weights are kept: if it has seen these rows, every score "
+                'is too good. Pass weights="fresh" to start anew.'
+            )
+        if trainer.settings.init_bias and (note := network.output_bias.note()):
+            notes.append(note)
+    return notes

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,6 +37,7 @@ class Comparison:
         cells: One per strategy, repeat and fold, with the scores of the test rows.
         best: The recommended strategy, trained on all rows; None with `refit=False`.
         diagnosis: What was known before the race.
+        pictures: What the report shows of rows that are pictures (see `example_pictures`).
 
     Example:
         >>> import counterpoise as cp
@@ -52,6 +53,7 @@ class Comparison:
     cells: tuple[FoldResult, ...] = field(repr=False)
     best: Classifier | None = None
     diagnosis: Mapping[str, Any] | None = None
+    pictures: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
 
     @property
     def leaderboard(self) -> list[dict[str, Any]]:
@@ -164,7 +166,13 @@ class Comparison:
     def page_record(self) -> dict[str, Any]:
         """What the report is drawn from, and a store keeps of a finished run: plain values."""
         card = None if self.best is None else self.best.card
-        return {**self.record, "curves": self.curves, "diagnosis": self.diagnosis, "model_card": card}
+        return {
+            **self.record,
+            "curves": self.curves,
+            "diagnosis": self.diagnosis,
+            "model_card": card,
+            "pictures": list(self.pictures),
+        }
 
 
 def _line(row: Mapping[str, Any], metric: str, wide: int) -> str:

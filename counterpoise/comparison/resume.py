@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
 from counterpoise.comparison.store import Store
 from counterpoise.comparison.stored_values import check_member
+from counterpoise.core.model import Model
 from counterpoise.core.records import Examples, Job
 from counterpoise.engines.compile_modes import decided
 from counterpoise.engines.run import Executor, Trained
@@ -37,29 +38,30 @@ def stored(
     """
     told = [tell] if tell else []
 
-    def run(jobs: Iterable[Job], examples: Examples, network: Network, **how: Any) -> Trained:
+    def run(jobs: Iterable[Job], examples: Examples, model: Any, **how: Any) -> Trained:
         distinct = {job.id: job for job in jobs}
-        network.ways |= store.ways
-        store.ways = decided(distinct.values(), network)
+        if isinstance(model, Network):
+            _agree(model, distinct.values(), store)
         known = store.known(distinct)
         store.done, store.total = store.done + len(known), store.total + len(distinct)
         resuming = f"resuming: {len(known)} of {len(distinct)} fits are done"
-        shapes: list[tuple[int, ...]] = []
+        shapes: list[tuple[int, ...]] | None = None
         for job_id in sorted(known):
             member = store.get(job_id, weights or _of_all_rows(distinct[job_id]))
             if member is None:
                 store.done -= 1
                 continue
-            shapes = shapes or [tuple(v.shape) for v in network.spare(keep=True).variables]
+            if shapes is None and isinstance(model, Network):
+                shapes = [tuple(v.shape) for v in model.spare(keep=True).variables]
             with store.checked():
-                check_member(member, distinct[job_id], len(examples.classes), shapes)
+                check_member(member, distinct[job_id], len(examples.classes), shapes or ())
             del distinct[job_id]
             yield job_id, member
         if known and told:
             told.pop()(resuming)
         if not distinct:
             return
-        with closing(executor(distinct.values(), examples, network, **how)) as trained:
+        with closing(executor(distinct.values(), examples, model, **how)) as trained:
             for job_id, member in trained:
                 if not member.error:  # what failed is tried again
                     store.put(member, weights or _of_all_rows(distinct[job_id]))
@@ -69,10 +71,25 @@ def stored(
     return run
 
 
-def needs_weights(strategies: Sequence[Strategy], network: Network) -> bool:
+def _agree(network: Network, jobs: Iterable[Job], store: Store) -> None:
+    """Train this network as the run trains it, from its first job on: each network of a run has ways of its own."""
+    jobs = list(jobs)
+    prefix = f"{jobs[0].model}|" if jobs and jobs[0].model else ""
+    kept = store.ways
+    own = {name.removeprefix(prefix): way for name, way in kept.items() if name.startswith(prefix)}
+    network.ways |= {name: way for name, way in own.items() if "|" not in name}
+    store.ways = kept | {f"{prefix}{name}": way for name, way in decided(jobs, network).items()}
+
+
+def needs_weights(strategies: Sequence[Strategy], models: Mapping[str, Model]) -> bool:
     """Whether some strategy uses its fold members' weights after training: to go on, or to ask views one by one."""
     finishing = any(part.finish for strategy in strategies for part in strategy.parts())
-    return finishing or any(in_one_pass(s, network) is not s for s in strategies)
+    return finishing or any(_in_one_pass(strategy, models) for strategy in strategies)
+
+
+def _in_one_pass(strategy: Strategy, models: Mapping[str, Model]) -> bool:
+    first = models[strategy.parts()[0].model]
+    return isinstance(first, Network) and in_one_pass(strategy, first) is not strategy
 
 
 def announce(text: str) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.core.sources import Source
+
 _CHUNK_WORDS = 1 << 21
 
 
@@ -29,7 +31,7 @@ def twin_groups(x: Any) -> np.ndarray | None:
         True
     """
     parts = list(x.values()) if isinstance(x, dict) else list(x) if isinstance(x, (tuple, list)) else [x]
-    arrays = [_numbered(np.asarray(p)) for p in parts]
+    arrays = [p if isinstance(p, Source) else _numbered(np.asarray(p)) for p in parts]
     if any(a.dtype.kind not in "biufcSU" for a in arrays):
         return None
     total = np.zeros(len(arrays[0]), dtype=np.uint64)
@@ -77,13 +79,12 @@ def _numbered(array: np.ndarray) -> np.ndarray:
     return np.unique(array, return_inverse=True)[1].reshape(array.shape)
 
 
-def _hash_rows(array: np.ndarray) -> np.ndarray:
+def _hash_rows(array: Any) -> np.ndarray:
     """uint64 (N,) hash of each row's bytes, a block of rows at a time to bound the memory."""
-    rows = len(array)
-    flat = array.reshape(rows, -1)
-    words = max(1, flat.shape[1] * flat.dtype.itemsize // 8)
-    step = max(1, _CHUNK_WORDS // words)
-    blocks = [_hash_block(flat[i : i + step]) for i in range(0, rows, step)]
+    width = int(np.prod(array.shape[1:]))
+    step = max(1, _CHUNK_WORDS // max(1, width * array.dtype.itemsize // 8))
+    starts = range(0, len(array), step)
+    blocks = [_hash_block(block.reshape(len(block), width)) for i in starts for block in [array[i : i + step]]]
     return np.concatenate(blocks) if blocks else np.zeros(0, dtype=np.uint64)
 
 

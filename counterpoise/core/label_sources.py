@@ -6,6 +6,7 @@ of rows become numbers, each library by its own fast way. pandas, polars and pya
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -124,13 +125,18 @@ def _by_hash(array: Array, name: str) -> Source:
     flat = array.reshape(-1)
     try:
         codes, levels = _placed(flat)
-        if any(isinstance(level, str) for level in levels) and any(level in (0, 1) for level in levels):
+        if any(isinstance(level, str) for level in levels) and any(map(_is_zero_or_one, levels)):
             # True and 1 are equal, but as text they are not.
             codes, keys = _placed(flat, key=lambda value: (isinstance(value, (bool, np.bool_)), value))
             levels = [value for _, value in keys]
     except TypeError:  # lists and arrays have no hash
         return _of_array(_stacked(flat, name), name)
     return Source(codes.reshape(array.shape), levels)
+
+
+def _is_zero_or_one(level: Any) -> bool:
+    # NA of pandas is equal to nothing, and says so with a TypeError.
+    return isinstance(level, (numbers.Number, np.generic)) and level in (0, 1)
 
 
 def _placed(flat: Array, key: Callable[[Any], Any] | None = None) -> tuple[Array, list[Any]]:
@@ -145,7 +151,7 @@ def _placed(flat: Array, key: Callable[[Any], Any] | None = None) -> tuple[Array
 
 def _stacked(rows: Array, name: str) -> Array:
     """Rows that are lists or arrays themselves, as one array."""
-    odd = next(v for v in rows if getattr(v, "__hash__", None) is None)
+    odd = next((v for v in rows if getattr(v, "__hash__", None) is None), rows[0])
     if not isinstance(odd, (list, np.ndarray)):
         raise TargetError(f"{name} holds {type(odd).__name__} objects; expected text, whole numbers or booleans.")
     array = _as_array(rows.tolist(), name)
@@ -245,9 +251,9 @@ def _of_frame(frame: Any, columns: Any, name: str) -> Source:
     parts = [source_of(frame[column] if by_place is None else by_place[:, j], name) for j, column in enumerate(columns)]
     if len(parts) == 1:
         return parts[0]
-    numbers = _Places()
+    kinds = _Places()
     # A level is its value and its type: True in one column and 1 in another are put together when levels are typed.
-    tables = [[numbers[type(v), v] for v in part.levels] + [-1] for part in parts]
+    tables = [[kinds[type(v), v] for v in part.levels] + [-1] for part in parts]
     codes = [np.array(table, np.int32)[part.codes] for table, part in zip(tables, parts, strict=True)]
     stacked = np.stack(codes, axis=1) if codes else np.zeros((len(frame), 0), np.int32)
-    return Source(stacked, [value for _, value in numbers], tuple(columns))
+    return Source(stacked, [value for _, value in kinds], tuple(columns))

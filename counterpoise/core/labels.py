@@ -67,11 +67,11 @@ class Labels:
         text = any(isinstance(c, str) for c in self.classes)
         return np.array(self.classes, dtype=object if text else None)[self.codes]
 
-    def where(self, kept: Array) -> Labels:
-        """Those of the rows that are kept, bool (N,); classes that are left without a row are no more."""
+    def at(self, rows: Array) -> Labels:
+        """Those of some rows, by number or bool (N,); classes that are left without a row are no more."""
         if self.codes.ndim > 1:
-            return replace(self, codes=self.codes[kept])
-        return replace(_sorted(self.codes[kept], list(self.classes)), from_floats=self.from_floats)
+            return replace(self, codes=self.codes[rows])
+        return replace(_sorted(self.codes[rows], list(self.classes)), from_floats=self.from_floats)
 
     def mapped(self, table: Array, classes: Sequence[Any]) -> Labels:
         """The same elements under other classes: code c becomes `table[c]`."""

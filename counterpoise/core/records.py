@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -81,15 +82,15 @@ class Schema:
     columns: tuple[Column, ...]
     target: str = "target"
 
-    @property
+    @cached_property
     def numeric(self) -> tuple[Column, ...]:
         return tuple(c for c in self.columns if c.kind == "numeric")
 
-    @property
+    @cached_property
     def categorical(self) -> tuple[Column, ...]:
         return tuple(c for c in self.columns if c.kind in ("categorical", "boolean"))
 
-    @property
+    @cached_property
     def excluded(self) -> tuple[Column, ...]:
         return tuple(c for c in self.columns if not c.used)
 
@@ -101,10 +102,14 @@ class Pictures:
     Attributes:
         color_mode: "grayscale" or "rgb".
         range: Stored values that are black and white in files of more than 8 bits; None: those of each file's type.
+        aspect: How images of another shape are brought to that of the network: "stretch", "crop" or "pad".
+        learned: Whether rows are the values that files store, and the network learned which are black and white.
     """
 
     color_mode: str
     range: tuple[float, float] | None = None
+    aspect: str = "stretch"
+    learned: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,6 +136,7 @@ class Examples:
         kind: The kind of target (see `core.target`).
         warnings: Sentences for the user, one for each thing noticed while reading.
         pictures: How `x` was read from files of pictures; None: it was not.
+        names: What each row is called, the name of its file, text (N,); None: it is known by its number.
     """
 
     x: Any
@@ -146,6 +152,7 @@ class Examples:
     text_column: str | None = None
     pictures: Pictures | None = None
     split: Array | None = None
+    names: Array | None = None
     kind: str = "one_of"
 
     def __len__(self) -> int:
@@ -263,7 +270,8 @@ class Job:
         place: (repeat, fold, member): the counters under which the seeds are drawn.
         limits: How long it may train.
         mix: Name and constants of what mixes the rows of each batch (see `train.mixed`), or None.
-        estimator: An estimator of scikit-learn's kind, not fitted, that takes the network's place; None: a network.
+        model: Key of the learner that trains it (see `engines.learner`); "" is the first.
+        content: What decides what that model does, where it is no network, whose content is that of the run.
         start: Values of the network's variables to begin with; none: drawn from the seed.
         init_bias: Whether the output starts at the constant that minimizes the loss (see `engines.objective`); not
             where there is a `start`.
@@ -280,7 +288,8 @@ class Job:
     place: tuple[int, int, int]
     limits: Limits
     mix: tuple[str, Mapping[str, Any]] | None = None
-    estimator: Any = None
+    model: str = ""
+    content: str = ""
     start: tuple[Array, ...] = ()
     init_bias: bool = True
     kind: str = "one_of"
@@ -288,11 +297,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Member:
-    """A trained network, or what a fitted estimator of another kind said.
+    """A trained model, or what a fitted estimator of another kind predicted.
 
     Attributes:
         job: Id of its job.
-        weights: The network's variables in Keras order; none for an estimator, which is not kept.
+        weights: The network's variables in Keras order; of trees what `forests.model` makes of them; none for an
+            estimator that cannot ship.
         logits: float32 (len(job.score), units), raw (uncorrected) logits on the score rows.
         stop_logits: float32 (len(job.stop), units).
         log_shift: float64 (C,), what has to be subtracted from the logits (design: the training shift).
@@ -300,7 +310,7 @@ class Member:
         steps: Steps taken. rows_seen: rows drawn.
         seconds: Wall time of this job.
         history: name -> list of numbers, one per round.
-        engine: "fit", "program" or "external".
+        engine: "fit", "program", "trees" or "external".
         needs_calibration: Whether the shift alone does not give true probabilities.
         gamma: Focusing of the focal loss that trained it, undone before the shift; 0 = none.
         memory: Bytes, the process's highest resident memory while the job was in work (see `core.memory`).

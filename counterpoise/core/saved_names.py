@@ -16,11 +16,14 @@ from typing import Any
 SAVED = {
     "data.columns": ("RawColumns",),
     "data.encode": ("TableEncoder",),
+    "data.pixel_range": ("PixelRange",),
     "data.words": ("WordIds",),
     "decide.layer": ("RuleLayer",),
+    "forests.row_layer": ("TreeRows",),
     "targets.label_rules": ("LabelRuleLayer",),
     "forests.tree_layer": ("TreeEnsemble",),
     "feed.mixing": ("BatchSMOTE", "Mixup", "Remix"),
+    "feed.small_moves": ("SmallMoves",),
     "losses": (
         "AUCMargin", "AUCMinimax", "Asymmetric", "BalancedSoftmax", "ClassBalanced", "ClassWeighted", "Combo",
         "CrossEntropy", "DistributionBalanced", "ExpectedCost", "Focal", "FocalTversky", "GeneralisedDice", "LDAM",

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
+from counterpoise.core import sources
+from counterpoise.core.errors import DataError
+from counterpoise.core.sources import Chosen, Joined, Source
 
 
 def mapped(function: Callable[..., Any], x: Any, *others: Any) -> Any:
@@ -54,7 +58,72 @@ def join(parts: Sequence[Any]) -> Any:
         >>> join([(np.array([1]), np.array([2])), (np.array([3]), np.array([4]))])[1].tolist()
         [2, 4]
     """
-    return mapped(lambda *same: np.concatenate(same), *parts)
+    return mapped(_joined, *parts)
+
+
+def _joined(*parts: Any) -> Any:
+    return Joined(parts) if any(isinstance(part, Source) for part in parts) else np.concatenate(parts)
+
+
+def subset(x: Any, rows: np.ndarray) -> Any:
+    """Some rows as an input of their own; those outside memory stay there.
+
+    Example:
+        >>> subset(np.array([1, 2, 3]), np.array([2, 0])).tolist()
+        [3, 1]
+    """
+    return mapped(lambda part: Chosen(part, rows) if isinstance(part, Source) else part[rows], x)
+
+
+def whole(x: Any, rows: np.ndarray, purpose: str) -> Any:
+    """Rows of an input, all of them at once, for a purpose that needs it ("SMOTE").
+
+    Raises:
+        DataError: rows outside memory that do not fit into it.
+    """
+    need = sum(part.nbytes // max(1, len(part)) * len(rows) for part in leaves(x) if isinstance(part, Source))
+    if need > sources.IN_MEMORY:
+        raise DataError(
+            f"{purpose} needs all of {len(rows):,} rows in memory at once, which are {need / 2**20:,.0f} MB. Expected "
+            f"at most {sources.IN_MEMORY / 2**20:,.0f} MB. Leave it out, or use smaller pictures (size=, --size)."
+        )
+    return take(x, rows)
+
+
+def outside_memory(x: Any) -> bool:
+    """Whether some input is a source that is read when its rows are taken.
+
+    Example:
+        >>> outside_memory({"a": np.zeros(3)})
+        False
+    """
+    return any(isinstance(part, Source) for part in leaves(x))
+
+
+#: Values of one chunk of rows when a network is only evaluated.
+CHUNK_VALUES = 4_194_304
+
+
+def chunk_rows(x: Any) -> int:
+    """Rows that are evaluated at once, so that large ones do not fill the memory.
+
+    Example:
+        >>> chunk_rows(np.zeros((2, 30))), chunk_rows({"a": np.zeros((2, 128, 128, 3), np.uint8)})
+        (8192, 85)
+    """
+    values = sum(int(np.prod(part.shape[1:])) for part in leaves(x))
+    return int(np.clip(CHUNK_VALUES // max(1, values), 64, 8192))
+
+
+def chunks(x: Any, rows: np.ndarray) -> Iterator[np.ndarray]:
+    """Row numbers in parts that are evaluated at once.
+
+    Example:
+        >>> [part.tolist() for part in chunks(np.zeros(9), np.array([4, 2]))]
+        [[4, 2]]
+    """
+    size = chunk_rows(x)
+    yield from (rows[start : start + size] for start in range(0, len(rows), size))
 
 
 def rows_in(x: Any) -> int:

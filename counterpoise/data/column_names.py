@@ -15,7 +15,7 @@ def column_names(titles: Iterable[Any], source: str) -> tuple[tuple[str, ...], t
     A column without a name gets one: R and pandas leave that of the row names blank.
 
     Raises:
-        ColumnError: Two columns with one name, or a name that is not UTF-8.
+        ColumnError: Two columns with one name, or a name that is not UTF-8, or that polars takes for a pattern.
 
     Example:
         >>> column_names(["", "age"], "a.csv")
@@ -30,6 +30,11 @@ def column_names(titles: Iterable[Any], source: str) -> tuple[tuple[str, ...], t
     odd = next((name for name in names if _is_broken(name)), None)
     if odd is not None:
         raise ColumnError(f"{source} has the column name {odd!r}, which is not UTF-8 text. Rename the column.")
+    pattern = next((name for name in names if name.startswith("^") and name.endswith("$")), None)
+    if pattern is not None:
+        raise ColumnError(
+            f"{source} has the column name {pattern!r}, which polars takes for a pattern of names. Rename the column."
+        )
     if not blank:
         return tuple(names), ()
     shown = ", ".join(repr(names[place]) for place in blank[:5])

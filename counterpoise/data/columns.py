@@ -20,6 +20,8 @@ from counterpoise.data.inputs import TRUTH
 _BLANKS = r"[\s\v\x{85}\p{Z}]+"
 #: Names that no input can have: words of Python and the object of a call, which signatures refuse, and layers of ours.
 TAKEN = {*keyword.kwlist, "self", "columns", "members", "rule"}
+#: Columns that are inputs of their own.
+MOST_INPUTS = 256
 #: What a number looks like as text.
 NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 
@@ -55,10 +57,26 @@ def _plain(column: str) -> str:
 
 
 def raw_inputs(schema: Schema) -> dict[str, Any]:
-    """Symbolic inputs (N, 1), one per used column, of the type that `input_type` says."""
+    """Symbolic inputs: one (N, 1) per used column; of more than `MOST_INPUTS` columns all numbers and all levels.
+
+    Their types are those that `input_type` says.
+    """
+    if stacked(schema):
+        parts = {"numeric": schema.numeric, "categorical": schema.categorical}
+        wide = {kind: (len(columns), _widest(columns)) for kind, columns in parts.items() if columns}
+        return {kind: keras.Input((width,), dtype=dtype, name=kind) for kind, (width, dtype) in wide.items()}
     used = [*schema.numeric, *schema.categorical]
     names = safe_names([c.name for c in used])
     return {names[c.name]: keras.Input((1,), dtype=input_type(c), name=names[c.name]) for c in used}
+
+
+def stacked(schema: Schema) -> bool:
+    """Whether the model of a schema takes its columns side by side: as an input each, thousands take minutes."""
+    return len(schema.numeric) + len(schema.categorical) > MOST_INPUTS
+
+
+def _widest(columns: Sequence[Column]) -> str:
+    return max(map(input_type, columns), key=("float32", "float64", "string").index)
 
 
 def input_type(column: Column) -> str:
@@ -84,6 +102,7 @@ class RawColumns(keras.layers.Layer):
         by_value: For each text column whether its levels were numbers or booleans. Text is then compared by value:
             "3" and "3.0" are one level, and so are "True", "true" and "1".
         offsets: What is subtracted from each numeric column in float64, before it becomes float32.
+        stacked: Whether the columns come side by side, as `{"numeric": (N, dn), "categorical": (N, dc)}`.
     """
 
     def __init__(
@@ -93,40 +112,43 @@ class RawColumns(keras.layers.Layer):
         levels: Sequence[Sequence[str]],
         by_value: Sequence[bool] | None = None,
         offsets: Sequence[float] | None = None,
+        stacked: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(autocast=False, **kwargs)  # Keras would make float32 of float64 before the offset is gone
-        self.numeric, self.categorical = list(numeric), list(categorical)
+        self.numeric, self.categorical, self.stacked = list(numeric), list(categorical), bool(stacked)
         self.levels = [list(known) for known in levels]
         self.by_value = [False] * len(self.levels) if by_value is None else [bool(valued) for valued in by_value]
         self.offsets = [0.0] * len(self.numeric) if offsets is None else [float(offset) for offset in offsets]
-        self.lookups = [
-            None if valued else _lookup(known) for known, valued in zip(self.levels, self.by_value, strict=True)
-        ]
+        self.lookup: Any = _lookup(self.levels, self.by_value) if self.levels else None
 
     def build(self, shapes: Any) -> None:
-        """Nothing to build: the look-up tables are made from the configuration."""
+        """Nothing to build: the look-up table is made from the configuration."""
         self.built = True
 
     def call(self, x: Mapping[str, Any]) -> dict[str, Any]:
         out = {}
-        if self.numeric:
+        if self.stacked:
+            if self.numeric:
+                out["numeric"] = less(x["numeric"], np.array(self.offsets))
+        elif self.numeric:
             numbers = [less(x[name], offset) for name, offset in zip(self.numeric, self.offsets, strict=True)]
             out["numeric"] = ops.concatenate(numbers, axis=1)
-        if self.categorical:
-            columns = zip(self.categorical, self.lookups, self.levels, strict=True)
-            out["categorical"] = ops.concatenate([self._ids(x[n], look, known) for n, look, known in columns], axis=1)
+        if self.lookup is not None:
+            texts = x["categorical"] if self.stacked else ops.concatenate([x[n] for n in self.categorical], axis=1)
+            out["categorical"] = self._ids(texts)
         return out
 
-    def _ids(self, text: Any, lookup: Any, known: list[str]) -> Any:
-        """Ids as of `data.schema.level_ids`: 0 missing, 1.. levels, L + 1 unseen (StringLookup: 0, 2.., 1)."""
+    def _ids(self, texts: Any) -> Any:
+        """Ids (N, dc) as of `data.levels.match_levels`: 0 missing, 1.. levels, L + 1 unseen."""
         import tensorflow as tf
 
-        text = stripped(text)
-        if lookup is None:
-            return tf.where(text == "", 0, ids_by_value(text, known))
-        found = ops.cast(lookup(text), "int32")
-        return ops.where(found == 1, len(known) + 1, ops.maximum(found - 1, 0))
+        texts = stripped(texts)
+        keys = tf.where(self.by_value, _value_names(texts), texts) if any(self.by_value) else texts
+        sizes = np.array([len(known) for known in self.levels], "int32")
+        found = ops.cast(self.lookup(np.array([f"{j}:" for j in range(len(sizes))]) + keys), "int32")
+        ids = tf.where(found == 1, sizes + 1, found - 1 - np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype("int32"))
+        return tf.where(texts == "", 0, ids)
 
     def compute_output_spec(self, x: Mapping[str, Any]) -> dict[str, Any]:
         rows = next(iter(x.values())).shape[0]
@@ -139,7 +161,8 @@ class RawColumns(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         own = {"numeric": self.numeric, "categorical": self.categorical, "levels": self.levels}
-        return {**super().get_config(), **own, "by_value": self.by_value, "offsets": self.offsets}
+        own |= {"by_value": self.by_value, "offsets": self.offsets, "stacked": self.stacked}
+        return {**super().get_config(), **own}
 
 
 def less(number: Any, offset: Any) -> Any:
@@ -154,22 +177,31 @@ def stripped(text: Any) -> Any:
     return tf.strings.regex_replace(text, rf"^{_BLANKS}|{_BLANKS}$", "")
 
 
-def _lookup(known: Sequence[str]) -> Any:
-    return keras.layers.StringLookup(vocabulary=list(known), mask_token="", num_oov_indices=1, oov_token="\x00unseen")
+def _lookup(levels: Sequence[Sequence[str]], by_value: Sequence[bool]) -> Any:
+    """One table for all columns: 1 for what is no level, then the levels of the first column, of the second, ..."""
+    keys = [
+        f"{j}:{_value_name(level) if valued else level}"
+        for j, (known, valued) in enumerate(zip(levels, by_value, strict=True))
+        for level in known
+    ]
+    return keras.layers.StringLookup(vocabulary=keys, mask_token="", num_oov_indices=1, oov_token="\x00unseen")
 
 
-def ids_by_value(text: Any, known: Sequence[str]) -> Any:
-    """Ids of levels that were numbers or booleans, int32; what is no number is no level."""
+def _value_name(level: str) -> str:
+    """A level that is a number or a truth value in one spelling, as `_value_names` writes it."""
+    return f"{float(TRUTH.get(level.lower(), level)) + 0.0:.16e}"
+
+
+def _value_names(texts: Any) -> Any:
+    """Text of numbers and truth values in one spelling for each value; "inf", which is no level, for other text."""
     import tensorflow as tf
 
-    values = np.array([float(TRUTH.get(level.lower(), level)) for level in known])
-    plain = tf.strings.lower(text)
+    plain = tf.strings.lower(texts)
     for word, number in TRUTH.items():
         plain = tf.where(plain == word, number, plain)
     readable = tf.where(tf.strings.regex_full_match(plain, NUMBER), plain, "inf")
-    hit = tf.cast(tf.strings.to_number(readable, tf.float64)[..., None] == values, tf.int32)
-    place = tf.argmax(hit, axis=-1, output_type=tf.int32) + 1
-    return tf.where(tf.reduce_max(hit, axis=-1) > 0, place, len(known) + 1)
+    values = tf.strings.to_number(readable, tf.float64) + 0.0  # 0 and -0 are one
+    return tf.strings.as_string(values, precision=16, scientific=True)
 
 
 def columns_config(schema: Schema) -> dict[str, Any]:
@@ -181,6 +213,7 @@ def columns_config(schema: Schema) -> dict[str, Any]:
         "levels": [list(c.levels) for c in schema.categorical],
         "by_value": [c.numeric_levels for c in schema.categorical],
         "offsets": [c.offset for c in schema.numeric],
+        "stacked": stacked(schema),
     }
 
 

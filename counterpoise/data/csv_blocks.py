@@ -65,7 +65,8 @@ class Block:
 
     def frame(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Some columns (None: all) as text, as it is written; null for empty fields."""
-        places = range(len(self.layout.header)) if columns is None else [self.layout.header.index(c) for c in columns]
+        header = {name: place for place, name in enumerate(self.layout.header)}
+        places = [header[name] for name in columns or header]
         where = f"{self.layout.name}, line {self.line} and the {len(self):,} rows from there"
         try:
             with without_panics:
@@ -78,7 +79,7 @@ class Block:
         found.columns = [self.layout.header[place] for place in sorted(places)]
         if found.height != len(self):
             raise DataError(f"{where}: not CSV (quotation marks stand where none are expected).")
-        return found if columns is None else found.select(columns)
+        return found if columns is None else found[list(columns)]  # `select` takes ^...$ for a pattern
 
 
 def csv_blocks(

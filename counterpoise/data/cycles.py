@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -71,9 +72,26 @@ def phases(schema: Schema, numbers: Array) -> Array:
         >>> phases(schema, np.array([[3.5]])).tolist()
         [[0.5, 0.5]]
     """
-    turns = [numbers[:, j].astype(np.float64) / period for j, period in places(schema)]
-    columns = np.stack(turns, axis=1) if turns else np.empty((len(numbers), 0))
-    return (columns - np.floor(columns)).astype(np.float32)
+    turns = [turn(numbers[:, j].astype(np.float32), period) for j, period in places(schema)]
+    return np.stack(turns, axis=1) if turns else np.empty((len(numbers), 0), np.float32)
+
+
+def turn(days: Any, period: float, floor: Callable[[Any], Any] = np.floor) -> Any:
+    """How far float32 days have come through their cycle, from 0 to 1; of NumPy or, with its own `floor`, of Keras.
+
+    Each step is exact in float32, so that no compiler and no runtime gets another position: the day is rounded to a
+    third of a second, and the cycles within it are whole parts of it.
+
+    Example:
+        >>> turn(np.float32([3.5, 7.0]), 7.0).tolist()
+        [0.5, 0.0]
+    """
+    whole = floor(days)
+    part = floor((days - whole) * 2.0**18 + 0.5) / 2.0**18
+    if period > 1:
+        return (whole - period * floor(whole / period) + part) / period
+    turns = part * round(1 / period)
+    return turns - floor(turns)
 
 
 def named_parts(schema: Schema, x: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, list[str]]]:

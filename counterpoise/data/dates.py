@@ -6,7 +6,8 @@ import polars as pl
 
 #: Days since 1970-01-01 of the first and last date that Python knows (years 1 and 9999).
 FIRST_DAY, LAST_DAY = -719_162.0, 2_932_897.0
-_DATE = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)? ?(Z|[+-]\d\d:?\d\d)?)?$"
+#: How a date that begins with the year is written.
+DATE = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)? ?(Z|[+-]\d\d:?\d\d)?)?$"
 _UNCERTAIN = r"^\d{1,2}[/-]\d{1,2}[/-](\d{4}|\d\d)( .*)?$"
 _TIME = r"^([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?$"
 _SPAN = r"^(?:(?P<days>[+-]?\d+) days?,?)? ?(?:(?P<sign>[+-]?)(?P<h>\d+):(?P<m>[0-5]\d):(?P<s>[0-5]\d(?:\.\d+)?))?$"
@@ -51,7 +52,7 @@ def is_iso_date(text: pl.Series) -> bool:
         (True, False)
     """
     known = text.drop_nulls()
-    if not len(known) or not known.head(10).str.contains(_DATE).all() or not known.str.contains(_DATE).all():
+    if not len(known) or not known.head(10).str.contains(DATE).all() or not known.str.contains(DATE).all():
         return False
     return parse_dates(known).null_count() == 0
 
@@ -69,7 +70,7 @@ def parse_dates(text: pl.Series) -> pl.Series:
     spelled = spelled.str.replace(r"^(\d)\.", "0$1.").str.replace(r"^(\d\d)\.(\d)\.", "$1.0$2.")
     spelled = spelled.str.replace(r"^(\d\d)\.(\d\d)\.(\d{4})", "$3-$2-$1")
     spelled = spelled.str.replace(r"(\d) ?([+-]\d\d):?(\d\d)$", "$1$2:$3")
-    spelled = spelled.set(~spelled.str.contains(_DATE).fill_null(False), None)
+    spelled = spelled.set(~spelled.str.contains(DATE).fill_null(False), None)
     zoned = spelled.str.contains(r"\d\d:\d\d.*(Z|[+-]\d\d:?\d\d)$").fill_null(False)
     if not zoned.any():
         return _datetimes(spelled)

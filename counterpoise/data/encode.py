@@ -26,7 +26,7 @@ import numpy as np
 from keras import ops
 
 from counterpoise.core.records import Examples, Schema
-from counterpoise.data.cycles import cycle_name, places
+from counterpoise.data.cycles import cycle_name, places, turn
 from counterpoise.data.levels import MAX_LEVELS
 
 Array = np.ndarray
@@ -99,15 +99,20 @@ class TableEncoder(keras.layers.Layer):
                 parts.append(ops.cast(ops.take(missing, np.array(self.indicators, "int32"), axis=1), "float32"))
             if self.cycles:
                 parts.append(self._through_cycles(raw, missing))
-        start = 0
-        for column, (size, width) in enumerate(zip(self.levels, self.widths, strict=True)):
-            # From 1 on: whole numbers held to 0 .. 6 become a Relu6, which LiteRT has for floats only.
-            ids = ops.clip(ops.cast(x["categorical"][:, column], "int32") + 1, 1, size + 2) - 1
-            place = ops.take(self.place, ids + start)
-            # Place -1 (never seen in training) is a row of zeros: beyond the end, since ONNX counts -1 from the end.
-            parts.append(ops.one_hot(ops.where(place < 0, width, place), width, dtype="float32"))
-            start += size + 2
+        if self.levels:
+            parts.append(self._one_hot(x["categorical"]))
         return ops.cast(ops.concatenate(parts, axis=1), self.compute_dtype)
+
+    def _one_hot(self, ids: Any) -> Any:
+        """The places of ids (N, dc), (N, sum of widths); all columns at once, as there may be thousands."""
+        sizes, widths = np.array(self.levels, "int32"), self.widths
+        starts = np.concatenate([[0], np.cumsum(sizes + 2)[:-1]]).astype("int32")
+        # From 1 on: whole numbers held to 0 .. 6 become a Relu6, which LiteRT has for floats only.
+        known = ops.clip(ops.cast(ids, "int32") + 1, 1, sizes + 2) - 1
+        place = ops.take(self.place, known + starts)  # -1, never seen in training, is a row of zeros
+        columns = np.repeat(np.arange(len(widths), dtype="int32"), widths)
+        within = np.concatenate([np.arange(width, dtype="int32") for width in widths])
+        return ops.cast(ops.equal(ops.take(place, columns, axis=1), within), "float32")
 
     def _through_bins(self, numbers: Any) -> Any:
         """How far each number has come through each bin, (N, dn * bins)."""
@@ -119,7 +124,7 @@ class TableEncoder(keras.layers.Layer):
         columns = np.array([column for column, _ in self.cycles], "int32")
         known = 1.0 - ops.cast(ops.take(missing, columns, axis=1), "float32")
         days = ops.take(ops.where(missing, 0.0, raw), columns, axis=1)
-        turns = [_turn(days[:, i : i + 1], period) for i, (_, period) in enumerate(self.cycles)]
+        turns = [turn(days[:, i : i + 1], period, ops.floor) for i, (_, period) in enumerate(self.cycles)]
         angle = 2 * np.pi * ops.concatenate(turns, axis=1)
         return ops.concatenate([ops.sin(angle) * known, ops.cos(angle) * known], axis=1)
 
@@ -142,20 +147,6 @@ class TableEncoder(keras.layers.Layer):
         low, steep = learn_bins(x["numeric"], self.bins) if self.n_numeric else (nothing[1], nothing[1])
         places = [learn_levels(x["categorical"][:, j], size) for j, size in enumerate(self.levels)]
         return [center, scale, np.concatenate([np.zeros(0, "int32"), *places]), low, steep]
-
-
-def _turn(days: Any, period: float) -> Any:
-    """How far days have come through their cycle, from 0 to 1.
-
-    Each step is exact in float32, so that no compiler and no runtime gets another place: the day is rounded to a third
-    of a second, and the cycles within it are whole parts of it.
-    """
-    whole = ops.floor(days)
-    part = ops.floor((days - whole) * 2.0**18 + 0.5) / 2.0**18
-    if period > 1:
-        return (whole - period * ops.floor(whole / period) + part) / period
-    turns = part * round(1 / period)
-    return turns - ops.floor(turns)
 
 
 def encoder_for(examples: Examples, bins: int = 0) -> TableEncoder:

@@ -17,6 +17,7 @@ from counterpoise.core.checks import check_lengths
 from counterpoise.core.errors import ColumnError, DataError, system_text
 from counterpoise.core.fork_guard import use
 from counterpoise.core.masked import unmasked
+from counterpoise.core.sources import Source
 from counterpoise.data.column_names import column_names
 from counterpoise.data.csv_text import read_csv
 from counterpoise.data.parquet import read_parquet
@@ -43,7 +44,7 @@ def is_table(source: Any, table: bool = True) -> bool:
         return len(getattr(source, "shape", (0, 0))) == 2  # a series is an array
     if isinstance(source, Mapping):
         return all(_rank(part) == 1 for part in source.values())
-    if isinstance(source, tuple) or hasattr(source, "toarray"):
+    if isinstance(source, (tuple, Source)) or hasattr(source, "toarray"):
         return False
     return table and _rank(source) == 2
 
@@ -88,9 +89,10 @@ def _read(
     names: Sequence[str], columns: Sequence[Any], name: str, as_text: tuple[str, ...],
     unused: Callable[[str], bool] | None,
 ) -> Iterator[pl.Series]:  # fmt: skip
+    text = set(as_text)
     for title, column in zip(names, columns, strict=True):
         try:
-            yield to_series(title, column, name, title in as_text)
+            yield to_series(title, column, name, title in text)
         except ColumnError:
             if unused is None or not unused(title):
                 raise

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from counterpoise.core.errors import DataError
 
@@ -35,11 +36,27 @@ def part_of_split(name: str) -> str:
     return _PARTS.get(found[1], "") if found else ""
 
 
-def labeled_files(root: Path) -> tuple[list[str], list[str], list[str]]:
-    """Paths of all files, the sub-folder of `root` that each lies in, and the sub-folders without any.
+class Layout(NamedTuple):
+    """The images of a folder.
+
+    Attributes:
+        paths: The files, those of a class one after the other.
+        labels: The class of each: the name of its sub-folder.
+        split: What each does ("train", "validation" or "test"), where the folder is laid out by that; else None.
+        empty: Sub-folders without files.
+    """
+
+    paths: list[str]
+    labels: list[str]
+    split: list[str] | None
+    empty: list[str]
+
+
+def labeled_files(root: Path) -> Layout:
+    """The files of a folder: `CLASS/...`, or `train/CLASS/...`, `validation/CLASS/...` and `test/CLASS/...`.
 
     Raises:
-        DataError: no such folder, nothing in sub-folders, or sub-folders that are the parts of a split.
+        DataError: no such folder, nothing in sub-folders, or parts of a split that hold no classes.
     """
     kinds = _folders(root)
     if not kinds:
@@ -48,9 +65,27 @@ def labeled_files(root: Path) -> tuple[list[str], list[str], list[str]]:
     if not any(files.values()):
         raise DataError(f"{root} holds no files in its sub-folders.")
     filled = [kind for kind in kinds if files[kind]]
-    _refuse_split(root, filled)
-    pairs = [(path, kind.name) for kind in filled for path in files[kind]]
-    return [path for path, _ in pairs], [label for _, label in pairs], [k.name for k in kinds if not files[k]]
+    found = list(_of_split(filled))
+    if not found:
+        _refuse_split(root, filled)
+        found = [(path, kind.name, "") for kind in filled for path in files[kind]]
+    empty = [kind.name for kind in kinds if not files[kind]]
+    roles = [role for _, _, role in found]
+    return Layout([p for p, _, _ in found], [c for _, c, _ in found], roles if any(roles) else None, empty)
+
+
+def _of_split(kinds: Sequence[Path]) -> Iterator[tuple[str, str, str]]:
+    """(file, class, role) where each sub-folder is another part of a split, and all hold the same classes or fewer."""
+    roles = _parts(kinds)
+    inside = {kind: {f.name: files_below(f) for f in _folders(kind)} for kind in kinds}
+    classes = {kind: {name for name, files in found.items() if files} for kind, found in inside.items()}
+    train = next((names for kind, names in classes.items() if roles.get(kind) == "train"), set())
+    whole = len(roles) == len(kinds) == len(set(roles.values())) > 1
+    if not whole or len(train) < 2 or any(not names or not names <= train for names in classes.values()):
+        return
+    for kind in kinds:
+        for name in sorted(classes[kind]):
+            yield from ((path, name, roles[kind]) for path in inside[kind][name])
 
 
 def files_below(root: Path) -> list[str]:

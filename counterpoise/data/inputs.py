@@ -14,7 +14,7 @@ from counterpoise.core.structure import leaves
 TRUTH = {"true": "1", "false": "0"}
 
 
-def is_text(array: np.ndarray) -> bool:
+def is_text(array: Any) -> bool:
     """Whether an array holds text and nothing else.
 
     Example:

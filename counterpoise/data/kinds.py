@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 import polars as pl
@@ -37,6 +38,8 @@ _PAIRS = ({"yes", "no"}, {"true", "false"}, {"t", "f"}, {"y", "n"})
 _ID_NAME = re.compile(r"(^|[^a-z])(id|ids|uid|uuid|guid|key|identifier|row_?(id|number|num|no)|index|serial)$", re.I)
 _CAMEL_ID = re.compile(r"[a-z](ID|Id)$")
 _SPELLED = ((parse_dates, "dates"), (parse_times, "times of day"), (parse_durations, "durations"))
+#: What dates, times and durations have in common, and other text mostly lacks; and what numbers have.
+_STAMP, _DIGIT = r"\d{4}[-/]\d\d|\d\.\d{1,2}\.\d{4}|:|day", r"\p{Nd}"
 #: Values on which it is seen whether text spells one of these.
 _LOOKED_AT = 1_000
 
@@ -114,14 +117,19 @@ def read_text(text: pl.Series, asked: bool = False) -> Read:
     known = clean(text)
     sample = known.drop_nulls()
     sample = sample.gather_every(max(1, len(sample) // _LOOKED_AT))
+    if not asked and not sample.str.contains(_DIGIT).any():
+        return Read()
     if are_uncertain(sample):
         example = (
             f"holds dates such as {sample[0]!r}, in which the order of day and month is not certain: read as text."
         )
         return Read(notes=(f"{example} Write dates as 2024-12-31.",))
-    gaps, parse, what = min(((parse(sample).null_count(), parse, what) for parse, what in _SPELLED), key=lambda o: o[0])
-    if len(sample) and gaps <= (1 - PARTLY) * len(sample):
-        return with_words(known, parse(known), NumberFormat(), what)
+    if len(sample) and sample.str.contains(_STAMP).sum() >= PARTLY * len(sample):
+        gaps, parse, what = min(
+            ((parse(sample).null_count(), parse, what) for parse, what in _SPELLED), key=itemgetter(0)
+        )
+        if gaps <= (1 - PARTLY) * len(sample):
+            return with_words(known, parse(known), NumberFormat(), what)
     return read_numbers(text, asked)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,10 @@ from counterpoise.core.labels import Labels, class_labels, find_label
 MOST_FLOAT_CLASSES = 50
 
 _SKIP = "Fill in the labels, or leave these rows out with skip_bad (--skip-bad)."
-_SEVERAL = (
+#: What to do with targets that are not one class per row.
+SEVERAL = (
     " fit and compare take one class per row, or several labels per row as zeros and ones (N, L), see cp.labels. For a "
-    "class per step or pixel, compile your own model with cp.compile_balanced."
+    "class per step or pixel, or several outputs, compile your own model with cp.compile_balanced."
 )
 _WHOLE = re.compile(r"[-+]?\d{1,18}")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
@@ -69,7 +70,9 @@ def encode_labels(
 
 def read_target(values: Any, name: str, missing: bool = False) -> Labels:
     """The labels of a task, one class per row, of any kind (see `core.labels`); -1 where `missing` allows none."""
-    return class_labels(values, f"Target {name!r}", missing=missing, advice=_SKIP, several=_SEVERAL)
+    if isinstance(values, Mapping):
+        raise TargetError(f"Target {name!r} is a {type(values).__name__}; expected one class label per row.{SEVERAL}")
+    return class_labels(values, f"Target {name!r}", missing=missing, advice=_SKIP, several=SEVERAL)
 
 
 def _retyped(labels: Labels, name: str) -> Labels:

@@ -87,7 +87,8 @@ def compared_by_value(levels: tuple[str, ...]) -> bool:
 
 def are_dates(levels: tuple[str, ...]) -> bool:
     """Whether all levels are dates: 2024-01-01 and 2024-01-01T00:00:00 are then one level."""
-    return parse_dates(pl.Series(levels, dtype=pl.String)).null_count() == 0
+    digits = all(level[:1].isdigit() for level in levels)  # soon seen, which counts in tables of thousands of columns
+    return digits and parse_dates(pl.Series(levels, dtype=pl.String)).null_count() == 0
 
 
 def match_levels(column: Column, names: pl.Series) -> np.ndarray:

@@ -15,6 +15,7 @@ import numpy as np
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.core.labels import class_labels
 from counterpoise.core.structure import join, leaves
+from counterpoise.data.labels import SEVERAL
 
 Array = np.ndarray
 
@@ -33,6 +34,16 @@ _WAY_OUT = "write it to Parquet files and train from cp.scan(FOLDER, target=...)
 def dataset_kind(source: Any) -> str | None:
     """Name of the kind of dataset, or None for anything else."""
     return next((_KINDS[c.__name__] for c in type(source).__mro__ if c.__name__ in _KINDS), None)
+
+
+def check_no_generator(source: Any) -> None:
+    """Raise a `DataError` for a generator or iterator, which tells neither its rows nor where one pass of them ends."""
+    if isinstance(source, Iterator):
+        raise DataError(
+            f"The data are a {type(source).__name__}, which can be read once and does not tell where one pass ends. "
+            "Expected arrays, a table or a dataset. Make it a tf.data.Dataset with from_generator(...).take(steps), or "
+            "a keras.utils.PyDataset."
+        )
 
 
 def load(source: Any, limit: int | None = None) -> tuple[Any, Array, Array | None]:
@@ -56,8 +67,8 @@ def load(source: Any, limit: int | None = None) -> tuple[Any, Array, Array | Non
     x, y, *weight = _in_memory((_checked(element, kind) for element in one_pass(source)), kind, count_of(source), limit)
     logger.info("read %s rows of a %s into memory", f"{len(leaves(y)[0]):,}", kind)
     if not isinstance(y, np.ndarray):
-        raise TargetError("y has several parts; expected one label per row.")
-    return x, class_labels(y).values, weight[0].reshape(-1) if weight else None
+        raise TargetError(f"y has several parts; expected one class label per row.{SEVERAL}")
+    return x, class_labels(y, several=SEVERAL).values, weight[0].reshape(-1) if weight else None
 
 
 def load_alone(source: Any, y: Any, sample_weight: Any) -> tuple[Any, Array, Any]:
@@ -134,7 +145,10 @@ def _in_memory(
         size += _bytes(kept[-1])
         most = size if count is None or len(kept) > 1 else size * count
         if most > limit:
-            raise DataError(f"the {kind} holds more than the {limit / 1e9:.1f} GB that can be read; {_WAY_OUT}.")
+            endless = "" if count else " It does not tell its length: if it has no end, take one pass, take(steps)."
+            raise DataError(
+                f"the {kind} holds more than the {limit / 1e9:.1f} GB that can be read; {_WAY_OUT}.{endless}"
+            )
     if not kept:
         raise DataError(f"the {kind} has no elements; nothing to read.")
     return tuple(_joined([part[i] for part in kept]) for i in range(len(kept[0])))

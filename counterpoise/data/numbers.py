@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import cache
 from itertools import product
 
 import polars as pl
@@ -84,6 +85,7 @@ def _pattern(written: NumberFormat) -> str:
     return rf"^(?P<a>[(+-]?)\s?{before}(?P<b>[(+-]?)\s?(?P<n>{number})\s?(?P<c>[)-]?)\s?{after}\s?(?P<d>[)-]?)$"
 
 
+@cache
 def is_currency(affix: str) -> bool:
     """Whether an affix in lower case is a sign or code of a currency: it may then be left out.
 

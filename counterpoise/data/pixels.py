@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from counterpoise.core.checks import check_choice, check_int, check_range
-from counterpoise.core.errors import DataError, OptionError
+from counterpoise.core.errors import DataError, MissingExtraError, OptionError
 from counterpoise.core.lazy import needed
+from counterpoise.data import dicom
 
 Array = np.ndarray
 Range = tuple[float, float]
@@ -27,6 +28,10 @@ Range = tuple[float, float]
 CHANNELS = {"grayscale": 1, "rgb": 3}
 #: The only formats that are opened. Pillow knows more, some of which run programs (EPS runs Ghostscript).
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP")
+#: How pictures of another shape than is asked for are brought to it.
+ASPECTS = ("stretch", "crop", "pad")
+#: Endings of volumes, which are no pictures.
+VOLUMES = (".nii", ".nii.gz", ".mha", ".mhd", ".nrrd", ".mgz", ".mnc")
 #: Pixels of one picture; more are refused before they are decoded.
 MOST_PIXELS = 100_000_000
 #: What transparent pixels show: white, as in a viewer.
@@ -64,6 +69,7 @@ class Look:
         span: The range that is known of it, when it is deep.
         reduced: Whether it has more than 8 bits, of which 8 are read.
         frames: Whether it has several frames, of which the first is read.
+        ratio: Width over height.
     """
 
     fault: str = ""
@@ -74,6 +80,7 @@ class Look:
     span: Range | None = None
     reduced: bool = False
     frames: bool = False
+    ratio: float = 1.0
 
 
 def check_sides(size: Any) -> tuple[int, int]:
@@ -110,82 +117,149 @@ def check_span(range: Any) -> Range | None:
     return low, high
 
 
-def decoder(size: int | tuple[int, int], color_mode: str = "rgb", range: Range | None = None) -> Callable[[Any], Array]:
+def decoder(
+    size: int | tuple[int, int], color_mode: str = "rgb", range: Range | None = None, aspect: str = "stretch"
+) -> Callable[[Any], Array]:
     """A function from the path of an image to its pixels, float32 (height, width, channels), 0 to 255.
 
     For lists of paths: `batches(paths, y, plan, load=decoder(64))`. The arguments are those of `images`.
     """
     sides, color_mode = check_sides(size), check_choice(color_mode, "color_mode", CHANNELS)
-    return partial(_float_pixels, size=sides, color_mode=color_mode, span=check_span(range))
+    how = {"color_mode": color_mode, "span": check_span(range), "aspect": check_choice(aspect, "aspect", ASPECTS)}
+    return partial(_float_pixels, size=sides, **how)
 
 
-def _float_pixels(path: Any, size: tuple[int, int], color_mode: str, span: Range | None) -> Array:
-    return pixels(path, size, color_mode, span).astype(np.float32)
+def _float_pixels(path: Any, **how: Any) -> Array:
+    return pixels(path, **how).astype(np.float32)
 
 
-def pixels(path: Any, size: tuple[int, int], color_mode: str, span: Range | None = None) -> Array:
+def pixels(
+    path: Any, size: tuple[int, int], color_mode: str, span: Range | None = None, aspect: str = "stretch",
+    stored: bool = False,
+) -> Array:  # fmt: skip
     """Pixels (height, width, channels) of one file, turned the way its camera was held.
 
-    uint8 of a file of 8 bits and fewer, else float32; both from 0 to 255. `span` holds for the latter alone.
+    uint8 of a file of 8 bits and fewer, else float32; both from 0 to 255. `span` holds for the latter alone. With
+    `stored` float32 of any range: the values of the file, for who learns from them what is black and white.
 
     Raises:
-        DataError: the file stores values whose range is not known, and `span` does not name it.
+        DataError: the file stores values whose range is not known, and `span` does not name it; or it has 8 bits, and
+            the values of deeper files are asked for.
     """
-    pillow = _pillow()
     mode = "RGB" if color_mode == "rgb" else "L"
+    picture = _picture(path, mode, size, windowed=span is None and not stored)
+    if picture.kind is None:
+        if stored:
+            raise DataError(
+                f"{path} has 8 bits, but the model learned what is black and white from files of more. Give images of "
+                "the kind that it was trained on."
+            )
+        image = picture.image.convert(mode)
+    elif stored:
+        image = _pillow().fromarray((-picture.values if picture.kind.inverted else picture.values).astype(np.float32))
+    else:
+        known = span or _known_span(picture.kind, picture.values)
+        if known is None:
+            ends = float(picture.values.min()), float(picture.values.max())
+            raise DataError(unknown_text(str(path), picture.kind.name, *ends))
+        image = _pillow().fromarray(_scaled(picture.values, known, picture.kind.inverted))
+    black = float(picture.values.min()) if stored else 0
+    array = np.asarray(_fitted(image, size, aspect, black)).reshape(*size, -1)
+    return np.repeat(array, CHANNELS[color_mode], axis=2) if array.shape[2] == 1 else array
+
+
+class Picture(NamedTuple):
+    """A picture that was decoded: an image of 8 bits, or values and their type."""
+
+    image: Any = None
+    values: Any = None
+    kind: PixelType | None = None
+
+
+def _picture(path: Any, mode: str, size: tuple[int, int], windowed: bool) -> Picture:
+    if dicom.is_dicom(path):
+        found = dicom.read(path, windowed)
+        if found.color:
+            return Picture(image=_pillow().fromarray(found.values))
+        return Picture(values=found.values, kind=PixelType("DICOM", found.span, inverted=found.inverted))
     with _opened(path) as opened:
         kind = _pixel_type(opened)
         if kind is None:
             opened.draft(mode, (max(size), max(size)))
-            image = _opaque(_upright(opened)).convert(mode)
-        else:
-            values = _stored(_upright(opened), kind)
-            known = span or _known_span(kind, values)
-            if known is None:
-                raise DataError(_unknown_text(str(path), kind.name, float(values.min()), float(values.max())))
-            image = pillow.fromarray(_scaled(values, known, kind.inverted))
-    if image.size != (size[1], size[0]):
-        image = image.resize((size[1], size[0]), pillow.Resampling.BILINEAR, reducing_gap=2.0)
-    array = np.asarray(image).reshape(*size, -1)
-    return np.repeat(array, CHANNELS[color_mode], axis=2) if array.shape[2] == 1 else array
+            return Picture(image=_opaque(_upright(opened)))
+        return Picture(values=_stored(_upright(opened), kind), kind=kind)
 
 
-def look(path: str) -> Look:
+def _fitted(image: Any, size: tuple[int, int], aspect: str, black: float) -> Any:
+    """The image in this size (height, width): stretched, or cut or padded with black so that its shape stays."""
+    pillow, (height, width) = _pillow(), size
+    if image.size == (width, height):
+        return image
+    how, box, inner = pillow.Resampling.BILINEAR, None, (width, height)
+    scale = (max if aspect == "crop" else min)(width / image.width, height / image.height)
+    if aspect == "crop":
+        w, h = width / scale, height / scale
+        left, top = (image.width - w) / 2, (image.height - h) / 2
+        box = (left, top, left + w, top + h)
+    elif aspect == "pad":
+        inner = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    small = image.resize(inner, how, box=box, reducing_gap=2.0)
+    if inner == (width, height):
+        return small
+    whole = pillow.new(small.mode, (width, height), black)
+    whole.paste(small, ((width - inner[0]) // 2, (height - inner[1]) // 2))
+    return whole
+
+
+def look(path: str, windowed: bool = True) -> Look:
     """What a file holds. It is decoded: small where the format can, for a cut file shows nevertheless."""
     try:
         if not os.path.getsize(path):
             return Look("empty")
+        if dicom.is_dicom(path):
+            found = dicom.read(path, windowed)
+            height, width = found.values.shape[:2]
+            if found.color:
+                return Look(ratio=width / height)
+            ends = float(found.values.min()), float(found.values.max())
+            return Look("", True, "DICOM", *ends, found.span, ratio=width / height)
         with _opened(path) as image:
+            ratio = _ratio(image)
             frames = image.format != "MPO" and bool(getattr(image, "is_animated", False))
             kind, gray, reduced = _pixel_type(image), _is_gray(image), _is_reduced(image)
             if kind is None:
                 image.draft("RGB", (32, 32))  # JPEG alone: an eighth of the work
                 _opaque(image).convert("RGB")
-                return Look(gray=gray, reduced=reduced, frames=frames)
+                return Look(gray=gray, reduced=reduced, frames=frames, ratio=ratio)
             values = _stored(image, kind)
             low, high = float(values.min()), float(values.max())
             if not np.isfinite([low, high]).all():
                 return Look("holds NaN or infinite values")
-            return Look("", True, kind.name, low, high, _known_span(kind, values), frames=frames)
+            return Look("", True, kind.name, low, high, _known_span(kind, values), frames=frames, ratio=ratio)
     except _pillow().UnidentifiedImageError:
         return Look(_unidentified(path))
+    except MissingExtraError:
+        raise
     except DataError as error:
         return Look(str(error))
     except Exception as error:  # decoders raise almost anything: OSError, SyntaxError, ValueError, struct.error
         return Look(f"damaged ({(str(error).splitlines() or [type(error).__name__])[0][:80]})")
 
 
-def range_text(looks: Sequence[tuple[str, Look]]) -> str:
-    """What to say of the files whose range is not known; "" when there are none."""
-    unknown = [(path, found) for path, found in looks if found.deep and found.span is None]
-    if not unknown:
-        return ""
+def _ratio(image: Any) -> float:
+    """Width over height, as the camera was held."""
+    turned = image.getexif().get(0x0112, 1) >= 5
+    return float(image.height / image.width if turned else image.width / image.height)
+
+
+def range_text(unknown: Sequence[tuple[str, Look]]) -> str:
+    """What to say of files whose range is not known."""
     path, first = unknown[0]
     low, high = min(found.low for _, found in unknown), max(found.high for _, found in unknown)
-    return _unknown_text(path, first.deep, low, high, len(unknown))
+    return unknown_text(path, first.deep, low, high, len(unknown))
 
 
-def _unknown_text(path: str, kind: str, low: float, high: float, files: int = 1) -> str:
+def unknown_text(path: str, kind: str, low: float, high: float, files: int = 1) -> str:
     others = f" and {files - 1:,} more" if files > 1 else ""
     return (
         f"{path}{others}: {kind} pixels from {low:g} to {high:g}, and nothing in the file tells which values are black "
@@ -213,7 +287,9 @@ def _unidentified(path: str) -> str:
         start = file.read(4)
     if start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return "a TIFF whose pixels are of a type that cannot be read (save it as float32, or with 8 or 16 bits)"
-    return "not an image (expected PNG, JPEG, TIFF, BMP, GIF or WebP)"
+    if path.lower().endswith(VOLUMES):
+        return "a volume in three dimensions, which is not read (save its slices as images, a file each)"
+    return "not an image (expected PNG, JPEG, TIFF, BMP, GIF, WebP or DICOM)"
 
 
 def _upright(image: Any) -> Any:

@@ -17,6 +17,7 @@ from counterpoise.core.labels import Labels, look_alikes
 from counterpoise.core.leaks import LEAK_AUROC, leak_scores
 from counterpoise.core.masked import unmasked
 from counterpoise.core.records import TRAIN, Examples, Schema
+from counterpoise.core.sources import Source
 from counterpoise.core.target import TargetColumns
 from counterpoise.data.cycles import named_parts
 from counterpoise.data.frames import is_table, to_frame
@@ -24,13 +25,15 @@ from counterpoise.data.inputs import check_no_gap, is_text
 from counterpoise.data.kinds import Found, infer
 from counterpoise.data.label_split import blank_labels
 from counterpoise.data.labels import encode_labels
-from counterpoise.data.loading import dataset_kind, load_alone
+from counterpoise.data.loading import check_no_generator, dataset_kind, load_alone
 from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.precision import lost_digits
 from counterpoise.data.row_metadata import Side, group_codes, roles, side_of, skip_rows, times, weights
 from counterpoise.data.schema import build_parts, encode_rows
 from counterpoise.data.texts import text_column, texts_of
 
+#: Sentences about columns; those of thousands of columns nobody reads.
+MOST_SAID = 50
 _OVERRIDES = ("numeric", "categorical", "boolean", "identifier")
 
 
@@ -94,6 +97,7 @@ def read(
         >>> rows.classes, rows.y.tolist(), rows.x["categorical"].ravel().tolist()
         (('well', 'ill'), [0, 1, 0], [1, 2, 1])
     """
+    check_no_generator(source)
     if dataset_kind(source):
         x, y, weight = load_alone(source, y if target is None else target, sample_weight)
         examples = read(
@@ -204,7 +208,12 @@ def _together(found: list[Found]) -> list[str]:
             sentences.append(f"Each of {len(names):,} columns ({shown}, ...) {rest}")
         else:
             sentences += [f"Column {name!r} {rest}" for name in names]
-    return sentences
+    if len(sentences) <= MOST_SAID:
+        return sentences
+    more = (
+        f"{len(sentences) - MOST_SAID:,} more notes about columns are not shown. Of these the last is: {sentences[-1]}"
+    )
+    return [*sentences[:MOST_SAID], more]
 
 
 def _why(found: list[Found]) -> str:
@@ -236,7 +245,7 @@ def _check_names(frame: pl.DataFrame, names: Sequence[str], name: str) -> None:
 
 
 def _read_arrays(source: Any, y: Any, labels_of: dict[str, Any], beside: dict[str, Any], notes: list[str]) -> Examples:
-    if not isinstance(source, (Mapping, tuple)):
+    if not isinstance(source, (Mapping, tuple, Source)):
         _check_array(source)
     x = encode_rows(None, source)
     parts = list(x.values()) if isinstance(x, dict) else list(x) if isinstance(x, tuple) else [x]
@@ -258,8 +267,8 @@ def _read_arrays(source: Any, y: Any, labels_of: dict[str, Any], beside: dict[st
 def _lost_digits(x: Any) -> list[str]:
     """The columns of flat arrays of which float32, in which networks compute, makes many values one."""
     inputs = x if isinstance(x, Mapping) else dict(enumerate(x)) if isinstance(x, tuple) else {"x": x}
-    flat = {name: array for name, array in inputs.items() if array.ndim == 2 and array.dtype.kind in "fiu"}
-    wide = {name: array for name, array in flat.items() if array.dtype.itemsize == 8}
+    flat = {name: array for name, array in inputs.items() if array.ndim == 2 and isinstance(array, np.ndarray)}
+    wide = {name: array for name, array in flat.items() if array.dtype.name in ("float64", "int64", "uint64")}
     return lost_digits((f"{name}[:, {j}]", column) for name, array in wide.items() for j, column in enumerate(array.T))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,20 @@ class Side:
     weight: pl.Series | None = None
     split: pl.Series | None = None
     target: str = "y"
+
+    def having(self, **changes: Any) -> Side:
+        """The same with some fields changed."""
+        return replace(self, **changes)
+
+    def where(self, kept: Any) -> Side:
+        """Those of the rows that are kept, bool (N,)."""
+        return self.at(np.flatnonzero(np.asarray(kept, bool)))
+
+    def at(self, rows: np.ndarray) -> Side:
+        """Those of some rows, in their order."""
+        fields = {name: getattr(self, name) for name in ("groups", "time", "weight", "split")}
+        chosen: dict[str, Any] = {name: None if one is None else one.gather(rows) for name, one in fields.items()}
+        return replace(self, y=self.y.at(rows), **chosen)
 
 
 def side_of(frame: pl.DataFrame, y: Any, beside: dict[str, Any]) -> Side:
@@ -77,17 +91,12 @@ def skip_rows(features: pl.DataFrame, side: Side) -> tuple[pl.DataFrame, Side, l
     for column in floats:
         infinite = infinite | features[column].is_infinite().fill_null(False)
     keep = ~(unlabeled | infinite)
-    kept = [None if v is None else v.filter(keep) for v in (side.groups, side.time, side.weight, side.split)]
     told = []
     if unlabeled.any():
         told.append(f"Left out {rows_text(unlabeled.arg_true())} without a label.")
     if infinite.any():
         told.append(f"Left out {rows_text(infinite.arg_true())} with infinite numbers.")
-    return (
-        features.filter(keep),
-        Side(side.y.where(keep.to_numpy()), kept[0], kept[1], kept[2], kept[3], side.target),
-        told,
-    )
+    return features.filter(keep), side.where(keep.to_numpy()), told
 
 
 def group_codes(values: pl.Series) -> np.ndarray:
@@ -147,8 +156,14 @@ def times(values: pl.Series) -> np.ndarray:
     return values.to_numpy()
 
 
+def _spells_numbers(text: pl.Series) -> bool:
+    return text.cast(pl.Float64, strict=False).null_count() == text.null_count()
+
+
 def weights(values: pl.Series) -> np.ndarray:
     """float32 (N,) weights: finite, none negative, not all zero."""
+    if values.dtype == pl.String:  # as it stands in a file
+        values = values.cast(pl.Float64, strict=False) if _spells_numbers(values) else values
     if not values.dtype.is_numeric():
         raise ColumnError(f"sample_weight {values.name!r} holds {values.dtype}, expected numbers.")
     missing = values.is_null().arg_true()

@@ -15,6 +15,7 @@ from counterpoise.core.errors import ArtifactError, ColumnError, DataError, did_
 from counterpoise.core.masked import unmasked
 from counterpoise.core.plain import choice, list_of, maybe, number, record, text, truth, whole
 from counterpoise.core.records import KINDS, Column, NumberFormat, Schema
+from counterpoise.core.sources import Source
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.inputs import check_no_gap, is_text
 from counterpoise.data.values import level_ids, numeric_values
@@ -192,8 +193,10 @@ def _arrays(source: Any) -> Any:
     return _array(source, "x")
 
 
-def _array(part: Any, name: str) -> np.ndarray:
-    """Finite numbers or text."""
+def _array(part: Any, name: str) -> Any:
+    """Finite numbers or text; rows outside memory as they are."""
+    if isinstance(part, Source):
+        return part
     try:
         array = np.asarray(unmasked(part))
     except ValueError:

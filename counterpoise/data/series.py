@@ -6,6 +6,7 @@ frame is read as the whole is.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -143,9 +144,10 @@ def _from_objects(title: str, values: list[Any], name: str) -> pl.Series:
     if kinds <= {bytes}:
         return pl.Series(title, [None if v is None else v.decode("utf-8") for v in items], dtype=pl.String)
     if len(kinds) == 1 and str not in kinds:
-        found = pl.Series(title, items)
-        if found.dtype != pl.Object:
-            return found
+        with suppress(TypeError):  # tuples of several types, which are refused below
+            found = pl.Series(title, items)
+            if found.dtype != pl.Object:
+                return found
     names: dict[Any, str] = {}
     for value in items:
         key = (type(value), value if _hashable(value) else None)

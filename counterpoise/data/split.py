@@ -12,7 +12,6 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from counterpoise.core import seeds
 from counterpoise.core.errors import OptionError, SplitError
@@ -157,6 +156,8 @@ def usable(examples: Examples, duplicates: str) -> tuple[Array, Array | None]:
 def _shuffled(
     examples: Examples, rows: Array, groups: Array | None, folds: int, repeat: int, seed: int
 ) -> Iterator[Fold]:
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
     y = examples.y[rows]
     state = seeds.integer(seed, "folds", repeat)
     with warnings.catch_warnings():
@@ -200,6 +201,8 @@ def stratified_part(y: Array, groups: Array | None, rows: Array, share: float, s
 
 
 def _grouped_part(y: Array, groups: Array, rows: Array, share: float, state: int) -> tuple[Array, Array]:
+    from sklearn.model_selection import StratifiedGroupKFold
+
     most = min(MOST_PIECES, len(np.unique(groups[rows])))
     if most < 2:
         raise SplitError("all training rows belong to one group; a stopping part needs at least two groups.")

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from polars.selectors import by_name
 
 from counterpoise.core.checks import check_path
 from counterpoise.core.errors import DataError, system_text
@@ -19,7 +20,8 @@ from counterpoise.data.cells import clean
 from counterpoise.data.column_names import column_names
 from counterpoise.data.csv_blocks import Block, csv_blocks
 from counterpoise.data.csv_layout import Layout, read_layout
-from counterpoise.data.csv_text import as_type, joined, no_rows, type_of
+from counterpoise.data.csv_text import no_rows
+from counterpoise.data.csv_types import Cells, joined
 from counterpoise.data.frames import CSV, PARQUET
 from counterpoise.data.parquet import readable, scan_parquet
 from counterpoise.data.series import to_series
@@ -69,7 +71,7 @@ class ParquetFiles:
     def values(self, columns: Sequence[str], labels: str) -> pl.DataFrame:
         """Some columns of all rows (`labels` is one of them)."""
         with readable(self.name):
-            found = self.frame.select([self._stored[name] for name in columns]).collect(engine="streaming")
+            found = self.frame.select(self._exactly(columns)).collect(engine="streaming")
         return self._read(found, columns)
 
     def parts(self, columns: Sequence[str], wanted: Array | None = None) -> Iterator[tuple[int, pl.DataFrame]]:
@@ -105,8 +107,12 @@ class ParquetFiles:
 
     def _slice(self, columns: Sequence[str], start: int, rows: int) -> pl.DataFrame:
         with readable(self.name):
-            found = self.frame.select([self._stored[name] for name in columns]).slice(start, rows).collect()
+            found = self.frame.select(self._exactly(columns)).slice(start, rows).collect()
         return self._read(found, columns)
+
+    def _exactly(self, columns: Sequence[str]) -> pl.Expr:
+        """Columns whose names are no patterns, whatever they look like."""
+        return by_name(*(self._stored[name] for name in columns))
 
     def _read(self, found: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
         return pl.DataFrame([to_series(name, found[self._stored[name]], self.name) for name in columns])
@@ -150,14 +156,13 @@ class CsvFiles:
         types, texts = self._survey(columns, labels)
         self.__dict__["types"] = types
         kinds = {name: pl.String() if name == labels else types[name] for name in columns}
-        return pl.DataFrame([as_type(texts[name], kind) for name, kind in kinds.items()])
+        return Cells(tuple(texts), len(texts[labels]), pl.concat(texts.values(), rechunk=True)).typed(kinds)
 
     def parts(self, columns: Sequence[str], wanted: Array | None = None) -> Iterator[tuple[int, pl.DataFrame]]:
         """As `ParquetFiles.parts`."""
         for start, block in self.blocks():
             if wanted is None or wanted[start : start + len(block)].any():
-                frame = block.frame(columns)
-                yield start, pl.DataFrame([as_type(clean(frame[name]), self.types[name]) for name in columns])
+                yield start, Cells.of(block.frame(columns)).typed({name: self.types[name] for name in columns})
 
     def check(self, columns: Sequence[str]) -> None:
         """Text may be anything."""
@@ -184,12 +189,10 @@ class CsvFiles:
         types: dict[str, pl.DataType] = {name: pl.Null() for name in self.columns}
         texts: dict[str, list[pl.Series]] = {name: [] for name in columns}
         for _, block in self.blocks():
-            for column in block.frame():
-                known = clean(column)
-                if column.name != labels:
-                    types[column.name] = joined(types[column.name], type_of(known))
-                if column.name in texts:
-                    texts[column.name].append(known)
+            cells = Cells.of(block.frame())
+            types = {name: joined(types[name], kind) for name, kind in cells.types().items()}
+            for name, found in texts.items():
+                found.append(cells.column(name))
         return types, {name: pl.concat(found) for name, found in texts.items()}
 
 

@@ -23,7 +23,7 @@ def text_column(frame: pl.DataFrame, name: str) -> tuple[str, list[str]]:
         >>> text_column(pl.DataFrame({"id": ["a", "b"], "message": ["see you", "call me"]}), "the data")[0]
         'message'
     """
-    lengths = {c: frame[c].str.len_chars().mean() or 0 for c in frame.columns if frame.schema[c] == pl.String}
+    lengths = {c: frame[c].str.len_chars().mean() or 0 for c, kind in frame.schema.items() if kind == pl.String}
     if not lengths:
         raise ColumnError(f"{name} has no column of text; expected one for the network 'text'. Use 'mlp' for a table.")
     column = str(max(lengths, key=lambda c: float(lengths[c])))  # type: ignore[arg-type]

@@ -109,6 +109,20 @@ def learn_weights(
     return mixture_weights(*_likelihood(parts, labels, share / share.sum()), tolerance=tolerance)
 
 
+def shrunk(weights: Array, y: Array) -> Array:
+    """Learned weights drawn towards equal ones where the rarest class has few rows.
+
+    w = s w_learned + (1 - s) / M, s = n / (n + 50) for n rows of the rarest class of `y`; s = 0 below 30.
+
+    Example:
+        >>> shrunk(np.array([1.0, 0.0]), np.repeat([0, 1], [500, 50])).tolist()
+        [0.75, 0.25]
+    """
+    rarest = np.unique(y, return_counts=True)[1].min(initial=len(y))
+    trust = rarest / (rarest + 50.0) if rarest >= 30 else 0.0
+    return trust * weights + (1.0 - trust) / len(weights)
+
+
 def mixture_weights(likelihood: Array, share: Array, *, start: Array | None = None, tolerance: float = 1e-10) -> Array:
     """Maximize sum_i share_i log sum_m w_m likelihood_im over the simplex (see `learn_weights`).
 

@@ -19,7 +19,7 @@ from counterpoise.decide.calibrate import apply_calibrator, fit_calibrator
 from counterpoise.decide.greedy import greedy_weights
 from counterpoise.decide.intercept import check_intercept as run_intercept_check
 from counterpoise.decide.offsets import choose_offsets
-from counterpoise.decide.pooling import hard_vote, learn_weights, pool
+from counterpoise.decide.pooling import hard_vote, learn_weights, pool, shrunk
 from counterpoise.decide.prior import corrected_log_proba, log_softmax
 from counterpoise.decide.shapes import codes, members, simplex
 from counterpoise.decide.threshold import choose_threshold
@@ -136,7 +136,7 @@ def _weights(parts: list[Array], y: Array, vote: str, weights: Sequence[float] |
     if isinstance(weights, str):
         if weights not in ("learned", "greedy"):
             raise OptionError(f"weights is {weights!r}; expected numbers, 'learned', 'greedy' or None.")
-        return (learn_weights if weights == "learned" else greedy_weights)(parts, y, w)
+        return greedy_weights(parts, y, w) if weights == "greedy" else shrunk(learn_weights(parts, y, w), y)
     return simplex(None if weights is None else np.asarray(weights), len(parts))
 
 

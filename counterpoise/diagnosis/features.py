@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.records import Examples
+from counterpoise.core.sources import Source
 from counterpoise.core.structure import take
 from counterpoise.data.cycles import named_parts
 from counterpoise.diagnosis.neighbors import points_of
@@ -39,7 +40,7 @@ def texts_of(examples: Examples, rows: Array) -> list[str] | None:
     x = examples.x
     if examples.schema is not None or isinstance(x, (dict, tuple, list)):
         return None
-    array = np.asarray(x)
+    array = x if isinstance(x, Source) else np.asarray(x)
     if array.ndim > 2 or array.dtype.kind not in "UOT" or (array.ndim == 2 and array.shape[1] != 1):
         return None
     return [str(text) for text in array[rows].reshape(-1)]

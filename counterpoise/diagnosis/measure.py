@@ -16,7 +16,7 @@ from counterpoise.core.leaks import LEAK_AUROC, leak_scores
 from counterpoise.core.proportions import wilson
 from counterpoise.core.records import Examples
 from counterpoise.core.seeds import generator
-from counterpoise.core.structure import take
+from counterpoise.core.structure import subset, take
 from counterpoise.data.cycles import named_parts
 from counterpoise.diagnosis.features import texts_of
 from counterpoise.diagnosis.near import near_duplicates
@@ -224,7 +224,7 @@ def _near(examples: Examples) -> tuple[int | None, bool]:
     if len(rows) > MOST_COMPARED:
         rows = np.sort(generator(0, "near rows").choice(rows, MOST_COMPARED, replace=False))
     texts = texts_of(examples, rows)
-    alike = near_duplicates(texts if texts is not None else np.asarray(examples.x)[rows])
+    alike = near_duplicates(texts if texts is not None else subset(examples.x, rows))
     if alike is None:
         return None, False
     groups = None if examples.groups is None else examples.groups[rows]

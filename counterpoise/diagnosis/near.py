@@ -18,6 +18,8 @@ from scipy.sparse import csgraph
 from counterpoise.core.duplicates import by_first_appearance
 from counterpoise.core.errors import DataError
 from counterpoise.core.seeds import generator
+from counterpoise.core.sources import Source
+from counterpoise.core.structure import chunk_rows
 
 Array = np.ndarray
 
@@ -52,7 +54,7 @@ def near_duplicates(x: Any) -> Array | None:
         >>> near_duplicates(texts).tolist()
         [0, 0, 1]
     """
-    array = np.asarray(x)
+    array: Any = x if isinstance(x, Source) else np.asarray(x)
     if not array.ndim or not len(array):
         raise DataError("near_duplicates got no rows; expected images or texts.")
     if array.ndim == 1 and array.dtype.kind in "UOT" and all(isinstance(t, str) for t in array[:100]):
@@ -62,8 +64,9 @@ def near_duplicates(x: Any) -> Array | None:
     return None
 
 
-def _image_groups(images: Array) -> Array:
-    thumbs = np.concatenate([_thumbnails(images[i : i + 1024]) for i in range(0, len(images), 1024)])
+def _image_groups(images: Any) -> Array:
+    size = chunk_rows(images)
+    thumbs = np.concatenate([_thumbnails(images[i : i + size]) for i in range(0, len(images), size)])
     flat = np.linalg.norm(thumbs, axis=1) < 0.5  # no structure to compare
     bits = _bits(thumbs)
     pairs = _candidates(bits)

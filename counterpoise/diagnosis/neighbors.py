@@ -9,6 +9,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from counterpoise.core.records import Examples
 from counterpoise.core.seeds import generator
+from counterpoise.core.sources import Source
 
 NEIGHBORS = 5
 MOST_OTHERS = 20_000
@@ -84,7 +85,7 @@ def points_of(examples: Examples, rows: np.ndarray, seed: int) -> np.ndarray | N
         ]
         return _narrow(np.concatenate(blocks, axis=1), seed) if blocks else None
     parts: list[Any] = list(x.values()) if isinstance(x, dict) else list(x) if isinstance(x, tuple) else [x]
-    arrays = [np.asarray(part) for part in parts]
+    arrays: list[Any] = [part if isinstance(part, Source) else np.asarray(part) for part in parts]
     if any(a.dtype.kind not in "biuf" for a in arrays):
         return None
     return np.concatenate([_flat(a, rows, seed) for a in arrays], axis=1)
@@ -114,7 +115,7 @@ def _projection(width: int, seed: int) -> np.ndarray:
     return drawn / np.float32(np.sqrt(_PROJECTED))
 
 
-def _flat(array: np.ndarray, rows: np.ndarray, seed: int) -> np.ndarray:
+def _flat(array: Any, rows: np.ndarray, seed: int) -> np.ndarray:
     """Rows of an array of any rank as points; a block at a time, so that images need little memory."""
     width = int(np.prod(array.shape[1:]))
     if width <= _MOST_WIDTH:

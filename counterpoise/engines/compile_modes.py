@@ -18,8 +18,6 @@ def families(jobs: Iterable[Job]) -> dict[str, list[Job]]:
     """Jobs by loss family: those of one family share a trace."""
     found: dict[str, list[Job]] = {}
     for job in jobs:
-        if job.estimator is not None:  # no network: nothing is traced
-            continue
         found.setdefault(Objective(job).family, []).append(job)
     return found
 

@@ -140,6 +140,6 @@ class OwnBatches(keras.utils.PyDataset):
         return (x, y, weights) if self.weighted else (x, y)
 
 
-def encoded(opened: Opened, x: Any, batch: int = 8192) -> Any:
+def encoded(opened: Opened, x: Any) -> Any:
     """What the user's model is fed: the encoder's rows for a table, else x as it is."""
-    return x if opened.front is None else opened.front.predict(x, batch_size=batch, verbose=0)
+    return x if opened.front is None else opened.front.predict(x, batch_size=8192, verbose=0)

@@ -11,7 +11,7 @@ import numpy as np
 from counterpoise.core import seeds
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.records import Examples, Job, Member
-from counterpoise.core.structure import take
+from counterpoise.core.structure import chunks, take, whole
 from counterpoise.engines.objective import focal_gamma
 from counterpoise.networks.network import Network
 from counterpoise.networks.second_stage import dense_head, retrain_head, tau_normalize
@@ -62,7 +62,8 @@ def crt(member: Member, job: Job, examples: Examples, network: Network) -> Membe
     balanced = len(counts) * int(counts.max())
     epochs = max(1, round(member.steps / 5 / -(-balanced // batch)))
     seed = seeds.integer(job.seed, "second stage", *job.place)
-    change = retrain_head(model, take(examples.x, job.train), y, epochs=epochs, batch_size=batch, seed=seed)
+    x = whole(examples.x, job.train, "crt")
+    change = retrain_head(model, x, y, epochs=epochs, batch_size=batch, seed=seed)
     return replace(
         _said_anew(member, model, job, examples),
         log_shift=np.asarray(change.log_shift),
@@ -102,8 +103,7 @@ def _said_anew(member: Member, model: Any, job: Job, examples: Examples) -> Memb
 def _logits(model: Any, x: Any, rows: Array) -> Array:
     if not len(rows):
         return np.empty((0, int(model.output.shape[-1])), np.float32)
-    parts = [np.asarray(model(take(x, part), training=False)) for part in np.array_split(rows, -(-len(rows) // 8192))]
-    return np.concatenate(parts)
+    return np.concatenate([np.asarray(model(take(x, part), training=False)) for part in chunks(x, rows)])
 
 
 #: name -> function (member, job, examples, network) -> member.

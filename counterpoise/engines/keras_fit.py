@@ -18,7 +18,7 @@ import numpy as np
 from counterpoise.core import seeds
 from counterpoise.core.memory import Peak
 from counterpoise.core.records import Examples, Job, Member
-from counterpoise.core.structure import take
+from counterpoise.core.structure import chunks, take
 from counterpoise.engines import custom_train_step
 from counterpoise.engines.batch_order import Order
 from counterpoise.engines.compiled_metrics import CompiledMetrics, metrics_of
@@ -36,8 +36,6 @@ Array = np.ndarray
 
 #: Called with (job id, steps done, steps at most) after each round.
 Progress = Callable[[str, int, int], None]
-
-PREDICT_ROWS = 8192
 
 
 class FitEngine:
@@ -262,8 +260,5 @@ class Watch(keras.callbacks.Callback):
 
 def logits_of(model: keras.Model, x: Any, rows: Array) -> Array:
     """Raw logits float32 (len(rows), units), in large batches."""
-    parts = [
-        np.asarray(model.predict_on_batch(take(x, rows[i : i + PREDICT_ROWS])))
-        for i in range(0, len(rows), PREDICT_ROWS)
-    ]
+    parts = [np.asarray(model.predict_on_batch(take(x, part))) for part in chunks(x, rows)]
     return np.concatenate(parts) if parts else np.empty((0, int(model.output.shape[-1])), np.float32)

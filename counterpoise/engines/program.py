@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from counterpoise.core.errors import ModelError
-from counterpoise.core.structure import leaves
+from counterpoise.core.structure import chunk_rows, leaves
 from counterpoise.core.target import Target
 from counterpoise.engines import program_rules
 from counterpoise.engines.dropout_masks import DropoutMasks
@@ -58,7 +58,7 @@ class Memory:
         x_form, y_form = tf.nest.map_structure(lambda a: tf.TensorSpec((None, *a.shape[1:]), a.dtype), (self.x, self.y))
         self.form = Form(x_form, y_form, "int32" if len(y) < 2**31 else "int64")
         self.values = sum(int(np.prod(a.shape[1:])) for a in leaves(x))
-        self.chunk = program_rules.chunk_rows(self.values)
+        self.chunk = chunk_rows(x)
 
     def call_steps(self, rows: int, masks: int = 0) -> int:
         """Steps with batches of `rows` rows that one call takes at most; each row also has `masks` truth values."""

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from counterpoise.core.records import Examples, Limits
-from counterpoise.core.structure import leaves
+from counterpoise.core.structure import leaves, outside_memory
 from counterpoise.networks.batch_ensemble import per_row
 from counterpoise.networks.network import Network
 
@@ -28,8 +28,6 @@ THREADS = 2
 CALL_ROWS = 65_536
 #: Values of the rows that one call gathers at most (8 MB of float32), unless a single step has more.
 CALL_VALUES = 2_097_152
-#: Values of one chunk of rows when a network is only evaluated.
-CHUNK_VALUES = 4_194_304
 
 #: Layers whose output for a row depends on that row alone, in training too: a short batch may be filled up with rows
 #: of weight 0.
@@ -39,7 +37,7 @@ ROW_WISE = frozenset(
     GroupNormalization Embedding Normalization Rescaling Identity Cropping1D Cropping2D ZeroPadding1D ZeroPadding2D
     Conv1D Conv2D DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D MaxPooling1D MaxPooling2D
     AveragePooling1D AveragePooling2D GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D
-    GlobalMaxPooling2D UpSampling1D UpSampling2D TableEncoder ProbabilityToLogit MemberDense MemberHead
+    GlobalMaxPooling2D UpSampling1D UpSampling2D TableEncoder PixelRange ProbabilityToLogit MemberDense MemberHead
     PoolViews""".split()
 )
 
@@ -82,6 +80,8 @@ def refusal(network: Network, examples: Examples, callbacks: Sequence[Any] = ())
         return f"the model has its own {network.own_step}"
     if any(a.dtype.kind not in "fiub" for a in leaves(examples.x)):
         return "an input holds text, which stays outside the program's memory"
+    if outside_memory(examples.x):
+        return "the rows do not fit in memory, and are read as they are drawn"
     if getattr(network.optimizer(), "use_ema", False):
         return "the optimizer averages weights at the end of fit"
     return None
@@ -165,8 +165,3 @@ def batch_rows(batch_size: int, drawn: int) -> int:
 def call_steps(rows: int, values: int) -> int:
     """Steps that one call of the program takes at most, with batches of `rows` rows of `values` values."""
     return int(np.clip(min(CALL_ROWS // rows, CALL_VALUES // max(1, rows * values)), 1, 512))
-
-
-def chunk_rows(values: int) -> int:
-    """Rows of `values` values that are evaluated at once."""
-    return int(np.clip(CHUNK_VALUES // max(1, values), 64, 8192))

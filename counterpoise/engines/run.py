@@ -16,8 +16,9 @@ from counterpoise.core.structure import leaves
 from counterpoise.engines.diverged import or_failed
 from counterpoise.engines.keras_fit import FitEngine, Progress
 from counterpoise.engines.program_rules import rate_of, refusal
-from counterpoise.engines.sklearn_fit import content, train_estimator
+from counterpoise.engines.sklearn_fit import train_estimator
 from counterpoise.engines.synthetic_rows import with_made_rows
+from counterpoise.engines.tree_fit import train_trees
 from counterpoise.networks.cloning import keras_text
 from counterpoise.networks.network import Network
 from counterpoise.networks.weights import at_work
@@ -38,21 +39,20 @@ Executor = Callable[..., Trained]
 def run(
     jobs: Iterable[Job],
     examples: Examples,
-    network: Network,
+    model: Any,
     *,
     engine: str = "auto",
     callbacks: Iterable[Any] = (),
     progress: Progress | None = None,
     threads: int | None = None,
 ) -> Trained:
-    """Train jobs and yield (job id, member) in order of completion; jobs with the same id are trained once.
-
-    Jobs that carry an estimator are fitted first, one after the other; what they raise is their member's `error`.
+    """Train jobs of one model and yield (job id, member) in order of completion; equal jobs are trained once.
 
     Args:
         jobs: What to train.
         examples: The rows that the jobs number; rows that a plan made are put behind them here.
-        network: The recipe of the network.
+        model: A `Network`, or another `core.model.Model`, whose jobs are fitted one after the other; what these raise
+            is their member's `error`.
         engine: "program", "fit", or "auto": the program where it can, else `fit` and a line in the log
             `counterpoise` that says why.
         callbacks: Keras callbacks for the `fit` engine.
@@ -67,19 +67,27 @@ def run(
         raise OptionError(f"engine is {engine!r}; expected one of {', '.join(ENGINES)}.")
     at_work()
     distinct, examples = with_made_rows({job.id: job for job in jobs}.values(), examples)
-    for job in distinct:
-        if job.estimator is not None:
-            yield job.id, train_estimator(job, examples)
-    distinct = [job for job in distinct if job.estimator is None]
-    if not distinct:
+    if model.kind == "network":
+        yield from _networks(distinct, examples, model, engine, tuple(callbacks), progress, threads)
         return
+    for job in distinct:
+        yield job.id, FITTED[model.kind](job, examples, model)
+
+
+#: Kind of a model -> function (job, examples, model) -> member, for those that are no networks.
+FITTED: dict[str, Callable[[Job, Examples, Any], Member]] = {"trees": train_trees, "external": train_estimator}
+
+
+def _networks(
+    distinct: list[Job], examples: Examples, network: Network, engine: str, callbacks: tuple[Any, ...],
+    progress: Progress | None, threads: int | None,
+) -> Trained:  # fmt: skip
     _check_rate(distinct, network)
-    told = tuple(callbacks)
     compiled, by_fit = _shared_out(distinct, engine)
-    program = _program(compiled, examples, network, told, must=engine == "program") if compiled else None
+    program = _program(compiled, examples, network, callbacks, must=engine == "program") if compiled else None
     if program is None:
         compiled, by_fit = [], distinct
-    trainer = FitEngine(examples, network, told)
+    trainer = FitEngine(examples, network, callbacks)
     for job in by_fit:
         yield job.id, or_failed(trainer.train(job, progress))
     for job, said in program.run(compiled, threads) if program else ():
@@ -141,7 +149,8 @@ def make_job(
     place: tuple[int, int, int],
     limits: Limits,
     mix: tuple[str, Mapping[str, Any]] | None = None,
-    estimator: Any = None,
+    model: str = "",
+    content: str = "",
     start: tuple[Array, ...] = (),
     init_bias: bool = True,
     kind: str = "one_of",
@@ -149,7 +158,7 @@ def make_job(
     """A job whose id is a hash of everything that decides its result."""
     parts = [*_content(plan), train, stop, score, loss[0], sorted(loss[1].items()), seed, place, limits, init_bias]
     parts += [] if mix is None else [mix[0], sorted(mix[1].items())]
-    parts += [] if estimator is None else [content(estimator)]
+    parts += [model, content] if model or content else []
     parts += [] if kind == "one_of" else [kind]
     parts += start
     digest = hashlib.blake2b(digest_size=16)
@@ -157,7 +166,7 @@ def make_job(
         digest.update(part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode())
         digest.update(b"|")
     made = digest.hexdigest()
-    return Job(made, plan, train, stop, score, loss, seed, place, limits, mix, estimator, start, init_bias, kind)
+    return Job(made, plan, train, stop, score, loss, seed, place, limits, mix, model, content, start, init_bias, kind)
 
 
 def having(job: Job, **changes: Any) -> Job:

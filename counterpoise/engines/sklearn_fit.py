@@ -1,4 +1,4 @@
-"""Jobs that carry an estimator of scikit-learn's kind instead of a network: fitted once, asked once, not kept."""
+"""Estimators of scikit-learn's kind as models that race: fitted once, asked once, not kept."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import inspect
 import time
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,8 @@ from counterpoise.core import seeds
 from counterpoise.core.errors import OptionError, error_text
 from counterpoise.core.fork_guard import use
 from counterpoise.core.memory import Peak
-from counterpoise.core.records import Examples, Job, Member
-from counterpoise.engines.flat_rows import FlatRows
+from counterpoise.core.records import Examples, Job, Limits, Member
+from counterpoise.forests.rows import FlatRows
 
 Array = np.ndarray
 
@@ -54,18 +55,48 @@ def _name(value: Any) -> str:
     return f"{value.__module__}.{value.__qualname__}"
 
 
-def train_estimator(job: Job, examples: Examples) -> Member:
-    """Fit a clone of the job's estimator on its training rows; a member without weights that holds what it said.
+@dataclass(frozen=True)
+class ExternalModel:
+    """An estimator of scikit-learn's kind, not fitted: a model that races but cannot ship.
 
-    Whatever the estimator raises becomes the member's `error`: the other entrants race on.
+    Attributes:
+        label: What to call it.
+        estimator: See `strategies.external`.
+    """
+
+    label: str
+    estimator: Any
+
+    kind = "external"
+    once_more = 0
+
+    @property
+    def stops_early(self) -> bool:
+        """Whether stopping rows end its training."""
+        return stops_early(self.estimator)
+
+    def content(self) -> str:
+        return repr(content(self.estimator))
+
+    def limits(self, given: Limits, steps: int | None, early_stopping: bool) -> Limits:
+        return replace(given, steps=steps or 1, round_steps=1)
+
+    def to_keras(self, weights: tuple[Any, ...], examples: Examples) -> None:
+        return None
+
+
+def train_estimator(job: Job, examples: Examples, model: ExternalModel) -> Member:
+    """Fit a clone of an estimator on a job's training rows; a member without weights that holds what it predicted.
+
+    Whatever the estimator raises becomes the member's `error`: the other models race on.
     """
     use("scikit-learn")
     start = time.perf_counter()
     with Peak() as peak:
         try:
-            said, stop_said, steps, drawn = _fitted(job, examples)
+            said, stop_said, steps, drawn = _fitted(job, examples, model.estimator)
         except Exception as error:  # the estimator is not ours: it may raise anything
-            return _failed(job, error)
+            return failed_member(job, error)
     return Member(
         job=job.id,
         weights=(),
@@ -82,19 +113,20 @@ def train_estimator(job: Job, examples: Examples) -> Member:
     )
 
 
-def _failed(job: Job, error: Exception) -> Member:
+def failed_member(job: Job, error: Exception) -> Member:
+    """The member of a training that raised."""
     nothing = np.empty((0, len(job.plan.classes)), np.float32)
     shift, text = job.plan.log_shift, error_text(error)
     return Member(job.id, (), nothing, nothing, shift, 0, 0, 0, 0.0, engine="external", error=text)
 
 
-def _fitted(job: Job, examples: Examples) -> tuple[Array, Array, int, int]:
+def _fitted(job: Job, examples: Examples, given: Any) -> tuple[Array, Array, int, int]:
     """Log-probabilities of the score rows and of the stopping rows, rounds taken, rows fitted."""
     from sklearn.base import clone
     from sklearn.utils import get_tags
     from threadpoolctl import threadpool_limits
 
-    estimator = clone(job.estimator)
+    estimator = clone(given)
     _seed(estimator, job)
     integer_levels = INTEGER_LEVELS if _knows_levels(estimator) else 0
     keep_nan = get_tags(estimator).input_tags.allow_nan

@@ -53,9 +53,12 @@ class Average:
 
     def of(self, state: Sequence[Array]) -> list[Array]:
         """The state at the end of a round, its weights replaced by their average so far."""
-        now = [np.asarray(state[place], np.float64) for place in self.places]
+        now = [np.asarray(state[place]) for place in self.places]
         stays = min(self.decay, self.rounds / (self.rounds + 1))
-        self._means = [stays * old + (1.0 - stays) * new for old, new in zip(self._means or now, now, strict=True)]
+        self._means = self._means or [weights.astype(np.float64) for weights in now]
+        for mean, new in zip(self._means, now, strict=True):
+            mean *= stays
+            mean += np.multiply(new, 1.0 - stays, dtype=np.float64)
         self.rounds += 1
         out = list(state)
         for place, mean in zip(self.places, self._means, strict=True):

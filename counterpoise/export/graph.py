@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from counterpoise.core.records import Column
-from counterpoise.data.columns import ids_by_value, input_type, less, safe_names, stripped
+from counterpoise.data.columns import front, raw_inputs, stacked
 from counterpoise.export.manifest import from_named, named_inputs, numbers_type
 
 
@@ -48,42 +47,21 @@ def decider(
 
 
 class Columns(tf.Module):
-    """Raw columns by safe name to `{"numeric", "categorical"}`; the lookup tables belong to the module."""
+    """Raw columns by safe name to `{"numeric", "categorical"}`; the look-up table belongs to the module."""
 
     def __init__(self, clf: Any) -> None:
         super().__init__(name="columns")
-        used = [*clf.schema.numeric, *clf.schema.categorical]
-        names = safe_names([c.name for c in used])
-        self.numeric = [(names[c.name], c) for c in clf.schema.numeric]
-        self.categorical = [(names[c.name], c) for c in clf.schema.categorical]
-        self.tables = {name: _table(c) for name, c in self.categorical if not c.numeric_levels}
+        self.stacked, self.inputs, self.layer = stacked(clf.schema), raw_inputs(clf.schema), front(clf.schema)
 
     def signature(self) -> dict[str, tf.TensorSpec]:
         """Columns of any rank: rows as a vector or as one column."""
-        numbers = {name: tf.TensorSpec(None, tf.as_dtype(input_type(c)), name) for name, c in self.numeric}
-        return numbers | {name: tf.TensorSpec(None, tf.string, name) for name, _ in self.categorical}
+        return {
+            name: tf.TensorSpec(given.shape if self.stacked else None, tf.as_dtype(given.dtype), name)
+            for name, given in self.inputs.items()
+        }
 
     def __call__(self, x: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        out = {}
-        if self.numeric:
-            numbers = [tf.reshape(less(x[name], column.offset), [-1]) for name, column in self.numeric]
-            out["numeric"] = tf.stack(numbers, axis=1)
-        if self.categorical:
-            ids = [self._ids(name, column, tf.reshape(x[name], [-1])) for name, column in self.categorical]
-            out["categorical"] = tf.stack(ids, axis=1)
-        return out
-
-    def _ids(self, name: str, column: Column, text: tf.Tensor) -> tf.Tensor:
-        """0 missing, 1.. levels, one more for a level not seen (as `data.schema.level_ids`)."""
-        clean = stripped(text)
-        found = ids_by_value(clean, column.levels) if column.numeric_levels else self.tables[name].lookup(clean)
-        return tf.where(clean == "", 0, found)
-
-
-def _table(column: Column) -> tf.lookup.StaticHashTable:
-    levels = tf.constant(column.levels, dtype=tf.string)
-    ids = tf.range(1, len(column.levels) + 1, dtype=tf.int32)
-    return tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(levels, ids), len(column.levels) + 1)
+        return self.layer(dict(x) if self.stacked else {name: tf.reshape(part, [-1, 1]) for name, part in x.items()})
 
 
 def label_table(clf: Any) -> tf.Tensor:

@@ -15,6 +15,7 @@ from counterpoise.core.temporary import scratch
 from counterpoise.export.manifest import named_inputs
 from counterpoise.export.quiet import quiet
 from counterpoise.export.refusals import refuse_text, refuse_unknown
+from counterpoise.forests.tree_layer import portable
 
 SIGNATURE = "serve"
 #: Powers of two below an offset that count as near it.
@@ -30,7 +31,7 @@ def write(clf: Any, file: Path) -> Callable[[Any], Mapping[str, Any]]:
         MissingExtraError: ai-edge-litert, which runs it, is not installed.
     """
     interpreter = needed("ai_edge_litert.interpreter", "litert", "The LiteRT export", "ai-edge-litert")
-    with quiet(), tempfile.TemporaryDirectory(dir=scratch()) as folder:
+    with quiet(), portable(clf.members), tempfile.TemporaryDirectory(dir=scratch()) as folder:
         file.write_bytes(_converted(clf, Path(folder) / "draft"))
         run = interpreter.Interpreter(model_path=str(file), num_threads=1).get_signature_runner(SIGNATURE)
 

@@ -9,7 +9,7 @@ import keras
 
 from counterpoise.core.records import Column, Schema
 from counterpoise.core.version import version
-from counterpoise.data.columns import input_type, safe_names
+from counterpoise.data.columns import input_type, raw_inputs, safe_names, stacked
 from counterpoise.decide.layer import rule_to_dict
 from counterpoise.networks.forward import own_name
 
@@ -53,6 +53,16 @@ def _decisions(clf: Any, ids: bool) -> dict[str, str]:
 
 def _column_inputs(clf: Any) -> dict[str, Any]:
     used = [*clf.schema.numeric, *clf.schema.categorical]
+    if stacked(clf.schema):
+        columns = {"numeric": clf.schema.numeric, "categorical": clf.schema.categorical}
+        return {
+            kind: {
+                "dtype": str(part.dtype),
+                "shape": ["rows", part.shape[1]],
+                "columns": [_column(c, str(part.dtype)) for c in columns[kind]],
+            }
+            for kind, part in raw_inputs(clf.schema).items()
+        }
     names = safe_names([c.name for c in used])
     return {names[c.name]: _column(c, input_type(c)) for c in used}
 

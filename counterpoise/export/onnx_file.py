@@ -11,6 +11,7 @@ from counterpoise.core.lazy import needed
 from counterpoise.export.litert import named_arrays
 from counterpoise.export.quiet import quiet
 from counterpoise.export.refusals import refuse_text, refuse_unknown
+from counterpoise.forests.tree_layer import portable
 
 OPSET = 17
 
@@ -24,7 +25,7 @@ def write(clf: Any, file: Path) -> Callable[[Any], Mapping[str, Any]]:
     onnx, onnxruntime, tf2onnx = (
         needed(name, "onnx", "The ONNX export") for name in ("onnx", "onnxruntime", "tf2onnx")
     )
-    with quiet():
+    with quiet(), portable(clf.members):
         model = _converted(clf, tf2onnx)
     known = {domain.domain for domain in model.opset_import if domain.domain}
     nodes = [node for node in model.graph.node if node.domain not in known]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from counterpoise.data.columns import input_type, safe_names
+from counterpoise.data.columns import input_type, raw_inputs, safe_names, stacked
 from counterpoise.export.graph import Columns, decider, encoded_signature, label_table
 from counterpoise.export.manifest import named_inputs
 from counterpoise.export.quiet import quiet
@@ -52,7 +52,14 @@ def _tensors(clf: Any, raw: Any) -> dict[str, tf.Tensor]:
     if clf.schema is None:
         keys = {name: key for name, (key, _) in named_inputs(clf.members).items()}
         return {name: tf.constant(raw if key is None else raw[key]) for name, key in keys.items()}
-    names = safe_names([c.name for c in [*clf.schema.numeric, *clf.schema.categorical]])
-    numbers = {names[c.name]: tf.constant(raw[c.name], input_type(c)) for c in clf.schema.numeric}
-    texts = {names[c.name]: ["" if t is None else t for t in raw[c.name]] for c in clf.schema.categorical}
-    return numbers | {name: tf.constant(values, tf.string) for name, values in texts.items()}
+    numbers = {c.name: tf.constant(raw[c.name], input_type(c)) for c in clf.schema.numeric}
+    texts = {c.name: tf.constant(["" if t is None else t for t in raw[c.name]]) for c in clf.schema.categorical}
+    if stacked(clf.schema):
+        given = {"numeric": numbers, "categorical": texts}
+        kinds = {name: part.dtype for name, part in raw_inputs(clf.schema).items()}
+        return {
+            kind: tf.stack([tf.cast(column, dtype) for column in given[kind].values()], axis=1)
+            for kind, dtype in kinds.items()
+        }
+    names = safe_names([*numbers, *texts])
+    return {names[column]: values for column, values in (numbers | texts).items()}

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from counterpoise.core.errors import OptionError
+from counterpoise.feed.small_moves import SmallMoves
 
 Array = np.ndarray
 
@@ -57,7 +58,7 @@ class Augmenter:
 
 
 def augmenter_of(augment: Any) -> Augmenter | None:
-    """Read the argument `augment`: None, a layer, a list of layers, or ("repeats", layers)."""
+    """Read the argument `augment`: None, what `layers_of` takes, or ("repeats", that)."""
     if augment is None or isinstance(augment, Augmenter):
         return augment
     only_repeats = isinstance(augment, tuple) and len(augment) == 2 and augment[0] == "repeats"
@@ -68,11 +69,27 @@ def augmenter_of(augment: Any) -> Augmenter | None:
             UserWarning,
             stacklevel=3,
         )
-    given = augment[1] if only_repeats else augment
-    layers = list(given) if isinstance(given, (list, tuple)) else [given]
+    return Augmenter(layers_of(augment[1] if only_repeats else augment), only_repeats)
+
+
+def layers_of(augment: Any) -> list[keras.layers.Layer]:
+    """The layers of the argument `augment`: "auto" (see `SmallMoves`), a layer, or a list of these.
+
+    Raises:
+        OptionError: it is none of these.
+
+    Example:
+        >>> [type(layer).__name__ for layer in layers_of(["auto", keras.layers.RandomFlip("horizontal")])]
+        ['SmallMoves', 'RandomFlip']
+    """
+    given = list(augment) if isinstance(augment, (list, tuple)) else [augment]
+    layers = [SmallMoves() if isinstance(one, str) and one == "auto" else one for one in given]
     if not layers or not all(isinstance(layer, keras.layers.Layer) for layer in layers):
-        raise OptionError(f'augment is {augment!r}; expected Keras layers, or ("repeats", layers).')
-    return Augmenter(layers, only_repeats)
+        raise OptionError(
+            f'augment is {augment!r:.80}. Expected "auto", Keras layers such as keras.layers.RandomFlip("horizontal"), '
+            'or a list of these; in batches also ("repeats", layers).'
+        )
+    return layers
 
 
 def _generators(layers: list[Any]) -> Iterator[Any]:

@@ -224,7 +224,7 @@ def batches(
         sample_weight: Your own weights (N,); they multiply in.
         extras: name -> values per row (groups, ids); they travel along in `feed.batch(epoch, step).extras`.
         load: item of x -> array, for lists of file paths.
-        augment: A Keras augmentation layer, a list of them, or ("repeats", layer) (see `cp.images`).
+        augment: "auto", a Keras augmentation layer, a list of them, or ("repeats", layer) (see `cp.images`).
         epoch: The epoch to start with.
         workers: As in `keras.utils.PyDataset`; results do not depend on it. use_multiprocessing, max_queue_size too.
 
@@ -245,6 +245,10 @@ def batches(
         1
     """
     source = rows_of(x, load)
+    if getattr(x, "split", None) is not None:
+        raise OptionError(
+            'x has test images among others, and a batch would mix them. Pass one part, for example x.part("train").'
+        )
     augment = getattr(x, "augment", None) if augment is None else augment
     y = getattr(x, "y", None) if y is None and getattr(x, "takes_rows", False) else y
     target = None if y is None else rows_of(_readable(y))

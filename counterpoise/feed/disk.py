@@ -161,7 +161,8 @@ def scan(source: str | os.PathLike[str], target: str, *, drop: Sequence[str] = (
     for column in [*drop, *beside]:
         if column not in table.columns:
             raise ColumnError(f"{column!r} is no column of {table.name}.{did_you_mean(column, table.columns)}")
-    features = tuple(c for c in table.columns if c not in (target, *drop, *beside))
+    others = {target, *drop, *beside}
+    features = tuple(c for c in table.columns if c not in others)
     if not features:
         raise ColumnError(f"no column of {table.name} is left to learn from.")
     table.check(features)

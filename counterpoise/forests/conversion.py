@@ -19,13 +19,15 @@ OBJECTIVES = ("binary", "multiclass")
 MISSING = {("None", False): 0.0, ("None", True): 0.0, ("NaN", True): -np.inf, ("NaN", False): np.inf}
 
 
-def layer_of(model: Any, **kwargs: Any) -> TreeEnsemble:
+def layer_of(model: Any, prior: Array | None = None, **kwargs: Any) -> TreeEnsemble:
     """A Keras layer that gives the logits of a fitted classifier.
 
     Args:
         model: A `lightgbm.LGBMClassifier` or `lightgbm.Booster` (objective "binary" or "multiclass"), or a forest
             with `estimators_` of scikit-learn's kind (`RandomForestClassifier`, `ExtraTreesClassifier`,
             `BalancedRandomForestClassifier`), fitted on float32 rows.
+        prior: float (C,), class shares that a forest averages in as one more tree, so that no probability is 0: of T
+            trees, p becomes (T p + prior) / (T + 1). None: the forest as it is.
         **kwargs: Of the layer, for example `name`.
 
     Returns:
@@ -48,17 +50,26 @@ def layer_of(model: Any, **kwargs: Any) -> TreeEnsemble:
     if hasattr(booster, "dump_model"):
         return _boosted(booster, **kwargs)
     if hasattr(model, "estimators_") and hasattr(model, "classes_"):
-        return _forest(model, **kwargs)
+        return _forest(model, prior, **kwargs)
     raise ModelError(
         f"{type(model).__name__} cannot become a Keras layer. Expected a fitted LightGBM classifier or a fitted "
         "forest of scikit-learn's kind."
     )
 
 
-def _forest(forest: Any, **kwargs: Any) -> TreeEnsemble:
-    binary, count = len(forest.classes_) == 2, len(forest.estimators_)
-    trees = assembled([_from_sklearn(one.tree_, binary) for one in forest.estimators_], forest.n_features_in_)
-    return TreeEnsemble.of(trees, scale=1.0 / count, link="probability", **kwargs)
+def _forest(forest: Any, prior: Array | None, **kwargs: Any) -> TreeEnsemble:
+    binary = len(forest.classes_) == 2
+    grown = [_from_sklearn(one.tree_, binary) for one in forest.estimators_]
+    if prior is not None:
+        grown.append(_constant(prior[1:] if binary else prior))
+    trees = assembled(grown, forest.n_features_in_)
+    return TreeEnsemble.of(trees, scale=1.0 / len(grown), link="probability", **kwargs)
+
+
+def _constant(values: Array) -> Tree:
+    """A tree that is one leaf."""
+    leaf, zero = np.array([-1]), np.zeros(1, np.int64)
+    return Tree(leaf, leaf, zero, np.zeros(1), np.full(1, np.inf), {}, np.asarray(values, np.float64)[None])
 
 
 def _from_sklearn(tree: Any, binary: bool) -> Tree:

@@ -10,13 +10,15 @@ Two ways to a leaf, equal to the last bit:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from counterpoise.forests.trees import Trees
+from counterpoise.forests.trees import MOST, Trees
 
 Array = np.ndarray
 Tensor = Any
@@ -40,19 +42,23 @@ class TreeEnsemble(keras.layers.Layer):
         link: "logit" where the sums are logits; "probability" where they are probabilities, of which the log-odds
             (one number) or logarithms (more) are taken, kept `floor` away from 0 and 1.
         floor: See `link`.
-        form: "bits", or "steps", which uses operations that every export format has.
+        small: Whether every tree has at most 31 leaves, so that they are found by *bits*.
+
+    Attributes:
+        portable: Set it to find leaves by *steps* all the same, whose operations every export format has.
 
     Shapes: float32 (N, d) with NaN for missing numbers and missing categories; gives float32 (N, R * P).
     """
 
     def __init__(
         self, trees: int, nodes: int, columns: int, sets: int, levels: int, outputs: int, classes: int, depth: int,
-        scale: float = 1.0, link: str = "logit", floor: float = 1e-7, form: str = "steps", **kwargs: Any,
+        scale: float = 1.0, link: str = "logit", floor: float = 1e-7, small: bool = False, **kwargs: Any,
     ) -> None:  # fmt: skip
         super().__init__(trainable=False, **kwargs)
         self.trees, self.nodes, self.columns, self.sets, self.levels = trees, nodes, columns, sets, levels
         self.outputs, self.classes, self.depth = outputs, classes, depth
-        self.scale, self.link, self.floor, self.form = scale, link, floor, form
+        self.scale, self.link, self.floor, self.small = scale, link, floor, small
+        self.portable = False
 
     @classmethod
     def of(cls, trees: Trees, *, classes: int = 1, scale: float = 1.0, link: str = "logit", **kwargs: Any) -> Any:
@@ -61,41 +67,50 @@ class TreeEnsemble(keras.layers.Layer):
         small = int(trees.inner.sum(axis=1).max(initial=0)) < BITS
         layer = cls(
             count, nodes, len(trees.fill), len(trees.sets), trees.sets.shape[1], trees.values.shape[2], classes,
-            max(trees.depth, 1), scale, link, form="bits" if small else "steps", **kwargs,
+            max(trees.depth, 1), scale, link, small=small, **kwargs,
         )  # fmt: skip
         layer.build((None, trees.width))
         layer.source.assign(trees.source)
         layer.fill.assign(trees.fill)
         layer.table.assign(trees.sets)
-        offsets = np.arange(count)[:, None] * nodes
-        layer.column.assign(trees.column.reshape(-1))
-        layer.threshold.assign(trees.threshold.reshape(-1))
-        layer.left.assign((trees.left + offsets).reshape(-1))
-        layer.value.assign(trees.values.reshape(count * nodes, -1))
-        if small:
-            for name, values in _as_bits(trees).items():
-                getattr(layer, name).assign(values)
+        for name, values in (_as_steps(trees) | (_as_bits(trees) if small else {})).items():
+            getattr(layer, name).assign(values)
         return layer
 
-    def build(self, shape: Any) -> None:
-        def weight(name: str, size: tuple[int, ...], dtype: str = "float32") -> Any:
-            return self.add_weight(name=name, shape=size, dtype=dtype, initializer="zeros", trainable=False)
+    def _layout(self) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Shape and type of each variable."""
+        nodes, tests = (self.trees * self.nodes,), (BITS - 1, self.trees)
+        layout = {
+            "source": ((self.columns + self.sets,), "int32"),
+            "fill": ((self.columns,), "float32"),
+            "table": ((self.sets, self.levels), "float32"),
+        }
+        layout |= {
+            "column": (nodes, "int32"),
+            "threshold": (nodes, "float32"),
+            "left": (nodes, "int32"),
+            "value": ((*nodes, self.outputs), "float32"),
+        }
+        bits = {
+            "bit_column": (tests, "int32"),
+            "bit_threshold": (tests, "float32"),
+            "bit_mask": (tests, "int32"),
+            "bit_value": ((self.trees * BITS, self.outputs), "float32"),
+        }
+        return layout | bits if self.small else layout
 
-        nodes = self.trees * self.nodes
-        self.source = weight("source", (self.columns + self.sets,), "int32")
-        self.fill = weight("fill", (self.columns,))
-        self.table = weight("table", (self.sets, self.levels))
-        self.column, self.threshold = weight("column", (nodes,), "int32"), weight("threshold", (nodes,))
-        self.left, self.value = weight("left", (nodes,), "int32"), weight("value", (nodes, self.outputs))
-        if self.form == "bits":
-            tests = (BITS - 1, self.trees)
-            self.bit_column, self.bit_threshold = weight("bit_column", tests, "int32"), weight("bit_threshold", tests)
-            self.bit_mask = weight("bit_mask", tests, "int32")
-            self.bit_value = weight("bit_value", (self.trees * BITS, self.outputs))
+    def shapes(self) -> list[tuple[int, ...]]:
+        """Shapes of the variables, in their order."""
+        return [shape for shape, _ in self._layout().values()]
+
+    def build(self, shape: Any) -> None:
+        for name, (size, dtype) in self._layout().items():
+            made = self.add_weight(name=name, shape=size, dtype=dtype, initializer="zeros", trainable=False)
+            setattr(self, name, made)
 
     def call(self, x: Tensor) -> Tensor:
         columns = self._widened(x)
-        leaf = self._by_bits(columns) if self.form == "bits" else self._by_steps(columns)
+        leaf = self._by_bits(columns) if self.small and not self.portable else self._by_steps(columns)
         total = ops.reshape(leaf, (-1, self.trees // self.classes, self.classes * self.outputs))
         return self._linked(ops.sum(total, axis=1) * self.scale)
 
@@ -104,9 +119,10 @@ class TreeEnsemble(keras.layers.Layer):
         parts = []
         if self.columns:
             numbers = ops.take(x, self.source[: self.columns], axis=1)
-            parts.append(ops.where(ops.isnan(numbers), self.fill, numbers))
+            parts.append(ops.clip(ops.where(ops.isnan(numbers), self.fill, numbers), -MOST, MOST))
         if self.sets:
             codes = ops.take(x, self.source[self.columns :], axis=1)
+            codes = ops.where(ops.isnan(codes), -1.0, codes)  # runtimes do not agree on comparisons with NaN
             known = ops.logical_and(codes >= 0, codes < self.levels - 1)
             place = ops.cast(ops.where(known, codes, float(self.levels - 1)), "int32")
             parts.append(ops.take(ops.reshape(self.table, (-1,)), place + ops.arange(self.sets) * self.levels))
@@ -137,7 +153,7 @@ class TreeEnsemble(keras.layers.Layer):
         if self.link == "logit":
             return total
         p = ops.clip(total, self.floor, 1.0 - self.floor)
-        return ops.log(p) - ops.log1p(-p) if self.outputs == 1 else ops.log(p)
+        return ops.log(p) - ops.log(1.0 - p) if self.outputs == 1 else ops.log(p)
 
     def compute_output_shape(self, shape: Any) -> tuple[Any, int]:
         return (shape[0], self.classes * self.outputs)
@@ -145,16 +161,38 @@ class TreeEnsemble(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         names = (
             "trees", "nodes", "columns", "sets", "levels", "outputs", "classes", "depth", "scale", "link", "floor",
-            "form",
+            "small",
         )  # fmt: skip
         own = {name: getattr(self, name) for name in names}
         return {**{k: v for k, v in super().get_config().items() if k != "trainable"}, **own}
 
 
+@contextmanager
+def portable(model: keras.layers.Layer) -> Iterator[None]:
+    """Inside, the trees of a model use only operations that every export format has."""
+    layers = [layer for layer in model._flatten_layers() if isinstance(layer, TreeEnsemble)]
+    for layer in layers:
+        layer.portable = True
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.portable = False
+
+
+def _as_steps(trees: Trees) -> dict[str, Array]:
+    """Nodes of all trees one after the other, for *steps*."""
+    count, nodes = trees.left.shape
+    left = trees.left + np.arange(count)[:, None] * nodes
+    column, threshold = trees.column.reshape(-1), trees.threshold.reshape(-1)
+    value = trees.values.reshape(count * nodes, -1)
+    return {"column": column, "threshold": threshold, "left": left.reshape(-1), "value": value}
+
+
 def _as_bits(trees: Trees) -> dict[str, Array]:
     """Tests and leaves in the order of *bits*: for each test the mask of leaves that stay when it fails."""
     count = len(trees.left)
-    column, threshold = np.zeros((BITS - 1, count), np.int32), np.full((BITS - 1, count), np.inf, np.float32)
+    column, threshold = np.zeros((BITS - 1, count), np.int32), np.full((BITS - 1, count), MOST, np.float32)
     mask = np.full((BITS - 1, count), 2**BITS - 1, np.int32)
     value = np.zeros((count, BITS, trees.values.shape[2]), np.float32)
     for t in range(count):

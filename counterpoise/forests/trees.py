@@ -1,7 +1,7 @@
 """Fitted trees as plain arrays: every test is `column <= threshold`, whatever library grew them.
 
 Missing values and categories are taken out of the tests: a row is first widened to *columns*, each a number of the
-row with NaN replaced by a fixed value (minus infinity goes left at every test, infinity goes right), or 0 or 1 for
+row with NaN replaced by a fixed value (the smallest goes left at every test, the largest goes right), or 0 or 1 for
 whether a category is in a set. The trees then contain thresholds alone, which is what makes one fast layer possible.
 
 A float32 number is at most a float64 threshold t if and only if it is at most the largest float32 that is not above
@@ -16,6 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 
 Array = np.ndarray
+
+#: The largest float32: rows are held to it, so that no runtime compares infinities.
+MOST = np.finfo(np.float32).max
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Trees:
     """T trees of at most M nodes over the columns of a row (d,).
 
     Nodes are numbered from the root, 0; the children of a node are neighbors, and come after it. A leaf is a node
-    whose threshold is infinity and whose `left` is itself; trees of fewer nodes are filled up with leaves.
+    whose threshold is `MOST` and whose `left` is itself; trees of fewer nodes are filled up with leaves.
 
     Attributes:
         source: int32 (C,), the number of the row that a column looks at.
@@ -71,7 +74,7 @@ class Trees:
     @property
     def inner(self) -> Array:
         """bool (T, M), nodes that test something."""
-        return np.isfinite(self.threshold)
+        return np.asarray(self.threshold < MOST)
 
     @property
     def depth(self) -> int:
@@ -125,7 +128,7 @@ def assembled(trees: Sequence[Tree], width: int) -> Trees:
                 numbers.setdefault((key, float(tree.missing[node])), len(numbers))
     nodes, outputs = max(len(tree.left) for tree in trees), trees[0].values.shape[1]
     shape = (len(trees), nodes)
-    column, threshold = np.zeros(shape, np.int32), np.full(shape, np.inf, np.float32)
+    column, threshold = np.zeros(shape, np.int32), np.full(shape, MOST, np.float32)
     left = np.tile(np.arange(nodes, dtype=np.int32), (len(trees), 1))
     values = np.zeros((*shape, outputs), np.float32)
     for t, tree in enumerate(trees):
@@ -139,10 +142,11 @@ def assembled(trees: Sequence[Tree], width: int) -> Trees:
                 column[t, new], threshold[t, new] = len(numbers) + sets[feature, tree.members[node]], 0.5
             else:
                 column[t, new] = numbers[feature, float(tree.missing[node])]
-                threshold[t, new] = round_down(tree.threshold[node : node + 1])[0]
-    threshold[(left != np.arange(nodes)) & np.isposinf(threshold)] = np.finfo(np.float32).max
+                threshold[t, new] = min(
+                    round_down(tree.threshold[node : node + 1])[0], np.nextafter(MOST, np.float32(0))
+                )
     source = np.array([feature for feature, _ in (*numbers, *sets)], np.int32)
-    fill = np.array([missing for _, missing in numbers], np.float32)
+    fill = np.clip(np.array([missing for _, missing in numbers], np.float64), -MOST, MOST).astype(np.float32)
     return Trees(source, fill, _set_rows([s for _, s in sets]), column, threshold, left, values, width)
 
 

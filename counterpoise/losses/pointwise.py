@@ -10,7 +10,7 @@ from keras import ops, saving
 from counterpoise.core.checks import check_range
 from counterpoise.core.per_class import labeled
 from counterpoise.losses.base import Array, ClassLoss, Tensor, class_numbers, normalized
-from counterpoise.losses.shapes import log_odds
+from counterpoise.losses.shapes import log_odds, share_of_class_1, units_of
 
 
 def cross_entropy(t: Tensor, z: Tensor) -> Tensor:
@@ -40,6 +40,13 @@ class CrossEntropy(ClassLoss):
 
     proper = True
     needs_calibration = False
+
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        z = self.logits(y_pred)
+        if units_of(z) > 1:
+            return super().call(y_true, y_pred)
+        # The same number as over the pair (0, z), in a quarter of the time: small steps are spent on the loss.
+        return ops.binary_crossentropy(share_of_class_1(y_true, z), z[..., 0], from_logits=True)
 
     def per_element(self, t: Tensor, z: Tensor) -> Tensor:
         return cross_entropy(t, z)

@@ -88,11 +88,18 @@ def class_targets(y: Tensor, z: Tensor) -> Tensor:
             ops.all(y >= -_TOLERANCE, axis=-1), ops.abs(ops.sum(y, axis=-1) - 1) <= 10 * _TOLERANCE
         )
         return _or_nan(shares, y)
-    codes = codes_of(y, z)
     if units == 1:
-        return _or_nan(_is_share(codes), ops.stack([1 - codes, codes], axis=-1))
-    hot = _one_hot(codes, units)
+        share = share_of_class_1(y, z)
+        return ops.stack([1 - share, share], axis=-1)
+    hot = _one_hot(codes_of(y, z), units)
     return _or_nan(ops.sum(hot, axis=-1) > 0, hot)
+
+
+def share_of_class_1(y: Tensor, z: Tensor) -> Tensor:
+    """Return the share of class 1 (...) of codes or shares `y` (...) or (..., 1) on one unit; NaN where it is none."""
+    are_codes(y, z)
+    codes = codes_of(y, z)
+    return ops.where(_is_share(codes), codes, float("nan"))
 
 
 def label_targets(y: Tensor, z: Tensor) -> Tensor:

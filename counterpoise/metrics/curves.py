@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.metrics import precision_recall_curve
-from sklearn.metrics import roc_curve as _sklearn_roc
 
 from counterpoise.core.proportions import wilson
 from counterpoise.metrics.arrays import Array, one_class
@@ -70,6 +68,8 @@ def pr_curve(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None
     target, score, w = one_class(y, proba, sample_weight, positive)
     if w[target].sum() == 0:
         return PRCurve(np.empty(0), np.empty(0), np.empty(0))
+    from sklearn.metrics import precision_recall_curve
+
     precision, recall, threshold = precision_recall_curve(target, score, sample_weight=w)
     keep = thin(recall, precision, points)
     return PRCurve(precision[keep], recall[keep], np.append(threshold, np.inf)[keep])
@@ -87,7 +87,9 @@ def roc_curve(
     target, score, w = one_class(y, proba, sample_weight, positive)
     if w[target].sum() == 0 or w[~target].sum() == 0:
         return ROCCurve(np.empty(0), np.empty(0), np.empty(0))
-    fpr, tpr, threshold = _sklearn_roc(target, score, sample_weight=w)
+    from sklearn.metrics import roc_curve as by_threshold
+
+    fpr, tpr, threshold = by_threshold(target, score, sample_weight=w)
     keep = thin(fpr, tpr, points)
     return ROCCurve(fpr[keep], tpr[keep], threshold[keep])
 

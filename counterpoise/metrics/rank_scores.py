@@ -1,11 +1,13 @@
-"""Scores of the order alone: average precision, area under the ROC curve, partial area."""
+"""Scores of the order alone: average precision, area under the ROC curve, partial area.
+
+scikit-learn is imported where it is used: a saved classifier is loaded and asked without it.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import average_precision_score, roc_auc_score
 
 from counterpoise.core.errors import OptionError
 from counterpoise.metrics.arrays import Array, one_class, table
@@ -19,6 +21,8 @@ def _has_both(target: Array, weight: Array) -> bool:
 
 
 def _ap(target: Array, score: Array, weight: Array) -> float:
+    from sklearn.metrics import average_precision_score
+
     if weight[target].sum() == 0:
         return NAN
     # The sum of its steps may pass 1 by a rounding error.
@@ -26,6 +30,8 @@ def _ap(target: Array, score: Array, weight: Array) -> float:
 
 
 def _auc(target: Array, score: Array, weight: Array) -> float:
+    from sklearn.metrics import roc_auc_score
+
     return float(roc_auc_score(target, score, sample_weight=weight)) if _has_both(target, weight) else NAN
 
 
@@ -81,4 +87,6 @@ def partial_auc(y: Any, proba: Any, max_fpr: float, *, positive: int = 1, sample
     target, score, weight = one_class(y, proba, sample_weight, positive)
     if not _has_both(target, weight):
         return NAN
+    from sklearn.metrics import roc_auc_score
+
     return float(np.clip(roc_auc_score(target, score, sample_weight=weight, max_fpr=max_fpr), 0.0, 1.0))

@@ -11,25 +11,52 @@ from counterpoise.core.records import Examples
 from counterpoise.core.structure import leaves
 from counterpoise.data.encode import TableEncoder, encoder_for
 from counterpoise.data.inputs import is_text
+from counterpoise.data.pixel_range import PixelRange
 from counterpoise.data.words import WordIds
 from counterpoise.networks.built_in import BuiltIn, InputSpec
 
+#: Places that numbers take in an encoded row, bins included: each has its own weights in the first layer.
+MOST_PLACES = 16_384
 
-def encoder_in_front(model: Any, examples: Examples) -> TableEncoder | WordIds | None:
-    """What stands in front of the user's model: for tables, and for texts where the network wants word numbers."""
+Array = np.ndarray
+Encoder = TableEncoder | WordIds | PixelRange
+
+
+def encoder_in_front(model: Any, examples: Examples) -> Encoder | None:
+    """What stands in front of the user's model: for tables, texts where the network wants word numbers, and pictures
+    of which no file tells what is black and white."""
     built_in = model if isinstance(model, BuiltIn) else None
     if examples.schema is not None:
-        return encoder_for(examples, built_in.bins if built_in else 0)
-    if built_in and built_in.words and is_text(np.asarray(leaves(examples.x)[0])):
+        return encoder_for(examples, bins_for(len(examples.schema.numeric), built_in.bins) if built_in else 0)
+    if built_in and built_in.words and is_text(leaves(examples.x)[0]):
         return WordIds(built_in.words, name="encoder")
+    if examples.pictures is not None and examples.pictures.learned:
+        return PixelRange(name="encoder")
     return None
 
 
-def encoder_of_config(config: Mapping[str, Any]) -> TableEncoder | WordIds:
+def bins_for(columns: int, wanted: int) -> int:
+    """Quantile bins per number: fewer in wide tables, so that a row has no more than `MOST_PLACES` places if it can.
+
+    Example:
+        >>> [bins_for(columns, 16) for columns in (10, 900, 2_000, 10_000)]
+        [16, 16, 7, 0]
+    """
+    return max(0, min(wanted, MOST_PLACES // max(1, columns) - 1))
+
+
+def encoder_of_config(config: Mapping[str, Any]) -> Encoder:
     """A new encoder layer of a configuration, outside any model."""
-    return (WordIds if "words" in config else TableEncoder).from_config(dict(config))
+    kind = WordIds if "words" in config else PixelRange if "pictures" in config else TableEncoder
+    return kind.from_config(dict(config))
+
+
+def asked(encoder: Encoder, rows: Array) -> Array:
+    """The training rows that an encoder learns from: all, or as many as it wants to see."""
+    return encoder.asks(rows) if isinstance(encoder, PixelRange) else rows
 
 
 def spec_behind(encoded: Any) -> InputSpec:
     """What a builder is told about rows that come out of the encoder."""
-    return InputSpec(tuple(encoded.shape[1:]), "int32" if str(encoded.dtype) == "int32" else "float32")
+    peak = PixelRange.peak if len(encoded.shape) == 4 else 1.0
+    return InputSpec(tuple(encoded.shape[1:]), "int32" if str(encoded.dtype) == "int32" else "float32", peak)

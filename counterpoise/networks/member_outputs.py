@@ -8,14 +8,12 @@ import numpy as np
 
 from counterpoise.core import logits as lg
 from counterpoise.core.records import Examples, Job, Member
-from counterpoise.core.structure import take
+from counterpoise.core.structure import chunks, take
 from counterpoise.networks.batch_ensemble import pool_of
 from counterpoise.networks.network import Network
 from counterpoise.networks.weights import fed, set_state
 
 Array = np.ndarray
-#: Rows that are looked at together.
-ROWS = 8192
 
 
 def apart(member: Member, job: Job, examples: Examples, network: Network, parts: int) -> Array:
@@ -29,8 +27,7 @@ def apart(member: Member, job: Job, examples: Examples, network: Network, parts:
     pool: Any = pool_of(model)
     pool.apart = True
     shifts = np.asarray(pool.log_shifts)
-    starts = range(0, len(job.score), ROWS)
-    said = [_by_part(_logits(model, examples.x, job.score[s : s + ROWS]), shifts, parts) for s in starts]
+    said = [_by_part(_logits(model, examples.x, rows), shifts, parts) for rows in chunks(examples.x, job.score)]
     return np.concatenate(said, axis=1)
 
 

@@ -7,6 +7,7 @@ user's model ends in (softmax, sigmoid or logits), ours ends in logits, because 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -17,20 +18,21 @@ from keras import ops
 
 from counterpoise.core.checks import check_choice
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
-from counterpoise.core.records import Examples
+from counterpoise.core.records import Examples, Limits
 from counterpoise.core.structure import mapped, take
+from counterpoise.networks.augmentation import Augmentation
 from counterpoise.networks.batch_ensemble import pool_of
 from counterpoise.networks.built_in import BUILT_IN, OWN_LAYERS, BuiltIn, InputSpec, name_for, spec_of
 from counterpoise.networks.cloning import clone as cloned
 from counterpoise.networks.cloning import keep_weights, keras_text, last_activation, own_step, plain, without_activation
-from counterpoise.networks.encoder import encoder_in_front, encoder_of_config, spec_behind
+from counterpoise.networks.encoder import asked, encoder_in_front, encoder_of_config, spec_behind
 from counterpoise.networks.forward import own_name
 from counterpoise.networks.optimizers import checked_optimizer
 from counterpoise.networks.output_bias import OutputBias, find_output_bias
 from counterpoise.networks.placement import check_one_device, check_text, check_whole
 from counterpoise.networks.recipe import PLAIN, Recipe
 from counterpoise.networks.user_loss import LabelModelLoss, ModelLoss, from_logits, is_cross_entropy, loss_label, single
-from counterpoise.networks.weights import at_work, fresh_state, learned, places, seeded
+from counterpoise.networks.weights import at_work, fresh_state, learned, places, seeded, set_state
 from counterpoise.targets import target_of
 
 Array = np.ndarray
@@ -89,6 +91,7 @@ class Network:
         optimizer: A Keras optimizer or name; None takes the compiled model's, or that of the built-in network, else
             Adam(1e-3).
         clone: False trains the given object itself, from the weights that it has.
+        augment: What changes pictures while the network trains (see `networks.augmentation`); None: nothing.
 
     Attributes:
         target: What its output is for (see `core.target`).
@@ -117,6 +120,7 @@ class Network:
         weights: str = "auto",
         optimizer: Any = None,
         clone: bool = True,
+        augment: Any = None,
     ) -> None:
         at_work()
         check_one_device()
@@ -129,6 +133,7 @@ class Network:
         self.keep = self.given and weights != "fresh"
         _check_clone(clone, self.model, weights)
         self._optimizer = checked_optimizer(optimizer)
+        self._augmentation = None if augment is None else Augmentation(augment)
         encoder = encoder_in_front(self.model, examples)
         self._encoder_config = None if encoder is None else encoder.get_config()
         self.raw_spec = spec_of(examples)
@@ -140,6 +145,11 @@ class Network:
         opened = self.opened(0)
         sample = self.cache["spare"] = opened.whole
         self.own_step = own_step(opened.inner)
+        if self.own_step and augment is not None:
+            raise OptionError(
+                f"augment goes in front of a model, but the model's own {self.own_step} is given rows as they are. Put "
+                "the layers into the model."
+            )
         self.probabilities = self._emits_probabilities(opened.inner)
         pool = pool_of(sample)
         self.views = 1 if pool is None else pool.views
@@ -147,6 +157,27 @@ class Network:
         self.units = int(sample.output.shape[-1])
         table = self._encoder_config is not None
         self._encoder_places = places(sample, sample.get_layer("encoder").variables) if table else []
+
+    kind = "network"
+    stops_early = True
+
+    @property
+    def once_more(self) -> int:
+        return self.recipe.once_more
+
+    def content(self) -> str:
+        """Nothing: what a network is made of is written beside the run (see `comparison.manifest`)."""
+        return ""
+
+    def limits(self, given: Limits, steps: int | None, early_stopping: bool) -> Limits:
+        """How long a job may train: as given."""
+        return given
+
+    def to_keras(self, weights: Sequence[Array], examples: Examples) -> keras.Model:
+        """A network with these weights."""
+        made = self.fresh(0)
+        set_state(made, weights)
+        return made
 
     @property
     def label(self) -> str:
@@ -225,7 +256,7 @@ class Network:
                 inputs = self.raw_spec.inputs()
                 h = encoder_of_config(self._encoder_config)(inputs)
                 inner = self._inner(replace(spec_behind(h), independent=self.raw_spec.independent))
-            logits = self._logits(inner, h)
+            logits = self._logits(inner, h if self._augmentation is None else self._augmentation(h))
         self._check_units(logits)
         logits = keras.layers.Activation("linear", dtype="float32", name="as_float32")(logits)
         front = None if h is inputs else keras.Model(inputs, h, name="front")
@@ -258,7 +289,7 @@ class Network:
         if self._encoder_config is not None:
             encoder = encoder_of_config(self._encoder_config)
             rows = rows if self.encoder_rows is None else self.encoder_rows
-            values = learned(cache, x, rows, lambda: encoder.learned(take(x, rows)))
+            values = learned(cache, x, rows, lambda: encoder.learned(take(x, asked(encoder, rows))))
             for place, value in zip(self._encoder_places, values, strict=True):
                 state[place] = value
         for place in self._shift_places:

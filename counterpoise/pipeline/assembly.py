@@ -15,9 +15,9 @@ from counterpoise.core.version import version
 from counterpoise.networks.forward import like
 from counterpoise.networks.frozen_body import with_body
 from counterpoise.networks.network import Network
-from counterpoise.networks.weights import set_state
 from counterpoise.pipeline.budget import Training
-from counterpoise.pipeline.jobs import Settings
+from counterpoise.pipeline.trainer import Trainer
+from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.strategy import Strategy
 from counterpoise.targets import target_of
 from counterpoise.targets.shares import shares_of
@@ -26,25 +26,41 @@ Array = np.ndarray
 
 
 def assemble(
-    network: Network,
+    strategy: Strategy,
+    trainer: Trainer,
     members: Sequence[Member],
     rule: Any,
-    examples: Examples,
     card: Mapping[str, Any],
     scores: Mapping[str, Array],
 ) -> Classifier:
     """Join trained members and their rule into a classifier."""
-    networks = []
-    for number, member in enumerate(members):
-        net = network.fresh(0)
-        set_state(net, member.weights)
-        net.name = f"member_{number}"
-        networks.append(net)
-    inputs = like(networks[0].input)
-    joined = keras.Model(inputs, [net(inputs) for net in networks], name="members")
-    clf = Classifier(with_body(joined, network), rule, examples.classes, examples.schema, card, scores, examples.kind)
+    examples = trainer.examples
+    keys = [part.model for part in resolved(strategy, trainer.models).parts()]
+    joined = _joined(keys, members, trainer)
+    clf = Classifier(joined, rule, examples.classes, examples.schema, card, scores, examples.kind)
     clf.history = tuple(member.history for member in members)
     return clf
+
+
+def _joined(keys: Sequence[str], members: Sequence[Member], trainer: Trainer) -> keras.Model:
+    """All members as one Keras model, in their order; those of one frozen body share it."""
+    outputs: dict[int, Any] = {}
+    inputs = None
+    for key in dict.fromkeys(keys):
+        learner, numbers = trainer.learners[key], [i for i, other in enumerate(keys) if other == key]
+        made = [learner.model.to_keras(members[i].weights, learner.examples) for i in numbers]
+        for number, model in zip(numbers, made, strict=True):
+            model.name = f"member_{number}"
+        own = like(made[0].input)
+        group = keras.Model(own, [model(own) for model in made], name="members")
+        group = with_body(group, learner.model) if isinstance(learner.model, Network) else group
+        if len(numbers) == len(keys):
+            return group
+        group.name = f"members of {learner.model.label}".replace(" ", "_")
+        inputs = like(group.input) if inputs is None else inputs
+        logits = group(inputs)
+        outputs |= dict(zip(numbers, logits if isinstance(logits, (list, tuple)) else [logits], strict=True))
+    return keras.Model(inputs, [outputs[i] for i in range(len(keys))], name="members")
 
 
 def with_judging_rows(clf: Classifier, kept: Examples, what: str) -> Classifier:
@@ -72,22 +88,17 @@ def _against_guarantees(kept: Examples) -> list[str]:
 
 
 def card_of(
-    strategy: Strategy,
-    examples: Examples,
-    network: Network,
-    settings: Settings,
-    members: Sequence[Member],
-    length: Training,
-    note: str,
+    strategy: Strategy, trainer: Trainer, members: Sequence[Member], length: Training, note: str
 ) -> dict[str, Any]:
     """The model card: what a reader of the file has to know."""
+    settings = trainer.settings
     return {
         "counterpoise": version(),
         "strategy": strategy.name,
         "idea": strategy.idea,
         "members": [part.name for part in strategy.parts()],
-        "network": network.label,
-        **rows_of(examples),
+        "network": trainer.label_of(strategy),
+        **rows_of(trainer.examples),
         "seed": settings.seed,
         "batch_size": settings.batch_size,
         "steps": [m.best_step for m in members],

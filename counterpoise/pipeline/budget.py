@@ -10,12 +10,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+from counterpoise.core.model import Model
 from counterpoise.core.records import Examples, Fold, Job, Member
-from counterpoise.engines.run import having
+from counterpoise.engines.run import Executor, Trained, having
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.jobs import Key, Settings, TrainAll, jobs_by_fold, leave_out_failed, on_network
+from counterpoise.pipeline.jobs import Key, jobs_by_fold, leave_out_failed
+from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.stages import train_in_rounds
+from counterpoise.pipeline.trainer import Trainer
+from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.strategy import Strategy
 
 #: How many times the budget may be taken.
@@ -40,11 +45,8 @@ class Training:
 def train_within_budget(
     strategies: Sequence[Strategy],
     versions: Mapping[Key, Strategy],
-    examples: Examples,
+    trainer: Trainer,
     folds: Sequence[Fold],
-    settings: Settings,
-    network: Network,
-    train: TrainAll,
 ) -> tuple[dict[Key, list[Job]], dict[str, Member], dict[str, str], Settings]:
     """Train strategies on folds, for longer where the budget may be extended and some would be cut off.
 
@@ -52,21 +54,24 @@ def train_within_budget(
         The jobs and their members by id, why strategies failed, and the settings that the budget was taken from.
     """
 
-    def by_fold(settings: Settings, train: TrainAll) -> tuple[dict[Key, list[Job]], dict[str, Member], dict[str, str]]:
-        jobs, failures = jobs_by_fold(strategies, examples, folds, settings, network, versions)
-        ready = {key: on_network(versions[key], network) for key in jobs}
-        jobs, members = train_in_rounds(jobs, ready, examples, train, failures)
+    def by_fold(trainer: Trainer) -> tuple[dict[Key, list[Job]], dict[str, Member], dict[str, str]]:
+        jobs, failures = jobs_by_fold(strategies, trainer, folds, versions)
+        ready = {key: resolved(versions[key], trainer.models) for key in jobs}
+        jobs, members = train_in_rounds(jobs, ready, trainer, failures)
         leave_out_failed(jobs, members, failures)
         return jobs, members, failures
 
-    jobs, members, failures = by_fold(settings, train)
-    if longer := extended(settings, trainings(jobs, members)):
-        return *by_fold(longer, keeping(train, members)), longer
-    return jobs, members, failures, settings
+    jobs, members, failures = by_fold(trainer)
+    if longer := extended(trainer.settings, trainings(jobs, members, trainer)):
+        executor = keeping(trainer.executor, members)
+        return *by_fold(replace(trainer, settings=longer, executor=executor)), longer
+    return jobs, members, failures, trainer.settings
 
 
-def trainings(jobs: Mapping[Key, Sequence[Job]], members: Mapping[str, Member]) -> dict[str, Training]:
-    """How long the networks of each strategy trained, over its folds."""
+def trainings(
+    jobs: Mapping[Key, Sequence[Job]], members: Mapping[str, Member], trainer: Trainer
+) -> dict[str, Training]:
+    """How long the models of each strategy trained, over its folds."""
     found: dict[str, list[Sequence[Job]]] = {}
     for (name, _), group in jobs.items():
         found.setdefault(name, []).append(group)
@@ -74,7 +79,7 @@ def trainings(jobs: Mapping[Key, Sequence[Job]], members: Mapping[str, Member]) 
         name: Training(
             max(job.limits.steps for group in groups for job in group),
             still_falling([[members[job.id].late_gain for job in group] for group in groups]),
-            all(job.estimator is None for group in groups for job in group),
+            any(isinstance(trainer.learner(job).model, Network) for group in groups for job in group),
         )
         for name, groups in found.items()
     }
@@ -106,21 +111,29 @@ def extended(settings: Settings, found: Mapping[str, Training]) -> Settings | No
     return replace(settings, extension=MOST) if may and any(t.cut_off for t in found.values()) else None
 
 
-def keeping(train: TrainAll, before: Mapping[str, Member]) -> TrainAll:
-    """A trainer for jobs under the extended budget that keeps the networks whose training had ended by itself."""
+def keeping(executor: Executor, before: Mapping[str, Member]) -> Executor:
+    """An executor for jobs under the extended budget that keeps the models whose training had ended by itself."""
 
-    def again(jobs: Iterable[Job]) -> dict[str, Member]:
-        wanted = {job.id: job for job in jobs}
-        kept = {job_id: replace(old, job=job_id) for job_id, job in wanted.items() if (old := _ended(job, before))}
-        return kept | dict(train([job for job_id, job in wanted.items() if job_id not in kept]))
+    def again(jobs: Iterable[Job], examples: Examples, model: Any, **how: Any) -> Trained:
+        left = []
+        for job in jobs:
+            old = _ended(job, model, before)
+            if old is None:
+                left.append(job)
+            else:
+                yield job.id, replace(old, job=job.id)
+        if left:
+            yield from executor(left, examples, model, **how)
 
     return again
 
 
-def _ended(job: Job, before: Mapping[str, Member]) -> Member | None:
-    """The network that the job trained under the first budget, where the longer one changes nothing of it."""
+def _ended(job: Job, model: Model, before: Mapping[str, Member]) -> Member | None:
+    """The model that the job trained under the first budget, where the longer one changes nothing of it."""
+    if not isinstance(model, Network):
+        return before.get(job.id)
     first = having(job, limits=replace(job.limits, steps=job.limits.steps // MOST))
     member = before.get(first.id)
-    if member is None or job.estimator is not None:
-        return member
+    if member is None:
+        return None
     return member if not job.plan.deferred and tuple(member.late_gain or ()) == (0.0, 0.0) else None

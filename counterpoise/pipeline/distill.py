@@ -21,13 +21,14 @@ from counterpoise.core.records import Examples, Fold
 from counterpoise.data.split import hold_out
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.prior import to_prior
-from counterpoise.networks.frozen_body import network_for
 from counterpoise.pipeline.assembly import rows_of
 from counterpoise.pipeline.fit import EPOCHS, say_cut_off
 from counterpoise.pipeline.fold_results import subset
-from counterpoise.pipeline.jobs import Settings
+from counterpoise.pipeline.models import models_of
 from counterpoise.pipeline.order import on_fold
 from counterpoise.pipeline.reading import read_for
+from counterpoise.pipeline.settings import Settings
+from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.strategy import Strategy
 from counterpoise.targets import target_of
 
@@ -111,14 +112,19 @@ def distill(
     said = np.exp(to_prior(said, teacher.rule.prior, _shares(examples)))
     soft = (1 - truth) * said + truth * np.eye(len(examples.classes))[examples.y]
     rows, held = hold_out(examples, validation, seed)
-    network, seen = network_for(model, examples, verbose=verbose, optimizer=optimizer)
-    taught, fold, once = _taught(seen, soft, rows, held)
-    network.encoder_rows = once
-    settings = Settings(epochs, batch_size, patience=patience, seed=seed, recipe="auto").on(network, len(rows), EPOCHS)
+    learners, (student,) = models_of(model, [_student(teacher)], examples, verbose=verbose, optimizer=optimizer)
+    if len(learners) > 1:
+        raise OptionError("The student is one model. Name a network or trees, not a blend or a list.")
+    taught, fold, once = _taught(learners[""].examples, soft, rows, held)
+    settings = Settings(epochs, batch_size, patience=patience, seed=seed, recipe="auto")
+    settings = settings.on({"": learners[""].model}, len(rows), EPOCHS)
+    trainer = Trainer.of(taught, learners[""].model, settings)
+    if trainer.network is not None:
+        trainer.network.encoder_rows = once
     with bar(verbose) as progress:
-        clf = on_fold(_student(teacher), taught, fold, network, settings, progress=progress)
+        clf = on_fold(student, replace(trainer, progress=progress), fold)
     clf.card.update({**rows_of(examples), "teacher": _teacher(teacher)})
-    say_cut_off(clf, network)
+    say_cut_off(clf)
     clf.card["metrics_of"] = clf.card["rule"]
     return _decided(clf, teacher)
 

@@ -11,21 +11,26 @@ from typing import Any
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.core.errors import OptionError
 from counterpoise.core.progress import bar, rounds_text
-from counterpoise.core.records import Examples
 from counterpoise.engines.callback_checks import check_training_callbacks
-from counterpoise.networks.frozen_body import network_for
 from counterpoise.networks.network import Network
 from counterpoise.networks.optimizers import check_callbacks, check_rate
 from counterpoise.pipeline.assembly import with_judging_rows
 from counterpoise.pipeline.division import Division, divide
-from counterpoise.pipeline.jobs import Settings, on_network
+from counterpoise.pipeline.models import models_of
 from counterpoise.pipeline.order import cross_validate, on_fold, refit
+from counterpoise.pipeline.reading import augmentation_of
+from counterpoise.pipeline.settings import Settings
+from counterpoise.pipeline.trainer import Trainer
+from counterpoise.strategies.blend import Blend
+from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.select import Strategy, find
 
 logger = logging.getLogger("counterpoise")
 
 #: Most passes over the training rows of who asks for no number of epochs.
 EPOCHS = 100
+#: Folds that the weights of a blend are learned on.
+BLEND_FOLDS = 5
 
 
 def fit(
@@ -53,6 +58,7 @@ def fit(
     weights: str = "auto",
     init_bias: bool = True,
     clone: bool = True,
+    augment: Any = None,
     engine: str = "auto",
     callbacks: Sequence[Any] = (),
     seed: int = 0,
@@ -62,8 +68,9 @@ def fit(
 
     Args:
         model: A Keras model (compiled or not), a builder `build(spec, n_classes)` returning logits,
-            `cp.transfer(backbone)`, or the name of a built-in network: "mlp", "tabular", "cnn", "text"; "auto" is
-            `tabular` for tables, `cnn` for pictures and `text` for texts.
+            `cp.transfer(backbone)`, `cp.trees(...)`, `cp.blend([...])`, or a name: "mlp", "tabular", "cnn", "text"
+            (networks), "boosted", "forest", "balanced_forest" (trees); "auto" is `tabular` for tables, `cnn` for
+            pictures and `text` for texts.
         data: A frame, a dict of columns, a CSV or Parquet file, an array, a dict or tuple of arrays, or text (N,).
             With y=None also a `tf.data.Dataset`, `PyDataset` or `DataLoader` of (x, y[, weight]), of which one pass is
             read into memory; a folder of `cp.images`; or a `cp.scan`, whose rows are streamed from disk.
@@ -98,6 +105,8 @@ def fit(
         init_bias: Whether the output starts at the constant that minimizes the strategy's own loss, in place of the
             model's own output bias: no steps are spent on learning how rare a class is. A trained model keeps its bias.
         clone: False trains the object passed (one network, no folds).
+        augment: What changes pictures at random in training: "auto" (a small turn, shift and zoom), Keras layers such
+            as `RandomFlip("horizontal")`, or a list of these. None: that of `cp.images`, if it has one.
         engine: "auto", "program" or "fit".
         callbacks: Keras callbacks; they are called on the `fit` engine (the program has none), once a round, with
             "loss", "val_loss" (the stopping score) and "val_NAME" of each metric that the model was compiled with, all
@@ -123,6 +132,8 @@ def fit(
         >>> clf.predict_proba(x).shape
         (400, 2)
     """
+    if isinstance(model, (list, tuple)):
+        raise OptionError("model is a list, but fit trains one. cp.compare tries several, cp.blend([...]) pools them.")
     if data is None:
         raise OptionError('fit was given no data; pass them after the model or as data=, for example data="loans.csv".')
     settings = Settings(
@@ -138,23 +149,24 @@ def fit(
         rows.scanned.check(chosen)
     for noticed in rows.examples.warnings:
         warnings.warn(noticed, UserWarning, stacklevel=2)
-    network, examples = network_for(
-        model, rows.examples, callbacks=callbacks, verbose=verbose, output=output, weights=weights,
-        optimizer=optimizer, clone=clone,
+    if isinstance(model, Blend) and rows.fold is not None and not rows.scanned and rows.examples.split is None:
+        rows, folds = replace(rows, fold=None), BLEND_FOLDS  # rows that ended a training weigh nothing
+    learners, (chosen,) = models_of(
+        model, [chosen], rows.examples, callbacks=callbacks, verbose=verbose, output=output, weights=weights,
+        optimizer=optimizer, clone=clone, augment=augmentation_of(data, augment),
     )  # fmt: skip
-    settings = settings.on(network, rows.rows, EPOCHS)
-    check_rate(network.optimizer(), plateau, callbacks)
-    networks = len(on_network(chosen, network).parts()) * (1 if folds is None else folds + 1)
-    check_training_callbacks(callbacks, network, networks, folds is not None)
-    if init_bias and (note := network.output_bias.note()):
-        network.tell(note)
+    settings = settings.on({key: learner.model for key, learner in learners.items()}, rows.rows, EPOCHS)
+    trainer = Trainer(rows.examples, learners, settings, callbacks=callbacks)
+    if (network := trainer.network) is not None:
+        check_network(network, chosen, trainer, plateau, folds)
+    elif callbacks:
+        raise OptionError(f"Keras callbacks belong to networks; {trainer.label} is none. Leave callbacks out.")
     if not clone and (folds is not None or len(chosen.parts()) > 1):
         raise OptionError("clone=False trains the one object passed; it does not go with folds or an ensemble.")
     tuned = _tunes(tune_threshold, chosen, rows.stopped_by_given)
     with bar(verbose) as progress:
-        how: dict[str, Any] = {"progress": progress, "callbacks": callbacks}
-        clf = _trained(examples, chosen, network, settings, rows, folds, tuned, how)
-    say_cut_off(clf, network)
+        clf = _trained(chosen, replace(trainer, progress=progress), rows, folds, tuned)
+    say_cut_off(clf)
     if verbose == 2:
         print("\n".join(rounds_text(clf.history, clf.classes_.tolist())))
     if rows.judging is not None:
@@ -163,25 +175,35 @@ def fit(
     return clf
 
 
-def say_cut_off(clf: Classifier, network: Network) -> None:
+def check_network(network: Network, strategy: Strategy, trainer: Trainer, plateau: int | None, folds: Any) -> None:
+    """Raise what does not go with a network, and say where its output starts."""
+    check_rate(network.optimizer(), plateau, trainer.callbacks)
+    trained = len(resolved(strategy, trainer.models).parts()) * (1 if folds is None else folds + 1)
+    check_training_callbacks(trainer.callbacks, network, trained, folds is not None)
+    if trainer.settings.init_bias and (note := network.output_bias.note()):
+        network.tell(note)
+
+
+def say_cut_off(clf: Classifier) -> None:
     """Log that a training was cut off while it still improved."""
     if clf.card["cut_off"]:
-        network.tell(
+        logger.warning(
+            "%s",
             f"The training was still improving at its limit of {clf.card['limit']:,} steps. Give it more epochs "
-            "(epochs=, --epochs) for a better model."
+            "(epochs=, --epochs) for a better model.",
         )
 
 
 def _trained(
-    examples: Examples, strategy: Strategy, network: Network, settings: Settings, rows: Division, folds: int | None,
-    tune_threshold: bool, how: dict[str, Any],
-) -> Classifier:  # fmt: skip
+    strategy: Strategy, trainer: Trainer, rows: Division, folds: int | None, tune_threshold: bool
+) -> Classifier:
     if rows.fold is None:
-        outcome = cross_validate(examples, [strategy], network, settings, folds=folds or 0, **how)
-        return refit(examples, strategy, network, settings, outcome, tune_threshold=tune_threshold, **how)
+        outcome = cross_validate(trainer, [strategy], folds=folds or 0)
+        return refit(strategy, trainer, outcome, tune_threshold=tune_threshold)
+    labeled = None
     if rows.scanned:
-        how |= {"labeled": rows.scanned.labels, "executor": rows.scanned.run}
-    return on_fold(strategy, examples, rows.fold, network, settings, tune_threshold=tune_threshold, **how)
+        labeled, trainer = rows.scanned.labels, replace(trainer, executor=rows.scanned.run)
+    return on_fold(strategy, trainer, rows.fold, labeled=labeled, tune_threshold=tune_threshold)
 
 
 def _tunes(wanted: bool | None, strategy: Strategy, given: bool) -> bool:

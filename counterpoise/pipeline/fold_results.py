@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.records import Examples, Fold, FoldResult, Member
-from counterpoise.core.structure import take
+from counterpoise.core.structure import subset as rows_of
 from counterpoise.core.target import Target
 from counterpoise.decide.calibrate import NEEDED
 from counterpoise.networks.member_outputs import shares
@@ -152,6 +152,6 @@ def stacked_scores(log_p: Array) -> tuple[Array, Array]:
 
 def subset(examples: Examples, rows: Array) -> Examples:
     """Some rows as examples of their own."""
-    beside = {name: getattr(examples, name) for name in ("groups", "time", "sample_weight", "twins", "split")}
+    beside = {name: getattr(examples, name) for name in ("groups", "time", "sample_weight", "twins", "split", "names")}
     chosen: dict[str, Any] = {name: None if values is None else values[rows] for name, values in beside.items()}
-    return replace(examples, x=take(examples.x, rows), y=examples.y[rows], **chosen)
+    return replace(examples, x=rows_of(examples.x, rows), y=examples.y[rows], **chosen)

@@ -1,163 +1,54 @@
-"""Strategies and folds to jobs: which network is trained on what, and for how long."""
+"""Strategies and folds to jobs: which model is trained on what, and for how long."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from counterpoise.core.errors import ModelError, OptionError, error_text
+import numpy as np
+
+from counterpoise.core.errors import ModelError, error_text
+from counterpoise.core.model import Model
 from counterpoise.core.records import Examples, Fold, Job, Limits, Member
 from counterpoise.core.seeds import integer
-from counterpoise.core.structure import take
+from counterpoise.core.structure import whole as rows_at_once
 from counterpoise.engines.finishing import check_finish
 from counterpoise.engines.mixing import check_mixable
 from counterpoise.engines.objective import Objective
 from counterpoise.engines.run import make_job
-from counterpoise.engines.sklearn_fit import stops_early
 from counterpoise.networks.network import Network
-from counterpoise.networks.recipe import PLAIN, Recipe, whole
-from counterpoise.strategies.single_pass import in_one_pass
-from counterpoise.strategies.strategy import Strategy, no_constants
+from counterpoise.pipeline.settings import Settings
+from counterpoise.pipeline.trainer import Trainer
+from counterpoise.strategies.resolve import resolved
+from counterpoise.strategies.strategy import Strategy
 from counterpoise.targets import target_of
 
 #: (strategy, fold).
 Key = tuple[str, int]
-#: Jobs to members by job id, by whatever executor.
-TrainAll = Callable[[Iterable[Job]], Mapping[str, Member]]
 
 #: Fold number of a training on all rows, so that its seeds are its own.
 ALL_ROWS_FOLD = 1_000_000
 
 
-#: Where no number of epochs is asked for: steps to stay within, and passes that are made all the same.
-AUTO_STEPS, LEAST_PASSES = 15_000, 30
+def jobs_of(strategy: Strategy, trainer: Trainer, fold: Fold, labeled: Examples | None = None) -> list[Job]:
+    """The jobs of a strategy's members on one fold, as its models train them (see `strategies.resolve`).
 
-
-@dataclass(frozen=True)
-class Settings:
-    """How networks are trained, equal for all strategies (see `compare` for each name).
-
-    `epochs`, `batch_size` and `recipe` may be "auto" until `on` a network. `most_steps` bounds the steps of every
-    network; `extension` is how many times the budget may be taken, which `extend` allows to be raised where networks
-    are cut off (see `pipeline.budget`). `tune` trials look for the values of a strategy's hyperparameters by
-    `tune_metric`, each network with `tune_steps` at most.
+    `labeled` are the rows that `fold.train` numbers, where the trainer does not hold them all (a scan).
     """
-
-    epochs: Any = 30
-    batch_size: Any = 256
-    budget: str = "steps"
-    early_stopping: bool = True
-    patience: int = 10
-    seed: int = 0
-    engine: str = "auto"
-    plateau: int | None = None
-    most_steps: int | None = None
-    tune: int = 0
-    tune_steps: int | None = None
-    tune_metric: str = "average_precision"
-    recipe: Any = PLAIN
-    init_bias: bool = True
-    extend: bool = False
-    extension: int = 1
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "patience", "plateau", "most_steps", "tune_steps"):
-            value = getattr(self, name)
-            later = value == "auto" if name in ("epochs", "batch_size") else value is None and name != "patience"
-            if not later:
-                object.__setattr__(self, name, whole(name, value, 1))
-        if self.budget not in ("steps", "epochs"):
-            raise OptionError(f'budget is {self.budget!r}; expected "steps" or "epochs".')
-        if self.recipe != "auto" and not isinstance(self.recipe, Recipe):
-            raise OptionError(f'recipe is {self.recipe!r}; expected "auto" or a cp.Recipe.')
-        if not isinstance(self.init_bias, bool):
-            raise OptionError(f"init_bias is {self.init_bias!r}; expected True or False.")
-        for name in ("seed", "tune"):
-            object.__setattr__(self, name, whole(name, getattr(self, name), 0))
-
-    def on(self, network: Network, rows: int, passes: int, extend: bool = False) -> Settings:
-        """These settings for a network and a number of rows, nothing left "auto".
-
-        `passes` are the most epochs of those who asked for none: fewer on many rows, where they would make more than
-        `AUTO_STEPS` steps, but `LEAST_PASSES` at least; then the recipe's floor of steps holds too, and the budget may
-        be extended if `extend`.
-        """
-        recipe = network.recipe if self.recipe == "auto" else self.recipe
-        batch = recipe.batch_size(rows) if self.batch_size == "auto" else self.batch_size
-        if self.epochs != "auto":
-            return replace(self, recipe=replace(recipe, floor=0), batch_size=batch)
-        epochs = min(passes, max(LEAST_PASSES, AUTO_STEPS * batch // rows))
-        return replace(self, recipe=recipe, batch_size=batch, epochs=epochs, extend=extend)
-
-
-def on_network(strategy: Strategy, network: Network) -> Strategy:
-    """The strategy as this network trains it: under its loss, and all members in one pass where it can.
-
-    Raises:
-        ModelError: a part has a loss of its own, and the model computes its loss itself.
-    """
-    return in_one_pass(under_loss_of(strategy, network), network)
-
-
-def under_loss_of(strategy: Strategy, network: Network) -> Strategy:
-    """The strategy, parts without a loss of their own training with the loss of the compiled model.
-
-    Raises:
-        ModelError: a part has a loss of its own, and the model computes its loss itself.
-    """
-    if network.user_loss is None and network.own_step is None:
-        return strategy
-    parts = tuple(_under_loss_of(part, network) for part in strategy.parts())
-    return replace(strategy, members=parts) if strategy.members else parts[0]
-
-
-def _under_loss_of(part: Strategy, network: Network) -> Strategy:
-    if part.is_external:
-        return part
-    own = part.loss != "cross_entropy"
-    if own and network.own_step == "compute_loss":
-        raise ModelError(
-            f"strategy {part.name!r} trains with a loss of its own, but the model computes its loss itself "
-            "(compute_loss); choose a strategy that draws or weighs rows, for example class_weight or oversample."
-        )
-    rigid = network.own_step is not None or (network.user_loss is not None and network.user_loss.form == "codes")
-    if part.mix and rigid:
-        raise ModelError(
-            f"strategy {part.name!r} mixes rows and their labels, but the model's own step or loss takes one class for "
-            "each row; leave the strategy out, or compile the model with a loss that takes one-hot labels."
-        )
-    if own:
-        network.tell(
-            f"strategy {part.name!r} trains with its own loss {part.loss!r} in place of the model's{network.loss_label}"
-        )
-    return part if own or network.user_loss is None else replace(part, loss="model", constants=no_constants)
-
-
-def jobs_of(
-    strategy: Strategy, examples: Examples, fold: Fold, settings: Settings, network: Network | None = None,
-    stopping: Examples | None = None,
-) -> list[Job]:  # fmt: skip
-    """The jobs of a strategy's members on one fold, as a network trains it (see `on_network`).
-
-    `stopping` are the rows that `fold.stop` numbers, where these are others (a scan).
-    """
-    strategy = strategy if network is None else on_network(strategy, network)
+    strategy = resolved(strategy, trainer.models)
     return [
-        job_of(part, examples, fold, settings, member, stopping=stopping)
+        job_of(part, trainer, fold, member, labeled=labeled)
         for part, member in zip(strategy.parts(), member_numbers(strategy), strict=True)
     ]
 
 
 def jobs_by_fold(
     strategies: Sequence[Strategy],
-    examples: Examples,
+    trainer: Trainer,
     folds: Sequence[Fold],
-    settings: Settings,
-    network: Network,
     versions: Mapping[Key, Strategy] | None = None,
 ) -> tuple[dict[Key, list[Job]], dict[str, str]]:
-    """The jobs of (strategy, fold), and why a strategy cannot be carried out on these rows and this network.
+    """The jobs of (strategy, fold), and why a strategy cannot be carried out on these rows and models.
 
     `versions` holds what is trained in place of a strategy on a fold (after tuning). What fails is left out of the
     first. It is raised where nothing would be left to compare: the untouched model, or
@@ -168,11 +59,8 @@ def jobs_by_fold(
     for strategy in strategies:
         try:
             of_fold = [(versions or {}).get((strategy.name, f), strategy) for f in range(len(folds))]
-            made = [
-                jobs_of(version, examples, fold, settings, network)
-                for version, fold in zip(of_fold, folds, strict=True)
-            ]
-            _check_trainable(strategy, made[0], network)
+            made = [jobs_of(version, trainer, fold) for version, fold in zip(of_fold, folds, strict=True)]
+            _check_trainable(strategy, made[0], trainer.models)
         except Exception as error:  # a user's own plan may raise anything; the others race on
             if strategy.name == "none" or len(strategies) == 1:
                 raise
@@ -182,19 +70,20 @@ def jobs_by_fold(
     return jobs, failures
 
 
-def _check_trainable(strategy: Strategy, jobs: Sequence[Job], network: Network) -> None:
+def _check_trainable(strategy: Strategy, jobs: Sequence[Job], models: Mapping[str, Model]) -> None:
     """Raise what the training or the finishing of a strategy's members would raise for any rows."""
-    for part, job in zip(on_network(strategy, network).parts(), jobs, strict=True):
-        if job.estimator is None:
-            check_finish(part.finish, network)
-            Objective(job).loss(network)
+    for part, job in zip(resolved(strategy, models).parts(), jobs, strict=True):
+        model = models[job.model]
+        if isinstance(model, Network):
+            check_finish(part.finish, model)
+            Objective(job).loss(model)
 
 
 def leave_out_failed(jobs: dict[Key, list[Job]], members: Mapping[str, Member], failures: dict[str, str]) -> None:
     """Move strategies that have a failed member from the jobs to the failures."""
     for (name, _), group in list(jobs.items()):
-        if said := next((members[job.id].error for job in group if members[job.id].error), ""):
-            failures.setdefault(name, said)
+        if reason := next((members[job.id].error for job in group if members[job.id].error), ""):
+            failures.setdefault(name, reason)
     for key in [key for key in jobs if key[0] in failures]:
         del jobs[key]
 
@@ -207,16 +96,18 @@ def check_some_left(strategies: Sequence[Strategy], failures: Mapping[str, str])
 
 
 def job_of(
-    part: Strategy, examples: Examples, fold: Fold, settings: Settings, member: int = 0, steps: int | None = None,
-    stopping: Examples | None = None,
+    part: Strategy, trainer: Trainer, fold: Fold, member: int = 0, steps: int | None = None,
+    labeled: Examples | None = None,
 ) -> Job:  # fmt: skip
     """One job; `steps` fixes the number of steps (a re-fit), else the budget decides.
 
-    A plan that looks at features (synthesis, cleaning) is carried out here, on the training rows of the fold alone. An
-    estimator that does not stop early is fitted on the stopping rows too, unless these were given.
+    A plan that looks at features (synthesis, cleaning) is carried out here, on the training rows of the fold alone. A
+    model that does not stop early is fitted on the stopping rows too, unless these were given or judge.
     """
-    stops = settings.early_stopping and stops_early(part.estimator) if part.is_external else True
-    if not stops and examples.split is None:
+    settings, model = trainer.settings, trainer.models[part.model]
+    examples = trainer.examples if labeled is None else labeled
+    stops = model.stops_early and (settings.early_stopping or model.kind == "network")
+    if not stops and examples.split is None and not np.array_equal(fold.stop, fold.test):
         fold = fold.whole()
     y = examples.y[fold.train]
     place = (fold.repeat, fold.index, member)
@@ -225,13 +116,19 @@ def job_of(
     if part.mix:
         check_mixable(examples, part.name)
     plan = part.make_plan(target, y, n, examples.weights_of(fold.train))
-    stop_y = (examples if stopping is None else stopping).y[fold.stop]
+    if plan.deferred and model.kind != "network":
+        raise ModelError(f"strategy {part.name!r} changes its weights during training, which {model.label} cannot do.")
+    stop_y = trainer.examples.y[fold.stop]
     rarest = int(target.counts(stop_y, n).min())
-    limits = limits_of(len(plan), len(y), settings, steps, rarest)
+    limits = model.limits(
+        limits_of(len(plan), len(y), settings, steps, rarest), steps, settings.early_stopping and len(fold.stop) > 0
+    )
     if part.warm:
         limits = annealed(limits, 1 if steps else part.sequence)
     if plan.needs_features:
-        plan = plan.realize(take(examples.x, fold.train), integer(settings.seed, "synthesis", *place))
+        plan = plan.realize(
+            rows_at_once(examples.x, fold.train, part.name), integer(settings.seed, "synthesis", *place)
+        )
     return make_job(
         plan,
         fold.train,
@@ -242,7 +139,8 @@ def job_of(
         place=place,
         limits=limits,
         mix=part.make_mix(counts),
-        estimator=part.estimator,
+        model=part.model,
+        content=model.content(),
         init_bias=settings.init_bias,
         kind=examples.kind,
     )
@@ -275,8 +173,9 @@ def annealed(limits: Limits, parts: int) -> Limits:
 
 
 def member_numbers(strategy: Strategy) -> Iterator[int]:
-    """Number members of the same strategy 0, 1, ...: equal first members are the same job everywhere."""
-    seen: dict[str, int] = {}
+    """Number members of the same model and strategy 0, 1, ...: equal first members are the same job everywhere."""
+    seen: dict[tuple[str, str], int] = {}
     for part in strategy.parts():
-        yield seen.get(part.name, 0)
-        seen[part.name] = seen.get(part.name, 0) + 1
+        key = (part.model, part.name)
+        yield seen.get(key, 0)
+        seen[key] = seen.get(key, 0) + 1

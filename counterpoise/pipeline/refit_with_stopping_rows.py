@@ -10,19 +10,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from counterpoise.core.records import Examples, Fold, Job, Member
+from counterpoise.core.records import Fold, Job, Member
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.jobs import Key, Settings, TrainAll, job_of, member_numbers, on_network
+from counterpoise.pipeline.jobs import Key, job_of, member_numbers
+from counterpoise.pipeline.trainer import Trainer
+from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.strategy import Strategy
 
 
-def for_steps(
-    strategy: Strategy, examples: Examples, fold: Fold, settings: Settings, network: Network, steps: Sequence[int]
-) -> list[Job]:
+def for_steps(strategy: Strategy, trainer: Trainer, fold: Fold, steps: Sequence[int]) -> list[Job]:
     """The jobs of a strategy's members on training and stopping rows of a fold, each for its number of steps."""
-    ready = on_network(strategy, network)
+    ready = resolved(strategy, trainer.models)
     return [
-        job_of(part, examples, fold.whole(), settings, member, count)
+        job_of(part, trainer, fold.whole(), member, count)
         for part, member, count in zip(ready.parts(), member_numbers(ready), steps, strict=True)
     ]
 
@@ -31,32 +31,35 @@ def train_once_more(
     jobs: Mapping[Key, Sequence[Job]],
     members: Mapping[str, Member],
     strategies: Mapping[Key, Strategy],
-    examples: Examples,
+    trainer: Trainer,
     folds: Sequence[Fold],
-    settings: Settings,
-    network: Network,
-    train: TrainAll,
 ) -> tuple[dict[Key, list[Job]], dict[str, Member]]:
-    """Jobs and members after the second training, where the recipe asks for one; the others as they were.
+    """Jobs and members after the second training, where the model asks for one; the others as they were.
 
-    Asked for it are folds of at most `Recipe.once_more` training rows. Left out are trainings that a limit cuts short,
-    entrants that are no networks, members that follow one another, and a given split, whose validation rows train
-    nothing. What a member cost includes its first training, and its history is that of the first.
+    Asked for it are folds of at most so many training rows. Left out are trainings that a limit cuts short, models that
+    stopping rows do not end, members that follow one another, and a given split, whose validation rows train nothing.
+    What a member cost includes its first training, and its history is that of the first.
     """
-    again: dict[Key, list[Job]] = {}
-    if examples.split is not None:
-        return {key: list(group) for key, group in jobs.items()}, dict(members)
+    kept = {key: list(group) for key, group in jobs.items()}
+    if trainer.examples.split is not None or not trainer.settings.early_stopping or trainer.settings.most_steps:
+        return kept, dict(members)
+    again: dict[str, Job] = {}  # by the id of the first job
     for key, group in jobs.items():
-        small = len(folds[key[1]].train) <= settings.recipe.once_more and settings.most_steps is None
-        if small and settings.early_stopping and not any(p.is_external or p.sequence for p in strategies[key].parts()):
-            steps = [max(1, members[job.id].best_step) for job in group]
-            again[key] = for_steps(strategies[key], examples, folds[key[1]], settings, network, steps)
-    found = train([job for group in again.values() for job in group]) if again else {}
-    both = dict(members)
-    for key, group in again.items():
-        for job, first in zip(group, jobs[key], strict=True):
-            both[job.id] = _after(members[first.id], found[job.id])
-    return {key: again.get(key, list(group)) for key, group in jobs.items()}, both
+        if not any(part.sequence for part in strategies[key].parts()):
+            fold, steps = folds[key[1]], [max(1, members[job.id].best_step) for job in group]
+            longer = for_steps(strategies[key], trainer, fold, steps)
+            pairs = zip(group, longer, strict=True)
+            again |= {job.id: second for job, second in pairs if _asks(job, trainer, len(fold.train))}
+    second = trainer.train(again.values()) if again else {}
+    both = dict(members) | {job.id: _after(members[first], second[job.id]) for first, job in again.items()}
+    return {key: [again.get(job.id, job) for job in group] for key, group in kept.items()}, both
+
+
+def _asks(job: Job, trainer: Trainer, rows: int) -> bool:
+    """Whether the model of a job asks for a second training on so few rows."""
+    model = trainer.learner(job).model
+    most = trainer.settings.recipe.once_more if isinstance(model, Network) else model.once_more
+    return bool(model.stops_early and rows <= most)
 
 
 def _after(first: Member, second: Member) -> Member:

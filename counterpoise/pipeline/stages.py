@@ -18,7 +18,9 @@ from counterpoise.engines.finishing import finished
 from counterpoise.engines.run import having
 from counterpoise.networks.member_outputs import apart
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.jobs import Key, TrainAll, member_numbers, on_network
+from counterpoise.pipeline.jobs import Key, member_numbers
+from counterpoise.pipeline.trainer import Trainer
+from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.strategy import Strategy
 from counterpoise.targets import target_of
 
@@ -28,8 +30,7 @@ Array = np.ndarray
 def train_in_rounds(
     jobs: Mapping[Key, Sequence[Job]],
     strategies: Mapping[Key, Strategy],
-    examples: Examples,
-    train: TrainAll,
+    trainer: Trainer,
     failures: dict[str, str] | None = None,
 ) -> tuple[dict[Key, list[Job]], dict[str, Member]]:
     """Train the jobs of strategies on folds.
@@ -38,9 +39,8 @@ def train_in_rounds(
         jobs: One job per member (see `jobs.jobs_of`). That of a member that follows others is a first guess: once those
             are trained, it is planned anew and asked about its training rows besides its test rows; or, if it is warm,
             it begins with the weights of the one before.
-        strategies: What the jobs belong to, as the network trains it (see `jobs.on_network`).
-        examples: Their rows.
-        train: Trains the jobs of one round.
+        strategies: What the jobs belong to, as its models train it (see `strategies.resolve`).
+        trainer: Trains the jobs of one round.
         failures: Where to write why a strategy could not be planned on; it is left out then. None: raise it.
 
     Returns:
@@ -51,13 +51,13 @@ def train_in_rounds(
         wave: list[Job] = []  # equal jobs of two strategies are one
         for key, group in list(planned.items()):
             try:
-                wave += _ready(group, strategies[key], number, examples, members)
+                wave += _ready(group, strategies[key], number, trainer.examples, members)
             except Exception as error:  # a user's own plan may raise anything; the others race on
                 if failures is None:
                     raise
                 failures[key[0]] = error_text(error)
         planned = {key: group for key, group in planned.items() if key[0] not in (failures or {})}
-        members |= train({job.id: job for job in wave}.values())
+        members |= trainer.train(wave)
     return planned, members
 
 
@@ -69,15 +69,19 @@ def _ready(
     for i, (part, count) in enumerate(zip(parts, member_numbers(strategy), strict=True)):
         if number != (count % part.sequence if part.sequence else 0):
             continue
-        before = [group[j] for j in range(i) if parts[j].name == part.name][count - number :] if part.sequence else []
+        before = [group[j] for j in range(i) if _alike(parts[j], part)][count - number :] if part.sequence else []
         check_trained(before, members)
         if part.warm and before:
             group[i] = having(group[i], start=members[before[-1].id].weights)
         elif part.sequence and not part.warm:
-            said = [_on_training_rows(job, members[job.id]) for job in before]
-            group[i] = _planned(part, group[i], examples, np.array(said))
+            proba = [_on_training_rows(job, members[job.id]) for job in before]
+            group[i] = _planned(part, group[i], examples, np.array(proba))
         ready.append(group[i])
     return ready
+
+
+def _alike(one: Strategy, other: Strategy) -> bool:
+    return (one.model, one.name) == (other.model, other.name)
 
 
 def check_trained(jobs: Iterable[Job], members: Mapping[str, Member]) -> None:
@@ -88,8 +92,9 @@ def check_trained(jobs: Iterable[Job], members: Mapping[str, Member]) -> None:
 
 def _planned(part: Strategy, job: Job, examples: Examples, before: Array) -> Job:
     """The job under the plan that follows from what the members before it say, (i, n, C)."""
-    told = replace(part, options={**part.options, "before": before})
-    plan = told.make_plan(target_of(job), examples.y[job.train], len(examples.classes), examples.weights_of(job.train))
+    informed = replace(part, options={**part.options, "before": before})
+    classes, weights = len(examples.classes), examples.weights_of(job.train)
+    plan = informed.make_plan(target_of(job), examples.y[job.train], classes, weights)
     return having(job, plan=plan, score=np.concatenate([job.score, job.train]))
 
 
@@ -99,7 +104,7 @@ def _on_training_rows(job: Job, member: Member) -> Array:
 
 
 def trained_members(
-    strategy: Strategy, jobs: Sequence[Job], members: Mapping[str, Member], examples: Examples, network: Network
+    strategy: Strategy, jobs: Sequence[Job], members: Mapping[str, Member], trainer: Trainer
 ) -> list[Member]:
     """The members of a strategy's jobs, each after the finishing step of its part; what they say of their test rows.
 
@@ -109,14 +114,16 @@ def trained_members(
         ModelError: a training failed.
     """
     check_trained(jobs, members)
-    found = [
-        finished(part.finish, _on_test_rows(part, job, members[job.id]), job, examples, network)
-        for part, job in zip(on_network(strategy, network).parts(), jobs, strict=True)
-    ]
-    several = len(strategy.parts())
-    if len(found) < several and len(jobs[0].score):
-        return [replace(found[0], apart=apart(found[0], jobs[0], examples, network, several))]
-    return found
+    done = []
+    for part, job in zip(resolved(strategy, trainer.models).parts(), jobs, strict=True):
+        member, learner = _on_test_rows(part, job, members[job.id]), trainer.learner(job)
+        if isinstance(learner.model, Network):
+            member = finished(part.finish, member, job, learner.examples, learner.model)
+        done.append(member)
+    several, first = len(strategy.parts()), trainer.learner(jobs[0])
+    if len(done) < several and len(jobs[0].score):
+        return [replace(done[0], apart=apart(done[0], jobs[0], first.examples, first.model, several))]
+    return done
 
 
 def _on_test_rows(part: Strategy, job: Job, member: Member) -> Member:

@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.lazy import needed
-from counterpoise.core.records import Examples, Fold, Job, Member
+from counterpoise.core.records import Fold, Job, Member
 from counterpoise.core.seeds import integer
 from counterpoise.data.split import hold_out
 from counterpoise.metrics.catalog import METRICS
-from counterpoise.networks.network import Network
 from counterpoise.pipeline.fold_results import corrected, subset
-from counterpoise.pipeline.jobs import ALL_ROWS_FOLD, Settings, TrainAll, jobs_of
+from counterpoise.pipeline.jobs import ALL_ROWS_FOLD, jobs_of
 from counterpoise.pipeline.scoring import scores_of
 from counterpoise.pipeline.stages import trained_members
+from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.strategy import Strategy
 from counterpoise.targets import target_of
 
@@ -44,37 +44,34 @@ def check_tuning() -> None:
 
 
 def tuned_by_fold(
-    strategies: Sequence[Strategy], examples: Examples, folds: Sequence[Fold], settings: Settings, network: Network,
-    train: TrainAll,
-) -> dict[tuple[str, int], Tuned]:  # fmt: skip
+    strategies: Sequence[Strategy], trainer: Trainer, folds: Sequence[Fold]
+) -> dict[tuple[str, int], Tuned]:
     """(strategy, fold) -> the tuned strategy, for those with hyperparameters; `settings.tune` is the number of trials.
 
     Trial after trial, the networks of all strategies and folds are trained together.
     """
+    trials = trainer.settings.tune
     studies = {
-        (s.name, f): Study(s, examples, fold, settings, network)
+        (s.name, f): Study(s, trainer, fold)
         for s in strategies
-        if s.hyperparameters and settings.tune
+        if s.hyperparameters and trials
         for f, fold in enumerate(folds)
     }
-    for _ in range(settings.tune if studies else 0):
+    for _ in range(trials if studies else 0):
         jobs = {key: study.ask() for key, study in studies.items()}
-        members = train([job for group in jobs.values() for job in group])
+        members = trainer.train([job for group in jobs.values() for job in group])
         for key, study in studies.items():
             study.tell([members[job.id] for job in jobs[key]], jobs[key])
     return {key: study.best() for key, study in studies.items()}
 
 
-def tuned_on_all(
-    strategy: Strategy, examples: Examples, settings: Settings, network: Network, train: TrainAll
-) -> Tuned:
+def tuned_on_all(strategy: Strategy, trainer: Trainer) -> Tuned:
     """The strategy tuned on all rows, for its re-fit."""
-    if not (strategy.hyperparameters and settings.tune):
+    if not (strategy.hyperparameters and trainer.settings.tune):
         return Tuned(strategy, {})
-    rows, stop = hold_out(examples, 0.2, integer(settings.seed, "tune on all"))
+    rows, stop = hold_out(trainer.examples, 0.2, integer(trainer.settings.seed, "tune on all"))
     whole = Fold(0, ALL_ROWS_FOLD, rows, stop, np.empty(0, np.int64))
-    found = tuned_by_fold([strategy], examples, [whole], settings, network, train)
-    return found[strategy.name, 0]
+    return tuned_by_fold([strategy], trainer, [whole])[strategy.name, 0]
 
 
 class Study:
@@ -85,16 +82,15 @@ class Study:
         fold: Whose training rows are split again.
     """
 
-    def __init__(
-        self, strategy: Strategy, examples: Examples, fold: Fold, settings: Settings, network: Network
-    ) -> None:
+    def __init__(self, strategy: Strategy, trainer: Trainer, fold: Fold) -> None:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
+        settings = trainer.settings
         seed = integer(settings.seed, f"tune {strategy.name}", fold.repeat, fold.index)
-        self.strategy, self.examples, self.network = strategy, examples, network
-        self.settings = replace(settings, tune=0, most_steps=settings.tune_steps or settings.most_steps)
-        inner, scored = hold_out(subset(examples, fold.train), INNER_SHARE, seed)
+        settings = replace(settings, tune=0, most_steps=settings.tune_steps or settings.most_steps)
+        self.strategy, self.trainer = strategy, replace(trainer, settings=settings)
+        inner, scored = hold_out(subset(trainer.examples, fold.train), INNER_SHARE, seed)
         self.fold = Fold(fold.repeat, fold.index, fold.train[inner], fold.stop, fold.train[scored])
         self.study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
         self.study.enqueue_trial(
@@ -107,7 +103,7 @@ class Study:
         values = {
             k.name: self.trial.suggest_float(k.name, k.low, k.high, log=k.log) for k in self.strategy.hyperparameters
         }
-        return jobs_of(self.strategy.with_values(values), self.examples, self.fold, self.settings, self.network)
+        return jobs_of(self.strategy.with_values(values), self.trainer, self.fold)
 
     def tell(self, members: Sequence[Member], jobs: Sequence[Job]) -> None:
         """How the trial's members did; a trial with a training that failed did worst of all."""
@@ -115,15 +111,15 @@ class Study:
             self.study.tell(self.trial, -np.inf)
             return
         by_id = {member.job: member for member in members}
-        done = trained_members(self.strategy, jobs, by_id, self.examples, self.network)
-        rows, metric, target = self.fold.test, self.settings.tune_metric, target_of(self.examples)
+        done, examples = trained_members(self.strategy, jobs, by_id, self.trainer), self.trainer.examples
+        rows, metric, target = self.fold.test, self.trainer.settings.tune_metric, target_of(examples)
         log_p = np.stack([corrected(target, member) for member in done])
         rule = target.fit_rule(
-            log_p, self.examples.y[rows], np.stack([m.log_shift for m in done]), calibrate=lambda codes: None,
+            log_p, examples.y[rows], np.stack([m.log_shift for m in done]), calibrate=lambda codes: None,
             aim="argmax", check_intercept=False,
         )  # fmt: skip
         said = target.apply(rule, log_p)
-        scores = scores_of(self.examples, rows, said.proba, said.proba, said.decision)
+        scores = scores_of(examples, rows, said.proba, said.proba, said.decision)
         good = METRICS[metric].goodness(scores[metric])
         self.study.tell(self.trial, float(good) if np.isfinite(good) else -np.inf)
 

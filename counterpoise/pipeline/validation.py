@@ -12,9 +12,10 @@ from scipy.stats import chi2_contingency
 from counterpoise.core.checks import check_no_class_lost
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.core.records import TRAIN, VALIDATION, Examples
+from counterpoise.core.sources import Source
 from counterpoise.core.structure import join, mapped, rows_in
-from counterpoise.data.folder import ImageFolder, in_memory
 from counterpoise.data.frames import is_table, to_frame
+from counterpoise.data.image_set import ImageSet, examples_of
 from counterpoise.data.loading import dataset_kind, load
 from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.row_metadata import side_of, weights
@@ -66,7 +67,7 @@ def with_validation(
     split = np.repeat(np.array([TRAIN, VALIDATION], np.int8), [len(examples), len(codes)])
     return replace(
         examples, x=both, y=np.concatenate([examples.y, codes.astype(examples.y.dtype)]), split=split,
-        sample_weight=weights_of_both, groups=None, time=None, twins=None,
+        sample_weight=weights_of_both, groups=None, time=None, twins=None, names=None,
     )  # fmt: skip
 
 
@@ -99,8 +100,8 @@ def _parts(
     examples: Examples, given: Any, target: str | None, sample_weight: Any, inputs: NamedInputs | None
 ) -> tuple[Any, Any, Array | None]:
     """Features in the form of `Examples.x`, labels, and weights or None."""
-    if isinstance(given, ImageFolder):
-        found = in_memory(given if examples.pictures is None else given.read_as(examples.pictures))
+    if isinstance(given, ImageSet):
+        found = examples_of(given if examples.pictures is None else given.read_as(examples.pictures))
         return found.x, [found.classes[code] for code in found.y], None
     if dataset_kind(given):
         x, y, weight = load(given)
@@ -171,7 +172,7 @@ def _alike(x: Any, like: Any) -> Any:
 
 
 def _cast(like: Array, part: Any) -> Array:
-    part = np.asarray(part)
+    part = part if isinstance(part, Source) else np.asarray(part)
     if part.shape[1:] != like.shape[1:]:
         raise DataError(
             f"validation has rows of shape {part.shape[1:]}, the training rows {like.shape[1:]}; give both alike."
@@ -180,4 +181,4 @@ def _cast(like: Array, part: Any) -> Array:
         raise DataError(
             f"validation has the type {part.dtype}, the training rows {like.dtype}; give both the same type and scale."
         )
-    return part if part.dtype.kind in "OSU" else part.astype(like.dtype, copy=False)
+    return part if part.dtype.kind in "OSU" or isinstance(part, Source) else part.astype(like.dtype, copy=False)

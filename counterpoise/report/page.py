@@ -51,6 +51,8 @@ def render(record: Mapping[str, Any]) -> str:
 
             - "curves": `{strategy: block}`, each block made by `counterpoise.report.curves_of`, with an
               optional "history" `{"steps": [...], "stop_loss": [[...] per member]}`;
+            - "pictures": `[{"title", "count", "shown": [{"src", "name", "label", "decided", "proba"}]}]`, thumbnails as
+              data URIs;
             - "diagnosis" ("facts": pairs of name and text, "advice": text and reason) and "model_card" (a dict).
 
             Parts that are absent are left out of the page.
@@ -157,6 +159,7 @@ def _context(record: Mapping[str, Any]) -> dict[str, Any]:
         "chosen_title": styles(record)[str(_chosen(record))].title if _chosen(record) else None,
         "confusions": tables.confusions(record),
         "chosen": _chosen(record),
+        "pictures": [kind for kind in record.get("pictures") or [] if kind["count"]],
         "slider": moving,
         "costs": record.get("costs") or {"false_alarm": 1, "missed": 20},
         "rare": rarest(record)["label"],

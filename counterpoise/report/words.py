@@ -79,11 +79,16 @@ def strategy(name: str, row: Mapping[str, Any] | None = None) -> str:
     Example:
         >>> strategy("class_weight"), strategy("external:lightgbm"), strategy("my_own")
         ('Class weights', 'lightgbm (external)', 'My own')
+        >>> strategy("boosted:class_weight")
+        'Class weights (boosted)'
     """
     if row and row.get("title"):
         return str(row["title"])
     if name.startswith("external:"):
         return f"{name.removeprefix('external:')} (external)"
+    if ":" in name:
+        model, _, own = name.partition(":")
+        return f"{strategy(own)} ({model.replace('_', ' ')})"
     plain = name.replace("_", " ")
     return STRATEGIES.get(name, plain[:1].upper() + plain[1:])
 

@@ -111,7 +111,8 @@ def train(
     """Train a batch, one job after the other, in this process."""
     from counterpoise.engines.run import run
 
-    network.ways |= batch.ways
+    if batch.ways:
+        network.ways |= batch.ways
     return run(batch.jobs, examples, network, engine=batch.engine, progress=progress, threads=1)
 
 
@@ -129,9 +130,11 @@ def batches(
     from counterpoise.engines.program_rules import refusal
     from counterpoise.engines.run import logger
 
+    distinct = {job.id: job for job in jobs}
+    if network.kind != "network":
+        return [Batch((job,), "", {}, engine) for job in distinct.values()]
     if tuple(callbacks) or not network.clone:
         raise OptionError("Keras callbacks and clone=False work in this process alone; leave the executor out.")
-    distinct = {job.id: job for job in jobs}
     ways = decided(distinct.values(), network)
     if engine == "auto" and (reason := refusal(network, examples)):
         logger.warning("training with fit: %s", reason)

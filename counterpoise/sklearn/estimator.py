@@ -13,21 +13,24 @@ from counterpoise.classifier.classifier import Classifier
 from counterpoise.core.errors import TargetError
 from counterpoise.core.labels import Labels
 from counterpoise.core.masked import unmasked
+from counterpoise.forests.model import KINDS, TreeModel
 from counterpoise.pipeline.fit import fit
 from counterpoise.sklearn.targets import plain_labels
+from counterpoise.strategies.blend import Blend
 from counterpoise.targets.reading import picked
 
 Array = np.ndarray
 
-#: Built-in networks that take missing values, since an encoder stands in front of them.
-TABLE_NETWORKS = ("mlp", "tabular", "auto")
+#: Models by name that take missing values.
+TABLE_MODELS = ("mlp", "tabular", "auto", *KINDS)
 
 
 class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
     """Train with one strategy; probabilities are true and the decision follows the chosen threshold.
 
     Args:
-        model: A name such as "mlp", a Keras model, or a builder `build(spec, n_classes)`.
+        model: A name such as "mlp" or "boosted", a Keras model, a builder `build(spec, n_classes)`, `cp.trees(...)` or
+            `cp.blend([...])`.
         strategy: A name (see `counterpoise strategies`), a `Strategy` or `cp.Ensemble([...])`.
         validation, folds, epochs, batch_size, budget, optimizer, patience, recipe, output, weights, init_bias, engine:
             As in `cp.fit`.
@@ -124,7 +127,7 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
-        tags.input_tags.allow_nan = self.model in TABLE_NETWORKS  # the encoder in front takes missing values
+        tags.input_tags.allow_nan = self._ours()  # the encoder in front takes missing values
         return tags
 
     def _train(self, rows: Any, labels: Any, sample_weight: Any, groups: Any) -> Classifier:
@@ -135,6 +138,12 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
             output=self.output, weights=self.weights, init_bias=self.init_bias, engine=self.engine, seed=self._seed(),
             verbose=self.verbose,
         )  # fmt: skip
+
+    def _ours(self) -> bool:
+        """Whether the model is one of ours for tables."""
+        return isinstance(self.model, (TreeModel, Blend)) or (
+            isinstance(self.model, str) and self.model in TABLE_MODELS
+        )
 
     def _seed(self) -> int:
         from sklearn.utils import check_random_state
@@ -149,7 +158,7 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         X, y = unmasked(X), unmasked(y)
         frame = hasattr(X, "columns") and not hasattr(X, "toarray")
         options: dict[str, Any] = {"skip_check_array": True} if frame else {
-            "dtype": np.float64, "ensure_all_finite": "allow-nan" if self.model in TABLE_NETWORKS else True,
+            "dtype": np.float64, "ensure_all_finite": "allow-nan" if self._ours() else True,
         }  # fmt: skip
         if y is None:
             return validate_data(self, X, reset=False, **options)

@@ -133,5 +133,6 @@ def select(wanted: str | Strategy | Iterable[str | Strategy], kind: str = "one_o
 
 
 def simplicity(strategy: str) -> int:
-    """Place in the order of simplicity; strategies of the user's own count as least simple."""
-    return list(_BY_NAME).index(strategy) if strategy in _BY_NAME else len(_BY_NAME)
+    """Place in the order of simplicity, whatever the model; strategies of the user's own count as least simple."""
+    own = strategy.rpartition(":")[2]
+    return list(_BY_NAME).index(own) if own in _BY_NAME else len(_BY_NAME)

@@ -97,6 +97,7 @@ class Strategy:
         warm: For members that follow one another: each goes on from the weights of the one before it, while the
             learning rate falls along half a cosine; together they take the steps of one network, as snapshots do.
         one_pass: Whether a network of views may train all members at once (see `one_pass.in_one_pass`).
+        model: Key of the model that trains it, "" for the first of the run; members have one each.
 
     Example:
         >>> from counterpoise import plans
@@ -123,6 +124,7 @@ class Strategy:
     sequence: int = 0
     warm: bool = False
     one_pass: bool = True
+    model: str = ""
 
     def __post_init__(self) -> None:
         if self.mix not in ("", "mixup", "remix"):
@@ -143,6 +145,12 @@ class Strategy:
     def is_external(self) -> bool:
         """Whether it is no network of ours: it races, but no model file is made of it."""
         return self.estimator is not None
+
+    def with_model(self, key: str) -> Strategy:
+        """The strategy with every part trained by one model of the run."""
+        if self.members:
+            return replace(self, members=tuple(replace(part, model=key) for part in self.members))
+        return replace(self, model=key)
 
     @property
     def only_decides(self) -> bool:

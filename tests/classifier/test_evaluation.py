@@ -179,7 +179,7 @@ def test_tables_are_read_as_fit_reads_them(tmp_path):
     ill = np.arange(n) % 3 == 0
     texts = {
         "a": [f"$ {v:.2f}" for v in rng.normal(50, 5, n) + 9 * ill],
-        "level": [["u", "NA", " v"][i % 3] for i in range(n)],
+        "level": [["u", "w", " v"][i % 3] for i in range(n)],
         "who": [str(i // 2) for i in range(n)],
         "w": [str(1 + i % 2) for i in range(n)],
         "ill": [[" no", "yes"][i] for i in ill.astype(int)],

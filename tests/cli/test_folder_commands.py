@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import counterpoise as cp
+from counterpoise.classifier.evaluation import evaluate
 
 
 @pytest.fixture(scope="module", name="folder")
@@ -90,6 +91,7 @@ def test_evaluate_takes_the_sub_folders_as_labels(counterpoise, folder, model, t
     [
         (("--size", 6, "--target", "y"), ("--target", "sub-folders")),
         (("--size", 6, "--groups", "patient"), ("--groups", "sub-folders")),
+        (("--size", 6, "--root", "x"), ("--root", "sub-folders")),
         ((), ("--size",)),
         (("--size", 6, "--model", "mlp", "--skip-bad"), ("'mlp' is for tables", "'cnn'")),
         (("--size", 6, "--positive", "well", "--skip-bad"), ("well", "ill")),
@@ -102,7 +104,45 @@ def test_options_that_do_not_go_with_folders(counterpoise, folder, tmp_path, arg
         assert word in run.err
 
 
-def test_a_range_is_asked_for_and_taken(counterpoise, tmp_path):
+@pytest.fixture(scope="module", name="labels")
+def _labels(folder):
+    """A table of the same pictures: two of each patient, the last patients for the test."""
+    names = [f"{kind}/{i}" for kind, count in (("normal", 60), ("ill", 18)) for i in range(count)]
+    table = pl.DataFrame({"scan": names, "dx": [n.split("/")[0] for n in names]}).with_row_index("patient")
+    part = pl.when(pl.col("patient") % 40 < 24).then(pl.lit("train")).otherwise(pl.lit("test"))
+    table = table.with_columns(pl.col("patient") // 2, part=part)
+    table.write_csv(folder.parent / "labels.csv")
+    return folder.parent / "labels.csv"
+
+
+def test_a_table_of_images_through_every_command(counterpoise, folder, labels, tmp_path):
+    table = (labels, "--images", "scan", "--root", folder, "--target", "dx", "--groups", "patient")
+    quick = ("--positive", "ill", "--size", 6)
+    run = counterpoise("diagnose", *table, *quick, "--no-model", "--json")
+    assert run.code == 0, run.err
+    assert json.loads(run.out)["groups"] == 39
+    out, made = tmp_path / "run", tmp_path / "m.keras"
+    how = ("--epochs", 2, "--batch-size", 16)
+    run = counterpoise("compare", *table, *quick, *how, "--split", "part", "--strategies", "none", "--out", out)
+    assert run.code == 0, run.err
+    assert json.loads((out / "leaderboard.json").read_text())["rows"][0]["status"] == "ok"
+    run = counterpoise("train", *table, *quick, *how, "--strategy", "oversample", "--out", made)
+    assert run.code == 0, run.err
+    said = tmp_path / "said.csv"
+    run = counterpoise("predict", made, labels, "--images", "scan", "--root", folder, "--out", said)
+    assert run.code == 0, run.err
+    scans = cp.images(labels, 6, images="scan", root=folder, target="dx", groups="patient")
+    found, clf = pl.read_csv(said), cp.load(made)
+    assert found["path"].to_list() == list(scans.paths)
+    assert np.allclose(found["probability"], clf.predict_proba(scans)[:, 1], atol=1e-6)
+    run = counterpoise("evaluate", made, *table, "--json")
+    assert run.code == 0, run.err
+    record = json.loads(run.out)
+    assert (record["rows"], record["groups"]) == (78, 39)
+    assert abs(record["metrics"]["roc_auc"]["value"] - evaluate(clf, scans)["metrics"]["roc_auc"]["value"]) < 1e-9
+
+
+def test_a_range_is_learned_or_taken(counterpoise, tmp_path):
     rng = np.random.default_rng(0)
     for name, count in (("normal", 30), ("ill", 9)):
         (tmp_path / name).mkdir()
@@ -110,7 +150,7 @@ def test_a_range_is_asked_for_and_taken(counterpoise, tmp_path):
             values = rng.normal(-200 + 300 * (name == "ill"), 100, (4, 4)).astype("float32")
             Image.fromarray(values).save(tmp_path / name / f"{i}.tif")
     run = counterpoise("diagnose", tmp_path, "--size", 4, "--no-model")
-    assert (run.code, "--range LOW HIGH" in run.err) == (2, True)
+    assert (run.code, "99.5th percentile" in " ".join((run.out + run.err).split())) == (0, True), run.out + run.err
     run = counterpoise("diagnose", tmp_path, "--size", 4, "--range", -1000, 400, "--no-model", "--json")
     assert run.code == 0, run.err
     assert json.loads(run.out)["rows"] == 39

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from leaderboard_schema import check_board
 from sklearn.metrics import average_precision_score
+from trainers import trainer_of
 
 import counterpoise as cp
 from counterpoise.comparison import halving
@@ -15,7 +16,7 @@ from counterpoise.comparison.halving import Limit, Remembering, rungs
 from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Examples, Member
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.jobs import Settings
+from counterpoise.pipeline.settings import Settings
 from counterpoise.strategies.select import find
 
 RNG = np.random.default_rng(2)
@@ -53,7 +54,9 @@ class Scores:
 
 def run_heats(network, limit, executor, epochs=40):
     settings = Settings(epochs=epochs, batch_size=16)
-    return rungs([find(n) for n in NAMES], EXAMPLES, network, settings, Limit.of(limit), executor, **SPLIT)
+    return rungs(
+        [find(n) for n in NAMES], trainer_of(EXAMPLES, settings, network, executor=executor), Limit.of(limit), **SPLIT
+    )
 
 
 def test_steps_stay_within_the_limit_and_the_worse_stop(network):
@@ -88,8 +91,9 @@ def test_seconds_end_the_race_where_they_run_out(network, monkeypatch):
 def test_nothing_is_trained_twice():
     executor = Scores()
     remembering = Remembering(executor)
+    from trainers import jobs_of
+
     from counterpoise.data.split import make_folds
-    from counterpoise.pipeline.jobs import jobs_of
 
     jobs = jobs_of(find("none"), EXAMPLES, make_folds(EXAMPLES, 2)[0], Settings())
     assert [dict(remembering(jobs, None, None)).keys() for _ in range(2)][1] == {jobs[0].id}

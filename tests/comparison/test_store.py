@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 from command_line import check_refusal, run_command
+from trainers import trainer_of
 
 import counterpoise as cp
 from counterpoise.comparison import compare as race_module
@@ -21,8 +22,8 @@ from counterpoise.core.errors import ArtifactError
 from counterpoise.core.records import Member
 from counterpoise.engines.run import run
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.jobs import Settings
 from counterpoise.pipeline.reading import read_for
+from counterpoise.pipeline.settings import Settings
 
 RNG = np.random.default_rng(0)
 Y = (RNG.random(200) < 0.25).astype(int)
@@ -111,7 +112,8 @@ def two_layers(width=8):
 
 def manifest(x=X, y=Y, model="mlp", folds=2, duplicates="warn", optimizer=None, **settings):
     examples = read_for("mlp", x, y)
-    return manifest_of(examples, Network(model, examples, optimizer=optimizer), Settings(**settings), folds, duplicates)
+    trainer = trainer_of(examples, Settings(**settings), Network(model, examples, optimizer=optimizer))
+    return manifest_of(examples, trainer, folds, duplicates)
 
 
 def test_equal_runs_have_equal_manifests_and_every_difference_is_named():

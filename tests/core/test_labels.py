@@ -269,7 +269,7 @@ def test_codes_among_given_classes():
 
 
 VALUES = st.one_of(
-    st.integers(-3, 3), st.booleans(), st.sampled_from(["a", "b", "1"]), st.none(), st.just(float("nan"))
+    st.integers(-3, 3), st.booleans(), st.sampled_from(["a", "b", "1"]), st.sampled_from([None, float("nan"), pd.NA])
 )
 
 
@@ -286,4 +286,4 @@ def test_lists_objects_and_series_agree(values):
         np.testing.assert_array_equal(other.codes, first.codes)
     read = [None if c < 0 else first.classes[c] for c in first.codes]
     text = any(isinstance(v, str) for v in values)
-    assert read == [None if v is None or v != v else str(v) if text else v for v in values]
+    assert read == [None if v is None or v is pd.NA or v != v else str(v) if text else v for v in values]

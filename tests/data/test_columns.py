@@ -214,3 +214,34 @@ def test_blanks_of_any_kind_around_a_level_do_not_count_in_the_model(data):
     assert np.array_equal(ids, encode_rows(examples.schema, frame)["categorical"])
     place = [c.name for c in examples.schema.categorical].index("city")
     assert len(set(ids[:, place])) == 1
+
+
+def test_a_wide_table_has_two_inputs_and_the_same_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr("counterpoise.data.columns.MOST_INPUTS", 3)
+    seconds = 1.7e9 + np.arange(40.0) ** 2 / 16
+    frame = pl.DataFrame(
+        {
+            "sec": seconds,
+            "z": [None, *map(float, range(39))],
+            "city": ["Bern", "Genève", None, " Bern"] * 10,
+            "grade": [0.5, 1.0, 1.5, 1.0] * 10,
+        }
+    )
+    examples = read(frame, y=np.arange(40) % 2, kinds={"grade": "categorical"})
+    model = model_of(examples.schema)
+    model.save(tmp_path / "m.keras")
+    texts = [["Bern", "0.50"], ["Genève", "1"], ["", "1.5"], [" Bern", "+1e0"]] * 10
+    x = {
+        "numeric": tf.constant(np.column_stack([seconds, [np.nan, *range(39)]])),
+        "categorical": tf.constant(texts),
+    }
+    for whole in (model, keras.models.load_model(tmp_path / "m.keras", safe_mode=True)):
+        assert {i.name: (i.shape[1], i.dtype) for i in whole.inputs} == {
+            "numeric": (2, "float64"),
+            "categorical": (2, "string"),
+        }
+        out = whole(x)
+        assert np.array_equal(out["numeric"], examples.x["numeric"], equal_nan=True)
+        assert np.array_equal(out["categorical"], examples.x["categorical"])
+        odd = whole({**x, "categorical": tf.constant([["Basel", "7"]] * 40)})["categorical"]
+        assert np.unique(odd, axis=0).tolist() == [[3, 4]]

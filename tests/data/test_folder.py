@@ -9,7 +9,8 @@ from PIL import Image
 
 from counterpoise import plans
 from counterpoise.core.errors import DataError, OptionError, TargetError
-from counterpoise.data.folder import decoder, images, read_images, unlabeled
+from counterpoise.core.records import Pictures
+from counterpoise.data.images import decoder, images, read_images, unlabeled
 from counterpoise.data.split import make_folds
 from counterpoise.feed.batching import batches
 
@@ -20,17 +21,17 @@ def folder(tmp_path):
     for name, count in (("normal", 10), ("ill", 3)):
         (tmp_path / name).mkdir()
         for i in range(count):
-            pixels = rng.integers(0, 256, (9, 7), dtype=np.uint8)
+            pixels = rng.integers(0, 256, (9, 8), dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / name / f"{i}.png")
     return tmp_path
 
 
 def test_sub_folders_are_classes_and_pixels_are_those_of_the_files(folder):
-    found = images(folder, (9, 7))
+    found = images(folder, (9, 8))
     assert found.classes == ("ill", "normal")
     assert found.counts.tolist() == [3, 10]
     assert found.color_mode == "grayscale"
-    assert found.shape == (13, 9, 7, 1)
+    assert found.shape == (13, 9, 8, 1)
     rows = np.array([4, 0, 4])
     want = [np.asarray(Image.open(found.paths[i]))[..., None] for i in rows]
     assert np.array_equal(found.take(rows), want)
@@ -119,9 +120,7 @@ def test_numbers_as_folder_names_are_numbers(tmp_path):
 
 
 def test_unlabeled_images_are_found_at_any_depth(folder):
-    paths, pixels = unlabeled(folder, (8, 8), "grayscale")
-    assert len(paths) == 13
-    assert pixels.shape == (13, 8, 8, 1)
+    assert unlabeled(folder, (8, 8), Pictures("grayscale")).load().shape == (13, 8, 8, 1)
 
 
 def test_a_decoder_serves_lists_of_paths(folder):
@@ -150,5 +149,5 @@ def test_bad_arguments(folder, make, error, words):
 def test_one_class_is_refused(folder):
     for path in (folder / "ill").iterdir():
         path.unlink()
-    with pytest.raises(TargetError, match=r"in the sub-folder .normal. alone"):
+    with pytest.raises(TargetError, match=r"one class alone \('normal'\)"):
         images(folder, 8)

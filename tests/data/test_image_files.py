@@ -18,7 +18,8 @@ def made(root, *files):
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        (("train/a/1.png", "train/b/1.png", "test/a/1.png"), ("(test, train)", "/train (it holds a, b)")),
+        (("train/a/1.png", "train/b/1.png", "test/1.png"), ("(test, train)", "/train (it holds a, b)")),
+        (("train/a/1.png", "train/b/1.png", "test/a/1.png", "test/c/1.png"), ("(test, train)",)),
         (("TRAIN/a/1.png", "Val/a/1.png", "tEsT/b/1.png"), ("TRAIN", "look like the parts of a split")),
         (("training_set/a/1.png", "test_set/a/1.png"), ("training_set (it holds a)",)),
         (("01-train/a/1.png", "02-dev/a/1.png", "notes/1.txt"), ("01-train",)),
@@ -49,9 +50,19 @@ def test_the_parts_of_a_split_are_refused_with_a_way_on(tmp_path, files, words):
     ],
 )
 def test_classes_stay_classes(tmp_path, files):
-    _, labels, empty = labeled_files(made(tmp_path, *files))
-    assert set(labels) == {name.split("/")[0] for name in files}
-    assert empty == []
+    found = labeled_files(made(tmp_path, *files))
+    assert set(found.labels) == {name.split("/")[0] for name in files}
+    assert (found.split, found.empty) == (None, [])
+
+
+def test_a_split_of_classes_is_taken_as_it_is(tmp_path):
+    files = ("Train/a/1.png", "Train/b/deep/2.png", "01-val/a/1.png", "01-val/b/3.png", "test_set/a/1.png")
+    found = labeled_files(made(tmp_path, *files))
+    assert {p.removeprefix(f"{tmp_path}/") for p in found.paths} == set(files)
+    by_path = {p: (label, part) for p, label, part in zip(found.paths, found.labels, found.split, strict=True)}
+    assert by_path[f"{tmp_path}/Train/b/deep/2.png"] == ("b", "train")
+    assert by_path[f"{tmp_path}/test_set/a/1.png"] == ("a", "test")
+    assert sorted(found.split) == ["test", "train", "train", "validation", "validation"]
 
 
 def test_what_systems_leave_is_no_image_and_no_class(tmp_path):
@@ -59,7 +70,7 @@ def test_what_systems_leave_is_no_image_and_no_class(tmp_path):
         "a/THUMBS.DB", "a/Desktop.INI", "b/.DS_Store", "b/._1.png", "__macosx/a/1.png", "__MACOSX/b/1.png",
         "@eaDir/x.jpg", ".hidden/1.png", "a/.cache/2.png", "b/Thumbs.db",
     )  # fmt: skip
-    paths, labels, empty = labeled_files(made(tmp_path, "a/1.png", "b/deep/2.png", "c/desktop.ini", *left))
+    paths, labels, _, empty = labeled_files(made(tmp_path, "a/1.png", "b/deep/2.png", "c/desktop.ini", *left))
     assert [p.removeprefix(f"{tmp_path}/") for p in paths] == ["a/1.png", "b/deep/2.png"]
     assert (labels, empty) == (["a", "b"], ["c"])
     assert files_below(tmp_path) == paths

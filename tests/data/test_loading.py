@@ -13,6 +13,7 @@ from counterpoise.classifier.evaluation import evaluate
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.data import loading
 from counterpoise.data.loading import are_single, dataset_kind, load, load_features
+from counterpoise.data.read import read
 from counterpoise.feed.batching import batches
 
 Y = (np.arange(240) % 8 == 0).astype("int32")
@@ -66,7 +67,8 @@ def test_structures_text_and_weights():
     [
         (lambda: Dataset.from_tensor_slices((X, Y)).repeat(), DataError, "has no end; take one pass"),
         (lambda: Dataset.from_tensor_slices(X).batch(9), DataError, r"expected \(x, y\) or \(x, y, weight\)"),
-        (lambda: Dataset.from_tensor_slices((X, X > 0)).batch(9), TargetError, r"y has shape \(240, 3\), but its rows"),
+        (lambda: Dataset.from_tensor_slices((X, X > 0)).batch(9), TargetError, r"\(240, 3\).*cp\.compile_balanced"),
+        (lambda: Dataset.from_tensor_slices((X, (Y, Y))).batch(9), TargetError, r"several parts.*cp\.compile_balanced"),
         (lambda: Dataset.from_tensor_slices((X[:0], Y[:0])).batch(9), DataError, "has no elements"),
         (lambda: batches(X, Y, plans.oversample(Y)), OptionError, "drawn by a plan; pass x and y"),
     ],
@@ -116,6 +118,14 @@ def test_rows_are_told_from_batches_by_their_shapes(shapes, row, single):
         return tuple(map(spec, shape)) if shape and isinstance(shape[0], (tuple, dict)) else tf.TensorSpec(shape)
 
     assert are_single(spec(shapes), row) is single
+
+
+@pytest.mark.parametrize(
+    "given", [lambda: ((X, Y) for _ in range(2)), lambda: iter([(X, Y)]), lambda: map(np.asarray, (X, Y))]
+)
+def test_generators_of_python_are_refused_before_any_talk_of_labels(given):
+    with pytest.raises(DataError, match=r"can be read once .* from_generator\(\.\.\.\)\.take\(steps\)"):
+        read(given())
 
 
 def test_a_generator_without_an_end_stops_with_a_line(monkeypatch):

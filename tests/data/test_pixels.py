@@ -12,7 +12,7 @@ from PIL import Image
 import counterpoise as cp
 from counterpoise.core.errors import ArtifactError, DataError, OptionError
 from counterpoise.data import pixels as module
-from counterpoise.data.folder import decoder, images, list_images, read_images, unlabeled
+from counterpoise.data.images import decoder, images, list_images, read_images, unlabeled
 from counterpoise.data.pixels import look, pixels
 
 RNG = np.random.default_rng(0)
@@ -207,10 +207,10 @@ def test_a_range_goes_with_the_model(scans, tmp_path):
     clf.save(tmp_path / "m.keras")
     again = cp.load(tmp_path / "m.keras")
     assert again.pictures.range == (0.0, 4095.0)
-    paths, raw = unlabeled(scans / "ill", (4, 4), "grayscale", again.pictures.range)
-    assert len(paths) == 6
+    ill = unlabeled(scans / "ill", (4, 4), again.pictures)
+    assert len(ill) == 6
     plain = list_images(scans, 4)
-    assert np.allclose(again.predict_proba(plain)[: len(paths)], again.predict_proba(raw))
+    assert np.allclose(again.predict_proba(plain)[:6], again.predict_proba(ill.load()))
     with pytest.raises(DataError, match="trained with"):
         again.predict_proba(images(scans, 4, range=(0, 100)))
     again._card["images"] = {"range": [1]}
@@ -244,6 +244,41 @@ def test_what_users_should_know_is_noted(tmp_path):
     assert found.load().max() == 0
     with pytest.raises(OptionError, match="8 or fewer"):
         images(tmp_path, 4, range=(0, 100))
+
+
+def test_the_shape_of_what_images_show_is_kept_when_asked_for(tmp_path):
+    """A white square in the middle of a wide picture stays a square, or is stretched."""
+    wide = np.zeros((40, 80), np.uint8)
+    wide[10:30, 30:50] = 255
+    path = saved(tmp_path / "a.png", wide)
+    deep = saved(tmp_path / "b.png", wide.astype(np.uint16) * 257)
+    for name in (path, deep):
+        sides = {}
+        for aspect in ("stretch", "crop", "pad"):
+            white = pixels(name, (40, 40), "grayscale", aspect=aspect)[..., 0] > 128
+            sides[aspect] = (white.any(axis=1).sum(), white.any(axis=0).sum())
+            assert abs(np.argwhere(white).mean(axis=0) - 19.5).max() <= 1
+        assert sides == {"stretch": (20, 10), "crop": (20, 20), "pad": (10, 10)}
+    for name in "cd":
+        (tmp_path / name).mkdir()
+        saved(tmp_path / name / "1.png", wide)
+    assert "2 of 2 images have another shape than 8 x 8" in list_images(tmp_path, 8).notes[0]
+    assert list_images(tmp_path, 8, aspect="pad").notes == ()
+    assert list_images(tmp_path, (8, 16)).notes == ()
+
+
+def test_floats_of_one_kind_are_learned_and_kinds_are_not_mixed(tmp_path):
+    for name, level in (("a", 0.5), ("b", 90.0)):
+        (tmp_path / name).mkdir()
+        for i in range(3):
+            values = RNG.random((4, 4)) * level * (i > 0)  # those of level 0 lie between 0 and 1, as others may
+            saved(tmp_path / name / f"{i}.tif", values.astype(np.float32))
+    found = list_images(tmp_path, 4)
+    assert found.form.learned
+    assert found.load().max() > 50
+    saved(tmp_path / "a" / "odd.png", np.zeros((4, 4), np.uint8))
+    with pytest.raises(DataError, match=r"odd.png tells which.*1 such files.*6 others do not"):
+        list_images(tmp_path, 4)
 
 
 @pytest.mark.parametrize("range", [5, (1,), (2, 1), (0, float("inf")), ("a", "b"), (1, 1), "01"])

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer
 
-from counterpoise.core.errors import CounterpoiseError, DataError, OptionError, TargetError
+from counterpoise.core.errors import ColumnError, CounterpoiseError, DataError, OptionError, TargetError
 from counterpoise.data.read import read
 from counterpoise.data.schema import encode_rows
 
@@ -307,3 +307,33 @@ def test_digits_that_begin_with_zero_are_codes(tmp_path):
     assert [(c.name, c.kind) for c in schema.columns] == [("zip", "categorical"), ("n", "numeric")]
     assert schema.columns[0].levels == ("02139", "12345")
     assert encode_rows(schema, {"zip": ["2139", "02139"], "n": [0, 0]})["categorical"].tolist() == [[3], [1]]
+
+
+def test_thousands_of_columns_are_read_as_one_is_and_said_in_few_lines(tmp_path):
+    rng = np.random.default_rng(0)
+    made = {
+        "whole": lambda j: [str(i * j) for i in range(30)],
+        "real": lambda j: [f"{v:.2f}" for v in rng.normal(size=30)],
+        "code": lambda j: [f"0{i % 7}" for i in range(30)],
+        "truth": lambda j: ["true", "FALSE", ""] * 10,
+        "date": lambda j: [f"2024-01-{1 + i % 28:02d}" for i in range(30)],
+        "stray": lambda j: [f"?{j}" if i == 3 else str(i / 8) for i in range(30)],
+    }
+    frame = pl.DataFrame({f"{kind}{j}": make(j) for j in range(2, 72) for kind, make in made.items()})
+    frame.write_csv(tmp_path / "wide.csv")
+    wide = read(tmp_path / "wide.csv", y=np.arange(30) % 2)
+    kinds = {column.name: column.kind for column in wide.schema.columns}
+    for kind in made:
+        frame.select(f"{kind}7").write_csv(tmp_path / "one.csv")
+        one = read(tmp_path / "one.csv", y=np.arange(30) % 2)
+        assert one.schema.columns[0] == next(c for c in wide.schema.columns if c.name == f"{kind}7")
+    assert set(kinds.values()) == {"numeric", "categorical", "boolean"}
+    assert 50 < len(wide.warnings) < 70
+    assert any("more notes about columns" in warning for warning in wide.warnings)
+
+
+def test_columns_of_tuples_and_names_that_are_patterns_are_refused_in_one_line():
+    with pytest.raises(ColumnError, match="holds objects"):
+        read(pd.DataFrame({"a": np.arange(4.0), "b": [("x", 1)] * 4}), y=[0, 1, 0, 1])
+    with pytest.raises(ColumnError, match="pattern"):
+        read(pl.DataFrame({"^a$": [1.0, 2.0]}), y=[0, 1])

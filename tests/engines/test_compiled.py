@@ -9,13 +9,13 @@ import keras
 import numpy as np
 import pytest
 from small_networks import DENSE, EXACT, L, assert_same, examples, net, trained
+from trainers import cross_validate, jobs_of
 
 from counterpoise.core.errors import OptionError
 from counterpoise.data.split import make_folds
 from counterpoise.engines.run import run
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.jobs import Settings, jobs_of
-from counterpoise.pipeline.order import cross_validate
+from counterpoise.pipeline.settings import Settings
 from counterpoise.strategies.select import find, select
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from small_networks import EXACT, L, assert_same, examples, net, trained
+from trainers import jobs_of
 
 from counterpoise.data.split import make_folds
 from counterpoise.engines import program_rules
@@ -17,7 +18,6 @@ from counterpoise.engines.compile_modes import decided
 from counterpoise.engines.dropout_masks import DropoutMasks
 from counterpoise.engines.run import run
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.jobs import jobs_of
 from counterpoise.strategies.select import find
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+from trainers import jobs_of, train_all, trainer_of
 
 import counterpoise as cp
 from counterpoise.core.errors import ModelError, OptionError
@@ -13,8 +14,7 @@ from counterpoise.data.read import read
 from counterpoise.engines.finishing import check_finish, finished
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.fold_results import corrected
-from counterpoise.pipeline.jobs import Settings, jobs_of
-from counterpoise.pipeline.order import train_all
+from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.stages import trained_members
 from counterpoise.strategies.select import find, names
 from counterpoise.targets import target_of
@@ -71,7 +71,7 @@ def train(name: str, x: np.ndarray, y: np.ndarray, steps: int, rate: float = 0.1
         strategy, examples, Fold(0, 0, everything, everything[:0], np.arange(0, len(y), len(y) // 4)), settings
     )
     members = train_all(jobs, examples, network, settings)
-    return trained_members(strategy, jobs, members, examples, network)[0], network
+    return trained_members(strategy, jobs, members, trainer_of(examples, settings, network))[0], network
 
 
 @pytest.mark.parametrize(

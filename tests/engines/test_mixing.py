@@ -15,8 +15,8 @@ from counterpoise.engines.keras_fit import Batches
 from counterpoise.engines.mixing import Mixed, check_mixable
 from counterpoise.engines.run import having, make_job, run
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.jobs import under_loss_of
 from counterpoise.plans import uniform
+from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.select import Strategy, find
 
 N = 60
@@ -134,8 +134,8 @@ def test_a_loss_of_codes_refuses_mixed_labels(name):
         return 2.0 * keras.losses.sparse_categorical_crossentropy(y, p)
 
     with pytest.raises(ModelError, match="mixes rows and their labels"):
-        under_loss_of(find(name), compiled_with(sparse))
-    found = under_loss_of(find(name), compiled_with(keras.losses.CategoricalFocalCrossentropy()))
+        resolved(find(name), {"": compiled_with(sparse)})
+    found = resolved(find(name), {"": compiled_with(keras.losses.CategoricalFocalCrossentropy())})
     assert (found.loss, found.mix) == ("model", name)
 
 

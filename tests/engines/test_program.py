@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from small_networks import DENSE, EXACT, L, assert_same, examples, net, trained
+from trainers import jobs_of
 
 from counterpoise import plans
 from counterpoise.data.split import make_folds
@@ -20,7 +21,7 @@ from counterpoise.engines.compile_modes import decided, families
 from counterpoise.engines.compiled import ProgramEngine
 from counterpoise.engines.run import run
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.jobs import Settings, jobs_of
+from counterpoise.pipeline.settings import Settings
 from counterpoise.strategies.select import Strategy, find
 
 IMAGES = np.random.default_rng(1).random((150, 8, 8, 1)).astype("float32")

@@ -7,6 +7,7 @@ import pickle
 
 import keras
 from small_networks import EXACT, L, examples, net
+from trainers import jobs_of
 
 from counterpoise.core.records import Limits
 from counterpoise.data.split import make_folds
@@ -14,7 +15,6 @@ from counterpoise.engines import program_rules
 from counterpoise.engines.compile_modes import decided
 from counterpoise.engines.compiled import ProgramEngine
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.jobs import jobs_of
 from counterpoise.strategies.select import find
 
 

@@ -15,13 +15,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
+from trainers import trainer_of
 
 import counterpoise as cp
 from counterpoise.core.errors import DataError, OptionError
 from counterpoise.core.records import Examples, Fold
-from counterpoise.engines.flat_rows import FlatRows
-from counterpoise.engines.sklearn_fit import content, train_estimator
-from counterpoise.pipeline.jobs import Settings, job_of
+from counterpoise.engines.sklearn_fit import ExternalModel, content, train_estimator
+from counterpoise.forests.rows import FlatRows
+from counterpoise.pipeline.jobs import job_of
+from counterpoise.pipeline.settings import Settings
 
 RNG = np.random.default_rng(0)
 Y = (RNG.random(400) < 0.25).astype(np.int32)
@@ -38,11 +40,16 @@ def examples(x=X, y=Y, **more):
 
 def job(estimator, data=None, settings=None, fold=FOLD, **options):
     strategy = cp.external("it", estimator, **options)
-    return job_of(strategy, data or examples(), fold, settings or Settings())
+    model = ExternalModel("it", estimator)
+    return job_of(strategy, trainer_of(data or examples(), settings or Settings(), model), fold)
+
+
+def train(estimator, data=None, **how):
+    return train_estimator(job(estimator, data, **how), data or examples(), ExternalModel("it", estimator))
 
 
 def test_it_says_what_a_fit_by_hand_says():
-    member = train_estimator(job(GaussianNB()), examples())
+    member = train(GaussianNB())
     by_hand = GaussianNB().fit(X[SEEN], Y[SEEN])
     assert np.exp(member.logits) == pytest.approx(by_hand.predict_proba(X[FOLD.test]), abs=1e-6)
     assert member.stop_logits.shape == (0, 2)
@@ -52,7 +59,7 @@ def test_it_says_what_a_fit_by_hand_says():
 
 
 def test_a_plan_draws_its_rows_and_its_shift_is_known():
-    member = train_estimator(job(GaussianNB(), plan=cp.plans.oversample), examples())
+    member = train(GaussianNB(), plan=cp.plans.oversample)
     n = np.bincount(Y[SEEN])
     assert member.rows_seen == 2 * n.max()
     assert member.log_shift[1] - member.log_shift[0] == pytest.approx(np.log(n[0] / n[1]))
@@ -65,8 +72,8 @@ def test_a_weight_of_two_counts_as_the_row_twice(model):
     weights = np.where(np.arange(400) % 3 == 0, 2.0, 1.0)
     twice = np.repeat(SEEN, weights[SEEN].astype(int))
     alone = dataclasses.replace(FOLD, train=twice, stop=FOLD.stop[:0])
-    once = train_estimator(job(model, examples(sample_weight=weights)), examples(sample_weight=weights))
-    again = train_estimator(job(model, fold=alone), examples())
+    once = train(model, examples(sample_weight=weights))
+    again = train(model, fold=alone)
     if isinstance(model, LogisticRegression):  # the scaler of a pipeline gets no weights
         assert once.logits == pytest.approx(again.logits, abs=1e-3)
     else:
@@ -74,37 +81,37 @@ def test_a_weight_of_two_counts_as_the_row_twice(model):
 
 
 def test_weights_that_it_cannot_take_are_an_error_of_its_own():
-    member = train_estimator(job(KNeighborsClassifier(), plan=cp.plans.class_weight), examples())
+    member = train(KNeighborsClassifier(), plan=cp.plans.class_weight)
     assert "KNeighborsClassifier takes no sample weights; use a plan that draws rows" in member.error
-    assert train_estimator(job(KNeighborsClassifier()), examples()).error == ""
+    assert train(KNeighborsClassifier()).error == ""
 
 
 def test_decision_values_stand_for_logits():
-    member = train_estimator(job(LinearSVC(random_state=0)), examples())
+    member = train(LinearSVC(random_state=0))
     svc = LinearSVC(random_state=0).fit(X[SEEN], Y[SEEN])
     assert member.logits[:, 1] - member.logits[:, 0] == pytest.approx(svc.decision_function(X[FOLD.test]), abs=1e-5)
 
 
 def test_same_seed_same_numbers_and_another_fold_another_seed():
     forest = RandomForestClassifier(5)
-    first, again = (train_estimator(job(forest), examples()).logits for _ in range(2))
+    first, again = (train(forest).logits for _ in range(2))
     assert np.array_equal(first, again)
-    elsewhere = train_estimator(job(forest, fold=dataclasses.replace(FOLD, index=2)), examples()).logits
+    elsewhere = train(forest, fold=dataclasses.replace(FOLD, index=2)).logits
     assert not np.array_equal(first, elsewhere)
     fixed = RandomForestClassifier(5, random_state=7).fit(X[SEEN], Y[SEEN]).predict_proba(X[FOLD.test])
-    said = train_estimator(job(RandomForestClassifier(5, random_state=7)), examples()).logits
+    said = train(RandomForestClassifier(5, random_state=7)).logits
     assert np.exp(said) == pytest.approx(np.clip(fixed, 1e-7, 1), abs=1e-6)
     assert not hasattr(forest, "classes_")
 
 
 def test_stopping_rows_end_what_is_told_to_stop():
     boosted = HistGradientBoostingClassifier(max_iter=200, early_stopping=True, n_iter_no_change=3, random_state=0)
-    member = train_estimator(job(boosted), examples())
+    member = train(boosted)
     rows = {"X_val": X[FOLD.stop], "y_val": Y[FOLD.stop]}
     by_hand = boosted.fit(X[FOLD.train], Y[FOLD.train], **rows)
     assert member.steps == by_hand.n_iter_ < 200
     assert np.exp(member.logits) == pytest.approx(by_hand.predict_proba(X[FOLD.test]), abs=1e-6)
-    whole = train_estimator(job(boosted, settings=Settings(early_stopping=False)), examples())
+    whole = train(boosted, settings=Settings(early_stopping=False))
     assert whole.steps == 200
 
 
@@ -112,7 +119,7 @@ def test_lightgbm_stops_and_knows_levels():
     lightgbm = pytest.importorskip("lightgbm")
     model = lightgbm.LGBMClassifier(n_estimators=200, early_stopping_rounds=5, verbosity=-1)
     table = examples(TABLE)
-    member = train_estimator(job(model, table), table)
+    member = train(model, table)
     assert member.error == ""
     assert 1 <= member.steps < 200
     assert FlatRows(table, FOLD.train, keep_nan=True, integer_levels=254).categorical == [3]
@@ -151,7 +158,7 @@ def test_tables_are_laid_out_from_training_rows_alone():
 def test_arrays_of_any_rank_and_dicts_are_flattened_and_text_is_refused():
     flat = FlatRows(examples({"a": X.reshape(400, 3, 1), "b": X[:, 0]}), FOLD.train).matrix(np.arange(400))
     assert flat == pytest.approx(np.column_stack([X, X[:, 0]]))
-    with pytest.raises(DataError, match="holds text"):
+    with pytest.raises(DataError, match="hold text"):
         FlatRows(examples(np.array(["a"] * 400)), FOLD.train)
 
 
@@ -174,7 +181,7 @@ def test_what_it_raises_and_odd_scores_are_its_own_errors():
         def predict_proba(self, x):
             return np.full((len(x), 3), np.nan)
 
-    assert "expected finite ones of shape (140, 2)" in train_estimator(job(Odd()), examples()).error
-    broken = train_estimator(job(RandomForestClassifier(0)), examples())
+    assert "expected finite ones of shape (140, 2)" in train(Odd()).error
+    broken = train(RandomForestClassifier(0))
     assert broken.error.startswith("InvalidParameterError: ")
     assert broken.logits.shape == (0, 2)

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 from small_networks import DENSE, examples, net
+from trainers import jobs_of
 
 import counterpoise as cp
 from counterpoise.core.records import Fold
@@ -15,7 +16,7 @@ from counterpoise.data.split import make_folds
 from counterpoise.engines.objective import Objective
 from counterpoise.engines.run import having, run
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.jobs import Settings, jobs_of
+from counterpoise.pipeline.settings import Settings
 from counterpoise.strategies.select import Strategy, find, names
 
 TWO, THREE = examples(), examples(classes=3)

@@ -11,6 +11,7 @@ from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
 from counterpoise.core.errors import ModelError
 from counterpoise.forests.conversion import layer_of
+from counterpoise.forests.tree_layer import portable
 
 QUIET = {"verbosity": -1, "n_jobs": 1, "min_child_samples": 5, "min_data_per_group": 5, "cat_smooth": 1.0}
 
@@ -45,7 +46,7 @@ def boosted(y, **options):
 def test_raw_scores_of_boosted_trees(leaves, classes):
     model = boosted(np.minimum(Y, classes - 1), num_leaves=leaves)
     layer = layer_of(model)
-    assert layer.form == ("bits" if leaves <= 31 else "steps")
+    assert layer.small == (leaves <= 31)
     assert layer.sets > 0, "the trees test categories"
     raw = model.booster_.predict(ODD, raw_score=True).reshape(len(ODD), -1)
     assert np.asarray(layer(ODD)) == pytest.approx(raw, abs=1e-5)
@@ -53,13 +54,11 @@ def test_raw_scores_of_boosted_trees(leaves, classes):
 
 def test_both_forms_reach_the_same_leaf():
     layer = layer_of(boosted(np.minimum(Y, 1)))
-    config = layer.get_config()
-    other = type(layer).from_config({**config, "form": "steps"})
-    other.build((None, X.shape[1]))
-    values = {weight.name: weight for weight in layer.weights}
-    for weight in other.weights:
-        weight.assign(values[weight.name])
-    assert np.array_equal(np.asarray(layer(ODD)), np.asarray(other(ODD)))
+    by_bits = np.asarray(layer(ODD))
+    with portable(layer):
+        assert layer.portable
+        assert np.array_equal(by_bits, np.asarray(layer(ODD)))
+    assert not layer.portable
 
 
 @pytest.mark.parametrize("options", [{"use_missing": False}, {"boosting_type": "rf", "subsample": 0.7,

@@ -7,6 +7,7 @@ import pickle
 import keras
 import numpy as np
 import pytest
+from trainers import trainer_of
 
 import counterpoise as cp
 from counterpoise.comparison.manifest import manifest_of
@@ -14,7 +15,7 @@ from counterpoise.core.errors import CounterpoiseError
 from counterpoise.core.records import Examples
 from counterpoise.networks import frozen_body
 from counterpoise.networks.frozen_body import network_for
-from counterpoise.pipeline.jobs import Settings
+from counterpoise.pipeline.settings import Settings
 
 RNG = np.random.default_rng(0)
 Y = (RNG.random(90) < 0.3).astype(int)
@@ -73,7 +74,7 @@ def test_other_bodies_are_other_runs_and_workers_are_sent_none():
     def manifest(seed=0, side=6, preprocess=None):
         network, _ = network_for(cp.transfer(backbone(seed, side), preprocess=preprocess), examples)
         assert network.__getstate__()["body"] is None
-        return manifest_of(examples, network, settings, 2, "warn")
+        return manifest_of(examples, trainer_of(examples, settings, network), 2, "warn")
 
     first = manifest()
     assert first == manifest()

@@ -4,13 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from trainers import job_of
 
 from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Examples, Fold
 from counterpoise.networks.built_in import TABULAR
 from counterpoise.networks.network import Network
 from counterpoise.networks.recipe import PLAIN, Recipe
-from counterpoise.pipeline.jobs import Settings, job_of, limits_of
+from counterpoise.pipeline.jobs import limits_of
+from counterpoise.pipeline.settings import Settings
 from counterpoise.strategies.select import find
 
 Y = np.repeat([0, 1], [30, 10]).astype(np.int32)

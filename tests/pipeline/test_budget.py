@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 from leaderboard_schema import check_board
+from trainers import by, cross_validate, jobs_of
 
 import counterpoise as cp
 from counterpoise.core.records import Examples, Member
@@ -15,8 +16,7 @@ from counterpoise.data.split import make_folds
 from counterpoise.engines.run import run
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.budget import MOST, Training, extended, keeping, still_falling
-from counterpoise.pipeline.jobs import Settings, jobs_of
-from counterpoise.pipeline.order import cross_validate
+from counterpoise.pipeline.settings import Settings
 from counterpoise.strategies.select import find
 
 RNG = np.random.default_rng(3)
@@ -31,7 +31,7 @@ def slow(rate=0.002):
 
 
 def settings(network, **how):
-    return Settings(epochs="auto", **how).on(network, len(EXAMPLES), passes=10, extend=True)
+    return Settings(epochs="auto", **how).on({"": network}, len(EXAMPLES), passes=10, extend=True)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_who_asks_for_a_number_of_epochs_gets_it():
     network, cut = Network("mlp", EXAMPLES), {"none": Training(10, True)}
     assert extended(settings(network), cut).extension == MOST
     assert extended(settings(network), {"none": Training(10, False), "focal": Training(10, None)}) is None
-    assert extended(Settings(epochs=3).on(network, 240, 10, extend=True), cut) is None
+    assert extended(Settings(epochs=3).on({"": network}, 240, 10, extend=True), cut) is None
     assert extended(replace(settings(network), most_steps=50), cut) is None
     assert extended(replace(settings(network), extension=MOST), cut) is None
 
@@ -76,10 +76,11 @@ def test_the_extended_budget_is_that_of_all_and_what_patience_ended_is_kept():
         asked.extend(jobs := list(jobs))
         return {one.id: member(None) for one in jobs}
 
-    ended = keeping(train, {job.id: member([0.0, 0.0])})([longer])  # as a store gives it back
+    kept = keeping(by(train), {job.id: member([0.0, 0.0])})  # as a store gives it back
+    ended = dict(kept([longer], EXAMPLES, network))
     assert (asked, ended[longer.id].job, ended[longer.id].steps) == ([], longer.id, 3)
     for gain in ((0.1, 0.2), None):
-        keeping(train, {job.id: member(gain)})([longer])
+        list(keeping(by(train), {job.id: member(gain)})([longer], EXAMPLES, network))
     assert [one.id for one in asked] == [longer.id] * 2
 
 

@@ -7,12 +7,14 @@ import pickle
 
 import numpy as np
 import pytest
+from trainers import job_of, jobs_of, trainer_of
 
 from counterpoise.core.errors import OptionError, TargetError
 from counterpoise.core.records import Examples, Fold
 from counterpoise.data.split import make_folds
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.jobs import Settings, job_of, jobs_by_fold, jobs_of, limits_of, member_numbers
+from counterpoise.pipeline.jobs import jobs_by_fold, limits_of, member_numbers
+from counterpoise.pipeline.settings import Settings
 from counterpoise.strategies.select import Ensemble, Strategy, find, select
 
 SETTINGS = Settings(epochs=3, batch_size=16)
@@ -115,12 +117,12 @@ def test_a_strategy_that_cannot_be_carried_out_fails_alone_unless_it_is_all_ther
 
     network = Network("mlp", examples)
     bad, unknown = Strategy("bad", plan=broken), Strategy("unknown", loss="focall")
-    jobs, failures = jobs_by_fold([find("none"), bad, unknown], examples, folds, SETTINGS, network)
+    jobs, failures = jobs_by_fold([find("none"), bad, unknown], trainer_of(examples, SETTINGS, network), folds)
     assert failures["bad"] == "no such rows"
     assert failures["unknown"].startswith("there is no loss 'focall'")
     assert set(jobs) == {("none", f) for f in range(3)}
     with pytest.raises(TargetError, match="no such rows"):
-        jobs_by_fold([bad], examples, folds, SETTINGS, network)
+        jobs_by_fold([bad], trainer_of(examples, SETTINGS, network), folds)
 
 
 def test_a_class_without_training_rows_is_named(examples):

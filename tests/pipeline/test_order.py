@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 from sklearn import metrics
+from trainers import cross_validate, jobs_of
 
 import counterpoise as cp
 from counterpoise.core import logits as lg
@@ -15,8 +16,7 @@ from counterpoise.core.errors import OptionError, SplitError
 from counterpoise.core.records import Examples
 from counterpoise.data.split import make_folds
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.jobs import Settings, jobs_of
-from counterpoise.pipeline.order import cross_validate
+from counterpoise.pipeline.settings import Settings
 from counterpoise.strategies.select import Ensemble, find, select
 
 QUICK = Settings(epochs=3, batch_size=64)

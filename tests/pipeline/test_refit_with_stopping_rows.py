@@ -4,14 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from trainers import cross_validate, trainer_of
 
 from counterpoise.core.records import Examples
 from counterpoise.data.split import make_folds
 from counterpoise.networks.network import Network
 from counterpoise.networks.recipe import Recipe
-from counterpoise.pipeline.jobs import Settings, jobs_by_fold
-from counterpoise.pipeline.order import cross_validate, train_all
+from counterpoise.pipeline.jobs import jobs_by_fold
 from counterpoise.pipeline.refit_with_stopping_rows import train_once_more
+from counterpoise.pipeline.settings import Settings
 from counterpoise.strategies.select import find
 
 RNG = np.random.default_rng(5)
@@ -29,20 +30,17 @@ def network():
 def test_the_second_training_has_the_steps_of_the_best_round_and_every_row_but_the_test_rows(network):
     folds = make_folds(EXAMPLES, 2, 1, 0, "warn")
     versions = {(s.name, f): s for s in STRATEGIES for f in range(2)}
-    jobs, _ = jobs_by_fold(STRATEGIES, EXAMPLES, folds, SETTINGS, network)
-
-    def train(wanted):
-        return train_all(wanted, EXAMPLES, network, SETTINGS)
-
-    first = train([job for group in jobs.values() for job in group])
-    again, members = train_once_more(jobs, first, versions, EXAMPLES, folds, SETTINGS, network, train)
+    trainer = trainer_of(EXAMPLES, SETTINGS, network)
+    jobs, _ = jobs_by_fold(STRATEGIES, trainer, folds)
+    first = trainer.train([job for group in jobs.values() for job in group])
+    again, members = train_once_more(jobs, first, versions, trainer, folds)
     for key, (job,) in again.items():
         (before,) = jobs[key]
         assert set(job.train) == set(range(80)) - set(folds[key[1]].test)
         assert (len(job.stop), job.limits.steps) == (0, first[before.id].best_step)
         assert members[job.id].steps == first[before.id].steps + job.limits.steps
         assert members[job.id].history == first[before.id].history
-        alone = train([job])[job.id]
+        alone = trainer.train([job])[job.id]
         np.testing.assert_array_equal(members[job.id].logits, alone.logits)
 
 

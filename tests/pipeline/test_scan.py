@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from trainers import jobs_of
 
 import counterpoise as cp
 from counterpoise.core.errors import DataError, OptionError
@@ -13,7 +14,7 @@ from counterpoise.data.read import read
 from counterpoise.data.schema import encode_rows
 from counterpoise.feed.disk import scan
 from counterpoise.pipeline import scan as scans
-from counterpoise.pipeline.jobs import Settings, jobs_of
+from counterpoise.pipeline.settings import Settings
 from counterpoise.strategies.select import find
 
 N = 1200

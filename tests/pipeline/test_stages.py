@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from small_networks import DENSE, net
+from trainers import jobs_of, trainer_of, with_executor
 
 import counterpoise as cp
 from counterpoise.comparison.halving import Limit, rungs
@@ -22,7 +23,8 @@ from counterpoise.engines.objective import Objective
 from counterpoise.engines.run import run
 from counterpoise.networks.network import Network
 from counterpoise.networks.weights import set_state
-from counterpoise.pipeline.jobs import Settings, jobs_by_fold, jobs_of
+from counterpoise.pipeline.jobs import jobs_by_fold
+from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.stages import train_in_rounds, trained_members
 from counterpoise.plans import cascade, self_paced
 from counterpoise.strategies.select import Ensemble, Strategy, find
@@ -55,7 +57,8 @@ def _network():
 
 def in_rounds(strategies, network, failures=None):
     """First jobs, jobs that were trained, members, and the ids of each round."""
-    jobs, _ = jobs_by_fold(strategies, EXAMPLES, FOLDS, Settings(epochs=2, batch_size=64), network)
+    trainer = trainer_of(EXAMPLES, Settings(epochs=2, batch_size=64), network)
+    jobs, _ = jobs_by_fold(strategies, trainer, FOLDS)
     waves = []
 
     def train(wanted):
@@ -63,7 +66,7 @@ def in_rounds(strategies, network, failures=None):
         return {job.id: guess(job) for job in wanted}
 
     of = {(s.name, f): s for s in strategies for f in range(2)}
-    return jobs, *train_in_rounds(jobs, of, EXAMPLES, train, failures), waves
+    return jobs, *train_in_rounds(jobs, of, with_executor(trainer, train), failures), waves
 
 
 def test_rounds_hold_what_can_be_trained_by_then(network):
@@ -94,9 +97,8 @@ def test_snapshots_are_one_training_whose_rate_falls_and_starts_again(engine):
     fold = dataclasses.replace(FOLDS[0], stop=FOLDS[0].stop[:0])
     jobs = jobs_of(snapshots(), EXAMPLES, fold, Settings(epochs=9, batch_size=32), network)
     key = ("snapshots", 0)
-    done, members = train_in_rounds(
-        {key: jobs}, {key: snapshots()}, EXAMPLES, lambda wanted: dict(run(wanted, EXAMPLES, network, engine=engine))
-    )
+    trainer = trainer_of(EXAMPLES, Settings(engine=engine), network)
+    done, members = train_in_rounds({key: jobs}, {key: snapshots()}, trainer)
     model = network.fresh(0)
     set_state(
         model,
@@ -138,7 +140,9 @@ def test_warm_members_follow_one_another():
 def test_members_keep_what_they_say_of_the_test_rows(network):
     _, done, members, _ = in_rounds([sequence()], network)
     jobs, fold = done["sequence", 0], FOLDS[0]
-    for member, job in zip(trained_members(sequence(), jobs, members, EXAMPLES, network), jobs, strict=True):
+    for member, job in zip(
+        trained_members(sequence(), jobs, members, trainer_of(EXAMPLES, Settings(), network)), jobs, strict=True
+    ):
         assert np.array_equal(job.score, np.concatenate([fold.test, job.train]))
         assert np.array_equal(member.logits, members[job.id].logits[: len(fold.test)])
 
@@ -177,7 +181,14 @@ def test_a_limited_race_counts_and_runs_every_round(network):
 
     strategies = [find("none"), sequence(), sequence(cascade, name="other")]
     settings = Settings(epochs=30, batch_size=32)
-    found = rungs(strategies, EXAMPLES, network, settings, Limit(200), executor, folds=2, repeats=1, duplicates="warn")
+    found = rungs(
+        strategies,
+        trainer_of(EXAMPLES, settings, network, executor=executor),
+        Limit(200),
+        folds=2,
+        repeats=1,
+        duplicates="warn",
+    )
     assert len(found.stopped) == 1
     assert len(steps) == 2 * (1 + 1 + 2 + 2), "the first members of both sequences are one"
     assert sum(steps) <= 200

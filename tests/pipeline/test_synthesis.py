@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from trainers import cross_validate, jobs_of
 
 import counterpoise as cp
 from counterpoise.core.errors import DataError
@@ -14,8 +15,7 @@ from counterpoise.core.records import Column, Examples, Schema
 from counterpoise.data.split import make_folds
 from counterpoise.engines.synthetic_rows import with_made_rows
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.jobs import Settings, jobs_of
-from counterpoise.pipeline.order import cross_validate
+from counterpoise.pipeline.settings import Settings
 from counterpoise.strategies.select import Strategy, find, select
 
 QUICK = Settings(epochs=2, batch_size=64)

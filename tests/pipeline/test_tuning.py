@@ -6,13 +6,14 @@ import dataclasses
 
 import numpy as np
 import pytest
+from trainers import jobs_of, trainer_of, with_executor
 
 import counterpoise as cp
 from counterpoise.core.errors import MissingExtraError, OptionError
 from counterpoise.core.records import Examples
 from counterpoise.data.split import make_folds
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.jobs import Settings, jobs_of
+from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.tuning import Study, check_tuning, tuned_by_fold, tuned_on_all, values_of
 from counterpoise.strategies.select import find, names
 from counterpoise.strategies.strategy import Hyperparameter
@@ -48,7 +49,8 @@ def test_values_are_found_by_the_scores_of_inner_rows_alone(network):
         return said
 
     settings = dataclasses.replace(SETTINGS, tune=25)
-    found = tuned_by_fold([find("none"), find("oversample")], EXAMPLES, FOLDS, settings, network, train)
+    trainer = with_executor(trainer_of(EXAMPLES, settings, network), train)
+    found = tuned_by_fold([find("none"), find("oversample")], trainer, FOLDS)
     assert set(found) == {("oversample", 0), ("oversample", 1)}
     assert all(abs(np.log(t.values["ratio"] / 0.6)) < 0.3 for t in found.values())
     for job in seen:
@@ -56,7 +58,7 @@ def test_values_are_found_by_the_scores_of_inner_rows_alone(network):
         assert not np.isin(np.concatenate([job.train, job.score]), np.concatenate([fold.test, fold.stop])).any()
         assert not np.isin(job.train, job.score).any()
         assert job.limits.steps == 2
-    again = tuned_by_fold([find("oversample")], EXAMPLES, FOLDS, settings, network, train)
+    again = tuned_by_fold([find("oversample")], trainer, FOLDS)
     assert {k: v.values for k, v in again.items()} == {k: v.values for k, v in found.items()}
 
 
@@ -67,7 +69,7 @@ def test_the_first_trial_is_the_strategy_as_it_is_and_ties_keep_it(network):
             default = {hyperparameter.name: hyperparameter.default for hyperparameter in strategy.hyperparameters}
             ids = [jobs_of(s, EXAMPLES, FOLDS[0], SETTINGS)[0].id for s in (strategy, strategy.with_values(default))]
             assert ids[0] == ids[1], name
-    study = Study(find("focal"), EXAMPLES, FOLDS[0], SETTINGS, network)
+    study = Study(find("focal"), trainer_of(EXAMPLES, SETTINGS, network), FOLDS[0])
     first = study.ask()
     assert first[0].loss == ("focal", {"gamma": 2.0})
 
@@ -85,8 +87,9 @@ def test_a_race_reports_values_per_fold():
 
 def test_nothing_is_tuned_unless_asked(network):
     bare = dataclasses.replace(SETTINGS, tune=0)
-    assert tuned_by_fold([find("oversample")], EXAMPLES, FOLDS, bare, network, lambda jobs: {}) == {}
-    assert tuned_on_all(find("oversample"), EXAMPLES, bare, network, lambda jobs: {}).strategy is find("oversample")
+    trainer = trainer_of(EXAMPLES, bare, network)
+    assert tuned_by_fold([find("oversample")], trainer, FOLDS) == {}
+    assert tuned_on_all(find("oversample"), trainer).strategy is find("oversample")
     assert values_of({}) == {}
 
 

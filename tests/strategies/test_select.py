@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from trainers import jobs_of
 
 from counterpoise import plans
 from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Examples, Fold
 from counterpoise.engines.batch_order import Order
-from counterpoise.pipeline.jobs import Settings, jobs_of
+from counterpoise.pipeline.settings import Settings
 from counterpoise.strategies import select as s
 
 

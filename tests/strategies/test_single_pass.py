@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 from small_networks import EXACT, assert_same, examples
+from trainers import jobs_of
 
 import counterpoise as cp
 from counterpoise.comparison.store import Store
@@ -21,7 +22,6 @@ from counterpoise.networks.batch_ensemble import MemberDense, MemberHead, PoolVi
 from counterpoise.networks.member_outputs import apart
 from counterpoise.networks.network import Network
 from counterpoise.networks.weights import set_state
-from counterpoise.pipeline.jobs import jobs_of
 from counterpoise.strategies.select import find
 from counterpoise.strategies.single_pass import ViewsOf, in_one_pass
 

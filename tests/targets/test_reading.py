@@ -39,7 +39,9 @@ def test_what_gaps_and_doubts_mean():
     assert cp.labels(y).read(y).codes.tolist() == [[1, -1], [-1, 0], [0, 1]]
 
 
-@pytest.mark.parametrize("make", [list, np.array, pd.Series, lambda v: pl.DataFrame({"t": v})], ids=str)
+@pytest.mark.parametrize(
+    "make", [list, np.array, pd.Series, lambda v: pl.DataFrame({"t": v})], ids=["list", "array", "series", "frame"]
+)
 def test_separated_text_and_lists_are_sets_of_labels(make):
     tags = cp.labels("t", separator="|", missing="ignore").read(make(TAGS))
     assert tags.classes == ("a", "b")

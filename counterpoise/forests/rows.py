@@ -1,4 +1,4 @@
-"""Rows of any input as one matrix of numbers, as estimators of scikit-learn's kind take them.
+"""Rows of any input as one matrix of numbers, as trees and estimators of scikit-learn's kind take them.
 
 What is learned (medians, which levels there are) is learned from the training rows alone.
 """
@@ -13,8 +13,8 @@ import numpy as np
 
 from counterpoise.core.errors import DataError
 from counterpoise.core.records import Examples
-from counterpoise.core.structure import leaves, take
-from counterpoise.data.cycles import phases
+from counterpoise.core.structure import whole
+from counterpoise.data.cycles import phases, places
 from counterpoise.data.encode import MAX_LEVELS
 
 Array = np.ndarray
@@ -33,6 +33,11 @@ class FlatRows:
 
     Attributes:
         categorical: Positions of the integer columns in the matrix.
+        cycles: (Position of a number, period) of each cycle of a time stamp.
+        fill: float32 (dn,), what stands for a missing number unless these stay NaN.
+        indicated: int64, positions of the numbers with an indicator of missing values.
+        integers: int64, positions of the level columns that stand as integers.
+        kept: (Position of a level column, its level numbers that get a column of their own) for the others.
 
     Raises:
         DataError: an input is not numeric.
@@ -47,27 +52,36 @@ class FlatRows:
     def __init__(self, examples: Examples, rows: Array, *, keep_nan: bool = False, integer_levels: int = 0) -> None:
         self.x, self.schema, self.keep_nan = examples.x, examples.schema, keep_nan
         numbers, ids = self._parts(rows)
-        self._as_integer = ids.max(axis=0, initial=0) <= integer_levels
-        self.categorical = list(range(numbers.shape[1], numbers.shape[1] + int(self._as_integer.sum())))
-        self._levels = [_kept(column) for column in ids.T[~self._as_integer]]
-        lacking = np.isnan(numbers)
-        self._fill = np.array([0.0 if np.isnan(column).all() else np.nanmedian(column) for column in numbers.T])
-        self._indicated = np.flatnonzero(lacking.any(axis=0))
+        as_integer = ids.max(axis=0, initial=0) <= integer_levels
+        self.cycles = [] if self.schema is None else places(self.schema)
+        self.integers = np.flatnonzero(as_integer)
+        self.categorical = list(range(numbers.shape[1], numbers.shape[1] + len(self.integers)))
+        self.kept = [(int(column), _kept(ids[:, column])) for column in np.flatnonzero(~as_integer)]
+        missing = np.isnan(numbers)
+        medians = [0.0 if np.isnan(column).all() else np.nanmedian(column) for column in numbers.T]
+        self.fill = np.array(medians, np.float32)
+        self.indicated = np.flatnonzero(missing.any(axis=0))
+
+    @property
+    def width(self) -> int:
+        """d, numbers in a row of the matrix."""
+        indicators = 0 if self.keep_nan else len(self.indicated)
+        return len(self.fill) + len(self.integers) + indicators + sum(len(levels) for _, levels in self.kept)
 
     def matrix(self, rows: Array) -> Array:
         """Rows as float32 (len(rows), d)."""
         numbers, ids = self._parts(rows)
-        parts = [numbers if self.keep_nan else np.where(np.isnan(numbers), self._fill, numbers)]
-        integers = ids[:, self._as_integer]
+        parts = [numbers if self.keep_nan else np.where(np.isnan(numbers), self.fill, numbers)]
+        integers = ids[:, self.integers]
         parts.append(np.where(integers > 0, integers - 1.0, np.nan))
         if not self.keep_nan:
-            parts.append(np.isnan(numbers[:, self._indicated]))
-        parts += [column[:, None] == kept for column, kept in zip(ids.T[~self._as_integer], self._levels, strict=True)]
+            parts.append(np.isnan(numbers[:, self.indicated]))
+        parts += [ids[:, column, None] == levels for column, levels in self.kept]
         return np.concatenate([np.asarray(part, dtype=np.float32) for part in parts], axis=1)
 
     def _parts(self, rows: Array) -> tuple[Array, Array]:
-        """Numbers, places of time stamps in their cycles among them, and level numbers."""
-        numbers, ids = _parts(take(self.x, rows))
+        """Numbers, positions of time stamps in their cycles among them, and level numbers."""
+        numbers, ids = _parts(whole(self.x, rows, "trees or an external model"))
         if self.schema is None or not self.schema.numeric:
             return numbers, ids
         return np.concatenate([numbers, phases(self.schema, numbers)], axis=1), ids
@@ -77,13 +91,20 @@ def _parts(x: Any) -> tuple[Array, Array]:
     """Numbers (N, dn) and level numbers (N, dc) of an input; arrays of higher rank are flattened."""
     if isinstance(x, Mapping) and set(x) <= {"numeric", "categorical"}:
         some = next(iter(x.values()))
-        none = np.empty((len(some), 0))
+        none = np.empty((len(some), 0), np.float32)
         return x.get("numeric", none), np.asarray(x.get("categorical", none), dtype=np.int64)
-    arrays = [np.asarray(leaf) for leaf in leaves(x)]
+    arrays = [np.asarray(leaf) for leaf in parts_of(x)]
     if any(array.dtype.kind not in "fiub" for array in arrays):
-        raise DataError("an input holds text; an external entrant takes numbers and tables.")
+        raise DataError("The rows hold text. Expected numbers or a table: trees and external models take no texts.")
     flat = np.concatenate([a.reshape(len(a), math.prod(a.shape[1:])).astype(np.float32) for a in arrays], axis=1)
     return flat, np.empty((len(flat), 0), np.int64)
+
+
+def parts_of(x: Any) -> list[Any]:
+    """The arrays of an input, those of a dict in the order of its sorted keys, whatever order they were given in."""
+    if isinstance(x, Mapping):
+        return [leaf for key in sorted(x) for leaf in parts_of(x[key])]
+    return [leaf for part in x for leaf in parts_of(part)] if isinstance(x, (tuple, list)) else [x]
 
 
 def _kept(ids: Array) -> Array:

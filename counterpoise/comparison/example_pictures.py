@@ -1,0 +1,64 @@
+"""Which pictures a report shows: the most confident errors of the recommended strategy, out of fold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.records import Examples, FoldResult
+from counterpoise.core.structure import leaves
+from counterpoise.report.thumbnails import thumbnail
+
+Array = np.ndarray
+
+#: Pictures of each kind of error.
+SHOWN = 8
+
+
+def example_pictures(cells: Sequence[FoldResult], examples: Examples) -> list[dict[str, Any]]:
+    """The missed cases and false positives of a strategy, the most confident first, as plain values for the report.
+
+    Every row is judged once: by the first repeat. [] where rows are no pictures.
+    """
+    pictures = next((part for part in leaves(examples.x) if _shows(part)), None)
+    if pictures is None:
+        return []
+    first = [cell for cell in cells if cell.repeat == 0]
+    rows, decision = (np.concatenate([getattr(cell, name) for cell in first]) for name in ("rows", "decision"))
+    code = examples.positive
+    proba = np.concatenate([cell.proba[:, code] for cell in first])
+    truth, alert = examples.y[rows] == code, decision == code
+    label = str(examples.classes[code])
+    kinds = (
+        (f"Missed cases: {label!r} decided as another class", truth & ~alert, proba),
+        (f"False positives: decided as {label!r}, of another class", ~truth & alert, -proba),
+    )
+    found = []
+    for title, wrong, order in kinds:
+        chosen = np.flatnonzero(wrong)
+        chosen = chosen[np.argsort(order[chosen], kind="stable")][:SHOWN]
+        told = [_told(examples, pictures, int(rows[i]), int(decision[i]), float(proba[i])) for i in chosen]
+        found.append({"title": title, "count": int(wrong.sum()), "shown": told})
+    return found
+
+
+def _told(examples: Examples, pictures: Any, row: int, decided: int, proba: float) -> dict[str, Any]:
+    pixels = pictures[np.array([row])][0]
+    known = examples.pictures is not None and not examples.pictures.learned
+    low, high = (0.0, 255.0) if known or pixels.dtype == np.uint8 else np.percentile(pixels, [0.5, 99.5]).tolist()
+    return {
+        "src": thumbnail(pixels, low, high),
+        "name": f"row {row + 1}" if examples.names is None else str(examples.names[row]),
+        "label": str(examples.classes[examples.y[row]]),
+        "decided": str(examples.classes[decided]),
+        "proba": proba,
+    }
+
+
+def _shows(part: Any) -> bool:
+    """Whether an input is pictures: (N, height, width), or with 1 or 3 channels."""
+    shape = part.shape
+    flat = len(shape) == 3 or (len(shape) == 4 and shape[-1] in (1, 3))
+    return flat and min(shape[1:3]) >= 4 and part.dtype.kind in "uif"

@@ -1,0 +1,41 @@
+"""What is trained, whatever it is: the contract of networks, trees, and models that race but cannot ship."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+from counterpoise.core.records import Limits
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A recipe for trained models of one shape; picklable.
+
+    Attributes:
+        kind: Which engine trains it: "network", "trees" or "external".
+        label: What to call it in a report.
+        stops_early: Whether stopping rows end its training; what they do not end is trained on them too.
+        once_more: Most training rows of which it is trained a second time, for as long as the first time was best, on
+            the stopping rows too.
+    """
+
+    kind: str
+    once_more: int
+
+    @property
+    def stops_early(self) -> bool: ...
+
+    @property
+    def label(self) -> str: ...
+
+    def content(self) -> str:
+        """What decides what a job trains besides the job itself, as text; "" where the run says it (networks)."""
+        ...
+
+    def limits(self, given: Limits, steps: int | None, early_stopping: bool) -> Limits:
+        """How long one of its jobs may train; `given` suits a network, `steps` are those of a re-fit."""
+        ...
+
+    def to_keras(self, weights: tuple[Any, ...], examples: Any) -> Any:
+        """A trained member as a `keras.Model` from the inputs of the rows to logits; None: it cannot ship."""
+        ...

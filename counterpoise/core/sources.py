@@ -1,0 +1,103 @@
+"""Rows of an input that need not be in memory: whoever wants rows takes them, a batch at a time.
+
+A `Source` stands where an array would: it has a shape and a type, and `source[rows]` are rows in memory. Nothing makes
+an array of it unasked: `np.asarray(source)` raises, `structure.whole` asks whether the rows fit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import DataError
+
+Array = np.ndarray
+
+#: Bytes of rows that are held in memory at most: a network, its gradients and TensorFlow itself come on top.
+IN_MEMORY = 512 * 2**20
+
+
+class Source:
+    """Rows of one input; a subclass says how they are taken. It can be pickled, and a worker opens it again.
+
+    Attributes:
+        shape: (N, ...), known without reading.
+        dtype: The NumPy type of the rows.
+
+    Example:
+        >>> class Squares(Source):
+        ...     shape, dtype = (5, 1), np.dtype("float32")
+        ...     def take(self, rows):
+        ...         return (rows[:, None] ** 2).astype("float32")
+        >>> Squares()[np.array([3, 0])].ravel().tolist(), len(Squares()), Squares()[-2:].ravel().tolist()
+        ([9.0, 0.0], 5, [9.0, 16.0])
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    def take(self, rows: Array) -> Array:
+        """Rows by their numbers, int64 (k,) of 0 to N - 1, in this order, as an array of their own."""
+        raise NotImplementedError
+
+    def fingerprint(self) -> str:
+        """A text that is equal for equal rows: a run that is resumed is asked for it."""
+        digest = hashlib.blake2b(repr((self.shape, str(self.dtype))).encode(), digest_size=16)
+        for start in range(0, len(self), 1024):
+            digest.update(np.ascontiguousarray(self[start : start + 1024]).tobytes())
+        return digest.hexdigest()
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> Array:
+        numbers = np.arange(len(self))[rows]
+        return self.take(np.atleast_1d(numbers)) if np.ndim(numbers) else self.take(numbers[None])[0]
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
+        raise DataError(
+            f"{self.nbytes / 2**20:,.0f} MB of rows lie outside memory; this needs them in memory. Expected at most "
+            f"{IN_MEMORY / 2**20:,.0f} MB. Use fewer rows or smaller pictures (size=, --size)."
+        )
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all rows."""
+        return int(np.prod(self.shape)) * self.dtype.itemsize
+
+
+class Chosen(Source):
+    """Some rows of a source as a source of their own."""
+
+    def __init__(self, source: Source, rows: Array) -> None:
+        self.source, self.rows = source, np.arange(len(source))[rows]
+        self.shape, self.dtype = (len(self.rows), *source.shape[1:]), source.dtype
+
+    def take(self, rows: Array) -> Array:
+        return self.source.take(self.rows[rows])
+
+
+class Joined(Source):
+    """Sources and arrays of equal form, one after the other."""
+
+    def __init__(self, parts: Sequence[Any]) -> None:
+        self.parts = tuple(parts)
+        self.starts = np.cumsum([0, *map(len, self.parts)])
+        self.shape = (int(self.starts[-1]), *self.parts[0].shape[1:])
+        self.dtype = np.result_type(*(part.dtype for part in self.parts))
+
+    def take(self, rows: Array) -> Array:
+        out = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        owner = np.searchsorted(self.starts, rows, side="right") - 1
+        for number, part in enumerate(self.parts):
+            mine = owner == number
+            if mine.any():
+                out[mine] = part[rows[mine] - self.starts[number]]
+        return out

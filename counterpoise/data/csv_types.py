@@ -1,0 +1,145 @@
+"""What the text of a CSV file spells: numbers, dates, truth values or words, column by column.
+
+Many columns of few rows are looked at as one column of all their cells: what polars needs for each column, beside its
+rows, is most of the time in a table of thousands of columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from counterpoise.data.cells import CODE, clean
+from counterpoise.data.dates import DATE, is_iso_date, parse_dates
+
+Array = np.ndarray
+
+#: Types of numbers, the narrow before the wide.
+NUMBERS: tuple[pl.DataType, ...] = (pl.Int64(), pl.Int128(), pl.Float64())
+TRUTH = r"^(?i:true|false)$"
+DATES = pl.Datetime("us")
+#: Numbers of rows that mostly show already that a column is of another type.
+_FIRST = (10, 1_000)
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Columns of cleaned text (see `cells.clean`), one below the other.
+
+    Attributes:
+        names: Names of the d columns.
+        rows: N, how many cells each has.
+        text: The cells, d * N.
+
+    Example:
+        >>> cells = Cells.of(pl.DataFrame({"a": [" 1", "2 ", " ?"], "b": ["01", "2", "3"]}))
+        >>> cells.types()
+        {'a': Int64, 'b': String}
+        >>> cells.typed(cells.types()).to_dict(as_series=False)
+        {'a': [1, 2, None], 'b': ['01', '2', '3']}
+    """
+
+    names: tuple[str, ...]
+    rows: int
+    text: pl.Series
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame) -> Cells:
+        """Those of a frame of text with a row at least."""
+        return cls(tuple(frame.columns), frame.height, clean(pl.concat(frame.get_columns(), rechunk=True)))
+
+    def column(self, name: str) -> pl.Series:
+        """The text of one column."""
+        return self.text.slice(self._places[name] * self.rows, self.rows).alias(name)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.names)}
+
+    def types(self) -> dict[str, pl.DataType]:
+        """The type of what each column spells; Null where all of it is missing.
+
+        Example:
+            >>> row = pl.DataFrame({text: [text] for text in ("1", "1.5", "TRUE", "x", "2024-12-31", "?")})
+            >>> list(Cells.of(row).types().values())
+            [Int64, Float64, Boolean, String, Datetime(time_unit='us', time_zone=None), Null]
+        """
+        found: dict[int, pl.DataType] = {}
+        left = np.arange(len(self.names))
+        missing = self._where(left, lambda text: text.is_null())
+        found |= dict.fromkeys(missing, pl.Null())
+        left = np.setdiff1d(left, missing)
+        begin = self._where(left, lambda text: text.is_null() | text.str.contains(DATE), _FIRST[0])
+        dates = np.array([column for column in begin if is_iso_date(self._of([column]))], int)
+        found |= dict.fromkeys(dates, DATES)
+        left = np.setdiff1d(left, dates)
+        for kind in NUMBERS:
+            spelled = self._spelling(left, kind)
+            plain = self._where(spelled, lambda text: ~text.str.contains(CODE).fill_null(False))
+            found |= dict.fromkeys(plain, kind)
+            left = np.setdiff1d(left, spelled)
+        truths = self._where(left, lambda text: text.is_null() | text.str.contains(TRUTH))
+        found |= dict.fromkeys(truths, pl.Boolean())
+        return {name: found.get(place, pl.String()) for place, name in enumerate(self.names)}
+
+    def typed(self, types: Mapping[str, pl.DataType]) -> pl.DataFrame:
+        """The columns as what they spell, in the order of `types`."""
+        made: dict[str, pl.Series] = {}
+        for kind in set(types.values()):
+            names = [name for name, one in types.items() if one == kind]
+            for name, column in zip(names, self._as(kind, [self._places[name] for name in names]), strict=True):
+                made[name] = column.alias(name)
+        return pl.DataFrame([made[name] for name in types])
+
+    def _as(self, kind: pl.DataType, columns: Sequence[int]) -> Iterable[pl.Series]:
+        if kind == DATES:
+            return [parse_dates(self._of([column])) for column in columns]
+        text = self._of(columns)
+        if kind == pl.Boolean:
+            text = text.str.to_lowercase() == "true"
+        elif kind not in (pl.String, pl.Null):
+            text = text.cast(kind)
+        return [text.slice(start, self.rows) for start in range(0, len(text), self.rows)]
+
+    def _of(self, columns: Sequence[int] | Array, rows: int | None = None) -> pl.Series:
+        """The first cells of some columns."""
+        rows = self.rows if rows is None else min(rows, self.rows)
+        if len(columns) * rows == len(self.text):
+            return self.text
+        starts = np.asarray(columns, int)[:, None] * self.rows
+        return self.text.gather((starts + np.arange(rows)).ravel())
+
+    def _spelling(self, columns: Array, kind: pl.DataType) -> Array:
+        """Those of some columns whose known cells are all of a type."""
+        for rows in (*(rows for rows in _FIRST if rows < self.rows), self.rows):
+            columns = self._where(
+                columns, lambda text: text.is_null() | text.cast(kind, strict=False).is_not_null(), rows
+            )
+        return columns
+
+    def _where(self, columns: Array, test: Callable[[pl.Series], pl.Series], rows: int | None = None) -> Array:
+        """Those of some columns of which every cell (of the first rows) passes a test."""
+        if not len(columns):
+            return columns
+        passed = test(self._of(columns, rows)).to_numpy()
+        return columns[passed.reshape(len(columns), -1).all(axis=1)]
+
+
+def joined(one: pl.DataType, other: pl.DataType) -> pl.DataType:
+    """The type of a column whose parts have two types.
+
+    Example:
+        >>> joined(pl.Int64(), pl.Float64()), joined(pl.Null(), pl.Boolean()), joined(pl.Boolean(), pl.Int64())
+        (Float64, Boolean, String)
+    """
+    if one == other or other == pl.Null:
+        return one
+    if one == pl.Null:
+        return other
+    if one in NUMBERS and other in NUMBERS:
+        return max(one, other, key=NUMBERS.index)
+    return pl.String()

@@ -1,0 +1,200 @@
+"""Names of pictures in a column -> files below a folder; and groups that stand in the names of files."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from counterpoise.core.checks import rows_text
+from counterpoise.core.errors import ColumnError, DataError, OptionError
+from counterpoise.data.image_files import files_below
+
+#: Endings of pictures: of two files of one name, one with such an ending is meant.
+ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".dcm", ".dicom")
+
+
+class Names:
+    """Finds the files that names mean: with or without ending and sub-folder, in any capitals.
+
+    A whole path below the folder goes before a name alone, a name with its ending before one without, and equal
+    capitals before others.
+
+    Args:
+        root: The folder.
+        files: The files below it; None: all of them.
+    """
+
+    def __init__(self, root: Path, files: Sequence[str] | None = None) -> None:
+        self.root = root
+        self._steps: list[dict[str, list[str]]] = [{} for _ in range(6)]
+        for path in files_below(root) if files is None else files:
+            self._enter(path)
+
+    def find(self, name: str) -> list[str]:
+        """The files that a name means: one, none, or several that it does not tell apart."""
+        own = Path(name)
+        if own.is_absolute():
+            return [name] if own.is_file() else []
+        pure = PurePosixPath(_composed(name.replace("\\", "/")))
+        asked = (str(pure), str(pure), pure.name, pure.name, str(pure).casefold(), pure.name.casefold())
+        for known, key in zip(self._steps, asked, strict=True):
+            if key in known:
+                return _pictures(known[key])
+        outside = self.root / pure
+        return [os.path.normpath(outside)] if ".." in pure.parts and outside.is_file() else []
+
+    def _enter(self, path: str) -> None:
+        inner = PurePosixPath(_composed(Path(path).relative_to(self.root).as_posix()))
+        whole, bare = str(inner), str(inner.with_suffix(""))
+        keys = [{whole}, {bare}, {inner.name}, {inner.stem}]
+        keys += [{key.casefold() for key in (whole, bare)}, {key.casefold() for key in (inner.name, inner.stem)}]
+        for known, names in zip(self._steps, keys, strict=True):
+            for key in names:
+                known.setdefault(key, []).append(path)
+
+
+def _composed(name: str) -> str:
+    """The name with each accented letter as one character: systems write them in two ways."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _pictures(paths: list[str]) -> list[str]:
+    """Those with the ending of a picture, where some have it."""
+    return [path for path in paths if path.lower().endswith(ENDINGS)] or paths
+
+
+def names_of(column: pl.Series) -> list[str | None]:
+    """The names in a column as text, blanks at the ends left out; None where there is none.
+
+    Example:
+        >>> names_of(pl.Series([10.0, None])), names_of(pl.Series([" a.png ", ""]))
+        (['10', None], ['a.png', None])
+    """
+    if column.dtype.is_float():
+        column = column.fill_nan(None)
+        if (column == column.round()).all():
+            column = column.cast(pl.Int64)
+    texts = column.cast(pl.String).str.strip_chars()
+    return [name or None for name in texts.to_list()]
+
+
+def located(column: pl.Series, root: Path, skip_bad: bool) -> tuple[list[str | None], list[str]]:
+    """The file of each row, None where it has none, and sentences about these.
+
+    Raises:
+        ColumnError: rows without a name, or names that several files bear.
+        DataError: names that no file bears, all of them named at once; with `skip_bad` their files are None.
+    """
+    asked = names_of(column)
+    nameless = [row for row, name in enumerate(asked) if name is None]
+    if nameless and not skip_bad:
+        raise ColumnError(
+            f"Column {column.name!r} is empty in {rows_text(nameless)}. Expected the name of an image in every row. "
+            "Fill it in, or leave these rows out with skip_bad=True (--skip-bad)."
+        )
+    names = Names(root)
+    found = {name: names.find(name) for name in dict.fromkeys(asked) if name is not None}
+    _check_one_each(column.name, found, root)
+    missing = [name for name, files in found.items() if not files]
+    if missing and not skip_bad:
+        raise DataError(
+            f"{_listed(missing)} of column {column.name!r} {'is' if len(missing) == 1 else 'are'} not below {root}. "
+            f"Expected one file for each name. {_nearby(names)}Name the folder of the images with root= (--root), or "
+            "leave these rows out with skip_bad=True (--skip-bad)."
+        )
+    notes = [f"Left out {rows_text(nameless)} without the name of an image."] if nameless else []
+    if missing:
+        rows = [row for row, name in enumerate(asked) if name is not None and not found[name]]
+        notes.append(f"Left out {rows_text(rows)}: {_listed(missing)} not below {root}.")
+    return [found[name][0] if name is not None and found[name] else None for name in asked], notes
+
+
+def _check_one_each(column: str, found: dict[str, list[str]], root: Path) -> None:
+    for name, files in found.items():
+        if len(files) > 1:
+            shown = ", ".join(str(Path(path).relative_to(root)) for path in files[:3])
+            raise ColumnError(
+                f"{name!r} of column {column!r} is the name of {len(files)} files ({shown}). Expected one. Write the "
+                "sub-folder and the ending into the column."
+            )
+
+
+def _nearby(names: Names) -> str:
+    known = next(iter(names._steps[0]), "")
+    return f"A file there is {known!r}. " if known else "No file is there. "
+
+
+def _listed(names: Sequence[str], most: int = 20) -> str:
+    """The names of images for a message.
+
+    Example:
+        >>> _listed(["a", "b"]), _listed(["a"])
+        ('2 images (a, b)', '1 image (a)')
+    """
+    shown = ", ".join(names[:most]) + (f", ... ({len(names):,} in all)" if len(names) > most else "")
+    return f"{len(names):,} image{'s' * (len(names) != 1)} ({shown})"
+
+
+def groups_from(pattern: str, paths: Iterable[str], root: Path) -> pl.Series:
+    """The group of each file, by a pattern that finds it in its name, or in its path where the pattern has a slash.
+
+    The group is what the groups of the pattern match, else the whole match.
+
+    Raises:
+        OptionError: no regular expression.
+        DataError: names that it does not match.
+
+    Example:
+        >>> groups_from("(?P<patient>[^_]+)_", ["/a/p1_2.png", "/a/p2_1.png"], Path("/a")).to_list()
+        ['p1', 'p2']
+    """
+    try:
+        search = re.compile(pattern).search
+    except (re.error, TypeError) as error:
+        raise OptionError(
+            f'groups_from is {pattern!r}: {error}. Expected a regular expression, such as "(?P<patient>[^_]+)_" '
+            "(--groups-from)."
+        ) from None
+    whole = "/" in pattern
+    names = [os.path.relpath(path, root).replace(os.sep, "/") if whole else os.path.basename(path) for path in paths]
+    matches = [search(name) for name in names]
+    unmatched = [name for name, match in zip(names, matches, strict=True) if match is None]
+    if unmatched:
+        raise DataError(
+            f"groups_from {pattern!r} does not match {_listed(unmatched, 5)}. Expected a match in the name of every "
+            "image. Correct the pattern (--groups-from)."
+        )
+    return pl.Series("groups_from", [_group(match) for match in matches])
+
+
+def _group(match: Any) -> str:
+    parts = [part for part in match.groups() if part is not None]
+    return "|".join(parts) if parts else str(match[0])
+
+
+def joined_groups(*codes: np.ndarray) -> np.ndarray:
+    """Groups int64 (N,) of rows that share a group in any of several divisions, directly or through others.
+
+    Example:
+        >>> joined_groups(np.array([0, 0, 1, 2]), np.array([5, 6, 6, 7])).tolist()
+        [0, 0, 0, 1]
+    """
+    from scipy import sparse
+    from scipy.sparse import csgraph
+
+    numbered = [np.unique(code, return_inverse=True)[1].reshape(-1) for code in codes]
+    n, start, ends = len(codes[0]), len(codes[0]), []
+    for code in numbered:
+        ends.append(start + code)
+        start += int(code.max(initial=-1)) + 1
+    rows, columns = np.tile(np.arange(n), len(codes)), np.concatenate(ends)
+    graph = sparse.coo_matrix((np.ones(len(rows), np.int8), (rows, columns)), (start, start))
+    parts = csgraph.connected_components(graph, directed=False)[1][:n]
+    return np.unique(parts, return_inverse=True)[1].reshape(-1).astype(np.int64)

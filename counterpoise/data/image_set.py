@@ -1,0 +1,235 @@
+"""Images in files, what belongs to them, and what they become: pixels, or `Examples`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from counterpoise.core import sources
+from counterpoise.core.checks import check_choice
+from counterpoise.core.duplicates import twin_groups
+from counterpoise.core.errors import DataError, OptionError, TargetError
+from counterpoise.core.records import Examples, Pictures
+from counterpoise.core.sources import Source
+from counterpoise.data.decoded import Decoded
+from counterpoise.data.image_names import joined_groups
+from counterpoise.data.labels import encode_labels
+from counterpoise.data.pixels import ASPECTS, CHANNELS, Range, check_span, pixels
+from counterpoise.data.row_metadata import Side, group_codes, roles, times, weights
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """Images that are decoded when they are drawn; made by `images`.
+
+    Takes the place of `x` in `batches`: `cp.batches(scans, plan=cp.plans.oversample(scans.y))`.
+
+    Attributes:
+        paths: The files (N,).
+        side: Labels, groups, times, weights and parts of a split of the files; None: nothing is known of them.
+        size: (height, width) in pixels.
+        form: How they are read.
+        augment: What changes drawn images at random (see `images`).
+        bad: (path, what is wrong with it) of files that were left out.
+        root: The folder.
+        deep: Whether some files have more than 8 bits; pixels are then float32, else uint8.
+        notes: Sentences for the user about how the files are read.
+    """
+
+    paths: tuple[str, ...]
+    side: Side | None
+    size: tuple[int, int]
+    form: Pictures
+    augment: Any = None
+    bad: tuple[tuple[str, str], ...] = ()
+    root: str = ""
+    deep: bool = False
+    notes: tuple[str, ...] = ()
+    takes_rows: bool = field(default=True, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @property
+    def known(self) -> Side:
+        """What belongs to the files.
+
+        Raises:
+            TargetError: they have no labels.
+        """
+        if self.side is None:
+            raise TargetError(
+                f"The images of {self.root} have no labels. Expected a class for each: name its column with target= "
+                "(--target), or give a folder with one sub-folder for each class."
+            )
+        return self.side
+
+    @property
+    def y(self) -> Array:
+        """The class code of each file, int32 (N,)."""
+        return self.known.y.codes
+
+    @property
+    def classes(self) -> tuple[Any, ...]:
+        """The labels, sorted: names of sub-folders, or what the column holds."""
+        return self.known.y.classes
+
+    @property
+    def counts(self) -> Array:
+        """Images per class, int64 (C,)."""
+        return self.known.y.counts
+
+    @property
+    def color_mode(self) -> str:
+        """ "grayscale" or "rgb"."""
+        return self.form.color_mode
+
+    @property
+    def range(self) -> Range | None:
+        """Stored values that are black and white in files of more than 8 bits; None: those of each file's type."""
+        return self.form.range
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(N, height, width, channels)."""
+        return (len(self), *self.size, CHANNELS[self.color_mode])
+
+    def take(self, rows: Array) -> Array:
+        """Decoded pixels (len(rows), height, width, channels), 0 to 255: uint8, float32 where `deep`."""
+        if self.form.learned:
+            raise DataError(
+                f"No file of {self.root} tells which values are black and white, and outside fit and compare nothing "
+                "learns it. Name them with range=(low, high) (--range LOW HIGH)."
+            )
+        return self._source.take(np.asarray(rows))
+
+    def load(self) -> Array:
+        """All pixels, in memory (see `take`)."""
+        return self._source.take(np.arange(len(self)))
+
+    def rows(self) -> Array | Source:
+        """All pixels in memory, or, where they do not fit, a source that decodes them when they are taken."""
+        return self.load() if self._source.nbytes <= sources.IN_MEMORY else self._source
+
+    @cached_property
+    def _source(self) -> Decoded:
+        decode = Decode(self.paths, self.size, self.form)
+        return Decoded(decode, self.shape, np.dtype(np.float32 if self.deep else np.uint8))
+
+    @property
+    def split(self) -> Any:
+        """What each file does, a series of words; None: they do not say it."""
+        return None if self.side is None else self.side.split
+
+    def part(self, name: str) -> ImageSet:
+        """The images of one part of the split: "train", "validation" or "test".
+
+        Raises:
+            OptionError: there is no such part.
+        """
+        if self.split is None:
+            raise OptionError(f"part({name!r}): these images have no split. Name its column with split=, or use all.")
+        wanted = roles(pl.Series("part", [name]))[0]
+        rows = np.flatnonzero(roles(self.split) == wanted)
+        if not len(rows):
+            raise OptionError(f"part({name!r}): no image of {self.root} is in it.")
+        return replace(self.at(rows), side=self.known.at(rows).having(split=None))
+
+    def at(self, rows: Array) -> ImageSet:
+        """Some of the images, by number."""
+        side = None if self.side is None else self.side.at(rows)
+        return replace(self, paths=tuple(self.paths[int(row)] for row in rows), side=side)
+
+    def read_as(self, pictures: Pictures) -> ImageSet:
+        """The images read as those that a model was trained on.
+
+        Raises:
+            DataError: a range or a way with the shape was given, and the model was trained with another.
+        """
+        mine, free = self.form, pictures.range is None and not pictures.learned
+        if mine.range not in (None, pictures.range) and not free:
+            how = "the range that it learned from its images" if pictures.learned else pictures.range
+            raise DataError(f"range is {mine.range}, but the model was trained with {how}. Leave it out.")
+        if mine.aspect not in ("stretch", pictures.aspect):
+            raise DataError(
+                f"aspect is {mine.aspect!r}, but the model was trained with {pictures.aspect!r}. Leave it out."
+            )
+        form = replace(pictures, range=mine.range if free else pictures.range)
+        return self if form == mine else replace(self, form=form, deep=self.deep or pictures.learned)
+
+
+@dataclass(frozen=True)
+class Decode:
+    """Row number -> pixels of that file."""
+
+    paths: tuple[str, ...]
+    size: tuple[int, int]
+    form: Pictures
+
+    def __call__(self, row: int) -> Array:
+        form = self.form
+        return pixels(self.paths[row], self.size, form.color_mode, form.range, form.aspect, form.learned)
+
+
+def examples_of(
+    found: ImageSet, *, positive: Any = None, one_vs_rest: Any = None, merge_rare: Sequence[Any] = ()
+) -> Examples:
+    """The images as `Examples`, their pixels in memory where they fit (see `ImageSet.rows`).
+
+    Images with equal pixels are one group, and one group with all of their patients', so that no copy is on the other
+    side of a split; not where the images say themselves what they do.
+    """
+    side = found.known
+    labels = encode_labels(side.y, positive, one_vs_rest, merge_rare, written=True, name=side.target)
+    x = found.rows()
+    twins = twin_groups(x)
+    assert twins is not None
+    groups = None if side.groups is None else group_codes(side.groups)
+    word = "file was" if len(found.bad) == 1 else "files were"
+    notes = [f"{len(found.bad)} {word} left out: {named(found.bad)}."] if found.bad else []
+    copies = len(twins) - len(np.unique(twins))
+    if copies:
+        together = "" if side.split is not None else "; copies stay on one side of a split"
+        notes.append(f"{copies:,} of {len(twins):,} images repeat an earlier one{together}.")
+        if side.split is None:
+            groups = twins if groups is None else joined_groups(groups, twins)
+    return Examples(
+        x, labels.codes, labels.classes, groups=groups, twins=twins,
+        time=None if side.time is None else times(side.time),
+        sample_weight=None if side.weight is None else weights(side.weight),
+        split=None if side.split is None else roles(side.split),
+        names=np.array([os.path.relpath(path, found.root) for path in found.paths]),
+        source=Path(found.root).resolve().name, warnings=(*found.notes, *notes), pictures=found.form,
+    )  # fmt: skip
+
+
+def pictures_of(plain: Mapping[str, Any]) -> Pictures:
+    """How pictures were read, from the plain values of a model's file.
+
+    Raises:
+        OptionError, KeyError, TypeError: they are not what `Pictures` holds.
+    """
+    return Pictures(
+        check_choice(plain["color_mode"], "color_mode", CHANNELS), check_span(plain["range"]),
+        check_choice(plain["aspect"], "aspect", ASPECTS), check_choice(plain["learned"], "learned", (False, True)),
+    )  # fmt: skip
+
+
+def named(bad: Sequence[tuple[str, str]], most: int = 20) -> str:
+    """Files and what is wrong with them, for a message.
+
+    Example:
+        >>> named([("a.png", "empty")])
+        'a.png: empty'
+    """
+    shown = "; ".join(f"{path}: {what}" for path, what in bad[:most])
+    return shown + (f"; ... ({len(bad)} in all)" if len(bad) > most else "")

@@ -1,0 +1,329 @@
+"""Images in files with their labels: a folder by classes, or a table of names; checked at once, decoded when drawn."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from counterpoise.core.checks import check_choice
+from counterpoise.core.errors import DataError, OptionError, TargetError
+from counterpoise.core.records import Examples, Pictures
+from counterpoise.data.frames import is_table
+from counterpoise.data.image_files import files_below, labeled_files
+from counterpoise.data.image_names import groups_from as groups_in_names
+from counterpoise.data.image_set import ImageSet, examples_of, named
+from counterpoise.data.image_table import read_rows
+from counterpoise.data.labels import read_target
+from counterpoise.data.pixels import ASPECTS, CHANNELS, Look, Range, check_sides, check_span, look, range_text
+from counterpoise.data.pixels import decoder as decoder
+from counterpoise.data.row_metadata import Side
+
+logger = logging.getLogger("counterpoise")
+
+#: Pictures that use less than this share of their range, from its black end, are nearly black to a network.
+DARK = 1 / 8
+#: Images whose sides have another ratio, by this factor, have another shape.
+OTHER_SHAPE = 1.2
+
+
+def images(
+    source: Any,
+    size: int | tuple[int, int],
+    *,
+    images: str | None = None,
+    root: str | os.PathLike[str] | None = None,
+    target: str | Sequence[str] | None = None,
+    groups: str | None = None,
+    time: str | None = None,
+    split: str | None = None,
+    sample_weight: str | None = None,
+    groups_from: str | None = None,
+    color_mode: str = "auto",
+    range: Range | None = None,
+    aspect: str = "stretch",
+    augment: Any = None,
+    skip_bad: bool = False,
+) -> ImageSet:
+    """List labeled images, of a folder or of a table, and check that every file can be decoded.
+
+    A folder has one sub-folder for each class, or `train`, `validation` and `test` with such sub-folders: these parts
+    then train, end training, and judge. A table has a row for each image.
+
+    PNG, JPEG, TIFF, BMP, GIF, WebP and DICOM (pip install 'counterpoise[dicom]'). Pixels are 0 to 255, as in
+    `keras.utils.image_dataset_from_directory`, whatever the type that a file stores: 12 and 16 bits and float from 0 to
+    1 are scaled from the range of their type and keep their levels; DICOM from its window. Transparent pixels are
+    white, and images are turned the way their camera was held.
+
+    Args:
+        source: The folder, in whose sub-folders images may lie deeper (hidden files do not count); or the table: a CSV
+            or Parquet file, or a frame.
+        size: Pixels of the side, or (height, width); images are resized to it (see `aspect`).
+        images: Column of the table with the names of the images, with or without ending and sub-folder. Several rows of
+            one image with one label are one.
+        root: The folder that the names are looked for in, sub-folders included. None: that of the table.
+        target: Column of the table with the class; or several columns of 0 and 1 of which one is 1 in each row, whose
+            names are then the classes. None: the images have no labels, for `predict`.
+        groups: Column of the table: images of one group (a patient) are never on two sides of a split.
+        time: Column of the table. Training rows are then earlier than all others.
+        split: Column of the table that says what each image does: train, validation or test.
+        sample_weight: Column of the table; an image of weight w counts as w.
+        groups_from: Regular expression that finds the group in the name of a file, for example
+            "(?P<patient>[^_]+)_"; in its path below the folder where the expression has a slash.
+        color_mode: "grayscale", "rgb", or "auto": grayscale when all images are gray.
+        range: (low, high), the stored values that are black and white in files of more than 8 bits, for example
+            (-1000, 400); values beyond are cut off. It goes into the model's file. None: the range of each file's type
+            or window; where no file tells it (signed and 32-bit integers, float beyond 0..1), the 0.5th and the 99.5th
+            percentile of the training images, which each fold and the model learn.
+        aspect: What happens to images of another shape than `size`: "stretch"; "crop" to their middle; or "pad" with
+            black.
+        augment: What changes images at random in training, every draw of every class afresh, so that a repeated image
+            never looks alike: "auto" (a small turn, shift and zoom), a Keras augmentation layer, or a list of these.
+            For `batches` also ("repeats", layers), on repeats alone, for comparison.
+        skip_bad: Leave damaged and foreign files out (they are listed in `.bad`), and rows of a table without a file or
+            a label, instead of raising.
+
+    Raises:
+        DataError: No such folder; no sub-folders; files that are absent or cannot be decoded: all of them are named at
+            once; files whose range is known among others whose range is not.
+        ColumnError: A column is absent, or one image has two labels, groups or parts of the split.
+        TargetError: Fewer than two classes with images.
+        MissingExtraError: Pillow, or pydicom for DICOM files, is not installed.
+
+    Example:
+        >>> import os, tempfile
+        >>> from PIL import Image
+        >>> here = tempfile.mkdtemp()
+        >>> for path in ("ill/a.png", "well/b.png", "well/c.png"):
+        ...     os.makedirs(os.path.dirname(os.path.join(here, path)), exist_ok=True)
+        ...     Image.new("L", (8, 8)).save(os.path.join(here, path))
+        >>> scans = images(here, size=4)
+        >>> scans.classes, scans.counts.tolist()
+        (('ill', 'well'), [1, 2])
+        >>> rows = {"scan": ["a", "b", "c"], "dx": [1, 0, 0], "patient": [7, 8, 8]}
+        >>> images(rows, 4, images="scan", root=here, target="dx", groups="patient").counts.tolist()
+        [2, 1]
+    """
+    span = check_span(range)
+    columns = {"groups": groups, "time": time, "split": split, "sample_weight": sample_weight}
+    found = list_images(
+        source, size, color_mode=color_mode, span=span, aspect=aspect, skip_bad=skip_bad, augment=augment,
+        images=images, root=root, target=target, columns=columns, groups_from=groups_from,
+    )  # fmt: skip
+    if span and not found.deep:
+        raise OptionError(f"range is for images of more than 8 bits; all in {source} have 8 or fewer. Leave it out.")
+    for note in found.notes:
+        logger.warning("%s", note)
+    return found
+
+
+def list_images(
+    source: Any,
+    size: int | tuple[int, int],
+    *,
+    color_mode: str = "auto",
+    span: Range | None = None,
+    aspect: str = "stretch",
+    learned: bool | None = None,
+    skip_bad: bool = False,
+    augment: Any = None,
+    images: str | None = None,
+    root: Any = None,
+    target: Any = None,
+    columns: dict[str, str | None] | None = None,
+    groups_from: str | None = None,
+) -> ImageSet:
+    """As `images`, for the form that a model asks for: a range may be of no use here. Logs no notes.
+
+    `learned` says whether the model learned what is black and white; None: it is to be decided by the files.
+    """
+    sides = check_sides(size)
+    check_choice(color_mode, "color_mode", ("auto", *CHANNELS))
+    check_choice(aspect, "aspect", ASPECTS)
+    side: Side | None
+    if images is None:
+        _check_folder_options(source, {"root": root, "target": target, **(columns or {})})
+        paths, side, home, notes = _of_folder(Path(source))
+    else:
+        rows = read_rows(source, images, root, target, columns or {}, skip_bad)
+        paths, side, home, notes = rows.paths, rows.side, rows.root, rows.notes
+    good, bad = _sound(paths, skip_bad, span)
+    if bad and side is not None:
+        side = side.where([path in good for path in paths])
+    if side is not None and len(side.y.classes) < 2:
+        only = f"of one class alone ({side.y.classes[0]!r})" if side.y.classes else "of no class"
+        raise TargetError(f"The images of {home} are {only}. Expected two classes or more.")
+    if groups_from is not None:
+        if side is None or side.groups is not None:
+            raise OptionError("groups_from and groups were both given, or images without labels; leave one out.")
+        side = side.having(groups=groups_in_names(groups_from, good, home))
+    deep = any(found.deep for found in good.values())
+    if color_mode == "auto":
+        color_mode = "grayscale" if all(found.gray for found in good.values()) else "rgb"
+    form = Pictures(color_mode, span, aspect, _learned(good, span, learned))
+    said = (*notes, *_notes(list(good.values()), form, sides))
+    return ImageSet(tuple(good), side, sides, form, augment, bad, str(home), deep, said)
+
+
+def _check_folder_options(source: Any, given: dict[str, Any]) -> None:
+    if not isinstance(source, (str, os.PathLike)) or (is_table(source) and Path(source).is_file()):
+        raise OptionError(
+            'The data are a table, but no column was named that holds the names of images. Expected images="COLUMN" '
+            "(--images)."
+        )
+    for name, value in given.items():
+        if value is not None:
+            raise OptionError(
+                f"{name} names a column of a table, or where its images are; {source} is a folder of images, its "
+                'sub-folders are the classes. Leave it out, or give the table and images="COLUMN" (--images).'
+            )
+
+
+def _of_folder(root: Path) -> tuple[list[str], Side, Path, list[str]]:
+    """Files of a folder, what belongs to them, the folder, and sentences for the user."""
+    layout = labeled_files(root)
+    labels = read_target(pl.Series("folder", layout.labels), "folder")
+    side = Side(labels, split=None if layout.split is None else pl.Series("split", layout.split), target="folder")
+    notes = [f"The sub-folder {name!r} has no files and is no class." for name in layout.empty]
+    if layout.split is not None:
+        parts = ", ".join(dict.fromkeys(layout.split))
+        notes.append(
+            f"{root} is laid out by what its images do ({parts}): test images judge alone, validation images end "
+            "training. To divide them anew, gather all in one folder with a sub-folder for each class."
+        )
+    return layout.paths, side, root, notes
+
+
+def read_images(
+    source: Any,
+    size: int | tuple[int, int],
+    *,
+    positive: Any = None,
+    one_vs_rest: Any = None,
+    merge_rare: Sequence[Any] = (),
+    **options: Any,
+) -> Examples:
+    """Read images into memory as `Examples`: x (N, height, width, channels), 0 to 255 (see `images`).
+
+    The arguments are those of `images` and, for the labels, of `read`. Raises what they raise.
+    """
+    found = images(source, size, **options)
+    return examples_of(found, positive=positive, one_vs_rest=one_vs_rest, merge_rare=merge_rare)
+
+
+def unlabeled(
+    folder: str | os.PathLike[str], size: tuple[int, int], form: Pictures, skip_bad: bool = False
+) -> ImageSet:
+    """All images below a folder, sub-folders or not, for prediction by a model that was trained on this form.
+
+    Raises:
+        DataError: No images, files that cannot be decoded, or files whose range is not known.
+    """
+    good, bad = _sound(files_below(Path(folder)), skip_bad, form.range)
+    if not good:
+        raise DataError(f"{folder} holds no image.")
+    _learned(good, form.range, form.learned)
+    deep = any(found.deep for found in good.values())
+    return ImageSet(tuple(good), None, size, form, bad=bad, root=str(folder), deep=deep)
+
+
+def _sound(
+    paths: Sequence[str], skip_bad: bool, span: Range | None
+) -> tuple[dict[str, Look], tuple[tuple[str, str], ...]]:
+    """What the files that are images hold, and what is wrong with the others (`DataError` if not skipped)."""
+    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        warnings.filterwarnings("ignore", module="PIL")  # what matters of them is in the looks
+        found = list(zip(paths, pool.map(partial(look, windowed=span is None), paths), strict=True))
+    bad = tuple((path, seen.fault) for path, seen in found if seen.fault)
+    if bad and not skip_bad:
+        raise DataError(_bad_text(bad))
+    return {path: seen for path, seen in found if not seen.fault}, bad
+
+
+def _learned(good: Mapping[str, Look], span: Range | None, wanted: bool | None) -> bool:
+    """Whether what is black and white has to be learned: no file tells it, and nobody named it.
+
+    Raises:
+        DataError: some files tell it and others do not, or the model wants the other kind.
+    """
+    if span is not None:
+        return False
+    unknown = [(path, found) for path, found in good.items() if found.deep and found.span is None]
+    # Floats from 0 to 1 among others are of one kind with them.
+    told = [path for path, found in good.items() if not found.deep or (found.span and found.deep != "float")]
+    if wanted or (wanted is None and unknown):
+        if told:
+            others = f"{len(good) - len(told):,} others do not" if unknown else "the model learned it from its images"
+            raise DataError(
+                f"The type of {told[0]} tells which values are black and white ({len(told):,} such files), and "
+                f"{others}. Expected files of one kind. Name the two values with range=(low, high) (--range LOW HIGH), "
+                "or give the files of one kind."
+            )
+        return True
+    if unknown:
+        raise DataError(range_text(unknown))
+    return False
+
+
+def _notes(looks: Sequence[Look], form: Pictures, size: tuple[int, int]) -> tuple[str, ...]:
+    """What a user should know of how images are read."""
+    notes = [*_aspect_note(looks, form.aspect, size)]
+    deep = [found for found in looks if found.deep]
+    if form.learned:
+        low, high = min(found.low for found in deep), max(found.high for found in deep)
+        notes.append(
+            f"No file tells which of its values, from {low:g} to {high:g}, are black and white: the 0.5th and the "
+            "99.5th percentile of the training images are, and go into the model's file. Name others with "
+            "range=(low, high) (--range LOW HIGH)."
+        )
+    reduced, framed = sum(found.reduced for found in looks), sum(found.frames for found in looks)
+    if reduced:
+        notes.append(
+            f"{reduced:,} of {len(looks):,} images are in color with 16 bits a channel, of which the upper 8 are read. "
+            "Save them in gray with 16 bits, or scaled to 8, where the lower ones matter."
+        )
+    if framed:
+        notes.append(f"{framed:,} of {len(looks):,} images have several frames, of which the first is read.")
+    return (*notes, *_dark_note(deep, form.range))
+
+
+def _aspect_note(looks: Sequence[Look], aspect: str, size: tuple[int, int]) -> tuple[str, ...]:
+    """A sentence when images of another shape are stretched."""
+    wanted = size[1] / size[0]
+    other = sum(abs(math.log(found.ratio / wanted)) > math.log(OTHER_SHAPE) for found in looks)
+    if aspect != "stretch" or not other:
+        return ()
+    return (
+        f"{other:,} of {len(looks):,} images have another shape than {size[0]} x {size[1]} and are stretched to it. "
+        'aspect="crop" or "pad" (--aspect) keeps the shape of what they show.',
+    )
+
+
+def _dark_note(deep: Sequence[Look], span: Range | None) -> tuple[str, ...]:
+    """A sentence when deep images use nothing but the darkest part of their range."""
+    ends = [(found, span or found.span) for found in deep]
+    shares = [(found.high - end[0]) / (end[1] - end[0]) for found, end in ends if end]
+    if not shares or max(shares) >= DARK:
+        return ()
+    low, high = min(found.low for found in deep), max(found.high for found in deep)
+    black, white = ends[0][1] or (0.0, 0.0)
+    return (
+        f"{len(deep):,} images of more than 8 bits hold values from {low:g} to {high:g}, the darkest "
+        f"{max(max(shares), 0):.1%} of their range ({black:g} to {white:g}): all are nearly black to a network. Name "
+        "the values that are black and white with range=(low, high) (--range LOW HIGH).",
+    )
+
+
+def _bad_text(bad: Sequence[tuple[str, str]]) -> str:
+    return (
+        f"{len(bad)} {'file' if len(bad) == 1 else 'files'} cannot be read as images: {named(bad)}. "
+        "Repair or remove them, or leave them out with skip_bad=True (--skip-bad)."
+    )

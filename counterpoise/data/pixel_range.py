@@ -1,0 +1,63 @@
+"""Black and white of pictures whose files do not tell: a Keras layer, learned from the training rows of one fold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+Array = np.ndarray
+
+#: Percentiles of the training pixels that become black and white.
+LOW, HIGH = 0.5, 99.5
+#: Training pictures that are looked at.
+PICTURES = 512
+
+
+@keras.saving.register_keras_serializable(package="counterpoise")
+class PixelRange(keras.layers.Layer):
+    """Stored values to pixels from 0 to 255; what lies beyond black and white is cut off.
+
+    The variables are set by `learned`, never by gradient.
+
+    Args:
+        pictures: Training pictures that are looked at, spread evenly over all of them.
+
+    Example:
+        >>> layer = PixelRange()
+        >>> layer.set_weights([np.array(-1000.0), np.array(400.0)])
+        >>> np.asarray(layer(np.array([[-2000.0], [-300.0], [400.0]]))).ravel().tolist()
+        [0.0, 127.5, 255.0]
+    """
+
+    #: Largest value that comes out.
+    peak = 255.0
+
+    def __init__(self, pictures: int = PICTURES, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.pictures = int(pictures)
+        self.low = self.add_weight(name="low", shape=(), initializer="zeros", trainable=False)
+        self.high = self.add_weight(name="high", shape=(), initializer="ones", trainable=False)
+
+    def call(self, x: Any) -> Any:
+        low, high = ops.convert_to_tensor(self.low), ops.convert_to_tensor(self.high)
+        return 255.0 * ops.clip((ops.cast(x, "float32") - low) / (high - low), 0.0, 1.0)
+
+    def compute_output_spec(self, x: Any) -> Any:
+        return keras.KerasTensor(x.shape, "float32")
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "pictures": self.pictures}
+
+    def asks(self, rows: Array) -> Array:
+        """The training rows that are looked at."""
+        return rows[np.linspace(0, len(rows) - 1, min(len(rows), self.pictures)).astype(int)]
+
+    def learned(self, x: Array) -> list[Array]:
+        """Values of the variables for training pictures (N, height, width, channels)."""
+        low, high = np.percentile(x, [LOW, HIGH])
+        if not low < high:  # nearly all of one value
+            low, high = float(np.min(x)), float(np.max(x))
+        return [np.array(low, np.float32), np.array(high if high > low else low + 1.0, np.float32)]

@@ -1,0 +1,97 @@
+"""Jobs of trees to members: rows drawn and weighed by the plan, trees grown on them, and kept as plain arrays."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from counterpoise.core import seeds
+from counterpoise.core.fork_guard import use
+from counterpoise.core.memory import Peak
+from counterpoise.core.records import Examples, Job, Member
+from counterpoise.engines.sklearn_fit import failed_member
+from counterpoise.forests.fitting import Grown, Rows
+from counterpoise.forests.model import TreeModel
+from counterpoise.networks.forward import forward
+
+Array = np.ndarray
+
+#: Rows whose leaves are looked up at a time.
+ROWS = 16_384
+
+
+def train_trees(job: Job, examples: Examples, model: TreeModel) -> Member:
+    """Grow the trees of a job; what the library raises becomes the member's `error`."""
+    use("LightGBM and scikit-learn")
+    start = time.perf_counter()
+    with Peak() as peak:
+        try:
+            flat = model.rows(examples, job.train)
+            drawn = np.sort(job.plan.rows(0, seeds.integer(job.seed, "plan", *job.place)))
+            weights = job.plan.weights()[drawn].astype(np.float64)
+            rows = Rows(flat.matrix(job.train[drawn]), examples.y[job.train[drawn]], _uneven(weights))
+            stop = Rows(flat.matrix(job.stop), examples.y[job.stop], examples.weights_of(job.stop))
+            shift = log_shift(job, model)
+            seed = seeds.integer(job.seed, "trees", *job.place)
+            grown = model.grow(flat, rows, stop, examples.n_classes, shift, job.limits, seed)
+            seen = np.bincount(rows.y, weights=weights, minlength=examples.n_classes)
+            arrays = model.weights(
+                flat, grown, _balanced(seen) if model.name == "balanced_forest" else seen / seen.sum()
+            )
+            logits, stop_logits = _logits(model, arrays, examples, (job.score, job.stop))
+        except Exception as error:  # the libraries are not ours: they may raise anything; other models go on
+            return failed_member(job, error)
+    return Member(
+        job=job.id,
+        weights=arrays,
+        logits=logits,
+        stop_logits=stop_logits,
+        log_shift=shift,
+        best_step=grown.rounds,
+        steps=max(grown.rounds, len(grown.history.get("step", ()))),
+        rows_seen=len(drawn),
+        seconds=time.perf_counter() - start,
+        history=grown.history,
+        engine="trees",
+        needs_calibration=job.plan.needs_calibration or not model.stops_early,
+        memory=peak.bytes,
+        late_gain=_late_gain(grown),
+    )
+
+
+def log_shift(job: Job, model: TreeModel) -> Array:
+    """What training adds to the logits: the plan's shift, or that of trees which see balanced samples of any plan."""
+    if model.name != "balanced_forest":
+        return job.plan.log_shift
+    shift = -np.log(job.plan.base_prior)
+    return shift - shift.mean()
+
+
+def _balanced(seen: Array) -> Array:
+    return np.full(len(seen), 1.0 / len(seen))
+
+
+def _uneven(weights: Array) -> Array | None:
+    """The weights, or None where they are equal."""
+    return None if np.allclose(weights, weights[:1]) else weights
+
+
+def _late_gain(grown: Grown) -> tuple[float, float] | None:
+    """Growth that its stopping rows ended gains nothing more, and neither does a forest, however large."""
+    return None if grown.ended is False else (0.0, 0.0)
+
+
+def _logits(
+    model: TreeModel, arrays: tuple[Array, ...], examples: Examples, wanted: tuple[Array, Array]
+) -> list[Array]:
+    """Logits float32 of rows, as the file will give them."""
+    from counterpoise.core.structure import take
+
+    predict = forward(model.to_keras(arrays, examples))
+    width = 1 if examples.binary else examples.n_classes
+    found = []
+    for rows in wanted:
+        parts = [predict(take(examples.x, rows[i : i + ROWS]))[0] for i in range(0, len(rows), ROWS)]
+        found.append(np.concatenate([np.empty((0, width), np.float32), *parts]))
+    return found

@@ -1,0 +1,133 @@
+"""Rows and weights to fitted trees: boosting by LightGBM, forests by scikit-learn and imbalanced-learn.
+
+Boosting ends by the log loss of the stopping rows *after* the training shift is removed, so that trees grown on
+resampled or weighted rows are judged as they will be used.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core import logits as lg
+from counterpoise.core.errors import ModelError
+
+Array = np.ndarray
+
+#: Numbers in a matrix below which trees are grown by one thread: several would only wait for each other.
+SMALL = 1_000_000
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows to grow trees on, or to end their growth by.
+
+    Attributes:
+        x: float32 (N, d), NaN for missing.
+        y: int (N,), class codes.
+        weights: float64 (N,), or None: all equal.
+    """
+
+    x: Array
+    y: Array
+    weights: Array | None = None
+
+
+@dataclass(frozen=True)
+class Grown:
+    """Fitted trees.
+
+    Attributes:
+        model: A `lightgbm.Booster` or a forest of scikit-learn's kind.
+        rounds: Rounds of boosting, or trees.
+        history: Numbers by round: "step" and "stop_loss", where there were stopping rows.
+        ended: Whether the stopping rows ended it; None: nothing could.
+    """
+
+    model: Any
+    rounds: int
+    history: Mapping[str, list[float]]
+    ended: bool | None = None
+
+
+def grow_boosted(
+    rows: Rows, stop: Rows, classes: int, log_shift: Array, options: Mapping[str, Any], *, rounds: int,
+    patience: int | None, categorical: Sequence[int], monotone: Sequence[int], seed: int,
+) -> Grown:  # fmt: skip
+    """Boosted trees of LightGBM.
+
+    Args:
+        rows, stop: Rows to grow on, and to end by (may be empty).
+        classes: C.
+        log_shift: float64 (C,), what the plan adds to the logits; removed before the stopping rows are scored.
+        options: Parameters of LightGBM, by its names.
+        rounds: Most rounds.
+        patience: Rounds without a better log loss of the stopping rows before it ends; None: never.
+        categorical: Columns of `x` that hold category numbers.
+        monotone: -1, 0 or 1 for each column of `x`, or nothing.
+        seed: Of all that is random.
+    """
+    import lightgbm
+
+    parameters: dict[str, Any] = {
+        "objective": "binary" if classes == 2 else "multiclass", "metric": "None", "verbosity": -1, "seed": seed,
+        "deterministic": True, "force_row_wise": True, "num_threads": 1 if rows.x.size < SMALL else 0, **options,
+    }  # fmt: skip
+    parameters |= {} if classes == 2 else {"num_class": classes}
+    parameters |= {"monotone_constraints": list(monotone)} if any(monotone) else {}
+    how: dict[str, Any] = {"categorical_feature": list(categorical), "params": parameters, "free_raw_data": False}
+    data = lightgbm.Dataset(rows.x, rows.y, weight=rows.weights, **how)
+    losses: list[float] = []
+
+    def score(proba: Array, _: Any) -> tuple[str, float, bool]:
+        losses.append(lg.log_loss(lg.log_proba(_log_p(proba), log_shift), stop.y, stop.weights))
+        return "stop_loss", losses[-1], False
+
+    ends = patience is not None and len(stop.y) > 0
+    callbacks: list[Any] = [lightgbm.early_stopping(patience or 1, verbose=False)] if ends else []
+    checks: dict[str, Any] = {}
+    if ends:
+        checks = {"valid_sets": [lightgbm.Dataset(stop.x, stop.y, reference=data, **how)], "feval": score}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about its own settings, once for each fold
+        try:
+            booster = lightgbm.train(parameters, data, rounds, callbacks=callbacks, **checks)
+        except lightgbm.basic.LightGBMError as error:
+            raise ModelError(f"LightGBM could not train: {error}") from error
+    best = booster.best_iteration if ends and booster.best_iteration > 0 else booster.current_iteration()
+    history = {"step": [float(i + 1) for i in range(len(losses))], "stop_loss": losses} if losses else {}
+    return Grown(booster, int(best), history, len(losses) < rounds if ends else None)
+
+
+def _log_p(proba: Array) -> Array:
+    """Log-probabilities (N, C) of what LightGBM gives a function of the user's: p of class 1 (N,), or (N, C)."""
+    both = np.stack([1.0 - proba, proba], axis=1) if proba.ndim == 1 else proba
+    return np.log(np.maximum(both, lg.SMALLEST))
+
+
+def grow_forest(rows: Rows, options: Mapping[str, Any], *, balanced: bool, trees: int, seed: int) -> Grown:
+    """A random forest (Breiman 2001), or one whose trees each see a balanced sample (Chen 2004)."""
+    from threadpoolctl import threadpool_limits
+
+    how = {"n_estimators": trees, "random_state": seed % 2**31, "n_jobs": 1 if rows.x.size < SMALL else -1, **options}
+    with warnings.catch_warnings(), threadpool_limits(1, user_api="openmp"):
+        warnings.simplefilter("ignore")
+        forest = _forest(balanced, how)
+        forest.fit(rows.x, rows.y, sample_weight=rows.weights)
+    return Grown(forest, trees, {})
+
+
+def _forest(balanced: bool, how: Mapping[str, Any]) -> Any:
+    if balanced:
+        from imblearn.ensemble import BalancedRandomForestClassifier
+
+        return BalancedRandomForestClassifier(
+            **{"sampling_strategy": "all", "replacement": True, "bootstrap": False, **how}
+        )
+    from sklearn.ensemble import RandomForestClassifier
+
+    return RandomForestClassifier(**how)

@@ -1,0 +1,168 @@
+"""Trees as models: what `cp.trees` asks for, and a fitted forest or booster as arrays and as a Keras model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from counterpoise.core.errors import ArtifactError, ColumnError, ModelError, OptionError, did_you_mean
+from counterpoise.core.records import Examples, Limits
+from counterpoise.forests.conversion import layer_of
+from counterpoise.forests.fitting import Grown, Rows, grow_boosted, grow_forest
+from counterpoise.forests.row_layer import TreeRows
+from counterpoise.forests.rows import FlatRows
+from counterpoise.forests.tree_layer import TreeEnsemble
+from counterpoise.networks.built_in import spec_of
+
+Array = np.ndarray
+
+KINDS = ("boosted", "forest", "balanced_forest")
+#: Most rounds of boosting, and rounds without a better stopping score before it ends.
+ROUNDS, PATIENCE = 1000, 50
+#: Trees of a forest, and most leaves of each: 300 trees of 1,024 leaves make a file of 10 MB.
+TREES, LEAVES = 300, 1024
+#: How boosted trees are grown unless told otherwise.
+BOOSTED = {"learning_rate": 0.05, "num_leaves": 31, "min_data_in_leaf": 20, "feature_fraction": 0.8}
+#: Most levels of a column that boosted trees split as categories; of one with more the commonest get a column each.
+CATEGORIES = 254
+
+
+@dataclass(frozen=True)
+class TreeModel:
+    """Boosted trees or a forest, in the place of a network.
+
+    Attributes:
+        name: One of `KINDS`.
+        options: Parameters by the names of the library that grows them (LightGBM, scikit-learn).
+        monotone: Column -> 1 where the probability of class 1 may only rise with its number, -1 only fall.
+    """
+
+    name: str = "boosted"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    monotone: Mapping[str, int] = field(default_factory=dict)
+
+    kind = "trees"
+    once_more = 50_000
+
+    @property
+    def label(self) -> str:
+        return self.name
+
+    @property
+    def stops_early(self) -> bool:
+        """Whether stopping rows end its training; a forest is grown on them too."""
+        return self.name == "boosted"
+
+    def content(self) -> str:
+        return repr((self.name, sorted(self.options.items(), key=str), sorted(self.monotone.items())))
+
+    def limits(self, given: Limits, steps: int | None, early_stopping: bool) -> Limits:
+        most = steps or self.options.get("n_estimators", ROUNDS if self.stops_early else TREES)
+        patience = PATIENCE if self.stops_early and early_stopping else None
+        return replace(given, steps=int(most), round_steps=1, patience=patience, plateau=None, average=0.0)
+
+    def rows(self, examples: Examples, train: Array) -> FlatRows:
+        """How rows are laid out for these trees, learned from training rows."""
+        return FlatRows(examples, train, keep_nan=True, integer_levels=CATEGORIES if self.stops_early else 0)
+
+    def grow(
+        self, flat: FlatRows, rows: Rows, stop: Rows, classes: int, log_shift: Array, limits: Limits, seed: int
+    ) -> Grown:
+        """Fit the trees (see `fitting`)."""
+        own = {name: value for name, value in self.options.items() if name != "n_estimators"}
+        if self.stops_early:
+            return grow_boosted(
+                rows, stop, classes, log_shift, {**BOOSTED, **own}, rounds=limits.steps, patience=limits.patience,
+                categorical=flat.categorical, monotone=self._monotone(flat), seed=seed,
+            )  # fmt: skip
+        if self.monotone:
+            own["monotonic_cst"] = self._monotone(flat)
+        bound = {"max_leaf_nodes": LEAVES} if len(rows.y) > LEAVES else {}
+        balanced = self.name == "balanced_forest"
+        return grow_forest(rows, {**bound, **own}, balanced=balanced, trees=limits.steps, seed=seed)
+
+    def _monotone(self, flat: FlatRows) -> list[int]:
+        """The wanted direction of each column of the matrix."""
+        if not self.monotone:
+            return []
+        names = [] if flat.schema is None else [column.name for column in flat.schema.numeric]
+        for name, direction in self.monotone.items():
+            if name not in names:
+                raise ColumnError(f"monotone names the column {name!r}.{did_you_mean(name, names)} Expected numbers.")
+            if direction not in (-1, 0, 1):
+                raise OptionError(f"monotone={{{name!r}: {direction!r}}}. Expected 1 (rises), -1 (falls) or 0.")
+        wanted = [int(self.monotone.get(name, 0)) for name in names]
+        return [*wanted, *[0] * (flat.width - len(wanted))]
+
+    def weights(self, flat: FlatRows, grown: Grown, prior: Array) -> tuple[Array, ...]:
+        """Fitted trees as plain arrays: the configuration of two layers as JSON bytes, then their variables."""
+        trees = layer_of(grown.model, None if self.stops_early else prior)
+        layers: list[keras.layers.Layer] = [TreeRows.of(flat), trees]
+        text = json.dumps([_plain(layer) for layer in layers])
+        return (np.frombuffer(text.encode(), np.uint8), *[np.asarray(v) for layer in layers for v in layer.variables])
+
+    def to_keras(self, weights: Sequence[Array], examples: Examples) -> keras.Model:
+        inputs = spec_of(examples).inputs()
+        configuration, *values = weights
+        try:
+            first, second = json.loads(np.asarray(configuration, np.uint8).tobytes())
+            rows = TreeRows(**first, name="tree_rows")
+            trees = TreeEnsemble(**second, name="trees")
+            check_sizes(trees, [np.shape(v) for v in values[len(rows.variables) :]])
+            logits = trees(rows(inputs))
+            for variable, value in zip((*rows.variables, *trees.variables), values, strict=True):
+                variable.assign(value)
+        except (TypeError, ValueError, KeyError, RecursionError) as error:
+            raise ArtifactError(f"The stored trees are damaged: {error!s:.200}") from error
+        return keras.Model(inputs, logits, name="trees")
+
+
+def check_sizes(layer: TreeEnsemble, shapes: Sequence[tuple[int, ...]]) -> None:
+    """Raise a ValueError where a layer would make room for more than there is."""
+    wanted = layer.shapes()
+    if [tuple(s) for s in shapes] != wanted:
+        raise ValueError(f"the sizes of its arrays are {[*shapes]}; expected {wanted}")
+
+
+def _plain(layer: keras.layers.Layer) -> dict[str, Any]:
+    return {name: value for name, value in layer.get_config().items() if name not in ("name", "dtype", "trainable")}
+
+
+def trees(name: str = "boosted", *, monotone: Mapping[str, int] | None = None, **options: Any) -> TreeModel:
+    """Boosted trees or a forest in the place of a network: for `fit`, `compare` and `CounterpoiseClassifier`.
+
+    Rows and weights come from the strategy's plan, the training shift is removed, boosting ends by the corrected log
+    loss of the stopping rows, and the saved file holds the trees as a Keras layer: it needs neither LightGBM nor
+    scikit-learn. Categories are split as categories by "boosted"; missing numbers stay missing.
+
+    Args:
+        name: "boosted" (LightGBM: learning rate 0.05, 31 leaves, at most 1,000 rounds), "forest" (300 trees of at most
+            1,024 leaves, Breiman 2001) or "balanced_forest" (each tree on a balanced sample, Chen 2004).
+        monotone: Column -> 1 where the probability of class 1 may only rise with its number, -1 where it may only fall.
+        **options: Parameters of LightGBM or of scikit-learn's forest, by their names, for example `num_leaves=63`;
+            `n_estimators` is the most rounds, or the number of trees.
+
+    Raises:
+        OptionError: an unknown name.
+
+    Example:
+        >>> trees("forest", n_estimators=100).label
+        'forest'
+
+    Sources: Ke et al. (2017), "LightGBM"; Breiman (2001), "Random Forests"; Chen, Liaw and Breiman (2004), "Using
+    Random Forest to Learn Imbalanced Data".
+    """
+    if name not in KINDS:
+        expected = ", ".join(KINDS)
+        raise OptionError(f"There are no trees {name!r}.{did_you_mean(name, KINDS)} Expected one of {expected}.")
+    count = options.get("n_estimators", 1)
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise OptionError(f"n_estimators is {count!r}. Expected a whole number of 1 or more.")
+    if "linear_tree" in options:
+        raise ModelError("linear_tree is not taken: a leaf of the file is a number. Leave it out.")
+    return TreeModel(name, options, dict(monotone or {}))

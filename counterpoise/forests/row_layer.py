@@ -1,0 +1,97 @@
+"""The Keras layer that lays out rows for trees, in the file and in exports as in training (see `FlatRows`)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from counterpoise.data.cycles import turn
+from counterpoise.forests.rows import FlatRows, parts_of
+
+Tensor = Any
+
+
+@keras.saving.register_keras_serializable(package="counterpoise")
+class TreeRows(keras.layers.Layer):
+    """Rows of a table or arrays to the matrix that trees were grown on: float32 (N, d).
+
+    Args:
+        width: dn, numbers of a row, those in cycles included.
+        cycles: (Position of a number, period) of each cycle of a time stamp.
+        keep_nan: Whether missing numbers stay NaN; else they become `fill`.
+        indicated: Positions of the numbers with an indicator of missing values; none where they stay NaN.
+        integers: Positions of the level columns that stand as integers, missing as NaN.
+        kept: (Position of a level column, level numbers with a column of their own) for the other ones.
+
+    Shapes: `{"numeric": float (N, dn - cycles), "categorical": int (N, dc)}`, or any structure of arrays, each
+    flattened, one after the other.
+    """
+
+    def __init__(
+        self, width: int, cycles: Sequence[tuple[int, float]] = (), keep_nan: bool = True,
+        indicated: Sequence[int] = (), integers: Sequence[int] = (), kept: Sequence[tuple[int, Sequence[int]]] = (),
+        **kwargs: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(trainable=False, **kwargs)
+        self.width, self.keep_nan = int(width), bool(keep_nan)
+        self.cycles = [(int(column), float(period)) for column, period in cycles]
+        self.indicated, self.integers = [int(i) for i in indicated], [int(i) for i in integers]
+        self.kept = [(int(column), [int(level) for level in levels]) for column, levels in kept]
+        self.fill = self.add_weight(name="fill", shape=(self.width,), initializer="zeros", trainable=False)
+
+    @classmethod
+    def of(cls, rows: FlatRows, **kwargs: Any) -> TreeRows:
+        """The layer that lays out rows as `rows` does."""
+        indicated = () if rows.keep_nan else rows.indicated.tolist()
+        kept = [(column, levels.tolist()) for column, levels in rows.kept]
+        layer = cls(len(rows.fill), rows.cycles, rows.keep_nan, indicated, rows.integers.tolist(), kept, **kwargs)
+        layer.fill.assign(rows.fill)
+        return layer
+
+    def build(self, shape: Any) -> None:
+        self.built = True
+
+    def call(self, x: Any) -> Tensor:
+        numbers, ids = self._parts(x)
+        missing = ops.isnan(numbers)
+        parts = [numbers if self.keep_nan else ops.where(missing, self.fill, numbers)] if self.width else []
+        if self.integers:
+            levels = ops.take(ids, np.array(self.integers, "int32"), axis=1)
+            parts.append(ops.where(levels > 0, ops.cast(levels - 1, "float32"), np.float32("nan")))
+        if self.indicated:
+            parts.append(ops.cast(ops.take(missing, np.array(self.indicated, "int32"), axis=1), "float32"))
+        for column, levels in self.kept:
+            parts.append(ops.cast(ops.equal(ids[:, column : column + 1], np.array(levels, "int32")), "float32"))
+        return ops.concatenate(parts, axis=1)
+
+    def _parts(self, x: Any) -> tuple[Tensor, Tensor]:
+        """Numbers and positions in cycles, float32 (N, dn), and level numbers."""
+        if not (isinstance(x, Mapping) and set(x) <= {"numeric", "categorical"}):
+            arrays = parts_of(x)
+            flat = [ops.reshape(ops.cast(a, "float32"), (-1, math.prod(a.shape[1:]))) for a in arrays]
+            return ops.concatenate(flat, axis=1), None
+        ids = ops.cast(x["categorical"], "int32") if "categorical" in x else None
+        if "numeric" not in x:
+            return ops.zeros((ops.shape(ids)[0], 0)), ids
+        numbers = ops.cast(x["numeric"], "float32")
+        turns = [turn(numbers[:, j : j + 1], period, ops.floor) for j, period in self.cycles]
+        return ops.concatenate([numbers, *turns], axis=1), ids
+
+    def compute_output_spec(self, x: Any) -> Any:
+        return keras.KerasTensor((keras.tree.flatten(x)[0].shape[0], self.columns), "float32")
+
+    @property
+    def columns(self) -> int:
+        """d, numbers in a row of the matrix."""
+        return self.width + len(self.integers) + len(self.indicated) + sum(len(levels) for _, levels in self.kept)
+
+    def get_config(self) -> dict[str, Any]:
+        base = {name: value for name, value in super().get_config().items() if name != "trainable"}
+        lists = {"cycles": [list(c) for c in self.cycles], "kept": [[c, list(levels)] for c, levels in self.kept]}
+        plain = {"width": self.width, "keep_nan": self.keep_nan, "indicated": self.indicated, "integers": self.integers}
+        return {**base, **plain, **lists}

@@ -1,0 +1,58 @@
+"""Layers that change pictures at random while a network trains, between its encoder and the user's model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from counterpoise.core.errors import ModelError, OptionError
+from counterpoise.core.structure import leaves, mapped
+from counterpoise.feed.augmenting import layers_of
+
+
+class Augmentation:
+    """A recipe for such layers: each network gets its own, with random states of its own.
+
+    Args:
+        augment: "auto", Keras layers or a list of these (see `feed.augmenting.layers_of`).
+
+    Raises:
+        OptionError: it is none of these, or changes repeats alone.
+    """
+
+    def __init__(self, augment: Any) -> None:
+        if isinstance(augment, tuple) and augment and augment[0] == "repeats":
+            raise OptionError(
+                'augment=("repeats", layers) changes repeated rows alone, for comparison in cp.batches. Expected '
+                "layers that change every draw: give the layers without the word."
+            )
+        self._recipes = [(type(layer), layer.get_config()) for layer in layers_of(augment)]
+
+    def __call__(self, h: Any) -> Any:
+        """The inputs of a model, those that are pictures changed while it trains.
+
+        Raises:
+            ModelError: no input is a picture, or a layer changes its shape.
+        """
+        if not any(len(part.shape) == 4 for part in leaves(h)):
+            shapes = ", ".join(str(tuple(part.shape[1:])) for part in leaves(h))
+            raise ModelError(
+                f"augment changes pictures (height, width, channels); the rows here have shape {shapes}. Leave it out."
+            )
+        return mapped(lambda part: self._changed(part) if len(part.shape) == 4 else part, h)
+
+    def _changed(self, h: Any) -> Any:
+        out = h
+        for layer in self._made():
+            out = layer(out)
+        if tuple(out.shape) != tuple(h.shape):
+            raise ModelError(
+                f"augment turns pictures of shape {tuple(h.shape[1:])} into {tuple(out.shape[1:])}. Expected layers "
+                "that keep the shape; resize with size= of cp.images instead."
+            )
+        return out
+
+    def _made(self) -> Sequence[keras.layers.Layer]:
+        return [kind.from_config({**config, "name": None}) for kind, config in self._recipes]

@@ -1,0 +1,73 @@
+"""How models are trained, equal for all strategies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from counterpoise.core.errors import OptionError
+from counterpoise.networks.network import Network
+from counterpoise.networks.recipe import PLAIN, Recipe, whole
+
+#: Where no number of epochs is asked for: steps to stay within, and passes that are made all the same.
+AUTO_STEPS, LEAST_PASSES = 15_000, 30
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How networks are trained, equal for all strategies (see `compare` for each name).
+
+    `epochs`, `batch_size` and `recipe` may be "auto" until `on` a network. `most_steps` bounds the steps of every
+    network; `extension` is how many times the budget may be taken, which `extend` allows to be raised where networks
+    are cut off (see `pipeline.budget`). `tune` trials look for the values of a strategy's hyperparameters by
+    `tune_metric`, each network with `tune_steps` at most.
+    """
+
+    epochs: Any = 30
+    batch_size: Any = 256
+    budget: str = "steps"
+    early_stopping: bool = True
+    patience: int = 10
+    seed: int = 0
+    engine: str = "auto"
+    plateau: int | None = None
+    most_steps: int | None = None
+    tune: int = 0
+    tune_steps: int | None = None
+    tune_metric: str = "average_precision"
+    recipe: Any = PLAIN
+    init_bias: bool = True
+    extend: bool = False
+    extension: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "patience", "plateau", "most_steps", "tune_steps"):
+            value = getattr(self, name)
+            later = value == "auto" if name in ("epochs", "batch_size") else value is None and name != "patience"
+            if not later:
+                object.__setattr__(self, name, whole(name, value, 1))
+        if self.budget not in ("steps", "epochs"):
+            raise OptionError(f'budget is {self.budget!r}; expected "steps" or "epochs".')
+        if self.recipe != "auto" and not isinstance(self.recipe, Recipe):
+            raise OptionError(f'recipe is {self.recipe!r}; expected "auto" or a cp.Recipe.')
+        if not isinstance(self.init_bias, bool):
+            raise OptionError(f"init_bias is {self.init_bias!r}; expected True or False.")
+        for name in ("seed", "tune"):
+            object.__setattr__(self, name, whole(name, getattr(self, name), 0))
+
+    def on(self, models: Mapping[str, Any], rows: int, passes: int, extend: bool = False) -> Settings:
+        """These settings for models and a number of rows, nothing left "auto"; the first network has the recipe.
+
+        `passes` are the most epochs of those who asked for none: fewer on many rows, where they would make more than
+        `AUTO_STEPS` steps, but `LEAST_PASSES` at least; then the recipe's floor of steps holds too, and the budget may
+        be extended if `extend`.
+        """
+        networks = [model for model in models.values() if isinstance(model, Network)]
+        own = networks[0].recipe if networks else PLAIN
+        recipe = own if self.recipe == "auto" else self.recipe
+        batch = recipe.batch_size(rows) if self.batch_size == "auto" else self.batch_size
+        if self.epochs != "auto":
+            return replace(self, recipe=replace(recipe, floor=0), batch_size=batch)
+        epochs = min(passes, max(LEAST_PASSES, AUTO_STEPS * batch // rows))
+        return replace(self, recipe=recipe, batch_size=batch, epochs=epochs, extend=extend)

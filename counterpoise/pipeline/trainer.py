@@ -1,0 +1,107 @@
+"""What trains jobs: rows, the models of a run, how they are trained, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+
+from counterpoise.core.model import Model
+from counterpoise.core.progress import Progress
+from counterpoise.core.records import Examples, Job, Member
+from counterpoise.engines.run import Executor, run
+from counterpoise.networks.network import Network
+from counterpoise.pipeline.fold_results import subset
+from counterpoise.pipeline.settings import Settings
+from counterpoise.strategies.strategy import Strategy
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A model, and the rows in the form that it takes.
+
+    Attributes:
+        model: See `core.model`.
+        examples: The rows; behind a frozen body those that it makes of them.
+    """
+
+    model: Any
+    examples: Examples
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """Trains jobs.
+
+    Attributes:
+        examples: The rows that jobs number, with their labels.
+        learners: Key -> model and rows; jobs and parts of strategies name a key, "" is the first.
+        settings: How models are trained.
+        executor: Where (see `engines.run`).
+        progress: Called with a text, steps done and steps in all.
+        callbacks: Keras callbacks of the user.
+    """
+
+    examples: Examples
+    learners: Mapping[str, Learner]
+    settings: Settings
+    executor: Executor = run
+    progress: Progress | None = None
+    callbacks: Sequence[Any] = ()
+
+    @classmethod
+    def of(cls, examples: Examples, model: Model, settings: Settings, **how: Any) -> Self:
+        """A trainer of one model, on rows that it takes as they are."""
+        return cls(examples, {"": Learner(model, examples)}, settings, **how)
+
+    @property
+    def models(self) -> dict[str, Any]:
+        return {key: learner.model for key, learner in self.learners.items()}
+
+    @property
+    def network(self) -> Network | None:
+        """The first network of the run, or None."""
+        return next((model for model in self.models.values() if isinstance(model, Network)), None)
+
+    @property
+    def label(self) -> str:
+        """What to call the models of the run."""
+        return ", ".join(learner.model.label for learner in self.learners.values() if learner.model.kind != "external")
+
+    def label_of(self, strategy: Strategy) -> str:
+        """What to call the models of a strategy."""
+        return ", ".join(dict.fromkeys(self.models[part.model].label for part in strategy.parts()))
+
+    def learner(self, job: Job) -> Learner:
+        return self.learners[job.model]
+
+    def of_rows(self, rows: Array) -> Trainer:
+        """The same on some of the rows."""
+        learners = {key: Learner(own.model, subset(own.examples, rows)) for key, own in self.learners.items()}
+        return replace(self, examples=subset(self.examples, rows), learners=learners, progress=None)
+
+    def train(self, jobs: Iterable[Job]) -> dict[str, Member]:
+        """Train jobs (each id once), model by model, and report steps done over all of them."""
+        distinct = {job.id: job for job in jobs}
+        total = sum(job.limits.steps for job in distinct.values())
+        done = dict.fromkeys(distinct, 0)
+        members: dict[str, Member] = {}
+
+        def tell(job_id: str, step: int, most: int) -> None:
+            done[job_id] = step
+            if self.progress:
+                self.progress(f"{len(members)} of {len(distinct)} models", sum(done.values()), total)
+
+        for key in dict.fromkeys(job.model for job in distinct.values()):
+            learner, own = self.learners[key], [job for job in distinct.values() if job.model == key]
+            how: dict[str, Any] = {"engine": self.settings.engine, "callbacks": self.callbacks, "progress": tell}
+            with closing(self.executor(own, learner.examples, learner.model, **how)) as trained:
+                for job_id, member in trained:  # an interrupt ends workers elsewhere too
+                    members[job_id] = member
+                    tell(job_id, distinct[job_id].limits.steps, total)  # one that stopped early is done
+        return members

@@ -1,0 +1,63 @@
+"""Several models as one: each trained under the strategy, corrected, and pooled by weights learned out of fold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from counterpoise.core.checks import check_choice
+from counterpoise.core.errors import OptionError
+from counterpoise.strategies.strategy import Strategy
+
+
+@dataclass(frozen=True)
+class Blend:
+    """Models that are pooled.
+
+    Attributes:
+        models: Networks and trees, as `fit` takes them.
+        pooling: "learned" or "equal" weights of the members.
+    """
+
+    models: tuple[Any, ...]
+    pooling: str = "learned"
+
+    label = "blend"
+
+    def under(self, strategy: Strategy, keys: Sequence[str]) -> Strategy:
+        """One strategy whose members are those of `strategy`, once for each model, by its key."""
+        parts = tuple(replace(part, model=key) for key in keys for part in strategy.parts())
+        vote = "weighted" if self.pooling == "learned" else "soft"
+        idea = f"{strategy.idea} {len(keys)} models, pooled."
+        return replace(
+            strategy, idea=idea, members=parts, vote=vote, weights=None, one_pass=False, hyperparameters=(),
+            loss="cross_entropy", mix="", mixing={}, finish="", sequence=0, warm=False,
+        )  # fmt: skip
+
+
+def blend(models: Sequence[Any], *, pooling: str = "learned") -> Blend:
+    """Several models in the place of one, for `fit`, `compare` and `CounterpoiseClassifier`: one file.
+
+    Each is trained under the strategy, its training shift is removed, and the probabilities p_m are pooled:
+    p = sum_m w_m p_m with w on the simplex. "learned" weights minimize the log loss of out-of-fold rows and are then
+    shrunk towards equal, w = s w_learned + (1 - s) / M with s = n / (n + 50) for n rows of the rarest class, and s = 0
+    below 30. The calibrator comes after pooling.
+
+    Args:
+        models: Two or more: networks (a name, a Keras model, a builder) and `cp.trees(...)` or their names.
+        pooling: "learned" or "equal".
+
+    Raises:
+        OptionError: fewer than two models, or another pooling.
+
+    Example:
+        >>> blend(["tabular", "boosted"]).models
+        ('tabular', 'boosted')
+    """
+    if isinstance(models, str) or len(tuple(models)) < 2:
+        raise OptionError(f'models is {models!r}. Expected two or more, for example ["tabular", "boosted"].')
+    check_choice(pooling, "pooling", ("learned", "equal"))
+    if any(isinstance(model, Blend) for model in models):
+        raise OptionError("A blend is a member of a blend. Name its models instead.")
+    return Blend(tuple(models), pooling)

@@ -1,0 +1,171 @@
+"""A table of images: which files its names mean, what belongs to them, and what is refused, all of it at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from PIL import Image
+
+import counterpoise as cp
+from counterpoise.core.errors import ColumnError, DataError, OptionError, TargetError
+from counterpoise.core.records import TEST, TRAIN
+from counterpoise.data.image_names import Names, joined_groups, names_of
+from counterpoise.data.image_set import examples_of
+from counterpoise.data.images import images, read_images
+
+
+@pytest.fixture(name="root")
+def _root(tmp_path):
+    """Gray pictures of one value each: the file NAME holds its number in the list."""
+    names = ("a/001.png", "a/002.PNG", "b/003.png", "b/004.jpg", "b/été 5.png", "notes.txt", "b/001.txt")
+    for value, name in enumerate(names):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        if name.endswith("txt"):
+            (tmp_path / name).write_text("no image")
+        else:
+            Image.fromarray(np.full((4, 4), 10 * value, np.uint8)).save(tmp_path / name)
+    return tmp_path
+
+
+ROWS = {
+    "image": ["a/001.png", "002", "B/003.PNG", " 004.jpg ", "e\u0301te\u0301 5"],  # as another system writes it
+    "dx": ["mel", "nv", "nv", "mel", "nv"],
+    "patient": ["p1", "p1", "p2", "p3", "p4"],
+}
+
+
+def drawn(found):
+    return found.load()[:, 0, 0, 0].tolist()
+
+
+@pytest.mark.parametrize("kind", ["csv", "pandas", "polars", "dict"])
+def test_names_mean_files_with_or_without_ending_and_folder(root, kind):
+    rows = ROWS
+    if kind == "csv":
+        rows = root / "labels.csv"
+        pl.DataFrame(ROWS).write_csv(rows)
+    elif kind != "dict":
+        rows = {"pandas": pd.DataFrame, "polars": pl.DataFrame}[kind](ROWS)
+    found = images(rows, 4, images="image", root=None if kind == "csv" else root, target="dx", groups="patient")
+    assert drawn(found) == [0, 10, 20, 30, 40]
+    assert (found.classes, found.y.tolist()) == (("mel", "nv"), [0, 1, 1, 0, 1])
+    examples = examples_of(found, positive="mel")
+    assert (examples.classes, examples.groups.tolist()) == (("nv", "mel"), [0, 0, 1, 2, 3])
+
+
+def test_a_name_is_text_whatever_its_column_holds(root):
+    assert names_of(pl.Series([2.0, None])) == ["2", None]
+    (root / "7.png").write_bytes((root / "a" / "001.png").read_bytes())
+    for column in ([7, 7], [7.0, 7.0], ["7", "007.png"][:1] * 2):
+        assert images({"i": column, "y": [1, 1]}, 4, images="i", root=root).paths == (str(root / "7.png"),)
+
+
+def test_the_nearest_meaning_goes_first_and_two_files_are_told_apart(root):
+    for name in ("001.png", "c/x.png", "d/x.png"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).touch()
+    names = Names(root)
+    assert names.find("001.png") == [str(root / "001.png")]
+    assert names.find("b/004") == [str(root / "b" / "004.jpg")]
+    assert names.find(str(root / "c/x.png")) == [str(root / "c/x.png")]
+    with pytest.raises(ColumnError, match=r"'x' of column 'i' is the name of 2 files \(c/x.png, d/x.png\)"):
+        images({"i": ["x"], "y": [1]}, 4, images="i", root=root, target="y")
+
+
+def test_missing_files_and_labels_are_named_at_once_or_left_out(root):
+    rows = {"image": ["001", "gone", "004", "lost/9.png", None, "003"], "dx": ["mel", "nv", "nv", "nv", "nv", None]}
+    with pytest.raises(ColumnError, match="empty in row 5"):
+        images(rows, 4, images="image", root=root, target="dx")
+    rows["image"][4] = "gone too"
+    with pytest.raises(DataError, match=r"3 images \(gone, lost/9.png, gone too\).*--skip-bad"):
+        images(rows, 4, images="image", root=root, target="dx")
+    rows["image"] = ["001", "002", "004", "003", "été 5", "003"]
+    with pytest.raises(TargetError, match="'dx' is missing in row 6"):
+        images(rows, 4, images="image", root=root, target="dx")
+    rows["image"] = ["001", "gone", "004", "lost/9.png", None, "003"]
+    found = images(rows, 4, images="image", root=root, target="dx", skip_bad=True)
+    assert drawn(found) == [0, 30]
+    assert [note.split(":")[0].split(" without")[0] for note in found.notes] == [
+        "Left out row 5", "Left out rows 2, 4", "Left out row 6"]  # fmt: skip
+
+
+def test_rows_of_one_image_are_one_or_a_conflict(root):
+    rows = {"i": ["001", "a/001.png", "002", "003"], "y": [1, 1, 0, 0], "p": [5, 5, 6, 6], "s": ["train"] * 4}
+    found = images(rows, 4, images="i", root=root, target="y", groups="p", split="s")
+    assert (len(found), found.counts.tolist()) == (3, [2, 1])
+    assert "1 row repeats an image" in found.notes[0]
+    for column, values in (("y", [1, 0, 0, 0]), ("p", [5, 6, 6, 6]), ("s", ["train", "test", "train", "train"])):
+        odd = rows | {column: values}
+        how = {"images": "i", "root": root, "target": "y", "groups": "p", "split": "s"}
+        with pytest.raises(ColumnError, match=rf"'a/001.png' has two values in column '{column}'.*row 1.*row 2"):
+            images(odd, 4, **how)
+        assert len(images(odd | {"y": [*odd["y"][:3], 1]}, 4, **how, skip_bad=True)) == 2
+
+
+@pytest.mark.parametrize("target", [("mel", "nv", "bcc"), "mel,nv,bcc", "mel, nv, bcc"])
+def test_columns_of_0_and_1_are_one_class(root, target):
+    rows = {"image": ["001", "002", "003", "004"], "mel": [1, 0, 0, 0], "nv": [0.0, 1.0, 1.0, 0.0],
+            "bcc": [False, False, False, True]}  # fmt: skip
+    found = images(rows, 4, images="image", root=root, target=target)
+    assert [found.classes[code] for code in found.y] == ["mel", "nv", "nv", "bcc"]
+    for odd in ([1, 1, 0, 0], [0, 0, 0, 0], [1, 0, 0, -1]):
+        with pytest.raises(TargetError, match="a single 1 in each row"):
+            images(rows | {"mel": odd}, 4, images="image", root=root, target=target)
+
+
+def test_groups_come_from_names_and_copies_join_them(root):
+    for name in ("p1_1", "p1_2", "p2_1", "p3_1"):
+        Image.fromarray(np.full((4, 4), len(name) + int(name[1]), np.uint8)).save(root / "a" / f"{name}.png")
+    (root / "a" / "p3_2.png").write_bytes((root / "a" / "p2_1.png").read_bytes())
+    rows = {"i": ["p1_1", "p1_2", "p2_1", "p3_1", "p3_2"], "y": [0, 1, 0, 1, 0]}
+    how = {"images": "i", "root": root, "target": "y"}
+    examples = read_images(rows, 4, **how, groups_from="(?P<patient>[^_]+)_")
+    assert examples.groups.tolist() == [0, 0, 1, 1, 1]  # the copy makes two patients one
+    assert "repeat an earlier one" in examples.warnings[-1]
+    assert images(rows, 4, **how, groups_from="(.)/p.").side.groups.to_list() == ["a"] * 5
+    with pytest.raises(DataError, match="does not match 5 images"):
+        images(rows, 4, **how, groups_from="x(.)")
+    with pytest.raises(OptionError, match="regular expression"):
+        images(rows, 4, **how, groups_from="(")
+    with pytest.raises(OptionError, match="both given"):
+        images(rows, 4, **how, groups="y", groups_from="(.)")
+
+
+def test_groups_join_through_others():
+    assert joined_groups(np.array([0, 1, 2, 3, 4]), np.array([0, 0, 1, 2, 1])).tolist() == [0, 0, 1, 2, 1]
+    assert joined_groups(np.array([0, 1, 1, 2]), np.array([3, 3, 4, 4])).tolist() == [0, 0, 0, 0]
+
+
+def test_rows_say_what_they_do(root):
+    rows = ROWS | {"part": ["train", "train", "train", "test", "test"]}
+    scans = images(rows, 4, images="image", root=root, target="dx", split="part")
+    assert examples_of(scans).split.tolist() == [TRAIN] * 3 + [TEST] * 2
+    with pytest.raises(OptionError, match="test images among others"):
+        cp.batches(scans)
+    assert drawn(scans.part("test")) == [30, 40]
+    assert cp.batches(scans.part("train"), batch_size=2).num_batches == 2
+    with pytest.raises(OptionError, match="no image"):
+        scans.part("val")
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "words"),
+    [
+        ({"images": "img"}, ColumnError, "Did you mean 'image'"),
+        ({"images": "image", "target": "dxx"}, TargetError, "Did you mean 'dx'"),
+        ({"images": "image", "target": "dx", "groups": "who"}, ColumnError, "'who' is no column"),
+        ({"target": "dx"}, OptionError, "--images"),
+    ],
+)
+def test_columns_that_are_absent(root, how, error, words):
+    with pytest.raises(error, match=words):
+        images(ROWS, 4, root=root, **how)
+
+
+def test_images_without_labels_are_for_prediction(root):
+    found = images(ROWS, 4, images="image", root=root)
+    assert len(found) == 5
+    with pytest.raises(TargetError, match="have no labels"):
+        examples_of(found)

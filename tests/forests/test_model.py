@@ -1,0 +1,134 @@
+"""Trees as models: grown on drawn and weighed rows, ended after correction, kept as arrays, monotone where asked."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.metrics import log_loss
+
+import counterpoise as cp
+from counterpoise.core.errors import ArtifactError, ColumnError, ModelError, OptionError
+from counterpoise.core.records import Limits
+from counterpoise.data.read import read
+from counterpoise.forests.fitting import Rows, grow_boosted
+from counterpoise.forests.model import TreeModel
+
+RNG = np.random.default_rng(1)
+N = 400
+Y = (RNG.random(N) < 0.2).astype(np.int32)
+X = RNG.normal(size=(N, 3)).astype(np.float32) + Y[:, None]
+X[::9, 1] = np.nan
+LEVEL = np.where(RNG.random(N) < 0.5, np.where(Y, "a", "b"), RNG.choice(["a", "b", "c"], N))
+TABLE = read(pl.DataFrame({"u": X[:, 0], "v": X[:, 1], "w": X[:, 2], "level": LEVEL}), y=Y)
+LIMITS = Limits(12, 1, 5, 256)
+ALL = np.arange(N)
+
+
+def grown(model, log_shift=(0.0, 0.0), examples=TABLE, stop=ALL[300:], limits=LIMITS):
+    flat = model.rows(examples, ALL[:300])
+    rows = Rows(flat.matrix(ALL[:300]), examples.y[:300])
+    held = Rows(flat.matrix(stop), examples.y[stop])
+    trees = model.grow(flat, rows, held, examples.n_classes, np.asarray(log_shift), limits, seed=3)
+    return flat, trees
+
+
+@pytest.mark.parametrize("name", ["boosted", "forest", "balanced_forest"])
+def test_the_keras_model_gives_what_the_library_gives(name):
+    model = cp.trees(name, n_estimators=12)
+    flat, trees = grown(model)
+    prior = np.array([0.8, 0.2])
+    network = model.to_keras(model.weights(flat, trees, prior), TABLE)
+    logits = np.asarray(network(TABLE.x))[:, 0].astype(float)
+    matrix = flat.matrix(ALL)
+    if name == "boosted":
+        assert logits == pytest.approx(trees.model.predict(matrix, raw_score=True), abs=1e-5)
+        return
+    p = (12 * trees.model.predict_proba(matrix)[:, 1] + prior[1]) / 13  # one more tree: the class shares
+    assert 1 / (1 + np.exp(-logits)) == pytest.approx(p, abs=1e-6)
+
+
+def test_boosting_ends_by_the_corrected_loss_of_the_stopping_rows():
+    shift = np.array([-1.0, 1.0])
+    flat, trees = grown(TreeModel(), shift)
+    for round_, loss in zip(trees.history["step"], trees.history["stop_loss"], strict=True):
+        z = trees.model.predict(flat.matrix(ALL[300:]), raw_score=True, num_iteration=int(round_))
+        corrected = 1 / (1 + np.exp(-(z - 2.0)))
+        assert loss == pytest.approx(log_loss(Y[300:], corrected), abs=1e-6)
+    assert trees.rounds == np.argmin(trees.history["stop_loss"]) + 1
+
+
+def test_three_classes_are_scored_alike():
+    y = np.arange(N) % 3
+    rows, stop = Rows(X[:300], y[:300]), Rows(X[300:], y[300:])
+    how = {"rounds": 4, "patience": 9, "categorical": [], "monotone": [], "seed": 0}
+    trees = grow_boosted(rows, stop, 3, np.zeros(3), {"learning_rate": 0.1}, **how)
+    assert trees.history["stop_loss"][-1] == pytest.approx(log_loss(y[300:], trees.model.predict(X[300:])), abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["boosted", "forest"])
+def test_a_monotone_column_never_lowers_the_probability(name):
+    examples = read(pl.DataFrame({"u": np.abs(X[:, 0]), "w": X[:, 2]}), y=Y)
+    model = cp.trees(name, n_estimators=20, monotone={"u": 1})
+    flat, trees = grown(model, examples=examples)
+    network = model.to_keras(model.weights(flat, trees, np.array([0.8, 0.2])), examples)
+    offset = examples.schema.numeric[0].offset
+    line = np.stack([np.linspace(0, 4, 60) - offset, np.full(60, 0.3)], axis=1).astype("float32")
+    assert np.all(np.diff(np.asarray(network({"numeric": line}))[:, 0]) >= -1e-6)
+    with pytest.raises(ColumnError, match="monotone names the column 'z'"):
+        grown(cp.trees(name, n_estimators=2, monotone={"z": 1}), examples=examples)
+
+
+def test_stored_trees_that_were_changed_are_refused_before_room_is_made():
+    model = cp.trees()
+    weights = model.weights(*grown(model), np.array([0.8, 0.2]))
+    for broken in (
+        (np.frombuffer(weights[0].tobytes().replace(b'"trees": 12', b'"trees": 12000000'), np.uint8), *weights[1:]),
+        (np.frombuffer(b"[1]", np.uint8), *weights[1:]),
+        weights[:-1],
+    ):
+        with pytest.raises(ArtifactError, match="stored trees are damaged"):
+            model.to_keras(broken, TABLE)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "match"),
+    [
+        (lambda: cp.trees("boostd"), OptionError, "Did you mean 'boosted'"),
+        (lambda: cp.trees(n_estimators=0), OptionError, "whole number of 1 or more"),
+        (lambda: cp.trees(linear_tree=True), ModelError, "linear_tree"),
+    ],
+)
+def test_what_is_no_tree_is_refused(make, error, match):
+    with pytest.raises(error, match=match):
+        make()
+
+
+def test_what_decides_the_trees_is_in_their_content():
+    texts = {
+        cp.trees(*a, **k).content()
+        for a, k in (((), {}), (("forest",), {}), ((), {"num_leaves": 7}), ((), {"monotone": {"u": 1}}))
+    }
+    assert len(texts) == 4
+
+
+@pytest.mark.parametrize("name", ["boosted", "forest"])
+def test_a_classifier_of_trees_is_saved_loaded_and_corrected(name, tmp_path):
+    rare = np.concatenate([np.flatnonzero(Y == 0), np.flatnonzero(Y == 1)[:50]])
+    frame = pl.DataFrame({"u": X[:, 0], "v": X[:, 1], "level": LEVEL})[rare]
+    clf = cp.fit(cp.trees(name, n_estimators=30), frame, Y[rare], strategy="undersample", verbose=0)
+    proba = clf.predict_proba(frame)
+    assert proba[:, 1].mean() == pytest.approx(Y[rare].mean(), abs=0.1)  # the balanced rows' share is 0.5
+    clf.save(tmp_path / "m.keras")
+    assert cp.load(tmp_path / "m.keras").predict_proba(frame) == pytest.approx(proba, abs=1e-9)
+    assert clf.card["engines"] == ["trees"]
+    assert isinstance(keras.saving.load_model(tmp_path / "m.keras"), keras.Model)
+
+
+def test_losses_mixing_and_callbacks_are_for_networks():
+    for strategy in ("focal", "mixup", "crt", "snapshot_ensemble", "drw"):
+        with pytest.raises(ModelError, match=r"trees cannot do|boosted cannot do"):
+            cp.fit("boosted", X, Y, strategy=strategy, verbose=0)
+    with pytest.raises(OptionError, match="callbacks belong to networks"):
+        cp.fit("boosted", X, Y, callbacks=[keras.callbacks.TerminateOnNaN()], verbose=0)

@@ -1,0 +1,44 @@
+"""Pictures change at random in training alone, on both engines, and a saved model is the one that was judged."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+import counterpoise as cp
+
+RNG = np.random.default_rng(0)
+Y = (np.arange(80) % 4 == 0).astype(int)
+X = (RNG.integers(0, 150, (80, 8, 8, 1)) + 60 * Y[:, None, None, None]).astype(np.uint8)
+QUICK = {"epochs": 3, "batch_size": 32, "verbose": 0}
+
+
+@pytest.mark.parametrize("engine", ["program", "fit"])
+def test_training_sees_other_pictures_and_prediction_the_pictures(engine, tmp_path):
+    plain = cp.fit("cnn", X, Y, engine=engine, **QUICK).predict_proba(X)
+    how = {"augment": ["auto", keras.layers.RandomFlip("horizontal")], "engine": engine, **QUICK}
+    clf = cp.fit("cnn", X, Y, **how)
+    assert np.abs(clf.predict_proba(X) - plain).max() > 1e-4
+    assert np.array_equal(clf.predict_proba(X), clf.predict_proba(X))
+    assert np.allclose(cp.fit("cnn", X, Y, **how).predict_proba(X), clf.predict_proba(X), atol=1e-6)
+    clf.save(tmp_path / "m.keras")
+    assert np.allclose(cp.load(tmp_path / "m.keras").predict_proba(X), clf.predict_proba(X), atol=1e-6)
+
+
+def test_a_comparison_takes_the_augmentation_of_its_images():
+    cmp = cp.compare("cnn", X, Y, augment="auto", strategies="oversample", folds=2, **QUICK)
+    again = cp.compare("cnn", X, Y, strategies="oversample", folds=2, refit=False, **QUICK)
+    losses = [c.leaderboard[0]["scores"]["log_loss"]["folds"] for c in (cmp, again)]
+    assert losses[0] != losses[1]
+    assert cmp.best.predict_proba(X).shape == (80, 2)
+
+
+def test_what_is_no_augmentation_of_these_rows_is_said():
+    with pytest.raises(cp.CounterpoiseError, match="pictures \\(height"):
+        cp.fit("mlp", X.reshape(80, -1).astype(float), Y, augment="auto", **QUICK)
+    with pytest.raises(cp.CounterpoiseError, match="keep the shape"):
+        cp.fit("cnn", X, Y, augment=keras.layers.Resizing(4, 4), **QUICK)
+    for odd in ("much", 3, [], ("repeats", keras.layers.RandomFlip())):
+        with pytest.raises(cp.CounterpoiseError, match="Expected"):
+            cp.fit("cnn", X, Y, augment=odd, **QUICK)

@@ -1,0 +1,104 @@
+"""Several models in one comparison and in one file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from leaderboard_schema import check_board
+from sklearn.naive_bayes import GaussianNB
+
+import counterpoise as cp
+from counterpoise.core.errors import OptionError
+
+RNG = np.random.default_rng(2)
+N = 300
+Y = (RNG.random(N) < 0.25).astype(np.int32)
+X = RNG.normal(size=(N, 3)).astype(np.float32) + Y[:, None]
+HOW = {"epochs": 2, "verbose": 0, "batch_size": 64}
+BOOSTED, FOREST = cp.trees(n_estimators=15), cp.trees("forest", n_estimators=10)
+
+
+@pytest.fixture(scope="module")
+def both():
+    own = cp.external("bayes", GaussianNB())
+    return cp.compare(["mlp", BOOSTED, FOREST], X, Y, strategies=["none", "oversample", "focal", own], folds=2, **HOW)
+
+
+def test_every_model_under_every_strategy_that_it_can_train(both):
+    check_board(both.record)
+    rows = {row["strategy"]: row["model"] for row in both.leaderboard}
+    assert rows == {
+        "none": "mlp", "oversample": "mlp", "focal": "mlp", "external:bayes": "external:bayes",
+        "boosted:none": "boosted", "boosted:oversample": "boosted", "forest:none": "forest",
+        "forest:oversample": "forest",
+    }  # fmt: skip
+    assert both.record["network"] == "mlp, boosted, forest"
+    assert both.best.card["strategy"] in rows
+    assert "Oversampling (boosted)" in both.html()
+
+
+def test_alone_and_among_others_a_model_gets_the_same_scores(both):
+    alone = cp.compare(BOOSTED, X, Y, strategies="oversample", folds=2, refit=False, **HOW)
+    of = {row["strategy"]: row["scores"]["average_precision"]["mean"] for row in both.leaderboard}
+    found = {row["strategy"]: row["scores"]["average_precision"]["mean"] for row in alone.leaderboard}
+    assert found == {"none": of["boosted:none"], "oversample": of["boosted:oversample"]}
+
+
+def test_a_comparison_of_several_models_goes_on_where_it_was_stopped(tmp_path):
+    how = {"strategies": "none", "folds": 2, **HOW}
+    first = cp.compare(["mlp", BOOSTED], X, Y, store=tmp_path / "run", **how)
+    trained = []
+
+    def counting(jobs, *args, **more):
+        trained.extend(jobs)
+        yield from ()
+
+    again = cp.compare(["mlp", BOOSTED], X, Y, store=tmp_path / "run", executor=counting, **how)
+    assert trained == []
+    scores = [[row["scores"]["log_loss"]["mean"] for row in race.leaderboard] for race in (first, again)]
+    assert scores[0] == scores[1]
+
+
+def test_a_blend_is_one_file_whose_weights_no_stopping_row_has_chosen(tmp_path):
+    clf = cp.fit(cp.blend(["mlp", BOOSTED, FOREST]), X, Y, **HOW)
+    assert len(clf.rule.weights) == 3
+    assert clf.rule.weights.sum() == pytest.approx(1)
+    assert "out-of-fold" in clf.card["rule"]
+    assert clf.card["network"] == "mlp, boosted, forest"
+    bare = clf.with_rule(replace(clf.rule, calibrator=None, intercept=None))
+    parts = [np.exp(p) for p in clf.log_p(clf.encoded_logits(clf.encoded(X)))]
+    pooled = sum(w * p for w, p in zip(clf.rule.weights, parts, strict=True))
+    assert bare.predict_proba(X) == pytest.approx(pooled, abs=1e-6)
+    clf.save(tmp_path / "m.keras")
+    assert cp.load(tmp_path / "m.keras").predict_proba(X) == pytest.approx(clf.predict_proba(X), abs=1e-9)
+
+
+def test_a_blend_is_a_row_of_the_leaderboard_and_shares_its_trainings():
+    trained = []
+
+    def counting(jobs, examples, model, **how):
+        from counterpoise.engines.run import run
+
+        trained.extend(jobs := list(jobs))
+        yield from run(jobs, examples, model, **how)
+
+    race = cp.compare(
+        ["mlp", BOOSTED, cp.blend(["mlp", BOOSTED], pooling="equal")], X, Y, strategies="none", folds=2, refit=False,
+        executor=counting, **HOW,
+    )  # fmt: skip
+    row = next(row for row in race.leaderboard if row["strategy"] == "blend:none")
+    assert [member["weight"] for member in row["members"]] == [0.5, 0.5]
+    assert len({job.id for job in trained if job.limits.patience}) == 4  # two models, two folds
+
+
+def test_wrong_lists_of_models():
+    with pytest.raises(OptionError, match="fit trains one"):
+        cp.fit(["mlp", "boosted"], X, Y, verbose=0)
+    with pytest.raises(OptionError, match="list of models is empty"):
+        cp.compare([], X, Y, verbose=0)
+    with pytest.raises(OptionError, match="two or more"):
+        cp.blend(["mlp"])
+    with pytest.raises(OptionError, match="member of a blend"):
+        cp.blend(["mlp", cp.blend(["mlp", "boosted"])])
