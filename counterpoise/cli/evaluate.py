@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,7 +24,11 @@ NAME = "evaluate"
 def command(
     model: Annotated[Path, typer.Argument(help="Model file, NAME.keras.", show_default=False)],
     data: o.Data,
-    target: Annotated[str | None, typer.Option(help="Column of the labels; else that of training.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Column of the labels, or columns a,b,c; else those of training.")
+    ] = None,
+    separator: o.Separator = None,
+    missing: o.Missing = None,
     groups: Annotated[
         str | None, typer.Option(help="Column of groups (patients, customers): intervals draw whole groups.")
     ] = None,
@@ -49,7 +53,8 @@ def command(
     if images is not None or data.is_dir():
         record = plain(_of_images(clf, data, target, groups, images, root, unlabeled))
     else:
-        record = plain(_drift(clf, data) if unlabeled else _scores(clf, data, target, groups))
+        named = o.target_named(target, separator, missing)
+        record = plain(_drift(clf, data) if unlabeled else _scores(clf, data, named, groups))
     if out is not None:
         write_text(out, json.dumps(record, indent=1))
     if as_json:
@@ -58,7 +63,7 @@ def command(
     (_show_drift if unlabeled else _show_scores)(record)
 
 
-def _scores(clf: Any, data: Any, target: str | None = None, groups: str | None = None) -> dict[str, Any]:
+def _scores(clf: Any, data: Any, target: Any = None, groups: str | None = None) -> dict[str, Any]:
     from counterpoise.classifier.evaluation import evaluate
 
     return evaluate(clf, data, target=target, groups=groups)
@@ -104,7 +109,26 @@ def _show_scores(record: Mapping[str, Any]) -> None:
     console = Terminal()
     console.print(table)
     grouped = "" if record["groups"] is None else f" in {record['groups']:,} groups"
+    if record["labels"]:
+        console.print(_label_table(record["labels"]))
+        console.print(f"{record['rows']:,} rows{grouped}; scores are means over the labels")
+        return
     console.print(f"{record['rows']:,} rows{grouped}; {cut_text(record['threshold'], record['aim'])}")
+
+
+def _label_table(labels: Sequence[Mapping[str, Any]]) -> Any:
+    """A line for each label: average precision with its interval, recall, precision and threshold."""
+    from rich.table import Table
+
+    table = Table("label", "average precision", "95 % interval", "recall", "precision", "threshold", box=None,
+                  pad_edge=False, header_style="bold")  # fmt: skip
+    for label in labels:
+        ap, *others = (label["metrics"][key] for key in ("average_precision", "recall", "precision"))
+        numbers = [ap["value"], *(score["value"] for score in others), label["threshold"]]
+        value, *rest = ("-" if number is None else f"{number:.4g}" for number in numbers)
+        interval = "-" if ap["low"] is None else f"{ap['low']:.4g} to {ap['high']:.4g}"
+        table.add_row(label["label"], value, interval, *rest)
+    return table
 
 
 def _show_drift(record: Mapping[str, Any]) -> None:

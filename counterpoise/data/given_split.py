@@ -100,6 +100,6 @@ def _check_parts(examples: Examples, named: Mapping[str, Array]) -> None:
         if len(rows) and have[code] < least:
             found = f"{int(have[code])} row{'s' * (int(have[code]) != 1)}"
             raise SplitError(
-                f"class {examples.classes[code]!r} has {found} among the {name} rows; expected {least} or more. Move "
+                f"{examples.class_name(code)} has {found} among the {name} rows; expected {least} or more. Move "
                 "rows of the class there, or merge rare classes with --merge-rare (merge_rare=)."
             )

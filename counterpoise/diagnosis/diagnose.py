@@ -59,7 +59,8 @@ def before_race(examples: Examples, folds: int, duplicates: str, leaks: str) -> 
         LeakError: leaks="error", and something asks for a look; each finding is named.
     """
     check_choice(leaks, "leaks", ("warn", "error"))
-    warn_look_alikes(examples.classes)
+    if examples.y.ndim == 1:
+        warn_look_alikes(examples.classes)
     record = measure(examples, folds, near=True)
     apart = record.twins_grouped or duplicates in ("group", "drop")
     found = Diagnosis(replace(record, twins_grouped=apart))
