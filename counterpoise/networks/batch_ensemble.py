@@ -134,7 +134,8 @@ class ViewsLoss(keras.losses.Loss):
     Args:
         inner: A loss of `counterpoise.losses` for rows (N,) and logits (N, units).
 
-    Sample weights are one per row, (N,), or one per row and view, (N, k).
+    Sample weights are one per row, (N,), or one per row and view, (N, k). Pooled logits (N, units), which Keras looks
+    at before it trains on JAX and PyTorch, have the loss of one row each, with its mean weight.
     """
 
     def __init__(self, inner: Any) -> None:
@@ -142,6 +143,8 @@ class ViewsLoss(keras.losses.Loss):
         self.inner = inner
 
     def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+        if len(y_pred.shape) == 2:
+            return self.inner(y_true, y_pred, None if sample_weight is None else _of_row(sample_weight))
         views = y_pred.shape[1]
         w = None if sample_weight is None else _per_view(sample_weight, views)
         if isinstance(self.inner, BatchLoss):
@@ -160,6 +163,12 @@ def _per_view(values: Any, views: int) -> Tensor:
     values = ops.convert_to_tensor(values)
     wide = len(values.shape) == 2 and values.shape[-1] == views
     return values if wide else ops.repeat(ops.reshape(values, (-1, 1)), views, axis=1)
+
+
+def _of_row(weights: Any) -> Tensor:
+    """Weights (N,), (N, 1) or (N, k) as (N,)."""
+    weights = ops.convert_to_tensor(weights)
+    return weights if len(weights.shape) == 1 else ops.mean(weights, axis=1)
 
 
 def per_row(loss: Any) -> Any:
