@@ -185,6 +185,13 @@ def _of_folder(root: Path) -> tuple[list[str], Side, Path, list[str]]:
     labels = read_target(pl.Series("folder", layout.labels), "folder")
     side = Side(labels, split=None if layout.split is None else pl.Series("split", layout.split), target="folder")
     notes = [f"The sub-folder {name!r} has no files and is no class." for name in layout.empty]
+    if layout.inside:
+        names = ", ".join(dict.fromkeys(layout.labels))
+        notes.append(
+            f"The classes are {names}, and each contains the same sub-folders ({', '.join(layout.inside[:4])}"
+            f"{', ...' * (len(layout.inside) > 4)}). If these are the classes, give the folder of one part, or name the "
+            "parts train, validation and test."
+        )
     if layout.split is not None:
         parts = ", ".join(dict.fromkeys(layout.split))
         notes.append(
