@@ -10,6 +10,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from counterpoise.core.checks import check_choice, check_int, check_range
+from counterpoise.core.errors import OptionError
 from counterpoise.data.cycles import turn
 from counterpoise.forests.rows import FlatRows, parts_of
 
@@ -38,10 +40,14 @@ class TreeRows(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:  # fmt: skip
         super().__init__(trainable=False, **kwargs)
-        self.width, self.keep_nan = int(width), bool(keep_nan)
-        self.cycles = [(int(column), float(period)) for column, period in cycles]
-        self.indicated, self.integers = [int(i) for i in indicated], [int(i) for i in integers]
-        self.kept = [(int(column), [int(level) for level in levels]) for column, levels in kept]
+        self.width, self.keep_nan = check_int(width, "width", 0), check_choice(keep_nan, "keep_nan", (False, True))
+        numbers = self.width - len(cycles)
+        self.cycles = [
+            (_position(column, "cycles", numbers), check_range(period, "cycles", 0, bounds="(]"))
+            for column, period in cycles
+        ]
+        self.indicated, self.integers = _positions(indicated, "indicated", self.width), _positions(integers, "integers")
+        self.kept = [(check_int(column, "kept", 0), _positions(levels, "kept")) for column, levels in kept]
         self.fill = self.add_weight(name="fill", shape=(self.width,), initializer="zeros", trainable=False)
 
     @classmethod
@@ -54,6 +60,9 @@ class TreeRows(keras.layers.Layer):
         return layer
 
     def build(self, shape: Any) -> None:
+        if isinstance(shape, Mapping):
+            columns = shape["categorical"][-1] if "categorical" in shape else 0
+            _positions([*self.integers, *(column for column, _ in self.kept)], "integers and kept", columns)
         self.built = True
 
     def call(self, x: Any) -> Tensor:
@@ -95,3 +104,18 @@ class TreeRows(keras.layers.Layer):
         lists = {"cycles": [list(c) for c in self.cycles], "kept": [[c, list(levels)] for c, levels in self.kept]}
         plain = {"width": self.width, "keep_nan": self.keep_nan, "indicated": self.indicated, "integers": self.integers}
         return {**base, **plain, **lists}
+
+
+def _positions(values: Sequence[Any], name: str, most: float = math.inf) -> list[int]:
+    """Whole numbers below `most`, none of them twice."""
+    positions = [_position(value, name, most) for value in values]
+    if len(set(positions)) < len(positions):
+        raise OptionError(f"{name} holds a position twice; expected each once.")
+    return positions
+
+
+def _position(value: Any, name: str, most: float) -> int:
+    position = check_int(value, name, 0)
+    if position >= most:
+        raise OptionError(f"{name} holds {position}; expected positions below {most}.")
+    return position

@@ -18,6 +18,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from counterpoise.core.checks import check_choice, check_int, check_range
+from counterpoise.core.errors import OptionError
 from counterpoise.forests.trees import MOST, Trees
 
 Array = np.ndarray
@@ -25,6 +27,8 @@ Tensor = Any
 
 #: Leaves that one whole number of 32 bits has room for, its sign left alone.
 BITS = 31
+#: What the sums over trees can be.
+LINKS = ("logit", "probability")
 
 
 @keras.saving.register_keras_serializable(package="counterpoise")
@@ -44,6 +48,9 @@ class TreeEnsemble(keras.layers.Layer):
         floor: See `link`.
         small: Whether every tree has at most 31 leaves, so that they are found by *bits*.
 
+    Raises:
+        OptionError: A count, `depth`, `scale`, `link`, `floor` or `small` that no trees have: files hold them as text.
+
     Attributes:
         portable: Set it to find leaves by *steps* all the same, whose operations every export format has.
 
@@ -55,9 +62,16 @@ class TreeEnsemble(keras.layers.Layer):
         scale: float = 1.0, link: str = "logit", floor: float = 1e-7, small: bool = False, **kwargs: Any,
     ) -> None:  # fmt: skip
         super().__init__(trainable=False, **kwargs)
-        self.trees, self.nodes, self.columns, self.sets, self.levels = trees, nodes, columns, sets, levels
-        self.outputs, self.classes, self.depth = outputs, classes, depth
-        self.scale, self.link, self.floor, self.small = scale, link, floor, small
+        self.trees, self.nodes = check_int(trees, "trees"), check_int(nodes, "nodes")
+        self.columns, self.sets = check_int(columns, "columns", 0), check_int(sets, "sets", 0)
+        self.levels, self.outputs = check_int(levels, "levels", 0), check_int(outputs, "outputs")
+        self.classes, self.depth = check_int(classes, "classes"), check_int(depth, "depth")
+        self.scale, self.floor = check_range(scale, "scale"), check_range(floor, "floor", 0, 0.5, "()")
+        self.link, self.small = check_choice(link, "link", LINKS), check_choice(small, "small", (False, True))
+        if self.trees % self.classes:
+            raise OptionError(f"trees is {trees}; expected a multiple of classes, {classes}.")
+        if self.depth > self.nodes:  # the walk takes a step for each, whatever the trees hold
+            raise OptionError(f"depth is {depth}; expected at most nodes, {nodes}.")
         self.portable = False
 
     @classmethod

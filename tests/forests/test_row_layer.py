@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Examples
 from counterpoise.core.structure import take
 from counterpoise.data.read import read
@@ -59,3 +60,16 @@ def test_arrays_of_any_rank_and_several_inputs(x):
     flat = FlatRows(Examples(x, np.arange(9) % 2, (0, 1)), np.arange(9), keep_nan=True)
     found = np.asarray(TreeRows.of(flat)(keras.tree.map_structure(lambda a: a.astype("float32"), x)))
     np.testing.assert_array_equal(found, flat.matrix(np.arange(9)))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"width": -1}, {"width": "2"}, {"keep_nan": "no"}, {"indicated": [2]}, {"indicated": [0, 0]},
+        {"integers": [-1]}, {"integers": [1]}, {"integers": [0, 0]}, {"kept": [[9, [1]]]}, {"kept": [[0, ["a"]]]},
+        {"cycles": [[0, 0.0]]}, {"cycles": [[5, 1.0]]},
+    ],
+)  # fmt: skip
+def test_positions_that_no_rows_have_are_refused(changed):
+    with pytest.raises(OptionError, match=next(iter(changed))):
+        TreeRows(**{"width": 2, **changed}).build({"numeric": (None, 2), "categorical": (None, 1)})
