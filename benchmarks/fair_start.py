@@ -11,6 +11,17 @@ is ahead of it, both in the mean over seeds (with the standard error of that mea
 
 `--tutorial` is the network of TensorFlow's tutorial on imbalanced data, on 60,000 rows of its kind (29 columns, 0.17 %
 positive): whether its author sets the output bias, as the tutorial does, should not matter to the verdict.
+
+Measured on two shared cores (the scores do not depend on the load), `--network logistic --seeds 2`, average precision:
+
+| positive | baseline less itself at 10 times the budget | best strategy less baseline |
+|---|---|---|
+| 0.2 % | -0.0008 | -0.0109 (resampling_ensemble) |
+| 1 % | -0.0001 | +0.0004 (resampling_ensemble) |
+| 5 % | -0.0000 | -0.0008 (resampling_ensemble) |
+
+`--network mlp --seeds 1`: +0.0000 and +0.0108 (undersample) at 0.2 %, +0.0000 and +0.0015 (resampling_ensemble) at 1 %.
+`--tutorial 5`: in each of the 5 seeds the same verdict and the same scores with and without the author's bias.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ pin() {
 pin build requirements/build.in
 pin demo pyproject.toml --extra tensorflow-cpu --extra demo --extra pandas
 pin test pyproject.toml --extra tensorflow-cpu --extra demo --extra pandas --extra images --extra plot \
-    --extra ray --extra tune --extra trees --group test -c requirements/demo.txt
+    --extra ray --extra tune --group test -c requirements/demo.txt
 pin lint --group lint --group docs -c requirements/test.txt
 # The oldest versions that pyproject.toml admits, with the test runner's own of today.
 printf 'pytest>=8\nhypothesis>=6.100\n' | uv pip compile --quiet --resolution lowest-direct --generate-hashes \

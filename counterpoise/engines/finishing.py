@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import keras
 import numpy as np
 
 from counterpoise.core import seeds
@@ -103,7 +104,8 @@ def _said_anew(member: Member, model: Any, job: Job, examples: Examples) -> Memb
 def _logits(model: Any, x: Any, rows: Array) -> Array:
     if not len(rows):
         return np.empty((0, int(model.output.shape[-1])), np.float32)
-    return np.concatenate([np.asarray(model(take(x, part), training=False)) for part in chunks(x, rows)])
+    parts = [keras.ops.convert_to_numpy(model(take(x, part), training=False)) for part in chunks(x, rows)]
+    return np.concatenate(parts)
 
 
 #: name -> function (member, job, examples, network) -> member.

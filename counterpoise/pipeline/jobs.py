@@ -104,7 +104,8 @@ def job_of(
     A plan that looks at features (synthesis, cleaning) is carried out here, on the training rows of the fold alone. A
     model that does not stop early is fitted on the stopping rows too, unless these were given or judge.
     """
-    settings, model = trainer.settings, trainer.models[part.model]
+    settings, learner = trainer.settings, trainer.learners[part.model]
+    model = learner.model
     examples = trainer.examples if labeled is None else labeled
     stops = model.stops_early and (settings.early_stopping or model.kind == "network")
     if not stops and examples.split is None and not np.array_equal(fold.stop, fold.test):
@@ -127,7 +128,7 @@ def job_of(
         limits = annealed(limits, 1 if steps else part.sequence)
     if plan.needs_features:
         plan = plan.realize(
-            rows_at_once(examples.x, fold.train, part.name), integer(settings.seed, "synthesis", *place)
+            rows_at_once(learner.examples.x, fold.train, part.name), integer(settings.seed, "synthesis", *place)
         )
     return make_job(
         plan,

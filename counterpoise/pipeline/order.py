@@ -139,10 +139,15 @@ def cross_validate(
     folds: int = 5,
     repeats: int = 1,
     duplicates: str = "warn",
+    parts: Sequence[Fold] | None = None,
 ) -> Outcome:
-    """Every strategy on the same folds, seeds and step budget."""
+    """Every strategy on the same folds, seeds and step budget.
+
+    `parts` are folds made elsewhere; of a single one nothing is judged, since no other fold has fitted its rule.
+    """
     examples = trainer.examples
-    parts = folds_of(examples, folds, repeats, trainer.settings.seed, duplicates)
+    judged = parts is None or len(parts) > 1
+    parts = parts or folds_of(examples, folds, repeats, trainer.settings.seed, duplicates)
     tuned = tuned_by_fold(strategies, trainer, parts)
     versions = {(s.name, f): s for s in strategies for f in range(len(parts))}
     versions |= {key: best.strategy for key, best in tuned.items()}
@@ -164,12 +169,13 @@ def cross_validate(
         views = [group[0].apart for group in trained if group[0].apart is not None]
         if views:
             apart[strategy.name] = stacked_scores(out_of_fold(examples, parts, views, repeats))[0].astype(np.float32)
-        for f, fold in enumerate(parts):
+        for f, fold in enumerate(parts if judged else ()):
             rule = cross_fitted_rule(strategy, examples, parts, f, log_p[strategy.name], trained[f])
             shared = [users[job.id] > 1 for job in jobs[strategy.name, f]]
             cells.append(make_fold_result(strategy, examples, fold, rule, trained[f], shared))
     steps = {s.name: _median_steps([jobs[s.name, f] for f in range(len(parts))], members) for s in strategies}
-    return Outcome(tuple(cells), log_p, steps, failures, values_of(tuned), apart, training, settings.extension, parts)
+    tuned_values, extension = values_of(tuned), settings.extension
+    return Outcome(tuple(cells), log_p, steps, failures, tuned_values, apart, training, extension, tuple(parts))
 
 
 def refit(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_threshold: bool = True) -> Classifier:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from counterpoise.core.errors import OptionError, did_you_mean
-from counterpoise.core.lazy import needed
 
 #: What the names of such entrants begin with.
 PREFIX = "external:"
@@ -59,7 +58,9 @@ def logistic_regression() -> Any:
 
 def lightgbm() -> Any:
     """Gradient-boosted trees of LightGBM, at most 500, ended by the stopping rows."""
-    return needed("lightgbm", "trees", "The entrant external:lightgbm").LGBMClassifier(
+    from lightgbm import LGBMClassifier
+
+    return LGBMClassifier(
         n_estimators=500, learning_rate=0.05, early_stopping_rounds=30, deterministic=True, force_row_wise=True,
         verbosity=-1, n_jobs=0,
     )  # fmt: skip

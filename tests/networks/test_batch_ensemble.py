@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 from scipy.special import expit, logit, softmax
@@ -108,3 +109,11 @@ def test_pictures_are_refused_by_name():
     examples = Examples(np.zeros((4, 3, 3), "float32"), np.array([0, 1, 0, 1], "int32"), (0, 1))
     with pytest.raises(ModelError, match="'tabular' is for tables"):
         Network("tabular", examples)
+
+
+def test_the_loss_of_pooled_logits_is_that_of_rows():
+    """As Keras asks for it before training on JAX and PyTorch."""
+    rng = np.random.default_rng(0)
+    y, z, w = np.array([0, 2, 1, 0]), rng.normal(size=(4, 3)).astype("float32"), rng.random((4, 5), "float32")
+    want = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(y, z, w.mean(axis=1))
+    assert float(ViewsLoss(CrossEntropy())(y, z, w)) == pytest.approx(float(want), rel=1e-5)
