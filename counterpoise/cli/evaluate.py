@@ -34,6 +34,10 @@ def command(
     ] = None,
     images: o.Images = None,
     root: o.Root = None,
+    groups_from: o.GroupsFrom = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out damaged and absent images.", rich_help_panel="Images")
+    ] = False,
     unlabeled: Annotated[bool, typer.Option("--unlabeled", help="The rows have no labels: look for drift.")] = False,
     out: Annotated[Path | None, typer.Option(help="JSON file with all numbers.")] = None,
     trust: o.Trust = None,
@@ -42,6 +46,8 @@ def command(
     """Score a model on labeled rows, every metric with its interval; or compare unlabeled rows with its own."""
     if unlabeled and target is not None:
         raise OptionError("--unlabeled and --target exclude each other.")
+    if (groups_from is not None or skip_bad) and images is None and not data.is_dir():
+        raise OptionError(f"--groups-from and --skip-bad are for images, but {data.name} is a table. Leave them out.")
     if groups is not None and (unlabeled or (data.is_dir() and images is None)):
         raise OptionError("--groups names a column of a table with labels.")
     if out is not None:
@@ -51,7 +57,8 @@ def command(
 
     clf = load(model, trusted(trust))
     if images is not None or data.is_dir():
-        record = plain(_of_images(clf, data, target, groups, images, root, unlabeled))
+        how = {"groups_from": groups_from, "skip_bad": skip_bad}
+        record = plain(_of_images(clf, data, target, groups, images, root, unlabeled, how))
     else:
         named = o.target_named(target, separator, missing)
         record = plain(_drift(clf, data) if unlabeled else _scores(clf, data, named, groups))
@@ -71,21 +78,22 @@ def _scores(clf: Any, data: Any, target: Any = None, groups: str | None = None) 
 
 def _of_images(
     clf: Any, data: Path, target: str | None, groups: str | None, images: str | None, root: Path | None,
-    unlabeled: bool,
+    unlabeled: bool, how: dict[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
     """The record of images of a folder, or of a table."""
     from counterpoise.data import images as module
 
     size, form = o.picture_form(clf)
     if unlabeled and images is None:
-        return _drift(clf, module.unlabeled(data, size, form))
+        return _drift(clf, module.unlabeled(data, size, form, how["skip_bad"]))
     if images is None and target is not None:
         raise OptionError(f"--target names a column; {data} is a folder of images.")
     if images is not None and target is None and not unlabeled:
         raise OptionError(f"A table of images needs --target: which column of {data.name} holds the class?")
     found = module.list_images(
-        data, size, **o.like_training(form), images=images, root=root, target=target, columns={"groups": groups}
-    )
+        data, size, **o.like_training(form), **how, images=images, root=root, target=target,
+        columns={"groups": groups},
+    )  # fmt: skip
     return _drift(clf, found) if unlabeled else _scores(clf, found)
 
 

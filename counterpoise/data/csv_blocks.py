@@ -173,7 +173,8 @@ def _regular(raw: bytes, layout: Layout, line: int, last: bool) -> Block | None:
     if last:
         ends[-1] = len(data) - 1 + len(_LINE_END.match(raw, len(data) - 1)[0])  # type: ignore[index]
     whole = raw if last else raw[: ends[-1]]
-    return Block(layout, whole, np.concatenate([[0], ends[:-1]]), ends, whole, line)
+    rows = whole[: ends[-1]]  # polars takes blank lines at the end of a file for rows
+    return Block(layout, whole, np.concatenate([[0], ends[:-1]]), ends, rows, line)
 
 
 def _well_placed(data: Array, quotes: Array, separator: int) -> bool:

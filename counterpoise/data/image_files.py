@@ -12,17 +12,18 @@ from counterpoise.core.errors import DataError
 #: What systems leave in folders, in small letters; hidden files and folders count neither.
 SYSTEM_FILES = {
     "thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "system volume information",
-    "lost+found", "icon\r",
+    "lost+found", "icon\r", "#recycle", "@recycle",
 }  # fmt: skip
 #: Names of the parts of a split -> what they are for.
 _PARTS = {
-    "train": "train", "training": "train", "trn": "train",
-    "valid": "validation", "validation": "validation", "val": "validation", "dev": "validation",
-    "development": "validation",
+    "train": "train", "training": "train", "trn": "train", "trainval": "train",
+    "valid": "validation", "validation": "validation", "validate": "validation", "val": "validation",
+    "dev": "validation", "development": "validation",
     "test": "test", "testing": "test", "tst": "test", "eval": "test", "evaluation": "test", "holdout": "test",
 }  # fmt: skip
 #: A name, and what people write before and after it.
 _NAMED = re.compile(r"(?:x|images?|imgs?|data)?[\W_\d]*([a-z]+?)[\W_\d]*(?:set|data|split|images?|imgs?)?[\W_\d]*")
+_BETWEEN_WORDS = re.compile(r"[\W_\d]+")
 
 
 def part_of_split(name: str) -> str:
@@ -44,12 +45,15 @@ class Layout(NamedTuple):
         labels: The class of each: the name of its sub-folder.
         split: What each does ("train", "validation" or "test"), where the folder is laid out by that; else None.
         empty: Sub-folders without files.
+        inside: The names of the sub-folders of each class, where all have the same ones, two or more; these classes
+            may be the parts of a split.
     """
 
     paths: list[str]
     labels: list[str]
     split: list[str] | None
     empty: list[str]
+    inside: list[str]
 
 
 def labeled_files(root: Path) -> Layout:
@@ -71,7 +75,9 @@ def labeled_files(root: Path) -> Layout:
         found = [(path, kind.name, "") for kind in filled for path in files[kind]]
     empty = [kind.name for kind in kinds if not files[kind]]
     roles = [role for _, _, role in found]
-    return Layout([p for p, _, _ in found], [c for _, c, _ in found], roles if any(roles) else None, empty)
+    split = roles if any(roles) else None
+    inside = [] if split else _inside_all(filled)
+    return Layout([p for p, _, _ in found], [c for _, c, _ in found], split, empty, inside)
 
 
 def _of_split(kinds: Sequence[Path]) -> Iterator[tuple[str, str, str]]:
@@ -124,8 +130,26 @@ def _refuse_split(root: Path, kinds: Sequence[Path]) -> None:
             raise DataError(_split_text(kind, below) if wrapped else _inner_text(root, kind, below))
 
 
+def _inside_all(kinds: Sequence[Path]) -> list[str]:
+    names = {tuple(folder.name for folder in _folders(kind)) for kind in kinds}
+    same = names.pop()
+    return list(same) if not names and len(kinds) > 1 and len(same) > 1 else []
+
+
 def _parts(folders: Sequence[Path]) -> dict[Path, str]:
-    return {folder: part for folder in folders if (part := part_of_split(folder.name))}
+    parts = _parts_of_one_name(folders)
+    return {folder: part for folder in folders if (part := part_of_split(folder.name) or parts.get(folder, ""))}
+
+
+def _parts_of_one_name(folders: Sequence[Path]) -> dict[Path, str]:
+    """Folders whose names differ in the word for a part alone: "seg_train", "seg_test"."""
+    by_rest: dict[tuple[str, ...], dict[Path, str]] = {}
+    for folder in folders:
+        first, *words = _BETWEEN_WORDS.split(folder.name.casefold().strip())
+        for word, rest in ((first, (*words,)), ((words or [""])[-1], (first, *words[:-1]))):
+            if word in _PARTS:
+                by_rest.setdefault(rest, {})[folder] = _PARTS[word]
+    return {f: part for parts in by_rest.values() if len(set(parts.values())) > 1 for f, part in parts.items()}
 
 
 def _is_split(parts: dict[Path, str], others: Sequence[Path]) -> bool:

@@ -37,7 +37,7 @@ MOST_PIXELS = 100_000_000
 #: What transparent pixels show: white, as in a viewer.
 BACKGROUND = 255
 #: TIFF tags.
-_BITS, _PHOTOMETRIC, _SAMPLE_FORMAT, _WHITE_IS_ZERO = 258, 262, 339, 0
+_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT, _WHITE_IS_ZERO = 256, 257, 258, 262, 339, 0
 
 
 @dataclass(frozen=True)
@@ -224,9 +224,9 @@ def look(path: str, windowed: bool = True) -> Look:
             ends = float(found.values.min()), float(found.values.max())
             return Look("", True, "DICOM", *ends, found.span, ratio=width / height)
         with _opened(path) as image:
-            ratio = _ratio(image)
             frames = image.format != "MPO" and bool(getattr(image, "is_animated", False))
             kind, gray, reduced = _pixel_type(image), _is_gray(image), _is_reduced(image)
+            ratio = _ratio(image)  # last: the rotation of a PNG is read by decoding it, which forgets its type
             if kind is None:
                 image.draft("RGB", (32, 32))  # JPEG alone: an eighth of the work
                 _opaque(image).convert("RGB")
@@ -248,8 +248,9 @@ def look(path: str, windowed: bool = True) -> Look:
 
 def _ratio(image: Any) -> float:
     """Width over height, as the camera was held."""
+    width, height = _tag(image, _WIDTH, image.width), _tag(image, _HEIGHT, image.height)  # Pillow turns those of TIFF
     turned = image.getexif().get(0x0112, 1) >= 5
-    return float(image.height / image.width if turned else image.width / image.height)
+    return height / width if turned else width / height
 
 
 def range_text(unknown: Sequence[tuple[str, Look]]) -> str:

@@ -24,7 +24,8 @@ def manifest(clf: Any, format: str) -> dict[str, Any]:
     count. Numbers too large for float32 are float64. Ids of a categorical column: 0 is missing, k is the k-th of its
     `levels`, one more than their number is a level not seen in training.
     Text inputs: blank is missing. `compared`: "as numbers" where "1" and "1.0" are one level, or "as text", without
-    blanks at either end. `images`: how pictures were read from files, None for other rows; pixels are 0 to 255.
+    blanks at either end. `images`: how pictures were read from files, None for other rows; pixels are 0 to
+    255, or, where its `learned` is true, the values that files store.
     """
     ids = format != "saved_model"
     return {

@@ -145,12 +145,11 @@ class ViewsLoss(keras.losses.Loss):
 
     Args:
         inner: A loss of `counterpoise.losses` for rows (N,) and logits (N, units).
-
         independent: Whether the units are labels, y (N, L).
 
-    Sample weights are one per row, (N,), or one per row and view, (N, k); of labels (N, L) or (N, k, L). Pooled logits
-    (N, units), which Keras looks at before it trains on JAX and PyTorch, have the loss of one row each, with its mean
-    weight.
+    Sample weights are one per row, (N,), or one per row and view, (N, k); of labels (N, L) or (N, k, L). Pooled
+    logits (N, units), which Keras looks at before it trains on JAX and PyTorch, have the loss of one row each, with its
+    mean weight.
     """
 
     def __init__(self, inner: Any, independent: bool = False) -> None:
@@ -184,16 +183,16 @@ def _per_view(values: Any, views: int) -> Tensor:
     return values if wide else ops.repeat(ops.reshape(values, (-1, 1)), views, axis=1)
 
 
-def _per_view_and_label(values: Any, views: int) -> Tensor:
-    """Values (N, L) or (N, k, L) as (N, k, L)."""
-    values = ops.convert_to_tensor(values)
-    return values if len(values.shape) == 3 else ops.repeat(ops.expand_dims(values, 1), views, axis=1)
-
-
 def _of_row(weights: Any) -> Tensor:
     """Weights (N,), (N, 1) or (N, k) as (N,)."""
     weights = ops.convert_to_tensor(weights)
     return weights if len(weights.shape) == 1 else ops.mean(weights, axis=1)
+
+
+def _per_view_and_label(values: Any, views: int) -> Tensor:
+    """Values (N, L) or (N, k, L) as (N, k, L)."""
+    values = ops.convert_to_tensor(values)
+    return values if len(values.shape) == 3 else ops.repeat(ops.expand_dims(values, 1), views, axis=1)
 
 
 def per_row(loss: Any) -> Any:

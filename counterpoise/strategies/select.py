@@ -86,7 +86,6 @@ def find(strategy: str | Strategy) -> Strategy:
 
     Raises:
         OptionError: unknown name, with the nearest known one, or neither a name nor a strategy.
-        MissingExtraError: the package of an external one is not installed.
     """
     if isinstance(strategy, Strategy):
         return strategy

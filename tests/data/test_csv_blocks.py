@@ -62,6 +62,7 @@ def test_any_size_of_a_block_gives_the_rows_that_were_written(rows, separator, e
     [
         (b"a,b\n1,2\n\n\n3,4\n\n", [("1", "2"), ("3", "4")]),  # blank lines
         (b'a,b\n5" pipe,1\n6" pipe,2\n7,3\n', [('5" pipe', "1"), ('6" pipe', "2"), ("7", "3")]),  # stray quotes
+        (b"a,b\n1,2\n3,4\n\n\n", [("1", "2"), ("3", "4")]),  # blank lines at the end alone
         (b"a,b\r1,2\r3,4\r", [("1", "2"), ("3", "4")]),  # old line ends
         (b"\xef\xbb\xbfa,b\n1,2", [("1", "2")]),
         (b"\n\na,b\n1,2\n", [("1", "2")]),

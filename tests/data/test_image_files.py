@@ -65,12 +65,27 @@ def test_a_split_of_classes_is_taken_as_it_is(tmp_path):
     assert sorted(found.split) == ["test", "train", "train", "validation", "validation"]
 
 
+@pytest.mark.parametrize("name", ["seg_{}", "imagenet-{}", "{}_fold", "{} of 2024", "Fold {}"])
+def test_a_word_that_all_parts_share_hides_no_split(tmp_path, name):
+    parts = {name.format(part): role for part, role in (("train", "train"), ("Val", "validation"), ("test", "test"))}
+    found = labeled_files(made(tmp_path, *(f"{folder}/{c}/1.png" for folder in parts for c in "ab")))
+    assert (set(found.labels), found.inside) == ({"a", "b"}, [])
+    assert [parts[path.removeprefix(f"{tmp_path}/").split("/")[0]] for path in found.paths] == found.split
+
+
+def test_classes_that_hold_the_same_folders_are_known(tmp_path):
+    """They may be the parts of a split in words of another language."""
+    files = [f"{part}/{c}/1.png" for part in ("prueba", "entrenamiento") for c in "ab"]
+    assert labeled_files(made(tmp_path, *files)).inside == ["a", "b"]
+    assert labeled_files(made(tmp_path, "prueba/c/1.png")).inside == []
+
+
 def test_what_systems_leave_is_no_image_and_no_class(tmp_path):
     left = (
         "a/THUMBS.DB", "a/Desktop.INI", "b/.DS_Store", "b/._1.png", "__macosx/a/1.png", "__MACOSX/b/1.png",
-        "@eaDir/x.jpg", ".hidden/1.png", "a/.cache/2.png", "b/Thumbs.db",
+        "@eaDir/x.jpg", "#recycle/y.jpg", ".hidden/1.png", "a/.cache/2.png", "b/Thumbs.db",
     )  # fmt: skip
-    paths, labels, _, empty = labeled_files(made(tmp_path, "a/1.png", "b/deep/2.png", "c/desktop.ini", *left))
+    paths, labels, _, empty, _ = labeled_files(made(tmp_path, "a/1.png", "b/deep/2.png", "c/desktop.ini", *left))
     assert [p.removeprefix(f"{tmp_path}/") for p in paths] == ["a/1.png", "b/deep/2.png"]
     assert (labels, empty) == (["a", "b"], ["c"])
     assert files_below(tmp_path) == paths

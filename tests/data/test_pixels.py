@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -152,6 +153,7 @@ def test_pictures_stand_upright(tmp_path, ending, dtype):
     stored.save(tmp_path / f"a.{ending}", exif=exif)
     read = pixels(tmp_path / f"a.{ending}", (16, 8), "grayscale")[..., 0]
     assert np.abs(read - upright / np.iinfo(dtype).max * 255).max() < 3
+    assert look(str(tmp_path / f"a.{ending}")).ratio == 0.5
 
 
 POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(ran) == showpage\n"
@@ -229,6 +231,18 @@ def test_a_network_is_told_what_the_largest_pixel_is(scans):
 
     cp.fit(build, images(scans, 4, range=(0, 4095)), epochs=1, verbose=0)
     assert set(seen) == {255.0}
+
+
+def test_color_of_16_bits_is_known_to_be_reduced(tmp_path):
+    """Written by hand, for Pillow does not write it."""
+    lines = b"".join(b"\0" + bytes(6 * 4) for _ in range(4))
+    chunks = ((b"IHDR", struct.pack(">IIBBBBB", 4, 4, 16, 2, 0, 0, 0)), (b"IDAT", zlib.compress(lines)), (b"IEND", b""))
+    path = tmp_path / "a.png"
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d)) for t, d in chunks)
+    )
+    assert (look(str(path)).reduced, look(str(path)).fault) == (True, "")
 
 
 def test_what_users_should_know_is_noted(tmp_path):
