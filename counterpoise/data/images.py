@@ -197,8 +197,8 @@ def _of_folder(root: Path) -> tuple[list[str], Side, Path, list[str]]:
         names = ", ".join(dict.fromkeys(layout.labels))
         notes.append(
             f"The classes are {names}, and each contains the same sub-folders ({', '.join(layout.inside[:4])}"
-            f"{', ...' * (len(layout.inside) > 4)}). If these are the classes, give the folder of one part, or name the "
-            "parts train, validation and test."
+            f"{', ...' * (len(layout.inside) > 4)}). If these are the classes, give the folder of one part, or name "
+            "the parts train, validation and test."
         )
     if layout.split is not None:
         parts = ", ".join(dict.fromkeys(layout.split))
