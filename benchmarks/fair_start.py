@@ -46,6 +46,7 @@ from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.stages import trained_members
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.select import Strategy, select
+from counterpoise.targets import target_of
 
 Array = np.ndarray
 FRESH, WIDTH, SLOPE, LONGER = 200_000, 10, 2.0, 10
@@ -90,7 +91,7 @@ def scores(
 
 def _score(strategy: Strategy, jobs: list[Job], members: dict[str, Member], trainer: Trainer, fold: Fold) -> float:
     trained, examples = trained_members(strategy, jobs, members, trainer), trainer.examples
-    proba = np.mean([np.exp(corrected(member)) for member in trained], axis=0)
+    proba = np.mean([np.exp(corrected(target_of(examples), member)) for member in trained], axis=0)
     return float(average_precision_score(examples.y[fold.test], proba[:, 1]))
 
 

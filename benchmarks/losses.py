@@ -32,6 +32,7 @@ from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.stages import trained_members
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.select import find
+from counterpoise.targets import target_of
 
 Array = np.ndarray
 #: Strategy -> what the literature calls it.
@@ -91,7 +92,7 @@ def scores(examples: Examples, train: Array, test: Array, settings: Settings) ->
     weights = shares[y] / np.bincount(y, minlength=examples.n_classes)[y]
     for name, title in ROWS.items():
         member = trained_members(find(name), jobs[name], trained, trainer)[0]
-        true = corrected(member)
+        true = corrected(target_of("one_of"), member)
         loss = float(-np.average(np.maximum(true[np.arange(len(y)), y], -34), weights=weights))
         yield title, balanced(y, log_proba(member.logits).argmax(axis=1)), loss
         if name == "none":

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from counterpoise.strategies.strategy import Hyperparameter as Hyperparameter
     from counterpoise.strategies.strategy import Strategy as Strategy
     from counterpoise.strategies.strategy import external as external
+    from counterpoise.targets.reading import labels as labels
 
 #: Public name -> module that holds it.
 _HOME = {
@@ -84,6 +85,7 @@ _HOME = {
     "fit": "counterpoise.pipeline.fit",
     "images": "counterpoise.data.images",
     "init_output_bias": "counterpoise.networks.head",
+    "labels": "counterpoise.targets.reading",
     "load": "counterpoise.classifier.classifier",
     "make_imbalanced": "counterpoise.feed.imbalance",
     "monitor": "counterpoise.classifier.monitor",

@@ -10,7 +10,7 @@ pin() {
 }
 pin build requirements/build.in
 pin demo pyproject.toml --extra tensorflow-cpu --extra demo --extra pandas
-pin test pyproject.toml --extra tensorflow-cpu --extra demo --extra pandas --extra images --extra plot \
+pin test pyproject.toml --extra tensorflow-cpu --extra demo --extra pandas --extra images --extra dicom --extra plot \
     --extra ray --extra tune --group test -c requirements/demo.txt
 pin lint --group lint --group docs -c requirements/test.txt
 # The oldest versions that pyproject.toml admits, with the test runner's own of today.

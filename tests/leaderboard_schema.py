@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from counterpoise.metrics.catalog import METRICS
+from counterpoise.metrics.catalog import PER_PROBLEM
 
 NUMBER = (int, float)
 MAYBE = (int, float, type(None))
@@ -57,6 +57,7 @@ BOARD = {
         "positive": (str, type(None)),
         "excluded_columns": [{"name": str, "reason": str}],
         "duplicates": (int, type(None)),
+        "kind": str,
         "classes": [{"label": str, "count": int, "share": float}],
     },
     "metric": str,
@@ -119,8 +120,8 @@ def _check_row(row: Mapping[str, Any], cells: int, labels: list[str], baseline: 
     if row["status"] != "ok":
         assert (row["scores"], row["vs_none"], row["per_class"]) == ({}, {}, [])
         return
-    assert list(row["scores"]) == list(METRICS), name
-    assert list(row["vs_none"]) == (list(METRICS) if baseline and name != "none" else []), name
+    assert list(row["scores"]) == list(PER_PROBLEM), name
+    assert list(row["vs_none"]) == (list(PER_PROBLEM) if baseline and name != "none" else []), name
     assert [c["label"] for c in row["per_class"]] == labels
     assert min(row["fits"], row["steps"], row["rows_seen"], row["seconds"], row["memory_mb"]) > 0
     assert 0 <= row["seconds_shared"] <= row["seconds"]

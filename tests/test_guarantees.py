@@ -7,12 +7,12 @@ import pytest
 from scipy.stats import binom
 
 import counterpoise as cp
-from counterpoise.classifier.thresholds import choose
 from counterpoise.core.errors import GuaranteeError, OptionError
 from counterpoise.data.split import hold_out
 from counterpoise.decide.new_prior import rule_at_prior
 from counterpoise.pipeline.division import _keep_out
 from counterpoise.pipeline.reading import read_for
+from counterpoise.targets.thresholds import choose
 
 
 def rows(n=3000, seed=0, share=0.15):

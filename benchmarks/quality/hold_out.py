@@ -25,6 +25,7 @@ from counterpoise.pipeline.stages import train_in_rounds, trained_members
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.select import Strategy
+from counterpoise.targets import target_of
 
 #: Seeds of the splits, and of what is trained on them.
 SEEDS = (0, 1)
@@ -86,8 +87,9 @@ def _cells(
         if strategy.name in failed:
             continue
         trained = trained_members(strategy, jobs[strategy.name, 0], members, trainer)
-        log_p = np.stack([corrected(member) for member in trained])[:, : len(rule_rows)]
-        rule = fit_rule(strategy, log_p, examples.y[rule_rows], trained, examples.weights_of(rule_rows))
+        target, weights = target_of(examples), examples.weights_of(rule_rows)
+        log_p = np.stack([corrected(target, member) for member in trained])[:, : len(rule_rows)]
+        rule = fit_rule(target, strategy, log_p, examples.y[rule_rows], trained, weights)
         asked = [replace(member, logits=member.logits[len(rule_rows) :]) for member in trained]
         shared = [False] * len(asked)
         cells[strategy.name] = make_fold_result(strategy, examples, replace(fold, test=judged), rule, asked, shared)

@@ -14,10 +14,9 @@ import numpy as np
 from counterpoise.classifier.file import Contents, read, write
 from counterpoise.classifier.model_card import measured
 from counterpoise.classifier.references import custom_objects_of
-from counterpoise.classifier.thresholds import choose, describe
 from counterpoise.core.errors import ArtifactError, OptionError
 from counterpoise.core.per_class import in_class_order
-from counterpoise.core.records import Pictures, Rule, Schema
+from counterpoise.core.records import LabelRules, Pictures, Rule, Schema
 from counterpoise.core.structure import chunk_rows, leaves, rows_in, take
 from counterpoise.core.temporary import scratch
 from counterpoise.data.columns import front, raw_inputs
@@ -28,14 +27,12 @@ from counterpoise.data.loading import dataset_kind, features_of, load_features
 from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.schema import encode_rows
 from counterpoise.data.texts import texts_of_table
-from counterpoise.decide.layer import RuleLayer, rule_to_dict
-from counterpoise.decide.new_prior import rule_at_prior
-from counterpoise.decide.prior import corrected_log_proba
-from counterpoise.decide.rule import Decision, apply_rule, raw_proba
-from counterpoise.metrics.members import member_table
+from counterpoise.decide.rule import Decision
+from counterpoise.metrics.members import mean_table, member_table
 from counterpoise.networks.batch_ensemble import views_of
 from counterpoise.networks.forward import forward, like
 from counterpoise.networks.member_outputs import shares
+from counterpoise.targets import target_of
 
 Array = np.ndarray
 
@@ -44,7 +41,9 @@ class Classifier:
     """A trained classifier with true probabilities and a chosen threshold; made by `fit`, `compare` or `load`.
 
     Attributes:
-        classes_: The labels in the type of the training data, in the order of `predict_proba`'s columns.
+        classes_: The labels in the type of the training data, in the order of `predict_proba`'s columns; of several
+            labels per row their names.
+        kind: The kind of target: "one_of" (one class per row) or "labels" (several labels per row).
         rule: How member outputs become probabilities and a decision.
         history: Per network, numbers by round: "step", "loss", "stop_loss", "recall C" per class code; not saved.
 
@@ -58,12 +57,14 @@ class Classifier:
     def __init__(
         self,
         members: keras.Model,
-        rule: Rule,
+        rule: Rule | LabelRules,
         classes: Sequence[Any],
         schema: Schema | None,
         card: Mapping[str, Any],
         scores: Mapping[str, Array] | None = None,
+        kind: str = "one_of",
     ) -> None:
+        self.kind, self.target = kind, target_of(kind)
         self.members, self.rule, self.schema = members, rule, schema
         self.classes_ = np.array(classes, dtype=_label_type(classes))
         self._card = dict(card)
@@ -78,7 +79,7 @@ class Classifier:
         The metrics are those of the rule as it is; they are measured when the card is first looked at or saved.
         """
         if "metrics_of" in self._card and "metrics" not in self._card:
-            self._card |= measured(self.rule, self.scores, self._card["metrics_of"])
+            self._card |= measured(self.target, self.rule, self.scores, self._card["metrics_of"])
         return self._card
 
     @property
@@ -109,36 +110,39 @@ class Classifier:
             weights = shares(views_of(self.members), len(proba))
         names = self._card.get("members", ())
         names = names if len(names) == len(proba) else [f"member {number}" for number in range(len(proba))]
-        return member_table(names, proba, self.scores["y"], weights=weights, sample_weight=self.scores.get("weight"))
+        user = self.scores.get("weight")
+        return mean_table(
+            [
+                member_table(names, p.log_p(proba), p.y, weights=weights, sample_weight=p.of_rows(user))
+                for p in self.target.problems(self.scores["y"], self.classes_.tolist())
+                if len(p.rows)
+            ]
+        )
 
     def predict_proba(self, x: Any, prior: Any = None) -> Array:
-        """Probability of each class, float64 (N, C), in the order of `classes_`.
+        """Probability of each class, float64 (N, C), or of each label, (N, L), in the order of `classes_`.
 
         Args:
             x: Rows in any form that `fit` takes (labels are ignored).
             prior: Class shares where the rows come from, when they differ from training: the share of
-                `classes_[1]` for two classes, or one share per class. None = as in training.
+                `classes_[1]` for two classes, one share per class, or one per label. None = as in training.
         """
         return self._decide(x, prior).proba
 
     def predict(self, x: Any, prior: Any = None) -> Array:
-        """The decided label of each row (N,), by the classifier's threshold or offsets."""
-        return self.classes_[self._decide(x, prior).decision]
+        """The decided label of each row (N,), by the classifier's threshold or offsets; of labels 0 or 1, (N, L)."""
+        return self.target.decided(self._decide(x, prior).decision, self.classes_)
 
     def predict_frame(self, x: Any, prior: Any = None) -> Any:
         """Probabilities and decisions as a polars frame, the columns that `counterpoise predict` writes.
 
-        Two classes: `probability` (of `classes_[1]`) and `decision`; more: `probability_LABEL` for each.
+        Two classes: `probability` (of `classes_[1]`) and `decision`; more: `probability_LABEL` for each. Several labels
+        per row: `probability_LABEL` and `decision_LABEL` for each.
         """
         import polars as pl
 
         said = self._decide(x, prior)
-        labels = [str(c) for c in self.classes_.tolist()]
-        if len(labels) == 2:
-            columns = {"probability": said.proba[:, 1]}
-        else:
-            columns = {f"probability_{label}": said.proba[:, code] for code, label in enumerate(labels)}
-        return pl.DataFrame({**columns, "decision": self.classes_[said.decision].tolist()})
+        return pl.DataFrame(self.target.columns(said, self.classes_))
 
     def decide(self, *, confidence: float | None = None, **aim: Any) -> Classifier:
         """A new classifier with another threshold; trains nothing.
@@ -147,6 +151,9 @@ class Classifier:
         estimate. With it, `recall_floor` and `precision_floor` are guaranteed from the rows that `fit(...,
         guarantee_rows=0.2)` kept out of everything; without such rows the same threshold is called an estimate. With
         more than two classes `recall_floor={"a": 0.9, "b": 0.8}` gives the classes named those recalls together.
+
+        Of several labels per row every label gets the aim; `f1={"mass": True}` changes the labels named alone.
+        A guarantee of several labels holds for all of them together (Bonferroni).
 
         Args:
             confidence: Share of draws of the guarantee rows in which the floor holds, for example 0.95.
@@ -157,7 +164,7 @@ class Classifier:
             OptionError: none or several aims, or a classifier that holds no scores.
             GuaranteeError: the rows cannot carry the guarantee; it says which they can.
         """
-        return self.with_rule(choose(self.rule, self.scores, aim, confidence, self.classes_.tolist()))
+        return self.with_rule(self.target.choose(self.rule, self.scores, aim, confidence, self.classes_.tolist()))
 
     def member_logits(self, x: Any) -> list[Array]:
         """Raw logits of each member, float32 (N, units): what the networks say before any correction."""
@@ -175,24 +182,28 @@ class Classifier:
             yield self._forward(take(encoded, slice(start, start + size)))
 
     def log_p(self, logits: Sequence[Array]) -> Array:
-        """Log-probabilities float64 (M, N, C) of each member, its training shift undone."""
+        """Log-probabilities float64 (M, N, C) or (M, N, L, 2) of each member, its training shift undone."""
         powers = np.zeros(len(logits)) if self.rule.gammas is None else self.rule.gammas
         parts = zip(logits, self.rule.log_shifts, powers, strict=True)
-        return np.stack([corrected_log_proba(z, shift, gamma=float(g)) for z, shift, g in parts])
+        return np.stack([self.target.log_p(z, shift, float(g)) for z, shift, g in parts])
 
     def said(self, logits: Sequence[Array]) -> Decision:
         """What the rule says about member outputs (see `member_logits`)."""
-        return apply_rule(self.rule, logits)
+        return self._by(self.rule, logits)
+
+    def _by(self, rule: Rule | LabelRules, logits: Sequence[Array]) -> Decision:
+        decision: Decision = self.target.apply(rule, self.log_p(logits))
+        return decision
 
     def raw(self, logits: Sequence[Array]) -> Array:
-        """Probabilities (N, C) without any correction."""
-        return raw_proba(logits)
+        """Probabilities (N, C) or (N, L) without any correction."""
+        return self.target.raw(logits)
 
     def keras_model(self) -> keras.Model:
         """The whole as one Keras model: raw columns in, `{"probability", "decision"}` out."""
         inputs = raw_inputs(self.schema) if self.schema is not None else like(self.members.input, ("members", "rule"))
         encoded = front(self.schema)(inputs) if self.schema is not None else inputs
-        return keras.Model(inputs, RuleLayer(rule_to_dict(self.rule), name="rule")(self.members(encoded)))
+        return keras.Model(inputs, self.target.layer(self.rule)(self.members(encoded)))
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write one `.keras` file: preprocessing, members, correction, threshold, labels and schema.
@@ -206,7 +217,7 @@ class Classifier:
         return write(path, self.keras_model(), self._contents())
 
     def _contents(self) -> Contents:
-        return Contents(self.members, self.rule, self.classes_.tolist(), self.schema, self.card, self.scores)
+        return Contents(self.members, self.rule, self.classes_.tolist(), self.schema, self.card, self.scores, self.kind)
 
     def export(self, path: str | os.PathLike[str], format: str = "saved_model") -> Path:
         """Write the classifier for another runtime: raw columns in, probability and decision out.
@@ -231,7 +242,7 @@ class Classifier:
         """Batch by batch: what the rule needs in between then stays in the processor's cache."""
         rule = self.rule if prior is None else self._rule_at(prior)
         parts = map(self.encoded, features_of(x, self._row(x))) if dataset_kind(x) else [self.encoded(x)]
-        said = [apply_rule(rule, logits) for part in parts for logits in self._batches(part)]
+        said = [self._by(rule, logits) for part in parts for logits in self._batches(part)]
         return Decision(np.concatenate([s.proba for s in said]), np.concatenate([s.decision for s in said]))
 
     def encoded(self, x: Any, name: str | None = None) -> Any:
@@ -252,17 +263,20 @@ class Classifier:
             return tuple(leaves(self.members.input)[0].shape[1:])
         return () if isinstance(getattr(dataset, "element_spec", None), Mapping) else (len(self.schema.columns),)
 
-    def _rule_at(self, prior: Any) -> Rule:
-        parts = list(self.scores["log_p"].astype(np.float64)) if "log_p" in self.scores else None
+    def _rule_at(self, prior: Any) -> Rule | LabelRules:
         shares = in_class_order(prior, "prior", self.classes_.tolist())
-        return rule_at_prior(self.rule, shares, parts, self.scores.get("y"))
+        moved: Rule | LabelRules = self.target.at_prior(self.rule, shares, self.scores)
+        return moved
 
-    def with_rule(self, rule: Rule) -> Classifier:
+    def with_rule(self, rule: Rule | LabelRules) -> Classifier:
         """The same networks under another rule, for example that of `cp.monitor(...).rule`."""
-        card = {**self._card, "threshold": describe(rule, len(self.scores.get("y", ())))}
+        card = {
+            **self._card,
+            "threshold": self.target.describe(rule, len(self.scores.get("y", ())), self.classes_.tolist()),
+        }
         if "log_p" in self.scores:
             card.pop("metrics", None)
-        clf = Classifier(self.members, rule, self.classes_.tolist(), self.schema, card, self.scores)
+        clf = Classifier(self.members, rule, self.classes_.tolist(), self.schema, card, self.scores, self.kind)
         clf.history, clf._forward = self.history, self._forward
         return clf
 
@@ -307,7 +321,7 @@ def load(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None 
         counterpoise.core.errors.ArtifactError: there is no file 'absent.keras'.
     """
     found = read(path, custom_objects)
-    return Classifier(found.members, found.rule, found.classes, found.schema, found.card, found.scores)
+    return Classifier(found.members, found.rule, found.classes, found.schema, found.card, found.scores, found.kind)
 
 
 def _label_type(classes: Sequence[Any]) -> Any:

@@ -29,10 +29,12 @@ from counterpoise.core.plain import (
     truth,
     whole,
 )
-from counterpoise.core.records import Rule, Schema
+from counterpoise.core.records import LabelRules, Rule, Schema
+from counterpoise.core.target import Target
 from counterpoise.data.schema import schema_from_dict, schema_to_dict
 from counterpoise.decide.rule_fields import NOTHING
 from counterpoise.metrics.catalog import METRICS, Metric
+from counterpoise.targets import target_of
 
 Array = np.ndarray
 #: Number of the layout of `counterpoise.json`.
@@ -49,6 +51,12 @@ def _metrics(value: Any, place: str) -> dict[str, Any]:
         name: _score(METRICS.get(name))(part, f"{place}.{name}")
         for name, part in mapping_of(anything)(value, place).items()
     }
+
+
+def _shift(value: Any, place: str) -> Any:
+    """The training shift of a network: a number per class, or a pair per label."""
+    several = isinstance(value, list) and bool(value) and isinstance(value[0], list)
+    return (list_of(NUMBERS) if several else NUMBERS)(value, place)
 
 
 def _score(metric: Metric | None) -> Check:
@@ -71,11 +79,11 @@ CARD = record(
         "rows": whole(),
         "text_column": maybe(text()),
         "columns": maybe(record({"numeric": whole(), "categorical": whole(), "excluded": list_of(text())})),
-        "classes": list_of(record({"label": text(), "count": whole(), "share": SHARE})),
+        "classes": list_of(record({"label": text(), "count": whole(), "share": SHARE}, optional={"known": whole()})),
         "seed": whole(-(2**63)),
         "steps": list_of(whole()),
         "engines": list_of(text()),
-        "log_shifts": list_of(NUMBERS),
+        "log_shifts": list_of(_shift),
         "view_shifts": list_of(maybe(list_of(NUMBERS))),
         "needs_calibration": truth,
         "prior": list_of(SHARE),
@@ -86,7 +94,8 @@ CARD = record(
                 "aim": text(),
                 "word": text(),
                 "said": text(),
-            }
+            },
+            optional={"labels": list_of(plain)},
         ),
         "versions": mapping_of(text()),
         "rule": text(),
@@ -99,7 +108,9 @@ CARD = record(
     },
     others=plain,
 )
-DESCRIPTION = record({"format": whole(), "classes": list_of(anything), "schema": maybe(plain), "card": plain})
+DESCRIPTION = record(
+    {"format": whole(), "classes": list_of(anything), "schema": maybe(plain), "card": plain}, optional={"kind": text()}
+)
 
 
 @dataclass(frozen=True)
@@ -107,11 +118,12 @@ class Contents:
     """What the file of a classifier holds (attributes as those of `Classifier`)."""
 
     members: keras.Model
-    rule: Rule
+    rule: Rule | LabelRules
     classes: Sequence[Any]
     schema: Schema | None
     card: Mapping[str, Any]
     scores: Mapping[str, Array]
+    kind: str = "one_of"
 
 
 def described(contents: Contents) -> dict[str, Any]:
@@ -122,6 +134,7 @@ def described(contents: Contents) -> dict[str, Any]:
     """
     description = {
         "format": FORMAT,
+        "kind": contents.kind,
         "classes": [label.item() if isinstance(label, np.generic) else label for label in contents.classes],
         "schema": None if contents.schema is None else schema_to_dict(contents.schema),
         "card": jsonable(contents.card),
@@ -130,7 +143,7 @@ def described(contents: Contents) -> dict[str, Any]:
     return description
 
 
-def check_description(description: Any, rule: Rule) -> tuple[list[Any], Schema | None, dict[str, Any]]:
+def check_description(description: Any, rule: Rule | LabelRules) -> tuple[list[Any], Schema | None, dict[str, Any]]:
     """Labels, schema and card of a description.
 
     Raises:
@@ -166,7 +179,7 @@ def check_labels(classes: Sequence[Any]) -> list[Any]:
     return list(classes)
 
 
-def check_scores(scores: Mapping[str, Array], rule: Rule) -> None:
+def check_scores(scores: Mapping[str, Array], rule: Rule | LabelRules, kind: str = "one_of") -> None:
     """Hold stored scores to what they are (see `model_card.stored_scores`).
 
     Raises:
@@ -177,23 +190,24 @@ def check_scores(scores: Mapping[str, Array], rule: Rule) -> None:
             name.removeprefix(prefix): a for name, a in scores.items() if name.startswith("guarantee_") == bool(prefix)
         }
         if part:
-            _check_rows(part, rule, prefix)
+            _check_rows(part, rule, target_of(kind), prefix)
 
 
-def _check_rows(scores: Mapping[str, Array], rule: Rule, prefix: str) -> None:
+def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Target, prefix: str) -> None:
     classes = len(rule.prior)
     unknown = sorted(set(scores) - {"log_p", "y", "weight", "apart"})
     if unknown or not {"log_p", "y"} <= set(scores):
         raise ArtifactError(f"its stored scores are {', '.join(sorted(scores)) or 'none'}; expected log_p and y.")
     y, log_p = scores["y"], scores["log_p"]
-    if y.ndim != 1 or y.dtype.kind not in "iu" or not len(y) or y.min() < 0 or y.max() >= classes:
+    if not target.are_labels(y, classes):
         raise ArtifactError(f"its stored {prefix}y is no list of the {classes} class codes.")
-    _check_proba(log_p, (len(rule.log_shifts), len(y), classes), f"{prefix}log_p", logs=True)
+    shape = (len(y), *target.shape(classes))
+    _check_proba(log_p, (len(rule.log_shifts), *shape), f"{prefix}log_p", logs=True)
     if "apart" in scores:
-        _check_proba(scores["apart"], (len(scores["apart"]), len(y), classes), f"{prefix}apart", logs=False)
+        _check_proba(scores["apart"], (len(scores["apart"]), *shape), f"{prefix}apart", logs=False)
     weight = scores.get("weight")
     if weight is not None and not (
-        weight.shape == y.shape and weight.dtype.kind in "fiu" and np.isfinite(weight).all() and (weight >= 0).all()
+        weight.shape == y.shape[:1] and weight.dtype.kind in "fiu" and np.isfinite(weight).all() and (weight >= 0).all()
     ):
         raise ArtifactError(f"its stored {prefix}weight is no list of one weight per row.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -10,8 +11,6 @@ import polars as pl
 
 from counterpoise.core.checks import check_no_class_lost, check_weights
 from counterpoise.core.errors import ColumnError, OptionError, TargetError, did_you_mean
-from counterpoise.core.labels import class_labels, find_label
-from counterpoise.core.proportions import shares_of_classes
 from counterpoise.core.records import Rule
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.image_set import ImageSet
@@ -22,8 +21,10 @@ from counterpoise.decide.aim import Aim
 from counterpoise.metrics import scores as sc
 from counterpoise.metrics.catalog import FURTHER
 from counterpoise.metrics.intervals import percentile
-from counterpoise.metrics.measured import ROW_RESAMPLES, Scored, measure
+from counterpoise.metrics.measured import ROW_RESAMPLES, Scored, joined_scores, measure
 from counterpoise.metrics.row_draws import row_draws
+from counterpoise.targets.reading import target_columns
+from counterpoise.targets.shares import shares_of
 
 Array = np.ndarray
 #: Where the partial area under the ROC curve ends.
@@ -31,7 +32,7 @@ MAX_FPR = 0.1
 
 
 def evaluate(
-    clf: Any, data: Any, y: Any = None, *, target: str | None = None, groups: Any = None, sample_weight: Any = None,
+    clf: Any, data: Any, y: Any = None, *, target: Any = None, groups: Any = None, sample_weight: Any = None,
     resamples: int = 1000,
 ) -> dict[str, Any]:  # fmt: skip
     """Score a classifier on labeled rows that it was not trained on.
@@ -41,7 +42,7 @@ def evaluate(
         data: Rows in any form that `predict` takes; a dataset gives its own labels and weights, images (`cp.images`)
             also their groups. Of images with a split the test images are scored.
         y: Labels (N,); for a table they may stand in a column instead.
-        target: Name of that column; None takes the column that was the target in training.
+        target: Name of that column, or names of several; None takes what was the target in training.
         groups: Group of each row (N,), or the name of a column: rows of one patient or customer are not independent, so
             whole groups are resampled.
         sample_weight: Weights (N,), or the name of a column: row i counts as w_i rows.
@@ -50,7 +51,8 @@ def evaluate(
     Returns:
         `rows`, `classes` (label, count, share), `metrics` (key -> value, low, high at 95 %), with two classes `further`
         (the same for `FURTHER`: partial area, parts of the Brier score, net benefit, cost), `threshold`, `aim`, and
-        `groups`, how many there are, or None.
+        `groups`, how many there are, or None. Of several labels per row, scores are means over the labels, without
+        intervals, and `labels` has those of each label with intervals.
 
     Raises:
         ColumnError: the column is absent. TargetError: a label that the classifier does not know, or one class only.
@@ -61,23 +63,42 @@ def evaluate(
         data, y, sample_weight = load_alone(data, y, sample_weight)
     named = {name for name in (groups, sample_weight) if isinstance(name, str)}
     labels, rows, source = _labels(clf, data, y, target, named)
-    codes = label_codes(labels, clf.classes_)
+    codes = clf.target.codes(labels, clf.classes_)
     places, weight = _groups(rows, groups, source), _weights(rows, sample_weight, source, len(codes))
     check_no_class_lost(codes, weight, clf.classes_.tolist())
     drawn_by: dict[str, Any] = {"groups": places, "sample_weight": weight}
     logits = clf.encoded_logits(clf.encoded(rows, source))
     said, raw = clf.said(logits), clf.raw(logits)
-    metrics = measure(codes, said.proba, said.decision, raw, resamples=resamples, **drawn_by)
-    counts = np.bincount(codes, minlength=len(clf.classes_))
+    problems = [p for p in clf.target.problems(codes, clf.classes_.tolist()) if len(np.unique(p.y)) > 1]
+    each = [
+        measure(
+            p.y, p.proba(said.proba), p.decision(said.decision), p.proba(raw), resamples=resamples,
+            **{name: p.of_rows(values) for name, values in drawn_by.items()},
+        )
+        for p in problems
+    ]  # fmt: skip
+    if not each:
+        raise TargetError("the rows hold one class only; scores need rows of two classes at least.")
+    one = clf.rule.offsets is None and problems[0].place is None
     return {
         "rows": len(codes),
         "groups": None if places is None else len(np.unique(places)),
-        "classes": shares_of_classes(clf.classes_.tolist(), counts),
+        "classes": shares_of(clf.target, codes, clf.classes_.tolist()),
         "threshold": clf.rule.threshold,
         "aim": clf.rule.aim,
-        "metrics": metrics,
-        "further": further(codes, said.proba, said.decision, clf.rule, **drawn_by) if clf.rule.offsets is None else {},
+        "metrics": joined_scores(each) | _together(clf.target.together(codes, said.proba, said.decision, weight)),
+        "further": further(codes, said.proba, said.decision, clf.rule, **drawn_by) if one else {},
+        "labels": [
+            {"label": p.name, "threshold": clf.rule.parts[p.place].threshold, "metrics": scores}
+            for p, scores in zip(problems, each, strict=True)
+            if p.place is not None
+        ],
     }
+
+
+def _together(scores: Mapping[str, float]) -> Scored:
+    """Scores of all problems at once, without intervals."""
+    return {key: {"value": float(value), "low": np.nan, "high": np.nan} for key, value in scores.items()}
 
 
 def _of_images(found: ImageSet) -> tuple[ImageSet, Array, Array | None, Array | None]:
@@ -109,15 +130,16 @@ def _column(rows: Any, name: str, role: str, source: str | None) -> pl.Series:
     return rows[name]
 
 
-def _labels(clf: Any, data: Any, y: Any, target: str | None, named: set[str]) -> tuple[Any, Any, str | None]:
+def _labels(clf: Any, data: Any, y: Any, target: Any, named: set[str]) -> tuple[Any, Any, str | None]:
     """Labels, rows, and what to call the rows in a message; a table is read by the rules of `fit`."""
-    given = y is not None and not isinstance(y, str)
+    given = y is not None and target_columns(y, is_table(data, table=False)) is None
     if not is_table(data, table=False) or (given and clf.schema is None):
         if not given:
             raise OptionError("arrays hold no labels; pass y.")
         return y, data, None
-    name = target or (y if isinstance(y, str) else None) or (clf.schema.target if clf.schema is not None else "target")
-    labels = () if given else (name,)
+    wanted = target or (None if given else y) or clf.target.columns_of(clf.schema, clf.classes_.tolist())
+    place = target_columns(wanted, table=True) or wanted
+    labels = () if given else (place,) if isinstance(place, str) else place.columns
     used = {*labels, *named, *(c.name for c in (clf.schema.columns if clf.schema is not None else ()) if c.used)}
     frame, source, _ = to_frame(
         data, as_text=(*labels, *text_columns(clf.schema)),
@@ -125,39 +147,10 @@ def _labels(clf: Any, data: Any, y: Any, target: str | None, named: set[str]) ->
     )  # fmt: skip
     if given:
         return y, frame, source
-    if name not in frame.columns:
-        raise ColumnError(f"{source} lacks the target column {name!r}.{did_you_mean(name, frame.columns)}")
-    return frame[name], frame, source
-
-
-def label_codes(labels: Any, classes: Array) -> Array:
-    """Codes of labels, int64 (N,); compared as text, so that "1" is 1. A class that training merged takes its parts.
-
-    Example:
-        >>> label_codes(["1", 0, "0"], np.array([0, 1])).tolist()
-        [1, 0, 0]
-    """
-    read = class_labels(labels, "y")
-    known = classes.tolist()
-    found = [_code(label, known) for label in read.classes]
-    unknown = [label for label, code in zip(read.classes, found, strict=True) if code is None]
-    if unknown:
-        row = int(np.argmax(read.codes == read.classes.index(unknown[0])))
-        raise TargetError(
-            f"the label of row {row + 1} ({unknown[0]!r}) is none of the classes of the classifier, which knows "
-            f"{', '.join(map(str, known[:8]))}."
-        )
-    return np.array(found, np.int64)[read.codes]
-
-
-def _code(label: Any, known: list[Any]) -> int | None:
-    """By value or text; else a merged class "A+B" takes its parts, and "not L" takes the rest."""
-    code = find_label(label, known)
-    if code is not None:
-        return code
-    merged = [code for code, name in enumerate(known) if isinstance(name, str) and str(label) in name.split("+")]
-    rest = [code for code, name in enumerate(known) if isinstance(name, str) and name.startswith("not ")]
-    return next(iter([*merged, *rest]), None)
+    absent = [name for name in labels if name not in frame.columns]
+    if absent:
+        raise ColumnError(f"{source} lacks the target column {absent[0]!r}.{did_you_mean(absent[0], frame.columns)}")
+    return frame[place] if isinstance(place, str) else place.read(frame.select(labels)), frame, source
 
 
 def further(

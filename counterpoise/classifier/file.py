@@ -26,11 +26,12 @@ from counterpoise.core.checks import check_path
 from counterpoise.core.errors import ArtifactError
 from counterpoise.core.files import drafted, is_stream
 from counterpoise.core.plain import read_json
-from counterpoise.core.records import Rule, Schema
+from counterpoise.core.records import Schema
+from counterpoise.core.target import Target
 from counterpoise.data.columns import columns_config
-from counterpoise.decide.rule_fields import checked_rule
 from counterpoise.networks.cloning import keras_text
 from counterpoise.networks.weights import at_work, seeded
+from counterpoise.targets import target_of
 
 
 def write(path: str | os.PathLike[str], whole: keras.Model, contents: Contents) -> Path:
@@ -57,7 +58,7 @@ def put(place: Path, whole: keras.Model, contents: Contents) -> None:
     """Write the file where it will not be read before it is whole."""
     try:
         members = {CARD: json.dumps(described(contents)).encode(), SCORES: packed(contents.scores)}
-        check_scores(contents.scores, contents.rule)
+        check_scores(contents.scores, contents.rule, contents.kind)
         custom_objects_of(whole)
     except ArtifactError as error:
         raise ArtifactError(f"{str(place.name)!r} cannot be written: {error}") from error
@@ -106,13 +107,15 @@ def _read(archive: zipfile.ZipFile, custom_objects: Mapping[str, Any] | None) ->
     description = read_json(zipped.read(archive, CARD), "the description")
     _check_format(description)
     configuration = configuration_of(archive, custom_objects)
-    rule = _rule_of(configuration.values)
+    kind = description.get("kind", "one_of") if isinstance(description, dict) else "one_of"
+    target = target_of(kind)
+    rule = target.rule_of(_rule_values(configuration.values))
     classes, schema, card = check_description(description, rule)
     scores = unpacked(zipped.read(archive, SCORES))
-    check_scores(scores, rule)
+    check_scores(scores, rule, kind)
     with seeded(0):  # weights are drawn before they are read
         whole = load_model(archive, configuration)
-    return Contents(_members(whole, rule, schema), rule, classes, schema, card, scores)
+    return Contents(_members(whole, rule, schema, target), rule, classes, schema, card, scores, kind)
 
 
 def _check_format(description: Any) -> None:
@@ -124,17 +127,17 @@ def _check_format(description: Any) -> None:
         )
 
 
-def _rule_of(config: Mapping[str, Any]) -> Rule:
-    """The rule in the configuration of the whole model."""
+def _rule_values(config: Mapping[str, Any]) -> Any:
+    """The plain values of the rule in the configuration of the whole model."""
     try:
         layers = [layer for layer in config["config"]["layers"] if layer["name"] == "rule"]
         values = layers[0]["config"]["rule"]
     except (TypeError, KeyError, IndexError, AttributeError):
         raise ArtifactError("its configuration holds no rule; a file of Counterpoise has one.") from None
-    return checked_rule(values)
+    return values
 
 
-def _members(whole: keras.Model, rule: Rule, schema: Schema | None) -> keras.Model:
+def _members(whole: keras.Model, rule: Any, schema: Schema | None, target: Target) -> keras.Model:
     """The networks of the whole model, after a look at whether rule, schema and networks are of one classifier."""
     layers = {layer.name: layer for layer in whole.layers}
     members = layers.get("members")
@@ -143,7 +146,7 @@ def _members(whole: keras.Model, rule: Rule, schema: Schema | None) -> keras.Mod
     classes = len(rule.prior)
     outputs = [tuple(output.shape) for output in members.outputs]
     if len(outputs) != len(rule.log_shifts) or any(
-        len(shape) != 2 or shape[1] not in {classes, 1 if classes == 2 else classes} for shape in outputs
+        len(shape) != 2 or shape[1] not in target.widths(classes) for shape in outputs
     ):
         raise ArtifactError(
             f"its networks put out {outputs}, and its rule is for {len(rule.log_shifts)} networks of {classes} classes."

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from counterpoise.classifier.thresholds import describe
 from counterpoise.core.records import Rule
+from counterpoise.core.target import Problem, Target
 from counterpoise.core.version import installed
-from counterpoise.decide.rule import apply_rule_to_log_p
-from counterpoise.metrics.measured import measure
+from counterpoise.metrics.measured import joined_scores, measure
 
 Array = np.ndarray
 #: Bootstrap draws of the card's intervals: they are shown with two digits.
@@ -23,53 +22,71 @@ PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "scikit-learn")
 def stored_scores(log_p: Array, y: Array, weight: Array | None = None, apart: Array | None = None) -> dict[str, Array]:
     """The scores that fitted a rule, as they go into the file.
 
-    `log_p` float32 (M, N, C), `y` (N,), `weight` (N,); and `apart` float32 (parts, N, C), the probabilities of the
+    `log_p` float32 (M, N, C), `y` (N,), of several labels (M, N, L, 2) and (N, L); `weight` (N,); and `apart` float32
+    (parts, N, C), the probabilities of the
     member strategies that one network was trained for.
     """
     found = {"log_p": log_p.astype(np.float32), "y": y, "weight": weight, "apart": apart}
     return {name: values for name, values in found.items() if values is not None}
 
 
-def ruled(rule: Rule, scores: Mapping[str, Array]) -> dict[str, Any]:
+def ruled(target: Target, rule: Any, scores: Mapping[str, Array], classes: Sequence[Any]) -> dict[str, Any]:
     """The card's entries that the rule tells: training prior, threshold, versions.
 
     Args:
+        target: What the labels are.
         rule: The rule.
         scores: See `stored_scores`.
+        classes: The labels, in the order of the codes.
     """
+    parts = [np.asarray(rule_of.prior) for rule_of in rule.parts]
     return {
-        "prior": np.asarray(rule.prior).tolist(),
-        "threshold": describe(rule, len(scores["y"])),
+        "prior": parts[0].tolist() if len(parts) == 1 else [float(prior[1]) for prior in parts],
+        "threshold": target.describe(rule, len(scores["y"]), classes),
         "versions": installed(PACKAGES),
     }
 
 
-def measured(rule: Rule, scores: Mapping[str, Array], note: str) -> dict[str, Any]:
+def measured(target: Target, rule: Any, scores: Mapping[str, Array], note: str) -> dict[str, Any]:
     """The card's entries that scores tell: metrics with bootstrap intervals, and of which rows they are.
 
     The rows of a guarantee where there are some, else those that fitted the rule; at the rule's own class shares, so
     after a move to a new prior every row weighs new / old share of its class. This may take seconds.
 
     Args:
+        target: What the labels are.
         rule: The rule.
         scores: See `stored_scores`; with "guarantee_" before each name the rows of a guarantee.
         note: Which rows they are.
     """
     prefix = "guarantee_" if "guarantee_y" in scores else ""
     y, weight = scores[f"{prefix}y"], scores.get(f"{prefix}weight")
-    moved = _prior_ratio(rule, scores)
-    if moved is not None:
-        weight = moved[y] if weight is None else weight * moved[y]
-    said = apply_rule_to_log_p(rule, list(scores[f"{prefix}log_p"].astype(np.float64)))
-    two = len(np.unique(y)) > 1
-    found = measure(y, said.proba, said.decision, sample_weight=weight, resamples=RESAMPLES) if two else {}
+    said = target.apply(rule, scores[f"{prefix}log_p"].astype(np.float64))
+    count = range(len(rule.parts) if len(rule.parts) > 1 else len(rule.prior))
+    fitted = target.problems(scores["y"], count)
+    each = []
+    for place, p in enumerate(target.problems(y, count)):
+        own = _weights(p, p.of_rows(weight), rule.parts[place], fitted[place], scores.get("weight"))
+        if len(np.unique(p.y)) > 1:
+            each.append(
+                measure(p.y, p.proba(said.proba), p.decision(said.decision), sample_weight=own, resamples=RESAMPLES)
+            )
+    found = joined_scores(each) if each else {}
     plain = {k: {end: _finite(v) for end, v in ends.items()} for k, ends in found.items()}
     return {"metrics": plain, "metrics_of": note}
 
 
-def _prior_ratio(rule: Rule, scores: Mapping[str, Array]) -> Array | None:
+def _weights(problem: Problem, weight: Array | None, rule: Rule, fitted: Problem, user: Array | None) -> Array | None:
+    """The weights of a problem's rows, where the rule was moved to another prior times new over old share."""
+    moved = _prior_ratio(rule, fitted.y, fitted.of_rows(user))
+    if moved is None:
+        return weight
+    return moved[problem.y] if weight is None else weight * moved[problem.y]
+
+
+def _prior_ratio(rule: Rule, y: Array, weight: Array | None) -> Array | None:
     """New over old share of each class where the rule was moved to another prior, else None."""
-    old = np.bincount(scores["y"], weights=scores.get("weight"), minlength=len(rule.prior))
+    old = np.bincount(y, weights=weight, minlength=len(rule.prior))
     old = old / old.sum()
     ratio = np.where(old > 0, rule.prior / np.where(old > 0, old, 1.0), 1.0)
     return None if np.allclose(ratio, 1.0) else ratio

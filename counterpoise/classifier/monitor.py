@@ -8,6 +8,7 @@ import numpy as np
 
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.core.errors import OptionError
+from counterpoise.core.records import Rule
 from counterpoise.decide.drift import Drift
 from counterpoise.decide.drift import monitor as compare_scores
 
@@ -39,6 +40,11 @@ def monitor(clf: Classifier, batch: Any, *, method: str = "em", draws: int = 200
         >>> drift.plausible
         True
     """
+    if not isinstance(clf.rule, Rule):
+        raise OptionError(
+            "monitor compares rows of one class each, but this classifier has several labels per row. Watch a label "
+            "by wrapping its column of predict_proba: cp.wrap(proba[:, 0], y[:, 0])."
+        )
     if "log_p" not in clf.scores:
         raise OptionError("this classifier holds no scores of labeled rows to compare with.")
     old = clf.scores["log_p"].astype(np.float64)

@@ -9,7 +9,6 @@ import keras
 import numpy as np
 
 from counterpoise.classifier.classifier import Classifier
-from counterpoise.classifier.evaluation import label_codes
 from counterpoise.classifier.model_card import ruled, stored_scores
 from counterpoise.core.errors import ModelError, OptionError, TargetError
 from counterpoise.core.labels import class_labels, warn_look_alikes
@@ -23,6 +22,8 @@ from counterpoise.decide.rule import fit_rule_from_log_p
 from counterpoise.networks.cloning import last_activation
 from counterpoise.networks.network import ProbabilityToLogit
 from counterpoise.plans.class_plans import Plan
+from counterpoise.targets import target_of
+from counterpoise.targets.known import label_codes
 
 Array = np.ndarray
 
@@ -106,7 +107,7 @@ def _fitted(
     note = f"{len(y)} rows given to wrap(), which fitted the rule"
     classes = shares_of_classes(order, counts)
     card |= {"rows": len(y), "classes": classes, "rule": note, "metrics_of": note}
-    return Classifier(members, rule, order, None, card | ruled(rule, scores), scores)
+    return Classifier(members, rule, order, None, card | ruled(target_of("one_of"), rule, scores, order), scores)
 
 
 def _of_keras(model: keras.Model, output: str) -> keras.Model:

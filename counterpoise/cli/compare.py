@@ -32,6 +32,8 @@ def command(
     data: o.Data,
     out: Annotated[Path, typer.Option(help="Folder for leaderboard, report and model.", show_default=False)],
     target: o.Target = None,
+    separator: o.Separator = None,
+    missing: o.Missing = None,
     positive: o.Positive = None,
     one_vs_rest: o.OneVsRest = None,
     merge_rare: o.MergeRare = None,
@@ -99,7 +101,7 @@ def command(
     Every finished fit is kept in --out: the same command goes on where it was stopped.
     """
     from counterpoise.cli.show import race_text
-    from counterpoise.data.split import check_counts
+    from counterpoise.data.split import check_counts, set_aside
     from counterpoise.pipeline.reading import inputs_of
     from counterpoise.strategies.select import select
 
@@ -109,7 +111,7 @@ def command(
         o.check_file(out / name, reads=[data, model])
     if not o.split_names(strategies):
         raise OptionError("--strategies is empty; expected seed, all, or names: a,b,c (see `counterpoise strategies`).")
-    chosen = select(strategies)
+    select(strategies)  # a name that there is not is told before anything is read
     if (cost_fp is None) != (cost_fn is None):
         raise OptionError("only one of --cost-fp and --cost-fn was given; give both or none.")
     if ray is not None and jobs > 1:
@@ -118,9 +120,11 @@ def command(
     network = resolve_model(model, trust)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split)
     form = o.picture_options(size, range, images, root, groups_from, aspect)
-    examples = o.read_table(data, target, form, text=model == "text", inputs=inputs_of(network), **how)
+    named = o.target_named(target, separator, missing)
+    examples = o.read_table(data, named, form, text=model == "text", inputs=inputs_of(network), **how)
+    chosen = select(strategies, examples.kind)
     if examples.time is None and examples.groups is None and split is None:
-        check_counts(examples, 5 if folds is None else folds)
+        check_counts(set_aside(examples, folds or 5), folds or 5)
     leaks = "error" if strict else "warn"
     judged = {
         "leaks": leaks,

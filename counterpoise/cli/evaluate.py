@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,12 +24,20 @@ NAME = "evaluate"
 def command(
     model: Annotated[Path, typer.Argument(help="Model file, NAME.keras.", show_default=False)],
     data: o.Data,
-    target: Annotated[str | None, typer.Option(help="Column of the labels; else that of training.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Column of the labels, or columns a,b,c; else those of training.")
+    ] = None,
+    separator: o.Separator = None,
+    missing: o.Missing = None,
     groups: Annotated[
         str | None, typer.Option(help="Column of groups (patients, customers): intervals draw whole groups.")
     ] = None,
     images: o.Images = None,
     root: o.Root = None,
+    groups_from: o.GroupsFrom = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out damaged and absent images.", rich_help_panel="Images")
+    ] = False,
     unlabeled: Annotated[bool, typer.Option("--unlabeled", help="The rows have no labels: look for drift.")] = False,
     out: Annotated[Path | None, typer.Option(help="JSON file with all numbers.")] = None,
     trust: o.Trust = None,
@@ -38,6 +46,8 @@ def command(
     """Score a model on labeled rows, every metric with its interval; or compare unlabeled rows with its own."""
     if unlabeled and target is not None:
         raise OptionError("--unlabeled and --target exclude each other.")
+    if (groups_from is not None or skip_bad) and images is None and not data.is_dir():
+        raise OptionError(f"--groups-from and --skip-bad are for images, but {data.name} is a table. Leave them out.")
     if groups is not None and (unlabeled or (data.is_dir() and images is None)):
         raise OptionError("--groups names a column of a table with labels.")
     if out is not None:
@@ -47,9 +57,11 @@ def command(
 
     clf = load(model, trusted(trust))
     if images is not None or data.is_dir():
-        record = plain(_of_images(clf, data, target, groups, images, root, unlabeled))
+        how = {"groups_from": groups_from, "skip_bad": skip_bad}
+        record = plain(_of_images(clf, data, target, groups, images, root, unlabeled, how))
     else:
-        record = plain(_drift(clf, data) if unlabeled else _scores(clf, data, target, groups))
+        named = o.target_named(target, separator, missing)
+        record = plain(_drift(clf, data) if unlabeled else _scores(clf, data, named, groups))
     if out is not None:
         write_text(out, json.dumps(record, indent=1))
     if as_json:
@@ -58,7 +70,7 @@ def command(
     (_show_drift if unlabeled else _show_scores)(record)
 
 
-def _scores(clf: Any, data: Any, target: str | None = None, groups: str | None = None) -> dict[str, Any]:
+def _scores(clf: Any, data: Any, target: Any = None, groups: str | None = None) -> dict[str, Any]:
     from counterpoise.classifier.evaluation import evaluate
 
     return evaluate(clf, data, target=target, groups=groups)
@@ -66,21 +78,22 @@ def _scores(clf: Any, data: Any, target: str | None = None, groups: str | None =
 
 def _of_images(
     clf: Any, data: Path, target: str | None, groups: str | None, images: str | None, root: Path | None,
-    unlabeled: bool,
+    unlabeled: bool, how: dict[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
     """The record of images of a folder, or of a table."""
     from counterpoise.data import images as module
 
     size, form = o.picture_form(clf)
     if unlabeled and images is None:
-        return _drift(clf, module.unlabeled(data, size, form))
+        return _drift(clf, module.unlabeled(data, size, form, how["skip_bad"]))
     if images is None and target is not None:
         raise OptionError(f"--target names a column; {data} is a folder of images.")
     if images is not None and target is None and not unlabeled:
         raise OptionError(f"A table of images needs --target: which column of {data.name} holds the class?")
     found = module.list_images(
-        data, size, **o.like_training(form), images=images, root=root, target=target, columns={"groups": groups}
-    )
+        data, size, **o.like_training(form), **how, images=images, root=root, target=target,
+        columns={"groups": groups},
+    )  # fmt: skip
     return _drift(clf, found) if unlabeled else _scores(clf, found)
 
 
@@ -104,7 +117,26 @@ def _show_scores(record: Mapping[str, Any]) -> None:
     console = Terminal()
     console.print(table)
     grouped = "" if record["groups"] is None else f" in {record['groups']:,} groups"
+    if record["labels"]:
+        console.print(_label_table(record["labels"]))
+        console.print(f"{record['rows']:,} rows{grouped}; scores are means over the labels")
+        return
     console.print(f"{record['rows']:,} rows{grouped}; {cut_text(record['threshold'], record['aim'])}")
+
+
+def _label_table(labels: Sequence[Mapping[str, Any]]) -> Any:
+    """A line for each label: average precision with its interval, recall, precision and threshold."""
+    from rich.table import Table
+
+    table = Table("label", "average precision", "95 % interval", "recall", "precision", "threshold", box=None,
+                  pad_edge=False, header_style="bold")  # fmt: skip
+    for label in labels:
+        ap, *others = (label["metrics"][key] for key in ("average_precision", "recall", "precision"))
+        numbers = [ap["value"], *(score["value"] for score in others), label["threshold"]]
+        value, *rest = ("-" if number is None else f"{number:.4g}" for number in numbers)
+        interval = "-" if ap["low"] is None else f"{ap['low']:.4g} to {ap['high']:.4g}"
+        table.add_row(label["label"], value, interval, *rest)
+    return table
 
 
 def _show_drift(record: Mapping[str, Any]) -> None:

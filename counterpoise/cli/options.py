@@ -17,7 +17,18 @@ if TYPE_CHECKING:
     from counterpoise.core.records import Examples, Pictures
 
 Data = Annotated[Path, typer.Argument(help="CSV or Parquet file, or a folder of images.", show_default=False)]
-Target = Annotated[str | None, typer.Option(help="Column that holds the class.", rich_help_panel="Data")]
+Target = Annotated[
+    str | None,
+    typer.Option(help="Column of the class, or columns a,b,c of several labels per row.", rich_help_panel="Data"),
+]
+Separator = Annotated[
+    str | None,
+    typer.Option(help='What stands between the labels in one --target column, such as "|".', rich_help_panel="Data"),
+]
+Missing = Annotated[
+    str | None,
+    typer.Option(help="What an empty cell of several labels means: ignore or absent.", rich_help_panel="Data"),
+]
 Positive = Annotated[
     str | None, typer.Option(help="Label of the positive class (two classes).", rich_help_panel="Data")
 ]
@@ -119,13 +130,34 @@ def split_names(text: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in (text or "").split(",") if part.strip())
 
 
-def read_table(data: Path, target: str | None, pictures: Mapping[str, Any], **options: Any) -> Examples:
+def target_named(target: str | None, separator: str | None = None, missing: str | None = None) -> Any:
+    """The target as the command line names it: a column, or the columns of several labels.
+
+    Example:
+        >>> target_named("ill"), target_named("edema, mass").columns
+        ('ill', ('edema', 'mass'))
+    """
+    from counterpoise.core.errors import OptionError
+    from counterpoise.targets.reading import labels
+
+    names = split_names(target)
+    if len(names) < 2 and separator is None:
+        if missing is not None:
+            raise OptionError("--missing is for several labels per row. Name their columns: --target a,b,c.")
+        return target
+    if separator is not None and len(names) != 1:
+        raise OptionError("--separator is for one column that holds several labels. Name that column as --target.")
+    return labels(list(names) if separator is None else names[0], missing=missing, separator=separator)
+
+
+def read_table(data: Path, target: Any, pictures: Mapping[str, Any], **options: Any) -> Examples:
     """Read the table, the folder of images or the table of images that a command names, with its data options.
 
     `pictures` are the options of images (see `picture_options`).
     """
     from counterpoise.core.errors import ColumnError, OptionError
     from counterpoise.data.read import read
+    from counterpoise.data.split import set_aside
 
     if pictures.get("images") is not None or data.is_dir():
         return _read_images(data, target, pictures, **options)
@@ -137,14 +169,16 @@ def read_table(data: Path, target: str | None, pictures: Mapping[str, Any], **op
             )
     if target is None:
         raise ColumnError(f"a table needs --target: which column of {data.name} holds the class?")
-    used = {"--target": target, **{f"--{name}": options[name] for name in ("groups", "time", "split")}}
-    for option, column in used.items():
+    columns = (target,) if isinstance(target, str) else target.columns
+    used = [("--target", name) for name in columns]
+    used += [(f"--{name}", options[name]) for name in ("groups", "time", "split")]
+    for option, column in used:
         if column in options["drop"]:
             raise OptionError(f"column {column!r} is named by {option} and by --drop; leave it out of --drop.")
-    return read(data, target=target, **options)
+    return set_aside(read(data, target=target, **options))
 
 
-def _read_images(data: Path, target: str | None, pictures: Mapping[str, Any], **options: Any) -> Examples:
+def _read_images(data: Path, target: Any, pictures: Mapping[str, Any], **options: Any) -> Examples:
     from counterpoise.core.errors import ColumnError, OptionError
     from counterpoise.data.images import read_images
 

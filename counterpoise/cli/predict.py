@@ -42,6 +42,8 @@ def command(
     from counterpoise.classifier.classifier import load
 
     clf = load(model, trusted(trust))
+    if prior is not None and len(clf.rule.parts) > 1:
+        raise OptionError(f"--prior is the share of one class of two; {model.name} has several labels per row.")
     if prior is not None and len(clf.classes_) > 2:
         raise OptionError(f"--prior is the share of one class of two; {model.name} has {len(clf.classes_)} classes.")
     pictures = data.is_dir() or images is not None
@@ -60,7 +62,8 @@ def _as_written(said: Any) -> Any:
 
     from counterpoise.data.levels import level_text
 
-    return said.with_columns(level_text(said["decision"])) if said["decision"].dtype == pl.Boolean else said
+    truths = [said[name] for name, kind in said.schema.items() if kind == pl.Boolean]
+    return said.with_columns([level_text(column) for column in truths])
 
 
 def _without_formulas(said: Any, escape: bool) -> Any:

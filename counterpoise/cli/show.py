@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +79,14 @@ def threshold_text(comparison: Comparison) -> str | None:
         f"A tuned threshold costs no training: recall {after[0]:.2f} instead of {before[0]:.2f}, "
         f"F1 {after[1]:.2f} instead of {before[1]:.2f} (strategy 'threshold')."
     )
+
+
+def rule_text(rule: Any, classes: Sequence[Any]) -> str:
+    """`cut_text` of a rule; of several labels, where each is decided."""
+    if len(rule.parts) == 1:
+        return cut_text(rule.threshold, rule.aim)
+    cuts = ", ".join(f"{label} {part.threshold:.4g}" for label, part in zip(classes, rule.parts, strict=True))
+    return f"decides each label at a threshold of its own ({cuts})"
 
 
 def cut_text(threshold: float | None, aim: str) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from counterpoise.cli import options as o
 from counterpoise.cli.builders import resolve_model
-from counterpoise.cli.show import cut_text
+from counterpoise.cli.show import rule_text
 from counterpoise.core.errors import OptionError
 from counterpoise.core.keras_import import import_keras_quietly
 
@@ -24,6 +24,8 @@ def command(
     strategy: Annotated[str, typer.Option(help="See `counterpoise strategies`.", show_default=False)],
     out: Annotated[Path, typer.Option(help="The model file, NAME.keras.", show_default=False)],
     target: o.Target = None,
+    separator: o.Separator = None,
+    missing: o.Missing = None,
     positive: o.Positive = None,
     one_vs_rest: o.OneVsRest = None,
     merge_rare: o.MergeRare = None,
@@ -72,6 +74,7 @@ def command(
     """Train one strategy and save one file: preprocessing, networks, correction, threshold."""
     from counterpoise.pipeline.reading import inputs_of
     from counterpoise.strategies.select import find
+    from counterpoise.targets import target_of
 
     aim = aim_of(recall_floor, precision_floor, cost_fp, cost_fn, alerts)
     if confidence is not None:
@@ -81,11 +84,13 @@ def command(
     network = resolve_model(model, trust)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split)
     pictures = o.picture_options(size, range, images, root, groups_from, aspect)
-    examples = o.read_table(data, target, pictures, text=model == "text", inputs=inputs_of(network), **how)
-    if aim is not None and not examples.binary:
+    named = o.target_named(target, separator, missing)
+    examples = o.read_table(data, named, pictures, text=model == "text", inputs=inputs_of(network), **how)
+    problems = target_of(examples).problems(examples.y, examples.classes)
+    if aim is not None and any(len(p.classes) > 2 for p in problems):
         labels = ", ".join(map(str, examples.classes[:6]))
         raise OptionError(
-            f"{_typed(aim)} is for two classes; {data.name} has {examples.n_classes}: {labels}. "
+            f"{_typed(aim)} is for two classes; {data.name} has {len(examples.classes)}: {labels}. "
             f"Hold one against the others: --one-vs-rest {examples.classes[examples.positive]}"
         )
     import_keras_quietly()
@@ -105,7 +110,7 @@ def command(
     if aim is not None:
         clf = clf.decide(confidence=confidence, **aim)
     clf.save(out)
-    o.note(f"saved {out}: {strategy}, {len(examples):,} rows, {cut_text(clf.rule.threshold, clf.rule.aim)}", out)
+    o.note(f"saved {out}: {strategy}, {len(examples):,} rows, {rule_text(clf.rule, clf.classes_.tolist())}", out)
     if confidence is not None:
         o.note(clf.card["threshold"]["said"], out)
     elif aim is not None and set(aim) <= FLOORS:

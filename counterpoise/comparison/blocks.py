@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,9 @@ from counterpoise.comparison.single_split import split_draws
 from counterpoise.core.errors import SplitError
 from counterpoise.core.records import Examples, Fold, FoldResult
 from counterpoise.core.seeds import integer
+from counterpoise.core.target import Problem
 from counterpoise.metrics.bootstrap import cluster_draws, time_blocks
+from counterpoise.targets import target_of
 
 Array = np.ndarray
 
@@ -72,12 +75,19 @@ def _mean(draws: Sequence[Array]) -> Array:
 
 
 def _of_fold(cell: FoldResult, examples: Examples, seed: int, resamples: int) -> dict[str, Array]:
-    y, n = examples.y[cell.rows], examples.n_classes
-    blocks = _blocks(cell.rows, examples)
-    state = integer(seed, "blocks", cell.fold)
-    if n == 2:
-        return cluster_draws(y, cell.proba, blocks, resamples=resamples, seed=state)
-    each = [cluster_draws(y, cell.proba, blocks, positive=code, resamples=resamples, seed=state) for code in range(n)]
+    blocks, state = _blocks(cell.rows, examples), integer(seed, "blocks", cell.fold)
+    problems = target_of(examples).problems(examples.y[cell.rows], examples.classes)
+    each = [_of_problem(p, cell, blocks, state, resamples) for p in problems if len(p.rows)]
+    return {key: np.mean([draws[key] for draws in each], axis=0) for key in each[0]}
+
+
+def _of_problem(problem: Problem, cell: FoldResult, blocks: Array, seed: int, resamples: int) -> dict[str, Array]:
+    """Draws of one problem; rows that take no part weigh 0, so that the same groups are drawn for every problem."""
+    y, proba, weights = problem.whole(cell.proba)
+    how: dict[str, Any] = {"resamples": resamples, "seed": seed, "sample_weight": weights}
+    if len(problem.classes) == 2:
+        return cluster_draws(y, proba, blocks, **how)
+    each = [cluster_draws(y, proba, blocks, positive=code, **how) for code in range(len(problem.classes))]
     return {key: np.mean([draws[key] for draws in each], axis=0) for key in ("average_precision", "roc_auc")}
 
 

@@ -23,7 +23,7 @@ from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.progress import bar
 from counterpoise.core.records import Examples, FoldResult
 from counterpoise.data.given_split import given_fold, rows_to_learn
-from counterpoise.data.split import check_counts
+from counterpoise.data.split import check_counts, set_aside
 from counterpoise.diagnosis.diagnose import before_race
 from counterpoise.engines.run import Executor, run
 from counterpoise.metrics.catalog import METRICS
@@ -36,6 +36,7 @@ from counterpoise.pipeline.tuning import check_tuning
 from counterpoise.pipeline.validation import at_training_prior
 from counterpoise.strategies.external import kind_of
 from counterpoise.strategies.select import Strategy, select
+from counterpoise.targets import target_of
 
 #: Passes of the untouched model over its training rows for who asks for no number of epochs.
 EPOCHS = 30
@@ -145,8 +146,10 @@ def compare(
         epochs, batch_size, budget, early_stopping, patience, seed, engine, tune=tune, tune_steps=tune_steps,
         recipe=recipe, init_bias=init_bias,
     )  # fmt: skip
-    chosen = select(strategies)
+    strategies = strategies if isinstance(strategies, (str, Strategy)) else list(strategies)
+    select(strategies)  # a name that there is not is told before anything is read
     examples = read_for(model, data, y, groups=groups, time=time, split=split, sample_weight=sample_weight)
+    chosen = select(strategies, examples.kind)
     options = {"output": output, "weights": weights, "optimizer": optimizer}
     options["augment"] = augmentation_of(data, augment)
     return race(
@@ -181,7 +184,9 @@ def race(
     if metric not in METRICS:
         raise OptionError(f"there is no metric {metric!r}.{did_you_mean(metric, METRICS)}")
     examples, folds = _divided(examples, folds, repeats, duplicates, nested, settings.seed)
-    priced = Costs.of(costs, examples.binary)
+    priced = Costs.of(
+        costs, all(len(p.classes) == 2 for p in target_of(examples).problems(examples.y, examples.classes))
+    )
     strategies = strategies if priced is None else priced.aimed(strategies)
     limited = Limit.of(limit)
     settings = _checked(settings, examples, metric, repeats, nested)
@@ -260,6 +265,7 @@ def _divided(
     """The rows and the number of folds: those asked for, or one where the rows say what they do; both checked."""
     if examples.split is None:
         folds = 5 if folds is None else folds
+        examples = set_aside(examples, folds)
         if examples.time is None and examples.groups is None and duplicates != "drop":
             check_counts(examples, folds)
         return examples, folds
@@ -297,13 +303,13 @@ def _judge(
     counts = {name: tally.fold_counts(cells, examples) for name, cells in by_name.items()}
     judgment = assess(
         scores, folds=len(folds) // repeats, repeats=repeats, metric=metric, simplicity=[s.name for s in select(ran)],
-        counts=counts if examples.binary else {},
+        counts={name: tables for name, tables in counts.items() if tables and tables[""].shape[1:] == (2, 2)},
         external={s.name: kind_of(s.estimator) for s in ran if s.is_external},
         draws=paired_draws(by_name, scores, examples, seed, metric=metric), unfinished=unfinished(outcome.training),
         test_over_train=None if examples.split is None else len(folds[0].test) / len(folds[0].train),
     )  # fmt: skip
     rival = next((name for name in judgment.ranking if name != "none"), "none")
-    matrices = {name: of_rule[""].sum(axis=0) for name, of_rule in counts.items()}
+    matrices = {name: of_rule[""].sum(axis=0) for name, of_rule in counts.items() if of_rule}
     told = with_effect(judgment.verdict, matrices, rival, costs, examples.classes, examples.positive)
     if reason := outcome.failures.get("none"):
         told = replace(told, word="inconclusive", text=without_baseline(reason, told.text))

@@ -68,7 +68,7 @@ def _data(examples: Examples) -> dict[str, Any]:
     parts |= {"split": examples.split}
     hashes = {f"values of the {name}": _hash(part) for name, part in parts.items() if part is not None}
     classes = [str(label) for label in examples.classes]
-    return {"rows": len(examples), "classes": classes, **_features(examples), **hashes}
+    return {"rows": len(examples), "kind of target": examples.kind, "classes": classes, **_features(examples), **hashes}
 
 
 def _features(examples: Examples) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def stored(
             if shapes is None and isinstance(model, Network):
                 shapes = [tuple(v.shape) for v in model.spare(keep=True).variables]
             with store.checked():
-                check_member(member, distinct[job_id], examples.n_classes, shapes or ())
+                check_member(member, distinct[job_id], len(examples.classes), shapes or ())
             del distinct[job_id]
             yield job_id, member
         if known and told:

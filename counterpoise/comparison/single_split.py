@@ -7,6 +7,7 @@ rests on the choice of the test rows; that another training would end elsewhere 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,12 @@ from scipy import sparse
 
 from counterpoise.core.records import Examples, FoldResult
 from counterpoise.core.seeds import generator
+from counterpoise.core.target import Problem
 from counterpoise.metrics import scores as sc
 from counterpoise.metrics.bootstrap import cluster_draws, group_draws
 from counterpoise.metrics.proba_scores import log_proba
 from counterpoise.metrics.row_draws import row_draws
+from counterpoise.targets import target_of
 
 Array = np.ndarray
 Draws = dict[str, Array]
@@ -36,21 +39,46 @@ def split_draws(cell: FoldResult, examples: Examples, blocks: Array, metric: str
         resamples: B.
         seed: Of the draws.
     """
-    y, weight = examples.y[cell.rows], examples.weights_of(cell.rows)
-    weight = np.ones(len(y)) if weight is None else weight.astype(float)
+    target, user = target_of(examples), examples.weights_of(cell.rows)
+    problems = target.problems(examples.y[cell.rows], examples.classes)
+    each = [
+        _of_problem(
+            one, y, np.ones(len(y)) if weight is None else weight.astype(float), blocks, metric, resamples, seed
+        )
+        for one, y, weight in (_seen(problem, cell, user) for problem in problems if len(problem.rows))
+    ]
+    return {key: np.mean([draws[key] for draws in each], axis=0) for key in each[0]}
+
+
+def _seen(problem: Problem, cell: FoldResult, user: Array | None) -> tuple[FoldResult, Array, Array | None]:
+    """What a strategy makes of one problem, its codes, and weights of all rows: 0 for those that take no part."""
+    y, proba, weight = problem.whole(cell.proba)
+    decision = np.zeros(len(y), np.int32)
+    decision[problem.rows] = problem.decision(cell.decision)
+    one = replace(cell, proba=proba, raw=problem.whole(cell.raw)[1], decision=decision)
+    if weight is None or user is None:
+        return one, y, user if weight is None else weight
+    return one, y, weight * user
+
+
+def _of_problem(
+    cell: FoldResult, y: Array, weight: Array, blocks: Array, metric: str, resamples: int, seed: int
+) -> Draws:
+    """The draws of one problem."""
+    classes = cell.proba.shape[1]
     group = np.unique(blocks, return_inverse=True)[1].ravel()
     decided = (cell.decision, sc.default_decision(cell.proba, 1), sc.default_decision(cell.raw, 1))
-    tables = [_by_group(group, y * examples.n_classes + d, weight, examples.n_classes**2) for d in decided]
+    tables = [_by_group(group, y * classes + d, weight, classes**2) for d in decided]
     sums = _sums(cell, y, weight, group)
     parts: list[Draws] = []
     for counts in group_draws(len(sums), resamples, generator(seed, "split")):
-        parts.append(_of_sums(counts @ sums, examples.n_classes))
+        parts.append(_of_sums(counts @ sums, classes))
         for suffix, table in zip(SUFFIXES, tables, strict=True):
-            parts[-1] |= _of_tables(np.asarray(counts @ table), examples.n_classes, suffix)
+            parts[-1] |= _of_tables(np.asarray(counts @ table), classes, suffix)
     found = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     found |= _areas(cell, y, weight, group, resamples, seed)
     if metric not in found:
-        found[metric] = _of_rows(cell, examples, y, weight, blocks, metric, resamples, seed)
+        found[metric] = _of_rows(cell, y, weight, blocks, metric, resamples, seed)
     return found
 
 
@@ -92,15 +120,13 @@ def _areas(cell: FoldResult, y: Array, weight: Array, group: Array, resamples: i
     return {key: np.mean([draws[key] for draws in each], axis=0) for key in keys}
 
 
-def _of_rows(
-    cell: FoldResult, examples: Examples, y: Array, weight: Array, blocks: Any, metric: str, resamples: int, seed: int
-) -> Array:
+def _of_rows(cell: FoldResult, y: Array, weight: Array, blocks: Any, metric: str, resamples: int, seed: int) -> Array:
     """Draws of a score that no sums give, resample by resample."""
 
     def prepare(rows: Array) -> Callable[[Array], dict[str, float]]:
         def score(w: Array) -> dict[str, float]:
             all_of_them = sc.score_all(
-                y[rows], cell.proba[rows], cell.raw[rows], cell.decision[rows], n_classes=examples.n_classes,
+                y[rows], cell.proba[rows], cell.raw[rows], cell.decision[rows], n_classes=cell.proba.shape[1],
                 sample_weight=w,
             )  # fmt: skip
             return {metric: all_of_them[metric]}

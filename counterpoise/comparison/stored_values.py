@@ -33,6 +33,7 @@ from counterpoise.core.plain import (
     whole,
 )
 from counterpoise.core.records import Job, Member
+from counterpoise.targets import target_of
 
 Array = np.ndarray
 #: Weights of at most so many bytes are kept even where nothing needs them yet: strategies that do may be added.
@@ -188,28 +189,30 @@ def _array(dtype: Any, shape: Any, value: Any, place: str) -> Array:
     return np.frombuffer(value, kind).reshape(sizes)
 
 
-def check_member(member: Member, job: Job, n_classes: int, shapes: Iterable[tuple[int, ...]] = ()) -> None:
+def check_member(member: Member, job: Job, classes: int, shapes: Iterable[tuple[int, ...]] = ()) -> None:
     """Hold a stored member to the job that it was trained for.
 
     Args:
         member: It.
         job: The job.
-        n_classes: C.
+        classes: C, or number of labels.
         shapes: Of the network's variables, where the member's weights are wanted.
 
     Raises:
         ArtifactError: Its scores or weights are of other rows, classes or networks.
     """
     units = member.logits.shape[-1] if member.logits.ndim == 2 else 0
+    target = target_of(job)
     wanted = {
-        "logits": (len(job.score), units), "stop_logits": (len(job.stop), units), "log_shift": (n_classes,),
+        "logits": (len(job.score), units), "stop_logits": (len(job.stop), units),
+        "log_shift": target.shape(classes),
     }  # fmt: skip
     for name, shape in wanted.items():
         array = getattr(member, name)
-        if array.dtype.kind != "f" or array.shape != shape or units not in (1, n_classes):
+        if array.dtype.kind != "f" or array.shape != shape or units not in (*target.widths(classes), classes):
             raise ArtifactError(f"the {name} of the fit {job.id:.12} are no scores of its rows.")
     parts = member.apart
-    if parts is not None and (parts.dtype.kind != "f" or parts.shape[1:] != (len(job.score), n_classes)):
+    if parts is not None and (parts.dtype.kind != "f" or parts.shape[1:] != (len(job.score), *target.shape(classes))):
         raise ArtifactError(f"the apart of the fit {job.id:.12} are no scores of its rows.")
     if not np.isfinite(member.log_shift).all():
         raise ArtifactError(f"the log_shift of the fit {job.id:.12} is not finite.")

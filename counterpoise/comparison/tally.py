@@ -9,14 +9,16 @@ import numpy as np
 
 from counterpoise.comparison.effect import Costs
 from counterpoise.comparison.verdict import Judgment
-from counterpoise.core.proportions import shares_of_classes
 from counterpoise.core.records import Examples, FoldResult
+from counterpoise.core.target import Problem
 from counterpoise.metrics.decision_scores import confusion, default_decision, per_class
-from counterpoise.metrics.members import member_table
-from counterpoise.metrics.rank_scores import average_precision
-from counterpoise.metrics.scores import score_all
+from counterpoise.metrics.members import mean_table, member_table
+from counterpoise.metrics.rank_scores import average_precision, roc_auc
 from counterpoise.pipeline.budget import Training
-from counterpoise.report.summary import curves_of, rarest_codes
+from counterpoise.pipeline.scoring import scores_of
+from counterpoise.report.summary import curves_of, curves_of_labels, rarest_codes
+from counterpoise.targets import target_of
+from counterpoise.targets.shares import shares_of
 
 Array = np.ndarray
 SUFFIXES = ("", "_default", "_uncorrected")
@@ -24,18 +26,23 @@ SUFFIXES = ("", "_default", "_uncorrected")
 
 def fold_scores(cells: Sequence[FoldResult], examples: Examples) -> dict[str, Array]:
     """Metric key -> float (R K,), one score per cell, repeat after repeat."""
-    rows = [_score(cell, examples) for cell in cells]
+    rows = [scores_of(examples, cell.rows, cell.proba, cell.raw, cell.decision) for cell in cells]
     return {key: np.array([row[key] for row in rows]) for key in rows[0]}
 
 
 def fold_counts(cells: Sequence[FoldResult], examples: Examples) -> dict[str, Array]:
-    """Suffix -> confusion matrices (R K, C, C), rows = truth, at the cell's rule, the default and the raw output."""
-    n = examples.n_classes
+    """Suffix -> confusion matrices (R K, C, C), rows = truth, at the cell's rule, the default and the raw output.
+
+    Nothing where there are several problems, whose tables do not add up.
+    """
     out: dict[str, list[Array]] = {suffix: [] for suffix in SUFFIXES}
     for cell in cells:
-        y = examples.y[cell.rows]
-        for suffix, decision in zip(SUFFIXES, _decisions(cell, examples), strict=True):
-            out[suffix].append(confusion(y, decision, n))
+        problem, *others = _problems(examples, cell.rows)
+        if others:
+            return {}
+        decided = cell.decision, *(default_decision(problem.proba(p), 1) for p in (cell.proba, cell.raw))
+        for suffix, decision in zip(SUFFIXES, decided, strict=True):
+            out[suffix].append(confusion(problem.y, decision, len(problem.classes)))
     return {suffix: np.array(matrices) for suffix, matrices in out.items()}
 
 
@@ -49,12 +56,6 @@ def strategy_row(
     training: Training | None = None,
 ) -> dict[str, Any]:
     """One row of leaderboard.json for a strategy that ran."""
-    y, decision = _joined(cells, examples, "decision")
-    recall, precision, support = per_class(y, decision, examples.n_classes)
-    classes = [
-        {"label": str(label), "recall": _plain(r), "precision": _plain(p), "support": int(s)}
-        for label, r, p, s in zip(examples.classes, recall, precision, support, strict=True)
-    ]
     name = cells[0].strategy
     judged = judgment.row(name)
     return {
@@ -70,13 +71,13 @@ def strategy_row(
         "seconds": sum(c.seconds for c in cells),
         "seconds_shared": sum(c.seconds_shared for c in cells),
         "memory_mb": max(c.memory for c in cells) / 2**20,
-        "cost": None if costs is None else costs.total(confusion(y, decision, 2)),
+        "cost": None if costs is None else _cost(cells, examples, costs),
         "scores": judged["scores"],
         "skill_below_0": bool((judged["scores"]["skill"]["mean"] or 0.0) < 0),
-        "per_class": classes,
+        "per_class": classes_of(cells, examples),
         "vs_none": judged["vs_none"],
         "twin_free": twin_free(cells, examples),
-        "rule_notes": list(cells[0].rule.notes) if cells[0].rule else [],
+        "rule_notes": _notes(cells[0], examples),
         "tuned": [dict(values) for values in tuned],
         "members": members(cells, examples, parts),
     }
@@ -96,10 +97,17 @@ def members(cells: Sequence[FoldResult], examples: Examples, names: Sequence[str
     if len(names) < 2:
         return []
     rows = np.concatenate([c.rows for c in cells])
-    proba = np.concatenate([np.stack(c.member_proba) for c in cells], axis=1)
+    log_p = np.concatenate([np.stack(c.member_proba) for c in cells], axis=1)
     given = [c.member_weights for c in cells if c.member_weights is not None]
     weights = np.mean(given, axis=0) if given else None
-    return member_table(names, proba, examples.y[rows], weights=weights, sample_weight=examples.weights_of(rows))
+    return mean_table(
+        [
+            member_table(
+                names, p.log_p(log_p), p.y, weights=weights, sample_weight=p.of_rows(examples.weights_of(rows))
+            )
+            for p in _problems(examples, rows)
+        ]
+    )
 
 
 def twin_free(cells: Sequence[FoldResult], examples: Examples) -> dict[str, Any] | None:
@@ -108,9 +116,10 @@ def twin_free(cells: Sequence[FoldResult], examples: Examples) -> dict[str, Any]
     for cell in cells:
         if cell.twin_free is None:
             return None
-        y, proba = examples.y[cell.rows][cell.twin_free], cell.proba[cell.twin_free]
-        if len(np.unique(y)) == examples.n_classes:
-            found.append(average_precision(y, proba))
+        problems = _problems(examples, cell.rows[cell.twin_free])
+        if problems and all(len(np.unique(p.y)) == len(p.classes) for p in problems):
+            alone = cell.proba[cell.twin_free]
+            found.append(float(np.mean([average_precision(p.y, p.proba(alone)) for p in problems])))
     rows = int(sum(np.sum(c.twin_free) for c in cells if c.twin_free is not None))
     return {"rows": rows, "folds": len(found), "average_precision": float(np.mean(found)) if found else None}
 
@@ -118,11 +127,16 @@ def twin_free(cells: Sequence[FoldResult], examples: Examples) -> dict[str, Any]
 def curves(cells: Sequence[FoldResult], examples: Examples) -> dict[str, Any]:
     """What the page draws of a strategy: test rows of the first repeat, each scored once."""
     first = [c for c in cells if c.repeat == 0]
-    y, raw = _joined(first, examples, "raw")
-    proba, decision = _joined(first, examples, "proba")[1], _joined(first, examples, "decision")[1]
-    groups = None if examples.groups is None else examples.groups[np.concatenate([c.rows for c in first])]
+    rows = np.concatenate([c.rows for c in first])
+    raw, proba, decision = (np.concatenate([getattr(c, f) for c in first]) for f in ("raw", "proba", "decision"))
+    groups = None if examples.groups is None else examples.groups[rows]
     labels = [str(c) for c in examples.classes]
-    block = curves_of(y, raw, proba, decision, labels, examples.positive, groups=groups)
+    problems = _problems(examples, rows)
+    parts = [(p.y, p.proba(raw), p.proba(proba), p.decision(decision)) for p in problems]
+    if problems[0].place is None:
+        block = curves_of(*parts[0], labels, examples.positive, groups=groups)
+    else:
+        block = curves_of_labels({p.name: part for p, part in zip(problems, parts, strict=True)})
     histories = [h for h in first[0].history if h.get("stop_loss")]
     rarest = {int(code): labels[code] for code in rarest_codes(examples.counts)}
     return block | ({"history": _history(histories, rarest)} if histories else {})
@@ -141,7 +155,8 @@ def data_block(examples: Examples) -> dict[str, Any]:
     """The "data" part of leaderboard.json."""
     schema = examples.schema
     repeated = None if examples.twins is None else int(len(examples) - len(np.unique(examples.twins)))
-    positive = str(examples.classes[examples.positive]) if examples.binary else None
+    problem, *others = _problems(examples, np.arange(len(examples)))
+    positive = None if others or len(problem.classes) > 2 else str(examples.classes[examples.positive])
     return {
         "source": examples.source,
         "rows": len(examples),
@@ -150,25 +165,61 @@ def data_block(examples: Examples) -> dict[str, Any]:
         "positive": positive,
         "excluded_columns": [] if schema is None else [{"name": c.name, "reason": c.kind} for c in schema.excluded],
         "duplicates": repeated,
-        "classes": shares_of_classes(examples.classes, examples.counts),
+        "kind": examples.kind,
+        "classes": shares_of(target_of(examples), examples.y, examples.classes),
     }
 
 
-def _score(cell: FoldResult, examples: Examples) -> Mapping[str, float]:
-    y = examples.y[cell.rows]
-    weights = examples.weights_of(cell.rows)
-    return score_all(
-        y, cell.proba, cell.raw, cell.decision, n_classes=examples.n_classes, positive=1, sample_weight=weights
-    )
+def _problems(examples: Examples, rows: Array) -> tuple[Problem, ...]:
+    """The problems of some rows that have rows."""
+    problems = target_of(examples).problems(examples.y[rows], examples.classes)
+    return tuple(p for p in problems if len(p.rows))
 
 
-def _decisions(cell: FoldResult, examples: Examples) -> tuple[Array, Array, Array]:
-    return cell.decision, default_decision(cell.proba, 1), default_decision(cell.raw, 1)
+def classes_of(cells: Sequence[FoldResult], examples: Examples) -> list[dict[str, Any]]:
+    """Recall, precision and support of every class, or of every label with its own score and thresholds."""
+    rows, decision, proba = (np.concatenate([getattr(c, f) for c in cells]) for f in ("rows", "decision", "proba"))
+    problems = _problems(examples, rows)
+    if problems[0].place is None:
+        recall, precision, support = per_class(problems[0].y, decision, len(examples.classes))
+        table = zip(examples.classes, recall, precision, support, strict=True)
+        return [
+            {"label": str(label), "recall": _plain(r), "precision": _plain(p), "support": int(s)}
+            for label, r, p, s in table
+        ]
+    return [_label_row(p, proba, decision, cells) for p in problems]
 
 
-def _joined(cells: Sequence[FoldResult], examples: Examples, field: str) -> tuple[Array, Array]:
-    rows = np.concatenate([c.rows for c in cells])
-    return examples.y[rows], np.concatenate([getattr(c, field) for c in cells])
+def _label_row(problem: Problem, proba: Array, decision: Array, cells: Sequence[FoldResult]) -> dict[str, Any]:
+    """One label over all test rows where it is known: how often, how well, and the thresholds of the folds."""
+    recall, precision, support = per_class(problem.y, problem.decision(decision), 2)
+    cuts = [cell.rule.parts[problem.place or 0].threshold for cell in cells if cell.rule is not None]
+    return {
+        "label": problem.name,
+        "recall": _plain(recall[1]),
+        "precision": _plain(precision[1]),
+        "support": int(support[1]),
+        "known": len(problem.rows),
+        "share": float(np.mean(problem.y)),
+        "average_precision": _plain(average_precision(problem.y, problem.proba(proba))),
+        "roc_auc": _plain(roc_auc(problem.y, problem.proba(proba))),
+        "threshold": float(np.median([cut for cut in cuts if cut is not None])) if cuts else None,
+    }
+
+
+def _cost(cells: Sequence[FoldResult], examples: Examples, costs: Costs) -> float:
+    """Cost per 10,000 rows, summed over the problems."""
+    rows, decision = (np.concatenate([getattr(c, f) for c in cells]) for f in ("rows", "decision"))
+    return sum(costs.total(confusion(p.y, p.decision(decision), 2)) for p in _problems(examples, rows))
+
+
+def _notes(cell: FoldResult, examples: Examples) -> list[str]:
+    """What fitting the rule of a fold told, label by label where there are several."""
+    if cell.rule is None:
+        return []
+    names = [p.name for p in target_of(examples).problems(examples.y[:0], examples.classes)]
+    told = zip(names, cell.rule.parts, strict=True)
+    return [f"{name}: {note}" if name else note for name, rule in told for note in rule.notes]
 
 
 def _plain(value: float) -> float | None:

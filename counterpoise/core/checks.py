@@ -239,6 +239,11 @@ def check_no_class_lost(
     """
     if weights is None:
         return
+    if codes.ndim > 1:
+        for label, column in zip(classes, codes.T, strict=True):
+            both = (f"without {label}", f"with {label}")
+            check_no_class_lost(column[column >= 0], weights[column >= 0], both, name)
+        return
     present = np.bincount(codes, minlength=len(classes)) > 0
     lost = np.flatnonzero(present & ~(np.bincount(codes, weights > 0, minlength=len(classes)) > 0))
     if len(lost):

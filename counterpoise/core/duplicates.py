@@ -62,6 +62,8 @@ def count_twins(twins: np.ndarray, y: np.ndarray) -> tuple[int, int]:
     """
     if not len(twins):
         return 0, 0
+    if y.ndim > 1:  # sets of labels
+        y = np.unique(y, axis=0, return_inverse=True)[1].reshape(-1)
     size = int(twins.max()) + 1
     low = np.full(size, np.iinfo(np.int64).max)
     high = np.full(size, -1, dtype=np.int64)

@@ -46,12 +46,15 @@ class Labels:
         classes: Distinct labels, sorted: whole numbers, booleans or text.
         from_floats: Whether the labels came as floating-point numbers.
         columns: Names of the columns of a frame, or None.
+        kind: The kind of target (see `core.target`). Of "labels", several per row, codes are (N, L), each 1, 0, or -1
+            where it is not known, and `classes` are their names.
     """
 
     codes: Array
     classes: tuple[Any, ...]
     from_floats: bool = False
     columns: tuple[Any, ...] | None = None
+    kind: str = "one_of"
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -69,6 +72,8 @@ class Labels:
 
     def at(self, rows: Array) -> Labels:
         """Those of some rows, by number or bool (N,); classes that are left without a row are no more."""
+        if self.codes.ndim > 1:
+            return replace(self, codes=self.codes[rows])
         return replace(_sorted(self.codes[rows], list(self.classes)), from_floats=self.from_floats)
 
     def mapped(self, table: Array, classes: Sequence[Any]) -> Labels:

@@ -7,7 +7,7 @@ in a range, or in where values are missing, and single-row levels gain nothing b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,6 +75,20 @@ def single_column_scores(x: Mapping[str, np.ndarray], y: np.ndarray, n_classes: 
             for j, score in enumerate(_block_scores(block, labels, targets, half), start):
                 scores[part, j] = float(score)
     return scores
+
+
+def leak_scores(
+    x: Mapping[str, np.ndarray], y: np.ndarray, classes: Sequence[Any]
+) -> list[tuple[str, dict[tuple[str, int], float]]]:
+    """`single_column_scores` of the target, or of each label (y (N, L)) where it is known, and what to call it."""
+    if y.ndim == 1:
+        return [("the target", single_column_scores(x, y, len(classes)))]
+    found = []
+    for name, column in zip(classes, y.T, strict=True):
+        rows = np.flatnonzero(column >= 0)
+        known = {part: values[rows] for part, values in x.items()}
+        found.append((f"the label {name!r}", single_column_scores(known, column[rows], 2)))
+    return found
 
 
 def _rows(y: np.ndarray, n_classes: int, most: int) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
+import time
 from contextlib import suppress
 from typing import IO
 
@@ -49,9 +50,20 @@ class _HeldBack:
         os.dup2(self._kept, 2)
         os.close(self._kept)
         with self._text as text:
-            text.seek(0)
-            while not self._panicked and (some := text.read(1 << 16)):
-                os.write(2, some)
+            start = 0
+            for _ in range(0 if self._panicked else 2):  # what another thread was about to write comes second
+                while some := _read(text.fileno(), start):
+                    os.write(2, some)
+                    start += len(some)
+                time.sleep(0)
+
+
+def _read(descriptor: int, start: int) -> bytes:
+    """Some bytes of a file from `start` on, where it can be without moving where others write."""
+    if hasattr(os, "pread"):
+        return os.pread(descriptor, 1 << 16, start)
+    os.lseek(descriptor, start, os.SEEK_SET)
+    return os.read(descriptor, 1 << 16)
 
 
 #: `with without_panics:` - a panic of polars is raised and not printed; all else is printed at the end.

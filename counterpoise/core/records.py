@@ -9,7 +9,7 @@ written to after it was made.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -121,8 +121,9 @@ class Examples:
             that has no column is absent). Numbers are those of the table less `schema.numeric[j].offset`, NaN for
             missing; id 0 is missing and id k is level k-1 of `schema.categorical[j].levels`. Anything else is an
             array of any rank or a dict of arrays, first axis N.
-        y: int32 (N,), the class code of each row.
-        classes: The labels, in the type of the file; `classes[y[i]]` is the label of row i.
+        y: int32 (N,), the class code of each row; of several labels (N, L), each 1, 0, or -1 where it is not known.
+        classes: The labels, in the type of the file; `classes[y[i]]` is the label of row i, or `classes[l]` the name
+            of label l.
         schema: The columns, for tables; else None.
         groups: int64 (N,) group code per row, or None.
         time: (N,) sortable time per row, or None.
@@ -132,6 +133,7 @@ class Examples:
         source: Where the rows come from, for messages and the report.
         text_column: Where `x` is one column of text of a table, its name; else None.
         split: int8 (N,), `TRAIN`, `VALIDATION` or `TEST` for each row; None: rows are held out by us.
+        kind: The kind of target (see `core.target`).
         warnings: Sentences for the user, one for each thing noticed while reading.
         pictures: How `x` was read from files of pictures; None: it was not.
         names: What each row is called, the name of its file, text (N,); None: it is known by its number.
@@ -151,6 +153,7 @@ class Examples:
     pictures: Pictures | None = None
     split: Array | None = None
     names: Array | None = None
+    kind: str = "one_of"
 
     def __len__(self) -> int:
         return len(self.y)
@@ -161,12 +164,23 @@ class Examples:
 
     @property
     def binary(self) -> bool:
-        return self.n_classes == 2
+        return self.n_classes == 2 and self.y.ndim == 1
 
     @property
     def counts(self) -> Array:
-        """Rows per class, int64 (C,)."""
-        return np.bincount(self.y, minlength=self.n_classes)
+        """Rows per class, int64 (C,), or with each label (L,)."""
+        return np.bincount(self.y, minlength=self.n_classes) if self.y.ndim == 1 else (self.y == 1).sum(axis=0)
+
+    def class_name(self, code: int) -> str:
+        """What to call a class in a message; of labels number 2 l is label l's absence, 2 l + 1 the label.
+
+        Example:
+            >>> Examples(np.zeros(2), np.array([[0, 1], [1, 0]]), ("edema", "mass"), kind="labels").class_name(2)
+            "label 'mass' as 0"
+        """
+        if self.y.ndim == 1:
+            return f"class {self.classes[code]!r}"
+        return f"label {self.classes[code // 2]!r} as {code % 2}"
 
     def doing(self, role: int) -> Array:
         """Numbers of the rows that do this (see `split`), int64.
@@ -261,6 +275,7 @@ class Job:
         start: Values of the network's variables to begin with; none: drawn from the seed.
         init_bias: Whether the output starts at the constant that minimizes the loss (see `engines.objective`); not
             where there is a `start`.
+        kind: The kind of target (see `core.target`).
     """
 
     id: str
@@ -277,6 +292,7 @@ class Job:
     content: str = ""
     start: tuple[Array, ...] = ()
     init_bias: bool = True
+    kind: str = "one_of"
 
 
 @dataclass(frozen=True)
@@ -358,6 +374,72 @@ class Rule:
     notes: tuple[str, ...] = ()
     gammas: Array | None = None
 
+    @property
+    def parts(self) -> tuple[Rule, ...]:
+        """The rule of each problem (see `core.target`): this one."""
+        return (self,)
+
+    def with_parts(self, parts: Sequence[Rule]) -> Rule:
+        """The rule with other rules of its problems."""
+        (rule,) = parts
+        return rule
+
+
+@dataclass(frozen=True)
+class LabelRules:
+    """The rules of several labels: one of two classes for each, all over the same members.
+
+    Attributes:
+        parts: One `Rule` per label.
+    """
+
+    parts: tuple[Rule, ...]
+
+    def with_parts(self, parts: Sequence[Rule]) -> LabelRules:
+        """The same labels under other rules."""
+        return LabelRules(tuple(parts))
+
+    @property
+    def log_shifts(self) -> Array:
+        """float64 (M, L, 2)."""
+        return np.stack([rule.log_shifts for rule in self.parts], axis=1)
+
+    @property
+    def gammas(self) -> Array | None:
+        """float64 (M,), equal for all labels, or None."""
+        return self.parts[0].gammas
+
+    @property
+    def prior(self) -> Array:
+        """float64 (L, 2), shares of each label without and with it."""
+        return np.stack([rule.prior for rule in self.parts])
+
+    @property
+    def vote(self) -> str:
+        """How members are pooled, equal for all labels."""
+        return self.parts[0].vote
+
+    @property
+    def weights(self) -> Array | None:
+        """float64 (M,), mean weight of each member over the labels; None: equal."""
+        known = [rule.weights for rule in self.parts if rule.weights is not None]
+        return np.mean(known, axis=0) if known else None
+
+    @property
+    def aim(self) -> str:
+        """What the thresholds were chosen for, in words; of labels with different aims, each once."""
+        return ", ".join(dict.fromkeys(rule.aim for rule in self.parts))
+
+    @property
+    def threshold(self) -> None:
+        """There is one for each label (`parts`)."""
+        return None
+
+    @property
+    def offsets(self) -> None:
+        """Labels have thresholds."""
+        return None
+
 
 @dataclass(frozen=True)
 class FoldResult:
@@ -366,9 +448,9 @@ class FoldResult:
     Attributes:
         strategy: Its name. repeat, fold: where.
         rows: int64 (T,), the test rows.
-        raw: float32 (T, C), probabilities of the untouched output (what users have today).
-        proba: float32 (T, C), probabilities after shift correction, pooling and intercept check.
-        decision: int32 (T,), class codes by the strategy's own (cross-fitted) rule.
+        raw: float32 (T, C), of several labels (T, L), probabilities of the untouched output (what users have today).
+        proba: The same after shift correction, pooling and intercept check.
+        decision: int32 (T,), of several labels (T, L), class codes by the strategy's own (cross-fitted) rule.
         rule: The rule that made them.
         twin_free: bool (T,), rows without a twin in training, or None.
         fits, steps, rows_seen, seconds, seconds_shared: cost (a shared job counts in full in `seconds`).
@@ -385,7 +467,7 @@ class FoldResult:
     raw: Array
     proba: Array
     decision: Array
-    rule: Rule | None = None
+    rule: Rule | LabelRules | None = None
     twin_free: Array | None = None
     fits: int = 0
     steps: int = 0

@@ -20,6 +20,7 @@ SAVED = {
     "data.words": ("WordIds",),
     "decide.layer": ("RuleLayer",),
     "forests.row_layer": ("TreeRows",),
+    "targets.label_rules": ("LabelRuleLayer",),
     "forests.tree_layer": ("TreeEnsemble",),
     "feed.mixing": ("BatchSMOTE", "Mixup", "Remix"),
     "feed.small_moves": ("SmallMoves",),

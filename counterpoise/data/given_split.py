@@ -81,14 +81,19 @@ def _check_apart(examples: Examples, named: Mapping[str, Array]) -> None:
                 rows = [int(part[examples.groups[part] == shared[0]][0]) for part in (a, b)]
                 raise SplitError(
                     f"{len(shared):,} group{'s have' if len(shared) > 1 else ' has'} rows in the {first} part and in "
-                    f"the {second} part of split, for example {rows_text(rows)}; expected whole groups. Put each group "
-                    "into one part, or leave groups out."
+                    f"the {second} part of split, for example {_rows_text(examples, rows)}; expected whole "
+                    "groups. Put each group into one part, or leave groups out."
                 )
         if examples.time is not None and first == "training" and examples.time[a].max() >= examples.time[b].min():
             raise SplitError(
                 f"time: the {second} part of split begins before the training part ends; expected training rows that "
                 "are earlier than all others. Correct split, or leave time out."
             )
+
+
+def _rows_text(examples: Examples, rows: list[int]) -> str:
+    """Rows by their names, where they have some."""
+    return rows_text(rows) if examples.names is None else " and ".join(str(examples.names[row]) for row in rows)
 
 
 def _check_parts(examples: Examples, named: Mapping[str, Array]) -> None:
@@ -100,6 +105,6 @@ def _check_parts(examples: Examples, named: Mapping[str, Array]) -> None:
         if len(rows) and have[code] < least:
             found = f"{int(have[code])} row{'s' * (int(have[code]) != 1)}"
             raise SplitError(
-                f"class {examples.classes[code]!r} has {found} among the {name} rows; expected {least} or more. Move "
+                f"{examples.class_name(code)} has {found} among the {name} rows; expected {least} or more. Move "
                 "rows of the class there, or merge rare classes with --merge-rare (merge_rare=)."
             )

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
-import warnings
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +15,16 @@ from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.core.records import Examples, Pictures
 from counterpoise.data.frames import is_table
 from counterpoise.data.image_files import files_below, labeled_files
+from counterpoise.data.image_looks import learns_range, reading_notes, sound_files
 from counterpoise.data.image_names import groups_from as groups_in_names
-from counterpoise.data.image_set import ImageSet, examples_of, named
+from counterpoise.data.image_set import ImageSet, examples_of
 from counterpoise.data.image_table import read_rows
 from counterpoise.data.labels import read_target
-from counterpoise.data.pixels import ASPECTS, CHANNELS, Look, Range, check_sides, check_span, look, range_text
+from counterpoise.data.pixels import ASPECTS, CHANNELS, Range, check_sides, check_span
 from counterpoise.data.pixels import decoder as decoder
 from counterpoise.data.row_metadata import Side
 
 logger = logging.getLogger("counterpoise")
-
-#: Pictures that use less than this share of their range, from its black end, are nearly black to a network.
-DARK = 1 / 8
-#: Images whose sides have another ratio, by this factor, have another shape.
-OTHER_SHAPE = 1.2
 
 
 def images(
@@ -155,7 +147,7 @@ def list_images(
     else:
         rows = read_rows(source, images, root, target, columns or {}, skip_bad)
         paths, side, home, notes = rows.paths, rows.side, rows.root, rows.notes
-    good, bad = _sound(paths, skip_bad, span)
+    good, bad = sound_files(paths, skip_bad, span)
     if bad and side is not None:
         side = side.where([path in good for path in paths])
     if side is not None and len(side.y.classes) < 2:
@@ -168,8 +160,8 @@ def list_images(
     deep = any(found.deep for found in good.values())
     if color_mode == "auto":
         color_mode = "grayscale" if all(found.gray for found in good.values()) else "rgb"
-    form = Pictures(color_mode, span, aspect, _learned(good, span, learned))
-    said = (*notes, *_notes(list(good.values()), form, sides))
+    form = Pictures(color_mode, span, aspect, learns_range(good, span, learned))
+    said = (*notes, *reading_notes(list(good.values()), form, sides))
     return ImageSet(tuple(good), side, sides, form, augment, bad, str(home), deep, said)
 
 
@@ -234,103 +226,9 @@ def unlabeled(
     Raises:
         DataError: No images, files that cannot be decoded, or files whose range is not known.
     """
-    good, bad = _sound(files_below(Path(folder)), skip_bad, form.range)
+    good, bad = sound_files(files_below(Path(folder)), skip_bad, form.range)
     if not good:
         raise DataError(f"{folder} holds no image.")
-    _learned(good, form.range, form.learned)
+    learns_range(good, form.range, form.learned)
     deep = any(found.deep for found in good.values())
     return ImageSet(tuple(good), None, size, form, bad=bad, root=str(folder), deep=deep)
-
-
-def _sound(
-    paths: Sequence[str], skip_bad: bool, span: Range | None
-) -> tuple[dict[str, Look], tuple[tuple[str, str], ...]]:
-    """What the files that are images hold, and what is wrong with the others (`DataError` if not skipped)."""
-    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        warnings.filterwarnings("ignore", module="PIL")  # what matters of them is in the looks
-        found = list(zip(paths, pool.map(partial(look, windowed=span is None), paths), strict=True))
-    bad = tuple((path, seen.fault) for path, seen in found if seen.fault)
-    if bad and not skip_bad:
-        raise DataError(_bad_text(bad))
-    return {path: seen for path, seen in found if not seen.fault}, bad
-
-
-def _learned(good: Mapping[str, Look], span: Range | None, wanted: bool | None) -> bool:
-    """Whether what is black and white has to be learned: no file tells it, and nobody named it.
-
-    Raises:
-        DataError: some files tell it and others do not, or the model wants the other kind.
-    """
-    if span is not None:
-        return False
-    unknown = [(path, found) for path, found in good.items() if found.deep and found.span is None]
-    # Floats from 0 to 1 among others are of one kind with them.
-    told = [path for path, found in good.items() if not found.deep or (found.span and found.deep != "float")]
-    if wanted or (wanted is None and unknown):
-        if told:
-            others = f"{len(good) - len(told):,} others do not" if unknown else "the model learned it from its images"
-            raise DataError(
-                f"The type of {told[0]} tells which values are black and white ({len(told):,} such files), and "
-                f"{others}. Expected files of one kind. Name the two values with range=(low, high) (--range LOW HIGH), "
-                "or give the files of one kind."
-            )
-        return True
-    if unknown:
-        raise DataError(range_text(unknown))
-    return False
-
-
-def _notes(looks: Sequence[Look], form: Pictures, size: tuple[int, int]) -> tuple[str, ...]:
-    """What a user should know of how images are read."""
-    notes = [*_aspect_note(looks, form.aspect, size)]
-    deep = [found for found in looks if found.deep]
-    if form.learned:
-        low, high = min(found.low for found in deep), max(found.high for found in deep)
-        notes.append(
-            f"No file tells which of its values, from {low:g} to {high:g}, are black and white: the 0.5th and the "
-            "99.5th percentile of the training images are, and go into the model's file. Name others with "
-            "range=(low, high) (--range LOW HIGH)."
-        )
-    reduced, framed = sum(found.reduced for found in looks), sum(found.frames for found in looks)
-    if reduced:
-        notes.append(
-            f"{reduced:,} of {len(looks):,} images are in color with 16 bits a channel, of which the upper 8 are read. "
-            "Save them in gray with 16 bits, or scaled to 8, where the lower ones matter."
-        )
-    if framed:
-        notes.append(f"{framed:,} of {len(looks):,} images have several frames, of which the first is read.")
-    return (*notes, *_dark_note(deep, form.range))
-
-
-def _aspect_note(looks: Sequence[Look], aspect: str, size: tuple[int, int]) -> tuple[str, ...]:
-    """A sentence when images of another shape are stretched."""
-    wanted = size[1] / size[0]
-    other = sum(abs(math.log(found.ratio / wanted)) > math.log(OTHER_SHAPE) for found in looks)
-    if aspect != "stretch" or not other:
-        return ()
-    return (
-        f"{other:,} of {len(looks):,} images have another shape than {size[0]} x {size[1]} and are stretched to it. "
-        'aspect="crop" or "pad" (--aspect) keeps the shape of what they show.',
-    )
-
-
-def _dark_note(deep: Sequence[Look], span: Range | None) -> tuple[str, ...]:
-    """A sentence when deep images use nothing but the darkest part of their range."""
-    ends = [(found, span or found.span) for found in deep]
-    shares = [(found.high - end[0]) / (end[1] - end[0]) for found, end in ends if end]
-    if not shares or max(shares) >= DARK:
-        return ()
-    low, high = min(found.low for found in deep), max(found.high for found in deep)
-    black, white = ends[0][1] or (0.0, 0.0)
-    return (
-        f"{len(deep):,} images of more than 8 bits hold values from {low:g} to {high:g}, the darkest "
-        f"{max(max(shares), 0):.1%} of their range ({black:g} to {white:g}): all are nearly black to a network. Name "
-        "the values that are black and white with range=(low, high) (--range LOW HIGH).",
-    )
-
-
-def _bad_text(bad: Sequence[tuple[str, str]]) -> str:
-    return (
-        f"{len(bad)} {'file' if len(bad) == 1 else 'files'} cannot be read as images: {named(bad)}. "
-        "Repair or remove them, or leave them out with skip_bad=True (--skip-bad)."
-    )

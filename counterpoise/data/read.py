@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,16 @@ from counterpoise.core.checks import check_choice, check_no_class_lost
 from counterpoise.core.duplicates import count_twins, twin_groups
 from counterpoise.core.errors import ColumnError, DataError, OptionError, TargetError, did_you_mean
 from counterpoise.core.labels import Labels, look_alikes
-from counterpoise.core.leaks import LEAK_AUROC, single_column_scores
+from counterpoise.core.leaks import LEAK_AUROC, leak_scores
 from counterpoise.core.masked import unmasked
 from counterpoise.core.records import TRAIN, Examples, Schema
 from counterpoise.core.sources import Source
+from counterpoise.core.target import TargetColumns
 from counterpoise.data.cycles import named_parts
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.inputs import check_no_gap, is_text
 from counterpoise.data.kinds import Found, infer
+from counterpoise.data.label_split import blank_labels
 from counterpoise.data.labels import encode_labels
 from counterpoise.data.loading import check_no_generator, dataset_kind, load_alone
 from counterpoise.data.named_inputs import NamedInputs
@@ -37,9 +39,10 @@ _OVERRIDES = ("numeric", "categorical", "boolean", "identifier")
 
 def read(
     source: Any,
-    target: str | None = None,
+    target: str | TargetColumns | None = None,
     y: Any = None,
     *,
+    pick: Callable[[Any], Any] | None = None,
     positive: Any = None,
     one_vs_rest: Any = None,
     merge_rare: Sequence[Any] = (),
@@ -63,8 +66,9 @@ def read(
         source: Path to CSV or Parquet; pandas or polars frame; pyarrow table; dict of columns; array (N, ...);
             dict or tuple of arrays of rank 2 and more (several inputs); a dataset (see `data.loading`), of which one
             pass is read.
-        target: Name of the label column of a table.
+        target: Name of the label column of a table; or a reader of several (see `core.target.TargetColumns`).
         y: Labels (N,) instead of `target`, in any form (see `core.labels`); one-hot rows (N, C) too.
+        pick: Function of `y` that makes `Labels` of what is no one class per row, and gives all else back.
         positive: The class of interest of two; it gets code 1. Default: the rarer one.
         one_vs_rest: Hold this class against all others, merged into 'not L'.
         merge_rare: Classes to merge into one named 'L1+L2'.
@@ -97,13 +101,14 @@ def read(
     if dataset_kind(source):
         x, y, weight = load_alone(source, y if target is None else target, sample_weight)
         examples = read(
-            x, y=y, positive=positive, one_vs_rest=one_vs_rest, merge_rare=merge_rare, drop=drop, groups=groups,
-            time=time, kinds=kinds, sample_weight=weight, split=split, skip_bad=skip_bad, table=table, text=text,
-            inputs=inputs,
+            x, y=y, pick=pick, positive=positive, one_vs_rest=one_vs_rest, merge_rare=merge_rare, drop=drop,
+            groups=groups, time=time, kinds=kinds, sample_weight=weight, split=split, skip_bad=skip_bad, table=table,
+            text=text, inputs=inputs,
         )  # fmt: skip
         return replace(examples, source=f"{len(examples):,} rows of a {dataset_kind(source)}, read into memory")
     if isinstance(y, str) and target is None:
         target, y = y, None
+    y = y if pick is None or y is None else pick(y)
     if (target is None) == (y is None):
         raise OptionError("Name the labels once: target='COLUMN' (--target) for a table, or y=LABELS for arrays.")
     labels_of = {"positive": positive, "one_vs_rest": one_vs_rest, "merge_rare": tuple(merge_rare)}
@@ -113,7 +118,8 @@ def read(
             source, target, y, labels_of, beside, _names(drop), dict(kinds or {}), skip_bad, text, inputs
         )
     if target is not None:
-        raise OptionError(f"target={target!r} names a column, but the data are arrays. Pass the labels as y.")
+        wanted = target if isinstance(target, str) else list(target.columns)
+        raise OptionError(f"target={wanted!r} names a column, but the data are arrays. Pass the labels as y.")
     notes: list[str] = []
     if inputs is not None and inputs.take(source):
         source, notes = inputs.rows(source)
@@ -126,7 +132,7 @@ def _names(drop: Sequence[str]) -> tuple[str, ...]:
 
 def _read_table(
     source: Any,
-    target: str | None,
+    target: str | TargetColumns | None,
     y: Any,
     labels_of: dict[str, Any],
     beside: dict[str, Any],
@@ -136,16 +142,19 @@ def _read_table(
     text: bool,
     inputs: NamedInputs | None,
 ) -> Examples:
-    labels_column = (target,) if target is not None else ()
+    labels_column = (target,) if isinstance(target, str) else () if target is None else target.columns
     as_text = labels_column + (inputs.text if inputs else ())
     frame, name, notes = to_frame(source, as_text, skip_bad, unused=lambda column: column in drop)
-    if target is not None and target not in frame.columns:
-        raise TargetError(f"Target {target!r} is no column of {name}.{_probable_target(target, frame)}")
+    absent = [column for column in labels_column if column not in frame.columns]
+    if absent:
+        raise TargetError(f"Target {absent[0]!r} is no column of {name}.{_probable_target(absent[0], frame)}")
     asides = [v for v in beside.values() if isinstance(v, str)]
     _check_names(frame, [*drop, *kinds, *asides], name)
     for kind in kinds.values():
         check_choice(kind, "kinds", _OVERRIDES)
-    side = side_of(frame, frame[target] if target is not None else y, beside)
+    if target is not None:
+        y = frame[target] if isinstance(target, str) else target.read(frame.select(labels_column))
+    side = side_of(frame, y, beside)
     features = frame.drop([*labels_column, *drop, *asides], strict=False)
     if skip_bad:
         features, side, left_out = skip_rows(features, side)
@@ -155,26 +164,35 @@ def _read_table(
     labels = _encoded(side, labels_of, written=isinstance(source, (str, Path)))
     if text:
         column, said = text_column(features, name)
-        texts = Examples(texts_of(features, column), labels.codes, labels.classes, source=name, text_column=column)
+        texts = Examples(
+            texts_of(features, column), labels.codes, labels.classes, source=name, text_column=column, kind=labels.kind
+        )
         return _finish(texts, side, [*notes, *said])
     if inputs is not None:
         named, said = inputs.of_frame(features, name)
         lost = lost_digits((repr(c), features[c]) for c in named if features[c].dtype.is_numeric())
-        return _finish(Examples(named, labels.codes, labels.classes, source=name), side, [*notes, *said, *lost])
+        return _finish(
+            Examples(named, labels.codes, labels.classes, source=name, kind=labels.kind), side, [*notes, *said, *lost]
+        )
     learn = features if side.split is None else features.filter(roles(side.split) == TRAIN)
     if not learn.height:
         raise DataError(f"split names no training row of {name}; write train for the rows to learn from.")
     found = [infer(learn[c], kinds.get(c)) for c in learn.columns]
-    schema = Schema(tuple(f.column for f in found), target or "target")
+    schema = Schema(tuple(f.column for f in found), ", ".join(labels_column) or "target")
     x = build_parts(schema, pl.DataFrame([f.series for f in found if f.column.used]) if learn is features else features)
     if not x:
         raise ColumnError(f"No column of {name} is left to learn from. {_why(found)}".rstrip())
     warnings = [*notes, *_together(found), *_leak_warnings(x, labels, schema)]
-    return _finish(Examples(x, labels.codes, labels.classes, schema, source=name), side, warnings)
+    return _finish(Examples(x, labels.codes, labels.classes, schema, source=name, kind=labels.kind), side, warnings)
 
 
 def _encoded(side: Side, labels_of: dict[str, Any], written: bool = False) -> Labels:
-    return encode_labels(side.y, **labels_of, written=written, name=side.target)
+    if side.y.kind == "one_of":
+        return encode_labels(side.y, **labels_of, written=written, name=side.target)
+    given = [name for name, value in labels_of.items() if value]
+    if given:
+        raise OptionError(f"{given[0]} is for one class per row, but the target has several labels; leave it out.")
+    return side.y
 
 
 def _together(found: list[Found]) -> list[str]:
@@ -241,7 +259,9 @@ def _read_arrays(source: Any, y: Any, labels_of: dict[str, Any], beside: dict[st
         raise OptionError(f"{named[0]} names a column, but the data are arrays. Pass one value per row.")
     side = side_of(pl.DataFrame({"row": np.zeros(len(parts[0]), dtype=np.uint8)}), y, beside)
     labels = _encoded(side, labels_of)
-    return _finish(Examples(x, labels.codes, labels.classes, source="arrays"), side, [*notes, *_lost_digits(x)])
+    return _finish(
+        Examples(x, labels.codes, labels.classes, source="arrays", kind=labels.kind), side, [*notes, *_lost_digits(x)]
+    )
 
 
 def _lost_digits(x: Any) -> list[str]:
@@ -272,17 +292,18 @@ def _check_array(source: Any) -> None:
 
 def _leak_warnings(x: dict[str, np.ndarray], labels: Labels, schema: Schema) -> list[str]:
     parts, names = named_parts(schema, x)
-    scores = single_column_scores(parts, labels.codes, len(labels.classes))
     return [
-        f"Column {names[part][j]!r} alone nearly gives the target away (AUROC {area:.3f}): a possible leak. "
+        f"Column {names[part][j]!r} alone nearly gives {what} away (AUROC {area:.3f}): a possible leak. "
         "Is it known before the label is? If not, leave it out with drop (--drop)."
+        for what, scores in leak_scores(parts, labels.codes, labels.classes)
         for (part, j), area in scores.items()
         if area > LEAK_AUROC
     ]
 
 
 def _finish(examples: Examples, side: Side, warnings: list[str]) -> Examples:
-    alike = look_alikes(examples.classes, f"Target {side.target!r}")
+    warnings = [*warnings, *blank_labels(examples.y, examples.classes)]
+    alike = look_alikes(examples.classes, f"Target {side.target!r}") if examples.kind == "one_of" else None
     warnings = warnings if alike is None else [*warnings, alike]
     twins = twin_groups(examples.x)
     if twins is not None:

@@ -85,7 +85,7 @@ def _vector(values: Any, name: str, n: int) -> pl.Series:
 
 def skip_rows(features: pl.DataFrame, side: Side) -> tuple[pl.DataFrame, Side, list[str]]:
     """Leave out rows without a label and rows with infinite numbers; say how many."""
-    unlabeled = pl.Series(side.y.codes < 0)
+    unlabeled = pl.Series((side.y.codes.reshape(len(side.y), -1) < 0).all(axis=1))
     floats = [c for c in features.columns if features[c].dtype.is_float()]
     infinite = pl.Series(np.zeros(len(side.y), dtype=bool))
     for column in floats:

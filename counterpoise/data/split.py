@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -16,6 +17,7 @@ from counterpoise.core import seeds
 from counterpoise.core.errors import OptionError, SplitError
 from counterpoise.core.folds import LEAST_TRAIN, carries, largest_folds
 from counterpoise.core.records import Examples, Fold
+from counterpoise.data.label_split import deal, label_counts
 
 Array = np.ndarray
 
@@ -80,18 +82,55 @@ def check_counts(examples: Examples, folds: int, rows: Array | None = None) -> N
     most = largest_folds(int(counts[code]))
     if carries(int(counts[code]), folds):
         return
-    label, have = examples.classes[code], int(counts[code])
-    way = f"the largest number of folds that works is {most}; or merge" if most else "no number of folds works; merge"
+    have = int(counts[code])
+    way = f"the largest number of folds that works is {most}; or " if most else "no number of folds works; "
     raise SplitError(
-        f"class {label!r} has {have} row{'s' * (have != 1)}, too few for {folds} folds (each test part needs one and "
-        f"each training part {LEAST_TRAIN}): {way} rare classes with --merge-rare (merge_rare=)."
+        f"{examples.class_name(code)} has {have} row{'s' * (have != 1)}, too few for {folds} folds (each test part "
+        f"needs one and each training part {LEAST_TRAIN}): {way}{_remedy(examples)}."
     )
 
 
+def set_aside(examples: Examples, folds: int = 0) -> Examples:
+    """Rows with several labels without those that have too few rows to be split, each named in a warning.
+
+    Args:
+        examples: The rows; of one class per row they stay as they are.
+        folds: Folds that each label has to carry; 0: a training and a held-out part.
+
+    Raises:
+        SplitError: fewer than two labels are left.
+    """
+    if examples.y.ndim == 1:
+        return examples
+    counts = rows_that_weigh(examples, np.arange(len(examples))).reshape(-1, 2).min(axis=1).tolist()
+    kept = np.array([carries(n, folds) if folds else n > LEAST_TRAIN for n in counts])
+    if kept.all():
+        return examples
+    wanted = f"{folds} folds" if folds else f"a training and a held-out part ({LEAST_TRAIN + 1} rows at least)"
+    told = tuple(
+        f"The label {examples.classes[i]!r} was set aside: it is 1, or it is 0, in {counts[i]} "
+        f"row{'s' * (counts[i] != 1)}, too few for {wanted}. Give it more rows, or leave it out of the target."
+        for i in np.flatnonzero(~kept)
+    )
+    if kept.sum() < 2:
+        raise SplitError(f"Fewer than two labels have enough rows. {' '.join(told)}")
+    classes = tuple(label for label, keep in zip(examples.classes, kept, strict=True) if keep)
+    return replace(examples, y=examples.y[:, kept], classes=classes, warnings=(*examples.warnings, *told))
+
+
+def _remedy(examples: Examples) -> str:
+    """What to do about a class that has too few rows."""
+    if examples.y.ndim > 1:
+        return "leave the label out of the target"
+    return "merge rare classes with --merge-rare (merge_rare=)"
+
+
 def rows_that_weigh(examples: Examples, rows: Array) -> Array:
-    """Rows of each class that weigh more than 0, int64 (C,)."""
+    """Rows of each class that weigh more than 0, int64 (C,); of labels (2 L,), see `label_counts`."""
     weights = examples.weights_of(rows)
     rows = rows if weights is None else rows[weights > 0]
+    if examples.y.ndim > 1:
+        return label_counts(examples.y[rows])
     return np.bincount(examples.y[rows], minlength=examples.n_classes)
 
 
@@ -123,7 +162,9 @@ def _shuffled(
     state = seeds.integer(seed, "folds", repeat)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # class sizes are checked by us, with a better message
-        if groups is None:
+        if y.ndim > 1:
+            parts = _label_folds(y, groups, folds, state)
+        elif groups is None:
             parts = list(StratifiedKFold(folds, shuffle=True, random_state=state).split(y, y))
         else:
             _check_groups(examples, y, groups, folds)
@@ -136,8 +177,17 @@ def _shuffled(
         yield fold
 
 
+def _label_folds(y: Array, groups: Array | None, folds: int, state: int) -> list[tuple[Array, Array]]:
+    """(training rows, test rows) of each fold of rows with several labels."""
+    part = deal(y, groups, [1.0] * folds, state)
+    return [(np.flatnonzero(part != fold), np.flatnonzero(part == fold)) for fold in range(folds)]
+
+
 def stratified_part(y: Array, groups: Array | None, rows: Array, share: float, state: int) -> tuple[Array, Array]:
     """Split `rows` into (rest, part) with about `share` of each class in the part."""
+    if y.ndim > 1:
+        part = deal(y[rows], None if groups is None else groups[rows], (1 - share, share), state)
+        return rows[part == 0], rows[part == 1]
     if groups is not None:
         return _grouped_part(y, groups, rows, share, state)
     rng = np.random.default_rng(state)
@@ -193,10 +243,10 @@ def _check_fold(examples: Examples, fold: Fold) -> None:
     for part, least in (("test", 1), ("train", LEAST_TRAIN)):
         have = rows_that_weigh(examples, getattr(fold, part))
         if have.min() < least:
-            label = examples.classes[int(np.argmin(have))]
+            name = examples.class_name(int(np.argmin(have)))
             raise SplitError(
-                f"class {label!r} has {int(have.min())} rows in the {part} part of fold {fold.index + 1}; expected at "
-                f"least {least}. Use fewer folds, or merge rare classes with --merge-rare (merge_rare=)."
+                f"{name} has {int(have.min())} rows in the {part} part of fold {fold.index + 1}; expected at "
+                f"least {least}. Use fewer folds, or {_remedy(examples)}."
             )
 
 
@@ -208,13 +258,13 @@ def _check_held(examples: Examples, train: Array, held: Array) -> None:
         if have[code] < least:
             how = "" if examples.groups is None else " of whole groups"
             how = " in time order" if examples.time is not None else how
-            label, total = examples.classes[code], int(examples.counts[code])
+            total = int(rows_that_weigh(examples, np.arange(len(examples)))[code])
             size = f"{total} row{'s' * (total != 1)}"
             enough = total > LEAST_TRAIN
             way = "Change the held-out share, or" if enough else f"{LEAST_TRAIN + 1} rows are the least for both parts;"
             raise SplitError(
-                f"class {label!r} has {size}, {int(have[code])} of them in the {part} part{how}; "
-                f"expected {least} or more there. {way} merge rare classes with --merge-rare (merge_rare=)."
+                f"{examples.class_name(code)} has {size}, {int(have[code])} of them in the {part} part{how}; "
+                f"expected {least} or more there. {way} {_remedy(examples)}."
             )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from counterpoise.core.checks import check_choice
 from counterpoise.core.labels import warn_look_alikes
 from counterpoise.core.records import Examples
+from counterpoise.data.image_set import ImageSet, examples_of
 from counterpoise.data.read import read
 from counterpoise.diagnosis.measure import measure
 from counterpoise.diagnosis.show import Diagnosis
@@ -22,7 +23,7 @@ def diagnose(
     many rows there are. No network is trained.
 
     Args:
-        x: A path to CSV or Parquet, a frame, arrays, or `Examples` that were read before.
+        x: A path to CSV or Parquet, a frame, arrays, images (`cp.images`), or `Examples` that were read before.
         y: Labels (N,), or the name of the label column.
         groups: Column name or (N,) values: rows that belong together.
         time: Column name or (N,) times.
@@ -42,6 +43,8 @@ def diagnose(
         >>> found.record.minority, found.record.imbalance_ratio
         ('ill', 3.0)
     """
+    if isinstance(x, ImageSet):
+        x = examples_of(x, **options)
     examples = x if isinstance(x, Examples) else read(x, y=y, groups=groups, time=time, **options)
     warn_look_alikes(examples.classes)
     return Diagnosis(measure(examples, folds, quick))
@@ -59,7 +62,8 @@ def before_race(examples: Examples, folds: int, duplicates: str, leaks: str) -> 
         LeakError: leaks="error", and something asks for a look; each finding is named.
     """
     check_choice(leaks, "leaks", ("warn", "error"))
-    warn_look_alikes(examples.classes)
+    if examples.y.ndim == 1:
+        warn_look_alikes(examples.classes)
     record = measure(examples, folds, near=True)
     apart = record.twins_grouped or duplicates in ("group", "drop")
     found = Diagnosis(replace(record, twins_grouped=apart))

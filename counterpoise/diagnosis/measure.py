@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,11 @@ from counterpoise.core.checks import check_int
 from counterpoise.core.duplicates import count_twins
 from counterpoise.core.folds import largest_folds
 from counterpoise.core.fork_guard import use
-from counterpoise.core.leaks import LEAK_AUROC, single_column_scores
+from counterpoise.core.leaks import LEAK_AUROC, leak_scores
 from counterpoise.core.proportions import wilson
 from counterpoise.core.records import Examples
 from counterpoise.core.seeds import generator
-from counterpoise.core.structure import subset
+from counterpoise.core.structure import subset, take
 from counterpoise.data.cycles import named_parts
 from counterpoise.diagnosis.features import texts_of
 from counterpoise.diagnosis.near import near_duplicates
@@ -141,6 +141,8 @@ def measure(examples: Examples, folds: int = 5, quick: bool = False, near: bool 
     """
     use("scikit-learn")
     check_int(folds, "folds", minimum=2)
+    if examples.y.ndim > 1:
+        return _of_labels(examples, folds, quick, near)
     counts = examples.counts
     code = examples.positive
     positives = int(counts[code])
@@ -174,6 +176,35 @@ def measure(examples: Examples, folds: int = 5, quick: bool = False, near: bool 
         near=alike,
         near_grouped=near_grouped,
         quick=quick_look(examples, code) if quick else None,
+    )
+
+
+def _of_labels(examples: Examples, folds: int, quick: bool, near: bool | None) -> DiagnosisRecord:
+    """Rows with several labels: what is measured of two classes is that of the rarest label, on the rows that know it.
+
+    Classes are the labels: rows with each, and their share of the rows where it is known.
+    """
+    rarest = int(np.argmin(examples.counts))
+    known = examples.y >= 0
+    rows, name = np.flatnonzero(known[:, rarest]), str(examples.classes[rarest])
+    beside = ("groups", "time", "sample_weight", "twins", "split")
+    found: dict[str, Any] = {field: getattr(examples, field) for field in beside}
+    kept: dict[str, Any] = {field: None if values is None else values[rows] for field, values in found.items()}
+    one = replace(
+        examples, x=take(examples.x, rows), y=examples.y[rows, rarest], classes=(f"not {name}", name), kind="one_of",
+        **kept,
+    )  # fmt: skip
+    duplicates, conflicting = (None, None) if examples.twins is None else count_twins(examples.twins, examples.y)
+    shares = zip(examples.classes, examples.counts, known.sum(axis=0), strict=True)
+    return replace(
+        measure(one, folds, quick, near),
+        rows=len(examples),
+        classes=tuple(ClassCount(str(label), int(n), float(n / max(1, of))) for label, n, of in shares),
+        duplicates=duplicates,
+        conflicting=conflicting,
+        leaks=_leaks(examples),
+        groups=None if examples.groups is None else len(np.unique(examples.groups)),
+        twins_grouped=_same_partition(examples.groups, examples.twins),
     )
 
 
@@ -229,8 +260,12 @@ def _leaks(examples: Examples) -> dict[str, float] | None:
     parts, names = _columns(examples)
     if not 0 < sum(len(of_part) for of_part in names.values()) <= MOST_COLUMNS:
         return None
-    scores = single_column_scores(parts, examples.y, examples.n_classes)
-    return {names[part][j]: area for (part, j), area in scores.items() if area > LEAK_AUROC}
+    return {
+        names[part][j]: area
+        for _, scores in leak_scores(parts, examples.y, examples.classes)
+        for (part, j), area in scores.items()
+        if area > LEAK_AUROC
+    }
 
 
 def _columns(examples: Examples) -> tuple[Mapping[str, np.ndarray], dict[str, list[str]]]:

@@ -115,7 +115,7 @@ class ProgramEngine:
         model = compiled(self.network, loss)
         own = objective.name == "model" or not self.network.clone
         alike = None if own else program_cache.likeness(model, key, way, self.memory.form)
-        return program_cache.found(alike) or Program(model, loss, self.memory.form, way, alike)
+        return program_cache.found(alike) or Program(model, loss, self.memory.form, way, self.network.target, alike)
 
     def run(self, jobs: Sequence[Job], threads: int | None = None) -> Iterator[tuple[Job, int | Member]]:
         """Train jobs; yields (job, steps done) after each round and (job, member) at its end."""

@@ -40,7 +40,7 @@ def _made(network: Network) -> CompiledMetrics | None:
         [m for m in keras.tree.flatten(part or []) if m is not None]
         for part in (given._user_metrics, given._user_weighted_metrics)
     )
-    form = targets_of(network.model.loss, network.units)
+    form = "labels" if network.target.independent else targets_of(network.model.loss, network.units)
     try:
         return CompiledMetrics(network, form, plain, weighted) if plain or weighted else None
     except Exception:  # which of them it is
@@ -65,10 +65,13 @@ def _name(metric: Any) -> str:
     return metric if isinstance(metric, str) else str(getattr(metric, "name", None) or getattr(metric, "__name__", "?"))
 
 
-def _sample(classes: int) -> tuple[Array, Array]:
-    """A few rows, log-probabilities and codes, every class among them."""
+def _sample(network: Network) -> tuple[Array, Array]:
+    """A few rows, log-probabilities and labels, every class among them."""
+    classes = network.classes
     codes = np.arange(2 * classes) % classes
-    return np.log(np.full((len(codes), classes), 1.0 / classes)), codes
+    y = np.eye(classes, dtype=np.int32)[codes] if network.target.independent else codes
+    shift = np.zeros(network.target.shape(classes))
+    return network.target.log_p(np.zeros((len(y), network.units)), shift), y
 
 
 class CompiledMetrics:
@@ -76,7 +79,7 @@ class CompiledMetrics:
 
     Args:
         network: Whose model they were compiled into.
-        form: The form of its targets: "column", "one_hot" or "codes".
+        form: The form of its targets: "column", "one_hot", "codes" or "labels".
         plain: Metrics as `compile(metrics=...)` takes them, in one list.
         weighted: Those that count the rows by their weights, as `compile(weighted_metrics=...)` takes them.
 
@@ -88,6 +91,7 @@ class CompiledMetrics:
 
     def __init__(self, network: Network, form: str, plain: Sequence[Any], weighted: Sequence[Any]) -> None:
         self.form, self.units, self.probabilities = form, network.units, network.probabilities
+        self.target = network.target
         output = keras.Input((self.units,), name="output")
         self.model = keras.Model(output, keras.layers.Identity()(output))
         self.given = {"metrics": plain, "weighted_metrics": weighted}
@@ -95,7 +99,7 @@ class CompiledMetrics:
         plain, weighted = ([_own(m) for m in part] for part in (plain, weighted))
         self.model.compile(metrics=plain, weighted_metrics=weighted, jit_compile=False)
         self._compute = _compiled(self.model)
-        self.names = tuple(self(*_sample(network.n_classes)))
+        self.names = tuple(self(*_sample(network)))
         self.directions = {
             m.name: getattr(m, "_direction", None) for m in self.objects if getattr(m, "_direction", None)
         }
@@ -119,6 +123,10 @@ class CompiledMetrics:
         """
         if not np.isfinite(log_p).all():  # a training that diverged
             return dict.fromkeys(self.names, float("nan"))
+        known = (np.reshape(y, (len(y), -1)) >= 0).all(axis=1)  # metrics have no way to leave out a label of a row
+        if not known.any():
+            return dict.fromkeys(self.names, float("nan"))
+        log_p, y, weights = log_p[known], y[known], None if weights is None else weights[known]
         targets = keras.ops.convert_to_numpy(shaped(np.asarray(y, np.int32), self.form, self.units))
         w = np.ones(len(y)) if weights is None else weights
         with _LOCK, _left_as_they_were(self._shared):
@@ -128,10 +136,7 @@ class CompiledMetrics:
 
     def outputs(self, log_p: Array) -> Array:
         """What the user's model would put out, float32 (S, units), if it were right about these probabilities."""
-        if self.units == 1:
-            logits = log_p[:, 1:] - log_p[:, :1]
-            return (np.exp(log_p[:, 1:]) if self.probabilities else logits).astype(np.float32)
-        return (np.exp(log_p) if self.probabilities else log_p).astype(np.float32)
+        return self.target.output(log_p, self.units, self.probabilities)
 
 
 def _compiled(model: keras.Model) -> Any:

@@ -18,7 +18,7 @@ from counterpoise.core.records import Examples, Job
 from counterpoise.core.structure import take
 from counterpoise.engines.batch_order import Order
 from counterpoise.engines.compiled_metrics import metrics_of
-from counterpoise.engines.objective import LOSSES, Objective
+from counterpoise.engines.objective import Objective
 from counterpoise.networks.cloning import keras_text
 from counterpoise.networks.network import Network, Opened
 from counterpoise.networks.user_loss import shaped, single, targets_of
@@ -38,7 +38,7 @@ class Stepping:
     def __init__(self, network: Network, objective: Objective) -> None:
         self.opened, self.units = network.opened(0), network.units
         self.inner = compiled(self.opened, network, objective)
-        self.form = targets_of(self.inner.loss, self.units)
+        self.form = "labels" if network.target.independent else targets_of(self.inner.loss, self.units)
         self._optimizers = [v for v in vars(self.inner).values() if isinstance(v, keras.optimizers.Optimizer)]
         for optimizer in self._optimizers:
             if not optimizer.built:
@@ -71,7 +71,9 @@ def compiled(opened: Opened, network: Network, objective: Objective) -> keras.Mo
         return _compiled_again(inner, given if theirs and was_compiled else None)
     loss = single(given.loss) if theirs and was_compiled else None
     if loss is None:
-        loss = LOSSES[objective.name](**{**objective.constants, "from_logits": not network.probabilities})
+        loss = objective.target.losses[objective.name](
+            **{**objective.constants, "from_logits": not network.probabilities}
+        )
     metrics = metrics_of(network)
     inner.compile(
         network.optimizer(), loss, jit_compile=False, run_eagerly=was_compiled and given.run_eagerly,
@@ -122,7 +124,14 @@ class OwnBatches(keras.utils.PyDataset):
         super().__init__()
         self.job, self.x, self.y, self.order, self.start = job, x, y, Order(job), 0
         self.form, self.units = form, units
-        self.weighted = any(np.ptp(plan.weights()) > 0 for plan in job.plan.stages)
+        weights = [plan.weights() for plan in job.plan.stages]
+        self.weighted = any(np.ptp(w) > 0 for w in weights)
+        if self.weighted and any(w.ndim > 1 for w in weights):
+            raise ModelError(
+                "the model's own training step takes one weight per row, but here the labels of a row weigh "
+                "differently (a strategy that weighs labels, or labels that are missing). Compile a model without a "
+                'training step of its own, or use strategy="none" on rows whose labels are all known.'
+            )
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         rows, weights = self.order.step(self.start + index)

@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.core import logits as lg
 from counterpoise.core.records import Job
+from counterpoise.core.target import Target
 from counterpoise.engines.batch_order import first_steps
 from counterpoise.engines.objective import Objective
-from counterpoise.metrics.rank_scores import average_precision
 
 Array = np.ndarray
 
@@ -22,7 +21,7 @@ Array = np.ndarray
 LATE = 0.2
 
 
-#: (log-probabilities (S, C), classes (S,), weights (S,) or None) -> values by name.
+#: (log-probabilities, labels, weights (S,) or None) -> values by name.
 Metrics = Callable[[Array, Array, Array | None], Mapping[str, Any]]
 
 
@@ -42,17 +41,9 @@ class Score:
     missed: float = 0.0
 
     @classmethod
-    def of(cls, log_p: Array, y: Array, on: str, weights: Array | None = None) -> Score:
-        """The score of log-probabilities (S, C) of rows with classes `y` (S,) and the user's weights (S,)."""
-        losses = -np.maximum(log_p[np.arange(len(y)), y], math.log(lg.SMALLEST))
-        losses = losses if weights is None else losses * (weights / weights.mean())
-        mass = np.bincount(y, weights)
-        shares = mass / mass.sum()
-        if on == "log_loss" or shares.max() == 1.0:
-            return cls(losses)
-        known = shares[shares > 0]
-        entropy = -float(np.sum(known * np.log(known)))
-        return cls(losses / entropy, 1.0 - average_precision(y, np.exp(log_p), sample_weight=weights))
+    def of(cls, target: Target, log_p: Array, y: Array, on: str, weights: Array | None = None) -> Score:
+        """The score of the log-probabilities of rows with labels `y` and the user's weights (S,)."""
+        return cls(*target.stopping(log_p, y, on, weights))
 
     @classmethod
     def mean(cls, scores: Sequence[Score]) -> Score:
@@ -85,7 +76,7 @@ class Stopper:
     Args:
         job: Whose limits count.
         objective: Where the stopping score comes from.
-        y: int32 (S,), classes of the stopping rows; without any, the last round is the best and nothing stops.
+        y: int32 (S,) or (S, L), labels of the stopping rows; without any, the last round is the best and nothing stops.
         weights: float (S,), the user's weights of these rows: a row of weight 2 counts as two; None: all alike.
         rests: Whether a schedule takes the learning rate to nearly 0 by the end.
         metrics: Further scores of the corrected output, noted in the history as "val_NAME"; they decide nothing.
@@ -173,10 +164,10 @@ class Stopper:
     def _score(self, logits: Array) -> Score:
         """The mean score of the last rounds, this one included."""
         log_p = self.objective.stopping_log_p(logits, self.y, self.weights)
-        self.history["stop_loss"].append(lg.log_loss(log_p, self.y, self.weights))
+        self.history["stop_loss"].append(self.objective.target.log_loss(log_p, self.y, self.weights))
         for name, value in self.metrics(log_p, self.y, self.weights).items() if self.metrics else ():
             self.history.setdefault(f"val_{name}", []).append(value)
-        self._last.append(Score.of(log_p, self.y, self.limits.stop_on, self.weights))
+        self._last.append(Score.of(self.objective.target, log_p, self.y, self.limits.stop_on, self.weights))
         self._now = self._last[-1].losses
         if self.steps <= self._late_from:
             self._before = self._now
@@ -193,11 +184,10 @@ class Stopper:
         return better
 
     def _note_recall(self, logits: Array) -> None:
-        found = lg.log_proba(logits, self.objective.log_shift).argmax(axis=1) == self.y
-        for code in np.unique(self.y):
-            rows = self.y == code
-            weights = None if self.weights is None or not self.weights[rows].sum() else self.weights[rows]
-            self.history.setdefault(f"recall {code}", []).append(float(np.average(found[rows], weights=weights)))
+        with np.errstate(invalid="ignore"):  # of a training that diverged
+            log_p = self.objective.target.log_p(logits, self.objective.log_shift)
+        for code, recall in self.objective.target.recalls(log_p, self.y, self.weights).items():
+            self.history.setdefault(f"recall {code}", []).append(recall)
 
 
 def round_ends(job: Job) -> range:

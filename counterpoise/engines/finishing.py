@@ -9,15 +9,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from counterpoise.core import logits as lg
 from counterpoise.core import seeds
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.records import Examples, Job, Member
 from counterpoise.core.structure import chunks, take, whole
-from counterpoise.engines.objective import focal_gamma, with_intercept
+from counterpoise.engines.objective import focal_gamma
 from counterpoise.networks.network import Network
 from counterpoise.networks.second_stage import dense_head, retrain_head, tau_normalize
 from counterpoise.networks.weights import set_state, state_of
+from counterpoise.targets import target_of
 
 Array = np.ndarray
 
@@ -35,6 +35,11 @@ def finished(name: str, member: Member, job: Job, examples: Examples, network: N
 
 def check_finish(name: str, network: Network) -> None:
     """Raise a ModelError when a finishing step cannot work on networks of this kind."""
+    if name and network.target.independent:
+        raise ModelError(
+            f"{name} balances the classes of a network's last layer, but these rows have several labels. Leave the "
+            "strategy out, or choose class_weight."
+        )
     if name in ("crt", "tau_norm") and network.views > 1:
         raise ModelError(
             f"{name} changes the one Dense head of a network; {network.label!r} is {network.views} networks in one. "
@@ -54,7 +59,8 @@ def crt(member: Member, job: Job, examples: Examples, network: Network) -> Membe
     model = network.fresh(0)
     set_state(model, member.weights)
     y, batch = examples.y[job.train], job.limits.batch_size
-    balanced = network.n_classes * int(np.bincount(y).max())
+    counts = target_of(job).counts(y, len(examples.classes))
+    balanced = len(counts) * int(counts.max())
     epochs = max(1, round(member.steps / 5 / -(-balanced // batch)))
     seed = seeds.integer(job.seed, "second stage", *job.place)
     x = whole(examples.x, job.train, "crt")
@@ -74,12 +80,14 @@ def tau_norm(member: Member, job: Job, examples: Examples, network: Network) -> 
     that of `none`; what comes out is a score that needs a calibrator.
     """
     model, y, best = network.fresh(0), examples.y[job.stop], (np.inf, 0.0)
-    weights = examples.weights_of(job.stop)
+    weights, target = examples.weights_of(job.stop), target_of(job)
     for tau in TAUS if len(y) else (0.5,):
         set_state(model, member.weights)
         tau_normalize(model, tau)
-        log_p = lg.log_proba(_logits(model, examples.x, job.stop)) if len(y) else np.zeros((0, network.n_classes))
-        loss = lg.log_loss(with_intercept(log_p, y, weights), y, weights) if len(y) else 0.0
+        loss = 0.0
+        if len(y):
+            log_p = target.log_p(_logits(model, examples.x, job.stop), np.zeros_like(member.log_shift))
+            loss = target.log_loss(target.with_intercept(log_p, y, weights), y, weights)
         best = min(best, (loss, tau))
     set_state(model, member.weights)
     tau_normalize(model, best[1])

@@ -1,47 +1,26 @@
 """What a job minimizes, what it adds to the logits, and the score that stops it.
 
-A loss is named in a job by `(name, constants)`, and `LOSSES` maps the name to its class, so that a job stays a plain
-value that can be hashed, pickled and sent to another process.
+A loss is named in a job by `(name, constants)`, and the job's target maps the name to its class (`Target.losses`), so
+that a job stays a plain value that can be hashed, pickled and sent to another process.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from counterpoise.core import logits as lg
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.core.records import Job
-from counterpoise.decide.intercept import fit_intercept
 from counterpoise.engines.mixing import MIXES
-from counterpoise.losses.constant import best_constant
-from counterpoise.losses.margin import LDAM
-from counterpoise.losses.multilabel import Asymmetric
-from counterpoise.losses.pointwise import CrossEntropy, Focal
-from counterpoise.losses.prior import BalancedSoftmax, LogitAdjusted
-from counterpoise.losses.ranking import AUCMargin, SmoothAP
-from counterpoise.losses.smoothing import LabelSmoothing
 from counterpoise.networks.batch_ensemble import ViewsLoss
 from counterpoise.plans.member_plans import ViewPlans
 from counterpoise.plans.plan import Plan
+from counterpoise.targets import target_of
 
 Array = np.ndarray
-
-#: name -> Keras loss taking (y codes (N,), logits (N, units)), made of the constants.
-LOSSES: dict[str, Callable[..., Any]] = {
-    "cross_entropy": CrossEntropy,
-    "focal": Focal,
-    "logit_adjusted": LogitAdjusted,
-    "balanced_softmax": BalancedSoftmax,
-    "ldam": LDAM,
-    "label_smoothing": LabelSmoothing,
-    "asymmetric": Asymmetric,
-    "auc_margin": AUCMargin,
-    "ap_surrogate": SmoothAP,
-}
 
 
 def focal_gamma(loss: tuple[str, Mapping[str, Any]]) -> float:
@@ -54,22 +33,26 @@ class Objective:
     """The loss of a job, its training shift and its stopping score.
 
     Attributes:
+        target: What the rows' labels are (see `core.target`).
         key: Jobs with equal keys share a compiled loss.
         family: Jobs of one family differ in the class counts of their loss at most, and share a trace of the program.
-        log_shift: float64 (C,), to be subtracted from the logits: the plan's shift less the loss's own term.
+        log_shift: float64 (C,) or (L, 2), to be subtracted from the logits: the plan's shift less the loss's own term.
         view_shifts: float64 (views, C), what a network of views removes itself; None: all its views follow one plan.
         gamma: Focusing of a focal loss, undone before the shift; 0 = none.
         needs_calibration: True when shift correction alone does not give true probabilities.
     """
 
     def __init__(self, job: Job) -> None:
+        self.target = target_of(job)
         self.name, self.constants = job.loss
-        if self.name != "model" and self.name not in LOSSES:
-            raise OptionError(f"there is no loss {self.name!r}.{did_you_mean(self.name, LOSSES)}")
+        losses = self.target.losses
+        if self.name != "model" and self.name not in losses:
+            rows = " for rows with several labels" if self.target.independent else ""
+            raise OptionError(f"there is no loss {self.name!r}{rows}.{did_you_mean(self.name, losses)}")
         mixed = "" if job.mix is None else " mixed"
         self.key = f"{self.name} {_text(self.constants)}{mixed}"
         self.family = f"{self.name} {_text(_without_counts(self.constants))}{mixed}"
-        self._loss = None if self.name == "model" else LOSSES[self.name](**self.constants)
+        self._loss = None if self.name == "model" else losses[self.name](**self.constants)
         self.log_shift: Array = self._shift(job.plan)
         views = job.plan.of_views if isinstance(job.plan, ViewPlans) else ()
         self.view_shifts = np.stack([self._shift(plan) for plan in views]) if views else None
@@ -82,7 +65,7 @@ class Objective:
     def loss(self, network: Any) -> Any:
         """The Keras loss to compile with."""
         loss = network.user_loss if self._loss is None else self._loss
-        return loss if network.views == 1 else ViewsLoss(loss)
+        return loss if network.views == 1 else ViewsLoss(loss, network.target.independent)
 
     def start(self, network: Any) -> Array | None:
         """The output bias to begin with: the constant that minimizes the loss on the rows that the plan begins with.
@@ -105,7 +88,7 @@ class Objective:
         if key not in known:
             try:
                 loss = network.user_loss if self._loss is None else self._loss
-                known[key] = best_constant(loss, shares, network.units)
+                known[key] = self.target.start(loss, shares, network.units)
             except Exception:  # a loss may refuse a batch of one row per class; what is wrong with it, training tells
                 known[key] = None
         return known[key]
@@ -116,18 +99,16 @@ class Objective:
         Where the shift alone is not enough, a constant per class is fitted on the same rows first, so that the score
         measures what the network knows and not where its intercept lies.
         """
-        return lg.log_loss(self.stopping_log_p(logits, y), y)
+        return self.target.log_loss(self.stopping_log_p(logits, y), y)
 
     def stopping_log_p(self, logits: Array, y: Array, weights: Array | None = None) -> Array:
-        """The log-probabilities, float64 (S, C), that the stopping score judges; `weights` (S,) are the user's."""
-        log_p = self._log_proba(logits)
-        return with_intercept(log_p, y, weights) if self.needs_calibration else log_p
+        """The log-probabilities, float64 (S, C) or (S, L, 2), that the stopping score judges; `weights` (S,) as given.
 
-    def _log_proba(self, logits: Array) -> Array:
-        if not self.gamma or self._loss is None:
-            return lg.log_proba(logits, self.log_shift)
-        shares = self._loss.inverse(np.exp(lg.log_proba(logits)))
-        return lg.log_softmax(np.log(np.maximum(shares, np.finfo(float).tiny)) - self.log_shift)
+        Those of a network that broke down are NaN, and so is its score.
+        """
+        with np.errstate(invalid="ignore"):
+            log_p = self.target.log_p(logits, self.log_shift, self.gamma if self._loss is not None else 0.0)
+        return self.target.with_intercept(log_p, y, weights) if self.needs_calibration else log_p
 
     def _shift(self, plan: Plan) -> Array:
         """The plan's shift less the loss's term a_c inside the softmax, from the class shares of the rows drawn."""
@@ -150,11 +131,3 @@ def _text(constants: Mapping[str, Any]) -> str:
 
 def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else str(value)
-
-
-def with_intercept(log_p: Array, y: Array, weights: Array | None = None) -> Array:
-    """Log-probabilities (N, C) after a constant per class fitted on the same rows, weighted where these are.
-
-    Those of a network that broke down (NaN) stay as they are: the stopping score is then NaN too.
-    """
-    return lg.log_softmax(log_p + fit_intercept(log_p, y, weights)) if np.isfinite(log_p).all() else log_p

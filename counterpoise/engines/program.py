@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from counterpoise.core.errors import ModelError
 from counterpoise.core.structure import chunk_rows, leaves
+from counterpoise.core.target import Target
 from counterpoise.engines import program_rules
 from counterpoise.engines.dropout_masks import DropoutMasks
 from counterpoise.engines.loss_constants import Numbers
@@ -47,7 +48,7 @@ class Memory:
 
     Attributes:
         x: Tensors in the structure of the input; doubles are kept as float32, int64 as int32, bytes as they are.
-        y: int32 (N,), class codes.
+        y: int32 (N,), class codes, or labels (N, L).
         form: Specs of x and y for any number of rows, and the integer type of row numbers.
     """
 
@@ -98,6 +99,7 @@ class Program:
         loss: The loss.
         form: The form of the data.
         way: Whether XLA compiles the loop, and how short batches are run.
+        target: What the labels are; its weights may have axes behind the rows.
         alike: Equal for networks that may share the program (see `train.shelf`).
 
     Attributes:
@@ -109,12 +111,14 @@ class Program:
     """
 
     def __init__(
-        self, model: keras.Model, loss: Any, form: Form, way: program_rules.CompileMode, alike: str | None = None
-    ) -> None:
+        self, model: keras.Model, loss: Any, form: Form, way: program_rules.CompileMode, target: Target,
+        alike: str | None = None,
+    ) -> None:  # fmt: skip
         self.model, self.form, self.way, self.alike = model, form, way, alike
         # One replica has nothing to sum; and summing registers a gradient that TensorFlow keeps, the trace with it.
         program_rules.inner_optimizer(self.model.optimizer)._all_reduce_sum_gradients = list
-        self.views, self.traces = views_of(model), Counter[str]()
+        self.traces = Counter[str]()
+        self.axes = target.weight_axes(int(model.output.shape[-1]), views_of(model))
         self.masks = DropoutMasks(model, form.x)
         self._numbers = Numbers(loss, int(model.output.shape[-1]))
         optimizer = self.model.optimizer.variables
@@ -138,7 +142,7 @@ class Program:
             wanted = min(memory.call_steps(rows, self.masks.values), 1 << max(5, (round_steps - 1).bit_length()))
             if wanted > self._capacity.get(rows, 0):
                 run = self._function((wanted, rows), lambda: self._block_function(wanted, rows))
-                weights = np.zeros((wanted, rows) if self.views == 1 else (wanted, rows, self.views), np.float32)
+                weights = np.zeros((wanted, rows, *self.axes), np.float32)
                 parts = np.zeros((wanted, rows), self.form.numbers), weights, np.int32(0)
                 self._call(self.slot(), memory, run, *map(tf.constant, parts))
                 self._capacity[rows] = wanted
@@ -159,11 +163,12 @@ class Program:
     def block(self, slot: Slot, memory: Memory, rows: Array, weights: Array) -> Array:
         """Take steps, one per line of `rows` (k, B) and `weights` (k, B); their losses, float32 (k,).
 
-        A network of views may have weights (k, B, views); one trace serves both.
+        Weights may have axes behind (see `Target.weight_axes`): of each view, or of each label. Those without are
+        repeated along them, so that one trace serves both.
         """
         steps, batch = rows.shape
-        if self.views > 1 and weights.ndim == 2:
-            weights = np.repeat(weights[..., None], self.views, axis=-1)
+        if weights.ndim == 2 and self.axes:
+            weights = np.repeat(weights[..., None], self.axes[0], axis=-1)
         run, capacity = self._block(batch), self._capacity.get(batch) or steps
         rows, weights = (_lengthened(part, capacity) for part in (rows.astype(self.form.numbers), weights))
         start = time.perf_counter()
@@ -228,8 +233,8 @@ class Program:
             masks = self.masks.drawn(rows, steps)
             return compiled(_gathered(x, rows), tf.gather(y, rows), weights, masks, steps)
 
-        shape, views = (capacity, batch), () if self.views == 1 else (self.views,)
-        rows, weights = tf.TensorSpec(shape, self.form.numbers), tf.TensorSpec((*shape, *views), tf.float32)
+        shape = (capacity, batch)
+        rows, weights = tf.TensorSpec(shape, self.form.numbers), tf.TensorSpec((*shape, *self.axes), tf.float32)
         return self._trace(block, (rows, weights, tf.TensorSpec((), tf.int32)))
 
     def _logits_function(self) -> Any:

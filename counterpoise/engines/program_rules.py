@@ -143,9 +143,9 @@ def plain_loss(loss: Any) -> bool:
     loss = per_row(loss)
     if getattr(loss, "reduction", None) != "sum_over_batch_size" or getattr(loss, "ignore_class", None) is not None:
         return False
-    from counterpoise.losses.base import ClassLoss
+    from counterpoise.losses.base import ClassLoss, LabelLoss
 
-    return isinstance(loss, ClassLoss) or type(loss).__module__.startswith("keras.")
+    return isinstance(loss, (ClassLoss, LabelLoss)) or type(loss).__module__.startswith("keras.")
 
 
 def layers_of(model: Any) -> list[Any]:

@@ -153,18 +153,20 @@ def make_job(
     content: str = "",
     start: tuple[Array, ...] = (),
     init_bias: bool = True,
+    kind: str = "one_of",
 ) -> Job:
     """A job whose id is a hash of everything that decides its result."""
     parts = [*_content(plan), train, stop, score, loss[0], sorted(loss[1].items()), seed, place, limits, init_bias]
     parts += [] if mix is None else [mix[0], sorted(mix[1].items())]
     parts += [model, content] if model or content else []
+    parts += [] if kind == "one_of" else [kind]
     parts += start
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
         digest.update(part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode())
         digest.update(b"|")
     made = digest.hexdigest()
-    return Job(made, plan, train, stop, score, loss, seed, place, limits, mix, model, content, start, init_bias)
+    return Job(made, plan, train, stop, score, loss, seed, place, limits, mix, model, content, start, init_bias, kind)
 
 
 def having(job: Job, **changes: Any) -> Job:

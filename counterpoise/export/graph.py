@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 
 from counterpoise.data.columns import front, raw_inputs, stacked
-from counterpoise.decide.layer import RuleLayer, rule_to_dict
 from counterpoise.export.manifest import from_named, named_inputs, numbers_type
 
 
@@ -35,7 +34,7 @@ def decider(
         centered: Makes float32 of numbers as they are in the table, given their offsets; None: the inputs are encoded.
     """
     offsets = np.array([c.offset for c in clf.schema.numeric]) if clf.schema is not None else np.zeros(0)
-    rule = RuleLayer(rule_to_dict(clf.rule), name="rule")
+    rule = clf.target.layer(clf.rule)
 
     def decide(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         x = dict(inputs) if clf.schema is not None else from_named(clf.members, inputs)

@@ -24,7 +24,8 @@ def manifest(clf: Any, format: str) -> dict[str, Any]:
     count. Numbers too large for float32 are float64. Ids of a categorical column: 0 is missing, k is the k-th of its
     `levels`, one more than their number is a level not seen in training.
     Text inputs: blank is missing. `compared`: "as numbers" where "1" and "1.0" are one level, or "as text", without
-    blanks at either end. `images`: how pictures were read from files, None for other rows; pixels are 0 to 255.
+    blanks at either end. `images`: how pictures were read from files, None for other rows; pixels are 0 to
+    255, or, where its `learned` is true, the values that files store.
     """
     ids = format != "saved_model"
     return {
@@ -35,14 +36,20 @@ def manifest(clf: Any, format: str) -> dict[str, Any]:
         "inputs": array_inputs(clf) if clf.schema is None else (_id_inputs(clf) if ids else _column_inputs(clf)),
         "outputs": {
             "probability": "float32 (rows, classes), in the order of `classes`",
-            "decision": "int32 (rows,), position in `classes`",
-            **({} if ids else {"label": "the label decided"}),
+            **_decisions(clf, ids),
         },
         "classes": clf.classes_.tolist(),
         "threshold": clf.rule.threshold,
-        "rule": rule_to_dict(clf.rule),
+        "rule": [rule_to_dict(part) for part in clf.rule.parts] if clf.target.independent else rule_to_dict(clf.rule),
         "card": clf.card,
     }
+
+
+def _decisions(clf: Any, ids: bool) -> dict[str, str]:
+    """What the outputs that decide hold."""
+    if clf.target.independent:
+        return {"decision": "int32 (rows, classes), 1 for each of `classes` that is there"}
+    return {"decision": "int32 (rows,), position in `classes`", **({} if ids else {"label": "the label decided"})}
 
 
 def _column_inputs(clf: Any) -> dict[str, Any]:

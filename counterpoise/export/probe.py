@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from counterpoise.core.records import Column
+from counterpoise.core.records import Column, Rule
 from counterpoise.core.seeds import generator
 from counterpoise.core.structure import take
 from counterpoise.data.encode import TableEncoder
@@ -108,8 +108,8 @@ def compare(
     apart = float(np.max(np.abs(p - proba)))
     if not apart <= tolerance:
         return f"a probability differs by {apart:.3g} (at most {tolerance:g} may be lost to rounding)"
-    labels = clf.classes_[np.asarray(said["decision"])]
-    wrong = (labels != decided) & (_margin(clf, proba) > CLOSE)
+    labels = clf.target.decided(np.asarray(said["decision"]), clf.classes_)
+    wrong = (labels != decided) & (_margins(clf, proba) > CLOSE)
     if wrong.any():
         return f"{int(wrong.sum())} of {len(proba)} rows are decided differently"
     if "label" in said and not np.array_equal(said["label"], labels.astype(np.asarray(said["label"]).dtype)):
@@ -117,12 +117,19 @@ def compare(
     return ""
 
 
-def _margin(clf: Any, proba: Array) -> Array:
+def _margins(clf: Any, proba: Array) -> Array:
+    """Distance of each decision from another one, in nats: (N,), or (N, L)."""
+    problems = clf.target.problems(np.zeros((len(proba), proba.shape[1]), np.int32), clf.classes_.tolist())
+    found = [_margin(rule, p.proba(proba)) for rule, p in zip(clf.rule.parts, problems, strict=True)]
+    return found[0] if len(found) == 1 else np.stack(found, axis=1)
+
+
+def _margin(rule: Rule, proba: Array) -> Array:
     """Distance of each row from another decision, in nats."""
     log_p = np.log(np.maximum(proba, 1e-300))
-    cut = clf.rule.threshold
+    cut = rule.threshold
     if cut is not None:
         edge = log_odds_at(cut) if 0 < cut <= 1 else np.inf
         return np.abs(log_p[:, 1] - log_p[:, 0] - edge)
-    top = np.sort(log_p if clf.rule.offsets is None else log_p + clf.rule.offsets, axis=1)
+    top = np.sort(log_p if rule.offsets is None else log_p + rule.offsets, axis=1)
     return top[:, -1] - top[:, -2]

@@ -25,7 +25,7 @@ def write(clf: Any, folder: Path) -> Callable[[Any], Mapping[str, Any]]:
 
     def serve(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         said = decide(inputs if module.columns is None else module.columns(inputs))
-        return {**said, "label": tf.gather(module.labels, said["decision"])}
+        return said if clf.target.independent else {**said, "label": tf.gather(module.labels, said["decision"])}
 
     signature = encoded_signature(clf) if module.columns is None else module.columns.signature()
     module.serve = tf.function(serve, input_signature=[signature])
@@ -40,7 +40,7 @@ def _runner(clf: Any, folder: Path) -> Callable[[Any], Mapping[str, Any]]:
 
     def answer(raw: Any) -> dict[str, Any]:
         said = {name: value.numpy() for name, value in run(**_tensors(clf, raw)).items()}
-        if said["label"].dtype == object:
+        if "label" in said and said["label"].dtype == object:
             said["label"] = np.array([text.decode() for text in said["label"]])
         return said
 

@@ -62,6 +62,39 @@ def best_constant(loss: Any, shares: Array, units: int) -> Array | None:
         return found if _is_minimum(value, found) else None
 
 
+def best_label_constants(loss: Any, shares: Array) -> Array | None:
+    """As `best_constant`, of L labels that do not exclude each other: float64 (L,), one logit each.
+
+    What a label loses does not depend on the others, so that one search finds the constants of all.
+
+    Args:
+        loss: A loss on labels (N, L) and logits (N, L).
+        shares: Shares of rows without and with each label, float (L, 2), above 0.
+
+    Example:
+        >>> from counterpoise.losses import MultiLabelFocal
+        >>> best_label_constants(MultiLabelFocal(0.0), np.array([[0.9, 0.1], [0.5, 0.5]])).round(3).tolist()
+        [-2.197, 0.0]
+    """
+    shares = np.asarray(shares, dtype=np.float64) / np.sum(shares, axis=1, keepdims=True)
+    if np.any(shares <= 0):
+        return None
+    start = np.log(shares[:, 1]) - np.log(shares[:, 0])
+    wide, codes = _in_float64(loss, start), np.repeat([[0.0], [1.0]], len(shares), axis=1)
+
+    def value(z: Any) -> Any:
+        return ops.sum(wide(codes, ops.broadcast_to(ops.expand_dims(z, 0), codes.shape), 2.0 * shares.T))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        first, slope = _with_gradient(value, start)
+        if slope is None or not np.isfinite(first) or first <= 0:
+            return None
+        found = start + _step(value, start, first, np.sqrt(shares[:, 1]))
+        here, above, below = (float(value(ops.convert_to_tensor(found + by, "float64"))) for by in (0, 1, -1))
+    return found if min(above, below) > here + RISE * abs(here) else None
+
+
 def _step(value: Callable[[Any], Any], start: Array, first: float, scale: Array) -> Array:
     """What to add to the start. A class bends the loss about as much as its share: `scale` evens that out."""
 

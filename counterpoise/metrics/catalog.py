@@ -76,6 +76,14 @@ _DECISION = {
     "g_mean": Metric("G-mean (geometric mean of the recalls)", "higher", 0.0, 1.0),
 }
 
+#: Of several labels per row, all of them together; every other score is then the mean over the labels.
+_LABELS = {
+    "average_precision_micro": Metric("Average precision over all labels of all rows together", "higher", 0.0, 1.0),
+    "roc_auc_micro": Metric("Area under the ROC curve over all labels of all rows together", "higher", 0.0, 1.0),
+    "f1_micro": Metric("F1 over all labels of all rows together", "higher", 0.0, 1.0),
+    "subset_accuracy": Metric("Subset accuracy (share of rows with every label right)", "higher", 0.0, 1.0),
+}
+
 #: What is decided from: suffix of the key -> words added to the title.
 _RULES = {
     "": "",
@@ -94,7 +102,11 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         for suffix, words in _RULES.items()
         for key, metric in _DECISION.items()
     }
+    | _LABELS
 )
+
+#: Keys of the scores that one choice among classes has: all but those of several labels together.
+PER_PROBLEM: tuple[str, ...] = tuple(key for key in METRICS if key not in _LABELS)
 
 #: What `evaluate` reports beyond `METRICS`, for two classes.
 FURTHER: Mapping[str, Metric] = MappingProxyType(

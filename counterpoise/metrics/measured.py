@@ -9,7 +9,7 @@ Calibration slope and intercept have no interval (nan) where there are more than
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -72,6 +72,20 @@ def measure(
     # One thread: threads of a busy machine wait for each other far longer than these small systems take.
     with threadpool_limits(limits=1):
         return _measured(y, proba, decision, raw, positive, sample_weight, groups, resamples, level, seed)
+
+
+def joined_scores(each: Sequence[Scored]) -> Scored:
+    """Scores of several problems as their mean; of more than one without an interval, which no mean of ends gives.
+
+    Example:
+        >>> joined_scores([{"recall": {"value": 1.0, "low": 0.9, "high": 1.0}}])["recall"]["low"]
+        0.9
+    """
+    if len(each) == 1:
+        return each[0]
+    nothing = {"low": np.nan, "high": np.nan}
+    known = {key: [one[key]["value"] for one in each if np.isfinite(one[key]["value"])] for key in each[0]}
+    return {key: {"value": float(np.mean(v)) if v else np.nan, **nothing} for key, v in known.items()}
 
 
 def _measured(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,29 @@ def member_table(
         }
         for name, weight, part, row in zip(names, share, parts, alike, strict=True)
     ]
+
+
+def mean_table(tables: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """The mean of several tables of the same members, as of several labels; what is None in one is left out.
+
+    Example:
+        >>> one = {"name": "a", "weight": 1.0, "average_precision": 0.5, "log_loss": 0.2, "correlation": [1.0]}
+        >>> mean_table([[one], [{**one, "average_precision": None, "log_loss": 0.4}]])[0]["average_precision"]
+        0.5
+    """
+    return [
+        {
+            "name": rows[0]["name"],
+            **{key: _mean([row[key] for row in rows]) for key in ("weight", "average_precision", "log_loss")},
+            "correlation": [_mean(pairs) for pairs in zip(*(row["correlation"] for row in rows), strict=True)],
+        }
+        for rows in zip(*tables, strict=True)
+    ]
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
 
 
 def score_correlation(proba: Array) -> Array:

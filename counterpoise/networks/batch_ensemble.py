@@ -87,7 +87,11 @@ class PoolViews(keras.layers.Layer):
     Pooled: view v's logits less its training shift, log p_v; then log of the mean over v of p_v. One unit gives
     log p - log(1 - p).
 
-    The shifts (k, C) are a variable that is set when the plans of the views are known, never by gradient.
+    The shifts (k, C), of labels (k, L, 2), are a variable that is set when the plans of the views are known, never by
+    gradient.
+
+    Args:
+        independent: Whether the units are sigmoids, one for each label.
 
     Attributes:
         apart: True puts out the logits of the views in any case, to look at them one by one.
@@ -95,10 +99,15 @@ class PoolViews(keras.layers.Layer):
 
     apart = False
 
+    def __init__(self, independent: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.independent = bool(independent)
+
     def build(self, shape: Any) -> None:
         self.views, units = int(shape[1]), int(shape[2])
+        classes = (units, 2) if self.independent else (max(2, units),)
         self.log_shifts = self.add_weight(
-            name="log_shifts", shape=(self.views, max(2, units)), initializer="zeros", trainable=False
+            name="log_shifts", shape=(self.views, *classes), initializer="zeros", trainable=False
         )
 
     def call(self, z: Tensor, training: bool = False) -> Tensor:
@@ -107,14 +116,17 @@ class PoolViews(keras.layers.Layer):
     def pooled(self, z: Tensor) -> Tensor:
         """Logits (N, units) of the mean probability of the views' logits (N, k, units)."""
         z, shift = ops.cast(z, "float32"), ops.cast(self.log_shifts, "float32")
-        if z.shape[-1] == 1:
-            z = z[..., 0] - (shift[:, 1] - shift[:, 0])
+        if self.independent or z.shape[-1] == 1:
+            z = z - ops.reshape(shift[..., 1] - shift[..., 0], (self.views, -1))
             up, down = (ops.logsumexp(ops.log_sigmoid(side), axis=1) for side in (z, -z))
-            return ops.expand_dims(up - down, -1)
+            return up - down
         return ops.logsumexp(ops.log_softmax(z - shift, axis=-1), axis=1) - math.log(self.views)
 
     def compute_output_shape(self, shape: Any) -> tuple[Any, int]:
         return (shape[0], shape[2])
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "independent": self.independent}
 
 
 @keras.saving.register_keras_serializable(package="counterpoise")
@@ -133,19 +145,25 @@ class ViewsLoss(keras.losses.Loss):
 
     Args:
         inner: A loss of `counterpoise.losses` for rows (N,) and logits (N, units).
+        independent: Whether the units are labels, y (N, L).
 
-    Sample weights are one per row, (N,), or one per row and view, (N, k). Pooled logits (N, units), which Keras looks
-    at before it trains on JAX and PyTorch, have the loss of one row each, with its mean weight.
+    Sample weights are one per row, (N,), or one per row and view, (N, k); of labels (N, L) or (N, k, L). Pooled
+    logits (N, units), which Keras looks at before it trains on JAX and PyTorch, have the loss of one row each, with its
+    mean weight.
     """
 
-    def __init__(self, inner: Any) -> None:
+    def __init__(self, inner: Any, independent: bool = False) -> None:
         super().__init__(name=inner.name, reduction=inner.reduction, dtype=inner.dtype)
-        self.inner = inner
+        self.inner, self.independent = inner, independent
 
     def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> Tensor:
         if len(y_pred.shape) == 2:
-            return self.inner(y_true, y_pred, None if sample_weight is None else _of_row(sample_weight))
+            whole = sample_weight is None or self.independent
+            return self.inner(y_true, y_pred, sample_weight if whole else _of_row(sample_weight))
         views = y_pred.shape[1]
+        if self.independent:
+            y, w = (None if part is None else _per_view_and_label(part, views) for part in (y_true, sample_weight))
+            return self.inner(y, y_pred, w)
         w = None if sample_weight is None else _per_view(sample_weight, views)
         if isinstance(self.inner, BatchLoss):
             losses = [self.inner(y_true, y_pred[:, v], None if w is None else w[:, v]) for v in range(views)]
@@ -169,6 +187,12 @@ def _of_row(weights: Any) -> Tensor:
     """Weights (N,), (N, 1) or (N, k) as (N,)."""
     weights = ops.convert_to_tensor(weights)
     return weights if len(weights.shape) == 1 else ops.mean(weights, axis=1)
+
+
+def _per_view_and_label(values: Any, views: int) -> Tensor:
+    """Values (N, L) or (N, k, L) as (N, k, L)."""
+    values = ops.convert_to_tensor(values)
+    return values if len(values.shape) == 3 else ops.repeat(ops.expand_dims(values, 1), views, axis=1)
 
 
 def per_row(loss: Any) -> Any:

@@ -14,6 +14,7 @@ from counterpoise.core.records import Examples
 from counterpoise.data.words import WORDS
 from counterpoise.networks.batch_ensemble import MemberDense, MemberHead, PoolViews
 from counterpoise.networks.recipe import PLAIN, Recipe
+from counterpoise.targets import target_of
 
 #: Widths of the convolutions of `cnn`, from the picture inwards.
 CNN_WIDTHS = (16, 32, 64, 64, 64, 64, 64)
@@ -41,6 +42,7 @@ class InputSpec:
             inputs.
         dtype: dtype of each input, same structure.
         peak: Largest value of the data: 255 for one input of bytes or of pictures that were read from files; else 1.
+        independent: Whether the classes are labels that do not exclude each other: one sigmoid logit for each.
 
     Example:
         >>> InputSpec((4,)).inputs().shape
@@ -50,6 +52,16 @@ class InputSpec:
     shape: Any
     dtype: Any = "float32"
     peak: float = 1.0
+    independent: bool = False
+
+    def units(self, n_classes: int) -> int:
+        """Logits that a model for so many classes puts out: one for two classes that exclude each other, else each one.
+
+        Example:
+            >>> InputSpec((4,)).units(2), InputSpec((4,)).units(3), InputSpec((4,), independent=True).units(2)
+            (1, 3, 2)
+        """
+        return 1 if n_classes == 2 and not self.independent else n_classes
 
     def inputs(self, names: Sequence[str | None] = ()) -> Any:
         """Symbolic Keras inputs of this spec, in the same structure; `names` of those that are not named by it."""
@@ -64,14 +76,15 @@ class InputSpec:
 
 def spec_of(examples: Examples) -> InputSpec:
     """The spec of rows in memory."""
-    x = examples.x
+    x, independent = examples.x, target_of(examples).independent
     if isinstance(x, Mapping):
         _check_names(x)
-        return InputSpec({k: tuple(v.shape[1:]) for k, v in x.items()}, {k: _dtype(v) for k, v in x.items()})
+        shapes = {k: tuple(v.shape[1:]) for k, v in x.items()}
+        return InputSpec(shapes, {k: _dtype(v) for k, v in x.items()}, independent=independent)
     if isinstance(x, (tuple, list)):
-        return InputSpec(tuple(tuple(v.shape[1:]) for v in x), tuple(_dtype(v) for v in x))
+        return InputSpec(tuple(tuple(v.shape[1:]) for v in x), tuple(map(_dtype, x)), independent=independent)
     pixels = x.dtype == np.uint8 or (examples.pictures is not None and x.ndim == 4)
-    return InputSpec(tuple(x.shape[1:]), _dtype(x), 255.0 if pixels else 1.0)
+    return InputSpec(tuple(x.shape[1:]), _dtype(x), 255.0 if pixels else 1.0, independent)
 
 
 def _check_names(x: Mapping[str, Any]) -> None:
@@ -139,7 +152,7 @@ def mlp(spec: InputSpec, n_classes: int) -> keras.Model:
     inputs = spec.inputs()
     h = keras.layers.Dense(128, activation="relu")(inputs)
     h = keras.layers.Dense(64, activation="relu")(h)
-    return keras.Model(inputs, _head(h, n_classes), name="mlp")
+    return keras.Model(inputs, _head(h, spec, n_classes), name="mlp")
 
 
 def cnn(spec: InputSpec, n_classes: int) -> keras.Model:
@@ -176,7 +189,7 @@ def cnn(spec: InputSpec, n_classes: int) -> keras.Model:
             break
     h = keras.layers.Dropout(CNN_DROPOUT)(keras.layers.Flatten()(h))
     h = keras.layers.Dense(64, activation="relu")(h)
-    return keras.Model(inputs, _head(h, n_classes), name="cnn")
+    return keras.Model(inputs, _head(h, spec, n_classes), name="cnn")
 
 
 def tabular(spec: InputSpec, n_classes: int) -> keras.Model:
@@ -209,8 +222,8 @@ def tabular(spec: InputSpec, n_classes: int) -> keras.Model:
     for scales in ("random", "ones"):
         h = keras.layers.ReLU()(MemberDense(WIDTH, MEMBERS, scales)(h))
         h = keras.layers.Dropout(DROPOUT)(h)
-    logits = MemberHead(_units(n_classes))(h)
-    return keras.Model(inputs, PoolViews(name="logits")(logits), name="tabular")
+    logits = MemberHead(spec.units(n_classes))(h)
+    return keras.Model(inputs, PoolViews(spec.independent, name="logits")(logits), name="tabular")
 
 
 def text(spec: InputSpec, n_classes: int) -> keras.Model:
@@ -230,7 +243,7 @@ def text(spec: InputSpec, n_classes: int) -> keras.Model:
     h = keras.layers.Embedding(WORDS + 2, 32, mask_zero=True)(inputs)
     h = keras.layers.Dropout(0.2)(keras.layers.GlobalAveragePooling1D()(h))
     h = keras.layers.Dense(64, activation="relu")(h)
-    return keras.Model(inputs, _head(h, n_classes), name="text")
+    return keras.Model(inputs, _head(h, spec, n_classes), name="text")
 
 
 def check_table(name: str, spec: InputSpec) -> None:
@@ -242,12 +255,8 @@ def check_table(name: str, spec: InputSpec) -> None:
         )
 
 
-def _units(n_classes: int) -> int:
-    return 1 if n_classes == 2 else n_classes
-
-
-def _head(h: Any, n_classes: int) -> Any:
-    return keras.layers.Dense(_units(n_classes), name="logits")(h)
+def _head(h: Any, spec: InputSpec, n_classes: int) -> Any:
+    return keras.layers.Dense(spec.units(n_classes), name="logits")(h)
 
 
 #: Networks that can be asked for by name.

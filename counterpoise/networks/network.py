@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -30,8 +31,9 @@ from counterpoise.networks.optimizers import checked_optimizer
 from counterpoise.networks.output_bias import OutputBias, find_output_bias
 from counterpoise.networks.placement import check_one_device, check_text, check_whole
 from counterpoise.networks.recipe import PLAIN, Recipe
-from counterpoise.networks.user_loss import ModelLoss, from_logits, is_cross_entropy, loss_label, single
+from counterpoise.networks.user_loss import LabelModelLoss, ModelLoss, from_logits, is_cross_entropy, loss_label, single
 from counterpoise.networks.weights import at_work, fresh_state, learned, places, seeded, set_state
+from counterpoise.targets import target_of
 
 Array = np.ndarray
 
@@ -43,12 +45,23 @@ PROBABILITY_ACTIVATIONS = ("softmax", "sigmoid")
 
 @keras.saving.register_keras_serializable(package="counterpoise")
 class ProbabilityToLogit(keras.layers.Layer):
-    """Undo the last activation: log p for softmax, log p - log(1 - p) for one sigmoid unit."""
+    """Undo the last activation: log p for softmax, log p - log(1 - p) for sigmoids.
+
+    Args:
+        independent: Whether several units are sigmoids; one unit always is.
+    """
+
+    def __init__(self, independent: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.independent = bool(independent)
 
     def call(self, p: Any) -> Any:
         tiny = 1e-7
         p = ops.clip(ops.cast(p, "float32"), tiny, 1.0 - tiny)
-        return ops.log(p) - ops.log1p(-p) if p.shape[-1] == 1 else ops.log(p)
+        return ops.log(p) - ops.log1p(-p) if self.independent or p.shape[-1] == 1 else ops.log(p)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "independent": self.independent}
 
 
 class Opened(NamedTuple):
@@ -81,7 +94,8 @@ class Network:
         augment: What changes pictures while the network trains (see `networks.augmentation`); None: nothing.
 
     Attributes:
-        units: 1 or C, width of the logits.
+        target: What its output is for (see `core.target`).
+        units: 1 or C, or one per label: width of the logits.
         raw_spec: What the network receives, before any encoder.
         views: Networks in the network (see `networks.batch_ensemble`); 1 for a plain one.
         probabilities: Whether the user's model puts out probabilities.
@@ -114,7 +128,7 @@ class Network:
         check_choice(weights, "weights", ("auto", "keep", "fresh"))
         self.model = _resolve(model, examples)
         self.given = isinstance(self.model, keras.Model)
-        self.n_classes = examples.n_classes
+        self.target, self.classes = target_of(examples), len(examples.classes)
         self.output, self.clone = output, clone
         self.keep = self.given and weights != "fresh"
         _check_clone(clone, self.model, weights)
@@ -191,10 +205,11 @@ class Network:
         if not (self.given and self.model.compiled):
             return None
         loss = single(self.model.loss)
-        if is_cross_entropy(loss, self.units):
+        if is_cross_entropy(loss, self.units, self.target.independent):
             return None
         if "user_loss" not in self.cache:
-            self.cache["user_loss"] = ModelLoss(loss, self.units, self._activation())
+            made = LabelModelLoss if self.target.independent else ModelLoss
+            self.cache["user_loss"] = made(loss, self.units, self._activation())
         return self.cache["user_loss"]
 
     @property
@@ -207,7 +222,7 @@ class Network:
         """What turns our logits into what the user's model puts out."""
         if self.given:
             return self._activation()
-        return ("sigmoid" if self.units == 1 else "softmax") if self.probabilities else "linear"
+        return self._probability_activation if self.probabilities else "linear"
 
     @property
     def loss_label(self) -> str:
@@ -240,7 +255,7 @@ class Network:
             else:
                 inputs = self.raw_spec.inputs()
                 h = encoder_of_config(self._encoder_config)(inputs)
-                inner = self._inner(spec_behind(h))
+                inner = self._inner(replace(spec_behind(h), independent=self.raw_spec.independent))
             logits = self._logits(inner, h if self._augmentation is None else self._augmentation(h))
         self._check_units(logits)
         logits = keras.layers.Activation("linear", dtype="float32", name="as_float32")(logits)
@@ -291,7 +306,7 @@ class Network:
 
     def _inner(self, spec: InputSpec) -> keras.Model:
         if not self.given:
-            inner = self.model(spec, self.n_classes)
+            inner = self.model(spec, self.classes)
             if not isinstance(inner, keras.Model):
                 raise ModelError(f"the builder returned {type(inner).__name__}; expected a keras.Model.")
             return inner
@@ -311,14 +326,19 @@ class Network:
         if not self._emits_probabilities(inner):
             return out
         bare = without_activation(inner) if (self.clone or not self.given) else None
-        return bare(_by_name(bare, h)) if bare is not None else ProbabilityToLogit(name="to_logit")(out)
+        undo = ProbabilityToLogit(self.target.independent, name="to_logit")
+        return bare(_by_name(bare, h)) if bare is not None else undo(out)
 
     def _activation(self) -> str:
         """What turns our logits into what the model puts out."""
         if not self._emits_probabilities(self.model):
             return "linear"
         seen = last_activation(self.model) if plain(self.model) else None
-        return seen if seen in PROBABILITY_ACTIVATIONS else "sigmoid" if self.units == 1 else "softmax"
+        return seen if seen in PROBABILITY_ACTIVATIONS else self._probability_activation
+
+    @property
+    def _probability_activation(self) -> str:
+        return "sigmoid" if self.target.independent or self.units == 1 else "softmax"
 
     def _emits_probabilities(self, inner: keras.Model) -> bool:
         if self.output != "auto":
@@ -338,10 +358,11 @@ class Network:
         )
 
     def _check_units(self, logits: Any) -> None:
-        if len(logits.shape) != 2 or logits.shape[-1] not in {self.n_classes, 1 if self.n_classes == 2 else -1}:
-            wanted = "1 or 2" if self.n_classes == 2 else str(self.n_classes)
+        widths = self.target.widths(self.classes)
+        if len(logits.shape) != 2 or logits.shape[-1] not in widths:
+            wanted, what = " or ".join(map(str, widths)), "labels" if self.target.independent else "classes"
             raise ModelError(
-                f"the model's output has shape {tuple(logits.shape)}; for {self.n_classes} classes expected "
+                f"the model's output has shape {tuple(logits.shape)}; for {self.classes} {what} expected "
                 f"(None, units) with {wanted} units."
             )
 

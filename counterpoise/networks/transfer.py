@@ -110,11 +110,11 @@ def transfer(
 
     def build(spec: InputSpec, n_classes: int) -> keras.Model:
         before, _ = seen(spec)
-        return keras.Model(before.input, _logits(before.output, n_classes), name="transfer")
+        return keras.Model(before.input, _logits(before.output, spec.units(n_classes)), name="transfer")
 
     def head(spec: InputSpec, n_classes: int) -> keras.Model:
         inputs = spec.inputs()
-        return keras.Model(inputs, _logits(inputs, n_classes), name="transfer")
+        return keras.Model(inputs, _logits(inputs, spec.units(n_classes)), name="transfer")
 
     build.__name__ = head.__name__ = f"transfer of {backbone.name}"
     optimizer = partial(LateAndSlow, learning_rate, still=still, rate=rate)
@@ -126,9 +126,9 @@ def _at_random(layer: keras.layers.Layer) -> bool:
     return any("seed_generator" in variable.path for variable in layer.variables)
 
 
-def _logits(h: Any, n_classes: int) -> Any:
+def _logits(h: Any, units: int) -> Any:
     h = keras.layers.Dropout(DROPOUT)(h)
-    return keras.layers.Dense(1 if n_classes == 2 else n_classes, name="logits")(h)
+    return keras.layers.Dense(units, name="logits")(h)
 
 
 def _opened(body: keras.Model, last: int) -> keras.Model:

@@ -57,6 +57,39 @@ class ModelLoss(keras.losses.Loss):
         return y if shares else shaped(ops.reshape(y, (-1,)), self.form, self.units)
 
 
+class LabelModelLoss(keras.losses.Loss):
+    """A model's own loss as a function of labels (N, L), zeros and ones, and logits (N, L).
+
+    Weights (N, L) count label by label: the loss is then the mean over the labels of the loss of each column.
+
+    Args:
+        loss: A Keras loss, or a function (y_true, y_pred).
+        units: Number of labels.
+        activation: What turns our logits into what the model puts out: "sigmoid" or "linear".
+    """
+
+    form = "labels"
+
+    def __init__(self, loss: Any, units: int, activation: str = "linear") -> None:
+        self.inner = as_loss(loss)
+        super().__init__(name=self.inner.name, reduction=self.inner.reduction)
+        self.units, self.activation = units, keras.activations.get(activation)
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        y, p = shaped(ops.maximum(ops.convert_to_tensor(y_true), 0), self.form, self.units), self.activation(y_pred)
+        if sample_weight is None or len(sample_weight.shape) < 2:
+            return self.inner(y, p, sample_weight=sample_weight)
+        columns = [
+            self.inner(y[..., i : i + 1], p[..., i : i + 1], sample_weight=sample_weight[..., i])
+            for i in range(self.units)
+        ]
+        return sum(columns) / self.units
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The losses of the rows, before weights and reduction."""
+        return self.inner.call(shaped(y_true, self.form, self.units), self.activation(y_pred))
+
+
 class FunctionLoss(keras.losses.Loss):
     """A function (y_true, y_pred) as a Keras loss, reduced as `compile` reduces it."""
 
@@ -87,9 +120,11 @@ def _found(loss: Any) -> Any:
 
 
 def shaped(codes: Any, form: str, units: int) -> Any:
-    """Class codes (N,) as float32 (N, 1) or (N, units), or as they are."""
+    """Class codes (N,) as float32 (N, 1) or (N, units), or as they are; labels (N, L) as float32."""
     if form == "codes":
         return codes
+    if form == "labels":
+        return ops.cast(codes, "float32")
     if form == "column":
         return ops.expand_dims(ops.cast(codes, "float32"), -1)
     return ops.one_hot(ops.cast(codes, "int32"), units, dtype="float32")
@@ -137,8 +172,11 @@ def from_logits(loss: Any) -> bool | None:
     return None if value is None else bool(value)
 
 
-def is_cross_entropy(loss: Any, units: int) -> bool:
-    """Whether a compiled loss is the cross-entropy that strategies start from (None counts as that)."""
+def is_cross_entropy(loss: Any, units: int, independent: bool = False) -> bool:
+    """Whether a compiled loss is the cross-entropy that strategies start from (None counts as that).
+
+    `independent` units are those of labels, whose cross-entropy is the binary one.
+    """
     if loss is None or (isinstance(loss, str) and loss.lower() in ("crossentropy", "ce")):
         return True
     found = _found(loss)
@@ -146,6 +184,8 @@ def is_cross_entropy(loss: Any, units: int) -> bool:
         name = "" if found.get_config().get("label_smoothing") else _CROSS_ENTROPIES.get(type(found), "")
     else:
         name = found.__name__ if getattr(found, "__module__", "").startswith("keras.") else ""
+    if independent:
+        return name == "binary_crossentropy"
     return name in _CROSS_ENTROPIES.values() and (units == 1 or name != "binary_crossentropy")
 
 

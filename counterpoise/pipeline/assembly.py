@@ -10,8 +10,7 @@ import keras
 import numpy as np
 
 from counterpoise.classifier.classifier import Classifier
-from counterpoise.core.proportions import shares_of_classes
-from counterpoise.core.records import Examples, Fold, Member, Rule
+from counterpoise.core.records import Examples, Fold, Member
 from counterpoise.core.version import version
 from counterpoise.networks.forward import like
 from counterpoise.networks.frozen_body import with_body
@@ -20,6 +19,8 @@ from counterpoise.pipeline.budget import Training
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.strategy import Strategy
+from counterpoise.targets import target_of
+from counterpoise.targets.shares import shares_of
 
 Array = np.ndarray
 
@@ -28,14 +29,15 @@ def assemble(
     strategy: Strategy,
     trainer: Trainer,
     members: Sequence[Member],
-    rule: Rule,
+    rule: Any,
     card: Mapping[str, Any],
     scores: Mapping[str, Array],
 ) -> Classifier:
     """Join trained members and their rule into a classifier."""
     examples = trainer.examples
     keys = [part.model for part in resolved(strategy, trainer.models).parts()]
-    clf = Classifier(_joined(keys, members, trainer), rule, examples.classes, examples.schema, card, scores)
+    joined = _joined(keys, members, trainer)
+    clf = Classifier(joined, rule, examples.classes, examples.schema, card, scores, examples.kind)
     clf.history = tuple(member.history for member in members)
     return clf
 
@@ -75,7 +77,7 @@ def with_judging_rows(clf: Classifier, kept: Examples, what: str) -> Classifier:
     faults = _against_guarantees(kept)
     if faults:
         card["guarantee_note"] = f"A guarantee takes its rows as independent and equal; these {' and '.join(faults)}."
-    more = Classifier(clf.members, clf.rule, clf.classes_.tolist(), clf.schema, card, scores)
+    more = Classifier(clf.members, clf.rule, clf.classes_.tolist(), clf.schema, card, scores, clf.kind)
     more.history = clf.history
     return more
 
@@ -138,5 +140,5 @@ def rows_of(examples: Examples) -> dict[str, Any]:
             "categorical": len(examples.schema.categorical),
             "excluded": [c.name for c in examples.schema.excluded],
         },
-        "classes": shares_of_classes(examples.classes, examples.counts),
+        "classes": shares_of(target_of(examples), examples.y, examples.classes),
     }

@@ -30,6 +30,7 @@ from counterpoise.pipeline.reading import read_for
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.strategy import Strategy
+from counterpoise.targets import target_of
 
 Array = np.ndarray
 
@@ -105,9 +106,11 @@ def distill(
             f"the labels are {list(examples.classes)}, those of the teacher {teacher.classes_.tolist()}; give rows of "
             "the same classes."
         )
+    if target_of(examples).independent:
+        raise OptionError("distill takes one class per row, but these rows have several labels. Use fit instead.")
     said = np.log(np.maximum(teacher.predict_proba(data), SMALLEST))
     said = np.exp(to_prior(said, teacher.rule.prior, _shares(examples)))
-    soft = (1 - truth) * said + truth * np.eye(examples.n_classes)[examples.y]
+    soft = (1 - truth) * said + truth * np.eye(len(examples.classes))[examples.y]
     rows, held = hold_out(examples, validation, seed)
     learners, (student,) = models_of(model, [_student(teacher)], examples, verbose=verbose, optimizer=optimizer)
     if len(learners) > 1:
@@ -128,7 +131,7 @@ def distill(
 
 def _shares(examples: Examples) -> Array:
     """Class shares of the rows, which the held-out ones have too: a teacher of other shares is moved to them."""
-    found = np.bincount(examples.y, weights=examples.sample_weight, minlength=examples.n_classes)
+    found = np.bincount(examples.y, weights=examples.sample_weight, minlength=len(examples.classes))
     return found / found.sum()
 
 

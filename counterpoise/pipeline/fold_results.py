@@ -8,36 +8,36 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.core.records import Examples, Fold, FoldResult, Member, Rule
+from counterpoise.core.records import Examples, Fold, FoldResult, Member
 from counterpoise.core.structure import subset as rows_of
+from counterpoise.core.target import Target
 from counterpoise.decide.calibrate import NEEDED
-from counterpoise.decide.prior import corrected_log_proba
-from counterpoise.decide.rule import apply_rule, fit_rule_from_log_p, raw_proba
 from counterpoise.networks.member_outputs import shares
 from counterpoise.strategies.select import Strategy
+from counterpoise.targets import target_of
 
 Array = np.ndarray
 
 
 def fit_rule(
-    strategy: Strategy, log_p: Array, y: Array, members: Sequence[Member], weights: Array | None = None,
-    tune_threshold: bool = True,
-) -> Rule:  # fmt: skip
-    """The rule of a strategy from corrected scores (members, N, C) of rows that trained nothing.
+    target: Target, strategy: Strategy, log_p: Array, y: Array, members: Sequence[Member],
+    weights: Array | None = None, tune_threshold: bool = True,
+) -> Any:  # fmt: skip
+    """The rule of a strategy from corrected scores (members, N, ...) of rows that trained nothing.
 
     The untouched model keeps 0.5 or the largest probability and no correction: it is what people do today. Without
     `tune_threshold` so does any other strategy's threshold; its probabilities are checked all the same.
     """
     untouched = strategy.aim == "argmax"
-    return fit_rule_from_log_p(
-        list(log_p),
+    return target.fit_rule(
+        log_p,
         y,
-        [m.log_shift for m in members],
+        np.stack([m.log_shift for m in members]),
         vote=strategy.vote,
         weights=strategy.weights,
         aim=strategy.aim if tune_threshold else "argmax",
         check_intercept=not untouched,
-        calibrate=calibration_of(members, y),
+        calibrate=lambda codes: calibration_of(members, codes),
         sample_weight=weights,
         gammas=[m.gamma for m in members],
     )
@@ -58,22 +58,22 @@ def calibration_of(members: Sequence[Member], y: Array) -> str | None:
     return "platt" if np.bincount(y).min() >= NEEDED["platt"] else "temperature"
 
 
-def corrected(member: Member) -> Array:
-    """Log-probabilities float64 (N, C) of a member's score rows, its loss and its training shift undone."""
-    return corrected_log_proba(member.logits, member.log_shift, gamma=member.gamma)
+def corrected(target: Target, member: Member) -> Array:
+    """Log-probabilities float64 of a member's score rows, its loss and its training shift undone."""
+    return target.log_p(member.logits, member.log_shift, member.gamma)
 
 
-def alone(members: Sequence[Member], rule: Rule) -> tuple[Array, Array | None]:
-    """What each member strategy says of the score rows, corrected, (M, N, C), and their weights in the pool."""
+def alone(target: Target, members: Sequence[Member], rule: Any) -> tuple[Array, Array | None]:
+    """What each member strategy says of the score rows, corrected, (M, N, ...), and their weights in the pool."""
     if len(members) == 1 and members[0].apart is not None and members[0].view_shifts is not None:
         said = members[0].apart
         return said, shares(len(members[0].view_shifts), len(said))
-    return np.exp([corrected(member) for member in members]), rule.weights
+    return np.exp([corrected(target, member) for member in members]), rule.weights
 
 
 def out_of_fold(examples: Examples, folds: Sequence[Fold], said: Sequence[Array], repeats: int) -> Array:
-    """What was said of each fold's test rows, (M, T, C), put together: (repeats, M, N, C), NaN where nothing was."""
-    out = np.full((repeats, len(said[0]), len(examples), examples.n_classes), np.nan)
+    """What was said of each fold's test rows, (M, T, ...), as (repeats, M, N, ...), NaN where nothing was."""
+    out = np.full((repeats, len(said[0]), len(examples), *said[0].shape[2:]), np.nan)
     for fold, parts in zip(folds, said, strict=True):
         out[fold.repeat][:, fold.test] = parts
     return out
@@ -81,39 +81,41 @@ def out_of_fold(examples: Examples, folds: Sequence[Fold], said: Sequence[Array]
 
 def cross_fitted_rule(
     strategy: Strategy, examples: Examples, folds: Sequence[Fold], index: int, log_p: Array, members: list[Member]
-) -> Rule:
+) -> Any:
     """The rule of one fold, from the scores of the same repeat's other folds; of a given split, its validation rows."""
     fold = folds[index]
     if examples.split is not None:
         return rule_of_stopping_rows(strategy, examples, fold, members)
     rows = np.concatenate([f.test for f in folds if f.repeat == fold.repeat and f.index != fold.index])
-    return fit_rule(strategy, log_p[fold.repeat][:, rows], examples.y[rows], members, examples.weights_of(rows))
+    weights, scores = examples.weights_of(rows), log_p[fold.repeat][:, rows]
+    return fit_rule(target_of(examples), strategy, scores, examples.y[rows], members, weights)
 
 
-def rule_of_stopping_rows(strategy: Strategy, examples: Examples, fold: Fold, members: Sequence[Member]) -> Rule:
+def rule_of_stopping_rows(strategy: Strategy, examples: Examples, fold: Fold, members: Sequence[Member]) -> Any:
     """The rule from what the members say of the rows that ended their training."""
-    log_p = np.stack([stopping_scores(member) for member in members])
-    return fit_rule(strategy, log_p, examples.y[fold.stop], members, examples.weights_of(fold.stop))
+    target, weights = target_of(examples), examples.weights_of(fold.stop)
+    log_p = np.stack([stopping_scores(target, member) for member in members])
+    return fit_rule(target, strategy, log_p, examples.y[fold.stop], members, weights)
 
 
-def stopping_scores(member: Member) -> Array:
+def stopping_scores(target: Target, member: Member) -> Array:
     """As `corrected`, of the stopping rows."""
-    return corrected_log_proba(member.stop_logits, member.log_shift, gamma=member.gamma)
+    return target.log_p(member.stop_logits, member.log_shift, member.gamma)
 
 
 def make_fold_result(
-    strategy: Strategy, examples: Examples, fold: Fold, rule: Rule, members: list[Member], shared: list[bool]
+    strategy: Strategy, examples: Examples, fold: Fold, rule: Any, members: list[Member], shared: list[bool]
 ) -> FoldResult:
-    logits = [m.logits for m in members]
-    said = apply_rule(rule, logits)
+    target, logits = target_of(examples), [m.logits for m in members]
+    said = target.apply(rule, np.stack([corrected(target, member) for member in members]))
     seconds = [m.seconds for m in members]
-    by_member, weights = alone(members, rule)
+    by_member, weights = alone(target, members, rule)
     return FoldResult(
         strategy=strategy.name,
         repeat=fold.repeat,
         fold=fold.index,
         rows=fold.test,
-        raw=raw_proba(logits),
+        raw=target.raw(logits),
         proba=said.proba,
         decision=said.decision,
         rule=rule,
@@ -138,8 +140,12 @@ def _twin_free(examples: Examples, fold: Fold) -> Array | None:
 
 
 def stacked_scores(log_p: Array) -> tuple[Array, Array]:
-    """All out-of-fold scores of all repeats, one after the other: (members, M, C), and their row numbers (M,)."""
-    found = [(scores[:, rows], rows) for scores in log_p for rows in [np.flatnonzero(~np.isnan(scores[0, :, 0]))]]
+    """All out-of-fold scores of all repeats, one after the other: (members, M, ...), and their row numbers (M,)."""
+    found = [
+        (scores[:, rows], rows)
+        for scores in log_p
+        for rows in [np.flatnonzero(~np.isnan(scores[0].reshape(scores.shape[1], -1)[:, 0]))]
+    ]
     rows = np.concatenate([r for _, r in found])
     return np.concatenate([s for s, _ in found], axis=1), rows
 

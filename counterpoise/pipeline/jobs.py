@@ -21,6 +21,7 @@ from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.strategy import Strategy
+from counterpoise.targets import target_of
 
 #: (strategy, fold).
 Key = tuple[str, int]
@@ -111,14 +112,15 @@ def job_of(
         fold = fold.whole()
     y = examples.y[fold.train]
     place = (fold.repeat, fold.index, member)
-    counts = np.bincount(y, minlength=examples.n_classes)
+    target, n = target_of(examples), len(examples.classes)
+    counts = target.counts(y, n)
     if part.mix:
         check_mixable(examples, part.name)
-    plan = part.make_plan(y, examples.n_classes, examples.weights_of(fold.train))
+    plan = part.make_plan(target, y, n, examples.weights_of(fold.train))
     if plan.deferred and model.kind != "network":
         raise ModelError(f"strategy {part.name!r} changes its weights during training, which {model.label} cannot do.")
     stop_y = trainer.examples.y[fold.stop]
-    rarest = int(np.bincount(stop_y, minlength=examples.n_classes).min())
+    rarest = int(target.counts(stop_y, n).min())
     limits = model.limits(
         limits_of(len(plan), len(y), settings, steps, rarest), steps, settings.early_stopping and len(fold.stop) > 0
     )
@@ -141,6 +143,7 @@ def job_of(
         model=part.model,
         content=model.content(),
         init_bias=settings.init_bias,
+        kind=examples.kind,
     )
 
 

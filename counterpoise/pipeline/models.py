@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from counterpoise.core.errors import OptionError
+from counterpoise.core.errors import ModelError, OptionError
 from counterpoise.core.records import Examples
 from counterpoise.engines.sklearn_fit import ExternalModel
 from counterpoise.forests.model import KINDS, TreeModel
@@ -15,6 +15,7 @@ from counterpoise.pipeline.trainer import Learner
 from counterpoise.strategies.blend import Blend
 from counterpoise.strategies.resolve import suits
 from counterpoise.strategies.strategy import Strategy
+from counterpoise.targets import target_of
 
 
 def models_of(
@@ -55,6 +56,7 @@ def models_of(
         found += _of_model(spec, strategies, key_of, learners, prefixed=number > 0)
     for strategy in strategies:
         if strategy.is_external:
+            _check_target(examples, strategy.name)
             learners[strategy.name] = Learner(ExternalModel(strategy.name, strategy.estimator), examples)
             found.append(replace(strategy, model=strategy.name))
     return learners, tuple(found)
@@ -81,8 +83,18 @@ def _learner(spec: Any, examples: Examples, options: dict[str, Any]) -> Learner:
     if isinstance(spec, str) and spec in KINDS:
         spec = TreeModel(spec)
     if isinstance(spec, TreeModel):
+        _check_target(examples, spec.label)
         return Learner(spec, examples)
     return Learner(*network_for(spec, examples, **options))
+
+
+def _check_target(examples: Examples, name: str) -> None:
+    """Raise a ModelError where a model that is no network would have to learn several labels."""
+    if target_of(examples).independent:
+        raise ModelError(
+            f"{name!r} takes one class per row, but these rows have several labels. Choose a network, for example "
+            '"tabular", or train it on one label at a time.'
+        )
 
 
 def _free(label: str, taken: dict[str, Learner]) -> str:

@@ -37,6 +37,7 @@ from counterpoise.pipeline.trainer import Trainer
 from counterpoise.pipeline.tuning import tuned_by_fold, tuned_on_all, values_of
 from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.select import Strategy
+from counterpoise.targets import target_of
 
 Array = np.ndarray
 
@@ -87,7 +88,7 @@ def on_fold(
     note = stopping_note(fold, examples, strategy, tune_threshold)
 
     def of(trained: Sequence[Member]) -> Classifier:
-        log_p = np.stack([corrected(m) for m in trained])
+        log_p = np.stack([corrected(target_of(examples), m) for m in trained])
         length, alone = _length(jobs, trained), trained[0].apart
         clf = _with_rule(strategy, trainer, trained, length, log_p, fold.stop, note, alone, tune_threshold)
         clf.card.update(rows_of(examples if labeled is None else labeled))
@@ -124,9 +125,10 @@ def _with_rule(
     """Trained members and the rule that their corrected scores (members, M, C) of `rows` (M,) ask for."""
     examples = trainer.examples
     y, weights = examples.y[rows], examples.weights_of(rows)
-    rule = fit_rule(strategy, log_p, y, trained, weights, tune_threshold)
+    target = target_of(examples)
+    rule = fit_rule(target, strategy, log_p, y, trained, weights, tune_threshold)
     scores = stored_scores(log_p, y, weights, alone)
-    card = card_of(strategy, trainer, trained, length, note) | ruled(rule, scores)
+    card = card_of(strategy, trainer, trained, length, note) | ruled(target, rule, scores, examples.classes)
     return assemble(strategy, trainer, trained, rule, card, scores)
 
 
@@ -156,13 +158,13 @@ def cross_validate(
     leave_out_failed(jobs, members, failures)
     check_some_left(strategies, failures)
     strategies = [s for s in strategies if s.name not in failures]
-    users = _users(jobs)
+    users, target = _users(jobs), target_of(examples)
     cells: list[FoldResult] = []
     log_p: dict[str, Array] = {}
     apart: dict[str, Array] = {}
     for strategy in strategies:
         trained = [trained_members(strategy, jobs[strategy.name, f], members, trainer) for f in range(len(parts))]
-        by_fold = [np.stack([corrected(member) for member in group]) for group in trained]
+        by_fold = [np.stack([corrected(target, member) for member in group]) for group in trained]
         log_p[strategy.name] = out_of_fold(examples, parts, by_fold, repeats)
         views = [group[0].apart for group in trained if group[0].apart is not None]
         if views:
@@ -206,7 +208,7 @@ def _as_judged(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> Classi
     strategy = strategy if tuned is None else tuned.strategy
     jobs = jobs_of(strategy, trainer, fold)
     trained = _trained(strategy, jobs, trainer)
-    log_p = np.stack([stopping_scores(member) for member in trained])
+    log_p = np.stack([stopping_scores(target_of(trainer.examples), member) for member in trained])
     alone = None
     if trained[0].apart is not None:
         first = trainer.learner(jobs[0])

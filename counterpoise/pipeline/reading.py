@@ -7,11 +7,14 @@ from typing import Any
 
 from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Examples
+from counterpoise.data.frames import is_table
 from counterpoise.data.image_set import ImageSet, examples_of
 from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.read import read
+from counterpoise.data.split import set_aside
 from counterpoise.feed.disk import Scan
 from counterpoise.strategies.blend import Blend
+from counterpoise.targets.reading import apart, picked, target_columns
 
 
 def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
@@ -28,8 +31,10 @@ def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
         raise OptionError("a scan streams its rows; this needs them in memory. Pass the file itself, or use cp.fit.")
     named = _by_name(model)
     options["inputs"] = inputs_of(model)
-    how = {"table": named, "text": model == "text" if named else False, **options}
-    return read(data, target=y, **how) if isinstance(y, str) else read(data, y=y, **how)
+    how = {"table": named, "text": model == "text" if named else False, "pick": picked, **options}
+    data, y = apart(data, y)
+    target = target_columns(y, is_table(data, named))
+    return set_aside(read(data, target=target, **how) if target is not None else read(data, y=y, **how))
 
 
 def _by_name(model: Any) -> bool:

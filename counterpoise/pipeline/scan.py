@@ -26,6 +26,7 @@ from counterpoise.feed.disk_stream import Stream
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.validation import are_rows, at_training_prior, with_validation
 from counterpoise.strategies.select import Strategy
+from counterpoise.targets import target_of
 
 Array = np.ndarray
 
@@ -57,9 +58,8 @@ class Scanned:
     def check(self, strategy: Strategy) -> None:
         """Raise an OptionError when a strategy must see all features at once or changes during training."""
         for part in strategy.parts():
-            plan = part.make_plan(
-                self.labels.y[self.fold.train], self.labels.n_classes, self.labels.weights_of(self.fold.train)
-            )
+            rows, labels = self.fold.train, self.labels
+            plan = part.make_plan(target_of(labels), labels.y[rows], len(labels.classes), labels.weights_of(rows))
             if part.mix or part.sequence or part.finish == "crt" or plan.needs_features or plan.deferred:
                 raise OptionError(
                     f"strategy {part.name!r} needs rows in memory; for a scan choose one that draws or weighs rows or "

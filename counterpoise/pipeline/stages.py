@@ -22,6 +22,7 @@ from counterpoise.pipeline.jobs import Key, member_numbers
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.strategy import Strategy
+from counterpoise.targets import target_of
 
 Array = np.ndarray
 
@@ -92,7 +93,8 @@ def check_trained(jobs: Iterable[Job], members: Mapping[str, Member]) -> None:
 def _planned(part: Strategy, job: Job, examples: Examples, before: Array) -> Job:
     """The job under the plan that follows from what the members before it say, (i, n, C)."""
     informed = replace(part, options={**part.options, "before": before})
-    plan = informed.make_plan(examples.y[job.train], examples.n_classes, examples.weights_of(job.train))
+    classes, weights = len(examples.classes), examples.weights_of(job.train)
+    plan = informed.make_plan(target_of(job), examples.y[job.train], classes, weights)
     return having(job, plan=plan, score=np.concatenate([job.score, job.train]))
 
 

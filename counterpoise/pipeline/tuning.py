@@ -17,13 +17,13 @@ from counterpoise.core.records import Fold, Job, Member
 from counterpoise.core.seeds import integer
 from counterpoise.data.split import hold_out
 from counterpoise.metrics.catalog import METRICS
-from counterpoise.metrics.decision_scores import default_decision
-from counterpoise.metrics.scores import score_all
 from counterpoise.pipeline.fold_results import corrected, subset
 from counterpoise.pipeline.jobs import ALL_ROWS_FOLD, jobs_of
+from counterpoise.pipeline.scoring import scores_of
 from counterpoise.pipeline.stages import trained_members
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.strategy import Strategy
+from counterpoise.targets import target_of
 
 #: Share of a fold's training rows that score the trials.
 INNER_SHARE = 0.25
@@ -112,12 +112,14 @@ class Study:
             return
         by_id = {member.job: member for member in members}
         done, examples = trained_members(self.strategy, jobs, by_id, self.trainer), self.trainer.examples
-        proba = np.mean([np.exp(corrected(member)) for member in done], axis=0)
-        rows, metric = self.fold.test, self.trainer.settings.tune_metric
-        scores = score_all(
-            examples.y[rows], proba, proba, default_decision(proba, 1), n_classes=examples.n_classes, positive=1,
-            sample_weight=examples.weights_of(rows),
+        rows, metric, target = self.fold.test, self.trainer.settings.tune_metric, target_of(examples)
+        log_p = np.stack([corrected(target, member) for member in done])
+        rule = target.fit_rule(
+            log_p, examples.y[rows], np.stack([m.log_shift for m in done]), calibrate=lambda codes: None,
+            aim="argmax", check_intercept=False,
         )  # fmt: skip
+        said = target.apply(rule, log_p)
+        scores = scores_of(examples, rows, said.proba, said.proba, said.decision)
         good = METRICS[metric].goodness(scores[metric])
         self.study.tell(self.trial, float(good) if np.isfinite(good) else -np.inf)
 

@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 from scipy.stats import chi2_contingency
 
-from counterpoise.classifier.evaluation import label_codes
 from counterpoise.core.checks import check_no_class_lost
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.core.records import TRAIN, VALIDATION, Examples
@@ -22,6 +21,7 @@ from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.row_metadata import side_of, weights
 from counterpoise.data.schema import encode_rows
 from counterpoise.data.texts import texts_of_table
+from counterpoise.targets import target_of
 
 Array = np.ndarray
 
@@ -55,7 +55,7 @@ def with_validation(
     """
     x, y, weight = _parts(examples, validation, target, sample_weight, inputs)
     try:
-        codes = label_codes(y, np.array(examples.classes, object))
+        codes = target_of(examples).codes(y, np.array(examples.classes, object))
     except TargetError as error:
         raise TargetError(f"validation: {error}") from None
     check_no_class_lost(codes, weight, examples.classes, "the weight of the validation rows")
@@ -74,15 +74,16 @@ def with_validation(
 def at_training_prior(examples: Examples) -> Examples:
     """The rows, the validation rows weighed so that their classes have the shares that they have in training.
 
-    Only where these shares differ by more than chance, and a warning says so: otherwise the correction would move the
-    probabilities to the shares of the validation rows, and the wrong round would be the best.
+    Of one class per row, and only where these shares differ by more than chance; a warning says so. Otherwise the
+    correction would move the probabilities to the shares of the validation rows, and the wrong round would be the best.
     """
     train, stop = examples.doing(TRAIN), examples.doing(VALIDATION)
-    counts = np.stack([np.bincount(examples.y[rows], minlength=examples.n_classes) for rows in (train, stop)])
-    if not len(stop) or (counts == 0).any() or chi2_contingency(counts).pvalue >= UNLIKELY:
+    target, n = target_of(examples), len(examples.classes)
+    counts = np.stack([target.counts(examples.y[rows], n) for rows in (train, stop)])
+    if not len(stop) or counts.ndim > 2 or (counts == 0).any() or chi2_contingency(counts).pvalue >= UNLIKELY:
         return examples
     weight = np.ones(len(examples)) if examples.sample_weight is None else examples.sample_weight.astype(float)
-    mass = np.stack([np.bincount(examples.y[r], weight[r], examples.n_classes) for r in (train, stop)])
+    mass = np.stack([np.bincount(examples.y[r], weight[r], n) for r in (train, stop)])
     shares = mass / mass.sum(axis=1, keepdims=True)
     weight[stop] *= (shares[0] / shares[1])[examples.y[stop]]
     code = int(np.argmax(np.abs(np.log(shares[0] / shares[1]))))

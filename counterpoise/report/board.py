@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from counterpoise.report import columns, words
-from counterpoise.report.series import rarest, styles
+from counterpoise.report.series import rarest, several_labels, styles
 from counterpoise.report.tables import PER, Record, Row, mean, of_class, ranked
 
 
@@ -27,7 +27,8 @@ def leaderboard(record: Record) -> Row:
     heads += [("memory", "MB")] if any(words.finite(row.get("memory_mb")) for row in known) else []
     heads += [("steps", "Steps"), ("rows_seen", "Rows seen")]
     title = words.capital(words.metric(key))
-    return {"metric": title, "axis": axis, "rows": rows, "rare": rarest(record)["label"], "heads": heads}
+    of = "means over the labels" if several_labels(record) else f"those of class “{rarest(record)['label']}”"
+    return {"metric": title, "axis": axis, "rows": rows, "of": of, "heads": heads}
 
 
 def scores(record: Record) -> dict[str, tuple[str, str]]:
@@ -107,8 +108,8 @@ def _values(record: Record, row: Mapping[str, Any]) -> Row:
         "rank": row.get("rank"),
         "value": mean(row, record["metric"]),
         "gain": (against(record, row) or {}).get("difference"),
-        "recall": mine.get("recall"),
-        "precision": mine.get("precision"),
+        "recall": mean(row, "recall") if several_labels(record) else mine.get("recall"),
+        "precision": mean(row, "precision") if several_labels(record) else mine.get("precision"),
         "log_loss": mean(row, "log_loss"),
         "seconds": row.get("seconds"),
         "memory": row.get("memory_mb"),

@@ -18,7 +18,7 @@ from counterpoise.report.marks import (
     tooltip,
     top,
 )
-from counterpoise.report.series import Spec, block_of, drawn, prevalence
+from counterpoise.report.series import Spec, block_of, class_shares, drawn, prevalence
 from counterpoise.report.summary import thin
 
 #: Points of all curves of one figure together, and of each curve at least.
@@ -40,8 +40,7 @@ def curve_parts(record: Record, strategies: Names, curve: str) -> Iterator[tuple
 
     Net benefit is held against what a perfect model reaches (Kerr et al. 2016), so that classes share an axis.
     """
-    total = sum(c["count"] for c in record["data"]["classes"]) or 1
-    of_class = {str(c["label"]): c["count"] / total for c in record["data"]["classes"]}
+    of_class = class_shares(record)
     for name, style in drawn(record, strategies).items():
         block = block_of(record, name).get(curve) or {}
         for part in block.get("classes", [block]):
@@ -133,9 +132,8 @@ UNIT: Spec = {"domain": [0, 1]}
 
 def rare_scale(record: Record) -> Spec:
     """From 0 to 1, square-root scaled where a class is below 20 %, so that small shares can be told apart."""
-    total = sum(c["count"] for c in record["data"]["classes"]) or 1
-    least = min(c["count"] for c in record["data"]["classes"]) if has_panels(record) else prevalence(record) * total
-    return UNIT | {"type": "sqrt"} if least < 0.2 * total else UNIT
+    least = min(class_shares(record).values()) if has_panels(record) else prevalence(record)
+    return UNIT | {"type": "sqrt"} if least < 0.2 else UNIT
 
 
 def curves(

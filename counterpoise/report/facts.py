@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from counterpoise.report import columns, words
-from counterpoise.report.series import styles
+from counterpoise.report.series import several_labels, styles
 from counterpoise.report.tables import ranked
 
 Record = Mapping[str, Any]
@@ -73,7 +73,8 @@ def leak_checks(record: Record) -> list[dict[str, str]]:
 def twin_free(record: Record) -> dict[str, Any] | None:
     """Return average precision on all test rows beside that on rows without a twin in training, or None."""
     known = [r for r in record["rows"] if (r.get("twin_free") or {}).get("rows")]
-    total = sum(c["count"] for c in record["data"]["classes"]) * (record.get("repeats") or 1)
+    rows = sum(c["count"] for c in record["data"]["classes"])
+    total = (record["data"]["rows"] if several_labels(record) else rows) * (record.get("repeats") or 1)
     kept = known[0]["twin_free"]["rows"] if known else total
     if not known or kept >= total:
         return None

@@ -11,6 +11,7 @@ import numpy as np
 from counterpoise.report import figures, tables, words
 from counterpoise.report.captioned import Figure, captioned
 from counterpoise.report.curve_marks import rare_scale
+from counterpoise.report.marks import has_panels
 from counterpoise.report.series import block_of, drawn, folds_of, prevalence, rarest, styles
 from counterpoise.report.summary import MOST_CLASSES
 from counterpoise.report.training_figures import training_figures
@@ -39,7 +40,7 @@ def all_figures(record: Record) -> dict[str, Figure]:
 
 def precision_recall(record: Record) -> Figure:
     """Precision against recall, and the best precision at chosen recalls."""
-    many = len(record["data"]["classes"]) > 2
+    many = has_panels(record)
     caption = (
         f"One class against the rest in each panel{_whose(record)}. What guessing reaches is the share of the class."
         if many
@@ -58,7 +59,7 @@ def precision_recall(record: Record) -> Figure:
 
 def operating(record: Record) -> Figure:
     """Hits against false alarms, and the recall reached at chosen false-positive rates."""
-    many = len(record["data"]["classes"]) > 2
+    many = has_panels(record)
     caption = f"The dashed diagonal is guessing{_whose(record)}."
     if not many:
         alarms = 100 * (1 - prevalence(record))
@@ -75,7 +76,7 @@ def operating(record: Record) -> Figure:
 
 def gain(record: Record) -> Figure:
     """How many of the rare cases lie among the highest scores."""
-    many = len(record["data"]["classes"]) > 2
+    many = has_panels(record)
     axis = "; square-root axis" if "type" in rare_scale(record) else ""
     caption = (
         "If you can look at only a share of all cases, those with the highest scores, this share of the rare ones is "
@@ -88,7 +89,7 @@ def gain(record: Record) -> Figure:
 
 def decision(record: Record) -> Figure:
     """Whether acting on the scores does more good than acting on all or on none, at each threshold."""
-    many = len(record["data"]["classes"]) > 2
+    many = has_panels(record)
     caption = (
         "Who acts from a probability of 0.1 on holds one case found to be worth 9 false alarms: net benefit is the "
         "cases found, less the false alarms at that price, as a share of what a perfect model reaches. The dashed "
@@ -105,7 +106,7 @@ def decision(record: Record) -> Figure:
 
 def calibration(record: Record) -> Figure:
     """Observed against predicted share before and after the correction, bin by bin."""
-    many = len(record["data"]["classes"]) > 2
+    many = has_panels(record)
     what = "probability of the decided class" if many else f"probability of class “{rarest(record)['label']}”"
     scale = "; square-root axes" if not many and prevalence(record) < 0.2 else ""
     caption = (

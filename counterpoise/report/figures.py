@@ -8,7 +8,6 @@ data values and scale domains, never as field names or expressions.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import vl_convert
@@ -27,7 +26,7 @@ from counterpoise.report.marks import (
     scored_dots,
     tooltip,
 )
-from counterpoise.report.series import Spec, prevalence
+from counterpoise.report.series import Spec, class_shares, prevalence
 
 
 def pr_spec(record: Record, strategies: Names = None, width: int | None = None, height: int | None = None) -> Spec:
@@ -116,19 +115,17 @@ def decision_spec(
 
 def _acting_on_all(record: Record, strategies: Names) -> list[Spec]:
     """Net benefit of alarming always, over that of a perfect model, down to where it leaves the figure."""
-    many, total = has_panels(record), sum(c["count"] for c in record["data"]["classes"]) or 1
-    shown = set(panel_labels(record, strategies))
-    events: Sequence[Mapping[str, Any]] = [c for c in record["data"]["classes"] if str(c["label"]) in shown]
+    many, shown = has_panels(record), set(panel_labels(record, strategies))
+    events: dict[Any, float] = {label: share for label, share in class_shares(record).items() if label in shown}
     if not many:
-        events = [{"label": None, "count": prevalence(record) * total}]
+        events = {None: prevalence(record)}
     rows = []
-    for event in events:
-        share = event["count"] / total
+    for event, share in events.items():
         if share > 0:
             last = 1.3 * share / (1 - share + 1.3 * share)  # where it reaches -0.3
             rows += [
                 {"threshold": t, "act_on_all": 1 - (1 - share) / share * t / (1 - t)}
-                | ({"class": str(event["label"])} if many else {})
+                | ({"class": event} if many else {})
                 for t in (last * k / 40 for k in range(41))
             ]
     return rows

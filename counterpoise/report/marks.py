@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from counterpoise.report import words
-from counterpoise.report.series import Spec, block_of, drawn, folds_of, styles
+from counterpoise.report.series import Spec, block_of, drawn, folds_of, several_labels, styles
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 FONT = "Inter, 'Helvetica Neue', 'Segoe UI', Roboto, 'Noto Sans', Arial, 'Liberation Sans', sans-serif"
@@ -55,7 +55,7 @@ Names = Sequence[str] | None
 
 
 def has_panels(record: Record) -> bool:
-    return len(record["data"]["classes"]) > 2
+    return several_labels(record) or len(record["data"]["classes"]) > 2
 
 
 def short(value: Any) -> Any:

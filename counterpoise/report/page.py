@@ -167,6 +167,7 @@ def _context(record: Mapping[str, Any]) -> dict[str, Any]:
         "every_score": tables.every_score(record),
         "members": members(record),
         "per_class": tables.per_class(record),
+        "labels": tables.labels(record),
         "tuned": tables.tuned(record),
         "changes": tables.changes(record),
         "warnings": [str(w) for w in record.get("warnings") or []],

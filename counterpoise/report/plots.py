@@ -11,6 +11,7 @@ from counterpoise.core.errors import OptionError
 from counterpoise.core.lazy import needed
 from counterpoise.report import words
 from counterpoise.report.curve_marks import AXIS_WORDS, SHORT_AXES, curve_parts, panel_labels
+from counterpoise.report.marks import has_panels
 from counterpoise.report.series import SHAPES, Style, block_of, drawn, folds_of, prevalence, styles
 from counterpoise.report.tables import ranked
 from counterpoise.report.training_figures import recall_curves
@@ -42,7 +43,7 @@ class Plots:
     def pr(self, strategies: Names = None) -> Any:
         """Precision against recall with 95 % bands; the dotted level is what guessing reaches."""
         figure = self._curves("pr", "recall", "precision", strategies)
-        if len(self._record["data"]["classes"]) == 2:
+        if not has_panels(self._record):
             figure.axes[0].axhline(prevalence(self._record), color=_GRAY, linestyle=":", linewidth=1)
         return figure
 

@@ -89,7 +89,20 @@ def rarest(record: Mapping[str, Any]) -> Mapping[str, Any]:
     return named[0] if named else min(classes, key=lambda c: c["count"])
 
 
+def several_labels(record: Mapping[str, Any]) -> bool:
+    """Whether rows have several labels, and scores are means over these."""
+    return record["data"].get("kind") == "labels"
+
+
+def class_shares(record: Mapping[str, Any]) -> dict[str, float]:
+    """Return the share of each class, or of each label where it is known."""
+    classes = record["data"]["classes"]
+    if several_labels(record):
+        return {str(c["label"]): float(c["share"]) for c in classes}
+    total = sum(c["count"] for c in classes) or 1
+    return {str(c["label"]): c["count"] / total for c in classes}
+
+
 def prevalence(record: Mapping[str, Any]) -> float:
     """Return the share of that class."""
-    total = sum(c["count"] for c in record["data"]["classes"])
-    return rarest(record)["count"] / total if total else 0.0
+    return class_shares(record)[str(rarest(record)["label"])]

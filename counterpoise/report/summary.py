@@ -7,7 +7,7 @@ looks at rows again.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -83,6 +83,25 @@ def curves_of(
     if len(labels) == 2:
         return block | _binary(y == positive, raw[:, positive], proba[:, positive], max_points, groups)
     return block | _multiclass(y, raw, proba, labels, max_points, groups)
+
+
+def curves_of_labels(labels: Mapping[str, tuple[Array, Array, Array, Array]]) -> dict[str, Any]:
+    """As `curves_of`, of several labels per row: a curve for each of the rarest, all else of every label together.
+
+    Args:
+        labels: Name -> y, raw, proba and decision of the rows where the label is known, classes without and with it.
+    """
+    places = rarest_codes(np.array([int(y.sum()) for y, *_ in labels.values()]))
+    named = list(labels.items())
+    parts = [(named[place][0], _of_label(*named[place][1])) for place in places]
+    joined = _of_label(*(np.concatenate(part) for part in zip(*labels.values(), strict=True)))
+    curves = ("pr", "roc", "gain", "decision")
+    found = {name: {"classes": [{"label": label, **block[name]} for label, block in parts]} for name in curves}
+    return found | {key: joined[key] for key in ("calibration", "confusion", "confusion_default")}
+
+
+def _of_label(y: Array, raw: Array, proba: Array, decision: Array) -> dict[str, Any]:
+    return curves_of(y, raw, proba, decision, ["without", "with"], 1)
 
 
 def confusion(y: Array, decision: Array, labels: Sequence[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from counterpoise.report import columns, words
-from counterpoise.report.series import block_of, rarest, styles
+from counterpoise.report.series import block_of, rarest, several_labels, styles
 
 Record = Mapping[str, Any]
 Row = dict[str, Any]
@@ -31,7 +31,7 @@ def ranked(record: Record) -> list[Mapping[str, Any]]:
 def hidden(record: Record) -> Row | None:
     """Return the table that puts accuracy beside the recall of the rare class, or None without `none`."""
     none = row_of(record, "none")
-    if none is None:
+    if none is None or several_labels(record):
         return None
     rare, classes = rarest(record), record["data"]["classes"]
     common = max(classes, key=lambda c: c["count"])
@@ -116,6 +116,26 @@ def per_class(record: Record) -> Row:
             {"label": label, "support": words.count(next((c.get("support") for c in found), None)), "cells": cells}
         )
     return {"columns": [styles(record)[row["strategy"]].title for row in good], "rows": rows}
+
+
+def labels(record: Record) -> Row | None:
+    """Return one line per label for the strategy of the verdict, or None where rows have one class each."""
+    row = row_of(record, (record.get("verdict") or {}).get("winner")) or row_of(record, "none")
+    if not several_labels(record) or row is None:
+        return None
+    shares = columns.shares(c.get("share") for c in row["per_class"])
+    rows = [
+        {
+            "label": c["label"],
+            "positives": words.count(c["support"]),
+            "share": share,
+            "known": words.count(c["known"]),
+            "cells": [words.number(c[key], 3) for key in ("average_precision", "roc_auc", "recall", "precision")],
+            "threshold": words.number(c["threshold"], 3),
+        }
+        for c, share in zip(row["per_class"], shares, strict=True)
+    ]
+    return {"name": styles(record)[row["strategy"]].title, "rows": rows}
 
 
 def tuned(record: Record) -> Row:

@@ -40,11 +40,16 @@ STRATEGIES = {
     "balance_cascade": "Balance cascade",
     "resampling_ensemble": "Resampling ensemble",
     "mixup_ensemble": "Mixup ensemble",
+    "label_ensemble": "Label ensemble",
 }
 
 METRICS = {
     "average_precision": "average precision",
     "roc_auc": "area under the ROC curve",
+    "average_precision_micro": "average precision over all labels together",
+    "roc_auc_micro": "area under the ROC curve over all labels together",
+    "f1_micro": "F1 over all labels together",
+    "subset_accuracy": "rows with every label right",
     "log_loss": "log loss",
     "brier": "Brier score",
     "skill": "skill over the prior",

@@ -7,15 +7,17 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted, validate_data
 
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.core.errors import TargetError
+from counterpoise.core.labels import Labels
 from counterpoise.core.masked import unmasked
 from counterpoise.forests.model import KINDS, TreeModel
 from counterpoise.pipeline.fit import fit
 from counterpoise.sklearn.targets import plain_labels
 from counterpoise.strategies.blend import Blend
+from counterpoise.targets.reading import picked
 
 Array = np.ndarray
 
@@ -95,13 +97,14 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> CounterpoiseClassifier:
-        """Train on rows X and labels y (N,); see `cp.fit` for what may go wrong."""
+        """Train on rows X and labels y, (N,), or several labels, (N, L) of 0 and 1; see `cp.fit` for errors."""
         if y is None:
             raise TargetError("CounterpoiseClassifier requires y to be passed, but the target y is None.")
         rows, labels = self._rows(X, y)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(unmasked(sample_weight), rows, dtype=np.float64)
-        self.classes_ = np.unique(labels)
+        several = isinstance(labels, Labels)
+        self.classes_ = np.array(labels.classes) if several else np.unique(labels)
         clf = self._train(rows, labels, sample_weight, groups)
         for name in ("recall_floor", "precision_floor"):
             if getattr(self, name) is not None:
@@ -110,23 +113,24 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, X: Any) -> Array:
-        """Probability of each class, float64 (N, C), in the order of `classes_`."""
+        """Probability of each class, float64 (N, C), or of each label, (N, L), in the order of `classes_`."""
         check_is_fitted(self)
         proba = self.classifier_.predict_proba(self._rows(X))
         return proba[:, self._places()]
 
     def predict(self, X: Any) -> Array:
-        """The decided label of each row (N,), by the chosen threshold or offsets."""
+        """The decided label of each row (N,), by the chosen threshold or offsets; of labels 0 or 1, int64 (N, L)."""
         check_is_fitted(self)
         said = self.classifier_.predict(self._rows(X))
-        return np.asarray(said, dtype=self.classes_.dtype)
+        return np.asarray(said, dtype=self.classes_.dtype if said.ndim == 1 else np.int64)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
         tags.input_tags.allow_nan = self._ours()  # the encoder in front takes missing values
         return tags
 
-    def _train(self, rows: Any, labels: Array, sample_weight: Any, groups: Any) -> Classifier:
+    def _train(self, rows: Any, labels: Any, sample_weight: Any, groups: Any) -> Classifier:
         return fit(
             self.model, rows, labels, strategy=self.strategy, validation=self.validation, folds=self.folds,
             groups=groups, sample_weight=sample_weight, epochs=self.epochs, batch_size=self.batch_size,
@@ -158,6 +162,11 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         }  # fmt: skip
         if y is None:
             return validate_data(self, X, reset=False, **options)
+        several = picked(y)
+        if isinstance(several, Labels):
+            rows = validate_data(self, X, **options)
+            check_consistent_length(X, several.codes)
+            return (X if frame else rows), several
         y = plain_labels(y)
         if frame:
             validate_data(self, X, y, **options)

@@ -80,7 +80,6 @@ def ready_made(name: str) -> Any:
 
     Raises:
         OptionError: unknown name, with the nearest known one.
-        MissingExtraError: its package is not installed.
 
     Example:
         >>> type(ready_made("external:self_paced_trees")).__name__

@@ -13,8 +13,12 @@ import numpy as np
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.decide.pooling import VOTES
 from counterpoise.strategies.external import PREFIX, idea_of, ready_made
-from counterpoise.strategies.standard import DEFAULT, STANDARD
+from counterpoise.strategies.standard import FOR_LABELS, STANDARD
 from counterpoise.strategies.strategy import Strategy, external
+from counterpoise.targets import target_of
+
+#: The set called "default" for one class per row.
+DEFAULT = target_of("one_of").default
 
 
 def Ensemble(
@@ -69,12 +73,12 @@ def Ensemble(
     return Strategy(name, idea, members=found, vote=vote, weights=given, one_pass=one_pass)
 
 
-_BY_NAME: dict[str, Strategy] = {strategy.name: strategy for strategy in STANDARD}
+_BY_NAME: dict[str, Strategy] = {strategy.name: strategy for strategy in (*STANDARD, *FOR_LABELS)}
 
 
 def names() -> tuple[str, ...]:
-    """Names of all strategies that come with the package, simplest first."""
-    return tuple(_BY_NAME)
+    """Names of the strategies for one class per row that come with the package, simplest first."""
+    return tuple(strategy.name for strategy in STANDARD)
 
 
 def find(strategy: str | Strategy) -> Strategy:
@@ -82,7 +86,6 @@ def find(strategy: str | Strategy) -> Strategy:
 
     Raises:
         OptionError: unknown name, with the nearest known one, or neither a name nor a strategy.
-        MissingExtraError: the package of an external one is not installed.
     """
     if isinstance(strategy, Strategy):
         return strategy
@@ -104,10 +107,10 @@ def _no_strategy(given: Any) -> str:
     return f"a strategy is a name or a Strategy, as cp.Ensemble([...]) makes one; got {type(given).__name__}."
 
 
-def select(wanted: str | Strategy | Iterable[str | Strategy]) -> tuple[Strategy, ...]:
+def select(wanted: str | Strategy | Iterable[str | Strategy], kind: str = "one_of") -> tuple[Strategy, ...]:
     """Strategies from "default", "all", "a,b,c", one or a list; `none` always races and comes first, the external last.
 
-    "default" and "all" may be parts of the list.
+    "default" and "all" may be parts of the list; which strategies they name depends on the kind of target.
 
     Example:
         >>> [s.name for s in select("oversample")]
@@ -119,7 +122,10 @@ def select(wanted: str | Strategy | Iterable[str | Strategy]) -> tuple[Strategy,
         raise OptionError(f'strategies is {wanted!r}; expected names or strategies in a list, or "default" or "all".')
     if isinstance(wanted, str):
         wanted = [name.strip() for name in wanted.split(",") if name.strip()]
-    sets: dict[Any, Iterable[str | Strategy]] = {"default": DEFAULT, "all": names()}
+    sets: dict[Any, Iterable[str | Strategy]] = {
+        "default": target_of(kind).default,
+        "all": target_of(kind).strategies or names(),
+    }
     wanted = [each for item in wanted for each in (sets.get(item, (item,)) if isinstance(item, str) else (item,))]
     found = {s.name: s for s in (find("none"), *(find(w) for w in wanted))}
     return tuple(sorted(found.values(), key=lambda s: (s.is_external, simplicity(s.name))))
@@ -128,4 +134,4 @@ def select(wanted: str | Strategy | Iterable[str | Strategy]) -> tuple[Strategy,
 def simplicity(strategy: str) -> int:
     """Place in the order of simplicity, whatever the model; strategies of the user's own count as least simple."""
     own = strategy.rpartition(":")[2]
-    return names().index(own) if own in _BY_NAME else len(_BY_NAME)
+    return list(_BY_NAME).index(own) if own in _BY_NAME else len(_BY_NAME)

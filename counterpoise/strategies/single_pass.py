@@ -47,6 +47,8 @@ def in_one_pass(strategy: Strategy, network: Network) -> Strategy:
     that each keeps, and no weights of the vote are given or learned: views are averaged evenly.
     """
     parts = strategy.members
+    if network.target.independent:  # their members weigh labels, and not rows
+        return strategy
     if not (strategy.one_pass and 1 < len(parts) <= network.views and network.own_step is None):
         return strategy
     if strategy.vote != "soft" or strategy.weights is not None or not _differ_in_plans_alone(parts):

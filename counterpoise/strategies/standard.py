@@ -51,6 +51,17 @@ _RATIO = Hyperparameter("ratio", 0.05, 1.0, default=1.0, log=True)
 _GAMMA = Hyperparameter("gamma", 0.25, 5.0, default=2.0, applies_to="loss")
 
 _NONE = Strategy("none", "The model as it is, decision at 0.5 or the largest probability.", aim="argmax")
+_CLASS_WEIGHT = Strategy(
+    "class_weight",
+    "Every row once; the loss of class c weighs n / (C n_c).",
+    plans.class_weight,
+    hyperparameters=(Hyperparameter("power", 0.0, 1.5, default=1.0, applies_to=_with_power),),
+)
+_ASYMMETRIC = Strategy(
+    "asymmetric",
+    "Easy negatives are focused away harder than positives, class by class (Ridnik 2021).",
+    loss="asymmetric",
+)
 _OVERSAMPLE = Strategy(
     "oversample",
     "Rows of smaller classes are drawn more often, up to the largest class; drawn afresh each epoch.",
@@ -80,12 +91,7 @@ def _sequence(name: str, idea: str, plan: Callable[..., Plan], members: int = 5)
 STANDARD: tuple[Strategy, ...] = (
     _NONE,
     replace(_NONE, name="threshold", idea="The untouched model; only its decision threshold is tuned.", aim="f1"),
-    Strategy(
-        "class_weight",
-        "Every row once; the loss of class c weighs n / (C n_c).",
-        plans.class_weight,
-        hyperparameters=(Hyperparameter("power", 0.0, 1.5, default=1.0, applies_to=_with_power),),
-    ),
+    _CLASS_WEIGHT,
     _OVERSAMPLE,
     _UNDERSAMPLE,
     Strategy(
@@ -139,11 +145,7 @@ STANDARD: tuple[Strategy, ...] = (
         constants=_smoothed,
         hyperparameters=(Hyperparameter("head", 0.0, 0.4, default=0.1, applies_to="loss"),),
     ),
-    Strategy(
-        "asymmetric",
-        "Easy negatives are focused away harder than positives, class by class (Ridnik 2021).",
-        loss="asymmetric",
-    ),
+    _ASYMMETRIC,
     Strategy(
         "smote",
         "New rows of smaller classes between a row and its neighbors of the class (Chawla 2002).",
@@ -239,5 +241,11 @@ STANDARD: tuple[Strategy, ...] = (
     ),
 )
 
-#: The set called "default".
-DEFAULT = ("none", "threshold", "class_weight", "oversample", "undersample", "resampling_ensemble")
+#: Strategies for several labels per row alone.
+FOR_LABELS: tuple[Strategy, ...] = (
+    Strategy(
+        "label_ensemble",
+        "Several labels: networks without a remedy, with weighted labels and with asymmetric loss, averaged.",
+        members=(_NONE, _CLASS_WEIGHT, _ASYMMETRIC),
+    ),
+)

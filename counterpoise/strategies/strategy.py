@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from counterpoise.core.errors import OptionError
+from counterpoise.core.target import Target
 from counterpoise.plans import class_plans as plans
 from counterpoise.plans.class_plans import Plan
 from counterpoise.strategies.external import PREFIX
@@ -168,9 +170,10 @@ class Strategy:
         """The strategies whose networks are trained: the members, or itself."""
         return self.members or (self,)
 
-    def make_plan(self, y: np.ndarray, n_classes: int, sample_weight: np.ndarray | None = None) -> Plan:
-        """The plan over class codes `y` (codes 0..n_classes-1)."""
-        return self.plan(y, sample_weight=sample_weight, classes=range(n_classes), **self.options)
+    def make_plan(self, target: Target, y: np.ndarray, n: int, sample_weight: np.ndarray | None = None) -> Plan:
+        """The plan over labels `y` of a target, n classes."""
+        made: Plan = target.plan(partial(self.plan, **self.options), y, n, sample_weight)
+        return made
 
     def make_loss(self, counts: np.ndarray) -> tuple[str, Mapping[str, Any]]:
         """Name and constants of the loss for rows with these class counts."""

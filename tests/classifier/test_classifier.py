@@ -16,10 +16,10 @@ import polars as pl
 import pytest
 
 import counterpoise as cp
-from counterpoise.classifier.thresholds import choose
 from counterpoise.core.errors import ArtifactError, ColumnError, DataError, OptionError
 from counterpoise.data.columns import safe_names
 from counterpoise.decide.rule import fit_rule
+from counterpoise.targets.thresholds import choose
 
 
 def frame(n=300, seed=0):

@@ -10,10 +10,11 @@ import pytest
 from sklearn import metrics
 
 import counterpoise as cp
-from counterpoise.classifier.evaluation import evaluate, label_codes
+from counterpoise.classifier.evaluation import evaluate
 from counterpoise.core.errors import ColumnError, OptionError, TargetError
-from counterpoise.metrics.catalog import METRICS
+from counterpoise.metrics.catalog import PER_PROBLEM
 from counterpoise.metrics.measured import measure
+from counterpoise.targets.known import label_codes
 
 
 def draw(n, seed, share=0.2):
@@ -26,7 +27,7 @@ def draw(n, seed, share=0.2):
 def test_every_key_has_a_value_within_its_interval():
     y, p = draw(400, 0)
     found = measure(y, p, (p[:, 1] > 0.3).astype(int), p, resamples=200)
-    assert list(found) == list(METRICS)
+    assert list(found) == list(PER_PROBLEM)
     for key, score in found.items():
         assert score["low"] <= score["value"] <= score["high"] or key == "ece", key
     assert found["roc_auc"]["value"] == pytest.approx(metrics.roc_auc_score(y, p[:, 1]))
@@ -76,7 +77,7 @@ def test_hundreds_of_classes_take_seconds_and_keep_what_can_be_known():
     z[np.arange(900), y] += 2
     p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
     found = measure(y, p, p.argmax(axis=1), resamples=20)
-    assert list(found) == [key for key in METRICS if not key.endswith("_uncorrected")]
+    assert list(found) == [key for key in PER_PROBLEM if not key.endswith("_uncorrected")]
     for key in ("roc_auc", "average_precision", "ece", "log_loss", "recall"):
         assert math.isfinite(found[key]["low"] + found[key]["high"]), key
     assert math.isfinite(found["calibration_slope"]["value"])

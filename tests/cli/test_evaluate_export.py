@@ -13,7 +13,7 @@ import counterpoise as cp
 from counterpoise.cli.evaluate import _advice
 from counterpoise.cli.main import app
 from counterpoise.core.errors import CounterpoiseError, OptionError
-from counterpoise.metrics.catalog import METRICS
+from counterpoise.metrics.catalog import PER_PROBLEM
 
 
 @pytest.fixture(scope="module", name="place")
@@ -41,7 +41,7 @@ def test_labeled_rows(place, tmp_path):
     given = ("evaluate", place / "m.keras", place / "rows.csv", "--target", "ill")
     done = run(*given, "--out", tmp_path / "s.json", "--json")
     record = json.loads(done.stdout)
-    assert list(record["metrics"]) == list(METRICS)
+    assert list(record["metrics"]) == list(PER_PROBLEM)
     assert json.loads((tmp_path / "s.json").read_text()) == record
     assert "average_precision" in run("evaluate", place / "m.keras", place / "rows.csv").stdout
 

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 import counterpoise as cp
-from counterpoise.core.errors import ColumnError, DataError, OptionError, TargetError
+from counterpoise.core.errors import ColumnError, DataError, OptionError, SplitError, TargetError
 from counterpoise.core.records import TEST, TRAIN
+from counterpoise.data.given_split import given_fold
 from counterpoise.data.image_names import Names, joined_groups, names_of
 from counterpoise.data.image_set import examples_of
 from counterpoise.data.images import images, read_images
@@ -162,6 +163,14 @@ def test_rows_say_what_they_do(root):
 def test_columns_that_are_absent(root, how, error, words):
     with pytest.raises(error, match=words):
         images(ROWS, 4, root=root, **how)
+
+
+def test_a_group_on_two_sides_of_a_given_split_is_named_by_its_images(root):
+    rows = {"i": ["001", "002", "003", "004"], "y": [0, 1, 0, 1], "p": [1, 2, 3, 1], "s": ["train"] * 3 + ["test"]}
+    scans = images(rows, 4, images="i", root=root, target="y", groups="p", split="s")
+    with pytest.raises(SplitError, match=r"for example a/001.png and b/004.jpg"):
+        given_fold(examples_of(scans))
+    assert cp.diagnose(scans, quick=False).record.groups == 3
 
 
 def test_images_without_labels_are_for_prediction(root):

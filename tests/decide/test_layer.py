@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from counterpoise.classifier.model_card import stored_scores
-from counterpoise.classifier.thresholds import choose
 from counterpoise.core.records import Rule
 from counterpoise.decide.layer import RuleLayer, rule_from_dict, rule_to_dict
 from counterpoise.decide.prior import corrected_log_proba
 from counterpoise.decide.rule import apply_rule
+from counterpoise.targets.thresholds import choose
 
 N = 300
 PLATT = {"kind": "platt", "slopes": [0.7, 0.7], "intercepts": [0.2, -0.1]}

@@ -15,9 +15,9 @@ import counterpoise as cp
 from counterpoise.core.errors import ModelError
 from counterpoise.core.records import Member
 from counterpoise.engines.diverged import or_failed
-from counterpoise.engines.objective import LOSSES
 from counterpoise.losses import CrossEntropy
 from counterpoise.strategies.strategy import Hyperparameter, Strategy
+from counterpoise.targets.one_of import LOSSES
 
 RNG = np.random.default_rng(0)
 Y = (RNG.random(160) < 0.25).astype(int)

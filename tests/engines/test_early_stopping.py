@@ -10,9 +10,11 @@ import pytest
 from counterpoise import plans
 from counterpoise.core.records import Job, Limits
 from counterpoise.engines.early_stopping import Score, Stopper
+from counterpoise.targets import target_of
 
 Y = np.repeat([0, 1], [9, 3])
 SHARE = 0.5
+ONE_OF = target_of("one_of")
 
 
 def losing(losses):
@@ -27,7 +29,9 @@ def watch(scores, plan=None, patience=None, steps=40, round_steps=4, **recipe):
     rows, limits = np.arange(len(Y)), Limits(steps, round_steps, patience, 3, **recipe)
     job = Job("", plan or plans.uniform(Y), rows, rows, rows, ("cross_entropy", {}), 0, (0, 0, 0), limits)
     said = iter(scores)
-    told = SimpleNamespace(stopping_log_p=lambda z, y, weights: losing(next(said)), log_shift=np.zeros(2))
+    told = SimpleNamespace(
+        target=ONE_OF, stopping_log_p=lambda z, y, weights: losing(next(said)), log_shift=np.zeros(2)
+    )
     stopper, out = Stopper(job, told, Y), []
     for place in range(len(scores)):
         stopper.enter((place + 1) * round_steps, 0.0)
@@ -91,13 +95,13 @@ def test_a_later_round_must_be_better_beyond_the_noise_of_the_rows():
 def test_score_of_both_is_relative_log_loss_and_missed_average_precision():
     y = np.array([0, 0, 0, 1])
     p = np.array([0.1, 0.5, 0.2, 0.4])
-    said = Score.of(np.log(np.c_[1 - p, p]), y, "both")
+    said = Score.of(ONE_OF, np.log(np.c_[1 - p, p]), y, "both")
     entropy = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
     assert said.losses == pytest.approx(-np.log([0.9, 0.5, 0.8, 0.4]) / entropy)
     assert said.missed == pytest.approx(0.5)
-    shares = Score.of(np.log(np.tile([0.75, 0.25], (4, 1))), y, "both")
+    shares = Score.of(ONE_OF, np.log(np.tile([0.75, 0.25], (4, 1))), y, "both")
     assert (shares.losses.mean(), shares.missed) == pytest.approx((1.0, 0.75))
-    assert Score.of(np.log(np.c_[1 - p, p])[:3], y[:3], "both").missed == 0.0
+    assert Score.of(ONE_OF, np.log(np.c_[1 - p, p])[:3], y[:3], "both").missed == 0.0
 
 
 def test_without_stopping_rows_the_last_round_is_the_best():
@@ -117,8 +121,11 @@ def test_a_row_of_weight_2_is_the_row_twice(on):
     y, log_p = rng.integers(0, 2, 60), np.log(rng.dirichlet([1, 1], 60))
     weight = rng.integers(1, 4, 60)
     again = np.repeat(np.arange(60), weight)
-    weighed, repeated = Score.of(log_p, y, on, weight.astype(float)), Score.of(log_p[again], y[again], on)
+    weighed, repeated = (
+        Score.of(ONE_OF, log_p, y, on, weight.astype(float)),
+        Score.of(ONE_OF, log_p[again], y[again], on),
+    )
     assert weighed.losses.mean() == pytest.approx(repeated.losses.mean())
     assert weighed.missed == pytest.approx(repeated.missed)
-    plain = Score.of(log_p, y, on)
-    assert np.array_equal(Score.of(log_p, y, on, np.ones(60)).losses, plain.losses)
+    plain = Score.of(ONE_OF, log_p, y, on)
+    assert np.array_equal(Score.of(ONE_OF, log_p, y, on, np.ones(60)).losses, plain.losses)

@@ -17,6 +17,7 @@ from counterpoise.pipeline.fold_results import corrected
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.stages import trained_members
 from counterpoise.strategies.select import find, names
+from counterpoise.targets import target_of
 
 SINGLE = [name for name in names() if not find(name).members]
 
@@ -86,7 +87,7 @@ def train(name: str, x: np.ndarray, y: np.ndarray, steps: int, rate: float = 0.1
 def test_a_known_posterior_comes_back(name, classes):
     x, y = cells(classes)
     member, _ = train(name, x, y, steps=200, rate=0.3)
-    np.testing.assert_allclose(np.exp(corrected(member)), CELLS[classes], atol=5e-3)
+    np.testing.assert_allclose(np.exp(corrected(target_of("one_of"), member)), CELLS[classes], atol=5e-3)
 
 
 def test_the_untouched_network_starts_at_the_log_prior():
@@ -103,7 +104,7 @@ def test_the_untouched_network_starts_at_the_log_prior():
     model.compile(keras.optimizers.Adam(0.1), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     model.fit(x, y, batch_size=len(y), epochs=25, verbose=0)
     by_hand = keras.ops.convert_to_numpy(keras.ops.log_softmax(model(x[::50])))
-    np.testing.assert_allclose(corrected(member), by_hand, atol=1e-4)
+    np.testing.assert_allclose(corrected(target_of("one_of"), member), by_hand, atol=1e-4)
     np.testing.assert_array_equal(member.log_shift, 0)
 
 

@@ -11,7 +11,8 @@ from sklearn.metrics import log_loss
 from counterpoise import plans
 from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Job, Limits
-from counterpoise.engines.objective import LOSSES, Objective, focal_gamma
+from counterpoise.engines.objective import Objective, focal_gamma
+from counterpoise.targets.one_of import LOSSES
 
 Y = np.repeat([0, 1, 2], [60, 30, 10]).astype(np.int32)
 NONE = np.empty(0, np.int64)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from counterpoise.core.errors import DataError, ModelError, OptionError
+from counterpoise.metrics.catalog import PER_PROBLEM
 from counterpoise.metrics.scores import DECISION_KEYS, METRICS, score_all
 
 
@@ -30,10 +31,10 @@ def sample(seed: int, rows: int = 400, classes: int = 2) -> tuple[np.ndarray, np
 
 def test_keys_are_those_of_the_contract_in_its_order() -> None:
     y, proba, raw, decision = sample(0)
-    assert list(score_all(y, proba, raw, decision, n_classes=2)) == list(METRICS)
+    assert list(score_all(y, proba, raw, decision, n_classes=2)) == list(PER_PROBLEM)
     rule = [key + suffix for suffix in ("", "_default", "_uncorrected") for key in DECISION_KEYS]
-    assert list(METRICS)[-24:] == rule
-    assert len(METRICS) == 33
+    assert list(PER_PROBLEM)[-24:] == rule
+    assert len(PER_PROBLEM) == 33
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -92,7 +93,7 @@ def test_multi_class_agrees_with_scikit_learn(classes: int) -> None:
 
 
 def assert_equal_scores(a: dict[str, float], b: dict[str, float]) -> None:
-    for key in METRICS:
+    for key in PER_PROBLEM:
         assert a[key] == pytest.approx(b[key], abs=1e-7, nan_ok=True), key
 
 

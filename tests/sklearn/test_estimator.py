@@ -91,3 +91,14 @@ def test_a_frame_with_text_and_missing_values():
     assert model.score(frame, y) > 0.8
     assert model.feature_names_in_.tolist() == ["v", "kind"]
     assert model.classifier_.card["threshold"]["aim"] == "recall_floor(0.8)"
+
+
+def test_several_labels_follow_scikit_learns_conventions():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(90, 3))
+    y = (x + rng.normal(size=(90, 3)) > 0.5).astype(int)
+    clf = cp.CounterpoiseClassifier("mlp", epochs=2).fit(x, y)
+    assert clf.predict(x).shape == clf.predict_proba(x).shape == (90, 3)
+    assert clf.predict(x).dtype == np.int64
+    assert clf.score(x, y) == np.mean((clf.predict(x) == y).all(axis=1))
+    assert np.array_equal(cp.CounterpoiseClassifier("mlp", epochs=2).fit(x, y.tolist()).predict(x), clf.predict(x))

@@ -1,0 +1,237 @@
+"""What a target is: the one contract that everything above `targets/` speaks to.
+
+A target is what a row's label can be. `counterpoise.targets` holds the kinds there are: one class of C (`one_of`), or L
+labels that do not exclude each other (`labels`). A target has no state: it takes and gives arrays, is found by its
+`kind` (`targets.target_of`), and so goes into files and other processes as one word.
+
+Rows are decided by one or more *problems*: one choice among C classes, or L choices between without and with a label.
+Rules are fitted, thresholds chosen and scores measured problem by problem; the score of a model is their mean.
+
+Shapes, N rows: labels y (N,) or (N, L); log-probabilities (N, C) or (N, L, 2); what a classifier puts out (N, C) or
+(N, L).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One choice among classes, and the rows that take part in it.
+
+    Attributes:
+        rows: int64 (n,), the rows whose label is known.
+        y: int (n,), their class codes.
+        classes: What the codes mean.
+        name: What to call the problem in a message: the label; "" where there is one problem.
+        place: Which of several problems it is; None: there is one.
+
+    Example:
+        >>> problem = Problem(np.array([0, 2]), np.array([1, 0]), (0, 1), "mass", 1)
+        >>> problem.proba(np.array([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]])).tolist()
+        [[0.8, 0.2], [0.4, 0.6]]
+    """
+
+    rows: Array
+    y: Array
+    classes: tuple[Any, ...]
+    name: str = ""
+    place: int | None = None
+
+    def log_p(self, log_p: Array) -> Array:
+        """Log-probabilities (M, N, ...) of M members as (M, n, C)."""
+        return log_p[:, self.rows] if self.place is None else log_p[:, self.rows, self.place]
+
+    def proba(self, proba: Array) -> Array:
+        """Probabilities (..., N, C) or (..., N, L) as (..., n, C)."""
+        if self.place is None:
+            return proba[..., self.rows, :]
+        positive = proba[..., self.rows, self.place]
+        return np.stack([1.0 - positive, positive], axis=-1)
+
+    def decision(self, decision: Array) -> Array:
+        """Decisions (N,) or (N, L) as (n,)."""
+        return decision[self.rows] if self.place is None else decision[self.rows, self.place]
+
+    def whole(self, proba: Array) -> tuple[Array, Array, Array | None]:
+        """Codes, probabilities (N, C) and weights of all rows; those that take no part have code 0 and weight 0."""
+        if len(self.rows) == len(proba):
+            return self.y, self.proba(proba), None
+        y, weights = np.zeros(len(proba), self.y.dtype), np.zeros(len(proba))
+        y[self.rows], weights[self.rows] = self.y, 1.0
+        return y, replace(self, rows=np.arange(len(proba))).proba(proba), weights
+
+    def of_rows(self, values: Array | None) -> Array | None:
+        """Values (N, ...) that belong to rows, such as weights or groups, as (n, ...)."""
+        return None if values is None else values[self.rows]
+
+
+@runtime_checkable
+class TargetColumns(Protocol):
+    """Where the target of a table stands, and how it is read: what `data` is handed by those who know targets.
+
+    Attributes:
+        columns: Names of its columns; none where the labels are given apart.
+    """
+
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+
+    def read(self, values: Any) -> Any:
+        """The `core.labels.Labels` of a frame of these columns."""
+        ...
+
+
+class Target(Protocol):
+    """A kind of target (see the module).
+
+    Attributes:
+        kind: Its name in files.
+        independent: Whether the units of an output are sigmoids, one for each label.
+        default: Names of the strategies of the default set, "none" first.
+        strategies: Names of all that it can be trained with; empty: all that there are.
+        losses: Name in a job -> Keras loss on labels and logits, made of the constants.
+    """
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def independent(self) -> bool: ...
+    @property
+    def default(self) -> tuple[str, ...]: ...
+    @property
+    def strategies(self) -> tuple[str, ...]: ...
+    @property
+    def losses(self) -> Mapping[str, Callable[..., Any]]: ...
+
+    def widths(self, n: int) -> tuple[int, ...]:
+        """Units that an output for n classes may have, the usual number first."""
+        ...
+
+    def shape(self, n: int) -> tuple[int, ...]:
+        """Shape of the log-probabilities of one row, and of a training shift: (C,) or (L, 2)."""
+        ...
+
+    def counts(self, y: Array, n: int) -> Array:
+        """Rows of each class, int64 (C,); or of each label without and with it, (L, 2)."""
+        ...
+
+    def are_labels(self, y: Array, n: int) -> bool:
+        """Whether an array of any origin holds labels of one row or more, among n classes."""
+        ...
+
+    def codes(self, given: Any, classes: Array) -> Array:
+        """Labels of new rows, in any form, as codes among the classes that a classifier knows.
+
+        Raises:
+            TargetError: a label that it does not know.
+        """
+        ...
+
+    def columns_of(self, schema: Any, classes: Sequence[Any]) -> str | TargetColumns:
+        """The column, or the columns, of a table that held the target in training."""
+        ...
+
+    def problems(self, y: Array, classes: Sequence[Any]) -> tuple[Problem, ...]:
+        """The problems that labels y pose."""
+        ...
+
+    def plan(self, make: Callable[..., Any], y: Array, n: int, sample_weight: Array | None) -> Any:
+        """The plan that `make(y, sample_weight=, classes=)` gives for one class per row, over these labels.
+
+        Raises:
+            OptionError: it means nothing for this kind of target.
+        """
+        ...
+
+    def weight_axes(self, units: int, views: int) -> tuple[int, ...]:
+        """Axes that the weights of a batch have behind its rows, where a network has so many units and views."""
+        ...
+
+    def start(self, loss: Any, shares: Array, units: int) -> Array | None:
+        """The constant logits, float64 (units,), that minimize a loss where training sees these shares."""
+        ...
+
+    def log_p(self, logits: Array, log_shift: Array, gamma: float = 0.0) -> Array:
+        """Log-probabilities, float64, of raw logits (N, units), focal loss and training shift undone."""
+        ...
+
+    def output(self, log_p: Array, units: int, probabilities: bool) -> Array:
+        """What a model of so many units would put out, float32 (N, units), if it knew these log-probabilities."""
+        ...
+
+    def with_intercept(self, log_p: Array, y: Array, weights: Array | None = None) -> Array:
+        """Log-probabilities after the constants that fit these rows best."""
+        ...
+
+    def log_loss(self, log_p: Array, y: Array, weights: Array | None = None) -> float:
+        """Mean log loss, of several problems the mean of theirs."""
+        ...
+
+    def stopping(self, log_p: Array, y: Array, on: str, weights: Array | None = None) -> tuple[Array, float]:
+        """What ends training: a loss per row, float64 (N,), and one number for all (see `early_stopping.Score`)."""
+        ...
+
+    def recalls(self, log_p: Array, y: Array, weights: Array | None = None) -> dict[int, float]:
+        """Class code, or number of a label, -> share of its rows that the most probable class finds."""
+        ...
+
+    def fit_rule(
+        self, log_p: Array, y: Array, log_shifts: Array, *, calibrate: Callable[[Array], str | None], **how: Any
+    ) -> Any:
+        """The rule of corrected scores (M, N, ...); `calibrate` takes the codes of a problem, see `decide.rule`."""
+        ...
+
+    def apply(self, rule: Any, log_p: Array) -> Any:
+        """The `decide.Decision` of a rule on corrected scores (M, N, ...)."""
+        ...
+
+    def raw(self, logits: Sequence[Array]) -> Array:
+        """What M members put out without any correction, averaged: (N, C) or (N, L)."""
+        ...
+
+    def together(self, y: Array, proba: Array, decision: Array, weights: Array | None = None) -> dict[str, float]:
+        """Scores of all problems at once, which no mean over them gives; by metric key."""
+        ...
+
+    def layer(self, rule: Any) -> Any:
+        """The Keras layer "rule": member logits to probability and decision."""
+        ...
+
+    def rule_of(self, values: Any) -> Any:
+        """The rule of plain values, as the layer's configuration holds them.
+
+        Raises:
+            ArtifactError: they are none.
+        """
+        ...
+
+    def choose(
+        self, rule: Any, scores: Mapping[str, Array], aim: Mapping[str, Any], confidence: float | None,
+        classes: Sequence[Any],
+    ) -> Any:  # fmt: skip
+        """The rule with another threshold, or one for each label, chosen on stored scores (see `Classifier.decide`)."""
+        ...
+
+    def at_prior(self, rule: Any, prior: Any, scores: Mapping[str, Array]) -> Any:
+        """The rule for rows whose classes, or labels, have other shares."""
+        ...
+
+    def describe(self, rule: Any, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
+        """The threshold's part of the model card."""
+        ...
+
+    def columns(self, said: Any, classes: Array) -> dict[str, Any]:
+        """A decision as the columns of a table, by name."""
+        ...
+
+    def decided(self, decision: Array, classes: Array) -> Array:
+        """Decisions as a user reads them: labels (N,), or zeros and ones (N, L)."""
+        ...

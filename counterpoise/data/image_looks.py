@@ -1,0 +1,114 @@
+"""What the files of images hold, all looked at before any is used: faults, ranges, and what a user should know."""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from counterpoise.core.errors import DataError
+from counterpoise.core.records import Pictures
+from counterpoise.data.image_set import named
+from counterpoise.data.pixels import Look, Range, look, range_text
+
+#: Pictures that use less than this share of their range, from its black end, are nearly black to a network.
+DARK = 1 / 8
+#: Images whose sides have another ratio, by this factor, have another shape.
+OTHER_SHAPE = 1.2
+
+
+def sound_files(
+    paths: Sequence[str], skip_bad: bool, span: Range | None
+) -> tuple[dict[str, Look], tuple[tuple[str, str], ...]]:
+    """What the files that are images hold, and what is wrong with the others (`DataError` if not skipped)."""
+    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        warnings.filterwarnings("ignore", module="PIL")  # what matters of them is in the looks
+        found = list(zip(paths, pool.map(partial(look, windowed=span is None), paths), strict=True))
+    bad = tuple((path, seen.fault) for path, seen in found if seen.fault)
+    if bad and not skip_bad:
+        raise DataError(_bad_text(bad))
+    return {path: seen for path, seen in found if not seen.fault}, bad
+
+
+def learns_range(good: Mapping[str, Look], span: Range | None, wanted: bool | None) -> bool:
+    """Whether what is black and white has to be learned: no file tells it, and nobody named it.
+
+    Raises:
+        DataError: some files tell it and others do not, or the model wants the other kind.
+    """
+    if span is not None:
+        return False
+    unknown = [(path, found) for path, found in good.items() if found.deep and found.span is None]
+    # Floats from 0 to 1 among others are of one kind with them.
+    told = [path for path, found in good.items() if not found.deep or (found.span and found.deep != "float")]
+    if wanted or (wanted is None and unknown):
+        if told:
+            others = f"{len(good) - len(told):,} others do not" if unknown else "the model learned it from its images"
+            raise DataError(
+                f"The type of {told[0]} tells which values are black and white ({len(told):,} such files), and "
+                f"{others}. Expected files of one kind. Name the two values with range=(low, high) (--range LOW HIGH), "
+                "or give the files of one kind."
+            )
+        return True
+    if unknown:
+        raise DataError(range_text(unknown))
+    return False
+
+
+def reading_notes(looks: Sequence[Look], form: Pictures, size: tuple[int, int]) -> tuple[str, ...]:
+    """What a user should know of how images are read."""
+    notes = [*_aspect_note(looks, form.aspect, size)]
+    deep = [found for found in looks if found.deep]
+    if form.learned:
+        low, high = min(found.low for found in deep), max(found.high for found in deep)
+        notes.append(
+            f"No file tells which of its values, from {low:g} to {high:g}, are black and white: the 0.5th and the "
+            "99.5th percentile of the training images are, and go into the model's file. Name others with "
+            "range=(low, high) (--range LOW HIGH)."
+        )
+    reduced, framed = sum(found.reduced for found in looks), sum(found.frames for found in looks)
+    if reduced:
+        notes.append(
+            f"{reduced:,} of {len(looks):,} images are in color with 16 bits a channel, of which the upper 8 are read. "
+            "Save them in gray with 16 bits, or scaled to 8, where the lower ones matter."
+        )
+    if framed:
+        notes.append(f"{framed:,} of {len(looks):,} images have several frames, of which the first is read.")
+    return (*notes, *_dark_note(deep, form.range))
+
+
+def _aspect_note(looks: Sequence[Look], aspect: str, size: tuple[int, int]) -> tuple[str, ...]:
+    """A sentence when images of another shape are stretched."""
+    wanted = size[1] / size[0]
+    other = sum(abs(math.log(found.ratio / wanted)) > math.log(OTHER_SHAPE) for found in looks)
+    if aspect != "stretch" or not other:
+        return ()
+    return (
+        f"{other:,} of {len(looks):,} images have another shape than {size[0]} x {size[1]} and are stretched to it. "
+        'aspect="crop" or "pad" (--aspect) keeps the shape of what they show.',
+    )
+
+
+def _dark_note(deep: Sequence[Look], span: Range | None) -> tuple[str, ...]:
+    """A sentence when deep images use nothing but the darkest part of their range."""
+    ends = [(found, span or found.span) for found in deep]
+    shares = [(found.high - end[0]) / (end[1] - end[0]) for found, end in ends if end]
+    if not shares or max(shares) >= DARK:
+        return ()
+    low, high = min(found.low for found in deep), max(found.high for found in deep)
+    black, white = ends[0][1] or (0.0, 0.0)
+    return (
+        f"{len(deep):,} images of more than 8 bits hold values from {low:g} to {high:g}, the darkest "
+        f"{max(max(shares), 0):.1%} of their range ({black:g} to {white:g}): all are nearly black to a network. Name "
+        "the values that are black and white with range=(low, high) (--range LOW HIGH).",
+    )
+
+
+def _bad_text(bad: Sequence[tuple[str, str]]) -> str:
+    return (
+        f"{len(bad)} {'file' if len(bad) == 1 else 'files'} cannot be read as images: {named(bad)}. "
+        "Repair or remove them, or leave them out with skip_bad=True (--skip-bad)."
+    )

@@ -1,0 +1,92 @@
+"""Rows with several labels dealt into parts: iterative stratification, whole groups kept together.
+
+Label after label, the rarest first, each row (or group) with the label goes to the part that still lacks most rows with
+it. Reference: Sechidis, Tsoumakas and Vlahavas, "On the Stratification of Multi-Label Data" (ECML 2011); of groups, the
+label sums count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+Array = np.ndarray
+
+
+def deal(y: Array, groups: Array | None, shares: Sequence[float], state: int) -> Array:
+    """Part of each row, int64 (N,).
+
+    Args:
+        y: int (N, L): 1, 0, or -1 where a label is not known, which counts as no label.
+        groups: int (N,), rows that stay together; None: each row is its own.
+        shares: Wanted share of the rows in each part.
+        state: Seed.
+
+    Example:
+        >>> y = np.array([[1, 0], [1, 1], [1, 0], [1, 1], [0, 0], [0, 0]])
+        >>> part = deal(y, None, (0.5, 0.5), state=0)
+        >>> [y[part == p].sum(axis=0).tolist() for p in (0, 1)]
+        [[2, 1], [2, 1]]
+    """
+    rows = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    count = int(rows.max()) + 1
+    sizes = np.bincount(rows, minlength=count).astype(float)
+    sums = np.stack([np.bincount(rows, weights=column, minlength=count) for column in (y == 1).T], axis=1)
+    return _dealt(sums, sizes, np.asarray(shares, dtype=float), np.random.default_rng(state))[rows]
+
+
+def _dealt(sums: Array, sizes: Array, shares: Array, rng: np.random.Generator) -> Array:
+    """Part of each unit from its label sums (U, L) and its rows (U,)."""
+    part = np.full(len(sums), -1)
+    shares = shares / shares.sum()
+    lacking, room = shares[:, None] * sums.sum(axis=0), shares * sizes.sum()
+    order = rng.permutation(len(sums))
+    open_units = sums > 0
+    while (left := np.where(open_units.any(axis=0), open_units.sum(axis=0), len(sums) + 1)).min() <= len(sums):
+        label = int(left.argmin())
+        for unit in order[open_units[order, label]]:
+            part[unit] = place = _place(lacking[:, label], room, rng)
+            lacking[place] -= sums[unit]
+            room[place] -= sizes[unit]
+        open_units[open_units[:, label]] = False
+    for unit in order[part[order] < 0]:
+        part[unit] = place = _place(room, room, rng)
+        room[place] -= sizes[unit]
+    return part
+
+
+def _place(lacking: Array, room: Array, rng: np.random.Generator) -> int:
+    """The part that lacks most, of equal ones that with most room, of equal ones any."""
+    best = np.flatnonzero(lacking >= lacking.max() - 1e-9)
+    best = best[room[best] >= room[best].max() - 1e-9]
+    return int(best[0] if len(best) == 1 else rng.choice(best))
+
+
+def label_counts(y: Array) -> Array:
+    """Rows of each label without and with it, int64 (2 L,): without the first, with the first, ...
+
+    Example:
+        >>> label_counts(np.array([[1, 0], [0, -1]])).tolist()
+        [1, 1, 1, 0]
+    """
+    return np.stack([(y == 0).sum(axis=0), (y == 1).sum(axis=0)], axis=1).ravel()
+
+
+def blank_labels(y: Array, classes: Sequence[object]) -> list[str]:
+    """A warning for each label whose gaps probably mean that it is absent: most cells that are filled in hold a 1.
+
+    Example:
+        >>> blank_labels(np.array([[1, 0], [1, 0], [-1, 1]]), ("edema", "mass"))[0][:62]
+        "The label 'edema' is 1 in 2 of the 2 rows where it is known, a"
+    """
+    told = []
+    for label, column in zip(classes, y.T if y.ndim > 1 else (), strict=False):
+        known, positive = int((column >= 0).sum()), int((column == 1).sum())
+        if known < len(column) and positive > known / 2:
+            told.append(
+                f"The label {label!r} is 1 in {positive:,} of the {known:,} rows where it is known, and missing in "
+                f'{len(column) - known:,}: gaps may mean that it is absent. If so, read it with missing="absent": '
+                'cp.labels(..., missing="absent").'
+            )
+    return told

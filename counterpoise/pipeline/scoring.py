@@ -1,0 +1,52 @@
+"""Every score of rows from what a strategy makes of them, whatever their target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from counterpoise.core.records import Examples
+from counterpoise.metrics.scores import score_all
+from counterpoise.targets import target_of
+
+Array = np.ndarray
+
+
+def scores_of(examples: Examples, rows: Array, proba: Array, raw: Array, decision: Array) -> dict[str, float]:
+    """Metric key -> score of some rows: that of their one problem, or the mean over several (see `core.target`).
+
+    Args:
+        examples: The rows.
+        rows: int64 (T,), which of them.
+        proba: (T, C) or (T, L), corrected. raw: The same, of the untouched output.
+        decision: (T,) or (T, L).
+    """
+    target, y, weights = target_of(examples), examples.y[rows], examples.weights_of(rows)
+    each = [
+        score_all(
+            p.y,
+            p.proba(proba),
+            p.proba(raw),
+            p.decision(decision),
+            n_classes=len(p.classes),
+            positive=1,
+            sample_weight=p.of_rows(weights),
+        )
+        for p in target.problems(y, examples.classes)
+        if len(p.rows)
+    ]
+    return mean_of(each) | target.together(y, proba, decision, weights)
+
+
+def mean_of(each: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of each score over those that have it.
+
+    Example:
+        >>> mean_of([{"recall": 1.0}, {"recall": 0.5}, {"recall": float("nan")}])
+        {'recall': 0.75}
+    """
+    if len(each) == 1:
+        return dict(each[0])
+    table = {key: np.array([one[key] for one in each]) for key in each[0]}
+    return {key: float(v[np.isfinite(v)].mean()) if np.isfinite(v).any() else float("nan") for key, v in table.items()}

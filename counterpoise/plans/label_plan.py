@@ -1,0 +1,112 @@
+"""A plan for rows with several labels: which rows an epoch draws, and what each label of a row weighs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from counterpoise.plans import shift
+from counterpoise.plans.labels import user_weights
+from counterpoise.plans.multilabel import MultiLabelPlan
+from counterpoise.plans.plan import Plan
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class LabelPlan(Plan):
+    """Weights of each label without and with it, over rows that an inner plan draws; as a class plan, one class.
+
+    A weight that depends on one label alone moves this label's log-odds by a known amount and no other label's, so
+    that each label has an exact shift of its own. Drawing rows by their labels has none, because it changes which rows
+    have a label: such a plan needs a calibrator.
+
+    Attributes:
+        labels: int8 (n, L): 1, 0, or -1 where it is not known, which weighs nothing.
+        label_weights: float64 (L, 2), loss weight of each label in a row without and with it.
+        drawing: The plan that draws rows by their labels; None draws each once.
+
+    Example:
+        >>> plan = label_plan(np.array([[1, 0], [0, -1], [0, 1], [0, 0]]), np.array([[1.0, 3.0], [1.0, 1.0]]))
+        >>> plan.weights().astype(float).round(2).tolist()[:2], np.diff(plan.log_shift).ravel().round(2).tolist()
+        ([[2.67, 0.89], [0.89, 0.0]], [1.1, 0.0])
+    """
+
+    labels: Array | None = None
+    label_weights: Array | None = None
+    drawing: MultiLabelPlan | None = None
+
+    @property
+    def log_shift(self) -> Array:
+        """What training adds to the log-odds of each label, float64 (L, 2), sum 0 per label."""
+        return np.stack([shift.log_shift(pair) for pair in self._label_weights])
+
+    @property
+    def prior(self) -> Array:
+        """Shares of each label without and with it that training sees, float64 (L, 2)."""
+        return np.stack([shift.training_prior(*pair) for pair in zip(self._masses, self._label_weights, strict=True)])
+
+    @property
+    def base_prior(self) -> Array:
+        """The same shares of the data, float64 (L, 2)."""
+        return self._masses / self._masses.sum(axis=1, keepdims=True)
+
+    def rows(self, epoch: int = 0, seed: int = 0) -> Array:
+        return super().rows(epoch, seed) if self.drawing is None else self.drawing.rows(epoch, seed)
+
+    def weights(self) -> Array:
+        """Loss weight of each row and label, float32 (n, L); 0 where it is not known, mean 1 over what is drawn."""
+        y = self._labels
+        own = np.where(y < 0, 0.0, self._label_weights[np.arange(y.shape[1]), y])
+        own = own if self.sample_weight is None else own * self.sample_weight[:, None]
+        times = np.ones(len(y)) if self.drawing is None else self.drawing.expected_times()
+        return (own * (times.sum() * y.shape[1] / (times @ own).sum())).astype(np.float32)
+
+    @property
+    def _labels(self) -> Array:
+        assert self.labels is not None
+        return self.labels
+
+    @property
+    def _label_weights(self) -> Array:
+        assert self.label_weights is not None
+        return self.label_weights
+
+    @property
+    def _masses(self) -> Array:
+        """Mass of each label without and with it, float64 (L, 2)."""
+        w = np.ones(len(self._labels)) if self.sample_weight is None else self.sample_weight
+        return np.stack([w @ (self._labels == code) for code in (0, 1)], axis=1)
+
+
+def label_plan(
+    labels: Array, label_weights: Array, *, name: str = "labels", drawing: MultiLabelPlan | None = None,
+    sample_weight: Array | None = None, needs_calibration: bool = False,
+) -> LabelPlan:  # fmt: skip
+    """A plan over rows with labels (n, L), see `LabelPlan`."""
+    n = len(labels)
+    drawn = n if drawing is None else len(drawing)
+    return LabelPlan(
+        name, np.zeros(n, np.int32), ("all rows",), np.array([drawn], np.int64), np.ones(1),
+        sample_weight=user_weights(sample_weight, n), needs_calibration=needs_calibration or drawing is not None,
+        labels=np.asarray(labels, np.int8), label_weights=np.asarray(label_weights, dtype=np.float64), drawing=drawing,
+    )  # fmt: skip
+
+
+def of_labels(plans: Sequence[Plan], labels: Array, sample_weight: Array | None = None) -> LabelPlan | None:
+    """Plans of single labels, each over the rows where its label is known, as one plan; None where one draws rows.
+
+    Each label keeps the weights that its own plan gives to its two classes.
+    """
+    if any(not np.array_equal(plan.drawn, plan.counts) or plan.needs_features or plan.deferred for plan in plans):
+        return None
+    scaled = []
+    for plan in plans:
+        shown = plan.mass / plan.mass.sum()
+        scaled.append(plan.class_weights / (shown @ plan.class_weights))
+    return label_plan(
+        labels, np.stack(scaled), name=plans[0].name, sample_weight=sample_weight,
+        needs_calibration=any(plan.needs_calibration for plan in plans),
+    )  # fmt: skip

@@ -1,0 +1,85 @@
+"""Labels of new rows among the classes, or the labels, that a classifier knows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import TargetError, did_you_mean
+from counterpoise.core.labels import Labels, class_labels, find_label
+from counterpoise.targets.reading import LabelColumns, labels, picked
+
+Array = np.ndarray
+
+
+def label_codes(given: Any, classes: Array) -> Array:
+    """Codes of labels, int64 (N,); compared as text, so that "1" is 1. A class that training merged takes its parts.
+
+    Raises:
+        TargetError: a label that is none of the classes.
+
+    Example:
+        >>> label_codes(["1", 0, "0"], np.array([0, 1])).tolist()
+        [1, 0, 0]
+    """
+    read = class_labels(given, "y")
+    known = classes.tolist()
+    found = [_code(label, known) for label in read.classes]
+    unknown = [label for label, code in zip(read.classes, found, strict=True) if code is None]
+    if unknown:
+        row = int(np.argmax(read.codes == read.classes.index(unknown[0])))
+        raise TargetError(
+            f"the label of row {row + 1} ({unknown[0]!r}) is none of the classes of the classifier, which knows "
+            f"{', '.join(map(str, known[:8]))}."
+        )
+    return np.array(found, np.int64)[read.codes]
+
+
+def _code(label: Any, known: list[Any]) -> int | None:
+    """By value or text; else a merged class "A+B" takes its parts, and "not L" takes the rest."""
+    code = find_label(label, known)
+    if code is not None:
+        return code
+    merged = [code for code, name in enumerate(known) if isinstance(name, str) and str(label) in name.split("+")]
+    rest = [code for code, name in enumerate(known) if isinstance(name, str) and name.startswith("not ")]
+    return next(iter([*merged, *rest]), None)
+
+
+def several_codes(given: Any, classes: Array) -> Array:
+    """Several labels per row, int32 (N, L), each 1, 0 or -1, in the order of the names that a classifier knows.
+
+    Labels that come with names are put in order by these. Lists and separated text hold those that are there; arrays
+    without names are taken as they are.
+
+    Raises:
+        TargetError: another number of labels, or a name that is unknown or absent.
+
+    Example:
+        >>> several_codes([["mass"], []], np.array(["edema", "mass"])).tolist()
+        [[0, 1], [0, 0]]
+    """
+    known = tuple(str(name) for name in classes.tolist())
+    if _named_each(given):
+        given = labels(given, names=known)
+    elif not isinstance(given, (Labels, LabelColumns)):
+        given = picked(given)
+        given = given if isinstance(given, Labels) else labels(given)
+    found = given.read(given.target) if isinstance(given, LabelColumns) else given
+    names = tuple(str(name) for name in found.classes)
+    if found.codes.ndim == 2 and names == tuple(f"label_{i}" for i in range(len(known))):
+        return found.codes
+    strange = [name for name in names if name not in known]
+    absent = [name for name in known if name not in names]
+    if found.codes.ndim != 2 or strange or absent:
+        what = f"the label {strange[0]!r}" if strange else f"no label {absent[0]!r}" if absent else "one class per row"
+        hint = did_you_mean(strange[0], known) if strange else ""
+        raise TargetError(f"y has {what}; the classifier knows {', '.join(known[:8])}.{hint} Give one column for each.")
+    return found.codes[:, [names.index(name) for name in known]]
+
+
+def _named_each(given: Any) -> bool:
+    """Whether labels come as one list of names per row."""
+    rows = given if isinstance(given, (list, tuple)) else ()
+    lists = all(isinstance(row, (list, tuple, set, frozenset)) for row in rows)
+    return bool(rows) and lists and all(isinstance(name, str) for row in rows for name in row)

@@ -1,0 +1,139 @@
+"""Thresholds of several labels: chosen, moved and described label by label, as those of one class of two are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import CounterpoiseError, OptionError, did_you_mean
+from counterpoise.core.records import LabelRules
+from counterpoise.core.target import Problem
+from counterpoise.decide.aim import Aim
+from counterpoise.decide.new_prior import rule_at_prior
+from counterpoise.decide.rule import pooled_log_proba
+from counterpoise.decide.threshold import choose_threshold
+from counterpoise.targets import thresholds
+
+Array = np.ndarray
+Problems = Sequence[Problem]
+#: Positives of a label below which its threshold is chosen on all labels together.
+FEW = 20
+
+
+def with_pooled_thresholds(
+    rule: LabelRules, log_p: Array, problems: Problems, weights: Array | None = None
+) -> LabelRules:
+    """The rules, labels with few positives at one threshold that is chosen on all labels together.
+
+    A threshold that a handful of positives chooses is luck. Those that need no choice (0.5, costs) stay.
+
+    Args:
+        rule: The rules.
+        log_p: float (M, N, L, 2), the scores that fitted them.
+        problems: Of the labels. weights: float (N,), or None.
+    """
+    few = [place for place, p in enumerate(problems) if p.y.sum() < FEW]
+    goal = Aim.parse(rule.parts[0].aim)
+    if not few or rule.vote == "hard" or goal.under_new_prior == "stays":
+        return rule
+    proba = [
+        np.exp(pooled_log_proba(part, list(p.log_p(log_p)))[:, 1]) for part, p in zip(rule.parts, problems, strict=True)
+    ]
+    w = [np.ones(len(p.rows)) if weights is None else weights[p.rows] for p in problems]
+    y = np.concatenate([p.y for p in problems])
+    cut = choose_threshold(np.concatenate(proba), y, goal, np.concatenate(w))
+    parts = list(rule.parts)
+    for place in few:
+        note = (
+            f"The label has {int(problems[place].y.sum())} positives, fewer than {FEW}. Its threshold was chosen on "
+            "all labels together."
+        )
+        parts[place] = replace(parts[place], threshold=cut, notes=(*parts[place].notes, note))
+    return rule.with_parts(parts)
+
+
+def choose(
+    rule: LabelRules, scores: Mapping[str, Array], aim: Mapping[str, Any], confidence: float | None,
+    classes: Sequence[Any], problems: Mapping[str, Problems],
+) -> LabelRules:  # fmt: skip
+    """The rules with the thresholds of one aim, of all labels or of those that it names.
+
+    A guarantee holds for all of these labels together: each gets its share of what may fail (Bonferroni).
+
+    Args:
+        rule, scores, aim, confidence, classes: As for `thresholds.choose`.
+        problems: "" -> those of the rows that fitted the rules, "guarantee_" -> those of the rows of guarantees.
+    """
+    if len(aim) != 1:
+        return rule.with_parts(
+            [thresholds.choose(part, {}, aim, confidence, (0, 1)) for part in rule.parts]
+        )  # raises, and says what is expected
+    ((name, value),) = aim.items()
+    wanted = _by_label(name, value, classes)
+    each = None if confidence is None else 1.0 - (1.0 - confidence) / len(wanted)
+    parts = list(rule.parts)
+    for place, own in wanted.items():
+        try:
+            parts[place] = thresholds.choose(parts[place], _scores(scores, place, problems), {name: own}, each, (0, 1))
+        except CounterpoiseError as error:
+            raise type(error)(f"label {classes[place]!r}: {error}") from None
+    return rule.with_parts(parts)
+
+
+def _by_label(name: str, value: Any, classes: Sequence[Any]) -> dict[int, Any]:
+    """Number of a label -> the value of its aim."""
+    known = list(classes)
+    if not isinstance(value, Mapping):
+        return dict.fromkeys(range(len(known)), value)
+    for label in value:
+        if label not in known:
+            raise OptionError(f"{name} names {label!r}, which is no label.{did_you_mean(label, known)}")
+    if not value:
+        raise OptionError(f"{name} names no label; expected a value for one label or more.")
+    return {known.index(label): own for label, own in value.items()}
+
+
+def _scores(scores: Mapping[str, Array], place: int, problems: Mapping[str, Problems]) -> dict[str, Array]:
+    """The stored scores of one label, on the rows where it is known."""
+    found: dict[str, Array] = {}
+    for prefix, of_rows in problems.items():
+        if f"{prefix}log_p" not in scores:
+            continue
+        p, weight = of_rows[place], scores.get(f"{prefix}weight")
+        found |= {f"{prefix}log_p": p.log_p(scores[f"{prefix}log_p"]), f"{prefix}y": p.y}
+        found |= {} if weight is None else {f"{prefix}weight": weight[p.rows]}
+    return found
+
+
+def at_prior(rule: LabelRules, prior: Any, scores: Mapping[str, Array], problems: Mapping[str, Problems]) -> LabelRules:
+    """The rules for rows in which the labels have other shares, (L,)."""
+    shares = np.asarray(prior, dtype=np.float64)
+    if shares.shape != (len(rule.parts),):
+        raise OptionError(f"prior has shape {shares.shape}; expected one share for each of {len(rule.parts)} labels.")
+    moved = []
+    for place, (part, share) in enumerate(zip(rule.parts, shares, strict=True)):
+        own = _scores(scores, place, problems)
+        log_p = list(own["log_p"].astype(np.float64)) if "log_p" in own else None
+        moved.append(rule_at_prior(part, float(share), log_p, own.get("y")))
+    return rule.with_parts(moved)
+
+
+def describe(rule: LabelRules, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
+    """The thresholds' part of the model card; "labels" holds `thresholds.describe` of each label."""
+    each = [
+        {"label": str(label), **thresholds.describe(part, rows)}
+        for label, part in zip(classes, rule.parts, strict=True)
+    ]
+    words = list(dict.fromkeys(one["word"] for one in each))
+    sentences = list(dict.fromkeys(one["said"] for one in each))
+    return {
+        "value": None,
+        "offsets": None,
+        "aim": rule.aim,
+        "word": words[0] if len(words) == 1 else "estimate",
+        "said": sentences[0] if len(sentences) == 1 else "Each label has a threshold of its own; see its entry.",
+        "labels": each,
+    }

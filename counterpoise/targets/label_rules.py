@@ -1,0 +1,64 @@
+"""The rules of several labels as one Keras layer: a rule of two classes for each unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from counterpoise.core.errors import ArtifactError
+from counterpoise.core.plain import anything, list_of, mapping_of
+from counterpoise.core.records import LabelRules
+from counterpoise.decide.layer import RuleLayer, rule_to_dict
+from counterpoise.decide.rule_fields import checked_rule
+
+
+def rules_of(values: Any) -> LabelRules:
+    """The rules of plain values, one mapping for each label.
+
+    Raises:
+        ArtifactError: a rule that is none, of more than two classes, or of another number of members.
+    """
+    rules = [checked_rule(one) for one in list_of(mapping_of(anything))(values, "the rules")]
+    if not rules or any(len(rule.prior) != 2 or len(rule.log_shifts) != len(rules[0].log_shifts) for rule in rules):
+        raise ArtifactError("its rules are not one of two classes for each label, all of as many networks.")
+    return LabelRules(tuple(rules))
+
+
+@keras.saving.register_keras_serializable(package="counterpoise")
+class LabelRuleLayer(keras.layers.Layer):
+    """Member logits to the probability and the decision of each label.
+
+    Args:
+        rule: `rule_to_dict` of the rule of each label.
+
+    Call with a list of M tensors (N, L); returns `{"probability": float32 (N, L), "decision": int32 (N, L)}`, the
+    decision being 1 for a label that is there.
+    """
+
+    def __init__(self, rule: Sequence[Any], **kwargs: Any) -> None:
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.rule = [rule_to_dict(one) for one in rules_of(rule).parts]
+        self._of_label = [RuleLayer(one) for one in self.rule]
+
+    def build(self, shape: Any) -> None:
+        for layer in self._of_label:
+            layer.built = True
+
+    def call(self, member_logits: Any) -> dict[str, Any]:
+        parts = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]
+        said = [one([part[:, i : i + 1] for part in parts]) for i, one in enumerate(self._of_label)]
+        return {
+            "probability": ops.concatenate([one["probability"][:, 1:] for one in said], axis=-1),
+            "decision": ops.stack([one["decision"] for one in said], axis=-1),
+        }
+
+    def compute_output_spec(self, member_logits: Any) -> dict[str, Any]:
+        parts = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]
+        shape = (parts[0].shape[0], len(self.rule))
+        return {"probability": keras.KerasTensor(shape, "float32"), "decision": keras.KerasTensor(shape, "int32")}
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "rule": self.rule}

@@ -1,0 +1,215 @@
+"""Several labels per row, each 0, 1 or not known (-1): a problem of two classes for each, on one network.
+
+What is fitted for one class of two is fitted label by label, on the rows where the label is known: shift, intercept,
+calibrator and threshold. Scores of the whole are means over the labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import OptionError
+from counterpoise.core.records import LabelRules
+from counterpoise.core.target import Problem, TargetColumns
+from counterpoise.decide.layer import rule_to_dict
+from counterpoise.decide.rule import Decision
+from counterpoise.losses.constant import best_label_constants
+from counterpoise.losses.multilabel import Asymmetric, MultiLabelFocal
+from counterpoise.metrics.rank_scores import average_precision, roc_auc
+from counterpoise.plans import class_plans
+from counterpoise.plans.label_plan import LabelPlan, label_plan, of_labels
+from counterpoise.plans.multilabel import clone_labels
+from counterpoise.plans.plan import Plan
+from counterpoise.targets import known, label_decisions
+from counterpoise.targets.label_decisions import with_pooled_thresholds
+from counterpoise.targets.label_rules import LabelRuleLayer, rules_of
+from counterpoise.targets.one_of import OneOf
+from counterpoise.targets.reading import labels
+
+Array = np.ndarray
+
+#: name -> Keras loss taking (y (N, L) of zeros and ones, logits (N, L)), made of the constants.
+LOSSES: dict[str, Callable[..., Any]] = {
+    "cross_entropy": partial(MultiLabelFocal, gamma=0.0),
+    "focal": MultiLabelFocal,
+    "asymmetric": Asymmetric,
+}
+_TWO = OneOf()
+
+
+class Labels:
+    """Several labels per row (see `core.target.Target`)."""
+
+    kind = "labels"
+    independent = True
+    default = ("none", "threshold", "class_weight", "oversample", "asymmetric", "label_ensemble")
+    strategies = (*default, "effective_number", "focal", "class_balanced_focal")
+    losses: Mapping[str, Callable[..., Any]] = LOSSES
+
+    def widths(self, n: int) -> tuple[int, ...]:
+        return (n,)
+
+    def shape(self, n: int) -> tuple[int, ...]:
+        return (n, 2)
+
+    def counts(self, y: Array, n: int) -> Array:
+        return np.stack([(y == code).sum(axis=0) for code in (0, 1)], axis=1)
+
+    def are_labels(self, y: Array, n: int) -> bool:
+        fits = y.ndim == 2 and y.shape[1] == n and y.dtype.kind in "iu"
+        return bool(fits and len(y) and y.min() >= -1 and y.max() <= 1)
+
+    def codes(self, given: Any, classes: Array) -> Array:
+        return known.several_codes(given, classes)
+
+    def columns_of(self, schema: Any, classes: Sequence[Any]) -> TargetColumns:
+        return labels([str(name) for name in classes])
+
+    def problems(self, y: Array, classes: Sequence[Any]) -> tuple[Problem, ...]:
+        rows_of = [np.flatnonzero(column >= 0) for column in y.T]
+        return tuple(Problem(rows, y[rows, i], (0, 1), str(classes[i]), i) for i, rows in enumerate(rows_of))
+
+    def plan(self, make: Callable[..., Plan], y: Array, n: int, sample_weight: Array | None) -> LabelPlan:
+        if _function_of(make) is class_plans.oversample:
+            drawing = clone_labels((y == 1).astype(np.uint8))
+            return label_plan(y, np.ones((n, 2)), name="oversample", drawing=drawing, sample_weight=sample_weight)
+        weights = [None if sample_weight is None else sample_weight[p.rows] for p in self.problems(y, range(n))]
+        plans = [
+            make(p.y, sample_weight=w, classes=p.classes)
+            for p, w in zip(self.problems(y, range(n)), weights, strict=True)
+        ]
+        found = of_labels(plans, y, sample_weight)
+        if found is None:
+            raise OptionError(
+                f"Plan {plans[0].name!r} draws or makes rows by their one class, but these rows have several labels. "
+                "Choose a strategy that weighs the labels, for example class_weight or focal, or oversample."
+            )
+        return found
+
+    def weight_axes(self, units: int, views: int) -> tuple[int, ...]:
+        return (units,)
+
+    def start(self, loss: Any, shares: Array, units: int) -> Array | None:
+        return best_label_constants(loss, shares)
+
+    def log_p(self, logits: Array, log_shift: Array, gamma: float = 0.0) -> Array:
+        columns = zip(np.asarray(logits).T, np.asarray(log_shift), strict=True)
+        return np.stack([_TWO.log_p(z[:, None], shift, gamma) for z, shift in columns], axis=1)
+
+    def output(self, log_p: Array, units: int, probabilities: bool) -> Array:
+        out = np.exp(log_p[..., 1]) if probabilities else log_p[..., 1] - log_p[..., 0]
+        return out.astype(np.float32)
+
+    def with_intercept(self, log_p: Array, y: Array, weights: Array | None = None) -> Array:
+        out = log_p.copy()
+        for p in self.problems(y, range(y.shape[1])):
+            if len(p.rows):
+                out[p.rows, p.place] = _TWO.with_intercept(log_p[p.rows, p.place], p.y, p.of_rows(weights))
+        return out
+
+    def log_loss(self, log_p: Array, y: Array, weights: Array | None = None) -> float:
+        losses = self._each(_TWO.log_loss, log_p, y, weights)
+        return float(np.mean(losses)) if losses else float("nan")
+
+    def stopping(self, log_p: Array, y: Array, on: str, weights: Array | None = None) -> tuple[Array, float]:
+        losses, missed = np.zeros(len(y)), list[float]()
+        counted = [p for p in self.problems(y, range(y.shape[1])) if _mass(p, weights) > 0]
+        for p in counted:
+            own, miss = _TWO.stopping(log_p[p.rows, p.place], p.y, on, p.of_rows(weights))
+            losses[p.rows] += own * len(y) / (len(p.rows) * len(counted))
+            missed.append(miss)
+        return losses, float(np.mean(missed)) if missed else 0.0
+
+    def recalls(self, log_p: Array, y: Array, weights: Array | None = None) -> dict[int, float]:
+        found = [
+            _TWO.recalls(log_p[p.rows, p.place], p.y, p.of_rows(weights)) for p in self.problems(y, range(y.shape[1]))
+        ]
+        return {place: both[1] for place, both in enumerate(found) if 1 in both}
+
+    def fit_rule(
+        self, log_p: Array, y: Array, log_shifts: Array, *, calibrate: Callable[[Array], str | None], **how: Any
+    ) -> LabelRules:
+        weights, rules = how.pop("sample_weight", None), []
+        problems = self.problems(y, range(y.shape[1]))
+        for p in problems:
+            own = np.asarray(log_shifts)[:, p.place]
+            rules.append(
+                _TWO.fit_rule(p.log_p(log_p), p.y, own, calibrate=calibrate, sample_weight=p.of_rows(weights), **how)
+            )
+        return with_pooled_thresholds(LabelRules(tuple(rules)), log_p, problems, weights)
+
+    def apply(self, rule: LabelRules, log_p: Array) -> Decision:
+        said = [_TWO.apply(one, log_p[:, :, place]) for place, one in enumerate(rule.parts)]
+        return Decision(
+            np.stack([one.proba[:, 1] for one in said], axis=1), np.stack([one.decision for one in said], axis=1)
+        )
+
+    def raw(self, logits: Sequence[Array]) -> Array:
+        units = range(np.shape(logits[0])[1])
+        return np.stack([_TWO.raw([z[:, i : i + 1] for z in logits])[:, 1] for i in units], axis=1)
+
+    def together(self, y: Array, proba: Array, decision: Array, weights: Array | None = None) -> dict[str, float]:
+        """Micro averages (every label of every row is one case), and rows whose labels are all decided right."""
+        seen = y >= 0
+        if not seen.any():
+            return {}
+        w = np.broadcast_to(np.ones(len(y))[:, None] if weights is None else weights[:, None], y.shape)[seen]
+        truth, p, d = y[seen], proba[seen], decision[seen]
+        both = np.stack([1.0 - p, p], axis=1)
+        hit, named = w @ ((truth == 1) & (d == 1)), w @ (d == 1) + w @ (truth == 1)
+        right = ((decision == y) | ~seen).all(axis=1)
+        return {
+            "average_precision_micro": average_precision(truth, both, sample_weight=w),
+            "roc_auc_micro": roc_auc(truth, both, sample_weight=w),
+            "f1_micro": float(2 * hit / named) if named > 0 else float("nan"),
+            "subset_accuracy": float(np.average(right, weights=weights)),
+        }
+
+    def layer(self, rule: LabelRules) -> LabelRuleLayer:
+        return LabelRuleLayer([rule_to_dict(one) for one in rule.parts], name="rule")
+
+    def rule_of(self, values: Any) -> LabelRules:
+        return rules_of(values)
+
+    def choose(
+        self, rule: LabelRules, scores: Mapping[str, Array], aim: Mapping[str, Any], confidence: float | None,
+        classes: Sequence[Any],
+    ) -> LabelRules:  # fmt: skip
+        return label_decisions.choose(rule, scores, aim, confidence, classes, self._stored(scores))
+
+    def at_prior(self, rule: LabelRules, prior: Any, scores: Mapping[str, Array]) -> LabelRules:
+        return label_decisions.at_prior(rule, prior, scores, self._stored(scores))
+
+    def describe(self, rule: LabelRules, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
+        return label_decisions.describe(rule, rows, classes)
+
+    def columns(self, said: Decision, classes: Array) -> dict[str, Any]:
+        both = {"probability": said.proba, "decision": said.decision}
+        return {f"{word}_{name}": part[:, i] for i, name in enumerate(classes.tolist()) for word, part in both.items()}
+
+    def _stored(self, scores: Mapping[str, Array]) -> dict[str, tuple[Problem, ...]]:
+        """The problems of stored scores, by the word that their names begin with."""
+        stored = {prefix: scores[f"{prefix}y"] for prefix in ("", "guarantee_") if f"{prefix}y" in scores}
+        return {prefix: self.problems(y, range(y.shape[1])) for prefix, y in stored.items()}
+
+    def decided(self, decision: Array, classes: Array) -> Array:
+        return decision
+
+    def _each(self, value: Callable[..., float], log_p: Array, y: Array, weights: Array | None) -> list[float]:
+        """A value of the problems that have rows."""
+        counted = [p for p in self.problems(y, range(y.shape[1])) if _mass(p, weights) > 0]
+        return [value(log_p[p.rows, p.place], p.y, p.of_rows(weights)) for p in counted]
+
+
+def _mass(problem: Problem, weights: Array | None) -> float:
+    own = problem.of_rows(weights)
+    return float(len(problem.rows) if own is None else own.sum())
+
+
+def _function_of(make: Callable[..., Any]) -> Any:
+    """The plan function inside one whose options were set."""
+    return make.func if isinstance(make, partial) else make

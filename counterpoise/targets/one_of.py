@@ -1,0 +1,164 @@
+"""One class of C per row: one problem, decided by a threshold (C = 2) or by offsets of the classes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core import logits as lg
+from counterpoise.core.labels import count_codes
+from counterpoise.core.records import Rule
+from counterpoise.core.target import Problem
+from counterpoise.decide.intercept import fit_intercept
+from counterpoise.decide.layer import RuleLayer, rule_to_dict
+from counterpoise.decide.new_prior import rule_at_prior
+from counterpoise.decide.prior import corrected_log_proba
+from counterpoise.decide.rule import Decision, apply_rule_to_log_p, fit_rule_from_log_p, raw_proba
+from counterpoise.decide.rule_fields import checked_rule
+from counterpoise.losses.constant import best_constant
+from counterpoise.losses.margin import LDAM
+from counterpoise.losses.multilabel import Asymmetric
+from counterpoise.losses.pointwise import CrossEntropy, Focal
+from counterpoise.losses.prior import BalancedSoftmax, LogitAdjusted
+from counterpoise.losses.ranking import AUCMargin, SmoothAP
+from counterpoise.losses.smoothing import LabelSmoothing
+from counterpoise.metrics.rank_scores import average_precision
+from counterpoise.plans.plan import Plan
+from counterpoise.targets import known, thresholds
+
+Array = np.ndarray
+
+#: name -> Keras loss taking (y codes (N,), logits (N, units)), made of the constants.
+LOSSES: dict[str, Callable[..., Any]] = {
+    "cross_entropy": CrossEntropy,
+    "focal": Focal,
+    "logit_adjusted": LogitAdjusted,
+    "balanced_softmax": BalancedSoftmax,
+    "ldam": LDAM,
+    "label_smoothing": LabelSmoothing,
+    "asymmetric": Asymmetric,
+    "auc_margin": AUCMargin,
+    "ap_surrogate": SmoothAP,
+}
+
+
+class OneOf:
+    """One class per row (see `core.target.Target`)."""
+
+    kind = "one_of"
+    independent = False
+    default = ("none", "threshold", "class_weight", "oversample", "undersample", "resampling_ensemble")
+    strategies: tuple[str, ...] = ()
+    losses: Mapping[str, Callable[..., Any]] = LOSSES
+
+    def widths(self, n: int) -> tuple[int, ...]:
+        return (1, 2) if n == 2 else (n,)
+
+    def shape(self, n: int) -> tuple[int, ...]:
+        return (n,)
+
+    def counts(self, y: Array, n: int) -> Array:
+        return count_codes(y, n)
+
+    def are_labels(self, y: Array, n: int) -> bool:
+        return bool(y.ndim == 1 and y.dtype.kind in "iu" and len(y) and y.min() >= 0 and y.max() < n)
+
+    def codes(self, given: Any, classes: Array) -> Array:
+        return known.label_codes(given, classes)
+
+    def columns_of(self, schema: Any, classes: Sequence[Any]) -> str:
+        return "target" if schema is None else str(schema.target)
+
+    def problems(self, y: Array, classes: Sequence[Any]) -> tuple[Problem, ...]:
+        return (Problem(np.arange(len(y)), y, tuple(classes)),)
+
+    def plan(self, make: Callable[..., Plan], y: Array, n: int, sample_weight: Array | None) -> Plan:
+        return make(y, sample_weight=sample_weight, classes=range(n))
+
+    def weight_axes(self, units: int, views: int) -> tuple[int, ...]:
+        return () if views == 1 else (views,)
+
+    def start(self, loss: Any, shares: Array, units: int) -> Array | None:
+        return best_constant(loss, shares, units)
+
+    def log_p(self, logits: Array, log_shift: Array, gamma: float = 0.0) -> Array:
+        return corrected_log_proba(logits, log_shift, gamma=gamma)
+
+    def output(self, log_p: Array, units: int, probabilities: bool) -> Array:
+        if units == 1:
+            logits = log_p[:, 1:] - log_p[:, :1]
+            return (np.exp(log_p[:, 1:]) if probabilities else logits).astype(np.float32)
+        return (np.exp(log_p) if probabilities else log_p).astype(np.float32)
+
+    def with_intercept(self, log_p: Array, y: Array, weights: Array | None = None) -> Array:
+        """After a constant per class; those of a network that broke down (NaN) stay, and so the score is NaN too."""
+        return lg.log_softmax(log_p + fit_intercept(log_p, y, weights)) if np.isfinite(log_p).all() else log_p
+
+    def log_loss(self, log_p: Array, y: Array, weights: Array | None = None) -> float:
+        return lg.log_loss(log_p, y, weights)
+
+    def stopping(self, log_p: Array, y: Array, on: str, weights: Array | None = None) -> tuple[Array, float]:
+        losses = -np.maximum(log_p[np.arange(len(y)), y], math.log(lg.SMALLEST))
+        losses = losses if weights is None else losses * (weights / weights.mean())
+        mass = np.bincount(y, weights)
+        shares = mass / mass.sum()
+        if on == "log_loss" or shares.max() == 1.0:
+            return losses, 0.0
+        seen = shares[shares > 0]
+        entropy = -float(np.sum(seen * np.log(seen)))
+        return losses / entropy, 1.0 - average_precision(y, np.exp(log_p), sample_weight=weights)
+
+    def recalls(self, log_p: Array, y: Array, weights: Array | None = None) -> dict[int, float]:
+        right, found = log_p.argmax(axis=1) == y, {}
+        for code in np.unique(y):
+            rows = y == code
+            mine = None if weights is None or not weights[rows].sum() else weights[rows]
+            found[int(code)] = float(np.average(right[rows], weights=mine))
+        return found
+
+    def fit_rule(
+        self, log_p: Array, y: Array, log_shifts: Array, *, calibrate: Callable[[Array], str | None], **how: Any
+    ) -> Rule:
+        return fit_rule_from_log_p(list(log_p), y, list(log_shifts), calibrate=calibrate(y), **how)
+
+    def apply(self, rule: Rule, log_p: Array) -> Decision:
+        return apply_rule_to_log_p(rule, list(log_p))
+
+    def raw(self, logits: Sequence[Array]) -> Array:
+        return raw_proba(logits)
+
+    def together(self, y: Array, proba: Array, decision: Array, weights: Array | None = None) -> dict[str, float]:
+        return {}
+
+    def layer(self, rule: Rule) -> RuleLayer:
+        return RuleLayer(rule_to_dict(rule), name="rule")
+
+    def rule_of(self, values: Any) -> Rule:
+        return checked_rule(values)
+
+    def choose(
+        self, rule: Rule, scores: Mapping[str, Array], aim: Mapping[str, Any], confidence: float | None,
+        classes: Sequence[Any],
+    ) -> Rule:  # fmt: skip
+        return thresholds.choose(rule, scores, aim, confidence, classes)
+
+    def at_prior(self, rule: Rule, prior: Any, scores: Mapping[str, Array]) -> Rule:
+        parts = list(scores["log_p"].astype(np.float64)) if "log_p" in scores else None
+        return rule_at_prior(rule, prior, parts, scores.get("y"))
+
+    def describe(self, rule: Rule, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
+        return thresholds.describe(rule, rows)
+
+    def columns(self, said: Decision, classes: Array) -> dict[str, Any]:
+        labels = [str(c) for c in classes.tolist()]
+        if len(labels) == 2:
+            found: dict[str, Any] = {"probability": said.proba[:, 1]}
+        else:
+            found = {f"probability_{label}": said.proba[:, code] for code, label in enumerate(labels)}
+        return found | {"decision": classes[said.decision].tolist()}
+
+    def decided(self, decision: Array, classes: Array) -> Array:
+        return classes[decision]

@@ -1,0 +1,273 @@
+"""The one reader of several labels per row: columns, arrays, lists and separated text to 1, 0 and -1 (not known)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.checks import check_choice, rows_text
+from counterpoise.core.errors import OptionError, TargetError
+from counterpoise.core.label_sources import Source, library_of, source_of
+from counterpoise.core.labels import Labels, plain_label
+
+Array = np.ndarray
+
+#: How cells say that a label is there, or is not, in lower case; numbers are looked at as such.
+YES, NO = frozenset({"true", "yes", "y", "t"}), frozenset({"false", "no", "n", "f"})
+
+
+@dataclass(frozen=True)
+class LabelColumns:
+    """Where several labels per row stand, and how they are read; made by `labels`.
+
+    Attributes:
+        target: Names of columns; the name of one column of lists or of separated text; or the labels themselves.
+        names: Names of the labels, where the values bring none.
+        missing: "ignore" or "absent"; None: "absent" for lists and text, else "ignore".
+        uncertain: "ignore", "zero" or "one".
+        separator: What stands between the labels of one text; None: the labels are no text.
+    """
+
+    target: Any
+    names: tuple[str, ...] | None = None
+    missing: str | None = None
+    uncertain: str = "ignore"
+    separator: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of a table that hold the labels; none where these are given apart."""
+        if isinstance(self.target, str):
+            return (self.target,)
+        return tuple(self.target) if are_names(self.target) else ()
+
+    def read(self, values: Any) -> Labels:
+        """Labels as codes int32 (N, L), each 1, 0 or -1.
+
+        Args:
+            values: A frame of the columns, or what was given as labels.
+
+        Raises:
+            TargetError: values that are no labels, fewer than two labels, or a label without a 1 or without a 0.
+        """
+        one = isinstance(self.target, str) or self.separator is not None
+        found = self._of_sets(values) if one or _are_sets(values) else self._of_columns(values)
+        _check(found)
+        return found
+
+    def _of_columns(self, values: Any) -> Labels:
+        source = source_of(values, "The labels")
+        if source.codes.ndim != 2 or source.codes.shape[1] < 2 or not len(source.codes):
+            raise TargetError(
+                f"the labels have shape {source.codes.shape}; expected one column per label, (N, L), and two labels or "
+                "more. For one label give its column alone."
+            )
+        count = source.codes.shape[1]
+        given = self.names or source.columns or self.columns or tuple(f"label_{i}" for i in range(count))
+        names = tuple(str(name) for name in given)
+        if len(names) != count:
+            raise OptionError(f"names has {len(names)} entries; expected one for each of {count} labels.")
+        return Labels(self._codes(source, names), names, kind="labels")
+
+    def _codes(self, source: Source, names: Sequence[str]) -> Array:
+        """1, 0 or -1 of each element, from its distinct value."""
+        gap = 0 if self.missing == "absent" else -1
+        unsure = {"ignore": -1, "zero": 0, "one": 1}[self.uncertain]
+        table = [_meaning(level, gap, unsure) for level in source.levels] + [gap]
+        for place, code in enumerate(table):
+            if code is None and (rows := np.argwhere(source.codes == place)).size:
+                row, column = rows[0]
+                raise TargetError(
+                    f"label {names[column]!r} is {source.levels[place]!r} in {rows_text([row])}. Expected 1, 0, -1 "
+                    "(uncertain), yes, no, true, false, or nothing. Leave the column out of the target, or write it so."
+                )
+        return np.array([-1 if code is None else code for code in table], np.int32)[source.codes]
+
+    def _of_sets(self, values: Any) -> Labels:
+        rows = [self._set(value) for value in _cells(values)]
+        known = [row for row in rows if row is not None]
+        names = self.names or tuple(sorted({name for row in known for name in row}))
+        place = {name: i for i, name in enumerate(names)}
+        codes = np.zeros((len(rows), len(names)), np.int32)
+        for number, row in enumerate(rows):
+            if row is None:
+                codes[number] = -1 if self.missing == "ignore" else 0
+                continue
+            strange = [name for name in row if name not in place]
+            if strange:
+                raise TargetError(f"{rows_text([number])} has the label {strange[0]!r}, which is not among names.")
+            codes[number, [place[name] for name in row]] = 1
+        return Labels(codes, names, kind="labels")
+
+    def _set(self, value: Any) -> tuple[str, ...] | None:
+        """The labels of one row; None where they are missing."""
+        if value is None or (isinstance(value, float) and value != value):
+            return None
+        if isinstance(value, str):
+            parts: Iterable[Any] = value.split(self.separator) if self.separator else (value,)
+        elif isinstance(value, Iterable):
+            parts = value
+        else:
+            raise TargetError(
+                f"a row has the labels {value!r:.60}; expected a list of labels, or text. If the labels stand in "
+                "columns of their own, name these columns."
+            )
+        return tuple(dict.fromkeys(text for part in parts if (text := str(part).strip())))
+
+
+def labels(
+    target: Any, *, names: Sequence[str] | None = None, missing: str | None = None, uncertain: str = "ignore",
+    separator: str | None = None,
+) -> LabelColumns:  # fmt: skip
+    """Say that rows have several labels, and how these are written: the target of `fit` and `compare`.
+
+    A list of column names, and an array (N, L) of zeros and ones that is not one-hot, need no more than themselves.
+
+    Args:
+        target: Names of the label columns of a table; the name of one column that holds lists of labels, or text with
+            a `separator`; or the labels: an array or frame (N, L) of 0, 1 and missing, or N lists of labels.
+        names: Names of the labels, for arrays; for lists and text also those that no row has.
+        missing: What an empty cell means: "ignore" (not known: it counts nowhere) or "absent" (0). None: "absent" where
+            a cell holds all labels of a row (lists, separated text), "ignore" where each label has a column.
+        uncertain: What -1 means: "ignore", "zero" or "one".
+        separator: What stands between the labels of a text, for example "|".
+
+    Returns:
+        A value to pass as `y`.
+
+    Raises:
+        OptionError: a word that is none of these, or names that are no texts.
+
+    Example:
+        >>> tags = labels(["a|b", "b", "", "a"], separator="|").read(["a|b", "b", "", "a"])
+        >>> tags.classes, tags.codes.tolist()
+        (('a', 'b'), [[1, 1], [0, 1], [0, 0], [1, 0]])
+    """
+    check_choice(missing, "missing", (None, "ignore", "absent"))
+    check_choice(uncertain, "uncertain", ("ignore", "zero", "one"))
+    if separator is not None and (not isinstance(separator, str) or not separator):
+        raise OptionError(f'separator is {separator!r}; expected text, for example "|".')
+    if names is not None and (isinstance(names, str) or len(set(names)) < 2):
+        raise OptionError(f"names is {names!r}; expected a list of two different names or more.")
+    return LabelColumns(target, None if names is None else tuple(map(str, names)), missing, uncertain, separator)
+
+
+def are_names(target: Any) -> bool:
+    """Whether a target is a list of column names: different texts, two or more. Class labels would repeat.
+
+    Example:
+        >>> are_names(["edema", "mass"]), are_names(["ill", "well", "ill"])
+        (True, False)
+    """
+    texts = isinstance(target, (list, tuple)) and all(isinstance(name, str) for name in target)
+    return texts and 1 < len(target) == len(set(target))
+
+
+def target_columns(y: Any, table: bool) -> str | LabelColumns | None:
+    """The column, or the columns, of a table that hold the target; None where the labels are given apart.
+
+    Args:
+        y: What the user named as target.
+        table: Whether the rows are a table.
+    """
+    if isinstance(y, str):
+        return y
+    if table and are_names(y):
+        return labels(y)
+    return y if isinstance(y, LabelColumns) and y.columns else None
+
+
+def apart(data: Any, y: Any) -> tuple[Any, Any]:
+    """A table in memory without its column of lists, and the labels in it; of anything else both as they are.
+
+    Tables know no cells that hold several values, so that these are read before the table is.
+    """
+    name = y.target if isinstance(y, LabelColumns) else y
+    held = isinstance(data, Mapping) or hasattr(data, "columns")
+    if not isinstance(name, str) or not held or name not in (data if isinstance(data, Mapping) else data.columns):
+        return data, y
+    cells = _cells({name: data[name]})
+    first = next((cell for cell in cells if cell is not None and not isinstance(cell, float)), None)
+    if not isinstance(first, (list, tuple, set, frozenset, np.ndarray)):
+        return data, y
+    if isinstance(data, Mapping):
+        rest: Any = {key: values for key, values in data.items() if key != name}
+    else:
+        rest = data.drop(columns=name) if library_of(data) == "pandas" else data.drop(name)
+    spec = y if isinstance(y, LabelColumns) else labels(name)
+    return rest, spec.read(cells)
+
+
+def picked(y: Any) -> Any:
+    """Labels that are given apart as `Labels`, where they are several per row; anything else as it is.
+
+    Zeros and ones (N, L) are several labels, unless each row has exactly one 1: then they are one-hot.
+
+    Example:
+        >>> picked(np.array([[1, 0], [1, 1]])).kind, type(picked(np.array([[1, 0], [0, 1]]))).__name__
+        ('labels', 'ndarray')
+    """
+    if isinstance(y, LabelColumns):
+        return y.read(y.target)
+    if isinstance(y, (str, Labels, Source)) or not _is_matrix(y):
+        return y
+    source = source_of(y, "y")
+    meanings = [_meaning(level, -1, -1) for level in source.levels]
+    if source.codes.ndim != 2 or source.codes.shape[1] < 2 or None in meanings or not len(source.codes):
+        return y
+    hot = np.array([*meanings, -1], np.int32)[source.codes]
+    known = (hot >= 0).all(axis=1)
+    return y if known.any() and (hot[known].sum(axis=1) == 1).all() else labels(y).read(y)
+
+
+def _is_matrix(y: Any) -> bool:
+    """Whether labels have two axes, as far as that can be seen without reading them."""
+    if hasattr(y, "shape"):
+        return len(y.shape) == 2
+    return isinstance(y, (list, tuple)) and bool(len(y)) and isinstance(y[0], (list, tuple, np.ndarray))
+
+
+def _meaning(level: Any, gap: int, unsure: int) -> int | None:
+    """1, 0 or -1 for a distinct value; None where it is no label."""
+    value = plain_label(level)
+    if value is None:
+        return gap
+    if isinstance(value, str):
+        word = value.strip().casefold()
+        if word in YES or word in NO:
+            return int(word in YES)
+        try:
+            value = float(word)
+        except ValueError:
+            return None
+    return {1.0: 1, 0.0: 0, -1.0: unsure}.get(float(value)) if isinstance(value, (bool, int, float)) else None
+
+
+def _are_sets(values: Any) -> bool:
+    """Whether labels come as one list or set of names per row, and not as one yes or no per label."""
+    if not isinstance(values, (list, tuple)) or not all(isinstance(v, (list, tuple, set, frozenset)) for v in values):
+        return False
+    distinct = {name for row in values for name in row if isinstance(name, str)}
+    return bool(distinct) and (len({len(row) for row in values}) > 1 or None in [_meaning(v, 0, 0) for v in distinct])
+
+
+def _cells(values: Any) -> list[Any]:
+    """The cells of one column."""
+    if library_of(values) == "polars" and hasattr(values, "columns"):
+        values = values.to_series()
+    if isinstance(values, Mapping) or hasattr(values, "columns"):
+        values = next(iter(values.values())) if isinstance(values, Mapping) else values.iloc[:, 0]
+    return values.to_list() if hasattr(values, "to_list") else list(values)
+
+
+def _check(found: Labels) -> None:
+    if len(found.classes) < 2 or not len(found.codes):
+        raise TargetError(
+            f"the target has {len(found.classes)} labels in {len(found.codes)} rows; expected two labels or more."
+        )
+    twice = [name for name in found.classes if found.classes.count(name) > 1]
+    if twice:
+        raise TargetError(f"two labels have the name {twice[0]!r}; give each a name of its own.")

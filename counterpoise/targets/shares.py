@@ -1,0 +1,29 @@
+"""How many rows each class or label has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.proportions import shares_of_classes
+from counterpoise.core.target import Target
+
+
+def shares_of(target: Target, y: np.ndarray, classes: Sequence[Any]) -> list[dict[str, Any]]:
+    """Label, count and share of each class; of several labels, rows with each and their share of those that are known.
+
+    Example:
+        >>> from counterpoise.targets import target_of
+        >>> y = np.array([[1, 0], [0, -1], [0, 1], [0, 1]], np.int32)
+        >>> [round(row["share"], 2) for row in shares_of(target_of("labels"), y, ("a", "b"))]
+        [0.25, 0.67]
+    """
+    problems = target.problems(y, classes)
+    if problems[0].place is None:
+        return shares_of_classes(classes, target.counts(y, len(classes)))
+    return [
+        {"label": p.name, "count": int(p.y.sum()), "share": float(p.y.mean()) if len(p.y) else 0.0, "known": len(p.y)}
+        for p in problems
+    ]

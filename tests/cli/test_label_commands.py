@@ -1,0 +1,59 @@
+"""The commands on a table with several label columns."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+from command_line import run_command
+
+
+@pytest.fixture(scope="module", name="place")
+def _place(tmp_path_factory):
+    folder, rng = tmp_path_factory.mktemp("labels"), np.random.default_rng(0)
+    x = rng.normal(size=(120, 2))
+    edema, mass = (rng.random(120) < 1 / (1 + np.exp(1 - 2 * x[:, i])) for i in (0, 1))
+    frame = pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "edema": edema.astype(int), "mass": mass.astype(int)})
+    tags = [" | ".join(name for name in ("edema", "mass") if row[name]) for row in frame.iter_rows(named=True)]
+    frame.with_columns(mass=pl.when(pl.int_range(120) % 5 > 0).then("mass")).write_csv(folder / "t.csv")
+    frame.select("a", "b", tags=pl.Series(tags)).write_csv(folder / "tags.csv")
+    return folder
+
+
+def test_train_predict_evaluate(place):
+    model, table = place / "m.keras", place / "t.csv"
+    how = ("--strategy", "class_weight", "--model", "mlp", "--epochs", 2)
+    done = run_command("train", table, "--target", "edema,mass", *how, "--out", model)
+    assert done.code == 0, done.err
+    assert "decides each label at a threshold of its own (edema 0." in done.out
+    said = pl.read_csv(run_command("predict", model, table).out.encode())
+    assert said.columns == ["probability_edema", "decision_edema", "probability_mass", "decision_mass"]
+    record = json.loads(run_command("evaluate", model, table, "--json").out)
+    assert [row["label"] for row in record["labels"]] == ["edema", "mass"]
+    shown = run_command("evaluate", model, table, "--target", "mass,edema")
+    assert (shown.code, "means over the labels" in shown.out) == (0, True)
+    assert run_command("evaluate", model, place / "tags.csv", "--target", "tags", "--separator", "|").code == 0
+
+
+def test_compare_reads_separated_text(place, tmp_path):
+    how = ("--strategies", "class_weight", "--folds", 2, "--epochs", 1, "--model", "mlp", "--json")
+    done = run_command("compare", place / "tags.csv", "--target", "tags", "--separator", "|", *how, "--out", tmp_path)
+    assert done.code == 0, done.err
+    assert [c["label"] for c in json.loads(done.out)["data"]["classes"]] == ["edema", "mass"]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("--target", "edema", "--missing", "absent"), "--missing is for several labels per row"),
+        (("--target", "edema,mass", "--separator", "|"), "--separator is for one column"),
+        (("--target", "edema,mas"), "Target 'mas' is no column"),
+        (("--target", "edema,mass", "--positive", "1"), "positive is for one class per row"),
+        (("--target", "edema,mass", "--missing", "gone"), "missing is 'gone'"),
+    ],
+)
+def test_what_is_wrong_is_named(place, more, words):
+    done = run_command("train", place / "t.csv", "--strategy", "none", *more, "--out", place / "x.keras")
+    assert (done.code, words in done.err) == (2, True), done.err

@@ -1,0 +1,123 @@
+"""Rows with several labels, one of them with gaps, from the table to the file and back."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+import counterpoise as cp
+from counterpoise.classifier.evaluation import evaluate
+from counterpoise.core.errors import ModelError, OptionError, TargetError
+
+NAMES = ["fracture", "edema", "mass"]
+RNG = np.random.default_rng(0)
+N = 240
+X = RNG.normal(size=(N, 4)).astype(np.float32)
+Y = (RNG.random((N, 3)) < 1 / (1 + np.exp(1.2 - 2 * X[:, :3]))).astype(float)
+Y[RNG.random(N) < 0.3, 1] = np.nan
+FRAME = pd.DataFrame(X, columns=list("abcd")).assign(
+    sex=np.where(X[:, 3] > 0, "f", "m"), **dict(zip(NAMES, Y.T, strict=True))
+)
+QUICK = {"epochs": 4, "verbose": 0}
+
+
+@pytest.fixture(scope="module")
+def clf():
+    return cp.fit("tabular", FRAME, NAMES, strategy="class_weight", **QUICK)
+
+
+@pytest.fixture(scope="module")
+def race():
+    strategies = "threshold,class_weight,oversample,label_ensemble,undersample"
+    return cp.compare("mlp", X, Y, strategies=strategies, folds=2, **QUICK)
+
+
+def test_a_classifier_of_labels(clf):
+    proba, decision = clf.predict_proba(FRAME), clf.predict(FRAME)
+    assert proba.shape == decision.shape == (N, 3)
+    assert clf.classes_.tolist() == NAMES
+    cuts = [part.threshold for part in clf.rule.parts]
+    assert np.array_equal(decision, (proba >= cuts).astype(int))
+    assert np.all(np.abs(proba.mean(axis=0) - np.nanmean(Y, axis=0)) < 0.12)
+    assert [round(row["share"], 3) for row in clf.card["classes"]] == np.nanmean(Y, axis=0).round(3).tolist()
+    assert clf.predict_frame(FRAME).columns[:2] == ["probability_fracture", "decision_fracture"]
+
+
+def test_the_file_gives_the_same_classifier(clf, tmp_path):
+    again = cp.load(clf.save(tmp_path / "m.keras"))
+    np.testing.assert_allclose(again.predict_proba(FRAME), clf.predict_proba(FRAME), atol=1e-6)
+    assert again.kind == "labels"
+    assert again.decide(f1=True).rule.parts[0].aim == "f1"
+    assert set(again.card["metrics"]) >= {"average_precision", "f1"}
+
+
+def test_other_thresholds_and_shares_label_by_label(clf):
+    moved = clf.decide(recall_floor={"edema": 0.9})
+    assert moved.rule.parts[0] is clf.rule.parts[0]
+    assert moved.rule.parts[1].aim == "recall_floor(0.9)"
+    assert [one["label"] for one in moved.card["threshold"]["labels"]] == NAMES
+    with pytest.raises(OptionError, match="names 'edma', which is no label"):
+        clf.decide(recall_floor={"edma": 0.9})
+    shares = np.nanmean(Y, axis=0)
+    rarer = clf.predict_proba(FRAME, prior=shares / 2)
+    assert np.all(rarer.mean(axis=0) < clf.predict_proba(FRAME).mean(axis=0))
+    with pytest.raises(OptionError, match="one share for each of 3 labels"):
+        clf.predict_proba(FRAME, prior=0.1)
+
+
+def test_evaluation_by_label(clf):
+    found = evaluate(clf, FRAME, resamples=5)
+    assert [row["label"] for row in found["labels"]] == NAMES
+    mean = np.mean([row["metrics"]["average_precision"]["value"] for row in found["labels"]])
+    assert found["metrics"]["average_precision"]["value"] == pytest.approx(mean)
+    assert evaluate(clf, FRAME.drop(columns=NAMES), FRAME[NAMES[::-1]], resamples=5)["rows"] == N
+    with pytest.raises(TargetError, match="no label 'mass'"):
+        evaluate(clf, FRAME.drop(columns=NAMES), FRAME[NAMES[:2]], resamples=5)
+
+
+def test_a_race_of_labels(race, tmp_path):
+    rows = {row["strategy"]: row for row in race.leaderboard}
+    assert [rows[name]["status"] for name in ("none", "threshold", "class_weight", "oversample", "label_ensemble")] == [
+        "ok"
+    ] * 5
+    assert "several labels" in rows["undersample"]["error"]
+    assert [c["known"] for c in rows["none"]["per_class"]] == (~np.isnan(Y)).sum(axis=0).tolist()
+    assert rows["label_ensemble"]["fits"] == 6
+    assert len(rows["label_ensemble"]["members"]) == 3
+    assert 0 < rows["none"]["scores"]["average_precision"]["mean"] < 1
+    assert race.best.predict_proba(X).shape == (N, 3)
+    race.save(tmp_path)
+    assert "label_1" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", None])
+def test_a_model_of_the_users(activation):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation=activation)])
+    model.compile(loss=keras.losses.BinaryFocalCrossentropy(from_logits=activation is None), metrics=["auc"])
+    clf = cp.fit(model, X, Y, **QUICK)
+    assert clf.predict_proba(X).shape == (N, 3)
+    with pytest.raises(ModelError, match=r"for 3 labels expected \(None, units\) with 3 units"):
+        cp.fit(lambda spec, n: keras.Sequential([keras.Input(spec.shape), keras.layers.Dense(1)]), X, Y, **QUICK)
+
+
+def test_a_served_model_and_a_run_that_goes_on(tmp_path, capfd):
+    clf = cp.fit("mlp", X, Y, **QUICK)
+    clf.export(tmp_path / "served")
+    import tensorflow as tf
+
+    run = tf.saved_model.load(str(tmp_path / "served")).signatures["serve"]
+    served = run(**{f"x{i}": tf.constant(X[:, i]) for i in range(4)})
+    np.testing.assert_allclose(served["probability"].numpy(), clf.predict_proba(X), atol=1e-4)
+    how = {"strategies": "threshold", "folds": 2, "epochs": 1, "refit": False, "store": tmp_path / "run"}
+    first, again = (cp.compare("mlp", X, Y, verbose=verbose, **how) for verbose in (0, 1))
+    assert "2 of 2 fits are done" in capfd.readouterr().err
+    scores = [m.leaderboard[0]["scores"]["average_precision"]["folds"] for m in (first, again)]
+    assert scores[0] == scores[1]
+
+
+def test_two_labels_are_no_two_classes():
+    clf = cp.fit(lambda spec, n: keras.Sequential([keras.Input(spec.shape), keras.layers.Dense(spec.units(n))]), X,
+                 Y[:, [0, 2]], folds=2, **QUICK)  # fmt: skip
+    assert clf.predict_proba(X).shape == (N, 2)

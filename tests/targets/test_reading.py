@@ -1,0 +1,120 @@
+"""Several labels per row, however they are written, are read alike."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+import counterpoise as cp
+from counterpoise.core.errors import OptionError, TargetError
+from counterpoise.pipeline.reading import read_for
+from counterpoise.targets.known import several_codes
+from counterpoise.targets.reading import are_names, picked
+
+WANTED = [[1, 0], [0, -1], [1, 1], [0, 0]]
+TAGS = ["a", None, "a|b", ""]
+CELLS = {
+    "numbers": [[1.0, 0.0], [0.0, np.nan], [1.0, 1.0], [0.0, 0.0]],
+    "masked": np.ma.masked_array([[1, 0], [0, 5], [1, 1], [0, 0]], [[0, 0], [0, 1], [0, 0], [0, 0]]),
+    "words": [["yes", "no"], ["No", None], ["YES", "yes"], ["no", "no"]],
+    "text": [["1", "0"], ["0", ""], ["1.0", "1"], ["0", "0"]],
+    "pandas": pd.DataFrame({"a": [True, False, True, False], "b": pd.array([0, None, 1, 0], "Int64")}),
+    "polars": pl.DataFrame({"a": [1, 0, 1, 0], "b": [False, None, True, False]}),
+}
+
+
+@pytest.mark.parametrize("case", CELLS)
+def test_columns_in_any_form(case):
+    found = cp.labels(CELLS[case]).read(CELLS[case])
+    assert found.codes.tolist() == WANTED
+    assert found.classes == (("a", "b") if case in ("pandas", "polars") else ("label_0", "label_1"))
+
+
+def test_what_gaps_and_doubts_mean():
+    y = [[1, -1], [np.nan, 0], [0, 1]]
+    assert cp.labels(y, missing="absent", uncertain="one").read(y).codes.tolist() == [[1, 1], [0, 0], [0, 1]]
+    assert cp.labels(y, uncertain="zero").read(y).codes.tolist() == [[1, 0], [-1, 0], [0, 1]]
+    assert cp.labels(y).read(y).codes.tolist() == [[1, -1], [-1, 0], [0, 1]]
+
+
+@pytest.mark.parametrize(
+    "make", [list, np.array, pd.Series, lambda v: pl.DataFrame({"t": v})], ids=["list", "array", "series", "frame"]
+)
+def test_separated_text_and_lists_are_sets_of_labels(make):
+    tags = cp.labels("t", separator="|", missing="ignore").read(make(TAGS))
+    assert tags.classes == ("a", "b")
+    assert tags.codes.tolist() == [[1, 0], [-1, -1], [1, 1], [0, 0]]
+    assert cp.labels("t", separator="|").read(make(TAGS)).codes[1].tolist() == [0, 0]
+    lists = cp.labels([["b"], [], ["b", "a"]], names=["b", "a", "c"])
+    assert lists.read(lists.target).codes.tolist() == [[1, 0, 0], [0, 0, 0], [1, 1, 0]]
+
+
+@pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame, dict])
+@pytest.mark.parametrize("y", ["t", cp.labels("t")], ids=["name", "spec"])
+def test_a_column_of_lists(kind, y):
+    rows = read_for("mlp", kind({"x": list(range(16)), "t": [["a"], ["a", "b"], [], ["b"]] * 4}), y)
+    assert rows.classes == ("a", "b")
+    assert rows.y[:4].tolist() == [[1, 0], [1, 1], [0, 0], [0, 1]]
+    assert [c.name for c in rows.schema.columns] == ["x"]
+
+
+def test_one_hot_rows_stay_one_class():
+    one_hot = np.eye(3, dtype=int)[[0, 1, 2, 1]]
+    assert picked(one_hot) is one_hot
+    assert picked(["a", "b"]) == ["a", "b"]
+    assert picked(np.array([[1, 0, 1], [0, 0, 0]])).kind == "labels"
+    assert not are_names(["ill", "well", "ill"])
+
+
+@pytest.mark.parametrize("how", ["names", "spec", "file", "array"])
+def test_a_table_gives_its_label_columns(how, tmp_path):
+    frame = pd.DataFrame({"x": range(12), "u": [1, 0] * 6, "v": [0, 1, 1, None] * 3})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    data, y = {
+        "names": (frame, ["u", "v"]),
+        "spec": (frame, cp.labels(["u", "v"])),
+        "file": (str(tmp_path / "t.csv"), ["u", "v"]),
+        "array": (frame[["x"]], frame[["u", "v"]]),
+    }[how]
+    rows = read_for("mlp", data, y)
+    assert (rows.kind, rows.classes, rows.n_classes) == ("labels", ("u", "v"), 2)
+    assert rows.y.tolist() == [[1, 0], [0, 1], [1, 1], [0, -1]] * 3
+    assert [c.name for c in rows.schema.columns] == ["x"]
+    assert not rows.binary
+
+
+def test_labels_that_no_split_carries_are_set_aside_by_name():
+    y = np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 1]] * 3)
+    y[1:, 2] = 0
+    y[0] = [1, 0, 1]
+    rows = read_for("mlp", np.arange(12.0)[:, None], y)
+    assert rows.classes == ("label_0", "label_1")
+    assert "'label_2' was set aside" in rows.warnings[-1]
+
+
+def test_labels_of_new_rows_are_put_in_order():
+    known = np.array(["a", "b"])
+    assert several_codes(pd.DataFrame({"b": [0, 1], "a": [1, 1]}), known).tolist() == [[1, 0], [1, 1]]
+    assert several_codes([[1, 0], [1, 1]], known).tolist() == [[1, 0], [1, 1]]
+    assert several_codes(cp.labels(["b", "a|b"], separator="|", names=["a", "b"]), known).tolist() == [[0, 1], [1, 1]]
+    with pytest.raises(TargetError, match="the label 'c'; the classifier knows a, b"):
+        several_codes(pd.DataFrame({"a": [1, 0], "c": [1, 1]}), known)
+
+
+def test_what_is_wrong_is_named():
+    for make, words in (
+        (lambda: cp.labels([[1, 7], [0, 1]]), r"'label_1' is 7 in row 1\. Expected 1, 0"),
+        (lambda: cp.labels([[1, 0.5], [0, 1]]), r"'label_1' is 0\.5 in row 1"),
+        (lambda: cp.labels([[1], [0]]), "expected one column per label"),
+        (lambda: cp.labels([["z"], ["a"]], names=["a", "b"]), "row 1 has the label 'z'"),
+    ):
+        spec = make()
+        with pytest.raises(TargetError, match=words):
+            spec.read(spec.target)
+    for given in ({"missing": "gone"}, {"uncertain": 1}, {"separator": ""}, {"names": "ab"}):
+        with pytest.raises(OptionError):
+            cp.labels([[1, 0]], **given)
+    with pytest.raises(TargetError, match=r"Target 'w' is no column"):
+        read_for("mlp", pd.DataFrame({"x": [1, 2], "u": [0, 1]}), ["u", "w"])
