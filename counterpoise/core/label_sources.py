@@ -65,7 +65,7 @@ def source_of(y: Any, name: str = "y") -> Source:
         ([0, 1, 2, 0], ['b', None, 'a'])
     """
     if isinstance(y, (str, bytes, Mapping, set, frozenset)) or y is None:
-        raise TargetError(f"{name} is {type(y).__name__}; expected one label per row, as an array, list or series.")
+        raise _no_labels(y, name)
     if hasattr(y, "row_splits") or hasattr(y, "nested_row_splits"):
         raise ragged(name)
     library, rank = library_of(y), len(getattr(y, "shape", ()))
@@ -80,8 +80,15 @@ def source_of(y: Any, name: str = "y") -> Source:
     if hasattr(y, "toarray"):
         y = y.toarray()
     mask = np.ma.getmaskarray(y) if isinstance(y, np.ma.MaskedArray) else None
-    found = _of_array(_as_array(np.ma.getdata(y) if mask is not None else y, name), name)
+    array = _as_array(np.ma.getdata(y) if mask is not None else y, name)
+    if array.dtype == object and not array.ndim:  # a generator, a view of a dict: one thing to NumPy
+        raise _no_labels(y, name)
+    found = _of_array(array, name)
     return found if mask is None else Source(np.where(mask, np.int32(-1), found.codes), found.levels)
+
+
+def _no_labels(y: Any, name: str) -> TargetError:
+    return TargetError(f"{name} is {type(y).__name__}; expected one label per row, as an array, list or series.")
 
 
 def ragged(name: str) -> TargetError:

@@ -6,7 +6,8 @@ same classes everywhere. It lies below `plans` and `data`, because both need it.
 
 - None, NaN, NaT, NA, nulls of Arrow and polars, masked entries and blank text are missing: an error that names the
   rows, unless they are masked out.
-- Whole floats and decimals are whole numbers, bytes are text, a category is its value. Numbers beside text are text.
+- Whole floats and decimals are whole numbers, bytes are text, a category or a member of an enum is its value. Numbers
+  beside text are text.
 - Fractions, infinite numbers, dates and lists are no classes: an error that names the first.
 - (N, 1) is (N,); one-hot rows are their class: the number of the column, or the name that a frame gives it.
 - Classes are in sorted order, as scikit-learn's LabelEncoder has them.
@@ -16,7 +17,9 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import enum
 import numbers
+import unicodedata
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -210,7 +213,7 @@ def find_label(label: Any, classes: Sequence[Any]) -> int | None:
 
 
 def look_alikes(classes: Sequence[Any], name: str = "y") -> str | None:
-    """A sentence about classes that differ in case or blanks alone; None when there are none.
+    """A sentence about classes that differ in case, blanks or the encoding of accents alone; None when there are none.
 
     Example:
         >>> look_alikes(["ill", "Ill ", "well"])
@@ -224,10 +227,12 @@ def look_alikes(classes: Sequence[Any], name: str = "y") -> str | None:
     if not alike:
         return None
     more = f" ({len(alike) - 1} more such groups)" if len(alike) > 1 else ""
+    one = len(set(map(_composed, alike[0]))) == 1
+    shown, differ = (ascii, "in how accents are encoded") if one else (repr, "in case or blanks")
     return (
-        f"{name} has the labels {' and '.join(map(repr, alike[0]))}{more}, which differ only in case or blanks and are "
+        f"{name} has the labels {' and '.join(map(shown, alike[0]))}{more}, which differ only {differ} and are "
         "taken for different classes. If they mean the same, write them alike, or merge them with "
-        f"merge_rare={alike[0]}."
+        f"merge_rare=[{', '.join(map(shown, alike[0]))}]."
     )
 
 
@@ -251,6 +256,7 @@ def plain_label(level: Any) -> Any:
     if isinstance(level, (np.datetime64, np.timedelta64)):
         return None if np.isnat(level) else level
     value = level.item() if isinstance(level, np.generic) else level
+    value = value.value if isinstance(value, enum.Enum) else value
     if value is None or type(value).__name__ in ("NAType", "NaTType", "MaskedConstant"):
         return None
     if isinstance(value, (bytes, bytearray)):
@@ -311,7 +317,12 @@ def _sorted(codes: Array, levels: list[Any]) -> Labels:
 
 
 def _shape_free(label: Any) -> str:
-    return " ".join(str(label).split()).casefold()
+    return " ".join(_composed(label).split()).casefold()
+
+
+def _composed(label: Any) -> str:
+    """Text in which each accented letter is one character: systems write them in two ways."""
+    return unicodedata.normalize("NFC", str(label))
 
 
 def _as_number(label: Any) -> float | None:

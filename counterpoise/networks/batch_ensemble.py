@@ -158,7 +158,8 @@ class ViewsLoss(keras.losses.Loss):
 
     def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> Tensor:
         if len(y_pred.shape) == 2:
-            return self.inner(y_true, y_pred, None if sample_weight is None else _of_row(sample_weight))
+            whole = sample_weight is None or self.independent
+            return self.inner(y_true, y_pred, sample_weight if whole else _of_row(sample_weight))
         views = y_pred.shape[1]
         if self.independent:
             y, w = (None if part is None else _per_view_and_label(part, views) for part in (y_true, sample_weight))

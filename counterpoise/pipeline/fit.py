@@ -78,7 +78,8 @@ def fit(
         data: A frame, a dict of columns, a CSV or Parquet file, an array, a dict or tuple of arrays, or text (N,).
             With y=None also a `tf.data.Dataset`, `PyDataset` or `DataLoader` of (x, y[, weight]), of which one pass is
             read into memory; a folder of `cp.images`; or a `cp.scan`, whose rows are streamed from disk.
-        y: Labels (N,), or the name of the target column of a table.
+        y: Labels (N,), or the name of the target column of a table. Several labels per row: names of their columns, an
+            array (N, L) of 0 and 1, or `cp.labels(...)`.
         strategy: A name (see `counterpoise strategies`), a `Strategy`, or `cp.Ensemble([...])`.
         validation: Share of rows held out for stopping and for the rule (both, which the model card says); or rows of
             your own: (x, y), (x, y, weight), a dataset of these, a folder of `cp.images`, or a table with the target

@@ -30,7 +30,7 @@ class LabelPlan(Plan):
 
     Example:
         >>> plan = label_plan(np.array([[1, 0], [0, -1], [0, 1], [0, 0]]), np.array([[1.0, 3.0], [1.0, 1.0]]))
-        >>> plan.weights().round(2).tolist()[:2], np.diff(plan.log_shift).ravel().round(2).tolist()
+        >>> plan.weights().astype(float).round(2).tolist()[:2], np.diff(plan.log_shift).ravel().round(2).tolist()
         ([[2.67, 0.89], [0.89, 0.0]], [1.1, 0.0])
     """
 

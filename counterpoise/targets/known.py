@@ -60,9 +60,11 @@ def several_codes(given: Any, classes: Array) -> Array:
         [[0, 1], [0, 0]]
     """
     known = tuple(str(name) for name in classes.tolist())
-    if not isinstance(given, (Labels, LabelColumns)):
+    if _named_each(given):
+        given = labels(given, names=known)
+    elif not isinstance(given, (Labels, LabelColumns)):
         given = picked(given)
-        given = given if isinstance(given, Labels) else labels(given, names=known if _one_each(given) else None)
+        given = given if isinstance(given, Labels) else labels(given)
     found = given.read(given.target) if isinstance(given, LabelColumns) else given
     names = tuple(str(name) for name in found.classes)
     if found.codes.ndim == 2 and names == tuple(f"label_{i}" for i in range(len(known))):
@@ -76,6 +78,8 @@ def several_codes(given: Any, classes: Array) -> Array:
     return found.codes[:, [names.index(name) for name in known]]
 
 
-def _one_each(given: Any) -> bool:
+def _named_each(given: Any) -> bool:
     """Whether labels come as one list of names per row."""
-    return isinstance(given, (list, tuple)) and all(isinstance(row, (list, tuple, set, frozenset)) for row in given)
+    rows = given if isinstance(given, (list, tuple)) else ()
+    lists = all(isinstance(row, (list, tuple, set, frozenset)) for row in rows)
+    return bool(rows) and lists and all(isinstance(name, str) for row in rows for name in row)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import enum
 import warnings
 
 import numpy as np
@@ -181,6 +182,8 @@ def test_the_estimator_names_the_row_without_a_label():
         (np.array([1j]), "type complex128"),
         ({1, 2}, "y is set"),
         ("abc", "y is str"),
+        ((i for i in range(2)), "y is generator; expected one label per row"),
+        ({"a": 1, "b": 0}.values(), "y is dict_values"),
         ([], r"shape \(0,\)"),
         (np.zeros((2, 3, 3)), r"shape \(2, 3, 3\)"),
         ([[1, 1], [0, 1]], "not one-hot"),
@@ -205,6 +208,12 @@ def test_intervals_and_large_numbers_keep_their_names():
     assert class_labels([2**60, 2**60 + 1]).classes == (2**60, 2**60 + 1)
     assert class_labels(np.array([-128, 127], np.int8)).classes == (-128, 127)
     assert class_labels(np.array([2**64 - 1, 0], np.uint64)).classes == (0, 2**64 - 1)
+
+
+def test_a_member_of_an_enum_is_its_value_as_in_tables():
+    kind = enum.Enum("kind", {"GOOD": "good", "BAD": "bad"})
+    y = [kind.GOOD, kind.BAD, kind.GOOD]
+    assert class_labels(y).classes == class_labels(pl.DataFrame({"y": y})["y"]).classes == ("bad", "good")
 
 
 HOT = np.eye(3, dtype=int)[CODE]
@@ -260,6 +269,7 @@ def test_labels_that_differ_in_case_or_blanks_are_said_at_every_door():
         warnings.simplefilter("error")
         DOORS["sample_weight"](["ill", "ok", "well"])
     assert look_alikes(["A", "a", "B ", "b"]).count("1 more such group") == 1
+    assert r"merge_rare=['e\u0301', '\xe9']" in look_alikes(["e\u0301", "\u00e9"])  # they look the same in print
 
 
 def test_codes_among_given_classes():
