@@ -46,7 +46,7 @@ from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.stages import trained_members
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.select import Strategy, select
-from counterpoise.targets import target_of
+from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 FRESH, WIDTH, SLOPE, LONGER = 200_000, 10, 2.0, 10

@@ -32,7 +32,7 @@ from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.stages import trained_members
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.select import find
-from counterpoise.targets import target_of
+from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 #: Strategy -> what the literature calls it.

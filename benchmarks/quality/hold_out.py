@@ -25,7 +25,7 @@ from counterpoise.pipeline.stages import train_in_rounds, trained_members
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.select import Strategy
-from counterpoise.targets import target_of
+from counterpoise.targets.kinds import target_of
 
 #: Seeds of the splits, and of what is trained on them.
 SEEDS = (0, 1)

@@ -32,7 +32,7 @@ from counterpoise.metrics.members import mean_table, member_table
 from counterpoise.networks.batch_ensemble import views_of
 from counterpoise.networks.forward import forward, like
 from counterpoise.networks.member_outputs import shares
-from counterpoise.targets import target_of
+from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 

@@ -34,7 +34,7 @@ from counterpoise.core.target import Target
 from counterpoise.data.schema import schema_from_dict, schema_to_dict
 from counterpoise.decide.rule_fields import NOTHING
 from counterpoise.metrics.catalog import METRICS, Metric
-from counterpoise.targets import target_of
+from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 #: Number of the layout of `counterpoise.json`.

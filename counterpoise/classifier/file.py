@@ -31,7 +31,7 @@ from counterpoise.core.target import Target
 from counterpoise.data.columns import columns_config
 from counterpoise.networks.cloning import keras_text
 from counterpoise.networks.weights import at_work, seeded
-from counterpoise.targets import target_of
+from counterpoise.targets.kinds import target_of
 
 
 def write(path: str | os.PathLike[str], whole: keras.Model, contents: Contents) -> Path:

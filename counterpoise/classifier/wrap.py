@@ -22,7 +22,7 @@ from counterpoise.decide.rule import fit_rule_from_log_p
 from counterpoise.networks.cloning import last_activation
 from counterpoise.networks.network import ProbabilityToLogit
 from counterpoise.plans.class_plans import Plan
-from counterpoise.targets import target_of
+from counterpoise.targets.kinds import target_of
 from counterpoise.targets.known import label_codes
 
 Array = np.ndarray

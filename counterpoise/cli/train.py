@@ -74,7 +74,6 @@ def command(
     """Train one strategy and save one file: preprocessing, networks, correction, threshold."""
     from counterpoise.pipeline.reading import inputs_of
     from counterpoise.strategies.select import find
-    from counterpoise.targets import target_of
 
     aim = aim_of(recall_floor, precision_floor, cost_fp, cost_fn, alerts)
     if confidence is not None:
@@ -86,6 +85,9 @@ def command(
     pictures = o.picture_options(size, range, images, root, groups_from, aspect)
     named = o.target_named(target, separator, missing)
     examples = o.read_table(data, named, pictures, text=model == "text", inputs=inputs_of(network), **how)
+    import_keras_quietly()
+    from counterpoise.targets.kinds import target_of
+
     problems = target_of(examples).problems(examples.y, examples.classes)
     if aim is not None and any(len(p.classes) > 2 for p in problems):
         labels = ", ".join(map(str, examples.classes[:6]))
@@ -93,7 +95,6 @@ def command(
             f"{_typed(aim)} is for two classes; {data.name} has {len(examples.classes)}: {labels}. "
             f"Hold one against the others: --one-vs-rest {examples.classes[examples.positive]}"
         )
-    import_keras_quietly()
     from counterpoise.core.records import TEST
     from counterpoise.pipeline.fit import fit
 

@@ -13,7 +13,7 @@ from counterpoise.core.records import Examples, Fold, FoldResult
 from counterpoise.core.seeds import integer
 from counterpoise.core.target import Problem
 from counterpoise.metrics.bootstrap import cluster_draws, time_blocks
-from counterpoise.targets import target_of
+from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 

@@ -36,7 +36,7 @@ from counterpoise.pipeline.tuning import check_tuning
 from counterpoise.pipeline.validation import at_training_prior
 from counterpoise.strategies.external import kind_of
 from counterpoise.strategies.select import Strategy, select
-from counterpoise.targets import target_of
+from counterpoise.targets.kinds import target_of
 
 #: Passes of the untouched model over its training rows for who asks for no number of epochs.
 EPOCHS = 30

@@ -20,7 +20,7 @@ from counterpoise.metrics import scores as sc
 from counterpoise.metrics.bootstrap import cluster_draws, group_draws
 from counterpoise.metrics.proba_scores import log_proba
 from counterpoise.metrics.row_draws import row_draws
-from counterpoise.targets import target_of
+from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 Draws = dict[str, Array]

@@ -33,7 +33,7 @@ from counterpoise.core.plain import (
     whole,
 )
 from counterpoise.core.records import Job, Member
-from counterpoise.targets import target_of
+from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 #: Weights of at most so many bytes are kept even where nothing needs them yet: strategies that do may be added.

@@ -17,7 +17,7 @@ from counterpoise.engines.objective import focal_gamma
 from counterpoise.networks.network import Network
 from counterpoise.networks.second_stage import dense_head, retrain_head, tau_normalize
 from counterpoise.networks.weights import set_state, state_of
-from counterpoise.targets import target_of
+from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 

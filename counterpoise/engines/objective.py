@@ -18,7 +18,7 @@ from counterpoise.engines.mixing import MIXES
 from counterpoise.networks.batch_ensemble import ViewsLoss
 from counterpoise.plans.member_plans import ViewPlans
 from counterpoise.plans.plan import Plan
-from counterpoise.targets import target_of
+from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 

@@ -14,7 +14,7 @@ from counterpoise.core.records import Examples
 from counterpoise.data.words import WORDS
 from counterpoise.networks.batch_ensemble import MemberDense, MemberHead, PoolViews
 from counterpoise.networks.recipe import PLAIN, Recipe
-from counterpoise.targets import target_of
+from counterpoise.targets.kinds import target_of
 
 #: Widths of the convolutions of `cnn`, from the picture inwards.
 CNN_WIDTHS = (16, 32, 64, 64, 64, 64, 64)

@@ -33,7 +33,7 @@ from counterpoise.networks.placement import check_one_device, check_text, check_
 from counterpoise.networks.recipe import PLAIN, Recipe
 from counterpoise.networks.user_loss import LabelModelLoss, ModelLoss, from_logits, is_cross_entropy, loss_label, single
 from counterpoise.networks.weights import at_work, fresh_state, learned, places, seeded, set_state
-from counterpoise.targets import target_of
+from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 

@@ -19,7 +19,7 @@ from counterpoise.pipeline.budget import Training
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.strategy import Strategy
-from counterpoise.targets import target_of
+from counterpoise.targets.kinds import target_of
 from counterpoise.targets.shares import shares_of
 
 Array = np.ndarray

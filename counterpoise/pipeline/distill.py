@@ -30,7 +30,7 @@ from counterpoise.pipeline.reading import read_for
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.strategy import Strategy
-from counterpoise.targets import target_of
+from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 

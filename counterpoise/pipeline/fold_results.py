@@ -14,7 +14,7 @@ from counterpoise.core.target import Target
 from counterpoise.decide.calibrate import NEEDED
 from counterpoise.networks.member_outputs import shares
 from counterpoise.strategies.select import Strategy
-from counterpoise.targets import target_of
+from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 

@@ -21,7 +21,7 @@ from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.strategy import Strategy
-from counterpoise.targets import target_of
+from counterpoise.targets.kinds import target_of
 
 #: (strategy, fold).
 Key = tuple[str, int]

@@ -15,7 +15,7 @@ from counterpoise.pipeline.trainer import Learner
 from counterpoise.strategies.blend import Blend
 from counterpoise.strategies.resolve import suits
 from counterpoise.strategies.strategy import Strategy
-from counterpoise.targets import target_of
+from counterpoise.targets.kinds import target_of
 
 
 def models_of(

@@ -37,7 +37,7 @@ from counterpoise.pipeline.trainer import Trainer
 from counterpoise.pipeline.tuning import tuned_by_fold, tuned_on_all, values_of
 from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.select import Strategy
-from counterpoise.targets import target_of
+from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 

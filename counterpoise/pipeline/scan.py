@@ -26,7 +26,7 @@ from counterpoise.feed.disk_stream import Stream
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.validation import are_rows, at_training_prior, with_validation
 from counterpoise.strategies.select import Strategy
-from counterpoise.targets import target_of
+from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from counterpoise.core.records import Examples
 from counterpoise.metrics.scores import score_all
-from counterpoise.targets import target_of
+from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 

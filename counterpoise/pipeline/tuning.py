@@ -23,7 +23,7 @@ from counterpoise.pipeline.scoring import scores_of
 from counterpoise.pipeline.stages import trained_members
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.strategy import Strategy
-from counterpoise.targets import target_of
+from counterpoise.targets.kinds import target_of
 
 #: Share of a fold's training rows that score the trials.
 INNER_SHARE = 0.25

@@ -21,7 +21,7 @@ from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.row_metadata import side_of, weights
 from counterpoise.data.schema import encode_rows
 from counterpoise.data.texts import texts_of_table
-from counterpoise.targets import target_of
+from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 

@@ -15,10 +15,10 @@ from counterpoise.decide.pooling import VOTES
 from counterpoise.strategies.external import PREFIX, idea_of, ready_made
 from counterpoise.strategies.standard import FOR_LABELS, STANDARD
 from counterpoise.strategies.strategy import Strategy, external
-from counterpoise.targets import target_of
+from counterpoise.targets import strategy_sets
 
 #: The set called "default" for one class per row.
-DEFAULT = target_of("one_of").default
+DEFAULT = strategy_sets.DEFAULT["one_of"]
 
 
 def Ensemble(
@@ -123,8 +123,8 @@ def select(wanted: str | Strategy | Iterable[str | Strategy], kind: str = "one_o
     if isinstance(wanted, str):
         wanted = [name.strip() for name in wanted.split(",") if name.strip()]
     sets: dict[Any, Iterable[str | Strategy]] = {
-        "default": target_of(kind).default,
-        "all": target_of(kind).strategies or names(),
+        "default": strategy_sets.DEFAULT[kind],
+        "all": strategy_sets.ALL[kind] or names(),
     }
     wanted = [each for item in wanted for each in (sets.get(item, (item,)) if isinstance(item, str) else (item,))]
     found = {s.name: s for s in (find("none"), *(find(w) for w in wanted))}

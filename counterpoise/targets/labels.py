@@ -24,7 +24,7 @@ from counterpoise.plans import class_plans
 from counterpoise.plans.label_plan import LabelPlan, label_plan, of_labels
 from counterpoise.plans.multilabel import clone_labels
 from counterpoise.plans.plan import Plan
-from counterpoise.targets import known, label_decisions
+from counterpoise.targets import known, label_decisions, strategy_sets
 from counterpoise.targets.label_decisions import with_pooled_thresholds
 from counterpoise.targets.label_rules import LabelRuleLayer, rules_of
 from counterpoise.targets.one_of import OneOf
@@ -46,8 +46,8 @@ class Labels:
 
     kind = "labels"
     independent = True
-    default = ("none", "threshold", "class_weight", "oversample", "asymmetric", "label_ensemble")
-    strategies = (*default, "effective_number", "focal", "class_balanced_focal")
+    default = strategy_sets.DEFAULT["labels"]
+    strategies = strategy_sets.ALL["labels"]
     losses: Mapping[str, Callable[..., Any]] = LOSSES
 
     def widths(self, n: int) -> tuple[int, ...]:

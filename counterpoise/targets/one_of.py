@@ -27,7 +27,7 @@ from counterpoise.losses.ranking import AUCMargin, SmoothAP
 from counterpoise.losses.smoothing import LabelSmoothing
 from counterpoise.metrics.rank_scores import average_precision
 from counterpoise.plans.plan import Plan
-from counterpoise.targets import known, thresholds
+from counterpoise.targets import known, strategy_sets, thresholds
 
 Array = np.ndarray
 
@@ -50,8 +50,8 @@ class OneOf:
 
     kind = "one_of"
     independent = False
-    default = ("none", "threshold", "class_weight", "oversample", "undersample", "resampling_ensemble")
-    strategies: tuple[str, ...] = ()
+    default = strategy_sets.DEFAULT["one_of"]
+    strategies = strategy_sets.ALL["one_of"]
     losses: Mapping[str, Callable[..., Any]] = LOSSES
 
     def widths(self, n: int) -> tuple[int, ...]:

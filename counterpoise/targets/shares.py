@@ -15,7 +15,7 @@ def shares_of(target: Target, y: np.ndarray, classes: Sequence[Any]) -> list[dic
     """Label, count and share of each class; of several labels, rows with each and their share of those that are known.
 
     Example:
-        >>> from counterpoise.targets import target_of
+        >>> from counterpoise.targets.kinds import target_of
         >>> y = np.array([[1, 0], [0, -1], [0, 1], [0, 1]], np.int32)
         >>> [round(row["share"], 2) for row in shares_of(target_of("labels"), y, ("a", "b"))]
         [0.25, 0.67]

@@ -10,7 +10,7 @@ import pytest
 from counterpoise import plans
 from counterpoise.core.records import Job, Limits
 from counterpoise.engines.early_stopping import Score, Stopper
-from counterpoise.targets import target_of
+from counterpoise.targets.kinds import target_of
 
 Y = np.repeat([0, 1], [9, 3])
 SHARE = 0.5

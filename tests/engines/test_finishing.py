@@ -17,7 +17,7 @@ from counterpoise.pipeline.fold_results import corrected
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.stages import trained_members
 from counterpoise.strategies.select import find, names
-from counterpoise.targets import target_of
+from counterpoise.targets.kinds import target_of
 
 SINGLE = [name for name in names() if not find(name).members]
 

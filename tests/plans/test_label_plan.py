@@ -8,7 +8,7 @@ import pytest
 from counterpoise.core.errors import OptionError
 from counterpoise.plans import class_plans as plans
 from counterpoise.plans.label_plan import label_plan
-from counterpoise.targets import target_of
+from counterpoise.targets.kinds import target_of
 
 RNG = np.random.default_rng(3)
 Y = (RNG.random((300, 3)) < [0.3, 0.1, 0.05]).astype(np.int32)

@@ -13,7 +13,7 @@ from counterpoise.losses.constant import best_constant
 from counterpoise.networks.batch_ensemble import PoolViews, ViewsLoss
 from counterpoise.networks.user_loss import LabelModelLoss
 from counterpoise.pipeline.scoring import scores_of
-from counterpoise.targets import TARGETS, target_of
+from counterpoise.targets.kinds import TARGETS, target_of
 
 LABELS, ONE_OF = target_of("labels"), target_of("one_of")
 RNG = np.random.default_rng(1)

@@ -1,0 +1,28 @@
+"""Every kind of target by its name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from counterpoise.core.errors import ArtifactError
+from counterpoise.core.target import Target
+from counterpoise.targets.labels import Labels
+from counterpoise.targets.one_of import OneOf
+
+TARGETS: dict[str, Target] = {target.kind: target for target in (OneOf(), Labels())}
+
+
+def target_of(kind: Any) -> Target:
+    """The target of a kind, or of what has a `kind`: examples, jobs, contents of a file.
+
+    Raises:
+        ArtifactError: a kind that this version does not know.
+
+    Example:
+        >>> target_of("labels").widths(3)
+        (3,)
+    """
+    name = getattr(kind, "kind", kind)
+    if name not in TARGETS:
+        raise ArtifactError(f"it has a target of kind {name!r:.40}; this version knows {', '.join(TARGETS)}.")
+    return TARGETS[name]

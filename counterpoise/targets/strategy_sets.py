@@ -1,0 +1,14 @@
+"""Which strategies a kind of target is trained with, by name; looked up before anything heavy is imported."""
+
+from __future__ import annotations
+
+#: Kind -> the set called "default", the untouched model first.
+DEFAULT = {
+    "one_of": ("none", "threshold", "class_weight", "oversample", "undersample", "resampling_ensemble"),
+    "labels": ("none", "threshold", "class_weight", "oversample", "asymmetric", "label_ensemble"),
+}
+#: Kind -> all that it can be trained with; empty: all that there are.
+ALL: dict[str, tuple[str, ...]] = {
+    "one_of": (),
+    "labels": (*DEFAULT["labels"], "effective_number", "focal", "class_balanced_focal"),
+}
