@@ -52,13 +52,11 @@ class Peak:
         self.bytes = 0
 
     def __enter__(self) -> Peak:
-        self.see(resident())
         _LOOKOUT.add(self)
         return self
 
     def __exit__(self, *error: object) -> None:
         _LOOKOUT.remove(self)
-        self.see(resident())
 
     def see(self, value: int) -> None:
         """Take note of a measured value."""
@@ -76,13 +74,20 @@ class _Lookout:
     def add(self, peak: Peak) -> None:
         with self.lock:
             self.open.add(peak)
+            self._tell(resident())
             if self.thread is None:
                 self.thread = threading.Thread(target=self._look, daemon=True, name="memory")
                 self.thread.start()
 
     def remove(self, peak: Peak) -> None:
         with self.lock:
+            self._tell(resident())
             self.open.discard(peak)
+
+    def _tell(self, value: int) -> None:
+        """Show a value to all open peaks, so that an outer one is never below one inside it."""
+        for peak in self.open:
+            peak.see(value)
 
     def _look(self) -> None:
         while True:
@@ -92,8 +97,7 @@ class _Lookout:
                 if not self.open:
                     self.thread = None
                     return
-                for peak in self.open:
-                    peak.see(value)
+                self._tell(value)
 
 
 _LOOKOUT = _Lookout()
