@@ -75,8 +75,8 @@ def _cost_offsets(goal: Aim, n_classes: int) -> Array:
 
 
 def _shrunk(deviation: Array, counts: Array) -> Array:
-    centerd = deviation - deviation[np.argmax(counts)]
-    return centerd * counts / (counts + HALF_TRUST)
+    centered = deviation - deviation[np.argmax(counts)]
+    return centered * counts / (counts + HALF_TRUST)
 
 
 def _objective(goal: Aim, counts: Array) -> Objective:

@@ -95,9 +95,9 @@ def _standardize(values: np.ndarray) -> np.ndarray:
     known = ~np.isnan(values)
     count = np.maximum(known.sum(axis=0), 1)
     mean = np.where(known, values, 0).sum(axis=0, dtype=np.float64) / count
-    centerd = np.where(known, values - mean, 0.0)
-    spread = np.sqrt((centerd**2).sum(axis=0) / count)
-    return (centerd / np.where(spread > 0, spread, 1.0)).astype(np.float32)
+    centered = np.where(known, values - mean, 0.0)
+    spread = np.sqrt((centered**2).sum(axis=0) / count)
+    return (centered / np.where(spread > 0, spread, 1.0)).astype(np.float32)
 
 
 def _one_hot(ids: np.ndarray) -> np.ndarray:

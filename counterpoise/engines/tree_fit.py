@@ -10,10 +10,12 @@ from counterpoise.core import seeds
 from counterpoise.core.fork_guard import use
 from counterpoise.core.memory import Peak
 from counterpoise.core.records import Examples, Job, Member
+from counterpoise.core.structure import take
 from counterpoise.engines.sklearn_fit import failed_member
 from counterpoise.forests.fitting import Grown, Rows
 from counterpoise.forests.model import TreeModel
 from counterpoise.networks.forward import forward
+from counterpoise.plans.shift import log_shift
 
 Array = np.ndarray
 
@@ -32,13 +34,10 @@ def train_trees(job: Job, examples: Examples, model: TreeModel) -> Member:
             weights = job.plan.weights()[drawn].astype(np.float64)
             rows = Rows(flat.matrix(job.train[drawn]), examples.y[job.train[drawn]], _uneven(weights))
             stop = Rows(flat.matrix(job.stop), examples.y[job.stop], examples.weights_of(job.stop))
-            shift = log_shift(job, model)
+            shift = shift_of(job, model)
             seed = seeds.integer(job.seed, "trees", *job.place)
             grown = model.grow(flat, rows, stop, examples.n_classes, shift, job.limits, seed)
-            seen = np.bincount(rows.y, weights=weights, minlength=examples.n_classes)
-            arrays = model.weights(
-                flat, grown, _balanced(seen) if model.name == "balanced_forest" else seen / seen.sum()
-            )
+            arrays = model.weights(flat, grown, _shares_seen(rows, weights, model, examples.n_classes))
             logits, stop_logits = _logits(model, arrays, examples, (job.score, job.stop))
         except Exception as error:  # the libraries are not ours: they may raise anything; other models go on
             return failed_member(job, error)
@@ -60,16 +59,19 @@ def train_trees(job: Job, examples: Examples, model: TreeModel) -> Member:
     )
 
 
-def log_shift(job: Job, model: TreeModel) -> Array:
+def shift_of(job: Job, model: TreeModel) -> Array:
     """What training adds to the logits: the plan's shift, or that of trees which see balanced samples of any plan."""
     if model.name != "balanced_forest":
         return job.plan.log_shift
-    shift = -np.log(job.plan.base_prior)
-    return shift - shift.mean()
+    return log_shift(1.0 / job.plan.base_prior)
 
 
-def _balanced(seen: Array) -> Array:
-    return np.full(len(seen), 1.0 / len(seen))
+def _shares_seen(rows: Rows, weights: Array, model: TreeModel, classes: int) -> Array:
+    """Class shares that the trees of a model see, float64 (C,)."""
+    if model.name == "balanced_forest":
+        return np.full(classes, 1.0 / classes)
+    seen = np.bincount(rows.y, weights=weights, minlength=classes)
+    return seen / seen.sum()
 
 
 def _uneven(weights: Array) -> Array | None:
@@ -86,8 +88,6 @@ def _logits(
     model: TreeModel, arrays: tuple[Array, ...], examples: Examples, wanted: tuple[Array, Array]
 ) -> list[Array]:
     """Logits float32 of rows, as the file will give them."""
-    from counterpoise.core.structure import take
-
     predict = forward(model.to_keras(arrays, examples))
     width = 1 if examples.binary else examples.n_classes
     found = []

@@ -15,7 +15,7 @@ Array = np.ndarray
 
 
 def log_shift(multiplicity: Array, additive: Array | None = None) -> Array:
-    """log m_c - a_c, centerd so that it sums to 0 (a softmax ignores a common constant).
+    """log m_c - a_c, centered so that it sums to 0 (a softmax ignores a common constant).
 
     Args:
         multiplicity: (C,) realized counts over original counts, all above 0.

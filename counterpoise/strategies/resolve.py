@@ -55,7 +55,6 @@ def _check_trees(part: Strategy) -> None:
         "mixes the rows of batches": bool(part.mix),
         "changes the last layer of a network": bool(part.finish),
         "lowers and raises a learning rate": part.warm,
-        "changes the plan during training": getattr(part.plan, "deferred", False),
     }
     if reason := next((text for text, needed in needs.items() if needed), ""):
         raise ModelError(

@@ -61,7 +61,7 @@ def test_what_is_learned_comes_from_the_training_rows_alone(examples):
         assert np.array_equal(a, b)
 
 
-def test_numbers_are_centerd_scaled_and_clipped_smoothly():
+def test_numbers_are_centered_scaled_and_clipped_smoothly():
     values = np.arange(101, dtype="float32")[:, None]
     center, factor = encode.learn_numbers(values)
     assert center.tolist() == [50.0]
