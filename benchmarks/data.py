@@ -41,7 +41,7 @@ def table(n: int) -> tuple[Array, Array]:
     return rng.standard_normal((n, COLUMNS), dtype="float32"), (rng.random(n) < SHARE).astype(np.int64)
 
 
-def one_pass(feed: Any) -> int:
+def single_pass(feed: Any) -> int:
     """Make every batch of an epoch once; rows seen."""
     return sum(len(batch[1]) for batch in feed)
 
@@ -50,7 +50,7 @@ def oversample(n: int, times: int) -> None:
     """An oversampling plan against the sampler that copies."""
     x, y = table(n)
     work = {
-        "oversampling plan and one pass of batches": lambda: one_pass(batches(x, y, plans.oversample(y), BATCH)),
+        "oversampling plan and one pass of batches": lambda: single_pass(batches(x, y, plans.oversample(y), BATCH)),
         "RandomOverSampler": lambda: RandomOverSampler(random_state=0).fit_resample(x, y),
     }
     compare(f"oversample {n:,} rows", work, times)

@@ -63,23 +63,23 @@ def load(folder: Path, entry: dict[str, Any], rows: int) -> tuple[Examples, str]
     return read(table, target=entry["target"], positive=entry["positive"], drop=drop), "mlp"
 
 
-def probabilities(examples: Examples, strategy: Strategy, cells: list, log_p: Array) -> dict[str, Array]:
+def probabilities(examples: Examples, strategy: Strategy, results: list, log_p: Array) -> dict[str, Array]:
     """Step -> probabilities (N, 2) of every row, by a rule fitted on the other folds."""
     out = {step: np.full((len(examples), 2), np.nan) for step in STEPS}
-    for cell in cells:
-        rest = np.concatenate([c.rows for c in cells if c.fold != cell.fold])
+    for result in results:
+        rest = np.concatenate([c.rows for c in results if c.fold != result.fold])
         parts, y = list(log_p[:, rest]), examples.y[rest]
-        test, shifts = list(log_p[:, cell.rows]), cell.rule.log_shifts
-        out["raw"][cell.rows] = cell.raw
-        out["shift removed"][cell.rows] = np.exp(pool(test, strategy.vote, None))
-        out["as shipped"][cell.rows] = cell.proba
+        test, shifts = list(log_p[:, result.rows]), result.rule.log_shifts
+        out["raw"][result.rows] = result.raw
+        out["shift removed"][result.rows] = np.exp(pool(test, strategy.vote, None))
+        out["as shipped"][result.rows] = result.proba
         for step, kind in (("+ intercept", None), ("+ any calibrator", "auto")):
             rule = fit_rule_from_log_p(parts, y, list(shifts), aim=strategy.aim, calibrate=kind)
-            out[step][cell.rows] = apply_rule_to_log_p(rule, test).proba
+            out[step][result.rows] = apply_rule_to_log_p(rule, test).proba
     return out
 
 
-def scored(y: Array, p: Array, cells: list) -> dict[str, float]:
+def scored(y: Array, p: Array, results: list) -> dict[str, float]:
     """Skill, slope, mean over share, the same difference in standard errors, average precision (mean of the folds)."""
     mean, error = p[:, 1].mean(), np.sqrt(np.sum(p[:, 1] * p[:, 0])) / len(y)
     return {
@@ -87,7 +87,7 @@ def scored(y: Array, p: Array, cells: list) -> dict[str, float]:
         "slope": calibration_slope(y, p),
         "ratio": mean / y.mean(),
         "errors": abs(mean - y.mean()) / error,
-        "ap": float(np.mean([average_precision(y[c.rows], p[c.rows]) for c in cells])),
+        "ap": float(np.mean([average_precision(y[c.rows], p[c.rows]) for c in results])),
     }
 
 
@@ -97,9 +97,9 @@ def measured(examples: Examples, model: str, folds: int, epochs: int) -> Scores:
     outcome = cross_validate(trainer, select("default"), folds=folds)
     found: Scores = {}
     for strategy in select("default"):
-        cells = [c for c in outcome.cells if c.strategy == strategy.name]
-        steps = probabilities(examples, strategy, cells, outcome.log_p[strategy.name][0])
-        found[strategy.name] = {step: scored(examples.y, p, cells) for step, p in steps.items()}
+        results = [c for c in outcome.fold_results if c.strategy == strategy.name]
+        steps = probabilities(examples, strategy, results, outcome.log_p[strategy.name][0])
+        found[strategy.name] = {step: scored(examples.y, p, results) for step, p in steps.items()}
     return found
 
 

@@ -71,7 +71,7 @@ def record(folder: Path) -> dict[str, Any]:
 
 
 def _row(row: dict[str, Any], made: Any) -> dict[str, Any]:
-    results = [result for result in made.cells if result.strategy == row["strategy"]]
+    results = [result for result in made.fold_results if result.strategy == row["strategy"]]
     return {
         "status": row["status"], "fits": row.get("fits"), "steps": [result.steps for result in results],
         "scores": {key: score["folds"] for key, score in row.get("scores", {}).items()},

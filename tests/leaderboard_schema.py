@@ -29,7 +29,7 @@ ROW = {
     "skill_below_0": bool,
     "per_class": [{"label": str, "recall": MAYBE, "precision": MAYBE, "support": int}],
     "vs_none": Mapping,
-    "twin_free": (dict, type(None)),
+    "duplicate_free": (dict, type(None)),
     "rule_notes": [str],
     "tuned": [dict],
     "members": [{"name": str, "weight": float, "average_precision": MAYBE, "log_loss": MAYBE, "correlation": [MAYBE]}],

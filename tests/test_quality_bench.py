@@ -133,8 +133,8 @@ def test_what_is_asked_for_is_held_against_what_came_out(tmp_path):
         write(parent, "more", "tabular", {})
         write(parent, "mlp", "mlp", {})
     lines = wanted(by_parent(tmp_path), tmp_path, "confirmatory")[4:-1]
-    cells = {line.split("|")[1].strip(): line.split("|")[3:5] for line in lines}
-    said = {name: (got.strip(), word.strip()) for name, (got, word) in cells.items()}
+    results = {line.split("|")[1].strip(): line.split("|")[3:5] for line in lines}
+    said = {name: (got.strip(), word.strip()) for name, (got, word) in results.items()}
     assert said["wins and half the ties against LightGBM, the better of plain and balanced"][0] == "100% [100%, 100%]"
     trees = said["wins and half the ties against the best tree ensemble of imbalanced-learn and imbalanced-ensemble"]
     assert trees == ("50% [0%, 100%]", "not reached")

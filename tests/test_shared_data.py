@@ -1,4 +1,4 @@
-"""Data of people: defects, blood cells, genes, incomes and forests, where a copy lies beside the checkout."""
+"""Data of people: defects, blood results, genes, incomes and forests, where a copy lies beside the checkout."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def test_defects_come_in_every_batch_as_often_as_sound_tiles():
 
 
 def test_no_smear_counts_more_because_it_shows_more_cells():
-    cells = np.load(stored("blood_cells_bccd.npz"))
-    labels, smears = cells["labels"], cells["names"]
+    results = np.load(stored("blood_cells_bccd.npz"))
+    labels, smears = results["labels"], results["names"]
     plan = cp.plans.per_group(labels, smears, "oversample")
     times = np.bincount(np.concatenate([plan.rows(epoch, 0) for epoch in range(3)]), minlength=len(labels))
     assert plan.needs_calibration

@@ -18,7 +18,7 @@ from counterpoise.strategies.strategy import Strategy
 class AnyNetwork:
     """Where a job is looked at but not trained, the network does not matter."""
 
-    kind, label, stops_early, once_more = "network", "any", True, 0
+    kind, label, stops_early, refit_rows = "network", "any", True, 0
 
     def content(self) -> str:
         return ""

@@ -21,7 +21,7 @@ from counterpoise.pipeline.fold_results import corrected, fit_rule, make_fold_re
 from counterpoise.pipeline.jobs import jobs_by_fold, leave_out_failed
 from counterpoise.pipeline.models import models_of
 from counterpoise.pipeline.settings import Settings
-from counterpoise.pipeline.stages import train_in_rounds, trained_members
+from counterpoise.pipeline.stages import train_in_stages, trained_members
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.select import Strategy
@@ -50,25 +50,25 @@ def held_out(
     model: Any, examples: Examples, strategies: Sequence[Strategy], seeds: Sequence[int] = SEEDS
 ) -> dict[str, dict[str, Any]]:
     """strategy -> its row, with one score per seed; or the error of one that failed."""
-    cells: dict[str, list[FoldResult]] = {}
+    results: dict[str, list[FoldResult]] = {}
     failures: dict[str, str] = {}
     for seed in seeds:
-        for name, cell in _cells(model, examples, strategies, seed, failures).items():
-            cells.setdefault(name, []).append(cell)
+        for name, result in _results(model, examples, strategies, seed, failures).items():
+            results.setdefault(name, []).append(result)
     rows: dict[str, dict[str, Any]] = {
         name: {
             "status": "ok",
             "scores": {metric: {"folds": values} for metric, values in fold_scores(found, examples).items()},
-            "seconds": sum(cell.seconds for cell in found),
-            "memory_mb": max(cell.memory for cell in found) / 2**20,
+            "seconds": sum(result.seconds for result in found),
+            "memory_mb": max(result.memory for result in found) / 2**20,
         }
-        for name, found in cells.items()
+        for name, found in results.items()
         if name not in failures
     }
     return rows | {name: {"status": "failed", "error": said} for name, said in failures.items()}
 
 
-def _cells(
+def _results(
     model: Any, examples: Examples, strategies: Sequence[Strategy], seed: int, failures: dict[str, str]
 ) -> Mapping[str, FoldResult]:
     learners, strategies = models_of(model, strategies, examples)
@@ -79,10 +79,10 @@ def _cells(
     jobs, failed = jobs_by_fold(strategies, trainer, [fold])
     by_name = {strategy.name: strategy for strategy in strategies}
     ready = {key: resolved(by_name[key[0]], models) for key in jobs}
-    jobs, members = train_in_rounds(jobs, ready, trainer, failed)
+    jobs, members = train_in_stages(jobs, ready, trainer, failed)
     leave_out_failed(jobs, members, failed)
     failures |= failed
-    cells = {}
+    results = {}
     for strategy in strategies:
         if strategy.name in failed:
             continue
@@ -92,5 +92,5 @@ def _cells(
         rule = fit_rule(target, strategy, log_p, examples.y[rule_rows], trained, weights)
         asked = [replace(member, logits=member.logits[len(rule_rows) :]) for member in trained]
         shared = [False] * len(asked)
-        cells[strategy.name] = make_fold_result(strategy, examples, replace(fold, test=judged), rule, asked, shared)
-    return cells
+        results[strategy.name] = make_fold_result(strategy, examples, replace(fold, test=judged), rule, asked, shared)
+    return results

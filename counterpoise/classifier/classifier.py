@@ -19,7 +19,7 @@ from counterpoise.core.per_class import in_class_order
 from counterpoise.core.records import LabelRules, Pictures, Rule, Schema
 from counterpoise.core.structure import chunk_rows, leaves, rows_in, take
 from counterpoise.core.temporary import scratch
-from counterpoise.data.columns import front, raw_inputs
+from counterpoise.data.columns import raw_columns, raw_inputs
 from counterpoise.data.frames import is_table
 from counterpoise.data.image_set import ImageSet, pictures_of
 from counterpoise.data.inputs import check_inputs
@@ -29,7 +29,7 @@ from counterpoise.data.schema import encode_rows
 from counterpoise.data.texts import texts_of_table
 from counterpoise.decide.rule import Decision
 from counterpoise.metrics.members import mean_table, member_table
-from counterpoise.networks.batch_ensemble import views_of
+from counterpoise.networks.batch_ensemble import n_members
 from counterpoise.networks.forward import forward, like
 from counterpoise.networks.member_outputs import shares
 from counterpoise.targets.kinds import target_of
@@ -105,9 +105,9 @@ class Classifier:
         if "log_p" not in self.scores:
             return []
         proba, weights = np.exp(self.scores["log_p"].astype(np.float64)), self.rule.weights
-        if "apart" in self.scores:
-            proba = self.scores["apart"]
-            weights = shares(views_of(self.members), len(proba))
+        if "member_outputs" in self.scores:
+            proba = self.scores["member_outputs"]
+            weights = shares(n_members(self.members), len(proba))
         names = self._card.get("members", ())
         names = names if len(names) == len(proba) else [f"member {number}" for number in range(len(proba))]
         user = self.scores.get("weight")
@@ -202,7 +202,7 @@ class Classifier:
     def keras_model(self) -> keras.Model:
         """The whole as one Keras model: raw columns in, `{"probability", "decision"}` out."""
         inputs = raw_inputs(self.schema) if self.schema is not None else like(self.members.input, ("members", "rule"))
-        encoded = front(self.schema)(inputs) if self.schema is not None else inputs
+        encoded = raw_columns(self.schema)(inputs) if self.schema is not None else inputs
         return keras.Model(inputs, self.target.layer(self.rule)(self.members(encoded)))
 
     def save(self, path: str | os.PathLike[str]) -> Path:

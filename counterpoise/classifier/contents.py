@@ -84,7 +84,7 @@ CARD = record(
         "steps": list_of(whole()),
         "engines": list_of(text()),
         "log_shifts": list_of(_shift),
-        "view_shifts": list_of(maybe(list_of(NUMBERS))),
+        "member_shifts": list_of(maybe(list_of(NUMBERS))),
         "needs_calibration": truth,
         "prior": list_of(SHARE),
         "threshold": record(
@@ -195,7 +195,7 @@ def check_scores(scores: Mapping[str, Array], rule: Rule | LabelRules, kind: str
 
 def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Target, prefix: str) -> None:
     classes = len(rule.prior)
-    unknown = sorted(set(scores) - {"log_p", "y", "weight", "apart"})
+    unknown = sorted(set(scores) - {"log_p", "y", "weight", "member_outputs"})
     if unknown or not {"log_p", "y"} <= set(scores):
         raise ArtifactError(f"its stored scores are {', '.join(sorted(scores)) or 'none'}; expected log_p and y.")
     y, log_p = scores["y"], scores["log_p"]
@@ -203,8 +203,10 @@ def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Ta
         raise ArtifactError(f"its stored {prefix}y is no list of the {classes} class codes.")
     shape = (len(y), *target.shape(classes))
     _check_proba(log_p, (len(rule.log_shifts), *shape), f"{prefix}log_p", logs=True)
-    if "apart" in scores:
-        _check_proba(scores["apart"], (len(scores["apart"]), *shape), f"{prefix}apart", logs=False)
+    if "member_outputs" in scores:
+        _check_proba(
+            scores["member_outputs"], (len(scores["member_outputs"]), *shape), f"{prefix}member_outputs", logs=False
+        )
     weight = scores.get("weight")
     if weight is not None and not (
         weight.shape == y.shape[:1] and weight.dtype.kind in "fiu" and np.isfinite(weight).all() and (weight >= 0).all()

@@ -19,14 +19,16 @@ RESAMPLES = 60
 PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "scikit-learn")
 
 
-def stored_scores(log_p: Array, y: Array, weight: Array | None = None, apart: Array | None = None) -> dict[str, Array]:
+def stored_scores(
+    log_p: Array, y: Array, weight: Array | None = None, member_outputs: Array | None = None
+) -> dict[str, Array]:
     """The scores that fitted a rule, as they go into the file.
 
-    `log_p` float32 (M, N, C), `y` (N,), of several labels (M, N, L, 2) and (N, L); `weight` (N,); and `apart` float32
-    (parts, N, C), the probabilities of the
+    `log_p` float32 (M, N, C), `y` (N,), of several labels (M, N, L, 2) and (N, L); `weight` (N,); and
+    `member_outputs` float32 (parts, N, C), the probabilities of the
     member strategies that one network was trained for.
     """
-    found = {"log_p": log_p.astype(np.float32), "y": y, "weight": weight, "apart": apart}
+    found = {"log_p": log_p.astype(np.float32), "y": y, "weight": weight, "member_outputs": member_outputs}
     return {name: values for name, values in found.items() if values is not None}
 
 

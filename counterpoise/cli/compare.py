@@ -100,7 +100,7 @@ def command(
 
     Every finished fit is kept in --out: the same command goes on where it was stopped.
     """
-    from counterpoise.cli.show import race_text
+    from counterpoise.cli.show import comparison_text
     from counterpoise.data.split import check_counts, set_aside
     from counterpoise.pipeline.reading import inputs_of
     from counterpoise.strategies.select import select
@@ -144,7 +144,7 @@ def command(
     if as_json:
         print(json.dumps(comparison.record))
         return
-    race_text(comparison, out)
+    comparison_text(comparison, out)
 
 
 def executor_of(jobs: int, ray: str | None) -> AbstractContextManager[Executor | None]:

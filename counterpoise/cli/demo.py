@@ -31,7 +31,7 @@ def command(
     import polars as pl
 
     from counterpoise.cli.compare import run
-    from counterpoise.cli.show import race_text
+    from counterpoise.cli.show import comparison_text
     from counterpoise.data.read import read
     from counterpoise.diagnosis.diagnose import diagnose
     from counterpoise.strategies.select import select
@@ -48,7 +48,7 @@ def command(
         examples, "mlp", select("default"), out, folds=5, repeats=1, metric="average_precision", budget="steps",
         epochs=epochs, batch_size=256, seed=0, duplicates="warn", early_stopping=True, restart=True,
     )  # fmt: skip
-    race_text(comparison, out)
+    comparison_text(comparison, out)
     console.rule("The saved model on five rows")
     from counterpoise.classifier.classifier import load
 

@@ -25,7 +25,7 @@ SHOWN = {
 WIDE = 120
 
 
-def race_text(comparison: Comparison, out: Path) -> None:
+def comparison_text(comparison: Comparison, out: Path) -> None:
     """Print leaderboard, verdict and the files written."""
     from rich.text import Text
 

@@ -38,8 +38,8 @@ def paired_draws(
     Two classes: average precision, area under the ROC curve and log loss. More: the first two, mean over the classes.
 
     Args:
-        by_name: strategy -> its cells, repeat after repeat.
-        scores: strategy -> metric -> float (R K,), the cells' scores.
+        by_name: strategy -> its results, repeat after repeat.
+        scores: strategy -> metric -> float (R K,), the results' scores.
         examples: The rows.
         seed: Seed of the draws.
         resamples: B.
@@ -47,18 +47,18 @@ def paired_draws(
     """
     if examples.split is not None:
         return {
-            name: split_draws(cell, examples, _blocks(cell.rows, examples), metric, resamples, seed)
-            for name, (cell,) in by_name.items()
+            name: split_draws(result, examples, _blocks(result.rows, examples), metric, resamples, seed)
+            for name, (result,) in by_name.items()
         }
     if examples.groups is None and examples.time is None:
         return None
     some = next(iter(by_name.values()))
-    if min(len(np.unique(_blocks(cell.rows, examples))) for cell in some) < LEAST_BLOCKS:
+    if min(len(np.unique(_blocks(result.rows, examples))) for result in some) < LEAST_BLOCKS:
         return None
     drawn = {}
-    for name, cells in by_name.items():
-        first = [number for number, cell in enumerate(cells) if cell.repeat == 0]
-        folds = [_of_fold(cells[number], examples, seed, resamples) for number in first]
+    for name, results in by_name.items():
+        first = [number for number, result in enumerate(results) if result.repeat == 0]
+        folds = [_of_fold(results[number], examples, seed, resamples) for number in first]
         drawn[name] = {
             key: _mean([fold[key] for fold in folds]) + scores[name][key].mean() - scores[name][key][first].mean()
             for key in folds[0]
@@ -74,16 +74,16 @@ def _mean(draws: Sequence[Array]) -> Array:
     return np.where(counts > 0, np.where(known, table, 0.0).sum(axis=0) / np.maximum(counts, 1), np.nan)
 
 
-def _of_fold(cell: FoldResult, examples: Examples, seed: int, resamples: int) -> dict[str, Array]:
-    blocks, state = _blocks(cell.rows, examples), integer(seed, "blocks", cell.fold)
-    problems = target_of(examples).problems(examples.y[cell.rows], examples.classes)
-    each = [_of_problem(p, cell, blocks, state, resamples) for p in problems if len(p.rows)]
+def _of_fold(result: FoldResult, examples: Examples, seed: int, resamples: int) -> dict[str, Array]:
+    blocks, state = _blocks(result.rows, examples), integer(seed, "blocks", result.fold)
+    problems = target_of(examples).problems(examples.y[result.rows], examples.classes)
+    each = [_of_problem(p, result, blocks, state, resamples) for p in problems if len(p.rows)]
     return {key: np.mean([draws[key] for draws in each], axis=0) for key in each[0]}
 
 
-def _of_problem(problem: Problem, cell: FoldResult, blocks: Array, seed: int, resamples: int) -> dict[str, Array]:
+def _of_problem(problem: Problem, result: FoldResult, blocks: Array, seed: int, resamples: int) -> dict[str, Array]:
     """Draws of one problem; rows that take no part weigh 0, so that the same groups are drawn for every problem."""
-    y, proba, weights = problem.whole(cell.proba)
+    y, proba, weights = problem.whole(result.proba)
     how: dict[str, Any] = {"resamples": resamples, "seed": seed, "sample_weight": weights}
     if len(problem.classes) == 2:
         return cluster_draws(y, proba, blocks, **how)

@@ -24,7 +24,7 @@ from counterpoise.core.progress import bar
 from counterpoise.core.records import Examples, FoldResult
 from counterpoise.data.given_split import given_fold, rows_to_learn
 from counterpoise.data.split import check_counts, set_aside
-from counterpoise.diagnosis.diagnose import before_race
+from counterpoise.diagnosis.diagnose import before_comparison
 from counterpoise.engines.run import Executor, run
 from counterpoise.metrics.catalog import METRICS
 from counterpoise.pipeline.models import models_of
@@ -196,7 +196,7 @@ def race(
     trainer = Trainer(examples, learners, settings, executor or run)
     if (network := trainer.network) and settings.init_bias and (note := network.output_bias.note()):
         network.tell(note)
-    diagnosis = before_race(examples, max(2, folds), duplicates, leaks).to_dict()
+    diagnosis = before_comparison(examples, max(2, folds), duplicates, leaks).to_dict()
     with opened(store) as kept:
         if kept is not None:
             kept.begin(manifest_of(examples, trainer, folds, duplicates))
@@ -229,7 +229,7 @@ def _raced(
         strategies, trainer = heat.strategies, replace(trainer, settings=heat.settings, progress=progress)
         outcome = cross_validate(trainer, strategies, **split)
         ran = [s for s in strategies if s.name not in outcome.failures]
-        by_name = {s.name: [c for c in outcome.cells if c.strategy == s.name] for s in ran}
+        by_name = {s.name: [c for c in outcome.fold_results if c.strategy == s.name] for s in ran}
         judgment = _judge(ran, by_name, examples, outcome, trainer.settings.seed, repeats, metric, priced)
         winner = next(s for s in ran if s.name == judgment.verdict.model)
         inside = None
@@ -248,7 +248,7 @@ def _raced(
         rows, verdict, warnings, trainer, outcome, metric=metric, folds=folds, repeats=repeats, limited=limited,
         nested=inside, costs=priced,
     )  # fmt: skip
-    drawn = {name: tally.curves(cells, examples) for name, cells in by_name.items()}
+    drawn = {name: tally.curves(results, examples) for name, results in by_name.items()}
     if best is not None:
         best.card["metrics"] = next(r["scores"] for r in rows if r["strategy"] == winner.name)
         best.card["metrics_of"] = best.card["rule"]
@@ -256,7 +256,7 @@ def _raced(
             best.card["metrics_of"] = f"{len(outcome.folds[0].test)} test rows, which trained and chose nothing"
         best.card["verdict"] = record["verdict"]
     pictures = example_pictures(by_name[winner.name], examples) if show_pictures else []
-    return Comparison(record, drawn, outcome.cells, best, diagnosis, pictures)
+    return Comparison(record, drawn, outcome.fold_results, best, diagnosis, pictures)
 
 
 def _divided(
@@ -299,8 +299,8 @@ def _judge(
     seed: int, repeats: int, metric: str, costs: Costs | None,
 ) -> Judgment:  # fmt: skip
     folds = outcome.folds
-    scores = {name: tally.fold_scores(cells, examples) for name, cells in by_name.items()}
-    counts = {name: tally.fold_counts(cells, examples) for name, cells in by_name.items()}
+    scores = {name: tally.fold_scores(results, examples) for name, results in by_name.items()}
+    counts = {name: tally.fold_counts(results, examples) for name, results in by_name.items()}
     judgment = assess(
         scores, folds=len(folds) // repeats, repeats=repeats, metric=metric, simplicity=[s.name for s in select(ran)],
         counts={name: tables for name, tables in counts.items() if tables and tables[""].shape[1:] == (2, 2)},

@@ -17,7 +17,7 @@ Array = np.ndarray
 SHOWN = 8
 
 
-def example_pictures(cells: Sequence[FoldResult], examples: Examples) -> list[dict[str, Any]]:
+def example_pictures(results: Sequence[FoldResult], examples: Examples) -> list[dict[str, Any]]:
     """The missed cases and false positives of a strategy, the most confident first, as plain values for the report.
 
     Every row is judged once: by the first repeat. [] where rows are no pictures.
@@ -25,10 +25,10 @@ def example_pictures(cells: Sequence[FoldResult], examples: Examples) -> list[di
     pictures = next((part for part in leaves(examples.x) if _shows(part)), None)
     if pictures is None:
         return []
-    first = [cell for cell in cells if cell.repeat == 0]
-    rows, decision = (np.concatenate([getattr(cell, name) for cell in first]) for name in ("rows", "decision"))
+    first = [result for result in results if result.repeat == 0]
+    rows, decision = (np.concatenate([getattr(result, name) for result in first]) for name in ("rows", "decision"))
     code = examples.positive
-    proba = np.concatenate([cell.proba[:, code] for cell in first])
+    proba = np.concatenate([result.proba[:, code] for result in first])
     truth, alert = examples.y[rows] == code, decision == code
     label = str(examples.classes[code])
     kinds = (

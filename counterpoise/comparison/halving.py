@@ -24,7 +24,7 @@ from counterpoise.engines.run import Executor, Trained
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.jobs import jobs_by_fold, leave_out_failed
 from counterpoise.pipeline.settings import Settings
-from counterpoise.pipeline.stages import train_in_rounds
+from counterpoise.pipeline.stages import train_in_stages
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.select import Strategy
@@ -141,7 +141,7 @@ def _rung(now: Rungs, parts: Any, trainer: Trainer) -> tuple[dict[str, float], i
     """Mean stopping score of each strategy after this rung, and the steps that it took."""
     jobs, failures = jobs_by_fold(now.strategies, trainer, parts)
     ready = {s.name: resolved(s, trainer.models) for s in now.strategies if s.name not in failures}
-    jobs, members = train_in_rounds(jobs, {key: ready[key[0]] for key in jobs}, trainer, failures)
+    jobs, members = train_in_stages(jobs, {key: ready[key[0]] for key in jobs}, trainer, failures)
     leave_out_failed(jobs, members, failures)  # they stay in, to fail with their reason on the last rung
     scores: dict[str, list[float]] = {}
     for (name, _), group in jobs.items():

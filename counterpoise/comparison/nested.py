@@ -53,32 +53,32 @@ def nested_score(
     strategies: Sequence[Strategy], by_name: Mapping[str, Sequence[FoldResult]], trainer: Trainer, *, folds: int,
     repeats: int, duplicates: str, metric: str,
 ) -> Nested:  # fmt: skip
-    """Race again inside each outer training part, and score that winner's outer cell.
+    """Race again inside each outer training part, and score that winner's outer result.
 
     Args:
         strategies: Those that were judged.
-        by_name: strategy -> its outer cells.
+        by_name: strategy -> its outer results.
         folds, repeats, duplicates: The outer split.
     """
     examples = trainer.examples
-    scores = {name: tally.fold_scores(cells, examples)[metric] for name, cells in by_name.items()}
+    scores = {name: tally.fold_scores(results, examples)[metric] for name, results in by_name.items()}
     chosen = []
     for fold in folds_of(examples, folds, repeats, trainer.settings.seed, duplicates):
         rows = fold.whole().train
         inner = subset(examples, rows)
         outcome = cross_validate(trainer.of_rows(rows), strategies, folds=INNER_FOLDS)
-        chosen.append(_winner(strategies, outcome.cells, inner, metric))
+        chosen.append(_winner(strategies, outcome.fold_results, inner, metric))
     own = np.array([scores[name][k] for k, name in enumerate(chosen)])
     spec = METRICS[metric]
     low, high = fold_interval(own, 1 / (folds - 1), low=spec.low, high=spec.high)
     return Nested(tuple(chosen), tuple(own.tolist()), float(np.nanmean(own)), low, high)
 
 
-def _winner(strategies: Sequence[Strategy], cells: Sequence[FoldResult], examples: Examples, metric: str) -> str:
+def _winner(strategies: Sequence[Strategy], results: Sequence[FoldResult], examples: Examples, metric: str) -> str:
     """The winner of an inner race."""
     of: dict[str, list[FoldResult]] = {}
-    for cell in cells:
-        of.setdefault(cell.strategy, []).append(cell)
+    for result in results:
+        of.setdefault(result.strategy, []).append(result)
     ran = [s for s in strategies if s.name in of]
     scores = {name: tally.fold_scores(own, examples) for name, own in of.items()}
     return assess(

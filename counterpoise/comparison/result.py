@@ -34,7 +34,7 @@ class Comparison:
     Attributes:
         record: The content of leaderboard.json.
         curves: strategy -> what the report draws.
-        cells: One per strategy, repeat and fold, with the scores of the test rows.
+        fold_results: One per strategy, repeat and fold, with the scores of the test rows.
         best: The recommended strategy, trained on all rows; None with `refit=False`.
         diagnosis: What was known before the race.
         pictures: What the report shows of rows that are pictures (see `example_pictures`).
@@ -50,7 +50,7 @@ class Comparison:
 
     record: Mapping[str, Any]
     curves: Mapping[str, Any]
-    cells: tuple[FoldResult, ...] = field(repr=False)
+    fold_results: tuple[FoldResult, ...] = field(repr=False)
     best: Classifier | None = None
     diagnosis: Mapping[str, Any] | None = None
     pictures: Sequence[Mapping[str, Any]] = field(default=(), repr=False)

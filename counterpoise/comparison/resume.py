@@ -17,7 +17,7 @@ from counterpoise.engines.run import Executor, Trained
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.jobs import ALL_ROWS_FOLD
 from counterpoise.strategies.select import Strategy
-from counterpoise.strategies.single_pass import in_one_pass
+from counterpoise.strategies.single_pass import in_single_pass
 
 
 def opened(store: Any) -> Any:
@@ -72,24 +72,24 @@ def stored(
 
 
 def _agree(network: Network, jobs: Iterable[Job], store: Store) -> None:
-    """Train this network as the run trains it, from its first job on: each network of a run has ways of its own."""
+    """Train this network as the run trains it, from its first job on: each has compile modes of its own."""
     jobs = list(jobs)
     prefix = f"{jobs[0].model}|" if jobs and jobs[0].model else ""
-    kept = store.ways
-    own = {name.removeprefix(prefix): way for name, way in kept.items() if name.startswith(prefix)}
-    network.ways |= {name: way for name, way in own.items() if "|" not in name}
-    store.ways = kept | {f"{prefix}{name}": way for name, way in decided(jobs, network).items()}
+    kept = store.compile_modes
+    own = {name.removeprefix(prefix): mode for name, mode in kept.items() if name.startswith(prefix)}
+    network.compile_modes |= {name: mode for name, mode in own.items() if "|" not in name}
+    store.compile_modes = kept | {f"{prefix}{name}": mode for name, mode in decided(jobs, network).items()}
 
 
 def needs_weights(strategies: Sequence[Strategy], models: Mapping[str, Model]) -> bool:
     """Whether some strategy uses its fold members' weights after training: to go on, or to ask views one by one."""
     finishing = any(part.finish for strategy in strategies for part in strategy.parts())
-    return finishing or any(_in_one_pass(strategy, models) for strategy in strategies)
+    return finishing or any(_in_single_pass(strategy, models) for strategy in strategies)
 
 
-def _in_one_pass(strategy: Strategy, models: Mapping[str, Model]) -> bool:
+def _in_single_pass(strategy: Strategy, models: Mapping[str, Model]) -> bool:
     first = models[strategy.parts()[0].model]
-    return isinstance(first, Network) and in_one_pass(strategy, first) is not strategy
+    return isinstance(first, Network) and in_single_pass(strategy, first) is not strategy
 
 
 def announce(text: str) -> None:

@@ -27,11 +27,11 @@ Draws = dict[str, Array]
 SUFFIXES = ("", "_default", "_uncorrected")
 
 
-def split_draws(cell: FoldResult, examples: Examples, blocks: Array, metric: str, resamples: int, seed: int) -> Draws:
+def split_draws(result: FoldResult, examples: Examples, blocks: Array, metric: str, resamples: int, seed: int) -> Draws:
     """Draws of the scores of one strategy on the test rows, float64 (B,) each; nan where a draw does not define one.
 
     Args:
-        cell: The strategy on the test rows.
+        result: The strategy on the test rows.
         examples: The rows.
         blocks: int (T,), what is drawn together: the number of each row, or of its group.
         metric: The score that is judged by, drawn in any case; besides, all decision scores, average precision, area
@@ -39,46 +39,46 @@ def split_draws(cell: FoldResult, examples: Examples, blocks: Array, metric: str
         resamples: B.
         seed: Of the draws.
     """
-    target, user = target_of(examples), examples.weights_of(cell.rows)
-    problems = target.problems(examples.y[cell.rows], examples.classes)
+    target, user = target_of(examples), examples.weights_of(result.rows)
+    problems = target.problems(examples.y[result.rows], examples.classes)
     each = [
         _of_problem(
             one, y, np.ones(len(y)) if weight is None else weight.astype(float), blocks, metric, resamples, seed
         )
-        for one, y, weight in (_seen(problem, cell, user) for problem in problems if len(problem.rows))
+        for one, y, weight in (_seen(problem, result, user) for problem in problems if len(problem.rows))
     ]
     return {key: np.mean([draws[key] for draws in each], axis=0) for key in each[0]}
 
 
-def _seen(problem: Problem, cell: FoldResult, user: Array | None) -> tuple[FoldResult, Array, Array | None]:
+def _seen(problem: Problem, result: FoldResult, user: Array | None) -> tuple[FoldResult, Array, Array | None]:
     """What a strategy makes of one problem, its codes, and weights of all rows: 0 for those that take no part."""
-    y, proba, weight = problem.whole(cell.proba)
+    y, proba, weight = problem.whole(result.proba)
     decision = np.zeros(len(y), np.int32)
-    decision[problem.rows] = problem.decision(cell.decision)
-    one = replace(cell, proba=proba, raw=problem.whole(cell.raw)[1], decision=decision)
+    decision[problem.rows] = problem.decision(result.decision)
+    one = replace(result, proba=proba, raw=problem.whole(result.raw)[1], decision=decision)
     if weight is None or user is None:
         return one, y, user if weight is None else weight
     return one, y, weight * user
 
 
 def _of_problem(
-    cell: FoldResult, y: Array, weight: Array, blocks: Array, metric: str, resamples: int, seed: int
+    result: FoldResult, y: Array, weight: Array, blocks: Array, metric: str, resamples: int, seed: int
 ) -> Draws:
     """The draws of one problem."""
-    classes = cell.proba.shape[1]
+    classes = result.proba.shape[1]
     group = np.unique(blocks, return_inverse=True)[1].ravel()
-    decided = (cell.decision, sc.default_decision(cell.proba, 1), sc.default_decision(cell.raw, 1))
+    decided = (result.decision, sc.default_decision(result.proba, 1), sc.default_decision(result.raw, 1))
     tables = [_by_group(group, y * classes + d, weight, classes**2) for d in decided]
-    sums = _sums(cell, y, weight, group)
+    sums = _sums(result, y, weight, group)
     parts: list[Draws] = []
     for counts in group_draws(len(sums), resamples, generator(seed, "split")):
         parts.append(_of_sums(counts @ sums, classes))
         for suffix, table in zip(SUFFIXES, tables, strict=True):
             parts[-1] |= _of_tables(np.asarray(counts @ table), classes, suffix)
     found = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-    found |= _areas(cell, y, weight, group, resamples, seed)
+    found |= _areas(result, y, weight, group, resamples, seed)
     if metric not in found:
-        found[metric] = _of_rows(cell, y, weight, blocks, metric, resamples, seed)
+        found[metric] = _of_rows(result, y, weight, blocks, metric, resamples, seed)
     return found
 
 
@@ -87,11 +87,11 @@ def _by_group(group: Array, place: Array, weight: Array, width: int) -> sparse.c
     return sparse.coo_array((weight, (group, place)), shape=(int(group.max()) + 1, width)).tocsr()
 
 
-def _sums(cell: FoldResult, y: Array, weight: Array, group: Array) -> Array:
+def _sums(result: FoldResult, y: Array, weight: Array, group: Array) -> Array:
     """What the rows of each group add up to, (G, C + 3): masses of the classes, log loss, squared error, raw loss."""
-    n, rows = cell.proba.shape[1], np.arange(len(y))
-    squared = ((np.eye(n)[y] - cell.proba) ** 2).sum(axis=1) / (2 if n == 2 else 1)
-    losses = (-log_proba(cell.proba)[rows, y], squared, -log_proba(cell.raw)[rows, y])
+    n, rows = result.proba.shape[1], np.arange(len(y))
+    squared = ((np.eye(n)[y] - result.proba) ** 2).sum(axis=1) / (2 if n == 2 else 1)
+    losses = (-log_proba(result.proba)[rows, y], squared, -log_proba(result.raw)[rows, y])
     table = np.column_stack([np.eye(n)[y], *losses]) * weight[:, None]
     return np.column_stack([np.bincount(group, column) for column in table.T])
 
@@ -111,22 +111,22 @@ def _of_tables(drawn: Array, n: int, suffix: str) -> Draws:
     return {key + suffix: np.array([one[key] for one in each]) for key in each[0]}
 
 
-def _areas(cell: FoldResult, y: Array, weight: Array, group: Array, resamples: int, seed: int) -> Draws:
-    n, keys = cell.proba.shape[1], ("average_precision", "roc_auc")
+def _areas(result: FoldResult, y: Array, weight: Array, group: Array, resamples: int, seed: int) -> Draws:
+    n, keys = result.proba.shape[1], ("average_precision", "roc_auc")
     each = [
-        cluster_draws(y, cell.proba, group, positive=code, resamples=resamples, seed=seed, sample_weight=weight)
+        cluster_draws(y, result.proba, group, positive=code, resamples=resamples, seed=seed, sample_weight=weight)
         for code in ([1] if n == 2 else range(n))
     ]
     return {key: np.mean([draws[key] for draws in each], axis=0) for key in keys}
 
 
-def _of_rows(cell: FoldResult, y: Array, weight: Array, blocks: Any, metric: str, resamples: int, seed: int) -> Array:
+def _of_rows(result: FoldResult, y: Array, weight: Array, blocks: Any, metric: str, resamples: int, seed: int) -> Array:
     """Draws of a score that no sums give, resample by resample."""
 
     def prepare(rows: Array) -> Callable[[Array], dict[str, float]]:
         def score(w: Array) -> dict[str, float]:
             all_of_them = sc.score_all(
-                y[rows], cell.proba[rows], cell.raw[rows], cell.decision[rows], n_classes=cell.proba.shape[1],
+                y[rows], result.proba[rows], result.raw[rows], result.decision[rows], n_classes=result.proba.shape[1],
                 sample_weight=w,
             )  # fmt: skip
             return {metric: all_of_them[metric]}

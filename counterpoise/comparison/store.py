@@ -119,16 +119,16 @@ class Store:
             )
 
     @property
-    def ways(self) -> dict[str, CompileMode]:
+    def compile_modes(self) -> dict[str, CompileMode]:
         """How each loss family is trained: what a resume has to use again."""
         try:
-            return {family: CompileMode(**way) for family, way in (self._get("ways") or {}).items()}
+            return {family: CompileMode(**mode) for family, mode in (self._get("compile_modes") or {}).items()}
         except TypeError as error:
-            raise damaged(self.folder, f"the ways: {error}") from error
+            raise damaged(self.folder, f"the compile_modes: {error}") from error
 
-    @ways.setter
-    def ways(self, ways: Mapping[str, CompileMode]) -> None:
-        self._set("ways", {family: asdict(way) for family, way in ways.items()})
+    @compile_modes.setter
+    def compile_modes(self, compile_modes: Mapping[str, CompileMode]) -> None:
+        self._set("compile_modes", {family: asdict(mode) for family, mode in compile_modes.items()})
 
     @property
     def record(self) -> dict[str, Any] | None:

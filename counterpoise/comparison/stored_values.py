@@ -83,7 +83,9 @@ VALUES = record(
         "memory": whole(),
         "error": text(),
         "late_gain": maybe(_gain),
-        **dict.fromkeys(("logits", "stop_logits", "log_shift", "view_shifts", "apart", "weights"), _no_array),
+        **dict.fromkeys(
+            ("logits", "stop_logits", "log_shift", "member_shifts", "member_outputs", "weights"), _no_array
+        ),
     },
     others=plain,
 )
@@ -211,9 +213,9 @@ def check_member(member: Member, job: Job, classes: int, shapes: Iterable[tuple[
         array = getattr(member, name)
         if array.dtype.kind != "f" or array.shape != shape or units not in (*target.widths(classes), classes):
             raise ArtifactError(f"the {name} of the fit {job.id:.12} are no scores of its rows.")
-    parts = member.apart
+    parts = member.member_outputs
     if parts is not None and (parts.dtype.kind != "f" or parts.shape[1:] != (len(job.score), *target.shape(classes))):
-        raise ArtifactError(f"the apart of the fit {job.id:.12} are no scores of its rows.")
+        raise ArtifactError(f"the member_outputs of the fit {job.id:.12} are no scores of its rows.")
     if not np.isfinite(member.log_shift).all():
         raise ArtifactError(f"the log_shift of the fit {job.id:.12} is not finite.")
     if member.weights and list(shapes) and [a.shape for a in member.weights] != list(shapes):
@@ -248,6 +250,6 @@ RECORD = record(
 FACTS: Mapping[str, Check] = {
     "owner": record({"pid": whole(), "host": text(), "since": text()}),
     "manifest": mapping_of(anything),
-    "ways": mapping_of(mapping_of(truth)),
+    "compile_modes": mapping_of(mapping_of(truth)),
     "record": RECORD,
 }

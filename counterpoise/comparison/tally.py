@@ -24,30 +24,30 @@ Array = np.ndarray
 SUFFIXES = ("", "_default", "_uncorrected")
 
 
-def fold_scores(cells: Sequence[FoldResult], examples: Examples) -> dict[str, Array]:
-    """Metric key -> float (R K,), one score per cell, repeat after repeat."""
-    rows = [scores_of(examples, cell.rows, cell.proba, cell.raw, cell.decision) for cell in cells]
+def fold_scores(results: Sequence[FoldResult], examples: Examples) -> dict[str, Array]:
+    """Metric key -> float (R K,), one score per result, repeat after repeat."""
+    rows = [scores_of(examples, result.rows, result.proba, result.raw, result.decision) for result in results]
     return {key: np.array([row[key] for row in rows]) for key in rows[0]}
 
 
-def fold_counts(cells: Sequence[FoldResult], examples: Examples) -> dict[str, Array]:
-    """Suffix -> confusion matrices (R K, C, C), rows = truth, at the cell's rule, the default and the raw output.
+def fold_counts(results: Sequence[FoldResult], examples: Examples) -> dict[str, Array]:
+    """Suffix -> confusion matrices (R K, C, C), rows = truth, at the result's rule, the default and the raw output.
 
     Nothing where there are several problems, whose tables do not add up.
     """
     out: dict[str, list[Array]] = {suffix: [] for suffix in SUFFIXES}
-    for cell in cells:
-        problem, *others = _problems(examples, cell.rows)
+    for result in results:
+        problem, *others = _problems(examples, result.rows)
         if others:
             return {}
-        decided = cell.decision, *(default_decision(problem.proba(p), 1) for p in (cell.proba, cell.raw))
+        decided = result.decision, *(default_decision(problem.proba(p), 1) for p in (result.proba, result.raw))
         for suffix, decision in zip(SUFFIXES, decided, strict=True):
             out[suffix].append(confusion(problem.y, decision, len(problem.classes)))
     return {suffix: np.array(matrices) for suffix, matrices in out.items()}
 
 
 def strategy_row(
-    cells: Sequence[FoldResult],
+    results: Sequence[FoldResult],
     examples: Examples,
     judgment: Judgment,
     costs: Costs | None = None,
@@ -56,30 +56,30 @@ def strategy_row(
     training: Training | None = None,
 ) -> dict[str, Any]:
     """One row of leaderboard.json for a strategy that ran."""
-    name = cells[0].strategy
+    name = results[0].strategy
     judged = judgment.row(name)
     return {
         "strategy": name,
         "rank": judged["rank"],
         "status": "ok",
         "error": None,
-        "fits": sum(c.fits for c in cells),
-        "steps": sum(c.steps for c in cells),
+        "fits": sum(c.fits for c in results),
+        "steps": sum(c.steps for c in results),
         "limit": 0 if training is None else training.limit,
         "cut_off": None if training is None else training.cut_off,
-        "rows_seen": sum(c.rows_seen for c in cells),
-        "seconds": sum(c.seconds for c in cells),
-        "seconds_shared": sum(c.seconds_shared for c in cells),
-        "memory_mb": max(c.memory for c in cells) / 2**20,
-        "cost": None if costs is None else _cost(cells, examples, costs),
+        "rows_seen": sum(c.rows_seen for c in results),
+        "seconds": sum(c.seconds for c in results),
+        "seconds_shared": sum(c.seconds_shared for c in results),
+        "memory_mb": max(c.memory for c in results) / 2**20,
+        "cost": None if costs is None else _cost(results, examples, costs),
         "scores": judged["scores"],
         "skill_below_0": bool((judged["scores"]["skill"]["mean"] or 0.0) < 0),
-        "per_class": classes_of(cells, examples),
+        "per_class": classes_of(results, examples),
         "vs_none": judged["vs_none"],
-        "twin_free": twin_free(cells, examples),
-        "rule_notes": _notes(cells[0], examples),
+        "duplicate_free": duplicate_free(results, examples),
+        "rule_notes": _notes(results[0], examples),
         "tuned": [dict(values) for values in tuned],
-        "members": members(cells, examples, parts),
+        "members": members(results, examples, parts),
     }
 
 
@@ -87,18 +87,24 @@ def failed_row(strategy: str, rank: int, error: str, status: str = "failed", ste
     """One row of leaderboard.json for a strategy that could not run, or was stopped before it could be judged."""
     zero = ("fits", "steps", "limit", "cut_off", "rows_seen", "seconds", "seconds_shared", "memory_mb")
     numbers: dict[str, Any] = {**dict.fromkeys(zero, 0), "steps": steps, "limit": steps, "cut_off": None, "cost": None}
-    parts: dict[str, Any] = {"scores": {}, "skill_below_0": False, "per_class": [], "vs_none": {}, "twin_free": None}
+    parts: dict[str, Any] = {
+        "scores": {},
+        "skill_below_0": False,
+        "per_class": [],
+        "vs_none": {},
+        "duplicate_free": None,
+    }
     parts |= {"rule_notes": [], "tuned": [], "members": []}
     return {"strategy": strategy, "rank": rank, "status": status, "error": error, **numbers, **parts}
 
 
-def members(cells: Sequence[FoldResult], examples: Examples, names: Sequence[str]) -> list[dict[str, Any]]:
+def members(results: Sequence[FoldResult], examples: Examples, names: Sequence[str]) -> list[dict[str, Any]]:
     """What each member of an ensemble scores alone on the test rows of all folds; nothing for a single network."""
     if len(names) < 2:
         return []
-    rows = np.concatenate([c.rows for c in cells])
-    log_p = np.concatenate([np.stack(c.member_proba) for c in cells], axis=1)
-    given = [c.member_weights for c in cells if c.member_weights is not None]
+    rows = np.concatenate([c.rows for c in results])
+    log_p = np.concatenate([np.stack(c.member_proba) for c in results], axis=1)
+    given = [c.member_weights for c in results if c.member_weights is not None]
     weights = np.mean(given, axis=0) if given else None
     return mean_table(
         [
@@ -110,23 +116,23 @@ def members(cells: Sequence[FoldResult], examples: Examples, names: Sequence[str
     )
 
 
-def twin_free(cells: Sequence[FoldResult], examples: Examples) -> dict[str, Any] | None:
+def duplicate_free(results: Sequence[FoldResult], examples: Examples) -> dict[str, Any] | None:
     """Average precision on the test rows that have no twin in training, mean over folds, or None."""
     found = []
-    for cell in cells:
-        if cell.twin_free is None:
+    for result in results:
+        if result.duplicate_free is None:
             return None
-        problems = _problems(examples, cell.rows[cell.twin_free])
+        problems = _problems(examples, result.rows[result.duplicate_free])
         if problems and all(len(np.unique(p.y)) == len(p.classes) for p in problems):
-            alone = cell.proba[cell.twin_free]
+            alone = result.proba[result.duplicate_free]
             found.append(float(np.mean([average_precision(p.y, p.proba(alone)) for p in problems])))
-    rows = int(sum(np.sum(c.twin_free) for c in cells if c.twin_free is not None))
+    rows = int(sum(np.sum(c.duplicate_free) for c in results if c.duplicate_free is not None))
     return {"rows": rows, "folds": len(found), "average_precision": float(np.mean(found)) if found else None}
 
 
-def curves(cells: Sequence[FoldResult], examples: Examples) -> dict[str, Any]:
+def curves(results: Sequence[FoldResult], examples: Examples) -> dict[str, Any]:
     """What the page draws of a strategy: test rows of the first repeat, each scored once."""
-    first = [c for c in cells if c.repeat == 0]
+    first = [c for c in results if c.repeat == 0]
     rows = np.concatenate([c.rows for c in first])
     raw, proba, decision = (np.concatenate([getattr(c, f) for c in first]) for f in ("raw", "proba", "decision"))
     groups = None if examples.groups is None else examples.groups[rows]
@@ -154,7 +160,7 @@ def _history(histories: Sequence[Mapping[str, list[float]]], labels: Mapping[int
 def data_block(examples: Examples) -> dict[str, Any]:
     """The "data" part of leaderboard.json."""
     schema = examples.schema
-    repeated = None if examples.twins is None else int(len(examples) - len(np.unique(examples.twins)))
+    repeated = None if examples.duplicate_ids is None else int(len(examples) - len(np.unique(examples.duplicate_ids)))
     problem, *others = _problems(examples, np.arange(len(examples)))
     positive = None if others or len(problem.classes) > 2 else str(examples.classes[examples.positive])
     return {
@@ -176,9 +182,9 @@ def _problems(examples: Examples, rows: Array) -> tuple[Problem, ...]:
     return tuple(p for p in problems if len(p.rows))
 
 
-def classes_of(cells: Sequence[FoldResult], examples: Examples) -> list[dict[str, Any]]:
+def classes_of(results: Sequence[FoldResult], examples: Examples) -> list[dict[str, Any]]:
     """Recall, precision and support of every class, or of every label with its own score and thresholds."""
-    rows, decision, proba = (np.concatenate([getattr(c, f) for c in cells]) for f in ("rows", "decision", "proba"))
+    rows, decision, proba = (np.concatenate([getattr(c, f) for c in results]) for f in ("rows", "decision", "proba"))
     problems = _problems(examples, rows)
     if problems[0].place is None:
         recall, precision, support = per_class(problems[0].y, decision, len(examples.classes))
@@ -187,13 +193,13 @@ def classes_of(cells: Sequence[FoldResult], examples: Examples) -> list[dict[str
             {"label": str(label), "recall": _plain(r), "precision": _plain(p), "support": int(s)}
             for label, r, p, s in table
         ]
-    return [_label_row(p, proba, decision, cells) for p in problems]
+    return [_label_row(p, proba, decision, results) for p in problems]
 
 
-def _label_row(problem: Problem, proba: Array, decision: Array, cells: Sequence[FoldResult]) -> dict[str, Any]:
+def _label_row(problem: Problem, proba: Array, decision: Array, results: Sequence[FoldResult]) -> dict[str, Any]:
     """One label over all test rows where it is known: how often, how well, and the thresholds of the folds."""
     recall, precision, support = per_class(problem.y, problem.decision(decision), 2)
-    cuts = [cell.rule.parts[problem.place or 0].threshold for cell in cells if cell.rule is not None]
+    cuts = [result.rule.parts[problem.place or 0].threshold for result in results if result.rule is not None]
     return {
         "label": problem.name,
         "recall": _plain(recall[1]),
@@ -207,18 +213,18 @@ def _label_row(problem: Problem, proba: Array, decision: Array, cells: Sequence[
     }
 
 
-def _cost(cells: Sequence[FoldResult], examples: Examples, costs: Costs) -> float:
+def _cost(results: Sequence[FoldResult], examples: Examples, costs: Costs) -> float:
     """Cost per 10,000 rows, summed over the problems."""
-    rows, decision = (np.concatenate([getattr(c, f) for c in cells]) for f in ("rows", "decision"))
+    rows, decision = (np.concatenate([getattr(c, f) for c in results]) for f in ("rows", "decision"))
     return sum(costs.total(confusion(p.y, p.decision(decision), 2)) for p in _problems(examples, rows))
 
 
-def _notes(cell: FoldResult, examples: Examples) -> list[str]:
+def _notes(result: FoldResult, examples: Examples) -> list[str]:
     """What fitting the rule of a fold told, label by label where there are several."""
-    if cell.rule is None:
+    if result.rule is None:
         return []
     names = [p.name for p in target_of(examples).problems(examples.y[:0], examples.classes)]
-    told = zip(names, cell.rule.parts, strict=True)
+    told = zip(names, result.rule.parts, strict=True)
     return [f"{name}: {note}" if name else note for name, rule in told for note in rule.notes]
 
 

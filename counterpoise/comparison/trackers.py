@@ -78,9 +78,9 @@ def _metrics(row: Mapping[str, Any]) -> dict[str, float]:
 
 def _runs(comparison: Comparison, labels: list[str]) -> Iterator[tuple[str, list[tuple[str, int, float]]]]:
     """Name of each member's run and its numbers: name, step, value."""
-    for cell in comparison.cells:
-        for m, history in enumerate(cell.history):
-            place = f"{_plain(cell.strategy)}/fold {cell.repeat * comparison.record['folds'] + cell.fold + 1}"
+    for result in comparison.fold_results:
+        for m, history in enumerate(result.history):
+            place = f"{_plain(result.strategy)}/fold {result.repeat * comparison.record['folds'] + result.fold + 1}"
             rounds = [
                 (_title(name, labels), int(step), float(value))
                 for name, values in history.items()
@@ -88,7 +88,7 @@ def _runs(comparison: Comparison, labels: list[str]) -> Iterator[tuple[str, list
                 for step, value in zip(history["step"], values, strict=False)
                 if words.finite(value)
             ]
-            yield (f"{place}/member {m + 1}" if len(cell.history) > 1 else place), rounds
+            yield (f"{place}/member {m + 1}" if len(result.history) > 1 else place), rounds
 
 
 def _title(name: str, labels: list[str]) -> str:

@@ -15,7 +15,7 @@ from counterpoise.core.sources import Source
 _CHUNK_WORDS = 1 << 21
 
 
-def twin_groups(x: Any) -> np.ndarray | None:
+def find_duplicates(x: Any) -> np.ndarray | None:
     """Number the groups of rows with equal features.
 
     NaN equals NaN and -0.0 equals 0.0. The label takes no part.
@@ -27,7 +27,7 @@ def twin_groups(x: Any) -> np.ndarray | None:
         int64 (N,), equal numbers for equal rows; None for arrays of Python objects other than text.
 
     Example:
-        >>> twin_groups(np.array([[1.0, np.nan], [2.0, 3.0], [1.0, np.nan]])).tolist() == [0, 1, 0]
+        >>> find_duplicates(np.array([[1.0, np.nan], [2.0, 3.0], [1.0, np.nan]])).tolist() == [0, 1, 0]
         True
     """
     parts = list(x.values()) if isinstance(x, dict) else list(x) if isinstance(x, (tuple, list)) else [x]
@@ -53,23 +53,23 @@ def by_first_appearance(keys: np.ndarray) -> np.ndarray:
     return order[inverse.reshape(-1)]
 
 
-def count_twins(twins: np.ndarray, y: np.ndarray) -> tuple[int, int]:
+def count_duplicates(duplicate_ids: np.ndarray, y: np.ndarray) -> tuple[int, int]:
     """Count (rows that repeat an earlier row, rows with a twin of another label).
 
     Example:
-        >>> count_twins(np.array([0, 0, 1, 0]), np.array([0, 0, 1, 1]))
+        >>> count_duplicates(np.array([0, 0, 1, 0]), np.array([0, 0, 1, 1]))
         (2, 3)
     """
-    if not len(twins):
+    if not len(duplicate_ids):
         return 0, 0
     if y.ndim > 1:  # sets of labels
         y = np.unique(y, axis=0, return_inverse=True)[1].reshape(-1)
-    size = int(twins.max()) + 1
+    size = int(duplicate_ids.max()) + 1
     low = np.full(size, np.iinfo(np.int64).max)
     high = np.full(size, -1, dtype=np.int64)
-    np.minimum.at(low, twins, y)
-    np.maximum.at(high, twins, y)
-    return len(twins) - len(np.unique(twins)), int((low != high)[twins].sum())
+    np.minimum.at(low, duplicate_ids, y)
+    np.maximum.at(high, duplicate_ids, y)
+    return len(duplicate_ids) - len(np.unique(duplicate_ids)), int((low != high)[duplicate_ids].sum())
 
 
 def _numbered(array: np.ndarray) -> np.ndarray:

@@ -15,12 +15,12 @@ class Model(Protocol):
         kind: Which engine trains it: "network", "trees" or "external".
         label: What to call it in a report.
         stops_early: Whether stopping rows end its training; what they do not end is trained on them too.
-        once_more: Most training rows of which it is trained a second time, for as long as the first time was best, on
+        refit_rows: Most training rows of which it is trained a second time, for as long as the first time was best, on
             the stopping rows too.
     """
 
     kind: str
-    once_more: int
+    refit_rows: int
 
     @property
     def stops_early(self) -> bool: ...

@@ -128,7 +128,7 @@ class Examples:
         groups: int64 (N,) group code per row, or None.
         time: (N,) sortable time per row, or None.
         sample_weight: float32 (N,), the user's own weights (counts of examples), or None.
-        twins: int64 (N,), equal numbers for rows with equal features (label left out), or None when
+        duplicate_ids: int64 (N,), equal numbers for rows with equal features (label left out), or None when
             the features could not be compared.
         source: Where the rows come from, for messages and the report.
         text_column: Where `x` is one column of text of a table, its name; else None.
@@ -146,7 +146,7 @@ class Examples:
     groups: Array | None = None
     time: Array | None = None
     sample_weight: Array | None = None
-    twins: Array | None = None
+    duplicate_ids: Array | None = None
     source: str = "data"
     warnings: tuple[str, ...] = ()
     text_column: str | None = None
@@ -239,7 +239,7 @@ class Limits:
         stop_on: "log_loss", or "both" (log loss and average precision; see `train.stopping.Score`).
         average: Share of the average of weights that the end of a round leaves as it was (see `train.averaging`); 0:
             no average.
-        anneal: Whether the learning rate falls to 0 over the steps, along half a cosine.
+        cosine: Whether the learning rate falls to 0 over the steps, along half a cosine.
     """
 
     steps: int
@@ -252,7 +252,7 @@ class Limits:
     margin: float = 0.0
     stop_on: str = "log_loss"
     average: float = 0.0
-    anneal: bool = False
+    cosine: bool = False
 
 
 @dataclass(frozen=True)
@@ -317,9 +317,9 @@ class Member:
         error: Why the job failed, or ""; what failed said nothing.
         late_gain: What the stopping loss fell by in the last fifth of the steps, and its standard error over the rows;
             (0, 0) where patience ended the training; None: not known (see `early_stopping.Stopper.late_gain`).
-        view_shifts: float64 (views, C), training shift of each view that the network removes itself; None: none.
-        apart: float32 (parts, len(job.score), C), what the views of each member strategy say alone, corrected, where
-            one network was trained for several; None: it was for one.
+        member_shifts: float64 (members, C), training shift of each member that the network removes itself; None: none.
+        member_outputs: float32 (parts, len(job.score), C), what the members of each member strategy say alone,
+            corrected, where one network was trained for several; None: it was for one.
     """
 
     job: str
@@ -337,8 +337,8 @@ class Member:
     gamma: float = 0.0
     memory: int = 0
     error: str = ""
-    view_shifts: Array | None = None
-    apart: Array | None = None
+    member_shifts: Array | None = None
+    member_outputs: Array | None = None
     late_gain: tuple[float, float] | None = None
 
 
@@ -452,7 +452,7 @@ class FoldResult:
         proba: The same after shift correction, pooling and intercept check.
         decision: int32 (T,), of several labels (T, L), class codes by the strategy's own (cross-fitted) rule.
         rule: The rule that made them.
-        twin_free: bool (T,), rows without a twin in training, or None.
+        duplicate_free: bool (T,), rows without a twin in training, or None.
         fits, steps, rows_seen, seconds, seconds_shared: cost (a shared job counts in full in `seconds`).
         history: One mapping per member.
         member_proba: float32 (T, C) of each member strategy after shift correction, before pooling.
@@ -468,7 +468,7 @@ class FoldResult:
     proba: Array
     decision: Array
     rule: Rule | LabelRules | None = None
-    twin_free: Array | None = None
+    duplicate_free: Array | None = None
     fits: int = 0
     steps: int = 0
     rows_seen: int = 0

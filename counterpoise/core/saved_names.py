@@ -35,7 +35,7 @@ SAVED = {
     ),
     "metrics.display_scores": ("AveragePrecision", "BrierScore", "ECE", "SpecificityAtSensitivity"),
     "networks.network": ("ProbabilityToLogit",),
-    "networks.batch_ensemble": ("MemberDense", "MemberHead", "PoolViews", "RandomSigns"),
+    "networks.batch_ensemble": ("MemberDense", "MemberHead", "PoolMembers", "RandomSigns"),
 }  # fmt: skip
 
 

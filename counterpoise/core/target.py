@@ -151,8 +151,8 @@ class Target(Protocol):
         """
         ...
 
-    def weight_axes(self, units: int, views: int) -> tuple[int, ...]:
-        """Axes that the weights of a batch have behind its rows, where a network has so many units and views."""
+    def weight_axes(self, units: int, n_members: int) -> tuple[int, ...]:
+        """Axes that the weights of a batch have behind its rows, where a network has so many units and members."""
         ...
 
     def start(self, loss: Any, shares: Array, units: int) -> Array | None:

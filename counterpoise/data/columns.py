@@ -217,6 +217,6 @@ def columns_config(schema: Schema) -> dict[str, Any]:
     }
 
 
-def front(schema: Schema) -> RawColumns:
+def raw_columns(schema: Schema) -> RawColumns:
     """The layer of a schema (see `RawColumns`)."""
     return RawColumns(**columns_config(schema), name="columns")

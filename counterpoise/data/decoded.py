@@ -44,7 +44,7 @@ class Decoded(Source):
         self, decode: Callable[[int], Array], shape: tuple[int, ...], dtype: np.dtype, keep: bool = True
     ) -> None:
         self.decode, self.shape, self.dtype = decode, shape, np.dtype(dtype)
-        self._shelf = Shelf.with_room(shape, self.dtype) if keep else None
+        self._cache = ProgramCache.with_room(shape, self.dtype) if keep else None
 
     def take(self, rows: Array) -> Array:
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
@@ -55,13 +55,13 @@ class Decoded(Source):
 
     def _fill(self, out: Array, rows: Array) -> None:
         for place, row in enumerate(rows.tolist()):
-            if self._shelf is None or not self._shelf.read(row, out[place]):
+            if self._cache is None or not self._cache.read(row, out[place]):
                 out[place] = self.decode(row)
-                if self._shelf is not None:
-                    self._shelf.write(row, out[place])
+                if self._cache is not None:
+                    self._cache.write(row, out[place])
 
 
-class Shelf:
+class ProgramCache:
     """Rows of one shape in a file, each written once and read often, by several threads and processes.
 
     Args:
@@ -82,7 +82,7 @@ class Shelf:
         weakref.finalize(self, _leave, self._handle, self.path if path is None else None, os.getpid())
 
     @classmethod
-    def with_room(cls, shape: tuple[int, ...], dtype: np.dtype) -> Shelf | None:
+    def with_room(cls, shape: tuple[int, ...], dtype: np.dtype) -> ProgramCache | None:
         """A shelf for these rows; None where the temporary folder has too little room, or rows cannot be read there."""
         need = int(np.prod(shape)) * dtype.itemsize
         if not hasattr(os, "pread") or need > DISK_SHARE * shutil.disk_usage(scratch()).free:  # Windows has no pread

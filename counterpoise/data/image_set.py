@@ -14,7 +14,7 @@ import polars as pl
 
 from counterpoise.core import sources
 from counterpoise.core.checks import check_choice
-from counterpoise.core.duplicates import twin_groups
+from counterpoise.core.duplicates import find_duplicates
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.core.records import Examples, Pictures
 from counterpoise.core.sources import Source
@@ -191,19 +191,19 @@ def examples_of(
     side = found.known
     labels = encode_labels(side.y, positive, one_vs_rest, merge_rare, written=True, name=side.target)
     x = found.rows()
-    twins = twin_groups(x)
-    assert twins is not None
+    duplicate_ids = find_duplicates(x)
+    assert duplicate_ids is not None
     groups = None if side.groups is None else group_codes(side.groups)
     word = "file was" if len(found.bad) == 1 else "files were"
     notes = [f"{len(found.bad)} {word} left out: {named(found.bad)}."] if found.bad else []
-    copies = len(twins) - len(np.unique(twins))
+    copies = len(duplicate_ids) - len(np.unique(duplicate_ids))
     if copies:
         together = "" if side.split is not None else "; copies stay on one side of a split"
-        notes.append(f"{copies:,} of {len(twins):,} images repeat an earlier one{together}.")
+        notes.append(f"{copies:,} of {len(duplicate_ids):,} images repeat an earlier one{together}.")
         if side.split is None:
-            groups = twins if groups is None else joined_groups(groups, twins)
+            groups = duplicate_ids if groups is None else joined_groups(groups, duplicate_ids)
     return Examples(
-        x, labels.codes, labels.classes, groups=groups, twins=twins,
+        x, labels.codes, labels.classes, groups=groups, duplicate_ids=duplicate_ids,
         time=None if side.time is None else times(side.time),
         sample_weight=None if side.weight is None else weights(side.weight),
         split=None if side.split is None else roles(side.split),

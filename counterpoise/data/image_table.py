@@ -14,7 +14,7 @@ from counterpoise.core.checks import rows_text
 from counterpoise.core.errors import ColumnError, DataError, TargetError, did_you_mean
 from counterpoise.data.frames import to_frame
 from counterpoise.data.image_names import located
-from counterpoise.data.row_metadata import Side, side_of
+from counterpoise.data.row_metadata import Side, metadata_of
 
 Array = np.ndarray
 
@@ -56,7 +56,7 @@ def read_rows(
         return Rows(_some(paths, name), None, folder, notes)
     title = ", ".join(targets)
     labels = frame[targets[0]] if len(targets) == 1 else _one_hot(frame, targets)
-    side = side_of(frame, labels, {key: columns.get(key) for key in ("groups", "time", "split", "sample_weight")})
+    side = metadata_of(frame, labels, {key: columns.get(key) for key in ("groups", "time", "split", "sample_weight")})
     side = side.having(target=title)
     kept = np.array([path is not None for path in files])
     if (side.y.codes < 0).any() and skip_bad:

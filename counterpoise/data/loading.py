@@ -64,7 +64,9 @@ def load(source: Any, limit: int | None = None) -> tuple[Any, Array, Array | Non
     kind = dataset_kind(source)
     if type(source).__module__.startswith("counterpoise."):
         raise OptionError("these batches were drawn by a plan; pass x and y themselves, and the plan as strategy=.")
-    x, y, *weight = _in_memory((_checked(element, kind) for element in one_pass(source)), kind, count_of(source), limit)
+    x, y, *weight = _in_memory(
+        (_checked(element, kind) for element in single_pass(source)), kind, count_of(source), limit
+    )
     logger.info("read %s rows of a %s into memory", f"{len(leaves(y)[0]):,}", kind)
     if not isinstance(y, np.ndarray):
         raise TargetError(f"y has several parts; expected one class label per row.{SEVERAL}")
@@ -106,7 +108,7 @@ def features_of(source: Any, rows: Any = None) -> Iterator[Any]:
     Raises:
         DataError: no end, or elements of another form.
     """
-    for element in one_pass(source, rows):
+    for element in single_pass(source, rows):
         labeled = isinstance(element, (tuple, list))
         if labeled and not 1 <= len(element) <= 3:
             raise DataError(
@@ -115,7 +117,7 @@ def features_of(source: Any, rows: Any = None) -> Iterator[Any]:
         yield _numpy(element[0] if labeled else element)
 
 
-def one_pass(source: Any, rows: Any = None) -> Iterator[Any]:
+def single_pass(source: Any, rows: Any = None) -> Iterator[Any]:
     """The batches of one pass; single elements come in batches of `TOGETHER`.
 
     Raises:

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from counterpoise.core.checks import check_choice, check_no_class_lost
-from counterpoise.core.duplicates import count_twins, twin_groups
+from counterpoise.core.duplicates import count_duplicates, find_duplicates
 from counterpoise.core.errors import ColumnError, DataError, OptionError, TargetError, did_you_mean
 from counterpoise.core.labels import Labels, look_alikes
 from counterpoise.core.leaks import LEAK_AUROC, leak_scores
@@ -28,7 +28,7 @@ from counterpoise.data.labels import encode_labels
 from counterpoise.data.loading import check_no_generator, dataset_kind, load_alone
 from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.precision import lost_digits
-from counterpoise.data.row_metadata import Side, group_codes, roles, side_of, skip_rows, times, weights
+from counterpoise.data.row_metadata import Side, group_codes, metadata_of, roles, skip_rows, times, weights
 from counterpoise.data.schema import build_parts, encode_rows
 from counterpoise.data.texts import text_column, texts_of
 
@@ -154,7 +154,7 @@ def _read_table(
         check_choice(kind, "kinds", _OVERRIDES)
     if target is not None:
         y = frame[target] if isinstance(target, str) else target.read(frame.select(labels_column))
-    side = side_of(frame, y, beside)
+    side = metadata_of(frame, y, beside)
     features = frame.drop([*labels_column, *drop, *asides], strict=False)
     if skip_bad:
         features, side, left_out = skip_rows(features, side)
@@ -257,7 +257,7 @@ def _read_arrays(source: Any, y: Any, labels_of: dict[str, Any], beside: dict[st
     named = [f"{key}={value!r}" for key, value in beside.items() if isinstance(value, str)]
     if named:
         raise OptionError(f"{named[0]} names a column, but the data are arrays. Pass one value per row.")
-    side = side_of(pl.DataFrame({"row": np.zeros(len(parts[0]), dtype=np.uint8)}), y, beside)
+    side = metadata_of(pl.DataFrame({"row": np.zeros(len(parts[0]), dtype=np.uint8)}), y, beside)
     labels = _encoded(side, labels_of)
     return _finish(
         Examples(x, labels.codes, labels.classes, source="arrays", kind=labels.kind), side, [*notes, *_lost_digits(x)]
@@ -305,9 +305,9 @@ def _finish(examples: Examples, side: Side, warnings: list[str]) -> Examples:
     warnings = [*warnings, *blank_labels(examples.y, examples.classes)]
     alike = look_alikes(examples.classes, f"Target {side.target!r}") if examples.kind == "one_of" else None
     warnings = warnings if alike is None else [*warnings, alike]
-    twins = twin_groups(examples.x)
-    if twins is not None:
-        warnings = warnings + _twin_warnings(twins, examples.y)
+    duplicate_ids = find_duplicates(examples.x)
+    if duplicate_ids is not None:
+        warnings = warnings + _duplicate_warnings(duplicate_ids, examples.y)
     weight = None if side.weight is None else weights(side.weight)
     check_no_class_lost(examples.y, weight, examples.classes)
     return replace(
@@ -316,13 +316,13 @@ def _finish(examples: Examples, side: Side, warnings: list[str]) -> Examples:
         time=None if side.time is None else times(side.time),
         sample_weight=weight,
         split=None if side.split is None else roles(side.split),
-        twins=twins,
+        duplicate_ids=duplicate_ids,
         warnings=tuple(warnings),
     )
 
 
-def _twin_warnings(twins: np.ndarray, y: np.ndarray) -> list[str]:
-    repeated, conflicting = count_twins(twins, y)
+def _duplicate_warnings(duplicate_ids: np.ndarray, y: np.ndarray) -> list[str]:
+    repeated, conflicting = count_duplicates(duplicate_ids, y)
     if not repeated:
         return []
     text = f"{repeated:,} of {len(y):,} rows ({100 * repeated / len(y):.1f} %) repeat an earlier row"

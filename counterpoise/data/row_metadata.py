@@ -47,7 +47,7 @@ class Side:
         return replace(self, y=self.y.at(rows), **chosen)
 
 
-def side_of(frame: pl.DataFrame, y: Any, beside: dict[str, Any]) -> Side:
+def metadata_of(frame: pl.DataFrame, y: Any, beside: dict[str, Any]) -> Side:
     """Collect labels, groups, time, weights and split; a name stands for a column of the frame.
 
     Raises:

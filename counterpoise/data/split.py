@@ -139,18 +139,22 @@ def usable(examples: Examples, duplicates: str) -> tuple[Array, Array | None]:
     if duplicates not in DUPLICATES:
         raise OptionError(f"duplicates is {duplicates!r}; expected one of {', '.join(DUPLICATES)}.")
     rows = np.arange(len(examples))
-    if duplicates == "warn" or examples.twins is None:
+    if duplicates == "warn" or examples.duplicate_ids is None:
         return rows, examples.groups
-    first = np.unique(examples.twins, return_index=True)[1]
+    first = np.unique(examples.duplicate_ids, return_index=True)[1]
     repeated = len(examples) - len(first)
     if duplicates == "error" and repeated:
         raise SplitError(f"{repeated} rows repeat the features of another row, and duplicates='error' was asked for.")
     if duplicates == "drop":
         kept = np.sort(first)
         return kept, None if examples.groups is None else examples.groups[kept]
-    if duplicates == "group" and not (examples.groups is None or np.array_equal(examples.groups, examples.twins)):
-        raise OptionError("groups and duplicates='group' were both given; twins can be grouped only without groups.")
-    return rows, examples.twins
+    if duplicates == "group" and not (
+        examples.groups is None or np.array_equal(examples.groups, examples.duplicate_ids)
+    ):
+        raise OptionError(
+            "groups and duplicates='group' were both given; duplicate_ids can be grouped only without groups."
+        )
+    return rows, examples.duplicate_ids
 
 
 def _shuffled(

@@ -50,7 +50,7 @@ def diagnose(
     return Diagnosis(measure(examples, folds, quick))
 
 
-def before_race(examples: Examples, folds: int, duplicates: str, leaks: str) -> Diagnosis:
+def before_comparison(examples: Examples, folds: int, duplicates: str, leaks: str) -> Diagnosis:
     """What is known of the rows before anything is trained on them, the leak guard's checks included.
 
     Args:
@@ -65,6 +65,6 @@ def before_race(examples: Examples, folds: int, duplicates: str, leaks: str) -> 
     if examples.y.ndim == 1:
         warn_look_alikes(examples.classes)
     record = measure(examples, folds, near=True)
-    apart = record.twins_grouped or duplicates in ("group", "drop")
-    found = Diagnosis(replace(record, twins_grouped=apart))
+    apart = record.duplicates_grouped or duplicates in ("group", "drop")
+    found = Diagnosis(replace(record, duplicates_grouped=apart))
     return found.check() if leaks == "error" else found

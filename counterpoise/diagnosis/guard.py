@@ -84,7 +84,7 @@ def _repeats(r: DiagnosisRecord) -> Check:
     if not r.duplicates:
         return Check(name, "clear", "No two rows are equal.", "")
     found = f"{r.duplicates:,} rows ({100 * r.duplicates / r.rows:.1f} %) repeat an earlier one, the label left aside."
-    if r.twins_grouped:
+    if r.duplicates_grouped:
         return Check(name, "handled", found, "Equal rows stay on one side of every split.")
     what = "Scores on rows without a twin stand beside the main score; copies: duplicates='group' or 'drop'."
     return Check(name, "look" if r.duplicates > 0.01 * r.rows else "handled", found, what)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.checks import check_int
-from counterpoise.core.duplicates import count_twins
+from counterpoise.core.duplicates import count_duplicates
 from counterpoise.core.folds import largest_folds
 from counterpoise.core.fork_guard import use
 from counterpoise.core.leaks import LEAK_AUROC, leak_scores
@@ -74,7 +74,7 @@ class DiagnosisRecord:
         groups: Number of groups, or None.
         time: Whether rows have a time.
         warnings: What was noticed while reading.
-        twins_grouped: Whether equal rows are one group.
+        duplicates_grouped: Whether equal rows are one group.
         near: Images or texts that are nearly equal to an earlier one, equal ones included, among at most 20,000
             rows; None where rows are neither.
         near_grouped: Whether nearly equal rows are always in one group.
@@ -103,7 +103,7 @@ class DiagnosisRecord:
     groups: int | None = None
     time: bool = False
     warnings: tuple[str, ...] = ()
-    twins_grouped: bool = False
+    duplicates_grouped: bool = False
     near: int | None = None
     near_grouped: bool = False
     quick: QuickLook | None = None
@@ -146,7 +146,9 @@ def measure(examples: Examples, folds: int = 5, quick: bool = False, near: bool 
     counts = examples.counts
     code = examples.positive
     positives = int(counts[code])
-    duplicates, conflicting = (None, None) if examples.twins is None else count_twins(examples.twins, examples.y)
+    duplicates, conflicting = (
+        (None, None) if examples.duplicate_ids is None else count_duplicates(examples.duplicate_ids, examples.y)
+    )
     schema = examples.schema
     alike, near_grouped = _near(examples) if (quick if near is None else near) else (None, False)
     return DiagnosisRecord(
@@ -172,7 +174,7 @@ def measure(examples: Examples, folds: int = 5, quick: bool = False, near: bool 
         groups=None if examples.groups is None else len(np.unique(examples.groups)),
         time=examples.time is not None,
         warnings=examples.warnings,
-        twins_grouped=_same_partition(examples.groups, examples.twins),
+        duplicates_grouped=_same_partition(examples.groups, examples.duplicate_ids),
         near=alike,
         near_grouped=near_grouped,
         quick=quick_look(examples, code) if quick else None,
@@ -187,14 +189,16 @@ def _of_labels(examples: Examples, folds: int, quick: bool, near: bool | None) -
     rarest = int(np.argmin(examples.counts))
     known = examples.y >= 0
     rows, name = np.flatnonzero(known[:, rarest]), str(examples.classes[rarest])
-    beside = ("groups", "time", "sample_weight", "twins", "split")
+    beside = ("groups", "time", "sample_weight", "duplicate_ids", "split")
     found: dict[str, Any] = {field: getattr(examples, field) for field in beside}
     kept: dict[str, Any] = {field: None if values is None else values[rows] for field, values in found.items()}
     one = replace(
         examples, x=take(examples.x, rows), y=examples.y[rows, rarest], classes=(f"not {name}", name), kind="one_of",
         **kept,
     )  # fmt: skip
-    duplicates, conflicting = (None, None) if examples.twins is None else count_twins(examples.twins, examples.y)
+    duplicates, conflicting = (
+        (None, None) if examples.duplicate_ids is None else count_duplicates(examples.duplicate_ids, examples.y)
+    )
     shares = zip(examples.classes, examples.counts, known.sum(axis=0), strict=True)
     return replace(
         measure(one, folds, quick, near),
@@ -204,16 +208,16 @@ def _of_labels(examples: Examples, folds: int, quick: bool, near: bool | None) -
         conflicting=conflicting,
         leaks=_leaks(examples),
         groups=None if examples.groups is None else len(np.unique(examples.groups)),
-        twins_grouped=_same_partition(examples.groups, examples.twins),
+        duplicates_grouped=_same_partition(examples.groups, examples.duplicate_ids),
     )
 
 
-def _same_partition(groups: np.ndarray | None, twins: np.ndarray | None) -> bool:
+def _same_partition(groups: np.ndarray | None, duplicate_ids: np.ndarray | None) -> bool:
     """Whether every set of equal rows lies within one group."""
-    if groups is None or twins is None:
+    if groups is None or duplicate_ids is None:
         return False
-    pairs = np.unique(np.stack([twins, groups]), axis=1).shape[1]
-    return bool(pairs == len(np.unique(twins)))
+    pairs = np.unique(np.stack([duplicate_ids, groups]), axis=1).shape[1]
+    return bool(pairs == len(np.unique(duplicate_ids)))
 
 
 def _near(examples: Examples) -> tuple[int | None, bool]:

@@ -140,7 +140,7 @@ def _weights(examples: Examples, y: Array, code: int) -> Array:
 
 def _together(examples: Examples, rows: Array) -> Array:
     """A number per row, equal for rows that must stay on one side."""
-    for kept in (examples.groups, examples.twins):
+    for kept in (examples.groups, examples.duplicate_ids):
         if kept is not None:
             return kept[rows]
     return np.arange(len(rows))

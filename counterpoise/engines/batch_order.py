@@ -11,7 +11,7 @@ import numpy as np
 
 from counterpoise.core import seeds
 from counterpoise.core.records import Job
-from counterpoise.plans.member_plans import ViewPlans
+from counterpoise.plans.member_plans import MemberPlans
 from counterpoise.plans.plan import Plan
 
 Array = np.ndarray
@@ -46,7 +46,7 @@ class Stage:
         """Positions that one epoch draws, in training order."""
         if number != self._epoch:
             self._epoch = number
-            if isinstance(self.plan, ViewPlans):
+            if isinstance(self.plan, MemberPlans):
                 self._drawn, self._of_drawn = self.plan.epoch(number, self.seed)
             else:
                 self._drawn = self.plan.rows(number, self.seed)
@@ -55,7 +55,7 @@ class Stage:
     def run(self, start: int, steps: int) -> tuple[Array, Array]:
         """Positions and loss weights, float32 (rows,), of at most `steps` steps from `start` on, all of one epoch.
 
-        A plan of views has weights (rows, views).
+        A plan of members has weights (rows, members).
         """
         epoch, batch = divmod(start, self.steps_per_epoch)
         part = slice(batch * self.batch_size, (batch + steps) * self.batch_size)

@@ -41,7 +41,7 @@ def check_training_callbacks(
     names, open_end = ["loss", "val_loss", *(f"val_{name}" for name in (metrics.names if metrics else ()))], False
     for callback in callbacks:
         _check_kind(callback, networks)
-        known = open_end or (network.own_step is not None and not str(monitored(callback)).startswith("val_"))
+        known = open_end or (network.custom_train_step is not None and not str(monitored(callback)).startswith("val_"))
         if not known:
             check_logged(callback, names)
         _check_direction(callback, metrics, known)

@@ -1,6 +1,6 @@
-"""Which way each loss family is trained: decided once, from all jobs, before any of them is.
+"""How each loss family is trained: decided once, from all jobs, before any of them is.
 
-A way that depends on the number of steps must not change when only some of the jobs are at hand (in a worker, after a
+A mode that depends on the number of steps must not change when only some of the jobs are at hand (in a worker, after a
 resume), because XLA rounds differently. So it is written into the network, which carries it along.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from counterpoise.core.records import Job
 from counterpoise.engines.objective import Objective
-from counterpoise.engines.program_rules import CompileMode, way
+from counterpoise.engines.program_rules import CompileMode, compile_mode
 from counterpoise.networks.network import Network
 
 
@@ -23,9 +23,11 @@ def families(jobs: Iterable[Job]) -> dict[str, list[Job]]:
 
 
 def decided(jobs: Iterable[Job], network: Network) -> dict[str, CompileMode]:
-    """The network's ways, after deciding those of families that have none by the steps of `jobs` together."""
+    """The network's compile_modes, after deciding those of families that have none by the steps of `jobs` together."""
     for family, group in families(jobs).items():
-        if family not in network.ways:
+        if family not in network.compile_modes:
             limits = [job.limits for job in group]
-            network.ways[family] = way(network.spare(keep=True), Objective(group[0]).loss(network), limits)
-    return network.ways
+            network.compile_modes[family] = compile_mode(
+                network.spare(keep=True), Objective(group[0]).loss(network), limits
+            )
+    return network.compile_modes

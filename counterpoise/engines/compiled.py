@@ -87,17 +87,18 @@ class ProgramEngine:
     def prepare(self, jobs: Sequence[Job]) -> None:
         """Make and trace the program of each loss family; raises whatever tracing raises.
 
-        Where XLA cannot compile a network, its way in `network.ways` is changed to one without, and the log says so.
+        Where XLA cannot compile a network, its mode in `network.compile_modes` is changed to one without, and the log
+        says so.
         """
         decided(jobs, self.network)
         for key, group in families(jobs).items():
             try:
                 self._trace(key, group)
             except tf.errors.OpError as error:
-                if not self.network.ways[key].xla:
+                if not self.network.compile_modes[key].xla:
                     raise
                 logger.warning("XLA does not compile this network (%s): the program runs without it", _cause(error))
-                self.network.ways[key] = replace(self.network.ways[key], xla=False)
+                self.network.compile_modes[key] = replace(self.network.compile_modes[key], xla=False)
                 self.programs.pop(key, None)
                 self._trace(key, group)
 
@@ -111,11 +112,11 @@ class ProgramEngine:
         program_cache.keep(program)
 
     def _program(self, key: str, objective: Objective) -> Program:
-        loss, way = objective.loss(self.network), self.network.ways[key]
+        loss, mode = objective.loss(self.network), self.network.compile_modes[key]
         model = compiled(self.network, loss)
         own = objective.name == "model" or not self.network.clone
-        alike = None if own else program_cache.likeness(model, key, way, self.memory.form)
-        return program_cache.found(alike) or Program(model, loss, self.memory.form, way, self.network.target, alike)
+        alike = None if own else program_cache.likeness(model, key, mode, self.memory.form)
+        return program_cache.found(alike) or Program(model, loss, self.memory.form, mode, self.network.target, alike)
 
     def run(self, jobs: Sequence[Job], threads: int | None = None) -> Iterator[tuple[Job, int | Member]]:
         """Train jobs; yields (job, steps done) after each round and (job, member) at its end."""
@@ -131,7 +132,7 @@ class ProgramEngine:
             numbers = numbers_of(objective.loss(self.network), self.network.units)
             seed = seeds.integer(job.seed, "initial", *job.place)
             state = job.start or self.network.initial_state(
-                seed, self.examples.x, job.train, objective.view_shifts, objective.start(self.network)
+                seed, self.examples.x, job.train, objective.member_shifts, objective.start(self.network)
             )
             rests = comes_to_rest(self.network.optimizer(), job.limits.steps)
             yield Task(job, objective, program, [*state, *program.initial, *numbers], rests)
@@ -203,7 +204,7 @@ class Training:
         """One call of the program from step `start`: the next step, the losses and the rows of each step taken."""
         full = rows_of(self.job)
         steps = min(end - start, self.program.calls(self.memory, full))
-        rows, weights, counts = block_of(self.order, start, steps, full, self.program.way.pad)
+        rows, weights, counts = block_of(self.order, start, steps, full, self.program.mode.pad)
         return start + len(rows), self.program.block(self.slot, self.memory, rows, weights), counts
 
     def _logits(self, rows: Array) -> Array:
@@ -226,7 +227,7 @@ class Training:
             history=stopper.history,
             engine=ProgramEngine.name,
             needs_calibration=self.objective.needs_calibration,
-            view_shifts=self.objective.view_shifts,
+            member_shifts=self.objective.member_shifts,
             late_gain=stopper.late_gain,
         )
 

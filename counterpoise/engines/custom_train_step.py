@@ -142,4 +142,4 @@ class OwnBatches(keras.utils.PyDataset):
 
 def encoded(opened: Opened, x: Any) -> Any:
     """What the user's model is fed: the encoder's rows for a table, else x as it is."""
-    return x if opened.front is None else opened.front.predict(x, batch_size=8192, verbose=0)
+    return x if opened.encoder is None else opened.encoder.predict(x, batch_size=8192, verbose=0)

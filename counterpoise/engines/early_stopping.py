@@ -87,7 +87,7 @@ class Stopper:
         steps: Steps taken so far.
         over: Whether training should end before its limit.
         turned: Whether the first stage ended with this round: the last one goes on from the best round so far.
-        rate: What the learning rate of the next round is of the first one's (see `Limits.plateau` and `Limits.anneal`).
+        rate: What the learning rate of the next round is of the first one's (see `Limits.plateau` and `Limits.cosine`).
         history: "step", "loss" (mean over the round's rows), "stop_loss" and "recall C" for each class code C (share of
             its stopping rows that the corrected output finds most probable), and "val_NAME" of each of the metrics,
             one number per round.
@@ -100,7 +100,7 @@ class Stopper:
         self.metrics = metrics
         self.limits, self.objective, self.y = job.limits, objective, y
         self.weights = None if weights is None or not weights.sum() else np.asarray(weights, dtype=np.float64)
-        self._rests = rests or job.limits.anneal
+        self._rests = rests or job.limits.cosine
         self.best: Score | None = None
         self.best_step, self.steps, self.over = 0, 0, False
         self.rate, self._halved, self._slowed_at = 1.0, 0, 0
@@ -138,7 +138,7 @@ class Stopper:
         Without stopping rows every round is, being the last.
         """
         better = self._improved(logits)
-        done = self.steps / self.limits.steps if self.limits.anneal else 0.0
+        done = self.steps / self.limits.steps if self.limits.cosine else 0.0
         self.rate = 0.5**self._halved * 0.5 * (1.0 + math.cos(math.pi * done))
         return better
 

@@ -40,10 +40,10 @@ def check_finish(name: str, network: Network) -> None:
             f"{name} balances the classes of a network's last layer, but these rows have several labels. Leave the "
             "strategy out, or choose class_weight."
         )
-    if name in ("crt", "tau_norm") and network.views > 1:
+    if name in ("crt", "tau_norm") and network.n_members > 1:
         raise ModelError(
-            f"{name} changes the one Dense head of a network; {network.label!r} is {network.views} networks in one. "
-            'Give it another, for example "mlp" for tables.'
+            f"{name} changes the one Dense head of a network; {network.label!r} is {network.n_members} networks "
+            'in one. Give it another, for example "mlp" for tables.'
         )
     if name == "crt":
         dense_head(network.fresh(0))

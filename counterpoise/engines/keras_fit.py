@@ -57,7 +57,7 @@ class FitEngine:
     def _train(self, job: Job, progress: Progress | None) -> Member:
         start = time.perf_counter()
         objective = Objective(job)
-        own = self.network.own_step is not None
+        own = self.network.custom_train_step is not None
         model, fitted, batches = (self._own if own else self._ours)(job, objective)
         rests = comes_to_rest(self.network.optimizer(), job.limits.steps)
         watch = Watch(job, objective, model, self.examples, progress, rests, metrics_of(self.network))
@@ -88,7 +88,7 @@ class FitEngine:
             history=watch.stopper.history,
             engine=self.name,
             needs_calibration=objective.needs_calibration,
-            view_shifts=objective.view_shifts,
+            member_shifts=objective.member_shifts,
             late_gain=watch.stopper.late_gain,
         )
 
@@ -118,7 +118,7 @@ class FitEngine:
             return
         seed = seeds.integer(job.seed, "initial", *job.place)
         rows, bias = self._learning_rows(job), objective.start(self.network)
-        set_state(model, self.network.initial_state(seed, self.examples.x, rows, objective.view_shifts, bias))
+        set_state(model, self.network.initial_state(seed, self.examples.x, rows, objective.member_shifts, bias))
 
     def _learning_rows(self, job: Job) -> Array:
         """Rows in memory from which an encoder learns."""

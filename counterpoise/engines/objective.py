@@ -15,8 +15,8 @@ import numpy as np
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.core.records import Job
 from counterpoise.engines.mixing import MIXES
-from counterpoise.networks.batch_ensemble import ViewsLoss
-from counterpoise.plans.member_plans import ViewPlans
+from counterpoise.networks.batch_ensemble import BatchEnsembleLoss
+from counterpoise.plans.member_plans import MemberPlans
 from counterpoise.plans.plan import Plan
 from counterpoise.targets.kinds import target_of
 
@@ -37,7 +37,8 @@ class Objective:
         key: Jobs with equal keys share a compiled loss.
         family: Jobs of one family differ in the class counts of their loss at most, and share a trace of the program.
         log_shift: float64 (C,) or (L, 2), to be subtracted from the logits: the plan's shift less the loss's own term.
-        view_shifts: float64 (views, C), what a network of views removes itself; None: all its views follow one plan.
+        member_shifts: float64 (members, C), what a batch ensemble removes itself; None: all its members follow one
+            plan.
         gamma: Focusing of a focal loss, undone before the shift; 0 = none.
         needs_calibration: True when shift correction alone does not give true probabilities.
     """
@@ -54,9 +55,9 @@ class Objective:
         self.family = f"{self.name} {_text(_without_counts(self.constants))}{mixed}"
         self._loss = None if self.name == "model" else losses[self.name](**self.constants)
         self.log_shift: Array = self._shift(job.plan)
-        views = job.plan.of_views if isinstance(job.plan, ViewPlans) else ()
-        self.view_shifts = np.stack([self._shift(plan) for plan in views]) if views else None
-        self._begins_with = views or job.plan.stages[:1]
+        plans = job.plan.of_members if isinstance(job.plan, MemberPlans) else ()
+        self.member_shifts = np.stack([self._shift(plan) for plan in plans]) if plans else None
+        self._begins_with = plans or job.plan.stages[:1]
         self._mix, self._init_bias = job.mix, job.init_bias
         self.gamma = focal_gamma(job.loss)
         own = self.name == "model" or bool(getattr(self._loss, "needs_calibration", False))
@@ -65,13 +66,13 @@ class Objective:
     def loss(self, network: Any) -> Any:
         """The Keras loss to compile with."""
         loss = network.user_loss if self._loss is None else self._loss
-        return loss if network.views == 1 else ViewsLoss(loss, network.target.independent)
+        return loss if network.n_members == 1 else BatchEnsembleLoss(loss, network.target.independent)
 
     def start(self, network: Any) -> Array | None:
         """The output bias to begin with: the constant that minimizes the loss on the rows that the plan begins with.
 
-        float64 (units,), or (views, units) where the views follow plans of their own. None: the bias stays as it is,
-        because the job or the network asks for that, or because the loss knows no constant.
+        float64 (units,), or (members, units) where the members follow plans of their own. None: the bias stays as it
+        is, because the job or the network asks for that, or because the loss knows no constant.
         """
         if not self._init_bias or network.output_bias.place is None:
             return None
@@ -79,7 +80,7 @@ class Objective:
         known = [constant for constant in found if constant is not None]
         if len(known) < len(found):
             return None
-        return np.stack(known) if self.view_shifts is not None else known[0]
+        return np.stack(known) if self.member_shifts is not None else known[0]
 
     def _constant(self, plan: Plan, network: Any) -> Array | None:
         """The best constant for one plan, remembered by the network."""
@@ -113,7 +114,7 @@ class Objective:
     def _shift(self, plan: Plan) -> Array:
         """The plan's shift less the loss's term a_c inside the softmax, from the class shares of the rows drawn."""
         additive = getattr(self._loss, "additive", None)
-        value = None if additive is None or isinstance(plan, ViewPlans) else additive(plan.drawn / plan.drawn.sum())
+        value = None if additive is None or isinstance(plan, MemberPlans) else additive(plan.drawn / plan.drawn.sum())
         if value is None:
             return plan.log_shift
         term = np.asarray(value, dtype=float)

@@ -26,7 +26,7 @@ from counterpoise.engines import program_rules
 from counterpoise.engines.dropout_masks import DropoutMasks
 from counterpoise.engines.loss_constants import Numbers
 from counterpoise.engines.weight_averaging import averaged
-from counterpoise.networks.batch_ensemble import views_of
+from counterpoise.networks.batch_ensemble import n_members
 from counterpoise.networks.weights import places
 
 Array = np.ndarray
@@ -98,7 +98,7 @@ class Program:
         model: The network, compiled with the Keras loss `loss`.
         loss: The loss.
         form: The form of the data.
-        way: Whether XLA compiles the loop, and how short batches are run.
+        mode: Whether XLA compiles the loop, and how short batches are run.
         target: What the labels are; its weights may have axes behind the rows.
         alike: Equal for networks that may share the program (see `train.shelf`).
 
@@ -111,14 +111,14 @@ class Program:
     """
 
     def __init__(
-        self, model: keras.Model, loss: Any, form: Form, way: program_rules.CompileMode, target: Target,
+        self, model: keras.Model, loss: Any, form: Form, mode: program_rules.CompileMode, target: Target,
         alike: str | None = None,
     ) -> None:  # fmt: skip
-        self.model, self.form, self.way, self.alike = model, form, way, alike
+        self.model, self.form, self.mode, self.alike = model, form, mode, alike
         # One replica has nothing to sum; and summing registers a gradient that TensorFlow keeps, the trace with it.
         program_rules.inner_optimizer(self.model.optimizer)._all_reduce_sum_gradients = list
         self.traces = Counter[str]()
-        self.axes = target.weight_axes(int(model.output.shape[-1]), views_of(model))
+        self.axes = target.weight_axes(int(model.output.shape[-1]), n_members(model))
         self.masks = DropoutMasks(model, form.x)
         self._numbers = Numbers(loss, int(model.output.shape[-1]))
         optimizer = self.model.optimizer.variables
@@ -138,7 +138,7 @@ class Program:
 
         XLA compiles here, in the caller's thread, so that it fails before any training.
         """
-        if self.way.xla and (self.way.pad or drawn >= rows):
+        if self.mode.xla and (self.mode.pad or drawn >= rows):
             wanted = min(memory.call_steps(rows, self.masks.values), 1 << max(5, (round_steps - 1).bit_length()))
             if wanted > self._capacity.get(rows, 0):
                 run = self._function((wanted, rows), lambda: self._block_function(wanted, rows))
@@ -146,7 +146,7 @@ class Program:
                 parts = np.zeros((wanted, rows), self.form.numbers), weights, np.int32(0)
                 self._call(self.slot(), memory, run, *map(tf.constant, parts))
                 self._capacity[rows] = wanted
-        if not (self.way.xla and self.way.pad):
+        if not (self.mode.xla and self.mode.pad):
             self._function(("any",), self._block_function)
         self._function(("logits",), self._logits_function)
 

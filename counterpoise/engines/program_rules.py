@@ -1,6 +1,6 @@
-"""Which way jobs are trained: the static rules, found by `make bench-train`, from layer types, shapes and steps.
+"""How jobs are trained: the static rules, found by `make bench-train`, from layer types, shapes and steps.
 
-Nothing here looks at the values of data or at a clock, so that the same jobs on the same network go the same way.
+Nothing here looks at the values of data or at a clock, so that the same jobs on the same network are trained alike.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ROW_WISE = frozenset(
     Conv1D Conv2D DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D MaxPooling1D MaxPooling2D
     AveragePooling1D AveragePooling2D GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D
     GlobalMaxPooling2D UpSampling1D UpSampling2D TableEncoder PixelRange ProbabilityToLogit MemberDense MemberHead
-    PoolViews""".split()
+    PoolMembers""".split()
 )
 
 #: Layers that XLA makes faster on a CPU. It makes convolutions and recurrent layers slower, and products of several
@@ -76,8 +76,8 @@ def refusal(network: Network, examples: Examples, callbacks: Sequence[Any] = ())
         return f"the training program needs the TensorFlow backend, this one is {keras.backend.backend()}"
     if callbacks:
         return "Keras callbacks work on the fit engine only"
-    if network.own_step is not None:
-        return f"the model has its own {network.own_step}"
+    if network.custom_train_step is not None:
+        return f"the model has its own {network.custom_train_step}"
     if any(a.dtype.kind not in "fiub" for a in leaves(examples.x)):
         return "an input holds text, which stays outside the program's memory"
     if outside_memory(examples.x):
@@ -87,7 +87,7 @@ def refusal(network: Network, examples: Examples, callbacks: Sequence[Any] = ())
     return None
 
 
-def way(model: keras.Model, loss: Any, limits: Sequence[Limits]) -> CompileMode:
+def compile_mode(model: keras.Model, loss: Any, limits: Sequence[Limits]) -> CompileMode:
     """The rule for one network and loss family; `limits` are those of all its jobs."""
     layers = layers_of(model)
     kinds = {_kind(layer) for layer in layers}

@@ -109,7 +109,7 @@ def _shared_out(jobs: list[Job], engine: str) -> tuple[list[Job], list[Job]]:
 
 def _check_rate(jobs: list[Job], network: Network) -> None:
     who = "plateau halves" if any(job.limits.plateau is not None for job in jobs) else ""
-    who = "a snapshot ensemble lowers" if any(job.limits.anneal for job in jobs) else who
+    who = "a snapshot ensemble lowers" if any(job.limits.cosine for job in jobs) else who
     if who and rate_of(network.optimizer()) is None:
         raise OptionError(
             f"{who} the learning rate, but a schedule decides that of this optimizer; leave it out, or give the "

@@ -68,7 +68,7 @@ class ExternalModel:
     estimator: Any
 
     kind = "external"
-    once_more = 0
+    refit_rows = 0
 
     @property
     def stops_early(self) -> bool:

@@ -10,7 +10,7 @@ Array = np.ndarray
 
 
 def block_of(order: Order, start: int, steps: int, full: int, pad: bool) -> tuple[Array, Array, Array]:
-    """Steps from `start` on: their rows (k, B), weights (k, B) or (k, B, views), float32, and each one's rows (k,).
+    """Steps from `start` on: their rows (k, B), weights (k, B) or (k, B, members), float32, and each one's rows (k,).
 
     Args:
         order: Whose batches.

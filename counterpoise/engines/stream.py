@@ -40,9 +40,10 @@ class StreamEngine(FitEngine):
         self, examples: Examples, sample: Array, stream: MakeStream, network: Network, callbacks: tuple[Any, ...] = ()
     ) -> None:
         super().__init__(examples, network, callbacks)
-        if network.own_step is not None:
+        if network.custom_train_step is not None:
             raise OptionError(
-                f"the model has its own {network.own_step}, which needs rows in memory; pass a smaller table as a file."
+                f"the model has its own {network.custom_train_step}, which needs rows in memory; "
+                "pass a smaller table as a file."
             )
         self._sample, self._stream = sample, stream
         self._fault: CounterpoiseError | None = None

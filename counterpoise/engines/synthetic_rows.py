@@ -53,4 +53,6 @@ def with_made_rows(jobs: Iterable[Job], examples: Examples) -> tuple[list[Job], 
     if total == len(examples):
         return ready, examples
     x, y = join(features), np.concatenate(labels)
-    return ready, replace(examples, x=x, y=y, groups=None, time=None, sample_weight=None, twins=None, names=None)
+    return ready, replace(
+        examples, x=x, y=y, groups=None, time=None, sample_weight=None, duplicate_ids=None, names=None
+    )

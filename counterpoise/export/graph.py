@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from counterpoise.data.columns import front, raw_inputs, stacked
+from counterpoise.data.columns import raw_columns, raw_inputs, stacked
 from counterpoise.export.manifest import from_named, named_inputs, numbers_type
 
 
@@ -51,7 +51,7 @@ class Columns(tf.Module):
 
     def __init__(self, clf: Any) -> None:
         super().__init__(name="columns")
-        self.stacked, self.inputs, self.layer = stacked(clf.schema), raw_inputs(clf.schema), front(clf.schema)
+        self.stacked, self.inputs, self.layer = stacked(clf.schema), raw_inputs(clf.schema), raw_columns(clf.schema)
 
     def signature(self) -> dict[str, tf.TensorSpec]:
         """Columns of any rank: rows as a vector or as one column."""

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from counterpoise.core.errors import DataError, OptionError
-from counterpoise.data.loading import one_pass
+from counterpoise.data.loading import single_pass
 from counterpoise.plans.tables import Tally, WeightTable
 from counterpoise.plans.weights import fit_table, output_names, per_output
 
@@ -143,7 +143,7 @@ def _batches(y: Any) -> Iterable[Any] | None:
         return (y[i] for i in range(y.num_batches))
     if not hasattr(y, "element_spec"):
         return None
-    return (tuple(map(_numpy, batch)) if isinstance(batch, tuple) else batch for batch in one_pass(y))
+    return (tuple(map(_numpy, batch)) if isinstance(batch, tuple) else batch for batch in single_pass(y))
 
 
 def _numpy(part: Any) -> Any:

@@ -47,7 +47,7 @@ class TreeModel:
     monotone: Mapping[str, int] = field(default_factory=dict)
 
     kind = "trees"
-    once_more = 50_000
+    refit_rows = 50_000
 
     @property
     def label(self) -> str:

@@ -1,9 +1,9 @@
 """Several networks in one: layers whose members share most weights, and one output that pools them.
 
-A network of k *views* sends each row through k members that share their matrices and differ in scales and biases
+A network of k *members* sends each row through k members that share their matrices and differ in scales and biases
 (Wen, Tran and Ba 2020, "BatchEnsemble"; Gorishniy et al. 2025, "TabM"). While it trains, its output is the logits of
-every view, (N, k, units), and the loss is the mean over views, so that the views learn apart. Otherwise its output is
-one row of logits, (N, units): each view's training shift is removed, and their probabilities are averaged.
+every member, (N, k, units), and the loss is the mean over members, so that the members learn apart. Otherwise its
+output is one row of logits, (N, units): each member's training shift is removed, and their probabilities are averaged.
 """
 
 from __future__ import annotations
@@ -81,46 +81,46 @@ class MemberHead(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="counterpoise")
-class PoolViews(keras.layers.Layer):
-    """The last layer of a network of views: while it trains every view's logits, else one row of pooled logits.
+class PoolMembers(keras.layers.Layer):
+    """The last layer of a batch ensemble: while it trains every member's logits, else one row of pooled logits.
 
-    Pooled: view v's logits less its training shift, log p_v; then log of the mean over v of p_v. One unit gives
+    Pooled: member v's logits less its training shift, log p_v; then log of the mean over v of p_v. One unit gives
     log p - log(1 - p).
 
-    The shifts (k, C), of labels (k, L, 2), are a variable that is set when the plans of the views are known, never by
+    The shifts (k, C), of labels (k, L, 2), are a variable that is set when the plans of the members are known, never by
     gradient.
 
     Args:
         independent: Whether the units are sigmoids, one for each label.
 
     Attributes:
-        apart: True puts out the logits of the views in any case, to look at them one by one.
+        separate: True puts out the logits of the members in any case, to look at them one by one.
     """
 
-    apart = False
+    separate = False
 
     def __init__(self, independent: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.independent = bool(independent)
 
     def build(self, shape: Any) -> None:
-        self.views, units = int(shape[1]), int(shape[2])
+        self.n_members, units = int(shape[1]), int(shape[2])
         classes = (units, 2) if self.independent else (max(2, units),)
         self.log_shifts = self.add_weight(
-            name="log_shifts", shape=(self.views, *classes), initializer="zeros", trainable=False
+            name="log_shifts", shape=(self.n_members, *classes), initializer="zeros", trainable=False
         )
 
     def call(self, z: Tensor, training: bool = False) -> Tensor:
-        return z if training or self.apart else self.pooled(z)
+        return z if training or self.separate else self.pooled(z)
 
     def pooled(self, z: Tensor) -> Tensor:
-        """Logits (N, units) of the mean probability of the views' logits (N, k, units)."""
+        """Logits (N, units) of the mean probability of the members' logits (N, k, units)."""
         z, shift = ops.cast(z, "float32"), ops.cast(self.log_shifts, "float32")
         if self.independent or z.shape[-1] == 1:
-            z = z - ops.reshape(shift[..., 1] - shift[..., 0], (self.views, -1))
+            z = z - ops.reshape(shift[..., 1] - shift[..., 0], (self.n_members, -1))
             up, down = (ops.logsumexp(ops.log_sigmoid(side), axis=1) for side in (z, -z))
             return up - down
-        return ops.logsumexp(ops.log_softmax(z - shift, axis=-1), axis=1) - math.log(self.views)
+        return ops.logsumexp(ops.log_softmax(z - shift, axis=-1), axis=1) - math.log(self.n_members)
 
     def compute_output_shape(self, shape: Any) -> tuple[Any, int]:
         return (shape[0], shape[2])
@@ -140,14 +140,14 @@ class RandomSigns(keras.initializers.RandomUniform):
         return ops.where(super().__call__(shape, dtype) < 0, -1.0, 1.0)
 
 
-class ViewsLoss(keras.losses.Loss):
-    """A loss on the logits of views (N, k, units): each view learns every row; the mean over views counts.
+class BatchEnsembleLoss(keras.losses.Loss):
+    """A loss on the logits of members (N, k, units): each member learns every row; the mean over members counts.
 
     Args:
         inner: A loss of `counterpoise.losses` for rows (N,) and logits (N, units).
         independent: Whether the units are labels, y (N, L).
 
-    Sample weights are one per row, (N,), or one per row and view, (N, k); of labels (N, L) or (N, k, L). Pooled
+    Sample weights are one per row, (N,), or one per row and member, (N, k); of labels (N, L) or (N, k, L). Pooled
     logits (N, units), which Keras looks at before it trains on JAX and PyTorch, have the loss of one row each, with its
     mean weight.
     """
@@ -160,27 +160,29 @@ class ViewsLoss(keras.losses.Loss):
         if len(y_pred.shape) == 2:
             whole = sample_weight is None or self.independent
             return self.inner(y_true, y_pred, sample_weight if whole else _of_row(sample_weight))
-        views = y_pred.shape[1]
+        n_members = y_pred.shape[1]
         if self.independent:
-            y, w = (None if part is None else _per_view_and_label(part, views) for part in (y_true, sample_weight))
+            y, w = (
+                None if part is None else _per_member_and_label(part, n_members) for part in (y_true, sample_weight)
+            )
             return self.inner(y, y_pred, w)
-        w = None if sample_weight is None else _per_view(sample_weight, views)
+        w = None if sample_weight is None else _per_member(sample_weight, n_members)
         if isinstance(self.inner, BatchLoss):
-            losses = [self.inner(y_true, y_pred[:, v], None if w is None else w[:, v]) for v in range(views)]
-            return sum(losses) / views
+            losses = [self.inner(y_true, y_pred[:, v], None if w is None else w[:, v]) for v in range(n_members)]
+            return sum(losses) / n_members
         soft = len(y_true.shape) == 2 and y_true.shape[-1] == y_pred.shape[-1] > 1  # shares of the classes
-        y = ops.repeat(ops.expand_dims(y_true, 1), views, axis=1) if soft else _per_view(y_true, views)
+        y = ops.repeat(ops.expand_dims(y_true, 1), n_members, axis=1) if soft else _per_member(y_true, n_members)
         return self.inner(y, y_pred, w)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return self(y_true, y_pred)
 
 
-def _per_view(values: Any, views: int) -> Tensor:
+def _per_member(values: Any, n_members: int) -> Tensor:
     """Values (N,), (N, 1) or (N, k) as (N, k)."""
     values = ops.convert_to_tensor(values)
-    wide = len(values.shape) == 2 and values.shape[-1] == views
-    return values if wide else ops.repeat(ops.reshape(values, (-1, 1)), views, axis=1)
+    wide = len(values.shape) == 2 and values.shape[-1] == n_members
+    return values if wide else ops.repeat(ops.reshape(values, (-1, 1)), n_members, axis=1)
 
 
 def _of_row(weights: Any) -> Tensor:
@@ -189,26 +191,26 @@ def _of_row(weights: Any) -> Tensor:
     return weights if len(weights.shape) == 1 else ops.mean(weights, axis=1)
 
 
-def _per_view_and_label(values: Any, views: int) -> Tensor:
+def _per_member_and_label(values: Any, n_members: int) -> Tensor:
     """Values (N, L) or (N, k, L) as (N, k, L)."""
     values = ops.convert_to_tensor(values)
-    return values if len(values.shape) == 3 else ops.repeat(ops.expand_dims(values, 1), views, axis=1)
+    return values if len(values.shape) == 3 else ops.repeat(ops.expand_dims(values, 1), n_members, axis=1)
 
 
 def per_row(loss: Any) -> Any:
-    """The loss of one row and one output: a loss on views is opened."""
-    return loss.inner if isinstance(loss, ViewsLoss) else loss
+    """The loss of one row and one output: a loss on members is opened."""
+    return loss.inner if isinstance(loss, BatchEnsembleLoss) else loss
 
 
-def pool_of(model: Any) -> PoolViews | None:
-    """The layer that pools the views of a network; None where it is a plain one."""
-    if isinstance(model, PoolViews):
+def pool_of(model: Any) -> PoolMembers | None:
+    """The layer that pools the members of a network; None where it is a plain one."""
+    if isinstance(model, PoolMembers):
         return model
     found = (pool_of(layer) for layer in getattr(model, "layers", []))
     return next((layer for layer in found if layer is not None), None)
 
 
-def views_of(model: Any) -> int:
-    """Number of views of a network; 1 where it is a plain one."""
+def n_members(model: Any) -> int:
+    """Number of members of a network; 1 where it is a plain one."""
     pool = pool_of(model)
-    return 1 if pool is None else pool.views
+    return 1 if pool is None else pool.n_members

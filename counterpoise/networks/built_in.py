@@ -12,7 +12,7 @@ import numpy as np
 from counterpoise.core.errors import DataError, ModelError
 from counterpoise.core.records import Examples
 from counterpoise.data.words import WORDS
-from counterpoise.networks.batch_ensemble import MemberDense, MemberHead, PoolViews
+from counterpoise.networks.batch_ensemble import MemberDense, MemberHead, PoolMembers
 from counterpoise.networks.recipe import PLAIN, Recipe
 from counterpoise.targets.kinds import target_of
 
@@ -29,7 +29,7 @@ MEMBERS, WIDTH, INPUT_DROPOUT, DROPOUT = 8, 128, 0.1, 0.2
 #: How `tabular` is trained: see its docstring for what was measured.
 TABULAR = Recipe(
     follows_rows=True, floor=1000, min_steps=120, margin=3.0, margin_until=30, stop_on="both", average_weights=3,
-    once_more=5000,
+    refit_rows=5000,
 )  # fmt: skip
 
 
@@ -223,7 +223,7 @@ def tabular(spec: InputSpec, n_classes: int) -> keras.Model:
         h = keras.layers.ReLU()(MemberDense(WIDTH, MEMBERS, scales)(h))
         h = keras.layers.Dropout(DROPOUT)(h)
     logits = MemberHead(spec.units(n_classes))(h)
-    return keras.Model(inputs, PoolViews(spec.independent, name="logits")(logits), name="tabular")
+    return keras.Model(inputs, PoolMembers(spec.independent, name="logits")(logits), name="tabular")
 
 
 def text(spec: InputSpec, n_classes: int) -> keras.Model:

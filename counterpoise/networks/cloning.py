@@ -96,7 +96,7 @@ def plain(model: keras.Model) -> bool:
     return type(model) is keras.Sequential or type(model).__name__ == "Functional"
 
 
-def own_step(model: keras.Model) -> str | None:
+def custom_train_step(model: keras.Model) -> str | None:
     """Name of the training method that the model's class replaces, or None."""
     for name in ("train_step", "compute_loss"):
         if getattr(type(model), name) is not getattr(keras.Model, name):

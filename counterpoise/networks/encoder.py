@@ -22,7 +22,7 @@ Array = np.ndarray
 Encoder = TableEncoder | WordIds | PixelRange
 
 
-def encoder_in_front(model: Any, examples: Examples) -> Encoder | None:
+def encoder_before(model: Any, examples: Examples) -> Encoder | None:
     """What stands in front of the user's model: for tables, texts where the network wants word numbers, and pictures
     of which no file tells what is black and white."""
     built_in = model if isinstance(model, BuiltIn) else None

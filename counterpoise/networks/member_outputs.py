@@ -1,4 +1,4 @@
-"""What the member strategies of one network of views say, each by itself."""
+"""What the member strategies of one batch ensemble say, each by itself."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from counterpoise.networks.weights import fed, set_state
 Array = np.ndarray
 
 
-def apart(member: Member, job: Job, examples: Examples, network: Network, parts: int) -> Array:
-    """Probabilities of the job's score rows by the views of each of `parts` member strategies, float32 (parts, N, C).
+def score_members(member: Member, job: Job, examples: Examples, network: Network, parts: int) -> Array:
+    """Probabilities of the job's score rows by the members of each of `parts` member strategies, float32 (parts, N, C).
 
-    View v follows strategy v mod `parts`. Its training shift is removed, and the views of one strategy are averaged,
-    as the network does with all of them.
+    Member v follows strategy v mod `parts`. Its training shift is removed, and the members of one strategy are
+    averaged, as the network does with all of them.
     """
     model = network.fresh(0)
     set_state(model, member.weights)
     pool: Any = pool_of(model)
-    pool.apart = True
+    pool.separate = True
     shifts = np.asarray(pool.log_shifts)
     said = [_by_part(_logits(model, examples.x, rows), shifts, parts) for rows in chunks(examples.x, job.score)]
     return np.concatenate(said, axis=1)
 
 
-def shares(views: int, parts: int) -> Array:
-    """Weight of each of `parts` member strategies in the mean over views, float64 (parts,), sum 1.
+def shares(n_members: int, parts: int) -> Array:
+    """Weight of each of `parts` member strategies in the mean over members, float64 (parts,), sum 1.
 
     Example:
         >>> shares(8, 3).tolist()
         [0.375, 0.375, 0.25]
     """
-    return np.bincount(np.arange(views) % parts, minlength=parts) / views
+    return np.bincount(np.arange(n_members) % parts, minlength=parts) / n_members
 
 
 def _logits(model: Any, x: Any, rows: Array) -> Array:

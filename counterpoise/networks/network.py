@@ -24,8 +24,15 @@ from counterpoise.networks.augmentation import Augmentation
 from counterpoise.networks.batch_ensemble import pool_of
 from counterpoise.networks.built_in import BUILT_IN, OWN_LAYERS, BuiltIn, InputSpec, name_for, spec_of
 from counterpoise.networks.cloning import clone as cloned
-from counterpoise.networks.cloning import keep_weights, keras_text, last_activation, own_step, plain, without_activation
-from counterpoise.networks.encoder import asked, encoder_in_front, encoder_of_config, spec_behind
+from counterpoise.networks.cloning import (
+    custom_train_step,
+    keep_weights,
+    keras_text,
+    last_activation,
+    plain,
+    without_activation,
+)
+from counterpoise.networks.encoder import asked, encoder_before, encoder_of_config, spec_behind
 from counterpoise.networks.forward import own_name
 from counterpoise.networks.optimizers import checked_optimizer
 from counterpoise.networks.output_bias import OutputBias, find_output_bias
@@ -70,12 +77,12 @@ class Opened(NamedTuple):
     Attributes:
         whole: Inputs to logits.
         inner: The user's model in it.
-        front: Inputs to what the user's model is fed, or None where that is the same.
+        encoder: Inputs to what the user's model is fed, or None where that is the same.
     """
 
     whole: keras.Model
     inner: keras.Model
-    front: keras.Model | None
+    encoder: keras.Model | None
 
 
 class Network:
@@ -97,14 +104,14 @@ class Network:
         target: What its output is for (see `core.target`).
         units: 1 or C, or one per label: width of the logits.
         raw_spec: What the network receives, before any encoder.
-        views: Networks in the network (see `networks.batch_ensemble`); 1 for a plain one.
+        n_members: Networks in the network (see `networks.batch_ensemble`); 1 for a plain one.
         probabilities: Whether the user's model puts out probabilities.
-        own_step: "train_step" or "compute_loss" where the model's class has its own, else None.
+        custom_train_step: "train_step" or "compute_loss" where the model's class has its own, else None.
         encoder_rows: Rows that the encoder learns from, in place of all training rows; None: these.
         body: What stands before the network and is not trained (see `train.frozen`), or None; never pickled.
         cache: What engines compiled and may use again as long as the network lives; never pickled.
-        ways: How the program trains each loss family, decided once (see `train.choice`): it goes with the network to
-            other processes and, written beside a run, to later ones.
+        compile_modes: How the program trains each loss family, decided once (see `train.choice`): it goes with the
+            network to other processes and, written beside a run, to later ones.
 
     Raises:
         ModelError: the model does not fit the inputs or the classes, or its output cannot be told.
@@ -134,25 +141,25 @@ class Network:
         _check_clone(clone, self.model, weights)
         self._optimizer = checked_optimizer(optimizer)
         self._augmentation = None if augment is None else Augmentation(augment)
-        encoder = encoder_in_front(self.model, examples)
+        encoder = encoder_before(self.model, examples)
         self._encoder_config = None if encoder is None else encoder.get_config()
         self.raw_spec = spec_of(examples)
         check_text(self.raw_spec.dtype)
         self.encoder_rows: Array | None = None
         self.body: keras.Model | None = None
         self.cache: dict[str, Any] = {}
-        self.ways: dict[str, Any] = {}
+        self.compile_modes: dict[str, Any] = {}
         opened = self.opened(0)
         sample = self.cache["spare"] = opened.whole
-        self.own_step = own_step(opened.inner)
-        if self.own_step and augment is not None:
+        self.custom_train_step = custom_train_step(opened.inner)
+        if self.custom_train_step and augment is not None:
             raise OptionError(
-                f"augment goes in front of a model, but the model's own {self.own_step} is given rows as they are. Put "
-                "the layers into the model."
+                f"augment goes in front of a model, but the model's own {self.custom_train_step} is given rows as they "
+                "are. Put the layers into the model."
             )
         self.probabilities = self._emits_probabilities(opened.inner)
         pool = pool_of(sample)
-        self.views = 1 if pool is None else pool.views
+        self.n_members = 1 if pool is None else pool.n_members
         self._shift_places = [] if pool is None else places(sample, [pool.log_shifts])
         self.units = int(sample.output.shape[-1])
         table = self._encoder_config is not None
@@ -162,8 +169,8 @@ class Network:
     stops_early = True
 
     @property
-    def once_more(self) -> int:
-        return self.recipe.once_more
+    def refit_rows(self) -> int:
+        return self.recipe.refit_rows
 
     def content(self) -> str:
         """Nothing: what a network is made of is written beside the run (see `comparison.manifest`)."""
@@ -259,8 +266,8 @@ class Network:
             logits = self._logits(inner, h if self._augmentation is None else self._augmentation(h))
         self._check_units(logits)
         logits = keras.layers.Activation("linear", dtype="float32", name="as_float32")(logits)
-        front = None if h is inputs else keras.Model(inputs, h, name="front")
-        return Opened(keras.Model(inputs, logits, name="network"), inner, front)
+        encoder = None if h is inputs else keras.Model(inputs, h, name="encoder")
+        return Opened(keras.Model(inputs, logits, name="network"), inner, encoder)
 
     def optimizer(self) -> keras.optimizers.Optimizer:
         """A new optimizer of the wanted kind, in its initial state."""
@@ -274,12 +281,12 @@ class Network:
         return type(wanted).from_config(wanted.get_config())
 
     def initial_state(
-        self, seed: int, x: Any, rows: Array, view_shifts: Array | None = None, bias: Array | None = None
+        self, seed: int, x: Any, rows: Array, member_shifts: Array | None = None, bias: Array | None = None
     ) -> list[Array]:
         """Values of all variables of `fresh(seed)`, the encoder's learned from the training rows `rows` of `x`.
 
-        `view_shifts` (views, C) are the training shifts that the network itself is to remove; None: none. `bias`,
-        (units,) or (views, units), is where its output starts; None: where the model has it.
+        `member_shifts` (members, C) are the training shifts that the network itself is to remove; None: none. `bias`,
+        (units,) or (members, units), is where its output starts; None: where the model has it.
 
         A layer that was given a random seed of its own (Dropout) draws from (`seed`, that seed), so that members do
         not share their masks.
@@ -294,7 +301,7 @@ class Network:
                 state[place] = value
         for place in self._shift_places:
             state[place] = (
-                np.zeros_like(state[place]) if view_shifts is None else view_shifts.astype(state[place].dtype)
+                np.zeros_like(state[place]) if member_shifts is None else member_shifts.astype(state[place].dtype)
             )
         head = self.output_bias.place if bias is not None else None
         if bias is not None and head is not None:

@@ -65,7 +65,7 @@ def find_output_bias(network: Network) -> OutputBias:
     """The output bias of a network, or why it has to be left as it is."""
     if network.keep and network.was_trained:
         return OutputBias(reason="the model was trained before and its weights are kept")
-    if network.own_step == "compute_loss":
+    if network.custom_train_step == "compute_loss":
         return OutputBias(reason="the model computes its loss itself (compute_loss)")
     model = network.spare(keep=True)
     tried = [layer for _, layer in zip(range(TRIED), _candidates(model, network), strict=False)]
@@ -80,7 +80,7 @@ def find_output_bias(network: Network) -> OutputBias:
 
 def _candidates(model: keras.Model, network: Network) -> Iterator[Any]:
     """Layers with a bias that may be that of the output, the last first."""
-    shape = (network.units,) if network.views == 1 else (network.views, network.units)
+    shape = (network.units,) if network.n_members == 1 else (network.n_members, network.units)
     for layer in reversed(list(model._flatten_layers())):
         bias = getattr(layer, "bias", None)
         if isinstance(bias, keras.Variable) and bias.trainable and tuple(bias.shape) == shape:

@@ -31,7 +31,7 @@ class Recipe:
         stop_on: "log_loss", or "both": log loss relative to that of the class shares, and average precision.
         average_weights: Rounds over which the weights that are judged and kept are averaged; 1 = not at all. An average
             reaches back over `AVERAGED_STEPS` steps at least.
-        once_more: Training rows up to which the networks of a fold are trained a second time, for the steps of their
+        refit_rows: Training rows up to which the networks of a fold are trained a second time, for the steps of their
             best round, with the stopping rows among the training rows.
 
     Raises:
@@ -50,10 +50,17 @@ class Recipe:
     margin_until: int = 0
     stop_on: str = "log_loss"
     average_weights: int = 1
-    once_more: int = 0
+    refit_rows: int = 0
 
     def __post_init__(self) -> None:
-        least_of = {"floor": 0, "min_steps": 0, "smoothing": 1, "average_weights": 1, "once_more": 0, "margin_until": 0}
+        least_of = {
+            "floor": 0,
+            "min_steps": 0,
+            "smoothing": 1,
+            "average_weights": 1,
+            "refit_rows": 0,
+            "margin_until": 0,
+        }
         for name, least in least_of.items():
             object.__setattr__(self, name, whole(name, getattr(self, name), least))
         if not isinstance(self.margin, (int, float)) or not 0 <= self.margin < float("inf"):

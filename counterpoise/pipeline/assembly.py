@@ -106,7 +106,7 @@ def card_of(
         "cut_off": length.cut_off,
         "engines": sorted({m.engine for m in members}),
         "log_shifts": [np.asarray(m.log_shift).tolist() for m in members],
-        "view_shifts": [None if m.view_shifts is None else m.view_shifts.tolist() for m in members],
+        "member_shifts": [None if m.member_shifts is None else m.member_shifts.tolist() for m in members],
         "needs_calibration": any(m.needs_calibration for m in members),
         "rule": note,
     }

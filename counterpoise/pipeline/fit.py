@@ -150,7 +150,7 @@ def fit(
     metadata = {"groups": groups, "time": time, "split": split, "sample_weight": sample_weight}
     rows = divide(model, data, y, validation, folds, guarantee_rows, seed, metadata)
     if rows.scanned:
-        chosen = replace(chosen, one_pass=False)  # a stream weighs a row once
+        chosen = replace(chosen, single_pass=False)  # a stream weighs a row once
         rows.scanned.check(chosen)
     for noticed in rows.examples.warnings:
         warnings.warn(noticed, UserWarning, stacklevel=2)

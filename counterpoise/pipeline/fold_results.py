@@ -1,4 +1,4 @@
-"""Members to cells: the rule of a fold, fitted on the other folds, and what it says about the fold's test rows."""
+"""Members to results: the rule of a fold, fitted on the other folds, and what it says about the fold's test rows."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def calibration_of(members: Sequence[Member], y: Array) -> str | None:
     """
     if any(m.needs_calibration for m in members):
         return "auto"
-    if not any(np.any(m.log_shift != 0) or m.view_shifts is not None for m in members):
+    if not any(np.any(m.log_shift != 0) or m.member_shifts is not None for m in members):
         return None
     return "platt" if np.bincount(y).min() >= NEEDED["platt"] else "temperature"
 
@@ -65,9 +65,9 @@ def corrected(target: Target, member: Member) -> Array:
 
 def alone(target: Target, members: Sequence[Member], rule: Any) -> tuple[Array, Array | None]:
     """What each member strategy says of the score rows, corrected, (M, N, ...), and their weights in the pool."""
-    if len(members) == 1 and members[0].apart is not None and members[0].view_shifts is not None:
-        said = members[0].apart
-        return said, shares(len(members[0].view_shifts), len(said))
+    if len(members) == 1 and members[0].member_outputs is not None and members[0].member_shifts is not None:
+        said = members[0].member_outputs
+        return said, shares(len(members[0].member_shifts), len(said))
     return np.exp([corrected(target, member) for member in members]), rule.weights
 
 
@@ -119,7 +119,7 @@ def make_fold_result(
         proba=said.proba,
         decision=said.decision,
         rule=rule,
-        twin_free=_twin_free(examples, fold),
+        duplicate_free=_duplicate_free(examples, fold),
         fits=len(members),
         steps=sum(m.steps for m in members),
         rows_seen=sum(m.rows_seen for m in members),
@@ -132,11 +132,11 @@ def make_fold_result(
     )
 
 
-def _twin_free(examples: Examples, fold: Fold) -> Array | None:
-    if examples.twins is None:
+def _duplicate_free(examples: Examples, fold: Fold) -> Array | None:
+    if examples.duplicate_ids is None:
         return None
-    seen = examples.twins[fold.whole().train]
-    return ~np.isin(examples.twins[fold.test], seen)
+    seen = examples.duplicate_ids[fold.whole().train]
+    return ~np.isin(examples.duplicate_ids[fold.test], seen)
 
 
 def stacked_scores(log_p: Array) -> tuple[Array, Array]:
@@ -152,6 +152,8 @@ def stacked_scores(log_p: Array) -> tuple[Array, Array]:
 
 def subset(examples: Examples, rows: Array) -> Examples:
     """Some rows as examples of their own."""
-    beside = {name: getattr(examples, name) for name in ("groups", "time", "sample_weight", "twins", "split", "names")}
+    beside = {
+        name: getattr(examples, name) for name in ("groups", "time", "sample_weight", "duplicate_ids", "split", "names")
+    }
     chosen: dict[str, Any] = {name: None if values is None else values[rows] for name, values in beside.items()}
     return replace(examples, x=rows_of(examples.x, rows), y=examples.y[rows], **chosen)

@@ -125,7 +125,7 @@ def job_of(
         limits_of(len(plan), len(y), settings, steps, rarest), steps, settings.early_stopping and len(fold.stop) > 0
     )
     if part.warm:
-        limits = annealed(limits, 1 if steps else part.sequence)
+        limits = with_cosine(limits, 1 if steps else part.sequence)
     if plan.needs_features:
         plan = plan.realize(
             rows_at_once(learner.examples.x, fold.train, part.name), integer(settings.seed, "synthesis", *place)
@@ -167,10 +167,10 @@ def limits_of(drawn: int, rows: int, settings: Settings, steps: int | None = Non
     )  # fmt: skip
 
 
-def annealed(limits: Limits, parts: int) -> Limits:
+def with_cosine(limits: Limits, parts: int) -> Limits:
     """One of equal parts of the steps, over which the learning rate falls to 0."""
     steps = max(1, limits.steps // parts)
-    return replace(limits, steps=steps, round_steps=min(limits.round_steps, steps), anneal=True)
+    return replace(limits, steps=steps, round_steps=min(limits.round_steps, steps), cosine=True)
 
 
 def member_numbers(strategy: Strategy) -> Iterator[int]:

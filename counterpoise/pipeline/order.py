@@ -18,7 +18,7 @@ from counterpoise.classifier.model_card import ruled, stored_scores
 from counterpoise.core.records import Examples, Fold, FoldResult, Job, Member
 from counterpoise.data.given_split import folds_of
 from counterpoise.engines.user_callbacks import RoundSaver
-from counterpoise.networks.member_outputs import apart
+from counterpoise.networks.member_outputs import score_members
 from counterpoise.pipeline.assembly import assemble, card_of, rows_of, split_of, stopping_note
 from counterpoise.pipeline.budget import Training, still_falling, train_within_budget, trainings
 from counterpoise.pipeline.fold_results import (
@@ -31,8 +31,8 @@ from counterpoise.pipeline.fold_results import (
     stopping_scores,
 )
 from counterpoise.pipeline.jobs import ALL_ROWS_FOLD, check_some_left, jobs_of, leave_out_failed
-from counterpoise.pipeline.refit_with_stopping_rows import for_steps, train_once_more
-from counterpoise.pipeline.stages import train_in_rounds, trained_members
+from counterpoise.pipeline.refit_with_stopping_rows import for_steps, refit_with_stopping_rows
+from counterpoise.pipeline.stages import train_in_stages, trained_members
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.pipeline.tuning import tuned_by_fold, tuned_on_all, values_of
 from counterpoise.strategies.resolve import resolved
@@ -44,27 +44,27 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Outcome:
-    """All cells of a comparison and what a re-fit needs.
+    """All results of a comparison and what a re-fit needs.
 
     Attributes:
-        cells: One per strategy, repeat and fold.
+        fold_results: One per strategy, repeat and fold.
         log_p: strategy -> float64 (repeats, members, N, C): corrected out-of-fold scores (NaN where a row had none).
         best_steps: strategy -> steps per member, the median over the folds.
-        failures: strategy -> why it could not be carried out on the rows of some fold (it has no cells).
+        failures: strategy -> why it could not be carried out on the rows of some fold (it has no results).
         tuned: strategy -> the values that its hyperparameters got, fold by fold.
         training: strategy -> how long its networks could train, and whether they were cut off there.
         extension: How many times the budget was taken, for all strategies.
-        apart: strategy that one network was trained for -> float32 (parts, M, C): what its member strategies say alone
-            of the rows of `cells.stacked_scores`.
-        folds: The folds, in the order of each strategy's cells.
+        member_outputs: strategy that one network was trained for -> float32 (parts, M, C): what its member strategies
+            say alone of the rows of `results.stacked_scores`.
+        folds: The folds, in the order of each strategy's results.
     """
 
-    cells: tuple[FoldResult, ...]
+    fold_results: tuple[FoldResult, ...]
     log_p: Mapping[str, Array]
     best_steps: Mapping[str, tuple[int, ...]]
     failures: Mapping[str, str] = field(default_factory=dict)
     tuned: Mapping[str, list[Mapping[str, float]]] = field(default_factory=dict)
-    apart: Mapping[str, Array] = field(default_factory=dict)
+    member_outputs: Mapping[str, Array] = field(default_factory=dict)
     training: Mapping[str, Training] = field(default_factory=dict)
     extension: int = 1
     folds: tuple[Fold, ...] = ()
@@ -89,7 +89,7 @@ def on_fold(
 
     def of(trained: Sequence[Member]) -> Classifier:
         log_p = np.stack([corrected(target_of(examples), m) for m in trained])
-        length, alone = _length(jobs, trained), trained[0].apart
+        length, alone = _length(jobs, trained), trained[0].member_outputs
         clf = _with_rule(strategy, trainer, trained, length, log_p, fold.stop, note, alone, tune_threshold)
         clf.card.update(rows_of(examples if labeled is None else labeled))
         if examples.split is not None:
@@ -114,7 +114,7 @@ def _length(jobs: Sequence[Job], trained: Sequence[Member]) -> Training:
 def _trained(strategy: Strategy, jobs: Sequence[Job], trainer: Trainer) -> list[Member]:
     """The members of one strategy on one fold."""
     key = (strategy.name, 0)
-    done, members = train_in_rounds({key: jobs}, {key: resolved(strategy, trainer.models)}, trainer)
+    done, members = train_in_stages({key: jobs}, {key: resolved(strategy, trainer.models)}, trainer)
     return trained_members(strategy, done[key], members, trainer)
 
 
@@ -154,28 +154,32 @@ def cross_validate(
     jobs, members, failures, settings = train_within_budget(strategies, versions, trainer, parts)
     trainer = replace(trainer, settings=settings)
     training = trainings(jobs, members, trainer)
-    jobs, members = train_once_more(jobs, members, versions, trainer, parts)
+    jobs, members = refit_with_stopping_rows(jobs, members, versions, trainer, parts)
     leave_out_failed(jobs, members, failures)
     check_some_left(strategies, failures)
     strategies = [s for s in strategies if s.name not in failures]
     users, target = _users(jobs), target_of(examples)
-    cells: list[FoldResult] = []
+    results: list[FoldResult] = []
     log_p: dict[str, Array] = {}
-    apart: dict[str, Array] = {}
+    member_outputs: dict[str, Array] = {}
     for strategy in strategies:
         trained = [trained_members(strategy, jobs[strategy.name, f], members, trainer) for f in range(len(parts))]
         by_fold = [np.stack([corrected(target, member) for member in group]) for group in trained]
         log_p[strategy.name] = out_of_fold(examples, parts, by_fold, repeats)
-        views = [group[0].apart for group in trained if group[0].apart is not None]
-        if views:
-            apart[strategy.name] = stacked_scores(out_of_fold(examples, parts, views, repeats))[0].astype(np.float32)
+        outputs = [group[0].member_outputs for group in trained if group[0].member_outputs is not None]
+        if outputs:
+            member_outputs[strategy.name] = stacked_scores(out_of_fold(examples, parts, outputs, repeats))[0].astype(
+                np.float32
+            )
         for f, fold in enumerate(parts if judged else ()):
             rule = cross_fitted_rule(strategy, examples, parts, f, log_p[strategy.name], trained[f])
             shared = [users[job.id] > 1 for job in jobs[strategy.name, f]]
-            cells.append(make_fold_result(strategy, examples, fold, rule, trained[f], shared))
+            results.append(make_fold_result(strategy, examples, fold, rule, trained[f], shared))
     steps = {s.name: _median_steps([jobs[s.name, f] for f in range(len(parts))], members) for s in strategies}
     tuned_values, extension = values_of(tuned), settings.extension
-    return Outcome(tuple(cells), log_p, steps, failures, tuned_values, apart, training, extension, tuple(parts))
+    return Outcome(
+        tuple(results), log_p, steps, failures, tuned_values, member_outputs, training, extension, tuple(parts)
+    )
 
 
 def refit(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_threshold: bool = True) -> Classifier:
@@ -196,7 +200,7 @@ def refit(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_thresh
     trained = _trained(strategy, jobs, trainer)
     log_p, rows = stacked_scores(outcome.log_p[strategy.name])
     note = f"trained on all {len(examples):,} rows; the rule was fitted on {len(rows):,} out-of-fold scores"
-    alone, length = outcome.apart.get(strategy.name), outcome.training[strategy.name]
+    alone, length = outcome.member_outputs.get(strategy.name), outcome.training[strategy.name]
     return _with_rule(strategy, trainer, trained, length, log_p, rows, note, alone, tune_threshold)
 
 
@@ -210,10 +214,10 @@ def _as_judged(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> Classi
     trained = _trained(strategy, jobs, trainer)
     log_p = np.stack([stopping_scores(target_of(trainer.examples), member) for member in trained])
     alone = None
-    if trained[0].apart is not None:
+    if trained[0].member_outputs is not None:
         first = trainer.learner(jobs[0])
         stopping = replace(jobs[0], score=fold.stop)
-        alone = apart(trained[0], stopping, first.examples, first.model, len(strategy.parts()))
+        alone = score_members(trained[0], stopping, first.examples, first.model, len(strategy.parts()))
     note = f"{len(fold.stop)} validation rows ended training and fitted the rule; test rows trained nothing"
     clf = _with_rule(strategy, trainer, trained, outcome.training[strategy.name], log_p, fold.stop, note, alone)
     clf.card["split"] = split_of(fold)

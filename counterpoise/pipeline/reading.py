@@ -14,7 +14,7 @@ from counterpoise.data.read import read
 from counterpoise.data.split import set_aside
 from counterpoise.feed.disk import Scan
 from counterpoise.strategies.blend import Blend
-from counterpoise.targets.reading import apart, picked, target_columns
+from counterpoise.targets.reading import picked, split_off_labels, target_columns
 
 
 def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
@@ -32,7 +32,7 @@ def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
     named = _by_name(model)
     options["inputs"] = inputs_of(model)
     how = {"table": named, "text": model == "text" if named else False, "pick": picked, **options}
-    data, y = apart(data, y)
+    data, y = split_off_labels(data, y)
     target = target_columns(y, is_table(data, named))
     return set_aside(read(data, target=target, **how) if target is not None else read(data, y=y, **how))
 

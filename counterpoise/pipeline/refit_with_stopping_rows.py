@@ -27,7 +27,7 @@ def for_steps(strategy: Strategy, trainer: Trainer, fold: Fold, steps: Sequence[
     ]
 
 
-def train_once_more(
+def refit_with_stopping_rows(
     jobs: Mapping[Key, Sequence[Job]],
     members: Mapping[str, Member],
     strategies: Mapping[Key, Strategy],
@@ -58,7 +58,7 @@ def train_once_more(
 def _asks(job: Job, trainer: Trainer, rows: int) -> bool:
     """Whether the model of a job asks for a second training on so few rows."""
     model = trainer.learner(job).model
-    most = trainer.settings.recipe.once_more if isinstance(model, Network) else model.once_more
+    most = trainer.settings.recipe.refit_rows if isinstance(model, Network) else model.refit_rows
     return bool(model.stops_early and rows <= most)
 
 

@@ -112,7 +112,9 @@ def opened(scan: Scan, validation: Any, seed: int) -> Scanned:
     order = np.array([find_label(label, examples.classes) for label in scan.classes], np.int32)
     assert examples.schema is not None
     schema = replace(examples.schema, target=scan.target)
-    examples = replace(examples, source=scan.source, schema=schema, twins=None, sample_weight=bare.weights_of(numbers))
+    examples = replace(
+        examples, source=scan.source, schema=schema, duplicate_ids=None, sample_weight=bare.weights_of(numbers)
+    )
     labels = replace(bare, y=order[scan.y], classes=examples.classes, schema=schema)
     stop = np.searchsorted(numbers, held)
     if own:

@@ -16,7 +16,7 @@ from counterpoise.core.errors import ModelError, error_text
 from counterpoise.core.records import Examples, Job, Member
 from counterpoise.engines.finishing import finished
 from counterpoise.engines.run import having
-from counterpoise.networks.member_outputs import apart
+from counterpoise.networks.member_outputs import score_members
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.jobs import Key, member_numbers
 from counterpoise.pipeline.trainer import Trainer
@@ -27,7 +27,7 @@ from counterpoise.targets.kinds import target_of
 Array = np.ndarray
 
 
-def train_in_rounds(
+def train_in_stages(
     jobs: Mapping[Key, Sequence[Job]],
     strategies: Mapping[Key, Strategy],
     trainer: Trainer,
@@ -122,7 +122,7 @@ def trained_members(
         done.append(member)
     several, first = len(strategy.parts()), trainer.learner(jobs[0])
     if len(done) < several and len(jobs[0].score):
-        return [replace(done[0], apart=apart(done[0], jobs[0], first.examples, first.model, several))]
+        return [replace(done[0], member_outputs=score_members(done[0], jobs[0], first.examples, first.model, several))]
     return done
 
 

@@ -18,7 +18,7 @@ from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.image_set import ImageSet, examples_of
 from counterpoise.data.loading import dataset_kind, load
 from counterpoise.data.named_inputs import NamedInputs
-from counterpoise.data.row_metadata import side_of, weights
+from counterpoise.data.row_metadata import metadata_of, weights
 from counterpoise.data.schema import encode_rows
 from counterpoise.data.texts import texts_of_table
 from counterpoise.targets.kinds import target_of
@@ -67,7 +67,7 @@ def with_validation(
     split = np.repeat(np.array([TRAIN, VALIDATION], np.int8), [len(examples), len(codes)])
     return replace(
         examples, x=both, y=np.concatenate([examples.y, codes.astype(examples.y.dtype)]), split=split,
-        sample_weight=weights_of_both, groups=None, time=None, twins=None, names=None,
+        sample_weight=weights_of_both, groups=None, time=None, duplicate_ids=None, names=None,
     )  # fmt: skip
 
 
@@ -142,7 +142,7 @@ def _beside(x: Any, y: Any, weight: Any) -> tuple[Any, Any, Array | None]:
     """Labels and weights of as many rows as x has."""
     rows = pl.DataFrame({"row": np.zeros(rows_in(x), np.uint8)})
     try:
-        side = side_of(rows, y, {"groups": None, "time": None, "split": None, "sample_weight": weight})
+        side = metadata_of(rows, y, {"groups": None, "time": None, "split": None, "sample_weight": weight})
         known = [side.y.classes[code] if code >= 0 else None for code in side.y.codes]
         return x, known, None if side.weight is None else weights(side.weight)
     except DataError as error:

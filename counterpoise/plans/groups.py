@@ -21,7 +21,7 @@ from counterpoise.plans.class_plans import Plan, uniform
 Array = np.ndarray
 
 BALANCES = ("oversample", "undersample", "none")
-WAYS = ("rows", "weights", "whole")
+SHARINGS = ("rows", "weights", "whole")
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def per_group(
         {'g': 3, 'h': 3}
     """
     check_choice(balance, "balance", BALANCES)
-    check_choice(how, "how", WAYS)
+    check_choice(how, "how", SHARINGS)
     base = uniform(y, sample_weight=sample_weight, classes=classes)
     codes = _group_codes(groups, len(base.codes))
     cells, cell, cell_rows = _cells(base, codes)

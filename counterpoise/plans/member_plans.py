@@ -1,9 +1,10 @@
-"""Several plans on one shared batch: every row drawn weighs for each view what that view's own plan makes of it.
+"""Several plans on one shared batch: every row drawn weighs for each member what that member's own plan makes of it.
 
-A network of views (see `networks.batch_ensemble`) can follow one plan per view in a single pass. In epoch e, plan v
+A batch ensemble (see `networks.batch_ensemble`) can follow one plan per member in a single pass. In epoch e, plan v
 counts row i as p_v(i), its draws times their loss weights, scaled to mean 1 over the rows. Rows are drawn by the mean
-of the p_v over the views, q(i), and count p_v(i) / q(i) for view v: over an epoch each view sees its own plan, in
-expectation exactly, and no weight exceeds the number of views (the balance heuristic of Veach and Guibas 1995). A rare
+of the p_v over the members, q(i), and count p_v(i) / q(i) for member v: over an epoch each member sees its own plan, in
+expectation exactly, and no weight exceeds the number of members (the balance heuristic of Veach and Guibas 1995). A
+rare
 class that two plans of three bring to half of their rows is then a third of every batch, where uniform batches with
 weights would hold a few rows of it with weights of 50 and more.
 """
@@ -22,22 +23,22 @@ from counterpoise.plans.plan import Plan
 
 Array = np.ndarray
 
-#: Epochs of a part that one epoch of the views holds at most.
+#: Epochs of a part that one epoch of the members holds at most.
 MOST_EPOCHS = 4
 
 
 @dataclass(frozen=True)
-class ViewPlans(Plan):
-    """One plan per view of a network; see the module and `joined`.
+class MemberPlans(Plan):
+    """One plan per member of a network; see the module and `joined`.
 
-    An epoch draws as many rows as there are. The shift of each view is removed inside the network, so that of the
+    An epoch draws as many rows as there are. The shift of each member is removed inside the network, so that of the
     whole is 0.
 
     Attributes:
-        of_views: The plan of each view, (k,).
+        of_members: The plan of each member, (k,).
     """
 
-    of_views: tuple[Plan, ...] = ()
+    of_members: tuple[Plan, ...] = ()
 
     @property
     def multiplicity(self) -> Array:
@@ -45,7 +46,7 @@ class ViewPlans(Plan):
 
     @property
     def identity(self) -> tuple[object, ...]:
-        return (*super().identity[:-1], *(plan.identity for plan in self.of_views))
+        return (*super().identity[:-1], *(plan.identity for plan in self.of_members))
 
     def rows(self, epoch: int = 0, seed: int = 0) -> Array:
         return self.epoch(epoch, seed)[0]
@@ -54,21 +55,21 @@ class ViewPlans(Plan):
         return np.ones(len(self.codes), np.float32)
 
     def epoch(self, number: int, seed: int) -> tuple[Array, Array]:
-        """Row numbers (n,) of an epoch in training order, and their loss weight for each view, float32 (n, k)."""
-        shares = np.stack([self._share(v, number, seed) for v in range(len(self.of_views))], axis=1)
+        """Row numbers (n,) of an epoch in training order, and their loss weight for each member, float32 (n, k)."""
+        shares = np.stack([self._share(v, number, seed) for v in range(len(self.of_members))], axis=1)
         mean = shares.mean(axis=1)
         drawn = np.repeat(self._by_class, self._times(mean, number, seed)[self._by_class])
         draws.shuffle(drawn, seeds.generator(seed, "order", number))
         return drawn, (shares[drawn] / mean[drawn, None]).astype(np.float32)
 
-    def _share(self, view: int, number: int, seed: int) -> Array:
-        """What each row counts for a view in an epoch, float64 (n,), mean 1.
+    def _share(self, member: int, number: int, seed: int) -> Array:
+        """What each row counts for a member in an epoch, float64 (n,), mean 1.
 
         A plan that draws few rows afresh goes through as many of its epochs as it would draw n rows in, so that its
-        view sees what a network of its own would see in as many steps.
+        member sees what a network of its own would see in as many steps.
         """
-        plan, n = self.of_views[view], len(self.codes)
-        own = seeds.integer(seed, "view", view)
+        plan, n = self.of_members[member], len(self.codes)
+        own = seeds.integer(seed, "view", member)
         epochs = min(MOST_EPOCHS, max(1, round(n / len(plan)))) if plan.redraw else 1
         drawn = [plan.rows(epoch, own) for epoch in range(number * epochs, (number + 1) * epochs)]
         times = np.bincount(np.concatenate(drawn), minlength=n)
@@ -87,27 +88,29 @@ class ViewPlans(Plan):
         return times
 
 
-def joined(parts: Sequence[Plan], views: int) -> ViewPlans:
-    """Plans over the same rows as one plan for a network of views: view v follows parts[v mod len(parts)].
+def joined(parts: Sequence[Plan], n_members: int) -> MemberPlans:
+    """Plans over the same rows as one plan for a batch ensemble: member v follows parts[v mod len(parts)].
 
     Raises:
-        OptionError: no plan, more plans than views, or plans over other rows, with new rows or with stages.
+        OptionError: no plan, more plans than members, or plans over other rows, with new rows or with stages.
 
     Example:
         >>> from counterpoise.plans import oversample, uniform
-        >>> plan = joined([uniform([0, 0, 0, 1]), oversample([0, 0, 0, 1])], views=2)
+        >>> plan = joined([uniform([0, 0, 0, 1]), oversample([0, 0, 0, 1])], n_members=2)
         >>> rows, weights = plan.epoch(0, seed=0)
         >>> weights[rows == 3][0].round(2)
         array([0.67, 1.33], dtype=float32)
     """
-    if not 1 <= len(parts) <= views:
-        raise OptionError(f"{len(parts)} plans for {views} views; expected at least one plan, and a view for each.")
+    if not 1 <= len(parts) <= n_members:
+        raise OptionError(
+            f"{len(parts)} plans for {n_members} members; expected at least one plan, and a member for each."
+        )
     first = parts[0]
     if any(not np.array_equal(plan.codes, first.codes) or plan.needs_features or plan.deferred for plan in parts):
-        raise OptionError("views share their batches; expected plans over the same rows, without new rows or stages.")
-    return ViewPlans(
+        raise OptionError("members share their batches; expected plans over the same rows, without new rows or stages.")
+    return MemberPlans(
         " + ".join(dict.fromkeys(plan.name for plan in parts)), first.codes, first.classes, first.counts,
         np.ones(len(first.classes)), sample_weight=first.sample_weight,
         needs_calibration=any(plan.needs_calibration for plan in parts),
-        of_views=tuple(parts[v % len(parts)] for v in range(views)),
+        of_members=tuple(parts[v % len(parts)] for v in range(n_members)),
     )  # fmt: skip

@@ -70,12 +70,12 @@ def leak_checks(record: Record) -> list[dict[str, str]]:
     ]
 
 
-def twin_free(record: Record) -> dict[str, Any] | None:
+def duplicate_free(record: Record) -> dict[str, Any] | None:
     """Return average precision on all test rows beside that on rows without a twin in training, or None."""
-    known = [r for r in record["rows"] if (r.get("twin_free") or {}).get("rows")]
+    known = [r for r in record["rows"] if (r.get("duplicate_free") or {}).get("rows")]
     rows = sum(c["count"] for c in record["data"]["classes"])
     total = (record["data"]["rows"] if several_labels(record) else rows) * (record.get("repeats") or 1)
-    kept = known[0]["twin_free"]["rows"] if known else total
+    kept = known[0]["duplicate_free"]["rows"] if known else total
     if not known or kept >= total:
         return None
     looks = styles(record)
@@ -83,7 +83,7 @@ def twin_free(record: Record) -> dict[str, Any] | None:
         {
             "name": looks[r["strategy"]].title,
             "all": words.number((r["scores"].get("average_precision") or {}).get("mean")),
-            "free": words.number(r["twin_free"].get("average_precision")),
+            "free": words.number(r["duplicate_free"].get("average_precision")),
         }
         for r in known
     ]

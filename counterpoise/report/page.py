@@ -29,10 +29,10 @@ from counterpoise.report.facts import (
     card_facts,
     data_facts,
     diagnosis_facts,
+    duplicate_free,
     leak_checks,
     members,
     method_facts,
-    twin_free,
 )
 from counterpoise.report.figure_tables import all_figures
 from counterpoise.report.marks import MOST_BANDS
@@ -174,7 +174,7 @@ def _context(record: Mapping[str, Any]) -> dict[str, Any]:
         "data": data_facts(record),
         "diagnosis": diagnosis_facts(record),
         "checks": leak_checks(record),
-        "twin_free": twin_free(record),
+        "duplicate_free": duplicate_free(record),
         "methods": method_facts(record),
         "split": record.get("split"),
         "card": card_facts(record),

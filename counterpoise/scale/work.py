@@ -1,8 +1,8 @@
 """What a worker elsewhere does: settle in as the driver is settled, then train batches of jobs.
 
 Sums of floats are split by the number of threads of an operation, and XLA rounds in its own order. So a worker takes
-the driver's number of threads and the ways that the driver decided, and its results are those of the driver bit for
-bit on processors of the same kind.
+the driver's number of threads and the compile modes that the driver decided, and its results are those of the driver
+bit for bit on processors of the same kind.
 """
 
 from __future__ import annotations
@@ -60,13 +60,13 @@ class Batch:
     Attributes:
         jobs: Jobs of one loss family.
         family: Its name: a worker that has compiled it once is given more of it.
-        ways: The network's ways (see `train.choice`).
+        compile_modes: The compile modes of the network (see `train.choice`).
         engine: As in `train.run`.
     """
 
     jobs: tuple[Job, ...]
     family: str
-    ways: dict[str, Any]
+    compile_modes: dict[str, Any]
     engine: str
 
     @property
@@ -111,8 +111,8 @@ def train(
     """Train a batch, one job after the other, in this process."""
     from counterpoise.engines.run import run
 
-    if batch.ways:
-        network.ways |= batch.ways
+    if batch.compile_modes:
+        network.compile_modes |= batch.compile_modes
     return run(batch.jobs, examples, network, engine=batch.engine, progress=progress, threads=1)
 
 
@@ -135,7 +135,7 @@ def batches(
         return [Batch((job,), "", {}, engine) for job in distinct.values()]
     if tuple(callbacks) or not network.clone:
         raise OptionError("Keras callbacks and clone=False work in this process alone; leave the executor out.")
-    ways = decided(distinct.values(), network)
+    compile_modes = decided(distinct.values(), network)
     if engine == "auto" and (reason := refusal(network, examples)):
         logger.warning("training with fit: %s", reason)
     groups = families(distinct.values())
@@ -143,7 +143,7 @@ def batches(
     others = [job for job in distinct.values() if id(job) not in grouped]
     found = [Batch((job,), "", {}, engine) for job in others]
     for family, group in groups.items():
-        found += [Batch(part, family, ways, engine) for part in _shares(group, workers)]
+        found += [Batch(part, family, compile_modes, engine) for part in _shares(group, workers)]
     return sorted(found, key=lambda batch: (_made(batch.jobs[0]), -batch.steps))
 
 

@@ -31,7 +31,7 @@ class Blend:
         vote = "weighted" if self.pooling == "learned" else "soft"
         idea = f"{strategy.idea} {len(keys)} models, pooled."
         return replace(
-            strategy, idea=idea, members=parts, vote=vote, weights=None, one_pass=False, hyperparameters=(),
+            strategy, idea=idea, members=parts, vote=vote, weights=None, single_pass=False, hyperparameters=(),
             loss="cross_entropy", mix="", mixing={}, finish="", sequence=0, warm=False,
         )  # fmt: skip
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from counterpoise.core.errors import ModelError
 from counterpoise.core.model import Model
 from counterpoise.networks.network import Network
-from counterpoise.strategies.single_pass import in_one_pass
+from counterpoise.strategies.single_pass import in_single_pass
 from counterpoise.strategies.strategy import Strategy, no_constants
 
 
@@ -26,7 +26,7 @@ def resolved(strategy: Strategy, models: Mapping[str, Model]) -> Strategy:
     ready = replace(strategy, members=parts) if strategy.members else parts[0]
     keys = {part.model for part in parts}
     model = models[parts[0].model]
-    return in_one_pass(ready, model) if len(keys) == 1 and isinstance(model, Network) else ready
+    return in_single_pass(ready, model) if len(keys) == 1 and isinstance(model, Network) else ready
 
 
 def suits(strategy: Strategy, model: Model) -> bool:
@@ -65,15 +65,17 @@ def _check_trees(part: Strategy) -> None:
 
 def _under_loss_of(part: Strategy, network: Network) -> Strategy:
     """A part without a loss of its own trains with the loss of the compiled model."""
-    if network.user_loss is None and network.own_step is None:
+    if network.user_loss is None and network.custom_train_step is None:
         return part
     own = part.loss != "cross_entropy"
-    if own and network.own_step == "compute_loss":
+    if own and network.custom_train_step == "compute_loss":
         raise ModelError(
             f"strategy {part.name!r} trains with a loss of its own, but the model computes its loss itself "
             "(compute_loss); choose a strategy that draws or weighs rows, for example class_weight or oversample."
         )
-    rigid = network.own_step is not None or (network.user_loss is not None and network.user_loss.form == "codes")
+    rigid = network.custom_train_step is not None or (
+        network.user_loss is not None and network.user_loss.form == "codes"
+    )
     if part.mix and rigid:
         raise ModelError(
             f"strategy {part.name!r} mixes rows and their labels, but the model's own step or loss takes one class for "

@@ -26,7 +26,7 @@ def Ensemble(
     vote: str = "soft",
     weights: Sequence[float] | None = None,
     name: str = "ensemble",
-    one_pass: bool = True,
+    single_pass: bool = True,
 ) -> Strategy:
     """One network for each member strategy, joined into one model.
 
@@ -42,8 +42,8 @@ def Ensemble(
             these rows (see `cp.decide.greedy_weights`).
         weights: Weights >= 0 (scaled to sum 1), or None.
         name: What to call it.
-        one_pass: Whether a network of views, as `tabular`, may train all members at once, each view under one member's
-            plan, in the time of one network; False trains a network for each.
+        single_pass: Whether a batch ensemble, as `tabular`, may train all members at once, each member under one
+            member's plan, in the time of one network; False trains a network for each.
 
     Raises:
         OptionError: no member, unknown vote, or weights that do not fit.
@@ -70,7 +70,7 @@ def Ensemble(
     if others := [m.name for m in found if m.is_external]:
         raise OptionError(f"{others[0]} is no network: it races (cp.compare), but cannot be a member of a model.")
     idea = f"One model from {len(found)} networks: {names}."
-    return Strategy(name, idea, members=found, vote=vote, weights=given, one_pass=one_pass)
+    return Strategy(name, idea, members=found, vote=vote, weights=given, single_pass=single_pass)
 
 
 _BY_NAME: dict[str, Strategy] = {strategy.name: strategy for strategy in (*STANDARD, *FOR_LABELS)}

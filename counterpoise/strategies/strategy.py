@@ -96,7 +96,7 @@ class Strategy:
             those before it say of the training rows (`before=`, see `plans.self_paced`); 0: all apart.
         warm: For members that follow one another: each goes on from the weights of the one before it, while the
             learning rate falls along half a cosine; together they take the steps of one network, as snapshots do.
-        one_pass: Whether a network of views may train all members at once (see `one_pass.in_one_pass`).
+        single_pass: Whether a batch ensemble may train all members at once (see `single_pass.in_single_pass`).
         model: Key of the model that trains it, "" for the first of the run; members have one each.
 
     Example:
@@ -123,7 +123,7 @@ class Strategy:
     estimator: Any = None
     sequence: int = 0
     warm: bool = False
-    one_pass: bool = True
+    single_pass: bool = True
     model: str = ""
 
     def __post_init__(self) -> None:

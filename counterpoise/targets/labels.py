@@ -90,7 +90,7 @@ class Labels:
             )
         return found
 
-    def weight_axes(self, units: int, views: int) -> tuple[int, ...]:
+    def weight_axes(self, units: int, n_members: int) -> tuple[int, ...]:
         return (units,)
 
     def start(self, loss: Any, shares: Array, units: int) -> Array | None:

@@ -78,8 +78,8 @@ class OneOf:
     def plan(self, make: Callable[..., Plan], y: Array, n: int, sample_weight: Array | None) -> Plan:
         return make(y, sample_weight=sample_weight, classes=range(n))
 
-    def weight_axes(self, units: int, views: int) -> tuple[int, ...]:
-        return () if views == 1 else (views,)
+    def weight_axes(self, units: int, n_members: int) -> tuple[int, ...]:
+        return () if n_members == 1 else (n_members,)
 
     def start(self, loss: Any, shares: Array, units: int) -> Array | None:
         return best_constant(loss, shares, units)

@@ -180,7 +180,7 @@ def target_columns(y: Any, table: bool) -> str | LabelColumns | None:
     return y if isinstance(y, LabelColumns) and y.columns else None
 
 
-def apart(data: Any, y: Any) -> tuple[Any, Any]:
+def split_off_labels(data: Any, y: Any) -> tuple[Any, Any]:
     """A table in memory without its column of lists, and the labels in it; of anything else both as they are.
 
     Tables know no cells that hold several values, so that these are read before the table is.

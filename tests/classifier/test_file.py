@@ -363,7 +363,7 @@ SCORED = {
     "nan": ({"log_p": lambda a: a * np.nan}, "are no probabilities of classes"),
     "infinite": ({"log_p": lambda a: a - np.inf}, "are no probabilities of classes"),
     "weights": ({"weight": lambda a: np.full(len(Y) // 5, -1.0)}, "no list of one weight per row"),
-    "members": ({"apart": lambda a: np.zeros((2, 3))}, "stored apart has shape"),
+    "members": ({"member_outputs": lambda a: np.zeros((2, 3))}, "stored member_outputs has shape"),
     "more": ({"evil": lambda a: np.zeros(3)}, "expected log_p and y"),
 }  # fmt: skip
 

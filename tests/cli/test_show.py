@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from counterpoise.cli.show import cut_text, leaderboard_table, race_text, threshold_text
+from counterpoise.cli.show import comparison_text, cut_text, leaderboard_table, threshold_text
 from counterpoise.comparison.result import Comparison
 
 
@@ -56,7 +56,7 @@ def test_a_column_has_one_number_of_decimals():
 
 def test_everything_is_told(capsys, tmp_path):
     (tmp_path / "report.html").write_text("")
-    race_text(comparison("none", FAILED), tmp_path)
+    comparison_text(comparison("none", FAILED), tmp_path)
     told = " ".join(capsys.readouterr().out.split())
     assert "class '1': 5 % of 1,000 rows" in told
     assert "! smote failed: 2 [neighbors] <missing>" in told

@@ -31,13 +31,13 @@ def _race():
 
 def test_scores_are_those_of_the_test_rows(race):
     row = next(r for r in race.leaderboard if r["strategy"] == "oversample")
-    cells = [c for c in race.cells if c.strategy == "oversample"]
-    ap = [metrics.average_precision_score(Y[c.rows], c.proba[:, 1]) for c in cells]
+    results = [c for c in race.fold_results if c.strategy == "oversample"]
+    ap = [metrics.average_precision_score(Y[c.rows], c.proba[:, 1]) for c in results]
     assert row["scores"]["average_precision"]["folds"] == pytest.approx(ap)
-    raw = [metrics.log_loss(Y[c.rows], c.raw) for c in cells]
+    raw = [metrics.log_loss(Y[c.rows], c.raw) for c in results]
     assert row["scores"]["log_loss_uncorrected"]["folds"] == pytest.approx(raw, rel=1e-5)
-    decided = np.concatenate([c.decision for c in cells])
-    truth = np.concatenate([Y[c.rows] for c in cells])
+    decided = np.concatenate([c.decision for c in results])
+    truth = np.concatenate([Y[c.rows] for c in results])
     assert row["per_class"][1]["recall"] == pytest.approx(metrics.recall_score(truth, decided))
     assert row["scores"]["f1"]["mean"] == pytest.approx(metrics.f1_score(truth, decided))
 
@@ -59,7 +59,7 @@ def test_every_member_of_an_ensemble_is_scored_alone(race):
     assert rows["oversample"]["members"] == []
     found = rows["resampling_ensemble"]["members"]
     assert [m["name"] for m in found] == ["none", "oversample", "undersample"]
-    alone = [c for c in race.cells if c.strategy == "none"]
+    alone = [c for c in race.fold_results if c.strategy == "none"]
     y, proba = Y[np.concatenate([c.rows for c in alone])], np.concatenate([c.member_proba[0] for c in alone])
     assert found[0]["average_precision"] == pytest.approx(metrics.average_precision_score(y, proba[:, 1]))
     assert found[0]["log_loss"] == pytest.approx(metrics.log_loss(y, proba))
@@ -96,7 +96,7 @@ def test_it_can_be_printed(race):
 
 def test_same_seed_same_numbers(race):
     again = cp.compare("mlp", X, Y, refit=False, **QUICK)
-    for a, b in zip(race.cells, again.cells, strict=True):
+    for a, b in zip(race.fold_results, again.fold_results, strict=True):
         assert np.array_equal(a.proba, b.proba)
     assert again.best is None
 
@@ -111,8 +111,8 @@ def test_a_strategy_that_cannot_run_is_a_row_and_the_race_goes_on():
     check_board(json.loads(json.dumps(race.record)))
     *_, row, last = race.leaderboard
     assert (last["strategy"], last["error"]) == ("odd", "ZeroDivisionError: division by zero")
-    assert {c.strategy for c in race.cells} == {"none", "oversample"}
-    assert race.cells[0].strategy == "none"
+    assert {c.strategy for c in race.fold_results} == {"none", "oversample"}
+    assert race.fold_results[0].strategy == "none"
     assert (row["strategy"], row["status"], row["error"]) == ("broken", "failed", "too few neighbors")
     assert "broken" in race.to_csv()
     assert race.verdict.winner in ("none", "oversample")
@@ -133,7 +133,9 @@ def test_forms_of_data(form, tmp_path):
 
 
 def test_every_strategy_meets_the_same_folds(race):
-    of = {name: [c.rows for c in race.cells if c.strategy == name] for name in ("none", "oversample", "threshold")}
+    of = {
+        name: [c.rows for c in race.fold_results if c.strategy == name] for name in ("none", "oversample", "threshold")
+    }
     for rows in of.values():
         assert all(np.array_equal(a, b) for a, b in zip(rows, of["none"], strict=True))
     assert np.array_equal(np.sort(np.concatenate(of["none"])), np.arange(300))
@@ -147,9 +149,9 @@ def test_unknown_metric_is_refused_before_training():
 def test_twins_are_scored_apart():
     x = np.round(X, 0)
     race = cp.compare("mlp", x, Y, strategies="none", refit=False, **QUICK)
-    apart = race.leaderboard[0]["twin_free"]
-    cells = race.cells
-    assert apart["rows"] == sum(int(c.twin_free.sum()) for c in cells)
+    apart = race.leaderboard[0]["duplicate_free"]
+    results = race.fold_results
+    assert apart["rows"] == sum(int(c.duplicate_free.sum()) for c in results)
     assert 0 < apart["rows"] < 300
     assert race.record["data"]["duplicates"] == 300 - len(np.unique(x, axis=0))
     assert any("repeat" in w for w in race.record["warnings"])
@@ -166,9 +168,13 @@ def test_a_trained_model_is_warned_about():
 
 
 def test_counts_are_confusions_at_the_three_rules(race):
-    cells = [c for c in race.cells if c.strategy == "undersample"]
-    counts = tally.fold_counts(cells, read_for("mlp", X, Y))
-    for k, cell in enumerate(cells):
-        assert np.array_equal(counts[""][k], metrics.confusion_matrix(Y[cell.rows], cell.decision))
-        assert np.array_equal(counts["_default"][k], metrics.confusion_matrix(Y[cell.rows], cell.proba[:, 1] >= 0.5))
-        assert np.array_equal(counts["_uncorrected"][k], metrics.confusion_matrix(Y[cell.rows], cell.raw[:, 1] >= 0.5))
+    results = [c for c in race.fold_results if c.strategy == "undersample"]
+    counts = tally.fold_counts(results, read_for("mlp", X, Y))
+    for k, result in enumerate(results):
+        assert np.array_equal(counts[""][k], metrics.confusion_matrix(Y[result.rows], result.decision))
+        assert np.array_equal(
+            counts["_default"][k], metrics.confusion_matrix(Y[result.rows], result.proba[:, 1] >= 0.5)
+        )
+        assert np.array_equal(
+            counts["_uncorrected"][k], metrics.confusion_matrix(Y[result.rows], result.raw[:, 1] >= 0.5)
+        )

@@ -68,13 +68,13 @@ def test_a_race_with_costs_says_what_cases_cost():
     y = (RNG.random(300) < 0.2).astype(int)
     x = RNG.normal(size=(300, 2)) + y[:, None]
     race = cp.compare("mlp", x, y, strategies="threshold", folds=3, epochs=2, verbose=0, costs=(1, 5), refit=False)
-    cells = [c for c in race.cells if c.strategy == "threshold"]
-    truth, said = (np.concatenate(part) for part in ([y[c.rows] for c in cells], [c.decision for c in cells]))
+    results = [c for c in race.fold_results if c.strategy == "threshold"]
+    truth, said = (np.concatenate(part) for part in ([y[c.rows] for c in results], [c.decision for c in results]))
     cost = 10_000 * np.mean((truth < said) * 1 + (truth > said) * 5)
     row = next(r for r in race.leaderboard if r["strategy"] == "threshold")
     assert row["cost"] == pytest.approx(cost)
     assert race.record["costs"] == {"false_alarm": 1.0, "missed": 5.0}
-    assert cells[0].rule.aim == "cost(1, 5)"
+    assert results[0].rule.aim == "cost(1, 5)"
     assert race.verdict.effect["strategy"] == "threshold"
 
 
@@ -92,16 +92,16 @@ def sample(rows=400, group=4):
 
 def test_groups_are_drawn_whole_and_for_all_alike():
     y, proba, groups = sample()
-    cells = cells_of(y, proba)
+    results = cells_of(y, proba)
     scores = {"a": {k: np.array([0.5, 0.5]) for k in ("average_precision", "roc_auc", "log_loss")}}
     scores["b"] = scores["a"]
-    drawn = paired_draws({"a": cells, "b": cells}, scores, Examples(None, y, (0, 1), groups=groups), resamples=300)
+    drawn = paired_draws({"a": results, "b": results}, scores, Examples(None, y, (0, 1), groups=groups), resamples=300)
     assert np.array_equal(drawn["a"]["average_precision"], drawn["b"]["average_precision"])
     slow = []
     for _ in range(300):
         of_fold = []
-        for cell in cells:
-            own = np.unique(groups[cell.rows])
+        for result in results:
+            own = np.unique(groups[result.rows])
             rows = np.concatenate([np.flatnonzero(groups == g) for g in RNG.choice(own, len(own))])
             of_fold.append(average_precision_score(y[rows], proba[rows, 1]))
         slow.append(np.mean(of_fold))
@@ -111,9 +111,9 @@ def test_groups_are_drawn_whole_and_for_all_alike():
 
 def test_few_groups_and_independent_rows_are_not_drawn():
     y, proba, groups = sample()
-    cells, nothing = cells_of(y, proba), {"a": {}}
-    assert paired_draws({"a": cells}, nothing, Examples(None, y, (0, 1))) is None
-    assert paired_draws({"a": cells}, nothing, Examples(None, y, (0, 1), groups=groups // 20)) is None
+    results, nothing = cells_of(y, proba), {"a": {}}
+    assert paired_draws({"a": results}, nothing, Examples(None, y, (0, 1))) is None
+    assert paired_draws({"a": results}, nothing, Examples(None, y, (0, 1), groups=groups // 20)) is None
 
 
 def test_times_are_drawn_in_blocks_and_many_classes_have_no_log_loss():

@@ -12,7 +12,7 @@ from counterpoise.core.records import Examples, FoldResult
 RNG = np.random.default_rng(0)
 
 
-def cells(proba, threshold=0.5):
+def results(proba, threshold=0.5):
     """Two folds of every other row, and a second repeat that says something else."""
     found = []
     for repeat, p in ((0, proba), (1, 1 - proba)):
@@ -29,13 +29,13 @@ def test_the_most_confident_errors_go_first():
     proba = np.array([0.1, 0.9, 0.3, 0.8, 0.2, 0.6, 0.45, 0.95])
     names = np.array([f"{i}.png" for i in range(8)])
     x = RNG.integers(0, 256, (8, 6, 6, 1), dtype=np.uint8)
-    missed, alarms = example_pictures(cells(proba), Examples(x, y, ("well", "ill"), names=names))
+    missed, alarms = example_pictures(results(proba), Examples(x, y, ("well", "ill"), names=names))
     assert [p["name"] for p in missed["shown"]] == ["0.png", "2.png", "6.png"]
     assert [p["name"] for p in alarms["shown"]] == ["7.png", "3.png", "5.png"]
     assert (missed["count"], missed["shown"][0]["label"], missed["shown"][0]["decided"]) == (3, "ill", "well")
-    numbered = example_pictures(cells(proba), Examples({"a": np.zeros(8), "b": x[..., 0]}, y, ("well", "ill")))
+    numbered = example_pictures(results(proba), Examples({"a": np.zeros(8), "b": x[..., 0]}, y, ("well", "ill")))
     assert [p["name"] for p in numbered[1]["shown"]] == ["row 8", "row 4", "row 6"]
-    assert example_pictures(cells(proba), Examples(np.zeros((8, 3)), y, ("well", "ill"))) == []
+    assert example_pictures(results(proba), Examples(np.zeros((8, 3)), y, ("well", "ill"))) == []
 
 
 def test_a_page_holds_them_and_shows_none_when_it_is_told_so(tmp_path):

@@ -47,8 +47,8 @@ def test_a_tree_that_is_shown_better_wins_and_the_model_is_the_best_of_ours(race
 
 def test_its_row_has_scores_of_the_test_rows_and_costs(race):
     row = next(r for r in race.leaderboard if r["strategy"] == "external:forest")
-    cells = [c for c in race.cells if c.strategy == "external:forest"]
-    ap = [average_precision_score(Y[c.rows], c.proba[:, 1]) for c in cells]
+    results = [c for c in race.fold_results if c.strategy == "external:forest"]
+    ap = [average_precision_score(Y[c.rows], c.proba[:, 1]) for c in results]
     assert row["scores"]["average_precision"]["folds"] == pytest.approx(ap)
     assert row["rank"] == 1
     assert (row["fits"], row["steps"]) == (3, 180)

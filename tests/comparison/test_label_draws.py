@@ -32,9 +32,9 @@ def test_groups_are_drawn_once_for_all_labels():
     several = paired_draws({"none": [CELL]}, scores, ROWS, resamples=20)["none"]["average_precision"]
     each = []
     for label in (0, 1):
-        rows, cell = of_label(label)
-        own = {"none": fold_scores([cell], rows)}
-        each.append(paired_draws({"none": [cell]}, own, rows, resamples=20)["none"]["average_precision"])
+        rows, result = of_label(label)
+        own = {"none": fold_scores([result], rows)}
+        each.append(paired_draws({"none": [result]}, own, rows, resamples=20)["none"]["average_precision"])
     np.testing.assert_allclose(several, np.mean(each, axis=0))
 
 
@@ -45,7 +45,9 @@ def test_a_split_of_ones_own(gaps):
     assert {"average_precision", "f1", "log_loss"} <= set(several)
     assert np.isfinite(several["f1"]).all()
     if not gaps:
-        each = [split_draws(cell, one, GROUPS, "average_precision", 15, 0)["f1"] for one, cell in map(of_label, (0, 1))]
+        each = [
+            split_draws(result, one, GROUPS, "average_precision", 15, 0)["f1"] for one, result in map(of_label, (0, 1))
+        ]
         np.testing.assert_allclose(several["f1"], np.mean(each, axis=0))
 
 

@@ -10,7 +10,7 @@ from command_line import check_refusal, run_command
 import counterpoise as cp
 from counterpoise.core.errors import LeakError, OptionError
 from counterpoise.data.read import read
-from counterpoise.diagnosis.diagnose import before_race
+from counterpoise.diagnosis.diagnose import before_comparison
 
 RNG = np.random.default_rng(0)
 Y = np.repeat([0, 1], [36, 12])
@@ -24,7 +24,7 @@ def pictures() -> np.ndarray:
 
 
 def status(x, y=Y, *, duplicates="warn", **how):
-    found = before_race(read(x, y=y, **how), 3, duplicates, "warn")
+    found = before_comparison(read(x, y=y, **how), 3, duplicates, "warn")
     return {check.name: check.status for check in found.checks}
 
 
@@ -60,7 +60,7 @@ def test_repeated_rows_ask_for_a_look_until_somebody_says_what_to_do():
     x = RNG.normal(size=(24, 3)).repeat(2, axis=0)
     assert [status(x, duplicates=d)["repeated rows"] for d in ("warn", "group", "drop")] == ["look", *["handled"] * 2]
     with pytest.raises(OptionError, match="leaks is 'never'"):
-        before_race(read(x, y=Y), 3, "warn", "never")
+        before_comparison(read(x, y=Y), 3, "warn", "never")
 
 
 def test_strict_leaves_nothing_behind(tmp_path):

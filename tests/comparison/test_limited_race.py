@@ -120,8 +120,8 @@ def test_a_limited_and_nested_race_says_what_it_did():
     assert race.verdict.chosen_among == len(SOME) - len(stopped)
     nested = race.record["nested"]
     for k, name in enumerate(nested["chosen"]):
-        cell = next(c for c in race.cells if c.strategy == name and c.fold == k)
-        assert nested["folds"][k] == pytest.approx(average_precision_score(Y[cell.rows], cell.proba[:, 1]))
+        result = next(c for c in race.fold_results if c.strategy == name and c.fold == k)
+        assert nested["folds"][k] == pytest.approx(average_precision_score(Y[result.rows], result.proba[:, 1]))
     assert "on rows that chose nothing" in race.verdict.text
 
 

@@ -48,10 +48,10 @@ def test_the_record_says_what_rows_did_and_every_score_has_an_interval(found, tm
 
 
 def test_the_classifier_is_the_one_that_was_judged(found):
-    cell = next(c for c in found.cells if c.strategy == found.verdict.model)
-    assert np.array_equal(cell.rows, np.flatnonzero(TEST))
-    assert np.allclose(found.best.predict_proba(X[TEST]), cell.proba, atol=1e-6)
-    assert found.best.rule.threshold == cell.rule.threshold
+    result = next(c for c in found.fold_results if c.strategy == found.verdict.model)
+    assert np.array_equal(result.rows, np.flatnonzero(TEST))
+    assert np.allclose(found.best.predict_proba(X[TEST]), result.proba, atol=1e-6)
+    assert found.best.rule.threshold == result.rule.threshold
     assert found.best.card["split"] == found.record["split"]
     assert found.best.card["metrics_of"] == "120 test rows, which trained and chose nothing"
 
@@ -60,7 +60,7 @@ def test_test_rows_train_nothing_and_choose_nothing(found):
     """Whatever they hold: rules, weights and rounds stay, to the last bit."""
     y = np.where(TEST, 1 - Y, Y)
     other = compare(np.where(TEST[:, None], X + 5, X).astype("float32"), y, strategies="oversample,threshold")
-    for a, b in zip(found.cells, other.cells, strict=True):
+    for a, b in zip(found.fold_results, other.fold_results, strict=True):
         assert a.rule.threshold == b.rule.threshold
         assert a.history == b.history
 
@@ -74,9 +74,9 @@ def test_rules_come_from_validation_rows(found):
         "mlp", X[SPLIT == "train"], Y[SPLIT == "train"], validation=own, strategy="oversample", epochs=2,
         batch_size=32, tune_threshold=True, verbose=0,
     )  # fmt: skip
-    cell = next(c for c in found.cells if c.strategy == "oversample")
-    assert clf.rule.threshold == pytest.approx(cell.rule.threshold, abs=1e-6)
-    assert np.allclose(clf.predict_proba(X[TEST]), cell.proba, atol=1e-5)
+    result = next(c for c in found.fold_results if c.strategy == "oversample")
+    assert clf.rule.threshold == pytest.approx(result.rule.threshold, abs=1e-6)
+    assert np.allclose(clf.predict_proba(X[TEST]), result.proba, atol=1e-5)
 
 
 def test_resumed_runs_are_equal_and_another_split_is_another_run(tmp_path):
@@ -93,8 +93,8 @@ def test_estimators_of_other_kinds_are_fitted_on_training_rows_alone():
 
     tree = cp.external("tree", DecisionTreeClassifier(random_state=0))
     found = compare(strategies=[tree], refit=False)
-    cell = next(c for c in found.cells if c.strategy == "external:tree")
-    assert cell.rows_seen == 240
+    result = next(c for c in found.fold_results if c.strategy == "external:tree")
+    assert result.rows_seen == 240
 
 
 @pytest.mark.parametrize(
@@ -138,15 +138,15 @@ def cell_of(classes, rng, rows=np.arange(300)):
 @pytest.mark.parametrize("metric", ["average_precision", "ece"])
 def test_draws_lie_around_the_scores_that_they_are_drawn_of(classes, metric):
     """A draw that takes every block once is the score itself, so one block for all rows must give it exactly."""
-    cell, examples = cell_of(classes, np.random.default_rng(1))
+    result, examples = cell_of(classes, np.random.default_rng(1))
     want = score_all(
-        examples.y, cell.proba, cell.raw, cell.decision, n_classes=classes, sample_weight=examples.sample_weight
+        examples.y, result.proba, result.raw, result.decision, n_classes=classes, sample_weight=examples.sample_weight
     )
     if metric == "average_precision":
-        one = split_draws(cell, examples, np.zeros(300, int), metric, 3, 0)
+        one = split_draws(result, examples, np.zeros(300, int), metric, 3, 0)
         for key, values in one.items():
             assert np.allclose(values, want[key]), key
-    draws = split_draws(cell, examples, np.arange(300), metric, 400, 0)
+    draws = split_draws(result, examples, np.arange(300), metric, 400, 0)
     assert {metric, "f1", "brier", "skill", "roc_auc", "accuracy_uncorrected"} <= set(draws) <= set(METRICS)
     for key in ("average_precision", "roc_auc", "log_loss", "brier", "recall"):
         assert abs(np.nanmean(draws[key]) - want[key]) < np.nanstd(draws[key]), key
@@ -154,6 +154,6 @@ def test_draws_lie_around_the_scores_that_they_are_drawn_of(classes, metric):
 
 
 def test_two_strategies_are_drawn_alike():
-    cell, examples = cell_of(2, np.random.default_rng(2))
-    first, second = (split_draws(cell, examples, np.arange(300), "f1", 50, 3) for _ in range(2))
+    result, examples = cell_of(2, np.random.default_rng(2))
+    first, second = (split_draws(result, examples, np.arange(300), "f1", 50, 3) for _ in range(2))
     assert all(np.array_equal(first[key], second[key]) for key in first)

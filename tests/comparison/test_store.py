@@ -159,7 +159,7 @@ def counted(limit=10**6):
 
 
 def scores(found):
-    return [(c.strategy, c.repeat, c.fold, c.proba.tobytes(), c.decision.tobytes()) for c in found.cells]
+    return [(c.strategy, c.repeat, c.fold, c.proba.tobytes(), c.decision.tobytes()) for c in found.fold_results]
 
 
 @pytest.fixture(scope="module", name="whole")

@@ -26,7 +26,7 @@ def member(job="a"):
     weights = (np.ones((3, 1), "float32"), np.zeros(1, "float32"))
     return Member(
         job, weights, RNG.normal(size=(40, 1)).astype("float32"), np.empty((0, 1), "float32"), np.array([0.1, -0.1]), 5,
-        7, 64, 0.25, {"loss": [0.5, float("nan")]}, apart=np.full((2, 40, 2), 0.5, "float32"),
+        7, 64, 0.25, {"loss": [0.5, float("nan")]}, member_outputs=np.full((2, 40, 2), 0.5, "float32"),
     )  # fmt: skip
 
 
@@ -47,7 +47,7 @@ def looked_through(run: Path) -> tuple:
     """All that a run keeps."""
     with Store.writing(run) as store:
         store.begin({"seed": 0})
-        return store.record, store.ways, [store.get(job) for job in sorted(store.known("ab"))]
+        return store.record, store.compile_modes, [store.get(job) for job in sorted(store.known("ab"))]
 
 
 def sql(run: Path, *commands: str) -> None:
@@ -63,8 +63,8 @@ def refused(run: Path, words: str = "") -> None:
 
 
 def test_a_run_as_it_was_left(run):
-    record, ways, members = looked_through(run)
-    assert (record, ways, [m.job for m in members]) == (RECORD, {}, ["a", "b"])
+    record, compile_modes, members = looked_through(run)
+    assert (record, compile_modes, [m.job for m in members]) == (RECORD, {}, ["a", "b"])
     check_refusal(run_command("report", run), "A report needs data, metric, rows")
     with Store.writing(run) as store:
         store.record = {**RECORD, "data": {"classes": 5}}
@@ -88,7 +88,7 @@ def test_a_run_as_it_was_left(run):
         "UPDATE arrays SET dtype = 'object'",
         "UPDATE arrays SET shape = '[1]'",
         "UPDATE arrays SET place = 'one' WHERE name = 'weights'",
-        "UPDATE arrays SET name = 'evil' WHERE name = 'apart'",
+        "UPDATE arrays SET name = 'evil' WHERE name = 'member_outputs'",
     ],
 )
 def test_a_row_that_was_changed(run, command):
@@ -212,13 +212,13 @@ def test_values_of_other_types(run, table, key, change, words):
 
 def test_how_losses_are_trained_is_typed(run):
     with Store.writing(run) as store:
-        store.ways = {}
+        store.compile_modes = {}
     for wrong, words in (
         ({"a": {"xla": 1}}, "xla is 1"),
         ({"a": {"fast": True}}, "unexpected"),
         ({"a": {}}, "missing"),
     ):
-        forged(run, "facts", "ways", json.dumps(wrong))
+        forged(run, "facts", "compile_modes", json.dumps(wrong))
         refused(run, words)
 
 

@@ -1,4 +1,4 @@
-"""The leaderboard record against hand values and scikit-learn, on cells made by hand."""
+"""The leaderboard record against hand values and scikit-learn, on results made by hand."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def two_columns(p):
     return np.stack([1 - p, p], axis=1).astype(np.float32)
 
 
-def cell(strategy, fold, rows, **more):
+def result(strategy, fold, rows, **more):
     p = np.clip(0.3 * RNG.random(len(rows)) + 0.5 * Y[rows], 0.01, 0.99)
     given = {
         "raw": two_columns(p**0.5), "proba": two_columns(p), "decision": (p > 0.4).astype(np.int32),
@@ -32,20 +32,20 @@ def cell(strategy, fold, rows, **more):
 @pytest.fixture(name="examples")
 def _examples():
     schema = Schema((Column("a", "numeric"), Column("id", "identifier"), Column("k", "constant")), "ill")
-    twins = np.array([0, 0, 1, 2, 3, 3, 3, 4, 5, 6, 7, 8])
+    duplicate_ids = np.array([0, 0, 1, 2, 3, 3, 3, 4, 5, 6, 7, 8])
     x = {"numeric": np.zeros((12, 1), np.float32)}
-    return Examples(x, Y, ("no", "yes"), schema, twins=twins, source="t.csv")
+    return Examples(x, Y, ("no", "yes"), schema, duplicate_ids=duplicate_ids, source="t.csv")
 
 
-@pytest.fixture(name="cells")
-def _cells():
+@pytest.fixture(name="results")
+def _results():
     halves = np.arange(6), np.arange(6, 12)
-    return {name: [cell(name, f, rows) for f, rows in enumerate(halves)] for name in ("none", "oversample")}
+    return {name: [result(name, f, rows) for f, rows in enumerate(halves)] for name in ("none", "oversample")}
 
 
-def test_scores_per_cell_are_those_of_scikit_learn(cells, examples):
-    scores = tally.fold_scores(cells["none"], examples)
-    for k, c in enumerate(cells["none"]):
+def test_scores_per_cell_are_those_of_scikit_learn(results, examples):
+    scores = tally.fold_scores(results["none"], examples)
+    for k, c in enumerate(results["none"]):
         y = Y[c.rows]
         assert scores["average_precision"][k] == pytest.approx(metrics.average_precision_score(y, c.proba[:, 1]))
         assert scores["log_loss_uncorrected"][k] == pytest.approx(metrics.log_loss(y, c.raw), rel=1e-6)
@@ -53,11 +53,11 @@ def test_scores_per_cell_are_those_of_scikit_learn(cells, examples):
         assert scores["recall_uncorrected"][k] == pytest.approx(metrics.recall_score(y, c.raw[:, 1] >= 0.5))
 
 
-def test_sample_weights_are_copies_of_a_row(cells, examples):
+def test_sample_weights_are_copies_of_a_row(results, examples):
     weight = np.ones(12, np.float32)
     weight[3] = 2
-    weighted = tally.fold_scores(cells["none"], dataclasses.replace(examples, sample_weight=weight))
-    first = cells["none"][0]
+    weighted = tally.fold_scores(results["none"], dataclasses.replace(examples, sample_weight=weight))
+    first = results["none"][0]
     twice = dataclasses.replace(
         first, rows=np.append(first.rows, 3), raw=np.append(first.raw, first.raw[3:4], 0),
         proba=np.append(first.proba, first.proba[3:4], 0), decision=np.append(first.decision, first.decision[3]),
@@ -67,13 +67,13 @@ def test_sample_weights_are_copies_of_a_row(cells, examples):
         assert weighted[key][0] == pytest.approx(copied[key][0])
 
 
-def test_a_row_adds_up_its_cells(cells, examples):
-    scores = {name: tally.fold_scores(group, examples) for name, group in cells.items()}
+def test_a_row_adds_up_its_cells(results, examples):
+    scores = {name: tally.fold_scores(group, examples) for name, group in results.items()}
     judgment = assess(
         scores, folds=2, repeats=1, metric="average_precision", simplicity=["none", "oversample"], counts=None
     )
     noted = [
-        dataclasses.replace(c, rule=Rule(np.zeros((1, 2)), np.ones(2) / 2, notes=("checked",))) for c in cells["none"]
+        dataclasses.replace(c, rule=Rule(np.zeros((1, 2)), np.ones(2) / 2, notes=("checked",))) for c in results["none"]
     ]
     row = tally.strategy_row(noted, examples, judgment)
     assert (row["fits"], row["steps"], row["rows_seen"], row["seconds"], row["seconds_shared"]) == (2, 14, 140, 1, 0.5)
@@ -85,8 +85,8 @@ def test_a_row_adds_up_its_cells(cells, examples):
     assert list(row) == list(tally.failed_row("x", 3, "why"))
 
 
-def test_a_class_that_is_never_decided_is_no_fault(cells, examples):
-    never = [dataclasses.replace(c, decision=np.zeros(6, np.int32)) for c in cells["none"]]
+def test_a_class_that_is_never_decided_is_no_fault(results, examples):
+    never = [dataclasses.replace(c, decision=np.zeros(6, np.int32)) for c in results["none"]]
     scores = {"none": tally.fold_scores(never, examples)}
     judgment = assess(scores, folds=2, repeats=1, metric="roc_auc", simplicity=["none"], counts=None)
     rare = tally.strategy_row(never, examples, judgment)["per_class"][1]
@@ -103,13 +103,13 @@ def test_what_failed_keeps_its_reason_and_costs_nothing():
 
 def test_rows_with_a_twin_in_training_are_left_out(examples):
     free = np.array([True, False] * 6)
-    c = cell("none", 0, np.arange(12), twin_free=free)
-    found = tally.twin_free([c], examples)
+    c = result("none", 0, np.arange(12), duplicate_free=free)
+    found = tally.duplicate_free([c], examples)
     expected = metrics.average_precision_score(Y[free], c.proba[free, 1])
     assert found == {"rows": 6, "folds": 1, "average_precision": pytest.approx(expected)}
-    nothing = dataclasses.replace(c, twin_free=np.zeros(12, bool))
-    assert tally.twin_free([nothing], examples) == {"rows": 0, "folds": 0, "average_precision": None}
-    assert tally.twin_free([dataclasses.replace(c, twin_free=None)], examples) is None
+    nothing = dataclasses.replace(c, duplicate_free=np.zeros(12, bool))
+    assert tally.duplicate_free([nothing], examples) == {"rows": 0, "folds": 0, "average_precision": None}
+    assert tally.duplicate_free([dataclasses.replace(c, duplicate_free=None)], examples) is None
 
 
 def test_the_data_block_counts_rows_columns_and_repeats(examples):
@@ -129,6 +129,6 @@ def test_three_classes_have_no_positive():
     assert [c["label"] for c in block["classes"]] == ["3", "4", "9"]
 
 
-def test_curves_are_of_the_first_repeat(cells, examples):
-    again = [dataclasses.replace(c, repeat=1) for c in cells["none"]]
-    assert tally.curves([*cells["none"], *again], examples) == tally.curves(cells["none"], examples)
+def test_curves_are_of_the_first_repeat(results, examples):
+    again = [dataclasses.replace(c, repeat=1) for c in results["none"]]
+    assert tally.curves([*results["none"], *again], examples) == tally.curves(results["none"], examples)

@@ -19,7 +19,7 @@ tf = pytest.importorskip("tensorflow")
 def _comparison():
     row = {
         "strategy": "none", "rank": 1, "status": "ok", "error": None, "fits": 2, "steps": 40, "rows_seen": 10,
-        "seconds": 1.5, "seconds_shared": 0.0, "per_class": [], "vs_none": {}, "twin_free": None, "rule_notes": [],
+        "seconds": 1.5, "seconds_shared": 0.0, "per_class": [], "vs_none": {}, "duplicate_free": None, "rule_notes": [],
         "scores": {"average_precision": {"mean": 0.5, "low": 0.4, "high": None, "folds": [0.4, 0.6]}},
     }  # fmt: skip
     record = {
@@ -30,8 +30,8 @@ def _comparison():
         "rows": [row],
     }  # fmt: skip
     history = {"step": [10, 20], "stop_loss": [0.7, 0.6], "recall 1": [0.0, 0.5]}
-    cells = tuple(FoldResult("none", 0, k, *[None] * 4, history=(history,)) for k in range(2))
-    return Comparison(record, {}, cells)
+    results = tuple(FoldResult("none", 0, k, *[None] * 4, history=(history,)) for k in range(2))
+    return Comparison(record, {}, results)
 
 
 def test_tensorboard_reads_back_what_was_logged(comparison, tmp_path):

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 import tensorflow as tf
 
-from counterpoise.data.columns import RawColumns, front, raw_inputs, safe_names
+from counterpoise.data.columns import RawColumns, raw_columns, raw_inputs, safe_names
 from counterpoise.data.encode import encoder_for
 from counterpoise.data.read import read
 from counterpoise.data.schema import encode_rows
@@ -38,7 +38,7 @@ def _data():
 
 def model_of(schema, encoder=None):
     inputs = raw_inputs(schema)
-    out = front(schema)(inputs)
+    out = raw_columns(schema)(inputs)
     return keras.Model(inputs, out if encoder is None else encoder(out))
 
 

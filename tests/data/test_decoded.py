@@ -14,7 +14,7 @@ from PIL import Image
 
 import counterpoise as cp
 from counterpoise.core import sources
-from counterpoise.data.decoded import Decoded, Shelf
+from counterpoise.data.decoded import Decoded, ProgramCache
 from counterpoise.data.image_set import examples_of
 
 CALLS = Counter()
@@ -54,7 +54,7 @@ def test_another_process_shares_what_is_kept_and_decodes_the_rest():
     before = CALLS.total()
     assert np.array_equal(other.take(np.arange(25)), source.take(np.arange(25)))
     assert CALLS.total() == before + 5  # one of the two decoded 20 to 24, the other found them
-    path = source._shelf.path
+    path = source._cache.path
     del source
     gc.collect()
     assert not os.path.exists(path)
@@ -65,7 +65,7 @@ def test_without_room_rows_are_decoded_again(monkeypatch):
     source = made()
     free = shutil.disk_usage("/")._replace(free=2 * 50 * 24 - 2)
     monkeypatch.setattr("counterpoise.data.decoded.shutil.disk_usage", lambda _: free)
-    assert Shelf.with_room((50, 2, 3), np.dtype(np.float32)) is None
+    assert ProgramCache.with_room((50, 2, 3), np.dtype(np.float32)) is None
     again = Decoded(Square(), (50, 2, 3), np.float32)
     for _ in range(2):
         assert again.take(np.array([4]))[0, 0, 0] == 16
@@ -95,7 +95,7 @@ def test_images_that_do_not_fit_stay_in_files_and_train_alike(tmp_path, monkeypa
     outside = examples_of(cp.images(tmp_path, 6))
     assert isinstance(outside.x, Decoded)
     assert np.array_equal(outside.x[:], inside.x)
-    assert np.array_equal(outside.twins, inside.twins)
+    assert np.array_equal(outside.duplicate_ids, inside.duplicate_ids)
     assert outside.warnings == inside.warnings
     assert np.allclose(cp.fit("cnn", cp.images(tmp_path, 6), **how).predict_proba(cp.images(tmp_path, 6)), held)
     assert cp.diagnose(outside).to_dict() == cp.diagnose(inside).to_dict()

@@ -10,7 +10,7 @@ import pytest
 
 from counterpoise.core import structure
 from counterpoise.data import encode
-from counterpoise.data.columns import front, raw_inputs, safe_names
+from counterpoise.data.columns import raw_columns, raw_inputs, safe_names
 from counterpoise.data.read import read
 from counterpoise.data.schema import encode_rows
 
@@ -117,7 +117,7 @@ def test_raw_columns_give_what_encode_rows_gives(examples):
     fresh = frame.head(40).with_columns(pl.Series("city", ["nowhere", *frame["city"][1:40]]))
     names = safe_names([c.name for c in [*data.schema.numeric, *data.schema.categorical]])
     inputs = raw_inputs(data.schema)
-    model = keras.Model(inputs, front(data.schema)(inputs))
+    model = keras.Model(inputs, raw_columns(data.schema)(inputs))
     import tensorflow as tf
 
     numeric = {c.name for c in data.schema.numeric}

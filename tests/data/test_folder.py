@@ -94,8 +94,8 @@ def test_examples_hold_pixels_labels_and_twins(folder):
     assert found.classes == ("normal", "ill")
     assert found.x.shape == (14, 8, 8, 1)
     assert found.counts.tolist() == [11, 3]
-    assert len(np.unique(found.twins)) == 13
-    assert np.array_equal(found.groups, found.twins)
+    assert len(np.unique(found.duplicate_ids)) == 13
+    assert np.array_equal(found.groups, found.duplicate_ids)
     assert found.warnings == ("1 of 14 images repeat an earlier one; copies stay on one side of a split.",)
     (folder / "normal" / "copy.png").unlink()
     assert read_images(folder, 8).groups is None
@@ -108,7 +108,9 @@ def test_copies_are_on_one_side_of_every_split(folder):
     found = read_images(folder, 8)
     for duplicates in ("warn", "group"):
         for fold in make_folds(found, 2, duplicates=duplicates):
-            assert not np.intersect1d(found.twins[fold.test], found.twins[np.append(fold.train, fold.stop)]).size
+            assert not np.intersect1d(
+                found.duplicate_ids[fold.test], found.duplicate_ids[np.append(fold.train, fold.stop)]
+            ).size
 
 
 def test_numbers_as_folder_names_are_numbers(tmp_path):

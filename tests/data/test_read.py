@@ -171,7 +171,7 @@ def test_what_is_true_of_many_columns_is_said_once():
 
 def test_repeats_and_conflicts_are_counted():
     rows = read({"a": [1.0, 1.0, 2.0, 2.0, np.nan, np.nan]}, y=[0, 1, 0, 0, 1, 1])
-    assert rows.twins.tolist() == [0, 0, 1, 1, 2, 2]
+    assert rows.duplicate_ids.tolist() == [0, 0, 1, 1, 2, 2]
     assert "3 of 6 rows (50.0 %) repeat an earlier row; 2 rows have a twin" in rows.warnings[0]
 
 
@@ -274,7 +274,7 @@ def test_a_series_of_text_is_an_array_of_text():
     for source in (pd.Series(texts), pl.Series("t", texts), np.array(texts, dtype=object), np.array(texts), texts):
         rows = read(source, y=y, table=False)
         assert rows.x.shape == (3,)
-        assert rows.twins.tolist() == [0, 1, 0]
+        assert rows.duplicate_ids.tolist() == [0, 1, 0]
     with pytest.raises(DataError, match="x holds texts, but None in row 1; write '' where"):
         read(np.array(["a", None, "b"], dtype=object), y=y, table=False)
     with pytest.raises(DataError, match="x holds texts, but nan in row 2"):

@@ -97,13 +97,13 @@ def test_time_with_one_value_or_repeats_is_refused():
 
 
 def test_duplicates_group_drop_error():
-    twins = np.arange(120)
-    twins[60:90] = twins[:30]
-    data = examples([80, 40], twins=twins)
+    duplicate_ids = np.arange(120)
+    duplicate_ids[60:90] = duplicate_ids[:30]
+    data = examples([80, 40], duplicate_ids=duplicate_ids)
     for fold in make_folds(data, 3, duplicates="group"):
-        assert not set(twins[fold.test]) & set(twins[np.concatenate([fold.train, fold.stop])])
+        assert not set(duplicate_ids[fold.test]) & set(duplicate_ids[np.concatenate([fold.train, fold.stop])])
     kept = np.concatenate([f.test for f in make_folds(data, 3, duplicates="drop")])
-    assert len(kept) == len(set(twins[kept])) == 90
+    assert len(kept) == len(set(duplicate_ids[kept])) == 90
     with pytest.raises(SplitError, match="30 rows repeat"):
         make_folds(data, 3, duplicates="error")
     with pytest.raises(OptionError, match="duplicates is 'merge'"):

@@ -38,10 +38,10 @@ def test_the_masks_are_those_of_fit(xla):
     data = examples()
     network = Network(odd, data)
     jobs = jobs_of(find("none"), data, make_folds(data, 2)[0], EXACT)
-    network.ways = {key: dataclasses.replace(way, xla=xla) for key, way in decided(jobs, network).items()}
+    network.compile_modes = {key: dataclasses.replace(mode, xla=xla) for key, mode in decided(jobs, network).items()}
     ours = next(m for _, m in run(jobs, data, network, engine="program"))
     program = next(iter(network.cache["program"].programs.values()))
-    assert program.way.xla == xla
+    assert program.mode.xla == xla
     assert [(draw.layer.rate, draw.use, draw.shape) for draw in program.masks.draws] == [
         (0.4, 0, (-1, 8)), (0.3, 0, (-1, 8)), (0.3, 1, (-1, 8)), (0.4, 1, (-1, 8)),
         (0.1, 0, (-2, 4)), (0.2, 0, (-1, 1)),
@@ -85,7 +85,7 @@ def test_no_layer_that_draws_in_the_loop_is_compiled_by_xla(kind, monkeypatch):
     for layer, xla in ((AT_RANDOM[kind], False), (lambda: L.Dropout(0.5), True)):
         network = Network(net(lambda: L.Dense(4), layer), data)
         jobs = jobs_of(find("none"), data, make_folds(data, 2)[0], EXACT)
-        assert [way.xla for way in decided(jobs, network).values()] == [xla]
+        assert [mode.xla for mode in decided(jobs, network).values()] == [xla]
 
 
 def test_a_block_continues_where_the_one_before_ended():

@@ -111,7 +111,7 @@ def test_xla_agrees():
     network = Network(net(*DENSE), data)
     jobs = jobs_of(find("none"), data, make_folds(data, 2)[0], EXACT)
     engine = ProgramEngine(data, network)
-    network.ways = dict.fromkeys(families(jobs), program_rules.CompileMode(xla=True, pad=True))
+    network.compile_modes = dict.fromkeys(families(jobs), program_rules.CompileMode(xla=True, pad=True))
     engine.prepare(jobs)
     compiled = next(m for _, m in engine.run(jobs) if not isinstance(m, int))
     assert_same(compiled, trained(Network(net(*DENSE), data), data, "none", "fit")[0], atol=1e-4)
@@ -123,9 +123,9 @@ def test_xla_agrees_where_short_batches_stand_alone_and_where_they_are_filled_up
     build = net(lambda: L.Dense(8), layer)
     network = Network(build, data)
     jobs = jobs_of(find("oversample"), data, make_folds(data, 2)[0], EXACT)
-    network.ways = {key: dataclasses.replace(way, xla=True) for key, way in decided(jobs, network).items()}
+    network.compile_modes = {key: dataclasses.replace(mode, xla=True) for key, mode in decided(jobs, network).items()}
     compiled = next(m for _, m in run(jobs, data, network, engine="program"))
-    assert network.cache["program"].programs[next(iter(network.ways))].way.xla
+    assert network.cache["program"].programs[next(iter(network.compile_modes))].mode.xla
     assert_same(compiled, trained(Network(build, data), data, "oversample", "fit")[0], atol=1e-4)
 
 
@@ -141,11 +141,11 @@ def test_what_xla_cannot_compile_runs_without_it_and_says_so_once(caplog):
     build = net(lambda: L.Dense(8), lambda: Uncompilable())
     network = Network(build, data)
     jobs = jobs_of(find("none"), data, make_folds(data, 2)[0], EXACT)
-    network.ways = dict.fromkeys(families(jobs), program_rules.CompileMode(xla=True, pad=False))
+    network.compile_modes = dict.fromkeys(families(jobs), program_rules.CompileMode(xla=True, pad=False))
     with caplog.at_level(logging.INFO, logger="counterpoise"):
         ours = next(m for _, m in run(jobs, data, network, engine="program"))
     assert ours.engine == "program"
-    assert [way.xla for way in network.ways.values()] == [False], "a later run takes the same way"
+    assert [mode.xla for mode in network.compile_modes.values()] == [False], "a later run takes the same mode"
     assert len([r for r in caplog.records if "XLA does not compile" in r.message]) == 1
     assert_same(ours, trained(Network(build, data), data, "none", "fit")[0])
 

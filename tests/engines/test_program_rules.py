@@ -1,4 +1,4 @@
-"""Which way jobs are trained: decided once, by layers, shapes and steps."""
+"""How jobs are trained: decided once, by layers, shapes and steps."""
 
 from __future__ import annotations
 
@@ -47,12 +47,14 @@ def test_a_way_is_decided_once_by_all_jobs_and_goes_with_the_network(monkeypatch
         job for name in ("none", "oversample", "undersample", "focal") for job in jobs_of(find(name), data, fold, EXACT)
     ]
     monkeypatch.setattr(program_rules, "SMALL_XLA_STEPS", 1 + jobs[0].limits.steps)
-    ways = decided(jobs, network)
-    assert sorted(way.xla for way in ways.values()) == [False, True], (
+    compile_modes = decided(jobs, network)
+    assert sorted(mode.xla for mode in compile_modes.values()) == [False, True], (
         "three jobs of one loss earn XLA back, one does not"
     )
     later = pickle.loads(pickle.dumps(network))
     engine = ProgramEngine(data, later)
     engine.prepare(jobs[:1])
-    assert {key: program.way for key, program in engine.programs.items()} == {key: ways[key] for key in engine.programs}
-    assert [program.way.xla for program in engine.programs.values()] == [True]
+    assert {key: program.mode for key, program in engine.programs.items()} == {
+        key: compile_modes[key] for key in engine.programs
+    }
+    assert [program.mode.xla for program in engine.programs.values()] == [True]

@@ -74,11 +74,11 @@ def test_members_of_one_network_start_at_their_own_plans():
     (job,) = jobs_of(find("resampling_ensemble"), TWO, everything(TWO), SHORT, network)
     p = prior(TWO)[1]
     wanted = [[np.log(p / (1 - p))], [0.0], [0.0]] * 3
-    np.testing.assert_allclose(Objective(job).start(network), wanted[: network.views], atol=1e-5)
+    np.testing.assert_allclose(Objective(job).start(network), wanted[: network.n_members], atol=1e-5)
     (alone,) = jobs_of(find("none"), TWO, everything(TWO), SHORT, network)
     assert Objective(alone).start(network).shape == (1,)
     state = network.initial_state(0, TWO.x, alone.train, bias=Objective(alone).start(network))
-    np.testing.assert_allclose(state[network.output_bias.place], [wanted[0]] * network.views, atol=1e-5)
+    np.testing.assert_allclose(state[network.output_bias.place], [wanted[0]] * network.n_members, atol=1e-5)
 
 
 def test_the_job_says_whether_and_its_id_with_it():
@@ -134,11 +134,11 @@ def test_a_users_bias_changes_nothing_unless_asked_for(caplog):
     }
     races = [cp.compare(builder(bias), TWO.x, TWO.y, **how) for bias in (0.0, -1.5)]
     assert [sum("was replaced" in w for w in race.record["warnings"]) for race in races] == [0, 1]
-    for a, b in zip(races[0].cells, races[1].cells, strict=True):
+    for a, b in zip(races[0].fold_results, races[1].fold_results, strict=True):
         np.testing.assert_array_equal(a.proba, b.proba)
     kept = cp.compare(builder(-1.5), TWO.x, TWO.y, init_bias=False, **how)
     assert not any("was replaced" in w for w in kept.record["warnings"])
-    assert any(np.any(a.proba != b.proba) for a, b in zip(races[1].cells, kept.cells, strict=True))
+    assert any(np.any(a.proba != b.proba) for a, b in zip(races[1].fold_results, kept.fold_results, strict=True))
     said = caplog.text.count("was replaced")
     cp.fit(builder(-1.5), TWO.x, TWO.y, epochs=1, verbose=0)
     assert (said, caplog.text.count("was replaced")) == (1, 2)

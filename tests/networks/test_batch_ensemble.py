@@ -1,4 +1,4 @@
-"""Several networks in one: the pooled output and the loss on views against NumPy; one network behind both engines."""
+"""Several networks in one: the pooled output and the loss on members against NumPy; one network behind both engines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from counterpoise.core.records import Examples
 from counterpoise.data.read import read
 from counterpoise.losses.pointwise import CrossEntropy, Focal
 from counterpoise.losses.ranking import AUCMargin
-from counterpoise.networks.batch_ensemble import MemberDense, MemberHead, PoolViews, ViewsLoss, views_of
+from counterpoise.networks.batch_ensemble import BatchEnsembleLoss, MemberDense, MemberHead, PoolMembers, n_members
 from counterpoise.networks.network import Network
 
 RNG = np.random.default_rng(0)
@@ -40,7 +40,7 @@ def test_each_member_has_a_head_of_its_own():
 
 @pytest.mark.parametrize("units", [1, 3])
 def test_pooled_is_the_mean_probability_once_each_shift_is_removed(units):
-    layer, z = PoolViews(), (4 * RNG.normal(size=(6, 5, units))).astype("float32")
+    layer, z = PoolMembers(), (4 * RNG.normal(size=(6, 5, units))).astype("float32")
     assert np.array_equal(np.asarray(layer(z, training=True)), z)
     shift = RNG.normal(size=(5, max(2, units))).astype("float32")
     layer.log_shifts.assign(shift)
@@ -55,7 +55,7 @@ def test_pooled_is_the_mean_probability_once_each_shift_is_removed(units):
 
 def test_pooling_stays_finite_far_out():
     z = np.array([[[1e4], [-1e4]], [[1e4], [1e4]]], "float32")
-    assert np.isfinite(np.asarray(PoolViews()(z))).all()
+    assert np.isfinite(np.asarray(PoolMembers()(z))).all()
 
 
 @pytest.mark.parametrize("inner", [CrossEntropy(), Focal(2.0), AUCMargin()])
@@ -64,17 +64,17 @@ def test_the_loss_on_views_is_the_mean_of_the_losses_of_each_view(inner, units):
     z = RNG.normal(size=(8, 3, units)).astype("float32")
     y, w = np.array([0, 1, 0, 1, 0, 0, 1, 0]), RNG.random(8).astype("float32")
     alone = np.mean([float(inner(y, z[:, v], w)) for v in range(3)])
-    assert float(ViewsLoss(inner)(y, z, w)) == pytest.approx(alone, rel=1e-5)
+    assert float(BatchEnsembleLoss(inner)(y, z, w)) == pytest.approx(alone, rel=1e-5)
 
 
-@pytest.mark.parametrize("views", [2, 3])
-def test_shares_of_the_classes_hold_for_every_view(views):
+@pytest.mark.parametrize("members", [2, 3])
+def test_shares_of_the_classes_hold_for_every_view(members):
     rng = np.random.default_rng(1)
-    z = rng.normal(size=(6, views, 3)).astype(np.float32)
+    z = rng.normal(size=(6, members, 3)).astype(np.float32)
     soft = rng.dirichlet([1, 1, 1], 6).astype(np.float32)
     log_p = z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
     by_hand = -(soft[:, None] * log_p).sum(axis=-1).mean()
-    assert float(ViewsLoss(CrossEntropy())(soft, z)) == pytest.approx(by_hand, rel=1e-5)
+    assert float(BatchEnsembleLoss(CrossEntropy())(soft, z)) == pytest.approx(by_hand, rel=1e-5)
 
 
 def table(n=300, seed=0):
@@ -100,9 +100,9 @@ def test_tabular_has_its_own_optimizer_and_bins():
     examples = read(table()[0], y=table()[1], table=True)
     network = Network("tabular", examples)
     assert float(network.optimizer().learning_rate) == pytest.approx(2e-3)
-    assert network.views == views_of(network.fresh(0)) > 1
+    assert network.n_members == n_members(network.fresh(0)) > 1
     assert network.fresh(0).get_layer("encoder").width == 3 * (1 + 16)
-    assert Network("mlp", examples).views == 1
+    assert Network("mlp", examples).n_members == 1
 
 
 def test_pictures_are_refused_by_name():
@@ -116,4 +116,4 @@ def test_the_loss_of_pooled_logits_is_that_of_rows():
     rng = np.random.default_rng(0)
     y, z, w = np.array([0, 2, 1, 0]), rng.normal(size=(4, 3)).astype("float32"), rng.random((4, 5), "float32")
     want = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(y, z, w.mean(axis=1))
-    assert float(ViewsLoss(CrossEntropy())(y, z, w)) == pytest.approx(float(want), rel=1e-5)
+    assert float(BatchEnsembleLoss(CrossEntropy())(y, z, w)) == pytest.approx(float(want), rel=1e-5)

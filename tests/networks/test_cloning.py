@@ -9,7 +9,7 @@ import pytest
 import counterpoise as cp
 from counterpoise.core.errors import ModelError
 from counterpoise.core.records import Examples
-from counterpoise.networks.cloning import clone, keras_text, own_step
+from counterpoise.networks.cloning import clone, custom_train_step, keras_text
 from counterpoise.networks.network import Network
 
 L = keras.layers
@@ -112,8 +112,8 @@ def test_a_model_that_cannot_be_made_again_says_why():
 
 
 def test_own_step_and_keras_text():
-    assert own_step(keras.Sequential()) is None
-    assert own_step(type("S", (keras.Model,), {"train_step": lambda self, data: {}})()) == "train_step"
+    assert custom_train_step(keras.Sequential()) is None
+    assert custom_train_step(type("S", (keras.Model,), {"train_step": lambda self, data: {}})()) == "train_step"
     said = "Exception.\n\n\x1b[1mshapes differ\x1b[0m\n\nArguments received by Dense.call():\n  x"
     assert keras_text(ValueError(said)) == "Exception. shapes differ"
     assert keras_text(ValueError()) == "ValueError"

@@ -94,7 +94,7 @@ def test_a_slow_training_is_extended_and_is_the_long_training():
     assert {name: t.limit for name, t in outcome.training.items()} == {
         name: t.limit for name, t in long.training.items()
     }
-    for a, b in zip(outcome.cells, long.cells, strict=True):
+    for a, b in zip(outcome.fold_results, long.fold_results, strict=True):
         np.testing.assert_array_equal(a.proba, b.proba)
 
 
@@ -152,7 +152,7 @@ def test_default_epochs_are_extended_shown_and_resumed(tmp_path, monkeypatch):
         raise AssertionError("a fit that is on disk was asked for again")
 
     again = cp.compare("mlp", X, Y, store=tmp_path, executor=refuse, **how)
-    for a, b in zip(race.cells, again.cells, strict=True):
+    for a, b in zip(race.fold_results, again.fold_results, strict=True):
         np.testing.assert_array_equal(a.proba, b.proba)
     assert again.record["verdict"] == race.record["verdict"]
 

@@ -112,12 +112,12 @@ def outcome_of(examples, strategies="default", **how):
 def test_each_row_is_judged_once_and_cells_are_complete():
     examples = data()
     outcome = outcome_of(examples, folds=3)
-    assert len(outcome.cells) == 6 * 3
+    assert len(outcome.fold_results) == 6 * 3
     for name in ("none", "resampling_ensemble"):
-        cells = [c for c in outcome.cells if c.strategy == name]
-        assert np.array_equal(np.sort(np.concatenate([c.rows for c in cells])), np.arange(len(examples)))
-        assert all(np.allclose(c.proba.sum(axis=1), 1) for c in cells)
-    ensemble = next(c for c in outcome.cells if c.strategy == "resampling_ensemble")
+        results = [c for c in outcome.fold_results if c.strategy == name]
+        assert np.array_equal(np.sort(np.concatenate([c.rows for c in results])), np.arange(len(examples)))
+        assert all(np.allclose(c.proba.sum(axis=1), 1) for c in results)
+    ensemble = next(c for c in outcome.fold_results if c.strategy == "resampling_ensemble")
     assert ensemble.fits == 3
     pooled = np.log(np.mean(ensemble.member_proba, axis=0)) + (
         0 if ensemble.rule.intercept is None else ensemble.rule.intercept
@@ -150,11 +150,11 @@ def test_pure_noise_shows_no_gain():
     for seed in range(4):
         examples = data(500, seed=seed, noise=True)
         share = (examples.y == 1).mean()
-        for cell in outcome_of(examples, "threshold,oversample", folds=3).cells:
-            y = examples.y[cell.rows]
-            gains.append(metrics.average_precision_score(y, cell.proba[:, 1]) - share)
-            if cell.decision.any():
-                precisions.append(y[cell.decision == 1].mean() - share)
+        for result in outcome_of(examples, "threshold,oversample", folds=3).fold_results:
+            y = examples.y[result.rows]
+            gains.append(metrics.average_precision_score(y, result.proba[:, 1]) - share)
+            if result.decision.any():
+                precisions.append(y[result.decision == 1].mean() - share)
     assert abs(np.mean(precisions)) < 3 * np.std(precisions) / np.sqrt(len(precisions)) + 0.02
     # AP of a random ranking lies a little above the share in small samples.
     assert np.mean(gains) < 0.05
@@ -164,19 +164,19 @@ def test_three_classes_and_every_vote():
     examples = data(classes=3)
     ensembles = [Ensemble(["none", "oversample"], vote=v, name=v) for v in ("soft", "log", "hard", "weighted")]
     outcome = cross_validate(examples, [find("none"), *ensembles], Network(linear(3), examples), QUICK, folds=2)
-    for cell in outcome.cells:
-        assert cell.proba.shape == (len(cell.rows), 3)
-        assert set(np.unique(cell.decision)) <= {0, 1, 2}
-    weights = next(c.rule.weights for c in outcome.cells if c.strategy == "weighted")
+    for result in outcome.fold_results:
+        assert result.proba.shape == (len(result.rows), 3)
+        assert set(np.unique(result.decision)) <= {0, 1, 2}
+    weights = next(c.rule.weights for c in outcome.fold_results if c.strategy == "weighted")
     assert weights.sum() == pytest.approx(1)
 
 
 def test_time_and_groups_run():
     timed = dataclasses.replace(data(), time=np.arange(400))
-    assert len(outcome_of(timed, "none", folds=3).cells) == 3
+    assert len(outcome_of(timed, "none", folds=3).fold_results) == 3
     grouped = dataclasses.replace(data(), groups=np.arange(400) // 4)
     outcome = outcome_of(grouped, "none", folds=3)
-    assert len(outcome.cells) == 3
+    assert len(outcome.fold_results) == 3
 
 
 def test_fit_with_folds_trains_on_all_rows():

@@ -11,7 +11,7 @@ from counterpoise.data.split import make_folds
 from counterpoise.networks.network import Network
 from counterpoise.networks.recipe import Recipe
 from counterpoise.pipeline.jobs import jobs_by_fold
-from counterpoise.pipeline.refit_with_stopping_rows import train_once_more
+from counterpoise.pipeline.refit_with_stopping_rows import refit_with_stopping_rows
 from counterpoise.pipeline.settings import Settings
 from counterpoise.strategies.select import find
 
@@ -19,7 +19,7 @@ RNG = np.random.default_rng(5)
 Y = np.repeat([0, 1], [60, 20]).astype(np.int32)
 EXAMPLES = Examples((RNG.normal(size=(80, 2)) + Y[:, None]).astype(np.float32), Y, (0, 1))
 STRATEGIES = [find("none"), find("oversample")]
-SETTINGS = Settings(epochs=3, batch_size=16, recipe=Recipe(once_more=100))
+SETTINGS = Settings(epochs=3, batch_size=16, recipe=Recipe(refit_rows=100))
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def test_the_second_training_has_the_steps_of_the_best_round_and_every_row_but_t
     trainer = trainer_of(EXAMPLES, SETTINGS, network)
     jobs, _ = jobs_by_fold(STRATEGIES, trainer, folds)
     first = trainer.train([job for group in jobs.values() for job in group])
-    again, members = train_once_more(jobs, first, versions, trainer, folds)
+    again, members = refit_with_stopping_rows(jobs, first, versions, trainer, folds)
     for key, (job,) in again.items():
         (before,) = jobs[key]
         assert set(job.train) == set(range(80)) - set(folds[key[1]].test)
@@ -44,11 +44,11 @@ def test_the_second_training_has_the_steps_of_the_best_round_and_every_row_but_t
         np.testing.assert_array_equal(members[job.id].logits, alone.logits)
 
 
-@pytest.mark.parametrize("less", [{"recipe": Recipe(once_more=31)}, {"most_steps": 9}, {"early_stopping": False}])
+@pytest.mark.parametrize("less", [{"recipe": Recipe(refit_rows=31)}, {"most_steps": 9}, {"early_stopping": False}])
 def test_large_folds_limited_trainings_and_fixed_numbers_of_epochs_are_trained_once(network, less):
     settings = replace(SETTINGS, **less)
     outcome = cross_validate(EXAMPLES, STRATEGIES, network, settings, folds=2)
     plain = cross_validate(EXAMPLES, STRATEGIES, network, replace(settings, recipe=Recipe()), folds=2)
-    for ours, theirs in zip(outcome.cells, plain.cells, strict=True):
+    for ours, theirs in zip(outcome.fold_results, plain.fold_results, strict=True):
         assert ours.steps == theirs.steps
         np.testing.assert_array_equal(ours.proba, theirs.proba)

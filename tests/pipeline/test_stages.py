@@ -25,7 +25,7 @@ from counterpoise.networks.network import Network
 from counterpoise.networks.weights import set_state
 from counterpoise.pipeline.jobs import jobs_by_fold
 from counterpoise.pipeline.settings import Settings
-from counterpoise.pipeline.stages import train_in_rounds, trained_members
+from counterpoise.pipeline.stages import train_in_stages, trained_members
 from counterpoise.plans import cascade, self_paced
 from counterpoise.strategies.select import Ensemble, Strategy, find
 
@@ -66,7 +66,7 @@ def in_rounds(strategies, network, failures=None):
         return {job.id: guess(job) for job in wanted}
 
     of = {(s.name, f): s for s in strategies for f in range(2)}
-    return jobs, *train_in_rounds(jobs, of, with_executor(trainer, train), failures), waves
+    return jobs, *train_in_stages(jobs, of, with_executor(trainer, train), failures), waves
 
 
 def test_rounds_hold_what_can_be_trained_by_then(network):
@@ -98,7 +98,7 @@ def test_snapshots_are_one_training_whose_rate_falls_and_starts_again(engine):
     jobs = jobs_of(snapshots(), EXAMPLES, fold, Settings(epochs=9, batch_size=32), network)
     key = ("snapshots", 0)
     trainer = trainer_of(EXAMPLES, Settings(engine=engine), network)
-    done, members = train_in_rounds({key: jobs}, {key: snapshots()}, trainer)
+    done, members = train_in_stages({key: jobs}, {key: snapshots()}, trainer)
     model = network.fresh(0)
     set_state(
         model,
@@ -213,7 +213,7 @@ def test_a_race_goes_on_where_it_stopped_and_its_winner_is_refitted(tmp_path):
         cp.compare(net(*DENSE), X, Y, strategies=[pair], executor=counted(3), **how)
     found = cp.compare(net(*DENSE), X, Y, strategies=[pair], executor=counted(99), **how)
     assert len(seen) == len(set(seen)) == 6, "two members on each fold, and on all rows"
-    assert all(cell.fits == 2 for cell in found.cells)
+    assert all(result.fits == 2 for result in found.fold_results)
     assert len(found.best.rule.log_shifts) == 2
     assert found.best.card["needs_calibration"]
 

@@ -100,8 +100,8 @@ def test_synthesis_races_on_both_engines_and_leaves_the_others_as_they_were(engi
     assert np.array_equal(alone.log_p["none"], outcome.log_p["none"])
     assert np.isfinite(outcome.log_p["smote"]).all()
     assert np.array_equal(outcome.log_p["smote"], outcome.log_p["smote_nc"])
-    cells = [c for c in outcome.cells if c.strategy == "smote"]
-    assert np.array_equal(np.sort(np.concatenate([c.rows for c in cells])), np.arange(len(examples)))
+    results = [c for c in outcome.fold_results if c.strategy == "smote"]
+    assert np.array_equal(np.sort(np.concatenate([c.rows for c in results])), np.arange(len(examples)))
 
 
 def test_engines_agree_on_made_rows():

@@ -1,4 +1,4 @@
-"""Plans of views: each view counts every row as its own plan does, whatever the others share the batches with."""
+"""Plans of members: each member counts every row as its own plan does, whatever the others share the batches with."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ PLANS = {
 
 
 def counted(plan, epochs=300):
-    """What the rows count for each view per epoch, (n, k), by drawing."""
-    total = np.zeros((len(Y), len(plan.of_views)))
+    """What the rows count for each member per epoch, (n, k), by drawing."""
+    total = np.zeros((len(Y), len(plan.of_members)))
     for epoch in range(epochs):
         rows, weights = plan.epoch(epoch, seed=0)
         np.add.at(total, rows, weights)
@@ -31,17 +31,17 @@ def counted(plan, epochs=300):
 
 
 def test_equal_plans_are_that_plan_row_by_row():
-    plain, views = uniform(Y), joined([uniform(Y)], views=3)
+    plain, members = uniform(Y), joined([uniform(Y)], n_members=3)
     for epoch in range(3):
-        rows, weights = views.epoch(epoch, seed=5)
+        rows, weights = members.epoch(epoch, seed=5)
         assert np.array_equal(rows, plain.rows(epoch, 5))
-        assert np.array_equal(rows, views.rows(epoch, 5))
+        assert np.array_equal(rows, members.rows(epoch, 5))
         assert np.array_equal(weights, np.ones((len(Y), 3), np.float32))
 
 
 @pytest.mark.parametrize("name", PLANS)
 def test_each_view_counts_a_row_as_its_own_plan_does(name):
-    plan = joined([PLANS["uniform"], PLANS[name]], views=2)
+    plan = joined([PLANS["uniform"], PLANS[name]], n_members=2)
     multiplicity = PLANS[name].multiplicity[Y] * (USER if name == "user weights" else 1)
     wanted = np.stack([np.ones(len(Y)), multiplicity / multiplicity.mean()], axis=1)
     found = counted(plan)
@@ -51,7 +51,7 @@ def test_each_view_counts_a_row_as_its_own_plan_does(name):
 
 
 def test_every_epoch_has_as_many_rows_as_there_are_and_no_weight_above_the_number_of_views():
-    plan = joined([PLANS["uniform"], PLANS["oversample"], undersample(Y, redraw=False)], views=5)
+    plan = joined([PLANS["uniform"], PLANS["oversample"], undersample(Y, redraw=False)], n_members=5)
     assert len(plan) == len(Y)
     assert plan.weights().tolist() == [1.0] * len(Y)
     for epoch in range(20):
@@ -63,14 +63,14 @@ def test_every_epoch_has_as_many_rows_as_there_are_and_no_weight_above_the_numbe
 
 
 def test_a_fixed_subset_stays_fixed_and_every_view_has_its_own():
-    plan = joined([undersample(Y, redraw=False)], views=4)
+    plan = joined([undersample(Y, redraw=False)], n_members=4)
     seen = counted(plan, epochs=60) > 0
     assert all(np.bincount(Y[seen[:, v]]).tolist() == [4, 4, 4] for v in range(4))
     assert len({tuple(np.flatnonzero(seen[:, v])) for v in range(4)}) == 4
 
 
 def test_a_walk_goes_on_where_the_epoch_before_ended():
-    plan = joined([undersample(Y)], views=2)  # 12 of 42 rows: an epoch of the views holds four of the plan
+    plan = joined([undersample(Y)], n_members=2)  # 12 of 42 rows: an epoch of the members holds four of the plan
     rows, weights = plan.epoch(0, seed=0)
     seen = [
         np.unique(np.concatenate([plan.epoch(e, 0)[0][plan.epoch(e, 0)[1][:, v] > 0] for e in (0, 1)])) for v in (0, 1)
@@ -81,11 +81,11 @@ def test_a_walk_goes_on_where_the_epoch_before_ended():
 
 
 def test_the_whole_has_no_shift_and_an_identity_of_all_its_parts():
-    a, b = (joined([PLANS["uniform"], oversample(Y, ratio)], views=4) for ratio in (1.0, 0.5))
+    a, b = (joined([PLANS["uniform"], oversample(Y, ratio)], n_members=4) for ratio in (1.0, 0.5))
     assert np.array_equal(a.log_shift, np.zeros(3))
     assert np.allclose(a.prior, a.base_prior)
     assert repr(a.identity) != repr(b.identity)
-    assert repr(a.identity) == repr(joined([uniform(Y), oversample(Y)], views=4).identity)
+    assert repr(a.identity) == repr(joined([uniform(Y), oversample(Y)], n_members=4).identity)
 
 
 @pytest.mark.parametrize(
@@ -93,5 +93,5 @@ def test_the_whole_has_no_shift_and_an_identity_of_all_its_parts():
     [[], [uniform(Y)] * 3, [uniform(Y), uniform(Y[1:])], [uniform(Y), deferred(oversample(Y))], [synthesize(Y)]],
 )
 def test_what_cannot_share_batches_is_refused(parts):
-    with pytest.raises(OptionError, match="views"):
-        joined(parts, views=2)
+    with pytest.raises(OptionError, match="members"):
+        joined(parts, n_members=2)

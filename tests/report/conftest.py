@@ -153,7 +153,7 @@ def _frame(source: str, rows: int, labels: list[str], counts: np.ndarray, metric
         "batch_size": 256,
         "warnings": [
             "3,329 rows share their features with another row; "
-            "the score without such twins stands beside the main score."
+            "the score without such duplicate_ids stands beside the main score."
         ],
         "rows": [],
         "curves": {},

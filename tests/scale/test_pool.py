@@ -46,7 +46,7 @@ def test_jobs_are_cut_by_family_and_made_rows_come_last():
     assert len({batch.family for batch in found}) == 2
     made = [batch.jobs[0].plan.new is not None for batch in found]
     assert made == sorted(made)
-    assert all(batch.ways == network.ways and batch.ways for batch in found)
+    assert all(batch.compile_modes == network.compile_modes and batch.compile_modes for batch in found)
 
 
 def test_arrays_are_mapped_and_cannot_be_written():

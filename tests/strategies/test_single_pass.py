@@ -1,4 +1,5 @@
-"""Members that differ only in their plans, trained as views of one network: numbers, shifts, engines, files."""
+"""Members that differ only in their plans, trained as batch_ensemble of one network: numbers, shifts, engines,
+files."""
 
 from __future__ import annotations
 
@@ -18,29 +19,29 @@ from counterpoise.engines.compiled import ProgramEngine
 from counterpoise.engines.objective import Objective
 from counterpoise.engines.run import run
 from counterpoise.losses.pointwise import CrossEntropy
-from counterpoise.networks.batch_ensemble import MemberDense, MemberHead, PoolViews, ViewsLoss, pool_of
-from counterpoise.networks.member_outputs import apart
+from counterpoise.networks.batch_ensemble import BatchEnsembleLoss, MemberDense, MemberHead, PoolMembers, pool_of
+from counterpoise.networks.member_outputs import score_members
 from counterpoise.networks.network import Network
 from counterpoise.networks.weights import set_state
 from counterpoise.strategies.select import find
-from counterpoise.strategies.single_pass import ViewsOf, in_one_pass
+from counterpoise.strategies.single_pass import MemberPlansOf, in_single_pass
 
 DATA = examples(n=120)
 FOLD = make_folds(DATA, 2)[0]
 ENSEMBLE = find("resampling_ensemble")
 
 
-def views(spec, n_classes, count=4):
-    """A small network of views without dropout."""
+def batch_ensemble(spec, n_classes, count=4):
+    """A small network of batch_ensemble without dropout."""
     inputs = spec.inputs()
     h = keras.layers.ReLU()(MemberDense(6, count, "random")(inputs))
     logits = MemberHead(1 if n_classes == 2 else n_classes)(h)
-    return keras.Model(inputs, PoolViews()(logits))
+    return keras.Model(inputs, PoolMembers()(logits))
 
 
 @pytest.fixture(scope="module")
 def network():
-    return Network(views, DATA)
+    return Network(batch_ensemble, DATA)
 
 
 def one(strategy, network, engine="program", settings=EXACT, data=DATA):
@@ -58,7 +59,7 @@ def member(network):
 def test_ensembles_over_resamplings_are_one_job_where_there_are_views(name):
     network = Network("tabular", DATA)
     (job,) = jobs_of(find(name), DATA, FOLD, EXACT, network)
-    assert len(job.plan.of_views) == network.views
+    assert len(job.plan.of_members) == network.n_members
     assert len(job.plan) == len(FOLD.train)
     assert job.limits.steps == jobs_of(find("none"), DATA, FOLD, EXACT)[0].limits.steps
 
@@ -72,7 +73,7 @@ def test_elsewhere_the_members_are_the_jobs_of_their_strategies():
 @pytest.mark.parametrize(
     "strategy",
     [
-        cp.Ensemble(["none", "oversample"], one_pass=False),
+        cp.Ensemble(["none", "oversample"], single_pass=False),
         cp.Ensemble(["none", "oversample"], vote="log"),
         cp.Ensemble(["none", "oversample"], weights=[1, 3]),
         cp.Ensemble(["none", "focal"]),
@@ -87,18 +88,18 @@ def test_elsewhere_the_members_are_the_jobs_of_their_strategies():
     ],
 )
 def test_what_differs_in_more_than_plans_stays_apart(strategy, network):
-    assert in_one_pass(strategy, network) is strategy
+    assert in_single_pass(strategy, network) is strategy
 
 
 def test_views_under_the_same_plan_are_the_plain_network(network):
-    none = replace(find("none"), plan=ViewsOf((find("none"),), network.views))
+    none = replace(find("none"), plan=MemberPlansOf((find("none"),), network.n_members))
     assert_same(one(none, network), one(find("none"), network), atol=1e-6)
 
 
 def test_weight_two_for_a_view_is_the_row_twice_for_it():
     rng = np.random.default_rng(0)
     y, z = np.array([0, 1, 1]), rng.normal(size=(3, 2, 1)).astype("float32")
-    weighted = float(ViewsLoss(CrossEntropy())(y, z, np.array([[1, 2], [1, 0], [1, 1]], "float32")))
+    weighted = float(BatchEnsembleLoss(CrossEntropy())(y, z, np.array([[1, 2], [1, 0], [1, 1]], "float32")))
     alone, twice = z[:, 0], z[[0, 0, 2], 1]
     assert weighted == pytest.approx((float(CrossEntropy()(y, alone)) + float(CrossEntropy()(y[[0, 0, 2]], twice))) / 2)
 
@@ -107,11 +108,11 @@ def test_both_engines_train_views_alike(network, member):
     ours, theirs = member, one(ENSEMBLE, network, "fit")
     assert (ours.engine, theirs.engine) == ("program", "fit")
     assert_same(ours, theirs)
-    assert np.array_equal(ours.view_shifts, theirs.view_shifts)
+    assert np.array_equal(ours.member_shifts, theirs.member_shifts)
 
 
 def test_plain_and_joined_jobs_share_their_traces():
-    network = Network(views, DATA)
+    network = Network(batch_ensemble, DATA)
     jobs = [*jobs_of(find("none"), DATA, FOLD, EXACT, network), *jobs_of(ENSEMBLE, DATA, FOLD, EXACT, network)]
     engine = ProgramEngine.of(DATA, network)
     engine.prepare(jobs)
@@ -122,7 +123,7 @@ def test_plain_and_joined_jobs_share_their_traces():
 @pytest.mark.parametrize(("classes", "loss"), [(2, "cross_entropy"), (3, "balanced_softmax")])
 def test_without_information_the_pooled_probability_is_the_prior(classes, loss):
     data = examples(x=np.ones((300, 2), "float32"), n=300, classes=classes)
-    fold, network = make_folds(data, 2)[0], Network(views, data, optimizer=keras.optimizers.Adam(0.02))
+    fold, network = make_folds(data, 2)[0], Network(batch_ensemble, data, optimizer=keras.optimizers.Adam(0.02))
     own = find("none" if loss == "cross_entropy" else loss).constants
     parts = [replace(find(name), loss=loss, constants=own) for name in ("none", "oversample", "undersample")]
     (job,) = jobs_of(cp.Ensemble(parts), data, fold, replace(EXACT, epochs=60, batch_size=150), network)
@@ -131,10 +132,10 @@ def test_without_information_the_pooled_probability_is_the_prior(classes, loss):
     assert np.array_equal(member.log_shift, np.zeros(classes))
     assert np.allclose(np.exp(log_proba(member.logits))[0], prior, atol=0.02)
     alone = [Objective(jobs_of(part, data, fold, EXACT)[0]).log_shift for part in parts]
-    assert np.allclose(member.view_shifts, np.stack([alone[v % 3] for v in range(network.views)]))
+    assert np.allclose(member.member_shifts, np.stack([alone[v % 3] for v in range(network.n_members)]))
     model = network.fresh(0)
     set_state(model, member.weights)
-    assert np.allclose(pool_of(model).log_shifts, member.view_shifts)
+    assert np.allclose(pool_of(model).log_shifts, member.member_shifts)
 
 
 def test_the_id_depends_on_the_plan_of_every_view(network):
@@ -149,28 +150,28 @@ def test_a_member_comes_back_from_the_store_with_its_shifts(member, tmp_path):
     with Store.writing(tmp_path) as store:
         store.put(member)
         again = store.get(member.job)
-    assert np.array_equal(again.view_shifts, member.view_shifts)
+    assert np.array_equal(again.member_shifts, member.member_shifts)
 
 
 def test_the_classifier_of_folds_keeps_its_shifts_on_disk(tmp_path):
-    clf = cp.fit(views, DATA.x, DATA.y, strategy="resampling_ensemble", folds=2, epochs=2, verbose=0)
+    clf = cp.fit(batch_ensemble, DATA.x, DATA.y, strategy="resampling_ensemble", folds=2, epochs=2, verbose=0)
     assert len(clf.rule.log_shifts) == 1
     assert not clf.rule.log_shifts.any()
-    assert np.any(np.array(clf.card["view_shifts"][0]))
+    assert np.any(np.array(clf.card["member_shifts"][0]))
     clf.save(tmp_path / "m.keras")
     assert np.array_equal(cp.load(tmp_path / "m.keras").predict_proba(DATA.x), clf.predict_proba(DATA.x))
 
 
 def test_member_strategies_of_one_network_are_told_apart():
-    clf = cp.fit(views, DATA.x, DATA.y, strategy="resampling_ensemble", epochs=3, verbose=0)
-    said, shares = clf.scores["apart"], [row["weight"] for row in clf.members_]
+    clf = cp.fit(batch_ensemble, DATA.x, DATA.y, strategy="resampling_ensemble", epochs=3, verbose=0)
+    said, shares = clf.scores["member_outputs"], [row["weight"] for row in clf.members_]
     assert [row["name"] for row in clf.members_] == ["none", "oversample", "undersample"]
     assert sum(shares) == pytest.approx(1.0)
     pooled = np.exp(clf.scores["log_p"][0])
     assert np.tensordot(shares, said, axes=1) == pytest.approx(pooled, abs=1e-5)  # their mean is what the network says
     assert not np.allclose(said[0], said[1], atol=1e-3)
     assert clf.members_[0]["correlation"][0] == pytest.approx(1.0)
-    assert cp.fit(views, DATA.x, DATA.y, epochs=1, verbose=0).members_[0]["name"] == "none"
+    assert cp.fit(batch_ensemble, DATA.x, DATA.y, epochs=1, verbose=0).members_[0]["name"] == "none"
 
 
 def test_what_views_say_apart_is_their_logits_less_their_shifts(network, member):
@@ -179,27 +180,27 @@ def test_what_views_say_apart_is_their_logits_less_their_shifts(network, member)
     set_state(model, member.weights)
     inner = next(layer for layer in model.layers if getattr(layer, "layers", None))
     logits = np.asarray(keras.Model(inner.inputs, pool_of(model).input)([DATA.x[job.score]]))
-    shifts = member.view_shifts
+    shifts = member.member_shifts
     p = 1 / (1 + np.exp(-(logits[:, :, 0] - (shifts[:, 1] - shifts[:, 0]))))
     by_hand = [np.mean([p[:, v] for v in range(len(shifts)) if v % 3 == part], axis=0) for part in range(3)]
-    assert apart(member, job, DATA, network, 3)[:, :, 1] == pytest.approx(np.array(by_hand), abs=1e-5)
+    assert score_members(member, job, DATA, network, 3)[:, :, 1] == pytest.approx(np.array(by_hand), abs=1e-5)
 
 
 def test_folds_and_the_file_tell_member_strategies_apart(tmp_path):
-    clf = cp.fit(views, DATA.x, DATA.y, strategy="resampling_ensemble", folds=2, epochs=2, verbose=0)
-    assert clf.scores["apart"].shape == (3, *clf.scores["log_p"].shape[1:])
+    clf = cp.fit(batch_ensemble, DATA.x, DATA.y, strategy="resampling_ensemble", folds=2, epochs=2, verbose=0)
+    assert clf.scores["member_outputs"].shape == (3, *clf.scores["log_p"].shape[1:])
     shares = [row["weight"] for row in clf.members_]
-    pooled = np.tensordot(shares, clf.scores["apart"], axes=1)
+    pooled = np.tensordot(shares, clf.scores["member_outputs"], axes=1)
     assert pooled == pytest.approx(np.exp(clf.scores["log_p"][0]), abs=1e-5)
     clf.save(tmp_path / "m.keras")
     again = cp.load(tmp_path / "m.keras")
-    assert np.array_equal(again.scores["apart"], clf.scores["apart"])
+    assert np.array_equal(again.scores["member_outputs"], clf.scores["member_outputs"])
     assert [row["weight"] for row in again.members_] == shares
 
 
 def test_a_race_tells_of_members_only_where_there_are_several():
-    names = ["resampling_ensemble", cp.Ensemble(["none", "oversample"], one_pass=False, name="apart")]
-    race = cp.compare(views, DATA.x, DATA.y, strategies=names, folds=2, epochs=1, refit=False, verbose=0)
+    names = ["resampling_ensemble", cp.Ensemble(["none", "oversample"], single_pass=False, name="apart")]
+    race = cp.compare(batch_ensemble, DATA.x, DATA.y, strategies=names, folds=2, epochs=1, refit=False, verbose=0)
     told = {row["strategy"]: [member["name"] for member in row["members"]] for row in race.leaderboard}
     of_one = ["none", "oversample", "undersample"]
     assert told == {"none": [], "resampling_ensemble": of_one, "apart": ["none", "oversample"]}

@@ -10,7 +10,7 @@ from sklearn.metrics import average_precision_score, f1_score, log_loss
 from counterpoise.core.records import Examples
 from counterpoise.decide.prior import corrected_log_proba
 from counterpoise.losses.constant import best_constant
-from counterpoise.networks.batch_ensemble import PoolViews, ViewsLoss
+from counterpoise.networks.batch_ensemble import BatchEnsembleLoss, PoolMembers
 from counterpoise.networks.user_loss import LabelModelLoss
 from counterpoise.pipeline.scoring import scores_of
 from counterpoise.targets.kinds import TARGETS, target_of
@@ -72,7 +72,7 @@ def test_labels_that_are_not_known_change_no_loss_and_no_gradient(loss):
     if loss == "cross_entropy":
         by_hand = np.where(Y == 1, np.logaddexp(0, -Z), np.logaddexp(0, Z))[Y >= 0]
         assert float(made(Y, Z, w)) * Y.size == pytest.approx(by_hand.sum(), rel=1e-5)
-        views = ViewsLoss(made, independent=True)
+        views = BatchEnsembleLoss(made, independent=True)
         several = np.stack([Z, Z + 1, Z - 1], axis=1)
         one_by_one = np.mean([float(made(Y, several[:, v], w)) for v in range(3)])
         assert float(views(Y, several, w)) == pytest.approx(one_by_one, rel=1e-5)
@@ -86,7 +86,7 @@ def test_a_loss_of_the_users_is_weighed_label_by_label():
 
 
 def test_views_of_labels_are_pooled_as_probabilities_of_each_label():
-    layer, views = PoolViews(independent=True), np.stack([Z, 2 * Z], axis=1)
+    layer, views = PoolMembers(independent=True), np.stack([Z, 2 * Z], axis=1)
     pooled = 1 / (1 + np.exp(-np.asarray(layer(views))))
     np.testing.assert_allclose(pooled, np.mean(1 / (1 + np.exp(-views)), axis=1), rtol=1e-5)
     assert layer.log_shifts.shape == (2, L, 2)
