@@ -100,7 +100,9 @@ def one_seed(network_name: str, rows: int, share: float, seed: int) -> dict[str,
     examples, odds = problem(rows, share, seed)
     fold = fold_of(examples, rows, seed)
     network = Network(NETWORKS[network_name], examples)
-    default = Settings("auto", "auto", seed=seed, recipe="auto").on({"": network}, rows, EPOCHS, extend=True)
+    default = Settings(epochs="auto", batch_size="auto", seed=seed, recipe="auto").on(
+        {"": network}, rows, EPOCHS, extend=True
+    )
     strategies = [s for s in select("default") if s.name != "threshold"]  # ranks as the baseline does
     found, taken, cut = scores(strategies, examples, fold, network, default)
     baseline = [s for s in strategies if s.name == "none"]

@@ -143,8 +143,8 @@ def compare(
         True
     """
     settings = Settings(
-        epochs, batch_size, budget, early_stopping, patience, seed, engine, tune=tune, tune_steps=tune_steps,
-        recipe=recipe, init_bias=init_bias,
+        epochs=epochs, batch_size=batch_size, budget=budget, early_stopping=early_stopping, patience=patience,
+        seed=seed, engine=engine, tune=tune, tune_steps=tune_steps, recipe=recipe, init_bias=init_bias,
     )  # fmt: skip
     strategies = strategies if isinstance(strategies, (str, Strategy)) else list(strategies)
     select(strategies)  # a name that there is not is told before anything is read

@@ -10,11 +10,13 @@ written to after it was made.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+
+from counterpoise.core.digest import digest
 
 Array = np.ndarray
 
@@ -223,7 +225,7 @@ class Fold:
         return replace(self, train=np.sort(np.concatenate([self.train, self.stop])), stop=self.stop[:0])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Limits:
     """How long a job may train.
 
@@ -233,7 +235,7 @@ class Limits:
         patience: Steps without a better stopping score before training ends; None = never.
         batch_size: Rows per step.
         plateau: Steps without a better stopping score before the learning rate is halved; None = never.
-        least: Steps before which no round but the last can be the best.
+        min_steps: Steps before which no round but the last can be the best.
         smoothing: Rounds whose stopping scores are averaged before they are compared.
         margin: Standard errors by which a later round must be better to take over.
         stop_on: "log_loss", or "both" (log loss and average precision; see `train.stopping.Score`).
@@ -247,7 +249,7 @@ class Limits:
     patience: int | None
     batch_size: int
     plateau: int | None = None
-    least: int = 0
+    min_steps: int = 0
     smoothing: int = 1
     margin: float = 0.0
     stop_on: str = "log_loss"
@@ -293,6 +295,17 @@ class Job:
     start: tuple[Array, ...] = ()
     init_bias: bool = True
     kind: str = "one_of"
+
+    @classmethod
+    def of(cls, **values: Any) -> Self:
+        """A job whose id is a hash of all its other fields."""
+        return cls(id="", **values).having()
+
+    def having(self, **changes: Any) -> Self:
+        """The job with some fields changed, and the id that follows."""
+        changed = replace(self, **changes)
+        content = {f.name: getattr(changed, f.name) for f in fields(changed)}
+        return replace(changed, id=digest(content | {"id": "", "plan": changed.plan.identity}))
 
 
 @dataclass(frozen=True)

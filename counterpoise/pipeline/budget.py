@@ -14,7 +14,7 @@ from typing import Any
 
 from counterpoise.core.model import Model
 from counterpoise.core.records import Examples, Fold, Job, Member
-from counterpoise.engines.run import Executor, Trained, having
+from counterpoise.engines.run import Executor, Trained
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.jobs import Key, jobs_by_fold, leave_out_failed
 from counterpoise.pipeline.settings import Settings
@@ -132,7 +132,7 @@ def _ended(job: Job, model: Model, before: Mapping[str, Member]) -> Member | Non
     """The model that the job trained under the first budget, where the longer one changes nothing of it."""
     if not isinstance(model, Network):
         return before.get(job.id)
-    first = having(job, limits=replace(job.limits, steps=job.limits.steps // MOST))
+    first = job.having(limits=replace(job.limits, steps=job.limits.steps // MOST))
     member = before.get(first.id)
     if member is None:
         return None

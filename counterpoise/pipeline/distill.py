@@ -116,7 +116,7 @@ def distill(
     if len(learners) > 1:
         raise OptionError("The student is one model. Name a network or trees, not a blend or a list.")
     taught, fold, once = _taught(learners[""].examples, soft, rows, held)
-    settings = Settings(epochs, batch_size, patience=patience, seed=seed, recipe="auto")
+    settings = Settings(epochs=epochs, batch_size=batch_size, patience=patience, seed=seed, recipe="auto")
     settings = settings.on({"": learners[""].model}, len(rows), EPOCHS)
     trainer = Trainer.of(taught, learners[""].model, settings)
     if trainer.network is not None:

@@ -142,7 +142,16 @@ def fit(
     if data is None:
         raise OptionError('fit was given no data; pass them after the model or as data=, for example data="loans.csv".')
     settings = Settings(
-        epochs, batch_size, budget, True, patience, seed, engine, plateau, recipe=recipe, init_bias=init_bias
+        epochs=epochs,
+        batch_size=batch_size,
+        budget=budget,
+        early_stopping=True,
+        patience=patience,
+        seed=seed,
+        engine=engine,
+        plateau=plateau,
+        recipe=recipe,
+        init_bias=init_bias,
     )
     chosen, callbacks = find(strategy), check_callbacks(callbacks)
     if chosen.is_external:

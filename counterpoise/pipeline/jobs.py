@@ -15,7 +15,6 @@ from counterpoise.core.structure import whole as rows_at_once
 from counterpoise.engines.finishing import check_finish
 from counterpoise.engines.mixing import check_mixable
 from counterpoise.engines.objective import Objective
-from counterpoise.engines.run import make_job
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
@@ -130,11 +129,11 @@ def job_of(
         plan = plan.realize(
             rows_at_once(learner.examples.x, fold.train, part.name), integer(settings.seed, "synthesis", *place)
         )
-    return make_job(
-        plan,
-        fold.train,
-        fold.stop,
-        fold.test,
+    return Job.of(
+        plan=plan,
+        train=fold.train,
+        stop=fold.stop,
+        score=fold.test,
         loss=part.make_loss(counts),
         seed=settings.seed,
         place=place,
@@ -162,9 +161,17 @@ def limits_of(drawn: int, rows: int, settings: Settings, steps: int | None = Non
         most = min(most, settings.most_steps)
         per_round = min(per_round, most)
     return Limits(
-        most, per_round, patience, settings.batch_size, plateau, recipe.min_steps, recipe.smoothing,
-        recipe.margin_for(rarest), recipe.stop_on, recipe.decay(per_round),
-    )  # fmt: skip
+        steps=most,
+        round_steps=per_round,
+        patience=patience,
+        batch_size=settings.batch_size,
+        plateau=plateau,
+        min_steps=recipe.min_steps,
+        smoothing=recipe.smoothing,
+        margin=recipe.margin_for(rarest),
+        stop_on=recipe.stop_on,
+        average=recipe.decay(per_round),
+    )
 
 
 def with_cosine(limits: Limits, parts: int) -> Limits:

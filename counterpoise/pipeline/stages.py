@@ -15,7 +15,6 @@ from counterpoise.core import logits as lg
 from counterpoise.core.errors import ModelError, error_text
 from counterpoise.core.records import Examples, Job, Member
 from counterpoise.engines.finishing import finished
-from counterpoise.engines.run import having
 from counterpoise.networks.member_outputs import score_members
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.jobs import Key, member_numbers
@@ -72,7 +71,7 @@ def _ready(
         before = [group[j] for j in range(i) if _alike(parts[j], part)][count - number :] if part.sequence else []
         check_trained(before, members)
         if part.warm and before:
-            group[i] = having(group[i], start=members[before[-1].id].weights)
+            group[i] = group[i].having(start=members[before[-1].id].weights)
         elif part.sequence and not part.warm:
             proba = [_on_training_rows(job, members[job.id]) for job in before]
             group[i] = _planned(part, group[i], examples, np.array(proba))
@@ -95,7 +94,7 @@ def _planned(part: Strategy, job: Job, examples: Examples, before: Array) -> Job
     informed = replace(part, options={**part.options, "before": before})
     classes, weights = len(examples.classes), examples.weights_of(job.train)
     plan = informed.make_plan(target_of(job), examples.y[job.train], classes, weights)
-    return having(job, plan=plan, score=np.concatenate([job.score, job.train]))
+    return job.having(plan=plan, score=np.concatenate([job.score, job.train]))
 
 
 def _on_training_rows(job: Job, member: Member) -> Array:
