@@ -24,6 +24,7 @@ import numpy as np
 import polars as pl
 
 from counterpoise.core.records import Examples
+from counterpoise.data.given_split import Split
 from counterpoise.data.read import read
 from counterpoise.decide.pooling import pool
 from counterpoise.decide.rule import apply_rule_to_log_p, fit_rule_from_log_p
@@ -94,7 +95,7 @@ def scored(y: Array, p: Array, results: list) -> dict[str, float]:
 def measured(examples: Examples, model: str, folds: int, epochs: int) -> Scores:
     """strategy -> step -> scores."""
     trainer = Trainer.of(examples, Network(model, examples), Settings(epochs=epochs))
-    outcome = cross_validate(trainer, select("default"), folds=folds)
+    outcome = cross_validate(trainer, select("default"), Split(folds=folds).of(examples))
     found: Scores = {}
     for strategy in select("default"):
         results = [c for c in outcome.fold_results if c.strategy == strategy.name]

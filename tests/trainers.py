@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from counterpoise.core.records import Examples, Fold, Job, Limits, Member
+from counterpoise.data.given_split import Split
 from counterpoise.engines.run import Executor
 from counterpoise.pipeline import jobs as of_pipeline
 from counterpoise.pipeline import order
@@ -47,7 +48,8 @@ def cross_validate(
     repeats: int = 1, duplicates: str = "warn", **how: Any,
 ) -> order.Outcome:  # fmt: skip
     trainer = trainer_of(examples, settings, network, **how)
-    return order.cross_validate(trainer, strategies, folds=folds, repeats=repeats, duplicates=duplicates)
+    split = Split(folds=folds, repeats=repeats, duplicates=duplicates, seed=settings.seed)
+    return order.cross_validate(trainer, strategies, split.of(examples))
 
 
 def train_all(jobs: Iterable[Job], examples: Examples, network: Any, settings: Settings) -> dict[str, Member]:

@@ -48,7 +48,7 @@ def leaderboard_rows(
 
 def leaderboard_record(
     rows: Sequence[Mapping[str, Any]], verdict: Verdict, warnings: Sequence[str], trainer: Trainer, outcome: Outcome,
-    *, metric: str, folds: int, repeats: int, limited: Limit | None, nested: Nested | None, costs: Costs | None,
+    *, metric: str, limited: Limit | None, nested: Nested | None, costs: Costs | None,
 ) -> dict[str, Any]:  # fmt: skip
     """The content of leaderboard.json."""
     examples, settings = trainer.examples, trainer.settings
@@ -57,9 +57,9 @@ def leaderboard_record(
         "version": version(),
         "data": tally.data_block(examples),
         "metric": metric,
-        "folds": folds,
-        "repeats": repeats,
-        "split": None if examples.split is None else split_of(outcome.folds[0]),
+        "folds": len(outcome.folds) // outcome.repeats,
+        "repeats": outcome.repeats,
+        "split": None if examples.split is None else split_of(outcome.folds[0], len(outcome.folds[0].test)),
         "seed": settings.seed,
         "budget": settings.budget,
         "network": trainer.label,

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from counterpoise.classifier.classifier import Classifier
-from counterpoise.core.records import Examples, Fold, Member
+from counterpoise.core.records import Examples, Fold, Holdout, Member
 from counterpoise.core.version import version
 from counterpoise.networks.forward import like
 from counterpoise.networks.frozen_body import with_body
@@ -112,18 +112,18 @@ def card_of(
     }
 
 
-def stopping_note(fold: Fold, examples: Examples, strategy: Strategy, tune_threshold: bool) -> str:
+def stopping_note(rows: Holdout, examples: Examples, strategy: Strategy, tune_threshold: bool) -> str:
     """The card's sentence about the rows that ended training: what else they did."""
     word = "held-out" if examples.split is None else "validation"
     more = " and fitted the rule"
     if not tune_threshold:
         more = f"{' and checked the probabilities' * (strategy.aim != 'argmax')}; they chose no threshold"
-    return f"{len(fold.stop)} {word} rows ended training{more}"
+    return f"{len(rows.held)} {word} rows ended training{more}"
 
 
-def split_of(fold: Fold) -> dict[str, int]:
+def split_of(rows: Fold | Holdout, test: int) -> dict[str, int]:
     """The card's entry about rows whose part was given: how many did what."""
-    return {"training": len(fold.train), "validation": len(fold.stop), "test": len(fold.test)}
+    return {"training": len(rows.train), "validation": len(rows.stop), "test": test}
 
 
 def rows_of(examples: Examples) -> dict[str, Any]:

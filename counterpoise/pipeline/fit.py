@@ -11,9 +11,10 @@ from typing import Any
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.core.errors import OptionError
 from counterpoise.core.progress import bar, rounds_text
-from counterpoise.core.records import Examples, Fold
+from counterpoise.core.records import Examples, Fold, Holdout
 from counterpoise.core.seeds import integer
-from counterpoise.data.split import STOP_SHARE, hold_out, make_folds
+from counterpoise.data.given_split import Split
+from counterpoise.data.split import STOP_SHARE, hold_out
 from counterpoise.engines.callback_checks import check_training_callbacks
 from counterpoise.networks.network import Network
 from counterpoise.networks.optimizers import check_callbacks, check_rate
@@ -21,7 +22,7 @@ from counterpoise.pipeline.assembly import with_judging_rows
 from counterpoise.pipeline.division import Division, divide
 from counterpoise.pipeline.fold_results import subset
 from counterpoise.pipeline.models import models_of
-from counterpoise.pipeline.order import cross_validate, on_fold, refit
+from counterpoise.pipeline.order import cross_validate, on_holdout, refit
 from counterpoise.pipeline.reading import augmentation_of
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
@@ -163,10 +164,8 @@ def fit(
         rows.scanned.check(chosen)
     for noticed in rows.examples.warnings:
         warnings.warn(noticed, UserWarning, stacklevel=2)
-    parts = None
-    if isinstance(model, Blend) and rows.fold is not None and not rows.scanned and rows.examples.split is None:
-        parts = blend_folds(rows.examples, rows.fold, seed)
-        rows = replace(rows, fold=None)
+    if isinstance(model, Blend) and rows.holdout is not None and not rows.scanned and rows.examples.split is None:
+        rows = replace(rows, holdout=None, folds=blend_folds(rows.examples, rows.holdout, seed))
     learners, (chosen,) = models_of(
         model, [chosen], rows.examples, callbacks=callbacks, verbose=verbose, output=output, weights=weights,
         optimizer=optimizer, clone=clone, augment=augmentation_of(data, augment),
@@ -181,7 +180,7 @@ def fit(
         raise OptionError("clone=False trains the one object passed; it does not go with folds or an ensemble.")
     tuned = _tunes(tune_threshold, chosen, rows.stopped_by_given)
     with bar(verbose) as progress:
-        clf = _trained(chosen, replace(trainer, progress=progress), rows, folds, tuned, parts)
+        clf = _trained(chosen, replace(trainer, progress=progress), rows, tuned)
     say_cut_off(clf)
     if verbose == 2:
         print("\n".join(rounds_text(clf.history, clf.classes_.tolist())))
@@ -191,12 +190,12 @@ def fit(
     return clf
 
 
-def blend_folds(examples: Examples, fold: Fold, seed: int) -> tuple[Fold, ...]:
+def blend_folds(examples: Examples, rows: Holdout, seed: int) -> tuple[Fold, ...]:
     """The folds whose test rows weigh the members of a blend; rows that end a training weigh nothing."""
     if len(examples) <= BLEND_ROWS:
-        return make_folds(examples, BLEND_FOLDS, 1, seed, "warn")
-    train, stop = hold_out(subset(examples, fold.train), STOP_SHARE, integer(seed, "blend"))
-    return (Fold(0, 0, fold.train[train], fold.train[stop], fold.stop),)
+        return Split(folds=BLEND_FOLDS, seed=seed).of(examples)
+    train, stop = hold_out(subset(examples, rows.train), STOP_SHARE, integer(seed, "blend"))
+    return (Fold(0, 0, rows.train[train], rows.train[stop], rows.held),)
 
 
 def check_network(network: Network, strategy: Strategy, trainer: Trainer, plateau: int | None, folds: Any) -> None:
@@ -218,17 +217,14 @@ def say_cut_off(clf: Classifier) -> None:
         )
 
 
-def _trained(
-    strategy: Strategy, trainer: Trainer, rows: Division, folds: int | None, tune_threshold: bool,
-    parts: Sequence[Fold] | None,
-) -> Classifier:  # fmt: skip
-    if rows.fold is None:
-        outcome = cross_validate(trainer, [strategy], folds=folds or 0, parts=parts)
+def _trained(strategy: Strategy, trainer: Trainer, rows: Division, tune_threshold: bool) -> Classifier:
+    if rows.holdout is None:
+        outcome = cross_validate(trainer, [strategy], rows.folds)
         return refit(strategy, trainer, outcome, tune_threshold=tune_threshold)
     labeled = None
     if rows.scanned:
         labeled, trainer = rows.scanned.labels, replace(trainer, executor=rows.scanned.run)
-    return on_fold(strategy, trainer, rows.fold, labeled=labeled, tune_threshold=tune_threshold)
+    return on_holdout(strategy, trainer, rows.holdout, labeled=labeled, tune_threshold=tune_threshold)
 
 
 def _tunes(wanted: bool | None, strategy: Strategy, given: bool) -> bool:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from counterpoise.core.errors import ModelError, error_text
 from counterpoise.core.model import Model
-from counterpoise.core.records import Examples, Fold, Job, Limits, Member
+from counterpoise.core.records import Examples, Fold, Holdout, Job, Limits, Member
 from counterpoise.core.seeds import integer
 from counterpoise.core.structure import whole as rows_at_once
 from counterpoise.engines.finishing import check_finish
@@ -29,7 +27,7 @@ Key = tuple[str, int]
 ALL_ROWS_FOLD = 1_000_000
 
 
-def jobs_of(strategy: Strategy, trainer: Trainer, fold: Fold, labeled: Examples | None = None) -> list[Job]:
+def jobs_of(strategy: Strategy, trainer: Trainer, fold: Fold | Holdout, labeled: Examples | None = None) -> list[Job]:
     """The jobs of a strategy's members on one fold, as its models train them (see `strategies.resolve`).
 
     `labeled` are the rows that `fold.train` numbers, where the trainer does not hold them all (a scan).
@@ -95,19 +93,19 @@ def check_some_left(strategies: Sequence[Strategy], failures: Mapping[str, str])
 
 
 def job_of(
-    part: Strategy, trainer: Trainer, fold: Fold, member: int = 0, steps: int | None = None,
+    part: Strategy, trainer: Trainer, fold: Fold | Holdout, member: int = 0, steps: int | None = None,
     labeled: Examples | None = None,
 ) -> Job:  # fmt: skip
     """One job; `steps` fixes the number of steps (a re-fit), else the budget decides.
 
     A plan that looks at features (synthesis, cleaning) is carried out here, on the training rows of the fold alone. A
-    model that does not stop early is fitted on the stopping rows too, unless these were given or judge.
+    model that does not stop early is fitted on the stopping rows too, unless these were given or fit the rule.
     """
     settings, learner = trainer.settings, trainer.learners[part.model]
     model = learner.model
     examples = trainer.examples if labeled is None else labeled
     stops = model.stops_early and (settings.early_stopping or model.kind == "network")
-    if not stops and examples.split is None and not np.array_equal(fold.stop, fold.test):
+    if not stops and examples.split is None:
         fold = fold.whole()
     y = examples.y[fold.train]
     place = (fold.repeat, fold.index, member)
@@ -133,7 +131,7 @@ def job_of(
         plan=plan,
         train=fold.train,
         stop=fold.stop,
-        score=fold.test,
+        score=fold.score,
         loss=part.make_loss(counts),
         seed=settings.seed,
         place=place,

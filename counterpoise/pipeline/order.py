@@ -15,8 +15,7 @@ import numpy as np
 
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.classifier.model_card import ruled, stored_scores
-from counterpoise.core.records import Examples, Fold, FoldResult, Job, Member
-from counterpoise.data.given_split import folds_of
+from counterpoise.core.records import TEST, Examples, Fold, FoldResult, Holdout, Job, Member
 from counterpoise.engines.user_callbacks import RoundSaver
 from counterpoise.networks.member_outputs import score_members
 from counterpoise.pipeline.assembly import assemble, card_of, rows_of, split_of, stopping_note
@@ -69,31 +68,36 @@ class Outcome:
     extension: int = 1
     folds: tuple[Fold, ...] = ()
 
+    @property
+    def repeats(self) -> int:
+        """How often the cross-validation was repeated."""
+        return 1 + max(fold.repeat for fold in self.folds)
 
-def on_fold(
+
+def on_holdout(
     strategy: Strategy,
     trainer: Trainer,
-    fold: Fold,
+    rows: Holdout,
     *,
     labeled: Examples | None = None,
     tune_threshold: bool = True,
 ) -> Classifier:
-    """One training of a strategy on the rows of a fold; its stopping rows end it and fit the rule.
+    """One training of a strategy; the held-out rows end it and fit the rule.
 
-    `labeled` are the rows that `fold.train` numbers, where the trainer does not hold them all (a scan). Without
-    `tune_threshold` the stopping rows choose no threshold.
+    `labeled` are the rows that `rows.train` numbers, where the trainer does not hold them all (a scan). Without
+    `tune_threshold` the held-out rows choose no threshold.
     """
     examples = trainer.examples
-    jobs = jobs_of(strategy, trainer, replace(fold, test=fold.stop), labeled)
-    note = stopping_note(fold, examples, strategy, tune_threshold)
+    jobs = jobs_of(strategy, trainer, rows, labeled)
+    note = stopping_note(rows, examples, strategy, tune_threshold)
 
     def of(trained: Sequence[Member]) -> Classifier:
         log_p = np.stack([corrected(target_of(examples), m) for m in trained])
         length, alone = _length(jobs, trained), trained[0].member_outputs
-        clf = _with_rule(strategy, trainer, trained, length, log_p, fold.stop, note, alone, tune_threshold)
+        clf = _with_rule(strategy, trainer, trained, length, log_p, rows.held, note, alone, tune_threshold)
         clf.card.update(rows_of(examples if labeled is None else labeled))
         if examples.split is not None:
-            clf.card["split"] = split_of(fold)
+            clf.card["split"] = split_of(rows, len(examples.doing(TEST)))
         return clf
 
     def save(member: Member, path: str) -> None:
@@ -132,29 +136,21 @@ def _with_rule(
     return assemble(strategy, trainer, trained, rule, card, scores)
 
 
-def cross_validate(
-    trainer: Trainer,
-    strategies: Sequence[Strategy],
-    *,
-    folds: int = 5,
-    repeats: int = 1,
-    duplicates: str = "warn",
-    parts: Sequence[Fold] | None = None,
-) -> Outcome:
+def cross_validate(trainer: Trainer, strategies: Sequence[Strategy], folds: Sequence[Fold]) -> Outcome:
     """Every strategy on the same folds, seeds and step budget.
 
-    `parts` are folds made elsewhere; of a single one nothing is judged, since no other fold has fitted its rule.
+    Of a single fold nothing is judged, since no other fold has fitted its rule, unless it was given (`Examples.split`).
     """
     examples = trainer.examples
-    judged = parts is None or len(parts) > 1
-    parts = parts or folds_of(examples, folds, repeats, trainer.settings.seed, duplicates)
-    tuned = tuned_by_fold(strategies, trainer, parts)
-    versions = {(s.name, f): s for s in strategies for f in range(len(parts))}
+    judged = len(folds) > 1 or examples.split is not None
+    repeats = 1 + max(fold.repeat for fold in folds)
+    tuned = tuned_by_fold(strategies, trainer, folds)
+    versions = {(s.name, f): s for s in strategies for f in range(len(folds))}
     versions |= {key: best.strategy for key, best in tuned.items()}
-    jobs, members, failures, settings = train_within_budget(strategies, versions, trainer, parts)
+    jobs, members, failures, settings = train_within_budget(strategies, versions, trainer, folds)
     trainer = replace(trainer, settings=settings)
     training = trainings(jobs, members, trainer)
-    jobs, members = refit_with_stopping_rows(jobs, members, versions, trainer, parts)
+    jobs, members = refit_with_stopping_rows(jobs, members, versions, trainer, folds)
     leave_out_failed(jobs, members, failures)
     check_some_left(strategies, failures)
     strategies = [s for s in strategies if s.name not in failures]
@@ -163,22 +159,22 @@ def cross_validate(
     log_p: dict[str, Array] = {}
     member_outputs: dict[str, Array] = {}
     for strategy in strategies:
-        trained = [trained_members(strategy, jobs[strategy.name, f], members, trainer) for f in range(len(parts))]
+        trained = [trained_members(strategy, jobs[strategy.name, f], members, trainer) for f in range(len(folds))]
         by_fold = [np.stack([corrected(target, member) for member in group]) for group in trained]
-        log_p[strategy.name] = out_of_fold(examples, parts, by_fold, repeats)
+        log_p[strategy.name] = out_of_fold(examples, folds, by_fold, repeats)
         outputs = [group[0].member_outputs for group in trained if group[0].member_outputs is not None]
         if outputs:
-            member_outputs[strategy.name] = stacked_scores(out_of_fold(examples, parts, outputs, repeats))[0].astype(
+            member_outputs[strategy.name] = stacked_scores(out_of_fold(examples, folds, outputs, repeats))[0].astype(
                 np.float32
             )
-        for f, fold in enumerate(parts if judged else ()):
-            rule = cross_fitted_rule(strategy, examples, parts, f, log_p[strategy.name], trained[f])
+        for f, fold in enumerate(folds if judged else ()):
+            rule = cross_fitted_rule(strategy, examples, folds, f, log_p[strategy.name], trained[f])
             shared = [users[job.id] > 1 for job in jobs[strategy.name, f]]
             results.append(make_fold_result(strategy, examples, fold, rule, trained[f], shared))
-    steps = {s.name: _median_steps([jobs[s.name, f] for f in range(len(parts))], members) for s in strategies}
+    steps = {s.name: _median_steps([jobs[s.name, f] for f in range(len(folds))], members) for s in strategies}
     tuned_values, extension = values_of(tuned), settings.extension
     return Outcome(
-        tuple(results), log_p, steps, failures, tuned_values, member_outputs, training, extension, tuple(parts)
+        tuple(results), log_p, steps, failures, tuned_values, member_outputs, training, extension, tuple(folds)
     )
 
 
@@ -220,7 +216,7 @@ def _as_judged(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> Classi
         alone = score_members(trained[0], stopping, first.examples, first.model, len(strategy.parts()))
     note = f"{len(fold.stop)} validation rows ended training and fitted the rule; test rows trained nothing"
     clf = _with_rule(strategy, trainer, trained, outcome.training[strategy.name], log_p, fold.stop, note, alone)
-    clf.card["split"] = split_of(fold)
+    clf.card["split"] = split_of(fold, len(fold.test))
     return clf
 
 

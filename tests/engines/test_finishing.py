@@ -67,9 +67,8 @@ def train(name: str, x: np.ndarray, y: np.ndarray, steps: int, rate: float = 0.1
     network = Network(linear, examples, optimizer=keras.optimizers.Adam(rate))
     settings = Settings(epochs=steps, batch_size=len(y), early_stopping=False)
     strategy = find(name)
-    jobs = jobs_of(
-        strategy, examples, Fold(0, 0, everything, everything[:0], np.arange(0, len(y), len(y) // 4)), settings
-    )
+    jobs = jobs_of(strategy, examples, Fold(0, 0, everything, everything[:0], everything[:0]), settings)
+    jobs = [job.having(score=everything[:: len(y) // 4]) for job in jobs]
     members = train_all(jobs, examples, network, settings)
     return trained_members(strategy, jobs, members, trainer_of(examples, settings, network))[0], network
 

@@ -7,7 +7,7 @@ import pytest
 from trainers import job_of
 
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Examples, Fold
+from counterpoise.core.records import Examples, Holdout
 from counterpoise.networks.built_in import TABULAR
 from counterpoise.networks.network import Network
 from counterpoise.networks.recipe import PLAIN, Recipe
@@ -60,7 +60,7 @@ def test_a_margin_is_asked_for_while_few_stopping_rows_are_rare(positives, margi
     rows, stop = np.arange(len(y)), np.arange(80, len(y))
     examples = Examples(rows[:, None].astype(float), y, (0, 1))
     settings = Settings(epochs=10, batch_size=32, recipe=TABULAR)
-    fold = Fold(0, 0, rows[:80], stop, stop)
+    fold = Holdout(rows[:80], stop)
     assert job_of(find("none"), examples, fold, settings).limits.margin == margin
     assert job_of(find("none"), examples, fold, replace(settings, recipe=PLAIN)).limits.margin == 0.0
     always = replace(settings, recipe=Recipe(margin=2.0))

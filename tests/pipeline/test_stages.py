@@ -185,9 +185,7 @@ def test_a_limited_race_counts_and_runs_every_round(network):
         strategies,
         trainer_of(EXAMPLES, settings, network, executor=executor),
         Limit(200),
-        folds=2,
-        repeats=1,
-        duplicates="warn",
+        make_folds(EXAMPLES, 2),
     )
     assert len(found.stopped) == 1
     assert len(steps) == 2 * (1 + 1 + 2 + 2), "the first members of both sequences are one"
