@@ -33,6 +33,7 @@ from counterpoise.networks.network import Network
 from counterpoise.pipeline.order import cross_validate
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
+from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.select import Strategy, select
 
 Array = np.ndarray
@@ -72,7 +73,7 @@ def probabilities(examples: Examples, strategy: Strategy, results: list, log_p: 
         parts, y = list(log_p[:, rest]), examples.y[rest]
         test, shifts = list(log_p[:, result.rows]), result.rule.log_shifts
         out["raw"][result.rows] = result.raw
-        out["shift removed"][result.rows] = np.exp(pool(test, strategy.vote, None))
+        out["shift removed"][result.rows] = np.exp(pool(test, strategy.pooling[0], None))
         out["as shipped"][result.rows] = result.proba
         for step, kind in (("+ intercept", None), ("+ any calibrator", "auto")):
             rule = fit_rule_from_log_p(parts, y, list(shifts), aim=strategy.aim, calibrate=kind)
@@ -95,9 +96,10 @@ def scored(y: Array, p: Array, results: list) -> dict[str, float]:
 def measured(examples: Examples, model: str, folds: int, epochs: int) -> Scores:
     """strategy -> step -> scores."""
     trainer = Trainer.of(examples, Network(model, examples), Settings(epochs=epochs))
-    outcome = cross_validate(trainer, select("default"), Split(folds=folds).of(examples))
+    strategies = [resolved(s, trainer.models) for s in select("default")]
+    outcome = cross_validate(trainer, strategies, Split(folds=folds).of(examples))
     found: Scores = {}
-    for strategy in select("default"):
+    for strategy in strategies:
         results = [c for c in outcome.fold_results if c.strategy == strategy.name]
         steps = probabilities(examples, strategy, results, outcome.log_p[strategy.name][0])
         found[strategy.name] = {step: scored(examples.y, p, results) for step, p in steps.items()}

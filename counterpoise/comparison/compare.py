@@ -34,7 +34,7 @@ from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.pipeline.tuning import check_tuning
 from counterpoise.pipeline.validation import at_training_prior
-from counterpoise.strategies.external import kind_of
+from counterpoise.strategies.external import External, kind_of
 from counterpoise.strategies.select import Strategy, select
 from counterpoise.targets.kinds import target_of
 
@@ -192,7 +192,7 @@ def race(
     strategies = strategies if priced is None else priced.aimed(strategies)
     limited = Limit.of(limit)
     settings = _checked(settings, examples, metric, repeats, nested)
-    learners, strategies = models_of(model, strategies, examples, verbose=verbose, **(network_options or {}))
+    learners, strategies, refused = models_of(model, strategies, examples, verbose=verbose, **(network_options or {}))
     models = {key: learner.model for key, learner in learners.items()}
     settings = settings.on(models, rows_to_learn(examples), EPOCHS, extend=True)
     trainer = Trainer(examples, learners, settings, executor or run)
@@ -202,11 +202,11 @@ def race(
     with opened(store) as kept:
         if kept is not None:
             kept.begin(manifest_of(examples, trainer, n_folds, duplicates))
-            weights = needs_weights(strategies, models) or examples.split is not None
+            weights = needs_weights(strategies) or examples.split is not None
             train = stored(trainer.executor, kept, weights=weights, tell=announce if verbose else None)
             trainer = replace(trainer, executor=train)
         found = _raced(
-            trainer, strategies, parts, metric=metric, priced=priced, nested=nested, limited=limited,
+            trainer, strategies, refused, parts, metric=metric, priced=priced, nested=nested, limited=limited,
             refit_winner=refit_winner, verbose=verbose, diagnosis=diagnosis, show_pictures=show_pictures,
         )  # fmt: skip
         if kept is not None:
@@ -215,7 +215,7 @@ def race(
 
 
 def _raced(
-    trainer: Trainer, strategies: Sequence[Strategy], folds: Sequence[Fold], *, metric: str,
+    trainer: Trainer, strategies: Sequence[Strategy], refused: Mapping[str, str], folds: Sequence[Fold], *, metric: str,
     priced: Costs | None, nested: bool, limited: Limit | None, refit_winner: bool, verbose: Any,
     diagnosis: Mapping[str, Any], show_pictures: bool,
 ) -> Comparison:  # fmt: skip
@@ -228,6 +228,7 @@ def _raced(
             heat = rungs(strategies, trainer, limited, folds)
         strategies, trainer = heat.strategies, replace(trainer, settings=heat.settings, progress=progress)
         outcome = cross_validate(trainer, strategies, folds)
+        outcome = replace(outcome, failures={**refused, **outcome.failures})
         ran = [s for s in strategies if s.name not in outcome.failures]
         by_name = {s.name: [c for c in outcome.fold_results if c.strategy == s.name] for s in ran}
         judgment = _judge(ran, by_name, examples, outcome, trainer.settings.seed, metric, priced)
@@ -243,7 +244,7 @@ def _raced(
                 warnings.append(f"{winner.name} could not be trained on all rows, so there is no model file: {error}")
     cut_off = cut_off_text(outcome.training, outcome.extension, heat.cut)
     verdict = _labeled(judgment.verdict, len(ran), metric, inside, cut_off, examples.split is None)
-    rows = leaderboard_rows(judgment, by_name, ran, examples, outcome, heat, priced, labels)
+    rows = leaderboard_rows(judgment, by_name, ran, examples, outcome, heat, priced, labels, trainer.label)
     record = leaderboard_record(
         rows, verdict, warnings, trainer, outcome, metric=metric, limited=limited, nested=inside, costs=priced,
     )  # fmt: skip
@@ -302,7 +303,7 @@ def _judge(
     judgment = assess(
         scores, folds=len(folds) // repeats, repeats=repeats, metric=metric, simplicity=[s.name for s in select(ran)],
         counts={name: tables for name, tables in counts.items() if tables and tables[""].shape[1:] == (2, 2)},
-        external={s.name: kind_of(s.estimator) for s in ran if s.is_external},
+        external={s.name: kind_of(s.estimator) for s in ran if isinstance(s, External)},
         draws=paired_draws(by_name, scores, examples, seed, metric=metric), unfinished=unfinished(outcome.training),
         test_over_train=None if examples.split is None else len(folds[0].test) / len(folds[0].train),
     )  # fmt: skip

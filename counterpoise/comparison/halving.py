@@ -25,7 +25,6 @@ from counterpoise.pipeline.jobs import jobs_by_fold, leave_out_failed
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.stages import train_in_stages
 from counterpoise.pipeline.trainer import Trainer
-from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.select import Strategy
 
 
@@ -97,7 +96,7 @@ def rungs(strategies: Sequence[Strategy], trainer: Trainer, limit: Limit, folds:
     Only networks take steps: strategies with another model among theirs go on as they are.
     """
     settings = trainer.settings
-    racing = [s for s in strategies if all(isinstance(trainer.models[p.model], Network) for p in s.parts())]
+    racing = [s for s in strategies if all(isinstance(trainer.models[one.model], Network) for one in s.singles)]
     if not racing:
         return Rungs(list(strategies), settings)
     jobs, _ = jobs_by_fold(racing, trainer, folds)
@@ -136,8 +135,8 @@ def _steps(
 def _rung(now: Rungs, folds: Sequence[Fold], trainer: Trainer) -> tuple[dict[str, float], int]:
     """Mean stopping score of each strategy after this rung, and the steps that it took."""
     jobs, failures = jobs_by_fold(now.strategies, trainer, folds)
-    ready = {s.name: resolved(s, trainer.models) for s in now.strategies if s.name not in failures}
-    jobs, members = train_in_stages(jobs, {key: ready[key[0]] for key in jobs}, trainer, failures)
+    by_name = {s.name: s for s in now.strategies}
+    jobs, members = train_in_stages(jobs, {key: by_name[key[0]] for key in jobs}, trainer, failures)
     leave_out_failed(jobs, members, failures)  # they stay in, to fail with their reason on the last rung
     scores: dict[str, list[float]] = {}
     for (name, _), group in jobs.items():

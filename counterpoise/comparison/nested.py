@@ -18,7 +18,7 @@ from counterpoise.metrics.intervals import fold_interval
 from counterpoise.pipeline.fold_results import subset
 from counterpoise.pipeline.order import cross_validate
 from counterpoise.pipeline.trainer import Trainer
-from counterpoise.strategies.external import kind_of
+from counterpoise.strategies.external import External, kind_of
 from counterpoise.strategies.select import Strategy, select
 
 #: Folds of the inner race.
@@ -84,5 +84,5 @@ def _winner(strategies: Sequence[Strategy], results: Sequence[FoldResult], examp
     scores = {name: tally.fold_scores(own, examples) for name, own in of.items()}
     return assess(
         scores, folds=INNER_FOLDS, metric=metric, simplicity=[s.name for s in select(ran)],
-        external={s.name: kind_of(s.estimator) for s in ran if s.is_external},
+        external={s.name: kind_of(s.estimator) for s in ran if isinstance(s, External)},
     ).verdict.winner  # fmt: skip

@@ -24,16 +24,16 @@ from counterpoise.strategies.select import Strategy
 
 def leaderboard_rows(
     judgment: Judgment, by_name: Mapping[str, Sequence[FoldResult]], strategies: Sequence[Strategy],
-    examples: Examples, outcome: Outcome, stopped: Rungs, costs: Costs | None, labels: Mapping[str, str],
+    examples: Examples, outcome: Outcome, stopped: Rungs, costs: Costs | None, labels: Mapping[str, str], default: str,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """One row per strategy: those that were judged by rank, then those that were stopped, then those that failed.
 
-    `labels` holds what the models of each strategy are called.
+    `labels` holds what the models of each strategy are called, `default` those of one that cannot be trained.
     """
-    parts = {s.name: [part.name for part in s.parts()] for s in strategies}
+    members = {s.name: list(s.member_names) for s in strategies}
     rows = [
         tally.strategy_row(
-            by_name[name], examples, judgment, costs, outcome.tuned.get(name, ()), parts[name], outcome.training[name]
+            by_name[name], examples, judgment, costs, outcome.tuned.get(name, ()), members[name], outcome.training[name]
         )
         for name in judgment.ranking
     ]
@@ -43,7 +43,7 @@ def leaderboard_rows(
     ]
     failed = enumerate(outcome.failures.items(), len(rows) + 1)
     rows += [tally.failed_row(name, rank, text) for rank, (name, text) in failed]
-    return [{**row, "model": labels.get(row["strategy"], "")} for row in rows]
+    return [{**row, "model": labels.get(row["strategy"], default)} for row in rows]
 
 
 def leaderboard_record(

@@ -17,7 +17,6 @@ from counterpoise.networks.frozen_body import with_body
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.budget import Training
 from counterpoise.pipeline.trainer import Trainer
-from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.strategy import Strategy
 from counterpoise.targets.kinds import target_of
 from counterpoise.targets.shares import shares_of
@@ -35,7 +34,7 @@ def assemble(
 ) -> Classifier:
     """Join trained members and their rule into a classifier."""
     examples = trainer.examples
-    keys = [part.model for part in resolved(strategy, trainer.models).parts()]
+    keys = [single.model for single in strategy.singles]
     joined = _joined(keys, members, trainer)
     clf = Classifier(joined, rule, examples.classes, examples.schema, card, scores, examples.kind)
     clf.history = tuple(member.history for member in members)
@@ -96,7 +95,7 @@ def card_of(
         "counterpoise": version(),
         "strategy": strategy.name,
         "idea": strategy.idea,
-        "members": [part.name for part in strategy.parts()],
+        "members": list(strategy.member_names),
         "network": trainer.label_of(strategy),
         **rows_of(trainer.examples),
         "seed": settings.seed,

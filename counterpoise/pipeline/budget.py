@@ -20,7 +20,6 @@ from counterpoise.pipeline.jobs import Key, jobs_by_fold, leave_out_failed
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.stages import train_in_stages
 from counterpoise.pipeline.trainer import Trainer
-from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.strategy import Strategy
 
 #: How many times the budget may be taken.
@@ -56,8 +55,7 @@ def train_within_budget(
 
     def by_fold(trainer: Trainer) -> tuple[dict[Key, list[Job]], dict[str, Member], dict[str, str]]:
         jobs, failures = jobs_by_fold(strategies, trainer, folds, versions)
-        ready = {key: resolved(versions[key], trainer.models) for key in jobs}
-        jobs, members = train_in_stages(jobs, ready, trainer, failures)
+        jobs, members = train_in_stages(jobs, versions, trainer, failures)
         leave_out_failed(jobs, members, failures)
         return jobs, members, failures
 

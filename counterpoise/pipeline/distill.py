@@ -112,7 +112,7 @@ def distill(
     said = np.exp(to_prior(said, teacher.rule.prior, _shares(examples)))
     soft = (1 - truth) * said + truth * np.eye(len(examples.classes))[examples.y]
     rows, held = hold_out(examples, validation, seed)
-    learners, (student,) = models_of(model, [_student(teacher)], examples, verbose=verbose, optimizer=optimizer)
+    learners, (student,), _ = models_of(model, [_student(teacher)], examples, verbose=verbose, optimizer=optimizer)
     if len(learners) > 1:
         raise OptionError("The student is one model. Name a network or trees, not a blend or a list.")
     taught, holdout, once = _taught(learners[""].examples, soft, rows, held)

@@ -27,7 +27,7 @@ from counterpoise.pipeline.reading import augmentation_of
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.blend import Blend
-from counterpoise.strategies.resolve import resolved
+from counterpoise.strategies.external import External
 from counterpoise.strategies.select import Strategy, find
 
 logger = logging.getLogger("counterpoise")
@@ -81,7 +81,7 @@ def fit(
             read into memory; a folder of `cp.images`; or a `cp.scan`, whose rows are streamed from disk.
         y: Labels (N,), or the name of the target column of a table. Several labels per row: names of their columns, an
             array (N, L) of 0 and 1, or `cp.labels(...)`.
-        strategy: A name (see `counterpoise strategies`), a `Strategy`, or `cp.Ensemble([...])`.
+        strategy: A name (see `counterpoise strategies`), a `Strategy`, or `cp.ensemble([...])`.
         validation: Share of rows held out for stopping and for the rule (both, which the model card says); or rows of
             your own: (x, y), (x, y, weight), a dataset of these, a folder of `cp.images`, or a table with the target
             column. These end training, their weights counted, and their probabilities are checked; encoder, columns
@@ -155,18 +155,20 @@ def fit(
         init_bias=init_bias,
     )
     chosen, callbacks = find(strategy), check_callbacks(callbacks)
-    if chosen.is_external:
-        raise OptionError(f"{chosen.name} is no network: it races (cp.compare), but no classifier is made of it.")
+    if isinstance(chosen, External):
+        raise OptionError(
+            f"strategy is {chosen.name!r}, an external model, of which no classifier is made. Give it to cp.compare."
+        )
     metadata = {"groups": groups, "time": time, "split": split, "sample_weight": sample_weight}
     rows = divide(model, data, y, validation, folds, guarantee_rows, seed, metadata)
     if rows.scanned:
-        chosen = replace(chosen, single_pass=False)  # a stream weighs a row once
+        chosen = chosen.in_several_passes()  # a stream weighs a row once
         rows.scanned.check(chosen)
     for noticed in rows.examples.warnings:
         warnings.warn(noticed, UserWarning, stacklevel=2)
     if isinstance(model, Blend) and rows.holdout is not None and not rows.scanned and rows.examples.split is None:
         rows = replace(rows, holdout=None, folds=blend_folds(rows.examples, rows.holdout, seed))
-    learners, (chosen,) = models_of(
+    learners, (chosen,), _ = models_of(
         model, [chosen], rows.examples, callbacks=callbacks, verbose=verbose, output=output, weights=weights,
         optimizer=optimizer, clone=clone, augment=augmentation_of(data, augment),
     )  # fmt: skip
@@ -176,7 +178,7 @@ def fit(
         check_network(network, chosen, trainer, plateau, folds)
     elif callbacks:
         raise OptionError(f"Keras callbacks belong to networks; {trainer.label} is none. Leave callbacks out.")
-    if not clone and (folds is not None or len(chosen.parts()) > 1):
+    if not clone and (folds is not None or len(chosen.singles) > 1):
         raise OptionError("clone=False trains the one object passed; it does not go with folds or an ensemble.")
     tuned = _tunes(tune_threshold, chosen, rows.stopped_by_given)
     with bar(verbose) as progress:
@@ -201,7 +203,7 @@ def blend_folds(examples: Examples, rows: Holdout, seed: int) -> tuple[Fold, ...
 def check_network(network: Network, strategy: Strategy, trainer: Trainer, plateau: int | None, folds: Any) -> None:
     """Raise what does not go with a network, and say where its output starts."""
     check_rate(network.optimizer(), plateau, trainer.callbacks)
-    trained = len(resolved(strategy, trainer.models).parts()) * (1 if folds is None else folds + 1)
+    trained = len(strategy.singles) * (1 if folds is None else folds + 1)
     check_training_callbacks(trainer.callbacks, network, trained, folds is not None)
     if trainer.settings.init_bias and (note := network.output_bias.note()):
         network.tell(note)

@@ -34,7 +34,6 @@ from counterpoise.pipeline.refit_with_stopping_rows import for_steps, refit_with
 from counterpoise.pipeline.stages import train_in_stages, trained_members
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.pipeline.tuning import tuned_by_fold, tuned_on_all, values_of
-from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.select import Strategy
 from counterpoise.targets.kinds import target_of
 
@@ -118,7 +117,7 @@ def _length(jobs: Sequence[Job], trained: Sequence[Member]) -> Training:
 def _trained(strategy: Strategy, jobs: Sequence[Job], trainer: Trainer) -> list[Member]:
     """The members of one strategy on one fold."""
     key = (strategy.name, 0)
-    done, members = train_in_stages({key: jobs}, {key: resolved(strategy, trainer.models)}, trainer)
+    done, members = train_in_stages({key: jobs}, {key: strategy}, trainer)
     return trained_members(strategy, done[key], members, trainer)
 
 
@@ -213,7 +212,7 @@ def _as_judged(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> Classi
     if trained[0].member_outputs is not None:
         first = trainer.learner(jobs[0])
         stopping = replace(jobs[0], score=fold.stop)
-        alone = score_members(trained[0], stopping, first.examples, first.model, len(strategy.parts()))
+        alone = score_members(trained[0], stopping, first.examples, first.model, len(strategy.member_names))
     note = f"{len(fold.stop)} validation rows ended training and fitted the rule; test rows trained nothing"
     clf = _with_rule(strategy, trainer, trained, outcome.training[strategy.name], log_p, fold.stop, note, alone)
     clf.card["split"] = split_of(fold, len(fold.test))

@@ -57,13 +57,13 @@ class Scanned:
 
     def check(self, strategy: Strategy) -> None:
         """Raise an OptionError when a strategy must see all features at once or changes during training."""
-        for part in strategy.parts():
+        for single in strategy.singles:
             rows, labels = self.holdout.train, self.labels
-            plan = part.make_plan(target_of(labels), labels.y[rows], len(labels.classes), labels.weights_of(rows))
-            if part.mix or part.sequence or part.finish == "crt" or plan.needs_features or plan.deferred:
+            plan = single.make_plan(target_of(labels), labels.y[rows], len(labels.classes), labels.weights_of(rows))
+            if single.mix or strategy.n_stages > 1 or single.finish == "crt" or plan.needs_features or plan.deferred:
                 raise OptionError(
-                    f"strategy {part.name!r} needs rows in memory; for a scan choose one that draws or weighs rows or "
-                    "has a loss, for example oversample, class_weight or logit_adjusted."
+                    f"Strategy {single.name!r} needs rows in memory, but the rows of a scan stay on disk. Choose one "
+                    "that draws or weighs rows or has a loss, for example oversample, class_weight or logit_adjusted."
                 )
 
     def stream(self, job: Job, seed: int) -> Stream:
