@@ -250,11 +250,10 @@ def _raced(
     )  # fmt: skip
     drawn = {name: tally.curves(results, examples) for name, results in by_name.items()}
     if best is not None:
-        best.card["metrics"] = next(r["scores"] for r in rows if r["strategy"] == winner.name)
-        best.card["metrics_of"] = best.card["rule"]
+        entries = {"metrics": next(r["scores"] for r in rows if r["strategy"] == winner.name)}
         if examples.split is not None:
-            best.card["metrics_of"] = f"{len(outcome.folds[0].test)} test rows, which trained and chose nothing"
-        best.card["verdict"] = record["verdict"]
+            entries["metrics_of"] = f"{len(folds[0].test)} test rows, which trained and chose nothing"
+        best = best.with_card(**entries, verdict=record["verdict"])
     pictures = example_pictures(by_name[winner.name], examples) if show_pictures else []
     return Comparison(record, drawn, outcome.fold_results, best, diagnosis, pictures)
 

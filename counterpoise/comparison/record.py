@@ -11,6 +11,7 @@ from counterpoise.comparison.cut_off import training_warnings
 from counterpoise.comparison.effect import Costs
 from counterpoise.comparison.halving import Limit, Rungs, stopped_text
 from counterpoise.comparison.nested import Nested
+from counterpoise.comparison.stored_values import SCHEMA
 from counterpoise.comparison.verdict import Judgment, Verdict
 from counterpoise.core.records import Examples, FoldResult
 from counterpoise.core.version import version
@@ -53,7 +54,7 @@ def leaderboard_record(
     """The content of leaderboard.json."""
     examples, settings = trainer.examples, trainer.settings
     return {
-        "schema": 1,
+        "schema": SCHEMA,
         "version": version(),
         "data": tally.data_block(examples),
         "metric": metric,

@@ -68,22 +68,18 @@ def with_judging_rows(clf: Classifier, kept: Examples, what: str) -> Classifier:
     `what` completes "300 ...": what these rows are.
     """
     log_p = clf.log_p(clf.encoded_logits(kept.x))
-    scores = clf.scores | {"guarantee_log_p": log_p.astype(np.float32), "guarantee_y": kept.y}
+    scores = {"guarantee_log_p": log_p.astype(np.float32), "guarantee_y": kept.y}
     if kept.sample_weight is not None:
         scores["guarantee_weight"] = kept.sample_weight
-    note = f"{len(kept)} {what}"
-    card = clf.card | {"guarantee_rows": len(kept), "metrics_of": note}
-    faults = _against_guarantees(kept)
-    if faults:
-        card["guarantee_note"] = f"A guarantee takes its rows as independent and equal; these {' and '.join(faults)}."
-    more = Classifier(clf.members, clf.rule, clf.classes_.tolist(), clf.schema, card, scores, clf.kind)
-    more.history = clf.history
-    return more
+    entries: dict[str, Any] = {"guarantee_rows": len(kept), "metrics_of": f"{len(kept)} {what}"}
+    if faults := _against_guarantees(kept):
+        entries["guarantee_note"] = f"A guarantee assumes independent and equal rows, but these {' and '.join(faults)}."
+    return clf.with_card(scores, **entries)
 
 
 def _against_guarantees(kept: Examples) -> list[str]:
-    said = {"come in groups": kept.groups, "come in time order": kept.time, "carry weights": kept.sample_weight}
-    return [what for what, present in said.items() if present is not None]
+    faults = {"come in groups": kept.groups, "come in time order": kept.time, "have weights": kept.sample_weight}
+    return [fault for fault, values in faults.items() if values is not None]
 
 
 def card_of(
@@ -108,6 +104,7 @@ def card_of(
         "member_shifts": [None if m.member_shifts is None else m.member_shifts.tolist() for m in members],
         "needs_calibration": any(m.needs_calibration for m in members),
         "rule": note,
+        "metrics_of": note,
     }
 
 

@@ -29,7 +29,7 @@ from counterpoise.pipeline.order import on_holdout
 from counterpoise.pipeline.reading import read_for
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
-from counterpoise.strategies.strategy import Strategy
+from counterpoise.strategies.strategy import Single, Strategy
 from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
@@ -123,9 +123,8 @@ def distill(
         trainer.network.encoder_rows = once
     with bar(verbose) as progress:
         clf = on_holdout(student, replace(trainer, progress=progress), holdout)
-    clf.card.update({**rows_of(examples), "teacher": _teacher(teacher)})
+    clf = clf.with_card(**rows_of(examples), teacher=_teacher(teacher))
     say_cut_off(clf)
-    clf.card["metrics_of"] = clf.card["rule"]
     return _decided(clf, teacher)
 
 
@@ -137,7 +136,8 @@ def _shares(examples: Examples) -> Array:
 
 def _student(teacher: Classifier) -> Strategy:
     aim = "argmax" if teacher.rule.aim == "argmax" else "f1"
-    return Strategy("distilled", f"One network that says what {teacher.card.get('strategy')} says.", aim=aim)
+    name = teacher.card_without_metrics.get("strategy")
+    return Single("distilled", f"One network trained on the probabilities of {name}.", aim=aim)
 
 
 def _decided(clf: Classifier, teacher: Classifier) -> Classifier:
@@ -172,4 +172,4 @@ def _taught(examples: Examples, soft: Array, rows: Array, held: Array) -> tuple[
 
 
 def _teacher(teacher: Classifier) -> Mapping[str, Any]:
-    return {"strategy": teacher.card.get("strategy"), "members": len(teacher.rule.log_shifts)}
+    return {"strategy": teacher.card_without_metrics.get("strategy"), "members": len(teacher.rule.log_shifts)}

@@ -188,7 +188,6 @@ def fit(
         print("\n".join(rounds_text(clf.history, clf.classes_.tolist())))
     if rows.judging is not None:
         return with_judging_rows(clf, *rows.judging)
-    clf.card["metrics_of"] = clf.card["rule"]
     return clf
 
 
@@ -211,10 +210,11 @@ def check_network(network: Network, strategy: Strategy, trainer: Trainer, platea
 
 def say_cut_off(clf: Classifier) -> None:
     """Log that a training was cut off while it still improved."""
-    if clf.card["cut_off"]:
+    card = clf.card_without_metrics
+    if card["cut_off"]:
         logger.warning(
             "%s",
-            f"The training was still improving at its limit of {clf.card['limit']:,} steps. Give it more epochs "
+            f"The training was still improving at its limit of {card['limit']:,} steps. Give it more epochs "
             "(epochs=, --epochs) for a better model.",
         )
 

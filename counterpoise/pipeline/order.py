@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -89,20 +90,19 @@ def on_holdout(
     examples = trainer.examples
     jobs = jobs_of(strategy, trainer, rows, labeled)
     note = stopping_note(rows, examples, strategy, tune_threshold)
+    entries = rows_of(examples if labeled is None else labeled)
+    if examples.split is not None:
+        entries["split"] = split_of(rows, len(examples.doing(TEST)))
 
     def of(trained: Sequence[Member]) -> Classifier:
         log_p = np.stack([corrected(target_of(examples), m) for m in trained])
-        length, alone = _length(jobs, trained), trained[0].member_outputs
-        clf = _with_rule(strategy, trainer, trained, length, log_p, rows.held, note, alone, tune_threshold)
-        clf.card.update(rows_of(examples if labeled is None else labeled))
-        if examples.split is not None:
-            clf.card["split"] = split_of(rows, len(examples.doing(TEST)))
-        return clf
+        length, outputs = _length(jobs, trained), trained[0].member_outputs
+        return _with_rule(
+            strategy, trainer, trained, length, log_p, rows.held, note, outputs, tune_threshold, **entries
+        )
 
     def save(member: Member, path: str) -> None:
-        clf = of(trained_members(strategy, jobs, {jobs[0].id: member}, trainer))
-        clf.card["metrics_of"] = note
-        clf.save(path)
+        of(trained_members(strategy, jobs, {jobs[0].id: member}, trainer)).save(path)
 
     if trainer.callbacks and len(jobs) == 1:
         trainer = replace(trainer, callbacks=[RoundSaver(save), *trainer.callbacks])
@@ -123,15 +123,18 @@ def _trained(strategy: Strategy, jobs: Sequence[Job], trainer: Trainer) -> list[
 
 def _with_rule(
     strategy: Strategy, trainer: Trainer, trained: Sequence[Member], length: Training, log_p: Array, rows: Array,
-    note: str, alone: Array | None, tune_threshold: bool = True,
+    note: str, outputs: Array | None, tune_threshold: bool = True, **entries: Any,
 ) -> Classifier:  # fmt: skip
-    """Trained members and the rule that their corrected scores (members, M, C) of `rows` (M,) ask for."""
+    """Trained members and the rule that fits their corrected scores (members, M, C) of `rows` (M,).
+
+    `entries` are further ones of the model card.
+    """
     examples = trainer.examples
     y, weights = examples.y[rows], examples.weights_of(rows)
     target = target_of(examples)
     rule = fit_rule(target, strategy, log_p, y, trained, weights, tune_threshold)
-    scores = stored_scores(log_p, y, weights, alone)
-    card = card_of(strategy, trainer, trained, length, note) | ruled(target, rule, scores, examples.classes)
+    scores = stored_scores(log_p, y, weights, outputs)
+    card = card_of(strategy, trainer, trained, length, note) | ruled(target, rule, scores, examples.classes) | entries
     return assemble(strategy, trainer, trained, rule, card, scores)
 
 
@@ -182,7 +185,7 @@ def refit(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_thresh
 
     Of rows that say what they do (`Examples.split`) it is the classifier that was judged: test rows train nothing.
 
-    The card holds no metrics yet: a race has those of its folds, `fit` measures them.
+    The metrics of its card are those of the rows that fitted the rule; `compare` puts those of its folds there.
     """
     examples = trainer.examples
     if examples.split is not None:
@@ -195,8 +198,8 @@ def refit(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_thresh
     trained = _trained(strategy, jobs, trainer)
     log_p, rows = stacked_scores(outcome.log_p[strategy.name])
     note = f"trained on all {len(examples):,} rows; the rule was fitted on {len(rows):,} out-of-fold scores"
-    alone, length = outcome.member_outputs.get(strategy.name), outcome.training[strategy.name]
-    return _with_rule(strategy, trainer, trained, length, log_p, rows, note, alone, tune_threshold)
+    outputs, length = outcome.member_outputs.get(strategy.name), outcome.training[strategy.name]
+    return _with_rule(strategy, trainer, trained, length, log_p, rows, note, outputs, tune_threshold)
 
 
 def _as_judged(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> Classifier:
@@ -208,15 +211,14 @@ def _as_judged(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> Classi
     jobs = jobs_of(strategy, trainer, fold)
     trained = _trained(strategy, jobs, trainer)
     log_p = np.stack([stopping_scores(target_of(trainer.examples), member) for member in trained])
-    alone = None
+    outputs = None
     if trained[0].member_outputs is not None:
         first = trainer.learner(jobs[0])
         stopping = replace(jobs[0], score=fold.stop)
-        alone = score_members(trained[0], stopping, first.examples, first.model, len(strategy.member_names))
+        outputs = score_members(trained[0], stopping, first.examples, first.model, len(strategy.member_names))
     note = f"{len(fold.stop)} validation rows ended training and fitted the rule; test rows trained nothing"
-    clf = _with_rule(strategy, trainer, trained, outcome.training[strategy.name], log_p, fold.stop, note, alone)
-    clf.card["split"] = split_of(fold, len(fold.test))
-    return clf
+    length, split = outcome.training[strategy.name], split_of(fold, len(fold.test))
+    return _with_rule(strategy, trainer, trained, length, log_p, fold.stop, note, outputs, split=split)
 
 
 def _users(jobs: Mapping[tuple[str, int], list[Job]]) -> dict[str, int]:
