@@ -10,7 +10,6 @@ from counterpoise.core.model import Model
 from counterpoise.core.records import Examples, Fold, Holdout, Job, Limits, Member
 from counterpoise.core.seeds import integer
 from counterpoise.core.structure import whole as rows_at_once
-from counterpoise.engines.finishing import check_finish
 from counterpoise.engines.mixing import check_mixable
 from counterpoise.engines.objective import Objective
 from counterpoise.networks.network import Network
@@ -69,7 +68,7 @@ def jobs_by_fold(
         try:
             of_fold = [(versions or {}).get((strategy.name, f), strategy) for f in range(len(folds))]
             made = [jobs_of(version, trainer, fold) for version, fold in zip(of_fold, folds, strict=True)]
-            _check_trainable(of_fold[0], made[0], trainer.models)
+            _check_trainable(made[0], trainer.models)
         except Exception as error:  # a user's own plan may raise anything; the others race on
             if strategy.name == "none" or len(strategies) == 1:
                 raise
@@ -79,12 +78,11 @@ def jobs_by_fold(
     return jobs, failures
 
 
-def _check_trainable(strategy: Strategy, jobs: Sequence[Job], models: Mapping[str, Model]) -> None:
-    """Raise what the training or the finishing of a strategy's members would raise for any rows."""
-    for single, job in zip(strategy.singles, jobs, strict=True):
+def _check_trainable(jobs: Sequence[Job], models: Mapping[str, Model]) -> None:
+    """Raise what a loss would raise for any rows."""
+    for job in jobs:
         model = models[job.model]
         if isinstance(model, Network):
-            check_finish(single.finish, model)
             Objective(job).loss(model)
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from counterpoise.core.errors import ModelError
 from counterpoise.core.model import Model
+from counterpoise.engines.finishing import check_finish
 from counterpoise.networks.network import Network
 from counterpoise.strategies.single_pass import in_single_pass
 from counterpoise.strategies.strategy import Single, Strategy, no_constants
@@ -24,7 +25,7 @@ def resolved(strategy: Strategy, models: Mapping[str, Model]) -> Strategy:
         ModelError: a model cannot train its `Single`.
     """
     _check_trees(strategy, models)
-    ready = strategy.mapped(lambda single: _under_loss_of(single, models[single.model]))
+    ready = strategy.mapped(lambda single: _for_network(single, models[single.model]))
     keys = {single.model for single in ready.singles}
     model = models[ready.singles[0].model]
     return in_single_pass(ready, model) if len(keys) == 1 and isinstance(model, Network) else ready
@@ -57,9 +58,12 @@ def _lacking_in_trees(unit: Strategy) -> str:
     return next((text for text, needed in needs.items() if needed), "")
 
 
-def _under_loss_of(single: Single, network: Model) -> Single:
+def _for_network(single: Single, network: Model) -> Single:
     """A strategy without a loss of its own trains with the loss of the compiled model."""
-    if not isinstance(network, Network) or (network.user_loss is None and network.custom_train_step is None):
+    if not isinstance(network, Network):
+        return single
+    check_finish(single.finish, network)
+    if network.user_loss is None and network.custom_train_step is None:
         return single
     own = single.loss != "cross_entropy"
     if own and network.custom_train_step == "compute_loss":
