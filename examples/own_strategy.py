@@ -1,4 +1,4 @@
-"""A strategy of your own: half-way to balance by drawing, races against the built-in ones.
+"""A strategy of your own: half-way balancing by drawing rows, compared with built-in strategies.
 
 python examples/own_strategy.py
 """

@@ -17,7 +17,7 @@ import counterpoise as cp
 
 
 def main(out: Path = Path(), address: str = "local") -> None:
-    """Race twice, compare, draw both leaderboards on top of each other."""
+    """Compare twice, compare, draw both leaderboards on top of each other."""
     x, y = make_classification(1200, 8, weights=[0.92], class_sep=1.2, flip_y=0.01, random_state=0)
     how = {"strategies": "oversample,class_weight", "folds": 3, "epochs": 10, "batch_size": 64, "verbose": 0}
     here = cp.compare("mlp", x, y, refit=False, **how)
