@@ -22,7 +22,7 @@ def main(out: Path = Path()) -> None:
         plan=cp.plans.oversample,
         options={"ratio": 0.5},
     )
-    both = cp.Ensemble([half, "class_weight"], vote="soft", name="half_and_weights")
+    both = cp.ensemble([half, "class_weight"], vote="soft", name="half_and_weights")
     comparison = cp.compare("mlp", x, y, strategies=["oversample", half, both], folds=3, epochs=6, verbose=0)
     print(comparison)
 

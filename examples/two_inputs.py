@@ -35,7 +35,7 @@ def network() -> keras.Model:
 def main(out: Path = Path()) -> None:
     """Train, score new patients, draw how probabilities meet reality."""
     x, y = patients(2500, seed=0)
-    ensemble = cp.Ensemble(["none", "oversample", "undersample"], vote="soft")
+    ensemble = cp.ensemble(["none", "oversample", "undersample"], vote="soft")
     clf = cp.fit(network(), x, y, strategy=ensemble, output="logits", epochs=10, batch_size=64, verbose=0)
     new, truth = patients(4000, seed=1)
     probability = clf.predict_proba(new)[:, 1]
