@@ -69,7 +69,7 @@ def test_a_run_as_it_was_left(run):
     check_refusal(run_command("report", run), "A report needs data, metric, rows")
     with Store.writing(run) as store:
         store.record = {**RECORD, "data": {"classes": 5}}
-    check_refusal(run_command("report", run), "cannot be drawn from what the run keeps", "--restart")
+    check_refusal(run_command("report", run), "cannot be rendered from its stored run", "--restart")
 
 
 @pytest.mark.parametrize(
