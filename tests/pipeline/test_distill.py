@@ -41,7 +41,7 @@ def test_weighted_rows_have_the_cross_entropy_of_the_soft_labels():
     assert ours == pytest.approx(-(kept[rows] * log_p[rows]).sum() / kept[rows].sum())
     assert taught.sample_weight[holdout.train].mean() == pytest.approx(1.0)
     assert np.array_equal(taught.x[holdout.held, 0], held)
-    assert np.array_equal(taught.y[fold.test], y[held])
+    assert np.array_equal(taught.y[holdout.held], y[held])
 
 
 def test_one_network_says_what_five_say(teacher, tmp_path):
