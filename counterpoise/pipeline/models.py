@@ -53,15 +53,15 @@ def models_of(
         specs[key], learners[key] = spec, learner
         return key
 
-    found = []
+    chosen: list[Strategy] = []
     for number, spec in enumerate(several):
-        found += _of_model(spec, strategies, key_of, learners, prefixed=number > 0)
+        chosen += _of_model(spec, strategies, key_of, learners, prefixed=number > 0)
     for strategy in strategies:
         if isinstance(strategy, External):
             _check_target(examples, strategy.name)
             learners[strategy.name] = Learner(ExternalModel(strategy.name, strategy.estimator), examples)
-            found.append(replace(strategy, model=strategy.name))
-    return learners, *_resolved(found, learners)
+            chosen.append(replace(strategy, model=strategy.name))
+    return learners, *_resolved(chosen, learners)
 
 
 def _resolved(

@@ -1,4 +1,4 @@
-"""The order of things, and the only place that knows it:
+"""The order of things, in this file alone:
 
     read -> Examples -> split -> Folds -> plan -> Job -> train -> Member -> pool, rule -> FoldResult, Classifier
 
@@ -54,8 +54,8 @@ class Outcome:
         tuned: strategy -> the values that its hyperparameters got, fold by fold.
         training: strategy -> how long its networks could train, and whether they were cut off there.
         extension: How many times the budget was taken, for all strategies.
-        member_outputs: strategy that one network was trained for -> float32 (parts, M, C): what its member strategies
-            say alone of the rows of `results.stacked_scores`.
+        member_outputs: strategy that one network was trained for -> float32 (members, M, C): probabilities of its
+            member strategies for the rows of `fold_results.stacked_scores`.
         folds: The folds, in the order of each strategy's results.
     """
 

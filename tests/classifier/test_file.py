@@ -209,8 +209,8 @@ def h5(path: Path, make) -> Path:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda f: f.update({"a": h5py.ExternalLink("/etc/other.h5", "/x")}), "lead to another place"),
-        (lambda f: f.create_group("g").update({"a": h5py.SoftLink("/b")}), "lead to another place"),
+        (lambda f: f.update({"a": h5py.ExternalLink("/etc/other.h5", "/x")}), "lead to another file or group"),
+        (lambda f: f.create_group("g").update({"a": h5py.SoftLink("/b")}), "lead to another file or group"),
         (lambda f: f.create_dataset("a", (4,), "f4", external=[("/tmp/other.raw", 0, 16)]), "lie in another file"),
         (lambda f: f.create_dataset("a", (30_000, 30_000), "f4", chunks=(100, 100), compression="gzip"), "claim 3,600"),
         (lambda f: f.create_dataset("a", (10_000_000,), "f4", fillvalue=1.0, chunks=True), "claim"),

@@ -17,9 +17,10 @@ from counterpoise.pipeline.fold_results import corrected
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.stages import trained_members
 from counterpoise.strategies.select import find, names
+from counterpoise.strategies.strategy import Single
 from counterpoise.targets.kinds import target_of
 
-SINGLE = [name for name in names() if not find(name).members]
+SINGLE = [name for name in names() if isinstance(find(name), Single)]
 
 
 def blobs(shares: list[float], rows: int = 240, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
