@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.data.read import read
 from counterpoise.decide.pooling import pool
 from counterpoise.decide.rule import apply_rule_to_log_p, fit_rule_from_log_p

@@ -11,7 +11,7 @@ import polars as pl
 
 from counterpoise.core.checks import check_no_class_lost, check_weights
 from counterpoise.core.errors import ColumnError, OptionError, TargetError, did_you_mean
-from counterpoise.core.records import Rule
+from counterpoise.core.rule import Rule
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.image_set import ImageSet
 from counterpoise.data.loading import dataset_kind, load_alone

@@ -14,7 +14,7 @@ from counterpoise.core.errors import ModelError, OptionError, TargetError
 from counterpoise.core.labels import class_labels, warn_look_alikes
 from counterpoise.core.masked import unmasked
 from counterpoise.core.proportions import shares_of_classes
-from counterpoise.core.records import Rule
+from counterpoise.core.rule import Rule
 from counterpoise.core.version import version
 from counterpoise.data.loading import dataset_kind, load_alone
 from counterpoise.decide.prior import corrected_log_proba

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Examples, Job, Member
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job, Member
 from counterpoise.data.given_split import folds_of
 from counterpoise.engines.run import Executor, Trained
 from counterpoise.networks.network import Network

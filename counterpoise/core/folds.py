@@ -1,9 +1,36 @@
-"""How many folds a class carries."""
+"""A fold, and how many folds a class has rows for."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+Array = np.ndarray
+
 #: Rows of each class that a training part must hold.
 LEAST_TRAIN = 2
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Rows of one outer fold: train on `train`, stop on `stop`, judge on `test`. Disjoint int64 arrays."""
+
+    repeat: int
+    index: int
+    train: Array
+    stop: Array
+    test: Array
+
+    def whole(self) -> Fold:
+        """The fold with its stopping rows among the training rows: nothing is left to end a training by.
+
+        Example:
+            >>> fold = Fold(0, 0, np.array([0, 3]), np.array([1]), np.array([2])).whole()
+            >>> fold.train.tolist(), fold.stop.tolist(), fold.test.tolist()
+            ([0, 1, 3], [], [2])
+        """
+        return replace(self, train=np.sort(np.concatenate([self.train, self.stop])), stop=self.stop[:0])
 
 
 def carries(count: int, folds: int) -> bool:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from counterpoise.core.errors import DataError
-from counterpoise.core.records import Pictures
+from counterpoise.core.examples import Pictures
 from counterpoise.data.image_set import named
 from counterpoise.data.pixels import Look, Range, look, range_text
 

@@ -16,7 +16,7 @@ from counterpoise.core import sources
 from counterpoise.core.checks import check_choice
 from counterpoise.core.duplicates import find_duplicates
 from counterpoise.core.errors import DataError, OptionError, TargetError
-from counterpoise.core.records import Examples, Pictures
+from counterpoise.core.examples import Examples, Pictures
 from counterpoise.core.sources import Source
 from counterpoise.data.decoded import Decoded
 from counterpoise.data.image_names import joined_groups

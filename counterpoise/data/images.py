@@ -12,7 +12,7 @@ import polars as pl
 
 from counterpoise.core.checks import check_choice
 from counterpoise.core.errors import DataError, OptionError, TargetError
-from counterpoise.core.records import Examples, Pictures
+from counterpoise.core.examples import Examples, Pictures
 from counterpoise.data.frames import is_table
 from counterpoise.data.image_files import files_below, labeled_files
 from counterpoise.data.image_looks import learns_range, reading_notes, sound_files

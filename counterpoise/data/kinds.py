@@ -25,7 +25,7 @@ import polars as pl
 
 from counterpoise.core.checks import rows_text
 from counterpoise.core.errors import ColumnError
-from counterpoise.core.records import Column, NumberFormat
+from counterpoise.core.schema import Column, NumberFormat
 from counterpoise.data.cells import clean
 from counterpoise.data.cycles import cycle_name, cycles_of
 from counterpoise.data.dates import are_uncertain, parse_dates, parse_durations, parse_times, unit_of

@@ -10,9 +10,9 @@ import polars as pl
 
 from counterpoise.core.checks import check_weights, rows_text
 from counterpoise.core.errors import ColumnError, DataError, did_you_mean
+from counterpoise.core.examples import TEST, TRAIN, VALIDATION
 from counterpoise.core.labels import Labels
 from counterpoise.core.masked import unmasked
-from counterpoise.core.records import TEST, TRAIN, VALIDATION
 from counterpoise.data.dates import days, parse_dates
 from counterpoise.data.frames import to_frame
 from counterpoise.data.labels import read_target

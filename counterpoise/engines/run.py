@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Examples, Job, Limits, Member
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job, Limits, Member
 from counterpoise.core.structure import leaves
 from counterpoise.engines.diverged import or_failed
 from counterpoise.engines.keras_fit import FitEngine, Progress

@@ -10,8 +10,9 @@ from typing import Any
 
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.core.errors import OptionError
+from counterpoise.core.examples import Examples
+from counterpoise.core.folds import Fold
 from counterpoise.core.progress import bar, rounds_text
-from counterpoise.core.records import Examples, Fold
 from counterpoise.core.seeds import integer
 from counterpoise.data.split import STOP_SHARE, hold_out, make_folds
 from counterpoise.engines.callback_checks import check_training_callbacks

@@ -8,8 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from counterpoise.core.errors import ModelError, error_text
+from counterpoise.core.examples import Examples
+from counterpoise.core.folds import Fold
+from counterpoise.core.job import Job, Limits, Member
 from counterpoise.core.model import Model
-from counterpoise.core.records import Examples, Fold, Job, Limits, Member
 from counterpoise.core.seeds import integer
 from counterpoise.core.structure import whole as rows_at_once
 from counterpoise.engines.finishing import check_finish

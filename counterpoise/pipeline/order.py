@@ -15,7 +15,10 @@ import numpy as np
 
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.classifier.model_card import ruled, stored_scores
-from counterpoise.core.records import Examples, Fold, FoldResult, Job, Member
+from counterpoise.core.examples import Examples
+from counterpoise.core.fold_result import FoldResult
+from counterpoise.core.folds import Fold
+from counterpoise.core.job import Job, Member
 from counterpoise.data.given_split import folds_of
 from counterpoise.engines.user_callbacks import RoundSaver
 from counterpoise.networks.member_outputs import score_members

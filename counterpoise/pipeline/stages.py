@@ -13,7 +13,8 @@ import numpy as np
 
 from counterpoise.core import logits as lg
 from counterpoise.core.errors import ModelError, error_text
-from counterpoise.core.records import Examples, Job, Member
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job, Member
 from counterpoise.engines.finishing import finished
 from counterpoise.engines.run import having
 from counterpoise.networks.member_outputs import score_members

@@ -11,7 +11,7 @@ from scipy.stats import chi2_contingency
 
 from counterpoise.core.checks import check_no_class_lost
 from counterpoise.core.errors import DataError, OptionError, TargetError
-from counterpoise.core.records import TRAIN, VALIDATION, Examples
+from counterpoise.core.examples import TRAIN, VALIDATION, Examples
 from counterpoise.core.sources import Source
 from counterpoise.core.structure import join, mapped, rows_in
 from counterpoise.data.frames import is_table, to_frame

@@ -10,7 +10,7 @@ from PIL import Image
 
 import counterpoise as cp
 from counterpoise.core.errors import ColumnError, DataError, OptionError, SplitError, TargetError
-from counterpoise.core.records import TEST, TRAIN
+from counterpoise.core.examples import TEST, TRAIN
 from counterpoise.data.given_split import given_fold
 from counterpoise.data.image_names import Names, joined_groups, names_of
 from counterpoise.data.image_set import examples_of

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from counterpoise.core.errors import ColumnError
-from counterpoise.core.records import Column
+from counterpoise.core.schema import Column
 from counterpoise.data.kinds import infer
 from counterpoise.data.levels import compared_by_value, level_text
 from counterpoise.data.read import read

@@ -10,7 +10,8 @@ import pytest
 
 import counterpoise as cp
 from counterpoise.core.errors import DataError, ModelError, OptionError
-from counterpoise.core.records import Examples, Limits
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Limits
 from counterpoise.engines.keras_fit import Batches
 from counterpoise.engines.mixing import Mixed, check_mixable
 from counterpoise.engines.run import having, make_job, run

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from counterpoise import plans
-from counterpoise.core.records import Examples, Limits
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Limits
 from counterpoise.engines.run import make_job, run
 from counterpoise.engines.weight_averaging import Average
 from counterpoise.networks.network import Network

@@ -15,7 +15,8 @@ import counterpoise as cp
 from counterpoise.comparison.halving import Limit, rungs
 from counterpoise.core import logits as lg
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Examples, Member
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Member
 from counterpoise.core.seeds import integer
 from counterpoise.data.split import make_folds
 from counterpoise.engines.batch_order import Order
