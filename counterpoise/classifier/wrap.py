@@ -11,7 +11,8 @@ import numpy as np
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.classifier.model_card import ruled, stored_scores
 from counterpoise.core.errors import ModelError, OptionError, TargetError
-from counterpoise.core.labels import class_labels, warn_look_alikes
+from counterpoise.core.label_names import warn_look_alikes
+from counterpoise.core.labels import class_labels
 from counterpoise.core.masked import unmasked
 from counterpoise.core.proportions import shares_of_classes
 from counterpoise.core.rule import Rule

@@ -19,9 +19,11 @@ from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.core.examples import Examples, Pictures
 from counterpoise.core.sources import Source
 from counterpoise.data.decoded import Decoded
+from counterpoise.data.image_form import ASPECTS, CHANNELS, check_span
 from counterpoise.data.image_names import joined_groups
 from counterpoise.data.labels import encode_labels
-from counterpoise.data.pixels import ASPECTS, CHANNELS, Range, check_span, pixels
+from counterpoise.data.pixel_types import Range
+from counterpoise.data.pixels import pixels
 from counterpoise.data.row_metadata import Side, group_codes, roles, times, weights
 
 Array = np.ndarray

@@ -14,13 +14,14 @@ from counterpoise.core.checks import check_choice
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.core.examples import Examples, Pictures
 from counterpoise.data.frames import is_table
+from counterpoise.data.image_checks import learns_range, reading_notes, sound_files
 from counterpoise.data.image_files import files_below, labeled_files
-from counterpoise.data.image_looks import learns_range, reading_notes, sound_files
+from counterpoise.data.image_form import ASPECTS, CHANNELS, check_sides, check_span
 from counterpoise.data.image_names import groups_from as groups_in_names
 from counterpoise.data.image_set import ImageSet, examples_of
 from counterpoise.data.image_table import read_rows
 from counterpoise.data.labels import read_target
-from counterpoise.data.pixels import ASPECTS, CHANNELS, Range, check_sides, check_span
+from counterpoise.data.pixel_types import Range
 from counterpoise.data.pixels import decoder as decoder
 from counterpoise.data.row_metadata import Side
 

@@ -14,7 +14,8 @@ from counterpoise.core.checks import check_choice, check_no_class_lost
 from counterpoise.core.duplicates import count_duplicates, find_duplicates
 from counterpoise.core.errors import ColumnError, DataError, OptionError, TargetError, did_you_mean
 from counterpoise.core.examples import TRAIN, Examples
-from counterpoise.core.labels import Labels, look_alikes
+from counterpoise.core.label_names import look_alikes
+from counterpoise.core.labels import Labels
 from counterpoise.core.leaks import LEAK_AUROC, leak_scores
 from counterpoise.core.masked import unmasked
 from counterpoise.core.schema import Schema

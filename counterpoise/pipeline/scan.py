@@ -18,7 +18,7 @@ from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import VALIDATION, Examples
 from counterpoise.core.folds import Fold
 from counterpoise.core.job import Job, Member
-from counterpoise.core.labels import find_label
+from counterpoise.core.label_names import find_label
 from counterpoise.data.read import read
 from counterpoise.data.schema import build_parts
 from counterpoise.data.split import hold_out
