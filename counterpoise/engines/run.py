@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -12,7 +12,6 @@ import numpy as np
 
 from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Examples, Job, Limits, Member
-from counterpoise.core.structure import leaves
 from counterpoise.engines.diverged import or_failed
 from counterpoise.engines.keras_fit import FitEngine, Progress
 from counterpoise.engines.program_rules import rate_of, refusal
@@ -156,7 +155,7 @@ def make_job(
     kind: str = "one_of",
 ) -> Job:
     """A job whose id is a hash of everything that decides its result."""
-    parts = [*_content(plan), train, stop, score, loss[0], sorted(loss[1].items()), seed, place, limits, init_bias]
+    parts = [*plan.content(), train, stop, score, loss[0], sorted(loss[1].items()), seed, place, limits, init_bias]
     parts += [] if mix is None else [mix[0], sorted(mix[1].items())]
     parts += [model, content] if model or content else []
     parts += [] if kind == "one_of" else [kind]
@@ -172,24 +171,3 @@ def make_job(
 def having(job: Job, **changes: Any) -> Job:
     """The job with some fields changed, and the id that follows."""
     return make_job(**{field.name: getattr(job, field.name) for field in fields(job) if field.name != "id"} | changes)
-
-
-def _content(plan: Any) -> Iterator[Any]:
-    """Everything that decides what a plan draws and weighs, piece by piece.
-
-    Of a plan that looked at features this is what it kept and made, whatever it is called.
-    """
-    if not hasattr(plan, "origin"):
-        yield from _pieces(plan.identity)
-        return
-    yield from (type(plan.inner).__name__, plan.draw, plan.redraw, plan.drawn, plan.class_weights, plan.sample_weight)
-    yield from (plan.codes, plan.origin, plan.deferred)
-    yield from () if plan.new is None else map(np.ascontiguousarray, leaves(plan.new[0]))
-
-
-def _pieces(value: Any) -> Iterator[Any]:
-    if isinstance(value, tuple):
-        for part in value:
-            yield from _pieces(part)
-    else:
-        yield value

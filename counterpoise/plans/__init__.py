@@ -14,7 +14,7 @@ from counterpoise.plans.class_plans import (
     uniform,
 )
 from counterpoise.plans.groups import GroupPlan, per_group
-from counterpoise.plans.hardness import HardnessPlan, cascade, self_paced
+from counterpoise.plans.hardness import cascade, self_paced
 from counterpoise.plans.multilabel import MultiLabelPlan, clone_labels, label_sets, weigh_labels
 from counterpoise.plans.quotas import QuotaPlan, quota
 from counterpoise.plans.schedule import deferred
@@ -22,7 +22,6 @@ from counterpoise.plans.synthesis import clean, synthesize
 
 __all__ = [
     "GroupPlan",
-    "HardnessPlan",
     "MultiLabelPlan",
     "Plan",
     "QuotaPlan",
