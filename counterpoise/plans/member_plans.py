@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -52,7 +52,7 @@ class MemberPlans(Plan):
         draws.shuffle(drawn, seeds.generator(seed, "order", number))
         return drawn, (shares[drawn] / mean[drawn, None]).astype(np.float32)
 
-    def with_weights(self, sample_weight: Any) -> MemberPlans:
+    def with_weights(self, sample_weight: Any) -> Self:
         weighted = super().with_weights(sample_weight)
         return replace(weighted, of_members=tuple(plan.with_weights(sample_weight) for plan in self.of_members))
 

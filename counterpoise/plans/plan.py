@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -158,7 +158,7 @@ class Plan:
         """Carry the plan out on the features `x` of its rows; a plan that needs no features is returned as it is."""
         return self
 
-    def with_weights(self, sample_weight: Any) -> Plan:
+    def with_weights(self, sample_weight: Any) -> Self:
         """Return the same plan with the user's weights (n,) multiplied in."""
         if self.sample_weight is not None or self._keeps_weights:
             raise OptionError(
