@@ -39,7 +39,7 @@ def Ensemble(
             member's own threshold (`predict_proba` stays the soft mean). "weighted": soft with the weights of least
             log loss on the rows that fit the rule (out of fold in a race and with `fit(folds=)`; else the held-out
             rows, which ended training too). "greedy": soft with weights by greedy selection for average precision on
-            these rows (see `cp.decide.greedy_weights`).
+            these rows (see `decide.greedy.greedy_weights`).
         weights: Weights >= 0 (scaled to sum 1), or None.
         name: What to call it.
         single_pass: Whether a batch ensemble, as `tabular`, may train all members at once, each member under one

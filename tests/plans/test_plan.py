@@ -131,7 +131,7 @@ def test_the_content_differs_where_plans_do_and_not_where_only_their_names_do():
 
 def test_weights_come_once_and_before_rows_are_drawn():
     plan = plans.class_weight(Y).with_weights(USER)
-    per_class = [plan.weights()[Y == c] / USER[Y == c] for c in range(3)]
+    per_class = [plan.weights()[c == Y] / USER[c == Y] for c in range(3)]
     assert [np.ptp(ratio) < 1e-5 for ratio in per_class] == [True] * 3
     for taken in (plan, plans.per_group(Y, Y), plans.cascade(Y, PROBA), plans.chain(plans.oversample)(Y).realize(X)):
         with pytest.raises(OptionError, match="Pass the weights to the function that makes the plan"):
