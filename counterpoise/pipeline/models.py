@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,12 +11,42 @@ from counterpoise.core.errors import ModelError, OptionError
 from counterpoise.core.records import Examples
 from counterpoise.engines.sklearn_fit import ExternalModel
 from counterpoise.forests.model import KINDS, TreeModel
+from counterpoise.networks.built_in import name_for, spec_of
 from counterpoise.networks.frozen_body import network_for
 from counterpoise.pipeline.trainer import Learner
 from counterpoise.strategies.blend import Blend
 from counterpoise.strategies.resolve import suits
 from counterpoise.strategies.strategy import Strategy
 from counterpoise.targets.kinds import target_of
+
+logger = logging.getLogger("counterpoise")
+
+#: What "auto" pools on tables: see `docs/how-to/trees.md` for what was measured.
+AUTO = Blend(("tabular", "boosted", "forest"), adapts=True)
+
+
+def model_for(wanted: Any, examples: Examples, strategies: Sequence[Strategy] = (), network_alone: bool = False) -> Any:
+    """What "auto" stands for on these rows; any other model passes through.
+
+    Tables and rows of numbers: the blend `AUTO`. Its network alone where trees cannot train any of the strategies, for
+    several labels per row, and with `network_alone`. Pictures and texts: the network for them.
+
+    Args:
+        wanted: As `fit` takes it.
+        examples: The rows.
+        strategies: What is to be trained; none: any.
+        network_alone: Whether something was asked for that only a network has.
+
+    Raises:
+        ModelError: no model takes such rows.
+    """
+    if not isinstance(wanted, str) or wanted != "auto":
+        return wanted
+    name = name_for(spec_of(examples), examples.schema is not None)
+    if name != "tabular" or network_alone or target_of(examples).independent:
+        return name
+    trainable = not strategies or any(suits(strategy, TreeModel()) for strategy in strategies)
+    return AUTO if trainable else name
 
 
 def models_of(
@@ -27,7 +58,8 @@ def models_of(
     model cannot train are left out where there are several; of one strategy the reason is raised later.
 
     Args:
-        wanted: A network (see `fit`), `cp.trees(...)` or the name of trees, `cp.blend([...])`, or a list of these.
+        wanted: A network (see `fit`), `cp.trees(...)` or the name of trees, `cp.blend([...])`, "auto", or a list of
+            these.
         strategies: Simplest first.
         examples: The rows.
         **options: Of `networks.frozen_body.network_for`.
@@ -38,6 +70,7 @@ def models_of(
     several = list(wanted) if isinstance(wanted, (list, tuple)) else [wanted]
     if not several:
         raise OptionError('The list of models is empty. Expected at least one, for example ["tabular", "boosted"].')
+    several = [model_for(spec, examples, strategies) for spec in several]
     learners: dict[str, Learner] = {}
     specs: dict[str, Any] = {}
 
@@ -53,7 +86,7 @@ def models_of(
 
     found = []
     for number, spec in enumerate(several):
-        found += _of_model(spec, strategies, key_of, learners, prefixed=number > 0)
+        found += _of_model(spec, strategies, examples, key_of, learners, prefixed=number > 0)
     for strategy in strategies:
         if strategy.is_external:
             _check_target(examples, strategy.name)
@@ -63,19 +96,27 @@ def models_of(
 
 
 def _of_model(
-    spec: Any, strategies: Sequence[Strategy], key_of: Any, learners: dict[str, Learner], prefixed: bool
+    spec: Any,
+    strategies: Sequence[Strategy],
+    examples: Examples,
+    key_of: Any,
+    learners: dict[str, Learner],
+    prefixed: bool,
 ) -> list[Strategy]:
     own = [strategy for strategy in strategies if not strategy.is_external]
-    if isinstance(spec, Blend):
-        keys = [key_of(member) for member in spec.models]
-        made = [spec.under(strategy, keys) for strategy in own]
-        able = [all(suits(strategy, learners[key].model) for key in keys) for strategy in own]
-    else:
-        key = key_of(spec)
-        made = [strategy.with_model(key) for strategy in own]
-        able = [suits(strategy, learners[key].model) for strategy in own]
-    kept = [strategy for strategy, can in zip(made, able, strict=True) if can or len(own) == 1]
-    label = spec.label if isinstance(spec, Blend) else learners[key].model.label
+    blend = spec if isinstance(spec, Blend) else Blend((spec,))
+    if examples.split is not None:  # given stopping rows ended the trainings: they weigh no model
+        blend = replace(blend, pooling="equal")
+    keys = [key_of(member) for member in blend.models]
+    kept = []
+    for strategy in own:
+        able = [key for key in keys if suits(strategy, learners[key].model)]
+        if len(able) == len(keys) or (len(own) == 1 and not blend.adapts):
+            able = keys  # of one strategy the reason is raised later
+        elif not blend.adapts or not able:
+            continue
+        kept.append(blend.under(strategy, able) if len(able) > 1 else strategy.with_model(able[0]))
+    label = spec.label if isinstance(spec, Blend) else learners[keys[0]].model.label
     return [replace(strategy, name=f"{label}:{strategy.name}") if prefixed else strategy for strategy in kept]
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
+
+import numpy as np
 
 from counterpoise.core.errors import ModelError
 from counterpoise.core.model import Model
@@ -48,6 +51,13 @@ def _for_model(part: Strategy, model: Model) -> Strategy:
     return part
 
 
+def _deferred(part: Strategy) -> bool:
+    """Whether the plan of a part changes its weights during training; one that needs more than labels does not say."""
+    with suppress(Exception):
+        return bool(part.plan(np.array([0, 0, 1, 1]), **part.options).deferred)
+    return False
+
+
 def _check_trees(part: Strategy) -> None:
     """Raise a ModelError where a part needs what only networks have."""
     needs = {
@@ -55,6 +65,7 @@ def _check_trees(part: Strategy) -> None:
         "mixes the rows of batches": bool(part.mix),
         "changes the last layer of a network": bool(part.finish),
         "lowers and raises a learning rate": part.warm,
+        "changes its weights during training": _deferred(part),
     }
     if reason := next((text for text, needed in needs.items() if needed), ""):
         raise ModelError(
