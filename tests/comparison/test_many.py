@@ -91,4 +91,4 @@ def test_folders_are_read_and_what_is_none_is_refused(tmp_path):
 )
 def test_what_cannot_be_put_together_is_refused(races, said):
     with pytest.raises(OptionError, match=said):
-        cp.compare_many(races)
+        cp.comparison.compare_many(races)

@@ -98,7 +98,7 @@ def test_the_untouched_network_starts_at_the_log_prior():
     kernel = model.trainable_variables[0]
     start = train("none", x, y, steps=1, rate=1e-12)[0].weights
     kernel.assign(start[0])
-    assert cp.init_output_bias(model, np.bincount(y)) == model.layers[1].layers[-1].name
+    assert cp.networks.init_output_bias(model, np.bincount(y)) == model.layers[1].layers[-1].name
     prior = np.log(np.bincount(y) / len(y))
     np.testing.assert_allclose(start[1], prior, atol=1e-5)
     model.compile(keras.optimizers.Adam(0.1), keras.losses.SparseCategoricalCrossentropy(from_logits=True))

@@ -58,7 +58,7 @@ def test_training_is_keras_fit_on_the_same_rows_in_the_same_order(make, units, c
     network, task = network_of(data, units), job(data, make, steps=9, rounds=4, stop=False)
     member = FitEngine(data, network).train(task)
     model = network.fresh(seeds.integer(task.seed, "initial", *task.place))
-    cp.init_output_bias(model, task.plan.prior)
+    cp.networks.init_output_bias(model, task.plan.prior)
     loss = keras.losses.BinaryCrossentropy if units == 1 else keras.losses.SparseCategoricalCrossentropy
     model.compile(keras.optimizers.SGD(0.1), loss(from_logits=True))
     order = Order(task)

@@ -223,4 +223,4 @@ def test_what_does_not_go_together():
     with pytest.raises(OptionError, match="no finishing step"):
         dataclasses.replace(one, finish="crt")
     with pytest.raises(OptionError, match="hyperparameters are not for"):
-        dataclasses.replace(sequence(), hyperparameters=(cp.Hyperparameter("bins", 2, 30, default=20),))
+        dataclasses.replace(sequence(), hyperparameters=(cp.strategies.Hyperparameter("bins", 2, 30, default=20),))
