@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,8 +17,6 @@ from counterpoise.strategies.blend import Blend
 from counterpoise.strategies.resolve import suits
 from counterpoise.strategies.strategy import Strategy
 from counterpoise.targets.kinds import target_of
-
-logger = logging.getLogger("counterpoise")
 
 #: What "auto" pools on tables: see `docs/how-to/trees.md` for what was measured.
 AUTO = Blend(("tabular", "boosted", "forest"), adapts=True)
@@ -84,9 +81,17 @@ def models_of(
         specs[key], learners[key] = spec, learner
         return key
 
-    found = []
-    for number, spec in enumerate(several):
-        found += _of_model(spec, strategies, examples, key_of, learners, prefixed=number > 0)
+    found: list[Strategy] = []
+    labels: list[str] = []
+    for spec in several:
+        blend = spec if isinstance(spec, Blend) else Blend((spec,))
+        if examples.split is not None:  # given stopping rows ended the trainings: they weigh no model
+            blend = replace(blend, pooling="equal")
+        keys = [key_of(member) for member in blend.models]
+        label = _free(spec.label if isinstance(spec, Blend) else learners[keys[0]].model.label, labels)
+        under = _under(blend, {key: learners[key] for key in keys}, strategies)
+        found += [replace(strategy, name=f"{label}:{strategy.name}") if labels else strategy for strategy in under]
+        labels.append(label)
     for strategy in strategies:
         if strategy.is_external:
             _check_target(examples, strategy.name)
@@ -95,29 +100,17 @@ def models_of(
     return learners, tuple(found)
 
 
-def _of_model(
-    spec: Any,
-    strategies: Sequence[Strategy],
-    examples: Examples,
-    key_of: Any,
-    learners: dict[str, Learner],
-    prefixed: bool,
-) -> list[Strategy]:
+def _under(blend: Blend, learners: Mapping[str, Learner], strategies: Sequence[Strategy]) -> list[Strategy]:
+    """The strategies that a blend, or one model, can train, with the keys of the models that train them."""
     own = [strategy for strategy in strategies if not strategy.is_external]
-    blend = spec if isinstance(spec, Blend) else Blend((spec,))
-    if examples.split is not None:  # given stopping rows ended the trainings: they weigh no model
-        blend = replace(blend, pooling="equal")
-    keys = [key_of(member) for member in blend.models]
     kept = []
     for strategy in own:
-        able = [key for key in keys if suits(strategy, learners[key].model)]
-        if len(able) == len(keys) or (len(own) == 1 and not blend.adapts):
-            able = keys  # of one strategy the reason is raised later
-        elif not blend.adapts or not able:
-            continue
-        kept.append(blend.under(strategy, able) if len(able) > 1 else strategy.with_model(able[0]))
-    label = spec.label if isinstance(spec, Blend) else learners[keys[0]].model.label
-    return [replace(strategy, name=f"{label}:{strategy.name}") if prefixed else strategy for strategy in kept]
+        able = [key for key, learner in learners.items() if suits(strategy, learner.model)]
+        if len(own) == 1 and not blend.adapts:
+            able = list(learners)  # the reason is raised later
+        if able and (blend.adapts or len(able) == len(learners)):
+            kept.append(blend.under(strategy, able) if len(able) > 1 else strategy.with_model(able[0]))
+    return kept
 
 
 def _learner(spec: Any, examples: Examples, options: dict[str, Any]) -> Learner:
@@ -138,8 +131,8 @@ def _check_target(examples: Examples, name: str) -> None:
         )
 
 
-def _free(label: str, taken: dict[str, Learner]) -> str:
-    """A key that no other model has."""
+def _free(label: str, taken: Container[str]) -> str:
+    """The label, or with a number where another model has it."""
     number, key = 2, label
     while key in taken:
         key, number = f"{label}_{number}", number + 1

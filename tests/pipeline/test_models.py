@@ -93,9 +93,10 @@ def test_a_blend_is_a_row_of_the_leaderboard_and_shares_its_trainings():
         yield from run(jobs, examples, model, **how)
 
     race = cp.compare(
-        ["mlp", BOOSTED, cp.blend(["mlp", BOOSTED], pooling="equal")], X, Y, strategies="none", folds=2, refit=False,
-        executor=counting, **HOW,
+        ["mlp", BOOSTED, cp.blend(["mlp", BOOSTED], pooling="equal"), cp.blend(["mlp", BOOSTED])], X, Y,
+        strategies="none", folds=2, refit=False, executor=counting, **HOW,
     )  # fmt: skip
+    assert {row["strategy"] for row in race.leaderboard} == {"none", "boosted:none", "blend:none", "blend_2:none"}
     row = next(row for row in race.leaderboard if row["strategy"] == "blend:none")
     assert [member["weight"] for member in row["members"]] == [0.5, 0.5]
     assert len({job.id for job in trained if job.limits.patience}) == 4  # two models, two folds
@@ -118,7 +119,7 @@ def test_what_auto_stands_for():
     assert model_for("auto", table, [focal]) == model_for("auto", table, network_alone=True) == "tabular"
     assert model_for("auto", Examples(np.zeros((N, 8, 8, 1), "float32"), Y, (0, 1))) == "cnn"
     assert model_for("auto", Examples(np.array(["a b"] * N), Y, (0, 1))) == "text"
-    assert model_for("auto", read(X, y=np.stack([Y, 1 - Y], axis=1), pick=picked)) == "tabular"
+    assert model_for("auto", read(X, y=np.stack([Y, Y[::-1]], axis=1), pick=picked)) == "tabular"
     assert model_for("mlp", table) == "mlp"
     assert [suits(find(name), TreeModel()) for name in ("drw", "mixup", "crt", "smote")] == [False] * 3 + [True]
 
