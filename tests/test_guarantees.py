@@ -32,7 +32,7 @@ def test_kept_rows_guarantee_and_the_guarantee_survives_the_file(clf, tmp_path):
     said = sure.card["threshold"]
     assert said["word"] == "guarantee"
     assert said["value"] == sure.rule.threshold
-    assert "Recall at least 0.9 with confidence 0.95" in said["said"]
+    assert "Recall at least 0.9 with confidence 0.95" in said["text"]
     x, y = rows(20_000, seed=1)
     assert np.mean(sure.predict(x)[y == 1] == 1) > 0.9
 
@@ -82,7 +82,7 @@ def test_without_kept_rows_the_word_is_estimate():
     assert plain.decide(threshold=0.3).card["threshold"]["word"] == "given"
     said = plain.decide(recall_floor=0.8, confidence=0.9).card["threshold"]
     assert said["word"] == "estimate"
-    assert "estimate (the rows were also used for something else)" in said["said"]
+    assert "estimate (the rows were also used for something else)" in said["text"]
 
 
 def test_a_second_decision_replaces_the_first_guarantee(clf):
@@ -93,7 +93,7 @@ def test_a_second_decision_replaces_the_first_guarantee(clf):
 
 def test_precision_is_guaranteed_too(clf):
     sure = clf.decide(precision_floor=0.5, confidence=0.9)
-    assert "Precision at least 0.5 with confidence 0.9" in sure.card["threshold"]["said"]
+    assert "Precision at least 0.5 with confidence 0.9" in sure.card["threshold"]["text"]
 
 
 def test_what_does_not_go_together(clf):
@@ -140,7 +140,7 @@ def test_several_classes_are_guaranteed_together(tmp_path):
     sure = cp.load(clf.decide(recall_floor={"b": 0.7, "c": 0.6}, confidence=0.9).save(tmp_path / "m.keras"))
     said = sure.card["threshold"]
     assert said["word"] == "guarantee"
-    assert "0.7 for b, 0.6 for c" in said["said"] or "0.6 for c, 0.7 for b" in said["said"]
+    assert "0.7 for b, 0.6 for c" in said["text"] or "0.6 for c, 0.7 for b" in said["text"]
     guess = clf.decide(recall_floor={"b": 0.7})
     assert guess.card["threshold"]["word"] == "estimate"
     assert np.mean(guess.predict(x)[y == "b"] == "b") > 0.6

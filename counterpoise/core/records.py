@@ -10,11 +10,13 @@ written to after it was made.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
+
+from counterpoise.core.digest import digest
 
 Array = np.ndarray
 
@@ -204,13 +206,27 @@ class Examples:
 
 @dataclass(frozen=True)
 class Fold:
-    """Rows of one outer fold: train on `train`, stop on `stop`, judge on `test`. Disjoint int64 arrays."""
+    """Rows of one outer fold: train on `train`, stop on `stop`, judge on `test`. Disjoint int64 arrays.
+
+    Raises:
+        ValueError: a row has two roles.
+    """
 
     repeat: int
     index: int
     train: Array
     stop: Array
     test: Array
+
+    def __post_init__(self) -> None:
+        rows = np.concatenate([self.train, self.stop, self.test])
+        if len(np.unique(rows)) < len(rows):
+            raise ValueError(f"Fold {self.index + 1} uses a row twice. Expected disjoint train, stop and test rows.")
+
+    @property
+    def score(self) -> Array:
+        """Rows whose outputs are wanted: the test rows."""
+        return self.test
 
     def whole(self) -> Fold:
         """The fold with its stopping rows among the training rows: nothing is left to end a training by.
@@ -224,6 +240,34 @@ class Fold:
 
 
 @dataclass(frozen=True)
+class Holdout:
+    """Rows of a single training without test rows.
+
+    Attributes:
+        train: int64, rows that train; of a scan they number the table on disk.
+        held: int64, rows that end training and fit the rule.
+    """
+
+    train: Array
+    held: Array
+
+    repeat: ClassVar[int] = 0
+    index: ClassVar[int] = 0
+
+    @property
+    def stop(self) -> Array:
+        return self.held
+
+    @property
+    def score(self) -> Array:
+        return self.held
+
+    def whole(self) -> Holdout:
+        """Itself: the held-out rows fit the rule, so they never train."""
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
 class Limits:
     """How long a job may train.
 
@@ -233,7 +277,7 @@ class Limits:
         patience: Steps without a better stopping score before training ends; None = never.
         batch_size: Rows per step.
         plateau: Steps without a better stopping score before the learning rate is halved; None = never.
-        least: Steps before which no round but the last can be the best.
+        min_steps: Steps before which no round but the last can be the best.
         smoothing: Rounds whose stopping scores are averaged before they are compared.
         margin: Standard errors by which a later round must be better to take over.
         stop_on: "log_loss", or "both" (log loss and average precision; see `train.stopping.Score`).
@@ -247,7 +291,7 @@ class Limits:
     patience: int | None
     batch_size: int
     plateau: int | None = None
-    least: int = 0
+    min_steps: int = 0
     smoothing: int = 1
     margin: float = 0.0
     stop_on: str = "log_loss"
@@ -293,6 +337,17 @@ class Job:
     start: tuple[Array, ...] = ()
     init_bias: bool = True
     kind: str = "one_of"
+
+    @classmethod
+    def of(cls, **values: Any) -> Self:
+        """A job whose id is a hash of all its other fields."""
+        return cls(id="", **values).having()
+
+    def having(self, **changes: Any) -> Self:
+        """The job with some fields changed, and the id that follows."""
+        changed = replace(self, **changes)
+        content = {f.name: getattr(changed, f.name) for f in fields(changed)}
+        return replace(changed, id=digest(content | {"id": "", "plan": changed.plan.identity}))
 
 
 @dataclass(frozen=True)

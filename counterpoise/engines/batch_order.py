@@ -24,7 +24,8 @@ def first_steps(job: Job) -> int:
         >>> from counterpoise.core.records import Limits
         >>> from counterpoise.plans import deferred, undersample
         >>> plan, none = deferred(undersample([0, 0, 0, 1]), at=0.5), np.empty(0, np.int64)
-        >>> [first_steps(Job("", plan, none, none, none, ("", {}), 0, (0, 0, 0), Limits(steps, 4, None, 1)))
+        >>> rounds = {"round_steps": 4, "patience": None, "batch_size": 1}
+        >>> [first_steps(Job("", plan, none, none, none, ("", {}), 0, (0, 0, 0), Limits(steps=steps, **rounds)))
         ...  for steps in (2, 10, 40)]
         [1, 4, 20]
     """

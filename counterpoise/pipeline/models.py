@@ -14,7 +14,8 @@ from counterpoise.networks.built_in import name_for, spec_of
 from counterpoise.networks.frozen_body import network_for
 from counterpoise.pipeline.trainer import Learner
 from counterpoise.strategies.blend import Blend
-from counterpoise.strategies.resolve import suits
+from counterpoise.strategies.external import External
+from counterpoise.strategies.resolve import resolved, suits
 from counterpoise.strategies.strategy import Strategy
 from counterpoise.targets.kinds import target_of
 
@@ -48,11 +49,11 @@ def model_for(wanted: Any, examples: Examples, strategies: Sequence[Strategy] = 
 
 def models_of(
     wanted: Any, strategies: Sequence[Strategy], examples: Examples, **options: Any
-) -> tuple[dict[str, Learner], tuple[Strategy, ...]]:
-    """The learners by their keys, and every strategy under every model that can train it.
+) -> tuple[dict[str, Learner], tuple[Strategy, ...], dict[str, str]]:
+    """The learners by their keys, every strategy as every model trains it, and why a strategy cannot be trained.
 
-    Strategies of the first model keep their names; those of the others are called `MODEL:STRATEGY`. Strategies that a
-    model cannot train are left out where there are several; of one strategy the reason is raised later.
+    Strategies of the first model keep their names; those of the others are called `MODEL:STRATEGY`. Strategies that
+    trees cannot train are left out where there are several.
 
     Args:
         wanted: A network (see `fit`), `cp.trees(...)` or the name of trees, `cp.blend([...])`, "auto", or a list of
@@ -62,7 +63,8 @@ def models_of(
         **options: Of `networks.frozen_body.network_for`.
 
     Raises:
-        OptionError: an empty list. ModelError: a network that does not fit the rows.
+        OptionError: an empty list. ModelError: a network that does not fit the rows, or nothing that its model can
+            train.
     """
     several = list(wanted) if isinstance(wanted, (list, tuple)) else [wanted]
     if not several:
@@ -93,17 +95,34 @@ def models_of(
         found += [replace(strategy, name=f"{label}:{strategy.name}") if labels else strategy for strategy in under]
         labels.append(label)
     for strategy in strategies:
-        if strategy.is_external:
+        if isinstance(strategy, External):
             _check_target(examples, strategy.name)
             learners[strategy.name] = Learner(ExternalModel(strategy.name, strategy.estimator), examples)
             found.append(replace(strategy, model=strategy.name))
-    return learners, tuple(found)
+    return learners, *_resolved(found, learners)
+
+
+def _resolved(
+    strategies: Sequence[Strategy], learners: dict[str, Learner]
+) -> tuple[tuple[Strategy, ...], dict[str, str]]:
+    """Strategies as their models train them, and the reason of each that cannot be trained."""
+    models = {key: learner.model for key, learner in learners.items()}
+    ready: list[Strategy] = []
+    refused: dict[str, str] = {}
+    for strategy in strategies:
+        try:
+            ready.append(resolved(strategy, models))
+        except ModelError as error:
+            if strategy.name == "none" or len(strategies) == 1:
+                raise
+            refused[strategy.name] = str(error)
+    return tuple(ready), refused
 
 
 def _under(blend: Blend, learners: Mapping[str, Learner], strategies: Sequence[Strategy]) -> list[Strategy]:
     """The strategies that a blend, or one model, can train, with the keys of the models that train them."""
-    own = [strategy for strategy in strategies if not strategy.is_external]
-    kept = []
+    own = [strategy for strategy in strategies if not isinstance(strategy, External)]
+    kept: list[Strategy] = []
     for strategy in own:
         able = [key for key, learner in learners.items() if suits(strategy, learner.model)]
         if len(own) == 1 and not blend.adapts:

@@ -10,7 +10,7 @@ import numpy as np
 
 from counterpoise.core.errors import OptionError
 from counterpoise.core.labels import count_codes
-from counterpoise.core.structure import mapped, rows_in, take
+from counterpoise.core.structure import leaves, mapped, rows_in, take
 from counterpoise.plans import rows as draws
 from counterpoise.plans.class_plans import Plan
 
@@ -74,6 +74,13 @@ class Realized(Plan):
     @property
     def new(self) -> tuple[Any, Array] | None:
         return None if self.fresh is None else (self.fresh, self.codes[self.given :])
+
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        """What it kept and made, whatever it is called."""
+        drawing = (type(self.inner).__name__, self.draw, self.redraw, self.drawn, self.class_weights)
+        made = () if self.fresh is None else tuple(leaves(self.fresh))
+        return (*drawing, self.sample_weight, self.codes, self.origin, self.deferred, *made)
 
     def rows(self, epoch: int = 0, seed: int = 0) -> Array:
         assert self.inner is not None

@@ -31,7 +31,7 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
     Args:
         model: "auto", a name such as "mlp" or "boosted", a Keras model, a builder `build(spec, n_classes)`,
             `cp.trees(...)` or `cp.blend([...])`.
-        strategy: A name (see `counterpoise strategies`), a `Strategy` or `cp.Ensemble([...])`.
+        strategy: A name (see `counterpoise strategies`), a `Strategy` or `cp.ensemble([...])`.
         validation, folds, epochs, batch_size, budget, optimizer, patience, recipe, output, weights, init_bias, engine:
             As in `cp.fit`.
         recall_floor, precision_floor: Choose the threshold for this floor instead of the strategy's own aim.

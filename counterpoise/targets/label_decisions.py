@@ -128,12 +128,12 @@ def describe(rule: LabelRules, rows: int, classes: Sequence[Any]) -> dict[str, A
         for label, part in zip(classes, rule.parts, strict=True)
     ]
     words = list(dict.fromkeys(one["word"] for one in each))
-    sentences = list(dict.fromkeys(one["said"] for one in each))
+    sentences = list(dict.fromkeys(one["text"] for one in each))
     return {
         "value": None,
         "offsets": None,
         "aim": rule.aim,
         "word": words[0] if len(words) == 1 else "estimate",
-        "said": sentences[0] if len(sentences) == 1 else "Each label has a threshold of its own; see its entry.",
+        "text": sentences[0] if len(sentences) == 1 else "Each label has a threshold of its own; see its entry.",
         "labels": each,
     }

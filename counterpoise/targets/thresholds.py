@@ -162,7 +162,7 @@ def describe(rule: Rule, rows: int) -> dict[str, Any]:
         "offsets": None if rule.offsets is None else np.asarray(rule.offsets).tolist(),
         "aim": rule.aim,
         "word": word,
-        "said": said or _words(word, rule.aim, rows),
+        "text": said or _words(word, rule.aim, rows),
     }
 
 

@@ -237,7 +237,7 @@ def test_the_command_says_what_is_kept_how_to_go_on_and_what_was_done(tmp_path, 
         patched.setattr(race_module, "run", counted(limit=1)[1])
         stopped = run_command(*command)
     assert stopped.code == 130
-    assert "1 of 2 fits are kept. To go on: counterpoise compare" in stopped.err
+    assert "1 of 2 fits are saved. To resume: counterpoise compare" in stopped.err
     assert f"'{table}'" in stopped.err, "a path with a blank is quoted"
     done = run_command(*command)
     assert done.code == 0

@@ -23,7 +23,7 @@ X = RNG.normal(size=(N, 3)).astype(np.float32) + Y[:, None]
 X[::9, 1] = np.nan
 LEVEL = np.where(RNG.random(N) < 0.5, np.where(Y, "a", "b"), RNG.choice(["a", "b", "c"], N))
 TABLE = read(pl.DataFrame({"u": X[:, 0], "v": X[:, 1], "w": X[:, 2], "level": LEVEL}), y=Y)
-LIMITS = Limits(12, 1, 5, 256)
+LIMITS = Limits(steps=12, round_steps=1, patience=5, batch_size=256)
 ALL = np.arange(N)
 
 

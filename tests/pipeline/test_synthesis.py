@@ -107,7 +107,9 @@ def test_synthesis_races_on_both_engines_and_leaves_the_others_as_they_were(engi
 def test_engines_agree_on_made_rows():
     examples = mixed()
     found = [
-        cross_validate(examples, [find("smote")], Network("mlp", examples), Settings(2, 64, engine=e), folds=2)
+        cross_validate(
+            examples, [find("smote")], Network("mlp", examples), Settings(epochs=2, batch_size=64, engine=e), folds=2
+        )
         for e in ("fit", "program")
     ]
     assert np.allclose(found[0].log_p["smote"], found[1].log_p["smote"], atol=1e-4)

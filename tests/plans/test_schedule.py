@@ -11,7 +11,6 @@ from counterpoise import plans
 from counterpoise.core.errors import OptionError
 from counterpoise.core.records import Job, Limits
 from counterpoise.engines.batch_order import Order, first_steps
-from counterpoise.engines.run import make_job
 from counterpoise.plans.schedule import check_single, deferred
 
 Y = np.repeat([0, 1], [9, 3])
@@ -21,9 +20,9 @@ NONE = ROWS[:0]
 
 
 def job_with(plan, steps: int, round_steps: int = 4) -> Job:
-    limits = Limits(steps, round_steps, None, 3)
-    return make_job(
-        plan, ROWS, NONE, NONE, loss=("cross_entropy", {}), seed=0, place=(0, 0, 0), limits=limits
+    limits = Limits(steps=steps, round_steps=round_steps, patience=None, batch_size=3)
+    return Job.of(
+        plan=plan, train=ROWS, stop=NONE, score=NONE, loss=("cross_entropy", {}), seed=0, place=(0, 0, 0), limits=limits
     )  # fmt: skip
 
 
