@@ -36,7 +36,7 @@ def main(out: Path = Path()) -> None:
     table = parts(3000, seed=0)
     clf = cp.fit("mlp", table, "defect", strategy="oversample", guarantee_rows=0.3, epochs=10, verbose=0)
     clf = clf.decide(recall_floor=0.7, confidence=0.9)
-    print(clf.card["threshold"]["said"])
+    print(clf.card["threshold"]["text"])
 
     new = parts(500, seed=1).drop("defect")
     with tempfile.TemporaryDirectory() as folder:

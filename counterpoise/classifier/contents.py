@@ -93,7 +93,7 @@ CARD = record(
                 "offsets": maybe(NUMBERS),
                 "aim": text(),
                 "word": text(),
-                "said": text(),
+                "text": text(),
             },
             optional={"labels": list_of(plain)},
         ),

@@ -113,10 +113,10 @@ def command(
     clf.save(out)
     o.note(f"saved {out}: {strategy}, {len(examples):,} rows, {rule_text(clf.rule, clf.classes_.tolist())}", out)
     if confidence is not None:
-        o.note(clf.card["threshold"]["said"], out)
+        o.note(clf.card["threshold"]["text"], out)
     elif aim is not None and set(aim) <= FLOORS:
         o.note(
-            clf.card["threshold"]["said"] + " --confidence 0.95 keeps rows out of training that carry a guarantee.", out
+            clf.card["threshold"]["text"] + " --confidence 0.95 keeps rows out of training that carry a guarantee.", out
         )
 
 

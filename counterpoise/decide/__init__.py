@@ -1,5 +1,7 @@
 """From member outputs to true probabilities and decisions (NumPy only; Keras layers live beside)."""
 
+from counterpoise.core.guarantee import ClassGuarantee as ClassGuarantee
+from counterpoise.core.guarantee import Guarantee as Guarantee
 from counterpoise.core.lazy import shown as _shown
 from counterpoise.decide.aim import AIMS as AIMS
 from counterpoise.decide.aim import Aim as Aim
@@ -7,12 +9,10 @@ from counterpoise.decide.calibrate import apply_calibrator as apply_calibrator
 from counterpoise.decide.calibrate import fit_calibrator as fit_calibrator
 from counterpoise.decide.drift import Drift as Drift
 from counterpoise.decide.drift import monitor as monitor
-from counterpoise.decide.floors import ClassGuarantee as ClassGuarantee
 from counterpoise.decide.floors import floor_offsets as floor_offsets
 from counterpoise.decide.floors import floor_path as floor_path
 from counterpoise.decide.floors import guarantee_floors as guarantee_floors
 from counterpoise.decide.greedy import greedy_weights as greedy_weights
-from counterpoise.decide.guarantee import Guarantee as Guarantee
 from counterpoise.decide.guarantee import guarantee_precision as guarantee_precision
 from counterpoise.decide.guarantee import guarantee_recall as guarantee_recall
 from counterpoise.decide.guarantee import guarantee_recalls as guarantee_recalls
