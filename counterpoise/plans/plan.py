@@ -70,6 +70,12 @@ class Plan:
         if np.any(self.drawn < 1):
             label = self.classes[int(np.argmin(self.drawn))]
             raise OptionError(f"plan {self.name!r} would remove class {label!r}; choose a ratio that leaves it a row.")
+        if np.any(lost := ~((self.class_weights > 0) & np.isfinite(self.class_weights))):
+            label = self.classes[int(np.argmax(lost))]
+            raise OptionError(
+                f"Plan {self.name!r} gives class {label!r} the weight {self.class_weights[lost][0]:g}, which removes a "
+                "class. Expected finite weights above 0. Choose a milder plan."
+            )
 
     def __len__(self) -> int:
         """Rows drawn in one epoch."""
