@@ -55,7 +55,7 @@ def command(
         bool,
         typer.Option(help="Show the most confident errors as images in the report.", rich_help_panel="Images"),
     ] = True,
-    model: o.ComparedModel = None,
+    model: o.ComparedModel = "auto",
     trust: o.Trust = None,
     epochs: o.Epochs = None,
     batch_size: o.BatchSize = None,
@@ -108,7 +108,6 @@ def command(
     from counterpoise.pipeline.reading import inputs_of
     from counterpoise.strategies.select import select
 
-    model = model or ("cnn" if images is not None or data.is_dir() else "mlp")
     check_folder(out)
     for name in FILES:
         o.check_file(out / name, reads=[data, model])

@@ -99,17 +99,12 @@ Augment = Annotated[
 Model = Annotated[
     str,
     typer.Option(
-        help="mlp, tabular, cnn, text (networks), boosted, forest, balanced_forest (trees), auto (tabular or, for "
-        "images, cnn), FILE.keras, or module:function (a builder); tabular+boosted is a blend.",
+        help="mlp, tabular, cnn, text (networks), boosted, forest, balanced_forest (trees), auto (for tables "
+        "tabular+boosted+forest, for images cnn), FILE.keras, or module:function (a builder); a plus makes a blend.",
         rich_help_panel="Model",
     ),
 ]
-ComparedModel = Annotated[
-    str | None,
-    typer.Option(
-        help="As for `train`.  [default: mlp; for images cnn]", show_default=False, rich_help_panel="Model"
-    ),
-]  # fmt: skip
+ComparedModel = Annotated[str, typer.Option(help="As for `train`; a comma between several.", rich_help_panel="Model")]
 Epochs = Annotated[
     int | None,
     typer.Option(

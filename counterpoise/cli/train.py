@@ -10,7 +10,7 @@ import typer
 
 from counterpoise.cli import options as o
 from counterpoise.cli.builders import resolve_model
-from counterpoise.cli.show import rule_text
+from counterpoise.cli.show import model_text, rule_text
 from counterpoise.core.errors import OptionError
 from counterpoise.core.keras_import import import_keras_quietly
 
@@ -115,7 +115,8 @@ def command(
     if aim is not None:
         clf = clf.decide(confidence=confidence, **aim)
     clf.save(out)
-    o.note(f"saved {out}: {strategy}, {len(examples):,} rows, {rule_text(clf.rule, clf.classes_.tolist())}", out)
+    what = f"{strategy}, {model_text(clf)}, {len(examples):,} rows, {rule_text(clf.rule, clf.classes_.tolist())}"
+    o.note(f"saved {out}: {what}", out)
     if confidence is not None:
         o.note(clf.card["threshold"]["text"], out)
     elif aim is not None and set(aim) <= FLOORS:

@@ -45,8 +45,8 @@ EPOCHS = 30
 
 
 def compare(
-    model: Any,
-    data: Any,
+    model: Any = "auto",
+    data: Any = None,
     y: Any = None,
     *,
     strategies: str | Iterable[str | Strategy] = "default",
@@ -90,7 +90,8 @@ def compare(
 
     Args:
         model: As in `fit`, or a list of models, for example ["tabular", "boosted", "forest"]: each is tried with every
-            strategy that it can train. The untouched first model is the baseline.
+            strategy that it can train. The untouched first model is the baseline. "auto" is one model: on tables a
+            blend, every member trained under each strategy; a strategy that only networks can train, by its network.
         strategies: "default", "all", "a,b,c", or a list of names and strategies. `none` always races.
         folds: K of the stratified cross-validation; None: 5.
         repeats: How often it is repeated with other splits.
@@ -249,6 +250,7 @@ def _raced(
     rows = leaderboard_rows(judgment, by_name, ran, examples, outcome, heat, priced, labels, trainer.label)
     record = leaderboard_record(
         rows, verdict, warnings, trainer, outcome, metric=metric, limited=limited, nested=inside, costs=priced,
+        labels=labels,
     )  # fmt: skip
     drawn = {name: tally.curves(results, examples) for name, results in by_name.items()}
     if best is not None:

@@ -21,6 +21,7 @@ from counterpoise.networks.network import Network
 from counterpoise.pipeline.assembly import split_of
 from counterpoise.pipeline.order import Outcome
 from counterpoise.pipeline.trainer import Trainer
+from counterpoise.strategies.external import PREFIX
 from counterpoise.strategies.select import Strategy
 
 
@@ -50,9 +51,9 @@ def leaderboard_rows(
 
 def leaderboard_record(
     rows: Sequence[Mapping[str, Any]], verdict: Verdict, warnings: Sequence[str], trainer: Trainer, outcome: Outcome,
-    *, metric: str, limited: Limit | None, nested: Nested | None, costs: Costs | None,
+    *, metric: str, limited: Limit | None, nested: Nested | None, costs: Costs | None, labels: Mapping[str, str],
 ) -> dict[str, Any]:  # fmt: skip
-    """The content of leaderboard.json."""
+    """The content of leaderboard.json; `labels` as in `leaderboard_rows`."""
     examples, settings = trainer.examples, trainer.settings
     return {
         "schema": SCHEMA,
@@ -64,7 +65,7 @@ def leaderboard_record(
         "split": None if examples.split is None else split_of(outcome.folds[0], len(outcome.folds[0].test)),
         "seed": settings.seed,
         "budget": settings.budget,
-        "network": trainer.label,
+        "network": ", ".join(dict.fromkeys(v for k, v in labels.items() if not k.startswith(PREFIX))),
         "settings": {
             "epochs": settings.epochs,
             "batch_size": settings.batch_size,

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from counterpoise.classifier.classifier import Classifier
-from counterpoise.core.errors import OptionError
+from counterpoise.core.errors import OptionError, SplitError
 from counterpoise.core.examples import Examples
 from counterpoise.core.folds import Fold, Holdout
 from counterpoise.core.progress import bar, rounds_text
@@ -22,7 +22,7 @@ from counterpoise.networks.optimizers import check_callbacks, check_rate
 from counterpoise.pipeline.assembly import with_judging_rows
 from counterpoise.pipeline.division import Division, divide
 from counterpoise.pipeline.fold_results import subset
-from counterpoise.pipeline.models import models_of
+from counterpoise.pipeline.models import model_for, models_of
 from counterpoise.pipeline.order import cross_validate, on_holdout, refit
 from counterpoise.pipeline.reading import augmentation_of
 from counterpoise.pipeline.settings import Settings
@@ -75,8 +75,9 @@ def fit(
     Args:
         model: A Keras model (compiled or not), a builder `build(spec, n_classes)` returning logits,
             `cp.transfer(backbone)`, `cp.trees(...)`, `cp.blend([...])`, or a name: "mlp", "tabular", "cnn", "text"
-            (networks), "boosted", "forest", "balanced_forest" (trees); "auto" is `tabular` for tables, `cnn` for
-            pictures and `text` for texts.
+            (networks), "boosted", "forest", "balanced_forest" (trees); "auto" is `cnn` for pictures, `text` for texts,
+            and for tables the blend of `tabular`, `boosted` and `forest` (its network alone with callbacks, for several
+            labels per row, from a scan, or under a strategy that only networks can train).
         data: A frame, a dict of columns, a CSV or Parquet file, an array, a dict or tuple of arrays, or text (N,).
             With y=None also a `tf.data.Dataset`, `PyDataset` or `DataLoader` of (x, y[, weight]), of which one pass is
             read into memory; a folder of `cp.images`; or a `cp.scan`, whose rows are streamed from disk.
@@ -167,8 +168,13 @@ def fit(
         rows.scanned.check(chosen)
     for noticed in rows.examples.warnings:
         warnings.warn(noticed, UserWarning, stacklevel=2)
+    model = model_for(model, rows.examples, [chosen], network_alone=bool(callbacks or rows.scanned))
     if isinstance(model, Blend) and rows.holdout is not None and not rows.scanned and rows.examples.split is None:
-        rows = replace(rows, holdout=None, folds=blend_folds(rows.examples, rows.holdout, seed))
+        inner = blend_folds(rows.examples, rows.holdout, seed)
+        if inner is None:
+            model = replace(model, pooling="equal")
+        else:
+            rows = replace(rows, holdout=None, folds=inner)
     learners, (chosen,), _ = models_of(
         model, [chosen], rows.examples, callbacks=callbacks, verbose=verbose, output=output, weights=weights,
         optimizer=optimizer, clone=clone, augment=augmentation_of(data, augment),
@@ -192,11 +198,17 @@ def fit(
     return clf
 
 
-def blend_folds(examples: Examples, rows: Holdout, seed: int) -> tuple[Fold, ...]:
-    """The folds whose test rows weigh the members of a blend; rows that end a training weigh nothing."""
-    if len(examples) <= BLEND_ROWS:
-        return Split(folds=BLEND_FOLDS, seed=seed).of(examples)
-    train, stop = hold_out(subset(examples, rows.train), STOP_SHARE, integer(seed, "blend"))
+def blend_folds(examples: Examples, rows: Holdout, seed: int) -> tuple[Fold, ...] | None:
+    """The folds whose test rows weigh the members of a blend; rows that end a training weigh nothing.
+
+    None where there are too few rows, groups or times for them: then the members weigh alike.
+    """
+    try:
+        if len(examples) <= BLEND_ROWS:
+            return Split(folds=BLEND_FOLDS, seed=seed).of(examples)
+        train, stop = hold_out(subset(examples, rows.train), STOP_SHARE, integer(seed, "blend"))
+    except SplitError:
+        return None
     return (Fold(0, 0, rows.train[train], rows.train[stop], rows.held),)
 
 

@@ -19,10 +19,12 @@ class Blend:
     Attributes:
         models: Networks and trees, as `fit` takes them.
         pooling: "learned" or "equal" weights of the members.
+        adapts: Whether the models that can train a strategy train it alone where the others cannot.
     """
 
     models: tuple[Any, ...]
     pooling: str = "learned"
+    adapts: bool = False
 
     label = "blend"
 

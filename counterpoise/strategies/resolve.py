@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
+
+import numpy as np
 
 from counterpoise.core.errors import ModelError
 from counterpoise.core.model import Model
@@ -46,6 +49,13 @@ def _check_trees(strategy: Strategy, models: Mapping[str, Model]) -> None:
             )
 
 
+def _deferred(single: Single) -> bool:
+    """Whether a plan changes its weights during training; one that needs more than labels does not say."""
+    with suppress(Exception):
+        return bool(single.plan(np.array([0, 0, 1, 1]), **single.options).deferred)
+    return False
+
+
 def _lacking_in_trees(unit: Strategy) -> str:
     """What a member needs that only networks have, or ""."""
     single = unit.singles[0]
@@ -54,6 +64,7 @@ def _lacking_in_trees(unit: Strategy) -> str:
         "mixes the rows of batches": bool(single.mix),
         "changes the last layer of a network": bool(single.finish),
         "lowers and raises a learning rate": isinstance(unit, Successive) and unit.warm,
+        "changes its weights during training": _deferred(single),
     }
     return next((text for text, needed in needs.items() if needed), "")
 

@@ -263,7 +263,20 @@ def test_a_member_is_held_to_its_job():
 def test_a_comparison_does_not_go_on_with_a_changed_run(tmp_path, change):
     y = (RNG.random(60) < 0.4).astype(int)
     pl.DataFrame({"a": RNG.normal(size=60) + y, "y": y}).write_csv(tmp_path / "t.csv")
-    ask = ("compare", tmp_path / "t.csv", "--target", "y", "--strategies", "none", "--folds", "2", "--epochs", "1")
+    ask = (
+        "compare",
+        tmp_path / "t.csv",
+        "--target",
+        "y",
+        "--strategies",
+        "none",
+        "--folds",
+        "2",
+        "--epochs",
+        "1",
+        "--model",
+        "mlp",
+    )
     assert run_command(*ask, "--out", tmp_path / "run").code == 0
     sql(tmp_path / "run", change)
     check_refusal(run_command(*ask, "--out", tmp_path / "run"), FILE, "--restart")

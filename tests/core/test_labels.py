@@ -160,7 +160,7 @@ def test_the_estimator_names_the_row_without_a_label():
     for y in (GAPS["None"], GAPS["NaN"], GAPS["NA"]):
         for x in (X, pd.DataFrame(X)):
             with pytest.raises(TargetError, match="missing in row 3"):
-                cp.CounterpoiseClassifier(epochs=1).fit(x, y)
+                cp.CounterpoiseClassifier("mlp", epochs=1).fit(x, y)
 
 
 @pytest.mark.parametrize(
