@@ -46,18 +46,18 @@ ROUNDING = 1e-6
 SHARE, NUMBERS = number(0, 1), list_of(number())
 
 
-def _metrics(value: Any, place: str) -> dict[str, Any]:
+def _metrics(value: Any, path: str) -> dict[str, Any]:
     """Scores by metric: a value (of a comparison the mean over folds) and the ends of its interval, in its range."""
     return {
-        name: _score(METRICS.get(name))(score, f"{place}.{name}")
-        for name, score in mapping_of(anything)(value, place).items()
+        name: _score(METRICS.get(name))(score, f"{path}.{name}")
+        for name, score in mapping_of(anything)(value, path).items()
     }
 
 
-def _shift(value: Any, place: str) -> Any:
+def _shift(value: Any, path: str) -> Any:
     """The training shift of a network: a number per class, or a pair per label."""
     several = isinstance(value, list) and bool(value) and isinstance(value[0], list)
-    return (list_of(NUMBERS) if several else NUMBERS)(value, place)
+    return (list_of(NUMBERS) if several else NUMBERS)(value, path)
 
 
 def _score(metric: Metric | None) -> Check:

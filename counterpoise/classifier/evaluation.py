@@ -113,13 +113,13 @@ def _together(scores: Mapping[str, float]) -> Scored:
     return {key: {"value": float(value), "low": np.nan, "high": np.nan} for key, value in scores.items()}
 
 
-def _of_images(found: ImageSet) -> tuple[ImageSet, Array, Array | None, Array | None]:
+def _of_images(images: ImageSet) -> tuple[ImageSet, Array, Array | None, Array | None]:
     """The images that judge (those of the test part, where there is one), their labels, groups and weights."""
-    found = found if found.split is None else found.part("test")
-    metadata = found.labeled_metadata
+    images = images if images.split is None else images.part("test")
+    metadata = images.labeled_metadata
     arrays = metadata.arrays()
     weight = arrays["sample_weight"]
-    return found, metadata.y.values, arrays["groups"], None if weight is None else weight.astype(float)
+    return images, metadata.y.values, arrays["groups"], None if weight is None else weight.astype(float)
 
 
 def _groups(rows: Any, given: Any, source: str | None) -> Array | None:
@@ -151,8 +151,8 @@ def _labels(clf: Any, data: Any, y: Any, target: Any, named: set[str]) -> tuple[
             raise OptionError("arrays hold no labels; pass y.")
         return y, data, None
     wanted = target or (None if given else y) or clf.target.columns_of(clf.schema, clf.classes_.tolist())
-    place = target_columns(wanted, table=True) or wanted
-    labels = () if given else (place,) if isinstance(place, str) else place.columns
+    where = target_columns(wanted, table=True) or wanted
+    labels = () if given else (where,) if isinstance(where, str) else where.columns
     used = {*labels, *named, *(c.name for c in (clf.schema.columns if clf.schema is not None else ()) if c.used)}
     frame, source, _ = to_frame(
         data, as_text=(*labels, *text_columns(clf.schema)),
@@ -163,7 +163,7 @@ def _labels(clf: Any, data: Any, y: Any, target: Any, named: set[str]) -> tuple[
     absent = [name for name in labels if name not in frame.columns]
     if absent:
         raise ColumnError(f"{source} lacks the target column {absent[0]!r}.{did_you_mean(absent[0], frame.columns)}")
-    return frame[place] if isinstance(place, str) else place.read(frame.select(labels)), frame, source
+    return frame[where] if isinstance(where, str) else where.read(frame.select(labels)), frame, source
 
 
 def further(
@@ -179,16 +179,16 @@ def further(
 
     def scores(rows: Array, w: Array | None) -> dict[str, float]:
         some, p = y[rows], proba[rows]
-        parts = sc.brier_decomposition(some, p, sample_weight=w)
-        found = {"partial_auc": sc.partial_auc(some, p, MAX_FPR, sample_weight=w),
-                 "brier_reliability": parts.reliability, "brier_resolution": parts.resolution}  # fmt: skip
+        brier = sc.brier_decomposition(some, p, sample_weight=w)
+        scores = {"partial_auc": sc.partial_auc(some, p, MAX_FPR, sample_weight=w),
+                 "brier_reliability": brier.reliability, "brier_resolution": brier.resolution}  # fmt: skip
         if t is not None and 0 < t < 1:
             curve = sc.net_benefit(some, p, [t], sample_weight=w)
-            found |= {"net_benefit": float(curve.model[0]), "net_benefit_everybody": float(curve.everybody[0])}
+            scores |= {"net_benefit": float(curve.model[0]), "net_benefit_everybody": float(curve.everybody[0])}
         return (
-            found
+            scores
             if cost is None
-            else found | {"expected_cost": sc.expected_cost(some, decision[rows], cost, sample_weight=w)}
+            else scores | {"expected_cost": sc.expected_cost(some, decision[rows], cost, sample_weight=w)}
         )
 
     values = scores(np.arange(len(y)), sample_weight)
@@ -201,8 +201,8 @@ def further(
         seed=seed,
     )
     ends = {k: percentile(draws[k], level) for k in values}
-    found = {k: {"value": float(v), "low": ends[k][0], "high": ends[k][1]} for k, v in values.items()}
+    scores = {k: {"value": float(v), "low": ends[k][0], "high": ends[k][1]} for k, v in values.items()}
     if sample_weight is None:
         error = float(sc.debiased_calibration_error(y, proba))
-        found["calibration_error"] = {"value": error, "low": np.nan, "high": np.nan}
-    return {k: found[k] for k in FURTHER if k in found}
+        scores["calibration_error"] = {"value": error, "low": np.nan, "high": np.nan}
+    return {k: scores[k] for k in FURTHER if k in scores}

@@ -20,7 +20,7 @@ PREFIX = "external:"
 
 @dataclass(frozen=True)
 class External(Single):
-    """An estimator in a network's place: it is compared, but no model file is made of it (made by `cp.external`).
+    """An estimator instead of a network: it is compared, but never saved (made by `cp.external`).
 
     Attributes:
         estimator: Of scikit-learn's kind, not fitted.
