@@ -134,7 +134,7 @@ def _check_vocabulary(value: Any, layer: str) -> None:
     array = isinstance(value, Mapping) and value.get("class_name") in ("__tensor__", "__numpy__")
     if not plain and not array:
         raise ArtifactError(
-            f"the layer {layer!r:.60} takes its vocabulary from another file; expected a list of words."
+            f"the layer {layer!r:.60} takes its vocabulary from another file. Expected a list of words."
         )
 
 

@@ -48,11 +48,11 @@ class Settings:
             if not later:
                 object.__setattr__(self, name, whole(name, value, 1))
         if self.budget not in ("steps", "epochs"):
-            raise OptionError(f'budget is {self.budget!r}; expected "steps" or "epochs".')
+            raise OptionError(f'budget is {self.budget!r}. Expected "steps" or "epochs".')
         if self.recipe != "auto" and not isinstance(self.recipe, Recipe):
-            raise OptionError(f'recipe is {self.recipe!r}; expected "auto" or a cp.Recipe.')
+            raise OptionError(f'recipe is {self.recipe!r}. Expected "auto" or a cp.Recipe.')
         if not isinstance(self.init_bias, bool):
-            raise OptionError(f"init_bias is {self.init_bias!r}; expected True or False.")
+            raise OptionError(f"init_bias is {self.init_bias!r}. Expected True or False.")
         for name in ("seed", "tune"):
             object.__setattr__(self, name, whole(name, getattr(self, name), 0))
 
