@@ -30,7 +30,8 @@ from counterpoise.data.cells import clean
 from counterpoise.data.cycles import cycle_name, cycles_of
 from counterpoise.data.dates import are_uncertain, parse_dates, parse_durations, parse_times, unit_of
 from counterpoise.data.levels import MAX_LEVELS, are_dates, compared_by_value, level_text, levels_of
-from counterpoise.data.numbers import plain_numbers, read_numbers
+from counterpoise.data.number_parsing import plain_numbers
+from counterpoise.data.numbers import read_clean_numbers
 from counterpoise.data.precision import distinct, floats, precision_of
 from counterpoise.data.stray_words import LEAST_ROWS, PARTLY, Read, with_words
 
@@ -134,7 +135,7 @@ def read_text(text: pl.Series, asked: bool = False) -> Read:
         )
         if gaps <= (1 - PARTLY) * len(sample):
             return with_words(known, parse(known), NumberFormat(), what)
-    return read_numbers(text, asked)
+    return read_clean_numbers(known, asked)
 
 
 def _guess(series: pl.Series) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from counterpoise.core.schema import Column, NumberFormat
 from counterpoise.data.cells import clean
 from counterpoise.data.dates import FIRST_DAY, LAST_DAY, parse_dates, parse_durations, parse_times, unit_of
 from counterpoise.data.levels import level_text, match_levels
-from counterpoise.data.numbers import PLAIN, parse, plain_numbers
+from counterpoise.data.number_parsing import is_plain, parse, plain_numbers
 from counterpoise.data.precision import floats, less
 from counterpoise.data.stray_words import PARTLY, shown
 
@@ -90,7 +90,7 @@ def _parsed(column: Column, known: pl.Series) -> pl.Series:
     """Text in the convention of the column, null where it does not follow it."""
     if column.unit:
         return _PARSERS[column.unit](known)
-    if column.written is None or (column.written.decimal, column.written.group, column.written.affix) == PLAIN:
+    if column.written is None or is_plain(column.written):
         whole = plain_numbers(known)
         if column.written is None or whole.null_count() == known.null_count():
             return whole
@@ -119,7 +119,7 @@ def _refuse_or_say(column: Column, known: pl.Series, odd: pl.Series) -> None:
 
 def _example(written: NumberFormat | None) -> str:
     """A number in the convention of a column."""
-    if written is None or (written.decimal, written.group, written.affix) == PLAIN:
+    if written is None or is_plain(written):
         return "a number"
     number = f"1{written.group}234{written.decimal}5"
     return f"a number such as {f'{number} {written.affix}'.strip()!r}"

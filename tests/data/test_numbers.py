@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from counterpoise.core.schema import NumberFormat
-from counterpoise.data.numbers import parse, plain_numbers, read_numbers
+from counterpoise.data.number_parsing import parse, plain_numbers
+from counterpoise.data.numbers import read_numbers
 
 N = 200
 
