@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from counterpoise.core.schema import NumberFormat
+from counterpoise.core.schema import TextFormat
 from counterpoise.data.number_parsing import is_currency, is_plain, is_signed_number, normal_text, number_pattern, parse
 from counterpoise.data.stray_words import MOSTLY, PARTLY
 
@@ -45,7 +45,7 @@ class _Shape(NamedTuple):
     after: str
 
 
-def number_format(text: pl.Series, normal: pl.Series) -> tuple[NumberFormat | None, str]:
+def number_format(text: pl.Series, normal: pl.Series) -> tuple[TextFormat | None, str]:
     """Return the format of most values and what is not sure about it; None: no format fits half of them.
 
     Args:
@@ -68,7 +68,7 @@ def number_format(text: pl.Series, normal: pl.Series) -> tuple[NumberFormat | No
     most = max(sum(rows[shape] for shape in numbers) for numbers, _ in ranked)
     leading = [(numbers, one) for numbers, one in ranked if sum(rows[shape] for shape in numbers) == most]
     numbers, written = leading[0]
-    if written == NumberFormat():  # as programs write numbers
+    if written == TextFormat():  # as programs write numbers
         return written, ""
     others = [other for theirs, other in leading[1:] if any(numbers[s] != theirs[s] for s in numbers.keys() & theirs)]
     return written, next(filter(None, (_ambiguity(text, written, other) for other in others)), "")
@@ -136,15 +136,15 @@ def _affix(numeric: list[tuple[_Shape, int]]) -> tuple[str | None, str]:
     return units[0], ""
 
 
-def _candidates(numbers: Iterable[str], affix: str) -> list[NumberFormat]:
+def _candidates(numbers: Iterable[str], affix: str) -> list[TextFormat]:
     """Formats that the signs among the digits allow; of two that read the same values the first is taken."""
     numbers = list(numbers)
     seen = [sign for sign in (",", ".", " ", "'") if any(sign in number for number in numbers)]
     pairs = product((".", ","), ("", *seen))
-    return [NumberFormat(point, group, affix) for point, group in pairs if point != group]
+    return [TextFormat(point, group, affix) for point, group in pairs if point != group]
 
 
-def _fitting(shapes: Iterable[str], written: NumberFormat) -> dict[str, str]:
+def _fitting(shapes: Iterable[str], written: TextFormat) -> dict[str, str]:
     """Shapes that are numbers in a format -> the number as programs write it."""
     pattern, numbers = re.compile(number_pattern(written)), dict[str, str]()
     for shape in shapes:
@@ -157,7 +157,7 @@ def _fitting(shapes: Iterable[str], written: NumberFormat) -> dict[str, str]:
     return numbers
 
 
-def _ambiguity(text: pl.Series, written: NumberFormat, other: NumberFormat) -> str:
+def _ambiguity(text: pl.Series, written: TextFormat, other: TextFormat) -> str:
     """Name a text that is another number in another format; "" where there is none."""
     texts = _distinct(text)["text"]
     values, others = parse(texts, written), parse(texts, other)

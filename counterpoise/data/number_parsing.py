@@ -8,7 +8,7 @@ from functools import cache
 
 import polars as pl
 
-from counterpoise.core.schema import NumberFormat
+from counterpoise.core.schema import TextFormat
 
 _CODES = """usd eur gbp chf jpy cny rmb inr aud cad nzd sek nok dkk isk pln czk huf ron bgn uah rub try brl mxn ars clp
 cop zar egp ils aed sar thb idr myr php vnd krw twd hkd sgd pkr rs kr fr fr. zł kč ft lei""".split()
@@ -27,22 +27,22 @@ def plain_numbers(text: pl.Series) -> pl.Series:
     return text.cast(pl.Float64, strict=False).fill_nan(None)
 
 
-def is_plain(written: NumberFormat) -> bool:
+def is_plain(written: TextFormat) -> bool:
     """Whether a format is that of programs."""
     return (written.decimal, written.group, written.affix) == (".", "", "")
 
 
-def parse(text: pl.Series, written: NumberFormat) -> pl.Series:
+def parse(text: pl.Series, written: TextFormat) -> pl.Series:
     """Read text in one format as float64, null where it does not follow it.
 
     Example:
-        >>> parse(pl.Series(["1.234,5 €", "(12)", "x"]), NumberFormat(",", ".", "€")).to_list()
+        >>> parse(pl.Series(["1.234,5 €", "(12)", "x"]), TextFormat(",", ".", "€")).to_list()
         [1234.5, -12.0, None]
     """
     return parse_normal(normal_text(text), written, text)
 
 
-def parse_normal(normal: pl.Series, written: NumberFormat, text: pl.Series) -> pl.Series:
+def parse_normal(normal: pl.Series, written: TextFormat, text: pl.Series) -> pl.Series:
     """Read text as `parse`, from its `normal_text`."""
     before, after = _affix_patterns(written)
     column = pl.col("text")
@@ -80,7 +80,7 @@ def is_signed_number(match: re.Match[str]) -> bool:
 
 
 @cache
-def number_pattern(written: NumberFormat) -> str:
+def number_pattern(written: TextFormat) -> str:
     """Return the pattern of a number in a format, in `normal_text`: number n, and signs a to d around it."""
     point, group = re.escape(written.decimal), re.escape(written.group)
     whole = "[0-9]+"
@@ -93,7 +93,7 @@ def number_pattern(written: NumberFormat) -> str:
     return rf"^(?P<a>[(+-]?) ?{before}(?P<b>[(+-]?) ?(?P<n>{number}) ?(?P<c>[)-]?) ?{after} ?(?P<d>[)-]?)$"
 
 
-def _affix_patterns(written: NumberFormat) -> tuple[str, str]:
+def _affix_patterns(written: TextFormat) -> tuple[str, str]:
     """The patterns of unit or currency before and behind a number."""
     if not written.affix:
         return "", ""

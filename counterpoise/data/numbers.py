@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from counterpoise.core.schema import NumberFormat
+from counterpoise.core.schema import TextFormat
 from counterpoise.data.cells import clean, has_codes
 from counterpoise.data.number_formats import number_format
 from counterpoise.data.number_parsing import normal_text, parse_normal, plain_numbers
@@ -35,13 +35,13 @@ def read_clean_numbers(known: pl.Series, asked: bool = False) -> Read:
         return Read()
     plain = plain_numbers(known)
     if plain.null_count() == known.null_count():
-        return Read(plain, NumberFormat(), ("is text of numbers. It is read as numbers.",))
+        return Read(plain, TextFormat(), ("is text of numbers. It is read as numbers.",))
     normal = normal_text(known)
     written, doubt = number_format(known, normal)
     if written is None:
         return Read(notes=(doubt,) if doubt else ())
     read = with_words(known, parse_normal(normal, written, known), written, "numbers", doubt, asked)
-    if read.values is None or doubt or written == NumberFormat():
+    if read.values is None or doubt or written == TextFormat():
         return read
     row = int(read.values.is_not_null().arg_max() or 0)
     example = f"is text of numbers. {known[row]!r} is read as {read.values[row]:.12g}."

@@ -64,6 +64,6 @@ def completed(examples: Examples, metadata: RowMetadata, notes: Sequence[str]) -
     duplicate_ids = find_duplicates(examples.x)
     if duplicate_ids is not None:
         warnings += duplicate_notes(duplicate_ids, examples.y)
-    arrays = metadata.arrays()
+    arrays: dict[str, Any] = metadata.arrays()
     check_no_class_lost(examples.y, arrays["sample_weight"], examples.classes)
     return replace(examples, **arrays, duplicate_ids=duplicate_ids, warnings=tuple(warnings))

@@ -9,9 +9,10 @@ import polars as pl
 
 from counterpoise.core.checks import rows_text
 from counterpoise.core.errors import ColumnError
-from counterpoise.core.schema import Column, NumberFormat
+from counterpoise.core.schema import Column, TextFormat
 from counterpoise.data.cells import clean
-from counterpoise.data.dates import FIRST_DAY, LAST_DAY, parse_dates, parse_durations, parse_times, unit_of
+from counterpoise.data.date_text import parse_dates, parse_durations, parse_times
+from counterpoise.data.dates import FIRST_DAY, LAST_DAY, unit_of
 from counterpoise.data.levels import level_text, match_levels
 from counterpoise.data.number_parsing import is_plain, parse, plain_numbers
 from counterpoise.data.precision import floats, less
@@ -23,7 +24,7 @@ Array = np.ndarray
 LEAST_REFUSED = 5
 
 _TEXT = (pl.String, pl.Categorical, pl.Enum)
-_PARSERS = {"date": parse_dates, "time": parse_times, "duration": parse_durations}
+_PARSERS = {"time": parse_times, "duration": parse_durations}
 _KINDS = {"": "numbers", "date": "dates", "time": "times of day", "duration": "durations"}
 _SPELLED = {
     "date": "a date such as 2024-12-31 23:59:59",
@@ -88,6 +89,8 @@ def _typed(column: Column, series: pl.Series) -> pl.Series:
 
 def _parsed(column: Column, known: pl.Series) -> pl.Series:
     """Text in the convention of the column, null where it does not follow it."""
+    if column.unit == "date":
+        return parse_dates(known, "" if column.written is None else column.written.order)
     if column.unit:
         return _PARSERS[column.unit](known)
     if column.written is None or is_plain(column.written):
@@ -117,7 +120,7 @@ def _refuse_or_say(column: Column, known: pl.Series, odd: pl.Series) -> None:
     )
 
 
-def _example(written: NumberFormat | None) -> str:
+def _example(written: TextFormat | None) -> str:
     """A number in the convention of a column."""
     if written is None or is_plain(written):
         return "a number"
