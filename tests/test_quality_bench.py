@@ -23,8 +23,8 @@ from benchmarks.quality.table import METRICS, against_singles, by_parent, comple
 from benchmarks.quality.training_time import told
 from benchmarks.quality.wanted import wanted
 from counterpoise.core.examples import Examples
+from counterpoise.strategies.external import external
 from counterpoise.strategies.select import find
-from counterpoise.strategies.strategy import external
 
 
 def entrant(ap):

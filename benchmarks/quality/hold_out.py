@@ -25,7 +25,6 @@ from counterpoise.pipeline.models import models_of
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.stages import train_in_stages, trained_members
 from counterpoise.pipeline.trainer import Trainer
-from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.select import Strategy
 from counterpoise.targets.kinds import target_of
 
@@ -73,17 +72,16 @@ def held_out(
 def _results(
     model: Any, examples: Examples, strategies: Sequence[Strategy], seed: int, failures: dict[str, str]
 ) -> Mapping[str, FoldResult]:
-    learners, strategies = models_of(model, strategies, examples)
+    learners, strategies, refused = models_of(model, strategies, examples)
     models = {key: learner.model for key, learner in learners.items()}
-    settings = Settings("auto", "auto", seed=seed, recipe="auto").on(models, len(examples), EPOCHS)
+    settings = Settings(epochs="auto", batch_size="auto", seed=seed, recipe="auto").on(models, len(examples), EPOCHS)
     trainer = Trainer(examples, learners, settings)
     fold, rule_rows, judged = parts(examples.y, seed)
     jobs, failed = jobs_by_fold(strategies, trainer, [fold])
     by_name = {strategy.name: strategy for strategy in strategies}
-    ready = {key: resolved(by_name[key[0]], models) for key in jobs}
-    jobs, members = train_in_stages(jobs, ready, trainer, failed)
+    jobs, members = train_in_stages(jobs, {key: by_name[key[0]] for key in jobs}, trainer, failed)
     leave_out_failed(jobs, members, failed)
-    failures |= failed
+    failures |= refused | failed
     results = {}
     for strategy in strategies:
         if strategy.name in failed:

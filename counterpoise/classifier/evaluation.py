@@ -56,6 +56,17 @@ def evaluate(
 
     Raises:
         ColumnError: the column is absent. TargetError: a label that the classifier does not know, or one class only.
+
+    Example:
+        >>> import numpy as np
+        >>> from counterpoise.pipeline.fit import fit
+        >>> rng = np.random.default_rng(0)
+        >>> y = (rng.random(400) < 0.2).astype(int)
+        >>> x = rng.normal(size=(400, 2)) + 2 * y[:, None]
+        >>> clf = fit("mlp", x[:300], y[:300], epochs=5, verbose=0)
+        >>> scores = evaluate(clf, x[300:], y[300:], resamples=50)
+        >>> scores["rows"], sorted(scores["metrics"]["recall"])
+        (100, ['high', 'low', 'value'])
     """
     if isinstance(data, ImageSet):
         data, y, groups, sample_weight = _of_images(data)

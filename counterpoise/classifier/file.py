@@ -122,8 +122,8 @@ def _check_format(description: Any) -> None:
     given = description.get("format") if isinstance(description, dict) else None
     if given != FORMAT and isinstance(given, int):
         raise ArtifactError(
-            f"it has format {given!r:.40}, this version reads {FORMAT}; install the version of counterpoise that saved "
-            "it, or a newer one."
+            f"its format is {given!r:.40}, but this version of counterpoise reads format {FORMAT}. "
+            + ("Train and save the model again." if given < FORMAT else "Install the version that saved it.")
         )
 
 

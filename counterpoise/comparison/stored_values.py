@@ -228,9 +228,23 @@ SCORE = record(
     optional={"low": maybe(number()), "high": maybe(number()), "folds": list_of(maybe(number()))},
     others=anything,
 )
+#: Number of the layout of leaderboard.json.
+SCHEMA = 2
+
+
+def _schema(value: Any, place: str) -> int:
+    if value != SCHEMA:
+        raise ArtifactError(
+            f"{place} is {value!r:.40}, but this version of counterpoise reads schema {SCHEMA}. "
+            + ("Run the comparison again." if value == 1 else "Install the version that wrote it.")
+        )
+    return SCHEMA
+
+
 #: What a report is drawn from, as far as others than the page read it.
 RECORD = record(
     {
+        "schema": _schema,
         "metric": text(),
         "data": mapping_of(anything),
         "rows": list_of(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self
 
 import numpy as np
+
+from counterpoise.core.digest import digest
 
 Array = np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Limits:
     """How long a job may train.
 
@@ -21,7 +23,7 @@ class Limits:
         patience: Steps without a better stopping score before training ends; None = never.
         batch_size: Rows per step.
         plateau: Steps without a better stopping score before the learning rate is halved; None = never.
-        least: Steps before which no round but the last can be the best.
+        min_steps: Steps before which no round but the last can be the best.
         smoothing: Rounds whose stopping scores are averaged before they are compared.
         margin: Standard errors by which a later round must be better to take over.
         stop_on: "log_loss", or "both" (log loss and average precision; see `train.stopping.Score`).
@@ -35,7 +37,7 @@ class Limits:
     patience: int | None
     batch_size: int
     plateau: int | None = None
-    least: int = 0
+    min_steps: int = 0
     smoothing: int = 1
     margin: float = 0.0
     stop_on: str = "log_loss"
@@ -81,6 +83,17 @@ class Job:
     start: tuple[Array, ...] = ()
     init_bias: bool = True
     kind: str = "one_of"
+
+    @classmethod
+    def of(cls, **values: Any) -> Self:
+        """A job whose id is a hash of all its other fields."""
+        return cls(id="", **values).having()
+
+    def having(self, **changes: Any) -> Self:
+        """The job with some fields changed, and the id that follows."""
+        changed = replace(self, **changes)
+        content = {f.name: getattr(changed, f.name) for f in fields(changed)}
+        return replace(changed, id=digest(content | {"id": "", "plan": tuple(changed.plan.content())}))
 
 
 @dataclass(frozen=True)

@@ -195,7 +195,7 @@ def examples_of(
     x = images.rows()
     duplicate_ids = find_duplicates(x)
     assert duplicate_ids is not None
-    arrays = metadata.arrays()
+    arrays: dict[str, Any] = metadata.arrays()
     word = "file was" if len(images.bad) == 1 else "files were"
     notes = [f"{len(images.bad)} {word} left out: {named(images.bad)}."] if images.bad else []
     copies = len(duplicate_ids) - len(np.unique(duplicate_ids))

@@ -158,7 +158,7 @@ def _nearly_equal(r: DiagnosisRecord) -> Advice | None:
     if r.near is None or more < 0.005 * r.rows:
         return None
     reason = f"{more:,} rows are nearly equal to another one: a test row may have its near copy in training."
-    text = "Keep near copies on one side of a split: groups=cp.near_duplicates(x)."
+    text = "Keep near copies on one side of a split: groups=cp.diagnosis.near_duplicates(x)."
     return Advice(text, reason, {"near": r.near, "duplicates": r.duplicates})
 
 

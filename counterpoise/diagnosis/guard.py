@@ -100,7 +100,7 @@ def _nearly_equal(r: DiagnosisRecord) -> Check:
     found = f"{more:,} rows are nearly equal to another one."
     if r.near_grouped:
         return Check(name, "handled", found, "They stay on one side of every split.")
-    return Check(name, "look", found, "Keep them on one side of a split: groups=cp.near_duplicates(x).")
+    return Check(name, "look", found, "Keep them on one side of a split: groups=cp.diagnosis.near_duplicates(x).")
 
 
 def _groups(r: DiagnosisRecord) -> Check:

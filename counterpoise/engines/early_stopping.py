@@ -180,7 +180,7 @@ class Stopper:
         better = self.best is None or score.beats(self.best, self.limits.margin)
         if better:
             # Before `least` a round is kept only until the next one comes.
-            self.best, self.best_step = None if self.steps < self.limits.least else score, self.steps
+            self.best, self.best_step = None if self.steps < self.limits.min_steps else score, self.steps
         return better
 
     def _note_recall(self, logits: Array) -> None:

@@ -76,7 +76,7 @@ class Trainer:
 
     def label_of(self, strategy: Strategy) -> str:
         """What to call the models of a strategy."""
-        return ", ".join(dict.fromkeys(self.models[part.model].label for part in strategy.parts()))
+        return "+".join(dict.fromkeys(self.models[single.model].label for single in strategy.singles))
 
     def learner(self, job: Job) -> Learner:
         return self.learners[job.model]

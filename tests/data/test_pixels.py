@@ -216,7 +216,7 @@ def test_a_range_goes_with_the_model(scans, tmp_path):
     assert np.allclose(again.predict_proba(plain)[:6], again.predict_proba(ill.load()))
     with pytest.raises(DataError, match="trained with"):
         again.predict_proba(images(scans, 4, range=(0, 100)))
-    again._card["images"] = {"range": [1]}
+    again = again.with_card(images={"range": [1]})
     with pytest.raises(ArtifactError, match="card is damaged"):
         again.predict_proba(plain)
 

@@ -17,7 +17,7 @@ from counterpoise.core.examples import Examples
 from counterpoise.data.split import make_folds
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.settings import Settings
-from counterpoise.strategies.select import Ensemble, find, select
+from counterpoise.strategies.select import ensemble, find, select
 
 QUICK = Settings(epochs=3, batch_size=64)
 
@@ -88,7 +88,7 @@ def test_jobs_are_shared_between_strategies():
     ids = {s.name: [j.id for j in jobs_of(s, examples, fold, QUICK)] for s in select("default")}
     assert ids["none"] == ids["threshold"]
     assert ids["resampling_ensemble"] == ids["none"] + ids["oversample"] + ids["undersample"]
-    bag = jobs_of(Ensemble(["undersample"] * 3), examples, fold, QUICK)
+    bag = jobs_of(ensemble(["undersample"] * 3), examples, fold, QUICK)
     assert len({j.id for j in bag}) == 3
     assert bag[0].id == ids["undersample"][0]
 
@@ -162,7 +162,7 @@ def test_pure_noise_shows_no_gain():
 
 def test_three_classes_and_every_vote():
     examples = data(classes=3)
-    ensembles = [Ensemble(["none", "oversample"], vote=v, name=v) for v in ("soft", "log", "hard", "weighted")]
+    ensembles = [ensemble(["none", "oversample"], vote=v, name=v) for v in ("soft", "log", "hard", "weighted")]
     outcome = cross_validate(examples, [find("none"), *ensembles], Network(linear(3), examples), QUICK, folds=2)
     for result in outcome.fold_results:
         assert result.proba.shape == (len(result.rows), 3)
@@ -265,7 +265,7 @@ def test_no_part_of_a_rule_moves_when_its_own_fold_does(vote):
 
     rng, examples = np.random.default_rng(0), data(600)
     folds = make_folds(examples, 4, repeats=2)
-    strategy = Ensemble(["oversample", "undersample"], vote=vote)
+    strategy = ensemble(["oversample", "undersample"], vote=vote)
     log_p = lg.log_softmax(rng.normal(size=(2, 2, 600, 2)) + np.array([0.0, 1.0]) * examples.y[:, None])
     shift = np.array([-1.0, 1.0])
     members = [Member("", (), np.zeros((1, 1)), np.zeros((1, 1)), shift, 1, 1, 1, 0.0) for _ in range(2)]
