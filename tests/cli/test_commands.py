@@ -175,7 +175,7 @@ def test_what_was_noticed_in_a_table_is_one_line_each(counterpoise, tmp_path):
     run = counterpoise("train", tmp_path / "a.csv", *train)
     assert run.code == 0, run.err
     said = [line for line in run.err.splitlines() if "'paid'" in line]
-    assert said[0] == "counterpoise: warning: Column 'paid' is text that holds numbers: '$37.25' is read as 37.25."
+    assert said[0] == "counterpoise: warning: Column 'paid' is text of numbers. '$37.25' is read as 37.25."
     assert "20 of 240 values (8.3%) are not: 'n/a'" in said[1]
     done = counterpoise("predict", model, tmp_path / "a.csv")
     assert (done.code, done.err, len(done.out.splitlines())) == (0, "", 241)
