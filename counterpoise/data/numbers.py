@@ -8,6 +8,7 @@ codes, telephone numbers) are codes.
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import replace
 from functools import cache
 from itertools import product
@@ -28,6 +29,8 @@ cop zar egp ils aed sar thb idr myr php vnd krw twd hkd sgd pkr rs kr fr fr. zł
 _CURRENCY = rf"^(\p{{L}}{{0,3}}\p{{Sc}}|{'|'.join(re.escape(code) for code in _CODES)})$"
 #: One letter behind a number that is a unit rather than part of a code such as 12A.
 _SHORT_UNITS = tuple("gmlshdkwvtyf")
+#: Digits and marks of other scripts, such as those of Arabic.
+_FOREIGN = r"[\p{Nd}٫٬--0-9]"
 _SPACES, _QUOTES, _DASHES = r"[\s\x{A0}\x{2000}-\x{200A}\x{202F}\x{205F}\x{3000}]+", r"[’ʼ´`]", r"[−–‒]"
 _ANY = (
     r"^[(+-]?\s?(?P<before>[\p{Sc}\p{L}.]{0,6}?)\s?[(+-]?\s?(?P<number>[\d.,' ]*?\d[.,]?(?:[eE][+-]?\d+)?)"
@@ -37,6 +40,7 @@ _ANY = (
 
 def plain_numbers(text: pl.Series) -> pl.Series:
     """Numbers as programs write them (12, -0.5, 1e3), null for other text; whole numbers stay integers."""
+    text = _western(text)
     for kind in (pl.Int64, pl.Int128):
         whole = text.cast(kind, strict=False)
         if whole.null_count() == text.null_count():
@@ -64,9 +68,21 @@ def parse(text: pl.Series, written: NumberFormat) -> pl.Series:
     return values.zip_with(values.is_not_null(), text.cast(pl.Float64, strict=False))  # inf
 
 
+@cache
+def _digits() -> dict[str, str]:
+    """Each digit and mark of other scripts -> its counterpart."""
+    digits = (c for c in map(chr, range(128, 0x20000)) if unicodedata.category(c) == "Nd")
+    return {c: str(unicodedata.digit(c)) for c in digits} | {"٫": ".", "٬": ","}
+
+
+def _western(text: pl.Series) -> pl.Series:
+    """Text with the digits 0 to 9 in place of those of other scripts."""
+    return text.str.replace_many(_digits()) if text.str.contains(_FOREIGN).any() else text
+
+
 def _normal(text: pl.Series) -> pl.Series:
-    """One kind of blank, apostrophe and minus sign."""
-    plain = text.str.replace_all(_SPACES, " ").str.replace_all(_QUOTES, "'").str.replace_all(_DASHES, "-")
+    """One kind of digit, blank, apostrophe and minus sign."""
+    plain = _western(text).str.replace_all(_SPACES, " ").str.replace_all(_QUOTES, "'").str.replace_all(_DASHES, "-")
     return plain.str.strip_chars().str.to_lowercase()
 
 
@@ -104,7 +120,7 @@ def read_numbers(text: pl.Series, asked: bool = False) -> Read:
         >>> found.values.to_list(), found.written.group, found.written.affix
         ([1200.0, 35.5, None], ',', '$')
     """
-    known = clean(text)
+    known = _western(clean(text))
     if known.null_count() == len(known) or (has_codes(known) and not asked):
         return Read()
     plain = plain_numbers(known)
