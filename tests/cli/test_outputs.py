@@ -42,8 +42,8 @@ def _place(made, tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-TRAIN = ("--target", "ill", "--strategy", "none", "--epochs", "1")
-RACE = ("--target", "ill", "--strategies", "none", "--folds", "2", "--epochs", "1")
+TRAIN = ("--target", "ill", "--strategy", "none", "--epochs", "1", "--model", "mlp")
+RACE = ("--target", "ill", "--strategies", "none", "--folds", "2", "--epochs", "1", "--model", "mlp")
 
 
 @pytest.mark.parametrize(
