@@ -23,12 +23,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.data.given_split import Split
 from counterpoise.data.read import read
 from counterpoise.decide.pooling import pool
 from counterpoise.decide.rule import apply_rule_to_log_p, fit_rule_from_log_p
-from counterpoise.metrics.scores import average_precision, calibration_slope, skill
+from counterpoise.metrics.calibration_scores import calibration_slope
+from counterpoise.metrics.scores import average_precision, skill
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.order import cross_validate
 from counterpoise.pipeline.settings import Settings

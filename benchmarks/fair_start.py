@@ -37,7 +37,9 @@ from sklearn.metrics import average_precision_score
 
 import counterpoise as cp
 from counterpoise.comparison.compare import EPOCHS
-from counterpoise.core.records import Examples, Fold, Job, Member
+from counterpoise.core.examples import Examples
+from counterpoise.core.folds import Fold
+from counterpoise.core.job import Job, Member
 from counterpoise.data.split import hold_out
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.budget import train_within_budget, trainings

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from counterpoise.core.records import Examples, Fold, Holdout, Job, Limits, Member
+from counterpoise.core.examples import Examples
+from counterpoise.core.folds import Fold, Holdout
+from counterpoise.core.job import Job, Limits, Member
 from counterpoise.data.given_split import Split
 from counterpoise.engines.run import Executor
 from counterpoise.pipeline import jobs as of_pipeline

@@ -15,7 +15,9 @@ from sklearn.model_selection import train_test_split
 
 from counterpoise.comparison.compare import EPOCHS
 from counterpoise.comparison.tally import fold_scores
-from counterpoise.core.records import Examples, Fold, FoldResult
+from counterpoise.core.examples import Examples
+from counterpoise.core.fold_result import FoldResult
+from counterpoise.core.folds import Fold
 from counterpoise.data.split import STOP_SHARE
 from counterpoise.pipeline.fold_results import corrected, fit_rule, make_fold_result
 from counterpoise.pipeline.jobs import jobs_by_fold, leave_out_failed

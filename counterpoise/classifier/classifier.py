@@ -16,8 +16,10 @@ from counterpoise.classifier.file import Contents, read, write
 from counterpoise.classifier.model_card import ModelCard, measured
 from counterpoise.classifier.references import custom_objects_of
 from counterpoise.core.errors import ArtifactError, OptionError
+from counterpoise.core.examples import Pictures
 from counterpoise.core.per_class import in_class_order
-from counterpoise.core.records import LabelRules, Pictures, Rule, Schema
+from counterpoise.core.rule import LabelRules, Rule
+from counterpoise.core.schema import Schema
 from counterpoise.core.structure import chunk_rows, leaves, rows_in, take
 from counterpoise.core.temporary import scratch
 from counterpoise.data.columns import raw_columns, raw_inputs

@@ -29,7 +29,8 @@ from counterpoise.core.plain import (
     truth,
     whole,
 )
-from counterpoise.core.records import LabelRules, Rule, Schema
+from counterpoise.core.rule import LabelRules, Rule
+from counterpoise.core.schema import Schema
 from counterpoise.core.target import Target
 from counterpoise.data.schema import schema_from_dict, schema_to_dict
 from counterpoise.decide.rule_fields import NOTHING

@@ -26,7 +26,7 @@ from counterpoise.core.checks import check_path
 from counterpoise.core.errors import ArtifactError
 from counterpoise.core.files import drafted, is_stream
 from counterpoise.core.plain import read_json
-from counterpoise.core.records import Schema
+from counterpoise.core.schema import Schema
 from counterpoise.core.target import Target
 from counterpoise.data.columns import columns_config
 from counterpoise.networks.cloning import keras_text

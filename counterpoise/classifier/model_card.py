@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.core.records import Rule
+from counterpoise.core.rule import Rule
 from counterpoise.core.target import Problem, Target
 from counterpoise.core.version import installed
 from counterpoise.metrics.measured import joined_scores, measure

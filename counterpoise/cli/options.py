@@ -14,7 +14,7 @@ from counterpoise.core.errors import ArtifactError
 from counterpoise.core.files import check_output, is_standard_output, is_stream
 
 if TYPE_CHECKING:
-    from counterpoise.core.records import Examples, Pictures
+    from counterpoise.core.examples import Examples, Pictures
 
 Data = Annotated[Path, typer.Argument(help="CSV or Parquet file, or folder of images.", show_default=False)]
 Target = Annotated[
@@ -270,7 +270,7 @@ def picture_form(clf: Any) -> tuple[tuple[int, int], Pictures]:
         OptionError: it takes something else.
     """
     from counterpoise.core.errors import OptionError
-    from counterpoise.core.records import Pictures
+    from counterpoise.core.examples import Pictures
 
     shape: tuple[Any, ...] = getattr(clf.members.input, "shape", ())
     if clf.schema is not None or len(shape) != 4 or shape[-1] not in (1, 3):

@@ -99,7 +99,7 @@ def command(
             f"{_typed(aim)} is for two classes; {data.name} has {len(examples.classes)}: {labels}. "
             f"Hold one against the others: --one-vs-rest {examples.classes[examples.positive]}"
         )
-    from counterpoise.core.records import TEST
+    from counterpoise.core.examples import TEST
     from counterpoise.pipeline.fit import fit
 
     tested = examples.split is not None and len(examples.doing(TEST)) > 0

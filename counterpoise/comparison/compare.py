@@ -20,8 +20,10 @@ from counterpoise.comparison.result import Comparison
 from counterpoise.comparison.resume import announce, needs_weights, opened, stored
 from counterpoise.comparison.verdict import Judgment, Verdict
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
+from counterpoise.core.examples import Examples
+from counterpoise.core.fold_result import FoldResult
+from counterpoise.core.folds import Fold
 from counterpoise.core.progress import bar
-from counterpoise.core.records import Examples, Fold, FoldResult
 from counterpoise.data.given_split import Split, rows_to_learn
 from counterpoise.data.split import set_aside
 from counterpoise.diagnosis.diagnose import before_comparison

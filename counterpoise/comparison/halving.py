@@ -18,7 +18,9 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Examples, Fold, Job, Member
+from counterpoise.core.examples import Examples
+from counterpoise.core.folds import Fold
+from counterpoise.core.job import Job, Member
 from counterpoise.engines.run import Executor, Trained
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.jobs import jobs_by_fold, leave_out_failed

@@ -11,7 +11,9 @@ import numpy as np
 
 from counterpoise.comparison import tally
 from counterpoise.comparison.judge import assess
-from counterpoise.core.records import Examples, Fold, FoldResult
+from counterpoise.core.examples import Examples
+from counterpoise.core.fold_result import FoldResult
+from counterpoise.core.folds import Fold
 from counterpoise.data.given_split import Split
 from counterpoise.metrics.catalog import METRICS
 from counterpoise.metrics.intervals import fold_interval

@@ -13,7 +13,8 @@ from counterpoise.comparison.halving import Limit, Rungs, stopped_text
 from counterpoise.comparison.nested import Nested
 from counterpoise.comparison.stored_values import SCHEMA
 from counterpoise.comparison.verdict import Judgment, Verdict
-from counterpoise.core.records import Examples, FoldResult
+from counterpoise.core.examples import Examples
+from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.version import version
 from counterpoise.diagnosis.guard import COLUMNS, REPEATS
 from counterpoise.networks.network import Network

@@ -10,7 +10,8 @@ from typing import Any
 
 from counterpoise.comparison.store import Store
 from counterpoise.comparison.stored_values import check_member
-from counterpoise.core.records import Examples, Job
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job
 from counterpoise.engines.compile_modes import decided
 from counterpoise.engines.run import Executor, Trained
 from counterpoise.networks.network import Network

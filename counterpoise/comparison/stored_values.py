@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import ArtifactError
+from counterpoise.core.job import Job, Member
 from counterpoise.core.plain import (
     Check,
     anything,
@@ -32,7 +33,6 @@ from counterpoise.core.plain import (
     truth,
     whole,
 )
-from counterpoise.core.records import Job, Member
 from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray

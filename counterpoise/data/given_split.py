@@ -11,8 +11,8 @@ import numpy as np
 from counterpoise.core import seeds
 from counterpoise.core.checks import check_int, rows_text
 from counterpoise.core.errors import OptionError, SplitError
-from counterpoise.core.folds import LEAST_TRAIN
-from counterpoise.core.records import TEST, TRAIN, VALIDATION, Examples, Fold
+from counterpoise.core.examples import TEST, TRAIN, VALIDATION, Examples
+from counterpoise.core.folds import LEAST_TRAIN, Fold
 from counterpoise.data.split import STOP_SHARE, latest_part, make_folds, rows_that_weigh, stratified_part, usable
 
 Array = np.ndarray

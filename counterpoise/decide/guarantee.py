@@ -15,8 +15,10 @@ import numpy as np
 from scipy.special import bdtr, bdtrc
 
 from counterpoise.core.errors import GuaranteeError, OptionError
-from counterpoise.core.records import Array, Rule
+from counterpoise.core.rule import Rule
 from counterpoise.decide.shapes import codes
+
+Array = np.ndarray
 
 #: Thresholds at which a precision is tested, fixed before any row is seen: logits from 10 down to -10.
 GRID = 1.0 / (1.0 + np.exp(-np.linspace(10.0, -10.0, 81)))

@@ -9,7 +9,7 @@ import numpy as np
 
 from counterpoise.core.errors import ArtifactError, OptionError
 from counterpoise.core.plain import Check, anything, choice, list_of, maybe, misfit, number, numbers, record, text
-from counterpoise.core.records import Rule
+from counterpoise.core.rule import Rule
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.calibrate import NEEDED
 from counterpoise.decide.pooling import VOTES

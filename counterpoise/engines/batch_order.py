@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from counterpoise.core import seeds
-from counterpoise.core.records import Job
+from counterpoise.core.job import Job
 from counterpoise.plans.member_plans import MemberPlans
 from counterpoise.plans.plan import Plan
 
@@ -21,7 +21,7 @@ def first_steps(job: Job) -> int:
     """Steps of the first stage of a deferred plan at most: whole rounds, where there are several; else 0.
 
     Example:
-        >>> from counterpoise.core.records import Limits
+        >>> from counterpoise.core.job import Limits
         >>> from counterpoise.plans import deferred, undersample
         >>> plan, none = deferred(undersample([0, 0, 0, 1]), at=0.5), np.empty(0, np.int64)
         >>> rounds = {"round_steps": 4, "patience": None, "batch_size": 1}

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.core.records import Job
+from counterpoise.core.job import Job
 from counterpoise.core.target import Target
 from counterpoise.engines.batch_order import first_steps
 from counterpoise.engines.objective import Objective

@@ -11,7 +11,8 @@ import numpy as np
 
 from counterpoise.core import seeds
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
-from counterpoise.core.records import Examples, Job, Member
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job, Member
 from counterpoise.core.structure import chunks, take, whole
 from counterpoise.engines.objective import focal_gamma
 from counterpoise.networks.network import Network

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import OptionError, did_you_mean
-from counterpoise.core.records import Job
+from counterpoise.core.job import Job
 from counterpoise.engines.mixing import MIXES
 from counterpoise.networks.batch_ensemble import BatchEnsembleLoss
 from counterpoise.plans.member_plans import MemberPlans

@@ -7,7 +7,8 @@ from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Examples, Job, Member
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job, Member
 from counterpoise.engines.diverged import or_failed
 from counterpoise.engines.keras_fit import FitEngine, Progress
 from counterpoise.engines.program_rules import rate_of, refusal

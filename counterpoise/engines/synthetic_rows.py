@@ -12,7 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from counterpoise.core.records import Examples, Job
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job
 from counterpoise.core.structure import join
 
 Array = np.ndarray
@@ -30,7 +31,7 @@ def with_made_rows(jobs: Iterable[Job], examples: Examples) -> tuple[list[Job], 
         otherwise a copy with the made rows behind the real ones (labels and features alone).
 
     Example:
-        >>> from counterpoise.core.records import Limits
+        >>> from counterpoise.core.job import Limits
         >>> from counterpoise.plans import synthesize
         >>> x, y = np.arange(10.0)[:, None], np.repeat([0, 1], [6, 4])
         >>> plan = synthesize(y[1:], neighbors=1).realize(x[1:])

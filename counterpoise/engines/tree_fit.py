@@ -7,9 +7,10 @@ import time
 import numpy as np
 
 from counterpoise.core import seeds
+from counterpoise.core.examples import Examples
 from counterpoise.core.fork_guard import use
+from counterpoise.core.job import Job, Member
 from counterpoise.core.memory import Peak
-from counterpoise.core.records import Examples, Job, Member
 from counterpoise.engines.sklearn_fit import failed_member
 from counterpoise.forests.fitting import Grown, Rows
 from counterpoise.forests.model import TreeModel

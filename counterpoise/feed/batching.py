@@ -18,7 +18,8 @@ from counterpoise.core import seeds
 from counterpoise.core.checks import check_int, check_lengths, rows_text
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.core.label_sources import library_of, source_of
-from counterpoise.core.labels import plain_label, read_labels
+from counterpoise.core.label_values import plain_label
+from counterpoise.core.labels import read_labels
 from counterpoise.feed.augmenting import Augmenter, augmenter_of
 from counterpoise.feed.blocks import BLOCK_BYTES, Blocks
 from counterpoise.feed.blocks import Batch as Batch

@@ -11,7 +11,8 @@ import keras
 import numpy as np
 
 from counterpoise.core.errors import ArtifactError, ColumnError, ModelError, OptionError, did_you_mean
-from counterpoise.core.records import Examples, Limits
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Limits
 from counterpoise.forests.conversion import layer_of
 from counterpoise.forests.fitting import Grown, Rows, grow_boosted, grow_forest
 from counterpoise.forests.row_layer import TreeRows

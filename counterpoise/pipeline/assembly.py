@@ -10,7 +10,9 @@ import keras
 import numpy as np
 
 from counterpoise.classifier.classifier import Classifier
-from counterpoise.core.records import Examples, Fold, Holdout, Member
+from counterpoise.core.examples import Examples
+from counterpoise.core.folds import Fold, Holdout
+from counterpoise.core.job import Member
 from counterpoise.core.version import version
 from counterpoise.networks.forward import like
 from counterpoise.networks.frozen_body import with_body

@@ -12,8 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from counterpoise.core.examples import Examples
+from counterpoise.core.folds import Fold
+from counterpoise.core.job import Job, Member
 from counterpoise.core.model import Model
-from counterpoise.core.records import Examples, Fold, Job, Member
 from counterpoise.engines.run import Executor, Trained
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.jobs import Key, jobs_by_fold, leave_out_failed

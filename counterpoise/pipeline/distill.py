@@ -15,9 +15,10 @@ import numpy as np
 
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.core.errors import GuaranteeError, OptionError
+from counterpoise.core.examples import Examples
+from counterpoise.core.folds import Holdout
 from counterpoise.core.logits import SMALLEST
 from counterpoise.core.progress import bar
-from counterpoise.core.records import Examples, Holdout
 from counterpoise.data.split import hold_out
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.prior import to_prior

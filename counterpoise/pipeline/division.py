@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import TEST, TRAIN, VALIDATION, Examples, Fold, Holdout
+from counterpoise.core.examples import TEST, TRAIN, VALIDATION, Examples
+from counterpoise.core.folds import Fold, Holdout
 from counterpoise.core.seeds import integer
 from counterpoise.data.given_split import Split, given_fold, rows_to_learn
 from counterpoise.data.split import hold_out

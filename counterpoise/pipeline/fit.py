@@ -10,8 +10,9 @@ from typing import Any
 
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.core.errors import OptionError, SplitError
+from counterpoise.core.examples import Examples
+from counterpoise.core.folds import Fold, Holdout
 from counterpoise.core.progress import bar, rounds_text
-from counterpoise.core.records import Examples, Fold, Holdout
 from counterpoise.core.seeds import integer
 from counterpoise.data.given_split import Split
 from counterpoise.data.split import STOP_SHARE, hold_out

@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.core.records import Examples, Fold, FoldResult, Member
+from counterpoise.core.examples import Examples
+from counterpoise.core.fold_result import FoldResult
+from counterpoise.core.folds import Fold
+from counterpoise.core.job import Member
 from counterpoise.core.structure import subset as rows_of
 from counterpoise.core.target import Target
 from counterpoise.decide.calibrate import NEEDED

@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from counterpoise.core.errors import ModelError, error_text
+from counterpoise.core.examples import Examples
+from counterpoise.core.folds import Fold, Holdout
+from counterpoise.core.job import Job, Limits, Member
 from counterpoise.core.model import Model
-from counterpoise.core.records import Examples, Fold, Holdout, Job, Limits, Member
 from counterpoise.core.seeds import integer
 from counterpoise.core.structure import whole as rows_at_once
 from counterpoise.engines.mixing import check_mixable

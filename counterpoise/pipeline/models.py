@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from counterpoise.core.errors import ModelError, OptionError
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.engines.sklearn_fit import ExternalModel
 from counterpoise.forests.model import KINDS, TreeModel
 from counterpoise.networks.built_in import name_for, spec_of

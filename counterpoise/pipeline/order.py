@@ -16,7 +16,10 @@ import numpy as np
 
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.classifier.model_card import ruled, stored_scores
-from counterpoise.core.records import TEST, Examples, Fold, FoldResult, Holdout, Job, Member
+from counterpoise.core.examples import TEST, Examples
+from counterpoise.core.fold_result import FoldResult
+from counterpoise.core.folds import Fold, Holdout
+from counterpoise.core.job import Job, Member
 from counterpoise.engines.user_callbacks import RoundSaver
 from counterpoise.networks.member_outputs import score_members
 from counterpoise.pipeline.assembly import assemble, card_of, rows_of, split_of, stopping_note
@@ -123,7 +126,7 @@ def _trained(strategy: Strategy, jobs: Sequence[Job], trainer: Trainer) -> list[
 
 def _with_rule(
     strategy: Strategy, trainer: Trainer, trained: Sequence[Member], length: Training, log_p: Array, rows: Array,
-    note: str, outputs: Array | None, tune_threshold: bool = True, **entries: Any,
+    note: str, outputs: Array | None, tune_threshold: bool = True, /, **entries: Any,
 ) -> Classifier:  # fmt: skip
     """Trained members and the rule that fits their corrected scores (members, M, C) of `rows` (M,).
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from counterpoise.core.records import Fold, Job, Member
+from counterpoise.core.folds import Fold
+from counterpoise.core.job import Job, Member
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.jobs import Key, jobs_of
 from counterpoise.pipeline.trainer import Trainer

@@ -15,8 +15,10 @@ import numpy as np
 
 from counterpoise.core import seeds
 from counterpoise.core.errors import OptionError
-from counterpoise.core.labels import find_label
-from counterpoise.core.records import VALIDATION, Examples, Holdout, Job, Member
+from counterpoise.core.examples import VALIDATION, Examples
+from counterpoise.core.folds import Holdout
+from counterpoise.core.job import Job, Member
+from counterpoise.core.label_names import find_label
 from counterpoise.data.read import read
 from counterpoise.data.schema import build_parts
 from counterpoise.data.split import hold_out

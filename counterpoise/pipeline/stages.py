@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from counterpoise.core.errors import error_text
-from counterpoise.core.records import Job, Member
+from counterpoise.core.job import Job, Member
 from counterpoise.engines.finishing import finished
 from counterpoise.networks.member_outputs import score_members
 from counterpoise.networks.network import Network

@@ -9,9 +9,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job, Member
 from counterpoise.core.model import Model
 from counterpoise.core.progress import Progress
-from counterpoise.core.records import Examples, Job, Member
 from counterpoise.engines.run import Executor, run
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.fold_results import subset

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.core.folds import Fold
+from counterpoise.core.job import Job, Member
 from counterpoise.core.lazy import needed
-from counterpoise.core.records import Fold, Job, Member
 from counterpoise.core.seeds import integer
 from counterpoise.data.split import hold_out
 from counterpoise.metrics.catalog import METRICS

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import OptionError, TargetError, did_you_mean
-from counterpoise.core.labels import warn_look_alikes
+from counterpoise.core.label_names import warn_look_alikes
 from counterpoise.core.per_class import in_class_order, labeled
 from counterpoise.plans.elements import Elements, read_elements
 from counterpoise.plans.schemes import scheme_weights

@@ -10,7 +10,8 @@ from typing import Any, Self
 import numpy as np
 
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Examples, Job, Member
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job, Member
 from counterpoise.core.target import Target
 from counterpoise.plans import class_plans as plans
 from counterpoise.plans.class_plans import Plan

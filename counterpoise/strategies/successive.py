@@ -10,7 +10,8 @@ import numpy as np
 from counterpoise.core import logits as lg
 from counterpoise.core.checks import check_int
 from counterpoise.core.errors import ModelError, OptionError
-from counterpoise.core.records import Examples, Job, Limits, Member
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job, Limits, Member
 from counterpoise.strategies.strategy import Single, Strategy
 from counterpoise.targets.kinds import target_of
 

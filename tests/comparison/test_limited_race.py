@@ -14,7 +14,8 @@ import counterpoise as cp
 from counterpoise.comparison import halving
 from counterpoise.comparison.halving import Limit, Remembering, rungs
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Examples, Member
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Member
 from counterpoise.data.split import make_folds
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.settings import Settings

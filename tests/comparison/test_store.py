@@ -19,7 +19,7 @@ from counterpoise.comparison.store import Store
 from counterpoise.comparison.store_file import FILE
 from counterpoise.comparison.stored_values import SMALL
 from counterpoise.core.errors import ArtifactError
-from counterpoise.core.records import Member
+from counterpoise.core.job import Member
 from counterpoise.engines.run import run
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.reading import read_for

@@ -16,7 +16,7 @@ from counterpoise.comparison.store import Store
 from counterpoise.comparison.store_file import FILE, LOCK
 from counterpoise.comparison.stored_values import check_member, checksum
 from counterpoise.core.errors import ArtifactError
-from counterpoise.core.records import Job, Limits, Member
+from counterpoise.core.job import Job, Limits, Member
 
 RNG = np.random.default_rng(0)
 ROW = {"strategy": "none", "status": "ok", "scores": {"f1": {"mean": 0.5}}}

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 import counterpoise as cp
 from counterpoise.core.errors import CounterpoiseError, TargetError
-from counterpoise.core.labels import class_labels, codes_among, look_alikes, read_labels
+from counterpoise.core.label_names import look_alikes
+from counterpoise.core.labels import class_labels, codes_among, read_labels
 from counterpoise.feed import batches
 
 CODE = np.array([0, 1, 0, 0, 2, 1, 0, 0])

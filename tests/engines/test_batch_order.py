@@ -7,7 +7,7 @@ import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
 from counterpoise import plans
-from counterpoise.core.records import Job, Limits
+from counterpoise.core.job import Job, Limits
 from counterpoise.engines.batch_order import Order
 
 Y = np.repeat([0, 1], [83, 17])

@@ -13,9 +13,9 @@ from leaderboard_schema import check_board
 
 import counterpoise as cp
 from counterpoise.core.errors import ModelError
-from counterpoise.core.records import Member
+from counterpoise.core.job import Member
 from counterpoise.engines.diverged import or_failed
-from counterpoise.losses import CrossEntropy
+from counterpoise.losses.pointwise import CrossEntropy
 from counterpoise.strategies.strategy import Hyperparameter, Strategy
 from counterpoise.targets.one_of import LOSSES
 

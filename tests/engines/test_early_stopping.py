@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from counterpoise import plans
-from counterpoise.core.records import Job, Limits
+from counterpoise.core.job import Job, Limits
 from counterpoise.engines.early_stopping import Score, Stopper
 from counterpoise.targets.kinds import target_of
 

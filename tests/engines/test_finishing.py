@@ -9,7 +9,8 @@ from trainers import jobs_of, train_all, trainer_of
 
 import counterpoise as cp
 from counterpoise.core.errors import ModelError, OptionError
-from counterpoise.core.records import Examples, Fold
+from counterpoise.core.examples import Examples
+from counterpoise.core.folds import Fold
 from counterpoise.data.read import read
 from counterpoise.engines.finishing import check_finish, finished
 from counterpoise.networks.network import Network

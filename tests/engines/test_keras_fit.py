@@ -11,7 +11,8 @@ import pytest
 import counterpoise as cp
 from counterpoise import plans
 from counterpoise.core import seeds
-from counterpoise.core.records import Examples, Job, Limits
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job, Limits
 from counterpoise.engines.batch_order import Order
 from counterpoise.engines.keras_fit import Batches, FitEngine, logits_of
 from counterpoise.networks.network import Network

@@ -10,12 +10,13 @@ import pytest
 
 import counterpoise as cp
 from counterpoise.core.errors import DataError, ModelError, OptionError
-from counterpoise.core.records import Examples, Job, Limits
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job, Limits
 from counterpoise.engines.keras_fit import Batches
 from counterpoise.engines.mixing import Mixed, check_mixable
 from counterpoise.engines.run import run
 from counterpoise.networks.network import Network
-from counterpoise.plans import uniform
+from counterpoise.plans.class_plans import uniform
 from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.select import Strategy, find
 

@@ -10,7 +10,7 @@ from sklearn.metrics import log_loss
 
 from counterpoise import plans
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Job, Limits
+from counterpoise.core.job import Job, Limits
 from counterpoise.engines.objective import Objective, focal_gamma
 from counterpoise.targets.one_of import LOSSES
 

@@ -9,7 +9,7 @@ import keras
 from small_networks import EXACT, L, examples, net
 from trainers import jobs_of
 
-from counterpoise.core.records import Limits
+from counterpoise.core.job import Limits
 from counterpoise.data.split import make_folds
 from counterpoise.engines import program_rules
 from counterpoise.engines.compile_modes import decided

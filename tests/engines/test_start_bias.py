@@ -11,7 +11,7 @@ from small_networks import DENSE, examples, net
 from trainers import jobs_of
 
 import counterpoise as cp
-from counterpoise.core.records import Fold
+from counterpoise.core.folds import Fold
 from counterpoise.data.split import make_folds
 from counterpoise.engines.objective import Objective
 from counterpoise.engines.run import run

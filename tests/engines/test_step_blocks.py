@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from counterpoise import plans
-from counterpoise.core.records import Job, Limits
+from counterpoise.core.job import Job, Limits
 from counterpoise.engines import program_rules
 from counterpoise.engines.batch_order import Order
 from counterpoise.engines.step_blocks import block_of, filled

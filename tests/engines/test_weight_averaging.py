@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from counterpoise import plans
-from counterpoise.core.records import Examples, Job, Limits
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job, Limits
 from counterpoise.engines.run import run
 from counterpoise.engines.weight_averaging import Average
 from counterpoise.networks.network import Network

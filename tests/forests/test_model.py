@@ -10,7 +10,7 @@ from sklearn.metrics import log_loss
 
 import counterpoise as cp
 from counterpoise.core.errors import ArtifactError, ColumnError, ModelError, OptionError
-from counterpoise.core.records import Limits
+from counterpoise.core.job import Limits
 from counterpoise.data.read import read
 from counterpoise.forests.conversion import layer_of
 from counterpoise.forests.fitting import Rows, grow_boosted

@@ -12,7 +12,7 @@ from trainers import trainer_of
 import counterpoise as cp
 from counterpoise.comparison.manifest import manifest_of
 from counterpoise.core.errors import CounterpoiseError
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.networks import frozen_body
 from counterpoise.networks.frozen_body import network_for
 from counterpoise.pipeline.settings import Settings

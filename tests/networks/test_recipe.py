@@ -7,7 +7,8 @@ import pytest
 from trainers import job_of
 
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Examples, Holdout
+from counterpoise.core.examples import Examples
+from counterpoise.core.folds import Holdout
 from counterpoise.networks.built_in import TABULAR
 from counterpoise.networks.network import Network
 from counterpoise.networks.recipe import PLAIN, Recipe

@@ -10,7 +10,8 @@ import pytest
 from trainers import job_of, jobs_of, trainer_of
 
 from counterpoise.core.errors import OptionError, TargetError
-from counterpoise.core.records import Examples, Fold
+from counterpoise.core.examples import Examples
+from counterpoise.core.folds import Fold
 from counterpoise.data.split import make_folds
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.jobs import jobs_by_fold, limits_of

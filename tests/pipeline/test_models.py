@@ -11,7 +11,7 @@ from sklearn.naive_bayes import GaussianNB
 
 import counterpoise as cp
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.data.read import read
 from counterpoise.forests.model import TreeModel
 from counterpoise.pipeline import models

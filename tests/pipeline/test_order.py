@@ -13,7 +13,7 @@ from trainers import cross_validate, jobs_of
 import counterpoise as cp
 from counterpoise.core import logits as lg
 from counterpoise.core.errors import OptionError, SplitError
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.data.split import make_folds
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.settings import Settings
@@ -137,7 +137,7 @@ def test_the_labels_of_a_fold_never_enter_its_rule():
     y[fold.test] = np.random.default_rng(1).permutation(y[fold.test])
     changed = dataclasses.replace(examples, y=y)
     strategy = find("threshold")
-    from counterpoise.core.records import Member
+    from counterpoise.core.job import Member
 
     blank = [Member("", (), np.zeros((1, 1)), np.zeros((1, 1)), np.zeros(2), 1, 1, 1, 0.0)]
     rules = [cross_fitted_rule(strategy, e, folds, 0, before.log_p["threshold"], blank) for e in (examples, changed)]
@@ -259,7 +259,7 @@ def test_a_class_that_cannot_be_held_out_is_named():
 @pytest.mark.parametrize("vote", ["soft", "hard"])
 def test_no_part_of_a_rule_moves_when_its_own_fold_does(vote):
     """Every fold, every repeat: threshold, intercept, calibrator, weights and prior are those of the other folds."""
-    from counterpoise.core.records import Member
+    from counterpoise.core.job import Member
     from counterpoise.decide.layer import rule_to_dict
     from counterpoise.pipeline.fold_results import cross_fitted_rule
 

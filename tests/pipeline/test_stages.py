@@ -15,7 +15,8 @@ import counterpoise as cp
 from counterpoise.comparison.halving import Limit, rungs
 from counterpoise.core import logits as lg
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Examples, Member
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Member
 from counterpoise.core.seeds import integer
 from counterpoise.data.split import make_folds
 from counterpoise.engines.batch_order import Order
@@ -26,7 +27,7 @@ from counterpoise.networks.weights import set_state
 from counterpoise.pipeline.jobs import jobs_by_fold
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.stages import train_in_stages, trained_members
-from counterpoise.plans import cascade, self_paced
+from counterpoise.plans.hardness import cascade, self_paced
 from counterpoise.strategies.select import Strategy, ensemble, find
 from counterpoise.strategies.successive import Successive
 

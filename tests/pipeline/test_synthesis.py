@@ -11,7 +11,8 @@ from trainers import cross_validate, jobs_of
 
 import counterpoise as cp
 from counterpoise.core.errors import DataError
-from counterpoise.core.records import Column, Examples, Schema
+from counterpoise.core.examples import Examples
+from counterpoise.core.schema import Column, Schema
 from counterpoise.data.split import make_folds
 from counterpoise.engines.synthetic_rows import with_made_rows
 from counterpoise.networks.network import Network

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from counterpoise.core.errors import OptionError
-from counterpoise.plans import HardnessPlan, cascade, self_paced, undersample
-from counterpoise.plans.hardness import _shared_out, by_hardness
+from counterpoise.plans.class_plans import undersample
+from counterpoise.plans.hardness import HardnessPlan, _shared_out, by_hardness, cascade, self_paced
 
 RNG = np.random.default_rng(0)
 

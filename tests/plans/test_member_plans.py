@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from counterpoise.core.errors import OptionError
-from counterpoise.plans import class_weight, deferred, oversample, synthesize, undersample, uniform
+from counterpoise.plans import class_weight
+from counterpoise.plans.class_plans import oversample, undersample, uniform
 from counterpoise.plans.member_plans import joined
+from counterpoise.plans.schedule import deferred
+from counterpoise.plans.synthesis import synthesize
 
 Y = np.repeat([0, 1, 2], [30, 8, 4])
 USER = np.random.default_rng(0).random(len(Y)) + 0.5

@@ -9,7 +9,7 @@ import pytest
 
 from counterpoise import plans
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Job, Limits
+from counterpoise.core.job import Job, Limits
 from counterpoise.engines.batch_order import Order, first_steps
 from counterpoise.plans.schedule import check_single, deferred
 

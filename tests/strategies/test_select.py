@@ -7,7 +7,8 @@ import pytest
 from trainers import jobs_of
 
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Examples, Fold
+from counterpoise.core.examples import Examples
+from counterpoise.core.folds import Fold
 from counterpoise.engines.batch_order import Order
 from counterpoise.pipeline.settings import Settings
 from counterpoise.strategies import select as s
