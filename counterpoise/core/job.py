@@ -93,7 +93,7 @@ class Job:
         """The job with some fields changed, and the id that follows."""
         changed = replace(self, **changes)
         content = {f.name: getattr(changed, f.name) for f in fields(changed)}
-        return replace(changed, id=digest(content | {"id": "", "plan": changed.plan.identity}))
+        return replace(changed, id=digest(content | {"id": "", "plan": tuple(changed.plan.content())}))
 
 
 @dataclass(frozen=True)

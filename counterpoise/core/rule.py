@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.core.guarantee import ClassGuarantee, Guarantee
+
 Array = np.ndarray
 
 
@@ -26,6 +28,7 @@ class Rule:
         offsets: Multi-class float64 (C,): argmax of log p + offsets. None for binary.
         member_thresholds: For vote="hard": each member's own threshold (M,).
         aim: What threshold or offsets were chosen for, for example "f1", in words.
+        guarantee: The floor that the threshold or the offsets reach with confidence; None: none was asked for.
         notes: Sentences about what was checked and found.
         gammas: float64 (M,), focusing of each member's focal loss, undone before the shift; None: none had one.
     """
@@ -42,6 +45,7 @@ class Rule:
     aim: str = "argmax"
     notes: tuple[str, ...] = ()
     gammas: Array | None = None
+    guarantee: Guarantee | ClassGuarantee | None = None
 
     @property
     def parts(self) -> tuple[Rule, ...]:

@@ -34,7 +34,7 @@ def with_made_rows(jobs: Iterable[Job], examples: Examples) -> tuple[list[Job], 
         >>> from counterpoise.core.job import Limits
         >>> from counterpoise.plans import synthesize
         >>> x, y = np.arange(10.0)[:, None], np.repeat([0, 1], [6, 4])
-        >>> plan = synthesize(y[1:], neighbors=1).realize(x[1:])
+        >>> plan = synthesize(y[1:], k_neighbors=1).realize(x[1:])
         >>> job = Job("a", plan, np.arange(1, 10), np.array([0]), np.array([0]), ("cross_entropy", {}), 0, (0, 0, 0),
         ...           Limits(steps=1, round_steps=1, patience=None, batch_size=4))
         >>> (found,), both = with_made_rows([job], Examples(x, y, (0, 1)))

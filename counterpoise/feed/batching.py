@@ -264,7 +264,7 @@ def batches(
     source, target, plan = _realized(source, target, plan, seed, beside)
     target = _coded(target, None if blind else plan.classes)
     feed = Feed(
-        source, target, plan, batch_size=getattr(plan, "batch_size", batch_size), seed=seed, drop_last=drop_last,
+        source, target, plan, batch_size=plan.batch_size or batch_size, seed=seed, drop_last=drop_last,
         extras=beside, epoch=epoch, augmenter=augmenter_of(augment),
         workers=workers, use_multiprocessing=use_multiprocessing, max_queue_size=max_queue_size,
     )  # fmt: skip

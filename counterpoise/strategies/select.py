@@ -41,7 +41,7 @@ def ensemble(
             member's own threshold (`predict_proba` stays the soft mean). "weighted": soft with the weights of least
             log loss on the rows that fit the rule (out of fold in a comparison and with `fit(folds=)`; otherwise the
             held-out rows, which ended training too). "greedy": soft with weights by greedy selection for average
-            precision on these rows (see `cp.decide.greedy_weights`).
+            precision on these rows (see `decide.greedy.greedy_weights`).
         weights: Weights >= 0 (scaled to sum 1), or None.
         name: What to call it.
         single_pass: Whether a batch ensemble, as `tabular`, may train all members at once, each member under one

@@ -124,7 +124,7 @@ def at_prior(rule: LabelRules, prior: Any, scores: Mapping[str, Array], problems
 def describe(rule: LabelRules, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
     """The thresholds' part of the model card; "labels" holds `thresholds.describe` of each label."""
     each = [
-        {"label": str(label), **thresholds.describe(part, rows)}
+        {"label": str(label), **thresholds.describe(part, rows, classes)}
         for label, part in zip(classes, rule.parts, strict=True)
     ]
     words = list(dict.fromkeys(one["word"] for one in each))
@@ -134,6 +134,6 @@ def describe(rule: LabelRules, rows: int, classes: Sequence[Any]) -> dict[str, A
         "offsets": None,
         "aim": rule.aim,
         "word": words[0] if len(words) == 1 else "estimate",
-        "text": sentences[0] if len(sentences) == 1 else "Each label has a threshold of its own; see its entry.",
+        "text": sentences[0] if len(sentences) == 1 else "Each label has its own threshold; see its entry.",
         "labels": each,
     }

@@ -150,7 +150,7 @@ class OneOf:
         return rule_at_prior(rule, prior, parts, scores.get("y"))
 
     def describe(self, rule: Rule, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
-        return thresholds.describe(rule, rows)
+        return thresholds.describe(rule, rows, classes)
 
     def columns(self, said: Decision, classes: Array) -> dict[str, Any]:
         labels = [str(c) for c in classes.tolist()]

@@ -85,8 +85,8 @@ def test_ids_tell_what_was_made_and_share_what_is_equal():
     def id_of(**options):
         return jobs_of(Strategy("own", plan=cp.plans.synthesize, options=options), examples, fold, QUICK)[0].id
 
-    assert id_of(neighbors=5) == jobs_of(find("smote"), examples, fold, QUICK)[0].id
-    assert id_of(neighbors=3) != id_of(neighbors=5)
+    assert id_of(k_neighbors=5) == jobs_of(find("smote"), examples, fold, QUICK)[0].id
+    assert id_of(k_neighbors=3) != id_of(k_neighbors=5)
     assert jobs(examples, "smote")[0].id == jobs(examples, "smote_nc")[0].id
     assert jobs(examples, "smote")[0].id != jobs(examples, "adasyn")[0].id
 

@@ -87,8 +87,8 @@ def test_the_whole_has_no_shift_and_an_identity_of_all_its_parts():
     a, b = (joined([PLANS["uniform"], oversample(Y, ratio)], n_members=4) for ratio in (1.0, 0.5))
     assert np.array_equal(a.log_shift, np.zeros(3))
     assert np.allclose(a.prior, a.base_prior)
-    assert repr(a.identity) != repr(b.identity)
-    assert repr(a.identity) == repr(joined([uniform(Y), oversample(Y)], n_members=4).identity)
+    assert repr([*a.content()]) != repr([*b.content()])
+    assert repr([*a.content()]) == repr([*joined([uniform(Y), oversample(Y)], n_members=4).content()])
 
 
 @pytest.mark.parametrize(

@@ -94,9 +94,9 @@ def test_the_users_weights_count_in_both_stages():
 
 
 def test_a_deferred_plan_that_makes_rows_shows_them_in_its_last_stage_only():
-    late = deferred(plans.synthesize(Y, neighbors=1), 0.5)
+    late = deferred(plans.synthesize(Y, k_neighbors=1), 0.5)
     made = late.realize(X)
-    for plan in (made, deferred(plans.synthesize(Y, neighbors=1).realize(X), 0.5)):
+    for plan in (made, deferred(plans.synthesize(Y, k_neighbors=1).realize(X), 0.5)):
         job = job_with(plan, 40)
         order = Order(Job(**{**vars(job), "train": np.arange(len(plan.codes))}))
         assert max(order.step(s)[0].max() for s in range(20)) < 12
