@@ -93,9 +93,9 @@ def fit(
         tune_threshold: Whether the held-out rows choose the threshold too. None: those that were held out here do;
             rows of your own do not, and it stays 0.5 or the most probable class.
         folds: K for out-of-fold stopping and rule, then one training on all rows; replaces `validation`.
-        keep: "refit" trains on all rows after the folds; "all" keeps the models of all folds and averages them, which is
-            good where positives are few. Their scores and the rule are then those of single models, and the file is K
-            times as large.
+        keep: "refit" trains on all rows after the folds. "all" keeps the models of all folds and averages them, which
+            is good where positives are few. Their scores and the rule are then those of single models, and the file is
+            K times as large.
         guarantee_rows: Share of rows kept from training, stopping, calibration and selection, so that
             `clf.decide(recall_floor=0.95, confidence=0.95)` can guarantee; the latest rows where there is time.
         groups: Group of each row, or the name of a column: groups are never on both sides of a split.
