@@ -74,6 +74,12 @@ class Plan:
                 f"Plan {self.name!r} would draw no row of class {label!r}. Every class needs at least one row in an "
                 "epoch. Choose a ratio that leaves it one."
             )
+        if np.any(lost := ~((self.class_weights > 0) & np.isfinite(self.class_weights))):
+            label = self.classes[int(np.argmax(lost))]
+            raise OptionError(
+                f"Plan {self.name!r} gives class {label!r} the weight {self.class_weights[lost][0]:g}, which removes a "
+                "class. Expected finite weights above 0. Choose a milder plan."
+            )
 
     def __len__(self) -> int:
         """Rows drawn in one epoch."""

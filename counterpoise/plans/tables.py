@@ -125,6 +125,12 @@ class Tally:
         if not mass.sum() > 0:
             raise TargetError("no element of the target counts: all are masked, ignored or of weight 0.")
         raw = scheme_weights(scheme, mass, labels, self._frequency(labels, mass))
+        lost = np.flatnonzero((mass > 0) & (raw == 0))
+        if len(lost) and not self.around:  # in sequences and masks a weight of 0 leaves out a class on purpose
+            raise OptionError(
+                f"The weight of class {labels[lost[0]]!r} is 0, which removes the class. Expected a weight above 0 for "
+                "each class. To leave out rows, drop them or name their label with ignore=."
+            )
         weights = raw * self.counted / np.dot(raw, mass)
         return WeightTable(self.kind, labels, weights, self.ignore, self.squeezed)
 

@@ -51,6 +51,7 @@ RACE = ("--target", "ill", "--strategies", "none", "--folds", "2", "--epochs", "
     [
         ("predict", "m.keras", "t.csv", "--out", "t.csv"),
         ("predict", "m.keras", "t.csv", "--out", "link to t.csv"),
+        ("predict", "m.keras", "t.csv", "--out", "no folder/../t.csv"),
         ("predict", "m.keras", "link to t.csv", "--out", "around/t.csv"),
         ("predict", "m.keras", "t.csv", "--out", "hard m.keras"),
         ("predict", "link to m.keras", "t.csv", "--out", "./m.keras"),

@@ -176,6 +176,12 @@ def test_weights_that_are_no_finite_numbers_above_0_are_refused(weight):
         plans.class_weight([0, 0, 1], {0: 1.0, 1: weight})
     with pytest.raises(OptionError, match="exponent is nan"):
         plans.power([0, 0, 1], np.nan)
+    for exponent in (1e9, -1e9):
+        with (
+            pytest.raises(OptionError, match=r"removes a class\. Expected finite weights above 0"),
+            np.errstate(all="ignore"),
+        ):
+            plans.power([0, 0, 1], exponent)
 
 
 def test_a_bootstrap_draws_every_class_independently():
