@@ -35,7 +35,7 @@ def main(out: Path = Path()) -> None:
     table = transactions()
     print(cp.diagnose(table, "fraud"))
     race = cp.compare("mlp", table, "fraud", strategies="threshold,oversample", folds=3, epochs=15, verbose=0)
-    print(race.verdict.text)
+    print(race.verdict)
 
     clf = race.best.decide(alerts=(20, 1000))  # the desk can look at 20 payments in 1,000
     fresh = transactions(seed=1)

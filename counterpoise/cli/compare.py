@@ -123,7 +123,7 @@ def command(
     named = o.target_named(target, separator, missing)
     examples = o.read_table(data, named, form, text=model == "text", inputs=inputs_of(network), **how)
     chosen = select(strategies, examples.kind)
-    if examples.time is None and examples.groups is None and split is None:
+    if examples.time is None and examples.groups is None and examples.split is None:
         check_counts(set_aside(examples, folds or 5), folds or 5)
     leaks = "error" if strict else "warn"
     judged = {
@@ -165,12 +165,12 @@ def run(  # type: ignore[no-untyped-def]
     Every fit is kept in the folder before it counts; an interrupt says what is kept and how to go on.
     """
     import_keras_quietly()
-    from counterpoise.comparison.compare import race
+    from counterpoise.comparison.compare import compare_examples
     from counterpoise.comparison.store import Store
     from counterpoise.pipeline.settings import Settings
 
     with Store.writing(out, restart) as store, _kept_on_interrupt(store):
-        comparison = race(
+        comparison = compare_examples(
             examples, network, chosen, Settings(**settings, recipe="auto"), folds=folds, repeats=repeats, metric=metric,
             duplicates=duplicates, executor=executor, store=store, **(judged or {}),
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The race: every strategy on the same folds, seeds and steps; a judge; the winner trained on all rows."""
+"""Comparisons: every strategy on the same folds, seeds and step budget; a judge; the winner trained on all rows."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from typing import Any
 
 from counterpoise.comparison import tally, words
 from counterpoise.comparison.blocks import check_split, paired_draws
-from counterpoise.comparison.cut_off import cut_off_text, unfinished, without_baseline
-from counterpoise.comparison.effect import Costs, with_effect
+from counterpoise.comparison.cut_off import cut_off_step, unfinished
+from counterpoise.comparison.effect import THRESHOLD, Costs, with_effect
 from counterpoise.comparison.example_pictures import example_pictures
 from counterpoise.comparison.halving import Limit, Remembering, Rungs, rungs
-from counterpoise.comparison.judge import assess
+from counterpoise.comparison.judge import assess, texts_of
 from counterpoise.comparison.manifest import manifest_of
 from counterpoise.comparison.nested import Nested, nested_score
 from counterpoise.comparison.record import leaderboard_record, leaderboard_rows, warnings_of
 from counterpoise.comparison.result import Comparison
 from counterpoise.comparison.resume import announce, needs_weights, opened, stored
+from counterpoise.comparison.threshold_alone import confusion_at_tuned_threshold
 from counterpoise.comparison.verdict import Judgment, Verdict
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.progress import bar
 from counterpoise.core.records import Examples, FoldResult
+from counterpoise.core.titles import strategy_title
 from counterpoise.data.given_split import given_fold, rows_to_learn
 from counterpoise.data.split import check_counts, set_aside
 from counterpoise.diagnosis.diagnose import before_comparison
@@ -34,11 +36,10 @@ from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.pipeline.tuning import check_tuning
 from counterpoise.pipeline.validation import at_training_prior
-from counterpoise.strategies.external import kind_of
 from counterpoise.strategies.select import Strategy, select
 from counterpoise.targets.kinds import target_of
 
-#: Passes of the untouched model over its training rows for who asks for no number of epochs.
+#: Passes of the baseline over its training rows by default.
 EPOCHS = 30
 
 
@@ -81,22 +82,23 @@ def compare(
     seed: int = 0,
     verbose: Any = "auto",
 ) -> Comparison:
-    """Try strategies on the same folds, seeds and step budget, and say whether any beat the untouched model.
+    """Cross-validate strategies on the same folds and compare each with the baseline.
 
     Resampling happens inside training folds only; test rows judge only; every rule (correction, threshold) is fitted
     on the out-of-fold scores of the other folds. Arguments that are not listed are as in `fit`.
 
     Args:
         model: As in `fit`, or a list of models, for example ["tabular", "boosted", "forest"]: each is tried with every
-            strategy that it can train. The untouched first model is the baseline.
-        strategies: "default", "all", "a,b,c", or a list of names and strategies. `none` always races.
+            strategy that it can train. The first model without a remedy is the baseline.
+        strategies: "default", "all", "a,b,c", or a list of names and strategies. The baseline, `none`, is always
+            compared.
         folds: K of the stratified cross-validation; None: 5.
         repeats: How often it is repeated with other splits.
         epochs: Passes of `none` over its training rows; the other strategies get the same number of steps. "auto": 30,
             and no fewer steps than the recipe's floor; up to 4 times as many for all strategies where the stopping
             rows show that some were still improving. With a number, these strategies are named instead, and none is
-            called better than an untouched model that was still improving.
-        early_stopping: Whether the stopping score may end training before that.
+            called better than a baseline that was still improving.
+        early_stopping: Whether the score on the early-stopping rows may end training before that.
         patience: Rounds (passes of `none`) without a better stopping score before training ends.
         batch_size: Rows per step; "auto" is 256, and what suits the number of rows for `tabular`.
         recipe: A `cp.Recipe`, the same for every strategy: how rounds are compared and weights averaged where positives
@@ -104,30 +106,30 @@ def compare(
         budget: "steps" or "epochs" (each plan its own epochs: the plain recipe).
         init_bias: Whether the output of every strategy starts at the constant that minimizes the strategy's own loss
             on its own rows, so that none starts ahead; False: where the model has it.
-        split: A split of your own in place of folds: what each row does, (N,) words or the name of a column. "train";
+        split: A split of your own in place of folds: the use of each row, (N,) words or the name of a column. "train";
             "validation" ("valid", "val", "dev"; without any, a fifth of the training rows), which ends training and
-            fits correction and threshold; "test", which judges alone. The classifier is the one that was judged. The
-            intervals then say how much rests on the choice of the test rows, and not how training would end again.
+            fits correction and threshold; "test", which is used for scoring alone. The classifier is the one that was
+            scored. The intervals then show how much depends on the choice of the test rows, not on the training run.
         duplicates: "warn", "group", "drop" or "error" for rows with equal features.
         leaks: "warn", or "error" to refuse, before anything is trained, rows that may leak: a column that gives the
             label away, many repeated rows, nearly equal images or texts (see `Diagnosis.check`).
         metric: What the strategies are ranked and judged by.
-        costs: Two classes: (cost of a false alarm, cost of a missed case). Thresholds are then tuned for least cost,
+        costs: Two classes: (cost of a false positive, cost of a missed case). Thresholds are then tuned for least cost,
             and every row says what 10,000 cases cost.
         tune: Trials per strategy and fold for the values of its hyperparameters (`Strategy.hyperparameters`), inside
             the training rows; 0 leaves them as they are. Needs Optuna.
         tune_steps: Most steps of each network of a trial.
-        nested: Whether to choose anew inside each training part (3 inner folds), for a score of the winner that owes
-            nothing to the choice; takes about 3 times as long again per fold.
+        nested: Whether to repeat the choice inside each training fold (3 inner folds), for a score of the choice
+            itself; takes about 3 times as long again per fold.
         limit: Optimizer steps over all networks, or seconds as in "600s": weaker strategies are stopped early, by
-            stopping rows. With seconds results depend on the machine. The re-fit and entrants that are no networks are
-            not counted.
+            early-stopping rows. With seconds, results depend on the machine. The refit and external models are not
+            counted.
         refit: Whether to train the winner on all rows.
-        show_pictures: Whether the report holds the pictures that the recommended strategy gets most confidently wrong,
+        show_pictures: Whether the report holds the images that the recommended strategy gets most confidently wrong,
             and the names of their files; False for confidential ones.
         executor: Where networks are trained: None in this process, `cp.scale.pool(n)` in n processes of this machine,
             `cp.scale.ray(address)` on a cluster. The scores are the same.
-        store: A folder that keeps every finished fit. The same call on the same folder goes on where a killed one
+        store: A folder that keeps every finished fit. The same call on the same folder resumes where an interrupted one
             stopped; more strategies or repeats train only what is new; other data, settings or versions are refused.
 
     Returns:
@@ -147,19 +149,19 @@ def compare(
         recipe=recipe, init_bias=init_bias,
     )  # fmt: skip
     strategies = strategies if isinstance(strategies, (str, Strategy)) else list(strategies)
-    select(strategies)  # a name that there is not is told before anything is read
+    select(strategies)  # an unknown name is refused before anything is read
     examples = read_for(model, data, y, groups=groups, time=time, split=split, sample_weight=sample_weight)
     chosen = select(strategies, examples.kind)
     options = {"output": output, "weights": weights, "optimizer": optimizer}
     options["augment"] = augmentation_of(data, augment)
-    return race(
+    return compare_examples(
         examples, model, chosen, settings, folds=folds, repeats=repeats, duplicates=duplicates, leaks=leaks,
         metric=metric, costs=costs, nested=nested, limit=limit, refit_winner=refit, verbose=verbose,
         network_options=options, executor=executor, store=store, show_pictures=show_pictures,
     )  # fmt: skip
 
 
-def race(
+def compare_examples(
     examples: Examples,
     model: Any,
     strategies: Sequence[Strategy],
@@ -180,9 +182,9 @@ def race(
     store: Any = None,
     show_pictures: bool = True,
 ) -> Comparison:
-    """`compare` on examples that were read already; `store` may be a `Store` that is open."""
+    """Run `compare` on examples that were read already; `store` may be a `Store` that is open."""
     if metric not in METRICS:
-        raise OptionError(f"there is no metric {metric!r}.{did_you_mean(metric, METRICS)}")
+        raise OptionError(f"There is no metric {metric!r}.{did_you_mean(metric, METRICS)}")
     examples, folds = _divided(examples, folds, repeats, duplicates, nested, settings.seed)
     priced = Costs.of(
         costs, all(len(p.classes) == 2 for p in target_of(examples).problems(examples.y, examples.classes))
@@ -203,17 +205,17 @@ def race(
             weights = needs_weights(strategies, models) or examples.split is not None
             train = stored(trainer.executor, kept, weights=weights, tell=announce if verbose else None)
             trainer = replace(trainer, executor=train)
-        found = _raced(
+        comparison = _compared(
             trainer, strategies, folds=folds, repeats=repeats, duplicates=duplicates, metric=metric, priced=priced,
             nested=nested, limited=limited, refit_winner=refit_winner, verbose=verbose, diagnosis=diagnosis,
             show_pictures=show_pictures,
         )  # fmt: skip
         if kept is not None:
-            kept.record = found.page_record
-    return found
+            kept.record = comparison.page_record
+    return comparison
 
 
-def _raced(
+def _compared(
     trainer: Trainer, strategies: Sequence[Strategy], *, folds: int, repeats: int, duplicates: str, metric: str,
     priced: Costs | None, nested: bool, limited: Limit | None, refit_winner: bool, verbose: Any,
     diagnosis: Mapping[str, Any], show_pictures: bool,
@@ -221,12 +223,13 @@ def _raced(
     split: dict[str, Any] = {"folds": folds, "repeats": repeats, "duplicates": duplicates}
     examples, labels = trainer.examples, {s.name: trainer.label_of(s) for s in strategies}
     with bar(verbose) as progress:
-        heat = Rungs(list(strategies), trainer.settings)
+        survivors = Rungs(list(strategies), trainer.settings)
         if limited is not None or examples.split is not None:
             trainer = replace(trainer, executor=Remembering(trainer.executor))
         if limited is not None:
-            heat = rungs(strategies, trainer, limited, **split)
-        strategies, trainer = heat.strategies, replace(trainer, settings=heat.settings, progress=progress)
+            survivors = rungs(strategies, trainer, limited, **split)
+        strategies = survivors.strategies
+        trainer = replace(trainer, settings=survivors.settings, progress=progress)
         outcome = cross_validate(trainer, strategies, **split)
         ran = [s for s in strategies if s.name not in outcome.failures]
         by_name = {s.name: [c for c in outcome.fold_results if c.strategy == s.name] for s in ran}
@@ -239,11 +242,14 @@ def _raced(
         if refit_winner:
             try:
                 best = refit(winner, trainer, outcome)
-            except ModelError as error:  # what was judged stays
-                warnings.append(f"{winner.name} could not be trained on all rows, so there is no model file: {error}")
-    cut_off = cut_off_text(outcome.training, outcome.extension, heat.cut)
-    verdict = _labeled(judgment.verdict, len(ran), metric, inside, cut_off, examples.split is None)
-    rows = leaderboard_rows(judgment, by_name, ran, examples, outcome, heat, priced, labels)
+            except ModelError as error:  # the scores are still valid
+                warnings.append(
+                    f"{strategy_title(winner.name)} could not be trained on all rows, so there is no model file: "
+                    f"{error}"
+                )
+    cut_off = cut_off_step(outcome.training, outcome.extension, survivors.cut)
+    verdict = _completed(judgment, len(ran), inside, cut_off, examples.split is None)
+    rows = leaderboard_rows(judgment, by_name, ran, examples, outcome, survivors, priced, labels)
     record = leaderboard_record(
         rows, verdict, warnings, trainer, outcome, metric=metric, folds=folds, repeats=repeats, limited=limited,
         nested=inside, costs=priced,
@@ -253,7 +259,7 @@ def _raced(
         best.card["metrics"] = next(r["scores"] for r in rows if r["strategy"] == winner.name)
         best.card["metrics_of"] = best.card["rule"]
         if examples.split is not None:
-            best.card["metrics_of"] = f"{len(outcome.folds[0].test)} test rows, which trained and chose nothing"
+            best.card["metrics_of"] = f"{len(outcome.folds[0].test)} test rows, not used for training or tuning"
         best.card["verdict"] = record["verdict"]
     pictures = example_pictures(by_name[winner.name], examples) if show_pictures else []
     return Comparison(record, drawn, outcome.fold_results, best, diagnosis, pictures)
@@ -262,36 +268,51 @@ def _raced(
 def _divided(
     examples: Examples, folds: int | None, repeats: int, duplicates: str, nested: bool, seed: int
 ) -> tuple[Examples, int]:
-    """The rows and the number of folds: those asked for, or one where the rows say what they do; both checked."""
+    """The rows and the number of folds: those asked for, or one if the rows have their own split; both checked."""
     if examples.split is None:
         folds = 5 if folds is None else folds
         examples = set_aside(examples, folds)
         if examples.time is None and examples.groups is None and duplicates != "drop":
             check_counts(examples, folds)
         return examples, folds
-    given = {"folds": folds is not None, f"repeats={repeats}": repeats != 1, "nested": nested}
-    for name in [name for name, present in given.items() if present]:
-        raise OptionError(f"{name} and split were both given, but split is one division of the rows; leave {name} out.")
+    given = {f"folds={folds}": folds is not None, f"repeats={repeats}": repeats != 1, "nested=True": nested}
+    for option in [option for option, present in given.items() if present]:
+        name = option.partition("=")[0]
+        raise OptionError(
+            f"{option} cannot be used, because the rows have their own split into training and test rows (split=, or "
+            f"folders of a split). Leave out {name}= (--{name}), or the split."
+        )
     check_split(examples, given_fold(examples, seed=seed, duplicates=duplicates))
     return at_training_prior(examples), 1
 
 
 def _checked(settings: Settings, examples: Examples, metric: str, repeats: int, nested: bool) -> Settings:
-    """The settings, hyperparameters tuned by the race's metric; raise what could not be carried out later."""
+    """The settings, with the metric to tune hyperparameters by; refuse what could not be carried out later."""
     if settings.tune:
         check_tuning()
     if nested and repeats > 1:
-        raise OptionError(f"nested and repeats={repeats} do not go together; nest the folds of one repeat.")
+        raise OptionError(
+            f"nested=True and repeats={repeats} cannot be combined. Nest the folds of one repeat: leave out repeats=."
+        )
     if nested and examples.time is not None:
-        raise OptionError("nested folds are not for a split in time order, whose folds are nested already.")
+        raise OptionError(
+            "nested=True cannot be combined with time=, because folds in time order train on the past alone. Leave "
+            "out nested=."
+        )
     return replace(settings, tune_metric=metric) if settings.tune else settings
 
 
-def _labeled(verdict: Verdict, among: int, metric: str, inside: Nested | None, cut_off: str, nestable: bool) -> Verdict:
-    told = None if inside is None else (inside.mean, inside.low, inside.high)
-    said = words.chosen(among, metric, told, nestable)
-    text = " ".join(part for part in (verdict.text, cut_off, said) if part)
-    return replace(verdict, chosen_among=among, text=text)
+def _completed(judgment: Judgment, among: int, inside: Nested | None, cut_off: str, nestable: bool) -> Verdict:
+    """The verdict with what its judge did not see: the nested score, and trainings that ended too early."""
+    verdict, selection = judgment.verdict, ""
+    if inside is not None:
+        selection = words.nested_score(judgment.metric, inside.mean, inside.low, inside.high)
+    elif judgment.ranking[0] == verdict.winner:
+        selection = words.selection_caveat(among, nestable)
+    return replace(
+        verdict, chosen_among=among, evidence=f"{verdict.evidence} {selection}".strip(),
+        next_step=cut_off or verdict.next_step,
+    )  # fmt: skip
 
 
 def _judge(
@@ -304,13 +325,16 @@ def _judge(
     judgment = assess(
         scores, folds=len(folds) // repeats, repeats=repeats, metric=metric, simplicity=[s.name for s in select(ran)],
         counts={name: tables for name, tables in counts.items() if tables and tables[""].shape[1:] == (2, 2)},
-        external={s.name: kind_of(s.estimator) for s in ran if s.is_external},
+        external=[s.name for s in ran if s.is_external],
         draws=paired_draws(by_name, scores, examples, seed, metric=metric), unfinished=unfinished(outcome.training),
         test_over_train=None if examples.split is None else len(folds[0].test) / len(folds[0].train),
     )  # fmt: skip
-    rival = next((name for name in judgment.ranking if name != "none"), "none")
     matrices = {name: of_rule[""].sum(axis=0) for name, of_rule in counts.items() if of_rule}
-    told = with_effect(judgment.verdict, matrices, rival, costs, examples.classes, examples.positive)
+    if THRESHOLD not in matrices and "none" in matrices and matrices["none"].shape == (2, 2):
+        alone = confusion_at_tuned_threshold(by_name["none"], examples, costs)
+        matrices |= {} if alone is None else {THRESHOLD: alone}
+    verdict = with_effect(judgment.verdict, matrices, costs, examples.classes, examples.positive)
     if reason := outcome.failures.get("none"):
-        told = replace(told, word="inconclusive", text=without_baseline(reason, told.text))
-    return replace(judgment, verdict=told)
+        texts = words.without_baseline(reason, texts_of(verdict))
+        verdict = replace(verdict, word="inconclusive", **texts._asdict())
+    return replace(judgment, verdict=verdict)
