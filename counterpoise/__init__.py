@@ -14,50 +14,45 @@ from counterpoise.core.version import version as _version
 
 if TYPE_CHECKING:
     from counterpoise import callbacks as callbacks
+    from counterpoise import comparison as comparison
     from counterpoise import decide as decide
+    from counterpoise import diagnosis as diagnosis
     from counterpoise import feed as feed
     from counterpoise import losses as losses
     from counterpoise import metrics as metrics
+    from counterpoise import networks as networks
     from counterpoise import plans as plans
     from counterpoise import scale as scale
     from counterpoise import sklearn as sklearn
+    from counterpoise import strategies as strategies
     from counterpoise.classifier.classifier import Classifier as Classifier
     from counterpoise.classifier.classifier import load as load
+    from counterpoise.classifier.evaluation import evaluate as evaluate
     from counterpoise.classifier.monitor import monitor as monitor
     from counterpoise.classifier.wrap import wrap as wrap
     from counterpoise.comparison.compare import Comparison as Comparison
     from counterpoise.comparison.compare import compare as compare
-    from counterpoise.comparison.many import compare_many as compare_many
     from counterpoise.core.errors import CounterpoiseError as CounterpoiseError
     from counterpoise.data.images import images as images
     from counterpoise.diagnosis.diagnose import diagnose as diagnose
-    from counterpoise.diagnosis.near import near_duplicates as near_duplicates
-    from counterpoise.diagnosis.show import Diagnosis as Diagnosis
     from counterpoise.feed.batching import batches as batches
     from counterpoise.feed.disk import scan as scan
-    from counterpoise.feed.imbalance import make_imbalanced as make_imbalanced
     from counterpoise.feed.streams import rebalance as rebalance
     from counterpoise.feed.weighting import weight_map as weight_map
     from counterpoise.forests.model import trees as trees
     from counterpoise.networks.built_in import InputSpec as InputSpec
     from counterpoise.networks.compile_balanced import compile_balanced as compile_balanced
-    from counterpoise.networks.head import init_output_bias as init_output_bias
     from counterpoise.networks.recipe import Recipe as Recipe
-    from counterpoise.networks.second_stage import retrain_head as retrain_head
-    from counterpoise.networks.second_stage import scale_head as scale_head
-    from counterpoise.networks.second_stage import tau_normalize as tau_normalize
     from counterpoise.networks.transfer import transfer as transfer
     from counterpoise.pipeline.distill import distill as distill
     from counterpoise.pipeline.fit import fit as fit
-    from counterpoise.plans.class_plans import Plan as Plan
     from counterpoise.plans.weights import class_weight as class_weight
     from counterpoise.plans.weights import sample_weight as sample_weight
     from counterpoise.sklearn.estimator import CounterpoiseClassifier as CounterpoiseClassifier
     from counterpoise.strategies.blend import blend as blend
-    from counterpoise.strategies.select import Ensemble as Ensemble
-    from counterpoise.strategies.strategy import Hyperparameter as Hyperparameter
-    from counterpoise.strategies.strategy import Strategy as Strategy
-    from counterpoise.strategies.strategy import external as external
+    from counterpoise.strategies.external import external as external
+    from counterpoise.strategies.select import ensemble as ensemble
+    from counterpoise.strategies.strategy import Single as Strategy
     from counterpoise.targets.reading import labels as labels
 
 #: Public name -> module that holds it.
@@ -66,43 +61,50 @@ _HOME = {
     "Comparison": "counterpoise.comparison.compare",
     "CounterpoiseClassifier": "counterpoise.sklearn.estimator",
     "CounterpoiseError": "counterpoise.core.errors",
-    "Diagnosis": "counterpoise.diagnosis.show",
-    "Ensemble": "counterpoise.strategies.select",
     "InputSpec": "counterpoise.networks.built_in",
-    "Hyperparameter": "counterpoise.strategies.strategy",
-    "Plan": "counterpoise.plans.class_plans",
     "Recipe": "counterpoise.networks.recipe",
     "Strategy": "counterpoise.strategies.strategy",
     "batches": "counterpoise.feed.batching",
     "blend": "counterpoise.strategies.blend",
     "class_weight": "counterpoise.plans.weights",
     "compare": "counterpoise.comparison.compare",
-    "compare_many": "counterpoise.comparison.many",
     "compile_balanced": "counterpoise.networks.compile_balanced",
     "diagnose": "counterpoise.diagnosis.diagnose",
     "distill": "counterpoise.pipeline.distill",
-    "external": "counterpoise.strategies.strategy",
+    "ensemble": "counterpoise.strategies.select",
+    "evaluate": "counterpoise.classifier.evaluation",
+    "external": "counterpoise.strategies.external",
     "fit": "counterpoise.pipeline.fit",
     "images": "counterpoise.data.images",
-    "init_output_bias": "counterpoise.networks.head",
     "labels": "counterpoise.targets.reading",
     "load": "counterpoise.classifier.classifier",
-    "make_imbalanced": "counterpoise.feed.imbalance",
     "monitor": "counterpoise.classifier.monitor",
-    "near_duplicates": "counterpoise.diagnosis.near",
     "rebalance": "counterpoise.feed.streams",
-    "retrain_head": "counterpoise.networks.second_stage",
     "sample_weight": "counterpoise.plans.weights",
-    "scale_head": "counterpoise.networks.second_stage",
     "scan": "counterpoise.feed.disk",
-    "tau_normalize": "counterpoise.networks.second_stage",
     "transfer": "counterpoise.networks.transfer",
     "trees": "counterpoise.forests.model",
     "weight_map": "counterpoise.feed.weighting",
     "wrap": "counterpoise.classifier.wrap",
 }
 #: Public namespaces: modules of the same name.
-_NAMESPACES = ("callbacks", "decide", "feed", "losses", "metrics", "plans", "scale", "sklearn")
+_NAMESPACES = (
+    "callbacks", "comparison", "decide", "diagnosis", "feed", "losses", "metrics", "networks", "plans", "scale",
+    "sklearn", "strategies",
+)  # fmt: skip
+#: Name of 0.1.0 that moved -> what to type instead.
+_MOVED = {
+    "Ensemble": "ensemble",
+    "Hyperparameter": "strategies.Hyperparameter",
+    "Plan": "plans.Plan",
+    "compare_many": "comparison.compare_many",
+    "init_output_bias": "networks.init_output_bias",
+    "make_imbalanced": "feed.make_imbalanced",
+    "near_duplicates": "diagnosis.near_duplicates",
+    "retrain_head": "networks.retrain_head",
+    "scale_head": "networks.scale_head",
+    "tau_normalize": "networks.tau_normalize",
+}
 
 __all__ = [*_HOME, *_NAMESPACES]
 __version__ = _version()
@@ -111,4 +113,6 @@ _enter()
 _watch_forks()
 
 if not TYPE_CHECKING:  # a checker would believe in any name
-    __getattr__, __dir__ = _loader(__name__, {**_HOME, **{name: f"counterpoise.{name}" for name in _NAMESPACES}})
+    __getattr__, __dir__ = _loader(
+        __name__, {**_HOME, **{name: f"counterpoise.{name}" for name in _NAMESPACES}}, moved=_MOVED
+    )

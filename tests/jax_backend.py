@@ -82,7 +82,7 @@ def feeds() -> None:
 
 
 def fits() -> None:
-    def late(labels: np.ndarray, **options: object) -> cp.Plan:
+    def late(labels: np.ndarray, **options: object) -> cp.plans.Plan:
         return cp.plans.deferred(cp.plans.oversample(labels, **options))
 
     for strategy in ("balanced_softmax", cp.Strategy("late", plan=late), "resampling_ensemble"):

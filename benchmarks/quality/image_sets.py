@@ -42,7 +42,7 @@ def magnetic_tile(folder: Path) -> Images:
     with np.load(folder / "magnetic_tile.npz") as z:
         classes, y = np.unique(z["labels"], return_inverse=True)
         x = z["images"]
-    return Images(x, y, list(map(str, classes)), drawn(cp.near_duplicates(x), y))
+    return Images(x, y, list(map(str, classes)), drawn(cp.diagnosis.near_duplicates(x), y))
 
 
 def drawn(groups: Array, y: Array) -> Array:

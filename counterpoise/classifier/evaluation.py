@@ -11,7 +11,7 @@ import polars as pl
 
 from counterpoise.core.checks import check_no_class_lost, check_weights
 from counterpoise.core.errors import ColumnError, OptionError, TargetError, did_you_mean
-from counterpoise.core.records import Rule
+from counterpoise.core.rule import Rule
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.image_set import ImageSet
 from counterpoise.data.loading import dataset_kind, load_alone
@@ -56,6 +56,17 @@ def evaluate(
 
     Raises:
         ColumnError: the column is absent. TargetError: a label that the classifier does not know, or one class only.
+
+    Example:
+        >>> import numpy as np
+        >>> from counterpoise.pipeline.fit import fit
+        >>> rng = np.random.default_rng(0)
+        >>> y = (rng.random(400) < 0.2).astype(int)
+        >>> x = rng.normal(size=(400, 2)) + 2 * y[:, None]
+        >>> clf = fit("mlp", x[:300], y[:300], epochs=5, verbose=0)
+        >>> scores = evaluate(clf, x[300:], y[300:], resamples=50)
+        >>> scores["rows"], sorted(scores["metrics"]["recall"])
+        (100, ['high', 'low', 'value'])
     """
     if isinstance(data, ImageSet):
         data, y, groups, sample_weight = _of_images(data)
@@ -104,9 +115,10 @@ def _together(scores: Mapping[str, float]) -> Scored:
 def _of_images(found: ImageSet) -> tuple[ImageSet, Array, Array | None, Array | None]:
     """The images that judge (those of the test part, where there is one), their labels, groups and weights."""
     found = found if found.split is None else found.part("test")
-    side = found.known
-    groups = None if side.groups is None else group_codes(side.groups)
-    return found, side.y.values, groups, None if side.weight is None else weights(side.weight).astype(float)
+    metadata = found.labeled_metadata
+    arrays = metadata.arrays()
+    weight = arrays["sample_weight"]
+    return found, metadata.y.values, arrays["groups"], None if weight is None else weight.astype(float)
 
 
 def _groups(rows: Any, given: Any, source: str | None) -> Array | None:

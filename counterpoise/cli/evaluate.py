@@ -51,7 +51,7 @@ def command(
     if groups is not None and (unlabeled or (data.is_dir() and images is None)):
         raise OptionError("--groups names a column of a table with labels.")
     if out is not None:
-        o.check_file(out, reads=[data, model])
+        o.check_file(out, reads=[data, model, *([] if root is None else [root])])
     import_keras_quietly()
     from counterpoise.classifier.classifier import load
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from counterpoise.comparison.effect import Costs
-from counterpoise.core.records import Examples, FoldResult
+from counterpoise.core.examples import Examples
+from counterpoise.core.fold_result import FoldResult
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.threshold import choose_threshold
 from counterpoise.metrics.decision_scores import confusion

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 from collections.abc import Callable, Mapping
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 from counterpoise.core import saved_names
@@ -13,15 +14,19 @@ from counterpoise.core.errors import MissingExtraError
 from counterpoise.core.keras_import import importing_keras
 
 
-def loader(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """`__getattr__` and `__dir__` of a package.
+def loader(
+    package: str, homes: Mapping[str, str], *, moved: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Make `__getattr__` and `__dir__` of a package.
 
-    Type checkers do not see this: they read the imports under `TYPE_CHECKING` that stand beside it.
+    Type checkers do not see this: they read the imports under `TYPE_CHECKING` of the package.
 
     Args:
         package: Its name.
         homes: Public name -> module that holds it; a module of that very name (`"plans": "counterpoise.plans"`) is
             itself what is meant.
+        moved: Former name -> its path inside the package ("feed.make_imbalanced"): it still works, with a
+            `DeprecationWarning`, and is not listed.
 
     Example:
         >>> load, names = loader("counterpoise.core", {"generator": "counterpoise.core.seeds"})
@@ -31,6 +36,10 @@ def loader(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any]
     space = vars(sys.modules[package])
 
     def load(name: str) -> Any:
+        if name in moved:
+            room, _, inner = moved[name].rpartition(".")
+            warnings.warn(f"cp.{name} has moved. Use cp.{moved[name]}.", DeprecationWarning, stacklevel=2)
+            return getattr(load(room), inner) if room else load(inner)
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         with importing_keras():

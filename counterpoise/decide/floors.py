@@ -13,8 +13,9 @@ from scipy.special import bdtr, betaincinv
 from counterpoise.core.checks import row_weights
 from counterpoise.core.errors import GuaranteeError, OptionError
 from counterpoise.core.guarantee import ClassGuarantee
-from counterpoise.core.records import Array
 from counterpoise.decide.shapes import class_scores, codes
+
+Array = np.ndarray
 
 #: Offsets that are tried.
 STEPS = 101

@@ -16,8 +16,10 @@ from scipy.special import bdtr, bdtrc
 
 from counterpoise.core.errors import GuaranteeError, OptionError
 from counterpoise.core.guarantee import Guarantee
-from counterpoise.core.records import Array, Rule
+from counterpoise.core.rule import Rule
 from counterpoise.decide.shapes import codes
+
+Array = np.ndarray
 
 #: Thresholds at which a precision is tested, fixed before any row is seen: logits from 10 down to -10.
 GRID = 1.0 / (1.0 + np.exp(-np.linspace(10.0, -10.0, 81)))

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from counterpoise.core.records import Rule
+from counterpoise.core.rule import Rule
 from counterpoise.decide.rule_fields import checked_rule
 from counterpoise.decide.threshold import log_odds_at
 from counterpoise.losses.shapes import class_logits, log_odds

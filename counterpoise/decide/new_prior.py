@@ -10,10 +10,12 @@ import numpy as np
 from counterpoise.core.errors import OptionError
 from counterpoise.core.guarantee import ClassGuarantee, Guarantee
 from counterpoise.core.logits import log_softmax
-from counterpoise.core.records import Array, Rule
+from counterpoise.core.rule import Rule
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.rule import cut, member_cuts, pooled_log_proba
 from counterpoise.decide.shapes import class_prior, codes, members
+
+Array = np.ndarray
 
 
 def rule_at_prior(

@@ -23,7 +23,7 @@ from counterpoise.core.plain import (
     truth,
     whole,
 )
-from counterpoise.core.records import Rule
+from counterpoise.core.rule import Rule
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.calibrate import NEEDED
 from counterpoise.decide.pooling import VOTES

@@ -1,1 +1,22 @@
-"""What the data alone say before any training."""
+"""What the data show before any training (`cp.diagnosis`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from counterpoise.core.lazy import loader as _loader
+
+if TYPE_CHECKING:
+    from counterpoise.diagnosis.near import near_duplicates as near_duplicates
+    from counterpoise.diagnosis.show import Diagnosis as Diagnosis
+
+#: Public name -> module that holds it.
+_HOME = {
+    "Diagnosis": "counterpoise.diagnosis.show",
+    "near_duplicates": "counterpoise.diagnosis.near",
+}
+
+__all__ = [*_HOME]
+
+if not TYPE_CHECKING:  # a checker would believe in any name
+    __getattr__, __dir__ = _loader(__name__, _HOME)

@@ -26,7 +26,7 @@ def advise(record: DiagnosisRecord) -> tuple[Advice, ...]:
     """Advice on measured data, the most urgent first.
 
     Example:
-        >>> from counterpoise.core.records import Examples
+        >>> from counterpoise.core.examples import Examples
         >>> from counterpoise.diagnosis.measure import measure
         >>> import numpy as np
         >>> rows = Examples(np.arange(100.0)[:, None], np.repeat([0, 1], [98, 2]), ("no", "yes"))
@@ -158,7 +158,7 @@ def _nearly_equal(r: DiagnosisRecord) -> Advice | None:
     if r.near is None or more < 0.005 * r.rows:
         return None
     reason = f"{more:,} rows are nearly equal to another one: a test row may have its near copy in training."
-    text = "Keep near copies on one side of a split: groups=cp.near_duplicates(x)."
+    text = "Keep near copies on one side of a split: groups=cp.diagnosis.near_duplicates(x)."
     return Advice(text, reason, {"near": r.near, "duplicates": r.duplicates})
 
 

@@ -37,7 +37,7 @@ def guard(record: DiagnosisRecord) -> tuple[Check, ...]:
     """Every check of the leak guard, in a fixed order.
 
     Example:
-        >>> from counterpoise.core.records import Examples
+        >>> from counterpoise.core.examples import Examples
         >>> from counterpoise.diagnosis.measure import measure
         >>> import numpy as np
         >>> rows = Examples(np.arange(100.0)[:, None], np.repeat([0, 1], [90, 10]), ("no", "yes"))
@@ -100,7 +100,7 @@ def _nearly_equal(r: DiagnosisRecord) -> Check:
     found = f"{more:,} rows are nearly equal to another one."
     if r.near_grouped:
         return Check(name, "handled", found, "They stay on one side of every split.")
-    return Check(name, "look", found, "Keep them on one side of a split: groups=cp.near_duplicates(x).")
+    return Check(name, "look", found, "Keep them on one side of a split: groups=cp.diagnosis.near_duplicates(x).")
 
 
 def _groups(r: DiagnosisRecord) -> Check:

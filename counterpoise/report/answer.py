@@ -40,7 +40,7 @@ def _table(record: Record) -> Row | None:
     """
     verdict, looks = record.get("verdict") or {}, styles(record)
     effect = verdict.get("effect")
-    chosen = effect["strategy"] if effect else verdict.get("winner")
+    chosen = str(effect["strategy"] if effect else verdict.get("winner"))
     baseline, row = row_of(record, BASELINE), row_of(record, chosen)
     if baseline is None or chosen == BASELINE or (row is None and effect is None):
         return None
@@ -93,7 +93,7 @@ def _decision_rows(effect: Mapping[str, Any]) -> list[Row]:
     lines = [_line(f"Per {per} cases ({cases} {label!r})", "", "", group=True)]
     for key, name in (("found", "cases found"), ("false_positives", "false positives"), ("cost", "cost")):
         if words.finite(effect[key]):
-            lines.append(_line(name, *(words.whole(v) for v in (old[key], new[key])), words.whole(effect[key], True)))
+            lines.append(_line(name, words.whole(old[key]), words.whole(new[key]), words.whole(effect[key], True)))
     return lines
 
 

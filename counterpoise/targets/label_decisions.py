@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import CounterpoiseError, OptionError, did_you_mean
-from counterpoise.core.records import LabelRules
+from counterpoise.core.rule import LabelRules
 from counterpoise.core.target import Problem
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.new_prior import rule_at_prior

@@ -10,7 +10,7 @@ import numpy as np
 
 from counterpoise.core import logits as lg
 from counterpoise.core.labels import count_codes
-from counterpoise.core.records import Rule
+from counterpoise.core.rule import Rule
 from counterpoise.core.target import Problem
 from counterpoise.decide.intercept import fit_intercept
 from counterpoise.decide.layer import RuleLayer, rule_to_dict

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import OptionError, did_you_mean
-from counterpoise.core.records import Rule
+from counterpoise.core.rule import Rule
 from counterpoise.decide.aim import Aim, in_words
 from counterpoise.decide.floors import floor_path, guarantee_floors
 from counterpoise.decide.guarantee import Guarantee, guarantee_precision, guarantee_recall, rule_with_guarantee

@@ -61,7 +61,7 @@ def draws_of_an_epoch(epochs: int = 5) -> Figure:
     return figure
 
 
-def counts_of(plan: cp.Plan, epochs: int) -> np.ndarray:
+def counts_of(plan: cp.plans.Plan, epochs: int) -> np.ndarray:
     """How often each row counts, (epochs, rows): times drawn, times its weight."""
     weights = plan.weights()
     return np.stack([np.bincount(plan.rows(e, seed=3), minlength=len(weights)) * weights for e in range(epochs)])
@@ -91,7 +91,7 @@ def cases(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return (rng.normal(size=(rows, 4)) + 0.9 * y[:, None]).astype("float32"), y
 
 
-def logits_of(plan: cp.Plan, x: np.ndarray, y: np.ndarray, new: np.ndarray, steps: int) -> np.ndarray:
+def logits_of(plan: cp.plans.Plan, x: np.ndarray, y: np.ndarray, new: np.ndarray, steps: int) -> np.ndarray:
     """What a small network says of new rows after `steps` steps on the plan, uncorrected."""
     import keras
 

@@ -19,7 +19,7 @@ from counterpoise.classifier.classifier import load
 from counterpoise.strategies.select import DEFAULT
 
 FILES = {"leaderboard.json", "leaderboard.csv", "report.html", "model.keras", "run.sqlite", ".run.lock"}
-QUICK = ("--epochs", 2, "--folds", 2)
+QUICK = ("--epochs", 2, "--folds", 2, "--model", "mlp")
 
 
 @pytest.fixture(scope="module", name="raced")
@@ -77,8 +77,9 @@ def test_compare_writes_four_files_and_says_where(raced):
     out, run = raced
     assert {p.name for p in out.iterdir()} == FILES
     assert "report.html" in run.out
-    assert "resampling_ensemble" in run.out
-    assert "class 'yes'" in run.out
+    assert "Resampling ensemble" in run.out
+    assert "Recall and precision: for 'yes'" in run.out
+    assert "Next: " in run.out
     assert run.err == ""
 
 
@@ -130,7 +131,19 @@ def test_predict_to_screen_and_file(counterpoise, raced, table, tmp_path):
 def test_train_with_each_aim(counterpoise, table, tmp_path, arguments, aim):
     out = tmp_path / "m.keras"
     done = counterpoise(
-        "train", table, "--target", "ill", "--strategy", "class_weight", "--epochs", 1, *arguments, "--out", out
+        "train",
+        table,
+        "--target",
+        "ill",
+        "--strategy",
+        "class_weight",
+        "--epochs",
+        1,
+        "--model",
+        "mlp",
+        *arguments,
+        "--out",
+        out,
     )
     assert done.code == 0, done.err
     assert aim in done.out
@@ -171,8 +184,10 @@ def test_what_was_noticed_in_a_table_is_one_line_each(counterpoise, tmp_path):
 
 def test_many_classes_have_a_probability_each(counterpoise, table, tmp_path):
     model = tmp_path / "m.keras"
-    done = counterpoise("train", table, "--target", "grade", "--strategy", "none", "--epochs", 1, "--out", model)
-    assert "decides for the largest probability" in done.out
+    done = counterpoise(
+        "train", table, "--target", "grade", "--strategy", "none", "--epochs", 1, "--model", "mlp", "--out", model
+    )
+    assert "predicts the most probable class" in done.out
     said = pl.read_csv(io.StringIO(counterpoise("predict", model, table).out))
     assert said.columns == ["probability_a", "probability_b", "probability_c", "decision"]
     shares = said.select(pl.sum_horizontal("probability_a", "probability_b", "probability_c")).to_series()
@@ -185,7 +200,7 @@ def test_decisions_are_written_as_the_labels_were(counterpoise, table, tmp_path,
     frame.write_csv(tmp_path / "t.csv")
     out = tmp_path / "new" / "p.csv"
     given = ("train", tmp_path / "t.csv", "--target", "ill", "--positive", yes, "--strategy", "class_weight")
-    assert counterpoise(*given, "--epochs", 1, "--out", tmp_path / "m.keras").code == 0
+    assert counterpoise(*given, "--epochs", 1, "--model", "mlp", "--out", tmp_path / "m.keras").code == 0
     assert counterpoise("predict", tmp_path / "m.keras", tmp_path / "t.csv", "--out", out).code == 0
     rows = list(csv.DictReader(out.open()))
     assert {row["decision"] for row in rows} <= {no, yes}
@@ -226,7 +241,7 @@ def test_a_column_says_which_rows_do_what(counterpoise, tmp_path):
     file = tmp_path / "rows.csv"
     signal = np.random.default_rng(0).normal(size=200) + y
     pl.DataFrame({"a": signal, "role": role, "ill": y}).write_csv(file)
-    how = (file, "--target", "ill", "--split", "role", "--epochs", 1)
+    how = (file, "--target", "ill", "--split", "role", "--epochs", 1, "--model", "mlp")
     trained = counterpoise("train", *how, "--strategy", "oversample", "--tune-threshold", "--out", tmp_path / "m.keras")
     assert trained.code == 0, trained.err
     clf = load(tmp_path / "m.keras")
@@ -237,5 +252,5 @@ def test_a_column_says_which_rows_do_what(counterpoise, tmp_path):
     board = json.loads((tmp_path / "run" / "leaderboard.json").read_text())
     check_board(board)
     assert board["split"] == clf.card["split"]
-    check_refusal(counterpoise("compare", *how, "--folds", 3, "--out", tmp_path / "other"), "folds and split")
+    check_refusal(counterpoise("compare", *how, "--folds", 3, "--out", tmp_path / "other"), "folds=3 cannot be used, because the rows have their own split")
     check_refusal(counterpoise("compare", *how, "--drop", "role", "--out", tmp_path / "other"), "--split and by --drop")

@@ -27,7 +27,7 @@ def test_train_predict_evaluate(place):
     how = ("--strategy", "class_weight", "--model", "mlp", "--epochs", 2)
     done = run_command("train", table, "--target", "edema,mass", *how, "--out", model)
     assert done.code == 0, done.err
-    assert "decides each label at a threshold of its own (edema 0." in done.out
+    assert "one decision threshold per label (edema 0." in done.out
     said = pl.read_csv(run_command("predict", model, table).out.encode())
     assert said.columns == ["probability_edema", "decision_edema", "probability_mass", "decision_mass"]
     record = json.loads(run_command("evaluate", model, table, "--json").out)
@@ -52,6 +52,9 @@ def test_compare_reads_separated_text(place, tmp_path):
         (("--target", "edema,mas"), "Target 'mas' is no column"),
         (("--target", "edema,mass", "--positive", "1"), "positive is for one class per row"),
         (("--target", "edema,mass", "--missing", "gone"), "missing is 'gone'"),
+        (("--target", "edema", "--uncertain", "zero"), "--uncertain is for several labels per row"),
+        (("--labels-prefix", "nobody"), "0 columns of t.csv start with it"),
+        (("--labels-prefix", "e", "--target", "edema"), "--target and --labels-prefix cannot be combined"),
     ],
 )
 def test_what_is_wrong_is_named(place, more, words):

@@ -64,7 +64,7 @@ def test_every_member_of_an_ensemble_is_scored_alone(comparison):
     assert found[0]["average_precision"] == pytest.approx(metrics.average_precision_score(y, proba[:, 1]))
     assert found[0]["log_loss"] == pytest.approx(metrics.log_loss(y, proba))
     assert [m["correlation"][i] for i, m in enumerate(found)] == pytest.approx([1, 1, 1])
-    assert "Members of the ensembles" in page.render(comparison.record)
+    assert "Ensemble members" in page.render(comparison.record)
     own = comparison.best.members_
     said = np.exp(comparison.best.scores["log_p"][0].astype(float))
     assert own[0]["average_precision"] == pytest.approx(

@@ -36,7 +36,7 @@ def test_near_copies_are_warned_of_refused_or_grouped():
     with pytest.raises(LeakError, match="nearly equal rows"):
         cp.compare("cnn", x, Y, leaks="error", **how)
     assert status(x)["nearly equal rows"] == "look"
-    assert status(x, groups=cp.near_duplicates(x))["nearly equal rows"] == "handled"
+    assert status(x, groups=cp.diagnosis.near_duplicates(x))["nearly equal rows"] == "handled"
 
 
 def test_columns_of_arrays_are_tested_like_those_of_tables():

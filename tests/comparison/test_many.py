@@ -24,7 +24,7 @@ def race(k, metric="average_precision", **odd):
         for name, values in {**TABLE, **odd}.items()
     ]
     rows.append({"strategy": "smote", "status": "failed" if k else "ok", "scores": {metric: {"mean": 0.5}}})
-    return Comparison({"metric": metric, "rows": rows, "data": {"source": f"set{k}.csv"}}, {}, ())
+    return Comparison({"schema": 2, "metric": metric, "rows": rows, "data": {"source": f"set{k}.csv"}}, {}, ())
 
 
 @pytest.fixture(scope="module", name="many")
@@ -91,4 +91,4 @@ def test_folders_are_read_and_what_is_none_is_refused(tmp_path):
 )
 def test_what_cannot_be_put_together_is_refused(races, said):
     with pytest.raises(OptionError, match=said):
-        cp.compare_many(races)
+        cp.comparison.compare_many(races)

@@ -8,7 +8,8 @@ import pytest
 import counterpoise as cp
 from counterpoise.comparison.single_split import split_draws
 from counterpoise.core.errors import ArtifactError, OptionError, SplitError
-from counterpoise.core.records import Examples, FoldResult
+from counterpoise.core.examples import Examples
+from counterpoise.core.fold_result import FoldResult
 from counterpoise.metrics.catalog import METRICS
 from counterpoise.metrics.scores import score_all
 
@@ -100,9 +101,9 @@ def test_estimators_of_other_kinds_are_fitted_on_training_rows_alone():
 @pytest.mark.parametrize(
     ("how", "error", "words"),
     [
-        ({"folds": 3}, OptionError, "folds and split were both given"),
-        ({"repeats": 2}, OptionError, "repeats=2 and split were both given"),
-        ({"nested": True}, OptionError, "nested and split were both given"),
+        ({"folds": 3}, OptionError, "folds=3 cannot be used, because the rows have their own split"),
+        ({"repeats": 2}, OptionError, "repeats=2 cannot be used"),
+        ({"nested": True}, OptionError, "nested=True cannot be used"),
         ({"duplicates": "group"}, OptionError, "duplicates='group' splits rows, but split="),
         ({"split": np.where(TEST, "train", SPLIT)}, SplitError, "split names no test row"),
         ({"groups": np.arange(N) // 2}, SplitError, "groups have rows in the training part and in the"),

@@ -8,7 +8,7 @@ from scipy.special import expit
 from scipy.stats import binom, norm
 
 from counterpoise.core.errors import GuaranteeError, OptionError
-from counterpoise.core.records import Rule
+from counterpoise.core.rule import Rule
 from counterpoise.decide.guarantee import (
     GRID,
     guarantee_precision,

@@ -9,7 +9,7 @@ import pytest
 
 from counterpoise.core.errors import ArtifactError
 from counterpoise.core.guarantee import ClassGuarantee, Guarantee
-from counterpoise.core.records import Rule
+from counterpoise.core.rule import Rule
 from counterpoise.decide.layer import RuleLayer, rule_from_dict, rule_to_dict
 
 TWO = rule_to_dict(

@@ -11,10 +11,10 @@ import pytest
 import counterpoise as cp
 from counterpoise import plans
 from counterpoise.core import seeds
-from counterpoise.core.records import Examples, Limits
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job, Limits
 from counterpoise.engines.batch_order import Order
 from counterpoise.engines.keras_fit import Batches, FitEngine, logits_of
-from counterpoise.engines.run import make_job
 from counterpoise.networks.network import Network
 from counterpoise.networks.weights import set_state, state_of
 
@@ -40,9 +40,10 @@ def dense(units, dropout=0.0):
 
 def job(data, make=plans.uniform, *, steps=12, rounds=6, patience=None, batch=32, seed=0, place=(0, 0, 0), stop=True):
     train, held = np.arange(0, N, 2), np.arange(1, N, 2)
-    limits = Limits(steps, rounds, patience, batch)
-    return make_job(
-        make(data.y[train], classes=range(data.n_classes)), train, held if stop else held[:0], held,
+    limits = Limits(steps=steps, round_steps=rounds, patience=patience, batch_size=batch)
+    return Job.of(
+        plan=make(data.y[train], classes=range(data.n_classes)), train=train,
+        stop=held if stop else held[:0], score=held,
         loss=("cross_entropy", {}), seed=seed, place=place, limits=limits,
     )  # fmt: skip
 
@@ -58,7 +59,7 @@ def test_training_is_keras_fit_on_the_same_rows_in_the_same_order(make, units, c
     network, task = network_of(data, units), job(data, make, steps=9, rounds=4, stop=False)
     member = FitEngine(data, network).train(task)
     model = network.fresh(seeds.integer(task.seed, "initial", *task.place))
-    cp.init_output_bias(model, task.plan.prior)
+    cp.networks.init_output_bias(model, task.plan.prior)
     loss = keras.losses.BinaryCrossentropy if units == 1 else keras.losses.SparseCategoricalCrossentropy
     model.compile(keras.optimizers.SGD(0.1), loss(from_logits=True))
     order = Order(task)

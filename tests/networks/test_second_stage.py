@@ -92,12 +92,12 @@ def test_scaling_multiplies_each_class_by_one_factor():
 def test_an_untrained_model_answers_with_the_class_shares():
     for activation in (None, "softmax"):
         model = functional(activation)
-        assert cp.init_output_bias(model, [80, 15, 5]) == "top"
+        assert cp.networks.init_output_bias(model, [80, 15, 5]) == "top"
         out = np.asarray(model(np.zeros((1, 3))))
         p = out if activation else np.exp(out) / np.exp(out).sum()
         np.testing.assert_allclose(p, [[0.8, 0.15, 0.05]], rtol=1e-5)
     labels = functional("sigmoid")
-    cp.init_output_bias(labels, [10, 50, 99], rows=100)
+    cp.networks.init_output_bias(labels, [10, 50, 99], rows=100)
     np.testing.assert_allclose(np.asarray(labels(np.zeros((1, 3)))), [[0.1, 0.5, 0.99]], rtol=1e-5)
 
 
@@ -114,19 +114,19 @@ def pooled() -> keras.Model:
 
 
 def test_convolutions_are_heads_and_pooling_is_named():
-    assert cp.init_output_bias(pixels(), [99, 1]) == "map"
+    assert cp.networks.init_output_bias(pixels(), [99, 1]) == "map"
     with pytest.raises(ModelError, match="comes out of layer 'gap'"):
-        cp.init_output_bias(pooled(), [99, 1])
-    assert cp.init_output_bias(pooled(), [99, 1], layer="map") == "map"
+        cp.networks.init_output_bias(pooled(), [99, 1])
+    assert cp.networks.init_output_bias(pooled(), [99, 1], layer="map") == "map"
 
 
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda: cp.init_output_bias(functional(), [9, 1]), OptionError, r"expected \(3,\)"),
-        (lambda: cp.init_output_bias(functional(), [9, 1, 0]), OptionError, "never or always occurs"),
-        (lambda: cp.init_output_bias(functional("relu"), [9, 1, 1]), ModelError, "ends in 'relu'"),
-        (lambda: cp.init_output_bias(functional(), [9, 1, 1], layer="tip"), ModelError, "Did you mean 'top'"),
+        (lambda: cp.networks.init_output_bias(functional(), [9, 1]), OptionError, r"expected \(3,\)"),
+        (lambda: cp.networks.init_output_bias(functional(), [9, 1, 0]), OptionError, "never or always occurs"),
+        (lambda: cp.networks.init_output_bias(functional("relu"), [9, 1, 1]), ModelError, "ends in 'relu'"),
+        (lambda: cp.networks.init_output_bias(functional(), [9, 1, 1], layer="tip"), ModelError, "Did you mean 'top'"),
         (lambda: retrain_head(pixels(), np.zeros((2, 8, 8, 1)), [0, 1]), ModelError, "need a Dense"),
         (
             lambda: tau_normalize(keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])),
