@@ -23,15 +23,18 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
+from counterpoise.data.given_split import Split
 from counterpoise.data.read import read
 from counterpoise.decide.pooling import pool
 from counterpoise.decide.rule import apply_rule_to_log_p, fit_rule_from_log_p
-from counterpoise.metrics.scores import average_precision, calibration_slope, skill
+from counterpoise.metrics.calibration_scores import calibration_slope
+from counterpoise.metrics.scores import average_precision, skill
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.order import cross_validate
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
+from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.select import Strategy, select
 
 Array = np.ndarray
@@ -71,7 +74,7 @@ def probabilities(examples: Examples, strategy: Strategy, results: list, log_p: 
         parts, y = list(log_p[:, rest]), examples.y[rest]
         test, shifts = list(log_p[:, result.rows]), result.rule.log_shifts
         out["raw"][result.rows] = result.raw
-        out["shift removed"][result.rows] = np.exp(pool(test, strategy.vote, None))
+        out["shift removed"][result.rows] = np.exp(pool(test, strategy.pooling[0], None))
         out["as shipped"][result.rows] = result.proba
         for step, kind in (("+ intercept", None), ("+ any calibrator", "auto")):
             rule = fit_rule_from_log_p(parts, y, list(shifts), aim=strategy.aim, calibrate=kind)
@@ -94,9 +97,10 @@ def scored(y: Array, p: Array, results: list) -> dict[str, float]:
 def measured(examples: Examples, model: str, folds: int, epochs: int) -> Scores:
     """strategy -> step -> scores."""
     trainer = Trainer.of(examples, Network(model, examples), Settings(epochs=epochs))
-    outcome = cross_validate(trainer, select("default"), folds=folds)
+    strategies = [resolved(s, trainer.models) for s in select("default")]
+    outcome = cross_validate(trainer, strategies, Split(folds=folds).of(examples))
     found: Scores = {}
-    for strategy in select("default"):
+    for strategy in strategies:
         results = [c for c in outcome.fold_results if c.strategy == strategy.name]
         steps = probabilities(examples, strategy, results, outcome.log_p[strategy.name][0])
         found[strategy.name] = {step: scored(examples.y, p, results) for step, p in steps.items()}

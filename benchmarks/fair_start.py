@@ -37,7 +37,9 @@ from sklearn.metrics import average_precision_score
 
 import counterpoise as cp
 from counterpoise.comparison.compare import EPOCHS
-from counterpoise.core.records import Examples, Fold, Job, Member
+from counterpoise.core.examples import Examples
+from counterpoise.core.folds import Fold
+from counterpoise.core.job import Job, Member
 from counterpoise.data.split import hold_out
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.budget import train_within_budget, trainings
@@ -45,6 +47,7 @@ from counterpoise.pipeline.fold_results import corrected
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.stages import trained_members
 from counterpoise.pipeline.trainer import Trainer
+from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.select import Strategy, select
 from counterpoise.targets.kinds import target_of
 
@@ -81,8 +84,8 @@ def scores(
     strategies: list[Strategy], examples: Examples, fold: Fold, network: Network, settings: Settings
 ) -> tuple[dict[str, float], Settings, dict[str, bool | None]]:
     """Average precision of each strategy on the fresh rows, the budget that was taken, and who was cut off there."""
-
     trainer = Trainer.of(examples, network, settings)
+    strategies = [resolved(s, trainer.models) for s in strategies]
     versions = {(s.name, 0): s for s in strategies}
     jobs, members, _, taken = train_within_budget(strategies, versions, trainer, [fold])
     found = {s.name: _score(s, jobs[s.name, 0], members, trainer, fold) for s in strategies}
@@ -100,7 +103,9 @@ def one_seed(network_name: str, rows: int, share: float, seed: int) -> dict[str,
     examples, odds = problem(rows, share, seed)
     fold = fold_of(examples, rows, seed)
     network = Network(NETWORKS[network_name], examples)
-    default = Settings("auto", "auto", seed=seed, recipe="auto").on({"": network}, rows, EPOCHS, extend=True)
+    default = Settings(epochs="auto", batch_size="auto", seed=seed, recipe="auto").on(
+        {"": network}, rows, EPOCHS, extend=True
+    )
     strategies = [s for s in select("default") if s.name != "threshold"]  # ranks as the baseline does
     found, taken, cut = scores(strategies, examples, fold, network, default)
     baseline = [s for s in strategies if s.name == "none"]

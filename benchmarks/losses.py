@@ -22,8 +22,9 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 import counterpoise as cp
+from counterpoise.core.examples import Examples
+from counterpoise.core.folds import Fold
 from counterpoise.core.logits import log_proba
-from counterpoise.core.records import Examples, Fold
 from counterpoise.data.read import read
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.fold_results import corrected

@@ -23,7 +23,8 @@ import keras
 import numpy as np
 
 from benchmarks._turns import Found, Options, alternate, machine, measure, timed
-from counterpoise.core.records import Examples, Fold
+from counterpoise.core.examples import Examples
+from counterpoise.core.folds import Fold
 from counterpoise.data.read import read
 from counterpoise.data.split import make_folds
 from counterpoise.engines import program_cache

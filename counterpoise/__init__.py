@@ -50,9 +50,9 @@ if TYPE_CHECKING:
     from counterpoise.plans.weights import sample_weight as sample_weight
     from counterpoise.sklearn.estimator import CounterpoiseClassifier as CounterpoiseClassifier
     from counterpoise.strategies.blend import blend as blend
-    from counterpoise.strategies.select import Ensemble as Ensemble
-    from counterpoise.strategies.strategy import Strategy as Strategy
-    from counterpoise.strategies.strategy import external as external
+    from counterpoise.strategies.external import external as external
+    from counterpoise.strategies.select import ensemble as ensemble
+    from counterpoise.strategies.strategy import Single as Strategy
     from counterpoise.targets.reading import labels as labels
 
 #: Public name -> module that holds it.
@@ -61,7 +61,6 @@ _HOME = {
     "Comparison": "counterpoise.comparison.compare",
     "CounterpoiseClassifier": "counterpoise.sklearn.estimator",
     "CounterpoiseError": "counterpoise.core.errors",
-    "Ensemble": "counterpoise.strategies.select",
     "InputSpec": "counterpoise.networks.built_in",
     "Recipe": "counterpoise.networks.recipe",
     "Strategy": "counterpoise.strategies.strategy",
@@ -72,8 +71,9 @@ _HOME = {
     "compile_balanced": "counterpoise.networks.compile_balanced",
     "diagnose": "counterpoise.diagnosis.diagnose",
     "distill": "counterpoise.pipeline.distill",
+    "ensemble": "counterpoise.strategies.select",
     "evaluate": "counterpoise.classifier.evaluation",
-    "external": "counterpoise.strategies.strategy",
+    "external": "counterpoise.strategies.external",
     "fit": "counterpoise.pipeline.fit",
     "images": "counterpoise.data.images",
     "labels": "counterpoise.targets.reading",
@@ -94,6 +94,7 @@ _NAMESPACES = (
 )  # fmt: skip
 #: Name of 0.1.0 that moved -> what to type instead.
 _MOVED = {
+    "Ensemble": "ensemble",
     "Hyperparameter": "strategies.Hyperparameter",
     "Plan": "plans.Plan",
     "compare_many": "comparison.compare_many",

@@ -18,7 +18,7 @@ import counterpoise as cp
 
 
 def parts(n: int, seed: int) -> pl.DataFrame:
-    """Parts from two machines; 5 % are defect, hot and loud ones more often."""
+    """Parts from two machines; 5% are defective, more often if hot and loud."""
     rng = np.random.default_rng(seed)
     defect = rng.random(n) < 0.05
     return pl.DataFrame(
@@ -36,20 +36,20 @@ def main(out: Path = Path()) -> None:
     table = parts(3000, seed=0)
     clf = cp.fit("mlp", table, "defect", strategy="oversample", guarantee_rows=0.3, epochs=10, verbose=0)
     clf = clf.decide(recall_floor=0.7, confidence=0.9)
-    print(clf.card["threshold"]["said"])
+    print(clf.card["threshold"]["text"])
 
     new = parts(500, seed=1).drop("defect")
     with tempfile.TemporaryDirectory() as folder:
         clf.export(Path(folder) / "served", format="saved_model")
         serve = tf.saved_model.load(str(Path(folder) / "served")).signatures["serve"]
         start = time.perf_counter()
-        said = serve(
+        output = serve(
             oven_temp=tf.constant(new["oven temp"].to_numpy()[:, None], tf.float32),
             noise_db=tf.constant(new["noise.db"].to_numpy()[:, None], tf.float32),
             machine=tf.constant(new["machine"].to_numpy()[:, None]),
         )
-        print(f"{len(new)} rows in {time.perf_counter() - start:.3f} s; outputs: {', '.join(sorted(said))}")
-        served = said["probability"].numpy()
+        print(f"{len(new)} rows in {time.perf_counter() - start:.3f} s; outputs: {', '.join(sorted(output))}")
+        served = output["probability"].numpy()
     ours = clf.predict_proba(new)
     ours = ours if served.shape == ours.shape else ours[:, 1].reshape(served.shape)
     print(f"largest difference to the classifier: {np.abs(served - ours).max():.1e}")

@@ -1,4 +1,4 @@
-"""Fraud-like table: race the remedies, keep the winner, choose a threshold for a number of alerts.
+"""Fraud-like table: compare strategies, keep the best, choose a threshold for an alert budget.
 
 python examples/fraud_table.py
 """
@@ -15,7 +15,7 @@ import counterpoise as cp
 
 
 def transactions(n: int = 3000, seed: int = 0) -> pl.DataFrame:
-    """Payments, 3 % of them fraud: larger, later, abroad more often; some ages are missing."""
+    """Payments, 3% of them fraud: larger, later, abroad more often; some ages are missing."""
     rng = np.random.default_rng(seed)
     fraud = rng.random(n) < 0.03
     age = rng.gamma(2, 400, n).round()
@@ -34,14 +34,14 @@ def main(out: Path = Path()) -> None:
     """Race, decide, draw."""
     table = transactions()
     print(cp.diagnose(table, "fraud"))
-    race = cp.compare("mlp", table, "fraud", strategies="threshold,oversample", folds=3, epochs=15, verbose=0)
-    print(race.verdict.text)
+    comparison = cp.compare("mlp", table, "fraud", strategies="threshold,oversample", folds=3, epochs=15, verbose=0)
+    print(comparison.verdict.text)
 
-    clf = race.best.decide(alerts=(20, 1000))  # the desk can look at 20 payments in 1,000
+    clf = comparison.best.decide(alerts=(20, 1000))  # the desk can look at 20 payments in 1,000
     fresh = transactions(seed=1)
-    said, truth = clf.predict(fresh), fresh["fraud"].to_numpy()
-    alerts, frauds = (said == "yes").sum(), (truth == "yes").sum()
-    caught = ((said == "yes") & (truth == "yes")).sum()
+    decision, truth = clf.predict(fresh), fresh["fraud"].to_numpy()
+    alerts, frauds = (decision == "yes").sum(), (truth == "yes").sum()
+    caught = ((decision == "yes") & (truth == "yes")).sum()
     print(f"{alerts} alerts on {len(fresh)} new payments; {caught} of {frauds} frauds found")
 
     probability = clf.predict_proba(fresh)[:, list(clf.classes_).index("yes")]
@@ -50,7 +50,7 @@ def main(out: Path = Path()) -> None:
     figure, axes = plt.subplots(figsize=(5, 3.2), layout="constrained")
     axes.plot(np.arange(1, len(share) + 1), share)
     axes.axvline(alerts, color="gray", linestyle="--", label="alerts at the chosen threshold")
-    axes.set(xlabel="payments looked at, most suspicious first", ylabel="share of frauds found", xscale="log")
+    axes.set(xlabel="payments reviewed, most suspicious first", ylabel="share of frauds found", xscale="log")
     axes.legend(frameon=False, loc="lower right")
     figure.savefig(out / "fraud_table.png", dpi=120)
     plt.close(figure)

@@ -1,4 +1,4 @@
-"""Segmentation: a lesion fills 1 % of the pixels, and the plain loss is content with "healthy" everywhere.
+"""Segmentation: a lesion covers 1% of the pixels, and the default loss accepts "healthy" everywhere.
 
 python examples/lesion_segmentation.py
 """
@@ -33,9 +33,9 @@ def network() -> keras.Model:
     return keras.Model(inputs, keras.layers.Conv2D(2, 3, padding="same")(h))
 
 
-def dice(found: np.ndarray, mask: np.ndarray) -> float:
+def dice(predicted: np.ndarray, mask: np.ndarray) -> float:
     """Twice the overlap over the sum of both."""
-    return float(2 * (found & mask).sum() / (found.sum() + mask.sum()))
+    return float(2 * (predicted & mask).sum() / (predicted.sum() + mask.sum()))
 
 
 def main(out: Path = Path()) -> None:
@@ -48,16 +48,16 @@ def main(out: Path = Path()) -> None:
         "weighted": cp.losses.ClassWeighted([weights[0], weights[1]]),
         "cross-entropy and Dice": cp.losses.Combo(),
     }
-    found = {}
+    masks = {}
     for name, loss in losses.items():
         model = network()
         model.compile(keras.optimizers.Adam(0.01), loss)
         model.fit(x, y, epochs=6, batch_size=16, verbose=0)
-        found[name] = model.predict(new, verbose=0).argmax(axis=-1)
-        print(f"{name}: Dice {dice(found[name], truth):.3f}")
+        masks[name] = model.predict(new, verbose=0).argmax(axis=-1)
+        print(f"{name}: Dice {dice(masks[name], truth):.3f}")
 
     figure, axes = plt.subplots(1, 5, figsize=(9, 2.2), layout="constrained")
-    shown = {"image": new[0, ..., 0], "truth": truth[0], **{name: masks[0] for name, masks in found.items()}}
+    shown = {"image": new[0, ..., 0], "truth": truth[0], **{name: some[0] for name, some in masks.items()}}
     for axis, (name, picture) in zip(axes, shown.items(), strict=True):
         axis.imshow(picture, cmap="gray")
         axis.set_title(name, fontsize=9)

@@ -43,10 +43,10 @@ def main(out: Path = Path()) -> None:
     print("mean probability, corrected:", true.mean(axis=0).round(3))
 
     figure, axes = plt.subplots(figsize=(5, 3.2), layout="constrained")
-    place = np.arange(LABELS)
+    index = np.arange(LABELS)
     for offset, (name, values) in enumerate({"raw": raw.mean(0), "corrected": true.mean(0), "share": share}.items()):
-        axes.bar(place + 0.27 * (offset - 1), values, 0.25, label=name)
-    axes.set(xlabel="label", ylabel="mean probability", xticks=place)
+        axes.bar(index + 0.27 * (offset - 1), values, 0.25, label=name)
+    axes.set(xlabel="label", ylabel="mean probability", xticks=index)
     axes.margins(y=0.2)
     axes.legend(frameon=False, ncols=3, loc="upper center")
     figure.savefig(out / "multi_label.png", dpi=120)

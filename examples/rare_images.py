@@ -40,9 +40,9 @@ def write(folder: Path, counts: dict[str, int], seed: int) -> Path:
 
 def main(out: Path = Path()) -> None:
     """Train on a folder, predict on another, draw the most suspicious scans."""
-    with tempfile.TemporaryDirectory() as place:
-        train = write(Path(place) / "train", {"healthy": 360, "ill": 40}, seed=0)
-        new = write(Path(place) / "new", {"healthy": 180, "ill": 20}, seed=1)
+    with tempfile.TemporaryDirectory() as folder:
+        train = write(Path(folder) / "train", {"healthy": 360, "ill": 40}, seed=0)
+        new = write(Path(folder) / "new", {"healthy": 180, "ill": 20}, seed=1)
         how = {"strategy": "oversample", "epochs": 10, "batch_size": 32, "verbose": 0}
         clf = cp.fit("cnn", cp.images(train, SIZE), optimizer=keras.optimizers.Adam(0.003), **how)
         pictures = cp.images(new, SIZE)

@@ -18,7 +18,7 @@ SPAM = "win free prize cash claim now urgent offer text stop".split()
 
 
 def messages(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Short texts, 6 % of them spam that hides a few spam words among ordinary ones."""
+    """Short texts, 6% of them spam that hides a few spam words among ordinary ones."""
     rng = np.random.default_rng(seed)
     spam = rng.random(n) < 0.06
     texts = []
@@ -40,15 +40,15 @@ def network(texts: np.ndarray) -> keras.Model:
 
 
 def main(out: Path = Path()) -> None:
-    """Train under class weights, look at what is said of new texts."""
+    """Train with class weights, predict new texts."""
     texts, labels = messages(2000, seed=0)
     how = {"strategy": "class_weight", "epochs": 8, "batch_size": 64, "verbose": 0}
     clf = cp.fit(network(texts), texts, labels, optimizer=keras.optimizers.Adam(0.005), **how)
     new, truth = messages(800, seed=1)
     probability = clf.predict_proba(new)[:, list(clf.classes_).index("spam")]
-    said = clf.predict(new)
-    print(f"found {((said == 'spam') & (truth == 'spam')).sum()} of {(truth == 'spam').sum()} spam texts")
-    print(f"false alarms: {((said == 'spam') & (truth == 'ham')).sum()} of {(truth == 'ham').sum()}")
+    decision = clf.predict(new)
+    print(f"found {((decision == 'spam') & (truth == 'spam')).sum()} of {(truth == 'spam').sum()} spam texts")
+    print(f"false positives: {((decision == 'spam') & (truth == 'ham')).sum()} of {(truth == 'ham').sum()}")
 
     figure, axes = plt.subplots(figsize=(5, 3.2), layout="constrained")
     bins = np.linspace(0, 1, 21)

@@ -15,7 +15,7 @@ import counterpoise as cp
 
 
 def patients(n: int, seed: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Small scans and two lab values; 8 % are ill, and both inputs say a little about it."""
+    """Small scans and two lab values; 8% are ill, and both inputs carry a little information."""
     rng = np.random.default_rng(seed)
     y = (rng.random(n) < 0.08).astype(int)
     scan = rng.normal(size=(n, 8, 8, 1)).astype("float32")
@@ -35,7 +35,7 @@ def network() -> keras.Model:
 def main(out: Path = Path()) -> None:
     """Train, score new patients, draw how probabilities meet reality."""
     x, y = patients(2500, seed=0)
-    ensemble = cp.Ensemble(["none", "oversample", "undersample"], vote="soft")
+    ensemble = cp.ensemble(["none", "oversample", "undersample"], vote="soft")
     clf = cp.fit(network(), x, y, strategy=ensemble, output="logits", epochs=10, batch_size=64, verbose=0)
     new, truth = patients(4000, seed=1)
     probability = clf.predict_proba(new)[:, 1]
@@ -43,13 +43,13 @@ def main(out: Path = Path()) -> None:
     print(f"recall {clf.predict(new)[truth == 1].mean():.2f}")
 
     edges = np.quantile(probability, np.linspace(0, 1, 9))
-    place = np.clip(np.searchsorted(edges, probability, side="right") - 1, 0, 7)
-    said = [probability[place == k].mean() for k in range(8)]
-    seen = [truth[place == k].mean() for k in range(8)]
+    bins = np.clip(np.searchsorted(edges, probability, side="right") - 1, 0, 7)
+    predicted = [probability[bins == k].mean() for k in range(8)]
+    seen = [truth[bins == k].mean() for k in range(8)]
     figure, axes = plt.subplots(figsize=(3.8, 3.5), layout="constrained")
-    axes.plot([0, max(said)], [0, max(said)], color="gray", linewidth=1)
-    axes.plot(said, seen, marker="o")
-    axes.set(xlabel="probability told", ylabel="share of ill patients")
+    axes.plot([0, max(predicted)], [0, max(predicted)], color="gray", linewidth=1)
+    axes.plot(predicted, seen, marker="o")
+    axes.set(xlabel="predicted probability", ylabel="share of ill patients")
     figure.savefig(out / "two_inputs.png", dpi=120)
     plt.close(figure)
 

@@ -47,7 +47,7 @@ EFFECT = {
     "text": str,
 }
 BOARD = {
-    "schema": {1},
+    "schema": {2},
     "version": str,
     "data": {
         "source": str,

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from trainers import jobs_of
 
-from counterpoise.core.records import Member
+from counterpoise.core.job import Member
 from counterpoise.data.split import make_folds
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.reading import read_for

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from trainers import jobs_of
 
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.data.split import make_folds
 from counterpoise.engines.run import run
 from counterpoise.pipeline.settings import Settings

@@ -53,7 +53,7 @@ def write_table(path: Path, rows: int = 240) -> Path:
 
 def race_of(table: Path, out: Path) -> list[object]:
     """The command of a short race."""
-    how = ["--strategies", "none,oversample", "--folds", 3, "--epochs", 3, "--batch-size", 32]
+    how = ["--strategies", "none,oversample", "--folds", 3, "--epochs", 3, "--batch-size", 32, "--model", "mlp"]
     return ["compare", table, "--target", "y", *how, "--out", out]
 
 

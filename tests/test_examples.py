@@ -12,7 +12,7 @@ from PIL import Image
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 #: Examples that start processes of their own; `make test-processes` runs them.
-APART = {"ray_race": pytest.mark.processes}
+APART = {"ray_cluster": pytest.mark.processes}
 
 
 def marked(path: Path) -> object:

@@ -29,10 +29,11 @@ def _clf():
 
 def test_kept_rows_guarantee_and_the_guarantee_survives_the_file(clf, tmp_path):
     sure = cp.load(clf.decide(recall_floor=0.9, confidence=0.95).save(tmp_path / "m.keras"))
-    said = sure.card["threshold"]
-    assert said["word"] == "guarantee"
-    assert said["value"] == sure.rule.threshold
-    assert "Recall at least 0.9 with confidence 0.95" in said["said"]
+    threshold = sure.card["threshold"]
+    assert threshold["word"] == "guarantee"
+    assert threshold["value"] == sure.rule.threshold
+    assert "Recall is at least 0.9 with 95% confidence" in threshold["text"]
+    assert sure.rule.guarantee.threshold == threshold["value"]
     x, y = rows(20_000, seed=1)
     assert np.mean(sure.predict(x)[y == 1] == 1) > 0.9
 
@@ -80,20 +81,22 @@ def test_without_kept_rows_the_word_is_estimate():
     assert plain.card["threshold"]["word"] == "default"
     assert plain.decide(recall_floor=0.8).card["threshold"]["word"] == "estimate"
     assert plain.decide(threshold=0.3).card["threshold"]["word"] == "given"
-    said = plain.decide(recall_floor=0.8, confidence=0.9).card["threshold"]
-    assert said["word"] == "estimate"
-    assert "estimate (the rows were also used for something else)" in said["said"]
+    threshold = plain.decide(recall_floor=0.8, confidence=0.9).card["threshold"]
+    assert threshold["word"] == "estimate"
+    assert "the rows were also used to fit the rule" in threshold["text"]
 
 
 def test_a_second_decision_replaces_the_first_guarantee(clf):
     again = clf.decide(recall_floor=0.8, confidence=0.9).decide(f1=True)
     assert again.card["threshold"]["word"] == "estimate"
-    assert not any("with confidence" in note for note in again.rule.notes)
+    assert again.rule.guarantee is None
+    sure = clf.decide(precision_floor=0.5, confidence=0.9)
+    assert rule_at_prior(sure.rule, 0.02).guarantee is None, "a precision is for the class proportions of its rows"
 
 
 def test_precision_is_guaranteed_too(clf):
     sure = clf.decide(precision_floor=0.5, confidence=0.9)
-    assert "Precision at least 0.5 with confidence 0.9" in sure.card["threshold"]["said"]
+    assert "Precision is at least 0.5 with 90% confidence" in sure.card["threshold"]["text"]
 
 
 def test_what_does_not_go_together(clf):
@@ -138,9 +141,9 @@ def test_several_classes_are_guaranteed_together(tmp_path):
     x = rng.normal(size=(2400, 2)) + np.array([[0, 0], [2.5, 0], [0, 2.5]])[np.searchsorted(["a", "b", "c"], y)]
     clf = cp.fit("mlp", x, y, strategy="class_weight", epochs=4, guarantee_rows=0.4, verbose=0)
     sure = cp.load(clf.decide(recall_floor={"b": 0.7, "c": 0.6}, confidence=0.9).save(tmp_path / "m.keras"))
-    said = sure.card["threshold"]
-    assert said["word"] == "guarantee"
-    assert "0.7 for b, 0.6 for c" in said["said"] or "0.6 for c, 0.7 for b" in said["said"]
+    threshold = sure.card["threshold"]
+    assert threshold["word"] == "guarantee"
+    assert "0.7 for b, 0.6 for c with 90% confidence: guaranteed by" in threshold["text"]
     guess = clf.decide(recall_floor={"b": 0.7})
     assert guess.card["threshold"]["word"] == "estimate"
     assert np.mean(guess.predict(x)[y == "b"] == "b") > 0.6

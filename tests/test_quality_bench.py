@@ -22,9 +22,9 @@ from benchmarks.quality.sets import group_of, parent_of, read_keel, sets
 from benchmarks.quality.table import METRICS, against_singles, by_parent, complete, own_choice, ranks, wins
 from benchmarks.quality.training_time import told
 from benchmarks.quality.wanted import wanted
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
+from counterpoise.strategies.external import external
 from counterpoise.strategies.select import find
-from counterpoise.strategies.strategy import external
 
 
 def entrant(ap):

@@ -6,13 +6,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from counterpoise.core.records import Examples, Fold, Job, Limits, Member
+from counterpoise.core.examples import Examples
+from counterpoise.core.folds import Fold, Holdout
+from counterpoise.core.job import Job, Limits, Member
+from counterpoise.data.given_split import Split
 from counterpoise.engines.run import Executor
 from counterpoise.pipeline import jobs as of_pipeline
 from counterpoise.pipeline import order
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
-from counterpoise.strategies.strategy import Strategy
+from counterpoise.strategies.resolve import resolved
+from counterpoise.strategies.strategy import Single, Strategy
 
 
 class AnyNetwork:
@@ -32,14 +36,15 @@ def trainer_of(examples: Examples, settings: Settings, network: Any = None, **ho
 
 
 def jobs_of(
-    strategy: Strategy, examples: Examples, fold: Fold, settings: Settings, network: Any = None,
+    strategy: Strategy, examples: Examples, fold: Fold | Holdout, settings: Settings, network: Any = None,
     labeled: Examples | None = None,
 ) -> list[Job]:  # fmt: skip
-    return of_pipeline.jobs_of(strategy, trainer_of(examples, settings, network), fold, labeled)
+    trainer = trainer_of(examples, settings, network)
+    return of_pipeline.jobs_of(resolved(strategy, trainer.models), trainer, fold, labeled)
 
 
-def job_of(part: Strategy, examples: Examples, fold: Fold, settings: Settings, member: int = 0) -> Job:
-    return of_pipeline.job_of(part, trainer_of(examples, settings), fold, member)
+def job_of(single: Single, examples: Examples, fold: Fold, settings: Settings, member: int = 0) -> Job:
+    return of_pipeline.job_of(single, trainer_of(examples, settings), fold, member)
 
 
 def cross_validate(
@@ -47,7 +52,8 @@ def cross_validate(
     repeats: int = 1, duplicates: str = "warn", **how: Any,
 ) -> order.Outcome:  # fmt: skip
     trainer = trainer_of(examples, settings, network, **how)
-    return order.cross_validate(trainer, strategies, folds=folds, repeats=repeats, duplicates=duplicates)
+    split = Split(folds=folds, repeats=repeats, duplicates=duplicates, seed=settings.seed)
+    return order.cross_validate(trainer, [resolved(s, trainer.models) for s in strategies], split.of(examples))
 
 
 def train_all(jobs: Iterable[Job], examples: Examples, network: Any, settings: Settings) -> dict[str, Member]:

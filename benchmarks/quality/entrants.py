@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.quality.elsewhere import KINDS, Elsewhere
+from counterpoise.strategies.external import external
 from counterpoise.strategies.select import find
-from counterpoise.strategies.strategy import external
 
 #: Piece of a set's measurement -> network and our strategies; each piece is one race, `none` is in all.
 PIECES = {

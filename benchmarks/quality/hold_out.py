@@ -15,7 +15,9 @@ from sklearn.model_selection import train_test_split
 
 from counterpoise.comparison.compare import EPOCHS
 from counterpoise.comparison.tally import fold_scores
-from counterpoise.core.records import Examples, Fold, FoldResult
+from counterpoise.core.examples import Examples
+from counterpoise.core.fold_result import FoldResult
+from counterpoise.core.folds import Fold
 from counterpoise.data.split import STOP_SHARE
 from counterpoise.pipeline.fold_results import corrected, fit_rule, make_fold_result
 from counterpoise.pipeline.jobs import jobs_by_fold, leave_out_failed
@@ -23,7 +25,6 @@ from counterpoise.pipeline.models import models_of
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.stages import train_in_stages, trained_members
 from counterpoise.pipeline.trainer import Trainer
-from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.select import Strategy
 from counterpoise.targets.kinds import target_of
 
@@ -71,17 +72,16 @@ def held_out(
 def _results(
     model: Any, examples: Examples, strategies: Sequence[Strategy], seed: int, failures: dict[str, str]
 ) -> Mapping[str, FoldResult]:
-    learners, strategies = models_of(model, strategies, examples)
+    learners, strategies, refused = models_of(model, strategies, examples)
     models = {key: learner.model for key, learner in learners.items()}
-    settings = Settings("auto", "auto", seed=seed, recipe="auto").on(models, len(examples), EPOCHS)
+    settings = Settings(epochs="auto", batch_size="auto", seed=seed, recipe="auto").on(models, len(examples), EPOCHS)
     trainer = Trainer(examples, learners, settings)
     fold, rule_rows, judged = parts(examples.y, seed)
     jobs, failed = jobs_by_fold(strategies, trainer, [fold])
     by_name = {strategy.name: strategy for strategy in strategies}
-    ready = {key: resolved(by_name[key[0]], models) for key in jobs}
-    jobs, members = train_in_stages(jobs, ready, trainer, failed)
+    jobs, members = train_in_stages(jobs, {key: by_name[key[0]] for key in jobs}, trainer, failed)
     leave_out_failed(jobs, members, failed)
-    failures |= failed
+    failures |= refused | failed
     results = {}
     for strategy in strategies:
         if strategy.name in failed:

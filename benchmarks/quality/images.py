@@ -78,7 +78,7 @@ def plain_fit(data: Images, seed: int, balanced: bool) -> Said:
     from sklearn.model_selection import StratifiedGroupKFold
     from sklearn.utils.class_weight import compute_class_weight
 
-    from counterpoise.core.records import Examples
+    from counterpoise.core.examples import Examples
     from counterpoise.networks.built_in import cnn, spec_of
 
     keras.utils.set_random_seed(seed)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import polars as pl
 
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.data.read import read
 
 #: Group -> parents on which nothing of `tabular` is tuned; everything else is development data.

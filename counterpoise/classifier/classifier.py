@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import keras
 import numpy as np
 
 from counterpoise.classifier.file import Contents, read, write
-from counterpoise.classifier.model_card import measured
+from counterpoise.classifier.model_card import ModelCard, measured
 from counterpoise.classifier.references import custom_objects_of
 from counterpoise.core.errors import ArtifactError, OptionError
+from counterpoise.core.examples import Pictures
 from counterpoise.core.per_class import in_class_order
-from counterpoise.core.records import LabelRules, Pictures, Rule, Schema
+from counterpoise.core.rule import LabelRules, Rule
+from counterpoise.core.schema import Schema
 from counterpoise.core.structure import chunk_rows, leaves, rows_in, take
 from counterpoise.core.temporary import scratch
 from counterpoise.data.columns import raw_columns, raw_inputs
@@ -67,20 +70,21 @@ class Classifier:
         self.kind, self.target = kind, target_of(kind)
         self.members, self.rule, self.schema = members, rule, schema
         self.classes_ = np.array(classes, dtype=_label_type(classes))
-        self._card = dict(card)
+        self.card_without_metrics = ModelCard(card)  # metrics may take seconds
         self.scores = dict(scores or {})
         self.history: tuple[Mapping[str, list[float]], ...] = ()
         self._forward = forward(members)
 
-    @property
-    def card(self) -> dict[str, Any]:
-        """The model card: plain values about data, strategy, training, threshold and metrics with intervals.
+    @cached_property
+    def card(self) -> ModelCard:
+        """The model card: plain values about data, strategy, training, threshold and metrics with intervals; read-only.
 
         The metrics are those of the rule as it is; they are measured when the card is first looked at or saved.
         """
-        if "metrics_of" in self._card and "metrics" not in self._card:
-            self._card |= measured(self.target, self.rule, self.scores, self._card["metrics_of"])
-        return self._card
+        if "metrics_of" not in self.card_without_metrics or "metrics" in self.card_without_metrics:
+            return self.card_without_metrics
+        note = self.card_without_metrics["metrics_of"]
+        return ModelCard({**self.card_without_metrics, **measured(self.target, self.rule, self.scores, note)})
 
     @property
     def pictures(self) -> Pictures | None:
@@ -89,7 +93,7 @@ class Classifier:
         Raises:
             ArtifactError: the card does not say it as it should.
         """
-        found = self._card.get("images")
+        found = self.card_without_metrics.get("images")
         try:
             return None if found is None else pictures_of(found)
         except (KeyError, TypeError, OptionError) as error:
@@ -108,7 +112,7 @@ class Classifier:
         if "member_outputs" in self.scores:
             proba = self.scores["member_outputs"]
             weights = shares(n_members(self.members), len(proba))
-        names = self._card.get("members", ())
+        names = self.card_without_metrics.get("members", ())
         names = names if len(names) == len(proba) else [f"member {number}" for number in range(len(proba))]
         user = self.scores.get("weight")
         return mean_table(
@@ -251,7 +255,7 @@ class Classifier:
             return (x if self.pictures is None else x.read_as(self.pictures)).rows()
         if dataset_kind(x):
             x = load_features(x, self._row(x))
-        column = self._card.get("text_column")
+        column = self.card_without_metrics.get("text_column")
         if column is not None and is_table(x, table=False):
             return texts_of_table(x, column)
         named = NamedInputs.of(self.members.input) if self.schema is None else None
@@ -270,19 +274,24 @@ class Classifier:
 
     def with_rule(self, rule: Rule | LabelRules) -> Classifier:
         """The same networks under another rule, for example that of `cp.monitor(...).rule`."""
-        card = {
-            **self._card,
-            "threshold": self.target.describe(rule, len(self.scores.get("y", ())), self.classes_.tolist()),
-        }
+        card = dict(self.card_without_metrics)
         if "log_p" in self.scores:
             card.pop("metrics", None)
-        clf = Classifier(self.members, rule, self.classes_.tolist(), self.schema, card, self.scores, self.kind)
+        card["threshold"] = self.target.describe(rule, len(self.scores.get("y", ())), self.classes_.tolist())
+        return self._having(rule, card, self.scores)
+
+    def with_card(self, scores: Mapping[str, Array] | None = None, **entries: Any) -> Classifier:
+        """The same networks and rule with further entries of the model card, and further stored scores."""
+        return self._having(self.rule, {**self.card_without_metrics, **entries}, {**self.scores, **(scores or {})})
+
+    def _having(self, rule: Rule | LabelRules, card: Mapping[str, Any], scores: Mapping[str, Array]) -> Classifier:
+        clf = Classifier(self.members, rule, self.classes_.tolist(), self.schema, card, scores, self.kind)
         clf.history, clf._forward = self.history, self._forward
         return clf
 
     def __repr__(self) -> str:
         labels = ", ".join(repr(c) for c in self.classes_.tolist()[:6])
-        strategy = self._card.get("strategy", "?")
+        strategy = self.card_without_metrics.get("strategy", "?")
         return f"Classifier(strategy={strategy!r}, members={len(self.rule.log_shifts)}, classes=[{labels}])"
 
     def _repr_html_(self) -> str:

@@ -29,7 +29,8 @@ from counterpoise.core.plain import (
     truth,
     whole,
 )
-from counterpoise.core.records import LabelRules, Rule, Schema
+from counterpoise.core.rule import LabelRules, Rule
+from counterpoise.core.schema import Schema
 from counterpoise.core.target import Target
 from counterpoise.data.schema import schema_from_dict, schema_to_dict
 from counterpoise.decide.rule_fields import NOTHING
@@ -38,7 +39,7 @@ from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 #: Number of the layout of `counterpoise.json`.
-FORMAT = 1
+FORMAT = 2
 #: By how much the rounding of a score may leave its range.
 ROUNDING = 1e-6
 
@@ -65,15 +66,19 @@ def _score(metric: Metric | None) -> Check:
     return record({}, {"value": value, "mean": value, "low": value, "high": value, "folds": list_of(value)})
 
 
-#: Entries of the model card that are known; others hold anything plain.
+#: Entries of the model card that are known: those that each card has, and those that some have; others hold anything
+#: plain.
 CARD = record(
-    {},
-    optional={
+    {
         "counterpoise": text(),
         "strategy": text(),
+        "network": text(),
+        "log_shifts": list_of(_shift),
+        "rule": text(),
+    },
+    optional={
         "idea": text(),
         "members": list_of(text()),
-        "network": text(),
         "plan": maybe(text()),
         "source": text(),
         "rows": whole(),
@@ -83,7 +88,6 @@ CARD = record(
         "seed": whole(-(2**63)),
         "steps": list_of(whole()),
         "engines": list_of(text()),
-        "log_shifts": list_of(_shift),
         "member_shifts": list_of(maybe(list_of(NUMBERS))),
         "needs_calibration": truth,
         "prior": list_of(SHARE),
@@ -93,12 +97,11 @@ CARD = record(
                 "offsets": maybe(NUMBERS),
                 "aim": text(),
                 "word": text(),
-                "said": text(),
+                "text": text(),
             },
             optional={"labels": list_of(plain)},
         ),
         "versions": mapping_of(text()),
-        "rule": text(),
         "metrics": _metrics,
         "metrics_of": text(),
         "guarantee_rows": whole(),
@@ -155,12 +158,12 @@ def check_description(description: Any, rule: Rule | LabelRules) -> tuple[list[A
         raise ArtifactError(f"it has {len(classes)} labels, and its rule is for {len(rule.prior)} classes.")
     schema = None if found["schema"] is None else schema_from_dict(found["schema"])
     card = found["card"]
-    CARD(card, "the card")
+    CARD(card, "the model card")
     if len(card.get("classes", classes)) != len(classes):
-        raise ArtifactError(f"its card tells of {len(card['classes'])} classes, and it has {len(classes)} labels.")
+        raise ArtifactError(f"its model card has {len(card['classes'])} classes, and it has {len(classes)} labels.")
     value = card.get("threshold", {}).get("value", rule.threshold)
     if value != rule.threshold:
-        raise ArtifactError(f"its card tells the threshold {value}, and its rule decides at {rule.threshold}.")
+        raise ArtifactError(f"its model card has the threshold {value}, and its rule has {rule.threshold}.")
     return classes, schema, card
 
 

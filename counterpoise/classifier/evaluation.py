@@ -150,9 +150,10 @@ def _together(scores: Mapping[str, float]) -> Scored:
 def _of_images(pictures: ImageSet) -> tuple[ImageSet, Array, Array | None, Array | None]:
     """The images that judge (those of the test part, where there is one), their labels, groups and weights."""
     pictures = pictures if pictures.split is None else pictures.part("test")
-    known = pictures.known
-    groups = None if known.groups is None else group_codes(known.groups)
-    return pictures, known.y.values, groups, None if known.weight is None else weights(known.weight).astype(float)
+    metadata = pictures.labeled_metadata
+    arrays = metadata.arrays()
+    weight = arrays["sample_weight"]
+    return pictures, metadata.y.values, arrays["groups"], None if weight is None else weight.astype(float)
 
 
 def _groups(rows: Any, given: Any, source: str | None) -> Array | None:

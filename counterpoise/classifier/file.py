@@ -26,7 +26,7 @@ from counterpoise.core.checks import check_path
 from counterpoise.core.errors import ArtifactError
 from counterpoise.core.files import drafted, is_stream
 from counterpoise.core.plain import read_json
-from counterpoise.core.records import Schema
+from counterpoise.core.schema import Schema
 from counterpoise.core.target import Target
 from counterpoise.data.columns import columns_config
 from counterpoise.networks.cloning import keras_text
@@ -122,8 +122,8 @@ def _check_format(description: Any) -> None:
     given = description.get("format") if isinstance(description, dict) else None
     if given != FORMAT and isinstance(given, int):
         raise ArtifactError(
-            f"it has format {given!r:.40}, this version reads {FORMAT}; install the version of counterpoise that saved "
-            "it, or a newer one."
+            f"its format is {given!r:.40}, but this version of counterpoise reads format {FORMAT}. "
+            + ("Train and save the model again." if given < FORMAT else "Install the version that saved it.")
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Rule
+from counterpoise.core.rule import Rule
 from counterpoise.decide.costs import matrix_of_aim
 from counterpoise.metrics import cost_scores as money
 from counterpoise.metrics import scores as sc

@@ -1,4 +1,4 @@
-"""What a classifier keeps beside its networks: the scores that fitted its rule, and what its card says of them."""
+"""The model card, and the scores that fitted a rule, of which the card has the metrics."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.core.records import Rule
+from counterpoise.core.rule import Rule
 from counterpoise.core.target import Problem, Target
 from counterpoise.core.version import installed
 from counterpoise.metrics.measured import joined_scores, measure
@@ -17,6 +17,32 @@ Array = np.ndarray
 #: Bootstrap draws of the card's intervals: they are shown with two digits.
 RESAMPLES = 60
 PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "scikit-learn")
+
+
+class ModelCard(dict[str, Any]):
+    """Plain values about data, strategy, training, threshold and metrics; read-only, as are the mappings in it.
+
+    Example:
+        >>> card = ModelCard(strategy="none", split={"test": 3})
+        >>> card["split"]["test"], card | {"seed": 0}
+        (3, {'strategy': 'none', 'split': {'test': 3}, 'seed': 0})
+        >>> card["strategy"] = "oversample"
+        Traceback (most recent call last):
+        TypeError: A model card is read-only. Make a dict of it to change a copy: dict(clf.card).
+    """
+
+    def __init__(self, *entries: Mapping[str, Any], **more: Any) -> None:
+        given = dict(*entries, **more)
+        super().__init__({key: ModelCard(v) if isinstance(v, Mapping) else v for key, v in given.items()})
+
+    def _refuse(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("A model card is read-only. Make a dict of it to change a copy: dict(clf.card).")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    update = pop = popitem = clear = setdefault = _refuse
+
+    def __reduce__(self) -> tuple[type[ModelCard], tuple[dict[str, Any]]]:
+        return ModelCard, (dict(self),)
 
 
 def stored_scores(

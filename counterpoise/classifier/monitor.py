@@ -8,7 +8,7 @@ import numpy as np
 
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Rule
+from counterpoise.core.rule import Rule
 from counterpoise.decide.drift import Drift
 from counterpoise.decide.drift import monitor as compare_scores
 

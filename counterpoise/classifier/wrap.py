@@ -11,10 +11,11 @@ import numpy as np
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.classifier.model_card import ruled, stored_scores
 from counterpoise.core.errors import ModelError, OptionError, TargetError
-from counterpoise.core.labels import class_labels, warn_look_alikes
+from counterpoise.core.label_names import warn_look_alikes
+from counterpoise.core.labels import class_labels
 from counterpoise.core.masked import unmasked
 from counterpoise.core.proportions import shares_of_classes
-from counterpoise.core.records import Rule
+from counterpoise.core.rule import Rule
 from counterpoise.core.version import version
 from counterpoise.data.loading import dataset_kind, load_alone
 from counterpoise.decide.prior import corrected_log_proba

@@ -1,4 +1,4 @@
-"""`counterpoise compare`: the race."""
+"""`counterpoise compare`: a comparison of strategies."""
 
 from __future__ import annotations
 
@@ -30,10 +30,12 @@ FILES = ("leaderboard.json", "leaderboard.csv", "report.html", "model.keras", "r
 
 def command(
     data: o.Data,
-    out: Annotated[Path, typer.Option(help="Folder for leaderboard, report and model.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder to write: leaderboard, report, and model.", show_default=False)],
     target: o.Target = None,
+    labels_prefix: o.LabelsPrefix = None,
     separator: o.Separator = None,
     missing: o.Missing = None,
+    uncertain: o.Uncertain = None,
     positive: o.Positive = None,
     one_vs_rest: o.OneVsRest = None,
     merge_rare: o.MergeRare = None,
@@ -51,76 +53,76 @@ def command(
     augment: o.Augment = False,
     pictures: Annotated[
         bool,
-        typer.Option(help="Show the most confident errors as pictures in the report.", rich_help_panel="Images"),
+        typer.Option(help="Show the most confident errors as images in the report.", rich_help_panel="Images"),
     ] = True,
-    model: o.ComparedModel = None,
+    model: o.ComparedModel = "auto",
     trust: o.Trust = None,
     epochs: o.Epochs = None,
     batch_size: o.BatchSize = None,
     seed: o.Seed = 0,
-    strategies: Annotated[
-        str, typer.Option(help="default, all, names: a,b,c, external:NAME (see `counterpoise strategies`).")
-    ] = "default",
+    strategies: Annotated[str, typer.Option(help="default, all, or names a,b,c and external:NAME.")] = "default",
     folds: Annotated[
         int | None, typer.Option(min=2, help="Folds of the cross-validation.  [default: 5]", show_default=False)
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="How often the folds are drawn anew.")] = 1,
-    metric: Annotated[str, typer.Option(help="What is ranked and judged.")] = "average_precision",
-    cost_fp: Annotated[float | None, typer.Option(help="Cost of a false alarm; goes with --cost-fn.")] = None,
-    cost_fn: Annotated[float | None, typer.Option(help="Cost of a missed case; goes with --cost-fp.")] = None,
-    tune: Annotated[int, typer.Option(min=0, help="Trials for the hyperparameters of each strategy, per fold.")] = 0,
+    repeats: Annotated[int, typer.Option(min=1, help="Repeats of the cross-validation, with other folds.")] = 1,
+    metric: Annotated[str, typer.Option(help="Metric of the ranking and the verdict.")] = "average_precision",
+    cost_fp: Annotated[float | None, typer.Option(help="Cost of a false positive. Requires --cost-fn.")] = None,
+    cost_fn: Annotated[float | None, typer.Option(help="Cost of a missed case. Requires --cost-fp.")] = None,
+    tune: Annotated[int, typer.Option(min=0, help="Trials per strategy and fold to tune its hyperparameters.")] = 0,
     tune_steps: Annotated[
-        int | None, typer.Option(min=1, help="At most this many steps for each network of a trial.")
+        int | None, typer.Option(min=1, help="Maximum steps of each network of a trial. Requires --tune.")
     ] = None,
     nested: Annotated[
-        bool, typer.Option("--nested", help="Also choose inside each training part, to score the choice itself.")
+        bool, typer.Option("--nested", help="Repeat the choice inside each fold, to estimate its selection bias.")
     ] = False,
     limit: Annotated[
-        str | None, typer.Option(help="Steps over all networks, or seconds as 600s: the weaker stop early.")
+        str | None,
+        typer.Option(help="Maximum steps over all networks, or seconds as 600s. Weaker strategies stop early."),
     ] = None,
     budget: Annotated[
-        str, typer.Option(help="steps: all take as many as the untouched model; epochs: each its own.")
+        str, typer.Option(help="steps: the step budget of the baseline for all; epochs: equal epochs.")
     ] = "steps",
-    duplicates: Annotated[str, typer.Option(help="warn, group, drop or error.")] = "warn",
-    strict: Annotated[bool, typer.Option("--strict", help="End with exit code 2 when the data may leak.")] = False,
-    early_stopping: Annotated[bool, typer.Option(help="Stop when the stopping score no longer falls.")] = True,
+    duplicates: Annotated[str, typer.Option(help="Handling of duplicate rows: warn, group, drop, or error.")] = "warn",
+    strict: Annotated[bool, typer.Option("--strict", help="Stop with exit code 2 if a leak is found.")] = False,
+    early_stopping: Annotated[
+        bool, typer.Option(help="Stop training when the early-stopping loss no longer falls.")
+    ] = True,
     jobs: Annotated[
-        int, typer.Option(min=1, help="Train in N processes of this machine.", rich_help_panel="Where and when")
+        int, typer.Option(min=1, help="Number of processes on this machine.", rich_help_panel="Where and when")
     ] = 1,
     ray: Annotated[
         str | None,
-        typer.Option(help="Train on a Ray cluster: its address, auto, or local.", rich_help_panel="Where and when"),
+        typer.Option(help="Address of a Ray cluster, auto, or local.", rich_help_panel="Where and when"),
     ] = None,
     restart: Annotated[
-        bool, typer.Option("--restart", help="Throw away what --out holds.", rich_help_panel="Where and when")
+        bool, typer.Option("--restart", help="Delete the fits in --out first.", rich_help_panel="Where and when")
     ] = False,
     as_json: o.Json = False,
 ) -> None:
-    """Try strategies on the same folds, say whether any beat the untouched model, and write report and model.
+    """Compare strategies with the baseline on the same folds, and write report and model.
 
-    Every finished fit is kept in --out: the same command goes on where it was stopped.
+    Every finished fit is saved in --out, so the same command resumes an interrupted comparison.
     """
     from counterpoise.cli.show import comparison_text
     from counterpoise.data.split import check_counts, set_aside
     from counterpoise.pipeline.reading import inputs_of
     from counterpoise.strategies.select import select
 
-    model = model or ("cnn" if images is not None or data.is_dir() else "mlp")
     check_folder(out)
     for name in FILES:
         o.check_file(out / name, reads=[data, model])
     if not o.split_names(strategies):
-        raise OptionError("--strategies is empty; expected seed, all, or names: a,b,c (see `counterpoise strategies`).")
-    select(strategies)  # a name that there is not is told before anything is read
+        raise OptionError("--strategies is empty. Pass default, all, or names a,b,c (see `counterpoise strategies`).")
+    select(strategies)  # an unknown name is an error before anything is read
     if (cost_fp is None) != (cost_fn is None):
-        raise OptionError("only one of --cost-fp and --cost-fn was given; give both or none.")
+        raise OptionError("--cost-fp and --cost-fn must be used together. Add the other one.")
     if ray is not None and jobs > 1:
-        raise OptionError("--jobs and --ray were both given; train in processes of this machine or on a cluster.")
+        raise OptionError("--jobs and --ray cannot be combined. Remove one of them.")
     elsewhere = executor_of(jobs, ray)
     network = resolve_model(model, trust)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split)
     form = o.picture_options(size, range, images, root, groups_from, aspect)
-    named = o.target_named(target, separator, missing)
+    named = o.target_named(target, separator, missing, uncertain, labels_prefix, data)
     examples = o.read_table(data, named, form, text=model == "text", inputs=inputs_of(network), **how)
     chosen = select(strategies, examples.kind)
     if examples.time is None and examples.groups is None and split is None:
@@ -148,7 +150,7 @@ def command(
 
 
 def executor_of(jobs: int, ray: str | None) -> AbstractContextManager[Executor | None]:
-    """What `--jobs` and `--ray` ask for, for a `with` block; None is this process."""
+    """Return the executor of `--jobs` and `--ray` for a `with` block; None is this process."""
     from counterpoise import scale
 
     if ray is None:
@@ -160,9 +162,9 @@ def run(  # type: ignore[no-untyped-def]
     examples, network, chosen, out, *, folds, repeats, metric, duplicates, judged=None, executor=None, restart=False,
     **settings,
 ):  # fmt: skip
-    """Race examples that were read, with their diagnosis on the page, and write the four files.
+    """Compare strategies on examples, and write the four files.
 
-    Every fit is kept in the folder before it counts; an interrupt says what is kept and how to go on.
+    Every fit is saved in the folder first. An interrupt prints how many are saved, and how to resume.
     """
     import_keras_quietly()
     from counterpoise.comparison.compare import race
@@ -180,11 +182,11 @@ def run(  # type: ignore[no-untyped-def]
 
 @contextmanager
 def _kept_on_interrupt(store: Store) -> Iterator[None]:
-    """Say on an interrupt what is on disk, and end with exit code 130."""
+    """Print how to resume on an interrupt, and end with exit code 130."""
     try:
         yield
     except KeyboardInterrupt:
-        again = shlex.join(["counterpoise", *(a for a in sys.argv[1:] if a != "--restart")])
-        kept = f"{store.done} of {store.total} fits are kept" if store.total else "nothing was trained yet"
-        say(f"counterpoise: stopped; {kept}. To go on: {again}", error=True)
+        command = shlex.join(["counterpoise", *(a for a in sys.argv[1:] if a != "--restart")])
+        saved = f"{store.done} of {store.total} fits are saved" if store.total else "nothing was trained yet"
+        say(f"counterpoise: stopped; {saved}. To resume: {command}", error=True)
         raise SystemExit(130) from None

@@ -16,6 +16,10 @@ NAME = "diagnose"
 def command(
     data: o.Data,
     target: o.Target = None,
+    labels_prefix: o.LabelsPrefix = None,
+    separator: o.Separator = None,
+    missing: o.Missing = None,
+    uncertain: o.Uncertain = None,
     positive: o.Positive = None,
     one_vs_rest: o.OneVsRest = None,
     merge_rare: o.MergeRare = None,
@@ -29,22 +33,23 @@ def command(
     size: o.Size = None,
     range: o.Range = None,
     aspect: o.Aspect = None,
-    folds: Annotated[int, typer.Option(min=2, help="Folds that a comparison would use.")] = 5,
+    folds: Annotated[int, typer.Option(min=2, help="Folds of a later comparison.")] = 5,
     quick: Annotated[
-        bool, typer.Option("--quick/--no-model", help="Whether a quick model looks for overlap and wrong labels.")
+        bool, typer.Option("--quick/--no-model", help="Use a quick model to find overlap and wrong labels.")
     ] = True,
-    strict: Annotated[bool, typer.Option("--strict", help="End with exit code 2 when the data may leak.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop with exit code 2 if a leak is found.")] = False,
     as_json: o.Json = False,
 ) -> None:
-    """Say how bad the imbalance is and what to do: classes, overlap, suspicious labels, duplicates, possible leaks."""
+    """Measure the imbalance and possible leaks, and recommend what to do."""
     from counterpoise.diagnosis.diagnose import diagnose
 
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad)
     pictures = o.picture_options(size, range, images, root, groups_from, aspect)
-    found = diagnose(o.read_table(data, target, pictures, **how), folds=folds, quick=quick)
+    named = o.target_named(target, separator, missing, uncertain, labels_prefix, data)
+    diagnosis = diagnose(o.read_table(data, named, pictures, **how), folds=folds, quick=quick)
     if as_json:
-        print(json.dumps(found.to_dict()))
+        print(json.dumps(diagnosis.to_dict()))
     else:
-        Terminal().print(found)
+        Terminal().print(diagnosis)
     if strict:
-        found.check()
+        diagnosis.check()

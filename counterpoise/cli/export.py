@@ -18,13 +18,15 @@ NAME = "export"
 
 def command(
     model: Annotated[Path, typer.Argument(help="Model file, NAME.keras.", show_default=False)],
-    format: Annotated[str, typer.Option(help="saved_model, litert or onnx.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="Folder (SavedModel), or file .tflite / .onnx.", show_default=False)],
+    format: Annotated[str, typer.Option(help="Format: saved_model, litert, or onnx.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option(help="Folder to write (saved_model), or file .tflite or .onnx.", show_default=False)
+    ],
     trust: o.Trust = None,
 ) -> None:
-    """Write a model for TensorFlow Serving, a phone or an ONNX runtime, with schema.json; checked against the model."""
+    """Export a model to SavedModel, LiteRT, or ONNX, and compare the two."""
     check_folder(out.parent)
     import_keras_quietly()
     from counterpoise.classifier.classifier import load
 
-    say(f"saved {load(model, trusted(trust)).export(out, format)}: run once, and says what {model} says")
+    say(f"saved {load(model, trusted(trust)).export(out, format)}: run once, with the same output as {model}")

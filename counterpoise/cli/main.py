@@ -16,7 +16,7 @@ from counterpoise.core.version import version
 
 app = typer.Typer(
     name="counterpoise",
-    help="Train Keras classifiers when one class is rare: every remedy, a fair race, true probabilities, one file.",
+    help="Train and compare Keras classifiers on imbalanced data.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -14,55 +14,71 @@ from counterpoise.core.errors import ArtifactError
 from counterpoise.core.files import check_output, is_standard_output, is_stream
 
 if TYPE_CHECKING:
-    from counterpoise.core.records import Examples, Pictures
+    from counterpoise.core.examples import Examples, Pictures
 
-Data = Annotated[Path, typer.Argument(help="CSV or Parquet file, or a folder of images.", show_default=False)]
+Data = Annotated[Path, typer.Argument(help="CSV or Parquet file, or folder of images.", show_default=False)]
 Target = Annotated[
     str | None,
-    typer.Option(help="Column of the class, or columns a,b,c of several labels per row.", rich_help_panel="Data"),
+    typer.Option(help="Column of the class, or columns a,b,c of several labels.", rich_help_panel="Data"),
+]
+LabelsPrefix = Annotated[
+    str | None,
+    typer.Option(help="Common start of the names of the label columns, instead of --target.", rich_help_panel="Data"),
 ]
 Separator = Annotated[
     str | None,
-    typer.Option(help='What stands between the labels in one --target column, such as "|".', rich_help_panel="Data"),
+    typer.Option(help='Separator of several labels in one --target column, such as "|".', rich_help_panel="Data"),
 ]
 Missing = Annotated[
-    str | None,
-    typer.Option(help="What an empty cell of several labels means: ignore or absent.", rich_help_panel="Data"),
+    str | None, typer.Option(help="Meaning of an empty label: ignore or absent.", rich_help_panel="Data")
+]
+Uncertain = Annotated[
+    str | None, typer.Option(help="Meaning of the label -1: ignore, zero, or one.", rich_help_panel="Data")
 ]
 Positive = Annotated[
     str | None, typer.Option(help="Label of the positive class (two classes).", rich_help_panel="Data")
 ]
-OneVsRest = Annotated[str | None, typer.Option(help="Label to hold against all others.", rich_help_panel="Data")]
-MergeRare = Annotated[str | None, typer.Option(help="Labels to merge into one class: a,b,...", rich_help_panel="Data")]
-Drop = Annotated[str | None, typer.Option(help="Columns to leave out: a,b,...", rich_help_panel="Data")]
-Groups = Annotated[str | None, typer.Option(help="Column of groups that are never split.", rich_help_panel="Data")]
-Time = Annotated[str | None, typer.Option(help="Column of times: train on the past only.", rich_help_panel="Data")]
+OneVsRest = Annotated[
+    str | None, typer.Option(help="Label of the class that is compared with all others.", rich_help_panel="Data")
+]
+MergeRare = Annotated[str | None, typer.Option(help="Labels to merge into one class, as a,b.", rich_help_panel="Data")]
+Drop = Annotated[str | None, typer.Option(help="Columns to ignore, as a,b.", rich_help_panel="Data")]
+Groups = Annotated[
+    str | None,
+    typer.Option(help="Column of groups (patients, customers) that are never split.", rich_help_panel="Data"),
+]
+Time = Annotated[
+    str | None, typer.Option(help="Column of times. Training uses only earlier rows.", rich_help_panel="Data")
+]
 Split = Annotated[
     str | None,
-    typer.Option(help="Column that says what each row does: train, validation or test.", rich_help_panel="Data"),
+    typer.Option(help="Column with train, validation, or test for each row.", rich_help_panel="Data"),
 ]
-SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out damaged rows or files.", rich_help_panel="Data")]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Skip damaged rows and files.", rich_help_panel="Data")]
 Images = Annotated[
-    str | None, typer.Option(help="Column of a table that holds the names of images.", rich_help_panel="Images")
+    str | None, typer.Option(help="Column of image file names, for a table of images.", rich_help_panel="Images")
 ]
 Root = Annotated[
     Path | None,
     typer.Option(
-        help="Folder of these images. [default: that of the table]", rich_help_panel="Images", show_default=False
+        help="Folder of these images.  [default: the folder of the table]", rich_help_panel="Images", show_default=False
     ),
 ]
 GroupsFrom = Annotated[
     str | None,
     typer.Option(
-        help="Regular expression that finds the group (patient) in the name of an image.", metavar="REGEX",
+        help="Regular expression for the group (patient) in a file name.", metavar="REGEX",
         rich_help_panel="Images",
     ),
 ]  # fmt: skip
-Size = Annotated[int | None, typer.Option(help="Side of an image in pixels.", rich_help_panel="Images")]
+Size = Annotated[
+    int | None,
+    typer.Option(help="Width and height of the images in pixels. Required for images.", rich_help_panel="Images"),
+]
 Range = Annotated[
     tuple[float, float] | None,
     typer.Option(
-        help="Stored values that are black and white, for images of more than 8 bits.", metavar="LOW HIGH",
+        help="Pixel values of black and white, for images of more than 8 bits.", metavar="LOW HIGH",
         rich_help_panel="Images",
     ),
 ]  # fmt: skip
@@ -70,49 +86,44 @@ Range = Annotated[
 Aspect = Annotated[
     str | None,
     typer.Option(
-        help="Images of another shape: stretch, crop or pad.  [default: stretch]", show_default=False,
+        help="How images of another shape are fitted: stretch, crop, or pad.  [default: stretch]", show_default=False,
         rich_help_panel="Images",
     ),
 ]  # fmt: skip
 
 Augment = Annotated[
     bool,
-    typer.Option("--augment", help="Turn, shift and zoom images a little in training.", rich_help_panel="Images"),
+    typer.Option("--augment", help="Rotate, shift, and zoom images slightly in training.", rich_help_panel="Images"),
 ]
 
 Model = Annotated[
     str,
     typer.Option(
-        help="mlp, tabular, cnn, text (networks), boosted, forest, balanced_forest (trees), auto (tabular or, for "
-        "images, cnn), FILE.keras, or module:function (a builder); tabular+boosted is a blend.",
+        help="mlp, tabular, cnn, text (networks), boosted, forest, balanced_forest (trees), auto (for tables "
+        "tabular+boosted+forest, for images cnn), FILE.keras, or module:function (a builder); a plus makes a blend.",
         rich_help_panel="Model",
     ),
 ]
-ComparedModel = Annotated[
-    str | None,
-    typer.Option(
-        help="As for `train`.  [default: mlp; for images cnn]", show_default=False, rich_help_panel="Model"
-    ),
-]  # fmt: skip
+ComparedModel = Annotated[str, typer.Option(help="As for `train`; a comma between several.", rich_help_panel="Model")]
 Epochs = Annotated[
     int | None,
     typer.Option(
-        help="At most this many passes over the training rows.  [default: the network's]", rich_help_panel="Model"
+        help="Maximum passes over the training rows.  [default: chosen by the model]", rich_help_panel="Model"
     ),
 ]
 BatchSize = Annotated[
-    int | None, typer.Option(help="Rows per step.  [default: the network's]", rich_help_panel="Model")
+    int | None, typer.Option(help="Rows per step.  [default: chosen by the model]", rich_help_panel="Model")
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Same seed, same result.", rich_help_panel="Model")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of all random draws.", rich_help_panel="Model")]
 
 Trust = Annotated[
     list[str] | None,
     typer.Option(
-        help="Class of your own that a model file may name, as module:Class; repeat for more.", rich_help_panel="Model"
+        help="Your own class that a model file may contain, as module:Class. Repeatable.", rich_help_panel="Model"
     ),
 ]
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")]
 
 
 def or_auto(number: int | None) -> int | str:
@@ -130,8 +141,17 @@ def split_names(text: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in (text or "").split(",") if part.strip())
 
 
-def target_named(target: str | None, separator: str | None = None, missing: str | None = None) -> Any:
-    """The target as the command line names it: a column, or the columns of several labels.
+def target_named(
+    target: str | None, separator: str | None = None, missing: str | None = None, uncertain: str | None = None,
+    prefix: str | None = None, data: Path | None = None,
+) -> Any:  # fmt: skip
+    """Return the target that the command line names: a column, or the columns of several labels.
+
+    Args:
+        target: One column, or several separated by commas.
+        separator, missing, uncertain: As in `labels`.
+        prefix: Common start of the names of the label columns of `data`.
+        data: The table.
 
     Example:
         >>> target_named("ill"), target_named("edema, mass").columns
@@ -140,14 +160,38 @@ def target_named(target: str | None, separator: str | None = None, missing: str 
     from counterpoise.core.errors import OptionError
     from counterpoise.targets.reading import labels
 
-    names = split_names(target)
+    names = split_names(target) if prefix is None else _columns_with(prefix, target, data)
     if len(names) < 2 and separator is None:
-        if missing is not None:
-            raise OptionError("--missing is for several labels per row. Name their columns: --target a,b,c.")
+        for option, value in (("--missing", missing), ("--uncertain", uncertain)):
+            if value is not None:
+                raise OptionError(f"{option} is for several labels per row. Name their columns: --target a,b,c.")
         return target
     if separator is not None and len(names) != 1:
-        raise OptionError("--separator is for one column that holds several labels. Name that column as --target.")
-    return labels(list(names) if separator is None else names[0], missing=missing, separator=separator)
+        raise OptionError("--separator is for one column with several labels. Name that column as --target.")
+    columns = list(names) if separator is None else names[0]
+    return labels(columns, missing=missing, uncertain=uncertain or "ignore", separator=separator)
+
+
+def _columns_with(prefix: str, target: str | None, data: Path | None) -> tuple[str, ...]:
+    """Columns of the table whose names start with the prefix.
+
+    Raises:
+        OptionError: --target was given too, or fewer than two columns start so.
+    """
+    from counterpoise.core.errors import OptionError
+    from counterpoise.data.stored import stored
+
+    if target is not None:
+        raise OptionError("--target and --labels-prefix cannot be combined. Remove one of them.")
+    assert data is not None
+    columns = stored(data).columns
+    names = tuple(name for name in columns if name.startswith(prefix))
+    if len(names) < 2:
+        raise OptionError(
+            f"--labels-prefix {prefix}: {len(names)} columns of {data.name} start with it, expected two or more. Its "
+            f"columns are {', '.join(columns[:8])}{' ...' if len(columns) > 8 else ''}."
+        )
+    return names
 
 
 def read_table(data: Path, target: Any, pictures: Mapping[str, Any], **options: Any) -> Examples:
@@ -164,17 +208,17 @@ def read_table(data: Path, target: Any, pictures: Mapping[str, Any], **options: 
     for name, value in pictures.items():
         if value is not None:
             raise OptionError(
-                f"{_typed(name)} is for images, but {data.name} is a table. Leave it out, or name the column with the "
-                "names of images with --images."
+                f"{_typed(name)} is for images, but {data.name} is a table. Remove it, or name the column of image "
+                "file names with --images."
             )
     if target is None:
-        raise ColumnError(f"a table needs --target: which column of {data.name} holds the class?")
+        raise ColumnError(f"--target is required for a table. Name the column of {data.name} with the class.")
     columns = (target,) if isinstance(target, str) else target.columns
     used = [("--target", name) for name in columns]
     used += [(f"--{name}", options[name]) for name in ("groups", "time", "split")]
     for option, column in used:
         if column in options["drop"]:
-            raise OptionError(f"column {column!r} is named by {option} and by --drop; leave it out of --drop.")
+            raise OptionError(f"Column {column!r} is named by {option} and by --drop. Remove it from --drop.")
     return set_aside(read(data, target=target, **options))
 
 
@@ -186,15 +230,20 @@ def _read_images(data: Path, target: Any, pictures: Mapping[str, Any], **options
     of_table = {"target": target, **columns, "drop": options["drop"], "root": pictures.get("root")}
     if pictures.get("images") is not None:
         if target is None:
-            raise ColumnError(f"A table of images needs --target: which column of {data.name} holds the class?")
+            raise ColumnError(
+                f"--target is required for a table of images. Name the column of {data.name} with the class."
+            )
         if options["drop"]:
-            raise OptionError("--drop leaves out columns, but of a table of images none is learned from. Leave it out.")
+            raise OptionError(
+                "--drop ignores columns, but no column of a table of images is used for training. Remove it."
+            )
     elif wrong := [name for name, value in of_table.items() if value]:
         raise OptionError(
-            f"{_typed(wrong[0])} goes with a table; {data} is a folder of images, its sub-folders are the classes."
+            f"{_typed(wrong[0])} is for a table, but {data} is a folder of images, whose sub-folders are the classes. "
+            "Remove it."
         )
     if pictures["size"] is None:
-        raise OptionError(f"{data} holds images: --size says to how many pixels a side they are brought.")
+        raise OptionError(f"--size is required for images. For example, --size 64 resizes {data} to 64 × 64 pixels.")
     labels = {name: options[name] for name in ("positive", "one_vs_rest", "merge_rare", "skip_bad")}
     given = {name: value for name, value in pictures.items() if value is not None}
     return read_images(data, target=target, **given, **columns, **labels)
@@ -221,11 +270,11 @@ def picture_form(clf: Any) -> tuple[tuple[int, int], Pictures]:
         OptionError: it takes something else.
     """
     from counterpoise.core.errors import OptionError
-    from counterpoise.core.records import Pictures
+    from counterpoise.core.examples import Pictures
 
     shape: tuple[Any, ...] = getattr(clf.members.input, "shape", ())
     if clf.schema is not None or len(shape) != 4 or shape[-1] not in (1, 3):
-        raise OptionError("the model was not trained on images; give it a file like the one it was trained on.")
+        raise OptionError("The model was not trained on images. Pass a file like the one that it was trained on.")
     color_mode = "grayscale" if shape[-1] == 1 else "rgb"
     return (int(shape[1]), int(shape[2])), replace(clf.pictures or Pictures(color_mode), color_mode=color_mode)
 
@@ -255,7 +304,7 @@ def data_options(
 def check_file(out: Path, ending: str = "", reads: Iterable[str | Path] = ()) -> None:
     """Refuse a file that cannot be written, or that the command reads, before any work is done."""
     if not out.name.endswith(ending) and not is_stream(out):
-        raise ArtifactError(f"--out {out}: expected a file name that ends in {ending}.")
+        raise ArtifactError(f"--out {out}: the file name must end in {ending}.")
     check_output(out, map(Path, reads))
 
 

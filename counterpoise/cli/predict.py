@@ -37,7 +37,7 @@ def command(
     if prior is not None and not 0 < prior < 1:
         raise OptionError(f"--prior is {prior:g}; expected a share between 0 and 1.")
     if out is not None:
-        o.check_file(out, reads=[model, data])
+        o.check_file(out, reads=[model, data, *([] if root is None else [root])])
     import_keras_quietly()
     from counterpoise.classifier.classifier import load
 

@@ -16,10 +16,12 @@ NAME = "report"
 
 
 def command(
-    folder: Annotated[Path, typer.Argument(help="Folder that `compare` wrote.", show_default=False)],
-    out: Annotated[Path | None, typer.Option(help="Where to write; else report.html in the folder.")] = None,
+    folder: Annotated[Path, typer.Argument(help="Output folder of `compare`.", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option(help="File to write.  [default: report.html in the folder]", show_default=False)
+    ] = None,
 ) -> None:
-    """Render report.html again from what a run keeps: after an update, or where the page was lost."""
+    """Render report.html of a finished run again."""
     import_keras_quietly()
     from counterpoise.cli import options as o
     from counterpoise.comparison.store_file import FILE
@@ -34,34 +36,34 @@ def command(
 
 @contextmanager
 def drawable(folder: Path) -> Iterator[None]:
-    """Say in one line that what a run keeps is not what a report is drawn from, whatever drawing runs into."""
+    """Turn any error of rendering into one line about the stored run."""
     try:
         yield
     except (OSError, CounterpoiseError):
         raise
     except Exception as error:
         raise ArtifactError(
-            f"the report of {str(folder)!r} cannot be drawn from what the run keeps ({type(error).__name__}: "
-            f"{' '.join(str(error).split())[:200]}); it was changed, or written by another version. Run the same "
-            "`counterpoise compare` command again, in another folder or with --restart."
+            f"The report of {str(folder)!r} cannot be rendered from its stored run ({type(error).__name__}: "
+            f"{' '.join(str(error).split())[:200]}); the run was changed, or written by another version. Run the "
+            "same `counterpoise compare` command again, with another --out folder or --restart."
         ) from error
 
 
 def finished_record(folder: Path) -> dict[str, Any]:
-    """What the report of a finished run is drawn from.
+    """Return the record of a finished run.
 
     Raises:
-        ArtifactError: no run is kept there, or it has not finished.
+        ArtifactError: the folder contains no run, or the run has not finished.
     """
     from counterpoise.comparison.store import Store
 
     if not folder.is_dir():
-        raise ArtifactError(f"there is no folder {str(folder)!r}; expected the --out folder of a compare.")
+        raise ArtifactError(f"Folder {str(folder)!r} does not exist. Pass the --out folder of `counterpoise compare`.")
     with Store.reading(folder) as store:
         record = store.record
     if record is None:
         raise ArtifactError(
-            f"the run in {str(folder)!r} has not finished, so there is nothing to report. The same `counterpoise "
-            "compare` command goes on where it stopped."
+            f"The run in {str(folder)!r} has not finished. Run the same `counterpoise compare` command again to resume "
+            "it."
         )
     return record

@@ -15,24 +15,29 @@ NAME = "resample"
 
 def command(
     data: Annotated[
-        Path, typer.Argument(help='CSV or Parquet: a file, a folder of them, or "*.csv".', show_default=False)
+        Path,
+        typer.Argument(help='CSV or Parquet file, folder of files, or pattern such as "*.csv".', show_default=False),
     ],
-    out: Annotated[Path, typer.Option(help="The file to write, .parquet or .csv.", show_default=False)],
-    target: Annotated[str, typer.Option(help="Column that holds the class.", show_default=False)],
-    plan: Annotated[str, typer.Option(help="undersample or oversample.")] = "undersample",
-    ratio: Annotated[float, typer.Option(help="Wanted size of the smallest class over the largest.")] = 1.0,
+    out: Annotated[Path, typer.Option(help="File to write, .parquet or .csv.", show_default=False)],
+    target: Annotated[str, typer.Option(help="Column of the class.", show_default=False)],
+    plan: Annotated[str, typer.Option(help="Sampling plan: undersample or oversample.")] = "undersample",
+    ratio: Annotated[
+        float, typer.Option(help="Size of the smallest class divided by the largest, after resampling.")
+    ] = 1.0,
     seed: o.Seed = 0,
     as_json: o.Json = False,
 ) -> None:
-    """Write a resampled copy of a table that need not fit in memory, and say what that did to the class shares."""
+    """Write a resampled copy of a table of any size, and print its class proportions."""
     from counterpoise.feed.resampling import resample_file
 
-    found = resample_file(data, target, out, plan, ratio=ratio, seed=seed)
+    summary = resample_file(data, target, out, plan, ratio=ratio, seed=seed)
     if as_json:
-        o.note(json.dumps(found), out)
+        o.note(json.dumps(summary), out)
         return
-    lines = [f"saved {found['out']}: {found['rows']:,} rows by {plan}"]
-    for one, shift in zip(found["classes"], found["log_shift"], strict=True):
+    lines = [f"saved {summary['out']}: {summary['rows']:,} rows by {plan}"]
+    for one, shift in zip(summary["classes"], summary["log_shift"], strict=True):
         lines.append(f"  {one['label']}: {one['before']:,} -> {one['after']:,} rows; log shift {shift:+.4f}")
-    lines.append("Networks trained on this file see these shares: subtract the log shift from their logits.")
+    lines.append(
+        "Networks trained on this file assume these class proportions. Subtract the log shift from their logits."
+    )
     o.note("\n".join(lines), out)

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from counterpoise.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -79,6 +81,15 @@ def threshold_text(comparison: Comparison) -> str | None:
         f"A tuned threshold costs no training: recall {after[0]:.2f} instead of {before[0]:.2f}, "
         f"F1 {after[1]:.2f} instead of {before[1]:.2f} (strategy 'threshold')."
     )
+
+
+def model_text(clf: Any) -> str:
+    """The models of a classifier; of several that are pooled, with their weights."""
+    names, weights = clf.card["network"].split("+"), clf.rule.weights
+    if len(names) < 2 or np.ndim(weights) != 1 or len(weights) % len(names):
+        return str(clf.card["network"])
+    each = weights.reshape(len(names), -1).sum(axis=1)
+    return " + ".join(f"{name} {weight:.2f}" for name, weight in zip(names, each, strict=True))
 
 
 def rule_text(rule: Any, classes: Sequence[Any]) -> str:

@@ -1,4 +1,4 @@
-"""`counterpoise strategies`: what can be asked for."""
+"""`counterpoise strategies`: the list of strategies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NAME = "strategies"
 
 
 def command(as_json: o.Json = False) -> None:
-    """List the strategies, simplest first, then entrants that are no networks."""
+    """List the strategies, simplest first, then the external models."""
     from counterpoise.strategies.external import READY, idea_of
     from counterpoise.strategies.select import DEFAULT, find, names
 

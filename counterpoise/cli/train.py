@@ -10,7 +10,7 @@ import typer
 
 from counterpoise.cli import options as o
 from counterpoise.cli.builders import resolve_model
-from counterpoise.cli.show import rule_text
+from counterpoise.cli.show import model_text, rule_text
 from counterpoise.core.errors import OptionError
 from counterpoise.core.keras_import import import_keras_quietly
 
@@ -21,11 +21,15 @@ FLOORS = {"recall_floor", "precision_floor"}
 
 def command(
     data: o.Data,
-    strategy: Annotated[str, typer.Option(help="See `counterpoise strategies`.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="The model file, NAME.keras.", show_default=False)],
+    strategy: Annotated[
+        str, typer.Option(help="Name of the strategy, as listed by `counterpoise strategies`.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option(help="Model file to write, NAME.keras.", show_default=False)],
     target: o.Target = None,
+    labels_prefix: o.LabelsPrefix = None,
     separator: o.Separator = None,
     missing: o.Missing = None,
+    uncertain: o.Uncertain = None,
     positive: o.Positive = None,
     one_vs_rest: o.OneVsRest = None,
     merge_rare: o.MergeRare = None,
@@ -46,32 +50,32 @@ def command(
     epochs: o.Epochs = None,
     batch_size: o.BatchSize = None,
     seed: o.Seed = 0,
-    folds: Annotated[int | None, typer.Option(help="Fit the rule out of fold, then train on all rows.")] = None,
+    folds: Annotated[
+        int | None, typer.Option(help="Folds for out-of-fold correction and threshold, before training on all rows.")
+    ] = None,
     tune_threshold: Annotated[
         bool | None,
         typer.Option(
-            help="Choose the threshold on the rows that do not train.  [default: not on validation rows of --split]",
+            help="Tune the threshold on held-out rows.  [default: not on validation rows of --split]",
             show_default=False,
         ),
     ] = None,
     guarantee_rows: Annotated[
         float | None,
-        typer.Option(help="Share of rows set aside for a guarantee. Requires --confidence."),
+        typer.Option(help="Share of rows kept out of training for a guarantee. Requires --confidence."),
     ] = None,
     confidence: Annotated[
-        float | None, typer.Option(help="Confidence of the recall or precision floor, such as 0.95.")
+        float | None, typer.Option(help="Confidence of the guarantee, such as 0.95. Requires a floor.")
     ] = None,
-    recall_floor: Annotated[
-        float | None, typer.Option(help="At least this recall, with as few alerts as possible.")
-    ] = None,
+    recall_floor: Annotated[float | None, typer.Option(help="Minimum recall, with as few alerts as possible.")] = None,
     precision_floor: Annotated[
-        float | None, typer.Option(help="At least this precision, with as many cases found as possible.")
+        float | None, typer.Option(help="Minimum precision, with as many cases found as possible.")
     ] = None,
-    cost_fp: Annotated[float | None, typer.Option(help="Cost of a false alarm.")] = None,
-    cost_fn: Annotated[float | None, typer.Option(help="Cost of a missed case.")] = None,
-    alerts: Annotated[int | None, typer.Option(help="At most this many alerts per 10,000 rows.")] = None,
+    cost_fp: Annotated[float | None, typer.Option(help="Cost of a false positive. Requires --cost-fn.")] = None,
+    cost_fn: Annotated[float | None, typer.Option(help="Cost of a missed case. Requires --cost-fp.")] = None,
+    alerts: Annotated[int | None, typer.Option(help="Maximum alerts per 10,000 rows.")] = None,
 ) -> None:
-    """Train one strategy and save one file: preprocessing, networks, correction, threshold."""
+    """Train one strategy and save it, with correction and threshold, in one file."""
     from counterpoise.pipeline.reading import inputs_of
     from counterpoise.strategies.select import find
 
@@ -83,7 +87,7 @@ def command(
     network = resolve_model(model, trust)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split)
     pictures = o.picture_options(size, range, images, root, groups_from, aspect)
-    named = o.target_named(target, separator, missing)
+    named = o.target_named(target, separator, missing, uncertain, labels_prefix, data)
     examples = o.read_table(data, named, pictures, text=model == "text", inputs=inputs_of(network), **how)
     import_keras_quietly()
     from counterpoise.targets.kinds import target_of
@@ -95,7 +99,7 @@ def command(
             f"{_typed(aim)} is for two classes; {data.name} has {len(examples.classes)}: {labels}. "
             f"Hold one against the others: --one-vs-rest {examples.classes[examples.positive]}"
         )
-    from counterpoise.core.records import TEST
+    from counterpoise.core.examples import TEST
     from counterpoise.pipeline.fit import fit
 
     tested = examples.split is not None and len(examples.doing(TEST)) > 0
@@ -111,12 +115,13 @@ def command(
     if aim is not None:
         clf = clf.decide(confidence=confidence, **aim)
     clf.save(out)
-    o.note(f"saved {out}: {strategy}, {len(examples):,} rows, {rule_text(clf.rule, clf.classes_.tolist())}", out)
+    what = f"{strategy}, {model_text(clf)}, {len(examples):,} rows, {rule_text(clf.rule, clf.classes_.tolist())}"
+    o.note(f"saved {out}: {what}", out)
     if confidence is not None:
-        o.note(clf.card["threshold"]["said"], out)
+        o.note(clf.card["threshold"]["text"], out)
     elif aim is not None and set(aim) <= FLOORS:
         o.note(
-            clf.card["threshold"]["said"] + " --confidence 0.95 keeps rows out of training that carry a guarantee.", out
+            clf.card["threshold"]["text"] + " --confidence 0.95 keeps rows out of training that carry a guarantee.", out
         )
 
 
@@ -132,7 +137,7 @@ def aim_of(
     from counterpoise.decide.aim import Aim
 
     if (cost_fp is None) != (cost_fn is None):
-        raise OptionError("--cost-fp and --cost-fn belong together; give both.")
+        raise OptionError("--cost-fp and --cost-fn must be used together. Add the other one.")
     wanted: dict[str, Any] = {}
     if recall_floor is not None:
         wanted["recall_floor"] = recall_floor

@@ -23,18 +23,18 @@ def trusted(names: Sequence[str] | None) -> dict[str, Any]:
         >>> trusted(["fractions:Fraction"])
         {'Fraction': <class 'fractions.Fraction'>}
     """
-    found = {}
+    objects = {}
     for text in names or ():
         module, _, name = text.partition(":")
-        expected = "expected module:Class of a layer or function of your own"
+        expected = "expected module:Class of your own layer or function"
         if not module or not name:
             raise OptionError(f"--trust {text}: {expected}.")
         space = vars(imported("--trust", text, module, expected))
         if not callable(space.get(name)):
             known = [n for n, value in space.items() if isinstance(value, type)]
             raise OptionError(f"--trust {text}: {module} has no class {name!r}; {expected}.{did_you_mean(name, known)}")
-        found[name] = space[name]
-    return found
+        objects[name] = space[name]
+    return objects
 
 
 def imported(option: str, text: str, module: str, expected: str) -> Any:
@@ -48,8 +48,8 @@ def imported(option: str, text: str, module: str, expected: str) -> Any:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        place = "" if error.name != module else f" in {here} or among the installed packages"
-        raise ModelError(f"{option} {text}: there is no module {error.name!r}{place}; {expected}.") from error
+        where = "" if error.name != module else f" in {here} or among the installed packages"
+        raise ModelError(f"{option} {text}: there is no module {error.name!r}{where}; {expected}.") from error
     except Exception as error:
         raise ModelError(f"{option} {text} cannot be imported: {first_line(error)}") from error
     finally:
@@ -57,11 +57,11 @@ def imported(option: str, text: str, module: str, expected: str) -> Any:
 
 
 def first_line(error: Exception) -> str:
-    """The error and the innermost place in the user's code that it passed, on one line."""
+    """Return the error and the innermost line of the user's code, on one line."""
     if isinstance(error, SyntaxError):
         return f"{type(error).__name__}: {error.msg} ({Path(error.filename or '?').name}, line {error.lineno})"
     first = (str(error).strip().splitlines() or [""])[0]
     frames = [f for f in traceback.extract_tb(error.__traceback__) if "site-packages" not in f.filename]
     own = [f for f in frames if not f.filename.startswith(("<", str(Path(__file__).parent.parent)))]
-    place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
-    return f"{type(error).__name__}: {first}{place}"
+    where = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+    return f"{type(error).__name__}: {first}{where}"

@@ -9,7 +9,9 @@ import numpy as np
 
 from counterpoise.comparison.single_split import split_draws
 from counterpoise.core.errors import SplitError
-from counterpoise.core.records import Examples, Fold, FoldResult
+from counterpoise.core.examples import Examples
+from counterpoise.core.fold_result import FoldResult
+from counterpoise.core.folds import Fold
 from counterpoise.core.seeds import integer
 from counterpoise.core.target import Problem
 from counterpoise.metrics.bootstrap import cluster_draws, time_blocks

@@ -20,10 +20,12 @@ from counterpoise.comparison.result import Comparison
 from counterpoise.comparison.resume import announce, needs_weights, opened, stored
 from counterpoise.comparison.verdict import Judgment, Verdict
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
+from counterpoise.core.examples import Examples
+from counterpoise.core.fold_result import FoldResult
+from counterpoise.core.folds import Fold
 from counterpoise.core.progress import bar
-from counterpoise.core.records import Examples, FoldResult
-from counterpoise.data.given_split import given_fold, rows_to_learn
-from counterpoise.data.split import check_counts, set_aside
+from counterpoise.data.given_split import Split, rows_to_learn
+from counterpoise.data.split import set_aside
 from counterpoise.diagnosis.diagnose import before_comparison
 from counterpoise.engines.run import Executor, run
 from counterpoise.metrics.catalog import METRICS
@@ -34,7 +36,7 @@ from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.pipeline.tuning import check_tuning
 from counterpoise.pipeline.validation import at_training_prior
-from counterpoise.strategies.external import kind_of
+from counterpoise.strategies.external import External, kind_of
 from counterpoise.strategies.select import Strategy, select
 from counterpoise.targets.kinds import target_of
 
@@ -43,8 +45,8 @@ EPOCHS = 30
 
 
 def compare(
-    model: Any,
-    data: Any,
+    model: Any = "auto",
+    data: Any = None,
     y: Any = None,
     *,
     strategies: str | Iterable[str | Strategy] = "default",
@@ -88,7 +90,8 @@ def compare(
 
     Args:
         model: As in `fit`, or a list of models, for example ["tabular", "boosted", "forest"]: each is tried with every
-            strategy that it can train. The untouched first model is the baseline.
+            strategy that it can train. The untouched first model is the baseline. "auto" is one model: on tables a
+            blend, every member trained under each strategy; a strategy that only networks can train, by its network.
         strategies: "default", "all", "a,b,c", or a list of names and strategies. `none` always races.
         folds: K of the stratified cross-validation; None: 5.
         repeats: How often it is repeated with other splits.
@@ -143,8 +146,8 @@ def compare(
         True
     """
     settings = Settings(
-        epochs, batch_size, budget, early_stopping, patience, seed, engine, tune=tune, tune_steps=tune_steps,
-        recipe=recipe, init_bias=init_bias,
+        epochs=epochs, batch_size=batch_size, budget=budget, early_stopping=early_stopping, patience=patience,
+        seed=seed, engine=engine, tune=tune, tune_steps=tune_steps, recipe=recipe, init_bias=init_bias,
     )  # fmt: skip
     strategies = strategies if isinstance(strategies, (str, Strategy)) else list(strategies)
     select(strategies)  # a name that there is not is told before anything is read
@@ -183,30 +186,31 @@ def race(
     """`compare` on examples that were read already; `store` may be a `Store` that is open."""
     if metric not in METRICS:
         raise OptionError(f"there is no metric {metric!r}.{did_you_mean(metric, METRICS)}")
-    examples, folds = _divided(examples, folds, repeats, duplicates, nested, settings.seed)
+    split = Split(folds=5 if folds is None else folds, repeats=repeats, duplicates=duplicates, seed=settings.seed)
+    examples, parts = _divided(examples, split, given=folds is not None, nested=nested)
+    n_folds = len(parts) // repeats
     priced = Costs.of(
         costs, all(len(p.classes) == 2 for p in target_of(examples).problems(examples.y, examples.classes))
     )
     strategies = strategies if priced is None else priced.aimed(strategies)
     limited = Limit.of(limit)
     settings = _checked(settings, examples, metric, repeats, nested)
-    learners, strategies = models_of(model, strategies, examples, verbose=verbose, **(network_options or {}))
+    learners, strategies, refused = models_of(model, strategies, examples, verbose=verbose, **(network_options or {}))
     models = {key: learner.model for key, learner in learners.items()}
     settings = settings.on(models, rows_to_learn(examples), EPOCHS, extend=True)
     trainer = Trainer(examples, learners, settings, executor or run)
     if (network := trainer.network) and settings.init_bias and (note := network.output_bias.note()):
         network.tell(note)
-    diagnosis = before_comparison(examples, max(2, folds), duplicates, leaks).to_dict()
+    diagnosis = before_comparison(examples, max(2, n_folds), duplicates, leaks).to_dict()
     with opened(store) as kept:
         if kept is not None:
-            kept.begin(manifest_of(examples, trainer, folds, duplicates))
-            weights = needs_weights(strategies, models) or examples.split is not None
+            kept.begin(manifest_of(examples, trainer, n_folds, duplicates))
+            weights = needs_weights(strategies) or examples.split is not None
             train = stored(trainer.executor, kept, weights=weights, tell=announce if verbose else None)
             trainer = replace(trainer, executor=train)
         found = _raced(
-            trainer, strategies, folds=folds, repeats=repeats, duplicates=duplicates, metric=metric, priced=priced,
-            nested=nested, limited=limited, refit_winner=refit_winner, verbose=verbose, diagnosis=diagnosis,
-            show_pictures=show_pictures,
+            trainer, strategies, refused, parts, metric=metric, priced=priced, nested=nested, limited=limited,
+            refit_winner=refit_winner, verbose=verbose, diagnosis=diagnosis, show_pictures=show_pictures,
         )  # fmt: skip
         if kept is not None:
             kept.record = found.page_record
@@ -214,27 +218,27 @@ def race(
 
 
 def _raced(
-    trainer: Trainer, strategies: Sequence[Strategy], *, folds: int, repeats: int, duplicates: str, metric: str,
+    trainer: Trainer, strategies: Sequence[Strategy], refused: Mapping[str, str], folds: Sequence[Fold], *, metric: str,
     priced: Costs | None, nested: bool, limited: Limit | None, refit_winner: bool, verbose: Any,
     diagnosis: Mapping[str, Any], show_pictures: bool,
 ) -> Comparison:  # fmt: skip
-    split: dict[str, Any] = {"folds": folds, "repeats": repeats, "duplicates": duplicates}
     examples, labels = trainer.examples, {s.name: trainer.label_of(s) for s in strategies}
     with bar(verbose) as progress:
         heat = Rungs(list(strategies), trainer.settings)
         if limited is not None or examples.split is not None:
             trainer = replace(trainer, executor=Remembering(trainer.executor))
         if limited is not None:
-            heat = rungs(strategies, trainer, limited, **split)
+            heat = rungs(strategies, trainer, limited, folds)
         strategies, trainer = heat.strategies, replace(trainer, settings=heat.settings, progress=progress)
-        outcome = cross_validate(trainer, strategies, **split)
+        outcome = cross_validate(trainer, strategies, folds)
+        outcome = replace(outcome, failures={**refused, **outcome.failures})
         ran = [s for s in strategies if s.name not in outcome.failures]
         by_name = {s.name: [c for c in outcome.fold_results if c.strategy == s.name] for s in ran}
-        judgment = _judge(ran, by_name, examples, outcome, trainer.settings.seed, repeats, metric, priced)
+        judgment = _judge(ran, by_name, examples, outcome, trainer.settings.seed, metric, priced)
         winner = next(s for s in ran if s.name == judgment.verdict.model)
         inside = None
         if nested:
-            inside = nested_score(ran, by_name, trainer, metric=metric, **split)
+            inside = nested_score(ran, by_name, trainer, folds, metric)
         best, warnings = None, warnings_of(trainer, diagnosis)
         if refit_winner:
             try:
@@ -243,37 +247,35 @@ def _raced(
                 warnings.append(f"{winner.name} could not be trained on all rows, so there is no model file: {error}")
     cut_off = cut_off_text(outcome.training, outcome.extension, heat.cut)
     verdict = _labeled(judgment.verdict, len(ran), metric, inside, cut_off, examples.split is None)
-    rows = leaderboard_rows(judgment, by_name, ran, examples, outcome, heat, priced, labels)
+    rows = leaderboard_rows(judgment, by_name, ran, examples, outcome, heat, priced, labels, trainer.label)
     record = leaderboard_record(
-        rows, verdict, warnings, trainer, outcome, metric=metric, folds=folds, repeats=repeats, limited=limited,
-        nested=inside, costs=priced,
+        rows, verdict, warnings, trainer, outcome, metric=metric, limited=limited, nested=inside, costs=priced,
+        labels=labels,
     )  # fmt: skip
     drawn = {name: tally.curves(results, examples) for name, results in by_name.items()}
     if best is not None:
-        best.card["metrics"] = next(r["scores"] for r in rows if r["strategy"] == winner.name)
-        best.card["metrics_of"] = best.card["rule"]
+        entries = {"metrics": next(r["scores"] for r in rows if r["strategy"] == winner.name)}
         if examples.split is not None:
-            best.card["metrics_of"] = f"{len(outcome.folds[0].test)} test rows, which trained and chose nothing"
-        best.card["verdict"] = record["verdict"]
+            entries["metrics_of"] = f"{len(folds[0].test)} test rows, which trained and chose nothing"
+        best = best.with_card(**entries, verdict=record["verdict"])
     pictures = example_pictures(by_name[winner.name], examples) if show_pictures else []
     return Comparison(record, drawn, outcome.fold_results, best, diagnosis, pictures)
 
 
-def _divided(
-    examples: Examples, folds: int | None, repeats: int, duplicates: str, nested: bool, seed: int
-) -> tuple[Examples, int]:
-    """The rows and the number of folds: those asked for, or one where the rows say what they do; both checked."""
+def _divided(examples: Examples, split: Split, given: bool, nested: bool) -> tuple[Examples, tuple[Fold, ...]]:
+    """The rows and their folds, or the one fold of rows that say what they do; both checked.
+
+    `given` is whether a number of folds was asked for.
+    """
     if examples.split is None:
-        folds = 5 if folds is None else folds
-        examples = set_aside(examples, folds)
-        if examples.time is None and examples.groups is None and duplicates != "drop":
-            check_counts(examples, folds)
-        return examples, folds
-    given = {"folds": folds is not None, f"repeats={repeats}": repeats != 1, "nested": nested}
-    for name in [name for name, present in given.items() if present]:
+        examples = set_aside(examples, split.folds)
+        return examples, split.of(examples)
+    refused = {"folds": given, f"repeats={split.repeats}": split.repeats != 1, "nested": nested}
+    for name in [name for name, present in refused.items() if present]:
         raise OptionError(f"{name} and split were both given, but split is one division of the rows; leave {name} out.")
-    check_split(examples, given_fold(examples, seed=seed, duplicates=duplicates))
-    return at_training_prior(examples), 1
+    folds = split.of(examples)
+    check_split(examples, folds[0])
+    return at_training_prior(examples), folds
 
 
 def _checked(settings: Settings, examples: Examples, metric: str, repeats: int, nested: bool) -> Settings:
@@ -296,15 +298,15 @@ def _labeled(verdict: Verdict, among: int, metric: str, inside: Nested | None, c
 
 def _judge(
     ran: Sequence[Strategy], by_name: Mapping[str, Sequence[FoldResult]], examples: Examples, outcome: Outcome,
-    seed: int, repeats: int, metric: str, costs: Costs | None,
+    seed: int, metric: str, costs: Costs | None,
 ) -> Judgment:  # fmt: skip
-    folds = outcome.folds
+    folds, repeats = outcome.folds, outcome.repeats
     scores = {name: tally.fold_scores(results, examples) for name, results in by_name.items()}
     counts = {name: tally.fold_counts(results, examples) for name, results in by_name.items()}
     judgment = assess(
         scores, folds=len(folds) // repeats, repeats=repeats, metric=metric, simplicity=[s.name for s in select(ran)],
         counts={name: tables for name, tables in counts.items() if tables and tables[""].shape[1:] == (2, 2)},
-        external={s.name: kind_of(s.estimator) for s in ran if s.is_external},
+        external={s.name: kind_of(s.estimator) for s in ran if isinstance(s, External)},
         draws=paired_draws(by_name, scores, examples, seed, metric=metric), unfinished=unfinished(outcome.training),
         test_over_train=None if examples.split is None else len(folds[0].test) / len(folds[0].train),
     )  # fmt: skip

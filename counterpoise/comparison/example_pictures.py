@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.core.records import Examples, FoldResult
+from counterpoise.core.examples import Examples
+from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.structure import leaves
 from counterpoise.report.thumbnails import thumbnail
 

@@ -18,15 +18,15 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Examples, Job, Member
-from counterpoise.data.given_split import folds_of
+from counterpoise.core.examples import Examples
+from counterpoise.core.folds import Fold
+from counterpoise.core.job import Job, Member
 from counterpoise.engines.run import Executor, Trained
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.jobs import jobs_by_fold, leave_out_failed
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.stages import train_in_stages
 from counterpoise.pipeline.trainer import Trainer
-from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.select import Strategy
 
 
@@ -92,19 +92,16 @@ class Remembering:
                 yield job_id, member
 
 
-def rungs(
-    strategies: Sequence[Strategy], trainer: Trainer, limit: Limit, *, folds: int, repeats: int, duplicates: str
-) -> Rungs:
+def rungs(strategies: Sequence[Strategy], trainer: Trainer, limit: Limit, folds: Sequence[Fold]) -> Rungs:
     """Run the rungs before the last one; the executor should be `Remembering`, for the last rung may repeat one.
 
     Only networks take steps: strategies with another model among theirs go on as they are.
     """
     settings = trainer.settings
-    parts = folds_of(trainer.examples, folds, repeats, settings.seed, duplicates)
-    racing = [s for s in strategies if all(isinstance(trainer.models[p.model], Network) for p in s.parts())]
+    racing = [s for s in strategies if all(isinstance(trainer.models[one.model], Network) for one in s.singles)]
     if not racing:
         return Rungs(list(strategies), settings)
-    jobs, _ = jobs_by_fold(racing, trainer, parts)
+    jobs, _ = jobs_by_fold(racing, trainer, folds)
     most = max(job.limits.steps for group in jobs.values() for job in group)
     rungs = max(1, math.floor(math.log2(max(1, len(racing) - 1))) + 1)
     now, left = Rungs(list(racing), settings), limit.amount
@@ -114,7 +111,7 @@ def rungs(
         if rung == rungs - 1 or per_job >= most:
             break
         started = time.perf_counter()
-        ranked, spent = _rung(now, parts, replace(trainer, settings=now.settings, progress=None))
+        ranked, spent = _rung(now, folds, replace(trainer, settings=now.settings, progress=None))
         used = time.perf_counter() - started
         left -= used if limit.seconds else spent
         if limit.seconds and left < 2 * used:
@@ -137,11 +134,11 @@ def _steps(
     return int(np.clip(left / rungs / max(1, count), 1, most))
 
 
-def _rung(now: Rungs, parts: Any, trainer: Trainer) -> tuple[dict[str, float], int]:
+def _rung(now: Rungs, folds: Sequence[Fold], trainer: Trainer) -> tuple[dict[str, float], int]:
     """Mean stopping score of each strategy after this rung, and the steps that it took."""
-    jobs, failures = jobs_by_fold(now.strategies, trainer, parts)
-    ready = {s.name: resolved(s, trainer.models) for s in now.strategies if s.name not in failures}
-    jobs, members = train_in_stages(jobs, {key: ready[key[0]] for key in jobs}, trainer, failures)
+    jobs, failures = jobs_by_fold(now.strategies, trainer, folds)
+    by_name = {s.name: s for s in now.strategies}
+    jobs, members = train_in_stages(jobs, {key: by_name[key[0]] for key in jobs}, trainer, failures)
     leave_out_failed(jobs, members, failures)  # they stay in, to fail with their reason on the last rung
     scores: dict[str, list[float]] = {}
     for (name, _), group in jobs.items():

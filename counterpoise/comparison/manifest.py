@@ -16,7 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.core.sources import Source
 from counterpoise.core.version import version
 from counterpoise.networks.network import Network

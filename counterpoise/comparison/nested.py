@@ -11,14 +11,16 @@ import numpy as np
 
 from counterpoise.comparison import tally
 from counterpoise.comparison.judge import assess
-from counterpoise.core.records import Examples, FoldResult
-from counterpoise.data.given_split import folds_of
+from counterpoise.core.examples import Examples
+from counterpoise.core.fold_result import FoldResult
+from counterpoise.core.folds import Fold
+from counterpoise.data.given_split import Split
 from counterpoise.metrics.catalog import METRICS
 from counterpoise.metrics.intervals import fold_interval
 from counterpoise.pipeline.fold_results import subset
 from counterpoise.pipeline.order import cross_validate
 from counterpoise.pipeline.trainer import Trainer
-from counterpoise.strategies.external import kind_of
+from counterpoise.strategies.external import External, kind_of
 from counterpoise.strategies.select import Strategy, select
 
 #: Folds of the inner race.
@@ -50,27 +52,28 @@ class Nested:
 
 
 def nested_score(
-    strategies: Sequence[Strategy], by_name: Mapping[str, Sequence[FoldResult]], trainer: Trainer, *, folds: int,
-    repeats: int, duplicates: str, metric: str,
+    strategies: Sequence[Strategy], by_name: Mapping[str, Sequence[FoldResult]], trainer: Trainer,
+    folds: Sequence[Fold], metric: str,
 ) -> Nested:  # fmt: skip
     """Race again inside each outer training part, and score that winner's outer result.
 
     Args:
         strategies: Those that were judged.
         by_name: strategy -> its outer results.
-        folds, repeats, duplicates: The outer split.
+        folds: The outer folds.
+        metric: What the winner is chosen by.
     """
     examples = trainer.examples
     scores = {name: tally.fold_scores(results, examples)[metric] for name, results in by_name.items()}
-    chosen = []
-    for fold in folds_of(examples, folds, repeats, trainer.settings.seed, duplicates):
+    chosen, split = [], Split(folds=INNER_FOLDS, seed=trainer.settings.seed)
+    for fold in folds:
         rows = fold.whole().train
         inner = subset(examples, rows)
-        outcome = cross_validate(trainer.of_rows(rows), strategies, folds=INNER_FOLDS)
+        outcome = cross_validate(trainer.of_rows(rows), strategies, split.of(inner))
         chosen.append(_winner(strategies, outcome.fold_results, inner, metric))
     own = np.array([scores[name][k] for k, name in enumerate(chosen)])
     spec = METRICS[metric]
-    low, high = fold_interval(own, 1 / (folds - 1), low=spec.low, high=spec.high)
+    low, high = fold_interval(own, 1 / (len(folds) - 1), low=spec.low, high=spec.high)
     return Nested(tuple(chosen), tuple(own.tolist()), float(np.nanmean(own)), low, high)
 
 
@@ -83,5 +86,5 @@ def _winner(strategies: Sequence[Strategy], results: Sequence[FoldResult], examp
     scores = {name: tally.fold_scores(own, examples) for name, own in of.items()}
     return assess(
         scores, folds=INNER_FOLDS, metric=metric, simplicity=[s.name for s in select(ran)],
-        external={s.name: kind_of(s.estimator) for s in ran if s.is_external},
+        external={s.name: kind_of(s.estimator) for s in ran if isinstance(s, External)},
     ).verdict.winner  # fmt: skip

@@ -11,29 +11,32 @@ from counterpoise.comparison.cut_off import training_warnings
 from counterpoise.comparison.effect import Costs
 from counterpoise.comparison.halving import Limit, Rungs, stopped_text
 from counterpoise.comparison.nested import Nested
+from counterpoise.comparison.stored_values import SCHEMA
 from counterpoise.comparison.verdict import Judgment, Verdict
-from counterpoise.core.records import Examples, FoldResult
+from counterpoise.core.examples import Examples
+from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.version import version
 from counterpoise.diagnosis.guard import COLUMNS, REPEATS
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.assembly import split_of
 from counterpoise.pipeline.order import Outcome
 from counterpoise.pipeline.trainer import Trainer
+from counterpoise.strategies.external import PREFIX
 from counterpoise.strategies.select import Strategy
 
 
 def leaderboard_rows(
     judgment: Judgment, by_name: Mapping[str, Sequence[FoldResult]], strategies: Sequence[Strategy],
-    examples: Examples, outcome: Outcome, stopped: Rungs, costs: Costs | None, labels: Mapping[str, str],
+    examples: Examples, outcome: Outcome, stopped: Rungs, costs: Costs | None, labels: Mapping[str, str], default: str,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """One row per strategy: those that were judged by rank, then those that were stopped, then those that failed.
 
-    `labels` holds what the models of each strategy are called.
+    `labels` holds what the models of each strategy are called, `default` those of one that cannot be trained.
     """
-    parts = {s.name: [part.name for part in s.parts()] for s in strategies}
+    members = {s.name: list(s.member_names) for s in strategies}
     rows = [
         tally.strategy_row(
-            by_name[name], examples, judgment, costs, outcome.tuned.get(name, ()), parts[name], outcome.training[name]
+            by_name[name], examples, judgment, costs, outcome.tuned.get(name, ()), members[name], outcome.training[name]
         )
         for name in judgment.ranking
     ]
@@ -43,26 +46,26 @@ def leaderboard_rows(
     ]
     failed = enumerate(outcome.failures.items(), len(rows) + 1)
     rows += [tally.failed_row(name, rank, text) for rank, (name, text) in failed]
-    return [{**row, "model": labels.get(row["strategy"], "")} for row in rows]
+    return [{**row, "model": labels.get(row["strategy"], default)} for row in rows]
 
 
 def leaderboard_record(
     rows: Sequence[Mapping[str, Any]], verdict: Verdict, warnings: Sequence[str], trainer: Trainer, outcome: Outcome,
-    *, metric: str, folds: int, repeats: int, limited: Limit | None, nested: Nested | None, costs: Costs | None,
+    *, metric: str, limited: Limit | None, nested: Nested | None, costs: Costs | None, labels: Mapping[str, str],
 ) -> dict[str, Any]:  # fmt: skip
-    """The content of leaderboard.json."""
+    """The content of leaderboard.json; `labels` as in `leaderboard_rows`."""
     examples, settings = trainer.examples, trainer.settings
     return {
-        "schema": 1,
+        "schema": SCHEMA,
         "version": version(),
         "data": tally.data_block(examples),
         "metric": metric,
-        "folds": folds,
-        "repeats": repeats,
-        "split": None if examples.split is None else split_of(outcome.folds[0]),
+        "folds": len(outcome.folds) // outcome.repeats,
+        "repeats": outcome.repeats,
+        "split": None if examples.split is None else split_of(outcome.folds[0], len(outcome.folds[0].test)),
         "seed": settings.seed,
         "budget": settings.budget,
-        "network": trainer.label,
+        "network": ", ".join(dict.fromkeys(v for k, v in labels.items() if not k.startswith(PREFIX))),
         "settings": {
             "epochs": settings.epochs,
             "batch_size": settings.batch_size,

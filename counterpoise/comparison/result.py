@@ -19,7 +19,7 @@ from counterpoise.comparison.verdict import Verdict
 from counterpoise.core.checks import check_choice, check_path
 from counterpoise.core.errors import OptionError
 from counterpoise.core.files import drafts, write_text
-from counterpoise.core.records import FoldResult
+from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.shown import shown
 from counterpoise.metrics.catalog import METRICS
 from counterpoise.report import page

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
 from counterpoise.comparison.store import Store
 from counterpoise.comparison.stored_values import check_member
-from counterpoise.core.model import Model
-from counterpoise.core.records import Examples, Job
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job
 from counterpoise.engines.compile_modes import decided
 from counterpoise.engines.run import Executor, Trained
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.jobs import ALL_ROWS_FOLD
 from counterpoise.strategies.select import Strategy
-from counterpoise.strategies.single_pass import in_single_pass
+from counterpoise.strategies.single_pass import SinglePass
 
 
 def opened(store: Any) -> Any:
@@ -81,15 +81,10 @@ def _agree(network: Network, jobs: Iterable[Job], store: Store) -> None:
     store.compile_modes = kept | {f"{prefix}{name}": mode for name, mode in decided(jobs, network).items()}
 
 
-def needs_weights(strategies: Sequence[Strategy], models: Mapping[str, Model]) -> bool:
-    """Whether some strategy uses its fold members' weights after training: to go on, or to ask views one by one."""
-    finishing = any(part.finish for strategy in strategies for part in strategy.parts())
-    return finishing or any(_in_single_pass(strategy, models) for strategy in strategies)
-
-
-def _in_single_pass(strategy: Strategy, models: Mapping[str, Model]) -> bool:
-    first = models[strategy.parts()[0].model]
-    return isinstance(first, Network) and in_single_pass(strategy, first) is not strategy
+def needs_weights(strategies: Sequence[Strategy]) -> bool:
+    """Whether some strategy uses its fold members' weights after training: to finish, or to score each member."""
+    singles = [single for strategy in strategies for single in strategy.singles]
+    return any(single.finish or isinstance(single, SinglePass) for single in singles)
 
 
 def announce(text: str) -> None:

@@ -40,7 +40,7 @@ from counterpoise.comparison.store_file import (
 )
 from counterpoise.comparison.stored_values import FACTS, MEMBER, SMALL, checked_json, checksum, member_of, rows_of
 from counterpoise.core.errors import ArtifactError
-from counterpoise.core.records import Member
+from counterpoise.core.job import Member
 from counterpoise.engines.program_rules import CompileMode
 
 

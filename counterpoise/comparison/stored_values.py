@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import ArtifactError
+from counterpoise.core.job import Job, Member
 from counterpoise.core.plain import (
     Check,
     anything,
@@ -32,7 +33,6 @@ from counterpoise.core.plain import (
     truth,
     whole,
 )
-from counterpoise.core.records import Job, Member
 from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
@@ -228,9 +228,23 @@ SCORE = record(
     optional={"low": maybe(number()), "high": maybe(number()), "folds": list_of(maybe(number()))},
     others=anything,
 )
+#: Number of the layout of leaderboard.json.
+SCHEMA = 2
+
+
+def _schema(value: Any, place: str) -> int:
+    if value != SCHEMA:
+        raise ArtifactError(
+            f"{place} is {value!r:.40}, but this version of counterpoise reads schema {SCHEMA}. "
+            + ("Run the comparison again." if value == 1 else "Install the version that wrote it.")
+        )
+    return SCHEMA
+
+
 #: What a report is drawn from, as far as others than the page read it.
 RECORD = record(
     {
+        "schema": _schema,
         "metric": text(),
         "data": mapping_of(anything),
         "rows": list_of(

@@ -9,7 +9,8 @@ import numpy as np
 
 from counterpoise.comparison.effect import Costs
 from counterpoise.comparison.verdict import Judgment
-from counterpoise.core.records import Examples, FoldResult
+from counterpoise.core.examples import Examples
+from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.target import Problem
 from counterpoise.metrics.decision_scores import confusion, default_decision, per_class
 from counterpoise.metrics.members import mean_table, member_table

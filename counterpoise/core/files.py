@@ -182,7 +182,7 @@ def _refuse_disk(target: Path) -> None:
 def _same(one: Path, other: Path) -> bool:
     with suppress(OSError):
         return one.samefile(other)
-    return False
+    return os.path.realpath(one) == os.path.realpath(other)  # where a folder on the way does not exist yet
 
 
 def _is_within(target: Path, folder: Path) -> bool:

@@ -1,9 +1,79 @@
-"""How many folds a class carries."""
+"""A fold, a hold-out, and how many folds a class has rows for."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+Array = np.ndarray
+
 #: Rows of each class that a training part must hold.
 LEAST_TRAIN = 2
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Rows of one outer fold: train on `train`, stop on `stop`, judge on `test`. Disjoint int64 arrays.
+
+    Raises:
+        ValueError: a row has two roles.
+    """
+
+    repeat: int
+    index: int
+    train: Array
+    stop: Array
+    test: Array
+
+    def __post_init__(self) -> None:
+        rows = np.concatenate([self.train, self.stop, self.test])
+        if len(np.unique(rows)) < len(rows):
+            raise ValueError(f"Fold {self.index + 1} uses a row twice. Expected disjoint train, stop and test rows.")
+
+    @property
+    def score(self) -> Array:
+        """Rows whose outputs are wanted: the test rows."""
+        return self.test
+
+    def whole(self) -> Fold:
+        """The fold with its stopping rows among the training rows: nothing is left to end a training by.
+
+        Example:
+            >>> fold = Fold(0, 0, np.array([0, 3]), np.array([1]), np.array([2])).whole()
+            >>> fold.train.tolist(), fold.stop.tolist(), fold.test.tolist()
+            ([0, 1, 3], [], [2])
+        """
+        return replace(self, train=np.sort(np.concatenate([self.train, self.stop])), stop=self.stop[:0])
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """Rows of a single training without test rows.
+
+    Attributes:
+        train: int64, rows that train; of a scan they number the table on disk.
+        held: int64, rows that end training and fit the rule.
+    """
+
+    train: Array
+    held: Array
+
+    repeat: ClassVar[int] = 0
+    index: ClassVar[int] = 0
+
+    @property
+    def stop(self) -> Array:
+        return self.held
+
+    @property
+    def score(self) -> Array:
+        return self.held
+
+    def whole(self) -> Holdout:
+        """Itself: the held-out rows fit the rule, so they never train."""
+        return self
 
 
 def carries(count: int, folds: int) -> bool:

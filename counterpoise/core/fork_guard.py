@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from pathlib import Path
 
 from counterpoise.core.errors import ForkError
 
-#: Beginning of the names of a library's threads, where the system tells them -> the library.
-THREADS = {"polars-": "Polars", "tf_": "TensorFlow"}
+#: How the names of a library's working threads begin, where the system tells them -> the library. The one that Polars
+#: starts when it is imported ("polars-ooc-...") removes files and is missed by nobody.
+THREADS = {r"polars-\d": "Polars", "tf_": "TensorFlow"}
 
 _used: set[str] = set()
 _left_behind: set[str] = set()
@@ -50,7 +52,7 @@ def _before() -> None:
     with contextlib.suppress(OSError):  # a thread that ends meanwhile, or a system without /proc
         for task in Path("/proc/self/task").iterdir():
             name = (task / "comm").read_text()
-            _used.update(library for start, library in THREADS.items() if name.startswith(start))
+            _used.update(library for start, library in THREADS.items() if re.match(start, name))
     context = getattr(sys.modules.get("tensorflow.python.eager.context"), "_context", None)
     if getattr(context, "_context_handle", None) is not None:
         _used.add("TensorFlow")

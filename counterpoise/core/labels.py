@@ -15,12 +15,6 @@ same classes everywhere. It lies below `plans` and `data`, because both need it.
 
 from __future__ import annotations
 
-import datetime
-import decimal
-import enum
-import numbers
-import unicodedata
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,6 +24,7 @@ import numpy as np
 from counterpoise.core.checks import rows_text
 from counterpoise.core.errors import TargetError, did_you_mean
 from counterpoise.core.label_sources import CHUNK, Source, source_of
+from counterpoise.core.label_values import label_fault, plain_label
 
 Array = np.ndarray
 
@@ -107,7 +102,7 @@ def read_labels(
     levels = [plain_label(level) if seen else None for level, seen in zip(source.levels, present.tolist(), strict=True)]
     text = any(isinstance(level, str) for level in levels)
     for place, level in enumerate(levels):
-        problem = None if text else _problem(level)
+        problem = None if text else label_fault(level)
         if problem is not None:
             _refuse(f"{name} {problem}", codes == place)
     labels = _sorted(codes, [str(v) if text and v is not None else v for v in levels])
@@ -196,95 +191,12 @@ def codes_among(labels: Labels, classes: Sequence[Any], name: str = "y") -> Arra
     return labels.mapped(np.array([place[label] for label in labels.classes], np.int32), classes).codes
 
 
-def find_label(label: Any, classes: Sequence[Any]) -> int | None:
-    """Position of a label among classes: by value, else by text, else by text without case, else as a number.
-
-    Example:
-        >>> find_label("1", (0, 1)), find_label("TRUE", (False, True)), find_label("2", (0, 1))
-        (1, 1, None)
-    """
-    ways: tuple[Any, ...] = (lambda v: (type(v) is bool, v), str, _shape_free, _as_number)
-    for way in ways:
-        wanted = way(label)
-        hits = [i for i, c in enumerate(classes) if wanted is not None and way(c) == wanted]
-        if len(hits) == 1:
-            return hits[0]
-    return None
-
-
-def look_alikes(classes: Sequence[Any], name: str = "y") -> str | None:
-    """A sentence about classes that differ in case, blanks or the encoding of accents alone; None when there are none.
-
-    Example:
-        >>> look_alikes(["ill", "Ill ", "well"])
-        "y has the labels 'Ill ' and 'ill', which differ only in case or blanks and are taken for different classes. If
-        they mean the same, write them alike, or merge them with merge_rare=['Ill ', 'ill']."
-    """
-    groups: dict[str, list[str]] = {}
-    for label in sorted(c for c in classes if isinstance(c, str)):
-        groups.setdefault(_shape_free(label), []).append(label)
-    alike = [group for group in groups.values() if len(group) > 1]
-    if not alike:
-        return None
-    more = f" ({len(alike) - 1} more such groups)" if len(alike) > 1 else ""
-    one = len(set(map(_composed, alike[0]))) == 1
-    shown, differ = (ascii, "in how accents are encoded") if one else (repr, "in case or blanks")
-    return (
-        f"{name} has the labels {' and '.join(map(shown, alike[0]))}{more}, which differ only {differ} and are "
-        "taken for different classes. If they mean the same, write them alike, or merge them with "
-        f"merge_rare=[{', '.join(map(shown, alike[0]))}]."
-    )
-
-
-def warn_look_alikes(classes: Sequence[Any], name: str = "y") -> None:
-    """Say what `look_alikes` finds as a `UserWarning`."""
-    sentence = look_alikes(classes, name)
-    if sentence is not None:
-        warnings.warn(sentence, UserWarning, stacklevel=3)
-
-
 def count_codes(codes: Array, size: int) -> Array:
     """Rows per class, int64 (size,), without code -1: `bincount` in chunks, because it widens its input to 64 bits."""
     total = np.zeros(size + 1, np.int64)
     for start in range(0, len(codes), CHUNK):
         total += np.bincount(codes[start : start + CHUNK] + 1, minlength=size + 1)
     return total[1:]
-
-
-def plain_label(level: Any) -> Any:
-    """A distinct value as str, bool, int or float; None where it is missing; dates and the like as they are."""
-    if isinstance(level, (np.datetime64, np.timedelta64)):
-        return None if np.isnat(level) else level
-    value = level.item() if isinstance(level, np.generic) else level
-    value = value.value if isinstance(value, enum.Enum) else value
-    if value is None or type(value).__name__ in ("NAType", "NaTType", "MaskedConstant"):
-        return None
-    if isinstance(value, (bytes, bytearray)):
-        value = bytes(value).decode("utf-8", "replace")
-    if isinstance(value, str):
-        return str(value) if value.strip() else None
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, numbers.Integral):
-        return int(value)
-    if isinstance(value, (numbers.Real, decimal.Decimal)):
-        number = float(value)
-        if number.is_integer() and abs(number) < 2.0**53:
-            return int(number)
-        return None if number != number else number
-    return value if _problem(value) else str(value)
-
-
-def _problem(level: Any) -> str | None:
-    """What is wrong with a distinct value as a class."""
-    if isinstance(level, float):
-        return f"holds numbers that are not classes (for example {level!r})"
-    if isinstance(level, (np.datetime64, np.timedelta64, datetime.date, datetime.timedelta, datetime.time)):
-        return f"holds dates (for example {level!s})"
-    nameless = type(level).__str__ is object.__str__ and type(level).__repr__ is object.__repr__
-    if isinstance(level, (tuple, frozenset, complex)) or nameless:
-        return f"holds {type(level).__name__} objects (for example {level!r:.40})"
-    return None
 
 
 def _refuse(what: str, where: Array) -> None:
@@ -314,19 +226,3 @@ def _sorted(codes: Array, levels: list[Any]) -> Labels:
     if table == list(range(len(classes))):
         return Labels(codes, tuple(classes))
     return Labels(codes, ()).mapped(np.array(table, np.int32), classes)
-
-
-def _shape_free(label: Any) -> str:
-    return " ".join(_composed(label).split()).casefold()
-
-
-def _composed(label: Any) -> str:
-    """Text in which each accented letter is one character: systems write them in two ways."""
-    return unicodedata.normalize("NFC", str(label))
-
-
-def _as_number(label: Any) -> float | None:
-    try:
-        return float(label)
-    except (TypeError, ValueError):
-        return None

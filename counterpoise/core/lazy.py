@@ -39,7 +39,7 @@ def loader(
         if name in moved:
             room, _, inner = moved[name].rpartition(".")
             warnings.warn(f"cp.{name} has moved. Use cp.{moved[name]}.", DeprecationWarning, stacklevel=2)
-            return getattr(load(room), inner)
+            return getattr(load(room), inner) if room else load(inner)
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         with importing_keras():

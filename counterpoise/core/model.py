@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol, runtime_checkable
 
-from counterpoise.core.records import Limits
+from counterpoise.core.job import Limits
 
 
 @runtime_checkable

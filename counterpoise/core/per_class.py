@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import OptionError, did_you_mean
+from counterpoise.core.label_names import find_label
 from counterpoise.core.label_sources import library_of
-from counterpoise.core.labels import find_label, plain_label
+from counterpoise.core.label_values import plain_label
 
 Array = np.ndarray
 

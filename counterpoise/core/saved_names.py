@@ -26,14 +26,12 @@ SAVED = {
     "feed.small_moves": ("SmallMoves",),
     "losses": (
         "AUCMargin", "AUCMinimax", "Asymmetric", "BalancedSoftmax", "ClassBalanced", "ClassWeighted", "Combo",
-        "CrossEntropy", "DistributionBalanced", "ExpectedCost", "Focal", "FocalTversky", "GeneralisedDice", "LDAM",
+        "CrossEntropy", "DistributionBalanced", "ExpectedCost", "Focal", "FocalTversky", "GeneralizedDice", "LDAM",
         "LabelSmoothing", "LabelWeighted", "LogitAdjusted", "MinimaxHead", "MultiLabelFocal", "PairwiseAUC",
         "PartialAUC", "SmoothAP", "Tversky", "VectorScaling",
     ),
-    "metrics.display": (
-        "BalancedAccuracy", "ClassF1", "ClassPrecision", "ClassRecall", "GeometricMean", "IBA", "MCC",
-    ),
-    "metrics.display_scores": ("AveragePrecision", "BrierScore", "ECE", "SpecificityAtSensitivity"),
+    "metrics.display": ("BalancedAccuracy", "MCC"),
+    "metrics.display_scores": ("AveragePrecision",),
     "networks.network": ("ProbabilityToLogit",),
     "networks.batch_ensemble": ("MemberDense", "MemberHead", "PoolMembers", "RandomSigns"),
 }  # fmt: skip

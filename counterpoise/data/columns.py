@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from counterpoise.core.records import Column, Schema
+from counterpoise.core.schema import Column, Schema
 from counterpoise.data.inputs import TRUTH
 
 _BLANKS = r"[\s\v\x{85}\p{Z}]+"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.core.records import Schema
+from counterpoise.core.schema import Schema
 
 Array = np.ndarray
 
@@ -67,7 +67,7 @@ def phases(schema: Schema, numbers: Array) -> Array:
         numbers: The numeric part of `Examples.x`.
 
     Example:
-        >>> from counterpoise.core.records import Column
+        >>> from counterpoise.core.schema import Column
         >>> schema = Schema((Column("when", "numeric", unit="date", cycles=(1.0, 7.0)),))
         >>> phases(schema, np.array([[3.5]])).tolist()
         [[0.5, 0.5]]

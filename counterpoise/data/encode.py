@@ -25,7 +25,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from counterpoise.core.records import Examples, Schema
+from counterpoise.core.examples import Examples
+from counterpoise.core.schema import Schema
 from counterpoise.data.cycles import cycle_name, places, turn
 from counterpoise.data.levels import MAX_LEVELS
 

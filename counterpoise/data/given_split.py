@@ -3,27 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
 from counterpoise.core import seeds
-from counterpoise.core.checks import rows_text
+from counterpoise.core.checks import check_int, rows_text
 from counterpoise.core.errors import OptionError, SplitError
-from counterpoise.core.folds import LEAST_TRAIN
-from counterpoise.core.records import TEST, TRAIN, VALIDATION, Examples, Fold
+from counterpoise.core.examples import TEST, TRAIN, VALIDATION, Examples
+from counterpoise.core.folds import LEAST_TRAIN, Fold
 from counterpoise.data.split import STOP_SHARE, latest_part, make_folds, rows_that_weigh, stratified_part, usable
 
 Array = np.ndarray
 
 
-def folds_of(
-    examples: Examples, folds: int = 5, repeats: int = 1, seed: int = 0, duplicates: str = "warn"
-) -> tuple[Fold, ...]:
-    """The folds of a comparison: the given one, or those of `make_folds`."""
-    if examples.split is not None:
-        return (given_fold(examples, seed=seed, duplicates=duplicates),)
-    return make_folds(examples, folds, repeats, seed, duplicates)
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """How rows are split for a comparison.
+
+    Attributes:
+        folds: Folds of the cross-validation, 2 or more.
+        repeats: How often it is repeated with other folds.
+        duplicates: "warn", "group", "drop" or "error" for rows with equal features.
+        seed: Its seed.
+
+    Raises:
+        OptionError: a number that is not whole or too small.
+    """
+
+    folds: int = 5
+    repeats: int = 1
+    duplicates: str = "warn"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folds", check_int(self.folds, "folds", 2))
+        object.__setattr__(self, "repeats", check_int(self.repeats, "repeats"))
+
+    def of(self, examples: Examples) -> tuple[Fold, ...]:
+        """The folds of these rows: the given one (`Examples.split`), or those of `make_folds`."""
+        if examples.split is not None:
+            return (given_fold(examples, seed=self.seed, duplicates=self.duplicates),)
+        return make_folds(examples, self.folds, self.repeats, self.seed, self.duplicates)
 
 
 def rows_to_learn(examples: Examples) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,6 +13,7 @@ import polars as pl
 
 from counterpoise.core.checks import rows_text
 from counterpoise.core.errors import ColumnError, DataError, OptionError
+from counterpoise.core.label_names import composed
 from counterpoise.data.image_files import files_below
 
 #: Endings of pictures: of two files of one name, one with such an ending is meant.
@@ -42,7 +42,7 @@ class Names:
         own = Path(name)
         if own.is_absolute():
             return [name] if own.is_file() else []
-        pure = PurePosixPath(_composed(name.replace("\\", "/")))
+        pure = PurePosixPath(composed(name.replace("\\", "/")))
         asked = (str(pure), str(pure), pure.name, pure.name, str(pure).casefold(), pure.name.casefold())
         for known, key in zip(self._steps, asked, strict=True):
             if key in known:
@@ -51,18 +51,13 @@ class Names:
         return [os.path.normpath(outside)] if ".." in pure.parts and outside.is_file() else []
 
     def _enter(self, path: str) -> None:
-        inner = PurePosixPath(_composed(Path(path).relative_to(self.root).as_posix()))
+        inner = PurePosixPath(composed(Path(path).relative_to(self.root).as_posix()))
         whole, bare = str(inner), str(inner.with_suffix(""))
         keys = [{whole}, {bare}, {inner.name}, {inner.stem}]
         keys += [{key.casefold() for key in (whole, bare)}, {key.casefold() for key in (inner.name, inner.stem)}]
         for known, names in zip(self._steps, keys, strict=True):
             for key in names:
                 known.setdefault(key, []).append(path)
-
-
-def _composed(name: str) -> str:
-    """The name with each accented letter as one character: systems write them in two ways."""
-    return unicodedata.normalize("NFC", name)
 
 
 def _pictures(paths: list[str]) -> list[str]:

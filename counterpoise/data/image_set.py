@@ -1,4 +1,4 @@
-"""Images in files, what belongs to them, and what they become: pixels, or `Examples`."""
+"""Images in files with their metadata, and what they become: pixels, or `Examples`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from counterpoise.core import sources
 from counterpoise.core.checks import check_choice
 from counterpoise.core.duplicates import find_duplicates
 from counterpoise.core.errors import DataError, OptionError, TargetError
-from counterpoise.core.records import Examples, Pictures
+from counterpoise.core.examples import Examples, Pictures
 from counterpoise.core.sources import Source
 from counterpoise.data.decoded import Decoded
+from counterpoise.data.image_form import ASPECTS, CHANNELS, check_span
 from counterpoise.data.image_names import joined_groups
 from counterpoise.data.labels import encode_labels
-from counterpoise.data.pixels import ASPECTS, CHANNELS, Range, check_span, pixels
-from counterpoise.data.row_metadata import Side, group_codes, roles, times, weights
+from counterpoise.data.pixel_types import Range
+from counterpoise.data.pixels import pixels
+from counterpoise.data.row_metadata import RowMetadata, roles
 
 Array = np.ndarray
 
@@ -35,7 +37,7 @@ class ImageSet:
 
     Attributes:
         paths: The files (N,).
-        side: Labels, groups, times, weights and parts of a split of the files; None: nothing is known of them.
+        metadata: Labels, groups, times, weights and split of the files; None: nothing is known of them.
         size: (height, width) in pixels.
         form: How they are read.
         augment: What changes drawn images at random (see `images`).
@@ -46,7 +48,7 @@ class ImageSet:
     """
 
     paths: tuple[str, ...]
-    side: Side | None
+    metadata: RowMetadata | None
     size: tuple[int, int]
     form: Pictures
     augment: Any = None
@@ -60,33 +62,33 @@ class ImageSet:
         return len(self.paths)
 
     @property
-    def known(self) -> Side:
-        """What belongs to the files.
+    def labeled_metadata(self) -> RowMetadata:
+        """Metadata of the files.
 
         Raises:
             TargetError: they have no labels.
         """
-        if self.side is None:
+        if self.metadata is None:
             raise TargetError(
                 f"The images of {self.root} have no labels. Expected a class for each: name its column with target= "
                 "(--target), or give a folder with one sub-folder for each class."
             )
-        return self.side
+        return self.metadata
 
     @property
     def y(self) -> Array:
         """The class code of each file, int32 (N,)."""
-        return self.known.y.codes
+        return self.labeled_metadata.y.codes
 
     @property
     def classes(self) -> tuple[Any, ...]:
         """The labels, sorted: names of sub-folders, or what the column holds."""
-        return self.known.y.classes
+        return self.labeled_metadata.y.classes
 
     @property
     def counts(self) -> Array:
         """Images per class, int64 (C,)."""
-        return self.known.y.counts
+        return self.labeled_metadata.y.counts
 
     @property
     def color_mode(self) -> str:
@@ -128,7 +130,7 @@ class ImageSet:
     @property
     def split(self) -> Any:
         """What each file does, a series of words; None: they do not say it."""
-        return None if self.side is None else self.side.split
+        return None if self.metadata is None else self.metadata.split
 
     def part(self, name: str) -> ImageSet:
         """The images of one part of the split: "train", "validation" or "test".
@@ -142,12 +144,12 @@ class ImageSet:
         rows = np.flatnonzero(roles(self.split) == wanted)
         if not len(rows):
             raise OptionError(f"part({name!r}): no image of {self.root} is in it.")
-        return replace(self.at(rows), side=self.known.at(rows).having(split=None))
+        return replace(self.at(rows), metadata=self.labeled_metadata.at(rows).having(split=None))
 
     def at(self, rows: Array) -> ImageSet:
         """Some of the images, by number."""
-        side = None if self.side is None else self.side.at(rows)
-        return replace(self, paths=tuple(self.paths[int(row)] for row in rows), side=side)
+        metadata = None if self.metadata is None else self.metadata.at(rows)
+        return replace(self, paths=tuple(self.paths[int(row)] for row in rows), metadata=metadata)
 
     def read_as(self, pictures: Pictures) -> ImageSet:
         """The images read as those that a model was trained on.
@@ -181,34 +183,32 @@ class Decode:
 
 
 def examples_of(
-    found: ImageSet, *, positive: Any = None, one_vs_rest: Any = None, merge_rare: Sequence[Any] = ()
+    images: ImageSet, *, positive: Any = None, one_vs_rest: Any = None, merge_rare: Sequence[Any] = ()
 ) -> Examples:
     """The images as `Examples`, their pixels in memory where they fit (see `ImageSet.rows`).
 
     Images with equal pixels are one group, and one group with all of their patients', so that no copy is on the other
     side of a split; not where the images say themselves what they do.
     """
-    side = found.known
-    labels = encode_labels(side.y, positive, one_vs_rest, merge_rare, written=True, name=side.target)
-    x = found.rows()
+    metadata = images.labeled_metadata
+    labels = encode_labels(metadata.y, positive, one_vs_rest, merge_rare, written=True, name=metadata.target)
+    x = images.rows()
     duplicate_ids = find_duplicates(x)
     assert duplicate_ids is not None
-    groups = None if side.groups is None else group_codes(side.groups)
-    word = "file was" if len(found.bad) == 1 else "files were"
-    notes = [f"{len(found.bad)} {word} left out: {named(found.bad)}."] if found.bad else []
+    arrays: dict[str, Any] = metadata.arrays()
+    word = "file was" if len(images.bad) == 1 else "files were"
+    notes = [f"{len(images.bad)} {word} left out: {named(images.bad)}."] if images.bad else []
     copies = len(duplicate_ids) - len(np.unique(duplicate_ids))
     if copies:
-        together = "" if side.split is not None else "; copies stay on one side of a split"
+        together = "" if metadata.split is not None else "; copies stay on one side of a split"
         notes.append(f"{copies:,} of {len(duplicate_ids):,} images repeat an earlier one{together}.")
-        if side.split is None:
-            groups = duplicate_ids if groups is None else joined_groups(groups, duplicate_ids)
+        if metadata.split is None:
+            groups = arrays["groups"]
+            arrays["groups"] = duplicate_ids if groups is None else joined_groups(groups, duplicate_ids)
     return Examples(
-        x, labels.codes, labels.classes, groups=groups, duplicate_ids=duplicate_ids,
-        time=None if side.time is None else times(side.time),
-        sample_weight=None if side.weight is None else weights(side.weight),
-        split=None if side.split is None else roles(side.split),
-        names=np.array([os.path.relpath(path, found.root) for path in found.paths]),
-        source=Path(found.root).resolve().name, warnings=(*found.notes, *notes), pictures=found.form,
+        x, labels.codes, labels.classes, **arrays, duplicate_ids=duplicate_ids,
+        names=np.array([os.path.relpath(path, images.root) for path in images.paths]),
+        source=Path(images.root).resolve().name, warnings=(*images.notes, *notes), pictures=images.form,
     )  # fmt: skip
 
 

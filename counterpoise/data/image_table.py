@@ -1,4 +1,4 @@
-"""A table with a row for each image -> its files and what belongs to them."""
+"""A table with a row for each image -> its files and their metadata."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from counterpoise.core.checks import rows_text
 from counterpoise.core.errors import ColumnError, DataError, TargetError, did_you_mean
 from counterpoise.data.frames import to_frame
 from counterpoise.data.image_names import located
-from counterpoise.data.row_metadata import Side, metadata_of
+from counterpoise.data.row_metadata import RowMetadata, metadata_of
 
 Array = np.ndarray
 
@@ -25,13 +25,13 @@ class Rows:
 
     Attributes:
         paths: Their files, each once.
-        side: What belongs to them; None: no column of labels was named.
+        metadata: Their metadata; None: no column of labels was named.
         root: The folder that their names were looked for in.
         notes: Sentences for the user.
     """
 
     paths: list[str]
-    side: Side | None
+    metadata: RowMetadata | None
     root: Path
     notes: list[str]
 
@@ -56,25 +56,27 @@ def read_rows(
         return Rows(_some(paths, name), None, folder, notes)
     title = ", ".join(targets)
     labels = frame[targets[0]] if len(targets) == 1 else _one_hot(frame, targets)
-    side = metadata_of(frame, labels, {key: columns.get(key) for key in ("groups", "time", "split", "sample_weight")})
-    side = side.having(target=title)
+    metadata = metadata_of(
+        frame, labels, {key: columns.get(key) for key in ("groups", "time", "split", "sample_weight")}
+    )
+    metadata = metadata.having(target=title)
     kept = np.array([path is not None for path in files])
-    if (side.y.codes < 0).any() and skip_bad:
-        notes.append(f"Left out {rows_text(np.flatnonzero(side.y.codes < 0))} without a label.")
-        kept &= side.y.codes >= 0
-    elif (side.y.codes < 0).any():
+    if (metadata.y.codes < 0).any() and skip_bad:
+        notes.append(f"Left out {rows_text(np.flatnonzero(metadata.y.codes < 0))} without a label.")
+        kept &= metadata.y.codes >= 0
+    elif (metadata.y.codes < 0).any():
         raise TargetError(
-            f"Target {title!r} is missing in {rows_text(np.flatnonzero(side.y.codes < 0))}. Expected a label in every "
-            "row. Fill in the labels, or leave these rows out with skip_bad=True (--skip-bad)."
+            f"Target {title!r} is missing in {rows_text(np.flatnonzero(metadata.y.codes < 0))}. Expected a label in "
+            "every row. Fill in the labels, or leave these rows out with skip_bad=True (--skip-bad)."
         )
-    paths, first, conflicts = _distinct(np.flatnonzero(kept), files, side, frame[images], skip_bad)
+    paths, first, conflicts = _distinct(np.flatnonzero(kept), files, metadata, frame[images], skip_bad)
     merged = int(kept.sum()) - len(first) - conflicts
     if conflicts:
         notes.append(f"Left out {conflicts:,} rows of images that have two labels, groups or parts of the split.")
     if merged:
         notes.append(f"{merged:,} row{'s repeat an image' if merged > 1 else ' repeats an image'} of an earlier row, "
                      "with the same label; each image counts once.")  # fmt: skip
-    return Rows(_some(paths, name), side.at(first), folder, notes)
+    return Rows(_some(paths, name), metadata.at(first), folder, notes)
 
 
 def _some(paths: list[str], name: str) -> list[str]:
@@ -122,7 +124,7 @@ def _truth(column: pl.Series) -> Array:
 
 
 def _distinct(
-    rows: Array, files: Sequence[str | None], side: Side, names: pl.Series, skip_bad: bool
+    rows: Array, files: Sequence[str | None], metadata: RowMetadata, names: pl.Series, skip_bad: bool
 ) -> tuple[list[str], Array, int]:
     """Each file once, its first row, and how many rows were left out because they contradict each other.
 
@@ -131,8 +133,8 @@ def _distinct(
     """
     first: dict[str, int] = {}
     odd: dict[str, tuple[str, int, int]] = {}
-    told: dict[str, Any] = {side.target: [side.y.classes[code] for code in side.y.codes]}
-    for series in (side.groups, side.split):
+    told: dict[str, Any] = {metadata.target: [metadata.y.classes[code] for code in metadata.y.codes]}
+    for series in (metadata.groups, metadata.split):
         if series is not None:
             told[series.name] = series.to_list()
     for row in rows.tolist():

@@ -12,17 +12,18 @@ import polars as pl
 
 from counterpoise.core.checks import check_choice
 from counterpoise.core.errors import DataError, OptionError, TargetError
-from counterpoise.core.records import Examples, Pictures
+from counterpoise.core.examples import Examples, Pictures
 from counterpoise.data.frames import is_table
+from counterpoise.data.image_checks import learns_range, reading_notes, sound_files
 from counterpoise.data.image_files import files_below, labeled_files
-from counterpoise.data.image_looks import learns_range, reading_notes, sound_files
+from counterpoise.data.image_form import ASPECTS, CHANNELS, check_sides, check_span
 from counterpoise.data.image_names import groups_from as groups_in_names
 from counterpoise.data.image_set import ImageSet, examples_of
 from counterpoise.data.image_table import read_rows
 from counterpoise.data.labels import read_target
-from counterpoise.data.pixels import ASPECTS, CHANNELS, Range, check_sides, check_span
+from counterpoise.data.pixel_types import Range
 from counterpoise.data.pixels import decoder as decoder
-from counterpoise.data.row_metadata import Side
+from counterpoise.data.row_metadata import RowMetadata
 
 logger = logging.getLogger("counterpoise")
 
@@ -140,29 +141,29 @@ def list_images(
     sides = check_sides(size)
     check_choice(color_mode, "color_mode", ("auto", *CHANNELS))
     check_choice(aspect, "aspect", ASPECTS)
-    side: Side | None
+    metadata: RowMetadata | None
     if images is None:
         _check_folder_options(source, {"root": root, "target": target, **(columns or {})})
-        paths, side, home, notes = _of_folder(Path(source))
+        paths, metadata, home, notes = _of_folder(Path(source))
     else:
         rows = read_rows(source, images, root, target, columns or {}, skip_bad)
-        paths, side, home, notes = rows.paths, rows.side, rows.root, rows.notes
+        paths, metadata, home, notes = rows.paths, rows.metadata, rows.root, rows.notes
     good, bad = sound_files(paths, skip_bad, span)
-    if bad and side is not None:
-        side = side.where([path in good for path in paths])
-    if side is not None and len(side.y.classes) < 2:
-        only = f"of one class alone ({side.y.classes[0]!r})" if side.y.classes else "of no class"
+    if bad and metadata is not None:
+        metadata = metadata.where([path in good for path in paths])
+    if metadata is not None and len(metadata.y.classes) < 2:
+        only = f"of one class alone ({metadata.y.classes[0]!r})" if metadata.y.classes else "of no class"
         raise TargetError(f"The images of {home} are {only}. Expected two classes or more.")
     if groups_from is not None:
-        if side is None or side.groups is not None:
+        if metadata is None or metadata.groups is not None:
             raise OptionError("groups_from and groups were both given, or images without labels; leave one out.")
-        side = side.having(groups=groups_in_names(groups_from, good, home))
+        metadata = metadata.having(groups=groups_in_names(groups_from, good, home))
     deep = any(found.deep for found in good.values())
     if color_mode == "auto":
         color_mode = "grayscale" if all(found.gray for found in good.values()) else "rgb"
     form = Pictures(color_mode, span, aspect, learns_range(good, span, learned))
     said = (*notes, *reading_notes(list(good.values()), form, sides))
-    return ImageSet(tuple(good), side, sides, form, augment, bad, str(home), deep, said)
+    return ImageSet(tuple(good), metadata, sides, form, augment, bad, str(home), deep, said)
 
 
 def _check_folder_options(source: Any, given: dict[str, Any]) -> None:
@@ -179,11 +180,13 @@ def _check_folder_options(source: Any, given: dict[str, Any]) -> None:
             )
 
 
-def _of_folder(root: Path) -> tuple[list[str], Side, Path, list[str]]:
-    """Files of a folder, what belongs to them, the folder, and sentences for the user."""
+def _of_folder(root: Path) -> tuple[list[str], RowMetadata, Path, list[str]]:
+    """Files of a folder, their metadata, the folder, and sentences for the user."""
     layout = labeled_files(root)
     labels = read_target(pl.Series("folder", layout.labels), "folder")
-    side = Side(labels, split=None if layout.split is None else pl.Series("split", layout.split), target="folder")
+    metadata = RowMetadata(
+        labels, split=None if layout.split is None else pl.Series("split", layout.split), target="folder"
+    )
     notes = [f"The sub-folder {name!r} has no files and is no class." for name in layout.empty]
     if layout.inside:
         names = ", ".join(dict.fromkeys(layout.labels))
@@ -198,7 +201,7 @@ def _of_folder(root: Path) -> tuple[list[str], Side, Path, list[str]]:
             f"{root} is laid out by what its images do ({parts}): test images judge alone, validation images end "
             "training. To divide them anew, gather all in one folder with a sub-folder for each class."
         )
-    return layout.paths, side, root, notes
+    return layout.paths, metadata, root, notes
 
 
 def read_images(

@@ -25,7 +25,7 @@ import polars as pl
 
 from counterpoise.core.checks import rows_text
 from counterpoise.core.errors import ColumnError
-from counterpoise.core.records import Column, NumberFormat
+from counterpoise.core.schema import Column, NumberFormat
 from counterpoise.data.cells import clean
 from counterpoise.data.cycles import cycle_name, cycles_of
 from counterpoise.data.dates import are_uncertain, parse_dates, parse_durations, parse_times, unit_of
@@ -45,15 +45,15 @@ _LOOKED_AT = 1_000
 
 
 @dataclass(frozen=True)
-class Found:
-    """A column, its description, and what the user should know about it."""
+class InferredColumn:
+    """A column as its kind has it, its description, and notes for the user."""
 
     column: Column
     series: pl.Series
-    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-def infer(series: pl.Series, kind: str | None = None) -> Found:
+def infer(series: pl.Series, kind: str | None = None) -> InferredColumn:
     """Find the kind of one column.
 
     Args:
@@ -73,24 +73,28 @@ def infer(series: pl.Series, kind: str | None = None) -> Found:
         series = read.values.alias(name)
     missing = series.null_count()
     if missing == len(series):
-        return Found(Column(name, "missing", missing=missing), series, (f"Column {name!r} is all missing: left out.",))
+        return InferredColumn(
+            Column(name, "missing", missing=missing), series, (f"Column {name!r} is all missing: left out.",)
+        )
     if kind == "identifier":
-        return Found(Column(name, kind, missing=missing), series)
+        return InferredColumn(Column(name, kind, missing=missing), series)
     found, reason = (kind, "") if kind else _guess(series)
     notes = [f"Column {name!r} {note}" for note in read.notes]
     if found in ("constant", "identifier"):
         notes = notes if found == "identifier" else []
-        return Found(Column(name, found, missing=missing), series, (*notes, f"Column {name!r} {reason}: left out."))
+        return InferredColumn(
+            Column(name, found, missing=missing), series, (*notes, f"Column {name!r} {reason}: left out.")
+        )
     if found == "numeric":
         column, more = _numeric(series, read.written)
-        return Found(column, series, (*notes, *(f"Column {name!r} {note}" for note in more)))
+        return InferredColumn(column, series, (*notes, *(f"Column {name!r} {note}" for note in more)))
     texts = level_text(series)
     levels = levels_of(texts)
     if found == "boolean" and len(levels) > 2:
         raise ColumnError(f"Column {name!r} has {len(levels)} levels; a boolean column has two. Say 'categorical'.")
     unit = "date" if are_dates(levels) else ""
     column = Column(name, str(found), levels, missing, compared_by_value(levels), unit, written=read.written)
-    return Found(column, texts, (*notes, *_about_levels(column, len(texts))))
+    return InferredColumn(column, texts, (*notes, *_about_levels(column, len(texts))))
 
 
 def _read(series: pl.Series, kind: str | None) -> Read:

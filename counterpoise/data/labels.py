@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import OptionError, TargetError, did_you_mean
-from counterpoise.core.labels import Labels, class_labels, find_label
+from counterpoise.core.label_names import find_label
+from counterpoise.core.labels import Labels, class_labels
 
 #: More distinct labels than this are a number to predict, when they come as floats.
 MOST_FLOAT_CLASSES = 50

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from counterpoise.core.errors import ColumnError
-from counterpoise.core.records import Column
+from counterpoise.core.schema import Column
 from counterpoise.data.dates import in_utc, parse_dates
 from counterpoise.data.inputs import TRUTH
 

@@ -14,7 +14,7 @@ from itertools import product
 
 import polars as pl
 
-from counterpoise.core.records import NumberFormat
+from counterpoise.core.schema import NumberFormat
 from counterpoise.data.cells import clean, has_codes
 from counterpoise.data.stray_words import MOSTLY, PARTLY, Read, with_words
 

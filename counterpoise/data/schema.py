@@ -14,7 +14,7 @@ from counterpoise.core.checks import check_finite
 from counterpoise.core.errors import ArtifactError, ColumnError, DataError, did_you_mean
 from counterpoise.core.masked import unmasked
 from counterpoise.core.plain import choice, list_of, maybe, number, record, text, truth, whole
-from counterpoise.core.records import KINDS, Column, NumberFormat, Schema
+from counterpoise.core.schema import KINDS, Column, NumberFormat, Schema
 from counterpoise.core.sources import Source
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.inputs import check_no_gap, is_text

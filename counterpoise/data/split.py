@@ -15,8 +15,8 @@ import numpy as np
 
 from counterpoise.core import seeds
 from counterpoise.core.errors import OptionError, SplitError
-from counterpoise.core.folds import LEAST_TRAIN, carries, largest_folds
-from counterpoise.core.records import Examples, Fold
+from counterpoise.core.examples import Examples
+from counterpoise.core.folds import LEAST_TRAIN, Fold, carries, largest_folds
 from counterpoise.data.label_split import deal, label_counts
 
 Array = np.ndarray

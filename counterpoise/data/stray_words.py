@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from counterpoise.core.records import NumberFormat
+from counterpoise.core.schema import NumberFormat
 
 #: Columns with fewer known values must have no stray word.
 LEAST_ROWS = 20

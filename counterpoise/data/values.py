@@ -9,7 +9,7 @@ import polars as pl
 
 from counterpoise.core.checks import rows_text
 from counterpoise.core.errors import ColumnError
-from counterpoise.core.records import Column, NumberFormat
+from counterpoise.core.schema import Column, NumberFormat
 from counterpoise.data.cells import clean
 from counterpoise.data.dates import FIRST_DAY, LAST_DAY, parse_dates, parse_durations, parse_times, unit_of
 from counterpoise.data.levels import level_text, match_levels

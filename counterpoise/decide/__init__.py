@@ -1,62 +1,24 @@
-"""From member outputs to true probabilities and decisions (NumPy only; Keras layers live beside)."""
+"""From model outputs to calibrated probabilities and decisions (`cp.decide`), in NumPy.
+
+`cp.fit` and `Classifier.decide` do all of it. The modules of this package hold the steps in between.
+"""
 
 from counterpoise.core.lazy import shown as _shown
-from counterpoise.decide.aim import AIMS as AIMS
 from counterpoise.decide.aim import Aim as Aim
 from counterpoise.decide.calibrate import apply_calibrator as apply_calibrator
 from counterpoise.decide.calibrate import fit_calibrator as fit_calibrator
-from counterpoise.decide.drift import Drift as Drift
-from counterpoise.decide.drift import monitor as monitor
-from counterpoise.decide.floors import ClassGuarantee as ClassGuarantee
-from counterpoise.decide.floors import floor_offsets as floor_offsets
-from counterpoise.decide.floors import floor_path as floor_path
-from counterpoise.decide.floors import guarantee_floors as guarantee_floors
-from counterpoise.decide.greedy import greedy_weights as greedy_weights
-from counterpoise.decide.guarantee import Guarantee as Guarantee
 from counterpoise.decide.guarantee import guarantee_precision as guarantee_precision
 from counterpoise.decide.guarantee import guarantee_recall as guarantee_recall
-from counterpoise.decide.guarantee import guarantee_recalls as guarantee_recalls
-from counterpoise.decide.guarantee import rule_with_guarantee as rule_with_guarantee
-from counterpoise.decide.intercept import InterceptCheck as InterceptCheck
-from counterpoise.decide.intercept import check_intercept as check_intercept
-from counterpoise.decide.intercept import fit_intercept as fit_intercept
-from counterpoise.decide.new_prior import rule_at_prior as rule_at_prior
 from counterpoise.decide.offsets import choose_offsets as choose_offsets
-from counterpoise.decide.pooling import VOTES as VOTES
-from counterpoise.decide.pooling import hard_vote as hard_vote
-from counterpoise.decide.pooling import learn_weights as learn_weights
-from counterpoise.decide.pooling import pool as pool
-from counterpoise.decide.prior import corrected_log_proba as corrected_log_proba
-from counterpoise.decide.prior import focal_log_proba as focal_log_proba
-from counterpoise.decide.prior import log_softmax as log_softmax
-from counterpoise.decide.prior import shift as shift
 from counterpoise.decide.prior import to_prior as to_prior
-from counterpoise.decide.prior import unshift as unshift
-from counterpoise.decide.reject import HUMAN as HUMAN
-from counterpoise.decide.reject import Reject as Reject
-from counterpoise.decide.reject import RejectReport as RejectReport
-from counterpoise.decide.reject import conformal_sets as conformal_sets
 from counterpoise.decide.reject import decide_or_reject as decide_or_reject
 from counterpoise.decide.reject import fit_reject as fit_reject
 from counterpoise.decide.reject import report_reject as report_reject
-from counterpoise.decide.rule import Decision as Decision
 from counterpoise.decide.rule import apply_rule as apply_rule
-from counterpoise.decide.rule import apply_rule_to_log_p as apply_rule_to_log_p
-from counterpoise.decide.rule import choose_class as choose_class
 from counterpoise.decide.rule import fit_rule as fit_rule
-from counterpoise.decide.rule import fit_rule_from_log_p as fit_rule_from_log_p
-from counterpoise.decide.rule import pooled_log_proba as pooled_log_proba
-from counterpoise.decide.rule import raw_proba as raw_proba
-from counterpoise.decide.shares import PriorEstimate as PriorEstimate
-from counterpoise.decide.shares import bbse_prior as bbse_prior
-from counterpoise.decide.shares import em_prior as em_prior
 from counterpoise.decide.shares import estimate_prior as estimate_prior
-from counterpoise.decide.threshold import Sweep as Sweep
 from counterpoise.decide.threshold import bayes_decision as bayes_decision
-from counterpoise.decide.threshold import choose_label_thresholds as choose_label_thresholds
 from counterpoise.decide.threshold import choose_threshold as choose_threshold
 from counterpoise.decide.threshold import cost_threshold as cost_threshold
-from counterpoise.decide.threshold import objective as objective
-from counterpoise.decide.threshold import sweep as sweep
 
 __dir__ = _shown(__name__)

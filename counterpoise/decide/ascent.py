@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from counterpoise.core.records import Array
+Array = np.ndarray
+
 
 #: Positions tried per coordinate. Up to this many rows the search is exact.
 POSITIONS = 2048

@@ -20,10 +20,11 @@ import numpy as np
 
 from counterpoise.core.checks import row_weights
 from counterpoise.core.errors import OptionError, did_you_mean
-from counterpoise.core.records import Array
 from counterpoise.core.seeds import generator
 from counterpoise.decide.prior import log_softmax
 from counterpoise.decide.shapes import class_scores, codes
+
+Array = np.ndarray
 
 #: kind -> rows that the rarest class must have (temperature: all classes but the largest together).
 NEEDED = {"temperature": 20, "platt": 30, "vector": 50, "isotonic": 300}

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import OptionError, did_you_mean
-from counterpoise.core.labels import find_label
-from counterpoise.core.records import Array
+from counterpoise.core.label_names import find_label
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.rule_fields import NOTHING
+
+Array = np.ndarray
 
 
 def cost_matrix(costs: Any, classes: Sequence[Any]) -> Array:

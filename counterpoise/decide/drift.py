@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from counterpoise.core.records import Array, Rule
+from counterpoise.core.rule import Rule
 from counterpoise.decide.aim import Aim, in_words
 from counterpoise.decide.new_prior import rule_at_prior
 from counterpoise.decide.rule import apply_rule_to_log_p, pooled_log_proba
 from counterpoise.decide.shapes import members
 from counterpoise.decide.shares import PriorEstimate, SortedUnion, estimate_prior
+
+Array = np.ndarray
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,15 @@ most to the ones that serve macro-F1; what is taken is the last before the first
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
 from scipy.special import bdtr, betaincinv
 
 from counterpoise.core.checks import row_weights
 from counterpoise.core.errors import GuaranteeError, OptionError
-from counterpoise.core.records import Array
+from counterpoise.core.guarantee import ClassGuarantee
 from counterpoise.decide.shapes import class_scores, codes
+
+Array = np.ndarray
 
 #: Offsets that are tried.
 STEPS = 101
@@ -24,41 +23,6 @@ STEPS = 101
 AWAY = 30.0
 #: Rounds in which the named classes share out among each other what they miss.
 ROUNDS = 200
-
-
-@dataclass(frozen=True)
-class ClassGuarantee:
-    """Offsets and the recalls that they are worth.
-
-    Attributes:
-        offsets: float64 (C,): decide argmax of log p + offsets.
-        floors: float64 (C,), 0 where nothing is guaranteed.
-        confidence: Share of draws of the rows in which all floors hold.
-        rows: int64 (C,), rows of each class that carry it.
-        reached: float64 (C,), recalls on these rows.
-        kept_out: Whether the rows were used for nothing else. If not, the word is "estimate".
-
-    Example:
-        >>> y = np.repeat([0, 1], 100)
-        >>> found = guarantee_floors(np.log(np.eye(2)[y] * 0.9 + 0.05), y, np.array([0, 0.9]), np.zeros((1, 2)))
-        >>> found.rows.tolist(), found.reached.tolist(), found.confidence
-        ([100, 100], [1.0, 1.0], 0.95)
-    """
-
-    offsets: Array
-    floors: Array
-    confidence: float
-    rows: Array
-    reached: Array
-    kept_out: bool = True
-
-    def said(self, names: Sequence[str]) -> str:
-        """The guarantee in words, with the classes' names."""
-        word = "guarantee" if self.kept_out else "estimate (the rows were also used for something else)"
-        named = np.flatnonzero(self.floors > 0).tolist()
-        wanted = ", ".join(f"{self.floors[c]:g} for {names[c]}" for c in named)
-        carried = ", ".join(f"{self.rows[c]} rows of {names[c]} ({self.reached[c]:.4g} of them found)" for c in named)
-        return f"Recall at least {wanted} with confidence {self.confidence:g}: {word}, carried by {carried}."
 
 
 def floor_path(

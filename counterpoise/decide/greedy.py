@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from counterpoise.core.checks import row_weights
-from counterpoise.core.records import Array
 from counterpoise.decide.shapes import codes, members
 from counterpoise.metrics.proba_scores import log_loss
 from counterpoise.metrics.rank_scores import average_precision
+
+Array = np.ndarray
 
 #: Joinings at most, and joinings without a better score after which it ends.
 ROUNDS, PATIENCE = 25, 6

@@ -9,54 +9,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from scipy.special import bdtr, bdtrc
 
 from counterpoise.core.errors import GuaranteeError, OptionError
-from counterpoise.core.records import Array, Rule
+from counterpoise.core.guarantee import Guarantee
+from counterpoise.core.rule import Rule
 from counterpoise.decide.shapes import codes
+
+Array = np.ndarray
 
 #: Thresholds at which a precision is tested, fixed before any row is seen: logits from 10 down to -10.
 GRID = 1.0 / (1.0 + np.exp(-np.linspace(10.0, -10.0, 81)))
 #: A walk down the grid starts at every so many thresholds.
 STRIDE = 8
-
-
-@dataclass(frozen=True)
-class Guarantee:
-    """A threshold and what it is worth.
-
-    Attributes:
-        threshold: Decide positive when the score is at least this.
-        kind: "recall" or "precision".
-        floor: What is guaranteed.
-        confidence: 1 - delta, the share of draws of the rows in which it holds.
-        rows: Number of rows that carry it: positives for a recall, flagged rows for a precision.
-        reached: Its value on these rows.
-        kept_out: Whether the rows were used for nothing else. If not, the word is "estimate".
-
-    Example:
-        >>> found = guarantee_recall(np.arange(1, 101) / 100, np.ones(100, int), 0.9)
-        >>> found.rows, found.threshold, found.reached
-        (100, 0.05, 0.96)
-    """
-
-    threshold: float
-    kind: str
-    floor: float
-    confidence: float
-    rows: int
-    reached: float
-    kept_out: bool = True
-
-    def __str__(self) -> str:
-        word = "guarantee" if self.kept_out else "estimate (the rows were also used for something else)"
-        return (
-            f"{self.kind.capitalize()} at least {self.floor:g} with confidence {self.confidence:g} at threshold "
-            f"{self.threshold:.6g}: {word}, carried by {self.rows} rows, on which it is {self.reached:.4g}."
-        )
 
 
 def guarantee_recall(
@@ -232,7 +200,7 @@ def _too_few(kind: str, floor: float, positives: int, best: float) -> GuaranteeE
 
 
 def rule_with_guarantee(rule: Rule, guarantee: Guarantee) -> Rule:
-    """Return the rule with the guarantee's threshold, aim and words.
+    """Return the rule with the threshold of a guarantee, and the guarantee.
 
     Raises:
         OptionError: the rule is for more than two classes, or votes hard (its members decide, not a score).
@@ -247,4 +215,4 @@ def rule_with_guarantee(rule: Rule, guarantee: Guarantee) -> Rule:
     if rule.offsets is not None or rule.vote == "hard":
         raise OptionError("A guarantee is about one threshold on one score: two classes and a vote that is not 'hard'.")
     aim = f"{guarantee.kind}_floor({guarantee.floor:g})"
-    return replace(rule, threshold=guarantee.threshold, aim=aim, notes=(*rule.notes, str(guarantee)))
+    return replace(rule, threshold=guarantee.threshold, aim=aim, guarantee=guarantee)

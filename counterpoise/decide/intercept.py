@@ -12,9 +12,10 @@ import numpy as np
 
 from counterpoise.core.checks import row_weights
 from counterpoise.core.newton import newton_step
-from counterpoise.core.records import Array
 from counterpoise.decide.prior import log_softmax
 from counterpoise.decide.shapes import class_scores, codes
+
+Array = np.ndarray
 
 #: Standard errors between mean probability and observed share from which an intercept is fitted.
 LIMIT = 2.0

@@ -13,18 +13,21 @@ import keras
 import numpy as np
 from keras import ops
 
-from counterpoise.core.records import Rule
+from counterpoise.core.rule import Rule
 from counterpoise.decide.rule_fields import checked_rule
 from counterpoise.decide.threshold import log_odds_at
 from counterpoise.losses.shapes import class_logits, log_odds
 
 
 def rule_to_dict(rule: Rule) -> dict[str, Any]:
-    """A rule as plain lists and numbers, for JSON."""
-    plain = {f.name: getattr(rule, f.name) for f in fields(rule)}
-    return {k: v.tolist() if isinstance(v, (np.ndarray, np.generic)) else v for k, v in plain.items()} | {
-        "notes": list(rule.notes)
-    }
+    """Return a rule as plain lists and numbers, for JSON."""
+    guarantee = None if rule.guarantee is None else _plain_fields(rule.guarantee)
+    return _plain_fields(rule) | {"notes": list(rule.notes), "guarantee": guarantee}
+
+
+def _plain_fields(record: Any) -> dict[str, Any]:
+    values = {f.name: getattr(record, f.name) for f in fields(record)}
+    return {k: v.tolist() if isinstance(v, (np.ndarray, np.generic)) else v for k, v in values.items()}
 
 
 def rule_from_dict(values: Mapping[str, Any]) -> Rule:

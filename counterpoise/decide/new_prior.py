@@ -8,11 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from counterpoise.core.errors import OptionError
+from counterpoise.core.guarantee import ClassGuarantee, Guarantee
 from counterpoise.core.logits import log_softmax
-from counterpoise.core.records import Array, Rule
+from counterpoise.core.rule import Rule
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.rule import cut, member_cuts, pooled_log_proba
 from counterpoise.decide.shapes import class_prior, codes, members
+
+Array = np.ndarray
 
 
 def rule_at_prior(
@@ -39,9 +42,8 @@ def rule_at_prior(
     new, old = class_prior(prior, len(rule.prior)), np.asarray(rule.prior, dtype=np.float64)
     if not np.all(old > 0):
         raise OptionError(f"Class {np.argmin(old)} had no row when the rule was fitted: its share cannot be moved.")
-    move = np.log(new) - np.log(old)
-    moved = replace(_move_proba(rule, move), prior=new)
-    goal = Aim.parse(rule.aim)
+    move, goal = np.log(new) - np.log(old), Aim.parse(rule.aim)
+    moved = replace(_move_proba(rule, move), prior=new, guarantee=_guarantee_moved(rule, goal, move))
     if goal.under_new_prior == "stays":
         return replace(moved, member_thresholds=_member_moved(rule, -move))
     if goal.under_new_prior == "again" and log_p_members is not None and y is not None:
@@ -58,6 +60,16 @@ def _move_proba(rule: Rule, move: Array) -> Rule:
         return replace(rule, intercept=move if rule.intercept is None else rule.intercept + move)
     after = np.asarray(rule.calibrator.get("after", np.zeros(len(move)))) + move
     return replace(rule, calibrator={**rule.calibrator, "after": after.tolist()})
+
+
+def _guarantee_moved(rule: Rule, goal: Aim, move: Array) -> Guarantee | ClassGuarantee | None:
+    """The guarantee, if it is for the same flagged rows: a recall is, a precision is for its own class proportions."""
+    if goal.under_new_prior != "moves" or rule.guarantee is None:
+        return None
+    if isinstance(rule.guarantee, ClassGuarantee):
+        return replace(rule.guarantee, offsets=rule.guarantee.offsets - move)
+    threshold = _threshold_moved(rule.guarantee.threshold, move)
+    return replace(rule.guarantee, threshold=rule.guarantee.threshold if threshold is None else threshold)
 
 
 def _threshold_moved(threshold: float | None, move: Array) -> float | None:

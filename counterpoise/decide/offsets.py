@@ -6,11 +6,12 @@ import numpy as np
 
 from counterpoise.core.checks import row_weights
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Array
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.ascent import Objective, ascend, value
 from counterpoise.decide.floors import floor_offsets
 from counterpoise.decide.shapes import class_scores, codes
+
+Array = np.ndarray
 
 #: Rows at which half of a class's tuned deviation is kept.
 HALF_TRUST = 20.0

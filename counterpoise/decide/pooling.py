@@ -8,9 +8,10 @@ import numpy as np
 
 from counterpoise.core.checks import row_weights
 from counterpoise.core.errors import OptionError, did_you_mean
-from counterpoise.core.records import Array
 from counterpoise.decide.prior import log_softmax
 from counterpoise.decide.shapes import codes, members, simplex
+
+Array = np.ndarray
 
 VOTES = ("soft", "log", "hard", "weighted", "greedy")
 

@@ -12,8 +12,9 @@ import numpy as np
 
 from counterpoise.core.errors import OptionError
 from counterpoise.core.logits import log_softmax as log_softmax
-from counterpoise.core.records import Array
 from counterpoise.decide.shapes import class_prior, class_scores, matrix
+
+Array = np.ndarray
 
 
 def shift(values: Array, log_shift: Array, *, proba: bool = False) -> Array:

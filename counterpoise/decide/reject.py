@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from counterpoise.core.errors import GuaranteeError, OptionError
-from counterpoise.core.records import Array
 from counterpoise.decide.shapes import codes
 from counterpoise.metrics.intervals import clopper_pearson
+
+Array = np.ndarray
 
 #: The decision of a row that goes to a human.
 HUMAN = -1

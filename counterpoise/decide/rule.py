@@ -1,7 +1,7 @@
 """The rule: from the raw outputs of the members to probabilities and decisions.
 
 Remove each member's training shift -> pool -> residual intercept -> calibrator -> threshold or offsets.
-`fit_rule` makes a `core.records.Rule` from rows that trained nothing; `apply_rule` runs one.
+`fit_rule` makes a `core.rule.Rule` from rows that trained nothing; `apply_rule` runs one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from counterpoise.core.checks import row_weights
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Array, Rule
+from counterpoise.core.rule import Rule
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.calibrate import apply_calibrator, fit_calibrator
 from counterpoise.decide.greedy import greedy_weights
@@ -23,6 +23,8 @@ from counterpoise.decide.pooling import hard_vote, learn_weights, pool, shrunk
 from counterpoise.decide.prior import corrected_log_proba, log_softmax
 from counterpoise.decide.shapes import codes, members, simplex
 from counterpoise.decide.threshold import choose_threshold
+
+Array = np.ndarray
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,22 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import ArtifactError, OptionError
-from counterpoise.core.plain import Check, anything, choice, list_of, maybe, misfit, number, numbers, record, text
-from counterpoise.core.records import Rule
+from counterpoise.core.guarantee import ClassGuarantee, Guarantee
+from counterpoise.core.plain import (
+    Check,
+    anything,
+    choice,
+    list_of,
+    maybe,
+    misfit,
+    number,
+    numbers,
+    record,
+    text,
+    truth,
+    whole,
+)
+from counterpoise.core.rule import Rule
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.calibrate import NEEDED
 from counterpoise.decide.pooling import VOTES
@@ -60,8 +74,25 @@ def _fields(m: int, c: int) -> Check:
             "aim": _aim,
             "notes": lambda value, place: tuple(list_of(text())(value, place)),
             "gammas": maybe(numbers((m,), 0)),
+            "guarantee": maybe(_guarantee(c)),
         },
     )
+
+
+def _guarantee(c: int) -> Check:
+    """The guarantee of a threshold (two classes), or of offsets."""
+    if c > 2:
+        arrays = {"offsets": numbers((c,)), "floors": numbers((c,), 0, 1), "reached": numbers((c,), 0, 1)}
+        of_classes = record({**arrays, "rows": numbers((c,), 0), "confidence": number(0, 1), "kept_out": truth})
+        return lambda value, place: ClassGuarantee(**_whole_rows(of_classes(value, place)))
+    shares = {"floor": number(0, 1), "reached": number(0, 1), "confidence": number(0, 1)}
+    kind = choice(("recall", "precision"))
+    of_threshold = record({**shares, "threshold": number(0, NOTHING), "kind": kind, "rows": whole(), "kept_out": truth})
+    return lambda value, place: Guarantee(**of_threshold(value, place))
+
+
+def _whole_rows(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {**values, "rows": values["rows"].astype(np.int64)}
 
 
 def _absent(why: str) -> Check:

@@ -9,7 +9,8 @@ import numpy as np
 from counterpoise.core.errors import OptionError, TargetError
 from counterpoise.core.masked import unmasked
 from counterpoise.core.per_class import in_class_order
-from counterpoise.core.records import Array
+
+Array = np.ndarray
 
 
 def matrix(values: Array, name: str) -> Array:

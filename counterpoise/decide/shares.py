@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from counterpoise.core.errors import GuaranteeError, OptionError
-from counterpoise.core.records import Array
 from counterpoise.core.seeds import generator
 from counterpoise.decide.intercept import fit_intercept
 from counterpoise.decide.pooling import mixture_weights
 from counterpoise.decide.prior import log_softmax
 from counterpoise.decide.shapes import class_prior, class_scores, codes
+
+Array = np.ndarray
 
 #: A goodness-of-fit p-value below this says that more than the shares moved.
 LEVEL = 0.05

@@ -13,9 +13,10 @@ import numpy as np
 
 from counterpoise.core.checks import row_weights
 from counterpoise.core.errors import GuaranteeError, OptionError
-from counterpoise.core.records import Array
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.shapes import codes
+
+Array = np.ndarray
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ def advise(record: DiagnosisRecord) -> tuple[Advice, ...]:
     """Advice on measured data, the most urgent first.
 
     Example:
-        >>> from counterpoise.core.records import Examples
+        >>> from counterpoise.core.examples import Examples
         >>> from counterpoise.diagnosis.measure import measure
         >>> import numpy as np
         >>> rows = Examples(np.arange(100.0)[:, None], np.repeat([0, 1], [98, 2]), ("no", "yes"))

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from counterpoise.core.checks import check_choice
-from counterpoise.core.labels import warn_look_alikes
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
+from counterpoise.core.label_names import warn_look_alikes
 from counterpoise.data.image_set import ImageSet, examples_of
 from counterpoise.data.read import read
 from counterpoise.diagnosis.measure import measure

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.core.sources import Source
 from counterpoise.core.structure import take
 from counterpoise.data.cycles import named_parts

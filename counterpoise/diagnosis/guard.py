@@ -37,7 +37,7 @@ def guard(record: DiagnosisRecord) -> tuple[Check, ...]:
     """Every check of the leak guard, in a fixed order.
 
     Example:
-        >>> from counterpoise.core.records import Examples
+        >>> from counterpoise.core.examples import Examples
         >>> from counterpoise.diagnosis.measure import measure
         >>> import numpy as np
         >>> rows = Examples(np.arange(100.0)[:, None], np.repeat([0, 1], [90, 10]), ("no", "yes"))

@@ -10,11 +10,11 @@ import numpy as np
 
 from counterpoise.core.checks import check_int
 from counterpoise.core.duplicates import count_duplicates
+from counterpoise.core.examples import Examples
 from counterpoise.core.folds import largest_folds
 from counterpoise.core.fork_guard import use
 from counterpoise.core.leaks import LEAK_AUROC, leak_scores
 from counterpoise.core.proportions import wilson
-from counterpoise.core.records import Examples
 from counterpoise.core.seeds import generator
 from counterpoise.core.structure import subset, take
 from counterpoise.data.cycles import named_parts

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.core.seeds import generator
 from counterpoise.core.sources import Source
 

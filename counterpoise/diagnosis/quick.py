@@ -16,7 +16,7 @@ from sklearn.base import clone
 from sklearn.metrics import average_precision_score, roc_auc_score
 from threadpoolctl import threadpool_limits
 
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.core.seeds import generator
 from counterpoise.diagnosis.features import quick_features
 from counterpoise.diagnosis.noise import Suspicion, suspicion

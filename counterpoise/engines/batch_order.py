@@ -10,8 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from counterpoise.core import seeds
-from counterpoise.core.records import Job
-from counterpoise.plans.member_plans import MemberPlans
+from counterpoise.core.job import Job
 from counterpoise.plans.plan import Plan
 
 Array = np.ndarray
@@ -21,10 +20,11 @@ def first_steps(job: Job) -> int:
     """Steps of the first stage of a deferred plan at most: whole rounds, where there are several; else 0.
 
     Example:
-        >>> from counterpoise.core.records import Limits
+        >>> from counterpoise.core.job import Limits
         >>> from counterpoise.plans import deferred, undersample
         >>> plan, none = deferred(undersample([0, 0, 0, 1]), at=0.5), np.empty(0, np.int64)
-        >>> [first_steps(Job("", plan, none, none, none, ("", {}), 0, (0, 0, 0), Limits(steps, 4, None, 1)))
+        >>> rounds = {"round_steps": 4, "patience": None, "batch_size": 1}
+        >>> [first_steps(Job("", plan, none, none, none, ("", {}), 0, (0, 0, 0), Limits(steps=steps, **rounds)))
         ...  for steps in (2, 10, 40)]
         [1, 4, 20]
     """
@@ -38,29 +38,23 @@ class Stage:
     def __init__(self, plan: Plan, batch_size: int, seed: int) -> None:
         self.plan, self.batch_size, self.seed = plan, batch_size, seed
         self.steps_per_epoch = -(-len(plan) // batch_size)
-        self.weights = plan.weights()
-        self._epoch, self._drawn = -1, np.empty(0, np.int64)
-        self._of_drawn: Array | None = None  # weights that depend on the epoch
+        self._number, self._drawn, self._weights = -1, np.empty(0, np.int64), np.empty(0, np.float32)
 
     def epoch(self, number: int) -> Array:
         """Positions that one epoch draws, in training order."""
-        if number != self._epoch:
-            self._epoch = number
-            if isinstance(self.plan, MemberPlans):
-                self._drawn, self._of_drawn = self.plan.epoch(number, self.seed)
-            else:
-                self._drawn = self.plan.rows(number, self.seed)
+        if number != self._number:
+            self._drawn, self._weights = self.plan.epoch(number, self.seed)
+            self._number = number
         return self._drawn
 
     def run(self, start: int, steps: int) -> tuple[Array, Array]:
         """Positions and loss weights, float32 (rows,), of at most `steps` steps from `start` on, all of one epoch.
 
-        A plan of members has weights (rows, members).
+        A plan of members, or of labels, has weights (rows, members) or (rows, labels).
         """
         epoch, batch = divmod(start, self.steps_per_epoch)
-        part = slice(batch * self.batch_size, (batch + steps) * self.batch_size)
-        drawn = self.epoch(epoch)[part]
-        return drawn, self.weights[drawn] if self._of_drawn is None else self._of_drawn[part]
+        span = slice(batch * self.batch_size, (batch + steps) * self.batch_size)
+        return self.epoch(epoch)[span], self._weights[span]
 
     def rows_seen(self, steps: int) -> int:
         """Rows drawn in the first `steps` steps."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from counterpoise.core.records import Job
+from counterpoise.core.job import Job
 from counterpoise.engines.objective import Objective
 from counterpoise.engines.program_rules import CompileMode, compile_mode
 from counterpoise.networks.network import Network

@@ -19,8 +19,9 @@ import numpy as np
 import tensorflow as tf
 
 from counterpoise.core import seeds
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job, Member
 from counterpoise.core.memory import Peak
-from counterpoise.core.records import Examples, Job, Member
 from counterpoise.engines import program_cache, program_rules
 from counterpoise.engines.batch_order import Order
 from counterpoise.engines.compile_modes import decided, families

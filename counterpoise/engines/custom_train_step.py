@@ -14,7 +14,8 @@ import keras
 import numpy as np
 
 from counterpoise.core.errors import CounterpoiseError, ModelError
-from counterpoise.core.records import Examples, Job
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job
 from counterpoise.core.structure import take
 from counterpoise.engines.batch_order import Order
 from counterpoise.engines.compiled_metrics import metrics_of

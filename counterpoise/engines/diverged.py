@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from counterpoise.core.records import Member
+from counterpoise.core.job import Member
 
 
 def or_failed(member: Member) -> Member:

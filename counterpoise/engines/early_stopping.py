@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.core.records import Job
+from counterpoise.core.job import Job
 from counterpoise.core.target import Target
 from counterpoise.engines.batch_order import first_steps
 from counterpoise.engines.objective import Objective
@@ -180,7 +180,7 @@ class Stopper:
         better = self.best is None or score.beats(self.best, self.limits.margin)
         if better:
             # Before `least` a round is kept only until the next one comes.
-            self.best, self.best_step = None if self.steps < self.limits.least else score, self.steps
+            self.best, self.best_step = None if self.steps < self.limits.min_steps else score, self.steps
         return better
 
     def _note_recall(self, logits: Array) -> None:

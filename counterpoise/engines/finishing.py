@@ -11,7 +11,8 @@ import numpy as np
 
 from counterpoise.core import seeds
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
-from counterpoise.core.records import Examples, Job, Member
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job, Member
 from counterpoise.core.structure import chunks, take, whole
 from counterpoise.engines.objective import focal_gamma
 from counterpoise.networks.network import Network
@@ -37,13 +38,14 @@ def check_finish(name: str, network: Network) -> None:
     """Raise a ModelError when a finishing step cannot work on networks of this kind."""
     if name and network.target.independent:
         raise ModelError(
-            f"{name} balances the classes of a network's last layer, but these rows have several labels. Leave the "
-            "strategy out, or choose class_weight."
+            f"Strategy {name!r} balances the classes of a network's last layer, but these rows have several labels. "
+            "Choose another strategy, for example class_weight."
         )
     if name in ("crt", "tau_norm") and network.n_members > 1:
         raise ModelError(
-            f"{name} changes the one Dense head of a network; {network.label!r} is {network.n_members} networks "
-            'in one. Give it another, for example "mlp" for tables.'
+            f"Strategy {name!r} changes the last layer of one network, but {network.label!r} is {network.n_members} "
+            'networks in one. Expected a single network. Pass one as the model (for tables "mlp"; --model mlp), or '
+            "choose another strategy, for example class_weight."
         )
     if name == "crt":
         dense_head(network.fresh(0))

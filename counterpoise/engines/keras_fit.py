@@ -16,8 +16,9 @@ import keras
 import numpy as np
 
 from counterpoise.core import seeds
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job, Member
 from counterpoise.core.memory import Peak
-from counterpoise.core.records import Examples, Job, Member
 from counterpoise.core.structure import chunks, take
 from counterpoise.engines import custom_train_step
 from counterpoise.engines.batch_order import Order

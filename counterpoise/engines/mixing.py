@@ -15,7 +15,8 @@ from keras import ops
 
 from counterpoise.core import seeds
 from counterpoise.core.errors import DataError
-from counterpoise.core.records import Examples, Job
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job
 from counterpoise.core.structure import mapped
 from counterpoise.feed.mixing import Mixing, Mixup, Remix
 

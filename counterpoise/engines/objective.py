@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import OptionError, did_you_mean
-from counterpoise.core.records import Job
+from counterpoise.core.job import Job
 from counterpoise.engines.mixing import MIXES
 from counterpoise.networks.batch_ensemble import BatchEnsembleLoss
-from counterpoise.plans.member_plans import MemberPlans
 from counterpoise.plans.plan import Plan
 from counterpoise.targets.kinds import target_of
 
@@ -55,7 +54,7 @@ class Objective:
         self.family = f"{self.name} {_text(_without_counts(self.constants))}{mixed}"
         self._loss = None if self.name == "model" else losses[self.name](**self.constants)
         self.log_shift: Array = self._shift(job.plan)
-        plans = job.plan.of_members if isinstance(job.plan, MemberPlans) else ()
+        plans = job.plan.of_members
         self.member_shifts = np.stack([self._shift(plan) for plan in plans]) if plans else None
         self._begins_with = plans or job.plan.stages[:1]
         self._mix, self._init_bias = job.mix, job.init_bias
@@ -114,7 +113,7 @@ class Objective:
     def _shift(self, plan: Plan) -> Array:
         """The plan's shift less the loss's term a_c inside the softmax, from the class shares of the rows drawn."""
         additive = getattr(self._loss, "additive", None)
-        value = None if additive is None or isinstance(plan, MemberPlans) else additive(plan.drawn / plan.drawn.sum())
+        value = None if additive is None or plan.of_members else additive(plan.drawn / plan.drawn.sum())
         if value is None:
             return plan.log_shift
         term = np.asarray(value, dtype=float)

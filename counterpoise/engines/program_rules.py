@@ -12,7 +12,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from counterpoise.core.records import Examples, Limits
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Limits
 from counterpoise.core.structure import leaves, outside_memory
 from counterpoise.networks.batch_ensemble import per_row
 from counterpoise.networks.network import Network

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from dataclasses import fields
+from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
-import numpy as np
-
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Examples, Job, Limits, Member
-from counterpoise.core.structure import leaves
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job, Member
 from counterpoise.engines.diverged import or_failed
 from counterpoise.engines.keras_fit import FitEngine, Progress
 from counterpoise.engines.program_rules import rate_of, refusal
@@ -22,8 +18,6 @@ from counterpoise.engines.tree_fit import train_trees
 from counterpoise.networks.cloning import keras_text
 from counterpoise.networks.network import Network
 from counterpoise.networks.weights import at_work
-
-Array = np.ndarray
 
 logger = logging.getLogger("counterpoise")
 
@@ -136,60 +130,3 @@ def _program(jobs: list[Job], examples: Examples, network: Network, callbacks: t
         raise OptionError(f'engine="program" cannot train this: {reason}. Use engine="auto" or "fit".')
     logger.warning("training with fit: %s", reason)
     return None
-
-
-def make_job(
-    plan: Any,
-    train: Array,
-    stop: Array,
-    score: Array,
-    *,
-    loss: tuple[str, Mapping[str, Any]],
-    seed: int,
-    place: tuple[int, int, int],
-    limits: Limits,
-    mix: tuple[str, Mapping[str, Any]] | None = None,
-    model: str = "",
-    content: str = "",
-    start: tuple[Array, ...] = (),
-    init_bias: bool = True,
-    kind: str = "one_of",
-) -> Job:
-    """A job whose id is a hash of everything that decides its result."""
-    parts = [*_content(plan), train, stop, score, loss[0], sorted(loss[1].items()), seed, place, limits, init_bias]
-    parts += [] if mix is None else [mix[0], sorted(mix[1].items())]
-    parts += [model, content] if model or content else []
-    parts += [] if kind == "one_of" else [kind]
-    parts += start
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        digest.update(part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode())
-        digest.update(b"|")
-    made = digest.hexdigest()
-    return Job(made, plan, train, stop, score, loss, seed, place, limits, mix, model, content, start, init_bias, kind)
-
-
-def having(job: Job, **changes: Any) -> Job:
-    """The job with some fields changed, and the id that follows."""
-    return make_job(**{field.name: getattr(job, field.name) for field in fields(job) if field.name != "id"} | changes)
-
-
-def _content(plan: Any) -> Iterator[Any]:
-    """Everything that decides what a plan draws and weighs, piece by piece.
-
-    Of a plan that looked at features this is what it kept and made, whatever it is called.
-    """
-    if not hasattr(plan, "origin"):
-        yield from _pieces(plan.identity)
-        return
-    yield from (type(plan.inner).__name__, plan.draw, plan.redraw, plan.drawn, plan.class_weights, plan.sample_weight)
-    yield from (plan.codes, plan.origin, plan.deferred)
-    yield from () if plan.new is None else map(np.ascontiguousarray, leaves(plan.new[0]))
-
-
-def _pieces(value: Any) -> Iterator[Any]:
-    if isinstance(value, tuple):
-        for part in value:
-            yield from _pieces(part)
-    else:
-        yield value

@@ -13,9 +13,10 @@ import numpy as np
 
 from counterpoise.core import seeds
 from counterpoise.core.errors import OptionError, error_text
+from counterpoise.core.examples import Examples
 from counterpoise.core.fork_guard import use
+from counterpoise.core.job import Job, Limits, Member
 from counterpoise.core.memory import Peak
-from counterpoise.core.records import Examples, Job, Limits, Member
 from counterpoise.forests.rows import FlatRows
 
 Array = np.ndarray

@@ -10,7 +10,8 @@ import numpy as np
 
 from counterpoise.core import seeds
 from counterpoise.core.errors import CounterpoiseError, OptionError
-from counterpoise.core.records import Examples, Job, Member
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job, Member
 from counterpoise.engines.batch_order import Order
 from counterpoise.engines.keras_fit import FitEngine, Progress
 from counterpoise.feed.disk_stream import Stream

@@ -12,7 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from counterpoise.core.records import Examples, Job
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job
 from counterpoise.core.structure import join
 
 Array = np.ndarray
@@ -30,12 +31,12 @@ def with_made_rows(jobs: Iterable[Job], examples: Examples) -> tuple[list[Job], 
         otherwise a copy with the made rows behind the real ones (labels and features alone).
 
     Example:
-        >>> from counterpoise.core.records import Limits
+        >>> from counterpoise.core.job import Limits
         >>> from counterpoise.plans import synthesize
         >>> x, y = np.arange(10.0)[:, None], np.repeat([0, 1], [6, 4])
-        >>> plan = synthesize(y[1:], neighbors=1).realize(x[1:])
+        >>> plan = synthesize(y[1:], k_neighbors=1).realize(x[1:])
         >>> job = Job("a", plan, np.arange(1, 10), np.array([0]), np.array([0]), ("cross_entropy", {}), 0, (0, 0, 0),
-        ...           Limits(1, 1, None, 4))
+        ...           Limits(steps=1, round_steps=1, patience=None, batch_size=4))
         >>> (found,), both = with_made_rows([job], Examples(x, y, (0, 1)))
         >>> len(both), found.train.tolist(), both.y[found.train].tolist()
         (11, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], [0, 0, 0, 0, 0, 1, 1, 1, 1, 1])

@@ -7,14 +7,14 @@ import time
 import numpy as np
 
 from counterpoise.core import seeds
+from counterpoise.core.examples import Examples
 from counterpoise.core.fork_guard import use
+from counterpoise.core.job import Job, Member
 from counterpoise.core.memory import Peak
-from counterpoise.core.records import Examples, Job, Member
-from counterpoise.core.structure import take
 from counterpoise.engines.sklearn_fit import failed_member
 from counterpoise.forests.fitting import Grown, Rows
 from counterpoise.forests.model import TreeModel
-from counterpoise.networks.forward import forward
+from counterpoise.forests.rows import FlatRows
 from counterpoise.plans.shift import log_shift
 
 Array = np.ndarray
@@ -37,8 +37,9 @@ def train_trees(job: Job, examples: Examples, model: TreeModel) -> Member:
             shift = shift_of(job, model)
             seed = seeds.integer(job.seed, "trees", *job.place)
             grown = model.grow(flat, rows, stop, examples.n_classes, shift, job.limits, seed)
-            arrays = model.weights(flat, grown, _shares_seen(rows, weights, model, examples.n_classes))
-            logits, stop_logits = _logits(model, arrays, examples, (job.score, job.stop))
+            prior = _shares_seen(rows, weights, model, examples.n_classes)
+            arrays = model.weights(flat, grown, prior)
+            logits, stop_logits = (_logits(model, grown, prior, flat, asked) for asked in (job.score, job.stop))
         except Exception as error:  # the libraries are not ours: they may raise anything; other models go on
             return failed_member(job, error)
     return Member(
@@ -84,14 +85,9 @@ def _late_gain(grown: Grown) -> tuple[float, float] | None:
     return None if grown.ended is False else (0.0, 0.0)
 
 
-def _logits(
-    model: TreeModel, arrays: tuple[Array, ...], examples: Examples, wanted: tuple[Array, Array]
-) -> list[Array]:
-    """Logits float32 of rows, as the file will give them."""
-    predict = forward(model.to_keras(arrays, examples))
-    width = 1 if examples.binary else examples.n_classes
-    found = []
-    for rows in wanted:
-        parts = [predict(take(examples.x, rows[i : i + ROWS]))[0] for i in range(0, len(rows), ROWS)]
-        found.append(np.concatenate([np.empty((0, width), np.float32), *parts]))
-    return found
+def _logits(model: TreeModel, grown: Grown, prior: Array, flat: FlatRows, rows: Array) -> Array:
+    """Logits float32 of rows as the file will give them, by the trees' own library: a layer is traced job by job."""
+    width = 1 if len(prior) == 2 else len(prior)
+    chunks = (flat.matrix(rows[i : i + ROWS]) for i in range(0, len(rows), ROWS))
+    logits = [model.logits(grown, prior, chunk).astype(np.float32) for chunk in chunks]
+    return np.concatenate([np.empty((0, width), np.float32), *logits])

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 
 from counterpoise.core.errors import OptionError, did_you_mean
-from counterpoise.core.records import Member
+from counterpoise.core.job import Member
 from counterpoise.engines.compiled_metrics import metrics_of
 from counterpoise.networks.network import Network
 

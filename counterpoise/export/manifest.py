@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from counterpoise.core.records import Column, Schema
+from counterpoise.core.schema import Column, Schema
 from counterpoise.core.version import version
 from counterpoise.data.columns import input_type, raw_inputs, safe_names, stacked
 from counterpoise.decide.layer import rule_to_dict

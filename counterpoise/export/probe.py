@@ -8,7 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from counterpoise.core.records import Column, Rule
+from counterpoise.core.rule import Rule
+from counterpoise.core.schema import Column
 from counterpoise.core.seeds import generator
 from counterpoise.core.structure import take
 from counterpoise.data.encode import TableEncoder

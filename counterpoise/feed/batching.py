@@ -18,7 +18,8 @@ from counterpoise.core import seeds
 from counterpoise.core.checks import check_int, check_lengths, rows_text
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.core.label_sources import library_of, source_of
-from counterpoise.core.labels import plain_label, read_labels
+from counterpoise.core.label_values import plain_label
+from counterpoise.core.labels import read_labels
 from counterpoise.feed.augmenting import Augmenter, augmenter_of
 from counterpoise.feed.blocks import BLOCK_BYTES, Blocks
 from counterpoise.feed.blocks import Batch as Batch
@@ -263,7 +264,7 @@ def batches(
     source, target, plan = _realized(source, target, plan, seed, beside)
     target = _coded(target, None if blind else plan.classes)
     feed = Feed(
-        source, target, plan, batch_size=getattr(plan, "batch_size", batch_size), seed=seed, drop_last=drop_last,
+        source, target, plan, batch_size=plan.batch_size or batch_size, seed=seed, drop_last=drop_last,
         extras=beside, epoch=epoch, augmenter=augmenter_of(augment),
         workers=workers, use_multiprocessing=use_multiprocessing, max_queue_size=max_queue_size,
     )  # fmt: skip

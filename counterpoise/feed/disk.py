@@ -16,7 +16,8 @@ import polars as pl
 
 from counterpoise.core.checks import check_int
 from counterpoise.core.errors import ColumnError, DataError, OptionError, TargetError, did_you_mean
-from counterpoise.core.labels import count_codes, warn_look_alikes
+from counterpoise.core.label_names import warn_look_alikes
+from counterpoise.core.labels import count_codes
 from counterpoise.data.labels import encode_labels
 from counterpoise.data.row_metadata import weights
 from counterpoise.data.stored import Stored, stored

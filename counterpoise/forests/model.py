@@ -11,12 +11,14 @@ import keras
 import numpy as np
 
 from counterpoise.core.errors import ArtifactError, ColumnError, ModelError, OptionError, did_you_mean
-from counterpoise.core.records import Examples, Limits
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Limits
 from counterpoise.forests.conversion import layer_of
 from counterpoise.forests.fitting import Grown, Rows, grow_boosted, grow_forest
 from counterpoise.forests.row_layer import TreeRows
 from counterpoise.forests.rows import FlatRows
-from counterpoise.forests.tree_layer import TreeEnsemble
+from counterpoise.forests.tree_layer import FLOOR, TreeEnsemble
+from counterpoise.forests.trees import MOST
 from counterpoise.networks.built_in import spec_of
 
 Array = np.ndarray
@@ -98,6 +100,16 @@ class TreeModel:
                 raise OptionError(f"monotone={{{name!r}: {direction!r}}}. Expected 1 (rises), -1 (falls) or 0.")
         wanted = [int(self.monotone.get(name, 0)) for name in names]
         return [*wanted, *[0] * (flat.width - len(wanted))]
+
+    def logits(self, grown: Grown, prior: Array, x: Array) -> Array:
+        """What the layer of `weights` gives for rows of the matrix, float64 (N, units), by the library itself."""
+        x = np.clip(x, -MOST, MOST)
+        if self.stops_early:
+            raw = grown.model.predict(x, raw_score=True) * self.options.get("sigmoid", 1.0)
+            return np.asarray(raw, np.float64).reshape(len(x), -1)
+        trees = len(grown.model.estimators_)
+        p = np.clip((trees * grown.model.predict_proba(x) + prior) / (trees + 1), FLOOR, 1 - FLOOR)
+        return np.log(p[:, 1:]) - np.log(1 - p[:, 1:]) if len(prior) == 2 else np.log(p)
 
     def weights(self, flat: FlatRows, grown: Grown, prior: Array) -> tuple[Array, ...]:
         """Fitted trees as plain arrays: the configuration of two layers as JSON bytes, then their variables."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import DataError
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.core.structure import whole
 from counterpoise.data.cycles import phases, places
 from counterpoise.data.encode import MAX_LEVELS

@@ -27,6 +27,8 @@ Tensor = Any
 
 #: Leaves that one whole number of 32 bits has room for, its sign left alone.
 BITS = 31
+#: How far a probability stays from 0 and 1.
+FLOOR = 1e-7
 #: What the sums over trees can be.
 LINKS = ("logit", "probability")
 
@@ -59,7 +61,7 @@ class TreeEnsemble(keras.layers.Layer):
 
     def __init__(
         self, trees: int, nodes: int, columns: int, sets: int, levels: int, outputs: int, classes: int, depth: int,
-        scale: float = 1.0, link: str = "logit", floor: float = 1e-7, small: bool = False, **kwargs: Any,
+        scale: float = 1.0, link: str = "logit", floor: float = FLOOR, small: bool = False, **kwargs: Any,
     ) -> None:  # fmt: skip
         super().__init__(trainable=False, **kwargs)
         self.trees, self.nodes = check_int(trees, "trees"), check_int(nodes, "nodes")

@@ -4,10 +4,6 @@ Importing this package imports Keras; `import counterpoise` alone does not.
 """
 
 from counterpoise.core.lazy import shown as _shown
-from counterpoise.losses.base import BatchLoss as BatchLoss
-from counterpoise.losses.base import ClassLoss as ClassLoss
-from counterpoise.losses.base import LabelLoss as LabelLoss
-from counterpoise.losses.base import Loss as Loss
 from counterpoise.losses.cost import ExpectedCost as ExpectedCost
 from counterpoise.losses.margin import LDAM as LDAM
 from counterpoise.losses.margin import VectorScaling as VectorScaling
@@ -27,7 +23,7 @@ from counterpoise.losses.ranking import PartialAUC as PartialAUC
 from counterpoise.losses.ranking import SmoothAP as SmoothAP
 from counterpoise.losses.region import Combo as Combo
 from counterpoise.losses.region import FocalTversky as FocalTversky
-from counterpoise.losses.region import GeneralisedDice as GeneralisedDice
+from counterpoise.losses.region import GeneralizedDice as GeneralizedDice
 from counterpoise.losses.region import Tversky as Tversky
 from counterpoise.losses.smoothing import LabelSmoothing as LabelSmoothing
 from counterpoise.losses.weighted import ClassWeighted as ClassWeighted

@@ -143,7 +143,7 @@ class FocalTversky(Tversky):
 
 
 @saving.register_keras_serializable(package="counterpoise")
-class GeneralisedDice(RegionLoss):
+class GeneralizedDice(RegionLoss):
     """Generalized Dice: one overlap over all classes, each weighted by its inverse squared volume.
 
     Formula: L = 1 - 2 sum_c v_c sum t p / sum_c v_c sum (t + p), v_c = 1 / (sum t)^2. A class that is absent
@@ -155,7 +155,7 @@ class GeneralisedDice(RegionLoss):
     Not proper: outputs are scores and need calibration.
 
     Example:
-        >>> float(GeneralisedDice()([[1, 0]], [[[0.0], [0.0]]]))  # 1 - 2 (0.5 + 0.5) / (2 + 2)
+        >>> float(GeneralizedDice()([[1, 0]], [[[0.0], [0.0]]]))  # 1 - 2 (0.5 + 0.5) / (2 + 2)
         0.5
 
     Reference: Sudre et al., "Generalized Dice Overlap as a Deep Learning Loss Function for Highly Unbalanced

@@ -1,6 +1,7 @@
-"""Metrics (`cp.metrics`): exact scores and intervals on the host, and Keras metrics for display while training.
+"""Metrics (`cp.metrics`): exact scores and an interval on the host, and Keras metrics to watch while training.
 
-The host functions are NumPy and SciPy; the Keras metrics are loaded when first used.
+The host functions are NumPy and SciPy; the Keras metrics are loaded when first used. The modules of this package hold
+further scores and intervals.
 """
 
 from __future__ import annotations
@@ -8,37 +9,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from counterpoise.core.lazy import loader as _loader
-from counterpoise.core.proportions import wilson
 from counterpoise.core.saved_names import SAVED as _SAVED
-from counterpoise.metrics.bootstrap import ap_interval, cluster_draws, stratified_draws
+from counterpoise.metrics.bootstrap import ap_interval
+from counterpoise.metrics.calibration_scores import calibration_slope, ece
 from counterpoise.metrics.catalog import METRICS
-from counterpoise.metrics.intervals import clopper_pearson, cv_interval, holdout_interval
-from counterpoise.metrics.scores import *
-from counterpoise.metrics.scores import __all__ as _scores
+from counterpoise.metrics.curves import calibration_curve
+from counterpoise.metrics.proba_scores import skill
+from counterpoise.metrics.rank_scores import average_precision, roc_auc
+from counterpoise.metrics.scores import score_all
 
 if TYPE_CHECKING:
-    from counterpoise.metrics.display import IBA as IBA
     from counterpoise.metrics.display import MCC as MCC
     from counterpoise.metrics.display import BalancedAccuracy as BalancedAccuracy
-    from counterpoise.metrics.display import ClassF1 as ClassF1
-    from counterpoise.metrics.display import ClassPrecision as ClassPrecision
-    from counterpoise.metrics.display import ClassRecall as ClassRecall
-    from counterpoise.metrics.display import GeometricMean as GeometricMean
-    from counterpoise.metrics.display_scores import ECE as ECE
     from counterpoise.metrics.display_scores import AveragePrecision as AveragePrecision
-    from counterpoise.metrics.display_scores import BrierScore as BrierScore
-    from counterpoise.metrics.display_scores import SpecificityAtSensitivity as SpecificityAtSensitivity
 
 __all__ = [
-    *_scores,
     "METRICS",
     "ap_interval",
-    "clopper_pearson",
-    "cluster_draws",
-    "cv_interval",
-    "holdout_interval",
-    "stratified_draws",
-    "wilson",
+    "average_precision",
+    "calibration_curve",
+    "calibration_slope",
+    "ece",
+    "roc_auc",
+    "score_all",
+    "skill",
 ]
 
 #: Keras metric -> module that holds it.

@@ -1,4 +1,4 @@
-"""Keras metrics of decisions, for the training display and for early stopping (imports Keras).
+"""Keras metrics of decisions, for the log of a training and for early stopping (imports Keras).
 
 All keep one weighted confusion matrix (rows: true class, columns: decision), so they are exact over an epoch.
 Decisions: the largest output; of two classes class 1 when its probability is at least 0.5. Classes that
@@ -12,12 +12,11 @@ from typing import Any
 import keras
 from keras import ops, saving
 
-from counterpoise.core.checks import check_choice, check_int, check_range
-from counterpoise.core.errors import ModelError, OptionError
+from counterpoise.core.checks import check_int
+from counterpoise.core.errors import ModelError
 from counterpoise.metrics.display_inputs import WIDE, read_codes, read_weights, snake_case
 
 Tensor = Any
-AVERAGES = ("macro", "micro", "minority")
 
 
 class ConfusionMetric(keras.metrics.Metric):
@@ -54,8 +53,8 @@ class ConfusionMetric(keras.metrics.Metric):
         units = z.shape[-1] if len(z.shape) > 1 else None
         if units != self.num_classes and (units != 1 or self.num_classes != 2):
             raise ModelError(
-                f"{self.name} was built for {self.num_classes} classes but got outputs of shape {tuple(z.shape)}; "
-                "set num_classes to the number of units (2 for one unit)."
+                f"{self.name} was built for {self.num_classes} classes but got outputs of shape {tuple(z.shape)}. "
+                "Set num_classes= to the number of units (2 for one unit)."
             )
 
     def _decide(self, z: Tensor) -> Tensor:
@@ -100,27 +99,6 @@ class BalancedAccuracy(ConfusionMetric):
 
 
 @saving.register_keras_serializable(package="counterpoise")
-class GeometricMean(ConfusionMetric):
-    """Geometric mean of the recalls of the classes that occur; 0 when one of them is 0.
-
-    Example:
-        >>> metric = GeometricMean()
-        >>> metric.update_state([0, 0, 1, 1], [[-1.0], [-1.0], [1.0], [-1.0]])
-        >>> round(float(metric.result()), 4)  # sqrt(1 * 0.5)
-        0.7071
-
-    Reference: Kubat and Matwin, "Addressing the Curse of Imbalanced Training Sets" (ICML 1997).
-    """
-
-    def of(self, matrix: Tensor) -> Tensor:
-        recall, present = recalls(matrix)
-        missed = ops.any(ops.logical_and(recall == 0, present > 0))
-        logs = ops.log(ops.where(recall == 0, ops.ones_like(recall), recall))
-        mean = ops.exp(mean_over(logs, present))
-        return ops.where(ops.logical_or(missed, ops.sum(present) == 0), ops.zeros_like(mean), mean)
-
-
-@saving.register_keras_serializable(package="counterpoise")
 class MCC(ConfusionMetric):
     """Matthews' correlation of labels and decisions, C classes; 0 when either is constant.
 
@@ -145,130 +123,3 @@ class MCC(ConfusionMetric):
 
     def _one_class(self, shares: Tensor) -> Tensor:
         return ops.sum(ops.cast(shares == 0, "int32")) >= self.num_classes - 1
-
-
-@saving.register_keras_serializable(package="counterpoise")
-class IBA(ConfusionMetric):
-    """Index of balanced accuracy: recall times specificity, leaning towards the class of interest.
-
-    Formula: (1 + alpha (TPR - TNR)) TPR TNR for class `class_id`; without one, the mean over classes that occur.
-
-    Args:
-        alpha: Weight of the dominance TPR - TNR, 0 to 1.
-        class_id: The positive class, or None for the mean over classes, each against the rest.
-
-    Example:
-        >>> metric = IBA()
-        >>> metric.update_state([0, 0, 1, 1], [[-1.0], [-1.0], [1.0], [-1.0]])
-        >>> float(metric.result())  # (1 + 0.1 * (0.5 - 1)) * 0.5 * 1
-        0.475
-
-    Reference: Garcia et al., "Index of Balanced Accuracy: A Performance Measure for Skewed Class Distributions"
-    (IbPRIA 2009).
-    """
-
-    def __init__(self, num_classes: int = 2, alpha: float = 0.1, class_id: int | None = 1, **options: Any) -> None:
-        super().__init__(num_classes, **options)
-        self.alpha = check_range(alpha, "alpha", low=0.0, high=1.0)
-        self.class_id = check_class(class_id, self.num_classes)
-
-    def of(self, matrix: Tensor) -> Tensor:
-        recall, present = recalls(matrix)
-        hits, rows = ops.diagonal(matrix), ops.sum(matrix, axis=1)
-        rest = ops.sum(matrix) - rows
-        specificity = ops.divide_no_nan(rest - (ops.sum(matrix, axis=0) - hits), rest)
-        index = (1 + self.alpha * (recall - specificity)) * recall * specificity
-        return mean_over(index, present) if self.class_id is None else index[self.class_id]
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "alpha": self.alpha, "class_id": self.class_id}
-
-
-def check_class(class_id: int | None, num_classes: int) -> int | None:
-    """Return a class code within 0..num_classes-1, or None."""
-    if class_id is None:
-        return None
-    code = check_int(class_id, "class_id", 0)
-    if code >= num_classes:
-        raise OptionError(f"class_id={code}; expected 0 to {num_classes - 1} for {num_classes} classes.")
-    return code
-
-
-class PerClassMetric(ConfusionMetric):
-    """A number per class, shown for one class or averaged; subclasses write `per_class(hits, true, decided)`.
-
-    Args:
-        class_id: Show this class. None: average.
-        average: "macro": mean over classes that occur as label or decision; "micro": over the summed counts;
-            "minority": the class with the least weight of labels (the lowest code on a tie).
-    """
-
-    def __init__(
-        self, num_classes: int = 2, class_id: int | None = None, average: str = "macro", **options: Any
-    ) -> None:
-        super().__init__(num_classes, **options)
-        self.class_id = check_class(class_id, self.num_classes)
-        self.average = check_choice(average, "average", AVERAGES)
-
-    def per_class(self, hits: Tensor, true: Tensor, decided: Tensor) -> Tensor:
-        """Return the metric from hits, labels and decisions per class; any shape."""
-        raise NotImplementedError
-
-    def of(self, matrix: Tensor) -> Tensor:
-        hits, true, decided = ops.diagonal(matrix), ops.sum(matrix, axis=1), ops.sum(matrix, axis=0)
-        if self.class_id is None and self.average == "micro":
-            return self.per_class(ops.sum(hits), ops.sum(true), ops.sum(decided))
-        values = self.per_class(hits, true, decided)
-        if self.class_id is not None:
-            return values[self.class_id]
-        if self.average == "minority":
-            return values[ops.argmin(ops.where(true > 0, true, float("inf")))]
-        return mean_over(values, ops.cast(true + decided != 0, matrix.dtype))
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "class_id": self.class_id, "average": self.average}
-
-
-@saving.register_keras_serializable(package="counterpoise")
-class ClassRecall(PerClassMetric):
-    """Share of a class's rows that were found.
-
-    Example:
-        >>> metric = ClassRecall(class_id=1)
-        >>> metric.update_state([0, 1, 1], [[-1.0], [1.0], [-1.0]])
-        >>> float(metric.result())
-        0.5
-    """
-
-    def per_class(self, hits: Tensor, true: Tensor, decided: Tensor) -> Tensor:
-        return ops.divide_no_nan(hits, true)
-
-
-@saving.register_keras_serializable(package="counterpoise")
-class ClassPrecision(PerClassMetric):
-    """Share of the decisions for a class that were right.
-
-    Example:
-        >>> metric = ClassPrecision(class_id=0)
-        >>> metric.update_state([0, 1, 1], [[-1.0], [1.0], [-1.0]])
-        >>> float(metric.result())
-        0.5
-    """
-
-    def per_class(self, hits: Tensor, true: Tensor, decided: Tensor) -> Tensor:
-        return ops.divide_no_nan(hits, decided)
-
-
-@saving.register_keras_serializable(package="counterpoise")
-class ClassF1(PerClassMetric):
-    """Harmonic mean of a class's recall and precision.
-
-    Example:
-        >>> metric = ClassF1(average="minority")
-        >>> metric.update_state([0, 0, 1], [[-1.0], [1.0], [1.0]])
-        >>> round(float(metric.result()), 4)
-        0.6667
-    """
-
-    def per_class(self, hits: Tensor, true: Tensor, decided: Tensor) -> Tensor:
-        return ops.divide_no_nan(2 * hits, true + decided)

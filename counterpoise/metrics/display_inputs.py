@@ -72,15 +72,6 @@ def read_weights(weight: Tensor | None, z: Tensor, codes: Tensor, n_classes: int
     return ops.where(ops.logical_or(known, flat == 0), flat, float("nan"))
 
 
-def read_proba(z: Tensor, from_logits: bool) -> Tensor:
-    """Return probabilities over classes (N, K), K = 2 for one unit."""
-    flat = ops.reshape(z, (-1, z.shape[-1]))
-    if z.shape[-1] == 1:
-        p = ops.sigmoid(flat) if from_logits else flat
-        return ops.concatenate([1 - p, p], axis=-1)
-    return ops.softmax(flat, axis=-1) if from_logits else flat
-
-
 def read_scores(z: Tensor, class_id: int, from_logits: bool) -> Tensor:
     """Return scores (N,) that order the elements as the probability of one class does, without saturating."""
     flat = ops.reshape(z, (-1, z.shape[-1]))

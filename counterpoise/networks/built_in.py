@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from counterpoise.core.errors import DataError, ModelError
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.data.words import WORDS
 from counterpoise.networks.batch_ensemble import MemberDense, MemberHead, PoolMembers
 from counterpoise.networks.recipe import PLAIN, Recipe

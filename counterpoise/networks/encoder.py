@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.core.structure import leaves
 from counterpoise.data.encode import TableEncoder, encoder_for
 from counterpoise.data.inputs import is_text

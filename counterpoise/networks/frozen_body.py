@@ -13,8 +13,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from counterpoise.core.examples import Examples
 from counterpoise.core.progress import bar
-from counterpoise.core.records import Examples
 from counterpoise.core.structure import leaves, take
 from counterpoise.networks.built_in import BuiltIn, spec_of
 from counterpoise.networks.forward import forward, like

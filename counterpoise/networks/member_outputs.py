@@ -8,7 +8,8 @@ import keras
 import numpy as np
 
 from counterpoise.core import logits as lg
-from counterpoise.core.records import Examples, Job, Member
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job, Member
 from counterpoise.core.structure import chunks, take
 from counterpoise.networks.batch_ensemble import pool_of
 from counterpoise.networks.network import Network

@@ -18,7 +18,8 @@ from keras import ops
 
 from counterpoise.core.checks import check_choice
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
-from counterpoise.core.records import Examples, Limits
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Limits
 from counterpoise.core.structure import mapped, take
 from counterpoise.networks.augmentation import Augmentation
 from counterpoise.networks.batch_ensemble import pool_of

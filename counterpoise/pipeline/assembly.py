@@ -10,14 +10,15 @@ import keras
 import numpy as np
 
 from counterpoise.classifier.classifier import Classifier
-from counterpoise.core.records import Examples, Fold, Member
+from counterpoise.core.examples import Examples
+from counterpoise.core.folds import Fold, Holdout
+from counterpoise.core.job import Member
 from counterpoise.core.version import version
 from counterpoise.networks.forward import like
 from counterpoise.networks.frozen_body import with_body
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.budget import Training
 from counterpoise.pipeline.trainer import Trainer
-from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.strategy import Strategy
 from counterpoise.targets.kinds import target_of
 from counterpoise.targets.shares import shares_of
@@ -35,7 +36,7 @@ def assemble(
 ) -> Classifier:
     """Join trained members and their rule into a classifier."""
     examples = trainer.examples
-    keys = [part.model for part in resolved(strategy, trainer.models).parts()]
+    keys = [single.model for single in strategy.singles]
     joined = _joined(keys, members, trainer)
     clf = Classifier(joined, rule, examples.classes, examples.schema, card, scores, examples.kind)
     clf.history = tuple(member.history for member in members)
@@ -69,22 +70,18 @@ def with_judging_rows(clf: Classifier, kept: Examples, what: str) -> Classifier:
     `what` completes "300 ...": what these rows are.
     """
     log_p = clf.log_p(clf.encoded_logits(kept.x))
-    scores = clf.scores | {"guarantee_log_p": log_p.astype(np.float32), "guarantee_y": kept.y}
+    scores = {"guarantee_log_p": log_p.astype(np.float32), "guarantee_y": kept.y}
     if kept.sample_weight is not None:
         scores["guarantee_weight"] = kept.sample_weight
-    note = f"{len(kept)} {what}"
-    card = clf.card | {"guarantee_rows": len(kept), "metrics_of": note}
-    faults = _against_guarantees(kept)
-    if faults:
-        card["guarantee_note"] = f"A guarantee takes its rows as independent and equal; these {' and '.join(faults)}."
-    more = Classifier(clf.members, clf.rule, clf.classes_.tolist(), clf.schema, card, scores, clf.kind)
-    more.history = clf.history
-    return more
+    entries: dict[str, Any] = {"guarantee_rows": len(kept), "metrics_of": f"{len(kept)} {what}"}
+    if faults := _against_guarantees(kept):
+        entries["guarantee_note"] = f"A guarantee assumes independent and equal rows, but these {' and '.join(faults)}."
+    return clf.with_card(scores, **entries)
 
 
 def _against_guarantees(kept: Examples) -> list[str]:
-    said = {"come in groups": kept.groups, "come in time order": kept.time, "carry weights": kept.sample_weight}
-    return [what for what, present in said.items() if present is not None]
+    faults = {"come in groups": kept.groups, "come in time order": kept.time, "have weights": kept.sample_weight}
+    return [fault for fault, values in faults.items() if values is not None]
 
 
 def card_of(
@@ -96,7 +93,7 @@ def card_of(
         "counterpoise": version(),
         "strategy": strategy.name,
         "idea": strategy.idea,
-        "members": [part.name for part in strategy.parts()],
+        "members": list(strategy.member_names),
         "network": trainer.label_of(strategy),
         **rows_of(trainer.examples),
         "seed": settings.seed,
@@ -109,21 +106,22 @@ def card_of(
         "member_shifts": [None if m.member_shifts is None else m.member_shifts.tolist() for m in members],
         "needs_calibration": any(m.needs_calibration for m in members),
         "rule": note,
+        "metrics_of": note,
     }
 
 
-def stopping_note(fold: Fold, examples: Examples, strategy: Strategy, tune_threshold: bool) -> str:
+def stopping_note(rows: Holdout, examples: Examples, strategy: Strategy, tune_threshold: bool) -> str:
     """The card's sentence about the rows that ended training: what else they did."""
     word = "held-out" if examples.split is None else "validation"
     more = " and fitted the rule"
     if not tune_threshold:
         more = f"{' and checked the probabilities' * (strategy.aim != 'argmax')}; they chose no threshold"
-    return f"{len(fold.stop)} {word} rows ended training{more}"
+    return f"{len(rows.held)} {word} rows ended training{more}"
 
 
-def split_of(fold: Fold) -> dict[str, int]:
+def split_of(rows: Fold | Holdout, test: int) -> dict[str, int]:
     """The card's entry about rows whose part was given: how many did what."""
-    return {"training": len(fold.train), "validation": len(fold.stop), "test": len(fold.test)}
+    return {"training": len(rows.train), "validation": len(rows.stop), "test": test}
 
 
 def rows_of(examples: Examples) -> dict[str, Any]:

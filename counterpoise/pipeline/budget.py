@@ -12,15 +12,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from counterpoise.core.examples import Examples
+from counterpoise.core.folds import Fold
+from counterpoise.core.job import Job, Member
 from counterpoise.core.model import Model
-from counterpoise.core.records import Examples, Fold, Job, Member
-from counterpoise.engines.run import Executor, Trained, having
+from counterpoise.engines.run import Executor, Trained
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.jobs import Key, jobs_by_fold, leave_out_failed
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.stages import train_in_stages
 from counterpoise.pipeline.trainer import Trainer
-from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.strategy import Strategy
 
 #: How many times the budget may be taken.
@@ -56,8 +57,7 @@ def train_within_budget(
 
     def by_fold(trainer: Trainer) -> tuple[dict[Key, list[Job]], dict[str, Member], dict[str, str]]:
         jobs, failures = jobs_by_fold(strategies, trainer, folds, versions)
-        ready = {key: resolved(versions[key], trainer.models) for key in jobs}
-        jobs, members = train_in_stages(jobs, ready, trainer, failures)
+        jobs, members = train_in_stages(jobs, versions, trainer, failures)
         leave_out_failed(jobs, members, failures)
         return jobs, members, failures
 
@@ -132,7 +132,7 @@ def _ended(job: Job, model: Model, before: Mapping[str, Member]) -> Member | Non
     """The model that the job trained under the first budget, where the longer one changes nothing of it."""
     if not isinstance(model, Network):
         return before.get(job.id)
-    first = having(job, limits=replace(job.limits, steps=job.limits.steps // MOST))
+    first = job.having(limits=replace(job.limits, steps=job.limits.steps // MOST))
     member = before.get(first.id)
     if member is None:
         return None

@@ -15,9 +15,10 @@ import numpy as np
 
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.core.errors import GuaranteeError, OptionError
+from counterpoise.core.examples import Examples
+from counterpoise.core.folds import Holdout
 from counterpoise.core.logits import SMALLEST
 from counterpoise.core.progress import bar
-from counterpoise.core.records import Examples, Fold
 from counterpoise.data.split import hold_out
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.prior import to_prior
@@ -25,11 +26,11 @@ from counterpoise.pipeline.assembly import rows_of
 from counterpoise.pipeline.fit import EPOCHS, say_cut_off
 from counterpoise.pipeline.fold_results import subset
 from counterpoise.pipeline.models import models_of
-from counterpoise.pipeline.order import on_fold
+from counterpoise.pipeline.order import on_holdout
 from counterpoise.pipeline.reading import read_for
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
-from counterpoise.strategies.strategy import Strategy
+from counterpoise.strategies.strategy import Single, Strategy
 from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
@@ -112,20 +113,19 @@ def distill(
     said = np.exp(to_prior(said, teacher.rule.prior, _shares(examples)))
     soft = (1 - truth) * said + truth * np.eye(len(examples.classes))[examples.y]
     rows, held = hold_out(examples, validation, seed)
-    learners, (student,) = models_of(model, [_student(teacher)], examples, verbose=verbose, optimizer=optimizer)
+    learners, (student,), _ = models_of(model, [_student(teacher)], examples, verbose=verbose, optimizer=optimizer)
     if len(learners) > 1:
         raise OptionError("The student is one model. Name a network or trees, not a blend or a list.")
-    taught, fold, once = _taught(learners[""].examples, soft, rows, held)
-    settings = Settings(epochs, batch_size, patience=patience, seed=seed, recipe="auto")
+    taught, holdout, once = _taught(learners[""].examples, soft, rows, held)
+    settings = Settings(epochs=epochs, batch_size=batch_size, patience=patience, seed=seed, recipe="auto")
     settings = settings.on({"": learners[""].model}, len(rows), EPOCHS)
     trainer = Trainer.of(taught, learners[""].model, settings)
     if trainer.network is not None:
         trainer.network.encoder_rows = once
     with bar(verbose) as progress:
-        clf = on_fold(student, replace(trainer, progress=progress), fold)
-    clf.card.update({**rows_of(examples), "teacher": _teacher(teacher)})
+        clf = on_holdout(student, replace(trainer, progress=progress), holdout)
+    clf = clf.with_card(**rows_of(examples), teacher=_teacher(teacher))
     say_cut_off(clf)
-    clf.card["metrics_of"] = clf.card["rule"]
     return _decided(clf, teacher)
 
 
@@ -137,7 +137,8 @@ def _shares(examples: Examples) -> Array:
 
 def _student(teacher: Classifier) -> Strategy:
     aim = "argmax" if teacher.rule.aim == "argmax" else "f1"
-    return Strategy("distilled", f"One network that says what {teacher.card.get('strategy')} says.", aim=aim)
+    name = teacher.card_without_metrics.get("strategy")
+    return Single("distilled", f"One network trained on the probabilities of {name}.", aim=aim)
 
 
 def _decided(clf: Classifier, teacher: Classifier) -> Classifier:
@@ -155,7 +156,7 @@ def _decided(clf: Classifier, teacher: Classifier) -> Classifier:
         return clf
 
 
-def _taught(examples: Examples, soft: Array, rows: Array, held: Array) -> tuple[Examples, Fold, Array]:
+def _taught(examples: Examples, soft: Array, rows: Array, held: Array) -> tuple[Examples, Holdout, Array]:
     """Training rows once per class, weighed by their soft label, then the held-out rows as they are.
 
     Last where each training row stands first: an encoder counts levels and words by these, not by the copies.
@@ -168,8 +169,8 @@ def _taught(examples: Examples, soft: Array, rows: Array, held: Array) -> tuple[
     labels = np.concatenate([code, examples.y[held]]).astype(examples.y.dtype)
     last = np.arange(len(place), len(labels))
     once = np.unique(place, return_index=True)[1]
-    return replace(again, y=labels, sample_weight=weights), Fold(0, 0, np.arange(len(place)), last, last), once
+    return replace(again, y=labels, sample_weight=weights), Holdout(np.arange(len(place)), last), once
 
 
 def _teacher(teacher: Classifier) -> Mapping[str, Any]:
-    return {"strategy": teacher.card.get("strategy"), "members": len(teacher.rule.log_shifts)}
+    return {"strategy": teacher.card_without_metrics.get("strategy"), "members": len(teacher.rule.log_shifts)}

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import TEST, TRAIN, VALIDATION, Examples, Fold
+from counterpoise.core.examples import TEST, TRAIN, VALIDATION, Examples
+from counterpoise.core.folds import Fold, Holdout
 from counterpoise.core.seeds import integer
-from counterpoise.data.given_split import given_fold, rows_to_learn
+from counterpoise.data.given_split import Split, given_fold, rows_to_learn
 from counterpoise.data.split import hold_out
 from counterpoise.feed.disk import Scan
 from counterpoise.pipeline.fold_results import subset
@@ -28,14 +29,16 @@ class Division:
 
     Attributes:
         examples: The rows in memory that train or end training, and test rows that say so.
-        fold: Who trains and who ends training; None: folds are drawn later.
+        holdout: Who trains and who ends training; None: `folds` say so.
+        folds: Those of `fit(folds=)`, and those whose test rows weigh the members of a blend.
         judging: Rows that do neither, and what to call them; None: there are none.
         stopped_by_given: Whether the rows that end training are the user's choice.
-        scanned: The rows on disk, of which `fold.train` are numbers; None: all are in memory.
+        scanned: The rows on disk, of which `holdout.train` are numbers; None: all are in memory.
     """
 
     examples: Examples
-    fold: Fold | None
+    holdout: Holdout | None
+    folds: tuple[Fold, ...] = ()
     judging: tuple[Examples, str] | None = None
     stopped_by_given: bool = False
     scanned: Scanned | None = None
@@ -67,7 +70,7 @@ def divide(
     if isinstance(data, Scan):
         refuse_with_scan({"y": y, **metadata, "folds": folds, "guarantee_rows": guarantee_rows})
         scanned = opened(data, validation, seed)
-        return Division(scanned.examples, scanned.fold, None, own, scanned)
+        return Division(scanned.examples, scanned.holdout, stopped_by_given=own, scanned=scanned)
     examples, judging = read_for(model, data, y, **metadata), None
     if guarantee_rows is not None:
         examples, kept = _keep_out(examples, guarantee_rows, seed)
@@ -78,9 +81,9 @@ def divide(
     if examples.split is not None:
         return _given(examples, judging, 0.2 if own else validation, folds, seed)
     if folds is not None:
-        return Division(examples, None, judging)
+        return Division(examples, None, Split(folds=folds, seed=seed).of(examples), judging)
     train, held = hold_out(examples, validation, seed)
-    return Division(examples, Fold(0, 0, train, held, held), judging)
+    return Division(examples, Holdout(train, held), judging=judging)
 
 
 def _refuse(given: Mapping[str, Any]) -> None:
@@ -114,4 +117,5 @@ def _given(
     examples = at_training_prior(examples)
     if len(fold.test):
         judging = subset(examples, fold.test), "test rows, which trained and chose nothing"
-    return Division(examples, fold, judging, stopped_by_given=len(examples.doing(VALIDATION)) > 0)
+    given = len(examples.doing(VALIDATION)) > 0
+    return Division(examples, Holdout(fold.train, fold.stop), judging=judging, stopped_by_given=given)

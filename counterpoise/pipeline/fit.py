@@ -9,24 +9,26 @@ from dataclasses import replace
 from typing import Any
 
 from counterpoise.classifier.classifier import Classifier
-from counterpoise.core.errors import OptionError
+from counterpoise.core.errors import OptionError, SplitError
+from counterpoise.core.examples import Examples
+from counterpoise.core.folds import Fold, Holdout
 from counterpoise.core.progress import bar, rounds_text
-from counterpoise.core.records import Examples, Fold
 from counterpoise.core.seeds import integer
-from counterpoise.data.split import STOP_SHARE, hold_out, make_folds
+from counterpoise.data.given_split import Split
+from counterpoise.data.split import STOP_SHARE, hold_out
 from counterpoise.engines.callback_checks import check_training_callbacks
 from counterpoise.networks.network import Network
 from counterpoise.networks.optimizers import check_callbacks, check_rate
 from counterpoise.pipeline.assembly import with_judging_rows
 from counterpoise.pipeline.division import Division, divide
 from counterpoise.pipeline.fold_results import subset
-from counterpoise.pipeline.models import models_of
-from counterpoise.pipeline.order import cross_validate, on_fold, refit
+from counterpoise.pipeline.models import model_for, models_of
+from counterpoise.pipeline.order import cross_validate, on_holdout, refit
 from counterpoise.pipeline.reading import augmentation_of
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.blend import Blend
-from counterpoise.strategies.resolve import resolved
+from counterpoise.strategies.external import External
 from counterpoise.strategies.select import Strategy, find
 
 logger = logging.getLogger("counterpoise")
@@ -73,14 +75,15 @@ def fit(
     Args:
         model: A Keras model (compiled or not), a builder `build(spec, n_classes)` returning logits,
             `cp.transfer(backbone)`, `cp.trees(...)`, `cp.blend([...])`, or a name: "mlp", "tabular", "cnn", "text"
-            (networks), "boosted", "forest", "balanced_forest" (trees); "auto" is `tabular` for tables, `cnn` for
-            pictures and `text` for texts.
+            (networks), "boosted", "forest", "balanced_forest" (trees); "auto" is `cnn` for pictures, `text` for texts,
+            and for tables the blend of `tabular`, `boosted` and `forest` (its network alone with callbacks, for several
+            labels per row, from a scan, or under a strategy that only networks can train).
         data: A frame, a dict of columns, a CSV or Parquet file, an array, a dict or tuple of arrays, or text (N,).
             With y=None also a `tf.data.Dataset`, `PyDataset` or `DataLoader` of (x, y[, weight]), of which one pass is
             read into memory; a folder of `cp.images`; or a `cp.scan`, whose rows are streamed from disk.
         y: Labels (N,), or the name of the target column of a table. Several labels per row: names of their columns, an
             array (N, L) of 0 and 1, or `cp.labels(...)`.
-        strategy: A name (see `counterpoise strategies`), a `Strategy`, or `cp.Ensemble([...])`.
+        strategy: A name (see `counterpoise strategies`), a `Strategy`, or `cp.ensemble([...])`.
         validation: Share of rows held out for stopping and for the rule (both, which the model card says); or rows of
             your own: (x, y), (x, y, weight), a dataset of these, a folder of `cp.images`, or a table with the target
             column. These end training, their weights counted, and their probabilities are checked; encoder, columns
@@ -142,23 +145,37 @@ def fit(
     if data is None:
         raise OptionError('fit was given no data; pass them after the model or as data=, for example data="loans.csv".')
     settings = Settings(
-        epochs, batch_size, budget, True, patience, seed, engine, plateau, recipe=recipe, init_bias=init_bias
+        epochs=epochs,
+        batch_size=batch_size,
+        budget=budget,
+        early_stopping=True,
+        patience=patience,
+        seed=seed,
+        engine=engine,
+        plateau=plateau,
+        recipe=recipe,
+        init_bias=init_bias,
     )
     chosen, callbacks = find(strategy), check_callbacks(callbacks)
-    if chosen.is_external:
-        raise OptionError(f"{chosen.name} is no network: it races (cp.compare), but no classifier is made of it.")
+    if isinstance(chosen, External):
+        raise OptionError(
+            f"strategy is {chosen.name!r}, an external model, of which no classifier is made. Give it to cp.compare."
+        )
     metadata = {"groups": groups, "time": time, "split": split, "sample_weight": sample_weight}
     rows = divide(model, data, y, validation, folds, guarantee_rows, seed, metadata)
     if rows.scanned:
-        chosen = replace(chosen, single_pass=False)  # a stream weighs a row once
+        chosen = chosen.in_several_passes()  # a stream weighs a row once
         rows.scanned.check(chosen)
     for noticed in rows.examples.warnings:
         warnings.warn(noticed, UserWarning, stacklevel=2)
-    parts = None
-    if isinstance(model, Blend) and rows.fold is not None and not rows.scanned and rows.examples.split is None:
-        parts = blend_folds(rows.examples, rows.fold, seed)
-        rows = replace(rows, fold=None)
-    learners, (chosen,) = models_of(
+    model = model_for(model, rows.examples, [chosen], network_alone=bool(callbacks or rows.scanned))
+    if isinstance(model, Blend) and rows.holdout is not None and not rows.scanned and rows.examples.split is None:
+        inner = blend_folds(rows.examples, rows.holdout, seed)
+        if inner is None:
+            model = replace(model, pooling="equal")
+        else:
+            rows = replace(rows, holdout=None, folds=inner)
+    learners, (chosen,), _ = models_of(
         model, [chosen], rows.examples, callbacks=callbacks, verbose=verbose, output=output, weights=weights,
         optimizer=optimizer, clone=clone, augment=augmentation_of(data, augment),
     )  # fmt: skip
@@ -168,32 +185,37 @@ def fit(
         check_network(network, chosen, trainer, plateau, folds)
     elif callbacks:
         raise OptionError(f"Keras callbacks belong to networks; {trainer.label} is none. Leave callbacks out.")
-    if not clone and (folds is not None or len(chosen.parts()) > 1):
+    if not clone and (folds is not None or len(chosen.singles) > 1):
         raise OptionError("clone=False trains the one object passed; it does not go with folds or an ensemble.")
     tuned = _tunes(tune_threshold, chosen, rows.stopped_by_given)
     with bar(verbose) as progress:
-        clf = _trained(chosen, replace(trainer, progress=progress), rows, folds, tuned, parts)
+        clf = _trained(chosen, replace(trainer, progress=progress), rows, tuned)
     say_cut_off(clf)
     if verbose == 2:
         print("\n".join(rounds_text(clf.history, clf.classes_.tolist())))
     if rows.judging is not None:
         return with_judging_rows(clf, *rows.judging)
-    clf.card["metrics_of"] = clf.card["rule"]
     return clf
 
 
-def blend_folds(examples: Examples, fold: Fold, seed: int) -> tuple[Fold, ...]:
-    """The folds whose test rows weigh the members of a blend; rows that end a training weigh nothing."""
-    if len(examples) <= BLEND_ROWS:
-        return make_folds(examples, BLEND_FOLDS, 1, seed, "warn")
-    train, stop = hold_out(subset(examples, fold.train), STOP_SHARE, integer(seed, "blend"))
-    return (Fold(0, 0, fold.train[train], fold.train[stop], fold.stop),)
+def blend_folds(examples: Examples, rows: Holdout, seed: int) -> tuple[Fold, ...] | None:
+    """The folds whose test rows weigh the members of a blend; rows that end a training weigh nothing.
+
+    None where there are too few rows, groups or times for them: then the members weigh alike.
+    """
+    try:
+        if len(examples) <= BLEND_ROWS:
+            return Split(folds=BLEND_FOLDS, seed=seed).of(examples)
+        train, stop = hold_out(subset(examples, rows.train), STOP_SHARE, integer(seed, "blend"))
+    except SplitError:
+        return None
+    return (Fold(0, 0, rows.train[train], rows.train[stop], rows.held),)
 
 
 def check_network(network: Network, strategy: Strategy, trainer: Trainer, plateau: int | None, folds: Any) -> None:
     """Raise what does not go with a network, and say where its output starts."""
     check_rate(network.optimizer(), plateau, trainer.callbacks)
-    trained = len(resolved(strategy, trainer.models).parts()) * (1 if folds is None else folds + 1)
+    trained = len(strategy.singles) * (1 if folds is None else folds + 1)
     check_training_callbacks(trainer.callbacks, network, trained, folds is not None)
     if trainer.settings.init_bias and (note := network.output_bias.note()):
         network.tell(note)
@@ -201,25 +223,23 @@ def check_network(network: Network, strategy: Strategy, trainer: Trainer, platea
 
 def say_cut_off(clf: Classifier) -> None:
     """Log that a training was cut off while it still improved."""
-    if clf.card["cut_off"]:
+    card = clf.card_without_metrics
+    if card["cut_off"]:
         logger.warning(
             "%s",
-            f"The training was still improving at its limit of {clf.card['limit']:,} steps. Give it more epochs "
+            f"The training was still improving at its limit of {card['limit']:,} steps. Give it more epochs "
             "(epochs=, --epochs) for a better model.",
         )
 
 
-def _trained(
-    strategy: Strategy, trainer: Trainer, rows: Division, folds: int | None, tune_threshold: bool,
-    parts: Sequence[Fold] | None,
-) -> Classifier:  # fmt: skip
-    if rows.fold is None:
-        outcome = cross_validate(trainer, [strategy], folds=folds or 0, parts=parts)
+def _trained(strategy: Strategy, trainer: Trainer, rows: Division, tune_threshold: bool) -> Classifier:
+    if rows.holdout is None:
+        outcome = cross_validate(trainer, [strategy], rows.folds)
         return refit(strategy, trainer, outcome, tune_threshold=tune_threshold)
     labeled = None
     if rows.scanned:
         labeled, trainer = rows.scanned.labels, replace(trainer, executor=rows.scanned.run)
-    return on_fold(strategy, trainer, rows.fold, labeled=labeled, tune_threshold=tune_threshold)
+    return on_holdout(strategy, trainer, rows.holdout, labeled=labeled, tune_threshold=tune_threshold)
 
 
 def _tunes(wanted: bool | None, strategy: Strategy, given: bool) -> bool:

@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.core.records import Examples, Fold, FoldResult, Member
+from counterpoise.core.examples import Examples
+from counterpoise.core.fold_result import FoldResult
+from counterpoise.core.folds import Fold
+from counterpoise.core.job import Member
 from counterpoise.core.structure import subset as rows_of
 from counterpoise.core.target import Target
 from counterpoise.decide.calibrate import NEEDED
@@ -28,13 +31,13 @@ def fit_rule(
     The untouched model keeps 0.5 or the largest probability and no correction: it is what people do today. Without
     `tune_threshold` so does any other strategy's threshold; its probabilities are checked all the same.
     """
-    untouched = strategy.aim == "argmax"
+    untouched, (vote, shares) = strategy.aim == "argmax", strategy.pooling
     return target.fit_rule(
         log_p,
         y,
         np.stack([m.log_shift for m in members]),
-        vote=strategy.vote,
-        weights=strategy.weights,
+        vote=vote,
+        weights=shares,
         aim=strategy.aim if tune_threshold else "argmax",
         check_intercept=not untouched,
         calibrate=lambda codes: calibration_of(members, codes),

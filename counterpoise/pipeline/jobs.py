@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-
-import numpy as np
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from counterpoise.core.errors import ModelError, error_text
+from counterpoise.core.examples import Examples
+from counterpoise.core.folds import Fold, Holdout
+from counterpoise.core.job import Job, Limits, Member
 from counterpoise.core.model import Model
-from counterpoise.core.records import Examples, Fold, Job, Limits, Member
 from counterpoise.core.seeds import integer
 from counterpoise.core.structure import whole as rows_at_once
-from counterpoise.engines.finishing import check_finish
 from counterpoise.engines.mixing import check_mixable
 from counterpoise.engines.objective import Objective
-from counterpoise.engines.run import make_job
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
-from counterpoise.strategies.resolve import resolved
-from counterpoise.strategies.strategy import Strategy
+from counterpoise.strategies.strategy import Single, Strategy
 from counterpoise.targets.kinds import target_of
 
 #: (strategy, fold).
@@ -30,16 +27,30 @@ Key = tuple[str, int]
 ALL_ROWS_FOLD = 1_000_000
 
 
-def jobs_of(strategy: Strategy, trainer: Trainer, fold: Fold, labeled: Examples | None = None) -> list[Job]:
-    """The jobs of a strategy's members on one fold, as its models train them (see `strategies.resolve`).
+def jobs_of(
+    strategy: Strategy, trainer: Trainer, fold: Fold | Holdout, labeled: Examples | None = None,
+    steps: Sequence[int] | None = None,
+) -> list[Job]:  # fmt: skip
+    """Make the jobs of a strategy on one fold, one for each model that it trains.
 
-    `labeled` are the rows that `fold.train` numbers, where the trainer does not hold them all (a scan).
+    Members of the same model and name are numbered 0, 1, ..., so that equal first members are the same job everywhere.
+
+    Args:
+        strategy: As its models train it (see `strategies.resolve`).
+        trainer: With the models of the run.
+        fold: What its rows do.
+        labeled: The rows that `fold.train` numbers, where the trainer does not hold them all (a scan).
+        steps: The number of steps of each (a refit); None: the budget decides.
     """
-    strategy = resolved(strategy, trainer.models)
-    return [
-        job_of(part, trainer, fold, member, labeled=labeled)
-        for part, member in zip(strategy.parts(), member_numbers(strategy), strict=True)
-    ]
+    numbers, left = Counter[tuple[str, str]](), list(steps or ())
+
+    def make(single: Single) -> Job:
+        key = (single.model, single.name)
+        numbers[key] += 1
+        fixed = left.pop(0) if left else None
+        return job_of(single, trainer, fold, numbers[key] - 1, fixed, labeled)
+
+    return strategy.jobs(make, timed=steps is not None)
 
 
 def jobs_by_fold(
@@ -51,8 +62,7 @@ def jobs_by_fold(
     """The jobs of (strategy, fold), and why a strategy cannot be carried out on these rows and models.
 
     `versions` holds what is trained in place of a strategy on a fold (after tuning). What fails is left out of the
-    first. It is raised where nothing would be left to compare: the untouched model, or
-    the only strategy.
+    first. It is raised where nothing would be left to compare: the baseline, or the only strategy.
     """
     jobs: dict[Key, list[Job]] = {}
     failures: dict[str, str] = {}
@@ -60,7 +70,7 @@ def jobs_by_fold(
         try:
             of_fold = [(versions or {}).get((strategy.name, f), strategy) for f in range(len(folds))]
             made = [jobs_of(version, trainer, fold) for version, fold in zip(of_fold, folds, strict=True)]
-            _check_trainable(strategy, made[0], trainer.models)
+            _check_trainable(made[0], trainer.models)
         except Exception as error:  # a user's own plan may raise anything; the others race on
             if strategy.name == "none" or len(strategies) == 1:
                 raise
@@ -70,12 +80,11 @@ def jobs_by_fold(
     return jobs, failures
 
 
-def _check_trainable(strategy: Strategy, jobs: Sequence[Job], models: Mapping[str, Model]) -> None:
-    """Raise what the training or the finishing of a strategy's members would raise for any rows."""
-    for part, job in zip(resolved(strategy, models).parts(), jobs, strict=True):
+def _check_trainable(jobs: Sequence[Job], models: Mapping[str, Model]) -> None:
+    """Raise what a loss would raise for any rows."""
+    for job in jobs:
         model = models[job.model]
         if isinstance(model, Network):
-            check_finish(part.finish, model)
             Objective(job).loss(model)
 
 
@@ -96,51 +105,52 @@ def check_some_left(strategies: Sequence[Strategy], failures: Mapping[str, str])
 
 
 def job_of(
-    part: Strategy, trainer: Trainer, fold: Fold, member: int = 0, steps: int | None = None,
+    single: Single, trainer: Trainer, fold: Fold | Holdout, member: int = 0, steps: int | None = None,
     labeled: Examples | None = None,
 ) -> Job:  # fmt: skip
     """One job; `steps` fixes the number of steps (a re-fit), else the budget decides.
 
     A plan that looks at features (synthesis, cleaning) is carried out here, on the training rows of the fold alone. A
-    model that does not stop early is fitted on the stopping rows too, unless these were given or judge.
+    model that does not stop early is fitted on the stopping rows too, unless these were given or fit the rule.
     """
-    settings, learner = trainer.settings, trainer.learners[part.model]
+    settings, learner = trainer.settings, trainer.learners[single.model]
     model = learner.model
     examples = trainer.examples if labeled is None else labeled
     stops = model.stops_early and (settings.early_stopping or model.kind == "network")
-    if not stops and examples.split is None and not np.array_equal(fold.stop, fold.test):
+    if not stops and examples.split is None:
         fold = fold.whole()
     y = examples.y[fold.train]
     place = (fold.repeat, fold.index, member)
     target, n = target_of(examples), len(examples.classes)
     counts = target.counts(y, n)
-    if part.mix:
-        check_mixable(examples, part.name)
-    plan = part.make_plan(target, y, n, examples.weights_of(fold.train))
+    if single.mix:
+        check_mixable(examples, single.name)
+    plan = single.make_plan(target, y, n, examples.weights_of(fold.train))
     if plan.deferred and model.kind != "network":
-        raise ModelError(f"strategy {part.name!r} changes its weights during training, which {model.label} cannot do.")
+        raise ModelError(
+            f"Strategy {single.name!r} changes its weights during training, which {model.label} cannot do. Choose a "
+            "strategy that draws or weighs rows all along, for example class_weight or oversample."
+        )
     stop_y = trainer.examples.y[fold.stop]
     rarest = int(target.counts(stop_y, n).min())
     limits = model.limits(
         limits_of(len(plan), len(y), settings, steps, rarest), steps, settings.early_stopping and len(fold.stop) > 0
     )
-    if part.warm:
-        limits = with_cosine(limits, 1 if steps else part.sequence)
     if plan.needs_features:
         plan = plan.realize(
-            rows_at_once(learner.examples.x, fold.train, part.name), integer(settings.seed, "synthesis", *place)
+            rows_at_once(learner.examples.x, fold.train, single.name), integer(settings.seed, "synthesis", *place)
         )
-    return make_job(
-        plan,
-        fold.train,
-        fold.stop,
-        fold.test,
-        loss=part.make_loss(counts),
+    return Job.of(
+        plan=plan,
+        train=fold.train,
+        stop=fold.stop,
+        score=fold.score,
+        loss=single.make_loss(counts),
         seed=settings.seed,
         place=place,
         limits=limits,
-        mix=part.make_mix(counts),
-        model=part.model,
+        mix=single.make_mix(counts),
+        model=single.model,
         content=model.content(),
         init_bias=settings.init_bias,
         kind=examples.kind,
@@ -162,21 +172,14 @@ def limits_of(drawn: int, rows: int, settings: Settings, steps: int | None = Non
         most = min(most, settings.most_steps)
         per_round = min(per_round, most)
     return Limits(
-        most, per_round, patience, settings.batch_size, plateau, recipe.min_steps, recipe.smoothing,
-        recipe.margin_for(rarest), recipe.stop_on, recipe.decay(per_round),
-    )  # fmt: skip
-
-
-def with_cosine(limits: Limits, parts: int) -> Limits:
-    """One of equal parts of the steps, over which the learning rate falls to 0."""
-    steps = max(1, limits.steps // parts)
-    return replace(limits, steps=steps, round_steps=min(limits.round_steps, steps), cosine=True)
-
-
-def member_numbers(strategy: Strategy) -> Iterator[int]:
-    """Number members of the same model and strategy 0, 1, ...: equal first members are the same job everywhere."""
-    seen: dict[tuple[str, str], int] = {}
-    for part in strategy.parts():
-        key = (part.model, part.name)
-        yield seen.get(key, 0)
-        seen[key] = seen.get(key, 0) + 1
+        steps=most,
+        round_steps=per_round,
+        patience=patience,
+        batch_size=settings.batch_size,
+        plateau=plateau,
+        min_steps=recipe.min_steps,
+        smoothing=recipe.smoothing,
+        margin=recipe.margin_for(rarest),
+        stop_on=recipe.stop_on,
+        average=recipe.decay(per_round),
+    )

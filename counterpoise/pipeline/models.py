@@ -2,42 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from counterpoise.core.errors import ModelError, OptionError
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.engines.sklearn_fit import ExternalModel
 from counterpoise.forests.model import KINDS, TreeModel
+from counterpoise.networks.built_in import name_for, spec_of
 from counterpoise.networks.frozen_body import network_for
 from counterpoise.pipeline.trainer import Learner
 from counterpoise.strategies.blend import Blend
-from counterpoise.strategies.resolve import suits
+from counterpoise.strategies.external import External
+from counterpoise.strategies.resolve import resolved, suits
 from counterpoise.strategies.strategy import Strategy
 from counterpoise.targets.kinds import target_of
+
+#: What "auto" pools on tables: see `docs/how-to/trees.md` for what was measured.
+AUTO = Blend(("tabular", "boosted", "forest"), adapts=True)
+
+
+def model_for(wanted: Any, examples: Examples, strategies: Sequence[Strategy] = (), network_alone: bool = False) -> Any:
+    """What "auto" stands for on these rows; any other model passes through.
+
+    Tables and rows of numbers: the blend `AUTO`. Its network alone where trees cannot train any of the strategies, for
+    several labels per row, and with `network_alone`. Pictures and texts: the network for them.
+
+    Args:
+        wanted: As `fit` takes it.
+        examples: The rows.
+        strategies: What is to be trained; none: any.
+        network_alone: Whether something was asked for that only a network has.
+
+    Raises:
+        ModelError: no model takes such rows.
+    """
+    if not isinstance(wanted, str) or wanted != "auto":
+        return wanted
+    name = name_for(spec_of(examples), examples.schema is not None)
+    if name != "tabular" or network_alone or target_of(examples).independent:
+        return name
+    trainable = not strategies or any(suits(strategy, TreeModel()) for strategy in strategies)
+    return AUTO if trainable else name
 
 
 def models_of(
     wanted: Any, strategies: Sequence[Strategy], examples: Examples, **options: Any
-) -> tuple[dict[str, Learner], tuple[Strategy, ...]]:
-    """The learners by their keys, and every strategy under every model that can train it.
+) -> tuple[dict[str, Learner], tuple[Strategy, ...], dict[str, str]]:
+    """The learners by their keys, every strategy as every model trains it, and why a strategy cannot be trained.
 
-    Strategies of the first model keep their names; those of the others are called `MODEL:STRATEGY`. Strategies that a
-    model cannot train are left out where there are several; of one strategy the reason is raised later.
+    Strategies of the first model keep their names; those of the others are called `MODEL:STRATEGY`. Strategies that
+    trees cannot train are left out where there are several.
 
     Args:
-        wanted: A network (see `fit`), `cp.trees(...)` or the name of trees, `cp.blend([...])`, or a list of these.
+        wanted: A network (see `fit`), `cp.trees(...)` or the name of trees, `cp.blend([...])`, "auto", or a list of
+            these.
         strategies: Simplest first.
         examples: The rows.
         **options: Of `networks.frozen_body.network_for`.
 
     Raises:
-        OptionError: an empty list. ModelError: a network that does not fit the rows.
+        OptionError: an empty list. ModelError: a network that does not fit the rows, or nothing that its model can
+            train.
     """
     several = list(wanted) if isinstance(wanted, (list, tuple)) else [wanted]
     if not several:
         raise OptionError('The list of models is empty. Expected at least one, for example ["tabular", "boosted"].')
+    several = [model_for(spec, examples, strategies) for spec in several]
     learners: dict[str, Learner] = {}
     specs: dict[str, Any] = {}
 
@@ -51,32 +83,53 @@ def models_of(
         specs[key], learners[key] = spec, learner
         return key
 
-    found = []
-    for number, spec in enumerate(several):
-        found += _of_model(spec, strategies, key_of, learners, prefixed=number > 0)
+    found: list[Strategy] = []
+    labels: list[str] = []
+    for spec in several:
+        blend = spec if isinstance(spec, Blend) else Blend((spec,))
+        if examples.split is not None:  # given stopping rows ended the trainings: they weigh no model
+            blend = replace(blend, pooling="equal")
+        keys = [key_of(member) for member in blend.models]
+        label = _free(spec.label if isinstance(spec, Blend) else learners[keys[0]].model.label, labels)
+        under = _under(blend, {key: learners[key] for key in keys}, strategies)
+        found += [replace(strategy, name=f"{label}:{strategy.name}") if labels else strategy for strategy in under]
+        labels.append(label)
     for strategy in strategies:
-        if strategy.is_external:
+        if isinstance(strategy, External):
             _check_target(examples, strategy.name)
             learners[strategy.name] = Learner(ExternalModel(strategy.name, strategy.estimator), examples)
             found.append(replace(strategy, model=strategy.name))
-    return learners, tuple(found)
+    return learners, *_resolved(found, learners)
 
 
-def _of_model(
-    spec: Any, strategies: Sequence[Strategy], key_of: Any, learners: dict[str, Learner], prefixed: bool
-) -> list[Strategy]:
-    own = [strategy for strategy in strategies if not strategy.is_external]
-    if isinstance(spec, Blend):
-        keys = [key_of(member) for member in spec.models]
-        made = [spec.under(strategy, keys) for strategy in own]
-        able = [all(suits(strategy, learners[key].model) for key in keys) for strategy in own]
-    else:
-        key = key_of(spec)
-        made = [strategy.with_model(key) for strategy in own]
-        able = [suits(strategy, learners[key].model) for strategy in own]
-    kept = [strategy for strategy, can in zip(made, able, strict=True) if can or len(own) == 1]
-    label = spec.label if isinstance(spec, Blend) else learners[key].model.label
-    return [replace(strategy, name=f"{label}:{strategy.name}") if prefixed else strategy for strategy in kept]
+def _resolved(
+    strategies: Sequence[Strategy], learners: dict[str, Learner]
+) -> tuple[tuple[Strategy, ...], dict[str, str]]:
+    """Strategies as their models train them, and the reason of each that cannot be trained."""
+    models = {key: learner.model for key, learner in learners.items()}
+    ready: list[Strategy] = []
+    refused: dict[str, str] = {}
+    for strategy in strategies:
+        try:
+            ready.append(resolved(strategy, models))
+        except ModelError as error:
+            if strategy.name == "none" or len(strategies) == 1:
+                raise
+            refused[strategy.name] = str(error)
+    return tuple(ready), refused
+
+
+def _under(blend: Blend, learners: Mapping[str, Learner], strategies: Sequence[Strategy]) -> list[Strategy]:
+    """The strategies that a blend, or one model, can train, with the keys of the models that train them."""
+    own = [strategy for strategy in strategies if not isinstance(strategy, External)]
+    kept: list[Strategy] = []
+    for strategy in own:
+        able = [key for key, learner in learners.items() if suits(strategy, learner.model)]
+        if len(own) == 1 and not blend.adapts:
+            able = list(learners)  # the reason is raised later
+        if able and (blend.adapts or len(able) == len(learners)):
+            kept.append(blend.under(strategy, able) if len(able) > 1 else strategy.with_model(able[0]))
+    return kept
 
 
 def _learner(spec: Any, examples: Examples, options: dict[str, Any]) -> Learner:
@@ -97,8 +150,8 @@ def _check_target(examples: Examples, name: str) -> None:
         )
 
 
-def _free(label: str, taken: dict[str, Learner]) -> str:
-    """A key that no other model has."""
+def _free(label: str, taken: Container[str]) -> str:
+    """The label, or with a number where another model has it."""
     number, key = 2, label
     while key in taken:
         key, number = f"{label}_{number}", number + 1

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.classifier.model_card import ruled, stored_scores
-from counterpoise.core.records import Examples, Fold, FoldResult, Job, Member
-from counterpoise.data.given_split import folds_of
+from counterpoise.core.examples import TEST, Examples
+from counterpoise.core.fold_result import FoldResult
+from counterpoise.core.folds import Fold, Holdout
+from counterpoise.core.job import Job, Member
 from counterpoise.engines.user_callbacks import RoundSaver
 from counterpoise.networks.member_outputs import score_members
 from counterpoise.pipeline.assembly import assemble, card_of, rows_of, split_of, stopping_note
@@ -35,7 +38,6 @@ from counterpoise.pipeline.refit_with_stopping_rows import for_steps, refit_with
 from counterpoise.pipeline.stages import train_in_stages, trained_members
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.pipeline.tuning import tuned_by_fold, tuned_on_all, values_of
-from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.select import Strategy
 from counterpoise.targets.kinds import target_of
 
@@ -69,37 +71,41 @@ class Outcome:
     extension: int = 1
     folds: tuple[Fold, ...] = ()
 
+    @property
+    def repeats(self) -> int:
+        """How often the cross-validation was repeated."""
+        return 1 + max(fold.repeat for fold in self.folds)
 
-def on_fold(
+
+def on_holdout(
     strategy: Strategy,
     trainer: Trainer,
-    fold: Fold,
+    rows: Holdout,
     *,
     labeled: Examples | None = None,
     tune_threshold: bool = True,
 ) -> Classifier:
-    """One training of a strategy on the rows of a fold; its stopping rows end it and fit the rule.
+    """One training of a strategy; the held-out rows end it and fit the rule.
 
-    `labeled` are the rows that `fold.train` numbers, where the trainer does not hold them all (a scan). Without
-    `tune_threshold` the stopping rows choose no threshold.
+    `labeled` are the rows that `rows.train` numbers, where the trainer does not hold them all (a scan). Without
+    `tune_threshold` the held-out rows choose no threshold.
     """
     examples = trainer.examples
-    jobs = jobs_of(strategy, trainer, replace(fold, test=fold.stop), labeled)
-    note = stopping_note(fold, examples, strategy, tune_threshold)
+    jobs = jobs_of(strategy, trainer, rows, labeled)
+    note = stopping_note(rows, examples, strategy, tune_threshold)
+    entries = rows_of(examples if labeled is None else labeled)
+    if examples.split is not None:
+        entries["split"] = split_of(rows, len(examples.doing(TEST)))
 
     def of(trained: Sequence[Member]) -> Classifier:
         log_p = np.stack([corrected(target_of(examples), m) for m in trained])
-        length, alone = _length(jobs, trained), trained[0].member_outputs
-        clf = _with_rule(strategy, trainer, trained, length, log_p, fold.stop, note, alone, tune_threshold)
-        clf.card.update(rows_of(examples if labeled is None else labeled))
-        if examples.split is not None:
-            clf.card["split"] = split_of(fold)
-        return clf
+        length, outputs = _length(jobs, trained), trained[0].member_outputs
+        return _with_rule(
+            strategy, trainer, trained, length, log_p, rows.held, note, outputs, tune_threshold, **entries
+        )
 
     def save(member: Member, path: str) -> None:
-        clf = of(trained_members(strategy, jobs, {jobs[0].id: member}, trainer))
-        clf.card["metrics_of"] = note
-        clf.save(path)
+        of(trained_members(strategy, jobs, {jobs[0].id: member}, trainer)).save(path)
 
     if trainer.callbacks and len(jobs) == 1:
         trainer = replace(trainer, callbacks=[RoundSaver(save), *trainer.callbacks])
@@ -114,47 +120,42 @@ def _length(jobs: Sequence[Job], trained: Sequence[Member]) -> Training:
 def _trained(strategy: Strategy, jobs: Sequence[Job], trainer: Trainer) -> list[Member]:
     """The members of one strategy on one fold."""
     key = (strategy.name, 0)
-    done, members = train_in_stages({key: jobs}, {key: resolved(strategy, trainer.models)}, trainer)
+    done, members = train_in_stages({key: jobs}, {key: strategy}, trainer)
     return trained_members(strategy, done[key], members, trainer)
 
 
 def _with_rule(
     strategy: Strategy, trainer: Trainer, trained: Sequence[Member], length: Training, log_p: Array, rows: Array,
-    note: str, alone: Array | None, tune_threshold: bool = True,
+    note: str, outputs: Array | None, tune_threshold: bool = True, **entries: Any,
 ) -> Classifier:  # fmt: skip
-    """Trained members and the rule that their corrected scores (members, M, C) of `rows` (M,) ask for."""
+    """Trained members and the rule that fits their corrected scores (members, M, C) of `rows` (M,).
+
+    `entries` are further ones of the model card.
+    """
     examples = trainer.examples
     y, weights = examples.y[rows], examples.weights_of(rows)
     target = target_of(examples)
     rule = fit_rule(target, strategy, log_p, y, trained, weights, tune_threshold)
-    scores = stored_scores(log_p, y, weights, alone)
-    card = card_of(strategy, trainer, trained, length, note) | ruled(target, rule, scores, examples.classes)
+    scores = stored_scores(log_p, y, weights, outputs)
+    card = card_of(strategy, trainer, trained, length, note) | ruled(target, rule, scores, examples.classes) | entries
     return assemble(strategy, trainer, trained, rule, card, scores)
 
 
-def cross_validate(
-    trainer: Trainer,
-    strategies: Sequence[Strategy],
-    *,
-    folds: int = 5,
-    repeats: int = 1,
-    duplicates: str = "warn",
-    parts: Sequence[Fold] | None = None,
-) -> Outcome:
+def cross_validate(trainer: Trainer, strategies: Sequence[Strategy], folds: Sequence[Fold]) -> Outcome:
     """Every strategy on the same folds, seeds and step budget.
 
-    `parts` are folds made elsewhere; of a single one nothing is judged, since no other fold has fitted its rule.
+    Of a single fold nothing is judged, since no other fold has fitted its rule, unless it was given (`Examples.split`).
     """
     examples = trainer.examples
-    judged = parts is None or len(parts) > 1
-    parts = parts or folds_of(examples, folds, repeats, trainer.settings.seed, duplicates)
-    tuned = tuned_by_fold(strategies, trainer, parts)
-    versions = {(s.name, f): s for s in strategies for f in range(len(parts))}
+    judged = len(folds) > 1 or examples.split is not None
+    repeats = 1 + max(fold.repeat for fold in folds)
+    tuned = tuned_by_fold(strategies, trainer, folds)
+    versions = {(s.name, f): s for s in strategies for f in range(len(folds))}
     versions |= {key: best.strategy for key, best in tuned.items()}
-    jobs, members, failures, settings = train_within_budget(strategies, versions, trainer, parts)
+    jobs, members, failures, settings = train_within_budget(strategies, versions, trainer, folds)
     trainer = replace(trainer, settings=settings)
     training = trainings(jobs, members, trainer)
-    jobs, members = refit_with_stopping_rows(jobs, members, versions, trainer, parts)
+    jobs, members = refit_with_stopping_rows(jobs, members, versions, trainer, folds)
     leave_out_failed(jobs, members, failures)
     check_some_left(strategies, failures)
     strategies = [s for s in strategies if s.name not in failures]
@@ -163,22 +164,22 @@ def cross_validate(
     log_p: dict[str, Array] = {}
     member_outputs: dict[str, Array] = {}
     for strategy in strategies:
-        trained = [trained_members(strategy, jobs[strategy.name, f], members, trainer) for f in range(len(parts))]
+        trained = [trained_members(strategy, jobs[strategy.name, f], members, trainer) for f in range(len(folds))]
         by_fold = [np.stack([corrected(target, member) for member in group]) for group in trained]
-        log_p[strategy.name] = out_of_fold(examples, parts, by_fold, repeats)
+        log_p[strategy.name] = out_of_fold(examples, folds, by_fold, repeats)
         outputs = [group[0].member_outputs for group in trained if group[0].member_outputs is not None]
         if outputs:
-            member_outputs[strategy.name] = stacked_scores(out_of_fold(examples, parts, outputs, repeats))[0].astype(
+            member_outputs[strategy.name] = stacked_scores(out_of_fold(examples, folds, outputs, repeats))[0].astype(
                 np.float32
             )
-        for f, fold in enumerate(parts if judged else ()):
-            rule = cross_fitted_rule(strategy, examples, parts, f, log_p[strategy.name], trained[f])
+        for f, fold in enumerate(folds if judged else ()):
+            rule = cross_fitted_rule(strategy, examples, folds, f, log_p[strategy.name], trained[f])
             shared = [users[job.id] > 1 for job in jobs[strategy.name, f]]
             results.append(make_fold_result(strategy, examples, fold, rule, trained[f], shared))
-    steps = {s.name: _median_steps([jobs[s.name, f] for f in range(len(parts))], members) for s in strategies}
+    steps = {s.name: _median_steps([jobs[s.name, f] for f in range(len(folds))], members) for s in strategies}
     tuned_values, extension = values_of(tuned), settings.extension
     return Outcome(
-        tuple(results), log_p, steps, failures, tuned_values, member_outputs, training, extension, tuple(parts)
+        tuple(results), log_p, steps, failures, tuned_values, member_outputs, training, extension, tuple(folds)
     )
 
 
@@ -187,7 +188,7 @@ def refit(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_thresh
 
     Of rows that say what they do (`Examples.split`) it is the classifier that was judged: test rows train nothing.
 
-    The card holds no metrics yet: a race has those of its folds, `fit` measures them.
+    The metrics of its card are those of the rows that fitted the rule; `compare` puts those of its folds there.
     """
     examples = trainer.examples
     if examples.split is not None:
@@ -200,8 +201,8 @@ def refit(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_thresh
     trained = _trained(strategy, jobs, trainer)
     log_p, rows = stacked_scores(outcome.log_p[strategy.name])
     note = f"trained on all {len(examples):,} rows; the rule was fitted on {len(rows):,} out-of-fold scores"
-    alone, length = outcome.member_outputs.get(strategy.name), outcome.training[strategy.name]
-    return _with_rule(strategy, trainer, trained, length, log_p, rows, note, alone, tune_threshold)
+    outputs, length = outcome.member_outputs.get(strategy.name), outcome.training[strategy.name]
+    return _with_rule(strategy, trainer, trained, length, log_p, rows, note, outputs, tune_threshold)
 
 
 def _as_judged(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> Classifier:
@@ -213,15 +214,14 @@ def _as_judged(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> Classi
     jobs = jobs_of(strategy, trainer, fold)
     trained = _trained(strategy, jobs, trainer)
     log_p = np.stack([stopping_scores(target_of(trainer.examples), member) for member in trained])
-    alone = None
+    outputs = None
     if trained[0].member_outputs is not None:
         first = trainer.learner(jobs[0])
         stopping = replace(jobs[0], score=fold.stop)
-        alone = score_members(trained[0], stopping, first.examples, first.model, len(strategy.parts()))
+        outputs = score_members(trained[0], stopping, first.examples, first.model, len(strategy.member_names))
     note = f"{len(fold.stop)} validation rows ended training and fitted the rule; test rows trained nothing"
-    clf = _with_rule(strategy, trainer, trained, outcome.training[strategy.name], log_p, fold.stop, note, alone)
-    clf.card["split"] = split_of(fold)
-    return clf
+    length, split = outcome.training[strategy.name], split_of(fold, len(fold.test))
+    return _with_rule(strategy, trainer, trained, length, log_p, fold.stop, note, outputs, split=split)
 
 
 def _users(jobs: Mapping[tuple[str, int], list[Job]]) -> dict[str, int]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.data.frames import is_table
 from counterpoise.data.image_set import ImageSet, examples_of
 from counterpoise.data.named_inputs import NamedInputs

@@ -1,4 +1,4 @@
-"""Small sets: a fold's networks are trained once more, with the rows that stopped them among the training rows.
+"""Small sets: a fold's models are trained a second time, with their early-stopping rows among the training rows.
 
 A fifth of the rows says when to stop and teaches nothing. Where there are few, that costs more than a second training:
 as many steps as the best round of the first had, on all rows of the fold but its test rows. `refit` does the same with
@@ -10,21 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from counterpoise.core.records import Fold, Job, Member
+from counterpoise.core.folds import Fold
+from counterpoise.core.job import Job, Member
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.jobs import Key, job_of, member_numbers
+from counterpoise.pipeline.jobs import Key, jobs_of
 from counterpoise.pipeline.trainer import Trainer
-from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.strategy import Strategy
 
 
 def for_steps(strategy: Strategy, trainer: Trainer, fold: Fold, steps: Sequence[int]) -> list[Job]:
-    """The jobs of a strategy's members on training and stopping rows of a fold, each for its number of steps."""
-    ready = resolved(strategy, trainer.models)
-    return [
-        job_of(part, trainer, fold.whole(), member, count)
-        for part, member, count in zip(ready.parts(), member_numbers(ready), steps, strict=True)
-    ]
+    """The jobs of a strategy on training and stopping rows of a fold, each for its number of steps."""
+    return jobs_of(strategy, trainer, fold.whole(), steps=steps)
 
 
 def refit_with_stopping_rows(
@@ -37,15 +33,15 @@ def refit_with_stopping_rows(
     """Jobs and members after the second training, where the model asks for one; the others as they were.
 
     Asked for it are folds of at most so many training rows. Left out are trainings that a limit cuts short, models that
-    stopping rows do not end, members that follow one another, and a given split, whose validation rows train nothing.
-    What a member cost includes its first training, and its history is that of the first.
+    stopping rows do not end or that are trained one after the other, and a given split, whose validation rows train
+    nothing. What a member cost includes its first training, and its history is that of the first.
     """
     kept = {key: list(group) for key, group in jobs.items()}
     if trainer.examples.split is not None or not trainer.settings.early_stopping or trainer.settings.most_steps:
         return kept, dict(members)
     again: dict[str, Job] = {}  # by the id of the first job
     for key, group in jobs.items():
-        if not any(part.sequence for part in strategies[key].parts()):
+        if strategies[key].n_stages == 1:
             fold, steps = folds[key[1]], [max(1, members[job.id].best_step) for job in group]
             longer = for_steps(strategies[key], trainer, fold, steps)
             pairs = zip(group, longer, strict=True)

@@ -15,8 +15,10 @@ import numpy as np
 
 from counterpoise.core import seeds
 from counterpoise.core.errors import OptionError
-from counterpoise.core.labels import find_label
-from counterpoise.core.records import VALIDATION, Examples, Fold, Job, Member
+from counterpoise.core.examples import VALIDATION, Examples
+from counterpoise.core.folds import Holdout
+from counterpoise.core.job import Job, Member
+from counterpoise.core.label_names import find_label
 from counterpoise.data.read import read
 from counterpoise.data.schema import build_parts
 from counterpoise.data.split import hold_out
@@ -46,24 +48,24 @@ class Scanned:
         examples: The rows in memory: a sample of the training rows, and the held-out rows.
         labels: The labels and weights of all rows, without features.
         sample: Positions of the sample in `examples`.
-        fold: `train` numbers rows of the table; `stop` numbers `examples`; nothing is tested.
+        holdout: `train` numbers rows of the table, `held` numbers `examples`.
     """
 
     scan: Scan
     examples: Examples
     labels: Examples
     sample: Array
-    fold: Fold
+    holdout: Holdout
 
     def check(self, strategy: Strategy) -> None:
         """Raise an OptionError when a strategy must see all features at once or changes during training."""
-        for part in strategy.parts():
-            rows, labels = self.fold.train, self.labels
-            plan = part.make_plan(target_of(labels), labels.y[rows], len(labels.classes), labels.weights_of(rows))
-            if part.mix or part.sequence or part.finish == "crt" or plan.needs_features or plan.deferred:
+        for single in strategy.singles:
+            rows, labels = self.holdout.train, self.labels
+            plan = single.make_plan(target_of(labels), labels.y[rows], len(labels.classes), labels.weights_of(rows))
+            if single.mix or strategy.n_stages > 1 or single.finish == "crt" or plan.needs_features or plan.deferred:
                 raise OptionError(
-                    f"strategy {part.name!r} needs rows in memory; for a scan choose one that draws or weighs rows or "
-                    "has a loss, for example oversample, class_weight or logit_adjusted."
+                    f"Strategy {single.name!r} needs rows in memory, but the rows of a scan stay on disk. Choose one "
+                    "that draws or weighs rows or has a loss, for example oversample, class_weight or logit_adjusted."
                 )
 
     def stream(self, job: Job, seed: int) -> Stream:
@@ -120,7 +122,7 @@ def opened(scan: Scan, validation: Any, seed: int) -> Scanned:
     if own:
         examples = at_training_prior(with_validation(examples, validation, scan.target))
         stop = examples.doing(VALIDATION)
-    return Scanned(scan, examples, labels, np.searchsorted(numbers, sampled), Fold(0, 0, train, stop, stop[:0]))
+    return Scanned(scan, examples, labels, np.searchsorted(numbers, sampled), Holdout(train, stop))
 
 
 def refuse_with_scan(given: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.metrics.scores import score_all
 from counterpoise.targets.kinds import target_of
 

@@ -14,7 +14,7 @@ from counterpoise.networks.recipe import PLAIN, Recipe, whole
 AUTO_STEPS, LEAST_PASSES = 15_000, 30
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """How networks are trained, equal for all strategies (see `compare` for each name).
 

@@ -9,9 +9,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job, Member
 from counterpoise.core.model import Model
 from counterpoise.core.progress import Progress
-from counterpoise.core.records import Examples, Job, Member
 from counterpoise.engines.run import Executor, run
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.fold_results import subset
@@ -75,7 +76,7 @@ class Trainer:
 
     def label_of(self, strategy: Strategy) -> str:
         """What to call the models of a strategy."""
-        return ", ".join(dict.fromkeys(self.models[part.model].label for part in strategy.parts()))
+        return "+".join(dict.fromkeys(self.models[single.model].label for single in strategy.singles))
 
     def learner(self, job: Job) -> Learner:
         return self.learners[job.model]

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.core.folds import Fold
+from counterpoise.core.job import Job, Member
 from counterpoise.core.lazy import needed
-from counterpoise.core.records import Fold, Job, Member
 from counterpoise.core.seeds import integer
 from counterpoise.data.split import hold_out
 from counterpoise.metrics.catalog import METRICS
@@ -22,7 +23,7 @@ from counterpoise.pipeline.jobs import ALL_ROWS_FOLD, jobs_of
 from counterpoise.pipeline.scoring import scores_of
 from counterpoise.pipeline.stages import trained_members
 from counterpoise.pipeline.trainer import Trainer
-from counterpoise.strategies.strategy import Strategy
+from counterpoise.strategies.strategy import Single, Strategy
 from counterpoise.targets.kinds import target_of
 
 #: Share of a fold's training rows that score the trials.
@@ -54,7 +55,7 @@ def tuned_by_fold(
     studies = {
         (s.name, f): Study(s, trainer, fold)
         for s in strategies
-        if s.hyperparameters and trials
+        if isinstance(s, Single) and s.hyperparameters and trials
         for f, fold in enumerate(folds)
     }
     for _ in range(trials if studies else 0):
@@ -67,7 +68,7 @@ def tuned_by_fold(
 
 def tuned_on_all(strategy: Strategy, trainer: Trainer) -> Tuned:
     """The strategy tuned on all rows, for its re-fit."""
-    if not (strategy.hyperparameters and trainer.settings.tune):
+    if not (isinstance(strategy, Single) and strategy.hyperparameters and trainer.settings.tune):
         return Tuned(strategy, {})
     rows, stop = hold_out(trainer.examples, 0.2, integer(trainer.settings.seed, "tune on all"))
     whole = Fold(0, ALL_ROWS_FOLD, rows, stop, np.empty(0, np.int64))
@@ -82,7 +83,7 @@ class Study:
         fold: Whose training rows are split again.
     """
 
-    def __init__(self, strategy: Strategy, trainer: Trainer, fold: Fold) -> None:
+    def __init__(self, strategy: Single, trainer: Trainer, fold: Fold) -> None:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -11,7 +11,7 @@ from scipy.stats import chi2_contingency
 
 from counterpoise.core.checks import check_no_class_lost
 from counterpoise.core.errors import DataError, OptionError, TargetError
-from counterpoise.core.records import TRAIN, VALIDATION, Examples
+from counterpoise.core.examples import TRAIN, VALIDATION, Examples
 from counterpoise.core.sources import Source
 from counterpoise.core.structure import join, mapped, rows_in
 from counterpoise.data.frames import is_table, to_frame
@@ -105,9 +105,9 @@ def _parts(
         return found.x, [found.classes[code] for code in found.y], None
     if dataset_kind(given):
         x, y, weight = load(given)
-        return _beside(encode(examples, x, inputs), y, weight)
+        return _with_metadata(encode(examples, x, inputs), y, weight)
     if isinstance(given, (tuple, list)) and len(given) in (2, 3):
-        return _beside(encode(examples, given[0], inputs), given[1], given[2] if len(given) == 3 else None)
+        return _with_metadata(encode(examples, given[0], inputs), given[1], given[2] if len(given) == 3 else None)
     if is_table(given, table=False):
         return _of_table(examples, given, target, sample_weight, inputs)
     raise OptionError(
@@ -134,17 +134,17 @@ def _of_table(
     absent = [column for column in (target, weight) if column is not None and column not in frame.columns]
     if absent:
         raise DataError(f"validation: {name} lacks the column {absent[0]!r}.")
-    _, y, w = _beside(np.empty(frame.height), frame[target], None if weight is None else frame[weight])
+    _, y, w = _with_metadata(np.empty(frame.height), frame[target], None if weight is None else frame[weight])
     return encode(examples, given, inputs), y, w
 
 
-def _beside(x: Any, y: Any, weight: Any) -> tuple[Any, Any, Array | None]:
+def _with_metadata(x: Any, y: Any, weight: Any) -> tuple[Any, Any, Array | None]:
     """Labels and weights of as many rows as x has."""
     rows = pl.DataFrame({"row": np.zeros(rows_in(x), np.uint8)})
     try:
-        side = metadata_of(rows, y, {"groups": None, "time": None, "split": None, "sample_weight": weight})
-        known = [side.y.classes[code] if code >= 0 else None for code in side.y.codes]
-        return x, known, None if side.weight is None else weights(side.weight)
+        metadata = metadata_of(rows, y, {"groups": None, "time": None, "split": None, "sample_weight": weight})
+        known = [metadata.y.classes[code] if code >= 0 else None for code in metadata.y.codes]
+        return x, known, None if metadata.weight is None else weights(metadata.weight)
     except DataError as error:
         raise type(error)(f"validation: {error}") from None
 

@@ -13,19 +13,15 @@ from counterpoise.plans.class_plans import (
     undersample,
     uniform,
 )
-from counterpoise.plans.groups import GroupPlan, per_group
-from counterpoise.plans.hardness import HardnessPlan, cascade, self_paced
-from counterpoise.plans.multilabel import MultiLabelPlan, clone_labels, label_sets, weigh_labels
-from counterpoise.plans.quotas import QuotaPlan, quota
+from counterpoise.plans.groups import per_group
+from counterpoise.plans.hardness import cascade, self_paced
+from counterpoise.plans.multilabel import clone_labels, label_sets, weigh_labels
+from counterpoise.plans.quotas import quota
 from counterpoise.plans.schedule import deferred
 from counterpoise.plans.synthesis import clean, synthesize
 
 __all__ = [
-    "GroupPlan",
-    "HardnessPlan",
-    "MultiLabelPlan",
     "Plan",
-    "QuotaPlan",
     "cascade",
     "chain",
     "class_weight",

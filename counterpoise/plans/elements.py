@@ -18,7 +18,8 @@ import numpy as np
 from counterpoise.core.checks import check_choice, check_finite, rows_text
 from counterpoise.core.errors import DataError, TargetError
 from counterpoise.core.label_sources import Source, source_of
-from counterpoise.core.labels import Labels, plain_label, read_labels, zeros_and_ones
+from counterpoise.core.label_values import plain_label
+from counterpoise.core.labels import Labels, read_labels, zeros_and_ones
 from counterpoise.core.masked import unmasked
 
 Array = np.ndarray

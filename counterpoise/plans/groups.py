@@ -48,28 +48,31 @@ class GroupPlan(Plan):
         pairs = np.unique(np.stack([self.codes, self.groups]), axis=1)
         return np.bincount(pairs[0], minlength=len(self.classes))
 
-    def rows(self, epoch: int = 0, seed: int = 0) -> Array:
+    @property
+    def _keeps_weights(self) -> bool:
+        return self.inner is not None
+
+    def _draw_rows(self, number: int, seed: int) -> Array:
         if self.inner is not None:
-            return self.inner.rows(epoch, seed)
-        parts = [self._walk(code, epoch, seed) for code in range(len(self.classes))]
-        out = np.concatenate(parts)
-        seeds.generator(seed, "order", epoch).shuffle(out)
+            return self.inner.rows(number, seed)
+        out = np.concatenate([self._walk(code, number, seed) for code in range(len(self.classes))])
+        seeds.generator(seed, "order", number).shuffle(out)
         return out
 
-    def weights(self) -> Array:
-        return super().weights() if self.inner is None else self.inner.weights()
+    def _weights_of(self, rows: Any) -> Array:
+        return super()._weights_of(rows) if self.inner is None else self.inner._weights_of(rows)
 
     def _walk(self, code: int, epoch: int, seed: int) -> Array:
-        """A stretch of an endless walk through the groups of a class, the rows of a group beside each other."""
+        """A stretch of an endless walk through the groups of a class, the rows of a group next to each other."""
         assert self.groups is not None
         members, size = self._members(code), int(self.drawn[code])
-        turn, place = divmod(epoch * size, len(members))
+        turn, start = divmod(epoch * size, len(members))
         out = np.empty(size, members.dtype)
         done = 0
         while done < size:
-            part = self._pass(members, code, turn, seed)[place : place + size - done]
-            out[done : done + len(part)] = part
-            done, turn, place = done + len(part), turn + 1, 0
+            stretch = self._pass(members, code, turn, seed)[start : start + size - done]
+            out[done : done + len(stretch)] = stretch
+            done, turn, start = done + len(stretch), turn + 1, 0
         return out
 
     def _pass(self, members: Array, code: int, turn: int, seed: int) -> Array:

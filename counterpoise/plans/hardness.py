@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,38 +16,9 @@ import numpy as np
 from counterpoise.core.checks import check_int
 from counterpoise.core.errors import OptionError
 from counterpoise.plans.class_plans import Plan, undersample, uniform
+from counterpoise.plans.over_rows import OverRows
 
 Array = np.ndarray
-
-
-@dataclass(frozen=True)
-class HardnessPlan(Plan):
-    """A plan whose multiplicities depend on class and hardness; made by `self_paced` and `cascade`.
-
-    Attributes:
-        inner: The plan that draws, over cells of rows of one class that are about as hard.
-        kept: int64 (k,), the row that each row of `inner` is; the other rows are not drawn.
-
-    Example:
-        >>> p = np.array([0.1] * 4 + [0.6, 0.7, 0.8, 0.9] + [0.9] * 2)
-        >>> plan = cascade([0] * 8 + [1] * 2, [np.column_stack([1 - p, p])], members=3)
-        >>> plan.needs_calibration, len(plan.kept)
-        (True, 6)
-    """
-
-    inner: Plan | None = None
-    kept: Array = field(default_factory=lambda: np.empty(0, np.int64))
-
-    def rows(self, epoch: int = 0, seed: int = 0) -> Array:
-        assert self.inner is not None
-        drawn = self.inner.rows(epoch, seed)
-        return self.kept[drawn].astype(drawn.dtype)
-
-    def weights(self) -> Array:
-        assert self.inner is not None
-        out = np.ones(len(self.codes), np.float32)
-        out[self.kept] = self.inner.weights()
-        return out
 
 
 def self_paced(
@@ -129,7 +99,7 @@ def cascade(
     Example:
         >>> y, p = [0] * 8 + [1] * 2, [0.1] * 4 + [0.6, 0.7, 0.8, 0.9] + [0.9] * 2
         >>> plan = cascade(y, [np.column_stack([1 - np.array(p), p])], members=3)
-        >>> plan.kept.tolist()
+        >>> plan.origin.tolist()
         [4, 5, 6, 7, 8, 9]
 
     Source: Liu, Wu and Zhou 2009, "Exploratory Undersampling for Class-Imbalance Learning" (BalanceCascade).
@@ -208,7 +178,7 @@ def _hardness(codes: Array, proba: Array) -> Array:
     return np.nan_to_num(1.0 - proba[np.arange(len(codes)), codes])
 
 
-def _over_cells(name: str, base: Plan, parts: Sequence[tuple[Array, Array, Array]], redraw: bool) -> HardnessPlan:
+def _over_cells(name: str, base: Plan, parts: Sequence[tuple[Array, Array, Array]], redraw: bool) -> OverRows:
     """The plan that draws from cells: per class (rows, the cell of each, how many rows of each cell)."""
     starts = np.cumsum([0, *(len(drawn) for *_, drawn in parts)])
     rows = np.concatenate([rows for rows, _, _ in parts])
@@ -225,7 +195,7 @@ def _over_cells(name: str, base: Plan, parts: Sequence[tuple[Array, Array, Array
         sample_weight=None if user is None else user[kept],
     )  # fmt: skip
     size = np.array([int(d.sum()) for *_, d in parts])
-    return HardnessPlan(
+    return OverRows(
         name, base.codes, base.classes, size, np.ones(len(size)), redraw=redraw, sample_weight=user,
-        needs_calibration=True, inner=inner, kept=kept,
+        needs_calibration=True, inner=inner, origin=kept,
     )  # fmt: skip

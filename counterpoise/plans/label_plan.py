@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -53,16 +55,23 @@ class LabelPlan(Plan):
         """The same shares of the data, float64 (L, 2)."""
         return self._masses / self._masses.sum(axis=1, keepdims=True)
 
-    def rows(self, epoch: int = 0, seed: int = 0) -> Array:
-        return super().rows(epoch, seed) if self.drawing is None else self.drawing.rows(epoch, seed)
+    def _draw_rows(self, number: int, seed: int) -> Array:
+        return super()._draw_rows(number, seed) if self.drawing is None else self.drawing.rows(number, seed)
 
-    def weights(self) -> Array:
-        """Loss weight of each row and label, float32 (n, L); 0 where it is not known, mean 1 over what is drawn."""
-        y = self._labels
+    def _weights_of(self, rows: Any) -> Array:
+        """Loss weight of each row and label, float32 (k, L); 0 where it is not known, mean 1 over what is drawn."""
+        return (self._unscaled(rows) * self._scale).astype(np.float32)
+
+    def _unscaled(self, rows: Any) -> Array:
+        y = self._labels[rows]
         own = np.where(y < 0, 0.0, self._label_weights[np.arange(y.shape[1]), y])
-        own = own if self.sample_weight is None else own * self.sample_weight[:, None]
-        times = np.ones(len(y)) if self.drawing is None else self.drawing.expected_times()
-        return (own * (times.sum() * y.shape[1] / (times @ own).sum())).astype(np.float32)
+        return own if self.sample_weight is None else own * self.sample_weight[rows, None]
+
+    @cached_property
+    def _scale(self) -> float:
+        n, labels = self._labels.shape
+        times = np.ones(n) if self.drawing is None else self.drawing.expected_times()
+        return float(times.sum() * labels / (times @ self._unscaled(slice(None))).sum())
 
     @property
     def _labels(self) -> Array:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.checks import check_weights
+from counterpoise.core.label_names import warn_look_alikes
 from counterpoise.core.label_sources import CHUNK
-from counterpoise.core.labels import class_labels, codes_among, warn_look_alikes
+from counterpoise.core.labels import class_labels, codes_among
 
 Array = np.ndarray
 

@@ -4,15 +4,15 @@ A batch ensemble (see `networks.batch_ensemble`) can follow one plan per member 
 counts row i as p_v(i), its draws times their loss weights, scaled to mean 1 over the rows. Rows are drawn by the mean
 of the p_v over the members, q(i), and count p_v(i) / q(i) for member v: over an epoch each member sees its own plan, in
 expectation exactly, and no weight exceeds the number of members (the balance heuristic of Veach and Guibas 1995). A
-rare
-class that two plans of three bring to half of their rows is then a third of every batch, where uniform batches with
-weights would hold a few rows of it with weights of 50 and more.
+rare class that two plans of three bring to half of their rows is then a third of every batch. Uniform batches with
+weights would contain a few of its rows, with weights of 50 and more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from counterpoise.plans.plan import Plan
 
 Array = np.ndarray
 
-#: Epochs of a part that one epoch of the members holds at most.
+#: Most epochs of a member's plan in one epoch of all members.
 MOST_EPOCHS = 4
 
 
@@ -44,23 +44,24 @@ class MemberPlans(Plan):
     def multiplicity(self) -> Array:
         return np.ones(len(self.classes))
 
-    @property
-    def identity(self) -> tuple[object, ...]:
-        return (*super().identity[:-1], *(plan.identity for plan in self.of_members))
-
-    def rows(self, epoch: int = 0, seed: int = 0) -> Array:
-        return self.epoch(epoch, seed)[0]
-
-    def weights(self) -> Array:
-        return np.ones(len(self.codes), np.float32)
-
-    def epoch(self, number: int, seed: int) -> tuple[Array, Array]:
-        """Row numbers (n,) of an epoch in training order, and their loss weight for each member, float32 (n, k)."""
+    def epoch(self, number: int = 0, seed: int = 0) -> tuple[Array, Array]:
+        """Return the row numbers (n,) of an epoch in training order, and each member's loss weights, float32 (n, k)."""
         shares = np.stack([self._share(v, number, seed) for v in range(len(self.of_members))], axis=1)
         mean = shares.mean(axis=1)
         drawn = np.repeat(self._by_class, self._times(mean, number, seed)[self._by_class])
         draws.shuffle(drawn, seeds.generator(seed, "order", number))
         return drawn, (shares[drawn] / mean[drawn, None]).astype(np.float32)
+
+    def with_weights(self, sample_weight: Any) -> Self:
+        weighted = super().with_weights(sample_weight)
+        return replace(weighted, of_members=tuple(plan.with_weights(sample_weight) for plan in self.of_members))
+
+    def _draw_rows(self, number: int, seed: int) -> Array:
+        return self.epoch(number, seed)[0]
+
+    def _weights_of(self, rows: Any) -> Array:
+        """Loss weight of each row, the mean over the members: 1 in every epoch."""
+        return np.ones(len(self.codes), np.float32)[rows]
 
     def _share(self, member: int, number: int, seed: int) -> Array:
         """What each row counts for a member in an epoch, float64 (n,), mean 1.
@@ -88,8 +89,8 @@ class MemberPlans(Plan):
         return times
 
 
-def joined(parts: Sequence[Plan], n_members: int) -> MemberPlans:
-    """Plans over the same rows as one plan for a batch ensemble: member v follows parts[v mod len(parts)].
+def joined(plans: Sequence[Plan], n_members: int) -> MemberPlans:
+    """Join plans over the same rows into one for a batch ensemble: member v follows plans[v mod len(plans)].
 
     Raises:
         OptionError: no plan, more plans than members, or plans over other rows, with new rows or with stages.
@@ -101,16 +102,19 @@ def joined(parts: Sequence[Plan], n_members: int) -> MemberPlans:
         >>> weights[rows == 3][0].round(2)
         array([0.67, 1.33], dtype=float32)
     """
-    if not 1 <= len(parts) <= n_members:
+    if not 1 <= len(plans) <= n_members:
         raise OptionError(
-            f"{len(parts)} plans for {n_members} members; expected at least one plan, and a member for each."
+            f"There are {len(plans)} plans for {n_members} members. Give at least one plan, and at most one per member."
         )
-    first = parts[0]
-    if any(not np.array_equal(plan.codes, first.codes) or plan.needs_features or plan.deferred for plan in parts):
-        raise OptionError("members share their batches; expected plans over the same rows, without new rows or stages.")
+    first = plans[0]
+    if any(not np.array_equal(plan.codes, first.codes) or plan.needs_features or plan.deferred for plan in plans):
+        raise OptionError(
+            "Members that share their batches need plans over the same rows, without new rows or stages. "
+            "Leave out such a plan, or train the members one by one."
+        )
     return MemberPlans(
-        " + ".join(dict.fromkeys(plan.name for plan in parts)), first.codes, first.classes, first.counts,
+        " + ".join(dict.fromkeys(plan.name for plan in plans)), first.codes, first.classes, first.counts,
         np.ones(len(first.classes)), sample_weight=first.sample_weight,
-        needs_calibration=any(plan.needs_calibration for plan in parts),
-        of_members=tuple(parts[v % len(parts)] for v in range(n_members)),
+        needs_calibration=any(plan.needs_calibration for plan in plans),
+        of_members=tuple(plans[v % len(plans)] for v in range(n_members)),
     )  # fmt: skip

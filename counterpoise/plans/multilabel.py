@@ -7,6 +7,7 @@ probabilities need a calibrator.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -63,23 +64,27 @@ class MultiLabelPlan(Plan):
         assert self.clones is not None
         return 1.0 + self.labels @ (self.clones / np.maximum(1, self.labels.sum(axis=0)))
 
-    def rows(self, epoch: int = 0, seed: int = 0) -> Array:
+    def _draw_rows(self, number: int, seed: int) -> Array:
         assert self.labels is not None
         if self.inner is not None:
-            return self.inner.rows(epoch, seed)
+            return self.inner.rows(number, seed)
         kind = draws.index_type(len(self.labels))
-        parts = [np.arange(len(self.labels), dtype=kind)]
+        drawn = [np.arange(len(self.labels), dtype=kind)]
         for label, size in enumerate(self.clones if self.clones is not None else ()):
             extra = np.empty(int(size), kind)
             members = np.flatnonzero(self.labels[:, label])
             if size:
-                draws.repeat_into(extra, members, epoch, seed, f"label {label}")
-            parts.append(extra)
-        out = np.concatenate(parts)
-        seeds.generator(seed, "order", epoch).shuffle(out)
+                draws.repeat_into(extra, members, number, seed, f"label {label}")
+            drawn.append(extra)
+        out = np.concatenate(drawn)
+        seeds.generator(seed, "order", number).shuffle(out)
         return out
 
-    def weights(self) -> Array:
+    def _weights_of(self, rows: Any) -> Array:
+        return self._row_weights[rows]
+
+    @cached_property
+    def _row_weights(self) -> Array:
         raw = np.ones(len(self.codes)) if self.row_weights is None else self.row_weights
         if self.sample_weight is not None:
             raw = raw * self.sample_weight

@@ -1,21 +1,21 @@
 """The plan: which rows an epoch draws, what each weighs, and the prior shift that follows.
 
-A plan is a frozen value made from labels alone, so it fits any kind of input. `rows(epoch, seed)` gives row
-numbers; nothing is copied. `weights()` has mean 1, because Keras divides a weighted loss by the number of
-rows: a plan must not change the step size.
+A plan is a frozen value made from labels alone, so it fits any kind of input. `epoch(number, seed)` gives row
+numbers and the loss weight of each; nothing is copied. Weights have mean 1, because Keras divides a weighted loss by
+the number of rows: a plan must not change the step size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from counterpoise.core import seeds
-from counterpoise.core.checks import check_no_class_lost
+from counterpoise.core.checks import check_choice, check_no_class_lost
 from counterpoise.core.errors import OptionError
 from counterpoise.core.labels import count_codes
 from counterpoise.plans import rows as draws
@@ -23,6 +23,9 @@ from counterpoise.plans import shift
 from counterpoise.plans.labels import by_class, user_weights
 
 Array = np.ndarray
+
+#: Fields that decide neither what is drawn nor what it weighs.
+_WORDS = ("name", "classes", "population")
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,10 @@ class Plan:
         class_weights: float64 (C,), loss weight per row of each class before scaling to mean 1.
         draw: "even" (repeats and a walked remainder), "replacement" (independent draws where a class grows) or
             "bootstrap" (independent draws of every class).
-        redraw: Whether each epoch draws afresh; False keeps one fixed set.
+        redraw: Whether each epoch draws other rows; False keeps one fixed set.
         sample_weight: float64 (n,) the user's own weights, or None.
-        needs_calibration: True when the shift alone does not give true probabilities.
-        population: What a row stands for, in words.
+        needs_calibration: True if subtracting the shift alone does not give calibrated probabilities.
+        population: What a row represents, in words.
         deferred: Share of the steps that are taken with another plan first (see `deferred`); 0 = none.
         first: That plan, or None.
 
@@ -62,14 +65,21 @@ class Plan:
     population: str = "a random row"
     deferred: float = 0.0
     first: Plan | None = None
-    _extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        if self.draw not in ("even", "replacement", "bootstrap"):
-            raise OptionError(f'draw is {self.draw!r}; expected "even", "replacement" or "bootstrap".')
+        check_choice(self.draw, "draw", ("even", "replacement", "bootstrap"))
         if np.any(self.drawn < 1):
             label = self.classes[int(np.argmin(self.drawn))]
-            raise OptionError(f"plan {self.name!r} would remove class {label!r}; choose a ratio that leaves it a row.")
+            raise OptionError(
+                f"Plan {self.name!r} would draw no row of class {label!r}. Every class needs at least one row in an "
+                "epoch. Choose a ratio that leaves it one."
+            )
+        if np.any(lost := ~((self.class_weights > 0) & np.isfinite(self.class_weights))):
+            label = self.classes[int(np.argmax(lost))]
+            raise OptionError(
+                f"Plan {self.name!r} gives class {label!r} the weight {self.class_weights[lost][0]:g}, which removes a "
+                "class. Expected finite weights above 0. Choose a milder plan."
+            )
 
     def __len__(self) -> int:
         """Rows drawn in one epoch."""
@@ -92,49 +102,53 @@ class Plan:
 
     @property
     def prior(self) -> Array:
-        """Class shares that training sees, float64 (C,), sum 1."""
+        """Class proportions in training, float64 (C,), sum 1."""
         return shift.training_prior(self.mass, self.multiplicity)
 
     @property
     def base_prior(self) -> Array:
-        """Class shares of the data, float64 (C,), sum 1."""
+        """Class proportions of the data, float64 (C,), sum 1."""
         return self.mass / self.mass.sum()
 
     @property
     def log_shift(self) -> Array:
-        """What training adds to the logits, float64 (C,), sum 0; subtract it to get the true ones."""
+        """What training adds to the logits, float64 (C,), sum 0; subtract it for the proportions of the data."""
         return shift.log_shift(self.multiplicity)
 
-    def rows(self, epoch: int = 0, seed: int = 0) -> Array:
-        """Row numbers of one epoch in training order.
+    def epoch(self, number: int = 0, seed: int = 0) -> tuple[Array, Array]:
+        """Return the row numbers of one epoch in training order, and the loss weight of each.
 
         Args:
-            epoch: Which epoch, 0 or more. With `redraw=False` the set is that of epoch 0, in a new order.
-            seed: The same (epoch, seed) always gives the same rows.
+            number: Which epoch, 0 or more. With `redraw=False` the set is that of epoch 0, in a new order.
+            seed: The same (number, seed) always gives the same rows.
 
         Returns:
-            int32 (int64 from 2**31 rows up), shape (len(self),).
+            Rows, int32 (int64 from 2**31 rows up), shape (len(self),). Weights, float32, shape (len(self),), or one
+            for each label or ensemble member, (len(self), L). Their mean is 1, for random draws on average.
         """
-        source = epoch if self.redraw else 0
-        out = np.empty(len(self), draws.index_type(len(self.codes)))
-        start = 0
-        for code, size in enumerate(self.drawn):
-            self._fill(out[start : start + size], code, source, seed)
-            start += int(size)
-        draws.shuffle(out, seeds.generator(seed, "order", epoch))
-        return out
+        rows = self._draw_rows(number, seed)
+        return rows, self._weights_of(rows)
+
+    def rows(self, epoch: int = 0, seed: int = 0) -> Array:
+        """Return the row numbers of one epoch in training order (see `epoch`)."""
+        return self._draw_rows(epoch, seed)
 
     def weights(self) -> Array:
-        """Loss weight of each row, float32 (n,).
+        """Return the loss weight of each row, float32 (n,).
 
         The mean over the rows of an epoch (over all rows when the plan draws each once) is 1.
         """
-        if self.sample_weight is None:
-            scale = len(self) / np.dot(self.drawn, self.class_weights)
-            return (self.class_weights * scale).astype(np.float32)[self.codes]
-        raw = self.class_weights[self.codes] * self.sample_weight
-        shown = self.drawn / self.counts
-        return (raw * (len(self) / np.dot(shown[self.codes], raw))).astype(np.float32)
+        return self._weights_of(slice(None))
+
+    @property
+    def batch_size(self) -> int | None:
+        """Rows of a batch, where the plan decides it; else None."""
+        return None
+
+    @property
+    def given(self) -> int:
+        """Rows that the plan was made for; higher row numbers are those of `new`."""
+        return len(self.codes)
 
     @property
     def needs_features(self) -> bool:
@@ -147,31 +161,67 @@ class Plan:
         return None
 
     def realize(self, x: Any, seed: int = 0) -> Plan:
-        """The plan carried out on the features `x` of its rows; itself, unless it looks at features."""
+        """Carry the plan out on the features `x` of its rows; a plan that needs no features is returned as it is."""
         return self
 
-    def with_weights(self, sample_weight: Any) -> Plan:
-        """The same plan with the user's weights (n,) multiplied in."""
-        if self.sample_weight is not None or getattr(self, "inner", None) is not None:
-            raise OptionError(f"plan {self.name!r} takes sample_weight when it is made; give it there, once.")
+    def with_weights(self, sample_weight: Any) -> Self:
+        """Return the same plan with the user's weights (n,) multiplied in."""
+        if self.sample_weight is not None or self._keeps_weights:
+            raise OptionError(
+                f"Plan {self.name!r} takes sample_weight= when it is made, and only once. "
+                "Pass the weights to the function that makes the plan."
+            )
         first = None if self.first is None else self.first.with_weights(sample_weight)
         user = user_weights(sample_weight, len(self.codes))
         check_no_class_lost(self.codes, user, self.classes)
         return replace(self, sample_weight=user, first=first)
 
-    @property
-    def identity(self) -> tuple[Any, ...]:
-        """Everything that decides what the plan does, nested tuples and arrays: equal for equal plans."""
-        values = [getattr(self, part.name) for part in fields(self)]
-        return (type(self).__name__, *(v.identity if isinstance(v, Plan) else v for v in values))
+    def content(self) -> Iterator[Any]:
+        """Yield all that decides what the plan draws and weighs, as arrays and plain values: equal for equal plans."""
+        yield type(self).__name__
+        yield from _pieces(tuple(getattr(self, item.name) for item in fields(self) if item.name not in _WORDS))
 
     @property
     def stages(self) -> tuple[Plan, ...]:
         """The plans that training follows one after the other; the last is this one."""
         return (self,) if self.first is None else (self.first, self)
 
+    @property
+    def of_members(self) -> tuple[Plan, ...]:
+        """The plan of each ensemble member, where the members follow plans of their own; else none."""
+        return ()
+
+    @property
+    def _keeps_weights(self) -> bool:
+        """Whether weights cannot be multiplied in after the plan was made."""
+        return False
+
+    def _draw_rows(self, number: int, seed: int) -> Array:
+        source = number if self.redraw else 0
+        out = np.empty(len(self), draws.index_type(len(self.codes)))
+        start = 0
+        for code, size in enumerate(self.drawn):
+            self._fill(out[start : start + size], code, source, seed)
+            start += int(size)
+        draws.shuffle(out, seeds.generator(seed, "order", number))
+        return out
+
+    def _weights_of(self, rows: Any) -> Array:
+        if self.sample_weight is None:
+            return (self.class_weights * self._scale).astype(np.float32)[self.codes[rows]]
+        raw = self.class_weights[self.codes[rows]] * self.sample_weight[rows]
+        return (raw * self._scale).astype(np.float32)
+
+    @cached_property
+    def _scale(self) -> float:
+        """What makes the mean of the weights 1."""
+        if self.sample_weight is None:
+            return len(self) / float(np.dot(self.drawn, self.class_weights))
+        raw = self.class_weights[self.codes] * self.sample_weight
+        return len(self) / float(np.dot((self.drawn / self.counts)[self.codes], raw))
+
     def _fill(self, out: Array, code: int, epoch: int, seed: int) -> None:
-        """Write the rows that an epoch draws of one class; nothing as long as the epoch is made beside `out`."""
+        """Write the rows that an epoch draws of one class into `out`, and make no other array of that length."""
         members, stage = self._members(code), f"class {code}"
         if self.draw == "bootstrap":
             draws.gather(members, draws.replaced(len(members), len(out), epoch, seed, stage), out)
@@ -204,3 +254,13 @@ class Plan:
         if self.sample_weight is None:
             return count, count.astype(float)
         return count, np.bincount(self.codes, weights=self.sample_weight, minlength=size)
+
+
+def _pieces(value: Any) -> Iterator[Any]:
+    if isinstance(value, Plan):
+        yield from value.content()
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _pieces(item)
+    else:
+        yield value

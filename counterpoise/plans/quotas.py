@@ -39,12 +39,12 @@ class QuotaPlan(Plan):
     def batch_size(self) -> int:
         return int(self.per_batch.sum())
 
-    def rows(self, epoch: int = 0, seed: int = 0) -> Array:
-        """Row numbers of one epoch, batch after batch; each class goes on where the last epoch stopped."""
-        source = epoch if self.redraw else 0
+    def _draw_rows(self, number: int, seed: int) -> Array:
+        """Row numbers of one epoch, batch after batch; each class continues where the last epoch stopped."""
+        source = number if self.redraw else 0
         blocks = [self._block(code, source, seed) for code in range(len(self.per_batch))]
         out = np.concatenate(blocks, axis=1)
-        return seeds.generator(seed, "order", epoch).permuted(out, axis=1).ravel()
+        return seeds.generator(seed, "order", number).permuted(out, axis=1).ravel()
 
     def _block(self, code: int, epoch: int, seed: int) -> Array:
         """Rows of one class, (steps, quota): a stretch of an endless walk through shuffled passes of the class."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -10,9 +11,9 @@ import numpy as np
 
 from counterpoise.core.errors import OptionError
 from counterpoise.core.labels import count_codes
-from counterpoise.core.structure import mapped, rows_in, take
-from counterpoise.plans import rows as draws
-from counterpoise.plans.class_plans import Plan
+from counterpoise.core.structure import leaves, mapped, rows_in, take
+from counterpoise.plans.over_rows import OverRows
+from counterpoise.plans.plan import Plan
 
 Array = np.ndarray
 
@@ -46,28 +47,25 @@ class Unrealized(Plan):
     def needs_features(self) -> bool:
         return True
 
-    def rows(self, epoch: int = 0, seed: int = 0) -> Array:
+    def _draw_rows(self, number: int, seed: int) -> Array:
         raise OptionError(
-            f"plan {self.name!r} looks at features; call realize(x) on it, or feed it with batches(x, y)."
+            f"Plan {self.name!r} draws rows by their features, which it has not seen. "
+            "Call realize(x) on the plan, or feed it with batches(x, y, plan)."
         )
 
 
 @dataclass(frozen=True)
-class Realized(Plan):
-    """A plan over `inner.codes`, whose rows stand for given rows and new rows.
+class Realized(OverRows):
+    """A plan over `inner.codes`, whose rows are given rows and new rows.
 
-    `codes` are those of the given rows followed by the new rows; `rows()` numbers both. Priors and shift are held
-    against the given rows.
+    `codes` are those of the given rows followed by the new rows; `rows()` numbers both. Priors and shift are relative
+    to the given rows.
 
     Attributes:
-        inner: The plan that draws.
-        origin: What row i of `inner` is: a given row, or from `given` on a new one.
-        given: How many rows were given.
+        given: How many rows were given; from this number on, rows are new ones.
         fresh: Features of the new rows, or None.
     """
 
-    inner: Plan | None = None
-    origin: Array = field(default_factory=lambda: np.empty(0, np.int64))
     given: int = 0
     fresh: Any = None
 
@@ -75,16 +73,13 @@ class Realized(Plan):
     def new(self) -> tuple[Any, Array] | None:
         return None if self.fresh is None else (self.fresh, self.codes[self.given :])
 
-    def rows(self, epoch: int = 0, seed: int = 0) -> Array:
+    def content(self) -> Iterator[Any]:
+        """Yield the rows that were kept and made, and how they are drawn, whatever made them."""
         assert self.inner is not None
-        drawn = self.inner.rows(epoch, seed)
-        return self.origin.astype(draws.index_type(len(self.codes)))[drawn]
-
-    def weights(self) -> Array:
-        assert self.inner is not None
-        out = np.ones(len(self.codes), np.float32)
-        out[self.origin] = self.inner.weights()
-        return out
+        yield from (type(self).__name__, self.codes, self.origin, self.sample_weight, self.deferred)
+        yield from self.inner.content()
+        yield from () if self.first is None else self.first.content()
+        yield from () if self.fresh is None else map(np.ascontiguousarray, leaves(self.fresh))
 
     @cached_property
     def _tally(self) -> tuple[Array, Array]:

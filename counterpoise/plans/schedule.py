@@ -10,7 +10,6 @@ import numpy as np
 from counterpoise.core.checks import check_range
 from counterpoise.core.errors import OptionError
 from counterpoise.plans.class_plans import Plan
-from counterpoise.plans.realized import Realized
 
 P = TypeVar("P", bound=Plan)
 
@@ -49,15 +48,14 @@ def deferred(plan: P, at: float = 0.8) -> P:
     if plan.deferred:
         raise OptionError(f"plan {plan.name!r} is deferred already; defer the plan that it was made from.")
     name = f"{plan.name}, deferred to {share:g}"
-    return replace(plan, name=name, deferred=share, first=_untouched(plan), needs_calibration=True)
+    return replace(plan, name=name, deferred=share, first=_each_row_once(plan), needs_calibration=True)
 
 
-def _untouched(plan: Plan) -> Plan:
+def _each_row_once(plan: Plan) -> Plan:
     """Every given row of a plan once an epoch, with the user's weights alone."""
-    given = plan.given if isinstance(plan, Realized) else len(plan.codes)
-    own = None if plan.sample_weight is None else plan.sample_weight[:given]
+    user = None if plan.sample_weight is None else plan.sample_weight[: plan.given]
     even = np.ones(len(plan.classes))
-    return Plan("uniform", plan.codes[:given], plan.classes, plan.counts, even, sample_weight=own)
+    return Plan("uniform", plan.codes[: plan.given], plan.classes, plan.counts, even, sample_weight=user)
 
 
 def check_single(plan: Plan) -> None:

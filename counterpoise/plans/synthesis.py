@@ -28,33 +28,23 @@ _NEITHER = "it has no fit_resample; expected a name or a sampler of imbalanced-l
 
 
 @dataclass(frozen=True)
-class Synthesis(Plan):
+class Synthesis(Unrealized):
     """Every given row once an epoch, and new rows of the smaller classes, made once; see `synthesize`.
-
-    Before `realize`, `rows()` numbers the new rows from n on, class by class, as many as `new_counts` says.
 
     Attributes:
         sampler: A name of `samplers.MAKERS`, or an imbalanced-learn sampler.
-        neighbors: Neighbors that a row is averaged with; None: the sampler's own.
+        k_neighbors: Neighbors that a row is averaged with; None: the sampler's own.
         options: Further settings of the sampler.
     """
 
     sampler: Any = "smote"
-    neighbors: int | None = None
+    k_neighbors: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def needs_features(self) -> bool:
-        return True
 
     @property
     def new_counts(self) -> Array:
         """New rows of each class, int64 (C,)."""
         return self.drawn - self.counts
-
-    def rows(self, epoch: int = 0, seed: int = 0) -> Array:
-        total = len(self.codes) + int(self.new_counts.sum())
-        return seeds.generator(seed, "order", epoch).permutation(np.arange(total, dtype=np.int32))
 
     def new_rows(self, x: Any, seed: int = 0) -> tuple[Any, Array]:
         """Make the new rows from the features of the training rows.
@@ -90,10 +80,10 @@ class Synthesis(Plan):
 
     def _sampler(self, layout: Any) -> tuple[Any, int]:
         if isinstance(self.sampler, str):
-            return samplers.maker(self.sampler, layout, self.neighbors, self.options)
+            return samplers.maker(self.sampler, layout, self.k_neighbors, self.options)
         if layout.categorical and not hasattr(self.sampler, "categorical_features"):
             raise OptionError(f"{type(self.sampler).__name__} averages level ids; use SMOTENC or the name 'smote'.")
-        return _copy(self.sampler), getattr(self.sampler, "k_neighbors", 1) if self.neighbors is None else 1
+        return _copy(self.sampler), getattr(self.sampler, "k_neighbors", 1) if self.k_neighbors is None else 1
 
     def _check_neighbors(self, needed: Any) -> None:
         if not isinstance(needed, int):
@@ -103,7 +93,7 @@ class Synthesis(Plan):
             label, have = self.classes[few[0]], int(self.counts[few[0]])
             raise DataError(
                 f"class {label!r} has {have} training rows; {self.name} averages each with {needed} neighbors of its "
-                f"class and needs at least {needed + 1}. Use neighbors={max(1, have - 1)}, merge rare classes, or "
+                f"class and needs at least {needed + 1}. Use k_neighbors={max(1, have - 1)}, merge rare classes, or "
                 "oversample."
             )
 
@@ -156,7 +146,7 @@ def synthesize(
     sampler: Any = "smote",
     ratio: float = 1.0,
     *,
-    neighbors: int | None = None,
+    k_neighbors: int | None = None,
     sample_weight: Any = None,
     classes: Sequence[Any] | None = None,
     **options: Any,
@@ -173,7 +163,7 @@ def synthesize(
             "kmeans_smote", "adasyn", "smote_nc", "smote_n", or an imbalanced-learn sampler that keeps the given rows
             first. Its settings but not its `sampling_strategy` count.
         ratio: Wanted size of the smaller classes over the largest, in (0, 1].
-        neighbors: Neighbors that each row is averaged with; None: the sampler's own (mostly 5).
+        k_neighbors: Neighbors that each row is averaged with; None: the sampler's own (mostly 5).
         sample_weight: Your own weights (n,); new rows weigh 1.
         classes: The full list of labels when `y` may lack some.
         **options: Further settings of the sampler.
@@ -198,7 +188,7 @@ def synthesize(
     base = from_multiplicity(y, lambda n: targets.oversampled(n, ratio), **how)
     return Synthesis(
         name, base.codes, base.classes, base.drawn, base.class_weights, sample_weight=base.sample_weight,
-        needs_calibration=True, sampler=sampler, neighbors=neighbors, options=options,
+        needs_calibration=True, sampler=sampler, k_neighbors=k_neighbors, options=options,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import OptionError, TargetError, did_you_mean
-from counterpoise.core.labels import warn_look_alikes
+from counterpoise.core.label_names import warn_look_alikes
 from counterpoise.core.per_class import in_class_order, labeled
 from counterpoise.plans.elements import Elements, read_elements
 from counterpoise.plans.schemes import scheme_weights
@@ -125,6 +125,12 @@ class Tally:
         if not mass.sum() > 0:
             raise TargetError("no element of the target counts: all are masked, ignored or of weight 0.")
         raw = scheme_weights(scheme, mass, labels, self._frequency(labels, mass))
+        lost = np.flatnonzero((mass > 0) & (raw == 0))
+        if len(lost) and not self.around:  # in sequences and masks a weight of 0 leaves out a class on purpose
+            raise OptionError(
+                f"The weight of class {labels[lost[0]]!r} is 0, which removes the class. Expected a weight above 0 for "
+                "each class. To leave out rows, drop them or name their label with ignore=."
+            )
         weights = raw * self.counted / np.dot(raw, mass)
         return WeightTable(self.kind, labels, weights, self.ignore, self.squeezed)
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from counterpoise.core.errors import OptionError
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job, Member
 from counterpoise.core.lazy import needed
-from counterpoise.core.records import Examples, Job, Member
 from counterpoise.scale.messages import dumped, loaded
 from counterpoise.scale.work import Batch, Closing, Surroundings, batches, settle, surroundings, train, unfinished
 

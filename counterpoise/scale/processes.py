@@ -19,7 +19,8 @@ from contextlib import suppress
 from typing import Any
 
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Examples, Job
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job
 from counterpoise.scale.messages import Shared, dumped, receive, send
 from counterpoise.scale.work import Batch, Closing, Surroundings, batches, surroundings, unfinished
 

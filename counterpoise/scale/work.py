@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from counterpoise.core.errors import OptionError
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job, Member
 from counterpoise.core.keras_import import import_keras_quietly
-from counterpoise.core.records import Examples, Job, Member
 
 #: Steps of work that a batch is cut into for each worker: enough to even out, few enough to compile rarely.
 SHARES = 2

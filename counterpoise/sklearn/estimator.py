@@ -29,9 +29,9 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
     """Train with one strategy; probabilities are true and the decision follows the chosen threshold.
 
     Args:
-        model: A name such as "mlp" or "boosted", a Keras model, a builder `build(spec, n_classes)`, `cp.trees(...)` or
-            `cp.blend([...])`.
-        strategy: A name (see `counterpoise strategies`), a `Strategy` or `cp.Ensemble([...])`.
+        model: "auto", a name such as "mlp" or "boosted", a Keras model, a builder `build(spec, n_classes)`,
+            `cp.trees(...)` or `cp.blend([...])`.
+        strategy: A name (see `counterpoise strategies`), a `Strategy` or `cp.ensemble([...])`.
         validation, folds, epochs, batch_size, budget, optimizer, patience, recipe, output, weights, init_bias, engine:
             As in `cp.fit`.
         recall_floor, precision_floor: Choose the threshold for this floor instead of the strategy's own aim.
@@ -51,13 +51,13 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         >>> rng = np.random.default_rng(0)
         >>> y = (rng.random(200) < 0.2).astype(int)
         >>> x = rng.normal(size=(200, 2)) + 2 * y[:, None]
-        >>> CounterpoiseClassifier(epochs=2, random_state=0).fit(x, y).predict_proba(x).shape
+        >>> CounterpoiseClassifier("mlp", epochs=2, random_state=0).fit(x, y).predict_proba(x).shape
         (200, 2)
     """
 
     def __init__(
         self,
-        model: Any = "mlp",
+        model: Any = "auto",
         strategy: Any = "none",
         *,
         validation: float = 0.2,

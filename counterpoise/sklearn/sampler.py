@@ -11,7 +11,7 @@ from imblearn.utils import check_target_type
 from sklearn.utils import _safe_indexing, check_random_state
 
 from counterpoise.core.checks import check_choice
-from counterpoise.core.labels import warn_look_alikes
+from counterpoise.core.label_names import warn_look_alikes
 from counterpoise.plans import class_plans as plans
 from counterpoise.sklearn.targets import one_hot, plain_labels
 

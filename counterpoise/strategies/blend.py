@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from counterpoise.core.checks import check_choice
 from counterpoise.core.errors import OptionError
+from counterpoise.strategies.ensemble import Ensemble
 from counterpoise.strategies.strategy import Strategy
 
 
@@ -18,22 +19,21 @@ class Blend:
     Attributes:
         models: Networks and trees, as `fit` takes them.
         pooling: "learned" or "equal" weights of the members.
+        adapts: Whether the models that can train a strategy train it alone where the others cannot.
     """
 
     models: tuple[Any, ...]
     pooling: str = "learned"
+    adapts: bool = False
 
     label = "blend"
 
-    def under(self, strategy: Strategy, keys: Sequence[str]) -> Strategy:
+    def under(self, strategy: Strategy, keys: Sequence[str]) -> Ensemble:
         """One strategy whose members are those of `strategy`, once for each model, by its key."""
-        parts = tuple(replace(part, model=key) for key in keys for part in strategy.parts())
+        members = tuple(unit.with_model(key) for key in keys for unit in strategy.units)
         vote = "weighted" if self.pooling == "learned" else "soft"
         idea = f"{strategy.idea} {len(keys)} models, pooled."
-        return replace(
-            strategy, idea=idea, members=parts, vote=vote, weights=None, single_pass=False, hyperparameters=(),
-            loss="cross_entropy", mix="", mixing={}, finish="", sequence=0, warm=False,
-        )  # fmt: skip
+        return Ensemble(strategy.name, idea, aim=strategy.aim, members=members, vote=vote, single_pass=False)
 
 
 def blend(models: Sequence[Any], *, pooling: str = "learned") -> Blend:

@@ -1,15 +1,79 @@
-"""Entrants that are no networks of ours, ready to race by name: what people reach for when a table is imbalanced."""
+"""External models: estimators of scikit-learn's kind in a comparison, and the ready-made ones by name."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from counterpoise.core.errors import OptionError, did_you_mean
+import numpy as np
 
-#: What the names of such entrants begin with.
+from counterpoise.core.errors import OptionError, did_you_mean
+from counterpoise.plans import class_plans as plans
+from counterpoise.plans.class_plans import Plan
+from counterpoise.strategies.strategy import Single
+
+#: What the names of external models begin with.
 PREFIX = "external:"
+
+
+@dataclass(frozen=True)
+class External(Single):
+    """An estimator in a network's place: it is compared, but no model file is made of it (made by `cp.external`).
+
+    Attributes:
+        estimator: Of scikit-learn's kind, not fitted.
+    """
+
+    estimator: Any = None
+
+    def make_loss(self, counts: np.ndarray) -> tuple[str, Mapping[str, Any]]:
+        return "external", {}
+
+
+def external(
+    name: str, estimator: Any, *, plan: Callable[..., Plan] = plans.uniform, idea: str = "", **options: Any
+) -> External:
+    """Make an external model for `compare`, which shows whether a network is the wrong tool.
+
+    A clone is fitted on the same training rows as the networks, once per fold, with a seed of its own. Its
+    probabilities get the same treatment out of fold (prior-shift correction, calibration, threshold) and the same
+    judge. Categorical columns become integers if the estimator supports them (`categorical_features`,
+    `categorical_feature`), otherwise one-hot. Missing numbers stay NaN if it takes them; otherwise they become the
+    median of the training rows, with an indicator column. An estimator that is set to stop early
+    (`early_stopping_rounds`, `early_stopping=True`) stops on the early-stopping rows; any other is fitted on them too.
+    It can be the best of a comparison, but is never saved: `model.keras` then contains the best of the other models.
+
+    Args:
+        name: What to call it; the leaderboard lists `external:NAME`.
+        estimator: Not fitted; with `fit`, `get_params`, and `predict_proba` or `decision_function`.
+        plan: Function (labels, sample_weight=, classes=) -> Plan: rows to draw and weights, for example
+            `cp.plans.oversample`.
+        idea: One sentence for people.
+        **options: Keyword arguments of the plan.
+
+    Raises:
+        OptionError: no name, or no estimator that can be cloned, fitted and asked for scores.
+
+    Example:
+        >>> from sklearn.naive_bayes import GaussianNB
+        >>> external("bayes", GaussianNB()).name
+        'external:bayes'
+    """
+    bare = name.removeprefix(PREFIX).strip()
+    if not bare or "," in bare:
+        raise OptionError(f"name is {name!r}; expected a word without commas, for example 'lightgbm'.")
+    lacking = [method for method in ("fit", "get_params", "set_params") if not hasattr(estimator, method)]
+    scores = ("predict_proba", "decision_function")
+    if isinstance(estimator, type) or lacking or not any(hasattr(estimator, method) for method in scores):
+        what = estimator.__name__ if isinstance(estimator, type) else type(estimator).__name__
+        raise OptionError(
+            f"estimator is {what}; expected an instance with fit, get_params, set_params, and predict_proba or "
+            "decision_function, as scikit-learn's classifiers have them."
+        )
+    idea = idea or f"{type(estimator).__name__}, no network: fitted once on the same rows."
+    return External(PREFIX + bare, idea, plan=plan, options=options, estimator=estimator)
 
 
 def random_forest() -> Any:
@@ -76,7 +140,7 @@ READY: dict[str, Callable[[], Any]] = {
 
 
 def ready_made(name: str) -> Any:
-    """A new estimator by the name of its entrant.
+    """Make an estimator by the name of an external model.
 
     Raises:
         OptionError: unknown name, with the nearest known one.
@@ -92,7 +156,7 @@ def ready_made(name: str) -> Any:
 
 
 def idea_of(name: str) -> str:
-    """One sentence about a ready-made entrant."""
+    """One sentence about a ready-made external model."""
     return (READY[name].__doc__ or "").strip()
 
 

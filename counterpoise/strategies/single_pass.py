@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from counterpoise.networks.network import Network
 from counterpoise.plans import class_plans as plans
-from counterpoise.plans.class_plans import Plan
 from counterpoise.plans.member_plans import MemberPlans, joined
-from counterpoise.strategies.strategy import Strategy
+from counterpoise.strategies.ensemble import Ensemble
+from counterpoise.strategies.strategy import Single, Strategy
 
 #: Plans whose shift follows from the class counts and that can weigh rows of a batch which others share.
 CLASS_WISE = (
@@ -27,50 +27,67 @@ class MemberPlansOf:
     """Makes one plan for a batch ensemble from the plans of several strategies; a plan function like `oversample`.
 
     Attributes:
-        parts: Strategies whose plans the members follow in turn.
+        strategies: Whose plans the members follow in turn.
         n_members: Members of the network.
     """
 
-    parts: tuple[Strategy, ...]
+    strategies: tuple[Single, ...]
     n_members: int
 
     def __call__(self, y: Any, *, sample_weight: Any = None, classes: Sequence[Any] | None = None) -> MemberPlans:
-        return joined([self._plan(part, y, sample_weight, classes) for part in self.parts], self.n_members)
+        how = {"sample_weight": sample_weight, "classes": classes}
+        return joined([single.plan(y, **how, **single.options) for single in self.strategies], self.n_members)
 
-    def _plan(self, part: Strategy, y: Any, sample_weight: Any, classes: Sequence[Any] | None) -> Plan:
-        return part.plan(y, sample_weight=sample_weight, classes=classes, **part.options)
+
+@dataclass(frozen=True)
+class SinglePass(Single):
+    """An ensemble as one batch ensemble trains it: one job, whose plan joins those of the members.
+
+    Attributes:
+        members: The members of the ensemble.
+    """
+
+    members: tuple[Single, ...] = ()
+
+    @property
+    def member_names(self) -> tuple[str, ...]:
+        return tuple(single.name for single in self.members)
 
 
 def in_single_pass(strategy: Strategy, network: Network) -> Strategy:
-    """The strategy with its members as those of one batch ensemble, where that can be; else the strategy as it is.
+    """The strategy with its members as those of one batch ensemble, where that can be; else the strategy itself.
 
-    It can where the network has a member for each of them, the members differ in class-wise plans alone, or in the
+    It can if the network has a member for each of them, the members differ in class-wise plans alone, or in the
     subset that each keeps, and no weights of the vote are given or learned: members are averaged evenly.
     """
-    parts = strategy.members
-    if network.target.independent:  # their members weigh labels, and not rows
+    if not isinstance(strategy, Ensemble) or network.target.independent:  # labels' members weigh labels, and not rows
         return strategy
-    if not (strategy.single_pass and 1 < len(parts) <= network.n_members and network.custom_train_step is None):
+    members = tuple(member for member in strategy.members if type(member) is Single)
+    if len(members) < len(strategy.members) or strategy.pooling != ("soft", None):
         return strategy
-    if strategy.vote != "soft" or strategy.weights is not None or not _differ_in_plans_alone(parts):
+    if not (strategy.single_pass and 1 < len(members) <= network.n_members and network.custom_train_step is None):
         return strategy
-    first = parts[0]
-    return replace(
-        strategy, plan=MemberPlansOf(parts, network.n_members), loss=first.loss, constants=first.constants, members=()
-    )
+    if not _differ_in_plans_alone(members):
+        return strategy
+    first = members[0]
+    return SinglePass(
+        strategy.name, strategy.idea, aim=strategy.aim, plan=MemberPlansOf(members, network.n_members),
+        loss=first.loss, constants=first.constants, model=first.model, members=members,
+    )  # fmt: skip
 
 
-def _differ_in_plans_alone(parts: tuple[Strategy, ...]) -> bool:
-    first = parts[0]
-    alike = all(part.loss == first.loss and part.constants is first.constants for part in parts)
-    return alike and all(map(_plain, parts)) and first.loss in ADDITIVE and _differ(parts)
+def _differ_in_plans_alone(members: tuple[Single, ...]) -> bool:
+    first = members[0]
+    alike = all(single.loss == first.loss and single.constants is first.constants for single in members)
+    return alike and all(map(_plain, members)) and first.loss in ADDITIVE and _differ(members)
 
 
-def _plain(part: Strategy) -> bool:
-    return part.plan in CLASS_WISE and not (part.finish or part.mix or part.sequence or part.is_external)
+def _plain(single: Single) -> bool:
+    return single.plan in CLASS_WISE and not (single.finish or single.mix)
 
 
-def _differ(parts: tuple[Strategy, ...]) -> bool:
-    """Whether the members see different rows: equal ones are networks of their own, told apart by their start."""
-    kept = any(part.options.get("redraw") is False for part in parts)
-    return kept or any((part.plan, dict(part.options)) != (parts[0].plan, dict(parts[0].options)) for part in parts)
+def _differ(members: tuple[Single, ...]) -> bool:
+    """Whether the members see different rows: equal ones are networks of their own, which differ in their start."""
+    kept = any(single.options.get("redraw") is False for single in members)
+    first = (members[0].plan, dict(members[0].options))
+    return kept or any((single.plan, dict(single.options)) != first for single in members)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,9 @@ from counterpoise.plans.class_plans import Plan
 from counterpoise.plans.hardness import cascade, self_paced
 from counterpoise.plans.schedule import deferred
 from counterpoise.plans.synthesis import synthesize
-from counterpoise.strategies.strategy import Hyperparameter, Strategy
+from counterpoise.strategies.ensemble import Ensemble
+from counterpoise.strategies.strategy import Hyperparameter, Single, Strategy
+from counterpoise.strategies.successive import Successive
 
 
 def _deferred_effective(y: Any, **options: Any) -> Plan:
@@ -37,11 +39,11 @@ def _focusing(counts: np.ndarray) -> Mapping[str, Any]:
     return {"gamma": 2.0}
 
 
-def _with_power(strategy: Strategy, exponent: float) -> Strategy:
+def _with_power(strategy: Single, exponent: float) -> Single:
     return strategy if exponent == 1 else replace(strategy, plan=plans.power, options={"exponent": exponent})
 
 
-def _with_tau(strategy: Strategy, tau: float) -> Strategy:
+def _with_tau(strategy: Single, tau: float) -> Single:
     if tau == 1:
         return strategy
     return replace(strategy, loss="logit_adjusted", constants=lambda counts: {**_class_counts(counts), "tau": tau})
@@ -50,25 +52,25 @@ def _with_tau(strategy: Strategy, tau: float) -> Strategy:
 _RATIO = Hyperparameter("ratio", 0.05, 1.0, default=1.0, log=True)
 _GAMMA = Hyperparameter("gamma", 0.25, 5.0, default=2.0, applies_to="loss")
 
-_NONE = Strategy("none", "The model as it is, decision at 0.5 or the largest probability.", aim="argmax")
-_CLASS_WEIGHT = Strategy(
+_NONE = Single("none", "The model as it is, decision at 0.5 or the largest probability.", aim="argmax")
+_CLASS_WEIGHT = Single(
     "class_weight",
     "Every row once; the loss of class c weighs n / (C n_c).",
     plans.class_weight,
     hyperparameters=(Hyperparameter("power", 0.0, 1.5, default=1.0, applies_to=_with_power),),
 )
-_ASYMMETRIC = Strategy(
+_ASYMMETRIC = Single(
     "asymmetric",
     "Easy negatives are focused away harder than positives, class by class (Ridnik 2021).",
     loss="asymmetric",
 )
-_OVERSAMPLE = Strategy(
+_OVERSAMPLE = Single(
     "oversample",
     "Rows of smaller classes are drawn more often, up to the largest class; drawn afresh each epoch.",
     plans.oversample,
     hyperparameters=(_RATIO,),
 )
-_UNDERSAMPLE = Strategy(
+_UNDERSAMPLE = Single(
     "undersample",
     "Rows of larger classes are drawn in part, down to the smallest class; the walk goes on each epoch.",
     plans.undersample,
@@ -76,16 +78,10 @@ _UNDERSAMPLE = Strategy(
 )
 
 
-def _subsets(name: str, idea: str, members: int = 5, **options: Any) -> Strategy:
+def _subsets(name: str, idea: str, members: int = 5, **options: Any) -> Ensemble:
     """An ensemble whose members each keep a balanced subset of their own for all epochs."""
-    one = Strategy(f"{name} member", plan=plans.undersample, options={"redraw": False, **options})
-    return Strategy(name, idea, members=(one,) * members)
-
-
-def _sequence(name: str, idea: str, plan: Callable[..., Plan], members: int = 5) -> Strategy:
-    """An ensemble whose members are planned one after the other."""
-    one = Strategy(f"{name} member", plan=plan, options={"members": members}, sequence=members)
-    return Strategy(name, idea, members=(one,) * members)
+    one = Single(f"{name} member", plan=plans.undersample, options={"redraw": False, **options})
+    return Ensemble(name, idea, members=(one,) * members)
 
 
 STANDARD: tuple[Strategy, ...] = (
@@ -94,51 +90,51 @@ STANDARD: tuple[Strategy, ...] = (
     _CLASS_WEIGHT,
     _OVERSAMPLE,
     _UNDERSAMPLE,
-    Strategy(
+    Single(
         "effective_number",
         "Class weights by the effective number of rows, which grows more slowly than the rows (Cui 2019).",
         plans.effective_number,
     ),
-    Strategy(
+    Single(
         "focal",
         "Rows that are easy already count less (Lin 2017).",
         loss="focal",
         constants=_focusing,
         hyperparameters=(_GAMMA,),
     ),
-    Strategy(
+    Single(
         "class_balanced_focal",
         "Focal loss with weights by the effective number of rows (Cui 2019).",
         plans.effective_number,
         loss="focal",
         constants=_focusing,
     ),
-    Strategy(
+    Single(
         "logit_adjusted",
         "The logarithm of the class shares is added to the logits while training (Menon 2021, tau = 1).",
         loss="balanced_softmax",  # the same loss at tau = 1, so that the network is trained once for both
         constants=_class_counts,
         hyperparameters=(Hyperparameter("tau", 0.25, 2.0, default=1.0, applies_to=_with_tau),),
     ),
-    Strategy(
+    Single(
         "balanced_softmax",
         "The softmax counts each class by its rows while training (Ren 2020).",
         loss="balanced_softmax",
         constants=_class_counts,
     ),
-    Strategy(
+    Single(
         "ldam_drw",
         "Rare classes must win by a wider margin; weights by the effective number in the last fifth (Cao 2019).",
         _deferred_effective,
         loss="ldam",
         constants=_margins,
     ),
-    Strategy(
+    Single(
         "drw",
         "Plain training, then weights by the effective number in the last fifth of the steps (Cao 2019).",
         _deferred_effective,
     ),
-    Strategy(
+    Single(
         "label_smoothing",
         "Labels of large classes are trusted less than those of rare ones (Zhong 2021).",
         loss="label_smoothing",
@@ -146,73 +142,73 @@ STANDARD: tuple[Strategy, ...] = (
         hyperparameters=(Hyperparameter("head", 0.0, 0.4, default=0.1, applies_to="loss"),),
     ),
     _ASYMMETRIC,
-    Strategy(
+    Single(
         "smote",
         "New rows of smaller classes between a row and its neighbors of the class (Chawla 2002).",
         synthesize,
         {"sampler": "smote"},
     ),
-    Strategy(
+    Single(
         "smote_nc",
         "SMOTE where some columns are levels: a new row takes the commonest of its neighbors (Chawla 2002).",
         synthesize,
         {"sampler": "smote_nc"},
     ),
-    Strategy(
+    Single(
         "borderline_smote",
         "SMOTE from the rows of smaller classes that lie among other classes (Han 2005).",
         synthesize,
         {"sampler": "borderline_smote"},
     ),
-    Strategy(
+    Single(
         "adasyn",
         "SMOTE, with more new rows where other classes are near (He 2008).",
         synthesize,
         {"sampler": "adasyn"},
     ),
-    Strategy(
+    Single(
         "mixup",
         "Rows of a batch are averaged in pairs, and their labels with them (Zhang 2018, alpha = 0.2).",
         mix="mixup",
         mixing={"alpha": 0.2},
     ),
-    Strategy(
+    Single(
         "remix",
         "Mixup whose label goes to the rarer class of the pair (Chou 2020, kappa = 3, tau = 0.5).",
         mix="remix",
         mixing={"alpha": 1.0, "kappa": 3.0, "tau": 0.5},
     ),
-    Strategy(
+    Single(
         "crt",
         "The untouched network; its last layer is trained anew on class-balanced rows (Kang 2020).",
         finish="crt",
     ),
-    Strategy(
+    Single(
         "tau_norm",
         "The untouched network; class weights of its last layer are brought to like lengths (Kang 2020).",
         finish="tau_norm",
     ),
-    Strategy(
+    Single(
         "auc_margin",
         "Trains the order of the scores: positives above negatives by a margin (Yuan 2021).",
         loss="auc_margin",
     ),
-    Strategy(
+    Single(
         "ap_surrogate",
         "Trains a smooth form of average precision (Brown 2020).",
         loss="ap_surrogate",
     ),
-    Strategy(
+    Ensemble(
         "resampling_ensemble",
         "Three networks, on the original, oversampled and undersampled rows, averaged after correction.",
         members=(_NONE, _OVERSAMPLE, _UNDERSAMPLE),
     ),
-    Strategy(
+    Ensemble(
         "mixup_ensemble",
         "The three networks of resampling_ensemble, each with mixup; averaged after correction (Zhang 2018).",
         members=tuple(
-            replace(part, name=f"mixup of {part.name}", mix="mixup", mixing={"alpha": 0.2}, hyperparameters=())
-            for part in (_NONE, _OVERSAMPLE, _UNDERSAMPLE)
+            replace(single, name=f"mixup of {single.name}", mix="mixup", mixing={"alpha": 0.2}, hyperparameters=())
+            for single in (_NONE, _OVERSAMPLE, _UNDERSAMPLE)
         ),
     ),
     _subsets(
@@ -224,26 +220,27 @@ STANDARD: tuple[Strategy, ...] = (
         "Five networks, each on a bootstrap of every class, all of the size of the smallest (Breiman 1996).",
         draw="bootstrap",
     ),
-    Strategy(
+    Successive(
         "snapshot_ensemble",
         "One training whose learning rate falls to 0 and starts again; five networks are kept on the way (Huang 2017).",
-        members=(Strategy("snapshot", sequence=5, warm=True),) * 5,
+        step=Single("snapshot"),
+        warm=True,
     ),
-    _sequence(
+    Successive(
         "self_paced_ensemble",
         "Five networks; what each sees of the larger classes goes by how hard those before it found them (Liu 2020).",
-        self_paced,
+        step=Single("self_paced_ensemble member", plan=self_paced),
     ),
-    _sequence(
+    Successive(
         "balance_cascade",
         "Five networks; after each the rows of the larger classes that it finds easiest are left out (Liu 2009).",
-        cascade,
+        step=Single("balance_cascade member", plan=cascade),
     ),
 )
 
 #: Strategies for several labels per row alone.
 FOR_LABELS: tuple[Strategy, ...] = (
-    Strategy(
+    Ensemble(
         "label_ensemble",
         "Several labels: networks without a remedy, with weighted labels and with asymmetric loss, averaged.",
         members=(_NONE, _CLASS_WEIGHT, _ASYMMETRIC),

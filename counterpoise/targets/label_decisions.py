@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import CounterpoiseError, OptionError, did_you_mean
-from counterpoise.core.records import LabelRules
+from counterpoise.core.rule import LabelRules
 from counterpoise.core.target import Problem
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.new_prior import rule_at_prior
@@ -124,16 +124,16 @@ def at_prior(rule: LabelRules, prior: Any, scores: Mapping[str, Array], problems
 def describe(rule: LabelRules, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
     """The thresholds' part of the model card; "labels" holds `thresholds.describe` of each label."""
     each = [
-        {"label": str(label), **thresholds.describe(part, rows)}
+        {"label": str(label), **thresholds.describe(part, rows, classes)}
         for label, part in zip(classes, rule.parts, strict=True)
     ]
     words = list(dict.fromkeys(one["word"] for one in each))
-    sentences = list(dict.fromkeys(one["said"] for one in each))
+    sentences = list(dict.fromkeys(one["text"] for one in each))
     return {
         "value": None,
         "offsets": None,
         "aim": rule.aim,
         "word": words[0] if len(words) == 1 else "estimate",
-        "said": sentences[0] if len(sentences) == 1 else "Each label has a threshold of its own; see its entry.",
+        "text": sentences[0] if len(sentences) == 1 else "Each label has its own threshold; see its entry.",
         "labels": each,
     }

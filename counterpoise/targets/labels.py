@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import LabelRules
+from counterpoise.core.rule import LabelRules
 from counterpoise.core.target import Problem, TargetColumns
 from counterpoise.decide.layer import rule_to_dict
 from counterpoise.decide.rule import Decision

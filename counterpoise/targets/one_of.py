@@ -10,7 +10,7 @@ import numpy as np
 
 from counterpoise.core import logits as lg
 from counterpoise.core.labels import count_codes
-from counterpoise.core.records import Rule
+from counterpoise.core.rule import Rule
 from counterpoise.core.target import Problem
 from counterpoise.decide.intercept import fit_intercept
 from counterpoise.decide.layer import RuleLayer, rule_to_dict
@@ -150,7 +150,7 @@ class OneOf:
         return rule_at_prior(rule, prior, parts, scores.get("y"))
 
     def describe(self, rule: Rule, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
-        return thresholds.describe(rule, rows)
+        return thresholds.describe(rule, rows, classes)
 
     def columns(self, said: Decision, classes: Array) -> dict[str, Any]:
         labels = [str(c) for c in classes.tolist()]

@@ -11,7 +11,8 @@ import numpy as np
 from counterpoise.core.checks import check_choice, rows_text
 from counterpoise.core.errors import OptionError, TargetError
 from counterpoise.core.label_sources import Source, library_of, source_of
-from counterpoise.core.labels import Labels, plain_label
+from counterpoise.core.label_values import plain_label
+from counterpoise.core.labels import Labels
 
 Array = np.ndarray
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import OptionError, did_you_mean
-from counterpoise.core.records import Rule
+from counterpoise.core.rule import Rule
 from counterpoise.decide.aim import Aim, in_words
 from counterpoise.decide.floors import floor_path, guarantee_floors
 from counterpoise.decide.guarantee import Guarantee, guarantee_precision, guarantee_recall, rule_with_guarantee
@@ -36,7 +36,7 @@ def choose(
     if name in ("threshold", "given"):
         cut = _by_hand(rule, name, value, confidence)
         votes = np.full(len(rule.log_shifts), cut) if rule.vote == "hard" else None
-        return replace(rule, threshold=cut, aim="given", member_thresholds=votes, notes=_without_guarantees(rule))
+        return replace(rule, threshold=cut, aim="given", member_thresholds=votes, guarantee=None)
     if "log_p" not in scores:
         raise OptionError("this classifier holds no out-of-fold scores, so no threshold can be chosen from them.")
     if confidence is None:
@@ -93,7 +93,7 @@ def _estimated(rule: Rule, scores: Mapping[str, Array], name: str, value: Any) -
         ).member_thresholds  # fmt: skip
     return replace(
         rule, threshold=final.threshold, offsets=final.offsets, aim=final.aim, member_thresholds=voting,
-        notes=_without_guarantees(rule),
+        guarantee=None,
     )  # fmt: skip
 
 
@@ -101,7 +101,7 @@ def _guaranteed(rule: Rule, scores: Mapping[str, Array], name: str, floor: float
     log_p, y, kept_out = _rows_of_guarantee(scores)
     proba = apply_rule_to_log_p(rule, log_p).proba[:, 1]
     guarantee = GUARANTEED[name](proba, y, floor, confidence, kept_out=kept_out)
-    return rule_with_guarantee(replace(rule, notes=_without_guarantees(rule)), _steady(guarantee))
+    return rule_with_guarantee(rule, _steady(guarantee))
 
 
 def _rows_of_guarantee(scores: Mapping[str, Array]) -> tuple[list[Array], Array, bool]:
@@ -122,11 +122,10 @@ def _guaranteed_classes(
     start = choose_offsets(fitted, scores["y"], "f1", weight)
     path = floor_path(fitted, scores["y"], np.array(goal.values), start, weight)
     parts, y, kept_out = _rows_of_guarantee(scores)
-    found = guarantee_floors(
+    guarantee = guarantee_floors(
         pooled_log_proba(rule, parts), y, np.array(goal.values), path, confidence, kept_out=kept_out
     )
-    notes = (*_without_guarantees(rule), found.said([str(label) for label in classes]))
-    return replace(rule, offsets=found.offsets, aim=str(goal), notes=notes)
+    return replace(rule, offsets=guarantee.offsets, aim=str(goal), guarantee=guarantee)
 
 
 def _steady(guarantee: Guarantee) -> Guarantee:
@@ -142,32 +141,30 @@ def _steady(guarantee: Guarantee) -> Guarantee:
     return replace(guarantee, threshold=float(min(lower, np.nextafter(t, 0.0))))
 
 
-def _without_guarantees(rule: Rule) -> tuple[str, ...]:
-    return tuple(note for note in rule.notes if " with confidence " not in note)
+def describe(rule: Rule, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
+    """Describe the threshold for the model card: its value, what it was chosen for, and how sure that is.
 
-
-def describe(rule: Rule, rows: int) -> dict[str, Any]:
-    """The threshold's part of the model card: its value, what it was chosen for, and what that is worth.
-
-    `word`: "guarantee" (carried by rows used for nothing else), "estimate" (read off rows that fitted the rule too),
+    `word`: "guarantee" (supported by rows used for nothing else), "estimate" (from rows that also fitted the rule),
     "given" by the user, or "default" (0.5 or the most probable class).
     """
-    said = next((note for note in rule.notes if " with confidence " in note), None)
-    if said is not None:
-        word = "guarantee" if ": guarantee" in said else "estimate"
-    else:
+    if rule.guarantee is None:
         word = {"given": "given", "argmax": "default"}.get(rule.aim, "estimate")
+        text = _words(word, rule.aim, rows)
+    else:
+        word, text = rule.guarantee.word, rule.guarantee.text([str(label) for label in classes])
     return {
         "value": rule.threshold,
         "offsets": None if rule.offsets is None else np.asarray(rule.offsets).tolist(),
         "aim": rule.aim,
         "word": word,
-        "said": said or _words(word, rule.aim, rows),
+        "text": text,
     }
 
 
 def _words(word: str, aim: str, rows: int) -> str:
     return {
         "given": "The threshold was given.",
-        "default": "Two classes: 0.5. More: the most probable class.",
-    }.get(word) or f"Chosen for {in_words(aim)} on {rows:,} rows that also fitted the rule: an estimate, no guarantee."
+        "default": "The default: 0.5 for two classes, the most probable class for more.",
+    }.get(word) or (
+        f"Chosen for {in_words(aim)} on {rows:,} rows that also fitted the rule: an estimate, not a guarantee."
+    )

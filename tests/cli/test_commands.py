@@ -19,7 +19,7 @@ from counterpoise.classifier.classifier import load
 from counterpoise.strategies.select import DEFAULT
 
 FILES = {"leaderboard.json", "leaderboard.csv", "report.html", "model.keras", "run.sqlite", ".run.lock"}
-QUICK = ("--epochs", 2, "--folds", 2)
+QUICK = ("--epochs", 2, "--folds", 2, "--model", "mlp")
 
 
 @pytest.fixture(scope="module", name="raced")
@@ -130,7 +130,19 @@ def test_predict_to_screen_and_file(counterpoise, raced, table, tmp_path):
 def test_train_with_each_aim(counterpoise, table, tmp_path, arguments, aim):
     out = tmp_path / "m.keras"
     done = counterpoise(
-        "train", table, "--target", "ill", "--strategy", "class_weight", "--epochs", 1, *arguments, "--out", out
+        "train",
+        table,
+        "--target",
+        "ill",
+        "--strategy",
+        "class_weight",
+        "--epochs",
+        1,
+        "--model",
+        "mlp",
+        *arguments,
+        "--out",
+        out,
     )
     assert done.code == 0, done.err
     assert aim in done.out
@@ -171,7 +183,9 @@ def test_what_was_noticed_in_a_table_is_one_line_each(counterpoise, tmp_path):
 
 def test_many_classes_have_a_probability_each(counterpoise, table, tmp_path):
     model = tmp_path / "m.keras"
-    done = counterpoise("train", table, "--target", "grade", "--strategy", "none", "--epochs", 1, "--out", model)
+    done = counterpoise(
+        "train", table, "--target", "grade", "--strategy", "none", "--epochs", 1, "--model", "mlp", "--out", model
+    )
     assert "decides for the largest probability" in done.out
     said = pl.read_csv(io.StringIO(counterpoise("predict", model, table).out))
     assert said.columns == ["probability_a", "probability_b", "probability_c", "decision"]
@@ -185,7 +199,7 @@ def test_decisions_are_written_as_the_labels_were(counterpoise, table, tmp_path,
     frame.write_csv(tmp_path / "t.csv")
     out = tmp_path / "new" / "p.csv"
     given = ("train", tmp_path / "t.csv", "--target", "ill", "--positive", yes, "--strategy", "class_weight")
-    assert counterpoise(*given, "--epochs", 1, "--out", tmp_path / "m.keras").code == 0
+    assert counterpoise(*given, "--epochs", 1, "--model", "mlp", "--out", tmp_path / "m.keras").code == 0
     assert counterpoise("predict", tmp_path / "m.keras", tmp_path / "t.csv", "--out", out).code == 0
     rows = list(csv.DictReader(out.open()))
     assert {row["decision"] for row in rows} <= {no, yes}
@@ -226,7 +240,7 @@ def test_a_column_says_which_rows_do_what(counterpoise, tmp_path):
     file = tmp_path / "rows.csv"
     signal = np.random.default_rng(0).normal(size=200) + y
     pl.DataFrame({"a": signal, "role": role, "ill": y}).write_csv(file)
-    how = (file, "--target", "ill", "--split", "role", "--epochs", 1)
+    how = (file, "--target", "ill", "--split", "role", "--epochs", 1, "--model", "mlp")
     trained = counterpoise("train", *how, "--strategy", "oversample", "--tune-threshold", "--out", tmp_path / "m.keras")
     assert trained.code == 0, trained.err
     clf = load(tmp_path / "m.keras")

@@ -105,9 +105,9 @@ def test_export(place, tmp_path):
 def test_train_with_a_guarantee(place, tmp_path):
     done = run(
         "train", place / "rows.csv", "--target", "ill", "--strategy", "none", "--epochs", 2, "--guarantee-rows", 0.4,
-        "--recall-floor", 0.8, "--confidence", 0.9, "--out", tmp_path / "m.keras",
+        "--model", "mlp", "--recall-floor", 0.8, "--confidence", 0.9, "--out", tmp_path / "m.keras",
     )  # fmt: skip
-    assert "guarantee, carried by" in done.stdout
+    assert "guaranteed by" in done.stdout
     assert cp.load(tmp_path / "m.keras").card["threshold"]["word"] == "guarantee"
 
 

@@ -52,6 +52,9 @@ def test_compare_reads_separated_text(place, tmp_path):
         (("--target", "edema,mas"), "Target 'mas' is no column"),
         (("--target", "edema,mass", "--positive", "1"), "positive is for one class per row"),
         (("--target", "edema,mass", "--missing", "gone"), "missing is 'gone'"),
+        (("--target", "edema", "--uncertain", "zero"), "--uncertain is for several labels per row"),
+        (("--labels-prefix", "nobody"), "0 columns of t.csv start with it"),
+        (("--labels-prefix", "e", "--target", "edema"), "--target and --labels-prefix cannot be combined"),
     ],
 )
 def test_what_is_wrong_is_named(place, more, words):

@@ -42,8 +42,8 @@ def _place(made, tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-TRAIN = ("--target", "ill", "--strategy", "none", "--epochs", "1")
-RACE = ("--target", "ill", "--strategies", "none", "--folds", "2", "--epochs", "1")
+TRAIN = ("--target", "ill", "--strategy", "none", "--epochs", "1", "--model", "mlp")
+RACE = ("--target", "ill", "--strategies", "none", "--folds", "2", "--epochs", "1", "--model", "mlp")
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,7 @@ RACE = ("--target", "ill", "--strategies", "none", "--folds", "2", "--epochs", "
     [
         ("predict", "m.keras", "t.csv", "--out", "t.csv"),
         ("predict", "m.keras", "t.csv", "--out", "link to t.csv"),
+        ("predict", "m.keras", "t.csv", "--out", "no folder/../t.csv"),
         ("predict", "m.keras", "link to t.csv", "--out", "around/t.csv"),
         ("predict", "m.keras", "t.csv", "--out", "hard m.keras"),
         ("predict", "link to m.keras", "t.csv", "--out", "./m.keras"),

@@ -29,4 +29,4 @@ def test_a_folder_without_a_run_is_refused(counterpoise, tmp_path):
     for place in (tmp_path, tmp_path / "nowhere"):
         done = counterpoise("report", place)
         assert done.code == 2
-        assert "--out folder of a compare" in done.err
+        assert "--out folder of `counterpoise compare`" in done.err

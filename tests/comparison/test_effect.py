@@ -13,7 +13,8 @@ from counterpoise.comparison.effect import Costs, with_effect
 from counterpoise.comparison.judge import assess
 from counterpoise.comparison.verdict import Verdict
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Examples, FoldResult
+from counterpoise.core.examples import Examples
+from counterpoise.core.fold_result import FoldResult
 from counterpoise.strategies.select import find
 
 NONE, NEW = np.array([[9000, 100], [700, 200]]), np.array([[8940, 160], [560, 340]])

@@ -7,7 +7,8 @@ from PIL import Image
 
 import counterpoise as cp
 from counterpoise.comparison.example_pictures import example_pictures
-from counterpoise.core.records import Examples, FoldResult
+from counterpoise.core.examples import Examples
+from counterpoise.core.fold_result import FoldResult
 
 RNG = np.random.default_rng(0)
 

@@ -14,6 +14,7 @@ from sklearn.naive_bayes import GaussianNB
 import counterpoise as cp
 from counterpoise.comparison.judge import assess
 from counterpoise.core.errors import OptionError
+from counterpoise.strategies.external import External
 from counterpoise.strategies.select import DEFAULT, find, select
 
 RNG = np.random.default_rng(1)
@@ -65,17 +66,17 @@ def test_one_that_breaks_while_training_is_a_failed_row(race):
 
 
 def test_it_is_no_classifier_and_no_member():
-    with pytest.raises(OptionError, match="external:forest is no network"):
+    with pytest.raises(OptionError, match="'external:forest', an external model, of which no classifier is made"):
         cp.fit("mlp", X, Y, strategy=cp.external("forest", RandomForestClassifier()))
-    with pytest.raises(OptionError, match="external:random_forest is no network"):
-        cp.Ensemble(["none", "external:random_forest"])
+    with pytest.raises(OptionError, match="external:random_forest cannot be a member of an ensemble"):
+        cp.ensemble(["none", "external:random_forest"])
 
 
 def test_externals_race_last_by_name():
     chosen = [s.name for s in select("external:random_forest,oversample,none")]
     assert chosen == ["none", "oversample", "external:random_forest"]
     assert [s.name for s in select("default,external:random_forest")] == [*DEFAULT, "external:random_forest"]
-    assert find("external:random_forest").is_external
+    assert isinstance(find("external:random_forest"), External)
     assert "external:" not in " ".join(s.name for s in select("all"))
 
 

@@ -10,7 +10,8 @@ import pytest
 from counterpoise.comparison.blocks import paired_draws
 from counterpoise.comparison.single_split import split_draws
 from counterpoise.comparison.tally import classes_of, curves, fold_counts, fold_scores
-from counterpoise.core.records import Examples, FoldResult
+from counterpoise.core.examples import Examples
+from counterpoise.core.fold_result import FoldResult
 
 RNG = np.random.default_rng(0)
 N = 120

@@ -14,7 +14,9 @@ import counterpoise as cp
 from counterpoise.comparison import halving
 from counterpoise.comparison.halving import Limit, Remembering, rungs
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Examples, Member
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Member
+from counterpoise.data.split import make_folds
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.settings import Settings
 from counterpoise.strategies.select import find
@@ -25,7 +27,6 @@ X = (RNG.normal(size=(300, 2)) + Y[:, None]).astype("float32")
 EXAMPLES = Examples(X, Y, (0, 1))
 NAMES = ["none", "threshold", "class_weight", "oversample", "undersample", "focal", "logit_adjusted"]
 SOME = ["none", "threshold", "oversample", "focal"]
-SPLIT = {"folds": 2, "repeats": 1, "duplicates": "warn"}
 
 
 @pytest.fixture(scope="module", name="network")
@@ -55,7 +56,10 @@ class Scores:
 def run_heats(network, limit, executor, epochs=40):
     settings = Settings(epochs=epochs, batch_size=16)
     return rungs(
-        [find(n) for n in NAMES], trainer_of(EXAMPLES, settings, network, executor=executor), Limit.of(limit), **SPLIT
+        [find(n) for n in NAMES],
+        trainer_of(EXAMPLES, settings, network, executor=executor),
+        Limit.of(limit),
+        make_folds(EXAMPLES, 2),
     )
 
 

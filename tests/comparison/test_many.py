@@ -24,7 +24,7 @@ def race(k, metric="average_precision", **odd):
         for name, values in {**TABLE, **odd}.items()
     ]
     rows.append({"strategy": "smote", "status": "failed" if k else "ok", "scores": {metric: {"mean": 0.5}}})
-    return Comparison({"metric": metric, "rows": rows, "data": {"source": f"set{k}.csv"}}, {}, ())
+    return Comparison({"schema": 2, "metric": metric, "rows": rows, "data": {"source": f"set{k}.csv"}}, {}, ())
 
 
 @pytest.fixture(scope="module", name="many")

@@ -8,7 +8,8 @@ import pytest
 import counterpoise as cp
 from counterpoise.comparison.single_split import split_draws
 from counterpoise.core.errors import ArtifactError, OptionError, SplitError
-from counterpoise.core.records import Examples, FoldResult
+from counterpoise.core.examples import Examples
+from counterpoise.core.fold_result import FoldResult
 from counterpoise.metrics.catalog import METRICS
 from counterpoise.metrics.scores import score_all
 

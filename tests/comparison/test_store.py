@@ -19,7 +19,7 @@ from counterpoise.comparison.store import Store
 from counterpoise.comparison.store_file import FILE
 from counterpoise.comparison.stored_values import SMALL
 from counterpoise.core.errors import ArtifactError
-from counterpoise.core.records import Member
+from counterpoise.core.job import Member
 from counterpoise.engines.run import run
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.reading import read_for
@@ -217,12 +217,27 @@ def test_every_fit_is_on_disk_before_it_counts(tmp_path):
 def test_the_command_says_what_is_kept_how_to_go_on_and_what_was_done(tmp_path, monkeypatch):
     table, out = tmp_path / "t a.csv", tmp_path / "run"
     np.savetxt(table, np.column_stack([X, Y]), delimiter=",", header="a,b,c,y", comments="", fmt="%.4f,%.4f,%.4f,%d")
-    command = ["compare", table, "--target", "y", "--folds", 2, "--epochs", 2, "--strategies", "none", "--out", out]
+    command = [
+        "compare",
+        table,
+        "--target",
+        "y",
+        "--folds",
+        2,
+        "--epochs",
+        2,
+        "--strategies",
+        "none",
+        "--model",
+        "mlp",
+        "--out",
+        out,
+    ]
     with monkeypatch.context() as patched:
         patched.setattr(race_module, "run", counted(limit=1)[1])
         stopped = run_command(*command)
     assert stopped.code == 130
-    assert "1 of 2 fits are kept. To go on: counterpoise compare" in stopped.err
+    assert "1 of 2 fits are saved. To resume: counterpoise compare" in stopped.err
     assert f"'{table}'" in stopped.err, "a path with a blank is quoted"
     done = run_command(*command)
     assert done.code == 0

@@ -16,10 +16,11 @@ from counterpoise.comparison.store import Store
 from counterpoise.comparison.store_file import FILE, LOCK
 from counterpoise.comparison.stored_values import check_member, checksum
 from counterpoise.core.errors import ArtifactError
-from counterpoise.core.records import Job, Limits, Member
+from counterpoise.core.job import Job, Limits, Member
 
 RNG = np.random.default_rng(0)
-RECORD = {"metric": "f1", "data": {}, "rows": [{"strategy": "none", "status": "ok", "scores": {"f1": {"mean": 0.5}}}]}
+ROW = {"strategy": "none", "status": "ok", "scores": {"f1": {"mean": 0.5}}}
+RECORD = {"schema": 2, "metric": "f1", "data": {}, "rows": [ROW]}
 
 
 def member(job="a"):
@@ -68,7 +69,7 @@ def test_a_run_as_it_was_left(run):
     check_refusal(run_command("report", run), "A report needs data, metric, rows")
     with Store.writing(run) as store:
         store.record = {**RECORD, "data": {"classes": 5}}
-    check_refusal(run_command("report", run), "cannot be drawn from what the run keeps", "--restart")
+    check_refusal(run_command("report", run), "cannot be rendered from its stored run", "--restart")
 
 
 @pytest.mark.parametrize(
@@ -196,6 +197,7 @@ def forged(run: Path, table: str, key: str, change) -> None:
         ("members", "a", "[]", "is a list"),
         ("facts", "record", "[]", "the record is a list"),
         ("facts", "record", lambda v: v.pop("rows"), "lacks 'rows'"),
+        ("facts", "record", lambda v: v.update(schema=1), "reads schema 2. Run the comparison again"),
         ("facts", "record", lambda v: v["rows"].append(5), "entry 2 is 5"),
         ("facts", "record", lambda v: v["rows"][0]["scores"].update(f1={"mean": "good"}), "mean is 'good'"),
         ("facts", "manifest", "5", "the manifest is 5"),
@@ -241,7 +243,8 @@ def test_arrays_that_are_not_what_they_claim(run, dtype, shape, words):
 def job(**changes):
     rows = np.arange(40)
     values = {"id": "a", "plan": None, "train": rows, "stop": rows[:0], "score": rows, "loss": ("cross_entropy", {}),
-              "seed": 0, "place": (0, 0, 0), "limits": Limits(1, 1, None, 1)}  # fmt: skip
+              "seed": 0, "place": (0, 0, 0),
+              "limits": Limits(steps=1, round_steps=1, patience=None, batch_size=1)}  # fmt: skip
     return Job(**{**values, **changes})
 
 
@@ -260,7 +263,20 @@ def test_a_member_is_held_to_its_job():
 def test_a_comparison_does_not_go_on_with_a_changed_run(tmp_path, change):
     y = (RNG.random(60) < 0.4).astype(int)
     pl.DataFrame({"a": RNG.normal(size=60) + y, "y": y}).write_csv(tmp_path / "t.csv")
-    ask = ("compare", tmp_path / "t.csv", "--target", "y", "--strategies", "none", "--folds", "2", "--epochs", "1")
+    ask = (
+        "compare",
+        tmp_path / "t.csv",
+        "--target",
+        "y",
+        "--strategies",
+        "none",
+        "--folds",
+        "2",
+        "--epochs",
+        "1",
+        "--model",
+        "mlp",
+    )
     assert run_command(*ask, "--out", tmp_path / "run").code == 0
     sql(tmp_path / "run", change)
     check_refusal(run_command(*ask, "--out", tmp_path / "run"), FILE, "--restart")

@@ -10,7 +10,10 @@ from sklearn import metrics
 
 from counterpoise.comparison import tally
 from counterpoise.comparison.judge import assess
-from counterpoise.core.records import Column, Examples, FoldResult, Rule, Schema
+from counterpoise.core.examples import Examples
+from counterpoise.core.fold_result import FoldResult
+from counterpoise.core.rule import Rule
+from counterpoise.core.schema import Column, Schema
 
 Y = np.array([0, 0, 0, 1, 0, 1, 0, 0, 1, 0, 1, 0], dtype=np.int32)
 RNG = np.random.default_rng(0)

@@ -10,7 +10,7 @@ import pytest
 
 from counterpoise.comparison.result import Comparison
 from counterpoise.core.errors import MissingExtraError, OptionError
-from counterpoise.core.records import FoldResult
+from counterpoise.core.fold_result import FoldResult
 
 tf = pytest.importorskip("tensorflow")
 

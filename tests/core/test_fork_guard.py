@@ -91,7 +91,7 @@ def test_a_real_fork_ends_in_seconds(used):
         def work():
             clf = cp.fit("mlp", x, y, epochs=1, verbose=0)
             return clf.predict(x)
-        import keras  # imported is not yet used
+        import keras, polars  # imported is not yet used
         if {used}:
             keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).predict(x, verbose=0)
         if os.fork() == 0:

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 import counterpoise as cp
 from counterpoise.core.errors import CounterpoiseError, TargetError
-from counterpoise.core.labels import class_labels, codes_among, look_alikes, read_labels
+from counterpoise.core.label_names import look_alikes
+from counterpoise.core.labels import class_labels, codes_among, read_labels
 from counterpoise.feed import batches
 
 CODE = np.array([0, 1, 0, 0, 2, 1, 0, 0])
@@ -159,7 +160,7 @@ def test_the_estimator_names_the_row_without_a_label():
     for y in (GAPS["None"], GAPS["NaN"], GAPS["NA"]):
         for x in (X, pd.DataFrame(X)):
             with pytest.raises(TargetError, match="missing in row 3"):
-                cp.CounterpoiseClassifier(epochs=1).fit(x, y)
+                cp.CounterpoiseClassifier("mlp", epochs=1).fit(x, y)
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,6 @@ def test_a_mask_where_nothing_may_be_missing_names_the_row(call):
 
 def test_scikit_learn_and_wrapped_scores_refuse_a_mask():
     with pytest.raises(ValueError, match="missing in row 6"):
-        cp.CounterpoiseClassifier().fit(X, masked(Y.astype(int)))
+        cp.CounterpoiseClassifier("mlp").fit(X, masked(Y.astype(int)))
     with pytest.raises(CounterpoiseError, match="NaN"):
         cp.wrap(masked(np.linspace(0.1, 0.9, 40)), Y)

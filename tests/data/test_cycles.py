@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from counterpoise.core.records import Column, Schema
+from counterpoise.core.schema import Column, Schema
 from counterpoise.data.cycles import CYCLES, cycle_name, cycles_of, named_parts, phases
 from counterpoise.data.encode import TableEncoder, encoder_of_schema
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import counterpoise as cp
-from counterpoise.data.pixels import look, pixels
+from counterpoise.data.image_info import image_info
+from counterpoise.data.pixels import pixels
 
 pydicom = pytest.importorskip("pydicom")
 
@@ -70,8 +71,8 @@ def test_a_slope_and_a_window_are_applied(tmp_path):
     assert np.allclose(gray(exact), shown(units, -160, 240), atol=1e-3)
     assert np.allclose(gray(path, stored=True), units)
     bare = saved(tmp_path / "c", stored, **how)
-    assert look(bare).span is None  # Hounsfield units, and no window
-    assert (look(bare).low, look(bare).high) == (units.min(), units.max())
+    assert image_info(bare).span is None  # Hounsfield units, and no window
+    assert (image_info(bare).low, image_info(bare).high) == (units.min(), units.max())
 
 
 def test_a_table_of_interest_is_looked_up(tmp_path):
@@ -87,23 +88,23 @@ def test_a_table_of_interest_is_looked_up(tmp_path):
 def test_color_is_color(tmp_path):
     values = RNG.integers(0, 256, (6, 5, 3), dtype=np.uint8)
     path = saved(tmp_path / "a", values)
-    assert not look(path).gray
+    assert not image_info(path).gray
     assert np.array_equal(pixels(path, (6, 5), "rgb"), values)
 
 
 def test_what_is_no_single_image_is_one_line(tmp_path, monkeypatch):
     volume = RNG.integers(0, 99, (3, 6, 5)).astype(np.uint16)
-    assert "DICOM of 3 frames" in look(saved(tmp_path / "a", volume, NumberOfFrames=3)).fault
+    assert "DICOM of 3 frames" in image_info(saved(tmp_path / "a", volume, NumberOfFrames=3)).fault
     deflated = saved(tmp_path / "b", HU, syntax="1.2.840.10008.1.2.1")
     raw = (tmp_path / "b").read_bytes().replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.1.99"[:20])
     (tmp_path / "b").write_bytes(raw)
-    assert "transfer syntax" in look(deflated).fault
+    assert "transfer syntax" in image_info(deflated).fault
     (tmp_path / "c").write_bytes((tmp_path / "a").read_bytes()[:200])
-    assert look(str(tmp_path / "c")).fault
+    assert image_info(str(tmp_path / "c")).fault
     monkeypatch.setattr("counterpoise.data.dicom.MOST_PIXELS", 29)
-    assert "too large" in look(saved(tmp_path / "d", HU)).fault
+    assert "too large" in image_info(saved(tmp_path / "d", HU)).fault
     (tmp_path / "brain.nii.gz").write_bytes(b"\x1f\x8b\x08" + bytes(9))
-    assert "three dimensions" in look(str(tmp_path / "brain.nii.gz")).fault
+    assert "three dimensions" in image_info(str(tmp_path / "brain.nii.gz")).fault
 
 
 def test_a_range_that_no_file_tells_is_learned_from_training_images_alone(tmp_path):

@@ -9,7 +9,7 @@ from PIL import Image
 
 from counterpoise import plans
 from counterpoise.core.errors import DataError, OptionError, TargetError
-from counterpoise.core.records import Pictures
+from counterpoise.core.examples import Pictures
 from counterpoise.data.images import decoder, images, read_images, unlabeled
 from counterpoise.data.split import make_folds
 from counterpoise.feed.batching import batches

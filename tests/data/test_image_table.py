@@ -10,7 +10,7 @@ from PIL import Image
 
 import counterpoise as cp
 from counterpoise.core.errors import ColumnError, DataError, OptionError, SplitError, TargetError
-from counterpoise.core.records import TEST, TRAIN
+from counterpoise.core.examples import TEST, TRAIN
 from counterpoise.data.given_split import given_fold
 from counterpoise.data.image_names import Names, joined_groups, names_of
 from counterpoise.data.image_set import examples_of
@@ -125,7 +125,7 @@ def test_groups_come_from_names_and_copies_join_them(root):
     examples = read_images(rows, 4, **how, groups_from="(?P<patient>[^_]+)_")
     assert examples.groups.tolist() == [0, 0, 1, 1, 1]  # the copy makes two patients one
     assert "repeat an earlier one" in examples.warnings[-1]
-    assert images(rows, 4, **how, groups_from="(.)/p.").side.groups.to_list() == ["a"] * 5
+    assert images(rows, 4, **how, groups_from="(.)/p.").metadata.groups.to_list() == ["a"] * 5
     with pytest.raises(DataError, match="does not match 5 images"):
         images(rows, 4, **how, groups_from="x(.)")
     with pytest.raises(OptionError, match="regular expression"):

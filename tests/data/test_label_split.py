@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from counterpoise.core.errors import SplitError
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.data.label_split import deal
 from counterpoise.data.split import hold_out, make_folds, set_aside
 

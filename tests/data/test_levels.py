@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from counterpoise.core.errors import ColumnError
-from counterpoise.core.records import Column
+from counterpoise.core.schema import Column
 from counterpoise.data.kinds import infer
 from counterpoise.data.levels import compared_by_value, level_text
 from counterpoise.data.read import read
@@ -76,7 +76,7 @@ def test_a_column_of_unseen_levels_warns_but_one_new_row_does_not():
 
 def test_levels_are_counted_and_many_are_named():
     column = infer(pl.Series("word", [f"w{i % 100}" for i in range(1_000)]))
-    assert "has 100 levels in 1,000 rows" in column.warnings[0]
+    assert "has 100 levels in 1,000 rows" in column.notes[0]
 
 
 def test_ids_of_a_column_without_the_level():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counterpoise.core.records import NumberFormat
+from counterpoise.core.schema import NumberFormat
 from counterpoise.data.numbers import parse, plain_numbers, read_numbers
 
 N = 200

@@ -12,9 +12,10 @@ from PIL import Image
 
 import counterpoise as cp
 from counterpoise.core.errors import ArtifactError, DataError, OptionError
-from counterpoise.data import pixels as module
+from counterpoise.data import pillow_files
+from counterpoise.data.image_info import image_info
 from counterpoise.data.images import decoder, images, list_images, read_images, unlabeled
-from counterpoise.data.pixels import look, pixels
+from counterpoise.data.pixels import pixels
 
 RNG = np.random.default_rng(0)
 DEEP = RNG.integers(0, 65536, (4, 3), dtype=np.uint16)
@@ -153,7 +154,7 @@ def test_pictures_stand_upright(tmp_path, ending, dtype):
     stored.save(tmp_path / f"a.{ending}", exif=exif)
     read = pixels(tmp_path / f"a.{ending}", (16, 8), "grayscale")[..., 0]
     assert np.abs(read - upright / np.iinfo(dtype).max * 255).max() < 3
-    assert look(str(tmp_path / f"a.{ending}")).ratio == 0.5
+    assert image_info(str(tmp_path / f"a.{ending}")).ratio == 0.5
 
 
 POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(ran) == showpage\n"
@@ -166,19 +167,19 @@ def test_only_the_listed_formats_are_opened(tmp_path, monkeypatch):
     (tmp_path / "a.png").write_bytes(POSTSCRIPT)
     (tmp_path / "b.png").write_bytes(b"P5 2 2 255\n\0\1\2\3")
     for name in ("a.png", "b.png"):
-        assert look(str(tmp_path / name)).fault.startswith("not an image (expected PNG")
+        assert image_info(str(tmp_path / name)).fault.startswith("not an image (expected PNG")
         with pytest.raises(OSError, match="cannot identify"):
             decoder(4)(tmp_path / name)
 
 
 def test_what_cannot_be_read_is_said(tmp_path, monkeypatch):
     double = tiff(tmp_path / "d.tif", RNG.random((4, 3)), 64, 3)
-    assert "float32" in look(str(double)).fault
+    assert "float32" in image_info(str(double)).fault
     holes = RNG.random((4, 3)).astype(np.float32)
     holes[1, 1] = np.nan
-    assert "NaN" in look(str(saved(tmp_path / "n.tif", holes))).fault
-    monkeypatch.setattr(module, "MOST_PIXELS", 11)
-    assert look(str(saved(tmp_path / "b.png", DEEP))).fault == "too large (3 x 4; at most 11 pixels)"
+    assert "NaN" in image_info(str(saved(tmp_path / "n.tif", holes))).fault
+    monkeypatch.setattr(pillow_files, "MOST_PIXELS", 11)
+    assert image_info(str(saved(tmp_path / "b.png", DEEP))).fault == "too large (3 x 4; at most 11 pixels)"
 
 
 @pytest.fixture(name="scans")
@@ -215,7 +216,7 @@ def test_a_range_goes_with_the_model(scans, tmp_path):
     assert np.allclose(again.predict_proba(plain)[:6], again.predict_proba(ill.load()))
     with pytest.raises(DataError, match="trained with"):
         again.predict_proba(images(scans, 4, range=(0, 100)))
-    again._card["images"] = {"range": [1]}
+    again = again.with_card(images={"range": [1]})
     with pytest.raises(ArtifactError, match="card is damaged"):
         again.predict_proba(plain)
 
@@ -242,7 +243,7 @@ def test_color_of_16_bits_is_known_to_be_reduced(tmp_path):
         b"\x89PNG\r\n\x1a\n"
         + b"".join(struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d)) for t, d in chunks)
     )
-    assert (look(str(path)).reduced, look(str(path)).fault) == (True, "")
+    assert (image_info(str(path)).reduced, image_info(str(path)).fault) == (True, "")
 
 
 def test_what_users_should_know_is_noted(tmp_path):

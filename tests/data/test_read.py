@@ -172,7 +172,7 @@ def test_what_is_true_of_many_columns_is_said_once():
 def test_repeats_and_conflicts_are_counted():
     rows = read({"a": [1.0, 1.0, 2.0, 2.0, np.nan, np.nan]}, y=[0, 1, 0, 0, 1, 1])
     assert rows.duplicate_ids.tolist() == [0, 0, 1, 1, 2, 2]
-    assert "3 of 6 rows (50.0 %) repeat an earlier row; 2 rows have a twin" in rows.warnings[0]
+    assert "3 of 6 rows (50.0%) repeat an earlier row; 2 rows have a duplicate" in rows.warnings[0]
 
 
 def test_a_leak_is_named():

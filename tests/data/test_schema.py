@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from counterpoise.core.errors import ArtifactError, ColumnError
-from counterpoise.core.records import Column, Schema
+from counterpoise.core.schema import Column, Schema
 from counterpoise.data.read import read
 from counterpoise.data.schema import encode_rows, schema_from_dict, schema_to_dict
 

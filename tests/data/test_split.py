@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from counterpoise.core.errors import OptionError, SplitError
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.data.split import check_counts, hold_out, make_folds
 
 

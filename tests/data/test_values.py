@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from counterpoise.core.errors import ColumnError
-from counterpoise.core.records import Column, NumberFormat
+from counterpoise.core.schema import Column, NumberFormat
 from counterpoise.data.read import read
 from counterpoise.data.schema import encode_rows
 from counterpoise.data.values import numeric_values

@@ -8,7 +8,7 @@ from scipy.special import expit
 from scipy.stats import binom, norm
 
 from counterpoise.core.errors import GuaranteeError, OptionError
-from counterpoise.core.records import Rule
+from counterpoise.core.rule import Rule
 from counterpoise.decide.guarantee import (
     GRID,
     guarantee_precision,
@@ -140,7 +140,7 @@ def test_a_rule_takes_the_guarantee_and_its_words() -> None:
     guarantee = guarantee_recall(np.linspace(0.1, 0.9, 100), np.ones(100, int), 0.9, kept_out=False)
     got = rule_with_guarantee(rule, guarantee)
     assert (got.threshold, got.aim) == (guarantee.threshold, "recall_floor(0.9)")
-    assert "estimate" in got.notes[-1]
+    assert got.guarantee.word == "estimate"
     with pytest.raises(OptionError, match="two classes"):
         rule_with_guarantee(Rule(log_shifts=np.zeros((1, 3)), prior=np.ones(3) / 3, offsets=np.zeros(3)), guarantee)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from counterpoise.classifier.model_card import stored_scores
-from counterpoise.core.records import Rule
+from counterpoise.core.rule import Rule
 from counterpoise.decide.layer import RuleLayer, rule_from_dict, rule_to_dict
 from counterpoise.decide.prior import corrected_log_proba
 from counterpoise.decide.rule import apply_rule

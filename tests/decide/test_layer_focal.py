@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from counterpoise.core.records import Rule
+from counterpoise.core.rule import Rule
 from counterpoise.decide.layer import RuleLayer, rule_from_dict, rule_to_dict
 from counterpoise.decide.rule import apply_rule
 

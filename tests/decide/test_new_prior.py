@@ -7,7 +7,7 @@ import pytest
 from scored_members import SHIFTS, binary, multi
 
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Rule
+from counterpoise.core.rule import Rule
 from counterpoise.decide.new_prior import rule_at_prior
 from counterpoise.decide.prior import corrected_log_proba, to_prior
 from counterpoise.decide.rule import apply_rule, fit_rule, fit_rule_from_log_p

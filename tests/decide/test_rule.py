@@ -10,7 +10,7 @@ from scored_members import SHIFTS, binary, multi
 from sklearn.metrics import matthews_corrcoef
 
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Rule
+from counterpoise.core.rule import Rule
 from counterpoise.decide.pooling import pool
 from counterpoise.decide.prior import corrected_log_proba, log_softmax
 from counterpoise.decide.rule import (

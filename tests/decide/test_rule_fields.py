@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from counterpoise.core.errors import ArtifactError
-from counterpoise.core.records import Rule
+from counterpoise.core.guarantee import ClassGuarantee, Guarantee
+from counterpoise.core.rule import Rule
 from counterpoise.decide.layer import RuleLayer, rule_from_dict, rule_to_dict
 
 TWO = rule_to_dict(
@@ -16,6 +17,7 @@ TWO = rule_to_dict(
         log_shifts=np.array([[0.0, 0.0], [-0.7, 0.7]]), prior=np.array([0.8, 0.2]), weights=np.array([0.5, 0.5]),
         threshold=0.3, aim="f1", notes=("a note",), vote="hard", member_thresholds=np.array([0.2, 0.4]),
         calibrator={"kind": "isotonic", "x": [[-1.0, 1.0]], "y": [[-2.0, 2.0]], "after": [0.0, 0.1]},
+        guarantee=Guarantee(0.3, "recall", 0.9, 0.95, 100, 0.96),
     )
 )  # fmt: skip
 THREE = rule_to_dict(
@@ -23,6 +25,7 @@ THREE = rule_to_dict(
         log_shifts=np.zeros((1, 3)), prior=np.array([0.5, 0.3, 0.2]), offsets=np.array([0.0, 1.0, 2.0]),
         aim="cost(1, 2, 3)", gammas=np.array([2.0]), intercept=np.zeros(3),
         calibrator={"kind": "vector", "slopes": [1.0, 1.0, 1.0], "intercepts": [0.0, 0.0, 0.0]},
+        guarantee=ClassGuarantee(np.zeros(3), np.array([0, 0.9, 0]), 0.95, np.array([9, 99, 5]), np.ones(3)),
     )
 )  # fmt: skip
 
@@ -42,6 +45,8 @@ WRONG = [
     (TWO, "offsets", [0.0, 0.0], "offsets are for three classes or more"),
     (TWO, "vote", "loud", "expected one of soft"),
     (TWO, "vote", None, "expected one of soft"),
+    (TWO, "guarantee", {**TWO["guarantee"], "reached": 1.5}, "is 1.5"),
+    (TWO, "guarantee", THREE["guarantee"], "guarantee"),
     (TWO, "weights", [1.0], "expected 2 numbers"),
     (TWO, "weights", [-1.0, 2.0], "is -1.0"),
     (TWO, "weights", [0.0, 0.0], "are all 0"),

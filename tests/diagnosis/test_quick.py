@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import roc_curve
 
 from counterpoise.core.errors import LeakError
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.data.read import read
 from counterpoise.diagnosis.diagnose import diagnose
 from counterpoise.diagnosis.noise import confident_joint

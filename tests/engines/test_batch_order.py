@@ -7,7 +7,7 @@ import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
 from counterpoise import plans
-from counterpoise.core.records import Job, Limits
+from counterpoise.core.job import Job, Limits
 from counterpoise.engines.batch_order import Order
 
 Y = np.repeat([0, 1], [83, 17])
@@ -16,7 +16,19 @@ NONE = np.empty(0, np.int64)
 
 
 def order(plan, batch=16, seed=0, place=(0, 0, 0), steps=100):
-    return Order(Job("id", plan, TRAIN, NONE, NONE, ("cross_entropy", {}), seed, place, Limits(steps, 1, None, batch)))
+    return Order(
+        Job(
+            "id",
+            plan,
+            TRAIN,
+            NONE,
+            NONE,
+            ("cross_entropy", {}),
+            seed,
+            place,
+            Limits(steps=steps, round_steps=1, patience=None, batch_size=batch),
+        )
+    )
 
 
 def epoch_of(o, number):

@@ -16,7 +16,7 @@ from counterpoise.data.split import make_folds
 from counterpoise.engines.run import run
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.settings import Settings
-from counterpoise.strategies.select import find, select
+from counterpoise.strategies.select import ensemble, find, select
 
 
 def test_one_trace_serves_six_strategies_and_five_folds():
@@ -67,7 +67,7 @@ def test_threads_and_company_change_nothing():
 def test_dropout_differs_between_members():
     data = examples()
     network = Network(net(lambda: L.Dropout(0.5, seed=7)), data)
-    bag = jobs_of(dataclasses.replace(find("none"), members=(find("none"),) * 2), data, make_folds(data, 2)[0], EXACT)
+    bag = jobs_of(ensemble(["none", "none"]), data, make_folds(data, 2)[0], EXACT)
     one, other = (m for _, m in run(bag, data, network, engine="program"))
     assert not np.array_equal(one.logits, other.logits)
 

@@ -112,7 +112,7 @@ def test_a_users_own_object_counts_and_gets_its_counts_back():
     seen, auc = Seen(10.0), M.AUC(name="auc")
     seen.update_state(np.zeros(3), np.zeros(3))
     auc.update_state([0.0, 1.0], [0.2, 0.3])
-    clf = fit(model(metrics=[seen, auc]), cp.Ensemble(["none", "oversample"]))
+    clf = fit(model(metrics=[seen, auc]), cp.ensemble(["none", "oversample"]))
     for history in clf.history:
         assert history["val_seen"] == [10.0 * len(YV)] * 3, "every round starts from nothing"
     assert float(seen.result()) == 30.0

@@ -94,7 +94,7 @@ def test_a_step_without_surprises_trains_what_plain_fit_trains():
 
 def test_members_start_anew_and_tables_are_encoded_in_front(tmp_path):
     table = {"a": X[:, 0], "b": X[:, 1], "kind": np.where(X[:, 2] > 0, "u", "v")}
-    clf = fit(stepper(), table, strategy=cp.Ensemble(["none", "oversample"]))
+    clf = fit(stepper(), table, strategy=cp.ensemble(["none", "oversample"]))
     assert counts_of(clf) == [float(s) for s in clf.card["steps"]]
     again = cp.load(clf.save(tmp_path / "m.keras"), custom_objects={"Stepper": type(stepper())})
     assert np.allclose(again.predict_proba(table), clf.predict_proba(table))

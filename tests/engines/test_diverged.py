@@ -13,9 +13,9 @@ from leaderboard_schema import check_board
 
 import counterpoise as cp
 from counterpoise.core.errors import ModelError
-from counterpoise.core.records import Member
+from counterpoise.core.job import Member
 from counterpoise.engines.diverged import or_failed
-from counterpoise.losses import CrossEntropy
+from counterpoise.losses.pointwise import CrossEntropy
 from counterpoise.strategies.strategy import Hyperparameter, Strategy
 from counterpoise.targets.one_of import LOSSES
 
@@ -75,7 +75,7 @@ def test_the_others_stand_and_a_resume_gives_the_same(breaking, engine, tmp_path
 
 def test_an_ensemble_fails_with_its_member_and_tuning_goes_on(breaking):
     pytest.importorskip("optuna")
-    both = cp.Ensemble(["none", breaking], name="both")
+    both = cp.ensemble(["none", breaking], name="both")
     tuned = replace(breaking, name="tuned", hyperparameters=(Hyperparameter("k", 0.0, 1.0, 0.5, lambda s, v: s),))
     race = cp.compare(linear, X, Y, strategies=[both, tuned], tune=2, refit=False, **QUICK)
     failed = {row["strategy"]: row["error"] for row in race.leaderboard if row["status"] == "failed"}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from counterpoise import plans
-from counterpoise.core.records import Job, Limits
+from counterpoise.core.job import Job, Limits
 from counterpoise.engines.early_stopping import Score, Stopper
 from counterpoise.targets.kinds import target_of
 
@@ -26,7 +26,10 @@ def losing(losses):
 
 def watch(scores, plan=None, patience=None, steps=40, round_steps=4, **recipe):
     """The stopper after each of the rounds with these scores, as (step, better, turned, over)."""
-    rows, limits = np.arange(len(Y)), Limits(steps, round_steps, patience, 3, **recipe)
+    rows, limits = (
+        np.arange(len(Y)),
+        Limits(steps=steps, round_steps=round_steps, patience=patience, batch_size=3, **recipe),
+    )
     job = Job("", plan or plans.uniform(Y), rows, rows, rows, ("cross_entropy", {}), 0, (0, 0, 0), limits)
     said = iter(scores)
     told = SimpleNamespace(
@@ -79,7 +82,7 @@ def test_smoothed_scores_of_a_history_worked_by_hand():
 
 
 def test_before_the_least_steps_the_last_round_is_kept_and_nothing_stops():
-    stopper, said = watch([1, 2, 3, 4, 3.5, 5, 5], patience=8, least=16)
+    stopper, said = watch([1, 2, 3, 4, 3.5, 5, 5], patience=8, min_steps=16)
     assert [better for _, better, *_ in said] == [True, True, True, True, True, False, False]
     assert [over for *_, over in said] == [False] * 6 + [True]
     assert stopper.best_step == 20
@@ -106,7 +109,15 @@ def test_score_of_both_is_relative_log_loss_and_missed_average_precision():
 
 def test_without_stopping_rows_the_last_round_is_the_best():
     job = Job(
-        "", plans.uniform(Y), np.arange(12), Y[:0], Y[:0], ("cross_entropy", {}), 0, (0, 0, 0), Limits(8, 4, 4, 3)
+        "",
+        plans.uniform(Y),
+        np.arange(12),
+        Y[:0],
+        Y[:0],
+        ("cross_entropy", {}),
+        0,
+        (0, 0, 0),
+        Limits(steps=8, round_steps=4, patience=4, batch_size=3),
     )
     stopper = Stopper(job, SimpleNamespace(), Y[:0])
     for steps in (4, 8):

@@ -9,7 +9,8 @@ from trainers import jobs_of, train_all, trainer_of
 
 import counterpoise as cp
 from counterpoise.core.errors import ModelError, OptionError
-from counterpoise.core.records import Examples, Fold
+from counterpoise.core.examples import Examples
+from counterpoise.core.folds import Fold
 from counterpoise.data.read import read
 from counterpoise.engines.finishing import check_finish, finished
 from counterpoise.networks.network import Network
@@ -67,9 +68,8 @@ def train(name: str, x: np.ndarray, y: np.ndarray, steps: int, rate: float = 0.1
     network = Network(linear, examples, optimizer=keras.optimizers.Adam(rate))
     settings = Settings(epochs=steps, batch_size=len(y), early_stopping=False)
     strategy = find(name)
-    jobs = jobs_of(
-        strategy, examples, Fold(0, 0, everything, everything[:0], np.arange(0, len(y), len(y) // 4)), settings
-    )
+    jobs = jobs_of(strategy, examples, Fold(0, 0, everything, everything[:0], everything[:0]), settings)
+    jobs = [job.having(score=everything[:: len(y) // 4]) for job in jobs]
     members = train_all(jobs, examples, network, settings)
     return trained_members(strategy, jobs, members, trainer_of(examples, settings, network))[0], network
 
@@ -121,7 +121,7 @@ def test_a_saved_focal_classifier_says_what_the_rule_says(tmp_path):
 
 @pytest.mark.parametrize("name", ["crt", "tau_norm"])
 def test_several_networks_in_one_have_no_single_head(name):
-    with pytest.raises(ModelError, match=f"{name} changes the one Dense head .* 8 networks in one. Give it another"):
+    with pytest.raises(ModelError, match=f"'{name}' changes the last layer .* is 8 networks in one. Expected a single"):
         check_finish(name, Network("tabular", Examples(*blobs([0.9, 0.1]), (0, 1))))
 
 

@@ -11,10 +11,10 @@ import pytest
 import counterpoise as cp
 from counterpoise import plans
 from counterpoise.core import seeds
-from counterpoise.core.records import Examples, Limits
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job, Limits
 from counterpoise.engines.batch_order import Order
 from counterpoise.engines.keras_fit import Batches, FitEngine, logits_of
-from counterpoise.engines.run import make_job
 from counterpoise.networks.network import Network
 from counterpoise.networks.weights import set_state, state_of
 
@@ -40,9 +40,10 @@ def dense(units, dropout=0.0):
 
 def job(data, make=plans.uniform, *, steps=12, rounds=6, patience=None, batch=32, seed=0, place=(0, 0, 0), stop=True):
     train, held = np.arange(0, N, 2), np.arange(1, N, 2)
-    limits = Limits(steps, rounds, patience, batch)
-    return make_job(
-        make(data.y[train], classes=range(data.n_classes)), train, held if stop else held[:0], held,
+    limits = Limits(steps=steps, round_steps=rounds, patience=patience, batch_size=batch)
+    return Job.of(
+        plan=make(data.y[train], classes=range(data.n_classes)), train=train,
+        stop=held if stop else held[:0], score=held,
         loss=("cross_entropy", {}), seed=seed, place=place, limits=limits,
     )  # fmt: skip
 

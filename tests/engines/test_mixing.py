@@ -10,12 +10,13 @@ import pytest
 
 import counterpoise as cp
 from counterpoise.core.errors import DataError, ModelError, OptionError
-from counterpoise.core.records import Examples, Limits
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job, Limits
 from counterpoise.engines.keras_fit import Batches
 from counterpoise.engines.mixing import Mixed, check_mixable
-from counterpoise.engines.run import having, make_job, run
+from counterpoise.engines.run import run
 from counterpoise.networks.network import Network
-from counterpoise.plans import uniform
+from counterpoise.plans.class_plans import uniform
 from counterpoise.strategies.resolve import resolved
 from counterpoise.strategies.select import Strategy, find
 
@@ -28,9 +29,9 @@ COUNTS = {"counts": [50, 10], "alpha": 1.0}
 
 
 def job_of(mix, place=(0, 0, 0), seed=0):
-    return make_job(
-        uniform(Y), ROWS, ROWS[:0], ROWS, loss=("cross_entropy", {}), seed=seed, place=place,
-        limits=Limits(3, 3, None, 20), mix=mix,
+    return Job.of(
+        plan=uniform(Y), train=ROWS, stop=ROWS[:0], score=ROWS, loss=("cross_entropy", {}), seed=seed, place=place,
+        limits=Limits(steps=3, round_steps=3, patience=None, batch_size=20), mix=mix,
     )  # fmt: skip
 
 
@@ -86,7 +87,7 @@ def test_the_loss_is_taken_of_soft_labels_by_the_fit_engine():
     model = keras.Sequential([keras.Input((N,)), keras.layers.Dense(1, kernel_initializer="zeros")])
     examples = Examples(X, Y, (0, 1))
     network = Network(model, examples, output="logits", optimizer=keras.optimizers.SGD(0.0))
-    ((_, member),) = run([having(job_of(MIXUP), init_bias=False)], examples, network)
+    ((_, member),) = run([job_of(MIXUP).having(init_bias=False)], examples, network)
     assert member.engine == "fit"
     assert member.needs_calibration
     np.testing.assert_allclose(member.history["loss"], np.log(2), rtol=1e-5)

@@ -10,7 +10,7 @@ from sklearn.metrics import log_loss
 
 from counterpoise import plans
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Job, Limits
+from counterpoise.core.job import Job, Limits
 from counterpoise.engines.objective import Objective, focal_gamma
 from counterpoise.targets.one_of import LOSSES
 
@@ -19,7 +19,17 @@ NONE = np.empty(0, np.int64)
 
 
 def job(plan, loss=("cross_entropy", {})):
-    return Job("id", plan, np.arange(len(Y)), NONE, NONE, loss, 0, (0, 0, 0), Limits(1, 1, None, 8))
+    return Job(
+        "id",
+        plan,
+        np.arange(len(Y)),
+        NONE,
+        NONE,
+        loss,
+        0,
+        (0, 0, 0),
+        Limits(steps=1, round_steps=1, patience=None, batch_size=8),
+    )
 
 
 def probabilities(z, shift):

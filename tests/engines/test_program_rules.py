@@ -9,7 +9,7 @@ import keras
 from small_networks import EXACT, L, examples, net
 from trainers import jobs_of
 
-from counterpoise.core.records import Limits
+from counterpoise.core.job import Limits
 from counterpoise.data.split import make_folds
 from counterpoise.engines import program_rules
 from counterpoise.engines.compile_modes import decided
@@ -32,7 +32,7 @@ def test_the_learning_rate_is_that_of_the_optimizer_that_updates():
 
 def test_xla_is_earned_back_by_the_steps_of_each_thread_and_later_by_small_ones():
     large, small = (Network(net(lambda u=u: L.Dense(u)), examples()).fresh(0) for u in (4000, 8))
-    one = Limits(program_rules.XLA_STEPS, 10, None, 256)
+    one = Limits(steps=program_rules.XLA_STEPS, round_steps=10, patience=None, batch_size=256)
     assert program_rules.earned_back(large, [one])
     assert not program_rules.earned_back(small, [one])
     assert not program_rules.earned_back(large, [one, dataclasses.replace(one, steps=10)])

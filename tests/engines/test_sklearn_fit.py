@@ -19,7 +19,8 @@ from trainers import trainer_of
 
 import counterpoise as cp
 from counterpoise.core.errors import DataError, OptionError
-from counterpoise.core.records import Examples, Fold
+from counterpoise.core.examples import Examples
+from counterpoise.core.folds import Fold
 from counterpoise.engines.sklearn_fit import ExternalModel, content, train_estimator
 from counterpoise.forests.rows import FlatRows
 from counterpoise.pipeline.jobs import job_of

@@ -11,10 +11,10 @@ from small_networks import DENSE, examples, net
 from trainers import jobs_of
 
 import counterpoise as cp
-from counterpoise.core.records import Fold
+from counterpoise.core.folds import Fold
 from counterpoise.data.split import make_folds
 from counterpoise.engines.objective import Objective
-from counterpoise.engines.run import having, run
+from counterpoise.engines.run import run
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.settings import Settings
 from counterpoise.strategies.select import Strategy, find, names
@@ -30,7 +30,7 @@ def prior(data, weights=None):
 
 
 def everything(data):
-    return Fold(0, 0, np.arange(len(data)), np.arange(0), np.arange(4))
+    return Fold(0, 0, np.arange(len(data)), np.arange(0), np.arange(0))
 
 
 def starts(data, network, strategies, engine):
@@ -85,9 +85,9 @@ def test_the_job_says_whether_and_its_id_with_it():
     network = Network(net(*DENSE), TWO)
     (job,) = jobs_of(find("none"), TWO, everything(TWO), SHORT, network)
     (other,) = jobs_of(find("none"), TWO, everything(TWO), replace(SHORT, init_bias=False), network)
-    assert other.id == having(job, init_bias=False).id != job.id
+    assert other.id == job.having(init_bias=False).id != job.id
     assert Objective(other).start(network) is None
-    assert having(job).id == job.id
+    assert job.having().id == job.id
 
 
 def test_mixed_labels_start_at_what_they_are_on_average():

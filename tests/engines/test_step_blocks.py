@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from counterpoise import plans
-from counterpoise.core.records import Job, Limits
+from counterpoise.core.job import Job, Limits
 from counterpoise.engines import program_rules
 from counterpoise.engines.batch_order import Order
 from counterpoise.engines.step_blocks import block_of, filled
@@ -17,7 +17,7 @@ def order(batch_size=8, n=45, deferred=0.0):
     plan = plans.class_weight(y)
     plan = plans.deferred(plan, at=deferred) if deferred else plan
     nothing = np.empty(0, np.int64)
-    limits = Limits(40, 6, None, batch_size)
+    limits = Limits(steps=40, round_steps=6, patience=None, batch_size=batch_size)
     return Order(Job("a", plan, np.arange(100, 100 + n), nothing, nothing, ("cross_entropy", {}), 0, (0, 0, 0), limits))
 
 

@@ -163,7 +163,7 @@ def test_loggers_hold_one_line_for_each_round_and_network(compiled, tmp_path):
     assert [row["epoch"] for row in rows] == ["0", "1", "2", "3"]
     assert {"loss", "val_loss", "val_prc"} <= set(rows[0])
     both = tmp_path / "both.csv"
-    fit(compiled, C.CSVLogger(both, append=True), strategy=cp.Ensemble(["none", "oversample"]), epochs=2)
+    fit(compiled, C.CSVLogger(both, append=True), strategy=cp.ensemble(["none", "oversample"]), epochs=2)
     assert len(list(csv.DictReader(both.open()))) == 4
 
 

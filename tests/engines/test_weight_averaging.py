@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from counterpoise import plans
-from counterpoise.core.records import Examples, Limits
-from counterpoise.engines.run import make_job, run
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job, Limits
+from counterpoise.engines.run import run
 from counterpoise.engines.weight_averaging import Average
 from counterpoise.networks.network import Network
 
@@ -22,10 +23,10 @@ def plain(spec, n_classes):
     return keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Dense(4, activation="relu")(inputs)))
 
 
-def job(steps=12, average=0.6, least=0):
-    limits = Limits(steps, 3, None, 16, average=average, least=least)
-    return make_job(
-        plans.uniform(Y[TRAIN]), TRAIN, STOP, STOP, loss=("cross_entropy", {}), seed=1,
+def job(steps=12, average=0.6, min_steps=0):
+    limits = Limits(steps=steps, round_steps=3, patience=None, batch_size=16, average=average, min_steps=min_steps)
+    return Job.of(
+        plan=plans.uniform(Y[TRAIN]), train=TRAIN, stop=STOP, score=STOP, loss=("cross_entropy", {}), seed=1,
         place=(0, 0, 0), limits=limits,
     )  # fmt: skip
 
@@ -60,7 +61,7 @@ def test_statistics_of_batch_normalization_are_averaged_with_the_weights(engine)
         return keras.Model(inputs, keras.layers.Dense(1)(h))
 
     network = Network(normalized, EXAMPLES)
-    jobs = job(3, 0.0, least=3), job(6, 0.0, least=6), job(6, 0.9, least=6)
+    jobs = job(3, 0.0, min_steps=3), job(6, 0.0, min_steps=6), job(6, 0.9, min_steps=6)
     *ends, kept = (next(iter(dict(run([one], EXAMPLES, network, engine=engine)).values())) for one in jobs)
     assert ends[1].best_step == kept.best_step == 6
     for first, second, mean in zip(ends[0].weights, ends[1].weights, kept.weights, strict=True):

@@ -10,8 +10,9 @@ from sklearn.metrics import log_loss
 
 import counterpoise as cp
 from counterpoise.core.errors import ArtifactError, ColumnError, ModelError, OptionError
-from counterpoise.core.records import Limits
+from counterpoise.core.job import Limits
 from counterpoise.data.read import read
+from counterpoise.forests.conversion import layer_of
 from counterpoise.forests.fitting import Rows, grow_boosted
 from counterpoise.forests.model import TreeModel
 
@@ -22,7 +23,7 @@ X = RNG.normal(size=(N, 3)).astype(np.float32) + Y[:, None]
 X[::9, 1] = np.nan
 LEVEL = np.where(RNG.random(N) < 0.5, np.where(Y, "a", "b"), RNG.choice(["a", "b", "c"], N))
 TABLE = read(pl.DataFrame({"u": X[:, 0], "v": X[:, 1], "w": X[:, 2], "level": LEVEL}), y=Y)
-LIMITS = Limits(12, 1, 5, 256)
+LIMITS = Limits(steps=12, round_steps=1, patience=5, batch_size=256)
 ALL = np.arange(N)
 
 
@@ -42,6 +43,7 @@ def test_the_keras_model_gives_what_the_library_gives(name):
     network = model.to_keras(model.weights(flat, trees, prior), TABLE)
     logits = np.asarray(network(TABLE.x))[:, 0].astype(float)
     matrix = flat.matrix(ALL)
+    assert model.logits(trees, prior, matrix)[:, 0] == pytest.approx(logits, abs=1e-5)
     if name == "boosted":
         assert logits == pytest.approx(trees.model.predict(matrix, raw_score=True), abs=1e-5)
         return
@@ -64,6 +66,7 @@ def test_three_classes_are_scored_alike():
     rows, stop = Rows(X[:300], y[:300]), Rows(X[300:], y[300:])
     how = {"rounds": 4, "patience": 9, "categorical": [], "monotone": [], "seed": 0}
     trees = grow_boosted(rows, stop, 3, np.zeros(3), {"learning_rate": 0.1}, **how)
+    assert TreeModel().logits(trees, np.ones(3), X) == pytest.approx(np.asarray(layer_of(trees.model)(X)), abs=1e-5)
     assert trees.history["stop_loss"][-1] == pytest.approx(log_loss(y[300:], trees.model.predict(X[300:])), abs=1e-6)
 
 

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.core.structure import take
 from counterpoise.data.read import read
 from counterpoise.forests.row_layer import TreeRows

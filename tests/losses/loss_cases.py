@@ -60,7 +60,7 @@ def tables():
         ],
         "Tversky": images(of(L.Tversky, 0.7, 0.3, smooth=0.5), ref.tversky(0.7, 0.3, 0.5)),
         "FocalTversky": images(of(L.FocalTversky, 0.6, 0.4), ref.tversky(0.6, 0.4, 1.0, 4 / 3)),
-        "GeneralisedDice": images(of(L.GeneralisedDice), ref.generalized_dice()),
+        "GeneralizedDice": images(of(L.GeneralizedDice), ref.generalized_dice()),
         "Combo": images(of(L.Combo, 0.4, 0.7), ref.combo(0.4, 0.7, 1.0)),
         "PairwiseAUC": both(lambda n: of(L.PairwiseAUC, 1.0), lambda n: ref.pairwise_auc(1.0)),
         "PartialAUC": both(lambda n: of(L.PartialAUC, 1.0, 0.8), lambda n: ref.partial_auc(1.0, 0.8)),

@@ -85,7 +85,7 @@ def test_closed_forms(share):
 @pytest.mark.parametrize(
     "loss",
     [
-        L.SmoothAP(), L.AUCMargin(), L.PairwiseAUC(), L.Tversky(), L.GeneralisedDice(),
+        L.SmoothAP(), L.AUCMargin(), L.PairwiseAUC(), L.Tversky(), L.GeneralizedDice(),
         L.ExpectedCost([[0, 1], [9, 0]]),
         ModelLoss(keras.losses.MeanAbsoluteError(), 1, "sigmoid"), ModelLoss(keras.losses.Dice(), 1, "sigmoid"),
     ],

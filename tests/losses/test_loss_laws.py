@@ -186,7 +186,7 @@ def test_weights_per_row_spread_over_elements_and_pixels():
 def test_pixel_of_weight_zero_is_left_out_of_a_region():
     weight = np.ones(MASK3.shape)
     weight[:, -1] = 0
-    for loss in (L.Tversky(), L.GeneralisedDice(), L.Combo()):
+    for loss in (L.Tversky(), L.GeneralizedDice(), L.Combo()):
         np.testing.assert_allclose(loss(MASK3, ZM3, weight), loss(MASK3[:, :-1], ZM3[:, :-1]), rtol=1e-5)
 
 

@@ -37,7 +37,7 @@ class TestEveryLoss:
 def test_label_losses_read_probabilities_as_log_odds_whatever_their_number():
     import numpy as np
 
-    from counterpoise.losses import MultiLabelFocal
+    from counterpoise.losses.multilabel import MultiLabelFocal
 
     p, t = np.array([[0.2, 0.7], [0.9, 0.4]]), np.array([[0.0, 1.0], [1.0, 1.0]])
     want = -(t * np.log(p) + (1 - t) * np.log(1 - p)).mean()

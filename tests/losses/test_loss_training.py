@@ -56,7 +56,7 @@ assert "keras" not in sys.modules and "tensorflow" not in sys.modules
 import keras, numpy as np
 known = keras.saving.get_custom_objects()
 counterpoise.plans
-assert type(known["counterpoise>ECE"]).__name__ == "StandIn" and "counterpoise.losses" not in sys.modules
+assert type(known["counterpoise>MCC"]).__name__ == "StandIn" and "counterpoise.losses" not in sys.modules
 known.clear()
 for name in [name for name in sys.modules if name.startswith("counterpoise")]:
     del sys.modules[name]

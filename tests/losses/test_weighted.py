@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from counterpoise.core.errors import OptionError
-from counterpoise.losses import BalancedSoftmax, ClassWeighted, CrossEntropy, Focal, LabelWeighted
+from counterpoise.losses.pointwise import CrossEntropy, Focal
+from counterpoise.losses.prior import BalancedSoftmax
+from counterpoise.losses.weighted import ClassWeighted, LabelWeighted
 
 Z = np.array([[0.3, -1.0, 2.0], [0.1, 0.2, -0.5]], "float32")
 W = [0.5, 1.0, 8.0]

@@ -3,11 +3,10 @@
 import keras
 import numpy as np
 import pytest
-from imblearn.metrics import geometric_mean_score, make_index_balanced_accuracy
 from sklearn import metrics as sk
 
 import counterpoise as cp
-from counterpoise.core.errors import ModelError, OptionError
+from counterpoise.core.errors import ModelError
 from counterpoise.core.saved_names import SAVED
 from counterpoise.metrics import display as D
 
@@ -27,37 +26,10 @@ def shown(metric, y, z, w=None, batch=25):
     return float(metric.result())
 
 
-def average(function, **kw):
-    return lambda y, d, w: function(y, d, sample_weight=w, zero_division=0, **kw)
-
-
-def minority(function):
-    def score(y, d, w):
-        classes, totals = np.unique(y), np.bincount(y, w)
-        rare = min(classes[totals[classes] > 0], key=lambda c: totals[c])
-        return function(y, d, sample_weight=w, labels=[rare], average="macro", zero_division=0)
-
-    return score
-
-
-PAIRS = {"recall": (D.ClassRecall, sk.recall_score), "precision": (D.ClassPrecision, sk.precision_score)}
-PAIRS["f1"] = (D.ClassF1, sk.f1_score)
 REFERENCES = [
     ("balanced", lambda c: D.BalancedAccuracy(c), lambda y, d, w: sk.balanced_accuracy_score(y, d, sample_weight=w)),
     ("mcc", lambda c: D.MCC(c), lambda y, d, w: sk.matthews_corrcoef(y, d, sample_weight=w)),
-    (
-        "gmean",
-        lambda c: D.GeometricMean(c),
-        lambda y, d, w: geometric_mean_score(y, d, labels=np.unique(y), average="multiclass", sample_weight=w),
-    ),
 ]
-for key, (ours, theirs) in PAIRS.items():
-    for how in ("macro", "micro"):
-        REFERENCES.append((f"{key}-{how}", lambda c, o=ours, h=how: o(c, average=h), average(theirs, average=how)))
-    REFERENCES.append((f"{key}-minority", lambda c, o=ours: o(c, average="minority"), minority(theirs)))
-    REFERENCES.append(
-        (f"{key}-class", lambda c, o=ours: o(c, class_id=1), average(theirs, labels=[1], average="macro"))
-    )
 
 
 @pytest.mark.parametrize("classes", [2, 4])
@@ -70,33 +42,23 @@ def test_equals_the_reference(build, reference, classes):
         assert shown(build(classes), y, z, w) == pytest.approx(reference(y, decided, w), abs=1e-9)
 
 
-def test_iba_equals_imbalanced_learn():
-    iba = make_index_balanced_accuracy(alpha=0.1, squared=True)(geometric_mean_score)
-    for seed in range(4):
-        y, z, decided, _ = case(seed, 2)
-        assert shown(D.IBA(), y, z) == pytest.approx(iba(y, decided, average="binary"), abs=1e-9)
-        y, z, decided, _ = case(seed, 4)
-        each = [iba(y == c, decided == c, average="binary") for c in range(4)]
-        assert shown(D.IBA(4, class_id=2), y, z) == pytest.approx(each[2], abs=1e-9)
-        assert shown(D.IBA(4, class_id=None), y, z) == pytest.approx(np.mean(each), abs=1e-9)
-
-
 def test_class_without_labels_is_left_out():
     y, z = np.array([0, 0, 2]), np.eye(3)[[0, 1, 2]]
     assert shown(D.BalancedAccuracy(3), y, z) == pytest.approx(0.75)
-    assert shown(D.GeometricMean(3), y, z) == pytest.approx(np.sqrt(0.5))
     assert shown(D.MCC(3), np.zeros(3, int), z) == 0
 
 
 def test_shapes_of_labels_outputs_and_weights_agree():
     y, z, _, w = case(1, 4)
-    expected = shown(D.ClassF1(4), y, z, w)
-    assert shown(D.ClassF1(4), np.eye(4)[y], z, w) == pytest.approx(expected)
-    assert shown(D.ClassF1(4), y[:, None], z, w[:, None]) == pytest.approx(expected)
+    expected = shown(D.BalancedAccuracy(4), y, z, w)
+    assert shown(D.BalancedAccuracy(4), np.eye(4)[y], z, w) == pytest.approx(expected)
+    assert shown(D.BalancedAccuracy(4), y[:, None], z, w[:, None]) == pytest.approx(expected)
     grid = (y.reshape(6, 10), z.reshape(6, 10, 4), w.reshape(6, 10))
-    assert shown(D.ClassF1(4), *grid) == pytest.approx(expected)
+    assert shown(D.BalancedAccuracy(4), *grid) == pytest.approx(expected)
     rows = np.arange(1.0, 7.0)
-    assert shown(D.ClassF1(4), *grid[:2], rows) == pytest.approx(shown(D.ClassF1(4), y, z, np.repeat(rows, 10)))
+    assert shown(D.BalancedAccuracy(4), *grid[:2], rows) == pytest.approx(
+        shown(D.BalancedAccuracy(4), y, z, np.repeat(rows, 10))
+    )
 
 
 def test_two_units_one_unit_and_probabilities_agree():
@@ -113,10 +75,10 @@ def test_fit_shows_it_and_reset_forgets():
     x = np.concatenate([z, z**2], axis=1)
     model = keras.Sequential([keras.layers.Dense(1)])
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
-    model.compile("sgd", loss, metrics=[D.ClassRecall(class_id=1)], weighted_metrics=[D.BalancedAccuracy()])
+    model.compile("sgd", loss, metrics=[D.MCC()], weighted_metrics=[D.BalancedAccuracy()])
     history = model.fit(x, y, sample_weight=w, epochs=2, verbose=0, validation_data=(x, y)).history
     decided = (model.predict(x, verbose=0)[:, 0] >= 0).astype(int)
-    assert history["val_class_recall"][-1] == pytest.approx(sk.recall_score(y, decided))
+    assert history["val_mcc"][-1] == pytest.approx(sk.matthews_corrcoef(y, decided))
     assert history["val_balanced_accuracy"][-1] == pytest.approx(sk.balanced_accuracy_score(y, decided))
     metric = D.MCC()
     shown(metric, y, z)
@@ -125,7 +87,7 @@ def test_fit_shows_it_and_reset_forgets():
 
 
 def test_config_round_trip():
-    for metric in (D.MCC(4), D.IBA(3, alpha=0.3, class_id=None), D.ClassF1(3, average="minority", from_logits=False)):
+    for metric in (D.MCC(4), D.BalancedAccuracy(3, from_logits=False)):
         again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(metric))
         assert again.get_config() == metric.get_config()
 
@@ -135,10 +97,6 @@ def test_misuse_is_refused():
         D.BalancedAccuracy(3).update_state(np.zeros(4), np.zeros((4, 1)))
     with pytest.raises(ModelError, match="do not fit"):
         D.BalancedAccuracy(3).update_state(np.zeros((4, 2)), np.zeros((4, 3)))
-    with pytest.raises(OptionError, match="class_id=3"):
-        D.ClassRecall(3, class_id=3)
-    with pytest.raises(OptionError, match="average"):
-        D.ClassRecall(average="weighted")
     assert np.isnan(shown(D.BalancedAccuracy(3), np.array([0, 7]), np.eye(3)[:2]))
     assert np.isnan(shown(D.MCC(3), np.array([0, 7]), np.eye(3)[:2]))
 

@@ -9,7 +9,7 @@ from scipy.special import expit, logit, softmax
 
 import counterpoise as cp
 from counterpoise.core.errors import ModelError
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.data.read import read
 from counterpoise.losses.pointwise import CrossEntropy, Focal
 from counterpoise.losses.ranking import AUCMargin

@@ -8,7 +8,7 @@ import pytest
 
 import counterpoise as cp
 from counterpoise.core.errors import ModelError, OptionError
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.engines import program_rules
 from counterpoise.networks.built_in import CNN_SIDE, InputSpec, cnn, mlp
 from counterpoise.networks.network import Network

@@ -8,7 +8,7 @@ import pytest
 
 import counterpoise as cp
 from counterpoise.core.errors import ModelError
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.networks.cloning import clone, custom_train_step, keras_text
 from counterpoise.networks.network import Network
 

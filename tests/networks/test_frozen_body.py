@@ -12,7 +12,8 @@ from trainers import trainer_of
 import counterpoise as cp
 from counterpoise.comparison.manifest import manifest_of
 from counterpoise.core.errors import CounterpoiseError
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
+from counterpoise.metrics.proba_scores import log_loss
 from counterpoise.networks import frozen_body
 from counterpoise.networks.frozen_body import network_for
 from counterpoise.pipeline.settings import Settings
@@ -55,7 +56,7 @@ def test_it_learns_as_well_as_the_whole_model_that_callbacks_ask_for(pictures_se
     for name, callbacks in (("head", []), ("whole", [keras.callbacks.Callback()])):
         model = cp.transfer(backbone(), learning_rate=0.05)
         clf = cp.fit(model, X, Y, epochs=30, batch_size=16, callbacks=callbacks, verbose=0)
-        said[name] = cp.metrics.log_loss(Y, clf.predict_proba(X))
+        said[name] = log_loss(Y, clf.predict_proba(X))
     assert sum(pictures_seen) == len(X), "with callbacks every step sees whole pictures"
     assert abs(said["head"] - said["whole"]) < 0.1
     assert max(said.values()) < 0.5

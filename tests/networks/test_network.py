@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from counterpoise.core.errors import ModelError, OptionError
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.networks.built_in import InputSpec
 from counterpoise.networks.cloning import last_activation
 from counterpoise.networks.network import Network

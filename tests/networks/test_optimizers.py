@@ -43,7 +43,7 @@ def test_what_a_callback_did_to_the_rate_does_not_reach_the_next_network():
             keras.callbacks.ReduceLROnPlateau(patience=1, min_delta=10.0, factor=0.5),
             Rates(rates),
         ],
-        strategy=cp.Ensemble(["none", "oversample"]),
+        strategy=cp.ensemble(["none", "oversample"]),
     )
     assert rates == pytest.approx([1e-3, 1e-3])
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.networks.network import Network
 
 L = keras.layers

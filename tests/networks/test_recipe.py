@@ -7,7 +7,8 @@ import pytest
 from trainers import job_of
 
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Examples, Fold
+from counterpoise.core.examples import Examples
+from counterpoise.core.folds import Holdout
 from counterpoise.networks.built_in import TABULAR
 from counterpoise.networks.network import Network
 from counterpoise.networks.recipe import PLAIN, Recipe
@@ -17,22 +18,22 @@ from counterpoise.strategies.select import find
 
 Y = np.repeat([0, 1], [30, 10]).astype(np.int32)
 EXAMPLES = Examples(np.zeros((40, 2), np.float32), Y, (0, 1))
-AUTO = Settings("auto", "auto", recipe="auto")
+AUTO = Settings(epochs="auto", batch_size="auto", recipe="auto")
 
 
 def test_a_network_without_a_recipe_is_trained_as_ever():
     settings = AUTO.on({"": Network("mlp", EXAMPLES)}, 1000, passes=30)
-    assert settings == Settings(30, 256)
-    assert limits_of(1000, 1000, settings) == limits_of(1000, 1000, Settings(30, 256))
+    assert settings == Settings(epochs=30, batch_size=256)
+    assert limits_of(1000, 1000, settings) == limits_of(1000, 1000, Settings(epochs=30, batch_size=256))
 
 
 def test_tabular_brings_its_own_and_what_was_asked_for_counts():
     network = Network("tabular", EXAMPLES)
     own = AUTO.on({"": network}, 1000, passes=30)
     assert (own.recipe, own.batch_size, own.epochs) == (TABULAR, TABULAR.batch_size(1000), 30)
-    asked = Settings(7, 99, recipe=PLAIN).on({"": network}, 1000, passes=30)
+    asked = Settings(epochs=7, batch_size=99, recipe=PLAIN).on({"": network}, 1000, passes=30)
     assert (asked.epochs, asked.batch_size, asked.recipe) == (7, 99, PLAIN)
-    some = Settings(7, "auto", recipe="auto").on({"": network}, 1000, passes=30)
+    some = Settings(epochs=7, batch_size="auto", recipe="auto").on({"": network}, 1000, passes=30)
     assert limits_of(640, 640, some).steps == 7 * 10  # a number of epochs is no floor of steps
 
 
@@ -41,11 +42,13 @@ def test_many_rows_take_fewer_passes_but_thirty_at_least():
     passes = [AUTO.on({"": network}, rows, passes=100).epochs for rows in (1000, 38_400, 76_800, 1_000_000)]
     assert passes == [100, 100, 50, 30]  # 15,000 steps of 256 rows
     assert AUTO.on({"": network}, 1_000_000, passes=10).epochs == 10
-    assert Settings(70, recipe="auto").on({"": network}, 1_000_000, passes=100).epochs == 70
+    assert Settings(epochs=70, recipe="auto").on({"": network}, 1_000_000, passes=100).epochs == 70
 
 
 def test_the_floor_is_reached_in_whole_rounds_by_every_strategy():
-    settings = Settings("auto", "auto", recipe=Recipe(floor=100)).on({"": Network("mlp", EXAMPLES)}, 1000, passes=3)
+    settings = Settings(epochs="auto", batch_size="auto", recipe=Recipe(floor=100)).on(
+        {"": Network("mlp", EXAMPLES)}, 1000, passes=3
+    )
     for drawn in (10, 1000, 5000):
         limits = limits_of(drawn, 1000, settings)
         assert (limits.round_steps, limits.steps) == (4, 100)
@@ -57,8 +60,8 @@ def test_a_margin_is_asked_for_while_few_stopping_rows_are_rare(positives, margi
     y = np.repeat([0, 1, 0, 1], [60, 20, 100, positives]).astype(np.int32)
     rows, stop = np.arange(len(y)), np.arange(80, len(y))
     examples = Examples(rows[:, None].astype(float), y, (0, 1))
-    settings = Settings(10, 32, recipe=TABULAR)
-    fold = Fold(0, 0, rows[:80], stop, stop)
+    settings = Settings(epochs=10, batch_size=32, recipe=TABULAR)
+    fold = Holdout(rows[:80], stop)
     assert job_of(find("none"), examples, fold, settings).limits.margin == margin
     assert job_of(find("none"), examples, fold, replace(settings, recipe=PLAIN)).limits.margin == 0.0
     always = replace(settings, recipe=Recipe(margin=2.0))

@@ -9,7 +9,7 @@ from command_line import run_command
 
 import counterpoise as cp
 from counterpoise.core.errors import ColumnError, ModelError
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.data.words import WordIds, word_hashes
 from counterpoise.networks.network import Network
 

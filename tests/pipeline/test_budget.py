@@ -11,7 +11,8 @@ from leaderboard_schema import check_board
 from trainers import by, cross_validate, jobs_of
 
 import counterpoise as cp
-from counterpoise.core.records import Examples, Member
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Member
 from counterpoise.data.split import make_folds
 from counterpoise.engines.run import run
 from counterpoise.networks.network import Network

@@ -11,7 +11,7 @@ import pytest
 
 import counterpoise as cp
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.decide.new_prior import rule_at_prior
 from counterpoise.pipeline.distill import LEAST, _taught
 

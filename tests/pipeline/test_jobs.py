@@ -10,12 +10,13 @@ import pytest
 from trainers import job_of, jobs_of, trainer_of
 
 from counterpoise.core.errors import OptionError, TargetError
-from counterpoise.core.records import Examples, Fold
+from counterpoise.core.examples import Examples
+from counterpoise.core.folds import Fold
 from counterpoise.data.split import make_folds
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.jobs import jobs_by_fold, limits_of, member_numbers
+from counterpoise.pipeline.jobs import jobs_by_fold, limits_of
 from counterpoise.pipeline.settings import Settings
-from counterpoise.strategies.select import Ensemble, Strategy, find, select
+from counterpoise.strategies.select import Strategy, ensemble, find, select
 
 SETTINGS = Settings(epochs=3, batch_size=16)
 
@@ -73,8 +74,7 @@ def test_recipes_that_draw_otherwise_are_other_jobs(examples, folds):
 
 
 def test_places_number_repeat_fold_and_equal_members(examples):
-    bag = Ensemble(["undersample", "none", "undersample", "none", "undersample"])
-    assert list(member_numbers(bag)) == [0, 0, 1, 1, 2]
+    bag = ensemble(["undersample", "none", "undersample", "none", "undersample"])
     fold = make_folds(examples, 2, repeats=2)[3]
     assert [job.place for job in jobs_of(bag, examples, fold, SETTINGS)] == [(1, 1, m) for m in (0, 0, 1, 1, 2)]
 

@@ -11,6 +11,14 @@ from sklearn.naive_bayes import GaussianNB
 
 import counterpoise as cp
 from counterpoise.core.errors import OptionError
+from counterpoise.core.examples import Examples
+from counterpoise.data.read import read
+from counterpoise.forests.model import TreeModel
+from counterpoise.pipeline import models
+from counterpoise.pipeline.models import model_for
+from counterpoise.strategies.resolve import suits
+from counterpoise.strategies.select import find, select
+from counterpoise.targets.reading import picked
 
 RNG = np.random.default_rng(2)
 N = 300
@@ -66,7 +74,7 @@ def test_a_blend_is_one_file_whose_weights_no_stopping_row_has_chosen(tmp_path):
     assert len(clf.rule.weights) == 3
     assert clf.rule.weights.sum() == pytest.approx(1)
     assert "out-of-fold" in clf.card["rule"]
-    assert clf.card["network"] == "mlp, boosted, forest"
+    assert clf.card["network"] == "mlp+boosted+forest"
     bare = clf.with_rule(replace(clf.rule, calibrator=None, intercept=None))
     parts = [np.exp(p) for p in clf.log_p(clf.encoded_logits(clf.encoded(X)))]
     pooled = sum(w * p for w, p in zip(clf.rule.weights, parts, strict=True))
@@ -85,9 +93,10 @@ def test_a_blend_is_a_row_of_the_leaderboard_and_shares_its_trainings():
         yield from run(jobs, examples, model, **how)
 
     race = cp.compare(
-        ["mlp", BOOSTED, cp.blend(["mlp", BOOSTED], pooling="equal")], X, Y, strategies="none", folds=2, refit=False,
-        executor=counting, **HOW,
+        ["mlp", BOOSTED, cp.blend(["mlp", BOOSTED], pooling="equal"), cp.blend(["mlp", BOOSTED])], X, Y,
+        strategies="none", folds=2, refit=False, executor=counting, **HOW,
     )  # fmt: skip
+    assert {row["strategy"] for row in race.leaderboard} == {"none", "boosted:none", "blend:none", "blend_2:none"}
     row = next(row for row in race.leaderboard if row["strategy"] == "blend:none")
     assert [member["weight"] for member in row["members"]] == [0.5, 0.5]
     assert len({job.id for job in trained if job.limits.patience}) == 4  # two models, two folds
@@ -102,3 +111,35 @@ def test_wrong_lists_of_models():
         cp.blend(["mlp"])
     with pytest.raises(OptionError, match="member of a blend"):
         cp.blend(["mlp", cp.blend(["mlp", "boosted"])])
+
+
+def test_what_auto_stands_for():
+    table, focal = Examples(X, Y, (0, 1)), find("focal")
+    assert model_for("auto", table) == models.AUTO == model_for("auto", table, select("default,focal"))
+    assert model_for("auto", table, [focal]) == model_for("auto", table, network_alone=True) == "tabular"
+    assert model_for("auto", Examples(np.zeros((N, 8, 8, 1), "float32"), Y, (0, 1))) == "cnn"
+    assert model_for("auto", Examples(np.array(["a b"] * N), Y, (0, 1))) == "text"
+    assert model_for("auto", read(X, y=np.stack([Y, Y[::-1]], axis=1), pick=picked)) == "tabular"
+    assert model_for("mlp", table) == "mlp"
+    assert [suits(find(name), TreeModel()) for name in ("drw", "mixup", "crt", "smote")] == [False] * 3 + [True]
+
+
+def test_auto_in_a_comparison_is_one_model_whose_network_takes_what_trees_cannot(monkeypatch):
+    monkeypatch.setattr(models, "AUTO", replace(models.AUTO, models=("mlp", BOOSTED, FOREST)))
+    race = cp.compare("auto", X, Y, strategies="oversample,focal,drw", folds=2, **HOW)
+    check_board(race.record)
+    rows = {row["strategy"]: (row["model"], row["status"], len(row["members"])) for row in race.leaderboard}
+    pooled = ("mlp+boosted+forest", "ok", 3)
+    assert rows == {"none": pooled, "oversample": pooled, "focal": ("mlp", "ok", 0), "drw": ("mlp", "ok", 0)}
+    assert race.record["network"] == "mlp+boosted+forest, mlp"
+    assert race.best.card["network"] == rows[race.best.card["strategy"]][0]
+
+
+@pytest.mark.parametrize("how", ["split", "few rows"])
+def test_rows_that_ended_the_trainings_weigh_no_model(monkeypatch, how):
+    monkeypatch.setattr(models, "AUTO", replace(models.AUTO, models=(BOOSTED, FOREST)))
+    rows = np.arange(N) if how == "split" else np.r_[np.flatnonzero(Y == 0), np.flatnonzero(Y == 1)[:4]]
+    split = np.array(["train", "train", "val"])[rows % 3] if how == "split" else None
+    clf = cp.fit("auto", X[rows], Y[rows], split=split, **HOW)
+    assert clf.card["network"] == "boosted+forest"
+    assert (clf.rule.vote, clf.rule.weights.tolist()) == ("soft", [0.5, 0.5])

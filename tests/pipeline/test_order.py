@@ -13,11 +13,11 @@ from trainers import cross_validate, jobs_of
 import counterpoise as cp
 from counterpoise.core import logits as lg
 from counterpoise.core.errors import OptionError, SplitError
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.data.split import make_folds
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.settings import Settings
-from counterpoise.strategies.select import Ensemble, find, select
+from counterpoise.strategies.select import ensemble, find, select
 
 QUICK = Settings(epochs=3, batch_size=64)
 
@@ -88,7 +88,7 @@ def test_jobs_are_shared_between_strategies():
     ids = {s.name: [j.id for j in jobs_of(s, examples, fold, QUICK)] for s in select("default")}
     assert ids["none"] == ids["threshold"]
     assert ids["resampling_ensemble"] == ids["none"] + ids["oversample"] + ids["undersample"]
-    bag = jobs_of(Ensemble(["undersample"] * 3), examples, fold, QUICK)
+    bag = jobs_of(ensemble(["undersample"] * 3), examples, fold, QUICK)
     assert len({j.id for j in bag}) == 3
     assert bag[0].id == ids["undersample"][0]
 
@@ -137,7 +137,7 @@ def test_the_labels_of_a_fold_never_enter_its_rule():
     y[fold.test] = np.random.default_rng(1).permutation(y[fold.test])
     changed = dataclasses.replace(examples, y=y)
     strategy = find("threshold")
-    from counterpoise.core.records import Member
+    from counterpoise.core.job import Member
 
     blank = [Member("", (), np.zeros((1, 1)), np.zeros((1, 1)), np.zeros(2), 1, 1, 1, 0.0)]
     rules = [cross_fitted_rule(strategy, e, folds, 0, before.log_p["threshold"], blank) for e in (examples, changed)]
@@ -162,7 +162,7 @@ def test_pure_noise_shows_no_gain():
 
 def test_three_classes_and_every_vote():
     examples = data(classes=3)
-    ensembles = [Ensemble(["none", "oversample"], vote=v, name=v) for v in ("soft", "log", "hard", "weighted")]
+    ensembles = [ensemble(["none", "oversample"], vote=v, name=v) for v in ("soft", "log", "hard", "weighted")]
     outcome = cross_validate(examples, [find("none"), *ensembles], Network(linear(3), examples), QUICK, folds=2)
     for result in outcome.fold_results:
         assert result.proba.shape == (len(result.rows), 3)
@@ -259,13 +259,13 @@ def test_a_class_that_cannot_be_held_out_is_named():
 @pytest.mark.parametrize("vote", ["soft", "hard"])
 def test_no_part_of_a_rule_moves_when_its_own_fold_does(vote):
     """Every fold, every repeat: threshold, intercept, calibrator, weights and prior are those of the other folds."""
-    from counterpoise.core.records import Member
+    from counterpoise.core.job import Member
     from counterpoise.decide.layer import rule_to_dict
     from counterpoise.pipeline.fold_results import cross_fitted_rule
 
     rng, examples = np.random.default_rng(0), data(600)
     folds = make_folds(examples, 4, repeats=2)
-    strategy = Ensemble(["oversample", "undersample"], vote=vote)
+    strategy = ensemble(["oversample", "undersample"], vote=vote)
     log_p = lg.log_softmax(rng.normal(size=(2, 2, 600, 2)) + np.array([0.0, 1.0]) * examples.y[:, None])
     shift = np.array([-1.0, 1.0])
     members = [Member("", (), np.zeros((1, 1)), np.zeros((1, 1)), shift, 1, 1, 1, 0.0) for _ in range(2)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from trainers import cross_validate, trainer_of
 
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.data.split import make_folds
 from counterpoise.networks.network import Network
 from counterpoise.networks.recipe import Recipe

@@ -42,15 +42,15 @@ def _path(tmp_path_factory):
 
 def test_held_rows_are_in_no_epoch_and_every_other_row_is(path):
     rows = scans.opened(scan(path, "ill"), 0.25, seed=3)
-    held = rows.examples.x["numeric"][rows.fold.stop, 0] - 0.5
-    job = jobs_of(find("none"), rows.labels, rows.fold, Settings(batch_size=64))[0]
+    held = rows.examples.x["numeric"][rows.holdout.stop, 0] - 0.5
+    job = jobs_of(find("none"), rows.labels, rows.holdout, Settings(batch_size=64))[0]
     batches = list(rows.stream(job, seed=1).of_epoch(0))
     drawn = np.concatenate([x["numeric"][:, 0] for x, *_ in batches]) - 0.5
-    assert sorted(drawn) == sorted(rows.fold.train)
+    assert sorted(drawn) == sorted(rows.holdout.train)
     assert sorted([*drawn, *held]) == list(range(N))
     truth = (table()["ill"] == "yes").to_numpy().astype(int)
     assert np.array_equal(np.concatenate([b[1] for b in batches]), truth[drawn.astype(int)])
-    assert np.array_equal(rows.examples.y[rows.fold.stop], truth[held.astype(int)])
+    assert np.array_equal(rows.examples.y[rows.holdout.stop], truth[held.astype(int)])
 
 
 @pytest.mark.parametrize("strategy", ["class_weight", "resampling_ensemble"])
@@ -70,7 +70,7 @@ def test_the_sample_may_be_small(path, monkeypatch):
     monkeypatch.setattr(scans, "MOST_SAMPLED", 100)
     rows = scans.opened(scan(path, "ill"), 0.2, 0)
     assert len(rows.sample) == 100
-    assert not set(rows.sample) & set(rows.fold.test)
+    assert not set(rows.sample) & set(rows.holdout.held)
 
 
 @pytest.mark.parametrize("strategy", ["smote", "drw", "mixup", "crt"])
@@ -116,14 +116,14 @@ def test_a_csv_file_is_read_as_fit_reads_it(tmp_path, monkeypatch):
     assert rows.examples.schema.target == "ill"
     assert found.classes == whole.classes == ("no", "yes")
     assert np.array_equal(found.y, whole.y)
-    job = jobs_of(find("none"), rows.labels, rows.fold, Settings(batch_size=64))[0]
+    job = jobs_of(find("none"), rows.labels, rows.holdout, Settings(batch_size=64))[0]
     schema = rows.examples.schema
     assert [(c.name, c.kind) for c in schema.columns] == [(c.name, c.kind) for c in whole.schema.columns]
     wanted = encode_rows(schema, tmp_path / "t.csv")
     parts = [x for x, *_ in rows.stream(job, seed=1).of_epoch(0)]
     for part in ("numeric", "categorical"):
         drawn = np.concatenate([x[part] for x in parts])
-        assert sorted(map(str, drawn.tolist())) == sorted(map(str, wanted[part][rows.fold.train].tolist()))
+        assert sorted(map(str, drawn.tolist())) == sorted(map(str, wanted[part][rows.holdout.train].tolist()))
 
 
 def test_faults_of_a_file_are_named_by_their_line(tmp_path):

@@ -15,7 +15,8 @@ import counterpoise as cp
 from counterpoise.comparison.halving import Limit, rungs
 from counterpoise.core import logits as lg
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Examples, Member
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Member
 from counterpoise.core.seeds import integer
 from counterpoise.data.split import make_folds
 from counterpoise.engines.batch_order import Order
@@ -26,8 +27,9 @@ from counterpoise.networks.weights import set_state
 from counterpoise.pipeline.jobs import jobs_by_fold
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.stages import train_in_stages, trained_members
-from counterpoise.plans import cascade, self_paced
-from counterpoise.strategies.select import Ensemble, Strategy, find
+from counterpoise.plans.hardness import cascade, self_paced
+from counterpoise.strategies.select import Strategy, ensemble, find
+from counterpoise.strategies.successive import Successive
 
 RNG = np.random.default_rng(0)
 Y = (RNG.random(240) < 0.2).astype(np.int32)
@@ -37,8 +39,7 @@ FOLDS = make_folds(EXAMPLES, 2)
 
 
 def sequence(plan=self_paced, members=3, name="sequence"):
-    one = Strategy(f"{name} member", plan=plan, options={"members": members}, sequence=members)
-    return Strategy(name, members=(one,) * members)
+    return Successive(name, step=Strategy(f"{name} member", plan=plan), count=members)
 
 
 def guess(job):
@@ -70,7 +71,7 @@ def in_rounds(strategies, network, failures=None):
 
 
 def test_rounds_hold_what_can_be_trained_by_then(network):
-    strategies = [sequence(), Ensemble(["none", sequence(cascade)], name="mixed"), find("none")]
+    strategies = [sequence(), ensemble(["none", sequence(cascade)], name="mixed"), find("none")]
     jobs, done, members, waves = in_rounds(strategies, network)
     # On two folds each: `none` and the first member, which no score decides, are shared.
     assert [len(wave) for wave in waves] == [4, 4, 4]
@@ -86,8 +87,7 @@ def test_rounds_hold_what_can_be_trained_by_then(network):
 
 
 def snapshots(count=3):
-    one = Strategy("snapshot", sequence=count, warm=True)
-    return Strategy("snapshots", members=(one,) * count)
+    return Successive("snapshots", step=Strategy("snapshot"), count=count, warm=True)
 
 
 @pytest.mark.parametrize("engine", ["program", "fit"])
@@ -132,11 +132,6 @@ def test_a_schedule_leaves_no_rate_to_lower():
         list(run(jobs_of(snapshots(), EXAMPLES, FOLDS[0], Settings(epochs=3)), EXAMPLES, network))
 
 
-def test_warm_members_follow_one_another():
-    with pytest.raises(OptionError, match="give sequence= too"):
-        Strategy("alone", warm=True)
-
-
 def test_members_keep_what_they_say_of_the_test_rows(network):
     _, done, members, _ = in_rounds([sequence()], network)
     jobs, fold = done["sequence", 0], FOLDS[0]
@@ -148,7 +143,7 @@ def test_members_keep_what_they_say_of_the_test_rows(network):
 
 
 def test_a_second_sequence_in_one_ensemble_starts_anew(network):
-    twice = Ensemble([sequence(members=2)] * 2, name="twice")
+    twice = ensemble([sequence(members=2)] * 2, name="twice")
     _, done, members, waves = in_rounds([twice], network)
     assert [len(wave) for wave in waves] == [4, 4]
     *_, third, fourth = done["twice", 0]
@@ -185,9 +180,7 @@ def test_a_limited_race_counts_and_runs_every_round(network):
         strategies,
         trainer_of(EXAMPLES, settings, network, executor=executor),
         Limit(200),
-        folds=2,
-        repeats=1,
-        duplicates="warn",
+        make_folds(EXAMPLES, 2),
     )
     assert len(found.stopped) == 1
     assert len(steps) == 2 * (1 + 1 + 2 + 2), "the first members of both sequences are one"

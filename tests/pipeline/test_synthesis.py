@@ -11,7 +11,8 @@ from trainers import cross_validate, jobs_of
 
 import counterpoise as cp
 from counterpoise.core.errors import DataError
-from counterpoise.core.records import Column, Examples, Schema
+from counterpoise.core.examples import Examples
+from counterpoise.core.schema import Column, Schema
 from counterpoise.data.split import make_folds
 from counterpoise.engines.synthetic_rows import with_made_rows
 from counterpoise.networks.network import Network
@@ -84,8 +85,8 @@ def test_ids_tell_what_was_made_and_share_what_is_equal():
     def id_of(**options):
         return jobs_of(Strategy("own", plan=cp.plans.synthesize, options=options), examples, fold, QUICK)[0].id
 
-    assert id_of(neighbors=5) == jobs_of(find("smote"), examples, fold, QUICK)[0].id
-    assert id_of(neighbors=3) != id_of(neighbors=5)
+    assert id_of(k_neighbors=5) == jobs_of(find("smote"), examples, fold, QUICK)[0].id
+    assert id_of(k_neighbors=3) != id_of(k_neighbors=5)
     assert jobs(examples, "smote")[0].id == jobs(examples, "smote_nc")[0].id
     assert jobs(examples, "smote")[0].id != jobs(examples, "adasyn")[0].id
 
@@ -107,7 +108,9 @@ def test_synthesis_races_on_both_engines_and_leaves_the_others_as_they_were(engi
 def test_engines_agree_on_made_rows():
     examples = mixed()
     found = [
-        cross_validate(examples, [find("smote")], Network("mlp", examples), Settings(2, 64, engine=e), folds=2)
+        cross_validate(
+            examples, [find("smote")], Network("mlp", examples), Settings(epochs=2, batch_size=64, engine=e), folds=2
+        )
         for e in ("fit", "program")
     ]
     assert np.allclose(found[0].log_p["smote"], found[1].log_p["smote"], atol=1e-4)

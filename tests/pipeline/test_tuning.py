@@ -10,7 +10,7 @@ from trainers import jobs_of, trainer_of, with_executor
 
 import counterpoise as cp
 from counterpoise.core.errors import MissingExtraError, OptionError
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.data.split import make_folds
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.settings import Settings
@@ -34,7 +34,7 @@ def _network():
 
 def test_values_are_found_by_the_scores_of_inner_rows_alone(network):
     """A made-up executor whose members are good at ratio 0.6 finds it, without a network."""
-    from counterpoise.core.records import Member
+    from counterpoise.core.job import Member
 
     seen = []
 

@@ -66,7 +66,7 @@ def test_a_column_of_training_and_test_rows_trains_on_the_first_alone():
     assert column.card["metrics"]["average_precision"]["value"] == pytest.approx(judged, abs=1e-6)
     floor = column.decide(recall_floor=0.5, confidence=0.8).card["threshold"]
     assert floor["word"] == "guarantee"
-    assert "carried by 16 rows" in floor["said"]
+    assert "guaranteed by 16 rows" in floor["text"]
 
 
 def test_test_rows_and_their_labels_change_nothing_but_the_judgment():

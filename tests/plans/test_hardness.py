@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from counterpoise.core.errors import OptionError
-from counterpoise.plans import HardnessPlan, cascade, self_paced, undersample
-from counterpoise.plans.hardness import _shared_out, by_hardness
+from counterpoise.plans.class_plans import undersample
+from counterpoise.plans.hardness import _shared_out, by_hardness, cascade, self_paced
+from counterpoise.plans.over_rows import OverRows
 
 RNG = np.random.default_rng(0)
 
@@ -56,8 +57,8 @@ def test_the_pool_of_the_cascade_by_hand():
     # 9 rows of class 0, 1 of class 1: f = (1 / 9) ** (1 / 2) = 1 / 3, so pools of 9, 3 and 1.
     y = np.repeat([0, 1], [9, 1])
     first, second = np.arange(10) / 10, np.array([0, 0, 0, 0, 0, 0, 0.9, 0.2, 0.1, 0.9])
-    assert cascade(y, [proba(first)], members=3).kept.tolist() == [6, 7, 8, 9]
-    assert cascade(y, [proba(first), proba(second)], members=3).kept.tolist() == [6, 9]
+    assert cascade(y, [proba(first)], members=3).origin.tolist() == [6, 7, 8, 9]
+    assert cascade(y, [proba(first), proba(second)], members=3).origin.tolist() == [6, 9]
 
 
 @pytest.mark.parametrize("make", [self_paced, cascade])
@@ -65,7 +66,7 @@ def test_laws_of_both_with_three_classes_and_weights(make):
     y = RNG.permutation(np.repeat([0, 1, 2], [200, 90, 12]))
     scores, weight = RNG.dirichlet(np.ones(3), (3, len(y))), RNG.random(len(y)) + 0.5
     plan = make(y, scores, members=6, sample_weight=weight)
-    assert isinstance(plan, HardnessPlan)
+    assert isinstance(plan, OverRows)
     assert plan.needs_calibration
     rows = plan.rows(0, 1)
     assert np.bincount(y[rows]).tolist() == [12, 12, 12]

@@ -59,6 +59,6 @@ def test_plans_that_draw_by_one_class_are_refused_and_oversampling_draws_label_s
 
 def test_equal_plans_are_equal_content():
     one, other = (label_plan(Y, np.ones((3, 2))) for _ in range(2))
-    assert [np.asarray(a).tolist() for a in one.identity if a is not None] == [
-        np.asarray(a).tolist() for a in other.identity if a is not None
+    assert [np.asarray(a).tolist() for a in one.content() if a is not None] == [
+        np.asarray(a).tolist() for a in other.content() if a is not None
     ]

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from counterpoise.core.errors import OptionError
-from counterpoise.plans import class_weight, deferred, oversample, synthesize, undersample, uniform
+from counterpoise.plans import class_weight
+from counterpoise.plans.class_plans import oversample, undersample, uniform
 from counterpoise.plans.member_plans import joined
+from counterpoise.plans.schedule import deferred
+from counterpoise.plans.synthesis import synthesize
 
 Y = np.repeat([0, 1, 2], [30, 8, 4])
 USER = np.random.default_rng(0).random(len(Y)) + 0.5
@@ -84,8 +87,8 @@ def test_the_whole_has_no_shift_and_an_identity_of_all_its_parts():
     a, b = (joined([PLANS["uniform"], oversample(Y, ratio)], n_members=4) for ratio in (1.0, 0.5))
     assert np.array_equal(a.log_shift, np.zeros(3))
     assert np.allclose(a.prior, a.base_prior)
-    assert repr(a.identity) != repr(b.identity)
-    assert repr(a.identity) == repr(joined([uniform(Y), oversample(Y)], n_members=4).identity)
+    assert repr([*a.content()]) != repr([*b.content()])
+    assert repr([*a.content()]) == repr([*joined([uniform(Y), oversample(Y)], n_members=4).content()])
 
 
 @pytest.mark.parametrize(

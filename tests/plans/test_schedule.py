@@ -9,9 +9,8 @@ import pytest
 
 from counterpoise import plans
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Job, Limits
+from counterpoise.core.job import Job, Limits
 from counterpoise.engines.batch_order import Order, first_steps
-from counterpoise.engines.run import make_job
 from counterpoise.plans.schedule import check_single, deferred
 
 Y = np.repeat([0, 1], [9, 3])
@@ -21,9 +20,9 @@ NONE = ROWS[:0]
 
 
 def job_with(plan, steps: int, round_steps: int = 4) -> Job:
-    limits = Limits(steps, round_steps, None, 3)
-    return make_job(
-        plan, ROWS, NONE, NONE, loss=("cross_entropy", {}), seed=0, place=(0, 0, 0), limits=limits
+    limits = Limits(steps=steps, round_steps=round_steps, patience=None, batch_size=3)
+    return Job.of(
+        plan=plan, train=ROWS, stop=NONE, score=NONE, loss=("cross_entropy", {}), seed=0, place=(0, 0, 0), limits=limits
     )  # fmt: skip
 
 
@@ -95,9 +94,9 @@ def test_the_users_weights_count_in_both_stages():
 
 
 def test_a_deferred_plan_that_makes_rows_shows_them_in_its_last_stage_only():
-    late = deferred(plans.synthesize(Y, neighbors=1), 0.5)
+    late = deferred(plans.synthesize(Y, k_neighbors=1), 0.5)
     made = late.realize(X)
-    for plan in (made, deferred(plans.synthesize(Y, neighbors=1).realize(X), 0.5)):
+    for plan in (made, deferred(plans.synthesize(Y, k_neighbors=1).realize(X), 0.5)):
         job = job_with(plan, 40)
         order = Order(Job(**{**vars(job), "train": np.arange(len(plan.codes))}))
         assert max(order.step(s)[0].max() for s in range(20)) < 12

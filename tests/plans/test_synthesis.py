@@ -52,7 +52,7 @@ def test_new_rows_are_as_many_as_oversampling_would_draw(sampler, ratio):
 
 def test_smote_rows_lie_between_two_rows_of_their_class():
     x, y = blobs([60, 10], width=3)
-    fresh, _ = plans.synthesize(y, neighbors=3).new_rows(x, 0)
+    fresh, _ = plans.synthesize(y, k_neighbors=3).new_rows(x, 0)
     own = x[y == 1]
     for row in fresh:
         gaps = [np.linalg.norm(row - a) + np.linalg.norm(row - b) - np.linalg.norm(a - b) for a in own for b in own]
@@ -69,7 +69,7 @@ def test_the_seed_fixes_the_rows_and_another_seed_makes_others():
 def test_only_the_training_rows_are_used():
     x, y = blobs([60, 10])
     train = np.arange(40)
-    plan = plans.synthesize(y[train], neighbors=2)
+    plan = plans.synthesize(y[train], k_neighbors=2)
     want = plan.new_rows(x[train], 0)[0]
     x[40:] = 1e6
     assert np.array_equal(plan.new_rows(x[train], 0)[0], want)
@@ -77,7 +77,7 @@ def test_only_the_training_rows_are_used():
 
 def test_columns_on_large_scales_do_not_decide_who_is_a_neighbor():
     x, y = blobs([60, 10], width=2)
-    plan = plans.synthesize(y, neighbors=3)
+    plan = plans.synthesize(y, k_neighbors=3)
     scaled = x * np.array([1.0, 1e6])
     assert plan.new_rows(scaled, 0)[0] == pytest.approx(plan.new_rows(x, 0)[0] * np.array([1.0, 1e6]), rel=1e-6)
 
@@ -119,9 +119,9 @@ def test_images_and_several_inputs_keep_their_shape():
 
 def test_too_few_neighbors_say_how_many_there_are():
     x, y = blobs([30, 4])
-    with pytest.raises(DataError, match=r"class 1 has 4 training rows.*at least 6.*neighbors=3"):
+    with pytest.raises(DataError, match=r"class 1 has 4 training rows.*at least 6.*k_neighbors=3"):
         plans.synthesize(y).new_rows(x)
-    assert len(plans.synthesize(y, neighbors=3).new_rows(x)[0]) == 26
+    assert len(plans.synthesize(y, k_neighbors=3).new_rows(x)[0]) == 26
 
 
 @given(st.lists(st.integers(2, 30), min_size=2, max_size=4), st.integers(0, 3))

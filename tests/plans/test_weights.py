@@ -84,6 +84,7 @@ def test_class_weights_of_one_output_go_into_keras():
         (lambda: class_weight(["a", "b"], {"a": 1, "bb": 2}), TargetError, "Did you mean 'b'"),
         (lambda: class_weight([0, 1], {0: 1, 1: -2}), OptionError, "0 or more"),
         (lambda: class_weight([0, 1], {0: 0, 1: 0}), OptionError, "at least one must be above 0"),
+        (lambda: sample_weight([0, 1], {0: 1, 1: 0}), OptionError, "class 1 is 0, which removes the class"),
         (lambda: class_weight([0, 1], "balancd"), OptionError, "Did you mean 'balanced'"),
         (lambda: class_weight([0, 1], "balanced(2)"), OptionError, "takes no number"),
         (lambda: class_weight([0, 1], "log(0.5)"), OptionError, "must be above 1"),

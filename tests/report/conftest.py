@@ -132,7 +132,7 @@ def _effect(record: dict[str, Any], name: str, code: int) -> dict[str, Any]:
 def _frame(source: str, rows: int, labels: list[str], counts: np.ndarray, metric: str) -> dict[str, Any]:
     classes = [{"label": c, "count": int(n), "share": float(n / rows)} for c, n in zip(labels, counts, strict=True)]
     return {
-        "schema": 1,
+        "schema": 2,
         "version": "0.1.0",
         "data": {
             "source": source,

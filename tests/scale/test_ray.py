@@ -66,7 +66,7 @@ def test_without_ray_one_line_says_how_to_install_it(monkeypatch, tmp_path):
     table.write_text("a,y\n" + "".join(f"{i},{int(i % 4 == 0)}\n" for i in range(40)))
     command = ("compare", table, "--target", "y", "--ray", "auto", "--out", tmp_path / "run")
     check_refusal(run_command(*command), "pip install 'counterpoise[ray]'")
-    check_refusal(run_command(*command, "--jobs", 2), "--jobs and --ray were both given")
+    check_refusal(run_command(*command, "--jobs", 2), "--jobs and --ray cannot be combined")
 
 
 def test_addresses_and_numbers_that_cannot_be():

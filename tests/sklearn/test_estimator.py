@@ -29,13 +29,16 @@ def rows(n=240, seed=0):
 
 
 def quick(**more):
-    return cp.CounterpoiseClassifier(epochs=2, random_state=0, **more)
+    return cp.CounterpoiseClassifier(**{"model": "mlp", "epochs": 2, "random_state": 0, **more})
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_scikit_learn_checks():
     results = check_estimator(
-        cp.CounterpoiseClassifier(epochs=4, batch_size=32), expected_failed_checks=WAIVED, on_skip=None, on_fail=None
+        cp.CounterpoiseClassifier("mlp", epochs=4, batch_size=32),
+        expected_failed_checks=WAIVED,
+        on_skip=None,
+        on_fail=None,
     )
     failed = {r["check_name"]: r["exception"] for r in results if r["status"] == "failed"}
     assert failed == {}

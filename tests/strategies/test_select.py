@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from trainers import jobs_of
 
-from counterpoise import plans
 from counterpoise.core.errors import OptionError
-from counterpoise.core.records import Examples, Fold
+from counterpoise.core.examples import Examples
+from counterpoise.core.folds import Fold
 from counterpoise.engines.batch_order import Order
 from counterpoise.pipeline.settings import Settings
 from counterpoise.strategies import select as s
+from counterpoise.strategies.successive import Successive
 
 
 def test_the_seed_set_is_registered_simplest_first():
@@ -34,7 +35,7 @@ def test_unknown_names():
 
 
 def test_ensembles_flatten_and_scale_their_weights():
-    e = s.Ensemble(["none", "resampling_ensemble"], weights=[1, 1, 1, 1])
+    e = s.ensemble(["none", "resampling_ensemble"], weights=[1, 1, 1, 1])
     assert [m.name for m in e.members] == ["none", "none", "oversample", "undersample"]
     assert e.weights == (0.25, 0.25, 0.25, 0.25)
 
@@ -53,17 +54,21 @@ def test_ensembles_flatten_and_scale_their_weights():
 )
 def test_ensembles_that_cannot_be(how, words):
     with pytest.raises(OptionError, match=words):
-        s.Ensemble(**how)
+        s.ensemble(**how)
 
 
 def test_what_is_no_strategy_is_told_what_would_be_one():
-    with pytest.raises(OptionError, match=r"a list of 2; expected one. cp.compare\(strategies=\[...\]\) races several"):
+    with pytest.raises(
+        OptionError, match=r"list of 2; expected one. cp.compare\(strategies=\[...\]\) compares several"
+    ):
         s.find(["none", "oversample"])
-    assert [x.name for x in s.select(s.Ensemble(["none", "oversample"]))] == ["none", "ensemble"]
+    assert [x.name for x in s.select(s.ensemble(["none", "oversample"]))] == ["none", "ensemble"]
     with pytest.raises(OptionError, match="strategies is 5; expected names or strategies in a list"):
         s.select(5)
-    with pytest.raises(OptionError, match="5 networks follow one another, but the plan is made for 3"):
-        s.Strategy("e", plan=plans.self_paced, options={"members": 3}, sequence=5)
+    with pytest.raises(OptionError, match="step has finish, which models trained one after the other cannot have"):
+        Successive("e", step=s.Strategy("one", finish="crt"))
+    with pytest.raises(OptionError, match=r"Give their names to cp.ensemble\(\[...\]\)"):
+        s.Ensemble("e", members=("none",))
 
 
 def test_every_strategy_says_its_idea():

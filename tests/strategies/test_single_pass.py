@@ -73,17 +73,17 @@ def test_elsewhere_the_members_are_the_jobs_of_their_strategies():
 @pytest.mark.parametrize(
     "strategy",
     [
-        cp.Ensemble(["none", "oversample"], single_pass=False),
-        cp.Ensemble(["none", "oversample"], vote="log"),
-        cp.Ensemble(["none", "oversample"], weights=[1, 3]),
-        cp.Ensemble(["none", "focal"]),
-        cp.Ensemble(["none", "smote"]),
-        cp.Ensemble(["none", "drw"]),
-        cp.Ensemble(["none", "mixup"]),
-        cp.Ensemble(["none", "crt"]),
-        cp.Ensemble(["none", "none"]),
-        cp.Ensemble(["oversample"]),
-        cp.Ensemble(["none", "oversample", "undersample", "class_weight", "effective_number"]),
+        cp.ensemble(["none", "oversample"], single_pass=False),
+        cp.ensemble(["none", "oversample"], vote="log"),
+        cp.ensemble(["none", "oversample"], weights=[1, 3]),
+        cp.ensemble(["none", "focal"]),
+        cp.ensemble(["none", "smote"]),
+        cp.ensemble(["none", "drw"]),
+        cp.ensemble(["none", "mixup"]),
+        cp.ensemble(["none", "crt"]),
+        cp.ensemble(["none", "none"]),
+        cp.ensemble(["oversample"]),
+        cp.ensemble(["none", "oversample", "undersample", "class_weight", "effective_number"]),
         find("oversample"),
     ],
 )
@@ -126,7 +126,7 @@ def test_without_information_the_pooled_probability_is_the_prior(classes, loss):
     fold, network = make_folds(data, 2)[0], Network(batch_ensemble, data, optimizer=keras.optimizers.Adam(0.02))
     own = find("none" if loss == "cross_entropy" else loss).constants
     parts = [replace(find(name), loss=loss, constants=own) for name in ("none", "oversample", "undersample")]
-    (job,) = jobs_of(cp.Ensemble(parts), data, fold, replace(EXACT, epochs=60, batch_size=150), network)
+    (job,) = jobs_of(cp.ensemble(parts), data, fold, replace(EXACT, epochs=60, batch_size=150), network)
     member = next(m for _, m in run([job], data, network))
     prior = np.bincount(data.y[fold.train]) / len(fold.train)
     assert np.array_equal(member.log_shift, np.zeros(classes))
@@ -141,7 +141,7 @@ def test_without_information_the_pooled_probability_is_the_prior(classes, loss):
 def test_the_id_depends_on_the_plan_of_every_view(network):
     def job(ratio):
         part = replace(find("oversample"), options={"ratio": ratio})
-        return jobs_of(cp.Ensemble(["none", part]), DATA, FOLD, EXACT, network)[0]
+        return jobs_of(cp.ensemble(["none", part]), DATA, FOLD, EXACT, network)[0]
 
     assert job(1.0).id == job(1.0).id != job(0.5).id
 
@@ -199,7 +199,7 @@ def test_folds_and_the_file_tell_member_strategies_apart(tmp_path):
 
 
 def test_a_race_tells_of_members_only_where_there_are_several():
-    names = ["resampling_ensemble", cp.Ensemble(["none", "oversample"], single_pass=False, name="apart")]
+    names = ["resampling_ensemble", cp.ensemble(["none", "oversample"], single_pass=False, name="apart")]
     race = cp.compare(batch_ensemble, DATA.x, DATA.y, strategies=names, folds=2, epochs=1, refit=False, verbose=0)
     told = {row["strategy"]: [member["name"] for member in row["members"]] for row in race.leaderboard}
     of_one = ["none", "oversample", "undersample"]

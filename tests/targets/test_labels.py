@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, f1_score, log_loss
 
-from counterpoise.core.records import Examples
+from counterpoise.core.examples import Examples
 from counterpoise.decide.prior import corrected_log_proba
 from counterpoise.losses.constant import best_constant
 from counterpoise.networks.batch_ensemble import BatchEnsembleLoss, PoolMembers

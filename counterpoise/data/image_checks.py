@@ -10,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from counterpoise.core.errors import DataError
-from counterpoise.core.records import Pictures
+from counterpoise.core.examples import Pictures
+from counterpoise.data.image_info import ImageInfo, image_info, range_text
 from counterpoise.data.image_set import named
-from counterpoise.data.pixels import Look, Range, look, range_text
+from counterpoise.data.pixel_types import Range
 
 #: Pictures that use less than this share of their range, from its black end, are nearly black to a network.
 DARK = 1 / 8
@@ -22,18 +23,18 @@ OTHER_SHAPE = 1.2
 
 def sound_files(
     paths: Sequence[str], skip_bad: bool, span: Range | None
-) -> tuple[dict[str, Look], tuple[tuple[str, str], ...]]:
+) -> tuple[dict[str, ImageInfo], tuple[tuple[str, str], ...]]:
     """What the files that are images hold, and what is wrong with the others (`DataError` if not skipped)."""
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         warnings.filterwarnings("ignore", module="PIL")  # what matters of them is in the looks
-        found = list(zip(paths, pool.map(partial(look, windowed=span is None), paths), strict=True))
+        found = list(zip(paths, pool.map(partial(image_info, windowed=span is None), paths), strict=True))
     bad = tuple((path, seen.fault) for path, seen in found if seen.fault)
     if bad and not skip_bad:
         raise DataError(_bad_text(bad))
     return {path: seen for path, seen in found if not seen.fault}, bad
 
 
-def learns_range(good: Mapping[str, Look], span: Range | None, wanted: bool | None) -> bool:
+def learns_range(good: Mapping[str, ImageInfo], span: Range | None, wanted: bool | None) -> bool:
     """Whether what is black and white has to be learned: no file tells it, and nobody named it.
 
     Raises:
@@ -58,7 +59,7 @@ def learns_range(good: Mapping[str, Look], span: Range | None, wanted: bool | No
     return False
 
 
-def reading_notes(looks: Sequence[Look], form: Pictures, size: tuple[int, int]) -> tuple[str, ...]:
+def reading_notes(looks: Sequence[ImageInfo], form: Pictures, size: tuple[int, int]) -> tuple[str, ...]:
     """What a user should know of how images are read."""
     notes = [*_aspect_note(looks, form.aspect, size)]
     deep = [found for found in looks if found.deep]
@@ -80,7 +81,7 @@ def reading_notes(looks: Sequence[Look], form: Pictures, size: tuple[int, int]) 
     return (*notes, *_dark_note(deep, form.range))
 
 
-def _aspect_note(looks: Sequence[Look], aspect: str, size: tuple[int, int]) -> tuple[str, ...]:
+def _aspect_note(looks: Sequence[ImageInfo], aspect: str, size: tuple[int, int]) -> tuple[str, ...]:
     """A sentence when images of another shape are stretched."""
     wanted = size[1] / size[0]
     other = sum(abs(math.log(found.ratio / wanted)) > math.log(OTHER_SHAPE) for found in looks)
@@ -92,7 +93,7 @@ def _aspect_note(looks: Sequence[Look], aspect: str, size: tuple[int, int]) -> t
     )
 
 
-def _dark_note(deep: Sequence[Look], span: Range | None) -> tuple[str, ...]:
+def _dark_note(deep: Sequence[ImageInfo], span: Range | None) -> tuple[str, ...]:
     """A sentence when deep images use nothing but the darkest part of their range."""
     ends = [(found, span or found.span) for found in deep]
     shares = [(found.high - end[0]) / (end[1] - end[0]) for found, end in ends if end]

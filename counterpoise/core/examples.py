@@ -1,0 +1,122 @@
+"""Rows with labels, as every stage after reading takes them (NumPy only)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.schema import Schema
+
+Array = np.ndarray
+
+#: What rows do where that was said beforehand: they train, they end training, or they judge.
+TRAIN, VALIDATION, TEST = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """How pictures were read, so that later ones are read alike. Their pixels are from 0 to 255.
+
+    Attributes:
+        color_mode: "grayscale" or "rgb".
+        range: Stored values that are black and white in files of more than 8 bits; None: those of each file's type.
+        aspect: How images of another shape are brought to that of the network: "stretch", "crop" or "pad".
+        learned: Whether rows are the values that files store, and the network learned which are black and white.
+    """
+
+    color_mode: str
+    range: tuple[float, float] | None = None
+    aspect: str = "stretch"
+    learned: bool = False
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows with labels, ready to be split.
+
+    Attributes:
+        x: What the model is fed. A table is `{"numeric": float32 (N, dn), "categorical": int32 (N, dc)}` (a part
+            that has no column is absent). Numbers are those of the table less `schema.numeric[j].offset`, NaN for
+            missing; id 0 is missing and id k is level k-1 of `schema.categorical[j].levels`. Anything else is an
+            array of any rank or a dict of arrays, first axis N.
+        y: int32 (N,), the class code of each row; of several labels (N, L), each 1, 0, or -1 where it is not known.
+        classes: The labels, in the type of the file; `classes[y[i]]` is the label of row i, or `classes[l]` the name
+            of label l.
+        schema: The columns, for tables; else None.
+        groups: int64 (N,) group code per row, or None.
+        time: (N,) sortable time per row, or None.
+        sample_weight: float32 (N,), the user's own weights (counts of examples), or None.
+        duplicate_ids: int64 (N,), equal numbers for rows with equal features (label left out), or None when
+            the features could not be compared.
+        source: Where the rows come from, for messages and the report.
+        text_column: Where `x` is one column of text of a table, its name; else None.
+        split: int8 (N,), `TRAIN`, `VALIDATION` or `TEST` for each row; None: rows are held out by us.
+        kind: The kind of target (see `core.target`).
+        warnings: Sentences for the user, one for each thing noticed while reading.
+        pictures: How `x` was read from files of pictures; None: it was not.
+        names: What each row is called, the name of its file, text (N,); None: it is known by its number.
+    """
+
+    x: Any
+    y: Array
+    classes: tuple[Any, ...]
+    schema: Schema | None = None
+    groups: Array | None = None
+    time: Array | None = None
+    sample_weight: Array | None = None
+    duplicate_ids: Array | None = None
+    source: str = "data"
+    warnings: tuple[str, ...] = ()
+    text_column: str | None = None
+    pictures: Pictures | None = None
+    split: Array | None = None
+    names: Array | None = None
+    kind: str = "one_of"
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.classes)
+
+    @property
+    def binary(self) -> bool:
+        return self.n_classes == 2 and self.y.ndim == 1
+
+    @property
+    def counts(self) -> Array:
+        """Rows per class, int64 (C,), or with each label (L,)."""
+        return np.bincount(self.y, minlength=self.n_classes) if self.y.ndim == 1 else (self.y == 1).sum(axis=0)
+
+    def class_name(self, code: int) -> str:
+        """What to call a class in a message; of labels number 2 l is label l's absence, 2 l + 1 the label.
+
+        Example:
+            >>> Examples(np.zeros(2), np.array([[0, 1], [1, 0]]), ("edema", "mass"), kind="labels").class_name(2)
+            "label 'mass' as 0"
+        """
+        if self.y.ndim == 1:
+            return f"class {self.classes[code]!r}"
+        return f"label {self.classes[code // 2]!r} as {code % 2}"
+
+    def doing(self, role: int) -> Array:
+        """Numbers of the rows that do this (see `split`), int64.
+
+        Example:
+            >>> split = np.array([TRAIN, TEST, TRAIN], np.int8)
+            >>> Examples(np.zeros((3, 1)), np.zeros(3, np.int32), ("a",), split=split).doing(TRAIN).tolist()
+            [0, 2]
+        """
+        return np.flatnonzero(np.asarray(self.split) == role)
+
+    def weights_of(self, rows: Array) -> Array | None:
+        """The user's weights of some rows, or None when there are none."""
+        return None if self.sample_weight is None else self.sample_weight[rows]
+
+    @property
+    def positive(self) -> int:
+        """Code of the positive class. Binary data are stored so that it is 1; else the rarest class."""
+        return 1 if self.binary else int(np.argmin(self.counts))

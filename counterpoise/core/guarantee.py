@@ -1,0 +1,111 @@
+"""What a decision rule is guaranteed to reach: a floor, its confidence, and the rows that support it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Guarantee:
+    """A threshold and the floor that it reaches.
+
+    Attributes:
+        threshold: Predict the positive class if the score is at least this.
+        kind: "recall" or "precision".
+        floor: What is guaranteed.
+        confidence: 1 - delta, the share of draws of the rows in which the floor is reached.
+        rows: Number of rows that support it: positives for a recall, flagged rows for a precision.
+        reached: The recall or precision on these rows.
+        kept_out: Whether the rows were used for nothing else. Otherwise this is only an estimate.
+
+    Example:
+        >>> print(Guarantee(0.05, "recall", 0.9, 0.95, 100, 0.96))
+        Recall is at least 0.9 with 95% confidence at threshold 0.05: guaranteed by 100 rows, whose recall is 0.96.
+    """
+
+    threshold: float
+    kind: str
+    floor: float
+    confidence: float
+    rows: int
+    reached: float
+    kept_out: bool = True
+
+    @property
+    def word(self) -> str:
+        """ "guarantee" or "estimate"."""
+        return _word(self.kept_out)
+
+    def text(self, names: Sequence[str] = ()) -> str:
+        """Describe the guarantee in one sentence (`names` is not needed: the floor is for the positive class)."""
+        return (
+            f"{self.kind.capitalize()} is at least {self.floor:g} with {_percent(self.confidence)} confidence at "
+            f"threshold {self.threshold:.6g}: {_support(self.kept_out)} {self.rows:,} rows, whose {self.kind} is "
+            f"{self.reached:.4g}{_caveat(self.kept_out)}."
+        )
+
+    __str__ = text
+
+
+@dataclass(frozen=True)
+class ClassGuarantee:
+    """Offsets and the recalls that they reach.
+
+    Attributes:
+        offsets: float64 (C,): predict argmax of log p + offsets.
+        floors: float64 (C,), 0 if nothing is guaranteed for a class.
+        confidence: Share of draws of the rows in which all floors are reached.
+        rows: int64 (C,), rows of each class that support it.
+        reached: float64 (C,), recalls on these rows.
+        kept_out: Whether the rows were used for nothing else. Otherwise this is only an estimate.
+    """
+
+    offsets: Array
+    floors: Array
+    confidence: float
+    rows: Array
+    reached: Array
+    kept_out: bool = True
+
+    @property
+    def word(self) -> str:
+        """ "guarantee" or "estimate"."""
+        return _word(self.kept_out)
+
+    def text(self, names: Sequence[str]) -> str:
+        """Describe the guarantee in one sentence, with the names of the classes.
+
+        Example:
+            >>> two = np.array([0, 0.7]), 0.9, np.array([80, 40]), np.array([0.9, 0.8])
+            >>> ClassGuarantee(np.zeros(2), *two).text(["a", "b"])
+            'Recall is at least 0.7 for b with 90% confidence: guaranteed by 40 rows of b (recall 0.8).'
+        """
+        named = np.flatnonzero(self.floors > 0).tolist()
+        floors = ", ".join(f"{self.floors[c]:g} for {names[c]}" for c in named)
+        rows = ", ".join(f"{self.rows[c]:,} rows of {names[c]} (recall {self.reached[c]:.4g})" for c in named)
+        confidence = _percent(self.confidence)
+        return (
+            f"Recall is at least {floors} with {confidence} confidence: {_support(self.kept_out)} {rows}"
+            f"{_caveat(self.kept_out)}."
+        )
+
+
+def _word(kept_out: bool) -> str:
+    return "guarantee" if kept_out else "estimate"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.4g}%"
+
+
+def _support(kept_out: bool) -> str:
+    return "guaranteed by" if kept_out else "an estimate from"
+
+
+def _caveat(kept_out: bool) -> str:
+    return "" if kept_out else "; the rows were also used to fit the rule"

@@ -1,0 +1,71 @@
+"""Labels by name: the class that a label means, and classes that look alike."""
+
+from __future__ import annotations
+
+import unicodedata
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+
+def find_label(label: Any, classes: Sequence[Any]) -> int | None:
+    """Position of a label among classes: by value, else by text, else by text without case, else as a number.
+
+    Example:
+        >>> find_label("1", (0, 1)), find_label("TRUE", (False, True)), find_label("2", (0, 1))
+        (1, 1, None)
+    """
+    ways: tuple[Any, ...] = (lambda v: (type(v) is bool, v), str, _shape_free, _as_number)
+    for way in ways:
+        wanted = way(label)
+        hits = [i for i, c in enumerate(classes) if wanted is not None and way(c) == wanted]
+        if len(hits) == 1:
+            return hits[0]
+    return None
+
+
+def look_alikes(classes: Sequence[Any], name: str = "y") -> str | None:
+    """A sentence about classes that differ in case, blanks or the encoding of accents alone; None when there are none.
+
+    Example:
+        >>> look_alikes(["ill", "Ill ", "well"])
+        "y has the labels 'Ill ' and 'ill', which differ only in case or blanks and are taken for different classes. If
+        they mean the same, write them alike, or merge them with merge_rare=['Ill ', 'ill']."
+    """
+    groups: dict[str, list[str]] = {}
+    for label in sorted(c for c in classes if isinstance(c, str)):
+        groups.setdefault(_shape_free(label), []).append(label)
+    alike = [group for group in groups.values() if len(group) > 1]
+    if not alike:
+        return None
+    more = f" ({len(alike) - 1} more such groups)" if len(alike) > 1 else ""
+    one = len(set(map(composed, alike[0]))) == 1
+    shown, differ = (ascii, "in how accents are encoded") if one else (repr, "in case or blanks")
+    return (
+        f"{name} has the labels {' and '.join(map(shown, alike[0]))}{more}, which differ only {differ} and are "
+        "taken for different classes. If they mean the same, write them alike, or merge them with "
+        f"merge_rare=[{', '.join(map(shown, alike[0]))}]."
+    )
+
+
+def warn_look_alikes(classes: Sequence[Any], name: str = "y") -> None:
+    """Say what `look_alikes` finds as a `UserWarning`."""
+    sentence = look_alikes(classes, name)
+    if sentence is not None:
+        warnings.warn(sentence, UserWarning, stacklevel=3)
+
+
+def _shape_free(label: Any) -> str:
+    return " ".join(composed(label).split()).casefold()
+
+
+def composed(label: Any) -> str:
+    """Text in which each accented letter is one character: systems write them in two ways."""
+    return unicodedata.normalize("NFC", str(label))
+
+
+def _as_number(label: Any) -> float | None:
+    try:
+        return float(label)
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,114 @@
+"""The rule that turns the logits of members into a decision: of one class per row, and of several labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.guarantee import ClassGuarantee, Guarantee
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Rule:
+    """From member logits to a decision, in this order (numpy arrays, natural logarithms).
+
+    Attributes:
+        log_shifts: float64 (M, C), training shift of each member, subtracted first.
+        vote: "soft", "log", "hard", "weighted" or "greedy".
+        weights: float64 (M,), on the simplex.
+        intercept: float64 (C,), residual correction added to the pooled log-probabilities.
+        calibrator: Plain dict `{"kind": ..., parameters}` or None.
+        prior: float64 (C,), class shares of the rows that the rule was fitted on.
+        threshold: Binary: decide positive when probability >= threshold. None for multi-class.
+        offsets: Multi-class float64 (C,): argmax of log p + offsets. None for binary.
+        member_thresholds: For vote="hard": each member's own threshold (M,).
+        aim: What threshold or offsets were chosen for, for example "f1", in words.
+        guarantee: The floor that the threshold or the offsets reach with confidence; None: none was asked for.
+        notes: Sentences about what was checked and found.
+        gammas: float64 (M,), focusing of each member's focal loss, undone before the shift; None: none had one.
+    """
+
+    log_shifts: Array
+    prior: Array
+    vote: str = "soft"
+    weights: Array | None = None
+    intercept: Array | None = None
+    calibrator: Mapping[str, Any] | None = None
+    threshold: float | None = None
+    offsets: Array | None = None
+    member_thresholds: Array | None = None
+    aim: str = "argmax"
+    notes: tuple[str, ...] = ()
+    gammas: Array | None = None
+    guarantee: Guarantee | ClassGuarantee | None = None
+
+    @property
+    def parts(self) -> tuple[Rule, ...]:
+        """The rule of each problem (see `core.target`): this one."""
+        return (self,)
+
+    def with_parts(self, parts: Sequence[Rule]) -> Rule:
+        """The rule with other rules of its problems."""
+        (rule,) = parts
+        return rule
+
+
+@dataclass(frozen=True)
+class LabelRules:
+    """The rules of several labels: one of two classes for each, all over the same members.
+
+    Attributes:
+        parts: One `Rule` per label.
+    """
+
+    parts: tuple[Rule, ...]
+
+    def with_parts(self, parts: Sequence[Rule]) -> LabelRules:
+        """The same labels under other rules."""
+        return LabelRules(tuple(parts))
+
+    @property
+    def log_shifts(self) -> Array:
+        """float64 (M, L, 2)."""
+        return np.stack([rule.log_shifts for rule in self.parts], axis=1)
+
+    @property
+    def gammas(self) -> Array | None:
+        """float64 (M,), equal for all labels, or None."""
+        return self.parts[0].gammas
+
+    @property
+    def prior(self) -> Array:
+        """float64 (L, 2), shares of each label without and with it."""
+        return np.stack([rule.prior for rule in self.parts])
+
+    @property
+    def vote(self) -> str:
+        """How members are pooled, equal for all labels."""
+        return self.parts[0].vote
+
+    @property
+    def weights(self) -> Array | None:
+        """float64 (M,), mean weight of each member over the labels; None: equal."""
+        known = [rule.weights for rule in self.parts if rule.weights is not None]
+        return np.mean(known, axis=0) if known else None
+
+    @property
+    def aim(self) -> str:
+        """What the thresholds were chosen for, in words; of labels with different aims, each once."""
+        return ", ".join(dict.fromkeys(rule.aim for rule in self.parts))
+
+    @property
+    def threshold(self) -> None:
+        """There is one for each label (`parts`)."""
+        return None
+
+    @property
+    def offsets(self) -> None:
+        """Labels have thresholds."""
+        return None

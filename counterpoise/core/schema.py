@@ -1,0 +1,79 @@
+"""The columns of a table: what kind each is, and how its values are written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+#: Column kinds. Only the first three reach the model; the others are left out and reported.
+KINDS = ("numeric", "categorical", "boolean", "identifier", "constant", "missing")
+USED_KINDS = ("numeric", "categorical", "boolean")
+
+
+@dataclass(frozen=True)
+class NumberFormat:
+    """How the numbers of a text column are written.
+
+    Attributes:
+        decimal: "." or ",".
+        group: What stands between groups of three digits: "", ",", ".", " " or "'".
+        affix: Currency sign or unit before or after the number, in lower case; "" where there is none.
+        words: What stood where a number was missing, most frequent first; the first 20.
+    """
+
+    decimal: str = "."
+    group: str = ""
+    affix: str = ""
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Column:
+    """One raw column of a table.
+
+    Attributes:
+        name: The name as it stands in the file.
+        kind: One of `KINDS`.
+        levels: For categorical and boolean columns every level found, as text, most frequent first.
+        missing: Number of missing values.
+        numeric_levels: Whether the levels are numbers or truth values, so that text is compared by value.
+        unit: What the numbers of a numeric column are days of: "date", "time" (of day) or "duration"; "" for others.
+            Of levels: "date" where all are dates, so that text is compared by date.
+        offset: Subtracted in float64 before a number becomes float32 (see `data.precision`).
+        cycles: Days; the position of a number in each such period is a feature too (see `data.cycles`).
+        written: How the numbers of a text column are written; None where the column held no text.
+    """
+
+    name: str
+    kind: str
+    levels: tuple[str, ...] = ()
+    missing: int = 0
+    numeric_levels: bool = False
+    unit: str = ""
+    offset: float = 0.0
+    cycles: tuple[float, ...] = ()
+    written: NumberFormat | None = None
+
+    @property
+    def used(self) -> bool:
+        return self.kind in USED_KINDS
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of a table in file order, without target, groups and time."""
+
+    columns: tuple[Column, ...]
+    target: str = "target"
+
+    @cached_property
+    def numeric(self) -> tuple[Column, ...]:
+        return tuple(c for c in self.columns if c.kind == "numeric")
+
+    @cached_property
+    def categorical(self) -> tuple[Column, ...]:
+        return tuple(c for c in self.columns if c.kind in ("categorical", "boolean"))
+
+    @cached_property
+    def excluded(self) -> tuple[Column, ...]:
+        return tuple(c for c in self.columns if not c.used)

@@ -1,0 +1,82 @@
+"""What an image file holds, seen by decoding it once: faults, type, range, shape."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from counterpoise.core.errors import DataError, MissingExtraError
+from counterpoise.data import dicom
+from counterpoise.data.pillow_files import aspect_ratio, is_gray, is_reduced, opaque, opened, pillow, unidentified
+from counterpoise.data.pixel_types import Range, known_span, pixel_type, stored_values, unknown_text
+
+
+@dataclass(frozen=True)
+class ImageInfo:
+    """What a file holds.
+
+    Attributes:
+        fault: What is wrong with it; "": nothing.
+        gray: Whether it has no colors.
+        deep: Its type, when it has more than 8 bits and all of them are read.
+        low, high: Its least and largest stored value, when it is deep.
+        span: The range that is known of it, when it is deep.
+        reduced: Whether it has more than 8 bits, of which 8 are read.
+        frames: Whether it has several frames, of which the first is read.
+        ratio: Width over height.
+    """
+
+    fault: str = ""
+    gray: bool = False
+    deep: str = ""
+    low: float = 0.0
+    high: float = 0.0
+    span: Range | None = None
+    reduced: bool = False
+    frames: bool = False
+    ratio: float = 1.0
+
+
+def image_info(path: str, windowed: bool = True) -> ImageInfo:
+    """What a file holds. It is decoded: small where the format can, for a cut file shows nevertheless."""
+    try:
+        if not os.path.getsize(path):
+            return ImageInfo("empty")
+        if dicom.is_dicom(path):
+            found = dicom.read(path, windowed)
+            height, width = found.values.shape[:2]
+            if found.color:
+                return ImageInfo(ratio=width / height)
+            ends = float(found.values.min()), float(found.values.max())
+            return ImageInfo("", True, "DICOM", *ends, found.span, ratio=width / height)
+        with opened(path) as image:
+            frames = image.format != "MPO" and bool(getattr(image, "is_animated", False))
+            kind, gray, reduced = pixel_type(image), is_gray(image), is_reduced(image)
+            ratio = aspect_ratio(image)  # last: the rotation of a PNG is read by decoding it, which forgets its type
+            if kind is None:
+                image.draft("RGB", (32, 32))  # JPEG alone: an eighth of the work
+                opaque(image).convert("RGB")
+                return ImageInfo(gray=gray, reduced=reduced, frames=frames, ratio=ratio)
+            values = stored_values(image, kind)
+            low, high = float(values.min()), float(values.max())
+            if not np.isfinite([low, high]).all():
+                return ImageInfo("holds NaN or infinite values")
+            return ImageInfo("", True, kind.name, low, high, known_span(kind, values), frames=frames, ratio=ratio)
+    except pillow().UnidentifiedImageError:
+        return ImageInfo(unidentified(path))
+    except MissingExtraError:
+        raise
+    except DataError as error:
+        return ImageInfo(str(error))
+    except Exception as error:  # decoders raise almost anything: OSError, SyntaxError, ValueError, struct.error
+        return ImageInfo(f"damaged ({(str(error).splitlines() or [type(error).__name__])[0][:80]})")
+
+
+def range_text(unknown: Sequence[tuple[str, ImageInfo]]) -> str:
+    """What to say of files whose range is not known."""
+    path, first = unknown[0]
+    low, high = min(found.low for _, found in unknown), max(found.high for _, found in unknown)
+    return unknown_text(path, first.deep, low, high, len(unknown))

@@ -1,0 +1,88 @@
+"""Files that Pillow opens: which formats, how large, turned upright, without transparency."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from counterpoise.core.errors import DataError
+from counterpoise.core.lazy import needed
+
+#: The only formats that are opened. Pillow knows more, some of which run programs (EPS runs Ghostscript).
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP")
+#: Endings of volumes, which are no images.
+VOLUMES = (".nii", ".nii.gz", ".mha", ".mhd", ".nrrd", ".mgz", ".mnc")
+#: Pixels of one image; more are refused before they are decoded.
+MOST_PIXELS = 100_000_000
+#: What transparent pixels show: white, as in a viewer.
+BACKGROUND = 255
+#: TIFF tags.
+_WIDTH, _HEIGHT = 256, 257
+
+
+def pillow() -> Any:
+    return needed("PIL.Image", "images", "Reading images", "pillow")
+
+
+@contextmanager
+def opened(path: Any) -> Iterator[Any]:
+    """A file of one of our formats, not decoded yet and not too large."""
+    # Opened here: Pillow maps a file that it opens itself, and then mixes up the rows of a TIFF that is to be turned.
+    with open(path, "rb") as file, pillow().open(file, formats=FORMATS) as image:
+        if image.width * image.height > MOST_PIXELS:
+            raise DataError(f"too large ({image.width:,} x {image.height:,}; at most {MOST_PIXELS:,} pixels)")
+        yield image
+
+
+def unidentified(path: str) -> str:
+    with open(path, "rb") as file:
+        start = file.read(4)
+    if start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return "a TIFF whose pixels are of a type that cannot be read (save it as float32, or with 8 or 16 bits)"
+    if path.lower().endswith(VOLUMES):
+        return "a volume in three dimensions, which is not read (save its slices as images, a file each)"
+    return "not an image (expected PNG, JPEG, TIFF, BMP, GIF, WebP or DICOM)"
+
+
+def upright(image: Any) -> Any:
+    import PIL.ImageOps
+
+    return PIL.ImageOps.exif_transpose(image)
+
+
+def tiff_tag(image: Any, number: int, default: int) -> int:
+    """The largest value of a TIFF tag; the default for other formats."""
+    value = getattr(image, "tag_v2", {}).get(number, default)
+    return int(max(value) if isinstance(value, tuple) else value)
+
+
+def aspect_ratio(image: Any) -> float:
+    """Width over height, as the camera was held."""
+    width, height = (
+        tiff_tag(image, _WIDTH, image.width),
+        tiff_tag(image, _HEIGHT, image.height),
+    )  # Pillow turns those of TIFF
+    turned = image.getexif().get(0x0112, 1) >= 5
+    return height / width if turned else width / height
+
+
+def is_gray(image: Any) -> bool:
+    return image.mode in ("1", "L", "LA", "La") or (image.mode == "RGBA" and "LA;16" in str(image.tile))
+
+
+def is_reduced(image: Any) -> bool:
+    """Whether a picture in color has 16 bits a channel, of which Pillow reads the upper 8."""
+    return image.mode not in ("1", "L", "P") and ";16" in str(image.tile)
+
+
+def opaque(image: Any) -> Any:
+    """A picture of 8 bits without transparency: what lies behind is the background."""
+    if image.mode not in ("LA", "La", "PA", "RGBA", "RGBa") and "transparency" not in image.info:
+        return image
+    if image.mode == "La":
+        image = image.convert("LA")
+    layered = image.convert("RGBA")
+    flat = pillow().new("RGB", layered.size, (BACKGROUND,) * 3)
+    flat.paste(layered, mask=layered.getchannel("A"))
+    return flat

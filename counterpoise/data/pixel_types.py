@@ -1,0 +1,81 @@
+"""What an image of more than 8 bits stores, and which of its values are black and white."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from counterpoise.data.pillow_files import tiff_tag
+
+Array = np.ndarray
+Range = tuple[float, float]
+
+#: TIFF tags.
+_BITS, _PHOTOMETRIC, _SAMPLE_FORMAT, _WHITE_IS_ZERO = 258, 262, 339, 0
+
+
+@dataclass(frozen=True)
+class PixelType:
+    """What a picture of more than 8 bits stores.
+
+    Attributes:
+        name: In words.
+        span: The values that are black and white; None: no type tells, the caller has to.
+        view: The type that the stored bits are, where Pillow reads them as another; "".
+        inverted: Whether the lowest value is white.
+    """
+
+    name: str
+    span: Range | None = None
+    view: str = ""
+    inverted: bool = False
+
+
+def pixel_type(image: Any) -> PixelType | None:
+    """The type of a picture of more than 8 bits, or with a sign; None: of 8 bits and fewer, or read as such."""
+    inverted = tiff_tag(image, _PHOTOMETRIC, 1) == _WHITE_IS_ZERO
+    signed = tiff_tag(image, _SAMPLE_FORMAT, 1) == 2
+    if image.mode == "F":
+        return PixelType("float", inverted=inverted)
+    if image.mode == "L" and signed:
+        return PixelType("8-bit signed", view="int8")
+    if image.mode == "I" and image.format == "TIFF":
+        bits = tiff_tag(image, _BITS, 32)
+        return PixelType(f"{bits}-bit signed") if signed else PixelType(f"{bits}-bit", view="uint32", inverted=inverted)
+    if image.mode.startswith("I"):
+        bits = tiff_tag(image, _BITS, 16)
+        return PixelType(f"{bits}-bit", (0.0, 2.0**bits - 1), inverted=inverted)
+    return None
+
+
+def stored_values(image: Any, kind: PixelType) -> Array:
+    """The stored values, float64 (height, width); a value that a PNG calls transparent is the background."""
+    array = np.asarray(image)
+    values = (array.view(kind.view) if kind.view else array).astype(np.float64)
+    clear = image.info.get("transparency")
+    if isinstance(clear, int) and kind.span is not None:
+        values[values == clear] = kind.span[1]
+    return values
+
+
+def known_span(kind: PixelType, values: Array) -> Range | None:
+    if kind.name == "float" and values.min() >= 0.0 and values.max() <= 1.0:
+        return 0.0, 1.0
+    return kind.span
+
+
+def scaled(values: Array, span: Range, inverted: bool) -> Array:
+    """Values of the span as 0 .. 255, float32; what lies beyond it is cut off."""
+    share = np.clip((values - span[0]) / (span[1] - span[0]), 0.0, 1.0)
+    return (255.0 * (1.0 - share if inverted else share)).astype(np.float32)
+
+
+def unknown_text(path: str, kind: str, low: float, high: float, files: int = 1) -> str:
+    others = f" and {files - 1:,} more" if files > 1 else ""
+    return (
+        f"{path}{others}: {kind} pixels from {low:g} to {high:g}, and nothing in the file tells which values are black "
+        "and white. Expected 8, 12 or 16 bits without sign, or float from 0 to 1; otherwise name the two values with "
+        f"range=(low, high) (--range LOW HIGH), for example those of the scanner."
+    )

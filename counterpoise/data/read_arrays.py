@@ -1,0 +1,67 @@
+"""Arrays, one or several inputs -> Examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from counterpoise.core.errors import DataError, OptionError
+from counterpoise.core.examples import Examples
+from counterpoise.core.masked import unmasked
+from counterpoise.core.sources import Source
+from counterpoise.core.structure import leaves
+from counterpoise.data.inputs import check_no_gap, is_text
+from counterpoise.data.read_options import ReadOptions, completed
+from counterpoise.data.reading_notes import digit_notes
+from counterpoise.data.row_metadata import metadata_of
+from counterpoise.data.schema import encode_rows
+
+
+def read_arrays(source: Any, y: Any, options: ReadOptions) -> Examples:
+    """Read labeled rows from arrays (see `read`)."""
+    notes: list[str] = []
+    if options.inputs is not None and options.inputs.take(source):
+        source, notes = options.inputs.rows(source)
+    if not isinstance(source, (Mapping, tuple, Source)):
+        _check_array(source)
+    x = encode_rows(None, source)
+    arrays = leaves(x)
+    if not arrays or not len(arrays[0]):
+        raise DataError("x has no rows. Expected at least one row. Pass the rows to learn from.")
+    lengths = sorted({len(array) for array in arrays})
+    if len(lengths) > 1:
+        raise DataError(
+            f"The inputs have different lengths {lengths}. Expected one entry per row in each. Correct the inputs."
+        )
+    names = [f"{key}={value!r}" for key, value in options.metadata.items() if isinstance(value, str)]
+    if names:
+        raise OptionError(
+            f"{names[0]} names a column, but the data are arrays, which have none. Pass one value per row instead."
+        )
+    metadata = metadata_of(pl.DataFrame({"row": np.zeros(len(arrays[0]), dtype=np.uint8)}), y, options.metadata)
+    labels = options.encoded(metadata)
+    examples = Examples(x, labels.codes, labels.classes, source="arrays", kind=labels.kind)
+    return completed(examples, metadata, [*notes, *digit_notes(x)])
+
+
+def _check_array(source: Any) -> None:
+    """Refuse what is neither text of rank 1 nor an array of rank 2 and more."""
+    if hasattr(source, "toarray"):
+        raise DataError("x is a sparse matrix. Expected a dense array. Pass x.toarray().")
+    try:
+        array = np.asarray(unmasked(source))
+    except ValueError:
+        raise DataError(
+            "x has rows of different lengths. Expected an array of shape (N, ...). Pad the rows to one length."
+        ) from None
+    text = is_text(array)
+    if not text:
+        check_no_gap(array)
+    if (array.dtype.kind == "O" and not text) or array.ndim < 1 or (array.ndim == 1 and not text):
+        raise DataError(
+            f"x has shape {array.shape} and type {array.dtype}. Expected numbers of shape (N, ...), or text of shape "
+            "(N,). Pass one feature as x[:, None], and columns of different types as a frame or a dict of columns."
+        )

@@ -1,0 +1,69 @@
+"""What a user asks of the reading of rows, and what tables and arrays have in common once they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from counterpoise.core.checks import check_no_class_lost
+from counterpoise.core.duplicates import find_duplicates
+from counterpoise.core.errors import OptionError
+from counterpoise.core.examples import Examples
+from counterpoise.core.label_names import look_alikes
+from counterpoise.core.labels import Labels
+from counterpoise.data.label_split import blank_labels
+from counterpoise.data.labels import encode_labels
+from counterpoise.data.named_inputs import NamedInputs
+from counterpoise.data.reading_notes import duplicate_notes
+from counterpoise.data.row_metadata import RowMetadata
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """The arguments of `read` about labels, metadata and columns.
+
+    Attributes:
+        labels: "positive", "one_vs_rest" and "merge_rare" -> what was given.
+        metadata: "groups", "time", "sample_weight" and "split" -> name of a column, values (N,), or None.
+        drop: Columns to leave out.
+        kinds: Column name -> kind, to overrule the one that is inferred.
+        skip_bad: Whether rows that cannot be read are left out.
+        text: Whether one column of texts is read, and no other.
+        inputs: Named inputs of a model, or None.
+    """
+
+    labels: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+    drop: tuple[str, ...] = ()
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    skip_bad: bool = False
+    text: bool = False
+    inputs: NamedInputs | None = None
+
+    def encoded(self, metadata: RowMetadata, written: bool = False) -> Labels:
+        """Return the labels as classes: merged, and the positive one last (see `encode_labels`).
+
+        Raises:
+            OptionError: an option for one class per row, and several labels.
+        """
+        if metadata.y.kind == "one_of":
+            return encode_labels(metadata.y, **self.labels, written=written, name=metadata.target)
+        given = [name for name, value in self.labels.items() if value]
+        if given:
+            raise OptionError(
+                f"{given[0]} is for one class per row, but the target has several labels. Leave {given[0]} out."
+            )
+        return metadata.y
+
+
+def completed(examples: Examples, metadata: RowMetadata, notes: Sequence[str]) -> Examples:
+    """Return examples with their metadata, numbers of duplicates, and all notes as warnings."""
+    alike = look_alikes(examples.classes, f"Target {metadata.target!r}") if examples.kind == "one_of" else None
+    warnings = [*notes, *blank_labels(examples.y, examples.classes), *([] if alike is None else [alike])]
+    duplicate_ids = find_duplicates(examples.x)
+    if duplicate_ids is not None:
+        warnings += duplicate_notes(duplicate_ids, examples.y)
+    arrays: dict[str, Any] = metadata.arrays()
+    check_no_class_lost(examples.y, arrays["sample_weight"], examples.classes)
+    return replace(examples, **arrays, duplicate_ids=duplicate_ids, warnings=tuple(warnings))

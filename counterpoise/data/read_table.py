@@ -1,0 +1,118 @@
+"""Tables (files, frames, dicts of columns) -> Examples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from counterpoise.core.checks import check_choice
+from counterpoise.core.errors import ColumnError, DataError, TargetError, did_you_mean
+from counterpoise.core.examples import TRAIN, Examples
+from counterpoise.core.labels import Labels
+from counterpoise.core.schema import Schema
+from counterpoise.core.target import TargetColumns
+from counterpoise.data.frames import to_frame
+from counterpoise.data.kinds import InferredColumn, infer
+from counterpoise.data.named_inputs import NamedInputs
+from counterpoise.data.precision import lost_digits
+from counterpoise.data.read_options import ReadOptions, completed
+from counterpoise.data.reading_notes import column_notes, leak_notes
+from counterpoise.data.row_metadata import RowMetadata, metadata_of, roles, skip_rows
+from counterpoise.data.schema import build_parts
+from counterpoise.data.texts import text_column, texts_of
+
+_OVERRIDES = ("numeric", "categorical", "boolean", "identifier")
+#: Names that targets usually have.
+_TARGET_NAMES = ("target", "class", "label", "y", "outcome", "diagnosis", "fraud", "churn")
+
+
+def read_table(source: Any, target: str | TargetColumns | None, y: Any, options: ReadOptions) -> Examples:
+    """Read labeled rows from a table (see `read`)."""
+    targets = (target,) if isinstance(target, str) else () if target is None else target.columns
+    as_text = targets + (options.inputs.text if options.inputs else ())
+    frame, name, notes = to_frame(source, as_text, options.skip_bad, unused=lambda column: column in options.drop)
+    absent = [column for column in targets if column not in frame.columns]
+    if absent:
+        raise TargetError(f"Target {absent[0]!r} is no column of {name}.{_probable_target(absent[0], frame)}")
+    metadata_columns = [value for value in options.metadata.values() if isinstance(value, str)]
+    _check_names(frame, [*options.drop, *options.kinds, *metadata_columns], name)
+    for kind in options.kinds.values():
+        check_choice(kind, "kinds", _OVERRIDES)
+    if target is not None:
+        y = frame[target] if isinstance(target, str) else target.read(frame.select(targets))
+    metadata = metadata_of(frame, y, options.metadata)
+    features = frame.drop([*targets, *options.drop, *metadata_columns], strict=False)
+    if options.skip_bad:
+        features, metadata, skipped = skip_rows(features, metadata)
+        notes += skipped
+        if not features.height:
+            raise DataError(f"No row of {name} is left. {' '.join(skipped)} Check the target and the numbers.")
+    labels = options.encoded(metadata, written=isinstance(source, (str, Path)))
+    if options.text:
+        examples, more = _texts(features, labels, name)
+    elif options.inputs is not None:
+        examples, more = _named(features, labels, options.inputs, name)
+    else:
+        examples, more = _columns(features, labels, metadata, options, name, ", ".join(targets) or "target")
+    return completed(examples, metadata, [*notes, *more])
+
+
+def _texts(features: pl.DataFrame, labels: Labels, name: str) -> tuple[Examples, list[str]]:
+    """Rows of one text, and notes."""
+    column, notes = text_column(features, name)
+    x = texts_of(features, column)
+    return Examples(x, labels.codes, labels.classes, source=name, text_column=column, kind=labels.kind), notes
+
+
+def _named(features: pl.DataFrame, labels: Labels, inputs: NamedInputs, name: str) -> tuple[Examples, list[str]]:
+    """Rows as the named inputs of a model, and notes."""
+    x, notes = inputs.of_frame(features, name)
+    lost = lost_digits((repr(c), features[c]) for c in x if features[c].dtype.is_numeric())
+    return Examples(x, labels.codes, labels.classes, source=name, kind=labels.kind), [*notes, *lost]
+
+
+def _columns(
+    features: pl.DataFrame, labels: Labels, metadata: RowMetadata, options: ReadOptions, name: str, title: str
+) -> tuple[Examples, list[str]]:
+    """Rows of columns whose kinds are inferred from the training rows, and notes."""
+    learn = features if metadata.split is None else features.filter(roles(metadata.split) == TRAIN)
+    if not learn.height:
+        raise DataError(
+            f"split names no training row of {name}. Expected rows to learn from. Write train for these rows."
+        )
+    columns = [infer(learn[c], options.kinds.get(c)) for c in learn.columns]
+    schema = Schema(tuple(inferred.column for inferred in columns), title)
+    used = pl.DataFrame([inferred.series for inferred in columns if inferred.column.used])
+    x = build_parts(schema, used if learn is features else features)
+    if not x:
+        raise ColumnError(f"No column of {name} is left to learn from. {_why(columns)}".rstrip())
+    examples = Examples(x, labels.codes, labels.classes, schema, source=name, kind=labels.kind)
+    return examples, [*column_notes(columns), *leak_notes(x, labels, schema)]
+
+
+def _why(columns: Sequence[InferredColumn]) -> str:
+    """Why the first columns are left out, and how to keep one."""
+    reasons = " ".join(note for inferred in columns[:3] for note in inferred.notes)
+    return f"{reasons} Use kinds={{'COLUMN': 'categorical'}} to keep one." if reasons else ""
+
+
+def _probable_target(wanted: str, frame: pl.DataFrame) -> str:
+    """The nearest name, or the column that looks like a target: by its name, or the last with few values."""
+    hint = did_you_mean(wanted, frame.columns)
+    if "Did you mean" in hint:
+        return hint
+    usual = [c for c in frame.columns if c.lower() in _TARGET_NAMES]
+    few = [c for c in frame.columns if 2 <= frame[c].n_unique() <= 20]
+    if not (usual or few):
+        return hint
+    probable = (usual or few[-1:])[0]
+    return f" Did you mean {probable!r} ({frame[probable].n_unique()} distinct values)?{hint}"
+
+
+def _check_names(frame: pl.DataFrame, names: Sequence[str], name: str) -> None:
+    for column in names:
+        if column not in frame.columns:
+            raise ColumnError(f"{column!r} is no column of {name}.{did_you_mean(column, frame.columns)}")

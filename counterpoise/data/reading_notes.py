@@ -1,0 +1,70 @@
+"""Notes on rows that were read: columns, leaks, duplicates, digits that float32 loses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.duplicates import count_duplicates
+from counterpoise.core.labels import Labels
+from counterpoise.core.leaks import LEAK_AUROC, leak_scores
+from counterpoise.core.schema import Schema
+from counterpoise.data.cycles import named_parts
+from counterpoise.data.kinds import InferredColumn
+from counterpoise.data.precision import lost_digits
+
+#: Notes on columns that are shown; nobody reads thousands.
+MOST_NOTES = 50
+
+
+def column_notes(columns: Sequence[InferredColumn]) -> list[str]:
+    """Return the notes on columns; what is true of more than three columns is noted once."""
+    names_of: dict[str, list[str]] = {}
+    for inferred in columns:
+        name = inferred.column.name
+        for note in inferred.notes:
+            names_of.setdefault(note.removeprefix(f"Column {name!r} "), []).append(name)
+    sentences = []
+    for rest, names in names_of.items():
+        if len(names) > 3:
+            shown = ", ".join(repr(n) for n in names[:3])
+            sentences.append(f"Each of {len(names):,} columns ({shown}, ...) {rest}")
+        else:
+            sentences += [f"Column {name!r} {rest}" for name in names]
+    if len(sentences) <= MOST_NOTES:
+        return sentences
+    more = (
+        f"{len(sentences) - MOST_NOTES:,} more notes about columns are not shown. Of these the last is: {sentences[-1]}"
+    )
+    return [*sentences[:MOST_NOTES], more]
+
+
+def leak_notes(x: Mapping[str, np.ndarray], labels: Labels, schema: Schema) -> list[str]:
+    """Return a note for each column of a table that alone nearly gives the label away."""
+    arrays, names = named_parts(schema, x)
+    return [
+        f"Column {names[group][j]!r} alone nearly gives {what} away (ROC AUC {area:.3f}), which may be a leak. Use the "
+        "column only if it is known before the label is. Otherwise leave it out with drop (--drop)."
+        for what, scores in leak_scores(arrays, labels.codes, labels.classes)
+        for (group, j), area in scores.items()
+        if area > LEAK_AUROC
+    ]
+
+
+def duplicate_notes(duplicate_ids: np.ndarray, y: np.ndarray) -> list[str]:
+    """Return a note on how many rows repeat the features of an earlier row."""
+    repeated, conflicting = count_duplicates(duplicate_ids, y)
+    if not repeated:
+        return []
+    text = f"{repeated:,} of {len(y):,} rows ({100 * repeated / len(y):.1f}%) repeat an earlier row"
+    return [text + (f"; {conflicting:,} rows have a duplicate with another label." if conflicting else ".")]
+
+
+def digit_notes(x: Any) -> list[str]:
+    """Return a note on flat arrays whose values float32, in which networks compute, cannot tell apart."""
+    inputs = x if isinstance(x, Mapping) else dict(enumerate(x)) if isinstance(x, tuple) else {"x": x}
+    flat = {name: array for name, array in inputs.items() if array.ndim == 2 and isinstance(array, np.ndarray)}
+    wide = {name: array for name, array in flat.items() if array.dtype.name in ("float64", "int64", "uint64")}
+    return lost_digits((f"{name}[:, {j}]", column) for name, array in wide.items() for j, column in enumerate(array.T))

@@ -1,0 +1,50 @@
+"""Plans that follow another plan over some of their rows, in an order of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from counterpoise.plans.plan import Plan
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class OverRows(Plan):
+    """A plan that draws and weighs as `inner` does, whose row i is row `origin[i]` of this plan.
+
+    Attributes:
+        inner: The plan that draws, with classes of its own.
+        origin: int64 (k,), the row that each row of `inner` is; the other rows are not drawn.
+
+    Example:
+        >>> every = Plan("even", np.array([0, 0, 1]), (0, 1), np.array([2, 1]), np.ones(2))
+        >>> inner = Plan("last two", np.array([0, 1]), (0, 1), np.array([1, 1]), np.ones(2))
+        >>> plan = OverRows("some", every.codes, (0, 1), inner.drawn, np.ones(2), inner=inner, origin=np.array([1, 2]))
+        >>> sorted(plan.rows().tolist())
+        [1, 2]
+    """
+
+    inner: Plan | None = None
+    origin: Array = field(default_factory=lambda: np.empty(0, np.int64))
+
+    def epoch(self, number: int = 0, seed: int = 0) -> tuple[Array, Array]:
+        assert self.inner is not None
+        drawn, weights = self.inner.epoch(number, seed)
+        return self.origin[drawn].astype(drawn.dtype), weights
+
+    @property
+    def _keeps_weights(self) -> bool:
+        return True
+
+    def _draw_rows(self, number: int, seed: int) -> Array:
+        return self.epoch(number, seed)[0]
+
+    def _weights_of(self, rows: Any) -> Array:
+        assert self.inner is not None
+        out = np.ones(len(self.codes), np.float32)
+        out[self.origin] = self.inner.weights()
+        return out[rows]

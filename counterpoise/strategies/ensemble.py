@@ -1,0 +1,80 @@
+"""Models trained under several strategies, corrected and pooled into one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from counterpoise.core.errors import OptionError
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job, Member
+from counterpoise.strategies.strategy import Single, Strategy
+
+
+@dataclass(frozen=True)
+class Ensemble(Strategy):
+    """Members of any strategy and any model, pooled (made by `cp.ensemble`).
+
+    Attributes:
+        members: What is pooled, each a `Single` or a `Successive`.
+        vote: "soft", "log", "hard", "weighted" or "greedy" (see `cp.ensemble`).
+        weights: One for each model, on the simplex, or None: equal, or learned for "weighted" and "greedy".
+        single_pass: Whether a batch ensemble may train all members at once (see `single_pass.in_single_pass`).
+
+    Raises:
+        OptionError: no members, or members that are names.
+    """
+
+    members: tuple[Strategy, ...] = ()
+    vote: str = "soft"
+    weights: tuple[float, ...] | None = None
+    single_pass: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.members or not all(isinstance(member, Strategy) for member in self.members):
+            raise OptionError(
+                f"members is {self.members!r:.80}. Expected strategies. Give their names to cp.ensemble([...])."
+            )
+        object.__setattr__(self, "members", tuple(unit for member in self.members for unit in member.units))
+
+    @property
+    def singles(self) -> tuple[Single, ...]:
+        return tuple(single for member in self.members for single in member.singles)
+
+    @property
+    def units(self) -> tuple[Strategy, ...]:
+        return self.members
+
+    @property
+    def pooling(self) -> tuple[str, tuple[float, ...] | None]:
+        return self.vote, self.weights
+
+    @property
+    def n_stages(self) -> int:
+        return max(member.n_stages for member in self.members)
+
+    def mapped(self, function: Callable[[Single], Single]) -> Ensemble:
+        return replace(self, members=tuple(member.mapped(function) for member in self.members))
+
+    def in_several_passes(self) -> Ensemble:
+        return replace(self, single_pass=False)
+
+    def jobs(self, make: Callable[[Single], Job], *, timed: bool = False) -> list[Job]:
+        return [job for member in self.members for job in member.jobs(make, timed=timed)]
+
+    def due(self, stage: int, jobs: Sequence[Job], members: Mapping[str, Member], examples: Examples) -> dict[int, Job]:
+        found: dict[int, Job] = {}
+        for member, start, own in self._shared_out(jobs):
+            found |= {start + i: job for i, job in member.due(stage, own, members, examples).items()}
+        return found
+
+    def outputs(self, jobs: Sequence[Job], members: Mapping[str, Member]) -> list[Member]:
+        return [output for member, _, own in self._shared_out(jobs) for output in member.outputs(own, members)]
+
+    def _shared_out(self, jobs: Sequence[Job]) -> Iterator[tuple[Strategy, int, Sequence[Job]]]:
+        """Each member, the index of its first job, and its jobs."""
+        start = 0
+        for member in self.members:
+            end = start + len(member.singles)
+            yield member, start, jobs[start:end]
+            start = end

@@ -1,0 +1,113 @@
+"""Models trained one after the other: each has the predictions, or the weights, of those before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from counterpoise.core import logits as lg
+from counterpoise.core.checks import check_int
+from counterpoise.core.errors import ModelError, OptionError
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job, Limits, Member
+from counterpoise.strategies.strategy import Single, Strategy
+from counterpoise.targets.kinds import target_of
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Successive(Strategy):
+    """Models trained one after the other and pooled with equal weights.
+
+    Attributes:
+        step: How each is trained. Its plan is a function (labels, members=, before=, ...): `members` is `count`, and
+            `before`, float (i, n, C), the probabilities of the n training rows by the i models before it (see
+            `plans.self_paced`). Of warm ones it is an ordinary plan.
+        count: How many, 2 or more.
+        warm: Whether each starts from the weights of the one before it, while the learning rate falls along half a
+            cosine; together they take the steps of one network, as snapshots do.
+
+    Raises:
+        OptionError: a step with a finishing step or hyperparameters, or a count below 2.
+
+    Example:
+        >>> from counterpoise import plans
+        >>> steps = Successive("snapshots", step=Strategy("one", plan=plans.oversample), count=3, warm=True)
+        >>> steps.n_stages, steps.member_names
+        (3, ('one', 'one', 'one'))
+    """
+
+    step: Single = field(default_factory=lambda: Single("step"))
+    count: int = 5
+    warm: bool = False
+
+    def __post_init__(self) -> None:
+        check_int(self.count, "count", 2)
+        if not isinstance(self.step, Single):
+            raise OptionError(f"{self.name}: step is a {type(self.step).__name__}; expected what cp.Strategy makes.")
+        if self.step.finish or self.step.hyperparameters:
+            name = "finish" if self.step.finish else "hyperparameters"
+            raise OptionError(f"{self.name}: step has {name}, which models trained one after the other cannot have.")
+        if not self.warm:
+            object.__setattr__(self, "step", replace(self.step, options={**self.step.options, "members": self.count}))
+
+    @property
+    def singles(self) -> tuple[Single, ...]:
+        return (self.step,) * self.count
+
+    @property
+    def n_stages(self) -> int:
+        return self.count
+
+    def mapped(self, function: Callable[[Single], Single]) -> Successive:
+        return replace(self, step=function(self.step))
+
+    def jobs(self, make: Callable[[Single], Job], *, timed: bool = False) -> list[Job]:
+        """A first guess of each, which `due` replaces once those before it are trained."""
+        made = super().jobs(make)
+        pieces = 1 if timed else self.count
+        return [job.having(limits=with_cosine(job.limits, pieces)) for job in made] if self.warm else made
+
+    def due(self, stage: int, jobs: Sequence[Job], members: Mapping[str, Member], examples: Examples) -> dict[int, Job]:
+        if stage >= self.count:
+            return {}
+        before, job = jobs[:stage], jobs[stage]
+        check_trained(before, members)
+        if not self.warm:
+            return {stage: self._planned(job, before, members, examples)}
+        return {stage: job.having(start=members[before[-1].id].weights) if before else job}
+
+    def outputs(self, jobs: Sequence[Job], members: Mapping[str, Member]) -> list[Member]:
+        found = super().outputs(jobs, members)
+        if self.warm:
+            return found
+        pairs = zip(found, jobs, strict=True)
+        return [replace(member, logits=member.logits[: len(job.score) - len(job.train)]) for member, job in pairs]
+
+    def _planned(self, job: Job, before: Sequence[Job], members: Mapping[str, Member], examples: Examples) -> Job:
+        """The job under the plan that follows from the models before it; its training rows are scored too."""
+        proba = np.array([_on_training_rows(other, members[other.id]) for other in before])
+        informed = replace(self.step, options={**self.step.options, "before": proba})
+        classes, weights = len(examples.classes), examples.weights_of(job.train)
+        plan = informed.make_plan(target_of(job), examples.y[job.train], classes, weights)
+        return job.having(plan=plan, score=np.concatenate([job.score, job.train]))
+
+
+def check_trained(jobs: Iterable[Job], members: Mapping[str, Member]) -> None:
+    """Raise a ModelError with the reason of the first job that failed."""
+    if reason := next((members[job.id].error for job in jobs if members[job.id].error), ""):
+        raise ModelError(reason)
+
+
+def with_cosine(limits: Limits, pieces: int) -> Limits:
+    """One of equal pieces of the steps, over which the learning rate falls to 0."""
+    steps = max(1, limits.steps // pieces)
+    return replace(limits, steps=steps, round_steps=min(limits.round_steps, steps), cosine=True)
+
+
+def _on_training_rows(job: Job, member: Member) -> Array:
+    """Probabilities (n, C) at the class proportions that the member was trained on."""
+    return np.exp(lg.log_proba(member.logits[-len(job.train) :]))
