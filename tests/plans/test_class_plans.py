@@ -178,7 +178,7 @@ def test_weights_that_are_no_finite_numbers_above_0_are_refused(weight):
         plans.power([0, 0, 1], np.nan)
     for exponent in (1e9, -1e9):
         with (
-            pytest.raises(OptionError, match="removes a class. Expected finite weights above 0"),
+            pytest.raises(OptionError, match=r"removes a class\. Expected finite weights above 0"),
             np.errstate(all="ignore"),
         ):
             plans.power([0, 0, 1], exponent)
