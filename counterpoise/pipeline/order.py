@@ -126,7 +126,7 @@ def _trained(strategy: Strategy, jobs: Sequence[Job], trainer: Trainer) -> list[
 
 def _with_rule(
     strategy: Strategy, trainer: Trainer, trained: Sequence[Member], length: Training, log_p: Array, rows: Array,
-    note: str, outputs: Array | None, tune_threshold: bool = True, **entries: Any,
+    note: str, outputs: Array | None, tune_threshold: bool = True, /, **entries: Any,
 ) -> Classifier:  # fmt: skip
     """Trained members and the rule that fits their corrected scores (members, M, C) of `rows` (M,).
 
