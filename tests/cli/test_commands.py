@@ -252,5 +252,8 @@ def test_a_column_says_which_rows_do_what(counterpoise, tmp_path):
     board = json.loads((tmp_path / "run" / "leaderboard.json").read_text())
     check_board(board)
     assert board["split"] == clf.card["split"]
-    check_refusal(counterpoise("compare", *how, "--folds", 3, "--out", tmp_path / "other"), "folds=3 cannot be used, because the rows have their own split")
+    check_refusal(
+        counterpoise("compare", *how, "--folds", 3, "--out", tmp_path / "other"),
+        "folds=3 cannot be used, because the rows have their own split",
+    )
     check_refusal(counterpoise("compare", *how, "--drop", "role", "--out", tmp_path / "other"), "--split and by --drop")
