@@ -27,6 +27,9 @@ VALUES = ("__tensor__", "__numpy__", "__keras_tensor__", "__bytes__", "__ellipsi
 
 #: Classes and functions that one configuration may name.
 MOST = 200_000
+#: Values that are no text (numbers, lists, mappings) in one configuration, and characters of one text. Keras takes
+#: some 15 microseconds for each. The costs of 1,000 classes are a million numbers.
+MOST_VALUES, LONGEST = 2_000_000, 100_000
 #: Places that a lookup may have for unknown words; each is an entry of a list.
 MOST_INDICES = 100_000
 
@@ -68,9 +71,34 @@ def references(config: Any) -> Iterator[Reference]:
     """Every class and function that a configuration names.
 
     Raises:
-        ArtifactError: A reference that Keras would not write, or a vocabulary that stands in another file.
+        ArtifactError: A reference that Keras would not write, a vocabulary in another file, or more values or a longer
+            text than models have.
     """
+    _check_amount(config)
     yield from _walk(config, "")
+
+
+def _check_amount(config: Any) -> None:
+    """Refuse what a layer would take minutes to be built from, whichever of its arguments it is."""
+    count, rest = 0, [config]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, str):
+            if len(value) > LONGEST:
+                raise ArtifactError(
+                    f"its configuration contains a text of {len(value):,} characters ({value!r:.40}); expected at most "
+                    f"{LONGEST:,}."
+                )
+            continue
+        count += 1
+        if isinstance(value, Mapping):
+            rest.extend(value.values())
+        elif isinstance(value, (list, tuple)):
+            rest.extend(value)
+    if count > MOST_VALUES:
+        raise ArtifactError(
+            f"its configuration contains {count:,} numbers, lists and mappings; expected at most {MOST_VALUES:,}."
+        )
 
 
 def _walk(value: Any, layer: str) -> Iterator[Reference]:
