@@ -90,7 +90,7 @@ def evaluate(
     ]  # fmt: skip
     if not each:
         raise TargetError("the rows hold one class only; scores need rows of two classes at least.")
-    one = clf.rule.offsets is None and problems[0].place is None
+    one = clf.rule.offsets is None and problems[0].index is None
     return {
         "rows": len(codes),
         "groups": None if places is None else len(np.unique(places)),
@@ -100,9 +100,9 @@ def evaluate(
         "metrics": joined_scores(each) | _together(clf.target.together(codes, said.proba, said.decision, weight)),
         "further": further(codes, said.proba, said.decision, clf.rule, **drawn_by) if one else {},
         "labels": [
-            {"label": p.name, "threshold": clf.rule.parts[p.place].threshold, "metrics": scores}
+            {"label": p.name, "threshold": clf.rule.problem_rules[p.index].threshold, "metrics": scores}
             for p, scores in zip(problems, each, strict=True)
-            if p.place is not None
+            if p.index is not None
         ],
     }
 

@@ -67,7 +67,7 @@ def ruled(target: Target, rule: Any, scores: Mapping[str, Array], classes: Seque
         scores: See `stored_scores`.
         classes: The labels, in the order of the codes.
     """
-    parts = [np.asarray(rule_of.prior) for rule_of in rule.parts]
+    parts = [np.asarray(rule_of.prior) for rule_of in rule.problem_rules]
     return {
         "prior": parts[0].tolist() if len(parts) == 1 else [float(prior[1]) for prior in parts],
         "threshold": target.describe(rule, len(scores["y"]), classes),
@@ -90,11 +90,11 @@ def measured(target: Target, rule: Any, scores: Mapping[str, Array], note: str) 
     prefix = "guarantee_" if "guarantee_y" in scores else ""
     y, weight = scores[f"{prefix}y"], scores.get(f"{prefix}weight")
     said = target.apply(rule, scores[f"{prefix}log_p"].astype(np.float64))
-    count = range(len(rule.parts) if len(rule.parts) > 1 else len(rule.prior))
+    count = range(len(rule.problem_rules) if len(rule.problem_rules) > 1 else len(rule.prior))
     fitted = target.problems(scores["y"], count)
     each = []
     for place, p in enumerate(target.problems(y, count)):
-        own = _weights(p, p.of_rows(weight), rule.parts[place], fitted[place], scores.get("weight"))
+        own = _weights(p, p.of_rows(weight), rule.problem_rules[place], fitted[place], scores.get("weight"))
         if len(np.unique(p.y)) > 1:
             each.append(
                 measure(p.y, p.proba(said.proba), p.decision(said.decision), sample_weight=own, resamples=RESAMPLES)

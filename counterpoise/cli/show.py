@@ -94,9 +94,9 @@ def model_text(clf: Any) -> str:
 
 def rule_text(rule: Any, classes: Sequence[Any]) -> str:
     """`cut_text` of a rule; of several labels, where each is decided."""
-    if len(rule.parts) == 1:
+    if len(rule.problem_rules) == 1:
         return cut_text(rule.threshold, rule.aim)
-    cuts = ", ".join(f"{label} {part.threshold:.4g}" for label, part in zip(classes, rule.parts, strict=True))
+    cuts = ", ".join(f"{label} {part.threshold:.4g}" for label, part in zip(classes, rule.problem_rules, strict=True))
     return f"decides each label at a threshold of its own ({cuts})"
 
 

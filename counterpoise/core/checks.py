@@ -128,7 +128,7 @@ def check_shape(array: Any, name: str, shape: Sequence[int | None]) -> np.ndarra
     return got
 
 
-def check_lengths(parts: Mapping[str, Any]) -> int:
+def check_lengths(columns: Mapping[str, Any]) -> int:
     """Return the one length that all parts share.
 
     Raises:
@@ -138,10 +138,10 @@ def check_lengths(parts: Mapping[str, Any]) -> int:
         >>> check_lengths({"x": [1, 2], "y": [0, 1]})
         2
     """
-    lengths = {name: len(part) for name, part in parts.items()}
+    lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
-        told = ", ".join(f"{name} has {n:,}" for name, n in lengths.items())
-        raise DataError(f"The lengths do not match: {told}. Give one entry per row.")
+        shown = ", ".join(f"{name} has {n:,}" for name, n in lengths.items())
+        raise DataError(f"The lengths do not match: {shown}. Give one entry per row.")
     return next(iter(lengths.values()), 0)
 
 
@@ -152,11 +152,11 @@ def check_finite(array: Any, name: str) -> np.ndarray:
         return got
     bad = ~np.isfinite(got)
     if bad.any():
-        place = tuple(int(i) for i in np.argwhere(bad)[0])
-        inside = f" at position {place[1:]}" if len(place) > 1 else ""
-        word = "NaN" if np.isnan(got[place]) else "an infinite value"
+        index = tuple(int(i) for i in np.argwhere(bad)[0])
+        inside = f" at position {index[1:]}" if len(index) > 1 else ""
+        word = "NaN" if np.isnan(got[index]) else "an infinite value"
         raise DataError(
-            f"{name} holds {word} in {rows_text([place[0]])}{inside} ({int(bad.sum()):,} such values in all). "
+            f"{name} holds {word} in {rows_text([index[0]])}{inside} ({int(bad.sum()):,} such values in all). "
             "Fill or leave out these entries first."
         )
     return got

@@ -30,13 +30,13 @@ def find_duplicates(x: Any) -> np.ndarray | None:
         >>> find_duplicates(np.array([[1.0, np.nan], [2.0, 3.0], [1.0, np.nan]])).tolist() == [0, 1, 0]
         True
     """
-    parts = list(x.values()) if isinstance(x, dict) else list(x) if isinstance(x, (tuple, list)) else [x]
-    arrays = [p if isinstance(p, Source) else _numbered(np.asarray(p)) for p in parts]
+    inputs = list(x.values()) if isinstance(x, dict) else list(x) if isinstance(x, (tuple, list)) else [x]
+    arrays = [p if isinstance(p, Source) else _numbered(np.asarray(p)) for p in inputs]
     if any(a.dtype.kind not in "biufcSU" for a in arrays):
         return None
     total = np.zeros(len(arrays[0]), dtype=np.uint64)
-    for place, array in enumerate(arrays):
-        total = _mix(total + np.uint64(place + 1)) ^ _hash_rows(array)
+    for number, array in enumerate(arrays):
+        total = _mix(total + np.uint64(number + 1)) ^ _hash_rows(array)
     return by_first_appearance(total)  # so that the numbers do not depend on the hash
 
 
@@ -96,8 +96,8 @@ def _hash_block(block: np.ndarray) -> np.ndarray:
     if spare:
         raw = np.pad(raw, ((0, 0), (0, spare)))
     words = np.ascontiguousarray(raw).view(np.uint64)
-    place = _mix(np.arange(1, words.shape[1] + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
-    return _mix(words ^ place).sum(axis=1, dtype=np.uint64)
+    salt = _mix(np.arange(1, words.shape[1] + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+    return _mix(words ^ salt).sum(axis=1, dtype=np.uint64)
 
 
 def _mix(words: np.ndarray) -> np.ndarray:

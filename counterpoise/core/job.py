@@ -75,7 +75,7 @@ class Job:
     score: Array
     loss: tuple[str, Mapping[str, Any]]
     seed: int
-    place: tuple[int, int, int]
+    counters: tuple[int, int, int]
     limits: Limits
     mix: tuple[str, Mapping[str, Any]] | None = None
     model: str = ""

@@ -48,13 +48,13 @@ class Rule:
     guarantee: Guarantee | ClassGuarantee | None = None
 
     @property
-    def parts(self) -> tuple[Rule, ...]:
+    def problem_rules(self) -> tuple[Rule, ...]:
         """The rule of each problem (see `core.target`): this one."""
         return (self,)
 
-    def with_parts(self, parts: Sequence[Rule]) -> Rule:
+    def with_problem_rules(self, problem_rules: Sequence[Rule]) -> Rule:
         """The rule with other rules of its problems."""
-        (rule,) = parts
+        (rule,) = problem_rules
         return rule
 
 
@@ -66,42 +66,42 @@ class LabelRules:
         parts: One `Rule` per label.
     """
 
-    parts: tuple[Rule, ...]
+    problem_rules: tuple[Rule, ...]
 
-    def with_parts(self, parts: Sequence[Rule]) -> LabelRules:
+    def with_problem_rules(self, problem_rules: Sequence[Rule]) -> LabelRules:
         """The same labels under other rules."""
-        return LabelRules(tuple(parts))
+        return LabelRules(tuple(problem_rules))
 
     @property
     def log_shifts(self) -> Array:
         """float64 (M, L, 2)."""
-        return np.stack([rule.log_shifts for rule in self.parts], axis=1)
+        return np.stack([rule.log_shifts for rule in self.problem_rules], axis=1)
 
     @property
     def gammas(self) -> Array | None:
         """float64 (M,), equal for all labels, or None."""
-        return self.parts[0].gammas
+        return self.problem_rules[0].gammas
 
     @property
     def prior(self) -> Array:
         """float64 (L, 2), shares of each label without and with it."""
-        return np.stack([rule.prior for rule in self.parts])
+        return np.stack([rule.prior for rule in self.problem_rules])
 
     @property
     def vote(self) -> str:
         """How members are pooled, equal for all labels."""
-        return self.parts[0].vote
+        return self.problem_rules[0].vote
 
     @property
     def weights(self) -> Array | None:
         """float64 (M,), mean weight of each member over the labels; None: equal."""
-        known = [rule.weights for rule in self.parts if rule.weights is not None]
+        known = [rule.weights for rule in self.problem_rules if rule.weights is not None]
         return np.mean(known, axis=0) if known else None
 
     @property
     def aim(self) -> str:
         """What the thresholds were chosen for, in words; of labels with different aims, each once."""
-        return ", ".join(dict.fromkeys(rule.aim for rule in self.parts))
+        return ", ".join(dict.fromkeys(rule.aim for rule in self.problem_rules))
 
     @property
     def threshold(self) -> None:

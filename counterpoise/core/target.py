@@ -43,22 +43,22 @@ class Problem:
     y: Array
     classes: tuple[Any, ...]
     name: str = ""
-    place: int | None = None
+    index: int | None = None
 
     def log_p(self, log_p: Array) -> Array:
         """Log-probabilities (M, N, ...) of M members as (M, n, C)."""
-        return log_p[:, self.rows] if self.place is None else log_p[:, self.rows, self.place]
+        return log_p[:, self.rows] if self.index is None else log_p[:, self.rows, self.index]
 
     def proba(self, proba: Array) -> Array:
         """Probabilities (..., N, C) or (..., N, L) as (..., n, C)."""
-        if self.place is None:
+        if self.index is None:
             return proba[..., self.rows, :]
-        positive = proba[..., self.rows, self.place]
+        positive = proba[..., self.rows, self.index]
         return np.stack([1.0 - positive, positive], axis=-1)
 
     def decision(self, decision: Array) -> Array:
         """Decisions (N,) or (N, L) as (n,)."""
-        return decision[self.rows] if self.place is None else decision[self.rows, self.place]
+        return decision[self.rows] if self.index is None else decision[self.rows, self.index]
 
     def whole(self, proba: Array) -> tuple[Array, Array, Array | None]:
         """Codes, probabilities (N, C) and weights of all rows; those that take no part have code 0 and weight 0."""
@@ -228,7 +228,7 @@ class Target(Protocol):
         """The threshold's part of the model card."""
         ...
 
-    def columns(self, said: Any, classes: Array) -> dict[str, Any]:
+    def columns(self, decision: Any, classes: Array) -> dict[str, Any]:
         """A decision as the columns of a table, by name."""
         ...
 

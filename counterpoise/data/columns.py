@@ -62,8 +62,8 @@ def raw_inputs(schema: Schema) -> dict[str, Any]:
     Their types are those that `input_type` says.
     """
     if stacked(schema):
-        parts = {"numeric": schema.numeric, "categorical": schema.categorical}
-        wide = {kind: (len(columns), _widest(columns)) for kind, columns in parts.items() if columns}
+        groups = {"numeric": schema.numeric, "categorical": schema.categorical}
+        wide = {kind: (len(columns), _widest(columns)) for kind, columns in groups.items() if columns}
         return {kind: keras.Input((width,), dtype=dtype, name=kind) for kind, (width, dtype) in wide.items()}
     used = [*schema.numeric, *schema.categorical]
     names = safe_names([c.name for c in used])
@@ -146,8 +146,10 @@ class RawColumns(keras.layers.Layer):
         texts = stripped(texts)
         keys = tf.where(self.by_value, _value_names(texts), texts) if any(self.by_value) else texts
         sizes = np.array([len(known) for known in self.levels], "int32")
-        found = ops.cast(self.lookup(np.array([f"{j}:" for j in range(len(sizes))]) + keys), "int32")
-        ids = tf.where(found == 1, sizes + 1, found - 1 - np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype("int32"))
+        position = ops.cast(self.lookup(np.array([f"{j}:" for j in range(len(sizes))]) + keys), "int32")
+        ids = tf.where(
+            position == 1, sizes + 1, position - 1 - np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype("int32")
+        )
         return tf.where(texts == "", 0, ids)
 
     def compute_output_spec(self, x: Mapping[str, Any]) -> dict[str, Any]:

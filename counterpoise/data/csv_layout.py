@@ -73,9 +73,9 @@ def read_layout(handle: BinaryIO, name: str) -> tuple[Layout, bytes]:
     while len(raw) < MOST:
         more = handle.read(size)
         raw, size = raw + more, len(raw) + len(more)
-        found = _layout(raw, name, ended=not more)
-        if found is not None:
-            return found, raw[len(found.head) :]
+        layout = _layout(raw, name, ended=not more)
+        if layout is not None:
+            return layout, raw[len(layout.head) :]
     raise DataError(
         f"{name} has no end of its header within {MOST >> 20} MB; expected a line with the names of the columns. Is a "
         "quotation mark left open?"
@@ -157,7 +157,7 @@ def _is_comment(line: str) -> bool:
 
 def _is_header(comment: str, line: str) -> bool:
     """Whether a line such as "#chrom,pos" is the header of the line below: as many fields, and numbers among these."""
-    fields = [[part.strip() for part in re.split(r"[,;\t|]", text)] for text in (comment, line)]
+    fields = [[field.strip() for field in re.split(r"[,;\t|]", text)] for text in (comment, line)]
     numbers = any(re.fullmatch(r"[+-]?\d+\.?\d*", field) for field in fields[1])
     return len(fields[0]) == len(fields[1]) > 1 and numbers
 

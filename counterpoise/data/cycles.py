@@ -54,7 +54,7 @@ def cycle_name(period: float) -> str:
     return min(CYCLES, key=lambda name: abs(CYCLES[name] - period))
 
 
-def places(schema: Schema) -> list[tuple[int, float]]:
+def cycle_columns(schema: Schema) -> list[tuple[int, float]]:
     """(Position among the numeric columns, period) of each cycle of a table."""
     return [(j, period) for j, column in enumerate(schema.numeric) for period in column.cycles]
 
@@ -72,7 +72,7 @@ def phases(schema: Schema, numbers: Array) -> Array:
         >>> phases(schema, np.array([[3.5]])).tolist()
         [[0.5, 0.5]]
     """
-    turns = [turn(numbers[:, j].astype(np.float32), period) for j, period in places(schema)]
+    turns = [turn(numbers[:, j].astype(np.float32), period) for j, period in cycle_columns(schema)]
     return np.stack(turns, axis=1) if turns else np.empty((len(numbers), 0), np.float32)
 
 
@@ -87,19 +87,19 @@ def turn(days: Any, period: float, floor: Callable[[Any], Any] = np.floor) -> An
         [0.5, 0.0]
     """
     whole = floor(days)
-    part = floor((days - whole) * 2.0**18 + 0.5) / 2.0**18
+    fraction = floor((days - whole) * 2.0**18 + 0.5) / 2.0**18
     if period > 1:
-        return (whole - period * floor(whole / period) + part) / period
-    turns = part * round(1 / period)
+        return (whole - period * floor(whole / period) + fraction) / period
+    turns = fraction * round(1 / period)
     return turns - floor(turns)
 
 
 def named_parts(schema: Schema, x: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, list[str]]]:
     """The parts of a table and its cycles, and what each of their columns is called."""
-    parts = dict(x)
+    groups = dict(x)
     names = {"numeric": [c.name for c in schema.numeric], "categorical": [c.name for c in schema.categorical]}
-    cycles = places(schema)
+    cycles = cycle_columns(schema)
     if cycles:
-        parts["cycles"] = phases(schema, x["numeric"])
+        groups["cycles"] = phases(schema, x["numeric"])
         names["cycles"] = [f"{schema.numeric[j].name} (place in the {cycle_name(p)})" for j, p in cycles]
-    return parts, names
+    return groups, names

@@ -49,16 +49,16 @@ class Decoded(Source):
     def take(self, rows: Array) -> Array:
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
         chunks = [slice(start, start + CHUNK) for start in range(0, len(rows), CHUNK)]
-        for _ in _pool(os.getpid()).map(lambda part: self._fill(out[part], rows[part]), chunks):
+        for _ in _pool(os.getpid()).map(lambda chunk: self._fill(out[chunk], rows[chunk]), chunks):
             pass
         return out
 
     def _fill(self, out: Array, rows: Array) -> None:
-        for place, row in enumerate(rows.tolist()):
-            if self._cache is None or not self._cache.read(row, out[place]):
-                out[place] = self.decode(row)
+        for index, row in enumerate(rows.tolist()):
+            if self._cache is None or not self._cache.read(row, out[index]):
+                out[index] = self.decode(row)
                 if self._cache is not None:
-                    self._cache.write(row, out[place])
+                    self._cache.write(row, out[index])
 
 
 class ProgramCache:

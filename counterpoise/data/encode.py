@@ -27,7 +27,7 @@ from keras import ops
 
 from counterpoise.core.examples import Examples
 from counterpoise.core.schema import Schema
-from counterpoise.data.cycles import cycle_name, places, turn
+from counterpoise.data.cycles import cycle_columns, cycle_name, turn
 from counterpoise.data.levels import MAX_LEVELS
 
 Array = np.ndarray
@@ -69,7 +69,7 @@ class TableEncoder(keras.layers.Layer):
         self.names, self.bins = list(names), int(bins)
         self.center = self._state("center", (self.n_numeric,), "float32", "zeros")
         self.scale = self._state("scale", (self.n_numeric,), "float32", "ones")
-        self.place = self._state("place", (sum(size + 2 for size in self.levels),), "int32", "zeros")
+        self.slots = self._state("slots", (sum(size + 2 for size in self.levels),), "int32", "zeros")
         # Each bin starts at `low` and is passed at `low` + 1 / `steep`; a bin that a column does not need has steep 0.
         self.low = self._state("low", (self.n_numeric, self.bins), "float32", "zeros")
         self.steep = self._state("steep", (self.n_numeric, self.bins), "float32", "zeros")
@@ -88,21 +88,21 @@ class TableEncoder(keras.layers.Layer):
         return self.n_numeric * (1 + self.bins) + len(self.indicators) + 2 * len(self.cycles) + sum(self.widths)
 
     def call(self, x: Mapping[str, Any]) -> Any:
-        parts = []
+        blocks = []
         if self.n_numeric:
             raw = ops.cast(x["numeric"], "float32")
             missing = ops.isnan(raw)
             z = ops.clip(ops.where(missing, 0.0, (raw - self.center) * self.scale), -FARTHEST, FARTHEST)
-            parts.append(z / ops.sqrt(1.0 + ops.square(z / 3.0)))
+            blocks.append(z / ops.sqrt(1.0 + ops.square(z / 3.0)))
             if self.bins:
-                parts.append(self._through_bins(ops.where(missing, ops.convert_to_tensor(self.center), raw)))
+                blocks.append(self._through_bins(ops.where(missing, ops.convert_to_tensor(self.center), raw)))
             if self.indicators:
-                parts.append(ops.cast(ops.take(missing, np.array(self.indicators, "int32"), axis=1), "float32"))
+                blocks.append(ops.cast(ops.take(missing, np.array(self.indicators, "int32"), axis=1), "float32"))
             if self.cycles:
-                parts.append(self._through_cycles(raw, missing))
+                blocks.append(self._through_cycles(raw, missing))
         if self.levels:
-            parts.append(self._one_hot(x["categorical"]))
-        return ops.cast(ops.concatenate(parts, axis=1), self.compute_dtype)
+            blocks.append(self._one_hot(x["categorical"]))
+        return ops.cast(ops.concatenate(blocks, axis=1), self.compute_dtype)
 
     def _one_hot(self, ids: Any) -> Any:
         """The places of ids (N, dc), (N, sum of widths); all columns at once, as there may be thousands."""
@@ -110,10 +110,10 @@ class TableEncoder(keras.layers.Layer):
         starts = np.concatenate([[0], np.cumsum(sizes + 2)[:-1]]).astype("int32")
         # From 1 on: whole numbers held to 0 .. 6 become a Relu6, which LiteRT has for floats only.
         known = ops.clip(ops.cast(ids, "int32") + 1, 1, sizes + 2) - 1
-        place = ops.take(self.place, known + starts)  # -1, never seen in training, is a row of zeros
+        slot = ops.take(self.slots, known + starts)  # -1, never seen in training, is a row of zeros
         columns = np.repeat(np.arange(len(widths), dtype="int32"), widths)
         within = np.concatenate([np.arange(width, dtype="int32") for width in widths])
-        return ops.cast(ops.equal(ops.take(place, columns, axis=1), within), "float32")
+        return ops.cast(ops.equal(ops.take(slot, columns, axis=1), within), "float32")
 
     def _through_bins(self, numbers: Any) -> Any:
         """How far each number has come through each bin, (N, dn * bins)."""
@@ -146,8 +146,8 @@ class TableEncoder(keras.layers.Layer):
         nothing = np.zeros(0, "float32"), np.zeros((0, self.bins), "float32")
         center, scale = learn_numbers(x["numeric"]) if self.n_numeric else (nothing[0], nothing[0])
         low, steep = learn_bins(x["numeric"], self.bins) if self.n_numeric else (nothing[1], nothing[1])
-        places = [learn_levels(x["categorical"][:, j], size) for j, size in enumerate(self.levels)]
-        return [center, scale, np.concatenate([np.zeros(0, "int32"), *places]), low, steep]
+        slots = [learn_levels(x["categorical"][:, j], size) for j, size in enumerate(self.levels)]
+        return [center, scale, np.concatenate([np.zeros(0, "int32"), *slots]), low, steep]
 
 
 def encoder_for(examples: Examples, bins: int = 0) -> TableEncoder:
@@ -162,7 +162,7 @@ def encoder_of_schema(schema: Schema, bins: int = 0) -> TableEncoder:
     indicators = [i for i, column in enumerate(numeric) if column.missing]
     names = [c.name for c in numeric] + [f"{c.name} bin {t}" for c in numeric for t in range(bins)]
     names += [f"{numeric[i].name} is missing" for i in indicators]
-    cycles = places(schema)
+    cycles = cycle_columns(schema)
     for wave in ("sine", "cosine"):
         names += [f"{numeric[j].name} {wave} of the {cycle_name(period)}" for j, period in cycles]
     for column in categorical:
@@ -218,7 +218,7 @@ def learn_levels(ids: Array, size: int) -> Array:
     order = np.argsort(-levels, kind="stable")[:MAX_LEVELS]
     kept = order[levels[order] >= 2]
     pooled = levels.sum() > levels[kept].sum()
-    place = np.full(size + 2, 1 if pooled else -1, "int32")
-    place[0] = 0 if seen[0] else -1
-    place[1 + kept] = 2 + np.arange(len(kept), dtype="int32")
-    return place
+    slot = np.full(size + 2, 1 if pooled else -1, "int32")
+    slot[0] = 0 if seen[0] else -1
+    slot[1 + kept] = 2 + np.arange(len(kept), dtype="int32")
+    return slot

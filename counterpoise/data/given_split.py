@@ -83,7 +83,7 @@ def given_fold(
             "validation is optional."
         )
     named = {"training": train, "validation": stop, "test": test}
-    _check_apart(examples, named)
+    _check_disjoint(examples, named)
     if not len(stop):
         if examples.time is not None:
             train, stop = latest_part(examples, train, share)
@@ -93,14 +93,14 @@ def given_fold(
     return Fold(0, 0, train, stop, test)
 
 
-def _check_apart(examples: Examples, named: Mapping[str, Array]) -> None:
+def _check_disjoint(examples: Examples, named: Mapping[str, Array]) -> None:
     """Raise a SplitError when a group is in two parts, or a training row is not earlier than all others."""
     for first, second in combinations((name for name, rows in named.items() if len(rows)), 2):
         a, b = named[first], named[second]
         if examples.groups is not None:
             shared = np.intersect1d(examples.groups[a], examples.groups[b])
             if len(shared):
-                rows = [int(part[examples.groups[part] == shared[0]][0]) for part in (a, b)]
+                rows = [int(rows_of_part[examples.groups[rows_of_part] == shared[0]][0]) for rows_of_part in (a, b)]
                 raise SplitError(
                     f"{len(shared):,} group{'s have' if len(shared) > 1 else ' has'} rows in the {first} part and in "
                     f"the {second} part of split, for example {_rows_text(examples, rows)}; expected whole "
@@ -125,8 +125,8 @@ def _check_parts(examples: Examples, named: Mapping[str, Array]) -> None:
         have = rows_that_weigh(examples, rows)
         code = int(np.argmin(have))
         if len(rows) and have[code] < least:
-            found = f"{int(have[code])} row{'s' * (int(have[code]) != 1)}"
+            shown = f"{int(have[code])} row{'s' * (int(have[code]) != 1)}"
             raise SplitError(
-                f"{examples.class_name(code)} has {found} among the {name} rows; expected {least} or more. Move "
+                f"{examples.class_name(code)} has {shown} among the {name} rows; expected {least} or more. Move "
                 "rows of the class there, or merge rare classes with --merge-rare (merge_rare=)."
             )

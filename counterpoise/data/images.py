@@ -107,15 +107,15 @@ def images(
     """
     span = check_span(range)
     columns = {"groups": groups, "time": time, "split": split, "sample_weight": sample_weight}
-    found = list_images(
+    listed = list_images(
         source, size, color_mode=color_mode, span=span, aspect=aspect, skip_bad=skip_bad, augment=augment,
         images=images, root=root, target=target, columns=columns, groups_from=groups_from,
     )  # fmt: skip
-    if span and not found.deep:
+    if span and not listed.deep:
         raise OptionError(f"range is for images of more than 8 bits; all in {source} have 8 or fewer. Leave it out.")
-    for note in found.notes:
+    for note in listed.notes:
         logger.warning("%s", note)
-    return found
+    return listed
 
 
 def list_images(
@@ -158,12 +158,12 @@ def list_images(
         if metadata is None or metadata.groups is not None:
             raise OptionError("groups_from and groups were both given, or images without labels; leave one out.")
         metadata = metadata.having(groups=groups_in_names(groups_from, good, home))
-    deep = any(found.deep for found in good.values())
+    deep = any(info.deep for info in good.values())
     if color_mode == "auto":
-        color_mode = "grayscale" if all(found.gray for found in good.values()) else "rgb"
+        color_mode = "grayscale" if all(info.gray for info in good.values()) else "rgb"
     form = Pictures(color_mode, span, aspect, learns_range(good, span, learned))
-    said = (*notes, *reading_notes(list(good.values()), form, sides))
-    return ImageSet(tuple(good), metadata, sides, form, augment, bad, str(home), deep, said)
+    all_notes = (*notes, *reading_notes(list(good.values()), form, sides))
+    return ImageSet(tuple(good), metadata, sides, form, augment, bad, str(home), deep, all_notes)
 
 
 def _check_folder_options(source: Any, given: dict[str, Any]) -> None:
@@ -217,8 +217,8 @@ def read_images(
 
     The arguments are those of `images` and, for the labels, of `read`. Raises what they raise.
     """
-    found = images(source, size, **options)
-    return examples_of(found, positive=positive, one_vs_rest=one_vs_rest, merge_rare=merge_rare)
+    listed = images(source, size, **options)
+    return examples_of(listed, positive=positive, one_vs_rest=one_vs_rest, merge_rare=merge_rare)
 
 
 def unlabeled(
@@ -233,5 +233,5 @@ def unlabeled(
     if not good:
         raise DataError(f"{folder} holds no image.")
     learns_range(good, form.range, form.learned)
-    deep = any(found.deep for found in good.values())
+    deep = any(info.deep for info in good.values())
     return ImageSet(tuple(good), None, size, form, bad=bad, root=str(folder), deep=deep)

@@ -80,30 +80,30 @@ def infer(series: pl.Series, kind: str | None = None) -> InferredColumn:
         )
     if kind == "identifier":
         return InferredColumn(Column(name, kind, missing=missing), series)
-    found, reason = (kind, "") if kind else _guess(series)
+    inferred, reason = (kind, "") if kind else _guess(series)
     notes = [f"Column {name!r} {note}" for note in read.notes]
-    if found in ("constant", "identifier"):
-        notes = notes if found == "identifier" else []
+    if inferred in ("constant", "identifier"):
+        notes = notes if inferred == "identifier" else []
         return InferredColumn(
-            Column(name, found, missing=missing), series, (*notes, f"Column {name!r} {reason}: left out.")
+            Column(name, inferred, missing=missing), series, (*notes, f"Column {name!r} {reason}: left out.")
         )
-    if found == "numeric":
+    if inferred == "numeric":
         column, more = _numeric(series, read.written)
         return InferredColumn(column, series, (*notes, *(f"Column {name!r} {note}" for note in more)))
     texts = level_text(series)
     levels = levels_of(texts)
-    if found == "boolean" and len(levels) > 2:
+    if inferred == "boolean" and len(levels) > 2:
         raise ColumnError(f"Column {name!r} has {len(levels)} levels; a boolean column has two. Say 'categorical'.")
     unit = "date" if are_dates(levels) else ""
-    column = Column(name, str(found), levels, missing, compared_by_value(levels), unit, written=read.written)
+    column = Column(name, str(inferred), levels, missing, compared_by_value(levels), unit, written=read.written)
     return InferredColumn(column, texts, (*notes, *_about_levels(column, len(texts))))
 
 
 def _read(series: pl.Series, kind: str | None) -> Read:
     """Text as numbers where it spells them or where they are asked for; a category keeps its levels."""
     if kind == "numeric" and series.dtype in (pl.String, pl.Categorical, pl.Enum):
-        found = read_text(series.cast(pl.String), asked=True)
-        return found if found.values is not None else Read(_as_asked(clean(series)))
+        read = read_text(series.cast(pl.String), asked=True)
+        return read if read.values is not None else Read(_as_asked(clean(series)))
     return read_text(series) if series.dtype == pl.String and kind is None else Read()
 
 
@@ -206,8 +206,12 @@ def _about_days(column: Column) -> str:
     if not column.unit:
         return ""
     kinds = {"date": "dates", "time": "times of day", "duration": "durations"}
-    parts = [f"its place in the {cycle_name(period)}" for period in column.cycles]
-    return f"holds {kinds[column.unit]}: it is used as a number of days" + "".join(f", {part}" for part in parts) + "."
+    positions = [f"its place in the {cycle_name(period)}" for period in column.cycles]
+    return (
+        f"holds {kinds[column.unit]}: it is used as a number of days"
+        + "".join(f", {position}" for position in positions)
+        + "."
+    )
 
 
 def _about_levels(column: Column, rows: int) -> tuple[str, ...]:

@@ -94,8 +94,8 @@ def load_features(source: Any, rows: Any) -> Any:
         source: See `features_of`.
         rows: See `features_of`.
     """
-    parts = ((part,) for part in features_of(source, rows))
-    return _in_memory(parts, dataset_kind(source), count_of(source, rows), None)[0]
+    batches = ((features,) for features in features_of(source, rows))
+    return _in_memory(batches, dataset_kind(source), count_of(source, rows), None)[0]
 
 
 def features_of(source: Any, rows: Any = None) -> Iterator[Any]:
@@ -136,14 +136,14 @@ def single_pass(source: Any, rows: Any = None) -> Iterator[Any]:
 
 
 def _in_memory(
-    parts: Iterable[tuple[Any, ...]], kind: str | None, count: int | None, limit: int | None
+    batches: Iterable[tuple[Any, ...]], kind: str | None, count: int | None, limit: int | None
 ) -> tuple[Any, ...]:
     """Batches of the same structure as arrays in memory, one after the other."""
     limit = limit or _free_bytes() // 2
     kept: list[tuple[Any, ...]] = []
     size = 0
-    for part in parts:
-        kept.append(_numpy(part))
+    for batch in batches:
+        kept.append(_numpy(batch))
         size += _bytes(kept[-1])
         most = size if count is None or len(kept) > 1 else size * count
         if most > limit:
@@ -153,7 +153,7 @@ def _in_memory(
             )
     if not kept:
         raise DataError(f"the {kind} has no elements; nothing to read.")
-    return tuple(_joined([part[i] for part in kept]) for i in range(len(kept[0])))
+    return tuple(_joined([batch[i] for batch in kept]) for i in range(len(kept[0])))
 
 
 def _free_bytes() -> int:
@@ -231,28 +231,28 @@ def _checked(element: Any, kind: str | None) -> tuple[Any, ...]:
     return tuple(element)
 
 
-def _numpy(part: Any) -> Any:
+def _numpy(tensors: Any) -> Any:
     """Tensors as arrays, text as str, in the same structure."""
-    if isinstance(part, Mapping):
-        return {str(key): _numpy(value) for key, value in part.items()}
-    if isinstance(part, (tuple, list)):
-        return tuple(_numpy(value) for value in part)
-    if hasattr(part, "row_splits") or (hasattr(part, "indices") and not hasattr(part, "numpy")):
+    if isinstance(tensors, Mapping):
+        return {str(key): _numpy(value) for key, value in tensors.items()}
+    if isinstance(tensors, (tuple, list)):
+        return tuple(_numpy(value) for value in tensors)
+    if hasattr(tensors, "row_splits") or (hasattr(tensors, "indices") and not hasattr(tensors, "numpy")):
         raise DataError("the dataset gives ragged or sparse tensors; make them dense first, for example to_tensor().")
-    array = np.asarray(part)
+    array = np.asarray(tensors)
     if array.dtype.kind != "O":
         return array
     texts = [v.decode() if isinstance(v, bytes) else v for v in array.ravel()]
     return np.array(texts, object).reshape(array.shape)
 
 
-def _bytes(parts: Any) -> int:
-    return sum(a.nbytes + (sum(map(len, a.ravel())) if a.dtype.kind == "O" else 0) for a in leaves(parts))
+def _bytes(arrays: Any) -> int:
+    return sum(a.nbytes + (sum(map(len, a.ravel())) if a.dtype.kind == "O" else 0) for a in leaves(arrays))
 
 
-def _joined(parts: list[Any]) -> Any:
-    for same in zip(*map(leaves, parts), strict=True):
-        shapes = {part.shape[1:] for part in same}
+def _joined(batches: list[Any]) -> Any:
+    for same in zip(*map(leaves, batches), strict=True):
+        shapes = {array.shape[1:] for array in same}
         if len(shapes) > 1:
             raise DataError(f"the batches have rows of shapes {sorted(shapes)}; every row needs the same shape.")
-    return join(parts)
+    return join(batches)

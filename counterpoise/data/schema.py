@@ -74,8 +74,8 @@ def schema_from_dict(plain: Mapping[str, Any]) -> Schema:
     Raises:
         ArtifactError: The dict was not written by `schema_to_dict`; the message names the field.
     """
-    found = SCHEMA(plain, "the schema")
-    columns = tuple(map(_column_from_dict, found["columns"]))
+    checked = SCHEMA(plain, "the schema")
+    columns = tuple(map(_column_from_dict, checked["columns"]))
     for column in columns:
         if len(set(column.levels)) < len(column.levels):
             raise ArtifactError(f"the schema has a level of the column {column.name!r:.80} twice.")
@@ -83,7 +83,7 @@ def schema_from_dict(plain: Mapping[str, Any]) -> Schema:
             raise ArtifactError(f"the schema has levels for the column {column.name!r:.80}, which is numeric.")
     if len({column.name for column in columns}) < len(columns):
         raise ArtifactError("the schema has two columns of one name.")
-    return Schema(columns, found["target"])
+    return Schema(columns, checked["target"])
 
 
 def _column_from_dict(plain: Mapping[str, Any]) -> Column:
@@ -130,13 +130,13 @@ def encode_rows(schema: Schema | None, source: Any, name: str | None = None) -> 
         raise ColumnError(f"Expected a table with the columns {_names(schema)}; got {type(source).__name__}.")
     # Levels stay as they are written: '007' would become 7 in a file where all are numbers.
     wanted = {c.name: None for c in schema.columns if c.used}
-    frame, found, _ = to_frame(source, as_text=text_columns(schema), unused=lambda name: name not in wanted)
+    frame, found_name, _ = to_frame(source, as_text=text_columns(schema), unused=lambda name: name not in wanted)
     given = set(frame.columns)
     absent = [n for n in wanted if n not in given]
     if absent:
         more = f" (and {len(absent) - 1} more)" if len(absent) > 1 else ""
         hint = did_you_mean(absent[0], frame.columns)
-        raise ColumnError(f"{name or found} lacks the column {absent[0]!r}{more}.{hint}")
+        raise ColumnError(f"{name or found_name} lacks the column {absent[0]!r}{more}.{hint}")
     x = build_parts(schema, frame)
     _warn_of_unseen(schema, x)
     return x
@@ -170,11 +170,11 @@ def _plain_numbers(schema: Schema, source: Any) -> np.ndarray | None:
     if not isinstance(source, np.ndarray) or source.ndim != 2 or source.dtype not in (np.float32, np.float64):
         return None
     given = {f"x{j}": j for j in range(source.shape[1])}
-    places = [given[c.name] for c in schema.numeric if c.name in given]
-    if not len(source) or not places or schema.categorical or len(places) < len(schema.numeric):
+    indexes = [given[c.name] for c in schema.numeric if c.name in given]
+    if not len(source) or not indexes or schema.categorical or len(indexes) < len(schema.numeric):
         return None
-    whole = places == list(given.values())
-    values = source if whole else source[:, places]
+    whole = indexes == list(given.values())
+    values = source if whole else source[:, indexes]
     offsets = np.array([c.offset for c in schema.numeric])
     with np.errstate(over="ignore"):
         values = (values - offsets if offsets.any() else values).astype(np.float32, copy=False)
@@ -188,18 +188,18 @@ def _names(schema: Schema) -> str:
 
 def _arrays(source: Any) -> Any:
     if isinstance(source, Mapping):
-        return {str(key): _array(part, str(key)) for key, part in source.items()}
+        return {str(key): _array(array, str(key)) for key, array in source.items()}
     if isinstance(source, tuple):
-        return tuple(_array(part, f"input {i}") for i, part in enumerate(source))
+        return tuple(_array(array, f"input {i}") for i, array in enumerate(source))
     return _array(source, "x")
 
 
-def _array(part: Any, name: str) -> Any:
+def _array(values: Any, name: str) -> Any:
     """Finite numbers or text; rows outside memory as they are."""
-    if isinstance(part, Source):
-        return part
+    if isinstance(values, Source):
+        return values
     try:
-        array = np.asarray(unmasked(part))
+        array = np.asarray(unmasked(values))
     except ValueError:
         raise DataError(f"{name} has rows of different lengths; expected an array of shape (N, ...).") from None
     check_finite(array, name)

@@ -51,8 +51,8 @@ def make_folds(
             raise OptionError(f"repeats is {repeats}, but a split in time order is the same each time; use repeats=1.")
         return tuple(_in_time(examples, rows, folds))
     check_counts(examples, folds, rows)
-    found = [fold for repeat in range(repeats) for fold in _shuffled(examples, rows, groups, folds, repeat, seed)]
-    return tuple(found)
+    made = [fold for repeat in range(repeats) for fold in _shuffled(examples, rows, groups, folds, repeat, seed)]
+    return tuple(made)
 
 
 def hold_out(examples: Examples, share: float = STOP_SHARE, seed: int = 0) -> tuple[Array, Array]:
@@ -107,15 +107,15 @@ def set_aside(examples: Examples, folds: int = 0) -> Examples:
     if kept.all():
         return examples
     wanted = f"{folds} folds" if folds else f"a training and a held-out part ({LEAST_TRAIN + 1} rows at least)"
-    told = tuple(
+    notes = tuple(
         f"The label {examples.classes[i]!r} was set aside: it is 1, or it is 0, in {counts[i]} "
         f"row{'s' * (counts[i] != 1)}, too few for {wanted}. Give it more rows, or leave it out of the target."
         for i in np.flatnonzero(~kept)
     )
     if kept.sum() < 2:
-        raise SplitError(f"Fewer than two labels have enough rows. {' '.join(told)}")
+        raise SplitError(f"Fewer than two labels have enough rows. {' '.join(notes)}")
     classes = tuple(label for label, keep in zip(examples.classes, kept, strict=True) if keep)
-    return replace(examples, y=examples.y[:, kept], classes=classes, warnings=(*examples.warnings, *told))
+    return replace(examples, y=examples.y[:, kept], classes=classes, warnings=(*examples.warnings, *notes))
 
 
 def _remedy(examples: Examples) -> str:
@@ -167,13 +167,13 @@ def _shuffled(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # class sizes are checked by us, with a better message
         if y.ndim > 1:
-            parts = _label_folds(y, groups, folds, state)
+            splits = _label_folds(y, groups, folds, state)
         elif groups is None:
-            parts = list(StratifiedKFold(folds, shuffle=True, random_state=state).split(y, y))
+            splits = list(StratifiedKFold(folds, shuffle=True, random_state=state).split(y, y))
         else:
             _check_groups(examples, y, groups, folds)
-            parts = list(StratifiedGroupKFold(folds, shuffle=True, random_state=state).split(y, y, groups))
-    for index, (outer, test) in enumerate(parts):
+            splits = list(StratifiedGroupKFold(folds, shuffle=True, random_state=state).split(y, y, groups))
+    for index, (outer, test) in enumerate(splits):
         inner = seeds.integer(seed, "stop", repeat, index)
         train, stop = stratified_part(y, groups, outer, STOP_SHARE, inner)
         fold = Fold(repeat, index, rows[train], rows[stop], rows[test])
@@ -183,15 +183,15 @@ def _shuffled(
 
 def _label_folds(y: Array, groups: Array | None, folds: int, state: int) -> list[tuple[Array, Array]]:
     """(training rows, test rows) of each fold of rows with several labels."""
-    part = deal(y, groups, [1.0] * folds, state)
-    return [(np.flatnonzero(part != fold), np.flatnonzero(part == fold)) for fold in range(folds)]
+    part_of = deal(y, groups, [1.0] * folds, state)
+    return [(np.flatnonzero(part_of != fold), np.flatnonzero(part_of == fold)) for fold in range(folds)]
 
 
 def stratified_part(y: Array, groups: Array | None, rows: Array, share: float, state: int) -> tuple[Array, Array]:
     """Split `rows` into (rest, part) with about `share` of each class in the part."""
     if y.ndim > 1:
-        part = deal(y[rows], None if groups is None else groups[rows], (1 - share, share), state)
-        return rows[part == 0], rows[part == 1]
+        part_of = deal(y[rows], None if groups is None else groups[rows], (1 - share, share), state)
+        return rows[part_of == 0], rows[part_of == 1]
     if groups is not None:
         return _grouped_part(y, groups, rows, share, state)
     rng = np.random.default_rng(state)
@@ -214,9 +214,9 @@ def _grouped_part(y: Array, groups: Array, rows: Array, share: float, state: int
     splitter = StratifiedGroupKFold(pieces, shuffle=True, random_state=state)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        parts = [part for _, part in splitter.split(rows, y[rows], groups[rows])]
+        pieces_of = [piece for _, piece in splitter.split(rows, y[rows], groups[rows])]
     chosen = np.zeros(len(rows), bool)
-    chosen[np.concatenate(parts[:taken])] = True
+    chosen[np.concatenate(pieces_of[:taken])] = True
     return rows[~chosen], rows[chosen]
 
 

@@ -80,13 +80,13 @@ def shown(words: pl.Series) -> str:
 
 def _stray_text(odd: pl.Series, total: int, words: pl.Series, what: str) -> str:
     rows = odd.arg_true()
-    verb, place = (
+    verb, where = (
         ("is not", f"in row {rows[0] + 1}") if len(rows) == 1 else ("are not", f"(the first in row {rows[0] + 1})")
     )
     missing = "It counts as missing." if len(rows) == 1 else "They count as missing."
     return (
         f"holds {what}, but {len(rows):,} of {total:,} values ({100 * len(rows) / total:.1f}%) {verb}: {shown(words)} "
-        f"{place}. {missing} To keep them as levels, pass a frame in which the column is a category."
+        f"{where}. {missing} To keep them as levels, pass a frame in which the column is a category."
     )
 
 

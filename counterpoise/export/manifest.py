@@ -40,7 +40,9 @@ def manifest(clf: Any, format: str) -> dict[str, Any]:
         },
         "classes": clf.classes_.tolist(),
         "threshold": clf.rule.threshold,
-        "rule": [rule_to_dict(part) for part in clf.rule.parts] if clf.target.independent else rule_to_dict(clf.rule),
+        "rule": [rule_to_dict(part) for part in clf.rule.problem_rules]
+        if clf.target.independent
+        else rule_to_dict(clf.rule),
         "card": clf.card,
     }
 

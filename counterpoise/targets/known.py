@@ -26,15 +26,15 @@ def label_codes(given: Any, classes: Array) -> Array:
     """
     read = class_labels(given, "y")
     known = classes.tolist()
-    found = [_code(label, known) for label in read.classes]
-    unknown = [label for label, code in zip(read.classes, found, strict=True) if code is None]
+    codes = [_code(label, known) for label in read.classes]
+    unknown = [label for label, code in zip(read.classes, codes, strict=True) if code is None]
     if unknown:
         row = int(np.argmax(read.codes == read.classes.index(unknown[0])))
         raise TargetError(
             f"the label of row {row + 1} ({unknown[0]!r}) is none of the classes of the classifier, which knows "
             f"{', '.join(map(str, known[:8]))}."
         )
-    return np.array(found, np.int64)[read.codes]
+    return np.array(codes, np.int64)[read.codes]
 
 
 def _code(label: Any, known: list[Any]) -> int | None:
@@ -66,17 +66,17 @@ def several_codes(given: Any, classes: Array) -> Array:
     elif not isinstance(given, (Labels, LabelColumns)):
         given = picked(given)
         given = given if isinstance(given, Labels) else labels(given)
-    found = given.read(given.target) if isinstance(given, LabelColumns) else given
-    names = tuple(str(name) for name in found.classes)
-    if found.codes.ndim == 2 and names == tuple(f"label_{i}" for i in range(len(known))):
-        return found.codes
+    several = given.read(given.target) if isinstance(given, LabelColumns) else given
+    names = tuple(str(name) for name in several.classes)
+    if several.codes.ndim == 2 and names == tuple(f"label_{i}" for i in range(len(known))):
+        return several.codes
     strange = [name for name in names if name not in known]
     absent = [name for name in known if name not in names]
-    if found.codes.ndim != 2 or strange or absent:
+    if several.codes.ndim != 2 or strange or absent:
         what = f"the label {strange[0]!r}" if strange else f"no label {absent[0]!r}" if absent else "one class per row"
         hint = did_you_mean(strange[0], known) if strange else ""
         raise TargetError(f"y has {what}; the classifier knows {', '.join(known[:8])}.{hint} Give one column for each.")
-    return found.codes[:, [names.index(name) for name in known]]
+    return several.codes[:, [names.index(name) for name in known]]
 
 
 def _named_each(given: Any) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from counterpoise.core.checks import check_choice, rows_text
 from counterpoise.core.errors import OptionError, TargetError
-from counterpoise.core.label_sources import Source, library_of, source_of
+from counterpoise.core.label_sources import LabelSource, library_of, source_of
 from counterpoise.core.label_values import plain_label
 from counterpoise.core.labels import Labels
 
@@ -55,9 +55,9 @@ class LabelColumns:
             TargetError: values that are no labels, fewer than two labels, or a label without a 1 or without a 0.
         """
         one = isinstance(self.target, str) or self.separator is not None
-        found = self._of_sets(values) if one or _are_sets(values) else self._of_columns(values)
-        _check(found)
-        return found
+        labels_read = self._of_sets(values) if one or _are_sets(values) else self._of_columns(values)
+        _check(labels_read)
+        return labels_read
 
     def _of_columns(self, values: Any) -> Labels:
         source = source_of(values, "The labels")
@@ -73,16 +73,16 @@ class LabelColumns:
             raise OptionError(f"names has {len(names)} entries; expected one for each of {count} labels.")
         return Labels(self._codes(source, names), names, kind="labels")
 
-    def _codes(self, source: Source, names: Sequence[str]) -> Array:
+    def _codes(self, source: LabelSource, names: Sequence[str]) -> Array:
         """1, 0 or -1 of each element, from its distinct value."""
         gap = 0 if self.missing == "absent" else -1
         unsure = {"ignore": -1, "zero": 0, "one": 1}[self.uncertain]
         table = [_meaning(level, gap, unsure) for level in source.levels] + [gap]
-        for place, code in enumerate(table):
-            if code is None and (rows := np.argwhere(source.codes == place)).size:
+        for number, code in enumerate(table):
+            if code is None and (rows := np.argwhere(source.codes == number)).size:
                 row, column = rows[0]
                 raise TargetError(
-                    f"label {names[column]!r} is {source.levels[place]!r} in {rows_text([row])}. Expected 1, 0, -1 "
+                    f"label {names[column]!r} is {source.levels[number]!r} in {rows_text([row])}. Expected 1, 0, -1 "
                     "(uncertain), yes, no, true, false, or nothing. Leave the column out of the target, or write it so."
                 )
         return np.array([-1 if code is None else code for code in table], np.int32)[source.codes]
@@ -91,16 +91,16 @@ class LabelColumns:
         rows = [self._set(value) for value in _cells(values)]
         known = [row for row in rows if row is not None]
         names = self.names or tuple(sorted({name for row in known for name in row}))
-        place = {name: i for i, name in enumerate(names)}
+        column_of = {name: i for i, name in enumerate(names)}
         codes = np.zeros((len(rows), len(names)), np.int32)
         for number, row in enumerate(rows):
             if row is None:
                 codes[number] = -1 if self.missing == "ignore" else 0
                 continue
-            strange = [name for name in row if name not in place]
+            strange = [name for name in row if name not in column_of]
             if strange:
                 raise TargetError(f"{rows_text([number])} has the label {strange[0]!r}, which is not among names.")
-            codes[number, [place[name] for name in row]] = 1
+            codes[number, [column_of[name] for name in row]] = 1
         return Labels(codes, names, kind="labels")
 
     def _set(self, value: Any) -> tuple[str, ...] | None:
@@ -108,15 +108,15 @@ class LabelColumns:
         if value is None or (isinstance(value, float) and value != value):
             return None
         if isinstance(value, str):
-            parts: Iterable[Any] = value.split(self.separator) if self.separator else (value,)
+            names: Iterable[Any] = value.split(self.separator) if self.separator else (value,)
         elif isinstance(value, Iterable):
-            parts = value
+            names = value
         else:
             raise TargetError(
                 f"a row has the labels {value!r:.60}; expected a list of labels, or text. If the labels stand in "
                 "columns of their own, name these columns."
             )
-        return tuple(dict.fromkeys(text for part in parts if (text := str(part).strip())))
+        return tuple(dict.fromkeys(label for name in names if (label := str(name).strip())))
 
 
 def labels(
@@ -213,7 +213,7 @@ def picked(y: Any) -> Any:
     """
     if isinstance(y, LabelColumns):
         return y.read(y.target)
-    if isinstance(y, (str, Labels, Source)) or not _is_matrix(y):
+    if isinstance(y, (str, Labels, LabelSource)) or not _is_matrix(y):
         return y
     source = source_of(y, "y")
     meanings = [_meaning(level, -1, -1) for level in source.levels]
@@ -264,11 +264,11 @@ def _cells(values: Any) -> list[Any]:
     return values.to_list() if hasattr(values, "to_list") else list(values)
 
 
-def _check(found: Labels) -> None:
-    if len(found.classes) < 2 or not len(found.codes):
+def _check(several: Labels) -> None:
+    if len(several.classes) < 2 or not len(several.codes):
         raise TargetError(
-            f"the target has {len(found.classes)} labels in {len(found.codes)} rows; expected two labels or more."
+            f"the target has {len(several.classes)} labels in {len(several.codes)} rows; expected two labels or more."
         )
-    twice = [name for name in found.classes if found.classes.count(name) > 1]
+    twice = [name for name in several.classes if several.classes.count(name) > 1]
     if twice:
         raise TargetError(f"two labels have the name {twice[0]!r}; give each a name of its own.")

@@ -275,7 +275,7 @@ def test_labels_that_differ_in_case_or_blanks_are_said_at_every_door():
 
 def test_codes_among_given_classes():
     assert codes_among(read_labels(["b", "a"]), ("b", "a", "c")).tolist() == [0, 1]
-    with pytest.raises(TargetError, match=r"'bb', which is none of the classes\. Did you mean 'b'"):
+    with pytest.raises(TargetError, match=r"'bb'\. Expected one of the classes\. Did you mean 'b'"):
         codes_among(read_labels(["bb"]), ("b", "a"))
 
 

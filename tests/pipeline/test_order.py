@@ -216,7 +216,7 @@ def test_the_recipe_equals_plain_keras():
     from counterpoise.networks.weights import set_state
 
     member = dict(run([job], examples, network, engine="fit"))[job.id]
-    model = network.fresh(seeds.integer(job.seed, "initial", *job.place))
+    model = network.fresh(seeds.integer(job.seed, "initial", *job.counters))
     start = [w.copy() for w in model.get_weights()]
     model.compile(keras.optimizers.SGD(0.1), keras.losses.BinaryCrossentropy(from_logits=True))
     order = Order(job)
