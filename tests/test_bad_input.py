@@ -103,7 +103,7 @@ COMMANDS = {
     "a class in too few rows": (RACE + "--folds 25", "class 'yes' has 24 rows", "that works is 24", "--merge-rare"),
     "one fold": (RACE + "--folds 1", "--folds", "2"),
     "one fold to diagnose": ("diagnose t.csv --target ill --folds 1", "--folds", "2"),
-    "groups too few for the folds": (RACE + "--groups ward --folds 13", "class 'no'", "at most 12 folds"),
+    "groups too few for the folds": (RACE + "--groups ward --folds 13", "Class 'no'", "at most 12 folds"),
     "no such group column": (RACE + "--groups wards", "Did you mean 'ward'"),
     "groups and time together": (RACE + "--groups ward --time day", "groups and time"),
     "a positive of three classes": (

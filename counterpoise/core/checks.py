@@ -1,6 +1,6 @@
 """Small checkers with one voice: what was got, what was expected, what to do.
 
-Each takes the value and the name that the user knows it by, raises one of our errors or returns the
+Each takes the value and its name in messages, raises one of our errors or returns the
 value in the form that the code behind it wants. Nothing is repaired silently.
 """
 
@@ -129,7 +129,7 @@ def check_shape(array: Any, name: str, shape: Sequence[int | None]) -> np.ndarra
 
 
 def check_lengths(columns: Mapping[str, Any]) -> int:
-    """Return the one length that all parts share.
+    """Return the one length that all columns share.
 
     Raises:
         DataError: The lengths differ; all of them are named.
@@ -141,12 +141,12 @@ def check_lengths(columns: Mapping[str, Any]) -> int:
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"{name} has {n:,}" for name, n in lengths.items())
-        raise DataError(f"The lengths do not match: {shown}. Give one entry per row.")
+        raise DataError(f"The lengths do not match ({shown}). Expected one entry per row in each. Correct the inputs.")
     return next(iter(lengths.values()), 0)
 
 
 def check_finite(array: Any, name: str) -> np.ndarray:
-    """Return `array` as NumPy when no entry is NaN or infinite; else name the first bad place."""
+    """Return `array` as NumPy when no entry is NaN or infinite; otherwise name the first bad row."""
     got = np.asarray(unmasked(array))
     if got.dtype.kind not in "fc":
         return got

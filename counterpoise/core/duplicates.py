@@ -1,6 +1,6 @@
 """Which rows have equal features? One 64-bit hash per row, whatever the shape.
 
-Two different rows share a hash with probability 2**-64; among a million rows a false twin appears
+Two different rows share a hash with probability 2**-64; among a million rows a false duplicate appears
 about once in forty million data sets.
 """
 
@@ -18,7 +18,7 @@ _CHUNK_WORDS = 1 << 21
 def find_duplicates(x: Any) -> np.ndarray | None:
     """Number the groups of rows with equal features.
 
-    NaN equals NaN and -0.0 equals 0.0. The label takes no part.
+    NaN equals NaN and -0.0 equals 0.0. Labels are not compared.
 
     Args:
         x: An array (N, ...), or a dict or tuple of them; the first axis is the row.
@@ -54,7 +54,7 @@ def by_first_appearance(keys: np.ndarray) -> np.ndarray:
 
 
 def count_duplicates(duplicate_ids: np.ndarray, y: np.ndarray) -> tuple[int, int]:
-    """Count (rows that repeat an earlier row, rows with a twin of another label).
+    """Count (rows that repeat an earlier row, rows with a duplicate of another label).
 
     Example:
         >>> count_duplicates(np.array([0, 0, 1, 0]), np.array([0, 0, 1, 1]))

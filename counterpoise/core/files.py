@@ -1,7 +1,7 @@
 """Files that appear whole or not at all: the one way in which anything is written.
 
-What is being written lies in a temporary folder beside its place and is renamed when it is complete; the next run
-removes what a killed one has left (`core.temporary`). Devices and pipes are written to, never replaced.
+A file is written in a temporary folder next to its target and is renamed when it is complete. The next run
+removes what a killed run has left (`core.temporary`). Devices and pipes are written to, never replaced.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ def drafted(target: str | os.PathLike[str]) -> Iterator[Path]:
         ArtifactError: the operating system refused something.
 
     Example:
-        >>> place = Path(tempfile.mkdtemp()) / "note.txt"
-        >>> with drafted(place) as draft:
-        ...     _ = draft.write_text("whole"), place.exists()
-        >>> place.read_text(), len(list(place.parent.iterdir()))
+        >>> path = Path(tempfile.mkdtemp()) / "note.txt"
+        >>> with drafted(path) as draft:
+        ...     _ = draft.write_text("whole"), path.exists()
+        >>> path.read_text(), len(list(path.parent.iterdir()))
         ('whole', 1)
     """
     path = Path(target)
-    if is_own(path.parent):  # of a draft that has several parts
+    if is_own(path.parent):  # of a draft of several files
         yield path
         return
     with _named_errors(path):
@@ -60,7 +60,7 @@ def drafted(target: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def drafts(folder: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield an empty folder; when the block ends well, what lies in it takes its place in `folder`, each at once.
+    """Yield an empty folder; when the block ends well, its contents appear in `folder`, each at once.
 
     Raises:
         ArtifactError: the operating system refused something.
@@ -149,7 +149,7 @@ def check_folder(folder: Path) -> None:
     """Refuse a folder that cannot be made or written into, before any work is done.
 
     Raises:
-        ArtifactError: a file stands in its place, or permission is lacking.
+        ArtifactError: a file has its name, or permission is lacking.
     """
     with _named_errors(folder):
         existing = folder
@@ -165,7 +165,7 @@ def check_folder(folder: Path) -> None:
 
 @contextmanager
 def _named_errors(path: Path) -> Iterator[None]:
-    """Turn an operating system's refusal into our error, naming the place; a reader that went away is none."""
+    """Turn an operating system's refusal into our error, naming the file; a reader that went away is no refusal."""
     try:
         yield
     except BrokenPipeError:

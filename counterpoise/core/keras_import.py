@@ -16,7 +16,7 @@ BACKENDS = ("tensorflow", "jax", "torch")
 
 @contextmanager
 def importing_keras() -> Iterator[None]:
-    """Around an import: a backend that is missing, and what TensorFlow finds no place for, is named with what to do.
+    """Name a backend that is missing, or a missing temporary folder, around an import of Keras.
 
     Raises:
         MissingExtraError: the backend of Keras is not installed.

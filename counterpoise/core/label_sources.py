@@ -1,4 +1,4 @@
-"""Labels as they come, from any library: the place of each element's value among the distinct values.
+"""Labels as they come, from any library: the index of each element's value among the distinct values.
 
 Everything that is decided about labels is decided on the distinct values (see `labels`); here the values of millions
 of rows become numbers, each library by its own fast way. pandas, polars and pyarrow are recognized, never imported.
@@ -23,7 +23,7 @@ CHUNK = 1 << 16
 #: Whole numbers that lie closer together than this are counted instead of sorted.
 _SPAN = 1 << 16
 
-#: Floats of this size and more are no whole numbers that could be told apart.
+#: Floats of this size and more are not distinct whole numbers.
 _EXACT = 2.0**53
 
 
@@ -32,7 +32,7 @@ class LabelSource:
     """What a user gave as labels, value by value.
 
     Attributes:
-        codes: int32, the shape of what was given: the place of each element's value in `levels`; -1: there is none.
+        codes: int32, the shape of what was given: the index of each element's value in `levels`; -1: there is none.
         levels: The distinct values, in any order, a missing one among them as None or NaN. Of an array of floats all
             that are no whole numbers share one.
         columns: Names of the columns of a frame, or None.
@@ -44,7 +44,7 @@ class LabelSource:
 
 
 def library_of(value: Any) -> str:
-    """The package that the type of a value comes from.
+    """Return the package that the type of a value comes from.
 
     Example:
         >>> library_of(np.arange(2))
@@ -60,8 +60,8 @@ def source_of(y: Any, name: str = "y") -> LabelSource:
         TargetError: Rows of different lengths, or a value that is no single label.
 
     Example:
-        >>> found = source_of(["b", None, "a", "b"])
-        >>> found.codes.tolist(), found.levels
+        >>> source = source_of(["b", None, "a", "b"])
+        >>> source.codes.tolist(), source.levels
         ([0, 1, 2, 0], ['b', None, 'a'])
     """
     if isinstance(y, (str, bytes, Mapping, set, frozenset)) or y is None:
@@ -106,7 +106,7 @@ def _as_array(y: Any, name: str) -> Array:
     try:
         if not isinstance(y, (list, tuple)):
             return np.asarray(y)
-        # NumPy would write a missing label, or a number beside text, out as text.
+        # NumPy would write a missing label, or a number among text, out as text.
         text = bool(y) and isinstance(y[0], (str, bytes))
         array = np.array(y, dtype=object if text else None)
         return np.array(y, dtype=object) if array.dtype.kind in "US" else array
@@ -128,7 +128,7 @@ def _of_array(array: Array, name: str) -> LabelSource:
 
 
 def _by_hash(array: Array, name: str) -> LabelSource:
-    """Text and objects: equal ones get one place."""
+    """Text and objects: equal ones get one code."""
     flat = array.reshape(-1)
     try:
         codes, levels = _coded(flat)
@@ -142,12 +142,12 @@ def _by_hash(array: Array, name: str) -> LabelSource:
 
 
 def _is_zero_or_one(level: Any) -> bool:
-    # NA of pandas is equal to nothing, and says so with a TypeError.
+    # NA of pandas is equal to nothing, and raises a TypeError.
     return isinstance(level, (numbers.Number, np.generic)) and level in (0, 1)
 
 
 def _coded(flat: Array, key: Callable[[Any], Any] | None = None) -> tuple[Array, list[Any]]:
-    """The place of each value, or of its key, among the distinct ones, in order of first appearance."""
+    """The index of each value, or of its key, among the distinct ones, in order of first appearance."""
     code_of, codes = _Codes(), np.empty(len(flat), np.int32)
     for start in range(0, len(flat), CHUNK):
         values = flat[start : start + CHUNK].tolist()
@@ -168,7 +168,7 @@ def _stacked(rows: Array, name: str) -> Array:
 
 
 class _Codes(dict[Any, int]):
-    """value -> its place in the order of first appearance."""
+    """value -> its index in the order of first appearance."""
 
     def __missing__(self, value: Any) -> int:
         self[value] = code = len(self)
@@ -212,7 +212,7 @@ def _of_floats(array: Array) -> LabelSource:
 
 
 def _close_up(codes: Array, present: Array) -> Array:
-    """Codes over a range with gaps as codes without gaps, chunk by chunk in place."""
+    """Codes over a range with gaps as codes without gaps, overwritten chunk by chunk."""
     if not present.all():
         code_of = np.cumsum(present, dtype=np.int32) - 1
         for start in range(0, len(codes), CHUNK):

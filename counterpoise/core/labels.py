@@ -7,7 +7,7 @@ same classes everywhere. It lies below `plans` and `data`, because both need it.
 - None, NaN, NaT, NA, nulls of Arrow and polars, masked entries and blank text are missing: an error that names the
   rows, unless they are masked out.
 - Whole floats and decimals are whole numbers, bytes are text, a category or a member of an enum is its value. Numbers
-  beside text are text.
+  among text are text.
 - Fractions, infinite numbers, dates and lists are no classes: an error that names the first.
 - (N, 1) is (N,); one-hot rows are their class: the number of the column, or the name that a frame gives it.
 - Classes are in sorted order, as scikit-learn's LabelEncoder has them.

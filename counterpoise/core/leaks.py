@@ -1,4 +1,4 @@
-"""Does one column alone give the label away? (numpy only)
+"""Whether one column alone gives the label away (NumPy only).
 
 Numbers are ranked as they are. Numbers and levels are also cut into at most 256 bins whose class
 shares, measured on one half of the rows, score the other half: that finds a label hidden in a code,
@@ -14,7 +14,7 @@ import numpy as np
 
 from counterpoise.core.seeds import generator
 
-#: Rows looked at per class: AUROC does not depend on the share of the classes. Of wide tables fewer, so that a class
+#: Rows read per class: ROC AUC does not depend on the share of the classes. Of wide tables fewer, so that a class
 #: holds at most so many values.
 MOST_ROWS, FEWEST_ROWS, MOST_VALUES = 20_000, 2_000, 2_000_000
 #: Classes with fewer rows are not judged: a real feature separates a handful of rows by luck.
@@ -22,12 +22,12 @@ LEAST_ROWS = 10
 BINS = 256
 #: Counts that are held at a time.
 CELLS = 2_000_000
-#: A column whose AUROC alone is above this may be the label in disguise.
+#: A column whose ROC AUC alone is above this may be the label in disguise.
 LEAK_AUROC = 0.99
 
 
 def auroc(score: np.ndarray, positive: np.ndarray) -> float:
-    """Area under the ROC curve: P(score of a positive > score of a negative), ties count one half.
+    """Return ROC AUC: P(score of a positive > score of a negative), ties count one half.
 
     Args:
         score: (N,) numbers without NaN. positive: bool (N,).
@@ -49,15 +49,15 @@ def auroc(score: np.ndarray, positive: np.ndarray) -> float:
 
 
 def single_column_scores(x: Mapping[str, np.ndarray], y: np.ndarray, n_classes: int) -> dict[tuple[str, int], float]:
-    """AUROC of each column of a table alone, as the least over the classes (one against the rest).
+    """Measure the ROC AUC of each column alone, the lowest over the classes (one against the rest).
 
     Args:
-        x: The parts "numeric" (float, NaN = missing) and "categorical" (ids, 0 = missing) of `Examples.x`.
+        x: "numeric" (float, NaN = missing) and "categorical" (ids, 0 = missing) of `Examples.x`.
         y: Class codes (N,).
         n_classes: Number of classes.
 
     Returns:
-        (part, position in the part) -> AUROC in [0.5, 1].
+        (key of x, number of the column) -> ROC AUC in [0.5, 1].
     """
     width = sum(values.shape[1] for values in x.values())
     rows = _rows(y, n_classes, max(FEWEST_ROWS, min(MOST_ROWS, MOST_VALUES // max(width, 1))))
@@ -126,7 +126,7 @@ def _bins(column: np.ndarray) -> np.ndarray:
 
 
 def _binned_areas(bins: np.ndarray, y: np.ndarray, targets: np.ndarray, half: np.ndarray) -> np.ndarray:
-    """(K, T): mean over the two halves of the AUROC of class shares learned on the other half."""
+    """(K, T): mean over the two halves of the ROC AUC of class shares learned on the other half."""
     size, columns = int(bins.max()) + 1, bins.shape[1]
     step = max(1, CELLS // (size * columns))
     chunks = [targets[i : i + step] for i in range(0, len(targets), step)]
@@ -165,7 +165,7 @@ def areas(score: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> np.n
     s, pos, neg = (np.take_along_axis(values, order, axis=1) for values in (score, positive, negative))
     at = np.arange(score.shape[1])
     fresh = np.concatenate([np.ones((len(s), 1), bool), s[:, 1:] != s[:, :-1]], axis=1)
-    start = np.maximum.accumulate(np.where(fresh, at, 0), axis=1)  # of the ties that a place is among
+    start = np.maximum.accumulate(np.where(fresh, at, 0), axis=1)  # of the ties that a score is among
     last = np.concatenate([fresh[:, 1:], np.ones((len(s), 1), bool)], axis=1)
     end = np.minimum.accumulate(np.where(last, at, score.shape[1])[:, ::-1], axis=1)[:, ::-1]
     below = np.concatenate([np.zeros((len(s), 1)), np.cumsum(neg, axis=1)], axis=1)

@@ -58,7 +58,7 @@ def in_class_order(values: Any, name: str, classes: Sequence[Any] | None = None,
 def in_unit_order(values: Any, name: str) -> Any:
     """Numbers per independent label in the order of the units: by code, or as they stand where text names them.
 
-    `frame.sum()` names each column, and the columns are the units; no code could say more.
+    `frame.sum()` names each column, and the columns are the units; so that codes add nothing.
 
     Example:
         >>> in_unit_order({"dog": 3, "cat": 1}, "counts"), in_unit_order({1: 3, 0: 1}, "counts").tolist()

@@ -1,6 +1,6 @@
-"""Values that were read from a file: typed and bounded, or one line that names the place.
+"""Values that were read from a file: typed and bounded, or one line that names where.
 
-A check takes a value as JSON gives it and the name of its place, and returns it in the form that the code behind it
+A check takes a value as JSON gives it and where it is, and returns it in the form that the code behind it
 wants. Checks are put together into a description of a whole file, which writing and reading share:
 
     COLUMN = record({"name": text(), "kind": choice(KINDS), "missing": whole(0)})
@@ -18,7 +18,7 @@ import numpy as np
 
 from counterpoise.core.errors import ArtifactError
 
-#: Returns the checked value, or raises ArtifactError with the place.
+#: Returns the checked value, or raises ArtifactError with where it is.
 Check = Callable[[Any, str], Any]
 
 #: Values, and levels of nesting, of a JSON text that is read: a value takes up to a hundred bytes of memory.
@@ -28,11 +28,11 @@ LONGEST = 1_000_000
 
 
 def read_json(content: bytes | str, where: str, finite: bool = True, most: int = MOST_VALUES) -> Any:
-    """The value of a JSON text of bounded size and depth.
+    """Read the value of a JSON text of bounded size and depth.
 
     Args:
         content: The text.
-        place: What to call it in a message.
+        where: What to call it in a message.
         finite: Whether NaN and infinities, which are no JSON, are refused.
         most: Values that it may hold.
 
@@ -75,13 +75,13 @@ def check_depth(value: Any, where: str) -> None:
 
 
 def misfit(value: Any, where: str, expected: str) -> ArtifactError:
-    """The error for a value that is not what its place holds."""
+    """Return the error for a value that is not what was expected there."""
     shown = f"{value!r:.60}" if isinstance(value, (str, int, float, bool, type(None))) else _kind(value)
     return ArtifactError(f"{where} is {shown}; expected {expected}.")
 
 
 def _inside(where: str, key: object) -> str:
-    """The place of an entry; a key that is no plain name is quoted."""
+    """The name of an entry; a key that is not a plain name is quoted."""
     return f"{where}.{key:.60}" if isinstance(key, str) and key.isidentifier() else f"{where}[{key!r:.60}]"
 
 
@@ -185,7 +185,7 @@ def maybe(inner: Check) -> Check:
 
 
 def list_of(inner: Check, most: int = MOST_VALUES) -> Check:
-    """A list of what `inner` takes; a message counts its parts from 1."""
+    """A list of what `inner` takes; a message counts its entries from 1."""
 
     def check(value: Any, where: str) -> list[Any]:
         if not isinstance(value, (list, tuple)):

@@ -29,7 +29,7 @@ class Rule:
         member_thresholds: For vote="hard": each member's own threshold (M,).
         aim: What threshold or offsets were chosen for, for example "f1", in words.
         guarantee: The floor that the threshold or the offsets reach with confidence; None: none was asked for.
-        notes: Sentences about what was checked and found.
+        notes: Sentences about what was checked.
         gammas: float64 (M,), focusing of each member's focal loss, undone before the shift; None: none had one.
     """
 
@@ -49,11 +49,11 @@ class Rule:
 
     @property
     def problem_rules(self) -> tuple[Rule, ...]:
-        """The rule of each problem (see `core.target`): this one."""
+        """Return the rule of each problem (see `core.target`): this one."""
         return (self,)
 
     def with_problem_rules(self, problem_rules: Sequence[Rule]) -> Rule:
-        """The rule with other rules of its problems."""
+        """Return the rule with other rules of its problems."""
         (rule,) = problem_rules
         return rule
 
@@ -63,13 +63,13 @@ class LabelRules:
     """The rules of several labels: one of two classes for each, all over the same members.
 
     Attributes:
-        parts: One `Rule` per label.
+        problem_rules: One `Rule` per label.
     """
 
     problem_rules: tuple[Rule, ...]
 
     def with_problem_rules(self, problem_rules: Sequence[Rule]) -> LabelRules:
-        """The same labels under other rules."""
+        """Return the same labels under other rules."""
         return LabelRules(tuple(problem_rules))
 
     @property
@@ -105,10 +105,10 @@ class LabelRules:
 
     @property
     def threshold(self) -> None:
-        """There is one for each label (`parts`)."""
+        """None: there is one for each label (`problem_rules`)."""
         return None
 
     @property
     def offsets(self) -> None:
-        """Labels have thresholds."""
+        """None: labels have thresholds."""
         return None

@@ -21,7 +21,7 @@ IN_MEMORY = 512 * 2**20
 
 
 class Source:
-    """Rows of one input; a subclass says how they are taken. It can be pickled, and a worker opens it again.
+    """Rows of one input; a subclass defines how they are taken. It can be pickled, and a worker opens it again.
 
     Attributes:
         shape: (N, ...), known without reading.

@@ -13,7 +13,7 @@ from counterpoise.core.sources import Chosen, Joined, Source
 
 
 def mapped(function: Callable[..., Any], x: Any, *others: Any) -> Any:
-    """The same structure with `function` on every array of `x`, and on those in the same place of `others`.
+    """Return the same structure with `function` on every array of `x`, and on the matching ones of `others`.
 
     Example:
         >>> mapped(lambda a, b: a + b, {"a": 1, "b": (2, 3)}, {"a": 10, "b": (20, 30)})
@@ -28,7 +28,7 @@ def mapped(function: Callable[..., Any], x: Any, *others: Any) -> Any:
 
 
 def leaves(x: Any) -> list[Any]:
-    """The arrays of an input, in order.
+    """Return the arrays of an input, in order.
 
     Example:
         >>> leaves({"a": 1, "b": (2, 3)})
@@ -42,7 +42,7 @@ def leaves(x: Any) -> list[Any]:
 
 
 def take(x: Any, rows: np.ndarray | slice) -> Any:
-    """Rows of an input.
+    """Return rows of an input.
 
     Example:
         >>> take({"a": np.array([1, 2, 3])}, np.array([2, 0]))["a"].tolist()
@@ -52,7 +52,7 @@ def take(x: Any, rows: np.ndarray | slice) -> Any:
 
 
 def join(inputs: Sequence[Any]) -> Any:
-    """Inputs of the same structure, one after the other.
+    """Join inputs of the same structure, one after the other.
 
     Example:
         >>> join([(np.array([1]), np.array([2])), (np.array([3]), np.array([4]))])[1].tolist()
@@ -66,7 +66,7 @@ def _joined(*arrays: Any) -> Any:
 
 
 def subset(x: Any, rows: np.ndarray) -> Any:
-    """Some rows as an input of their own; those outside memory stay there.
+    """Return some rows as an input of their own; those outside memory stay there.
 
     Example:
         >>> subset(np.array([1, 2, 3]), np.array([2, 0])).tolist()
@@ -76,7 +76,7 @@ def subset(x: Any, rows: np.ndarray) -> Any:
 
 
 def whole(x: Any, rows: np.ndarray, purpose: str) -> Any:
-    """Rows of an input, all of them at once, for a purpose that needs it ("SMOTE").
+    """Return rows of an input in memory, for a purpose that needs all at once ("SMOTE").
 
     Raises:
         DataError: rows outside memory that do not fit into it.
@@ -105,7 +105,7 @@ CHUNK_VALUES = 4_194_304
 
 
 def chunk_rows(x: Any) -> int:
-    """Rows that are evaluated at once, so that large ones do not fill the memory.
+    """Return how many rows are evaluated at once, so that large ones do not fill the memory.
 
     Example:
         >>> chunk_rows(np.zeros((2, 30))), chunk_rows({"a": np.zeros((2, 128, 128, 3), np.uint8)})
@@ -116,10 +116,10 @@ def chunk_rows(x: Any) -> int:
 
 
 def chunks(x: Any, rows: np.ndarray) -> Iterator[np.ndarray]:
-    """Row numbers in parts that are evaluated at once.
+    """Yield row numbers in chunks that are evaluated at once.
 
     Example:
-        >>> [part.tolist() for part in chunks(np.zeros(9), np.array([4, 2]))]
+        >>> [chunk.tolist() for chunk in chunks(np.zeros(9), np.array([4, 2]))]
         [[4, 2]]
     """
     size = chunk_rows(x)
@@ -127,7 +127,7 @@ def chunks(x: Any, rows: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def rows_in(x: Any) -> int:
-    """How many rows an input has.
+    """Return how many rows an input has.
 
     Example:
         >>> rows_in({"a": np.zeros((3, 2))})

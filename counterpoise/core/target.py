@@ -1,4 +1,4 @@
-"""What a target is: the one contract that everything above `targets/` speaks to.
+"""What a target is: the one contract that everything above `targets/` uses.
 
 A target is what a row's label can be. `counterpoise.targets` holds the kinds there are: one class of C (`one_of`), or L
 labels that do not exclude each other (`labels`). A target has no state: it takes and gives arrays, is found by its
@@ -31,7 +31,7 @@ class Problem:
         y: int (n,), their class codes.
         classes: What the codes mean.
         name: What to call the problem in a message: the label; "" where there is one problem.
-        place: Which of several problems it is; None: there is one.
+        index: Which of several problems it is; None: there is one.
 
     Example:
         >>> problem = Problem(np.array([0, 2]), np.array([1, 0]), (0, 1), "mass", 1)
@@ -75,10 +75,10 @@ class Problem:
 
 @runtime_checkable
 class TargetColumns(Protocol):
-    """Where the target of a table stands, and how it is read: what `data` is handed by those who know targets.
+    """Where the target of a table is, and how it is read: what `data` is given by those that depend on targets.
 
     Attributes:
-        columns: Names of its columns; none where the labels are given apart.
+        columns: Names of its columns; none where the labels are given as arrays.
     """
 
     @property
@@ -128,10 +128,10 @@ class Target(Protocol):
         ...
 
     def codes(self, given: Any, classes: Array) -> Array:
-        """Labels of new rows, in any form, as codes among the classes that a classifier knows.
+        """Labels of new rows, in any form, as codes among the classes of a classifier.
 
         Raises:
-            TargetError: a label that it does not know.
+            TargetError: a label that is not among them.
         """
         ...
 
@@ -225,7 +225,7 @@ class Target(Protocol):
         ...
 
     def describe(self, rule: Any, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
-        """The threshold's part of the model card."""
+        """The entry of the threshold in the model card."""
         ...
 
     def columns(self, decision: Any, classes: Array) -> dict[str, Any]:

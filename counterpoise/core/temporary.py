@@ -1,7 +1,7 @@
 """Temporary folders that do not outlive their process.
 
 A folder `counterpoise-????????.part` is locked by the operating system for as long as its owner lives. Whoever makes
-the next one beside it can tell what a killed process has left, and removes it.
+the next one in the same folder sees what a killed process has left, and removes it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def leave_scratch() -> None:
 
 @contextmanager
 def own_folder(parent: Path, hidden: bool = False) -> Iterator[Path]:
-    """Yield a new folder in `place` whose lock this process holds; it is gone at the end of the block.
+    """Yield a new folder in `parent` whose lock this process holds; it is gone at the end of the block.
 
     Example:
         >>> with own_folder(Path(tempfile.gettempdir())) as folder:
@@ -119,7 +119,7 @@ def _unlock(lock: int | None) -> None:
 
 
 def _put_back(kept: Path, parent: Path) -> None:
-    """What was to be replaced when its process was killed returns to its place, unless something is there."""
+    """Move back what was to be replaced when its process was killed, unless something is there."""
     with suppress(OSError):
         for old in list(kept.iterdir()):
             if not (parent / old.name).exists():

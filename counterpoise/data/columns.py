@@ -27,7 +27,7 @@ NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 
 
 def safe_names(columns: Sequence[str]) -> dict[str, str]:
-    """Column name -> name that Keras and a serving signature accept (letters, digits, _), all different.
+    """Return for each column a name that Keras and a serving signature accept (letters, digits, _), all different.
 
     A name that is accepted as it stands stays, whatever else would be turned into it.
 
@@ -57,9 +57,9 @@ def _plain(column: str) -> str:
 
 
 def raw_inputs(schema: Schema) -> dict[str, Any]:
-    """Symbolic inputs: one (N, 1) per used column; of more than `MOST_INPUTS` columns all numbers and all levels.
+    """Make symbolic inputs: one (N, 1) per used column; of more than `MOST_INPUTS` columns all numbers and all levels.
 
-    Their types are those that `input_type` says.
+    Their types are those of `input_type`.
     """
     if stacked(schema):
         groups = {"numeric": schema.numeric, "categorical": schema.categorical}

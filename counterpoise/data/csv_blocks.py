@@ -1,7 +1,7 @@
 """The rows of a CSV file, block after block: of any length, in little memory, each fault named by its line.
 
 polars parses; this file finds where rows end, and looks for what polars repairs silently (short lines, blank ones) or
-reports without a place (long lines, bytes that are not UTF-8).
+reports without a line (long lines, bytes that are not UTF-8).
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def csv_blocks(
     Args:
         handle: The file, open at its beginning.
         name: Its name for messages.
-        skip_bad: Leave out lines that cannot be read in place of raising.
+        skip_bad: Leave out lines that cannot be read instead of raising.
         left_out: Where they are counted.
 
     Raises:

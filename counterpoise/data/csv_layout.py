@@ -15,14 +15,14 @@ from counterpoise.data.column_names import column_names
 #: Bytes that are looked at first, and the most that a header may take.
 FIRST, MOST = 1 << 16, 1 << 26
 _BOM = b"\xef\xbb\xbf"
-#: How files of other formats begin, and what to say.
+#: How files of other formats begin, and their names in a message.
 _FOREIGN = {
     rb"\x1f\x8b": "gzip-compressed data (unpack it first: gunzip FILE)",
     rb"PK\x03\x04": "a zip archive or an Excel workbook (unpack it, or save the sheet as CSV)",
     rb"BZh|\xfd7zXZ|\x28\xb5\x2f\xfd": "compressed data (unpack it first)",
     rb"PAR1": "Parquet (name it FILE.parquet)",
     rb"SQLite format 3": "an SQLite database (export the table as CSV)",
-    rb"\s*<(!doctype|html|\?xml)": "HTML or XML (was an error page saved in place of the file?)",
+    rb"\s*<(!doctype|html|\?xml)": "HTML or XML (was an error page saved instead of the file?)",
     rb"\s*(\{\s*[\"}]|\[\s*[\[{])": "JSON (turn it into a table first)",
 }
 _QUOTED = re.compile(r'"[^"]*"?')

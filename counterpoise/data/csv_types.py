@@ -1,7 +1,7 @@
 """What the text of a CSV file spells: numbers, dates, truth values or words, column by column.
 
-Many columns of few rows are looked at as one column of all their cells: what polars needs for each column, beside its
-rows, is most of the time in a table of thousands of columns.
+Many columns of few rows are read as one column of all their cells: in a table of thousands of columns, most of the time
+is what polars needs for each column in addition to its rows.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class Cells:
 
 
 def joined(one: pl.DataType, other: pl.DataType) -> pl.DataType:
-    """The type of a column whose parts have two types.
+    """Return the type of a column whose chunks have two types.
 
     Example:
         >>> joined(pl.Int64(), pl.Float64()), joined(pl.Null(), pl.Boolean()), joined(pl.Boolean(), pl.Int64())

@@ -3,7 +3,7 @@
 Where the pixels go: into memory, if all of them fit there (`core.sources.IN_MEMORY`); else into one file in the
 temporary folder, if it has twice the room; else they are decoded at every draw. Rows are the same in all three. The
 file is read and written in rows, not mapped: pages of a map would count as memory of this process. It holds a byte for
-each row that says whether its pixels are there, so that worker processes share it. It is gone with its process.
+each row, which is 1 once its pixels are there, so that worker processes share it. It is gone with its process.
 """
 
 from __future__ import annotations

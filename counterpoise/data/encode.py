@@ -7,13 +7,13 @@ one trace serves every fold.
 Numbers: z = (x - median) / (q75 - q25), then z / sqrt(1 + (z / 3)^2), which keeps order and bounds outliers
 (Holzmueller et al. 2024, "Better by Default", section 3: robust scaling and smooth clipping). Missing becomes
 the median, and a column that has missing values gets an indicator. Levels are one-hot; missing, and levels that
-training showed once or never, have places of their own.
+training showed once or never, have slots of their own.
 
-Cycles: a time stamp also gives the sine and cosine of its place in the day, the week, ... (see `data.cycles`).
+Cycles: a time stamp also gives the sine and cosine of its position in the day, the week, ... (see `data.cycles`).
 
-On request each number is also laid out over quantile bins of the training rows: place t holds how far the number has
+On request each number is also laid out over quantile bins of the training rows: entry t is how far the number has
 come through bin t, from 0 to 1 (piecewise-linear encoding: Gorishniy et al. 2022, "On Embeddings for Numerical
-Features", section 3.2). A linear layer on these places is a piecewise-linear function of the number.
+Features", section 3.2). A linear layer on these entries is a piecewise-linear function of the number.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class TableEncoder(keras.layers.Layer):
         n_numeric: dn, number of numeric columns.
         indicators: Positions of numeric columns that get a missing-value indicator.
         levels: L_j for each categorical column: ids are 0 (missing), 1..L_j (levels), L_j + 1 (unseen).
-        names: Names of the encoded places (d of them), for reports.
+        names: Names of the d entries of an encoded row, for reports.
         bins: Quantile bins per numeric column; 0 for none.
         cycles: (Position of a numeric column, period in its unit) of each cycle.
 
@@ -79,7 +79,7 @@ class TableEncoder(keras.layers.Layer):
 
     @property
     def widths(self) -> list[int]:
-        """Places per categorical column: missing, other, and one for each kept level."""
+        """Slots per categorical column: missing, other, and one for each kept level."""
         return [min(size, MAX_LEVELS) + 2 for size in self.levels]
 
     @property
@@ -105,7 +105,7 @@ class TableEncoder(keras.layers.Layer):
         return ops.cast(ops.concatenate(blocks, axis=1), self.compute_dtype)
 
     def _one_hot(self, ids: Any) -> Any:
-        """The places of ids (N, dc), (N, sum of widths); all columns at once, as there may be thousands."""
+        """The slots of ids (N, dc), (N, sum of widths); all columns at once, as there may be thousands."""
         sizes, widths = np.array(self.levels, "int32"), self.widths
         starts = np.concatenate([[0], np.cumsum(sizes + 2)[:-1]]).astype("int32")
         # From 1 on: whole numbers held to 0 .. 6 become a Relu6, which LiteRT has for floats only.
@@ -121,7 +121,7 @@ class TableEncoder(keras.layers.Layer):
         return ops.reshape(passed, (-1, self.n_numeric * self.bins))
 
     def _through_cycles(self, raw: Any, missing: Any) -> Any:
-        """Sine and cosine of the place in each cycle, (N, 2 * cycles); 0 for missing."""
+        """Sine and cosine of the position in each cycle, (N, 2 * cycles); 0 for missing."""
         columns = np.array([column for column, _ in self.cycles], "int32")
         known = 1.0 - ops.cast(ops.take(missing, columns, axis=1), "float32")
         days = ops.take(ops.where(missing, 0.0, raw), columns, axis=1)
@@ -142,7 +142,7 @@ class TableEncoder(keras.layers.Layer):
         return {**super().get_config(), **own}
 
     def learned(self, x: Mapping[str, Array]) -> list[Array]:
-        """Values for this layer's variables (center, scale, place, low, steep) learned from rows `x`; sets nothing."""
+        """Return values for the variables (center, scale, slots, low, steep), learned from rows `x`."""
         nothing = np.zeros(0, "float32"), np.zeros((0, self.bins), "float32")
         center, scale = learn_numbers(x["numeric"]) if self.n_numeric else (nothing[0], nothing[0])
         low, steep = learn_bins(x["numeric"], self.bins) if self.n_numeric else (nothing[1], nothing[1])
@@ -164,7 +164,7 @@ def encoder_of_schema(schema: Schema, bins: int = 0) -> TableEncoder:
     names += [f"{numeric[i].name} is missing" for i in indicators]
     cycles = cycle_columns(schema)
     for wave in ("sine", "cosine"):
-        names += [f"{numeric[j].name} {wave} of the {cycle_name(period)}" for j, period in cycles]
+        names += [f"{numeric[j].name} {wave} of the {cycle_name(period, numeric[j].unit)}" for j, period in cycles]
     for column in categorical:
         kept = min(len(column.levels), MAX_LEVELS)
         names += [f"{column.name} is missing", f"{column.name} other", *[f"{column.name} {k}" for k in range(kept)]]
@@ -211,10 +211,10 @@ def learn_bins(values: Array, bins: int) -> tuple[Array, Array]:
 
 
 def learn_levels(ids: Array, size: int) -> Array:
-    """Place of each id in the one-hot row, int32 (size + 2,): 0 missing, 1 other, 2.. kept levels, -1 none.
+    """Return the slot of each id in the one-hot row, int32 (size + 2,): 0 missing, 1 other, 2.. kept levels, -1 none.
 
     Kept are the `MAX_LEVELS` most frequent levels that training rows show at least twice; the rest share
-    "other". A place that no training row fills would hold untrained weights: such ids get -1, a zero row.
+    "other". A slot that no training row fills would have untrained weights: such ids get -1, a zero row.
     """
     seen = np.bincount(ids, minlength=size + 2)
     levels = seen[1 : size + 1]

@@ -32,7 +32,7 @@ def is_table(source: Any, table: bool = True) -> bool:
 
     Args:
         source: What the user gave as data.
-        table: False lets a rank-2 array pass untouched.
+        table: False lets a rank-2 array pass unchanged.
 
     Example:
         >>> is_table(np.zeros((2, 3))), is_table(np.zeros((2, 3, 1))), is_table({"a": np.zeros(2)})

@@ -1,4 +1,4 @@
-"""What the files of images hold, all looked at before any is used: faults, ranges, and what a user should know."""
+"""Files of images, all checked before any is used: faults, ranges, and notes for the user."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OTHER_SHAPE = 1.2
 def sound_files(
     paths: Sequence[str], skip_bad: bool, span: Range | None
 ) -> tuple[dict[str, ImageInfo], tuple[tuple[str, str], ...]]:
-    """What the files that are images hold, and what is wrong with the others (`DataError` if not skipped)."""
+    """Return what image files contain, and what is wrong with others (`DataError` if not skipped)."""
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         warnings.filterwarnings("ignore", module="PIL")  # what matters of them is in the looks
         infos = list(zip(paths, pool.map(partial(image_info, windowed=span is None), paths), strict=True))
@@ -35,10 +35,10 @@ def sound_files(
 
 
 def learns_range(good: Mapping[str, ImageInfo], span: Range | None, wanted: bool | None) -> bool:
-    """Whether what is black and white has to be learned: no file tells it, and nobody named it.
+    """Return whether black and white have to be learned, because no file and no user defines them.
 
     Raises:
-        DataError: some files tell it and others do not, or the model wants the other kind.
+        DataError: some files define them and others do not, or the model needs the other kind.
     """
     if span is not None:
         return False
@@ -60,7 +60,7 @@ def learns_range(good: Mapping[str, ImageInfo], span: Range | None, wanted: bool
 
 
 def reading_notes(looks: Sequence[ImageInfo], form: Pictures, size: tuple[int, int]) -> tuple[str, ...]:
-    """What a user should know of how images are read."""
+    """Return notes for the user on how images are read."""
     notes = [*_aspect_note(looks, form.aspect, size)]
     deep = [info for info in looks if info.deep]
     if form.learned:

@@ -41,7 +41,7 @@ class ImageInfo:
 
 
 def image_info(path: str, windowed: bool = True) -> ImageInfo:
-    """What a file holds. It is decoded: small where the format can, for a cut file shows nevertheless."""
+    """Return what a file contains. It is decoded, small if the format can, to find files that are cut off."""
     try:
         if not os.path.getsize(path):
             return ImageInfo("empty")
@@ -76,7 +76,7 @@ def image_info(path: str, windowed: bool = True) -> ImageInfo:
 
 
 def range_text(unknown: Sequence[tuple[str, ImageInfo]]) -> str:
-    """What to say of files whose range is not known."""
+    """Return the message about files whose range is not known."""
     path, first = unknown[0]
     low, high = min(info.low for _, info in unknown), max(info.high for _, info in unknown)
     return unknown_text(path, first.deep, low, high, len(unknown))

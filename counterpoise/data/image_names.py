@@ -38,7 +38,7 @@ class Names:
             self._enter(path)
 
     def find(self, name: str) -> list[str]:
-        """The files that a name means: one, none, or several that it does not tell apart."""
+        """Return the files that a name means: one, none, or several if the name is ambiguous."""
         own = Path(name)
         if own.is_absolute():
             return [name] if own.is_file() else []

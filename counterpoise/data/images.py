@@ -67,18 +67,18 @@ def images(
             names are then the classes. None: the images have no labels, for `predict`.
         groups: Column of the table: images of one group (a patient) are never on two sides of a split.
         time: Column of the table. Training rows are then earlier than all others.
-        split: Column of the table that says what each image does: train, validation or test.
+        split: Column of the table with what each image is used for: train, validation or test.
         sample_weight: Column of the table; an image of weight w counts as w.
         groups_from: Regular expression that finds the group in the name of a file, for example
             "(?P<patient>[^_]+)_"; in its path below the folder where the expression has a slash.
         color_mode: "grayscale", "rgb", or "auto": grayscale when all images are gray.
         range: (low, high), the stored values that are black and white in files of more than 8 bits, for example
             (-1000, 400); values beyond are cut off. It goes into the model's file. None: the range of each file's type
-            or window; where no file tells it (signed and 32-bit integers, float beyond 0..1), the 0.5th and the 99.5th
+            or window; where no file has it (signed and 32-bit integers, float beyond 0..1), the 0.5th and the 99.5th
             percentile of the training images, which each fold and the model learn.
         aspect: What happens to images of another shape than `size`: "stretch"; "crop" to their middle; or "pad" with
             black.
-        augment: What changes images at random in training, every draw of every class afresh, so that a repeated image
+        augment: What changes images at random in training, differently at every draw, so that a repeated image
             never looks alike: "auto" (a small turn, shift and zoom), a Keras augmentation layer, or a list of these.
             For `batches` also ("repeats", layers), on repeats alone, for comparison.
         skip_bad: Leave damaged and foreign files out (they are listed in `.bad`), and rows of a table without a file or
@@ -136,7 +136,7 @@ def list_images(
 ) -> ImageSet:
     """As `images`, for the form that a model asks for: a range may be of no use here. Logs no notes.
 
-    `learned` says whether the model learned what is black and white; None: it is to be decided by the files.
+    `learned` is whether the model learned what is black and white; None: it is to be decided by the files.
     """
     sides = check_sides(size)
     check_choice(color_mode, "color_mode", ("auto", *CHANNELS))
@@ -198,8 +198,8 @@ def _of_folder(root: Path) -> tuple[list[str], RowMetadata, Path, list[str]]:
     if layout.split is not None:
         parts = ", ".join(dict.fromkeys(layout.split))
         notes.append(
-            f"{root} is laid out by what its images do ({parts}): test images judge alone, validation images end "
-            "training. To divide them anew, gather all in one folder with a sub-folder for each class."
+            f"{root} is laid out as a split ({parts}): test images are for the scores alone, validation images end "
+            "training. To split them again, gather all in one folder with a sub-folder for each class."
         )
     return layout.paths, metadata, root, notes
 

@@ -25,8 +25,8 @@ def deal(y: Array, groups: Array | None, shares: Sequence[float], state: int) ->
 
     Example:
         >>> y = np.array([[1, 0], [1, 1], [1, 0], [1, 1], [0, 0], [0, 0]])
-        >>> part = deal(y, None, (0.5, 0.5), state=0)
-        >>> [y[part == p].sum(axis=0).tolist() for p in (0, 1)]
+        >>> part_of = deal(y, None, (0.5, 0.5), state=0)
+        >>> [y[part_of == p].sum(axis=0).tolist() for p in (0, 1)]
         [[2, 1], [2, 1]]
     """
     rows = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]

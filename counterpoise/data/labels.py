@@ -42,7 +42,7 @@ def encode_labels(
     Args:
         values: One label per row, or `Labels` that were read before.
         positive: The class of interest of two (code 1). Default: `one_vs_rest`, else the rarer one.
-        one_vs_rest: The class to hold against all others.
+        one_vs_rest: The class to compare with all others.
         merge_rare: Two or more classes to merge.
         written: The labels are the text of a file: whole numbers and True/False get their type back.
         name: What messages call the target; "": the name of the series, or y.
@@ -52,8 +52,8 @@ def encode_labels(
         OptionError: `positive` with more than two classes, or fewer than two classes to merge.
 
     Example:
-        >>> found = encode_labels(["no", "yes", "no"])
-        >>> found.classes, found.codes.tolist()
+        >>> labels = encode_labels(["no", "yes", "no"])
+        >>> labels.classes, labels.codes.tolist()
         (('no', 'yes'), [0, 1, 0])
     """
     name = name or str(getattr(values, "name", None) or "y")
@@ -141,7 +141,7 @@ def _positive_last(labels: Labels, positive: Any, name: str) -> Labels:
             shown = ", ".join(str(c) for c in labels.classes[:20])
             raise OptionError(
                 f"positive={positive!r} needs two classes, but target {name!r} has {len(labels.classes)}: {shown}. "
-                f"Use one_vs_rest (--one-vs-rest {positive}) to hold one against the others."
+                f"Use one_vs_rest (--one-vs-rest {positive}) to compare one class with all others."
             )
         return labels
     counts = labels.counts

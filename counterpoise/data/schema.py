@@ -36,7 +36,8 @@ WRITTEN = record(
 COLUMN = record(
     {
         "name": text(), "kind": choice(KINDS), "levels": list_of(text()), "missing": whole(), "numeric_levels": truth,
-        "unit": choice(("", "date", "time", "duration")), "offset": number(), "cycles": list_of(number(0, 1e6), 10),
+        "unit": choice(("", "date", "time", "duration", "seconds")), "offset": number(),
+        "cycles": list_of(number(0, 1e8), 10),
         "written": maybe(WRITTEN),
     }
 )  # fmt: skip
@@ -99,18 +100,18 @@ def _column_from_dict(plain: Mapping[str, Any]) -> Column:
 
 
 def encode_rows(schema: Schema | None, source: Any, name: str | None = None) -> Any:
-    """Bring new rows into the form of `Examples.x`.
+    """Encode new rows in the form of `Examples.x`.
 
-    Columns are found by name; others, the target among them, are ignored. A level that the schema does not
-    know gets id len(levels) + 1 ("unseen"), a missing one id 0. Numbers may come as text.
+    Columns are found by name; others, the target among them, are ignored. A level that is not in the
+    schema gets id len(levels) + 1 ("unseen"), a missing one id 0. Numbers may come as text.
 
     Args:
-        schema: The schema of the rows that were learned from; None for arrays, which pass untouched.
+        schema: The schema of the rows that were learned from; None for arrays, which pass unchanged.
         source: Anything that `read` takes.
         name: What to call the rows in a message; None: what they are.
 
     Returns:
-        {"numeric": float32 (N, dn), "categorical": int32 (N, dc)}, a part without columns left out; or the arrays.
+        {"numeric": float32 (N, dn), "categorical": int32 (N, dc)}, a key without columns left out; or the arrays.
 
     Raises:
         ColumnError: A column is absent, or a value is not a number (row and column named).
@@ -143,14 +144,14 @@ def encode_rows(schema: Schema | None, source: Any, name: str | None = None) -> 
 
 
 def text_columns(schema: Schema | None) -> tuple[str, ...]:
-    """Columns that are read from text by what the schema says of them."""
+    """Return the columns that are read from text by their description in the schema."""
     if schema is None:
         return ()
     return tuple(c.name for c in schema.columns if c.used and (c.kind != "numeric" or c.written is not None))
 
 
 def _warn_of_unseen(schema: Schema, x: Mapping[str, np.ndarray]) -> None:
-    """Say which columns hold mostly levels that training did not show: they may be written in another way."""
+    """Warn of columns of mostly unseen levels, which may be written in another way."""
     for j, column in enumerate(schema.categorical):
         ids = x["categorical"][:, j]
         known, unseen = int((ids > 0).sum()), int((ids > len(column.levels)).sum())
@@ -214,7 +215,7 @@ def _array(values: Any, name: str) -> Any:
 
 
 def build_parts(schema: Schema, frame: pl.DataFrame) -> dict[str, np.ndarray]:
-    """The parts of `Examples.x` from a frame that has every used column."""
+    """Return `Examples.x` of a frame that has every used column."""
     x: dict[str, np.ndarray] = {}
     if schema.numeric:
         x["numeric"] = np.empty((frame.height, len(schema.numeric)), dtype=np.float32)

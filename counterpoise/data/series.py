@@ -1,7 +1,7 @@
 """One column that any library holds -> a polars series of numbers, text, booleans, categories or dates.
 
-What a value becomes depends on the value and the type of its column, never on the other rows, so that a part of a
-frame is read as the whole is.
+What a value becomes depends on the value and the type of its column, never on the other rows, so that some rows of a
+frame are read as all are.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ def to_series(title: str, column: Any, name: str, keep_types: bool = False) -> p
         title: What the column is called.
         column: A series of polars or pandas, an array of NumPy or Arrow, a list.
         name: The table, for messages.
-        keep_types: Categories keep the type of their values in place of becoming levels.
+        keep_types: Categories keep the type of their values instead of becoming levels.
 
     Raises:
-        ColumnError: It holds lists, objects, complex numbers or what else has no place in a table.
+        ColumnError: It holds lists, objects, complex numbers or anything else that no table holds.
 
     Example:
         >>> to_series("a", [1, "x", 2.0, None], "the data").to_list()
@@ -157,7 +157,7 @@ def _from_objects(title: str, values: list[Any], name: str) -> pl.Series:
 
 
 def _plain_item(value: Any) -> Any:
-    """A scalar of NumPy or a period of pandas as what Python and polars know."""
+    """A scalar of NumPy or a period of pandas as types of Python and polars."""
     if isinstance(value, np.generic):
         return value.item()
     return value.to_timestamp() if library(value) == "pandas" and hasattr(value, "to_timestamp") else value

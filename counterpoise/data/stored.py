@@ -1,4 +1,4 @@
-"""Tables on disk of any length, part after part, read by the rules of `frames`."""
+"""Tables on disk of any length, chunk after chunk, read by the rules of `frames`."""
 
 from __future__ import annotations
 
@@ -75,20 +75,20 @@ class ParquetFiles:
         return self._read(frame, columns)
 
     def chunks(self, columns: Sequence[str], wanted: Array | None = None) -> Iterator[tuple[int, pl.DataFrame]]:
-        """Some columns, part after part, each with the number of its first row.
+        """Yield some columns, chunk after chunk, each with the number of its first row.
 
         A slice is read where it costs no more than its own rows: left to itself, polars reads ahead and holds several
         times as much.
 
         Args:
             columns: Their names.
-            wanted: bool (N,): parts without a wanted row may be left out.
+            wanted: bool (N,): chunks without a wanted row may be left out.
         """
         for start in self._starts(wanted):
             yield start, self._slice(columns, start, SLICE_ROWS)
 
     def raw_chunks(self, wanted: Array) -> Iterator[tuple[int, pl.DataFrame]]:
-        """All columns as they are stored, part after part."""
+        """Yield all columns as they are stored, chunk after chunk."""
         for start in self._starts(wanted):
             with readable(self.name):
                 chunk = self.frame.slice(start, SLICE_ROWS).collect()

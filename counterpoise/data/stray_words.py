@@ -47,8 +47,8 @@ def with_words(
 
     Example:
         >>> known = pl.Series([*map(str, range(40)), "unknown"])
-        >>> found = with_words(known, known.cast(pl.Int64, strict=False), TextFormat(), "numbers")
-        >>> found.written.words, found.values.null_count()
+        >>> read = with_words(known, known.cast(pl.Int64, strict=False), TextFormat(), "numbers")
+        >>> read.written.words, read.values.null_count()
         (('unknown',), 1)
     """
     odd = values.is_null() & known.is_not_null()

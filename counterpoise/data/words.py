@@ -2,7 +2,7 @@
 
 A word is a run of letters and digits, in small letters, each digit written as 0 (so that amounts and telephone numbers
 of one length are one word); currency signs, ! and ? are words too. The vocabulary is held as sorted 31-bit hashes: a
-word that it does not know is taken for one that it knows once in 2^31 / size words.
+word outside the vocabulary is taken for one in it once in 2^31 / size words.
 """
 
 from __future__ import annotations

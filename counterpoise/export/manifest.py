@@ -79,7 +79,12 @@ def _column(column: Column, dtype: str) -> dict[str, Any]:
 
 def _unit(column: Column) -> dict[str, Any]:
     """What the numbers count, where that is not plain."""
-    units = {"date": "days since 1970-01-01 00:00 UTC", "time": "days since midnight", "duration": "days"}
+    units = {
+        "date": "days since 1970-01-01 00:00 UTC",
+        "time": "days since midnight",
+        "duration": "days",
+        "seconds": "seconds since 1970-01-01 00:00 UTC",
+    }
     if column.unit:
         return {"unit": units[column.unit]}
     return {"unit": column.written.affix} if column.written and column.written.affix else {}

@@ -71,7 +71,7 @@ def choose(
     if len(aim) != 1:
         return rule.with_problem_rules(
             [thresholds.choose(one, {}, aim, confidence, (0, 1)) for one in rule.problem_rules]
-        )  # raises, and says what is expected
+        )  # raises, and names what is expected
     ((name, value),) = aim.items()
     wanted = _by_label(name, value, classes)
     each = None if confidence is None else 1.0 - (1.0 - confidence) / len(wanted)
@@ -125,7 +125,7 @@ def at_prior(rule: LabelRules, prior: Any, scores: Mapping[str, Array], problems
 
 
 def describe(rule: LabelRules, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
-    """The thresholds' part of the model card; "labels" holds `thresholds.describe` of each label."""
+    """Return the entry of the thresholds in the model card; "labels" holds `thresholds.describe` of each label."""
     each = [
         {"label": str(label), **thresholds.describe(one, rows, classes)}
         for label, one in zip(classes, rule.problem_rules, strict=True)

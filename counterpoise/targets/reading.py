@@ -16,7 +16,7 @@ from counterpoise.core.labels import Labels
 
 Array = np.ndarray
 
-#: How cells say that a label is there, or is not, in lower case; numbers are looked at as such.
+#: Words for a label that is present, and for one that is not, in lower case; numbers are compared as numbers.
 YES, NO = frozenset({"true", "yes", "y", "t"}), frozenset({"false", "no", "n", "f"})
 
 
@@ -40,7 +40,7 @@ class LabelColumns:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns of a table that hold the labels; none where these are given apart."""
+        """Columns of a table that hold the labels; none where these are arrays."""
         if isinstance(self.target, str):
             return (self.target,)
         return tuple(self.target) if are_names(self.target) else ()
@@ -123,7 +123,7 @@ def labels(
     target: Any, *, names: Sequence[str] | None = None, missing: str | None = None, uncertain: str = "ignore",
     separator: str | None = None,
 ) -> LabelColumns:  # fmt: skip
-    """Say that rows have several labels, and how these are written: the target of `fit` and `compare`.
+    """Describe several labels per row and how they are written, as the target of `fit` and `compare`.
 
     A list of column names, and an array (N, L) of zeros and ones that is not one-hot, need no more than themselves.
 
@@ -157,7 +157,9 @@ def labels(
 
 
 def are_names(target: Any) -> bool:
-    """Whether a target is a list of column names: different texts, two or more. Class labels would repeat.
+    """Return whether a target is a list of column names: different texts, two or more.
+
+    Class labels would repeat.
 
     Example:
         >>> are_names(["edema", "mass"]), are_names(["ill", "well", "ill"])
@@ -168,7 +170,7 @@ def are_names(target: Any) -> bool:
 
 
 def target_columns(y: Any, table: bool) -> str | LabelColumns | None:
-    """The column, or the columns, of a table that hold the target; None where the labels are given apart.
+    """Return the column, or the columns, of a table that hold the target; None where the labels are arrays.
 
     Args:
         y: What the user named as target.
@@ -184,7 +186,7 @@ def target_columns(y: Any, table: bool) -> str | LabelColumns | None:
 def split_off_labels(data: Any, y: Any) -> tuple[Any, Any]:
     """A table in memory without its column of lists, and the labels in it; of anything else both as they are.
 
-    Tables know no cells that hold several values, so that these are read before the table is.
+    Cells of tables hold one value, so that lists are read before the table is.
     """
     name = y.target if isinstance(y, LabelColumns) else y
     held = isinstance(data, Mapping) or hasattr(data, "columns")
@@ -203,7 +205,7 @@ def split_off_labels(data: Any, y: Any) -> tuple[Any, Any]:
 
 
 def picked(y: Any) -> Any:
-    """Labels that are given apart as `Labels`, where they are several per row; anything else as it is.
+    """Return labels in arrays as `Labels` if they are several per row, and anything else as it is.
 
     Zeros and ones (N, L) are several labels, unless each row has exactly one 1: then they are one-hot.
 
