@@ -73,6 +73,7 @@ CARD = record(
         "counterpoise": text(),
         "strategy": text(),
         "network": text(),
+        "models": list_of(text()),
         "log_shifts": list_of(_shift),
         "rule": text(),
     },

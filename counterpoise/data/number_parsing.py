@@ -17,9 +17,30 @@ _POSITIVE, _NEGATIVE = ("", "+"), ("-", "()")
 #: Other characters for an apostrophe and a minus sign; these, and blanks other than one space.
 _QUOTES, _DASHES, _ODD = r"[’ʼ´`]", r"[−–‒]", r"  |[^\S ]|[’ʼ´`−–‒]"
 
+#: Digits and marks of other scripts, such as those of Arabic.
+_FOREIGN = r"[\p{Nd}٫٬--0-9]"
+
+
+@cache
+def _counterparts() -> dict[str, str]:
+    """Map each digit and mark of other scripts to its counterpart."""
+    digits = (c for c in map(chr, range(128, 0x20000)) if unicodedata.category(c) == "Nd")
+    return {c: str(unicodedata.digit(c)) for c in digits} | {"٫": ".", "٬": ","}
+
+
+def western_digits(text: pl.Series) -> pl.Series:
+    """Return text with the digits 0 to 9 in place of those of other scripts.
+
+    Example:
+        >>> western_digits(pl.Series(["٣٫٥"])).to_list()
+        ['3.5']
+    """
+    return text.str.replace_many(_counterparts()) if text.str.contains(_FOREIGN).any() else text
+
 
 def plain_numbers(text: pl.Series) -> pl.Series:
     """Read numbers as programs write them (12, -0.5, 1e3), null for other text; whole numbers stay integers."""
+    text = western_digits(text)
     for kind in (pl.Int64, pl.Int128):
         whole = text.cast(kind, strict=False)
         if whole.null_count() == text.null_count():
@@ -66,7 +87,8 @@ def parse_normal(normal: pl.Series, written: TextFormat, text: pl.Series) -> pl.
 
 
 def normal_text(text: pl.Series) -> pl.Series:
-    """Return text in lower case with one kind of blank, apostrophe and minus sign."""
+    """Return text in lower case with one kind of digit, blank, apostrophe and minus sign."""
+    text = western_digits(text)
     if text.str.contains(_ODD).any():
         for pattern, by in ((r"\s+", " "), (_QUOTES, "'"), (_DASHES, "-")):
             text = text.str.replace_all(pattern, by)

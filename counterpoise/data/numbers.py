@@ -14,7 +14,7 @@ import polars as pl
 from counterpoise.core.schema import TextFormat
 from counterpoise.data.cells import clean, has_codes
 from counterpoise.data.number_formats import number_format
-from counterpoise.data.number_parsing import normal_text, parse_normal, plain_numbers
+from counterpoise.data.number_parsing import normal_text, parse_normal, plain_numbers, western_digits
 from counterpoise.data.stray_words import Read, with_words
 
 
@@ -31,6 +31,7 @@ def read_numbers(text: pl.Series, asked: bool = False) -> Read:
 
 def read_clean_numbers(known: pl.Series, asked: bool = False) -> Read:
     """Read numbers as `read_numbers`, from text that was cleaned (see `cells.clean`)."""
+    known = western_digits(known)
     if known.null_count() == len(known) or (has_codes(known) and not asked):
         return Read()
     plain = plain_numbers(known)

@@ -20,7 +20,7 @@ from counterpoise.strategies.strategy import Strategy
 from counterpoise.targets.kinds import target_of
 
 #: What "auto" pools on tables: see `docs/how-to/trees.md` for what was measured.
-AUTO = Blend(("tabular", "boosted", "forest"), adapts=True)
+AUTO = Blend(("tabular", "boosted"), adapts=True)
 
 
 def model_for(wanted: Any, examples: Examples, strategies: Sequence[Strategy] = (), network_alone: bool = False) -> Any:

@@ -39,6 +39,7 @@ from counterpoise.pipeline.refit_with_stopping_rows import for_steps, refit_with
 from counterpoise.pipeline.stages import train_in_stages, trained_members
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.pipeline.tuning import tuned_by_fold, tuned_on_all, values_of
+from counterpoise.strategies.ensemble import Ensemble
 from counterpoise.strategies.select import Strategy
 from counterpoise.targets.kinds import target_of
 
@@ -60,6 +61,7 @@ class Outcome:
         member_outputs: strategy that one network was trained for -> float32 (members, M, C): probabilities of its
             member strategies for the rows of `fold_results.stacked_scores`.
         folds: The folds, in the order of each strategy's results.
+        members: strategy -> what was trained, fold by fold, where it was to be kept.
     """
 
     fold_results: tuple[FoldResult, ...]
@@ -71,6 +73,7 @@ class Outcome:
     training: Mapping[str, Training] = field(default_factory=dict)
     extension: int = 1
     folds: tuple[Fold, ...] = ()
+    members: Mapping[str, list[list[Member]]] = field(default_factory=dict)
 
     @property
     def repeats(self) -> int:
@@ -140,8 +143,10 @@ def _with_rule(
     return assemble(strategy, trainer, trained, rule, {**card, **entries}, scores)
 
 
-def cross_validate(trainer: Trainer, strategies: Sequence[Strategy], folds: Sequence[Fold]) -> Outcome:
-    """Every strategy on the same folds, seeds and step budget.
+def cross_validate(
+    trainer: Trainer, strategies: Sequence[Strategy], folds: Sequence[Fold], *, keep: bool = False
+) -> Outcome:
+    """Every strategy on the same folds, seeds and step budget; `keep` keeps what was trained.
 
     Of a single fold nothing is judged, since no other fold has fitted its rule, unless it was given (`Examples.split`).
     """
@@ -162,8 +167,10 @@ def cross_validate(trainer: Trainer, strategies: Sequence[Strategy], folds: Sequ
     results: list[FoldResult] = []
     log_p: dict[str, Array] = {}
     member_outputs: dict[str, Array] = {}
+    kept: dict[str, list[list[Member]]] = {}
     for strategy in strategies:
         trained = [trained_members(strategy, jobs[strategy.name, f], members, trainer) for f in range(len(folds))]
+        kept |= {strategy.name: trained} if keep else {}
         by_fold = [np.stack([corrected(target, member) for member in group]) for group in trained]
         log_p[strategy.name] = out_of_fold(examples, folds, by_fold, repeats)
         outputs = [group[0].member_outputs for group in trained if group[0].member_outputs is not None]
@@ -178,7 +185,7 @@ def cross_validate(trainer: Trainer, strategies: Sequence[Strategy], folds: Sequ
     steps = {s.name: _median_steps([jobs[s.name, f] for f in range(len(folds))], members) for s in strategies}
     tuned_values, extension = values_of(tuned), settings.extension
     return Outcome(
-        tuple(results), log_p, steps, failures, tuned_values, member_outputs, training, extension, tuple(folds)
+        tuple(results), log_p, steps, failures, tuned_values, member_outputs, training, extension, tuple(folds), kept
     )
 
 
@@ -202,6 +209,27 @@ def refit(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_thresh
     note = f"trained on all {len(examples):,} rows; the rule was fitted on {len(rows):,} out-of-fold scores"
     outputs, length = outcome.member_outputs.get(strategy.name), outcome.training[strategy.name]
     return _with_rule(strategy, trainer, trained, length, log_p, rows, note, outputs, tune_threshold)
+
+
+def bag_of_folds(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_threshold: bool = True) -> Classifier:
+    """The models of all folds in one classifier, averaged.
+
+    Its rule comes from all out-of-fold scores. Each is that of one model, and the mean of several is less extreme.
+    """
+    count, (vote, weights) = len(outcome.folds), strategy.pooling
+    shared = None if weights is None else tuple(np.tile(weights, count) / count)
+    bag = Ensemble(
+        strategy.name, strategy.idea, aim=strategy.aim, members=strategy.units * count, vote=vote, weights=shared,
+        single_pass=False,
+    )  # fmt: skip
+    trained = [member for fold in outcome.members[strategy.name] for member in fold]
+    log_p, rows = stacked_scores(outcome.log_p[strategy.name])
+    note = (
+        f"the mean of the models of {count} folds; the rule was fitted on {len(rows):,} out-of-fold scores, each of "
+        "one fold's model, which is more extreme than the mean"
+    )
+    copies, length = np.tile(log_p, (count, *[1] * (log_p.ndim - 1))), outcome.training[strategy.name]
+    return _with_rule(bag, trainer, trained, length, copies, rows, note, None, tune_threshold)
 
 
 def _as_judged(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> Classifier:

@@ -48,10 +48,10 @@ def test_seeds_repeat_and_differ():
 
 def test_too_few_rows_names_class_and_the_number_that_works():
     data = examples([50, 5])
-    with pytest.raises(SplitError, match=r"class 'c1' has 5 rows, .* 10 folds .* that works is 5; .*--merge-rare"):
+    with pytest.raises(SplitError, match=r"class 'c1' has 5 rows, .* 10 folds\. .* Use 5 folds, .*--merge-rare"):
         make_folds(data, 10)
     make_folds(data, 5)
-    with pytest.raises(SplitError, match="no number of folds works; merge"):
+    with pytest.raises(SplitError, match="No number of folds works: merge"):
         check_counts(examples([50, 2]), 2)
 
 
@@ -128,12 +128,12 @@ def test_wine_like_counts_run_with_as_many_folds_as_the_rarest_class_has_rows():
         assert (data.y[fold.test] == 6).sum() == 1
         assert (data.y[fold.train] == 6).sum() >= 2
         assert (data.y[fold.stop] == 6).sum() >= 1
-    with pytest.raises(SplitError, match=r"class 'c6' has 5 rows.*works is 5"):
+    with pytest.raises(SplitError, match=r"class 'c6' has 5 rows.*Use 5 folds"):
         make_folds(data, 6)
 
 
 def test_three_rows_need_three_folds_and_the_message_says_so():
-    with pytest.raises(SplitError, match=r"class 'c1' has 3 rows, too few for 2 folds .* Use 3 folds"):
+    with pytest.raises(SplitError, match=r"class 'c1' has 3 rows, too few for 2 folds\. .* Use 3 folds"):
         make_folds(examples([50, 3]), 2)
     assert len(make_folds(examples([50, 3]), 3)) == 3
 

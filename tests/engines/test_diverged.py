@@ -95,7 +95,7 @@ def test_a_baseline_that_fails_leaves_nothing_to_be_better_than(breaking):
     race = cp.compare(linear, X, Y, strategies=some, refit=False, **QUICK)
     check_board(race.record)
     assert race.verdict.word == "inconclusive"
-    assert race.verdict.text.startswith("The untouched model failed")
+    assert race.verdict.headline == "Inconclusive. The baseline failed."
     assert all(row["vs_none"] == {} for row in race.leaderboard)
     assert "Counterpoise" in race.html()
 
