@@ -187,6 +187,7 @@ def test_the_estimator_names_the_row_without_a_label():
         ({"a": 1, "b": 0}.values(), "y is dict_values"),
         ([], r"shape \(0,\)"),
         (np.zeros((2, 3, 3)), r"shape \(2, 3, 3\)"),
+        (["k", "k\0"], r"holds text with a NUL character \('k\\x00'\), in row 2"),
         ([[1, 1], [0, 1]], "not one-hot"),
         ([["0", "1"]], "not one-hot"),
     ],
