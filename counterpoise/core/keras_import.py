@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 from counterpoise.core.errors import ArtifactError, MissingExtraError
-from counterpoise.core.hush import no_stderr
+from counterpoise.core.stderr import no_stderr
 
 #: Backends that are extras: what Keras needs, and brings itself to nobody.
 BACKENDS = ("tensorflow", "jax", "torch")
