@@ -99,7 +99,7 @@ def evaluate(
     ]  # fmt: skip
     if not each:
         raise TargetError("the rows hold one class only; scores need rows of two classes at least.")
-    one = problems[0].place is None
+    one = problems[0].index is None
     together = clf.target.together(codes, predicted.proba, predicted.decision, weight)
     return {
         "rows": len(codes),
@@ -112,9 +112,9 @@ def evaluate(
         "reliability": reliability_table(scored, predicted.proba, weight),
         "by": scores_by_group(grouped, problems, predicted.proba, predicted.decision, **drawn_by),
         "labels": [
-            {"label": p.name, "threshold": clf.rule.parts[p.place].threshold, "metrics": scores}
+            {"label": p.name, "threshold": clf.rule.problem_rules[p.index].threshold, "metrics": scores}
             for p, scores in zip(scored, each, strict=True)
-            if p.place is not None
+            if p.index is not None
         ],
     }
 

@@ -40,7 +40,9 @@ def manifest(clf: Any, format: str) -> dict[str, Any]:
         },
         "classes": clf.classes_.tolist(),
         "threshold": clf.rule.threshold,
-        "rule": [rule_to_dict(part) for part in clf.rule.parts] if clf.target.independent else rule_to_dict(clf.rule),
+        "rule": [rule_to_dict(part) for part in clf.rule.problem_rules]
+        if clf.target.independent
+        else rule_to_dict(clf.rule),
         "card": clf.card,
     }
 
@@ -77,7 +79,12 @@ def _column(column: Column, dtype: str) -> dict[str, Any]:
 
 def _unit(column: Column) -> dict[str, Any]:
     """What the numbers count, where that is not plain."""
-    units = {"date": "days since 1970-01-01 00:00 UTC", "time": "days since midnight", "duration": "days"}
+    units = {
+        "date": "days since 1970-01-01 00:00 UTC",
+        "time": "days since midnight",
+        "duration": "days",
+        "seconds": "seconds since 1970-01-01 00:00 UTC",
+    }
     if column.unit:
         return {"unit": units[column.unit]}
     return {"unit": column.written.affix} if column.written and column.written.affix else {}

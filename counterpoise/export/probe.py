@@ -121,7 +121,7 @@ def compare(
 def _margins(clf: Any, proba: Array) -> Array:
     """Distance of each decision from another one, in nats: (N,), or (N, L)."""
     problems = clf.target.problems(np.zeros((len(proba), proba.shape[1]), np.int32), clf.classes_.tolist())
-    found = [_margin(rule, p.proba(proba)) for rule, p in zip(clf.rule.parts, problems, strict=True)]
+    found = [_margin(rule, p.proba(proba)) for rule, p in zip(clf.rule.problem_rules, problems, strict=True)]
     return found[0] if len(found) == 1 else np.stack(found, axis=1)
 
 

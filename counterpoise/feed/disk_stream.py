@@ -161,7 +161,7 @@ def drawn_parts(table: Stored, columns: Sequence[str], times: Array) -> Iterator
 
     A part has at most `PART_ROWS` rows.
     """
-    for start, part in table.parts(columns, times > 0):
+    for start, part in table.chunks(columns, times > 0):
         yield from repeated(part, start, times)
 
 
