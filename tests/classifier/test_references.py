@@ -116,7 +116,7 @@ GADGETS = {
                                                  inbound_nodes=[{"args": [1.0], "kwargs": {}}]), "without an input"),
     "a call without anything": (named("keras.layers", "Dense", DENSE, name="odd", inbound_nodes=[[]]), "without an"),
     "very many unknown words": (layer("keras.layers", "StringLookup", {"vocabulary": [], "num_oov_indices": 10**9}),
-                                "1,000,000,000 places for unknown words"),
+                                "1,000,000,000 indices for unknown words"),
     "a specification of types": (layer("tensorflow", "__typespec__", {}, spec_name="TensorSpec"), "'__typespec__'"),
     "a class that is no text": (layer("keras.layers", ["Dense"]), "no text"),
     "a module that is no text": (layer(7, "Dense"), "no text"),
