@@ -33,7 +33,8 @@ from counterpoise.data.texts import texts_of_table
 from counterpoise.decide.rule import Decision
 from counterpoise.metrics.members import mean_table, member_table
 from counterpoise.networks.batch_ensemble import n_members
-from counterpoise.networks.forward import forward, like
+from counterpoise.networks.forward import forward
+from counterpoise.networks.input_names import like
 from counterpoise.networks.member_outputs import shares
 from counterpoise.targets.kinds import target_of
 

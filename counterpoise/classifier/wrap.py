@@ -21,7 +21,7 @@ from counterpoise.data.loading import dataset_kind, load_alone
 from counterpoise.decide.prior import corrected_log_proba
 from counterpoise.decide.rule import fit_rule_from_log_p
 from counterpoise.networks.cloning import last_activation
-from counterpoise.networks.network import ProbabilityToLogit
+from counterpoise.networks.output import ProbabilityToLogit
 from counterpoise.plans.class_plans import Plan
 from counterpoise.targets.kinds import target_of
 from counterpoise.targets.known import label_codes

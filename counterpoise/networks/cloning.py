@@ -159,8 +159,8 @@ def keras_text(error: Exception) -> str:
             "@keras.saving.register_keras_serializable() before saving, give a class get_config(), and import the "
             "module that defines it before loading."
         )
-    said = re.sub(r"\x1b\[\d+m", "", str(error).split("Arguments received by")[0])
-    inmost = said.rpartition("Exception encountered:")[2]
+    message = re.sub(r"\x1b\[\d+m", "", str(error).split("Arguments received by")[0])
+    inmost = message.rpartition("Exception encountered:")[2]
     text = " ".join(re.sub(r"[^.]*(safe_mode|unsafe_deserialization)[^.]*\.(\w[^.]*\.)?", "", inmost).split())
     shown = "".join(sign if sign.isprintable() else "?" for sign in text[:400])
     return shown or type(error).__name__

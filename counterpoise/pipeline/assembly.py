@@ -14,8 +14,8 @@ from counterpoise.core.examples import Examples
 from counterpoise.core.folds import Fold, Holdout
 from counterpoise.core.job import Member
 from counterpoise.core.version import version
-from counterpoise.networks.forward import like
 from counterpoise.networks.frozen_body import with_body
+from counterpoise.networks.input_names import like
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.budget import Training
 from counterpoise.pipeline.trainer import Trainer

@@ -230,7 +230,7 @@ def check_network(network: Network, strategy: Strategy, trainer: Trainer, platea
     trained = len(strategy.singles) * (1 if folds is None else folds + 1)
     check_training_callbacks(trainer.callbacks, network, trained, folds is not None)
     if trainer.settings.init_bias and (note := network.output_bias.note()):
-        network.tell(note)
+        network.warn_once(note)
 
 
 def say_cut_off(clf: Classifier) -> None:

@@ -86,7 +86,7 @@ class Scanned:
 
         if engine == "program":
             raise OptionError('engine="program" keeps rows in memory, a scan streams them. Use engine="auto" or "fit".')
-        logger.warning("training with fit: the rows are streamed from disk")
+        logger.warning("Training with fit, because the rows are streamed from disk.")
         trainer = StreamEngine(examples, self.sample, self.stream, network, tuple(callbacks))
         for job in jobs:
             yield job.id, or_failed(trainer.train(job, progress))

@@ -91,7 +91,7 @@ def _for_network(single: Single, network: Model) -> Single:
             "for each row. Leave the strategy out, or compile the model with a loss that takes one-hot labels."
         )
     if own:
-        network.tell(
+        network.warn_once(
             f"strategy {single.name!r} trains with its own loss {single.loss!r} in place of the model's"
             f"{network.loss_label}"
         )
