@@ -79,11 +79,11 @@ def evaluate(
     check_no_class_lost(codes, weight, clf.classes_.tolist())
     drawn_by: dict[str, Any] = {"groups": places, "sample_weight": weight}
     logits = clf.encoded_logits(clf.encoded(rows, source))
-    said, raw = clf.said(logits), clf.raw(logits)
+    decision, raw = clf.decide_from_logits(logits), clf.raw(logits)
     problems = [p for p in clf.target.problems(codes, clf.classes_.tolist()) if len(np.unique(p.y)) > 1]
     each = [
         measure(
-            p.y, p.proba(said.proba), p.decision(said.decision), p.proba(raw), resamples=resamples,
+            p.y, p.proba(decision.proba), p.decision(decision.decision), p.proba(raw), resamples=resamples,
             **{name: p.of_rows(values) for name, values in drawn_by.items()},
         )
         for p in problems
@@ -97,8 +97,9 @@ def evaluate(
         "classes": shares_of(clf.target, codes, clf.classes_.tolist()),
         "threshold": clf.rule.threshold,
         "aim": clf.rule.aim,
-        "metrics": joined_scores(each) | _together(clf.target.together(codes, said.proba, said.decision, weight)),
-        "further": further(codes, said.proba, said.decision, clf.rule, **drawn_by) if one else {},
+        "metrics": joined_scores(each)
+        | _together(clf.target.together(codes, decision.proba, decision.decision, weight)),
+        "further": further(codes, decision.proba, decision.decision, clf.rule, **drawn_by) if one else {},
         "labels": [
             {"label": p.name, "threshold": clf.rule.parts[p.place].threshold, "metrics": scores}
             for p, scores in zip(problems, each, strict=True)
