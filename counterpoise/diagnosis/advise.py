@@ -159,7 +159,7 @@ def _nearly_equal(r: DiagnosisRecord) -> Advice | None:
     more = (r.near or 0) - (r.duplicates or 0)
     if r.near is None or more < 0.005 * r.rows:
         return None
-    reason = f"{more:,} rows are near-duplicates, so a test row may have one in training."
+    reason = f"A test row may have a near-duplicate in training: {more:,} of {r.rows:,} rows have one."
     text = "Keep near-duplicates on one side of a split: groups=cp.diagnosis.near_duplicates(x)."
     return Advice(text, reason, {"near": r.near, "duplicates": r.duplicates})
 

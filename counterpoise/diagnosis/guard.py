@@ -96,7 +96,7 @@ def _nearly_equal(r: DiagnosisRecord) -> Check:
     more = r.near - (r.duplicates or 0)
     if more <= 0:
         return Check(name, "clear", "There is no near-duplicate except equal rows.", "")
-    finding = f"{more:,} rows are near-duplicates of another row."
+    finding = f"{more:,} row{'s are near-duplicates' if more > 1 else ' is a near-duplicate'} of another row."
     if r.near_grouped:
         return Check(name, "handled", finding, "Near-duplicates stay on one side of every split.")
     return Check(name, "look", finding, "Keep them on one side of a split: groups=cp.diagnosis.near_duplicates(x).")

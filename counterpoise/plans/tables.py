@@ -55,8 +55,9 @@ class WeightTable:
     def _looked_up(self, elements: Elements) -> Array:
         if self.kind == "multi_label":
             _check_width(elements.codes.shape[-1], len(self.labels), "labels")
-            by_name = elements.columns is not None and set(elements.columns) == set(self.labels)
-            weights = self.weights[[self.labels.index(name) for name in elements.columns]] if by_name else self.weights
+            weights = self.weights
+            if elements.columns is not None and set(elements.columns) == set(self.labels):
+                weights = weights[[self.labels.index(name) for name in elements.columns]]
             return np.where(elements.codes == 1, weights[:, 1], weights[:, 0])
         if self.kind == "one_hot":
             elements = replace(elements, classes=_named(elements, self.labels))

@@ -32,7 +32,7 @@ def test_near_copies_are_warned_of_refused_or_grouped():
     x = pictures()
     how = {"strategies": "none", "folds": 2, "epochs": 1, "engine": "fit", "verbose": 0, "refit": False}
     comparison = cp.compare("cnn", x, Y, **how)
-    assert [w for w in comparison.record["warnings"] if w.startswith("1 rows are nearly equal")]
+    assert [w for w in comparison.record["warnings"] if w.startswith("1 row is a near-duplicate")]
     with pytest.raises(LeakError, match="nearly equal rows"):
         cp.compare("cnn", x, Y, leaks="error", **how)
     assert status(x)["nearly equal rows"] == "look"
