@@ -247,6 +247,8 @@ class Classifier:
         rule = self.rule if prior is None else self._rule_at(prior)
         parts = map(self.encoded, features_of(x, self._row(x))) if dataset_kind(x) else [self.encoded(x)]
         said = [self._by(rule, logits) for part in parts for logits in self._batches(part)]
+        if not said:
+            raise DataError(f"The {type(x).__name__} has no elements. Expected rows to predict. Check where it is made.")
         return Decision(np.concatenate([s.proba for s in said]), np.concatenate([s.decision for s in said]))
 
     def encoded(self, x: Any, name: str | None = None) -> Any:
