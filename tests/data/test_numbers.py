@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counterpoise.core.schema import NumberFormat
-from counterpoise.data.numbers import parse, plain_numbers, read_numbers
+from counterpoise.core.schema import TextFormat
+from counterpoise.data.number_parsing import parse, plain_numbers
+from counterpoise.data.numbers import read_numbers
 
 N = 200
 
@@ -125,7 +126,7 @@ def test_whole_numbers_of_any_size_stay_exact():
 
 
 FORMATS = [
-    NumberFormat(point, group, affix)
+    TextFormat(point, group, affix)
     for point, group in [(".", ""), (".", ","), (".", " "), (".", "'"), (",", ""), (",", "."), (",", " "), (",", "'")]
     for affix in ("", "$", "€", "%", "kg", "chf")
 ]
