@@ -247,7 +247,9 @@ class Classifier:
         chunks = map(self.encoded, features_of(x, self._row(x))) if dataset_kind(x) else [self.encoded(x)]
         made = [self._by(rule, logits) for chunk in chunks for logits in self._batches(chunk)]
         if not made:
-            raise DataError(f"The {type(x).__name__} has no elements. Expected rows to predict. Check where it is made.")
+            raise DataError(
+                f"The {type(x).__name__} has no elements. Expected rows to predict. Check where it is made."
+            )
         return Decision(np.concatenate([d.proba for d in made]), np.concatenate([d.decision for d in made]))
 
     def encoded(self, x: Any, name: str | None = None) -> Any:

@@ -152,8 +152,8 @@ def keras_text(error: Exception) -> str:
     """
     if "__lambda__" in str(error) or re.search(r"identifier: \{'value'", str(error)):
         return (
-            "it holds a lambda function, which is code that Keras does not make again from a configuration. Write it as "
-            "a function with a name and @keras.saving.register_keras_serializable()."
+            "it holds a lambda function, which is code that Keras does not make again from a configuration. Write it "
+            "as a function with a name and @keras.saving.register_keras_serializable()."
         )
     if re.search(r"`Lambda` layer", str(error)):
         return (
