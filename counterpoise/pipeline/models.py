@@ -92,7 +92,7 @@ def models_of(
         specs[key], learners[key] = spec, learner
         return key
 
-    found: list[Strategy] = []
+    chosen: list[Strategy] = []
     labels: list[str] = []
     for spec in several:
         blend = spec if isinstance(spec, Blend) else Blend((spec,))
@@ -101,14 +101,14 @@ def models_of(
         keys = [key_of(member) for member in blend.models]
         label = _free(spec.label if isinstance(spec, Blend) else learners[keys[0]].model.label, labels)
         under = _under(blend, {key: learners[key] for key in keys}, strategies)
-        found += [replace(strategy, name=f"{label}:{strategy.name}") if labels else strategy for strategy in under]
+        chosen += [replace(strategy, name=f"{label}:{strategy.name}") if labels else strategy for strategy in under]
         labels.append(label)
     for strategy in strategies:
         if isinstance(strategy, External):
             _check_target(examples, strategy.name)
             learners[strategy.name] = Learner(ExternalModel(strategy.name, strategy.estimator), examples)
-            found.append(replace(strategy, model=strategy.name))
-    return learners, *_resolved(found, learners)
+            chosen.append(replace(strategy, model=strategy.name))
+    return learners, *_resolved(chosen, learners)
 
 
 def _resolved(

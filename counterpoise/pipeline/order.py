@@ -1,4 +1,4 @@
-"""The order of things, and the only place that knows it:
+"""The order of things, in this file alone:
 
     read -> Examples -> split -> Folds -> plan -> Job -> train -> Member -> pool, rule -> FoldResult, Classifier
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -57,8 +58,8 @@ class Outcome:
         tuned: strategy -> the values that its hyperparameters got, fold by fold.
         training: strategy -> how long its networks could train, and whether they were cut off there.
         extension: How many times the budget was taken, for all strategies.
-        member_outputs: strategy that one network was trained for -> float32 (parts, M, C): what its member strategies
-            say alone of the rows of `results.stacked_scores`.
+        member_outputs: strategy that one network was trained for -> float32 (members, M, C): probabilities of its
+            member strategies for the rows of `fold_results.stacked_scores`.
         folds: The folds, in the order of each strategy's results.
         members: strategy -> what was trained, fold by fold, where it was to be kept.
     """
@@ -103,9 +104,7 @@ def on_holdout(
     def of(trained: Sequence[Member]) -> Classifier:
         log_p = np.stack([corrected(target_of(examples), m) for m in trained])
         length, outputs = _length(jobs, trained), trained[0].member_outputs
-        return _with_rule(
-            strategy, trainer, trained, length, log_p, rows.held, note, outputs, tune_threshold, **entries
-        )
+        return _with_rule(strategy, trainer, trained, length, log_p, rows.held, note, outputs, tune_threshold, entries)
 
     def save(member: Member, path: str) -> None:
         of(trained_members(strategy, jobs, {jobs[0].id: member}, trainer)).save(path)
@@ -129,7 +128,7 @@ def _trained(strategy: Strategy, jobs: Sequence[Job], trainer: Trainer) -> list[
 
 def _with_rule(
     strategy: Strategy, trainer: Trainer, trained: Sequence[Member], length: Training, log_p: Array, rows: Array,
-    note: str, outputs: Array | None, tune_threshold: bool = True, /, **entries: Any,
+    note: str, outputs: Array | None, tune_threshold: bool = True, entries: Mapping[str, Any] = MappingProxyType({}),
 ) -> Classifier:  # fmt: skip
     """Trained members and the rule that fits their corrected scores (members, M, C) of `rows` (M,).
 
@@ -140,8 +139,8 @@ def _with_rule(
     target = target_of(examples)
     rule = fit_rule(target, strategy, log_p, y, trained, weights, tune_threshold)
     scores = stored_scores(log_p, y, weights, outputs)
-    card = card_of(strategy, trainer, trained, length, note) | ruled(target, rule, scores, examples.classes) | entries
-    return assemble(strategy, trainer, trained, rule, card, scores)
+    card = card_of(strategy, trainer, trained, length, note) | ruled(target, rule, scores, examples.classes)
+    return assemble(strategy, trainer, trained, rule, {**card, **entries}, scores)
 
 
 def cross_validate(
@@ -251,7 +250,7 @@ def _as_judged(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> Classi
         outputs = score_members(trained[0], stopping, first.examples, first.model, len(strategy.member_names))
     note = f"{len(fold.stop)} validation rows ended training and fitted the rule; test rows trained nothing"
     length, split = outcome.training[strategy.name], split_of(fold, len(fold.test))
-    return _with_rule(strategy, trainer, trained, length, log_p, fold.stop, note, outputs, split=split)
+    return _with_rule(strategy, trainer, trained, length, log_p, fold.stop, note, outputs, entries={"split": split})
 
 
 def _users(jobs: Mapping[tuple[str, int], list[Job]]) -> dict[str, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -158,14 +157,3 @@ def ready_made(name: str) -> Any:
 def idea_of(name: str) -> str:
     """One sentence about a ready-made external model."""
     return (READY[name].__doc__ or "").strip()
-
-
-def kind_of(estimator: Any) -> str:
-    """What an estimator is called in a verdict.
-
-    Example:
-        >>> from sklearn.naive_bayes import GaussianNB
-        >>> kind_of(ready_made("external:random_forest")), kind_of(GaussianNB())
-        ('a tree', 'another method')
-    """
-    return "a tree" if re.search("tree|forest|boost|lgbm|xgb", type(estimator).__name__.lower()) else "another method"

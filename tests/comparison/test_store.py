@@ -1,4 +1,4 @@
-"""The store of a race: members bit for bit, one writer, refusals that name the difference, and going on."""
+"""The store of a comparison: members bit for bit, one writer, refusals that name the difference, and going on."""
 
 from __future__ import annotations
 
