@@ -38,6 +38,8 @@ logger = logging.getLogger("counterpoise")
 EPOCHS = 100
 #: Folds that the weights of a blend are learned on, and most rows of which there are so many; of more it is one.
 BLEND_FOLDS, BLEND_ROWS = 5, 5_000
+#: Rows above which a blend keeps the models that the held-out part has weighed: training again gains nothing.
+KEPT_ROWS = 50_000
 
 
 def fit(
@@ -78,8 +80,8 @@ def fit(
         model: A Keras model (compiled or not), a builder `build(spec, n_classes)` returning logits,
             `cp.transfer(backbone)`, `cp.trees(...)`, `cp.blend([...])`, or a name: "mlp", "tabular", "cnn", "text"
             (networks), "boosted", "forest", "balanced_forest" (trees); "auto" is `cnn` for pictures, `text` for texts,
-            and for tables the blend of `tabular` and `boosted` (its network alone with callbacks, for several
-            labels per row, from a scan, or under a strategy that only networks can train).
+            and for tables the blend of `tabular`, `boosted` and, up to a million numbers, `forest` (its network alone
+            with callbacks, for several labels per row, from a scan, or under a strategy that only networks can train).
         data: A frame, a dict of columns, a CSV or Parquet file, an array, a dict or tuple of arrays, or text (N,).
             With y=None also a `tf.data.Dataset`, `PyDataset` or `DataLoader` of (x, y[, weight]), of which one pass is
             read into memory; a folder of `cp.images`; or a `cp.scan`, whose rows are streamed from disk.
@@ -183,6 +185,7 @@ def fit(
             model = replace(model, pooling="equal")
         else:
             rows = replace(rows, holdout=None, folds=inner)
+            keep = "all" if len(rows.examples) > KEPT_ROWS else keep
     learners, (chosen,), _ = models_of(
         model, [chosen], rows.examples, callbacks=callbacks, verbose=verbose, output=output, weights=weights,
         optimizer=optimizer, clone=clone, augment=augmentation_of(data, augment),
@@ -218,7 +221,8 @@ def blend_folds(examples: Examples, rows: Holdout, seed: int) -> tuple[Fold, ...
     try:
         if len(examples) <= BLEND_ROWS:
             return Split(folds=BLEND_FOLDS, seed=seed).of(examples)
-        train, stop = hold_out(subset(examples, rows.train), STOP_SHARE, integer(seed, "blend"))
+        share = STOP_SHARE / 2 if len(examples) > KEPT_ROWS else STOP_SHARE
+        train, stop = hold_out(subset(examples, rows.train), share, integer(seed, "blend"))
     except SplitError:
         return None
     return (Fold(0, 0, rows.train[train], rows.train[stop], rows.held),)
