@@ -1,4 +1,4 @@
-"""What the file of a classifier holds beside its networks, field by field: for writing and for reading alike.
+"""What the file of a classifier contains apart from its networks, field by field, for writing and reading alike.
 
 A new entry of the model card needs nothing here; one that somebody computes with gets a line in `CARD`.
 """
@@ -49,8 +49,8 @@ SHARE, NUMBERS = number(0, 1), list_of(number())
 def _metrics(value: Any, place: str) -> dict[str, Any]:
     """Scores by metric: a value (of a comparison the mean over folds) and the ends of its interval, in its range."""
     return {
-        name: _score(METRICS.get(name))(part, f"{place}.{name}")
-        for name, part in mapping_of(anything)(value, place).items()
+        name: _score(METRICS.get(name))(score, f"{place}.{name}")
+        for name, score in mapping_of(anything)(value, place).items()
     }
 
 
@@ -73,6 +73,7 @@ CARD = record(
         "counterpoise": text(),
         "strategy": text(),
         "network": text(),
+        "models": list_of(text()),
         "log_shifts": list_of(_shift),
         "rule": text(),
     },
@@ -152,12 +153,12 @@ def check_description(description: Any, rule: Rule | LabelRules) -> tuple[list[A
     Raises:
         ArtifactError: A field is absent, of another type, out of range, or at odds with the rule.
     """
-    found = DESCRIPTION(description, "the description")
-    classes = check_labels(found["classes"])
+    fields = DESCRIPTION(description, "the description")
+    classes = check_labels(fields["classes"])
     if len(classes) != len(rule.prior):
         raise ArtifactError(f"it has {len(classes)} labels, and its rule is for {len(rule.prior)} classes.")
-    schema = None if found["schema"] is None else schema_from_dict(found["schema"])
-    card = found["card"]
+    schema = None if fields["schema"] is None else schema_from_dict(fields["schema"])
+    card = fields["card"]
     CARD(card, "the model card")
     if len(card.get("classes", classes)) != len(classes):
         raise ArtifactError(f"its model card has {len(card['classes'])} classes, and it has {len(classes)} labels.")
@@ -189,11 +190,11 @@ def check_scores(scores: Mapping[str, Array], rule: Rule | LabelRules, kind: str
         ArtifactError: An array of another shape or type, a probability above 1, a class that there is not.
     """
     for prefix in ("", "guarantee_"):
-        part = {
+        own = {
             name.removeprefix(prefix): a for name, a in scores.items() if name.startswith("guarantee_") == bool(prefix)
         }
-        if part:
-            _check_rows(part, rule, target_of(kind), prefix)
+        if own:
+            _check_rows(own, rule, target_of(kind), prefix)
 
 
 def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Target, prefix: str) -> None:
@@ -234,9 +235,9 @@ def jsonable(value: Any) -> Any:
         {'a': 0.5, 'b': [None, 3]}
     """
     if isinstance(value, Mapping):
-        return {str(key): jsonable(part) for key, part in value.items()}
+        return {str(key): jsonable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, np.ndarray)):
-        return [jsonable(part) for part in (value.tolist() if isinstance(value, np.ndarray) else value)]
+        return [jsonable(item) for item in (value.tolist() if isinstance(value, np.ndarray) else value)]
     if isinstance(value, np.generic):
         return jsonable(value.item())
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,6 +1,6 @@
-"""The classes and functions that the configuration of a Keras model names: found, wherever they stand, and checked.
+"""The classes and functions that the configuration of a Keras model names: looked up anywhere in it, and checked.
 
-Keras builds whatever a mapping with a "class_name" leads to, in any place of a configuration: layers, cells and layers
+Keras builds whatever a mapping with a "class_name" leads to, anywhere in a configuration: layers, cells and layers
 inside wrappers, arguments of calls (`inbound_nodes`), optimizer, loss and metrics (`compile_config`). So every mapping
 and every text of the configuration is looked at, and what leads to nothing that `allowed` knows is refused.
 """
@@ -27,6 +27,9 @@ VALUES = ("__tensor__", "__numpy__", "__keras_tensor__", "__bytes__", "__ellipsi
 
 #: Classes and functions that one configuration may name.
 MOST = 200_000
+#: Values that are no text (numbers, lists, mappings) in one configuration, and characters of one text. Keras takes
+#: some 15 microseconds for each. The costs of 1,000 classes are a million numbers.
+MOST_VALUES, LONGEST = 2_000_000, 100_000
 #: Places that a lookup may have for unknown words; each is an entry of a list.
 MOST_INDICES = 100_000
 
@@ -68,9 +71,34 @@ def references(config: Any) -> Iterator[Reference]:
     """Every class and function that a configuration names.
 
     Raises:
-        ArtifactError: A reference that Keras would not write, or a vocabulary that stands in another file.
+        ArtifactError: A reference that Keras would not write, a vocabulary in another file, or more values or a longer
+            text than models have.
     """
+    _check_amount(config)
     yield from _walk(config, "")
+
+
+def _check_amount(config: Any) -> None:
+    """Refuse what a layer would take minutes to be built from, whichever of its arguments it is."""
+    count, rest = 0, [config]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, str):
+            if len(value) > LONGEST:
+                raise ArtifactError(
+                    f"its configuration contains a text of {len(value):,} characters ({value!r:.40}); expected at most "
+                    f"{LONGEST:,}."
+                )
+            continue
+        count += 1
+        if isinstance(value, Mapping):
+            rest.extend(value.values())
+        elif isinstance(value, (list, tuple)):
+            rest.extend(value)
+    if count > MOST_VALUES:
+        raise ArtifactError(
+            f"its configuration contains {count:,} numbers, lists and mappings; expected at most {MOST_VALUES:,}."
+        )
 
 
 def _walk(value: Any, layer: str) -> Iterator[Reference]:
@@ -78,21 +106,21 @@ def _walk(value: Any, layer: str) -> Iterator[Reference]:
         named: tuple[str, ...] = ()
         if "class_name" in value:
             layer = _layer_name(value, layer)
-            found = _reference(value, layer)
-            if found is not None:
-                yield found
-                named = (*NAMES, "config") if found.function else NAMES
+            reference = _reference(value, layer)
+            if reference is not None:
+                yield reference
+                named = (*NAMES, "config") if reference.function else NAMES
             _check_nodes(value.get("inbound_nodes"), layer)
-        for key, part in value.items():
+        for key, item in value.items():
             if key == "vocabulary":
-                _check_vocabulary(part, layer)
-            elif key == "num_oov_indices" and isinstance(part, int) and part > MOST_INDICES:
-                raise ArtifactError(f"the layer {layer!r:.60} has {part:,} places for unknown words.")
+                _check_vocabulary(item, layer)
+            elif key == "num_oov_indices" and isinstance(item, int) and item > MOST_INDICES:
+                raise ArtifactError(f"the layer {layer!r:.60} has {item:,} indices for unknown words.")
             if key not in named:
-                yield from _walk(part, layer)
+                yield from _walk(item, layer)
     elif isinstance(value, (list, tuple)):
-        for part in value:
-            yield from _walk(part, layer)
+        for item in value:
+            yield from _walk(item, layer)
     elif isinstance(value, str) and keras.saving.get_registered_object(value) is not None:
         yield Reference(value, None, value, True, layer)  # a text that Keras takes for a registered object
 
@@ -108,24 +136,24 @@ def _layer_name(value: Mapping[str, Any], layer: str) -> str:
 def _reference(value: Mapping[str, Any], layer: str) -> Reference | None:
     """What a mapping with a class name leads to; None for a plain value."""
     name, inside, module = value["class_name"], value.get("config"), value.get("module")
-    place = f" in the layer {layer!r:.60}" if layer else ""
+    where = f" in the layer {layer!r:.60}" if layer else ""
     if not isinstance(name, str) or not isinstance(module, (str, type(None))):
-        raise ArtifactError(f"it names a class that is no text{place}.")
+        raise ArtifactError(f"it names a class that is no text{where}.")
     if name in VALUES:
         if not isinstance(inside, Mapping):
-            raise ArtifactError(f"it holds a {name}{place} without a value.")
+            raise ArtifactError(f"it holds a {name}{where} without a value.")
         return None
     registered = value.get("registered_name")
     if not isinstance(registered, (str, type(None))):
-        raise ArtifactError(f"it names a class that is no text{place}.")
+        raise ArtifactError(f"it names a class that is no text{where}.")
     if name == "function":
         if not isinstance(inside, str):
-            raise ArtifactError(f"it names a function that is no text{place}.")
+            raise ArtifactError(f"it names a function that is no text{where}.")
         if registered not in (None, inside, "function"):
-            raise ArtifactError(f"it gives a function two names, {inside!r:.60} and {registered!r:.60}{place}.")
+            raise ArtifactError(f"it gives a function two names, {inside!r:.60} and {registered!r:.60}{where}.")
         return Reference(inside, module, inside, True, layer)
     if "module" not in value:
-        raise ArtifactError(f"it names the class {name!r:.60}{place} without its module.")
+        raise ArtifactError(f"it names the class {name!r:.60}{where} without its module.")
     return Reference(name, module, registered or name, False, layer)
 
 
@@ -147,8 +175,8 @@ def _check_nodes(nodes: Any, layer: str) -> None:
 
 def _has_tensor(value: Any) -> bool:
     if isinstance(value, Mapping):
-        return value.get("class_name") == "__keras_tensor__" or any(_has_tensor(part) for part in value.values())
-    return isinstance(value, (list, tuple)) and any(_has_tensor(part) for part in value)
+        return value.get("class_name") == "__keras_tensor__" or any(_has_tensor(item) for item in value.values())
+    return isinstance(value, (list, tuple)) and any(_has_tensor(item) for item in value)
 
 
 def found_object(reference: Reference, trusted: Mapping[str, Any]) -> Any:
@@ -236,13 +264,13 @@ def _config_of(model: keras.Model) -> dict[str, Any]:
 def not_compiled(model: keras.Model) -> Iterator[None]:
     """Leave optimizers, losses and metrics out of what Keras writes of a model, for a `with` block."""
     models = [layer for layer in model._flatten_layers() if isinstance(layer, keras.Model) and layer.compiled]
-    for part in models:
-        part.compiled = False
+    for model in models:
+        model.compiled = False
     try:
         yield
     finally:
-        for part in models:
-            part.compiled = True
+        for model in models:
+            model.compiled = True
 
 
 def _unregistered(reference: Reference) -> str:
@@ -280,6 +308,6 @@ def refusal(reference: Reference) -> str:
 
 
 def _typed(name: str | None, otherwise: str) -> str:
-    """A name as a person can type it; a file may hold anything in its place."""
-    plain = name is not None and len(name) <= 200 and all(part.isidentifier() for part in name.split("."))
+    """A name as a person can type it; a file may contain anything instead."""
+    plain = name is not None and len(name) <= 200 and all(word.isidentifier() for word in name.split("."))
     return name if plain and name is not None else otherwise

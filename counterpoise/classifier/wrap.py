@@ -156,9 +156,9 @@ def _order(members: keras.Model, y: Any, plan: Plan | None, classes: Sequence[An
     if plan is not None:
         return list(plan.classes)
     if y is not None:
-        found = list(class_labels(y).classes)
-        warn_look_alikes(found)
-        return found
+        labels = list(class_labels(y).classes)
+        warn_look_alikes(labels)
+        return labels
     return list(range(max(2, members.output.shape[-1])))
 
 

@@ -100,7 +100,7 @@ Model = Annotated[
     str,
     typer.Option(
         help="mlp, tabular, cnn, text (networks), boosted, forest, balanced_forest (trees), auto (for tables "
-        "tabular+boosted+forest, for images cnn), FILE.keras, or module:function (a builder); a plus makes a blend.",
+        "tabular+boosted, for images cnn), FILE.keras, or module:function (a builder); a plus makes a blend.",
         rich_help_panel="Model",
     ),
 ]
@@ -138,7 +138,7 @@ def split_names(text: str | None) -> tuple[str, ...]:
         >>> split_names("a, b")
         ('a', 'b')
     """
-    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
 
 
 def target_named(

@@ -54,12 +54,18 @@ def class_text(data: Mapping[str, Any]) -> str | None:
     return f"Recall and precision: for {data['positive']!r} ({rows}), at each strategy's own threshold."
 
 
-def model_text(clf: Any) -> str:
-    """The models of a classifier; of several that are pooled, with their weights."""
-    names, weights = clf.card["network"].split("+"), clf.rule.weights
-    if len(names) < 2 or np.ndim(weights) != 1 or len(weights) % len(names):
-        return str(clf.card["network"])
-    each = weights.reshape(len(names), -1).sum(axis=1)
+def model_text(card: Mapping[str, Any], weights: Any) -> str:
+    """The models of a classifier; of several that are pooled, with their weights (M,).
+
+    Example:
+        >>> card = {"network": "tabular+boosted", "models": ["tabular", "boosted"] * 2}
+        >>> model_text(card, np.array([0.3, 0.2, 0.3, 0.2]))
+        'tabular 0.60 + boosted 0.40'
+    """
+    names = card["network"].split("+")
+    if len(names) < 2 or np.ndim(weights) != 1:
+        return str(card["network"])
+    each = [sum(w for w, model in zip(weights, card["models"], strict=True) if model == name) for name in names]
     return " + ".join(f"{name} {weight:.2f}" for name, weight in zip(names, each, strict=True))
 
 

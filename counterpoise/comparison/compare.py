@@ -152,6 +152,8 @@ def compare(
         epochs=epochs, batch_size=batch_size, budget=budget, early_stopping=early_stopping, patience=patience,
         seed=seed, engine=engine, tune=tune, tune_steps=tune_steps, recipe=recipe, init_bias=init_bias,
     )  # fmt: skip
+    if data is None:
+        raise OptionError('compare was given no data. Pass them after the model, or as data="loans.csv".')
     strategies = strategies if isinstance(strategies, (str, Strategy)) else list(strategies)
     select(strategies)  # an unknown name is refused before anything is read
     examples = read_for(model, data, y, groups=groups, time=time, split=split, sample_weight=sample_weight)

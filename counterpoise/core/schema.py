@@ -11,20 +11,22 @@ USED_KINDS = ("numeric", "categorical", "boolean")
 
 
 @dataclass(frozen=True)
-class NumberFormat:
-    """How the numbers of a text column are written.
+class TextFormat:
+    """How the numbers, dates or times of a text column are written.
 
     Attributes:
         decimal: "." or ",".
-        group: What stands between groups of three digits: "", ",", ".", " " or "'".
+        group: Sign between groups of three digits: "", ",", ".", " " or "'".
         affix: Currency sign or unit before or after the number, in lower case; "" where there is none.
-        words: What stood where a number was missing, most frequent first; the first 20.
+        words: Words in place of missing values, most frequent first; the first 20.
+        order: Of dates such as 12/31/2024: "month first" or "day first"; "" where no date is written so.
     """
 
     decimal: str = "."
     group: str = ""
     affix: str = ""
     words: tuple[str, ...] = ()
+    order: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Column:
             Of levels: "date" where all are dates, so that text is compared by date.
         offset: Subtracted in float64 before a number becomes float32 (see `data.precision`).
         cycles: Days; the position of a number in each such period is a feature too (see `data.cycles`).
-        written: How the numbers of a text column are written; None where the column held no text.
+        written: How the values of a text column are written; None where the column held no text.
     """
 
     name: str
@@ -52,7 +54,7 @@ class Column:
     unit: str = ""
     offset: float = 0.0
     cycles: tuple[float, ...] = ()
-    written: NumberFormat | None = None
+    written: TextFormat | None = None
 
     @property
     def used(self) -> bool:

@@ -17,8 +17,9 @@ def clean(text: pl.Series) -> pl.Series:
         >>> clean(pl.Series([" 5", "NA", ""])).to_list()
         ['5', None, None]
     """
-    stripped = text.cast(pl.String).str.strip_chars()
-    return stripped.set(stripped.is_in(MISSING).fill_null(False), None)
+    stripped = pl.col("text").cast(pl.String).str.strip_chars()
+    known = pl.when(~stripped.is_in(MISSING)).then(stripped)
+    return text.to_frame("text").select(known.alias("text"))["text"].alias(text.name)
 
 
 def has_codes(text: pl.Series) -> bool:

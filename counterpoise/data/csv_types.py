@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from counterpoise.data.cells import CODE, clean
-from counterpoise.data.dates import DATE, is_iso_date, parse_dates
+from counterpoise.data.date_text import DATE, is_iso_date, parse_dates
 
 Array = np.ndarray
 

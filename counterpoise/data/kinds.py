@@ -17,7 +17,7 @@ The rules, in order (N rows; text and whole numbers are judged from 20 rows up):
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 
 import numpy as np
@@ -25,12 +25,14 @@ import polars as pl
 
 from counterpoise.core.checks import rows_text
 from counterpoise.core.errors import ColumnError
-from counterpoise.core.schema import Column, NumberFormat
+from counterpoise.core.schema import Column, TextFormat
 from counterpoise.data.cells import clean
 from counterpoise.data.cycles import cycle_name, cycles_of
-from counterpoise.data.dates import are_uncertain, parse_dates, parse_durations, parse_times, unit_of
+from counterpoise.data.date_text import STAMP, are_uncertain, date_order, parse_dates, parse_durations, parse_times
+from counterpoise.data.dates import unit_of
 from counterpoise.data.levels import MAX_LEVELS, are_dates, compared_by_value, level_text, levels_of
-from counterpoise.data.numbers import plain_numbers, read_numbers
+from counterpoise.data.number_parsing import plain_numbers
+from counterpoise.data.numbers import read_clean_numbers
 from counterpoise.data.precision import distinct, floats, precision_of
 from counterpoise.data.stray_words import LEAST_ROWS, PARTLY, Read, with_words
 
@@ -38,8 +40,8 @@ _PAIRS = ({"yes", "no"}, {"true", "false"}, {"t", "f"}, {"y", "n"})
 _ID_NAME = re.compile(r"(^|[^a-z])(id|ids|uid|uuid|guid|key|identifier|row_?(id|number|num|no)|index|serial)$", re.I)
 _CAMEL_ID = re.compile(r"[a-z](ID|Id)$")
 _SPELLED = ((parse_dates, "dates"), (parse_times, "times of day"), (parse_durations, "durations"))
-#: What dates, times and durations have in common, and other text mostly lacks; and what numbers have.
-_STAMP, _DIGIT = r"\d{4}[-/]\d\d|\d\.\d{1,2}\.\d{4}|:|day", r"\p{Nd}"
+#: What text lacks that spells neither numbers nor dates.
+_DIGIT = r"\p{Nd}"
 #: Values on which it is seen whether text spells one of these.
 _LOOKED_AT = 1_000
 
@@ -124,17 +126,28 @@ def read_text(text: pl.Series, asked: bool = False) -> Read:
     if not asked and not sample.str.contains(_DIGIT).any():
         return Read()
     if are_uncertain(sample):
-        example = (
-            f"holds dates such as {sample[0]!r}, in which the order of day and month is not certain: read as text."
-        )
-        return Read(notes=(f"{example} Write dates as 2024-12-31.",))
-    if len(sample) and sample.str.contains(_STAMP).sum() >= PARTLY * len(sample):
+        return _in_one_order(known, sample[0])
+    if len(sample) and sample.str.contains(STAMP).sum() >= PARTLY * len(sample):
         gaps, parse, what = min(
             ((parse(sample).null_count(), parse, what) for parse, what in _SPELLED), key=itemgetter(0)
         )
         if gaps <= (1 - PARTLY) * len(sample):
-            return with_words(known, parse(known), NumberFormat(), what)
-    return read_numbers(text, asked)
+            return with_words(known, parse(known), TextFormat(), what)
+    return read_clean_numbers(known, asked)
+
+
+def _in_one_order(known: pl.Series, example: str) -> Read:
+    """Dates with slashes, where a day above 12 decides on their order; else no values, and why."""
+    order = date_order(known)
+    if not order:
+        return Read(
+            notes=(
+                f"is read as text because its dates, such as {example!r}, may have the day or the month first. Write "
+                "dates as 2024-12-31.",
+            )
+        )
+    read = with_words(known, parse_dates(known, order), TextFormat(order=order), "dates")
+    return read if read.values is None else replace(read, notes=(f"is read as dates with the {order}.", *read.notes))
 
 
 def _guess(series: pl.Series) -> tuple[str, str]:
@@ -177,7 +190,7 @@ def _numbers_identify(known: pl.Series, different: int) -> str:
     return ""
 
 
-def _numeric(series: pl.Series, written: NumberFormat | None) -> tuple[Column, list[str]]:
+def _numeric(series: pl.Series, written: TextFormat | None) -> tuple[Column, list[str]]:
     """A column of numbers, dates or times, and the ends of sentences about it."""
     unit, precision = unit_of(series.dtype), precision_of(series)
     offset, cycles = precision.offset, tuple[float, ...]()

@@ -11,7 +11,8 @@ import polars as pl
 
 from counterpoise.core.errors import ColumnError
 from counterpoise.core.schema import Column
-from counterpoise.data.dates import in_utc, parse_dates
+from counterpoise.data.date_text import parse_dates
+from counterpoise.data.dates import in_utc
 from counterpoise.data.inputs import TRUTH
 
 #: Levels of one column that the networks tell apart; the rest share one place.
@@ -86,9 +87,9 @@ def compared_by_value(levels: tuple[str, ...]) -> bool:
 
 
 def are_dates(levels: tuple[str, ...]) -> bool:
-    """Whether all levels are dates: 2024-01-01 and 2024-01-01T00:00:00 are then one level."""
+    """Whether all levels are dates, all different: 2024-01-01 and 2024-01-01T00:00:00 are then one level."""
     digits = all(level[:1].isdigit() for level in levels)  # soon seen, which counts in tables of thousands of columns
-    return digits and parse_dates(pl.Series(levels, dtype=pl.String)).null_count() == 0
+    return digits and parse_dates(pl.Series(levels, dtype=pl.String)).drop_nulls().n_unique() == len(levels)
 
 
 def match_levels(column: Column, names: pl.Series) -> np.ndarray:

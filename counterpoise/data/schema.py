@@ -14,7 +14,7 @@ from counterpoise.core.checks import check_finite
 from counterpoise.core.errors import ArtifactError, ColumnError, DataError, did_you_mean
 from counterpoise.core.masked import unmasked
 from counterpoise.core.plain import choice, list_of, maybe, number, record, text, truth, whole
-from counterpoise.core.schema import KINDS, Column, NumberFormat, Schema
+from counterpoise.core.schema import KINDS, Column, Schema, TextFormat
 from counterpoise.core.sources import Source
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.inputs import check_no_gap, is_text
@@ -30,6 +30,7 @@ WRITTEN = record(
         "group": choice(("", ",", ".", " ", "'")),
         "affix": text(20),
         "words": list_of(text()),
+        "order": choice(("", "day first", "month first")),
     }
 )
 COLUMN = record(
@@ -92,7 +93,7 @@ def _column_from_dict(plain: Mapping[str, Any]) -> Column:
             **plain,
             "levels": tuple(plain["levels"]),
             "cycles": tuple(plain["cycles"]),
-            "written": None if written is None else NumberFormat(**{**written, "words": tuple(written["words"])}),
+            "written": None if written is None else TextFormat(**{**written, "words": tuple(written["words"])}),
         }
     )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from counterpoise.core.schema import NumberFormat
+from counterpoise.core.schema import TextFormat
 
 #: Columns with fewer known values must have no stray word.
 LEAST_ROWS = 20
@@ -28,12 +28,12 @@ class Read:
     """
 
     values: pl.Series | None = None
-    written: NumberFormat | None = None
+    written: TextFormat | None = None
     notes: tuple[str, ...] = ()
 
 
 def with_words(
-    known: pl.Series, values: pl.Series, written: NumberFormat, what: str, doubt: str = "", asked: bool = False
+    known: pl.Series, values: pl.Series, written: TextFormat, what: str, doubt: str = "", asked: bool = False
 ) -> Read:
     """Decide on a column of which some values could not be read: those are missing, or the column stays text.
 
@@ -47,7 +47,7 @@ def with_words(
 
     Example:
         >>> known = pl.Series([*map(str, range(40)), "unknown"])
-        >>> found = with_words(known, known.cast(pl.Int64, strict=False), NumberFormat(), "numbers")
+        >>> found = with_words(known, known.cast(pl.Int64, strict=False), TextFormat(), "numbers")
         >>> found.written.words, found.values.null_count()
         (('unknown',), 1)
     """

@@ -156,7 +156,7 @@ def _compiled(model: keras.Model) -> Any:
         if not traced:
             compute(*map(tf.constant, parts))  # makes the variables, outside the trace
             forms = [tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in parts]
-            traced.append(tf.function(compute).get_concrete_function(*forms))
+            traced.append(tf.function(compute, autograph=False).get_concrete_function(*forms))
         return traced[0](*map(tf.constant, parts))
 
     return run

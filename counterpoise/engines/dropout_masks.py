@@ -105,7 +105,7 @@ class DropoutMasks:
 
         trial = tf.nest.map_structure(lambda spec: tf.TensorSpec([TRIAL_ROWS, *spec.shape[1:]], spec.dtype), x)
         with _calls(self._layers, call):
-            tf.function(lambda rows: model(rows, training=True)).get_concrete_function(trial)
+            tf.function(lambda rows: model(rows, training=True), autograph=False).get_concrete_function(trial)
         return draws if all(None not in draw.shape for draw in draws) else []
 
 

@@ -226,7 +226,7 @@ class Program:
             none = tf.zeros(tf.shape(weights)[:1])
             return tf.while_loop(lambda i, _: i < steps, body, (0, none), parallel_iterations=1)[1]
 
-        compiled = loop if capacity is None else tf.function(loop, jit_compile=True)
+        compiled = loop if capacity is None else tf.function(loop, jit_compile=True, autograph=False)
 
         def block(x: Any, y: Any, rows: Any, weights: Any, steps: Any) -> Any:
             self.traces["block"] += 1
@@ -245,7 +245,8 @@ class Program:
         return self._trace(logits, (tf.TensorSpec([None], self.form.numbers),))
 
     def _trace(self, function: Callable[..., Any], specs: tuple[Any, ...]) -> Any:
-        return tf.function(function).get_concrete_function(self.form.x, self.form.y, *specs)
+        # No `if` or `for` here asks a tensor; turning our code into a graph's would take a second.
+        return tf.function(function, autograph=False).get_concrete_function(self.form.x, self.form.y, *specs)
 
     def _step(self, inputs: Any, targets: Any, weights: Any) -> Any:
         """One step, as `fit` takes it; returns its loss (regularization included)."""

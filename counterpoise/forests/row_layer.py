@@ -74,8 +74,10 @@ class TreeRows(keras.layers.Layer):
             parts.append(ops.where(levels > 0, ops.cast(levels - 1, "float32"), np.float32("nan")))
         if self.indicated:
             parts.append(ops.cast(ops.take(missing, np.array(self.indicated, "int32"), axis=1), "float32"))
-        for column, levels in self.kept:
-            parts.append(ops.cast(ops.equal(ids[:, column : column + 1], np.array(levels, "int32")), "float32"))
+        if self.kept:  # all columns at once, as there may be thousands
+            columns = np.concatenate([np.full(len(levels), column, "int32") for column, levels in self.kept])
+            levels = np.concatenate([np.array(levels, "int32") for _, levels in self.kept])
+            parts.append(ops.cast(ops.equal(ops.take(ids, columns, axis=1), levels), "float32"))
         return ops.concatenate(parts, axis=1)
 
     def _parts(self, x: Any) -> tuple[Tensor, Tensor]:

@@ -95,6 +95,7 @@ def card_of(
         "idea": strategy.idea,
         "members": list(strategy.member_names),
         "network": trainer.label_of(strategy),
+        "models": [trainer.models[single.model].label for single in strategy.singles],
         **rows_of(trainer.examples),
         "seed": settings.seed,
         "batch_size": settings.batch_size,

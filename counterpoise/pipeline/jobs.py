@@ -61,7 +61,7 @@ def jobs_by_fold(
 ) -> tuple[dict[Key, list[Job]], dict[str, str]]:
     """The jobs of (strategy, fold), and why a strategy cannot be carried out on these rows and models.
 
-    `versions` holds what is trained in place of a strategy on a fold (after tuning). What fails is left out of the
+    `versions` contains what is trained instead of a strategy on a fold (after tuning). What fails is left out of the
     first. It is raised where nothing would be left to compare: the baseline, or the only strategy.
     """
     jobs: dict[Key, list[Job]] = {}
@@ -71,7 +71,7 @@ def jobs_by_fold(
             of_fold = [(versions or {}).get((strategy.name, f), strategy) for f in range(len(folds))]
             made = [jobs_of(version, trainer, fold) for version, fold in zip(of_fold, folds, strict=True)]
             _check_trainable(made[0], trainer.models)
-        except Exception as error:  # a user's own plan may raise anything; the others race on
+        except Exception as error:  # a user's own plan may raise anything; the others continue
             if strategy.name == "none" or len(strategies) == 1:
                 raise
             failures[strategy.name] = error_text(error)

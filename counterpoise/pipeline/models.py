@@ -20,7 +20,7 @@ from counterpoise.strategies.strategy import Strategy
 from counterpoise.targets.kinds import target_of
 
 #: What "auto" pools on tables: see `docs/how-to/trees.md` for what was measured.
-AUTO = Blend(("tabular", "boosted", "forest"), adapts=True)
+AUTO = Blend(("tabular", "boosted"), adapts=True)
 
 
 def model_for(wanted: Any, examples: Examples, strategies: Sequence[Strategy] = (), network_alone: bool = False) -> Any:
@@ -83,7 +83,7 @@ def models_of(
         specs[key], learners[key] = spec, learner
         return key
 
-    found: list[Strategy] = []
+    chosen: list[Strategy] = []
     labels: list[str] = []
     for spec in several:
         blend = spec if isinstance(spec, Blend) else Blend((spec,))
@@ -92,14 +92,14 @@ def models_of(
         keys = [key_of(member) for member in blend.models]
         label = _free(spec.label if isinstance(spec, Blend) else learners[keys[0]].model.label, labels)
         under = _under(blend, {key: learners[key] for key in keys}, strategies)
-        found += [replace(strategy, name=f"{label}:{strategy.name}") if labels else strategy for strategy in under]
+        chosen += [replace(strategy, name=f"{label}:{strategy.name}") if labels else strategy for strategy in under]
         labels.append(label)
     for strategy in strategies:
         if isinstance(strategy, External):
             _check_target(examples, strategy.name)
             learners[strategy.name] = Learner(ExternalModel(strategy.name, strategy.estimator), examples)
-            found.append(replace(strategy, model=strategy.name))
-    return learners, *_resolved(found, learners)
+            chosen.append(replace(strategy, model=strategy.name))
+    return learners, *_resolved(chosen, learners)
 
 
 def _resolved(

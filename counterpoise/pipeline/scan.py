@@ -74,7 +74,7 @@ class Scanned:
         assert schema is not None
         return Stream(
             self.scan.table, self.scan.features, self.labels.y, job.plan, job.limits.batch_size, seed, WINDOW,
-            rows=job.train, inputs=lambda part: build_parts(schema, part),
+            rows=job.train, inputs=lambda chunk: build_parts(schema, chunk),
         )  # fmt: skip
 
     def run(
@@ -129,4 +129,4 @@ def refuse_with_scan(given: Mapping[str, Any]) -> None:
     """Raise an OptionError when an argument that needs all rows in memory was given along with a scan."""
     for name, value in given.items():
         if value is not None:
-            raise OptionError(f"{name} does not go with a scan, whose rows stay on disk; leave it out.")
+            raise OptionError(f"{name} was given with a scan, whose rows stay on disk. Leave {name} out.")

@@ -115,7 +115,7 @@ def _no_strategy(given: Any) -> str:
 def select(wanted: str | Strategy | Iterable[str | Strategy], kind: str = "one_of") -> tuple[Strategy, ...]:
     """Strategies from "default", "all", "a,b,c", one or a list; `none` is always first, external models are last.
 
-    "default" and "all" may be parts of the list; which strategies they name depends on the kind of target.
+    "default" and "all" may be in the list; which strategies they name depends on the kind of target.
 
     Example:
         >>> [s.name for s in select("oversample")]

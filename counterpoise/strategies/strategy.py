@@ -153,7 +153,7 @@ class Strategy:
 
         Args:
             stage: 0, 1, ...
-            jobs: Those of `jobs`, with what earlier stages put in their place.
+            jobs: Those of `jobs`, with what earlier stages replaced.
             members: What earlier stages trained, by job id.
             examples: The rows.
         """

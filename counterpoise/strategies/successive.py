@@ -81,10 +81,10 @@ class Successive(Strategy):
         return {stage: job.having(start=members[before[-1].id].weights) if before else job}
 
     def outputs(self, jobs: Sequence[Job], members: Mapping[str, Member]) -> list[Member]:
-        found = super().outputs(jobs, members)
+        outputs = super().outputs(jobs, members)
         if self.warm:
-            return found
-        pairs = zip(found, jobs, strict=True)
+            return outputs
+        pairs = zip(outputs, jobs, strict=True)
         return [replace(member, logits=member.logits[: len(job.score) - len(job.train)]) for member, job in pairs]
 
     def _planned(self, job: Job, before: Sequence[Job], members: Mapping[str, Member], examples: Examples) -> Job:

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counterpoise.core.schema import NumberFormat
-from counterpoise.data.numbers import parse, plain_numbers, read_numbers
+from counterpoise.core.schema import TextFormat
+from counterpoise.data.number_parsing import parse, plain_numbers
+from counterpoise.data.numbers import read_numbers
 
 N = 200
 
@@ -45,6 +46,8 @@ def read(values):
         (["1,234", "12,34"], [1.234, 12.34]),
         (["1e5", "2", ".5", "1."], [1e5, 2, 0.5, 1]),
         (["12", "", "NA", "?"], [12, None, None, None]),
+        (["١٬٢٣٤٫٥", "٣٥"], [1234.5, 35]),
+        (["１２", "३.५"], [12, 3.5]),
     ],
 )
 def test_one_convention_of_a_column_is_found(values, numbers):
@@ -55,7 +58,7 @@ def test_one_convention_of_a_column_is_found(values, numbers):
     "values",
     [["A12", "A13"], ["12A", "13A"], ["02139", "12345"], ["079 123 456", "079 123 457"], ["12.03.2024", "13.03.2024"],
      ["10.0.0.1", "192.168.100.200"], ["10:30", "11:30"], ["1-2", "3-4"], ["1/2", "3/4"], ["0-4", "5-9"],
-     ["red", "blue"], ["S", "M", "L", "38", "40"] * 20, [None, ""]],
+     ["٠٢١٣٩", "١٢"], ["red", "blue"], ["S", "M", "L", "38", "40"] * 20, [None, ""]],
 )  # fmt: skip
 def test_codes_ranges_and_words_stay_text_without_a_word(values):
     assert read(values) == read([])
@@ -123,7 +126,7 @@ def test_whole_numbers_of_any_size_stay_exact():
 
 
 FORMATS = [
-    NumberFormat(point, group, affix)
+    TextFormat(point, group, affix)
     for point, group in [(".", ""), (".", ","), (".", " "), (".", "'"), (",", ""), (",", "."), (",", " "), (",", "'")]
     for affix in ("", "$", "€", "%", "kg", "chf")
 ]

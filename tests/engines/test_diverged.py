@@ -69,7 +69,7 @@ def test_the_others_stand_and_a_resume_gives_the_same(breaking, engine, tmp_path
     again = cp.compare(linear, X, Y, store=tmp_path, **how)
     alone = cp.compare(linear, X, Y, **(how | {"strategies": ["oversample"]}))
     for other in (again, alone):
-        for a, b in zip(race.cells, other.cells, strict=True):
+        for a, b in zip(race.fold_results, other.fold_results, strict=True):
             np.testing.assert_array_equal(a.proba, b.proba)
 
 

@@ -18,6 +18,7 @@ from counterpoise.engines.run import run
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.settings import Settings
 from counterpoise.strategies.select import Strategy, find, names
+from counterpoise.strategies.strategy import Single
 
 TWO, THREE = examples(), examples(classes=3)
 STILL = keras.optimizers.SGD(0.0)
@@ -105,7 +106,7 @@ def test_mixed_labels_start_at_what_they_are_on_average():
     assert start["remix"] == pytest.approx(np.log(share / (1 - share)), abs=0.02)
 
 
-@pytest.mark.parametrize("name", [n for n in names() if not find(n).members])
+@pytest.mark.parametrize("name", [n for n in names() if isinstance(find(n), Single)])
 def test_every_plan_states_the_shares_that_its_rows_weigh(name):
     """What the start rests on: `prior` of the first stage is the class shares of one epoch's weights."""
     fold = make_folds(TWO, 2)[0]

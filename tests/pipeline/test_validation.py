@@ -231,7 +231,7 @@ def test_rows_of_another_type_or_another_structure_are_refused():
 def test_a_scan_takes_no_split(tmp_path):
     frame().to_parquet(tmp_path / "rows.parquet", index=False)
     rows = cp.scan(tmp_path / "rows.parquet", "t")
-    with pytest.raises(OptionError, match="split does not go with a scan"):
+    with pytest.raises(OptionError, match="split was given with a scan"):
         cp.fit("mlp", rows, split="role")
 
 

@@ -12,7 +12,6 @@ from counterpoise.core.folds import Fold
 from counterpoise.engines.batch_order import Order
 from counterpoise.pipeline.settings import Settings
 from counterpoise.strategies import select as s
-from counterpoise.strategies.successive import Successive
 
 
 def test_the_seed_set_is_registered_simplest_first():
@@ -65,8 +64,6 @@ def test_what_is_no_strategy_is_told_what_would_be_one():
     assert [x.name for x in s.select(s.ensemble(["none", "oversample"]))] == ["none", "ensemble"]
     with pytest.raises(OptionError, match="strategies is 5; expected names or strategies in a list"):
         s.select(5)
-    with pytest.raises(OptionError, match="step has finish, which models trained one after the other cannot have"):
-        Successive("e", step=s.Strategy("one", finish="crt"))
     with pytest.raises(OptionError, match=r"Give their names to cp.ensemble\(\[...\]\)"):
         s.Ensemble("e", members=("none",))
 
