@@ -134,10 +134,11 @@ def _labels(r: DiagnosisRecord) -> Advice | None:
     if r.quick is None or not r.quick.suspicion.rows or r.quick.suspicion.leaving < 0.05:
         return None
     s = r.quick.suspicion
-    named = ", ".join(str(row) for row in s.rows[:5])
+    named = ", ".join(str(row + 1) for row in s.rows[:5])
     reason = (
         f"Up to {100 * s.leaving:.0f} % of the rows labeled {r.minority!r} look like another class to {r.quick.model} "
-        f"that had not seen them (confident learning; hard rows look the same). The first to check: rows {named}."
+        f"that had not seen them (confident learning; hard rows look the same). The first to check: rows {named} "
+        "(counted from 1)."
     )
     return Advice("Look at the labels of the most suspicious rows before any remedy.", reason, asdict(s))
 
