@@ -128,7 +128,7 @@ def _of_one_hot(source: LabelSource, weight: Array) -> Elements:
     return Elements("one_hot", codes, classes, weight, columns=_names(source))
 
 
-def _names(source: Source) -> tuple[Any, ...] | None:
+def _names(source: LabelSource) -> tuple[Any, ...] | None:
     """The columns of a frame, where text names them."""
     return source.columns if source.columns and all(isinstance(name, str) for name in source.columns) else None
 

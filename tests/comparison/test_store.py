@@ -85,7 +85,7 @@ def test_one_writes_and_others_may_read(tmp_path):
 
 
 def test_places_that_hold_no_run_or_a_damaged_one(tmp_path):
-    with pytest.raises(ArtifactError, match="holds no run"), Store.reading(tmp_path):
+    with pytest.raises(ArtifactError, match="contains no run"), Store.reading(tmp_path):
         pass
     (tmp_path / FILE).write_bytes(b"no database at all, but long enough to be one" * 40)
     with pytest.raises(ArtifactError, match=r"damaged.*--restart"), Store.writing(tmp_path):
