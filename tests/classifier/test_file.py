@@ -367,7 +367,7 @@ SCORED = {
     "infinite": ({"log_p": lambda a: a - np.inf}, "are no probabilities of classes"),
     "weights": ({"weight": lambda a: np.full(len(Y) // 5, -1.0)}, "no list of one weight per row"),
     "members": ({"member_outputs": lambda a: np.zeros((2, 3))}, "stored member_outputs has shape"),
-    "more": ({"evil": lambda a: np.zeros(3)}, "expected log_p and y"),
+    "more": ({"evil": lambda a: np.zeros(3)}, "Expected log_p and y"),
 }  # fmt: skip
 
 
@@ -381,7 +381,7 @@ def test_scores_that_were_changed(clf, case):
 
 def test_scores_without_a_part(clf):
     for name in ("log_p", "y"):
-        with pytest.raises(ArtifactError, match="expected log_p and y"):
+        with pytest.raises(ArtifactError, match="Expected log_p and y"):
             check_scores({k: v for k, v in clf.scores.items() if k != name}, clf.rule)
     check_scores({}, clf.rule)
 
