@@ -153,7 +153,7 @@ class OneOf:
         return thresholds.describe(rule, rows, classes)
 
     def columns(self, said: Decision, classes: Array) -> dict[str, Any]:
-        labels = [str(c) for c in classes.tolist()]
+        labels = [str(c) for c in classes.tolist()[: said.proba.shape[1]]]
         if len(labels) == 2:
             found: dict[str, Any] = {"probability": said.proba[:, 1]}
         else:
