@@ -68,7 +68,7 @@ def duplicate_notes(duplicate_ids: np.ndarray, y: np.ndarray) -> list[str]:
 
 
 def digit_notes(x: Any) -> list[str]:
-    """Return a note on flat arrays whose values float32, in which networks compute, cannot tell apart."""
+    """Return a note on flat arrays whose values float32, in which networks compute, cannot distinguish."""
     inputs = x if isinstance(x, Mapping) else dict(enumerate(x)) if isinstance(x, tuple) else {"x": x}
     flat = {name: array for name, array in inputs.items() if array.ndim == 2 and isinstance(array, np.ndarray)}
     wide = {name: array for name, array in flat.items() if array.dtype.name in ("float64", "int64", "uint64")}

@@ -119,6 +119,13 @@ def manifest(x=X, y=Y, model="mlp", folds=2, duplicates="warn", optimizer=None, 
 def test_equal_runs_have_equal_manifests_and_every_difference_is_named():
     before = manifest()
     assert differences(before, manifest(X.copy(), Y.copy())) == []
+
+    def compiled(spec, n_classes):
+        model = two_layers()(spec, n_classes)
+        model.compile("adam", "binary_crossentropy", metrics=[keras.metrics.AUC()])
+        return model
+
+    assert differences(manifest(model=compiled), manifest(model=compiled)) == [], "Keras counts names up"
     changed = X.copy()
     changed[3, 1] += 0.5
     assert differences(before, manifest(changed)) == ["values of column 'x1' changed"]

@@ -275,9 +275,9 @@ def test_a_series_of_text_is_an_array_of_text():
         rows = read(source, y=y, table=False)
         assert rows.x.shape == (3,)
         assert rows.duplicate_ids.tolist() == [0, 1, 0]
-    with pytest.raises(DataError, match="x holds texts, but None in row 1; write '' where"):
+    with pytest.raises(DataError, match=r"x is text, but None in row 2\. Expected text in every row\. Write"):
         read(np.array(["a", None, "b"], dtype=object), y=y, table=False)
-    with pytest.raises(DataError, match="x holds texts, but nan in row 2"):
+    with pytest.raises(DataError, match="x is text, but nan in row 3"):
         read(np.array(["a", "b", np.nan], dtype=object), y=y, table=False)
     with pytest.raises(DataError, match="or text of shape"):
         read(np.array([1, None, 2], dtype=object), y=y, table=False)
