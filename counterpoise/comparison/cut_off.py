@@ -15,7 +15,7 @@ NAMED = 5
 
 def unfinished(training: Mapping[str, Training]) -> frozenset[str]:
     """Return the strategies whose networks still improved when their training ended."""
-    return frozenset(name for name, found in training.items() if found.cut_off)
+    return frozenset(name for name, length in training.items() if length.cut_off)
 
 
 def cut_off_step(training: Mapping[str, Training], extension: int = 1, limited: bool = False) -> str:
@@ -45,7 +45,7 @@ def cut_off_step(training: Mapping[str, Training], extension: int = 1, limited: 
 
 def training_warnings(training: Mapping[str, Training], rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return warnings: trainings that may have ended too early, and skill below 0."""
-    unknown = [name for name, found in training.items() if found.network and found.cut_off is None]
+    unknown = [name for name, length in training.items() if length.network and length.cut_off is None]
     below = [row["strategy"] for row in rows if row["skill_below_0"]]
     warnings = []
     if unknown:
