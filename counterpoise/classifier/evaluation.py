@@ -185,8 +185,8 @@ def _labels(clf: Any, data: Any, y: Any, target: Any, named: set[str]) -> tuple[
             raise OptionError("arrays hold no labels; pass y.")
         return y, data, None
     wanted = target or (None if given else y) or clf.target.columns_of(clf.schema, clf.classes_.tolist())
-    place = target_columns(wanted, table=True) or wanted
-    labels = () if given else (place,) if isinstance(place, str) else place.columns
+    where = target_columns(wanted, table=True) or wanted
+    labels = () if given else (where,) if isinstance(where, str) else where.columns
     used = {*labels, *named, *(c.name for c in (clf.schema.columns if clf.schema is not None else ()) if c.used)}
     frame, source, _ = to_frame(
         data, as_text=(*labels, *text_columns(clf.schema)),
@@ -197,4 +197,4 @@ def _labels(clf: Any, data: Any, y: Any, target: Any, named: set[str]) -> tuple[
     absent = [name for name in labels if name not in frame.columns]
     if absent:
         raise ColumnError(f"{source} lacks the target column {absent[0]!r}.{did_you_mean(absent[0], frame.columns)}")
-    return frame[place] if isinstance(place, str) else place.read(frame.select(labels)), frame, source
+    return frame[where] if isinstance(where, str) else where.read(frame.select(labels)), frame, source

@@ -32,7 +32,7 @@ SAVED = {
     ),
     "metrics.display": ("BalancedAccuracy", "MCC"),
     "metrics.display_scores": ("AveragePrecision",),
-    "networks.network": ("ProbabilityToLogit",),
+    "networks.output": ("ProbabilityToLogit",),
     "networks.batch_ensemble": ("MemberDense", "MemberHead", "PoolMembers", "RandomSigns"),
 }  # fmt: skip
 

@@ -20,10 +20,15 @@ MOST_NOTES = 50
 
 
 def column_notes(columns: Sequence[InferredColumn]) -> list[str]:
-    """Return the notes on columns; what is true of more than three columns is noted once."""
+    """Return the notes on columns; what is true of more than three columns is noted once.
+
+    A constant column needs no attention: the schema lists it among those that are left out.
+    """
     names_of: dict[str, list[str]] = {}
     for inferred in columns:
         name = inferred.column.name
+        if inferred.column.kind == "constant":
+            continue
         for note in inferred.notes:
             names_of.setdefault(note.removeprefix(f"Column {name!r} "), []).append(name)
     sentences = []

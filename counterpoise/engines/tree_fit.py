@@ -81,7 +81,7 @@ def _uneven(weights: Array) -> Array | None:
 
 
 def _late_gain(grown: Grown) -> tuple[float, float] | None:
-    """Growth that its stopping rows ended gains nothing more, and neither does a forest, however large."""
+    """(0, 0) where stopping rows ended the growth, and for a forest; None where more rounds might gain."""
     return None if grown.ended is False else (0.0, 0.0)
 
 

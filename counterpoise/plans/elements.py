@@ -34,11 +34,12 @@ class Elements:
 
     Attributes:
         kind: "codes", "one_hot" or "multi_label".
-        codes: int32, the place of each element's label in `classes` (...), or 0/1 per label (..., L); where `weight`
+        codes: int32, the number of each element's label in `classes` (...), or 0/1 per label (..., L); where `weight`
             is 0 it means nothing.
         classes: The labels behind the codes; of a one-hot target the numbers of its columns.
         weight: float64, same shape: what an element counts before any class weight; 0 = not at all.
         squeezed: Whether a last axis of length 1 was dropped.
+        columns: Names of the columns of a one-hot or multi-label frame; None: they have none.
     """
 
     kind: str
@@ -46,6 +47,7 @@ class Elements:
     classes: tuple[Any, ...]
     weight: Array
     squeezed: bool = False
+    columns: tuple[Any, ...] | None = None
 
 
 def read_elements(
@@ -105,12 +107,12 @@ def _of_kind(kind: str, source: LabelSource, weight: Array, ignore: tuple[Any, .
             raise DataError('ignore names labels of codes, or of kind="multi_label"; with kind="one_hot" use mask.')
         return _of_one_hot(source, weight)
     if ignore:
-        left_out = [place for place, level in enumerate(source.levels) if plain_label(level) in ignore]
+        left_out = [code for code, level in enumerate(source.levels) if plain_label(level) in ignore]
         weight = np.where(np.isin(source.codes, left_out), 0.0, weight)
     read = read_labels(source, "the target", weight > 0, advice=_MASK)
     if kind == "codes":
         return Elements(kind, read.codes, read.classes, weight, squeezed)
-    return Elements(kind, _binary(read, kind), (0, 1), weight)
+    return Elements(kind, _binary(read, kind), (0, 1), weight, columns=_names(source))
 
 
 def _of_one_hot(source: LabelSource, weight: Array) -> Elements:
@@ -122,7 +124,13 @@ def _of_one_hot(source: LabelSource, weight: Array) -> Elements:
             f"the target is not one-hot in {rows_text(off[0][:1] if off.shape[1] else [0])} ({len(off):,} elements "
             'hold no 1 or several). Mask elements that do not count; for independent labels use kind="multi_label".'
         )
-    return Elements("one_hot", values.argmax(axis=-1).astype(np.int32), tuple(range(values.shape[-1])), weight)
+    codes, classes = values.argmax(axis=-1).astype(np.int32), tuple(range(values.shape[-1]))
+    return Elements("one_hot", codes, classes, weight, columns=_names(source))
+
+
+def _names(source: LabelSource) -> tuple[Any, ...] | None:
+    """The columns of a frame, where text names them."""
+    return source.columns if source.columns and all(isinstance(name, str) for name in source.columns) else None
 
 
 def _binary(labels: Labels, kind: str) -> Array:

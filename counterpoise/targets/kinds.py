@@ -23,7 +23,7 @@ def target_of(kind: Any) -> Target:
         (3,)
     """
     name = getattr(kind, "kind", kind)
-    if name not in TARGETS:
+    if not isinstance(name, str) or name not in TARGETS:
         raise ArtifactError(
             f"it has a target of kind {name!r:.40}; expected one of {', '.join(TARGETS)}. Update Counterpoise."
         )

@@ -99,7 +99,7 @@ def test_the_loss_is_taken_of_soft_labels_by_the_fit_engine():
     "x", [np.arange(N)[:, None], np.array(["a"] * N), {"image": X, "tokens": np.ones((N, 3), int)}]
 )
 def test_rows_without_a_mean_are_refused(x):
-    with pytest.raises(DataError, match="only floating numbers and uint8"):
+    with pytest.raises(DataError, match="Expected floating-point numbers or uint8"):
         check_mixable(Examples(x, Y, (0, 1)), "mixup")
     check_mixable(Examples(np.zeros((N, 2, 2, 1), np.uint8), Y, (0, 1)), "mixup")
 
