@@ -159,7 +159,7 @@ def test_tables_are_laid_out_from_training_rows_alone():
 def test_arrays_of_any_rank_and_dicts_are_flattened_and_text_is_refused():
     flat = FlatRows(examples({"a": X.reshape(400, 3, 1), "b": X[:, 0]}), FOLD.train).matrix(np.arange(400))
     assert flat == pytest.approx(np.column_stack([X, X[:, 0]]))
-    with pytest.raises(DataError, match="hold text"):
+    with pytest.raises(DataError, match="are text"):
         FlatRows(examples(np.array(["a"] * 400)), FOLD.train)
 
 

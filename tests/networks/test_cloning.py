@@ -107,7 +107,7 @@ def test_a_model_that_cannot_be_made_again_says_why():
             super().__init__()
             self.width = np.array(width)
 
-    with pytest.raises(ModelError, match=r"cannot be cloned .*; pass a builder function, or clone=False"):
+    with pytest.raises(ModelError, match=r"cannot be cloned .*Pass a builder function, or clone=False"):
         clone(Needy([1]), True)
 
 
