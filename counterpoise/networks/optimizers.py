@@ -24,7 +24,7 @@ def check_callbacks(callbacks: Any) -> tuple[Any, ...]:
     given = (callbacks,) if isinstance(callbacks, keras.callbacks.Callback) else tuple(callbacks)
     for one in given:
         if not isinstance(one, keras.callbacks.Callback):
-            raise OptionError(f"callbacks has a {type(one).__name__}. Expected Keras callbacks.")
+            raise OptionError(f"callbacks contains {type(one).__name__}. Expected Keras callbacks.")
     return given
 
 

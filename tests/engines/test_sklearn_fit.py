@@ -182,7 +182,7 @@ def test_what_it_raises_and_odd_scores_are_its_own_errors():
         def predict_proba(self, x):
             return np.full((len(x), 3), np.nan)
 
-    assert "expected finite ones of shape (140, 2)" in train(Odd()).error
+    assert "Expected finite scores of shape (140, 2)" in train(Odd()).error
     broken = train(RandomForestClassifier(0))
     assert broken.error.startswith("InvalidParameterError: ")
     assert broken.logits.shape == (0, 2)

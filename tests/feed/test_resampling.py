@@ -105,10 +105,10 @@ def test_rows_of_parquet_keep_types_and_names(tmp_path, monkeypatch, plan):
 
 def test_what_no_csv_file_can_hold_is_named(tmp_path):
     odd_table().write_parquet(tmp_path / "in.parquet")
-    with pytest.raises(ColumnError, match=r"'bytes' of .* holds Binary"):
+    with pytest.raises(ColumnError, match=r"'bytes' of .* has the type Binary"):
         resample_file(tmp_path / "in.parquet", "y", tmp_path / "out.csv")
     odd_table().drop("bytes").write_parquet(tmp_path / "in.parquet")
-    with pytest.raises(ColumnError, match=r"'many' of .* holds List"):
+    with pytest.raises(ColumnError, match=r"'many' of .* has the type List"):
         resample_file(tmp_path / "in.parquet", "y", tmp_path / "out.csv")
     assert [p.name for p in tmp_path.iterdir()] == ["in.parquet"]
 

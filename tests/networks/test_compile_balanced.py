@@ -120,8 +120,8 @@ def test_weights_from_counts_have_mean_one():
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda: cp.compile_balanced(model_of(3), [9, 1]), ModelError, "expected 3 counts"),
-        (lambda: cp.compile_balanced(model_of(1), [9]), ModelError, "expected 2 counts"),
+        (lambda: cp.compile_balanced(model_of(3), [9, 1]), ModelError, "Expected 3 counts"),
+        (lambda: cp.compile_balanced(model_of(1), [9]), ModelError, "Expected 2 counts"),
         (lambda: cp.compile_balanced(model_of(2, activation="relu"), [9, 1]), ModelError, "not clear whether"),
         (lambda: cp.compile_balanced(model_of(2), [9, 1], output="logit"), OptionError, "output is 'logit'"),
         (lambda: cp.compile_balanced(model_of(2), [9, -1]), OptionError, "0 or more"),

@@ -123,7 +123,7 @@ def test_convolutions_are_heads_and_pooling_is_named():
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda: cp.networks.init_output_bias(functional(), [9, 1]), OptionError, r"expected \(3,\)"),
+        (lambda: cp.networks.init_output_bias(functional(), [9, 1]), OptionError, r"Expected \(3,\)"),
         (
             lambda: cp.networks.init_output_bias(functional(), [9, 1, 0]),
             OptionError,

@@ -130,5 +130,5 @@ def test_plans_keep_it_and_strategies_with_a_loss_replace_it_and_say_so(caplog):
 
 @pytest.mark.parametrize("use", [lambda loss: ModelLoss(loss, 1), lambda loss: is_cross_entropy(loss, 1)])
 def test_a_loss_that_keras_does_not_know_is_named(use):
-    with pytest.raises(ModelError, match="the loss 'crossentropie', which Keras does not know"):
+    with pytest.raises(ModelError, match="the loss 'crossentropie', which is not one of Keras"):
         use("crossentropie")
