@@ -17,7 +17,7 @@ from counterpoise.metrics.proba_scores import log_loss
 from counterpoise.metrics.rank_scores import average_precision
 from counterpoise.networks.cloning import last_activation
 from counterpoise.plans.elements import Elements, read_elements
-from counterpoise.plans.tables import places_among
+from counterpoise.plans.tables import codes_among
 
 Array = np.ndarray
 
@@ -145,7 +145,7 @@ class PerClass(keras.callbacks.Callback):
 def _codes(elements: Elements, labels: Sequence[Any] | None) -> Array:
     """The class codes of the model, int64: whole-number labels are codes already, others are among `labels`."""
     if labels is not None and any(isinstance(c, str) for c in elements.classes):
-        return places_among(elements, labels, "names in labels=").astype(np.int64)
+        return codes_among(elements, labels, "names in labels=").astype(np.int64)
     if any(isinstance(c, str) or c < 0 for c in elements.classes):
         raise TargetError(
             f"y has the labels {', '.join(map(repr, elements.classes[:5]))}. Expected the class codes 0, 1, ... of the "

@@ -134,7 +134,7 @@ class ProgramEngine:
             objective = Objective(job)
             program = self.programs[objective.family]
             numbers = numbers_of(objective.loss(self.network), self.network.units)
-            seed = seeds.integer(job.seed, "initial", *job.place)
+            seed = seeds.integer(job.seed, "initial", *job.counters)
             state = job.start or self.network.initial_state(
                 seed, self.examples.x, job.train, objective.member_shifts, objective.start(self.network)
             )

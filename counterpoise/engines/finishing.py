@@ -64,7 +64,7 @@ def crt(member: Member, job: Job, examples: Examples, network: Network) -> Membe
     counts = target_of(job).counts(y, len(examples.classes))
     balanced = len(counts) * int(counts.max())
     epochs = max(1, round(member.steps / 5 / -(-balanced // batch)))
-    seed = seeds.integer(job.seed, "second stage", *job.place)
+    seed = seeds.integer(job.seed, "second stage", *job.counters)
     x = whole(examples.x, job.train, "crt")
     change = retrain_head(model, x, y, epochs=epochs, batch_size=batch, seed=seed)
     return replace(

@@ -117,7 +117,7 @@ class FitEngine:
         if job.start:
             set_state(model, job.start)
             return
-        seed = seeds.integer(job.seed, "initial", *job.place)
+        seed = seeds.integer(job.seed, "initial", *job.counters)
         rows, bias = self._learning_rows(job), objective.start(self.network)
         set_state(model, self.network.initial_state(seed, self.examples.x, rows, objective.member_shifts, bias))
 

@@ -51,7 +51,7 @@ class Mixed:
         assert job.mix is not None
         name, constants = job.mix
         self.layer = MIXES[name](**constants)
-        self.units, self._seed = units, seeds.integer(job.seed, "mix", *job.place)
+        self.units, self._seed = units, seeds.integer(job.seed, "mix", *job.counters)
 
     def batch(self, step: int, x: Any, y: Array, weights: Array) -> tuple[Any, Array, Array]:
         """Inputs, soft labels ((B, C), or (B,) on one unit) and weights of step `step`, mixed."""

@@ -132,7 +132,7 @@ def _fitted(job: Job, examples: Examples, given: Any) -> tuple[Array, Array, int
     integer_levels = INTEGER_LEVELS if _takes_levels(estimator) else 0
     keep_nan = get_tags(estimator).input_tags.allow_nan
     flat = FlatRows(examples, job.train, keep_nan=keep_nan, integer_levels=integer_levels)
-    drawn = np.sort(job.plan.rows(0, seeds.integer(job.seed, "plan", *job.place)))
+    drawn = np.sort(job.plan.rows(0, seeds.integer(job.seed, "plan", *job.counters)))
     how = _weights(estimator, job, drawn) | _levels(estimator, flat.categorical)
     how |= _stopping(estimator, job, flat.matrix(job.stop), examples.y[job.stop])
     rows = job.train[drawn]
@@ -148,7 +148,7 @@ def _seed(estimator: Any, job: Job) -> None:
     """Seeds by place for what is random in it, unless the user fixed them."""
     for name, value in sorted(estimator.get_params(deep=True).items()):
         if value is None and (name == "random_state" or name.endswith("__random_state")):
-            estimator.set_params(**{name: seeds.integer(job.seed, "external", *job.place)})
+            estimator.set_params(**{name: seeds.integer(job.seed, "external", *job.counters)})
 
 
 def _weights(estimator: Any, job: Job, drawn: Array) -> dict[str, Array]:

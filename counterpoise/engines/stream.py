@@ -77,7 +77,7 @@ class StreamBatches(keras.utils.PyDataset):
         super().__init__()
         self._on_fault = on_fault
         self.job, self.order, self.start = job, Order(job), 0
-        self._stream = make(job, seeds.integer(job.seed, "plan", *job.place))
+        self._stream = make(job, seeds.integer(job.seed, "plan", *job.counters))
         self._steps: Iterator[Any] = iter(())
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:

@@ -40,7 +40,9 @@ def manifest(clf: Any, format: str) -> dict[str, Any]:
         },
         "classes": clf.classes_.tolist(),
         "threshold": clf.rule.threshold,
-        "rule": [rule_to_dict(rule) for rule in clf.rule.parts] if clf.target.independent else rule_to_dict(clf.rule),
+        "rule": [rule_to_dict(rule) for rule in clf.rule.problem_rules]
+        if clf.target.independent
+        else rule_to_dict(clf.rule),
         "card": clf.card,
     }
 
@@ -49,7 +51,10 @@ def _decisions(clf: Any, ids: bool) -> dict[str, str]:
     """Describe the outputs that decide."""
     if clf.target.independent:
         return {"decision": "int32 (rows, classes), 1 for each of `classes` that is there"}
-    return {"decision": "int32 (rows,), position in `classes`", **({} if ids else {"label": "the label decided"})}
+    human = "" if clf.rule.review is None else "; -1: review, for a human"
+    return {
+        "decision": f"int32 (rows,), position in `classes`{human}", **({} if ids else {"label": "the label decided"})
+    }  # fmt: skip
 
 
 def _column_inputs(clf: Any) -> dict[str, Any]:
@@ -77,7 +82,12 @@ def _column(column: Column, dtype: str) -> dict[str, Any]:
 
 def _unit(column: Column) -> dict[str, Any]:
     """What the numbers count, where that is not plain."""
-    units = {"date": "days since 1970-01-01 00:00 UTC", "time": "days since midnight", "duration": "days"}
+    units = {
+        "date": "days since 1970-01-01 00:00 UTC",
+        "time": "days since midnight",
+        "duration": "days",
+        "seconds": "seconds since 1970-01-01 00:00 UTC",
+    }
     if column.unit:
         return {"unit": units[column.unit]}
     return {"unit": column.written.affix} if column.written and column.written.affix else {}

@@ -161,7 +161,7 @@ def drawn_chunks(table: Stored, columns: Sequence[str], times: Array) -> Iterato
 
     A chunk has at most `CHUNK_ROWS` rows.
     """
-    for start, chunk in table.parts(columns, times > 0):
+    for start, chunk in table.chunks(columns, times > 0):
         yield from repeated(chunk, start, times)
 
 

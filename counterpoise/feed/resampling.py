@@ -170,7 +170,7 @@ def _lazy(table: Stored, times: Array) -> pl.LazyFrame:
         number = _new_name(schema.names())
         rows = pl.Series(np.flatnonzero(times).astype(np.uint32))
         return table.frame.with_row_index(number).filter(pl.col(number).is_in(rows.implode())).drop(number)
-    return _source(table.raw_parts(times > 0), times, schema)
+    return _source(table.raw_chunks(times > 0), times, schema)
 
 
 def _source(chunks: Iterable[tuple[int, pl.DataFrame]], times: Array, schema: Any) -> pl.LazyFrame:

@@ -14,7 +14,7 @@ import numpy as np
 from counterpoise.core.errors import DataError
 from counterpoise.core.examples import Examples
 from counterpoise.core.structure import whole
-from counterpoise.data.cycles import phases, places
+from counterpoise.data.cycles import cycle_columns, phases
 from counterpoise.data.encode import MAX_LEVELS
 
 Array = np.ndarray
@@ -53,7 +53,7 @@ class FlatRows:
         self.x, self.schema, self.keep_nan = examples.x, examples.schema, keep_nan
         numbers, ids = self._numbers_and_levels(rows)
         as_integer = ids.max(axis=0, initial=0) <= integer_levels
-        self.cycles = [] if self.schema is None else places(self.schema)
+        self.cycles = [] if self.schema is None else cycle_columns(self.schema)
         self.integers = np.flatnonzero(as_integer)
         self.categorical = list(range(numbers.shape[1], numbers.shape[1] + len(self.integers)))
         self.kept = [(int(column), _kept(ids[:, column])) for column in np.flatnonzero(~as_integer)]

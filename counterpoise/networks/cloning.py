@@ -62,8 +62,11 @@ def _structure(model: keras.Model, **how: Any) -> keras.Model:
 
 
 def keep_weights(model: keras.Model, copy: keras.Model) -> None:
-    """Give a copy the weights of the model, where both have some."""
-    if model.built and copy.built:
+    """Give a copy the weights of the model, where both have some.
+
+    A model of one's own may call itself built although its layers are not: it has no weights yet.
+    """
+    if model.built and copy.built and model.weights:
         copy.set_weights(model.get_weights())
 
 
@@ -147,6 +150,11 @@ def keras_text(error: Exception) -> str:
     A class that a file names and nobody registered is named first: Keras says so at the end of a long text. Of a
     Lambda layer it names the remedy, because Keras advises to switch the safe mode off.
     """
+    if "__lambda__" in str(error) or re.search(r"identifier: \{'value'", str(error)):
+        return (
+            "it holds a lambda function, which is code that Keras does not make again from a configuration. Write it "
+            "as a function with a name and @keras.saving.register_keras_serializable()."
+        )
     if re.search(r"`Lambda` layer", str(error)):
         return (
             "it holds a Lambda layer, which is code that Keras does not make again from a configuration. Write it as a "

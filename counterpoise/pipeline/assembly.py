@@ -121,7 +121,7 @@ def stopping_note(rows: Holdout, examples: Examples, strategy: Strategy, tune_th
 
 
 def split_of(rows: Fold | Holdout, test: int) -> dict[str, int]:
-    """The card's entry about rows whose part was given: how many did what."""
+    """The card's entry about a given split: how many rows did what."""
     return {"training": len(rows.train), "validation": len(rows.stop), "test": test}
 
 

@@ -1,7 +1,7 @@
 """A table larger than memory for `fit`: some rows in memory, the others streamed as the plan draws them.
 
 Held-out rows (at most `MOST_HELD`) stop training and fit the rule. A sample of training rows (at most `MOST_SAMPLED`)
-tells the kinds of the columns, their levels and what the encoder learns. Labels of all rows are in memory.
+determines the kinds of the columns, their levels and what the encoder learns. Labels of all rows are in memory.
 """
 
 from __future__ import annotations

@@ -47,13 +47,13 @@ class Settings:
             value = getattr(self, name)
             later = value == "auto" if name in ("epochs", "batch_size") else value is None and name != "patience"
             if not later:
-                object.__setattr__(self, name, check_int(value, name, 1))
+                object.__setattr__(self, name, check_int(value, name))
         if self.budget not in ("steps", "epochs"):
-            raise OptionError(f'budget is {self.budget!r}; expected "steps" or "epochs".')
+            raise OptionError(f'budget is {self.budget!r}. Expected "steps" or "epochs".')
         if self.recipe != "auto" and not isinstance(self.recipe, Recipe):
-            raise OptionError(f'recipe is {self.recipe!r}; expected "auto" or a cp.Recipe.')
+            raise OptionError(f'recipe is {self.recipe!r}. Expected "auto" or a cp.Recipe.')
         if not isinstance(self.init_bias, bool):
-            raise OptionError(f"init_bias is {self.init_bias!r}; expected True or False.")
+            raise OptionError(f"init_bias is {self.init_bias!r}. Expected True or False.")
         for name in ("seed", "tune"):
             object.__setattr__(self, name, check_int(getattr(self, name), name, 0))
 

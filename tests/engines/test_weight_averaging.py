@@ -27,7 +27,7 @@ def job(steps=12, average=0.6, min_steps=0):
     limits = Limits(steps=steps, round_steps=3, patience=None, batch_size=16, average=average, min_steps=min_steps)
     return Job.of(
         plan=plans.uniform(Y[TRAIN]), train=TRAIN, stop=STOP, score=STOP, loss=("cross_entropy", {}), seed=1,
-        place=(0, 0, 0), limits=limits,
+        counters=(0, 0, 0), limits=limits,
     )  # fmt: skip
 
 
