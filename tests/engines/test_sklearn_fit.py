@@ -159,7 +159,7 @@ def test_tables_are_laid_out_from_training_rows_alone():
 def test_arrays_of_any_rank_and_dicts_are_flattened_and_text_is_refused():
     flat = FlatRows(examples({"a": X.reshape(400, 3, 1), "b": X[:, 0]}), FOLD.train).matrix(np.arange(400))
     assert flat == pytest.approx(np.column_stack([X, X[:, 0]]))
-    with pytest.raises(DataError, match="hold text"):
+    with pytest.raises(DataError, match="are text"):
         FlatRows(examples(np.array(["a"] * 400)), FOLD.train)
 
 
@@ -182,7 +182,7 @@ def test_what_it_raises_and_odd_scores_are_its_own_errors():
         def predict_proba(self, x):
             return np.full((len(x), 3), np.nan)
 
-    assert "expected finite ones of shape (140, 2)" in train(Odd()).error
+    assert "Expected finite scores of shape (140, 2)" in train(Odd()).error
     broken = train(RandomForestClassifier(0))
     assert broken.error.startswith("InvalidParameterError: ")
     assert broken.logits.shape == (0, 2)
