@@ -124,7 +124,7 @@ def test_predict_to_screen_and_file(counterpoise, raced, table, tmp_path):
         ((), "f1"),
         (("--recall-floor", 0.9), "recall at least 0.9"),
         (("--precision-floor", 0.5), "precision at least 0.5"),
-        (("--cost-fp", 1, "--cost-fn", 10), "a false alarm costing 1 and a miss 10"),
+        (("--cost-fp", 1, "--cost-fn", 10), "a false positive costing 1 and a missed case 10"),
         (("--alerts", 500), "at most 500 alerts per 10,000 rows"),
     ],
 )
@@ -252,5 +252,8 @@ def test_a_column_says_which_rows_do_what(counterpoise, tmp_path):
     board = json.loads((tmp_path / "run" / "leaderboard.json").read_text())
     check_board(board)
     assert board["split"] == clf.card["split"]
-    check_refusal(counterpoise("compare", *how, "--folds", 3, "--out", tmp_path / "other"), "folds=3 cannot be used, because the rows have their own split")
+    check_refusal(
+        counterpoise("compare", *how, "--folds", 3, "--out", tmp_path / "other"),
+        "folds=3 cannot be used, because the rows have their own split",
+    )
     check_refusal(counterpoise("compare", *how, "--drop", "role", "--out", tmp_path / "other"), "--split and by --drop")

@@ -305,7 +305,7 @@ def test_augmenting_only_repeats_warns_and_asks_for_calibration():
         (lambda: batches([[1, 2], [3]]), DataError, "different lengths"),
         (lambda: batches(np.zeros(3), batch_size=0), OptionError, "batch_size is 0"),
         (lambda: batches(np.zeros(3), [0, 1, 1], plans.uniform([0, 1, 1]), quota="equal"), OptionError, "not both"),
-        (lambda: batches(np.zeros(3), [0, 1, 1], quota={0: 1}), OptionError, "class 1 has no quota"),
+        (lambda: batches(np.zeros(3), [0, 1, 1], quota={0: 1}), OptionError, "Class 1 has no quota"),
         (lambda: batches(np.zeros(3), [0, 1, 1], quota="equal", batch_size=1), OptionError, "at least 2 rows"),
         (lambda: batches(np.zeros(3), quota="equal"), OptionError, "give the labels"),
         (lambda: batches(np.zeros(3), [0, 1, 1], augment="flip"), OptionError, "Keras layers such as"),

@@ -206,7 +206,7 @@ def test_weights_that_do_not_fit_are_refused():
 
 def test_counts_of_another_number_of_classes_are_refused():
     for loss in (L.BalancedSoftmax(N3), L.LDAM(N3), L.LabelSmoothing(N3), L.VectorScaling(N3)):
-        with pytest.raises(ModelError, match="3 classes but the model puts out 2"):
+        with pytest.raises(ModelError, match="3 classes but the model has 2 outputs"):
             loss(Y2, Z1)
     with pytest.raises(ModelError, match="3 classes"):
         L.ExpectedCost(np.ones((3, 3)))(Y2, Z1)
