@@ -15,7 +15,7 @@ import numpy as np
 from counterpoise.classifier.file import Contents, read, write
 from counterpoise.classifier.model_card import ModelCard, measured
 from counterpoise.classifier.references import custom_objects_of
-from counterpoise.core.errors import ArtifactError, OptionError
+from counterpoise.core.errors import ArtifactError, DataError, OptionError
 from counterpoise.core.examples import Pictures
 from counterpoise.core.per_class import in_class_order
 from counterpoise.core.rule import LabelRules, Rule
@@ -33,7 +33,8 @@ from counterpoise.data.texts import texts_of_table
 from counterpoise.decide.rule import Decision
 from counterpoise.metrics.members import mean_table, member_table
 from counterpoise.networks.batch_ensemble import n_members
-from counterpoise.networks.forward import forward, like
+from counterpoise.networks.forward import forward
+from counterpoise.networks.input_names import like
 from counterpoise.networks.member_outputs import shares
 from counterpoise.targets.kinds import target_of
 
@@ -246,6 +247,10 @@ class Classifier:
         rule = self.rule if prior is None else self._rule_at(prior)
         chunks = map(self.encoded, features_of(x, self._row(x))) if dataset_kind(x) else [self.encoded(x)]
         made = [self._by(rule, logits) for chunk in chunks for logits in self._batches(chunk)]
+        if not made:
+            raise DataError(
+                f"The {type(x).__name__} has no elements. Expected rows to predict. Check where it is made."
+            )
         return Decision(np.concatenate([d.proba for d in made]), np.concatenate([d.decision for d in made]))
 
     def encoded(self, x: Any, name: str | None = None) -> Any:

@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from counterpoise.classifier.amounts import amounts_of
+from counterpoise.classifier.by_group import scores_by_group
+from counterpoise.classifier.further import Stakes, further
 from counterpoise.core.checks import check_no_class_lost, check_weights
 from counterpoise.core.errors import ColumnError, OptionError, TargetError, did_you_mean
-from counterpoise.core.rule import Rule
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.image_set import ImageSet
 from counterpoise.data.loading import dataset_kind, load_alone
 from counterpoise.data.row_metadata import group_codes, weights
 from counterpoise.data.schema import text_columns
-from counterpoise.decide.aim import Aim
-from counterpoise.metrics import scores as sc
-from counterpoise.metrics.catalog import FURTHER
-from counterpoise.metrics.intervals import percentile
-from counterpoise.metrics.measured import ROW_RESAMPLES, Scored, joined_scores, measure
-from counterpoise.metrics.row_draws import row_draws
+from counterpoise.decide.costs import cost_matrix
+from counterpoise.metrics.measured import Scored, joined_scores, measure
+from counterpoise.metrics.reliability import reliability_table
 from counterpoise.targets.reading import target_columns
 from counterpoise.targets.shares import shares_of
 
 Array = np.ndarray
-#: Where the partial area under the ROC curve ends.
-MAX_FPR = 0.1
 
 
 def evaluate(
     clf: Any, data: Any, y: Any = None, *, target: Any = None, groups: Any = None, sample_weight: Any = None,
+    by: Any = (), costs: Any = None, cost_column: Any = None, cost_fp: float = 0.0, first: int | None = None,
     resamples: int = 1000,
 ) -> dict[str, Any]:  # fmt: skip
     """Score a classifier on labeled rows that it was not trained on.
@@ -46,16 +43,24 @@ def evaluate(
         groups: Group of each row (N,), or the name of a column: rows of one patient or customer are not independent, so
             whole groups are resampled.
         sample_weight: Weights (N,), or the name of a column: row i counts as w_i rows.
+        by: Columns whose values are scored apart (sex, site): a name, names, or `{name: values (N,)}`.
+        costs: What each decision costs, (C, C) [true, decided] or `{true label: {decided label: cost}}`. Default: the
+            costs by which the classifier decides, if it does.
+        cost_column: What a missed case of each row costs (an amount), (N,) or the name of a column; two classes.
+        cost_fp: What a false positive costs beside `cost_column`.
+        first: Score the rows of highest probability, so many of them; two classes.
         resamples: Bootstrap draws; where rows are drawn one by one at most 200.
 
     Returns:
-        `rows`, `classes` (label, count, share), `metrics` (key -> value, low, high at 95 %), with two classes `further`
-        (the same for `FURTHER`: partial area, parts of the Brier score, net benefit, cost), `threshold`, `aim`, and
-        `groups`, how many there are, or None. Of several labels per row, scores are means over the labels, without
-        intervals, and `labels` has those of each label with intervals.
+        `rows`, `classes` (label, count, share), `metrics` (key -> value, low, high at 95 %), `further` (the same for
+        `FURTHER`: cost per case, and with two classes partial area, parts of the Brier score, net benefit), `aim`,
+        `threshold`, `reliability` (see `metrics.reliability`), `by` (see `classifier.by_group`), and `groups`, how many
+        there are, or None. Of several labels per row, scores are means over the labels, without intervals, and `labels`
+        has those of each label with intervals.
 
     Raises:
         ColumnError: the column is absent. TargetError: a label that the classifier does not know, or one class only.
+        OptionError: An option that does not fit the classes or the rows.
 
     Example:
         >>> import numpy as np
@@ -72,40 +77,69 @@ def evaluate(
         data, y, groups, sample_weight = _of_images(data)
     elif dataset_kind(data):
         data, y, sample_weight = load_alone(data, y, sample_weight)
-    named = {name for name in (groups, sample_weight) if isinstance(name, str)}
+    columns = {by: by} if isinstance(by, str) else dict(by) if isinstance(by, Mapping) else {name: name for name in by}
+    named = {name for name in (groups, sample_weight, cost_column, *columns.values()) if isinstance(name, str)}
     labels, rows, source = _labels(clf, data, y, target, named)
     codes = clf.target.codes(labels, clf.classes_)
-    places, weight = _groups(rows, groups, source), _weights(rows, sample_weight, source, len(codes))
+    unit, weight = _groups(rows, groups, source), _weights(rows, sample_weight, source, len(codes))
     check_no_class_lost(codes, weight, clf.classes_.tolist())
-    drawn_by: dict[str, Any] = {"groups": places, "sample_weight": weight}
+    drawn_by: dict[str, Any] = {"groups": unit, "sample_weight": weight}
+    stakes = _stakes(clf, rows, source, costs, cost_column, cost_fp, first, len(codes))
+    grouped = {name: _values(rows, given, f"by={name!r}", source) for name, given in columns.items()}
     logits = clf.encoded_logits(clf.encoded(rows, source))
-    decision, raw = clf.decide_from_logits(logits), clf.raw(logits)
-    problems = [p for p in clf.target.problems(codes, clf.classes_.tolist()) if len(np.unique(p.y)) > 1]
+    predicted, raw = clf.decide_from_logits(logits), clf.raw(logits)
+    problems = clf.target.problems(codes, clf.classes_.tolist())
+    scored = [p for p in problems if len(np.unique(p.y)) > 1]
     each = [
         measure(
-            p.y, p.proba(decision.proba), p.decision(decision.decision), p.proba(raw), resamples=resamples,
+            p.y, p.proba(predicted.proba), p.decision(predicted.decision), p.proba(raw), resamples=resamples,
             **{name: p.of_rows(values) for name, values in drawn_by.items()},
         )
-        for p in problems
+        for p in scored
     ]  # fmt: skip
     if not each:
         raise TargetError("the rows hold one class only; scores need rows of two classes at least.")
-    one = clf.rule.offsets is None and problems[0].place is None
+    one = problems[0].index is None
+    together = clf.target.together(codes, predicted.proba, predicted.decision, weight)
     return {
         "rows": len(codes),
-        "groups": None if places is None else len(np.unique(places)),
+        "groups": None if unit is None else len(np.unique(unit)),
         "classes": shares_of(clf.target, codes, clf.classes_.tolist()),
         "threshold": clf.rule.threshold,
         "aim": clf.rule.aim,
-        "metrics": joined_scores(each)
-        | _together(clf.target.together(codes, decision.proba, decision.decision, weight)),
-        "further": further(codes, decision.proba, decision.decision, clf.rule, **drawn_by) if one else {},
+        "metrics": joined_scores(each) | _together(together),
+        "further": further(codes, predicted.proba, predicted.decision, clf.rule, stakes, **drawn_by) if one else {},
+        "reliability": reliability_table(scored, predicted.proba, weight),
+        "by": scores_by_group(grouped, problems, predicted.proba, predicted.decision, **drawn_by),
         "labels": [
-            {"label": p.name, "threshold": clf.rule.parts[p.place].threshold, "metrics": scores}
-            for p, scores in zip(problems, each, strict=True)
-            if p.place is not None
+            {"label": p.name, "threshold": clf.rule.problem_rules[p.index].threshold, "metrics": scores}
+            for p, scores in zip(scored, each, strict=True)
+            if p.index is not None
         ],
     }
+
+
+def _stakes(
+    clf: Any, rows: Any, source: str | None, costs: Any, cost_column: Any, cost_fp: float, first: int | None, n: int
+) -> Stakes:
+    """What decisions cost and how many rows are looked at, as it was given."""
+    if clf.target.independent and not (costs is None and cost_column is None and first is None):
+        raise OptionError(
+            "costs, cost_column and first are for one class per row, but there are several labels per row."
+        )
+    matrix = None if costs is None else cost_matrix(costs, clf.classes_.tolist())
+    given = None if cost_column is None else _values(rows, cost_column, "cost_column", source)
+    amount = (
+        None if given is None else amounts_of(given, cost_column if isinstance(cost_column, str) else "cost_column")
+    )
+    if amount is not None and len(amount) != n:
+        raise OptionError(f"cost_column has {len(amount):,} values for {n:,} rows. Pass one for each row.")
+    return Stakes(matrix, amount, cost_fp, first).checked(n, len(clf.classes_) == 2)
+
+
+def _values(rows: Any, given: Any, role: str, source: str | None) -> Any:
+    """Values (N,) as they were given, or those of the column that is named."""
+    return _column(rows, given, role, source) if isinstance(given, str) else given
 
 
 def _together(scores: Mapping[str, float]) -> Scored:
@@ -113,13 +147,13 @@ def _together(scores: Mapping[str, float]) -> Scored:
     return {key: {"value": float(value), "low": np.nan, "high": np.nan} for key, value in scores.items()}
 
 
-def _of_images(found: ImageSet) -> tuple[ImageSet, Array, Array | None, Array | None]:
+def _of_images(pictures: ImageSet) -> tuple[ImageSet, Array, Array | None, Array | None]:
     """The images that judge (those of the test part, where there is one), their labels, groups and weights."""
-    found = found if found.split is None else found.part("test")
-    metadata = found.labeled_metadata
+    pictures = pictures if pictures.split is None else pictures.part("test")
+    metadata = pictures.labeled_metadata
     arrays = metadata.arrays()
     weight = arrays["sample_weight"]
-    return found, metadata.y.values, arrays["groups"], None if weight is None else weight.astype(float)
+    return pictures, metadata.y.values, arrays["groups"], None if weight is None else weight.astype(float)
 
 
 def _groups(rows: Any, given: Any, source: str | None) -> Array | None:
@@ -151,8 +185,8 @@ def _labels(clf: Any, data: Any, y: Any, target: Any, named: set[str]) -> tuple[
             raise OptionError("arrays hold no labels; pass y.")
         return y, data, None
     wanted = target or (None if given else y) or clf.target.columns_of(clf.schema, clf.classes_.tolist())
-    place = target_columns(wanted, table=True) or wanted
-    labels = () if given else (place,) if isinstance(place, str) else place.columns
+    where = target_columns(wanted, table=True) or wanted
+    labels = () if given else (where,) if isinstance(where, str) else where.columns
     used = {*labels, *named, *(c.name for c in (clf.schema.columns if clf.schema is not None else ()) if c.used)}
     frame, source, _ = to_frame(
         data, as_text=(*labels, *text_columns(clf.schema)),
@@ -163,46 +197,4 @@ def _labels(clf: Any, data: Any, y: Any, target: Any, named: set[str]) -> tuple[
     absent = [name for name in labels if name not in frame.columns]
     if absent:
         raise ColumnError(f"{source} lacks the target column {absent[0]!r}.{did_you_mean(absent[0], frame.columns)}")
-    return frame[place] if isinstance(place, str) else place.read(frame.select(labels)), frame, source
-
-
-def further(
-    y: Array, proba: Array, decision: Array, rule: Rule, *, sample_weight: Array | None = None, groups: Any = None,
-    resamples: int = ROW_RESAMPLES, level: float = 0.95, seed: int = 0,
-) -> Scored:  # fmt: skip
-    """The scores of `FURTHER` with intervals, for two classes; cost where the rule's aim names costs.
-
-    The calibration error has no interval (nan): a resample repeats rows, and its noise is then not what is taken off.
-    """
-    goal, t = Aim.parse(rule.aim) if rule.aim != "given" else None, rule.threshold
-    cost = None if goal is None or goal.name != "cost" else np.array([[0.0, goal.values[0]], [goal.values[1], 0.0]])
-
-    def scores(rows: Array, w: Array | None) -> dict[str, float]:
-        some, p = y[rows], proba[rows]
-        parts = sc.brier_decomposition(some, p, sample_weight=w)
-        found = {"partial_auc": sc.partial_auc(some, p, MAX_FPR, sample_weight=w),
-                 "brier_reliability": parts.reliability, "brier_resolution": parts.resolution}  # fmt: skip
-        if t is not None and 0 < t < 1:
-            curve = sc.net_benefit(some, p, [t], sample_weight=w)
-            found |= {"net_benefit": float(curve.model[0]), "net_benefit_everybody": float(curve.everybody[0])}
-        return (
-            found
-            if cost is None
-            else found | {"expected_cost": sc.expected_cost(some, decision[rows], cost, sample_weight=w)}
-        )
-
-    values = scores(np.arange(len(y)), sample_weight)
-    draws = row_draws(
-        lambda rows: partial(scores, rows),
-        y,
-        sample_weight=sample_weight,
-        groups=groups,
-        resamples=resamples,
-        seed=seed,
-    )
-    ends = {k: percentile(draws[k], level) for k in values}
-    found = {k: {"value": float(v), "low": ends[k][0], "high": ends[k][1]} for k, v in values.items()}
-    if sample_weight is None:
-        error = float(sc.debiased_calibration_error(y, proba))
-        found["calibration_error"] = {"value": error, "low": np.nan, "high": np.nan}
-    return {k: found[k] for k in FURTHER if k in found}
+    return frame[where] if isinstance(where, str) else where.read(frame.select(labels)), frame, source

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from counterpoise.cli import options as o
+from counterpoise.cli.evaluation_tables import tables_of
 from counterpoise.cli.show import threshold_text
 from counterpoise.cli.terminal import Terminal
 from counterpoise.cli.trust import trusted
@@ -32,6 +33,17 @@ def command(
     groups: Annotated[
         str | None, typer.Option(help="Column of groups (patients, customers): intervals draw whole groups.")
     ] = None,
+    by: Annotated[str | None, typer.Option(help="Columns a,b whose values are scored apart, such as sex,site.")] = None,
+    costs: Annotated[
+        Path | None, typer.Option(help="JSON file of costs, {true label: {decided label: cost}}.", show_default=False)
+    ] = None,
+    cost_column: Annotated[
+        str | None, typer.Option(help="Column of what a missed case costs (an amount); two classes.")
+    ] = None,
+    cost_fp: Annotated[float, typer.Option(help="Cost of a false positive. Requires --cost-column.")] = 0.0,
+    first: Annotated[
+        int | None, typer.Option(help="Score the K rows of highest probability; two classes.", metavar="K")
+    ] = None,
     images: o.Images = None,
     root: o.Root = None,
     groups_from: o.GroupsFrom = None,
@@ -50,6 +62,8 @@ def command(
         raise OptionError(f"--groups-from and --skip-bad are for images, but {data.name} is a table. Leave them out.")
     if groups is not None and (unlabeled or (data.is_dir() and images is None)):
         raise OptionError("--groups names a column of a table with labels.")
+    stakes = {"by": o.split_names(by), "costs": costs, "cost_column": cost_column, "cost_fp": cost_fp, "first": first}
+    _check_stakes(stakes, unlabeled, data.is_dir() or images is not None)
     if out is not None:
         o.check_file(out, reads=[data, model, *([] if root is None else [root])])
     import_keras_quietly()
@@ -58,10 +72,12 @@ def command(
     clf = load(model, trusted(trust))
     if images is not None or data.is_dir():
         how = {"groups_from": groups_from, "skip_bad": skip_bad}
-        record = plain(_of_images(clf, data, target, groups, images, root, unlabeled, how))
+        record = plain(_of_images(clf, data, target, groups, images, root, unlabeled, how, _read_costs(stakes)))
     else:
         named = o.target_named(target, separator, missing)
-        record = plain(_drift(clf, data) if unlabeled else _scores(clf, data, named, groups))
+        record = plain(
+            _drift(clf, data) if unlabeled else _scores(clf, data, named, groups=groups, **_read_costs(stakes))
+        )
     if out is not None:
         write_text(out, json.dumps(record, indent=1))
     if as_json:
@@ -70,15 +86,35 @@ def command(
     (_show_drift if unlabeled else _show_scores)(record)
 
 
-def _scores(clf: Any, data: Any, target: Any = None, groups: str | None = None) -> dict[str, Any]:
+def _check_stakes(stakes: Mapping[str, Any], unlabeled: bool, pictures: bool) -> None:
+    """Refuse options that do not go with these rows."""
+    given = [f"--{name.replace('_', '-')}" for name, value in stakes.items() if value]
+    if unlabeled and given:
+        raise OptionError(f"{given[0]} needs labels, but --unlabeled was given. Leave one of them out.")
+    if pictures and (of_table := [name for name in given if name in ("--by", "--cost-column")]):
+        raise OptionError(f"{of_table[0]} names columns of a table, but the rows are images. Leave it out.")
+    if stakes["cost_fp"] and stakes["cost_column"] is None:
+        raise OptionError("--cost-fp goes with --cost-column. Add it, or give --costs.")
+
+
+def _read_costs(stakes: Mapping[str, Any]) -> dict[str, Any]:
+    """The options with the costs as values, not as a file."""
+    if stakes["costs"] is None:
+        return dict(stakes)
+    from counterpoise.cli.costs import read_costs
+
+    return {**stakes, "costs": read_costs(stakes["costs"])}
+
+
+def _scores(clf: Any, data: Any, target: Any = None, **options: Any) -> dict[str, Any]:
     from counterpoise.classifier.evaluation import evaluate
 
-    return evaluate(clf, data, target=target, groups=groups)
+    return evaluate(clf, data, target=target, **options)
 
 
 def _of_images(
     clf: Any, data: Path, target: str | None, groups: str | None, images: str | None, root: Path | None,
-    unlabeled: bool, how: dict[str, Any],
+    unlabeled: bool, how: dict[str, Any], stakes: dict[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
     """The record of images of a folder, or of a table."""
     from counterpoise.data import images as module
@@ -94,7 +130,7 @@ def _of_images(
         data, size, **o.like_training(form), **how, images=images, root=root, target=target,
         columns={"groups": groups},
     )  # fmt: skip
-    return _drift(clf, found) if unlabeled else _scores(clf, found)
+    return _drift(clf, found) if unlabeled else _scores(clf, found, **stakes)
 
 
 def _drift(clf: Any, data: Any) -> dict[str, Any]:
@@ -116,6 +152,9 @@ def _show_scores(record: Mapping[str, Any]) -> None:
         )
     console = Terminal()
     console.print(table)
+    for shown in tables_of(record):
+        console.print()
+        console.print(shown)
     grouped = "" if record["groups"] is None else f" in {record['groups']:,} groups"
     if record["labels"]:
         console.print(_label_table(record["labels"]))

@@ -100,7 +100,7 @@ Model = Annotated[
     str,
     typer.Option(
         help="mlp, tabular, cnn, text (networks), boosted, forest, balanced_forest (trees), auto (for tables "
-        "tabular+boosted, for images cnn), FILE.keras, or module:function (a builder); a plus makes a blend.",
+        "tabular+boosted+forest, for images cnn), FILE.keras, or module:function (a builder); a plus makes a blend.",
         rich_help_panel="Model",
     ),
 ]

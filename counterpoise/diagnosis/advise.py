@@ -136,10 +136,11 @@ def _labels(r: DiagnosisRecord) -> Advice | None:
     if r.quick is None or not r.quick.suspicion.rows or r.quick.suspicion.leaving < 0.05:
         return None
     s = r.quick.suspicion
-    named = ", ".join(str(row) for row in s.rows[:5])
+    named = ", ".join(str(row + 1) for row in s.rows[:5])
     reason = (
         f"Out of fold, {r.quick.model} predicts another class for up to {100 * s.leaving:.0f}% of the rows labeled "
-        f"{r.minority!r} (confident learning; hard rows look the same). The first to check: rows {named}."
+        f"{r.minority!r} (confident learning; hard rows look the same). The first to check: rows {named} "
+        "(counted from 1)."
     )
     return Advice("Check the labels of the most suspicious rows before you try strategies.", reason, asdict(s))
 

@@ -122,6 +122,12 @@ FURTHER: Mapping[str, Metric] = MappingProxyType(
         ),
         "net_benefit": Metric("Net benefit at the threshold (true positives per case)", "higher", -math.inf, 1.0),
         "net_benefit_everybody": Metric("Net benefit of an alert for every case", "higher", -math.inf, 1.0),
-        "expected_cost": Metric("Mean cost per case", "lower", 0.0, math.inf),
+        "expected_cost": Metric("Mean cost per case", "lower", -math.inf, math.inf),
+        "largest_cost_share": Metric("Share of all costs that the most expensive row has", "lower", 0.0, 1.0),
+        "amount_recall": Metric("Recall by amount (share of the amount at stake that is found)", "higher", 0.0, 1.0),
+        "precision_first": Metric("Precision among the first rows of the ranking", "higher", 0.0, 1.0),
+        "lift_first": Metric(
+            "Lift of the first rows (their precision over the share of positives)", "higher", 0.0, math.inf
+        ),
     }
 )

@@ -38,6 +38,8 @@ logger = logging.getLogger("counterpoise")
 EPOCHS = 100
 #: Folds that the weights of a blend are learned on, and most rows of which there are so many; of more it is one.
 BLEND_FOLDS, BLEND_ROWS = 5, 5_000
+#: Rows above which a blend keeps the models that the held-out part has weighed: training again gains nothing.
+KEPT_ROWS = 50_000
 
 
 def fit(
@@ -78,8 +80,8 @@ def fit(
         model: A Keras model (compiled or not), a builder `build(spec, n_classes)` returning logits,
             `cp.transfer(backbone)`, `cp.trees(...)`, `cp.blend([...])`, or a name: "mlp", "tabular", "cnn", "text"
             (networks), "boosted", "forest", "balanced_forest" (trees); "auto" is `cnn` for pictures, `text` for texts,
-            and for tables the blend of `tabular` and `boosted` (its network alone with callbacks, for several
-            labels per row, from a scan, or under a strategy that only networks can train).
+            and for tables the blend of `tabular`, `boosted` and, up to a million numbers, `forest` (its network alone
+            with callbacks, for several labels per row, from a scan, or under a strategy that only networks can train).
         data: A frame, a dict of columns, a CSV or Parquet file, an array, a dict or tuple of arrays, or text (N,).
             With y=None also a `tf.data.Dataset`, `PyDataset` or `DataLoader` of (x, y[, weight]), of which one pass is
             read into memory; a folder of `cp.images`; or a `cp.scan`, whose rows are streamed from disk.
@@ -183,6 +185,7 @@ def fit(
             model = replace(model, pooling="equal")
         else:
             rows = replace(rows, holdout=None, folds=inner)
+            keep = "all" if len(rows.examples) > KEPT_ROWS else keep
     learners, (chosen,), _ = models_of(
         model, [chosen], rows.examples, callbacks=callbacks, verbose=verbose, output=output, weights=weights,
         optimizer=optimizer, clone=clone, augment=augmentation_of(data, augment),
@@ -192,9 +195,13 @@ def fit(
     if (network := trainer.network) is not None:
         check_network(network, chosen, trainer, plateau, folds)
     elif callbacks:
-        raise OptionError(f"Keras callbacks belong to networks; {trainer.label} is none. Leave callbacks out.")
+        raise OptionError(
+            f"callbacks were given, but {trainer.label} is not a network. Leave callbacks out, or pass a network."
+        )
     if not clone and (folds is not None or len(chosen.singles) > 1):
-        raise OptionError("clone=False trains the one object passed; it does not go with folds or an ensemble.")
+        raise OptionError(
+            "clone=False trains the one object passed, but folds or an ensemble train several. Leave clone out."
+        )
     tuned = _tunes(tune_threshold, chosen, rows.stopped_by_given)
     with bar(verbose) as progress:
         clf = _trained(chosen, replace(trainer, progress=progress), rows, tuned, keep)
@@ -214,7 +221,8 @@ def blend_folds(examples: Examples, rows: Holdout, seed: int) -> tuple[Fold, ...
     try:
         if len(examples) <= BLEND_ROWS:
             return Split(folds=BLEND_FOLDS, seed=seed).of(examples)
-        train, stop = hold_out(subset(examples, rows.train), STOP_SHARE, integer(seed, "blend"))
+        share = STOP_SHARE / 2 if len(examples) > KEPT_ROWS else STOP_SHARE
+        train, stop = hold_out(subset(examples, rows.train), share, integer(seed, "blend"))
     except SplitError:
         return None
     return (Fold(0, 0, rows.train[train], rows.train[stop], rows.held),)
@@ -226,7 +234,7 @@ def check_network(network: Network, strategy: Strategy, trainer: Trainer, platea
     trained = len(strategy.singles) * (1 if folds is None else folds + 1)
     check_training_callbacks(trainer.callbacks, network, trained, folds is not None)
     if trainer.settings.init_bias and (note := network.output_bias.note()):
-        network.tell(note)
+        network.warn_once(note)
 
 
 def say_cut_off(clf: Classifier) -> None:
@@ -253,7 +261,7 @@ def _trained(strategy: Strategy, trainer: Trainer, rows: Division, tune_threshol
 def _tunes(wanted: bool | None, strategy: Strategy, given: bool) -> bool:
     """Whether held-out rows choose the threshold; those that the user gave do so when asked."""
     if wanted is False and strategy.only_decides:
-        raise OptionError(f"strategy {strategy.name!r} is a tuned threshold; it does not go with tune_threshold=False.")
+        raise OptionError(f"strategy {strategy.name!r} only tunes the threshold. Leave tune_threshold=False out.")
     if wanted is None and given and not strategy.only_decides:
         if strategy.aim != "argmax":
             logger.warning(

@@ -17,7 +17,7 @@ import numpy as np
 
 from counterpoise.core.checks import check_choice, check_finite, rows_text
 from counterpoise.core.errors import DataError, TargetError
-from counterpoise.core.label_sources import Source, source_of
+from counterpoise.core.label_sources import LabelSource, source_of
 from counterpoise.core.label_values import plain_label
 from counterpoise.core.labels import Labels, read_labels, zeros_and_ones
 from counterpoise.core.masked import unmasked
@@ -74,7 +74,7 @@ def read_elements(
         )
     squeezed = kind in ("auto", "codes") and source.codes.ndim > 1 and source.codes.shape[-1] == 1
     if squeezed:
-        source = Source(source.codes[..., 0], source.levels)
+        source = LabelSource(source.codes[..., 0], source.levels)
     if kind == "auto":
         kind = "codes" if squeezed or source.codes.ndim < 2 else _guess(source, mask)
     shape = source.codes.shape[:-1] if kind == "one_hot" else source.codes.shape
@@ -82,7 +82,7 @@ def read_elements(
     return _of_kind(kind, source, weight, ignore, squeezed)
 
 
-def _guess(source: Source, mask: Any) -> str:
+def _guess(source: LabelSource, mask: Any) -> str:
     """One-hot when all counted rows hold one 1; masks of two classes have three axes or more; else nobody knows."""
     levels = [plain_label(level) for level in source.levels]
     if any(level not in (None, 0, 1) for level in levels):
@@ -103,7 +103,7 @@ def _guess(source: Source, mask: Any) -> str:
     )
 
 
-def _of_kind(kind: str, source: Source, weight: Array, ignore: tuple[Any, ...], squeezed: bool) -> Elements:
+def _of_kind(kind: str, source: LabelSource, weight: Array, ignore: tuple[Any, ...], squeezed: bool) -> Elements:
     if kind == "one_hot":
         if ignore:
             raise DataError('ignore= cannot be used with kind="one_hot", because it names labels. Use mask= instead.')
@@ -117,7 +117,7 @@ def _of_kind(kind: str, source: Source, weight: Array, ignore: tuple[Any, ...], 
     return Elements(kind, _binary(read, kind), (0, 1), weight, columns=_names(source))
 
 
-def _of_one_hot(source: Source, weight: Array) -> Elements:
+def _of_one_hot(source: LabelSource, weight: Array) -> Elements:
     counted = np.broadcast_to((weight > 0)[..., None], source.codes.shape)
     values = _binary(read_labels(source, "the target", counted, advice=_MASK), "one_hot")
     off = np.argwhere((values.sum(axis=-1) != 1) & (weight > 0))
@@ -130,7 +130,7 @@ def _of_one_hot(source: Source, weight: Array) -> Elements:
     return Elements("one_hot", codes, classes, weight, columns=_names(source))
 
 
-def _names(source: Source) -> tuple[Any, ...] | None:
+def _names(source: LabelSource) -> tuple[Any, ...] | None:
     """The columns of a frame, where text names them."""
     return source.columns if source.columns and all(isinstance(name, str) for name in source.columns) else None
 

@@ -43,7 +43,12 @@ def test_labeled_rows(place, tmp_path):
     record = json.loads(done.stdout)
     assert list(record["metrics"]) == list(PER_PROBLEM)
     assert json.loads((tmp_path / "s.json").read_text()) == record
-    assert "average_precision" in run("evaluate", place / "m.keras", place / "rows.csv").stdout
+    (tmp_path / "costs.json").write_text('{"True": {"False": 20}, "False": {"True": 1}}')
+    costs = json.loads(run(*given, "--costs", tmp_path / "costs.json", "--json").stdout)["further"]["expected_cost"]
+    assert costs["low"] < costs["value"] < costs["high"]
+    shown = run(*given[:3], "--by", "sex,v", "--first", 50).stdout
+    for words in ("average_precision", "precision_first", "by sex, class", "difference from", "probabilities of"):
+        assert words in shown, words
 
 
 def test_rows_of_one_group_are_drawn_together(place, tmp_path, monkeypatch):
@@ -111,6 +116,10 @@ def test_refusals(place, tmp_path):
         run("evaluate", place / "m.keras", place / "rows.csv", "--unlabeled", "--target", "ill")
     with pytest.raises(CounterpoiseError, match="lacks the target column"):
         run("evaluate", place / "m.keras", place / "new.csv")
+    with pytest.raises(OptionError, match="Column 'v' holds a negative value in row"):
+        run("evaluate", place / "m.keras", place / "rows.csv", "--cost-column", "v")
+    with pytest.raises(OptionError, match="--by needs labels"):
+        run("evaluate", place / "m.keras", place / "rows.csv", "--unlabeled", "--by", "sex")
     with pytest.raises(OptionError, match="no export format"):
         run("export", place / "m.keras", "--format", "pickle", "--out", tmp_path / "x")
     with pytest.raises(OptionError, match="--confidence goes with"):

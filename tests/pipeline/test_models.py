@@ -121,6 +121,8 @@ def test_what_auto_stands_for():
     assert model_for("auto", Examples(np.array(["a b"] * N), Y, (0, 1))) == "text"
     assert model_for("auto", read(X, y=np.stack([Y, Y[::-1]], axis=1), pick=picked)) == "tabular"
     assert model_for("mlp", table) == "mlp"
+    large = Examples(np.broadcast_to(X[:1], (400_000, 3)), np.resize(Y, 400_000), (0, 1))
+    assert model_for("auto", large).models == ("tabular", "boosted")
     assert [suits(find(name), TreeModel()) for name in ("drw", "mixup", "crt", "smote")] == [False] * 3 + [True]
 
 

@@ -1,0 +1,135 @@
+"""Scores of a classifier for each value of a column: a sex, a site, an age."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from counterpoise.core.errors import OptionError
+from counterpoise.core.target import Problem
+from counterpoise.data.levels import level_text
+from counterpoise.metrics.group_scores import group_scores
+
+Array = np.ndarray
+#: Rows from which on a value is scored by itself, and positive rows from which on its recall is worth reading.
+FEW_ROWS, FEW_POSITIVES = 20, 10
+#: Values that are scored at most, and distinct numbers from which on a column is cut into ranges.
+MOST_VALUES, MANY_NUMBERS = 20, 12
+OTHER, MISSING = "(other)", "(missing)"
+
+
+def scores_by_group(
+    columns: Mapping[str, Any], problems: Sequence[Problem], proba: Array, decision: Array, *,
+    groups: Array | None = None, sample_weight: Array | None = None,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Score each value of each column, for the positive of two classes or each of more.
+
+    Args:
+        columns: Name -> values (N,).
+        problems: See `core.target`.
+        proba, decision: What the classifier puts out, (N, C) and (N,), or (N, L) both.
+        groups, sample_weight: (N,), see `evaluate`.
+
+    Returns:
+        Each with `column`, `class`, `reference`, `notes`, `values` (see `metrics.group_scores.group_scores`).
+
+    Raises:
+        OptionError: A column of another length, or of one value only.
+    """
+    tables = []
+    for name, values in columns.items():
+        codes, names, notes = grouped(name, pl.Series(values), len(proba))
+        for p in problems:
+            here, found, mine = codes[p.rows], p.proba(proba), p.decision(decision)
+            seen, own = np.unique(here, return_inverse=True)
+            for c in [1] if len(p.classes) == 2 else range(len(p.classes)):
+                table = group_scores(
+                    p.y == c, found[:, c], mine == c, own, groups=p.of_rows(groups),
+                    sample_weight=p.of_rows(sample_weight),
+                )  # fmt: skip
+                for value, code in zip(table["values"], seen, strict=True):
+                    value["value"] = names[code]
+                tables.append({
+                    "column": name, "class": str(p.name or p.classes[c]), "reference": names[seen[table["reference"]]],
+                    "notes": [*notes, *_few(table["values"])], "values": table["values"],
+                })  # fmt: skip
+    return tables
+
+
+def _few(values: Sequence[Mapping[str, Any]]) -> list[str]:
+    few = [f"{v['value']} ({v['positives']})" for v in values if v["positives"] < FEW_POSITIVES]
+    return [f"Fewer than {FEW_POSITIVES} positive rows, so recall is hardly known: {', '.join(few)}."] if few else []
+
+
+def grouped(name: str, values: pl.Series, rows: int) -> tuple[Array, list[str], list[str]]:
+    """Code of each row's value, what the codes are called, and sentences on what was merged.
+
+    Numbers of many values become four ranges with about equally many rows. Values of few rows are merged into one.
+
+    Raises:
+        OptionError: Another number of values than rows, or one value only.
+
+    Example:
+        >>> codes, names, notes = grouped("site", pl.Series(["a"] * 30 + ["b"] * 25 + ["c"] * 14 + ["d"] * 13), 82)
+        >>> names, notes
+        (['a', 'b', '(other)'], ["Values with fewer than 20 rows were merged into '(other)': c, d."])
+    """
+    if len(values) != rows:
+        raise OptionError(f"by={name!r} has {len(values):,} values for {rows:,} rows. Pass one value for each row.")
+    many = values.dtype.is_numeric() and values.drop_nulls().n_unique() > MANY_NUMBERS
+    texts = ranges(values) if many else level_text(values).fill_null(MISSING)
+    kept, small = _kept(texts)
+    if many:  # a range begins with its lowest number
+        kept.sort(key=lambda name: np.inf if name == MISSING else float(name.split()[0]))
+    notes = []
+    if len(small) > 1:
+        shown = ", ".join(small[:8]) + (f" and {len(small) - 8} more" if len(small) > 8 else "")
+        limit = f"with fewer than {FEW_ROWS} rows" if len(kept) < MOST_VALUES else f"beyond the {MOST_VALUES} largest"
+        notes.append(f"Values {limit} were merged into {OTHER!r}: {shown}.")
+        kept.append(OTHER)
+    elif small:
+        kept += small
+    if len(kept) < 2:
+        raise OptionError(
+            f"Column {name!r} has the value {kept[0]!r} in all rows, so there are no groups to compare. Name another "
+            "column."
+        )
+    codes = {value: code for code, value in enumerate(kept)}
+    found = np.array([codes.get(value, len(kept) - 1) for value in texts.to_list()])
+    last = int((found == len(kept) - 1).sum())
+    if small and last < FEW_ROWS:
+        notes.append(f"{kept[-1]} has {last} rows: read its scores with care.")
+    return found, kept, notes
+
+
+def _kept(texts: pl.Series) -> tuple[list[str], list[str]]:
+    """Values that are scored by themselves, the most frequent first, and the others."""
+    counts = texts.value_counts(sort=True).sort(["count", texts.name], descending=[True, False])
+    names = counts[texts.name].to_list()
+    enough = int((counts["count"] >= FEW_ROWS).sum())
+    first = names[: min(enough, MOST_VALUES)]
+    return first, names[len(first) :]
+
+
+def ranges(values: pl.Series) -> pl.Series:
+    """Numbers as the names of four ranges that hold about equally many rows, in the form "from to below".
+
+    Example:
+        >>> ranges(pl.Series([1, 2, 3, 4, 5, 6, 7, None])).to_list()
+        ['1 to 2', '1 to 2', '3 to 4', '3 to 4', '5 to 5', '6 to 7', '6 to 7', '(missing)']
+    """
+    numbers = values.cast(pl.Float64).fill_nan(None)
+    known = numbers.drop_nulls().to_numpy()
+    inner = np.unique(np.quantile(known, [0.25, 0.5, 0.75]))
+    where = np.searchsorted(inner, numbers.fill_null(0.0).to_numpy(), side="left")
+    of_known = np.searchsorted(inner, known, side="left")
+    ends = {int(k): known[of_known == k] for k in np.unique(of_known)}
+    names = {k: f"{mine.min():.6g} to {mine.max():.6g}" for k, mine in ends.items()}
+    return pl.Series(
+        values.name,
+        [MISSING if absent else names[int(k)] for k, absent in zip(where, numbers.is_null(), strict=True)],
+        dtype=pl.String,
+    )

@@ -1,0 +1,130 @@
+"""What `evaluate` reports beyond the metrics of a leaderboard: parts of scores, costs, and the first rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import OptionError
+from counterpoise.core.rule import Rule
+from counterpoise.decide.costs import matrix_of_aim
+from counterpoise.metrics import cost_scores as money
+from counterpoise.metrics import scores as sc
+from counterpoise.metrics.catalog import FURTHER
+from counterpoise.metrics.intervals import percentile
+from counterpoise.metrics.measured import ROW_RESAMPLES, Scored
+from counterpoise.metrics.row_draws import ENOUGH, row_draws
+
+Array = np.ndarray
+#: Where the partial area under the ROC curve ends.
+MAX_FPR = 0.1
+
+
+@dataclass(frozen=True)
+class Stakes:
+    """What decisions cost, and how many rows can be looked at.
+
+    Attributes:
+        costs: float64 (C, C), [true, decided]; None: those of the classifier, if it decides by costs.
+        amount: float64 (N,), what a missed case of each row costs; instead of `costs`, for two classes.
+        cost_fp: What a false positive costs beside `amount`.
+        first: Rows of highest probability that are looked at; None: it is not asked.
+    """
+
+    costs: Array | None = None
+    amount: Array | None = None
+    cost_fp: float = 0.0
+    first: int | None = None
+
+    def checked(self, rows: int, binary: bool) -> Stakes:
+        """Itself.
+
+        Raises:
+            OptionError: It does not fit the rows or the classes.
+        """
+        if self.costs is not None and self.amount is not None:
+            raise OptionError("costs and cost_column exclude each other. Pass one of them.")
+        if (self.amount is not None or self.first is not None) and not binary:
+            raise OptionError("cost_column and first are for two classes. Pass costs, one for each pair of classes.")
+        if self.cost_fp and self.amount is None:
+            raise OptionError("cost_fp goes with cost_column. Without one pass costs, a matrix.")
+        if not (self.cost_fp >= 0 and np.isfinite(self.cost_fp)):
+            raise OptionError(f"cost_fp is {self.cost_fp!r}. Expected a finite number, 0 or more.")
+        if self.first is not None and not 1 <= self.first <= rows:
+            raise OptionError(
+                f"first is {self.first}, and there are {rows:,} rows. Expected a number from 1 to {rows}."
+            )
+        return self
+
+
+def further(
+    y: Array, proba: Array, decision: Array, rule: Rule, stakes: Stakes = Stakes(), *,
+    sample_weight: Array | None = None, groups: Any = None, resamples: int = ROW_RESAMPLES, level: float = 0.95,
+    seed: int = 0,
+) -> Scored:  # fmt: skip
+    """The scores of `FURTHER` with intervals: costs for any number of classes, the rest for two.
+
+    The calibration error has no interval (nan): a resample repeats rows, and its noise is then not what is taken off.
+    Nor has the share of the most expensive row, which belongs to these rows.
+    """
+    binary = proba.shape[1] == 2
+    each = _costs(y, decision, rule, stakes)
+
+    def scores(rows: Array, w: Array | None) -> dict[str, float]:
+        weight = np.ones(len(rows)) if w is None else w
+        found = _of_two(y[rows], proba[rows], rule.threshold, stakes.first, w, weight) if binary else {}
+        if each is not None:
+            found["expected_cost"] = float(np.average(each[rows], weights=weight))
+        if stakes.amount is not None:
+            lost = weight * stakes.amount[rows] * (y[rows] == 1)
+            found["amount_recall"] = float(lost @ (decision[rows] == 1) / lost.sum()) if lost.any() else float("nan")
+        return found
+
+    values = scores(np.arange(len(y)), sample_weight)
+    if not values:
+        return {}
+    draws = row_draws(
+        lambda rows: partial(scores, rows), y, sample_weight=sample_weight, groups=groups, resamples=resamples,
+        seed=seed, most=ENOUGH if each is None and stakes.first is None else len(y),
+    )  # fmt: skip
+    ends = {k: percentile(draws[k], level) for k in values}
+    found = {k: {"value": float(v), "low": ends[k][0], "high": ends[k][1]} for k, v in values.items()}
+    alone: dict[str, Callable[[], float]] = {}
+    if binary and sample_weight is None:
+        alone["calibration_error"] = partial(sc.debiased_calibration_error, y, proba)
+    if each is not None:
+        alone["largest_cost_share"] = partial(money.largest_share, each)
+    found |= {k: {"value": float(score()), "low": np.nan, "high": np.nan} for k, score in alone.items()}
+    return {k: found[k] for k in FURTHER if k in found}
+
+
+def _costs(y: Array, decision: Array, rule: Rule, stakes: Stakes) -> Array | None:
+    """Cost of each row, or None where no costs are known."""
+    if stakes.amount is not None:
+        return money.amount_costs(y, decision, stakes.amount, stakes.cost_fp)
+    costs = stakes.costs if stakes.costs is not None else rule_costs(rule)
+    return None if costs is None else money.matrix_costs(y, decision, costs)
+
+
+def rule_costs(rule: Rule) -> Array | None:
+    """The costs by which a rule decides, float64 (C, C); None: it decides by something else."""
+    return matrix_of_aim(rule.aim, len(rule.prior))
+
+
+def _of_two(
+    y: Array, proba: Array, threshold: float | None, first: int | None, w: Array | None, weight: Array
+) -> dict[str, float]:
+    parts = sc.brier_decomposition(y, proba, sample_weight=w)
+    found = {"partial_auc": sc.partial_auc(y, proba, MAX_FPR, sample_weight=w),
+             "brier_reliability": parts.reliability, "brier_resolution": parts.resolution}  # fmt: skip
+    if threshold is not None and 0 < threshold < 1:
+        curve = sc.net_benefit(y, proba, [threshold], sample_weight=w)
+        found |= {"net_benefit": float(curve.model[0]), "net_benefit_everybody": float(curve.everybody[0])}
+    if first is not None:
+        found["precision_first"] = money.precision_among_first(y, proba[:, 1], first, weight)
+        found["lift_first"] = found["precision_first"] / float(np.average(y, weights=weight))
+    return found

@@ -1,0 +1,82 @@
+"""The tables of an evaluation in the terminal: groups of rows, and how far probabilities can be taken at their word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+#: Key -> heading, of the scores of a group.
+OF_GROUP = {
+    "prevalence": "observed", "mean_probability": "predicted", "alert_rate": "alerts", "recall": "recall",
+    "precision": "precision", "false_positive_rate": "FPR",
+}  # fmt: skip
+
+
+def tables_of(record: Mapping[str, Any]) -> Iterator[Any]:
+    """The tables of `cp.evaluate`, beyond the metrics, one after the other; notes as text."""
+    for table in record["by"]:
+        yield _of_groups(table)
+        if len(table["values"]) > 1:
+            yield _of_differences(table)
+        yield from table["notes"]
+    for table in record["reliability"]:
+        yield _of_bins(table)
+
+
+def _table(title: str, *columns: str) -> Any:
+    from rich.table import Table
+
+    return Table(*columns, title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+
+
+def number(value: float | None) -> str:
+    """Four digits, and a dash where there is none.
+
+    Example:
+        >>> number(0.12345), number(None)
+        ('0.1235', '-')
+    """
+    return "-" if value is None else f"{value:.4g}"
+
+
+def with_ends(score: Mapping[str, Any]) -> str:
+    """A score and its interval.
+
+    Example:
+        >>> with_ends({"value": 0.5, "low": 0.25, "high": 0.75}), with_ends({"value": None, "low": None, "high": None})
+        ('0.50 (0.25 to 0.75)', '-')
+    """
+    if score["value"] is None:
+        return "-"
+    if score["low"] is None:
+        return f"{score['value']:.2f}"
+    return f"{score['value']:.2f} ({score['low']:.2f} to {score['high']:.2f})"
+
+
+def _of_groups(table: Mapping[str, Any]) -> Any:
+    title = f"by {table['column']}, class {table['class']!r} (95% intervals)"
+    shown = _table(title, table["column"], "rows", "positive", *OF_GROUP.values())
+    for value in table["values"]:
+        cells = (with_ends(value["scores"][key]) for key in OF_GROUP)
+        shown.add_row(value["value"], f"{value['rows']:,}", f"{value['positives']:,}", *cells)
+    return shown
+
+
+def _of_differences(table: Mapping[str, Any]) -> Any:
+    from counterpoise.metrics.group_scores import COMPARED
+
+    title = f"difference from {table['reference']!r} (each column holds together at 95%)"
+    shown = _table(title, table["column"], *(OF_GROUP.get(key, "predicted - observed") for key in COMPARED))
+    for value in table["values"]:
+        if value["differences"]:
+            shown.add_row(value["value"], *(with_ends(value["differences"][key]) for key in COMPARED))
+    return shown
+
+
+def _of_bins(table: Mapping[str, Any]) -> Any:
+    errors = f"ECE {number(table['ece'])}, noise taken off {number(table['calibration_error'])}"
+    shown = _table(f"probabilities of {table['class']!r}: {errors}", "rows", "predicted", "observed", "95% interval")
+    for b in table["bins"]:
+        ends = f"{number(b['low'])} to {number(b['high'])}"
+        shown.add_row(f"{b['rows']:,}", number(b["predicted"]), number(b["observed"]), ends)
+    return shown

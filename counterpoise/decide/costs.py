@@ -1,0 +1,134 @@
+"""Decisions of the lowest expected cost, for costs that differ by true and decided class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import OptionError, did_you_mean
+from counterpoise.core.label_names import find_label
+from counterpoise.decide.aim import Aim
+from counterpoise.decide.rule_fields import NOTHING
+
+Array = np.ndarray
+
+
+def cost_matrix(costs: Any, classes: Sequence[Any]) -> Array:
+    """Read costs as a matrix, float64 (C, C), entry [true, decided], in the order of `classes`.
+
+    Args:
+        costs: An array (C, C) in the order of `classes`, or `{true label: {decided label: cost}}`. In a mapping the
+            cost of a right decision is 0 where it is not given. A benefit is a negative cost.
+        classes: The labels.
+
+    Raises:
+        OptionError: A label that is not a class, a pair of labels without a cost, or costs that are not finite.
+
+    Example:
+        >>> cost_matrix({"fraud": {"honest": 100, "fraud": -5}, "honest": {"fraud": 2}}, ("honest", "fraud")).tolist()
+        [[0.0, 2.0], [100.0, -5.0]]
+    """
+    labels = list(classes)
+    matrix = _of_labels(costs, labels) if isinstance(costs, Mapping) else _numbers(costs)
+    if matrix.shape != (len(labels), len(labels)):
+        raise OptionError(
+            f"costs has shape {matrix.shape}. Expected ({len(labels)}, {len(labels)}): one row for each true class and "
+            f"one column for each decided class, in the order {labels}."
+        )
+    if not np.isfinite(matrix).all():
+        raise OptionError("costs holds a value that is not finite. Expected a finite number for each pair of classes.")
+    return matrix
+
+
+def _numbers(costs: Any) -> Array:
+    try:
+        return np.asarray(costs, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise OptionError(
+            "costs is no table of numbers. Expected an array (true class, decided class), or "
+            "{true label: {decided label: cost}}."
+        ) from None
+
+
+def _of_labels(costs: Mapping[Any, Any], labels: list[Any]) -> Array:
+    rows = _by_label(costs, labels)
+    matrix = np.zeros((len(labels), len(labels)))
+    for i, true in enumerate(labels):
+        row = rows.get(i, {})
+        if not isinstance(row, Mapping):
+            raise OptionError(f"costs[{true!r}] is {row!r:.40}. Expected {{decided label: cost}}.")
+        given = {i: 0.0} | _by_label(row, labels)
+        absent = [label for code, label in enumerate(labels) if code not in given]
+        if absent:
+            raise OptionError(
+                f"costs has no cost of deciding {absent[0]!r} where the class is {true!r}. Give one for each pair of "
+                "labels, 0 where nothing is lost."
+            )
+        matrix[i] = _numbers([given[code] for code in range(len(labels))])
+    return matrix
+
+
+def _by_label(values: Mapping[Any, Any], labels: list[Any]) -> dict[int, Any]:
+    """The same by class code; a label is found by its value or by its text, as JSON has it."""
+    out = {}
+    for name, value in values.items():
+        code = find_label(name, labels)
+        if code is None:
+            raise OptionError(f"costs names the class {name!r}, which there is not.{did_you_mean(name, labels)}")
+        out[code] = value
+    return out
+
+
+def matrix_of_aim(aim: str, n_classes: int) -> Array | None:
+    """The cost matrix that an aim "cost(...)" names; None for other aims.
+
+    Example:
+        >>> matrix_of_aim("cost(1, 20)", 2).tolist(), matrix_of_aim("f1", 2)
+        ([[0.0, 1.0], [20.0, 0.0]], None)
+    """
+    goal = Aim.parse(aim)
+    if goal.name != "cost":
+        return None
+    if n_classes == 2:
+        return np.array([[0.0, goal.values[0]], [goal.values[1], 0.0]])
+    return np.asarray(goal.values)[:, None] * (1.0 - np.eye(n_classes))
+
+
+def cost_decision(proba: Array, costs: Array) -> Array:
+    """The class of the lowest expected cost for each row, int32 (N,): argmin_k sum_c p_c costs[c, k].
+
+    Among equal costs the first class is taken.
+
+    Example:
+        >>> cost_decision(np.array([[0.9, 0.1], [0.97, 0.03]]), np.array([[0.0, 1.0], [20.0, 0.0]])).tolist()
+        [1, 0]
+    """
+    return np.argmin(np.asarray(proba) @ costs, axis=1).astype(np.int32)
+
+
+def threshold_of_costs(costs: Array) -> float:
+    """The probability of class 1 from which on deciding it costs less, for a cost matrix (2, 2).
+
+    With a = costs[0, 1] - costs[0, 0] what a false positive costs more than the right decision, and b = costs[1, 0] -
+    costs[1, 1] what a missed case costs more: a / (a + b).
+
+    Raises:
+        OptionError: The wrong decision costs no more than the right one, for either class.
+
+    Example:
+        >>> threshold_of_costs(np.array([[0.0, 2.0], [100.0, -5.0]])) == 2 / 107
+        True
+
+    Source: Elkan (2001), "The foundations of cost-sensitive learning", equation 2.
+    """
+    a, b = costs[0, 1] - costs[0, 0], costs[1, 0] - costs[1, 1]
+    if a <= 0 and b <= 0:
+        raise OptionError(
+            "By these costs a wrong decision costs no more than the right one, for both classes. Rows of costs are the "
+            "true class, columns the decided class: check that they are not exchanged."
+        )
+    if b <= 0:
+        return NOTHING
+    return float(max(0.0, a) / (max(0.0, a) + b))

@@ -1,0 +1,300 @@
+"""Scores by group of rows with intervals, and their differences with simultaneous intervals.
+
+Every score is a ratio of two sums over rows. Its standard error comes from the influence of each unit (a row, or a
+patient with several) on that ratio. Its interval is Wilson's, with the number of rows that this error is worth: for
+unweighted rows that stand alone Wilson's interval itself. A difference joins two such intervals (Newcombe, Statistics
+in Medicine 17, 1998; with correlation: Zou, Psychological Methods 12, 2007).
+
+The differences of one score hold together: their critical value is the quantile of the largest absolute deviation in a
+multiplier bootstrap of the units (max-T). With Gaussian multipliers the bootstrap is the normal distribution with the
+correlations of the differences, and is drawn as such, at the same cost for any number of rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import sparse, stats
+
+from counterpoise.core.checks import row_weights
+from counterpoise.core.errors import DataError
+from counterpoise.core.seeds import generator
+from counterpoise.metrics.calibration_scores import debiased_calibration_error
+from counterpoise.metrics.intervals import NAN
+
+Array = np.ndarray
+Ends = tuple[Array, Array]
+
+#: Key -> what it is. Of a value with n rows; those of `COMPARED` are compared between values.
+GROUP_SCORES = {
+    "share": "share of all rows",
+    "prevalence": "share of positive rows (observed)",
+    "mean_probability": "mean predicted probability",
+    "calibration_gap": "mean predicted less observed",
+    "alert_rate": "share of rows decided positive",
+    "recall": "share of positive rows decided positive",
+    "precision": "share of positives among the rows decided positive",
+    "false_positive_rate": "share of negative rows decided positive",
+}
+COMPARED = ("prevalence", "calibration_gap", "alert_rate", "recall", "precision", "false_positive_rate")
+#: Draws of the largest deviation.
+DRAWS = 20_000
+
+
+class Score(NamedTuple):
+    """A score of G values: `value` (G,), nan where undefined; `covariance` (G, G); `most` (G,), rows it is worth."""
+
+    value: Array
+    covariance: Array
+    most: Array
+
+    @property
+    def variance(self) -> Array:
+        return np.diag(self.covariance)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Which value and which unit each row has.
+
+    Attributes:
+        value: int (N,), code of the row's value. values: G.
+        weight: float64 (N,).
+        unit: int (N,), code of the row's unit. alone: Whether every row is a unit of its own.
+    """
+
+    value: Array
+    values: int
+    weight: Array
+    unit: Array
+    alone: bool
+
+    @property
+    def degrees(self) -> float:
+        """Degrees of freedom of a standard error: units of the value with the fewest, less 1."""
+        if self.alone:
+            return np.inf
+        pairs = np.unique(np.stack([self.value, self.unit]), axis=1)[0]
+        return float(max(1, np.bincount(pairs, minlength=self.values).min() - 1))
+
+    def sums(self, amount: Array) -> Array:
+        return np.bincount(self.value, self.weight * amount, minlength=self.values)
+
+    def spread(self, amount: Array) -> sparse.csr_array:
+        """Sums of a weighted amount by unit and value, sparse (U, G)."""
+        shape = (int(self.unit.max()) + 1, self.values)
+        return sparse.coo_array((self.weight * amount, (self.unit, self.value)), shape=shape).tocsr()
+
+    @property
+    def correction(self) -> float:
+        """What makes a variance over few units unbiased; Wilson's interval needs none."""
+        units = int(self.unit.max()) + 1
+        return 1.0 if self.alone else units / max(1, units - 1)
+
+    def ratio(self, part: Array, whole: Array) -> Score:
+        """The ratio of the sums of two amounts (N,) within each value."""
+        top, bottom = self.sums(part), self.sums(whole)
+        safe = np.where(bottom > 0, bottom, 1.0)
+        value = np.where(bottom > 0, top / safe, NAN)
+        influence = self.spread((part - np.nan_to_num(value)[self.value] * whole) / safe[self.value])
+        square = np.bincount(self.value, (self.weight * whole) ** 2, minlength=self.values)
+        covariance = self.correction * (influence.T @ influence).toarray()
+        return Score(value, covariance, bottom**2 / np.where(square > 0, square, 1.0))
+
+    def share(self) -> Score:
+        """The share of all rows that each value has; of the covariance the diagonal alone."""
+        own, total = self.spread(np.ones(len(self.value))), self.weight.sum()
+        unit = np.asarray(own.sum(axis=1)).ravel()
+        value = self.sums(np.ones(len(self.value))) / total
+        square = np.asarray(own.multiply(own).sum(axis=0)).ravel()
+        variance = self.correction * (square - 2 * value * (own.T @ unit) + value**2 * (unit @ unit)) / total**2
+        return Score(value, np.diag(variance), np.full(self.values, total**2 / float(self.weight @ self.weight)))
+
+
+def group_scores(
+    y: Any, proba: Any, decision: Any, values: Any, *, groups: Any = None, sample_weight: Any = None,
+    reference: int | None = None, level: float = 0.95, seed: int = 0,
+) -> dict[str, Any]:  # fmt: skip
+    """Score each group of rows, and its difference from a reference group, with intervals.
+
+    With y the truth, d the decision and p the probability of the rows of a group: `prevalence` = mean of y;
+    `mean_probability` = mean of p; `calibration_gap` = mean of p - y; `alert_rate` = mean of d; `recall` = sum y d /
+    sum y; `precision` = sum y d / sum d; `false_positive_rate` = sum (1 - y) d / sum (1 - y); `share` = rows of all
+    rows.
+
+    Args:
+        y: int (N,), 0 or 1. proba: float (N,), probability of 1. decision: int (N,), 0 or 1.
+        values: int (N,), code of the group of rows (a sex, a site) that is scored, from 0 on.
+        groups: (N,), what is independent: rows of one patient belong together. None: every row.
+        sample_weight: float (N,), row i counts as w_i rows.
+        reference: The value that the others are compared with; None: that of the most rows.
+        level: Confidence, of each interval alone, and of the differences of one score all together.
+        seed: Of the max-T bootstrap.
+
+    Returns:
+        `reference` (code) and `values`, for each code `rows`, `positives`, `scores` (key -> value, low, high, and
+        `calibration_error` without an interval), and `differences` (the same, value less reference; empty for the
+        reference).
+
+    Example:
+        >>> y, d = np.array([0, 1, 1, 1, 0, 0, 1, 1]), np.array([0, 1, 1, 0, 0, 1, 1, 0])
+        >>> found = group_scores(y, d * 0.6 + 0.2, d, np.repeat([0, 1], 4))
+        >>> [round(one["scores"]["recall"]["value"], 3) for one in found["values"]]
+        [0.667, 0.5]
+        >>> found["values"][1]["differences"]["recall"]["low"] < -0.1667 < 0
+        True
+    """
+    y, p, d = (np.asarray(a, dtype=np.float64) for a in (y, proba, decision))
+    rows = _rows(np.asarray(values), groups, sample_weight)
+    counts = np.bincount(rows.value, minlength=rows.values)
+    base = int(np.argmax(counts)) if reference is None else reference
+    one = np.ones(len(y))
+    scores = {
+        "share": rows.share(),
+        "prevalence": rows.ratio(y, one),
+        "mean_probability": rows.ratio(p, one),
+        "calibration_gap": rows.ratio(p - y, one),
+        "alert_rate": rows.ratio(d, one),
+        "recall": rows.ratio(y * d, y),
+        "precision": rows.ratio(y * d, d),
+        "false_positive_rate": rows.ratio((1 - y) * d, 1 - y),
+    }
+    alone = float(stats.t.ppf((1 + level) / 2, rows.degrees))
+    ends = {key: _ends(scores, key, alone) for key in GROUP_SCORES}
+    compared = {key: _differences(scores, key, base, rows.degrees, level, seed) for key in COMPARED}
+    return {
+        "reference": base,
+        "values": [
+            {
+                "rows": int(counts[v]),
+                "positives": int(y[rows.value == v].sum()),
+                "scores": {k: _triple(s.value, *ends[k], v) for k, s in scores.items()}
+                | {"calibration_error": _calibration_error(y, p, rows.value == v)},
+                "differences": {} if v == base else {k: _triple(*found, v) for k, found in compared.items()},
+            }
+            for v in range(rows.values)
+        ],
+    }
+
+
+def _rows(values: Array, groups: Any, sample_weight: Any) -> Rows:
+    n = len(values)
+    unit = np.arange(n) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1].ravel()
+    if len(unit) != n:
+        raise DataError(f"groups has {len(unit)} entries for {n} rows. Pass one group for each row.")
+    return Rows(values, int(values.max()) + 1, row_weights(sample_weight, n), unit, groups is None)
+
+
+def _triple(value: Array, low: Array, high: Array, v: int) -> dict[str, float]:
+    return {"value": float(value[v]), "low": float(low[v]), "high": float(high[v])}
+
+
+def _calibration_error(y: Array, p: Array, mine: Array) -> dict[str, float]:
+    """Root mean square distance of probability and share with the noise of the bins taken off; no interval."""
+    error = debiased_calibration_error(y[mine].astype(int), np.stack([1 - p[mine], p[mine]], axis=1))
+    return {"value": error, "low": NAN, "high": NAN}
+
+
+def _ends(scores: dict[str, Score], key: str, critical: float) -> Ends:
+    """The interval of a score at a critical value, for all values (G,)."""
+    if key != "calibration_gap":
+        return wilson_ends(scores[key], critical)
+    p, y, gap = (scores[name] for name in ("mean_probability", "prevalence", key))
+    together = (p.variance + y.variance - gap.variance) / 2
+    return joined(p.value, y.value, wilson_ends(p, critical), wilson_ends(y, critical), correlation(
+        together, p.variance, y.variance))  # fmt: skip
+
+
+def wilson_ends(score: Score, critical: float) -> Ends:
+    """Wilson's interval of values in [0, 1] with the rows that their variances are worth, (G,) each.
+
+    Example:
+        >>> low, high = wilson_ends(Score(np.array([0.8]), np.array([[0.016]]), np.array([10.0])), 1.959964)
+        >>> round(float(low[0]), 4), round(float(high[0]), 4)
+        (0.4902, 0.9433)
+    """
+    r, z2 = score.value, critical**2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inverse = np.where(score.variance > 0, score.variance / (r * (1 - r)), np.where(r * (1 - r) > 0, 0.0, NAN))
+        inverse = np.where(np.isnan(inverse), 1 / score.most, inverse)  # 1 / n
+        middle = (r + z2 * inverse / 2) / (1 + z2 * inverse)
+        half = critical * np.sqrt(r * (1 - r) * inverse + z2 * inverse**2 / 4) / (1 + z2 * inverse)
+    low, high = np.where(r <= 0, 0.0, middle - half), np.where(r >= 1, 1.0, middle + half)
+    known = np.isfinite(r)
+    return np.where(known, low, NAN), np.where(known, high, NAN)
+
+
+def joined(a: Array, b: Array, of_a: Ends, of_b: Ends, rho: Array) -> Ends:
+    """The interval of a - b from the intervals of both and their correlation.
+
+    Example:
+        >>> low, high = joined(*np.array([[0.7], [0.5]]), *np.array([[[0.6], [0.8]], [[0.3], [0.7]]]), np.zeros(1))
+        >>> low.round(4).tolist(), high.round(4).tolist()
+        ([-0.0236], [0.4236])
+    """
+    down, up = (a - of_a[0], of_b[1] - b), (of_a[1] - a, b - of_b[0])
+
+    def half(x: Array, y: Array) -> Array:
+        return np.sqrt(np.maximum(x**2 + y**2 - 2 * rho * x * y, 0.0))
+
+    return a - b - half(*down), a - b + half(*up)
+
+
+def correlation(covariance: Array, first: Array, second: Array) -> Array:
+    """Covariance over the standard deviations; 0 where one of them is 0."""
+    product = np.sqrt(first * second)
+    return np.clip(np.where(product > 0, covariance / np.where(product > 0, product, 1.0), 0.0), -1.0, 1.0)
+
+
+def _differences(
+    scores: dict[str, Score], key: str, base: int, degrees: float, level: float, seed: int
+) -> tuple[Array, Array, Array]:
+    """Value less reference and its simultaneous interval, (G,) each."""
+    score = scores[key]
+    rho = correlation(score.covariance[:, base], score.variance, score.variance[base])
+    critical = largest(_of_differences(score, base), degrees, level, seed)
+    low, high = _ends(scores, key, critical)
+    reference = (np.broadcast_to(low[base], low.shape), np.broadcast_to(high[base], high.shape))
+    ends = joined(score.value, np.broadcast_to(score.value[base], low.shape), (low, high), reference, rho)
+    return score.value - score.value[base], *ends
+
+
+def _of_differences(score: Score, base: int) -> Array:
+    """Covariance of the known differences from the reference, (K, K).
+
+    At 0 and at 1 a variance is 0 and reports nothing; there that of two rows more of either kind is taken.
+    """
+    r, n = score.value, score.most
+    with np.errstate(invalid="ignore"):
+        near = (n * r + 2) / (n + 4)
+        spare = np.where((r <= 0) | (r >= 1), near * (1 - near) / (n + 4), 0.0)
+    known = np.flatnonzero(np.isfinite(r) & (np.arange(len(r)) != base))
+    if not np.isfinite(r[base]):
+        known = known[:0]
+    whole = score.covariance + np.diag(np.nan_to_num(spare))
+    contrast = np.zeros((len(known), len(r)))
+    contrast[np.arange(len(known)), known] = 1.0
+    contrast[:, base] = -1.0
+    return contrast @ whole @ contrast.T
+
+
+def largest(covariance: Array, degrees: float, level: float, seed: int) -> float:
+    """The quantile of the largest absolute deviation of normal (few units: t) variables, in standard deviations.
+
+    Example:
+        >>> round(largest(np.array([[2.0]]), np.inf, 0.95, 0), 3), round(largest(np.eye(3), np.inf, 0.95, 0), 1)
+        (1.96, 2.4)
+    """
+    spread = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    moving = spread > 0
+    if moving.sum() < 2:
+        return float(stats.t.ppf((1 + level) / 2, degrees))
+    rho = covariance[np.ix_(moving, moving)] / np.outer(spread[moving], spread[moving])
+    values, vectors = np.linalg.eigh(rho)
+    rng = generator(seed, "largest deviation")
+    drawn = rng.normal(size=(DRAWS, len(rho))) @ (vectors * np.sqrt(np.maximum(values, 0.0))).T
+    if np.isfinite(degrees):
+        drawn /= np.sqrt(rng.chisquare(degrees, size=(DRAWS, 1)) / degrees)
+    return float(np.quantile(np.abs(drawn).max(axis=1), level))

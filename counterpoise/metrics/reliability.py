@@ -1,0 +1,65 @@
+"""How far the probabilities of each class can be taken at their word, as a table of bins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.checks import row_weights
+from counterpoise.core.proportions import wilson
+from counterpoise.core.target import Problem
+from counterpoise.metrics.bins import assign, summarize
+from counterpoise.metrics.calibration_scores import debiased_calibration_error, ece
+
+Array = np.ndarray
+
+
+def reliability_table(
+    problems: Sequence[Problem], proba: Array, sample_weight: Array | None = None, bins: int = 10
+) -> list[dict[str, Any]]:
+    """Calibration errors and a table of bins for each class that is decided.
+
+    Args:
+        problems: See `core.target`: of two classes the positive is told of, of more each against the rest.
+        proba: float (N, C) or (N, L), what the classifier puts out.
+        sample_weight: (N,) or None.
+        bins: At most so many, with equally many positive rows.
+
+    Returns:
+        For each class `class`, `ece` (see `metrics.ece`), `calibration_error` (root mean square with the noise of the
+        bins taken off; nan with weights), and `bins`: `rows`, `positives`, `predicted` (mean probability), `observed`
+        (share of positives), and the ends of its 95 % interval (Wilson), `low` and `high`.
+
+    Example:
+        >>> y, p = np.array([0, 0, 1, 1]), np.array([0.1, 0.3, 0.6, 0.8])
+        >>> found = reliability_table([Problem(np.arange(4), y, ("no", "yes"))], np.stack([1 - p, p], axis=1), bins=2)
+        >>> [(b["rows"], round(b["predicted"], 2), b["observed"]) for b in found[0]["bins"]]
+        [(3, 0.33, 0.3333333333333333), (1, 0.8, 1.0)]
+    """
+    tables = []
+    for p in problems:
+        own, weight = p.proba(proba), p.of_rows(sample_weight)
+        for c in [1] if len(p.classes) == 2 else range(len(p.classes)):
+            tables.append({"class": str(p.name or p.classes[c]), **_of_class(p.y == c, own[:, c], weight, bins)})
+    return tables
+
+
+def _of_class(target: Array, score: Array, sample_weight: Array | None, bins: int) -> dict[str, Any]:
+    weight = row_weights(sample_weight, len(score))
+    index = assign(score, weight * target, bins)
+    found = summarize(index, score, target, weight)
+    rows = np.bincount(index, minlength=int(index.max()) + 1)
+    rows, hits = rows[rows > 0], np.bincount(index, target)[rows > 0]
+    low, high = wilson(np.minimum(found.observed * rows, rows), rows)
+    two = np.stack([1 - score, score], axis=1)
+    return {
+        "ece": ece(target.astype(int), two, bins=bins, sample_weight=sample_weight),
+        "calibration_error": debiased_calibration_error(target.astype(int), two) if sample_weight is None else np.nan,
+        "bins": [
+            {"rows": int(n), "positives": int(k), "predicted": float(p), "observed": float(o), "low": float(a),
+             "high": float(b)}
+            for n, k, p, o, a, b in zip(rows, hits, found.mean_proba, found.observed, low, high, strict=True)
+        ],
+    }  # fmt: skip

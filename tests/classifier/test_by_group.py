@@ -1,0 +1,97 @@
+"""Groups, costs and first rows in `evaluate`: from columns to tables, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+import counterpoise as cp
+from counterpoise.classifier.by_group import grouped
+from counterpoise.core.errors import OptionError
+
+
+@pytest.fixture(scope="module", name="two")
+def _two():
+    rng = np.random.default_rng(0)
+    y = (rng.random(800) < 0.2).astype(int)
+    p = 1 / (1 + np.exp(-(2 * rng.normal(size=800) + 3 * y - 3)))
+    return cp.wrap(p, y).decide(cost=(1, 5)), p, y
+
+
+def test_groups_of_two_classes(two):
+    clf, p, y = two
+    site = np.repeat(["a", "b", "c", "d"], [400, 370, 19, 11])
+    found = cp.evaluate(clf, p, y, by={"site": site, "age": np.arange(800.0)}, resamples=2)["by"]
+    assert [(t["column"], t["class"], t["reference"]) for t in found[:1]] == [("site", "1", "a")]
+    assert [v["value"] for v in found[0]["values"]] == ["a", "b", "(other)"]
+    assert "merged into '(other)': c, d" in found[0]["notes"][0]
+    decided = clf.predict(p)
+    mine = y[:400] == 1
+    assert found[0]["values"][0]["scores"]["recall"]["value"] == pytest.approx(decided[:400][mine].mean())
+    assert [v["rows"] for v in found[1]["values"]] == [200] * 4
+    with pytest.raises(OptionError, match="one value for each row"):
+        cp.evaluate(clf, p, y, by={"site": site[:9]}, resamples=2)
+    with pytest.raises(OptionError, match="no groups to compare"):
+        cp.evaluate(clf, p, y, by={"site": ["a"] * 800}, resamples=2)
+
+
+def test_costs_and_first_rows(two):
+    clf, p, y = two
+    proba, decided = clf.predict_proba(p)[:, 1], clf.predict(p)
+    amount = np.arange(1.0, 801.0)
+    found = cp.evaluate(clf, p, y, cost_column=amount, cost_fp=3, first=50, resamples=100)["further"]
+    cost = np.where(y == 1, amount * (decided == 0), 3.0 * decided)
+    assert found["expected_cost"]["value"] == pytest.approx(cost.mean())
+    assert found["expected_cost"]["low"] < cost.mean() < found["expected_cost"]["high"]
+    assert found["largest_cost_share"]["value"] == pytest.approx(cost.max() / cost.sum())
+    assert found["amount_recall"]["value"] == pytest.approx((amount * y * decided).sum() / (amount * y).sum())
+    top = y[np.argsort(-proba)[:50]].mean()
+    assert found["precision_first"]["value"] == pytest.approx(top, abs=0.02)
+    assert found["lift_first"]["value"] == pytest.approx(found["precision_first"]["value"] / y.mean())
+    other = cp.evaluate(clf, p, y, costs=[[0, 2], [9, -1]], resamples=2)["further"]["expected_cost"]["value"]
+    assert other == pytest.approx(np.array([[0, 2], [9, -1]])[y, decided].mean())
+    for wrong, match in (
+        ({"cost_column": -amount}, "negative value in rows 1, 2"),
+        ({"cost_column": np.where(amount == 2, np.nan, amount)}, "no finite number in row 2"),
+        ({"cost_fp": 2}, "goes with cost_column"),
+        ({"costs": np.eye(2), "cost_column": amount}, "exclude each other"),
+        ({"costs": np.eye(3)}, r"has shape \(3, 3\)"),
+        ({"first": 900}, "there are 800 rows"),
+    ):
+        with pytest.raises(OptionError, match=match):
+            cp.evaluate(clf, p, y, resamples=2, **wrong)
+
+
+def test_more_classes_are_scored_one_by_one():
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet([1, 1, 1], 300)
+    y = np.array([rng.choice(3, p=row) for row in p])
+    clf = cp.wrap(p, y)
+    costs = {0: {1: 1, 2: 1}, 1: {0: 4, 2: 1}, 2: {0: 9, 1: 2}}
+    found = cp.evaluate(clf, p, y, by={"half": np.arange(300) % 2}, costs=costs, resamples=5)
+    assert [t["class"] for t in found["by"]] == [t["class"] for t in found["reliability"]] == ["0", "1", "2"]
+    decided = clf.predict(p)
+    half = np.arange(300) % 2 == int(found["by"][2]["values"][1]["value"])
+    recall = (decided == 2)[half & (y == 2)].mean()
+    assert found["by"][2]["values"][1]["scores"]["recall"]["value"] == pytest.approx(recall)
+    cost = np.mean([0.0 if a == b else costs[a][b] for a, b in zip(y, decided, strict=True)])
+    assert found["further"]["expected_cost"]["value"] == pytest.approx(cost)
+    assert sum(b["rows"] for b in found["reliability"][1]["bins"]) == 300
+    with pytest.raises(OptionError, match="for two classes"):
+        cp.evaluate(clf, p, y, first=5)
+
+
+def test_values_of_a_column():
+    codes, names, _ = grouped("when", pl.Series([True] * 30 + [False] * 25 + [None] * 20), 75)
+    assert names == ["True", "False", "(missing)"]
+    assert np.bincount(codes).tolist() == [30, 25, 20]
+    many = [str(i // 20) for i in range(20 * 25)]
+    codes, names, notes = grouped("branch", pl.Series(many), len(many))
+    assert len(names) == 21
+    assert "beyond the 20 largest" in notes[0]
+    codes, names, notes = grouped("site", pl.Series(["a"] * 30 + ["b"] * 3), 33)
+    assert names == ["a", "b"]
+    assert notes == ["b has 3 rows: read its scores with care."]
+    codes, names, _ = grouped("age", pl.Series([*range(100), None] * 1), 101)
+    assert names[0] == "0 to 24"
