@@ -143,7 +143,7 @@ def test_bad_input() -> None:
         fit_rule(logits, y, SHIFTS[:2])
     with pytest.raises(OptionError, match="there are outputs of 1"):
         apply_rule(fit_rule(logits, y, SHIFTS), logits[:1])
-    with pytest.raises(OptionError, match="'greedy' or None"):
+    with pytest.raises(OptionError, match="'greedy', or None"):
         fit_rule(logits, y, SHIFTS, weights="best")
 
 
