@@ -100,7 +100,7 @@ CARD = record(
                 "word": text(),
                 "text": text(),
             },
-            optional={"labels": list_of(plain)},
+            optional={"labels": list_of(plain), "review": text(), "budgets": text(), "spread": plain},
         ),
         "versions": mapping_of(text()),
         "metrics": _metrics,

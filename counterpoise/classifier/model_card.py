@@ -89,7 +89,7 @@ def measured(target: Target, rule: Any, scores: Mapping[str, Array], note: str) 
     """
     prefix = "guarantee_" if "guarantee_y" in scores else ""
     y, weight = scores[f"{prefix}y"], scores.get(f"{prefix}weight")
-    decision = target.apply(rule, scores[f"{prefix}log_p"].astype(np.float64))
+    decision = target.apply(rule.unreviewed, scores[f"{prefix}log_p"].astype(np.float64))
     count = range(len(rule.problem_rules) if len(rule.problem_rules) > 1 else len(rule.prior))
     fitted = target.problems(scores["y"], count)
     each = []

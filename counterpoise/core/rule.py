@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from counterpoise.core.guarantee import ClassGuarantee, Guarantee
+from counterpoise.core.review import Review
 
 Array = np.ndarray
 
@@ -31,6 +32,9 @@ class Rule:
         guarantee: The floor that the threshold or the offsets reach with confidence; None: none was asked for.
         notes: Sentences about what was checked.
         gammas: float64 (M,), focusing of each member's focal loss, undone before the shift; None: none had one.
+        costs: float64 (C, C), [true, decided]; the class of the lowest expected cost is decided. With two classes this
+            is the threshold. None: the decision follows from something else.
+        review: Which rows go to a human; None: every row is decided.
     """
 
     log_shifts: Array
@@ -46,6 +50,8 @@ class Rule:
     notes: tuple[str, ...] = ()
     gammas: Array | None = None
     guarantee: Guarantee | ClassGuarantee | None = None
+    costs: Array | None = None
+    review: Review | None = None
 
     @property
     def problem_rules(self) -> tuple[Rule, ...]:
@@ -56,6 +62,11 @@ class Rule:
         """Return the rule with other rules of its problems."""
         (rule,) = problem_rules
         return rule
+
+    @property
+    def unreviewed(self) -> Rule:
+        """The rule that decides every row."""
+        return self if self.review is None else replace(self, review=None)
 
 
 @dataclass(frozen=True)
@@ -71,6 +82,16 @@ class LabelRules:
     def with_problem_rules(self, problem_rules: Sequence[Rule]) -> LabelRules:
         """Return the same labels under other rules."""
         return LabelRules(tuple(problem_rules))
+
+    @property
+    def review(self) -> None:
+        """Rows of several labels do not go to a human."""
+        return None
+
+    @property
+    def unreviewed(self) -> LabelRules:
+        """The same: every row is decided."""
+        return self
 
     @property
     def log_shifts(self) -> Array:

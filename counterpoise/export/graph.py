@@ -68,10 +68,10 @@ class Columns(tf.Module):
 
 def label_table(clf: Any) -> tf.Tensor:
     """The labels as a tensor to gather from: text, whole numbers, booleans or floats; mixed kinds as text."""
-    labels = clf.classes_.tolist()
-    if clf.classes_.dtype.kind not in "biuf":
+    labels = clf.decisions_.tolist()
+    if clf.decisions_.dtype.kind not in "biuf":
         labels = [str(label) for label in labels]
     return tf.constant(
         labels,
-        dtype={"b": tf.bool, "f": tf.float64, "i": tf.int64, "u": tf.int64}.get(clf.classes_.dtype.kind, tf.string),
+        dtype={"b": tf.bool, "f": tf.float64, "i": tf.int64, "u": tf.int64}.get(clf.decisions_.dtype.kind, tf.string),
     )

@@ -51,7 +51,10 @@ def _decisions(clf: Any, ids: bool) -> dict[str, str]:
     """Describe the outputs that decide."""
     if clf.target.independent:
         return {"decision": "int32 (rows, classes), 1 for each of `classes` that is there"}
-    return {"decision": "int32 (rows,), position in `classes`", **({} if ids else {"label": "the label decided"})}
+    human = "" if clf.rule.review is None else "; -1: review, for a human"
+    return {
+        "decision": f"int32 (rows,), position in `classes`{human}", **({} if ids else {"label": "the label decided"})
+    }  # fmt: skip
 
 
 def _column_inputs(clf: Any) -> dict[str, Any]:

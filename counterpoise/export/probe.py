@@ -13,7 +13,7 @@ from counterpoise.core.schema import Column
 from counterpoise.core.seeds import generator
 from counterpoise.core.structure import take
 from counterpoise.data.encode import TableEncoder
-from counterpoise.decide.threshold import log_odds_at
+from counterpoise.decide.review import border, margins
 from counterpoise.export.manifest import named_inputs
 
 Array = np.ndarray
@@ -109,7 +109,7 @@ def compare(
     difference = float(np.max(np.abs(p - proba)))
     if not difference <= tolerance:
         return f"a probability differs by {difference:.3g} (at most {tolerance:g} may be lost to rounding)"
-    labels = clf.target.decided(np.asarray(outputs["decision"]), clf.classes_)
+    labels = clf.target.decided(np.asarray(outputs["decision"]), clf.decisions_)
     wrong = (labels != decided) & (_margins(clf, proba) > CLOSE)
     if wrong.any():
         return f"{int(wrong.sum())} of {len(proba)} rows are decided differently"
@@ -126,11 +126,13 @@ def _margins(clf: Any, proba: Array) -> Array:
 
 
 def _margin(rule: Rule, proba: Array) -> Array:
-    """Distance of each row from another decision, in nats."""
+    """Distance of each row from another decision, in nats; by costs in shares of the largest difference of costs."""
     log_p = np.log(np.maximum(proba, 1e-300))
-    cut = rule.threshold
-    if cut is not None:
-        edge = log_odds_at(cut) if 0 < cut <= 1 else np.inf
-        return np.abs(log_p[:, 1] - log_p[:, 0] - edge)
-    top = np.sort(log_p if rule.offsets is None else log_p + rule.offsets, axis=1)
-    return top[:, -1] - top[:, -2]
+    return np.minimum(_own_margin(rule, log_p), border(rule, log_p))
+
+
+def _own_margin(rule: Rule, log_p: Array) -> Array:
+    if rule.threshold is not None and not 0 < rule.threshold < 1:
+        return np.full(len(log_p), np.inf)
+    scale = 1.0 if rule.costs is None or rule.threshold is not None else float(np.ptp(rule.costs)) or 1.0
+    return margins(rule, log_p) / scale

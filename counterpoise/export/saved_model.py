@@ -25,9 +25,11 @@ def write(clf: Any, folder: Path) -> Callable[[Any], Mapping[str, Any]]:
 
     def serve(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         outputs = decide(inputs if module.columns is None else module.columns(inputs))
-        return (
-            outputs if clf.target.independent else {**outputs, "label": tf.gather(module.labels, outputs["decision"])}
-        )
+        if clf.target.independent:
+            return outputs
+        code = outputs["decision"]
+        last = tf.where(code < 0, len(clf.decisions_) - 1, code)  # rows for a human
+        return {**outputs, "label": tf.gather(module.labels, last)}
 
     signature = encoded_signature(clf) if module.columns is None else module.columns.signature()
     module.serve = tf.function(serve, input_signature=[signature])

@@ -153,7 +153,7 @@ class OneOf:
         return thresholds.describe(rule, rows, classes)
 
     def columns(self, decision: Decision, classes: Array) -> dict[str, Any]:
-        labels = [str(c) for c in classes.tolist()]
+        labels = [str(c) for c in classes.tolist()[: decision.proba.shape[1]]]
         if len(labels) == 2:
             columns: dict[str, Any] = {"probability": decision.proba[:, 1]}
         else:

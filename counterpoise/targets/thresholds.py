@@ -148,7 +148,7 @@ def describe(rule: Rule, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
     "given" by the user, or "default" (0.5 or the most probable class).
     """
     if rule.guarantee is None:
-        word = {"given": "given", "argmax": "default"}.get(rule.aim, "estimate")
+        word = {"given": "given", "costs": "given", "argmax": "default"}.get(rule.aim, "estimate")
         text = _words(word, rule.aim, rows)
     else:
         word, text = rule.guarantee.word, rule.guarantee.text([str(label) for label in classes])
@@ -158,12 +158,13 @@ def describe(rule: Rule, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
         "aim": rule.aim,
         "word": word,
         "text": text,
+        **({} if rule.review is None else {"review": rule.review.text()}),
     }
 
 
 def _words(word: str, aim: str, rows: int) -> str:
     return {
-        "given": "The threshold was given.",
+        "given": "The costs were given: the lowest expected cost." if aim == "costs" else "The threshold was given.",
         "default": "The default: 0.5 for two classes, the most probable class for more.",
     }.get(word) or (
         f"Chosen for {in_words(aim)} on {rows:,} rows that also fitted the rule: an estimate, not a guarantee."
