@@ -16,7 +16,6 @@ from counterpoise.core.errors import OptionError
 from counterpoise.core.rule import Rule
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.calibrate import apply_calibrator, fit_calibrator
-from counterpoise.decide.costs import cost_decision
 from counterpoise.decide.greedy import greedy_weights
 from counterpoise.decide.intercept import check_intercept as run_intercept_check
 from counterpoise.decide.offsets import choose_offsets
@@ -24,7 +23,7 @@ from counterpoise.decide.pooling import hard_vote, learn_weights, pool, shrunk
 from counterpoise.decide.prior import corrected_log_proba, log_softmax
 from counterpoise.decide.review import reviewed
 from counterpoise.decide.shapes import codes, members, simplex
-from counterpoise.decide.threshold import choose_threshold
+from counterpoise.decide.threshold import bayes_decision, choose_threshold
 
 Array = np.ndarray
 
@@ -197,7 +196,7 @@ def apply_rule_to_log_p(rule: Rule, log_p_members: Sequence[Array]) -> Decision:
 
 def _decided(rule: Rule, log_p: Array) -> Array:
     if rule.costs is not None and rule.threshold is None:
-        return cost_decision(np.exp(log_p), rule.costs)
+        return bayes_decision(np.exp(log_p), rule.costs)
     return choose_class(log_p, rule.threshold, rule.offsets)
 
 
