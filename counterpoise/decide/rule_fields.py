@@ -49,12 +49,12 @@ def checked_rule(values: Any) -> Rule:
     outer = sizes(values, PLACE)
     m, c = len(outer["log_shifts"]), len(outer["prior"])
     if c < 2:
-        raise ArtifactError(f"{PLACE}.prior has one class. Expected 2 or more.")
+        raise ArtifactError(f"{PLACE}.prior has one class; expected 2 or more.")
     found = _fields(m, c)(values, PLACE)
     if abs(found["prior"].sum() - 1.0) > 1e-6:
-        raise ArtifactError(f"{PLACE}.prior sums to {found['prior'].sum():g}. Expected 1.")
+        raise ArtifactError(f"{PLACE}.prior sums to {found['prior'].sum():g}; expected 1.")
     if found.get("weights") is not None and not found["weights"].any():
-        raise ArtifactError(f"{PLACE}.weights are all 0. Expected one above 0.")
+        raise ArtifactError(f"{PLACE}.weights are all 0; expected one above 0.")
     return Rule(**found)
 
 
@@ -155,6 +155,6 @@ def _check_curves(found: Mapping[str, Any], c: int, place: str) -> None:
     wanted = 1 if c == 2 else c
     lengths = [len(curve) for curve in found["x"]]
     if len(lengths) != wanted or lengths != [len(curve) for curve in found["y"]]:
-        raise ArtifactError(f"{place} has curves of {lengths} knots. Expected {wanted}, x and y alike.")
+        raise ArtifactError(f"{place} has curves of {lengths} knots; expected {wanted}, x and y alike.")
     if any(np.any(np.diff(x) <= 0) for x in found["x"]) or any(np.any(np.diff(y) < 0) for y in found["y"]):
-        raise ArtifactError(f"{place} has a curve that falls. Expected rising ones.")
+        raise ArtifactError(f"{place} has a curve that falls; expected rising ones.")
