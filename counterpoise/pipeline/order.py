@@ -227,8 +227,8 @@ def bag_of_folds(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune
     note = f"the rule was fitted on {len(rows):,} rows that trained nothing"
     if count > 1:
         note = (
-            f"the mean of the models of {count} folds; the rule was fitted on {len(rows):,} out-of-fold scores, each of "
-            "one fold's model, which is more extreme than the mean"
+            f"the mean of the models of {count} folds; the rule was fitted on {len(rows):,} out-of-fold scores, each "
+            "of one fold's model, which is more extreme than the mean"
         )
     copies, length = np.tile(log_p, (count, *[1] * (log_p.ndim - 1))), outcome.training[strategy.name]
     return _with_rule(bag, trainer, trained, length, copies, rows, note, None, tune_threshold)
