@@ -178,7 +178,7 @@ def trusted(custom_objects: Mapping[str, Callable[..., Any]] | None) -> dict[str
     given = {} if custom_objects is None else custom_objects
     if not isinstance(given, Mapping) or not all(isinstance(n, str) and callable(v) for n, v in given.items()):
         raise OptionError(
-            f"custom_objects is {custom_objects!r:.60}; expected a mapping from names to classes or functions, for "
+            f"custom_objects is {custom_objects!r:.60}. Expected a mapping from names to classes or functions, for "
             "example {'Swish': Swish}."
         )
     registered = {keras.saving.get_registered_name(value): value for value in given.values()}

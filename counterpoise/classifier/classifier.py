@@ -12,12 +12,14 @@ from typing import Any
 import keras
 import numpy as np
 
+from counterpoise.classifier.deciding import decided
 from counterpoise.classifier.file import Contents, read, write
 from counterpoise.classifier.model_card import ModelCard, measured
 from counterpoise.classifier.references import custom_objects_of
-from counterpoise.core.errors import ArtifactError, OptionError
+from counterpoise.core.errors import ArtifactError, DataError, OptionError
 from counterpoise.core.examples import Pictures
 from counterpoise.core.per_class import in_class_order
+from counterpoise.core.review import REVIEW
 from counterpoise.core.rule import LabelRules, Rule
 from counterpoise.core.schema import Schema
 from counterpoise.core.structure import chunk_rows, leaves, rows_in, take
@@ -33,7 +35,8 @@ from counterpoise.data.texts import texts_of_table
 from counterpoise.decide.rule import Decision
 from counterpoise.metrics.members import mean_table, member_table
 from counterpoise.networks.batch_ensemble import n_members
-from counterpoise.networks.forward import forward, like
+from counterpoise.networks.forward import forward
+from counterpoise.networks.input_names import like
 from counterpoise.networks.member_outputs import shares
 from counterpoise.targets.kinds import target_of
 
@@ -135,19 +138,32 @@ class Classifier:
 
     def predict(self, x: Any, prior: Any = None) -> Array:
         """The decided label of each row (N,), by the classifier's threshold or offsets; of labels 0 or 1, (N, L)."""
-        return self.target.decided(self._decide(x, prior).decision, self.classes_)
+        return self.target.decided(self._decide(x, prior).decision, self.decisions_)
+
+    @property
+    def decisions_(self) -> Array:
+        """What `predict` returns, by code: the labels, and last "review" where rows go to a human."""
+        if self.rule.review is None:
+            return self.classes_
+        return np.array([*self.classes_.tolist(), REVIEW], dtype=object)
 
     def predict_frame(self, x: Any, prior: Any = None) -> Any:
         """Probabilities and decisions as a polars frame, the columns that `counterpoise predict` writes.
 
         Two classes: `probability` (of `classes_[1]`) and `decision`; more: `probability_LABEL` for each. Several labels
-        per row: `probability_LABEL` and `decision_LABEL` for each.
+        per row: `probability_LABEL` and `decision_LABEL` for each. Where rows go to a human decisions are text.
         """
         import polars as pl
 
-        return pl.DataFrame(self.target.columns(self._decide(x, prior), self.classes_))
+        labels = self.decisions_
+        if self.rule.review is not None:
+            labels = np.array([str(label) for label in labels])
+        return pl.DataFrame(self.target.columns(self._decide(x, prior), labels))
 
-    def decide(self, *, confidence: float | None = None, **aim: Any) -> Classifier:
+    def decide(
+        self, *, confidence: float | None = None, costs: Any = None, review_alpha: float | None = None,
+        review_budget: tuple[float, float] | None = None, **aim: Any,
+    ) -> Classifier:  # fmt: skip
         """A new classifier with another threshold; trains nothing.
 
         Without `confidence` the threshold is chosen on the stored out-of-fold scores, and the card calls it an
@@ -160,14 +176,26 @@ class Classifier:
 
         Args:
             confidence: Share of draws of the guarantee rows in which the floor holds, for example 0.95.
+            costs: What each decision costs, (C, C) [true, decided] in the order of `classes_`, or `{true label:
+                {decided label: cost}}`; the class of the lowest expected cost is decided. A benefit is a negative cost.
+            review_alpha: Leave rows that may be of several classes to a human (decision "review"), so that at most
+                this share of each class is decided wrongly. Chosen on the rows of `guarantee_rows`, if there are some.
+            review_budget: (k, n): leave the k of n rows whose decision is closest to another one to a human.
             **aim: One aim, for example `f1=True`, `recall_floor=0.95`, `precision_floor=0.5`, `balanced_accuracy=True`,
-                `threshold=0.2`.
+                `threshold=0.2`; or `recall_floor` and `alerts=(k, n)` together: where both cannot be, the alerts are
+                kept to, and `card["threshold"]["budgets"]` says which recall they allow. None, with a review: the
+                threshold stays.
 
         Raises:
             OptionError: none or several aims, or a classifier that holds no scores.
             GuaranteeError: the rows cannot carry the guarantee; it says which they can.
         """
-        return self.with_rule(self.target.choose(self.rule, self.scores, aim, confidence, self.classes_.tolist()))
+        rule, text = decided(
+            self.target, self.rule, self.scores, self.classes_.tolist(), aim, confidence=confidence, costs=costs,
+            review_alpha=review_alpha, review_budget=review_budget,
+        )  # fmt: skip
+        clf = self.with_rule(rule)
+        return clf.with_card(threshold={**clf.card_without_metrics["threshold"], "budgets": text}) if text else clf
 
     def member_logits(self, x: Any) -> list[Array]:
         """Raw logits of each member, float32 (N, units), before any correction."""
@@ -246,6 +274,10 @@ class Classifier:
         rule = self.rule if prior is None else self._rule_at(prior)
         chunks = map(self.encoded, features_of(x, self._row(x))) if dataset_kind(x) else [self.encoded(x)]
         made = [self._by(rule, logits) for chunk in chunks for logits in self._batches(chunk)]
+        if not made:
+            raise DataError(
+                f"The {type(x).__name__} has no elements. Expected rows to predict. Check where it is made."
+            )
         return Decision(np.concatenate([d.proba for d in made]), np.concatenate([d.decision for d in made]))
 
     def encoded(self, x: Any, name: str | None = None) -> Any:

@@ -46,18 +46,18 @@ ROUNDING = 1e-6
 SHARE, NUMBERS = number(0, 1), list_of(number())
 
 
-def _metrics(value: Any, place: str) -> dict[str, Any]:
+def _metrics(value: Any, path: str) -> dict[str, Any]:
     """Scores by metric: a value (of a comparison the mean over folds) and the ends of its interval, in its range."""
     return {
-        name: _score(METRICS.get(name))(score, f"{place}.{name}")
-        for name, score in mapping_of(anything)(value, place).items()
+        name: _score(METRICS.get(name))(score, f"{path}.{name}")
+        for name, score in mapping_of(anything)(value, path).items()
     }
 
 
-def _shift(value: Any, place: str) -> Any:
+def _shift(value: Any, path: str) -> Any:
     """The training shift of a network: a number per class, or a pair per label."""
     several = isinstance(value, list) and bool(value) and isinstance(value[0], list)
-    return (list_of(NUMBERS) if several else NUMBERS)(value, place)
+    return (list_of(NUMBERS) if several else NUMBERS)(value, path)
 
 
 def _score(metric: Metric | None) -> Check:
@@ -73,13 +73,13 @@ CARD = record(
         "counterpoise": text(),
         "strategy": text(),
         "network": text(),
-        "models": list_of(text()),
         "log_shifts": list_of(_shift),
         "rule": text(),
     },
     optional={
         "idea": text(),
         "members": list_of(text()),
+        "models": list_of(text()),
         "plan": maybe(text()),
         "source": text(),
         "rows": whole(),
@@ -100,7 +100,7 @@ CARD = record(
                 "word": text(),
                 "text": text(),
             },
-            optional={"labels": list_of(plain)},
+            optional={"labels": list_of(plain), "review": text(), "budgets": text(), "spread": plain},
         ),
         "versions": mapping_of(text()),
         "metrics": _metrics,
@@ -175,7 +175,7 @@ def check_labels(classes: Sequence[Any]) -> list[Any]:
         if not fits:
             raise misfit(label, f"label {code}", "text, a number, or true or false")
     if len(classes) < 2:
-        raise ArtifactError(f"it has {len(classes)} labels; expected 2 or more.")
+        raise ArtifactError(f"it has {len(classes)} labels. Expected 2 or more.")
     for labels in (classes, [str(label) for label in classes]):  # labels that read alike are one in a table
         for label, times in Counter(labels).items():
             if times > 1:
@@ -201,7 +201,7 @@ def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Ta
     classes = len(rule.prior)
     unknown = sorted(set(scores) - {"log_p", "y", "weight", "member_outputs"})
     if unknown or not {"log_p", "y"} <= set(scores):
-        raise ArtifactError(f"its stored scores are {', '.join(sorted(scores)) or 'none'}; expected log_p and y.")
+        raise ArtifactError(f"its stored scores are {', '.join(sorted(scores)) or 'none'}. Expected log_p and y.")
     y, log_p = scores["y"], scores["log_p"]
     if not target.are_labels(y, classes):
         raise ArtifactError(f"its stored {prefix}y is no list of the {classes} class codes.")
@@ -220,7 +220,7 @@ def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Ta
 
 def _check_proba(values: Array, shape: tuple[int, ...], name: str, logs: bool) -> None:
     if values.dtype.kind != "f" or values.shape != shape:
-        raise ArtifactError(f"its stored {name} has shape {values.shape} of {values.dtype}; expected {shape} of float.")
+        raise ArtifactError(f"its stored {name} has shape {values.shape} of {values.dtype}. Expected {shape} of float.")
     with np.errstate(over="ignore"):
         proba = np.exp(values.astype(np.float64)) if logs else values.astype(np.float64)
     if not (proba >= 0).all() or np.abs(proba.sum(axis=-1) - 1.0).max() > 1e-2:

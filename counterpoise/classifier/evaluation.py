@@ -21,6 +21,7 @@ from counterpoise.data.schema import text_columns
 from counterpoise.decide.costs import cost_matrix
 from counterpoise.metrics.measured import Scored, joined_scores, measure
 from counterpoise.metrics.reliability import reliability_table
+from counterpoise.metrics.review_scores import review_scores
 from counterpoise.targets.reading import target_columns
 from counterpoise.targets.shares import shares_of
 
@@ -54,9 +55,10 @@ def evaluate(
     Returns:
         `rows`, `classes` (label, count, share), `metrics` (key -> value, low, high at 95 %), `further` (the same for
         `FURTHER`: cost per case, and with two classes partial area, parts of the Brier score, net benefit), `aim`,
-        `threshold`, `reliability` (see `metrics.reliability`), `by` (see `classifier.by_group`), and `groups`, how many
-        there are, or None. Of several labels per row, scores are means over the labels, without intervals, and `labels`
-        has those of each label with intervals.
+        `threshold`, `reliability` (see `metrics.reliability`), `by` (see `classifier.by_group`), `review` (see
+        `metrics.review_scores`; None where no row goes to a human; all other scores are of decisions without a human),
+        and `groups`, how many there are, or None. Of several labels per row, scores are means over the labels, without
+        intervals, and `labels` has those of each label with intervals.
 
     Raises:
         ColumnError: the column is absent. TargetError: a label that the classifier does not know, or one class only.
@@ -87,7 +89,8 @@ def evaluate(
     stakes = _stakes(clf, rows, source, costs, cost_column, cost_fp, first, len(codes))
     grouped = {name: _values(rows, given, f"by={name!r}", source) for name, given in columns.items()}
     logits = clf.encoded_logits(clf.encoded(rows, source))
-    predicted, raw = clf.decide_from_logits(logits), clf.raw(logits)
+    log_p, raw = clf.log_p(logits), clf.raw(logits)
+    predicted = clf.target.apply(clf.rule.unreviewed, log_p)
     problems = clf.target.problems(codes, clf.classes_.tolist())
     scored = [p for p in problems if len(np.unique(p.y)) > 1]
     each = [
@@ -99,7 +102,7 @@ def evaluate(
     ]  # fmt: skip
     if not each:
         raise TargetError("the rows hold one class only; scores need rows of two classes at least.")
-    one = problems[0].place is None
+    one = problems[0].index is None
     together = clf.target.together(codes, predicted.proba, predicted.decision, weight)
     return {
         "rows": len(codes),
@@ -111,10 +114,13 @@ def evaluate(
         "further": further(codes, predicted.proba, predicted.decision, clf.rule, stakes, **drawn_by) if one else {},
         "reliability": reliability_table(scored, predicted.proba, weight),
         "by": scores_by_group(grouped, problems, predicted.proba, predicted.decision, **drawn_by),
+        "review": None
+        if clf.rule.review is None
+        else review_scores(codes, clf.target.apply(clf.rule, log_p).decision, clf.classes_.tolist(), **drawn_by),
         "labels": [
-            {"label": p.name, "threshold": clf.rule.parts[p.place].threshold, "metrics": scores}
+            {"label": p.name, "threshold": clf.rule.problem_rules[p.index].threshold, "metrics": scores}
             for p, scores in zip(scored, each, strict=True)
-            if p.place is not None
+            if p.index is not None
         ],
     }
 
@@ -185,8 +191,8 @@ def _labels(clf: Any, data: Any, y: Any, target: Any, named: set[str]) -> tuple[
             raise OptionError("arrays hold no labels; pass y.")
         return y, data, None
     wanted = target or (None if given else y) or clf.target.columns_of(clf.schema, clf.classes_.tolist())
-    place = target_columns(wanted, table=True) or wanted
-    labels = () if given else (place,) if isinstance(place, str) else place.columns
+    where = target_columns(wanted, table=True) or wanted
+    labels = () if given else (where,) if isinstance(where, str) else where.columns
     used = {*labels, *named, *(c.name for c in (clf.schema.columns if clf.schema is not None else ()) if c.used)}
     frame, source, _ = to_frame(
         data, as_text=(*labels, *text_columns(clf.schema)),
@@ -197,4 +203,4 @@ def _labels(clf: Any, data: Any, y: Any, target: Any, named: set[str]) -> tuple[
     absent = [name for name in labels if name not in frame.columns]
     if absent:
         raise ColumnError(f"{source} lacks the target column {absent[0]!r}.{did_you_mean(absent[0], frame.columns)}")
-    return frame[place] if isinstance(place, str) else place.read(frame.select(labels)), frame, source
+    return frame[where] if isinstance(where, str) else where.read(frame.select(labels)), frame, source

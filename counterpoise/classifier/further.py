@@ -112,7 +112,7 @@ def _costs(y: Array, decision: Array, rule: Rule, stakes: Stakes) -> Array | Non
 
 def rule_costs(rule: Rule) -> Array | None:
     """The costs by which a rule decides, float64 (C, C); None: it decides by something else."""
-    return matrix_of_aim(rule.aim, len(rule.prior))
+    return rule.costs if rule.costs is not None else matrix_of_aim(rule.aim, len(rule.prior))
 
 
 def _of_two(

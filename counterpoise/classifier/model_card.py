@@ -67,7 +67,7 @@ def ruled(target: Target, rule: Any, scores: Mapping[str, Array], classes: Seque
         scores: See `stored_scores`.
         classes: The labels, in the order of the codes.
     """
-    priors = [np.asarray(one.prior) for one in rule.parts]
+    priors = [np.asarray(one.prior) for one in rule.problem_rules]
     return {
         "prior": priors[0].tolist() if len(priors) == 1 else [float(prior[1]) for prior in priors],
         "threshold": target.describe(rule, len(scores["y"]), classes),
@@ -89,12 +89,12 @@ def measured(target: Target, rule: Any, scores: Mapping[str, Array], note: str) 
     """
     prefix = "guarantee_" if "guarantee_y" in scores else ""
     y, weight = scores[f"{prefix}y"], scores.get(f"{prefix}weight")
-    decision = target.apply(rule, scores[f"{prefix}log_p"].astype(np.float64))
-    count = range(len(rule.parts) if len(rule.parts) > 1 else len(rule.prior))
+    decision = target.apply(rule.unreviewed, scores[f"{prefix}log_p"].astype(np.float64))
+    count = range(len(rule.problem_rules) if len(rule.problem_rules) > 1 else len(rule.prior))
     fitted = target.problems(scores["y"], count)
     each = []
     for index, p in enumerate(target.problems(y, count)):
-        own = _weights(p, p.of_rows(weight), rule.parts[index], fitted[index], scores.get("weight"))
+        own = _weights(p, p.of_rows(weight), rule.problem_rules[index], fitted[index], scores.get("weight"))
         if len(np.unique(p.y)) > 1:
             each.append(
                 measure(

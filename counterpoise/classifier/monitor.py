@@ -49,7 +49,9 @@ def monitor(clf: Classifier, batch: Any, *, method: str = "em", draws: int = 200
         raise OptionError("this classifier holds no scores of labeled rows to compare with.")
     old = clf.scores["log_p"].astype(np.float64)
     new = clf.log_p(clf.member_logits(batch))
-    return compare_scores(clf.rule, list(old), clf.scores["y"], list(new), method=method, draws=draws, seed=seed)
+    return compare_scores(
+        clf.rule.unreviewed, list(old), clf.scores["y"], list(new), method=method, draws=draws, seed=seed
+    )
 
 
 def adapted(clf: Classifier, drift: Drift) -> Classifier:

@@ -62,7 +62,7 @@ class Reference:
         return self.name.rpartition(">")[2]
 
     @property
-    def place(self) -> str:
+    def where(self) -> str:
         """Where it stands, for a message."""
         return f" in the layer {self.layer!r:.60}" if self.layer else ""
 
@@ -162,7 +162,7 @@ def _check_vocabulary(value: Any, layer: str) -> None:
     array = isinstance(value, Mapping) and value.get("class_name") in ("__tensor__", "__numpy__")
     if not plain and not array:
         raise ArtifactError(
-            f"the layer {layer!r:.60} takes its vocabulary from another file; expected a list of words."
+            f"the layer {layer!r:.60} takes its vocabulary from another file. Expected a list of words."
         )
 
 
@@ -180,7 +180,7 @@ def _has_tensor(value: Any) -> bool:
 
 
 def found_object(reference: Reference, trusted: Mapping[str, Any]) -> Any:
-    """The registered object of a reference, found as Keras finds it; None where there is none of that name."""
+    """The registered object of a reference, looked up as Keras does; None where there is none of that name."""
     known = keras.saving.get_registered_object(reference.registered, custom_objects=trusted)
     if known is None and reference.name != reference.registered:
         known = keras.saving.get_registered_object(reference.name, custom_objects=trusted)
@@ -225,15 +225,15 @@ def custom_objects_of(model: keras.Model) -> dict[str, Any]:
     """What has to be trusted when a model is read from a file, by the names under which it is registered.
 
     Raises:
-        ArtifactError: Some could not be found again when the model is read from a file.
+        ArtifactError: Some could not be looked up again when the model is read from a file.
     """
-    found = {}
+    known = {}
     for reference in references(_config_of(model)):
         if not is_allowed(reference, {}):
-            found[reference.registered] = known = found_object(reference, {}) or _of_keras(reference)
-            if known is None:
+            known[reference.registered] = value = found_object(reference, {}) or _of_keras(reference)
+            if value is None:
                 raise ArtifactError(_unregistered(reference))
-    return found
+    return known
 
 
 def _of_keras(reference: Reference) -> Any:
@@ -278,7 +278,7 @@ def _unregistered(reference: Reference) -> str:
     if short == "Lambda" or (reference.module or "").partition(".")[0] == "keras":
         return refusal(reference)
     return (
-        f"the {reference.kind} {short!r:.80}{reference.place} is not registered with Keras, so the file could not be "
+        f"the {reference.kind} {short!r:.80}{reference.where} is not registered with Keras, so the file could not be "
         "read again. Add the line @keras.saving.register_keras_serializable() above its definition; to save without "
         f"training again, call keras.saving.register_keras_serializable()({_typed(short, 'NAME')})."
     )
@@ -286,14 +286,14 @@ def _unregistered(reference: Reference) -> str:
 
 def refusal(reference: Reference) -> str:
     """Why a reference is refused, and what to do."""
-    short, place = reference.short, reference.place
+    short, where = reference.short, reference.where
     if short == "Lambda" or reference.name == "__lambda__":
         return (
-            f"it holds a Lambda layer{place}, which is code. Write it as a layer class with get_config() and "
+            f"it holds a Lambda layer{where}, which is code. Write it as a layer class with get_config() and "
             "@keras.saving.register_keras_serializable()."
         )
     of_keras = (reference.module or "").partition(".")[0] == "keras" and reference.registered == reference.name
-    what = f"the {reference.kind} {short!r:.80}{' of Keras' if of_keras else ''}{place}"
+    what = f"the {reference.kind} {short!r:.80}{' of Keras' if of_keras else ''}{where}"
     if of_keras and short in allowed.REFUSED:
         return f"it names {what}, which no file may ask for: {allowed.REFUSED[short]}."
     if of_keras and reference.function:

@@ -21,6 +21,8 @@ def tables_of(record: Mapping[str, Any]) -> Iterator[Any]:
         yield from table["notes"]
     for table in record["reliability"]:
         yield _of_bins(table)
+    if record["review"] is not None:
+        yield _of_review(record["review"])
 
 
 def _table(title: str, *columns: str) -> Any:
@@ -79,4 +81,14 @@ def _of_bins(table: Mapping[str, Any]) -> Any:
     for b in table["bins"]:
         ends = f"{number(b['low'])} to {number(b['high'])}"
         shown.add_row(f"{b['rows']:,}", number(b["predicted"]), number(b["observed"]), ends)
+    return shown
+
+
+def _of_review(review: Mapping[str, Any]) -> Any:
+    title = (
+        f"for a human: {with_ends(review['share'])} of the rows; error among the decided: {with_ends(review['error'])}"
+    )
+    shown = _table(title, "class", "for a human", "decided wrongly")
+    for c in review["classes"]:
+        shown.add_row(c["label"], with_ends(c["share"]), with_ends(c["missed"]))
     return shown

@@ -71,9 +71,11 @@ def model_text(card: Mapping[str, Any], weights: Any) -> str:
 
 def rule_text(rule: Any, classes: Sequence[Any]) -> str:
     """Return `threshold_text` of a rule; for several labels, the threshold of each."""
-    if len(rule.parts) == 1:
+    if len(rule.problem_rules) == 1:
         return threshold_text(rule.threshold, rule.aim)
-    thresholds = ", ".join(f"{label} {own.threshold:.4g}" for label, own in zip(classes, rule.parts, strict=True))
+    thresholds = ", ".join(
+        f"{label} {own.threshold:.4g}" for label, own in zip(classes, rule.problem_rules, strict=True)
+    )
     return f"one decision threshold per label ({thresholds})"
 
 

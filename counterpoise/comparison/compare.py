@@ -205,7 +205,7 @@ def compare_examples(
     settings = settings.on(models, rows_to_learn(examples), EPOCHS, extend=True)
     trainer = Trainer(examples, learners, settings, executor or run)
     if (network := trainer.network) and settings.init_bias and (note := network.output_bias.note()):
-        network.tell(note)
+        network.warn_once(note)
     diagnosis = before_comparison(examples, max(2, n_folds), duplicates, leaks).to_dict()
     with opened(store) as kept:
         if kept is not None:

@@ -142,7 +142,7 @@ def curves(results: Sequence[FoldResult], examples: Examples) -> dict[str, Any]:
     labels = [str(c) for c in examples.classes]
     problems = _problems(examples, rows)
     parts = [(p.y, p.proba(raw), p.proba(proba), p.decision(decision)) for p in problems]
-    if problems[0].place is None:
+    if problems[0].index is None:
         block = curves_of(*parts[0], labels, examples.positive, groups=groups)
     else:
         block = curves_of_labels({p.name: part for p, part in zip(problems, parts, strict=True)})
@@ -189,7 +189,7 @@ def classes_of(results: Sequence[FoldResult], examples: Examples) -> list[dict[s
     """Recall, precision and support of every class, or of every label with its own score and thresholds."""
     rows, decision, proba = (np.concatenate([getattr(c, f) for c in results]) for f in ("rows", "decision", "proba"))
     problems = _problems(examples, rows)
-    if problems[0].place is None:
+    if problems[0].index is None:
         recall, precision, support = per_class(problems[0].y, decision, len(examples.classes))
         table = zip(examples.classes, recall, precision, support, strict=True)
         return [
@@ -202,7 +202,7 @@ def classes_of(results: Sequence[FoldResult], examples: Examples) -> list[dict[s
 def _label_row(problem: Problem, proba: Array, decision: Array, results: Sequence[FoldResult]) -> dict[str, Any]:
     """One label over all test rows where it is known: how often, how well, and the thresholds of the folds."""
     recall, precision, support = per_class(problem.y, problem.decision(decision), 2)
-    cuts = [result.rule.parts[problem.place or 0].threshold for result in results if result.rule is not None]
+    cuts = [result.rule.problem_rules[problem.index or 0].threshold for result in results if result.rule is not None]
     return {
         "label": problem.name,
         "recall": _plain(recall[1]),
@@ -224,8 +224,8 @@ def _cost(results: Sequence[FoldResult], examples: Examples, costs: Costs) -> fl
 
 def corrections(results: Sequence[FoldResult]) -> list[str]:
     """What the rules of the folds change in the probabilities, in their order; each once."""
-    return list(dict.fromkeys(step for result in results if result.rule is not None for rule in result.rule.parts
-                              for step in _corrections(rule)))  # fmt: skip
+    rules = [rule for result in results if result.rule is not None for rule in result.rule.problem_rules]
+    return list(dict.fromkeys(step for rule in rules for step in _corrections(rule)))
 
 
 def _corrections(rule: Rule) -> Iterator[str]:
@@ -244,7 +244,7 @@ def _notes(result: FoldResult, examples: Examples) -> list[str]:
     if result.rule is None:
         return []
     names = [p.name for p in target_of(examples).problems(examples.y[:0], examples.classes)]
-    rules = zip(names, result.rule.parts, strict=True)
+    rules = zip(names, result.rule.problem_rules, strict=True)
     return [f"{name}: {note}" if name else note for name, rule in rules for note in rule.notes]
 
 

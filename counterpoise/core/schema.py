@@ -36,13 +36,15 @@ class Column:
     Attributes:
         name: The name as it stands in the file.
         kind: One of `KINDS`.
-        levels: For categorical and boolean columns every level found, as text, most frequent first.
+        levels: For categorical and boolean columns every level, as text, most frequent first.
         missing: Number of missing values.
         numeric_levels: Whether the levels are numbers or truth values, so that text is compared by value.
-        unit: What the numbers of a numeric column are days of: "date", "time" (of day) or "duration"; "" for others.
+        unit: What the numbers of a numeric column are days of: "date", "time" (of day) or "duration"; "seconds": they
+            are Unix seconds; "" for others.
             Of levels: "date" where all are dates, so that text is compared by date.
         offset: Subtracted in float64 before a number becomes float32 (see `data.precision`).
-        cycles: Days; the position of a number in each such period is a feature too (see `data.cycles`).
+        cycles: Periods in days, or in seconds as the unit; the position of a number in each is a feature too (see
+            `data.cycles`).
         written: How the values of a text column are written; None where the column held no text.
     """
 

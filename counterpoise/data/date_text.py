@@ -53,7 +53,7 @@ def is_iso_date(text: pl.Series) -> bool:
 
 
 def are_uncertain(text: pl.Series) -> bool:
-    """Whether most values are dates whose order of day and month the text alone does not tell, such as 03/04/2024."""
+    """Whether most values are dates whose order of day and month is not certain, such as 03/04/2024."""
     return bool((text.str.contains(_UNCERTAIN).mean() or 0.0) > 0.5)  # type: ignore[operator]
 
 

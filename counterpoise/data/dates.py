@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-#: Days since 1970-01-01 of the first and last date that Python knows (years 1 and 9999).
+#: Days since 1970-01-01 of the first and last date that Python has (years 1 and 9999).
 FIRST_DAY, LAST_DAY = -719_162.0, 2_932_897.0
 _MICROSECONDS = 86_400e6
 

@@ -1,4 +1,4 @@
-"""Which format the numbers of a text column follow: signs between digits, and the unit or currency beside them.
+"""Which format the numbers of a text column follow: signs between digits, and the unit or currency around them.
 
 A format depends on the shape of a value alone: "$1,234.50" and "$5,678.91" have one shape. So a column is counted by
 shape, and each format is tried on the few shapes.
@@ -112,7 +112,7 @@ def _letter_or(character: str, others: Iterable[str]) -> bool:
 
 
 def _affix(numeric: list[tuple[_Shape, int]]) -> tuple[str | None, str]:
-    """The one sign or unit beside the numbers, "" for none; or None and why there is none."""
+    """The one sign or unit around the numbers, "" for none; or None and why there is none."""
     rows: Counter[str] = Counter()
     for shape, n in numeric:
         rows[(shape.before + shape.after).rstrip(".")] += n

@@ -25,7 +25,7 @@ LEAST_REFUSED = 5
 
 _TEXT = (pl.String, pl.Categorical, pl.Enum)
 _PARSERS = {"time": parse_times, "duration": parse_durations}
-_KINDS = {"": "numbers", "date": "dates", "time": "times of day", "duration": "durations"}
+_KINDS = {"": "numbers", "date": "dates", "time": "times of day", "duration": "durations", "seconds": "Unix seconds"}
 _SPELLED = {
     "date": "a date such as 2024-12-31 23:59:59",
     "time": "a time such as 23:59:59",
@@ -91,7 +91,7 @@ def _parsed(column: Column, known: pl.Series) -> pl.Series:
     """Text in the convention of the column, null where it does not follow it."""
     if column.unit == "date":
         return parse_dates(known, "" if column.written is None else column.written.order)
-    if column.unit:
+    if column.unit in _PARSERS:
         return _PARSERS[column.unit](known)
     if column.written is None or is_plain(column.written):
         whole = plain_numbers(known)
@@ -129,7 +129,7 @@ def _example(written: TextFormat | None) -> str:
 
 
 def _check_unit(column: Column, typed: pl.Series) -> None:
-    """Dates only where training had dates; numbers in their place are days."""
+    """Dates only where training had dates; numbers there are days."""
     unit = unit_of(typed.dtype)
     if unit and unit != column.unit:
         raise ColumnError(

@@ -14,6 +14,7 @@ AIMS: dict[str, tuple[str, int, int]] = {
     "argmax": ("stays", 0, 0),
     "given": ("stays", 0, 0),
     "cost": ("stays", 2, 10_000),
+    "costs": ("stays", 0, 0),
     "balanced_accuracy": ("moves", 0, 0),
     "youden": ("moves", 0, 0),
     "g_mean": ("moves", 0, 0),

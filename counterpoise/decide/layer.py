@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from counterpoise.core.review import HUMAN, Review
 from counterpoise.core.rule import Rule
 from counterpoise.decide.rule_fields import checked_rule
 from counterpoise.decide.threshold import log_odds_at
@@ -22,12 +23,18 @@ from counterpoise.losses.shapes import class_logits, log_odds
 def rule_to_dict(rule: Rule) -> dict[str, Any]:
     """Return a rule as plain lists and numbers, for JSON."""
     guarantee = None if rule.guarantee is None else _plain_fields(rule.guarantee)
-    return _plain_fields(rule) | {"notes": list(rule.notes), "guarantee": guarantee}
+    review = None if rule.review is None else _plain_review(rule.review)
+    return _plain_fields(rule) | {"notes": list(rule.notes), "guarantee": guarantee, "review": review}
 
 
 def _plain_fields(record: Any) -> dict[str, Any]:
     values = {f.name: getattr(record, f.name) for f in fields(record)}
     return {k: v.tolist() if isinstance(v, (np.ndarray, np.generic)) else v for k, v in values.items()}
+
+
+def _plain_review(review: Review) -> dict[str, Any]:
+    budget = None if review.budget is None else list(review.budget)
+    return _plain_fields(review) | {"budget": budget}
 
 
 def rule_from_dict(values: Mapping[str, Any]) -> Rule:
@@ -59,10 +66,45 @@ class RuleLayer(keras.layers.Layer):
         gammas = self.rule.get("gammas") or [0.0] * len(parts)
         log_p = [self._corrected(*part) for part in zip(parts, self.rule["log_shifts"], gammas, strict=True)]
         pooled = self._pooled(log_p)
-        decision = _decide(pooled, self.rule["threshold"], self.rule["offsets"])
+        decision = self._decided(pooled)
         if self.rule["vote"] == "hard" and self.rule["member_thresholds"] is not None:
             decision = self._vote(log_p, decision)
+        if self.rule["review"] is not None:
+            decision = self._reviewed(pooled, decision)
         return {"probability": ops.exp(pooled), "decision": decision}
+
+    def _decided(self, log_p: Any) -> Any:
+        if self.rule["costs"] is not None and self.rule["threshold"] is None:
+            return _largest(self._gain(log_p))
+        return _decide(log_p, self.rule["threshold"], self.rule["offsets"])
+
+    def _gain(self, log_p: Any) -> Any:
+        """Expected cost of each class, with the sign turned."""
+        return -ops.matmul(ops.exp(log_p), ops.convert_to_tensor(np.asarray(self.rule["costs"], "float32")))
+
+    def _reviewed(self, log_p: Any, decision: Any) -> Any:
+        """Decisions after the review (see `decide.review.reviewed`)."""
+        human = ops.full_like(decision, HUMAN)
+        floors = self.rule["review"]["floors"]
+        if floors is None:
+            return ops.where(self._margin(log_p) < self.rule["review"]["margin"], human, decision)
+        lowest = np.float32(-3e38)
+        odds = [[lowest if f <= 0 else log_odds_at(f) for f in floors]]
+        possible = ops.cast(_class_odds(log_p) >= np.asarray(odds, "float32"), "int32")
+        count = ops.sum(possible, axis=-1)
+        first = ops.cast(ops.argmax(possible, axis=-1), "int32")
+        return ops.where(count > 1, human, ops.where(count == 1, first, decision))
+
+    def _margin(self, log_p: Any) -> Any:
+        if self.rule["threshold"] is not None:
+            return ops.abs(log_p[:, 1] - log_p[:, 0] - log_odds_at(self.rule["threshold"]))
+        if self.rule["costs"] is not None:
+            score = self._gain(log_p)
+        else:
+            score = log_p if self.rule["offsets"] is None else log_p + _row(self.rule["offsets"])
+        first = ops.one_hot(_largest(score), score.shape[-1], dtype="float32")
+        best = ops.max(score, axis=-1)
+        return best - ops.max(score - 1e9 * first, axis=-1)
 
     def compute_output_spec(self, member_logits: Any) -> dict[str, Any]:
         parts = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]
@@ -131,6 +173,16 @@ def _decide(log_p: Any, threshold: float | None, offsets: list[float] | None) ->
         return ops.cast(log_p[:, 1] - log_p[:, 0] >= log_odds_at(threshold), "int32")
     score = log_p if offsets is None else log_p + _row(offsets)
     return _largest(score)
+
+
+def _class_odds(log_p: Any) -> Any:
+    """Log-odds of each class against all others."""
+    classes = log_p.shape[-1]
+    if classes == 2:
+        odds = log_p[:, 1] - log_p[:, 0]
+        return ops.stack([-odds, odds], axis=-1)
+    own = np.float32(1e9) * np.eye(classes, dtype="float32")  # an empty slice before the first class fails in LiteRT
+    return log_p - ops.logsumexp(ops.expand_dims(log_p, 1) - own, axis=-1)
 
 
 def _largest(x: Any) -> Any:

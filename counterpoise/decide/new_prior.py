@@ -12,6 +12,7 @@ from counterpoise.core.guarantee import ClassGuarantee, Guarantee
 from counterpoise.core.logits import log_softmax
 from counterpoise.core.rule import Rule
 from counterpoise.decide.aim import Aim
+from counterpoise.decide.review import review_at_prior
 from counterpoise.decide.rule import cut, member_cuts, pooled_log_proba
 from counterpoise.decide.shapes import class_prior, codes, members
 
@@ -43,7 +44,10 @@ def rule_at_prior(
     if not np.all(old > 0):
         raise OptionError(f"Class {np.argmin(old)} had no row when the rule was fitted: its share cannot be moved.")
     move, goal = np.log(new) - np.log(old), Aim.parse(rule.aim)
-    moved = replace(_move_proba(rule, move), prior=new, guarantee=_guarantee_moved(rule, goal, move))
+    moved = replace(
+        _move_proba(rule, move), prior=new, guarantee=_guarantee_moved(rule, goal, move),
+        review=review_at_prior(rule.review, move),
+    )  # fmt: skip
     if goal.under_new_prior == "stays":
         return replace(moved, member_thresholds=_member_moved(rule, -move))
     if goal.under_new_prior == "again" and log_p_members is not None and y is not None:

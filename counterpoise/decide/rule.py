@@ -16,11 +16,13 @@ from counterpoise.core.errors import OptionError
 from counterpoise.core.rule import Rule
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.calibrate import apply_calibrator, fit_calibrator
+from counterpoise.decide.costs import cost_decision
 from counterpoise.decide.greedy import greedy_weights
 from counterpoise.decide.intercept import check_intercept as run_intercept_check
 from counterpoise.decide.offsets import choose_offsets
 from counterpoise.decide.pooling import hard_vote, learn_weights, pool, shrunk
 from counterpoise.decide.prior import corrected_log_proba, log_softmax
+from counterpoise.decide.review import reviewed
 from counterpoise.decide.shapes import codes, members, simplex
 from counterpoise.decide.threshold import choose_threshold
 
@@ -182,10 +184,16 @@ def apply_rule_to_log_p(rule: Rule, log_p_members: Sequence[Array]) -> Decision:
     """
     parts = members(log_p_members)
     log_p = pooled_log_proba(rule, parts)
-    decision = choose_class(log_p, rule.threshold, rule.offsets)
+    decision = _decided(rule, log_p)
     if rule.vote == "hard" and rule.member_thresholds is not None:
         decision = _vote(rule, parts, decision)
-    return Decision(np.exp(log_p), decision)
+    return Decision(np.exp(log_p), reviewed(rule, log_p, decision))
+
+
+def _decided(rule: Rule, log_p: Array) -> Array:
+    if rule.costs is not None and rule.threshold is None:
+        return cost_decision(np.exp(log_p), rule.costs)
+    return choose_class(log_p, rule.threshold, rule.offsets)
 
 
 def pooled_log_proba(rule: Rule, log_p_members: Sequence[Array]) -> Array:

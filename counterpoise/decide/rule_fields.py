@@ -23,6 +23,7 @@ from counterpoise.core.plain import (
     truth,
     whole,
 )
+from counterpoise.core.review import Review
 from counterpoise.core.rule import Rule
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.calibrate import NEEDED
@@ -75,6 +76,8 @@ def _fields(m: int, c: int) -> Check:
             "notes": lambda value, place: tuple(list_of(text())(value, place)),
             "gammas": maybe(numbers((m,), 0)),
             "guarantee": maybe(_guarantee(c)),
+            "costs": maybe(numbers((c, c))),
+            "review": maybe(_review(c)),
         },
     )
 
@@ -89,6 +92,23 @@ def _guarantee(c: int) -> Check:
     kind = choice(("recall", "precision"))
     of_threshold = record({**shares, "threshold": number(0, NOTHING), "kind": kind, "rows": whole(), "kept_out": truth})
     return lambda value, place: Guarantee(**of_threshold(value, place))
+
+
+def _review(c: int) -> Check:
+    """The review of a rule: by floors or by a margin."""
+    check = record(
+        {"floors": maybe(numbers((c,), 0, 1)), "margin": maybe(number(0)), "rows": whole(), "kept_out": truth},
+        optional={"alpha": maybe(number(0, 1)), "budget": maybe(numbers((2,), 0))},
+    )
+
+    def review(value: Any, place: str) -> Review:
+        found = check(value, place)
+        if (found["floors"] is None) == (found["margin"] is None):
+            raise ArtifactError(f"{place} has floors and a margin, or neither; expected one of them.")
+        budget = found.get("budget")
+        return Review(**{**found, "budget": None if budget is None else tuple(budget.tolist())})
+
+    return review
 
 
 def _whole_rows(values: Mapping[str, Any]) -> dict[str, Any]:

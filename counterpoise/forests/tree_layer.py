@@ -169,17 +169,17 @@ class TreeEnsemble(keras.layers.Layer):
 
     def _widened(self, x: Tensor) -> Tensor:
         """Rows to columns, float32 (N, C)."""
-        parts = []
+        blocks = []
         if self.columns:
             numbers = ops.take(x, self.source[: self.columns], axis=1)
-            parts.append(ops.clip(ops.where(ops.isnan(numbers), self.fill, numbers), -MOST, MOST))
+            blocks.append(ops.clip(ops.where(ops.isnan(numbers), self.fill, numbers), -MOST, MOST))
         if self.sets:
             codes = ops.take(x, self.source[self.columns :], axis=1)
             codes = ops.where(ops.isnan(codes), -1.0, codes)  # runtimes do not agree on comparisons with NaN
-            known = ops.logical_and(codes >= 0, codes < self.levels - 1)
-            place = ops.cast(ops.where(known, codes, float(self.levels - 1)), "int32")
-            parts.append(ops.take(ops.reshape(self.table, (-1,)), place + ops.arange(self.sets) * self.levels))
-        return ops.concatenate(parts, axis=1) if parts else ops.zeros_like(x[:, :1])
+            seen = ops.logical_and(codes >= 0, codes < self.levels - 1)
+            index = ops.cast(ops.where(seen, codes, float(self.levels - 1)), "int32")
+            blocks.append(ops.take(ops.reshape(self.table, (-1,)), index + ops.arange(self.sets) * self.levels))
+        return ops.concatenate(blocks, axis=1) if blocks else ops.zeros_like(x[:, :1])
 
     def _by_bits(self, columns: Tensor) -> Tensor:
         """What each tree's leaf says: (N, T, P)."""
@@ -189,8 +189,8 @@ class TreeEnsemble(keras.layers.Layer):
             left = ops.bitwise_and(left, ops.where(passed, 2**BITS - 1, self.bit_mask[test][:, None]))
         lowest = ops.cast(ops.bitwise_and(left, -left), "float32")
         leaf = ops.cast(ops.round(ops.log2(lowest)), "int32")  # a power of two: its logarithm is a whole number
-        place = ops.transpose(leaf + ops.arange(self.trees)[:, None] * BITS)
-        return ops.take(self.bit_value, place, axis=0)
+        index = ops.transpose(leaf + ops.arange(self.trees)[:, None] * BITS)
+        return ops.take(self.bit_value, index, axis=0)
 
     def _by_steps(self, columns: Tensor) -> Tensor:
         """What each tree's leaf says: (N, T, P)."""

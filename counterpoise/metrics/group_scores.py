@@ -179,6 +179,25 @@ def group_scores(
     }
 
 
+def shares_of_rows(
+    part: Any, whole: Any, *, groups: Any = None, sample_weight: Any = None, level: float = 0.95
+) -> dict[str, float]:
+    """The share of some rows among others, with the interval that `group_scores` gives.
+
+    Args:
+        part: bool (N,), the rows counted, all of them in `whole`. whole: bool (N,), those that they are counted among.
+
+    Example:
+        >>> found = shares_of_rows(np.arange(20) < 8, np.arange(20) < 10)
+        >>> found["value"], round(found["low"], 4), round(found["high"], 4)
+        (0.8, 0.4902, 0.9433)
+    """
+    rows = _rows(np.zeros(len(part), int), groups, sample_weight)
+    score = rows.ratio(np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64))
+    low, high = wilson_ends(score, float(stats.t.ppf((1 + level) / 2, rows.degrees)))
+    return _triple(score.value, low, high, 0)
+
+
 def _rows(values: Array, groups: Any, sample_weight: Any) -> Rows:
     n = len(values)
     unit = np.arange(n) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1].ravel()

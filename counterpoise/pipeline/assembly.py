@@ -14,8 +14,8 @@ from counterpoise.core.examples import Examples
 from counterpoise.core.folds import Fold, Holdout
 from counterpoise.core.job import Member
 from counterpoise.core.version import version
-from counterpoise.networks.forward import like
 from counterpoise.networks.frozen_body import with_body
+from counterpoise.networks.input_names import like
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.budget import Training
 from counterpoise.pipeline.trainer import Trainer
@@ -121,7 +121,7 @@ def stopping_note(rows: Holdout, examples: Examples, strategy: Strategy, tune_th
 
 
 def split_of(rows: Fold | Holdout, test: int) -> dict[str, int]:
-    """The card's entry about rows whose part was given: how many did what."""
+    """The card's entry about a given split: how many rows did what."""
     return {"training": len(rows.train), "validation": len(rows.stop), "test": test}
 
 

@@ -96,16 +96,16 @@ def distill(
     """
     if not isinstance(teacher, Classifier):
         raise OptionError(
-            f"teacher is {type(teacher).__name__}; expected a Classifier, as cp.fit and cp.load give one, and cp.wrap "
+            f"teacher is {type(teacher).__name__}. Expected a Classifier, as cp.fit and cp.load give one, and cp.wrap "
             "for a model that was trained elsewhere."
         )
     if not isinstance(truth, (int, float)) or not 0 <= truth <= 1:
-        raise OptionError(f"truth is {truth!r}; expected a share from 0 to 1.")
+        raise OptionError(f"truth is {truth!r}. Expected a share from 0 to 1.")
     examples = read_for(model, data, y, groups=groups, time=time, sample_weight=sample_weight)
     if list(examples.classes) != teacher.classes_.tolist():
         raise OptionError(
-            f"the labels are {list(examples.classes)}, those of the teacher {teacher.classes_.tolist()}; give rows of "
-            "the same classes."
+            f"The labels are {list(examples.classes)}, but those of the teacher are {teacher.classes_.tolist()}. Give "
+            "rows of the same classes."
         )
     if target_of(examples).independent:
         raise OptionError("distill takes one class per row, but these rows have several labels. Use fit instead.")

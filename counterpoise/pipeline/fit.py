@@ -195,9 +195,13 @@ def fit(
     if (network := trainer.network) is not None:
         check_network(network, chosen, trainer, plateau, folds)
     elif callbacks:
-        raise OptionError(f"Keras callbacks belong to networks; {trainer.label} is none. Leave callbacks out.")
+        raise OptionError(
+            f"callbacks were given, but {trainer.label} is not a network. Leave callbacks out, or pass a network."
+        )
     if not clone and (folds is not None or len(chosen.singles) > 1):
-        raise OptionError("clone=False trains the one object passed; it does not go with folds or an ensemble.")
+        raise OptionError(
+            "clone=False trains the one object passed, but folds or an ensemble train several. Leave clone out."
+        )
     tuned = _tunes(tune_threshold, chosen, rows.stopped_by_given)
     with bar(verbose) as progress:
         clf = _trained(chosen, replace(trainer, progress=progress), rows, tuned, keep)
@@ -230,7 +234,7 @@ def check_network(network: Network, strategy: Strategy, trainer: Trainer, platea
     trained = len(strategy.singles) * (1 if folds is None else folds + 1)
     check_training_callbacks(trainer.callbacks, network, trained, folds is not None)
     if trainer.settings.init_bias and (note := network.output_bias.note()):
-        network.tell(note)
+        network.warn_once(note)
 
 
 def say_cut_off(clf: Classifier) -> None:
@@ -257,7 +261,7 @@ def _trained(strategy: Strategy, trainer: Trainer, rows: Division, tune_threshol
 def _tunes(wanted: bool | None, strategy: Strategy, given: bool) -> bool:
     """Whether held-out rows choose the threshold; those that the user gave do so when asked."""
     if wanted is False and strategy.only_decides:
-        raise OptionError(f"strategy {strategy.name!r} is a tuned threshold; it does not go with tune_threshold=False.")
+        raise OptionError(f"strategy {strategy.name!r} only tunes the threshold. Leave tune_threshold=False out.")
     if wanted is None and given and not strategy.only_decides:
         if strategy.aim != "argmax":
             logger.warning(

@@ -120,7 +120,7 @@ def job_of(
     if not stops and examples.split is None:
         fold = fold.whole()
     y = examples.y[fold.train]
-    place = (fold.repeat, fold.index, member)
+    counters = (fold.repeat, fold.index, member)
     target, n = target_of(examples), len(examples.classes)
     counts = target.counts(y, n)
     if single.mix:
@@ -138,7 +138,7 @@ def job_of(
     )
     if plan.needs_features:
         plan = plan.realize(
-            rows_at_once(learner.examples.x, fold.train, single.name), integer(settings.seed, "synthesis", *place)
+            rows_at_once(learner.examples.x, fold.train, single.name), integer(settings.seed, "synthesis", *counters)
         )
     return Job.of(
         plan=plan,
@@ -147,7 +147,7 @@ def job_of(
         score=fold.score,
         loss=single.make_loss(counts),
         seed=settings.seed,
-        place=place,
+        counters=counters,
         limits=limits,
         mix=single.make_mix(counts),
         model=single.model,

@@ -13,8 +13,9 @@ from counterpoise.core.examples import Examples
 from counterpoise.core.structure import leaves
 from counterpoise.engines.sklearn_fit import ExternalModel
 from counterpoise.forests.model import KINDS, TreeModel
-from counterpoise.networks.built_in import name_for, spec_of
+from counterpoise.networks.built_in import name_for
 from counterpoise.networks.frozen_body import network_for
+from counterpoise.networks.input_spec import spec_of
 from counterpoise.pipeline.trainer import Learner
 from counterpoise.strategies.blend import Blend
 from counterpoise.strategies.external import External

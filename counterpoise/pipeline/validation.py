@@ -111,7 +111,7 @@ def _read(
     if is_table(given, table=False):
         return _of_table(examples, given, target, sample_weight, inputs)
     raise OptionError(
-        f"validation is {_named(given)}; expected a share between 0 and 1, rows (x, y) or (x, y, weight), a dataset of "
+        f"validation is {_named(given)}. Expected a share between 0 and 1, rows (x, y) or (x, y, weight), a dataset of "
         "these, a folder of images, or a table with the target column."
     )
 
@@ -126,7 +126,7 @@ def _of_table(
 ) -> tuple[Any, Any, Array | None]:
     if target is None:
         raise OptionError(
-            "validation is a table, but the labels of the training rows are no column of a table. Pass "
+            "validation is a table, but the labels of the training rows are not a column of a table. Pass "
             "validation=(x, y), or name the target column as y."
         )
     frame, name, _ = to_frame(given, as_text=(target,))

@@ -47,7 +47,7 @@ class Successive(Strategy):
     def __post_init__(self) -> None:
         check_int(self.count, "count", 2)
         if not isinstance(self.step, Single):
-            raise OptionError(f"{self.name}: step is a {type(self.step).__name__}; expected what cp.Strategy makes.")
+            raise OptionError(f"{self.name}: step is a {type(self.step).__name__}. Expected what cp.Strategy makes.")
         if self.step.finish or self.step.hyperparameters:
             name = "finish" if self.step.finish else "hyperparameters"
             raise OptionError(f"{self.name}: step has {name}, which models trained one after the other cannot have.")

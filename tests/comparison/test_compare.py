@@ -85,7 +85,7 @@ def test_files_and_page(comparison, tmp_path):
 
 def test_it_can_be_printed(comparison):
     text = str(comparison)
-    assert "resampling_ensemble" in text
+    assert "Resampling ensemble" in text
     assert comparison.verdict.headline in text
     assert len(text) < 4000
     assert "<table" in comparison._repr_html_()

@@ -32,7 +32,7 @@ def test_near_copies_are_warned_of_refused_or_grouped():
     x = pictures()
     how = {"strategies": "none", "folds": 2, "epochs": 1, "engine": "fit", "verbose": 0, "refit": False}
     comparison = cp.compare("cnn", x, Y, **how)
-    assert [w for w in comparison.record["warnings"] if w.startswith("1 rows are nearly equal")]
+    assert [w for w in comparison.record["warnings"] if w.startswith("1 row is a near-duplicate")]
     with pytest.raises(LeakError, match="nearly equal rows"):
         cp.compare("cnn", x, Y, leaks="error", **how)
     assert status(x)["nearly equal rows"] == "look"
@@ -50,7 +50,7 @@ def test_columns_of_arrays_are_tested_like_those_of_tables():
     name = "columns that give the label away"
     inputs = {"a": x, "b": Y + 0.001 * x[:, 0], "image": np.zeros((48, 4, 4), "float32")}
     assert [check.found for check in cp.diagnose(inputs, Y, table=False).checks if check.name == name] == [
-        "AUROC of one column alone: 'b' (1.000)."
+        "ROC AUC of one column alone: 'b' (1.000)."
     ]
     assert status(x, table=False)[name] == "clear"
     assert status(np.zeros((48, 4, 4)), table=False)[name] == "clear"

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from counterpoise.core.schema import TextFormat
-from counterpoise.data.number_parsing import parse, plain_numbers
+from counterpoise.data.cells import clean
+from counterpoise.data.number_formats import number_format
+from counterpoise.data.number_parsing import normal_text, parse, plain_numbers
 from counterpoise.data.numbers import read_numbers
 
 N = 200
@@ -151,3 +153,23 @@ def test_what_python_writes_is_read_back_in_every_convention(how, numbers):
     found = read_numbers(text)
     assert found.values.cast(pl.Float64).to_list() == numbers
     assert not any("ambiguous" in note for note in found.notes)
+
+
+@given(
+    st.sampled_from(FORMATS),
+    st.lists(st.integers(-(10**7), 10**7).map(lambda n: n / 100), min_size=1, max_size=9),
+    st.lists(
+        st.sampled_from(["", "1.234", "1,5", "12 kg", "5 %", "(3)", "x", "1e5", "٣", "-$2", "inf", "0,123"]), max_size=3
+    ),
+)
+@settings(max_examples=60, deadline=None)
+def test_no_other_format_reads_more_values(how, numbers, others):
+    """Formats are tried on the shapes of values; on the values themselves none fits more of them."""
+    text = clean(pl.Series([write(n, how) for n in numbers] + others))
+    written, _ = number_format(text, normal_text(text))
+    if written is not None:
+        read = [
+            parse(text, TextFormat(point, group, written.affix)).null_count()
+            for point, group in {(one.decimal, one.group) for one in FORMATS}
+        ]
+        assert parse(text, written).null_count() == min(read)

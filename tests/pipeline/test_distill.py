@@ -119,9 +119,9 @@ def test_truth_alone_is_an_ordinary_training(teacher):
 
 
 def test_bad_requests(teacher):
-    with pytest.raises(OptionError, match=r"truth is 1\.5; expected a share"):
+    with pytest.raises(OptionError, match=r"truth is 1\.5. Expected a share"):
         cp.distill(teacher, "mlp", X, Y, truth=1.5)
-    with pytest.raises(OptionError, match="teacher is Sequential; expected a Classifier"):
+    with pytest.raises(OptionError, match=r"teacher is Sequential. Expected a Classifier"):
         cp.distill(keras.Sequential(), "mlp", X, Y)
     with pytest.raises(OptionError, match="those of the teacher"):
         cp.distill(teacher, "mlp", X, np.where(Y == 1, "ill", "well"))

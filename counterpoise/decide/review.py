@@ -1,0 +1,182 @@
+"""Which rows a rule leaves to a human: chosen on labeled rows, applied to new ones."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from counterpoise.core.errors import OptionError
+from counterpoise.core.review import HUMAN, Review
+from counterpoise.core.rule import Rule
+from counterpoise.decide.reject import fit_reject
+from counterpoise.decide.threshold import log_odds_at
+
+Array = np.ndarray
+#: Share of a score's log-odds, at least of 1, that float32 arithmetic in another runtime may lose.
+LOST = 1e-4
+
+
+def review_by_alpha(proba: Array, y: Array, alpha: float, kept_out: bool = False) -> Review:
+    """Choose floors by which at most a share `alpha` of each class is decided wrongly.
+
+    This holds on average over draws of the rows. The floor of a class is that of `reject.fit_reject`, a little lower,
+    so that rounding to float32 can only add a class. Where a row has no possible class the rule decides: the floors
+    miss the class of that row anyway.
+
+    Args:
+        proba: float (N, C). y: int (N,), class codes. alpha: Above 0 and below 1.
+        kept_out: Whether the rows were used for nothing else.
+
+    Raises:
+        GuaranteeError: A class with fewer than 1 / alpha - 1 rows.
+
+    Example:
+        >>> p = np.linspace(0.05, 0.95, 19)
+        >>> two = np.stack([p, 1 - p], axis=1).repeat(2, axis=0)
+        >>> review_by_alpha(two, np.arange(38) % 2, 0.1).floors.round(3).tolist()
+        [0.1, 0.1]
+    """
+    floors = fit_reject(proba, y, alpha).floors
+    lower = [_below(f) for f in floors]
+    return Review(floors=np.array(lower), alpha=float(alpha), rows=len(y), kept_out=kept_out)
+
+
+def _below(floor: float) -> float:
+    if not 0.0 < floor < 1.0:
+        return max(0.0, min(1.0, floor))
+    odds = log_odds_at(floor)
+    return float(1.0 / (1.0 + np.exp(-(odds - LOST * max(1.0, abs(odds))))))
+
+
+def review_by_budget(distance: Array, budget: tuple[float, float], sample_weight: Array | None = None) -> Review:
+    """Choose the margin within which at most k of n rows lie.
+
+    Args:
+        distance: float (N,), see `margins`.
+        budget: (k, n).
+        sample_weight: float (N,) or None.
+
+    Raises:
+        OptionError: Not 0 <= k <= n, n above 0.
+
+    Example:
+        >>> review_by_budget(np.array([0.1, 0.2, 0.3, 0.9]), (1, 2)).margin
+        0.25
+    """
+    k, n = _budget(budget)
+    values, index = np.unique(distance, return_inverse=True)
+    weight = np.bincount(index.ravel(), sample_weight)
+    allowed = k / n * weight.sum() * (1 + 1e-12)
+    last = np.flatnonzero(np.cumsum(weight) - weight <= allowed)[-1]  # all that are closer may go
+    if weight.sum() <= allowed:
+        margin = float(np.finfo(np.float32).max)
+    else:
+        margin = float((values[last - 1] + values[last]) / 2) if last else 0.0
+    return Review(margin=margin, budget=(k, n), rows=len(distance))
+
+
+def _budget(budget: tuple[float, float]) -> tuple[float, float]:
+    try:
+        k, n = (float(number) for number in budget)
+    except (TypeError, ValueError):
+        k = n = float("nan")
+    if not (0 <= k <= n and 0 < n < float("inf")):
+        raise OptionError(f"review_budget is {budget!r}. Expected (k, n): at most k of n rows go to a human.")
+    return k, n
+
+
+def margins(rule: Rule, log_p: Array) -> Array:
+    """How far each decision is from another one, float64 (N,), from final log-probabilities (N, C).
+
+    With a threshold: in log-odds. With offsets: log p_c + b_c of the decided class less that of the next. With costs of
+    more than two classes: the expected cost of the next class less that of the decided one.
+
+    Example:
+        >>> rule = Rule(log_shifts=np.zeros((1, 2)), prior=np.array([0.5, 0.5]), threshold=0.5)
+        >>> margins(rule, np.log([[0.5, 0.5], [0.2, 0.8]])).round(3).tolist()
+        [0.0, 1.386]
+    """
+    if rule.threshold is not None:
+        if not 0.0 < rule.threshold < 1.0:
+            raise OptionError(
+                f"The threshold is {rule.threshold:g}, so no row is close to it. Choose a threshold between 0 and 1."
+            )
+        return np.abs(log_p[:, 1] - log_p[:, 0] - log_odds_at(rule.threshold))
+    score = _scores(rule, log_p)
+    best = np.sort(score, axis=1)
+    return best[:, -1] - best[:, -2]
+
+
+def _scores(rule: Rule, log_p: Array) -> Array:
+    """What the decided class has the most of, with more than two classes."""
+    if rule.costs is not None:
+        return -np.exp(log_p) @ rule.costs
+    return log_p if rule.offsets is None else log_p + rule.offsets
+
+
+def reviewed(rule: Rule, log_p: Array, decision: Array) -> Array:
+    """Decisions int32 (N,) after the rule's review, `HUMAN` (-1) for a human.
+
+    Example:
+        >>> rule = Rule(np.zeros((1, 2)), np.full(2, 0.5), threshold=0.5, review=Review(floors=np.full(2, 0.3)))
+        >>> reviewed(rule, np.log([[0.5, 0.5], [0.8, 0.2]]), np.array([1, 0])).tolist()
+        [-1, 0]
+    """
+    review = rule.review
+    if review is None:
+        return decision
+    if review.floors is None:
+        return np.where(margins(rule, log_p) < review.margin, HUMAN, decision).astype(np.int32)
+    possible = class_odds(log_p) >= np.array([_odds(f) for f in review.floors])
+    count = possible.sum(axis=1)
+    out = np.where(count == 1, np.argmax(possible, axis=1), decision)
+    return np.where(count > 1, HUMAN, out).astype(np.int32)
+
+
+def border(rule: Rule, log_p: Array) -> Array:
+    """How far each row is from where the review would treat it otherwise, float64 (N,); infinite without a review.
+
+    Example:
+        >>> rule = Rule(np.zeros((1, 2)), np.full(2, 0.5), threshold=0.5, review=Review(margin=1.0))
+        >>> border(rule, np.log([[0.5, 0.5]])).tolist()
+        [1.0]
+    """
+    review = rule.review
+    if review is None:
+        return np.full(len(log_p), np.inf)
+    if review.floors is None:
+        return np.abs(margins(rule, log_p) - review.margin)
+    return np.abs(class_odds(log_p) - np.array([_odds(f) for f in review.floors])).min(axis=1)
+
+
+def class_odds(log_p: Array) -> Array:
+    """Log-odds of each class against all others, (N, C).
+
+    Example:
+        >>> class_odds(np.log([[0.5, 0.25, 0.25]])).round(3).tolist()
+        [[0.0, -1.099, -1.099]]
+    """
+    if log_p.shape[1] == 2:
+        return log_p - log_p[:, ::-1]
+    rest = [np.logaddexp.reduce(np.delete(log_p, c, axis=1), axis=1) for c in range(log_p.shape[1])]
+    return log_p - np.stack(rest, axis=1)
+
+
+def _odds(floor: float) -> float:
+    return -np.inf if floor <= 0.0 else log_odds_at(min(floor, 1.0))
+
+
+def review_at_prior(review: Review | None, move: Array) -> Review | None:
+    """The review where probabilities have moved by `move` (C,) in log p; only two classes' floors can move.
+
+    Raises:
+        OptionError: Floors of more than two classes.
+    """
+    if review is None or review.floors is None:
+        return review
+    if len(review.floors) > 2:
+        raise OptionError(
+            "review_alpha of more than two classes belongs to the class proportions of its rows. Predict without "
+            "prior, or call decide() without review_alpha first."
+        )
+    odds = np.array([_odds(f) for f in review.floors]) + np.array([move[0] - move[1], move[1] - move[0]])
+    return Review(1.0 / (1.0 + np.exp(-odds)), None, review.alpha, None, review.rows, review.kept_out)

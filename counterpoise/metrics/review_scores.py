@@ -1,0 +1,48 @@
+"""What a rule does that leaves some rows to a human: how many, and how wrong it is on the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.review import HUMAN
+from counterpoise.metrics.group_scores import shares_of_rows
+
+Array = np.ndarray
+
+
+def review_scores(
+    y: Array, decision: Array, classes: Sequence[Any], *, groups: Any = None, sample_weight: Any = None
+) -> dict[str, Any]:
+    """Score the decisions of a rule with a review.
+
+    Args:
+        y: int (N,), class codes. decision: int (N,), class codes or -1 for a human.
+        classes: The labels. groups, sample_weight: (N,) or None, see `group_scores`.
+
+    Returns:
+        `share` of the rows that go to a human, `error` (share of wrong decisions among the decided rows), and
+        `classes`: for each `label`, `share` that goes to a human and share that is `missed` (decided as another class).
+        Each has `value`, `low`, `high` at 95%.
+
+    Example:
+        >>> found = review_scores(np.array([0, 0, 1, 1]), np.array([0, -1, 0, 1]), ("no", "yes"))
+        >>> found["share"]["value"], round(found["error"]["value"], 3), found["classes"][1]["missed"]["value"]
+        (0.25, 0.333, 0.5)
+    """
+    human = decision == HUMAN
+    wrong = ~human & (decision != y)
+
+    def share(part: Array, whole: Array) -> dict[str, float]:
+        return shares_of_rows(part, whole, groups=groups, sample_weight=sample_weight)
+
+    return {
+        "share": share(human, np.ones(len(y), bool)),
+        "error": share(wrong, ~human),
+        "classes": [
+            {"label": str(label), "share": share(human & (y == c), y == c), "missed": share(wrong & (y == c), y == c)}
+            for c, label in enumerate(classes)
+        ],
+    }

@@ -1,0 +1,124 @@
+"""Costs, two budgets and rows for a human: in `decide`, in the file, and in exports."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import counterpoise as cp
+from counterpoise.core.errors import OptionError
+from counterpoise.decide.layer import RuleLayer, rule_to_dict
+
+COSTS = np.array([[0, 1, 2], [4, 0, 1], [9, 2, -1.0]])
+
+
+@pytest.fixture(scope="module", name="two")
+def _two():
+    rng = np.random.default_rng(0)
+    y = (rng.random(2000) < 0.2).astype(int)
+    p = 1 / (1 + np.exp(-(2 * rng.normal(size=2000) + 3 * y - 3)))
+    return cp.wrap(p[:1000], y[:1000]), p, y
+
+
+@pytest.fixture(scope="module", name="three")
+def _three():
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet([1, 1, 1], 2000)
+    y = np.array([rng.choice(3, p=row) for row in p])
+    return cp.wrap(p[:1000], y[:1000]), p, y
+
+
+def same_in_the_layer(clf, x):
+    """NumPy, the Keras layer, and the labels that `predict` makes of both."""
+    decided = np.asarray(RuleLayer(rule_to_dict(clf.rule))(clf.member_logits(x))["decision"])
+    assert np.mean(clf.decisions_[decided] == clf.predict(x)) > 0.999
+
+
+def test_costs_decide_the_lowest_expected_cost(two, three):
+    for clf, p, costs in ((two[0], two[1], [[0, 2], [30, -5]]), (three[0], three[1], COSTS)):
+        cheap = clf.decide(costs=costs)
+        proba = cheap.predict_proba(p)
+        expected = proba @ np.asarray(costs, float)
+        paid = np.take_along_axis(expected, cheap.predict(p)[:, None].astype(int), axis=1)[:, 0]
+        assert np.allclose(paid, expected.min(axis=1))
+        same_in_the_layer(cheap, p)
+        assert cheap.card["threshold"]["word"] == "given"
+        assert cheap.decide(f1=True).rule.costs is None
+    moved = three[0].decide(costs=COSTS).predict_proba(three[1], prior=[0.2, 0.2, 0.6])
+    assert (three[0].decide(costs=COSTS).predict(three[1], prior=[0.2, 0.2, 0.6]) == np.argmin(moved @ COSTS, 1)).all()
+
+
+def test_at_most_alpha_of_each_class_is_decided_wrongly(two, three):
+    for clf, p, y, alpha in ((*two, 0.1), (*three, 0.25)):
+        careful = clf.decide(review_alpha=alpha)
+        scores = cp.evaluate(careful, p[1000:], y[1000:], resamples=2)["review"]
+        assert all(c["missed"]["value"] < alpha + 0.05 for c in scores["classes"])
+        decision = careful.predict(p[1000:])
+        assert scores["share"]["value"] == pytest.approx(np.mean(decision == "review"))
+        kept = decision != "review"
+        assert scores["error"]["value"] == pytest.approx(np.mean(decision[kept] != y[1000:][kept]))
+        same_in_the_layer(careful, p)
+    frame = two[0].decide(review_alpha=0.1).predict_frame(two[1])
+    assert set(frame["decision"]) == {"0", "1", "review"}
+    assert two[0].decide(review_alpha=0.4).rule.review.floors.sum() > 1  # some rows have no possible class
+    assert "review" not in two[0].decide(review_alpha=0.4).predict(two[1])  # and the rule decides them
+
+
+def test_a_budget_sends_the_closest_rows(two, three):
+    for clf, p in (two[:2], three[:2]):
+        for aim in ({}, {"costs": COSTS} if len(clf.classes_) == 3 else {"recall_floor": 0.9}):
+            sent = clf.decide(review_budget=(50, 1000), **aim)
+            decision = sent.predict(p[:1000])
+            assert np.sum(decision == "review") == 50
+            kept = decision != "review"
+            plain = clf.decide(**aim) if aim else clf
+            assert (decision[kept] == plain.predict(p[:1000])[kept]).all()
+            same_in_the_layer(sent, p)
+
+
+def test_the_file_and_a_new_prior(two, three, tmp_path):
+    clf, p, _ = two
+    for number, one in enumerate((clf.decide(review_alpha=0.1), three[0].decide(costs=COSTS, review_budget=(5, 100)))):
+        rows = p if number == 0 else three[1]
+        again = cp.load(one.save(tmp_path / f"{number}.keras"))
+        assert (again.predict(rows) == one.predict(rows)).all()
+        assert again.card["threshold"]["review"] == one.rule.review.text()
+    careful = clf.decide(balanced_accuracy=True, review_alpha=0.1)
+    assert (careful.predict(p, prior=0.4) == careful.predict(p)).mean() > 0.99  # recalls stay, so the same rows go
+    with pytest.raises(OptionError, match="Predict without prior"):
+        three[0].decide(review_alpha=0.2).predict(three[1], prior=[0.2, 0.2, 0.6])
+
+
+def test_two_budgets(two):
+    clf = two[0]
+    both = clf.decide(recall_floor=0.8, alerts=(500, 1000))
+    assert "within the 500 allowed" in both.card["threshold"]["budgets"]
+    assert both.rule.threshold == clf.decide(recall_floor=0.8).rule.threshold
+    less = clf.decide(recall_floor=0.99, alerts=(50, 1000))
+    assert "would take" in less.card["threshold"]["budgets"]
+    assert less.rule.threshold == clf.decide(alerts=(50, 1000)).rule.threshold
+
+
+def test_served_with_plain_tensorflow(three, tmp_path):
+    clf, _p, _ = three
+    for format, ending in (("saved_model", ""), ("litert", ".tflite")):
+        clf.decide(review_alpha=0.25).export(
+            tmp_path / f"m{ending}", format
+        )  # compared with `predict` as it is written
+
+
+def test_refusals(two, three):
+    clf = two[0]
+    for options, match in (
+        ({"costs": [[0, 1], [1, 0]], "f1": True}, "costs decide by themselves"),
+        ({"review_alpha": 0.1, "review_budget": (1, 2)}, "exclude each other"),
+        ({"review_budget": (3, 2)}, "at most k of n rows"),
+        ({"review_budget": 5}, "at most k of n rows"),
+        ({"threshold": 0.0, "review_budget": (1, 2)}, "no row is close to it"),
+        ({"costs": [[5, 0], [0, 5]]}, "exchanged"),
+        ({"review_alpha": 0.001}, "per class needs"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            clf.decide(**options)
+    with pytest.raises(OptionError, match="for two classes"):
+        three[0].decide(recall_floor=0.9, alerts=(1, 10))
