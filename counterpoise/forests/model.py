@@ -14,7 +14,7 @@ from counterpoise.core.errors import ArtifactError, ColumnError, ModelError, Opt
 from counterpoise.core.examples import Examples
 from counterpoise.core.job import Limits
 from counterpoise.forests.conversion import layer_of
-from counterpoise.forests.fitting import Grown, Rows, grow_boosted, grow_forest
+from counterpoise.forests.fitting import Grown, Rows, check_options, grow_boosted, grow_forest
 from counterpoise.forests.row_layer import TreeRows
 from counterpoise.forests.rows import FlatRows
 from counterpoise.forests.tree_layer import FLOOR, TreeEnsemble
@@ -160,7 +160,7 @@ def trees(name: str = "boosted", *, monotone: Mapping[str, int] | None = None, *
             `n_estimators` is the most rounds, or the number of trees.
 
     Raises:
-        OptionError: an unknown name.
+        OptionError: an unknown name or parameter.
 
     Example:
         >>> trees("forest", n_estimators=100).label
@@ -177,4 +177,6 @@ def trees(name: str = "boosted", *, monotone: Mapping[str, int] | None = None, *
         raise OptionError(f"n_estimators is {count!r}. Expected a whole number of 1 or more.")
     if "linear_tree" in options:
         raise ModelError("linear_tree is not supported, because a leaf of the file is a number. Leave it out.")
+    if set(options) - {"n_estimators"}:
+        check_options(name, options)
     return TreeModel(name, options, dict(monotone or {}))
