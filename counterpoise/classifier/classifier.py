@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -38,6 +38,9 @@ from counterpoise.networks.batch_ensemble import n_members
 from counterpoise.networks.forward import forward, like
 from counterpoise.networks.member_outputs import shares
 from counterpoise.targets.kinds import target_of
+
+if TYPE_CHECKING:
+    from counterpoise.classifier.shapley import Reasons
 
 Array = np.ndarray
 
@@ -175,8 +178,8 @@ class Classifier:
 
         Args:
             confidence: Share of draws of the guarantee rows in which the floor holds, for example 0.95.
-            costs: What each decision costs, (C, C) [true, decided] in the order of `classes_`, or `{true label: {decided
-                label: cost}}`; the class of the lowest expected cost is decided. A benefit is a negative cost.
+            costs: What each decision costs, (C, C) [true, decided] in the order of `classes_`, or `{true label:
+                {decided label: cost}}`; the class of the lowest expected cost is decided. A benefit is a negative cost.
             review_alpha: Leave rows that may be of several classes to a human (decision "review"), so that at most
                 this share of each class is decided wrongly. Chosen on the rows of `guarantee_rows`, if there are some.
             review_budget: (k, n): leave the k of n rows whose decision is closest to another one to a human.
@@ -195,6 +198,28 @@ class Classifier:
         )  # fmt: skip
         clf = self.with_rule(rule)
         return clf.with_card(threshold={**clf.card_without_metrics["threshold"], "budgets": text}) if text else clf
+
+    def explain(self, x: Any, background: Any = None, *, seed: int = 0) -> Reasons:
+        """Explain single rows by what each raw column adds to their log-odds (Shapley values).
+
+        Exact for up to 8 columns, sampled for more; either way the effects of a row sum to its log-odds less the mean
+        log-odds of the background. With more than two classes they are those of the row's most probable class. Which
+        columns matter over many rows: `cp.explain`.
+
+        Args:
+            x: Rows of a table or an array (N, d), as `predict` takes them.
+            background: Rows that they are compared with, of which 32 are drawn; None: the rows themselves.
+            seed: Of the draws.
+
+        Returns:
+            `columns`, `effects` (N, d), `base`, `log_odds`; `strongest(4)` as a frame.
+
+        Raises:
+            OptionError: images, text or several labels; or a single row without a background.
+        """
+        from counterpoise.classifier.shapley import explain_rows
+
+        return explain_rows(self, x, background, seed=seed)
 
     def member_logits(self, x: Any) -> list[Array]:
         """Raw logits of each member, float32 (N, units): what the networks say before any correction."""
