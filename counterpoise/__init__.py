@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from counterpoise.feed.streams import rebalance as rebalance
     from counterpoise.feed.weighting import weight_map as weight_map
     from counterpoise.forests.model import trees as trees
-    from counterpoise.networks.built_in import InputSpec as InputSpec
     from counterpoise.networks.compile_balanced import compile_balanced as compile_balanced
+    from counterpoise.networks.input_spec import InputSpec as InputSpec
     from counterpoise.networks.recipe import Recipe as Recipe
     from counterpoise.networks.transfer import transfer as transfer
     from counterpoise.pipeline.distill import distill as distill
@@ -62,7 +62,7 @@ _HOME = {
     "Comparison": "counterpoise.comparison.compare",
     "CounterpoiseClassifier": "counterpoise.sklearn.estimator",
     "CounterpoiseError": "counterpoise.core.errors",
-    "InputSpec": "counterpoise.networks.built_in",
+    "InputSpec": "counterpoise.networks.input_spec",
     "Recipe": "counterpoise.networks.recipe",
     "Strategy": "counterpoise.strategies.strategy",
     "batches": "counterpoise.feed.batching",

@@ -35,7 +35,7 @@ def main(out: Path = Path()) -> None:
     table = transactions()
     print(cp.diagnose(table, "fraud"))
     comparison = cp.compare("mlp", table, "fraud", strategies="threshold,oversample", folds=3, epochs=15, verbose=0)
-    print(comparison.verdict.text)
+    print(comparison.verdict)
 
     clf = comparison.best.decide(alerts=(20, 1000))  # the desk can look at 20 payments in 1,000
     fresh = transactions(seed=1)

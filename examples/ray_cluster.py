@@ -25,7 +25,7 @@ def main(out: Path = Path(), address: str = "local") -> None:
     more: dict[str, Any] = {"num_cpus": 2} if address == "local" else {}
     with cp.scale.ray(address, **more) as cluster:
         there = cp.compare("mlp", x, y, executor=cluster, refit=False, **how)
-    print(there.verdict.text)
+    print(there.verdict)
 
     figure, axes = plt.subplots(figsize=(5.4, 2.6), layout="constrained")
     for name, comparison, marker in (("this process", here, "o"), ("Ray", there, "x")):

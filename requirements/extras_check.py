@@ -86,11 +86,6 @@ def pandas(_: Path) -> None:
     assert list(frame["strategy"]) != []
 
 
-def plot(out: Path) -> None:
-    race().plot.pr().savefig(out / "pr.png")
-    assert (out / "pr.png").stat().st_size > 0
-
-
 def mlflow(out: Path) -> None:
     place = f"sqlite:///{out}/runs.sqlite"
     os.chdir(out)
@@ -120,7 +115,7 @@ def backend(_: Path) -> None:
 
 JOBS: dict[str, Callable[[Path], None]] = {
     "tensorflow": backend, "tensorflow-cpu": backend, "jax": jax, "ray": ray, "onnx": onnx, "litert": litert,
-    "images": images, "pandas": pandas, "plot": plot, "mlflow": mlflow, "tune": tune, "trees": trees, "demo": demo,
+    "images": images, "pandas": pandas, "mlflow": mlflow, "tune": tune, "trees": trees, "demo": demo,
 }  # fmt: skip
 #: Extras without which another one does the work.
 REPLACED = ("tensorflow", "tensorflow-cpu", "jax", "pandas")

@@ -31,6 +31,7 @@ ROW = {
     "vs_none": Mapping,
     "duplicate_free": (dict, type(None)),
     "rule_notes": [str],
+    "corrections": [str],
     "tuned": [dict],
     "members": [{"name": str, "weight": float, "average_precision": MAYBE, "log_loss": MAYBE, "correlation": [MAYBE]}],
     "model": str,
@@ -40,10 +41,12 @@ EFFECT = {
     "against": {"none"},
     "per": int,
     "label": str,
+    "cases": NUMBER,
     "found": NUMBER,
-    "false_alarms": NUMBER,
+    "false_positives": NUMBER,
     "cost": MAYBE,
-    "classes": [{"label": str, "found": NUMBER, "false_alarms": NUMBER}],
+    "counts": dict,
+    "classes": [{"label": str, "found": NUMBER, "false_positives": NUMBER}],
     "text": str,
 }
 BOARD = {
@@ -83,9 +86,12 @@ BOARD = {
     "warnings": [str],
     "verdict": {
         "winner": str,
-        "word": {"better", "equivalent", "inconclusive"},
-        "tied_with": [str],
-        "text": str,
+        "word": {"better", "equivalent", "inconclusive", "others_worse"},
+        "headline": str,
+        "recommendation": str,
+        "evidence": str,
+        "next_step": str,
+        "not_different_from": [str],
         "more_repeats": (int, type(None)),
         "model": str,
         "chosen_among": int,
@@ -103,12 +109,20 @@ def check_board(board: Any) -> None:
     names = [row["strategy"] for row in rows]
     assert sorted(row["rank"] for row in rows) == list(range(1, len(rows) + 1))
     assert len(set(names)) == len(names)
-    assert {board["verdict"]["winner"], board["verdict"]["model"], *board["verdict"]["tied_with"]} <= set(names)
+    assert {board["verdict"]["winner"], board["verdict"]["model"], *board["verdict"]["not_different_from"]} <= set(
+        names
+    )
     assert not board["verdict"]["model"].startswith("external:")
-    assert board["verdict"]["winner"] not in board["verdict"]["tied_with"]
+    assert board["verdict"]["winner"] not in board["verdict"]["not_different_from"]
     assert sum(c["count"] for c in board["data"]["classes"]) == board["data"]["rows"]
-    if board["verdict"]["effect"] is not None:
-        _check(board["verdict"]["effect"], EFFECT, "effect")
+    verdict = board["verdict"]
+    assert len(verdict["headline"].split()) <= 12, verdict["headline"]
+    assert verdict["recommendation"]
+    assert verdict["next_step"]
+    if (effect := verdict["effect"]) is not None:
+        _check(effect, EFFECT, "effect")
+        change = effect["counts"][effect["strategy"]]["found"] - effect["counts"]["none"]["found"]
+        assert abs(change - effect["found"]) < 1e-6
     known = any(row["strategy"] == "none" and row["status"] == "ok" for row in rows)
     for row in rows:
         _check_row(row, cells, [c["label"] for c in board["data"]["classes"]], known)

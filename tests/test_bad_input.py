@@ -100,10 +100,10 @@ COMMANDS = {
     "a target nearly right": ("compare t.csv --target il --out {out}", "'il'", "Did you mean 'ill'"),
     "no such file": ("compare x.csv --target ill --out {out}", "x.csv does not exist"),
     "bytes that are no text": ("diagnose binary.csv --target ill", "binary.csv", "UTF-8"),
-    "a class in too few rows": (RACE + "--folds 25", "class 'yes' has 24 rows", "that works is 24", "--merge-rare"),
+    "a class in too few rows": (RACE + "--folds 25", "class 'yes' has 24 rows", "Use 24 folds", "--merge-rare"),
     "one fold": (RACE + "--folds 1", "--folds", "2"),
     "one fold to diagnose": ("diagnose t.csv --target ill --folds 1", "--folds", "2"),
-    "groups too few for the folds": (RACE + "--groups ward --folds 13", "class 'no'", "at most 12 folds"),
+    "groups too few for the folds": (RACE + "--groups ward --folds 13", "Class 'no'", "at most 12 folds"),
     "no such group column": (RACE + "--groups wards", "Did you mean 'ward'"),
     "groups and time together": (RACE + "--groups ward --time day", "groups and time"),
     "a positive of three classes": (

@@ -15,12 +15,13 @@ PIECES = {
     "tabular": ("tabular", ("none", "oversample", "undersample", "resampling_ensemble")),
     "rivals": ("mlp", ("none", "threshold")),
     "more": ("tabular", ("none", "class_weight", "easy_ensemble")),
+    "auto": ("auto", ("none",)),
     "mlp": ("mlp", ("none", "class_weight", "resampling_ensemble", "easy_ensemble")),
     "choice": ("mlp", ("none", "threshold", "class_weight", "oversample", "undersample", "resampling_ensemble")),
 }
 #: The piece in which `compare` also chooses inside each training part.
 CHOICE = "choice"
-_ALL = tuple(piece for piece in PIECES if piece != CHOICE)
+_ALL = tuple(piece for piece in PIECES if piece not in (CHOICE, "auto"))
 #: Group of parents -> pieces without which a set does not count. The second confirmation is about one strategy.
 NEEDED = {"confirmatory": _ALL, "second": ("tabular", "rivals"), "development": _ALL}
 #: Group of parents -> the one that was named before its run. The second was named after the first confirmatory run.

@@ -79,7 +79,8 @@ def plain_fit(data: Images, seed: int, balanced: bool) -> Said:
     from sklearn.utils.class_weight import compute_class_weight
 
     from counterpoise.core.examples import Examples
-    from counterpoise.networks.built_in import cnn, spec_of
+    from counterpoise.networks.built_in import cnn
+    from counterpoise.networks.input_spec import spec_of
 
     keras.utils.set_random_seed(seed)
     x, y = data.x[~data.test], data.y[~data.test]

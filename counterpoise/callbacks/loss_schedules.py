@@ -17,22 +17,23 @@ from counterpoise.core.errors import ModelError
 def losses_of(model: keras.Model) -> list[Any]:
     """The loss objects of a compiled model, wrapped ones included."""
     loss = model.loss if model.compiled else None
-    parts = loss.values() if isinstance(loss, Mapping) else loss if isinstance(loss, (list, tuple)) else [loss]
-    found: list[Any] = []
-    for part in parts:
-        while part is not None and not isinstance(part, str):
-            found.append(part)
-            part = getattr(part, "loss", None)
-    return found
+    compiled = loss.values() if isinstance(loss, Mapping) else loss if isinstance(loss, (list, tuple)) else [loss]
+    losses: list[Any] = []
+    for one in compiled:
+        while one is not None and not isinstance(one, str):
+            losses.append(one)
+            one = getattr(one, "loss", None)
+    return losses
 
 
 def _with(model: keras.Model, name: str, doing: str) -> list[Any]:
-    found = [loss for loss in losses_of(model) if hasattr(loss, name)]
-    if not found:
+    losses = [loss for loss in losses_of(model) if hasattr(loss, name)]
+    if not losses:
         raise ModelError(
-            f"{doing} needs a compiled loss with {name!r}; got {model.loss!r}. Use compile_balanced, or {_FOR[name]}."
+            f"{doing} needs a compiled loss with {name!r}, but the model was compiled with {model.loss!r}. Compile "
+            f"it with compile_balanced, or with {_FOR[name]}."
         )
-    return found
+    return losses
 
 
 _FOR = {"mix": "cp.losses.ClassWeighted", "gamma": "cp.losses.Focal"}
@@ -60,7 +61,7 @@ def _set(model: keras.Model, variables: Iterable[Any], value: float) -> None:
         changed = float(keras.ops.convert_to_numpy(variable.value)) != value
         variable.assign(value)
         if changed and keras.backend.backend() == "jax":
-            # A step compiled by JAX holds what does not belong to the model as a constant.
+            # JAX compiles what does not belong to the model into the step as a constant.
             _trace_again(model)
 
 
@@ -170,7 +171,7 @@ class GammaDecay(keras.callbacks.Callback):
             self.start = float(self._losses[0].gamma)
         for loss in self._losses:
             loss.gamma = keras.Variable(self.start, trainable=False, dtype="float32", name="gamma")
-        # A step traced before would hold gamma as a constant.
+        # A step traced before would have gamma as a constant.
         _trace_again(self.model)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:

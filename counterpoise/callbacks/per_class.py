@@ -17,14 +17,14 @@ from counterpoise.metrics.proba_scores import log_loss
 from counterpoise.metrics.rank_scores import average_precision
 from counterpoise.networks.cloning import last_activation
 from counterpoise.plans.elements import Elements, read_elements
-from counterpoise.plans.tables import places_among
+from counterpoise.plans.tables import codes_among
 
 Array = np.ndarray
 
 #: Scores of one class. Each is logged as PREFIX + SCORE + "_" + CLASS.
 COLUMNS = ("recall", "precision", "f1", "average_precision")
 #: Scores of all classes together, logged as PREFIX + SCORE.
-WHOLE = ("balanced_accuracy", "g_mean", "mcc", "macro_f1", "minority_f1", "macro_average_precision", "log_loss")
+OVERALL = ("balanced_accuracy", "g_mean", "mcc", "macro_f1", "minority_f1", "macro_average_precision", "log_loss")
 
 
 class PerClass(keras.callbacks.Callback):
@@ -81,10 +81,10 @@ class PerClass(keras.callbacks.Callback):
         self.x, self.labels, self.prefix, self.show = x, labels, prefix, show
         self.output = check_choice(output, "output", ("auto", "logits", "probabilities"))
         ignored = tuple(ignore) if isinstance(ignore, (list, tuple, set)) else (ignore,)
-        found = read_elements(y, "auto", None, sample_weight, ignored)
-        self._shape, self._counted = found.codes.shape, found.weight.ravel() > 0
-        self.y = _codes(found, labels).ravel()[self._counted]
-        self.weight = found.weight.ravel()[self._counted]
+        elements = read_elements(y, "auto", None, sample_weight, ignored)
+        self._shape, self._counted = elements.codes.shape, elements.weight.ravel() > 0
+        self.y = _codes(elements, labels).ravel()[self._counted]
+        self.weight = elements.weight.ravel()[self._counted]
         self.stop_on, self.patience = stop_on, check_int(patience, "patience")
         self.batch_size = check_int(batch_size, "batch_size")
         self.history: list[dict[str, float]] = []
@@ -112,12 +112,17 @@ class PerClass(keras.callbacks.Callback):
         proba = self._proba(np.asarray(self.model.predict(self.x, batch_size=self.batch_size, verbose=0)))
         names = names_of(range(proba.shape[1]) if self.labels is None else self.labels)
         if len(names) != proba.shape[1]:
-            raise OptionError(f"labels has {len(names)} names; the model has {proba.shape[1]} classes.")
+            raise OptionError(
+                f"labels has {len(names)} names. Expected {proba.shape[1]}, one for each class of the model."
+            )
         return class_scores(self.y, proba, self.weight, names), names
 
     def _proba(self, out: Array) -> Array:
         if out.shape[:-1] != self._shape:
-            raise ModelError(f"the model's output has shape {out.shape}; the labels have {self._shape}.")
+            raise ModelError(
+                f"The model's output has shape {out.shape}, but the labels have shape {self._shape}. Expected one "
+                "output per label."
+            )
         z = out.reshape(-1, out.shape[-1])[self._counted].astype(np.float64)
         logits = self.output == "logits" or (self.output == "auto" and last_activation(self.model) == "linear")
         if z.shape[1] == 1:
@@ -129,7 +134,7 @@ class PerClass(keras.callbacks.Callback):
 
     def _look(self, epoch: int, scores: dict[str, float]) -> None:
         if self.stop_on not in scores:
-            raise OptionError(f"there is no score {self.stop_on!r}.{did_you_mean(self.stop_on, scores)}")
+            raise OptionError(f"There is no score {self.stop_on!r}.{did_you_mean(self.stop_on, scores)}")
         value = -scores[self.stop_on] if self.stop_on == "log_loss" else scores[self.stop_on]
         if value > self._best:
             self._best, self.best_epoch, self._weights = value, epoch, self.model.get_weights()
@@ -137,16 +142,16 @@ class PerClass(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def _codes(found: Elements, labels: Sequence[Any] | None) -> Array:
-    """The class codes of the model, int64: whole-number labels are codes already, others stand in `labels`."""
-    if labels is not None and any(isinstance(c, str) for c in found.classes):
-        return places_among(found, labels, "names in labels=").astype(np.int64)
-    if any(isinstance(c, str) or c < 0 for c in found.classes):
+def _codes(elements: Elements, labels: Sequence[Any] | None) -> Array:
+    """The class codes of the model, int64: whole-number labels are codes already, others are among `labels`."""
+    if labels is not None and any(isinstance(c, str) for c in elements.classes):
+        return codes_among(elements, labels, "names in labels=").astype(np.int64)
+    if any(isinstance(c, str) or c < 0 for c in elements.classes):
         raise TargetError(
-            f"y holds the labels {', '.join(map(repr, found.classes[:5]))}; expected the class codes 0, 1, ... of the "
+            f"y has the labels {', '.join(map(repr, elements.classes[:5]))}. Expected the class codes 0, 1, ... of the "
             "model. Give labels=, the names of the classes in code order, or turn the labels into codes."
         )
-    return np.array([*found.classes, 0], np.int64)[found.codes]
+    return np.array([*elements.classes, 0], np.int64)[elements.codes]
 
 
 def class_scores(y: Array, proba: Array, weight: Array, names: Sequence[str]) -> dict[str, float]:
@@ -167,7 +172,7 @@ def class_scores(y: Array, proba: Array, weight: Array, names: Sequence[str]) ->
         }
     rarest = int(np.argmin(np.where(present, true, np.inf)))
     chosen = decision_scores(matrix)
-    whole = {
+    overall = {
         **{k: chosen[k] for k in ("balanced_accuracy", "g_mean", "mcc")},
         "macro_f1": float(columns["f1"][present].mean()),
         "minority_f1": float(columns["f1"][rarest]),
@@ -175,7 +180,7 @@ def class_scores(y: Array, proba: Array, weight: Array, names: Sequence[str]) ->
         "log_loss": log_loss(y, proba, sample_weight=weight),
     }
     each = {f"{key}_{name}": float(v) for key, values in columns.items() for name, v in zip(names, values, strict=True)}
-    return {**whole, **each, **{f"support_{name}": float(n) for name, n in zip(names, true, strict=True)}}
+    return {**overall, **each, **{f"support_{name}": float(n) for name, n in zip(names, true, strict=True)}}
 
 
 def _precision_of(y: Array, p: Array, code: int, weight: Array) -> float:

@@ -1,7 +1,7 @@
 """Which objects a model file may name: Keras's own that only compute, ours, and what the user trusts by name.
 
 A file names classes and functions, and Keras builds and calls whatever a name leads to: a layer that runs a program
-beside the file, a function that fetches from the network or writes to the disk. This is what a name may lead to.
+other than the file, a function that fetches from the network or writes to the disk. This is what a name may lead to.
 Keras's layers are listed one by one: a layer of a later version is refused until somebody has looked at it. Operations,
 losses, optimizers and the like are taken from their public name spaces, because they take tensors and plain values and
 touch nothing else.
@@ -93,11 +93,11 @@ NOT_CALLED = ("serialize", "deserialize", "get")
 @cache
 def classes() -> Mapping[tuple[str, str], type]:
     """(module, class name), as a file writes them, -> class of Keras."""
-    found: dict[tuple[str, str], type] = {}
+    known: dict[tuple[str, str], type] = {}
     for space, name, value in _listed():
-        found[space, name] = value
-        found[value.__module__, value.__name__] = value
-    return found
+        known[space, name] = value
+        known[value.__module__, value.__name__] = value
+    return known
 
 
 def _listed() -> Iterator[tuple[str, str, type]]:
@@ -178,7 +178,7 @@ def trusted(custom_objects: Mapping[str, Callable[..., Any]] | None) -> dict[str
     given = {} if custom_objects is None else custom_objects
     if not isinstance(given, Mapping) or not all(isinstance(n, str) and callable(v) for n, v in given.items()):
         raise OptionError(
-            f"custom_objects is {custom_objects!r:.60}; expected a mapping from names to classes or functions, for "
+            f"custom_objects is {custom_objects!r:.60}. Expected a mapping from names to classes or functions, for "
             "example {'Swish': Swish}."
         )
     registered = {keras.saving.get_registered_name(value): value for value in given.values()}

@@ -99,8 +99,8 @@ def check_members(members: Sequence[zipfile.ZipInfo], size: int) -> None:
 def _check_member(member: zipfile.ZipInfo) -> None:
     name = member.filename
     known = name in (CONFIG, METADATA, WEIGHTS, CARD, SCORES) or name.startswith(ASSETS)
-    parts = name.rstrip("/").split("/")
-    if not known or not _NAME.fullmatch(name) or len(name) > 1000 or any(set(part) <= {"."} for part in parts):
+    pieces = name.rstrip("/").split("/")
+    if not known or not _NAME.fullmatch(name) or len(name) > 1000 or any(set(piece) <= {"."} for piece in pieces):
         raise ArtifactError(f"it holds the member {name!r:.80}, which no model file has.")
     kind = member.external_attr >> 16
     if member.flag_bits & 0x1:

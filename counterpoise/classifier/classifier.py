@@ -16,7 +16,7 @@ from counterpoise.classifier.deciding import decided
 from counterpoise.classifier.file import Contents, read, write
 from counterpoise.classifier.model_card import ModelCard, measured
 from counterpoise.classifier.references import custom_objects_of
-from counterpoise.core.errors import ArtifactError, OptionError
+from counterpoise.core.errors import ArtifactError, DataError, OptionError
 from counterpoise.core.examples import Pictures
 from counterpoise.core.per_class import in_class_order
 from counterpoise.core.review import REVIEW
@@ -35,7 +35,8 @@ from counterpoise.data.texts import texts_of_table
 from counterpoise.decide.rule import Decision
 from counterpoise.metrics.members import mean_table, member_table
 from counterpoise.networks.batch_ensemble import n_members
-from counterpoise.networks.forward import forward, like
+from counterpoise.networks.forward import forward
+from counterpoise.networks.input_names import like
 from counterpoise.networks.member_outputs import shares
 from counterpoise.targets.kinds import target_of
 
@@ -96,13 +97,13 @@ class Classifier:
         """How the pictures of the training rows were read from files; None: they were not.
 
         Raises:
-            ArtifactError: the card does not say it as it should.
+            ArtifactError: the entry of the card is damaged.
         """
-        found = self.card_without_metrics.get("images")
+        images = self.card_without_metrics.get("images")
         try:
-            return None if found is None else pictures_of(found)
+            return None if images is None else pictures_of(images)
         except (KeyError, TypeError, OptionError) as error:
-            raise ArtifactError(f"The model card is damaged: 'images' is {found!r:.80}.") from error
+            raise ArtifactError(f"The model card is damaged: 'images' is {images!r:.80}.") from error
 
     @property
     def members_(self) -> list[dict[str, Any]]:
@@ -222,13 +223,13 @@ class Classifier:
         return explain_rows(self, x, background, seed=seed)
 
     def member_logits(self, x: Any) -> list[Array]:
-        """Raw logits of each member, float32 (N, units): what the networks say before any correction."""
+        """Raw logits of each member, float32 (N, units), before any correction."""
         return self.encoded_logits(self.encoded(x))
 
     def encoded_logits(self, encoded: Any) -> list[Array]:
         """As `member_logits`, of rows in the form of `Examples.x`."""
-        parts = list(self._batches(encoded))
-        return [np.concatenate(columns) for columns in zip(*parts, strict=True)]
+        batches = list(self._batches(encoded))
+        return [np.concatenate(columns) for columns in zip(*batches, strict=True)]
 
     def _batches(self, encoded: Any) -> Iterator[list[Array]]:
         check_inputs(encoded, self.members.input)
@@ -239,11 +240,11 @@ class Classifier:
     def log_p(self, logits: Sequence[Array]) -> Array:
         """Log-probabilities float64 (M, N, C) or (M, N, L, 2) of each member, its training shift undone."""
         powers = np.zeros(len(logits)) if self.rule.gammas is None else self.rule.gammas
-        parts = zip(logits, self.rule.log_shifts, powers, strict=True)
-        return np.stack([self.target.log_p(z, shift, float(g)) for z, shift, g in parts])
+        members = zip(logits, self.rule.log_shifts, powers, strict=True)
+        return np.stack([self.target.log_p(z, shift, float(g)) for z, shift, g in members])
 
-    def said(self, logits: Sequence[Array]) -> Decision:
-        """What the rule says about member outputs (see `member_logits`)."""
+    def decide_from_logits(self, logits: Sequence[Array]) -> Decision:
+        """Probabilities and decisions from member outputs (see `member_logits`)."""
         return self._by(self.rule, logits)
 
     def _by(self, rule: Rule | LabelRules, logits: Sequence[Array]) -> Decision:
@@ -280,13 +281,13 @@ class Classifier:
         Args:
             path: A folder for "saved_model"; for "litert" and "onnx" a file ending in .tflite or .onnx, or a folder.
             format: "saved_model" (strings included; signature `serve`), "litert" or "onnx" (numbers, and ids of the
-                levels). `schema.json` beside says what goes in.
+                levels). `schema.json` next to it describes the inputs.
 
         Returns:
             The folder or file, written, run once and compared with this classifier.
 
         Raises:
-            ArtifactError: the place cannot be written, or the export does not say what the classifier says.
+            ArtifactError: the path cannot be written, or the export predicts otherwise than the classifier.
             MissingExtraError: `pip install 'counterpoise[litert]'` or `[onnx]` is needed.
         """
         from counterpoise.export import write
@@ -296,9 +297,13 @@ class Classifier:
     def _decide(self, x: Any, prior: Any) -> Decision:
         """Batch by batch: what the rule needs in between then stays in the processor's cache."""
         rule = self.rule if prior is None else self._rule_at(prior)
-        parts = map(self.encoded, features_of(x, self._row(x))) if dataset_kind(x) else [self.encoded(x)]
-        said = [self._by(rule, logits) for part in parts for logits in self._batches(part)]
-        return Decision(np.concatenate([s.proba for s in said]), np.concatenate([s.decision for s in said]))
+        chunks = map(self.encoded, features_of(x, self._row(x))) if dataset_kind(x) else [self.encoded(x)]
+        made = [self._by(rule, logits) for chunk in chunks for logits in self._batches(chunk)]
+        if not made:
+            raise DataError(
+                f"The {type(x).__name__} has no elements. Expected rows to predict. Check where it is made."
+            )
+        return Decision(np.concatenate([d.proba for d in made]), np.concatenate([d.decision for d in made]))
 
     def encoded(self, x: Any, name: str | None = None) -> Any:
         """Rows in any form that `fit` takes in the form of `Examples.x`; `name` is what to call them in a message."""
@@ -380,8 +385,8 @@ def load(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None 
         Traceback (most recent call last):
         counterpoise.core.errors.ArtifactError: there is no file 'absent.keras'.
     """
-    found = read(path, custom_objects)
-    return Classifier(found.members, found.rule, found.classes, found.schema, found.card, found.scores, found.kind)
+    file = read(path, custom_objects)
+    return Classifier(file.members, file.rule, file.classes, file.schema, file.card, file.scores, file.kind)
 
 
 def _label_type(classes: Sequence[Any]) -> Any:

@@ -1,4 +1,4 @@
-"""What the file of a classifier holds beside its networks, field by field: for writing and for reading alike.
+"""What the file of a classifier contains apart from its networks, field by field, for writing and reading alike.
 
 A new entry of the model card needs nothing here; one that somebody computes with gets a line in `CARD`.
 """
@@ -46,18 +46,18 @@ ROUNDING = 1e-6
 SHARE, NUMBERS = number(0, 1), list_of(number())
 
 
-def _metrics(value: Any, place: str) -> dict[str, Any]:
+def _metrics(value: Any, path: str) -> dict[str, Any]:
     """Scores by metric: a value (of a comparison the mean over folds) and the ends of its interval, in its range."""
     return {
-        name: _score(METRICS.get(name))(part, f"{place}.{name}")
-        for name, part in mapping_of(anything)(value, place).items()
+        name: _score(METRICS.get(name))(score, f"{path}.{name}")
+        for name, score in mapping_of(anything)(value, path).items()
     }
 
 
-def _shift(value: Any, place: str) -> Any:
+def _shift(value: Any, path: str) -> Any:
     """The training shift of a network: a number per class, or a pair per label."""
     several = isinstance(value, list) and bool(value) and isinstance(value[0], list)
-    return (list_of(NUMBERS) if several else NUMBERS)(value, place)
+    return (list_of(NUMBERS) if several else NUMBERS)(value, path)
 
 
 def _score(metric: Metric | None) -> Check:
@@ -79,6 +79,7 @@ CARD = record(
     optional={
         "idea": text(),
         "members": list_of(text()),
+        "models": list_of(text()),
         "plan": maybe(text()),
         "source": text(),
         "rows": whole(),
@@ -152,12 +153,12 @@ def check_description(description: Any, rule: Rule | LabelRules) -> tuple[list[A
     Raises:
         ArtifactError: A field is absent, of another type, out of range, or at odds with the rule.
     """
-    found = DESCRIPTION(description, "the description")
-    classes = check_labels(found["classes"])
+    fields = DESCRIPTION(description, "the description")
+    classes = check_labels(fields["classes"])
     if len(classes) != len(rule.prior):
         raise ArtifactError(f"it has {len(classes)} labels, and its rule is for {len(rule.prior)} classes.")
-    schema = None if found["schema"] is None else schema_from_dict(found["schema"])
-    card = found["card"]
+    schema = None if fields["schema"] is None else schema_from_dict(fields["schema"])
+    card = fields["card"]
     CARD(card, "the model card")
     if len(card.get("classes", classes)) != len(classes):
         raise ArtifactError(f"its model card has {len(card['classes'])} classes, and it has {len(classes)} labels.")
@@ -174,7 +175,7 @@ def check_labels(classes: Sequence[Any]) -> list[Any]:
         if not fits:
             raise misfit(label, f"label {code}", "text, a number, or true or false")
     if len(classes) < 2:
-        raise ArtifactError(f"it has {len(classes)} labels; expected 2 or more.")
+        raise ArtifactError(f"it has {len(classes)} labels. Expected 2 or more.")
     for labels in (classes, [str(label) for label in classes]):  # labels that read alike are one in a table
         for label, times in Counter(labels).items():
             if times > 1:
@@ -189,18 +190,18 @@ def check_scores(scores: Mapping[str, Array], rule: Rule | LabelRules, kind: str
         ArtifactError: An array of another shape or type, a probability above 1, a class that there is not.
     """
     for prefix in ("", "guarantee_"):
-        part = {
+        own = {
             name.removeprefix(prefix): a for name, a in scores.items() if name.startswith("guarantee_") == bool(prefix)
         }
-        if part:
-            _check_rows(part, rule, target_of(kind), prefix)
+        if own:
+            _check_rows(own, rule, target_of(kind), prefix)
 
 
 def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Target, prefix: str) -> None:
     classes = len(rule.prior)
     unknown = sorted(set(scores) - {"log_p", "y", "weight", "member_outputs"})
     if unknown or not {"log_p", "y"} <= set(scores):
-        raise ArtifactError(f"its stored scores are {', '.join(sorted(scores)) or 'none'}; expected log_p and y.")
+        raise ArtifactError(f"its stored scores are {', '.join(sorted(scores)) or 'none'}. Expected log_p and y.")
     y, log_p = scores["y"], scores["log_p"]
     if not target.are_labels(y, classes):
         raise ArtifactError(f"its stored {prefix}y is no list of the {classes} class codes.")
@@ -219,7 +220,7 @@ def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Ta
 
 def _check_proba(values: Array, shape: tuple[int, ...], name: str, logs: bool) -> None:
     if values.dtype.kind != "f" or values.shape != shape:
-        raise ArtifactError(f"its stored {name} has shape {values.shape} of {values.dtype}; expected {shape} of float.")
+        raise ArtifactError(f"its stored {name} has shape {values.shape} of {values.dtype}. Expected {shape} of float.")
     with np.errstate(over="ignore"):
         proba = np.exp(values.astype(np.float64)) if logs else values.astype(np.float64)
     if not (proba >= 0).all() or np.abs(proba.sum(axis=-1) - 1.0).max() > 1e-2:
@@ -234,9 +235,9 @@ def jsonable(value: Any) -> Any:
         {'a': 0.5, 'b': [None, 3]}
     """
     if isinstance(value, Mapping):
-        return {str(key): jsonable(part) for key, part in value.items()}
+        return {str(key): jsonable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, np.ndarray)):
-        return [jsonable(part) for part in (value.tolist() if isinstance(value, np.ndarray) else value)]
+        return [jsonable(item) for item in (value.tolist() if isinstance(value, np.ndarray) else value)]
     if isinstance(value, np.generic):
         return jsonable(value.item())
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -102,7 +102,7 @@ def evaluate(
     ]  # fmt: skip
     if not each:
         raise TargetError("the rows hold one class only; scores need rows of two classes at least.")
-    one = problems[0].place is None
+    one = problems[0].index is None
     together = clf.target.together(codes, predicted.proba, predicted.decision, weight)
     return {
         "rows": len(codes),
@@ -118,9 +118,9 @@ def evaluate(
         if clf.rule.review is None
         else review_scores(codes, clf.target.apply(clf.rule, log_p).decision, clf.classes_.tolist(), **drawn_by),
         "labels": [
-            {"label": p.name, "threshold": clf.rule.parts[p.place].threshold, "metrics": scores}
+            {"label": p.name, "threshold": clf.rule.problem_rules[p.index].threshold, "metrics": scores}
             for p, scores in zip(scored, each, strict=True)
-            if p.place is not None
+            if p.index is not None
         ],
     }
 
@@ -203,8 +203,8 @@ def _labels(clf: Any, data: Any, y: Any, target: Any, named: set[str]) -> tuple[
             raise OptionError("arrays hold no labels; pass y.")
         return y, data, None
     wanted = target or (None if given else y) or clf.target.columns_of(clf.schema, clf.classes_.tolist())
-    place = target_columns(wanted, table=True) or wanted
-    labels = () if given else (place,) if isinstance(place, str) else place.columns
+    where = target_columns(wanted, table=True) or wanted
+    labels = () if given else (where,) if isinstance(where, str) else where.columns
     used = {*labels, *named, *(c.name for c in (clf.schema.columns if clf.schema is not None else ()) if c.used)}
     frame, source, _ = to_frame(
         data, as_text=(*labels, *text_columns(clf.schema)),
@@ -215,4 +215,4 @@ def _labels(clf: Any, data: Any, y: Any, target: Any, named: set[str]) -> tuple[
     absent = [name for name in labels if name not in frame.columns]
     if absent:
         raise ColumnError(f"{source} lacks the target column {absent[0]!r}.{did_you_mean(absent[0], frame.columns)}")
-    return frame[place] if isinstance(place, str) else place.read(frame.select(labels)), frame, source
+    return frame[where] if isinstance(where, str) else where.read(frame.select(labels)), frame, source

@@ -54,17 +54,17 @@ def write(path: str | os.PathLike[str], whole: keras.Model, contents: Contents) 
     return target
 
 
-def put(place: Path, whole: keras.Model, contents: Contents) -> None:
+def put(draft: Path, whole: keras.Model, contents: Contents) -> None:
     """Write the file where it will not be read before it is whole."""
     try:
         members = {CARD: json.dumps(described(contents)).encode(), SCORES: packed(contents.scores)}
         check_scores(contents.scores, contents.rule, contents.kind)
         custom_objects_of(whole)
     except ArtifactError as error:
-        raise ArtifactError(f"{str(place.name)!r} cannot be written: {error}") from error
+        raise ArtifactError(f"{str(draft.name)!r} cannot be written: {error}") from error
     except Exception as error:  # a layer's own get_config
-        raise ArtifactError(f"{str(place.name)!r} cannot be written: {keras_text(error)}") from error
-    made = place.with_name("model.keras")  # Keras asks for the ending, its own libraries for a name that is UTF-8
+        raise ArtifactError(f"{str(draft.name)!r} cannot be written: {keras_text(error)}") from error
+    made = draft.with_name("model.keras")  # Keras asks for the ending, its own libraries for a name that is UTF-8
     try:
         with not_compiled(whole):
             whole.save(made)
@@ -77,7 +77,7 @@ def put(place: Path, whole: keras.Model, contents: Contents) -> None:
     with zipfile.ZipFile(made, "a") as archive:
         for name, content in members.items():
             zipped.add(archive, name, content)
-    made.rename(place)
+    made.rename(draft)
 
 
 def read(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None = None) -> Contents:

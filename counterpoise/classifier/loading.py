@@ -1,4 +1,4 @@
-"""The one place where a `.keras` file reaches Keras: checked first, and as a clean copy of what was checked."""
+"""Where a `.keras` file reaches Keras: checked first, and as a clean copy of what was checked."""
 
 from __future__ import annotations
 
@@ -125,8 +125,8 @@ def _with_weights(config: Mapping[str, Any]) -> Mapping[str, Any]:
 def _not_compiled(value: Any) -> Any:
     """A copy of a configuration without optimizers, losses and metrics."""
     if isinstance(value, Mapping):
-        return {key: _not_compiled(part) for key, part in value.items() if key != "compile_config"}
-    return [_not_compiled(part) for part in value] if isinstance(value, list) else value
+        return {key: _not_compiled(item) for key, item in value.items() if key != "compile_config"}
+    return [_not_compiled(item) for item in value] if isinstance(value, list) else value
 
 
 def _bytes(dtype: Any) -> int:

@@ -51,15 +51,15 @@ def stored_scores(
     """The scores that fitted a rule, as they go into the file.
 
     `log_p` float32 (M, N, C), `y` (N,), of several labels (M, N, L, 2) and (N, L); `weight` (N,); and
-    `member_outputs` float32 (parts, N, C), the probabilities of the
+    `member_outputs` float32 (members, N, C), the probabilities of the
     member strategies that one network was trained for.
     """
-    found = {"log_p": log_p.astype(np.float32), "y": y, "weight": weight, "member_outputs": member_outputs}
-    return {name: values for name, values in found.items() if values is not None}
+    given = {"log_p": log_p.astype(np.float32), "y": y, "weight": weight, "member_outputs": member_outputs}
+    return {name: values for name, values in given.items() if values is not None}
 
 
 def ruled(target: Target, rule: Any, scores: Mapping[str, Array], classes: Sequence[Any]) -> dict[str, Any]:
-    """The card's entries that the rule tells: training prior, threshold, versions.
+    """The entries of the card that follow from the rule: training prior, threshold, versions.
 
     Args:
         target: What the labels are.
@@ -67,16 +67,16 @@ def ruled(target: Target, rule: Any, scores: Mapping[str, Array], classes: Seque
         scores: See `stored_scores`.
         classes: The labels, in the order of the codes.
     """
-    parts = [np.asarray(rule_of.prior) for rule_of in rule.parts]
+    priors = [np.asarray(one.prior) for one in rule.problem_rules]
     return {
-        "prior": parts[0].tolist() if len(parts) == 1 else [float(prior[1]) for prior in parts],
+        "prior": priors[0].tolist() if len(priors) == 1 else [float(prior[1]) for prior in priors],
         "threshold": target.describe(rule, len(scores["y"]), classes),
         "versions": installed(PACKAGES),
     }
 
 
 def measured(target: Target, rule: Any, scores: Mapping[str, Array], note: str) -> dict[str, Any]:
-    """The card's entries that scores tell: metrics with bootstrap intervals, and of which rows they are.
+    """The entries of the card that follow from scores: metrics with bootstrap intervals, and of which rows they are.
 
     The rows of a guarantee where there are some, else those that fitted the rule; at the rule's own class shares, so
     after a move to a new prior every row weighs new / old share of its class. This may take seconds.
@@ -89,18 +89,24 @@ def measured(target: Target, rule: Any, scores: Mapping[str, Array], note: str) 
     """
     prefix = "guarantee_" if "guarantee_y" in scores else ""
     y, weight = scores[f"{prefix}y"], scores.get(f"{prefix}weight")
-    said = target.apply(rule.unreviewed, scores[f"{prefix}log_p"].astype(np.float64))
-    count = range(len(rule.parts) if len(rule.parts) > 1 else len(rule.prior))
+    decision = target.apply(rule.unreviewed, scores[f"{prefix}log_p"].astype(np.float64))
+    count = range(len(rule.problem_rules) if len(rule.problem_rules) > 1 else len(rule.prior))
     fitted = target.problems(scores["y"], count)
     each = []
-    for place, p in enumerate(target.problems(y, count)):
-        own = _weights(p, p.of_rows(weight), rule.parts[place], fitted[place], scores.get("weight"))
+    for index, p in enumerate(target.problems(y, count)):
+        own = _weights(p, p.of_rows(weight), rule.problem_rules[index], fitted[index], scores.get("weight"))
         if len(np.unique(p.y)) > 1:
             each.append(
-                measure(p.y, p.proba(said.proba), p.decision(said.decision), sample_weight=own, resamples=RESAMPLES)
+                measure(
+                    p.y,
+                    p.proba(decision.proba),
+                    p.decision(decision.decision),
+                    sample_weight=own,
+                    resamples=RESAMPLES,
+                )
             )
-    found = joined_scores(each) if each else {}
-    plain = {k: {end: _finite(v) for end, v in ends.items()} for k, ends in found.items()}
+    joined = joined_scores(each) if each else {}
+    plain = {k: {end: _finite(v) for end, v in ends.items()} for k, ends in joined.items()}
     return {"metrics": plain, "metrics_of": note}
 
 

@@ -1,6 +1,6 @@
-"""The classes and functions that the configuration of a Keras model names: found, wherever they stand, and checked.
+"""The classes and functions that the configuration of a Keras model names: looked up anywhere in it, and checked.
 
-Keras builds whatever a mapping with a "class_name" leads to, in any place of a configuration: layers, cells and layers
+Keras builds whatever a mapping with a "class_name" leads to, anywhere in a configuration: layers, cells and layers
 inside wrappers, arguments of calls (`inbound_nodes`), optimizer, loss and metrics (`compile_config`). So every mapping
 and every text of the configuration is looked at, and what leads to nothing that `allowed` knows is refused.
 """
@@ -27,6 +27,9 @@ VALUES = ("__tensor__", "__numpy__", "__keras_tensor__", "__bytes__", "__ellipsi
 
 #: Classes and functions that one configuration may name.
 MOST = 200_000
+#: Values that are no text (numbers, lists, mappings) in one configuration, and characters of one text. Keras takes
+#: some 15 microseconds for each. The costs of 1,000 classes are a million numbers.
+MOST_VALUES, LONGEST = 2_000_000, 100_000
 #: Places that a lookup may have for unknown words; each is an entry of a list.
 MOST_INDICES = 100_000
 
@@ -59,7 +62,7 @@ class Reference:
         return self.name.rpartition(">")[2]
 
     @property
-    def place(self) -> str:
+    def where(self) -> str:
         """Where it stands, for a message."""
         return f" in the layer {self.layer!r:.60}" if self.layer else ""
 
@@ -68,9 +71,34 @@ def references(config: Any) -> Iterator[Reference]:
     """Every class and function that a configuration names.
 
     Raises:
-        ArtifactError: A reference that Keras would not write, or a vocabulary that stands in another file.
+        ArtifactError: A reference that Keras would not write, a vocabulary in another file, or more values or a longer
+            text than models have.
     """
+    _check_amount(config)
     yield from _walk(config, "")
+
+
+def _check_amount(config: Any) -> None:
+    """Refuse what a layer would take minutes to be built from, whichever of its arguments it is."""
+    count, rest = 0, [config]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, str):
+            if len(value) > LONGEST:
+                raise ArtifactError(
+                    f"its configuration contains a text of {len(value):,} characters ({value!r:.40}); expected at most "
+                    f"{LONGEST:,}."
+                )
+            continue
+        count += 1
+        if isinstance(value, Mapping):
+            rest.extend(value.values())
+        elif isinstance(value, (list, tuple)):
+            rest.extend(value)
+    if count > MOST_VALUES:
+        raise ArtifactError(
+            f"its configuration contains {count:,} numbers, lists and mappings; expected at most {MOST_VALUES:,}."
+        )
 
 
 def _walk(value: Any, layer: str) -> Iterator[Reference]:
@@ -78,21 +106,21 @@ def _walk(value: Any, layer: str) -> Iterator[Reference]:
         named: tuple[str, ...] = ()
         if "class_name" in value:
             layer = _layer_name(value, layer)
-            found = _reference(value, layer)
-            if found is not None:
-                yield found
-                named = (*NAMES, "config") if found.function else NAMES
+            reference = _reference(value, layer)
+            if reference is not None:
+                yield reference
+                named = (*NAMES, "config") if reference.function else NAMES
             _check_nodes(value.get("inbound_nodes"), layer)
-        for key, part in value.items():
+        for key, item in value.items():
             if key == "vocabulary":
-                _check_vocabulary(part, layer)
-            elif key == "num_oov_indices" and isinstance(part, int) and part > MOST_INDICES:
-                raise ArtifactError(f"the layer {layer!r:.60} has {part:,} places for unknown words.")
+                _check_vocabulary(item, layer)
+            elif key == "num_oov_indices" and isinstance(item, int) and item > MOST_INDICES:
+                raise ArtifactError(f"the layer {layer!r:.60} has {item:,} indices for unknown words.")
             if key not in named:
-                yield from _walk(part, layer)
+                yield from _walk(item, layer)
     elif isinstance(value, (list, tuple)):
-        for part in value:
-            yield from _walk(part, layer)
+        for item in value:
+            yield from _walk(item, layer)
     elif isinstance(value, str) and keras.saving.get_registered_object(value) is not None:
         yield Reference(value, None, value, True, layer)  # a text that Keras takes for a registered object
 
@@ -108,24 +136,24 @@ def _layer_name(value: Mapping[str, Any], layer: str) -> str:
 def _reference(value: Mapping[str, Any], layer: str) -> Reference | None:
     """What a mapping with a class name leads to; None for a plain value."""
     name, inside, module = value["class_name"], value.get("config"), value.get("module")
-    place = f" in the layer {layer!r:.60}" if layer else ""
+    where = f" in the layer {layer!r:.60}" if layer else ""
     if not isinstance(name, str) or not isinstance(module, (str, type(None))):
-        raise ArtifactError(f"it names a class that is no text{place}.")
+        raise ArtifactError(f"it names a class that is no text{where}.")
     if name in VALUES:
         if not isinstance(inside, Mapping):
-            raise ArtifactError(f"it holds a {name}{place} without a value.")
+            raise ArtifactError(f"it holds a {name}{where} without a value.")
         return None
     registered = value.get("registered_name")
     if not isinstance(registered, (str, type(None))):
-        raise ArtifactError(f"it names a class that is no text{place}.")
+        raise ArtifactError(f"it names a class that is no text{where}.")
     if name == "function":
         if not isinstance(inside, str):
-            raise ArtifactError(f"it names a function that is no text{place}.")
+            raise ArtifactError(f"it names a function that is no text{where}.")
         if registered not in (None, inside, "function"):
-            raise ArtifactError(f"it gives a function two names, {inside!r:.60} and {registered!r:.60}{place}.")
+            raise ArtifactError(f"it gives a function two names, {inside!r:.60} and {registered!r:.60}{where}.")
         return Reference(inside, module, inside, True, layer)
     if "module" not in value:
-        raise ArtifactError(f"it names the class {name!r:.60}{place} without its module.")
+        raise ArtifactError(f"it names the class {name!r:.60}{where} without its module.")
     return Reference(name, module, registered or name, False, layer)
 
 
@@ -134,7 +162,7 @@ def _check_vocabulary(value: Any, layer: str) -> None:
     array = isinstance(value, Mapping) and value.get("class_name") in ("__tensor__", "__numpy__")
     if not plain and not array:
         raise ArtifactError(
-            f"the layer {layer!r:.60} takes its vocabulary from another file; expected a list of words."
+            f"the layer {layer!r:.60} takes its vocabulary from another file. Expected a list of words."
         )
 
 
@@ -147,12 +175,12 @@ def _check_nodes(nodes: Any, layer: str) -> None:
 
 def _has_tensor(value: Any) -> bool:
     if isinstance(value, Mapping):
-        return value.get("class_name") == "__keras_tensor__" or any(_has_tensor(part) for part in value.values())
-    return isinstance(value, (list, tuple)) and any(_has_tensor(part) for part in value)
+        return value.get("class_name") == "__keras_tensor__" or any(_has_tensor(item) for item in value.values())
+    return isinstance(value, (list, tuple)) and any(_has_tensor(item) for item in value)
 
 
 def found_object(reference: Reference, trusted: Mapping[str, Any]) -> Any:
-    """The registered object of a reference, found as Keras finds it; None where there is none of that name."""
+    """The registered object of a reference, looked up as Keras does; None where there is none of that name."""
     known = keras.saving.get_registered_object(reference.registered, custom_objects=trusted)
     if known is None and reference.name != reference.registered:
         known = keras.saving.get_registered_object(reference.name, custom_objects=trusted)
@@ -197,15 +225,15 @@ def custom_objects_of(model: keras.Model) -> dict[str, Any]:
     """What has to be trusted when a model is read from a file, by the names under which it is registered.
 
     Raises:
-        ArtifactError: Some could not be found again when the model is read from a file.
+        ArtifactError: Some could not be looked up again when the model is read from a file.
     """
-    found = {}
+    known = {}
     for reference in references(_config_of(model)):
         if not is_allowed(reference, {}):
-            found[reference.registered] = known = found_object(reference, {}) or _of_keras(reference)
-            if known is None:
+            known[reference.registered] = value = found_object(reference, {}) or _of_keras(reference)
+            if value is None:
                 raise ArtifactError(_unregistered(reference))
-    return found
+    return known
 
 
 def _of_keras(reference: Reference) -> Any:
@@ -236,13 +264,13 @@ def _config_of(model: keras.Model) -> dict[str, Any]:
 def not_compiled(model: keras.Model) -> Iterator[None]:
     """Leave optimizers, losses and metrics out of what Keras writes of a model, for a `with` block."""
     models = [layer for layer in model._flatten_layers() if isinstance(layer, keras.Model) and layer.compiled]
-    for part in models:
-        part.compiled = False
+    for model in models:
+        model.compiled = False
     try:
         yield
     finally:
-        for part in models:
-            part.compiled = True
+        for model in models:
+            model.compiled = True
 
 
 def _unregistered(reference: Reference) -> str:
@@ -250,7 +278,7 @@ def _unregistered(reference: Reference) -> str:
     if short == "Lambda" or (reference.module or "").partition(".")[0] == "keras":
         return refusal(reference)
     return (
-        f"the {reference.kind} {short!r:.80}{reference.place} is not registered with Keras, so the file could not be "
+        f"the {reference.kind} {short!r:.80}{reference.where} is not registered with Keras, so the file could not be "
         "read again. Add the line @keras.saving.register_keras_serializable() above its definition; to save without "
         f"training again, call keras.saving.register_keras_serializable()({_typed(short, 'NAME')})."
     )
@@ -258,14 +286,14 @@ def _unregistered(reference: Reference) -> str:
 
 def refusal(reference: Reference) -> str:
     """Why a reference is refused, and what to do."""
-    short, place = reference.short, reference.place
+    short, where = reference.short, reference.where
     if short == "Lambda" or reference.name == "__lambda__":
         return (
-            f"it holds a Lambda layer{place}, which is code. Write it as a layer class with get_config() and "
+            f"it holds a Lambda layer{where}, which is code. Write it as a layer class with get_config() and "
             "@keras.saving.register_keras_serializable()."
         )
     of_keras = (reference.module or "").partition(".")[0] == "keras" and reference.registered == reference.name
-    what = f"the {reference.kind} {short!r:.80}{' of Keras' if of_keras else ''}{place}"
+    what = f"the {reference.kind} {short!r:.80}{' of Keras' if of_keras else ''}{where}"
     if of_keras and short in allowed.REFUSED:
         return f"it names {what}, which no file may ask for: {allowed.REFUSED[short]}."
     if of_keras and reference.function:
@@ -280,6 +308,6 @@ def refusal(reference: Reference) -> str:
 
 
 def _typed(name: str | None, otherwise: str) -> str:
-    """A name as a person can type it; a file may hold anything in its place."""
-    plain = name is not None and len(name) <= 200 and all(part.isidentifier() for part in name.split("."))
+    """A name as a person can type it; a file may contain anything instead."""
+    plain = name is not None and len(name) <= 200 and all(word.isidentifier() for word in name.split("."))
     return name if plain and name is not None else otherwise

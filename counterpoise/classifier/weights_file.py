@@ -28,9 +28,9 @@ def check_weights(path: Path) -> int:
 
     try:
         with h5py.File(path, "r") as file:
-            found = list(_arrays(file, h5py))
-            claimed = sum(math.prod(array.shape) * array.dtype.itemsize for array in found)
-            stored = sum(array.id.get_storage_size() for array in found)
+            arrays = list(_arrays(file, h5py))
+            claimed = sum(math.prod(array.shape) * array.dtype.itemsize for array in arrays)
+            stored = sum(array.id.get_storage_size() for array in arrays)
     except ArtifactError:
         raise
     except Exception as error:  # HDF5 has an error of its own kind for each layer that a damaged byte may hit
@@ -50,17 +50,17 @@ def _arrays(file: Any, h5py: Any) -> Iterator[Any]:
             if number > MOST or depth > DEEPEST:
                 raise ArtifactError("its weights are nested deeper, or are more, than those of a model.")
             if group.get(name, getclass=True, getlink=True) is not h5py.HardLink:
-                raise ArtifactError(f"its weights lead to another place ({name!r:.80}).")
-            part = group[name]
-            address = h5py.h5o.get_info(part.id).addr
+                raise ArtifactError(f"its weights lead to another file or group ({name!r:.80}).")
+            item = group[name]
+            address = h5py.h5o.get_info(item.id).addr
             if address in seen:
                 continue
             seen.add(address)
-            if isinstance(part, h5py.Dataset):
-                _check_array(part, name)
-                yield part
-            elif isinstance(part, h5py.Group):
-                rest.append((part, depth + 1))
+            if isinstance(item, h5py.Dataset):
+                _check_array(item, name)
+                yield item
+            elif isinstance(item, h5py.Group):
+                rest.append((item, depth + 1))
             else:
                 raise ArtifactError(f"its weights hold {name!r:.80}, which is no array.")
 

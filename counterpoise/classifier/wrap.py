@@ -21,7 +21,7 @@ from counterpoise.data.loading import dataset_kind, load_alone
 from counterpoise.decide.prior import corrected_log_proba
 from counterpoise.decide.rule import fit_rule_from_log_p
 from counterpoise.networks.cloning import last_activation
-from counterpoise.networks.network import ProbabilityToLogit
+from counterpoise.networks.output import ProbabilityToLogit
 from counterpoise.plans.class_plans import Plan
 from counterpoise.targets.kinds import target_of
 from counterpoise.targets.known import label_codes
@@ -101,7 +101,7 @@ def _fitted(
     unfitted = Classifier(members, Rule(shift[None], np.ones(len(order)) / len(order)), order, None, {})
     log_p = corrected_log_proba(unfitted.member_logits(rows)[0], shift)
     if len(y) != len(log_p):
-        raise TargetError(f"{len(log_p)} rows but {len(y)} labels; expected one label per row.")
+        raise TargetError(f"{len(log_p)} rows but {len(y)} labels. Expected one label per row.")
     rule = fit_rule_from_log_p([log_p], y, [shift], aim=aim, calibrate=calibrate)
     scores = stored_scores(log_p[None], y)
     counts = np.bincount(y, minlength=len(order))
@@ -133,7 +133,7 @@ def _scores(given: Any) -> Array:
     scores = np.asarray(unmasked(given))
     if scores.dtype.kind not in "fiu" or scores.ndim not in (1, 2):
         raise OptionError(
-            f"model is {type(given).__name__}; expected a Keras model, or scores float (N,) or (N, C) of rows that did "
+            f"model is {type(given).__name__}. Expected a Keras model, or scores float (N,) or (N, C) of rows that did "
             "not train the model."
         )
     if not np.isfinite(scores).all():
@@ -156,9 +156,9 @@ def _order(members: keras.Model, y: Any, plan: Plan | None, classes: Sequence[An
     if plan is not None:
         return list(plan.classes)
     if y is not None:
-        found = list(class_labels(y).classes)
-        warn_look_alikes(found)
-        return found
+        labels = list(class_labels(y).classes)
+        warn_look_alikes(labels)
+        return labels
     return list(range(max(2, members.output.shape[-1])))
 
 

@@ -48,13 +48,13 @@ def resolve_model(text: str, trust: Sequence[str] | None = None) -> Any:
 
 @dataclass(frozen=True)
 class Builder:
-    """A user's builder; what goes wrong inside it is told on one line, with the user's own file and line.
+    """A user's builder; what goes wrong inside it is reported on one line, with the user's own file and line.
 
     Attributes:
         text: What was typed.
         build: The function.
         name: Its name, which the report shows.
-        checked: Holds something once a model that it made was found fit to be saved.
+        checked: Holds something once a model that it made can be saved.
     """
 
     text: str
@@ -90,17 +90,17 @@ def _find(text: str, module: str, name: str) -> Callable[[Any, int], Any]:
     expected = "expected module:function of a builder(spec, n_classes)"
     if not module or not name:
         raise ModelError(f"--model {text}: {expected}.")
-    found = getattr(imported("--model", text, module, expected), name, None)
-    if found is None:
+    builder = getattr(imported("--model", text, module, expected), name, None)
+    if builder is None:
         known = [n for n, value in vars(sys.modules[module]).items() if inspect.isfunction(value)]
         raise ModelError(f"--model {text}: {module} has no {name!r}; {expected}.{did_you_mean(name, known)}")
-    if not callable(found):
-        raise ModelError(f"--model {text}: {name} is {type(found).__name__}; {expected}.")
+    if not callable(builder):
+        raise ModelError(f"--model {text}: {name} is {type(builder).__name__}; {expected}.")
     try:
-        inspect.signature(found).bind(None, 2)
+        inspect.signature(builder).bind(None, 2)
     except TypeError:
-        raise ModelError(f"--model {text}: {name}{inspect.signature(found)} does not take two; {expected}.") from None
-    return found
+        raise ModelError(f"--model {text}: {name}{inspect.signature(builder)} does not take two; {expected}.") from None
+    return builder
 
 
 def _load_keras(path: Path, custom_objects: Mapping[str, Any]) -> Any:

@@ -125,7 +125,7 @@ def command(
     named = o.target_named(target, separator, missing, uncertain, labels_prefix, data)
     examples = o.read_table(data, named, form, text=model == "text", inputs=inputs_of(network), **how)
     chosen = select(strategies, examples.kind)
-    if examples.time is None and examples.groups is None and split is None:
+    if examples.time is None and examples.groups is None and examples.split is None:
         check_counts(set_aside(examples, folds or 5), folds or 5)
     leaks = "error" if strict else "warn"
     judged = {
@@ -167,12 +167,12 @@ def run(  # type: ignore[no-untyped-def]
     Every fit is saved in the folder first. An interrupt prints how many are saved, and how to resume.
     """
     import_keras_quietly()
-    from counterpoise.comparison.compare import race
+    from counterpoise.comparison.compare import compare_examples
     from counterpoise.comparison.store import Store
     from counterpoise.pipeline.settings import Settings
 
     with Store.writing(out, restart) as store, _kept_on_interrupt(store):
-        comparison = race(
+        comparison = compare_examples(
             examples, network, chosen, Settings(**settings, recipe="auto"), folds=folds, repeats=repeats, metric=metric,
             duplicates=duplicates, executor=executor, store=store, **(judged or {}),
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""`counterpoise demo`: the main job on real data, from diagnosis to predictions of a saved model."""
+"""`counterpoise demo`: real data, from diagnosis to predictions of a saved model."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from counterpoise.core.lazy import needed
 
 NAME = "demo"
 
-#: Made by the decision or after it, so they give the answer away: the code of the decision and its two flags, who
+#: Made by the decision or after it, so they leak the label: the code of the decision and its two flags, who
 #: bought the loan, whether its insurance was approved, how often the file was reviewed.
 ANSWERS = ("action", "approve", "reject", "typur", "inson", "review")
 #: Grounds on which a lender may not decide (Equal Credit Opportunity Act).
 PROTECTED = ("black", "hispan", "white", "male", "married", "old", "min30")
-#: Codes that stand for "unknown" in the file.
+#: Codes for "unknown" in the file.
 UNKNOWN = {"lines": 999_999, "term": 999_999, "liq": 1_000_000, "gdlin": 666}
 
 
@@ -27,7 +27,7 @@ def command(
     out: Annotated[Path, typer.Option(help="Folder for report and model.")] = Path("demo-run"),
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training rows.")] = 30,
 ) -> None:
-    """Run the main job on 1,989 real mortgage applications; the rare class is denial."""
+    """Diagnose, compare and predict on 1,989 real mortgage applications, of which 12% were denied."""
     import polars as pl
 
     from counterpoise.cli.compare import run
@@ -43,7 +43,7 @@ def command(
     named = frame.with_columns(outcome=pl.Series(labels))
     examples = replace(read(named, target="outcome", positive="denied"), source="1,989 mortgage applications")
     console.print(diagnose(examples))
-    console.rule("Race: six strategies, five folds")
+    console.rule("Comparison: six strategies, five folds")
     comparison = run(
         examples, "mlp", select("default"), out, folds=5, repeats=1, metric="average_precision", budget="steps",
         epochs=epochs, batch_size=256, seed=0, duplicates="warn", early_stopping=True, restart=True,
@@ -52,8 +52,8 @@ def command(
     console.rule("The saved model on five rows")
     from counterpoise.classifier.classifier import load
 
-    said = load(out / "model.keras").predict_frame(frame.head(5))
-    console.print(said.with_columns(truth=pl.Series(labels[:5])))
+    predictions = load(out / "model.keras").predict_frame(frame.head(5))
+    console.print(predictions.with_columns(truth=pl.Series(labels[:5])))
 
 
 def loans() -> tuple[Any, list[str]]:

@@ -55,7 +55,7 @@ def run(app: Callable[[], Any]) -> NoReturn:
 
 def _told(error: BaseException) -> int:
     """Print what an error means to the user and return the exit code; raise what is a fault of ours."""
-    if isinstance(error, SystemExit):  # it was told
+    if isinstance(error, SystemExit):  # it was reported
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     if isinstance(error, BrokenPipeError):  # the reader, such as `head`, has enough
         _drop_output()
@@ -83,7 +83,7 @@ def _text(error: BaseException) -> str | None:
         return f"The name or text {error.object!r:.80} cannot be written as {error.encoding}. Rename it."
     if is_panic(type(error)):
         return f"polars stopped: {panic_text(error)}"
-    refused = refusal_in(str(error))  # of the system, told by a library in an error of its own
+    refused = refusal_in(str(error))  # of the system, reported by a library in an error of its own
     return None if refused is None else f"Reading or writing failed: {system_text(refused)}"
 
 
@@ -142,14 +142,14 @@ def _temporary_files_in_scratch() -> Iterator[None]:
 
 @contextmanager
 def _warnings_as_lines() -> Iterator[None]:
-    """Print a warning to the user as one line, without the place in the program."""
+    """Print a warning to the user as one line, without the line of the program."""
     before = warnings.showwarning
 
-    def show(message: Warning | str, category: type[Warning], *place: Any, **how: Any) -> None:
+    def show(message: Warning | str, category: type[Warning], *where: Any, **how: Any) -> None:
         if category is UserWarning:
             say(f"counterpoise: warning: {' '.join(str(message).split())}", error=True)
         else:
-            before(message, category, *place, **how)
+            before(message, category, *where, **how)
 
     warnings.showwarning = show
     try:

@@ -12,7 +12,7 @@ import typer
 
 from counterpoise.cli import options as o
 from counterpoise.cli.evaluation_tables import tables_of
-from counterpoise.cli.show import cut_text
+from counterpoise.cli.show import threshold_text
 from counterpoise.cli.terminal import Terminal
 from counterpoise.cli.trust import trusted
 from counterpoise.core.errors import OptionError
@@ -160,7 +160,7 @@ def _show_scores(record: Mapping[str, Any]) -> None:
         console.print(_label_table(record["labels"]))
         console.print(f"{record['rows']:,} rows{grouped}; scores are means over the labels")
         return
-    console.print(f"{record['rows']:,} rows{grouped}; {cut_text(record['threshold'], record['aim'])}")
+    console.print(f"{record['rows']:,} rows{grouped}; {threshold_text(record['threshold'], record['aim'])}")
 
 
 def _label_table(labels: Sequence[Mapping[str, Any]]) -> Any:

@@ -138,7 +138,7 @@ def split_names(text: str | None) -> tuple[str, ...]:
         >>> split_names("a, b")
         ('a', 'b')
     """
-    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
 
 
 def target_named(

@@ -50,7 +50,7 @@ def command(
     from counterpoise.classifier.classifier import load
 
     clf = load(model, trusted(trust))
-    if prior is not None and len(clf.rule.parts) > 1:
+    if prior is not None and len(clf.rule.problem_rules) > 1:
         raise OptionError(f"--prior is the share of one class of two; {model.name} has several labels per row.")
     if prior is not None and len(clf.classes_) > 2:
         raise OptionError(f"--prior is the share of one class of two; {model.name} has {len(clf.classes_)} classes.")

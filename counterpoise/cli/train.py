@@ -115,8 +115,9 @@ def command(
     if aim is not None:
         clf = clf.decide(confidence=confidence, **aim)
     clf.save(out)
-    what = f"{strategy}, {model_text(clf)}, {len(examples):,} rows, {rule_text(clf.rule, clf.classes_.tolist())}"
-    o.note(f"saved {out}: {what}", out)
+    models = model_text(clf.card_without_metrics, clf.rule.weights)
+    decided = rule_text(clf.rule, clf.classes_.tolist())
+    o.note(f"saved {out}: {strategy}, {models}, {len(examples):,} rows, {decided}", out)
     if confidence is not None:
         o.note(clf.card["threshold"]["text"], out)
     elif aim is not None and set(aim) <= FLOORS:

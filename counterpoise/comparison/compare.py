@@ -1,4 +1,4 @@
-"""The race: every strategy on the same folds, seeds and steps; a judge; the winner trained on all rows."""
+"""Comparisons: every strategy on the same folds, seeds and step budget; a judge; the winner trained on all rows."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ from typing import Any
 
 from counterpoise.comparison import tally, words
 from counterpoise.comparison.blocks import check_split, paired_draws
-from counterpoise.comparison.cut_off import cut_off_text, unfinished, without_baseline
-from counterpoise.comparison.effect import Costs, with_effect
+from counterpoise.comparison.cut_off import cut_off_step, unfinished
+from counterpoise.comparison.effect import THRESHOLD, Costs, with_effect
 from counterpoise.comparison.example_pictures import example_pictures
 from counterpoise.comparison.halving import Limit, Remembering, Rungs, rungs
-from counterpoise.comparison.judge import assess
+from counterpoise.comparison.judge import assess, texts_of
 from counterpoise.comparison.manifest import manifest_of
 from counterpoise.comparison.nested import Nested, nested_score
 from counterpoise.comparison.record import leaderboard_record, leaderboard_rows, warnings_of
 from counterpoise.comparison.result import Comparison
 from counterpoise.comparison.resume import announce, needs_weights, opened, stored
+from counterpoise.comparison.threshold_alone import confusion_at_tuned_threshold
 from counterpoise.comparison.verdict import Judgment, Verdict
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.folds import Fold
 from counterpoise.core.progress import bar
+from counterpoise.core.titles import strategy_title
 from counterpoise.data.given_split import Split, rows_to_learn
 from counterpoise.data.split import set_aside
 from counterpoise.diagnosis.diagnose import before_comparison
@@ -36,11 +38,11 @@ from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.pipeline.tuning import check_tuning
 from counterpoise.pipeline.validation import at_training_prior
-from counterpoise.strategies.external import External, kind_of
+from counterpoise.strategies.external import External
 from counterpoise.strategies.select import Strategy, select
 from counterpoise.targets.kinds import target_of
 
-#: Passes of the untouched model over its training rows for who asks for no number of epochs.
+#: Passes of the baseline over its training rows by default.
 EPOCHS = 30
 
 
@@ -83,23 +85,24 @@ def compare(
     seed: int = 0,
     verbose: Any = "auto",
 ) -> Comparison:
-    """Try strategies on the same folds, seeds and step budget, and say whether any beat the untouched model.
+    """Cross-validate strategies on the same folds and compare each with the baseline.
 
     Resampling happens inside training folds only; test rows judge only; every rule (correction, threshold) is fitted
     on the out-of-fold scores of the other folds. Arguments that are not listed are as in `fit`.
 
     Args:
         model: As in `fit`, or a list of models, for example ["tabular", "boosted", "forest"]: each is tried with every
-            strategy that it can train. The untouched first model is the baseline. "auto" is one model: on tables a
-            blend, every member trained under each strategy; a strategy that only networks can train, by its network.
-        strategies: "default", "all", "a,b,c", or a list of names and strategies. `none` always races.
+            strategy that it can train. The first model without a remedy is the baseline. "auto" is one model: on tables
+            a blend, every member trained under each strategy; a strategy that only networks can train, by its network.
+        strategies: "default", "all", "a,b,c", or a list of names and strategies. The baseline, `none`, is always
+            compared.
         folds: K of the stratified cross-validation; None: 5.
         repeats: How often it is repeated with other splits.
         epochs: Passes of `none` over its training rows; the other strategies get the same number of steps. "auto": 30,
             and no fewer steps than the recipe's floor; up to 4 times as many for all strategies where the stopping
             rows show that some were still improving. With a number, these strategies are named instead, and none is
-            called better than an untouched model that was still improving.
-        early_stopping: Whether the stopping score may end training before that.
+            called better than a baseline that was still improving.
+        early_stopping: Whether the score on the early-stopping rows may end training before that.
         patience: Rounds (passes of `none`) without a better stopping score before training ends.
         batch_size: Rows per step; "auto" is 256, and what suits the number of rows for `tabular`.
         recipe: A `cp.Recipe`, the same for every strategy: how rounds are compared and weights averaged where positives
@@ -107,30 +110,30 @@ def compare(
         budget: "steps" or "epochs" (each plan its own epochs: the plain recipe).
         init_bias: Whether the output of every strategy starts at the constant that minimizes the strategy's own loss
             on its own rows, so that none starts ahead; False: where the model has it.
-        split: A split of your own in place of folds: what each row does, (N,) words or the name of a column. "train";
+        split: A split of your own in place of folds: the use of each row, (N,) words or the name of a column. "train";
             "validation" ("valid", "val", "dev"; without any, a fifth of the training rows), which ends training and
-            fits correction and threshold; "test", which judges alone. The classifier is the one that was judged. The
-            intervals then say how much rests on the choice of the test rows, and not how training would end again.
+            fits correction and threshold; "test", which is used for scoring alone. The classifier is the one that was
+            scored. The intervals then show how much depends on the choice of the test rows, not on the training run.
         duplicates: "warn", "group", "drop" or "error" for rows with equal features.
         leaks: "warn", or "error" to refuse, before anything is trained, rows that may leak: a column that gives the
             label away, many repeated rows, nearly equal images or texts (see `Diagnosis.check`).
         metric: What the strategies are ranked and judged by.
-        costs: Two classes: (cost of a false alarm, cost of a missed case). Thresholds are then tuned for least cost,
+        costs: Two classes: (cost of a false positive, cost of a missed case). Thresholds are then tuned for least cost,
             and every row says what 10,000 cases cost.
         tune: Trials per strategy and fold for the values of its hyperparameters (`Strategy.hyperparameters`), inside
             the training rows; 0 leaves them as they are. Needs Optuna.
         tune_steps: Most steps of each network of a trial.
-        nested: Whether to choose anew inside each training part (3 inner folds), for a score of the winner that owes
-            nothing to the choice; takes about 3 times as long again per fold.
+        nested: Whether to repeat the choice inside each training fold (3 inner folds), for a score of the choice
+            itself; takes about 3 times as long again per fold.
         limit: Optimizer steps over all networks, or seconds as in "600s": weaker strategies are stopped early, by
-            stopping rows. With seconds results depend on the machine. The re-fit and entrants that are no networks are
-            not counted.
+            early-stopping rows. With seconds, results depend on the machine. The refit and external models are not
+            counted.
         refit: Whether to train the winner on all rows.
-        show_pictures: Whether the report holds the pictures that the recommended strategy gets most confidently wrong,
+        show_pictures: Whether the report holds the images that the recommended strategy gets most confidently wrong,
             and the names of their files; False for confidential ones.
         executor: Where networks are trained: None in this process, `cp.scale.pool(n)` in n processes of this machine,
             `cp.scale.ray(address)` on a cluster. The scores are the same.
-        store: A folder that keeps every finished fit. The same call on the same folder goes on where a killed one
+        store: A folder that keeps every finished fit. The same call on the same folder resumes where an interrupted one
             stopped; more strategies or repeats train only what is new; other data, settings or versions are refused.
 
     Returns:
@@ -149,20 +152,22 @@ def compare(
         epochs=epochs, batch_size=batch_size, budget=budget, early_stopping=early_stopping, patience=patience,
         seed=seed, engine=engine, tune=tune, tune_steps=tune_steps, recipe=recipe, init_bias=init_bias,
     )  # fmt: skip
+    if data is None:
+        raise OptionError('compare was given no data. Pass them after the model, or as data="loans.csv".')
     strategies = strategies if isinstance(strategies, (str, Strategy)) else list(strategies)
-    select(strategies)  # a name that there is not is told before anything is read
+    select(strategies)  # an unknown name is refused before anything is read
     examples = read_for(model, data, y, groups=groups, time=time, split=split, sample_weight=sample_weight)
     chosen = select(strategies, examples.kind)
     options = {"output": output, "weights": weights, "optimizer": optimizer}
     options["augment"] = augmentation_of(data, augment)
-    return race(
+    return compare_examples(
         examples, model, chosen, settings, folds=folds, repeats=repeats, duplicates=duplicates, leaks=leaks,
         metric=metric, costs=costs, nested=nested, limit=limit, refit_winner=refit, verbose=verbose,
         network_options=options, executor=executor, store=store, show_pictures=show_pictures,
     )  # fmt: skip
 
 
-def race(
+def compare_examples(
     examples: Examples,
     model: Any,
     strategies: Sequence[Strategy],
@@ -183,9 +188,9 @@ def race(
     store: Any = None,
     show_pictures: bool = True,
 ) -> Comparison:
-    """`compare` on examples that were read already; `store` may be a `Store` that is open."""
+    """Run `compare` on examples that were read already; `store` may be a `Store` that is open."""
     if metric not in METRICS:
-        raise OptionError(f"there is no metric {metric!r}.{did_you_mean(metric, METRICS)}")
+        raise OptionError(f"There is no metric {metric!r}.{did_you_mean(metric, METRICS)}")
     split = Split(folds=5 if folds is None else folds, repeats=repeats, duplicates=duplicates, seed=settings.seed)
     examples, parts = _divided(examples, split, given=folds is not None, nested=nested)
     n_folds = len(parts) // repeats
@@ -200,7 +205,7 @@ def race(
     settings = settings.on(models, rows_to_learn(examples), EPOCHS, extend=True)
     trainer = Trainer(examples, learners, settings, executor or run)
     if (network := trainer.network) and settings.init_bias and (note := network.output_bias.note()):
-        network.tell(note)
+        network.warn_once(note)
     diagnosis = before_comparison(examples, max(2, n_folds), duplicates, leaks).to_dict()
     with opened(store) as kept:
         if kept is not None:
@@ -208,28 +213,29 @@ def race(
             weights = needs_weights(strategies) or examples.split is not None
             train = stored(trainer.executor, kept, weights=weights, tell=announce if verbose else None)
             trainer = replace(trainer, executor=train)
-        found = _raced(
+        comparison = _compared(
             trainer, strategies, refused, parts, metric=metric, priced=priced, nested=nested, limited=limited,
             refit_winner=refit_winner, verbose=verbose, diagnosis=diagnosis, show_pictures=show_pictures,
         )  # fmt: skip
         if kept is not None:
-            kept.record = found.page_record
-    return found
+            kept.record = comparison.page_record
+    return comparison
 
 
-def _raced(
+def _compared(
     trainer: Trainer, strategies: Sequence[Strategy], refused: Mapping[str, str], folds: Sequence[Fold], *, metric: str,
     priced: Costs | None, nested: bool, limited: Limit | None, refit_winner: bool, verbose: Any,
     diagnosis: Mapping[str, Any], show_pictures: bool,
 ) -> Comparison:  # fmt: skip
     examples, labels = trainer.examples, {s.name: trainer.label_of(s) for s in strategies}
     with bar(verbose) as progress:
-        heat = Rungs(list(strategies), trainer.settings)
+        survivors = Rungs(list(strategies), trainer.settings)
         if limited is not None or examples.split is not None:
             trainer = replace(trainer, executor=Remembering(trainer.executor))
         if limited is not None:
-            heat = rungs(strategies, trainer, limited, folds)
-        strategies, trainer = heat.strategies, replace(trainer, settings=heat.settings, progress=progress)
+            survivors = rungs(strategies, trainer, limited, folds)
+        strategies = survivors.strategies
+        trainer = replace(trainer, settings=survivors.settings, progress=progress)
         outcome = cross_validate(trainer, strategies, folds)
         outcome = replace(outcome, failures={**refused, **outcome.failures})
         ran = [s for s in strategies if s.name not in outcome.failures]
@@ -243,11 +249,14 @@ def _raced(
         if refit_winner:
             try:
                 best = refit(winner, trainer, outcome)
-            except ModelError as error:  # what was judged stays
-                warnings.append(f"{winner.name} could not be trained on all rows, so there is no model file: {error}")
-    cut_off = cut_off_text(outcome.training, outcome.extension, heat.cut)
-    verdict = _labeled(judgment.verdict, len(ran), metric, inside, cut_off, examples.split is None)
-    rows = leaderboard_rows(judgment, by_name, ran, examples, outcome, heat, priced, labels, trainer.label)
+            except ModelError as error:  # the scores are still valid
+                warnings.append(
+                    f"{strategy_title(winner.name)} could not be trained on all rows, so there is no model file: "
+                    f"{error}"
+                )
+    cut_off = cut_off_step(outcome.training, outcome.extension, survivors.cut)
+    verdict = _completed(judgment, len(ran), inside, cut_off, examples.split is None)
+    rows = leaderboard_rows(judgment, by_name, ran, examples, outcome, survivors, priced, labels, trainer.label)
     record = leaderboard_record(
         rows, verdict, warnings, trainer, outcome, metric=metric, limited=limited, nested=inside, costs=priced,
         labels=labels,
@@ -256,44 +265,59 @@ def _raced(
     if best is not None:
         entries = {"metrics": next(r["scores"] for r in rows if r["strategy"] == winner.name)}
         if examples.split is not None:
-            entries["metrics_of"] = f"{len(folds[0].test)} test rows, which trained and chose nothing"
+            entries["metrics_of"] = f"{len(folds[0].test)} test rows, not used for training or tuning"
         best = best.with_card(**entries, verdict=record["verdict"])
     pictures = example_pictures(by_name[winner.name], examples) if show_pictures else []
     return Comparison(record, drawn, outcome.fold_results, best, diagnosis, pictures)
 
 
 def _divided(examples: Examples, split: Split, given: bool, nested: bool) -> tuple[Examples, tuple[Fold, ...]]:
-    """The rows and their folds, or the one fold of rows that say what they do; both checked.
+    """The rows and their folds, or the one fold of rows that have their own split; both checked.
 
     `given` is whether a number of folds was asked for.
     """
     if examples.split is None:
         examples = set_aside(examples, split.folds)
         return examples, split.of(examples)
-    refused = {"folds": given, f"repeats={split.repeats}": split.repeats != 1, "nested": nested}
-    for name in [name for name, present in refused.items() if present]:
-        raise OptionError(f"{name} and split were both given, but split is one division of the rows; leave {name} out.")
+    asked = {f"folds={split.folds}": given, f"repeats={split.repeats}": split.repeats != 1, "nested=True": nested}
+    for option in [option for option, present in asked.items() if present]:
+        name = option.partition("=")[0]
+        raise OptionError(
+            f"{option} cannot be used, because the rows have their own split into training and test rows (split=, or "
+            f"folders of a split). Leave out {name}= (--{name}), or the split."
+        )
     folds = split.of(examples)
     check_split(examples, folds[0])
     return at_training_prior(examples), folds
 
 
 def _checked(settings: Settings, examples: Examples, metric: str, repeats: int, nested: bool) -> Settings:
-    """The settings, hyperparameters tuned by the race's metric; raise what could not be carried out later."""
+    """The settings, with the metric to tune hyperparameters by; refuse what could not be carried out later."""
     if settings.tune:
         check_tuning()
     if nested and repeats > 1:
-        raise OptionError(f"nested and repeats={repeats} do not go together; nest the folds of one repeat.")
+        raise OptionError(
+            f"nested=True and repeats={repeats} cannot be combined. Nest the folds of one repeat: leave out repeats=."
+        )
     if nested and examples.time is not None:
-        raise OptionError("nested folds are not for a split in time order, whose folds are nested already.")
+        raise OptionError(
+            "nested=True cannot be combined with time=, because folds in time order train on the past alone. Leave "
+            "out nested=."
+        )
     return replace(settings, tune_metric=metric) if settings.tune else settings
 
 
-def _labeled(verdict: Verdict, among: int, metric: str, inside: Nested | None, cut_off: str, nestable: bool) -> Verdict:
-    told = None if inside is None else (inside.mean, inside.low, inside.high)
-    said = words.chosen(among, metric, told, nestable)
-    text = " ".join(part for part in (verdict.text, cut_off, said) if part)
-    return replace(verdict, chosen_among=among, text=text)
+def _completed(judgment: Judgment, among: int, inside: Nested | None, cut_off: str, nestable: bool) -> Verdict:
+    """The verdict with what its judge did not see: the nested score, and trainings that ended too early."""
+    verdict, selection = judgment.verdict, ""
+    if inside is not None:
+        selection = words.nested_score(judgment.metric, inside.mean, inside.low, inside.high)
+    elif judgment.ranking[0] == verdict.winner:
+        selection = words.selection_caveat(among, nestable)
+    return replace(
+        verdict, chosen_among=among, evidence=f"{verdict.evidence} {selection}".strip(),
+        next_step=cut_off or verdict.next_step,
+    )  # fmt: skip
 
 
 def _judge(
@@ -306,13 +330,16 @@ def _judge(
     judgment = assess(
         scores, folds=len(folds) // repeats, repeats=repeats, metric=metric, simplicity=[s.name for s in select(ran)],
         counts={name: tables for name, tables in counts.items() if tables and tables[""].shape[1:] == (2, 2)},
-        external={s.name: kind_of(s.estimator) for s in ran if isinstance(s, External)},
+        external=[s.name for s in ran if isinstance(s, External)],
         draws=paired_draws(by_name, scores, examples, seed, metric=metric), unfinished=unfinished(outcome.training),
         test_over_train=None if examples.split is None else len(folds[0].test) / len(folds[0].train),
     )  # fmt: skip
-    rival = next((name for name in judgment.ranking if name != "none"), "none")
     matrices = {name: of_rule[""].sum(axis=0) for name, of_rule in counts.items() if of_rule}
-    told = with_effect(judgment.verdict, matrices, rival, costs, examples.classes, examples.positive)
+    if THRESHOLD not in matrices and "none" in matrices and matrices["none"].shape == (2, 2):
+        alone = confusion_at_tuned_threshold(by_name["none"], examples, costs)
+        matrices |= {} if alone is None else {THRESHOLD: alone}
+    verdict = with_effect(judgment.verdict, matrices, costs, examples.classes, examples.positive)
     if reason := outcome.failures.get("none"):
-        told = replace(told, word="inconclusive", text=without_baseline(reason, told.text))
-    return replace(judgment, verdict=told)
+        texts = words.without_baseline(reason, texts_of(verdict))
+        verdict = replace(verdict, word="inconclusive", **texts._asdict())
+    return replace(judgment, verdict=verdict)

@@ -1,11 +1,12 @@
-"""What a comparison says of trainings that ended too early or failed, and of networks worse than the class shares."""
+"""What a comparison reports about trainings that ended too early, and about skill below 0."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from counterpoise.comparison.words import Gap, called, listed
+from counterpoise.comparison.words import listed
+from counterpoise.core.titles import capital
 from counterpoise.pipeline.budget import Training
 
 #: Strategies that a sentence names.
@@ -13,12 +14,12 @@ NAMED = 5
 
 
 def unfinished(training: Mapping[str, Training]) -> frozenset[str]:
-    """Strategies whose networks still improved when their training ended."""
+    """Return the strategies whose networks still improved when their training ended."""
     return frozenset(name for name, found in training.items() if found.cut_off)
 
 
-def cut_off_text(training: Mapping[str, Training], extension: int = 1, limited: bool = False) -> str:
-    """Which strategies were cut off, at how many steps, and which option gives them more; "" where none was.
+def cut_off_step(training: Mapping[str, Training], extension: int = 1, limited: bool = False) -> str:
+    """Return which option gives more steps to the strategies that were cut off; "" if none was.
 
     Args:
         training: strategy -> how long its networks could train.
@@ -26,10 +27,10 @@ def cut_off_text(training: Mapping[str, Training], extension: int = 1, limited: 
         limited: Whether a limit of the whole comparison set it.
 
     Example:
-        >>> cut_off_text({"none": Training(720, True), "focal": Training(720, False)})
-        'The untouched model was still improving at its limit of 720 steps: raise --epochs (epochs=).'
-        >>> cut_off_text({"drw": Training(96, True), "focal": Training(96, True)}, extension=4)
-        'drw and focal were still improving at their limit of 96 steps, 4 times the default: raise --epochs (epochs=).'
+        >>> cut_off_step({"none": Training(720, True), "focal": Training(720, False)})
+        'Raise `--epochs`, because the baseline was still improving at its limit of 720 steps.'
+        >>> cut_off_step({"drw": Training(96, True), "focal": Training(96, True)}, extension=4)[20:]
+        'because Deferred weights and Focal loss were still improving at their limit of 96 steps (4 times the default).'
     """
     names = sorted(unfinished(training), key=list(training).index)
     if not names:
@@ -37,44 +38,28 @@ def cut_off_text(training: Mapping[str, Training], extension: int = 1, limited: 
     limits = sorted({training[name].limit for name in names})
     steps = f"{limits[0]:,}" if len(limits) == 1 else f"{limits[0]:,} to {limits[-1]:,}"
     verb, whose = ("was", "its") if len(names) == 1 else ("were", "their")
-    times = f", {extension} times the default" if extension > 1 else ""
-    who = _some(names).replace("the untouched", "The untouched", int(names[0] == "none"))
-    return (
-        f"{who} {verb} still improving at {whose} limit of "
-        f"{steps} steps{times}: raise {'--limit (limit=)' if limited else '--epochs (epochs=)'}."
-    )
-
-
-def without_baseline(reason: str, text: str) -> str:
-    """The verdict where the untouched model itself failed."""
-    return f"The untouched model failed, so that nothing can be compared with it. Of the others: {text} Why: {reason}"
-
-
-def not_finished(gap: Gap, others: Sequence[str]) -> str:
-    """The reference was cut off: what is ahead of it may be so only because it learns faster."""
-    tied = f" Not told apart from it: {listed(others)}." if others else ""
-    return (
-        f"Inconclusive: {called(gap.behind)} was cut off while it still improved, so that nothing can be called better "
-        f"than it. Take {called(gap.ahead)} for now: {gap.numbers()}.{tied}"
-    )
+    times = f" ({extension} times the default)" if extension > 1 else ""
+    option = "`--limit`" if limited else "`--epochs`"
+    return f"Raise {option}, because {_some(names)} {verb} still improving at {whose} limit of {steps} steps{times}."
 
 
 def training_warnings(training: Mapping[str, Training], rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What to read with care: trainings of which nobody knows whether they ended too early, and skill below 0."""
+    """Return warnings: trainings that may have ended too early, and skill below 0."""
     unknown = [name for name, found in training.items() if found.network and found.cut_off is None]
     below = [row["strategy"] for row in rows if row["skill_below_0"]]
-    found = []
+    warnings = []
     if unknown:
-        found.append(
-            f"Nobody can tell whether the training of {_some(unknown)} was cut off: there were too few rounds, or the "
-            "learning rate had fallen to 0. Give more epochs and see whether the scores rise."
+        warnings.append(
+            f"The training of {_some(unknown)} may have ended too early: there were too few rounds to check, or the "
+            "learning rate had fallen to 0. Raise `--epochs`, and compare the scores."
         )
     if below:
-        found.append(
-            f"Skill below 0: {_some(below)}. The log loss is higher than that of predicting the class shares for every "
-            "row. Do not use these probabilities; train for longer, or look for what is wrong with the features."
+        warnings.append(
+            f"{capital(_some(below))}: the skill is below 0, because the log loss is higher than if the class "
+            f"proportions "
+            "were predicted for every row. Do not use these probabilities. Train for longer, or check the features."
         )
-    return found
+    return warnings
 
 
 def _some(names: Sequence[str]) -> str:

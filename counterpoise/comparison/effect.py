@@ -1,4 +1,4 @@
-"""What a change of strategy means for the people concerned: cases found, false alarms, money."""
+"""What a change of strategy means in decisions: cases found, false positives, cost."""
 
 from __future__ import annotations
 
@@ -9,114 +9,177 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.comparison import words
 from counterpoise.comparison.verdict import Verdict
 from counterpoise.core.errors import OptionError
+from counterpoise.core.titles import BASELINE, strategy_name
 from counterpoise.strategies.select import Strategy
 
 Array = np.ndarray
 
-#: Cases that effects and costs are told for.
+#: Cases that effects and costs are reported for.
 PER = 10_000
+#: The strategy that changes the threshold alone.
+THRESHOLD = "threshold"
 
 
 @dataclass(frozen=True)
 class Costs:
-    """Cost of a false alarm and of a missed case, in any one unit.
+    """Cost of a false positive and of a missed case, in any one unit.
 
     Raises:
         OptionError: a cost that is not above 0 and finite.
     """
 
-    false_alarm: float
-    missed: float
+    cost_fp: float
+    cost_fn: float
 
     def __post_init__(self) -> None:
-        if not all(0 < cost < math.inf for cost in (self.false_alarm, self.missed)):
-            raise OptionError(f"costs are {self.false_alarm} and {self.missed}; expected numbers above 0.")
+        if not all(0 < cost < math.inf for cost in (self.cost_fp, self.cost_fn)):
+            raise OptionError(
+                f"costs is ({self.cost_fp:g}, {self.cost_fn:g}). Expected two finite numbers above 0. Pass (cost of a "
+                "false positive, cost of a missed case)."
+            )
 
     @classmethod
     def of(cls, given: Any, binary: bool = True) -> Costs | None:
-        """Costs from None, a pair (false alarm, missed case) or `Costs`.
+        """Return costs from None, a pair (false positive, missed case) or `Costs`.
 
         Example:
             >>> Costs.of((1, 20))
-            Costs(false_alarm=1.0, missed=20.0)
+            Costs(cost_fp=1.0, cost_fn=20.0)
         """
         if given is None or isinstance(given, cls):
             costs = given
         else:
             try:
-                false_alarm, missed = (float(value) for value in given)
+                cost_fp, cost_fn = (float(value) for value in given)
             except (TypeError, ValueError):
-                wanted = "two numbers, the cost of a false alarm and that of a missed case"
-                raise OptionError(f"costs is {given!r}; expected {wanted}.") from None
-            costs = cls(false_alarm, missed)
+                expected = "two numbers, the cost of a false positive and the cost of a missed case"
+                raise OptionError(f"costs is {given!r}. Expected {expected}, for example (1, 20).") from None
+            costs = cls(cost_fp, cost_fn)
         if costs is not None and not binary:
-            raise OptionError("costs are for two classes; name one class to hold against all others (one_vs_rest).")
+            raise OptionError(
+                "costs are for two classes, and the data have more. Compare one class with all others (one_vs_rest=)."
+            )
         return costs
 
     def aimed(self, strategies: Sequence[Strategy]) -> list[Strategy]:
-        """The strategies, those that tune a threshold now for least expected cost."""
-        aim = f"cost({self.false_alarm:.12g}, {self.missed:.12g})"
+        """Return the strategies; those that tune a threshold now tune it for least expected cost."""
+        aim = f"cost({self.cost_fp:.12g}, {self.cost_fn:.12g})"
         return [replace(s, aim=aim) if s.aim == "f1" else s for s in strategies]
 
     def total(self, matrix: Array) -> float:
-        """Cost per `PER` cases of decisions with this confusion matrix [true, decided].
+        """Return the cost per `PER` cases of decisions with this confusion matrix [true, predicted].
 
         Example:
             >>> Costs(1, 20).total(np.array([[90, 5], [2, 3]]))
             4500.0
         """
-        _, false_alarms = words.rates(matrix)
-        missed = float(matrix[1, 0] / matrix.sum())
-        return PER * (false_alarms * self.false_alarm + missed * self.missed)
+        _, false_positives = rates(matrix)
+        return PER * (false_positives * self.cost_fp + float(matrix[1, 0] / matrix.sum()) * self.cost_fn)
+
+
+def rates(confusion: Array, positive: int = 1) -> tuple[float, float]:
+    """Return cases found and false positives of one class per row, from a confusion matrix (C, C) [true, predicted].
+
+    Example:
+        >>> rates(np.array([[90, 5], [2, 3]]))
+        (0.03, 0.05)
+    """
+    matrix = np.asarray(confusion, dtype=np.float64)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.sum() <= 0:
+        raise OptionError(f"confusion has shape {matrix.shape} and sum {matrix.sum()}. Expected C x C with rows in it.")
+    found = matrix[positive, positive]
+    return float(found / matrix.sum()), float((matrix[:, positive].sum() - found) / matrix.sum())
 
 
 def with_effect(
-    verdict: Verdict, matrices: Mapping[str, Array], rival: str, costs: Costs | None, classes: Sequence[Any],
-    positive: int = 1,
-) -> Verdict:  # fmt: skip
-    """The verdict, followed by what its winner (or, where that is `none`, the best rival) would change.
+    verdict: Verdict, matrices: Mapping[str, Array], costs: Costs | None, classes: Sequence[Any], positive: int = 1
+) -> Verdict:
+    """Return the verdict with what its winner changes in decisions; for the baseline, what the threshold alone changes.
 
     Args:
         verdict: The verdict.
-        matrices: strategy -> confusion counts (C, C) [true, decided] at its own rule, summed over the folds.
-        rival: The strategy with the best mean of those that are not `none`.
+        matrices: strategy -> confusion counts (C, C) [true, predicted] at its own threshold, summed over the folds.
         costs: What errors cost, or None.
         classes: The C labels.
-        positive: Code of the class that the sentence is about; every class has its line in `effect["classes"]`.
+        positive: Code of the class that the text is about; every class has its line in `effect["classes"]`.
     """
-    to = rival if verdict.winner == "none" else verdict.winner
-    if to == "none" or "none" not in matrices or to not in matrices:
+    strategy = THRESHOLD if verdict.winner == BASELINE else verdict.winner
+    if BASELINE not in matrices or strategy not in matrices:
         return verdict
-    new, old = matrices[to], matrices["none"]
-    found, alarms = _change(new, old, positive)
-    more: dict[str, Any] = {}
-    if costs is not None:
-        more = {"cost_missed": costs.missed, "cost_false_alarm": costs.false_alarm}
-    if len(classes) > 2:
-        right = float(np.trace(new) / new.sum() - np.trace(old) / old.sum())
-        more = {"label": str(classes[positive]), "right": right}
-    told = words.effect_in_words(found, alarms, per=PER, **more)
+    counts = {name: _counts(matrices[name], positive, costs) for name in dict.fromkeys((BASELINE, THRESHOLD, strategy))
+              if name in matrices}  # fmt: skip
+    new, old = matrices[strategy], matrices[BASELINE]
+    change = _change(counts[strategy], counts[BASELINE])
     effect: dict[str, Any] = {
-        "strategy": to, "against": "none", "per": PER, "label": str(classes[positive]), "found": PER * found,
-        "false_alarms": PER * alarms, "cost": None if costs is None else costs.total(new) - costs.total(old),
-        "classes": _by_class(new, old, classes) if len(classes) > 2 else [], "text": told,
+        "strategy": strategy, "against": BASELINE, "per": PER, "label": str(classes[positive]),
+        "cases": PER * float(old[positive].sum() / old.sum()), **change, "counts": counts,
+        "classes": _by_class(new, old, classes) if len(classes) > 2 else [],
     }  # fmt: skip
-    sentence = f"With the rule of {words.called(to)} in place of that of the untouched model, {told}."
-    return replace(verdict, text=f"{verdict.text} {sentence}", effect=effect)
+    right = PER * float(np.trace(new) / new.sum() - np.trace(old) / old.sum()) if len(classes) > 2 else None
+    alone = _change(counts[THRESHOLD], counts[BASELINE]) if THRESHOLD in counts else None
+    text = effect_text(strategy, str(classes[positive]), change, None if strategy == THRESHOLD else alone, right)
+    return replace(verdict, effect=effect | {"text": text})
 
 
-def _change(new: Array, old: Array, code: int) -> tuple[float, float]:
-    """Cases of a class found, and false alarms of it, per case judged: new minus old."""
-    (found, alarms), (found_before, alarms_before) = words.rates(new, code), words.rates(old, code)
-    return found - found_before, alarms - alarms_before
+def effect_text(
+    strategy: str, label: str, change: Mapping[str, Any], alone: Mapping[str, Any] | None = None,
+    right: float | None = None,
+) -> str:  # fmt: skip
+    """Describe a change of decisions per `PER` cases, and next to it what threshold tuning alone changes.
+
+    Args:
+        strategy: Its key.
+        label: The class that is to be found.
+        change: {"found", "false_positives", "cost"}, strategy minus baseline.
+        alone: The same for threshold tuning without retraining, None if that is the strategy or not known.
+        right: Then also the difference in correct decisions, over all classes.
+
+    Example:
+        >>> gain = {"found": 14.2, "false_positives": 60.0, "cost": None}
+        >>> effect_text("threshold", "fraud", gain)
+        "Per 10,000 cases, threshold tuning alone, without retraining: 14 more 'fraud' found, 60 more false positives."
+        >>> effect_text("focal", "fraud", {**gain, "cost": -80.0}, gain)[:76]
+        "Per 10,000 cases, Focal loss compared with the baseline: 14 more 'fraud' fou"
+    """
+    start = f"Per {PER:,} cases, "
+    changed = _change_text(change, f" {label!r}") + ("" if right is None else f", {_amount(right)} correct decisions")
+    if strategy == THRESHOLD:
+        return f"{start}threshold tuning alone, without retraining: {changed}."
+    text = f"{start}{strategy_name(strategy)} compared with the baseline: {changed}."
+    return text if alone is None else f"{text} Threshold tuning alone, without retraining: {_change_text(alone)}."
+
+
+def _counts(matrix: Array, positive: int, costs: Costs | None) -> dict[str, Any]:
+    """Cases found, false positives and cost per `PER` cases."""
+    found, false_positives = rates(matrix, positive)
+    cost = None if costs is None else costs.total(matrix)
+    return {"found": PER * found, "false_positives": PER * false_positives, "cost": cost}
+
+
+def _change(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: None if value is None else value - old[key] for key, value in new.items()}
 
 
 def _by_class(new: Array, old: Array, classes: Sequence[Any]) -> list[dict[str, Any]]:
-    changes = [_change(new, old, code) for code in range(len(classes))]
+    changes = [_change(_counts(new, code, None), _counts(old, code, None)) for code in range(len(classes))]
     return [
-        {"label": str(label), "found": PER * found, "false_alarms": PER * alarms}
-        for label, (found, alarms) in zip(classes, changes, strict=True)
+        {"label": str(label), "found": change["found"], "false_positives": change["false_positives"]}
+        for label, change in zip(classes, changes, strict=True)
     ]
+
+
+def _change_text(change: Mapping[str, Any], label: str = "") -> str:
+    text = f"{_amount(change['found'])}{label} found, {_amount(change['false_positives'])} false positives"
+    cost = change["cost"]
+    if cost is None:
+        return text
+    return f"{text}, cost {'unchanged' if not cost else f'{abs(cost):,.0f} ' + ('lower' if cost < 0 else 'higher')}"
+
+
+def _amount(count: float) -> str:
+    if count == 0:
+        return "no more"
+    amount = f"{abs(count):,.0f}" if abs(count) >= 1 else "less than 1"
+    return f"{amount} {'more' if count > 0 else 'fewer'}"

@@ -1,4 +1,4 @@
-"""Fold scores of the strategies of one race, and what follows from them without deciding anything."""
+"""Fold scores of the strategies of one comparison, and what follows from them without deciding anything."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ Counts = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the judge has to go by, checked.
+    """The judge's input, checked.
 
     Attributes:
         scores: strategy -> metric -> float64 (J,), repeat after repeat.
         folds: K.
         ratio: Test rows / training rows.
         simplicity: Strategies, simplest first.
-        reference: The strategy that others are held against.
+        reference: The strategy that others are compared with.
         rope: Half-width of the region of practical equivalence.
         level: Confidence of the intervals.
         draws: Paired bootstrap draws that replace the t-tests, or None.

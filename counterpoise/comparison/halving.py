@@ -1,8 +1,8 @@
-"""Successive halving: who may go on when the steps (or the seconds) of a race are limited.
+"""Successive halving: which strategies continue if the steps (or the seconds) of a comparison are limited.
 
-Rung by rung all networks of the strategies still in the race are trained for the same number of steps, each rung
-longer than the one before; the half with the better stopping score goes on (`none`, and what shares its network, always
-does). Only stopping rows decide, which are rows of the training part: test rows judge in the end, and judge only those
+Rung by rung all networks of the remaining strategies are trained for the same number of steps, each rung longer than
+the one before; the half with the better stopping score continues (`none`, and what shares its network, always does).
+Only early-stopping rows decide, which belong to the training fold: test rows are used for the final scores of those
 that are left. (Jamieson and Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization", 2016.)
 """
 
@@ -32,7 +32,7 @@ from counterpoise.strategies.select import Strategy
 
 @dataclass(frozen=True)
 class Limit:
-    """How much a race may train: optimizer steps over all networks, or seconds.
+    """How much a comparison may train: optimizer steps over all networks, or seconds.
 
     Attributes:
         amount: Above 0.
@@ -54,20 +54,20 @@ class Limit:
             return given
         found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s?)\s*", str(given))
         if found is None or float(found[1]) <= 0 or (not found[2] and float(found[1]) % 1):
-            raise OptionError(f'limit is {given!r}; expected a number of steps, or seconds as in "600s".')
+            raise OptionError(f'limit is {given!r}. Expected a number of steps above 0, or seconds as in "600s".')
         return cls(float(found[1]), bool(found[2]))
 
 
 @dataclass
 class Rungs:
-    """What the rungs left.
+    """The strategies that are left after the rungs.
 
     Attributes:
-        strategies: Those still in the race.
+        strategies: Those that are left.
         settings: Settings of the last rung.
         stopped: strategy -> {"steps": what each of its networks got at most, "score": mean stopping score, "best":
             the best one then}.
-        cut: Whether the limit ended the race before its last rung, or shortened a network.
+        cut: Whether the limit ended the comparison before its last rung, or shortened a network.
     """
 
     strategies: list[Strategy]
@@ -95,16 +95,16 @@ class Remembering:
 def rungs(strategies: Sequence[Strategy], trainer: Trainer, limit: Limit, folds: Sequence[Fold]) -> Rungs:
     """Run the rungs before the last one; the executor should be `Remembering`, for the last rung may repeat one.
 
-    Only networks take steps: strategies with another model among theirs go on as they are.
+    Only networks take steps: strategies with another model continue without rungs.
     """
     settings = trainer.settings
-    racing = [s for s in strategies if all(isinstance(trainer.models[one.model], Network) for one in s.singles)]
-    if not racing:
+    networks_only = [s for s in strategies if all(isinstance(trainer.models[one.model], Network) for one in s.singles)]
+    if not networks_only:
         return Rungs(list(strategies), settings)
-    jobs, _ = jobs_by_fold(racing, trainer, folds)
+    jobs, _ = jobs_by_fold(networks_only, trainer, folds)
     most = max(job.limits.steps for group in jobs.values() for job in group)
-    rungs = max(1, math.floor(math.log2(max(1, len(racing) - 1))) + 1)
-    now, left = Rungs(list(racing), settings), limit.amount
+    rungs = max(1, math.floor(math.log2(max(1, len(networks_only) - 1))) + 1)
+    now, left = Rungs(list(networks_only), settings), limit.amount
     for rung in range(rungs):
         per_job = _steps(now, jobs, left, rungs - rung, most, rung, limit)
         now.settings = replace(settings, most_steps=per_job)
@@ -139,7 +139,7 @@ def _rung(now: Rungs, folds: Sequence[Fold], trainer: Trainer) -> tuple[dict[str
     jobs, failures = jobs_by_fold(now.strategies, trainer, folds)
     by_name = {s.name: s for s in now.strategies}
     jobs, members = train_in_stages(jobs, {key: by_name[key[0]] for key in jobs}, trainer, failures)
-    leave_out_failed(jobs, members, failures)  # they stay in, to fail with their reason on the last rung
+    leave_out_failed(jobs, members, failures)  # they are kept, to fail with their reason on the last rung
     scores: dict[str, list[float]] = {}
     for (name, _), group in jobs.items():
         scores.setdefault(name, []).extend(np.nanmin(members[job.id].history["stop_loss"]) for job in group)
@@ -147,7 +147,7 @@ def _rung(now: Rungs, folds: Sequence[Fold], trainer: Trainer) -> tuple[dict[str
 
 
 def _halve(now: Rungs, score: Mapping[str, float], per_job: int) -> None:
-    """Keep the better half, and always the untouched network."""
+    """Keep the better half, and always the baseline's network."""
     safe = [s for s in now.strategies if s.name in ("none", "threshold")]
     rivals = sorted((s for s in now.strategies if s not in safe and s.name in score), key=lambda s: score[s.name])
     kept = {s.name for s in (*safe, *rivals[: -(-len(rivals) // 2)])}
@@ -158,14 +158,14 @@ def _halve(now: Rungs, score: Mapping[str, float], per_job: int) -> None:
     now.strategies = [s for s in now.strategies if s.name not in now.stopped]
 
 
-def stopped_text(said: Mapping[str, float]) -> str:
-    """Why a strategy was stopped.
+def stopped_text(stop: Mapping[str, float]) -> str:
+    """Describe why a strategy was stopped.
 
     Example:
         >>> stopped_text({"steps": 120, "score": 0.31, "best": 0.25})
-        'stopped at 120 steps a network: log loss of the stopping rows 0.3100, the best strategy had 0.2500'
+        'stopped at 120 steps per network: its log loss on the early-stopping rows was 0.3100, the best was 0.2500'
     """
     return (
-        f"stopped at {said['steps']:,.0f} steps a network: log loss of the stopping rows {said['score']:.4f}, the best "
-        f"strategy had {said['best']:.4f}"
+        f"stopped at {stop['steps']:,.0f} steps per network: its log loss on the early-stopping rows was "
+        f"{stop['score']:.4f}, the best was {stop['best']:.4f}"
     )

@@ -1,33 +1,31 @@
 """The judge: from fold scores of several strategies on one data set to intervals, tests and a verdict.
 
-How the verdict is reached. *Best* is the strategy with the best mean. A strategy is *shown better* than
-another when the Bayesian correlated t-test gives at least 95 % to a difference beyond the region of
-practical equivalence and the corrected resampled t-test, after Holm's correction over the strategies, has
-p <= 0.05: noise alone leads to "better" in at most one race in twenty, however many strategies take part.
+How the verdict is reached. *Best* is the strategy with the best mean. A strategy is *significantly better* than
+another if the Bayesian correlated t-test gives at least 95% to a difference beyond the region of practical
+equivalence, and the corrected resampled t-test, after Holm's correction over the strategies, has p <= 0.05: noise
+alone leads to "better" in at most one comparison in twenty, however many strategies take part.
 
-    best shown better than none      -> "better"; winner = the simplest that is shown better than none
-                                        and not shown worse than the best ("inconclusive" where the training of none
-                                        was cut off)
-    not, all in the tie within rope  -> "equivalent"; winner = the simplest of the tie
-    else                             -> "inconclusive"; winner = the simplest of the tie that is not likely (two in
-                                        three) to lie behind the best, and how many more repeats would decide
+    best significantly better than none -> "better"; winner = the simplest that is significantly better than none and
+                                           not significantly worse than the best ("inconclusive" if the training of
+                                           none was cut off)
+    all others significantly worse      -> "others_worse"; winner = none
+    all in the tie within rope          -> "equivalent"; winner = the simplest of the tie
+    else                                -> "inconclusive"; winner = the simplest of the tie that is not likely (two in
+                                           three) worse than the best, and how many more repeats would decide
 
-`none` counts as better itself when it is shown better than everything else.
-
-Entrants that are no networks of ours take no part in this. One that is shown better than the network with the best
-mean (Holm over those entrants) is the winner; the verdict over the networks then says which of them is saved.
+External models take no part in this. One that is significantly better than the Counterpoise model with the best mean
+(Holm over the external models) is the winner; the verdict over the others then decides which of them is saved.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from counterpoise.comparison import words
-from counterpoise.comparison.cut_off import not_finished
 from counterpoise.comparison.evidence import Counts, Evidence, Scores, interval
 from counterpoise.comparison.posterior import CERTAIN, LIKELY, Difference, holm_of, proven, repeats_to_decide
 from counterpoise.comparison.verdict import Interval, Judgment, Verdict, VsNone
@@ -52,7 +50,7 @@ def assess(
     test_over_train: float | None = None,
     draws: Scores | None = None,
     counts: Counts | None = None,
-    external: Mapping[str, str] | None = None,
+    external: Collection[str] = (),
     unfinished: Collection[str] = (),
 ) -> Judgment:
     """Judge strategies on one data set by their fold scores.
@@ -68,23 +66,22 @@ def assess(
         repeats: R.
         metric: The key to judge by.
         simplicity: Strategies from simple to elaborate; default: the order of `scores`.
-        reference: What others are held against; when it has no score, the simplest that has one.
+        reference: What others are compared with; if it has no score, the simplest that has one.
         rope: Differences smaller than this do not matter in practice. Metrics whose size follows the share
-            of the rare class (log loss, Brier score) take it relative to the reference: 0.01 is 1 %.
+            of the rare class (log loss, Brier score) take it relative to the reference: 0.01 is 1%.
         level: Confidence of the intervals.
         test_over_train: n_test / n_train of one split; default 1 / (K - 1). Needed for repeated hold-out
             (folds=1).
         draws: For time or group splits: strategy -> metric -> float (B,), paired bootstrap draws
-            (`metrics.bootstrap.cluster_draws`), which replace the t-tests for the metrics they hold.
+            (`metrics.bootstrap.cluster_draws`), which replace the t-tests for the metrics they contain.
         counts: Two classes: strategy -> "", "_default" or "_uncorrected" -> (R K, 2, 2) confusion matrices
             [true, decided]. F1 and precision are then those of the pooled counts.
-        external: Entrants that are no networks of ours -> what to call them ("a tree"). They are ranked, but win only
-            where shown better than the best network.
-        unfinished: Strategies whose training was cut off while they still improved: nothing is called better than the
-            reference, or another kind of model than the best network, where that is one of them.
+        external: External models. They are ranked, but win only if significantly better than the best other model.
+        unfinished: Strategies whose training ended while they still improved: nothing is called better than one of
+            them if it is the reference, or the best Counterpoise model that an external model is compared with.
 
     Returns:
-        A `Judgment`; its parts match leaderboard.json.
+        A `Judgment`; its fields match leaderboard.json.
 
     Raises:
         OptionError: Unknown metric, arrays of the wrong length, or no strategy with a score.
@@ -97,12 +94,14 @@ def assess(
         ('oversample', 'better')
     """
     if metric not in METRICS:
-        raise OptionError(f"metric={metric!r} is not known.{did_you_mean(metric, METRICS)}")
+        raise OptionError(f"There is no metric {metric!r}.{did_you_mean(metric, METRICS)}")
     table = {name: _arrays(name, row, folds * repeats) for name, row in scores.items()}
     order = _order(table, simplicity)
     scored = [name for name in order if np.isfinite(table[name].get(metric, np.empty(0))).any()]
     if not scored:
-        raise OptionError(f"No strategy has a score for {metric!r}: nothing to judge. Look at the errors of the runs.")
+        raise OptionError(
+            f"No strategy has a score for {metric!r}, so there is nothing to judge. Look at the errors of the fits."
+        )
     evidence = Evidence(
         table,
         folds,
@@ -119,8 +118,8 @@ def assess(
         metric=metric,
         ranking=(*ranking, *(name for name in order if name not in scored)),
         scores={name: {key: interval(evidence, name, key) for key in row} for name, row in table.items()},
-        vs_none=_against_reference(evidence) if reference in scored else {},
-        verdict=_verdict_of_all(evidence, metric, ranking, external or {}, unfinished),
+        vs_none=_against_reference(evidence, external) if reference in scored else {},
+        verdict=_verdict_of_all(evidence, metric, ranking, external, unfinished),
     )
 
 
@@ -149,23 +148,35 @@ def _ratio(folds: int, test_over_train: float | None) -> float:
     return ratio
 
 
-def _against_reference(evidence: Evidence) -> dict[str, dict[str, VsNone]]:
-    """Every strategy and metric against the reference; Holm over the strategies, metric by metric."""
+def _against_reference(evidence: Evidence, external: Collection[str]) -> dict[str, dict[str, VsNone]]:
+    """Every strategy and metric against the reference; Holm metric by metric, over the families of the verdict."""
     reference = evidence.reference
     table: dict[str, dict[str, VsNone]] = {name: {} for name in evidence.scores if name != reference}
     for key in evidence.scores[reference]:
-        rivals = [name for name in table if key in evidence.scores[name]]
-        differences = {name: evidence.difference(key, name, reference, lambda value: value) for name in rivals}
-        adjusted = holm_of(differences)
-        for name, d in differences.items():
-            table[name][key] = VsNone(d.mean, d.low, d.high, d.p, adjusted[name])
+        for family in ([n for n in table if n not in external], [n for n in table if n in external]):
+            rivals = [name for name in family if key in evidence.scores[name]]
+            differences = {name: evidence.difference(key, name, reference, lambda value: value) for name in rivals}
+            adjusted = holm_of(differences)
+            for name, d in differences.items():
+                table[name][key] = VsNone(d.mean, d.low, d.high, d.p, adjusted[name])
     return table
 
 
+class _Gains(NamedTuple):
+    """Differences to one strategy and their p-values, corrected for their number."""
+
+    of: Mapping[str, Difference]
+    adjusted: Mapping[str, float]
+
+    def proven(self, name: str) -> bool:
+        """Whether the difference of this strategy is significant."""
+        return name in self.of and proven(self.of[name], self.adjusted[name])
+
+
 def _verdict_of_all(
-    evidence: Evidence, metric: str, ranking: Sequence[str], external: Mapping[str, str], unfinished: Collection[str]
+    evidence: Evidence, metric: str, ranking: Sequence[str], external: Collection[str], unfinished: Collection[str]
 ) -> Verdict:
-    """The verdict over the networks, then whether another kind of model does better than the best of them."""
+    """The verdict over the Counterpoise models, then whether an external model is better than the best of them."""
     ours, theirs = ([n for n in ranking if (n in external) == outside] for outside in (False, True))
     verdict = _verdict(evidence, metric, tuple(ours), unfinished)
     if not theirs:
@@ -174,13 +185,18 @@ def _verdict_of_all(
     adjusted = holm_of(leads)
     shown = [name for name in theirs if proven(leads[name], adjusted[name]) and ours[0] not in unfinished]
     if not shown:
-        gap = _gap(evidence, metric, theirs[0], ours[0], leads[theirs[0]])
-        return replace(verdict, text=f"{verdict.text} {words.no_external(gap)}")
+        lead = _contrast(evidence, metric, theirs[0], ours[0], leads[theirs[0]])
+        return replace(verdict, evidence=f"{verdict.evidence} {words.no_external(lead)}".strip())
     winner = shown[0]
     tied = [name for name in shown[1:] if evidence.better_by(metric, winner, name).right < CERTAIN]
-    gap = _gap(evidence, metric, winner, ours[0], leads[winner])
-    text = words.external_better(gap, external[winner], adjusted[winner], verdict)
-    return Verdict(winner, "better", tuple(tied), text, None, verdict.winner)
+    lead = _contrast(evidence, metric, winner, ours[0], leads[winner])
+    texts = words.external_better(lead, adjusted[winner], texts_of(verdict), verdict.winner)
+    return Verdict(winner, "better", *texts, tuple(tied), None, verdict.winner)
+
+
+def texts_of(verdict: Verdict) -> words.Texts:
+    """The four texts of a verdict."""
+    return words.Texts(verdict.headline, verdict.recommendation, verdict.evidence, verdict.next_step)
 
 
 def _verdict(evidence: Evidence, metric: str, ranking: tuple[str, ...], unfinished: Collection[str]) -> Verdict:
@@ -189,59 +205,69 @@ def _verdict(evidence: Evidence, metric: str, ranking: tuple[str, ...], unfinish
     adjusted = holm_of(behind)
     worse = {name for name, d in behind.items() if proven(d, adjusted[name])}
     tie = [name for name in evidence.simplicity if name in ranking and name not in worse]
-    gains = {name: evidence.better_by(metric, name, reference) for name in ranking if name != reference}
-    gains_adjusted = holm_of(gains)
-    shown = [name for name in tie if name != reference and proven(gains[name], gains_adjusted[name])]
-    if best in shown:
-        tie = [name for name in tie if name == reference or not gains[name].identical]  # what ranks as the reference
-        verdict = _better(evidence, metric, shown[0], best, tie, gains[shown[0]], gains_adjusted[shown[0]])
-        if reference not in unfinished:
-            return verdict
-        gap = _gap(evidence, metric, shown[0], reference, gains[shown[0]])
-        return replace(verdict, word="inconclusive", text=not_finished(gap, verdict.tied_with))
-    return _tied(evidence, metric, ranking, tie, behind)
+    of = {name: evidence.better_by(metric, name, reference) for name in ranking if name != reference}
+    gains = _Gains(of, holm_of(of))
+    if gains.proven(best):
+        tie = [name for name in tie if name == reference or not of[name].identical]  # what ranks as the reference
+        return _better(evidence, metric, best, tie, gains, reference in unfinished)
+    return _tied(evidence, metric, ranking, tie, behind, gains)
 
 
-def _gap(evidence: Evidence, metric: str, ahead: str, behind: str, difference: Difference) -> words.Gap:
-    means = evidence.mean(ahead, metric), evidence.mean(behind, metric)
-    return words.Gap(metric, ahead, behind, means, difference, evidence.rope_of(metric), evidence.level)
+def _contrast(evidence: Evidence, metric: str, first: str, second: str, difference: Difference) -> words.Contrast:
+    means = evidence.mean(first, metric), evidence.mean(second, metric)
+    return words.Contrast(metric, first, second, means, difference, evidence.rope_of(metric), evidence.level)
 
 
 def _better(
-    evidence: Evidence, metric: str, winner: str, best: str, tie: list[str], gain: Difference, p_adjusted: float
+    evidence: Evidence, metric: str, best: str, tie: list[str], gains: _Gains, reference_cut_off: bool
 ) -> Verdict:
+    """The best is significantly better than the reference: the simplest that is, too, and not worse than the best."""
+    winner = next(name for name in tie if gains.proven(name))
     others = tuple(name for name in tie if name not in (winner, evidence.reference))
-    gap = _gap(evidence, metric, winner, evidence.reference, gain)
-    return Verdict(winner, "better", others, words.better(gap, p_adjusted, best, others))
+    own = _contrast(evidence, metric, winner, evidence.reference, gains.of[winner])
+    if reference_cut_off:
+        return Verdict(winner, "inconclusive", *words.cut_off_baseline(own), others)
+    texts = words.better(own, gains.adjusted[winner], best, evidence.mean(best, metric))
+    return Verdict(winner, "better", *texts, others)
 
 
 def _tied(
-    evidence: Evidence, metric: str, ranking: tuple[str, ...], tie: list[str], behind: Mapping[str, Difference]
-) -> Verdict:
-    """Nothing is shown better than the reference: the simplest of the tie is enough, unless it is likely behind."""
-    winner, others = tie[0], tuple(tie[1:])
+    evidence: Evidence, metric: str, ranking: tuple[str, ...], tie: list[str], behind: Mapping[str, Difference],
+    gains: _Gains,
+) -> Verdict:  # fmt: skip
+    """Nothing is significantly better than the reference: the simplest of the tie is enough, if not likely worse."""
+    simplest, others = tie[0], tuple(tie[1:])
     if len(ranking) == 1:
-        return Verdict(winner, "inconclusive", (), words.alone(winner))
-    leads = {name: evidence.better_by(metric, name, winner) for name in ranking if name in others}
+        return Verdict(simplest, "inconclusive", *words.only_one(simplest))
+    leads = {name: evidence.better_by(metric, name, simplest) for name in ranking if name in others}
     rivals = [name for name, d in leads.items() if not d.identical]
+    mean, losers = evidence.mean(simplest, metric), len(ranking) - len(tie)
+    if not rivals and losers:
+        return Verdict(simplest, "others_worse", *words.others_worse(metric, simplest, mean, losers), others)
     if not rivals:
-        losers = len(ranking) - len(tie)
-        text = words.nothing_else(metric, winner, evidence.mean(winner, metric), losers)
-        return Verdict(winner, "better" if losers else "equivalent", others, text)
-    gap = _gap(evidence, metric, rivals[0], winner, leads[rivals[0]])
+        return Verdict(simplest, "equivalent", *words.others_identical(metric, simplest, mean), others)
+    top = _contrast(evidence, metric, rivals[0], simplest, leads[rivals[0]])
     if all(leads[name].rope >= CERTAIN for name in rivals):
-        return Verdict(winner, "equivalent", others, words.equivalent(gap, others))
-    more = _more_repeats(evidence, metric, rivals[0], winner, len(ranking) - 1)
-    fixed = evidence.drawn(winner, metric) is not None
+        return Verdict(simplest, "equivalent", *words.equivalent(simplest, top, len(rivals)), others)
+    more, done = _more_repeats(evidence, metric, rivals[0], simplest, len(ranking) - 1)
+    next_step = words.repeats_step(done, more, evidence.drawn(simplest, metric) is not None)
+    p_adjusted = gains.adjusted.get(rivals[0], float("nan"))
     taken = next(name for name in tie if name == ranking[0] or not behind[name].right >= LIKELY)
-    text = words.inconclusive(gap, others, more, fixed, taken)
-    return Verdict(taken, "inconclusive", tuple(name for name in tie if name != taken), text, more)
+    if taken == simplest:
+        texts = words.inconclusive(simplest, evidence.reference, top, next_step, p_adjusted)
+    else:
+        own = _contrast(evidence, metric, taken, simplest, leads[taken])
+        over_taken = behind[taken].right if taken in behind else float("nan")
+        texts = words.likely_better(own, top, over_taken, next_step, p_adjusted)
+    return Verdict(taken, "inconclusive", *texts, tuple(name for name in tie if name != taken), more)
 
 
-def _more_repeats(evidence: Evidence, metric: str, rival: str, winner: str, comparisons: int) -> int | None:
+def _more_repeats(evidence: Evidence, metric: str, rival: str, winner: str, comparisons: int) -> tuple[int | None, int]:
+    """Further repeats that would decide, None if none would, and the repeats so far."""
     if evidence.drawn(winner, metric) is not None:
-        return None
+        return None, 1
     good, scores = METRICS[metric].goodness, evidence.scores
     pair = good(scores[rival][metric]) - good(scores[winner][metric])
+    done = len(pair) // evidence.folds
     needed = repeats_to_decide(pair, evidence.folds, evidence.ratio, evidence.rope_of(metric), comparisons)
-    return None if needed is None else max(1, needed - len(pair) // evidence.folds)
+    return None if needed is None else max(1, needed - done), done

@@ -129,7 +129,7 @@ def _layers_text(model: keras.Model) -> str:
             names.setdefault(part.name, f"layer {len(names)}")
     for name in sorted(names, key=len, reverse=True):
         text = text.replace(f'"{name}"', f'"{names[name]}"')
-    return text
+    return re.sub(r'("name": "\w+?)_\d+"', r'\1"', text)  # of optimizers, losses and metrics
 
 
 def _plain(config: Any) -> str:

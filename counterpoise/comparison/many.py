@@ -1,4 +1,4 @@
-"""Strategies over several data sets: who is better in general, as text, table and critical-difference figure."""
+"""Strategies over several data sets: which is better in general, as text, table and critical-difference figure."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from counterpoise.core.checks import check_path
 from counterpoise.core.errors import ArtifactError, OptionError
 from counterpoise.core.files import write_text
 from counterpoise.core.plain import read_json
+from counterpoise.core.titles import capital, strategy_name
 from counterpoise.metrics.catalog import METRICS
 from counterpoise.report.critical import critical_svg
 
@@ -28,21 +29,21 @@ Array = np.ndarray
 
 @dataclass(frozen=True, repr=False)
 class ManyComparisons:
-    """What several races say together; made by `compare_many`.
+    """Conclusions from several comparisons; made by `compare_many`.
 
     Attributes:
         metric: What is compared.
         data_sets: Their names.
         strategies: Those with a score on every data set, best mean rank first.
-        scores: float64 (data sets, strategies), means of the races.
+        scores: float64 (data sets, strategies), means of the comparisons.
         ranks: float64 (strategies,), mean rank; 1 is best.
-        critical: Nemenyi's critical difference of mean ranks at 5 %, nan with fewer than 2 data sets.
+        critical: Nemenyi's critical difference of mean ranks at 5%, nan with fewer than 2 data sets.
         p: Friedman's test of "all do equally well", in Iman and Davenport's form.
         against: strategy -> Bayesian signed-rank test against the reference (left: the reference is better).
-        reference: `none`, or the first strategy where it did not race.
+        reference: The baseline, or the first strategy if that was not compared.
         left_out: Strategies without a score on some data set.
         cut_off: Data sets on which the training of the reference was cut off while it still improved.
-        comparisons: The races, by data set (None where only the record was given).
+        comparisons: The comparisons, by data set (None if only the record was given).
     """
 
     metric: str
@@ -67,28 +68,29 @@ class ManyComparisons:
 
     @property
     def verdict(self) -> str:
-        """What holds in general, in plain words."""
-        sets, reference = f"Over {len(self.data_sets)} data sets", words.called(self.reference)
-        good = [name for name, said in self.against.items() if said.right >= CERTAIN and not self.cut_off]
-        alike = [name for name, said in self.against.items() if said.rope >= CERTAIN]
-        bad = [name for name, said in self.against.items() if said.left >= CERTAIN]
-        open_ = [name for name in self.against if name not in (*good, *alike, *bad)]
-        parts = [f"{sets}, {words.called(self.strategies[0])} has the best mean rank ({self.ranks[0]:.2f})."]
-        for found, how in (
-            (good, f"better in practice than {reference}"),
-            (alike, f"no different in practice from {reference}"),
-            (bad, f"worse in practice than {reference}"),
-        ):
-            if found:
-                parts.append(f"Shown {how}: {words.listed(found)}.")
-        if open_:
-            parts.append(f"Not told from {reference}: {words.listed(open_)}; more data sets would be needed.")
+        """The conclusions over all data sets, in words."""
+        reference = strategy_name(self.reference)
+        groups = {
+            "significantly better than": [
+                n for n, t in self.against.items() if t.right >= CERTAIN and not self.cut_off
+            ],
+            "practically equivalent to": [name for name, test in self.against.items() if test.rope >= CERTAIN],
+            "significantly worse than": [name for name, test in self.against.items() if test.left >= CERTAIN],
+        }
+        settled = {name for names in groups.values() for name in names}
+        best = capital(strategy_name(self.strategies[0]))
+        sentences = [f"{best} has the best mean rank ({self.ranks[0]:.2f}) over {len(self.data_sets)} data sets."]
+        for relation, names in groups.items():
+            if names:
+                sentences.append(f"{capital(relation)} {reference}: {words.listed(names)}.")
+        if unsettled := [name for name in self.against if name not in settled]:
+            sentences.append(f"Inconclusive: {words.listed(unsettled)}. Add data sets to settle the question.")
         if self.cut_off:
-            parts.append(
-                f"Nothing is called better, because {reference} was cut off while it still improved on "
-                f"{len(self.cut_off)} of them: raise --epochs (epochs=)."
+            sentences.append(
+                f"No strategy is called better, because {reference} was still improving when its training ended on "
+                f"{len(self.cut_off)} data sets. Raise `epochs=`."
             )
-        return " ".join(parts)
+        return " ".join(sentences)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values: names, scores, ranks, tests, groups and the verdict."""
@@ -100,7 +102,7 @@ class ManyComparisons:
             "mean_ranks": self.ranks.tolist(),
             "critical_difference": float(self.critical) if np.isfinite(self.critical) else None,
             "friedman_p": float(self.p) if np.isfinite(self.p) else None,
-            "against": {name: said._asdict() for name, said in self.against.items()},
+            "against": {name: test._asdict() for name, test in self.against.items()},
             "reference": self.reference,
             "groups": [list(group) for group in self.groups],
             "left_out": list(self.left_out),
@@ -111,14 +113,14 @@ class ManyComparisons:
     def __str__(self) -> str:
         wide = max(len(name) for name in ("strategy", *self.strategies))
         head = f"{'strategy':<{wide}} {'mean rank':>9} {'mean':>7}"
-        lines = [f"{head}  against {words.called(self.reference)}: worse, same, better"]
+        lines = [f"{head}  vs. {strategy_name(self.reference)}: worse, equivalent, better"]
         for name, rank, mean in zip(self.strategies, self.ranks, self.scores.mean(axis=0), strict=True):
-            said = self.against.get(name)
-            tail = "" if said is None else "  " + ", ".join(words.percent(part) for part in said)
+            test = self.against.get(name)
+            tail = "" if test is None else "  " + ", ".join(words.percent(probability) for probability in test)
             lines.append(f"{name:<{wide}} {rank:9.2f} {mean:7.3f}{tail}")
         if self.groups:
-            told = "; ".join(words.listed(group) for group in self.groups)
-            lines.append(f"not told apart by ranks (critical difference {self.critical:.2f}): {told}")
+            groups = "; ".join(words.listed(group) for group in self.groups)
+            lines.append(f"not significantly different by ranks (critical difference {self.critical:.2f}): {groups}")
         return "\n".join([*lines, "", self.verdict])
 
     __repr__ = __str__
@@ -135,59 +137,59 @@ class ManyComparisons:
 
 
 def compare_many(
-    races: Mapping[str, Any] | Iterable[Comparison], *, model: Any = "mlp", metric: str | None = None,
+    comparisons: Mapping[str, Any] | Iterable[Comparison], *, model: Any = "mlp", metric: str | None = None,
     rope: float = 0.01, seed: int = 0, **options: Any,
 ) -> ManyComparisons:  # fmt: skip
     """Compare strategies over several data sets.
 
     Args:
-        races: name -> a finished `Comparison`, a folder written by `compare`, or data: (x, y), or (table, name of its
-            target column). Or a list of finished comparisons.
-        model: Where data are given: what `compare` trains on each.
-        metric: What to compare by; None takes that of the races.
+        comparisons: name -> a finished `Comparison`, a folder written by `compare`, or data: (x, y), or (table, name
+            of its target column). Or a list of finished comparisons.
+        model: If data are given: what `compare` trains on each.
+        metric: What to compare by; None: the metric of the comparisons.
         rope: Differences smaller than this do not matter in practice. For log loss and Brier score it is a share of
             the reference's mean.
-        seed: Seed of the races and of the test.
-        **options: Other arguments of `compare`, where data are given.
+        seed: Seed of the comparisons and of the test.
+        **options: Other arguments of `compare`, if data are given.
 
     Returns:
         ManyComparisons: mean ranks with Nemenyi's critical difference (Demsar, JMLR 7, 2006) and, against `none`, the
         Bayesian signed-rank test (Benavoli et al., JMLR 18, 2017) of the differences of the data sets' mean scores.
 
     Raises:
-        OptionError: no race, no strategy that ran everywhere, or different metrics.
+        OptionError: no comparison, no strategy that ran everywhere, or different metrics.
 
     Example:
         >>> rng = np.random.default_rng(0)
         >>> def data():
         ...     y = (rng.random(200) < 0.2).astype(int)
         ...     return rng.normal(size=(200, 2)) + y[:, None], y
-        >>> how = {"strategies": "oversample", "folds": 2, "epochs": 1, "engine": "fit", "verbose": 0, "refit": False}
-        >>> many = compare_many({"a": data(), "b": data()}, **how)
+        >>> options = {"folds": 2, "epochs": 1, "engine": "fit", "verbose": 0, "refit": False}
+        >>> many = compare_many({"a": data(), "b": data()}, strategies="oversample", **options)
         >>> sorted(many.strategies), many.scores.shape
         (['none', 'oversample'], (2, 2))
     """
-    named = races if isinstance(races, Mapping) else _numbered(races)
+    named = comparisons if isinstance(comparisons, Mapping) else _numbered(comparisons)
     if not named:
-        raise OptionError("compare_many got no races; give {name: data} or finished comparisons.")
+        raise OptionError("compare_many got no comparisons. Pass {name: data} or finished comparisons.")
     if metric is not None:
         options["metric"] = metric
-    found = {name: _raced(name, value, model, seed, options) for name, value in named.items()}
-    records = {name: value.record if isinstance(value, Comparison) else value for name, value in found.items()}
+    finished = {name: _compared(name, value, model, seed, options) for name, value in named.items()}
+    records = {name: value.record if isinstance(value, Comparison) else value for name, value in finished.items()}
     key = metric or _common_metric(records)
-    kept = {name: value if isinstance(value, Comparison) else None for name, value in found.items()}
+    kept = {name: value if isinstance(value, Comparison) else None for name, value in finished.items()}
     return _together(records, key, rope, seed, kept)
 
 
-def _numbered(races: Iterable[Comparison]) -> dict[str, Any]:
+def _numbered(comparisons: Iterable[Comparison]) -> dict[str, Any]:
     named: dict[str, Any] = {}
-    for place, race in enumerate(races, 1):
-        source = Path(str(race.record["data"].get("source") or f"data {place}")).stem
-        named[source if source not in named else f"{source} {place}"] = race
+    for number, comparison in enumerate(comparisons, 1):
+        source = Path(str(comparison.record["data"].get("source") or f"data {number}")).stem
+        named[source if source not in named else f"{source} {number}"] = comparison
     return named
 
 
-def _raced(name: str, value: Any, model: Any, seed: int, options: Mapping[str, Any]) -> Any:
+def _compared(name: str, value: Any, model: Any, seed: int, options: Mapping[str, Any]) -> Any:
     """A comparison, or the record of one."""
     if isinstance(value, Comparison):
         return value
@@ -198,17 +200,19 @@ def _raced(name: str, value: Any, model: Any, seed: int, options: Mapping[str, A
         except (OSError, ArtifactError) as error:
             why = error if isinstance(error, ArtifactError) else error.strerror
             raise ArtifactError(
-                f"{name}: cannot read {str(file)!r} ({why}); expected a folder written by compare."
+                f"{name}: cannot read {str(file)!r} ({why}). Expected a folder written by compare."
             ) from error
     if not isinstance(value, tuple) or len(value) != 2:
-        raise OptionError(f"{name} is {type(value).__name__}; expected a Comparison, a folder, or (data, y).")
+        raise OptionError(f"{name} is {type(value).__name__}. Expected a Comparison, a folder, or (data, y).")
     return compare(model, value[0], value[1], seed=seed, **options)
 
 
 def _common_metric(records: Mapping[str, Any]) -> str:
     metrics = {record["metric"] for record in records.values()}
     if len(metrics) > 1:
-        raise OptionError(f"the races were judged by {words.listed(sorted(metrics))}; say which one with metric=.")
+        raise OptionError(
+            f"The comparisons were judged by different metrics: {', '.join(sorted(metrics))}. Pass one as metric=."
+        )
     return metrics.pop()
 
 
@@ -219,7 +223,9 @@ def _together(
     every = list(dict.fromkeys(s for of_set in means.values() for s in of_set))
     common = [s for s in every if all(s in of_set for of_set in means.values())]
     if not common:
-        raise OptionError(f"no strategy has {metric!r} on all data sets: {words.listed(list(records))}.")
+        raise OptionError(
+            f"No strategy has {metric!r} on all data sets: {', '.join(records)}. Compare the same strategies on each."
+        )
     table = np.array([[of_set[s] for s in common] for of_set in means.values()])
     good = METRICS[metric].goodness(table)
     order = np.argsort(mean_ranks(good), kind="stable")

@@ -1,5 +1,4 @@
-"""What choosing among strategies is worth: the choice made anew inside each training part, scored on rows that chose
-nothing."""
+"""The score of the choice itself: made again inside each training fold, scored on rows that were not used for it."""
 
 from __future__ import annotations
 
@@ -20,19 +19,19 @@ from counterpoise.metrics.intervals import fold_interval
 from counterpoise.pipeline.fold_results import subset
 from counterpoise.pipeline.order import cross_validate
 from counterpoise.pipeline.trainer import Trainer
-from counterpoise.strategies.external import External, kind_of
+from counterpoise.strategies.external import External
 from counterpoise.strategies.select import Strategy, select
 
-#: Folds of the inner race.
+#: Folds of the inner comparison.
 INNER_FOLDS = 3
 
 
 @dataclass(frozen=True)
 class Nested:
-    """Scores of the procedure "race, then take the winner".
+    """Scores of the procedure "compare, then take the winner".
 
     Attributes:
-        chosen: The winner inside each outer training part.
+        chosen: The winner inside each outer training fold.
         folds: Its score on the outer test rows, one per outer fold.
         mean, low, high: Over the folds, as in the leaderboard.
     """
@@ -44,7 +43,7 @@ class Nested:
     high: float
 
     def to_dict(self) -> dict[str, Any]:
-        """`{"inner_folds", "chosen", "mean", "low", "high", "folds"}`."""
+        """Return `{"inner_folds", "chosen", "mean", "low", "high", "folds"}`."""
         numbers = {"mean": self.mean, "low": self.low, "high": self.high}
         finite = {key: float(v) if np.isfinite(v) else None for key, v in numbers.items()}
         folds = [float(v) if np.isfinite(v) else None for v in self.folds]
@@ -55,7 +54,7 @@ def nested_score(
     strategies: Sequence[Strategy], by_name: Mapping[str, Sequence[FoldResult]], trainer: Trainer,
     folds: Sequence[Fold], metric: str,
 ) -> Nested:  # fmt: skip
-    """Race again inside each outer training part, and score that winner's outer result.
+    """Compare again inside each outer training fold, and score that winner's outer result.
 
     Args:
         strategies: Those that were judged.
@@ -78,7 +77,7 @@ def nested_score(
 
 
 def _winner(strategies: Sequence[Strategy], results: Sequence[FoldResult], examples: Examples, metric: str) -> str:
-    """The winner of an inner race."""
+    """The winner of an inner comparison."""
     of: dict[str, list[FoldResult]] = {}
     for result in results:
         of.setdefault(result.strategy, []).append(result)
@@ -86,5 +85,5 @@ def _winner(strategies: Sequence[Strategy], results: Sequence[FoldResult], examp
     scores = {name: tally.fold_scores(own, examples) for name, own in of.items()}
     return assess(
         scores, folds=INNER_FOLDS, metric=metric, simplicity=[s.name for s in select(ran)],
-        external={s.name: kind_of(s.estimator) for s in ran if isinstance(s, External)},
+        external=[s.name for s in ran if isinstance(s, External)],
     ).verdict.winner  # fmt: skip

@@ -24,6 +24,8 @@ CERTAIN = 0.95
 #: (Mastrandrea et al., "Guidance note on consistent treatment of uncertainties", 2010). On the development sets of
 #: `benchmarks/quality` it brought 87 % of what the best strategy would, and cost no parent more than 0.01.
 LIKELY = 2 / 3
+#: Repeats of the folds beyond this are not worth the time: no more are searched.
+MOST_REPEATS = 100
 
 
 @dataclass(frozen=True)
@@ -148,9 +150,9 @@ def proven(difference: Difference, p_adjusted: float) -> bool:
 
 
 def repeats_to_decide(
-    differences: Any, folds: int, ratio: float, rope: float, comparisons: int = 1, most: int = 100
+    differences: Any, folds: int, ratio: float, rope: float, comparisons: int = 1, most: int = MOST_REPEATS
 ) -> int | None:
-    """How many repeats of the folds would decide, if mean and spread stay as they are.
+    """Return how many repeats of the folds would decide if mean and spread stay as they are.
 
     The standard error s sqrt(1/(RK) + n_test/n_train) falls with R only to its second term, so a small or
     noisy difference is out of reach of repeats: that takes more folds or more data.
@@ -161,7 +163,7 @@ def repeats_to_decide(
         ratio: n_test / n_train.
         rope: Half-width of the region of practical equivalence.
         comparisons: How many are corrected for.
-        most: Repeats beyond this are not worth the time.
+        most: Up to how many repeats are searched.
 
     Returns:
         The smallest R in all, or None when no R up to `most` is enough.

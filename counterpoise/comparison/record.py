@@ -29,9 +29,9 @@ def leaderboard_rows(
     judgment: Judgment, by_name: Mapping[str, Sequence[FoldResult]], strategies: Sequence[Strategy],
     examples: Examples, outcome: Outcome, stopped: Rungs, costs: Costs | None, labels: Mapping[str, str], default: str,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """One row per strategy: those that were judged by rank, then those that were stopped, then those that failed.
+    """Return one row per strategy: the judged by rank, then those stopped early, then those that failed.
 
-    `labels` holds what the models of each strategy are called, `default` those of one that cannot be trained.
+    `labels` names the models of each strategy, `default` those of one that cannot be trained.
     """
     members = {s.name: list(s.member_names) for s in strategies}
     rows = [
@@ -41,8 +41,8 @@ def leaderboard_rows(
         for name in judgment.ranking
     ]
     rows += [
-        tally.failed_row(name, len(rows) + i, stopped_text(said), "stopped early", int(said["steps"]))
-        for i, (name, said) in enumerate(stopped.stopped.items(), 1)
+        tally.failed_row(name, len(rows) + i, stopped_text(stop), "stopped early", int(stop["steps"]))
+        for i, (name, stop) in enumerate(stopped.stopped.items(), 1)
     ]
     failed = enumerate(outcome.failures.items(), len(rows) + 1)
     rows += [tally.failed_row(name, rank, text) for rank, (name, text) in failed]
@@ -86,7 +86,7 @@ def leaderboard_record(
 
 
 def warnings_of(trainer: Trainer, diagnosis: Mapping[str, Any]) -> list[str]:
-    """What the warnings of reading do not say: leaks of arrays, nearly equal rows, a trained model, its own bias."""
+    """Return warnings beyond those of reading: leaks of arrays, near-duplicates, a trained model, its own bias."""
     named = (REPEATS,) if trainer.examples.schema is None else (REPEATS, COLUMNS)
     looks = [c for c in diagnosis["checks"] if c["status"] == "look" and c["name"] not in named]
     notes = [f"{c['found']} {c['action']}" for c in looks]
@@ -95,8 +95,8 @@ def warnings_of(trainer: Trainer, diagnosis: Mapping[str, Any]) -> list[str]:
             continue
         if network.keep and network.was_trained:
             notes.append(
-                "The model given was already trained and its weights are kept: if it has seen these rows, every score "
-                'is too good. Pass weights="fresh" to start anew.'
+                "The model was already trained, and its weights are kept. If it was trained on these rows, every score "
+                'is too high. Pass weights="fresh" to start from new weights.'
             )
         if trainer.settings.init_bias and (note := network.output_bias.note()):
             notes.append(note)

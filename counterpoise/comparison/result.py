@@ -1,4 +1,4 @@
-"""What a race found: to print, to read as a frame, to write as files."""
+"""The result of a comparison: to print, to read as a frame, to write as files."""
 
 from __future__ import annotations
 
@@ -23,28 +23,29 @@ from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.shown import shown
 from counterpoise.metrics.catalog import METRICS
 from counterpoise.report import page
+from counterpoise.report.board import leaderboard
 from counterpoise.report.notebook import tables_html
 from counterpoise.report.plots import Plots
 
 
 @dataclass(frozen=True, repr=False)
 class Comparison:
-    """What a race found; made by `compare`.
+    """The result of a comparison; made by `compare`.
 
     Attributes:
         record: The content of leaderboard.json.
         curves: strategy -> what the report draws.
         fold_results: One per strategy, repeat and fold, with the scores of the test rows.
         best: The recommended strategy, trained on all rows; None with `refit=False`.
-        diagnosis: What was known before the race.
-        pictures: What the report shows of rows that are pictures (see `example_pictures`).
+        diagnosis: The diagnosis of the data before anything was trained.
+        pictures: What the report shows of rows that are images (see `example_pictures`).
 
     Example:
         >>> import counterpoise as cp
         >>> y = [0] * 24 + [1] * 12
-        >>> how = {"strategies": "threshold", "folds": 2, "epochs": 1, "refit": False, "verbose": 0}
-        >>> found = cp.compare("mlp", [[float(v)] for v in range(36)], y, **how)
-        >>> sorted(row["strategy"] for row in found.leaderboard), found.best
+        >>> options = {"strategies": "threshold", "folds": 2, "epochs": 1, "refit": False, "verbose": 0}
+        >>> comparison = cp.compare("mlp", [[float(v)] for v in range(36)], y, **options)
+        >>> sorted(row["strategy"] for row in comparison.leaderboard), comparison.best
         (['none', 'threshold'], None)
     """
 
@@ -57,24 +58,24 @@ class Comparison:
 
     @property
     def leaderboard(self) -> list[dict[str, Any]]:
-        """The rows, best rank first: each strategy's scores, costs and differences to `none`."""
+        """The rows, best rank first: each strategy's scores, costs and differences to the baseline."""
         return list(self.record["rows"])
 
     @property
     def verdict(self) -> Verdict:
-        """Winner, word ("better", "equivalent" or "inconclusive") and reasons."""
+        """The recommendation: headline, recommendation, evidence, next step, and the same as values."""
         return Verdict.from_dict(self.record["verdict"])
 
     @property
     def plot(self) -> Plots:
-        """Matplotlib figures with the page's numbers: `.pr()`, `.roc()`, `.gain()`, `.decision()`, `.calibration()`,
+        """The page's figures, to show and to save: `.pr()`, `.roc()`, `.gain()`, `.decision()`, `.calibration()`,
         `.leaderboard()`, `.training()`, `.learning()`."""
         return Plots(self.page_record)
 
     def to_frame(self) -> Any:
-        """The leaderboard as a frame, one row per strategy, the columns of leaderboard.csv.
+        """Return the leaderboard as a frame, one row per strategy, the columns of leaderboard.csv.
 
-        A pandas frame where pandas is installed, else a polars one.
+        A pandas frame if pandas is installed, otherwise a polars one.
         """
         text = io.StringIO(self.to_csv())
         if find_spec("pandas") is not None:
@@ -100,15 +101,16 @@ class Comparison:
         if tracker == "mlflow":
             return trackers.to_mlflow(self, None if place is None else str(place))
         if place is None:
-            raise OptionError("log_to('tensorboard') needs a folder: log_to('tensorboard', 'logs').")
+            raise OptionError("log_to('tensorboard') needs a folder, for example log_to('tensorboard', 'logs').")
         return trackers.to_tensorboard(self, place)
 
     def __str__(self) -> str:
-        metric = self.record["metric"]
-        wide = max([22, *(len(row["strategy"]) for row in self.leaderboard)])
-        head = f"{'strategy':<{wide}} {metric.replace('_', ' '):>28} {'accuracy':>9} {'recall':>9}"
-        lines = [_line(row, metric, wide) for row in self.leaderboard]
-        return shown("\n".join([head, *lines, "", textwrap.fill(self.verdict.text, 100)]))
+        board = leaderboard(self.record)
+        texts = [line for text in self.verdict.lines() for line in textwrap.wrap(text, 100)]
+        wide = max([22, *(len(row["style"].title) for row in board["rows"])])
+        score = f"{board['metric']} (95% CI)"
+        head = f"{'Strategy':<{wide}} {score:>30} {'Difference':>10} {'Recall':>7} {'Precision':>9}"
+        return shown("\n".join([*texts, "", head, *(_line(row, wide) for row in board["rows"])]))
 
     __repr__ = __str__
 
@@ -116,7 +118,7 @@ class Comparison:
         return tables_html(self.page_record)
 
     def html(self) -> str:
-        """The report as one self-contained HTML document."""
+        """Return the report as one self-contained HTML document."""
         return page.render(self.page_record)
 
     def to_html(self, path: str | os.PathLike[str]) -> Path:
@@ -124,7 +126,7 @@ class Comparison:
         return page.write(self.page_record, path)
 
     def to_csv(self) -> str:
-        """The leaderboard as CSV: one line per strategy, mean, low and high of each metric."""
+        """Return the leaderboard as CSV: one line per strategy, mean, low and high of each metric."""
         out = io.StringIO()
         keys = [k for k in METRICS if any(k in row["scores"] for row in self.leaderboard)]
         head = [
@@ -164,7 +166,7 @@ class Comparison:
 
     @property
     def page_record(self) -> dict[str, Any]:
-        """What the report is drawn from, and a store keeps of a finished run: plain values."""
+        """The content of the report, which a store keeps of a finished run: plain values."""
         card = None if self.best is None else self.best.card
         return {
             **self.record,
@@ -175,15 +177,9 @@ class Comparison:
         }
 
 
-def _line(row: Mapping[str, Any], metric: str, wide: int) -> str:
-    if row["status"] != "ok":
-        return f"{row['strategy']:<{wide}} {row['status']}: {row['error']}"
-    score = row["scores"].get(metric) or {}
-    interval = "" if score.get("low") is None else f" [{score['low']:.3f}, {score['high']:.3f}]"
-    others = " ".join(f"{_mean(row, key):>9}" for key in ("accuracy", "recall"))
-    return f"{row['strategy']:<{wide}} {_mean(row, metric) + interval:>28} {others}"
-
-
-def _mean(row: Mapping[str, Any], key: str) -> str:
-    value = (row["scores"].get(key) or {}).get("mean")
-    return "-" if value is None else f"{value:.3f}"
+def _line(row: Mapping[str, Any], wide: int) -> str:
+    name = f"{row['style'].title:<{wide}}"
+    if row["failed"]:
+        return f"{name} {row['status'].lower()}: {row['error']}"
+    score = f"{row['value']} {row['span']}".strip()
+    return f"{name} {score:>30} {row['gain']:>10} {row['recall']:>7} {row['precision']:>9}".replace("−", "-")

@@ -93,4 +93,4 @@ def announce(text: str) -> None:
 
 
 def _of_all_rows(job: Job) -> bool:
-    return job.place[1] == ALL_ROWS_FOLD
+    return job.counters[1] == ALL_ROWS_FOLD

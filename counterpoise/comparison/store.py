@@ -90,7 +90,9 @@ class Store:
         """
         place = Path(folder)
         if not (place / FILE).is_file():
-            raise ArtifactError(f"{str(place)!r} holds no run ({FILE}); expected the --out folder of a compare.")
+            raise ArtifactError(
+                f"{str(place)!r} contains no run ({FILE}). Expected the --out folder of `counterpoise compare`."
+            )
         with readable(place) as database:
             store = cls(place, database)
             store._check()

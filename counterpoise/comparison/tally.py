@@ -1,8 +1,8 @@
-"""Cells to the leaderboard record: scores per fold, costs, per-class table, curves (plain values, no TensorFlow)."""
+"""Fold results to the leaderboard record: scores per fold, costs, per-class table, curves (no TensorFlow)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from counterpoise.comparison.effect import Costs
 from counterpoise.comparison.verdict import Judgment
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
+from counterpoise.core.rule import Rule
 from counterpoise.core.target import Problem
 from counterpoise.metrics.decision_scores import confusion, default_decision, per_class
 from counterpoise.metrics.members import mean_table, member_table
@@ -79,6 +80,7 @@ def strategy_row(
         "vs_none": judged["vs_none"],
         "duplicate_free": duplicate_free(results, examples),
         "rule_notes": _notes(results[0], examples),
+        "corrections": corrections(results),
         "tuned": [dict(values) for values in tuned],
         "members": members(results, examples, parts),
     }
@@ -95,7 +97,7 @@ def failed_row(strategy: str, rank: int, error: str, status: str = "failed", ste
         "vs_none": {},
         "duplicate_free": None,
     }
-    parts |= {"rule_notes": [], "tuned": [], "members": []}
+    parts |= {"rule_notes": [], "corrections": [], "tuned": [], "members": []}
     return {"strategy": strategy, "rank": rank, "status": status, "error": error, **numbers, **parts}
 
 
@@ -118,17 +120,17 @@ def members(results: Sequence[FoldResult], examples: Examples, names: Sequence[s
 
 
 def duplicate_free(results: Sequence[FoldResult], examples: Examples) -> dict[str, Any] | None:
-    """Average precision on the test rows that have no twin in training, mean over folds, or None."""
-    found = []
+    """Average precision on the test rows without a duplicate among the training rows, mean over folds, or None."""
+    scores = []
     for result in results:
         if result.duplicate_free is None:
             return None
         problems = _problems(examples, result.rows[result.duplicate_free])
         if problems and all(len(np.unique(p.y)) == len(p.classes) for p in problems):
             alone = result.proba[result.duplicate_free]
-            found.append(float(np.mean([average_precision(p.y, p.proba(alone)) for p in problems])))
+            scores.append(float(np.mean([average_precision(p.y, p.proba(alone)) for p in problems])))
     rows = int(sum(np.sum(c.duplicate_free) for c in results if c.duplicate_free is not None))
-    return {"rows": rows, "folds": len(found), "average_precision": float(np.mean(found)) if found else None}
+    return {"rows": rows, "folds": len(scores), "average_precision": float(np.mean(scores)) if scores else None}
 
 
 def curves(results: Sequence[FoldResult], examples: Examples) -> dict[str, Any]:
@@ -140,7 +142,7 @@ def curves(results: Sequence[FoldResult], examples: Examples) -> dict[str, Any]:
     labels = [str(c) for c in examples.classes]
     problems = _problems(examples, rows)
     parts = [(p.y, p.proba(raw), p.proba(proba), p.decision(decision)) for p in problems]
-    if problems[0].place is None:
+    if problems[0].index is None:
         block = curves_of(*parts[0], labels, examples.positive, groups=groups)
     else:
         block = curves_of_labels({p.name: part for p, part in zip(problems, parts, strict=True)})
@@ -187,7 +189,7 @@ def classes_of(results: Sequence[FoldResult], examples: Examples) -> list[dict[s
     """Recall, precision and support of every class, or of every label with its own score and thresholds."""
     rows, decision, proba = (np.concatenate([getattr(c, f) for c in results]) for f in ("rows", "decision", "proba"))
     problems = _problems(examples, rows)
-    if problems[0].place is None:
+    if problems[0].index is None:
         recall, precision, support = per_class(problems[0].y, decision, len(examples.classes))
         table = zip(examples.classes, recall, precision, support, strict=True)
         return [
@@ -200,7 +202,7 @@ def classes_of(results: Sequence[FoldResult], examples: Examples) -> list[dict[s
 def _label_row(problem: Problem, proba: Array, decision: Array, results: Sequence[FoldResult]) -> dict[str, Any]:
     """One label over all test rows where it is known: how often, how well, and the thresholds of the folds."""
     recall, precision, support = per_class(problem.y, problem.decision(decision), 2)
-    cuts = [result.rule.parts[problem.place or 0].threshold for result in results if result.rule is not None]
+    cuts = [result.rule.problem_rules[problem.index or 0].threshold for result in results if result.rule is not None]
     return {
         "label": problem.name,
         "recall": _plain(recall[1]),
@@ -220,13 +222,30 @@ def _cost(results: Sequence[FoldResult], examples: Examples, costs: Costs) -> fl
     return sum(costs.total(confusion(p.y, p.decision(decision), 2)) for p in _problems(examples, rows))
 
 
+def corrections(results: Sequence[FoldResult]) -> list[str]:
+    """What the rules of the folds change in the probabilities, in their order; each once."""
+    rules = [rule for result in results if result.rule is not None for rule in result.rule.problem_rules]
+    return list(dict.fromkeys(step for rule in rules for step in _corrections(rule)))
+
+
+def _corrections(rule: Rule) -> Iterator[str]:
+    if rule.gammas is not None and np.any(rule.gammas):
+        yield "focal loss"
+    if np.ptp(rule.log_shifts, axis=-1).any():
+        yield "prior shift"
+    if rule.intercept is not None:
+        yield "intercept"
+    if rule.calibrator is not None:
+        yield f"calibrator ({rule.calibrator['kind']})"
+
+
 def _notes(result: FoldResult, examples: Examples) -> list[str]:
-    """What fitting the rule of a fold told, label by label where there are several."""
+    """The notes of fitting the rule of the first fold, label by label if there are several."""
     if result.rule is None:
         return []
     names = [p.name for p in target_of(examples).problems(examples.y[:0], examples.classes)]
-    told = zip(names, result.rule.parts, strict=True)
-    return [f"{name}: {note}" if name else note for name, rule in told for note in rule.notes]
+    rules = zip(names, result.rule.problem_rules, strict=True)
+    return [f"{name}: {note}" if name else note for name, rule in rules for note in rule.notes]
 
 
 def _plain(value: float) -> float | None:

@@ -25,7 +25,7 @@ def to_tensorboard(comparison: Comparison, folder: str | os.PathLike[str]) -> No
     labels = [str(c["label"]) for c in comparison.record["data"]["classes"]]
     scalar = _kind(tf, "scalars", 1)
     with tf.summary.create_file_writer(os.path.join(folder, "verdict")).as_default():
-        tf.summary.write("verdict", tf.constant(comparison.verdict.text), 0, _kind(tf, "text", 2))
+        tf.summary.write("verdict", tf.constant(str(comparison.verdict)), 0, _kind(tf, "text", 2))
     for row in comparison.leaderboard:
         with tf.summary.create_file_writer(os.path.join(folder, _plain(row["strategy"]))).as_default():
             for key, score in row["scores"].items():
@@ -59,7 +59,7 @@ def to_mlflow(comparison: Comparison, place: str | None = None) -> None:
     with mlflow.start_run(run_name=f"counterpoise {record['data']['source']}"):
         mlflow.log_params({key: record[key] for key in ("metric", "folds", "repeats", "seed", "budget", "network")})
         mlflow.set_tags({"winner": comparison.verdict.winner, "verdict": comparison.verdict.word})
-        mlflow.log_text(comparison.verdict.text, "verdict.txt")
+        mlflow.log_text(str(comparison.verdict), "verdict.txt")
         mlflow.log_text(comparison.html(), "report.html")
         mlflow.log_dict(dict(record), "leaderboard.json")
         for row in comparison.leaderboard:

@@ -1,4 +1,4 @@
-"""Records of a judged comparison, as they stand in leaderboard.json."""
+"""Records of a judged comparison, as they are written to leaderboard.json."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Interval:
     folds: tuple[float, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """`{"mean", "low", "high", "folds"}`.
+        """Return `{"mean", "low", "high", "folds"}`.
 
         Example:
             >>> Interval(0.5, float("nan"), float("nan"), (0.5,)).to_dict()
@@ -35,13 +35,13 @@ class Interval:
 
 @dataclass(frozen=True)
 class VsNone:
-    """Strategy minus untouched model, in the metric's own unit.
+    """Strategy minus baseline, in the metric's own unit.
 
     Attributes:
         difference: Mean of the paired differences (its sign is the metric's: negative is good for a loss).
-        low, high: 95 % interval.
-        p: Two-sided p value; 1 for identical scores.
-        p_holm: The same, corrected for the number of strategies.
+        low, high: 95% interval.
+        p: Two-sided p-value; 1 for identical scores.
+        p_holm: The same, corrected for the number of strategies (external models: for their own number).
     """
 
     difference: float
@@ -51,35 +51,46 @@ class VsNone:
     p_holm: float
 
     def to_dict(self) -> dict[str, Any]:
-        """`{"difference", "low", "high", "p", "p_holm"}`, undefined numbers as None."""
+        """Return `{"difference", "low", "high", "p", "p_holm"}`, undefined numbers as None."""
         names = ("difference", "low", "high", "p", "p_holm")
         return {name: _number(getattr(self, name)) for name in names}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Which strategy to take, and how sure that is.
+    """Which strategy to use, how sure that is, and what to do next.
+
+    Page, terminal, notebook and record print the same four texts.
 
     Attributes:
-        winner: The strategy recommended: the simplest of those that are as good as can be told, and where nothing is
-            told apart, the simplest that is not likely to lie behind; an `external:` entrant only where it is shown
-            better than the best network.
-        word: "better" (than the untouched model, shown), "equivalent" (shown to differ by less than
-            matters) or "inconclusive".
-        tied_with: Other strategies that the scores do not tell from the best, simplest first.
-        text: The reasons in plain words, with numbers.
-        more_repeats: For "inconclusive": how many more repeats would about decide; None when no number would.
-        effect: What the winner (where that is `none`: the best of the others) changes against `none`, at their own
-            rules: {"strategy", "against", "per", "label", "found", "false_alarms", "cost", "classes", "text"};
-            `classes` lists label, found and false_alarms of each where there are more than two.
-        chosen_among: How many strategies were judged: the best of many looks a little better than it is.
-        model: The recommended network, of which `model.keras` is made; the winner unless that is external.
+        winner: The recommended strategy: the simplest of those that are significantly better than the baseline and not
+            significantly worse than the best. If none is better, the simplest that is not likely worse than the best.
+            An external model only if it is significantly better than the best Counterpoise model.
+        word: "better" (significantly better than the baseline), "equivalent" (practically), "inconclusive", or
+            "others_worse" (every other strategy is significantly worse).
+        headline: The recommendation in at most 12 words.
+        recommendation: The recommended strategy compared with the baseline.
+        evidence: How sure that is, and why the top-ranked strategy is not recommended.
+        next_step: What to do next.
+        not_different_from: Other strategies that are not significantly different from the best, simplest first.
+        more_repeats: For "inconclusive": how many more repeats would probably settle the question; None if no number up
+            to `posterior.MOST_REPEATS` would.
+        effect: What the winner changes in decisions, compared with the baseline, each at its own threshold:
+            {"strategy", "against", "per", "label", "cases", "found", "false_positives", "cost", "counts", "classes",
+            "text"}. For the baseline: what threshold tuning alone changes. `counts` maps "none", "threshold" and the
+            winner to their own {"found", "false_positives", "cost"}. `classes` lists label, found and false_positives
+            of each if there are more than two.
+        chosen_among: How many strategies were judged: the best of many scores a little higher than on new data.
+        model: The recommended Counterpoise model, which `model.keras` contains; the winner unless that is external.
     """
 
     winner: str
     word: str
-    tied_with: tuple[str, ...]
-    text: str
+    headline: str
+    recommendation: str = ""
+    evidence: str = ""
+    next_step: str = ""
+    not_different_from: tuple[str, ...] = ()
     more_repeats: int | None = None
     model: str = ""
     effect: Mapping[str, Any] | None = None
@@ -89,18 +100,36 @@ class Verdict:
         if not self.model:
             object.__setattr__(self, "model", self.winner)
 
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def lines(self) -> list[str]:
+        """Return the four texts and the effect on decisions, one line each, without those that are empty.
+
+        Example:
+            >>> Verdict("none", "equivalent", "Keep the baseline.", "It has the best score.").lines()
+            ['Keep the baseline.', 'It has the best score.']
+        """
+        effect = "" if self.effect is None else self.effect["text"]
+        next_step = f"Next: {self.next_step}" if self.next_step else ""
+        texts = (self.headline, self.recommendation, self.evidence, effect, next_step)
+        return [text for text in texts if text]
+
     @classmethod
-    def from_dict(cls, said: Mapping[str, Any]) -> Verdict:
-        """The verdict that `to_dict` wrote."""
-        return cls(**{**said, "tied_with": tuple(said["tied_with"])})
+    def from_dict(cls, values: Mapping[str, Any]) -> Verdict:
+        """Return the verdict that `to_dict` wrote."""
+        return cls(**{**values, "not_different_from": tuple(values["not_different_from"])})
 
     def to_dict(self) -> dict[str, Any]:
-        """`{"winner", "word", "tied_with", "text", "more_repeats", "model", "chosen_among", "effect"}`."""
+        """Return the attributes as JSON values."""
         return {
             "winner": self.winner,
             "word": self.word,
-            "tied_with": list(self.tied_with),
-            "text": self.text,
+            "headline": self.headline,
+            "recommendation": self.recommendation,
+            "evidence": self.evidence,
+            "next_step": self.next_step,
+            "not_different_from": list(self.not_different_from),
             "more_repeats": self.more_repeats,
             "model": self.model,
             "chosen_among": self.chosen_among,
@@ -110,13 +139,13 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Judgment:
-    """Everything that the judge says about one data set.
+    """Scores, differences and verdict of one comparison.
 
     Attributes:
         metric: The key that strategies are ranked by.
         ranking: Strategies, best mean first (ties: simplest first; without a score: last).
         scores: strategy -> metric -> Interval.
-        vs_none: strategy -> metric -> VsNone; the untouched model itself is left out.
+        vs_none: strategy -> metric -> VsNone; the baseline itself is left out.
         verdict: The verdict.
     """
 
@@ -127,7 +156,7 @@ class Judgment:
     verdict: Verdict
 
     def row(self, strategy: str) -> dict[str, Any]:
-        """The judge's part of a leaderboard row: rank, scores and vs_none."""
+        """Return the judged fields of a leaderboard row: rank, scores and vs_none."""
         return {
             "rank": self.ranking.index(strategy) + 1,
             "scores": {key: value.to_dict() for key, value in self.scores[strategy].items()},

@@ -1,4 +1,4 @@
-"""Verdicts and effects in plain words, with the numbers they rest on."""
+"""The four texts of a verdict, built from its facts: headline, recommendation, evidence, next step."""
 
 from __future__ import annotations
 
@@ -6,34 +6,39 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
-from counterpoise.comparison.posterior import CERTAIN, Difference
-from counterpoise.comparison.verdict import Verdict
-from counterpoise.core.errors import OptionError
+from counterpoise.comparison.posterior import CERTAIN, LIKELY, MOST_REPEATS, Difference
+from counterpoise.core.titles import capital, metric_name, strategy_name, strategy_title
 from counterpoise.metrics.catalog import METRICS
 
-Array = np.ndarray
+#: What is done if the strategy is settled.
+CHOOSE_THRESHOLD = (
+    "Choose the decision threshold for your costs: `--cost-fp` and `--cost-fn`, or the threshold panel of the report."
+)
+MORE_DATA = "Collect more data."
 
 
-def called(strategy: str) -> str:
-    """How a strategy is named in a sentence."""
-    return "the untouched model" if strategy == "none" else strategy
+class Texts(NamedTuple):
+    """The four texts of a verdict (see `Verdict`)."""
+
+    headline: str
+    recommendation: str
+    evidence: str = ""
+    next_step: str = ""
 
 
 def listed(names: Sequence[str]) -> str:
-    """Join names as a sentence does.
+    """Join the names of strategies as a sentence does.
 
     Example:
         >>> listed(["none", "focal", "smote"])
-        'the untouched model, focal and smote'
+        'the baseline, Focal loss and SMOTE'
     """
-    spoken = [called(name) for name in names]
-    return spoken[0] if len(spoken) == 1 else f"{', '.join(spoken[:-1])} and {spoken[-1]}"
+    titles = [strategy_name(name) for name in names]
+    return titles[0] if len(titles) == 1 else f"{', '.join(titles[:-1])} and {titles[-1]}"
 
 
 def number(value: float, signed: bool = False) -> str:
-    """Three decimals, more where the value is small.
+    """Return three decimals, or more if the value is small.
 
     Example:
         >>> number(0.61234), number(0.0004567), number(0.02, signed=True)
@@ -48,42 +53,35 @@ def number(value: float, signed: bool = False) -> str:
 
 
 def percent(probability: float) -> str:
-    """A probability in per cent, never rounded up to certainty.
+    """Return a probability in percent, never rounded up to certainty.
 
     Example:
         >>> percent(0.976), percent(0.9999), percent(0.0001)
-        ('98 %', 'over 99 %', 'under 1 %')
+        ('98%', 'over 99%', 'under 1%')
     """
     if not math.isfinite(probability):
         return "unknown"
     if probability > 0.99:
-        return "over 99 %"
-    return "under 1 %" if probability < 0.01 else f"{100 * probability:.0f} %"
+        return "over 99%"
+    return "under 1%" if probability < 0.01 else f"{100 * probability:.0f}%"
 
 
-def small(p: float) -> str:
-    """A p value with its sign, no smaller than is meaningful.
+def p_value(p: float) -> str:
+    """Return a p-value with its sign, no smaller than is meaningful.
 
     Example:
-        >>> small(0.0123), small(1e-7)
-        ('= 0.012', 'below 0.001')
+        >>> p_value(0.0123), p_value(1e-7)
+        ('p = 0.012', 'p < 0.001')
     """
-    return "below 0.001" if p < 0.001 else f"= {number(p)}"
+    return "p < 0.001" if p < 0.001 else f"p = {number(p)}"
 
 
-def _title(metric: str) -> str:
-    """What a metric is called within a sentence: without its explanation, names with their capital."""
-    title, _, rule = METRICS[metric].title.partition(" (")
-    said = title + rule.partition(")")[2]
-    return said if said.startswith(("Brier", "Matthews", "F1", "G-")) else said[:1].lower() + said[1:]
-
-
-class Gap(NamedTuple):
-    """Two strategies side by side in one metric.
+class Contrast(NamedTuple):
+    """Two strategies compared in one metric.
 
     Attributes:
         metric: Its key.
-        ahead, behind: The strategies; `difference` is above 0 where `ahead` is better.
+        first, second: The strategies; `difference` is above 0 if `first` is better.
         means: Their means.
         difference: What is known about the difference.
         rope: The smallest difference that matters.
@@ -91,211 +89,246 @@ class Gap(NamedTuple):
     """
 
     metric: str
-    ahead: str
-    behind: str
+    first: str
+    second: str
     means: tuple[float, float]
     difference: Difference
     rope: float
     level: float = 0.95
 
-    def title(self) -> str:
-        """What the metric is called."""
-        return _title(self.metric)
+    def mean(self, which: int) -> str:
+        """Return the mean of the first (0) or the second (1) strategy."""
+        return self._number(self.means[which])
 
-    def lead(self) -> str:
-        """Who has the best mean; `behind` is the one recommended, `ahead` the best of the others."""
-        if self.difference.mean > 0:
-            return f"The best mean is that of {called(self.ahead)}: {self.numbers()}."
-        return f"It has the best mean, too; next is {called(self.ahead)}: {self.numbers()}."
+    def score(self) -> str:
+        """Return the mean of the first with the metric's name."""
+        return f"{metric_name(self.metric)} {self.mean(0)}"
 
-    def numbers(self) -> str:
-        """Means, difference and interval in one clause."""
-        hints = {"higher": "", "lower": " (lower is better)", "one": " (1 is best)", "zero": " (0 is best)"}
-        d = self.difference
-        place = "ahead" if d.mean >= 0 else "behind"
+    def gap(self) -> str:
+        """Return the difference first minus second in the metric's own unit, with its interval."""
+        d, direction = self.difference, METRICS[self.metric].direction
+        mean, low, high = (d.mean, d.low, d.high) if direction == "higher" else (-d.mean, -d.high, -d.low)
+        what = f"difference in the distance to {direction}" if direction in ("one", "zero") else "difference"
+        hint = ", lower is better" if direction == "lower" else ""
+        ends = f"{self._number(low, '+')} to {self._number(high, '+')}"
+        return f"{what} {self._number(mean, '+')}, {100 * self.level:.0f}% CI {ends}{hint}"
+
+    def _number(self, value: float, sign: str = "") -> str:
+        """A number with the decimals of the smallest difference that matters, at least three."""
+        places = max(3, 1 - math.floor(math.log10(self.rope))) if self.rope > 0 else 3
+        return f"{value:{sign}.{places}f}" if math.isfinite(value) else "unknown"
+
+    def probabilities(self) -> str:
+        """Return how probable it is that the first is better, equivalent and worse."""
+        d, by = self.difference, f"by more than {number(self.rope)}"
         return (
-            f"{self.title()}{hints[METRICS[self.metric].direction]} {number(self.means[0])} "
-            f"against {number(self.means[1])}, {place} by {number(abs(d.mean))} "
-            f"({100 * self.level:.0f} % interval of the lead: {number(d.low, signed=True)} to "
-            f"{number(d.high, signed=True)})"
+            f"{capital(strategy_name(self.first))} vs. {strategy_name(self.second)}: {percent(d.right)} better {by}, "
+            f"{percent(d.rope)} practically equivalent, {percent(d.left)} worse {by}."
         )
 
 
-def better(gap: Gap, p_adjusted: float, best: str, others: Sequence[str]) -> str:
-    """The winner is shown better than the reference."""
-    winner = called(gap.ahead)
-    text = (
-        f"Take {winner}: it is better than {called(gap.behind)}: {gap.numbers()}. "
-        f"The chance that it is better by more than {number(gap.rope)} is {percent(gap.difference.right)} "
-        f"(p {small(p_adjusted)} after correction for the number of strategies tried)."
-    )
-    if best != gap.ahead:
-        text += f" {called(best)} has the best mean but is not shown to be better than {winner}."
-        text += f" Of what is shown to help, the simplest is {winner}."
-    rest = [name for name in others if name != best]
-    if rest:
-        text += f" Not told from the best by these data either: {listed(rest)}."
-    return text
-
-
-def external_better(gap: Gap, kind: str, p_adjusted: float, ours: Verdict) -> str:
-    """An entrant that is no network is shown better than the best of ours."""
-    d = gap.difference
-    return (
-        f"{kind.capitalize()} is the better tool here: {gap.ahead} by {number(d.mean)} "
-        f"[{number(d.low, signed=True)}, {number(d.high, signed=True)}] over the best network, {called(gap.behind)} "
-        f"({gap.title()} {number(gap.means[0])} against {number(gap.means[1])}; p {small(p_adjusted)} after correction "
-        f"for the number of such entrants). The saved model is {called(ours.winner)}, the network to take if it must "
-        f"be one. Among the networks: {ours.text}"
-    )
-
-
-def no_external(gap: Gap) -> str:
-    """No entrant that is no network is shown better than the best of ours."""
-    shown = " A network is the better tool here." if gap.difference.left >= CERTAIN else ""
-    return (
-        f"No entrant of another kind is shown better; the best of them is {gap.ahead}, held against "
-        f"{called(gap.behind)}: {gap.numbers()}.{shown}"
-    )
-
-
-def chosen(among: int, metric: str, inside: tuple[float, float, float] | None, nestable: bool = True) -> str:
-    """How far the winner's score can be believed: it was chosen for it. `inside`: mean and interval of nested folds."""
-    if inside is not None:
-        mean, low, high = inside
-        return (
-            f"Chosen anew inside the training folds, the winner has {_title(metric)} {number(mean)} "
-            f"[{number(low)}, {number(high)}] on rows that chose nothing."
+def better(own: Contrast, p_adjusted: float, best: str, best_mean: float) -> Texts:
+    """The recommended strategy is significantly better than the baseline."""
+    title, reference = strategy_title(own.first), strategy_name(own.second)
+    top = "It also has the highest mean." if METRICS[own.metric].direction == "higher" else "It also ranks first."
+    if best != own.first:
+        top = (
+            f"{strategy_title(best)} ranks first ({number(best_mean)}) but is not significantly better than "
+            f"{title}, so "
+            "the simpler strategy is recommended."
         )
+    return Texts(
+        f"Use {title}. It is significantly better than {reference}.",
+        f"Its {own.score()} compares with {own.mean(1)} for {reference} ({own.gap()}). The probability "
+        f"that it "
+        f"is better by more than {number(own.rope)} is {percent(own.difference.right)} (Holm-adjusted "
+        f"{p_value(p_adjusted)}).",
+        top,
+        CHOOSE_THRESHOLD,
+    )
+
+
+def external_better(lead: Contrast, p_adjusted: float, ours: Texts, model: str) -> Texts:
+    """An external model is significantly better than the best Counterpoise model; `ours`: the verdict on the others."""
+    title = strategy_title(lead.first)
+    return Texts(
+        f"Use {title}. It is significantly better than the best Counterpoise model.",
+        f"Its {lead.score()} compares with {lead.mean(1)} for {strategy_name(lead.second)}, the best "
+        f"Counterpoise model ({lead.gap()}, Holm-adjusted {p_value(p_adjusted)}). Counterpoise does not save external "
+        f"models: `model.keras` contains {strategy_name(model)}.",
+        f"Among the Counterpoise models: {ours.headline} {ours.recommendation} {ours.evidence}".strip(),
+        f"Train and deploy {title} yourself, or use `model.keras`.",
+    )
+
+
+def no_external(lead: Contrast) -> str:
+    """No external model is significantly better than the best Counterpoise model."""
+    return (
+        f"No external model is significantly better. The best of them, {strategy_title(lead.first)}, has "
+        f"{lead.score()}, compared with {lead.mean(1)} for {strategy_name(lead.second)} ({lead.gap()})."
+    )
+
+
+def others_identical(metric: str, winner: str, mean: float) -> Texts:
+    """All strategies have the same scores."""
+    return Texts(
+        f"{_keep(winner)}. All strategies have the same score.",
+        f"Every strategy has {metric_name(metric)} {number(mean)}, so the simplest is recommended.",
+        next_step=CHOOSE_THRESHOLD,
+    )
+
+
+def others_worse(metric: str, winner: str, mean: float, losers: int) -> Texts:
+    """Every strategy that has other scores is significantly worse."""
+    count = "The other strategy is" if losers == 1 else f"All {losers} other strategies are"
+    return Texts(
+        f"{_keep(winner)}. {count.replace(f' {losers}', '') if losers > 1 else count} significantly worse.",
+        f"{capital(strategy_name(winner))} has {metric_name(metric)} {number(mean)}. {count} significantly worse.",
+        next_step=CHOOSE_THRESHOLD,
+    )
+
+
+def equivalent(winner: str, top: Contrast, rivals: int) -> Texts:
+    """The recommended strategy and the others differ by less than matters; `top`: the best other against it."""
+    rest = f" For the other equivalent strategies it is at least {percent(CERTAIN)}." if rivals > 1 else ""
+    return Texts(
+        f"{_keep(winner)}. The other strategies make no practical difference.",
+        _own_and_top(winner, top),
+        f"The probability that the two differ by less than {number(top.rope)} is {percent(top.difference.rope)}.{rest}",
+        CHOOSE_THRESHOLD,
+    )
+
+
+def inconclusive(winner: str, reference: str, top: Contrast, next_step: str, p_adjusted: float) -> Texts:
+    """Nothing is significantly better than the simplest strategy, which is recommended."""
+    none = "no strategy is significantly better"
+    if winner != reference:
+        none += f" than {strategy_name(reference)}"
+    return Texts(
+        f"Inconclusive. {_keep(winner)} for now.",
+        _own_and_top(winner, top, none),
+        _doubt(top, p_adjusted),
+        next_step,
+    )
+
+
+def likely_better(own: Contrast, lead: Contrast, over_taken: float, next_step: str, p_adjusted: float) -> Texts:
+    """Nothing is significantly better than the baseline, but that is likely worse: another strategy is recommended.
+
+    Args:
+        own: The recommended strategy against the simplest.
+        lead: The top-ranked strategy against the simplest.
+        over_taken: Probability that the top-ranked strategy is better than the recommended one by more than the rope.
+        next_step: What would settle the question.
+        p_adjusted: Of the top-ranked strategy against the others.
+    """
+    taken, simplest = strategy_title(own.first), strategy_name(own.second)
+    scores = f"{metric_name(own.metric)} {own.mean(0)} vs. {own.mean(1)}"
+    recommendation = f"{taken} is not significantly better than {simplest} ({scores}; {own.gap()})."
+    beats = f"beats {simplest} by more than {number(lead.rope)} with {percent(lead.difference.right)} probability"
+    if own.first == lead.first:
+        evidence = f"It ranks first and {beats}, so {simplest} is likely worse. {_holm(lead, p_adjusted)}"
+    else:
+        evidence = (
+            f"The top-ranked strategy, {strategy_title(lead.first)} ({lead.mean(0)}), {beats}, so {simplest} "
+            f"is likely worse. {taken} is the simplest strategy that is not likely worse: {strategy_title(lead.first)} "
+            f"beats it by that much with {percent(over_taken)} probability, below the {percent(LIKELY)} limit."
+        )
+    return Texts(f"Inconclusive. Use {taken} for now.", recommendation, evidence.strip(), next_step)
+
+
+def cut_off_baseline(own: Contrast) -> Texts:
+    """The baseline was still improving: a difference to it may only show which strategy learns faster."""
+    title, reference = strategy_title(own.first), strategy_name(own.second)
+    return Texts(
+        f"Inconclusive. Use {title} for now.",
+        f"Its {own.score()} compares with {own.mean(1)} for {reference} ({own.gap()}).",
+        f"{capital(reference)} was still improving when its training ended, so no strategy can be called significantly "
+        "better.",
+        "Train for longer.",
+    )
+
+
+def only_one(winner: str) -> Texts:
+    """Only one strategy has scores."""
+    return Texts(
+        f"Inconclusive. Only {strategy_name(winner)} could be scored.",
+        "There is no other strategy to compare it with.",
+        next_step="Look for errors in the leaderboard, or compare more strategies (`--strategies`).",
+    )
+
+
+def without_baseline(reason: str, others: Texts) -> Texts:
+    """The baseline itself failed; `others`: the verdict on the other strategies."""
+    return Texts(
+        "Inconclusive. The baseline failed.",
+        f"Nothing can be compared with the baseline, because it failed: {reason}",
+        f"Among the others: {others.headline} {others.recommendation} {others.evidence}".strip(),
+        "Correct the cause of the error, then run the comparison again.",
+    )
+
+
+def repeats_step(done: int, more: int | None, fixed: bool) -> str:
+    """What would settle the question.
+
+    Args:
+        done: Repeats so far.
+        more: Further repeats that would probably settle it; None: no number that was searched.
+        fixed: Whether the interval comes from test rows, which repeats do not change.
+    """
+    if more is not None:
+        count = "1 more repeat" if more == 1 else f"{more} more repeats"
+        return f"Run {count} (`--repeats {done + more}`). That would probably settle the question."
+    if fixed:
+        return MORE_DATA
+    return (
+        f"Collect more data or use more folds (`--folds`). Even {MOST_REPEATS} repeats of these folds would "
+        f"probably not "
+        "settle the question."
+    )
+
+
+def selection_caveat(among: int, nestable: bool) -> str:
+    """How much the score of the top-ranked strategy can be trusted if that is recommended."""
     if among < 3:
         return ""
-    how_much = " (a nested race says how much)" if nestable else ""
-    return f"The winner's score was chosen among {among}: expect a little less of it{how_much}."
+    how_much = " Use `--nested` to estimate by how much." if nestable else ""
+    return f"Expect a slightly lower score on new data, because it is the best of {among}.{how_much}"
 
 
-def nothing_else(metric: str, winner: str, mean: float, losers: int) -> str:
-    """Everything else is identical (`losers` 0) or shown worse."""
-    if not losers:
-        return f"All strategies have the same {_title(metric)}, {number(mean)}; tied: the simplest is {called(winner)}."
-    count = "The other strategy is" if losers == 1 else f"Each of the {losers} other strategies is"
-    return f"Keep {called(winner)}: {_title(metric)} {number(mean)}. {count} shown to be worse."
-
-
-def equivalent(gap: Gap, others: Sequence[str]) -> str:
-    """All in the tie differ by less than matters."""
+def nested_score(metric: str, mean: float, low: float, high: float) -> str:
+    """The score of the choice itself."""
     return (
-        f"No difference that matters; tied: the simplest is {called(gap.behind)}. {gap.lead()} "
-        f"The chance that the two differ by less than {number(gap.rope)} is {percent(gap.difference.rope)}. "
-        f"In the tie: {listed([gap.behind, *others])}."
+        f"With the choice repeated inside each training fold (nested cross-validation), {metric_name(metric)} is "
+        f"{number(mean)} (95% CI {number(low)} to {number(high)})."
     )
 
 
-def inconclusive(gap: Gap, others: Sequence[str], more: int | None, fixed: bool, taken: str) -> str:
-    """The data do not tell; what to take until they do, and what would help.
+def _keep(winner: str) -> str:
+    name = strategy_name(winner)
+    return f"Keep {name}" if name != strategy_title(winner) else f"Use {name}"
 
-    Args:
-        gap: The best mean of the others before the simplest.
-        others: What is not told apart from it.
-        more, fixed: Repeats that would decide; whether the interval comes from rows, not from repeats.
-        taken: The strategy recommended: the simplest, or another where that is likely to lie behind.
-    """
-    simplest = called(gap.behind)
-    advice = (
-        f"tied: the simplest is {simplest}. Stay with it for now."
-        if taken == gap.behind
-        else f"nothing is shown better than {simplest}, but that likely lies behind. Take {called(taken)} for now."
-    )
+
+def _own_and_top(winner: str, top: Contrast, clause: str = "") -> str:
+    """The recommended strategy's score, then the best other strategy compared with it."""
+    own = f"{capital(strategy_name(winner))} has {metric_name(top.metric)} {top.mean(1)}"
+    first = strategy_title(top.first)
+    own = f"{own}, and {clause}" if clause else own
+    if top.difference.mean > 0:
+        return f"{own}. {first} ranks first with {top.mean(0)} ({top.gap()})."
+    return f"{own}. It ranks first; next is {first} with {top.mean(0)} ({top.gap()})."
+
+
+def _doubt(top: Contrast, p_adjusted: float) -> str:
+    """Why a difference is not conclusive: its probabilities, or that many strategies were tried."""
+    return f"{top.probabilities()} {_holm(top, p_adjusted) or f'A conclusion needs {percent(CERTAIN)}.'}"
+
+
+def _holm(top: Contrast, p_adjusted: float) -> str:
+    if not top.difference.right >= CERTAIN:
+        return ""
+    limit = number(1 - CERTAIN).rstrip("0")
     return (
-        f"Inconclusive; {advice} {gap.lead()} {_doubt(gap)} "
-        f"Not told apart: {listed([gap.behind, *others])}. {_what_helps(more, fixed)}"
+        "It is not significant, because so many strategies were tried (Holm-adjusted "
+        f"{p_value(p_adjusted)}, limit {limit})."
     )
-
-
-def _doubt(gap: Gap) -> str:
-    """Why a lead does not count: it may be chance by itself, or because so many strategies were tried."""
-    d, rival = gap.difference, called(gap.ahead)
-    right = f"{percent(d.right)} that {rival} is better by more than {number(gap.rope)}"
-    if d.right >= CERTAIN:
-        return f"Alone it would be shown better ({right}), but among so many that were tried it may be chance."
-    return (
-        f"That may be chance: {right}, {percent(d.rope)} that they differ by less, {percent(d.left)} that it is worse."
-    )
-
-
-def _what_helps(more: int | None, fixed: bool) -> str:
-    if more is not None:
-        return f"About {more} more {'repeat' if more == 1 else 'repeats'} of the folds would decide."
-    if fixed:
-        return "More data would be needed to decide."
-    return "No number of repeats would decide: that takes more folds or more data."
-
-
-def alone(winner: str) -> str:
-    """Only one strategy has scores."""
-    return f"Only {called(winner)} could be scored: there is nothing to compare it with."
-
-
-def rates(confusion: Array, positive: int = 1) -> tuple[float, float]:
-    """Found cases and false alarms of one class per case judged, from a confusion matrix (C, C) [true, decided].
-
-    Example:
-        >>> rates(np.array([[90, 5], [2, 3]]))
-        (0.03, 0.05)
-    """
-    matrix = np.asarray(confusion, dtype=np.float64)
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.sum() <= 0:
-        raise OptionError(f"confusion has shape {matrix.shape} and sum {matrix.sum()}; expected C x C, rows in it.")
-    found = matrix[positive, positive]
-    return float(found / matrix.sum()), float((matrix[:, positive].sum() - found) / matrix.sum())
-
-
-def effect_in_words(
-    found: float,
-    false_alarms: float,
-    *,
-    per: int = 10_000,
-    cost_missed: float | None = None,
-    cost_false_alarm: float | None = None,
-    label: str | None = None,
-    right: float | None = None,
-) -> str:
-    """Say what a change of strategy means for the people concerned.
-
-    Args:
-        found: Difference in true positives per case judged (new minus old).
-        false_alarms: Difference in false positives per case judged.
-        per: Number of cases to speak of.
-        cost_missed, cost_false_alarm: When both are given, the change in cost per `per` cases is added.
-        label: The class spoken of, where there are more than two.
-        right: Then also the difference in right decisions, over all classes, per case judged.
-
-    Raises:
-        OptionError: A difference outside [-1, 1], or only one of the costs.
-
-    Example:
-        >>> effect_in_words(0.0014, 0.006)
-        'per 10,000 cases: 14 more found, 60 more false alarms'
-        >>> effect_in_words(-0.0001, -0.02, per=1000, cost_missed=50, cost_false_alarm=1)
-        'per 1,000 cases: less than 1 fewer found, 20 fewer false alarms; cost falls by 15'
-        >>> effect_in_words(0.002, 0.01, label="fall", right=-0.008)
-        "per 10,000 cases: of class 'fall' 20 more found, 100 more false alarms; of all classes 80 fewer right"
-    """
-    if not (abs(found) <= 1 and abs(false_alarms) <= 1):
-        raise OptionError(f"found={found}, false_alarms={false_alarms}; expected rates per case between -1 and 1.")
-    if (cost_missed is None) != (cost_false_alarm is None):
-        raise OptionError("Only one of cost_missed and cost_false_alarm was given; give both or none.")
-    of = "" if label is None else f"of class {label!r} "
-    text = f"per {per:,} cases: {of}{_change(found * per)} found, {_change(false_alarms * per)} false alarms"
-    if right is not None:
-        text += f"; of all classes {_change(right * per)} right"
-    if cost_missed is None or cost_false_alarm is None:
-        return text
-    cost = per * (false_alarms * cost_false_alarm - found * cost_missed)
-    return f"{text}; cost {'falls' if cost < 0 else 'rises'} by {abs(cost):,.0f}" if cost else f"{text}; cost unchanged"
-
-
-def _change(count: float) -> str:
-    if count == 0:
-        return "no more"
-    amount = f"{abs(count):,.0f}" if abs(count) >= 1 else "less than 1"
-    return f"{amount} {'more' if count > 0 else 'fewer'}"

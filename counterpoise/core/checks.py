@@ -1,6 +1,6 @@
 """Small checkers with one voice: what was got, what was expected, what to do.
 
-Each takes the value and the name that the user knows it by, raises one of our errors or returns the
+Each takes the value and its name in messages, raises one of our errors or returns the
 value in the form that the code behind it wants. Nothing is repaired silently.
 """
 
@@ -128,8 +128,8 @@ def check_shape(array: Any, name: str, shape: Sequence[int | None]) -> np.ndarra
     return got
 
 
-def check_lengths(parts: Mapping[str, Any]) -> int:
-    """Return the one length that all parts share.
+def check_lengths(columns: Mapping[str, Any]) -> int:
+    """Return the one length that all columns share.
 
     Raises:
         DataError: The lengths differ; all of them are named.
@@ -138,25 +138,25 @@ def check_lengths(parts: Mapping[str, Any]) -> int:
         >>> check_lengths({"x": [1, 2], "y": [0, 1]})
         2
     """
-    lengths = {name: len(part) for name, part in parts.items()}
+    lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
-        told = ", ".join(f"{name} has {n:,}" for name, n in lengths.items())
-        raise DataError(f"The lengths do not match: {told}. Give one entry per row.")
+        shown = ", ".join(f"{name} has {n:,}" for name, n in lengths.items())
+        raise DataError(f"The lengths do not match ({shown}). Expected one entry per row in each. Correct the inputs.")
     return next(iter(lengths.values()), 0)
 
 
 def check_finite(array: Any, name: str) -> np.ndarray:
-    """Return `array` as NumPy when no entry is NaN or infinite; else name the first bad place."""
+    """Return `array` as NumPy when no entry is NaN or infinite; otherwise name the first bad row."""
     got = np.asarray(unmasked(array))
     if got.dtype.kind not in "fc":
         return got
     bad = ~np.isfinite(got)
     if bad.any():
-        place = tuple(int(i) for i in np.argwhere(bad)[0])
-        inside = f" at position {place[1:]}" if len(place) > 1 else ""
-        word = "NaN" if np.isnan(got[place]) else "an infinite value"
+        index = tuple(int(i) for i in np.argwhere(bad)[0])
+        inside = f" at position {index[1:]}" if len(index) > 1 else ""
+        word = "NaN" if np.isnan(got[index]) else "an infinite value"
         raise DataError(
-            f"{name} holds {word} in {rows_text([place[0]])}{inside} ({int(bad.sum()):,} such values in all). "
+            f"{name} holds {word} in {rows_text([index[0]])}{inside} ({int(bad.sum()):,} such values in all). "
             "Fill or leave out these entries first."
         )
     return got

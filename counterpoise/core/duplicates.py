@@ -1,6 +1,6 @@
 """Which rows have equal features? One 64-bit hash per row, whatever the shape.
 
-Two different rows share a hash with probability 2**-64; among a million rows a false twin appears
+Two different rows share a hash with probability 2**-64; among a million rows a false duplicate appears
 about once in forty million data sets.
 """
 
@@ -18,7 +18,7 @@ _CHUNK_WORDS = 1 << 21
 def find_duplicates(x: Any) -> np.ndarray | None:
     """Number the groups of rows with equal features.
 
-    NaN equals NaN and -0.0 equals 0.0. The label takes no part.
+    NaN equals NaN and -0.0 equals 0.0. Labels are not compared.
 
     Args:
         x: An array (N, ...), or a dict or tuple of them; the first axis is the row.
@@ -30,13 +30,13 @@ def find_duplicates(x: Any) -> np.ndarray | None:
         >>> find_duplicates(np.array([[1.0, np.nan], [2.0, 3.0], [1.0, np.nan]])).tolist() == [0, 1, 0]
         True
     """
-    parts = list(x.values()) if isinstance(x, dict) else list(x) if isinstance(x, (tuple, list)) else [x]
-    arrays = [p if isinstance(p, Source) else _numbered(np.asarray(p)) for p in parts]
+    inputs = list(x.values()) if isinstance(x, dict) else list(x) if isinstance(x, (tuple, list)) else [x]
+    arrays = [p if isinstance(p, Source) else _numbered(np.asarray(p)) for p in inputs]
     if any(a.dtype.kind not in "biufcSU" for a in arrays):
         return None
     total = np.zeros(len(arrays[0]), dtype=np.uint64)
-    for place, array in enumerate(arrays):
-        total = _mix(total + np.uint64(place + 1)) ^ _hash_rows(array)
+    for number, array in enumerate(arrays):
+        total = _mix(total + np.uint64(number + 1)) ^ _hash_rows(array)
     return by_first_appearance(total)  # so that the numbers do not depend on the hash
 
 
@@ -54,7 +54,7 @@ def by_first_appearance(keys: np.ndarray) -> np.ndarray:
 
 
 def count_duplicates(duplicate_ids: np.ndarray, y: np.ndarray) -> tuple[int, int]:
-    """Count (rows that repeat an earlier row, rows with a twin of another label).
+    """Count (rows that repeat an earlier row, rows with a duplicate of another label).
 
     Example:
         >>> count_duplicates(np.array([0, 0, 1, 0]), np.array([0, 0, 1, 1]))
@@ -96,8 +96,8 @@ def _hash_block(block: np.ndarray) -> np.ndarray:
     if spare:
         raw = np.pad(raw, ((0, 0), (0, spare)))
     words = np.ascontiguousarray(raw).view(np.uint64)
-    place = _mix(np.arange(1, words.shape[1] + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
-    return _mix(words ^ place).sum(axis=1, dtype=np.uint64)
+    salt = _mix(np.arange(1, words.shape[1] + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+    return _mix(words ^ salt).sum(axis=1, dtype=np.uint64)
 
 
 def _mix(words: np.ndarray) -> np.ndarray:

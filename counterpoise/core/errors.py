@@ -13,7 +13,7 @@
     ├── ForkError            a forked process lacks the threads of a library that it needs
     └── MissingExtraError    an optional dependency is not installed
 
-All but the last two are `ValueError`s; these are a `RuntimeError` and an `ImportError`. A message says what was got,
+All but the last two are `ValueError`s; these are a `RuntimeError` and an `ImportError`. A message names what happened,
 what was expected and what to do. The command line prints it on one line and exits with code 2.
 """
 
@@ -94,8 +94,8 @@ class MissingExtraError(CounterpoiseError, ImportError):
 _ADVICE = {
     errno.ENOSPC: "Free some space, or name another folder.",
     errno.EDQUOT: "Free some space, or name another folder.",
-    errno.EACCES: "Name a place that you may read and write.",
-    errno.EPERM: "Name a place that you may read and write.",
+    errno.EACCES: "Name a file or folder that you may read and write.",
+    errno.EPERM: "Name a file or folder that you may read and write.",
     errno.EROFS: "Name a folder that you may write into.",
     errno.ENAMETOOLONG: "Give a shorter name.",
     errno.EMFILE: "Let this program open more files (ulimit -n).",
@@ -103,7 +103,7 @@ _ADVICE = {
 
 
 def system_text(error: OSError) -> str:
-    """What the operating system refused, and what to do about it.
+    """Return what the operating system refused, and what to do about it.
 
     Example:
         >>> system_text(OSError(errno.ENOSPC, "No space left on device"))
@@ -113,7 +113,7 @@ def system_text(error: OSError) -> str:
 
 
 def refusal_in(text: str) -> OSError | None:
-    """What the operating system refused, where the text of a library's own error quotes it.
+    """Return what the operating system refused, if the text of a library's error quotes it.
 
     Example:
         >>> refusal_in("SaveV2: /tmp/x; No space left on device"), refusal_in("SaveV2: bad shape")
@@ -124,7 +124,7 @@ def refusal_in(text: str) -> OSError | None:
 
 
 def error_text(error: BaseException) -> str:
-    """What to tell of an error: our own messages as they are, of others the kind as well.
+    """Return the text of an error: our own messages as they are, of others the kind as well.
 
     Example:
         >>> error_text(ZeroDivisionError("division by zero")), error_text(OptionError("too few"))

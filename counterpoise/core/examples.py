@@ -11,7 +11,7 @@ from counterpoise.core.schema import Schema
 
 Array = np.ndarray
 
-#: What rows do where that was said beforehand: they train, they end training, or they judge.
+#: What rows are used for: to train, to end training, or to test.
 TRAIN, VALIDATION, TEST = 0, 1, 2
 
 
@@ -37,8 +37,8 @@ class Examples:
     """Rows with labels, ready to be split.
 
     Attributes:
-        x: What the model is fed. A table is `{"numeric": float32 (N, dn), "categorical": int32 (N, dc)}` (a part
-            that has no column is absent). Numbers are those of the table less `schema.numeric[j].offset`, NaN for
+        x: What the model is fed. A table is `{"numeric": float32 (N, dn), "categorical": int32 (N, dc)}` (a key
+            without columns is absent). Numbers are those of the table less `schema.numeric[j].offset`, NaN for
             missing; id 0 is missing and id k is level k-1 of `schema.categorical[j].levels`. Anything else is an
             array of any rank or a dict of arrays, first axis N.
         y: int32 (N,), the class code of each row; of several labels (N, L), each 1, 0, or -1 where it is not known.

@@ -1,7 +1,7 @@
 """Files that appear whole or not at all: the one way in which anything is written.
 
-What is being written lies in a temporary folder beside its place and is renamed when it is complete; the next run
-removes what a killed one has left (`core.temporary`). Devices and pipes are written to, never replaced.
+A file is written in a temporary folder next to its target and is renamed when it is complete. The next run
+removes what a killed run has left (`core.temporary`). Devices and pipes are written to, never replaced.
 """
 
 from __future__ import annotations
@@ -35,32 +35,32 @@ def drafted(target: str | os.PathLike[str]) -> Iterator[Path]:
         ArtifactError: the operating system refused something.
 
     Example:
-        >>> place = Path(tempfile.mkdtemp()) / "note.txt"
-        >>> with drafted(place) as draft:
-        ...     _ = draft.write_text("whole"), place.exists()
-        >>> place.read_text(), len(list(place.parent.iterdir()))
+        >>> path = Path(tempfile.mkdtemp()) / "note.txt"
+        >>> with drafted(path) as draft:
+        ...     _ = draft.write_text("whole"), path.exists()
+        >>> path.read_text(), len(list(path.parent.iterdir()))
         ('whole', 1)
     """
-    place = Path(target)
-    if is_own(place.parent):  # of a draft that has several parts
-        yield place
+    path = Path(target)
+    if is_own(path.parent):  # of a draft of several files
+        yield path
         return
-    with _named_errors(place):
-        if not is_stream(place):
-            place = Path(os.path.realpath(place))
-            with _drafts(place.parent) as folder:
-                yield folder / place.name
+    with _named_errors(path):
+        if not is_stream(path):
+            path = Path(os.path.realpath(path))
+            with _drafts(path.parent) as folder:
+                yield folder / path.name
             return
         with tempfile.TemporaryDirectory(dir=scratch()) as folder_name:
-            draft = Path(folder_name) / (place.name or "draft")
+            draft = Path(folder_name) / (path.name or "draft")
             yield draft
-            with draft.open("rb") as made, _stream(place) as out:
+            with draft.open("rb") as made, _stream(path) as out:
                 shutil.copyfileobj(made, out)
 
 
 @contextmanager
 def drafts(folder: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield an empty folder; when the block ends well, what lies in it takes its place in `folder`, each at once.
+    """Yield an empty folder; when the block ends well, its contents appear in `folder`, each at once.
 
     Raises:
         ArtifactError: the operating system refused something.
@@ -70,14 +70,14 @@ def drafts(folder: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 @contextmanager
-def _drafts(place: Path) -> Iterator[Path]:
-    check_folder(place)
-    place.mkdir(parents=True, exist_ok=True)
-    sweep(place)
-    with own_folder(place, hidden=True) as draft:
+def _drafts(folder: Path) -> Iterator[Path]:
+    check_folder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    sweep(folder)
+    with own_folder(folder, hidden=True) as draft:
         yield draft
         for made in sorted(draft.iterdir()):
-            _place(made, place / made.name, draft / REPLACED)
+            _place(made, folder / made.name, draft / REPLACED)
 
 
 def write_text(target: str | os.PathLike[str], text: str) -> None:
@@ -149,29 +149,29 @@ def check_folder(folder: Path) -> None:
     """Refuse a folder that cannot be made or written into, before any work is done.
 
     Raises:
-        ArtifactError: a file stands in its place, or permission is lacking.
+        ArtifactError: a file has its name, or permission is lacking.
     """
     with _named_errors(folder):
-        place = folder
-        while not place.exists() and place != place.parent:
-            place = place.parent
-        if not place.is_dir():
-            raise ArtifactError(f"Cannot write to {str(folder)!r}: {str(place)!r} is a file. Name a folder.")
-        if not os.access(place, os.W_OK | os.X_OK):
+        existing = folder
+        while not existing.exists() and existing != existing.parent:
+            existing = existing.parent
+        if not existing.is_dir():
+            raise ArtifactError(f"Cannot write to {str(folder)!r}: {str(existing)!r} is a file. Name a folder.")
+        if not os.access(existing, os.W_OK | os.X_OK):
             raise ArtifactError(
-                f"Cannot write to {str(folder)!r}: no permission to write in {str(place)!r}. Name another folder."
+                f"Cannot write to {str(folder)!r}: no permission to write in {str(existing)!r}. Name another folder."
             )
 
 
 @contextmanager
-def _named_errors(place: Path) -> Iterator[None]:
-    """Turn an operating system's refusal into our error, naming the place; a reader that went away is none."""
+def _named_errors(path: Path) -> Iterator[None]:
+    """Turn an operating system's refusal into our error, naming the file; a reader that went away is no refusal."""
     try:
         yield
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise ArtifactError(f"Cannot write {str(place)!r}: {system_text(error)}") from error
+        raise ArtifactError(f"Cannot write {str(path)!r}: {system_text(error)}") from error
 
 
 def _refuse_disk(target: Path) -> None:
@@ -193,8 +193,8 @@ def _descriptor(target: Path) -> int | None:
     """The number of the open file that a path such as /dev/stdout stands for."""
     name = os.path.abspath(target)
     for _ in range(8):  # /dev/stdout -> /proc/self/fd/1, which is itself a link to the file behind
-        if found := re.fullmatch(rf"/(?:dev|proc/(?:self|{os.getpid()}))/fd/(\d+)", name):
-            return int(found[1])
+        if match := re.fullmatch(rf"/(?:dev|proc/(?:self|{os.getpid()}))/fd/(\d+)", name):
+            return int(match[1])
         try:
             name = os.path.join(os.path.dirname(name), os.readlink(name))
         except OSError:

@@ -19,11 +19,11 @@ class FoldResult:
     Attributes:
         strategy: Its name. repeat, fold: where.
         rows: int64 (T,), the test rows.
-        raw: float32 (T, C), of several labels (T, L), probabilities of the untouched output (what users have today).
+        raw: float32 (T, C), of several labels (T, L), uncorrected probabilities.
         proba: The same after shift correction, pooling and intercept check.
         decision: int32 (T,), of several labels (T, L), class codes by the strategy's own (cross-fitted) rule.
         rule: The rule that made them.
-        duplicate_free: bool (T,), rows without a twin in training, or None.
+        duplicate_free: bool (T,), rows without a duplicate in training, or None.
         fits, steps, rows_seen, seconds, seconds_shared: cost (a shared job counts in full in `seconds`).
         history: One mapping per member.
         member_proba: float32 (T, C) of each member strategy after shift correction, before pooling.

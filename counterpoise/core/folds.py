@@ -9,7 +9,7 @@ import numpy as np
 
 Array = np.ndarray
 
-#: Rows of each class that a training part must hold.
+#: Rows of each class that training rows must have.
 LEAST_TRAIN = 2
 
 

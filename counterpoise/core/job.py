@@ -26,9 +26,9 @@ class Limits:
         min_steps: Steps before which no round but the last can be the best.
         smoothing: Rounds whose stopping scores are averaged before they are compared.
         margin: Standard errors by which a later round must be better to take over.
-        stop_on: "log_loss", or "both" (log loss and average precision; see `train.stopping.Score`).
-        average: Share of the average of weights that the end of a round leaves as it was (see `train.averaging`); 0:
-            no average.
+        stop_on: "log_loss", or "both" (log loss and average precision; see `engines.early_stopping.Score`).
+        average: Share of the average of weights that the end of a round keeps (see `engines.weight_averaging`); 0: no
+            average.
         cosine: Whether the learning rate falls to 0 over the steps, along half a cosine.
     """
 
@@ -57,9 +57,9 @@ class Job:
         score: int64, rows whose logits are wanted at the end.
         loss: Name of the loss family and its constants, for example `("cross_entropy", {})`.
         seed: Seed of this job's initial weights, order and dropout (see `core.seeds`).
-        place: (repeat, fold, member): the counters under which the seeds are drawn.
+        counters: (repeat, fold, member), under which the seeds are drawn.
         limits: How long it may train.
-        mix: Name and constants of what mixes the rows of each batch (see `train.mixed`), or None.
+        mix: Name and constants of what mixes the rows of each batch (see `engines.mixing`), or None.
         model: Key of the learner that trains it (see `engines.learner`); "" is the first.
         content: What decides what that model does, where it is no network, whose content is that of the run.
         start: Values of the network's variables to begin with; none: drawn from the seed.
@@ -75,7 +75,7 @@ class Job:
     score: Array
     loss: tuple[str, Mapping[str, Any]]
     seed: int
-    place: tuple[int, int, int]
+    counters: tuple[int, int, int]
     limits: Limits
     mix: tuple[str, Mapping[str, Any]] | None = None
     model: str = ""
@@ -115,12 +115,12 @@ class Member:
         needs_calibration: Whether the shift alone does not give true probabilities.
         gamma: Focusing of the focal loss that trained it, undone before the shift; 0 = none.
         memory: Bytes, the process's highest resident memory while the job was in work (see `core.memory`).
-        error: Why the job failed, or ""; what failed said nothing.
+        error: Why the job failed, or ""; a failed job has no logits.
         late_gain: What the stopping loss fell by in the last fifth of the steps, and its standard error over the rows;
             (0, 0) where patience ended the training; None: not known (see `early_stopping.Stopper.late_gain`).
         member_shifts: float64 (members, C), training shift of each member that the network removes itself; None: none.
-        member_outputs: float32 (parts, len(job.score), C), what the members of each member strategy say alone,
-            corrected, where one network was trained for several; None: it was for one.
+        member_outputs: float32 (strategies, len(job.score), C), corrected outputs of the members of each member
+            strategy alone, if one network was trained for several; None: it was for one.
     """
 
     job: str

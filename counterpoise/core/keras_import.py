@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 from counterpoise.core.errors import ArtifactError, MissingExtraError
-from counterpoise.core.hush import no_stderr
+from counterpoise.core.stderr import no_stderr
 
 #: Backends that are extras: what Keras needs, and brings itself to nobody.
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -16,7 +16,7 @@ BACKENDS = ("tensorflow", "jax", "torch")
 
 @contextmanager
 def importing_keras() -> Iterator[None]:
-    """Around an import: a backend that is missing, and what TensorFlow finds no place for, is named with what to do.
+    """Name a backend that is missing, or a missing temporary folder, around an import of Keras.
 
     Raises:
         MissingExtraError: the backend of Keras is not installed.

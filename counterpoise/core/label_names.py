@@ -9,7 +9,7 @@ from typing import Any
 
 
 def find_label(label: Any, classes: Sequence[Any]) -> int | None:
-    """Position of a label among classes: by value, else by text, else by text without case, else as a number.
+    """Return the position of a label among classes: by value, text, text without case, or number.
 
     Example:
         >>> find_label("1", (0, 1)), find_label("TRUE", (False, True)), find_label("2", (0, 1))
@@ -25,7 +25,7 @@ def find_label(label: Any, classes: Sequence[Any]) -> int | None:
 
 
 def look_alikes(classes: Sequence[Any], name: str = "y") -> str | None:
-    """A sentence about classes that differ in case, blanks or the encoding of accents alone; None when there are none.
+    """Return a sentence about classes that differ in case, blanks or accent encoding alone.
 
     Example:
         >>> look_alikes(["ill", "Ill ", "well"])
@@ -49,7 +49,7 @@ def look_alikes(classes: Sequence[Any], name: str = "y") -> str | None:
 
 
 def warn_look_alikes(classes: Sequence[Any], name: str = "y") -> None:
-    """Say what `look_alikes` finds as a `UserWarning`."""
+    """Warn of classes that `look_alikes` names (`UserWarning`)."""
     sentence = look_alikes(classes, name)
     if sentence is not None:
         warnings.warn(sentence, UserWarning, stacklevel=3)

@@ -1,4 +1,4 @@
-"""Labels as they come, from any library: the place of each element's value among the distinct values.
+"""Labels as they come, from any library: the index of each element's value among the distinct values.
 
 Everything that is decided about labels is decided on the distinct values (see `labels`); here the values of millions
 of rows become numbers, each library by its own fast way. pandas, polars and pyarrow are recognized, never imported.
@@ -23,16 +23,16 @@ CHUNK = 1 << 16
 #: Whole numbers that lie closer together than this are counted instead of sorted.
 _SPAN = 1 << 16
 
-#: Floats of this size and more are no whole numbers that could be told apart.
+#: Floats of this size and more are not distinct whole numbers.
 _EXACT = 2.0**53
 
 
 @dataclass(frozen=True)
-class Source:
+class LabelSource:
     """What a user gave as labels, value by value.
 
     Attributes:
-        codes: int32, the shape of what was given: the place of each element's value in `levels`; -1: there is none.
+        codes: int32, the shape of what was given: the index of each element's value in `levels`; -1: there is none.
         levels: The distinct values, in any order, a missing one among them as None or NaN. Of an array of floats all
             that are no whole numbers share one.
         columns: Names of the columns of a frame, or None.
@@ -44,7 +44,7 @@ class Source:
 
 
 def library_of(value: Any) -> str:
-    """The package that the type of a value comes from.
+    """Return the package that the type of a value comes from.
 
     Example:
         >>> library_of(np.arange(2))
@@ -53,15 +53,15 @@ def library_of(value: Any) -> str:
     return type(value).__module__.split(".")[0]
 
 
-def source_of(y: Any, name: str = "y") -> Source:
+def source_of(y: Any, name: str = "y") -> LabelSource:
     """Read anything that can hold labels: arrays, lists, series and frames of pandas and polars, Arrow, tensors.
 
     Raises:
         TargetError: Rows of different lengths, or a value that is no single label.
 
     Example:
-        >>> found = source_of(["b", None, "a", "b"])
-        >>> found.codes.tolist(), found.levels
+        >>> source = source_of(["b", None, "a", "b"])
+        >>> source.codes.tolist(), source.levels
         ([0, 1, 2, 0], ['b', None, 'a'])
     """
     if isinstance(y, (str, bytes, Mapping, set, frozenset)) or y is None:
@@ -83,8 +83,8 @@ def source_of(y: Any, name: str = "y") -> Source:
     array = _as_array(np.ma.getdata(y) if mask is not None else y, name)
     if array.dtype == object and not array.ndim:  # a generator, a view of a dict: one thing to NumPy
         raise _no_labels(y, name)
-    found = _of_array(array, name)
-    return found if mask is None else Source(np.where(mask, np.int32(-1), found.codes), found.levels)
+    source = _of_array(array, name)
+    return source if mask is None else LabelSource(np.where(mask, np.int32(-1), source.codes), source.levels)
 
 
 def _no_labels(y: Any, name: str) -> TargetError:
@@ -106,7 +106,7 @@ def _as_array(y: Any, name: str) -> Array:
     try:
         if not isinstance(y, (list, tuple)):
             return np.asarray(y)
-        # NumPy would write a missing label, or a number beside text, out as text.
+        # NumPy would write a missing label, or a number among text, out as text.
         text = bool(y) and isinstance(y[0], (str, bytes))
         array = np.array(y, dtype=object if text else None)
         return np.array(y, dtype=object) if array.dtype.kind in "US" else array
@@ -114,46 +114,46 @@ def _as_array(y: Any, name: str) -> Array:
         raise ragged(name) from None
 
 
-def _of_array(array: Array, name: str) -> Source:
+def _of_array(array: Array, name: str) -> LabelSource:
     kind = array.dtype.kind
     if kind in "iub":
         return _of_integers(array)
     if kind == "f":
         return _of_floats(array)
     if kind == "M" or kind == "m":
-        return Source(np.zeros(array.shape, np.int32), [array.flat[0]] if array.size else [])
+        return LabelSource(np.zeros(array.shape, np.int32), [array.flat[0]] if array.size else [])
     if kind not in "OUST":
         raise TargetError(f"{name} has the type {array.dtype}; expected text, whole numbers or booleans.")
     return _by_hash(array, name)
 
 
-def _by_hash(array: Array, name: str) -> Source:
-    """Text and objects: equal ones get one place."""
+def _by_hash(array: Array, name: str) -> LabelSource:
+    """Text and objects: equal ones get one code."""
     flat = array.reshape(-1)
     try:
-        codes, levels = _placed(flat)
+        codes, levels = _coded(flat)
         if any(isinstance(level, str) for level in levels) and any(map(_is_zero_or_one, levels)):
             # True and 1 are equal, but as text they are not.
-            codes, keys = _placed(flat, key=lambda value: (isinstance(value, (bool, np.bool_)), value))
+            codes, keys = _coded(flat, key=lambda value: (isinstance(value, (bool, np.bool_)), value))
             levels = [value for _, value in keys]
     except TypeError:  # lists and arrays have no hash
         return _of_array(_stacked(flat, name), name)
-    return Source(codes.reshape(array.shape), levels)
+    return LabelSource(codes.reshape(array.shape), levels)
 
 
 def _is_zero_or_one(level: Any) -> bool:
-    # NA of pandas is equal to nothing, and says so with a TypeError.
+    # NA of pandas is equal to nothing, and raises a TypeError.
     return isinstance(level, (numbers.Number, np.generic)) and level in (0, 1)
 
 
-def _placed(flat: Array, key: Callable[[Any], Any] | None = None) -> tuple[Array, list[Any]]:
-    """The place of each value, or of its key, among the distinct ones, in order of first appearance."""
-    places, codes = _Places(), np.empty(len(flat), np.int32)
+def _coded(flat: Array, key: Callable[[Any], Any] | None = None) -> tuple[Array, list[Any]]:
+    """The index of each value, or of its key, among the distinct ones, in order of first appearance."""
+    code_of, codes = _Codes(), np.empty(len(flat), np.int32)
     for start in range(0, len(flat), CHUNK):
         values = flat[start : start + CHUNK].tolist()
         keys = values if key is None else map(key, values)
-        codes[start : start + CHUNK] = np.fromiter(map(places.__getitem__, keys), np.int32, len(values))
-    return codes, list(places)
+        codes[start : start + CHUNK] = np.fromiter(map(code_of.__getitem__, keys), np.int32, len(values))
+    return codes, list(code_of)
 
 
 def _stacked(rows: Array, name: str) -> Array:
@@ -167,67 +167,69 @@ def _stacked(rows: Array, name: str) -> Array:
     return array
 
 
-class _Places(dict[Any, int]):
-    """value -> its place in the order of first appearance."""
+class _Codes(dict[Any, int]):
+    """value -> its index in the order of first appearance."""
 
     def __missing__(self, value: Any) -> int:
-        self[value] = place = len(self)
-        return place
+        self[value] = code = len(self)
+        return code
 
 
-def _of_integers(array: Array) -> Source:
+def _of_integers(array: Array) -> LabelSource:
     flat = array.reshape(-1)
     if not flat.size:
-        return Source(np.zeros(array.shape, np.int32), [])
+        return LabelSource(np.zeros(array.shape, np.int32), [])
     back: Any = bool if flat.dtype.kind == "b" else int
     flat = flat.view(np.uint8) if flat.dtype.kind == "b" else flat
     low, high = int(flat.min()), int(flat.max())
     if high - low >= _SPAN:
-        found, inverse = np.unique(flat, return_inverse=True)
-        return Source(inverse.astype(np.int32).reshape(array.shape), found.tolist())
+        levels, inverse = np.unique(flat, return_inverse=True)
+        return LabelSource(inverse.astype(np.int32).reshape(array.shape), levels.tolist())
     # Differences of narrow types may wrap: -128..127 spans 255.
     wide: Any = np.int64 if flat.dtype.itemsize < 8 or high < 2**63 else np.uint64
-    codes, places = np.empty(flat.size, np.int32), range(0, flat.size, CHUNK)
+    codes, starts = np.empty(flat.size, np.int32), range(0, flat.size, CHUNK)
     present = np.zeros(high - low + 1, bool)
-    for start in places:
-        part = flat[start : start + CHUNK].astype(wide) - wide(low)
-        codes[start : start + CHUNK] = part
-        present[part] = True
-    return Source(_close_up(codes, present).reshape(array.shape), [back(low + int(k)) for k in np.flatnonzero(present)])
+    for start in starts:
+        offsets = flat[start : start + CHUNK].astype(wide) - wide(low)
+        codes[start : start + CHUNK] = offsets
+        present[offsets] = True
+    return LabelSource(
+        _close_up(codes, present).reshape(array.shape), [back(low + int(k)) for k in np.flatnonzero(present)]
+    )
 
 
-def _of_floats(array: Array) -> Source:
+def _of_floats(array: Array) -> LabelSource:
     """Whole numbers as such, NaN as missing, and all others under the first of them."""
     values = array.astype(np.float32) if array.dtype.itemsize < 4 else array
     missing = np.isnan(values)
     whole = (values == np.round(values)) & (np.abs(values) < _EXACT)
     strange = ~(whole | missing)
-    found = _of_integers(np.where(whole, values, 0).astype(np.int64))
-    codes, levels = found.codes, [float(v) for v in found.levels]
+    source = _of_integers(np.where(whole, values, 0).astype(np.int64))
+    codes, levels = source.codes, [float(v) for v in source.levels]
     if strange.any():
         codes, levels = np.where(strange, np.int32(len(levels)), codes), [*levels, float(values[strange][0])]
-    return Source(np.where(missing, np.int32(-1), codes) if missing.any() else codes, levels)
+    return LabelSource(np.where(missing, np.int32(-1), codes) if missing.any() else codes, levels)
 
 
 def _close_up(codes: Array, present: Array) -> Array:
-    """Codes over a range with gaps as codes without gaps, chunk by chunk in place."""
+    """Codes over a range with gaps as codes without gaps, overwritten chunk by chunk."""
     if not present.all():
-        place = np.cumsum(present, dtype=np.int32) - 1
+        code_of = np.cumsum(present, dtype=np.int32) - 1
         for start in range(0, len(codes), CHUNK):
-            codes[start : start + CHUNK] = place[codes[start : start + CHUNK]]
+            codes[start : start + CHUNK] = code_of[codes[start : start + CHUNK]]
     return codes
 
 
-def _of_pandas(series: Any, name: str) -> Source:
+def _of_pandas(series: Any, name: str) -> LabelSource:
     """A Series, Index, Categorical or array of pandas."""
     kind = getattr(series.dtype, "kind", "O")
     if isinstance(series.dtype, np.dtype) and kind in "iufbO":
         return _of_array(np.asarray(series), name)
     codes, levels = series.factorize()
-    return Source(np.asarray(codes, np.int32), list(levels))
+    return LabelSource(np.asarray(codes, np.int32), list(levels))
 
 
-def _of_polars(series: Any, name: str) -> Source:
+def _of_polars(series: Any, name: str) -> LabelSource:
     kind = str(series.dtype)
     if series.dtype.is_nested() or kind == "Object":
         return _of_array(_as_array(series.to_list(), name), name)
@@ -237,30 +239,32 @@ def _of_polars(series: Any, name: str) -> Source:
         series = series.cast(str)
     levels = series.drop_nulls().unique().to_list()
     if not levels:
-        return Source(np.full(len(series), -1, np.int32), [])
+        return LabelSource(np.full(len(series), -1, np.int32), [])
     codes = series.replace_strict(levels, list(range(len(levels))), default=-1)
-    return Source(codes.to_numpy().astype(np.int32), levels)
+    return LabelSource(codes.to_numpy().astype(np.int32), levels)
 
 
-def _of_arrow(array: Any, name: str) -> Source:
+def _of_arrow(array: Any, name: str) -> LabelSource:
     array = array.combine_chunks() if hasattr(array, "combine_chunks") else array
     try:
         encoded = array if hasattr(array, "dictionary") else array.dictionary_encode()
         codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     except Exception:  # lists and structures have no dictionary, and chunks may be too large to join
         return _of_array(_as_array(array.to_pylist(), name), name)
-    return Source(codes.astype(np.int32), encoded.dictionary.to_pylist())
+    return LabelSource(codes.astype(np.int32), encoded.dictionary.to_pylist())
 
 
-def _of_frame(frame: Any, columns: Any, name: str) -> Source:
+def _of_frame(frame: Any, columns: Any, name: str) -> LabelSource:
     """A frame: its columns side by side, (N, columns); one column is a vector."""
-    by_place = frame.iloc if library_of(frame) == "pandas" else None
-    parts = [source_of(frame[column] if by_place is None else by_place[:, j], name) for j, column in enumerate(columns)]
-    if len(parts) == 1:
-        return parts[0]
-    kinds = _Places()
+    by_position = frame.iloc if library_of(frame) == "pandas" else None
+    sources = [
+        source_of(frame[column] if by_position is None else by_position[:, j], name) for j, column in enumerate(columns)
+    ]
+    if len(sources) == 1:
+        return sources[0]
+    kinds = _Codes()
     # A level is its value and its type: True in one column and 1 in another are put together when levels are typed.
-    tables = [[kinds[type(v), v] for v in part.levels] + [-1] for part in parts]
-    codes = [np.array(table, np.int32)[part.codes] for table, part in zip(tables, parts, strict=True)]
+    tables = [[kinds[type(v), v] for v in source.levels] + [-1] for source in sources]
+    codes = [np.array(table, np.int32)[source.codes] for table, source in zip(tables, sources, strict=True)]
     stacked = np.stack(codes, axis=1) if codes else np.zeros((len(frame), 0), np.int32)
-    return Source(stacked, [value for _, value in kinds], tuple(columns))
+    return LabelSource(stacked, [value for _, value in kinds], tuple(columns))

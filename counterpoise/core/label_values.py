@@ -1,4 +1,4 @@
-"""One distinct value of a label: the plain Python value that it is, or why it is no class."""
+"""One distinct value of a label: the plain Python value that it is, or why it is not a class."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from typing import Any
 
 import numpy as np
 
+_TEMPORAL = (np.datetime64, np.timedelta64, datetime.date, datetime.timedelta, datetime.time)
+_CLASSES = "Expected text, whole numbers or booleans. Turn the values into classes first, for example y > limit."
+
 
 def plain_label(level: Any) -> Any:
-    """A distinct value as str, bool, int or float; None where it is missing; dates and the like as they are."""
+    """Return a distinct value as str, bool, int or float; None where it is missing; dates and the like as they are."""
     if isinstance(level, (np.datetime64, np.timedelta64)):
         return None if np.isnat(level) else level
     value = level.item() if isinstance(level, np.generic) else level
@@ -35,13 +38,25 @@ def plain_label(level: Any) -> Any:
     return value if label_fault(value) else str(value)
 
 
-def label_fault(level: Any) -> str | None:
-    """What is wrong with a distinct value as a class."""
+def label_fault(level: Any) -> tuple[str, str] | None:
+    """Return what is wrong with a plain value as a class, and what to do about it; None: nothing.
+
+    Example:
+        >>> label_fault("ill"), label_fault(0.5)[0]
+        (None, 'holds numbers that are not classes (for example 0.5)')
+    """
+    if isinstance(level, str):
+        if "\0" not in level:
+            return None
+        return (
+            f"holds text with a NUL character ({level!r:.40})",
+            "Expected text without it, because NumPy and saved models read text up to it. Remove the character.",
+        )
     if isinstance(level, float):
-        return f"holds numbers that are not classes (for example {level!r})"
-    if isinstance(level, (np.datetime64, np.timedelta64, datetime.date, datetime.timedelta, datetime.time)):
-        return f"holds dates (for example {level!s})"
+        return f"holds numbers that are not classes (for example {level!r})", _CLASSES
+    if isinstance(level, _TEMPORAL):
+        return f"holds dates (for example {level!s})", _CLASSES
     nameless = type(level).__str__ is object.__str__ and type(level).__repr__ is object.__repr__
     if isinstance(level, (tuple, frozenset, complex)) or nameless:
-        return f"holds {type(level).__name__} objects (for example {level!r:.40})"
+        return f"holds {type(level).__name__} objects (for example {level!r:.40})", _CLASSES
     return None

@@ -7,7 +7,7 @@ same classes everywhere. It lies below `plans` and `data`, because both need it.
 - None, NaN, NaT, NA, nulls of Arrow and polars, masked entries and blank text are missing: an error that names the
   rows, unless they are masked out.
 - Whole floats and decimals are whole numbers, bytes are text, a category or a member of an enum is its value. Numbers
-  beside text are text.
+  among text are text.
 - Fractions, infinite numbers, dates and lists are no classes: an error that names the first.
 - (N, 1) is (N,); one-hot rows are their class: the number of the column, or the name that a frame gives it.
 - Classes are in sorted order, as scikit-learn's LabelEncoder has them.
@@ -23,7 +23,7 @@ import numpy as np
 
 from counterpoise.core.checks import rows_text
 from counterpoise.core.errors import TargetError, did_you_mean
-from counterpoise.core.label_sources import CHUNK, Source, source_of
+from counterpoise.core.label_sources import CHUNK, LabelSource, source_of
 from counterpoise.core.label_values import label_fault, plain_label
 
 Array = np.ndarray
@@ -56,23 +56,23 @@ class Labels:
 
     @property
     def counts(self) -> Array:
-        """Rows of each class, int64 (C,)."""
+        """Return the rows of each class, int64 (C,)."""
         return count_codes(self.codes.reshape(-1), len(self.classes))
 
     @property
     def values(self) -> Array:
-        """The labels themselves, in the shape of the codes (text as objects); every element needs one."""
+        """Return the labels themselves, in the shape of the codes (text as objects); every element needs one."""
         text = any(isinstance(c, str) for c in self.classes)
         return np.array(self.classes, dtype=object if text else None)[self.codes]
 
     def at(self, rows: Array) -> Labels:
-        """Those of some rows, by number or bool (N,); classes that are left without a row are no more."""
+        """Return the labels of some rows, by number or bool (N,), without the classes that no row is left of."""
         if self.codes.ndim > 1:
             return replace(self, codes=self.codes[rows])
         return replace(_sorted(self.codes[rows], list(self.classes)), from_floats=self.from_floats)
 
     def mapped(self, table: Array, classes: Sequence[Any]) -> Labels:
-        """The same elements under other classes: code c becomes `table[c]`."""
+        """Return the same elements under other classes: code c becomes `table[c]`."""
         return replace(self, codes=np.append(table, -1).astype(np.int32)[self.codes], classes=tuple(classes))
 
 
@@ -82,9 +82,9 @@ def read_labels(
     """Read the label of every element.
 
     Args:
-        y: Anything that holds labels (see `label_sources.source_of`), of any shape, or a `Source` read before.
+        y: Anything that holds labels (see `label_sources.source_of`), of any shape, or a `LabelSource` read before.
         name: What messages call it.
-        counted: bool, the shape of the elements: what is not counted is not looked at. None: all count.
+        counted: bool, the shape of the elements: elements that do not count are not read. None: all count.
         missing: Whether a missing label is code -1; else it is an error.
         advice: What to do about missing labels.
 
@@ -92,19 +92,20 @@ def read_labels(
         TargetError: A counted element whose label is missing or no class.
 
     Example:
-        >>> found = read_labels(np.array([3.0, 1.0, np.nan]), missing=True)
-        >>> found.codes.tolist(), found.classes
+        >>> labels = read_labels(np.array([3.0, 1.0, np.nan]), missing=True)
+        >>> labels.codes.tolist(), labels.classes
         ([1, 0, -1], (1, 3))
     """
-    source = y if isinstance(y, Source) else source_of(y, name)
+    source = y if isinstance(y, LabelSource) else source_of(y, name)
     codes = source.codes if counted is None else np.where(counted, source.codes, np.int32(-1))
     present = count_codes(codes.reshape(-1), len(source.levels)) > 0
     levels = [plain_label(level) if seen else None for level, seen in zip(source.levels, present.tolist(), strict=True)]
     text = any(isinstance(level, str) for level in levels)
-    for place, level in enumerate(levels):
-        problem = None if text else label_fault(level)
-        if problem is not None:
-            _refuse(f"{name} {problem}", codes == place)
+    for code, level in enumerate(levels):
+        fault = label_fault(level) if isinstance(level, str) or not text else None
+        if fault is not None:
+            what, advice_on_fault = fault
+            raise TargetError(f"{name} {what}, in {_first_row(codes == code)}. {advice_on_fault}")
     labels = _sorted(codes, [str(v) if text and v is not None else v for v in levels])
     if not missing:
         _refuse_missing(labels.codes, counted, name, advice)
@@ -138,31 +139,32 @@ def class_labels(
     source = source_of(y, name)
     shape = source.codes.shape
     if len(shape) == 2 and shape[1] == 1:
-        source = Source(source.codes[:, 0], source.levels)
+        source = LabelSource(source.codes[:, 0], source.levels)
     elif len(shape) == 2 and shape[1] > 1 and shape[0]:
         return _of_one_hot(source, name, missing, advice, several)
     if source.codes.ndim != 1 or not len(source.codes):
-        hint = several if len(shape) > 1 else ""
-        raise TargetError(f"{name} has shape {shape}; expected one class label per row, and at least one row.{hint}")
+        hint = (several if len(shape) > 1 else "") or " Pass one label for each row."
+        raise TargetError(f"{name} has shape {shape}. Expected one class label per row, and at least one row.{hint}")
     return read_labels(source, name, missing=missing, advice=advice)
 
 
-def _of_one_hot(source: Source, name: str, missing: bool, advice: str, several: str) -> Labels:
-    found = read_labels(source, name, missing=missing, advice=advice)
-    hot = zeros_and_ones(found)
-    known = (found.codes >= 0).all(axis=1)
+def _of_one_hot(source: LabelSource, name: str, missing: bool, advice: str, several: str) -> Labels:
+    labels = read_labels(source, name, missing=missing, advice=advice)
+    hot = zeros_and_ones(labels)
+    known = (labels.codes >= 0).all(axis=1)
     if hot is None or not np.all(hot[known].sum(axis=1) == 1):
         raise TargetError(
-            f"{name} has shape {found.codes.shape}, but its rows are not one-hot (one 1, and 0 elsewhere)."
+            f"{name} has shape {labels.codes.shape}, but its rows are not one-hot (one 1, and 0 elsewhere)."
             f"{several or ' Give one class label per row.'}"
         )
-    columns = found.columns if found.columns and all(isinstance(c, str) for c in found.columns) else range(hot.shape[1])
+    given = labels.columns
+    columns = given if given and all(isinstance(c, str) for c in given) else range(hot.shape[1])
     codes = np.where(known, hot.argmax(axis=1), -1).astype(np.int32)
     return _sorted(codes, list(columns))
 
 
 def zeros_and_ones(labels: Labels) -> Array | None:
-    """The elements as int8 zeros and ones, 0 where there is no label; None when they hold anything else.
+    """Return the elements as int8 zeros and ones, 0 where there is no label; None when they are anything else.
 
     Example:
         >>> zeros_and_ones(read_labels([True, False])).tolist(), zeros_and_ones(read_labels(["0", "1"]))
@@ -174,7 +176,7 @@ def zeros_and_ones(labels: Labels) -> Array | None:
 
 
 def codes_among(labels: Labels, classes: Sequence[Any], name: str = "y") -> Array:
-    """Codes of read labels among given classes, int32; -1 where there is no label.
+    """Return the codes of labels among given classes, int32; -1 where there is no label.
 
     Raises:
         TargetError: A label that is none of the classes.
@@ -183,28 +185,25 @@ def codes_among(labels: Labels, classes: Sequence[Any], name: str = "y") -> Arra
         >>> codes_among(read_labels(["b", "a"]), ("b", "a", "c")).tolist()
         [0, 1]
     """
-    place = {label: code for code, label in enumerate(classes)}
-    unknown = [label for label in labels.classes if label not in place]
+    code_of = {label: code for code, label in enumerate(classes)}
+    unknown = [label for label in labels.classes if label not in code_of]
     if unknown:
         hint = did_you_mean(unknown[0], classes)
-        raise TargetError(f"{name} has the label {unknown[0]!r}, which is none of the classes.{hint}")
-    return labels.mapped(np.array([place[label] for label in labels.classes], np.int32), classes).codes
+        raise TargetError(f"{name} has the label {unknown[0]!r}. Expected one of the classes.{hint}")
+    return labels.mapped(np.array([code_of[label] for label in labels.classes], np.int32), classes).codes
 
 
 def count_codes(codes: Array, size: int) -> Array:
-    """Rows per class, int64 (size,), without code -1: `bincount` in chunks, because it widens its input to 64 bits."""
+    """Count the rows of each class, int64 (size,), without code -1."""
+    # In chunks, because `bincount` widens its input to 64 bits.
     total = np.zeros(size + 1, np.int64)
     for start in range(0, len(codes), CHUNK):
         total += np.bincount(codes[start : start + CHUNK] + 1, minlength=size + 1)
     return total[1:]
 
 
-def _refuse(what: str, where: Array) -> None:
-    rows = np.argwhere(where)[0][:1] if where.ndim else [0]
-    raise TargetError(
-        f"{what}, in {rows_text(rows)}. Expected text, whole numbers or booleans. Turn the values into classes "
-        "first, for example y > limit, or cut them into ranges."
-    )
+def _first_row(where: Array) -> str:
+    return rows_text(np.argwhere(where)[0][:1] if where.ndim else [0])
 
 
 def _refuse_missing(codes: Array, counted: Array | None, name: str, advice: str) -> None:
@@ -221,8 +220,8 @@ def _sorted(codes: Array, levels: list[Any]) -> Labels:
     if any(isinstance(v, bool) for v in used) and not all(isinstance(v, bool) for v in used):
         used = [int(v) if isinstance(v, bool) else v for v in used]
     classes = sorted(set(used))
-    place = {label: code for code, label in enumerate(classes)}
-    table = [place.get(v, -1) for v in levels]
+    code_of = {label: code for code, label in enumerate(classes)}
+    table = [code_of.get(v, -1) for v in levels]
     if table == list(range(len(classes))):
         return Labels(codes, tuple(classes))
     return Labels(codes, ()).mapped(np.array(table, np.int32), classes)

@@ -75,7 +75,7 @@ def needed(module: str, extra: str, purpose: str, package: str = "") -> Any:
         module: Its name.
         extra: Ours that installs it.
         purpose: What needs it, for the message: "Training on a cluster".
-        package: What it is installed as, where that is not the first part of `module`.
+        package: What it is installed as, where that is not the first name in `module`.
 
     Raises:
         MissingExtraError: it is not installed.

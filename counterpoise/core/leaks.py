@@ -1,4 +1,4 @@
-"""Does one column alone give the label away? (numpy only)
+"""Whether one column alone gives the label away (NumPy only).
 
 Numbers are ranked as they are. Numbers and levels are also cut into at most 256 bins whose class
 shares, measured on one half of the rows, score the other half: that finds a label hidden in a code,
@@ -14,7 +14,7 @@ import numpy as np
 
 from counterpoise.core.seeds import generator
 
-#: Rows looked at per class: AUROC does not depend on the share of the classes. Of wide tables fewer, so that a class
+#: Rows read per class: ROC AUC does not depend on the share of the classes. Of wide tables fewer, so that a class
 #: holds at most so many values.
 MOST_ROWS, FEWEST_ROWS, MOST_VALUES = 20_000, 2_000, 2_000_000
 #: Classes with fewer rows are not judged: a real feature separates a handful of rows by luck.
@@ -22,12 +22,12 @@ LEAST_ROWS = 10
 BINS = 256
 #: Counts that are held at a time.
 CELLS = 2_000_000
-#: A column whose AUROC alone is above this may be the label in disguise.
+#: A column whose ROC AUC alone is above this may be the label in disguise.
 LEAK_AUROC = 0.99
 
 
 def auroc(score: np.ndarray, positive: np.ndarray) -> float:
-    """Area under the ROC curve: P(score of a positive > score of a negative), ties count one half.
+    """Return ROC AUC: P(score of a positive > score of a negative), ties count one half.
 
     Args:
         score: (N,) numbers without NaN. positive: bool (N,).
@@ -43,21 +43,21 @@ def auroc(score: np.ndarray, positive: np.ndarray) -> float:
     n0 = len(positive) - n1
     if not n1 or not n0:
         return 0.5
-    _, place, counts = np.unique(score, return_inverse=True, return_counts=True)
+    _, index, counts = np.unique(score, return_inverse=True, return_counts=True)
     mean_rank = np.cumsum(counts) - (counts - 1) / 2
-    return float((mean_rank[place[positive]].sum() - n1 * (n1 + 1) / 2) / (n1 * n0))
+    return float((mean_rank[index[positive]].sum() - n1 * (n1 + 1) / 2) / (n1 * n0))
 
 
 def single_column_scores(x: Mapping[str, np.ndarray], y: np.ndarray, n_classes: int) -> dict[tuple[str, int], float]:
-    """AUROC of each column of a table alone, as the least over the classes (one against the rest).
+    """Measure the ROC AUC of each column alone, the lowest over the classes (one against the rest).
 
     Args:
-        x: The parts "numeric" (float, NaN = missing) and "categorical" (ids, 0 = missing) of `Examples.x`.
+        x: "numeric" (float, NaN = missing) and "categorical" (ids, 0 = missing) of `Examples.x`.
         y: Class codes (N,).
         n_classes: Number of classes.
 
     Returns:
-        (part, position in the part) -> AUROC in [0.5, 1].
+        (key of x, number of the column) -> ROC AUC in [0.5, 1].
     """
     width = sum(values.shape[1] for values in x.values())
     rows = _rows(y, n_classes, max(FEWEST_ROWS, min(MOST_ROWS, MOST_VALUES // max(width, 1))))
@@ -68,12 +68,12 @@ def single_column_scores(x: Mapping[str, np.ndarray], y: np.ndarray, n_classes: 
     if len(judged) < 2:
         return scores
     targets = judged[-1:] if n_classes == 2 else judged
-    for part, values in x.items():
+    for group, values in x.items():
         step = max(1, CELLS // ((BINS + 1) * (len(targets) + 1)))
         for start in range(0, values.shape[1], step):
             block = values[rows, start : start + step]
             for j, score in enumerate(_block_scores(block, labels, targets, half), start):
-                scores[part, j] = float(score)
+                scores[group, j] = float(score)
     return scores
 
 
@@ -83,12 +83,12 @@ def leak_scores(
     """`single_column_scores` of the target, or of each label (y (N, L)) where it is known, and what to call it."""
     if y.ndim == 1:
         return [("the target", single_column_scores(x, y, len(classes)))]
-    found = []
+    scores = []
     for name, column in zip(classes, y.T, strict=True):
         rows = np.flatnonzero(column >= 0)
-        known = {part: values[rows] for part, values in x.items()}
-        found.append((f"the label {name!r}", single_column_scores(known, column[rows], 2)))
-    return found
+        known = {group: values[rows] for group, values in x.items()}
+        scores.append((f"the label {name!r}", single_column_scores(known, column[rows], 2)))
+    return scores
 
 
 def _rows(y: np.ndarray, n_classes: int, most: int) -> np.ndarray:
@@ -126,32 +126,32 @@ def _bins(column: np.ndarray) -> np.ndarray:
 
 
 def _binned_areas(bins: np.ndarray, y: np.ndarray, targets: np.ndarray, half: np.ndarray) -> np.ndarray:
-    """(K, T): mean over the two halves of the AUROC of class shares learned on the other half."""
+    """(K, T): mean over the two halves of the ROC AUC of class shares learned on the other half."""
     size, columns = int(bins.max()) + 1, bins.shape[1]
     step = max(1, CELLS // (size * columns))
-    parts = [targets[i : i + step] for i in range(0, len(targets), step)]
-    return np.concatenate([_areas_of(bins, size, y, part, half) for part in parts], axis=1)
+    chunks = [targets[i : i + step] for i in range(0, len(targets), step)]
+    return np.concatenate([_areas_of(bins, size, y, chunk, half) for chunk in chunks], axis=1)
 
 
 def _areas_of(bins: np.ndarray, size: int, y: np.ndarray, targets: np.ndarray, half: np.ndarray) -> np.ndarray:
     kinds = len(targets) + 1
-    place = np.full(int(max(y.max(), targets.max())) + 1, len(targets))
-    place[targets] = np.arange(len(targets))
-    cell = (np.arange(bins.shape[1]) * size + bins) * kinds + place[y][:, None]
+    kind_of = np.full(int(max(y.max(), targets.max())) + 1, len(targets))
+    kind_of[targets] = np.arange(len(targets))
+    cell = (np.arange(bins.shape[1]) * size + bins) * kinds + kind_of[y][:, None]
     count = [
         np.bincount(cell[side].ravel(), minlength=bins.shape[1] * size * kinds).reshape(-1, size, kinds)
         for side in (half, ~half)
     ]
-    found = []
+    scores = []
     for learned, judged in (count, count[::-1]):
         hits, total = learned[..., :-1], learned.sum(axis=2, keepdims=True)
         prior = hits[0].sum(axis=0) / max(int(total[0].sum()), 1)
         share = (hits + prior) / (total + 1.0)
         positive = judged[..., :-1].astype(np.float64)
         rest = judged.sum(axis=2, keepdims=True) - positive
-        rows = [part.transpose(0, 2, 1).reshape(-1, size) for part in (share, positive, rest)]
-        found.append(areas(*rows))
-    return np.mean(found, axis=0).reshape(bins.shape[1], len(targets))
+        rows = [values.transpose(0, 2, 1).reshape(-1, size) for values in (share, positive, rest)]
+        scores.append(areas(*rows))
+    return np.mean(scores, axis=0).reshape(bins.shape[1], len(targets))
 
 
 def areas(score: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
@@ -162,10 +162,10 @@ def areas(score: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> np.n
         [0.875]
     """
     order = np.argsort(score, axis=1)
-    s, pos, neg = (np.take_along_axis(part, order, axis=1) for part in (score, positive, negative))
+    s, pos, neg = (np.take_along_axis(values, order, axis=1) for values in (score, positive, negative))
     at = np.arange(score.shape[1])
     fresh = np.concatenate([np.ones((len(s), 1), bool), s[:, 1:] != s[:, :-1]], axis=1)
-    start = np.maximum.accumulate(np.where(fresh, at, 0), axis=1)  # of the ties that a place is among
+    start = np.maximum.accumulate(np.where(fresh, at, 0), axis=1)  # of the ties that a score is among
     last = np.concatenate([fresh[:, 1:], np.ones((len(s), 1), bool)], axis=1)
     end = np.minimum.accumulate(np.where(last, at, score.shape[1])[:, ::-1], axis=1)[:, ::-1]
     below = np.concatenate([np.zeros((len(s), 1)), np.cumsum(neg, axis=1)], axis=1)

@@ -1,7 +1,7 @@
 """How much memory a piece of work took: the process's highest resident memory while it ran.
 
-A thread looks every few milliseconds, as long as anyone wants to know. Two pieces of work that run at the same time in
-one process see each other's memory: the figure says what a machine must hold, not what a single network needs.
+A thread looks every few milliseconds, as long as a `Peak` is open. Two pieces of work that run at the same time in
+one process see each other's memory: the figure is what a machine must hold, not what a single network needs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ EVERY = 0.02
 
 
 def resident() -> int:
-    """Bytes of this process that lie in memory now; its highest so far where the system tells no more; 0 if unknown."""
+    """Return resident bytes of this process, or its highest so far where that is all there is; 0 if unknown."""
     try:
         with open("/proc/self/statm", encoding="ascii") as file:
             pages = int(file.read().split()[1])
@@ -59,7 +59,7 @@ class Peak:
         _LOOKOUT.remove(self)
 
     def see(self, value: int) -> None:
-        """Take note of a measured value."""
+        """Raise the peak to a measured value."""
         self.bytes = max(self.bytes, value)
 
 

@@ -41,24 +41,24 @@ def in_class_order(values: Any, name: str, classes: Sequence[Any] | None = None,
     pairs = labeled(values)
     if pairs is None:
         return values
-    found: dict[int, Any] = {}
+    numbers: dict[int, Any] = {}
     for label, number in pairs:
-        place = _place(label, name, classes)
-        if place in found:
+        code = _code(label, name, classes)
+        if code in numbers:
             raise OptionError(f"{name} names class {label!r} twice; give each class one number.")
-        found[place] = number
-    size = len(classes) if classes is not None else max(found, default=-1) + 1
-    for place in range(size):
-        if place not in found and fill is None:
-            label = place if classes is None else classes[place]
+        numbers[code] = number
+    size = len(classes) if classes is not None else max(numbers, default=-1) + 1
+    for code in range(size):
+        if code not in numbers and fill is None:
+            label = code if classes is None else classes[code]
             raise OptionError(f"{name} gives nothing for class {label!r}; give one number for each class.")
-    return np.array([found.get(place, fill) for place in range(size)])
+    return np.array([numbers.get(code, fill) for code in range(size)])
 
 
 def in_unit_order(values: Any, name: str) -> Any:
     """Numbers per independent label in the order of the units: by code, or as they stand where text names them.
 
-    `frame.sum()` names each column, and the columns are the units; no code could say more.
+    `frame.sum()` names each column, and the columns are the units; so that codes add nothing.
 
     Example:
         >>> in_unit_order({"dog": 3, "cat": 1}, "counts"), in_unit_order({1: 3, 0: 1}, "counts").tolist()
@@ -100,15 +100,15 @@ def _alone(label: Any) -> Any:
     return label[0] if isinstance(label, tuple) and len(label) == 1 else label
 
 
-def _place(label: Any, name: str, classes: Sequence[Any] | None) -> int:
+def _code(label: Any, name: str, classes: Sequence[Any] | None) -> int:
     value = plain_label(label)
     if value is None:
         raise OptionError(f"{name} has a missing label; leave it out (value_counts does so by default).")
     if classes is not None:
-        place = find_label(value, classes)
-        if place is None:
+        code = find_label(value, classes)
+        if code is None:
             raise OptionError(f"{name} names {value!r}, which is no class.{did_you_mean(value, classes)}")
-        return place
+        return code
     code = int(value) if isinstance(value, str) and value.isdecimal() else value
     if not isinstance(code, int) or code < 0:
         raise OptionError(

@@ -1,6 +1,6 @@
-"""Values that were read from a file: typed and bounded, or one line that names the place.
+"""Values that were read from a file: typed and bounded, or one line that names where.
 
-A check takes a value as JSON gives it and the name of its place, and returns it in the form that the code behind it
+A check takes a value as JSON gives it and where it is, and returns it in the form that the code behind it
 wants. Checks are put together into a description of a whole file, which writing and reading share:
 
     COLUMN = record({"name": text(), "kind": choice(KINDS), "missing": whole(0)})
@@ -18,7 +18,7 @@ import numpy as np
 
 from counterpoise.core.errors import ArtifactError
 
-#: Returns the checked value, or raises ArtifactError with the place.
+#: Returns the checked value, or raises ArtifactError with where it is.
 Check = Callable[[Any, str], Any]
 
 #: Values, and levels of nesting, of a JSON text that is read: a value takes up to a hundred bytes of memory.
@@ -27,12 +27,12 @@ MOST_VALUES, DEEPEST = 5_000_000, 200
 LONGEST = 1_000_000
 
 
-def read_json(content: bytes | str, place: str, finite: bool = True, most: int = MOST_VALUES) -> Any:
-    """The value of a JSON text of bounded size and depth.
+def read_json(content: bytes | str, where: str, finite: bool = True, most: int = MOST_VALUES) -> Any:
+    """Read the value of a JSON text of bounded size and depth.
 
     Args:
         content: The text.
-        place: What to call it in a message.
+        where: What to call it in a message.
         finite: Whether NaN and infinities, which are no JSON, are refused.
         most: Values that it may hold.
 
@@ -48,14 +48,14 @@ def read_json(content: bytes | str, place: str, finite: bool = True, most: int =
     """
     raw = content.encode() if isinstance(content, str) else content
     if raw.count(b",") + raw.count(b"[") + raw.count(b"{") > most:
-        raise ArtifactError(f"{place} holds more than {most:,} values.")
+        raise ArtifactError(f"{where} holds more than {most:,} values.")
     try:
         value = json.loads(content, parse_constant=_refused if finite else None)
     except RecursionError:
-        raise ArtifactError(f"{place} is nested deeper than {DEEPEST} levels.") from None
+        raise ArtifactError(f"{where} is nested deeper than {DEEPEST} levels.") from None
     except ValueError as error:
-        raise ArtifactError(f"{place} is not JSON ({error}).") from None
-    check_depth(value, place)
+        raise ArtifactError(f"{where} is not JSON ({error}).") from None
+    check_depth(value, where)
     return value
 
 
@@ -63,26 +63,26 @@ def _refused(name: str) -> Any:
     raise ValueError(f"{name} is no number of JSON")
 
 
-def check_depth(value: Any, place: str) -> None:
+def check_depth(value: Any, where: str) -> None:
     """Refuse lists and mappings that are nested deeper than `DEEPEST`."""
     layer, depth = [value], 0
     while layer:
         if depth > DEEPEST:
-            raise ArtifactError(f"{place} is nested deeper than {DEEPEST} levels.")
+            raise ArtifactError(f"{where} is nested deeper than {DEEPEST} levels.")
         inside = [v for v in layer if isinstance(v, (dict, list))]
-        layer = [part for v in inside for part in (v.values() if isinstance(v, dict) else v)]
+        layer = [nested for v in inside for nested in (v.values() if isinstance(v, dict) else v)]
         depth += 1
 
 
-def misfit(value: Any, place: str, expected: str) -> ArtifactError:
-    """The error for a value that is not what its place holds."""
+def misfit(value: Any, where: str, expected: str) -> ArtifactError:
+    """Return the error for a value that is not what was expected there."""
     shown = f"{value!r:.60}" if isinstance(value, (str, int, float, bool, type(None))) else _kind(value)
-    return ArtifactError(f"{place} is {shown}; expected {expected}.")
+    return ArtifactError(f"{where} is {shown}; expected {expected}.")
 
 
-def _inside(place: str, key: object) -> str:
-    """The place of an entry; a key that is no plain name is quoted."""
-    return f"{place}.{key:.60}" if isinstance(key, str) and key.isidentifier() else f"{place}[{key!r:.60}]"
+def _inside(where: str, key: object) -> str:
+    """The name of an entry; a key that is not a plain name is quoted."""
+    return f"{where}.{key:.60}" if isinstance(key, str) and key.isidentifier() else f"{where}[{key!r:.60}]"
 
 
 def _kind(value: Any) -> str:
@@ -90,12 +90,12 @@ def _kind(value: Any) -> str:
     return next((name for kind, name in kinds if isinstance(value, kind)), type(value).__name__)
 
 
-def anything(value: Any, place: str) -> Any:
+def anything(value: Any, where: str) -> Any:
     """Any value; what reads it looks at it."""
     return value
 
 
-def plain(value: Any, place: str) -> Any:
+def plain(value: Any, where: str) -> Any:
     """Anything that JSON holds.
 
     Example:
@@ -103,41 +103,41 @@ def plain(value: Any, place: str) -> Any:
         {'a': [1, None]}
     """
     if isinstance(value, Mapping):
-        return {key: plain(part, _inside(place, key)) for key, part in value.items()}
+        return {key: plain(inner, _inside(where, key)) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(part, place) for part in value]
+        return [plain(inner, where) for inner in value]
     if value is None or isinstance(value, (bool, int, str)) or (isinstance(value, float) and math.isfinite(value)):
         return value
-    raise misfit(value, place, "text, a finite number, true, false, null, or lists and mappings of these")
+    raise misfit(value, where, "text, a finite number, true, false, null, or lists and mappings of these")
 
 
 def text(longest: int = LONGEST) -> Check:
     """A text."""
 
-    def check(value: Any, place: str) -> str:
+    def check(value: Any, where: str) -> str:
         if not isinstance(value, str):
-            raise misfit(value, place, "text")
+            raise misfit(value, where, "text")
         if len(value) > longest:
-            raise ArtifactError(f"{place} is {len(value):,} characters long; expected at most {longest:,}.")
+            raise ArtifactError(f"{where} is {len(value):,} characters long; expected at most {longest:,}.")
         return value
 
     return check
 
 
-def truth(value: Any, place: str) -> bool:
+def truth(value: Any, where: str) -> bool:
     """True or false."""
     if not isinstance(value, bool):
-        raise misfit(value, place, "true or false")
+        raise misfit(value, where, "true or false")
     return value
 
 
 def whole(low: int = 0, high: int = 2**63 - 1) -> Check:
     """A whole number within low..high."""
 
-    def check(value: Any, place: str) -> int:
+    def check(value: Any, where: str) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             limits = f"of at least {low}" if high == 2**63 - 1 else f"from {low} to {high:,}"
-            raise misfit(value, place, f"a whole number {limits}")
+            raise misfit(value, where, f"a whole number {limits}")
         return value
 
     return check
@@ -153,15 +153,15 @@ def number(low: float = -math.inf, high: float = math.inf) -> Check:
     """
     limits = "" if (low, high) == (-math.inf, math.inf) else f" from {low:g} to {high:g}"
 
-    def check(value: Any, place: str) -> float:
+    def check(value: Any, where: str) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-            raise misfit(value, place, f"a finite number{limits}")
+            raise misfit(value, where, f"a finite number{limits}")
         try:
             finite = math.isfinite(value)
         except OverflowError:  # a whole number beyond float64
             finite = False
         if not finite:
-            raise misfit(value, place, f"a finite number{limits}")
+            raise misfit(value, where, f"a finite number{limits}")
         return float(value)
 
     return check
@@ -171,9 +171,9 @@ def choice(choices: Iterable[str]) -> Check:
     """One of these texts."""
     known = tuple(choices)
 
-    def check(value: Any, place: str) -> str:
+    def check(value: Any, where: str) -> str:
         if not isinstance(value, str) or value not in known:
-            raise misfit(value, place, f"one of {', '.join(known)}")
+            raise misfit(value, where, f"one of {', '.join(known)}")
         return value
 
     return check
@@ -181,18 +181,18 @@ def choice(choices: Iterable[str]) -> Check:
 
 def maybe(inner: Check) -> Check:
     """What `inner` takes, or null."""
-    return lambda value, place: None if value is None else inner(value, place)
+    return lambda value, where: None if value is None else inner(value, where)
 
 
 def list_of(inner: Check, most: int = MOST_VALUES) -> Check:
-    """A list of what `inner` takes; a message counts its parts from 1."""
+    """A list of what `inner` takes; a message counts its entries from 1."""
 
-    def check(value: Any, place: str) -> list[Any]:
+    def check(value: Any, where: str) -> list[Any]:
         if not isinstance(value, (list, tuple)):
-            raise misfit(value, place, "a list")
+            raise misfit(value, where, "a list")
         if len(value) > most:
-            raise ArtifactError(f"{place} holds {len(value):,} entries; expected at most {most:,}.")
-        return [inner(part, f"{place}, entry {i}") for i, part in enumerate(value, 1)]
+            raise ArtifactError(f"{where} holds {len(value):,} entries; expected at most {most:,}.")
+        return [inner(entry, f"{where}, entry {i}") for i, entry in enumerate(value, 1)]
 
     return check
 
@@ -200,10 +200,10 @@ def list_of(inner: Check, most: int = MOST_VALUES) -> Check:
 def mapping_of(inner: Check) -> Check:
     """A mapping from texts to what `inner` takes."""
 
-    def check(value: Any, place: str) -> dict[str, Any]:
+    def check(value: Any, where: str) -> dict[str, Any]:
         if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-            raise misfit(value, place, "a mapping from names to values")
-        return {key: inner(part, _inside(place, key)) for key, part in value.items()}
+            raise misfit(value, where, "a mapping from names to values")
+        return {key: inner(entry, _inside(where, key)) for key, entry in value.items()}
 
     return check
 
@@ -224,19 +224,19 @@ def record(
     """
     named = {**fields, **(optional or {})}
 
-    def check(value: Any, place: str) -> dict[str, Any]:
+    def check(value: Any, where: str) -> dict[str, Any]:
         if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-            raise misfit(value, place, "a mapping from names to values")
+            raise misfit(value, where, "a mapping from names to values")
         for name in fields:
             if name not in value:
-                raise ArtifactError(f"{place} lacks {name!r}.")
-        found = {}
-        for name, part in value.items():
+                raise ArtifactError(f"{where} lacks {name!r}.")
+        checked = {}
+        for name, entry in value.items():
             inner = named.get(name, others)
             if inner is None:
-                raise ArtifactError(f"{place} holds {name!r:.60}, which is not one of {', '.join(named)}.")
-            found[name] = inner(part, _inside(place, name))
-        return found
+                raise ArtifactError(f"{where} holds {name!r:.60}, which is not one of {', '.join(named)}.")
+            checked[name] = inner(entry, _inside(where, name))
+        return checked
 
     return check
 
@@ -251,7 +251,7 @@ def numbers(shape: Sequence[int | None], low: float = -math.inf, high: float = m
     wanted = " x ".join("n" if size is None else str(size) for size in shape)
     limits = "" if (low, high) == (-math.inf, math.inf) else f" from {low:g} to {high:g}"
 
-    def check(value: Any, place: str) -> np.ndarray:
+    def check(value: Any, where: str) -> np.ndarray:
         try:
             array = np.asarray(value if isinstance(value, (list, tuple, np.ndarray)) else None)
         except ValueError:  # lists of unequal lengths
@@ -260,11 +260,11 @@ def numbers(shape: Sequence[int | None], low: float = -math.inf, high: float = m
             g > 0 and (s is None or s == g) for s, g in zip(shape, array.shape, strict=False)
         )
         if array.dtype.kind not in "iuf" or not fits:
-            raise misfit(value, place, f"{wanted} numbers")
-        found = array.astype(np.float64)
-        bad = ~(np.isfinite(found) & (found >= low) & (found <= high))
+            raise misfit(value, where, f"{wanted} numbers")
+        checked = array.astype(np.float64)
+        bad = ~(np.isfinite(checked) & (checked >= low) & (checked <= high))
         if bad.any():
-            raise misfit(float(found[bad][0]), place, f"{wanted} finite numbers{limits}")
-        return found
+            raise misfit(float(checked[bad][0]), where, f"{wanted} finite numbers{limits}")
+        return checked
 
     return check

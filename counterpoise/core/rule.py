@@ -30,7 +30,7 @@ class Rule:
         member_thresholds: For vote="hard": each member's own threshold (M,).
         aim: What threshold or offsets were chosen for, for example "f1", in words.
         guarantee: The floor that the threshold or the offsets reach with confidence; None: none was asked for.
-        notes: Sentences about what was checked and found.
+        notes: Sentences about what was checked.
         gammas: float64 (M,), focusing of each member's focal loss, undone before the shift; None: none had one.
         costs: float64 (C, C), [true, decided]; the class of the lowest expected cost is decided. With two classes this
             is the threshold. None: the decision follows from something else.
@@ -54,13 +54,13 @@ class Rule:
     review: Review | None = None
 
     @property
-    def parts(self) -> tuple[Rule, ...]:
-        """The rule of each problem (see `core.target`): this one."""
+    def problem_rules(self) -> tuple[Rule, ...]:
+        """Return the rule of each problem (see `core.target`): this one."""
         return (self,)
 
-    def with_parts(self, parts: Sequence[Rule]) -> Rule:
-        """The rule with other rules of its problems."""
-        (rule,) = parts
+    def with_problem_rules(self, problem_rules: Sequence[Rule]) -> Rule:
+        """Return the rule with other rules of its problems."""
+        (rule,) = problem_rules
         return rule
 
     @property
@@ -74,14 +74,14 @@ class LabelRules:
     """The rules of several labels: one of two classes for each, all over the same members.
 
     Attributes:
-        parts: One `Rule` per label.
+        problem_rules: One `Rule` per label.
     """
 
-    parts: tuple[Rule, ...]
+    problem_rules: tuple[Rule, ...]
 
-    def with_parts(self, parts: Sequence[Rule]) -> LabelRules:
-        """The same labels under other rules."""
-        return LabelRules(tuple(parts))
+    def with_problem_rules(self, problem_rules: Sequence[Rule]) -> LabelRules:
+        """Return the same labels under other rules."""
+        return LabelRules(tuple(problem_rules))
 
     @property
     def review(self) -> None:
@@ -96,40 +96,40 @@ class LabelRules:
     @property
     def log_shifts(self) -> Array:
         """float64 (M, L, 2)."""
-        return np.stack([rule.log_shifts for rule in self.parts], axis=1)
+        return np.stack([rule.log_shifts for rule in self.problem_rules], axis=1)
 
     @property
     def gammas(self) -> Array | None:
         """float64 (M,), equal for all labels, or None."""
-        return self.parts[0].gammas
+        return self.problem_rules[0].gammas
 
     @property
     def prior(self) -> Array:
         """float64 (L, 2), shares of each label without and with it."""
-        return np.stack([rule.prior for rule in self.parts])
+        return np.stack([rule.prior for rule in self.problem_rules])
 
     @property
     def vote(self) -> str:
         """How members are pooled, equal for all labels."""
-        return self.parts[0].vote
+        return self.problem_rules[0].vote
 
     @property
     def weights(self) -> Array | None:
         """float64 (M,), mean weight of each member over the labels; None: equal."""
-        known = [rule.weights for rule in self.parts if rule.weights is not None]
+        known = [rule.weights for rule in self.problem_rules if rule.weights is not None]
         return np.mean(known, axis=0) if known else None
 
     @property
     def aim(self) -> str:
         """What the thresholds were chosen for, in words; of labels with different aims, each once."""
-        return ", ".join(dict.fromkeys(rule.aim for rule in self.parts))
+        return ", ".join(dict.fromkeys(rule.aim for rule in self.problem_rules))
 
     @property
     def threshold(self) -> None:
-        """There is one for each label (`parts`)."""
+        """None: there is one for each label (`problem_rules`)."""
         return None
 
     @property
     def offsets(self) -> None:
-        """Labels have thresholds."""
+        """None: labels have thresholds."""
         return None

@@ -1,4 +1,4 @@
-"""What Keras finds in a saved file: each of our classes, as soon as anything of ours was used beside Keras.
+"""What Keras finds in a saved file: each of our classes, as soon as anything of ours was used with Keras.
 
 Keras looks classes up by name in a dictionary and imports nobody's modules. So each of our names is entered there with
 a stand-in that imports the class when a file asks for it: by `import counterpoise` after `import keras`, by the first
@@ -32,7 +32,7 @@ SAVED = {
     ),
     "metrics.display": ("BalancedAccuracy", "MCC"),
     "metrics.display_scores": ("AveragePrecision",),
-    "networks.network": ("ProbabilityToLogit",),
+    "networks.output": ("ProbabilityToLogit",),
     "networks.batch_ensemble": ("MemberDense", "MemberHead", "PoolMembers", "RandomSigns"),
 }  # fmt: skip
 

@@ -11,20 +11,22 @@ USED_KINDS = ("numeric", "categorical", "boolean")
 
 
 @dataclass(frozen=True)
-class NumberFormat:
-    """How the numbers of a text column are written.
+class TextFormat:
+    """How the numbers, dates or times of a text column are written.
 
     Attributes:
         decimal: "." or ",".
-        group: What stands between groups of three digits: "", ",", ".", " " or "'".
+        group: Sign between groups of three digits: "", ",", ".", " " or "'".
         affix: Currency sign or unit before or after the number, in lower case; "" where there is none.
-        words: What stood where a number was missing, most frequent first; the first 20.
+        words: Words in place of missing values, most frequent first; the first 20.
+        order: Of dates such as 12/31/2024: "month first" or "day first"; "" where no date is written so.
     """
 
     decimal: str = "."
     group: str = ""
     affix: str = ""
     words: tuple[str, ...] = ()
+    order: str = ""
 
 
 @dataclass(frozen=True)
@@ -34,14 +36,16 @@ class Column:
     Attributes:
         name: The name as it stands in the file.
         kind: One of `KINDS`.
-        levels: For categorical and boolean columns every level found, as text, most frequent first.
+        levels: For categorical and boolean columns every level, as text, most frequent first.
         missing: Number of missing values.
         numeric_levels: Whether the levels are numbers or truth values, so that text is compared by value.
-        unit: What the numbers of a numeric column are days of: "date", "time" (of day) or "duration"; "" for others.
+        unit: What the numbers of a numeric column are days of: "date", "time" (of day) or "duration"; "seconds": they
+            are Unix seconds; "" for others.
             Of levels: "date" where all are dates, so that text is compared by date.
         offset: Subtracted in float64 before a number becomes float32 (see `data.precision`).
-        cycles: Days; the position of a number in each such period is a feature too (see `data.cycles`).
-        written: How the numbers of a text column are written; None where the column held no text.
+        cycles: Periods in days, or in seconds as the unit; the position of a number in each is a feature too (see
+            `data.cycles`).
+        written: How the values of a text column are written; None where the column held no text.
     """
 
     name: str
@@ -52,7 +56,7 @@ class Column:
     unit: str = ""
     offset: float = 0.0
     cycles: tuple[float, ...] = ()
-    written: NumberFormat | None = None
+    written: TextFormat | None = None
 
     @property
     def used(self) -> bool:

@@ -20,8 +20,8 @@ def sequence(seed: int, stage: str, *index: int) -> np.random.SeedSequence:
     Args:
         seed: The user's seed, 0 or more.
         stage: What is drawn, for example "split" or "rows".
-        *index: Counters that place the draw: fold, member, epoch ... One stage always takes the same number of them:
-            NumPy fills up with zeros, so ("rows", 3) and ("rows", 3, 0) are one place.
+        *index: Counters of the draw: fold, member, epoch ... One stage always takes the same number of them:
+            NumPy fills up with zeros, so ("rows", 3) and ("rows", 3, 0) are equal.
 
     Example:
         >>> a = sequence(0, "rows", 3).generate_state(1)
@@ -34,7 +34,7 @@ def sequence(seed: int, stage: str, *index: int) -> np.random.SeedSequence:
 
 
 def generator(seed: int, stage: str, *index: int) -> np.random.Generator:
-    """Return the NumPy generator of one place in the run (see `sequence`)."""
+    """Return the NumPy generator of one draw in the run (see `sequence`)."""
     return np.random.default_rng(sequence(seed, stage, *index))
 
 

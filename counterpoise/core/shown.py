@@ -19,7 +19,7 @@ def shown(text: object, keep: str = "\n") -> str:
         >>> print(shown("a\x1b[31m b\udcff"), shown("two\nlines", keep=""))
         a\x1b[31m b\xff two\x0alines
     """
-    return _STEERING.sub(lambda found: found[0] if found[0] in keep else _written_out(found[0]), str(text))
+    return _STEERING.sub(lambda match: match[0] if match[0] in keep else _written_out(match[0]), str(text))
 
 
 def _written_out(character: str) -> str:

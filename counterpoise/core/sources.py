@@ -21,7 +21,7 @@ IN_MEMORY = 512 * 2**20
 
 
 class Source:
-    """Rows of one input; a subclass says how they are taken. It can be pickled, and a worker opens it again.
+    """Rows of one input; a subclass defines how they are taken. It can be pickled, and a worker opens it again.
 
     Attributes:
         shape: (N, ...), known without reading.
@@ -87,17 +87,17 @@ class Chosen(Source):
 class Joined(Source):
     """Sources and arrays of equal form, one after the other."""
 
-    def __init__(self, parts: Sequence[Any]) -> None:
-        self.parts = tuple(parts)
-        self.starts = np.cumsum([0, *map(len, self.parts)])
-        self.shape = (int(self.starts[-1]), *self.parts[0].shape[1:])
-        self.dtype = np.result_type(*(part.dtype for part in self.parts))
+    def __init__(self, inputs: Sequence[Any]) -> None:
+        self.inputs = tuple(inputs)
+        self.starts = np.cumsum([0, *map(len, self.inputs)])
+        self.shape = (int(self.starts[-1]), *self.inputs[0].shape[1:])
+        self.dtype = np.result_type(*(source.dtype for source in self.inputs))
 
     def take(self, rows: Array) -> Array:
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
         owner = np.searchsorted(self.starts, rows, side="right") - 1
-        for number, part in enumerate(self.parts):
+        for number, source in enumerate(self.inputs):
             mine = owner == number
             if mine.any():
-                out[mine] = part[rows[mine] - self.starts[number]]
+                out[mine] = source[rows[mine] - self.starts[number]]
         return out

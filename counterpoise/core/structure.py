@@ -13,75 +13,75 @@ from counterpoise.core.sources import Chosen, Joined, Source
 
 
 def mapped(function: Callable[..., Any], x: Any, *others: Any) -> Any:
-    """The same structure with `function` on every array of `x`, and on those in the same place of `others`.
+    """Return the same structure with `function` on every array of `x`, and on the matching ones of `others`.
 
     Example:
         >>> mapped(lambda a, b: a + b, {"a": 1, "b": (2, 3)}, {"a": 10, "b": (20, 30)})
         {'a': 11, 'b': (22, 33)}
     """
     if isinstance(x, Mapping):
-        return {key: mapped(function, part, *(other[key] for other in others)) for key, part in x.items()}
+        return {key: mapped(function, inner, *(other[key] for other in others)) for key, inner in x.items()}
     if isinstance(x, (tuple, list)):
-        parts = [mapped(function, part, *(other[i] for other in others)) for i, part in enumerate(x)]
-        return type(x)(*parts) if hasattr(x, "_fields") else type(x)(parts)
+        inputs = [mapped(function, inner, *(other[i] for other in others)) for i, inner in enumerate(x)]
+        return type(x)(*inputs) if hasattr(x, "_fields") else type(x)(inputs)
     return function(x, *others)
 
 
 def leaves(x: Any) -> list[Any]:
-    """The arrays of an input, in order.
+    """Return the arrays of an input, in order.
 
     Example:
         >>> leaves({"a": 1, "b": (2, 3)})
         [1, 2, 3]
     """
     if isinstance(x, Mapping):
-        return [leaf for part in x.values() for leaf in leaves(part)]
+        return [leaf for inner in x.values() for leaf in leaves(inner)]
     if isinstance(x, (tuple, list)):
-        return [leaf for part in x for leaf in leaves(part)]
+        return [leaf for inner in x for leaf in leaves(inner)]
     return [x]
 
 
 def take(x: Any, rows: np.ndarray | slice) -> Any:
-    """Rows of an input.
+    """Return rows of an input.
 
     Example:
         >>> take({"a": np.array([1, 2, 3])}, np.array([2, 0]))["a"].tolist()
         [3, 1]
     """
-    return mapped(lambda part: part[rows], x)
+    return mapped(lambda array: array[rows], x)
 
 
-def join(parts: Sequence[Any]) -> Any:
-    """Inputs of the same structure, one after the other.
+def join(inputs: Sequence[Any]) -> Any:
+    """Join inputs of the same structure, one after the other.
 
     Example:
         >>> join([(np.array([1]), np.array([2])), (np.array([3]), np.array([4]))])[1].tolist()
         [2, 4]
     """
-    return mapped(_joined, *parts)
+    return mapped(_joined, *inputs)
 
 
-def _joined(*parts: Any) -> Any:
-    return Joined(parts) if any(isinstance(part, Source) for part in parts) else np.concatenate(parts)
+def _joined(*arrays: Any) -> Any:
+    return Joined(arrays) if any(isinstance(array, Source) for array in arrays) else np.concatenate(arrays)
 
 
 def subset(x: Any, rows: np.ndarray) -> Any:
-    """Some rows as an input of their own; those outside memory stay there.
+    """Return some rows as an input of their own; those outside memory stay there.
 
     Example:
         >>> subset(np.array([1, 2, 3]), np.array([2, 0])).tolist()
         [3, 1]
     """
-    return mapped(lambda part: Chosen(part, rows) if isinstance(part, Source) else part[rows], x)
+    return mapped(lambda array: Chosen(array, rows) if isinstance(array, Source) else array[rows], x)
 
 
 def whole(x: Any, rows: np.ndarray, purpose: str) -> Any:
-    """Rows of an input, all of them at once, for a purpose that needs it ("SMOTE").
+    """Return rows of an input in memory, for a purpose that needs all at once ("SMOTE").
 
     Raises:
         DataError: rows outside memory that do not fit into it.
     """
-    need = sum(part.nbytes // max(1, len(part)) * len(rows) for part in leaves(x) if isinstance(part, Source))
+    need = sum(array.nbytes // max(1, len(array)) * len(rows) for array in leaves(x) if isinstance(array, Source))
     if need > sources.IN_MEMORY:
         raise DataError(
             f"{purpose} needs all of {len(rows):,} rows in memory at once, which are {need / 2**20:,.0f} MB. Expected "
@@ -97,7 +97,7 @@ def outside_memory(x: Any) -> bool:
         >>> outside_memory({"a": np.zeros(3)})
         False
     """
-    return any(isinstance(part, Source) for part in leaves(x))
+    return any(isinstance(array, Source) for array in leaves(x))
 
 
 #: Values of one chunk of rows when a network is only evaluated.
@@ -105,21 +105,21 @@ CHUNK_VALUES = 4_194_304
 
 
 def chunk_rows(x: Any) -> int:
-    """Rows that are evaluated at once, so that large ones do not fill the memory.
+    """Return how many rows are evaluated at once, so that large ones do not fill the memory.
 
     Example:
         >>> chunk_rows(np.zeros((2, 30))), chunk_rows({"a": np.zeros((2, 128, 128, 3), np.uint8)})
         (8192, 85)
     """
-    values = sum(int(np.prod(part.shape[1:])) for part in leaves(x))
+    values = sum(int(np.prod(array.shape[1:])) for array in leaves(x))
     return int(np.clip(CHUNK_VALUES // max(1, values), 64, 8192))
 
 
 def chunks(x: Any, rows: np.ndarray) -> Iterator[np.ndarray]:
-    """Row numbers in parts that are evaluated at once.
+    """Yield row numbers in chunks that are evaluated at once.
 
     Example:
-        >>> [part.tolist() for part in chunks(np.zeros(9), np.array([4, 2]))]
+        >>> [chunk.tolist() for chunk in chunks(np.zeros(9), np.array([4, 2]))]
         [[4, 2]]
     """
     size = chunk_rows(x)
@@ -127,7 +127,7 @@ def chunks(x: Any, rows: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def rows_in(x: Any) -> int:
-    """How many rows an input has.
+    """Return how many rows an input has.
 
     Example:
         >>> rows_in({"a": np.zeros((3, 2))})

@@ -1,4 +1,4 @@
-"""What a target is: the one contract that everything above `targets/` speaks to.
+"""What a target is: the one contract that everything above `targets/` uses.
 
 A target is what a row's label can be. `counterpoise.targets` holds the kinds there are: one class of C (`one_of`), or L
 labels that do not exclude each other (`labels`). A target has no state: it takes and gives arrays, is found by its
@@ -31,7 +31,7 @@ class Problem:
         y: int (n,), their class codes.
         classes: What the codes mean.
         name: What to call the problem in a message: the label; "" where there is one problem.
-        place: Which of several problems it is; None: there is one.
+        index: Which of several problems it is; None: there is one.
 
     Example:
         >>> problem = Problem(np.array([0, 2]), np.array([1, 0]), (0, 1), "mass", 1)
@@ -43,22 +43,22 @@ class Problem:
     y: Array
     classes: tuple[Any, ...]
     name: str = ""
-    place: int | None = None
+    index: int | None = None
 
     def log_p(self, log_p: Array) -> Array:
         """Log-probabilities (M, N, ...) of M members as (M, n, C)."""
-        return log_p[:, self.rows] if self.place is None else log_p[:, self.rows, self.place]
+        return log_p[:, self.rows] if self.index is None else log_p[:, self.rows, self.index]
 
     def proba(self, proba: Array) -> Array:
         """Probabilities (..., N, C) or (..., N, L) as (..., n, C)."""
-        if self.place is None:
+        if self.index is None:
             return proba[..., self.rows, :]
-        positive = proba[..., self.rows, self.place]
+        positive = proba[..., self.rows, self.index]
         return np.stack([1.0 - positive, positive], axis=-1)
 
     def decision(self, decision: Array) -> Array:
         """Decisions (N,) or (N, L) as (n,)."""
-        return decision[self.rows] if self.place is None else decision[self.rows, self.place]
+        return decision[self.rows] if self.index is None else decision[self.rows, self.index]
 
     def whole(self, proba: Array) -> tuple[Array, Array, Array | None]:
         """Codes, probabilities (N, C) and weights of all rows; those that take no part have code 0 and weight 0."""
@@ -75,10 +75,10 @@ class Problem:
 
 @runtime_checkable
 class TargetColumns(Protocol):
-    """Where the target of a table stands, and how it is read: what `data` is handed by those who know targets.
+    """Where the target of a table is, and how it is read: what `data` is given by those that depend on targets.
 
     Attributes:
-        columns: Names of its columns; none where the labels are given apart.
+        columns: Names of its columns; none where the labels are given as arrays.
     """
 
     @property
@@ -128,10 +128,10 @@ class Target(Protocol):
         ...
 
     def codes(self, given: Any, classes: Array) -> Array:
-        """Labels of new rows, in any form, as codes among the classes that a classifier knows.
+        """Labels of new rows, in any form, as codes among the classes of a classifier.
 
         Raises:
-            TargetError: a label that it does not know.
+            TargetError: a label that is not among them.
         """
         ...
 
@@ -225,10 +225,10 @@ class Target(Protocol):
         ...
 
     def describe(self, rule: Any, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
-        """The threshold's part of the model card."""
+        """The entry of the threshold in the model card."""
         ...
 
-    def columns(self, said: Any, classes: Array) -> dict[str, Any]:
+    def columns(self, decision: Any, classes: Array) -> dict[str, Any]:
         """A decision as the columns of a table, by name."""
         ...
 

@@ -1,7 +1,7 @@
 """Temporary folders that do not outlive their process.
 
 A folder `counterpoise-????????.part` is locked by the operating system for as long as its owner lives. Whoever makes
-the next one beside it can tell what a killed process has left, and removes it.
+the next one in the same folder sees what a killed process has left, and removes it.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def scratch() -> Path:
     """
     owner = os.getpid()
     if owner not in _SCRATCH:
-        place, end = Path(tempfile.gettempdir()), ExitStack()
-        sweep(place)
-        _SCRATCH[owner] = end.enter_context(own_folder(place)), end
+        parent, end = Path(tempfile.gettempdir()), ExitStack()
+        sweep(parent)
+        _SCRATCH[owner] = end.enter_context(own_folder(parent)), end
         atexit.register(leave_scratch)
     return _SCRATCH[owner][0]
 
@@ -52,8 +52,8 @@ def leave_scratch() -> None:
 
 
 @contextmanager
-def own_folder(place: Path, hidden: bool = False) -> Iterator[Path]:
-    """Yield a new folder in `place` whose lock this process holds; it is gone at the end of the block.
+def own_folder(parent: Path, hidden: bool = False) -> Iterator[Path]:
+    """Yield a new folder in `parent` whose lock this process holds; it is gone at the end of the block.
 
     Example:
         >>> with own_folder(Path(tempfile.gettempdir())) as folder:
@@ -64,7 +64,7 @@ def own_folder(place: Path, hidden: bool = False) -> Iterator[Path]:
     """
     prefix, owner = "." * hidden + PREFIX, os.getpid()
     while True:
-        folder = Path(tempfile.mkdtemp(prefix=prefix, suffix=SUFFIX, dir=place))
+        folder = Path(tempfile.mkdtemp(prefix=prefix, suffix=SUFFIX, dir=parent))
         lock = _lock(folder)
         if folder.exists():  # else it was swept before it was locked
             break
@@ -87,14 +87,14 @@ def is_own(folder: Path) -> bool:
     return _OURS.fullmatch(folder.name) is not None
 
 
-def sweep(place: Path) -> None:
+def sweep(parent: Path) -> None:
     """Remove what processes that are no more have left in a folder."""
-    with suppress(OSError), os.scandir(place) as entries:
+    with suppress(OSError), os.scandir(parent) as entries:
         left = [Path(entry.path) for entry in entries if is_own(Path(entry.path))]
         for folder in left:
             lock = _lock(folder)
             if lock is not None and os.fstat(lock).st_uid == os.geteuid():
-                _put_back(folder / REPLACED, place)
+                _put_back(folder / REPLACED, parent)
                 shutil.rmtree(folder, ignore_errors=True)
             _unlock(lock)
 
@@ -118,9 +118,9 @@ def _unlock(lock: int | None) -> None:
         os.close(lock)
 
 
-def _put_back(kept: Path, place: Path) -> None:
-    """What was to be replaced when its process was killed returns to its place, unless something is there."""
+def _put_back(kept: Path, parent: Path) -> None:
+    """Move back what was to be replaced when its process was killed, unless something is there."""
     with suppress(OSError):
         for old in list(kept.iterdir()):
-            if not (place / old.name).exists():
-                os.rename(old, place / old.name)
+            if not (parent / old.name).exists():
+                os.rename(old, parent / old.name)

@@ -21,10 +21,10 @@ def installed(packages: Iterable[str]) -> dict[str, str]:
         >>> list(installed(["numpy", "no-such-package"]))
         ['numpy']
     """
-    found = {}
+    versions = {}
     for name in packages:
         try:
-            found[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions

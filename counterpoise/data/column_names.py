@@ -22,8 +22,8 @@ def column_names(titles: Iterable[Any], source: str) -> tuple[tuple[str, ...], t
         (('column 1', 'age'), ("1 column of a.csv without a name: called 'column 1'.",))
     """
     given = [str(title) for title in titles]
-    blank = [place for place, name in enumerate(given) if not name]
-    names = [name if name else f"column {place + 1}" for place, name in enumerate(given)]
+    blank = [index for index, name in enumerate(given) if not name]
+    names = [name if name else f"column {index + 1}" for index, name in enumerate(given)]
     doubled = sorted(name for name, times in Counter(names).items() if times > 1)
     if doubled:
         raise ColumnError(f"{source} names the column {doubled[0]!r} more than once. Rename one of them.")
@@ -37,7 +37,7 @@ def column_names(titles: Iterable[Any], source: str) -> tuple[tuple[str, ...], t
         )
     if not blank:
         return tuple(names), ()
-    shown = ", ".join(repr(names[place]) for place in blank[:5])
+    shown = ", ".join(repr(names[index]) for index in blank[:5])
     return tuple(names), (f"{len(blank)} column{'s' * (len(blank) > 1)} of {source} without a name: called {shown}.",)
 
 

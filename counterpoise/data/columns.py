@@ -27,7 +27,7 @@ NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 
 
 def safe_names(columns: Sequence[str]) -> dict[str, str]:
-    """Column name -> name that Keras and a serving signature accept (letters, digits, _), all different.
+    """Return for each column a name that Keras and a serving signature accept (letters, digits, _), all different.
 
     A name that is accepted as it stands stays, whatever else would be turned into it.
 
@@ -57,13 +57,13 @@ def _plain(column: str) -> str:
 
 
 def raw_inputs(schema: Schema) -> dict[str, Any]:
-    """Symbolic inputs: one (N, 1) per used column; of more than `MOST_INPUTS` columns all numbers and all levels.
+    """Make symbolic inputs: one (N, 1) per used column; of more than `MOST_INPUTS` columns all numbers and all levels.
 
-    Their types are those that `input_type` says.
+    Their types are those of `input_type`.
     """
     if stacked(schema):
-        parts = {"numeric": schema.numeric, "categorical": schema.categorical}
-        wide = {kind: (len(columns), _widest(columns)) for kind, columns in parts.items() if columns}
+        groups = {"numeric": schema.numeric, "categorical": schema.categorical}
+        wide = {kind: (len(columns), _widest(columns)) for kind, columns in groups.items() if columns}
         return {kind: keras.Input((width,), dtype=dtype, name=kind) for kind, (width, dtype) in wide.items()}
     used = [*schema.numeric, *schema.categorical]
     names = safe_names([c.name for c in used])
@@ -146,8 +146,10 @@ class RawColumns(keras.layers.Layer):
         texts = stripped(texts)
         keys = tf.where(self.by_value, _value_names(texts), texts) if any(self.by_value) else texts
         sizes = np.array([len(known) for known in self.levels], "int32")
-        found = ops.cast(self.lookup(np.array([f"{j}:" for j in range(len(sizes))]) + keys), "int32")
-        ids = tf.where(found == 1, sizes + 1, found - 1 - np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype("int32"))
+        position = ops.cast(self.lookup(np.array([f"{j}:" for j in range(len(sizes))]) + keys), "int32")
+        ids = tf.where(
+            position == 1, sizes + 1, position - 1 - np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype("int32")
+        )
         return tf.where(texts == "", 0, ids)
 
     def compute_output_spec(self, x: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The rows of a CSV file, block after block: of any length, in little memory, each fault named by its line.
 
 polars parses; this file finds where rows end, and looks for what polars repairs silently (short lines, blank ones) or
-reports without a place (long lines, bytes that are not UTF-8).
+reports without a line (long lines, bytes that are not UTF-8).
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class LeftOut:
 
     def notes(self, name: str) -> list[str]:
         """A sentence for each reason."""
-        told = {"because they are not UTF-8": self.not_utf8, "for a wrong number of fields": self.wrong_width}
-        return [f"Lines of {name} left out {why}: {count:,}." for why, count in told.items() if count]
+        reasons = {"because they are not UTF-8": self.not_utf8, "for a wrong number of fields": self.wrong_width}
+        return [f"Lines of {name} left out {why}: {count:,}." for why, count in reasons.items() if count]
 
 
 @dataclass(frozen=True)
@@ -65,21 +65,21 @@ class Block:
 
     def frame(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Some columns (None: all) as text, as it is written; null for empty fields."""
-        header = {name: place for place, name in enumerate(self.layout.header)}
-        places = [header[name] for name in columns or header]
+        header = {name: index for index, name in enumerate(self.layout.header)}
+        indexes = [header[name] for name in columns or header]
         where = f"{self.layout.name}, line {self.line} and the {len(self):,} rows from there"
         try:
             with without_panics:
-                found = pl.read_csv(
-                    self.parsed, has_header=False, columns=sorted(places), separator=self.layout.separator,
+                frame = pl.read_csv(
+                    self.parsed, has_header=False, columns=sorted(indexes), separator=self.layout.separator,
                     infer_schema=False, raise_if_empty=False,
                 )  # fmt: skip
         except pl.exceptions.PolarsError as fault:
             raise DataError(f"{where}: not CSV ({str(fault).splitlines()[0]:.200}).") from None
-        found.columns = [self.layout.header[place] for place in sorted(places)]
-        if found.height != len(self):
+        frame.columns = [self.layout.header[index] for index in sorted(indexes)]
+        if frame.height != len(self):
             raise DataError(f"{where}: not CSV (quotation marks stand where none are expected).")
-        return found if columns is None else found[list(columns)]  # `select` takes ^...$ for a pattern
+        return frame if columns is None else frame[list(columns)]  # `select` takes ^...$ for a pattern
 
 
 def csv_blocks(
@@ -90,7 +90,7 @@ def csv_blocks(
     Args:
         handle: The file, open at its beginning.
         name: Its name for messages.
-        skip_bad: Leave out lines that cannot be read in place of raising.
+        skip_bad: Leave out lines that cannot be read instead of raising.
         left_out: Where they are counted.
 
     Raises:
@@ -165,8 +165,8 @@ def _regular(raw: bytes, layout: Layout, line: int, last: bool) -> Block | None:
     if (lengths <= 2).any() if width > 1 else (lengths == 1).any():
         return None
     separators = data == ord(layout.separator)
-    places = np.flatnonzero(separators if outside is None else separators & outside)
-    per_line = np.diff(np.searchsorted(places, ends), prepend=0)
+    positions = np.flatnonzero(separators if outside is None else separators & outside)
+    per_line = np.diff(np.searchsorted(positions, ends), prepend=0)
     if not (per_line == width - 1).all():
         return None
     ends += 1

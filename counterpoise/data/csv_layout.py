@@ -15,14 +15,14 @@ from counterpoise.data.column_names import column_names
 #: Bytes that are looked at first, and the most that a header may take.
 FIRST, MOST = 1 << 16, 1 << 26
 _BOM = b"\xef\xbb\xbf"
-#: How files of other formats begin, and what to say.
+#: How files of other formats begin, and their names in a message.
 _FOREIGN = {
     rb"\x1f\x8b": "gzip-compressed data (unpack it first: gunzip FILE)",
     rb"PK\x03\x04": "a zip archive or an Excel workbook (unpack it, or save the sheet as CSV)",
     rb"BZh|\xfd7zXZ|\x28\xb5\x2f\xfd": "compressed data (unpack it first)",
     rb"PAR1": "Parquet (name it FILE.parquet)",
     rb"SQLite format 3": "an SQLite database (export the table as CSV)",
-    rb"\s*<(!doctype|html|\?xml)": "HTML or XML (was an error page saved in place of the file?)",
+    rb"\s*<(!doctype|html|\?xml)": "HTML or XML (was an error page saved instead of the file?)",
     rb"\s*(\{\s*[\"}]|\[\s*[\[{])": "JSON (turn it into a table first)",
 }
 _QUOTED = re.compile(r'"[^"]*"?')
@@ -73,9 +73,9 @@ def read_layout(handle: BinaryIO, name: str) -> tuple[Layout, bytes]:
     while len(raw) < MOST:
         more = handle.read(size)
         raw, size = raw + more, len(raw) + len(more)
-        found = _layout(raw, name, ended=not more)
-        if found is not None:
-            return found, raw[len(found.head) :]
+        layout = _layout(raw, name, ended=not more)
+        if layout is not None:
+            return layout, raw[len(layout.head) :]
     raise DataError(
         f"{name} has no end of its header within {MOST >> 20} MB; expected a line with the names of the columns. Is a "
         "quotation mark left open?"
@@ -157,7 +157,7 @@ def _is_comment(line: str) -> bool:
 
 def _is_header(comment: str, line: str) -> bool:
     """Whether a line such as "#chrom,pos" is the header of the line below: as many fields, and numbers among these."""
-    fields = [[part.strip() for part in re.split(r"[,;\t|]", text)] for text in (comment, line)]
+    fields = [[field.strip() for field in re.split(r"[,;\t|]", text)] for text in (comment, line)]
     numbers = any(re.fullmatch(r"[+-]?\d+\.?\d*", field) for field in fields[1])
     return len(fields[0]) == len(fields[1]) > 1 and numbers
 

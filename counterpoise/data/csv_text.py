@@ -36,11 +36,11 @@ def read_csv(path: Path, as_text: tuple[str, ...] = (), skip_bad: bool = False) 
     left_out = LeftOut()
     with path.open("rb") as handle:
         layout, blocks = csv_blocks(handle, str(path), skip_bad, left_out)
-        parts = [block.frame() for block in blocks]
-    if not parts:
+        frames = [block.frame() for block in blocks]
+    if not frames:
         raise no_rows(layout.name)
-    frame = parts[0] if len(parts) == 1 else pl.concat(parts)
-    del parts
+    frame = frames[0] if len(frames) == 1 else pl.concat(frames)
+    del frames
     per = max(1, CELLS // frame.height)
     columns = [c for start in range(0, frame.width, per) for c in _typed(frame[:, start : start + per], as_text)]
     return pl.DataFrame(columns), [*layout.notes, *left_out.notes(layout.name)]

@@ -1,7 +1,7 @@
 """What the text of a CSV file spells: numbers, dates, truth values or words, column by column.
 
-Many columns of few rows are looked at as one column of all their cells: what polars needs for each column, beside its
-rows, is most of the time in a table of thousands of columns.
+Many columns of few rows are read as one column of all their cells: in a table of thousands of columns, most of the time
+is what polars needs for each column in addition to its rows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from counterpoise.data.cells import CODE, clean
-from counterpoise.data.dates import DATE, is_iso_date, parse_dates
+from counterpoise.data.date_text import DATE, is_iso_date, parse_dates
 
 Array = np.ndarray
 
@@ -54,11 +54,11 @@ class Cells:
 
     def column(self, name: str) -> pl.Series:
         """The text of one column."""
-        return self.text.slice(self._places[name] * self.rows, self.rows).alias(name)
+        return self.text.slice(self._index_of[name] * self.rows, self.rows).alias(name)
 
     @cached_property
-    def _places(self) -> dict[str, int]:
-        return {name: place for place, name in enumerate(self.names)}
+    def _index_of(self) -> dict[str, int]:
+        return {name: index for index, name in enumerate(self.names)}
 
     def types(self) -> dict[str, pl.DataType]:
         """The type of what each column spells; Null where all of it is missing.
@@ -68,30 +68,30 @@ class Cells:
             >>> list(Cells.of(row).types().values())
             [Int64, Float64, Boolean, String, Datetime(time_unit='us', time_zone=None), Null]
         """
-        found: dict[int, pl.DataType] = {}
+        types: dict[int, pl.DataType] = {}
         left = np.arange(len(self.names))
         missing = self._where(left, lambda text: text.is_null())
-        found |= dict.fromkeys(missing, pl.Null())
+        types |= dict.fromkeys(missing, pl.Null())
         left = np.setdiff1d(left, missing)
         begin = self._where(left, lambda text: text.is_null() | text.str.contains(DATE), _FIRST[0])
         dates = np.array([column for column in begin if is_iso_date(self._of([column]))], int)
-        found |= dict.fromkeys(dates, DATES)
+        types |= dict.fromkeys(dates, DATES)
         left = np.setdiff1d(left, dates)
         for kind in NUMBERS:
             spelled = self._spelling(left, kind)
             plain = self._where(spelled, lambda text: ~text.str.contains(CODE).fill_null(False))
-            found |= dict.fromkeys(plain, kind)
+            types |= dict.fromkeys(plain, kind)
             left = np.setdiff1d(left, spelled)
         truths = self._where(left, lambda text: text.is_null() | text.str.contains(TRUTH))
-        found |= dict.fromkeys(truths, pl.Boolean())
-        return {name: found.get(place, pl.String()) for place, name in enumerate(self.names)}
+        types |= dict.fromkeys(truths, pl.Boolean())
+        return {name: types.get(index, pl.String()) for index, name in enumerate(self.names)}
 
     def typed(self, types: Mapping[str, pl.DataType]) -> pl.DataFrame:
         """The columns as what they spell, in the order of `types`."""
         made: dict[str, pl.Series] = {}
         for kind in set(types.values()):
             names = [name for name, one in types.items() if one == kind]
-            for name, column in zip(names, self._as(kind, [self._places[name] for name in names]), strict=True):
+            for name, column in zip(names, self._as(kind, [self._index_of[name] for name in names]), strict=True):
                 made[name] = column.alias(name)
         return pl.DataFrame([made[name] for name in types])
 
@@ -130,7 +130,7 @@ class Cells:
 
 
 def joined(one: pl.DataType, other: pl.DataType) -> pl.DataType:
-    """The type of a column whose parts have two types.
+    """Return the type of a column whose chunks have two types.
 
     Example:
         >>> joined(pl.Int64(), pl.Float64()), joined(pl.Null(), pl.Boolean()), joined(pl.Boolean(), pl.Int64())

@@ -13,58 +13,61 @@ Array = np.ndarray
 
 #: Days of each cycle.
 CYCLES = {"minute": 1 / 1440, "hour": 1 / 24, "day": 1.0, "week": 7.0, "year": 365.2425}
+#: Unit of a column -> how many of it make a day, where these are not days.
+PER_DAY = {"seconds": 86_400.0}
 #: Least number of steps that float32 makes in a cycle for it to be used.
 STEPS = 16
 
 
-def cycles_of(days: Array, offset: float, whole_day: bool = False) -> tuple[float, ...]:
-    """The cycles that a column of time stamps goes through: twice at least, and not always at the same point.
+def cycles_of(stamps: Array, offset: float, unit: str = "date") -> tuple[float, ...]:
+    """Return the cycles of a column of time stamps: gone through twice at least, not always at one point.
 
     Args:
-        days: float64 (N,), days since 1970-01-01, NaN for missing.
-        offset: What is subtracted before the days become float32.
-        whole_day: The values are times of day: the day is a cycle though they go through it once.
+        stamps: float64 (N,), days or seconds since 1970-01-01, NaN for missing.
+        offset: What is subtracted before the stamps become float32.
+        unit: See `Column.unit`. Of times of day, the day is a cycle though they go through it once.
 
     Example:
         >>> hours = np.arange(100) / 24.0
         >>> cycles_of(20_000 + hours, 20_000.0)
         (1.0,)
     """
-    known = days[np.isfinite(days)]
+    known = stamps[np.isfinite(stamps)]
     if not len(known):
         return ()
     step = float(np.spacing(np.float32(np.abs(known - offset).max())))
     return tuple(
         period
-        for period in CYCLES.values()
-        if (np.ptp(known) >= 2 * period or (whole_day and period == 1.0))
+        for period in (days * PER_DAY.get(unit, 1.0) for days in CYCLES.values())
+        if (np.ptp(known) >= 2 * period or (unit == "time" and period == 1.0))
         and step <= period / STEPS
         and _varies(known, period)
     )
 
 
-def _varies(days: Array, period: float) -> bool:
+def _varies(stamps: Array, period: float) -> bool:
     """Whether stamps lie at different points of a cycle; rounding makes none different."""
-    turns = (days - days[0]) / period
+    turns = (stamps - stamps[0]) / period
     return bool(np.abs(turns - np.round(turns)).max() > 1e-4)
 
 
-def cycle_name(period: float) -> str:
-    """What a cycle is called: "minute", "hour", "day", "week" or "year"."""
-    return min(CYCLES, key=lambda name: abs(CYCLES[name] - period))
+def cycle_name(period: float, unit: str = "date") -> str:
+    """Return the name of a cycle: "minute", "hour", "day", "week" or "year"."""
+    days = period / PER_DAY.get(unit, 1.0)
+    return min(CYCLES, key=lambda name: abs(CYCLES[name] - days))
 
 
-def places(schema: Schema) -> list[tuple[int, float]]:
-    """(Position among the numeric columns, period) of each cycle of a table."""
+def cycle_columns(schema: Schema) -> list[tuple[int, float]]:
+    """Return (position among the numeric columns, period) of each cycle of a table."""
     return [(j, period) for j, column in enumerate(schema.numeric) for period in column.cycles]
 
 
 def phases(schema: Schema, numbers: Array) -> Array:
-    """How far each time stamp has come through each of its cycles, from 0 to 1: float32 (N, cycles), NaN for missing.
+    """Return the positions of time stamps in their cycles, 0 to 1, float32 (N, cycles); NaN for missing.
 
     Args:
         schema: The columns.
-        numbers: The numeric part of `Examples.x`.
+        numbers: `Examples.x["numeric"]`.
 
     Example:
         >>> from counterpoise.core.schema import Column
@@ -72,34 +75,36 @@ def phases(schema: Schema, numbers: Array) -> Array:
         >>> phases(schema, np.array([[3.5]])).tolist()
         [[0.5, 0.5]]
     """
-    turns = [turn(numbers[:, j].astype(np.float32), period) for j, period in places(schema)]
+    turns = [turn(numbers[:, j].astype(np.float32), period) for j, period in cycle_columns(schema)]
     return np.stack(turns, axis=1) if turns else np.empty((len(numbers), 0), np.float32)
 
 
 def turn(days: Any, period: float, floor: Callable[[Any], Any] = np.floor) -> Any:
-    """How far float32 days have come through their cycle, from 0 to 1; of NumPy or, with its own `floor`, of Keras.
+    """Return the position of float32 days in their cycle, 0 to 1, in NumPy or, with its `floor`, in Keras.
 
     Each step is exact in float32, so that no compiler and no runtime gets another position: the day is rounded to a
-    third of a second, and the cycles within it are whole parts of it.
+    third of a second, and the cycles within it divide it.
 
     Example:
         >>> turn(np.float32([3.5, 7.0]), 7.0).tolist()
         [0.5, 0.0]
     """
     whole = floor(days)
-    part = floor((days - whole) * 2.0**18 + 0.5) / 2.0**18
+    fraction = floor((days - whole) * 2.0**18 + 0.5) / 2.0**18
     if period > 1:
-        return (whole - period * floor(whole / period) + part) / period
-    turns = part * round(1 / period)
+        return (whole - period * floor(whole / period) + fraction) / period
+    turns = fraction * round(1 / period)
     return turns - floor(turns)
 
 
 def named_parts(schema: Schema, x: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, list[str]]]:
-    """The parts of a table and its cycles, and what each of their columns is called."""
-    parts = dict(x)
+    """Return the arrays of a table and of its cycles, and the names of their columns."""
+    groups = dict(x)
     names = {"numeric": [c.name for c in schema.numeric], "categorical": [c.name for c in schema.categorical]}
-    cycles = places(schema)
+    cycles = cycle_columns(schema)
     if cycles:
-        parts["cycles"] = phases(schema, x["numeric"])
-        names["cycles"] = [f"{schema.numeric[j].name} (place in the {cycle_name(p)})" for j, p in cycles]
-    return parts, names
+        groups["cycles"] = phases(schema, x["numeric"])
+        names["cycles"] = [
+            f"{schema.numeric[j].name} (position in the {cycle_name(p, schema.numeric[j].unit)})" for j, p in cycles
+        ]
+    return groups, names

@@ -3,7 +3,7 @@
 Where the pixels go: into memory, if all of them fit there (`core.sources.IN_MEMORY`); else into one file in the
 temporary folder, if it has twice the room; else they are decoded at every draw. Rows are the same in all three. The
 file is read and written in rows, not mapped: pages of a map would count as memory of this process. It holds a byte for
-each row that says whether its pixels are there, so that worker processes share it. It is gone with its process.
+each row, which is 1 once its pixels are there, so that worker processes share it. It is gone with its process.
 """
 
 from __future__ import annotations
@@ -49,16 +49,16 @@ class Decoded(Source):
     def take(self, rows: Array) -> Array:
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
         chunks = [slice(start, start + CHUNK) for start in range(0, len(rows), CHUNK)]
-        for _ in _pool(os.getpid()).map(lambda part: self._fill(out[part], rows[part]), chunks):
+        for _ in _pool(os.getpid()).map(lambda chunk: self._fill(out[chunk], rows[chunk]), chunks):
             pass
         return out
 
     def _fill(self, out: Array, rows: Array) -> None:
-        for place, row in enumerate(rows.tolist()):
-            if self._cache is None or not self._cache.read(row, out[place]):
-                out[place] = self.decode(row)
+        for index, row in enumerate(rows.tolist()):
+            if self._cache is None or not self._cache.read(row, out[index]):
+                out[index] = self.decode(row)
                 if self._cache is not None:
-                    self._cache.write(row, out[place])
+                    self._cache.write(row, out[index])
 
 
 class ProgramCache:

@@ -37,7 +37,7 @@ class Dicom:
 
     Attributes:
         values: float64 (height, width), or uint8 (height, width, 3) of an image in color.
-        span: The values that are black and white; None: the file does not tell.
+        span: The values that are black and white; None: unknown.
         inverted: Whether the lowest value is white.
     """
 

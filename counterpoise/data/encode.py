@@ -7,13 +7,13 @@ one trace serves every fold.
 Numbers: z = (x - median) / (q75 - q25), then z / sqrt(1 + (z / 3)^2), which keeps order and bounds outliers
 (Holzmueller et al. 2024, "Better by Default", section 3: robust scaling and smooth clipping). Missing becomes
 the median, and a column that has missing values gets an indicator. Levels are one-hot; missing, and levels that
-training showed once or never, have places of their own.
+training showed once or never, have slots of their own.
 
-Cycles: a time stamp also gives the sine and cosine of its place in the day, the week, ... (see `data.cycles`).
+Cycles: a time stamp also gives the sine and cosine of its position in the day, the week, ... (see `data.cycles`).
 
-On request each number is also laid out over quantile bins of the training rows: place t holds how far the number has
+On request each number is also laid out over quantile bins of the training rows: entry t is how far the number has
 come through bin t, from 0 to 1 (piecewise-linear encoding: Gorishniy et al. 2022, "On Embeddings for Numerical
-Features", section 3.2). A linear layer on these places is a piecewise-linear function of the number.
+Features", section 3.2). A linear layer on these entries is a piecewise-linear function of the number.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from keras import ops
 
 from counterpoise.core.examples import Examples
 from counterpoise.core.schema import Schema
-from counterpoise.data.cycles import cycle_name, places, turn
+from counterpoise.data.cycles import cycle_columns, cycle_name, turn
 from counterpoise.data.levels import MAX_LEVELS
 
 Array = np.ndarray
@@ -44,7 +44,7 @@ class TableEncoder(keras.layers.Layer):
         n_numeric: dn, number of numeric columns.
         indicators: Positions of numeric columns that get a missing-value indicator.
         levels: L_j for each categorical column: ids are 0 (missing), 1..L_j (levels), L_j + 1 (unseen).
-        names: Names of the encoded places (d of them), for reports.
+        names: Names of the d entries of an encoded row, for reports.
         bins: Quantile bins per numeric column; 0 for none.
         cycles: (Position of a numeric column, period in its unit) of each cycle.
 
@@ -69,7 +69,7 @@ class TableEncoder(keras.layers.Layer):
         self.names, self.bins = list(names), int(bins)
         self.center = self._state("center", (self.n_numeric,), "float32", "zeros")
         self.scale = self._state("scale", (self.n_numeric,), "float32", "ones")
-        self.place = self._state("place", (sum(size + 2 for size in self.levels),), "int32", "zeros")
+        self.slots = self._state("slots", (sum(size + 2 for size in self.levels),), "int32", "zeros")
         # Each bin starts at `low` and is passed at `low` + 1 / `steep`; a bin that a column does not need has steep 0.
         self.low = self._state("low", (self.n_numeric, self.bins), "float32", "zeros")
         self.steep = self._state("steep", (self.n_numeric, self.bins), "float32", "zeros")
@@ -79,7 +79,7 @@ class TableEncoder(keras.layers.Layer):
 
     @property
     def widths(self) -> list[int]:
-        """Places per categorical column: missing, other, and one for each kept level."""
+        """Slots per categorical column: missing, other, and one for each kept level."""
         return [min(size, MAX_LEVELS) + 2 for size in self.levels]
 
     @property
@@ -88,32 +88,32 @@ class TableEncoder(keras.layers.Layer):
         return self.n_numeric * (1 + self.bins) + len(self.indicators) + 2 * len(self.cycles) + sum(self.widths)
 
     def call(self, x: Mapping[str, Any]) -> Any:
-        parts = []
+        blocks = []
         if self.n_numeric:
             raw = ops.cast(x["numeric"], "float32")
             missing = ops.isnan(raw)
             z = ops.clip(ops.where(missing, 0.0, (raw - self.center) * self.scale), -FARTHEST, FARTHEST)
-            parts.append(z / ops.sqrt(1.0 + ops.square(z / 3.0)))
+            blocks.append(z / ops.sqrt(1.0 + ops.square(z / 3.0)))
             if self.bins:
-                parts.append(self._through_bins(ops.where(missing, ops.convert_to_tensor(self.center), raw)))
+                blocks.append(self._through_bins(ops.where(missing, ops.convert_to_tensor(self.center), raw)))
             if self.indicators:
-                parts.append(ops.cast(ops.take(missing, np.array(self.indicators, "int32"), axis=1), "float32"))
+                blocks.append(ops.cast(ops.take(missing, np.array(self.indicators, "int32"), axis=1), "float32"))
             if self.cycles:
-                parts.append(self._through_cycles(raw, missing))
+                blocks.append(self._through_cycles(raw, missing))
         if self.levels:
-            parts.append(self._one_hot(x["categorical"]))
-        return ops.cast(ops.concatenate(parts, axis=1), self.compute_dtype)
+            blocks.append(self._one_hot(x["categorical"]))
+        return ops.cast(ops.concatenate(blocks, axis=1), self.compute_dtype)
 
     def _one_hot(self, ids: Any) -> Any:
-        """The places of ids (N, dc), (N, sum of widths); all columns at once, as there may be thousands."""
+        """The slots of ids (N, dc), (N, sum of widths); all columns at once, as there may be thousands."""
         sizes, widths = np.array(self.levels, "int32"), self.widths
         starts = np.concatenate([[0], np.cumsum(sizes + 2)[:-1]]).astype("int32")
         # From 1 on: whole numbers held to 0 .. 6 become a Relu6, which LiteRT has for floats only.
         known = ops.clip(ops.cast(ids, "int32") + 1, 1, sizes + 2) - 1
-        place = ops.take(self.place, known + starts)  # -1, never seen in training, is a row of zeros
+        slot = ops.take(self.slots, known + starts)  # -1, never seen in training, is a row of zeros
         columns = np.repeat(np.arange(len(widths), dtype="int32"), widths)
         within = np.concatenate([np.arange(width, dtype="int32") for width in widths])
-        return ops.cast(ops.equal(ops.take(place, columns, axis=1), within), "float32")
+        return ops.cast(ops.equal(ops.take(slot, columns, axis=1), within), "float32")
 
     def _through_bins(self, numbers: Any) -> Any:
         """How far each number has come through each bin, (N, dn * bins)."""
@@ -121,7 +121,7 @@ class TableEncoder(keras.layers.Layer):
         return ops.reshape(passed, (-1, self.n_numeric * self.bins))
 
     def _through_cycles(self, raw: Any, missing: Any) -> Any:
-        """Sine and cosine of the place in each cycle, (N, 2 * cycles); 0 for missing."""
+        """Sine and cosine of the position in each cycle, (N, 2 * cycles); 0 for missing."""
         columns = np.array([column for column, _ in self.cycles], "int32")
         known = 1.0 - ops.cast(ops.take(missing, columns, axis=1), "float32")
         days = ops.take(ops.where(missing, 0.0, raw), columns, axis=1)
@@ -142,12 +142,12 @@ class TableEncoder(keras.layers.Layer):
         return {**super().get_config(), **own}
 
     def learned(self, x: Mapping[str, Array]) -> list[Array]:
-        """Values for this layer's variables (center, scale, place, low, steep) learned from rows `x`; sets nothing."""
+        """Return values for the variables (center, scale, slots, low, steep), learned from rows `x`."""
         nothing = np.zeros(0, "float32"), np.zeros((0, self.bins), "float32")
         center, scale = learn_numbers(x["numeric"]) if self.n_numeric else (nothing[0], nothing[0])
         low, steep = learn_bins(x["numeric"], self.bins) if self.n_numeric else (nothing[1], nothing[1])
-        places = [learn_levels(x["categorical"][:, j], size) for j, size in enumerate(self.levels)]
-        return [center, scale, np.concatenate([np.zeros(0, "int32"), *places]), low, steep]
+        slots = [learn_levels(x["categorical"][:, j], size) for j, size in enumerate(self.levels)]
+        return [center, scale, np.concatenate([np.zeros(0, "int32"), *slots]), low, steep]
 
 
 def encoder_for(examples: Examples, bins: int = 0) -> TableEncoder:
@@ -162,9 +162,9 @@ def encoder_of_schema(schema: Schema, bins: int = 0) -> TableEncoder:
     indicators = [i for i, column in enumerate(numeric) if column.missing]
     names = [c.name for c in numeric] + [f"{c.name} bin {t}" for c in numeric for t in range(bins)]
     names += [f"{numeric[i].name} is missing" for i in indicators]
-    cycles = places(schema)
+    cycles = cycle_columns(schema)
     for wave in ("sine", "cosine"):
-        names += [f"{numeric[j].name} {wave} of the {cycle_name(period)}" for j, period in cycles]
+        names += [f"{numeric[j].name} {wave} of the {cycle_name(period, numeric[j].unit)}" for j, period in cycles]
     for column in categorical:
         kept = min(len(column.levels), MAX_LEVELS)
         names += [f"{column.name} is missing", f"{column.name} other", *[f"{column.name} {k}" for k in range(kept)]]
@@ -183,7 +183,10 @@ def learn_numbers(values: Array) -> tuple[Array, Array]:
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a column may be all missing in one fold
-            low, center, high = np.nanpercentile(values, [25, 50, 75], axis=0)
+            quartiles = np.percentile(values, [25, 50, 75], axis=0)
+            gaps = np.isnan(quartiles[0])  # column by column, which takes long for thousands
+            quartiles[:, gaps] = np.nanpercentile(values[:, gaps], [25, 50, 75], axis=0)
+            low, center, high = quartiles
             half = (np.nanmax(values, axis=0) - np.nanmin(values, axis=0)) / 2
     spread = np.where(high > low, high - low, half)
     usable = np.isfinite(spread) & (spread > np.finfo(np.float32).tiny)
@@ -208,17 +211,17 @@ def learn_bins(values: Array, bins: int) -> tuple[Array, Array]:
 
 
 def learn_levels(ids: Array, size: int) -> Array:
-    """Place of each id in the one-hot row, int32 (size + 2,): 0 missing, 1 other, 2.. kept levels, -1 none.
+    """Return the slot of each id in the one-hot row, int32 (size + 2,): 0 missing, 1 other, 2.. kept levels, -1 none.
 
     Kept are the `MAX_LEVELS` most frequent levels that training rows show at least twice; the rest share
-    "other". A place that no training row fills would hold untrained weights: such ids get -1, a zero row.
+    "other". A slot that no training row fills would have untrained weights: such ids get -1, a zero row.
     """
     seen = np.bincount(ids, minlength=size + 2)
     levels = seen[1 : size + 1]
     order = np.argsort(-levels, kind="stable")[:MAX_LEVELS]
     kept = order[levels[order] >= 2]
     pooled = levels.sum() > levels[kept].sum()
-    place = np.full(size + 2, 1 if pooled else -1, "int32")
-    place[0] = 0 if seen[0] else -1
-    place[1 + kept] = 2 + np.arange(len(kept), dtype="int32")
-    return place
+    slot = np.full(size + 2, 1 if pooled else -1, "int32")
+    slot[0] = 0 if seen[0] else -1
+    slot[1 + kept] = 2 + np.arange(len(kept), dtype="int32")
+    return slot

@@ -32,7 +32,7 @@ def is_table(source: Any, table: bool = True) -> bool:
 
     Args:
         source: What the user gave as data.
-        table: False lets a rank-2 array pass untouched.
+        table: False lets a rank-2 array pass unchanged.
 
     Example:
         >>> is_table(np.zeros((2, 3))), is_table(np.zeros((2, 3, 1))), is_table({"a": np.zeros(2)})
@@ -43,7 +43,7 @@ def is_table(source: Any, table: bool = True) -> bool:
     if library(source) in ("polars", "pandas", "pyarrow"):
         return len(getattr(source, "shape", (0, 0))) == 2  # a series is an array
     if isinstance(source, Mapping):
-        return all(_rank(part) == 1 for part in source.values())
+        return all(_rank(column) == 1 for column in source.values())
     if isinstance(source, (tuple, Source)) or hasattr(source, "toarray"):
         return False
     return table and _rank(source) == 2
@@ -71,8 +71,8 @@ def to_frame(
     use("Polars")
     if isinstance(source, (str, Path)):
         name = str(source)
-        found, notes = _from_path(Path(source), as_text, skip_bad)
-        columns: list[tuple[Any, Any]] = [(column.name, column) for column in found]
+        series, notes = _from_path(Path(source), as_text, skip_bad)
+        columns: list[tuple[Any, Any]] = [(column.name, column) for column in series]
     else:
         name = {"pandas": "the pandas frame", "polars": "the polars frame", "pyarrow": "the arrow table"}.get(
             library(source), "the data"

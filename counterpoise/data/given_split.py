@@ -1,4 +1,4 @@
-"""Rows that say what they do: a given split is one fold, checked, and never drawn anew."""
+"""A given split: one fold, checked, and never drawn again."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Split:
 
 
 def rows_to_learn(examples: Examples) -> int:
-    """Rows by whose number batch size and passes are chosen: those that train or end training."""
+    """Return how many rows train or end training, by which batch size and passes are chosen."""
     if examples.split is None:
         return len(examples)
     train = len(examples.doing(TRAIN))
@@ -59,31 +59,33 @@ def rows_to_learn(examples: Examples) -> int:
 def given_fold(
     examples: Examples, share: float = STOP_SHARE, seed: int = 0, duplicates: str = "warn", judged: bool = True
 ) -> Fold:
-    """The fold of rows that say what they do; where none is for validation, a part of the training rows is held out.
+    """Return the fold of a given split; without validation rows, some training rows are held out.
 
     Args:
         examples: Rows with a `split`.
-        share: Size of that part.
+        share: Share of the training rows that is held out.
         seed: Its seed.
         duplicates: As in `make_folds`; "group" is refused, because the rows are split already.
         judged: Whether test rows are needed.
 
     Raises:
-        SplitError: a part lacks a class, or all rows; a group in two parts; times that are not in order.
+        SplitError: a part of the split lacks a class, or all rows; a group in two parts; times that are not in order.
         OptionError: duplicates="group".
     """
     if duplicates == "group":
-        raise OptionError("duplicates='group' splits rows, but split= says what each row does; leave one of them out.")
+        raise OptionError(
+            "duplicates='group' splits rows, but split= gives the split already. Expected one of them. Leave one out."
+        )
     kept = np.zeros(len(examples), bool)
     kept[usable(examples, duplicates)[0]] = True
     train, stop, test = (rows[kept[rows]] for rows in map(examples.doing, (TRAIN, VALIDATION, TEST)))
     if not len(train) or (judged and not len(test)):
         raise SplitError(
-            f"split names no {'test' if len(train) else 'training'} row. Expected rows that say train and test; "
-            "validation is optional."
+            f"split names no {'test' if len(train) else 'training'} row. Expected training and test rows. Write "
+            "train and test in split; validation is optional."
         )
     named = {"training": train, "validation": stop, "test": test}
-    _check_apart(examples, named)
+    _check_disjoint(examples, named)
     if not len(stop):
         if examples.time is not None:
             train, stop = latest_part(examples, train, share)
@@ -93,22 +95,22 @@ def given_fold(
     return Fold(0, 0, train, stop, test)
 
 
-def _check_apart(examples: Examples, named: Mapping[str, Array]) -> None:
+def _check_disjoint(examples: Examples, named: Mapping[str, Array]) -> None:
     """Raise a SplitError when a group is in two parts, or a training row is not earlier than all others."""
     for first, second in combinations((name for name, rows in named.items() if len(rows)), 2):
         a, b = named[first], named[second]
         if examples.groups is not None:
             shared = np.intersect1d(examples.groups[a], examples.groups[b])
             if len(shared):
-                rows = [int(part[examples.groups[part] == shared[0]][0]) for part in (a, b)]
+                rows = [int(rows_of_part[examples.groups[rows_of_part] == shared[0]][0]) for rows_of_part in (a, b)]
                 raise SplitError(
                     f"{len(shared):,} group{'s have' if len(shared) > 1 else ' has'} rows in the {first} part and in "
-                    f"the {second} part of split, for example {_rows_text(examples, rows)}; expected whole "
+                    f"the {second} part of split, for example {_rows_text(examples, rows)}. Expected whole "
                     "groups. Put each group into one part, or leave groups out."
                 )
         if examples.time is not None and first == "training" and examples.time[a].max() >= examples.time[b].min():
             raise SplitError(
-                f"time: the {second} part of split begins before the training part ends; expected training rows that "
+                f"time: the {second} part of split begins before the training part ends. Expected training rows that "
                 "are earlier than all others. Correct split, or leave time out."
             )
 
@@ -125,8 +127,8 @@ def _check_parts(examples: Examples, named: Mapping[str, Array]) -> None:
         have = rows_that_weigh(examples, rows)
         code = int(np.argmin(have))
         if len(rows) and have[code] < least:
-            found = f"{int(have[code])} row{'s' * (int(have[code]) != 1)}"
+            shown = f"{int(have[code])} row{'s' * (int(have[code]) != 1)}"
             raise SplitError(
-                f"{examples.class_name(code)} has {found} among the {name} rows; expected {least} or more. Move "
+                f"{examples.class_name(code)} has {shown} among the {name} rows. Expected {least} or more. Move "
                 "rows of the class there, or merge rare classes with --merge-rare (merge_rare=)."
             )

@@ -1,4 +1,4 @@
-"""What the files of images hold, all looked at before any is used: faults, ranges, and what a user should know."""
+"""Files of images, all checked before any is used: faults, ranges, and notes for the user."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ OTHER_SHAPE = 1.2
 def sound_files(
     paths: Sequence[str], skip_bad: bool, span: Range | None
 ) -> tuple[dict[str, ImageInfo], tuple[tuple[str, str], ...]]:
-    """What the files that are images hold, and what is wrong with the others (`DataError` if not skipped)."""
+    """Return what image files contain, and what is wrong with others (`DataError` if not skipped)."""
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         warnings.filterwarnings("ignore", module="PIL")  # what matters of them is in the looks
-        found = list(zip(paths, pool.map(partial(image_info, windowed=span is None), paths), strict=True))
-    bad = tuple((path, seen.fault) for path, seen in found if seen.fault)
+        infos = list(zip(paths, pool.map(partial(image_info, windowed=span is None), paths), strict=True))
+    bad = tuple((path, info.fault) for path, info in infos if info.fault)
     if bad and not skip_bad:
         raise DataError(_bad_text(bad))
-    return {path: seen for path, seen in found if not seen.fault}, bad
+    return {path: info for path, info in infos if not info.fault}, bad
 
 
 def learns_range(good: Mapping[str, ImageInfo], span: Range | None, wanted: bool | None) -> bool:
-    """Whether what is black and white has to be learned: no file tells it, and nobody named it.
+    """Return whether black and white have to be learned, because no file and no user defines them.
 
     Raises:
-        DataError: some files tell it and others do not, or the model wants the other kind.
+        DataError: some files define them and others do not, or the model needs the other kind.
     """
     if span is not None:
         return False
-    unknown = [(path, found) for path, found in good.items() if found.deep and found.span is None]
+    unknown = [(path, info) for path, info in good.items() if info.deep and info.span is None]
     # Floats from 0 to 1 among others are of one kind with them.
-    told = [path for path, found in good.items() if not found.deep or (found.span and found.deep != "float")]
+    known = [path for path, info in good.items() if not info.deep or (info.span and info.deep != "float")]
     if wanted or (wanted is None and unknown):
-        if told:
-            others = f"{len(good) - len(told):,} others do not" if unknown else "the model learned it from its images"
+        if known:
+            others = f"{len(good) - len(known):,} others do not" if unknown else "the model learned it from its images"
             raise DataError(
-                f"The type of {told[0]} tells which values are black and white ({len(told):,} such files), and "
+                f"The type of {known[0]} tells which values are black and white ({len(known):,} such files), and "
                 f"{others}. Expected files of one kind. Name the two values with range=(low, high) (--range LOW HIGH), "
                 "or give the files of one kind."
             )
@@ -60,17 +60,17 @@ def learns_range(good: Mapping[str, ImageInfo], span: Range | None, wanted: bool
 
 
 def reading_notes(looks: Sequence[ImageInfo], form: Pictures, size: tuple[int, int]) -> tuple[str, ...]:
-    """What a user should know of how images are read."""
+    """Return notes for the user on how images are read."""
     notes = [*_aspect_note(looks, form.aspect, size)]
-    deep = [found for found in looks if found.deep]
+    deep = [info for info in looks if info.deep]
     if form.learned:
-        low, high = min(found.low for found in deep), max(found.high for found in deep)
+        low, high = min(info.low for info in deep), max(info.high for info in deep)
         notes.append(
             f"No file tells which of its values, from {low:g} to {high:g}, are black and white: the 0.5th and the "
             "99.5th percentile of the training images are, and go into the model's file. Name others with "
             "range=(low, high) (--range LOW HIGH)."
         )
-    reduced, framed = sum(found.reduced for found in looks), sum(found.frames for found in looks)
+    reduced, framed = sum(info.reduced for info in looks), sum(info.frames for info in looks)
     if reduced:
         notes.append(
             f"{reduced:,} of {len(looks):,} images are in color with 16 bits a channel, of which the upper 8 are read. "
@@ -84,7 +84,7 @@ def reading_notes(looks: Sequence[ImageInfo], form: Pictures, size: tuple[int, i
 def _aspect_note(looks: Sequence[ImageInfo], aspect: str, size: tuple[int, int]) -> tuple[str, ...]:
     """A sentence when images of another shape are stretched."""
     wanted = size[1] / size[0]
-    other = sum(abs(math.log(found.ratio / wanted)) > math.log(OTHER_SHAPE) for found in looks)
+    other = sum(abs(math.log(info.ratio / wanted)) > math.log(OTHER_SHAPE) for info in looks)
     if aspect != "stretch" or not other:
         return ()
     return (
@@ -95,11 +95,11 @@ def _aspect_note(looks: Sequence[ImageInfo], aspect: str, size: tuple[int, int])
 
 def _dark_note(deep: Sequence[ImageInfo], span: Range | None) -> tuple[str, ...]:
     """A sentence when deep images use nothing but the darkest part of their range."""
-    ends = [(found, span or found.span) for found in deep]
-    shares = [(found.high - end[0]) / (end[1] - end[0]) for found, end in ends if end]
+    ends = [(info, span or info.span) for info in deep]
+    shares = [(info.high - end[0]) / (end[1] - end[0]) for info, end in ends if end]
     if not shares or max(shares) >= DARK:
         return ()
-    low, high = min(found.low for found in deep), max(found.high for found in deep)
+    low, high = min(info.low for info in deep), max(info.high for info in deep)
     black, white = ends[0][1] or (0.0, 0.0)
     return (
         f"{len(deep):,} images of more than 8 bits hold values from {low:g} to {high:g}, the darkest "

@@ -33,8 +33,8 @@ def part_of_split(name: str) -> str:
         >>> [part_of_split(name) for name in ("Train", "test_set", "02-VAL", "train2017", "latest")]
         ['train', 'test', 'validation', 'train', '']
     """
-    found = _NAMED.fullmatch(name.casefold())
-    return _PARTS.get(found[1], "") if found else ""
+    match = _NAMED.fullmatch(name.casefold())
+    return _PARTS.get(match[1], "") if match else ""
 
 
 class Layout(NamedTuple):
@@ -69,22 +69,22 @@ def labeled_files(root: Path) -> Layout:
     if not any(files.values()):
         raise DataError(f"{root} holds no files in its sub-folders.")
     filled = [kind for kind in kinds if files[kind]]
-    found = list(_of_split(filled))
-    if not found:
+    files_found = list(_of_split(filled))
+    if not files_found:
         _refuse_split(root, filled)
-        found = [(path, kind.name, "") for kind in filled for path in files[kind]]
+        files_found = [(path, kind.name, "") for kind in filled for path in files[kind]]
     empty = [kind.name for kind in kinds if not files[kind]]
-    roles = [role for _, _, role in found]
+    roles = [role for _, _, role in files_found]
     split = roles if any(roles) else None
     inside = [] if split else _inside_all(filled)
-    return Layout([p for p, _, _ in found], [c for _, c, _ in found], split, empty, inside)
+    return Layout([p for p, _, _ in files_found], [c for _, c, _ in files_found], split, empty, inside)
 
 
 def _of_split(kinds: Sequence[Path]) -> Iterator[tuple[str, str, str]]:
     """(file, class, role) where each sub-folder is another part of a split, and all hold the same classes or fewer."""
     roles = _parts(kinds)
     inside = {kind: {f.name: files_below(f) for f in _folders(kind)} for kind in kinds}
-    classes = {kind: {name for name, files in found.items() if files} for kind, found in inside.items()}
+    classes = {kind: {name for name, files in folders.items() if files} for kind, folders in inside.items()}
     train = next((names for kind, names in classes.items() if roles.get(kind) == "train"), set())
     whole = len(roles) == len(kinds) == len(set(roles.values())) > 1
     if not whole or len(train) < 2 or any(not names or not names <= train for names in classes.values()):
@@ -115,7 +115,7 @@ def _check_folder(root: Path) -> None:
 
 
 def _counts(path: Path, root: Path) -> bool:
-    return not any(part.startswith(".") or part.casefold() in SYSTEM_FILES for part in path.relative_to(root).parts)
+    return not any(name.startswith(".") or name.casefold() in SYSTEM_FILES for name in path.relative_to(root).parts)
 
 
 def _refuse_split(root: Path, kinds: Sequence[Path]) -> None:

@@ -41,17 +41,17 @@ class ImageInfo:
 
 
 def image_info(path: str, windowed: bool = True) -> ImageInfo:
-    """What a file holds. It is decoded: small where the format can, for a cut file shows nevertheless."""
+    """Return what a file contains. It is decoded, small if the format can, to find files that are cut off."""
     try:
         if not os.path.getsize(path):
             return ImageInfo("empty")
         if dicom.is_dicom(path):
-            found = dicom.read(path, windowed)
-            height, width = found.values.shape[:2]
-            if found.color:
+            scan = dicom.read(path, windowed)
+            height, width = scan.values.shape[:2]
+            if scan.color:
                 return ImageInfo(ratio=width / height)
-            ends = float(found.values.min()), float(found.values.max())
-            return ImageInfo("", True, "DICOM", *ends, found.span, ratio=width / height)
+            ends = float(scan.values.min()), float(scan.values.max())
+            return ImageInfo("", True, "DICOM", *ends, scan.span, ratio=width / height)
         with opened(path) as image:
             frames = image.format != "MPO" and bool(getattr(image, "is_animated", False))
             kind, gray, reduced = pixel_type(image), is_gray(image), is_reduced(image)
@@ -76,7 +76,7 @@ def image_info(path: str, windowed: bool = True) -> ImageInfo:
 
 
 def range_text(unknown: Sequence[tuple[str, ImageInfo]]) -> str:
-    """What to say of files whose range is not known."""
+    """Return the message about files whose range is not known."""
     path, first = unknown[0]
-    low, high = min(found.low for _, found in unknown), max(found.high for _, found in unknown)
+    low, high = min(info.low for _, info in unknown), max(info.high for _, info in unknown)
     return unknown_text(path, first.deep, low, high, len(unknown))

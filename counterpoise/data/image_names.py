@@ -38,7 +38,7 @@ class Names:
             self._enter(path)
 
     def find(self, name: str) -> list[str]:
-        """The files that a name means: one, none, or several that it does not tell apart."""
+        """Return the files that a name means: one, none, or several if the name is ambiguous."""
         own = Path(name)
         if own.is_absolute():
             return [name] if own.is_file() else []
@@ -95,9 +95,9 @@ def located(column: pl.Series, root: Path, skip_bad: bool) -> tuple[list[str | N
             "Fill it in, or leave these rows out with skip_bad=True (--skip-bad)."
         )
     names = Names(root)
-    found = {name: names.find(name) for name in dict.fromkeys(asked) if name is not None}
-    _check_one_each(column.name, found, root)
-    missing = [name for name, files in found.items() if not files]
+    files_of = {name: names.find(name) for name in dict.fromkeys(asked) if name is not None}
+    _check_one_each(column.name, files_of, root)
+    missing = [name for name, files in files_of.items() if not files]
     if missing and not skip_bad:
         raise DataError(
             f"{_listed(missing)} of column {column.name!r} {'is' if len(missing) == 1 else 'are'} not below {root}. "
@@ -106,13 +106,13 @@ def located(column: pl.Series, root: Path, skip_bad: bool) -> tuple[list[str | N
         )
     notes = [f"Left out {rows_text(nameless)} without the name of an image."] if nameless else []
     if missing:
-        rows = [row for row, name in enumerate(asked) if name is not None and not found[name]]
+        rows = [row for row, name in enumerate(asked) if name is not None and not files_of[name]]
         notes.append(f"Left out {rows_text(rows)}: {_listed(missing)} not below {root}.")
-    return [found[name][0] if name is not None and found[name] else None for name in asked], notes
+    return [files_of[name][0] if name is not None and files_of[name] else None for name in asked], notes
 
 
-def _check_one_each(column: str, found: dict[str, list[str]], root: Path) -> None:
-    for name, files in found.items():
+def _check_one_each(column: str, files_of: dict[str, list[str]], root: Path) -> None:
+    for name, files in files_of.items():
         if len(files) > 1:
             shown = ", ".join(str(Path(path).relative_to(root)) for path in files[:3])
             raise ColumnError(
@@ -170,8 +170,8 @@ def groups_from(pattern: str, paths: Iterable[str], root: Path) -> pl.Series:
 
 
 def _group(match: Any) -> str:
-    parts = [part for part in match.groups() if part is not None]
-    return "|".join(parts) if parts else str(match[0])
+    groups = [group for group in match.groups() if group is not None]
+    return "|".join(groups) if groups else str(match[0])
 
 
 def joined_groups(*codes: np.ndarray) -> np.ndarray:
@@ -191,5 +191,5 @@ def joined_groups(*codes: np.ndarray) -> np.ndarray:
         start += int(code.max(initial=-1)) + 1
     rows, columns = np.tile(np.arange(n), len(codes)), np.concatenate(ends)
     graph = sparse.coo_matrix((np.ones(len(rows), np.int8), (rows, columns)), (start, start))
-    parts = csgraph.connected_components(graph, directed=False)[1][:n]
-    return np.unique(parts, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    components = csgraph.connected_components(graph, directed=False)[1][:n]
+    return np.unique(components, return_inverse=True)[1].reshape(-1).astype(np.int64)

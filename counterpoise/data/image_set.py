@@ -33,7 +33,7 @@ Array = np.ndarray
 class ImageSet:
     """Images that are decoded when they are drawn; made by `images`.
 
-    Takes the place of `x` in `batches`: `cp.batches(scans, plan=cp.plans.oversample(scans.y))`.
+    Passed as `x` to `batches`: `cp.batches(scans, plan=cp.plans.oversample(scans.y))`.
 
     Attributes:
         paths: The files (N,).
@@ -129,11 +129,11 @@ class ImageSet:
 
     @property
     def split(self) -> Any:
-        """What each file does, a series of words; None: they do not say it."""
+        """What each file is used for, a series of words; None: no split was given."""
         return None if self.metadata is None else self.metadata.split
 
     def part(self, name: str) -> ImageSet:
-        """The images of one part of the split: "train", "validation" or "test".
+        """Return the images of one part of the split: "train", "validation" or "test".
 
         Raises:
             OptionError: there is no such part.
@@ -188,7 +188,7 @@ def examples_of(
     """The images as `Examples`, their pixels in memory where they fit (see `ImageSet.rows`).
 
     Images with equal pixels are one group, and one group with all of their patients', so that no copy is on the other
-    side of a split; not where the images say themselves what they do.
+    side of a split; not where the images have a split already.
     """
     metadata = images.labeled_metadata
     labels = encode_labels(metadata.y, positive, one_vs_rest, merge_rare, written=True, name=metadata.target)

@@ -96,7 +96,7 @@ def _target_columns(frame: pl.DataFrame, target: Any, name: str) -> list[str]:
     if target is None:
         return []
     if isinstance(target, str) and target not in frame.columns and "," in target:
-        target = tuple(part.strip() for part in target.split(","))
+        target = tuple(name.strip() for name in target.split(","))
     columns = [target] if isinstance(target, str) else list(target)
     for column in columns:
         if column not in frame.columns:
@@ -133,22 +133,22 @@ def _distinct(
     """
     first: dict[str, int] = {}
     odd: dict[str, tuple[str, int, int]] = {}
-    told: dict[str, Any] = {metadata.target: [metadata.y.classes[code] for code in metadata.y.codes]}
+    values_of: dict[str, Any] = {metadata.target: [metadata.y.classes[code] for code in metadata.y.codes]}
     for series in (metadata.groups, metadata.split):
         if series is not None:
-            told[series.name] = series.to_list()
+            values_of[series.name] = series.to_list()
     for row in rows.tolist():
         path = str(files[row])
         before = first.setdefault(path, row)
-        differing = [column for column, values in told.items() if values[before] != values[row]]
+        differing = [column for column, values in values_of.items() if values[before] != values[row]]
         if differing:
             odd.setdefault(path, (differing[0], before, row))
     if odd and not skip_bad:
         column, a, b = next(iter(odd.values()))
         more = f" ({len(odd):,} such images)" if len(odd) > 1 else ""
         raise ColumnError(
-            f"Image {names[b]!r} has two values in column {column!r}: {told[column][a]!r} in row {a + 1} and "
-            f"{told[column][b]!r} in row {b + 1}{more}. Expected one. Correct the table, or leave such images "
+            f"Image {names[b]!r} has two values in column {column!r}: {values_of[column][a]!r} in row {a + 1} and "
+            f"{values_of[column][b]!r} in row {b + 1}{more}. Expected one. Correct the table, or leave such images "
             "out with skip_bad=True (--skip-bad)."
         )
     lost = sum(str(files[row]) in odd for row in rows.tolist())

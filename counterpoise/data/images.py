@@ -67,18 +67,18 @@ def images(
             names are then the classes. None: the images have no labels, for `predict`.
         groups: Column of the table: images of one group (a patient) are never on two sides of a split.
         time: Column of the table. Training rows are then earlier than all others.
-        split: Column of the table that says what each image does: train, validation or test.
+        split: Column of the table with what each image is used for: train, validation or test.
         sample_weight: Column of the table; an image of weight w counts as w.
         groups_from: Regular expression that finds the group in the name of a file, for example
             "(?P<patient>[^_]+)_"; in its path below the folder where the expression has a slash.
         color_mode: "grayscale", "rgb", or "auto": grayscale when all images are gray.
         range: (low, high), the stored values that are black and white in files of more than 8 bits, for example
             (-1000, 400); values beyond are cut off. It goes into the model's file. None: the range of each file's type
-            or window; where no file tells it (signed and 32-bit integers, float beyond 0..1), the 0.5th and the 99.5th
+            or window; where no file has it (signed and 32-bit integers, float beyond 0..1), the 0.5th and the 99.5th
             percentile of the training images, which each fold and the model learn.
         aspect: What happens to images of another shape than `size`: "stretch"; "crop" to their middle; or "pad" with
             black.
-        augment: What changes images at random in training, every draw of every class afresh, so that a repeated image
+        augment: What changes images at random in training, differently at every draw, so that a repeated image
             never looks alike: "auto" (a small turn, shift and zoom), a Keras augmentation layer, or a list of these.
             For `batches` also ("repeats", layers), on repeats alone, for comparison.
         skip_bad: Leave damaged and foreign files out (they are listed in `.bad`), and rows of a table without a file or
@@ -107,15 +107,15 @@ def images(
     """
     span = check_span(range)
     columns = {"groups": groups, "time": time, "split": split, "sample_weight": sample_weight}
-    found = list_images(
+    listed = list_images(
         source, size, color_mode=color_mode, span=span, aspect=aspect, skip_bad=skip_bad, augment=augment,
         images=images, root=root, target=target, columns=columns, groups_from=groups_from,
     )  # fmt: skip
-    if span and not found.deep:
+    if span and not listed.deep:
         raise OptionError(f"range is for images of more than 8 bits; all in {source} have 8 or fewer. Leave it out.")
-    for note in found.notes:
+    for note in listed.notes:
         logger.warning("%s", note)
-    return found
+    return listed
 
 
 def list_images(
@@ -136,7 +136,7 @@ def list_images(
 ) -> ImageSet:
     """As `images`, for the form that a model asks for: a range may be of no use here. Logs no notes.
 
-    `learned` says whether the model learned what is black and white; None: it is to be decided by the files.
+    `learned` is whether the model learned what is black and white; None: it is to be decided by the files.
     """
     sides = check_sides(size)
     check_choice(color_mode, "color_mode", ("auto", *CHANNELS))
@@ -158,12 +158,12 @@ def list_images(
         if metadata is None or metadata.groups is not None:
             raise OptionError("groups_from and groups were both given, or images without labels; leave one out.")
         metadata = metadata.having(groups=groups_in_names(groups_from, good, home))
-    deep = any(found.deep for found in good.values())
+    deep = any(info.deep for info in good.values())
     if color_mode == "auto":
-        color_mode = "grayscale" if all(found.gray for found in good.values()) else "rgb"
+        color_mode = "grayscale" if all(info.gray for info in good.values()) else "rgb"
     form = Pictures(color_mode, span, aspect, learns_range(good, span, learned))
-    said = (*notes, *reading_notes(list(good.values()), form, sides))
-    return ImageSet(tuple(good), metadata, sides, form, augment, bad, str(home), deep, said)
+    all_notes = (*notes, *reading_notes(list(good.values()), form, sides))
+    return ImageSet(tuple(good), metadata, sides, form, augment, bad, str(home), deep, all_notes)
 
 
 def _check_folder_options(source: Any, given: dict[str, Any]) -> None:
@@ -198,8 +198,8 @@ def _of_folder(root: Path) -> tuple[list[str], RowMetadata, Path, list[str]]:
     if layout.split is not None:
         parts = ", ".join(dict.fromkeys(layout.split))
         notes.append(
-            f"{root} is laid out by what its images do ({parts}): test images judge alone, validation images end "
-            "training. To divide them anew, gather all in one folder with a sub-folder for each class."
+            f"{root} is laid out as a split ({parts}): test images are for the scores alone, validation images end "
+            "training. To split them again, gather all in one folder with a sub-folder for each class."
         )
     return layout.paths, metadata, root, notes
 
@@ -217,8 +217,8 @@ def read_images(
 
     The arguments are those of `images` and, for the labels, of `read`. Raises what they raise.
     """
-    found = images(source, size, **options)
-    return examples_of(found, positive=positive, one_vs_rest=one_vs_rest, merge_rare=merge_rare)
+    listed = images(source, size, **options)
+    return examples_of(listed, positive=positive, one_vs_rest=one_vs_rest, merge_rare=merge_rare)
 
 
 def unlabeled(
@@ -233,5 +233,5 @@ def unlabeled(
     if not good:
         raise DataError(f"{folder} holds no image.")
     learns_range(good, form.range, form.learned)
-    deep = any(found.deep for found in good.values())
+    deep = any(info.deep for info in good.values())
     return ImageSet(tuple(good), None, size, form, bad=bad, root=str(folder), deep=deep)

@@ -25,17 +25,21 @@ def is_text(array: Any) -> bool:
 
 
 def check_no_gap(array: np.ndarray, name: str = "x") -> None:
-    """Raise a `DataError` when an array that is no text (see `is_text`) holds some, and say which row has none.
+    """Raise a `DataError` when an array that is no text (see `is_text`) holds some, and name the row that has none.
 
     Example:
         >>> check_no_gap(np.array([1.5, None], dtype=object))
         >>> check_no_gap(np.array(["a", None], dtype=object))
         Traceback (most recent call last):
-        counterpoise.core.errors.DataError: x holds texts, but None in row 1; write '' where a text is missing.
+        counterpoise.core.errors.DataError: x is text, but None in row 2. Expected text in every row.
+        Write '' where it is missing.
     """
     if array.dtype.kind == "O" and array.ndim == 1 and any(isinstance(v, str) for v in array):
         row, odd = next((i, v) for i, v in enumerate(array) if not isinstance(v, str))
-        raise DataError(f"{name} holds texts, but {odd!r:.40} in row {row}; write '' where a text is missing.")
+        raise DataError(
+            f"{name} is text, but {odd!r:.40} in row {row + 1}. Expected text in every row. Write '' where it is "
+            "missing."
+        )
 
 
 def check_inputs(x: Any, inputs: Any) -> None:

@@ -4,20 +4,21 @@ The rules, in order (N rows; text and whole numbers are judged from 20 rows up):
 
 - Text that spells numbers or dates is read as such (see `data.numbers`, `data.dates`), stray words as missing. A
   column that is declared to hold categories keeps its levels.
-- *missing*: no value at all. *constant*: one value and none missing. One value beside missing ones is
+- *missing*: no value at all. *constant*: one value and none missing. One value among missing ones is
   kept as *boolean*: where it stands is information.
 - *identifier*: whole numbers that count the rows (most steps from row to row are +1 and nearly all
   rise, or they are 1..N in any order); whole numbers of which more than 95 % are distinct, under a name like
   "id"; any text with more than 95 % distinct values. Unique fractions are numbers.
 - *boolean*: a boolean type, or exactly two levels such as yes/no, true/false, t/f, y/n.
-- *categorical*: other text. *numeric*: numbers, however few distinct ones (say `kinds={"col": "categorical"}`
-  for codes). Dates are numbers too: days since 1970-01-01, with the time of day as a fraction.
+- *categorical*: other text. *numeric*: numbers, however few distinct ones (use `kinds={"col": "categorical"}`
+  for codes). Dates are numbers too: days since 1970-01-01, with the time of day as a fraction. Numbers that can all be
+  Unix seconds, under a name such as "timestamp" or "created_at", are time stamps.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 
 import numpy as np
@@ -25,12 +26,14 @@ import polars as pl
 
 from counterpoise.core.checks import rows_text
 from counterpoise.core.errors import ColumnError
-from counterpoise.core.schema import Column, NumberFormat
+from counterpoise.core.schema import Column, TextFormat
 from counterpoise.data.cells import clean
-from counterpoise.data.cycles import cycle_name, cycles_of
-from counterpoise.data.dates import are_uncertain, parse_dates, parse_durations, parse_times, unit_of
+from counterpoise.data.cycles import PER_DAY, cycle_name, cycles_of
+from counterpoise.data.date_text import STAMP, are_uncertain, date_order, parse_dates, parse_durations, parse_times
+from counterpoise.data.dates import unit_of
 from counterpoise.data.levels import MAX_LEVELS, are_dates, compared_by_value, level_text, levels_of
-from counterpoise.data.numbers import plain_numbers, read_numbers
+from counterpoise.data.number_parsing import plain_numbers
+from counterpoise.data.numbers import read_clean_numbers
 from counterpoise.data.precision import distinct, floats, precision_of
 from counterpoise.data.stray_words import LEAST_ROWS, PARTLY, Read, with_words
 
@@ -38,8 +41,12 @@ _PAIRS = ({"yes", "no"}, {"true", "false"}, {"t", "f"}, {"y", "n"})
 _ID_NAME = re.compile(r"(^|[^a-z])(id|ids|uid|uuid|guid|key|identifier|row_?(id|number|num|no)|index|serial)$", re.I)
 _CAMEL_ID = re.compile(r"[a-z](ID|Id)$")
 _SPELLED = ((parse_dates, "dates"), (parse_times, "times of day"), (parse_durations, "durations"))
-#: What dates, times and durations have in common, and other text mostly lacks; and what numbers have.
-_STAMP, _DIGIT = r"\d{4}[-/]\d\d|\d\.\d{1,2}\.\d{4}|:|day", r"\p{Nd}"
+#: Words in the name of a column of time stamps, and the seconds since 1970 of the years 1990 to 2100.
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+_STAMP_NAMES = {"timestamp", "time", "datetime", "date", "epoch", "unix", "unixtime", "ts", "utc", "at"}
+_UNIX_RANGE = 631_152_000, 4_133_980_800
+#: What text lacks that spells neither numbers nor dates.
+_DIGIT = r"\p{Nd}"
 #: Values on which it is seen whether text spells one of these.
 _LOOKED_AT = 1_000
 
@@ -54,7 +61,7 @@ class InferredColumn:
 
 
 def infer(series: pl.Series, kind: str | None = None) -> InferredColumn:
-    """Find the kind of one column.
+    """Infer the kind of one column.
 
     Args:
         series: Values with null for missing.
@@ -78,30 +85,31 @@ def infer(series: pl.Series, kind: str | None = None) -> InferredColumn:
         )
     if kind == "identifier":
         return InferredColumn(Column(name, kind, missing=missing), series)
-    found, reason = (kind, "") if kind else _guess(series)
+    seconds = kind is None and _are_unix_seconds(series)
+    inferred, reason = (kind, "") if kind else ("numeric", "") if seconds else _guess(series)
     notes = [f"Column {name!r} {note}" for note in read.notes]
-    if found in ("constant", "identifier"):
-        notes = notes if found == "identifier" else []
+    if inferred in ("constant", "identifier"):
+        notes = notes if inferred == "identifier" else []
         return InferredColumn(
-            Column(name, found, missing=missing), series, (*notes, f"Column {name!r} {reason}: left out.")
+            Column(name, inferred, missing=missing), series, (*notes, f"Column {name!r} {reason}: left out.")
         )
-    if found == "numeric":
-        column, more = _numeric(series, read.written)
+    if inferred == "numeric":
+        column, more = _numeric(series, read.written, "seconds" if seconds else unit_of(series.dtype))
         return InferredColumn(column, series, (*notes, *(f"Column {name!r} {note}" for note in more)))
     texts = level_text(series)
     levels = levels_of(texts)
-    if found == "boolean" and len(levels) > 2:
+    if inferred == "boolean" and len(levels) > 2:
         raise ColumnError(f"Column {name!r} has {len(levels)} levels; a boolean column has two. Say 'categorical'.")
     unit = "date" if are_dates(levels) else ""
-    column = Column(name, str(found), levels, missing, compared_by_value(levels), unit, written=read.written)
+    column = Column(name, str(inferred), levels, missing, compared_by_value(levels), unit, written=read.written)
     return InferredColumn(column, texts, (*notes, *_about_levels(column, len(texts))))
 
 
 def _read(series: pl.Series, kind: str | None) -> Read:
     """Text as numbers where it spells them or where they are asked for; a category keeps its levels."""
     if kind == "numeric" and series.dtype in (pl.String, pl.Categorical, pl.Enum):
-        found = read_text(series.cast(pl.String), asked=True)
-        return found if found.values is not None else Read(_as_asked(clean(series)))
+        read = read_text(series.cast(pl.String), asked=True)
+        return read if read.values is not None else Read(_as_asked(clean(series)))
     return read_text(series) if series.dtype == pl.String and kind is None else Read()
 
 
@@ -124,17 +132,28 @@ def read_text(text: pl.Series, asked: bool = False) -> Read:
     if not asked and not sample.str.contains(_DIGIT).any():
         return Read()
     if are_uncertain(sample):
-        example = (
-            f"holds dates such as {sample[0]!r}, in which the order of day and month is not certain: read as text."
-        )
-        return Read(notes=(f"{example} Write dates as 2024-12-31.",))
-    if len(sample) and sample.str.contains(_STAMP).sum() >= PARTLY * len(sample):
+        return _in_one_order(known, sample[0])
+    if len(sample) and sample.str.contains(STAMP).sum() >= PARTLY * len(sample):
         gaps, parse, what = min(
             ((parse(sample).null_count(), parse, what) for parse, what in _SPELLED), key=itemgetter(0)
         )
         if gaps <= (1 - PARTLY) * len(sample):
-            return with_words(known, parse(known), NumberFormat(), what)
-    return read_numbers(text, asked)
+            return with_words(known, parse(known), TextFormat(), what)
+    return read_clean_numbers(known, asked)
+
+
+def _in_one_order(known: pl.Series, example: str) -> Read:
+    """Dates with slashes, where a day above 12 decides on their order; else no values, and why."""
+    order = date_order(known)
+    if not order:
+        return Read(
+            notes=(
+                f"is read as text because its dates, such as {example!r}, may have the day or the month first. Write "
+                "dates as 2024-12-31.",
+            )
+        )
+    read = with_words(known, parse_dates(known, order), TextFormat(order=order), "dates")
+    return read if read.values is None else replace(read, notes=(f"is read as dates with the {order}.", *read.notes))
 
 
 def _guess(series: pl.Series) -> tuple[str, str]:
@@ -177,14 +196,23 @@ def _numbers_identify(known: pl.Series, different: int) -> str:
     return ""
 
 
-def _numeric(series: pl.Series, written: NumberFormat | None) -> tuple[Column, list[str]]:
+def _are_unix_seconds(series: pl.Series) -> bool:
+    """Whether numbers are Unix seconds: their column is named a time stamp, and all are seconds of 1990 to 2100."""
+    words = {word.lower() for word in _WORD.findall(series.name)}
+    if not words & _STAMP_NAMES or not series.dtype.is_numeric() or series.n_unique() < 2:
+        return False
+    low, high = _UNIX_RANGE
+    return bool(series.is_between(low, high).all())
+
+
+def _numeric(series: pl.Series, written: TextFormat | None, unit: str) -> tuple[Column, list[str]]:
     """A column of numbers, dates or times, and the ends of sentences about it."""
-    unit, precision = unit_of(series.dtype), precision_of(series)
+    precision = precision_of(series)
     offset, cycles = precision.offset, tuple[float, ...]()
-    if unit in ("date", "time"):
-        values = floats(series)
-        offset = float(np.floor(np.nanmedian(values))) if unit == "date" else offset
-        cycles = cycles_of(values, offset, whole_day=unit == "time")
+    if unit in ("date", "time", "seconds"):
+        values, day = floats(series), PER_DAY.get(unit, 1.0)
+        offset = offset if unit == "time" else float(np.floor(np.nanmedian(values) / day)) * day
+        cycles = cycles_of(values, offset, unit)
     column = Column(series.name, "numeric", (), series.null_count(), False, unit, offset, cycles, written)
     return column, [note for note in (_about_days(column), precision.loss_text()) if note]
 
@@ -193,14 +221,21 @@ def _about_days(column: Column) -> str:
     if not column.unit:
         return ""
     kinds = {"date": "dates", "time": "times of day", "duration": "durations"}
-    parts = [f"its place in the {cycle_name(period)}" for period in column.cycles]
-    return f"holds {kinds[column.unit]}: it is used as a number of days" + "".join(f", {part}" for part in parts) + "."
+    if column.unit == "seconds":
+        positions = [f"the {cycle_name(period, column.unit)}" for period in column.cycles]
+        return f"holds Unix seconds. Their position in {', '.join(positions)} is used too." if positions else ""
+    positions = [f"its position in the {cycle_name(period)}" for period in column.cycles]
+    return (
+        f"holds {kinds[column.unit]}, which are used as numbers of days"
+        + "".join(f", {position}" for position in positions)
+        + "."
+    )
 
 
 def _about_levels(column: Column, rows: int) -> tuple[str, ...]:
     if len(column.levels) <= MAX_LEVELS:
         return ()
     return (
-        f"Column {column.name!r} has {len(column.levels):,} levels in {rows:,} rows; networks tell the "
-        f"{MAX_LEVELS} most frequent apart. Free text or codes? Group them or leave the column out with drop (--drop).",
+        f"Column {column.name!r} has {len(column.levels):,} levels in {rows:,} rows; networks distinguish the "
+        f"{MAX_LEVELS} most frequent. Group the levels, or leave the column out with drop (--drop).",
     )

@@ -25,8 +25,8 @@ def deal(y: Array, groups: Array | None, shares: Sequence[float], state: int) ->
 
     Example:
         >>> y = np.array([[1, 0], [1, 1], [1, 0], [1, 1], [0, 0], [0, 0]])
-        >>> part = deal(y, None, (0.5, 0.5), state=0)
-        >>> [y[part == p].sum(axis=0).tolist() for p in (0, 1)]
+        >>> part_of = deal(y, None, (0.5, 0.5), state=0)
+        >>> [y[part_of == p].sum(axis=0).tolist() for p in (0, 1)]
         [[2, 1], [2, 1]]
     """
     rows = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]
@@ -38,7 +38,7 @@ def deal(y: Array, groups: Array | None, shares: Sequence[float], state: int) ->
 
 def _dealt(sums: Array, sizes: Array, shares: Array, rng: np.random.Generator) -> Array:
     """Part of each unit from its label sums (U, L) and its rows (U,)."""
-    part = np.full(len(sums), -1)
+    part_of = np.full(len(sums), -1)
     shares = shares / shares.sum()
     lacking, room = shares[:, None] * sums.sum(axis=0), shares * sizes.sum()
     order = rng.permutation(len(sums))
@@ -46,14 +46,14 @@ def _dealt(sums: Array, sizes: Array, shares: Array, rng: np.random.Generator) -
     while (left := np.where(open_units.any(axis=0), open_units.sum(axis=0), len(sums) + 1)).min() <= len(sums):
         label = int(left.argmin())
         for unit in order[open_units[order, label]]:
-            part[unit] = place = _place(lacking[:, label], room, rng)
-            lacking[place] -= sums[unit]
-            room[place] -= sizes[unit]
+            part_of[unit] = index = _place(lacking[:, label], room, rng)
+            lacking[index] -= sums[unit]
+            room[index] -= sizes[unit]
         open_units[open_units[:, label]] = False
-    for unit in order[part[order] < 0]:
-        part[unit] = place = _place(room, room, rng)
-        room[place] -= sizes[unit]
-    return part
+    for unit in order[part_of[order] < 0]:
+        part_of[unit] = index = _place(room, room, rng)
+        room[index] -= sizes[unit]
+    return part_of
 
 
 def _place(lacking: Array, room: Array, rng: np.random.Generator) -> int:
@@ -80,13 +80,13 @@ def blank_labels(y: Array, classes: Sequence[object]) -> list[str]:
         >>> blank_labels(np.array([[1, 0], [1, 0], [-1, 1]]), ("edema", "mass"))[0][:62]
         "The label 'edema' is 1 in 2 of the 2 rows where it is known, a"
     """
-    told = []
+    notes = []
     for label, column in zip(classes, y.T if y.ndim > 1 else (), strict=False):
         known, positive = int((column >= 0).sum()), int((column == 1).sum())
         if known < len(column) and positive > known / 2:
-            told.append(
+            notes.append(
                 f"The label {label!r} is 1 in {positive:,} of the {known:,} rows where it is known, and missing in "
                 f'{len(column) - known:,}: gaps may mean that it is absent. If so, read it with missing="absent": '
                 'cp.labels(..., missing="absent").'
             )
-    return told
+    return notes

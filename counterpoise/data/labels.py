@@ -42,7 +42,7 @@ def encode_labels(
     Args:
         values: One label per row, or `Labels` that were read before.
         positive: The class of interest of two (code 1). Default: `one_vs_rest`, else the rarer one.
-        one_vs_rest: The class to hold against all others.
+        one_vs_rest: The class to compare with all others.
         merge_rare: Two or more classes to merge.
         written: The labels are the text of a file: whole numbers and True/False get their type back.
         name: What messages call the target; "": the name of the series, or y.
@@ -52,8 +52,8 @@ def encode_labels(
         OptionError: `positive` with more than two classes, or fewer than two classes to merge.
 
     Example:
-        >>> found = encode_labels(["no", "yes", "no"])
-        >>> found.classes, found.codes.tolist()
+        >>> labels = encode_labels(["no", "yes", "no"])
+        >>> labels.classes, labels.codes.tolist()
         (('no', 'yes'), [0, 1, 0])
     """
     name = name or str(getattr(values, "name", None) or "y")
@@ -108,31 +108,31 @@ def _checked(labels: Labels, name: str) -> Labels:
     return labels
 
 
-def _place(label: Any, labels: Labels, name: str, option: str) -> int:
-    place = find_label(label, labels.classes)
-    if place is None:
+def _code_of(label: Any, labels: Labels, name: str, option: str) -> int:
+    code = find_label(label, labels.classes)
+    if code is None:
         raise TargetError(f"{option} {label!r} is no class of target {name!r}.{did_you_mean(label, labels.classes)}")
-    return place
+    return code
 
 
 def _merge(labels: Labels, wanted: Sequence[Any], name: str) -> Labels:
-    places = [_place(label, labels, name, "merge_rare") for label in wanted]
-    if len(set(places)) < 2:
-        raise OptionError(f"merge_rare names {len(set(places))} class; name at least two (--merge-rare A,B).")
-    merged = "+".join(str(labels.classes[p]) for p in dict.fromkeys(places))
-    keep = [i for i in range(len(labels.classes)) if i not in places[1:]]
+    codes = [_code_of(label, labels, name, "merge_rare") for label in wanted]
+    if len(set(codes)) < 2:
+        raise OptionError(f"merge_rare names {len(set(codes))} class; name at least two (--merge-rare A,B).")
+    merged = "+".join(str(labels.classes[p]) for p in dict.fromkeys(codes))
+    keep = [i for i in range(len(labels.classes)) if i not in codes[1:]]
     code = {old: new for new, old in enumerate(keep)}
-    table = np.array([code.get(i, code[places[0]]) for i in range(len(labels.classes))], dtype=np.int32)
-    classes = tuple(merged if i == places[0] else str(labels.classes[i]) for i in keep)
+    table = np.array([code.get(i, code[codes[0]]) for i in range(len(labels.classes))], dtype=np.int32)
+    classes = tuple(merged if i == codes[0] else str(labels.classes[i]) for i in keep)
     if len(classes) < 2:
         raise TargetError(f"merge_rare leaves one class only of target {name!r} ({merged!r}); leave one class out.")
     return labels.mapped(table, classes)
 
 
 def _one_vs_rest(labels: Labels, wanted: Any, name: str) -> Labels:
-    place = _place(wanted, labels, name, "one_vs_rest")
-    label = str(labels.classes[place])
-    return labels.mapped(np.arange(len(labels.classes)) == place, (f"not {label}", label))
+    code = _code_of(wanted, labels, name, "one_vs_rest")
+    label = str(labels.classes[code])
+    return labels.mapped(np.arange(len(labels.classes)) == code, (f"not {label}", label))
 
 
 def _positive_last(labels: Labels, positive: Any, name: str) -> Labels:
@@ -141,9 +141,9 @@ def _positive_last(labels: Labels, positive: Any, name: str) -> Labels:
             shown = ", ".join(str(c) for c in labels.classes[:20])
             raise OptionError(
                 f"positive={positive!r} needs two classes, but target {name!r} has {len(labels.classes)}: {shown}. "
-                f"Use one_vs_rest (--one-vs-rest {positive}) to hold one against the others."
+                f"Use one_vs_rest (--one-vs-rest {positive}) to compare one class with all others."
             )
         return labels
     counts = labels.counts
-    place = _place(positive, labels, name, "positive") if positive is not None else int(counts[1] <= counts[0])
-    return labels if place == 1 else labels.mapped(np.array([1, 0]), labels.classes[::-1])
+    code = _code_of(positive, labels, name, "positive") if positive is not None else int(counts[1] <= counts[0])
+    return labels if code == 1 else labels.mapped(np.array([1, 0]), labels.classes[::-1])

@@ -1,4 +1,4 @@
-"""What a level is called: one function for training and prediction, whatever the type of the column.
+"""The name of a level: one function for training and prediction, whatever the type of the column.
 
 The name of a level depends on the value alone, never on the rest of the column: 3, 3.0 and Decimal("3.00") are '3',
 True is 'True', midnight of a day is the day.
@@ -11,17 +11,18 @@ import polars as pl
 
 from counterpoise.core.errors import ColumnError
 from counterpoise.core.schema import Column
-from counterpoise.data.dates import in_utc, parse_dates
+from counterpoise.data.date_text import parse_dates
+from counterpoise.data.dates import in_utc
 from counterpoise.data.inputs import TRUTH
 
-#: Levels of one column that the networks tell apart; the rest share one place.
+#: Levels of one column that networks distinguish; the rest share one slot.
 MAX_LEVELS = 64
 #: A number as `level_text` writes it: neither a zero in front nor one behind the point.
 _NUMBER = r"^-?(0|[1-9]\d*)(\.\d*[1-9])?(e[+-]?\d+)?$"
 
 
 def level_text(series: pl.Series) -> pl.Series:
-    """The name of each value as a level, null for missing.
+    """Return the name of each value as a level, null for missing.
 
     Booleans are 'True' and 'False'; whole numbers have no decimal point; dates are ISO dates, in UTC where they have
     a time zone, and with a time of day unless that is midnight; text loses the blanks around it.
@@ -53,10 +54,10 @@ def _without_zeros(text: pl.Series) -> pl.Series:
 
 
 def levels_of(texts: pl.Series) -> tuple[str, ...]:
-    """The distinct levels by frequency, then by text.
+    """Return the distinct levels by frequency, then by text.
 
     Raises:
-        ColumnError: A level contains a NUL character: a saved model could not tell it from the level without.
+        ColumnError: A level contains a NUL character: a saved model reads text up to it.
     """
     counts = texts.drop_nulls().alias("level").value_counts(name="n").sort(["n", "level"], descending=[True, False])
     odd = counts["level"].str.contains("\x00", literal=True).arg_true()
@@ -86,9 +87,9 @@ def compared_by_value(levels: tuple[str, ...]) -> bool:
 
 
 def are_dates(levels: tuple[str, ...]) -> bool:
-    """Whether all levels are dates: 2024-01-01 and 2024-01-01T00:00:00 are then one level."""
+    """Whether all levels are dates, all different: 2024-01-01 and 2024-01-01T00:00:00 are then one level."""
     digits = all(level[:1].isdigit() for level in levels)  # soon seen, which counts in tables of thousands of columns
-    return digits and parse_dates(pl.Series(levels, dtype=pl.String)).null_count() == 0
+    return digits and parse_dates(pl.Series(levels, dtype=pl.String)).drop_nulls().n_unique() == len(levels)
 
 
 def match_levels(column: Column, names: pl.Series) -> np.ndarray:

@@ -21,9 +21,9 @@ Array = np.ndarray
 
 logger = logging.getLogger("counterpoise")
 
-#: Bytes that are read where the free memory cannot be told.
+#: Bytes that are read if the free memory is unknown.
 DEFAULT_LIMIT = 4_000_000_000
-#: Rows after which a dataset that does not tell its length is taken to have no end.
+#: Rows after which a dataset of unknown length is taken to have no end.
 MOST_UNKNOWN = 2_000_000
 #: Single elements that are taken together.
 TOGETHER = 256
@@ -37,10 +37,10 @@ def dataset_kind(source: Any) -> str | None:
 
 
 def check_no_generator(source: Any) -> None:
-    """Raise a `DataError` for a generator or iterator, which tells neither its rows nor where one pass of them ends."""
+    """Raise a `DataError` for a generator or iterator, whose number of rows and end are unknown."""
     if isinstance(source, Iterator):
         raise DataError(
-            f"The data are a {type(source).__name__}, which can be read once and does not tell where one pass ends. "
+            f"The data are a {type(source).__name__}, which can be read once and has no known end. "
             "Expected arrays, a table or a dataset. Make it a tf.data.Dataset with from_generator(...).take(steps), or "
             "a keras.utils.PyDataset."
         )
@@ -63,27 +63,30 @@ def load(source: Any, limit: int | None = None) -> tuple[Any, Array, Array | Non
     """
     kind = dataset_kind(source)
     if type(source).__module__.startswith("counterpoise."):
-        raise OptionError("these batches were drawn by a plan; pass x and y themselves, and the plan as strategy=.")
+        raise OptionError(
+            "These batches were drawn by a plan already. Expected the rows themselves. Pass x and y, and the plan as "
+            "strategy=."
+        )
     x, y, *weight = _in_memory(
         (_checked(element, kind) for element in single_pass(source)), kind, count_of(source), limit
     )
     logger.info("read %s rows of a %s into memory", f"{len(leaves(y)[0]):,}", kind)
     if not isinstance(y, np.ndarray):
-        raise TargetError(f"y has several parts; expected one class label per row.{SEVERAL}")
+        raise TargetError(f"y has several outputs. Expected one class label per row.{SEVERAL}")
     return x, class_labels(y, several=SEVERAL).values, weight[0].reshape(-1) if weight else None
 
 
 def load_alone(source: Any, y: Any, sample_weight: Any) -> tuple[Any, Array, Any]:
-    """As `load`, where no labels and no second weights may be given beside the dataset.
+    """As `load`, where no labels and no second weights may be given with the dataset.
 
     Raises:
         OptionError: labels, or weights though the dataset gives some.
     """
     if y is not None:
-        raise OptionError(f"y does not go with a {dataset_kind(source)}, which gives its own labels.")
+        raise OptionError(f"y was given with a {dataset_kind(source)}, which gives its own labels. Leave y out.")
     x, labels, weights = load(source)
     if weights is not None and sample_weight is not None:
-        raise OptionError("sample_weight was given, and the dataset gives weights too; leave one of them out.")
+        raise OptionError("sample_weight was given, and the dataset gives weights too. Leave one of them out.")
     return x, labels, sample_weight if weights is None else weights
 
 
@@ -94,8 +97,8 @@ def load_features(source: Any, rows: Any) -> Any:
         source: See `features_of`.
         rows: See `features_of`.
     """
-    parts = ((part,) for part in features_of(source, rows))
-    return _in_memory(parts, dataset_kind(source), count_of(source, rows), None)[0]
+    batches = ((features,) for features in features_of(source, rows))
+    return _in_memory(batches, dataset_kind(source), count_of(source, rows), None)[0]
 
 
 def features_of(source: Any, rows: Any = None) -> Iterator[Any]:
@@ -103,7 +106,8 @@ def features_of(source: Any, rows: Any = None) -> Iterator[Any]:
 
     Args:
         source: See the module.
-        rows: Shape of a row of the first input, to tell single elements without labels from batches; None: batches.
+        rows: Shape of a row of the first input, to distinguish single elements without labels from batches; None:
+            batches.
 
     Raises:
         DataError: no end, or elements of another form.
@@ -112,7 +116,8 @@ def features_of(source: Any, rows: Any = None) -> Iterator[Any]:
         labeled = isinstance(element, (tuple, list))
         if labeled and not 1 <= len(element) <= 3:
             raise DataError(
-                f"the {dataset_kind(source)} gives {len(element)} parts; expected x, (x, y) or (x, y, weight)."
+                f"The {dataset_kind(source)} gives tuples of {len(element)}. Expected x, (x, y) or (x, y, weight). "
+                "Change its elements, for example with map(...)."
             )
         yield _numpy(element[0] if labeled else element)
 
@@ -130,30 +135,31 @@ def single_pass(source: Any, rows: Any = None) -> Iterator[Any]:
         seen += len(first)
         if count is None and seen >= MOST_UNKNOWN:
             raise DataError(
-                f"the {kind} does not tell its length and gave {seen:,} rows without an end. Say where it ends, for "
-                f"example with take(...) or assert_cardinality(...), or {_WAY_OUT}."
+                f"The {kind} has an unknown length and gave {seen:,} rows without an end. Expected an end. Set one, "
+                f"for example with take(...) or assert_cardinality(...), or {_WAY_OUT}."
             )
 
 
 def _in_memory(
-    parts: Iterable[tuple[Any, ...]], kind: str | None, count: int | None, limit: int | None
+    batches: Iterable[tuple[Any, ...]], kind: str | None, count: int | None, limit: int | None
 ) -> tuple[Any, ...]:
     """Batches of the same structure as arrays in memory, one after the other."""
     limit = limit or _free_bytes() // 2
     kept: list[tuple[Any, ...]] = []
     size = 0
-    for part in parts:
-        kept.append(_numpy(part))
+    for batch in batches:
+        kept.append(_numpy(batch))
         size += _bytes(kept[-1])
         most = size if count is None or len(kept) > 1 else size * count
         if most > limit:
-            endless = "" if count else " It does not tell its length: if it has no end, take one pass, take(steps)."
+            endless = "" if count else " Its length is unknown. If it has no end, take one pass with take(steps)."
             raise DataError(
-                f"the {kind} holds more than the {limit / 1e9:.1f} GB that can be read; {_WAY_OUT}.{endless}"
+                f"The {kind} has more than the {limit / 1e9:.1f} GB that can be read into memory. Expected less: "
+                f"{_WAY_OUT}.{endless}"
             )
     if not kept:
-        raise DataError(f"the {kind} has no elements; nothing to read.")
-    return tuple(_joined([part[i] for part in kept]) for i in range(len(kept[0])))
+        raise DataError(f"The {kind} has no elements. Expected at least one. Check how it is made.")
+    return tuple(_joined([batch[i] for batch in kept]) for i in range(len(kept[0])))
 
 
 def _free_bytes() -> int:
@@ -174,7 +180,7 @@ def count_of(source: Any, rows: Any = None) -> int | None:
         except TypeError:  # infinite or unknown, in tf.data and in PyTorch
             count = int(source.cardinality()) if kind == "tf.data.Dataset" else -2
     if count is None or count == -1:
-        raise DataError(f"the {kind} has no end; take one pass of it, for example with take(steps).")
+        raise DataError(f"The {kind} has no end. Expected one pass. Take one, for example with take(steps).")
     if count > 0 and kind == "tf.data.Dataset" and are_single(source.element_spec, rows):
         return -(-count // TOGETHER)
     return count if count > 0 else None
@@ -212,47 +218,52 @@ def are_single(spec: Any, rows: Any = None) -> bool:
 def _is_one_hot_row(x: tuple[int | None, ...], y: tuple[int | None, ...], alone: bool) -> bool:
     """Whether shapes are those of one row and its one-hot label, and not of a batch of rows and their labels.
 
-    Axes of the same length tell nothing; then an array of numbers alone is taken for a row, since a batch of them would
+    If axes have the same length, an array of numbers alone is taken for a row, since a batch of them would
     have two axes, and all else for a batch.
     """
     return len(y) == 1 and None not in (x[0], y[0]) and (x[0] != y[0] or (alone and len(x) == 1))
 
 
 def _first_shape(spec: Any) -> tuple[int | None, ...] | None:
-    """Shape of the first part of an element, None where its rank is open."""
+    """Shape of the first input of an element, None where its rank is open."""
     shape = getattr(leaves(spec)[0], "shape", None)
     return None if shape is None or shape.rank is None else tuple(shape)
 
 
 def _checked(element: Any, kind: str | None) -> tuple[Any, ...]:
     if not isinstance(element, (tuple, list)) or len(element) not in (2, 3):
-        got = f"{len(element)} parts" if isinstance(element, (tuple, list)) else "x alone"
-        raise DataError(f"the {kind} gives {got}; expected (x, y) or (x, y, weight).")
+        got = f"tuples of {len(element)}" if isinstance(element, (tuple, list)) else "x alone"
+        raise DataError(f"The {kind} gives {got}. Expected (x, y) or (x, y, weight). Add the labels to its elements.")
     return tuple(element)
 
 
-def _numpy(part: Any) -> Any:
+def _numpy(tensors: Any) -> Any:
     """Tensors as arrays, text as str, in the same structure."""
-    if isinstance(part, Mapping):
-        return {str(key): _numpy(value) for key, value in part.items()}
-    if isinstance(part, (tuple, list)):
-        return tuple(_numpy(value) for value in part)
-    if hasattr(part, "row_splits") or (hasattr(part, "indices") and not hasattr(part, "numpy")):
-        raise DataError("the dataset gives ragged or sparse tensors; make them dense first, for example to_tensor().")
-    array = np.asarray(part)
+    if isinstance(tensors, Mapping):
+        return {str(key): _numpy(value) for key, value in tensors.items()}
+    if isinstance(tensors, (tuple, list)):
+        return tuple(_numpy(value) for value in tensors)
+    if hasattr(tensors, "row_splits") or (hasattr(tensors, "indices") and not hasattr(tensors, "numpy")):
+        raise DataError(
+            "The dataset gives ragged or sparse tensors. Expected dense ones. Convert them, for example with "
+            "to_tensor()."
+        )
+    array = np.asarray(tensors)
     if array.dtype.kind != "O":
         return array
     texts = [v.decode() if isinstance(v, bytes) else v for v in array.ravel()]
     return np.array(texts, object).reshape(array.shape)
 
 
-def _bytes(parts: Any) -> int:
-    return sum(a.nbytes + (sum(map(len, a.ravel())) if a.dtype.kind == "O" else 0) for a in leaves(parts))
+def _bytes(arrays: Any) -> int:
+    return sum(a.nbytes + (sum(map(len, a.ravel())) if a.dtype.kind == "O" else 0) for a in leaves(arrays))
 
 
-def _joined(parts: list[Any]) -> Any:
-    for same in zip(*map(leaves, parts), strict=True):
-        shapes = {part.shape[1:] for part in same}
+def _joined(batches: list[Any]) -> Any:
+    for same in zip(*map(leaves, batches), strict=True):
+        shapes = {array.shape[1:] for array in same}
         if len(shapes) > 1:
-            raise DataError(f"the batches have rows of shapes {sorted(shapes)}; every row needs the same shape.")
-    return join(parts)
+            raise DataError(
+                f"The batches have rows of shapes {sorted(shapes)}. Expected one shape. Pad or resize the rows."
+            )
+    return join(batches)

@@ -93,7 +93,7 @@ class NamedInput:
 
 @dataclass(frozen=True)
 class NamedInputs:
-    """The inputs of a model that are told apart by name.
+    """The named inputs of a model.
 
     Example:
         >>> takes = NamedInputs((NamedInput("age", (1,), "float32"), NamedInput("sex", (1,), "string")))

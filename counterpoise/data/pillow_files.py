@@ -9,7 +9,7 @@ from typing import Any
 from counterpoise.core.errors import DataError
 from counterpoise.core.lazy import needed
 
-#: The only formats that are opened. Pillow knows more, some of which run programs (EPS runs Ghostscript).
+#: The only formats that are opened. Pillow opens more, some of which run programs (EPS runs Ghostscript).
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP")
 #: Endings of volumes, which are no images.
 VOLUMES = (".nii", ".nii.gz", ".mha", ".mhd", ".nrrd", ".mgz", ".mnc")

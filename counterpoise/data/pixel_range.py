@@ -1,4 +1,4 @@
-"""Black and white of pictures whose files do not tell: a Keras layer, learned from the training rows of one fold."""
+"""Black and white of images whose files do not define them: a Keras layer, learned from training rows of one fold."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class PixelType:
 
     Attributes:
         name: In words.
-        span: The values that are black and white; None: no type tells, the caller has to.
+        span: The values that are black and white; None: the type does not define them, the caller has to.
         view: The type that the stored bits are, where Pillow reads them as another; "".
         inverted: Whether the lowest value is white.
     """

@@ -81,9 +81,9 @@ def precision_of(series: pl.Series, centered: bool = True) -> Precision:
 def lost_digits(columns: Iterable[tuple[str, Any]]) -> list[str]:
     """Say which columns, given by name, lose values as they are, without a constant subtracted: the first of them."""
     texts = ((name, precision_of(pl.Series(column), centered=False).loss_text()) for name, column in columns)
-    found = [(name, text) for name, text in texts if text]
-    more = f" So do {len(found) - 1} more columns." if len(found) > 1 else ""
-    return [f"Column {name} {text}{more}" for name, text in found[:1]]
+    losing = [(name, text) for name, text in texts if text]
+    more = f" So do {len(losing) - 1} more columns." if len(losing) > 1 else ""
+    return [f"Column {name} {text}{more}" for name, text in losing[:1]]
 
 
 def _different(series: pl.Series, known: Array, largest: float, step: int) -> int:

@@ -20,10 +20,15 @@ MOST_NOTES = 50
 
 
 def column_notes(columns: Sequence[InferredColumn]) -> list[str]:
-    """Return the notes on columns; what is true of more than three columns is noted once."""
+    """Return the notes on columns; what is true of more than three columns is noted once.
+
+    A constant column needs no attention: the schema lists it among those that are left out.
+    """
     names_of: dict[str, list[str]] = {}
     for inferred in columns:
         name = inferred.column.name
+        if inferred.column.kind == "constant":
+            continue
         for note in inferred.notes:
             names_of.setdefault(note.removeprefix(f"Column {name!r} "), []).append(name)
     sentences = []
@@ -63,7 +68,7 @@ def duplicate_notes(duplicate_ids: np.ndarray, y: np.ndarray) -> list[str]:
 
 
 def digit_notes(x: Any) -> list[str]:
-    """Return a note on flat arrays whose values float32, in which networks compute, cannot tell apart."""
+    """Return a note on flat arrays whose values float32, in which networks compute, cannot distinguish."""
     inputs = x if isinstance(x, Mapping) else dict(enumerate(x)) if isinstance(x, tuple) else {"x": x}
     flat = {name: array for name, array in inputs.items() if array.ndim == 2 and isinstance(array, np.ndarray)}
     wide = {name: array for name, array in flat.items() if array.dtype.name in ("float64", "int64", "uint64")}

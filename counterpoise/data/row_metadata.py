@@ -14,7 +14,8 @@ from counterpoise.core.errors import ColumnError, DataError, did_you_mean
 from counterpoise.core.examples import TEST, TRAIN, VALIDATION
 from counterpoise.core.labels import Labels
 from counterpoise.core.masked import unmasked
-from counterpoise.data.dates import days, parse_dates
+from counterpoise.data.date_text import date_order, parse_dates
+from counterpoise.data.dates import days
 from counterpoise.data.frames import to_frame
 from counterpoise.data.labels import read_target
 from counterpoise.data.numbers import read_numbers
@@ -170,7 +171,7 @@ def roles(values: pl.Series) -> np.ndarray:
 def times(values: pl.Series) -> np.ndarray:
     """Return numbers (N,) that sort as the times do: numbers as they are, dates as days since 1970-01-01."""
     if values.dtype == pl.String:
-        parsed = parse_dates(values)
+        parsed = parse_dates(values, date_order(values))
         odd = (parsed.is_null() & values.is_not_null()).arg_true()
         if len(odd):
             raise ColumnError(

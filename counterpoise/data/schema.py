@@ -14,7 +14,7 @@ from counterpoise.core.checks import check_finite
 from counterpoise.core.errors import ArtifactError, ColumnError, DataError, did_you_mean
 from counterpoise.core.masked import unmasked
 from counterpoise.core.plain import choice, list_of, maybe, number, record, text, truth, whole
-from counterpoise.core.schema import KINDS, Column, NumberFormat, Schema
+from counterpoise.core.schema import KINDS, Column, Schema, TextFormat
 from counterpoise.core.sources import Source
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.inputs import check_no_gap, is_text
@@ -30,12 +30,14 @@ WRITTEN = record(
         "group": choice(("", ",", ".", " ", "'")),
         "affix": text(20),
         "words": list_of(text()),
+        "order": choice(("", "day first", "month first")),
     }
 )
 COLUMN = record(
     {
         "name": text(), "kind": choice(KINDS), "levels": list_of(text()), "missing": whole(), "numeric_levels": truth,
-        "unit": choice(("", "date", "time", "duration")), "offset": number(), "cycles": list_of(number(0, 1e6), 10),
+        "unit": choice(("", "date", "time", "duration", "seconds")), "offset": number(),
+        "cycles": list_of(number(0, 1e8), 10),
         "written": maybe(WRITTEN),
     }
 )  # fmt: skip
@@ -73,8 +75,8 @@ def schema_from_dict(plain: Mapping[str, Any]) -> Schema:
     Raises:
         ArtifactError: The dict was not written by `schema_to_dict`; the message names the field.
     """
-    found = SCHEMA(plain, "the schema")
-    columns = tuple(map(_column_from_dict, found["columns"]))
+    checked = SCHEMA(plain, "the schema")
+    columns = tuple(map(_column_from_dict, checked["columns"]))
     for column in columns:
         if len(set(column.levels)) < len(column.levels):
             raise ArtifactError(f"the schema has a level of the column {column.name!r:.80} twice.")
@@ -82,7 +84,7 @@ def schema_from_dict(plain: Mapping[str, Any]) -> Schema:
             raise ArtifactError(f"the schema has levels for the column {column.name!r:.80}, which is numeric.")
     if len({column.name for column in columns}) < len(columns):
         raise ArtifactError("the schema has two columns of one name.")
-    return Schema(columns, found["target"])
+    return Schema(columns, checked["target"])
 
 
 def _column_from_dict(plain: Mapping[str, Any]) -> Column:
@@ -92,24 +94,24 @@ def _column_from_dict(plain: Mapping[str, Any]) -> Column:
             **plain,
             "levels": tuple(plain["levels"]),
             "cycles": tuple(plain["cycles"]),
-            "written": None if written is None else NumberFormat(**{**written, "words": tuple(written["words"])}),
+            "written": None if written is None else TextFormat(**{**written, "words": tuple(written["words"])}),
         }
     )
 
 
 def encode_rows(schema: Schema | None, source: Any, name: str | None = None) -> Any:
-    """Bring new rows into the form of `Examples.x`.
+    """Encode new rows in the form of `Examples.x`.
 
-    Columns are found by name; others, the target among them, are ignored. A level that the schema does not
-    know gets id len(levels) + 1 ("unseen"), a missing one id 0. Numbers may come as text.
+    Columns are found by name; others, the target among them, are ignored. A level that is not in the
+    schema gets id len(levels) + 1 ("unseen"), a missing one id 0. Numbers may come as text.
 
     Args:
-        schema: The schema of the rows that were learned from; None for arrays, which pass untouched.
+        schema: The schema of the rows that were learned from; None for arrays, which pass unchanged.
         source: Anything that `read` takes.
         name: What to call the rows in a message; None: what they are.
 
     Returns:
-        {"numeric": float32 (N, dn), "categorical": int32 (N, dc)}, a part without columns left out; or the arrays.
+        {"numeric": float32 (N, dn), "categorical": int32 (N, dc)}, a key without columns left out; or the arrays.
 
     Raises:
         ColumnError: A column is absent, or a value is not a number (row and column named).
@@ -129,27 +131,27 @@ def encode_rows(schema: Schema | None, source: Any, name: str | None = None) -> 
         raise ColumnError(f"Expected a table with the columns {_names(schema)}; got {type(source).__name__}.")
     # Levels stay as they are written: '007' would become 7 in a file where all are numbers.
     wanted = {c.name: None for c in schema.columns if c.used}
-    frame, found, _ = to_frame(source, as_text=text_columns(schema), unused=lambda name: name not in wanted)
+    frame, found_name, _ = to_frame(source, as_text=text_columns(schema), unused=lambda name: name not in wanted)
     given = set(frame.columns)
     absent = [n for n in wanted if n not in given]
     if absent:
         more = f" (and {len(absent) - 1} more)" if len(absent) > 1 else ""
         hint = did_you_mean(absent[0], frame.columns)
-        raise ColumnError(f"{name or found} lacks the column {absent[0]!r}{more}.{hint}")
+        raise ColumnError(f"{name or found_name} lacks the column {absent[0]!r}{more}.{hint}")
     x = build_parts(schema, frame)
     _warn_of_unseen(schema, x)
     return x
 
 
 def text_columns(schema: Schema | None) -> tuple[str, ...]:
-    """Columns that are read from text by what the schema says of them."""
+    """Return the columns that are read from text by their description in the schema."""
     if schema is None:
         return ()
     return tuple(c.name for c in schema.columns if c.used and (c.kind != "numeric" or c.written is not None))
 
 
 def _warn_of_unseen(schema: Schema, x: Mapping[str, np.ndarray]) -> None:
-    """Say which columns hold mostly levels that training did not show: they may be written in another way."""
+    """Warn of columns of mostly unseen levels, which may be written in another way."""
     for j, column in enumerate(schema.categorical):
         ids = x["categorical"][:, j]
         known, unseen = int((ids > 0).sum()), int((ids > len(column.levels)).sum())
@@ -169,11 +171,11 @@ def _plain_numbers(schema: Schema, source: Any) -> np.ndarray | None:
     if not isinstance(source, np.ndarray) or source.ndim != 2 or source.dtype not in (np.float32, np.float64):
         return None
     given = {f"x{j}": j for j in range(source.shape[1])}
-    places = [given[c.name] for c in schema.numeric if c.name in given]
-    if not len(source) or not places or schema.categorical or len(places) < len(schema.numeric):
+    indexes = [given[c.name] for c in schema.numeric if c.name in given]
+    if not len(source) or not indexes or schema.categorical or len(indexes) < len(schema.numeric):
         return None
-    whole = places == list(given.values())
-    values = source if whole else source[:, places]
+    whole = indexes == list(given.values())
+    values = source if whole else source[:, indexes]
     offsets = np.array([c.offset for c in schema.numeric])
     with np.errstate(over="ignore"):
         values = (values - offsets if offsets.any() else values).astype(np.float32, copy=False)
@@ -187,18 +189,18 @@ def _names(schema: Schema) -> str:
 
 def _arrays(source: Any) -> Any:
     if isinstance(source, Mapping):
-        return {str(key): _array(part, str(key)) for key, part in source.items()}
+        return {str(key): _array(array, str(key)) for key, array in source.items()}
     if isinstance(source, tuple):
-        return tuple(_array(part, f"input {i}") for i, part in enumerate(source))
+        return tuple(_array(array, f"input {i}") for i, array in enumerate(source))
     return _array(source, "x")
 
 
-def _array(part: Any, name: str) -> Any:
+def _array(values: Any, name: str) -> Any:
     """Finite numbers or text; rows outside memory as they are."""
-    if isinstance(part, Source):
-        return part
+    if isinstance(values, Source):
+        return values
     try:
-        array = np.asarray(unmasked(part))
+        array = np.asarray(unmasked(values))
     except ValueError:
         raise DataError(f"{name} has rows of different lengths; expected an array of shape (N, ...).") from None
     check_finite(array, name)
@@ -213,7 +215,7 @@ def _array(part: Any, name: str) -> Any:
 
 
 def build_parts(schema: Schema, frame: pl.DataFrame) -> dict[str, np.ndarray]:
-    """The parts of `Examples.x` from a frame that has every used column."""
+    """Return `Examples.x` of a frame that has every used column."""
     x: dict[str, np.ndarray] = {}
     if schema.numeric:
         x["numeric"] = np.empty((frame.height, len(schema.numeric)), dtype=np.float32)

@@ -1,7 +1,7 @@
 """One column that any library holds -> a polars series of numbers, text, booleans, categories or dates.
 
-What a value becomes depends on the value and the type of its column, never on the other rows, so that a part of a
-frame is read as the whole is.
+What a value becomes depends on the value and the type of its column, never on the other rows, so that some rows of a
+frame are read as all are.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ def to_series(title: str, column: Any, name: str, keep_types: bool = False) -> p
         title: What the column is called.
         column: A series of polars or pandas, an array of NumPy or Arrow, a list.
         name: The table, for messages.
-        keep_types: Categories keep the type of their values in place of becoming levels.
+        keep_types: Categories keep the type of their values instead of becoming levels.
 
     Raises:
-        ColumnError: It holds lists, objects, complex numbers or what else has no place in a table.
+        ColumnError: It holds lists, objects, complex numbers or anything else that no table holds.
 
     Example:
         >>> to_series("a", [1, "x", 2.0, None], "the data").to_list()
@@ -44,14 +44,14 @@ def to_series(title: str, column: Any, name: str, keep_types: bool = False) -> p
     source = library(column)
     try:
         if source == "polars":
-            found = pl.Series(title, column)
+            series = pl.Series(title, column)
         elif source == "pandas":
-            found = _from_pandas(title, column, name, keep_types)
+            series = _from_pandas(title, column, name, keep_types)
         elif source == "pyarrow":
-            found = _from_arrow(title, column, name)
+            series = _from_arrow(title, column, name)
         else:
-            found = _from_array(title, _array(column), name)
-        return _plain(found, name)
+            series = _from_array(title, _array(column), name)
+        return _plain(series, name)
     except UnicodeError as fault:
         raise ColumnError(f"Column {title!r} of {name} holds text that is not UTF-8: {fault}. {_DROP}") from None
     except pl.exceptions.PolarsError as fault:
@@ -91,8 +91,8 @@ def _from_pandas(title: str, column: Any, name: str, keep_types: bool) -> pl.Ser
 
 def _levels(title: str, values: pl.Series, codes: np.ndarray) -> pl.Series:
     """Levels by code, -1 for missing."""
-    places = pl.Series(codes).cast(pl.Int64)
-    names = level_text(values).gather(places.set(places < 0, None))
+    indexes = pl.Series(codes).cast(pl.Int64)
+    names = level_text(values).gather(indexes.set(indexes < 0, None))
     return names.alias(title).cast(pl.Categorical)
 
 
@@ -145,9 +145,9 @@ def _from_objects(title: str, values: list[Any], name: str) -> pl.Series:
         return pl.Series(title, [None if v is None else v.decode("utf-8") for v in items], dtype=pl.String)
     if len(kinds) == 1 and str not in kinds:
         with suppress(TypeError):  # tuples of several types, which are refused below
-            found = pl.Series(title, items)
-            if found.dtype != pl.Object:
-                return found
+            series = pl.Series(title, items)
+            if series.dtype != pl.Object:
+                return series
     names: dict[Any, str] = {}
     for value in items:
         key = (type(value), value if _hashable(value) else None)
@@ -157,7 +157,7 @@ def _from_objects(title: str, values: list[Any], name: str) -> pl.Series:
 
 
 def _plain_item(value: Any) -> Any:
-    """A scalar of NumPy or a period of pandas as what Python and polars know."""
+    """A scalar of NumPy or a period of pandas as types of Python and polars."""
     if isinstance(value, np.generic):
         return value.item()
     return value.to_timestamp() if library(value) == "pandas" and hasattr(value, "to_timestamp") else value

@@ -1,7 +1,7 @@
-"""Examples to folds: stratified, grouped or in time order; every class in every part, or a clear error.
+"""Examples to folds: stratified, grouped or in time order; every class on each side, or a clear error.
 
-The outer test rows judge only. A stopping part (20 % of the outer training rows, stratified or grouped like
-the folds) decides when training ends and is used for nothing else.
+The outer test rows are for scores only. Early-stopping rows (20% of the outer training rows, stratified or grouped
+like the folds) decide when training ends and are used for nothing else.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from counterpoise.data.label_split import deal, label_counts
 Array = np.ndarray
 
 STOP_SHARE = 0.2
-#: Pieces that whole groups are dealt into at most, to make a part of a wanted share.
+#: Pieces that whole groups are dealt into at most, to hold out a wanted share.
 MOST_PIECES = 20
 DUPLICATES = ("warn", "group", "drop", "error")
 
@@ -30,33 +30,35 @@ DUPLICATES = ("warn", "group", "drop", "error")
 def make_folds(
     examples: Examples, folds: int = 5, repeats: int = 1, seed: int = 0, duplicates: str = "warn"
 ) -> tuple[Fold, ...]:
-    """Split rows into `folds` test parts, `repeats` times, each with its stopping part.
+    """Split rows into `folds` folds, `repeats` times, each with its early-stopping rows.
 
     Groups stay whole. With time, each fold trains on what came before its test block (one repeat). Rows that
-    `duplicates="drop"` leaves out are in no part.
+    `duplicates="drop"` leaves out are in no fold.
 
     Raises:
         SplitError: a class, group or time step does not fit; names the class and the number of folds that works.
         OptionError: folds below 2, repeats below 1, or a combination that cannot be.
     """
     if folds < 2:
-        raise OptionError(f"folds is {folds}; cross-validation needs at least 2.")
+        raise OptionError(f"folds is {folds}. Expected 2 or more. Raise folds=.")
     if repeats < 1:
-        raise OptionError(f"repeats is {repeats}; expected 1 or more.")
+        raise OptionError(f"repeats is {repeats}. Expected 1 or more. Raise repeats=.")
     rows, groups = usable(examples, duplicates)
     if examples.time is not None:
         if groups is not None:
-            raise OptionError("groups and time were both given; split by one of them.")
+            raise OptionError("groups and time were both given. Expected one of them. Leave one out.")
         if repeats > 1:
-            raise OptionError(f"repeats is {repeats}, but a split in time order is the same each time; use repeats=1.")
+            raise OptionError(
+                f"repeats is {repeats}, but a split in time order is the same each time. Expected 1. Set repeats=1."
+            )
         return tuple(_in_time(examples, rows, folds))
     check_counts(examples, folds, rows)
-    found = [fold for repeat in range(repeats) for fold in _shuffled(examples, rows, groups, folds, repeat, seed)]
-    return tuple(found)
+    made = [fold for repeat in range(repeats) for fold in _shuffled(examples, rows, groups, folds, repeat, seed)]
+    return tuple(made)
 
 
 def hold_out(examples: Examples, share: float = STOP_SHARE, seed: int = 0) -> tuple[Array, Array]:
-    """Split off one part for stopping and for the rule: (training rows, held-out rows).
+    """Hold out rows for early stopping and for the rule: (training rows, held-out rows).
 
     Every class has `LEAST_TRAIN` rows in the first and one in the second.
 
@@ -65,7 +67,7 @@ def hold_out(examples: Examples, share: float = STOP_SHARE, seed: int = 0) -> tu
         OptionError: a share out of range.
     """
     if not 0 < share < 1:
-        raise OptionError(f"validation is {share}; expected a share between 0 and 1.")
+        raise OptionError(f"validation is {share}. Expected a share between 0 and 1, for example 0.2.")
     rows = np.arange(len(examples))
     if examples.time is not None:
         train, held = latest_part(examples, rows, share)
@@ -76,17 +78,17 @@ def hold_out(examples: Examples, share: float = STOP_SHARE, seed: int = 0) -> tu
 
 
 def check_counts(examples: Examples, folds: int, rows: Array | None = None) -> None:
-    """Raise `SplitError` unless every class carries `folds` folds."""
+    """Raise `SplitError` unless every class has enough rows for `folds` folds."""
     counts = rows_that_weigh(examples, np.arange(len(examples)) if rows is None else rows)
     code = int(np.argmin(counts))
     most = largest_folds(int(counts[code]))
     if carries(int(counts[code]), folds):
         return
     have = int(counts[code])
-    way = f"the largest number of folds that works is {most}; or " if most else "no number of folds works; "
+    way = f"Use {most} folds, the largest number that works, or " if most else "No number of folds works: "
     raise SplitError(
-        f"{examples.class_name(code)} has {have} row{'s' * (have != 1)}, too few for {folds} folds (each test part "
-        f"needs one and each training part {LEAST_TRAIN}): {way}{_remedy(examples)}."
+        f"{examples.class_name(code)} has {have} row{'s' * (have != 1)}, too few for {folds} folds. Expected one in "
+        f"each test fold and {LEAST_TRAIN} among its training rows. {way}{_remedy(examples)}."
     )
 
 
@@ -95,7 +97,7 @@ def set_aside(examples: Examples, folds: int = 0) -> Examples:
 
     Args:
         examples: The rows; of one class per row they stay as they are.
-        folds: Folds that each label has to carry; 0: a training and a held-out part.
+        folds: Folds that each label needs rows for; 0: training and held-out rows.
 
     Raises:
         SplitError: fewer than two labels are left.
@@ -106,16 +108,16 @@ def set_aside(examples: Examples, folds: int = 0) -> Examples:
     kept = np.array([carries(n, folds) if folds else n > LEAST_TRAIN for n in counts])
     if kept.all():
         return examples
-    wanted = f"{folds} folds" if folds else f"a training and a held-out part ({LEAST_TRAIN + 1} rows at least)"
-    told = tuple(
+    wanted = f"{folds} folds" if folds else f"training and held-out rows ({LEAST_TRAIN + 1} rows at least)"
+    notes = tuple(
         f"The label {examples.classes[i]!r} was set aside: it is 1, or it is 0, in {counts[i]} "
         f"row{'s' * (counts[i] != 1)}, too few for {wanted}. Give it more rows, or leave it out of the target."
         for i in np.flatnonzero(~kept)
     )
     if kept.sum() < 2:
-        raise SplitError(f"Fewer than two labels have enough rows. {' '.join(told)}")
+        raise SplitError(f"Fewer than two labels have enough rows. {' '.join(notes)}")
     classes = tuple(label for label, keep in zip(examples.classes, kept, strict=True) if keep)
-    return replace(examples, y=examples.y[:, kept], classes=classes, warnings=(*examples.warnings, *told))
+    return replace(examples, y=examples.y[:, kept], classes=classes, warnings=(*examples.warnings, *notes))
 
 
 def _remedy(examples: Examples) -> str:
@@ -135,25 +137,26 @@ def rows_that_weigh(examples: Examples, rows: Array) -> Array:
 
 
 def usable(examples: Examples, duplicates: str) -> tuple[Array, Array | None]:
-    """Rows that take part, and the group of each, after the wish about duplicates."""
+    """Return the rows that are used and the group of each, by what `duplicates` asks for."""
     if duplicates not in DUPLICATES:
-        raise OptionError(f"duplicates is {duplicates!r}; expected one of {', '.join(DUPLICATES)}.")
+        raise OptionError(f"duplicates is {duplicates!r}. Expected one of {', '.join(DUPLICATES)}.")
     rows = np.arange(len(examples))
     if duplicates == "warn" or examples.duplicate_ids is None:
         return rows, examples.groups
     first = np.unique(examples.duplicate_ids, return_index=True)[1]
     repeated = len(examples) - len(first)
     if duplicates == "error" and repeated:
-        raise SplitError(f"{repeated} rows repeat the features of another row, and duplicates='error' was asked for.")
+        raise SplitError(
+            f"{repeated:,} rows repeat the features of another row. Expected none, because duplicates is 'error'. "
+            "Remove them, or use duplicates='group' or 'drop'."
+        )
     if duplicates == "drop":
         kept = np.sort(first)
         return kept, None if examples.groups is None else examples.groups[kept]
     if duplicates == "group" and not (
         examples.groups is None or np.array_equal(examples.groups, examples.duplicate_ids)
     ):
-        raise OptionError(
-            "groups and duplicates='group' were both given; duplicate_ids can be grouped only without groups."
-        )
+        raise OptionError("groups and duplicates='group' were both given. Expected one of them. Leave one out.")
     return rows, examples.duplicate_ids
 
 
@@ -167,13 +170,13 @@ def _shuffled(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # class sizes are checked by us, with a better message
         if y.ndim > 1:
-            parts = _label_folds(y, groups, folds, state)
+            splits = _label_folds(y, groups, folds, state)
         elif groups is None:
-            parts = list(StratifiedKFold(folds, shuffle=True, random_state=state).split(y, y))
+            splits = list(StratifiedKFold(folds, shuffle=True, random_state=state).split(y, y))
         else:
             _check_groups(examples, y, groups, folds)
-            parts = list(StratifiedGroupKFold(folds, shuffle=True, random_state=state).split(y, y, groups))
-    for index, (outer, test) in enumerate(parts):
+            splits = list(StratifiedGroupKFold(folds, shuffle=True, random_state=state).split(y, y, groups))
+    for index, (outer, test) in enumerate(splits):
         inner = seeds.integer(seed, "stop", repeat, index)
         train, stop = stratified_part(y, groups, outer, STOP_SHARE, inner)
         fold = Fold(repeat, index, rows[train], rows[stop], rows[test])
@@ -183,15 +186,15 @@ def _shuffled(
 
 def _label_folds(y: Array, groups: Array | None, folds: int, state: int) -> list[tuple[Array, Array]]:
     """(training rows, test rows) of each fold of rows with several labels."""
-    part = deal(y, groups, [1.0] * folds, state)
-    return [(np.flatnonzero(part != fold), np.flatnonzero(part == fold)) for fold in range(folds)]
+    part_of = deal(y, groups, [1.0] * folds, state)
+    return [(np.flatnonzero(part_of != fold), np.flatnonzero(part_of == fold)) for fold in range(folds)]
 
 
 def stratified_part(y: Array, groups: Array | None, rows: Array, share: float, state: int) -> tuple[Array, Array]:
-    """Split `rows` into (rest, part) with about `share` of each class in the part."""
+    """Split `rows` into (rest, held-out rows) with about `share` of each class held out."""
     if y.ndim > 1:
-        part = deal(y[rows], None if groups is None else groups[rows], (1 - share, share), state)
-        return rows[part == 0], rows[part == 1]
+        part_of = deal(y[rows], None if groups is None else groups[rows], (1 - share, share), state)
+        return rows[part_of == 0], rows[part_of == 1]
     if groups is not None:
         return _grouped_part(y, groups, rows, share, state)
     rng = np.random.default_rng(state)
@@ -209,14 +212,17 @@ def _grouped_part(y: Array, groups: Array, rows: Array, share: float, state: int
 
     most = min(MOST_PIECES, len(np.unique(groups[rows])))
     if most < 2:
-        raise SplitError("all training rows belong to one group; a stopping part needs at least two groups.")
+        raise SplitError(
+            "All training rows belong to one group. Expected two groups or more, to hold out early-stopping rows. Use "
+            "other groups, or leave groups out."
+        )
     pieces, taken = _pieces(share, most)
     splitter = StratifiedGroupKFold(pieces, shuffle=True, random_state=state)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        parts = [part for _, part in splitter.split(rows, y[rows], groups[rows])]
+        pieces_of = [piece for _, piece in splitter.split(rows, y[rows], groups[rows])]
     chosen = np.zeros(len(rows), bool)
-    chosen[np.concatenate(parts[:taken])] = True
+    chosen[np.concatenate(pieces_of[:taken])] = True
     return rows[~chosen], rows[chosen]
 
 
@@ -237,25 +243,25 @@ def _check_groups(examples: Examples, y: Array, groups: Array, folds: int) -> No
         have = len(np.unique(groups[y == code]))
         if have < folds:
             raise SplitError(
-                f"class {label!r} occurs in {have} group{'s' * (have != 1)}, too few for {folds} folds with whole "
-                f"groups; use at most {have} folds, or merge rare classes with --merge-rare (merge_rare=)."
+                f"Class {label!r} occurs in {have} group{'s' * (have != 1)}, too few for {folds} folds with whole "
+                f"groups. Use at most {have} folds, or merge rare classes with --merge-rare (merge_rare=)."
             )
 
 
 def _check_fold(examples: Examples, fold: Fold) -> None:
-    """Every class in the test part, and `LEAST_TRAIN` rows of it in the training part."""
-    for part, least in (("test", 1), ("train", LEAST_TRAIN)):
-        have = rows_that_weigh(examples, getattr(fold, part))
+    """Raise a SplitError unless every class has a test row and `LEAST_TRAIN` training rows."""
+    for part, rows, least in (("test", fold.test, 1), ("training", fold.train, LEAST_TRAIN)):
+        have = rows_that_weigh(examples, rows)
         if have.min() < least:
             name = examples.class_name(int(np.argmin(have)))
             raise SplitError(
-                f"{name} has {int(have.min())} rows in the {part} part of fold {fold.index + 1}; expected at "
+                f"{name} has {int(have.min())} {part} rows in fold {fold.index + 1}. Expected at "
                 f"least {least}. Use fewer folds, or {_remedy(examples)}."
             )
 
 
 def _check_held(examples: Examples, train: Array, held: Array) -> None:
-    """Every class in the held-out part, and `LEAST_TRAIN` rows of it in training."""
+    """Raise a SplitError unless every class has a held-out row and `LEAST_TRAIN` training rows."""
     for part, rows, least in (("held-out", held, 1), ("training", train, LEAST_TRAIN)):
         have = rows_that_weigh(examples, rows)
         code = int(np.argmin(have))
@@ -265,10 +271,10 @@ def _check_held(examples: Examples, train: Array, held: Array) -> None:
             total = int(rows_that_weigh(examples, np.arange(len(examples)))[code])
             size = f"{total} row{'s' * (total != 1)}"
             enough = total > LEAST_TRAIN
-            way = "Change the held-out share, or" if enough else f"{LEAST_TRAIN + 1} rows are the least for both parts;"
+            way = "Change the held-out share, or" if enough else f"Both need {LEAST_TRAIN + 1} rows at least:"
             raise SplitError(
-                f"{examples.class_name(code)} has {size}, {int(have[code])} of them in the {part} part{how}; "
-                f"expected {least} or more there. {way} {_remedy(examples)}."
+                f"{examples.class_name(code)} has {size}, {int(have[code])} of them among the {part} rows{how}. "
+                f"Expected {least} or more there. {way} {_remedy(examples)}."
             )
 
 
@@ -280,8 +286,8 @@ def _in_time(examples: Examples, rows: Array, folds: int) -> Iterator[Fold]:
     cuts = [_step_start(steps, len(order) * k // (folds + 1)) for k in range(1, folds + 1)] + [len(order)]
     if len(set(cuts)) < len(cuts) or cuts[0] == 0:
         raise SplitError(
-            f"time has {len(np.unique(steps))} distinct values, too few (or too uneven) for {folds} blocks in order; "
-            "use fewer folds."
+            f"time has {len(np.unique(steps))} distinct values, too few (or too uneven) for {folds} blocks in order. "
+            "Use fewer folds."
         )
     for index, (start, end) in enumerate(pairwise(cuts)):
         train, stop = latest_part(examples, order[:start], STOP_SHARE)
@@ -300,5 +306,8 @@ def latest_part(examples: Examples, rows: Array, share: float) -> tuple[Array, A
     order = rows[np.argsort(examples.time[rows], kind="stable")]
     cut = _step_start(examples.time[order], int(len(order) * (1 - share)))
     if cut == 0:
-        raise SplitError("all training rows have the same time; a stopping part in time order needs two time steps.")
+        raise SplitError(
+            "All training rows have the same time. Expected two time steps or more, to hold out early-stopping rows. "
+            "Use a finer time, or leave time out."
+        )
     return order[:cut], order[cut:]

@@ -1,4 +1,4 @@
-"""Tables on disk of any length, part after part, read by the rules of `frames`."""
+"""Tables on disk of any length, chunk after chunk, read by the rules of `frames`."""
 
 from __future__ import annotations
 
@@ -71,28 +71,28 @@ class ParquetFiles:
     def values(self, columns: Sequence[str], labels: str) -> pl.DataFrame:
         """Some columns of all rows (`labels` is one of them)."""
         with readable(self.name):
-            found = self.frame.select(self._exactly(columns)).collect(engine="streaming")
-        return self._read(found, columns)
+            frame = self.frame.select(self._exactly(columns)).collect(engine="streaming")
+        return self._read(frame, columns)
 
-    def parts(self, columns: Sequence[str], wanted: Array | None = None) -> Iterator[tuple[int, pl.DataFrame]]:
-        """Some columns, part after part, each with the number of its first row.
+    def chunks(self, columns: Sequence[str], wanted: Array | None = None) -> Iterator[tuple[int, pl.DataFrame]]:
+        """Yield some columns, chunk after chunk, each with the number of its first row.
 
         A slice is read where it costs no more than its own rows: left to itself, polars reads ahead and holds several
         times as much.
 
         Args:
             columns: Their names.
-            wanted: bool (N,): parts without a wanted row may be left out.
+            wanted: bool (N,): chunks without a wanted row may be left out.
         """
         for start in self._starts(wanted):
             yield start, self._slice(columns, start, SLICE_ROWS)
 
-    def raw_parts(self, wanted: Array) -> Iterator[tuple[int, pl.DataFrame]]:
-        """All columns as they are stored, part after part."""
+    def raw_chunks(self, wanted: Array) -> Iterator[tuple[int, pl.DataFrame]]:
+        """Yield all columns as they are stored, chunk after chunk."""
         for start in self._starts(wanted):
             with readable(self.name):
-                part = self.frame.slice(start, SLICE_ROWS).collect()
-            yield start, part
+                chunk = self.frame.slice(start, SLICE_ROWS).collect()
+            yield start, chunk
 
     def check(self, columns: Sequence[str]) -> None:
         """Raise a ColumnError when a column holds what no table may."""
@@ -107,15 +107,15 @@ class ParquetFiles:
 
     def _slice(self, columns: Sequence[str], start: int, rows: int) -> pl.DataFrame:
         with readable(self.name):
-            found = self.frame.select(self._exactly(columns)).slice(start, rows).collect()
-        return self._read(found, columns)
+            frame = self.frame.select(self._exactly(columns)).slice(start, rows).collect()
+        return self._read(frame, columns)
 
     def _exactly(self, columns: Sequence[str]) -> pl.Expr:
         """Columns whose names are no patterns, whatever they look like."""
         return by_name(*(self._stored[name] for name in columns))
 
-    def _read(self, found: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
-        return pl.DataFrame([to_series(name, found[self._stored[name]], self.name) for name in columns])
+    def _read(self, frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+        return pl.DataFrame([to_series(name, frame[self._stored[name]], self.name) for name in columns])
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +158,7 @@ class CsvFiles:
         kinds = {name: pl.String() if name == labels else types[name] for name in columns}
         return Cells(tuple(texts), len(texts[labels]), pl.concat(texts.values(), rechunk=True)).typed(kinds)
 
-    def parts(self, columns: Sequence[str], wanted: Array | None = None) -> Iterator[tuple[int, pl.DataFrame]]:
+    def chunks(self, columns: Sequence[str], wanted: Array | None = None) -> Iterator[tuple[int, pl.DataFrame]]:
         """As `ParquetFiles.parts`."""
         for start, block in self.blocks():
             if wanted is None or wanted[start : start + len(block)].any():
@@ -191,9 +191,9 @@ class CsvFiles:
         for _, block in self.blocks():
             cells = Cells.of(block.frame())
             types = {name: joined(types[name], kind) for name, kind in cells.types().items()}
-            for name, found in texts.items():
-                found.append(cells.column(name))
-        return types, {name: pl.concat(found) for name, found in texts.items()}
+            for name, columns_read in texts.items():
+                columns_read.append(cells.column(name))
+        return types, {name: pl.concat(columns_read) for name, columns_read in texts.items()}
 
 
 def _opened(path: Path) -> Any:
@@ -224,29 +224,31 @@ def stored(source: str | os.PathLike[str]) -> Stored:
         >>> table.columns, [part["age"].to_list() for _, part in table.parts(["age"])]
         (('age', 'ill'), [[31.0], [4.5]])
     """
-    place = check_path(source, "source")
-    paths = _paths(place)
+    path = check_path(source, "source")
+    paths = _paths(path)
     endings = {path.suffix.lower() for path in paths}
     for kind, table in _KINDS.items():
         if endings <= set(kind):
-            return table(paths, str(place) if len(paths) == 1 else place.name)
+            return table(paths, str(path) if len(paths) == 1 else path.name)
     raise DataError(
-        f"{place} has the unsupported file type {', '.join(sorted(endings)) or 'without ending'!r}; expected .parquet "
+        f"{path} has the unsupported file type {', '.join(sorted(endings)) or 'without ending'!r}; expected .parquet "
         "or .csv, and not both."
     )
 
 
-def _paths(place: Path) -> tuple[Path, ...]:
+def _paths(source: Path) -> tuple[Path, ...]:
     """The files that are meant, in the order of their names."""
-    if place.is_dir():
-        shown = [p for p in sorted(place.rglob("*")) if not any(n.startswith(".") for n in p.relative_to(place).parts)]
+    if source.is_dir():
+        shown = [
+            p for p in sorted(source.rglob("*")) if not any(n.startswith(".") for n in p.relative_to(source).parts)
+        ]
         for kind in (PARQUET, CSV[:2]):
-            if found := tuple(path for path in shown if path.suffix.lower() in kind):
-                return found
-        raise DataError(f"{place} holds no Parquet or CSV file.")
-    if place.exists():
-        return (place,)
-    paths = [Path(path) for path in sorted(glob.glob(str(place), recursive=True)) if not os.path.isdir(path)]
+            if files := tuple(path for path in shown if path.suffix.lower() in kind):
+                return files
+        raise DataError(f"{source} holds no Parquet or CSV file.")
+    if source.exists():
+        return (source,)
+    paths = [Path(path) for path in sorted(glob.glob(str(source), recursive=True)) if not os.path.isdir(path)]
     if not paths:
-        raise DataError(f"{place} does not exist. Name a file, a folder, or a pattern such as 'rows-*.csv'.")
+        raise DataError(f"{source} does not exist. Name a file, a folder, or a pattern such as 'rows-*.csv'.")
     return tuple(paths)

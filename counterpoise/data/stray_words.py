@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from counterpoise.core.schema import NumberFormat
+from counterpoise.core.schema import TextFormat
 
 #: Columns with fewer known values must have no stray word.
 LEAST_ROWS = 20
@@ -28,12 +28,12 @@ class Read:
     """
 
     values: pl.Series | None = None
-    written: NumberFormat | None = None
+    written: TextFormat | None = None
     notes: tuple[str, ...] = ()
 
 
 def with_words(
-    known: pl.Series, values: pl.Series, written: NumberFormat, what: str, doubt: str = "", asked: bool = False
+    known: pl.Series, values: pl.Series, written: TextFormat, what: str, doubt: str = "", asked: bool = False
 ) -> Read:
     """Decide on a column of which some values could not be read: those are missing, or the column stays text.
 
@@ -47,8 +47,8 @@ def with_words(
 
     Example:
         >>> known = pl.Series([*map(str, range(40)), "unknown"])
-        >>> found = with_words(known, known.cast(pl.Int64, strict=False), NumberFormat(), "numbers")
-        >>> found.written.words, found.values.null_count()
+        >>> read = with_words(known, known.cast(pl.Int64, strict=False), TextFormat(), "numbers")
+        >>> read.written.words, read.values.null_count()
         (('unknown',), 1)
     """
     odd = values.is_null() & known.is_not_null()
@@ -80,13 +80,13 @@ def shown(words: pl.Series) -> str:
 
 def _stray_text(odd: pl.Series, total: int, words: pl.Series, what: str) -> str:
     rows = odd.arg_true()
-    verb, place = (
+    verb, where = (
         ("is not", f"in row {rows[0] + 1}") if len(rows) == 1 else ("are not", f"(the first in row {rows[0] + 1})")
     )
     missing = "It counts as missing." if len(rows) == 1 else "They count as missing."
     return (
         f"holds {what}, but {len(rows):,} of {total:,} values ({100 * len(rows) / total:.1f}%) {verb}: {shown(words)} "
-        f"{place}. {missing} To keep them as levels, pass a frame in which the column is a category."
+        f"{where}. {missing} To keep them as levels, pass a frame in which the column is a category."
     )
 
 

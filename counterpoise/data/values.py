@@ -9,11 +9,12 @@ import polars as pl
 
 from counterpoise.core.checks import rows_text
 from counterpoise.core.errors import ColumnError
-from counterpoise.core.schema import Column, NumberFormat
+from counterpoise.core.schema import Column, TextFormat
 from counterpoise.data.cells import clean
-from counterpoise.data.dates import FIRST_DAY, LAST_DAY, parse_dates, parse_durations, parse_times, unit_of
+from counterpoise.data.date_text import parse_dates, parse_durations, parse_times
+from counterpoise.data.dates import FIRST_DAY, LAST_DAY, unit_of
 from counterpoise.data.levels import level_text, match_levels
-from counterpoise.data.numbers import PLAIN, parse, plain_numbers
+from counterpoise.data.number_parsing import is_plain, parse, plain_numbers
 from counterpoise.data.precision import floats, less
 from counterpoise.data.stray_words import PARTLY, shown
 
@@ -23,8 +24,8 @@ Array = np.ndarray
 LEAST_REFUSED = 5
 
 _TEXT = (pl.String, pl.Categorical, pl.Enum)
-_PARSERS = {"date": parse_dates, "time": parse_times, "duration": parse_durations}
-_KINDS = {"": "numbers", "date": "dates", "time": "times of day", "duration": "durations"}
+_PARSERS = {"time": parse_times, "duration": parse_durations}
+_KINDS = {"": "numbers", "date": "dates", "time": "times of day", "duration": "durations", "seconds": "Unix seconds"}
 _SPELLED = {
     "date": "a date such as 2024-12-31 23:59:59",
     "time": "a time such as 23:59:59",
@@ -88,9 +89,11 @@ def _typed(column: Column, series: pl.Series) -> pl.Series:
 
 def _parsed(column: Column, known: pl.Series) -> pl.Series:
     """Text in the convention of the column, null where it does not follow it."""
-    if column.unit:
+    if column.unit == "date":
+        return parse_dates(known, "" if column.written is None else column.written.order)
+    if column.unit in _PARSERS:
         return _PARSERS[column.unit](known)
-    if column.written is None or (column.written.decimal, column.written.group, column.written.affix) == PLAIN:
+    if column.written is None or is_plain(column.written):
         whole = plain_numbers(known)
         if column.written is None or whole.null_count() == known.null_count():
             return whole
@@ -117,16 +120,16 @@ def _refuse_or_say(column: Column, known: pl.Series, odd: pl.Series) -> None:
     )
 
 
-def _example(written: NumberFormat | None) -> str:
+def _example(written: TextFormat | None) -> str:
     """A number in the convention of a column."""
-    if written is None or (written.decimal, written.group, written.affix) == PLAIN:
+    if written is None or is_plain(written):
         return "a number"
     number = f"1{written.group}234{written.decimal}5"
     return f"a number such as {f'{number} {written.affix}'.strip()!r}"
 
 
 def _check_unit(column: Column, typed: pl.Series) -> None:
-    """Dates only where training had dates; numbers in their place are days."""
+    """Dates only where training had dates; numbers there are days."""
     unit = unit_of(typed.dtype)
     if unit and unit != column.unit:
         raise ColumnError(

@@ -2,7 +2,7 @@
 
 A word is a run of letters and digits, in small letters, each digit written as 0 (so that amounts and telephone numbers
 of one length are one word); currency signs, ! and ? are words too. The vocabulary is held as sorted 31-bit hashes: a
-word that it does not know is taken for one that it knows once in 2^31 / size words.
+word outside the vocabulary is taken for one in it once in 2^31 / size words.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class WordIds(keras.layers.Layer):
         words = split_words(tf.reshape(texts, [-1]))[:, : self.length].to_tensor("", shape=(None, self.length))
         hashes = word_hashes(words)
         known = ops.convert_to_tensor(self.known)
-        place = tf.searchsorted(known, tf.reshape(hashes, [-1]))
-        place = tf.reshape(tf.minimum(place, self.words - 1), tf.shape(hashes))
-        ids = tf.where(tf.gather(known, place) == hashes, place + 2, 1)
+        index = tf.searchsorted(known, tf.reshape(hashes, [-1]))
+        index = tf.reshape(tf.minimum(index, self.words - 1), tf.shape(hashes))
+        ids = tf.where(tf.gather(known, index) == hashes, index + 2, 1)
         some = tf.concat([tf.ones_like(ids[:, :1], tf.bool), words[:, 1:] != ""], axis=1)
         return tf.where(some, ids, 0)
 
@@ -63,9 +63,9 @@ class WordIds(keras.layers.Layer):
         import tensorflow as tf
 
         words = split_words(tf.constant(np.asarray(texts).reshape(-1).tolist())).flat_values
-        found, counts = np.unique(word_hashes(words).numpy(), return_counts=True)
-        often = np.lexsort((found, -counts))[: self.words]
-        kept = np.sort(found[often[counts[often] >= LEAST]])
+        hashes, counts = np.unique(word_hashes(words).numpy(), return_counts=True)
+        often = np.lexsort((hashes, -counts))[: self.words]
+        kept = np.sort(hashes[often[counts[often] >= LEAST]])
         return [np.concatenate([kept, np.full(self.words - len(kept), _NONE)]).astype("int32")]
 
 

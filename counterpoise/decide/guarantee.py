@@ -8,7 +8,6 @@ were used for nothing else: not for training, stopping, calibration or selection
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -67,48 +66,6 @@ def _most_missed(n: int, miss: float, delta: float) -> int:
     """Return the largest k with P(Bin(n, miss) <= k) <= delta, or -1."""
     k = np.arange(n)
     return int(np.searchsorted(bdtr(k, n, miss), delta, side="right")) - 1 if n else -1
-
-
-def guarantee_recalls(
-    proba: Array, y: Array, floor: float | Sequence[float], confidence: float = 0.95, *, kept_out: bool = True
-) -> tuple[Guarantee, ...]:
-    """Guarantee a recall for every class or label, all together with the given confidence.
-
-    Args:
-        proba: float (N, C), one score per class, or per label.
-        y: int (N,) class codes, or (N, C) of 0 and 1 for labels.
-        floor: One floor for all, or one each.
-        confidence, kept_out: As in `guarantee_recall`.
-
-    Returns:
-        One guarantee per class: "flag class c when its score is at least the threshold".
-
-    Raises:
-        GuaranteeError: naming the first class that has too few rows.
-
-    Example:
-        >>> y = np.repeat([0, 1], 100)
-        >>> p = np.tile(np.arange(1, 101) / 101, 2)
-        >>> scores = np.where(np.arange(2) == y[:, None], p[:, None], 1 - p[:, None])
-        >>> [(found.rows, round(found.threshold, 3)) for found in guarantee_recalls(scores, y, 0.9)]
-        [(100, 0.05), (100, 0.05)]
-    """
-    p, t = np.asarray(proba, dtype=np.float64), np.asarray(y)
-    if p.ndim != 2:
-        raise OptionError(f"proba has shape {p.shape}; expected (rows, classes).")
-    present = codes(t, *p.shape)[:, None] == np.arange(p.shape[1]) if t.ndim == 1 else t
-    floors = np.broadcast_to(np.asarray(floor, dtype=np.float64), (p.shape[1],))
-    classes = range(p.shape[1])
-    return tuple(_of_class(p[:, c], present[:, c], floors[c], confidence, len(classes), kept_out, c) for c in classes)
-
-
-def _of_class(
-    p: Array, present: Array, floor: float, confidence: float, among: int, kept_out: bool, c: int
-) -> Guarantee:
-    try:
-        return guarantee_recall(p, present.astype(int), float(floor), confidence, among=among, kept_out=kept_out)
-    except GuaranteeError as error:
-        raise GuaranteeError(f"Class {c}: {error}") from None
 
 
 def guarantee_precision(

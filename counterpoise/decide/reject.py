@@ -140,11 +140,7 @@ def report_reject(reject: Reject, proba: Array, y: Array) -> RejectReport:
     held = np.bincount(labels, weights=sets[np.arange(len(labels)), labels], minlength=sets.shape[1])
     return RejectReport(
         coverage=np.where(counts > 0, held / np.maximum(counts, 1), np.nan),
-        accepted=float(kept.mean()), accepted_interval=_exact(int(kept.sum()), len(kept)),
-        error=wrong / int(kept.sum()) if kept.any() else float("nan"), error_interval=_exact(wrong, int(kept.sum())),
+        accepted=float(kept.mean()), accepted_interval=clopper_pearson(kept.sum(), len(kept)),
+        error=wrong / int(kept.sum()) if kept.any() else float("nan"),
+        error_interval=clopper_pearson(wrong, kept.sum()),
     )  # fmt: skip
-
-
-def _exact(hits: int, n: int) -> tuple[float, float]:
-    low, high = clopper_pearson(hits, n)
-    return float(low), float(high)

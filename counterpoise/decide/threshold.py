@@ -201,8 +201,8 @@ def _mcc(s: Sweep) -> Array:
     return np.where(under > 0, (s.tp * tn - s.fp * fn) / np.sqrt(np.where(under > 0, under, 1.0)), 0.0)
 
 
-def cost_threshold(fp: Array | float, fn: Array | float) -> Array:
-    """Return the Bayes threshold fp / (fp + fn) for costs of a false alarm and of a miss.
+def cost_threshold(cost_fp: Array | float, cost_fn: Array | float) -> Array:
+    """Return the Bayes threshold cost_fp / (cost_fp + cost_fn) for the costs of a false positive and a missed case.
 
     Arrays give one threshold per row (example-dependent costs, such as the amount at stake).
 
@@ -212,18 +212,21 @@ def cost_threshold(fp: Array | float, fn: Array | float) -> Array:
 
     Source: Elkan (2001), "The foundations of cost-sensitive learning", equation 2.
     """
-    a, b = np.asarray(fp, dtype=np.float64), np.asarray(fn, dtype=np.float64)
+    a, b = np.asarray(cost_fp, dtype=np.float64), np.asarray(cost_fn, dtype=np.float64)
     if np.any(a < 0) or np.any(b < 0) or not np.all(np.isfinite(a + b)) or np.any(a + b <= 0):
-        raise OptionError("Costs must be finite and not negative, and not both 0 for the same row.")
+        raise OptionError(
+            "cost_fp or cost_fn holds a value that is negative or not finite, or both are 0 for a row. "
+            "Give finite costs of 0 or more, at least one above 0."
+        )
     return a / (a + b)
 
 
-def bayes_decision(proba: Array, cost: Array) -> Array:
-    """Decide for the class with the least expected cost: argmin_k sum_c p_c cost[c, k].
+def bayes_decision(proba: Array, costs: Array) -> Array:
+    """Decide for the class with the least expected cost: argmin_k sum_c p_c costs[c, k].
 
     Args:
         proba: float (N, C), calibrated probabilities.
-        cost: float (C, C), cost[true, decided]; or (N, C, C), one matrix per row.
+        costs: float (C, C), costs[true, decided]; or (N, C, C), one matrix per row.
 
     Returns:
         int32 (N,); the first of equally good classes.
@@ -232,30 +235,13 @@ def bayes_decision(proba: Array, cost: Array) -> Array:
         >>> bayes_decision(np.array([[0.9, 0.1]]), np.array([[0, 1], [20, 0]])).tolist()
         [1]
     """
-    p, c = np.asarray(proba, dtype=np.float64), np.asarray(cost, dtype=np.float64)
+    p, c = np.asarray(proba, dtype=np.float64), np.asarray(costs, dtype=np.float64)
     if p.ndim != 2 or c.shape not in ((p.shape[1], p.shape[1]), (len(p), p.shape[1], p.shape[1])):
-        raise OptionError(f"A cost array of shape {c.shape} does not fit probabilities of shape {p.shape}.")
+        raise OptionError(
+            f"costs has shape {c.shape}, which does not fit probabilities of shape {p.shape}. "
+            "Give one row per true class and one column per decision, (C, C), or one such matrix per row."
+        )
     if not np.all(np.isfinite(c)):
-        raise OptionError("Every cost must be finite.")
+        raise OptionError("costs holds a value that is not finite. Give a finite cost for each pair of classes.")
     expected = p @ c if c.ndim == 2 else np.einsum("nc,nck->nk", p, c)
     return np.argmin(expected, axis=1).astype(np.int32)
-
-
-def choose_label_thresholds(proba: Array, y: Array, aim: str | Aim = "f1", sample_weight: Array | None = None) -> Array:
-    """Choose one threshold per label of a multi-label task.
-
-    Args:
-        proba: float (N, L). y: int (N, L), 0 or 1. aim, sample_weight: as in `choose_threshold`.
-
-    Returns:
-        float64 (L,).
-
-    Example:
-        >>> p = np.array([[0.1, 0.2], [0.2, 0.4], [0.8, 0.6]])
-        >>> choose_label_thresholds(p, np.array([[0, 0], [0, 1], [1, 1]])).round(6).tolist()
-        [0.5, 0.289898]
-    """
-    p, t = np.asarray(proba, dtype=np.float64), np.asarray(y)
-    if p.ndim != 2 or p.shape != t.shape:
-        raise OptionError(f"proba {p.shape} and y {t.shape} must both be (rows, labels).")
-    return np.array([choose_threshold(p[:, j], t[:, j], aim, sample_weight) for j in range(p.shape[1])])

@@ -61,33 +61,32 @@ def refuse(checks: Sequence[Check]) -> None:
 def _target_like(r: DiagnosisRecord) -> Check:
     name = COLUMNS
     if r.leaks is None:
-        return Check(name, "clear", "Neither a table nor a flat array: there are no columns to test.", "")
+        return Check(name, "clear", "The data is neither a table nor a flat array, so it has no columns.", "")
     if not r.leaks:
-        return Check(name, "clear", f"No column alone has an AUROC above {LEAK_AUROC}.", "")
-    told = ", ".join(f"{column!r} ({area:.3f})" for column, area in r.leaks.items())
-    return Check(
-        name, "look", f"AUROC of one column alone: {told}.", "Drop what is known only after the label (drop=)."
-    )
+        return Check(name, "clear", f"No column alone has a ROC AUC above {LEAK_AUROC}.", "")
+    columns = ", ".join(f"{column!r} ({area:.3f})" for column, area in r.leaks.items())
+    action = "Drop columns that are known only after the label (drop=)."
+    return Check(name, "look", f"ROC AUC of one column alone: {columns}.", action)
 
 
 def _identifiers(r: DiagnosisRecord) -> Check:
-    found = [column for column, why in r.excluded.items() if "identifier" in why]
-    if not found:
+    columns = [column for column, why in r.excluded.items() if "identifier" in why]
+    if not columns:
         return Check("identifiers", "clear", "No column counts or names the rows.", "")
-    return Check("identifiers", "handled", f"{', '.join(map(repr, found))} look like identifiers.", "Left out.")
+    return Check("identifiers", "handled", f"{', '.join(map(repr, columns))} look like identifiers.", "Left out.")
 
 
 def _repeats(r: DiagnosisRecord) -> Check:
     name = REPEATS
     if r.duplicates is None:
-        return Check(name, "unknown", "These rows cannot be compared.", "")
+        return Check(name, "unknown", "These rows cannot be compared with each other.", "")
     if not r.duplicates:
         return Check(name, "clear", "No two rows are equal.", "")
-    found = f"{r.duplicates:,} rows ({100 * r.duplicates / r.rows:.1f} %) repeat an earlier one, the label left aside."
+    finding = f"{r.duplicates:,} rows ({100 * r.duplicates / r.rows:.1f}%) repeat the features of an earlier row."
     if r.duplicates_grouped:
-        return Check(name, "handled", found, "Equal rows stay on one side of every split.")
-    what = "Scores on rows without a twin stand beside the main score; copies: duplicates='group' or 'drop'."
-    return Check(name, "look" if r.duplicates > 0.01 * r.rows else "handled", found, what)
+        return Check(name, "handled", finding, "Equal rows stay on one side of every split.")
+    action = "If duplicate rows are copies, use duplicates='group' or 'drop'. The report also scores without them."
+    return Check(name, "look" if r.duplicates > 0.01 * r.rows else "handled", finding, action)
 
 
 def _nearly_equal(r: DiagnosisRecord) -> Check:
@@ -96,35 +95,35 @@ def _nearly_equal(r: DiagnosisRecord) -> Check:
         return Check(name, "unknown", "Only images and texts are compared.", "")
     more = r.near - (r.duplicates or 0)
     if more <= 0:
-        return Check(name, "clear", "None beyond the equal ones.", "")
-    found = f"{more:,} rows are nearly equal to another one."
+        return Check(name, "clear", "There is no near-duplicate except equal rows.", "")
+    finding = f"{more:,} row{'s are near-duplicates' if more > 1 else ' is a near-duplicate'} of another row."
     if r.near_grouped:
-        return Check(name, "handled", found, "They stay on one side of every split.")
-    return Check(name, "look", found, "Keep them on one side of a split: groups=cp.diagnosis.near_duplicates(x).")
+        return Check(name, "handled", finding, "Near-duplicates stay on one side of every split.")
+    return Check(name, "look", finding, "Keep them on one side of a split: groups=cp.diagnosis.near_duplicates(x).")
 
 
 def _groups(r: DiagnosisRecord) -> Check:
     if r.groups is None:
-        what = "If rows of one person, machine or document lie side by side, name them: groups=."
-        return Check("groups", "unknown", "No groups were named.", what)
+        what = "If several rows belong to one person, machine, or document, pass groups=."
+        return Check("groups", "unknown", "No groups were given.", what)
     return Check("groups", "handled", f"{r.groups:,} groups.", "No group is on both sides of a split.")
 
 
 def _time(r: DiagnosisRecord) -> Check:
     if not r.time:
-        what = "If the model will decide on later cases than it was trained on, name the time: time=."
-        return Check("time", "unknown", "No time was named: folds are drawn at random.", what)
-    return Check("time", "handled", "Rows have a time.", "Every fold trains on what came before its test rows.")
+        what = "If the model will predict later cases than it was trained on, pass time=."
+        return Check("time", "unknown", "No time was given, so folds are drawn at random.", what)
+    return Check("time", "handled", "Rows have a time.", "Every fold trains on rows from before its test rows.")
 
 
 def _resampling(r: DiagnosisRecord) -> Check:
-    what = "Draws, weights, made rows, scaling and levels come from the training rows of each fold alone."
+    what = "Resampling, weights, synthetic rows, scaling, and categories use the training rows of each fold only."
     return Check("resampling", "handled", "Inside training folds only.", what)
 
 
 def _thresholds(r: DiagnosisRecord) -> Check:
-    what = "The correction and the threshold of a fold are fitted on the other folds; its rows judge only."
-    return Check("thresholds", "handled", "Never tuned on the rows that judge.", what)
+    what = "The correction and the threshold of a fold are fitted on the other folds, never on its test rows."
+    return Check("thresholds", "handled", "Never tuned on test rows.", what)
 
 
 _CHECKS: tuple[Callable[[DiagnosisRecord], Check], ...] = (

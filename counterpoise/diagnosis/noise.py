@@ -20,7 +20,7 @@ class Suspicion:
         share: Estimated share of all rows looked at whose label is wrong.
         leaving: Share of the rows labeled with the class of interest that look like another class.
         joining: Number of other rows, per row of interest, that look like the class of interest.
-        rows: Row numbers of the most suspicious rows, the worst first.
+        rows: Indices (from 0) of the most suspicious rows, the worst first.
     """
 
     share: float

@@ -77,7 +77,7 @@ class Order:
         self.job, self.switch = job, first_steps(job)
         # Until the switch a deferred job is that of its first plan, row by row.
         self._stages = [
-            Stage(plan, job.limits.batch_size, seeds.integer(job.seed, word, *job.place))
+            Stage(plan, job.limits.batch_size, seeds.integer(job.seed, word, *job.counters))
             for plan, word in zip(job.plan.stages, ("plan", "last stage"), strict=False)
         ]
         self.steps_per_epoch = self._stages[-1].steps_per_epoch

@@ -1,4 +1,4 @@
-"""Callbacks looked at before training: what they wait for must come, and what they do must make sense here."""
+"""Checks of Keras callbacks before training: what they monitor must be logged, what they do must make sense here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from counterpoise.networks.optimizers import SETTERS
 
 #: Callbacks of Keras that do not work here -> why, and what does.
 REFUSED = {
-    "BackupAndRestore": "resumes a training of Keras, which does not know the rows drawn and the rounds judged. Save "
+    "BackupAndRestore": "resumes a training of Keras, which does not record the rows drawn and the rounds judged. Save "
     "each better round with ModelCheckpoint, or keep every fit with cp.compare(store=FOLDER), which resumes",
     "SwapEMAWeights": "swaps weights for the validation of Keras, which does not take place. Use "
     "recipe=cp.Recipe(average_weights=3), whose averages are judged and kept",
@@ -27,7 +27,7 @@ REFUSED = {
 def check_training_callbacks(
     callbacks: Sequence[Any], network: Network, networks: int = 1, folds: bool = False
 ) -> None:
-    """Raise an OptionError when a callback cannot do what it is meant to do.
+    """Raise an OptionError if a callback cannot work in this training.
 
     Args:
         callbacks: Keras callbacks, in their order.
@@ -41,10 +41,12 @@ def check_training_callbacks(
     names, open_end = ["loss", "val_loss", *(f"val_{name}" for name in (metrics.names if metrics else ()))], False
     for callback in callbacks:
         _check_kind(callback, networks)
-        known = open_end or (network.custom_train_step is not None and not str(monitored(callback)).startswith("val_"))
-        if not known:
+        unchecked = open_end or (
+            network.custom_train_step is not None and not str(monitored(callback)).startswith("val_")
+        )
+        if not unchecked:
             check_logged(callback, names)
-        _check_direction(callback, metrics, known)
+        _check_direction(callback, metrics, unchecked)
         if folds:
             _check_folds(callback)
         if isinstance(callback, keras.callbacks.ModelCheckpoint) and not open_end:
@@ -67,7 +69,7 @@ def _check_kind(callback: Any, networks: int) -> None:
         _check_checkpoint(callback, networks)
     if isinstance(callback, keras.callbacks.CSVLogger) and networks > 1 and not callback.append:
         raise OptionError(
-            f"CSVLogger writes its file anew for each of the {networks} networks, so that the last one alone is left. "
+            f"CSVLogger overwrites its file for each of the {networks} networks, so that only the last one remains. "
             "Pass CSVLogger(..., append=True)."
         )
 
@@ -82,7 +84,7 @@ def _check_checkpoint(callback: Any, networks: int) -> None:
     if callback.save_weights_only:
         raise OptionError(
             "ModelCheckpoint(save_weights_only=True) would save the weights of a network inside the classifier, which "
-            "nothing could load. Leave it out: the file is a classifier for cp.load."
+            "nothing could load. Leave save_weights_only out. The file is then a classifier for cp.load."
         )
     if callback.save_freq != "epoch":
         raise OptionError(
@@ -90,7 +92,9 @@ def _check_checkpoint(callback: Any, networks: int) -> None:
             "save_freq out."
         )
     if not callback.filepath.endswith(".keras"):
-        raise OptionError(f"ModelCheckpoint writes {callback.filepath!r}; expected a name that ends in .keras.")
+        raise OptionError(
+            f"ModelCheckpoint writes {callback.filepath!r}. Expected a name that ends in .keras. Rename the file."
+        )
 
 
 def _check_file(callback: Any, names: Sequence[str]) -> None:
@@ -102,10 +106,15 @@ def _check_file(callback: Any, names: Sequence[str]) -> None:
             )
 
 
-def _check_direction(callback: Any, metrics: CompiledMetrics | None, known: bool) -> None:
-    """Keras finds out in the first round that it cannot tell whether more is better."""
+def _check_direction(callback: Any, metrics: CompiledMetrics | None, unchecked: bool) -> None:
+    """Refuse mode="auto" for a metric without a direction, which Keras would do after the first round."""
     name = monitored(callback)
-    if name is None or known or getattr(callback, "mode", None) != "auto" or not hasattr(callback, "_set_monitor_op"):
+    if (
+        name is None
+        or unchecked
+        or getattr(callback, "mode", None) != "auto"
+        or not hasattr(callback, "_set_monitor_op")
+    ):
         return
     bare = name.removeprefix("val_")
     if bare != "loss" and bare not in (metrics.directions if metrics else {}):

@@ -1,4 +1,4 @@
-"""How each loss family is trained: decided once, from all jobs, before any of them is.
+"""The compile mode of each loss family: decided once, from all jobs, before any of them is.
 
 A mode that depends on the number of steps must not change when only some of the jobs are at hand (in a worker, after a
 resume), because XLA rounds differently. So it is written into the network, which carries it along.
@@ -16,14 +16,14 @@ from counterpoise.networks.network import Network
 
 def families(jobs: Iterable[Job]) -> dict[str, list[Job]]:
     """Jobs by loss family: those of one family share a trace."""
-    found: dict[str, list[Job]] = {}
+    by_family: dict[str, list[Job]] = {}
     for job in jobs:
-        found.setdefault(Objective(job).family, []).append(job)
-    return found
+        by_family.setdefault(Objective(job).family, []).append(job)
+    return by_family
 
 
 def decided(jobs: Iterable[Job], network: Network) -> dict[str, CompileMode]:
-    """The network's compile_modes, after deciding those of families that have none by the steps of `jobs` together."""
+    """Return the network's compile modes, deciding those that are missing by the steps of all `jobs`."""
     for family, group in families(jobs).items():
         if family not in network.compile_modes:
             limits = [job.limits for job in group]

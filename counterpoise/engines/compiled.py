@@ -71,10 +71,10 @@ class ProgramEngine:
     @classmethod
     def of(cls, examples: Examples, network: Network) -> ProgramEngine:
         """The engine of a network, kept in its cache: later runs on the same rows trace nothing again."""
-        known = network.cache.get("program")
-        if known is None or known.examples is not examples:
-            known = network.cache["program"] = cls(examples, network)
-        return known
+        engine = network.cache.get("program")
+        if engine is None or engine.examples is not examples:
+            engine = network.cache["program"] = cls(examples, network)
+        return engine
 
     @property
     def traces(self) -> dict[str, int]:
@@ -88,8 +88,8 @@ class ProgramEngine:
     def prepare(self, jobs: Sequence[Job]) -> None:
         """Make and trace the program of each loss family; raises whatever tracing raises.
 
-        Where XLA cannot compile a network, its mode in `network.compile_modes` is changed to one without, and the log
-        says so.
+        Where XLA cannot compile a network, its mode in `network.compile_modes` is changed to one without, and the
+        log reports it.
         """
         decided(jobs, self.network)
         for key, group in families(jobs).items():
@@ -98,7 +98,10 @@ class ProgramEngine:
             except tf.errors.OpError as error:
                 if not self.network.compile_modes[key].xla:
                     raise
-                logger.warning("XLA does not compile this network (%s): the program runs without it", _cause(error))
+                logger.warning(
+                    "XLA cannot compile this network (%s). The program runs without XLA, more slowly.",
+                    _cause(error),
+                )
                 self.network.compile_modes[key] = replace(self.network.compile_modes[key], xla=False)
                 self.programs.pop(key, None)
                 self._trace(key, group)
@@ -117,7 +120,7 @@ class ProgramEngine:
         model = compiled(self.network, loss)
         own = objective.name == "model" or not self.network.clone
         alike = None if own else program_cache.likeness(model, key, mode, self.memory.form)
-        return program_cache.found(alike) or Program(model, loss, self.memory.form, mode, self.network.target, alike)
+        return program_cache.find(alike) or Program(model, loss, self.memory.form, mode, self.network.target, alike)
 
     def run(self, jobs: Sequence[Job], threads: int | None = None) -> Iterator[tuple[Job, int | Member]]:
         """Train jobs; yields (job, steps done) after each round and (job, member) at its end."""
@@ -131,7 +134,7 @@ class ProgramEngine:
             objective = Objective(job)
             program = self.programs[objective.family]
             numbers = numbers_of(objective.loss(self.network), self.network.units)
-            seed = seeds.integer(job.seed, "initial", *job.place)
+            seed = seeds.integer(job.seed, "initial", *job.counters)
             state = job.start or self.network.initial_state(
                 seed, self.examples.x, job.train, objective.member_shifts, objective.start(self.network)
             )
@@ -151,8 +154,8 @@ class Training:
 
     def run(self) -> Iterator[tuple[Job, int | Member]]:
         with Peak() as peak:
-            for job, said in self._steps():
-                yield job, replace(said, memory=peak.bytes) if isinstance(said, Member) else said
+            for job, event in self._steps():
+                yield job, replace(event, memory=peak.bytes) if isinstance(event, Member) else event
 
     def _steps(self) -> Iterator[tuple[Job, int | Member]]:
         start, job = time.perf_counter(), self.job

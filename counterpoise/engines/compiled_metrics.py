@@ -1,8 +1,8 @@
 """The metrics that a model was compiled with, on the corrected output of the stopping rows.
 
 Keras computes them on what it is given: targets and outputs in the form of the user's own model. So do we, once a
-round, on all stopping rows together. Metrics of Keras and of ours are copied. Of a class of the user's own nobody
-knows how, and so the object itself counts: one training at a time uses it, and gives it back the counts that it had.
+round, on all stopping rows together. Metrics of Keras and of ours are copied. A class of the user's own cannot
+be copied safely, and so the object itself counts: one training at a time uses it, and restores the counts that it had.
 """
 
 from __future__ import annotations
@@ -37,25 +37,25 @@ def _made(network: Network) -> CompiledMetrics | None:
     if given is None:
         return None
     plain, weighted = (
-        [m for m in keras.tree.flatten(part or []) if m is not None]
-        for part in (given._user_metrics, given._user_weighted_metrics)
+        [m for m in keras.tree.flatten(group or []) if m is not None]
+        for group in (given._user_metrics, given._user_weighted_metrics)
     )
     form = "labels" if network.target.independent else targets_of(network.model.loss, network.units)
     try:
         return CompiledMetrics(network, form, plain, weighted) if plain or weighted else None
     except Exception:  # which of them it is
-        usable = [[m for m in part if _works(m, network, form)] for part in (plain, weighted)]
+        usable = [[m for m in group if _works(m, network, form)] for group in (plain, weighted)]
     return CompiledMetrics(network, form, *usable) if any(usable) else None
 
 
 def _works(metric: Any, network: Network, form: str) -> bool:
-    """Whether a metric can be computed for this model; if not, the log says so once."""
+    """Whether a metric can be computed for this model; if not, the log reports it once."""
     try:
         CompiledMetrics(network, form, [metric], [])
     except Exception as error:
-        network.tell(
-            f"metric {_name(metric)!r} of the compiled model is left out, because it cannot be computed on the model's "
-            f"output and labels: {keras_text(error):.200}"
+        network.warn_once(
+            f"Metric {_name(metric)!r} of the compiled model is left out, because it cannot be computed on the model's "
+            f"output and labels ({keras_text(error):.200})."
         )
         return False
     return True
@@ -85,7 +85,7 @@ class CompiledMetrics:
 
     Attributes:
         names: What they are called in logs, "val_" left out.
-        directions: name -> "up" or "down", for those that say so.
+        directions: name -> "up" or "down", for those that have one.
         model: A model that puts out what it is fed, compiled with the metrics and nothing else.
     """
 
@@ -96,7 +96,7 @@ class CompiledMetrics:
         self.model = keras.Model(output, keras.layers.Identity()(output))
         self.given = {"metrics": plain, "weighted_metrics": weighted}
         self._shared = [m for m in (*plain, *weighted) if _is_shared(m)]
-        plain, weighted = ([_own(m) for m in part] for part in (plain, weighted))
+        plain, weighted = ([_own(m) for m in group] for group in (plain, weighted))
         self.model.compile(metrics=plain, weighted_metrics=weighted, jit_compile=False)
         self._compute = _compiled(self.model)
         self.names = tuple(self(*_sample(network)))
@@ -106,7 +106,7 @@ class CompiledMetrics:
 
     def copies(self) -> dict[str, list[Any]]:
         """Arguments of `compile`: the metrics of which nothing is shared with the user's model."""
-        return {name: [_own(m) for m in part if not _is_shared(m)] for name, part in self.given.items()}
+        return {name: [_own(m) for m in group if not _is_shared(m)] for name, group in self.given.items()}
 
     @property
     def objects(self) -> list[Any]:
@@ -123,15 +123,15 @@ class CompiledMetrics:
         """
         if not np.isfinite(log_p).all():  # a training that diverged
             return dict.fromkeys(self.names, float("nan"))
-        known = (np.reshape(y, (len(y), -1)) >= 0).all(axis=1)  # metrics have no way to leave out a label of a row
-        if not known.any():
+        labeled = (np.reshape(y, (len(y), -1)) >= 0).all(axis=1)  # metrics have no way to leave out a label of a row
+        if not labeled.any():
             return dict.fromkeys(self.names, float("nan"))
-        log_p, y, weights = log_p[known], y[known], None if weights is None else weights[known]
+        log_p, y, weights = log_p[labeled], y[labeled], None if weights is None else weights[labeled]
         targets = keras.ops.convert_to_numpy(shaped(np.asarray(y, np.int32), self.form, self.units))
         w = np.ones(len(y)) if weights is None else weights
-        with _LOCK, _left_as_they_were(self._shared):
-            found = self._compute(targets, self.outputs(log_p), w.astype(np.float32))
-            values = {name: np.asarray(value) for name, value in found.items() if name != "loss"}
+        with _LOCK, _counts_restored(self._shared):
+            computed = self._compute(targets, self.outputs(log_p), w.astype(np.float32))
+            values = {name: np.asarray(value) for name, value in computed.items() if name != "loss"}
         return {name: value.tolist() if value.ndim else float(value) for name, value in values.items()}
 
     def outputs(self, log_p: Array) -> Array:
@@ -147,26 +147,26 @@ def _compiled(model: keras.Model) -> Any:
         return model.compute_metrics(None, targets, outputs, weights)
 
     if keras.backend.backend() != "tensorflow":
-        return lambda *parts: compute(*map(keras.ops.convert_to_tensor, parts))
+        return lambda *arrays: compute(*map(keras.ops.convert_to_tensor, arrays))
     import tensorflow as tf
 
     traced: list[Any] = []
 
-    def run(*parts: Array) -> dict[str, Any]:
+    def run(*arrays: Array) -> dict[str, Any]:
         if not traced:
-            compute(*map(tf.constant, parts))  # makes the variables, outside the trace
-            forms = [tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in parts]
-            traced.append(tf.function(compute).get_concrete_function(*forms))
-        return traced[0](*map(tf.constant, parts))
+            compute(*map(tf.constant, arrays))  # makes the variables, outside the trace
+            forms = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in arrays]
+            traced.append(tf.function(compute, autograph=False).get_concrete_function(*forms))
+        return traced[0](*map(tf.constant, arrays))
 
     return run
 
 
 def _is_shared(metric: Any) -> bool:
-    """Whether a metric is an object whose configuration may not say all about it."""
+    """Whether a metric is an object whose configuration may leave something out."""
     kind = type(metric)
-    known = kind.__module__.startswith(("keras.", "counterpoise.")) and kind is not keras.metrics.MeanMetricWrapper
-    return isinstance(metric, keras.metrics.Metric) and not known
+    described = kind.__module__.startswith(("keras.", "counterpoise.")) and kind is not keras.metrics.MeanMetricWrapper
+    return isinstance(metric, keras.metrics.Metric) and not described
 
 
 def _own(metric: Any) -> Any:
@@ -177,15 +177,15 @@ def _own(metric: Any) -> Any:
 
 
 @contextmanager
-def _left_as_they_were(metrics: Sequence[Any]) -> Iterator[None]:
-    """Let metrics count, and give them back the counts that they had."""
+def _counts_restored(metrics: Sequence[Any]) -> Iterator[None]:
+    """Let metrics count, and restore the counts that they had."""
     before = [(variable, np.array(variable)) for metric in metrics for variable in metric.variables]
-    known = {id(variable) for variable, _ in before}
+    counted = {id(variable) for variable, _ in before}
     try:
         yield
     finally:
         for metric in metrics:
-            if any(id(variable) not in known for variable in metric.variables):
+            if any(id(variable) not in counted for variable in metric.variables):
                 metric.reset_state()  # it had counted nothing yet
         for variable, value in before:
             variable.assign(value)

@@ -21,7 +21,7 @@ from counterpoise.engines.batch_order import Order
 from counterpoise.engines.compiled_metrics import metrics_of
 from counterpoise.engines.objective import Objective
 from counterpoise.networks.cloning import keras_text
-from counterpoise.networks.network import Network, Opened
+from counterpoise.networks.network import Assembled, Network
 from counterpoise.networks.user_loss import shaped, single, targets_of
 from counterpoise.networks.weights import fed
 
@@ -32,13 +32,13 @@ class Stepping:
     """The user's model inside a network, compiled for the loss of a job, used for job after job.
 
     Attributes:
-        opened: The network and its parts; the caller sets its variables.
+        assembled: The network and the models in it; the caller sets its variables.
         inner: The user's model, whose `fit` calls its own step.
     """
 
     def __init__(self, network: Network, objective: Objective) -> None:
-        self.opened, self.units = network.opened(0), network.units
-        self.inner = compiled(self.opened, network, objective)
+        self.assembled, self.units = network.assembled(0), network.units
+        self.inner = compiled(self.assembled, network, objective)
         self.form = "labels" if network.target.independent else targets_of(self.inner.loss, self.units)
         self._optimizers = [v for v in vars(self.inner).values() if isinstance(v, keras.optimizers.Optimizer)]
         for optimizer in self._optimizers:
@@ -50,13 +50,13 @@ class Stepping:
         """The batches of a job; its optimizers are put back to where they started."""
         for variable, value in zip(self._variables(), self._initial, strict=True):
             variable.assign(value)
-        return OwnBatches(job, encoded(self.opened, examples.x), examples.y, self.form, self.units)
+        return OwnBatches(job, encoded(self.assembled, examples.x), examples.y, self.form, self.units)
 
     def _variables(self) -> list[Any]:
         return [v for optimizer in self._optimizers for v in optimizer.variables]
 
 
-def compiled(opened: Opened, network: Network, objective: Objective) -> keras.Model:
+def compiled(assembled: Assembled, network: Network, objective: Objective) -> keras.Model:
     """The user's model inside a network, ready for its own `fit` under the loss of a job.
 
     Its own compiled loss counts unless the strategy brings another.
@@ -64,7 +64,7 @@ def compiled(opened: Opened, network: Network, objective: Objective) -> keras.Mo
     Raises:
         ModelError: its class has its own `compile`, which cannot be repeated on a copy.
     """
-    inner, given = opened.inner, network.model
+    inner, given = assembled.inner, network.model
     theirs, was_compiled = objective.name in ("cross_entropy", "model"), network.given and given.compiled
     if theirs and inner.compiled:
         return inner
@@ -86,21 +86,22 @@ def compiled(opened: Opened, network: Network, objective: Objective) -> keras.Mo
 def _compiled_again(inner: keras.Model, given: keras.Model | None) -> keras.Model:
     if given is None:
         raise ModelError(
-            f"{type(inner).__name__} has its own compile(), which takes no loss from outside: compile the model "
-            "before, and choose a strategy without a loss of its own, for example class_weight or oversample."
+            f"{type(inner).__name__} has its own compile(), which takes no loss from outside. Expected a compiled "
+            "model and a strategy without a loss of its own. Compile the model, and choose for example class_weight or "
+            "oversample."
         )
     inner.compile_from_config(given.get_compile_config())
     if not inner.compiled:
         raise ModelError(
-            f"{type(inner).__name__} has its own compile(), which a copy cannot repeat: give the class "
+            f"{type(inner).__name__} has its own compile(), which a copy cannot repeat. Give the class "
             "get_compile_config() and compile_from_config(), or pass clone=False to train the object itself."
         )
     return inner
 
 
 @contextlib.contextmanager
-def told(inner: keras.Model, batches: OwnBatches) -> Iterator[None]:
-    """Turn what the user's own step raises into a ModelError that says so."""
+def step_errors(inner: keras.Model, batches: OwnBatches) -> Iterator[None]:
+    """Turn what the user's own step raises into a ModelError that names the step."""
     try:
         yield
     except CounterpoiseError:
@@ -108,7 +109,7 @@ def told(inner: keras.Model, batches: OwnBatches) -> Iterator[None]:
     except Exception as error:
         weights = " The rows come with weights: unpack them with keras.utils.unpack_x_y_sample_weight(data)."
         raise ModelError(
-            f"the training step of {type(inner).__name__} failed: {keras_text(error)}"
+            f"The training step of {type(inner).__name__} failed: {keras_text(error)}"
             + (weights if batches.weighted else "")
         ) from error
 
@@ -129,7 +130,7 @@ class OwnBatches(keras.utils.PyDataset):
         self.weighted = any(np.ptp(w) > 0 for w in weights)
         if self.weighted and any(w.ndim > 1 for w in weights):
             raise ModelError(
-                "the model's own training step takes one weight per row, but here the labels of a row weigh "
+                "The model's own training step takes one weight per row, but here the labels of a row weigh "
                 "differently (a strategy that weighs labels, or labels that are missing). Compile a model without a "
                 'training step of its own, or use strategy="none" on rows whose labels are all known.'
             )
@@ -141,6 +142,6 @@ class OwnBatches(keras.utils.PyDataset):
         return (x, y, weights) if self.weighted else (x, y)
 
 
-def encoded(opened: Opened, x: Any) -> Any:
+def encoded(assembled: Assembled, x: Any) -> Any:
     """What the user's model is fed: the encoder's rows for a table, else x as it is."""
-    return x if opened.encoder is None else opened.encoder.predict(x, batch_size=8192, verbose=0)
+    return x if assembled.encoder is None else assembled.encoder.predict(x, batch_size=8192, verbose=0)

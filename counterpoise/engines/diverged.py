@@ -1,4 +1,4 @@
-"""Trainings that end in numbers that are none: the member of such a job says why it failed."""
+"""Trainings that diverged: the member of such a job has an error."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def or_failed(member: Member) -> Member:
     """
     outputs = member.logits, member.stop_logits
     losses = np.asarray(member.history.get("loss", ()), dtype=float)
-    looked = any(part.size for part in outputs)
-    fine = all(np.isfinite(part).all() for part in outputs) and (looked or np.isfinite(losses[-1:]).all())
+    looked = any(logits.size for logits in outputs)
+    fine = all(np.isfinite(logits).all() for logits in outputs) and (looked or np.isfinite(losses[-1:]).all())
     if member.error or fine:
         return member
     bad = np.flatnonzero(~np.isfinite(losses))
@@ -25,7 +25,7 @@ def or_failed(member: Member) -> Member:
     return replace(
         member,
         error=(
-            f"The training diverged: the loss or the output of the network is no finite number{since}. Lower the "
+            f"The training diverged: the loss or the output of the network is not finite{since}. Lower the "
             "learning rate, scale the inputs, or look for a loss or weights that are not finite."
         ),
     )

@@ -55,7 +55,7 @@ class DropoutMasks:
 
     def __init__(self, model: keras.Model, x: Any) -> None:
         self._layers = [layer for layer in model._flatten_layers() if is_plain_dropout(layer)]
-        self.draws = self._found(model, x) if self._layers else []
+        self.draws = self._trial_draws(model, x) if self._layers else []
         self.values = sum(abs(int(np.prod(draw.shape))) for draw in self.draws)
         self._uses = Counter(id(draw.layer) for draw in self.draws)
 
@@ -91,7 +91,7 @@ class DropoutMasks:
         seed = tf.cast(tf.math.floormod(seed, tf.int32.max - 1), tf.int32)
         return tf.random.stateless_uniform(draw.of(rows), seed) >= draw.layer.rate
 
-    def _found(self, model: keras.Model, x: Any) -> list[Draw]:
+    def _trial_draws(self, model: keras.Model, x: Any) -> list[Draw]:
         draws: list[Draw] = []
         seen = Counter[int]()
 
@@ -105,7 +105,7 @@ class DropoutMasks:
 
         trial = tf.nest.map_structure(lambda spec: tf.TensorSpec([TRIAL_ROWS, *spec.shape[1:]], spec.dtype), x)
         with _calls(self._layers, call):
-            tf.function(lambda rows: model(rows, training=True)).get_concrete_function(trial)
+            tf.function(lambda rows: model(rows, training=True), autograph=False).get_concrete_function(trial)
         return draws if all(None not in draw.shape for draw in draws) else []
 
 

@@ -27,10 +27,10 @@ Metrics = Callable[[Array, Array, Array | None], Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Score:
-    """What the stopping rows say about a round; lower is better.
+    """The score of a round on the stopping rows; lower is better.
 
     Stopping on "log_loss": each row's log loss. On "both": each row's log loss over that of the rows' own class shares,
-    plus `missed` = 1 - average precision; either part is about 1 for an output that knows nothing, 0 for a perfect one.
+    plus `missed` = 1 - average precision; each term is about 1 for an output without information, 0 for a perfect one.
 
     Attributes:
         losses: float64 (S,), one per row, times its weight (mean 1) where rows have weights.
@@ -86,7 +86,7 @@ class Stopper:
         best_step: The step of the best round so far.
         steps: Steps taken so far.
         over: Whether training should end before its limit.
-        turned: Whether the first stage ended with this round: the last one goes on from the best round so far.
+        turned: Whether the first stage ended with this round: the last one continues from the best round so far.
         rate: What the learning rate of the next round is of the first one's (see `Limits.plateau` and `Limits.cosine`).
         history: "step", "loss" (mean over the round's rows), "stop_loss" and "recall C" for each class code C (share of
             its stopping rows that the corrected output finds most probable), and "val_NAME" of each of the metrics,
@@ -115,7 +115,7 @@ class Stopper:
     def late_gain(self) -> tuple[float, float] | None:
         """What the stopping loss fell by in the last fifth of the steps, and its standard error, paired over the rows.
 
-        (0, 0) where patience ended the training. None where that cannot be told: there are no stopping rows, no round
+        (0, 0) where patience ended the training. None where that is not known: there are no stopping rows, no round
         ended before the last fifth, or the learning rate fell to 0 by then, so that nothing moved any more.
         """
         if self.over:

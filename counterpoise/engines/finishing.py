@@ -27,9 +27,9 @@ TAUS = (0.25, 0.5, 0.75, 1.0)
 
 
 def finished(name: str, member: Member, job: Job, examples: Examples, network: Network) -> Member:
-    """Return the member as its strategy wants it: what its loss left in it written down, then the named step."""
+    """Return the member as its strategy wants it: the focusing of its loss noted, then the named step taken."""
     if name and name not in FINISHES:
-        raise OptionError(f"there is no finishing step {name!r}.{did_you_mean(name, FINISHES)}")
+        raise OptionError(f"There is no finishing step {name!r}.{did_you_mean(name, FINISHES)}")
     member = replace(member, gamma=focal_gamma(job.loss))
     return FINISHES[name](member, job, examples, network) if name else member
 
@@ -54,7 +54,7 @@ def check_finish(name: str, network: Network) -> None:
 
 
 def crt(member: Member, job: Job, examples: Examples, network: Network) -> Member:
-    """Train the head anew on class-balanced training rows, for a fifth of the member's steps (see `retrain_head`).
+    """Retrain the head on class-balanced training rows, for a fifth of the member's steps (see `retrain_head`).
 
     The member is that of `none`, trained once for both.
     """
@@ -64,11 +64,11 @@ def crt(member: Member, job: Job, examples: Examples, network: Network) -> Membe
     counts = target_of(job).counts(y, len(examples.classes))
     balanced = len(counts) * int(counts.max())
     epochs = max(1, round(member.steps / 5 / -(-balanced // batch)))
-    seed = seeds.integer(job.seed, "second stage", *job.place)
+    seed = seeds.integer(job.seed, "second stage", *job.counters)
     x = whole(examples.x, job.train, "crt")
     change = retrain_head(model, x, y, epochs=epochs, batch_size=batch, seed=seed)
     return replace(
-        _said_anew(member, model, job, examples),
+        _rescored(member, model, job, examples),
         log_shift=np.asarray(change.log_shift),
         steps=member.steps + change.steps,
         rows_seen=member.rows_seen + epochs * balanced,
@@ -93,12 +93,12 @@ def tau_norm(member: Member, job: Job, examples: Examples, network: Network) -> 
         best = min(best, (loss, tau))
     set_state(model, member.weights)
     tau_normalize(model, best[1])
-    anew = _said_anew(member, model, job, examples)
-    return replace(anew, log_shift=np.zeros_like(member.log_shift), needs_calibration=True)
+    rescored = _rescored(member, model, job, examples)
+    return replace(rescored, log_shift=np.zeros_like(member.log_shift), needs_calibration=True)
 
 
-def _said_anew(member: Member, model: Any, job: Job, examples: Examples) -> Member:
-    """The member with the weights of `model` and what it says about its rows."""
+def _rescored(member: Member, model: Any, job: Job, examples: Examples) -> Member:
+    """The member with the weights of `model` and its logits."""
     logits, stop_logits = (_logits(model, examples.x, rows) for rows in (job.score, job.stop))
     return replace(member, weights=tuple(state_of(model)), logits=logits, stop_logits=stop_logits)
 
@@ -106,8 +106,8 @@ def _said_anew(member: Member, model: Any, job: Job, examples: Examples) -> Memb
 def _logits(model: Any, x: Any, rows: Array) -> Array:
     if not len(rows):
         return np.empty((0, int(model.output.shape[-1])), np.float32)
-    parts = [keras.ops.convert_to_numpy(model(take(x, part), training=False)) for part in chunks(x, rows)]
-    return np.concatenate(parts)
+    logits = [keras.ops.convert_to_numpy(model(take(x, chunk), training=False)) for chunk in chunks(x, rows)]
+    return np.concatenate(logits)
 
 
 #: name -> function (member, job, examples, network) -> member.

@@ -31,7 +31,7 @@ from counterpoise.engines.user_callbacks import UserCallbacks
 from counterpoise.engines.weight_averaging import Average, averaged
 from counterpoise.networks.network import Network
 from counterpoise.networks.optimizers import comes_to_rest
-from counterpoise.networks.weights import fed, places, set_state, state_of
+from counterpoise.networks.weights import fed, set_state, state_of, variable_indices
 
 Array = np.ndarray
 
@@ -66,7 +66,7 @@ class FitEngine:
         def member() -> Member:
             return self._member(job, objective, model, watch, batches, start)
 
-        with custom_train_step.told(fitted, batches) if own else contextlib.nullcontext():
+        with custom_train_step.step_errors(fitted, batches) if own else contextlib.nullcontext():
             self._fit(fitted, batches, watch, member)
         if watch.best_state is not None:
             set_state(model, watch.best_state)
@@ -109,15 +109,15 @@ class FitEngine:
         if objective.key not in self._stepping:
             self._stepping[objective.key] = custom_train_step.Stepping(self.network, objective)
         stepping = self._stepping[objective.key]
-        self._start(stepping.opened.whole, job, objective)
+        self._start(stepping.assembled.model, job, objective)
         objective.needs_calibration = True  # nobody knows what the step minimizes
-        return stepping.opened.whole, stepping.inner, stepping.batches(job, self.examples)
+        return stepping.assembled.model, stepping.inner, stepping.batches(job, self.examples)
 
     def _start(self, model: keras.Model, job: Job, objective: Objective) -> None:
         if job.start:
             set_state(model, job.start)
             return
-        seed = seeds.integer(job.seed, "initial", *job.place)
+        seed = seeds.integer(job.seed, "initial", *job.counters)
         rows, bias = self._learning_rows(job), objective.start(self.network)
         set_state(model, self.network.initial_state(seed, self.examples.x, rows, objective.member_shifts, bias))
 
@@ -203,7 +203,7 @@ class Watch(keras.callbacks.Callback):
         self.stopper = Stopper(job, objective, y, weights, rests, metrics)
         self.best_state: list[Array] | None = None
         self.kept_by_user, self._kept_step, self._judged = False, 0, list[Array]()
-        self.average = Average(job.limits.average, places(network, averaged(network)))
+        self.average = Average(job.limits.average, variable_indices(network, averaged(network)))
 
     @property
     def best_step(self) -> int:
@@ -261,5 +261,5 @@ class Watch(keras.callbacks.Callback):
 
 def logits_of(model: keras.Model, x: Any, rows: Array) -> Array:
     """Raw logits float32 (len(rows), units), in large batches."""
-    parts = [np.asarray(model.predict_on_batch(take(x, part))) for part in chunks(x, rows)]
-    return np.concatenate(parts) if parts else np.empty((0, int(model.output.shape[-1])), np.float32)
+    logits = [np.asarray(model.predict_on_batch(take(x, chunk))) for chunk in chunks(x, rows)]
+    return np.concatenate(logits) if logits else np.empty((0, int(model.output.shape[-1])), np.float32)

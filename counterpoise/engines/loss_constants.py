@@ -22,11 +22,11 @@ def numbers_of(loss: Any, units: int) -> list[Array]:
     loss = per_row(loss)
     if not (hasattr(loss, "constant") and hasattr(loss, "counts")):
         return []
-    found: list[Array] = []
+    used: list[Array] = []
     plain = loss.constant
 
     def record(values: Any, z: Any) -> Any:
-        found.append(np.asarray(values, loss.dtype))
+        used.append(np.asarray(values, loss.dtype))
         return plain(values, z)
 
     loss.constant = record
@@ -34,7 +34,7 @@ def numbers_of(loss: Any, units: int) -> list[Array]:
         loss(np.zeros(1, "int32"), np.zeros((1, units), "float32"))
     finally:
         del loss.constant
-    return found
+    return used
 
 
 class Numbers:

@@ -1,6 +1,6 @@
 """Batches that are mixed as a job says (`Job.mix`): which rows meet is a pure function of (seed, place, step).
 
-The formulas are those of `feed.mixing`. Numbers are mixed as they stand before the encoder; a level takes the value of
+The formulas are those of `feed.mixing`. Numbers are mixed as they are before the encoder; a level takes the value of
 the row with the larger share, since ids have no mean; a number that is missing in one of two rows is missing in their
 mixture.
 """
@@ -51,36 +51,36 @@ class Mixed:
         assert job.mix is not None
         name, constants = job.mix
         self.layer = MIXES[name](**constants)
-        self.units, self._seed = units, seeds.integer(job.seed, "mix", *job.place)
+        self.units, self._seed = units, seeds.integer(job.seed, "mix", *job.counters)
 
     def batch(self, step: int, x: Any, y: Array, weights: Array) -> tuple[Any, Array, Array]:
         """Inputs, soft labels ((B, C), or (B,) on one unit) and weights of step `step`, mixed."""
         draws = GeneratorDraws(seeds.generator(self._seed, "mixed batch", step))
         soft = np.eye(self.layer.classes, dtype=np.float32)[y]
         mixed = self.layer.mix(draws, mapped(_mixable, x), soft, weights)
-        x, soft, weights = mapped(lambda part: np.asarray(ops.convert_to_numpy(part)), mixed)
+        x, soft, weights = mapped(lambda array: np.asarray(ops.convert_to_numpy(array)), mixed)
         return x, soft if self.units > 1 else soft[:, 1], weights
 
 
 def check_mixable(examples: Examples, name: str) -> None:
-    """Refuse rows that have no number to mix: text, and whole numbers that may be tokens."""
+    """Refuse rows without numbers to mix: text, and whole numbers that may be tokens."""
     if examples.schema is not None and isinstance(examples.x, Mapping) and "numeric" in examples.x:
         return
     bad: list[str] = []
-    mapped(lambda part: None if _is_number(part) else bad.append(part.dtype.name), examples.x)
+    mapped(lambda array: None if _is_number(array) else bad.append(array.dtype.name), examples.x)
     if bad:
         raise DataError(
-            f"strategy {name!r} mixes rows, and an input is {bad[0]}: only floating numbers and uint8 images have a "
-            "mean. Give measurements as float32; leave the strategy out for text and tokens."
+            f"Strategy {name!r} mixes rows, but an input is {bad[0]}. Expected floating-point numbers or uint8 images, "
+            "because others have no mean. Pass measurements as float32; leave the strategy out for text and tokens."
         )
 
 
-def _is_number(part: Array) -> bool:
-    return part.dtype.kind == "f" or part.dtype == np.uint8
+def _is_number(array: Array) -> bool:
+    return array.dtype.kind == "f" or array.dtype == np.uint8
 
 
-def _mixable(part: Array) -> Array:
-    return part.astype(np.float32) if _is_number(part) else part
+def _mixable(array: Array) -> Array:
+    return array.astype(np.float32) if _is_number(array) else array
 
 
 def _static(shape: Any) -> tuple[int, ...]:

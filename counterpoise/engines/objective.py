@@ -48,7 +48,7 @@ class Objective:
         losses = self.target.losses
         if self.name != "model" and self.name not in losses:
             rows = " for rows with several labels" if self.target.independent else ""
-            raise OptionError(f"there is no loss {self.name!r}{rows}.{did_you_mean(self.name, losses)}")
+            raise OptionError(f"There is no loss {self.name!r}{rows}.{did_you_mean(self.name, losses)}")
         mixed = "" if job.mix is None else " mixed"
         self.key = f"{self.name} {_text(self.constants)}{mixed}"
         self.family = f"{self.name} {_text(_without_counts(self.constants))}{mixed}"
@@ -71,33 +71,33 @@ class Objective:
         """The output bias to begin with: the constant that minimizes the loss on the rows that the plan begins with.
 
         float64 (units,), or (members, units) where the members follow plans of their own. None: the bias stays as it
-        is, because the job or the network asks for that, or because the loss knows no constant.
+        is, because the job or the network asks for that, or because the loss has no best constant.
         """
-        if not self._init_bias or network.output_bias.place is None:
+        if not self._init_bias or network.output_bias.index is None:
             return None
-        found = [self._constant(plan, network) for plan in self._begins_with]
-        known = [constant for constant in found if constant is not None]
-        if len(known) < len(found):
+        constants = [self._constant(plan, network) for plan in self._begins_with]
+        defined = [constant for constant in constants if constant is not None]
+        if len(defined) < len(constants):
             return None
-        return np.stack(known) if self.member_shifts is not None else known[0]
+        return np.stack(defined) if self.member_shifts is not None else defined[0]
 
     def _constant(self, plan: Plan, network: Any) -> Array | None:
         """The best constant for one plan, remembered by the network."""
         shares = plan.prior if self._mix is None else MIXES[self._mix[0]](**self._mix[1]).label_shares(plan.prior)
-        known, key = network.cache.setdefault("constants", {}), (self.key, shares.tobytes())
-        if key not in known:
+        constants, key = network.cache.setdefault("constants", {}), (self.key, shares.tobytes())
+        if key not in constants:
             try:
                 loss = network.user_loss if self._loss is None else self._loss
-                known[key] = self.target.start(loss, shares, network.units)
-            except Exception:  # a loss may refuse a batch of one row per class; what is wrong with it, training tells
-                known[key] = None
-        return known[key]
+                constants[key] = self.target.start(loss, shares, network.units)
+            except Exception:  # a loss may refuse a batch of one row per class; training reports what is wrong with it
+                constants[key] = None
+        return constants[key]
 
     def stopping_score(self, logits: Array, y: Array) -> float:
         """Log loss of the shift-corrected output on the (unweighted) stopping rows; lower is better.
 
         Where the shift alone is not enough, a constant per class is fitted on the same rows first, so that the score
-        measures what the network knows and not where its intercept lies.
+        measures what the network has learned and not its intercept.
         """
         return self.target.log_loss(self.stopping_log_p(logits, y), y)
 

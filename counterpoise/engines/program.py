@@ -1,8 +1,8 @@
 """The compiled program: a loop of training steps that reads its variables and rows from the calling thread.
 
 One model, one optimizer and one trace serve every job of a network and loss family, and of every network that is alike
-(see `train.shelf`). TensorFlow records which variables a traced function uses; here each of those places is filled at
-call time with the variable of the calling thread's `Slot`. So jobs differ only in the arrays that are put into a slot,
+(see `engines.program_cache`). TensorFlow records which variables a traced function uses; here each is replaced at
+call time by the variable of the calling thread's `Slot`. So jobs differ only in the arrays that are put into a slot,
 and threads share a trace, yet never a variable. The rows of a block of steps are gathered from tensors that hold the
 data once, just before its loop runs: inside a loop that XLA compiles a gather is slow.
 """
@@ -27,7 +27,7 @@ from counterpoise.engines.dropout_masks import DropoutMasks
 from counterpoise.engines.loss_constants import Numbers
 from counterpoise.engines.weight_averaging import averaged
 from counterpoise.networks.batch_ensemble import n_members
-from counterpoise.networks.weights import places
+from counterpoise.networks.weights import variable_indices
 
 Array = np.ndarray
 
@@ -36,7 +36,7 @@ CALL_SECONDS = 0.25
 
 
 class Form(NamedTuple):
-    """What a trace knows of the data (see `Memory`)."""
+    """What a trace assumes of the data (see `Memory`)."""
 
     x: Any
     y: Any
@@ -82,9 +82,9 @@ class Slot:
         for variable, value in zip(self.variables, values, strict=False):
             variable.assign(value)
 
-    def set(self, place: int, value: Any) -> None:
+    def set(self, index: int, value: Any) -> None:
         """Set one variable."""
-        self.variables[place].assign(value)
+        self.variables[index].assign(value)
 
     def read(self, count: int | None = None) -> list[Array]:
         """Values of the first `count` variables, or of all."""
@@ -100,14 +100,14 @@ class Program:
         form: The form of the data.
         mode: Whether XLA compiles the loop, and how short batches are run.
         target: What the labels are; its weights may have axes behind the rows.
-        alike: Equal for networks that may share the program (see `train.shelf`).
+        alike: Equal for networks that may share the program (see `engines.program_cache`).
 
     Attributes:
         traces: How often each function was traced: "block" and "logits".
         initial: Initial values of the optimizer's variables.
         masks: The masks of its dropout, drawn before each loop.
-        trained: Places of the variables that training moves.
-        rate: Place of the learning rate among the variables; None when a schedule decides it.
+        averaged: Indices of the variables whose average is judged (see `engines.weight_averaging`).
+        rate: Index of the learning rate among the variables; None when a schedule decides it.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class Program:
         optimizer = self.model.optimizer.variables
         self.variables = [*self.model.variables, *optimizer, *self._numbers.variables]
         self.size = len(self.model.variables)
-        self.averaged = places(self.model, averaged(self.model))
+        self.averaged = variable_indices(self.model, averaged(self.model))
         self.initial = [np.array(v.numpy()) for v in optimizer]
         rate = program_rules.rate_of(self.model.optimizer)
         self.rate = next((i for i, v in enumerate(self.variables) if v is rate), None)
@@ -143,8 +143,8 @@ class Program:
             if wanted > self._capacity.get(rows, 0):
                 run = self._function((wanted, rows), lambda: self._block_function(wanted, rows))
                 weights = np.zeros((wanted, rows, *self.axes), np.float32)
-                parts = np.zeros((wanted, rows), self.form.numbers), weights, np.int32(0)
-                self._call(self.slot(), memory, run, *map(tf.constant, parts))
+                arguments = np.zeros((wanted, rows), self.form.numbers), weights, np.int32(0)
+                self._call(self.slot(), memory, run, *map(tf.constant, arguments))
                 self._capacity[rows] = wanted
         if not (self.mode.xla and self.mode.pad):
             self._function(("any",), self._block_function)
@@ -163,14 +163,14 @@ class Program:
     def block(self, slot: Slot, memory: Memory, rows: Array, weights: Array) -> Array:
         """Take steps, one per line of `rows` (k, B) and `weights` (k, B); their losses, float32 (k,).
 
-        Weights may have axes behind (see `Target.weight_axes`): of each view, or of each label. Those without are
+        Weights may have axes behind (see `Target.weight_axes`): of each member, or of each label. Those without are
         repeated along them, so that one trace serves both.
         """
         steps, batch = rows.shape
         if weights.ndim == 2 and self.axes:
             weights = np.repeat(weights[..., None], self.axes[0], axis=-1)
         run, capacity = self._block(batch), self._capacity.get(batch) or steps
-        rows, weights = (_lengthened(part, capacity) for part in (rows.astype(self.form.numbers), weights))
+        rows, weights = (_lengthened(lines, capacity) for lines in (rows.astype(self.form.numbers), weights))
         start = time.perf_counter()
         losses = self._call(slot, memory, run, tf.constant(rows), tf.constant(weights), tf.constant(steps))
         if steps:
@@ -178,11 +178,11 @@ class Program:
         return losses[:steps]
 
     def logits(self, slot: Slot, memory: Memory, rows: Array) -> Array:
-        """Raw logits of rows, float32 (len(rows), units)."""
+        """Compute raw logits of rows, float32 (len(rows), units)."""
         run = self._function(("logits",), self._logits_function)
         rows, size = rows.astype(self.form.numbers), memory.chunk
-        parts = [self._call(slot, memory, run, tf.constant(rows[i : i + size])) for i in range(0, len(rows), size)]
-        return np.concatenate(parts) if parts else np.empty((0, int(self.model.output.shape[-1])), np.float32)
+        chunks = [self._call(slot, memory, run, tf.constant(rows[i : i + size])) for i in range(0, len(rows), size)]
+        return np.concatenate(chunks) if chunks else np.empty((0, int(self.model.output.shape[-1])), np.float32)
 
     # Tracing ---------------------------------------------------------------------------------------------------
 
@@ -198,16 +198,16 @@ class Program:
             return self._functions[key]
 
     def _opened(self, concrete: Any) -> Any:
-        """Fill the places of our variables at call time from the thread's slot."""
-        order = {id(v.value.handle): place for place, v in enumerate(self.variables)}
+        """Fill in our variables at call time from the thread's slot."""
+        order = {id(v.value.handle): index for index, v in enumerate(self.variables)}
         captured = concrete.captured_inputs
         if any(c.dtype == tf.resource and id(c) not in order for c in captured):
-            raise ModelError("a layer uses a TensorFlow variable or table that Keras does not keep for the model")
-        concrete.set_external_captures([self._place(order[id(c)]) if id(c) in order else c for c in captured])
+            raise ModelError("a layer uses a TensorFlow variable or table that Keras does not track for the model")
+        concrete.set_external_captures([self._handle_at(order[id(c)]) if id(c) in order else c for c in captured])
         return concrete
 
-    def _place(self, place: int) -> Callable[[], Any]:
-        return lambda: self._current.handles[place]
+    def _handle_at(self, index: int) -> Callable[[], Any]:
+        return lambda: self._current.handles[index]
 
     def _block(self, batch: int) -> Any:
         """The function of steps of `batch` rows: compiled for that number by XLA, or the one for any number."""
@@ -220,13 +220,13 @@ class Program:
         def loop(x: Any, y: Any, weights: Any, masks: Any, steps: Any) -> Any:
             def body(i: Any, losses: Any) -> tuple[Any, Any]:
                 with self.masks.given([mask[i] for mask in masks]):
-                    loss = self._step(tf.nest.map_structure(lambda part: part[i], x), y[i], weights[i])
+                    loss = self._step(tf.nest.map_structure(lambda array: array[i], x), y[i], weights[i])
                 return i + 1, tf.tensor_scatter_nd_update(losses, [[i]], [loss])
 
             none = tf.zeros(tf.shape(weights)[:1])
             return tf.while_loop(lambda i, _: i < steps, body, (0, none), parallel_iterations=1)[1]
 
-        compiled = loop if capacity is None else tf.function(loop, jit_compile=True)
+        compiled = loop if capacity is None else tf.function(loop, jit_compile=True, autograph=False)
 
         def block(x: Any, y: Any, rows: Any, weights: Any, steps: Any) -> Any:
             self.traces["block"] += 1
@@ -245,7 +245,8 @@ class Program:
         return self._trace(logits, (tf.TensorSpec([None], self.form.numbers),))
 
     def _trace(self, function: Callable[..., Any], specs: tuple[Any, ...]) -> Any:
-        return tf.function(function).get_concrete_function(self.form.x, self.form.y, *specs)
+        # No `if` or `for` here asks a tensor; turning our code into a graph's would take a second.
+        return tf.function(function, autograph=False).get_concrete_function(self.form.x, self.form.y, *specs)
 
     def _step(self, inputs: Any, targets: Any, weights: Any) -> Any:
         """One step, as `fit` takes it; returns its loss (regularization included)."""

@@ -24,17 +24,17 @@ from counterpoise.engines.program_rules import inner_optimizer, rate_of
 
 #: Programs that are kept, and the values of their variables together.
 PROGRAMS, VALUES = 8, 8_000_000
-#: Packages whose classes say all that decides their arithmetic in `get_config()`.
-KNOWN = ("keras.", "counterpoise.")
-#: Packages whose values may be held by such a class.
-PLAIN = (*KNOWN, "builtins.", "collections.", "inspect.", "numpy.", "tensorflow.")
+#: Packages whose classes have all that decides their arithmetic in `get_config()`.
+DESCRIBED = ("keras.", "counterpoise.")
+#: Packages whose values may be attributes of such a class.
+PLAIN = (*DESCRIBED, "builtins.", "collections.", "inspect.", "numpy.", "tensorflow.")
 
 _kept: OrderedDict[str, Any] = OrderedDict()
 _lock = threading.Lock()
 
 
-def found(key: str | None) -> Any:
-    """The program of a key (see `likeness`), or None."""
+def find(key: str | None) -> Any:
+    """Return the program of a key (see `likeness`), or None."""
     with _lock:
         if key is None or key not in _kept:
             return None
@@ -54,19 +54,19 @@ def keep(program: Any) -> None:
 
 
 def clear() -> None:
-    """Forget all programs: the next trainings trace anew."""
+    """Forget all programs, so that the next trainings trace again."""
     with _lock:
         _kept.clear()
 
 
 def likeness(model: keras.Model, *more: Any) -> str | None:
-    """A text that is equal for networks whose traces are the same; None where a configuration does not say all.
+    """A text that is equal for networks whose traces are the same; None where a configuration leaves something out.
 
     Args:
         model: Inputs to logits, compiled.
         *more: Whatever else decides the trace, with a faithful `repr`.
     """
-    if not all(map(_told, [*_operations(model), *_optimizers(model)])):
+    if not all(map(_is_described, [*_operations(model), *_optimizers(model)])):
         return None
     try:
         configs = model.get_config(), keras.saving.serialize_keras_object(model.optimizer)
@@ -85,7 +85,9 @@ def _operations(model: Any) -> Iterator[Any]:
     """A model, its layers and operations, and what those hold inside."""
     for layer in [model, *model._flatten_layers(include_self=False)]:
         yield layer
-        yield from (part for part in getattr(layer, "operations", ()) if not isinstance(part, keras.Layer))
+        yield from (
+            operation for operation in getattr(layer, "operations", ()) if not isinstance(operation, keras.Layer)
+        )
 
 
 def _optimizers(model: Any) -> Iterator[Any]:
@@ -96,18 +98,18 @@ def _optimizers(model: Any) -> Iterator[Any]:
         yield inner._learning_rate
 
 
-def _told(part: Any) -> bool:
-    """Whether the configuration of a layer, operation or optimizer says all about what it computes."""
-    if not _from(part, KNOWN) or hasattr(part, "adapt") or isinstance(part, keras.layers.Lambda):
+def _is_described(operation: Any) -> bool:
+    """Whether the configuration of a layer, operation or optimizer has all that decides what it computes."""
+    if not _from(operation, DESCRIBED) or hasattr(operation, "adapt") or isinstance(operation, keras.layers.Lambda):
         return False
-    return all(map(_plain, vars(part).values()))
+    return all(map(_plain, vars(operation).values()))
 
 
 def _plain(value: Any) -> bool:
-    """No function or object from elsewhere, and no array that a trace would hold as a constant."""
+    """No function or object from elsewhere, and no array that a trace would keep as a constant."""
     function = getattr(value, "__func__", value)
     if isinstance(function, FunctionType):
-        return function.__module__.startswith(KNOWN)
+        return function.__module__.startswith(DESCRIBED)
     return _from(value, PLAIN) and not isinstance(value, (np.ndarray, tf.Tensor))
 
 

@@ -64,25 +64,25 @@ class CompileMode:
     pad: bool
 
     def to_dict(self) -> dict[str, bool]:
-        """Plain values, to be written beside a run and read with `CompileMode(**values)`."""
+        """Plain values, to be written with a run and read with `CompileMode(**values)`."""
         return asdict(self)
 
 
 def refusal(network: Network, examples: Examples, callbacks: Sequence[Any] = ()) -> str | None:
     """Why the program cannot train this network, or None when it can.
 
-    The text completes "training with fit: ...".
+    The text completes "Training with fit, because ...".
     """
     if keras.backend.backend() != "tensorflow":
-        return f"the training program needs the TensorFlow backend, this one is {keras.backend.backend()}"
+        return f"the compiled program needs the TensorFlow backend, and this one is {keras.backend.backend()}"
     if callbacks:
-        return "Keras callbacks work on the fit engine only"
+        return "Keras callbacks work with fit only"
     if network.custom_train_step is not None:
-        return f"the model has its own {network.custom_train_step}"
+        return f"the model has a {network.custom_train_step} of its own"
     if any(a.dtype.kind not in "fiub" for a in leaves(examples.x)):
-        return "an input holds text, which stays outside the program's memory"
+        return "an input is text, which the compiled program cannot keep in memory"
     if outside_memory(examples.x):
-        return "the rows do not fit in memory, and are read as they are drawn"
+        return "the rows do not fit in memory"
     if getattr(network.optimizer(), "use_ema", False):
         return "the optimizer averages weights at the end of fit"
     return None

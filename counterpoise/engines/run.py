@@ -6,14 +6,14 @@ import logging
 from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
-from counterpoise.core.errors import OptionError
+from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.core.examples import Examples
 from counterpoise.core.job import Job, Member
 from counterpoise.engines.diverged import or_failed
 from counterpoise.engines.keras_fit import FitEngine, Progress
 from counterpoise.engines.program_rules import rate_of, refusal
 from counterpoise.engines.sklearn_fit import train_estimator
-from counterpoise.engines.synthetic_rows import with_made_rows
+from counterpoise.engines.synthetic_rows import with_synthetic_rows
 from counterpoise.engines.tree_fit import train_trees
 from counterpoise.networks.cloning import keras_text
 from counterpoise.networks.network import Network
@@ -48,19 +48,19 @@ def run(
         model: A `Network`, or another `core.model.Model`, whose jobs are fitted one after the other; what these raise
             is their member's `error`.
         engine: "program", "fit", or "auto": the program where it can, else `fit` and a line in the log
-            `counterpoise` that says why.
+            `counterpoise` with the reason.
         callbacks: Keras callbacks for the `fit` engine.
         progress: Called with (job id, steps done, steps at most) after each round, always in the caller's thread.
         threads: Jobs that the program trains at the same time; None is 2. Results do not depend on it.
 
     Raises:
-        OptionError: an unknown engine, a plateau beside a learning-rate schedule, or engine="program" where the
+        OptionError: an unknown engine, a plateau together with a learning-rate schedule, or engine="program" where the
             program cannot train this.
     """
     if engine not in ENGINES:
-        raise OptionError(f"engine is {engine!r}; expected one of {', '.join(ENGINES)}.")
+        raise OptionError(f"engine is {engine!r}. Expected one of {', '.join(ENGINES)}.{did_you_mean(engine, ENGINES)}")
     at_work()
-    distinct, examples = with_made_rows({job.id: job for job in jobs}.values(), examples)
+    distinct, examples = with_synthetic_rows({job.id: job for job in jobs}.values(), examples)
     if model.kind == "network":
         yield from _networks(distinct, examples, model, engine, tuple(callbacks), progress, threads)
         return
@@ -84,35 +84,35 @@ def _networks(
     trainer = FitEngine(examples, network, callbacks)
     for job in by_fit:
         yield job.id, or_failed(trainer.train(job, progress))
-    for job, said in program.run(compiled, threads) if program else ():
-        if isinstance(said, Member):
-            yield job.id, or_failed(said)
+    for job, event in program.run(compiled, threads) if program else ():
+        if isinstance(event, Member):
+            yield job.id, or_failed(event)
         elif progress:
-            progress(job.id, said, job.limits.steps)
+            progress(job.id, event, job.limits.steps)
 
 
 def _shared_out(jobs: list[Job], engine: str) -> tuple[list[Job], list[Job]]:
     """Jobs that the program is asked for, and jobs that are for `fit`: those that mix batches always are."""
     if engine == "fit":
         return [], jobs
-    mixed = [job for job in jobs if job.mix]
-    if mixed and engine == "program":
+    mixing = [job for job in jobs if job.mix]
+    if mixing and engine == "program":
         raise OptionError('engine="program" cannot mix batches (mixup, remix). Use engine="auto" or "fit".')
-    return [job for job in jobs if not job.mix], mixed
+    return [job for job in jobs if not job.mix], mixing
 
 
 def _check_rate(jobs: list[Job], network: Network) -> None:
-    who = "plateau halves" if any(job.limits.plateau is not None for job in jobs) else ""
-    who = "a snapshot ensemble lowers" if any(job.limits.cosine for job in jobs) else who
-    if who and rate_of(network.optimizer()) is None:
+    setter = "plateau halves" if any(job.limits.plateau is not None for job in jobs) else ""
+    setter = "A snapshot ensemble lowers" if any(job.limits.cosine for job in jobs) else setter
+    if setter and rate_of(network.optimizer()) is None:
         raise OptionError(
-            f"{who} the learning rate, but a schedule decides that of this optimizer; leave it out, or give the "
-            "optimizer a fixed learning rate."
+            f"{setter} the learning rate, but the learning rate of this optimizer is a schedule. Expected a fixed "
+            "learning rate. Give the optimizer one, or leave the other out."
         )
 
 
 def _program(jobs: list[Job], examples: Examples, network: Network, callbacks: tuple[Any, ...], must: bool) -> Any:
-    """The program engine, ready to run these jobs, or None after saying why not (an error when it must)."""
+    """The program engine, ready to run these jobs, or None after a log entry with the reason (an error if it must)."""
     reason = refusal(network, examples, callbacks)
     if reason is None:
         from counterpoise.engines.compiled import ProgramEngine
@@ -127,6 +127,6 @@ def _program(jobs: list[Job], examples: Examples, network: Network, callbacks: t
         else:
             return ready
     if must:
-        raise OptionError(f'engine="program" cannot train this: {reason}. Use engine="auto" or "fit".')
-    logger.warning("training with fit: %s", reason)
+        raise OptionError(f'engine="program" cannot train this network, because {reason}. Use engine="auto" or "fit".')
+    logger.warning("Training with fit, because %s. Training may take longer.", reason)
     return None

@@ -1,4 +1,4 @@
-"""Estimators of scikit-learn's kind as models that race: fitted once, asked once, not kept."""
+"""External models, estimators of scikit-learn's kind: fitted once, asked once, not kept."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def content(value: Any) -> Any:
         ('sklearn.naive_bayes.GaussianNB', [('priors', 'None'), ('var_smoothing', '1e-09')])
     """
     if isinstance(value, Mapping):
-        return sorted((str(key), content(part)) for key, part in value.items())
+        return sorted((str(key), content(item)) for key, item in value.items())
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [content(part) for part in value]
+        return [content(item) for item in value]
     if isinstance(value, np.ndarray):
         return value.dtype.str, value.shape, value.tobytes()
     if hasattr(value, "get_params") and not isinstance(value, type):
-        own = {name: part for name, part in value.get_params(deep=False).items() if name not in IDLE}
+        own = {name: item for name, item in value.get_params(deep=False).items() if name not in IDLE}
         return _name(type(value)), content(own)
     return _name(value) if isinstance(value, type) or inspect.isroutine(value) else repr(value)
 
@@ -58,7 +58,7 @@ def _name(value: Any) -> str:
 
 @dataclass(frozen=True)
 class ExternalModel:
-    """An estimator of scikit-learn's kind, not fitted: a model that races but cannot ship.
+    """An estimator of scikit-learn's kind, not fitted: a model that can be compared but not saved.
 
     Attributes:
         label: What to call it.
@@ -87,22 +87,22 @@ class ExternalModel:
 
 
 def train_estimator(job: Job, examples: Examples, model: ExternalModel) -> Member:
-    """Fit a clone of an estimator on a job's training rows; a member without weights that holds what it predicted.
+    """Fit a clone of an estimator on a job's training rows; a member without weights, with what it predicted.
 
-    Whatever the estimator raises becomes the member's `error`: the other models race on.
+    Whatever the estimator raises becomes the member's `error`; the other models go on.
     """
     use("scikit-learn")
     start = time.perf_counter()
     with Peak() as peak:
         try:
-            said, stop_said, steps, drawn = _fitted(job, examples, model.estimator)
+            logits, stop_logits, steps, drawn = _fitted(job, examples, model.estimator)
         except Exception as error:  # the estimator is not ours: it may raise anything
             return failed_member(job, error)
     return Member(
         job=job.id,
         weights=(),
-        logits=said,
-        stop_logits=stop_said,
+        logits=logits,
+        stop_logits=stop_logits,
         log_shift=job.plan.log_shift,
         best_step=steps,
         steps=steps,
@@ -129,10 +129,10 @@ def _fitted(job: Job, examples: Examples, given: Any) -> tuple[Array, Array, int
 
     estimator = clone(given)
     _seed(estimator, job)
-    integer_levels = INTEGER_LEVELS if _knows_levels(estimator) else 0
+    integer_levels = INTEGER_LEVELS if _takes_levels(estimator) else 0
     keep_nan = get_tags(estimator).input_tags.allow_nan
     flat = FlatRows(examples, job.train, keep_nan=keep_nan, integer_levels=integer_levels)
-    drawn = np.sort(job.plan.rows(0, seeds.integer(job.seed, "plan", *job.place)))
+    drawn = np.sort(job.plan.rows(0, seeds.integer(job.seed, "plan", *job.counters)))
     how = _weights(estimator, job, drawn) | _levels(estimator, flat.categorical)
     how |= _stopping(estimator, job, flat.matrix(job.stop), examples.y[job.stop])
     rows = job.train[drawn]
@@ -140,15 +140,15 @@ def _fitted(job: Job, examples: Examples, given: Any) -> tuple[Array, Array, int
     with warnings.catch_warnings(), threadpool_limits(1 if x.size < SMALL else None, user_api="openmp"):
         warnings.simplefilter("ignore")  # about its own settings, once for each fold
         estimator.fit(x, examples.y[rows], **how)
-        said = [_log_proba(estimator, flat.matrix(rows), examples.n_classes) for rows in (job.score, job.stop)]
-    return said[0], said[1], _rounds(estimator), len(drawn)
+        logits = [_log_proba(estimator, flat.matrix(rows), examples.n_classes) for rows in (job.score, job.stop)]
+    return logits[0], logits[1], _rounds(estimator), len(drawn)
 
 
 def _seed(estimator: Any, job: Job) -> None:
     """Seeds by place for what is random in it, unless the user fixed them."""
     for name, value in sorted(estimator.get_params(deep=True).items()):
         if value is None and (name == "random_state" or name.endswith("__random_state")):
-            estimator.set_params(**{name: seeds.integer(job.seed, "external", *job.place)})
+            estimator.set_params(**{name: seeds.integer(job.seed, "external", *job.counters)})
 
 
 def _weights(estimator: Any, job: Job, drawn: Array) -> dict[str, Array]:
@@ -161,17 +161,20 @@ def _weights(estimator: Any, job: Job, drawn: Array) -> dict[str, Array]:
         name, target = target.steps[-1]
         prefix += f"{name}__"
     if "sample_weight" not in inspect.signature(target.fit).parameters:
-        raise OptionError(f"{type(target).__name__} takes no sample weights; use a plan that draws rows instead.")
+        raise OptionError(
+            f"{type(target).__name__} takes no sample weights, but the plan weighs rows. Choose a strategy that draws "
+            "rows, for example oversample."
+        )
     return {f"{prefix}sample_weight": weights}
 
 
-def _knows_levels(estimator: Any) -> bool:
-    untouched = estimator.get_params(deep=False).get("categorical_features", "") == "from_dtype"
-    return untouched or "categorical_feature" in inspect.signature(estimator.fit).parameters
+def _takes_levels(estimator: Any) -> bool:
+    by_dtype = estimator.get_params(deep=False).get("categorical_features", "") == "from_dtype"
+    return by_dtype or "categorical_feature" in inspect.signature(estimator.fit).parameters
 
 
 def _levels(estimator: Any, columns: list[int]) -> dict[str, Any]:
-    """Say which columns hold levels: set as a parameter, or as an argument of `fit`."""
+    """Name the columns of levels, by a parameter or by an argument of `fit`."""
     if not columns:
         return {}
     if "categorical_feature" in inspect.signature(estimator.fit).parameters:
@@ -181,7 +184,7 @@ def _levels(estimator: Any, columns: list[int]) -> dict[str, Any]:
 
 
 def stops_early(estimator: Any) -> bool:
-    """Whether an estimator is told to end its training by rows kept for that.
+    """Whether an estimator ends its training by rows kept for that.
 
     Example:
         >>> from sklearn.ensemble import HistGradientBoostingClassifier as Boosted
@@ -194,7 +197,7 @@ def stops_early(estimator: Any) -> bool:
 
 
 def _stopping(estimator: Any, job: Job, x: Array, y: Array) -> dict[str, Any]:
-    """The stopping rows for an estimator that is told to stop early; without a patience in the race none does."""
+    """The stopping rows for an estimator that stops early; without a patience in the comparison none does."""
     if not stops_early(estimator):
         return {}
     takes = inspect.signature(estimator.fit).parameters
@@ -207,24 +210,25 @@ def _stopping(estimator: Any, job: Job, x: Array, y: Array) -> dict[str, Any]:
 
 
 def _log_proba(estimator: Any, x: Array, n_classes: int) -> Array:
-    """Log-probabilities float32 (N, C), or decision values where it knows no probabilities."""
+    """Log-probabilities float32 (N, C), or decision values where it has no probabilities."""
     if not len(x):
         return np.empty((0, n_classes), np.float32)
     if hasattr(estimator, "predict_proba"):
-        said = np.log(np.clip(np.asarray(estimator.predict_proba(x), dtype=np.float64), TINY, 1 - TINY))
+        scores = np.log(np.clip(np.asarray(estimator.predict_proba(x), dtype=np.float64), TINY, 1 - TINY))
     else:
-        said = np.asarray(estimator.decision_function(x), dtype=np.float64)
-        said = np.stack([np.zeros(len(said)), said], axis=1) if said.ndim == 1 else said
-    if said.shape != (len(x), n_classes) or not np.isfinite(said).all():
+        scores = np.asarray(estimator.decision_function(x), dtype=np.float64)
+        scores = np.stack([np.zeros(len(scores)), scores], axis=1) if scores.ndim == 1 else scores
+    if scores.shape != (len(x), n_classes) or not np.isfinite(scores).all():
         raise OptionError(
-            f"{type(estimator).__name__} said {said.shape} scores, finite: {bool(np.isfinite(said).all())}; expected "
-            f"finite ones of shape {(len(x), n_classes)}."
+            f"{type(estimator).__name__} predicted scores of shape {scores.shape}"
+            f"{'' if np.isfinite(scores).all() else ' that are not all finite'}. Expected finite scores of shape "
+            f"{(len(x), n_classes)}. Check its predict_proba or decision_function, or leave it out."
         )
-    return said.astype(np.float32)
+    return scores.astype(np.float32)
 
 
 def _rounds(estimator: Any) -> int:
-    """How many rounds or trees it took, 1 where it does not say."""
+    """How many rounds or trees it took, 1 where it has no such number."""
     for name in ("best_iteration_", "n_iter_", "n_estimators_", "n_estimators"):
         value = getattr(estimator, name, None)
         if value is not None and np.size(value) == 1 and int(np.max(value)) > 0:

@@ -23,10 +23,10 @@ def block_of(order: Order, start: int, steps: int, full: int, pad: bool) -> tupl
     counts: list[int] = []
     while len(counts) < steps:
         rows, weights = order.run(start + len(counts), steps - len(counts))
-        whole, rest = divmod(len(rows), full)
-        if whole:
-            lines.append(tuple(_lines(part[: whole * full], full) for part in (rows, weights)))
-            counts += [full] * whole
+        full_steps, rest = divmod(len(rows), full)
+        if full_steps:
+            lines.append(tuple(_lines(lines_of[: full_steps * full], full) for lines_of in (rows, weights)))
+            counts += [full] * full_steps
         if rest and (pad or not lines):
             short, light = rows[-rest:], weights[-rest:]
             short, light = filled(short, light, full) if pad else (short, light)
@@ -34,7 +34,7 @@ def block_of(order: Order, start: int, steps: int, full: int, pad: bool) -> tupl
             counts.append(rest)
         if rest and not pad:
             break
-    all_rows, all_weights = (np.concatenate(part) for part in zip(*lines, strict=True))
+    all_rows, all_weights = (np.concatenate(lines_of) for lines_of in zip(*lines, strict=True))
     return all_rows, all_weights, np.array(counts)
 
 
@@ -55,5 +55,5 @@ def filled(rows: Array, weights: Array, size: int) -> tuple[Array, Array]:
     )
 
 
-def _lines(part: Array, full: int) -> Array:
-    return part.reshape(-1, full, *part.shape[1:])
+def _lines(array: Array, full: int) -> Array:
+    return array.reshape(-1, full, *array.shape[1:])

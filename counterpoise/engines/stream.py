@@ -1,4 +1,4 @@
-"""The `fit` engine on rows that stay on disk: what is held in memory learns the encoder and stops training."""
+"""The `fit` engine on rows that stay on disk: the rows in memory teach the encoder and stop training."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ class StreamEngine(FitEngine):
         super().__init__(examples, network, callbacks)
         if network.custom_train_step is not None:
             raise OptionError(
-                f"the model has its own {network.custom_train_step}, which needs rows in memory; "
-                "pass a smaller table as a file."
+                f"The model has a {network.custom_train_step} of its own, which needs rows in memory, but these are "
+                "read from disk. Pass a table that fits in memory."
             )
         self._sample, self._stream = sample, stream
         self._fault: CounterpoiseError | None = None
 
     def train(self, job: Job, progress: Progress | None = None) -> Member:
-        """As on rows in memory; a row on disk that cannot be used is told as it was found."""
+        """As on rows in memory; the error of a row on disk that cannot be used is raised as it is."""
         try:
             return super().train(job, progress)
         except Exception:
@@ -58,26 +58,26 @@ class StreamEngine(FitEngine):
                 raise self._fault from None  # TensorFlow wraps what a generator raises
             raise
 
-    def _told(self, fault: CounterpoiseError) -> None:
+    def _keep_fault(self, fault: CounterpoiseError) -> None:
         self._fault = fault
 
     def _batches(self, job: Job) -> StreamBatches:
-        return StreamBatches(job, self._stream, self._told)
+        return StreamBatches(job, self._stream, self._keep_fault)
 
     def _learning_rows(self, job: Job) -> Array:
         return self._sample
 
 
 class StreamBatches(keras.utils.PyDataset):
-    """The steps of one job, epoch after epoch; a call of `fit` starts at step `start` and goes on from there."""
+    """The steps of one job, epoch after epoch; a call of `fit` starts at step `start` and continues from there."""
 
     num_batches = None
 
-    def __init__(self, job: Job, make: MakeStream, tell: Callable[[CounterpoiseError], None]) -> None:
+    def __init__(self, job: Job, make: MakeStream, on_fault: Callable[[CounterpoiseError], None]) -> None:
         super().__init__()
-        self._tell = tell
+        self._on_fault = on_fault
         self.job, self.order, self.start = job, Order(job), 0
-        self._stream = make(job, seeds.integer(job.seed, "plan", *job.place))
+        self._stream = make(job, seeds.integer(job.seed, "plan", *job.counters))
         self._steps: Iterator[Any] = iter(())
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
@@ -86,7 +86,7 @@ class StreamBatches(keras.utils.PyDataset):
         try:
             return next(self._steps)
         except CounterpoiseError as fault:
-            self._tell(fault)
+            self._on_fault(fault)
             raise
 
     def _from(self, start: int) -> Iterator[Any]:

@@ -1,8 +1,8 @@
-"""Rows that plans made (synthesis), put behind the real rows for the time of a training.
+"""Synthetic rows of plans, put behind the real rows for the time of a training.
 
-The made rows of all jobs stand together in one set of examples, so that one tensor and one trace serve them all. Real
+The synthetic rows of all jobs are in one set of examples, so that one tensor and one trace serve them all. Real
 rows keep their numbers; only the job that a row was made for, from its own training rows, ever draws it, and what an
-encoder learns comes from real and made rows of that job. Test and stopping rows are always real.
+encoder learns comes from real and synthetic rows of that job. Test and stopping rows are always real.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from counterpoise.core.structure import join
 Array = np.ndarray
 
 
-def with_made_rows(jobs: Iterable[Job], examples: Examples) -> tuple[list[Job], Examples]:
-    """Jobs whose `train` numbers real and made rows, and examples that hold both.
+def with_synthetic_rows(jobs: Iterable[Job], examples: Examples) -> tuple[list[Job], Examples]:
+    """Return jobs whose `train` numbers real and synthetic rows, and examples with both.
 
     Args:
         jobs: Jobs; the plan of some may have `new` rows, which it numbers behind those of `job.train`.
         examples: The real rows.
 
     Returns:
-        The jobs in the same order under the same ids, and the examples: the very same where no plan made a row,
-        otherwise a copy with the made rows behind the real ones (labels and features alone).
+        The jobs in the same order under the same ids, and the examples: the very same where no plan made rows,
+        otherwise a copy with the synthetic rows behind the real ones (labels and features alone).
 
     Example:
         >>> from counterpoise.core.job import Limits
@@ -37,8 +37,8 @@ def with_made_rows(jobs: Iterable[Job], examples: Examples) -> tuple[list[Job], 
         >>> plan = synthesize(y[1:], k_neighbors=1).realize(x[1:])
         >>> job = Job("a", plan, np.arange(1, 10), np.array([0]), np.array([0]), ("cross_entropy", {}), 0, (0, 0, 0),
         ...           Limits(steps=1, round_steps=1, patience=None, batch_size=4))
-        >>> (found,), both = with_made_rows([job], Examples(x, y, (0, 1)))
-        >>> len(both), found.train.tolist(), both.y[found.train].tolist()
+        >>> (ready,), both = with_synthetic_rows([job], Examples(x, y, (0, 1)))
+        >>> len(both), ready.train.tolist(), both.y[found.train].tolist()
         (11, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], [0, 0, 0, 0, 0, 1, 1, 1, 1, 1])
     """
     features, labels, ready = [examples.x], [examples.y], []

@@ -1,7 +1,7 @@
-"""A few threads that work through tasks; what they say comes out in the thread that asked.
+"""A few threads that work through tasks; their events arrive in the thread that asked.
 
 The caller's thread makes the tasks, receives all events (so that callbacks never run in two threads) and is the only
-one that an interrupt reaches: it then tells the workers to stop and waits for them.
+one that an interrupt reaches: it then stops the workers and waits for them.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ def work_through(tasks: Iterable[Task], work: Work[Task, Event], threads: int) -
             yield from work(task, stop)
         return
     todo: queue.Queue[Task | None] = queue.Queue()
-    said: queue.Queue[tuple[str, Event | BaseException | None]] = queue.Queue()
-    workers = [threading.Thread(target=_serve, args=(todo, said, work, stop), daemon=True) for _ in range(threads)]
+    events: queue.Queue[tuple[str, Event | BaseException | None]] = queue.Queue()
+    workers = [threading.Thread(target=_serve, args=(todo, events, work, stop), daemon=True) for _ in range(threads)]
     try:
-        yield from _exchange(iter(tasks), todo, said, workers)
+        yield from _exchange(iter(tasks), todo, events, workers)
     finally:
         stop.set()
         for _ in workers:
@@ -55,10 +55,10 @@ def work_through(tasks: Iterable[Task], work: Work[Task, Event], threads: int) -
 def _exchange(
     tasks: Iterator[Task],
     todo: queue.Queue[Task | None],
-    said: queue.Queue[tuple[str, Event | BaseException | None]],
+    events: queue.Queue[tuple[str, Event | BaseException | None]],
     workers: list[threading.Thread],
 ) -> Iterator[Event]:
-    """Hand out tasks, one more than there are workers, and pass on what the workers say."""
+    """Hand out tasks, one more than there are workers, and pass on the events of the workers."""
     open_tasks, more = 0, True
     while more or open_tasks:
         while more and open_tasks <= len(workers):
@@ -73,7 +73,7 @@ def _exchange(
         if not open_tasks:
             return
         try:
-            kind, content = said.get(timeout=0.1)  # a bound, so that an interrupt is seen
+            kind, content = events.get(timeout=0.1)  # a bound, so that an interrupt is seen
         except queue.Empty:
             continue
         if kind == "failed":
@@ -87,15 +87,15 @@ def _exchange(
 
 def _serve(
     todo: queue.Queue[Task | None],
-    said: queue.Queue[tuple[str, Event | BaseException | None]],
+    events: queue.Queue[tuple[str, Event | BaseException | None]],
     work: Work[Task, Event],
     stop: threading.Event,
 ) -> None:
     while (task := todo.get()) is not None and not stop.is_set():
         try:
             for event in work(task, stop):
-                said.put(("event", event))
-            said.put(("done", None))
+                events.put(("event", event))
+            events.put(("done", None))
         except BaseException as error:
-            said.put(("failed", error))
+            events.put(("failed", error))
             return

@@ -30,12 +30,12 @@ def train_trees(job: Job, examples: Examples, model: TreeModel) -> Member:
     with Peak() as peak:
         try:
             flat = model.rows(examples, job.train)
-            drawn = np.sort(job.plan.rows(0, seeds.integer(job.seed, "plan", *job.place)))
+            drawn = np.sort(job.plan.rows(0, seeds.integer(job.seed, "plan", *job.counters)))
             weights = job.plan.weights()[drawn].astype(np.float64)
             rows = Rows(flat.matrix(job.train[drawn]), examples.y[job.train[drawn]], _uneven(weights))
             stop = Rows(flat.matrix(job.stop), examples.y[job.stop], examples.weights_of(job.stop))
             shift = shift_of(job, model)
-            seed = seeds.integer(job.seed, "trees", *job.place)
+            seed = seeds.integer(job.seed, "trees", *job.counters)
             grown = model.grow(flat, rows, stop, examples.n_classes, shift, job.limits, seed)
             prior = _shares_seen(rows, weights, model, examples.n_classes)
             arrays = model.weights(flat, grown, prior)
@@ -81,7 +81,7 @@ def _uneven(weights: Array) -> Array | None:
 
 
 def _late_gain(grown: Grown) -> tuple[float, float] | None:
-    """Growth that its stopping rows ended gains nothing more, and neither does a forest, however large."""
+    """(0, 0) where stopping rows ended the growth, and for a forest; None where more rounds might gain."""
     return None if grown.ended is False else (0.0, 0.0)
 
 

@@ -24,7 +24,7 @@ STEP_HOOKS = ("on_train_batch_begin", "on_train_batch_end")
 
 
 class RoundSaver(keras.callbacks.Callback):
-    """Stands before the user's callbacks and knows how a classifier is made and saved; it does nothing itself."""
+    """Carries the function that saves a classifier, before the user's callbacks; it does nothing itself."""
 
     def __init__(self, save: Save) -> None:
         super().__init__()
@@ -38,21 +38,21 @@ class UserCallbacks(keras.callbacks.Callback):
         callbacks: The user's, and perhaps a `RoundSaver`.
         network: What is trained.
         fitted: The model whose `fit` is called.
-        whole: The network, inputs to logits; the same model unless the user's own step trains a part of it.
+        logits_model: The network, inputs to logits; the same model unless the user's own step trains a part of it.
         rounds: Most rounds of the training.
         member: Makes a member of the network as it is judged at the end of this round.
         keep: Called at the end of each round that is the best so far of a callback that keeps one.
     """
 
     def __init__(
-        self, callbacks: Sequence[Any], network: Network, fitted: keras.Model, whole: keras.Model, rounds: int,
+        self, callbacks: Sequence[Any], network: Network, fitted: keras.Model, logits_model: keras.Model, rounds: int,
         member: Callable[[], Member], keep: Callable[[], None],
     ) -> None:  # fmt: skip
         super().__init__()
         saver = next((c for c in callbacks if isinstance(c, RoundSaver)), None)
         self.users = [c for c in callbacks if not isinstance(c, RoundSaver)]
-        self.seen = fitted if fitted is not whole else _seen(network, whole)
-        guarded = [part for c in self.users for part in ((_Logged(c), c) if monitored(c) else (c,))]
+        self.seen = fitted if fitted is not logits_model else _seen(network, logits_model)
+        guarded = [callback for c in self.users for callback in ((_Logged(c), c) if monitored(c) else (c,))]
         self.all = keras.callbacks.CallbackList(guarded, model=self.seen, epochs=rounds)
         self.stoppers = [c for c in self.users if isinstance(c, keras.callbacks.EarlyStopping)]
         self.keeper = next((c for c in self.stoppers if c.restore_best_weights), None)
@@ -96,7 +96,7 @@ class UserCallbacks(keras.callbacks.Callback):
 
 
 class _Logged(keras.callbacks.Callback):
-    """Stands before a callback of the user's: what it monitors must be in the logs of the first round.
+    """Checks in the first round that what a callback of the user's monitors is in the logs.
 
     What callbacks before it add to the logs is known only then (see `callback_checks`).
     """
@@ -110,12 +110,12 @@ class _Logged(keras.callbacks.Callback):
             check_logged(self.user, logs or {})
 
 
-def _seen(network: Network, whole: keras.Model) -> keras.Model:
+def _seen(network: Network, logits_model: keras.Model) -> keras.Model:
     """The network with the output of the user's model, on the same variables and the same optimizer."""
-    outputs = keras.layers.Activation(network.output_activation, name="output")(whole.output)
-    seen = keras.Model(whole.input, outputs, name=network.label)
-    seen.compile(optimizer=whole.optimizer, loss=network.given_loss, jit_compile=False)
-    seen.optimizer = whole.optimizer  # not one that scales the loss of the scaled one
+    outputs = keras.layers.Activation(network.output_activation, name="output")(logits_model.output)
+    seen = keras.Model(logits_model.input, outputs, name=network.label)
+    seen.compile(optimizer=logits_model.optimizer, loss=network.given_loss, jit_compile=False)
+    seen.optimizer = logits_model.optimizer  # not one that scales the loss of the scaled one
     metrics = metrics_of(network)
     if metrics is not None:
         seen._compile_metrics = metrics.model._compile_metrics
@@ -136,20 +136,20 @@ def monitored(callback: Any) -> str | None:
 
 
 def check_logged(callback: Any, names: Iterable[str]) -> None:
-    """Raise an OptionError when a callback acts on a name that is not among those logged."""
-    name, known = monitored(callback), list(names)
-    if name is not None and name not in known:
-        raise OptionError(f"{type(callback).__name__} monitors {name!r}, which {not_logged(name, known)}")
+    """Raise an OptionError if a callback monitors a name that is not logged."""
+    name, logged = monitored(callback), list(names)
+    if name is not None and name not in logged:
+        raise OptionError(f"{type(callback).__name__} monitors {name!r}, which {not_logged(name, logged)}")
 
 
-def not_logged(name: str, known: Sequence[str]) -> str:
-    """The end of a sentence about a name that does not come.
+def not_logged(name: str, logged: Sequence[str]) -> str:
+    """Complete a sentence about a name that is not logged.
 
     Example:
         >>> not_logged("val_acc", ["loss", "val_loss", "val_accuracy"])
         "this training does not log. Expected one of: loss, val_loss, val_accuracy. Did you mean 'val_accuracy'?"
     """
-    longer = next((k for k in known if k.startswith(name)), None)
-    hint = f" Did you mean {longer!r}?" if longer else did_you_mean(name, known)
-    listed = f" Expected one of: {', '.join(known)}." if "Did you mean" in hint else ""
+    longer = next((k for k in logged if k.startswith(name)), None)
+    hint = f" Did you mean {longer!r}?" if longer else did_you_mean(name, logged)
+    listed = f" Expected one of: {', '.join(logged)}." if "Did you mean" in hint else ""
     return f"this training does not log.{listed}{hint}"

@@ -1,8 +1,7 @@
 """Averages of the weights along a training: steadier than the weights of any one round.
 
-With few rows of a class the weights of one round are a draw: the next round's say something else about the rare rows.
-Their mean over the last rounds is what is looked at, kept and handed on; training itself goes on from the weights that
-it has.
+With few rows of a class the weights of one round are a draw, and those of the next predict the rare rows otherwise.
+Their mean over the last rounds is what is judged and kept; training itself continues from the weights that it has.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ STATISTICS = ("moving_mean", "moving_variance")
 
 
 def averaged(model: keras.Model) -> list[Any]:
-    """The variables whose average is taken: the weights, and what batch normalization has seen under them.
+    """The variables whose average is taken: the weights, and the statistics of batch normalization.
 
     Example:
         >>> layers = [keras.Input((2,)), keras.layers.BatchNormalization(), keras.layers.Dropout(0.5)]
@@ -38,22 +37,22 @@ class Average:
 
     Args:
         decay: Share of the old average that stays, from 0 (the round's own weights) to below 1.
-        places: Which arrays of a state are averaged (see `averaged`). The others (what an encoder learned, random
+        indices: Which arrays of a state are averaged (see `averaged`). The others (what an encoder learned, random
             seeds) are those of the last round.
 
     Example:
-        >>> average = Average(0.75, places=[0])
+        >>> average = Average(0.75, indices=[0])
         >>> [float(average.of([np.array(w), np.array(7)])[0]) for w in (1.0, 3.0, 5.0)]
         [1.0, 2.0, 3.0]
     """
 
-    def __init__(self, decay: float, places: Sequence[int]) -> None:
-        self.decay, self.places, self.rounds = decay, list(places), 0
+    def __init__(self, decay: float, indices: Sequence[int]) -> None:
+        self.decay, self.indices, self.rounds = decay, list(indices), 0
         self._means: list[Array] = []
 
     def of(self, state: Sequence[Array]) -> list[Array]:
         """The state at the end of a round, its weights replaced by their average so far."""
-        now = [np.asarray(state[place]) for place in self.places]
+        now = [np.asarray(state[index]) for index in self.indices]
         stays = min(self.decay, self.rounds / (self.rounds + 1))
         self._means = self._means or [weights.astype(np.float64) for weights in now]
         for mean, new in zip(self._means, now, strict=True):
@@ -61,8 +60,8 @@ class Average:
             mean += np.multiply(new, 1.0 - stays, dtype=np.float64)
         self.rounds += 1
         out = list(state)
-        for place, mean in zip(self.places, self._means, strict=True):
-            out[place] = mean.astype(out[place].dtype)
+        for index, mean in zip(self.indices, self._means, strict=True):
+            out[index] = mean.astype(out[index].dtype)
         return out
 
     def restart(self) -> None:

@@ -40,8 +40,8 @@ def decider(
         x = dict(inputs) if clf.schema is not None else from_named(clf.members, inputs)
         if centered is not None and offsets.any():
             x["numeric"] = centered(x["numeric"], offsets)
-        said = rule(clf.members(x, training=False))
-        return {"probability": said["probability"], "decision": said["decision"]}
+        outputs = rule(clf.members(x, training=False))
+        return {"probability": outputs["probability"], "decision": outputs["decision"]}
 
     return decide
 
@@ -61,7 +61,9 @@ class Columns(tf.Module):
         }
 
     def __call__(self, x: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return self.layer(dict(x) if self.stacked else {name: tf.reshape(part, [-1, 1]) for name, part in x.items()})
+        return self.layer(
+            dict(x) if self.stacked else {name: tf.reshape(column, [-1, 1]) for name, column in x.items()}
+        )
 
 
 def label_table(clf: Any) -> tf.Tensor:

@@ -20,7 +20,7 @@ from counterpoise.forests.tree_layer import portable
 SIGNATURE = "serve"
 #: Powers of two below an offset that count as near it.
 _BINADES = 4
-#: How the converter tells of an operation that it cannot write.
+#: How the converter reports an operation that it cannot write.
 UNKNOWN = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 
 
@@ -36,7 +36,7 @@ def write(clf: Any, file: Path) -> Callable[[Any], Mapping[str, Any]]:
         run = interpreter.Interpreter(model_path=str(file), num_threads=1).get_signature_runner(SIGNATURE)
 
     def answer(rows: Any) -> Mapping[str, Any]:
-        with quiet():  # the first run tells of its delegate
+        with quiet():  # the first run prints its delegate
             return run(**named_arrays(clf, rows))
 
     return answer
@@ -87,17 +87,17 @@ def centered(numbers: Any, offsets: np.ndarray) -> Any:
         low, high = (power * 2.0**j).view(np.int64), (power * 2.0 ** (j + 1)).view(np.int64)
         start = np.clip(size.view(np.int64), low, high)
         steps = steps + (tf.minimum(tf.maximum(bits, low), high) - start) * 2 ** (j + _BINADES)
-    apart = tf.cast(steps, tf.float32) * (sign * power * 2.0 ** (-52 - _BINADES)).astype(np.float32)
+    from_offset = tf.cast(steps, tf.float32) * (sign * power * 2.0 ** (-52 - _BINADES)).astype(np.float32)
     single = tf.cast(numbers, tf.float32)
     least, most = (power * 2.0**-_BINADES).astype(np.float32), (power * 4.0).astype(np.float32)
     near = (offsets != 0) & (single * sign >= least) & (single * sign < most)
-    return tf.where(near, apart, single - offsets.astype(np.float32))
+    return tf.where(near, from_offset, single - offsets.astype(np.float32))
 
 
 def named_arrays(clf: Any, rows: Any) -> dict[str, np.ndarray]:
     """Encoded rows by input name, as the export takes them: with their offsets where it subtracts these itself."""
     if clf.schema is not None:
         offsets = np.array([c.offset for c in clf.schema.numeric])
-        whole = {"numeric": rows["numeric"].astype(np.float64) + offsets} if offsets.any() else {}
-        return {**rows, **whole}
+        numbers = {"numeric": rows["numeric"].astype(np.float64) + offsets} if offsets.any() else {}
+        return {**rows, **numbers}
     return {name: rows if key is None else rows[key] for name, (key, _) in named_inputs(clf.members).items()}

@@ -11,16 +11,16 @@ from counterpoise.core.schema import Column, Schema
 from counterpoise.core.version import version
 from counterpoise.data.columns import input_type, raw_inputs, safe_names, stacked
 from counterpoise.decide.layer import rule_to_dict
-from counterpoise.networks.forward import own_name
+from counterpoise.networks.input_names import own_name
 
 #: Names of outputs, which no array input can have in ONNX.
 OUTPUTS = ("probability", "decision", "label")
 
 
 def manifest(clf: Any, format: str) -> dict[str, Any]:
-    """The content of `schema.json` (plain JSON values).
+    """Return the content of `schema.json` (plain JSON values).
 
-    `inputs` maps each input's name to its dtype and to what it holds. Numbers: NaN is missing; `unit` says what they
+    `inputs` maps each input's name to its dtype and to what it is. Numbers: NaN is missing; `unit` says what they
     count. Numbers too large for float32 are float64. Ids of a categorical column: 0 is missing, k is the k-th of its
     `levels`, one more than their number is a level not seen in training.
     Text inputs: blank is missing. `compared`: "as numbers" where "1" and "1.0" are one level, or "as text", without
@@ -40,13 +40,15 @@ def manifest(clf: Any, format: str) -> dict[str, Any]:
         },
         "classes": clf.classes_.tolist(),
         "threshold": clf.rule.threshold,
-        "rule": [rule_to_dict(part) for part in clf.rule.parts] if clf.target.independent else rule_to_dict(clf.rule),
+        "rule": [rule_to_dict(rule) for rule in clf.rule.problem_rules]
+        if clf.target.independent
+        else rule_to_dict(clf.rule),
         "card": clf.card,
     }
 
 
 def _decisions(clf: Any, ids: bool) -> dict[str, str]:
-    """What the outputs that decide hold."""
+    """Describe the outputs that decide."""
     if clf.target.independent:
         return {"decision": "int32 (rows, classes), 1 for each of `classes` that is there"}
     human = "" if clf.rule.review is None else "; -1: review, for a human"
@@ -61,26 +63,31 @@ def _column_inputs(clf: Any) -> dict[str, Any]:
         columns = {"numeric": clf.schema.numeric, "categorical": clf.schema.categorical}
         return {
             kind: {
-                "dtype": str(part.dtype),
-                "shape": ["rows", part.shape[1]],
-                "columns": [_column(c, str(part.dtype)) for c in columns[kind]],
+                "dtype": str(tensor.dtype),
+                "shape": ["rows", tensor.shape[1]],
+                "columns": [_column(c, str(tensor.dtype)) for c in columns[kind]],
             }
-            for kind, part in raw_inputs(clf.schema).items()
+            for kind, tensor in raw_inputs(clf.schema).items()
         }
     names = safe_names([c.name for c in used])
     return {names[c.name]: _column(c, input_type(c)) for c in used}
 
 
 def _column(column: Column, dtype: str) -> dict[str, Any]:
-    said = {"column": column.name, "kind": column.kind, "dtype": dtype, "shape": "(rows,) or (rows, 1)"}
+    entry = {"column": column.name, "kind": column.kind, "dtype": dtype, "shape": "(rows,) or (rows, 1)"}
     if column.kind == "numeric":
-        return {**said, "missing": "NaN", **_unit(column)}
-    return {**said, "missing": "", **_levels(column)}
+        return {**entry, "missing": "NaN", **_unit(column)}
+    return {**entry, "missing": "", **_levels(column)}
 
 
 def _unit(column: Column) -> dict[str, Any]:
     """What the numbers count, where that is not plain."""
-    units = {"date": "days since 1970-01-01 00:00 UTC", "time": "days since midnight", "duration": "days"}
+    units = {
+        "date": "days since 1970-01-01 00:00 UTC",
+        "time": "days since midnight",
+        "duration": "days",
+        "seconds": "seconds since 1970-01-01 00:00 UTC",
+    }
     if column.unit:
         return {"unit": units[column.unit]}
     return {"unit": column.written.affix} if column.written and column.written.affix else {}
@@ -129,8 +136,8 @@ def named_inputs(members: keras.Model) -> dict[str, tuple[Any, Any]]:
         keys, names = list(given), [str(key) for key in given]
     elif isinstance(given, (list, tuple)):
         keys = list(range(len(given)))
-        names = [own_name(tensor) or f"x{place}" for place, tensor in enumerate(given)]
-        names = names if len(set(names)) == len(names) else [f"x{place}" for place in keys]
+        names = [own_name(tensor) or f"x{index}" for index, tensor in enumerate(given)]
+        names = names if len(set(names)) == len(names) else [f"x{index}" for index in keys]
     else:
         keys, names, given = [None], [own_name(given) or "x"], {None: given}
     names = [f"{name} input" if name in OUTPUTS else name for name in names]

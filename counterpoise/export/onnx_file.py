@@ -27,8 +27,8 @@ def write(clf: Any, file: Path) -> Callable[[Any], Mapping[str, Any]]:
     )
     with quiet(), portable(clf.members):
         model = _converted(clf, tf2onnx)
-    known = {domain.domain for domain in model.opset_import if domain.domain}
-    nodes = [node for node in model.graph.node if node.domain not in known]
+    domains = {domain.domain for domain in model.opset_import if domain.domain}
+    nodes = [node for node in model.graph.node if node.domain not in domains]
     refuse_unknown([node.op_type for node in nodes if not onnx.defs.has(node.op_type)], "onnx")
     for key, value in {"classes": clf.classes_.tolist(), "counterpoise": clf.card}.items():
         model.metadata_props.add(key=key, value=json.dumps(value))

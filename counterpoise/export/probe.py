@@ -23,7 +23,7 @@ CLOSE = 1e-3
 
 
 def probe(clf: Any) -> tuple[Any, Any]:
-    """Raw rows as `predict` takes them, and the same encoded as networks take them.
+    """Make raw rows as `predict` takes them, and the same encoded as networks take them.
 
     Every level of a categorical column, missing values and a level never seen occur.
     """
@@ -89,7 +89,7 @@ def _array(tensor: Any, rng: np.random.Generator) -> Array:
 def compare(
     clf: Any, raw: Any, runner: Callable[[Any], Mapping[str, Any]], rows: slice, encoded: Any, tolerance: float
 ) -> str:
-    """What differs between the classifier and a run of its export, in words; "" where nothing does.
+    """Describe how a run of an export differs from its classifier; "" if it does not.
 
     Args:
         clf: The classifier.
@@ -102,18 +102,18 @@ def compare(
     given = take(raw, rows)
     proba = clf.predict_proba(given)
     decided = clf.predict(given)
-    said = runner(take(raw if encoded is None else encoded, rows))
-    p = np.asarray(said["probability"], dtype=np.float64)
+    outputs = runner(take(raw if encoded is None else encoded, rows))
+    p = np.asarray(outputs["probability"], dtype=np.float64)
     if p.shape != proba.shape:
         return f"its probabilities have shape {p.shape}, expected {proba.shape}"
-    apart = float(np.max(np.abs(p - proba)))
-    if not apart <= tolerance:
-        return f"a probability differs by {apart:.3g} (at most {tolerance:g} may be lost to rounding)"
-    labels = clf.target.decided(np.asarray(said["decision"]), clf.decisions_)
+    difference = float(np.max(np.abs(p - proba)))
+    if not difference <= tolerance:
+        return f"a probability differs by {difference:.3g} (at most {tolerance:g} may be lost to rounding)"
+    labels = clf.target.decided(np.asarray(outputs["decision"]), clf.decisions_)
     wrong = (labels != decided) & (_margins(clf, proba) > CLOSE)
     if wrong.any():
         return f"{int(wrong.sum())} of {len(proba)} rows are decided differently"
-    if "label" in said and not np.array_equal(said["label"], labels.astype(np.asarray(said["label"]).dtype)):
+    if "label" in outputs and not np.array_equal(outputs["label"], labels.astype(np.asarray(outputs["label"]).dtype)):
         return "its labels do not belong to its decisions"
     return ""
 
@@ -121,8 +121,8 @@ def compare(
 def _margins(clf: Any, proba: Array) -> Array:
     """Distance of each decision from another one, in nats: (N,), or (N, L)."""
     problems = clf.target.problems(np.zeros((len(proba), proba.shape[1]), np.int32), clf.classes_.tolist())
-    found = [_margin(rule, p.proba(proba)) for rule, p in zip(clf.rule.parts, problems, strict=True)]
-    return found[0] if len(found) == 1 else np.stack(found, axis=1)
+    margins = [_margin(rule, p.proba(proba)) for rule, p in zip(clf.rule.problem_rules, problems, strict=True)]
+    return margins[0] if len(margins) == 1 else np.stack(margins, axis=1)
 
 
 def _margin(rule: Rule, proba: Array) -> Array:

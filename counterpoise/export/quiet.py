@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from counterpoise.core.hush import no_stderr
+from counterpoise.core.stderr import no_stderr
 
 NAMES = ("tensorflow", "tf2onnx", "absl")
 

@@ -1,4 +1,4 @@
-"""What a format cannot hold, said in one line before or after its converter tries."""
+"""What a format cannot express, as one clear error before or after its converter tries."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def refuse_text(signature: Mapping[str, Any], format: str) -> None:
 
 
 def refuse_unknown(operations: Iterable[str], format: str) -> None:
-    """Raise a `ModelError` when there are operations that the format does not know."""
+    """Raise a `ModelError` when there are operations that the format lacks."""
     names = sorted(set(operations))
     if names:
         shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
         raise ModelError(
-            f"The network uses operations that {format} does not know: {shown}. Export it "
+            f"The network uses operations that {format} lacks: {shown}. Export it "
             'with format="saved_model" (--format saved_model), or build the network without them.'
         )

@@ -18,18 +18,18 @@ from counterpoise.export.quiet import quiet
 def write(clf: Any, folder: Path) -> Callable[[Any], Mapping[str, Any]]:
     """Write the folder with the signature `serve` (also the default one) and return what runs it."""
     module = tf.Module()
-    # What the functions hold must hang on the module, else its variables are not saved.
+    # What the functions use must be attributes of the module, else its variables are not saved.
     module.members, module.labels = clf.members, label_table(clf)
     module.columns = Columns(clf) if clf.schema is not None else None
     decide = decider(clf)
 
     def serve(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        said = decide(inputs if module.columns is None else module.columns(inputs))
+        outputs = decide(inputs if module.columns is None else module.columns(inputs))
         if clf.target.independent:
-            return said
-        code = said["decision"]
+            return outputs
+        code = outputs["decision"]
         last = tf.where(code < 0, len(clf.decisions_) - 1, code)  # rows for a human
-        return {**said, "label": tf.gather(module.labels, last)}
+        return {**outputs, "label": tf.gather(module.labels, last)}
 
     signature = encoded_signature(clf) if module.columns is None else module.columns.signature()
     module.serve = tf.function(serve, input_signature=[signature])
@@ -43,10 +43,10 @@ def _runner(clf: Any, folder: Path) -> Callable[[Any], Mapping[str, Any]]:
     run = loaded.signatures["serve"]
 
     def answer(raw: Any) -> dict[str, Any]:
-        said = {name: value.numpy() for name, value in run(**_tensors(clf, raw)).items()}
-        if "label" in said and said["label"].dtype == object:
-            said["label"] = np.array([text.decode() for text in said["label"]])
-        return said
+        outputs = {name: value.numpy() for name, value in run(**_tensors(clf, raw)).items()}
+        if "label" in outputs and outputs["label"].dtype == object:
+            outputs["label"] = np.array([text.decode() for text in outputs["label"]])
+        return outputs
 
     return answer
 
@@ -60,7 +60,7 @@ def _tensors(clf: Any, raw: Any) -> dict[str, tf.Tensor]:
     texts = {c.name: tf.constant(["" if t is None else t for t in raw[c.name]]) for c in clf.schema.categorical}
     if stacked(clf.schema):
         given = {"numeric": numbers, "categorical": texts}
-        kinds = {name: part.dtype for name, part in raw_inputs(clf.schema).items()}
+        kinds = {name: tensor.dtype for name, tensor in raw_inputs(clf.schema).items()}
         return {
             kind: tf.stack([tf.cast(column, dtype) for column in given[kind].values()], axis=1)
             for kind, dtype in kinds.items()

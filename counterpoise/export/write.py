@@ -35,7 +35,7 @@ TOLERANCE = 1e-5
 
 
 def write(clf: Any, path: str | os.PathLike[str], format: str = "saved_model") -> Path:
-    """Write a classifier for another runtime, with `schema.json` that says what goes in and what comes out.
+    """Write a classifier for another runtime, with `schema.json`, which describes inputs and outputs.
 
     Args:
         clf: The `Classifier`.
@@ -49,21 +49,24 @@ def write(clf: Any, path: str | os.PathLike[str], format: str = "saved_model") -
     Raises:
         OptionError: an unknown format, or a file name with another ending.
         MissingExtraError: the packages of the format are not installed.
-        ModelError: the network holds an operation that the format does not know.
-        ArtifactError: the place cannot be written, or the written file does not say what the classifier says.
+        ModelError: the network has an operation that the format lacks.
+        ArtifactError: the path cannot be written, or the written file predicts otherwise than the classifier.
     """
     at_work()
     if format not in WRITERS:
-        raise OptionError(f"there is no export format {format!r}.{did_you_mean(format, WRITERS)}")
+        raise OptionError(f"There is no export format {format!r}.{did_you_mean(format, WRITERS)}")
     if keras.backend.backend() != "tensorflow":
-        raise OptionError(f"exports need Keras on TensorFlow; the backend here is {keras.backend.backend()!r}.")
+        raise OptionError(
+            f"Exports need Keras on TensorFlow, but the backend here is {keras.backend.backend()!r}. Set "
+            "KERAS_BACKEND=tensorflow before Keras is imported."
+        )
     writer, ending = WRITERS[format]
     target = _target(check_path(path), ending)
-    place = Path(os.path.realpath(target))
-    beside = place / SCHEMA if not ending else place.parent / SCHEMA
-    _refuse_foreign(target, beside, ending)
-    with drafts(place.parent) as folder:
-        draft = folder / place.name
+    resolved = Path(os.path.realpath(target))
+    schema = resolved / SCHEMA if not ending else resolved.parent / SCHEMA
+    _refuse_foreign(target, schema, ending)
+    with drafts(resolved.parent) as folder:
+        draft = folder / resolved.name
         _checked(clf, _written(writer, clf, draft, format), format)
         note = draft / SCHEMA if not ending else folder / SCHEMA
         note.write_text(json.dumps(manifest(clf, format), indent=1), encoding="utf-8")
@@ -74,25 +77,28 @@ def _target(path: Path, ending: str) -> Path:
     if not ending or path.suffix == ending:
         return path
     if path.suffix and not path.is_dir():
-        raise OptionError(f"{str(path)!r} does not end in {ending}; give a file name that does, or a folder.")
+        raise OptionError(f"{str(path)!r} does not end in {ending}. Give a file name that does, or a folder.")
     return path / f"model{ending}"
 
 
-def _refuse_foreign(target: Path, beside: Path, ending: str) -> None:
-    """An older export is replaced; anything else that stands there is somebody's, and stays."""
+def _refuse_foreign(target: Path, schema: Path, ending: str) -> None:
+    """Refuse to replace anything but an older export."""
     if any("\ud800" <= sign <= "\udfff" for sign in os.path.abspath(target)):
         raise ArtifactError(
-            f"{str(target)!r} is no UTF-8 name; the libraries that write exports take no others. Name another place."
+            f"{str(target)!r} is not a UTF-8 name, which the libraries that write exports need. Choose another path."
         )
     if is_stream(target):
-        raise ArtifactError(f"{str(target)!r} is a device or a pipe; an export is a file with {SCHEMA}. Name a file.")
-    if not ending and target.exists() and not target.is_dir():
-        raise ArtifactError(f"{str(target)!r} is a file; a SavedModel is a folder. Give another name.")
-    if not ending and target.is_dir() and any(target.iterdir()) and not beside.exists():
-        raise ArtifactError(f"the folder {str(target)!r} holds other files; give an empty or new folder.")
-    if beside.exists() and not _is_ours(beside):
         raise ArtifactError(
-            f"{str(beside)!r} was not written by Counterpoise and would be replaced; use another folder."
+            f"{str(target)!r} is a device or a pipe. Expected a file, because an export has {SCHEMA} next to it. "
+            "Name a file."
+        )
+    if not ending and target.exists() and not target.is_dir():
+        raise ArtifactError(f"{str(target)!r} is a file. Expected a folder for a SavedModel. Give another name.")
+    if not ending and target.is_dir() and any(target.iterdir()) and not schema.exists():
+        raise ArtifactError(f"The folder {str(target)!r} has other files. Expected an empty or new folder.")
+    if schema.exists() and not _is_ours(schema):
+        raise ArtifactError(
+            f"{str(schema)!r} was not written by Counterpoise and would be replaced. Use another folder."
         )
 
 
@@ -113,7 +119,7 @@ def _written(writer: Callable[[Any, Path], Runner], clf: Any, draft: Path, forma
         if refused:
             raise refused from error
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"the classifier cannot be written as {format}: {first[:300]}") from error
+        raise ModelError(f"The classifier cannot be written as {format}: {first[:300]}") from error
 
 
 def _checked(clf: Any, runner: Runner, format: str) -> None:
@@ -121,4 +127,7 @@ def _checked(clf: Any, runner: Runner, format: str) -> None:
     for rows in (slice(0, 1), slice(None)):
         fault = compare(clf, raw, runner, rows, encoded if format != "saved_model" else None, TOLERANCE)
         if fault:
-            raise ArtifactError(f"the {format} export was run once and does not say what the classifier says: {fault}.")
+            raise ArtifactError(
+                f"The {format} export was run once and differs from the classifier, because {fault}. Choose another "
+                "format, or report this with the layers of the network."
+            )

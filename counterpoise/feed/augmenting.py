@@ -31,19 +31,19 @@ class Augmenter:
         self._lock = threading.Lock()
 
     def apply(self, x: Any, repeated: Array | None, seed: int) -> Any:
-        """The batch, augmented; `repeated` (B,) says which rows may change (None: all)."""
+        """The batch, augmented; `repeated` (B,) marks the rows that may change (None: all)."""
         if isinstance(x, Mapping):
-            return {k: self.apply(part, repeated, seed) if np.ndim(part) == 4 else part for k, part in x.items()}
+            return {k: self.apply(array, repeated, seed) if np.ndim(array) == 4 else array for k, array in x.items()}
         if isinstance(x, (tuple, list)):
-            return type(x)(self.apply(part, repeated, seed) if np.ndim(part) == 4 else part for part in x)
+            return type(x)(self.apply(array, repeated, seed) if np.ndim(array) == 4 else array for array in x)
         changed = self._changed(x, seed)
         return changed if repeated is None else np.where(repeated.reshape(-1, *[1] * (x.ndim - 1)), changed, x)
 
     def _changed(self, x: Array, seed: int) -> Array:
         # The layers' seeds are state: one batch at a time.
         with self._lock:
-            for place, generator in enumerate(_generators(self.layers)):
-                words = np.random.SeedSequence([seed, place]).generate_state(2)
+            for number, generator in enumerate(_generators(self.layers)):
+                words = np.random.SeedSequence([seed, number]).generate_state(2)
                 generator.state.assign((words >> 1).astype(generator.state.dtype))
             out = keras.ops.cast(x, "float32")
             for layer in self.layers:
@@ -98,4 +98,6 @@ def _generators(layers: list[Any]) -> Iterator[Any]:
         for value in vars(layer).values():
             if isinstance(value, keras.random.SeedGenerator):
                 yield value
-        yield from _generators([part for part in getattr(layer, "layers", []) if isinstance(part, keras.layers.Layer)])
+        yield from _generators(
+            [inner for inner in getattr(layer, "layers", []) if isinstance(inner, keras.layers.Layer)]
+        )

@@ -1,4 +1,4 @@
-"""Batches of a plan: drawn afresh each epoch, nothing copied, any kind of input.
+"""Batches of a plan: redrawn each epoch, nothing copied, any kind of input.
 
 A batch is a pure function of (seed, epoch, step). So two workers give what one gives, and a run that starts in the
 middle sees what the uninterrupted run saw.
@@ -120,7 +120,7 @@ class Feed(keras.utils.PyDataset):
             start: The step to start at, counted from the feed's epoch; resumes a run in its middle.
             extras: Whether elements end with the dict of extras.
 
-        Each epoch is drawn afresh; arrays in memory are gathered by TensorFlow, other inputs by NumPy.
+        Each epoch is redrawn; arrays in memory are gathered by TensorFlow, other inputs by NumPy.
         """
         from counterpoise.feed.datasets import dataset_of
 
@@ -140,15 +140,15 @@ class Feed(keras.utils.PyDataset):
             self.x.take(rows),
             None if self.y is None else self.y.take(rows),
             None if self.weights is None else self.weights[rows],
-            {name: part.take(rows) for name, part in self.extras.items()},
+            {name: values.take(rows) for name, values in self.extras.items()},
         )
 
     def _made_together(self) -> Blocks | None:
         """Several batches gathered at once, where their rows are in memory and small."""
-        parts = [self.x, *([] if self.y is None else [self.y]), *self.extras.values()]
-        if self.augmenter is not None or not all(in_memory(part) for part in parts):
+        sources = [self.x, *([] if self.y is None else [self.y]), *self.extras.values()]
+        if self.augmenter is not None or not all(in_memory(source) for source in sources):
             return None
-        row = sum(part.nbytes // len(part) for part in arrays_in(parts))
+        row = sum(source.nbytes // len(source) for source in arrays_in(sources))
         together = BLOCK_BYTES // max(1, row * self.batch_size)
         return Blocks(self._epoch_rows, self._of, self.batch_size, self.num_batches, together) if together > 1 else None
 
@@ -211,7 +211,7 @@ def batches(
     use_multiprocessing: bool = False,
     max_queue_size: int = 10,
 ) -> Feed:
-    """Feed a plan's rows to Keras (`model.fit(feed)`) or tf.data (`feed.as_dataset()`), drawn afresh each epoch.
+    """Feed a plan's rows to Keras (`model.fit(feed)`) or tf.data (`feed.as_dataset()`), redrawn each epoch.
 
     Args:
         x: Arrays of any rank, dicts and tuples of them, frames, sparse matrices, memory maps, HDF5-like objects, a
@@ -248,43 +248,46 @@ def batches(
     source = rows_of(x, load)
     if getattr(x, "split", None) is not None:
         raise OptionError(
-            'x has test images among others, and a batch would mix them. Pass one part, for example x.part("train").'
+            'x has test images among others, and a batch would mix them. Pass one of them, for example x.part("train").'
         )
     augment = getattr(x, "augment", None) if augment is None else augment
     y = getattr(x, "y", None) if y is None and getattr(x, "takes_rows", False) else y
     target = None if y is None else rows_of(_readable(y))
-    beside = {name: rows_of(part) for name, part in (extras or {}).items()}
-    check_lengths({"x": source, **({} if target is None else {"y": target}), **beside})
+    extra_rows = {name: rows_of(values) for name, values in (extras or {}).items()}
+    check_lengths({"x": source, **({} if target is None else {"y": target}), **extra_rows})
     if not len(source):
-        raise DataError("x has no rows; nothing to draw from.")
+        raise DataError("x has no rows. Expected one at least.")
     check_int(epoch, "epoch", 0)
     check_int(seed, "seed", 0)
     blind = plan is None and quota is None
     plan = _plan(plan, quota, y, len(source), check_int(batch_size, "batch_size"), sample_weight)
-    source, target, plan = _realized(source, target, plan, seed, beside)
+    source, target, plan = _realized(source, target, plan, seed, extra_rows)
     target = _coded(target, None if blind else plan.classes)
     feed = Feed(
         source, target, plan, batch_size=plan.batch_size or batch_size, seed=seed, drop_last=drop_last,
-        extras=beside, epoch=epoch, augmenter=augmenter_of(augment),
+        extras=extra_rows, epoch=epoch, augmenter=augmenter_of(augment),
         workers=workers, use_multiprocessing=use_multiprocessing, max_queue_size=max_queue_size,
     )  # fmt: skip
     if not feed.num_batches:
-        raise OptionError(f"an epoch draws {len(plan)} rows and drop_last leaves out batches of under {batch_size}.")
+        raise OptionError(
+            f"An epoch draws {len(plan)} rows, and drop_last leaves out batches of less than {batch_size}, so that "
+            "none is left. Lower batch_size, or leave drop_last out."
+        )
     return feed
 
 
 def _plan(plan: Plan | None, quota: Any, y: Any, n: int, batch_size: int, sample_weight: Any) -> Plan:
     if plan is not None and quota is not None:
-        raise OptionError("give a plan or a quota, not both: a quota is a plan of its own.")
+        raise OptionError("plan and quota were both given, but a quota is a plan of its own. Leave one out.")
     if quota is not None:
         if y is None:
-            raise OptionError("quota counts rows by class; give the labels y.")
+            raise OptionError("quota counts rows by class, but y was not given. Pass the labels y.")
         plan = quota_plan(y, quota, batch_size=batch_size)
     if plan is None:
         plan = uniform(np.zeros(n, np.int8))
     check_single(plan)
     if len(plan.codes) != n:
-        raise DataError(f"the plan was made for {len(plan.codes):,} rows, but x has {n:,}. Make it from the same rows.")
+        raise DataError(f"The plan was made for {len(plan.codes):,} rows, but x has {n:,}. Make it from the same rows.")
     return plan if sample_weight is None else plan.with_weights(sample_weight)
 
 
@@ -295,12 +298,15 @@ def _realized(
     if not plan.needs_features:
         return x, y, plan
     if y is None:
-        raise OptionError(f"plan {plan.name!r} makes new rows; give the labels y.")
+        raise OptionError(f"Plan {plan.name!r} makes new rows, but y was not given. Pass the labels y.")
     plan = plan.realize(whole(x), seed)
     if plan.new is None:
         return x, y, plan
     if extras:
-        raise OptionError(f"plan {plan.name!r} makes new rows, which have no {', '.join(extras)}.")
+        raise OptionError(
+            f"Plan {plan.name!r} makes new rows, which have no {', '.join(extras)}. Leave extras out, or choose "
+            "another plan."
+        )
     x_new, codes = plan.new
     return Joined(x, rows_of(x_new)), Joined(y, rows_of(labels_like(y, plan.classes, codes))), plan
 

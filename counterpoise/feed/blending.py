@@ -21,39 +21,42 @@ class Draws(Protocol):
         """float32, Beta(alpha, alpha)."""
 
 
-def blend(part: Any, partner: Any, share: Any) -> Any:
+def blend(array: Any, partner: Any, share: Any) -> Any:
     """share x_i + (1 - share) x_partner, `share` (N,) spread over the other axes; ids come from the larger share."""
-    share = ops.reshape(share, (-1, *[1] * (len(part.shape) - 1)))
-    if "int" in keras.backend.standardize_dtype(part.dtype):
-        return ops.where(share >= 0.5, part, ops.take(part, partner, axis=0))
-    return share * part + (1.0 - share) * ops.take(part, partner, axis=0)
+    share = ops.reshape(share, (-1, *[1] * (len(array.shape) - 1)))
+    if "int" in keras.backend.standardize_dtype(array.dtype):
+        return ops.where(share >= 0.5, array, ops.take(array, partner, axis=0))
+    return share * array + (1.0 - share) * ops.take(array, partner, axis=0)
 
 
 def floats(x: Any) -> Any:
-    """Parts of x as float32.
+    """Return the inputs of x as float32.
 
     Raises:
-        DataError: a part holds integers that are no uint8 image: token numbers have no mean.
+        DataError: An input has integers that are no uint8 image: token numbers have no mean.
     """
 
-    def cast(part: Any) -> Any:
-        part = ops.convert_to_tensor(part)
-        kind = keras.backend.standardize_dtype(part.dtype)
+    def cast(array: Any) -> Any:
+        array = ops.convert_to_tensor(array)
+        kind = keras.backend.standardize_dtype(array.dtype)
         if "float" not in kind and kind != "uint8":
-            raise DataError(f"a part of x is {kind}; only numbers can be mixed. Mix embeddings, or leave the part out.")
-        return ops.cast(part, "float32")
+            raise DataError(
+                f"An input of x is {kind}. Expected floating-point numbers or uint8 images. Mix embeddings, or leave "
+                "the input out."
+            )
+        return ops.cast(array, "float32")
 
     return mapped(cast, x)
 
 
 def distances(x: Any) -> Any:
-    """Squared Euclidean distances over all parts, (N, N)."""
-    parts: list[Any] = []
-    mapped(lambda part: parts.append(ops.reshape(part, (ops.shape(part)[0], -1))), x)
-    # Centerd, because the difference of large squares loses digits.
-    flat = [part - ops.mean(part, axis=0) for part in parts]
-    squares = sum(ops.sum(part * part, axis=1) for part in flat)
-    return squares[:, None] + squares[None, :] - 2.0 * sum(ops.matmul(part, ops.transpose(part)) for part in flat)
+    """Squared Euclidean distances over all inputs, (N, N)."""
+    arrays: list[Any] = []
+    mapped(lambda array: arrays.append(ops.reshape(array, (ops.shape(array)[0], -1))), x)
+    # Centered, because the difference of large squares loses digits.
+    flat = [array - ops.mean(array, axis=0) for array in arrays]
+    squares = sum(ops.sum(array * array, axis=1) for array in flat)
+    return squares[:, None] + squares[None, :] - 2.0 * sum(ops.matmul(array, ops.transpose(array)) for array in flat)
 
 
 class KerasDraws:

@@ -45,24 +45,26 @@ class Batch:
             return (self.x,)
         return (self.x, self.y) if self.weight is None else (self.x, self.y, self.weight)
 
-    def part(self, start: int, end: int) -> Batch:
+    def between(self, start: int, end: int) -> Batch:
         """Rows start..end-1 of the batch, as views."""
-        extras = {name: _part(values, start, end) for name, values in self.extras.items()} if self.extras else {}
+        extras = (
+            {name: _rows_between(values, start, end) for name, values in self.extras.items()} if self.extras else {}
+        )
         return Batch(
             self.rows[start:end],
-            _part(self.x, start, end),
-            None if self.y is None else _part(self.y, start, end),
+            _rows_between(self.x, start, end),
+            None if self.y is None else _rows_between(self.y, start, end),
             None if self.weight is None else self.weight[start:end],
             extras,
         )
 
 
-def _part(tree: Any, start: int, end: int) -> Any:
+def _rows_between(tree: Any, start: int, end: int) -> Any:
     if isinstance(tree, np.ndarray):
         return tree[start:end]
     if isinstance(tree, Mapping):
-        return {k: _part(v, start, end) for k, v in tree.items()}
-    return type(tree)(_part(v, start, end) for v in tree)
+        return {k: _rows_between(v, start, end) for k, v in tree.items()}
+    return type(tree)(_rows_between(v, start, end) for v in tree)
 
 
 class Blocks:
@@ -94,26 +96,26 @@ class Blocks:
 
     def batch(self, epoch: int, step: int) -> Batch:
         with self._lock:
-            found = self._found(epoch, step)
-            if found is None:
+            batch = self._waiting_at(epoch, step)
+            if batch is None:
                 # The first step asked for, and any that does not follow the last one, comes alone.
                 count = self.together if (epoch, step) == (self._epoch, self._expected) or step == 0 else 1
                 self._waiting, self._first = self._made(epoch, step, count), step
-                found = self._waiting[0]
+                batch = self._waiting[0]
                 self._waiting[0] = None
             self._epoch, self._expected = epoch, step + 1
-            assert found is not None
-            return found
+            assert batch is not None
+            return batch
 
-    def _found(self, epoch: int, step: int) -> Batch | None:
-        place = step - self._first
-        if epoch != self._epoch or not 0 <= place < len(self._waiting):
+    def _waiting_at(self, epoch: int, step: int) -> Batch | None:
+        index = step - self._first
+        if epoch != self._epoch or not 0 <= index < len(self._waiting):
             return None
-        found, self._waiting[place] = self._waiting[place], None
-        return found
+        batch, self._waiting[index] = self._waiting[index], None
+        return batch
 
     def _made(self, epoch: int, step: int, count: int) -> list[Batch | None]:
         size, end = self.batch_size, min(self.steps, step + count)
         rows = self.rows_of(epoch)[step * size : end * size]
         block = self.make(rows)
-        return [block] if count == 1 else [block.part(i, i + size) for i in range(0, len(rows), size)]
+        return [block] if count == 1 else [block.between(i, i + size) for i in range(0, len(rows), size)]

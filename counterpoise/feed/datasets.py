@@ -23,7 +23,7 @@ def dataset_of(feed: Feed, epochs: int | None, start: int, extras: bool) -> Any:
     check_int(start, "start", 0)
     end = _FOREVER if epochs is None else check_int(epochs, "epochs") * feed.num_batches
     if start >= end:
-        raise OptionError(f"start is step {start}, but {epochs} epochs have only {end} steps.")
+        raise OptionError(f"start is step {start}, but {epochs} epochs have only {end} steps. Lower start.")
     make = _gathered if feed.augmenter is None and _all_in_memory(feed) else _computed
     out = make(feed, feed.epoch, start, end, extras)
     if epochs is None:
@@ -34,8 +34,8 @@ def dataset_of(feed: Feed, epochs: int | None, start: int, extras: bool) -> Any:
 
 
 def _all_in_memory(feed: Feed) -> bool:
-    parts = [feed.x, *([] if feed.y is None else [feed.y]), *feed.extras.values()]
-    return all(in_memory(part) for part in parts)
+    sources = [feed.x, *([] if feed.y is None else [feed.y]), *feed.extras.values()]
+    return all(in_memory(source) for source in sources)
 
 
 def _gathered(feed: Feed, first: int, start: int, end: int, extras: bool) -> Any:
@@ -46,13 +46,15 @@ def _gathered(feed: Feed, first: int, start: int, end: int, extras: bool) -> Any
 
     def rows_from(step: np.ndarray) -> np.ndarray:
         steps = range(int(step), min(end, int(step) + many))
-        places = (divmod(k, feed.num_batches) for k in steps)
-        return np.concatenate([feed.rows(first + epoch, place) for epoch, place in places]).astype(kind, copy=False)
+        steps_of_epochs = (divmod(k, feed.num_batches) for k in steps)
+        return np.concatenate(
+            [feed.rows(first + epoch, step_of_epoch) for epoch, step_of_epoch in steps_of_epochs]
+        ).astype(kind, copy=False)
 
     def block(step: Any) -> Any:
         rows = tf.numpy_function(rows_from, [step], kind, stateful=False)
         rows.set_shape([None])
-        return tf.nest.map_structure(lambda part: tf.gather(part, rows), everything)
+        return tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), everything)
 
     numbers = tf.data.Dataset.range(start, end, many)
     blocks = numbers.map(block, num_parallel_calls=2, deterministic=True).prefetch(1)
@@ -61,7 +63,7 @@ def _gathered(feed: Feed, first: int, start: int, end: int, extras: bool) -> Any
 
 def _steps_in_one_go(feed: Feed, everything: Any) -> int:
     """So many that TensorFlow's cost for a call is small and a block stays in the cache."""
-    row = sum(part.dtype.size * max(1, int(np.prod(part.shape[1:]))) for part in tf.nest.flatten(everything))
+    row = sum(tensor.dtype.size * max(1, int(np.prod(tensor.shape[1:]))) for tensor in tf.nest.flatten(everything))
     return int(np.clip(_BLOCK_BYTES // max(1, row * feed.batch_size), 1, 64))
 
 
@@ -80,30 +82,30 @@ def _elements(feed: Feed, extras: bool, get: Any) -> tuple[Any, ...]:
     if feed.y is not None:
         out += (get(feed.y),)
         out += () if feed.weights is None else (feed.weights,)
-    return (*out, {k: get(part) for k, part in feed.extras.items()}) if extras else out
+    return (*out, {k: get(values) for k, values in feed.extras.items()}) if extras else out
 
 
 def _computed(feed: Feed, first: int, start: int, end: int, extras: bool) -> Any:
     """Batches made by NumPy."""
 
     def made(step: Any) -> tuple[Any, ...]:
-        epoch, place = divmod(int(step), feed.num_batches)
-        batch = feed.batch(first + epoch, place)
+        epoch, step_of_epoch = divmod(int(step), feed.num_batches)
+        batch = feed.batch(first + epoch, step_of_epoch)
         return (*batch.for_keras(), dict(batch.extras)) if extras else batch.for_keras()
 
     sample = tf.nest.map_structure(tf.convert_to_tensor, made(0))
-    kinds = [part.dtype for part in tf.nest.flatten(sample)]
-    shapes = [[_static_size(feed), *part.shape[1:]] for part in tf.nest.flatten(sample)]
+    kinds = [array.dtype for array in tf.nest.flatten(sample)]
+    shapes = [[_static_size(feed), *array.shape[1:]] for array in tf.nest.flatten(sample)]
 
     def flat(step: np.ndarray) -> list[np.ndarray]:
-        parts = tf.nest.flatten(made(step))
-        return [np.asarray(part).astype(k.as_numpy_dtype, copy=False) for part, k in zip(parts, kinds, strict=True)]
+        arrays = tf.nest.flatten(made(step))
+        return [np.asarray(array).astype(k.as_numpy_dtype, copy=False) for array, k in zip(arrays, kinds, strict=True)]
 
     def batch(step: Any) -> Any:
-        parts = tf.numpy_function(flat, [step], kinds, stateful=False)
-        for part, shape in zip(parts, shapes, strict=True):
-            part.set_shape(shape)
-        return tf.nest.pack_sequence_as(sample, parts)
+        arrays = tf.numpy_function(flat, [step], kinds, stateful=False)
+        for array, shape in zip(arrays, shapes, strict=True):
+            array.set_shape(shape)
+        return tf.nest.pack_sequence_as(sample, arrays)
 
     return tf.data.Dataset.range(start, end).map(batch, num_parallel_calls=2, deterministic=True)
 

@@ -21,7 +21,7 @@ from counterpoise.core.labels import count_codes
 from counterpoise.data.labels import encode_labels
 from counterpoise.data.row_metadata import weights
 from counterpoise.data.stored import Stored, stored
-from counterpoise.feed.disk_stream import Stream, drawn_parts
+from counterpoise.feed.disk_stream import Stream, drawn_chunks
 from counterpoise.plans import class_plans as plans
 from counterpoise.plans.class_plans import Plan
 from counterpoise.plans.schedule import check_single
@@ -74,7 +74,7 @@ class Scan:
         """Features of some rows (sorted row numbers), in one streaming pass."""
         times = np.zeros(len(self), np.uint8)
         times[rows] = 1
-        return pl.concat([part for _, part in drawn_parts(self.table, self.features, times)])
+        return pl.concat([chunk for _, chunk in drawn_chunks(self.table, self.features, times)])
 
     def plan(self, make: Callable[..., Plan] = plans.undersample, **options: Any) -> Plan:
         """A plan over these rows: `scan.plan(cp.plans.oversample, ratio=0.5)`."""
@@ -102,11 +102,15 @@ class Scan:
         plan = self.plan(plans.uniform) if plan is None else plan
         if plan.needs_features:
             raise OptionError(
-                f"plan {plan.name!r} looks at features of all rows at once; a stream has only its window."
+                f"Plan {plan.name!r} looks at features of all rows at once, but a stream has only its window. Choose "
+                "another plan."
             )
         check_single(plan)
         if len(plan.codes) != len(self):
-            raise DataError(f"the plan was made for {len(plan.codes):,} rows, but {self.source} has {len(self):,}.")
+            raise DataError(
+                f"The plan was made for {len(plan.codes):,} rows, but {self.source} has {len(self):,}. Make it with "
+                "scan.plan()."
+            )
         check_int(batch_size, "batch_size")
         check_int(window, "window")
         self._warn_of_order(plan, window)
@@ -115,7 +119,7 @@ class Scan:
         return Stream(self.table, self.features, self.y, plan, batch_size, seed, window, epoch)
 
     def _warn_of_order(self, plan: Plan, window: int) -> None:
-        """Say when a window of drawn rows would lack a class that it should hold 30 times."""
+        """Warn if a window of drawn rows would lack a class that it should have 30 times."""
         rows = max(1, round(window * len(self) / len(plan)))
         share = plan.drawn / plan.drawn.sum()
         due = np.flatnonzero(share * window >= 30)
@@ -124,8 +128,8 @@ class Scan:
             if np.any(seen[due] == 0):
                 label = self.classes[due[int(np.argmin(seen[due]))]]
                 warnings.warn(
-                    f"rows {start + 1:,} to {start + rows:,} of {self.source} hold no row of class {label!r}: the file "
-                    f"seems sorted. Shuffle it once, or raise window (now {window:,} drawn rows).",
+                    f"Rows {start + 1:,} to {start + rows:,} of {self.source} have no {label!r} row, so the file "
+                    f"seems to be sorted. Shuffle it once, or raise window (now {window:,} drawn rows).",
                     UserWarning,
                     stacklevel=3,
                 )
@@ -157,24 +161,24 @@ def scan(source: str | os.PathLike[str], target: str, *, drop: Sequence[str] = (
     """
     table = stored(source)
     drop = (drop,) if isinstance(drop, str) else tuple(drop)
-    beside = [sample_weight] if sample_weight else []
+    weight_columns = [sample_weight] if sample_weight else []
     check_target(table, target)
-    for column in [*drop, *beside]:
+    for column in [*drop, *weight_columns]:
         if column not in table.columns:
-            raise ColumnError(f"{column!r} is no column of {table.name}.{did_you_mean(column, table.columns)}")
-    others = {target, *drop, *beside}
+            raise ColumnError(f"{column!r} is not a column of {table.name}.{did_you_mean(column, table.columns)}")
+    others = {target, *drop, *weight_columns}
     features = tuple(c for c in table.columns if c not in others)
     if not features:
-        raise ColumnError(f"no column of {table.name} is left to learn from.")
+        raise ColumnError(f"No column of {table.name} is left to learn from. Drop fewer columns.")
     table.check(features)
-    found = table.values([target, *beside], target)
-    labels = encode_labels(found[target], written=table.written)
+    columns = table.values([target, *weight_columns], target)
+    labels = encode_labels(columns[target], written=table.written)
     warn_look_alikes(labels.classes, f"Target {target!r}")
-    weight = weights(found[sample_weight]).astype(float) if sample_weight else None
+    weight = weights(columns[sample_weight]).astype(float) if sample_weight else None
     return Scan(table, target, features, labels.codes, labels.classes, weight)
 
 
 def check_target(table: Stored, target: str) -> None:
     """Raise a TargetError unless the table has the column."""
     if target not in table.columns:
-        raise TargetError(f"target {target!r} is no column of {table.name}.{did_you_mean(target, table.columns)}")
+        raise TargetError(f"Target {target!r} is not a column of {table.name}.{did_you_mean(target, table.columns)}")

@@ -18,7 +18,7 @@ from counterpoise.plans.class_plans import Plan
 Array = np.ndarray
 
 #: The most rows that are handed on at a time.
-PART_ROWS = 16384
+CHUNK_ROWS = 16384
 
 
 @dataclass(eq=False)
@@ -77,9 +77,9 @@ class Stream:
             kept = block if kept is None else kept.then(block)
             if len(kept) >= self.window + self.batch_size:
                 kept = kept.take(rng.permutation(len(kept)))
-                whole = (len(kept) - self.window) // self.batch_size * self.batch_size
-                yield from kept.cut(0, whole, self.batch_size)
-                kept = kept.take(np.arange(whole, len(kept)))
+                full = (len(kept) - self.window) // self.batch_size * self.batch_size
+                yield from kept.cut(0, full, self.batch_size)
+                kept = kept.take(np.arange(full, len(kept)))
         if kept is not None and len(kept):
             kept = kept.take(rng.permutation(len(kept)))
             yield from kept.cut(0, len(kept), self.batch_size)
@@ -101,11 +101,11 @@ class Stream:
         return out.apply(tf.data.experimental.assert_cardinality(size)).prefetch(tf.data.AUTOTUNE)
 
     def _drawn(self, epoch: int) -> Iterator[Block]:
-        """The drawn rows in file order, repeats beside each other, block after block."""
+        """The drawn rows in file order, repeats next to each other, block after block."""
         times = self._of_table(times_drawn(self.plan, epoch, self.seed))
-        for drawn, part in drawn_parts(self.table, self.features, times):
+        for drawn, chunk in drawn_chunks(self.table, self.features, times):
             weight = None if self._weights is None else self._weights[drawn]
-            yield Block((self.inputs or _inputs)(part), self.y[drawn], weight)
+            yield Block((self.inputs or _inputs)(chunk), self.y[drawn], weight)
 
     def _of_table(self, values: Array) -> Array:
         """Numbers of the plan's rows as numbers of the table's rows, 0 elsewhere."""
@@ -137,13 +137,13 @@ class Block:
         return Block(x, np.concatenate([self.y, other.y]), weight)
 
     def take(self, rows: Any) -> Block:
-        x = {k: part[rows] for k, part in self.x.items()} if isinstance(self.x, dict) else self.x[rows]
+        x = {k: values[rows] for k, values in self.x.items()} if isinstance(self.x, dict) else self.x[rows]
         return Block(x, self.y[rows], None if self.weight is None else self.weight[rows])
 
     def cut(self, start: int, end: int, size: int) -> Iterator[tuple[Any, ...]]:
-        for place in range(start, end, size):
-            part = self.take(slice(place, min(end, place + size)))
-            yield (part.x, part.y) if part.weight is None else (part.x, part.y, part.weight)
+        for first in range(start, end, size):
+            batch = self.take(slice(first, min(end, first + size)))
+            yield (batch.x, batch.y) if batch.weight is None else (batch.x, batch.y, batch.weight)
 
 
 def times_drawn(plan: Plan, epoch: int, seed: int) -> Array:
@@ -156,32 +156,32 @@ def times_drawn(plan: Plan, epoch: int, seed: int) -> Array:
     return times
 
 
-def drawn_parts(table: Stored, columns: Sequence[str], times: Array) -> Iterator[tuple[Array, pl.DataFrame]]:
-    """Every row as often as `times` says, in order, repeats beside each other: row numbers and rows, part after part.
+def drawn_chunks(table: Stored, columns: Sequence[str], times: Array) -> Iterator[tuple[Array, pl.DataFrame]]:
+    """Yield row numbers and rows in chunks, each row `times` times, in order, repeats next to each other.
 
-    A part has at most `PART_ROWS` rows.
+    A chunk has at most `CHUNK_ROWS` rows.
     """
-    for start, part in table.parts(columns, times > 0):
-        yield from repeated(part, start, times)
+    for start, chunk in table.chunks(columns, times > 0):
+        yield from repeated(chunk, start, times)
 
 
-def repeated(part: pl.DataFrame, start: int, times: Array) -> Iterator[tuple[Array, pl.DataFrame]]:
-    """The rows of a part, of which the first has the number `start`, as often as `times` says."""
-    rows = np.repeat(np.arange(part.height, dtype=np.uint32), times[start : start + part.height])
-    for first in range(0, len(rows), PART_ROWS):
-        piece = rows[first : first + PART_ROWS]
-        yield start + piece, part[piece]
+def repeated(chunk: pl.DataFrame, start: int, times: Array) -> Iterator[tuple[Array, pl.DataFrame]]:
+    """The rows of a chunk, of which the first has the number `start`, `times` times."""
+    rows = np.repeat(np.arange(chunk.height, dtype=np.uint32), times[start : start + chunk.height])
+    for first in range(0, len(rows), CHUNK_ROWS):
+        piece = rows[first : first + CHUNK_ROWS]
+        yield start + piece, chunk[piece]
 
 
-def _inputs(part: pl.DataFrame) -> Any:
+def _inputs(chunk: pl.DataFrame) -> Any:
     """Columns as one float32 array (rows, d) when all are numbers, else a dict of arrays; missing numbers are NaN."""
-    numeric = {c: dtype.is_numeric() or dtype == pl.Boolean for c, dtype in part.schema.items()}
+    numeric = {c: dtype.is_numeric() or dtype == pl.Boolean for c, dtype in chunk.schema.items()}
     if all(numeric.values()):
-        return np.ascontiguousarray(part.cast(pl.Float32).to_numpy())
+        return np.ascontiguousarray(chunk.cast(pl.Float32).to_numpy())
     return {
-        c: part[c].cast(pl.Float32).to_numpy()
+        c: chunk[c].cast(pl.Float32).to_numpy()
         if number
-        else part[c].cast(pl.String).fill_null("").to_numpy().astype(str)
+        else chunk[c].cast(pl.String).fill_null("").to_numpy().astype(str)
         for c, number in numeric.items()
     }
 

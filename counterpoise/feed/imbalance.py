@@ -58,7 +58,7 @@ def make_imbalanced(
         [100, 10, 1]
     """
     rows = imbalanced_rows(y, ratio, shape, minority=minority, order=order, seed=seed)
-    check_lengths({"x": _first_part(x), "y": y})
+    check_lengths({"x": _first_array(x), "y": y})
     return _kept(x, rows), _kept(y, rows)
 
 
@@ -81,7 +81,7 @@ def imbalanced_rows(
     """
     codes, labels = codes_of(y)
     if len(labels) < 2:
-        raise TargetError(f"all labels are {labels[0]!r}; an imbalance needs two classes or more.")
+        raise TargetError(f"All labels are {labels[0]!r}. Expected two classes or more.")
     check_int(seed, "seed", 0)
     counts = count_codes(codes, len(labels))
     share = np.empty(len(labels))
@@ -109,7 +109,7 @@ def _order(order: Sequence[Any] | None, labels: tuple[Any, ...]) -> list[int]:
     if order is None:
         return list(range(len(labels)))
     if sorted(map(str, order)) != sorted(map(str, labels)):
-        raise OptionError(f"order is {list(order)}; expected every class once: {list(labels)}.")
+        raise OptionError(f"order is {list(order)}. Expected every class once: {list(labels)}.")
     return [[str(label) for label in labels].index(str(label)) for label in order]
 
 
@@ -126,7 +126,7 @@ def _kept(data: Any, rows: Array) -> Any:
     return take(data, rows)
 
 
-def _first_part(x: Any) -> Any:
+def _first_array(x: Any) -> Any:
     if isinstance(x, dict):
-        return _first_part(next(iter(x.values())))
-    return _first_part(x[0]) if isinstance(x, tuple) else x
+        return _first_array(next(iter(x.values())))
+    return _first_array(x[0]) if isinstance(x, tuple) else x

@@ -27,11 +27,11 @@ def tensor_weights(table: WeightTable, y: Tensor, existing: Tensor | None = None
     if table.kind == "one_hot":
         return _of_one_hot(table, y, existing)
     codes = y[..., 0] if table.squeezed and y.shape.rank and y.shape[-1] == 1 else y
-    place = _places(table, codes)
-    counted = _times(tf.ones_like(place, dtype=tf.float32), existing) * tf.where(place == IGNORED, 0.0, 1.0)
-    known = ((place != UNKNOWN) & _whole(codes)) | (counted == 0)
-    weight = counted * tf.gather(tf.constant(table.weights, tf.float32), tf.maximum(place, 0))
-    return _after(weight, known, "a label has no weight (Keras would silently take 1):", codes)
+    index = _indices(table, codes)
+    counted = _times(tf.ones_like(index, dtype=tf.float32), existing) * tf.where(index == IGNORED, 0.0, 1.0)
+    weighed = ((index != UNKNOWN) & _is_whole(codes)) | (counted == 0)
+    weight = counted * tf.gather(tf.constant(table.weights, tf.float32), tf.maximum(index, 0))
+    return _after(weight, weighed, "A label has no weight (Keras would take 1 without a warning):", codes)
 
 
 def _of_labels(table: WeightTable, y: Tensor, existing: Tensor | None) -> Tensor:
@@ -41,8 +41,8 @@ def _of_labels(table: WeightTable, y: Tensor, existing: Tensor | None) -> Tensor
     )
     weight = tf.where(present > 0.5, *(tf.constant(table.weights[:, k], tf.float32) for k in (1, 0)))
     weight = _times(tf.where(missing, 0.0, weight), existing)
-    known = (present == 0) | (present == 1) | (weight == 0)
-    return _after(weight, known, "a multi-label target holds other values than 0 and 1:", y)
+    weighed = (present == 0) | (present == 1) | (weight == 0)
+    return _after(weight, weighed, "A multi-label target has other values than 0 and 1:", y)
 
 
 def _of_one_hot(table: WeightTable, y: Tensor, existing: Tensor | None) -> Tensor:
@@ -50,14 +50,14 @@ def _of_one_hot(table: WeightTable, y: Tensor, existing: Tensor | None) -> Tenso
     ones = tf.where(tf.reduce_all((values == 0) | (values == 1), axis=-1), tf.reduce_sum(values, axis=-1), -1.0)
     weight = tf.gather(tf.constant(table.weights, tf.float32), tf.argmax(y, axis=-1))
     weight = _times(weight, existing)
-    return _after(weight, (ones == 1) | (weight == 0), "rows are not one-hot; they hold this many ones:", ones)
+    return _after(weight, (ones == 1) | (weight == 0), "Rows are not one-hot. They have so many ones:", ones)
 
 
-def _places(table: WeightTable, codes: Tensor) -> Tensor:
-    """Place of each label in the table, `IGNORED` or `UNKNOWN`."""
-    places = {k: i for i, k in enumerate(table.labels)} | dict.fromkeys(table.ignore, IGNORED)
+def _indices(table: WeightTable, codes: Tensor) -> Tensor:
+    """Index of each label in the table, `IGNORED` or `UNKNOWN`."""
+    by_label = {k: i for i, k in enumerate(table.labels)} | dict.fromkeys(table.ignore, IGNORED)
     text = codes.dtype == tf.string
-    pairs = [(k if text else int(k), v) for k, v in places.items() if isinstance(k, str) == text]
+    pairs = [(k if text else int(k), v) for k, v in by_label.items() if isinstance(k, str) == text]
     keys, values = zip(*pairs, strict=True) if pairs else (("",) if text else (0,), (UNKNOWN,))
     initial = tf.lookup.KeyValueTensorInitializer(
         np.array(keys), np.array(values, np.int32), tf.string if text else tf.int64, tf.int32
@@ -66,7 +66,7 @@ def _places(table: WeightTable, codes: Tensor) -> Tensor:
     return lookup.lookup(codes if text else tf.cast(codes, tf.int64))
 
 
-def _whole(codes: Tensor) -> Tensor:
+def _is_whole(codes: Tensor) -> Tensor:
     """Whether numbers are whole: a cast would take 0.5 for 0."""
     return tf.equal(codes, tf.round(codes)) if codes.dtype.is_floating else tf.ones_like(codes, dtype=tf.bool)
 

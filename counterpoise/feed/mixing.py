@@ -2,7 +2,7 @@
 
 Each is a Keras layer on (x, y[, sample_weight]), for `dataset.map(layer)` and for a train step of your own;
 `dataset.apply(layer.over)` does the same with draws that are a function of (seed, pass, batch). x is an array of any
-rank, or a dict or tuple of arrays; mixing needs numbers, so of integer parts only uint8 images are taken.
+rank, or a dict or tuple of arrays; mixing needs numbers, so of integers only uint8 images are taken.
 
 What a network learns from mixed rows is not the class probability at a true row, and no known shift turns it back: all
 of them have `needs_calibration = True`.
@@ -42,7 +42,7 @@ class Mixing(keras.layers.Layer):
         super().__init__(autocast=False, **kwargs)
         self.classes, self.one_hot, self.seed = check_int(classes, "classes", 2), one_hot, check_int(seed, "seed", 0)
         if not one_hot and classes != 2:
-            raise OptionError(f"one_hot=False is for two classes; got {classes}.")
+            raise OptionError(f"one_hot=False is for two classes, but classes is {classes}. Leave it out.")
         self.generator = keras.random.SeedGenerator(seed)
 
     def call(self, x: Any, y: Any, sample_weight: Any = None, training: bool = True) -> tuple[Any, ...]:
@@ -94,7 +94,7 @@ class Mixing(keras.layers.Layer):
         if len(y.shape) == 2 and y.shape[1] == 1:
             y = y[:, 0]
         if len(y.shape) != 1:
-            raise DataError(f"y has shape {tuple(y.shape)}; expected codes (N,) or one-hot (N, {self.classes}).")
+            raise DataError(f"y has shape {tuple(y.shape)}. Expected codes (N,) or one-hot rows (N, {self.classes}).")
         if "float" in keras.backend.standardize_dtype(y.dtype) and self.classes == 2:
             return ops.stack([1.0 - ops.cast(y, "float32"), ops.cast(y, "float32")], axis=1)
         return ops.one_hot(ops.cast(y, "int32"), self.classes, dtype="float32")
@@ -132,7 +132,7 @@ class Mixup(Mixing):
         partner = ops.argsort(draws.uniform((n,)))
         share = draws.beta(self.alpha, (n,))
         of_label = self._share_of_label(share, soft, ops.take(soft, partner, axis=0))
-        x = mapped(lambda part: blend(part, partner, share), x)
+        x = mapped(lambda array: blend(array, partner, share), x)
         weight = None if weight is None else blend(weight, partner, of_label)
         return x, blend(soft, partner, of_label), weight
 
@@ -159,7 +159,7 @@ class Remix(Mixup):
         counts: (C,) rows of each class in the training data.
         alpha: Of Beta(alpha, alpha).
         kappa: The size ratio from which on labels are given away, 1 or more.
-        tau: The most of x that may come from the rarer row's partner without a say in the label, in [0, 1].
+        tau: The most of x that may come from the rarer row's partner without a share in the label, in [0, 1].
         **kwargs: `one_hot` and `seed` of `Mixing`: the same seed gives the same mixtures.
 
     Source: Chou et al., "Remix: Rebalanced Mixup" (ECCV workshops 2020).
@@ -175,7 +175,7 @@ class Remix(Mixup):
     ) -> None:
         sizes = np.asarray(counts, dtype=float)
         if sizes.ndim != 1 or len(sizes) < 2 or not np.all(np.isfinite(sizes) & (sizes > 0)):
-            raise TargetError(f"counts are {counts!r:.80}; expected the rows of each of two classes or more.")
+            raise TargetError(f"counts are {counts!r:.80}. Expected the rows of each of two classes or more.")
         kwargs.pop("classes", None)
         super().__init__(len(sizes), alpha, **kwargs)
         self.counts = [float(size) for size in sizes]
@@ -190,7 +190,7 @@ class Remix(Mixup):
         """
         shares, sizes = np.asarray(shares, dtype=np.float64), np.array(self.counts)
         ratio = sizes[:, None] / sizes
-        # Beside a class that is much larger the mean share of the own label, beside one that is much smaller the rest.
+        # With a class that is much larger the mean share of the own label, with one that is much smaller the rest.
         below = 0.5 * betainc(self.alpha + 1, self.alpha, 1 - self.tau)
         large = below + 1 - betainc(self.alpha, self.alpha, 1 - self.tau)
         own = np.where(ratio >= self.kappa, 1 - large, np.where(ratio <= 1 / self.kappa, large, 0.5))
@@ -211,7 +211,7 @@ class Remix(Mixup):
 class BatchSMOTE(Mixing):
     """x = x_i + u (x_j - x_i), j one of the nearest rows of the same class in the batch, u uniform; labels stay.
 
-    Neighbors are searched in the batch alone (Euclidean distance over all parts of x), so draw enough rows of the rare
+    Neighbors are searched in the batch alone (Euclidean distance over all inputs of x), so draw enough rows of the rare
     class into it, by a quota. A row that is alone of its class in the batch is left as it is.
 
     Args:
@@ -238,7 +238,7 @@ class BatchSMOTE(Mixing):
         self.share = check_range(share, "share", 0.0, 1.0)
         self.only = None if only is None else [check_int(code, "only", 0) for code in only]
         if self.only is not None and (not self.only or max(self.only) >= classes):
-            raise OptionError(f"only is {self.only}; expected class codes 0 to {classes - 1}.")
+            raise OptionError(f"only is {self.only}. Expected class codes 0 to {classes - 1}.")
 
     def mix(self, draws: Draws, x: Any, soft: Any, weight: Any) -> tuple[Any, Any, Any]:
         n = ops.shape(soft)[0]
@@ -246,11 +246,11 @@ class BatchSMOTE(Mixing):
         others = ops.logical_and(codes[:, None] == codes[None, :], ops.logical_not(ops.eye(n, dtype="bool")))
         choice = ops.minimum(ops.sum(ops.cast(others, "int32"), axis=1), self.neighbors)
         nearest = ops.argsort(ops.where(others, distances(x), np.inf), axis=1)
-        place = ops.cast(ops.floor(draws.uniform((n,)) * ops.cast(choice, "float32")), "int32")
-        partner = ops.take_along_axis(nearest, ops.cast(place, nearest.dtype)[:, None], axis=1)[:, 0]
+        chosen = ops.cast(ops.floor(draws.uniform((n,)) * ops.cast(choice, "float32")), "int32")
+        partner = ops.take_along_axis(nearest, ops.cast(chosen, nearest.dtype)[:, None], axis=1)[:, 0]
         replaced = ops.logical_and(self._chosen(codes, draws.uniform((n,))), choice > 0)
         own = ops.where(replaced, draws.uniform((n,)), 1.0)
-        return mapped(lambda part: blend(part, partner, own), x), soft, weight
+        return mapped(lambda array: blend(array, partner, own), x), soft, weight
 
     def _chosen(self, codes: Any, u: Any) -> Any:
         chosen = u < self.share
@@ -267,6 +267,7 @@ class BatchSMOTE(Mixing):
 def _tensorflow() -> Any:
     if keras.backend.backend() != "tensorflow":
         raise OptionError(
-            f"over() needs the TensorFlow backend, not {keras.backend.backend()}; call the layer instead."
+            f"over() needs the TensorFlow backend, but the backend here is {keras.backend.backend()}. Call the layer "
+            "instead."
         )
     return needed("tensorflow", "tensorflow", "Mixing in tf.data")

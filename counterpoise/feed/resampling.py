@@ -42,7 +42,7 @@ def resample_file(
 ) -> dict[str, Any]:
     """Write a resampled copy of a table that need not fit in memory.
 
-    All columns are kept, and rows keep their order; a row that is drawn more than once stands beside its repeats. Rows
+    All columns are kept, and rows keep their order; a row that is drawn more than once is followed by its repeats. Rows
     are copied as they are written: of a CSV file byte by byte, its first lines included. Where a CSV file becomes
     Parquet, every column is text. The file appears whole or not at all.
 
@@ -78,7 +78,7 @@ def resample_file(
     check_int(seed, "seed", 0)
     table = stored(source)
     kind = _kind(path, table)
-    _check_apart(path, table, check_path(source, "source"))
+    _check_elsewhere(path, table, check_path(source, "source"))
     check_target(table, target)
     if kind == CSV:
         _check_cells(table)
@@ -106,22 +106,22 @@ def _kind(path: Path, table: Stored) -> tuple[str, ...]:
         return CSV if ending == ".csv" else PARQUET
     if is_stream(path):
         return own
-    raise OptionError(f"the output {path} ends in {path.suffix!r}; expected .parquet or .csv.")
+    raise OptionError(f"The output {path} ends in {path.suffix!r}. Expected .parquet or .csv.")
 
 
-def _check_apart(path: Path, table: Stored, source: Path) -> None:
-    """Refuse an output that is read, now or by the next run of the same command."""
+def _check_elsewhere(path: Path, table: Stored, source: Path) -> None:
+    """Refuse an output that is read, by this run or the next one of the same command."""
     if not path.parent.is_dir():
-        raise OptionError(f"the folder {path.parent} of the output does not exist. Make it first.")
+        raise OptionError(f"The folder {path.parent} of the output does not exist. Create it first.")
     check_output(path, table.paths)
     if source.is_dir() and source.resolve() in path.resolve().parents:
-        raise OptionError(f"the output {path} lies in the folder {source} that is read. Write it elsewhere.")
+        raise OptionError(f"The output {path} is in the folder {source} that is read. Write it elsewhere.")
     if not source.exists() and PurePath(os.path.abspath(path)).match(os.path.abspath(source)):
-        raise OptionError(f"the output {path} fits the pattern {str(source)!r} that is read. Give it another name.")
+        raise OptionError(f"The output {path} matches the pattern {str(source)!r} that is read. Give it another name.")
 
 
 def _check_cells(table: Stored) -> None:
-    """Refuse columns that no CSV file can hold."""
+    """Refuse columns that a CSV file cannot express."""
     if isinstance(table, CsvFiles):
         return
     with readable(table.name):
@@ -129,8 +129,8 @@ def _check_cells(table: Stored) -> None:
     for name, dtype in schema.items():
         if dtype.is_nested() or dtype in (pl.Binary, pl.Object):
             raise ColumnError(
-                f"column {name!r} of {table.name} holds {dtype}, which a CSV file cannot. Name an output that ends in "
-                ".parquet."
+                f"Column {name!r} of {table.name} has the type {dtype}, which a CSV file cannot express. Name an "
+                "output that ends in .parquet."
             )
 
 
@@ -160,23 +160,23 @@ def _copied(table: CsvFiles, times: Array) -> Iterator[bytes]:
 
 
 def _lazy(table: Stored, times: Array) -> pl.LazyFrame:
-    """Every row as it is stored, as often as `times` says, in order, repeats beside each other."""
+    """Every row as it is stored, `times` times, in order, repeats next to each other."""
     if isinstance(table, CsvFiles):
-        parts = ((start, block.frame()) for start, block in table.blocks())
-        return _source(parts, times, dict.fromkeys(table.columns, pl.String))
+        chunks = ((start, block.frame()) for start, block in table.blocks())
+        return _source(chunks, times, dict.fromkeys(table.columns, pl.String))
     with readable(table.name):
         schema = table.frame.collect_schema()
     if times.max() < 2:
         number = _new_name(schema.names())
         rows = pl.Series(np.flatnonzero(times).astype(np.uint32))
         return table.frame.with_row_index(number).filter(pl.col(number).is_in(rows.implode())).drop(number)
-    return _source(table.raw_parts(times > 0), times, schema)
+    return _source(table.raw_chunks(times > 0), times, schema)
 
 
-def _source(parts: Iterable[tuple[int, pl.DataFrame]], times: Array, schema: Any) -> pl.LazyFrame:
+def _source(chunks: Iterable[tuple[int, pl.DataFrame]], times: Array, schema: Any) -> pl.LazyFrame:
     def drawn(*_: Any) -> Iterator[pl.DataFrame]:  # a sink asks for all columns and all rows
-        for start, part in parts:
-            yield from (piece for _, piece in repeated(part, start, times))
+        for start, chunk in chunks:
+            yield from (piece for _, piece in repeated(chunk, start, times))
 
     return register_io_source(drawn, schema=schema)
 

@@ -40,22 +40,26 @@ class ArrayRows:
         return np.take(np.asarray(self.array), rows, axis=0)
 
 
-class Parts:
+class SeveralRows:
     """Several inputs: a dict, tuple or list of things with rows."""
 
-    def __init__(self, parts: Any) -> None:
-        self.parts = parts
+    def __init__(self, inputs: Any) -> None:
+        self.inputs = inputs
         check_lengths({f"input {k!r}": part for k, part in self._items()})
 
     def __len__(self) -> int:
-        return next((len(part) for _, part in self._items()), 0)
+        return next((len(one) for _, one in self._items()), 0)
 
     def take(self, rows: Array) -> Any:
-        taken = [(k, part.take(rows)) for k, part in self._items()]
-        return dict(taken) if isinstance(self.parts, Mapping) else type(self.parts)(part for _, part in taken)
+        taken = [(k, rows_of_input.take(rows)) for k, rows_of_input in self._items()]
+        return (
+            dict(taken)
+            if isinstance(self.inputs, Mapping)
+            else type(self.inputs)(rows_of_input for _, rows_of_input in taken)
+        )
 
     def _items(self) -> Any:
-        return self.parts.items() if isinstance(self.parts, Mapping) else enumerate(self.parts)
+        return self.inputs.items() if isinstance(self.inputs, Mapping) else enumerate(self.inputs)
 
 
 class SparseRows:
@@ -98,7 +102,9 @@ class LoadedRows:
         loaded = [np.asarray(self.load(self.items[int(i)])) for i in rows]
         shapes = {one.shape for one in loaded}
         if len(shapes) > 1:
-            raise DataError(f"load gave arrays of shapes {sorted(shapes)}; every item of a batch needs the same shape.")
+            raise DataError(
+                f"load gave arrays of shapes {sorted(shapes)}. Expected the same shape for every item of a batch."
+            )
         return np.stack(loaded)
 
 
@@ -118,7 +124,7 @@ class Joined:
         if len(later) == len(rows):
             return self.second.take(rows - len(self.first))
         new = self.second.take(rows[later] - len(self.first))
-        return _place(self.first.take(np.where(rows < len(self.first), rows, 0)), new, later)
+        return _with_rows(self.first.take(np.where(rows < len(self.first), rows, 0)), new, later)
 
 
 def labels_like(y: Rows, classes: Sequence[Any], codes: Array) -> Array:
@@ -130,11 +136,11 @@ def labels_like(y: Rows, classes: Sequence[Any], codes: Array) -> Array:
     return labels[:, None] if sample.ndim == 2 else labels
 
 
-def _place(old: Any, new: Any, where: Array) -> Any:
+def _with_rows(old: Any, new: Any, where: Array) -> Any:
     if isinstance(old, Mapping):
-        return {k: _place(old[k], new[k], where) for k in old}
+        return {k: _with_rows(old[k], new[k], where) for k in old}
     if isinstance(old, (tuple, list)):
-        return type(old)(_place(a, b, where) for a, b in zip(old, new, strict=True))
+        return type(old)(_with_rows(a, b, where) for a, b in zip(old, new, strict=True))
     old[where] = new
     return old
 
@@ -158,7 +164,7 @@ def rows_of(x: Any, load: Callable[[Any], Any] | None = None) -> Rows:
     """
     if load is not None:
         if not callable(load):
-            raise OptionError(f"load is {load!r}; expected a function from one item to an array.")
+            raise OptionError(f"load is {load!r}. Expected a function from one item to an array.")
         return LoadedRows(_items(x), load)
     if hasattr(x, "take") and hasattr(x, "__len__") and getattr(x, "takes_rows", False):
         return x
@@ -166,30 +172,32 @@ def rows_of(x: Any, load: Callable[[Any], Any] | None = None) -> Rows:
     if library in ("pandas", "polars"):
         return _of_frame(x)
     if isinstance(x, Mapping):
-        return Parts({k: rows_of(part) for k, part in x.items()})
-    if isinstance(x, tuple) or (isinstance(x, list) and x and all(hasattr(part, "shape") for part in x)):
-        return Parts(type(x)(rows_of(part) for part in x))
+        return SeveralRows({k: rows_of(one) for k, one in x.items()})
+    if isinstance(x, tuple) or (isinstance(x, list) and x and all(hasattr(one, "shape") for one in x)):
+        return SeveralRows(type(x)(rows_of(one) for one in x))
     if hasattr(x, "tocsr"):
         return SparseRows(x)
     if isinstance(x, np.ndarray) or not hasattr(x, "shape") or library in ("tensorflow", "jax", "jaxlib"):
         return _of_array(x)
     if len(x.shape) and hasattr(x, "__getitem__"):
         return StoredRows(x)
-    raise DataError(f"got {type(x).__name__}; expected an array, a frame, a dict or tuple of arrays, or file paths.")
+    raise DataError(
+        f"x is {type(x).__name__}. Expected an array, a frame, a dict or tuple of arrays, or file paths with load=."
+    )
 
 
 def in_memory(rows: Rows) -> bool:
-    """Whether all parts are plain arrays in memory."""
-    if isinstance(rows, Parts):
-        return all(in_memory(part) for _, part in rows._items())
+    """Whether all inputs are plain arrays in memory."""
+    if isinstance(rows, SeveralRows):
+        return all(in_memory(one) for _, one in rows._items())
     return isinstance(rows, ArrayRows) and not isinstance(rows.array, np.memmap)
 
 
-def arrays_in(parts: Iterable[Rows]) -> Iterator[Array]:
+def arrays_in(sources: Iterable[Rows]) -> Iterator[Array]:
     """The arrays of sources that are in memory."""
-    for rows in parts:
-        if isinstance(rows, Parts):
-            yield from arrays_in(part for _, part in rows._items())
+    for rows in sources:
+        if isinstance(rows, SeveralRows):
+            yield from arrays_in(one for _, one in rows._items())
         elif isinstance(rows, ArrayRows):
             yield rows.array
 
@@ -198,15 +206,15 @@ def whole(rows: Rows) -> Any:
     """All rows at once, without a copy where they are in memory."""
     if isinstance(rows, ArrayRows):
         return rows.array
-    if isinstance(rows, Parts):
-        parts = [(k, whole(part)) for k, part in rows._items()]
-        return dict(parts) if isinstance(rows.parts, Mapping) else type(rows.parts)(part for _, part in parts)
+    if isinstance(rows, SeveralRows):
+        arrays = [(k, whole(one)) for k, one in rows._items()]
+        return dict(arrays) if isinstance(rows.inputs, Mapping) else type(rows.inputs)(one for _, one in arrays)
     return rows.take(np.arange(len(rows)))
 
 
 def _items(x: Any) -> Any:
     if isinstance(x, (str, bytes)) or not hasattr(x, "__len__") or not hasattr(x, "__getitem__"):
-        raise DataError(f"got {type(x).__name__}; with load, x must be a list of items (file paths).")
+        raise DataError(f"x is {type(x).__name__}. Expected a list of items (file paths), because load= was given.")
     return np.asarray(x) if type(x).__module__.split(".")[0] in ("pandas", "polars") else x
 
 
@@ -215,9 +223,9 @@ def _of_array(x: Any) -> ArrayRows:
     try:
         array = x if isinstance(x, np.ndarray) else np.asarray(x)
     except ValueError:
-        raise DataError("x has rows of different lengths; expected an array of shape (N, ...).") from None
+        raise DataError("x has rows of different lengths. Expected an array of shape (N, ...).") from None
     if array.ndim == 0:
-        raise DataError(f"got {type(x).__name__} without rows; expected an array of shape (N, ...).")
+        raise DataError(f"x is {type(x).__name__} without rows. Expected an array of shape (N, ...).")
     return ArrayRows(array)
 
 
@@ -227,4 +235,4 @@ def _of_frame(frame: Any) -> Rows:
     columns = {str(name): frame[name].to_numpy() for name in frame.columns}
     if all(column.dtype.kind in "iufb" for column in columns.values()):
         return ArrayRows(frame.to_numpy())
-    return Parts({name: ArrayRows(column) for name, column in columns.items()})
+    return SeveralRows({name: ArrayRows(column) for name, column in columns.items()})

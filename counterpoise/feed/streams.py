@@ -36,8 +36,8 @@ class Rebalanced:
     Example:
         >>> import tensorflow as tf
         >>> y = np.repeat([0, 1], [90, 10])
-        >>> found = rebalance(tf.data.Dataset.from_tensor_slices((y, y)), counts=[90, 10])
-        >>> found.counts.tolist(), found.log_shift.round(3).tolist(), found.estimated
+        >>> more = rebalance(tf.data.Dataset.from_tensor_slices((y, y)), counts=[90, 10])
+        >>> more.counts.tolist(), more.log_shift.round(3).tolist(), more.estimated
         ([90, 10], [-1.099, 1.099], False)
     """
 
@@ -90,8 +90,8 @@ def rebalance(
             None is y itself. Called on batches, so write it with tensor operations that keep the first axis;
             `lambda x, y: tf.argmax(y, -1)` for one-hot.
         counts: Elements of each class (C,), in code order or by code (`value_counts()`), when you know them; else the
-            first `sample` elements are counted. Files that are sorted by class need counts: their beginning says
-            nothing about the rest.
+            first `sample` elements are counted. Files that are sorted by class need counts: their beginning is
+            not like the rest.
         classes: C, when the counted part may lack the last class.
         most: The most often an element is repeated in one pass; None: no limit.
         buffer: Elements in the shuffle buffer that spreads repeats; 0: none, repeats follow each other.
@@ -107,8 +107,8 @@ def rebalance(
     Example:
         >>> import tensorflow as tf
         >>> y = np.repeat([0, 1], [900, 100])
-        >>> found = rebalance(tf.data.Dataset.from_tensor_slices((y, y)), counts=[900, 100], seed=3)
-        >>> found.prior.tolist(), found.multiplicity.round(3).tolist()
+        >>> more = rebalance(tf.data.Dataset.from_tensor_slices((y, y)), counts=[900, 100], seed=3)
+        >>> more.prior.tolist(), more.multiplicity.round(3).tolist()
         ([0.5, 0.5], [0.556, 5.0])
     """
     tf = _tensorflow()
@@ -134,43 +134,43 @@ def _blocks(dataset: Any, buffer: float) -> Any:
     """Elements in blocks, so that TensorFlow's cost for each call is shared."""
     tf = _tensorflow()
     if not isinstance(dataset, tf.data.Dataset):
-        raise DataError(f"dataset is {type(dataset).__name__}; expected a tf.data.Dataset of single examples (x, y).")
+        raise DataError(f"dataset is {type(dataset).__name__}. Expected a tf.data.Dataset of single examples (x, y).")
     shapes = [spec.shape for spec in tf.nest.flatten(dataset.element_spec)]
     if not all(shape.is_fully_defined() for shape in shapes):
         raise DataError(
-            f"elements have shapes {[str(s) for s in shapes]}; expected single examples of fixed shapes: "
-            "call .unbatch() on batches, pad sequences to one length."
+            f"Elements have shapes {[str(s) for s in shapes]}. Expected single examples of fixed shapes. Call "
+            ".unbatch() on batches, and pad sequences to one length."
         )
     return dataset.batch(_BLOCK)
 
 
-def _labels(label: Callable[..., Any] | None, parts: Any) -> Any:
-    """What `label` makes of the parts of a block of elements."""
-    parts = parts if isinstance(parts, tuple) else (parts,)
+def _labels(label: Callable[..., Any] | None, element: Any) -> Any:
+    """What `label` makes of a block of elements."""
+    element = element if isinstance(element, tuple) else (element,)
     if label is None:
-        if len(parts) < 2:
-            raise DataError("the elements have one part; expected (x, y), or label=, which gives the class of x.")
-        return parts[1]
+        if len(element) < 2:
+            raise DataError("The elements are not pairs. Expected (x, y), or label=, which gives the class of x.")
+        return element[1]
     try:
-        inspect.signature(label).bind(*parts)
+        inspect.signature(label).bind(*element)
     except TypeError:  # it takes no weight
-        parts = parts[:2]
+        element = element[:2]
     except ValueError:  # a built-in function, which has no signature
         pass
-    return label(*parts)
+    return label(*element)
 
 
-def _codes(label: Callable[..., Any] | None, parts: Any) -> Any:
+def _codes(label: Callable[..., Any] | None, element: Any) -> Any:
     """Class codes int32 (block,) of a block of elements."""
     tf = _tensorflow()
-    codes = tf.convert_to_tensor(_labels(label, parts))
+    codes = tf.convert_to_tensor(_labels(label, element))
     if codes.dtype.is_bool:
         codes = tf.cast(codes, tf.int32)
     if codes.shape.rank == 2 and codes.shape[1] == 1:
         codes = codes[:, 0]
     if codes.shape.rank != 1 or not codes.dtype.is_integer:
         raise DataError(
-            f"label gives {codes.dtype.name} of shape {codes.shape} for a block of elements; expected one integer "
+            f"label gives {codes.dtype.name} of shape {codes.shape} for a block of elements. Expected one integer "
             "class code for each (tf.argmax(y, -1) for one-hot, a lookup table for text)."
         )
     return tf.cast(codes, tf.int32)
@@ -178,29 +178,29 @@ def _codes(label: Callable[..., Any] | None, parts: Any) -> Any:
 
 def _count(blocks: Any, label: Callable[..., Any] | None, classes: int | None, sample: int) -> tuple[Array, bool]:
     """Elements of each class among the first `sample`, and whether these were all."""
-    found, seen, complete = np.zeros(classes or 0, np.int64), 0, True
-    for block in _mapped(blocks, lambda *parts: _codes(label, parts)).as_numpy_iterator():
+    counts, seen, complete = np.zeros(classes or 0, np.int64), 0, True
+    for block in _mapped(blocks, lambda *element: _codes(label, element)).as_numpy_iterator():
         if seen >= sample:
             complete = False
             break
         if block.size and block.min() < 0:
-            raise DataError(f"label gives class code {int(block.min())}; expected 0, 1, 2 ...")
-        more = np.bincount(block, minlength=len(found))
-        found = more + np.pad(found, (0, len(more) - len(found)))
+            raise DataError(f"label gives class code {int(block.min())}. Expected 0, 1, 2 ...")
+        more = np.bincount(block, minlength=len(counts))
+        counts = more + np.pad(counts, (0, len(more) - len(counts)))
         seen += len(block)
     if not seen:
-        raise DataError("dataset has no element; nothing to rebalance.")
-    return found, complete
+        raise DataError("dataset has no elements. Expected one at least.")
+    return counts, complete
 
 
 def _counts(counts: Any) -> Array:
     numbers = np.asarray(in_class_order(counts, "counts", fill=0))
     if numbers.ndim != 1 or len(numbers) < 2 or numbers.dtype.kind not in "iu":
-        raise TargetError(f"counts are {counts!r:.80}; expected whole numbers for at least two classes.")
+        raise TargetError(f"counts are {counts!r:.80}. Expected whole numbers for at least two classes.")
     if np.any(numbers < 1):
         raise TargetError(
-            f"class {int(np.argmin(numbers))} has {int(numbers.min())} elements among those counted; give counts of "
-            "the whole dataset, or a larger sample."
+            f"Class {int(np.argmin(numbers))} has {int(numbers.min())} elements among those counted. Pass counts= of "
+            "the whole dataset, or a larger sample=."
         )
     return numbers.astype(np.int64)
 
@@ -209,16 +209,16 @@ def _shares(target: Any, size: int) -> Array:
     """The wanted class shares, float64 (C,), sum 1."""
     if isinstance(target, str):
         if target != "equal":
-            raise OptionError(f'target is {target!r}; expected "equal", class shares or a plan.')
+            raise OptionError(f'target is {target!r}. Expected "equal", class shares or a plan.')
         return np.full(size, 1 / size)
     shares = target.prior if isinstance(target, Plan) else in_class_order(target, "target", range(size))
     shares = np.asarray(shares, dtype=float)
     if shares.shape != (size,) or not np.all(np.isfinite(shares)) or np.any(shares <= 0):
         raise OptionError(
-            f"target is {np.array(target)!r:.80}; expected a share above 0 for each of the {size} classes."
+            f"target is {np.array(target)!r:.80}. Expected a share above 0 for each of the {size} classes."
         )
     if not np.isclose(shares.sum(), 1, atol=1e-6):
-        raise OptionError(f"the shares of target sum to {shares.sum():g}; expected 1.")
+        raise OptionError(f"The shares of target sum to {shares.sum():g}. Expected 1.")
     return shares / shares.sum()
 
 
@@ -234,14 +234,14 @@ def _repeated(tf: Any, blocks: Any, label: Callable[..., Any] | None, multiplici
     # One seed for each block, other ones in each pass.
     words = tf.data.Dataset.random(seed=seeds.integer(seed, "rebalance"), rerandomize_each_iteration=True)
 
-    def thin(parts: Any, word: Any) -> Any:
-        codes = _codes(label, parts)
+    def thin(element: Any, word: Any) -> Any:
+        codes = _codes(label, element)
         with tf.control_dependencies([tf.debugging.assert_less(codes, len(multiplicity), "label: unknown class code")]):
             wanted = tf.gather(table, codes)
         u = tf.random.stateless_uniform(tf.shape(codes), tf.stack([word, tf.constant(seed, tf.int64)]))
         times = tf.cast(tf.floor(wanted + u), tf.int32)
         rows = tf.repeat(tf.range(tf.shape(codes)[0]), times)
-        return tf.nest.map_structure(lambda part: tf.gather(part, rows), parts)
+        return tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), element)
 
     return _mapped(tf.data.Dataset.zip((blocks, words)), thin, num_parallel_calls=2, deterministic=True).unbatch()
 

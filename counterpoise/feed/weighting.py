@@ -59,7 +59,7 @@ class WeightMap:
             return self(*data)
         if hasattr(data, "map") and hasattr(data, "element_spec"):
             return data.map(self, num_parallel_calls=-1)
-        raise DataError(f"got {type(data).__name__}; expected a tf.data.Dataset, a PyDataset or (x, y[, weight]).")
+        raise DataError(f"data is {type(data).__name__}. Expected a tf.data.Dataset, a PyDataset or (x, y[, weight]).")
 
     def class_weights(self) -> Any:
         """The weights as plain dicts (see `class_weight`)."""
@@ -85,7 +85,7 @@ class WeightedBatches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[Any, Any, Any]:
         batch = self.inner[index]
         if not isinstance(batch, tuple) or len(batch) not in (2, 3):
-            raise DataError(f"batch {index} is {type(batch).__name__}; expected a tuple (x, y) or (x, y, weight).")
+            raise DataError(f"Batch {index} is {type(batch).__name__}. Expected a tuple (x, y) or (x, y, weight).")
         return self.weights(*batch)
 
     def on_epoch_begin(self) -> None:
@@ -99,7 +99,7 @@ def weight_map(
     y: Any, scheme: Any = "balanced", mask: Any = None, *, kind: Any = "auto", ignore: Any = (), classes: Any = None,
     sample_weight: Any = None,
 ) -> WeightMap:  # fmt: skip
-    """Find class weights once and put them on any rows: training and validation weigh the same.
+    """Make class weights once and put them on any rows, of training and of validation.
 
     Args:
         y: The training target, as in `class_weight`; or a finite tf.data.Dataset or PyDataset of (x, y) or
@@ -132,22 +132,24 @@ def weight_map(
         options = {"kind": kind, "ignore": ignore, "classes": classes, "sample_weight": sample_weight}
         return WeightMap(fit_table(y, scheme, mask, **options))
     if mask is not None or sample_weight is not None:
-        raise OptionError("mask and sample_weight go with arrays; in a dataset they are the third part of a batch.")
+        raise OptionError(
+            "mask and sample_weight go with arrays. In a dataset, pass them as the third entry of a batch."
+        )
     return WeightMap(_counted(batches, scheme, {"kind": kind, "ignore": ignore, "classes": classes}))
 
 
 def _batches(y: Any) -> Iterable[Any] | None:
     if isinstance(y, keras.utils.PyDataset):
         if y.num_batches is None:
-            raise DataError("the PyDataset has no end (num_batches is None); give the target or weights by label.")
+            raise DataError("The PyDataset has no end (num_batches is None). Pass the target, or weights by label.")
         return (y[i] for i in range(y.num_batches))
     if not hasattr(y, "element_spec"):
         return None
     return (tuple(map(_numpy, batch)) if isinstance(batch, tuple) else batch for batch in single_pass(y))
 
 
-def _numpy(part: Any) -> Any:
-    return keras.tree.map_structure(lambda tensor: tensor.numpy(), part)
+def _numpy(tensors: Any) -> Any:
+    return keras.tree.map_structure(lambda tensor: tensor.numpy(), tensors)
 
 
 def _counted(batches: Iterable[Any], scheme: Any, options: Mapping[str, Any]) -> Any:
@@ -157,7 +159,7 @@ def _counted(batches: Iterable[Any], scheme: Any, options: Mapping[str, Any]) ->
     target: Any = None
     for batch in batches:
         if not isinstance(batch, tuple) or len(batch) not in (2, 3):
-            raise DataError(f"got {type(batch).__name__} of a dataset; expected batches (x, y) or (x, y, weight).")
+            raise DataError(f"The dataset gives {type(batch).__name__}. Expected batches (x, y) or (x, y, weight).")
         target, existing = batch[1], batch[2] if len(batch) == 3 else None
         target = np.array(target) if isinstance(target, bytes) else target  # a text by itself
         if tallies is None:
@@ -170,7 +172,7 @@ def _counted(batches: Iterable[Any], scheme: Any, options: Mapping[str, Any]) ->
             own = existing if names is None else _spread(existing, names)[name]
             tally.add(target if names is None else target[name], None, own)
     if tallies is None:
-        raise DataError("the dataset holds no batch.")
+        raise DataError("The dataset has no batches. Expected one at least.")
     if names is None:
         return tallies[None].table(scheme)
     out = {name: None if schemes[name] is None else tally.table(schemes[name]) for name, tally in tallies.items()}
@@ -194,7 +196,9 @@ def _spread(weights: Any, keys: Iterable[Any]) -> Any:
 def _check_outputs(y: Any, keys: Any) -> None:
     got = output_names(y)
     if got is None or set(got) != set(keys):
-        raise DataError(f"the target has outputs {got}; the weights were found for {list(keys)}.")
+        raise DataError(
+            f"The target has outputs {got}, but the weights were made for {list(keys)}. Pass the same outputs."
+        )
 
 
 def _ones(y: Any, tensor: bool) -> Any:
@@ -213,7 +217,7 @@ def _weigh(table: WeightTable | None, y: Any, existing: Any, mask: Any) -> Any:
     if not tensor:
         return table.of(y, mask, existing)
     if mask is not None:
-        raise OptionError("mask goes with arrays; in a dataset give 0 and 1 as the weights of the batch.")
+        raise OptionError("mask goes with arrays. In a dataset, pass 0 and 1 as the weights of the batch.")
     from counterpoise.feed.lookup import tensor_weights
 
     return tensor_weights(table, y, existing)

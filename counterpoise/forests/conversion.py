@@ -93,13 +93,13 @@ def _boosted(booster: Any, **kwargs: Any) -> TreeEnsemble:
         raise ModelError(
             f"LightGBM was trained for {name}. Expected a classifier: objective {' or '.join(map(repr, OBJECTIVES))}."
         )
-    parts = [_from_lightgbm(info["tree_structure"]) for info in dump["tree_info"]]
-    if not parts:
+    grown = [_from_lightgbm(info["tree_structure"]) for info in dump["tree_info"]]
+    if not grown:
         raise ModelError("The LightGBM model contains no trees. Train it for at least one round.")
     slope = next((float(o.partition(":")[2]) for o in options if o.startswith("sigmoid:")), 1.0)
     classes = int(dump["num_tree_per_iteration"])
-    mean = classes / len(parts) if dump.get("average_output") else 1.0
-    trees = assembled(parts, int(dump["max_feature_idx"]) + 1)
+    mean = classes / len(grown) if dump.get("average_output") else 1.0
+    trees = assembled(grown, int(dump["max_feature_idx"]) + 1)
     return TreeEnsemble.of(trees, classes=classes, scale=slope * mean if classes == 1 else mean, **kwargs)
 
 

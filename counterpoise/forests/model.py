@@ -19,7 +19,7 @@ from counterpoise.forests.row_layer import TreeRows
 from counterpoise.forests.rows import FlatRows
 from counterpoise.forests.tree_layer import FLOOR, TreeEnsemble
 from counterpoise.forests.trees import MOST
-from counterpoise.networks.built_in import spec_of
+from counterpoise.networks.input_spec import spec_of
 
 Array = np.ndarray
 

@@ -13,7 +13,7 @@ from keras import ops
 from counterpoise.core.checks import check_choice, check_int, check_range
 from counterpoise.core.errors import OptionError
 from counterpoise.data.cycles import turn
-from counterpoise.forests.rows import FlatRows, parts_of
+from counterpoise.forests.rows import FlatRows, arrays_of
 
 Tensor = Any
 
@@ -66,22 +66,24 @@ class TreeRows(keras.layers.Layer):
         self.built = True
 
     def call(self, x: Any) -> Tensor:
-        numbers, ids = self._parts(x)
+        numbers, ids = self._numbers_and_levels(x)
         missing = ops.isnan(numbers)
-        parts = [numbers if self.keep_nan else ops.where(missing, self.fill, numbers)] if self.width else []
+        blocks = [numbers if self.keep_nan else ops.where(missing, self.fill, numbers)] if self.width else []
         if self.integers:
             levels = ops.take(ids, np.array(self.integers, "int32"), axis=1)
-            parts.append(ops.where(levels > 0, ops.cast(levels - 1, "float32"), np.float32("nan")))
+            blocks.append(ops.where(levels > 0, ops.cast(levels - 1, "float32"), np.float32("nan")))
         if self.indicated:
-            parts.append(ops.cast(ops.take(missing, np.array(self.indicated, "int32"), axis=1), "float32"))
-        for column, levels in self.kept:
-            parts.append(ops.cast(ops.equal(ids[:, column : column + 1], np.array(levels, "int32")), "float32"))
-        return ops.concatenate(parts, axis=1)
+            blocks.append(ops.cast(ops.take(missing, np.array(self.indicated, "int32"), axis=1), "float32"))
+        if self.kept:  # all columns at once, as there may be thousands
+            columns = np.concatenate([np.full(len(levels), column, "int32") for column, levels in self.kept])
+            levels = np.concatenate([np.array(levels, "int32") for _, levels in self.kept])
+            blocks.append(ops.cast(ops.equal(ops.take(ids, columns, axis=1), levels), "float32"))
+        return ops.concatenate(blocks, axis=1)
 
-    def _parts(self, x: Any) -> tuple[Tensor, Tensor]:
+    def _numbers_and_levels(self, x: Any) -> tuple[Tensor, Tensor]:
         """Numbers and positions in cycles, float32 (N, dn), and level numbers."""
         if not (isinstance(x, Mapping) and set(x) <= {"numeric", "categorical"}):
-            arrays = parts_of(x)
+            arrays = arrays_of(x)
             flat = [ops.reshape(ops.cast(a, "float32"), (-1, math.prod(a.shape[1:]))) for a in arrays]
             return ops.concatenate(flat, axis=1), None
         ids = ops.cast(x["categorical"], "int32") if "categorical" in x else None

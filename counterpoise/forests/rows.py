@@ -14,7 +14,7 @@ import numpy as np
 from counterpoise.core.errors import DataError
 from counterpoise.core.examples import Examples
 from counterpoise.core.structure import whole
-from counterpoise.data.cycles import phases, places
+from counterpoise.data.cycles import cycle_columns, phases
 from counterpoise.data.encode import MAX_LEVELS
 
 Array = np.ndarray
@@ -51,9 +51,9 @@ class FlatRows:
 
     def __init__(self, examples: Examples, rows: Array, *, keep_nan: bool = False, integer_levels: int = 0) -> None:
         self.x, self.schema, self.keep_nan = examples.x, examples.schema, keep_nan
-        numbers, ids = self._parts(rows)
+        numbers, ids = self._numbers_and_levels(rows)
         as_integer = ids.max(axis=0, initial=0) <= integer_levels
-        self.cycles = [] if self.schema is None else places(self.schema)
+        self.cycles = [] if self.schema is None else cycle_columns(self.schema)
         self.integers = np.flatnonzero(as_integer)
         self.categorical = list(range(numbers.shape[1], numbers.shape[1] + len(self.integers)))
         self.kept = [(int(column), _kept(ids[:, column])) for column in np.flatnonzero(~as_integer)]
@@ -70,41 +70,41 @@ class FlatRows:
 
     def matrix(self, rows: Array) -> Array:
         """Rows as float32 (len(rows), d)."""
-        numbers, ids = self._parts(rows)
-        parts = [numbers if self.keep_nan else np.where(np.isnan(numbers), self.fill, numbers)]
+        numbers, ids = self._numbers_and_levels(rows)
+        blocks = [numbers if self.keep_nan else np.where(np.isnan(numbers), self.fill, numbers)]
         integers = ids[:, self.integers]
-        parts.append(np.where(integers > 0, integers - 1.0, np.nan))
+        blocks.append(np.where(integers > 0, integers - 1.0, np.nan))
         if not self.keep_nan:
-            parts.append(np.isnan(numbers[:, self.indicated]))
-        parts += [ids[:, column, None] == levels for column, levels in self.kept]
-        return np.concatenate([np.asarray(part, dtype=np.float32) for part in parts], axis=1)
+            blocks.append(np.isnan(numbers[:, self.indicated]))
+        blocks += [ids[:, column, None] == levels for column, levels in self.kept]
+        return np.concatenate([np.asarray(block, dtype=np.float32) for block in blocks], axis=1)
 
-    def _parts(self, rows: Array) -> tuple[Array, Array]:
+    def _numbers_and_levels(self, rows: Array) -> tuple[Array, Array]:
         """Numbers, positions of time stamps in their cycles among them, and level numbers."""
-        numbers, ids = _parts(whole(self.x, rows, "trees or an external model"))
+        numbers, ids = _numbers_and_levels(whole(self.x, rows, "trees or an external model"))
         if self.schema is None or not self.schema.numeric:
             return numbers, ids
         return np.concatenate([numbers, phases(self.schema, numbers)], axis=1), ids
 
 
-def _parts(x: Any) -> tuple[Array, Array]:
+def _numbers_and_levels(x: Any) -> tuple[Array, Array]:
     """Numbers (N, dn) and level numbers (N, dc) of an input; arrays of higher rank are flattened."""
     if isinstance(x, Mapping) and set(x) <= {"numeric", "categorical"}:
         some = next(iter(x.values()))
         none = np.empty((len(some), 0), np.float32)
         return x.get("numeric", none), np.asarray(x.get("categorical", none), dtype=np.int64)
-    arrays = [np.asarray(leaf) for leaf in parts_of(x)]
+    arrays = [np.asarray(leaf) for leaf in arrays_of(x)]
     if any(array.dtype.kind not in "fiub" for array in arrays):
         raise DataError("The rows hold text. Expected numbers or a table: trees and external models take no texts.")
     flat = np.concatenate([a.reshape(len(a), math.prod(a.shape[1:])).astype(np.float32) for a in arrays], axis=1)
     return flat, np.empty((len(flat), 0), np.int64)
 
 
-def parts_of(x: Any) -> list[Any]:
+def arrays_of(x: Any) -> list[Any]:
     """The arrays of an input, those of a dict in the order of its sorted keys, whatever order they were given in."""
     if isinstance(x, Mapping):
-        return [leaf for key in sorted(x) for leaf in parts_of(x[key])]
-    return [leaf for part in x for leaf in parts_of(part)] if isinstance(x, (tuple, list)) else [x]
+        return [leaf for key in sorted(x) for leaf in arrays_of(x[key])]
+    return [leaf for item in x for leaf in arrays_of(item)] if isinstance(x, (tuple, list)) else [x]
 
 
 def _kept(ids: Array) -> Array:

@@ -19,7 +19,7 @@ import numpy as np
 from keras import ops
 
 from counterpoise.core.checks import check_choice, check_int, check_range
-from counterpoise.core.errors import OptionError
+from counterpoise.core.errors import ArtifactError, OptionError
 from counterpoise.forests.trees import MOST, Trees
 
 Array = np.ndarray
@@ -120,9 +120,46 @@ class TreeEnsemble(keras.layers.Layer):
         return [shape for shape, _ in self._layout().values()]
 
     def build(self, shape: Any) -> None:
+        self.width = int(shape[-1])
         for name, (size, dtype) in self._layout().items():
             made = self.add_weight(name=name, shape=size, dtype=dtype, initializer="zeros", trainable=False)
             setattr(self, name, made)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Read the trees from a file, and refuse what no trees are: a look-up outside of them gives any number.
+
+        Raises:
+            ArtifactError: A column, node or leaf that does not exist, or a number that is not finite; the message
+                completes "FILE cannot be read: ".
+        """
+        super().load_own_variables(store)
+        problem = next((text for text, wrong in self._problems() if wrong), None)
+        if problem:
+            raise ArtifactError(f"the trees of its layer {self.name!r:.60} {problem}.")
+
+    def _problems(self) -> Iterator[tuple[str, bool]]:
+        """What trees can have wrong, and whether these have."""
+        values = {name: np.asarray(ops.convert_to_numpy(getattr(self, name))) for name in self._layout()}
+
+        def outside(name: str, end: int) -> bool:
+            return bool(((values[name] < 0) | (values[name] >= end)).any())
+
+        for name in ("fill", "threshold", "value", "bit_threshold", "bit_value"):
+            yield f"contain a {name} that is not finite", name in values and not np.isfinite(values[name]).all()
+        yield f"read numbers that a row of {self.width} does not have", outside("source", self.width)
+        yield "have sets with other entries than 0 and 1", not np.isin(values["table"], (0, 1)).all()
+        for name in ("column", "bit_column") if self.small else ("column",):
+            yield "test columns that do not exist", outside(name, max(1, self.columns + self.sets))
+        node, left = np.arange(self.trees * self.nodes), values["left"]
+        end = (node // self.nodes + 1) * self.nodes
+        inner = (node < left) & (left + 1 < end)  # children come after their parent, so that no way leads back
+        leaf = (left == node) & (values["threshold"] >= MOST)
+        yield "lead to nodes that do not exist", not (inner | leaf).all()
+        # A test that fails keeps the leaves of its mask: some leaf must be left when all of them fail.
+        yield (
+            "have tests that leave no leaf",
+            self.small and bool((np.bitwise_and.reduce(values["bit_mask"], axis=0) <= 0).any()),
+        )
 
     def call(self, x: Tensor) -> Tensor:
         columns = self._widened(x)
@@ -132,17 +169,17 @@ class TreeEnsemble(keras.layers.Layer):
 
     def _widened(self, x: Tensor) -> Tensor:
         """Rows to columns, float32 (N, C)."""
-        parts = []
+        blocks = []
         if self.columns:
             numbers = ops.take(x, self.source[: self.columns], axis=1)
-            parts.append(ops.clip(ops.where(ops.isnan(numbers), self.fill, numbers), -MOST, MOST))
+            blocks.append(ops.clip(ops.where(ops.isnan(numbers), self.fill, numbers), -MOST, MOST))
         if self.sets:
             codes = ops.take(x, self.source[self.columns :], axis=1)
             codes = ops.where(ops.isnan(codes), -1.0, codes)  # runtimes do not agree on comparisons with NaN
-            known = ops.logical_and(codes >= 0, codes < self.levels - 1)
-            place = ops.cast(ops.where(known, codes, float(self.levels - 1)), "int32")
-            parts.append(ops.take(ops.reshape(self.table, (-1,)), place + ops.arange(self.sets) * self.levels))
-        return ops.concatenate(parts, axis=1) if parts else ops.zeros_like(x[:, :1])
+            seen = ops.logical_and(codes >= 0, codes < self.levels - 1)
+            index = ops.cast(ops.where(seen, codes, float(self.levels - 1)), "int32")
+            blocks.append(ops.take(ops.reshape(self.table, (-1,)), index + ops.arange(self.sets) * self.levels))
+        return ops.concatenate(blocks, axis=1) if blocks else ops.zeros_like(x[:, :1])
 
     def _by_bits(self, columns: Tensor) -> Tensor:
         """What each tree's leaf says: (N, T, P)."""
@@ -152,8 +189,8 @@ class TreeEnsemble(keras.layers.Layer):
             left = ops.bitwise_and(left, ops.where(passed, 2**BITS - 1, self.bit_mask[test][:, None]))
         lowest = ops.cast(ops.bitwise_and(left, -left), "float32")
         leaf = ops.cast(ops.round(ops.log2(lowest)), "int32")  # a power of two: its logarithm is a whole number
-        place = ops.transpose(leaf + ops.arange(self.trees)[:, None] * BITS)
-        return ops.take(self.bit_value, place, axis=0)
+        index = ops.transpose(leaf + ops.arange(self.trees)[:, None] * BITS)
+        return ops.take(self.bit_value, index, axis=0)
 
     def _by_steps(self, columns: Tensor) -> Tensor:
         """What each tree's leaf says: (N, T, P)."""

@@ -132,12 +132,12 @@ def assembled(trees: Sequence[Tree], width: int) -> Trees:
     left = np.tile(np.arange(nodes, dtype=np.int32), (len(trees), 1))
     values = np.zeros((*shape, outputs), np.float32)
     for t, tree in enumerate(trees):
-        order, place = _siblings_together(tree)
+        order, number_of = _siblings_together(tree)
         values[t, : len(order)] = tree.values[order]
         for new, node in enumerate(order):
             if tree.left[node] < 0:
                 continue
-            left[t, new], feature = place[int(tree.left[node])], int(tree.feature[node])
+            left[t, new], feature = number_of[int(tree.left[node])], int(tree.feature[node])
             if node in tree.members:
                 column[t, new], threshold[t, new] = len(numbers) + sets[feature, tree.members[node]], 0.5
             else:

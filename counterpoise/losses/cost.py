@@ -14,9 +14,9 @@ from counterpoise.losses.base import Array, ClassLoss, Tensor
 
 def cost_table(costs: Any) -> Array:
     """Return a cost matrix as float64 (C, C); rows are true classes, columns decisions."""
-    table = check_finite(np.asarray(costs, dtype=np.float64), "cost_matrix")
+    table = check_finite(np.asarray(costs, dtype=np.float64), "costs")
     if table.ndim != 2 or table.shape[0] != table.shape[1] or len(table) < 2:
-        raise OptionError(f"cost_matrix has shape {table.shape}; expected (C, C), row = true class, column = decision.")
+        raise OptionError(f"costs has shape {table.shape}; expected (C, C), row = true class, column = decision.")
     return table
 
 
@@ -32,28 +32,28 @@ class ExpectedCost(ClassLoss):
     needs calibration, and its gradient fades where the softmax is saturated: start from a trained model.
 
     Args:
-        cost_matrix: (C, C), `cost_matrix[y, k]` is the cost of deciding k when y is true; for one unit (2, 2).
+        costs: (C, C), `costs[y, k]` is the cost of deciding k when y is true; for one unit (2, 2).
 
     Example:
-        >>> loss = ExpectedCost([[0, 1], [10, 0]])  # a miss costs 10, a false alarm 1
+        >>> loss = ExpectedCost([[0, 1], [10, 0]])  # a missed case costs 10, a false positive 1
         >>> float(loss([1], [[0.0]])), float(loss([0], [[0.0]]))
         (5.0, 0.5)
 
     Reference: Elkan, "The Foundations of Cost-Sensitive Learning" (IJCAI 2001).
     """
 
-    def __init__(self, cost_matrix: Any, **options: Any) -> None:
+    def __init__(self, costs: Any, **options: Any) -> None:
         super().__init__(**options)
-        self.cost_matrix = cost_table(cost_matrix)
+        self.costs = cost_table(costs)
 
     def per_element(self, t: Tensor, z: Tensor) -> Tensor:
-        if z.shape[-1] != len(self.cost_matrix):
+        if z.shape[-1] != len(self.costs):
             raise ModelError(
-                f"cost_matrix is for {len(self.cost_matrix)} classes but the model puts out {z.shape[-1]}; "
+                f"costs is for {len(self.costs)} classes but the model puts out {z.shape[-1]}; "
                 "give one row and one column per class."
             )
-        costs = ops.matmul(t, ops.convert_to_tensor(self.cost_matrix, dtype=self.dtype))
-        return ops.sum(costs * ops.softmax(z, axis=-1), axis=-1)
+        expected = ops.matmul(t, ops.convert_to_tensor(self.costs, dtype=self.dtype))
+        return ops.sum(expected * ops.softmax(z, axis=-1), axis=-1)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "cost_matrix": self.cost_matrix.tolist()}
+        return {**super().get_config(), "costs": self.costs.tolist()}

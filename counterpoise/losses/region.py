@@ -65,20 +65,21 @@ def _overlap(t: Tensor, p: Tensor, w: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 @saving.register_keras_serializable(package="counterpoise")
 class Tversky(RegionLoss):
-    """One minus the Tversky index: Dice with misses and false alarms weighted apart.
+    """One minus the Tversky index: Dice with weights of their own for missed cases and false positives.
 
-    Formula: L = mean_c 1 - (TP_c + smooth) / (TP_c + miss FN_c + alarm FP_c + smooth), with TP = sum t p,
-    FN = sum t (1 - p), FP = sum (1 - t) p. miss = alarm = 0.5 is Dice.
+    Formula: L = mean_c 1 - (TP_c + smooth) / (TP_c + cost_fn FN_c + cost_fp FP_c + smooth), with TP = sum t p,
+    FN = sum t (1 - p), FP = sum (1 - t) p. cost_fn = cost_fp = 0.5 is Dice.
 
     Shapes: y (N, H, W), (N, H, W, 1) or one-hot (N, H, W, C); outputs (N, H, W, 1) or (N, H, W, C); loss (N,).
 
     Not proper: outputs are scores and need calibration.
 
     Args:
-        miss: Weight of false negatives, 0 or more. alarm: Weight of false positives, 0 or more.
+        cost_fn: Weight of missed cases (false negatives), 0 or more.
+        cost_fp: Weight of false positives, 0 or more.
 
     Example:
-        >>> loss = Tversky(miss=0.7, alarm=0.3, smooth=1.0)
+        >>> loss = Tversky(cost_fn=0.7, cost_fp=0.3, smooth=1.0)
         >>> round(float(loss([[1, 0]], [[[0.0], [0.0]]])), 4)  # 1 - 1.5 / (0.5 + 0.35 + 0.15 + 1)
         0.25
 
@@ -86,9 +87,9 @@ class Tversky(RegionLoss):
     networks" (MLMI 2017).
     """
 
-    def __init__(self, miss: float = 0.7, alarm: float = 0.3, **options: Any) -> None:
+    def __init__(self, cost_fn: float = 0.7, cost_fp: float = 0.3, **options: Any) -> None:
         super().__init__(**options)
-        self.miss, self.alarm = check_range(miss, "miss", low=0.0), check_range(alarm, "alarm", low=0.0)
+        self.cost_fn, self.cost_fp = check_range(cost_fn, "cost_fn", low=0.0), check_range(cost_fp, "cost_fp", low=0.0)
 
     def region_loss(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
         return ops.mean(self.gap(t, z, w), axis=-1)
@@ -96,12 +97,12 @@ class Tversky(RegionLoss):
     def gap(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
         """Return one minus the index of each class."""
         p = ops.softmax(class_logits(z), axis=-1)
-        hits, misses, alarms = _overlap(foreground(t, z), foreground(p, z), w)
-        errors = self.miss * misses + self.alarm * alarms
+        hits, missed, false = _overlap(foreground(t, z), foreground(p, z), w)
+        errors = self.cost_fn * missed + self.cost_fp * false
         return errors / (hits + errors + self.smooth)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "miss": self.miss, "alarm": self.alarm}
+        return {**super().get_config(), "cost_fn": self.cost_fn, "cost_fp": self.cost_fp}
 
 
 @saving.register_keras_serializable(package="counterpoise")
@@ -115,12 +116,11 @@ class FocalTversky(Tversky):
     Not proper: outputs are scores and need calibration.
 
     Args:
-        miss: As in `Tversky`.
-        alarm: As in `Tversky`.
+        cost_fn, cost_fp: As in `Tversky`.
         gamma: 1 to 3 in the paper, above 0.
 
     Example:
-        >>> loss = FocalTversky(miss=0.7, alarm=0.3, gamma=2.0)
+        >>> loss = FocalTversky(cost_fn=0.7, cost_fp=0.3, gamma=2.0)
         >>> round(float(loss([[1, 0]], [[[0.0], [0.0]]])), 4)  # sqrt(0.25)
         0.5
 
@@ -128,8 +128,8 @@ class FocalTversky(Tversky):
     Segmentation" (ISBI 2019).
     """
 
-    def __init__(self, miss: float = 0.7, alarm: float = 0.3, gamma: float = 4 / 3, **options: Any) -> None:
-        super().__init__(miss, alarm, **options)
+    def __init__(self, cost_fn: float = 0.7, cost_fp: float = 0.3, gamma: float = 4 / 3, **options: Any) -> None:
+        super().__init__(cost_fn, cost_fp, **options)
         self.gamma = check_range(gamma, "gamma", low=0.0, bounds="(]")
 
     def gap(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
@@ -186,7 +186,7 @@ class Combo(RegionLoss):
     Not proper: outputs are scores and need calibration. mix = 1, beta = 0.5 is half the binary cross-entropy.
 
     Args:
-        mix: Share of the cross-entropy, 0 to 1. beta: Above 0.5 punishes misses more than false alarms.
+        mix: Share of the cross-entropy, 0 to 1. beta: Above 0.5 weighs missed cases more than false positives.
 
     Example:
         >>> loss = Combo(mix=1.0, beta=0.5)

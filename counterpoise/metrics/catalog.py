@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from counterpoise.core.titles import metric_title
+
 
 class Metric(NamedTuple):
     """One entry of `METRICS`.
@@ -24,7 +26,7 @@ class Metric(NamedTuple):
 
     Example:
         >>> METRICS["log_loss"].title, METRICS["log_loss"].direction
-        ('Log loss (mean surprise of the true class, in nats)', 'lower')
+        ('Log loss (mean negative log probability of the true class, in nats)', 'lower')
     """
 
     title: str
@@ -50,59 +52,58 @@ class Metric(NamedTuple):
         return {"higher": self.high, "lower": self.low, "one": 1.0, "zero": 0.0}[self.direction]
 
 
-#: Of the corrected probabilities.
-_PROBABILITY = {
-    "average_precision": Metric("Average precision (area under the precision-recall curve)", "higher", 0.0, 1.0),
-    "roc_auc": Metric("Area under the ROC curve", "higher", 0.0, 1.0),
-    "log_loss": Metric("Log loss (mean surprise of the true class, in nats)", "lower", 0.0, math.inf, True),
-    "brier": Metric("Brier score (mean squared error of the probability)", "lower", 0.0, 2.0, True),
-    "skill": Metric("Skill (share of the log loss of a constant guess that is saved)", "higher", -math.inf, 1.0),
-    "calibration_slope": Metric("Calibration slope (below 1: too sure of itself)", "one", -math.inf, math.inf),
-    "calibration_intercept": Metric(
-        "Calibration in the large (above 0: probabilities too low)", "zero", -math.inf, math.inf
-    ),
-    "ece": Metric("Expected calibration error (mean gap between guaranteed and observed share)", "lower", 0.0, 1.0),
-    "log_loss_uncorrected": Metric("Log loss of the untouched output", "lower", 0.0, math.inf, True),
+def _metric(key: str, direction: str, low: float, high: float, relative: bool = False) -> Metric:
+    return Metric(metric_title(key), direction, low, high, relative)
+
+
+#: Key -> direction, range, and whether differences are relative: of the corrected probabilities.
+_PROBABILITY: Mapping[str, tuple[Any, ...]] = {
+    "average_precision": ("higher", 0.0, 1.0),
+    "roc_auc": ("higher", 0.0, 1.0),
+    "log_loss": ("lower", 0.0, math.inf, True),
+    "brier": ("lower", 0.0, 2.0, True),
+    "skill": ("higher", -math.inf, 1.0),
+    "calibration_slope": ("one", -math.inf, math.inf),
+    "calibration_intercept": ("zero", -math.inf, math.inf),
+    "ece": ("lower", 0.0, 1.0),
+    "log_loss_uncorrected": ("lower", 0.0, math.inf, True),
 }
 
-_DECISION = {
-    "accuracy": Metric("Accuracy (share of right decisions)", "higher", 0.0, 1.0),
-    "balanced_accuracy": Metric("Balanced accuracy (mean recall over the classes)", "higher", 0.0, 1.0),
-    "recall": Metric("Recall (share of the cases that is found)", "higher", 0.0, 1.0),
-    "precision": Metric("Precision (share of the alarms that is right)", "higher", 0.0, 1.0),
-    "specificity": Metric("Specificity (share of the others that raises no alarm)", "higher", 0.0, 1.0),
-    "f1": Metric("F1 (harmonic mean of precision and recall)", "higher", 0.0, 1.0),
-    "mcc": Metric("Matthews correlation of decision and truth", "higher", -1.0, 1.0),
-    "g_mean": Metric("G-mean (geometric mean of the recalls)", "higher", 0.0, 1.0),
+_DECISION: Mapping[str, tuple[Any, ...]] = {
+    "accuracy": ("higher", 0.0, 1.0),
+    "balanced_accuracy": ("higher", 0.0, 1.0),
+    "recall": ("higher", 0.0, 1.0),
+    "precision": ("higher", 0.0, 1.0),
+    "specificity": ("higher", 0.0, 1.0),
+    "f1": ("higher", 0.0, 1.0),
+    "mcc": ("higher", -1.0, 1.0),
+    "g_mean": ("higher", 0.0, 1.0),
 }
 
-#: Of several labels per row, all of them together; every other score is then the mean over the labels.
-_LABELS = {
-    "average_precision_micro": Metric("Average precision over all labels of all rows together", "higher", 0.0, 1.0),
-    "roc_auc_micro": Metric("Area under the ROC curve over all labels of all rows together", "higher", 0.0, 1.0),
-    "f1_micro": Metric("F1 over all labels of all rows together", "higher", 0.0, 1.0),
-    "subset_accuracy": Metric("Subset accuracy (share of rows with every label right)", "higher", 0.0, 1.0),
+#: Of several labels per row, all labels together; every other score is then the mean over the labels.
+_LABELS: Mapping[str, tuple[Any, ...]] = {
+    "average_precision_micro": ("higher", 0.0, 1.0),
+    "roc_auc_micro": ("higher", 0.0, 1.0),
+    "f1_micro": ("higher", 0.0, 1.0),
+    "subset_accuracy": ("higher", 0.0, 1.0),
 }
 
-#: What is decided from: suffix of the key -> words added to the title.
-_RULES = {
-    "": "",
-    "_default": ", corrected probability at 0.5 or largest",
-    "_uncorrected": ", untouched output at 0.5 or largest",
-}
+#: Suffixes of the decision keys: at the strategy's own threshold, and at the default one.
+_SUFFIXES = ("", "_default", "_uncorrected")
 
 #: Names of the scores that need a decision.
 DECISION_KEYS: tuple[str, ...] = tuple(_DECISION)
 
 #: Every metric key of the leaderboard, in its order.
 METRICS: Mapping[str, Metric] = MappingProxyType(
-    _PROBABILITY
-    | {
-        key + suffix: metric._replace(title=metric.title + words)
-        for suffix, words in _RULES.items()
-        for key, metric in _DECISION.items()
+    {
+        key: _metric(key, *entry)
+        for key, entry in (
+            *_PROBABILITY.items(),
+            *((key + suffix, entry) for suffix in _SUFFIXES for key, entry in _DECISION.items()),
+            *_LABELS.items(),
+        )
     }
-    | _LABELS
 )
 
 #: Keys of the scores that one choice among classes has: all but those of several labels together.
@@ -111,12 +112,16 @@ PER_PROBLEM: tuple[str, ...] = tuple(key for key in METRICS if key not in _LABEL
 #: What `evaluate` reports beyond `METRICS`, for two classes.
 FURTHER: Mapping[str, Metric] = MappingProxyType(
     {
-        "partial_auc": Metric("Area under the ROC curve up to 10 % false alarms (0.5 is chance)", "higher", 0.0, 1.0),
+        "partial_auc": Metric(
+            "ROC AUC up to a false-positive rate of 10% (0.5 is random guessing)", "higher", 0.0, 1.0
+        ),
         "brier_reliability": Metric("Brier score: the part that is miscalibration", "lower", 0.0, 1.0),
-        "brier_resolution": Metric("Brier score: the part that tells cases apart", "higher", 0.0, 1.0),
-        "calibration_error": Metric("Calibration error (root mean square, noise of the bins off)", "lower", 0.0, 1.0),
+        "brier_resolution": Metric("Brier score: the part that separates the classes", "higher", 0.0, 1.0),
+        "calibration_error": Metric(
+            "Calibration error (root mean square, without the noise of the bins)", "lower", 0.0, 1.0
+        ),
         "net_benefit": Metric("Net benefit at the threshold (true positives per case)", "higher", -math.inf, 1.0),
-        "net_benefit_everybody": Metric("Net benefit of an alarm on everybody", "higher", -math.inf, 1.0),
+        "net_benefit_everybody": Metric("Net benefit of an alert for every case", "higher", -math.inf, 1.0),
         "expected_cost": Metric("Mean cost per case", "lower", -math.inf, math.inf),
         "largest_cost_share": Metric("Share of all costs that the most expensive row has", "lower", 0.0, 1.0),
         "amount_recall": Metric("Recall by amount (share of the amount at stake that is found)", "higher", 0.0, 1.0),

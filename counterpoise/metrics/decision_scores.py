@@ -124,27 +124,30 @@ def _mcc(hit: Array, truth: Array, decided: Array) -> float:
     return float((hit.sum() - truth @ decided) / np.sqrt(spread))
 
 
-def expected_cost(y: Any, decision: Any, cost: Any, *, sample_weight: Any = None) -> float:
-    """Mean cost per case, in the unit of `cost`.
+def expected_cost(y: Any, decision: Any, costs: Any, *, sample_weight: Any = None) -> float:
+    """Mean cost per case, in the unit of `costs`.
 
     Args:
         y: int (N,), class codes.
         decision: int (N,), class codes.
-        cost: float (C, C), entry [true, decided].
+        costs: float (C, C), entry [true, decided].
         sample_weight: float (N,), or None.
 
     Raises:
-        OptionError: cost is not square or not finite.
+        OptionError: costs is not square or not finite.
 
     Example:
         >>> expected_cost([0, 1, 1, 0], [1, 0, 1, 0], [[0, 1], [10, 0]])
         2.75
     """
-    cost = np.asarray(cost, dtype=np.float64)
-    if cost.ndim != 2 or cost.shape[0] != cost.shape[1] or not np.isfinite(cost).all():
-        raise OptionError(f"cost has shape {cost.shape}; expected finite numbers, (true class, decided class).")
-    matrix = confusion(y, decision, len(cost), sample_weight=sample_weight)
-    return float((matrix * cost).sum() / matrix.sum())
+    each = np.asarray(costs, dtype=np.float64)
+    if each.ndim != 2 or each.shape[0] != each.shape[1] or not np.isfinite(each).all():
+        raise OptionError(
+            f"costs has shape {each.shape}, or holds a value that is not finite. "
+            "Give a finite cost for each pair of true class (row) and decision (column), (C, C)."
+        )
+    matrix = confusion(y, decision, len(each), sample_weight=sample_weight)
+    return float((matrix * each).sum() / matrix.sum())
 
 
 class NetBenefit(NamedTuple):

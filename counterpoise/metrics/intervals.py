@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from counterpoise.core.errors import OptionError
 from counterpoise.core.proportions import hits_of, tail, wilson
 
 Array = np.ndarray
@@ -28,18 +27,25 @@ Pair = tuple[float, float]
 NAN = float("nan")
 
 
-def clopper_pearson(hits: Any, trials: Any, level: float = 0.95) -> tuple[Any, Any]:
-    """Exact interval of a proportion, never too narrow (Clopper & Pearson, Biometrika 26, 1934).
+def clopper_pearson(hits: float, trials: float, level: float = 0.95) -> Pair:
+    """Return the exact interval of a proportion, never too narrow; no trials give (0, 1).
+
+    Args:
+        hits, trials: Whole numbers.
+        level: Confidence.
 
     Example:
-        >>> [round(float(v), 4) for v in clopper_pearson(10, 10)]
+        >>> [round(v, 4) for v in clopper_pearson(10, 10)]
         [0.6915, 1.0]
+
+    Source: Clopper and Pearson (Biometrika 26, 1934), as `scipy.stats.binomtest` computes it.
     """
-    k, n = hits_of(hits, trials)
-    side = tail(level)
-    low = np.where(k == 0, 0.0, stats.beta.ppf(side, np.maximum(k, 1e-9), n - k + 1))
-    high = np.where(k == n, 1.0, stats.beta.isf(side, k + 1, np.maximum(n - k, 1e-9)))
-    return low[()], high[()]
+    tail(level)
+    k, n = (int(value) for value in hits_of(hits, trials))
+    if n == 0:
+        return 0.0, 1.0
+    ends = stats.binomtest(k, n).proportion_ci(level, method="exact")
+    return float(ends.low), float(ends.high)
 
 
 def corrected_error(values: Any, ratio: float) -> float:
@@ -131,50 +137,12 @@ def fold_interval(
     """
     v = _finite(values)
     if trials and len(v) and v.min() == v.max() and v[0] in (0.0, 1.0):
-        a, b = clopper_pearson(v[0] * trials, trials, level)
-        return float(a), float(b)
+        return clopper_pearson(v[0] * trials, trials, level)
     if len(v) < 2:
         return NAN, NAN
     mean = float(v.mean())
     half = t_quantile(len(v) - 1, level) * corrected_error(v, ratio)
     return carried(mean, half, low, high)
-
-
-def cv_interval(values: Any, folds: int, **options: Any) -> Pair:
-    """Interval from R repeats of K folds: variance s^2 (1/(RK) + 1/(K-1)), RK - 1 degrees of freedom.
-
-    The second term is n_test / n_train and does not fade with repeats: repeating the folds cannot replace
-    more data (Nadeau & Bengio 2003; for repeats Bouckaert & Frank, PAKDD 2004).
-
-    Args:
-        values: float (R K,), one score per fold.
-        folds: K, 2 or more.
-        **options: `low`, `high`, `level`, `trials` of `fold_interval`.
-
-    Example:
-        >>> cv_interval([0.7, 0.8, 0.9, 0.8, 0.8], 5) == fold_interval([0.7, 0.8, 0.9, 0.8, 0.8], 0.25)
-        True
-    """
-    if folds < 2:
-        raise OptionError(f"folds={folds}; expected 2 or more.")
-    return fold_interval(values, 1 / (folds - 1), **options)
-
-
-def holdout_interval(values: Any, n_test: int, n_train: int, **options: Any) -> Pair:
-    """Interval from J repeated hold-outs: variance s^2 (1/J + n_test / n_train), J - 1 degrees of freedom.
-
-    Args:
-        values: float (J,), one score per hold-out.
-        n_test, n_train: Rows on either side of one split.
-        **options: `low`, `high`, `level`, `trials` of `fold_interval`.
-
-    Example:
-        >>> [round(float(v), 3) for v in holdout_interval([0.70, 0.74, 0.72], n_test=100, n_train=400)]
-        [0.65, 0.781]
-    """
-    if n_test < 1 or n_train < 1:
-        raise OptionError(f"n_test={n_test}, n_train={n_train}; expected 1 or more of each.")
-    return fold_interval(values, n_test / n_train, **options)
 
 
 def pooled_f1(tp: float, fp: float, fn: float) -> float:
@@ -233,8 +201,7 @@ def ap_logit_interval(ap: float, positives: int, level: float = 0.95) -> Pair:
     if positives < 1 or not math.isfinite(ap):
         return NAN, NAN
     if ap in (0.0, 1.0):
-        a, b = clopper_pearson(ap * positives, positives, level)
-        return float(a), float(b)
+        return clopper_pearson(ap * positives, positives, level)
     z = float(stats.norm.isf(tail(level)))
     spread = ap * (1 - ap)
     return carried(ap, z * math.sqrt(spread / positives), 0.0, 1.0)

@@ -15,7 +15,7 @@ from counterpoise.metrics.calibration_scores import (
     ece,
 )
 from counterpoise.metrics.catalog import DECISION_KEYS, METRICS, Metric
-from counterpoise.metrics.curves import calibration_curve, pr_curve, roc_curve
+from counterpoise.metrics.curves import calibration_curve
 from counterpoise.metrics.decision_scores import (
     confusion,
     decision_scores,
@@ -48,9 +48,7 @@ __all__ = [
     "net_benefit",
     "partial_auc",
     "per_class",
-    "pr_curve",
     "roc_auc",
-    "roc_curve",
     "score_all",
     "skill",
 ]

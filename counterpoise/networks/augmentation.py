@@ -36,12 +36,12 @@ class Augmentation:
         Raises:
             ModelError: no input is a picture, or a layer changes its shape.
         """
-        if not any(len(part.shape) == 4 for part in leaves(h)):
-            shapes = ", ".join(str(tuple(part.shape[1:])) for part in leaves(h))
+        if not any(len(tensor.shape) == 4 for tensor in leaves(h)):
+            shapes = ", ".join(str(tuple(tensor.shape[1:])) for tensor in leaves(h))
             raise ModelError(
                 f"augment changes pictures (height, width, channels); the rows here have shape {shapes}. Leave it out."
             )
-        return mapped(lambda part: self._changed(part) if len(part.shape) == 4 else part, h)
+        return mapped(lambda tensor: self._changed(tensor) if len(tensor.shape) == 4 else tensor, h)
 
     def _changed(self, h: Any) -> Any:
         out = h

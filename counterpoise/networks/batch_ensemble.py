@@ -2,7 +2,7 @@
 
 A network of k *members* sends each row through k members that share their matrices and differ in scales and biases
 (Wen, Tran and Ba 2020, "BatchEnsemble"; Gorishniy et al. 2025, "TabM"). While it trains, its output is the logits of
-every member, (N, k, units), and the loss is the mean over members, so that the members learn apart. Otherwise its
+every member, (N, k, units), and the loss is the mean over members, so that the members differ. Otherwise its
 output is one row of logits, (N, units): each member's training shift is removed, and their probabilities are averaged.
 """
 
@@ -26,7 +26,7 @@ class MemberDense(keras.layers.Layer):
     Args:
         units: Width of the output.
         members: k.
-        scales: "random" draws s_v from {-1, 1}, which tells the members apart; "ones" starts them alike.
+        scales: "random" draws s_v from {-1, 1}, which makes the members differ; "ones" starts them alike.
 
     Shapes: (N, d), the same rows for every member, or (N, k, d); gives (N, k, units).
     """
@@ -158,12 +158,13 @@ class BatchEnsembleLoss(keras.losses.Loss):
 
     def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> Tensor:
         if len(y_pred.shape) == 2:
-            whole = sample_weight is None or self.independent
-            return self.inner(y_true, y_pred, sample_weight if whole else _of_row(sample_weight))
+            as_given = sample_weight is None or self.independent
+            return self.inner(y_true, y_pred, sample_weight if as_given else _of_row(sample_weight))
         n_members = y_pred.shape[1]
         if self.independent:
             y, w = (
-                None if part is None else _per_member_and_label(part, n_members) for part in (y_true, sample_weight)
+                None if values is None else _per_member_and_label(values, n_members)
+                for values in (y_true, sample_weight)
             )
             return self.inner(y, y_pred, w)
         w = None if sample_weight is None else _per_member(sample_weight, n_members)
@@ -206,8 +207,8 @@ def pool_of(model: Any) -> PoolMembers | None:
     """The layer that pools the members of a network; None where it is a plain one."""
     if isinstance(model, PoolMembers):
         return model
-    found = (pool_of(layer) for layer in getattr(model, "layers", []))
-    return next((layer for layer in found if layer is not None), None)
+    pools = (pool_of(layer) for layer in getattr(model, "layers", []))
+    return next((layer for layer in pools if layer is not None), None)
 
 
 def n_members(model: Any) -> int:

@@ -1,20 +1,19 @@
-"""Networks that can be asked for by name, and what a builder is told about its input."""
+"""Networks that can be asked for by name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 
-from counterpoise.core.errors import DataError, ModelError
+from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.examples import Examples
 from counterpoise.data.words import WORDS
 from counterpoise.networks.batch_ensemble import MemberDense, MemberHead, PoolMembers
+from counterpoise.networks.input_spec import InputSpec, spec_of
 from counterpoise.networks.recipe import PLAIN, Recipe
-from counterpoise.targets.kinds import target_of
 
 #: Widths of the convolutions of `cnn`, from the picture inwards.
 CNN_WIDTHS = (16, 32, 64, 64, 64, 64, 64)
@@ -22,8 +21,6 @@ CNN_WIDTHS = (16, 32, 64, 64, 64, 64, 64)
 CNN_SIDE = 7
 #: Groups of channels that `cnn` normalizes, and the share of units that it leaves out while training.
 CNN_GROUPS, CNN_DROPOUT = 8, 0.3
-#: Layers around a user's model: no input can bear these names.
-OWN_LAYERS = ("members", "rule", "as_float32", "to_logit")
 #: Members of `tabular`, width of its layers, and the shares of inputs and of units that it leaves out while training.
 MEMBERS, WIDTH, INPUT_DROPOUT, DROPOUT = 8, 128, 0.1, 0.2
 #: How `tabular` is trained: see its docstring for what was measured.
@@ -31,74 +28,6 @@ TABULAR = Recipe(
     follows_rows=True, floor=1000, min_steps=120, margin=3.0, margin_until=30, stop_on="both", average_weights=3,
     refit_rows=5000,
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class InputSpec:
-    """What a builder's model receives.
-
-    Attributes:
-        shape: The encoded row (d,) for tables, the element shape for arrays, a dict or tuple of shapes for several
-            inputs.
-        dtype: dtype of each input, same structure.
-        peak: Largest value of the data: 255 for one input of bytes or of pictures that were read from files; else 1.
-        independent: Whether the classes are labels that do not exclude each other: one sigmoid logit for each.
-
-    Example:
-        >>> InputSpec((4,)).inputs().shape
-        (None, 4)
-    """
-
-    shape: Any
-    dtype: Any = "float32"
-    peak: float = 1.0
-    independent: bool = False
-
-    def units(self, n_classes: int) -> int:
-        """Logits that a model for so many classes puts out: one for two classes that exclude each other, else each one.
-
-        Example:
-            >>> InputSpec((4,)).units(2), InputSpec((4,)).units(3), InputSpec((4,), independent=True).units(2)
-            (1, 3, 2)
-        """
-        return 1 if n_classes == 2 and not self.independent else n_classes
-
-    def inputs(self, names: Sequence[str | None] = ()) -> Any:
-        """Symbolic Keras inputs of this spec, in the same structure; `names` of those that are not named by it."""
-        if isinstance(self.shape, Mapping):
-            return {name: keras.Input(shape, dtype=self.dtype[name], name=name) for name, shape in self.shape.items()}
-        several = isinstance(self.shape, tuple) and self.shape and isinstance(self.shape[0], tuple)
-        shapes, dtypes = (self.shape, self.dtype) if several else ((self.shape,), (self.dtype,))
-        given = names if len(names) == len(shapes) else [None] * len(shapes)
-        made = tuple(keras.Input(s, dtype=d, name=n) for s, d, n in zip(shapes, dtypes, given, strict=True))
-        return made if several else made[0]
-
-
-def spec_of(examples: Examples) -> InputSpec:
-    """The spec of rows in memory."""
-    x, independent = examples.x, target_of(examples).independent
-    if isinstance(x, Mapping):
-        _check_names(x)
-        shapes = {k: tuple(v.shape[1:]) for k, v in x.items()}
-        return InputSpec(shapes, {k: _dtype(v) for k, v in x.items()}, independent=independent)
-    if isinstance(x, (tuple, list)):
-        return InputSpec(tuple(tuple(v.shape[1:]) for v in x), tuple(map(_dtype, x)), independent=independent)
-    pixels = x.dtype == np.uint8 or (examples.pictures is not None and x.ndim == 4)
-    return InputSpec(tuple(x.shape[1:]), _dtype(x), 255.0 if pixels else 1.0, independent)
-
-
-def _check_names(x: Mapping[str, Any]) -> None:
-    """Refuse names that Keras does not take, or that our own layers bear."""
-    for name in x:
-        if not name or "/" in name or name in OWN_LAYERS:
-            raise DataError(
-                f"An input is named {name!r}. Expected another name, without '/'. Rename the key of the dict."
-            )
-
-
-def _dtype(array: Any) -> str:
-    kind = np.dtype(array.dtype).kind
-    return {"f": "float32", "i": "int32", "u": "float32", "b": "float32"}.get(kind, "string")
 
 
 @dataclass(frozen=True)
@@ -279,11 +208,27 @@ def name_for(spec: InputSpec, table: bool) -> str:
         ('tabular', 'cnn')
     """
     shape, numbers = spec.shape, spec.dtype != "string"
-    whole = isinstance(shape, tuple) and all(isinstance(n, int) for n in shape)
-    if table or (whole and numbers and len(shape) == 1):
+    plain = isinstance(shape, tuple) and all(isinstance(n, int) for n in shape)
+    if table or (plain and numbers and len(shape) == 1):
         return "tabular"
-    if whole and numbers and len(shape) in (2, 3):
+    if plain and numbers and len(shape) in (2, 3):
         return "cnn"
-    if whole and not numbers and shape in ((), (1,)):
+    if plain and not numbers and shape in ((), (1,)):
         return "text"
     raise ModelError(f"no built-in network takes rows of shape {shape}, type {spec.dtype}; pass a model of your own.")
+
+
+def resolve_model(model: Any, examples: Examples) -> Any:
+    """Return the network of a name ("auto": the one that suits the rows); a Keras model or builder as it is.
+
+    Raises:
+        OptionError: An unknown name, or something else.
+    """
+    if isinstance(model, str):
+        model = name_for(spec_of(examples), examples.schema is not None) if model == "auto" else model
+        if model not in BUILT_IN:
+            raise OptionError(f"There is no built-in network {model!r}.{did_you_mean(model, BUILT_IN)}")
+        return BUILT_IN[model]
+    if isinstance(model, keras.Model) or callable(model):
+        return model
+    raise OptionError(f"model is {type(model).__name__}. Expected a Keras model, a builder or the name of a network.")

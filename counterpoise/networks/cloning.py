@@ -62,8 +62,11 @@ def _structure(model: keras.Model, **how: Any) -> keras.Model:
 
 
 def keep_weights(model: keras.Model, copy: keras.Model) -> None:
-    """Give a copy the weights of the model, where both have some."""
-    if model.built and copy.built:
+    """Give a copy the weights of the model, where both have some.
+
+    A model of one's own may call itself built although its layers are not: it has no weights yet.
+    """
+    if model.built and copy.built and model.weights:
         copy.set_weights(model.get_weights())
 
 
@@ -147,6 +150,11 @@ def keras_text(error: Exception) -> str:
     A class that a file names and nobody registered is named first: Keras says so at the end of a long text. Of a
     Lambda layer it is told what to do; Keras advises to switch the safe mode off.
     """
+    if "__lambda__" in str(error) or re.search(r"identifier: \{'value'", str(error)):
+        return (
+            "it holds a lambda function, which is code that Keras does not make again from a configuration. Write it "
+            "as a function with a name and @keras.saving.register_keras_serializable()."
+        )
     if re.search(r"`Lambda` layer", str(error)):
         return (
             "it holds a Lambda layer, which is code that Keras does not make again from a configuration. Write it as a "
@@ -159,8 +167,8 @@ def keras_text(error: Exception) -> str:
             "@keras.saving.register_keras_serializable() before saving, give a class get_config(), and import the "
             "module that defines it before loading."
         )
-    said = re.sub(r"\x1b\[\d+m", "", str(error).split("Arguments received by")[0])
-    inmost = said.rpartition("Exception encountered:")[2]
+    message = re.sub(r"\x1b\[\d+m", "", str(error).split("Arguments received by")[0])
+    inmost = message.rpartition("Exception encountered:")[2]
     text = " ".join(re.sub(r"[^.]*(safe_mode|unsafe_deserialization)[^.]*\.(\w[^.]*\.)?", "", inmost).split())
     shown = "".join(sign if sign.isprintable() else "?" for sign in text[:400])
     return shown or type(error).__name__

@@ -95,9 +95,9 @@ def _structure(model: keras.Model) -> Any:
 def _symbolic(shape: Any) -> Any:
     """Tensors of shapes in any structure, for any number of rows."""
     if isinstance(shape, Mapping):
-        return {name: _symbolic(part) for name, part in shape.items()}
+        return {name: _symbolic(inner) for name, inner in shape.items()}
     if shape and isinstance(shape[0], (tuple, list)):
-        return [_symbolic(part) for part in shape]
+        return [_symbolic(inner) for inner in shape]
     return keras.KerasTensor((None, *shape[1:]))
 
 
@@ -118,8 +118,8 @@ def _in_structure(structure: Any, losses: Mapping[str, Any]) -> Any:
 def _by_output(options: Mapping[str, Any], names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The options of each output."""
     counts = options["counts"]
-    parts = list(counts.values()) if isinstance(counts, Mapping) else counts
-    if not (isinstance(parts, (list, tuple)) and len(parts) > 0 and all(map(_of_an_output, parts))):
+    per_output = list(counts.values()) if isinstance(counts, Mapping) else counts
+    if not (isinstance(per_output, (list, tuple)) and len(per_output) > 0 and all(map(_of_an_output, per_output))):
         if len(names) > 1:
             raise OptionError(f"the model has outputs {list(names)}; give counts for each, as a dict or list.")
         return {names[0]: dict(options)}
@@ -133,7 +133,7 @@ def _of_an_output(counts: Any) -> bool:
     return counts is None or isinstance(counts, Mapping) or np.ndim(counts) > 0
 
 
-def _own(word: str, option: Any, name: str, place: int, names: Sequence[str]) -> Any:
+def _own(word: str, option: Any, name: str, index: int, names: Sequence[str]) -> Any:
     if isinstance(option, Mapping):
         strange = [k for k in option if k not in names]
         if strange:
@@ -144,7 +144,7 @@ def _own(word: str, option: Any, name: str, place: int, names: Sequence[str]) ->
     if isinstance(option, (list, tuple)):
         if len(option) != len(names):
             raise OptionError(f"{word} has {len(option)} entries for {len(names)} outputs.")
-        return option[place]
+        return option[index]
     return option
 
 

@@ -13,10 +13,11 @@ from counterpoise.data.encode import TableEncoder, encoder_for
 from counterpoise.data.inputs import is_text
 from counterpoise.data.pixel_range import PixelRange
 from counterpoise.data.words import WordIds
-from counterpoise.networks.built_in import BuiltIn, InputSpec
+from counterpoise.networks.built_in import BuiltIn
+from counterpoise.networks.input_spec import InputSpec
 
 #: Places that numbers take in an encoded row, bins included: each has its own weights in the first layer.
-MOST_PLACES = 16_384
+MOST_NUMBERS = 16_384
 
 Array = np.ndarray
 Encoder = TableEncoder | WordIds | PixelRange
@@ -42,7 +43,7 @@ def bins_for(columns: int, wanted: int) -> int:
         >>> [bins_for(columns, 16) for columns in (10, 900, 2_000, 10_000)]
         [16, 16, 7, 0]
     """
-    return max(0, min(wanted, MOST_PLACES // max(1, columns) - 1))
+    return max(0, min(wanted, MOST_NUMBERS // max(1, columns) - 1))
 
 
 def encoder_of_config(config: Mapping[str, Any]) -> Encoder:

@@ -16,8 +16,10 @@ import numpy as np
 from counterpoise.core.examples import Examples
 from counterpoise.core.progress import bar
 from counterpoise.core.structure import leaves, take
-from counterpoise.networks.built_in import BuiltIn, spec_of
-from counterpoise.networks.forward import forward, like
+from counterpoise.networks.built_in import BuiltIn
+from counterpoise.networks.forward import forward
+from counterpoise.networks.input_names import like
+from counterpoise.networks.input_spec import spec_of
 from counterpoise.networks.network import Network
 from counterpoise.networks.weights import seeded
 
@@ -56,10 +58,10 @@ def with_body(members: keras.Model, network: Network) -> keras.Model:
 
 def _seen(body: keras.Model, x: Any, verbose: Any) -> np.ndarray:
     """What the body says of rows, float32 (N, units), whatever it computes in."""
-    say, rows, said = forward(body), len(leaves(x)[0]), []
+    predict, rows, outputs = forward(body), len(leaves(x)[0]), []
     with bar(verbose) as progress:
         for start in range(0, rows, ROWS):
-            said.append(say(take(x, slice(start, start + ROWS)))[0].astype(np.float32))
+            outputs.append(predict(take(x, slice(start, start + ROWS)))[0].astype(np.float32))
             if progress:
-                progress("rows through the frozen backbone", len(said), -(-rows // ROWS))
-    return np.concatenate(said)
+                progress("rows through the frozen backbone", len(outputs), -(-rows // ROWS))
+    return np.concatenate(outputs)

@@ -45,9 +45,9 @@ def find_head(model: keras.Model, layer: str | None = None) -> Any:
     if layer is not None:
         return _unwrapped(_named(model, layer))
     for candidate in reversed(_flat(model)):
-        found = _unwrapped(candidate)
-        if _has_kernel(found):
-            return _checked(found, candidate)
+        inner = _unwrapped(candidate)
+        if _has_kernel(inner):
+            return _checked(inner, candidate)
         if not (isinstance(candidate, _BEHIND) or type(candidate).__name__ == "ProbabilityToLogit"):
             raise ModelError(
                 f"the output comes out of layer {candidate.name!r} ({type(candidate).__name__}), not straight from a "
@@ -73,12 +73,12 @@ def _has_kernel(layer: Any) -> bool:
 
 
 def _named(model: keras.Model, name: str) -> Any:
-    known = {layer.name: layer for layer in _flat(model)}
-    if name not in known:
-        raise ModelError(f"the model has no layer {name!r}.{did_you_mean(name, known)}")
-    if not _has_kernel(_unwrapped(known[name])):
-        raise ModelError(f"layer {name!r} ({type(known[name]).__name__}) has no kernel; name a Dense or convolution.")
-    return known[name]
+    layers = {layer.name: layer for layer in _flat(model)}
+    if name not in layers:
+        raise ModelError(f"the model has no layer {name!r}.{did_you_mean(name, layers)}")
+    if not _has_kernel(_unwrapped(layers[name])):
+        raise ModelError(f"layer {name!r} ({type(layers[name]).__name__}) has no kernel; name a Dense or convolution.")
+    return layers[name]
 
 
 def _checked(layer: Any, shown: Any) -> Any:

@@ -14,16 +14,15 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-from keras import ops
 
 from counterpoise.core.checks import check_choice
-from counterpoise.core.errors import ModelError, OptionError, did_you_mean
+from counterpoise.core.errors import ModelError, OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.core.job import Limits
 from counterpoise.core.structure import mapped, take
 from counterpoise.networks.augmentation import Augmentation
 from counterpoise.networks.batch_ensemble import pool_of
-from counterpoise.networks.built_in import BUILT_IN, OWN_LAYERS, BuiltIn, InputSpec, name_for, spec_of
+from counterpoise.networks.built_in import BuiltIn, resolve_model
 from counterpoise.networks.cloning import clone as cloned
 from counterpoise.networks.cloning import (
     custom_train_step,
@@ -34,54 +33,32 @@ from counterpoise.networks.cloning import (
     without_activation,
 )
 from counterpoise.networks.encoder import asked, encoder_before, encoder_of_config, spec_behind
-from counterpoise.networks.forward import own_name
+from counterpoise.networks.input_names import by_name, input_names
+from counterpoise.networks.input_spec import InputSpec, spec_of
 from counterpoise.networks.optimizers import checked_optimizer
+from counterpoise.networks.output import PROBABILITY_ACTIVATIONS, ProbabilityToLogit, check_units, emits_probabilities
 from counterpoise.networks.output_bias import OutputBias, find_output_bias
-from counterpoise.networks.placement import check_one_device, check_text, check_whole
+from counterpoise.networks.placement import check_one_device, check_text, check_undistributed
 from counterpoise.networks.recipe import PLAIN, Recipe
-from counterpoise.networks.user_loss import LabelModelLoss, ModelLoss, from_logits, is_cross_entropy, loss_label, single
-from counterpoise.networks.weights import at_work, fresh_state, learned, places, seeded, set_state
+from counterpoise.networks.user_loss import LabelModelLoss, ModelLoss, is_cross_entropy, loss_label, single
+from counterpoise.networks.weights import at_work, fresh_state, learned, seeded, set_state, variable_indices
 from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 
 logger = logging.getLogger("counterpoise")
 
-#: Activations that turn logits into probabilities.
-PROBABILITY_ACTIVATIONS = ("softmax", "sigmoid")
 
-
-@keras.saving.register_keras_serializable(package="counterpoise")
-class ProbabilityToLogit(keras.layers.Layer):
-    """Undo the last activation: log p for softmax, log p - log(1 - p) for sigmoids.
-
-    Args:
-        independent: Whether several units are sigmoids; one unit always is.
-    """
-
-    def __init__(self, independent: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.independent = bool(independent)
-
-    def call(self, p: Any) -> Any:
-        tiny = 1e-7
-        p = ops.clip(ops.cast(p, "float32"), tiny, 1.0 - tiny)
-        return ops.log(p) - ops.log1p(-p) if self.independent or p.shape[-1] == 1 else ops.log(p)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "independent": self.independent}
-
-
-class Opened(NamedTuple):
-    """A network and its parts.
+class Assembled(NamedTuple):
+    """A network and the models in it.
 
     Attributes:
-        whole: Inputs to logits.
-        inner: The user's model in it.
+        model: Inputs to logits.
+        inner: The user's model in it, or a copy.
         encoder: Inputs to what the user's model is fed, or None where that is the same.
     """
 
-    whole: keras.Model
+    model: keras.Model
     inner: keras.Model
     encoder: keras.Model | None
 
@@ -109,13 +86,13 @@ class Network:
         probabilities: Whether the user's model puts out probabilities.
         custom_train_step: "train_step" or "compute_loss" where the model's class has its own, else None.
         encoder_rows: Rows that the encoder learns from, in place of all training rows; None: these.
-        body: What stands before the network and is not trained (see `train.frozen`), or None; never pickled.
+        body: The frozen model before the network (see `networks.frozen_body`), or None; never pickled.
         cache: What engines compiled and may use again as long as the network lives; never pickled.
-        compile_modes: How the program trains each loss family, decided once (see `train.choice`): it goes with the
-            network to other processes and, written beside a run, to later ones.
+        compile_modes: How the program trains each loss family, decided once (see `engines.compile_modes`). They go
+            with the network to other processes and, written with a run, to later ones.
 
     Raises:
-        ModelError: the model does not fit the inputs or the classes, or its output cannot be told.
+        ModelError: the model does not fit the inputs or the classes, or its output is not known.
         OptionError: unknown name or option.
     """
 
@@ -134,7 +111,7 @@ class Network:
         check_one_device()
         check_choice(output, "output", ("auto", "logits", "probabilities"))
         check_choice(weights, "weights", ("auto", "keep", "fresh"))
-        self.model = _resolve(model, examples)
+        self.model = resolve_model(model, examples)
         self.given = isinstance(self.model, keras.Model)
         self.target, self.classes = target_of(examples), len(examples.classes)
         self.output, self.clone = output, clone
@@ -150,21 +127,21 @@ class Network:
         self.body: keras.Model | None = None
         self.cache: dict[str, Any] = {}
         self.compile_modes: dict[str, Any] = {}
-        opened = self.opened(0)
-        sample = self.cache["spare"] = opened.whole
-        self.custom_train_step = custom_train_step(opened.inner)
+        assembled = self.assembled(0)
+        sample = self.cache["spare"] = assembled.model
+        self.custom_train_step = custom_train_step(assembled.inner)
         if self.custom_train_step and augment is not None:
             raise OptionError(
-                f"augment goes in front of a model, but the model's own {self.custom_train_step} is given rows as they "
-                "are. Put the layers into the model."
+                f"augment= adds layers in front of a model, but the model's own {self.custom_train_step} receives the "
+                "rows as they are. Leave augment out, and put the layers into the model."
             )
-        self.probabilities = self._emits_probabilities(opened.inner)
+        self.probabilities = self._emits_probabilities(assembled.inner)
         pool = pool_of(sample)
         self.n_members = 1 if pool is None else pool.n_members
-        self._shift_places = [] if pool is None else places(sample, [pool.log_shifts])
+        self._shift_indices = [] if pool is None else variable_indices(sample, [pool.log_shifts])
         self.units = int(sample.output.shape[-1])
         table = self._encoder_config is not None
-        self._encoder_places = places(sample, sample.get_layer("encoder").variables) if table else []
+        self._encoder_indices = variable_indices(sample, sample.get_layer("encoder").variables) if table else []
 
     kind = "network"
     stops_early = True
@@ -174,7 +151,7 @@ class Network:
         return self.recipe.refit_rows
 
     def content(self) -> str:
-        """Nothing: what a network is made of is written beside the run (see `comparison.manifest`)."""
+        """Nothing: what a network is made of is written with the run (see `comparison.manifest`)."""
         return ""
 
     def limits(self, given: Limits, steps: int | None, early_stopping: bool) -> Limits:
@@ -189,12 +166,12 @@ class Network:
 
     @property
     def label(self) -> str:
-        """What to call the network in a report."""
+        """Name of the network in a report."""
         return str(getattr(self.model, "name", None) or getattr(self.model, "__name__", "model"))
 
     @property
     def recipe(self) -> Recipe:
-        """What it is trained by unless told otherwise: that of a built-in network, else the plain one."""
+        """The recipe of a built-in network, else the plain one."""
         return self.model.recipe if isinstance(self.model, BuiltIn) else PLAIN
 
     @property
@@ -212,12 +189,12 @@ class Network:
         """The compiled model's own loss, on codes and logits, when it is not a plain cross-entropy; else None."""
         if not (self.given and self.model.compiled):
             return None
-        loss = single(self.model.loss)
+        loss = self.given_loss
         if is_cross_entropy(loss, self.units, self.target.independent):
             return None
         if "user_loss" not in self.cache:
             made = LabelModelLoss if self.target.independent else ModelLoss
-            self.cache["user_loss"] = made(loss, self.units, self._activation())
+            self.cache["user_loss"] = made(loss, self.units, self.output_activation)
         return self.cache["user_loss"]
 
     @property
@@ -228,47 +205,49 @@ class Network:
     @property
     def output_activation(self) -> str:
         """What turns our logits into what the user's model puts out."""
-        if self.given:
-            return self._activation()
-        return self._probability_activation if self.probabilities else "linear"
+        if not self.probabilities:
+            return "linear"
+        seen = last_activation(self.model) if self.given and plain(self.model) else None
+        if seen in PROBABILITY_ACTIVATIONS:
+            return seen
+        return "sigmoid" if self.target.independent or self.units == 1 else "softmax"
 
     @property
     def loss_label(self) -> str:
         """A blank and what to call the compiled model's loss, or nothing when there is none."""
-        loss = single(self.model.loss) if self.given and self.model.compiled else None
-        return "" if loss is None else f" {loss_label(loss)!r}"
+        return "" if self.given_loss is None else f" {loss_label(self.given_loss)!r}"
 
-    def tell(self, sentence: str) -> None:
+    def warn_once(self, sentence: str) -> None:
         """Log a sentence about this network once."""
-        told = self.cache.setdefault("told", set())
-        if sentence not in told:
-            told.add(sentence)
+        logged = self.cache.setdefault("logged", set())
+        if sentence not in logged:
+            logged.add(sentence)
             logger.warning("%s", sentence)
 
     def fresh(self, seed: int) -> keras.Model:
         """A new network, inputs to logits (float32), with initial weights that depend on `seed` alone."""
-        return self.opened(seed).whole
+        return self.assembled(seed).model
 
     def spare(self, keep: bool = False) -> keras.Model:
         """A network `fresh(0)`, the one that was made to look at while nobody has it; `keep` is for looking only."""
         made = self.cache.pop("spare", None) or self.fresh(0)
         return self.cache.setdefault("spare", made) if keep else made
 
-    def opened(self, seed: int) -> Opened:
-        """As `fresh`, with the parts that it is made of."""
+    def assembled(self, seed: int) -> Assembled:
+        """As `fresh`, with the models that it is made of."""
         with seeded(seed):
             if self._encoder_config is None:
                 inner = self._inner(self.raw_spec)
-                inputs = h = self.raw_spec.inputs(_input_names(inner))
+                inputs = h = self.raw_spec.inputs(input_names(inner))
             else:
                 inputs = self.raw_spec.inputs()
                 h = encoder_of_config(self._encoder_config)(inputs)
                 inner = self._inner(replace(spec_behind(h), independent=self.raw_spec.independent))
             logits = self._logits(inner, h if self._augmentation is None else self._augmentation(h))
-        self._check_units(logits)
+        check_units(logits, self.target, self.classes)
         logits = keras.layers.Activation("linear", dtype="float32", name="as_float32")(logits)
         encoder = None if h is inputs else keras.Model(inputs, h, name="encoder")
-        return Opened(keras.Model(inputs, logits, name="network"), inner, encoder)
+        return Assembled(keras.Model(inputs, logits, name="network"), inner, encoder)
 
     def optimizer(self) -> keras.optimizers.Optimizer:
         """A new optimizer of the wanted kind, in its initial state."""
@@ -298,16 +277,19 @@ class Network:
             encoder = encoder_of_config(self._encoder_config)
             rows = rows if self.encoder_rows is None else self.encoder_rows
             values = learned(cache, x, rows, lambda: encoder.learned(take(x, asked(encoder, rows))))
-            for place, value in zip(self._encoder_places, values, strict=True):
-                state[place] = value
-        for place in self._shift_places:
-            state[place] = (
-                np.zeros_like(state[place]) if member_shifts is None else member_shifts.astype(state[place].dtype)
+            for index, value in zip(self._encoder_indices, values, strict=True):
+                state[index] = value
+        for index in self._shift_indices:
+            state[index] = (
+                np.zeros_like(state[index]) if member_shifts is None else member_shifts.astype(state[index].dtype)
             )
-        head = self.output_bias.place if bias is not None else None
+        head = self.output_bias.index if bias is not None else None
         if bias is not None and head is not None:
             state[head] = np.broadcast_to(bias, state[head].shape).astype(state[head].dtype)
         return state
+
+    def _emits_probabilities(self, inner: keras.Model) -> bool:
+        return emits_probabilities(inner, self.output, self.given_loss, self.given)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "cache": {}, "body": None}
@@ -316,99 +298,34 @@ class Network:
         if not self.given:
             inner = self.model(spec, self.classes)
             if not isinstance(inner, keras.Model):
-                raise ModelError(f"the builder returned {type(inner).__name__}; expected a keras.Model.")
+                raise ModelError(f"The builder returned {type(inner).__name__}. Expected a keras.Model.")
             return inner
         return self.model if not self.clone else cloned(self.model, self.keep)
 
     def _logits(self, inner: keras.Model, h: Any) -> Any:
         built = inner.built
         try:
-            out = inner(_by_name(inner, h))
+            out = inner(by_name(inner, h))
         except Exception as error:
-            shape = mapped(lambda part: tuple(part.shape), h)
-            raise ModelError(f"the model does not take an input of shape {shape}: {keras_text(error)}") from error
+            shape = mapped(lambda tensor: tuple(tensor.shape), h)
+            raise ModelError(f"The model does not take an input of shape {shape}: {keras_text(error)}") from error
         if not hasattr(out, "shape"):
-            raise ModelError("the model has several outputs; expected one (one unit, or one per class).")
+            raise ModelError("The model has several outputs. Expected one, with one unit or one unit per class.")
         if not built and self.keep and self.clone:
             keep_weights(self.model, inner)  # a subclassed model has weights only once it was called
         if not self._emits_probabilities(inner):
             return out
         bare = without_activation(inner) if (self.clone or not self.given) else None
         undo = ProbabilityToLogit(self.target.independent, name="to_logit")
-        return bare(_by_name(bare, h)) if bare is not None else undo(out)
-
-    def _activation(self) -> str:
-        """What turns our logits into what the model puts out."""
-        if not self._emits_probabilities(self.model):
-            return "linear"
-        seen = last_activation(self.model) if plain(self.model) else None
-        return seen if seen in PROBABILITY_ACTIVATIONS else self._probability_activation
-
-    @property
-    def _probability_activation(self) -> str:
-        return "sigmoid" if self.target.independent or self.units == 1 else "softmax"
-
-    def _emits_probabilities(self, inner: keras.Model) -> bool:
-        if self.output != "auto":
-            return self.output == "probabilities"
-        if self.given and self.model.compiled and self.model.loss is not None:
-            says = from_logits(single(self.model.loss))
-            if says is not None:
-                return not says
-        activation = last_activation(inner)
-        if activation in PROBABILITY_ACTIVATIONS:
-            return True
-        if activation == "linear" or not self.given:
-            return False
-        raise ModelError(
-            f"cannot tell whether the model's output ({activation or 'no known activation'}) is logits or "
-            'probabilities; pass output="logits" or output="probabilities".'
-        )
-
-    def _check_units(self, logits: Any) -> None:
-        widths = self.target.widths(self.classes)
-        if len(logits.shape) != 2 or logits.shape[-1] not in widths:
-            wanted, what = " or ".join(map(str, widths)), "labels" if self.target.independent else "classes"
-            raise ModelError(
-                f"the model's output has shape {tuple(logits.shape)}; for {self.classes} {what} expected "
-                f"(None, units) with {wanted} units."
-            )
-
-
-def _input_names(model: keras.Model) -> list[str | None]:
-    """The names that the user gave the inputs of a model, but for those that layers around it bear."""
-    return [
-        None if name in (model.name, *OWN_LAYERS) else name
-        for name in map(own_name, getattr(model, "inputs", None) or ())
-    ]
-
-
-def _by_name(model: keras.Model, h: Any) -> Any:
-    """Named tensors in the structure of a model's own inputs: Keras takes another one only when it computes."""
-    wanted = getattr(model, "_inputs_struct", None)
-    if not isinstance(h, dict) or not isinstance(wanted, (dict, list, tuple)):
-        return h
-    names = list(wanted) if isinstance(wanted, dict) else [tensor.name for tensor in wanted]
-    if not set(names) <= set(h):
-        return h
-    return type(wanted)({name: h[name] for name in names} if isinstance(wanted, dict) else [h[name] for name in names])
-
-
-def _resolve(model: Any, examples: Examples) -> Any:
-    if isinstance(model, str):
-        model = name_for(spec_of(examples), examples.schema is not None) if model == "auto" else model
-        if model not in BUILT_IN:
-            raise OptionError(f"there is no built-in network {model!r}.{did_you_mean(model, BUILT_IN)}")
-        return BUILT_IN[model]
-    if isinstance(model, keras.Model) or callable(model):
-        return model
-    raise OptionError(f"model is {type(model).__name__}; expected a Keras model, a builder or the name of a network.")
+        return bare(by_name(bare, h)) if bare is not None else undo(out)
 
 
 def _check_clone(clone: bool, model: Any, weights: str) -> None:
     if not clone and not isinstance(model, keras.Model):
-        raise OptionError("clone=False trains the object passed, but model is no Keras model; leave clone out.")
+        raise OptionError("clone=False trains the object passed, but model is not a Keras model. Leave clone out.")
     if not clone:
-        check_whole(model)
+        check_undistributed(model)
     if not clone and weights == "fresh":
-        raise OptionError('clone=False keeps the weights of the object passed; it does not go with weights="fresh".')
+        raise OptionError(
+            'clone=False keeps the weights of the object passed, but weights="fresh" replaces them. Leave one out.'
+        )

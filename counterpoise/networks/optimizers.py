@@ -57,7 +57,7 @@ def comes_to_rest(optimizer: keras.optimizers.Optimizer, steps: int) -> bool:
     schedule = getattr(optimizer, "inner_optimizer", optimizer)._learning_rate
     if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
         return False
-    rates = [float(keras.ops.convert_to_numpy(schedule(round(steps * part / 20)))) for part in range(21)]
+    rates = [float(keras.ops.convert_to_numpy(schedule(round(steps * twentieth / 20)))) for twentieth in range(21)]
     return rates[-1] < AT_REST * max(rates)
 
 
@@ -65,10 +65,10 @@ def checked_optimizer(optimizer: Any) -> Any:
     """None, or a Keras optimizer; names are looked up once."""
     if optimizer is None or isinstance(optimizer, keras.optimizers.Optimizer):
         return optimizer
-    known = [name for name, value in vars(keras.optimizers).items() if isinstance(value, type)]
+    names = [name for name, value in vars(keras.optimizers).items() if isinstance(value, type)]
     if not isinstance(optimizer, str):
         raise OptionError(f"optimizer is {type(optimizer).__name__}; expected a Keras optimizer or its name.")
     try:
         return keras.optimizers.get(optimizer)
     except ValueError:
-        raise OptionError(f"there is no optimizer {optimizer!r}.{did_you_mean(optimizer, known)}") from None
+        raise OptionError(f"there is no optimizer {optimizer!r}.{did_you_mean(optimizer, names)}") from None

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from counterpoise.core.structure import mapped
-from counterpoise.networks.weights import fed, places, set_state, state_of
+from counterpoise.networks.weights import fed, set_state, state_of, variable_indices
 
 if TYPE_CHECKING:
     from counterpoise.networks.network import Network
@@ -34,13 +34,13 @@ class OutputBias:
     """The output bias of a network.
 
     Attributes:
-        place: Number of the variable among the network's; None: it is left as it is.
+        index: Number of the variable among the network's; None: it is left as it is.
         layer: Name of its layer, or "".
         given: Whether the model brings a value of its own.
         reason: Why it is left as it is, or "".
     """
 
-    place: int | None = None
+    index: int | None = None
     layer: str = ""
     given: bool = False
     reason: str = ""
@@ -75,7 +75,7 @@ def find_output_bias(network: Network) -> OutputBias:
     if _moved(head, head.bias) and any(_moved(*one) for one in _variables(model) if one[1] is not head.bias):
         return OutputBias(reason="the weights of the model were loaded or trained")
     given = bool(np.any(np.asarray(keras.ops.convert_to_numpy(head.bias)) != 0))
-    return OutputBias(places(model, [head.bias])[0], str(head.name), given)
+    return OutputBias(variable_indices(model, [head.bias])[0], str(head.name), given)
 
 
 def _candidates(model: keras.Model, network: Network) -> Iterator[Any]:
@@ -93,10 +93,10 @@ def _moves_the_logits(model: keras.Model, layer: Any, network: Network) -> bool:
     Not of a layer that is called more than once, whatever becomes of its outputs: its bias is more than a constant.
     """
     state, rows = state_of(model), fed(_rows(network))
-    place, step = places(model, [layer.bias])[0], np.linspace(0.5, 1.0, layer.bias.shape[-1])
+    index, step = variable_indices(model, [layer.bias])[0], np.linspace(0.5, 1.0, layer.bias.shape[-1])
 
     def logits(training: bool, added: Any) -> Array:
-        set_state(model, [value + added if i == place else value for i, value in enumerate(state)])
+        set_state(model, [value + added if i == index else value for i, value in enumerate(state)])
         return np.asarray(keras.ops.convert_to_numpy(model(rows, training=training)), dtype=np.float64)
 
     try:
@@ -133,13 +133,13 @@ def _rows(network: Network) -> Any:
     """Two rows of no meaning in the form of the data: numbers at random, ones, or a letter."""
     rng = np.random.default_rng(0)
 
-    def part(tensor: Any) -> Array:
+    def made(tensor: Any) -> Array:
         shape, kind = (2, *(n or 1 for n in tensor.shape[1:])), str(tensor.dtype)
         if kind == "string":
             return np.full(shape, "a")
         return rng.normal(size=shape).astype(np.float32) if "float" in kind else np.ones(shape, kind)
 
-    return mapped(part, network.raw_spec.inputs())
+    return mapped(made, network.raw_spec.inputs())
 
 
 def _why_none(tried: list[Any]) -> str:

@@ -31,7 +31,7 @@ def check_one_device() -> None:
     )
 
 
-def check_whole(model: keras.Model) -> None:
+def check_undistributed(model: keras.Model) -> None:
     """Refuse to train an object itself whose variables lie on several devices.
 
     Raises:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-
+from counterpoise.core.checks import check_int
 from counterpoise.core.errors import OptionError
 
 #: The average of weights reaches back over as many steps at least, however short the rounds are.
@@ -62,7 +60,7 @@ class Recipe:
             "margin_until": 0,
         }
         for name, least in least_of.items():
-            object.__setattr__(self, name, whole(name, getattr(self, name), least))
+            object.__setattr__(self, name, check_int(getattr(self, name), name, least))
         if not isinstance(self.margin, (int, float)) or not 0 <= self.margin < float("inf"):
             raise OptionError(f"margin is {self.margin!r}; expected a number of standard errors, 0 or more.")
         if self.stop_on not in ("log_loss", "both"):
@@ -104,13 +102,6 @@ class Recipe:
         if self.average_weights == 1:
             return 0.0
         return 1.0 - 1.0 / max(self.average_weights, AVERAGED_STEPS / round_steps)
-
-
-def whole(name: str, value: Any, least: int) -> int:
-    """A plain int, of NumPy's whole numbers too: jobs of equal settings have equal ids."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < least:
-        raise OptionError(f"{name} is {value!r}; expected a whole number of {least} or more.")
-    return int(value)
 
 
 def power_of_two(number: float) -> int:

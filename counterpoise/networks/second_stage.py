@@ -176,7 +176,7 @@ def scale_head(
     scale = _Scale()
     steps = _train(scale, logits.astype(np.float32), np.asarray(y), plan, epochs, batch_size, learning_rate, seed)
     factor = scale.get_weights()[0]
-    head.set_weights([part * factor for part in (kernel, *bias)])
+    head.set_weights([values * factor for values in (kernel, *bias)])
     return HeadChange(str(head.name), plan.log_shift, steps)
 
 

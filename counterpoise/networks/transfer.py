@@ -11,8 +11,9 @@ from keras import ops
 
 from counterpoise.core.checks import check_int, check_range
 from counterpoise.core.errors import ModelError
-from counterpoise.networks.built_in import BuiltIn, Frozen, InputSpec
+from counterpoise.networks.built_in import BuiltIn, Frozen
 from counterpoise.networks.cloning import clone
+from counterpoise.networks.input_spec import InputSpec
 
 #: Share of the units before the head that are left out while training.
 DROPOUT = 0.2
@@ -133,8 +134,8 @@ def _logits(h: Any, units: int) -> Any:
 
 def _opened(body: keras.Model, last: int) -> keras.Model:
     """The backbone frozen but for its last layers, whose variables are marked as slow."""
-    for place, layer in enumerate(reversed(body.layers)):
-        layer.trainable = place < last and not isinstance(layer, keras.layers.BatchNormalization)
+    for index, layer in enumerate(reversed(body.layers)):
+        layer.trainable = index < last and not isinstance(layer, keras.layers.BatchNormalization)
     for variable in body.trainable_variables:
         variable.slow = True
     return body

@@ -104,11 +104,11 @@ class FunctionLoss(keras.losses.Loss):
 
 def as_loss(loss: Any) -> keras.losses.Loss:
     """A loss as `compile` takes it (name, function, object) as a Keras loss."""
-    found = _found(loss)
-    return found if isinstance(found, keras.losses.Loss) else FunctionLoss(found)
+    known = _keras_loss(loss)
+    return known if isinstance(known, keras.losses.Loss) else FunctionLoss(known)
 
 
-def _found(loss: Any) -> Any:
+def _keras_loss(loss: Any) -> Any:
     """What Keras makes of a name, a function or an object."""
     try:
         return keras.losses.get(loss)
@@ -132,10 +132,10 @@ def shaped(codes: Any, form: str, units: int) -> Any:
 
 def targets_of(loss: Any, units: int) -> str:
     """The form of targets for a model compiled with `loss`, as `compile` takes it; None is no loss."""
-    found = single(loss)
-    if found is None or (isinstance(found, str) and found.lower() in ("crossentropy", "ce")):
+    inner = single(loss)
+    if inner is None or (isinstance(inner, str) and inner.lower() in ("crossentropy", "ce")):
         return "column" if units == 1 else "codes"
-    return target_form(as_loss(found), units)
+    return target_form(as_loss(inner), units)
 
 
 def target_form(loss: keras.losses.Loss, units: int) -> str:
@@ -159,8 +159,10 @@ def target_form(loss: keras.losses.Loss, units: int) -> str:
 
 def single(loss: Any) -> Any:
     """The loss of the one output, out of the list or dict that `compile` takes."""
-    parts = list(loss.values()) if isinstance(loss, dict) else list(loss) if isinstance(loss, (list, tuple)) else [loss]
-    return parts[0] if len(parts) == 1 else loss
+    losses = (
+        list(loss.values()) if isinstance(loss, dict) else list(loss) if isinstance(loss, (list, tuple)) else [loss]
+    )
+    return losses[0] if len(losses) == 1 else loss
 
 
 def from_logits(loss: Any) -> bool | None:
@@ -179,7 +181,7 @@ def is_cross_entropy(loss: Any, units: int, independent: bool = False) -> bool:
     """
     if loss is None or (isinstance(loss, str) and loss.lower() in ("crossentropy", "ce")):
         return True
-    found = _found(loss)
+    found = _keras_loss(loss)
     if isinstance(found, keras.losses.Loss):
         name = "" if found.get_config().get("label_smoothing") else _CROSS_ENTROPIES.get(type(found), "")
     else:

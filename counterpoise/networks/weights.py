@@ -46,12 +46,12 @@ def set_state(model: keras.Model, state: Any) -> None:
 def fed(x: Any) -> Any:
     """Rows as Keras's own feed of arrays gives them: doubles in its float type, and text as tensors."""
 
-    def part_of(part: Array) -> Any:
-        if part.dtype.kind == "f" and part.dtype.itemsize > 4:
-            return part.astype(keras.config.floatx())
-        return keras.ops.convert_to_tensor(part, "string") if part.dtype.kind in "OSU" else part
+    def as_fed(array: Array) -> Any:
+        if array.dtype.kind == "f" and array.dtype.itemsize > 4:
+            return array.astype(keras.config.floatx())
+        return keras.ops.convert_to_tensor(array, "string") if array.dtype.kind in "OSU" else array
 
-    return keras.tree.map_structure(part_of, x)
+    return keras.tree.map_structure(as_fed, x)
 
 
 def at_work() -> None:
@@ -94,38 +94,38 @@ def seeded(seed: int) -> Iterator[None]:
         global_state.set_global_attribute(name, before[1])
 
 
-def places(model: keras.Model, variables: Sequence[Any]) -> list[int]:
+def variable_indices(model: keras.Model, variables: Sequence[Any]) -> list[int]:
     """Where variables stand among those of the model."""
-    order = {id(v): place for place, v in enumerate(model.variables)}
+    order = {id(v): index for index, v in enumerate(model.variables)}
     return [order[id(v)] for v in variables]
 
 
 def fresh_state(cache: dict[str, Any], make: Callable[[int], keras.Model], seed: int) -> list[Array]:
     """The state of `make(seed)` with its own random masks, remembered for the seeds used last."""
-    known = cache.setdefault("states", {})
-    if seed not in known:
-        known[seed] = _own_seeds(make(seed), seed)
-        while len(known) > 1 and sum(v.nbytes for state in known.values() for v in state) > REMEMBERED_BYTES:
-            known.pop(next(iter(known)))
-    return known[seed]
+    states = cache.setdefault("states", {})
+    if seed not in states:
+        states[seed] = _own_seeds(make(seed), seed)
+        while len(states) > 1 and sum(v.nbytes for state in states.values() for v in state) > REMEMBERED_BYTES:
+            states.pop(next(iter(states)))
+    return states[seed]
 
 
 def learned(cache: dict[str, Any], x: Any, rows: Array, learn: Callable[[], list[Array]]) -> list[Array]:
     """What `learn()` finds in rows of `x`, remembered by the row numbers (a fold's are those of all strategies)."""
-    known = cache.setdefault("learned", {})
+    encoders = cache.setdefault("learned", {})
     key = hashlib.blake2b(np.ascontiguousarray(rows).tobytes(), digest_size=16).digest(), id(x)
-    if key not in known:
-        if len(known) >= REMEMBERED_ENCODERS:
-            known.clear()
-        known[key] = x, learn()  # holding x keeps its id from being given to another
-    return known[key][1]
+    if key not in encoders:
+        if len(encoders) >= REMEMBERED_ENCODERS:
+            encoders.clear()
+        encoders[key] = x, learn()  # holding x keeps its id from being given to another
+    return encoders[key][1]
 
 
 def _own_seeds(model: keras.Model, seed: int) -> list[Array]:
     """The state of a model, its layers' random seeds mixed with `seed`."""
     state = state_of(model)
-    for place, variable in enumerate(model.variables):
+    for index, variable in enumerate(model.variables):
         if variable.name == "seed_generator_state":
-            given = int(np.ravel(state[place])[0])
-            state[place] = np.array([seeds.integer(seed, "masks", given, place), 0], state[place].dtype)
+            given = int(np.ravel(state[index])[0])
+            state[index] = np.array([seeds.integer(seed, "masks", given, index), 0], state[index].dtype)
     return state

@@ -14,8 +14,8 @@ from counterpoise.core.examples import Examples
 from counterpoise.core.folds import Fold, Holdout
 from counterpoise.core.job import Member
 from counterpoise.core.version import version
-from counterpoise.networks.forward import like
 from counterpoise.networks.frozen_body import with_body
+from counterpoise.networks.input_names import like
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.budget import Training
 from counterpoise.pipeline.trainer import Trainer
@@ -95,6 +95,7 @@ def card_of(
         "idea": strategy.idea,
         "members": list(strategy.member_names),
         "network": trainer.label_of(strategy),
+        "models": [trainer.models[single.model].label for single in strategy.singles],
         **rows_of(trainer.examples),
         "seed": settings.seed,
         "batch_size": settings.batch_size,
@@ -120,7 +121,7 @@ def stopping_note(rows: Holdout, examples: Examples, strategy: Strategy, tune_th
 
 
 def split_of(rows: Fold | Holdout, test: int) -> dict[str, int]:
-    """The card's entry about rows whose part was given: how many did what."""
+    """The card's entry about a given split: how many rows did what."""
     return {"training": len(rows.train), "validation": len(rows.stop), "test": test}
 
 

@@ -1,4 +1,4 @@
-"""Trainings that were cut off: found on stopping rows alone, and the budget extended for all strategies alike.
+"""Trainings that were cut off: detected on stopping rows alone, and the budget extended for all strategies alike.
 
 A training was cut off when it reached its limit while the loss of its stopping rows still fell, over the last fifth of
 its steps, by more than one standard error, paired over the rows. Where nobody asked for a number of epochs, all
@@ -72,16 +72,16 @@ def trainings(
     jobs: Mapping[Key, Sequence[Job]], members: Mapping[str, Member], trainer: Trainer
 ) -> dict[str, Training]:
     """How long the models of each strategy trained, over its folds."""
-    found: dict[str, list[Sequence[Job]]] = {}
+    by_name: dict[str, list[Sequence[Job]]] = {}
     for (name, _), group in jobs.items():
-        found.setdefault(name, []).append(group)
+        by_name.setdefault(name, []).append(group)
     return {
         name: Training(
             max(job.limits.steps for group in groups for job in group),
             still_falling([[members[job.id].late_gain for job in group] for group in groups]),
             any(isinstance(trainer.learner(job).model, Network) for group in groups for job in group),
         )
-        for name, groups in found.items()
+        for name, groups in by_name.items()
     }
 
 
@@ -105,10 +105,10 @@ def still_falling(gains: Iterable[Sequence[Sequence[float] | None]]) -> bool | N
     return None if any(gain is None for fold in folds for gain in fold) else False
 
 
-def extended(settings: Settings, found: Mapping[str, Training]) -> Settings | None:
+def extended(settings: Settings, trained: Mapping[str, Training]) -> Settings | None:
     """The settings with the budget extended for all, where it may be and some training was cut off; else None."""
     may = settings.extend and settings.most_steps is None and settings.extension == 1
-    return replace(settings, extension=MOST) if may and any(t.cut_off for t in found.values()) else None
+    return replace(settings, extension=MOST) if may and any(t.cut_off for t in trained.values()) else None
 
 
 def keeping(executor: Executor, before: Mapping[str, Member]) -> Executor:

@@ -1,4 +1,4 @@
-"""One network in the place of an ensemble: it learns what the ensemble says, row by row.
+"""One network instead of an ensemble: it learns the probabilities of the ensemble, row by row.
 
 A soft label is a row of each class, weighed by its probability: the expected cross-entropy of the two is the same. So
 distilling is an ordinary training on weighted rows, on any engine, with any network.
@@ -59,7 +59,7 @@ def distill(
     seed: int = 0,
     verbose: Any = "auto",
 ) -> Classifier:
-    """Train one network to say what a classifier says: an ensemble's file becomes that of a single network.
+    """Train one network on the probabilities of a classifier, so that an ensemble's file becomes a single network's.
 
     The student minimizes sum_c t_c (-log s_c), t = (1 - truth) * teacher + truth * label, over the training rows. The
     held-out rows end the training by their true labels and fit the student's own rule, for what the teacher's was
@@ -96,22 +96,22 @@ def distill(
     """
     if not isinstance(teacher, Classifier):
         raise OptionError(
-            f"teacher is {type(teacher).__name__}; expected a Classifier, as cp.fit and cp.load give one, and cp.wrap "
+            f"teacher is {type(teacher).__name__}. Expected a Classifier, as cp.fit and cp.load give one, and cp.wrap "
             "for a model that was trained elsewhere."
         )
     if not isinstance(truth, (int, float)) or not 0 <= truth <= 1:
-        raise OptionError(f"truth is {truth!r}; expected a share from 0 to 1.")
+        raise OptionError(f"truth is {truth!r}. Expected a share from 0 to 1.")
     examples = read_for(model, data, y, groups=groups, time=time, sample_weight=sample_weight)
     if list(examples.classes) != teacher.classes_.tolist():
         raise OptionError(
-            f"the labels are {list(examples.classes)}, those of the teacher {teacher.classes_.tolist()}; give rows of "
-            "the same classes."
+            f"The labels are {list(examples.classes)}, but those of the teacher are {teacher.classes_.tolist()}. Give "
+            "rows of the same classes."
         )
     if target_of(examples).independent:
         raise OptionError("distill takes one class per row, but these rows have several labels. Use fit instead.")
-    said = np.log(np.maximum(teacher.predict_proba(data), SMALLEST))
-    said = np.exp(to_prior(said, teacher.rule.prior, _shares(examples)))
-    soft = (1 - truth) * said + truth * np.eye(len(examples.classes))[examples.y]
+    log_p = np.log(np.maximum(teacher.predict_proba(data), SMALLEST))
+    taught_p = np.exp(to_prior(log_p, teacher.rule.prior, _shares(examples)))
+    soft = (1 - truth) * taught_p + truth * np.eye(len(examples.classes))[examples.y]
     rows, held = hold_out(examples, validation, seed)
     learners, (student,), _ = models_of(model, [_student(teacher)], examples, verbose=verbose, optimizer=optimizer)
     if len(learners) > 1:
@@ -131,8 +131,8 @@ def distill(
 
 def _shares(examples: Examples) -> Array:
     """Class shares of the rows, which the held-out ones have too: a teacher of other shares is moved to them."""
-    found = np.bincount(examples.y, weights=examples.sample_weight, minlength=len(examples.classes))
-    return found / found.sum()
+    counts = np.bincount(examples.y, weights=examples.sample_weight, minlength=len(examples.classes))
+    return counts / counts.sum()
 
 
 def _student(teacher: Classifier) -> Strategy:
@@ -161,15 +161,15 @@ def _taught(examples: Examples, soft: Array, rows: Array, held: Array) -> tuple[
 
     Last where each training row stands first: an encoder counts levels and words by these, not by the copies.
     """
-    place, code = np.nonzero(soft[rows] >= LEAST)
-    weight = soft[rows[place], code]
-    again = subset(examples, np.concatenate([rows[place], held]))
+    copied, code = np.nonzero(soft[rows] >= LEAST)
+    weight = soft[rows[copied], code]
+    again = subset(examples, np.concatenate([rows[copied], held]))
     weights = np.concatenate([weight / weight.mean(), np.ones(len(held))])
     weights *= 1.0 if again.sample_weight is None else again.sample_weight
     labels = np.concatenate([code, examples.y[held]]).astype(examples.y.dtype)
-    last = np.arange(len(place), len(labels))
-    once = np.unique(place, return_index=True)[1]
-    return replace(again, y=labels, sample_weight=weights), Holdout(np.arange(len(place)), last), once
+    last = np.arange(len(copied), len(labels))
+    once = np.unique(copied, return_index=True)[1]
+    return replace(again, y=labels, sample_weight=weights), Holdout(np.arange(len(copied)), last), once
 
 
 def _teacher(teacher: Classifier) -> Mapping[str, Any]:

@@ -90,7 +90,7 @@ def _refuse(given: Mapping[str, Any]) -> None:
     for name, value in given.items():
         if value is not None:
             raise OptionError(
-                f"{name} and validation rows of your own were both given, but these rows need no split; leave {name} "
+                f"{name} and validation rows of your own were both given, but these rows need no split. Leave {name} "
                 "out, or give a share as validation."
             )
 
@@ -98,9 +98,11 @@ def _refuse(given: Mapping[str, Any]) -> None:
 def _keep_out(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples]:
     """The rows without a share of those that train, and these."""
     if not 0 < share < 1:
-        raise OptionError(f"guarantee_rows is {share}; expected a share between 0 and 1.")
+        raise OptionError(f"guarantee_rows is {share}. Expected a share between 0 and 1.")
     if examples.split is not None and len(examples.doing(TEST)):
-        raise OptionError("guarantee_rows and test rows were both given; test rows carry guarantees. Leave one out.")
+        raise OptionError(
+            "guarantee_rows and test rows were both given, but test rows are guarantee rows already. Leave one out."
+        )
     may = np.arange(len(examples)) if examples.split is None else examples.doing(TRAIN)
     _, held = hold_out(subset(examples, may), share, integer(seed, "guarantee rows"))
     rest = np.setdiff1d(np.arange(len(examples)), may[held])
@@ -112,7 +114,7 @@ def _given(
 ) -> Division:
     """Rows that say what they do."""
     if folds is not None:
-        raise OptionError("folds and split were both given, but split says what each row does; leave folds out.")
+        raise OptionError("folds and split were both given, but split says what each row does. Leave folds out.")
     fold = given_fold(examples, share, seed, judged=False)
     examples = at_training_prior(examples)
     if len(fold.test):

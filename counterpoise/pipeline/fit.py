@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from counterpoise.classifier.classifier import Classifier
+from counterpoise.core.checks import check_choice
 from counterpoise.core.errors import OptionError, SplitError
 from counterpoise.core.examples import Examples
 from counterpoise.core.folds import Fold, Holdout
@@ -23,7 +24,7 @@ from counterpoise.pipeline.assembly import with_judging_rows
 from counterpoise.pipeline.division import Division, divide
 from counterpoise.pipeline.fold_results import subset
 from counterpoise.pipeline.models import model_for, models_of
-from counterpoise.pipeline.order import cross_validate, on_holdout, refit
+from counterpoise.pipeline.order import bag_of_folds, cross_validate, on_holdout, refit
 from counterpoise.pipeline.reading import augmentation_of
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
@@ -37,6 +38,8 @@ logger = logging.getLogger("counterpoise")
 EPOCHS = 100
 #: Folds that the weights of a blend are learned on, and most rows of which there are so many; of more it is one.
 BLEND_FOLDS, BLEND_ROWS = 5, 5_000
+#: Rows above which a blend keeps the models that the held-out part has weighed: training again gains nothing.
+KEPT_ROWS = 50_000
 
 
 def fit(
@@ -48,6 +51,7 @@ def fit(
     validation: Any = 0.2,
     tune_threshold: bool | None = None,
     folds: int | None = None,
+    keep: str = "refit",
     guarantee_rows: float | None = None,
     groups: Any = None,
     time: Any = None,
@@ -76,8 +80,8 @@ def fit(
         model: A Keras model (compiled or not), a builder `build(spec, n_classes)` returning logits,
             `cp.transfer(backbone)`, `cp.trees(...)`, `cp.blend([...])`, or a name: "mlp", "tabular", "cnn", "text"
             (networks), "boosted", "forest", "balanced_forest" (trees); "auto" is `cnn` for pictures, `text` for texts,
-            and for tables the blend of `tabular`, `boosted` and `forest` (its network alone with callbacks, for several
-            labels per row, from a scan, or under a strategy that only networks can train).
+            and for tables the blend of `tabular`, `boosted` and, up to a million numbers, `forest` (its network alone
+            with callbacks, for several labels per row, from a scan, or under a strategy that only networks can train).
         data: A frame, a dict of columns, a CSV or Parquet file, an array, a dict or tuple of arrays, or text (N,).
             With y=None also a `tf.data.Dataset`, `PyDataset` or `DataLoader` of (x, y[, weight]), of which one pass is
             read into memory; a folder of `cp.images`; or a `cp.scan`, whose rows are streamed from disk.
@@ -91,6 +95,9 @@ def fit(
         tune_threshold: Whether the held-out rows choose the threshold too. None: those that were held out here do;
             rows of your own do not, and it stays 0.5 or the most probable class.
         folds: K for out-of-fold stopping and rule, then one training on all rows; replaces `validation`.
+        keep: "refit" trains on all rows after the folds. "all" keeps the models of all folds and averages them, which
+            is good where positives are few. Their scores and the rule are then those of single models, and the file is
+            K times as large.
         guarantee_rows: Share of rows kept from training, stopping, calibration and selection, so that
             `clf.decide(recall_floor=0.95, confidence=0.95)` can guarantee; the latest rows where there is time.
         groups: Group of each row, or the name of a column: groups are never on both sides of a split.
@@ -142,6 +149,9 @@ def fit(
     """
     if isinstance(model, (list, tuple)):
         raise OptionError("model is a list, but fit trains one. cp.compare tries several, cp.blend([...]) pools them.")
+    check_choice(keep, "keep", ("refit", "all"))
+    if keep == "all" and folds is None:
+        raise OptionError('keep="all" keeps the models of folds, but folds was not given. Add for example folds=5.')
     if data is None:
         raise OptionError('fit was given no data; pass them after the model or as data=, for example data="loans.csv".')
     settings = Settings(
@@ -175,6 +185,7 @@ def fit(
             model = replace(model, pooling="equal")
         else:
             rows = replace(rows, holdout=None, folds=inner)
+            keep = "all" if len(rows.examples) > KEPT_ROWS else keep
     learners, (chosen,), _ = models_of(
         model, [chosen], rows.examples, callbacks=callbacks, verbose=verbose, output=output, weights=weights,
         optimizer=optimizer, clone=clone, augment=augmentation_of(data, augment),
@@ -184,12 +195,16 @@ def fit(
     if (network := trainer.network) is not None:
         check_network(network, chosen, trainer, plateau, folds)
     elif callbacks:
-        raise OptionError(f"Keras callbacks belong to networks; {trainer.label} is none. Leave callbacks out.")
+        raise OptionError(
+            f"callbacks were given, but {trainer.label} is not a network. Leave callbacks out, or pass a network."
+        )
     if not clone and (folds is not None or len(chosen.singles) > 1):
-        raise OptionError("clone=False trains the one object passed; it does not go with folds or an ensemble.")
+        raise OptionError(
+            "clone=False trains the one object passed, but folds or an ensemble train several. Leave clone out."
+        )
     tuned = _tunes(tune_threshold, chosen, rows.stopped_by_given)
     with bar(verbose) as progress:
-        clf = _trained(chosen, replace(trainer, progress=progress), rows, tuned)
+        clf = _trained(chosen, replace(trainer, progress=progress), rows, tuned, keep)
     say_cut_off(clf)
     if verbose == 2:
         print("\n".join(rounds_text(clf.history, clf.classes_.tolist())))
@@ -206,7 +221,8 @@ def blend_folds(examples: Examples, rows: Holdout, seed: int) -> tuple[Fold, ...
     try:
         if len(examples) <= BLEND_ROWS:
             return Split(folds=BLEND_FOLDS, seed=seed).of(examples)
-        train, stop = hold_out(subset(examples, rows.train), STOP_SHARE, integer(seed, "blend"))
+        share = STOP_SHARE / 2 if len(examples) > KEPT_ROWS else STOP_SHARE
+        train, stop = hold_out(subset(examples, rows.train), share, integer(seed, "blend"))
     except SplitError:
         return None
     return (Fold(0, 0, rows.train[train], rows.train[stop], rows.held),)
@@ -218,7 +234,7 @@ def check_network(network: Network, strategy: Strategy, trainer: Trainer, platea
     trained = len(strategy.singles) * (1 if folds is None else folds + 1)
     check_training_callbacks(trainer.callbacks, network, trained, folds is not None)
     if trainer.settings.init_bias and (note := network.output_bias.note()):
-        network.tell(note)
+        network.warn_once(note)
 
 
 def say_cut_off(clf: Classifier) -> None:
@@ -232,10 +248,10 @@ def say_cut_off(clf: Classifier) -> None:
         )
 
 
-def _trained(strategy: Strategy, trainer: Trainer, rows: Division, tune_threshold: bool) -> Classifier:
+def _trained(strategy: Strategy, trainer: Trainer, rows: Division, tune_threshold: bool, keep: str) -> Classifier:
     if rows.holdout is None:
-        outcome = cross_validate(trainer, [strategy], rows.folds)
-        return refit(strategy, trainer, outcome, tune_threshold=tune_threshold)
+        outcome = cross_validate(trainer, [strategy], rows.folds, keep=keep == "all")
+        return (bag_of_folds if keep == "all" else refit)(strategy, trainer, outcome, tune_threshold=tune_threshold)
     labeled = None
     if rows.scanned:
         labeled, trainer = rows.scanned.labels, replace(trainer, executor=rows.scanned.run)
@@ -245,7 +261,7 @@ def _trained(strategy: Strategy, trainer: Trainer, rows: Division, tune_threshol
 def _tunes(wanted: bool | None, strategy: Strategy, given: bool) -> bool:
     """Whether held-out rows choose the threshold; those that the user gave do so when asked."""
     if wanted is False and strategy.only_decides:
-        raise OptionError(f"strategy {strategy.name!r} is a tuned threshold; it does not go with tune_threshold=False.")
+        raise OptionError(f"strategy {strategy.name!r} only tunes the threshold. Leave tune_threshold=False out.")
     if wanted is None and given and not strategy.only_decides:
         if strategy.aim != "argmax":
             logger.warning(

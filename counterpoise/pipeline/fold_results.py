@@ -1,4 +1,4 @@
-"""Members to results: the rule of a fold, fitted on the other folds, and what it says about the fold's test rows."""
+"""Members to results: the rule of a fold, fitted on the other folds, and its decisions for the fold's test rows."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def fit_rule(
 ) -> Any:  # fmt: skip
     """The rule of a strategy from corrected scores (members, N, ...) of rows that trained nothing.
 
-    The untouched model keeps 0.5 or the largest probability and no correction: it is what people do today. Without
+    The baseline keeps 0.5 or the largest probability and no correction: it is what people do today. Without
     `tune_threshold` so does any other strategy's threshold; its probabilities are checked all the same.
     """
-    untouched, (vote, shares) = strategy.aim == "argmax", strategy.pooling
+    vote, shares = strategy.pooling
     return target.fit_rule(
         log_p,
         y,
@@ -39,7 +39,7 @@ def fit_rule(
         vote=vote,
         weights=shares,
         aim=strategy.aim if tune_threshold else "argmax",
-        check_intercept=not untouched,
+        check_intercept=strategy.aim != "argmax",
         calibrate=lambda codes: calibration_of(members, codes),
         sample_weight=weights,
         gammas=[m.gamma for m in members],
@@ -51,8 +51,8 @@ def calibration_of(members: Sequence[Member], y: Array) -> str | None:
 
     Networks whose loss or rows moved more than the class shares: every kind. Networks trained under a known shift:
     one slope (with an intercept where the rare class can bear it), because they are often too sure of themselves; it
-    changes no ranking, where a curve costs average precision (`make bench-decide` has the numbers). An untouched
-    network: none.
+    changes no ranking, where a curve costs average precision (`make bench-decide` has the numbers). The baseline:
+    none.
     """
     if any(m.needs_calibration for m in members):
         return "auto"
@@ -66,19 +66,19 @@ def corrected(target: Target, member: Member) -> Array:
     return target.log_p(member.logits, member.log_shift, member.gamma)
 
 
-def alone(target: Target, members: Sequence[Member], rule: Any) -> tuple[Array, Array | None]:
-    """What each member strategy says of the score rows, corrected, (M, N, ...), and their weights in the pool."""
+def by_member(target: Target, members: Sequence[Member], rule: Any) -> tuple[Array, Array | None]:
+    """Corrected probabilities of the score rows by each member strategy, (M, N, ...), and their weights in the pool."""
     if len(members) == 1 and members[0].member_outputs is not None and members[0].member_shifts is not None:
-        said = members[0].member_outputs
-        return said, shares(len(members[0].member_shifts), len(said))
+        outputs = members[0].member_outputs
+        return outputs, shares(len(members[0].member_shifts), len(outputs))
     return np.exp([corrected(target, member) for member in members]), rule.weights
 
 
-def out_of_fold(examples: Examples, folds: Sequence[Fold], said: Sequence[Array], repeats: int) -> Array:
-    """What was said of each fold's test rows, (M, T, ...), as (repeats, M, N, ...), NaN where nothing was."""
-    out = np.full((repeats, len(said[0]), len(examples), *said[0].shape[2:]), np.nan)
-    for fold, parts in zip(folds, said, strict=True):
-        out[fold.repeat][:, fold.test] = parts
+def out_of_fold(examples: Examples, folds: Sequence[Fold], scores: Sequence[Array], repeats: int) -> Array:
+    """Scores of each fold's test rows, (M, T, ...), as (repeats, M, N, ...), NaN where there are none."""
+    out = np.full((repeats, len(scores[0]), len(examples), *scores[0].shape[2:]), np.nan)
+    for fold, own in zip(folds, scores, strict=True):
+        out[fold.repeat][:, fold.test] = own
     return out
 
 
@@ -95,7 +95,7 @@ def cross_fitted_rule(
 
 
 def rule_of_stopping_rows(strategy: Strategy, examples: Examples, fold: Fold, members: Sequence[Member]) -> Any:
-    """The rule from what the members say of the rows that ended their training."""
+    """The rule from the members' outputs for the rows that ended their training."""
     target, weights = target_of(examples), examples.weights_of(fold.stop)
     log_p = np.stack([stopping_scores(target, member) for member in members])
     return fit_rule(target, strategy, log_p, examples.y[fold.stop], members, weights)
@@ -110,17 +110,17 @@ def make_fold_result(
     strategy: Strategy, examples: Examples, fold: Fold, rule: Any, members: list[Member], shared: list[bool]
 ) -> FoldResult:
     target, logits = target_of(examples), [m.logits for m in members]
-    said = target.apply(rule, np.stack([corrected(target, member) for member in members]))
+    decided = target.apply(rule, np.stack([corrected(target, member) for member in members]))
     seconds = [m.seconds for m in members]
-    by_member, weights = alone(target, members, rule)
+    member_proba, weights = by_member(target, members, rule)
     return FoldResult(
         strategy=strategy.name,
         repeat=fold.repeat,
         fold=fold.index,
         rows=fold.test,
         raw=target.raw(logits),
-        proba=said.proba,
-        decision=said.decision,
+        proba=decided.proba,
+        decision=decided.decision,
         rule=rule,
         duplicate_free=_duplicate_free(examples, fold),
         fits=len(members),
@@ -129,7 +129,7 @@ def make_fold_result(
         seconds=sum(seconds),
         seconds_shared=sum(s for s, more in zip(seconds, shared, strict=True) if more),
         history=tuple(m.history for m in members),
-        member_proba=tuple(by_member),
+        member_proba=tuple(member_proba),
         member_weights=weights,
         memory=max(m.memory for m in members),
     )
@@ -144,19 +144,19 @@ def _duplicate_free(examples: Examples, fold: Fold) -> Array | None:
 
 def stacked_scores(log_p: Array) -> tuple[Array, Array]:
     """All out-of-fold scores of all repeats, one after the other: (members, M, ...), and their row numbers (M,)."""
-    found = [
+    pairs = [
         (scores[:, rows], rows)
         for scores in log_p
         for rows in [np.flatnonzero(~np.isnan(scores[0].reshape(scores.shape[1], -1)[:, 0]))]
     ]
-    rows = np.concatenate([r for _, r in found])
-    return np.concatenate([s for s, _ in found], axis=1), rows
+    rows = np.concatenate([r for _, r in pairs])
+    return np.concatenate([s for s, _ in pairs], axis=1), rows
 
 
 def subset(examples: Examples, rows: Array) -> Examples:
     """Some rows as examples of their own."""
-    beside = {
+    metadata = {
         name: getattr(examples, name) for name in ("groups", "time", "sample_weight", "duplicate_ids", "split", "names")
     }
-    chosen: dict[str, Any] = {name: None if values is None else values[rows] for name, values in beside.items()}
+    chosen: dict[str, Any] = {name: None if values is None else values[rows] for name, values in metadata.items()}
     return replace(examples, x=rows_of(examples.x, rows), y=examples.y[rows], **chosen)

@@ -61,7 +61,7 @@ def jobs_by_fold(
 ) -> tuple[dict[Key, list[Job]], dict[str, str]]:
     """The jobs of (strategy, fold), and why a strategy cannot be carried out on these rows and models.
 
-    `versions` holds what is trained in place of a strategy on a fold (after tuning). What fails is left out of the
+    `versions` contains what is trained instead of a strategy on a fold (after tuning). What fails is left out of the
     first. It is raised where nothing would be left to compare: the baseline, or the only strategy.
     """
     jobs: dict[Key, list[Job]] = {}
@@ -71,7 +71,7 @@ def jobs_by_fold(
             of_fold = [(versions or {}).get((strategy.name, f), strategy) for f in range(len(folds))]
             made = [jobs_of(version, trainer, fold) for version, fold in zip(of_fold, folds, strict=True)]
             _check_trainable(made[0], trainer.models)
-        except Exception as error:  # a user's own plan may raise anything; the others race on
+        except Exception as error:  # a user's own plan may raise anything; the others continue
             if strategy.name == "none" or len(strategies) == 1:
                 raise
             failures[strategy.name] = error_text(error)
@@ -120,7 +120,7 @@ def job_of(
     if not stops and examples.split is None:
         fold = fold.whole()
     y = examples.y[fold.train]
-    place = (fold.repeat, fold.index, member)
+    counters = (fold.repeat, fold.index, member)
     target, n = target_of(examples), len(examples.classes)
     counts = target.counts(y, n)
     if single.mix:
@@ -138,7 +138,7 @@ def job_of(
     )
     if plan.needs_features:
         plan = plan.realize(
-            rows_at_once(learner.examples.x, fold.train, single.name), integer(settings.seed, "synthesis", *place)
+            rows_at_once(learner.examples.x, fold.train, single.name), integer(settings.seed, "synthesis", *counters)
         )
     return Job.of(
         plan=plan,
@@ -147,7 +147,7 @@ def job_of(
         score=fold.score,
         loss=single.make_loss(counts),
         seed=settings.seed,
-        place=place,
+        counters=counters,
         limits=limits,
         mix=single.make_mix(counts),
         model=single.model,

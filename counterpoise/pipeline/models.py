@@ -6,12 +6,16 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from counterpoise.core.errors import ModelError, OptionError
 from counterpoise.core.examples import Examples
+from counterpoise.core.structure import leaves
 from counterpoise.engines.sklearn_fit import ExternalModel
 from counterpoise.forests.model import KINDS, TreeModel
-from counterpoise.networks.built_in import name_for, spec_of
+from counterpoise.networks.built_in import name_for
 from counterpoise.networks.frozen_body import network_for
+from counterpoise.networks.input_spec import spec_of
 from counterpoise.pipeline.trainer import Learner
 from counterpoise.strategies.blend import Blend
 from counterpoise.strategies.external import External
@@ -21,13 +25,16 @@ from counterpoise.targets.kinds import target_of
 
 #: What "auto" pools on tables: see `docs/how-to/trees.md` for what was measured.
 AUTO = Blend(("tabular", "boosted", "forest"), adapts=True)
+#: Most numbers in a table (rows times columns) on which "auto" grows a forest: more take minutes, and gain nothing.
+FOREST_NUMBERS = 1_000_000
 
 
 def model_for(wanted: Any, examples: Examples, strategies: Sequence[Strategy] = (), network_alone: bool = False) -> Any:
     """What "auto" stands for on these rows; any other model passes through.
 
-    Tables and rows of numbers: the blend `AUTO`. Its network alone where trees cannot train any of the strategies, for
-    several labels per row, and with `network_alone`. Pictures and texts: the network for them.
+    Tables and rows of numbers: the blend `AUTO`, without its forest on large ones. Its network alone where trees cannot
+    train any of the strategies, for several labels per row, and with `network_alone`. Pictures and texts: the network
+    for them.
 
     Args:
         wanted: As `fit` takes it.
@@ -44,7 +51,10 @@ def model_for(wanted: Any, examples: Examples, strategies: Sequence[Strategy] = 
     if name != "tabular" or network_alone or target_of(examples).independent:
         return name
     trainable = not strategies or any(suits(strategy, TreeModel()) for strategy in strategies)
-    return AUTO if trainable else name
+    if not trainable:
+        return name
+    numbers = len(examples) * sum(int(np.prod(part.shape[1:])) for part in leaves(examples.x))
+    return AUTO if numbers <= FOREST_NUMBERS else replace(AUTO, models=AUTO.models[:-1])
 
 
 def models_of(
@@ -83,7 +93,7 @@ def models_of(
         specs[key], learners[key] = spec, learner
         return key
 
-    found: list[Strategy] = []
+    chosen: list[Strategy] = []
     labels: list[str] = []
     for spec in several:
         blend = spec if isinstance(spec, Blend) else Blend((spec,))
@@ -92,14 +102,14 @@ def models_of(
         keys = [key_of(member) for member in blend.models]
         label = _free(spec.label if isinstance(spec, Blend) else learners[keys[0]].model.label, labels)
         under = _under(blend, {key: learners[key] for key in keys}, strategies)
-        found += [replace(strategy, name=f"{label}:{strategy.name}") if labels else strategy for strategy in under]
+        chosen += [replace(strategy, name=f"{label}:{strategy.name}") if labels else strategy for strategy in under]
         labels.append(label)
     for strategy in strategies:
         if isinstance(strategy, External):
             _check_target(examples, strategy.name)
             learners[strategy.name] = Learner(ExternalModel(strategy.name, strategy.estimator), examples)
-            found.append(replace(strategy, model=strategy.name))
-    return learners, *_resolved(found, learners)
+            chosen.append(replace(strategy, model=strategy.name))
+    return learners, *_resolved(chosen, learners)
 
 
 def _resolved(

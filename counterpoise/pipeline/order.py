@@ -1,4 +1,4 @@
-"""The order of things, and the only place that knows it:
+"""The order of things, in this file alone:
 
     read -> Examples -> split -> Folds -> plan -> Job -> train -> Member -> pool, rule -> FoldResult, Classifier
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ from counterpoise.pipeline.refit_with_stopping_rows import for_steps, refit_with
 from counterpoise.pipeline.stages import train_in_stages, trained_members
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.pipeline.tuning import tuned_by_fold, tuned_on_all, values_of
+from counterpoise.strategies.ensemble import Ensemble
 from counterpoise.strategies.select import Strategy
 from counterpoise.targets.kinds import target_of
 
@@ -56,9 +58,10 @@ class Outcome:
         tuned: strategy -> the values that its hyperparameters got, fold by fold.
         training: strategy -> how long its networks could train, and whether they were cut off there.
         extension: How many times the budget was taken, for all strategies.
-        member_outputs: strategy that one network was trained for -> float32 (parts, M, C): what its member strategies
-            say alone of the rows of `results.stacked_scores`.
+        member_outputs: strategy that one network was trained for -> float32 (members, M, C): probabilities of its
+            member strategies for the rows of `fold_results.stacked_scores`.
         folds: The folds, in the order of each strategy's results.
+        members: strategy -> what was trained, fold by fold, where it was to be kept.
     """
 
     fold_results: tuple[FoldResult, ...]
@@ -70,6 +73,7 @@ class Outcome:
     training: Mapping[str, Training] = field(default_factory=dict)
     extension: int = 1
     folds: tuple[Fold, ...] = ()
+    members: Mapping[str, list[list[Member]]] = field(default_factory=dict)
 
     @property
     def repeats(self) -> int:
@@ -100,9 +104,7 @@ def on_holdout(
     def of(trained: Sequence[Member]) -> Classifier:
         log_p = np.stack([corrected(target_of(examples), m) for m in trained])
         length, outputs = _length(jobs, trained), trained[0].member_outputs
-        return _with_rule(
-            strategy, trainer, trained, length, log_p, rows.held, note, outputs, tune_threshold, **entries
-        )
+        return _with_rule(strategy, trainer, trained, length, log_p, rows.held, note, outputs, tune_threshold, entries)
 
     def save(member: Member, path: str) -> None:
         of(trained_members(strategy, jobs, {jobs[0].id: member}, trainer)).save(path)
@@ -126,7 +128,7 @@ def _trained(strategy: Strategy, jobs: Sequence[Job], trainer: Trainer) -> list[
 
 def _with_rule(
     strategy: Strategy, trainer: Trainer, trained: Sequence[Member], length: Training, log_p: Array, rows: Array,
-    note: str, outputs: Array | None, tune_threshold: bool = True, /, **entries: Any,
+    note: str, outputs: Array | None, tune_threshold: bool = True, entries: Mapping[str, Any] = MappingProxyType({}),
 ) -> Classifier:  # fmt: skip
     """Trained members and the rule that fits their corrected scores (members, M, C) of `rows` (M,).
 
@@ -137,12 +139,14 @@ def _with_rule(
     target = target_of(examples)
     rule = fit_rule(target, strategy, log_p, y, trained, weights, tune_threshold)
     scores = stored_scores(log_p, y, weights, outputs)
-    card = card_of(strategy, trainer, trained, length, note) | ruled(target, rule, scores, examples.classes) | entries
-    return assemble(strategy, trainer, trained, rule, card, scores)
+    card = card_of(strategy, trainer, trained, length, note) | ruled(target, rule, scores, examples.classes)
+    return assemble(strategy, trainer, trained, rule, {**card, **entries}, scores)
 
 
-def cross_validate(trainer: Trainer, strategies: Sequence[Strategy], folds: Sequence[Fold]) -> Outcome:
-    """Every strategy on the same folds, seeds and step budget.
+def cross_validate(
+    trainer: Trainer, strategies: Sequence[Strategy], folds: Sequence[Fold], *, keep: bool = False
+) -> Outcome:
+    """Every strategy on the same folds, seeds and step budget; `keep` keeps what was trained.
 
     Of a single fold nothing is judged, since no other fold has fitted its rule, unless it was given (`Examples.split`).
     """
@@ -163,8 +167,10 @@ def cross_validate(trainer: Trainer, strategies: Sequence[Strategy], folds: Sequ
     results: list[FoldResult] = []
     log_p: dict[str, Array] = {}
     member_outputs: dict[str, Array] = {}
+    kept: dict[str, list[list[Member]]] = {}
     for strategy in strategies:
         trained = [trained_members(strategy, jobs[strategy.name, f], members, trainer) for f in range(len(folds))]
+        kept |= {strategy.name: trained} if keep else {}
         by_fold = [np.stack([corrected(target, member) for member in group]) for group in trained]
         log_p[strategy.name] = out_of_fold(examples, folds, by_fold, repeats)
         outputs = [group[0].member_outputs for group in trained if group[0].member_outputs is not None]
@@ -179,7 +185,7 @@ def cross_validate(trainer: Trainer, strategies: Sequence[Strategy], folds: Sequ
     steps = {s.name: _median_steps([jobs[s.name, f] for f in range(len(folds))], members) for s in strategies}
     tuned_values, extension = values_of(tuned), settings.extension
     return Outcome(
-        tuple(results), log_p, steps, failures, tuned_values, member_outputs, training, extension, tuple(folds)
+        tuple(results), log_p, steps, failures, tuned_values, member_outputs, training, extension, tuple(folds), kept
     )
 
 
@@ -205,6 +211,29 @@ def refit(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_thresh
     return _with_rule(strategy, trainer, trained, length, log_p, rows, note, outputs, tune_threshold)
 
 
+def bag_of_folds(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_threshold: bool = True) -> Classifier:
+    """The models of all folds in one classifier, averaged.
+
+    Its rule comes from all out-of-fold scores. Each is that of one model, and the mean of several is less extreme.
+    """
+    count, (vote, weights) = len(outcome.folds), strategy.pooling
+    shared = None if weights is None else tuple(np.tile(weights, count) / count)
+    bag = Ensemble(
+        strategy.name, strategy.idea, aim=strategy.aim, members=strategy.units * count, vote=vote, weights=shared,
+        single_pass=False,
+    )  # fmt: skip
+    trained = [member for fold in outcome.members[strategy.name] for member in fold]
+    log_p, rows = stacked_scores(outcome.log_p[strategy.name])
+    note = f"the rule was fitted on {len(rows):,} rows that trained nothing"
+    if count > 1:
+        note = (
+            f"the mean of the models of {count} folds; the rule was fitted on {len(rows):,} out-of-fold scores, each "
+            "of one fold's model, which is more extreme than the mean"
+        )
+    copies, length = np.tile(log_p, (count, *[1] * (log_p.ndim - 1))), outcome.training[strategy.name]
+    return _with_rule(bag, trainer, trained, length, copies, rows, note, None, tune_threshold)
+
+
 def _as_judged(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> Classifier:
     """The classifier of a given split; its jobs are those of the comparison, so that they need no new training."""
     fold = outcome.folds[0]
@@ -221,7 +250,7 @@ def _as_judged(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> Classi
         outputs = score_members(trained[0], stopping, first.examples, first.model, len(strategy.member_names))
     note = f"{len(fold.stop)} validation rows ended training and fitted the rule; test rows trained nothing"
     length, split = outcome.training[strategy.name], split_of(fold, len(fold.test))
-    return _with_rule(strategy, trainer, trained, length, log_p, fold.stop, note, outputs, split=split)
+    return _with_rule(strategy, trainer, trained, length, log_p, fold.stop, note, outputs, entries={"split": split})
 
 
 def _users(jobs: Mapping[tuple[str, int], list[Job]]) -> dict[str, int]:

@@ -28,7 +28,9 @@ def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
     if isinstance(data, ImageSet):
         return _read_images(data, y, options)
     if isinstance(data, Scan):
-        raise OptionError("a scan streams its rows; this needs them in memory. Pass the file itself, or use cp.fit.")
+        raise OptionError(
+            "A scan streams its rows, but this needs them in memory. Pass the file itself, or use cp.fit."
+        )
     named = _by_name(model)
     options["inputs"] = inputs_of(model)
     how = {"table": named, "text": model == "text" if named else False, "pick": picked, **options}
@@ -56,11 +58,11 @@ def inputs_of(model: Any) -> NamedInputs | None:
     return NamedInputs.of(getattr(model, "_inputs_struct", None))
 
 
-def _read_images(found: ImageSet, y: Any, options: Mapping[str, Any]) -> Examples:
+def _read_images(images: ImageSet, y: Any, options: Mapping[str, Any]) -> Examples:
     given = [name for name, value in {"y": y, **options}.items() if value is not None]
     if given:
         raise OptionError(
-            f"{given[0]} does not go with images, which bring their labels and all that belongs to them. Name its "
-            "column in cp.images."
+            f"{given[0]} was given with images, which bring their labels and all that belongs to them. Name its column "
+            "in cp.images."
         )
-    return examples_of(found)
+    return examples_of(images)

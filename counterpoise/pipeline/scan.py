@@ -1,7 +1,7 @@
 """A table larger than memory for `fit`: some rows in memory, the others streamed as the plan draws them.
 
 Held-out rows (at most `MOST_HELD`) stop training and fit the rule. A sample of training rows (at most `MOST_SAMPLED`)
-tells the kinds of the columns, their levels and what the encoder learns. Labels of all rows are in memory.
+determines the kinds of the columns, their levels and what the encoder learns. Labels of all rows are in memory.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Scanned:
         assert schema is not None
         return Stream(
             self.scan.table, self.scan.features, self.labels.y, job.plan, job.limits.batch_size, seed, WINDOW,
-            rows=job.train, inputs=lambda part: build_parts(schema, part),
+            rows=job.train, inputs=lambda chunk: build_parts(schema, chunk),
         )  # fmt: skip
 
     def run(
@@ -86,7 +86,7 @@ class Scanned:
 
         if engine == "program":
             raise OptionError('engine="program" keeps rows in memory, a scan streams them. Use engine="auto" or "fit".')
-        logger.warning("training with fit: the rows are streamed from disk")
+        logger.warning("Training with fit, because the rows are streamed from disk.")
         trainer = StreamEngine(examples, self.sample, self.stream, network, tuple(callbacks))
         for job in jobs:
             yield job.id, or_failed(trainer.train(job, progress))
@@ -129,4 +129,4 @@ def refuse_with_scan(given: Mapping[str, Any]) -> None:
     """Raise an OptionError when an argument that needs all rows in memory was given along with a scan."""
     for name, value in given.items():
         if value is not None:
-            raise OptionError(f"{name} does not go with a scan, whose rows stay on disk; leave it out.")
+            raise OptionError(f"{name} was given with a scan, whose rows stay on disk. Leave {name} out.")

@@ -1,4 +1,4 @@
-"""Every score of rows from what a strategy makes of them, whatever their target."""
+"""Every score of rows from a strategy's probabilities and decisions, whatever their target."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def scores_of(examples: Examples, rows: Array, proba: Array, raw: Array, decisio
     Args:
         examples: The rows.
         rows: int64 (T,), which of them.
-        proba: (T, C) or (T, L), corrected. raw: The same, of the untouched output.
+        proba: (T, C) or (T, L), corrected. raw: The same, of the uncorrected output.
         decision: (T,) or (T, L).
     """
     target, y, weights = target_of(examples), examples.y[rows], examples.weights_of(rows)

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from counterpoise.core.checks import check_int
 from counterpoise.core.errors import OptionError
 from counterpoise.networks.network import Network
-from counterpoise.networks.recipe import PLAIN, Recipe, whole
+from counterpoise.networks.recipe import PLAIN, Recipe
 
 #: Where no number of epochs is asked for: steps to stay within, and passes that are made all the same.
 AUTO_STEPS, LEAST_PASSES = 15_000, 30
@@ -46,15 +47,15 @@ class Settings:
             value = getattr(self, name)
             later = value == "auto" if name in ("epochs", "batch_size") else value is None and name != "patience"
             if not later:
-                object.__setattr__(self, name, whole(name, value, 1))
+                object.__setattr__(self, name, check_int(value, name))
         if self.budget not in ("steps", "epochs"):
-            raise OptionError(f'budget is {self.budget!r}; expected "steps" or "epochs".')
+            raise OptionError(f'budget is {self.budget!r}. Expected "steps" or "epochs".')
         if self.recipe != "auto" and not isinstance(self.recipe, Recipe):
-            raise OptionError(f'recipe is {self.recipe!r}; expected "auto" or a cp.Recipe.')
+            raise OptionError(f'recipe is {self.recipe!r}. Expected "auto" or a cp.Recipe.')
         if not isinstance(self.init_bias, bool):
-            raise OptionError(f"init_bias is {self.init_bias!r}; expected True or False.")
+            raise OptionError(f"init_bias is {self.init_bias!r}. Expected True or False.")
         for name in ("seed", "tune"):
-            object.__setattr__(self, name, whole(name, getattr(self, name), 0))
+            object.__setattr__(self, name, check_int(getattr(self, name), name, 0))
 
     def on(self, models: Mapping[str, Any], rows: int, passes: int, extend: bool = False) -> Settings:
         """These settings for models and a number of rows, nothing left "auto"; the first network has the recipe.

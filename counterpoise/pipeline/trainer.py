@@ -41,7 +41,7 @@ class Trainer:
 
     Attributes:
         examples: The rows that jobs number, with their labels.
-        learners: Key -> model and rows; jobs and parts of strategies name a key, "" is the first.
+        learners: Key -> model and rows; jobs and strategies name a key, "" is the first.
         settings: How models are trained.
         executor: Where (see `engines.run`).
         progress: Called with a text, steps done and steps in all.
@@ -93,16 +93,16 @@ class Trainer:
         done = dict.fromkeys(distinct, 0)
         members: dict[str, Member] = {}
 
-        def tell(job_id: str, step: int, most: int) -> None:
+        def report(job_id: str, step: int, most: int) -> None:
             done[job_id] = step
             if self.progress:
                 self.progress(f"{len(members)} of {len(distinct)} models", sum(done.values()), total)
 
         for key in dict.fromkeys(job.model for job in distinct.values()):
             learner, own = self.learners[key], [job for job in distinct.values() if job.model == key]
-            how: dict[str, Any] = {"engine": self.settings.engine, "callbacks": self.callbacks, "progress": tell}
+            how: dict[str, Any] = {"engine": self.settings.engine, "callbacks": self.callbacks, "progress": report}
             with closing(self.executor(own, learner.examples, learner.model, **how)) as trained:
                 for job_id, member in trained:  # an interrupt ends workers elsewhere too
                     members[job_id] = member
-                    tell(job_id, distinct[job_id].limits.steps, total)  # one that stopped early is done
+                    report(job_id, distinct[job_id].limits.steps, total)  # one that stopped early is done
         return members

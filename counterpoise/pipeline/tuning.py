@@ -119,18 +119,18 @@ class Study:
             log_p, examples.y[rows], np.stack([m.log_shift for m in done]), calibrate=lambda codes: None,
             aim="argmax", check_intercept=False,
         )  # fmt: skip
-        said = target.apply(rule, log_p)
-        scores = scores_of(examples, rows, said.proba, said.proba, said.decision)
+        decided = target.apply(rule, log_p)
+        scores = scores_of(examples, rows, decided.proba, decided.proba, decided.decision)
         good = METRICS[metric].goodness(scores[metric])
         self.study.tell(self.trial, float(good) if np.isfinite(good) else -np.inf)
 
     def best(self) -> Tuned:
         """The strategy with the best values, the first of equal ones."""
-        found = max(self.study.trials, key=lambda trial: (trial.value, -trial.number))
-        return Tuned(self.strategy.with_values(found.params), dict(found.params))
+        best = max(self.study.trials, key=lambda trial: (trial.value, -trial.number))
+        return Tuned(self.strategy.with_values(best.params), dict(best.params))
 
 
-def values_of(found: Mapping[tuple[str, int], Tuned]) -> dict[str, list[Any]]:
+def values_of(tuned: Mapping[tuple[str, int], Tuned]) -> dict[str, list[Any]]:
     """strategy -> the values of each fold, for the leaderboard."""
-    names = dict.fromkeys(name for name, _ in found)
-    return {name: [tuned.values for (other, _), tuned in found.items() if other == name] for name in names}
+    names = dict.fromkeys(name for name, _ in tuned)
+    return {name: [one.values for (other, _), one in tuned.items() if other == name] for name in names}

@@ -46,14 +46,14 @@ def with_validation(
         examples: The training rows.
         validation: (x, y) or (x, y, weight); a dataset of these; a folder of images; a table with the columns `target`
             and, where it is named, `sample_weight`.
-        target: Name of the target column of the training rows; None: their labels were given apart.
+        target: Name of the target column of the training rows; None: their labels were given as an array.
         sample_weight: As it was given for the training rows.
         inputs: Those that the model names, or None.
 
     Raises:
         OptionError: something else. DataError: rows or labels that do not fit the training rows.
     """
-    x, y, weight = _parts(examples, validation, target, sample_weight, inputs)
+    x, y, weight = _read(examples, validation, target, sample_weight, inputs)
     try:
         codes = target_of(examples).codes(y, np.array(examples.classes, object))
     except TargetError as error:
@@ -96,13 +96,13 @@ def at_training_prior(examples: Examples) -> Examples:
     return replace(examples, sample_weight=weight.astype(np.float32), warnings=(*examples.warnings, text))
 
 
-def _parts(
+def _read(
     examples: Examples, given: Any, target: str | None, sample_weight: Any, inputs: NamedInputs | None
 ) -> tuple[Any, Any, Array | None]:
     """Features in the form of `Examples.x`, labels, and weights or None."""
     if isinstance(given, ImageSet):
-        found = examples_of(given if examples.pictures is None else given.read_as(examples.pictures))
-        return found.x, [found.classes[code] for code in found.y], None
+        read = examples_of(given if examples.pictures is None else given.read_as(examples.pictures))
+        return read.x, [read.classes[code] for code in read.y], None
     if dataset_kind(given):
         x, y, weight = load(given)
         return _with_metadata(encode(examples, x, inputs), y, weight)
@@ -111,7 +111,7 @@ def _parts(
     if is_table(given, table=False):
         return _of_table(examples, given, target, sample_weight, inputs)
     raise OptionError(
-        f"validation is {_named(given)}; expected a share between 0 and 1, rows (x, y) or (x, y, weight), a dataset of "
+        f"validation is {_named(given)}. Expected a share between 0 and 1, rows (x, y) or (x, y, weight), a dataset of "
         "these, a folder of images, or a table with the target column."
     )
 
@@ -126,7 +126,7 @@ def _of_table(
 ) -> tuple[Any, Any, Array | None]:
     if target is None:
         raise OptionError(
-            "validation is a table, but the labels of the training rows are no column of a table. Pass "
+            "validation is a table, but the labels of the training rows are not a column of a table. Pass "
             "validation=(x, y), or name the target column as y."
         )
     frame, name, _ = to_frame(given, as_text=(target,))
@@ -165,20 +165,22 @@ def encode(examples: Examples, x: Any, inputs: NamedInputs | None = None) -> Any
 
 def _alike(x: Any, like: Any) -> Any:
     """The rows with the inputs, the shapes and the types of `like`."""
-    wanted, got = (mapped(lambda _: "array", part) for part in (like, x))
+    wanted, got = (mapped(lambda _: "array", rows) for rows in (like, x))
     if wanted != got:
-        raise DataError(f"validation has the inputs {got}, the training rows {wanted}; give both alike.")
+        raise DataError(f"validation has the inputs {got}, but the training rows {wanted}. Give both the same inputs.")
     return mapped(_cast, like, x)
 
 
-def _cast(like: Array, part: Any) -> Array:
-    part = part if isinstance(part, Source) else np.asarray(part)
-    if part.shape[1:] != like.shape[1:]:
+def _cast(like: Array, array: Any) -> Array:
+    array = array if isinstance(array, Source) else np.asarray(array)
+    if array.shape[1:] != like.shape[1:]:
         raise DataError(
-            f"validation has rows of shape {part.shape[1:]}, the training rows {like.shape[1:]}; give both alike."
+            f"validation has rows of shape {array.shape[1:]}, but the training rows {like.shape[1:]}. Give both "
+            "the same shape."
         )
-    if not np.can_cast(part.dtype, like.dtype, "same_kind"):
+    if not np.can_cast(array.dtype, like.dtype, "same_kind"):
         raise DataError(
-            f"validation has the type {part.dtype}, the training rows {like.dtype}; give both the same type and scale."
+            f"validation has the type {array.dtype}, but the training rows {like.dtype}. Give both "
+            "the same type and scale."
         )
-    return part if part.dtype.kind in "OSU" or isinstance(part, Source) else part.astype(like.dtype, copy=False)
+    return array if array.dtype.kind in "OSU" or isinstance(array, Source) else array.astype(like.dtype, copy=False)

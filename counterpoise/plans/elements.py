@@ -17,7 +17,7 @@ import numpy as np
 
 from counterpoise.core.checks import check_choice, check_finite, rows_text
 from counterpoise.core.errors import DataError, TargetError
-from counterpoise.core.label_sources import Source, source_of
+from counterpoise.core.label_sources import LabelSource, source_of
 from counterpoise.core.label_values import plain_label
 from counterpoise.core.labels import Labels, read_labels, zeros_and_ones
 from counterpoise.core.masked import unmasked
@@ -34,11 +34,12 @@ class Elements:
 
     Attributes:
         kind: "codes", "one_hot" or "multi_label".
-        codes: int32, the place of each element's label in `classes` (...), or 0/1 per label (..., L); where `weight`
+        codes: int32, the number of each element's label in `classes` (...), or 0/1 per label (..., L); where `weight`
             is 0 it means nothing.
         classes: The labels behind the codes; of a one-hot target the numbers of its columns.
         weight: float64, same shape: what an element counts before any class weight; 0 = not at all.
         squeezed: Whether a last axis of length 1 was dropped.
+        columns: Names of the columns of a one-hot or multi-label frame; None: they have none.
     """
 
     kind: str
@@ -46,6 +47,7 @@ class Elements:
     classes: tuple[Any, ...]
     weight: Array
     squeezed: bool = False
+    columns: tuple[Any, ...] | None = None
 
 
 def read_elements(
@@ -70,7 +72,7 @@ def read_elements(
         raise TargetError(f"the target has shape {source.codes.shape}: it holds no element.")
     squeezed = kind in ("auto", "codes") and source.codes.ndim > 1 and source.codes.shape[-1] == 1
     if squeezed:
-        source = Source(source.codes[..., 0], source.levels)
+        source = LabelSource(source.codes[..., 0], source.levels)
     if kind == "auto":
         kind = "codes" if squeezed or source.codes.ndim < 2 else _guess(source, mask)
     shape = source.codes.shape[:-1] if kind == "one_hot" else source.codes.shape
@@ -78,7 +80,7 @@ def read_elements(
     return _of_kind(kind, source, weight, ignore, squeezed)
 
 
-def _guess(source: Source, mask: Any) -> str:
+def _guess(source: LabelSource, mask: Any) -> str:
     """One-hot when all counted rows hold one 1; masks of two classes have three axes or more; else nobody knows."""
     levels = [plain_label(level) for level in source.levels]
     if any(level not in (None, 0, 1) for level in levels):
@@ -99,21 +101,21 @@ def _guess(source: Source, mask: Any) -> str:
     )
 
 
-def _of_kind(kind: str, source: Source, weight: Array, ignore: tuple[Any, ...], squeezed: bool) -> Elements:
+def _of_kind(kind: str, source: LabelSource, weight: Array, ignore: tuple[Any, ...], squeezed: bool) -> Elements:
     if kind == "one_hot":
         if ignore:
             raise DataError('ignore names labels of codes, or of kind="multi_label"; with kind="one_hot" use mask.')
         return _of_one_hot(source, weight)
     if ignore:
-        left_out = [place for place, level in enumerate(source.levels) if plain_label(level) in ignore]
+        left_out = [code for code, level in enumerate(source.levels) if plain_label(level) in ignore]
         weight = np.where(np.isin(source.codes, left_out), 0.0, weight)
     read = read_labels(source, "the target", weight > 0, advice=_MASK)
     if kind == "codes":
         return Elements(kind, read.codes, read.classes, weight, squeezed)
-    return Elements(kind, _binary(read, kind), (0, 1), weight)
+    return Elements(kind, _binary(read, kind), (0, 1), weight, columns=_names(source))
 
 
-def _of_one_hot(source: Source, weight: Array) -> Elements:
+def _of_one_hot(source: LabelSource, weight: Array) -> Elements:
     counted = np.broadcast_to((weight > 0)[..., None], source.codes.shape)
     values = _binary(read_labels(source, "the target", counted, advice=_MASK), "one_hot")
     off = np.argwhere((values.sum(axis=-1) != 1) & (weight > 0))
@@ -122,7 +124,13 @@ def _of_one_hot(source: Source, weight: Array) -> Elements:
             f"the target is not one-hot in {rows_text(off[0][:1] if off.shape[1] else [0])} ({len(off):,} elements "
             'hold no 1 or several). Mask elements that do not count; for independent labels use kind="multi_label".'
         )
-    return Elements("one_hot", values.argmax(axis=-1).astype(np.int32), tuple(range(values.shape[-1])), weight)
+    codes, classes = values.argmax(axis=-1).astype(np.int32), tuple(range(values.shape[-1]))
+    return Elements("one_hot", codes, classes, weight, columns=_names(source))
+
+
+def _names(source: LabelSource) -> tuple[Any, ...] | None:
+    """The columns of a frame, where text names them."""
+    return source.columns if source.columns and all(isinstance(name, str) for name in source.columns) else None
 
 
 def _binary(labels: Labels, kind: str) -> Array:

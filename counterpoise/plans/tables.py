@@ -1,9 +1,9 @@
-"""From a target to the weight of each of its classes: counted batch by batch, found once, looked up for any rows."""
+"""From a target to the weight of each of its classes: counted batch by batch, computed once, looked up for any rows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ _WEIGHED = "classes that have a weight (Keras would silently take 1)"
 
 @dataclass(frozen=True)
 class WeightTable:
-    """The weight of each class of one target, found once and looked up for any rows.
+    """The weight of each class of one target, computed once and looked up for any rows.
 
     Attributes:
         kind: "codes", "one_hot" or "multi_label" (see `elements`).
@@ -43,8 +43,8 @@ class WeightTable:
         Raises:
             TargetError: a label that has no weight (Keras would take 1), or another number of classes.
         """
-        found = read_elements(y, self.kind, mask, sample_weight, self.ignore)
-        return (found.weight * self._looked_up(found)).astype(np.float32)
+        elements = read_elements(y, self.kind, mask, sample_weight, self.ignore)
+        return (elements.weight * self._looked_up(elements)).astype(np.float32)
 
     def to_dict(self) -> dict[Any, Any]:
         """label -> weight, or for a multi-label target label -> {0: weight, 1: weight}."""
@@ -52,37 +52,50 @@ class WeightTable:
             return {k: {0: float(w[0]), 1: float(w[1])} for k, w in zip(self.labels, self.weights, strict=True)}
         return {k: float(w) for k, w in zip(self.labels, self.weights, strict=True)}
 
-    def _looked_up(self, found: Elements) -> Array:
+    def _looked_up(self, elements: Elements) -> Array:
         if self.kind == "multi_label":
-            _check_width(found.codes.shape[-1], len(self.labels), "labels")
-            return np.where(found.codes == 1, self.weights[:, 1], self.weights[:, 0])
-        places = places_among(found, self.labels)
-        return np.where(places < 0, 0.0, self.weights[np.maximum(places, 0)])
+            _check_width(elements.codes.shape[-1], len(self.labels), "labels")
+            weights = self.weights
+            if elements.columns is not None and set(elements.columns) == set(self.labels):
+                weights = weights[[self.labels.index(name) for name in elements.columns]]
+            return np.where(elements.codes == 1, weights[:, 1], weights[:, 0])
+        if self.kind == "one_hot":
+            elements = replace(elements, classes=_named(elements, self.labels))
+        codes = codes_among(elements, self.labels)
+        return np.where(codes < 0, 0.0, self.weights[np.maximum(codes, 0)])
+
+
+def _named(elements: Elements, labels: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The labels of the columns of a one-hot target: their names, or for columns without names `labels` in order."""
+    if elements.columns is not None and not all(isinstance(label, int) for label in labels):
+        return elements.columns
+    _check_width(len(elements.classes), len(labels), "columns")
+    return labels
 
 
 def _check_width(got: int, wanted: int, word: str) -> None:
     if got != wanted:
-        raise TargetError(f"the target has {got} {word}; the weights were found for {wanted}.")
+        raise TargetError(f"the target has {got} {word}; the weights were made for {wanted}.")
 
 
-def places_among(found: Elements, labels: Sequence[Any], known: str = _WEIGHED) -> Array:
-    """Place of each element's label among `labels`, which are the `known` ones; -1 where the element does not count.
+def codes_among(elements: Elements, labels: Sequence[Any], known: str = _WEIGHED) -> Array:
+    """Number each element's label among `labels`, which are the `known` ones; -1 where the element does not count.
 
     Raises:
         TargetError: an element that counts has another label.
     """
-    place = {label: c for c, label in enumerate(labels)}
-    table = np.array([*(place.get(label, -1) for label in found.classes), -1], np.int32)
-    counted = found.weight > 0
-    places = table[found.codes]
-    strange = counted & (places < 0)
+    code_of = {label: code for code, label in enumerate(labels)}
+    table = np.array([*(code_of.get(label, -1) for label in elements.classes), -1], np.int32)
+    counted = elements.weight > 0
+    codes = table[elements.codes]
+    strange = counted & (codes < 0)
     if strange.any():
-        label = found.classes[int(found.codes[strange].flat[0])]
+        label = elements.classes[int(elements.codes[strange].flat[0])]
         raise TargetError(
-            f"label {label!r} is not one of the {known} ({int(strange.sum()):,} elements)."
-            f"{did_you_mean(label, labels)} Ignore it with ignore=, or give all classes."
+            f"Label {label!r} is not one of the {known} ({int(strange.sum()):,} elements)."
+            f"{did_you_mean(label, labels)} Leave such elements out with ignore=, or give all classes."
         )
-    return np.where(counted, places, -1)
+    return np.where(counted, codes, -1)
 
 
 class Tally:
@@ -90,7 +103,7 @@ class Tally:
 
     Args:
         kind, ignore: As in `read_elements`.
-        classes: All labels, or their number for labels 0, 1, ...; None takes those found.
+        classes: All labels, or their number for labels 0, 1, ...; None takes those elements.
     """
 
     def __init__(self, kind: str = "auto", ignore: Any = (), classes: Any = None) -> None:
@@ -101,19 +114,21 @@ class Tally:
         self.mass: dict[Any, float] = {}
         self.around: dict[Any, float] = {}
         self.pairs: Array | None = None
+        self.columns: tuple[Any, ...] | None = None
         self.counted: Any = 0
         self.squeezed = False
 
     def add(self, y: Any, mask: Any = None, sample_weight: Any = None) -> None:
         """Count the elements of one batch (or of everything)."""
-        found = read_elements(y, self.kind, mask, sample_weight, self.ignore)
-        self.kind, self.squeezed = found.kind, found.squeezed
-        if found.kind == "multi_label":
-            self._add_labels(found)
+        elements = read_elements(y, self.kind, mask, sample_weight, self.ignore)
+        self.kind, self.squeezed = elements.kind, elements.squeezed
+        if elements.kind == "multi_label":
+            self._add_labels(elements)
         else:
-            if found.kind == "one_hot":
-                self._fix_columns(len(found.classes))
-            self._add_classes(found)
+            if elements.kind == "one_hot":
+                self.classes = self.classes or elements.columns or elements.classes
+                elements = replace(elements, classes=_named(elements, self.classes))
+            self._add_classes(elements)
 
     def table(self, scheme: Any) -> WeightTable:
         """The weights that a scheme gives to what was counted."""
@@ -141,39 +156,33 @@ class Tally:
         around = np.array([self.around.get(k, 0.0) for k in labels])
         return np.divide(mass, around, out=np.zeros_like(mass), where=around > 0)
 
-    def _fix_columns(self, columns: int) -> None:
-        if self.classes is None:
-            self.classes = tuple(range(columns))
-        _check_width(columns, len(self.classes), "columns")
-
-    def _add_classes(self, found: Elements) -> None:
-        counted = found.weight > 0
-        weight, codes = found.weight[counted], found.codes[counted]
+    def _add_classes(self, elements: Elements) -> None:
+        counted = elements.weight > 0
+        weight, codes = elements.weight[counted], elements.codes[counted]
         self.counted += int(counted.sum())
-        present = np.bincount(codes, minlength=len(found.classes)) > 0
-        names = found.classes if found.kind == "codes" else self.classes
-        assert names is not None
+        present = np.bincount(codes, minlength=len(elements.classes)) > 0
+        names = elements.classes
         keys = [key for key, seen in zip(names, present.tolist(), strict=True) if seen]
         if self.classes is not None and (strange := [k for k in keys if k not in self.classes]):
             raise TargetError(
                 f"label {strange[0]!r} is not one of the classes given.{did_you_mean(strange[0], self.classes)}"
             )
         _add(self.mass, keys, np.bincount(codes, weight, len(names))[present])
-        if found.codes.ndim > 1:
-            _add(self.around, keys, _mass_of_rows(found, counted, codes, len(names))[present])
+        if elements.codes.ndim > 1:
+            _add(self.around, keys, _mass_of_rows(elements, counted, codes, len(names))[present])
 
-    def _add_labels(self, found: Elements) -> None:
-        axes = tuple(range(found.codes.ndim - 1))
-        present = (found.weight * found.codes).sum(axis=axes)
-        pairs = np.stack([found.weight.sum(axis=axes) - present, present], axis=1)
+    def _add_labels(self, elements: Elements) -> None:
+        axes = tuple(range(elements.codes.ndim - 1))
+        present = (elements.weight * elements.codes).sum(axis=axes)
+        pairs = np.stack([elements.weight.sum(axis=axes) - present, present], axis=1)
         if self.pairs is not None:
             _check_width(len(pairs), len(self.pairs), "labels")
-        self.pairs = pairs if self.pairs is None else self.pairs + pairs
-        self.counted = self.counted + (found.weight > 0).sum(axis=axes)
+        self.pairs, self.columns = pairs if self.pairs is None else self.pairs + pairs, elements.columns
+        self.counted = self.counted + (elements.weight > 0).sum(axis=axes)
 
     def _label_table(self, scheme: Any) -> WeightTable:
         pairs = np.asarray(self.pairs)
-        labels = self.classes if self.classes is not None else tuple(range(len(pairs)))
+        labels = self.classes or self.columns or tuple(range(len(pairs)))
         _check_width(len(pairs), len(labels), "labels")
         raw = np.stack(list(_pair_weights(scheme, pairs, labels)))
         scale = self.counted / np.maximum((raw * pairs).sum(axis=1), np.finfo(float).tiny)
@@ -195,10 +204,10 @@ def _add(sums: dict[Any, float], keys: Sequence[Any], values: Array) -> None:
         sums[key] = sums.get(key, 0.0) + value
 
 
-def _mass_of_rows(found: Elements, counted: Array, codes: Array, classes: int) -> Array:
+def _mass_of_rows(elements: Elements, counted: Array, codes: Array, classes: int) -> Array:
     """Per class, what the rows in which it occurs count together."""
     row = np.nonzero(counted)[0]
-    total = np.bincount(row, found.weight[counted])
+    total = np.bincount(row, elements.weight[counted])
     pairs = np.unique(row * classes + codes)
     return np.bincount(pairs % classes, total[pairs // classes], classes)
 

@@ -1,4 +1,4 @@
-"""Pointwise 95 % bands of curves: what the curve would be on other test rows of the same kind (numpy, scipy).
+"""Pointwise 95% bands of curves: the curve on other test rows of the same kind (numpy, scipy).
 
 Rows are resampled within each class (stratified bootstrap, at this prior), or group by group where rows belong
 together. A resample moves a curve only through the rows between two thresholds, so counts per rung of a ladder
@@ -42,9 +42,10 @@ class Resamples:
     fp: Array
 
     def band(self, grid: Array, curve: Callable[[Array, Array], Array]) -> Band:
-        """2.5 % and 97.5 % points of a curve on a grid; `curve` maps one resample's (P + 1,) counts to (grid,) values.
+        """Return the 2.5% and 97.5% points of a curve on a grid.
 
-        The counts begin with 0, before the strictest threshold.
+        `curve` maps one resample's (P + 1,) counts to (grid,) values. The counts begin with 0, before the strictest
+        threshold.
         """
         first = np.zeros((len(self.tp), 1))
         tp, fp = np.concatenate([first, self.tp], axis=1), np.concatenate([first, self.fp], axis=1)
@@ -62,29 +63,29 @@ def resample(hit: Array, score: Array, threshold: Array, groups: Array | None = 
         seed: Same seed, same bands.
 
     Example:
-        >>> found = resample(np.array([True, False]), np.array([0.9, 0.1]), np.array([0.5, 0.0]))
-        >>> found.tp[0].tolist(), found.fp[0].tolist()
+        >>> drawn = resample(np.array([True, False]), np.array([0.9, 0.1]), np.array([0.5, 0.0]))
+        >>> drawn.tp[0].tolist(), drawn.fp[0].tolist()
         ([1.0, 1.0], [0.0, 1.0])
     """
-    place = np.searchsorted(-threshold, -score, side="left")
+    rung = np.searchsorted(-threshold, -score, side="left")
     rng = generator(seed, "bands")
     if groups is None:
-        drawn = [_redrawn(place[rows], len(threshold), rng) for rows in (hit, ~hit)]
+        drawn = [_redrawn(rung[rows], len(threshold), rng) for rows in (hit, ~hit)]
     else:
-        drawn = _redrawn_groups(place, hit, groups, len(threshold), rng)
+        drawn = _redrawn_groups(rung, hit, groups, len(threshold), rng)
     tp, fp = (counts.cumsum(axis=1, dtype=np.float64) for counts in drawn)
     return Resamples(threshold, tp, fp)
 
 
-def _redrawn(place: Array, width: int, rng: np.random.Generator) -> Array:
-    n = len(place)
-    return rng.multinomial(n, np.bincount(place, minlength=width) / max(n, 1), size=RESAMPLES)
+def _redrawn(rung: Array, width: int, rng: np.random.Generator) -> Array:
+    n = len(rung)
+    return rng.multinomial(n, np.bincount(rung, minlength=width) / max(n, 1), size=RESAMPLES)
 
 
-def _redrawn_groups(place: Array, hit: Array, groups: Array, width: int, rng: np.random.Generator) -> list[Array]:
+def _redrawn_groups(rung: Array, hit: Array, groups: Array, width: int, rng: np.random.Generator) -> list[Array]:
     _, code = np.unique(groups, return_inverse=True)
     size = int(code.max()) + 1
-    column = place + width * ~hit
+    column = rung + width * ~hit
     spread = sparse.coo_array((np.ones(len(code)), (code, column)), shape=(size, 2 * width)).tocsr()
     times = np.stack([np.bincount(rng.integers(0, size, size), minlength=size) for _ in range(RESAMPLES)])
     counts: Any = times @ spread
@@ -113,15 +114,15 @@ def recall_at_share(share: Array) -> Callable[[Array, Array], Array]:
     return lambda tp, fp: _ratio(np.interp(share * (tp[-1] + fp[-1]) + _NUDGE, tp + fp, tp), tp[-1])
 
 
-def benefit_at(threshold: Array, place: Array) -> Callable[[Array, Array], Array]:
-    """Net benefit at thresholds that are rungs; `place` are their positions."""
-    return lambda tp, fp: net_benefit(tp[place + 1], fp[place + 1], tp[-1] + fp[-1], threshold)
+def benefit_at(threshold: Array, rung: Array) -> Callable[[Array, Array], Array]:
+    """Net benefit at thresholds that are rungs; `rung` are their positions."""
+    return lambda tp, fp: net_benefit(tp[rung + 1], fp[rung + 1], tp[-1] + fp[-1], threshold)
 
 
 def net_benefit(tp: Any, fp: Any, rows: Any, threshold: Any) -> Any:
-    """tp / n - fp / n * t / (1 - t): finds per row, each false alarm counted at the odds of the threshold.
+    """Return tp / n - fp / n * t / (1 - t): cases found per row, minus false positives at the threshold's odds.
 
-    (Vickers and Elkin 2006.) Never alarming has net benefit 0.
+    (Vickers and Elkin 2006.) Acting on no case has net benefit 0.
 
     Example:
         >>> round(net_benefit(30, 20, 1000, 0.5), 6)

@@ -5,99 +5,122 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from counterpoise.core.titles import BASELINE, capital, metric_name, strategy_title
 from counterpoise.report import columns, words
-from counterpoise.report.series import rarest, several_labels, styles
-from counterpoise.report.tables import PER, Record, Row, mean, of_class, ranked
+from counterpoise.report.series import class_shares, rarest, several_labels, styles
+from counterpoise.report.tables import Record, Row, mean, of_class, ranked
 
 
 def leaderboard(record: Record) -> Row:
-    """Return the columns and rows of the leaderboard; bars are placed on one common axis, in percent."""
+    """Return the columns and rows of the leaderboard; bars are on one common axis, in percent."""
     key = record["metric"]
-    axis = _axis(record, key)
-    looks = styles(record)
-    texts = _texts(record)
+    axis, looks, texts = _axis(record, key), styles(record), _texts(record)
     rows = [
-        {**_board_row(record, row, axis, looks[row["strategy"]]), **{key: cells[place] for key, cells in texts.items()}}
-        for place, row in enumerate(ranked(record))
+        {**_board_row(record, row, axis, looks[row["strategy"]]), **{key: cells[i] for key, cells in texts.items()}}
+        for i, row in enumerate(ranked(record))
     ]
-    known = [row for row in record["rows"] if row.get("status", "ok") == "ok"]
-    heads = [("gain", "Against untouched"), ("recall", "Recall"), ("precision", "Precision"), ("log_loss", "Log loss")]
-    heads += [("cost", f"Cost per {PER:,}")] if any(words.finite(row.get("cost")) for row in known) else []
-    heads += [("seconds", "Seconds")]
-    heads += [("memory", "MB")] if any(words.finite(row.get("memory_mb")) for row in known) else []
-    heads += [("steps", "Steps"), ("rows_seen", "Rows seen")]
-    title = words.capital(words.metric(key))
-    of = "means over the labels" if several_labels(record) else f"those of class “{rarest(record)['label']}”"
-    return {"metric": title, "axis": axis, "rows": rows, "of": of, "heads": heads}
+    models = {row["model"] for row in rows}
+    of = "means over the labels" if several_labels(record) else f"for {rarest(record)['label']!r}"
+    return {
+        "metric": capital(metric_name(key)),
+        "metric_name": metric_name(key),
+        "axis": axis,
+        "rows": rows,
+        "of": of,
+        "models": len(models) > 1,
+        "constant": _constant(record),
+        "heads": [("recall", "Recall"), ("precision", "Precision"), ("seconds", "Seconds")],
+    }
 
 
 def scores(record: Record) -> dict[str, tuple[str, str]]:
     """Return the main metric of every strategy, by rank, as text with its interval."""
     rows = ranked(record)
-    told = columns.intervals((row.get("scores") or {}).get(record["metric"]) for row in rows)
-    return dict(zip((row["strategy"] for row in rows), told, strict=True))
+    texts = columns.intervals((row.get("scores") or {}).get(record["metric"]) for row in rows)
+    return dict(zip((row["strategy"] for row in rows), texts, strict=True))
 
 
 def gains(record: Record) -> dict[str, tuple[str, str]]:
-    """Return the difference of every strategy to the untouched model, by rank, as text with its interval."""
+    """Return the difference of every strategy to the baseline, by rank, as text with its interval."""
     rows = ranked(record)
-    told = columns.intervals((against(record, row) for row in rows), sign=True, at="difference")
-    return dict(zip((row["strategy"] for row in rows), told, strict=True))
+    texts = columns.intervals((against(record, row) for row in rows), sign=True, at="difference")
+    return dict(zip((row["strategy"] for row in rows), texts, strict=True))
 
 
 def against(record: Record, row: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the difference of a row to the untouched model in the main metric, None for that model itself."""
-    return (row.get("vs_none") or {}).get(record["metric"]) if row["strategy"] != "none" else None
+    """Return the difference of a row to the baseline in the main metric, None for the baseline itself."""
+    return (row.get("vs_none") or {}).get(record["metric"]) if row["strategy"] != BASELINE else None
 
 
-def _board_row(record: Record, row: Mapping[str, Any], axis: Row, style: Any) -> Row:
-    """What a row of the leaderboard shows beside the numbers in its columns."""
-    score = (row.get("scores") or {}).get(record["metric"]) or {}
-    return {
-        "strategy": row["strategy"],
-        "style": style,
-        "key": row["strategy"] if style.title.lower() != str(row["strategy"]).lower() else "",
-        "failed": row.get("status", "ok") != "ok",
-        "status": words.capital(str(row.get("status", "ok"))),
-        "error": row.get("error") or "failed without a message",
-        "rank": row.get("rank"),
-        "winner": row["strategy"] == (record.get("verdict") or {}).get("winner"),
-        "flags": flags(row),
-        "tied": row["strategy"] in ((record.get("verdict") or {}).get("tied_with") or []),
-        "bar": {k: _place(score.get(k), axis) for k in ("low", "mean", "high")},
-        "p": words.probability((against(record, row) or {}).get("p")),
-        "sort": {k: v if words.finite(v) else "" for k, v in _values(record, row).items()},
+def resources(record: Record) -> list[Row]:
+    """Return what every strategy was trained with: networks, steps, rows seen, seconds, memory; and its log loss."""
+    rows = [row for row in ranked(record) if row.get("status", "ok") == "ok"]
+    looks, of = styles(record), lambda key: [row.get(key) for row in rows]
+    texts = {
+        "log_loss": [words.number(mean(row, "log_loss"), 4) for row in rows],
+        "cost": [words.number(value, 0) for value in of("cost")],
+        "fits": [words.count(value) for value in of("fits")],
+        "steps": columns.counts(of("steps")),
+        "rows_seen": columns.counts(of("rows_seen")),
+        "seconds": columns.seconds(of("seconds")),
+        "memory": [words.number(value, 0) for value in of("memory_mb")],
     }
+    return [
+        {"name": looks[row["strategy"]].title, **{key: cells[i] for key, cells in texts.items()}}
+        for i, row in enumerate(rows)
+    ]
 
 
 def flags(row: Mapping[str, Any]) -> list[str]:
-    """What to know of a row before its numbers: a training that was cut off, a skill below 0.
+    """Return what qualifies the numbers of a row: a training that ended too early, a skill below 0.
 
     Example:
         >>> flags({"cut_off": True, "skill_below_0": False}), flags({"cut_off": None})
-        (['cut off'], [])
+        (['still improving'], [])
     """
-    told = {"cut_off": "cut off", "skill_below_0": "skill below 0"}
-    return [text for key, text in told.items() if row.get(key)]
+    texts = {"cut_off": "still improving", "skill_below_0": "skill below 0"}
+    return [text for key, text in texts.items() if row.get(key)]
+
+
+def _board_row(record: Record, row: Mapping[str, Any], axis: Row, style: Any) -> Row:
+    """What a row of the leaderboard shows next to the numbers in its columns."""
+    score = (row.get("scores") or {}).get(record["metric"]) or {}
+    verdict, name = record.get("verdict") or {}, str(row["strategy"])
+    own = name.rpartition(":")[2] if row.get("model") and not name.startswith("external:") else name
+    return {
+        "strategy": name,
+        "style": style,
+        "name": strategy_title(own),
+        "key": name if style.title.lower() != name.lower() else "",
+        "model": row.get("model") or "",
+        "failed": row.get("status", "ok") != "ok",
+        "status": capital(str(row.get("status", "ok"))),
+        "error": row.get("error") or "It failed without a message.",
+        "rank": row.get("rank"),
+        "winner": name == verdict.get("winner"),
+        "flags": flags(row),
+        "tied": name in (verdict.get("not_different_from") or []),
+        "bar": {k: _position(score.get(k), axis) for k in ("low", "mean", "high")},
+        "p": words.probability((against(record, row) or {}).get("p_holm")),
+        "sort": {k: v if words.finite(v) else "" for k, v in _values(record, row).items()},
+    }
 
 
 def _texts(record: Record) -> dict[str, list[str]]:
     """The numbers of the leaderboard as text, column by column."""
     values = [_values(record, row) for row in ranked(record)]
-    of = {key: [row[key] for row in values] for key in (values[0] if values else ())}
-    told, apart = scores(record).values(), gains(record).values()
-    if not of:
+    if not values:
         return {}
+    of = {key: [row[key] for row in values] for key in values[0]}
+    value, span = zip(*scores(record).values(), strict=True)
+    gain, gain_span = zip(*gains(record).values(), strict=True)
     return {
-        "value": [value for value, _ in told],
-        "span": [span for _, span in told],
-        "gain": [value for value, _ in apart],
-        "gain_span": [span for _, span in apart],
+        "value": list(value),
+        "span": list(span),
+        "gain": list(gain),
+        "gain_span": list(gain_span),
         **{key: [words.number(v, 3) for v in of[key]] for key in ("recall", "precision")},
-        "log_loss": [words.number(v, 4) for v in of["log_loss"]],
         "seconds": columns.seconds(of["seconds"]),
-        **{key: [words.number(v, 0) for v in of[key]] for key in ("memory", "cost")},
-        **{key: columns.counts(of[key]) for key in ("steps", "rows_seen")},
     }
 
 
@@ -110,12 +133,29 @@ def _values(record: Record, row: Mapping[str, Any]) -> Row:
         "gain": (against(record, row) or {}).get("difference"),
         "recall": mean(row, "recall") if several_labels(record) else mine.get("recall"),
         "precision": mean(row, "precision") if several_labels(record) else mine.get("precision"),
-        "log_loss": mean(row, "log_loss"),
         "seconds": row.get("seconds"),
-        "memory": row.get("memory_mb"),
-        "cost": row.get("cost"),
-        "steps": row.get("steps"),
-        "rows_seen": row.get("rows_seen"),
+    }
+
+
+def _constant(record: Record) -> Row | None:
+    """A model that always predicts the most common class: what accuracy hides."""
+    if several_labels(record) or not record["rows"]:
+        return None
+    shares, classes = class_shares(record), record["data"]["classes"]
+    common = max(classes, key=lambda c: c["count"])
+    accuracy, recall = shares[str(common["label"])], float(common is rarest(record))
+    known = {
+        "accuracy": accuracy,
+        "average_precision": shares[str(rarest(record)["label"])] if len(classes) == 2 else 1 / len(classes),
+        "roc_auc": 0.5,
+        "balanced_accuracy": 1 / len(classes),
+        "recall": recall if len(classes) == 2 else 1 / len(classes),
+    }
+    return {
+        "name": f"Always predicts {common['label']!r}",
+        "note": f"accuracy {words.share(accuracy)}",
+        "value": words.number(known.get(record["metric"]), 3),
+        "recall": words.number(recall, 3),
     }
 
 
@@ -132,7 +172,7 @@ def _axis(record: Record, key: str) -> Row:
     return {"low": low - pad, "high": high + pad, "from": words.number(low - pad, 2), "to": words.number(high + pad, 2)}
 
 
-def _place(value: Any, axis: Row) -> float | None:
+def _position(value: Any, axis: Row) -> float | None:
     if not words.finite(value):
         return None
     return round(100 * (value - axis["low"]) / (axis["high"] - axis["low"]), 2)

@@ -1,4 +1,4 @@
-"""A figure of the page: caption, spoken description, and the table that says the same in numbers."""
+"""A figure of the page: caption, spoken description, and the table with the same numbers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ Figure = dict[str, Any]
 
 
 def captioned(title: str, caption: str, spec: Spec, heads: list[str], rows: list[list[str]], table: str) -> Figure:
-    """Join a drawing and its table; the description stands first in the drawing, where screen readers look for it."""
-    described = {"description": f"{title}. {caption} The table below the figure holds the numbers."}
+    """Join a drawing and its table; the description is first in the drawing, where screen readers look for it."""
+    described = {"description": f"{title}. {caption} The table below the figure contains the numbers."}
     return {"title": title, "caption": caption, "spec": spec | described, "heads": heads, "rows": rows, "table": table}

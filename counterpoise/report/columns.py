@@ -1,4 +1,4 @@
-"""Numbers that stand below each other: one number of decimals, and one unit, for a whole column.
+"""The numbers of a column: the same number of decimals and the same unit for all.
 
 Each function takes the values of a column and returns their texts; what is no number becomes a dash.
 """
@@ -66,16 +66,16 @@ def changes(values: Iterable[Any]) -> list[str]:
 
 
 def shares(values: Iterable[Any]) -> list[str]:
-    """Return shares in percent, with one decimal, or up to three where one is near to none or to all.
+    """Return shares in percent, with one decimal, or up to three if one is close to 0 or 1.
 
     Example:
         >>> shares([0.0232, 0.9768]), shares([0.00017, 0.99983]), shares([0.5, 0.0, 1.0, None])
-        (['2.3 %', '97.7 %'], ['0.017 %', '99.983 %'], ['50.0 %', '0.0 %', '100.0 %', '–'])
+        (['2.3%', '97.7%'], ['0.017%', '99.983%'], ['50.0%', '0.0%', '100.0%', '–'])
     """
     known = list(values)
     least = min((min(v, 1 - v) for v in known if words.finite(v) and 0 < v < 1), default=1.0)
     places = 1 if least >= 0.01 else 2 if least >= 0.001 else 3
-    return [f"{words.number(100 * v, places)} %" if words.finite(v) else words.NOTHING for v in known]
+    return [f"{words.number(100 * v, places)}%" if words.finite(v) else words.NOTHING for v in known]
 
 
 def _most(values: Iterable[Any]) -> float:

@@ -1,4 +1,4 @@
-"""Curves with their bands: one line per strategy, the point of its own rule, panels for several classes."""
+"""Curves with their bands: one line per strategy, the point at its own threshold, panels for several classes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def curve_rows(record: Record, strategies: Names, curve: str, x: str, y: str) ->
 def curve_parts(record: Record, strategies: Names, curve: str) -> Iterator[tuple[Spec, Mapping[str, Any]]]:
     """Who is drawn (strategy, and class where there are several) and the curve.
 
-    Net benefit is held against what a perfect model reaches (Kerr et al. 2016), so that classes share an axis.
+    Net benefit is relative to that of a perfect model (Kerr et al. 2016), so that classes share an axis.
     """
     of_class = class_shares(record)
     for name, style in drawn(record, strategies).items():
@@ -62,7 +62,7 @@ def _per_best(part: Mapping[str, Any], share: float) -> Mapping[str, Any]:
 
 
 def _points(who: Spec, part: Mapping[str, Any], x: str, y: str, most: int) -> list[Spec]:
-    """One row per point of a curve, thinned once more where many curves share a figure."""
+    """One row per point of a curve, thinned further if many curves share a figure."""
     xs, ys = np.asarray(part.get(x, [])), np.asarray(part.get(y, []))
     keep = thin(xs, ys, most, tolerance=SEEN).tolist() if len(xs) else []
     return [{**who, x: round(float(xs[i]), 4), y: round(float(ys[i]), 4)} for i in keep]
@@ -77,10 +77,10 @@ def _band_points(who: Spec, part: Mapping[str, Any], x: str) -> list[Spec]:
 
 
 def rule_points(record: Record, strategies: Names, x: str, y: str) -> Spec:
-    """Where each strategy's own decision rule stands on its curve."""
+    """Each strategy at its own threshold, as a point on its curve."""
     values = []
     for name, style in drawn(record, strategies).items():
-        matrix, positive = block_of(record, name)["confusion"]["matrix"], _positive_place(record, name)
+        matrix, positive = block_of(record, name)["confusion"]["matrix"], _positive_index(record, name)
         tp, fn = matrix[positive][positive], matrix[positive][1 - positive]
         fp, tn = matrix[1 - positive][positive], matrix[1 - positive][1 - positive]
         rates = {"recall": (tp, tp + fn), "precision": (tp, tp + fp), "fpr": (fp, fp + tn)}
@@ -101,7 +101,7 @@ def rule_points(record: Record, strategies: Names, x: str, y: str) -> Spec:
     }
 
 
-def _positive_place(record: Record, name: str) -> int:
+def _positive_index(record: Record, name: str) -> int:
     labels = block_of(record, name)["confusion"]["labels"]
     positive = str(record["data"].get("positive"))
     return labels.index(positive) if positive in labels else len(labels) - 1
@@ -113,16 +113,16 @@ SHORT_AXES = {
     "precision": "Precision",
     "fpr": "False-positive rate",
     "tpr": "True-positive rate",
-    "share": "Share looked at",
+    "share": "Share reviewed",
     "found": "Share found",
     "threshold": "Threshold",
     "benefit": "Net benefit",
 }
 AXIS_WORDS = SHORT_AXES | {
     "recall": "Recall (share of the rare class found)",
-    "precision": "Precision (share of alarms that are right)",
+    "precision": "Precision (share of alerts that are correct)",
     "tpr": "True-positive rate (recall)",
-    "share": "Share of all cases looked at, highest scores first",
+    "share": "Share of all cases reviewed, highest scores first",
     "found": "Share of the rare class found",
     "threshold": "Threshold probability",
     "benefit": "Net benefit (1 = perfect)",
@@ -131,7 +131,7 @@ UNIT: Spec = {"domain": [0, 1]}
 
 
 def rare_scale(record: Record) -> Spec:
-    """From 0 to 1, square-root scaled where a class is below 20 %, so that small shares can be told apart."""
+    """From 0 to 1, square-root scaled if a class is below 20%, so that small shares are legible."""
     least = min(class_shares(record).values()) if has_panels(record) else prevalence(record)
     return UNIT | {"type": "sqrt"} if least < 0.2 else UNIT
 

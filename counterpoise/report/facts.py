@@ -1,10 +1,11 @@
-"""The descriptive sections: members of ensembles, data and leaks, diagnosis, methods, model card."""
+"""The descriptive sections: ensemble members, data and leakage checks, diagnosis, methods, model card."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from counterpoise.core.titles import capital, metric_name
 from counterpoise.report import columns, words
 from counterpoise.report.series import several_labels, styles
 from counterpoise.report.tables import ranked
@@ -13,8 +14,8 @@ Record = Mapping[str, Any]
 Fact = tuple[str, Any]
 
 BUDGETS = {
-    "steps": "every strategy gets the optimizer steps that the untouched model takes",
-    "epochs": "every strategy gets the same number of epochs, however many steps these hold",
+    "steps": "every strategy may take as many optimizer steps as the baseline",
+    "epochs": "every strategy takes the same number of epochs, whatever their number of steps",
 }
 
 
@@ -44,23 +45,23 @@ def data_facts(record: Record) -> dict[str, Any]:
 
 
 def diagnosis_facts(record: Record) -> dict[str, Any] | None:
-    """Return the diagnosis as it words itself ("facts": name and text) and its advice; None when there is none."""
-    found = record.get("diagnosis")
-    if not found:
+    """Return the diagnosis in words ("facts": name and text) and its advice; None if there is none."""
+    diagnosis = record.get("diagnosis")
+    if not diagnosis:
         return None
-    facts = [(words.capital(str(name)), str(text)) for name, text in found.get("facts") or []]
-    return {"facts": facts, "advice": [_advice(a) for a in found.get("advice") or []]}
+    facts = [(capital(str(name)), str(text)) for name, text in diagnosis.get("facts") or []]
+    return {"facts": facts, "advice": [_advice(a) for a in diagnosis.get("advice") or []]}
 
 
-STATUS = {"clear": "clear", "handled": "handled", "look": "look at this", "unknown": "not known"}
+STATUS = {"clear": "clear", "handled": "handled", "look": "please check", "unknown": "unknown"}
 
 
 def leak_checks(record: Record) -> list[dict[str, str]]:
-    """Return what the leak guard looked at: name, status (also in words), what was found and done."""
+    """Return the leakage checks: name, status (also in words), what was found and done."""
     checks = (record.get("diagnosis") or {}).get("checks") or []
     return [
         {
-            "name": words.capital(str(c["name"])),
+            "name": capital(str(c["name"])),
             "status": str(c["status"]),
             "word": STATUS.get(str(c["status"]), str(c["status"])),
             "found": str(c["found"]),
@@ -71,7 +72,7 @@ def leak_checks(record: Record) -> list[dict[str, str]]:
 
 
 def duplicate_free(record: Record) -> dict[str, Any] | None:
-    """Return average precision on all test rows beside that on rows without a twin in training, or None."""
+    """Return average precision on all test rows, and on those without a duplicate in training, or None."""
     known = [r for r in record["rows"] if (r.get("duplicate_free") or {}).get("rows")]
     rows = sum(c["count"] for c in record["data"]["classes"])
     total = (record["data"]["rows"] if several_labels(record) else rows) * (record.get("repeats") or 1)
@@ -91,33 +92,33 @@ def duplicate_free(record: Record) -> dict[str, Any] | None:
 
 
 def members(record: Record) -> list[dict[str, str]]:
-    """Return what each member of an ensemble scores alone, ensemble after ensemble."""
+    """Return the scores of each ensemble member alone, ensemble after ensemble."""
     return [
         {
-            "strategy": styles(record)[row["strategy"]].title if not place else "",
+            "strategy": styles(record)[row["strategy"]].title if not index else "",
             "name": member["name"],
             "weight": words.number(member["weight"], 2),
             "average_precision": words.number(member["average_precision"]),
             "log_loss": words.number(member["log_loss"], 4),
-            "correlation": words.number(_with_others(member["correlation"], place), 2),
+            "correlation": words.number(_with_others(member["correlation"], index), 2),
         }
         for row in ranked(record)
-        for place, member in enumerate(row.get("members") or [])
+        for index, member in enumerate(row.get("members") or [])
     ]
 
 
-def _with_others(correlation: Sequence[Any], place: int) -> float | None:
+def _with_others(correlation: Sequence[Any], index: int) -> float | None:
     """Mean correlation of a member with the others."""
-    others = [r for i, r in enumerate(correlation) if i != place and r is not None]
+    others = [r for i, r in enumerate(correlation) if i != index and r is not None]
     return sum(others) / len(others) if others else None
 
 
-#: Parts of a model card that the page shows elsewhere.
+#: Fields of a model card that the page shows elsewhere.
 SHOWN_ABOVE = ("metrics", "metrics_of", "verdict", "classes")
 
 
 def card_facts(record: Record) -> list[Fact]:
-    """Return the model card without what the page has shown already."""
+    """Return the model card without what the page shows elsewhere."""
     card = dict(record.get("model_card") or {})
     if card.get("source"):
         card["source"] = words.file_name(card["source"])
@@ -125,18 +126,18 @@ def card_facts(record: Record) -> list[Fact]:
 
 
 def method_facts(record: Record) -> list[Fact]:
-    """Return how the race was run."""
+    """Return how the comparison was run."""
     budget, how = record.get("budget"), {**record, **(record.get("settings") or {})}
     inside, costs = record.get("nested"), record.get("costs")
     repeats = record.get("repeats") or 1
     given = record.get("split")
     folds = f"{record['folds']} folds" if record.get("folds") and not given else None
     facts: list[Fact] = [
-        ("Main metric", words.metric(record["metric"])),
+        ("Main metric", metric_name(record["metric"])),
         ("Cross-validation", f"{folds}, {repeats} {'repeat' if repeats == 1 else 'repeats'}" if folds else None),
         ("Split", given and ", ".join(f"{words.count(rows)} {what} rows" for what, rows in given.items())),
-        ("Nested", inside and f"{inside['inner_folds']} inner folds in each: the winner is chosen anew there"),
-        ("Costs", costs and f"{words.prices(costs)}; thresholds are tuned for the least cost"),
+        ("Nested", inside and f"{inside['inner_folds']} inner folds in each, which repeat the choice"),
+        ("Costs", costs and f"{words.prices(costs)}; thresholds are tuned for least cost"),
         ("Tuning", _tuning(how)),
         ("Limit", _limit(how)),
         ("Network", record.get("network")),
@@ -153,29 +154,27 @@ def method_facts(record: Record) -> list[Fact]:
 def _tuning(how: Mapping[str, Any]) -> str | None:
     if not how.get("tune"):
         return None
-    steps = f", {words.count(how['tune_steps'])} steps each at most" if how.get("tune_steps") else ""
-    return f"{words.count(how['tune'])} trials per strategy and fold{steps}, on training rows alone"
+    steps = f", at most {words.count(how['tune_steps'])} steps each" if how.get("tune_steps") else ""
+    return f"{words.count(how['tune'])} trials per strategy and fold{steps}, on training rows only"
 
 
 def _extended(how: Mapping[str, Any]) -> str | None:
     if (how.get("extension") or 1) == 1:
         return None
-    return (
-        f"{how['extension']} times the steps for all strategies, because stopping rows showed that some still improved"
-    )
+    return f"{how['extension']} times the default step budget for all strategies, because some were still improving"
 
 
 def _limit(how: Mapping[str, Any]) -> str | None:
     if how.get("limit") is None:
         return None
     what = (
-        "seconds of training: results depend on the machine" if how.get("time_limited") else "steps over all networks"
+        "seconds of training (results depend on the machine)" if how.get("time_limited") else "steps over all networks"
     )
-    return f"{words.count(how['limit'])} {what}; weaker strategies were stopped early, by stopping rows"
+    return f"{words.count(how['limit'])} {what}; weaker strategies were stopped early, by their early-stopping rows"
 
 
 def nested(value: Any) -> list[Fact]:
-    """Return a dict as (name, text or nested facts), in its own order; empty parts are left out.
+    """Return a dict as (name, text or nested facts), in its own order; empty entries are left out.
 
     Example:
         >>> nested({"train_prior": {"a": 0.25}, "tags": ["x", 2], "none": None})
@@ -185,14 +184,14 @@ def nested(value: Any) -> list[Fact]:
 
 
 def _facts(value: Mapping[Any, Any], outer: bool = False) -> list[Fact]:
-    found: list[Fact] = []
-    for key, part in value.items():
+    facts: list[Fact] = []
+    for key, entry in value.items():
         # Inner keys may be labels of the user's: shown as they are.
-        name = words.capital(str(key).replace("_", " ")) if outer else str(key)
-        shown = _facts(part) if isinstance(part, Mapping) else plain(part)
+        name = capital(str(key).replace("_", " ")) if outer else str(key)
+        shown = _facts(entry) if isinstance(entry, Mapping) else plain(entry)
         if shown not in (None, "", []):
-            found.append((name, shown))
-    return found
+            facts.append((name, shown))
+    return facts
 
 
 def plain(value: Any) -> str | None:
@@ -228,8 +227,8 @@ def _columns(value: Any) -> str | None:
 def _duplicates(value: Any) -> str | None:
     if not isinstance(value, Mapping):
         return plain(value)
-    parts = {k: words.share(v) if "share" in str(k) and words.finite(v) else plain(v) for k, v in value.items()}
-    return ", ".join(f"{str(k).replace('_', ' ')}: {v}" for k, v in parts.items() if v is not None)
+    texts = {k: words.share(v) if "share" in str(k) and words.finite(v) else plain(v) for k, v in value.items()}
+    return ", ".join(f"{str(k).replace('_', ' ')}: {v}" for k, v in texts.items() if v is not None)
 
 
 def _excluded(column: Any) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The figures of the page: caption, spoken description, and the table that says the same in numbers."""
+"""The figures of the page: caption, spoken description, and the table with the same numbers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.core.titles import capital, metric_name
 from counterpoise.report import figures, tables, words
 from counterpoise.report.captioned import Figure, captioned
 from counterpoise.report.curve_marks import rare_scale
@@ -22,32 +23,41 @@ RECALLS = (0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 FALSE_RATES = (0.001, 0.01, 0.02, 0.05, 0.1, 0.25)
 SHARES = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25)
 THRESHOLDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
-ORDER = ("pr", "gain", "roc", "decision", "calibration", "folds", "training", "learning")
-BANDS = "Bands are pointwise 95 % intervals from resampled test rows."
+#: The figures that are open come first.
+ORDER = ("pr", "calibration", "gain", "roc", "decision", "folds", "training", "learning")
+OPEN = ("pr", "calibration")
+BANDS = "Bands: pointwise 95% CIs from resampled test rows."
 
 
 def all_figures(record: Record) -> dict[str, Figure]:
-    """Return the figures that the record has data for, by their id on the page."""
-    found = {"folds": folds(record)} if any(folds_of(s) for s in _main_scores(record)) else {}
+    """Return the figures that the record has data for, by their id on the page; those that are open come first."""
+    drawings = _drawings(record)
+    half = not has_panels(record)
+    return {
+        key: drawings[key] | {"open": key in OPEN, "half": key in OPEN and half} for key in ORDER if key in drawings
+    }
+
+
+def _drawings(record: Record) -> dict[str, Figure]:
+    drawings = {"folds": folds(record)} if any(folds_of(s) for s in _main_scores(record)) else {}
     if not record.get("curves"):
-        return found
-    found |= {"pr": precision_recall(record), "roc": operating(record), "calibration": calibration(record)}
+        return drawings
+    drawings |= {"pr": precision_recall(record), "roc": operating(record), "calibration": calibration(record)}
     if any("gain" in block_of(record, name) for name in drawn(record)):
-        found |= {"gain": gain(record), "decision": decision(record)}
-    found |= training_figures(record)
-    return {key: found[key] for key in ORDER if key in found}
+        drawings |= {"gain": gain(record), "decision": decision(record)}
+    return drawings | training_figures(record)
 
 
 def precision_recall(record: Record) -> Figure:
     """Precision against recall, and the best precision at chosen recalls."""
     many = has_panels(record)
     caption = (
-        f"One class against the rest in each panel{_whose(record)}. What guessing reaches is the share of the class."
+        f"Higher is better. Each panel shows one class against the rest{_whose(record)}. Random guessing has the share "
+        "of the class."
         if many
-        else "Markers stand where each strategy’s own rule decides. "
-        f"The dashed level, {words.share(prevalence(record))}, is the share of class “{rarest(record)['label']}”: "
-        "what guessing reaches. "
-        "The tuned threshold is the untouched model at another point, so these two lines nearly coincide."
+        else "Higher is better. Markers show each strategy at its own threshold (baseline: 0.5). The dashed line, "
+        f"{words.share(prevalence(record))}, is random guessing. Baseline and Tuned threshold use the same network, so "
+        "their curves nearly coincide."
     )
     caption = f"{caption} {BANDS}"
     rows = [[*who, *(_best_at(part, r) for r in RECALLS)] for who, part in _parts(record, "pr")]
@@ -58,15 +68,16 @@ def precision_recall(record: Record) -> Figure:
 
 
 def operating(record: Record) -> Figure:
-    """Hits against false alarms, and the recall reached at chosen false-positive rates."""
+    """Recall against the false-positive rate, and the recall reached at chosen false-positive rates."""
     many = has_panels(record)
-    caption = f"The dashed diagonal is guessing{_whose(record)}."
+    caption = f"Higher is better. The dashed diagonal is random guessing{_whose(record)}."
     if not many:
-        alarms = 100 * (1 - prevalence(record))
+        false_positives = 100 * (1 - prevalence(record))
         caption += (
-            f" With a rare class this view flatters: a false-positive rate of 0.01, hardly off the left edge, "
-            f"is {words.number(alarms, 0)} false alarms in 10,000 cases."
+            " ROC curves look optimistic for a rare class: a false-positive rate of 0.01 means "
+            f"{words.number(false_positives, 0)} false positives per 10,000 cases here."
         )
+    caption = f"{caption} {BANDS}"
     rows = [[*who, *(_most_until(part, r) for r in FALSE_RATES)] for who, part in _parts(record, "roc")]
     heads = [*_who_heads(many), *(f"at {r:g}" for r in FALSE_RATES)]
     return captioned(
@@ -75,44 +86,45 @@ def operating(record: Record) -> Figure:
 
 
 def gain(record: Record) -> Figure:
-    """How many of the rare cases lie among the highest scores."""
+    """How many of the rare cases are among the highest scores."""
     many = has_panels(record)
-    axis = "; square-root axis" if "type" in rare_scale(record) else ""
+    axis = " Square-root x-axis." if "type" in rare_scale(record) else ""
+    cases = "of a class" if many else f"of {rarest(record)['label']!r}"
     caption = (
-        "If you can look at only a share of all cases, those with the highest scores, this share of the rare ones is "
-        f"among them{axis}{_whose(record)}. The dashed line is looking at random. {BANDS}"
+        f"Share of the cases {cases} found if you review only the highest-scored cases{_whose(record)}. Higher is "
+        f"better. Dashed line: random review.{axis} {BANDS}"
     )
     rows = [[*who, *(_between(part, "share", "found", s) for s in SHARES)] for who, part in _parts(record, "gain")]
-    heads = [*_who_heads(many), *(f"top {100 * s:g} %" for s in SHARES)]
+    heads = [*_who_heads(many), *(f"top {100 * s:g}%" for s in SHARES)]
     return captioned("Gain", caption, figures.gain_spec(record), heads, rows, "Share found among the highest scores")
 
 
 def decision(record: Record) -> Figure:
-    """Whether acting on the scores does more good than acting on all or on none, at each threshold."""
+    """Net benefit of acting on the scores, compared with acting on all or on none, at each threshold."""
     many = has_panels(record)
     caption = (
-        "Who acts from a probability of 0.1 on holds one case found to be worth 9 false alarms: net benefit is the "
-        "cases found, less the false alarms at that price, as a share of what a perfect model reaches. The dashed "
-        f"curve is acting on every case, the level line acting on none{_whose(record)}. {BANDS}"
+        "Net benefit as a share of a perfect model's. Higher is better. The threshold encodes your costs: at 0.1, one "
+        f"case found is worth 9 false positives{_whose(record)}. Dashed: act on every case. Zero: act on none. {BANDS}"
     )
     rows = [
         [*who, *(_between(part, "threshold", "benefit", t, tables.PER, 1) for t in THRESHOLDS)]
         for who, part in _parts(record, "decision")
     ]
     heads = [*_who_heads(many), *(f"at {t:g}" for t in THRESHOLDS)]
-    table = f"Net benefit per {tables.PER:,} cases: cases found, less false alarms at the price of the threshold"
+    table = f"Net benefit per {tables.PER:,} cases: cases found, minus false positives at the cost of the threshold"
     return captioned("Decision curve", caption, figures.decision_spec(record), heads, rows, table)
 
 
 def calibration(record: Record) -> Figure:
     """Observed against predicted share before and after the correction, bin by bin."""
     many = has_panels(record)
-    what = "probability of the decided class" if many else f"probability of class “{rarest(record)['label']}”"
-    scale = "; square-root axes" if not many and prevalence(record) < 0.2 else ""
+    what = "the predicted class" if many else repr(rarest(record)["label"])
+    scale = " Square-root axes." if not many and prevalence(record) < 0.2 else ""
     caption = (
-        f"Predicted {what} against what was observed, before (squares, dashed) and after (circles, solid) the training "
-        f"shift was removed{scale}. True probabilities lie on the diagonal. "
-        "Bins hold equal sums of probability; bars are 95 % intervals."
+        f"Predicted probability of {what} and observed frequency, before (dashed, squares) and after correction "
+        f"(solid, "
+        "circles). The diagonal is perfect calibration. The table lists what corrected each strategy. Bins have equal "
+        f"sums of probability. Bars: 95% CIs.{scale}"
     )
     rows = [
         [
@@ -124,14 +136,12 @@ def calibration(record: Record) -> Figure:
         for v in figures.calibration_spec(record)["data"]["values"]
     ]
     heads = ["Strategy", "Output", "Predicted", "Observed", "Low", "High", "Rows"]
-    return captioned(
-        "Calibration before and after correction", caption, figures.calibration_spec(record), heads, rows, "Every bin"
-    )
+    return captioned("Calibration", caption, figures.calibration_spec(record), heads, rows, "Every bin")
 
 
 def folds(record: Record) -> Figure:
-    """The main metric on every fold."""
-    key = words.metric(record["metric"])
+    """The main metric in every fold."""
+    key = metric_name(record["metric"])
     looks = styles(record)
     scored = [(looks[r["strategy"]].title, (r.get("scores") or {}).get(record["metric"]) or {}) for r in record["rows"]]
     most = max(len(s.get("folds") or []) for _, s in scored)
@@ -141,8 +151,8 @@ def folds(record: Record) -> Figure:
         if s.get("folds")
     ]
     caption = (
-        f"{words.capital(key)} on every fold (rings), its mean (tick) and 95 % interval (band). "
-        "Rows that were scored took no part in training, stopping or tuning."
+        f"{capital(key)} in each fold (circles), mean (tick), and 95% CI (band). Test rows were not used for training "
+        "or tuning."
     )
     return captioned(
         "Fold by fold",
@@ -159,9 +169,9 @@ def _main_scores(record: Record) -> list[Mapping[str, Any]]:
 
 
 def _whose(record: Record) -> str:
-    """Which classes are drawn, where there are too many."""
+    """Which classes are drawn, if there are too many."""
     many = len(record["data"]["classes"])
-    return f"; the {MOST_CLASSES} rarest of {many:,} classes are drawn" if many > MOST_CLASSES else ""
+    return f" (the {MOST_CLASSES} rarest of {many:,} classes)" if many > MOST_CLASSES else ""
 
 
 def _who_heads(many: bool) -> list[str]:
@@ -169,14 +179,14 @@ def _who_heads(many: bool) -> list[str]:
 
 
 def _parts(record: Record, curve: str) -> list[tuple[list[str], Mapping[str, Any]]]:
-    found: list[tuple[list[str], Mapping[str, Any]]] = []
+    curves: list[tuple[list[str], Mapping[str, Any]]] = []
     for name, style in drawn(record).items():
         block = block_of(record, name).get(curve) or {}
         if "classes" in block:
-            found += [([style.title, str(part["label"])], part) for part in block["classes"]]
+            curves += [([style.title, str(part["label"])], part) for part in block["classes"]]
         else:
-            found.append(([style.title], block))
-    return found
+            curves.append(([style.title], block))
+    return curves
 
 
 def _best_at(part: Mapping[str, Any], recall: float) -> str:
@@ -186,12 +196,12 @@ def _best_at(part: Mapping[str, Any], recall: float) -> str:
 
 def _most_until(part: Mapping[str, Any], most: float) -> str:
     rates: Sequence[float] = part.get("fpr", [])
-    place = bisect.bisect_right(rates, most)
-    return _with_band(part["tpr"][place - 1] if place else None, part, most)
+    count = bisect.bisect_right(rates, most)
+    return _with_band(part["tpr"][count - 1] if count else None, part, most)
 
 
 def _between(part: Mapping[str, Any], x: str, y: str, at: float, times: float = 1.0, places: int = 3) -> str:
-    """The curve at a place between its points."""
+    """The curve between its points."""
     value = float(np.interp(at, part[x], part[y])) * times if part.get(x) else None
     return _with_band(value, part, at, times, places)
 

@@ -30,9 +30,9 @@ from counterpoise.report.series import Spec, class_shares, prevalence
 
 
 def pr_spec(record: Record, strategies: Names = None, width: int | None = None, height: int | None = None) -> Spec:
-    """Precision against recall, one line per strategy, and the point where its own rule stands.
+    """Precision against recall, one line per strategy, and the point at its own threshold.
 
-    The dashed level is the share of the positive class: what guessing reaches. With more than two
+    The dashed level is the share of the positive class: random guessing. With more than two
     classes there is one panel per class, one versus the rest.
 
     Args:
@@ -73,7 +73,7 @@ def roc_spec(record: Record, strategies: Names = None, width: int | None = None,
 
 
 def gain_spec(record: Record, strategies: Names = None, width: int | None = None, height: int | None = None) -> Spec:
-    """Share of the positives found against the share of cases looked at (arguments and errors as in `pr_spec`)."""
+    """Share of the positives found against the share of cases reviewed (arguments and errors as in `pr_spec`)."""
     data = curve_rows(record, strategies, "gain", "share", "found")
     guess = {
         "data": {"values": [{"share": v / 50, "found": v / 50} for v in range(51)]},
@@ -114,7 +114,7 @@ def decision_spec(
 
 
 def _acting_on_all(record: Record, strategies: Names) -> list[Spec]:
-    """Net benefit of alarming always, over that of a perfect model, down to where it leaves the figure."""
+    """Net benefit of acting on every case, relative to a perfect model, down to where it leaves the figure."""
     many, shown = has_panels(record), set(panel_labels(record, strategies))
     events: dict[Any, float] = {label: share for label, share in class_shares(record).items() if label in shown}
     if not many:
@@ -134,8 +134,8 @@ def _acting_on_all(record: Record, strategies: Names) -> list[Spec]:
 def calibration_spec(record: Record, strategies: Names = None, width: int = 220, height: int = 200) -> Spec:
     """Observed against predicted share before and after the correction, one panel per strategy.
 
-    Both axes are square-root scaled where the rare class is below 20 %, so that small probabilities
-    can be read. Bars are 95 % Wilson intervals (arguments and errors as in `pr_spec`).
+    Both axes are square-root scaled if the rare class is below 20%, so that small probabilities
+    can be read. Bars are 95% Wilson intervals (arguments and errors as in `pr_spec`).
     """
     values = calibration_rows(record, strategies)
     scale: Spec = {"domain": [0, 1]}
@@ -147,10 +147,10 @@ def calibration_spec(record: Record, strategies: Names = None, width: int = 220,
     stage = {
         "field": "stage",
         "type": "nominal",
-        "scale": {"domain": ["as trained", "corrected"], "range": [WARM, ACCENT]},
+        "scale": {"domain": ["uncorrected", "corrected"], "range": [WARM, ACCENT]},
     }
-    shape = stage | {"scale": {"domain": ["as trained", "corrected"], "range": ["square", "circle"]}}
-    dash = stage | {"scale": {"domain": ["as trained", "corrected"], "range": [[4, 3], [1, 0]]}}
+    shape = stage | {"scale": {"domain": ["uncorrected", "corrected"], "range": ["square", "circle"]}}
+    dash = stage | {"scale": {"domain": ["uncorrected", "corrected"], "range": [[4, 3], [1, 0]]}}
     diagonal = {
         "data": {"values": [{"a": 0}, {"a": 1}]},
         "mark": {"type": "line", "color": MUTED, "strokeDash": [3, 3], "strokeWidth": 1},
@@ -176,7 +176,7 @@ def calibration_spec(record: Record, strategies: Names = None, width: int = 220,
 
 
 def folds_spec(record: Record, strategies: Names = None, width: int = 460, step: int = 34) -> Spec:
-    """The main metric on every fold, with its mean and interval, strategies by rank from the top.
+    """The main metric in every fold, with its mean and interval, strategies by rank from the top.
 
     Args:
         record: As in `pr_spec`; only its rows are read.
@@ -192,7 +192,7 @@ def still(spec: Spec, kind: str = "svg", scale: float = 2.0) -> str | bytes:
 
     Args:
         spec: What one of the functions above returned.
-        kind: "svg" (text) or "png" (bytes).
+        kind: "svg" (text), "png" or "pdf" (bytes).
         scale: Pixels per unit of a PNG.
 
     Raises:
@@ -203,4 +203,6 @@ def still(spec: Spec, kind: str = "svg", scale: float = 2.0) -> str | bytes:
         return vl_convert.vegalite_to_svg(text)
     if kind == "png":
         return vl_convert.vegalite_to_png(text, scale=scale)
-    raise OptionError(f"A still figure is 'svg' or 'png', got {kind!r}.")
+    if kind == "pdf":
+        return vl_convert.vegalite_to_pdf(text)
+    raise OptionError(f"A figure cannot be saved as {kind!r}. Expected svg, png or pdf.")

@@ -1,10 +1,11 @@
-"""The parts that figures are made of: frame, panels, curves, rule points, dots with intervals."""
+"""The building blocks of figures: frame, panels, curves, threshold markers, dots with intervals."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from counterpoise.core.titles import capital, metric_name
 from counterpoise.report import words
 from counterpoise.report.series import Spec, block_of, drawn, folds_of, several_labels, styles
 
@@ -70,7 +71,7 @@ def calibration_rows(record: Record, strategies: Names) -> list[Spec]:
     return [
         {"strategy": style.title, "stage": stage, **{k: short(v) for k, v in one.items()}}
         for name, style in drawn(record, strategies).items()
-        for stage, key in (("as trained", "raw"), ("corrected", "corrected"))
+        for stage, key in (("uncorrected", "raw"), ("corrected", "corrected"))
         for one in (block_of(record, name).get("calibration") or {}).get(key, [])
     ]
 
@@ -102,7 +103,7 @@ def panels(
         "facet": facet,
         "columns": 3,
         "spec": panel,
-        "resolve": {"axis": {"x": "independent"}},  # else the last line has axes below panels that are not there
+        "resolve": {"axis": {"x": "independent"}},  # otherwise the last line has axes below missing panels
     }
 
 
@@ -135,7 +136,7 @@ def scored_dots(record: Record, strategies: Names, width: int, step: int) -> Spe
         "title": None,
         "axis": {"labelLimit": 190, "grid": False, "domain": False, "ticks": False, "labelPadding": 8},
     }
-    x = {"type": "quantitative", "title": words.capital(words.metric(key)), "scale": {"zero": False, "nice": True}}
+    x = {"type": "quantitative", "title": capital(metric_name(key)), "scale": {"zero": False, "nice": True}}
     span = {
         "mark": {"type": "rule", "strokeWidth": 7, "color": ACCENT, "opacity": 0.22},
         "encoding": {"y": y, "x": x | {"field": "low"}, "x2": {"field": "high"}},

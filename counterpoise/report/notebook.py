@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from counterpoise.report import board, said
+from counterpoise.report import board
+from counterpoise.report.answer import answer
 from counterpoise.report.facts import nested
 
 Record = Mapping[str, Any]
@@ -17,13 +18,15 @@ _LEFT = 'style="text-align:left"'
 
 def tables_html(record: Record) -> str:
     """Verdict and leaderboard of a comparison (see `counterpoise.report.page.render`); every label is escaped."""
-    found, told = board.leaderboard(record), said.verdict(record)
-    heads = ("", "strategy", found["metric"], "", "against untouched", "recall", "precision", "log loss")
+    shown, texts = board.leaderboard(record), answer(record)
+    effect = (record.get("verdict") or {}).get("effect")
+    heads = ("", "Strategy", f"{shown['metric']} (95% CI)", "", "Difference (95% CI)", "Recall", "Precision", "Seconds")
     top = "".join(f"<th {_LEFT}>{escape(str(h))}</th>" for h in heads)
-    body = "".join(_row(row) for row in found["rows"])
-    more = f"{told['lead']} {told['rest']}".strip()
-    rest = f"<p>{escape(more)}</p>" if more else ""
-    return f"<div><p><b>{escape(told['head'])}</b></p>{rest}<table><tr>{top}</tr>{body}</table></div>"
+    body = "".join(_row(row) for row in shown["rows"])
+    following = f"Next: {texts['next_step']}" if texts["next_step"] else ""
+    lines = (texts["recommendation"], texts["evidence"], effect["text"] if effect else "", following)
+    rest = "".join(f"<p>{escape(line)}</p>" for line in lines if line)
+    return f"<div><p><b>{escape(texts['headline'])}</b></p>{rest}<table><tr>{top}</tr>{body}</table></div>"
 
 
 def card_html(title: str, card: Mapping[str, Any]) -> str:
@@ -40,22 +43,22 @@ def card_html(title: str, card: Mapping[str, Any]) -> str:
 def _fact(value: Any) -> str:
     if isinstance(value, str):
         return escape(value)
-    return "<br>".join(f"{escape(str(name))}: {_fact(part)}" for name, part in value)
+    return "<br>".join(f"{escape(str(name))}: {_fact(entry)}" for name, entry in value)
 
 
 def _row(row: Mapping[str, Any]) -> str:
     name = f"<td {_LEFT}>{escape(row['style'].title)}</td>"
     if row["failed"]:
-        said = escape(f"{row['status'].lower()}: {row['error']}")
-        return f'<tr><td></td>{name}<td colspan="6" {_LEFT}>{said}</td></tr>'
+        error = escape(f"{row['status'].lower()}: {row['error']}")
+        return f'<tr><td></td>{name}<td colspan="6" {_LEFT}>{error}</td></tr>'
     score = f"<td {_RIGHT}>{escape(row['value'])} {escape(row['span'])}</td><td>{_bar(row['bar'])}</td>"
     gain = f"{row['gain']} {row['gain_span']}".strip()
-    others = "".join(f"<td {_RIGHT}>{escape(v)}</td>" for v in (gain, row["recall"], row["precision"], row["log_loss"]))
+    others = "".join(f"<td {_RIGHT}>{escape(v)}</td>" for v in (gain, row["recall"], row["precision"], row["seconds"]))
     return f"<tr><td>{row['rank']}</td>{name}{score}{others}</tr>"
 
 
 def _bar(bar: Mapping[str, float | None]) -> str:
-    """The interval as a small drawing on the common axis; empty where there is none."""
+    """The interval as a small drawing on the common axis; empty if there is none."""
     mean = bar["mean"]
     if mean is None:
         return ""

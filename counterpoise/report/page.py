@@ -1,9 +1,9 @@
 """From a record to one self-contained HTML file.
 
-`render` shows what `tables`, `figure_tables` and `figures` computed; it computes nothing itself.
-The file works without a network and forbids itself one (Content-Security-Policy); only the scripts
-written here may run, by their hashes. Every label goes through the template's escaping, and through
-`as_script` where it travels inside a script element.
+`render` shows what `answer`, `tables`, `figure_tables` and `figures` computed; it computes nothing itself.
+The file works without a network and refuses one (Content-Security-Policy); only the scripts written
+here may run, by their hashes. Every label goes through the template's escaping, and through
+`as_script` inside a script element.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ from typing import Any
 
 import jinja2
 import vl_convert
+from markupsafe import Markup, escape
 
 from counterpoise.core.checks import check_path
 from counterpoise.core.errors import ArtifactError, OptionError
 from counterpoise.core.files import write_text
-from counterpoise.report import board, said, tables, words
+from counterpoise.core.titles import BASELINE
+from counterpoise.report import board, tables, words
+from counterpoise.report.answer import answer
 from counterpoise.report.facts import (
     card_facts,
     data_facts,
@@ -47,7 +50,7 @@ def render(record: Mapping[str, Any]) -> str:
     """Return the report of a comparison as one HTML document.
 
     Args:
-        record: What `leaderboard.json` holds, and optionally
+        record: The content of `leaderboard.json`, and optionally
 
             - "curves": `{strategy: block}`, each block made by `counterpoise.report.curves_of`, with an
               optional "history" `{"steps": [...], "stop_loss": [[...] per member]}`;
@@ -55,7 +58,7 @@ def render(record: Mapping[str, Any]) -> str:
               data URIs;
             - "diagnosis" ("facts": pairs of name and text, "advice": text and reason) and "model_card" (a dict).
 
-            Parts that are absent are left out of the page.
+            Entries that are absent are left out of the page.
 
     Raises:
         OptionError: data, metric or rows are missing.
@@ -68,7 +71,7 @@ def render(record: Mapping[str, Any]) -> str:
     """
     missing = [key for key in NEEDED if not record.get(key) and key != "rows"] + ["rows"] * ("rows" not in record)
     if missing:
-        raise OptionError(f"A report needs {', '.join(NEEDED)}; the record has no {', '.join(missing)}.")
+        raise OptionError(f"The record has no {', '.join(missing)}. A report needs {', '.join(NEEDED)}.")
     return _environment().get_template("page.html.j2").render(_context(record))
 
 
@@ -106,8 +109,19 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters["prose"] = words.prose
+    environment.filters["code"] = _code
     return environment
+
+
+def _code(text: str) -> Markup:
+    """Escaped text, with what is between backticks as code; an odd backtick stays."""
+    pieces = text.split("`")
+    if len(pieces) % 2 == 0:
+        return escape(text)
+    marked = [
+        escape(piece) if i % 2 == 0 else Markup("<code>{}</code>").format(piece) for i, piece in enumerate(pieces)
+    ]
+    return Markup("").join(marked)
 
 
 @functools.cache
@@ -115,15 +129,15 @@ def _library() -> str:
     """The charting library, as one script. Text that could close the element early would be an error."""
     text = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("\r", "")
     if "</script" in text.lower() or "<!--" in text:
-        raise ArtifactError("The charting library cannot be put inside a page; install vl-convert-python 1.9.")
+        raise ArtifactError("The charting library cannot be put inside a page. Install vl-convert-python 1.9.")
     return text
 
 
 @functools.cache
 def _program() -> str:
     """The page's own scripts, each in a block of its own."""
-    parts = [(TEMPLATE / name).read_text(encoding="utf-8") for name in SCRIPTS]
-    return '"use strict";\n(() => {\n' + "\n".join(parts) + "})();\n"
+    scripts = [(TEMPLATE / name).read_text(encoding="utf-8") for name in SCRIPTS]
+    return '"use strict";\n(() => {\n' + "\n".join(scripts) + "})();\n"
 
 
 def _hash(script: str) -> str:
@@ -138,8 +152,8 @@ def _policy() -> str:
 
 def _context(record: Mapping[str, Any]) -> dict[str, Any]:
     figures = all_figures(record)
-    moving, source = _slider(record), words.file_name(record["data"].get("source"))
-    payload = {"specs": {key: figure["spec"] for key, figure in figures.items()}, "slider": moving}
+    slider, source = _slider(record), words.file_name(record["data"].get("source"))
+    payload = {"specs": {key: figure["spec"] for key, figure in figures.items()}, "slider": slider}
     return {
         "policy": _policy(),
         "css": (TEMPLATE / "page.css").read_text(encoding="utf-8"),
@@ -149,9 +163,10 @@ def _context(record: Mapping[str, Any]) -> dict[str, Any]:
         "title": f"Counterpoise report: {source or record['data'].get('target') or 'comparison'}",
         "source": source,
         "target": record["data"].get("target"),
-        "verdict": said.verdict(record),
-        "hidden": tables.hidden(record),
+        "answer": answer(record),
         "board": board.leaderboard(record),
+        "resources": board.resources(record),
+        "costed": bool(record.get("costs")),
         "losses": tables.losses(record),
         "figures": figures,
         "shown": list(drawn(record).values()) if record.get("curves") else [],
@@ -160,8 +175,8 @@ def _context(record: Mapping[str, Any]) -> dict[str, Any]:
         "confusions": tables.confusions(record),
         "chosen": _chosen(record),
         "pictures": [kind for kind in record.get("pictures") or [] if kind["count"]],
-        "slider": moving,
-        "costs": record.get("costs") or {"false_alarm": 1, "missed": 20},
+        "slider": slider,
+        "costs": record.get("costs") or {"cost_fp": 1, "cost_fn": 20},
         "rare": rarest(record)["label"],
         "common": _common(record),
         "every_score": tables.every_score(record),
@@ -184,43 +199,43 @@ def _context(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _chosen(record: Mapping[str, Any]) -> str | None:
-    """The strategy that the confusion tables and the slider show first: the winner, if it has curves."""
+    """The strategy that the confusion tables and the slider show first: the winner if it has curves."""
     winner = (record.get("verdict") or {}).get("winner")
     able = [row["strategy"] for row in tables.ranked(record) if block_of(record, row["strategy"])]
     return winner if winner in able else next(iter(able), None)
 
 
 def _common(record: Mapping[str, Any]) -> Any:
-    """What is not of the class that the page is about: the other class by its name, where there is one other."""
+    """The class that the page is not about, by its name if it is the only other one."""
     others = [c["label"] for c in record["data"]["classes"] if c is not rarest(record)]
     return others[0] if len(others) == 1 else "other"
 
 
 def _first_shown(record: Mapping[str, Any]) -> set[str]:
-    """Titles of the strategies that figures show before anyone chooses: the untouched model and the first ranks."""
+    """Titles of the strategies that figures show at first: the baseline and the first ranks."""
     if not record.get("curves"):
         return set()
     able = drawn(record)
-    first = [name for name in ("none", _chosen(record)) if name in able]
-    # The tuned threshold draws the line of the untouched model once more.
+    first = [name for name in (BASELINE, _chosen(record)) if name in able]
+    # The tuned threshold has the same curves as the baseline.
     ranks = [row["strategy"] for row in tables.ranked(record) if row["strategy"] in able]
     order = dict.fromkeys([*first, *(name for name in ranks if name != "threshold")])
     return {able[name].title for name in list(order)[:MOST_BANDS]}
 
 
 def _slider(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Per strategy the exact counts by threshold, and the place nearest to its own rule."""
-    found = {}
+    """Per strategy the exact counts by threshold, and the index nearest to its own threshold."""
+    entries = {}
     for name, style in styles(record).items():
         table = block_of(record, name).get("thresholds")
         if table:
             rows = [[t["threshold"], t["tp"], t["fp"], t["fn"], t["tn"]] for t in table]
-            found[name] = {
+            entries[name] = {
                 "title": style.title,
                 "rows": rows,
                 "start": _nearest(table, tables.binary_counts(record, name)),
             }
-    return found
+    return entries
 
 
 def _nearest(table: list[dict[str, Any]], own: dict[str, int] | None) -> int:

@@ -1,7 +1,7 @@
 """What of a record can be drawn, and how each strategy looks in every figure.
 
-A strategy keeps its color, dash and marker throughout the page. Six colors that stay apart for
-color-blind readers (after Okabe and Ito 2008, darkened where needed to reach a contrast of 3 to 1 on
+A strategy keeps its color, dash and marker throughout the page. Six colors that are distinct for
+color-blind readers (after Okabe and Ito 2008, darkened to reach a contrast of 3 to 1 on
 both white and near-black), combined with six dashes, so that no line depends on its color alone.
 """
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from counterpoise.core.errors import OptionError, did_you_mean
+from counterpoise.core.titles import BASELINE, strategy_title
 from counterpoise.report import words
 
 Spec = dict[str, Any]
@@ -33,27 +34,27 @@ class Style:
 
 
 def styles(record: Mapping[str, Any]) -> dict[str, Style]:
-    """Give each strategy of the record its style; titles are unique, the untouched model is gray.
+    """Give each strategy of the record its style; titles are unique, the baseline is gray.
 
     Example:
         >>> styles({"rows": [{"strategy": "none"}, {"strategy": "focal"}]})["none"].color
         '#7d838b'
     """
-    found: dict[str, Style] = {}
+    looks: dict[str, Style] = {}
     taken: set[str] = set()
     colored = 0
     for row in record["rows"]:
         name = str(row["strategy"])
-        title = words.strategy(name, row)
+        title = strategy_title(name)
         title = title if title not in taken else f"{title} ({name})"
         taken.add(title)
-        if name == "none":
-            found[name] = Style(title, GRAY, [1, 0], "circle")
+        if name == BASELINE:
+            looks[name] = Style(title, GRAY, [1, 0], "circle")
             continue
         turn = colored // len(COLORS)
-        found[name] = Style(title, COLORS[colored % 6], DASHES[(colored + turn + 1) % 6], SHAPES[(colored + 1) % 6])
+        looks[name] = Style(title, COLORS[colored % 6], DASHES[(colored + turn + 1) % 6], SHAPES[(colored + 1) % 6])
         colored += 1
-    return found
+    return looks
 
 
 def block_of(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -69,10 +70,10 @@ def drawn(record: Mapping[str, Any], strategies: Sequence[str] | None = None) ->
     """
     able = {name: style for name, style in styles(record).items() if block_of(record, name)}
     if not able:
-        raise OptionError("The record holds no curves; add a 'curves' entry made by report.curves_of.")
+        raise OptionError("The record contains no curves. Add a 'curves' entry made by report.curves_of.")
     unknown = [name for name in strategies or () if name not in able]
     if unknown:
-        raise OptionError(f"No curves for the strategy {unknown[0]!r}.{did_you_mean(unknown[0], able)}")
+        raise OptionError(f"There are no curves of a strategy {unknown[0]!r}.{did_you_mean(unknown[0], able)}")
     return {name: style for name, style in able.items() if strategies is None or name in strategies}
 
 

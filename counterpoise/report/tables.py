@@ -1,6 +1,6 @@
-"""What the page says in words and tables, computed from a record: plain values, ready to be shown.
+"""The tables of the page, computed from a record: plain values, ready to be shown.
 
-Nothing here knows HTML; nothing in the template computes.
+There is no HTML here, and the template computes nothing.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from counterpoise.core.titles import capital, metric_name
 from counterpoise.report import columns, words
 from counterpoise.report.series import block_of, rarest, several_labels, styles
 
@@ -28,40 +29,15 @@ def ranked(record: Record) -> list[Mapping[str, Any]]:
     return sorted(record["rows"], key=lambda r: r["rank"] if words.finite(r.get("rank")) else float("inf"))
 
 
-def hidden(record: Record) -> Row | None:
-    """Return the table that puts accuracy beside the recall of the rare class, or None without `none`."""
-    none = row_of(record, "none")
-    if none is None or several_labels(record):
-        return None
-    rare, classes = rarest(record), record["data"]["classes"]
-    common = max(classes, key=lambda c: c["count"])
-    total = sum(c["count"] for c in classes)
-    lazy = {
-        "name": f"Always says “{common['label']}”",
-        "accuracy": common["count"] / total,
-        "recall": 0.0,
-        "found": f"0 of {words.count(rare['count'])}",
-        "precision": None,
-    }
-    rows = [lazy, _hidden_row(record, none, rare)]
-    best = row_of(record, (record.get("verdict") or {}).get("winner"))
-    if best is not None and best is not none:
-        rows.append(_hidden_row(record, best, rare))
-    for key in ("accuracy", "recall", "precision"):
-        for row, text in zip(rows, columns.shares(row[key] for row in rows), strict=True):
-            row[key] = text
-    return {"rare": rare["label"], "rows": rows, "sentence": _hidden_sentence(none, rare)}
-
-
 def losses(record: Record) -> list[Row]:
-    """Return log loss before and after the correction, per strategy."""
+    """Return what corrected each strategy, and its log loss before and after."""
     return [
         {
             "name": styles(record)[row["strategy"]].title,
+            "corrections": ", ".join(row.get("corrections") or []) or "none",
             "before": words.number(mean(row, "log_loss_uncorrected"), 4),
             "after": words.number(mean(row, "log_loss"), 4),
             "slope": words.number(mean(row, "calibration_slope"), 2),
-            "times": _times(mean(row, "log_loss_uncorrected"), mean(row, "log_loss")),
         }
         for row in ranked(record)
         if row.get("status", "ok") == "ok"
@@ -69,7 +45,7 @@ def losses(record: Record) -> list[Row]:
 
 
 def confusions(record: Record) -> list[Row]:
-    """Return both confusion tables of every strategy that has curves, cells with their row share."""
+    """Return both confusion tables of every strategy that has curves, cells with their share of the row."""
     return [
         {
             "strategy": row["strategy"],
@@ -80,7 +56,10 @@ def confusions(record: Record) -> list[Row]:
                     "caption": f"{styles(record)[row['strategy']].title}, {caption}",
                     **_shares(block_of(record, row["strategy"])[key]),
                 }
-                for key, caption in (("confusion", "its tuned rule"), ("confusion_default", "default decision"))
+                for key, caption in (
+                    ("confusion", "at its own threshold"),
+                    ("confusion_default", "at the default threshold"),
+                )
                 if key in block_of(record, row["strategy"])
             ],
         }
@@ -95,7 +74,7 @@ def every_score(record: Record) -> Row:
     keys = list(dict.fromkeys(key for row in good for key in row.get("scores") or {}))
     rows = [
         {
-            "name": words.capital(words.metric(key)),
+            "name": capital(metric_name(key)),
             "cells": columns.intervals((row.get("scores") or {}).get(key) for row in good),
         }
         for key in keys
@@ -110,16 +89,16 @@ def per_class(record: Record) -> Row:
     known = [{str(c["label"]): c for c in row["per_class"]} for row in good]
     rows = []
     for label in labels:
-        found: list[Mapping[str, Any]] = [by_label.get(str(label), {}) for by_label in known]
-        cells = [(words.number(c.get("recall"), 3), words.number(c.get("precision"), 3)) for c in found]
+        entries: list[Mapping[str, Any]] = [by_label.get(str(label), {}) for by_label in known]
+        cells = [(words.number(c.get("recall"), 3), words.number(c.get("precision"), 3)) for c in entries]
         rows.append(
-            {"label": label, "support": words.count(next((c.get("support") for c in found), None)), "cells": cells}
+            {"label": label, "support": words.count(next((c.get("support") for c in entries), None)), "cells": cells}
         )
     return {"columns": [styles(record)[row["strategy"]].title for row in good], "rows": rows}
 
 
 def labels(record: Record) -> Row | None:
-    """Return one line per label for the strategy of the verdict, or None where rows have one class each."""
+    """Return one line per label for the strategy of the verdict, or None if rows have one class each."""
     row = row_of(record, (record.get("verdict") or {}).get("winner")) or row_of(record, "none")
     if not several_labels(record) or row is None:
         return None
@@ -152,26 +131,28 @@ def tuned(record: Record) -> Row:
         )
     ]
     folds = max((len(row["values"]) for row in rows), default=0)
-    told = [{**row, "values": [words.significant(v) for v in row["values"]]} for row in rows]
-    return {"folds": [f"fold {k + 1}" for k in range(folds)], "rows": told}
+    texts = [{**row, "values": [words.significant(v) for v in row["values"]]} for row in rows]
+    return {"folds": [f"fold {k + 1}" for k in range(folds)], "rows": texts}
 
 
 def changes(record: Record) -> Row | None:
-    """Return what the verdict's rule changes for each of several classes, per so many cases, or None."""
+    """Return what the verdict's strategy changes for each of several classes, per so many cases, or None."""
     effect = (record.get("verdict") or {}).get("effect") or {}
     looks = styles(record)
     if not effect.get("classes") or effect["strategy"] not in looks:
         return None
-    found, alarms = (columns.changes(c[key] for c in effect["classes"]) for key in ("found", "false_alarms"))
+    found, false_positives = (
+        columns.changes(c[key] for c in effect["classes"]) for key in ("found", "false_positives")
+    )
     rows = [
-        {"label": c["label"], "found": more, "false_alarms": false}
-        for c, more, false in zip(effect["classes"], found, alarms, strict=True)
+        {"label": c["label"], "found": hits, "false_positives": alerts}
+        for c, hits, alerts in zip(effect["classes"], found, false_positives, strict=True)
     ]
     return {"name": looks[effect["strategy"]].title, "per": words.count(effect["per"]), "rows": rows}
 
 
 def binary_counts(record: Record, name: str) -> dict[str, int] | None:
-    """Return tp, fp, fn, tn of a strategy at its own rule, or None (no curves, more than two classes)."""
+    """Return tp, fp, fn, tn of a strategy at its own threshold, or None (no curves, more than two classes)."""
     table = block_of(record, name).get("confusion")
     if not table or len(table["labels"]) != 2:
         return None
@@ -186,36 +167,8 @@ def mean(row: Mapping[str, Any], key: str) -> Any:
     return ((row.get("scores") or {}).get(key) or {}).get("mean")
 
 
-def _times(before: Any, after: Any) -> str:
-    if not (words.finite(before) and words.finite(after)) or after <= 0:
-        return words.NOTHING
-    return words.number(before / after, 1) + " ×"
-
-
 def of_class(row: Mapping[str, Any], label: Any) -> Mapping[str, Any]:
     return next((c for c in row.get("per_class") or [] if str(c["label"]) == str(label)), {})
-
-
-def _hidden_row(record: Record, row: Mapping[str, Any], rare: Mapping[str, Any]) -> Row:
-    mine = of_class(row, rare["label"])
-    recall, support = mine.get("recall"), mine.get("support")
-    hits = round(recall * support) if recall is not None and support is not None else None
-    return {
-        "name": styles(record)[row["strategy"]].title,
-        "accuracy": mean(row, "accuracy"),
-        "recall": recall,
-        "found": words.NOTHING if hits is None else f"{words.count(hits)} of {words.count(support)}",
-        "precision": mine.get("precision"),
-    }
-
-
-def _hidden_sentence(none: Mapping[str, Any], rare: Mapping[str, Any]) -> str:
-    mine, accuracy = of_class(none, rare["label"]), mean(none, "accuracy")
-    if not (words.finite(mine.get("recall")) and words.finite(accuracy)):
-        return ""
-    missed = words.share(1 - mine["recall"])
-    right = f"The untouched model is right for {words.share(accuracy)} of the rows"
-    return f"{right} and misses {missed} of class “{rare['label']}”."
 
 
 def _shares(table: Mapping[str, Any]) -> Row:
@@ -225,5 +178,5 @@ def _shares(table: Mapping[str, Any]) -> Row:
 
 def _share_row(label: str, counts: Sequence[int]) -> Row:
     total = sum(counts) or 1
-    cells = [{"count": words.count(n), "share": n / total, "said": f"{100 * n / total:.1f} %"} for n in counts]
+    cells = [{"count": words.count(n), "share": n / total, "percent": f"{100 * n / total:.1f}%"} for n in counts]
     return {"label": label, "cells": cells}

@@ -1,4 +1,4 @@
-"""How training went: the stopping score, and the recall of every class, by optimizer step."""
+"""The course of training: early-stopping score and recall of every class, by optimizer step."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_CLASSES = len(COLORS)
 
 
 def training_spec(record: Record, strategies: Names = None, width: int = 220, height: int = 150) -> Spec:
-    """Log loss on the stopping rows by optimizer step, one panel per strategy, one line per member."""
+    """Log loss on the early-stopping rows by optimizer step, one panel per strategy, one line per member."""
     values = [
         {"strategy": style.title, "member": f"member {m + 1}", "step": step, "loss": short(loss)}
         for name, style in drawn(record, strategies).items()
@@ -34,7 +34,7 @@ def training_spec(record: Record, strategies: Names = None, width: int = 220, he
 
 
 def class_recall_spec(record: Record, strategies: Names = None, width: int = 220, height: int = 150) -> Spec:
-    """Recall of each class on the stopping rows by optimizer step, one panel per strategy, one line per member.
+    """Recall of each class on the early-stopping rows by optimizer step, one panel per strategy, one line per member.
 
     The decision is the most probable class after the correction. Of many classes the six rarest are drawn.
     """
@@ -60,24 +60,24 @@ def class_recall_spec(record: Record, strategies: Names = None, width: int = 220
 
 
 def recall_curves(record: Record, strategies: Names = None) -> Iterator[tuple[str, str, int, list[float], list[Any]]]:
-    """Strategy's title, class, member, steps and recalls of every curve that the record holds."""
+    """Strategy's title, class, member, steps and recalls of every curve in the record."""
     for name, style in drawn(record, strategies).items():
         history: Mapping[str, Any] = block_of(record, name).get("history") or {}
-        for part in history.get("recall") or []:
-            for m, curve in enumerate(part["members"]):
+        for of_class in history.get("recall") or []:
+            for m, curve in enumerate(of_class["members"]):
                 if curve:
-                    yield style.title, str(part["label"]), m, history["steps"], curve
+                    yield style.title, str(of_class["label"]), m, history["steps"], curve
 
 
 def training_figures(record: Record) -> dict[str, Figure]:
     """The figures of training that the record has data for, by their id on the page."""
     histories = [block_of(record, name).get("history") or {} for name in drawn(record)]
-    found = {"training": _losses(record)} if any(h.get("stop_loss") for h in histories) else {}
-    return found | ({"learning": _recalls(record)} if any(h.get("recall") for h in histories) else {})
+    losses = {"training": _losses(record)} if any(h.get("stop_loss") for h in histories) else {}
+    return losses | ({"learning": _recalls(record)} if any(h.get("recall") for h in histories) else {})
 
 
 def _losses(record: Record) -> Figure:
-    """The stopping score by step."""
+    """The early-stopping score by step."""
     rows = []
     for name, style in drawn(record).items():
         history = block_of(record, name).get("history") or {}
@@ -89,8 +89,8 @@ def _losses(record: Record) -> Figure:
                     [style.title, str(m + 1), words.count(step), words.number(best, 4), words.number(known[-1][0], 4)]
                 )
     caption = (
-        "Log loss of the corrected output on the stopping rows, one line per member. "
-        "Rows that stop training judge nothing."
+        "Log loss on the early-stopping rows, after correction, one line per network. Lower is better. These rows are "
+        "not used for scoring."
     )
     heads = ["Strategy", "Member", "Best step", "Best log loss", "Last log loss"]
     return captioned("Training", caption, training_spec(record), heads, rows, "Best step of every member")
@@ -103,10 +103,9 @@ def _recalls(record: Record) -> Figure:
     ]
     many = len(record["data"]["classes"])
     caption = (
-        "Share of each class’s stopping rows for which it is the most probable class after the correction"
+        "Share of each class that is predicted if the most probable class wins, on the early-stopping rows"
         + (f", for the {MOST_CLASSES} rarest classes. " if many > MOST_CLASSES else ". ")
-        + "A rare class often stays at 0 here, because the most probable class is the common one: "
-        "what finds it is the threshold."
+        + "A rare class often stays near 0 here; a tuned threshold finds it."
     )
     heads = ["Strategy", "Class", "Member", "Best recall", "Last recall"]
-    return captioned("Recall of every class while training", caption, class_recall_spec(record), heads, rows, "Recall")
+    return captioned("Recall while training", caption, class_recall_spec(record), heads, rows, "Recall")

@@ -55,15 +55,17 @@ def ray(
     Example:
         >>> ray("ray://head:10001")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        counterpoise.core.errors.OptionError: address is 'ray://head:10001'; expected auto, HOST:PORT or local. Run ...
+        counterpoise.core.errors.OptionError: address is 'ray://head:10001'. Expected auto, HOST:PORT or local. Run ...
     """
     if (address or "").startswith("ray://"):
         raise OptionError(
-            f"address is {address!r}; expected auto, HOST:PORT or local. Run on a node of the cluster, for example by "
+            f"address is {address!r}. Expected auto, HOST:PORT or local. Run on a node of the cluster, for example by "
             "`ray job submit`."
         )
     if cpus <= 0 or gpus < 0 or retries < 0:
-        raise OptionError(f"cpus, gpus, retries are {cpus}, {gpus}, {retries}; expected cpus above 0, no number below.")
+        raise OptionError(
+            f"cpus, gpus and retries are {cpus}, {gpus} and {retries}. Expected cpus above 0, and the others 0 or more."
+        )
     _imported()
     return Cluster(address or "local", {"num_cpus": cpus, "num_gpus": gpus}, retries, threads, init)
 
@@ -99,7 +101,7 @@ class Cluster(Closing):
         progress: Callable[[str, int, int], None] | None = None,
         threads: int | None = None,
     ) -> Generator[tuple[str, Member], None, None]:
-        """Train jobs like `train.run`; `progress` is not called, `threads` has no meaning here."""
+        """Train jobs like `engines.run.run`; `progress` is not called, `threads` has no meaning here."""
         core = _imported()
         self._connect()
         workers = max(1, int(core.cluster_resources().get("CPU", 1) // self.wants["num_cpus"]))
@@ -118,10 +120,11 @@ class Cluster(Closing):
             how = {"include_dashboard": False, **how}
         try:
             core.init(address=self.address, **how)
-        except Exception as error:  # Ray has no class of its own for a cluster that does not answer
+        except Exception as error:  # Ray has no class of its own for a cluster out of reach
             why = str(error).strip().partition("\n")[0]
             raise OptionError(
-                f"no Ray cluster at {self.address!r}: {why} Is it running, and is this a node of it?"
+                f"No Ray cluster answers at {self.address!r} ({why}). Start it with `ray start --head`, and run on "
+                "one of its nodes."
             ) from error
         self._opened = True
 
@@ -134,7 +137,7 @@ class Cluster(Closing):
 
 @dataclass(frozen=True)
 class Order:
-    """What every task is told beside its jobs."""
+    """What every task receives besides its jobs."""
 
     task: Any
     data: Any
@@ -180,23 +183,26 @@ def _again(batch: Batch, done: list[str], tries: Counter[str], retries: int, err
     tries[left.jobs[0].id] += 1
     if tries[left.jobs[0].id] > retries:
         first = str(error).strip().splitlines()[0]
-        raise OptionError(f"a fit was lost {retries + 1} times on the cluster ({type(error).__name__}: {first}).")
-    logger.warning("a worker of the cluster died (%s): its fits are sent out again", type(error).__name__)
+        raise OptionError(
+            f"A fit was lost {retries + 1} times on the cluster ({type(error).__name__}: {first}). Look at the "
+            "memory of its nodes, or raise retries."
+        )
+    logger.warning("A worker of the cluster died (%s). Its fits are sent out again.", type(error).__name__)
     return left
 
 
 #: In a worker of Ray: the examples and the network that came last, by the name of their reference.
-_KNOWN: dict[str, tuple[Examples, Any]] = {}
+_LOADED: dict[str, tuple[Examples, Any]] = {}
 
 
 def _work(content: bytes, data: list[Any], name: str, here: Surroundings) -> Generator[tuple[str, Member], None, None]:
     """A task: train a batch in a worker of Ray."""
     settle(here)
-    if name not in _KNOWN:
+    if name not in _LOADED:
         examples, network = _imported().get(data[0])
-        _KNOWN.clear()
-        _KNOWN[name] = examples, loaded(network)
-    yield from train(loaded(content), *_KNOWN[name])
+        _LOADED.clear()
+        _LOADED[name] = examples, loaded(network)
+    yield from train(loaded(content), *_LOADED[name])
 
 
 def _imported() -> Any:

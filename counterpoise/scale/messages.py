@@ -1,4 +1,4 @@
-"""Messages between processes: objects in length-prefixed frames, large arrays once in a file that all may map.
+"""Messages between processes: objects with their length in front, large arrays once in a file that all may map.
 
 What passes is pickled in memory, between processes of one run. Functions and classes of a script or a notebook go by
 value (cloudpickle), so that a builder defined there works. The file holds bare bytes
@@ -55,7 +55,7 @@ def dumped(value: Any, buffers: list[Any] | None = None) -> bytes:
         return bytes(cloudpickle.dumps(value, protocol=5, buffer_callback=None if buffers is None else buffers.append))
     except Exception as error:
         raise ModelError(
-            f"the network or a plan cannot be sent to another process ({type(error).__name__}: {error}). Pass a "
+            f"The network or a plan cannot be sent to another process ({type(error).__name__}: {error}). Pass a "
             "builder function of a module, or leave the executor out."
         ) from error
 
@@ -71,14 +71,14 @@ def loaded(content: bytes, buffers: Sequence[Any] = ()) -> Any:
     except Exception as error:
         first = (str(error).strip().splitlines() or [""])[0][:300]
         raise ModelError(
-            f"the network cannot be made again in another process ({type(error).__name__}: {first}). Register its "
+            f"The network cannot be made again in another process ({type(error).__name__}: {first}). Register its "
             "classes (keras.saving.register_keras_serializable), or pass a builder function in the model's place."
         ) from error
 
 
 @dataclass(frozen=True)
 class Shared:
-    """A value of which the arrays lie in a file.
+    """A value whose arrays are in a file.
 
     Attributes:
         content: The value without its arrays. path: The file. spans: Where each array begins, and its bytes.
@@ -119,5 +119,5 @@ def _mapped(path: str, spans: Sequence[tuple[int, int]]) -> list[memoryview]:
     if not any(size for _, size in spans):
         return [memoryview(b"") for _ in spans]
     with open(path, "rb") as file:
-        whole = memoryview(mmap.mmap(file.fileno(), os.fstat(file.fileno()).st_size, access=mmap.ACCESS_READ))
-    return [whole[start : start + size] for start, size in spans]
+        mapped = memoryview(mmap.mmap(file.fileno(), os.fstat(file.fileno()).st_size, access=mmap.ACCESS_READ))
+    return [mapped[start : start + size] for start, size in spans]

@@ -1,7 +1,7 @@
 """A pool of processes on this machine: each imports TensorFlow once and trains batches of jobs.
 
-Workers are started anew (never forked: TensorFlow does not survive that) and without running the main script again, so
-a script needs no `if __name__ == "__main__"`. The rows lie once in a file that all of them map.
+Workers are started as new processes (never forked: TensorFlow does not survive that) and without running the main
+script again, so a script needs no `if __name__ == "__main__"`. The rows are once in a file that all of them map.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ DEATHS = 2
 def pool(processes: int | None = None, *, threads: int | None = None) -> Pool:
     """Train in several processes of this machine: `compare(..., executor=cp.scale.pool(4))`.
 
-    Every process holds TensorFlow (about 0.5 GB) and maps the same rows. A job's scores are those of training in this
+    Every process loads TensorFlow (about 0.5 GB) and maps the same rows. A job's scores are those of training in this
     process, bit for bit, as long as `threads` is None. One process already trains two jobs at a time, so a pool pays
     from about four cores on, or where networks go through the `fit` engine.
 
@@ -55,7 +55,7 @@ def pool(processes: int | None = None, *, threads: int | None = None) -> Pool:
     """
     wanted = os.cpu_count() or 1 if processes is None else processes
     if wanted < 1 or (threads is not None and threads < 1):
-        raise OptionError(f"processes is {processes} and threads is {threads}; expected 1 or more.")
+        raise OptionError(f"processes is {processes} and threads is {threads}. Expected 1 or more.")
     return Pool(wanted, threads)
 
 
@@ -65,7 +65,7 @@ class Pool(Closing):
     def __init__(self, processes: int, threads: int | None = None) -> None:
         self.processes, self.threads = processes, threads
         self._workers: list[Worker] = []
-        self._said: queue.SimpleQueue[tuple[Worker, tuple[Any, ...]]] = queue.SimpleQueue()
+        self._messages: queue.SimpleQueue[tuple[Worker, tuple[Any, ...]]] = queue.SimpleQueue()
         self._data: list[Any] = []  # examples, network, and both as `Shared`
         self._end = weakref.finalize(self, _end_all, self._workers, self._data)
 
@@ -87,7 +87,7 @@ class Pool(Closing):
         progress: Callable[[str, int, int], None] | None = None,
         threads: int | None = None,
     ) -> Any:
-        """Train jobs like `train.run`; `threads` has no meaning here."""
+        """Train jobs like `engines.run.run`; `threads` has no meaning here."""
         todo = batches(jobs, examples, network, self.processes, engine, callbacks)
         if not todo:
             return
@@ -105,21 +105,21 @@ class Pool(Closing):
         while todo or any(worker.batch for worker in self._workers):
             self._hand_out(todo, shared)
             try:
-                worker, (kind, *said) = self._said.get(timeout=0.2)  # a bound, so that an interrupt is seen
+                worker, (kind, *content) = self._messages.get(timeout=0.2)  # a bound, so that an interrupt is seen
             except queue.Empty:
                 continue
             if worker not in self._workers:
-                continue  # the last words of one that was ended
+                continue  # the last message of one that was ended
             if kind == "member":
-                worker.done.append(said[0])
-                yield said[0], said[1]
+                worker.done.append(content[0])
+                yield content[0], content[1]
             elif kind == "progress" and progress:
-                progress(*said)
+                progress(*content)
             elif kind == "done":
                 worker.batch = None
             elif kind == "failed":
-                said[0].add_note(f"in a worker process:\n{said[1]}")
-                raise said[0]
+                content[0].add_note(f"in a worker process:\n{content[1]}")
+                raise content[0]
             elif kind == "ended":
                 self._bury(worker, todo, deaths)
 
@@ -128,7 +128,7 @@ class Pool(Closing):
         idle = [worker for worker in self._workers if not worker.batch]
         while todo and (idle or len(self._workers) < self.processes):
             if not idle:
-                idle.append(Worker(surroundings(self.threads), self._said))
+                idle.append(Worker(surroundings(self.threads), self._messages))
                 self._workers.append(idle[-1])
             idle.pop().take(todo, shared)
 
@@ -142,8 +142,8 @@ class Pool(Closing):
         deaths[left.jobs[0].id] += 1
         if deaths[left.jobs[0].id] >= DEATHS:
             raise OptionError(
-                f"{DEATHS} worker processes ended with code {code} while training the same network, perhaps for want "
-                "of memory. Take fewer processes (--jobs) or a smaller batch size."
+                f"{DEATHS} worker processes ended with code {code} while training the same network. Memory may be "
+                "short. Use fewer processes (--jobs) or a smaller batch size."
             )
         todo.insert(0, left)
 
@@ -163,7 +163,7 @@ class Worker:
         batch: What it was given and has not finished, or None. done: Ids of the jobs of it that are finished.
     """
 
-    def __init__(self, here: Surroundings, said: queue.SimpleQueue[Any]) -> None:
+    def __init__(self, here: Surroundings, messages: queue.SimpleQueue[Any]) -> None:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(here.path), **dict(here.environment)}
         command = [sys.executable, "-P", "-m", "counterpoise.scale.worker"]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
@@ -171,18 +171,18 @@ class Worker:
         self.done: list[str] = []
         self._families: set[str] = set()
         self._holds: Shared | None = None
-        threading.Thread(target=self._listen, args=(said,), daemon=True).start()
-        self._tell("surroundings", here)
+        threading.Thread(target=self._listen, args=(messages,), daemon=True).start()
+        self._send("surroundings", here)
 
     def take(self, todo: list[Batch], shared: Shared) -> None:
         """Take the batch that suits best: of a family that is compiled already, else the largest."""
-        known = (i for i, batch in enumerate(todo) if batch.family in self._families)
-        self.batch, self.done = todo.pop(next(known, 0)), []
+        compiled = (i for i, batch in enumerate(todo) if batch.family in self._families)
+        self.batch, self.done = todo.pop(next(compiled, 0)), []
         self._families.add(self.batch.family)
         if self._holds is not shared:
             self._holds = shared
-            self._tell("data", shared)
-        self._tell("batch", dumped(self.batch))
+            self._send("data", shared)
+        self._send("batch", dumped(self.batch))
 
     def end(self) -> None:
         """End the process, at work or not."""
@@ -194,14 +194,14 @@ class Worker:
             self.process.kill()
             self.process.wait()
 
-    def _tell(self, kind: str, content: Any) -> None:
-        with suppress(BrokenPipeError):  # its end is told by `_listen`
+    def _send(self, kind: str, content: Any) -> None:
+        with suppress(BrokenPipeError):  # `_listen` reports its end
             send(self.process.stdin, (kind, content))  # type: ignore[arg-type]
 
-    def _listen(self, said: queue.SimpleQueue[Any]) -> None:
+    def _listen(self, messages: queue.SimpleQueue[Any]) -> None:
         while (message := receive(self.process.stdout)) is not None:  # type: ignore[arg-type]
-            said.put((self, pickle.loads(message)))
-        said.put((self, ("ended",)))
+            messages.put((self, pickle.loads(message)))
+        messages.put((self, ("ended",)))
 
 
 def _end_all(workers: list[Worker], data: list[Any]) -> None:

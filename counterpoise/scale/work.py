@@ -1,4 +1,4 @@
-"""What a worker elsewhere does: settle in as the driver is settled, then train batches of jobs.
+"""What a worker elsewhere does: take over the settings of the driver, then train batches of jobs.
 
 Sums of floats are split by the number of threads of an operation, and XLA rounds in its own order. So a worker takes
 the driver's number of threads and the compile modes that the driver decided, and its results are those of the driver
@@ -61,8 +61,8 @@ class Batch:
     Attributes:
         jobs: Jobs of one loss family.
         family: Its name: a worker that has compiled it once is given more of it.
-        compile_modes: The compile modes of the network (see `train.choice`).
-        engine: As in `train.run`.
+        compile_modes: The compile modes of the network (see `engines.compile_modes`).
+        engine: As in `engines.run.run`.
     """
 
     jobs: tuple[Job, ...]
@@ -103,7 +103,7 @@ def settle(here: Surroundings) -> None:
     keras.config.set_floatx(here.floatx)
     keras.config.set_image_data_format(here.image_data_format)
     keras.config.set_dtype_policy(here.policy)
-    logging.getLogger("counterpoise").setLevel(logging.ERROR)  # the driver has said it once
+    logging.getLogger("counterpoise").setLevel(logging.ERROR)  # the driver has logged it once
 
 
 def train(
@@ -120,7 +120,7 @@ def train(
 def batches(
     jobs: Iterable[Job], examples: Examples, network: Any, workers: int, engine: str, callbacks: Iterable[Any]
 ) -> list[Batch]:
-    """Cut jobs into batches of one loss family, largest first; made rows stay together and come last.
+    """Cut jobs into batches of one loss family, largest first; jobs with synthetic rows come last.
 
     What decides how jobs are trained is decided here, by all of them, and a reason to train with `fit` is logged.
 
@@ -135,33 +135,33 @@ def batches(
     if network.kind != "network":
         return [Batch((job,), "", {}, engine) for job in distinct.values()]
     if tuple(callbacks) or not network.clone:
-        raise OptionError("Keras callbacks and clone=False work in this process alone; leave the executor out.")
+        raise OptionError("Keras callbacks and clone=False work in this process alone. Leave the executor out.")
     compile_modes = decided(distinct.values(), network)
     if engine == "auto" and (reason := refusal(network, examples)):
-        logger.warning("training with fit: %s", reason)
+        logger.warning("Training with fit, because %s. Training may take longer.", reason)
     groups = families(distinct.values())
     grouped = {id(job) for group in groups.values() for job in group}
     others = [job for job in distinct.values() if id(job) not in grouped]
-    found = [Batch((job,), "", {}, engine) for job in others]
+    cut = [Batch((job,), "", {}, engine) for job in others]
     for family, group in groups.items():
-        found += [Batch(part, family, compile_modes, engine) for part in _shares(group, workers)]
-    return sorted(found, key=lambda batch: (_made(batch.jobs[0]), -batch.steps))
+        cut += [Batch(share, family, compile_modes, engine) for share in _shares(group, workers)]
+    return sorted(cut, key=lambda batch: (_made(batch.jobs[0]), -batch.steps))
 
 
 def unfinished(batch: Batch, done: Iterable[str]) -> Batch | None:
     """What is left of a batch, or None."""
-    known = set(done)
-    left = tuple(job for job in batch.jobs if job.id not in known)
+    finished = set(done)
+    left = tuple(job for job in batch.jobs if job.id not in finished)
     return replace(batch, jobs=left) if left else None
 
 
 def _shares(jobs: Sequence[Job], workers: int) -> list[tuple[Job, ...]]:
-    found: list[tuple[Job, ...]] = []
-    for made, parts in ((False, SHARES * workers), (True, workers)):
+    shares: list[tuple[Job, ...]] = []
+    for made, count in ((False, SHARES * workers), (True, workers)):
         mine = [job for job in jobs if _made(job) == made]
-        size = -(-len(mine) // parts)
-        found += [tuple(mine[i : i + size]) for i in range(0, len(mine), size or 1)]
-    return found
+        size = -(-len(mine) // count)
+        shares += [tuple(mine[i : i + size]) for i in range(0, len(mine), size or 1)]
+    return shares
 
 
 def _made(job: Job) -> bool:
@@ -172,7 +172,7 @@ def _threads_here() -> int:
     """Threads of an operation in this process."""
     given = os.environ.get("TF_NUM_INTRAOP_THREADS", "0")
     if "tensorflow" in sys.modules:
-        found = sys.modules["tensorflow"].config.threading.get_intra_op_parallelism_threads()
-        given = str(found) if found else given
+        configured = sys.modules["tensorflow"].config.threading.get_intra_op_parallelism_threads()
+        given = str(configured) if configured else given
     own = int(given) if given.isdigit() else 0
     return own or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)

@@ -1,4 +1,4 @@
-"""A worker process: `python -m counterpoise.scale.worker`, started and spoken to by `scale.pool`.
+"""A worker process: `python -m counterpoise.scale.worker`, started by `scale.pool`.
 
 It imports TensorFlow once, compiles once for each kind of job, and ends as soon as its driver does, whatever ended
 that.
@@ -29,11 +29,11 @@ def main() -> None:
     """Carry out orders until the driver's end of the pipe is closed."""
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what anything prints must not get between the messages
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver says when to stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides when to stop
     orders: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     data: list[Shared] = []
     threading.Thread(target=_listen, args=(sys.stdin.buffer, orders, data), daemon=True).start()
-    say = lambda *message: send(out, message)  # noqa: E731
+    answer = lambda *message: send(out, message)  # noqa: E731
     examples: Any = None
     network: Any = None
     while True:
@@ -45,11 +45,11 @@ def main() -> None:
                 data[:] = [content]
                 examples, network = content.load()
             else:
-                for job_id, member in train(pickle.loads(content), examples, network, _reporter(say)):
-                    say("member", job_id, member)
-                say("done")
+                for job_id, member in train(pickle.loads(content), examples, network, _reporter(answer)):
+                    answer("member", job_id, member)
+                answer("done")
         except BaseException as error:
-            say("failed", _portable(error), traceback.format_exc())
+            answer("failed", _portable(error), traceback.format_exc())
 
 
 def _listen(stream: BinaryIO, orders: queue.SimpleQueue[bytes], data: list[Shared]) -> None:
@@ -61,13 +61,13 @@ def _listen(stream: BinaryIO, orders: queue.SimpleQueue[bytes], data: list[Share
     os._exit(0)
 
 
-def _reporter(say: Callable[..., None]) -> Callable[[str, int, int], None]:
+def _reporter(answer: Callable[..., None]) -> Callable[[str, int, int], None]:
     last = [0.0]
 
     def report(job_id: str, step: int, most: int) -> None:
         if time.monotonic() - last[0] >= PAUSE:
             last[0] = time.monotonic()
-            say("progress", job_id, step, most)
+            answer("progress", job_id, step, most)
 
     return report
 

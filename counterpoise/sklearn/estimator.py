@@ -26,7 +26,7 @@ TABLE_MODELS = ("mlp", "tabular", "auto", *KINDS)
 
 
 class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
-    """Train with one strategy; probabilities are true and the decision follows the chosen threshold.
+    """Train with one strategy; probabilities are corrected and decisions follow the chosen threshold.
 
     Args:
         model: "auto", a name such as "mlp" or "boosted", a Keras model, a builder `build(spec, n_classes)`,
@@ -116,18 +116,18 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         """Probability of each class, float64 (N, C), or of each label, (N, L), in the order of `classes_`."""
         check_is_fitted(self)
         proba = self.classifier_.predict_proba(self._rows(X))
-        return proba[:, self._places()]
+        return proba[:, self._columns()]
 
     def predict(self, X: Any) -> Array:
         """The decided label of each row (N,), by the chosen threshold or offsets; of labels 0 or 1, int64 (N, L)."""
         check_is_fitted(self)
-        said = self.classifier_.predict(self._rows(X))
-        return np.asarray(said, dtype=self.classes_.dtype if said.ndim == 1 else np.int64)
+        labels = self.classifier_.predict(self._rows(X))
+        return np.asarray(labels, dtype=self.classes_.dtype if labels.ndim == 1 else np.int64)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
-        tags.input_tags.allow_nan = self._ours()  # the encoder in front takes missing values
+        tags.input_tags.allow_nan = self._ours()  # the encoder takes missing values
         return tags
 
     def _train(self, rows: Any, labels: Any, sample_weight: Any, groups: Any) -> Classifier:
@@ -177,7 +177,7 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         check_classification_targets(labels)
         return rows, labels
 
-    def _places(self) -> list[int]:
+    def _columns(self) -> list[int]:
         """Column of the classifier for each of the sorted labels."""
-        where = {label: place for place, label in enumerate(self.classifier_.classes_.tolist())}
-        return [where[label] for label in self.classes_.tolist()]
+        column = {label: index for index, label in enumerate(self.classifier_.classes_.tolist())}
+        return [column[label] for label in self.classes_.tolist()]

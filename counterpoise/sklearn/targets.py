@@ -15,7 +15,7 @@ Array = np.ndarray
 def plain_labels(y: Any) -> Any:
     """Labels of nullable, Arrow, categorical and object kinds as numbers, booleans or text; one-hot rows as classes.
 
-    Arrays of numbers pass untouched, for scikit-learn to judge. A series of pandas stays one.
+    Arrays of numbers pass unchanged, for scikit-learn to judge. A series of pandas stays one.
 
     Raises:
         TargetError: A row without a label, or values that are no classes.

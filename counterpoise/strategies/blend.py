@@ -37,7 +37,7 @@ class Blend:
 
 
 def blend(models: Sequence[Any], *, pooling: str = "learned") -> Blend:
-    """Several models in the place of one, for `fit`, `compare` and `CounterpoiseClassifier`: one file.
+    """Pool several models in place of one, for `fit`, `compare` and `CounterpoiseClassifier`: one file.
 
     Each is trained under the strategy, its training shift is removed, and the probabilities p_m are pooled:
     p = sum_m w_m p_m with w on the simplex. "learned" weights minimize the log loss of out-of-fold rows and are then

@@ -63,10 +63,10 @@ class Ensemble(Strategy):
         return [job for member in self.members for job in member.jobs(make, timed=timed)]
 
     def due(self, stage: int, jobs: Sequence[Job], members: Mapping[str, Member], examples: Examples) -> dict[int, Job]:
-        found: dict[int, Job] = {}
+        due: dict[int, Job] = {}
         for member, start, own in self._shared_out(jobs):
-            found |= {start + i: job for i, job in member.due(stage, own, members, examples).items()}
-        return found
+            due |= {start + i: job for i, job in member.due(stage, own, members, examples).items()}
+        return due
 
     def outputs(self, jobs: Sequence[Job], members: Mapping[str, Member]) -> list[Member]:
         return [output for member, _, own in self._shared_out(jobs) for output in member.outputs(own, members)]

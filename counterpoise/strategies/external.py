@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +19,7 @@ PREFIX = "external:"
 
 @dataclass(frozen=True)
 class External(Single):
-    """An estimator in a network's place: it is compared, but no model file is made of it (made by `cp.external`).
+    """An estimator instead of a network: it is compared, but never saved (made by `cp.external`).
 
     Attributes:
         estimator: Of scikit-learn's kind, not fitted.
@@ -63,13 +62,13 @@ def external(
     """
     bare = name.removeprefix(PREFIX).strip()
     if not bare or "," in bare:
-        raise OptionError(f"name is {name!r}; expected a word without commas, for example 'lightgbm'.")
+        raise OptionError(f"name is {name!r}. Expected a word without commas, for example 'lightgbm'.")
     lacking = [method for method in ("fit", "get_params", "set_params") if not hasattr(estimator, method)]
     scores = ("predict_proba", "decision_function")
     if isinstance(estimator, type) or lacking or not any(hasattr(estimator, method) for method in scores):
         what = estimator.__name__ if isinstance(estimator, type) else type(estimator).__name__
         raise OptionError(
-            f"estimator is {what}; expected an instance with fit, get_params, set_params, and predict_proba or "
+            f"estimator is {what}. Expected an instance with fit, get_params, set_params, and predict_proba or "
             "decision_function, as scikit-learn's classifiers have them."
         )
     idea = idea or f"{type(estimator).__name__}, no network: fitted once on the same rows."
@@ -151,21 +150,12 @@ def ready_made(name: str) -> Any:
     """
     if name not in READY:
         hint = did_you_mean(name, READY)
-        raise OptionError(f"there is no strategy {name!r}.{hint} Your own: cp.external(name, estimator).")
+        raise OptionError(
+            f"There is no strategy {name!r}.{hint} For your own estimator use cp.external(name, estimator)."
+        )
     return READY[name]()
 
 
 def idea_of(name: str) -> str:
     """One sentence about a ready-made external model."""
     return (READY[name].__doc__ or "").strip()
-
-
-def kind_of(estimator: Any) -> str:
-    """What an estimator is called in a verdict.
-
-    Example:
-        >>> from sklearn.naive_bayes import GaussianNB
-        >>> kind_of(ready_made("external:random_forest")), kind_of(GaussianNB())
-        ('a tree', 'another method')
-    """
-    return "a tree" if re.search("tree|forest|boost|lgbm|xgb", type(estimator).__name__.lower()) else "another method"

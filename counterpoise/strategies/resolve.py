@@ -44,7 +44,7 @@ def _check_trees(strategy: Strategy, models: Mapping[str, Model]) -> None:
     for unit in strategy.units:
         if models[unit.singles[0].model].kind == "trees" and (reason := _lacking_in_trees(unit)):
             raise ModelError(
-                f"Strategy {unit.singles[0].name!r} {reason}, which trees cannot do. Choose a strategy that draws or "
+                f"Strategy {unit.name!r} {reason}, which trees cannot do. Choose a strategy that draws or "
                 "weighs rows, for example class_weight, oversample or undersample."
             )
 
@@ -91,7 +91,7 @@ def _for_network(single: Single, network: Model) -> Single:
             "for each row. Leave the strategy out, or compile the model with a loss that takes one-hot labels."
         )
     if own:
-        network.tell(
+        network.warn_once(
             f"strategy {single.name!r} trains with its own loss {single.loss!r} in place of the model's"
             f"{network.loss_label}"
         )

@@ -56,11 +56,11 @@ def ensemble(
         ('none', 'oversample', 'undersample')
     """
     if isinstance(members, str):
-        raise OptionError(f"members is {members!r}; expected a list of names or strategies, for example [{members!r}].")
+        raise OptionError(f"members is {members!r}. Expected a list of names or strategies, for example [{members!r}].")
     if not members:
         raise OptionError("The ensemble got no members. Name at least one strategy.")
     if vote not in VOTES:
-        raise OptionError(f"vote is {vote!r}; expected one of {', '.join(VOTES)}.{did_you_mean(vote, VOTES)}")
+        raise OptionError(f"vote is {vote!r}. Expected one of {', '.join(VOTES)}.{did_you_mean(vote, VOTES)}")
     units = tuple(unit for member in members for unit in find(member).units)
     names = tuple(single.name for unit in units for single in unit.singles)
     if external_names := [unit.name for unit in units if isinstance(unit, External)]:
@@ -72,7 +72,7 @@ def ensemble(
     if weights is not None:
         values = np.asarray(weights, dtype=float)
         if values.shape != (len(names),) or np.any(values < 0) or not values.sum() > 0:
-            raise OptionError(f"weights are {list(weights)}; expected {len(names)} numbers >= 0, not all 0.")
+            raise OptionError(f"weights are {list(weights)}. Expected {len(names)} numbers >= 0, not all 0.")
         shares = tuple((values / values.sum()).tolist())
     idea = f"One model from {len(names)} networks: {', '.join(names)}."
     return Ensemble(name, idea, members=units, vote=vote, weights=shares, single_pass=single_pass)
@@ -99,14 +99,14 @@ def find(strategy: str | Strategy) -> Strategy:
     if strategy.startswith(PREFIX):
         return external(strategy, ready_made(strategy), idea=idea_of(strategy))
     if strategy not in _BY_NAME:
-        raise OptionError(f"there is no strategy {strategy!r}.{did_you_mean(strategy, _BY_NAME)}")
+        raise OptionError(f"There is no strategy {strategy!r}.{did_you_mean(strategy, _BY_NAME)}")
     return _BY_NAME[strategy]
 
 
 def _no_strategy(given: Any) -> str:
     if isinstance(given, (list, tuple, set)):
         return (
-            f"strategy is a {type(given).__name__} of {len(given)}; expected one. cp.compare(strategies=[...]) "
+            f"strategy is a {type(given).__name__} of {len(given)}. Expected one. cp.compare(strategies=[...]) "
             "compares several, cp.ensemble([...]) makes one model of them."
         )
     return f"a strategy is a name or a Strategy, as cp.ensemble([...]) makes one; got {type(given).__name__}."
@@ -115,7 +115,7 @@ def _no_strategy(given: Any) -> str:
 def select(wanted: str | Strategy | Iterable[str | Strategy], kind: str = "one_of") -> tuple[Strategy, ...]:
     """Strategies from "default", "all", "a,b,c", one or a list; `none` is always first, external models are last.
 
-    "default" and "all" may be parts of the list; which strategies they name depends on the kind of target.
+    "default" and "all" may be in the list; which strategies they name depends on the kind of target.
 
     Example:
         >>> [s.name for s in select("oversample")]
@@ -124,7 +124,7 @@ def select(wanted: str | Strategy | Iterable[str | Strategy], kind: str = "one_o
     if isinstance(wanted, Strategy):
         wanted = [wanted]
     if not isinstance(wanted, Iterable):
-        raise OptionError(f'strategies is {wanted!r}; expected names or strategies in a list, or "default" or "all".')
+        raise OptionError(f'strategies is {wanted!r}. Expected names or strategies in a list, or "default" or "all".')
     if isinstance(wanted, str):
         wanted = [name.strip() for name in wanted.split(",") if name.strip()]
     sets: dict[Any, Iterable[str | Strategy]] = {

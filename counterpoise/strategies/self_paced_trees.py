@@ -65,8 +65,8 @@ class SelfPacedTrees(ClassifierMixin, BaseEstimator):
         if len(members) == wanted:
             return members
         bin_of, sizes = by_hardness(hardness[members], wanted, pace, self.bins)
-        parts = [rng.choice(members[bin_of == b], size, replace=False) for b, size in enumerate(sizes) if size]
-        return np.concatenate(parts)
+        drawn = [rng.choice(members[bin_of == b], size, replace=False) for b, size in enumerate(sizes) if size]
+        return np.concatenate(drawn)
 
     def predict_proba(self, x: Any) -> Array:
         """Mean probability over the trees, float64 (N, C)."""

@@ -1,4 +1,4 @@
-"""The strategies that come with the package, simplest first: the earlier of two that are not told apart is taken."""
+"""The strategies of the package, simplest first: of two that are not significantly different, the earlier is taken."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _with_tau(strategy: Single, tau: float) -> Single:
 _RATIO = Hyperparameter("ratio", 0.05, 1.0, default=1.0, log=True)
 _GAMMA = Hyperparameter("gamma", 0.25, 5.0, default=2.0, applies_to="loss")
 
-_NONE = Single("none", "The model as it is, decision at 0.5 or the largest probability.", aim="argmax")
+_NONE = Single("none", "The baseline: no remedy, decision at 0.5 or the largest probability.", aim="argmax")
 _CLASS_WEIGHT = Single(
     "class_weight",
     "Every row once; the loss of class c weighs n / (C n_c).",
@@ -66,13 +66,13 @@ _ASYMMETRIC = Single(
 )
 _OVERSAMPLE = Single(
     "oversample",
-    "Rows of smaller classes are drawn more often, up to the largest class; drawn afresh each epoch.",
+    "Rows of smaller classes are drawn more often, up to the largest class; resampled each epoch.",
     plans.oversample,
     hyperparameters=(_RATIO,),
 )
 _UNDERSAMPLE = Single(
     "undersample",
-    "Rows of larger classes are drawn in part, down to the smallest class; the walk goes on each epoch.",
+    "A part of the rows of larger classes is drawn, down to the smallest class; each epoch draws others.",
     plans.undersample,
     hyperparameters=(_RATIO,),
 )
@@ -86,7 +86,7 @@ def _subsets(name: str, idea: str, members: int = 5, **options: Any) -> Ensemble
 
 STANDARD: tuple[Strategy, ...] = (
     _NONE,
-    replace(_NONE, name="threshold", idea="The untouched model; only its decision threshold is tuned.", aim="f1"),
+    replace(_NONE, name="threshold", idea="The baseline with a tuned decision threshold.", aim="f1"),
     _CLASS_WEIGHT,
     _OVERSAMPLE,
     _UNDERSAMPLE,
@@ -180,12 +180,12 @@ STANDARD: tuple[Strategy, ...] = (
     ),
     Single(
         "crt",
-        "The untouched network; its last layer is trained anew on class-balanced rows (Kang 2020).",
+        "The baseline; its last layer is retrained on class-balanced rows (Kang 2020).",
         finish="crt",
     ),
     Single(
         "tau_norm",
-        "The untouched network; class weights of its last layer are brought to like lengths (Kang 2020).",
+        "The baseline; the class weights of its last layer are scaled to similar lengths (Kang 2020).",
         finish="tau_norm",
     ),
     Single(
@@ -213,7 +213,7 @@ STANDARD: tuple[Strategy, ...] = (
     ),
     _subsets(
         "easy_ensemble",
-        "Five networks, each on all rows of the smallest class and its own part of the larger ones (Liu 2009).",
+        "Five networks, each on all rows of the smallest class and its own subset of the larger ones (Liu 2009).",
     ),
     _subsets(
         "balanced_bagging",
@@ -228,12 +228,12 @@ STANDARD: tuple[Strategy, ...] = (
     ),
     Successive(
         "self_paced_ensemble",
-        "Five networks; what each sees of the larger classes goes by how hard those before it found them (Liu 2020).",
+        "Five networks; each draws rows of the larger classes by how hard they were for those before it (Liu 2020).",
         step=Single("self_paced_ensemble member", plan=self_paced),
     ),
     Successive(
         "balance_cascade",
-        "Five networks; after each the rows of the larger classes that it finds easiest are left out (Liu 2009).",
+        "Five networks; after each, the rows of the larger classes that were easiest for it are left out (Liu 2009).",
         step=Single("balance_cascade member", plan=cascade),
     ),
 )

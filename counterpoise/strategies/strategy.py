@@ -55,7 +55,7 @@ class Hyperparameter:
     def __post_init__(self) -> None:
         if not self.low < self.high or not self.low <= self.default <= self.high or (self.log and self.low <= 0):
             raise OptionError(
-                f"hyperparameter {self.name!r}: low {self.low}, default {self.default}, high {self.high}; expected "
+                f"hyperparameter {self.name!r}: low {self.low}, default {self.default}, high {self.high}. Expected "
                 "low <= default <= high, low below high, and above 0 on a logarithmic scale."
             )
         if not callable(self.applies_to) and self.applies_to not in ("plan", "loss"):
@@ -153,7 +153,7 @@ class Strategy:
 
         Args:
             stage: 0, 1, ...
-            jobs: Those of `jobs`, with what earlier stages put in their place.
+            jobs: Those of `jobs`, with what earlier stages replaced.
             members: What earlier stages trained, by job id.
             examples: The rows.
         """
@@ -195,7 +195,7 @@ class Single(Strategy):
 
     def __post_init__(self) -> None:
         if self.mix not in ("", "mixup", "remix"):
-            raise OptionError(f'mix is {self.mix!r}; expected "mixup", "remix" or "".')
+            raise OptionError(f'mix is {self.mix!r}. Expected "mixup", "remix" or "".')
 
     @property
     def singles(self) -> tuple[Single, ...]:

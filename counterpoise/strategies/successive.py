@@ -47,7 +47,7 @@ class Successive(Strategy):
     def __post_init__(self) -> None:
         check_int(self.count, "count", 2)
         if not isinstance(self.step, Single):
-            raise OptionError(f"{self.name}: step is a {type(self.step).__name__}; expected what cp.Strategy makes.")
+            raise OptionError(f"{self.name}: step is a {type(self.step).__name__}. Expected what cp.Strategy makes.")
         if self.step.finish or self.step.hyperparameters:
             name = "finish" if self.step.finish else "hyperparameters"
             raise OptionError(f"{self.name}: step has {name}, which models trained one after the other cannot have.")
@@ -81,10 +81,10 @@ class Successive(Strategy):
         return {stage: job.having(start=members[before[-1].id].weights) if before else job}
 
     def outputs(self, jobs: Sequence[Job], members: Mapping[str, Member]) -> list[Member]:
-        found = super().outputs(jobs, members)
+        outputs = super().outputs(jobs, members)
         if self.warm:
-            return found
-        pairs = zip(found, jobs, strict=True)
+            return outputs
+        pairs = zip(outputs, jobs, strict=True)
         return [replace(member, logits=member.logits[: len(job.score) - len(job.train)]) for member, job in pairs]
 
     def _planned(self, job: Job, before: Sequence[Job], members: Mapping[str, Member], examples: Examples) -> Job:

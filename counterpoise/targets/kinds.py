@@ -16,13 +16,15 @@ def target_of(kind: Any) -> Target:
     """The target of a kind, or of what has a `kind`: examples, jobs, contents of a file.
 
     Raises:
-        ArtifactError: a kind that this version does not know.
+        ArtifactError: a kind that this version does not have.
 
     Example:
         >>> target_of("labels").widths(3)
         (3,)
     """
     name = getattr(kind, "kind", kind)
-    if name not in TARGETS:
-        raise ArtifactError(f"it has a target of kind {name!r:.40}; this version knows {', '.join(TARGETS)}.")
+    if not isinstance(name, str) or name not in TARGETS:
+        raise ArtifactError(
+            f"it has a target of kind {name!r:.40}; expected one of {', '.join(TARGETS)}. Update Counterpoise."
+        )
     return TARGETS[name]

@@ -1,4 +1,4 @@
-"""Labels of new rows among the classes, or the labels, that a classifier knows."""
+"""Labels of new rows as codes among the classes, or the labels, of a classifier."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ Array = np.ndarray
 
 
 def label_codes(given: Any, classes: Array) -> Array:
-    """Codes of labels, int64 (N,); compared as text, so that "1" is 1. A class that training merged takes its parts.
+    """Return the codes of labels, int64 (N,), compared as text: "1" is 1.
+
+    A class that training merged takes the labels that it was merged from.
 
     Raises:
         TargetError: a label that is none of the classes.
@@ -26,19 +28,19 @@ def label_codes(given: Any, classes: Array) -> Array:
     """
     read = class_labels(given, "y")
     known = classes.tolist()
-    found = [_code(label, known) for label in read.classes]
-    unknown = [label for label, code in zip(read.classes, found, strict=True) if code is None]
+    codes = [_code(label, known) for label in read.classes]
+    unknown = [label for label, code in zip(read.classes, codes, strict=True) if code is None]
     if unknown:
         row = int(np.argmax(read.codes == read.classes.index(unknown[0])))
         raise TargetError(
-            f"the label of row {row + 1} ({unknown[0]!r}) is none of the classes of the classifier, which knows "
-            f"{', '.join(map(str, known[:8]))}."
+            f"y is {unknown[0]!r} in row {row + 1}. Expected one of the classes of the classifier: "
+            f"{', '.join(map(str, known[:8]))}. Correct the label, or leave the row out."
         )
-    return np.array(found, np.int64)[read.codes]
+    return np.array(codes, np.int64)[read.codes]
 
 
 def _code(label: Any, known: list[Any]) -> int | None:
-    """By value or text; else a merged class "A+B" takes its parts, and "not L" takes the rest."""
+    """By value or text; else a merged class "A+B" takes "A" and "B", and "not L" takes the rest."""
     code = find_label(label, known)
     if code is not None:
         return code
@@ -48,7 +50,7 @@ def _code(label: Any, known: list[Any]) -> int | None:
 
 
 def several_codes(given: Any, classes: Array) -> Array:
-    """Several labels per row, int32 (N, L), each 1, 0 or -1, in the order of the names that a classifier knows.
+    """Return several labels per row, int32 (N, L), each 1, 0 or -1, in the order of a classifier.
 
     Labels that come with names are put in order by these. Lists and separated text hold those that are there; arrays
     without names are taken as they are.
@@ -66,17 +68,19 @@ def several_codes(given: Any, classes: Array) -> Array:
     elif not isinstance(given, (Labels, LabelColumns)):
         given = picked(given)
         given = given if isinstance(given, Labels) else labels(given)
-    found = given.read(given.target) if isinstance(given, LabelColumns) else given
-    names = tuple(str(name) for name in found.classes)
-    if found.codes.ndim == 2 and names == tuple(f"label_{i}" for i in range(len(known))):
-        return found.codes
+    several = given.read(given.target) if isinstance(given, LabelColumns) else given
+    names = tuple(str(name) for name in several.classes)
+    if several.codes.ndim == 2 and names == tuple(f"label_{i}" for i in range(len(known))):
+        return several.codes
     strange = [name for name in names if name not in known]
     absent = [name for name in known if name not in names]
-    if found.codes.ndim != 2 or strange or absent:
+    if several.codes.ndim != 2 or strange or absent:
         what = f"the label {strange[0]!r}" if strange else f"no label {absent[0]!r}" if absent else "one class per row"
         hint = did_you_mean(strange[0], known) if strange else ""
-        raise TargetError(f"y has {what}; the classifier knows {', '.join(known[:8])}.{hint} Give one column for each.")
-    return found.codes[:, [names.index(name) for name in known]]
+        raise TargetError(
+            f"y has {what}. Expected one column for each of {', '.join(known[:8])}.{hint} Correct the columns."
+        )
+    return several.codes[:, [names.index(name) for name in known]]
 
 
 def _named_each(given: Any) -> bool:

@@ -35,24 +35,25 @@ def with_pooled_thresholds(
         log_p: float (M, N, L, 2), the scores that fitted them.
         problems: Of the labels. weights: float (N,), or None.
     """
-    few = [place for place, p in enumerate(problems) if p.y.sum() < FEW]
-    goal = Aim.parse(rule.parts[0].aim)
+    few = [index for index, p in enumerate(problems) if p.y.sum() < FEW]
+    goal = Aim.parse(rule.problem_rules[0].aim)
     if not few or rule.vote == "hard" or goal.under_new_prior == "stays":
         return rule
     proba = [
-        np.exp(pooled_log_proba(part, list(p.log_p(log_p)))[:, 1]) for part, p in zip(rule.parts, problems, strict=True)
+        np.exp(pooled_log_proba(one, list(p.log_p(log_p)))[:, 1])
+        for one, p in zip(rule.problem_rules, problems, strict=True)
     ]
     w = [np.ones(len(p.rows)) if weights is None else weights[p.rows] for p in problems]
     y = np.concatenate([p.y for p in problems])
     cut = choose_threshold(np.concatenate(proba), y, goal, np.concatenate(w))
-    parts = list(rule.parts)
-    for place in few:
+    rules = list(rule.problem_rules)
+    for index in few:
         note = (
-            f"The label has {int(problems[place].y.sum())} positives, fewer than {FEW}. Its threshold was chosen on "
+            f"The label has {int(problems[index].y.sum())} positives, fewer than {FEW}. Its threshold was chosen on "
             "all labels together."
         )
-        parts[place] = replace(parts[place], threshold=cut, notes=(*parts[place].notes, note))
-    return rule.with_parts(parts)
+        rules[index] = replace(rules[index], threshold=cut, notes=(*rules[index].notes, note))
+    return rule.with_problem_rules(rules)
 
 
 def choose(
@@ -68,19 +69,19 @@ def choose(
         problems: "" -> those of the rows that fitted the rules, "guarantee_" -> those of the rows of guarantees.
     """
     if len(aim) != 1:
-        return rule.with_parts(
-            [thresholds.choose(part, {}, aim, confidence, (0, 1)) for part in rule.parts]
-        )  # raises, and says what is expected
+        return rule.with_problem_rules(
+            [thresholds.choose(one, {}, aim, confidence, (0, 1)) for one in rule.problem_rules]
+        )  # raises, and names what is expected
     ((name, value),) = aim.items()
     wanted = _by_label(name, value, classes)
     each = None if confidence is None else 1.0 - (1.0 - confidence) / len(wanted)
-    parts = list(rule.parts)
-    for place, own in wanted.items():
+    rules = list(rule.problem_rules)
+    for index, own in wanted.items():
         try:
-            parts[place] = thresholds.choose(parts[place], _scores(scores, place, problems), {name: own}, each, (0, 1))
+            rules[index] = thresholds.choose(rules[index], _scores(scores, index, problems), {name: own}, each, (0, 1))
         except CounterpoiseError as error:
-            raise type(error)(f"label {classes[place]!r}: {error}") from None
-    return rule.with_parts(parts)
+            raise type(error)(f"label {classes[index]!r}: {error}") from None
+    return rule.with_problem_rules(rules)
 
 
 def _by_label(name: str, value: Any, classes: Sequence[Any]) -> dict[int, Any]:
@@ -96,39 +97,41 @@ def _by_label(name: str, value: Any, classes: Sequence[Any]) -> dict[int, Any]:
     return {known.index(label): own for label, own in value.items()}
 
 
-def _scores(scores: Mapping[str, Array], place: int, problems: Mapping[str, Problems]) -> dict[str, Array]:
+def _scores(scores: Mapping[str, Array], index: int, problems: Mapping[str, Problems]) -> dict[str, Array]:
     """The stored scores of one label, on the rows where it is known."""
-    found: dict[str, Array] = {}
+    own: dict[str, Array] = {}
     for prefix, of_rows in problems.items():
         if f"{prefix}log_p" not in scores:
             continue
-        p, weight = of_rows[place], scores.get(f"{prefix}weight")
-        found |= {f"{prefix}log_p": p.log_p(scores[f"{prefix}log_p"]), f"{prefix}y": p.y}
-        found |= {} if weight is None else {f"{prefix}weight": weight[p.rows]}
-    return found
+        p, weight = of_rows[index], scores.get(f"{prefix}weight")
+        own |= {f"{prefix}log_p": p.log_p(scores[f"{prefix}log_p"]), f"{prefix}y": p.y}
+        own |= {} if weight is None else {f"{prefix}weight": weight[p.rows]}
+    return own
 
 
 def at_prior(rule: LabelRules, prior: Any, scores: Mapping[str, Array], problems: Mapping[str, Problems]) -> LabelRules:
     """The rules for rows in which the labels have other shares, (L,)."""
     shares = np.asarray(prior, dtype=np.float64)
-    if shares.shape != (len(rule.parts),):
-        raise OptionError(f"prior has shape {shares.shape}; expected one share for each of {len(rule.parts)} labels.")
+    if shares.shape != (len(rule.problem_rules),):
+        raise OptionError(
+            f"prior has shape {shares.shape}; expected one share for each of {len(rule.problem_rules)} labels."
+        )
     moved = []
-    for place, (part, share) in enumerate(zip(rule.parts, shares, strict=True)):
-        own = _scores(scores, place, problems)
+    for index, (one, share) in enumerate(zip(rule.problem_rules, shares, strict=True)):
+        own = _scores(scores, index, problems)
         log_p = list(own["log_p"].astype(np.float64)) if "log_p" in own else None
-        moved.append(rule_at_prior(part, float(share), log_p, own.get("y")))
-    return rule.with_parts(moved)
+        moved.append(rule_at_prior(one, float(share), log_p, own.get("y")))
+    return rule.with_problem_rules(moved)
 
 
 def describe(rule: LabelRules, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
-    """The thresholds' part of the model card; "labels" holds `thresholds.describe` of each label."""
+    """Return the entry of the thresholds in the model card; "labels" holds `thresholds.describe` of each label."""
     each = [
-        {"label": str(label), **thresholds.describe(part, rows, classes)}
-        for label, part in zip(classes, rule.parts, strict=True)
+        {"label": str(label), **thresholds.describe(one, rows, classes)}
+        for label, one in zip(classes, rule.problem_rules, strict=True)
     ]
-    words = list(dict.fromkeys(one["word"] for one in each))
-    sentences = list(dict.fromkeys(one["text"] for one in each))
+    words = list(dict.fromkeys(entry["word"] for entry in each))
+    sentences = list(dict.fromkeys(entry["text"] for entry in each))
     return {
         "value": None,
         "offsets": None,

@@ -40,7 +40,7 @@ class LabelRuleLayer(keras.layers.Layer):
 
     def __init__(self, rule: Sequence[Any], **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
-        self.rule = [rule_to_dict(one) for one in rules_of(rule).parts]
+        self.rule = [rule_to_dict(one) for one in rules_of(rule).problem_rules]
         self._of_label = [RuleLayer(one) for one in self.rule]
 
     def build(self, shape: Any) -> None:
@@ -48,16 +48,16 @@ class LabelRuleLayer(keras.layers.Layer):
             layer.built = True
 
     def call(self, member_logits: Any) -> dict[str, Any]:
-        parts = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]
-        said = [one([part[:, i : i + 1] for part in parts]) for i, one in enumerate(self._of_label)]
+        logits = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]
+        outputs = [one([member[:, i : i + 1] for member in logits]) for i, one in enumerate(self._of_label)]
         return {
-            "probability": ops.concatenate([one["probability"][:, 1:] for one in said], axis=-1),
-            "decision": ops.stack([one["decision"] for one in said], axis=-1),
+            "probability": ops.concatenate([one["probability"][:, 1:] for one in outputs], axis=-1),
+            "decision": ops.stack([one["decision"] for one in outputs], axis=-1),
         }
 
     def compute_output_spec(self, member_logits: Any) -> dict[str, Any]:
-        parts = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]
-        shape = (parts[0].shape[0], len(self.rule))
+        logits = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]
+        shape = (logits[0].shape[0], len(self.rule))
         return {"probability": keras.KerasTensor(shape, "float32"), "decision": keras.KerasTensor(shape, "int32")}
 
     def get_config(self) -> dict[str, Any]:

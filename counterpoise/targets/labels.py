@@ -82,13 +82,13 @@ class Labels:
             make(p.y, sample_weight=w, classes=p.classes)
             for p, w in zip(self.problems(y, range(n)), weights, strict=True)
         ]
-        found = of_labels(plans, y, sample_weight)
-        if found is None:
+        plan = of_labels(plans, y, sample_weight)
+        if plan is None:
             raise OptionError(
                 f"Plan {plans[0].name!r} draws or makes rows by their one class, but these rows have several labels. "
                 "Choose a strategy that weighs the labels, for example class_weight or focal, or oversample."
             )
-        return found
+        return plan
 
     def weight_axes(self, units: int, n_members: int) -> tuple[int, ...]:
         return (units,)
@@ -108,7 +108,7 @@ class Labels:
         out = log_p.copy()
         for p in self.problems(y, range(y.shape[1])):
             if len(p.rows):
-                out[p.rows, p.place] = _TWO.with_intercept(log_p[p.rows, p.place], p.y, p.of_rows(weights))
+                out[p.rows, p.index] = _TWO.with_intercept(log_p[p.rows, p.index], p.y, p.of_rows(weights))
         return out
 
     def log_loss(self, log_p: Array, y: Array, weights: Array | None = None) -> float:
@@ -119,16 +119,16 @@ class Labels:
         losses, missed = np.zeros(len(y)), list[float]()
         counted = [p for p in self.problems(y, range(y.shape[1])) if _mass(p, weights) > 0]
         for p in counted:
-            own, miss = _TWO.stopping(log_p[p.rows, p.place], p.y, on, p.of_rows(weights))
+            own, miss = _TWO.stopping(log_p[p.rows, p.index], p.y, on, p.of_rows(weights))
             losses[p.rows] += own * len(y) / (len(p.rows) * len(counted))
             missed.append(miss)
         return losses, float(np.mean(missed)) if missed else 0.0
 
     def recalls(self, log_p: Array, y: Array, weights: Array | None = None) -> dict[int, float]:
-        found = [
-            _TWO.recalls(log_p[p.rows, p.place], p.y, p.of_rows(weights)) for p in self.problems(y, range(y.shape[1]))
+        recalls = [
+            _TWO.recalls(log_p[p.rows, p.index], p.y, p.of_rows(weights)) for p in self.problems(y, range(y.shape[1]))
         ]
-        return {place: both[1] for place, both in enumerate(found) if 1 in both}
+        return {index: both[1] for index, both in enumerate(recalls) if 1 in both}
 
     def fit_rule(
         self, log_p: Array, y: Array, log_shifts: Array, *, calibrate: Callable[[Array], str | None], **how: Any
@@ -136,16 +136,17 @@ class Labels:
         weights, rules = how.pop("sample_weight", None), []
         problems = self.problems(y, range(y.shape[1]))
         for p in problems:
-            own = np.asarray(log_shifts)[:, p.place]
+            own = np.asarray(log_shifts)[:, p.index]
             rules.append(
                 _TWO.fit_rule(p.log_p(log_p), p.y, own, calibrate=calibrate, sample_weight=p.of_rows(weights), **how)
             )
         return with_pooled_thresholds(LabelRules(tuple(rules)), log_p, problems, weights)
 
     def apply(self, rule: LabelRules, log_p: Array) -> Decision:
-        said = [_TWO.apply(one, log_p[:, :, place]) for place, one in enumerate(rule.parts)]
+        decisions = [_TWO.apply(one, log_p[:, :, index]) for index, one in enumerate(rule.problem_rules)]
         return Decision(
-            np.stack([one.proba[:, 1] for one in said], axis=1), np.stack([one.decision for one in said], axis=1)
+            np.stack([one.proba[:, 1] for one in decisions], axis=1),
+            np.stack([one.decision for one in decisions], axis=1),
         )
 
     def raw(self, logits: Sequence[Array]) -> Array:
@@ -170,7 +171,7 @@ class Labels:
         }
 
     def layer(self, rule: LabelRules) -> LabelRuleLayer:
-        return LabelRuleLayer([rule_to_dict(one) for one in rule.parts], name="rule")
+        return LabelRuleLayer([rule_to_dict(one) for one in rule.problem_rules], name="rule")
 
     def rule_of(self, values: Any) -> LabelRules:
         return rules_of(values)
@@ -187,9 +188,11 @@ class Labels:
     def describe(self, rule: LabelRules, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
         return label_decisions.describe(rule, rows, classes)
 
-    def columns(self, said: Decision, classes: Array) -> dict[str, Any]:
-        both = {"probability": said.proba, "decision": said.decision}
-        return {f"{word}_{name}": part[:, i] for i, name in enumerate(classes.tolist()) for word, part in both.items()}
+    def columns(self, decision: Decision, classes: Array) -> dict[str, Any]:
+        both = {"probability": decision.proba, "decision": decision.decision}
+        return {
+            f"{word}_{name}": values[:, i] for i, name in enumerate(classes.tolist()) for word, values in both.items()
+        }
 
     def _stored(self, scores: Mapping[str, Array]) -> dict[str, tuple[Problem, ...]]:
         """The problems of stored scores, by the word that their names begin with."""
@@ -202,7 +205,7 @@ class Labels:
     def _each(self, value: Callable[..., float], log_p: Array, y: Array, weights: Array | None) -> list[float]:
         """A value of the problems that have rows."""
         counted = [p for p in self.problems(y, range(y.shape[1])) if _mass(p, weights) > 0]
-        return [value(log_p[p.rows, p.place], p.y, p.of_rows(weights)) for p in counted]
+        return [value(log_p[p.rows, p.index], p.y, p.of_rows(weights)) for p in counted]
 
 
 def _mass(problem: Problem, weights: Array | None) -> float:

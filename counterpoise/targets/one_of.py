@@ -112,12 +112,12 @@ class OneOf:
         return losses / entropy, 1.0 - average_precision(y, np.exp(log_p), sample_weight=weights)
 
     def recalls(self, log_p: Array, y: Array, weights: Array | None = None) -> dict[int, float]:
-        right, found = log_p.argmax(axis=1) == y, {}
+        right, recalls = log_p.argmax(axis=1) == y, {}
         for code in np.unique(y):
             rows = y == code
             mine = None if weights is None or not weights[rows].sum() else weights[rows]
-            found[int(code)] = float(np.average(right[rows], weights=mine))
-        return found
+            recalls[int(code)] = float(np.average(right[rows], weights=mine))
+        return recalls
 
     def fit_rule(
         self, log_p: Array, y: Array, log_shifts: Array, *, calibrate: Callable[[Array], str | None], **how: Any
@@ -146,19 +146,19 @@ class OneOf:
         return thresholds.choose(rule, scores, aim, confidence, classes)
 
     def at_prior(self, rule: Rule, prior: Any, scores: Mapping[str, Array]) -> Rule:
-        parts = list(scores["log_p"].astype(np.float64)) if "log_p" in scores else None
-        return rule_at_prior(rule, prior, parts, scores.get("y"))
+        log_p = list(scores["log_p"].astype(np.float64)) if "log_p" in scores else None
+        return rule_at_prior(rule, prior, log_p, scores.get("y"))
 
     def describe(self, rule: Rule, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
         return thresholds.describe(rule, rows, classes)
 
-    def columns(self, said: Decision, classes: Array) -> dict[str, Any]:
-        labels = [str(c) for c in classes.tolist()[: said.proba.shape[1]]]
+    def columns(self, decision: Decision, classes: Array) -> dict[str, Any]:
+        labels = [str(c) for c in classes.tolist()[: decision.proba.shape[1]]]
         if len(labels) == 2:
-            found: dict[str, Any] = {"probability": said.proba[:, 1]}
+            columns: dict[str, Any] = {"probability": decision.proba[:, 1]}
         else:
-            found = {f"probability_{label}": said.proba[:, code] for code, label in enumerate(labels)}
-        return found | {"decision": classes[said.decision].tolist()}
+            columns = {f"probability_{label}": decision.proba[:, code] for code, label in enumerate(labels)}
+        return columns | {"decision": classes[decision.decision].tolist()}
 
     def decided(self, decision: Array, classes: Array) -> Array:
         return classes[decision]

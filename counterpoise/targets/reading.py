@@ -10,13 +10,13 @@ import numpy as np
 
 from counterpoise.core.checks import check_choice, rows_text
 from counterpoise.core.errors import OptionError, TargetError
-from counterpoise.core.label_sources import Source, library_of, source_of
+from counterpoise.core.label_sources import LabelSource, library_of, source_of
 from counterpoise.core.label_values import plain_label
 from counterpoise.core.labels import Labels
 
 Array = np.ndarray
 
-#: How cells say that a label is there, or is not, in lower case; numbers are looked at as such.
+#: Words for a label that is present, and for one that is not, in lower case; numbers are compared as numbers.
 YES, NO = frozenset({"true", "yes", "y", "t"}), frozenset({"false", "no", "n", "f"})
 
 
@@ -40,7 +40,7 @@ class LabelColumns:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns of a table that hold the labels; none where these are given apart."""
+        """Columns of a table that hold the labels; none where these are arrays."""
         if isinstance(self.target, str):
             return (self.target,)
         return tuple(self.target) if are_names(self.target) else ()
@@ -55,9 +55,9 @@ class LabelColumns:
             TargetError: values that are no labels, fewer than two labels, or a label without a 1 or without a 0.
         """
         one = isinstance(self.target, str) or self.separator is not None
-        found = self._of_sets(values) if one or _are_sets(values) else self._of_columns(values)
-        _check(found)
-        return found
+        labels_read = self._of_sets(values) if one or _are_sets(values) else self._of_columns(values)
+        _check(labels_read)
+        return labels_read
 
     def _of_columns(self, values: Any) -> Labels:
         source = source_of(values, "The labels")
@@ -73,16 +73,16 @@ class LabelColumns:
             raise OptionError(f"names has {len(names)} entries; expected one for each of {count} labels.")
         return Labels(self._codes(source, names), names, kind="labels")
 
-    def _codes(self, source: Source, names: Sequence[str]) -> Array:
+    def _codes(self, source: LabelSource, names: Sequence[str]) -> Array:
         """1, 0 or -1 of each element, from its distinct value."""
         gap = 0 if self.missing == "absent" else -1
         unsure = {"ignore": -1, "zero": 0, "one": 1}[self.uncertain]
         table = [_meaning(level, gap, unsure) for level in source.levels] + [gap]
-        for place, code in enumerate(table):
-            if code is None and (rows := np.argwhere(source.codes == place)).size:
+        for number, code in enumerate(table):
+            if code is None and (rows := np.argwhere(source.codes == number)).size:
                 row, column = rows[0]
                 raise TargetError(
-                    f"label {names[column]!r} is {source.levels[place]!r} in {rows_text([row])}. Expected 1, 0, -1 "
+                    f"label {names[column]!r} is {source.levels[number]!r} in {rows_text([row])}. Expected 1, 0, -1 "
                     "(uncertain), yes, no, true, false, or nothing. Leave the column out of the target, or write it so."
                 )
         return np.array([-1 if code is None else code for code in table], np.int32)[source.codes]
@@ -91,16 +91,16 @@ class LabelColumns:
         rows = [self._set(value) for value in _cells(values)]
         known = [row for row in rows if row is not None]
         names = self.names or tuple(sorted({name for row in known for name in row}))
-        place = {name: i for i, name in enumerate(names)}
+        column_of = {name: i for i, name in enumerate(names)}
         codes = np.zeros((len(rows), len(names)), np.int32)
         for number, row in enumerate(rows):
             if row is None:
                 codes[number] = -1 if self.missing == "ignore" else 0
                 continue
-            strange = [name for name in row if name not in place]
+            strange = [name for name in row if name not in column_of]
             if strange:
                 raise TargetError(f"{rows_text([number])} has the label {strange[0]!r}, which is not among names.")
-            codes[number, [place[name] for name in row]] = 1
+            codes[number, [column_of[name] for name in row]] = 1
         return Labels(codes, names, kind="labels")
 
     def _set(self, value: Any) -> tuple[str, ...] | None:
@@ -108,22 +108,22 @@ class LabelColumns:
         if value is None or (isinstance(value, float) and value != value):
             return None
         if isinstance(value, str):
-            parts: Iterable[Any] = value.split(self.separator) if self.separator else (value,)
+            names: Iterable[Any] = value.split(self.separator) if self.separator else (value,)
         elif isinstance(value, Iterable):
-            parts = value
+            names = value
         else:
             raise TargetError(
                 f"a row has the labels {value!r:.60}; expected a list of labels, or text. If the labels stand in "
                 "columns of their own, name these columns."
             )
-        return tuple(dict.fromkeys(text for part in parts if (text := str(part).strip())))
+        return tuple(dict.fromkeys(label for name in names if (label := str(name).strip())))
 
 
 def labels(
     target: Any, *, names: Sequence[str] | None = None, missing: str | None = None, uncertain: str = "ignore",
     separator: str | None = None,
 ) -> LabelColumns:  # fmt: skip
-    """Say that rows have several labels, and how these are written: the target of `fit` and `compare`.
+    """Describe several labels per row and how they are written, as the target of `fit` and `compare`.
 
     A list of column names, and an array (N, L) of zeros and ones that is not one-hot, need no more than themselves.
 
@@ -157,7 +157,9 @@ def labels(
 
 
 def are_names(target: Any) -> bool:
-    """Whether a target is a list of column names: different texts, two or more. Class labels would repeat.
+    """Return whether a target is a list of column names: different texts, two or more.
+
+    Class labels would repeat.
 
     Example:
         >>> are_names(["edema", "mass"]), are_names(["ill", "well", "ill"])
@@ -168,7 +170,7 @@ def are_names(target: Any) -> bool:
 
 
 def target_columns(y: Any, table: bool) -> str | LabelColumns | None:
-    """The column, or the columns, of a table that hold the target; None where the labels are given apart.
+    """Return the column, or the columns, of a table that hold the target; None where the labels are arrays.
 
     Args:
         y: What the user named as target.
@@ -184,7 +186,7 @@ def target_columns(y: Any, table: bool) -> str | LabelColumns | None:
 def split_off_labels(data: Any, y: Any) -> tuple[Any, Any]:
     """A table in memory without its column of lists, and the labels in it; of anything else both as they are.
 
-    Tables know no cells that hold several values, so that these are read before the table is.
+    Cells of tables hold one value, so that lists are read before the table is.
     """
     name = y.target if isinstance(y, LabelColumns) else y
     held = isinstance(data, Mapping) or hasattr(data, "columns")
@@ -203,7 +205,7 @@ def split_off_labels(data: Any, y: Any) -> tuple[Any, Any]:
 
 
 def picked(y: Any) -> Any:
-    """Labels that are given apart as `Labels`, where they are several per row; anything else as it is.
+    """Return labels in arrays as `Labels` if they are several per row, and anything else as it is.
 
     Zeros and ones (N, L) are several labels, unless each row has exactly one 1: then they are one-hot.
 
@@ -213,7 +215,7 @@ def picked(y: Any) -> Any:
     """
     if isinstance(y, LabelColumns):
         return y.read(y.target)
-    if isinstance(y, (str, Labels, Source)) or not _is_matrix(y):
+    if isinstance(y, (str, Labels, LabelSource)) or not _is_matrix(y):
         return y
     source = source_of(y, "y")
     meanings = [_meaning(level, -1, -1) for level in source.levels]
@@ -264,11 +266,11 @@ def _cells(values: Any) -> list[Any]:
     return values.to_list() if hasattr(values, "to_list") else list(values)
 
 
-def _check(found: Labels) -> None:
-    if len(found.classes) < 2 or not len(found.codes):
+def _check(several: Labels) -> None:
+    if len(several.classes) < 2 or not len(several.codes):
         raise TargetError(
-            f"the target has {len(found.classes)} labels in {len(found.codes)} rows; expected two labels or more."
+            f"the target has {len(several.classes)} labels in {len(several.codes)} rows; expected two labels or more."
         )
-    twice = [name for name in found.classes if found.classes.count(name) > 1]
+    twice = [name for name in several.classes if several.classes.count(name) > 1]
     if twice:
         raise TargetError(f"two labels have the name {twice[0]!r}; give each a name of its own.")

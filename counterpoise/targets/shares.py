@@ -21,7 +21,7 @@ def shares_of(target: Target, y: np.ndarray, classes: Sequence[Any]) -> list[dic
         [0.25, 0.67]
     """
     problems = target.problems(y, classes)
-    if problems[0].place is None:
+    if problems[0].index is None:
         return shares_of_classes(classes, target.counts(y, len(classes)))
     return [
         {"label": p.name, "count": int(p.y.sum()), "share": float(p.y.mean()) if len(p.y) else 0.0, "known": len(p.y)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-#: Kind -> the set called "default", the untouched model first.
+#: Kind -> the set called "default", the baseline first.
 DEFAULT = {
     "one_of": ("none", "threshold", "class_weight", "oversample", "undersample", "resampling_ensemble"),
     "labels": ("none", "threshold", "class_weight", "oversample", "asymmetric", "label_ensemble"),

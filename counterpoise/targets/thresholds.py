@@ -80,15 +80,15 @@ def _estimated(rule: Rule, scores: Mapping[str, Array], name: str, value: Any) -
     """Threshold or offsets on the probabilities that the rule gives, intercept and calibrator included."""
     values = value if isinstance(value, (tuple, list)) else (value,)
     goal = name if value is True else f"{name}({', '.join(str(v) for v in values)})"
-    parts = list(scores["log_p"].astype(np.float64))
+    members = list(scores["log_p"].astype(np.float64))
     final = fit_rule_from_log_p(
-        [pooled_log_proba(rule, parts)], scores["y"], [np.zeros(len(rule.prior))], aim=goal, check_intercept=False,
+        [pooled_log_proba(rule, members)], scores["y"], [np.zeros(len(rule.prior))], aim=goal, check_intercept=False,
         sample_weight=scores.get("weight"),
     )  # fmt: skip
     voting = None
     if rule.vote == "hard":
         voting = fit_rule_from_log_p(
-            parts, scores["y"], list(rule.log_shifts), vote="hard", weights=rule.weights, aim=goal,
+            members, scores["y"], list(rule.log_shifts), vote="hard", weights=rule.weights, aim=goal,
             check_intercept=False, sample_weight=scores.get("weight"),
         ).member_thresholds  # fmt: skip
     return replace(
@@ -121,9 +121,9 @@ def _guaranteed_classes(
     fitted, weight = pooled_log_proba(rule, list(scores["log_p"].astype(np.float64))), scores.get("weight")
     start = choose_offsets(fitted, scores["y"], "f1", weight)
     path = floor_path(fitted, scores["y"], np.array(goal.values), start, weight)
-    parts, y, kept_out = _rows_of_guarantee(scores)
+    members, y, kept_out = _rows_of_guarantee(scores)
     guarantee = guarantee_floors(
-        pooled_log_proba(rule, parts), y, np.array(goal.values), path, confidence, kept_out=kept_out
+        pooled_log_proba(rule, members), y, np.array(goal.values), path, confidence, kept_out=kept_out
     )
     return replace(rule, offsets=guarantee.offsets, aim=str(goal), guarantee=guarantee)
 

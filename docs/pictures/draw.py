@@ -192,7 +192,7 @@ def draw_examples(out: Path, only: str | None) -> None:
 
 
 def photograph(report: Path, out: Path) -> None:
-    """The report in Chromium: verdict and threshold on the left, leaderboard and first figure on the right."""
+    """The report in Chromium: answer and threshold on the left, leaderboard and first figure on the right."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -207,7 +207,7 @@ def photograph(report: Path, out: Path) -> None:
             return round(box["y"] + (box["height"] if side == "end" else 0))
 
         columns = [
-            [(0, edge("#verdict", "end")), (edge("#threshold", "start"), edge("#threshold", "end"))],
+            [(0, edge("#answer", "end")), (edge("#threshold", "start"), edge("#threshold", "end"))],
             [
                 (edge("#leaderboard", "start"), edge("#leaderboard", "end")),
                 (edge("#figure-pr", "start"), edge("#figure-pr", "end")),

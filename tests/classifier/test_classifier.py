@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import polars as pl
 import pytest
+import tensorflow as tf
 
 import counterpoise as cp
 from counterpoise.core.errors import ArtifactError, ColumnError, DataError, OptionError
@@ -268,6 +269,8 @@ def _plain():
 def test_arrays_that_do_not_fit(plain, rows, words):
     with pytest.raises(DataError, match=words):
         plain.predict_proba(rows)
+    with pytest.raises(DataError, match=r"has no elements\. Expected rows to predict"):
+        plain.predict_proba(tf.data.Dataset.from_tensor_slices(np.zeros((4, 3))).take(0))
 
 
 def test_history_stays_with_another_threshold(plain):

@@ -209,8 +209,8 @@ def h5(path: Path, make) -> Path:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda f: f.update({"a": h5py.ExternalLink("/etc/other.h5", "/x")}), "lead to another place"),
-        (lambda f: f.create_group("g").update({"a": h5py.SoftLink("/b")}), "lead to another place"),
+        (lambda f: f.update({"a": h5py.ExternalLink("/etc/other.h5", "/x")}), "lead to another file or group"),
+        (lambda f: f.create_group("g").update({"a": h5py.SoftLink("/b")}), "lead to another file or group"),
         (lambda f: f.create_dataset("a", (4,), "f4", external=[("/tmp/other.raw", 0, 16)]), "lie in another file"),
         (lambda f: f.create_dataset("a", (30_000, 30_000), "f4", chunks=(100, 100), compression="gzip"), "claim 3,600"),
         (lambda f: f.create_dataset("a", (10_000_000,), "f4", fillvalue=1.0, chunks=True), "claim"),
@@ -256,6 +256,7 @@ DESCRIBED = [
     (("format",), 99, "its format is 99, but this version of counterpoise reads format 2. Install the version"),
     (("format",), 1, "its format is 1, but .* Train and save the model again."),
     (("format",), "1", "the description.format is '1'"),
+    (("kind",), {}, "it has a target of kind {}; this version"),
     (("classes",), ["no"], "it has 1 labels"),
     (("classes",), ["no", "no"], "it has the label 'no' twice"),
     (("classes",), [1, True], "it has the label 1 twice"),
@@ -445,10 +446,15 @@ def test_labels_that_no_file_holds_are_refused_before_it_is_written(clf, tmp_pat
 def test_a_card_may_hold_numbers_of_numpy_and_none_that_are_not_finite(clf, tmp_path):
     from counterpoise.classifier.classifier import Classifier
 
+    needed = {key: clf.card[key] for key in ("counterpoise", "strategy", "network", "log_shifts", "rule")}
     card = {"mine": (np.float32(0.5), math.inf, np.arange(2)), "seed": np.int64(3)}
-    odd = Classifier(clf.members, clf.rule, ["no", "yes"], clf.schema, card)
+    odd = Classifier(clf.members, clf.rule, ["no", "yes"], clf.schema, needed | card)
     again = cp.load(odd.save(tmp_path / "m.keras"))
-    assert again.card == {"mine": [0.5, None, [0, 1]], "seed": 3}
+    assert again.card == needed | {"mine": [0.5, None, [0, 1]], "seed": 3}
+    with pytest.raises(TypeError, match="A model card is read-only"):
+        again.card["seed"] = 4
+    with pytest.raises(TypeError, match="A model card is read-only"):
+        clf.card["threshold"].update(value=0.1)
 
 
 def test_loading_leaves_nothing_behind(clf, tmp_path, monkeypatch):

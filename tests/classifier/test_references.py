@@ -16,7 +16,7 @@ from command_line import check_refusal, run_command
 from keras import layers, ops
 
 import counterpoise as cp
-from counterpoise.classifier import allowed
+from counterpoise.classifier import allowed, references
 from counterpoise.classifier import archive as zipped
 from counterpoise.classifier.references import check, custom_objects_of
 from counterpoise.core.errors import ArtifactError
@@ -116,7 +116,7 @@ GADGETS = {
                                                  inbound_nodes=[{"args": [1.0], "kwargs": {}}]), "without an input"),
     "a call without anything": (named("keras.layers", "Dense", DENSE, name="odd", inbound_nodes=[[]]), "without an"),
     "very many unknown words": (layer("keras.layers", "StringLookup", {"vocabulary": [], "num_oov_indices": 10**9}),
-                                "1,000,000,000 places for unknown words"),
+                                "1,000,000,000 indices for unknown words"),
     "a specification of types": (layer("tensorflow", "__typespec__", {}, spec_name="TensorSpec"), "'__typespec__'"),
     "a class that is no text": (layer("keras.layers", ["Dense"]), "no text"),
     "a module that is no text": (layer(7, "Dense"), "no text"),
@@ -361,3 +361,20 @@ def test_walking_leaves_the_configuration_as_it_is():
     before = copy.deepcopy(config)
     check(config, {"zoo>Gate": Gate})
     assert config == before
+
+
+@pytest.mark.parametrize(
+    ("config", "match"),
+    [
+        (named("keras.layers", "Permute", {"dims": [1] * 100}), "contains 10. numbers, lists and mappings"),
+        (named("keras.layers", "EinsumDense", {"equation": "a" * 101}), "a text of 101 characters"),
+        ({"kept": [[i, []] for i in range(34)]}, "expected at most 100"),
+    ],
+)
+def test_lists_and_texts_that_no_model_has_are_refused(config, match, monkeypatch):
+    check(config, {})
+    monkeypatch.setattr(references, "MOST_VALUES", 100)
+    monkeypatch.setattr(references, "LONGEST", 100)
+    with pytest.raises(ArtifactError, match=match):
+        check(config, {})
+    check({"vocabulary": ["word"] * 101}, {})

@@ -77,8 +77,9 @@ def test_compare_writes_four_files_and_says_where(raced):
     out, run = raced
     assert {p.name for p in out.iterdir()} == FILES
     assert "report.html" in run.out
-    assert "resampling_ensemble" in run.out
-    assert "class 'yes'" in run.out
+    assert "Resampling ensemble" in run.out
+    assert "Recall and precision: for 'yes'" in run.out
+    assert "Next: " in run.out
     assert run.err == ""
 
 
@@ -175,7 +176,7 @@ def test_what_was_noticed_in_a_table_is_one_line_each(counterpoise, tmp_path):
     run = counterpoise("train", tmp_path / "a.csv", *train)
     assert run.code == 0, run.err
     said = [line for line in run.err.splitlines() if "'paid'" in line]
-    assert said[0] == "counterpoise: warning: Column 'paid' is text that holds numbers: '$37.25' is read as 37.25."
+    assert said[0] == "counterpoise: warning: Column 'paid' is text of numbers. '$37.25' is read as 37.25."
     assert "20 of 240 values (8.3%) are not: 'n/a'" in said[1]
     done = counterpoise("predict", model, tmp_path / "a.csv")
     assert (done.code, done.err, len(done.out.splitlines())) == (0, "", 241)
@@ -186,7 +187,7 @@ def test_many_classes_have_a_probability_each(counterpoise, table, tmp_path):
     done = counterpoise(
         "train", table, "--target", "grade", "--strategy", "none", "--epochs", 1, "--model", "mlp", "--out", model
     )
-    assert "decides for the largest probability" in done.out
+    assert "predicts the most probable class" in done.out
     said = pl.read_csv(io.StringIO(counterpoise("predict", model, table).out))
     assert said.columns == ["probability_a", "probability_b", "probability_c", "decision"]
     shares = said.select(pl.sum_horizontal("probability_a", "probability_b", "probability_c")).to_series()
@@ -251,5 +252,8 @@ def test_a_column_says_which_rows_do_what(counterpoise, tmp_path):
     board = json.loads((tmp_path / "run" / "leaderboard.json").read_text())
     check_board(board)
     assert board["split"] == clf.card["split"]
-    check_refusal(counterpoise("compare", *how, "--folds", 3, "--out", tmp_path / "other"), "folds and split")
+    check_refusal(
+        counterpoise("compare", *how, "--folds", 3, "--out", tmp_path / "other"),
+        "folds=3 cannot be used, because the rows have their own split",
+    )
     check_refusal(counterpoise("compare", *how, "--drop", "role", "--out", tmp_path / "other"), "--split and by --drop")

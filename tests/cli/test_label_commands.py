@@ -27,7 +27,7 @@ def test_train_predict_evaluate(place):
     how = ("--strategy", "class_weight", "--model", "mlp", "--epochs", 2)
     done = run_command("train", table, "--target", "edema,mass", *how, "--out", model)
     assert done.code == 0, done.err
-    assert "decides each label at a threshold of its own (edema 0." in done.out
+    assert "one decision threshold per label (edema 0." in done.out
     said = pl.read_csv(run_command("predict", model, table).out.encode())
     assert said.columns == ["probability_edema", "decision_edema", "probability_mass", "decision_mass"]
     record = json.loads(run_command("evaluate", model, table, "--json").out)

@@ -20,7 +20,7 @@ def test_the_page_comes_back_as_it_was(counterpoise, tmp_path):
     assert (done.code, done.err) == (0, "")
     assert done.out.strip() == str(tmp_path / "run" / "report.html")
     assert (tmp_path / "run" / "report.html").read_text() == before
-    assert "Leak guard" in before
+    assert "Leakage checks" in before
     assert counterpoise("report", tmp_path / "run", "--out", tmp_path / "else" / "page.html").code == 0
     assert (tmp_path / "else" / "page.html").read_text() == before
 

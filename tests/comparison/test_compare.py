@@ -1,4 +1,4 @@
-"""The race on small data: rows, failures, files, forms of data."""
+"""The comparison on small data: rows, failures, files, forms of data."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ X = RNG.normal(size=(300, 3)) + Y[:, None]
 QUICK = {"folds": 3, "epochs": 2, "engine": "fit", "verbose": 0}
 
 
-@pytest.fixture(scope="module", name="race")
-def _race():
+@pytest.fixture(scope="module", name="comparison")
+def _comparison():
     return cp.compare("mlp", X, Y, **QUICK)
 
 
-def test_scores_are_those_of_the_test_rows(race):
-    row = next(r for r in race.leaderboard if r["strategy"] == "oversample")
-    results = [c for c in race.fold_results if c.strategy == "oversample"]
+def test_scores_are_those_of_the_test_rows(comparison):
+    row = next(r for r in comparison.leaderboard if r["strategy"] == "oversample")
+    results = [c for c in comparison.fold_results if c.strategy == "oversample"]
     ap = [metrics.average_precision_score(Y[c.rows], c.proba[:, 1]) for c in results]
     assert row["scores"]["average_precision"]["folds"] == pytest.approx(ap)
     raw = [metrics.log_loss(Y[c.rows], c.raw) for c in results]
@@ -42,61 +42,61 @@ def test_scores_are_those_of_the_test_rows(race):
     assert row["scores"]["f1"]["mean"] == pytest.approx(metrics.f1_score(truth, decided))
 
 
-def test_correction_lowers_the_log_loss_of_balanced_strategies(race):
-    for row in race.leaderboard:
+def test_correction_lowers_the_log_loss_of_balanced_strategies(comparison):
+    for row in comparison.leaderboard:
         if row["strategy"] in ("oversample", "undersample", "class_weight"):
             assert row["scores"]["log_loss"]["mean"] < row["scores"]["log_loss_uncorrected"]["mean"]
 
 
-def test_the_winner_is_trained_on_all_rows_and_its_card_says_how_it_did(race):
-    assert race.best.card["strategy"] == race.verdict.winner
-    assert "trained on all 300 rows" in race.best.card["rule"]
-    assert race.best.card["metrics"]["average_precision"]["mean"] > 0.2
+def test_the_winner_is_trained_on_all_rows_and_its_card_says_how_it_did(comparison):
+    assert comparison.best.card["strategy"] == comparison.verdict.winner
+    assert "trained on all 300 rows" in comparison.best.card["rule"]
+    assert comparison.best.card["metrics"]["average_precision"]["mean"] > 0.2
 
 
-def test_every_member_of_an_ensemble_is_scored_alone(race):
-    rows = {row["strategy"]: row for row in race.leaderboard}
+def test_every_member_of_an_ensemble_is_scored_alone(comparison):
+    rows = {row["strategy"]: row for row in comparison.leaderboard}
     assert rows["oversample"]["members"] == []
     found = rows["resampling_ensemble"]["members"]
     assert [m["name"] for m in found] == ["none", "oversample", "undersample"]
-    alone = [c for c in race.fold_results if c.strategy == "none"]
+    alone = [c for c in comparison.fold_results if c.strategy == "none"]
     y, proba = Y[np.concatenate([c.rows for c in alone])], np.concatenate([c.member_proba[0] for c in alone])
     assert found[0]["average_precision"] == pytest.approx(metrics.average_precision_score(y, proba[:, 1]))
     assert found[0]["log_loss"] == pytest.approx(metrics.log_loss(y, proba))
     assert [m["correlation"][i] for i, m in enumerate(found)] == pytest.approx([1, 1, 1])
-    assert "Members of the ensembles" in page.render(race.record)
-    own = race.best.members_
-    said = np.exp(race.best.scores["log_p"][0].astype(float))
+    assert "Ensemble members" in page.render(comparison.record)
+    own = comparison.best.members_
+    said = np.exp(comparison.best.scores["log_p"][0].astype(float))
     assert own[0]["average_precision"] == pytest.approx(
-        metrics.average_precision_score(race.best.scores["y"], said[:, 1])
+        metrics.average_precision_score(comparison.best.scores["y"], said[:, 1])
     )
 
 
-def test_files_and_page(race, tmp_path):
-    race.save(tmp_path / "run")
+def test_files_and_page(comparison, tmp_path):
+    comparison.save(tmp_path / "run")
     assert sorted(p.name for p in (tmp_path / "run").iterdir()) == sorted(
         ["leaderboard.json", "leaderboard.csv", "report.html", "model.keras"]
     )
-    assert json.loads((tmp_path / "run" / "leaderboard.json").read_text()) == race.record
-    assert "Counterpoise" in race.to_html(tmp_path / "again.html").read_text()[:3000]
+    assert json.loads((tmp_path / "run" / "leaderboard.json").read_text()) == comparison.record
+    assert "Counterpoise" in comparison.to_html(tmp_path / "again.html").read_text()[:3000]
     loaded = cp.load(tmp_path / "run" / "model.keras")
-    assert np.array_equal(loaded.predict_proba(X), race.best.predict_proba(X))
+    assert np.array_equal(loaded.predict_proba(X), comparison.best.predict_proba(X))
 
 
-def test_it_can_be_printed(race):
-    text = str(race)
-    assert "resampling_ensemble" in text
-    assert race.verdict.text[:20] in text
+def test_it_can_be_printed(comparison):
+    text = str(comparison)
+    assert "Resampling ensemble" in text
+    assert comparison.verdict.headline in text
     assert len(text) < 4000
-    assert "<table" in race._repr_html_()
-    frame = race.to_frame()
+    assert "<table" in comparison._repr_html_()
+    frame = comparison.to_frame()
     assert len(frame) == 6
     assert {"strategy", "rank", "average_precision"} <= set(frame.columns)
 
 
-def test_same_seed_same_numbers(race):
+def test_same_seed_same_numbers(comparison):
     again = cp.compare("mlp", X, Y, refit=False, **QUICK)
-    for a, b in zip(race.fold_results, again.fold_results, strict=True):
+    for a, b in zip(comparison.fold_results, again.fold_results, strict=True):
         assert np.array_equal(a.proba, b.proba)
     assert again.best is None
 
@@ -107,15 +107,15 @@ def test_a_strategy_that_cannot_run_is_a_row_and_the_race_goes_on():
 
     broken = dataclasses.replace(find("oversample"), name="broken", plan=refuse)
     odd = dataclasses.replace(find("oversample"), name="odd", plan=lambda y, **more: 1 / 0)
-    race = cp.compare("mlp", X, Y, strategies=["oversample", broken, odd], **QUICK)
-    check_board(json.loads(json.dumps(race.record)))
-    *_, row, last = race.leaderboard
+    comparison = cp.compare("mlp", X, Y, strategies=["oversample", broken, odd], **QUICK)
+    check_board(json.loads(json.dumps(comparison.record)))
+    *_, row, last = comparison.leaderboard
     assert (last["strategy"], last["error"]) == ("odd", "ZeroDivisionError: division by zero")
-    assert {c.strategy for c in race.fold_results} == {"none", "oversample"}
-    assert race.fold_results[0].strategy == "none"
+    assert {c.strategy for c in comparison.fold_results} == {"none", "oversample"}
+    assert comparison.fold_results[0].strategy == "none"
     assert (row["strategy"], row["status"], row["error"]) == ("broken", "failed", "too few neighbors")
-    assert "broken" in race.to_csv()
-    assert race.verdict.winner in ("none", "oversample")
+    assert "broken" in comparison.to_csv()
+    assert comparison.verdict.winner in ("none", "oversample")
 
 
 @pytest.mark.parametrize("form", ["polars", "pandas", "dict", "file"])
@@ -128,13 +128,14 @@ def test_forms_of_data(form, tmp_path):
         "dict": {c: frame[c].to_numpy() for c in frame.columns},
         "file": tmp_path / "t.parquet",
     }[form]
-    race = cp.compare("mlp", given, "y", strategies="threshold", refit=False, **QUICK)
-    assert race.record["data"]["columns"] == 2
+    comparison = cp.compare("mlp", given, "y", strategies="threshold", refit=False, **QUICK)
+    assert comparison.record["data"]["columns"] == 2
 
 
-def test_every_strategy_meets_the_same_folds(race):
+def test_every_strategy_meets_the_same_folds(comparison):
     of = {
-        name: [c.rows for c in race.fold_results if c.strategy == name] for name in ("none", "oversample", "threshold")
+        name: [c.rows for c in comparison.fold_results if c.strategy == name]
+        for name in ("none", "oversample", "threshold")
     }
     for rows in of.values():
         assert all(np.array_equal(a, b) for a, b in zip(rows, of["none"], strict=True))
@@ -148,13 +149,13 @@ def test_unknown_metric_is_refused_before_training():
 
 def test_twins_are_scored_apart():
     x = np.round(X, 0)
-    race = cp.compare("mlp", x, Y, strategies="none", refit=False, **QUICK)
-    apart = race.leaderboard[0]["duplicate_free"]
-    results = race.fold_results
+    comparison = cp.compare("mlp", x, Y, strategies="none", refit=False, **QUICK)
+    apart = comparison.leaderboard[0]["duplicate_free"]
+    results = comparison.fold_results
     assert apart["rows"] == sum(int(c.duplicate_free.sum()) for c in results)
     assert 0 < apart["rows"] < 300
-    assert race.record["data"]["duplicates"] == 300 - len(np.unique(x, axis=0))
-    assert any("repeat" in w for w in race.record["warnings"])
+    assert comparison.record["data"]["duplicates"] == 300 - len(np.unique(x, axis=0))
+    assert any("repeat" in w for w in comparison.record["warnings"])
 
 
 def test_a_trained_model_is_warned_about():
@@ -163,12 +164,12 @@ def test_a_trained_model_is_warned_about():
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, "sigmoid")])
     model.compile("adam", "binary_crossentropy")
     model.fit(X, Y, verbose=0)
-    race = cp.compare(model, X.astype("float32"), Y, strategies="none", refit=False, **QUICK)
-    assert any("already trained" in w for w in race.record["warnings"])
+    comparison = cp.compare(model, X.astype("float32"), Y, strategies="none", refit=False, **QUICK)
+    assert any("already trained" in w for w in comparison.record["warnings"])
 
 
-def test_counts_are_confusions_at_the_three_rules(race):
-    results = [c for c in race.fold_results if c.strategy == "undersample"]
+def test_counts_are_confusions_at_the_three_rules(comparison):
+    results = [c for c in comparison.fold_results if c.strategy == "undersample"]
     counts = tally.fold_counts(results, read_for("mlp", X, Y))
     for k, result in enumerate(results):
         assert np.array_equal(counts[""][k], metrics.confusion_matrix(Y[result.rows], result.decision))

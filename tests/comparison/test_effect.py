@@ -1,4 +1,4 @@
-"""What a change means: counts and money, said as the counts are; bootstraps of groups and time against slow ones."""
+"""What a change means in decisions and cost; bootstraps of groups and time against slow ones."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 import counterpoise as cp
-from counterpoise.comparison import words
 from counterpoise.comparison.blocks import paired_draws
-from counterpoise.comparison.effect import Costs, with_effect
+from counterpoise.comparison.effect import Costs, rates, with_effect
 from counterpoise.comparison.judge import assess
+from counterpoise.comparison.threshold_alone import confusion_at_tuned_threshold
 from counterpoise.comparison.verdict import Verdict
 from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
@@ -21,37 +21,46 @@ NONE, NEW = np.array([[9000, 100], [700, 200]]), np.array([[8940, 160], [560, 34
 RNG = np.random.default_rng(3)
 
 
-def test_the_effect_is_that_of_the_winner_or_of_the_best_rival():
-    matrices = {"none": NONE, "new": NEW}
-    for winner in ("new", "none"):
-        said = with_effect(Verdict(winner, "better", (), "Take it."), matrices, "new", Costs(1, 10), ["no", "yes"])
-        assert said.effect["strategy"] == "new"
-        assert (said.effect["found"], said.effect["false_alarms"]) == pytest.approx((140, 60))
-        assert said.effect["cost"] == pytest.approx(60 - 1400)
-        assert said.text.endswith("per 10,000 cases: 140 more found, 60 more false alarms; cost falls by 1,340.")
-    alone = Verdict("none", "inconclusive", (), "Alone.")
-    assert with_effect(alone, {"none": NONE}, "none", None, ["no", "yes"]) is alone
-    assert with_effect(alone, {}, "new", None, ["no", "yes"]) is alone
+def test_the_effect_is_that_of_the_winner_and_for_the_baseline_that_of_the_threshold():
+    tuned = np.array([[8900, 200], [500, 400]])
+    matrices = {"none": NONE, "new": NEW, "threshold": tuned}
+    effect = with_effect(Verdict("new", "better", "Use New."), matrices, Costs(1, 10), ["no", "yes"]).effect
+    assert (effect["strategy"], effect["cases"]) == ("new", 900)
+    assert (effect["found"], effect["false_positives"]) == pytest.approx((140, 60))
+    assert effect["cost"] == pytest.approx(60 - 1400)
+    assert effect["text"] == (
+        "Per 10,000 cases, New compared with the baseline: 140 more 'yes' found, 60 more false positives, cost 1,340 "
+        "lower. Threshold tuning alone, without retraining: 200 more found, 100 more false positives, cost 1,900 lower."
+    )
+    baseline = Verdict("none", "inconclusive", "Keep the baseline.")
+    effect = with_effect(baseline, matrices, None, ["no", "yes"]).effect
+    assert (effect["strategy"], effect["found"], effect["cost"]) == ("threshold", pytest.approx(200), None)
+    assert effect["counts"]["threshold"]["false_positives"] == pytest.approx(200)
+    assert effect["text"].startswith(
+        "Per 10,000 cases, threshold tuning alone, without retraining: 200 more 'yes' found"
+    )
+    assert with_effect(baseline, {"none": NONE}, None, ["no", "yes"]) is baseline
+    assert with_effect(baseline, {}, None, ["no", "yes"]) is baseline
 
 
 def test_of_several_classes_each_has_its_effect_and_the_rarest_is_spoken_of():
     old, new = np.array([[80, 10, 0], [6, 2, 0], [2, 0, 0]]), np.array([[70, 15, 5], [4, 4, 0], [1, 0, 1]])
-    verdict = Verdict("new", "better", (), "Take it.")
-    told = with_effect(verdict, {"none": old, "new": new}, "new", None, ["a", "b", "c"], positive=2)
+    verdict = Verdict("new", "better", "Use New.")
+    effect = with_effect(verdict, {"none": old, "new": new}, None, ["a", "b", "c"], positive=2).effect
     one_against_the_rest = [
-        words.rates(np.array([[m.sum() - m[c].sum() - m[:, c].sum() + m[c, c], m[:, c].sum() - m[c, c]],
+        rates(np.array([[m.sum() - m[c].sum() - m[:, c].sum() + m[c, c], m[:, c].sum() - m[c, c]],
                               [m[c].sum() - m[c, c], m[c, c]]])) for m in (new, old) for c in range(3)
     ]  # fmt: skip
     after, before = 10_000 * np.array(one_against_the_rest[:3]), 10_000 * np.array(one_against_the_rest[3:])
-    found = [[c["found"], c["false_alarms"]] for c in told.effect["classes"]]
-    assert np.allclose(found, after - before)
-    assert told.effect["label"] == "c"
-    assert "of class 'c' 100 more found, 500 more false alarms; of all classes 700 fewer right" in told.text
+    changes = [[c["found"], c["false_positives"]] for c in effect["classes"]]
+    assert np.allclose(changes, after - before)
+    assert effect["label"] == "c"
+    assert "100 more 'c' found, 500 more false positives, 700 fewer correct decisions" in effect["text"]
 
 
 @pytest.mark.parametrize("costs", [(1,), (0, 1), ("a", 2), 3, (1, float("inf"))])
 def test_costs_are_two_numbers_above_0(costs):
-    with pytest.raises(OptionError, match="expected"):
+    with pytest.raises(OptionError, match="Expected"):
         Costs.of(costs)
 
 
@@ -68,15 +77,24 @@ def test_costs_change_the_aim_of_those_that_tune_and_of_no_other():
 def test_a_race_with_costs_says_what_cases_cost():
     y = (RNG.random(300) < 0.2).astype(int)
     x = RNG.normal(size=(300, 2)) + y[:, None]
-    race = cp.compare("mlp", x, y, strategies="threshold", folds=3, epochs=2, verbose=0, costs=(1, 5), refit=False)
-    results = [c for c in race.fold_results if c.strategy == "threshold"]
+    comparison = cp.compare(
+        "mlp", x, y, strategies="threshold", folds=3, epochs=2, verbose=0, costs=(1, 5), refit=False
+    )
+    results = [c for c in comparison.fold_results if c.strategy == "threshold"]
     truth, said = (np.concatenate(part) for part in ([y[c.rows] for c in results], [c.decision for c in results]))
     cost = 10_000 * np.mean((truth < said) * 1 + (truth > said) * 5)
-    row = next(r for r in race.leaderboard if r["strategy"] == "threshold")
+    row = next(r for r in comparison.leaderboard if r["strategy"] == "threshold")
     assert row["cost"] == pytest.approx(cost)
-    assert race.record["costs"] == {"false_alarm": 1.0, "missed": 5.0}
+    assert comparison.record["costs"] == {"cost_fp": 1.0, "cost_fn": 5.0}
     assert results[0].rule.aim == "cost(1, 5)"
-    assert race.verdict.effect["strategy"] == "threshold"
+    assert comparison.verdict.effect["strategy"] == "threshold"
+    assert comparison.verdict.effect["counts"]["threshold"]["cost"] == pytest.approx(cost)
+    baseline = [c for c in comparison.fold_results if c.strategy == "none"]
+    data = Examples(x, y, (0, 1))
+    alone = confusion_at_tuned_threshold(baseline, data, Costs(1, 5))
+    own = comparison.verdict.effect["counts"]["threshold"]
+    assert 10_000 * alone[1, 1] / 300 == pytest.approx(own["found"]), "as the strategy that does only that"
+    assert confusion_at_tuned_threshold(baseline[:1], data, None) is None
 
 
 def cells_of(y, proba, folds=2):
@@ -134,5 +152,7 @@ def test_nobody_is_called_ahead_who_is_behind():
     none, other = [0.60, 0.64, 0.58, 0.61, 0.57], [0.59, 0.60, 0.60, 0.58, 0.59]
     verdict = assess({"none": {"roc_auc": none}, "other": {"roc_auc": other}}, folds=5, metric="roc_auc").verdict
     assert (verdict.winner, verdict.word) == ("none", "inconclusive")
-    assert "It has the best mean, too; next is other" in verdict.text
-    assert "The best mean is that of other" not in verdict.text
+    assert (
+        "0.600, and no strategy is significantly better. It ranks first; next is Other with 0.592"
+        in verdict.recommendation
+    )

@@ -23,88 +23,97 @@ def folds(mean: float, spread: float, seed: int, j: int = K) -> np.ndarray:
     return mean + spread * (z - z.mean()) / z.std(ddof=1)
 
 
-def race(metric: str = "average_precision", noise: float = 0.004, **means: float) -> dict[str, dict[str, np.ndarray]]:
+def fold_scores(
+    metric: str = "average_precision", noise: float = 0.004, **means: float
+) -> dict[str, dict[str, np.ndarray]]:
     """Strategies that follow the folds of `none`, plus a little noise of their own."""
     base = folds(0, 0.05, 0)
     return {name: {metric: base + folds(mean, noise, seed)} for seed, (name, mean) in enumerate(means.items(), 1)}
 
 
 def test_a_clear_gain_is_better() -> None:
-    verdict = assess(race(none=0.5, class_weight=0.51, oversample=0.6), folds=K).verdict
-    assert (verdict.winner, verdict.word, verdict.tied_with) == ("oversample", "better", ())
-    assert "better than the untouched model" in verdict.text
-    assert "0.600 against 0.500" in verdict.text
+    verdict = assess(fold_scores(none=0.5, class_weight=0.51, oversample=0.6), folds=K).verdict
+    assert (verdict.winner, verdict.word, verdict.not_different_from) == ("oversample", "better", ())
+    assert verdict.headline == "Use Oversampling. It is significantly better than the baseline."
+    assert (
+        "Its average precision 0.600 compares with 0.500 for the baseline (difference +0.100" in verdict.recommendation
+    )
 
 
 def test_of_several_that_help_the_simplest_is_taken() -> None:
-    judgment = assess(race(none=0.5, class_weight=0.6, oversample=0.604, undersample=0.4), folds=K)
+    judgment = assess(fold_scores(none=0.5, class_weight=0.6, oversample=0.604, undersample=0.4), folds=K)
     verdict = judgment.verdict
     assert judgment.ranking == ("oversample", "class_weight", "none", "undersample")
-    assert (verdict.winner, verdict.word, verdict.tied_with) == ("class_weight", "better", ("oversample",))
-    assert "not shown to be better than class_weight" in verdict.text
+    assert (verdict.winner, verdict.word, verdict.not_different_from) == ("class_weight", "better", ("oversample",))
+    assert "Oversampling ranks first (0.604) but is not significantly better than Class weights" in verdict.evidence
     swapped = assess(
-        race(none=0.5, class_weight=0.6, oversample=0.604), folds=K, simplicity=["none", "oversample", "class_weight"]
+        fold_scores(none=0.5, class_weight=0.6, oversample=0.604),
+        folds=K,
+        simplicity=["none", "oversample", "class_weight"],
     )
     assert swapped.verdict.winner == "oversample"
 
 
-def test_what_ranks_as_the_untouched_model_is_no_rival_of_what_beats_it() -> None:
-    scores = race(none=0.5, class_weight=0.595)
+def test_what_ranks_as_the_baseline_is_no_rival_of_what_beats_it() -> None:
+    scores = fold_scores(none=0.5, class_weight=0.595)
     scores["threshold"] = scores["none"]
     scores["oversample"] = {"average_precision": scores["none"]["average_precision"] + folds(0.1, 0.045, 9)}
     verdict = assess(scores, folds=K, simplicity=NAMES).verdict
-    assert (verdict.winner, verdict.word, verdict.tied_with) == ("class_weight", "better", ("oversample",))
+    assert (verdict.winner, verdict.word, verdict.not_different_from) == ("class_weight", "better", ("oversample",))
 
 
 def test_small_sure_differences_are_equivalent() -> None:
-    verdict = assess(race(noise=0.002, none=0.5, class_weight=0.501, oversample=0.499), folds=K).verdict
+    verdict = assess(fold_scores(noise=0.002, none=0.5, class_weight=0.501, oversample=0.499), folds=K).verdict
     assert (verdict.winner, verdict.word) == ("none", "equivalent")
-    assert verdict.tied_with == ("class_weight", "oversample")
-    assert "tied: the simplest is the untouched model" in verdict.text
+    assert verdict.not_different_from == ("class_weight", "oversample")
+    assert verdict.headline == "Keep the baseline. The other strategies make no practical difference."
+    assert verdict.recommendation.startswith("The baseline has average precision 0.500. Class weights ranks first with")
 
 
 def test_a_noisy_gain_is_inconclusive_and_says_what_would_decide() -> None:
-    scores = race(none=0.5, oversample=0.55)
+    scores = fold_scores(none=0.5, oversample=0.55)
     scores["oversample"]["average_precision"] = scores["none"]["average_precision"] + folds(0.05, 0.03, 9)
     verdict = assess(scores, folds=K).verdict
-    assert (verdict.winner, verdict.word, verdict.tied_with) == ("oversample", "inconclusive", ("none",))
+    assert (verdict.winner, verdict.word, verdict.not_different_from) == ("oversample", "inconclusive", ("none",))
     assert verdict.more_repeats is not None
-    assert f"About {verdict.more_repeats} more repeat" in verdict.text
-    assert "nothing is shown better than the untouched model, but that likely lies behind" in verdict.text
-    assert "Take oversample for now" in verdict.text
+    assert f"(`--repeats {1 + verdict.more_repeats}`). That would probably settle" in verdict.next_step
+    assert verdict.recommendation.startswith("Oversampling is not significantly better than the baseline")
+    assert "so the baseline is likely worse" in verdict.evidence
+    assert verdict.headline == "Inconclusive. Use Oversampling for now."
 
 
 def test_of_what_is_not_likely_behind_the_simplest_is_taken() -> None:
-    scores = race(none=0.5, class_weight=0.5, oversample=0.5, undersample=0.5)
+    scores = fold_scores(none=0.5, class_weight=0.5, oversample=0.5, undersample=0.5)
     none = scores["none"]["average_precision"]
     for seed, (name, gain) in enumerate((("class_weight", 0.05), ("oversample", 0.055), ("undersample", 0.01))):
         scores[name]["average_precision"] = none + folds(gain, 0.03, seed)
     verdict = assess(scores, folds=K, simplicity=NAMES).verdict
     assert (verdict.winner, verdict.word) == ("class_weight", "inconclusive")
-    assert verdict.tied_with == ("none", "oversample")
+    assert verdict.not_different_from == ("none", "oversample")
     scores["oversample"]["average_precision"] = none + folds(0.02, 0.06, 1)
     del scores["class_weight"]
     verdict = assess(scores, folds=K, simplicity=NAMES).verdict
     assert (verdict.winner, verdict.word) == ("none", "inconclusive")
-    assert "Stay with it for now" in verdict.text
+    assert verdict.headline == "Inconclusive. Keep the baseline for now."
 
 
 def test_repeats_in_vain_are_called_so() -> None:
-    scores = race(none=0.5, oversample=0.55)
+    scores = fold_scores(none=0.5, oversample=0.55)
     scores["oversample"]["average_precision"] = scores["none"]["average_precision"] + folds(0.03, 0.2, 9)
     verdict = assess(scores, folds=K).verdict
     assert verdict.word == "inconclusive"
     assert verdict.more_repeats is None
-    assert "more folds or more data" in verdict.text
+    assert "Even 100 repeats of these folds would probably not" in verdict.next_step
 
 
-def test_the_untouched_model_can_win() -> None:
-    scores = race(none=0.6, class_weight=0.5, oversample=0.4)
+def test_the_baseline_can_win() -> None:
+    scores = fold_scores(none=0.6, class_weight=0.5, oversample=0.4)
     scores["threshold"] = scores["none"]
     judgment = assess(scores, folds=K, simplicity=NAMES)
     verdict = judgment.verdict
-    assert (verdict.winner, verdict.word, verdict.tied_with) == ("none", "better", ("threshold",))
-    assert "Each of the 2 other strategies is shown to be worse" in verdict.text
+    assert (verdict.winner, verdict.word, verdict.not_different_from) == ("none", "others_worse", ("threshold",))
+    assert verdict.headline == "Keep the baseline. All other strategies are significantly worse."
+    assert "All 2 other strategies are significantly worse" in verdict.recommendation
     assert judgment.vs_none["threshold"]["average_precision"].to_dict() == {
         "difference": 0,
         "low": 0,
@@ -117,19 +126,19 @@ def test_the_untouched_model_can_win() -> None:
 def test_all_identical_and_alone() -> None:
     same = folds(0.5, 0.05, 0)
     verdict = assess({name: {"roc_auc": same} for name in NAMES}, folds=K, metric="roc_auc").verdict
-    assert (verdict.winner, verdict.word, verdict.tied_with) == ("none", "equivalent", NAMES[1:])
+    assert (verdict.winner, verdict.word, verdict.not_different_from) == ("none", "equivalent", NAMES[1:])
     alone = assess({"focal": {"roc_auc": same}}, folds=K, metric="roc_auc").verdict
     assert (alone.winner, alone.word) == ("focal", "inconclusive")
 
 
 def test_lower_is_better() -> None:
-    judgment = assess(race("log_loss", none=0.5, oversample=0.4), folds=K, metric="log_loss")
+    judgment = assess(fold_scores("log_loss", none=0.5, oversample=0.4), folds=K, metric="log_loss")
     assert (judgment.verdict.winner, judgment.verdict.word) == ("oversample", "better")
     assert judgment.vs_none["oversample"]["log_loss"].difference == pytest.approx(-0.1)
-    assert "lower is better" in judgment.verdict.text
-    assert "ahead by 0.100" in judgment.verdict.text
-    worse = assess(race("log_loss", none=0.4, oversample=0.5), folds=K, metric="log_loss")
-    assert (worse.verdict.winner, worse.verdict.word) == ("none", "better")
+    assert "(difference -0.1000, 95% CI -0.1" in judgment.verdict.recommendation
+    assert "lower is better" in judgment.verdict.recommendation
+    worse = assess(fold_scores("log_loss", none=0.4, oversample=0.5), folds=K, metric="log_loss")
+    assert (worse.verdict.winner, worse.verdict.word) == ("none", "others_worse")
 
 
 def test_nearest_to_one_is_best() -> None:
@@ -146,7 +155,7 @@ def test_nearest_to_one_is_best() -> None:
 
 def test_rope_of_a_loss_is_relative_to_the_reference() -> None:
     # A gain of 0.005 on a log loss of 0.03 is a sixth of it, though below 0.01.
-    scores = race("log_loss", none=0.53, oversample=0.525)
+    scores = fold_scores("log_loss", none=0.53, oversample=0.525)
     for row in scores.values():
         row["log_loss"] = (row["log_loss"] - 0.53) / 5 + 0.03
     scores["oversample"]["log_loss"] = scores["none"]["log_loss"] - folds(0.005, 0.0005, 4)
@@ -220,17 +229,17 @@ def test_paired_draws_replace_the_tests() -> None:
 
 
 def test_undefined_folds_and_missing_strategies() -> None:
-    scores = race(none=0.5, oversample=0.6, smote=0.55)
+    scores = fold_scores(none=0.5, oversample=0.6, smote=0.55)
     scores["oversample"]["average_precision"][0] = math.nan
     scores["smote"]["average_precision"][:] = math.nan
     judgment = assess(scores, folds=K)
     assert (judgment.verdict.winner, judgment.ranking[-1]) == ("oversample", "smote")
-    no_none = assess({k: v for k, v in race(focal=0.5, smote=0.6).items()}, folds=K)
-    assert "better than focal" in no_none.verdict.text
+    no_none = assess({k: v for k, v in fold_scores(focal=0.5, smote=0.6).items()}, folds=K)
+    assert "better than Focal loss" in no_none.verdict.headline
 
 
 def test_records_are_json() -> None:
-    scores = race(none=0.5, oversample=0.6)
+    scores = fold_scores(none=0.5, oversample=0.6)
     scores["oversample"]["average_precision"][1:] = math.nan
     judgment = assess(scores, folds=K)
     row = judgment.row("oversample")
@@ -238,7 +247,7 @@ def test_records_are_json() -> None:
     back, verdict = json.loads(text)
     assert set(back["scores"]["average_precision"]) == {"mean", "low", "high", "folds"}
     assert set(back["vs_none"]["average_precision"]) == {"difference", "low", "high", "p", "p_holm"}
-    assert set(verdict) >= {"winner", "word", "tied_with", "text"}
+    assert set(verdict) >= {"winner", "word", "headline", "recommendation", "evidence", "next_step"}
     assert judgment.row("none")["vs_none"] == {}
 
 
@@ -274,9 +283,9 @@ def test_nothing_is_better_than_what_was_cut_off():
     for cut in ({"none"}, {"none", "oversample"}):
         verdict = assess(scores, **how, unfinished=cut).verdict
         assert (verdict.winner, verdict.word) == ("oversample", "inconclusive")
-        assert "the untouched model was cut off while it still improved" in verdict.text
+        assert "The baseline was still improving when its training ended" in verdict.evidence
     assert assess(scores, **how, unfinished={"oversample"}).verdict.word == "better"
     tree = {"external:tree": {"roc_auc": good}, "none": {"roc_auc": none}}
-    outside = {"external": {"external:tree": "a tree"}}
+    outside = {"external": ["external:tree"]}
     assert assess(tree, **how, **outside).verdict.winner == "external:tree"
     assert assess(tree, **how, **outside, unfinished={"none"}).verdict.winner == "none"

@@ -1,4 +1,4 @@
-"""A race refuses rows that may leak, or warns of them."""
+"""A comparison refuses rows that may leak, or warns of them."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def status(x, y=Y, *, duplicates="warn", **how):
 def test_near_copies_are_warned_of_refused_or_grouped():
     x = pictures()
     how = {"strategies": "none", "folds": 2, "epochs": 1, "engine": "fit", "verbose": 0, "refit": False}
-    race = cp.compare("cnn", x, Y, **how)
-    assert [w for w in race.record["warnings"] if w.startswith("1 rows are nearly equal")]
+    comparison = cp.compare("cnn", x, Y, **how)
+    assert [w for w in comparison.record["warnings"] if w.startswith("1 row is a near-duplicate")]
     with pytest.raises(LeakError, match="nearly equal rows"):
         cp.compare("cnn", x, Y, leaks="error", **how)
     assert status(x)["nearly equal rows"] == "look"
@@ -42,15 +42,15 @@ def test_near_copies_are_warned_of_refused_or_grouped():
 def test_columns_of_arrays_are_tested_like_those_of_tables():
     x = RNG.normal(size=(48, 3)).astype("float32")
     late = np.c_[x, Y + 0.01 * x[:, 0]]
-    race = cp.compare(
+    comparison = cp.compare(
         lambda spec, n: keras.Sequential([spec.inputs(), keras.layers.Dense(1)]), late, Y, strategies="none", folds=2,
         epochs=1, engine="fit", verbose=0, refit=False,
     )  # fmt: skip
-    assert [w for w in race.record["warnings"] if "'x[:, 3]' (1.000)" in w]
+    assert [w for w in comparison.record["warnings"] if "'x[:, 3]' (1.000)" in w]
     name = "columns that give the label away"
     inputs = {"a": x, "b": Y + 0.001 * x[:, 0], "image": np.zeros((48, 4, 4), "float32")}
     assert [check.found for check in cp.diagnose(inputs, Y, table=False).checks if check.name == name] == [
-        "AUROC of one column alone: 'b' (1.000)."
+        "ROC AUC of one column alone: 'b' (1.000)."
     ]
     assert status(x, table=False)[name] == "clear"
     assert status(np.zeros((48, 4, 4)), table=False)[name] == "clear"

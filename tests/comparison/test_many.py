@@ -45,8 +45,8 @@ def test_ranks_scores_and_tests(many):
 
 
 def test_text_and_figure(many, tmp_path):
-    assert many.verdict.startswith("Over 12 data sets, good has the best mean rank (1.00). Shown better in practice")
-    assert "no different in practice from the untouched model: same." in many.verdict
+    assert many.verdict.startswith("Good has the best mean rank (1.00) over 12 data sets. Significantly better than")
+    assert "Practically equivalent to the baseline: Same." in many.verdict
     assert many.verdict in str(many)
     svg = many.to_svg(tmp_path / "cd.svg")
     assert (tmp_path / "cd.svg").read_text() == svg
@@ -68,8 +68,8 @@ def test_nothing_is_better_over_data_sets_on_which_the_reference_was_cut_off():
         next(row for row in one.record["rows"] if row["strategy"] == "none")["cut_off"] = True
     many = compare_many(races)
     assert many.cut_off == ("set0", "set1")
-    assert "Shown better in practice" not in many.verdict
-    assert "cut off while it still improved on 2 of them: raise --epochs" in many.verdict
+    assert "Significantly better" not in many.verdict
+    assert "still improving when its training ended on 2 data sets. Raise `epochs=`" in many.verdict
 
 
 def test_folders_are_read_and_what_is_none_is_refused(tmp_path):
@@ -77,16 +77,16 @@ def test_folders_are_read_and_what_is_none_is_refused(tmp_path):
         (tmp_path / str(k)).mkdir()
         (tmp_path / str(k) / "leaderboard.json").write_text(json.dumps(race(k).record))
     assert compare_many({str(k): tmp_path / str(k) for k in range(2)}).scores.shape == (2, 3)
-    with pytest.raises(ArtifactError, match="expected a folder written by compare"):
+    with pytest.raises(ArtifactError, match="Expected a folder written by compare"):
         compare_many({"a": tmp_path / "none"})
 
 
 @pytest.mark.parametrize(
     ("races", "said"),
     [
-        ({}, "got no races"),
-        ({"a": 3}, "a is int; expected a Comparison"),
-        ({"a": race(0), "b": race(0, metric="roc_auc")}, "say which one with metric="),
+        ({}, "got no comparisons"),
+        ({"a": 3}, "a is int. Expected a Comparison"),
+        ({"a": race(0), "b": race(0, metric="roc_auc")}, "Pass one as metric="),
     ],
 )
 def test_what_cannot_be_put_together_is_refused(races, said):

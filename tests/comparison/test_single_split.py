@@ -45,7 +45,7 @@ def test_the_record_says_what_rows_did_and_every_score_has_an_interval(found, tm
     page = found.to_html(tmp_path / "page.html").read_text()
     assert "240 training rows, 60 validation rows, 120 test rows" in page
     assert "out-of-fold" not in page[page.index('id="methods"') : page.index('id="methods"') + 2000]
-    assert "a nested race" not in found.verdict.text
+    assert "--nested" not in found.verdict.evidence
 
 
 def test_the_classifier_is_the_one_that_was_judged(found):
@@ -54,7 +54,7 @@ def test_the_classifier_is_the_one_that_was_judged(found):
     assert np.allclose(found.best.predict_proba(X[TEST]), result.proba, atol=1e-6)
     assert found.best.rule.threshold == result.rule.threshold
     assert found.best.card["split"] == found.record["split"]
-    assert found.best.card["metrics_of"] == "120 test rows, which trained and chose nothing"
+    assert found.best.card["metrics_of"] == "120 test rows, not used for training or tuning"
 
 
 def test_test_rows_train_nothing_and_choose_nothing(found):
@@ -101,9 +101,9 @@ def test_estimators_of_other_kinds_are_fitted_on_training_rows_alone():
 @pytest.mark.parametrize(
     ("how", "error", "words"),
     [
-        ({"folds": 3}, OptionError, "folds and split were both given"),
-        ({"repeats": 2}, OptionError, "repeats=2 and split were both given"),
-        ({"nested": True}, OptionError, "nested and split were both given"),
+        ({"folds": 3}, OptionError, "folds=3 cannot be used, because the rows have their own split"),
+        ({"repeats": 2}, OptionError, "repeats=2 cannot be used"),
+        ({"nested": True}, OptionError, "nested=True cannot be used"),
         ({"duplicates": "group"}, OptionError, "duplicates='group' splits rows, but split="),
         ({"split": np.where(TEST, "train", SPLIT)}, SplitError, "split names no test row"),
         ({"groups": np.arange(N) // 2}, SplitError, "groups have rows in the training part and in the"),

@@ -1,4 +1,4 @@
-"""The store of a race: members bit for bit, one writer, refusals that name the difference, and going on."""
+"""The store of a comparison: members bit for bit, one writer, refusals that name the difference, and going on."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_one_writes_and_others_may_read(tmp_path):
 
 
 def test_places_that_hold_no_run_or_a_damaged_one(tmp_path):
-    with pytest.raises(ArtifactError, match="holds no run"), Store.reading(tmp_path):
+    with pytest.raises(ArtifactError, match="contains no run"), Store.reading(tmp_path):
         pass
     (tmp_path / FILE).write_bytes(b"no database at all, but long enough to be one" * 40)
     with pytest.raises(ArtifactError, match=r"damaged.*--restart"), Store.writing(tmp_path):
@@ -119,6 +119,13 @@ def manifest(x=X, y=Y, model="mlp", folds=2, duplicates="warn", optimizer=None, 
 def test_equal_runs_have_equal_manifests_and_every_difference_is_named():
     before = manifest()
     assert differences(before, manifest(X.copy(), Y.copy())) == []
+
+    def compiled(spec, n_classes):
+        model = two_layers()(spec, n_classes)
+        model.compile("adam", "binary_crossentropy", metrics=[keras.metrics.AUC()])
+        return model
+
+    assert differences(manifest(model=compiled), manifest(model=compiled)) == [], "Keras counts names up"
     changed = X.copy()
     changed[3, 1] += 0.5
     assert differences(before, manifest(changed)) == ["values of column 'x1' changed"]

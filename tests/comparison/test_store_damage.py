@@ -243,7 +243,7 @@ def test_arrays_that_are_not_what_they_claim(run, dtype, shape, words):
 def job(**changes):
     rows = np.arange(40)
     values = {"id": "a", "plan": None, "train": rows, "stop": rows[:0], "score": rows, "loss": ("cross_entropy", {}),
-              "seed": 0, "place": (0, 0, 0),
+              "seed": 0, "counters": (0, 0, 0),
               "limits": Limits(steps=1, round_steps=1, patience=None, batch_size=1)}  # fmt: skip
     return Job(**{**values, **changes})
 

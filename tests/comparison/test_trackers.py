@@ -26,7 +26,8 @@ def _comparison():
         "data": {"source": "toy", "rows": 10, "positive": "yes",
                  "classes": [{"label": "no", "count": 8}, {"label": "yes", "count": 2}]},
         "metric": "average_precision", "folds": 2, "repeats": 1, "seed": 0, "budget": "steps", "network": "mlp",
-        "verdict": {"winner": "none", "word": "equivalent", "tied_with": [], "text": "Nothing beat it."},
+        "verdict": {"winner": "none", "word": "equivalent", "not_different_from": [],
+                    "headline": "Keep the baseline.", "recommendation": "Nothing is better."},
         "rows": [row],
     }  # fmt: skip
     history = {"step": [10, 20], "stop_loss": [0.7, 0.6], "recall 1": [0.0, 0.5]}
@@ -45,7 +46,7 @@ def test_tensorboard_reads_back_what_was_logged(comparison, tmp_path):
     assert told["none/fold 2", "stop_loss", 20] == pytest.approx(0.6)
     assert told["none/fold 1", "recall/yes", 20] == pytest.approx(0.5)
     assert told["none", "score/average_precision", 2] == pytest.approx(0.6)
-    assert told["verdict", "verdict", 0].item() == b"Nothing beat it."
+    assert told["verdict", "verdict", 0].item() == b"Keep the baseline.\nNothing is better."
 
 
 def test_a_tracker_that_is_missing_or_unknown_is_named(comparison, monkeypatch):

@@ -1,49 +1,56 @@
-"""Sentences for people."""
+"""The pieces that verdicts are made of."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from counterpoise.comparison.effect import effect_text, rates
 from counterpoise.comparison.posterior import Difference
-from counterpoise.comparison.words import Gap, effect_in_words, inconclusive, listed, number, percent, rates
+from counterpoise.comparison.words import Contrast, inconclusive, listed, number, percent, selection_caveat
 from counterpoise.core.errors import OptionError
 
 
 def test_effect_of_two_confusion_matrices() -> None:
     old, new = np.array([[9700, 100], [100, 100]]), np.array([[9640, 160], [86, 114]])
-    found, alarms = (b - a for a, b in zip(rates(old), rates(new), strict=True))
-    assert effect_in_words(found, alarms) == "per 10,000 cases: 14 more found, 60 more false alarms"
-
-
-def test_effect_with_costs_and_without_change() -> None:
-    text = effect_in_words(0.0014, 0.006, cost_missed=10, cost_false_alarm=1)
-    assert text.endswith("cost falls by 80")
-    assert effect_in_words(0.001, 0.01, cost_missed=10, cost_false_alarm=1).endswith("cost unchanged")
-    assert effect_in_words(0, -0.1, per=100) == "per 100 cases: no more found, 10 fewer false alarms"
-
-
-@pytest.mark.parametrize("arguments", [{"found": 14, "false_alarms": 0}, {"found": np.nan, "false_alarms": 0}])
-def test_counts_in_place_of_rates_are_refused(arguments: dict) -> None:
-    with pytest.raises(OptionError, match="rates per case"):
-        effect_in_words(**arguments)
-    with pytest.raises(OptionError, match="both or none"):
-        effect_in_words(0, 0, cost_missed=1)
+    found, alerts = (10_000 * (b - a) for a, b in zip(rates(old), rates(new), strict=True))
+    text = effect_text("focal", "ill", {"found": found, "false_positives": alerts, "cost": 0.0})
+    assert text.endswith("14 more 'ill' found, 60 more false positives, cost unchanged.")
+    none = effect_text("threshold", "ill", {"found": 0.0, "false_positives": -0.2, "cost": None})
+    assert none.endswith("no more 'ill' found, less than 1 fewer false positives.")
     with pytest.raises(OptionError, match="C x C"):
         rates(np.zeros((2, 2)))
 
 
 def test_pieces() -> None:
-    assert listed(["a"]) == "a"
+    assert listed(["a"]) == "A"
     assert number(float("nan")) == percent(float("nan")) == "unknown"
     assert number(-0.00123, signed=True) == "-0.0012"
+    assert selection_caveat(2, True) == ""
+    assert selection_caveat(6, False).endswith("the best of 6.")
 
 
-def test_a_lead_that_only_the_correction_undoes_is_not_called_unlikely() -> None:
-    def told(right: float) -> str:
-        lead = Difference(0.3, 0.1, 0.5, 0.02, 0.0, 1 - right, right)
-        return inconclusive(Gap("roc_auc", "focal", "none", (0.8, 0.5), lead, 0.01), [], 1, False, "none")
+def test_a_difference_that_only_the_correction_undoes_is_not_called_improbable() -> None:
+    def texts(right: float) -> str:
+        d = Difference(0.3, 0.1, 0.5, 0.02, 0.0, 1 - right, right)
+        top = Contrast("roc_auc", "focal", "none", (0.8, 0.5), d, 0.01)
+        return inconclusive("none", "none", top, "Collect more data.", 0.08).evidence
 
-    assert "That may be chance: 90 % that focal" in told(0.9)
-    assert "Alone it would be shown better (99 % that focal is better by more than 0.010)" in told(0.99)
-    assert "among so many that were tried it may be chance" in told(0.99)
+    assert texts(0.9) == (
+        "Focal loss vs. the baseline: 90% better by more than 0.010, 10% practically equivalent, under 1% worse by "
+        "more than 0.010. A conclusion needs 95%."
+    )
+    assert texts(0.99).endswith("because so many strategies were tried (Holm-adjusted p = 0.080, limit 0.05).")
+
+
+@pytest.mark.parametrize(
+    ("metric", "gap"),
+    [
+        ("roc_auc", "difference +0.300, 95% CI +0.100 to +0.500"),
+        ("log_loss", "difference -0.300, 95% CI -0.500 to -0.100, lower is better"),
+        ("calibration_slope", "difference in the distance to one -0.300, 95% CI -0.500 to -0.100"),
+    ],
+)
+def test_a_difference_is_in_the_unit_of_its_metric(metric: str, gap: str) -> None:
+    d = Difference(0.3, 0.1, 0.5, 0.02, 0.0, 0.1, 0.9)
+    assert Contrast(metric, "focal", "none", (0.8, 0.5), d, 0.01).gap() == gap

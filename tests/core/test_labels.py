@@ -187,6 +187,7 @@ def test_the_estimator_names_the_row_without_a_label():
         ({"a": 1, "b": 0}.values(), "y is dict_values"),
         ([], r"shape \(0,\)"),
         (np.zeros((2, 3, 3)), r"shape \(2, 3, 3\)"),
+        (["k", "k\0"], r"holds text with a NUL character \('k\\x00'\), in row 2"),
         ([[1, 1], [0, 1]], "not one-hot"),
         ([["0", "1"]], "not one-hot"),
     ],
@@ -275,7 +276,7 @@ def test_labels_that_differ_in_case_or_blanks_are_said_at_every_door():
 
 def test_codes_among_given_classes():
     assert codes_among(read_labels(["b", "a"]), ("b", "a", "c")).tolist() == [0, 1]
-    with pytest.raises(TargetError, match=r"'bb', which is none of the classes\. Did you mean 'b'"):
+    with pytest.raises(TargetError, match=r"'bb'\. Expected one of the classes\. Did you mean 'b'"):
         codes_among(read_labels(["bb"]), ("b", "a"))
 
 

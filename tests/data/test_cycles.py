@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pytest
 
 from counterpoise.core.schema import Column, Schema
 from counterpoise.data.cycles import CYCLES, cycle_name, cycles_of, named_parts, phases
 from counterpoise.data.encode import TableEncoder, encoder_of_schema
+from counterpoise.data.read import read
+from counterpoise.data.schema import encode_rows
 
 rng = np.random.default_rng(0)
 SECOND = 1 / 86_400
@@ -32,7 +35,7 @@ def test_cycles_that_the_stamps_go_through(days, names):
 
 
 def test_a_time_of_day_goes_round_the_day():
-    assert 1.0 in cycles_of(rng.random(100), 0.0, whole_day=True)
+    assert 1.0 in cycles_of(rng.random(100), 0.0, "time")
 
 
 @pytest.mark.parametrize("period", CYCLES.values())
@@ -57,15 +60,33 @@ def test_places_in_cycles_have_names_and_are_checked_for_leaks():
     assert names[-4:] == [f"when {wave} of the {cycle}" for wave in ("sine", "cosine") for cycle in ("day", "week")]
     x = {"numeric": np.array([[0.0, 3.25], [1.0, np.nan]], np.float32)}
     parts, called = named_parts(schema, x)
-    assert called["cycles"] == ["when (place in the day)", "when (place in the week)"]
+    assert called["cycles"] == ["when (position in the day)", "when (position in the week)"]
     assert np.array_equal(parts["cycles"], phases(schema, x["numeric"]), equal_nan=True)
     assert np.allclose(parts["cycles"], [[0.25, 3.25 / 7], [np.nan, np.nan]], equal_nan=True)
 
 
 def test_an_hour_that_gives_the_label_away_is_a_leak():
-    from counterpoise.data.read import read
-
     hours = rng.integers(0, 24, 600)
     stamps = np.datetime64("2024-01-01", "us") + (rng.integers(0, 60, 600) * 24 + hours).astype("m8[h]")
     found = read({"when": stamps, "z": rng.normal(size=600)}, y=(hours >= 21).astype(int))
-    assert any("'when (place in the day)' alone nearly gives the target away" in w for w in found.warnings)
+    assert any("'when (position in the day)' alone nearly gives the target away" in w for w in found.warnings)
+
+
+def test_unix_seconds_under_the_name_of_a_time_stamp_have_the_cycles_of_their_dates():
+    stamps = pl.Series(1_700_000_000 + 3_600 * np.arange(800)).cast(pl.Int64)
+    y, z = np.arange(800) % 2, np.arange(800) / 7
+    found = read({"created_at": stamps, "z": z}, y=y)
+    dated = read({"created_at": pl.from_epoch(stamps, "s"), "z": z}, y=y)
+    column = found.schema.numeric[0]
+    assert (column.unit, column.offset % 86_400) == ("seconds", 0.0)
+    assert np.array_equal(found.x["numeric"][:, 0].astype(float) + column.offset, stamps.to_numpy())
+    assert (
+        found.warnings[0] == "Column 'created_at' holds Unix seconds. Their position in the day, the week is used too."
+    )
+    for rows in ({"created_at": stamps, "z": z}, {"created_at": stamps.cast(pl.String), "z": z}):
+        assert np.array_equal(encode_rows(found.schema, rows)["numeric"], found.x["numeric"])
+    ours, theirs = (phases(rows.schema, rows.x["numeric"]) for rows in (found, dated))
+    assert np.allclose(np.exp(2j * np.pi * ours[:, 0]), np.exp(2j * np.pi * theirs[:, 0]), atol=1e-4)
+    assert [cycle_name(period, "seconds") for period in column.cycles] == ["day", "week"]
+    for name, values in (("amount", stamps), ("time", stamps - 1_600_000_000), ("time", stamps * 1_000)):
+        assert not [c for c in read({name: values, "z": z}, y=y).schema.numeric if c.unit]

@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from counterpoise.core.errors import ColumnError
-from counterpoise.data.dates import days, parse_dates, parse_times
+from counterpoise.data.date_text import parse_dates, parse_times
+from counterpoise.data.dates import days
 from counterpoise.data.read import read
 from counterpoise.data.schema import encode_rows
 
@@ -29,7 +30,17 @@ DAY = dt.datetime(2024, 3, 1)
         ("2024-03-01T07:30:00-01:30", DAY.replace(hour=9)),
         ("2024-02-30", None),
         ("01.03.2024", DAY),
-        ("1.3.2024 7:30", None),
+        ("1.3.2024 7:30", DAY.replace(hour=7, minute=30)),
+        ("1 Mar 2024", DAY),
+        ("01-MAR-2024", DAY),
+        ("01Mar2024", DAY),
+        ("March 1st, 2024 7:30 am", DAY.replace(hour=7, minute=30)),
+        ("Fri, 1 March 2024 07:30:01 GMT", DAY.replace(hour=7, minute=30, second=1)),
+        ("2024-03-01 12 AM", DAY),
+        ("2024-03-01 1:30:00 p.m.", DAY.replace(hour=13, minute=30)),
+        ("2024-03-01 13:30 PM", None),
+        ("30 Feb 2024", None),
+        ("March 2024", None),
         ("1.3.2024 07:30", DAY.replace(hour=7, minute=30)),
         ("32.01.2024", None),
         ("03/01/2024", None),
@@ -42,8 +53,8 @@ def test_dates_that_begin_with_the_year(text, utc):
 
 
 def test_times_of_day():
-    assert parse_times(pl.Series(["7:05", "23:59:59.5", "24:00", "7"])).to_list() == [
-        dt.time(7, 5), dt.time(23, 59, 59, 500_000), None, None,
+    assert parse_times(pl.Series(["7:05", "23:59:59.5", "24:00", "7", "12:05 am", "1 PM"])).to_list() == [
+        dt.time(7, 5), dt.time(23, 59, 59, 500_000), None, None, dt.time(0, 5), dt.time(13),
     ]  # fmt: skip
 
 
@@ -60,9 +71,35 @@ def test_durations_are_read_from_text_as_from_their_type():
 
 def test_dates_of_uncertain_order_are_named():
     found = read(
-        {"a": [f"{1 + i % 12}/{1 + i % 28}/2024" for i in range(60)], "z": np.arange(60) / 7}, y=[0, 1, 1] * 20
+        {"a": [f"{1 + i % 12}/{1 + i % 11}/2024" for i in range(60)], "z": np.arange(60) / 7}, y=[0, 1, 1] * 20
     )
-    assert "'a' holds dates such as '1/1/2024', in which the order of day and month is not certain" in found.warnings[0]
+    assert (
+        "'a' is read as text because its dates, such as '1/1/2024', may have the day or the month" in found.warnings[0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "order"),
+    [("%m/%d/%Y", "month first"), ("%d/%m/%Y %H:%M", "day first"), ("%d-%m-%Y", "day first"),
+     ("%m/%d/%Y, %I:%M:%S %p", "month first"), ("%A, %d %B %Y", ""), ("%b %d, %Y %I:%M %p", "")],
+)  # fmt: skip
+def test_dates_in_one_order_are_those_of_their_type(written, order, tmp_path):
+    """In a frame, in a file and at prediction, row by row too; a word for what is missing counts as missing."""
+    stamps = [DAY + dt.timedelta(days=9 * i, hours=i % 24) for i in range(60)]
+    dates = [stamp if "%H" in written or "%I" in written else stamp.replace(hour=0) for stamp in stamps]
+    typed, z, y = pl.Series(dates), np.arange(60) / 7, np.arange(60) % 2
+    text = [stamp.strftime(written) for stamp in stamps[:-1]] + ["unknown"]
+    found, expected = read({"when": text, "z": z}, y=y), read({"when": typed, "z": z}, y=y)
+    column = found.schema.numeric[0]
+    assert (column.unit, column.written.order, column.missing) == ("date", order, 1)
+    days = found.x["numeric"][:-1, 0] + column.offset
+    assert np.array_equal(days, expected.x["numeric"][:-1, 0] + expected.schema.numeric[0].offset)
+    pl.DataFrame({"when": text, "z": z, "y": y}).write_csv(tmp_path / "a.csv")
+    for source in ({"when": text, "z": z}, tmp_path / "a.csv"):
+        assert np.array_equal(encode_rows(found.schema, source)["numeric"], found.x["numeric"], equal_nan=True)
+    assert np.array_equal(read(tmp_path / "a.csv", "y").x["numeric"], found.x["numeric"], equal_nan=True)
+    one = encode_rows(found.schema, {"when": [text[3]], "z": z[3:4]})
+    assert np.array_equal(one["numeric"], found.x["numeric"][3:4])
 
 
 def test_hours_beyond_a_day_make_a_column_of_durations():

@@ -65,12 +65,16 @@ def test_structures_text_and_weights():
 @pytest.mark.parametrize(
     ("make", "error", "words"),
     [
-        (lambda: Dataset.from_tensor_slices((X, Y)).repeat(), DataError, "has no end; take one pass"),
-        (lambda: Dataset.from_tensor_slices(X).batch(9), DataError, r"expected \(x, y\) or \(x, y, weight\)"),
+        (lambda: Dataset.from_tensor_slices((X, Y)).repeat(), DataError, "has no end. Expected one pass"),
+        (lambda: Dataset.from_tensor_slices(X).batch(9), DataError, r"Expected \(x, y\) or \(x, y, weight\)"),
         (lambda: Dataset.from_tensor_slices((X, X > 0)).batch(9), TargetError, r"\(240, 3\).*cp\.compile_balanced"),
-        (lambda: Dataset.from_tensor_slices((X, (Y, Y))).batch(9), TargetError, r"several parts.*cp\.compile_balanced"),
+        (
+            lambda: Dataset.from_tensor_slices((X, (Y, Y))).batch(9),
+            TargetError,
+            r"several outputs.*cp\.compile_balanced",
+        ),
         (lambda: Dataset.from_tensor_slices((X[:0], Y[:0])).batch(9), DataError, "has no elements"),
-        (lambda: batches(X, Y, plans.oversample(Y)), OptionError, "drawn by a plan; pass x and y"),
+        (lambda: batches(X, Y, plans.oversample(Y)), OptionError, "drawn by a plan already"),
     ],
 )
 def test_what_cannot_be_read_is_said(make, error, words):
@@ -175,7 +179,7 @@ def test_the_size_of_single_rows_is_not_taken_for_that_of_batches():
 
 
 def test_too_large_is_refused_after_one_batch_where_the_number_is_known():
-    with pytest.raises(DataError, match=r"holds more than the 0.0 GB .* cp.scan"):
+    with pytest.raises(DataError, match=r"has more than the 0.0 GB .* cp.scan"):
         load(Batched(), limit=2000)
     assert dataset_kind(X) is None
 

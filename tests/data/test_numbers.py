@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counterpoise.core.schema import NumberFormat
-from counterpoise.data.numbers import parse, plain_numbers, read_numbers
+from counterpoise.core.schema import TextFormat
+from counterpoise.data.cells import clean
+from counterpoise.data.number_formats import number_format
+from counterpoise.data.number_parsing import normal_text, parse, plain_numbers
+from counterpoise.data.numbers import read_numbers
 
 N = 200
 
@@ -45,6 +48,8 @@ def read(values):
         (["1,234", "12,34"], [1.234, 12.34]),
         (["1e5", "2", ".5", "1."], [1e5, 2, 0.5, 1]),
         (["12", "", "NA", "?"], [12, None, None, None]),
+        (["١٬٢٣٤٫٥", "٣٥"], [1234.5, 35]),
+        (["１２", "३.५"], [12, 3.5]),
     ],
 )
 def test_one_convention_of_a_column_is_found(values, numbers):
@@ -55,7 +60,7 @@ def test_one_convention_of_a_column_is_found(values, numbers):
     "values",
     [["A12", "A13"], ["12A", "13A"], ["02139", "12345"], ["079 123 456", "079 123 457"], ["12.03.2024", "13.03.2024"],
      ["10.0.0.1", "192.168.100.200"], ["10:30", "11:30"], ["1-2", "3-4"], ["1/2", "3/4"], ["0-4", "5-9"],
-     ["red", "blue"], ["S", "M", "L", "38", "40"] * 20, [None, ""]],
+     ["٠٢١٣٩", "١٢"], ["red", "blue"], ["S", "M", "L", "38", "40"] * 20, [None, ""]],
 )  # fmt: skip
 def test_codes_ranges_and_words_stay_text_without_a_word(values):
     assert read(values) == read([])
@@ -123,7 +128,7 @@ def test_whole_numbers_of_any_size_stay_exact():
 
 
 FORMATS = [
-    NumberFormat(point, group, affix)
+    TextFormat(point, group, affix)
     for point, group in [(".", ""), (".", ","), (".", " "), (".", "'"), (",", ""), (",", "."), (",", " "), (",", "'")]
     for affix in ("", "$", "€", "%", "kg", "chf")
 ]
@@ -148,3 +153,23 @@ def test_what_python_writes_is_read_back_in_every_convention(how, numbers):
     found = read_numbers(text)
     assert found.values.cast(pl.Float64).to_list() == numbers
     assert not any("ambiguous" in note for note in found.notes)
+
+
+@given(
+    st.sampled_from(FORMATS),
+    st.lists(st.integers(-(10**7), 10**7).map(lambda n: n / 100), min_size=1, max_size=9),
+    st.lists(
+        st.sampled_from(["", "1.234", "1,5", "12 kg", "5 %", "(3)", "x", "1e5", "٣", "-$2", "inf", "0,123"]), max_size=3
+    ),
+)
+@settings(max_examples=60, deadline=None)
+def test_no_other_format_reads_more_values(how, numbers, others):
+    """Formats are tried on the shapes of values; on the values themselves none fits more of them."""
+    text = clean(pl.Series([write(n, how) for n in numbers] + others))
+    written, _ = number_format(text, normal_text(text))
+    if written is not None:
+        read = [
+            parse(text, TextFormat(point, group, written.affix)).null_count()
+            for point, group in {(one.decimal, one.group) for one in FORMATS}
+        ]
+        assert parse(text, written).null_count() == min(read)

@@ -48,10 +48,10 @@ def test_seeds_repeat_and_differ():
 
 def test_too_few_rows_names_class_and_the_number_that_works():
     data = examples([50, 5])
-    with pytest.raises(SplitError, match=r"class 'c1' has 5 rows, .* 10 folds .* that works is 5; .*--merge-rare"):
+    with pytest.raises(SplitError, match=r"class 'c1' has 5 rows, .* 10 folds\. .* Use 5 folds, .*--merge-rare"):
         make_folds(data, 10)
     make_folds(data, 5)
-    with pytest.raises(SplitError, match="no number of folds works; merge"):
+    with pytest.raises(SplitError, match="No number of folds works: merge"):
         check_counts(examples([50, 2]), 2)
 
 
@@ -70,7 +70,7 @@ def test_groups_are_never_on_both_sides():
 def test_a_class_in_few_groups_is_named():
     y = np.repeat([0, 1], [90, 10]).astype(np.int32)
     groups = np.where(y == 1, 0, np.arange(100))
-    with pytest.raises(SplitError, match="class 'b' occurs in 1 group, too few for 3"):
+    with pytest.raises(SplitError, match="Class 'b' occurs in 1 group, too few for 3"):
         make_folds(Examples(np.zeros((100, 1)), y, ("a", "b"), groups=groups), 3)
 
 
@@ -128,12 +128,12 @@ def test_wine_like_counts_run_with_as_many_folds_as_the_rarest_class_has_rows():
         assert (data.y[fold.test] == 6).sum() == 1
         assert (data.y[fold.train] == 6).sum() >= 2
         assert (data.y[fold.stop] == 6).sum() >= 1
-    with pytest.raises(SplitError, match=r"class 'c6' has 5 rows.*works is 5"):
+    with pytest.raises(SplitError, match=r"class 'c6' has 5 rows.*Use 5 folds"):
         make_folds(data, 6)
 
 
 def test_three_rows_need_three_folds_and_the_message_says_so():
-    with pytest.raises(SplitError, match=r"class 'c1' has 3 rows, too few for 2 folds .* that works is 3"):
+    with pytest.raises(SplitError, match=r"class 'c1' has 3 rows, too few for 2 folds\. .* Use 3 folds"):
         make_folds(examples([50, 3]), 2)
     assert len(make_folds(examples([50, 3]), 3)) == 3
 
@@ -142,7 +142,7 @@ def test_three_rows_need_three_folds_and_the_message_says_so():
 def test_hold_out_names_a_class_that_cannot_be_in_both_parts(count):
     with pytest.raises(
         SplitError,
-        match=rf"class 'c1' has {count} rows?, 0 of them in the held-out part; .*3 rows are the least.*merge_rare",
+        match=rf"class 'c1' has {count} rows?, 0 of them among the held-out rows\. .*need 3 rows at least.*merge_rare",
     ):
         hold_out(examples([50, count]))
 
@@ -150,10 +150,12 @@ def test_hold_out_names_a_class_that_cannot_be_in_both_parts(count):
 def test_hold_out_in_time_or_of_groups_names_the_class_that_a_part_lacks():
     y = np.repeat([0, 1], [80, 20]).astype(np.int32)
     late = Examples(np.zeros((100, 1)), y, ("a", "b"), time=np.arange(100))
-    with pytest.raises(SplitError, match=r"class 'a' has 80 rows, 0 of them in the held-out part in time order"):
+    with pytest.raises(SplitError, match=r"class 'a' has 80 rows, 0 of them among the held-out rows in time order"):
         hold_out(late)
     one = Examples(np.zeros((100, 1)), y, ("a", "b"), groups=np.where(y == 1, 0, np.arange(100)))
-    with pytest.raises(SplitError, match=r"class 'b' has 20 rows, 0 of them in the (held-out|training) part of whole"):
+    with pytest.raises(
+        SplitError, match=r"class 'b' has 20 rows, 0 of them among the (held-out|training) rows of whole"
+    ):
         hold_out(one)
 
 

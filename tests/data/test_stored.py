@@ -77,7 +77,7 @@ def test_parts_are_what_the_whole_is(path):
     wanted, table = whole(path), stored(path)
     assert list(table.columns) == wanted.columns
     for columns in (wanted.columns, wanted.columns[::-2]):
-        parts = list(table.parts(columns))
+        parts = list(table.chunks(columns))
         assert len(parts) > 2
         assert [start for start, _ in parts] == np.cumsum([0, *(part.height for _, part in parts)])[:-1].tolist()
         assert pl.concat([part for _, part in parts]).equals(wanted.select(columns))
@@ -87,13 +87,13 @@ def test_the_types_are_found_with_the_labels_or_when_they_are_asked_for(path):
     table = stored(path)
     found = table.values(["y", "whole", "huge"], "y")
     assert found.equals(whole(path).select("y", "whole", "huge"))
-    assert pl.concat([part for _, part in table.parts(["day"])]).equals(whole(path).select("day"))
+    assert pl.concat([part for _, part in table.chunks(["day"])]).equals(whole(path).select("day"))
 
 
 def test_parts_without_a_wanted_row_may_be_left_out(path):
     table, wanted = stored(path), np.zeros(N, bool)
     wanted[70:74] = True
-    found = {start + i for start, part in table.parts(["whole"], wanted) for i in range(part.height)}
+    found = {start + i for start, part in table.chunks(["whole"], wanted) for i in range(part.height)}
     assert set(range(70, 74)) <= found
     assert len(found) < N
 
@@ -119,7 +119,7 @@ def test_names_that_are_not_utf8_are_read(tmp_path):
         getattr(pl.DataFrame({"a": [1, 2]}), f"write_{kind}")(tmp_path / name)
         (tmp_path / name).rename(place / name)
         assert to_frame(place / name)[0]["a"].to_list() == [1, 2]
-        assert [part["a"].to_list() for _, part in stored(place / name).parts(["a"])] == [[1, 2]]
+        assert [part["a"].to_list() for _, part in stored(place / name).chunks(["a"])] == [[1, 2]]
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_what_cannot_be_read_is_one_of_our_errors(tmp_path, files, source, error
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     with pytest.raises(error, match=words):
-        list(stored(f"{tmp_path}/{source}" if source else "").parts(["a"]))
+        list(stored(f"{tmp_path}/{source}" if source else "").chunks(["a"]))
 
 
 def test_a_column_that_no_table_may_hold_is_named(tmp_path):

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from counterpoise.core.errors import ColumnError
-from counterpoise.core.schema import Column, NumberFormat
+from counterpoise.core.schema import Column, TextFormat
 from counterpoise.data.read import read
 from counterpoise.data.schema import encode_rows
 from counterpoise.data.values import numeric_values
@@ -26,7 +26,7 @@ def encode(schema, *values):
 
 
 def test_a_row_alone_is_read_as_in_its_column(schema):
-    assert schema.numeric[0].written == NumberFormat(",", "", "€", ("unbekannt",))
+    assert schema.numeric[0].written == TextFormat(",", "", "€", ("unbekannt",))
     assert encode(schema, "1,25") == [1.25]
     assert np.isnan(encode(schema, "unbekannt")).all()
     assert encode(schema, 12.5) == [12.5]

@@ -13,7 +13,6 @@ from counterpoise.decide.guarantee import (
     GRID,
     guarantee_precision,
     guarantee_recall,
-    guarantee_recalls,
     rule_with_guarantee,
 )
 
@@ -110,21 +109,6 @@ def test_precision_walks_by_brute_force() -> None:
                 break
             passed.append(t)
     assert guarantee_precision(p, y, 0.7).threshold == min(passed)
-
-
-def test_all_classes_together() -> None:
-    rng = np.random.default_rng(0)
-    failures = 0
-    for _ in range(300):
-        y = np.repeat(np.arange(3), 150)
-        s = rng.normal(size=(450, 3)) + np.eye(3)[y]
-        got = guarantee_recalls(s, y, 0.9)
-        failures += any(norm.sf(g.threshold - 1) < 0.9 for g in got)
-    assert failures <= binom.ppf(0.999, 300, 0.05)
-    with pytest.raises(GuaranteeError, match=r"Class 2: A recall"):
-        guarantee_recalls(s[:310], y[:310], 0.95)
-    labels = np.eye(3, dtype=int)[y]
-    assert guarantee_recalls(s, labels, [0.9, 0.9, 0.9]) == guarantee_recalls(s, y, 0.9)
 
 
 def test_more_confidence_or_company_never_raises_the_threshold() -> None:

@@ -10,7 +10,6 @@ from counterpoise.core.errors import GuaranteeError, OptionError
 from counterpoise.decide.aim import AIMS, Aim
 from counterpoise.decide.threshold import (
     bayes_decision,
-    choose_label_thresholds,
     choose_threshold,
     cost_threshold,
     objective,
@@ -120,13 +119,6 @@ def test_costs_against_expected_cost() -> None:
     assert choose_threshold(p, np.ones(50, int), "cost(1, 4)") == pytest.approx(0.2)
 
 
-def test_one_threshold_per_label() -> None:
-    p, y, _ = sample(0, ties=False)
-    q, u, _ = sample(1, ties=False)
-    both = choose_label_thresholds(np.stack([p, q], 1), np.stack([y, u], 1))
-    np.testing.assert_allclose(both, [choose_threshold(p, y), choose_threshold(q, u)])
-
-
 def test_aims_print_and_parse_themselves() -> None:
     for name, (_, low, _) in AIMS.items():
         aim = Aim(name, (0.5, 1.0)[:low])
@@ -147,7 +139,7 @@ def test_aims_print_and_parse_themselves() -> None:
         (lambda: choose_threshold(np.array([0.2]), np.array([1]), "mcc"), "No negative row"),
         (lambda: choose_threshold(np.array([0.2, 1.3]), np.array([1, 0])), "one probability per row"),
         (lambda: choose_threshold(np.array([0.2, 0.3]), np.array([1, 2])), "class codes 0 .. 1"),
-        (lambda: cost_threshold(0.0, 0.0), "not both 0"),
+        (lambda: cost_threshold(0.0, 0.0), "both are 0 for a row"),
         (lambda: bayes_decision(np.ones((2, 2)), np.ones((3, 3))), "does not fit"),
     ],
 )

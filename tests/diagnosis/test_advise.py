@@ -45,21 +45,21 @@ def texts(found):
 def test_harmless_data_get_the_two_standing_pieces_only():
     assert len(advise(record())) == 2
     assert "average precision" in texts(record())
-    assert "hardly needed" in texts(record(600, 500))
+    assert "is not needed" in texts(record(600, 500))
 
 
 @pytest.mark.parametrize(
     ("found", "words"),
     [
         (record(97, 3), "at most 3 folds"),
-        (record(98, 2), "too few rows for cross-validation"),
+        (record(98, 2), "too few for cross-validation"),
         (record(leaks={"late": 0.999}), "'late' is known"),
         (record(900, 100), "wide intervals"),
-        (record(kinds={"safe": 1, "borderline": 1, "rare": 4, "outlier": 4}), "wary of synthetic"),
+        (record(kinds={"safe": 1, "borderline": 1, "rare": 4, "outlier": 4}), "to synthetic rows"),
         (record(kinds={"safe": 9, "borderline": 1, "rare": 0, "outlier": 0}), "regions of its own"),
         (record(kinds={"safe": 4, "borderline": 5, "rare": 1, "outlier": 0}), "ensembles"),
         (record(duplicates=500), "duplicates='group'"),
-        (record(conflicting=10), "equal features carry different labels"),
+        (record(conflicting=10), "equal features have different labels"),
         (record(missing={"a": 6_000}), "missing for the same reasons"),
     ],
 )

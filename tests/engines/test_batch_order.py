@@ -15,7 +15,7 @@ TRAIN = np.arange(1000, 1100)
 NONE = np.empty(0, np.int64)
 
 
-def order(plan, batch=16, seed=0, place=(0, 0, 0), steps=100):
+def order(plan, batch=16, seed=0, counters=(0, 0, 0), steps=100):
     return Order(
         Job(
             "id",
@@ -25,7 +25,7 @@ def order(plan, batch=16, seed=0, place=(0, 0, 0), steps=100):
             NONE,
             ("cross_entropy", {}),
             seed,
-            place,
+            counters,
             Limits(steps=steps, round_steps=1, patience=None, batch_size=batch),
         )
     )
@@ -56,7 +56,9 @@ def test_steps_may_be_asked_for_in_any_order():
         assert np.array_equal(o.step(int(s))[0], forward[s])
 
 
-@pytest.mark.parametrize("other", [{"seed": 1}, {"place": (1, 0, 0)}, {"place": (0, 1, 0)}, {"place": (0, 0, 1)}])
+@pytest.mark.parametrize(
+    "other", [{"seed": 1}, {"counters": (1, 0, 0)}, {"counters": (0, 1, 0)}, {"counters": (0, 0, 1)}]
+)
 def test_seed_repeat_fold_and_member_each_give_another_order(other):
     plan = plans.uniform(Y)
     assert not np.array_equal(order(plan).step(0)[0], order(plan, **other).step(0)[0])

@@ -78,7 +78,7 @@ def test_a_plateau_beside_a_schedule_is_refused(engine):
     network = Network(
         net(*DENSE), data, optimizer=keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.02, 3, 0.8))
     )
-    with pytest.raises(OptionError, match="schedule decides"):
+    with pytest.raises(OptionError, match="is a schedule"):
         trained(network, data, "none", engine, dataclasses.replace(EXACT, plateau=1))
 
 

@@ -144,4 +144,4 @@ def test_a_comparison_notes_them_too():
     found = cp.compare(
         model(metrics=tutorial()), X, Y, strategies="threshold", folds=2, epochs=1, refit=False, verbose=0
     )
-    assert all("val_prc" in history for cell in found.cells for history in cell.history)
+    assert all("val_prc" in history for cell in found.fold_results for history in cell.history)

@@ -78,7 +78,7 @@ def test_the_step_is_called_for_every_step_and_a_line_says_why_fit_trains(caplog
     clf = fit(stepper())
     assert counts_of(clf) == [float(clf.card["steps"][0])]
     assert clf.card["engines"] == ["fit"]
-    assert caplog.records[0].message == "training with fit: the model has its own train_step"
+    assert caplog.records[0].message.startswith("Training with fit, because the model has a train_step of its own.")
 
 
 def test_a_step_without_surprises_trains_what_plain_fit_trains():
@@ -143,7 +143,7 @@ def test_a_model_that_computes_its_loss_cannot_be_given_another():
     model = OwnLoss(inputs, L.Dense(1, activation="sigmoid")(inputs))
     model.compile(keras.optimizers.Adam(0.05))
     assert fit(model).card["needs_calibration"]
-    with pytest.raises(ModelError, match="strategy 'focal' trains with a loss of its own, but the model computes"):
+    with pytest.raises(ModelError, match="Strategy 'focal' trains with a loss of its own, but the model computes"):
         fit(model, strategy="focal")
 
 

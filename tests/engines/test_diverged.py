@@ -69,7 +69,7 @@ def test_the_others_stand_and_a_resume_gives_the_same(breaking, engine, tmp_path
     again = cp.compare(linear, X, Y, store=tmp_path, **how)
     alone = cp.compare(linear, X, Y, **(how | {"strategies": ["oversample"]}))
     for other in (again, alone):
-        for a, b in zip(race.cells, other.cells, strict=True):
+        for a, b in zip(race.fold_results, other.fold_results, strict=True):
             np.testing.assert_array_equal(a.proba, b.proba)
 
 
@@ -95,7 +95,7 @@ def test_a_baseline_that_fails_leaves_nothing_to_be_better_than(breaking):
     race = cp.compare(linear, X, Y, strategies=some, refit=False, **QUICK)
     check_board(race.record)
     assert race.verdict.word == "inconclusive"
-    assert race.verdict.text.startswith("The untouched model failed")
+    assert race.verdict.headline == "Inconclusive. The baseline failed."
     assert all(row["vs_none"] == {} for row in race.leaderboard)
     assert "Counterpoise" in race.html()
 

@@ -18,9 +18,10 @@ from counterpoise.pipeline.fold_results import corrected
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.stages import trained_members
 from counterpoise.strategies.select import find, names
+from counterpoise.strategies.strategy import Single
 from counterpoise.targets.kinds import target_of
 
-SINGLE = [name for name in names() if not find(name).members]
+SINGLE = [name for name in names() if isinstance(find(name), Single)]
 
 
 def blobs(shares: list[float], rows: int = 240, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -44,7 +45,7 @@ def test_every_strategy_runs_in_a_race(shares):
     assert set(failed) == ({"tau_norm"} if len(shares) == 2 else set())
     assert "needs C units" in failed.get("tau_norm", "needs C units")
     assert [row["strategy"] for row in race.leaderboard if row["strategy"] in SINGLE]
-    for cell in race.cells:
+    for cell in race.fold_results:
         np.testing.assert_allclose(cell.proba.sum(axis=1), 1, atol=1e-6)
         assert np.all(np.isfinite(cell.proba))
         assert set(np.unique(cell.decision)) <= set(range(len(shares)))

@@ -38,13 +38,15 @@ def dense(units, dropout=0.0):
     return build
 
 
-def job(data, make=plans.uniform, *, steps=12, rounds=6, patience=None, batch=32, seed=0, place=(0, 0, 0), stop=True):
+def job(
+    data, make=plans.uniform, *, steps=12, rounds=6, patience=None, batch=32, seed=0, counters=(0, 0, 0), stop=True
+):
     train, held = np.arange(0, N, 2), np.arange(1, N, 2)
     limits = Limits(steps=steps, round_steps=rounds, patience=patience, batch_size=batch)
     return Job.of(
         plan=make(data.y[train], classes=range(data.n_classes)), train=train,
         stop=held if stop else held[:0], score=held,
-        loss=("cross_entropy", {}), seed=seed, place=place, limits=limits,
+        loss=("cross_entropy", {}), seed=seed, counters=counters, limits=limits,
     )  # fmt: skip
 
 
@@ -58,7 +60,7 @@ def test_training_is_keras_fit_on_the_same_rows_in_the_same_order(make, units, c
     data = examples(classes)
     network, task = network_of(data, units), job(data, make, steps=9, rounds=4, stop=False)
     member = FitEngine(data, network).train(task)
-    model = network.fresh(seeds.integer(task.seed, "initial", *task.place))
+    model = network.fresh(seeds.integer(task.seed, "initial", *task.counters))
     cp.networks.init_output_bias(model, task.plan.prior)
     loss = keras.losses.BinaryCrossentropy if units == 1 else keras.losses.SparseCategoricalCrossentropy
     model.compile(keras.optimizers.SGD(0.1), loss(from_logits=True))
@@ -132,7 +134,7 @@ def test_the_best_round_is_kept_and_patience_ends_training():
 def test_members_do_not_depend_on_what_was_trained_before():
     data = examples()
     engine = FitEngine(data, network_of(data, dropout=0.4))
-    tasks = [job(data, make, place=(0, 0, m)) for make in (plans.uniform, plans.oversample) for m in (0, 1)]
+    tasks = [job(data, make, counters=(0, 0, m)) for make in (plans.uniform, plans.oversample) for m in (0, 1)]
     first = [engine.train(t) for t in tasks]
     for task, before in zip(tasks[::-1], first[::-1], strict=True):
         again = FitEngine(data, network_of(data, dropout=0.4)).train(task)

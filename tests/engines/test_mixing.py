@@ -28,10 +28,10 @@ ROWS = np.arange(N)
 COUNTS = {"counts": [50, 10], "alpha": 1.0}
 
 
-def job_of(mix, place=(0, 0, 0), seed=0):
+def job_of(mix, counters=(0, 0, 0), seed=0):
     return Job.of(
-        plan=uniform(Y), train=ROWS, stop=ROWS[:0], score=ROWS, loss=("cross_entropy", {}), seed=seed, place=place,
-        limits=Limits(steps=3, round_steps=3, patience=None, batch_size=20), mix=mix,
+        plan=uniform(Y), train=ROWS, stop=ROWS[:0], score=ROWS, loss=("cross_entropy", {}), seed=seed,
+        counters=counters, limits=Limits(steps=3, round_steps=3, patience=None, batch_size=20), mix=mix,
     )  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def test_a_mixture_is_a_function_of_seed_place_and_step():
         return Mixed(job_of(MIXUP, **how), 2).batch(step, X, Y, np.ones(N, np.float32))[0]
 
     np.testing.assert_array_equal(first(), first())
-    for other in (first(1), first(place=(0, 1, 0)), first(seed=1)):
+    for other in (first(1), first(counters=(0, 1, 0)), first(seed=1)):
         assert not np.array_equal(first(), other)
 
 
@@ -99,7 +99,7 @@ def test_the_loss_is_taken_of_soft_labels_by_the_fit_engine():
     "x", [np.arange(N)[:, None], np.array(["a"] * N), {"image": X, "tokens": np.ones((N, 3), int)}]
 )
 def test_rows_without_a_mean_are_refused(x):
-    with pytest.raises(DataError, match="only floating numbers and uint8"):
+    with pytest.raises(DataError, match="Expected floating-point numbers or uint8"):
         check_mixable(Examples(x, Y, (0, 1)), "mixup")
     check_mixable(Examples(np.zeros((N, 2, 2, 1), np.uint8), Y, (0, 1)), "mixup")
 

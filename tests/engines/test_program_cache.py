@@ -149,10 +149,10 @@ def test_only_so_many_are_kept_and_none_that_is_too_large(monkeypatch):
     for network in networks:
         trained(network, data)
     kept = [program(network) for network in networks]
-    assert [program_cache.found(one.alike) for one in kept] == [None, kept[1]]
+    assert [program_cache.find(one.alike) for one in kept] == [None, kept[1]]
     monkeypatch.setattr(program_cache, "VALUES", 10)
     program_cache.keep(kept[1])
-    assert program_cache.found(kept[1].alike) is None
+    assert program_cache.find(kept[1].alike) is None
     gone = weakref.ref(kept[0])
     del networks, network, kept
     gc.collect()

@@ -168,7 +168,7 @@ def test_arrays_of_any_rank_and_dicts_are_flattened_and_text_is_refused():
     [
         ("", GaussianNB(), "expected a word"),
         ("a,b", GaussianNB(), "without commas"),
-        ("it", GaussianNB, "estimator is GaussianNB; expected an instance"),
+        ("it", GaussianNB, "estimator is GaussianNB. Expected an instance"),
         ("it", StandardScaler(), "expected an instance with fit"),
     ],
 )

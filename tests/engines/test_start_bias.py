@@ -18,6 +18,7 @@ from counterpoise.engines.run import run
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.settings import Settings
 from counterpoise.strategies.select import Strategy, find, names
+from counterpoise.strategies.strategy import Single
 
 TWO, THREE = examples(), examples(classes=3)
 STILL = keras.optimizers.SGD(0.0)
@@ -37,7 +38,7 @@ def starts(data, network, strategies, engine):
     """strategy -> the output bias after a training that moves nothing."""
     jobs = {name: jobs_of(find(name), data, everything(data), SHORT, network)[0] for name in strategies}
     members = dict(run(jobs.values(), data, network, engine=engine))
-    return {name: members[job.id].weights[network.output_bias.place] for name, job in jobs.items()}
+    return {name: members[job.id].weights[network.output_bias.index] for name, job in jobs.items()}
 
 
 @pytest.mark.parametrize("engine", ["fit", "program"])
@@ -78,7 +79,7 @@ def test_members_of_one_network_start_at_their_own_plans():
     (alone,) = jobs_of(find("none"), TWO, everything(TWO), SHORT, network)
     assert Objective(alone).start(network).shape == (1,)
     state = network.initial_state(0, TWO.x, alone.train, bias=Objective(alone).start(network))
-    np.testing.assert_allclose(state[network.output_bias.place], [wanted[0]] * network.n_members, atol=1e-5)
+    np.testing.assert_allclose(state[network.output_bias.index], [wanted[0]] * network.n_members, atol=1e-5)
 
 
 def test_the_job_says_whether_and_its_id_with_it():
@@ -105,7 +106,7 @@ def test_mixed_labels_start_at_what_they_are_on_average():
     assert start["remix"] == pytest.approx(np.log(share / (1 - share)), abs=0.02)
 
 
-@pytest.mark.parametrize("name", [n for n in names() if not find(n).members])
+@pytest.mark.parametrize("name", [n for n in names() if isinstance(find(n), Single)])
 def test_every_plan_states_the_shares_that_its_rows_weigh(name):
     """What the start rests on: `prior` of the first stage is the class shares of one epoch's weights."""
     fold = make_folds(TWO, 2)[0]

@@ -27,13 +27,13 @@ def job(steps=12, average=0.6, min_steps=0):
     limits = Limits(steps=steps, round_steps=3, patience=None, batch_size=16, average=average, min_steps=min_steps)
     return Job.of(
         plan=plans.uniform(Y[TRAIN]), train=TRAIN, stop=STOP, score=STOP, loss=("cross_entropy", {}), seed=1,
-        place=(0, 0, 0), limits=limits,
+        counters=(0, 0, 0), limits=limits,
     )  # fmt: skip
 
 
 def test_average_is_the_loop_of_its_formula():
     states = [[RNG.normal(size=(2, 3)).astype(np.float32), np.array(t), RNG.normal(size=4)] for t in range(9)]
-    average, loop = Average(0.7, places=[0, 2]), None
+    average, loop = Average(0.7, indices=[0, 2]), None
     for t, state in enumerate(states, 1):
         said = average.of(state)
         stays = min(0.7, (t - 1) / t)
@@ -46,7 +46,7 @@ def test_average_is_the_loop_of_its_formula():
 
 
 def test_after_few_rounds_it_is_their_mean_and_restarts():
-    average = Average(0.99, places=[0])
+    average = Average(0.99, indices=[0])
     seen = [float(average.of([np.array(w)])[0]) for w in (1.0, 2.0, 6.0)]
     assert seen == pytest.approx([1.0, 1.5, 3.0])
     average.restart()

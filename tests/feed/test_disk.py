@@ -64,11 +64,11 @@ def test_classes_are_counted_and_an_epoch_is_what_the_plan_draws(stored):
 def test_parts_hold_every_row_as_often_as_it_is_drawn_in_order(stored, monkeypatch, most):
     path, data = stored
     times = np.random.default_rng(1).integers(0, 30, len(data)).astype(np.uint16) * (data["y"].to_numpy() == "yes")
-    monkeypatch.setattr(disk_stream, "PART_ROWS", most)
+    monkeypatch.setattr(disk_stream, "CHUNK_ROWS", most)
     monkeypatch.setattr(stored_tables, "SLICE_ROWS", 3 * most)
     monkeypatch.setattr(csv_blocks, "BLOCK", 20 * most)
     rows = scan(path, "y")
-    parts = list(disk_stream.drawn_parts(rows.table, ("id", "a"), times))
+    parts = list(disk_stream.drawn_chunks(rows.table, ("id", "a"), times))
     wanted = [i for i, often in enumerate(times.tolist()) for _ in range(often)]
     assert np.concatenate([found for found, _ in parts]).tolist() == wanted
     assert pl.concat([part for _, part in parts])["id"].to_list() == wanted
@@ -128,7 +128,7 @@ def test_fit_trains_from_a_stream(stored):
 def test_sorted_files_are_warned_of(tmp_path):
     frame(3000).sort("y").write_parquet(tmp_path / "rows.parquet")
     rows = scan(tmp_path / "rows.parquet", "y")
-    with pytest.warns(UserWarning, match="seems sorted"):
+    with pytest.warns(UserWarning, match="seems to be sorted"):
         rows.batches(rows.plan(plans.oversample), window=500)
 
 
@@ -172,12 +172,12 @@ def test_nothing_is_left_of_a_file_that_could_not_be_written(tmp_path, monkeypat
         (lambda p: scan(p / "empty", "y"), DataError, "holds no Parquet"),
         (lambda p: scan(p / "rows.xls", "y"), DataError, "unsupported file type"),
         (lambda p: scan(p / "bad.parquet", "y"), DataError, "cannot be read"),
-        (lambda p: scan(p / "rows.parquet", "x"), TargetError, "no column"),
-        (lambda p: scan(p / "rows.parquet", "y", drop=["b"]), ColumnError, "no column"),
+        (lambda p: scan(p / "rows.parquet", "x"), TargetError, "not a column"),
+        (lambda p: scan(p / "rows.parquet", "y", drop=["b"]), ColumnError, "not a column"),
         (lambda p: scan(p / "rows.parquet", "a"), TargetError, "numbers that are not classes"),
         (lambda p: scan(p / "one.csv", "y"), TargetError, "one class only"),
         (lambda p: scan(p / "gaps.csv", "y"), TargetError, "missing in row 3"),
-        (lambda p: resample_file(p / "rows.parquet", "y", p / "o.txt"), OptionError, "expected .parquet or .csv"),
+        (lambda p: resample_file(p / "rows.parquet", "y", p / "o.txt"), OptionError, "Expected .parquet or .csv"),
         (lambda p: resample_file(p, "y", p / "o.csv"), OptionError, "that is read"),
         (lambda p: resample_file(p / "rows.parquet", "y", p / "no" / "o.csv"), OptionError, "does not exist"),
         (lambda p: resample_file(p / "rows.parquet", "y", p / "o.csv", "smote"), OptionError, "plan is 'smote'"),

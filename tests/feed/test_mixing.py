@@ -152,7 +152,7 @@ def test_smote_on_quota_batches_of_a_feed():
 def test_bad_input_is_refused():
     with pytest.raises(DataError, match="int32"):
         Mixup(2)(np.zeros((4, 3), "int32"), np.array([0, 1, 0, 1]))
-    with pytest.raises(DataError, match="expected codes"):
+    with pytest.raises(DataError, match="Expected codes"):
         Mixup(3)(X[:4], np.zeros((4, 5), "float32"))
     with pytest.raises(OptionError, match="two classes"):
         Mixup(3, one_hot=False)

@@ -138,7 +138,7 @@ def test_devices_pipes_and_links_are_outputs(tmp_path):
         ("in.csv", {}, ArtifactError, "this command reads that file"),
         ("link.csv", {}, ArtifactError, "this command reads that file"),
         (None, {}, OptionError, "out is None"),
-        ("out.xlsx", {}, OptionError, "expected .parquet or .csv"),
+        ("out.xlsx", {}, OptionError, "Expected .parquet or .csv"),
     ],
 )
 def test_what_cannot_be_done_leaves_everything_as_it_was(tmp_path, name, how, error, words):
@@ -175,9 +175,9 @@ def test_many_files_are_one_table(tmp_path):
     assert [line for line in dict.fromkeys(lines[1:]) if line.endswith("no")] == [
         f"{i}.{j}0,no" for i in range(3) for j in range(1, 5)
     ]
-    with pytest.raises(OptionError, match="fits the pattern"):
+    with pytest.raises(OptionError, match="matches the pattern"):
         resample_file(tmp_path / "rows-*.csv", "y", tmp_path / "rows-few.csv")
-    with pytest.raises(OptionError, match="lies in the folder"):
+    with pytest.raises(OptionError, match="is in the folder"):
         resample_file(tmp_path, "y", tmp_path / "few.csv")
 
 

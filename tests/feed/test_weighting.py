@@ -155,9 +155,9 @@ def test_several_outputs_each_with_a_scheme_as_a_list_too():
 @pytest.mark.parametrize(
     ("y", "bad", "words"),
     [
-        ([0, 1, 1], [2], "a label has no weight"),
-        (np.eye(2), [[1.0, 1.0]], "rows are not one-hot"),
-        (np.array(["a", "b"]), ["c"], "a label has no weight"),
+        ([0, 1, 1], [2], "A label has no weight"),
+        (np.eye(2), [[1.0, 1.0]], "Rows are not one-hot"),
+        (np.array(["a", "b"]), ["c"], "A label has no weight"),
     ],
 )
 def test_a_dataset_with_labels_that_have_no_weight_stops(y, bad, words):
@@ -170,13 +170,13 @@ def test_bad_datasets_are_refused():
     data = tf.data.Dataset.from_tensors((np.zeros(1), np.array([0]))).repeat()
     with pytest.raises(DataError, match="has no end"):
         cp.weight_map(data)
-    with pytest.raises(DataError, match=r"expected batches \(x, y\)"):
+    with pytest.raises(DataError, match=r"Expected batches \(x, y\)"):
         cp.weight_map(tf.data.Dataset.from_tensors(np.zeros(1)))
-    with pytest.raises(OptionError, match="third part of a batch"):
+    with pytest.raises(OptionError, match="third entry of a batch"):
         cp.weight_map(data.take(1), mask=[1])
-    with pytest.raises(DataError, match=r"expected a tf\.data"):
+    with pytest.raises(DataError, match=r"Expected a tf\.data"):
         cp.weight_map([0, 1]).wrap([1, 2])
-    with pytest.raises(DataError, match=r"weights were found for \['a'\]"):
+    with pytest.raises(DataError, match=r"weights were made for \['a'\]"):
         cp.weight_map({"a": np.array([0, 1])}).weights(np.array([0, 1]))
     with pytest.raises(TargetError, match="Keras would silently take 1"):
         cp.weight_map([0, 1]).weights([2])
@@ -220,9 +220,9 @@ def test_missing_answers_are_ignored_in_a_dataset_as_in_arrays():
 @pytest.mark.parametrize(
     ("y", "bad", "words"),
     [
-        ([0, 1, 1], [0.5], "a label has no weight"),
-        (np.eye(2), [[2.0, -1.0]], "rows are not one-hot"),
-        (np.eye(2), [[np.nan, 1.0]], "rows are not one-hot"),
+        ([0, 1, 1], [0.5], "A label has no weight"),
+        (np.eye(2), [[2.0, -1.0]], "Rows are not one-hot"),
+        (np.eye(2), [[np.nan, 1.0]], "Rows are not one-hot"),
     ],
 )
 def test_a_dataset_with_labels_in_between_stops(y, bad, words):

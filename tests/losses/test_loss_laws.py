@@ -224,7 +224,7 @@ def test_counts_of_another_number_of_classes_are_refused():
         (lambda: L.ClassBalanced(L.Focal(), N3, beta=1.0), "beta"),
         (lambda: L.ClassBalanced(L.PairwiseAUC(), N3), "one value per element"),
         (lambda: L.Asymmetric(clip=1.0), "clip"),
-        (lambda: L.ExpectedCost([[0, 1]]), "cost_matrix"),
+        (lambda: L.ExpectedCost([[0, 1]]), "costs"),
         (lambda: L.DistributionBalanced([5, 100], rows=100), "100 of 100 rows"),
         (lambda: L.BalancedSoftmax([5, 1]).additive([0.2, 0.3, 0.5]), "3 classes"),
     ],

@@ -16,10 +16,8 @@ from counterpoise.metrics.intervals import (
     carried,
     clopper_pearson,
     corrected_error,
-    cv_interval,
     f1_interval,
     fold_interval,
-    holdout_interval,
     pooled_f1,
     precision_interval,
 )
@@ -27,9 +25,11 @@ from counterpoise.metrics.intervals import (
 
 @pytest.mark.parametrize(("k", "n"), [(0, 10), (3, 10), (10, 10), (41, 1000)])
 @pytest.mark.parametrize("level", [0.9, 0.95])
-def test_the_exact_interval_agrees_with_scipy(k: int, n: int, level: float) -> None:
-    reference = stats.binomtest(k, n).proportion_ci(level, method="exact")
-    assert clopper_pearson(k, n, level) == pytest.approx((reference.low, reference.high), abs=1e-12)
+def test_the_exact_interval_is_the_quantiles_of_the_beta_distribution(k: int, n: int, level: float) -> None:
+    side = (1 - level) / 2
+    low = stats.beta.ppf(side, k, n - k + 1) if k else 0.0
+    high = stats.beta.isf(side, k + 1, n - k) if k < n else 1.0
+    assert clopper_pearson(k, n, level) == pytest.approx((low, high), abs=1e-12)
 
 
 def test_the_exact_interval_takes_no_trials() -> None:
@@ -46,21 +46,20 @@ def test_corrected_error_by_hand() -> None:
     assert corrected_error(values, 1 / 4) == pytest.approx(math.sqrt(s2 * (1 / 15 + 1 / 4)))
 
 
-def test_cv_interval_by_hand_on_the_logit_scale() -> None:
+def test_fold_interval_by_hand_on_the_logit_scale() -> None:
     values = np.array([0.7, 0.8, 0.9, 0.8, 0.8])
     m, se = values.mean(), values.std(ddof=1) * math.sqrt(1 / 5 + 1 / 4)
     half = stats.t.ppf(0.975, 4) * se / (m * (1 - m))
     eta = math.log(m / (1 - m))
     expected = [1 / (1 + math.exp(-(eta - half))), 1 / (1 + math.exp(-(eta + half)))]
-    assert cv_interval(values, 5) == pytest.approx(expected)
-    assert holdout_interval(values, 20, 80) == pytest.approx(expected)
+    assert fold_interval(values, 1 / 4) == pytest.approx(expected)
 
 
 def test_unbounded_metrics_take_the_plain_interval() -> None:
     values = np.array([0.7, 1.8, 1.9, 0.8, 0.8])
     half = stats.t.ppf(0.975, 4) * values.std(ddof=1) * math.sqrt(1 / 5 + 1 / 4)
     expected = (values.mean() - half, values.mean() + half)
-    assert cv_interval(values, 5, low=-math.inf, high=math.inf) == pytest.approx(expected)
+    assert fold_interval(values, 1 / 4, low=-math.inf, high=math.inf) == pytest.approx(expected)
 
 
 @settings(max_examples=100, deadline=None)
@@ -88,15 +87,13 @@ def test_mirrored_metric_has_the_mirrored_interval() -> None:
 
 
 def test_perfect_folds_fall_back_to_the_rows_behind_them() -> None:
-    assert cv_interval([1.0] * 5, 5, trials=30) == pytest.approx(clopper_pearson(30, 30))
-    assert cv_interval([1.0] * 5, 5) == (1.0, 1.0)
+    assert fold_interval([1.0] * 5, 1 / 4, trials=30) == pytest.approx(clopper_pearson(30, 30))
+    assert fold_interval([1.0] * 5, 1 / 4) == (1.0, 1.0)
 
 
 def test_undefined_folds_are_left_out() -> None:
-    assert cv_interval([0.5, math.nan, 0.6, 0.7], 4) == cv_interval([0.5, 0.6, 0.7], 4)
-    assert all(math.isnan(v) for v in cv_interval([0.5, math.nan], 2))
-    with pytest.raises(OptionError, match="2 or more"):
-        cv_interval([0.5, 0.6], 1)
+    assert fold_interval([0.5, math.nan, 0.6, 0.7], 1 / 3) == fold_interval([0.5, 0.6, 0.7], 1 / 3)
+    assert all(math.isnan(v) for v in fold_interval([0.5, math.nan], 1.0))
 
 
 def test_f1_interval_covers_the_truth() -> None:

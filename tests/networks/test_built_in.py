@@ -10,7 +10,8 @@ import counterpoise as cp
 from counterpoise.core.errors import ModelError, OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.engines import program_rules
-from counterpoise.networks.built_in import CNN_SIDE, InputSpec, cnn, mlp
+from counterpoise.networks.built_in import CNN_SIDE, cnn, mlp
+from counterpoise.networks.input_spec import InputSpec
 from counterpoise.networks.network import Network
 
 

@@ -94,6 +94,13 @@ def test_a_class_without_configuration_is_made_again():
     assert np.allclose(z, model(X), atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:.build.. was called")
+def test_a_model_that_only_calls_itself_built_has_no_weights_to_keep():
+    model = Bare()
+    model.build((None, 4))
+    assert Network(model, Examples(X, Y, (0, 1)), output="logits").fresh(3)(X).shape == (20, 1)
+
+
 def test_a_model_compiled_with_a_lambda_is_cloned():
     model = keras.Sequential([keras.Input((4,)), L.Dense(1)])
     model.compile("sgd", lambda y, p: keras.ops.mean(keras.ops.square(y - p)))
@@ -101,6 +108,7 @@ def test_a_model_compiled_with_a_lambda_is_cloned():
     assert model.compiled
 
 
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a .lambda")
 def test_a_model_that_cannot_be_made_again_says_why():
     class Needy(keras.Model):
         def __init__(self, width):
@@ -109,6 +117,9 @@ def test_a_model_that_cannot_be_made_again_says_why():
 
     with pytest.raises(ModelError, match=r"cannot be cloned .*; pass a builder function, or clone=False"):
         clone(Needy([1]), True)
+    lambda_inside = keras.Sequential([keras.Input((4,)), L.Dense(1, activation=lambda x: x)])
+    with pytest.raises(ModelError, match=r"holds a lambda function.*Write it as a function with a name"):
+        clone(lambda_inside, True)
 
 
 def test_own_step_and_keras_text():
@@ -139,7 +150,7 @@ def test_text_trains_is_saved_and_predicts(form, tmp_path, caplog):
         assert min(r["scores"]["average_precision"]["mean"] for r in cmp.leaderboard) > 0.9
     else:
         clf = cp.fit(model, given, y, strategy="oversample", epochs=6, batch_size=32, verbose=0)
-    assert "training with fit: an input holds text" in caplog.text
+    assert "Training with fit, because an input is text" in caplog.text
     again = cp.load(clf.save(tmp_path / "m.keras"))
     assert np.array_equal(again.predict(given), clf.predict(given))
     assert (clf.predict(given) == y).mean() > 0.9

@@ -10,8 +10,8 @@ import pytest
 
 from counterpoise.core.errors import ModelError, OptionError
 from counterpoise.core.examples import Examples
-from counterpoise.networks.built_in import InputSpec
 from counterpoise.networks.cloning import last_activation
+from counterpoise.networks.input_spec import InputSpec
 from counterpoise.networks.network import Network
 from counterpoise.networks.weights import set_state, state_of
 
@@ -83,7 +83,7 @@ def test_the_compiled_loss_or_the_user_decides_what_the_output_is(loss, output, 
     [
         (lambda: sequential(3, "softmax"), 2, "with 1 or 2 units"),
         (lambda: sequential(1, "sigmoid"), 3, "with 3 units"),
-        (lambda: sequential(1, "relu"), 2, "cannot tell whether"),
+        (lambda: sequential(1, "relu"), 2, "not clear whether"),
         (lambda: keras.Sequential([keras.Input((9,)), L.Dense(1)]), 2, "does not take an input of shape"),
     ],
 )
@@ -211,8 +211,8 @@ def test_last_activation_looks_into_nested_models():
     [
         ("mlp", {"optimizer": "adm"}, r"no optimizer 'adm'. Did you mean 'Adam'"),
         ("mlp", {"optimizer": 3}, "optimizer is int; expected a Keras optimizer or its name"),
-        ("mlp", {"clone": False}, "clone=False trains the object passed, but model is no Keras model"),
-        (None, {"clone": False, "weights": "fresh"}, 'does not go with weights="fresh"'),
+        ("mlp", {"clone": False}, "clone=False trains the object passed, but model is not a Keras model"),
+        (None, {"clone": False, "weights": "fresh"}, 'weights="fresh" replaces them'),
     ],
 )
 def test_options_that_would_be_ignored_or_fail_late_are_refused(model, how, words):

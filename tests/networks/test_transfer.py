@@ -8,7 +8,7 @@ import pytest
 
 import counterpoise as cp
 from counterpoise.core.errors import ModelError, OptionError
-from counterpoise.networks.built_in import InputSpec
+from counterpoise.networks.input_spec import InputSpec
 from counterpoise.networks.transfer import LateAndSlow
 
 RNG = np.random.default_rng(0)

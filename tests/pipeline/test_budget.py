@@ -120,17 +120,16 @@ def test_a_comparison_says_it_and_gives_no_better(engine):
     rows = {row["strategy"]: row for row in race.leaderboard}
     assert rows["none"]["cut_off"] is True
     assert race.record["settings"]["extension"] == 1
-    assert (
-        f"still improving at {'its' if not rows['class_weight']['cut_off'] else 'their'} limit of" in race.verdict.text
-    )
-    assert "raise --epochs" in race.verdict.text
-    assert not (race.verdict.word == "better" and race.verdict.winner != "none")
-    assert "cut off</span>" in race.html()
+    whose = "its" if not rows["class_weight"]["cut_off"] else "their"
+    assert race.verdict.next_step.startswith("Raise `--epochs`, because the baseline")
+    assert f"still improving at {whose} limit of" in race.verdict.next_step
+    assert race.verdict.word != "better"
+    assert "still improving</span>" in race.html()
     quick = cp.compare(
         "mlp", X, Y, optimizer=keras.optimizers.Adam(0.05), engine=engine, patience=3, **(how | {"epochs": 40})
     )
     assert [row["cut_off"] for row in quick.leaderboard] == [False, False]
-    assert "still improving" not in quick.verdict.text
+    assert "still improving" not in str(quick.verdict)
 
 
 def test_default_epochs_are_extended_shown_and_resumed(tmp_path, monkeypatch):
@@ -146,8 +145,8 @@ def test_default_epochs_are_extended_shown_and_resumed(tmp_path, monkeypatch):
     race = cp.compare("mlp", X, Y, store=tmp_path, **how)
     assert race.record["settings"]["extension"] == MOST
     assert {row["limit"] for row in race.leaderboard} == {4 * MOST * 3}
-    assert "4 times the default: raise --epochs" in race.verdict.text
-    assert "4 times the steps for all strategies" in race.html()
+    assert "steps (4 times the default)" in race.verdict.next_step
+    assert "4 times the default step budget for all strategies" in race.html()
 
     def refuse(*args, **how):
         raise AssertionError("a fit that is on disk was asked for again")

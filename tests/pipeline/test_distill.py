@@ -31,17 +31,17 @@ def test_weighted_rows_have_the_cross_entropy_of_the_soft_labels():
     y = np.arange(50) % 3
     data = Examples(np.arange(50.0)[:, None], y, ("a", "b", "c"))
     rows, held = np.arange(40), np.arange(40, 50)
-    taught, fold, once = _taught(data, soft, rows, held)
+    taught, holdout, once = _taught(data, soft, rows, held)
     log_p = np.log(RNG.dirichlet([1, 1, 1], 50))
-    place = taught.x[fold.train, 0].astype(int)
-    ours = np.average(-log_p[place, taught.y[fold.train]], weights=taught.sample_weight[fold.train])
+    place = taught.x[holdout.train, 0].astype(int)
+    ours = np.average(-log_p[place, taught.y[holdout.train]], weights=taught.sample_weight[holdout.train])
     assert np.array_equal(place[once], rows)
     assert (place == 0).sum() == 1  # a class of no probability is no row
     kept = np.where(soft >= LEAST, soft, 0.0)
     assert ours == pytest.approx(-(kept[rows] * log_p[rows]).sum() / kept[rows].sum())
-    assert taught.sample_weight[fold.train].mean() == pytest.approx(1.0)
-    assert np.array_equal(taught.x[fold.test, 0], held)
-    assert np.array_equal(taught.y[fold.test], y[held])
+    assert taught.sample_weight[holdout.train].mean() == pytest.approx(1.0)
+    assert np.array_equal(taught.x[holdout.held, 0], held)
+    assert np.array_equal(taught.y[holdout.held], y[held])
 
 
 def test_one_network_says_what_five_say(teacher, tmp_path):
@@ -119,9 +119,9 @@ def test_truth_alone_is_an_ordinary_training(teacher):
 
 
 def test_bad_requests(teacher):
-    with pytest.raises(OptionError, match=r"truth is 1\.5; expected a share"):
+    with pytest.raises(OptionError, match=r"truth is 1\.5. Expected a share"):
         cp.distill(teacher, "mlp", X, Y, truth=1.5)
-    with pytest.raises(OptionError, match="teacher is Sequential; expected a Classifier"):
+    with pytest.raises(OptionError, match=r"teacher is Sequential. Expected a Classifier"):
         cp.distill(keras.Sequential(), "mlp", X, Y)
     with pytest.raises(OptionError, match="those of the teacher"):
         cp.distill(teacher, "mlp", X, np.where(Y == 1, "ill", "well"))

@@ -76,7 +76,7 @@ def test_recipes_that_draw_otherwise_are_other_jobs(examples, folds):
 def test_places_number_repeat_fold_and_equal_members(examples):
     bag = ensemble(["undersample", "none", "undersample", "none", "undersample"])
     fold = make_folds(examples, 2, repeats=2)[3]
-    assert [job.place for job in jobs_of(bag, examples, fold, SETTINGS)] == [(1, 1, m) for m in (0, 0, 1, 1, 2)]
+    assert [job.counters for job in jobs_of(bag, examples, fold, SETTINGS)] == [(1, 1, m) for m in (0, 0, 1, 1, 2)]
 
 
 def test_a_job_trains_stops_and_scores_on_its_own_rows(examples, folds):

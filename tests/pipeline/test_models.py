@@ -121,6 +121,8 @@ def test_what_auto_stands_for():
     assert model_for("auto", Examples(np.array(["a b"] * N), Y, (0, 1))) == "text"
     assert model_for("auto", read(X, y=np.stack([Y, Y[::-1]], axis=1), pick=picked)) == "tabular"
     assert model_for("mlp", table) == "mlp"
+    large = Examples(np.broadcast_to(X[:1], (400_000, 3)), np.resize(Y, 400_000), (0, 1))
+    assert model_for("auto", large).models == ("tabular", "boosted")
     assert [suits(find(name), TreeModel()) for name in ("drw", "mixup", "crt", "smote")] == [False] * 3 + [True]
 
 
@@ -143,3 +145,20 @@ def test_rows_that_ended_the_trainings_weigh_no_model(monkeypatch, how):
     clf = cp.fit("auto", X[rows], Y[rows], split=split, **HOW)
     assert clf.card["network"] == "boosted+forest"
     assert (clf.rule.vote, clf.rule.weights.tolist()) == ("soft", [0.5, 0.5])
+
+
+def test_the_models_of_all_folds_in_one_file(tmp_path):
+    clf = cp.fit(cp.blend([BOOSTED, FOREST]), X, Y, strategy="undersample", folds=3, keep="all", **HOW)
+    weights = clf.rule.weights
+    assert weights == pytest.approx(np.tile(weights[:2], 3), abs=1e-6)
+    assert clf.card["models"] == ["boosted", "forest"] * 3
+    assert "the mean of the models of 3 folds" in clf.card["rule"]
+    members = [np.exp(p) for p in clf.log_p(clf.encoded_logits(clf.encoded(X)))]
+    pooled = sum(w * p for w, p in zip(weights, members, strict=True))
+    bare = clf.with_rule(replace(clf.rule, calibrator=None, intercept=None))
+    assert bare.predict_proba(X) == pytest.approx(pooled, abs=1e-6)
+    clf.save(tmp_path / "m.keras")
+    again = cp.load(tmp_path / "m.keras").decide(recall_floor=0.9)
+    assert again.predict_proba(X) == pytest.approx(clf.predict_proba(X), abs=1e-6)
+    with pytest.raises(OptionError, match="keeps the models of folds"):
+        cp.fit(BOOSTED, X, Y, keep="all", verbose=0)

@@ -75,22 +75,22 @@ def test_the_sample_may_be_small(path, monkeypatch):
 
 @pytest.mark.parametrize("strategy", ["smote", "drw", "mixup", "crt"])
 def test_strategies_that_need_rows_in_memory_are_refused(path, strategy):
-    with pytest.raises(OptionError, match=f"strategy '{strategy}' needs rows in memory"):
+    with pytest.raises(OptionError, match=f"Strategy '{strategy}' needs rows in memory"):
         cp.fit("mlp", scan(path, "ill"), strategy=strategy)
 
 
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        ({"y": "ill"}, "y does not go with a scan"),
-        ({"folds": 3}, "folds does not go with a scan"),
+        ({"y": "ill"}, "y was given with a scan"),
+        ({"folds": 3}, "folds was given with a scan"),
         ({"engine": "program", "verbose": 0}, "keeps rows in memory, a scan streams them"),
     ],
 )
 def test_arguments_that_need_rows_in_memory_are_refused(path, how, words):
     with pytest.raises(OptionError, match=words):
         cp.fit("mlp", scan(path, "ill"), **how)
-    with pytest.raises(OptionError, match="a scan streams its rows"):
+    with pytest.raises(OptionError, match="A scan streams its rows"):
         cp.compare("mlp", scan(path, "ill"))
 
 

@@ -103,7 +103,7 @@ def test_snapshots_are_one_training_whose_rate_falls_and_starts_again(engine):
     set_state(
         model,
         network.initial_state(
-            integer(0, "initial", *jobs[0].place), X, fold.train, bias=Objective(jobs[0]).start(network)
+            integer(0, "initial", *jobs[0].counters), X, fold.train, bias=Objective(jobs[0]).start(network)
         ),
     )
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
@@ -212,8 +212,10 @@ def test_a_race_goes_on_where_it_stopped_and_its_winner_is_refitted(tmp_path):
 
 
 def test_what_does_not_go_together():
-    one = sequence().members[0]
-    with pytest.raises(OptionError, match="no finishing step"):
-        dataclasses.replace(one, finish="crt")
-    with pytest.raises(OptionError, match="hyperparameters are not for"):
-        dataclasses.replace(sequence(), hyperparameters=(cp.strategies.Hyperparameter("bins", 2, 30, default=20),))
+    with pytest.raises(OptionError, match="step has finish, which models trained one after the other cannot have"):
+        Successive("e", step=Strategy("one", finish="crt"))
+    bins = cp.strategies.Hyperparameter("bins", 2, 30, default=20)
+    with pytest.raises(OptionError, match="step has hyperparameters"):
+        Successive("e", step=Strategy("one", plan=self_paced, hyperparameters=(bins,)))
+    with pytest.raises(OptionError, match="count"):
+        Successive("e", step=Strategy("one"), count=1)

@@ -14,7 +14,7 @@ from counterpoise.core.errors import DataError
 from counterpoise.core.examples import Examples
 from counterpoise.core.schema import Column, Schema
 from counterpoise.data.split import make_folds
-from counterpoise.engines.synthetic_rows import with_made_rows
+from counterpoise.engines.synthetic_rows import with_synthetic_rows
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.settings import Settings
 from counterpoise.strategies.select import Strategy, find, select
@@ -49,7 +49,7 @@ def jobs(examples, *names, settings=QUICK):
 def test_made_rows_stand_behind_the_real_ones_and_belong_to_one_job(name):
     examples = numbers()
     given = jobs(examples, "none", name)
-    ready, both = with_made_rows(given, examples)
+    ready, both = with_synthetic_rows(given, examples)
     assert [j.id for j in ready] == [j.id for j in given]
     assert np.array_equal(both.x[: len(examples)], examples.x)
     assert np.array_equal(both.y[: len(examples)], examples.y)
@@ -65,7 +65,7 @@ def test_made_rows_stand_behind_the_real_ones_and_belong_to_one_job(name):
 
 def test_without_made_rows_the_examples_are_the_same():
     examples = numbers()
-    assert with_made_rows(jobs(examples, "none", "oversample"), examples)[1] is examples
+    assert with_synthetic_rows(jobs(examples, "none", "oversample"), examples)[1] is examples
 
 
 def test_nothing_outside_the_training_rows_reaches_the_made_rows():
@@ -175,6 +175,6 @@ def test_any_sampler_is_a_strategy_that_looks_at_the_training_rows_of_its_fold(n
     again = jobs_of(Strategy(name, plan=NAMED[name]), replace(examples, x=moved), fold, QUICK)[0]
     assert job.id == again.id
     assert job.plan.needs_calibration
-    (ready,), both = with_made_rows([job], examples)
+    (ready,), both = with_synthetic_rows([job], examples)
     drawn = ready.train[job.plan.rows(0, 0)]
     assert np.array_equal(np.bincount(both.y[drawn]), job.plan.drawn)

@@ -54,7 +54,7 @@ def test_values_are_found_by_the_scores_of_inner_rows_alone(network):
     assert set(found) == {("oversample", 0), ("oversample", 1)}
     assert all(abs(np.log(t.values["ratio"] / 0.6)) < 0.3 for t in found.values())
     for job in seen:
-        fold = FOLDS[job.place[1]]
+        fold = FOLDS[job.counters[1]]
         assert not np.isin(np.concatenate([job.train, job.score]), np.concatenate([fold.test, fold.stop])).any()
         assert not np.isin(job.train, job.score).any()
         assert job.limits.steps == 2

@@ -194,8 +194,8 @@ def test_several_inputs_and_texts_take_validation_rows():
         ({"validation": (X[1:4], Y[1:4])}, SplitError, "class 1 has 0 rows among the validation rows"),
         ({"validation": (X[:9], Y[:9], np.zeros(9))}, DataError, "validation: sample_weight sums to zero"),
         ({"validation": (X[:9], Y[:9], Y[:9])}, DataError, "weight of the validation rows is 0 in every row"),
-        ({"validation": X}, OptionError, "validation is ndarray; expected a share"),
-        ({"validation": (X, Y, Y, Y)}, OptionError, "validation is a tuple of 4; expected a share"),
+        ({"validation": X}, OptionError, "validation is ndarray. Expected a share"),
+        ({"validation": (X, Y, Y, Y)}, OptionError, "validation is a tuple of 4. Expected a share"),
         ({"validation": None}, OptionError, "validation is NoneType"),
         ({"validation": frame()}, OptionError, "validation is a table, but the labels of the training rows"),
         ({"validation": True}, OptionError, "validation is True; expected a share"),
@@ -204,7 +204,7 @@ def test_several_inputs_and_texts_take_validation_rows():
         ({"split": [None, *["train"] * (N - 1)]}, DataError, "is missing in row 1"),
         ({"split": told(), "groups": np.arange(N) // 3}, SplitError, "groups have rows in the training part"),
         ({"split": told(), "time": np.arange(N)}, SplitError, "begins before the training part ends"),
-        ({"strategy": "threshold", "tune_threshold": False}, OptionError, "is a tuned threshold"),
+        ({"strategy": "threshold", "tune_threshold": False}, OptionError, "only tunes the threshold"),
         (
             {"split": told(lambda roles: np.where(np.arange(N) % 3, roles, "test")), "guarantee_rows": 0.2},
             OptionError,
@@ -220,7 +220,7 @@ def test_what_does_not_fit_together_is_one_line_before_training(how, error, word
 def test_rows_of_another_type_or_another_structure_are_refused():
     pixels, labels = (RNG.random((40, 4, 4, 1)) * 255).astype("uint8"), np.arange(40) % 2
     for rows, words in (
-        (pixels / 255.0, "has the type float64, the training rows uint8"),
+        (pixels / 255.0, "has the type float64, but the training rows uint8"),
         (pixels[:, :3], "has rows of shape"),
         ({"a": pixels}, "validation has the inputs"),
     ):
@@ -231,7 +231,7 @@ def test_rows_of_another_type_or_another_structure_are_refused():
 def test_a_scan_takes_no_split(tmp_path):
     frame().to_parquet(tmp_path / "rows.parquet", index=False)
     rows = cp.scan(tmp_path / "rows.parquet", "t")
-    with pytest.raises(OptionError, match="split does not go with a scan"):
+    with pytest.raises(OptionError, match="split was given with a scan"):
         cp.fit("mlp", rows, split="role")
 
 

@@ -22,7 +22,8 @@ NONE = ROWS[:0]
 def job_with(plan, steps: int, round_steps: int = 4) -> Job:
     limits = Limits(steps=steps, round_steps=round_steps, patience=None, batch_size=3)
     return Job.of(
-        plan=plan, train=ROWS, stop=NONE, score=NONE, loss=("cross_entropy", {}), seed=0, place=(0, 0, 0), limits=limits
+        plan=plan, train=ROWS, stop=NONE, score=NONE, loss=("cross_entropy", {}), seed=0, counters=(0, 0, 0),
+        limits=limits,
     )  # fmt: skip
 
 

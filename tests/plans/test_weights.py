@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
@@ -19,6 +20,26 @@ def test_balanced_is_that_of_scikit_learn():
     want = compute_class_weight("balanced", classes=np.arange(4), y=Y)
     assert class_weight(Y) == pytest.approx(dict(enumerate(want)))
     np.testing.assert_allclose(sample_weight(Y), compute_sample_weight("balanced", Y), rtol=1e-6)
+
+
+def test_frames_are_weighed_by_the_names_of_their_columns():
+    hot = pd.DataFrame({"ok": [1, 1, 1, 0], "broken": [0, 0, 0, 1]})
+    text = np.array(["ok", "ok", "ok", "broken"])
+    for frame in (hot, hot[["broken", "ok"]]):
+        assert class_weight(frame) == pytest.approx(class_weight(text))
+        assert class_weight(frame, {"ok": 1, "broken": 3}) == pytest.approx(class_weight(text, {"ok": 1, "broken": 3}))
+        np.testing.assert_allclose(sample_weight(frame), sample_weight(text), rtol=1e-6)
+    table = fit_table(hot)
+    np.testing.assert_allclose(table.of(hot[["broken", "ok"]]), table.of(hot), rtol=1e-6)
+    np.testing.assert_allclose(table.of(hot.to_numpy()), table.of(hot), rtol=1e-6)
+    with pytest.raises(TargetError, match="Label 'worn' is not one of"):
+        table.of(hot.rename(columns={"broken": "worn"}))
+    several = pd.DataFrame({"rain": [1, 1, 0, 0], "snow": [0, 1, 0, 0]})
+    found = class_weight(several, kind="multi_label")
+    assert list(found) == ["rain", "snow"]
+    swapped = fit_table(several, kind="multi_label").of(several[["snow", "rain"]])
+    np.testing.assert_allclose(swapped[:, ::-1], sample_weight(several, kind="multi_label"), rtol=1e-6)
+    assert class_weight(np.eye(2)[[0, 0, 1]], classes=["no", "yes"]) == pytest.approx({"no": 0.75, "yes": 1.5})
 
 
 def test_weights_by_label_keep_their_ratios():

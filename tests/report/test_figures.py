@@ -30,7 +30,7 @@ def test_a_hostile_label_stays_text(seven_record, name):
 
 def test_only_the_strategies_asked_for_are_drawn(binary_record):
     spec = figures.pr_spec(binary_record, ["oversample", "none"])
-    assert {row["strategy"] for row in spec["data"]["values"]} == {"Oversampling", "Untouched model"}
+    assert {row["strategy"] for row in spec["data"]["values"]} == {"Oversampling", "Baseline"}
     with pytest.raises(OptionError, match="Did you mean 'oversample'"):
         figures.pr_spec(binary_record, ["oversampl"])
 
@@ -45,10 +45,11 @@ def test_no_curves_no_figure(binary_record):
         figures.roc_spec({k: v for k, v in binary_record.items() if k != "curves"})
 
 
-def test_a_still_is_svg_or_png(binary_record):
+def test_a_still_is_svg_png_or_pdf(binary_record):
     assert figures.still(figures.folds_spec(binary_record), "png", scale=1)[:4] == b"\x89PNG"
-    with pytest.raises(OptionError, match="'pdf'"):
-        figures.still({}, "pdf")
+    assert figures.still(figures.folds_spec(binary_record), "pdf")[:4] == b"%PDF"
+    with pytest.raises(OptionError, match="Expected svg, png or pdf"):
+        figures.still({}, "gif")
 
 
 def test_no_two_strategies_look_alike():

@@ -15,7 +15,7 @@ from counterpoise.report import page
 from counterpoise.report.summary import curves_of
 
 NASTY = "<script>alert(1)</script>"
-SECTIONS = ("verdict", "hidden", "leaderboard", "figures", "confusion", "threshold", "data", "methods", "card")
+SECTIONS = ("answer", "threshold", "leaderboard", "figures", "data", "details")
 
 
 def payload_of(text: str) -> dict:
@@ -26,13 +26,18 @@ def payload_of(text: str) -> dict:
 
 def test_every_section_is_there(binary_record):
     text = page.render(binary_record)
-    for name in SECTIONS:
-        assert f'<section id="{name}"' in text
+    assert re.findall('<section id="([a-z]+)"', text) == list(SECTIONS)
+    for name in ("scores", "confusion", "methods", "card"):
+        assert f'<details id="{name}">' in text
+    verdict = binary_record["verdict"]
+    for key in ("headline", "recommendation", "evidence", "next_step"):
+        assert str(escape(verdict[key])).split("`")[0] in text
+    assert "<code>--repeats 5</code>" in text
     assert set(payload_of(text)["specs"]) == {
         "pr", "gain", "roc", "decision", "calibration", "folds", "training", "learning",
     }  # fmt: skip
     assert "42.0 to 1" in text
-    assert "Always saying -1 is right for 97.7 %." in text
+    assert "Always predicting -1 is 97.7% accurate." in text
 
 
 def cells(text: str, caption: str) -> list[list[str]]:
@@ -47,12 +52,16 @@ def test_what_was_tuned_chosen_and_what_it_costs_is_told(binary_record):
     assert ["Undersampling", "ratio", *(f"{v['ratio']:.3g}" for v in ratios)] in cells(
         text, "Value of each hyperparameter"
     )
-    assert "Oversampling 3 ×, Untouched model 2 ×" in text
-    effect = binary_record["verdict"]["effect"]
-    assert f"+{effect['found']:.1f}</b>" in text
-    assert f"and {effect['false_alarms']:.1f} more false alarms" in text
-    assert "a false alarm costs 1, a missed case 20" in text
-    assert "20 trials per strategy and fold, 300 steps each at most" in text
+    assert "chosen: Oversampling 3 times, Baseline 2 times" in text
+    shown = cells(text, "Baseline and recommended strategy")
+    counts = binary_record["verdict"]["effect"]["counts"]
+    assert [row[0] for row in shown[-3:]] == ["Decision threshold", "cases found", "false positives"]
+    assert shown[-3][1:] == ["0.5", "0.31", "tuned for F1"]
+    assert shown[-2][1:3] == [f"{counts[n]['found']:.0f}" for n in ("none", "resampling_ensemble")]
+    alone = counts["threshold"]["found"] - counts["none"]["found"]
+    assert f"Threshold tuning alone, without retraining: +{alone:.0f} found" in text
+    assert "a false positive costs 1, a missed case 20" in text
+    assert "20 trials per strategy and fold, at most 300 steps each" in text
     assert "400,000 steps over all networks" in text
 
 
@@ -66,7 +75,7 @@ def test_both_classes_are_called_by_their_names_beside_the_slider(binary_record)
 
 
 def test_several_classes_have_a_line_each_of_what_would_change(seven_record):
-    shown = cells(page.render(seven_record), "Change in 10,000 cases, class by class: the rule of Class weights")[1:]
+    shown = cells(page.render(seven_record), "Change per 10,000 cases, class by class: Class weights compared")[1:]
     effect = seven_record["verdict"]["effect"]["classes"]
     assert [row[0] for row in shown] == [str(escape(c["label"])) for c in effect]
     assert [float(row[1].replace("−", "-").replace(",", "")) for row in shown] == pytest.approx(
@@ -119,7 +128,7 @@ def test_parts_that_are_absent_are_left_out(binary_record):
     bare = {k: v for k, v in binary_record.items() if k not in ("curves", "diagnosis", "model_card", "warnings")}
     text = page.render(bare)
     assert '<section id="leaderboard"' in text
-    assert '<section id="card"' not in text
+    assert '<details id="card"' not in text
 
 
 def test_a_record_without_rows_is_refused():
@@ -144,8 +153,8 @@ def test_the_verdict_and_the_leaderboard_call_a_strategy_by_the_same_word(binary
 
 
 def test_a_share_beside_another_has_as_many_decimals(binary_record):
-    shown = cells(page.render(binary_record), "Untouched model, its tuned rule")[1:]
-    decimals = {len(re.search(r"\.(\d+) %$", cell)[1]) for row in shown for cell in row if "%" in cell}
+    shown = cells(page.render(binary_record), "Baseline, at its own threshold")[1:]
+    decimals = {len(re.search(r"\.(\d+)%$", cell)[1]) for row in shown for cell in row if "%" in cell}
     assert len(decimals) == 1
 
 
@@ -164,6 +173,6 @@ def test_a_page_of_hundreds_of_classes_is_small_and_says_what_it_leaves_out():
     }
     text = page.render(record)
     assert len(text) < 2_000_000
-    assert "the 12 rarest of 300 classes are drawn" in text
+    assert "the 12 rarest of 300 classes" in text
     assert "join the 288 more common classes" in text
     assert text.count("species 299") > 0

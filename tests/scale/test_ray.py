@@ -72,5 +72,5 @@ def test_without_ray_one_line_says_how_to_install_it(monkeypatch, tmp_path):
 def test_addresses_and_numbers_that_cannot_be():
     with pytest.raises(OptionError, match="ray job submit"):
         cluster("ray://head:10001")
-    with pytest.raises(OptionError, match="cpus, gpus, retries"):
+    with pytest.raises(OptionError, match="cpus, gpus and retries"):
         cluster(cpus=0)

@@ -38,7 +38,7 @@ def test_a_classifier_of_labels(clf):
     proba, decision = clf.predict_proba(FRAME), clf.predict(FRAME)
     assert proba.shape == decision.shape == (N, 3)
     assert clf.classes_.tolist() == NAMES
-    cuts = [part.threshold for part in clf.rule.parts]
+    cuts = [part.threshold for part in clf.rule.problem_rules]
     assert np.array_equal(decision, (proba >= cuts).astype(int))
     assert np.all(np.abs(proba.mean(axis=0) - np.nanmean(Y, axis=0)) < 0.12)
     assert [round(row["share"], 3) for row in clf.card["classes"]] == np.nanmean(Y, axis=0).round(3).tolist()
@@ -49,14 +49,14 @@ def test_the_file_gives_the_same_classifier(clf, tmp_path):
     again = cp.load(clf.save(tmp_path / "m.keras"))
     np.testing.assert_allclose(again.predict_proba(FRAME), clf.predict_proba(FRAME), atol=1e-6)
     assert again.kind == "labels"
-    assert again.decide(f1=True).rule.parts[0].aim == "f1"
+    assert again.decide(f1=True).rule.problem_rules[0].aim == "f1"
     assert set(again.card["metrics"]) >= {"average_precision", "f1"}
 
 
 def test_other_thresholds_and_shares_label_by_label(clf):
     moved = clf.decide(recall_floor={"edema": 0.9})
-    assert moved.rule.parts[0] is clf.rule.parts[0]
-    assert moved.rule.parts[1].aim == "recall_floor(0.9)"
+    assert moved.rule.problem_rules[0] is clf.rule.problem_rules[0]
+    assert moved.rule.problem_rules[1].aim == "recall_floor(0.9)"
     assert [one["label"] for one in moved.card["threshold"]["labels"]] == NAMES
     with pytest.raises(OptionError, match="names 'edma', which is no label"):
         clf.decide(recall_floor={"edma": 0.9})

@@ -110,7 +110,7 @@ def test_a_rule_per_label_in_numpy_and_as_a_layer():
             log_p[:, rows, label], Y[rows, label], np.stack([SHIFT[label]] * 2), calibrate=lambda y: None,
             sample_weight=WEIGHTS[rows],
         )  # fmt: skip
-        assert rule.parts[label].threshold == alone.threshold
+        assert rule.problem_rules[label].threshold == alone.threshold
     said = LABELS.apply(rule, log_p)
     layer = LABELS.layer(rule)
     out = {name: np.asarray(value) for name, value in layer([Z, Z + 0.3]).items()}
@@ -118,7 +118,7 @@ def test_a_rule_per_label_in_numpy_and_as_a_layer():
     assert np.array_equal(out["decision"], said.decision)
     assert out["decision"].shape == (N, L)
     again = LABELS.rule_of(layer.get_config()["rule"])
-    assert [part.threshold for part in again.parts] == [part.threshold for part in rule.parts]
+    assert [part.threshold for part in again.problem_rules] == [part.threshold for part in rule.problem_rules]
 
 
 def test_a_handful_of_positives_shares_the_threshold_of_all_labels():
@@ -126,10 +126,10 @@ def test_a_handful_of_positives_shares_the_threshold_of_all_labels():
     few[np.flatnonzero(few[:, 0] == 1)[5:], 0] = 0
     log_p = LABELS.log_p(Z, SHIFT)[None]
     rule = LABELS.fit_rule(log_p, few, SHIFT[None], calibrate=lambda y: None, check_intercept=False)
-    assert "fewer than 20" in rule.parts[0].notes[-1]
-    assert rule.parts[1].notes == ()
+    assert "fewer than 20" in rule.problem_rules[0].notes[-1]
+    assert rule.problem_rules[1].notes == ()
     plain = LABELS.fit_rule(log_p, few, SHIFT[None], calibrate=lambda y: None, check_intercept=False, aim="argmax")
-    assert [part.threshold for part in plain.parts] == [0.5] * 3
+    assert [part.threshold for part in plain.problem_rules] == [0.5] * 3
 
 
 def test_every_target_keeps_the_contract():

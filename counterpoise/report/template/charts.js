@@ -1,8 +1,8 @@
 // Charts: specifications come ready made; the page only fits them to its width and switches strategies.
-// A chart is drawn when it comes near the window, or else when the browser has nothing better to do.
+// A chart is drawn when it comes near the window, otherwise when the browser is idle; inside closed details when these
+// are opened.
 const views = new Map();
 const begun = new Map();
-const HALF = ["pr", "roc", "gain", "decision"];
 const DARK_SAFE = { background: "transparent" };
 
 const canChoose = () => document.getElementById("banded") !== null;
@@ -41,7 +41,7 @@ async function draw(box, spec) {
     if (JSON.stringify(choice()) !== before) await showOnly(view, spec); // somebody chose while it was being drawn
   } catch (error) {
     box.classList.add("failed");
-    box.textContent = "This figure could not be drawn; its table holds the numbers.";
+    box.textContent = "This figure could not be drawn. Its table contains the numbers.";
     console.error(error);
   }
 }
@@ -109,8 +109,10 @@ function drawOnce(box, specs) {
 
 const whenIdle = (work) => (window.requestIdleCallback ? requestIdleCallback(work, { timeout: 100 }) : setTimeout(work, 30));
 
+const visible = (box) => box.offsetParent !== null;
+
 async function drawTheRest(boxes, specs) {
-  for (const box of boxes) {
+  for (const box of boxes.filter(visible)) {
     if (!begun.has(box.dataset.chart)) await new Promise(whenIdle);
     await drawOnce(box, specs);
   }
@@ -122,7 +124,7 @@ function redrawWhenResized(boxes, specs) {
   window.addEventListener("resize", () => {
     clearTimeout(pause);
     pause = setTimeout(() => {
-      const moved = boxes.filter((box) => views.has(box.dataset.chart) && Math.abs(box.clientWidth - box.dataset.width) > 8);
+      const moved = boxes.filter((box) => visible(box) && views.has(box.dataset.chart) && Math.abs(box.clientWidth - box.dataset.width) > 8);
       moved.forEach((box) => draw(box, specs[box.dataset.chart]));
     }, 150);
   });
@@ -130,14 +132,10 @@ function redrawWhenResized(boxes, specs) {
 
 function setUpCharts(specs) {
   const boxes = [...document.querySelectorAll("[data-chart]")];
-  for (const box of boxes) {
-    const narrow = HALF.includes(box.dataset.chart) && !specs[box.dataset.chart].spec;
-    box.closest("figure").classList.toggle("half", narrow);
-  }
   setUpDownloads(specs);
   setUpChoice(specs);
   redrawWhenResized(boxes, specs);
-  window.addEventListener("beforeprint", () => boxes.forEach((box) => drawOnce(box, specs)));
+  window.addEventListener("beforeprint", () => boxes.filter(visible).forEach((box) => drawOnce(box, specs)));
   const near = new IntersectionObserver((found) => {
     for (const { target, isIntersecting } of found) if (isIntersecting) drawOnce(target, specs);
   }, { rootMargin: "40% 0px" });

@@ -1,9 +1,9 @@
 // The threshold slider: rows are [threshold, tp, fp, fn, tn], ascending; every reading is exact there.
-const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const whole = new Intl.TextFormat("en", { maximumFractionDigits: 0 });
 const by = (id) => document.getElementById(id);
 const ratio = (a, b) => (b > 0 ? a / b : NaN);
 const fixed = (value, places) => (Number.isFinite(value) ? value.toFixed(places) : "–");
-const shareText = (value) => (Number.isFinite(value) ? `${(100 * value).toFixed(1)} %` : "–");
+const shareText = (value) => (Number.isFinite(value) ? `${(100 * value).toFixed(1)}%` : "–");
 const large = (value) => (Number.isFinite(value) ? (Math.abs(value) >= 100 ? whole.format(value) : value.toFixed(1)) : "–");
 const probabilityText = (p) => (p >= 0.01 ? p.toFixed(3) : p.toPrecision(2));
 
@@ -28,7 +28,7 @@ function setCell(id, value, total) {
 }
 
 function drawCost(values, now) {
-  // Flagging everyone can cost so much more than flagging no one that the rest would look flat.
+  // An alert for every case can cost so much more than no alert that the rest would look flat.
   const top = Math.min(Math.max(...values), 1.5 * Math.max(values.at(-1), values[now])) || 1;
   const x = (i) => (values.length > 1 ? (600 * i) / (values.length - 1) : 300);
   const line = values.map((v, i) => `${i ? "L" : "M"}${x(i).toFixed(1)},${(86 - (80 * Math.min(v, top)) / top).toFixed(1)}`).join("");
@@ -37,8 +37,8 @@ function drawCost(values, now) {
 }
 
 function showThreshold(entry) {
-  const place = Number(by("slider").value);
-  const row = entry.rows[place];
+  const index = Number(by("slider").value);
+  const row = entry.rows[index];
   const [threshold, tp, fp, fn, tn] = row;
   const spent = entry.rows.map((r) => expectedCost(r));
   by("at").textContent = probabilityText(threshold);
@@ -50,22 +50,22 @@ function showThreshold(entry) {
   by("recall").textContent = shareText(ratio(tp, tp + fn));
   by("precision").textContent = shareText(ratio(tp, tp + fp));
   by("alerts").textContent = large(daily(tp + fp, row));
-  by("alarms").textContent = large(daily(fp, row));
+  by("alerts-false").textContent = large(daily(fp, row));
   by("missed").textContent = large(daily(fn, row));
-  by("cost").textContent = large(spent[place]);
-  drawCost(spent, place);
+  by("cost").textContent = large(spent[index]);
+  drawCost(spent, index);
 }
 
 function setUpSlider(entries) {
   const pick = by("slider-of");
   if (!pick) return;
   const entry = () => entries[pick.value];
-  const moveTo = (place) => {
+  const moveTo = (index) => {
     by("slider").max = entry().rows.length - 1;
-    by("slider").value = place;
+    by("slider").value = index;
     showThreshold(entry());
   };
-  const announce = () => (by("said").textContent = `Recall ${by("recall").textContent}, precision ${by("precision").textContent}, ${by("alerts").textContent} alerts a day.`);
+  const announce = () => (by("reading").textContent = `Recall ${by("recall").textContent}, precision ${by("precision").textContent}, ${by("alerts").textContent} alerts a day.`);
   by("slider").addEventListener("input", () => showThreshold(entry()));
   by("slider").addEventListener("change", announce);
   for (const id of ["cost-fp", "cost-fn", "per-day"]) by(id).addEventListener("input", () => showThreshold(entry()));

@@ -1,11 +1,11 @@
-// Sorting: a press on a heading orders the rows by their data attribute; failed rows stay last.
+// Sorting: a click on a heading orders the rows by their data attribute; failed rows stay last.
 const keyOf = (row, key) => row.dataset[key.replace(/_(\w)/g, (_, c) => c.toUpperCase())] ?? "";
 
 function compareRows(key, sign) {
   return (a, b) => {
     const [x, y] = [keyOf(a, key), keyOf(b, key)];
     if (x === "" || y === "") return (x === "") - (y === "");
-    return sign * (key === "name" ? x.localeCompare(y) : Number(x) - Number(y));
+    return sign * (key === "name" || key === "model" ? x.localeCompare(y) : Number(x) - Number(y));
   };
 }
 

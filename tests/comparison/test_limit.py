@@ -1,4 +1,4 @@
-"""Races with a limit, and races nested in the folds of a race."""
+"""Races with a limit, and comparisons nested in the folds of a comparison."""
 
 from __future__ import annotations
 
@@ -106,29 +106,29 @@ def test_nothing_is_trained_twice():
 
 @pytest.mark.parametrize("limit", ["0", "-3", "2h", "1.5", "", "s", True])
 def test_odd_limits_are_refused(limit):
-    with pytest.raises(OptionError, match="expected a number of steps, or seconds"):
+    with pytest.raises(OptionError, match="Expected a number of steps above 0, or seconds"):
         Limit.of(limit)
 
 
 def test_a_limited_and_nested_race_says_what_it_did():
-    race = cp.compare(
+    comparison = cp.compare(
         "mlp", X, Y, strategies=SOME, folds=2, epochs=6, batch_size=32, verbose=0, limit=90,
         nested=True, refit=False,
     )  # fmt: skip
-    check_board(json.loads(json.dumps(race.record)))
-    stopped = [row for row in race.leaderboard if row["status"] == "stopped early"]
+    check_board(json.loads(json.dumps(comparison.record)))
+    stopped = [row for row in comparison.leaderboard if row["status"] == "stopped early"]
     assert stopped
     assert all(row["error"].startswith(f"stopped at {row['steps']} steps") for row in stopped)
-    assert "stopped early" in str(race)
-    assert race.record["time_limited"] is False
-    assert race.verdict.chosen_among == len(SOME) - len(stopped)
-    nested = race.record["nested"]
+    assert "stopped early" in str(comparison)
+    assert comparison.record["time_limited"] is False
+    assert comparison.verdict.chosen_among == len(SOME) - len(stopped)
+    nested = comparison.record["nested"]
     for k, name in enumerate(nested["chosen"]):
-        result = next(c for c in race.fold_results if c.strategy == name and c.fold == k)
+        result = next(c for c in comparison.fold_results if c.strategy == name and c.fold == k)
         assert nested["folds"][k] == pytest.approx(average_precision_score(Y[result.rows], result.proba[:, 1]))
-    assert "on rows that chose nothing" in race.verdict.text
+    assert "(nested cross-validation), average precision is" in comparison.verdict.evidence
 
 
 def test_what_does_not_go_with_nested_folds_is_refused():
-    with pytest.raises(OptionError, match="nested and repeats=2"):
+    with pytest.raises(OptionError, match="nested=True and repeats=2"):
         cp.compare("mlp", X, Y, nested=True, repeats=2, verbose=0)

@@ -1,4 +1,4 @@
-"""What libraries print to file descriptor 2 by themselves, held back."""
+"""Standard error without what libraries print to it by themselves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def no_stderr() -> Iterator[None]:
-    """What libraries write to file descriptor 2 goes nowhere."""
+    """Discard what libraries write to file descriptor 2."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:

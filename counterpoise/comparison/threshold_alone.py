@@ -1,0 +1,41 @@
+"""What threshold tuning alone changes, if the comparison has no strategy that does only that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from counterpoise.comparison.effect import Costs
+from counterpoise.core.examples import Examples
+from counterpoise.core.fold_result import FoldResult
+from counterpoise.decide.aim import Aim
+from counterpoise.decide.threshold import choose_threshold
+from counterpoise.metrics.decision_scores import confusion
+
+Array = np.ndarray
+
+
+def confusion_at_tuned_threshold(
+    results: Sequence[FoldResult], examples: Examples, costs: Costs | None
+) -> Array | None:
+    """Return the baseline's confusion counts (2, 2) at thresholds tuned on the predictions of the other folds.
+
+    Args:
+        results: The baseline's, one per repeat and fold.
+        examples: The rows, of two classes.
+        costs: Tune for least cost; None: for F1.
+
+    Returns:
+        Counts [true, predicted] summed over the folds; None for a single fold, which has no other rows to tune on.
+    """
+    aim = Aim("f1") if costs is None else Aim("cost", (costs.cost_fp, costs.cost_fn))
+    total = np.zeros((2, 2))
+    for result in results:
+        others = [r for r in results if r.repeat == result.repeat and r.fold != result.fold]
+        if not others:
+            return None
+        rows, proba = (np.concatenate([getattr(r, name) for r in others]) for name in ("rows", "proba"))
+        threshold = choose_threshold(proba[:, 1], examples.y[rows], aim, examples.weights_of(rows))
+        total += confusion(examples.y[result.rows], (result.proba[:, 1] >= threshold).astype(int), 2)
+    return total

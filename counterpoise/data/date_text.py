@@ -1,0 +1,169 @@
+"""Text that spells dates, times of day and durations -> values of these types.
+
+Dates are read where day, month and year are certain: the year comes first, points stand between them, or the month has
+its English name. Between slashes, a day above 12 anywhere in the column decides whether day or month comes first.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from counterpoise.data.dates import in_utc
+
+#: How a date that begins with the year is written.
+DATE = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)? ?(Z|[+-]\d\d:?\d\d)?)?$"
+_MONTHS = (
+    "jan(?:uary)?", "feb(?:ruary)?", "mar(?:ch)?", "apr(?:il)?", "may", "june?", "july?", "aug(?:ust)?",
+    "sept?(?:ember)?", "oct(?:ober)?", "nov(?:ember)?", "dec(?:ember)?",
+)  # fmt: skip
+_NUMBERS = {pattern[:3]: f"{number:02d}" for number, pattern in enumerate(_MONTHS, 1)}
+_MONTH, _DAY, _YEAR = rf"(?P<month>{'|'.join(_MONTHS)})\.?", r"(?P<day>\d{1,2})(?:st|nd|rd|th)?\.?", r"(?P<year>\d{4})"
+_WEEKDAY, _REST = (
+    r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?,? )?",
+    r"(?:[T,]? ?(?P<rest>\d.*))?",
+)
+#: Dates with the name of the month, in small letters.
+_NAMED = (
+    rf"^{_WEEKDAY}{_DAY}[ -]?(?:of )?{_MONTH}[ ,-]{{0,2}}{_YEAR}{_REST}$",
+    rf"^{_WEEKDAY}{_MONTH}[ -]{_DAY}(?:, ?| |-){_YEAR}{_REST}$",
+    rf"^{_YEAR}[ -]{_MONTH}[ -]{_DAY}{_REST}$",
+)
+_NAME = rf"(?i)(^|[^a-z])(?:{'|'.join(_MONTHS)})([^a-z]|$)"
+#: Dates in which two numbers come before the year.
+_SLASHES = r"^(?P<first>\d{1,2})[/-](?P<second>\d{1,2})[/-](?P<year>\d{4})(?:,? (?P<rest>\d.*))?$"
+_UNCERTAIN = r"^\d{1,2}[/-]\d{1,2}[/-](\d{4}|\d\d)(,? .*)?$"
+_HALF_DAY = r"(?i)^(?P<date>.*? )?(?P<h>\d{1,2})(?P<m>:[0-5]\d(?::[0-5]\d(?:\.\d+)?)?)? ?(?P<half>[ap])\.?m\.?$"
+_TIME = r"^([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?$"
+_SPAN = r"^(?:(?P<days>[+-]?\d+) days?,?)? ?(?:(?P<sign>[+-]?)(?P<h>\d+):(?P<m>[0-5]\d):(?P<s>[0-5]\d(?:\.\d+)?))?$"
+#: What dates, times and durations have in common, and other text mostly lacks.
+STAMP = rf"\d{{4}}[-/]\d\d|\d\.\d{{1,2}}\.\d{{4}}|:|day|(?i:\d ?[ap]\.?m\.?$)|{_NAME}"
+
+
+def is_iso_date(text: pl.Series) -> bool:
+    """Whether every value is a date that begins with the year, as 2024-12-31 or 2024-12-31 23:59:59.
+
+    Example:
+        >>> is_iso_date(pl.Series(["2024-12-31", None])), is_iso_date(pl.Series(["2024-13-31"]))
+        (True, False)
+    """
+    known = text.drop_nulls()
+    if not len(known) or not known.head(10).str.contains(DATE).all() or not known.str.contains(DATE).all():
+        return False
+    return parse_dates(known).null_count() == 0
+
+
+def are_uncertain(text: pl.Series) -> bool:
+    """Whether most values are dates whose order of day and month is not certain, such as 03/04/2024."""
+    return bool((text.str.contains(_UNCERTAIN).mean() or 0.0) > 0.5)  # type: ignore[operator]
+
+
+def date_order(text: pl.Series) -> str:
+    """Return "month first" or "day first" where a day above 12 decides it for a column; "" where nothing does.
+
+    Example:
+        >>> date_order(pl.Series(["03/04/2024", "12/31/2024"])), date_order(pl.Series(["03/04/2024"]))
+        ('month first', '')
+    """
+    numbers = text.str.extract_groups(_SLASHES).struct.unnest().select(pl.col("first", "second").cast(pl.Int64))
+    first, second = (int(numbers[name].max() or 0) for name in ("first", "second"))  # type: ignore[arg-type]
+    if first <= 12 < second <= 31:
+        return "month first"
+    return "day first" if second <= 12 < first <= 31 else ""
+
+
+def parse_dates(text: pl.Series, order: str = "") -> pl.Series:
+    """Read dates as datetimes in microseconds, in UTC where they name an offset; null for other text.
+
+    Args:
+        text: See the module.
+        order: Of dates such as 12/31/2024: "month first" or "day first"; "": these are not read.
+
+    Example:
+        >>> dates = pl.Series(["2024-12-31", "31.12.2024 08:15", "Dec 31, 2024 8:15 PM", "12/31/2024"])
+        >>> parse_dates(dates).dt.to_string("%Y-%m-%d %H:%M").to_list()
+        ['2024-12-31 00:00', '2024-12-31 08:15', '2024-12-31 20:15', None]
+        >>> parse_dates(dates.tail(1), "month first").dt.to_string("%Y-%m-%d").to_list()
+        ['2024-12-31']
+    """
+    spelled = _year_first(_in_24_hours(text.str.strip_chars()), order)
+    spelled = spelled.str.replace(r"^(\d{4})/(\d\d)/(\d\d)", "$1-$2-$3")
+    spelled = spelled.str.replace(r"^(\d)\.", "0$1.").str.replace(r"^(\d\d)\.(\d)\.", "$1.0$2.")
+    spelled = spelled.str.replace(r"^(\d\d)\.(\d\d)\.(\d{4})", "$3-$2-$1").str.replace(r"^(.{10}[T ])(\d:)", "${1}0$2")
+    spelled = spelled.str.replace(r"(\d) ?([+-]\d\d):?(\d\d)$", "$1$2:$3").str.replace(
+        r"(:\d\d) ?(?:GMT|UTC|gmt|utc)$", "${1}Z"
+    )
+    spelled = spelled.set(~spelled.str.contains(DATE).fill_null(False), None)
+    zoned = spelled.str.contains(r"\d\d:\d\d.*(Z|[+-]\d\d:?\d\d)$").fill_null(False)
+    if not zoned.any():
+        return _datetimes(spelled)
+    with_zone, without = spelled.set(~zoned, None), spelled.set(zoned, None)
+    return _datetimes(with_zone).zip_with(zoned, _datetimes(without))
+
+
+def _year_first(text: pl.Series, order: str) -> pl.Series:
+    """Dates with named months, and with slashes in an order, as dates that begin with the year."""
+    if text.str.contains(_NAME).any():
+        small = text.str.to_lowercase()
+        for pattern in _NAMED:
+            text = _joined(text, small.str.extract_groups(pattern).struct.unnest())
+    if order:
+        dates = text.str.extract_groups(_SLASHES).struct.unnest()
+        names = {"first": "month", "second": "day"} if order == "month first" else {"first": "day", "second": "month"}
+        text = _joined(text, dates.rename(names))
+    return text
+
+
+def _joined(text: pl.Series, dates: pl.DataFrame) -> pl.Series:
+    """Year, month, day and the rest put together; text without these as it is."""
+    months = dates["month"].str.slice(0, 3).replace(_NUMBERS).str.zfill(2)
+    rest = (" " + dates["rest"]).fill_null("").str.replace(r" (gmt|utc)$", "Z").str.replace("z$", "Z")
+    whole = dates["year"] + "-" + months + "-" + dates["day"].str.zfill(2) + rest
+    return whole.zip_with(whole.is_not_null(), text).alias(text.name)
+
+
+def _in_24_hours(text: pl.Series) -> pl.Series:
+    """Hours with AM or PM as hours from 0 to 23: "8:15 PM" as "20:15", "12 AM" as "00:00"."""
+    if not text.str.contains(r"(?i)\d ?[ap]\.?m\.?$").any():
+        return text
+    groups = text.str.extract_groups(_HALF_DAY).struct.unnest()
+    hours = groups["h"].cast(pl.Int64)
+    hours = hours.set(~hours.is_between(1, 12).fill_null(False), None) % 12
+    hours = hours.zip_with(groups["half"].str.to_lowercase() != "p", hours + 12)
+    whole = groups["date"].fill_null("") + hours.cast(pl.String).str.zfill(2) + groups["m"].fill_null(":00")
+    return whole.zip_with(whole.is_not_null(), text).alias(text.name)
+
+
+def _datetimes(text: pl.Series) -> pl.Series:
+    try:
+        return in_utc(text.str.to_datetime(strict=False))
+    except pl.exceptions.ComputeError:  # no value looks like a date
+        return pl.Series(text.name, [None] * len(text), dtype=pl.Datetime("us"))
+
+
+def parse_times(text: pl.Series) -> pl.Series:
+    """Read times of day such as 14:35, 14:35:59.25 or 2:35 PM; null where the text is none.
+
+    Example:
+        >>> parse_times(pl.Series(["7:05", "12 AM", "24:00"])).to_list()
+        [datetime.time(7, 5), datetime.time(0, 0), None]
+    """
+    spelled = _in_24_hours(text.str.strip_chars())
+    spelled = spelled.set(~spelled.str.contains(_TIME).fill_null(False), None).str.pad_start(1)
+    full = spelled.str.replace(r"^(\d):", "0$1:").str.replace(r"^(\d\d:\d\d)$", "$1:00")
+    return full.str.to_time("%H:%M:%S%.f", strict=False)
+
+
+def parse_durations(text: pl.Series) -> pl.Series:
+    """Read durations as Python and pandas write them, 36:00:00 or -1 days +03:30:00; null where the text is none.
+
+    Example:
+        >>> parse_durations(pl.Series(["1 day, 0:30:00", "-1 days +23:00:00", "soon"])).to_list()
+        [datetime.timedelta(days=1, seconds=1800), datetime.timedelta(days=-1, seconds=82800), None]
+    """
+    groups = text.str.strip_chars().str.extract_groups(_SPAN).struct.unnest()
+    days, hours, minutes, seconds = (groups[name].cast(pl.Float64).fill_null(0.0) for name in ("days", "h", "m", "s"))
+    clock = hours * 3600 + minutes * 60 + seconds
+    signed = clock.zip_with((groups["sign"] != "-").fill_null(True), -clock)
+    spelled = groups["days"].is_not_null() | groups["s"].is_not_null()
+    micros = ((days * 86_400 + signed) * 1e6).round(0).cast(pl.Int64)
+    return micros.set(~spelled, None).cast(pl.Duration("us")).alias(text.name)

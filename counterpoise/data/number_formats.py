@@ -1,0 +1,171 @@
+"""Which format the numbers of a text column follow: signs between digits, and the unit or currency around them.
+
+A format depends on the shape of a value alone: "$1,234.50" and "$5,678.91" have one shape. So a column is counted by
+shape, and each format is tried on the few shapes.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import product
+from typing import NamedTuple
+
+import polars as pl
+
+from counterpoise.core.schema import TextFormat
+from counterpoise.data.number_parsing import is_currency, is_plain, is_signed_number, normal_text, number_pattern, parse
+from counterpoise.data.stray_words import MOSTLY, PARTLY
+
+#: Distinct values on which a format is chosen.
+MOST_LOOKED_AT = 20_000
+
+#: One letter behind a number that is a unit rather than part of a code such as 12A.
+_SHORT_UNITS = tuple("gmlshdkwvtyf")
+_LETTER, _SIGN = r"[^\W\d_]", r"[^\w\s\d.,'()+-]"
+_ANY = re.compile(
+    rf"[(+-]?\s?(?P<before>(?:{_LETTER}|{_SIGN}|\.){{0,6}}?)\s?[(+-]?\s?"
+    r"(?P<number>[\d.,' ]*?\d[.,]?(?:[eE][+-]?\d+)?)"
+    rf"\s?[)-]?\s?(?P<after>(?:{_LETTER}|{_SIGN}|[.²³]){{0,12}})\s?[)-]?"
+)
+_BEHIND = frozenset("%‰°µ²³/.")
+_DIGITS = str.maketrans("12345678", "99999999")
+_LATER_DIGIT = re.compile(r"(?<=[0-9])[0-9]")
+#: What polars reads as a number without digits.
+_INFINITE = re.compile(r"[+-]?(inf|infinity|nan)")
+
+
+class _Shape(NamedTuple):
+    """The shape of some values: what stands before and behind their number."""
+
+    before: str
+    number: str
+    after: str
+
+
+def number_format(text: pl.Series, normal: pl.Series) -> tuple[TextFormat | None, str]:
+    """Return the format of most values and what is not sure about it; None: no format fits half of them.
+
+    Args:
+        text: Values, null for missing.
+        normal: Their `normal_text`.
+    """
+    if len(text) <= MOST_LOOKED_AT:
+        rows = _by_shape(normal.drop_nulls(), None)
+    else:
+        counts = _distinct(text)
+        rows = _by_shape(normal_text(counts["text"]), counts["n"].to_list())
+    numeric = [(shape, n) for text_shape, n in rows.items() if (shape := _parts(text_shape)) is not None]
+    if sum(n for _, n in numeric) < PARTLY * sum(rows.values()):
+        return None, ""
+    affix, doubt = _affix(numeric)
+    if affix is None:
+        return None, doubt
+    formats = _candidates([shape.number for shape, _ in numeric], affix)
+    ranked = [(_fitting(rows, one), one) for one in formats]
+    most = max(sum(rows[shape] for shape in numbers) for numbers, _ in ranked)
+    leading = [(numbers, one) for numbers, one in ranked if sum(rows[shape] for shape in numbers) == most]
+    numbers, written = leading[0]
+    if written == TextFormat():  # as programs write numbers
+        return written, ""
+    others = [other for theirs, other in leading[1:] if any(numbers[s] != theirs[s] for s in numbers.keys() & theirs)]
+    return written, next(filter(None, (_ambiguity(text, written, other) for other in others)), "")
+
+
+def _distinct(text: pl.Series) -> pl.DataFrame:
+    """Distinct values `text` and how often each occurs, `n`: at most about `MOST_LOOKED_AT` of them."""
+    counts = text.drop_nulls().alias("text").value_counts(name="n").sort("text")
+    step = -(-len(counts) // MOST_LOOKED_AT)
+    return counts.gather_every(step) if step > 1 else counts
+
+
+def _by_shape(normal: pl.Series, weights: Sequence[int] | None) -> Counter[str]:
+    """Rows of each shape: every digit but a first 0 is 9."""
+    texts = "\n".join(normal.to_list()).translate(_DIGITS).split("\n")  # at once, which is several times as fast
+    rows = Counter(texts)
+    if weights is not None:
+        rows = Counter()
+        for text, n in zip(texts, weights, strict=True):
+            rows[text] += n
+    shapes: Counter[str] = Counter()
+    for text, n in rows.items():
+        shapes[_LATER_DIGIT.sub("9", text)] += n
+    return shapes
+
+
+def _parts(shape: str) -> _Shape | None:
+    """What stands around the number; None where the shape is none of a number with at most a unit or currency."""
+    match = _ANY.fullmatch(shape)
+    if match is None:
+        return None
+    before, number, after = match["before"], match["number"], match["after"]
+    if not all(_letter_or(c, ".") for c in before) or not all(_letter_or(c, _BEHIND) for c in after):
+        return None
+    return _Shape(before, number, after) if not before or (is_currency(before) and not after) else None
+
+
+def _letter_or(character: str, others: Iterable[str]) -> bool:
+    kind = unicodedata.category(character)
+    return kind[0] == "L" or kind == "Sc" or character in others
+
+
+def _affix(numeric: list[tuple[_Shape, int]]) -> tuple[str | None, str]:
+    """The one sign or unit around the numbers, "" for none; or None and why there is none."""
+    rows: Counter[str] = Counter()
+    for shape, n in numeric:
+        rows[(shape.before + shape.after).rstrip(".")] += n
+    few = (1 - MOSTLY) * sum(rows.values())
+    bare = rows.pop("", 0)
+    units = [affix for affix, n in sorted(rows.items(), key=lambda item: (item[1], item[0])) if n > few][::-1]
+    if not units:
+        return "", ""
+    if len(units) > 1:
+        shown = ", ".join(map(repr, units[:3]))
+        return None, f"is read as text because its numbers have several units ({shown}). Write them in one unit."
+    if is_currency(units[0]):
+        return units[0], ""
+    if len(units[0]) == 1 and units[0].isalpha() and units[0] not in _SHORT_UNITS:
+        return None, ""
+    if bare > few:
+        return None, (
+            f"is read as text because {rows[units[0]]:,} of its numbers are followed by {units[0]!r} and {bare:,} are "
+            "not. Write all of them alike."
+        )
+    return units[0], ""
+
+
+def _candidates(numbers: Iterable[str], affix: str) -> list[TextFormat]:
+    """Formats that the signs among the digits allow; of two that read the same values the first is taken."""
+    numbers = list(numbers)
+    seen = [sign for sign in (",", ".", " ", "'") if any(sign in number for number in numbers)]
+    pairs = product((".", ","), ("", *seen))
+    return [TextFormat(point, group, affix) for point, group in pairs if point != group]
+
+
+def _fitting(shapes: Iterable[str], written: TextFormat) -> dict[str, str]:
+    """Shapes that are numbers in a format -> the number as programs write it."""
+    pattern, numbers = re.compile(number_pattern(written)), dict[str, str]()
+    for shape in shapes:
+        match = pattern.fullmatch(shape)
+        if match is not None and is_signed_number(match):
+            number = match["n"].replace(written.group, "") if written.group else match["n"]
+            numbers[shape] = number.replace(written.decimal, ".").rstrip(".")
+        elif is_plain(written) and _INFINITE.fullmatch(shape):
+            numbers[shape] = shape
+    return numbers
+
+
+def _ambiguity(text: pl.Series, written: TextFormat, other: TextFormat) -> str:
+    """Name a text that is another number in another format; "" where there is none."""
+    texts = _distinct(text)["text"]
+    values, others = parse(texts, written), parse(texts, other)
+    rows = (values != others).fill_null(False).arg_true()
+    if not len(rows):
+        return ""
+    row = rows[0]
+    return (
+        f"is ambiguous: {texts[row]!r} is read as {values[row]:.12g}, but could also be {others[row]:.12g}. Write "
+        "numbers without a separator between thousands and with a point before decimals."
+    )

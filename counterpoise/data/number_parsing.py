@@ -1,0 +1,136 @@
+"""Text in a known number format -> numbers."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import cache
+
+import polars as pl
+
+from counterpoise.core.schema import TextFormat
+
+_CODES = """usd eur gbp chf jpy cny rmb inr aud cad nzd sek nok dkk isk pln czk huf ron bgn uah rub try brl mxn ars clp
+cop zar egp ils aed sar thb idr myr php vnd krw twd hkd sgd pkr rs kr fr fr. zł kč ft lei""".split()
+#: What stands around a number, signs only: of numbers above 0 and below.
+_POSITIVE, _NEGATIVE = ("", "+"), ("-", "()")
+#: Other characters for an apostrophe and a minus sign; these, and blanks other than one space.
+_QUOTES, _DASHES, _ODD = r"[’ʼ´`]", r"[−–‒]", r"  |[^\S ]|[’ʼ´`−–‒]"
+
+#: Digits and marks of other scripts, such as those of Arabic.
+_FOREIGN = r"[\p{Nd}٫٬--0-9]"
+
+
+@cache
+def _counterparts() -> dict[str, str]:
+    """Map each digit and mark of other scripts to its counterpart."""
+    digits = (c for c in map(chr, range(128, 0x20000)) if unicodedata.category(c) == "Nd")
+    return {c: str(unicodedata.digit(c)) for c in digits} | {"٫": ".", "٬": ","}
+
+
+def western_digits(text: pl.Series) -> pl.Series:
+    """Return text with the digits 0 to 9 in place of those of other scripts.
+
+    Example:
+        >>> western_digits(pl.Series(["٣٫٥"])).to_list()
+        ['3.5']
+    """
+    return text.str.replace_many(_counterparts()) if text.str.contains(_FOREIGN).any() else text
+
+
+def plain_numbers(text: pl.Series) -> pl.Series:
+    """Read numbers as programs write them (12, -0.5, 1e3), null for other text; whole numbers stay integers."""
+    text = western_digits(text)
+    for kind in (pl.Int64, pl.Int128):
+        whole = text.cast(kind, strict=False)
+        if whole.null_count() == text.null_count():
+            return whole
+    return text.cast(pl.Float64, strict=False).fill_nan(None)
+
+
+def is_plain(written: TextFormat) -> bool:
+    """Whether a format is that of programs."""
+    return (written.decimal, written.group, written.affix) == (".", "", "")
+
+
+def parse(text: pl.Series, written: TextFormat) -> pl.Series:
+    """Read text in one format as float64, null where it does not follow it.
+
+    Example:
+        >>> parse(pl.Series(["1.234,5 €", "(12)", "x"]), TextFormat(",", ".", "€")).to_list()
+        [1234.5, -12.0, None]
+    """
+    return parse_normal(normal_text(text), written, text)
+
+
+def parse_normal(normal: pl.Series, written: TextFormat, text: pl.Series) -> pl.Series:
+    """Read text as `parse`, from its `normal_text`."""
+    before, after = _affix_patterns(written)
+    column = pl.col("text")
+    fitting = pl.when(column.str.contains(number_pattern(written))).then(column)
+    frame = normal.to_frame("text").select(fitting)
+    # Replacing is several times as fast as taking the groups of the pattern.
+    number = column.str.replace(rf"^[(+-]? ?{before}[(+-]? ?", "").str.replace(rf" ?[)-]? ?{after} ?[)-]?$", "")
+    if written.group:
+        number = number.str.replace_all(written.group, "", literal=True)
+    if written.decimal != ".":
+        number = number.str.replace(written.decimal, ".", literal=True)
+    values = frame.select(number.cast(pl.Float64, strict=False))["text"]
+    if frame["text"].str.contains(r"[()+-]").any():
+        signs = frame["text"].str.replace(r"e[+-]?[0-9]+", "").str.replace_all(r"[^()+-]", "")
+        values = values.set(~signs.is_in([*_POSITIVE, *_NEGATIVE]).fill_null(True), None)
+        values = values.zip_with(~signs.is_in(_NEGATIVE).fill_null(False), -values)
+    values = values.alias(text.name)
+    if not is_plain(written) or values.null_count() == text.null_count():
+        return values
+    return values.zip_with(values.is_not_null(), text.cast(pl.Float64, strict=False))  # inf
+
+
+def normal_text(text: pl.Series) -> pl.Series:
+    """Return text in lower case with one kind of digit, blank, apostrophe and minus sign."""
+    text = western_digits(text)
+    if text.str.contains(_ODD).any():
+        for pattern, by in ((r"\s+", " "), (_QUOTES, "'"), (_DASHES, "-")):
+            text = text.str.replace_all(pattern, by)
+    normal = pl.col("text").str.strip_chars().str.to_lowercase()
+    return text.to_frame("text").select(normal)["text"].alias(text.name)
+
+
+def is_signed_number(match: re.Match[str]) -> bool:
+    """Whether the signs around a match of `number_pattern` make a number."""
+    return "".join(match.group("a", "b", "c", "d")) in (*_POSITIVE, *_NEGATIVE)
+
+
+@cache
+def number_pattern(written: TextFormat) -> str:
+    """Return the pattern of a number in a format, in `normal_text`: number n, and signs a to d around it."""
+    point, group = re.escape(written.decimal), re.escape(written.group)
+    whole = "[0-9]+"
+    if group:
+        whole = rf"[1-9][0-9]{{0,2}}(?:{group}[0-9]{{3}})+|{whole}"
+        if written.group == ",":  # 12,34,567 in South Asia
+            whole = rf"[1-9][0-9]?(?:,[0-9][0-9])+,[0-9]{{3}}|{whole}"
+    number = rf"(?:(?:{whole})(?:{point}[0-9]*)?|{point}[0-9]+)(?:e[+-]?[0-9]+)?"
+    before, after = _affix_patterns(written)
+    return rf"^(?P<a>[(+-]?) ?{before}(?P<b>[(+-]?) ?(?P<n>{number}) ?(?P<c>[)-]?) ?{after} ?(?P<d>[)-]?)$"
+
+
+def _affix_patterns(written: TextFormat) -> tuple[str, str]:
+    """The patterns of unit or currency before and behind a number."""
+    if not written.affix:
+        return "", ""
+    affix = re.escape(written.affix) + r"\.?"
+    return (f"(?:{affix} ?)?", f"(?:{affix})?") if is_currency(written.affix) else ("", f"(?:{affix})")
+
+
+@cache
+def is_currency(affix: str) -> bool:
+    """Whether an affix in lower case is a sign or code of a currency, which may be left out.
+
+    Example:
+        >>> is_currency("€"), is_currency("chf"), is_currency("kg")
+        (True, True, False)
+    """
+    kinds = [unicodedata.category(character) for character in affix]
+    sign = 0 < len(kinds) <= 4 and kinds[-1] == "Sc" and all(kind[0] == "L" for kind in kinds[:-1])
+    return sign or affix in _CODES

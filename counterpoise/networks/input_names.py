@@ -1,0 +1,53 @@
+"""Inputs of networks: the names that users gave them, tensors passed by name, and fresh inputs like others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+
+from counterpoise.networks.input_spec import OWN_LAYERS
+
+#: Names of inputs that Keras 2 and 3 make up.
+MADE_UP = re.compile(r"(keras_tensor|input_layer|input_\d+)(_\d+)?")
+
+
+def own_name(tensor: Any) -> str | None:
+    """The name that somebody gave an input; None where Keras made one up.
+
+    Example:
+        >>> own_name(keras.Input((2,), name="pixels")), own_name(keras.Input((2,)))
+        ('pixels', None)
+    """
+    return None if MADE_UP.fullmatch(tensor.name) else str(tensor.name)
+
+
+def like(tensors: Any, taken: Sequence[str] = ()) -> Any:
+    """Fresh symbolic inputs with the shapes, dtypes and names of `tensors`, but for names that are `taken`."""
+    if isinstance(tensors, Mapping):
+        return {k: like(t, taken) for k, t in tensors.items()}
+    if isinstance(tensors, (list, tuple)):
+        return tuple(like(t, taken) for t in tensors)
+    name = None if tensors.name in taken else tensors.name
+    return keras.Input(tensors.shape[1:], dtype=tensors.dtype, name=name)
+
+
+def input_names(model: keras.Model) -> list[str | None]:
+    """The names that the user gave the inputs of a model, but for those that layers around it bear."""
+    return [
+        None if name in (model.name, *OWN_LAYERS) else name
+        for name in map(own_name, getattr(model, "inputs", None) or ())
+    ]
+
+
+def by_name(model: keras.Model, h: Any) -> Any:
+    """Named tensors in the structure of a model's own inputs: Keras takes another one only when it computes."""
+    wanted = getattr(model, "_inputs_struct", None)
+    if not isinstance(h, dict) or not isinstance(wanted, (dict, list, tuple)):
+        return h
+    names = list(wanted) if isinstance(wanted, dict) else [tensor.name for tensor in wanted]
+    if not set(names) <= set(h):
+        return h
+    return type(wanted)({name: h[name] for name in names} if isinstance(wanted, dict) else [h[name] for name in names])

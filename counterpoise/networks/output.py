@@ -1,0 +1,76 @@
+"""The output of a user's model: logits or probabilities, and in how many units."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from counterpoise.core.errors import ModelError
+from counterpoise.core.target import Target
+from counterpoise.networks.cloning import last_activation
+from counterpoise.networks.user_loss import from_logits
+
+#: Activations that turn logits into probabilities.
+PROBABILITY_ACTIVATIONS = ("softmax", "sigmoid")
+
+
+@keras.saving.register_keras_serializable(package="counterpoise")
+class ProbabilityToLogit(keras.layers.Layer):
+    """Undo the last activation: log p for softmax, log p - log(1 - p) for sigmoids.
+
+    Args:
+        independent: Whether several units are sigmoids; one unit always is.
+    """
+
+    def __init__(self, independent: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.independent = bool(independent)
+
+    def call(self, p: Any) -> Any:
+        tiny = 1e-7
+        p = ops.clip(ops.cast(p, "float32"), tiny, 1.0 - tiny)
+        return ops.log(p) - ops.log1p(-p) if self.independent or p.shape[-1] == 1 else ops.log(p)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "independent": self.independent}
+
+
+def emits_probabilities(model: keras.Model, output: str, loss: Any = None, given: bool = True) -> bool:
+    """Decide whether a model puts out probabilities.
+
+    Args:
+        model: The user's model, or a copy.
+        output: "probabilities", "logits", or "auto": as the loss reads it, else by the last activation.
+        loss: The loss that the model was compiled with, or None.
+        given: Whether it is the user's own object; the model of a builder puts out logits unless it shows otherwise.
+
+    Raises:
+        ModelError: Neither the loss nor the last activation decides it.
+    """
+    if output != "auto":
+        return output == "probabilities"
+    reads_logits = None if loss is None else from_logits(loss)
+    if reads_logits is not None:
+        return not reads_logits
+    activation = last_activation(model)
+    if activation in PROBABILITY_ACTIVATIONS:
+        return True
+    if activation == "linear" or not given:
+        return False
+    raise ModelError(
+        f"The model ends in {activation or 'no known activation'}, so it is not clear whether its output is logits or "
+        'probabilities. Pass output="logits" or output="probabilities".'
+    )
+
+
+def check_units(logits: Any, target: Target, classes: int) -> None:
+    """Raise a ModelError unless logits (N, units) have a width that the target takes."""
+    widths = target.widths(classes)
+    if len(logits.shape) != 2 or logits.shape[-1] not in widths:
+        wanted, what = " or ".join(map(str, widths)), "labels" if target.independent else "classes"
+        raise ModelError(
+            f"The model's output has shape {tuple(logits.shape)}. Expected (None, units) with {wanted} units for "
+            f"{classes} {what}. Change the last layer."
+        )

@@ -1,0 +1,136 @@
+"""The answer at the top of the page: what to use, compared with the baseline, how sure that is, and what to do next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from counterpoise.core.titles import BASELINE, capital, metric_name
+from counterpoise.report import board, words
+from counterpoise.report.series import rarest, several_labels, styles
+from counterpoise.report.tables import Record, Row, row_of
+
+TEXTS = ("headline", "recommendation", "evidence", "next_step")
+
+
+def answer(record: Record) -> Row:
+    """Return the four texts of the verdict, the table below them, and the facts beside it."""
+    verdict = record.get("verdict") or {}
+    texts = {name: str(verdict.get(name) or "") for name in TEXTS}
+    texts["headline"] = texts["headline"] or "No verdict: no strategy could be scored."
+    return texts | {"data": _data(record), "table": _table(record), "facts": _facts(record)}
+
+
+def _data(record: Record) -> str:
+    """The data in one line: rows, and the rare class."""
+    data, rare = record["data"], rarest(record)
+    rows = f"{words.count(data.get('rows'))} rows" if words.finite(data.get("rows")) else ""
+    source = words.file_name(data.get("source"))
+    share = words.share(rare.get("share"))
+    kind = "rarest label" if several_labels(record) else "rare class"
+    count = f"{kind}: {rare['label']!r}, {words.count(rare['count'])} rows ({share})"
+    return " · ".join(text for text in (source, rows, count) if text)
+
+
+def _table(record: Record) -> Row | None:
+    """The baseline and the recommended strategy: score, threshold, and decisions per so many cases.
+
+    If the baseline is recommended, it is compared with itself at a tuned threshold.
+    """
+    verdict, looks = record.get("verdict") or {}, styles(record)
+    effect = verdict.get("effect")
+    chosen = str(effect["strategy"] if effect else verdict.get("winner"))
+    baseline, row = row_of(record, BASELINE), row_of(record, chosen)
+    if baseline is None or chosen == BASELINE or (row is None and effect is None):
+        return None
+    rows = [] if row is None else [_score_row(record, baseline, row), _threshold_row(record, chosen)]
+    rows += _decision_rows(effect) if effect else []
+    title = looks[chosen].title if chosen in looks else "Tuned threshold"
+    return {
+        "caption": "The baseline, and the same network with a tuned threshold"
+        if verdict.get("winner") == BASELINE
+        else "Baseline and recommended strategy",
+        "columns": [looks[BASELINE].title, title],
+        "rows": [line for line in rows if line],
+        "alone": _threshold_alone(effect) if effect and chosen != "threshold" else "",
+    }
+
+
+def _line(name: str, baseline: str, value: str, difference: str = "", group: bool = False) -> Row:
+    return {"name": name, "cells": [baseline, value, difference], "group": group, "detail": ""}
+
+
+def _score_row(record: Record, baseline: Mapping[str, Any], row: Mapping[str, Any]) -> Row:
+    scores, gains = board.scores(record), board.gains(record)
+    gain, interval = gains[row["strategy"]]
+    against = board.against(record, row) or {}
+    sure = f"95% CI {interval.strip('[]').replace(', ', ' to ')}" if interval else ""
+    p = words.probability(against.get("p_holm"))
+    detail = ", ".join(text for text in (sure, f"Holm-adjusted p {p}" if p != words.NOTHING else "") if text)
+    difference = "same network" if against.get("p") == 1 and not against.get("difference") else gain
+    name = capital(metric_name(record["metric"]))
+    line = _line(name, scores[baseline["strategy"]][0], scores[row["strategy"]][0], difference)
+    return line | {"detail": "" if difference == "same network" else detail}
+
+
+def _threshold_row(record: Record, chosen: str) -> Row | None:
+    """The thresholds of two classes; that of the recommended strategy is the one of the saved model."""
+    threshold = (record.get("model_card") or {}).get("threshold")
+    saved = (record.get("verdict") or {}).get("model")
+    if not isinstance(threshold, Mapping) or chosen != saved or not words.finite(threshold.get("value")):
+        return None
+    aim = str(threshold.get("aim") or "")
+    return _line("Decision threshold", "0.5", words.significant(threshold["value"]), f"tuned for {aim.upper()}"
+                 if aim == "f1" else f"tuned for {aim}" if aim != "argmax" else "")  # fmt: skip
+
+
+def _decision_rows(effect: Mapping[str, Any]) -> list[Row]:
+    counts = effect["counts"]
+    old, new = counts[BASELINE], counts[effect["strategy"]]
+    per, label = words.count(effect["per"]), effect["label"]
+    cases = words.count(round(effect["cases"]))
+    lines = [_line(f"Per {per} cases ({cases} {label!r})", "", "", group=True)]
+    for key, name in (("found", "cases found"), ("false_positives", "false positives"), ("cost", "cost")):
+        if words.finite(effect[key]):
+            lines.append(_line(name, words.whole(old[key]), words.whole(new[key]), words.whole(effect[key], True)))
+    return lines
+
+
+def _threshold_alone(effect: Mapping[str, Any]) -> str:
+    """The effect of threshold tuning alone, in the words of the verdict's own text."""
+    alone, old = effect["counts"].get("threshold"), effect["counts"][BASELINE]
+    if alone is None:
+        return ""
+    found, alerts = (words.whole(alone[key] - old[key], True) for key in ("found", "false_positives"))
+    return f"Threshold tuning alone, without retraining: {found} found, {alerts} false positives."
+
+
+def _facts(record: Record) -> list[tuple[str, str]]:
+    """What the recommended strategy costs to train, the file, the costs of errors, and the nested choice."""
+    verdict = record.get("verdict") or {}
+    row = row_of(record, verdict.get("winner"))
+    facts = []
+    if row is not None and words.finite(row.get("seconds")):
+        members = len(row.get("members") or []) or 1
+        models = "1 model" if members == 1 else f"{members} models"
+        what = "the split" if record.get("split") else f"{record.get('folds')} folds"
+        facts.append(("Training", f"{models} per fold, {words.seconds(row['seconds'])} s for {what}"))
+    if record.get("model_card"):
+        facts.append(("File", "model.keras"))
+    if record.get("costs"):
+        facts.append(("Costs", words.prices(record["costs"])))
+    return facts + _nested(record)
+
+
+def _nested(record: Record) -> list[tuple[str, str]]:
+    """The score of the choice itself, and how often each strategy was chosen."""
+    nested = record.get("nested")
+    if not nested:
+        return []
+    value, interval = words.interval(nested)
+    looks = styles(record)
+    chosen = Counter(looks[name].title if name in looks else name for name in nested.get("chosen") or [])
+    times = ", ".join(f"{name} {count} times" for name, count in chosen.most_common())
+    score = f"{metric_name(record['metric'])} {value} {interval}".strip()
+    return [("Nested choice", f"{score}; chosen: {times}")]
