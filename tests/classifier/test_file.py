@@ -256,7 +256,7 @@ DESCRIBED = [
     (("format",), 99, "its format is 99, but this version of counterpoise reads format 2. Install the version"),
     (("format",), 1, "its format is 1, but .* Train and save the model again."),
     (("format",), "1", "the description.format is '1'"),
-    (("kind",), {}, "it has a target of kind {}; this version"),
+    (("kind",), {}, "it has a target of kind {}; expected one of"),
     (("classes",), ["no"], "it has 1 labels"),
     (("classes",), ["no", "no"], "it has the label 'no' twice"),
     (("classes",), [1, True], "it has the label 1 twice"),
