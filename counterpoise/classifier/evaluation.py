@@ -53,7 +53,7 @@ def evaluate(
         resamples: Bootstrap draws; where rows are drawn one by one at most 200.
 
     Returns:
-        `rows`, `classes` (label, count, share), `metrics` (key -> value, low, high at 95 %), `further` (the same for
+        `rows`, `classes` (label, count, share), `metrics` (key -> value, low, high of the 95% CI), `further` (the same for
         `FURTHER`: cost per case, and with two classes partial area, parts of the Brier score, net benefit), `aim`,
         `threshold`, `reliability` (see `metrics.reliability`), `by` (see `classifier.by_group`), `review` (see
         `metrics.review_scores`; None where no row goes to a human; all other scores are of decisions without a human),
@@ -146,6 +146,18 @@ def _stakes(
 def _values(rows: Any, given: Any, role: str, source: str | None) -> Any:
     """Values (N,) as they were given, or those of the column that is named."""
     return _column(rows, given, role, source) if isinstance(given, str) else given
+
+
+def labeled_rows(
+    clf: Any, data: Any, y: Any, target: Any, groups: Any
+) -> tuple[Array, tuple[Any, str | None], Array | None]:
+    """Class codes, rows with what to call them, and groups, as `evaluate` reads them."""
+    if isinstance(data, ImageSet):
+        data, y, groups, _ = _of_images(data)
+    elif dataset_kind(data):
+        data, y, _ = load_alone(data, y, None)
+    labels, rows, source = _labels(clf, data, y, target, {groups} if isinstance(groups, str) else set())
+    return clf.target.codes(labels, clf.classes_), (rows, source), _groups(rows, groups, source)
 
 
 def _together(scores: Mapping[str, float]) -> Scored:

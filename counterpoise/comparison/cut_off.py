@@ -29,7 +29,7 @@ def cut_off_step(training: Mapping[str, Training], extension: int = 1, limited: 
     Example:
         >>> cut_off_step({"none": Training(720, True), "focal": Training(720, False)})
         'Raise `--epochs`, because the baseline was still improving at its limit of 720 steps.'
-        >>> cut_off_step({"drw": Training(96, True), "focal": Training(96, True)}, extension=4)[20:]
+        >>> cut_off_step({"drw": Training(96, True), "focal": Training(96, True)}, extension=4)[18:]
         'because Deferred weights and Focal loss were still improving at their limit of 96 steps (4 times the default).'
     """
     names = sorted(unfinished(training), key=list(training).index)

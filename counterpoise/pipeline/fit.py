@@ -106,7 +106,7 @@ def fit(
             with `validation` rows of your own; "test", which judges alone: the card's metrics are of these rows, and
             they carry guarantees.
         sample_weight: Your own weights (N,), counts of examples; they multiply in, and weigh held-out rows too.
-        epochs: Most passes over the training rows, counted in steps of the untouched model (budget "steps"); "auto":
+        epochs: Most passes over the training rows, counted in steps of the baseline (budget "steps"); "auto":
             100, on many rows fewer (15,000 steps, but 30 passes), and no fewer steps than the recipe's floor.
         batch_size: Rows per step; "auto" is 256, and what suits the number of rows for `tabular`.
         budget: "steps": every strategy the steps of `none`. "epochs": the plan's own epochs.
