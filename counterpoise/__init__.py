@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from counterpoise.classifier.classifier import Classifier as Classifier
     from counterpoise.classifier.classifier import load as load
     from counterpoise.classifier.evaluation import evaluate as evaluate
+    from counterpoise.classifier.importance import explain as explain
     from counterpoise.classifier.monitor import monitor as monitor
     from counterpoise.classifier.wrap import wrap as wrap
     from counterpoise.comparison.compare import Comparison as Comparison
@@ -73,6 +74,7 @@ _HOME = {
     "distill": "counterpoise.pipeline.distill",
     "ensemble": "counterpoise.strategies.select",
     "evaluate": "counterpoise.classifier.evaluation",
+    "explain": "counterpoise.classifier.importance",
     "external": "counterpoise.strategies.external",
     "fit": "counterpoise.pipeline.fit",
     "images": "counterpoise.data.images",

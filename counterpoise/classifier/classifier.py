@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -39,6 +39,9 @@ from counterpoise.networks.forward import forward
 from counterpoise.networks.input_names import like
 from counterpoise.networks.member_outputs import shares
 from counterpoise.targets.kinds import target_of
+
+if TYPE_CHECKING:
+    from counterpoise.classifier.shapley import Reasons
 
 Array = np.ndarray
 
@@ -196,6 +199,28 @@ class Classifier:
         )  # fmt: skip
         clf = self.with_rule(rule)
         return clf.with_card(threshold={**clf.card_without_metrics["threshold"], "budgets": text}) if text else clf
+
+    def explain(self, x: Any, background: Any = None, *, seed: int = 0) -> Reasons:
+        """Explain single rows by what each raw column adds to their log-odds (Shapley values).
+
+        Exact for up to 8 columns, sampled for more; either way the effects of a row sum to its log-odds less the mean
+        log-odds of the background. With more than two classes they are those of the row's most probable class. Which
+        columns matter over many rows: `cp.explain`.
+
+        Args:
+            x: Rows of a table or an array (N, d), as `predict` takes them.
+            background: Rows that they are compared with, of which 32 are drawn; None: the rows themselves.
+            seed: Of the draws.
+
+        Returns:
+            `columns`, `effects` (N, d), `base`, `log_odds`; `strongest(4)` as a frame.
+
+        Raises:
+            OptionError: images, text or several labels; or a single row without a background.
+        """
+        from counterpoise.classifier.shapley import explain_rows
+
+        return explain_rows(self, x, background, seed=seed)
 
     def member_logits(self, x: Any) -> list[Array]:
         """Raw logits of each member, float32 (N, units), before any correction."""

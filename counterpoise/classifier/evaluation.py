@@ -148,6 +148,18 @@ def _values(rows: Any, given: Any, role: str, source: str | None) -> Any:
     return _column(rows, given, role, source) if isinstance(given, str) else given
 
 
+def labeled_rows(
+    clf: Any, data: Any, y: Any, target: Any, groups: Any
+) -> tuple[Array, tuple[Any, str | None], Array | None]:
+    """Class codes, rows with what to call them, and groups, as `evaluate` reads them."""
+    if isinstance(data, ImageSet):
+        data, y, groups, _ = _of_images(data)
+    elif dataset_kind(data):
+        data, y, _ = load_alone(data, y, None)
+    labels, rows, source = _labels(clf, data, y, target, {groups} if isinstance(groups, str) else set())
+    return clf.target.codes(labels, clf.classes_), (rows, source), _groups(rows, groups, source)
+
+
 def _together(scores: Mapping[str, float]) -> Scored:
     """Scores of all problems at once, without intervals."""
     return {key: {"value": float(value), "low": np.nan, "high": np.nan} for key, value in scores.items()}

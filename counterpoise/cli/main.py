@@ -10,7 +10,19 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from counterpoise.cli import compare, demo, diagnose, evaluate, export, predict, report, resample, strategies, train
+from counterpoise.cli import (
+    compare,
+    demo,
+    diagnose,
+    evaluate,
+    explain,
+    export,
+    predict,
+    report,
+    resample,
+    strategies,
+    train,
+)
 from counterpoise.cli.ending import run
 from counterpoise.core.version import version
 
@@ -21,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (diagnose, strategies, compare, report, train, predict, evaluate, resample, export, demo):
+for command in (diagnose, strategies, compare, report, train, predict, evaluate, explain, resample, export, demo):
     app.command(command.NAME)(command.command)
 
 

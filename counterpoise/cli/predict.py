@@ -31,11 +31,19 @@ def command(
     images: o.Images = None,
     root: o.Root = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out files that are no images.")] = False,
+    reasons: Annotated[
+        int | None, typer.Option(min=1, help="Add the K columns that move the log-odds of each row most.", metavar="K")
+    ] = None,
+    background: Annotated[
+        Path | None, typer.Option(help="Rows that --reasons compares with.  [default: DATA]", show_default=False)
+    ] = None,
     trust: o.Trust = None,
 ) -> None:
     """Write probability and decision of each row, or of each image of a folder, as CSV."""
     if prior is not None and not 0 < prior < 1:
         raise OptionError(f"--prior is {prior:g}; expected a share between 0 and 1.")
+    if background is not None and reasons is None:
+        raise OptionError("--background goes with --reasons. Add --reasons 4, or leave it out.")
     if out is not None:
         o.check_file(out, reads=[model, data, *([] if root is None else [root])])
     import_keras_quietly()
@@ -48,6 +56,10 @@ def command(
         raise OptionError(f"--prior is the share of one class of two; {model.name} has {len(clf.classes_)} classes.")
     pictures = data.is_dir() or images is not None
     said = _of_images(clf, data, images, root, prior, skip_bad) if pictures else clf.predict_frame(data, prior=prior)
+    if reasons is not None:
+        if pictures:
+            raise OptionError("--reasons is for tables, but the rows are images. Leave it out.")
+        said = said.hstack(clf.explain(data, background).strongest(reasons))
     text = _without_formulas(_as_written(said), spreadsheet).write_csv()
     if out is None:
         write_data(text)

@@ -100,7 +100,7 @@ def test_two_budgets(two):
 
 
 def test_served_with_plain_tensorflow(three, tmp_path):
-    clf, _p, _ = three
+    clf = three[0]
     for format, ending in (("saved_model", ""), ("litert", ".tflite")):
         clf.decide(review_alpha=0.25).export(
             tmp_path / f"m{ending}", format

@@ -96,6 +96,18 @@ def test_a_moved_share_moves_the_threshold():
     assert _advice(record) == ["the threshold 0.4 stays"]
 
 
+def test_why(place, tmp_path):
+    shown = run("explain", place / "m.keras", place / "rows.csv", "--out", tmp_path / "why.json").stdout
+    assert "average precision lost" in shown
+    assert json.loads((tmp_path / "why.json").read_text())["columns"][0]["columns"] == ["v"]
+    once = pl.read_csv(place / "new.csv").head(5)
+    once.write_csv(tmp_path / "five.csv")
+    done = run("predict", place / "m.keras", tmp_path / "five.csv", "--reasons", 1, "--background", place / "new.csv")
+    assert done.stdout.startswith("probability,decision,reason_1,reason_1_effect")
+    with pytest.raises(OptionError, match="goes with --reasons"):
+        run("predict", place / "m.keras", place / "new.csv", "--background", place / "new.csv")
+
+
 def test_export(place, tmp_path):
     said = run("export", place / "m.keras", "--format", "saved_model", "--out", tmp_path / "served")
     assert "saved" in said.stdout

@@ -1,0 +1,63 @@
+"""The raw columns of a classifier's rows, and rows made of the columns of two others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import OptionError
+from counterpoise.core.rule import Rule
+from counterpoise.decide.review import class_odds
+from counterpoise.decide.rule import pooled_log_proba
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class RawColumns:
+    """Names of the columns, and how encoded rows hold them.
+
+    Attributes:
+        names: In the order of masks: numbers first.
+        numeric: How many are numbers; None: rows are one array (N, d).
+    """
+
+    names: tuple[str, ...]
+    numeric: int | None
+
+    @classmethod
+    def of(cls, clf: Any) -> RawColumns:
+        """The columns of what a classifier takes.
+
+        Raises:
+            OptionError: Its rows are no table, or they have several labels.
+        """
+        if not isinstance(clf.rule, Rule):
+            raise OptionError(
+                "explain is for one class per row, but this classifier has several labels per row. Train a classifier "
+                "for the label that is to be explained."
+            )
+        if clf.schema is not None:
+            numbers, levels = clf.schema.numeric, clf.schema.categorical
+            return cls(tuple(c.name for c in (*numbers, *levels)), len(numbers))
+        shape: tuple[Any, ...] = getattr(clf.members.input, "shape", ())
+        if len(shape) != 2 or shape[1] is None or "float" not in str(clf.members.input.dtype):
+            raise OptionError(
+                "explain is for tables and arrays (N, d), but this classifier takes images, text or several inputs."
+            )
+        return cls(tuple(f"x{j}" for j in range(shape[1])), None)
+
+    def mixed(self, x: Any, z: Any, mask: Array) -> Any:
+        """Rows with the columns of x where `mask`, bool (K, d), is true, and those of z elsewhere."""
+        if self.numeric is None:
+            return np.where(mask, x, z)
+        masks = {"numeric": mask[:, : self.numeric], "categorical": mask[:, self.numeric :]}
+        return {kind: np.where(masks[kind], x[kind], z[kind]) for kind in x}
+
+
+def log_odds(clf: Any, encoded: Any) -> Array:
+    """Log-odds of each class against all others, float64 (N, C), corrected and calibrated."""
+    log_p = clf.log_p(clf.encoded_logits(encoded))
+    return class_odds(pooled_log_proba(clf.rule, list(log_p)))

@@ -1,0 +1,125 @@
+"""Why a row has its probability: Shapley values of the corrected log-odds over the raw columns.
+
+The value of some columns is the mean log-odds of rows that have these columns of the row, and the others of a
+background row (interventional Shapley values). With few columns every set of columns is evaluated. With more, columns
+are exchanged one by one in drawn orders, each order also backwards (Strumbelj and Kononenko, KAIS 41, 2014; Mitchell et
+al., JMLR 23, 2022). Either way the values of a row sum to its log-odds less the mean log-odds of the background.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import factorial
+from typing import Any
+
+import numpy as np
+
+from counterpoise.classifier.raw_columns import RawColumns, log_odds
+from counterpoise.core.errors import OptionError
+from counterpoise.core.seeds import generator
+from counterpoise.core.structure import rows_in, take
+
+Array = np.ndarray
+#: Columns up to which every set of columns is evaluated, and rows of the background.
+EXACT, BACKGROUND = 8, 32
+#: Rows that go through the networks at once.
+AT_ONCE = 16_384
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """What each column adds to the log-odds of each row.
+
+    Attributes:
+        columns: Names (d,).
+        effects: float64 (N, d); the sum of a row is `log_odds` less `base`.
+        base: float64 (N,), mean log-odds of the background. log_odds: float64 (N,).
+        explained: int (N,), code of the class whose log-odds they are: with two classes the positive one, with more the
+            most probable.
+        background: Number of background rows. exact: Whether every set of columns was evaluated.
+    """
+
+    columns: tuple[str, ...]
+    effects: Array
+    base: Array
+    log_odds: Array
+    explained: Array
+    background: int
+    exact: bool
+
+    def strongest(self, count: int) -> Any:
+        """The strongest columns of each row, as a polars frame: `reason_1`, `reason_1_effect`, and so on."""
+        import polars as pl
+
+        order = np.argsort(-np.abs(self.effects), axis=1, kind="stable")[:, :count]
+        names, found = np.array(self.columns, dtype=object), {}
+        for k in range(order.shape[1]):
+            found[f"reason_{k + 1}"] = names[order[:, k]].tolist()
+            found[f"reason_{k + 1}_effect"] = np.take_along_axis(self.effects, order[:, k : k + 1], axis=1)[:, 0]
+        return pl.DataFrame(found)
+
+
+def explain_rows(clf: Any, x: Any, background: Any = None, *, seed: int = 0) -> Reasons:
+    """Shapley values of the log-odds of each row (see `Classifier.explain`)."""
+    columns = RawColumns.of(clf)
+    rows = clf.encoded(x)
+    given = rows if background is None else clf.encoded(background)
+    if background is None and rows_in(given) < 2:
+        raise OptionError(
+            "One row alone has nothing to be compared with. Pass background=, rows such as those of training."
+        )
+    count = min(BACKGROUND, rows_in(given))
+    base_rows = take(given, np.sort(generator(seed, "explain background").permutation(rows_in(given))[:count]))
+    of_rows, of_base = log_odds(clf, rows), log_odds(clf, base_rows)
+    explained = of_rows.argmax(axis=1) if of_rows.shape[1] > 2 else np.ones(len(of_rows), int)
+    width = len(columns.names)
+    values = _exact if width <= EXACT else _sampled
+    effects = np.zeros((len(of_rows), width))
+    for i, c in enumerate(explained):
+        row = take(rows, np.array([i]))
+        effects[i] = values(clf, columns, row, base_rows, of_rows[i, c], of_base[:, c], int(c), seed)
+    own = of_rows[np.arange(len(of_rows)), explained]
+    return Reasons(columns.names, effects, of_base.mean(axis=0)[explained], own, explained, count, width <= EXACT)
+
+
+def _of_masks(clf: Any, columns: RawColumns, row: Any, base: Any, masks: Array, which: Array, c: int) -> Array:
+    """Log-odds of class c of the row mixed with background rows `which` (K,) by masks (K, d)."""
+    found = []
+    for start in range(0, len(masks), AT_ONCE):
+        some = slice(start, start + AT_ONCE)
+        found.append(log_odds(clf, columns.mixed(row, take(base, which[some]), masks[some]))[:, c])
+    return np.concatenate(found)
+
+
+def _exact(clf: Any, columns: RawColumns, row: Any, base: Any, own: float, of_base: Array, c: int, seed: int) -> Array:
+    d, m = len(columns.names), len(of_base)
+    sets = (np.arange(2**d)[:, None] >> np.arange(d)) & 1 == 1
+    inner = sets[1:-1]
+    means = np.full(2**d, of_base.mean())
+    means[-1] = own
+    if len(inner):
+        drawn = _of_masks(clf, columns, row, base, np.repeat(inner, m, axis=0), np.tile(np.arange(m), len(inner)), c)
+        means[1:-1] = drawn.reshape(-1, m).mean(axis=1)
+    size = sets.sum(axis=1)
+    weight = np.array([factorial(s) * factorial(d - s - 1) / factorial(d) if s < d else 0.0 for s in range(d + 1)])
+    effects = np.zeros(d)
+    for j in range(d):
+        without = np.flatnonzero(~sets[:, j])
+        effects[j] = weight[size[without]] @ (means[without + 2**j] - means[without])
+    return effects
+
+
+def _sampled(
+    clf: Any, columns: RawColumns, row: Any, base: Any, own: float, of_base: Array, c: int, seed: int
+) -> Array:
+    """One drawn order and its reverse for each background row."""
+    d, m = len(columns.names), len(of_base)
+    rng = generator(seed, "explain orders")
+    orders = np.stack([rng.permutation(d) for _ in range(m)])
+    orders = np.concatenate([orders, orders[:, ::-1]])
+    rank = np.argsort(orders, axis=1)  # when each column is exchanged
+    masks = rank[:, None, :] < np.arange(1, d)[None, :, None]
+    which = np.repeat(np.tile(np.arange(m), 2), d - 1)
+    inner = _of_masks(clf, columns, row, base, masks.reshape(-1, d), which, c).reshape(2 * m, d - 1)
+    path = np.concatenate([np.tile(of_base, 2)[:, None], inner, np.full((2 * m, 1), own)], axis=1)
+    return np.take_along_axis(np.diff(path, axis=1), rank, axis=1).mean(axis=0)
