@@ -171,7 +171,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--network", nargs="+", choices=NETWORKS, default=["logistic", "mlp"])
     parser.add_argument("--shares", nargs="+", type=float, default=[0.002, 0.01, 0.05])
-    parser.add_argument("--tutorial", type=int, default=0, help="Seeds of the tutorial's network, in place of the rest.")
+    parser.add_argument("--tutorial", type=int, default=0, help="Seeds of the tutorial's network alone.")
     how = parser.parse_args()
     if how.tutorial:
         tutorial(how.tutorial)
