@@ -44,9 +44,9 @@ def test_an_unknown_name_is_an_attribute_error():
 
 def test_a_name_that_moved_still_works_and_says_where_it_is():
     for name, path in cp._MOVED.items():
-        room, inner = path.split(".")
+        room, _, inner = path.rpartition(".")
         with pytest.warns(DeprecationWarning, match=rf"Use cp\.{re.escape(path)}\."):
-            assert getattr(cp, name) is getattr(getattr(cp, room), inner)
+            assert getattr(cp, name) is getattr(getattr(cp, room) if room else cp, inner)
         assert name not in dir(cp)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from counterpoise.cli import options as o
+from counterpoise.core.shown import shown
 
 NAME = "resample"
 
@@ -36,7 +37,8 @@ def command(
         return
     lines = [f"saved {summary['out']}: {summary['rows']:,} rows by {plan}"]
     for one, shift in zip(summary["classes"], summary["log_shift"], strict=True):
-        lines.append(f"  {one['label']}: {one['before']:,} -> {one['after']:,} rows; log shift {shift:+.4f}")
+        label = shown(one["label"], keep="")
+        lines.append(f"  {label}: {one['before']:,} -> {one['after']:,} rows; log shift {shift:+.4f}")
     lines.append(
         "Networks trained on this file assume these class proportions. Subtract the log shift from their logits."
     )

@@ -101,10 +101,10 @@ def _blocks(rows: Array, examples: Examples) -> Array:
 
 def check_split(examples: Examples, fold: Fold) -> None:
     """Raise a SplitError when the test rows of a given split come in too few groups to say how sure a score is."""
-    found = len(np.unique(_blocks(fold.test, examples)))
-    if found < LEAST_BLOCKS:
+    blocks = len(np.unique(_blocks(fold.test, examples)))
+    if blocks < LEAST_BLOCKS:
         what = "rows" if examples.groups is None and examples.time is None else "groups or blocks in time"
         raise SplitError(
-            f"the test part of split has {found} {what}; expected {LEAST_BLOCKS} or more, because their number decides "
-            "how sure a score is. Add test rows, or leave split out for a cross-validation."
+            f"The test rows of the split have {blocks} {what}. Expected {LEAST_BLOCKS} or more, because their number "
+            "decides how sure a score is. Add test rows, or leave out split= for a cross-validation."
         )

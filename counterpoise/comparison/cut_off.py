@@ -15,7 +15,7 @@ NAMED = 5
 
 def unfinished(training: Mapping[str, Training]) -> frozenset[str]:
     """Return the strategies whose networks still improved when their training ended."""
-    return frozenset(name for name, found in training.items() if found.cut_off)
+    return frozenset(name for name, length in training.items() if length.cut_off)
 
 
 def cut_off_step(training: Mapping[str, Training], extension: int = 1, limited: bool = False) -> str:
@@ -29,7 +29,7 @@ def cut_off_step(training: Mapping[str, Training], extension: int = 1, limited: 
     Example:
         >>> cut_off_step({"none": Training(720, True), "focal": Training(720, False)})
         'Raise `--epochs`, because the baseline was still improving at its limit of 720 steps.'
-        >>> cut_off_step({"drw": Training(96, True), "focal": Training(96, True)}, extension=4)[20:]
+        >>> cut_off_step({"drw": Training(96, True), "focal": Training(96, True)}, extension=4)[18:]
         'because Deferred weights and Focal loss were still improving at their limit of 96 steps (4 times the default).'
     """
     names = sorted(unfinished(training), key=list(training).index)
@@ -45,7 +45,7 @@ def cut_off_step(training: Mapping[str, Training], extension: int = 1, limited: 
 
 def training_warnings(training: Mapping[str, Training], rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return warnings: trainings that may have ended too early, and skill below 0."""
-    unknown = [name for name, found in training.items() if found.network and found.cut_off is None]
+    unknown = [name for name, length in training.items() if length.network and length.cut_off is None]
     below = [row["strategy"] for row in rows if row["skill_below_0"]]
     warnings = []
     if unknown:

@@ -89,8 +89,8 @@ def rates(confusion: Array, positive: int = 1) -> tuple[float, float]:
     matrix = np.asarray(confusion, dtype=np.float64)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.sum() <= 0:
         raise OptionError(f"confusion has shape {matrix.shape} and sum {matrix.sum()}. Expected C x C with rows in it.")
-    found = matrix[positive, positive]
-    return float(found / matrix.sum()), float((matrix[:, positive].sum() - found) / matrix.sum())
+    hits = matrix[positive, positive]
+    return float(hits / matrix.sum()), float((matrix[:, positive].sum() - hits) / matrix.sum())
 
 
 def with_effect(

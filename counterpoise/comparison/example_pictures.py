@@ -21,7 +21,7 @@ SHOWN = 8
 def example_pictures(results: Sequence[FoldResult], examples: Examples) -> list[dict[str, Any]]:
     """The missed cases and false positives of a strategy, the most confident first, as plain values for the report.
 
-    Every row is judged once: by the first repeat. [] where rows are no pictures.
+    Every row is scored once: by the first repeat. [] if rows are no images.
     """
     pictures = next((part for part in leaves(examples.x) if _shows(part)), None)
     if pictures is None:
@@ -33,19 +33,19 @@ def example_pictures(results: Sequence[FoldResult], examples: Examples) -> list[
     truth, alert = examples.y[rows] == code, decision == code
     label = str(examples.classes[code])
     kinds = (
-        (f"Missed cases: {label!r} decided as another class", truth & ~alert, proba),
-        (f"False positives: decided as {label!r}, of another class", ~truth & alert, -proba),
+        (f"Missed cases: {label!r} predicted as another class", truth & ~alert, proba),
+        (f"False positives: predicted as {label!r}, of another class", ~truth & alert, -proba),
     )
-    found = []
+    errors = []
     for title, wrong, order in kinds:
         chosen = np.flatnonzero(wrong)
         chosen = chosen[np.argsort(order[chosen], kind="stable")][:SHOWN]
-        told = [_told(examples, pictures, int(rows[i]), int(decision[i]), float(proba[i])) for i in chosen]
-        found.append({"title": title, "count": int(wrong.sum()), "shown": told})
-    return found
+        shown = [_example(examples, pictures, int(rows[i]), int(decision[i]), float(proba[i])) for i in chosen]
+        errors.append({"title": title, "count": int(wrong.sum()), "shown": shown})
+    return errors
 
 
-def _told(examples: Examples, pictures: Any, row: int, decided: int, proba: float) -> dict[str, Any]:
+def _example(examples: Examples, pictures: Any, row: int, decided: int, proba: float) -> dict[str, Any]:
     pixels = pictures[np.array([row])][0]
     known = examples.pictures is not None and not examples.pictures.learned
     low, high = (0.0, 255.0) if known or pixels.dtype == np.uint8 else np.percentile(pixels, [0.5, 99.5]).tolist()

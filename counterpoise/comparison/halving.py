@@ -52,10 +52,10 @@ class Limit:
         """
         if given is None or isinstance(given, cls):
             return given
-        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s?)\s*", str(given))
-        if found is None or float(found[1]) <= 0 or (not found[2] and float(found[1]) % 1):
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s?)\s*", str(given))
+        if match is None or float(match[1]) <= 0 or (not match[2] and float(match[1]) % 1):
             raise OptionError(f'limit is {given!r}. Expected a number of steps above 0, or seconds as in "600s".')
-        return cls(float(found[1]), bool(found[2]))
+        return cls(float(match[1]), bool(match[2]))
 
 
 @dataclass

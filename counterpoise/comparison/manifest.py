@@ -1,4 +1,4 @@
-"""What decides the results of a race, as plain values: two runs may share their fits only when these are equal.
+"""What decides the results of a comparison, as plain values: two runs may share their fits only if these are equal.
 
 Strategies, repeats, tuning, the metric and whether the budget may be extended are left out on purpose: more of them
 need more fits and change none.
@@ -76,12 +76,12 @@ def _features(examples: Examples) -> dict[str, Any]:
     schema, x = examples.schema, examples.x
     if schema is None:
         return {f"values of {name}": _content(array) for name, array in _named(x, "the features")}
-    found: dict[str, Any] = {}
+    hashes: dict[str, Any] = {}
     for part, columns in (("numeric", schema.numeric), ("categorical", schema.categorical)):
-        for place, column in enumerate(columns):
+        for index, column in enumerate(columns):
             levels = repr(column.levels).encode()
-            found[f"values of column {column.name!r}"] = _hash(x[part][:, place], levels)
-    return found
+            hashes[f"values of column {column.name!r}"] = _hash(x[part][:, index], levels)
+    return hashes
 
 
 def _content(part: Any) -> str:
@@ -90,9 +90,9 @@ def _content(part: Any) -> str:
 
 def _named(x: Any, name: str) -> list[tuple[str, Array]]:
     if isinstance(x, Mapping):
-        return [found for key, part in x.items() for found in _named(part, f"input {key!r}")]
+        return [leaf for key, part in x.items() for leaf in _named(part, f"input {key!r}")]
     if isinstance(x, (tuple, list)):
-        return [found for i, part in enumerate(x) for found in _named(part, f"input {i}")]
+        return [leaf for i, part in enumerate(x) for leaf in _named(part, f"input {i}")]
     return [(name, x)]
 
 

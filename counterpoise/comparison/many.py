@@ -61,7 +61,7 @@ class ManyComparisons:
 
     @property
     def groups(self) -> list[tuple[str, ...]]:
-        """Largest groups that the critical difference does not tell apart."""
+        """Return the largest groups within the critical difference."""
         if not np.isfinite(self.critical):
             return []
         return [tuple(self.strategies[i] for i in group) for group in cliques(self.ranks, self.critical)]
@@ -246,8 +246,8 @@ def _was_cut_off(record: Mapping[str, Any], reference: str) -> bool:
 
 def _means(record: Mapping[str, Any], metric: str) -> dict[str, float]:
     rows = [row for row in record["rows"] if row["status"] == "ok"]
-    found = {row["strategy"]: (row["scores"].get(metric) or {}).get("mean") for row in rows}
-    return {name: value for name, value in found.items() if value is not None}
+    means = {row["strategy"]: (row["scores"].get(metric) or {}).get("mean") for row in rows}
+    return {name: value for name, value in means.items() if value is not None}
 
 
 def _against(

@@ -132,8 +132,8 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     tested = sorted((name for name, p in p_values.items() if math.isfinite(p)), key=lambda name: p_values[name])
     adjusted = dict.fromkeys(p_values, NAN)
     so_far = 0.0
-    for place, name in enumerate(tested):
-        so_far = max(so_far, min(1.0, (len(tested) - place) * p_values[name]))
+    for rank, name in enumerate(tested):
+        so_far = max(so_far, min(1.0, (len(tested) - rank) * p_values[name]))
         adjusted[name] = so_far
     return adjusted
 

@@ -86,12 +86,12 @@ class Comparison:
 
         return pl.read_csv(text, infer_schema_length=None)
 
-    def log_to(self, tracker: str, place: str | os.PathLike[str] | None = None) -> None:
+    def log_to(self, tracker: str, destination: str | os.PathLike[str] | None = None) -> None:
         """Write scores and training curves to an experiment tracker.
 
         Args:
             tracker: "tensorboard" (a run per strategy, fold and member) or "mlflow" (a run per strategy, and the page).
-            place: The folder for TensorBoard; the tracking URI of MLflow, None for the one that it is set to.
+            destination: The folder for TensorBoard; the tracking URI of MLflow, None for the one that it is set to.
 
         Raises:
             OptionError: another tracker, or no folder for TensorBoard.
@@ -99,10 +99,10 @@ class Comparison:
         """
         check_choice(tracker, "tracker", ("tensorboard", "mlflow"))
         if tracker == "mlflow":
-            return trackers.to_mlflow(self, None if place is None else str(place))
-        if place is None:
+            return trackers.to_mlflow(self, None if destination is None else str(destination))
+        if destination is None:
             raise OptionError("log_to('tensorboard') needs a folder, for example log_to('tensorboard', 'logs').")
-        return trackers.to_tensorboard(self, place)
+        return trackers.to_tensorboard(self, destination)
 
     def __str__(self) -> str:
         board = leaderboard(self.record)

@@ -28,7 +28,7 @@ def opened(store: Any) -> Any:
 def stored(
     executor: Executor, store: Store, *, weights: bool = True, tell: Callable[[str], None] | None = None
 ) -> Executor:
-    """An executor that yields what the store holds, and has `executor` train the rest.
+    """Return an executor that yields what the store contains, and has `executor` train the rest.
 
     Args:
         executor: What trains.
@@ -36,7 +36,7 @@ def stored(
         weights: Whether the weights of fold members are kept too; those of trainings on all rows always are.
         tell: Called once with "resuming: 37 of 60 fits are done" when some are.
     """
-    told = [tell] if tell else []
+    pending = [tell] if tell else []
 
     def run(jobs: Iterable[Job], examples: Examples, model: Any, **how: Any) -> Trained:
         distinct = {job.id: job for job in jobs}
@@ -57,8 +57,8 @@ def stored(
                 check_member(member, distinct[job_id], len(examples.classes), shapes or ())
             del distinct[job_id]
             yield job_id, member
-        if known and told:
-            told.pop()(resuming)
+        if known and pending:
+            pending.pop()(resuming)
         if not distinct:
             return
         with closing(executor(distinct.values(), examples, model, **how)) as trained:

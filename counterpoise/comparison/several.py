@@ -131,11 +131,11 @@ def cliques(ranks: Any, critical: float) -> list[tuple[int, ...]]:
     """
     r = np.asarray(ranks, dtype=np.float64)
     order = np.argsort(r, kind="stable")
-    found: list[tuple[int, ...]] = []
+    groups: list[tuple[int, ...]] = []
     reached = 0
     for start in range(len(order)):
         end = int(np.searchsorted(r[order], r[order[start]] + critical, side="left"))
         if end - start > 1 and end > reached:
-            found.append(tuple(int(i) for i in order[start:end]))
+            groups.append(tuple(int(i) for i in order[start:end]))
         reached = max(reached, end)
-    return found
+    return groups

@@ -71,21 +71,21 @@ def _of_problem(
     decided = (result.decision, sc.default_decision(result.proba, 1), sc.default_decision(result.raw, 1))
     tables = [_by_group(group, y * classes + d, weight, classes**2) for d in decided]
     sums = _sums(result, y, weight, group)
-    parts: list[Draws] = []
+    chunks: list[Draws] = []
     for counts in group_draws(len(sums), resamples, generator(seed, "split")):
-        parts.append(_of_sums(counts @ sums, classes))
+        chunks.append(_of_sums(counts @ sums, classes))
         for suffix, table in zip(SUFFIXES, tables, strict=True):
-            parts[-1] |= _of_tables(np.asarray(counts @ table), classes, suffix)
-    found = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-    found |= _areas(result, y, weight, group, resamples, seed)
-    if metric not in found:
-        found[metric] = _of_rows(result, y, weight, blocks, metric, resamples, seed)
-    return found
+            chunks[-1] |= _of_tables(np.asarray(counts @ table), classes, suffix)
+    draws = {key: np.concatenate([chunk[key] for chunk in chunks]) for key in chunks[0]}
+    draws |= _areas(result, y, weight, group, resamples, seed)
+    if metric not in draws:
+        draws[metric] = _of_rows(result, y, weight, blocks, metric, resamples, seed)
+    return draws
 
 
-def _by_group(group: Array, place: Array, weight: Array, width: int) -> sparse.csr_array:
-    """Weight of the rows per group and place, sparse (G, width)."""
-    return sparse.coo_array((weight, (group, place)), shape=(int(group.max()) + 1, width)).tocsr()
+def _by_group(group: Array, column: Array, weight: Array, width: int) -> sparse.csr_array:
+    """Weight of the rows per group and column, sparse (G, width)."""
+    return sparse.coo_array((weight, (group, column)), shape=(int(group.max()) + 1, width)).tocsr()
 
 
 def _sums(result: FoldResult, y: Array, weight: Array, group: Array) -> Array:

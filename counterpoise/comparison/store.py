@@ -1,8 +1,8 @@
-"""The folder of a race: every finished fit on disk before it counts, so that a killed run goes on where it stopped.
+"""The folder of a comparison: every finished fit is on disk before it counts, so that a killed run can resume.
 
 One SQLite file in WAL mode holds what was trained (scores out of fold, steps, history, seconds, and weights where
 something needs them), what the run was asked (its manifest), how loss families are trained, and at the end the record
-of the report. Arrays are raw bytes beside their dtype and shape, everything else is JSON; nothing is a pickle. A
+of the report. Arrays are raw bytes with their dtype and shape, everything else is JSON; nothing is a pickle. A
 commit is one fit: `kill -9` at any moment loses the fits in work and no other.
 
 A folder has one writer. A second process is refused with the first one's number; the lock is the operating system's,
@@ -35,8 +35,8 @@ from counterpoise.comparison.store_file import (
     damaged,
     fact,
     left_as_it_was,
+    named_errors,
     readable,
-    told,
 )
 from counterpoise.comparison.stored_values import FACTS, MEMBER, SMALL, checked_json, checksum, member_of, rows_of
 from counterpoise.core.errors import ArtifactError
@@ -45,7 +45,7 @@ from counterpoise.engines.program_rules import CompileMode
 
 
 class Store:
-    """What is on disk of one run; made by `Store.writing` or `Store.reading`.
+    """The files of one run; made by `Store.writing` or `Store.reading`.
 
     Attributes:
         folder: Where it is.
@@ -59,24 +59,24 @@ class Store:
     @classmethod
     @contextmanager
     def writing(cls, folder: str | os.PathLike[str], restart: bool = False) -> Iterator[Store]:
-        """Open the store of a folder, made where there is none, for the time of a `with` block.
+        """Open the store of a folder, made if needed, for the time of a `with` block.
 
         Args:
             folder: The folder of the run.
-            restart: Whether to throw away what it holds.
+            restart: Whether to delete its content.
 
         Raises:
-            ArtifactError: another process is at work there, the file is damaged, or the place cannot be written.
+            ArtifactError: another process is at work there, the file is damaged, or the folder cannot be written.
         """
-        place = Path(folder)
-        with left_as_it_was(place), ExitStack() as opened:
-            with told(place):
-                place.mkdir(parents=True, exist_ok=True)
-                opened.enter_context(alone(place))
+        path = Path(folder)
+        with left_as_it_was(path), ExitStack() as opened:
+            with named_errors(path):
+                path.mkdir(parents=True, exist_ok=True)
+                opened.enter_context(alone(path))
                 if restart:
                     for name in (FILE, f"{FILE}-wal", f"{FILE}-shm"):
-                        (place / name).unlink(missing_ok=True)
-                store = cls(place, opened.enter_context(connected(place / FILE)))
+                        (path / name).unlink(missing_ok=True)
+                store = cls(path, opened.enter_context(connected(path / FILE)))
             store._prepare()
             yield store
 
@@ -88,13 +88,13 @@ class Store:
         Raises:
             ArtifactError: there is no run, or its file is damaged.
         """
-        place = Path(folder)
-        if not (place / FILE).is_file():
+        path = Path(folder)
+        if not (path / FILE).is_file():
             raise ArtifactError(
-                f"{str(place)!r} contains no run ({FILE}). Expected the --out folder of `counterpoise compare`."
+                f"{str(path)!r} contains no run ({FILE}). Expected the --out folder of `counterpoise compare`."
             )
-        with readable(place) as database:
-            store = cls(place, database)
+        with readable(path) as database:
+            store = cls(path, database)
             store._check()
             yield store
 
@@ -114,9 +114,9 @@ class Store:
             if self.count():
                 raise damaged(self.folder, "it holds fits, and not what they are of")
             self._set("manifest", now)
-        elif found := differences(before, now):
+        elif changes := differences(before, now):
             raise ArtifactError(
-                f"{str(self.folder)!r} holds another run: {'; '.join(found)}. Give another folder (--out), or throw "
+                f"{str(self.folder)!r} holds another run: {'; '.join(changes)}. Give another folder (--out), or throw "
                 f"away its {self.count()} fits (--restart)."
             )
 
@@ -145,7 +145,7 @@ class Store:
         """Write one member, its weights when asked for or small; it is on disk when this returns."""
         weights = weights or sum(a.nbytes for a in member.weights) <= SMALL
         content, arrays = rows_of(member, weights)
-        with told(self.folder), self._database:
+        with named_errors(self.folder), self._database:
             row = (member.job, content, checksum(member.job, content))
             self._database.execute("INSERT OR REPLACE INTO members VALUES (?, ?, ?)", row)
             self._database.executemany(
@@ -154,7 +154,7 @@ class Store:
 
     def get(self, job: str, weights: bool = True) -> Member | None:
         """The member of a job, or None: not on disk, or without the weights that are wanted."""
-        with told(self.folder), checked(self.folder):
+        with named_errors(self.folder), checked(self.folder):
             row = self._database.execute("SELECT value, checksum FROM members WHERE job = ?", (job,)).fetchone()
             if row is None:
                 return None
@@ -169,7 +169,7 @@ class Store:
 
     def known(self, jobs: Iterable[str]) -> set[str]:
         """Those of these jobs that are on disk."""
-        with told(self.folder):
+        with named_errors(self.folder):
             every = {row[0] for row in self._database.execute("SELECT job FROM members")}
         return every & set(jobs)
 
@@ -178,7 +178,7 @@ class Store:
         return checked(self.folder)
 
     def _prepare(self) -> None:
-        with told(self.folder):
+        with named_errors(self.folder):
             if self._database.execute(LAYOUT).fetchall():
                 self._check()
             self._database.execute("PRAGMA journal_mode = WAL")
@@ -188,22 +188,22 @@ class Store:
 
     def _check(self) -> None:
         """Refuse a file that is not as a run has left it."""
-        with told(self.folder), checked(self.folder):
+        with named_errors(self.folder), checked(self.folder):
             check_layout(self._database)
             check_rows(self._database)
 
     def count(self) -> int:
         """Fits on disk, whoever asked for them."""
-        with told(self.folder):
+        with named_errors(self.folder):
             return int(self._database.execute("SELECT COUNT(*) FROM members").fetchone()[0])
 
     def _get(self, name: str) -> Any:
-        with told(self.folder), checked(self.folder):
+        with named_errors(self.folder), checked(self.folder):
             row = fact(self._database, name)
             return None if row is None else FACTS[name](checked_json(*row, f"the {name}", name), f"the {name}")
 
     def _set(self, name: str, value: Any) -> None:
         content = json.dumps(FACTS[name](value, f"the {name}"))
-        with told(self.folder), self._database:
+        with named_errors(self.folder), self._database:
             row = (name, content, checksum(name, content))
             self._database.execute("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", row)

@@ -32,27 +32,27 @@ LAYOUT = "SELECT type, name, sql FROM sqlite_master ORDER BY name"
 
 
 @contextmanager
-def left_as_it_was(place: Path) -> Iterator[None]:
+def left_as_it_was(folder: Path) -> Iterator[None]:
     """Take away what was made in a folder for a run that was refused before anything was trained."""
-    made = [p for p in (place, *place.parents) if not p.exists()]
-    before = {p.name for p in place.iterdir()} if place.is_dir() else set()
+    made = [p for p in (folder, *folder.parents) if not p.exists()]
+    before = {p.name for p in folder.iterdir()} if folder.is_dir() else set()
     try:
         yield
     except CounterpoiseError:
-        if FILE not in before and not _holds_fits(place):
+        if FILE not in before and not _holds_fits(folder):
             for name in (FILE, f"{FILE}-wal", f"{FILE}-shm", LOCK):
                 with suppress(OSError):
-                    (place / name).unlink()
+                    (folder / name).unlink()
             for folder in made:
                 with suppress(OSError):
                     folder.rmdir()
         raise
 
 
-def _holds_fits(place: Path) -> bool:
-    if not (place / FILE).is_file():
+def _holds_fits(folder: Path) -> bool:
+    if not (folder / FILE).is_file():
         return False
-    with connected(place / FILE) as database, suppress(sqlite3.Error):
+    with connected(folder / FILE) as database, suppress(sqlite3.Error):
         return database.execute("SELECT 1 FROM members LIMIT 1").fetchone() is not None
     return False
 
@@ -70,26 +70,26 @@ def connected(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
-def readable(place: Path) -> Iterator[sqlite3.Connection]:
-    """The database of a run; a copy where its folder is read-only: SQLite reads with files of its own beside it."""
+def readable(folder: Path) -> Iterator[sqlite3.Connection]:
+    """The database of a run; a copy if its folder is read-only: SQLite reads with files of its own next to it."""
     with ExitStack() as opened:
-        database = opened.enter_context(connected(place / FILE))
-        with told(place):
+        database = opened.enter_context(connected(folder / FILE))
+        with named_errors(folder):
             try:
                 database.execute(LAYOUT).fetchone()
             except sqlite3.OperationalError:
                 copy = Path(opened.enter_context(tempfile.TemporaryDirectory(dir=scratch())))
                 for kept in (FILE, f"{FILE}-wal"):
                     with suppress(FileNotFoundError):
-                        shutil.copyfile(place / kept, copy / kept)
+                        shutil.copyfile(folder / kept, copy / kept)
                 database = opened.enter_context(connected(copy / FILE))
         yield database
 
 
 @contextmanager
-def alone(place: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Hold the folder's lock: a transaction of an empty SQLite file, which ends with its process in any case."""
-    with connected(place / LOCK) as lock:
+    with connected(folder / LOCK) as lock:
         lock.isolation_level = None
         lock.execute("PRAGMA busy_timeout = 0")
         try:
@@ -98,15 +98,15 @@ def alone(place: Path) -> Iterator[None]:
             if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise
             raise ArtifactError(
-                f"{_owner(place)} is at work in {str(place)!r}; wait for it, or give another folder."
+                f"{_owner(folder)} is writing to {str(folder)!r}. Wait until it finishes, or use another folder."
             ) from None
         except sqlite3.DatabaseError:
-            raise ArtifactError(f"{str(place / LOCK)!r} is no lock of a run; delete this file.") from None
+            raise ArtifactError(f"{str(folder / LOCK)!r} is not a lock of a run. Delete this file.") from None
         yield
 
 
-def _owner(place: Path) -> str:
-    with suppress(ArtifactError, sqlite3.Error, TypeError), connected(place / FILE) as database:
+def _owner(folder: Path) -> str:
+    with suppress(ArtifactError, sqlite3.Error, TypeError), connected(folder / FILE) as database:
         owner = FACTS["owner"](checked_json(*(fact(database, "owner") or ("", "")), "the owner", "owner"), "the owner")
         return f"another process ({owner['pid']} on {owner['host']}, since {owner['since']})"
     return "another process"
@@ -142,30 +142,32 @@ def check_rows(database: sqlite3.Connection) -> None:
                 raise ArtifactError(f"a row of its {table} is not what was written there")
 
 
-def damaged(place: Path, why: str) -> ArtifactError:
+def damaged(folder: Path, why: str) -> ArtifactError:
     return ArtifactError(
-        f"{str(place / FILE)!r} is damaged or was changed ({why.rstrip('.')}); start again in another folder, or with "
+        f"{str(folder / FILE)!r} is damaged or was changed ({why.rstrip('.')}). Start again in another folder, or with "
         "--restart."
     )
 
 
 @contextmanager
-def checked(place: Path) -> Iterator[None]:
-    """Name the place in what our own checks refuse."""
+def checked(folder: Path) -> Iterator[None]:
+    """Name the folder in the errors of our own checks."""
     try:
         yield
     except ArtifactError as error:
-        raise damaged(place, str(error)) from error
+        raise damaged(folder, str(error)) from error
 
 
 @contextmanager
-def told(place: Path) -> Iterator[None]:
-    """Turn what SQLite and the operating system refuse into our error, naming the place."""
+def named_errors(folder: Path) -> Iterator[None]:
+    """Turn errors of SQLite and the operating system into ours, with the folder."""
     try:
         yield
     except sqlite3.OperationalError as error:
-        raise ArtifactError(f"Cannot write to {str(place)!r}: {error}. Is there space, and permission?") from error
+        raise ArtifactError(
+            f"Cannot write to {str(folder)!r}: {error}. Check the free space and the permissions."
+        ) from error
     except (sqlite3.Error, OverflowError, UnicodeError, MemoryError) as error:  # a damaged page asks for any of these
-        raise damaged(place, " ".join(str(error).split()) or type(error).__name__) from error
+        raise damaged(folder, " ".join(str(error).split()) or type(error).__name__) from error
     except OSError as error:
-        raise ArtifactError(f"Cannot write to {str(place)!r}: {system_text(error)}") from error
+        raise ArtifactError(f"Cannot write to {str(folder)!r}: {system_text(error)}") from error

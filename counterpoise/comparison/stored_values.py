@@ -47,25 +47,25 @@ TYPES = frozenset(
 )  # fmt: skip
 
 
-def _amount(value: Any, place: str) -> float:
+def _amount(value: Any, where: str) -> float:
     """A number; a diverged training has stored NaN too."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise misfit(value, place, "a number")
+        raise misfit(value, where, "a number")
     return value
 
 
-def _gain(value: Any, place: str) -> list[float]:
+def _gain(value: Any, where: str) -> list[float]:
     """A gain and its standard error."""
-    both: list[float] = list_of(_amount, 2)(value, place)
+    both: list[float] = list_of(_amount, 2)(value, where)
     if len(both) != 2:
-        raise misfit(value, place, "two numbers")
+        raise misfit(value, where, "two numbers")
     return both
 
 
-def _no_array(value: Any, place: str) -> None:
+def _no_array(value: Any, where: str) -> None:
     """Arrays have rows of their own; the value beside them is null."""
     if value is not None:
-        raise misfit(value, place, "null, for arrays have rows of their own")
+        raise misfit(value, where, "null, for arrays have rows of their own")
 
 
 #: Fields of a member that are no arrays; a field of a later version may hold anything plain.
@@ -107,19 +107,19 @@ def checksum(*parts: str | bytes | int | None) -> str:
     return digest.hexdigest()
 
 
-def checked_json(value: Any, stored: Any, place: str, *key: str) -> Any:
+def checked_json(value: Any, stored: Any, where: str, *key: str) -> Any:
     """The value of a JSON column whose checksum is `stored`.
 
     Raises:
         ArtifactError: It is no text, not what was written, or no JSON.
     """
     if not isinstance(value, str) or stored != checksum(*key, value):
-        raise ArtifactError(f"{place} is not what was written there.")
-    return read_json(value, place, finite=False, most=MOST_VALUES)
+        raise ArtifactError(f"{where} is not what was written there.")
+    return read_json(value, where, finite=False, most=MOST_VALUES)
 
 
 def rows_of(member: Member, weights: bool) -> tuple[str, list[tuple[str, int, str, str, bytes, str]]]:
-    """A member as JSON, and its arrays as (name, place, dtype, shape, bytes, checksum)."""
+    """A member as JSON, and its arrays as (name, position, dtype, shape, bytes, checksum)."""
     values: dict[str, Any] = {}
     arrays: list[tuple[str, int, Array]] = []
     for field in fields(member):
@@ -136,8 +136,8 @@ def rows_of(member: Member, weights: bool) -> tuple[str, list[tuple[str, int, st
     return json.dumps(content, default=_number), [_array_row(member.job, *array) for array in arrays]
 
 
-def _array_row(job: str, name: str, place: int, array: Array) -> tuple[str, int, str, str, bytes, str]:
-    row = (name, place, array.dtype.name, json.dumps(array.shape), array.tobytes())
+def _array_row(job: str, name: str, position: int, array: Array) -> tuple[str, int, str, str, bytes, str]:
+    row = (name, position, array.dtype.name, json.dumps(array.shape), array.tobytes())
     return (*row, checksum(job, *row))
 
 
@@ -152,26 +152,30 @@ def member_of(job: str, content: Mapping[str, Any], rows: Iterable[tuple[Any, ..
     Args:
         job: Its id.
         content: The JSON, read and checked by `MEMBER`.
-        rows: Its arrays, (name, place, dtype, shape, bytes, checksum), in the order of their places.
+        rows: Its arrays, (name, position, dtype, shape, bytes, checksum), in the order of their positions.
         weights: Whether its weights are among the rows.
 
     Raises:
         ArtifactError: A row is absent, was changed, or is not of the size that it claims.
     """
-    found: dict[str, list[Array]] = {name: [] for name in content["arrays"]}
-    for name, place, dtype, shape, value, stored in rows:
-        if stored != checksum(job, name, place, dtype, shape, value) or name not in found:
+    arrays_of: dict[str, list[Array]] = {name: [] for name in content["arrays"]}
+    for name, position, dtype, shape, value, stored in rows:
+        if stored != checksum(job, name, position, dtype, shape, value) or name not in arrays_of:
             raise ArtifactError(f"the {name!r:.40} of the fit {job:.12} are not what was written there.")
-        found[name].append(_array(dtype, shape, value, f"the {name} of the fit {job:.12}"))
+        arrays_of[name].append(_array(dtype, shape, value, f"the {name} of the fit {job:.12}"))
     for name, count in content["arrays"].items():
-        if len(found[name]) != count and (weights or name != "weights"):
+        if len(arrays_of[name]) != count and (weights or name != "weights"):
             raise ArtifactError(f"the fit {job:.12} lacks {name!r:.40}.")
-    kept = tuple(found.pop("weights", ()))
+    kept = tuple(arrays_of.pop("weights", ()))
     known = {field.name for field in fields(Member)}
     values = content["values"]
-    if values["job"] != job or not set(values) | set(found) <= known or any(len(a) != 1 for a in found.values()):
+    if (
+        values["job"] != job
+        or not set(values) | set(arrays_of) <= known
+        or any(len(a) != 1 for a in arrays_of.values())
+    ):
         raise ArtifactError(f"the fit {job:.12} is not one of this version.")
-    return _made({**values, **{name: arrays[0] for name, arrays in found.items()}, "weights": kept}, job)
+    return _made({**values, **{name: arrays[0] for name, arrays in arrays_of.items()}, "weights": kept}, job)
 
 
 def _made(values: Mapping[str, Any], job: str) -> Member:
@@ -181,13 +185,13 @@ def _made(values: Mapping[str, Any], job: str) -> Member:
         raise ArtifactError(f"the fit {job:.12} lacks some of its values.") from None
 
 
-def _array(dtype: Any, shape: Any, value: Any, place: str) -> Array:
+def _array(dtype: Any, shape: Any, value: Any, where: str) -> Array:
     if dtype not in TYPES or not isinstance(shape, str) or not isinstance(value, bytes):
-        raise ArtifactError(f"{place} are no plain array.")
-    sizes = list_of(whole(), 32)(read_json(shape, place), place)
+        raise ArtifactError(f"{where} are no plain array.")
+    sizes = list_of(whole(), 32)(read_json(shape, where), where)
     kind = np.dtype(dtype)
     if math.prod(sizes) * kind.itemsize != len(value):
-        raise ArtifactError(f"{place} have {len(value):,} bytes; expected {math.prod(sizes) * kind.itemsize:,}.")
+        raise ArtifactError(f"{where} have {len(value):,} bytes; expected {math.prod(sizes) * kind.itemsize:,}.")
     return np.frombuffer(value, kind).reshape(sizes)
 
 
@@ -232,10 +236,10 @@ SCORE = record(
 SCHEMA = 2
 
 
-def _schema(value: Any, place: str) -> int:
+def _schema(value: Any, where: str) -> int:
     if value != SCHEMA:
         raise ArtifactError(
-            f"{place} is {value!r:.40}, but this version of counterpoise reads schema {SCHEMA}. "
+            f"{where} is {value!r:.40}, but this version of counterpoise reads schema {SCHEMA}. "
             + ("Run the comparison again." if value == 1 else "Install the version that wrote it.")
         )
     return SCHEMA
@@ -260,7 +264,7 @@ RECORD = record(
     },
     others=anything,
 )
-#: What a store keeps under each name beside the members.
+#: What a store keeps under each name, apart from the members.
 FACTS: Mapping[str, Check] = {
     "owner": record({"pid": whole(), "host": text(), "since": text()}),
     "manifest": mapping_of(anything),

@@ -40,21 +40,21 @@ def to_tensorboard(comparison: Comparison, folder: str | os.PathLike[str]) -> No
 
 def _kind(tf: Any, plugin: str, data_class: int) -> Any:
     """What TensorBoard reads a summary as; `tf.summary.scalar` would need the package tensorboard to write it."""
-    found = tf.compat.v1.SummaryMetadata(data_class=data_class)
-    found.plugin_data.plugin_name = plugin
-    return found
+    metadata = tf.compat.v1.SummaryMetadata(data_class=data_class)
+    metadata.plugin_data.plugin_name = plugin
+    return metadata
 
 
-def to_mlflow(comparison: Comparison, place: str | None = None) -> None:
+def to_mlflow(comparison: Comparison, destination: str | None = None) -> None:
     """Log one run with the settings, the report and the verdict, and one nested run per strategy with its scores.
 
     Args:
         comparison: The comparison.
-        place: Tracking URI; None: the one that MLflow is set to.
+        destination: Tracking URI; None: the one that MLflow is set to.
     """
     mlflow = needed("mlflow", "mlflow", "Logging to MLflow")
-    if place is not None:
-        mlflow.set_tracking_uri(str(place))
+    if destination is not None:
+        mlflow.set_tracking_uri(str(destination))
     record = comparison.record
     with mlflow.start_run(run_name=f"counterpoise {record['data']['source']}"):
         mlflow.log_params({key: record[key] for key in ("metric", "folds", "repeats", "seed", "budget", "network")})
@@ -80,7 +80,7 @@ def _runs(comparison: Comparison, labels: list[str]) -> Iterator[tuple[str, list
     """Name of each member's run and its numbers: name, step, value."""
     for result in comparison.fold_results:
         for m, history in enumerate(result.history):
-            place = f"{_plain(result.strategy)}/fold {result.repeat * comparison.record['folds'] + result.fold + 1}"
+            run = f"{_plain(result.strategy)}/fold {result.repeat * comparison.record['folds'] + result.fold + 1}"
             rounds = [
                 (_title(name, labels), int(step), float(value))
                 for name, values in history.items()
@@ -88,7 +88,7 @@ def _runs(comparison: Comparison, labels: list[str]) -> Iterator[tuple[str, list
                 for step, value in zip(history["step"], values, strict=False)
                 if words.finite(value)
             ]
-            yield (f"{place}/member {m + 1}" if len(result.history) > 1 else place), rounds
+            yield (f"{run}/member {m + 1}" if len(result.history) > 1 else run), rounds
 
 
 def _title(name: str, labels: list[str]) -> str:

@@ -95,6 +95,10 @@ def check_range(value: Any, name: str, low: float = -math.inf, high: float = mat
     return number
 
 
+#: Bytes that the name of a file or folder may have.
+LONGEST_NAME = 255
+
+
 def check_path(value: Any, name: str = "path") -> Path:
     """Return the name of a file or folder as `Path`: text, bytes, or what stands for one.
 
@@ -111,6 +115,8 @@ def check_path(value: Any, name: str = "path") -> Path:
         raise OptionError(f'{name} is {value!r:.60}; expected the name of a file or folder, as "m.keras".') from None
     if not text or "\0" in text:
         raise OptionError(f"{name} is {text!r}, which can be no name of a file. Give another name.")
+    if max(map(len, os.fsencode(text).split(os.sep.encode()))) > LONGEST_NAME:
+        raise OptionError(f"{name} is {text[:40]!r}..., which is too long for the name of a file. Give a shorter name.")
     return Path(text)
 
 

@@ -109,7 +109,10 @@ def system_text(error: OSError) -> str:
         >>> system_text(OSError(errno.ENOSPC, "No space left on device"))
         'No space left on device. Free some space, or name another folder.'
     """
-    return f"{error.strerror or error}. {_ADVICE.get(error.errno or 0, '')}".rstrip()
+    text = f"{error.strerror or error}".rstrip(".")
+    if "temporary directory" in text:
+        return f"{text}. Name a folder that can be written to in the environment variable TMPDIR."
+    return f"{text}. {_ADVICE.get(error.errno or 0, '')}".rstrip()
 
 
 def refusal_in(text: str) -> OSError | None:

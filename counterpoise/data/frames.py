@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from counterpoise.core.checks import check_lengths
+from counterpoise.core.checks import check_lengths, check_path
 from counterpoise.core.errors import ColumnError, DataError, system_text
 from counterpoise.core.fork_guard import use
 from counterpoise.core.masked import unmasked
@@ -71,7 +71,7 @@ def to_frame(
     use("Polars")
     if isinstance(source, (str, Path)):
         name = str(source)
-        series, notes = _from_path(Path(source), as_text, skip_bad)
+        series, notes = _from_path(check_path(source, "data"), as_text, skip_bad)
         columns: list[tuple[Any, Any]] = [(column.name, column) for column in series]
     else:
         name = {"pandas": "the pandas frame", "polars": "the polars frame", "pyarrow": "the arrow table"}.get(

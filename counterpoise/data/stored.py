@@ -221,7 +221,7 @@ def stored(source: str | os.PathLike[str]) -> Stored:
         >>> _ = (folder / "a.csv").write_text("age,ill\\n31,no\\n")
         >>> _ = (folder / "b.csv").write_text("age,ill\\n4.5,yes\\n")
         >>> table = stored(folder)
-        >>> table.columns, [part["age"].to_list() for _, part in table.parts(["age"])]
+        >>> table.columns, [chunk["age"].to_list() for _, chunk in table.chunks(["age"])]
         (('age', 'ill'), [[31.0], [4.5]])
     """
     path = check_path(source, "source")

@@ -9,7 +9,7 @@ from counterpoise.core.errors import OptionError, did_you_mean
 
 #: name -> (what a new class prior does to its threshold, smallest and largest number of values).
 #: "moves": recall and specificity stay, so the threshold moves with the probabilities.
-#: "stays": the same probability is right under every prior. "again": it is chosen anew.
+#: "stays": the same probability is right under every prior. "again": it is chosen again on the stored scores.
 AIMS: dict[str, tuple[str, int, int]] = {
     "argmax": ("stays", 0, 0),
     "given": ("stays", 0, 0),
@@ -64,15 +64,15 @@ class Aim:
         """Read "name" or "name(value, ...)"; an Aim is returned as it is."""
         if isinstance(text, Aim):
             return text
-        found = re.fullmatch(r"\s*(\w+)\s*(?:\(([^()]*)\))?\s*", str(text))
-        if found is None:
+        call = re.fullmatch(r"\s*(\w+)\s*(?:\(([^()]*)\))?\s*", str(text))
+        if call is None:
             hint = did_you_mean(text, AIMS)
             raise OptionError(f"The aim {text!r} is not of the form name or name(value, ...).{hint}")
         try:
-            values = tuple(float(v) for v in (found[2] or "").split(",") if v.strip())
+            values = tuple(float(v) for v in (call[2] or "").split(",") if v.strip())
         except ValueError:
             raise OptionError(f"The values of the aim {text!r} must be numbers.") from None
-        return cls(found[1], values)
+        return cls(call[1], values)
 
     @property
     def under_new_prior(self) -> str:
@@ -84,13 +84,13 @@ class Aim:
 
 
 def in_words(aim: str | Aim) -> str:
-    """An aim as people say it; scores keep their names.
+    """Put an aim in words; scores keep their names.
 
     Example:
         >>> in_words("recall_floor(0.95)"), in_words("alerts(50, 10000)")
         ('recall at least 0.95', 'at most 50 alerts per 10,000 rows')
         >>> in_words("cost(1, 20)"), in_words("f1")
-        ('a false alarm costing 1 and a miss 20', 'f1')
+        ('a false positive costing 1 and a missed case 20', 'f1')
     """
     goal = Aim.parse(aim)
     values = [f"{v:,.10g}" for v in goal.values]
@@ -100,7 +100,7 @@ def in_words(aim: str | Aim) -> str:
     if goal.name == "alerts":
         return f"at most {values[0]} alerts per {values[1]} rows"
     if goal.name == "cost" and len(values) == 2:
-        return f"a false alarm costing {values[0]} and a miss {values[1]}"
+        return f"a false positive costing {values[0]} and a missed case {values[1]}"
     return f"missed rows costing {', '.join(values)} by class" if goal.name == "cost" else str(goal)
 
 

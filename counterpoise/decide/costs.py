@@ -96,18 +96,6 @@ def matrix_of_aim(aim: str, n_classes: int) -> Array | None:
     return np.asarray(goal.values)[:, None] * (1.0 - np.eye(n_classes))
 
 
-def cost_decision(proba: Array, costs: Array) -> Array:
-    """The class of the lowest expected cost for each row, int32 (N,): argmin_k sum_c p_c costs[c, k].
-
-    Among equal costs the first class is taken.
-
-    Example:
-        >>> cost_decision(np.array([[0.9, 0.1], [0.97, 0.03]]), np.array([[0.0, 1.0], [20.0, 0.0]])).tolist()
-        [1, 0]
-    """
-    return np.argmin(np.asarray(proba) @ costs, axis=1).astype(np.int32)
-
-
 def threshold_of_costs(costs: Array) -> float:
     """The probability of class 1 from which on deciding it costs less, for a cost matrix (2, 2).
 

@@ -78,13 +78,12 @@ def monitor(
     before, now = pooled_log_proba(rule, old), pooled_log_proba(rule, new)
     estimate = estimate_prior(before, y, now, method=method, draws=draws, seed=seed)
     columns = [1] if before.shape[1] == 2 else range(before.shape[1])
-    gap = max(
-        SortedUnion(before[:, c], now[:, c]).apart(_equal(len(before)), _equal(len(now)), same=False) for c in columns
-    )
-    plausible, said = _plausible(rule, estimate)
+    even, even_now = _equal(len(before)), _equal(len(now))
+    gap = max(SortedUnion(before[:, c], now[:, c]).distance(even, even_now, same=False) for c in columns)
+    plausible, text = _plausible(rule, estimate)
     return Drift(
         estimate, gap, _decided(rule, old), _decided(rule, new), plausible,
-        _for_new_shares(rule, estimate, old, y), (estimate.note, said),
+        _for_new_shares(rule, estimate, old, y), (estimate.note, text),
     )  # fmt: skip
 
 
@@ -112,7 +111,7 @@ def _inside(q: Array) -> Array:
 def _plausible(rule: Rule, estimate: PriorEstimate) -> tuple[bool | None, str]:
     goal, moved, aim = Aim.parse(rule.aim), _moved(estimate), in_words(rule.aim)
     if not estimate.pure:
-        return None, f"Whether the aim ({aim}) is still met cannot be told without new labels."
+        return None, f"Whether the aim ({aim}) is still met cannot be judged without new labels."
     if not moved:
         return (
             True,

@@ -129,7 +129,7 @@ def guarantee_floors(
     if floors.shape != (lp.shape[1],) or not np.all((floors >= 0) & (floors < 1)) or not floors.any():
         raise OptionError(f"floors must be {lp.shape[1]} numbers from 0 to below 1, not all 0; got {floors.tolist()}.")
     if not 0.0 < confidence < 1.0:
-        raise OptionError(f"The confidence is {confidence:g}; expected above 0 and below 1, for example 0.95.")
+        raise OptionError(f"The confidence is {confidence:g}. Expected above 0 and below 1, for example 0.95.")
     named, rows = np.flatnonzero(floors > 0), np.bincount(labels, minlength=lp.shape[1])
     last = -1
     for place, b in enumerate(path):

@@ -139,11 +139,11 @@ def _checked(scores: Array, y: Array, floor: float, confidence: float, among: in
     if s.ndim != 1 or np.isnan(s).any():
         raise OptionError(f"scores must be a vector without NaN; got shape {s.shape}.")
     if not 0.0 < floor < 1.0:
-        raise OptionError(f"The floor is {floor:g}; expected above 0 and below 1 (1 cannot be guaranteed).")
+        raise OptionError(f"The floor is {floor:g}. Expected above 0 and below 1 (1 cannot be guaranteed).")
     if not 0.0 < confidence < 1.0:
-        raise OptionError(f"The confidence is {confidence:g}; expected above 0 and below 1, for example 0.95.")
+        raise OptionError(f"The confidence is {confidence:g}. Expected above 0 and below 1, for example 0.95.")
     if among < 1:
-        raise OptionError(f"among is {among}; expected 1 or more.")
+        raise OptionError(f"among is {among}. Expected 1 or more.")
     return s, codes(y, len(s), 2)
 
 

@@ -82,7 +82,7 @@ def _unit_shift(log_shift: Array, units: int) -> Array:
     if s.shape == (units,) and units > 1:
         return s
     raise OptionError(
-        f"A shift of shape {s.shape} does not fit {units} output unit(s); expected (classes,), "
+        f"A shift of shape {s.shape} does not fit {units} output unit(s). Expected (classes,), "
         "(2,) for one unit, or (labels, 2) for independent labels."
     )
 
@@ -114,7 +114,7 @@ def corrected_log_proba(logits: Array, log_shift: Array, *, units: str = "softma
     """
     z = matrix(logits, "logits")
     if units not in ("softmax", "sigmoid"):
-        raise OptionError(f"units is {units!r}; expected 'softmax' or 'sigmoid'.")
+        raise OptionError(f"units is {units!r}. Expected 'softmax' or 'sigmoid'.")
     if gamma:
         return focal_log_proba(corrected_log_proba(z, np.zeros(max(2, z.shape[1]))), gamma, log_shift)
     if z.shape[1] == 1:
@@ -176,7 +176,7 @@ def focal_log_proba(log_q: Array, gamma: float, log_shift: Array | None = None) 
     """
     lq = class_scores(log_q, "log_q")
     if gamma < 0:
-        raise OptionError(f"gamma is {gamma}; expected 0 or more.")
+        raise OptionError(f"gamma is {gamma}. Expected 0 or more.")
     q = np.exp(np.minimum(lq, 0.0))
     with np.errstate(divide="ignore", invalid="ignore"):
         log_rest = np.log(-np.expm1(np.minimum(lq, 0.0)))  # log(1 - q), -inf where q rounds to 1

@@ -16,7 +16,6 @@ from counterpoise.core.errors import OptionError
 from counterpoise.core.rule import Rule
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.calibrate import apply_calibrator, fit_calibrator
-from counterpoise.decide.costs import cost_decision
 from counterpoise.decide.greedy import greedy_weights
 from counterpoise.decide.intercept import check_intercept as run_intercept_check
 from counterpoise.decide.offsets import choose_offsets
@@ -24,14 +23,14 @@ from counterpoise.decide.pooling import hard_vote, learn_weights, pool, shrunk
 from counterpoise.decide.prior import corrected_log_proba, log_softmax
 from counterpoise.decide.review import reviewed
 from counterpoise.decide.shapes import codes, members, simplex
-from counterpoise.decide.threshold import choose_threshold
+from counterpoise.decide.threshold import bayes_decision, choose_threshold
 
 Array = np.ndarray
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What a rule says about N rows.
+    """What a rule predicts for N rows.
 
     Attributes:
         proba: float64 (N, C), probabilities at the rule's prior.
@@ -76,7 +75,9 @@ def fit_rule(
         [0, 0, 1, 1]
     """
     if len(member_logits) != len(log_shifts):
-        raise OptionError(f"{len(member_logits)} members but {len(log_shifts)} shifts; expected one shift per member.")
+        raise OptionError(
+            f"There are {len(member_logits)} members but {len(log_shifts)} shifts. Give one shift per member."
+        )
     log_p = _corrected(member_logits, log_shifts, gammas)
     return fit_rule_from_log_p(
         log_p, y, log_shifts, vote=vote, weights=weights, aim=aim, check_intercept=check_intercept,
@@ -139,7 +140,7 @@ def _weights(parts: list[Array], y: Array, vote: str, weights: Sequence[float] |
         weights = "learned" if vote == "weighted" else vote
     if isinstance(weights, str):
         if weights not in ("learned", "greedy"):
-            raise OptionError(f"weights is {weights!r}; expected numbers, 'learned', 'greedy' or None.")
+            raise OptionError(f"weights is {weights!r}. Use numbers, 'learned', 'greedy', or None.")
         return greedy_weights(parts, y, w) if weights == "greedy" else shrunk(learn_weights(parts, y, w), y)
     return simplex(None if weights is None else np.asarray(weights), len(parts))
 
@@ -169,7 +170,10 @@ def apply_rule(rule: Rule, member_logits: Sequence[Array]) -> Decision:
         [[0.9, 0.1], [0.309, 0.691]]
     """
     if len(member_logits) != len(rule.log_shifts):
-        raise OptionError(f"The rule has {len(rule.log_shifts)} members; got the outputs of {len(member_logits)}.")
+        raise OptionError(
+            f"The rule has {len(rule.log_shifts)} members, but there are outputs of {len(member_logits)}. "
+            "Give one array per member."
+        )
     return apply_rule_to_log_p(rule, _corrected(member_logits, list(rule.log_shifts), rule.gammas))
 
 
@@ -192,7 +196,7 @@ def apply_rule_to_log_p(rule: Rule, log_p_members: Sequence[Array]) -> Decision:
 
 def _decided(rule: Rule, log_p: Array) -> Array:
     if rule.costs is not None and rule.threshold is None:
-        return cost_decision(np.exp(log_p), rule.costs)
+        return bayes_decision(np.exp(log_p), rule.costs)
     return choose_class(log_p, rule.threshold, rule.offsets)
 
 
@@ -235,7 +239,7 @@ def _vote(rule: Rule, parts: list[Array], soft: Array) -> Array:
 
 
 def raw_proba(member_logits: Sequence[Array], vote: str = "soft", weights: Array | None = None) -> Array:
-    """Return the untouched outputs as probabilities, pooled: what people have without any correction.
+    """Return the uncorrected outputs as probabilities, pooled.
 
     Args:
         member_logits: M arrays float (N, units); one unit counts as two classes.
@@ -248,9 +252,9 @@ def raw_proba(member_logits: Sequence[Array], vote: str = "soft", weights: Array
         >>> raw_proba([np.array([[0.0]])]).tolist()
         [[0.5, 0.5]]
     """
-    return np.exp(pool([_untouched(z) for z in member_logits], vote, weights))
+    return np.exp(pool([_uncorrected(z) for z in member_logits], vote, weights))
 
 
-def _untouched(logits: Array) -> Array:
+def _uncorrected(logits: Array) -> Array:
     z = np.asarray(logits)
     return corrected_log_proba(z, np.zeros(2 if z.ndim == 1 or z.shape[1] == 1 else z.shape[1]))

@@ -1,4 +1,4 @@
-"""Checks at the rim of `decide`: every array is brought to one dtype and one shape, or refused."""
+"""Checks of the public functions of `decide`: each array gets one dtype and one shape, or raises an error."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def matrix(values: Array, name: str) -> Array:
     if out.ndim == 1:
         out = out[:, None]
     if out.ndim != 2 or out.shape[1] == 0:
-        raise OptionError(f"{name} has shape {np.shape(values)}; expected (rows, units).")
+        raise OptionError(f"{name} has shape {np.shape(values)}. Expected (rows, units).")
     return out
 
 
@@ -27,21 +27,23 @@ def class_scores(values: Array, name: str = "log_p") -> Array:
     """Return `values` as float64 (N, C) with C >= 2 and no NaN."""
     out = matrix(values, name)
     if out.shape[1] < 2:
-        raise OptionError(f"{name} has {out.shape[1]} column; expected one column per class (2 or more).")
+        raise OptionError(f"{name} has {out.shape[1]} column. Expected one column per class, 2 or more.")
     bad = np.flatnonzero(np.isnan(out).any(axis=1))
     if len(bad):
-        raise OptionError(f"{name} has NaN in {len(bad)} rows (first: row {bad[0] + 1}): the model's output is broken.")
+        raise OptionError(
+            f"{name} has NaN in {len(bad)} rows (first: row {bad[0] + 1}). Leave out members that failed."
+        )
     return out
 
 
 def members(log_p_members: Sequence[Array]) -> list[Array]:
     """Return the members' (N, C) log-probabilities after checking that they fit together."""
     if len(log_p_members) == 0:
-        raise OptionError("There is no member to pool; expected at least one array (rows, classes).")
+        raise OptionError("There is no member to pool. Give at least one array (rows, classes).")
     out = [class_scores(m, f"member {i}") for i, m in enumerate(log_p_members)]
     shapes = [m.shape for m in out]
     if len(set(shapes)) > 1:
-        raise OptionError(f"The members do not fit together: shapes {shapes}; expected one shape for all.")
+        raise OptionError(f"The members have different shapes: {shapes}. Give arrays of one shape, (rows, classes).")
     return out
 
 
@@ -49,10 +51,12 @@ def codes(y: Array, rows: int, n_classes: int) -> Array:
     """Return class codes as int64 (rows,) in 0 .. n_classes - 1."""
     out = np.asarray(unmasked(y))
     if out.shape != (rows,):
-        raise TargetError(f"y has shape {out.shape}; expected ({rows},), one class code per row of scores.")
+        raise TargetError(f"y has shape {out.shape}. Expected ({rows},), one class code per row of scores.")
     whole = out.astype(np.int64)
     if np.any(whole != out) or np.any(whole < 0) or np.any(whole >= n_classes):
-        raise TargetError(f"y must hold class codes 0 .. {n_classes - 1}; got values from {out.min()} to {out.max()}.")
+        raise TargetError(
+            f"y must contain class codes 0 .. {n_classes - 1}, but has values from {out.min()} to {out.max()}."
+        )
     return whole
 
 
@@ -62,9 +66,9 @@ def simplex(weights: Array | None, count: int) -> Array:
         return np.full(count, 1.0 / count)
     out = np.asarray(weights, dtype=np.float64)
     if out.shape != (count,):
-        raise OptionError(f"{out.size} weights for {count} members; expected one weight per member.")
+        raise OptionError(f"There are {out.size} weights for {count} members. Give one weight per member.")
     if not np.all(np.isfinite(out)) or np.any(out < 0) or out.sum() <= 0:
-        raise OptionError(f"Member weights must be finite, not negative and not all zero; got {out.tolist()}.")
+        raise OptionError(f"Member weights must be finite, not negative, and not all zero. They are {out.tolist()}.")
     return out / out.sum()
 
 
@@ -79,9 +83,9 @@ def class_prior(prior: Array | float, n_classes: int, name: str = "prior") -> Ar
     if out.ndim == 0 and n_classes == 2:
         out = np.array([1.0 - out, out])
     if out.shape != (n_classes,):
-        raise OptionError(f"{name} has shape {out.shape}; expected one share per class ({n_classes}).")
+        raise OptionError(f"{name} has shape {out.shape}. Expected one share per class ({n_classes}).")
     if not np.all(np.isfinite(out)) or np.any(out <= 0):
-        raise OptionError(f"{name} must be above 0 for every class; got {out.tolist()}.")
+        raise OptionError(f"{name} is {out.tolist()}. Give every class a share above 0.")
     if not np.isclose(out.sum(), 1.0, atol=1e-3):
-        raise OptionError(f"{name} sums to {out.sum():g}; expected 1.")
+        raise OptionError(f"{name} sums to {out.sum():g}. Expected 1.")
     return out / out.sum()

@@ -94,7 +94,7 @@ def bbse_prior(decided: Array, y: Array, decided_new: Array, n_classes: int) -> 
 
     Raises:
         GuaranteeError: the smallest singular value of A[i, j] = P(decided i | class j) is within twice its error, so
-            that the decisions cannot tell the classes apart well enough.
+            that the decisions separate the classes too little.
 
     Example:
         >>> y = np.repeat([0, 1], 100)
@@ -167,14 +167,14 @@ def estimate_prior(
     study = _Study(class_scores(log_p), y, class_scores(log_p_new, "log_p_new"), method)
     study.refuse()
     q = study.estimate(study.ones, study.ones_new)
-    boot, apart = [], []
+    boot, distances = [], []
     for i in range(draws):
         rng = generator(seed, "prior drift", i)
         source = study.draw_source(rng)
         boot.append(study.estimate(source, rng.multinomial(study.m, study.ones_new / study.m)))
-        apart.append(study.null_distance(rng, source, q))
+        distances.append(study.null_distance(rng, source, q))
     low, high = np.quantile(boot, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
-    p = (1 + np.sum(np.asarray(apart) >= study.distance(study.ones, study.ones_new, q) - 1e-12)) / (draws + 1)
+    p = (1 + np.sum(np.asarray(distances) >= study.distance(study.ones, study.ones_new, q) - 1e-12)) / (draws + 1)
     pure = bool(p >= LEVEL)
     note = (
         f"The new scores fit a pure prior shift (p = {p:.2g})."
@@ -189,7 +189,7 @@ class _Study:
 
     def __init__(self, log_p: Array, y: Array, log_p_new: Array, method: str) -> None:
         if method not in ("em", "bbse"):
-            raise OptionError(f"method is {method!r}; expected 'em' or 'bbse'.")
+            raise OptionError(f"method is {method!r}. Expected 'em' or 'bbse'.")
         if log_p.shape[1] != log_p_new.shape[1] or len(log_p_new) == 0:
             raise OptionError(f"Labeled scores {log_p.shape} and new scores {log_p_new.shape} do not fit together.")
         self.lp, self.new, self.method = log_p, log_p_new, method
@@ -241,11 +241,11 @@ class _Study:
         drawn = self._draw(rng, rng.multinomial(self.m, q))
         again = self._estimate(source, self.lp, drawn)
         mixed = self._mixed(source, again)
-        return max(order.apart(mixed, drawn / self.m, same=True) for order in self.orders)
+        return max(order.distance(mixed, drawn / self.m, same=True) for order in self.orders)
 
     def distance(self, source: Array, new: Array, q: Array) -> float:
         mixed = self._mixed(source, q)
-        return max(order.apart(mixed, new / new.sum(), same=False) for order in self.orders)
+        return max(order.distance(mixed, new / new.sum(), same=False) for order in self.orders)
 
     def _mixed(self, source: Array, q: Array) -> Array:
         """Weights of the labeled rows at shares q, sum 1."""
@@ -263,7 +263,7 @@ class SortedUnion:
         self.one = np.argsort(first, kind="stable")
         self.one_ends = _last_of_ties(first[self.one])
 
-    def apart(self, first: Array, second: Array, *, same: bool) -> float:
+    def distance(self, first: Array, second: Array, *, same: bool) -> float:
         """Return the largest gap between two distribution functions; `same`: both weight the first sample."""
         if same:
             return float(np.max(np.abs(np.cumsum((first - second)[self.one])[self.one_ends])))

@@ -57,7 +57,7 @@ class Sweep:
 
 
 def sweep(p: Array, y: Array, sample_weight: Array | None = None) -> Sweep:
-    """Sort the scores and count, at every distinct one, what lies at or above it.
+    """Sort the scores and count, at every distinct one, the rows at or above it.
 
     Args:
         p: float (N,), probability of the positive class.
@@ -71,7 +71,9 @@ def sweep(p: Array, y: Array, sample_weight: Array | None = None) -> Sweep:
     """
     p = np.asarray(p, dtype=np.float64)
     if p.ndim != 1 or len(p) == 0 or not np.all((p >= 0) & (p <= 1)):
-        raise OptionError(f"p must hold one probability per row, at least one; got shape {p.shape}.")
+        raise OptionError(
+            f"p must have one probability per row, from 0 to 1, and at least one row. Its shape is {p.shape}."
+        )
     labels, w = codes(y, len(p), 2), row_weights(sample_weight, len(p))
     order = np.argsort(-p, kind="stable")
     scores, hit = p[order], np.where(labels[order] == 1, w[order], 0.0)
@@ -135,7 +137,7 @@ def choose_threshold(p: Array, y: Array, aim: str | Aim = "f1", sample_weight: A
     _need_both(table, goal)
     if goal.name == "recall_floor":
         if len(goal.values) != 1:
-            raise OptionError(f"With two classes recall_floor takes one value; got {len(goal.values)}.")
+            raise OptionError(f"With two classes recall_floor takes one value, not {len(goal.values)}.")
         return float(table.thresholds[np.argmax(table.recall >= goal.values[0] - 1e-12)])
     if goal.name == "precision_floor":
         return _precision_floor(table, goal.values[0])
@@ -147,15 +149,19 @@ def choose_threshold(p: Array, y: Array, aim: str | Aim = "f1", sample_weight: A
 
 def _two(goal: Aim) -> tuple[float, float]:
     if len(goal.values) != 2:
-        raise OptionError(f"With two classes cost takes (fp, fn); got {len(goal.values)} values.")
+        raise OptionError(f"With two classes cost takes two values, cost(cost_fp, cost_fn), not {len(goal.values)}.")
     return goal.values[0], goal.values[1]
 
 
 def _need_both(table: Sweep, goal: Aim) -> None:
     if table.positives <= 0:
-        raise OptionError(f"No positive row: a threshold for {goal} cannot be chosen.")
+        raise OptionError(
+            f"No positive row is here, so a threshold for {goal} cannot be chosen. Give rows of both classes."
+        )
     if table.negatives <= 0 and goal.name in ("balanced_accuracy", "youden", "g_mean", "mcc"):
-        raise OptionError(f"No negative row: a threshold for {goal} cannot be chosen.")
+        raise OptionError(
+            f"No negative row is here, so a threshold for {goal} cannot be chosen. Give rows of both classes."
+        )
 
 
 def _precision_floor(table: Sweep, floor: float) -> float:
@@ -163,7 +169,7 @@ def _precision_floor(table: Sweep, floor: float) -> float:
     if not good.any():
         best = table.precision[table.tp > 0].max()
         raise GuaranteeError(
-            f"No threshold reaches a precision of {floor:g} on these rows; the best that can be is {best:.3g}."
+            f"No threshold reaches a precision of {floor:g} on these rows. The highest is {best:.3g}. Lower the floor."
         )
     most = table.tp[good].max()
     return float(table.thresholds[np.argmax(good & (table.tp >= most))])

@@ -29,7 +29,7 @@ class Draw(NamedTuple):
     Attributes:
         layer: The dropout that draws it.
         use: How many masks its generator has given in this step before.
-        shape: Of the mask; -n stands for n times the rows of the batch.
+        shape: Of the mask; -n means n times the rows of the batch.
     """
 
     layer: keras.layers.Dropout

@@ -23,7 +23,7 @@ XLA_STEPS = 1500
 #: The same for small steps, whose arithmetic is less than `SMALL` products of a row and a weight.
 SMALL_XLA_STEPS = 5000
 SMALL = 2_000_000
-#: Jobs that are trained at the same time, unless told otherwise.
+#: Jobs that are trained at the same time, unless another number is given.
 THREADS = 2
 #: Numbers (rows times steps) of one call of the program at most: bounds the index matrix.
 CALL_ROWS = 65_536
@@ -150,7 +150,7 @@ def plain_loss(loss: Any) -> bool:
 
 
 def layers_of(model: Any) -> list[Any]:
-    """All layers of a model built of layers, models inside it opened; any other layer stands for itself."""
+    """All layers of a model built of layers, models inside it opened; any other layer as it is."""
     if not isinstance(model, keras.Model) or not (
         isinstance(model, keras.Sequential) or type(model).__name__ == "Functional"
     ):

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from counterpoise.core.lazy import loader as _loader
 
 if TYPE_CHECKING:
-    from counterpoise.feed.batching import Batch as Batch
-    from counterpoise.feed.batching import Feed as Feed
     from counterpoise.feed.batching import batches as batches
+    from counterpoise.feed.blocks import Batch as Batch
     from counterpoise.feed.disk import Scan as Scan
     from counterpoise.feed.disk import scan as scan
     from counterpoise.feed.disk_stream import Stream as Stream
+    from counterpoise.feed.feed import Feed as Feed
     from counterpoise.feed.imbalance import imbalanced_rows as imbalanced_rows
     from counterpoise.feed.imbalance import make_imbalanced as make_imbalanced
     from counterpoise.feed.mixing import BatchSMOTE as BatchSMOTE
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 #: Public name -> module that holds it.
 _HOME = {
-    "Batch": "counterpoise.feed.batching",
+    "Batch": "counterpoise.feed.blocks",
     "BatchSMOTE": "counterpoise.feed.mixing",
-    "Feed": "counterpoise.feed.batching",
+    "Feed": "counterpoise.feed.feed",
     "Mixup": "counterpoise.feed.mixing",
     "Rebalanced": "counterpoise.feed.streams",
     "Remix": "counterpoise.feed.mixing",

@@ -12,7 +12,7 @@ from counterpoise.core.errors import OptionError
 from counterpoise.feed.sources import in_memory, whole
 
 if TYPE_CHECKING:
-    from counterpoise.feed.batching import Feed
+    from counterpoise.feed.feed import Feed
 
 _FOREVER = np.iinfo(np.int64).max // 2
 _BLOCK_BYTES = 4 << 20

@@ -8,18 +8,50 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from counterpoise.core import logits as lg
-from counterpoise.core.errors import ModelError
+from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 
 Array = np.ndarray
 
 #: Numbers in a matrix below which trees are grown by one thread: several would only wait for each other.
 SMALL = 1_000_000
+
+
+#: Parameters of LightGBM that are set here: boosting ends by the corrected log loss of the stopping rows.
+RESERVED = (
+    "application", "metric", "metrics", "metric_types", "num_class", "num_classes", "early_stopping_round",
+    "early_stopping_rounds", "early_stopping", "n_iter_no_change",
+)  # fmt: skip
+
+
+def check_options(name: str, options: Mapping[str, Any]) -> None:
+    """Raise an OptionError for a parameter that the library has not, or that is not the user's to set."""
+    known = _boosted_parameters() if name == "boosted" else set(_forest(name == "balanced_forest", {}).get_params())
+    for option in options:
+        if name == "boosted" and option in RESERVED:
+            raise OptionError(
+                f"{option} is set by Counterpoise: boosting ends by the corrected log loss of the stopping rows. Leave "
+                "it out."
+            )
+        if known and option not in known:
+            library = "LightGBM" if name == "boosted" else "scikit-learn's forests"
+            raise OptionError(f"{library} has no parameter {option!r}.{did_you_mean(option, known)}")
+
+
+def _boosted_parameters() -> set[str]:
+    """Names and aliases of the parameters of LightGBM; empty for a version that does not list them."""
+    import lightgbm
+
+    with suppress(Exception):
+        aliases = lightgbm.basic._ConfigAliases._get_all_param_aliases()
+        return set(aliases) | {alias for many in aliases.values() for alias in many}
+    return set()
 
 
 @dataclass(frozen=True)

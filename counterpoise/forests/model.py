@@ -14,7 +14,7 @@ from counterpoise.core.errors import ArtifactError, ColumnError, ModelError, Opt
 from counterpoise.core.examples import Examples
 from counterpoise.core.job import Limits
 from counterpoise.forests.conversion import layer_of
-from counterpoise.forests.fitting import Grown, Rows, grow_boosted, grow_forest
+from counterpoise.forests.fitting import Grown, Rows, check_options, grow_boosted, grow_forest
 from counterpoise.forests.row_layer import TreeRows
 from counterpoise.forests.rows import FlatRows
 from counterpoise.forests.tree_layer import FLOOR, TreeEnsemble
@@ -28,7 +28,7 @@ KINDS = ("boosted", "forest", "balanced_forest")
 ROUNDS, PATIENCE = 1000, 50
 #: Trees of a forest, and most leaves of each: 300 trees of 1,024 leaves make a file of 10 MB.
 TREES, LEAVES = 300, 1024
-#: How boosted trees are grown unless told otherwise.
+#: How boosted trees are grown unless others are given.
 BOOSTED = {"learning_rate": 0.05, "num_leaves": 31, "min_data_in_leaf": 20, "feature_fraction": 0.8}
 #: Most levels of a column that boosted trees split as categories; of one with more the commonest get a column each.
 CATEGORIES = 254
@@ -160,7 +160,7 @@ def trees(name: str = "boosted", *, monotone: Mapping[str, int] | None = None, *
             `n_estimators` is the most rounds, or the number of trees.
 
     Raises:
-        OptionError: an unknown name.
+        OptionError: an unknown name or parameter.
 
     Example:
         >>> trees("forest", n_estimators=100).label
@@ -176,5 +176,7 @@ def trees(name: str = "boosted", *, monotone: Mapping[str, int] | None = None, *
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise OptionError(f"n_estimators is {count!r}. Expected a whole number of 1 or more.")
     if "linear_tree" in options:
-        raise ModelError("linear_tree is not taken: a leaf of the file is a number. Leave it out.")
+        raise ModelError("linear_tree is not supported, because a leaf of the file is a number. Leave it out.")
+    if set(options) - {"n_estimators"}:
+        check_options(name, options)
     return TreeModel(name, options, dict(monotone or {}))

@@ -27,7 +27,7 @@ class TreeRows(keras.layers.Layer):
         cycles: (Position of a number, period) of each cycle of a time stamp.
         keep_nan: Whether missing numbers stay NaN; else they become `fill`.
         indicated: Positions of the numbers with an indicator of missing values; none where they stay NaN.
-        integers: Positions of the level columns that stand as integers, missing as NaN.
+        integers: Positions of the level columns that become integers, missing as NaN.
         kept: (Position of a level column, level numbers with a column of their own) for the other ones.
 
     Shapes: `{"numeric": float (N, dn - cycles), "categorical": int (N, dc)}`, or any structure of arrays, each
@@ -112,12 +112,12 @@ def _positions(values: Sequence[Any], name: str, most: float = math.inf) -> list
     """Whole numbers below `most`, none of them twice."""
     positions = [_position(value, name, most) for value in values]
     if len(set(positions)) < len(positions):
-        raise OptionError(f"{name} holds a position twice; expected each once.")
+        raise OptionError(f"{name} has a position twice. Expected each once.")
     return positions
 
 
 def _position(value: Any, name: str, most: float) -> int:
     position = check_int(value, name, 0)
     if position >= most:
-        raise OptionError(f"{name} holds {position}; expected positions below {most}.")
+        raise OptionError(f"{name} has the position {position}. Expected positions below {most}.")
     return position

@@ -21,22 +21,22 @@ Array = np.ndarray
 
 
 class FlatRows:
-    """Learns from training rows how to lay out rows as float32 (N, d).
+    """Lays out rows as float32 (N, d), by what it learned from training rows.
 
     Args:
         examples: The data.
         rows: Row numbers to learn from.
         keep_nan: Whether missing numbers stay NaN; else they become the median of `rows`, with an indicator for each
             column that lacks some there.
-        integer_levels: Most levels of a column that stands as one column of integers (missing is NaN); columns with
+        integer_levels: Most levels of a column that becomes one column of integers (missing is NaN); columns with
             more, and all of them with 0, are one-hot: missing, and each of the `MAX_LEVELS` commonest levels.
 
     Attributes:
         categorical: Positions of the integer columns in the matrix.
         cycles: (Position of a number, period) of each cycle of a time stamp.
-        fill: float32 (dn,), what stands for a missing number unless these stay NaN.
+        fill: float32 (dn,), what replaces a missing number unless these stay NaN.
         indicated: int64, positions of the numbers with an indicator of missing values.
-        integers: int64, positions of the level columns that stand as integers.
+        integers: int64, positions of the level columns that become integers.
         kept: (Position of a level column, its level numbers that get a column of their own) for the others.
 
     Raises:
@@ -95,7 +95,7 @@ def _numbers_and_levels(x: Any) -> tuple[Array, Array]:
         return x.get("numeric", none), np.asarray(x.get("categorical", none), dtype=np.int64)
     arrays = [np.asarray(leaf) for leaf in arrays_of(x)]
     if any(array.dtype.kind not in "fiub" for array in arrays):
-        raise DataError("The rows hold text. Expected numbers or a table: trees and external models take no texts.")
+        raise DataError("The rows are text. Expected numbers or a table: trees and external models take no texts.")
     flat = np.concatenate([a.reshape(len(a), math.prod(a.shape[1:])).astype(np.float32) for a in arrays], axis=1)
     return flat, np.empty((len(flat), 0), np.int64)
 

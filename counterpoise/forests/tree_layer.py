@@ -42,7 +42,7 @@ class TreeEnsemble(keras.layers.Layer):
         columns, sets, levels: Columns that hold numbers, columns that hold set memberships, and width of `sets` (see
             `Trees`).
         outputs: P, numbers in a leaf.
-        classes: R, tree t adds to class t modulo R; 1 where every leaf speaks for all classes.
+        classes: R, tree t adds to class t modulo R; 1 where every leaf has numbers for all classes.
         depth: Most tests on the way to a leaf.
         scale: Factor of the sum over trees: 1 for boosting, 1 / T for a mean.
         link: "logit" where the sums are logits; "probability" where they are probabilities, of which the log-odds
@@ -78,7 +78,7 @@ class TreeEnsemble(keras.layers.Layer):
 
     @classmethod
     def of(cls, trees: Trees, *, classes: int = 1, scale: float = 1.0, link: str = "logit", **kwargs: Any) -> Any:
-        """A layer that holds these trees."""
+        """A layer with these trees."""
         count, nodes = trees.left.shape
         small = int(trees.inner.sum(axis=1).max(initial=0)) < BITS
         layer = cls(
@@ -182,7 +182,7 @@ class TreeEnsemble(keras.layers.Layer):
         return ops.concatenate(blocks, axis=1) if blocks else ops.zeros_like(x[:, :1])
 
     def _by_bits(self, columns: Tensor) -> Tensor:
-        """What each tree's leaf says: (N, T, P)."""
+        """The numbers of each tree's leaf: (N, T, P)."""
         columns, left = ops.transpose(columns), ops.full((self.trees, 1), 2**BITS - 1, dtype="int32")
         for test in range(BITS - 1):
             passed = ops.take(columns, self.bit_column[test], axis=0) <= self.bit_threshold[test][:, None]
@@ -193,7 +193,7 @@ class TreeEnsemble(keras.layers.Layer):
         return ops.take(self.bit_value, index, axis=0)
 
     def _by_steps(self, columns: Tensor) -> Tensor:
-        """What each tree's leaf says: (N, T, P)."""
+        """The numbers of each tree's leaf: (N, T, P)."""
         flat, rows = ops.reshape(columns, (-1,)), ops.shape(columns)[0]
         start = ops.arange(rows, dtype="int32")[:, None] * (self.columns + self.sets or 1)
         node = ops.arange(self.trees, dtype="int32")[None, :] * self.nodes + ops.zeros_like(start)

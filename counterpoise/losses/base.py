@@ -1,4 +1,4 @@
-"""What every loss of Counterpoise shares: how it is called, what it says about itself, how it is saved.
+"""What every loss of Counterpoise shares: how it is called, what it guarantees, how it is saved.
 
     Loss                 one loss per element, then weights, masks and the mean
     ├── ClassLoss        exclusive classes: codes or shares per class; one unit or C units
@@ -44,11 +44,11 @@ def class_numbers(values: Any, name: str, minimum: float = 0.0) -> Array:
     """
     numbers = check_finite(np.asarray(in_class_order(values, name, fill=0), dtype=np.float64), name)
     if numbers.ndim != 1 or len(numbers) < 1:
-        raise OptionError(f"{name} has shape {numbers.shape}; expected one number per class, (C,).")
+        raise OptionError(f"{name} has shape {numbers.shape}. Expected one number per class, (C,).")
     low = np.flatnonzero(numbers <= minimum)
     if len(low):
         raise OptionError(
-            f"{name} is {numbers[low[0]]:g} for class {low[0]}; expected more than {minimum:g} for every class. "
+            f"{name} is {numbers[low[0]]:g} for class {low[0]}. Expected more than {minimum:g} for every class. "
             "Leave out classes without rows, or merge them."
         )
     return numbers
@@ -65,7 +65,7 @@ def as_array(x: Any) -> Any:
 
 
 class Loss(keras.losses.Loss):
-    """A loss on logits that says what it does to probabilities.
+    """A loss on logits that declares what it does to probabilities.
 
     Args:
         from_logits: Whether the model's outputs are logits; probabilities are turned into logits first.
@@ -223,8 +223,8 @@ class ClassLoss(Loss):
         """
         if len(values) != z.shape[-1]:
             raise ModelError(
-                f"{type(self).__name__} was built for {len(values)} classes but the model puts out {z.shape[-1]}; "
-                "give it one number per class of the model."
+                f"{type(self).__name__} was built for {len(values)} classes but the model has {z.shape[-1]} outputs. "
+                "Give it one number per class of the model."
             )
         return ops.convert_to_tensor(values, dtype=self.dtype)
 

@@ -37,7 +37,7 @@ class MinimaxHead(keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         if input_shape[-1] != 1:
-            raise ModelError(f"MinimaxHead got outputs of shape {tuple(input_shape)}; expected one unit, (N, 1).")
+            raise ModelError(f"MinimaxHead got outputs of shape {tuple(input_shape)}. Expected one unit, (N, 1).")
         self.a = self.add_weight(name="a", shape=(), initializer="zeros")
         self.b = self.add_weight(name="b", shape=(), initializer="zeros")
         self.alpha = self.add_weight(name="alpha", shape=(), initializer="zeros", constraint="non_neg")
@@ -86,10 +86,10 @@ class AUCMinimax(Loss):
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         if static_shape(y_pred)[-1] != 4 or len(static_shape(y_pred)) != 2:
-            raise ModelError(f"AUCMinimax got outputs of shape {static_shape(y_pred)}; expected (N, 4) of MinimaxHead.")
+            raise ModelError(f"AUCMinimax got outputs of shape {static_shape(y_pred)}. Expected (N, 4) of MinimaxHead.")
         z, a, b, alpha = (y_pred[:, k] for k in range(4))
         if static_shape(y_true)[1:] not in ((), (1,)):
-            raise ModelError(f"AUCMinimax got labels of shape {static_shape(y_true)}; expected (N,) or (N, 1).")
+            raise ModelError(f"AUCMinimax got labels of shape {static_shape(y_true)}. Expected (N,) or (N, 1).")
         y = class_targets(y_true, y_pred[:, :1])[:, 1]
         h = ops.sigmoid(z) if self.bounded else z
         pos, neg = y / self.prior, (1 - y) / (1 - self.prior)

@@ -47,7 +47,7 @@ class MultiLabelFocal(LabelLoss):
         self.gamma = check_range(gamma, "gamma", low=0.0)
         self.alpha = None if alpha is None else check_finite(np.asarray(alpha, dtype=np.float64), "alpha")
         if self.alpha is not None and not np.all((self.alpha > 0) & (self.alpha < 1)):
-            raise OptionError(f"alpha is {alpha}; expected numbers between 0 and 1, the weight of the positive side.")
+            raise OptionError(f"alpha is {alpha}. Expected numbers between 0 and 1, the weight of the positive side.")
 
     def per_label(self, t: Tensor, z: Tensor) -> Tensor:
         positive, negative = t * focal(z, self.gamma), (1 - t) * focal(-z, self.gamma)
@@ -170,7 +170,10 @@ class DistributionBalanced(LabelLoss):
         counts = in_unit_order(counts, "counts")
         self.counts, self.rows = class_numbers(counts, "counts"), check_range(rows, "rows", low=0.0, bounds="(]")
         if self.counts.max() >= self.rows:
-            raise OptionError(f"A label is present in {self.counts.max():g} of {self.rows:g} rows; expected fewer.")
+            raise OptionError(
+                f"A label is present in {self.counts.max():g} of {self.rows:g} rows. "
+                "Leave out labels that all rows have."
+            )
         self.shift, self.slope = check_range(shift, "shift", low=0.0), check_range(slope, "slope")
         self.center, self.kappa = check_range(center, "center"), check_range(kappa, "kappa")
         self.scale = check_range(scale, "scale", low=0.0, bounds="(]")

@@ -28,7 +28,7 @@ def check_classes(prior: Any, counts: Array) -> None:
     """Refuse a prior over another number of classes than the counts of the loss."""
     got = len(class_numbers(prior, "prior"))
     if got != len(counts):
-        raise OptionError(f"prior has {got} classes; the loss was built with counts of {len(counts)} classes.")
+        raise OptionError(f"prior has {got} classes, but the loss was built with counts of {len(counts)} classes.")
 
 
 @saving.register_keras_serializable(package="counterpoise")
@@ -130,7 +130,7 @@ class Reweighted(ClassLoss):
     def __init__(self, loss: Loss, **options: Any) -> None:
         inner = keras.saving.deserialize_keras_object(loss) if isinstance(loss, dict) else loss
         if not isinstance(inner, (ClassLoss, LabelLoss)):
-            raise OptionError(f"loss is {inner!r}; expected a loss of counterpoise.losses with one value per element.")
+            raise OptionError(f"loss is {inner!r}. Expected a loss of counterpoise.losses with one value per element.")
         kept = {name: getattr(inner, name) for name in ("dtype", "from_logits", "ignore_class", "reduction")}
         super().__init__(**{**kept, **options})
         self.loss = inner

@@ -32,7 +32,7 @@ def units_of(z: Tensor) -> int:
     shape = static_shape(z)
     if len(shape) < 2 or shape[-1] is None or shape[-1] < 1:
         raise ModelError(
-            f"The model's output has shape {shape}; expected (N, units) or (N, ..., units) with a known number "
+            f"The model's output has shape {shape}. Expected (N, units) or (N, ..., units) with a known number "
             "of units. End the model with Dense(1) for two classes or Dense(n_classes)."
         )
     return int(shape[-1])
@@ -56,7 +56,7 @@ def are_codes(y: Tensor, z: Tensor) -> bool:
         return False
     dense = f" or one number per unit {(*wanted, units)}" if units > 1 else ""
     raise ModelError(
-        f"Labels of shape {got} do not fit outputs of shape {static_shape(z)}; expected one label per element, "
+        f"Labels of shape {got} do not fit outputs of shape {static_shape(z)}. Expected one label per element, "
         f"{wanted} or {(*wanted, 1)}{dense}. Check the number of units of the last layer."
     )
 
@@ -192,7 +192,9 @@ def not_ignored(y: Tensor, z: Tensor, ignore: int | None) -> Tensor:
     if ignore is None:
         return ops.ones_like(z[..., 0])
     if not are_codes(y, z):
-        raise ModelError("ignore_class needs one class code per element; got one number per unit.")
+        raise ModelError(
+            "ignore_class= needs one class code per element, but the labels have one number per unit. Use class codes."
+        )
     return ops.cast(ops.not_equal(codes_of(y, z), ignore), z.dtype)
 
 

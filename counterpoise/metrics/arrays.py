@@ -24,12 +24,12 @@ def codes(y: Any, n_classes: int, name: str = "y") -> Array:
     """
     y = np.asarray(unmasked(y))
     if y.ndim != 1 or len(y) == 0:
-        raise DataError(f"{name} has shape {y.shape}; expected one class code per row, (N,) with N of at least 1.")
+        raise DataError(f"{name} has shape {y.shape}. Expected one class code per row, (N,) with N of at least 1.")
     if y.dtype.kind not in "iub" and not np.array_equal(y, np.floor(y)):
-        raise DataError(f"{name} has dtype {y.dtype} and fractions; expected integer class codes.")
+        raise DataError(f"{name} has dtype {y.dtype} and fractions. Expected integer class codes.")
     y = y.astype(np.int64)
     if y.min() < 0 or y.max() >= n_classes:
-        raise DataError(f"{name} holds codes {y.min()} to {y.max()}; expected 0 to {n_classes - 1}.")
+        raise DataError(f"{name} contains codes {y.min()} to {y.max()}. Expected 0 to {n_classes - 1}.")
     return y
 
 
@@ -43,13 +43,13 @@ def probabilities(proba: Any, rows: int, name: str = "proba") -> Array:
     """
     p = np.asarray(unmasked(proba), dtype=np.float64)
     if p.ndim != 2 or p.shape[0] != rows or p.shape[1] < 2:
-        raise DataError(f"{name} has shape {p.shape}; expected ({rows}, number of classes).")
+        raise DataError(f"{name} has shape {p.shape}. Expected ({rows}, number of classes).")
     if not np.isfinite(p).all():
         bad = int((~np.isfinite(p)).any(axis=1).sum())
         raise ModelError(f"{name}: {bad} of {rows} rows are not finite. Training diverged: lower the learning rate.")
     if p.min() < -1e-4 or p.max() > 1 + 1e-4:
         raise OptionError(
-            f"{name} spans {p.min():.4g} to {p.max():.4g}; expected probabilities in [0, 1]. "
+            f"{name} spans {p.min():.4g} to {p.max():.4g}. Expected probabilities in [0, 1]. "
             "Apply a sigmoid or softmax to logits first."
         )
     return p.clip(0.0, 1.0)
@@ -63,7 +63,7 @@ def table(y: Any, proba: Any, sample_weight: Any = None, positive: int = 0) -> t
     """
     p = probabilities(proba, len(np.asarray(y)))
     if not 0 <= positive < p.shape[1]:
-        raise OptionError(f"positive={positive}; expected a class code from 0 to {p.shape[1] - 1}.")
+        raise OptionError(f"positive={positive}. Expected a class code from 0 to {p.shape[1] - 1}.")
     return codes(y, p.shape[1]), p, row_weights(sample_weight, len(p))
 
 

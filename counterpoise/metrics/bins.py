@@ -38,7 +38,7 @@ def assign(score: Array, amount: Array, bins: int) -> Array:
         [0, 0, 1, 1, 1]
     """
     if bins < 1:
-        raise OptionError(f"bins={bins}; expected 1 or more.")
+        raise OptionError(f"bins={bins}. Expected 1 or more.")
     _, where = np.unique(score, return_inverse=True)
     per_value = np.bincount(where, weights=amount)
     before = np.cumsum(per_value) - per_value
@@ -65,5 +65,5 @@ def binned(target: Array, score: Array, weight: Array, bins: int | None, by: str
     elif by in ("positives", "rows"):
         index = assign(score, weight * target if by == "positives" else weight, bins)
     else:
-        raise OptionError(f"by={by!r}; expected 'positives' or 'rows'.")
+        raise OptionError(f"by={by!r}. Expected 'positives' or 'rows'.")
     return summarize(index, score, target, weight)

@@ -129,9 +129,11 @@ def _losses(target: Array, score: Array) -> Array:
 
 def _check(target: Array, resamples: int) -> None:
     if target.all() or not target.any():
-        raise DataError(f"{int(target.sum())} of {len(target)} rows are positive; a bootstrap needs both kinds.")
+        raise DataError(
+            f"{int(target.sum())} of {len(target)} rows are positive. A bootstrap needs positive and negative rows."
+        )
     if resamples < 1:
-        raise OptionError(f"resamples={resamples}; expected 1 or more.")
+        raise OptionError(f"resamples={resamples}. Expected 1 or more.")
 
 
 def cluster_draws(
@@ -162,7 +164,7 @@ def cluster_draws(
     _check(target, resamples)
     group = np.unique(np.asarray(groups), return_inverse=True)[1].ravel()
     if len(group) != len(target):
-        raise DataError(f"groups has {len(group)} rows and y {len(target)}; expected the same rows.")
+        raise DataError(f"groups has {len(group)} rows and y {len(target)}. Expected the same rows.")
     places, n_groups = _places(target, score), int(group.max()) + 1
     positives = _spread(group[target], places.positive, n_groups, places.m, weight[target])
     negatives = _spread(group[~target], places.negative, n_groups, 2 * places.m + 1, weight[~target])
@@ -197,7 +199,7 @@ def time_blocks(time: Any, length: int | None = None) -> Array:
     where = np.unique(np.asarray(time), return_inverse=True)[1].ravel()
     size = int(np.ceil(len(where) ** (1 / 3))) if length is None else length
     if size < 1:
-        raise OptionError(f"length={length}; expected 1 row or more per block.")
+        raise OptionError(f"length={length}. Expected 1 row or more per block.")
     before = np.concatenate([[0], np.cumsum(np.bincount(where))])[:-1]
     return (before // size)[where]
 

@@ -22,7 +22,7 @@ def confusion(y: Any, decision: Any, n_classes: int, *, sample_weight: Any = Non
     """
     y, decision = codes(y, n_classes), codes(decision, n_classes, "decision")
     if len(y) != len(decision):
-        raise OptionError(f"decision has {len(decision)} rows and y {len(y)}; expected the same rows.")
+        raise OptionError(f"decision has {len(decision)} rows and y {len(y)}. Expected the same rows.")
     w = row_weights(sample_weight, len(y))
     return np.bincount(y * n_classes + decision, weights=w, minlength=n_classes**2).reshape(n_classes, n_classes)
 
@@ -179,7 +179,7 @@ def net_benefit(
     """
     t = np.linspace(0.01, 0.99, 99) if thresholds is None else np.atleast_1d(np.asarray(thresholds, dtype=np.float64))
     if ((t <= 0) | (t >= 1)).any():
-        raise OptionError(f"thresholds span {t.min()} to {t.max()}; expected values above 0 and below 1.")
+        raise OptionError(f"thresholds span {t.min()} to {t.max()}. Expected values above 0 and below 1.")
     target, score, w = one_class(y, proba, sample_weight, positive)
     odds = t / (1 - t)
     found, alarms = _mass_from(score, w * target, t), _mass_from(score, w * ~target, t)

@@ -46,10 +46,10 @@ def read_codes(y: Tensor, z: Tensor) -> Tensor:
     if len(got) == len(wanted) and got[-1] == wanted[-1] and wanted[-1] > 1:
         y = ops.argmax(y, axis=-1)
     elif not (len(got) == len(wanted) - 1 or (len(got) == len(wanted) and got[-1] == 1)):
-        raise ModelError(f"Labels of shape {got} do not fit outputs of shape {wanted}; expected {wanted[:-1]}.")
+        raise ModelError(f"Labels of shape {got} do not fit outputs of shape {wanted}. Expected {wanted[:-1]}.")
     lengths = zip(got[: len(wanted) - 1], wanted[:-1], strict=True)
     if any(a is not None and b is not None and a != b for a, b in lengths):
-        raise ModelError(f"Labels of shape {got} do not fit outputs of shape {wanted}; expected {wanted[:-1]}.")
+        raise ModelError(f"Labels of shape {got} do not fit outputs of shape {wanted}. Expected {wanted[:-1]}.")
     return ops.cast(ops.reshape(y, (-1,)), "int32")
 
 
@@ -77,7 +77,7 @@ def read_scores(z: Tensor, class_id: int, from_logits: bool) -> Tensor:
     flat = ops.reshape(z, (-1, z.shape[-1]))
     units = z.shape[-1]
     if not 0 <= class_id < max(units, 2):
-        raise ModelError(f"class_id={class_id}; expected 0 to {max(units, 2) - 1} for a model with {units} units.")
+        raise ModelError(f"class_id={class_id}. Expected 0 to {max(units, 2) - 1} for a model with {units} units.")
     if units == 1:
         return flat[:, 0] if class_id == 1 else -flat[:, 0]
     if units == 2 and from_logits:

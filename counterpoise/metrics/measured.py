@@ -68,7 +68,7 @@ def measure(
         (0.5, 0.095)
     """
     if len(np.unique(y)) < 2:
-        raise TargetError("the rows hold one class only; scores need rows of two classes at least.")
+        raise TargetError("The rows have one class only. Scores need rows of at least two classes.")
     # One thread: threads of a busy machine wait for each other far longer than these small systems take.
     with threadpool_limits(limits=1):
         return _measured(y, proba, decision, raw, positive, sample_weight, groups, resamples, level, seed)

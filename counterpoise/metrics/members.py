@@ -40,7 +40,7 @@ def member_table(
     """
     parts = np.asarray(proba, dtype=float)
     if parts.ndim != 3 or len(parts) != len(names) or parts.shape[1] != len(y):
-        raise DataError(f"proba has shape {parts.shape}; expected ({len(names)} members, {len(y)} rows, classes).")
+        raise DataError(f"proba has shape {parts.shape}. Expected ({len(names)} members, {len(y)} rows, classes).")
     share = np.full(len(parts), 1 / len(parts)) if weights is None else np.asarray(weights, dtype=float)
     alike = score_correlation(parts)
     return [

@@ -83,7 +83,7 @@ def partial_auc(y: Any, proba: Any, max_fpr: float, *, positive: int = 1, sample
         1.0
     """
     if not 0 < max_fpr <= 1:
-        raise OptionError(f"max_fpr={max_fpr}; expected a rate above 0 and at most 1.")
+        raise OptionError(f"max_fpr={max_fpr}. Expected a rate above 0 and at most 1.")
     target, score, weight = one_class(y, proba, sample_weight, positive)
     if not _has_both(target, weight):
         return NAN

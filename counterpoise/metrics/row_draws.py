@@ -86,10 +86,10 @@ def _class_counts(y: Array, rng: np.random.Generator) -> Iterator[Array]:
 def _group_counts(groups: Any, n: int, rng: np.random.Generator) -> Iterator[Array]:
     given = np.asarray(groups)
     if given.shape != (n,):
-        raise DataError(f"groups has shape {given.shape}; expected one group for each of the {n} rows.")
+        raise DataError(f"groups has shape {given.shape}. Expected one group for each of the {n} rows.")
     group = np.unique(given.astype(str) if given.dtype == object else given, return_inverse=True)[1]
     count = int(group.max()) + 1
     if count < 2:
-        raise DataError("all rows are of one group; an interval needs at least 2, and is fair from about 20 on.")
+        raise DataError("All rows are in one group. An interval needs at least 2 groups, and about 20 to be reliable.")
     while True:
         yield np.bincount(rng.integers(0, count, count), minlength=count)[group].astype(np.float64)

@@ -104,7 +104,7 @@ def scorer(
     y = codes(y, n_classes)
     proba, raw = probabilities(proba, len(y)), probabilities(raw, len(y), "raw")
     if proba.shape[1] != n_classes or raw.shape != proba.shape:
-        raise OptionError(f"proba is {proba.shape} and raw {raw.shape}; expected ({len(y)}, {n_classes}) for both.")
+        raise OptionError(f"proba is {proba.shape} and raw {raw.shape}. Expected ({len(y)}, {n_classes}) for both.")
     ranks = rank_scorer(y, proba, positive)
 
     def scores(sample_weight: Any) -> dict[str, float]:

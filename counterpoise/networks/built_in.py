@@ -52,7 +52,7 @@ class BuiltIn:
         bins: Quantile bins per number of a table (see `data.encode.TableEncoder`).
         words: Size of the vocabulary that texts are numbered by (see `data.words.WordIds`); 0: it takes no texts.
         optimizer: Function making the optimizer that it is trained with, unless another is asked for.
-        recipe: What it is trained by, unless told otherwise.
+        recipe: The recipe that it is trained by unless another is given.
         frozen: The two parts of what `build` makes of one piece; None: all of it is trained.
     """
 
@@ -103,7 +103,7 @@ def cnn(spec: InputSpec, n_classes: int) -> keras.Model:
     shape = spec.shape
     if not (isinstance(shape, tuple) and len(shape) in (2, 3) and all(isinstance(n, int) for n in shape)):
         raise ModelError(
-            f"the network 'cnn' looks at pictures (height, width, channels); the rows here have shape {shape}. "
+            f"The network 'cnn' looks at pictures (height, width, channels), but the rows here have shape {shape}. "
             "Use 'mlp' for tables, or a model of your own."
         )
     inputs = spec.inputs()
@@ -127,7 +127,7 @@ def tabular(spec: InputSpec, n_classes: int) -> keras.Model:
     Each number enters scaled and laid out over quantile bins of the training rows, each level one-hot; a share of these
     places is left out at every step. Two shared layers of `WIDTH` with scales and biases per member and dropout, then a
     head per member; the members are trained apart and averaged as probabilities. Adam(2e-3) and the recipe `TABULAR`,
-    unless told otherwise.
+    unless others are given.
 
     What was measured, on five small sets of other parents than those the bench confirms on (113 to 1,023 training rows,
     five folds; mean average precision and log loss): the lowest log loss of the stopping rows ended training on luck
@@ -158,14 +158,14 @@ def tabular(spec: InputSpec, n_classes: int) -> keras.Model:
 def text(spec: InputSpec, n_classes: int) -> keras.Model:
     """The plain network for short texts: a vector of 32 numbers per word, their mean, Dense 64 and the logits.
 
-    The vocabulary (`data.words.WordIds`) is learned from the training rows and stands in front.
+    The vocabulary (`data.words.WordIds`) is learned from the training rows, in front of the network.
 
     Raises:
         ModelError: the rows are no texts.
     """
     if spec.dtype != "int32" or not isinstance(spec.shape, tuple) or len(spec.shape) != 1:
         raise ModelError(
-            f"the network 'text' reads texts (N,) or a column of text; the rows here have shape {spec.shape}. Use "
+            f"The network 'text' reads texts (N,) or a column of text, but the rows here have shape {spec.shape}. Use "
             "'mlp' for tables, 'cnn' for pictures, or a model of your own."
         )
     inputs = spec.inputs()
@@ -179,8 +179,8 @@ def check_table(name: str, spec: InputSpec) -> None:
     """Refuse rows that are not rows of numbers."""
     if not (isinstance(spec.shape, tuple) and len(spec.shape) == 1 and isinstance(spec.shape[0], int)):
         raise ModelError(
-            f"the network {name!r} is for tables; the rows here have shape {spec.shape}. Use 'cnn' for pictures, or a "
-            "model of your own."
+            f"The network {name!r} is for tables, but the rows here have shape {spec.shape}. Use 'cnn' for pictures, "
+            "or a model of your own."
         )
 
 
@@ -198,7 +198,7 @@ BUILT_IN = {
 
 
 def name_for(spec: InputSpec, table: bool) -> str:
-    """What "auto" stands for: `tabular` for tables and rows of numbers, `cnn` for pictures, `text` for texts.
+    """Choose the network of "auto": `tabular` for tables and rows of numbers, `cnn` for pictures, `text` for texts.
 
     Raises:
         ModelError: no built-in network takes such rows.
@@ -215,7 +215,7 @@ def name_for(spec: InputSpec, table: bool) -> str:
         return "cnn"
     if plain and not numbers and shape in ((), (1,)):
         return "text"
-    raise ModelError(f"no built-in network takes rows of shape {shape}, type {spec.dtype}; pass a model of your own.")
+    raise ModelError(f"No built-in network takes rows of shape {shape}, type {spec.dtype}. Pass a model of your own.")
 
 
 def resolve_model(model: Any, examples: Examples) -> Any:

@@ -26,7 +26,7 @@ def clone(model: keras.Model, keep: bool) -> keras.Model:
         keep_adapted(model, copy)
     except Exception as error:
         raise ModelError(
-            f"the model {model.name!r} cannot be cloned ({type(error).__name__}: {keras_text(error)}); pass a builder "
+            f"The model {model.name!r} cannot be cloned ({type(error).__name__}: {keras_text(error)}). Pass a builder "
             "function, or clone=False to train the object itself."
         ) from error
     if keep:
@@ -145,10 +145,10 @@ def without_activation(model: keras.Model) -> keras.Model | None:
 
 
 def keras_text(error: Exception) -> str:
-    """What an error of Keras says, on one line: without blank lines and the list of arguments at its end.
+    """The message of a Keras error on one line: without blank lines and the list of arguments at its end.
 
     A class that a file names and nobody registered is named first: Keras says so at the end of a long text. Of a
-    Lambda layer it is told what to do; Keras advises to switch the safe mode off.
+    Lambda layer it names the remedy, because Keras advises to switch the safe mode off.
     """
     if "__lambda__" in str(error) or re.search(r"identifier: \{'value'", str(error)):
         return (

@@ -48,7 +48,7 @@ def compile_balanced(
             outputs as `output` says. For an output without counts any loss that `compile` takes.
         optimizer: As in `compile`.
         output: "logits", "probabilities", or "auto" (the last activation).
-        ignore_class: A code whose elements do not count (padding, "void"); with `rows` the mark of a missing answer.
+        ignore_class: A code whose elements do not count (padding, "void"); with `rows` the mark of a missing label.
         init_bias: Whether to set the output bias from the counts (one output; see `init_output_bias`).
         **compile_options: For `model.compile`: metrics, weighted_metrics, jit_compile ...
             With several outputs `scheme`, `rows`, `loss` and `ignore_class` may be dicts or lists as `counts`.
@@ -57,7 +57,7 @@ def compile_balanced(
         The same model, compiled. Deferred weights: see `cp.callbacks.Deferred`.
 
     Raises:
-        ModelError: outputs that do not fit the counts, or whose activation tells nothing.
+        ModelError: outputs that do not fit the counts, or whose activation does not decide.
         OptionError: counts or a scheme that do not fit.
 
     Example:
@@ -72,24 +72,26 @@ def compile_balanced(
     losses = {name: _loss_of(tensor, output=output, **keyed[name]) for name, tensor in outputs}
     if init_bias:
         if len(outputs) > 1:
-            raise OptionError("init_bias goes with one output; call init_output_bias with layer= for each.")
+            raise OptionError(
+                "init_bias goes with one output, but the model has several. Call init_output_bias with layer= for each."
+            )
         init_output_bias(model, counts, rows=rows)
     model.compile(optimizer=optimizer, loss=_in_structure(structure, losses), **compile_options)
     return model
 
 
 def _structure(model: keras.Model) -> Any:
-    """What the model puts out, as symbolic tensors; a class of one's own is called for it."""
+    """What the model puts out, as symbolic tensors; a model of a class of its own is called for them."""
     if model.built and hasattr(model, "outputs"):
         return getattr(model, "_outputs_struct", model.outputs)
     shapes = (model.get_build_config() or {}) if model.built else {}
     given = list(shapes.get("shapes_dict", shapes).values())
     if not given:
-        raise ModelError(f"the model {model.name!r} is not built; give it an Input or call it once.")
+        raise ModelError(f"The model {model.name!r} is not built. Give it an Input, or call it once.")
     try:
         return model(*map(_symbolic, given))
     except Exception as error:
-        raise ModelError(f"the outputs of the model {model.name!r} cannot be told: {keras_text(error)}") from error
+        raise ModelError(f"The outputs of the model {model.name!r} cannot be computed: {keras_text(error)}") from error
 
 
 def _symbolic(shape: Any) -> Any:
@@ -121,7 +123,7 @@ def _by_output(options: Mapping[str, Any], names: Sequence[str]) -> dict[str, di
     per_output = list(counts.values()) if isinstance(counts, Mapping) else counts
     if not (isinstance(per_output, (list, tuple)) and len(per_output) > 0 and all(map(_of_an_output, per_output))):
         if len(names) > 1:
-            raise OptionError(f"the model has outputs {list(names)}; give counts for each, as a dict or list.")
+            raise OptionError(f"The model has outputs {list(names)}. Expected counts for each, as a dict or list.")
         return {names[0]: dict(options)}
     return {
         name: {word: _own(word, options[word], name, i, names) for word in _PER_OUTPUT} for i, name in enumerate(names)
@@ -143,7 +145,7 @@ def _own(word: str, option: Any, name: str, index: int, names: Sequence[str]) ->
         return option.get(name)
     if isinstance(option, (list, tuple)):
         if len(option) != len(names):
-            raise OptionError(f"{word} has {len(option)} entries for {len(names)} outputs.")
+            raise OptionError(f"{word} has {len(option)} entries. Expected {len(names)}, one for each output.")
         return option[index]
     return option
 
@@ -151,7 +153,9 @@ def _own(word: str, option: Any, name: str, index: int, names: Sequence[str]) ->
 def _loss_of(tensor: Any, *, counts: Any, scheme: Any, rows: Any, loss: Any, ignore_class: Any, output: str) -> Any:
     if counts is None:
         if loss is None:
-            raise OptionError('counts are None for an output; say what it is trained on, as loss={"price": "mse"}.')
+            raise OptionError(
+                'counts is None for an output. Pass the loss that it is trained with, as loss={"price": "mse"}.'
+            )
         return keras.losses.get(loss)
     units = tensor.shape[-1]
     weights = weights_from_counts(counts if rows is None else in_unit_order(counts, "counts"), scheme, rows)
@@ -159,12 +163,12 @@ def _loss_of(tensor: Any, *, counts: Any, scheme: Any, rows: Any, loss: Any, ign
     if len(weights) != wanted:
         raise ModelError(
             f"counts are for {len(weights)} {'labels' if rows is not None else 'classes'}, but the output has {units} "
-            f"unit(s); expected {wanted} counts."
+            f"unit(s). Expected {wanted} counts."
         )
     options = {"from_logits": _is_logits(tensor, output), "ignore_class": ignore_class}
     if rows is not None:
         if loss is not None:
-            raise OptionError("independent labels take the weighted binary cross-entropy; leave loss out.")
+            raise OptionError("Independent labels take the weighted binary cross-entropy. Leave loss out.")
         return LabelWeighted(weights, **options)
     return ClassWeighted(weights, None if loss is None else _read_as(loss, options), **options)
 
@@ -179,7 +183,7 @@ def _read_as(loss: Any, options: Mapping[str, Any]) -> Any:
 
 def _is_logits(tensor: Any, output: str) -> bool:
     if output not in ("auto", "logits", "probabilities"):
-        raise OptionError(f'output is {output!r}; expected "auto", "logits" or "probabilities".')
+        raise OptionError(f'output is {output!r}. Expected "auto", "logits" or "probabilities".')
     if output != "auto":
         return output == "logits"
     layer = tensor._keras_history.operation
@@ -189,14 +193,16 @@ def _is_logits(tensor: Any, output: str) -> bool:
     if activation == "linear":
         return True
     raise ModelError(
-        f'cannot tell whether layer {layer.name!r} puts out logits or probabilities; pass output="logits" or '
+        f'It is not clear whether layer {layer.name!r} puts out logits or probabilities. Pass output="logits" or '
         'output="probabilities".'
     )
 
 
 def _of_model(model: keras.Model, tensor: Any) -> str | None:
-    """The activation that a model ends in. Of a class of one's own nobody knows which layer is the last to act: only
-    when the last one that it made puts out these units, and it puts out nothing else, it is taken to be that."""
+    """The activation that a model ends in. None for a class of its own whose last layer is not known.
+
+    The last layer that it made is taken to be the last to act if it puts out these units and nothing else.
+    """
     if plain(model):
         return last_activation(model)
     last, alone = model.layers[-1] if model.layers else None, len(model._inbound_nodes[-1].outputs) == 1

@@ -1,4 +1,4 @@
-"""What stands in front of a network and learns from the training rows: the encoder of a table, or of texts."""
+"""The encoder in front of a network, which learns from the training rows: of a table, of texts or of pictures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from counterpoise.data.words import WordIds
 from counterpoise.networks.built_in import BuiltIn
 from counterpoise.networks.input_spec import InputSpec
 
-#: Places that numbers take in an encoded row, bins included: each has its own weights in the first layer.
+#: Most inputs that numbers give an encoded row, bins included: each has its own weights in the first layer.
 MOST_NUMBERS = 16_384
 
 Array = np.ndarray
@@ -24,8 +24,10 @@ Encoder = TableEncoder | WordIds | PixelRange
 
 
 def encoder_before(model: Any, examples: Examples) -> Encoder | None:
-    """What stands in front of the user's model: for tables, texts where the network wants word numbers, and pictures
-    of which no file tells what is black and white."""
+    """Make the encoder before the user's model, or None.
+
+    Tables have one, texts where the network wants word numbers, and pictures whose files do not define black and white.
+    """
     built_in = model if isinstance(model, BuiltIn) else None
     if examples.schema is not None:
         return encoder_for(examples, bins_for(len(examples.schema.numeric), built_in.bins) if built_in else 0)
@@ -58,6 +60,6 @@ def asked(encoder: Encoder, rows: Array) -> Array:
 
 
 def spec_behind(encoded: Any) -> InputSpec:
-    """What a builder is told about rows that come out of the encoder."""
+    """The spec of rows that come out of the encoder."""
     peak = PixelRange.peak if len(encoded.shape) == 4 else 1.0
     return InputSpec(tuple(encoded.shape[1:]), "int32" if str(encoded.dtype) == "int32" else "float32", peak)

@@ -1,6 +1,6 @@
-"""Networks of which training changes only a head: what stands before it sees every row once, not at every step.
+"""Networks of which training changes only a head: the frozen body before it sees every row once, not at every step.
 
-The rows are replaced by what the body says of them, the head is trained on these as any network is on its rows, and
+The rows are replaced by the output of the body, the head is trained on these as any network is on its rows, and
 body and head are one model again at the end.
 """
 
@@ -57,7 +57,7 @@ def with_body(members: keras.Model, network: Network) -> keras.Model:
 
 
 def _seen(body: keras.Model, x: Any, verbose: Any) -> np.ndarray:
-    """What the body says of rows, float32 (N, units), whatever it computes in."""
+    """Outputs of the body for rows, float32 (N, units), whatever it computes in."""
     predict, rows, outputs = forward(body), len(leaves(x)[0]), []
     with bar(verbose) as progress:
         for start in range(0, rows, ROWS):

@@ -50,10 +50,10 @@ def find_head(model: keras.Model, layer: str | None = None) -> Any:
             return _checked(inner, candidate)
         if not (isinstance(candidate, _BEHIND) or type(candidate).__name__ == "ProbabilityToLogit"):
             raise ModelError(
-                f"the output comes out of layer {candidate.name!r} ({type(candidate).__name__}), not straight from a "
-                "Dense or convolution layer; name the head with layer=."
+                f"The output comes from layer {candidate.name!r} ({type(candidate).__name__}). Expected a Dense or "
+                "convolution layer, with activations behind it alone. Name the head with layer=."
             )
-    raise ModelError(f"the model {model.name!r} has no layer with a kernel; expected a Dense or convolution head.")
+    raise ModelError(f"The model {model.name!r} has no layer with a kernel. Expected a Dense or convolution head.")
 
 
 def _flat(model: keras.Model) -> list[Any]:
@@ -75,9 +75,11 @@ def _has_kernel(layer: Any) -> bool:
 def _named(model: keras.Model, name: str) -> Any:
     layers = {layer.name: layer for layer in _flat(model)}
     if name not in layers:
-        raise ModelError(f"the model has no layer {name!r}.{did_you_mean(name, layers)}")
+        raise ModelError(f"The model has no layer {name!r}.{did_you_mean(name, layers)}")
     if not _has_kernel(_unwrapped(layers[name])):
-        raise ModelError(f"layer {name!r} ({type(layers[name]).__name__}) has no kernel; name a Dense or convolution.")
+        raise ModelError(
+            f"Layer {name!r} ({type(layers[name]).__name__}) has no kernel. Name a Dense or convolution layer."
+        )
     return layers[name]
 
 
@@ -85,14 +87,14 @@ def _checked(layer: Any, shown: Any) -> Any:
     activation = getattr(getattr(layer, "activation", None), "__name__", "linear")
     if activation not in _ACTIVATIONS:
         raise ModelError(
-            f"the last layer with a kernel, {shown.name!r}, ends in {activation!r}: it is no classifier's head. "
-            "Expected linear, softmax or sigmoid; name another with layer=."
+            f"The last layer with a kernel, {shown.name!r}, ends in {activation!r}, so it is not a classifier's head. "
+            "Expected linear, softmax or sigmoid. Name another layer with layer=."
         )
     return layer
 
 
 def prior_logits(counts: Any, units: int, rows: float | None = None) -> Array:
-    """The constants that a model without inputs should answer, float64 (units,).
+    """The constants that a model without inputs should predict, float64 (units,).
 
     C units: log(n_c / n). One unit: log(n_1 / n_0). With `rows` (independent labels): log(n_l / (rows - n_l)).
 
@@ -113,10 +115,13 @@ def prior_logits(counts: Any, units: int, rows: float | None = None) -> Array:
     n = check_finite(np.asarray(given, dtype=np.float64), "counts")
     wanted = units if rows is not None or units > 1 else 2
     if n.shape != (wanted,):
-        raise OptionError(f"counts have shape {n.shape}; expected ({wanted},) for an output of {units} unit(s).")
+        raise OptionError(f"counts have shape {n.shape}. Expected ({wanted},) for an output of {units} unit(s).")
     low = np.flatnonzero((n <= 0) | (n >= (np.inf if rows is None else rows)))
     if len(low):
-        raise OptionError(f"counts[{low[0]}] is {n[low[0]]:g}; one that never or always occurs has no finite bias.")
+        raise OptionError(
+            f"counts[{low[0]}] is {n[low[0]]:g}. Expected a class that occurs in some rows and not in all, because "
+            "no other has a finite bias."
+        )
     if rows is not None:
         return np.log(n) - np.log(rows - n)
     return np.log(n[1:] / n[:1]) if units == 1 else np.log(n / n.sum())
@@ -125,7 +130,7 @@ def prior_logits(counts: Any, units: int, rows: float | None = None) -> Array:
 def init_output_bias(
     model: keras.Model, counts: Any, *, rows: float | None = None, layer: str | None = None, verbose: bool = False
 ) -> str:
-    """Set the bias of the output layer so that an untrained model answers with the class shares.
+    """Set the bias of the output layer so that an untrained model predicts the class proportions.
 
     Without it the first steps of training on rare classes only learn how rare they are. It does not change which
     probabilities are best, so nothing has to be corrected afterwards.
@@ -155,7 +160,9 @@ def init_output_bias(
     """
     head = find_head(model, layer)
     if head.bias is None:
-        raise ModelError(f"the head {head.name!r} has no bias (use_bias=False), so it cannot hold the prior.")
+        raise ModelError(
+            f"The head {head.name!r} has no bias (use_bias=False), which would be set to the prior. Give it one."
+        )
     values = prior_logits(counts, int(head.bias.shape[-1]), rows)
     head.bias.assign(values)
     if verbose:

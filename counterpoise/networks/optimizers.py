@@ -1,4 +1,4 @@
-"""What a user hangs onto training: an optimizer, Keras callbacks, and which of them may set the learning rate."""
+"""Optimizers and Keras callbacks of the user, and which of them may set the learning rate."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def check_callbacks(callbacks: Any) -> tuple[Any, ...]:
     given = (callbacks,) if isinstance(callbacks, keras.callbacks.Callback) else tuple(callbacks)
     for one in given:
         if not isinstance(one, keras.callbacks.Callback):
-            raise OptionError(f"callbacks hold {type(one).__name__}; expected Keras callbacks.")
+            raise OptionError(f"callbacks contains {type(one).__name__}. Expected Keras callbacks.")
     return given
 
 
@@ -47,7 +47,7 @@ def check_rate(optimizer: keras.optimizers.Optimizer, plateau: int | None, callb
 def comes_to_rest(optimizer: keras.optimizers.Optimizer, steps: int) -> bool:
     """Whether a schedule has taken the learning rate to nearly nothing after so many steps.
 
-    A loss that no longer falls then says nothing about whether more steps would have helped.
+    A loss that no longer falls then is no evidence that more steps would not have helped.
 
     Example:
         >>> decay = keras.optimizers.schedules.CosineDecay(0.1, decay_steps=100)
@@ -67,8 +67,8 @@ def checked_optimizer(optimizer: Any) -> Any:
         return optimizer
     names = [name for name, value in vars(keras.optimizers).items() if isinstance(value, type)]
     if not isinstance(optimizer, str):
-        raise OptionError(f"optimizer is {type(optimizer).__name__}; expected a Keras optimizer or its name.")
+        raise OptionError(f"optimizer is {type(optimizer).__name__}. Expected a Keras optimizer or its name.")
     try:
         return keras.optimizers.get(optimizer)
     except ValueError:
-        raise OptionError(f"there is no optimizer {optimizer!r}.{did_you_mean(optimizer, names)}") from None
+        raise OptionError(f"There is no optimizer {optimizer!r}.{did_you_mean(optimizer, names)}") from None

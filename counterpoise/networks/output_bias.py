@@ -1,7 +1,7 @@
 """Where the constant of a network's output sits, and whether a training may set it.
 
-Which layer that is, its name and type do not tell: a normalization may stand behind it, or it may be used twice. So the
-bias is moved by a little, and it counts when the logits move by exactly that, in prediction and in training.
+Name and type of a layer do not show which one that is: a normalization may stand behind it, or it may be used twice.
+So the bias is moved by a little, and it counts when the logits move by exactly that, in prediction and in training.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class OutputBias:
     """The output bias of a network.
 
     Attributes:
-        index: Number of the variable among the network's; None: it is left as it is.
+        index: Index of the variable among the network's; None: it is left as it is.
         layer: Name of its layer, or "".
         given: Whether the model brings a value of its own.
         reason: Why it is left as it is, or "".
@@ -46,7 +46,7 @@ class OutputBias:
     reason: str = ""
 
     def note(self) -> str:
-        """What to tell the user once, or nothing where there is nothing to tell."""
+        """A note for the user, or nothing."""
         if self.reason:
             return (
                 f"The output bias was left as the model has it, because {self.reason}. A strategy whose rows or loss "

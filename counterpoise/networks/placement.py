@@ -1,4 +1,4 @@
-"""Where Keras would compute, and what it cannot do there: said in one line before any training."""
+"""Devices and backends that cannot train our networks, refused before any training."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def check_one_device() -> None:
 
 
 def check_undistributed(model: keras.Model) -> None:
-    """Refuse to train an object itself whose variables lie on several devices.
+    """Refuse to train an object itself whose variables are on several devices.
 
     Raises:
         OptionError: a model that was made in the scope of a `tf.distribute` strategy.

@@ -13,7 +13,7 @@ AVERAGED_STEPS = 30
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained where one class has few rows; each number is equal for all strategies of a race.
+    """How a network is trained where one class has few rows; each number is equal for all strategies of a comparison.
 
     The scores of a handful of positives jump from round to round (a round is one pass over the training rows). The
     plain recipe, these defaults, keeps the round with the lowest log loss on the stopping rows, whose positives it
@@ -21,7 +21,7 @@ class Recipe:
 
     Attributes:
         follows_rows: Whether the batch grows with the number of rows (see `batch_size`); else it is 256.
-        floor: Steps that the budget holds at least, unless a number of epochs was asked for.
+        floor: Steps of the budget at least, unless a number of epochs was asked for.
         min_steps: Steps before which no round is kept for good.
         smoothing: Rounds whose stopping scores are averaged before rounds are compared.
         margin: Standard errors, over the stopping rows, by which a later round must be better to take over.
@@ -62,12 +62,12 @@ class Recipe:
         for name, least in least_of.items():
             object.__setattr__(self, name, check_int(getattr(self, name), name, least))
         if not isinstance(self.margin, (int, float)) or not 0 <= self.margin < float("inf"):
-            raise OptionError(f"margin is {self.margin!r}; expected a number of standard errors, 0 or more.")
+            raise OptionError(f"margin is {self.margin!r}. Expected a number of standard errors, 0 or more.")
         if self.stop_on not in ("log_loss", "both"):
-            raise OptionError(f'stop_on is {self.stop_on!r}; expected "log_loss" or "both".')
+            raise OptionError(f'stop_on is {self.stop_on!r}. Expected "log_loss" or "both".')
 
     def margin_for(self, rarest: int) -> float:
-        """The margin where the stopping rows hold so many rows of their rarest class.
+        """The margin where the stopping rows have so many rows of their rarest class.
 
         Example:
             >>> [Recipe(margin=3.0, margin_until=30).margin_for(n) for n in (5, 29, 30, 400)]

@@ -1,7 +1,7 @@
 """Second stages: keep what the network sees, train or rescale only its head on balanced terms.
 
 A network trained on the data as they are has good features and a head that leans to the large classes. All three
-steps here leave the features alone, take their time in milliseconds, and say what they did to the prior:
+steps here leave the features alone, take their time in milliseconds, and report what they did to the prior:
 
 - `retrain_head` (cRT): a fresh head, trained on class-balanced rows.
 - `tau_normalize`: class weights of the head divided by their own length to the power tau; nothing is trained.
@@ -83,7 +83,7 @@ def retrain_head(
         model: A trained classifier with a Dense head (`find_head`).
         x: Rows. y: class codes 0..C-1 (N,), every class present.
         layer: Name of the head, where it cannot be found.
-        epochs: Passes over the class-balanced rows, which are drawn afresh each time.
+        epochs: Passes over the class-balanced rows, which are redrawn each time.
         batch_size: Rows per step.
         learning_rate: Of Adam.
         seed: Of the head's weights and the order of the rows.
@@ -136,7 +136,9 @@ def tau_normalize(
     head = dense_head(model, layer)
     tau = check_range(tau, "tau", low=0.0)
     if head.units < 2:
-        raise ModelError(f"the head {head.name!r} has one unit; tau-normalization compares classes and needs C units.")
+        raise ModelError(
+            f"The head {head.name!r} has one unit, but tau-normalization compares classes. Expected one unit per class."
+        )
     kernel, *bias = head.get_weights()
     length = np.maximum(np.linalg.norm(kernel, axis=0), np.finfo(np.float32).tiny)
     head.set_weights([kernel / length**tau, *(b if keep_bias else np.zeros_like(b) for b in bias)])
@@ -170,7 +172,9 @@ def scale_head(
     """
     head, plan = dense_head(model, layer), oversample(y, classes=range(_classes(model, layer)))
     if head.units < 2:
-        raise ModelError(f"the head {head.name!r} has one unit; learnable scaling compares classes and needs C units.")
+        raise ModelError(
+            f"The head {head.name!r} has one unit, but learnable scaling compares classes. Expected one unit per class."
+        )
     kernel, *bias = head.get_weights()
     logits = head_inputs(model, x, layer) @ kernel + (bias[0] if bias else 0.0)
     scale = _Scale()
@@ -193,11 +197,11 @@ class _Scale(keras.layers.Layer):
 def _train(
     top: Any, features: Array, y: Array, plan: Plan, epochs: int, batch_size: int, rate: float, seed: int
 ) -> int:
-    """Fit a layer on frozen features, class-balanced rows drawn afresh each epoch; return the steps taken."""
+    """Fit a layer on frozen features, class-balanced rows redrawn each epoch; return the steps taken."""
     check_int(epochs, "epochs")
     if features.ndim != 2 or len(features) != len(y):
         raise ModelError(
-            f"the head sees inputs of shape {features.shape} for {len(y)} labels; expected one row per label."
+            f"The head sees inputs of shape {features.shape} for {len(y)} labels. Expected one row per label."
         )
     model = keras.Sequential([keras.Input(features.shape[1:]), top])
     model.compile(keras.optimizers.Adam(rate), CrossEntropy())
@@ -215,7 +219,7 @@ def dense_head(model: keras.Model, layer: str | None = None) -> Any:
     """
     head = find_head(model, layer)
     if not isinstance(head, keras.layers.Dense):
-        raise ModelError(f"the head {head.name!r} is {type(head).__name__}; second stages need a Dense layer.")
+        raise ModelError(f"The head {head.name!r} is {type(head).__name__}. Expected a Dense layer.")
     return head
 
 

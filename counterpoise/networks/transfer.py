@@ -62,11 +62,11 @@ def transfer(
 
     Pictures are brought to the backbone's size and number of channels, pre-processed inside the model, and pass the
     backbone, whose weights are kept (batch normalization stays as it was learned). Its output is averaged over places;
-    a new layer makes the logits. A frozen backbone sees every picture once, before the training (see `train.frozen`):
-    what strategies make or mix, and what other estimators in a race take, is then what it says of the pictures. It sees
-    them at every step where callbacks ask for the whole model, or `preprocess` augments them. With `last`, the last
-    layers of the backbone are trained too: they stand still for the first `still` steps, until the head knows what to
-    ask for, and then move at `rate` times the learning rate.
+    a new layer makes the logits. A frozen backbone sees every picture once, before the training (see
+    `networks.frozen_body`): what strategies make or mix, and what external models in a comparison take, is then its
+    output. It sees them at every step where callbacks ask for the whole model, or `preprocess` augments them. With
+    `last`, the last layers of the backbone are trained too: they stand still for the first `still` steps, until the
+    head has learned, and then move at `rate` times the learning rate.
 
     Args:
         backbone: A built Keras model without its head, weights loaded (nothing is downloaded here).
@@ -78,7 +78,7 @@ def transfer(
         learning_rate: Of Adam, a number or a schedule of Keras. Another `optimizer=` moves all that is trained alike.
 
     Returns:
-        What stands in the place of a model: `cp.fit(cp.transfer(backbone), images, y)`.
+        What to pass as a model: `cp.fit(cp.transfer(backbone), images, y)`.
 
     Raises:
         ModelError: the backbone is no built Keras model with one input and one output, or does not take the rows.
@@ -92,7 +92,7 @@ def transfer(
         ((None, 1), 2)
     """
     if not isinstance(backbone, keras.Model) or not backbone.built or len(backbone.inputs) != 1:
-        raise ModelError(f"backbone is {type(backbone).__name__}; expected a built Keras model with one input.")
+        raise ModelError(f"backbone is {type(backbone).__name__}. Expected a built Keras model with one input.")
     check_int(last, "last", 0)
     check_int(still, "still", 0)
     check_range(rate, "rate", 0.0, 1.0, "(]")
@@ -146,7 +146,7 @@ def _pictures(inputs: Any, spec: InputSpec, wanted: tuple[Any, ...], preprocess:
     shape = spec.shape
     if not (isinstance(shape, tuple) and len(wanted) == 4 and len(shape) in (2, 3) and spec.dtype == "float32"):
         raise ModelError(
-            f"the backbone takes {wanted[1:]}, the rows have shape {shape}; expected pictures (height, width, "
+            f"The backbone takes {wanted[1:]}, but the rows have shape {shape}. Expected pictures (height, width, "
             "channels) and a backbone for pictures."
         )
     h = keras.layers.Reshape((*shape, 1))(inputs) if len(shape) == 2 else inputs
@@ -162,7 +162,10 @@ def _pictures(inputs: Any, spec: InputSpec, wanted: tuple[Any, ...], preprocess:
 def _pooled(h: Any) -> Any:
     """The mean over places, where there are some."""
     if not hasattr(h, "shape") or len(h.shape) not in (2, 3, 4):
-        raise ModelError("the backbone gives no single output (N, units) or (N, places, units); take its last layer.")
+        raise ModelError(
+            "The backbone has no single output (N, units) or (N, places, units). Make a model that ends in its last "
+            "layer."
+        )
     if len(h.shape) == 2:
         return h
     return (keras.layers.GlobalAveragePooling2D if len(h.shape) == 4 else keras.layers.GlobalAveragePooling1D)()(h)

@@ -114,7 +114,7 @@ def _keras_loss(loss: Any) -> Any:
         return keras.losses.get(loss)
     except ValueError as error:
         raise ModelError(
-            f"the model is compiled with the loss {loss!r:.80}, which Keras does not know. Give the name of one of "
+            f"The model is compiled with the loss {loss!r:.80}, which is not one of Keras. Pass the name of one of "
             "keras.losses, or the loss itself."
         ) from error
 
@@ -154,7 +154,10 @@ def target_form(loss: keras.losses.Loss, units: int) -> str:
             faults.append(f"{form}: a loss of shape {tuple(value.shape)} for {rows} rows")
         except Exception as error:
             faults.append(f"{form}: {keras_text(error):.120}")
-    raise ModelError(f"the model's loss {loss.name!r} takes class labels in no known shape ({'; '.join(faults)}).")
+    raise ModelError(
+        f"The model's loss {loss.name!r} takes class labels in no known shape ({'; '.join(faults)}). Expected a "
+        "column, codes or one-hot rows. Compile the model with a loss for one of these."
+    )
 
 
 def single(loss: Any) -> Any:
@@ -166,7 +169,7 @@ def single(loss: Any) -> Any:
 
 
 def from_logits(loss: Any) -> bool | None:
-    """Whether a loss expects logits, or None when it does not say."""
+    """Whether a loss expects logits, or None where it has no such setting."""
     if isinstance(loss, str):
         return False if "crossentropy" in loss.lower().replace("_", "") else None
     config = loss.get_config() if hasattr(loss, "get_config") else {}

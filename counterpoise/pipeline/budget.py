@@ -77,12 +77,18 @@ def trainings(
         by_name.setdefault(name, []).append(group)
     return {
         name: Training(
-            max(job.limits.steps for group in groups for job in group),
+            limit_of([job for group in groups for job in group], trainer),
             still_falling([[members[job.id].late_gain for job in group] for group in groups]),
             any(isinstance(trainer.learner(job).model, Network) for group in groups for job in group),
         )
         for name, groups in by_name.items()
     }
+
+
+def limit_of(jobs: Sequence[Job], trainer: Trainer) -> int:
+    """Most steps of each network; without one among the models, most rounds or trees."""
+    networks = [job for job in jobs if isinstance(trainer.learner(job).model, Network)]
+    return max(job.limits.steps for job in networks or jobs)
 
 
 def still_falling(gains: Iterable[Sequence[Sequence[float] | None]]) -> bool | None:

@@ -24,7 +24,7 @@ from counterpoise.core.job import Job, Member
 from counterpoise.engines.user_callbacks import RoundSaver
 from counterpoise.networks.member_outputs import score_members
 from counterpoise.pipeline.assembly import assemble, card_of, rows_of, split_of, stopping_note
-from counterpoise.pipeline.budget import Training, still_falling, train_within_budget, trainings
+from counterpoise.pipeline.budget import Training, limit_of, still_falling, train_within_budget, trainings
 from counterpoise.pipeline.fold_results import (
     corrected,
     cross_fitted_rule,
@@ -103,7 +103,7 @@ def on_holdout(
 
     def of(trained: Sequence[Member]) -> Classifier:
         log_p = np.stack([corrected(target_of(examples), m) for m in trained])
-        length, outputs = _length(jobs, trained), trained[0].member_outputs
+        length, outputs = _length(jobs, trained, trainer), trained[0].member_outputs
         return _with_rule(strategy, trainer, trained, length, log_p, rows.held, note, outputs, tune_threshold, entries)
 
     def save(member: Member, path: str) -> None:
@@ -114,9 +114,9 @@ def on_holdout(
     return of(_trained(strategy, jobs, trainer))
 
 
-def _length(jobs: Sequence[Job], trained: Sequence[Member]) -> Training:
+def _length(jobs: Sequence[Job], trained: Sequence[Member], trainer: Trainer) -> Training:
     """How long the models of one fold could train."""
-    return Training(max(job.limits.steps for job in jobs), still_falling([[member.late_gain for member in trained]]))
+    return Training(limit_of(jobs, trainer), still_falling([[member.late_gain for member in trained]]))
 
 
 def _trained(strategy: Strategy, jobs: Sequence[Job], trainer: Trainer) -> list[Member]:

@@ -35,15 +35,15 @@ class Chain(Unrealized):
         check_rows(x, self)
         n = len(self.codes)
         rows, fresh, new = Rows(x, self.codes, np.arange(n), self.sample_weight), [], [np.empty(0, np.int32)]
-        for place, make in enumerate(self.makers):
-            word = seeds.integer(seed, "chain", place)
+        for step, make in enumerate(self.makers):
+            word = seeds.integer(seed, "chain", step)
             plan = self._plan(make, rows).realize(rows.x, word)
             if plan.new is not None:
                 made, codes = plan.new
                 rows = _grown(rows, made, codes, n + sum(map(len, new)))
                 fresh.append(made)
                 new.append(codes)
-            if place < len(self.makers) - 1:
+            if step < len(self.makers) - 1:
                 # A step in the middle leaves each row at most once: repeats would only be memorized by the next step.
                 rows = rows.kept(np.unique(plan.rows(0, word)))
         new_x = join(fresh) if fresh else None
@@ -53,7 +53,10 @@ class Chain(Unrealized):
         labels = np.arange(len(self.classes))
         plan = make(rows.codes, sample_weight=rows.weight, classes=labels)
         if plan.deferred:
-            raise OptionError(f"a part of the chain is {plan.name!r}; make the chain's plan first, then defer that.")
+            raise OptionError(
+                f"The chain contains the deferred plan {plan.name!r}. "
+                "Make the plan of the chain first, then defer that plan."
+            )
         return plan
 
 
@@ -73,11 +76,11 @@ class ChainMaker:
 
 
 def chain(*makers: Maker) -> ChainMaker:
-    """Put plans one after the other.
+    """Chain plans: each follows the one before it on the rows that this one leaves.
 
     Args:
         *makers: Functions of labels that give plans, in order: `plans.undersample`, or with settings
-            `functools.partial(plans.synthesize, sampler="smote", ratio=0.5)`. A chain can be a part of a chain.
+            `functools.partial(plans.synthesize, sampler="smote", ratio=0.5)`. A chain may contain chains.
 
     Returns:
         A function of labels that gives a plan; `realize(x)` carries it out on features.
@@ -91,11 +94,16 @@ def chain(*makers: Maker) -> ChainMaker:
         ('synthesize + undersample', 60, [0.5, 0.5])
     """
     if not makers:
-        raise OptionError("a chain needs at least one plan.")
+        raise OptionError(
+            "chain() got no plan. Expected at least one function of labels, for example plans.undersample."
+        )
     for make in makers:
         if not callable(make):
-            raise OptionError(f"a part of the chain is {make!r}; expected a function of labels, as plans.undersample.")
-    flat = [part for make in makers for part in (make.makers if isinstance(make, ChainMaker) else (make,))]
+            raise OptionError(
+                f"The chain contains {make!r}, which is not a plan function. "
+                "Expected a function of labels, for example plans.undersample."
+            )
+    flat = [step for make in makers for step in (make.makers if isinstance(make, ChainMaker) else (make,))]
     return ChainMaker(tuple(flat))
 
 

@@ -33,7 +33,10 @@ def from_multiplicity(
     size = len(labels)
     count = count_codes(codes, size)
     if np.any(count == 0):
-        raise TargetError(f"class {labels[int(np.argmin(count))]!r} has no row; leave it out or give it rows.")
+        raise TargetError(
+            f"Class {labels[int(np.argmin(count))]!r} has no row. Every class of a plan needs rows. "
+            "Leave the class out of classes=, or add rows of it."
+        )
     user = user_weights(sample_weight, len(codes))
     check_no_class_lost(codes, user, labels)
     mass = count.astype(float) if user is None else np.bincount(codes, weights=user, minlength=size)
@@ -159,7 +162,7 @@ def class_weight(
     """
     labels = codes_of(y, classes)[1]
     if not isinstance(scheme, Mapping) and scheme != "balanced":
-        raise OptionError(f'scheme is {scheme!r}; expected "balanced" or a dict of weights by label.')
+        raise OptionError(f'scheme is {scheme!r}. Use "balanced", or a dict with one weight for each label.')
 
     def make(n: Array) -> Array:
         return targets.by_label(n, labels, scheme) if isinstance(scheme, Mapping) else targets.balanced(n)

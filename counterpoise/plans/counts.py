@@ -73,7 +73,7 @@ def effective_number(counts: Array, beta: float = 0.999) -> Array:
     Source: Cui et al. 2019, "Class-Balanced Loss Based on Effective Number of Samples".
     """
     if not 0 <= beta < 1:
-        raise OptionError(f"beta is {beta}; the effective number of samples needs 0 <= beta < 1.")
+        raise OptionError(f"beta is {beta}. Use a number from 0 to below 1, for example 0.999.")
     # expm1 keeps the difference when beta ** n_c is near 1.
     effective = -np.expm1(counts * np.log(beta)) if beta > 0 else np.ones(len(counts))
     return _mean_one(counts, (1 - beta) / effective)
@@ -84,7 +84,8 @@ def to_prior(counts: Array, prior: Array) -> Array:
     shares = np.asarray(prior, dtype=float)
     if shares.shape != counts.shape or np.any(shares <= 0) or not np.isclose(shares.sum(), 1):
         raise OptionError(
-            f"prior is {np.array2string(shares, precision=4)}; expected {len(counts)} shares above 0 that sum to 1."
+            f"prior is {np.array2string(shares, precision=4)}. Give one share above 0 for each of the {len(counts)} "
+            "classes; the shares sum to 1."
         )
     return shares * counts.sum() / counts
 
@@ -103,11 +104,12 @@ def cost(counts: Array, matrix: Array) -> Array:
     costs = np.asarray(matrix, dtype=float)
     if costs.shape not in [(len(counts),), (len(counts), len(counts))]:
         raise OptionError(
-            f"costs have shape {costs.shape}; expected ({len(counts)},) or ({len(counts)}, {len(counts)})."
+            f"costs has shape {costs.shape}. Give one cost per class, ({len(counts)},), or a cost matrix, "
+            f"({len(counts)}, {len(counts)})."
         )
     row = costs if costs.ndim == 1 else costs.sum(axis=1) - np.diag(costs)
     if np.any(row <= 0) or not np.all(np.isfinite(row)):
-        raise OptionError(f"costs per class are {row}; each class needs a finite cost above 0 of being missed.")
+        raise OptionError(f"The costs per class are {row}. Give each class a finite cost above 0 of being missed.")
     return _mean_one(counts, row)
 
 
@@ -117,19 +119,19 @@ def by_label(counts: Array, classes: Sequence[Any], wanted: Mapping[Any, float])
     result = np.zeros(len(counts))
     for label, value in wanted.items():
         if str(label) not in known:
-            raise TargetError(f"there is no class {label!r}.{did_you_mean(label, known)}")
+            raise TargetError(f"There is no class {label!r}.{did_you_mean(label, known)}")
         result[known[str(label)]] = value
     missing = [str(label) for code, label in enumerate(classes) if not 0 < result[code] < np.inf]
     if missing:
         raise OptionError(
-            f"class {missing[0]!r} got no weight above 0 that is finite; give one for each of: {', '.join(known)}."
+            f"Class {missing[0]!r} got no weight above 0 that is finite. Give one for each of: {', '.join(known)}."
         )
     return result
 
 
 def _check_ratio(ratio: float) -> None:
     if not 0 < ratio <= 1:
-        raise OptionError(f"ratio is {ratio}; expected a number above 0 and at most 1 (1 = all classes equal).")
+        raise OptionError(f"ratio is {ratio}. Use a number above 0 and at most 1 (1 makes all classes equal).")
 
 
 def _mean_one(counts: Array, weights: Array) -> Array:

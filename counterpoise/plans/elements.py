@@ -53,7 +53,7 @@ class Elements:
 def read_elements(
     y: Any, kind: str = "auto", mask: Any = None, sample_weight: Any = None, ignore: tuple[Any, ...] = ()
 ) -> Elements:
-    """Read one target (see the module).
+    """Read one target into its elements (see the module).
 
     Args:
         y: The target: whatever holds labels (see `core.labels`).
@@ -69,7 +69,9 @@ def read_elements(
     check_choice(kind, "kind", KINDS)
     source, mask = source_of(y, "the target"), _plain_mask(mask)
     if source.codes.size == 0:
-        raise TargetError(f"the target has shape {source.codes.shape}: it holds no element.")
+        raise TargetError(
+            f"The target has shape {source.codes.shape}, so it has no element. Give at least one row of labels."
+        )
     squeezed = kind in ("auto", "codes") and source.codes.ndim > 1 and source.codes.shape[-1] == 1
     if squeezed:
         source = LabelSource(source.codes[..., 0], source.levels)
@@ -95,16 +97,16 @@ def _guess(source: LabelSource, mask: Any) -> str:
     if len(shape) > 2:
         return "codes"
     raise TargetError(
-        f"the target of shape {shape} holds zeros and ones, but its rows do not hold exactly one 1, so it is "
-        'not one-hot. Say what it is: kind="multi_label" for independent labels, kind="codes" for sequences of two '
-        "classes."
+        f"The target of shape {shape} contains zeros and ones, but not exactly one 1 in each row, so it is not "
+        "one-hot. "
+        'Use kind="multi_label" for independent labels, or kind="codes" for sequences of two classes.'
     )
 
 
 def _of_kind(kind: str, source: LabelSource, weight: Array, ignore: tuple[Any, ...], squeezed: bool) -> Elements:
     if kind == "one_hot":
         if ignore:
-            raise DataError('ignore names labels of codes, or of kind="multi_label"; with kind="one_hot" use mask.')
+            raise DataError('ignore= cannot be used with kind="one_hot", because it names labels. Use mask= instead.')
         return _of_one_hot(source, weight)
     if ignore:
         left_out = [code for code, level in enumerate(source.levels) if plain_label(level) in ignore]
@@ -121,8 +123,8 @@ def _of_one_hot(source: LabelSource, weight: Array) -> Elements:
     off = np.argwhere((values.sum(axis=-1) != 1) & (weight > 0))
     if len(off):
         raise TargetError(
-            f"the target is not one-hot in {rows_text(off[0][:1] if off.shape[1] else [0])} ({len(off):,} elements "
-            'hold no 1 or several). Mask elements that do not count; for independent labels use kind="multi_label".'
+            f"The target is not one-hot in {rows_text(off[0][:1] if off.shape[1] else [0])} ({len(off):,} elements "
+            'have no 1 or several). Mask elements that do not count. For independent labels use kind="multi_label".'
         )
     codes, classes = values.argmax(axis=-1).astype(np.int32), tuple(range(values.shape[-1]))
     return Elements("one_hot", codes, classes, weight, columns=_names(source))
@@ -137,7 +139,10 @@ def _binary(labels: Labels, kind: str) -> Array:
     values = zeros_and_ones(labels)
     if values is None:
         odd = next(c for c in labels.classes if isinstance(c, str) or c not in (0, 1))
-        raise TargetError(f'kind="{kind}" needs zeros and ones; the target holds {odd!r}.')
+        raise TargetError(
+            f'kind="{kind}" needs a target of zeros and ones, but the target contains {odd!r}. '
+            'Use kind="codes" for class labels.'
+        )
     return values
 
 
@@ -147,7 +152,7 @@ def _plain_mask(mask: Any) -> Array | None:
         return mask
     values = zeros_and_ones(read_labels(mask, "mask", advice="Use True where an element counts, and False elsewhere."))
     if values is None:
-        raise DataError("mask holds values other than True and False (or 1 and 0).")
+        raise DataError("mask contains values other than True and False. Use True (or 1) where an element counts.")
     return values
 
 
@@ -159,9 +164,13 @@ def _element_weight(mask: Array | None, sample_weight: Any, shape: tuple[int, ..
         try:
             given = check_finite(np.asarray(unmasked(sample_weight), dtype=float), "sample_weight")
         except TypeError:
-            raise DataError("sample_weight holds entries that are no numbers; use 0 or more for each.") from None
+            raise DataError(
+                "sample_weight contains entries that are not numbers. Use 0 or more for each element."
+            ) from None
         if np.any(given < 0):
-            raise DataError(f"sample_weight holds negative values (least {given.min():g}); use 0 or more.")
+            raise DataError(
+                f"sample_weight contains negative values (least {given.min():g}). Use 0 or more for each element."
+            )
         weight = weight * _spread(given, shape, "sample_weight")
     return weight
 
@@ -171,5 +180,5 @@ def _spread(given: Array, shape: tuple[int, ...], name: str) -> Array:
     if given.ndim == len(shape) + 1 and given.shape[-1] == 1:
         given = given[..., 0]
     if given.shape != shape[: given.ndim]:
-        raise DataError(f"{name} has shape {given.shape}; expected {shape} or its leading axes, as {shape[:1]}.")
+        raise DataError(f"{name} has shape {given.shape}. Expected {shape} or its leading axes, such as {shape[:1]}.")
     return given.reshape(given.shape + (1,) * (len(shape) - given.ndim))

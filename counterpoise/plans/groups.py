@@ -91,7 +91,7 @@ def per_group(
     sample_weight: Any = None,
     classes: Sequence[Any] | None = None,
 ) -> GroupPlan:
-    """Every group of a class counts the same; the classes are balanced on top.
+    """Give every group of a class the same share of it, and balance the classes.
 
     With G_c groups in class c and n_cg rows in one of them: m_i = t_c / (G_c n_cg), t_c the rows that class c gets.
 
@@ -144,10 +144,10 @@ def _group_codes(groups: Any, n: int) -> Array:
     values = np.asarray(groups)
     check_lengths({"y": range(n), "groups": values})
     if values.ndim != 1:
-        raise DataError(f"groups have shape {values.shape}; expected ({n},), one group per row.")
+        raise DataError(f"groups has shape {values.shape}. Expected one group per row, ({n},).")
     missing = [v is None or v != v for v in values.tolist()] if values.dtype.kind in "Of" else [False]
     if any(missing):
-        raise DataError(f"groups are missing in {sum(missing):,} rows; give each of them a group of its own.")
+        raise DataError(f"groups is missing in {sum(missing):,} rows. Give each of these rows a group of its own.")
     return np.unique(values, return_inverse=True)[1].astype(np.int32)
 
 
@@ -179,7 +179,7 @@ def _over_cells(base: Plan, cells: Array, cell: Array, rows: Array, groups: Arra
         weights = share / np.where(mass > 0, mass, 1.0)
         return Plan("per_group", cell, names, rows, weights, sample_weight=base.sample_weight)
     first = np.concatenate([[0], np.cumsum(groups)])[code]
-    place = np.arange(len(code)) - first
+    rank = np.arange(len(code)) - first
     # The first groups of a class get the rows that do not divide evenly.
-    drawn = wanted[code] // groups[code] + (place < wanted[code] % groups[code])
+    drawn = wanted[code] // groups[code] + (rank < wanted[code] % groups[code])
     return Plan("per_group", cell, names, drawn, np.ones(len(names)), sample_weight=base.sample_weight)

@@ -1,4 +1,4 @@
-"""Plans that follow what earlier members of an ensemble say: how hard each row was for them decides who is drawn next.
+"""Plans that follow the predictions of earlier ensemble members: hard rows are drawn more, or easy ones left out.
 
 The hardness of a row is 1 - p(its own class), p the mean over those members, uncorrected: all of them saw balanced
 classes. Rows of the smallest class are always all drawn; of every other class as many, which ones hardness decides.
@@ -162,7 +162,10 @@ def _scores(before: Any, base: Plan, members: int) -> Array:
     if len(scores) and scores.shape[1:] != shape:
         raise OptionError(f"before has shape {scores.shape}; expected (members so far, {shape[0]}, {shape[1]}).")
     if len(scores) >= members:
-        raise OptionError(f"before holds {len(scores)} members, of {members} in all; there is none left to plan for.")
+        raise OptionError(
+            f"before has {len(scores)} members, of {members} in all, so none is left. "
+            f"Use members={len(scores) + 1} or more."
+        )
     return scores
 
 
@@ -174,7 +177,7 @@ def _mean(scores: Array) -> Array:
 
 
 def _hardness(codes: Array, proba: Array) -> Array:
-    """1 - p(own class), float64 (n,); where nobody knows, 0."""
+    """1 - p(own class), float64 (n,); 0 where every member failed."""
     return np.nan_to_num(1.0 - proba[np.arange(len(codes)), codes])
 
 
@@ -187,11 +190,11 @@ def _over_cells(name: str, base: Plan, parts: Sequence[tuple[Array, Array, Array
     used = drawn[cell] > 0
     order = np.argsort(rows[used])
     kept, cell = rows[used][order], cell[used][order]
-    place = np.cumsum(drawn > 0) - 1
+    new_cell = np.cumsum(drawn > 0) - 1
     drawn = drawn[drawn > 0]
     user = base.sample_weight
     inner = Plan(
-        name, place[cell].astype(np.int32), tuple(range(len(drawn))), drawn, np.ones(len(drawn)), redraw=redraw,
+        name, new_cell[cell].astype(np.int32), tuple(range(len(drawn))), drawn, np.ones(len(drawn)), redraw=redraw,
         sample_weight=None if user is None else user[kept],
     )  # fmt: skip
     size = np.array([int(d.sum()) for *_, d in parts])

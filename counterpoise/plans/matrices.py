@@ -105,9 +105,9 @@ def layout_of(x: Any) -> Layout:
 def _learned(numbers: Array) -> tuple[Array, Array, Array]:
     seen = np.isfinite(numbers)
     if np.isinf(numbers).any():
-        raise DataError("features hold infinite values; fill or leave out these rows before synthesis.")
+        raise DataError("The features contain infinite values. Replace them, or leave out these rows.")
     present = seen.any(axis=0)
-    safe = np.where(present, numbers, 0.0)  # an all-missing column says nothing
+    safe = np.where(present, numbers, 0.0)  # a column without values has no spread
     median = np.nanmedian(safe, axis=0)
     filled = np.where(np.isnan(safe), median, safe)
     spread = filled.std(axis=0)
@@ -117,7 +117,10 @@ def _learned(numbers: Array) -> tuple[Array, Array, Array]:
 def _part(array: Any, key: Any, levels: bool) -> Part:
     array = np.asarray(array)
     if array.dtype.kind not in "iufb":
-        raise DataError(f"features have type {array.dtype}; synthesis and cleaning need numbers or level ids.")
+        raise DataError(
+            f"The features have type {array.dtype}. Synthesis and cleaning need numbers or category ids. "
+            "Encode them first."
+        )
     return Part(key, array.shape[1:], array.dtype, levels)
 
 

@@ -114,7 +114,7 @@ def label_sets(y: Any, ratio: float = 1.0, *, sample_weight: Any = None) -> Mult
     sets, codes = np.unique(labels, axis=0, return_inverse=True)
     if len(sets) > MOST_SETS:
         raise OptionError(
-            f"there are {len(sets):,} distinct sets of labels, many with few rows; balancing them would repeat those. "
+            f"There are {len(sets):,} distinct sets of labels; label_sets takes at most {MOST_SETS}. "
             "Use clone_labels or weigh_labels."
         )
     inner = oversample(codes.reshape(-1), ratio)
@@ -172,11 +172,11 @@ def weigh_labels(
     labels = _labels(y)
     before = labels.mean(axis=0)
     if np.any((before == 0) | (before == 1)):
-        place = int(np.flatnonzero((before == 0) | (before == 1))[0])
-        raise TargetError(f"label {place} is the same in all rows; leave it out.")
+        constant = int(np.flatnonzero((before == 0) | (before == 1))[0])
+        raise TargetError(f"Label {constant} is the same in all rows, so no weight changes its share. Leave it out.")
     wanted = np.maximum(before, target) if np.ndim(target) == 0 else np.asarray(target, dtype=float)
     if wanted.shape != before.shape or np.any((wanted <= 0) | (wanted >= 1)):
-        raise OptionError(f"target is {target!r:.80}; expected shares above 0 and below 1 for {len(before)} labels.")
+        raise OptionError(f"target is {target!r:.80}. Give one share, or {len(before)} shares, above 0 and below 1.")
     check_int(rounds, "rounds")
     weights = _fitted(labels.astype(bool), wanted, check_range(most, "most", 1.0), rounds)
     return _plan("weigh_labels", labels, len(labels), sample_weight, row_weights=weights)
@@ -195,8 +195,8 @@ def _labels(y: Any) -> Array:
     labels = zeros_and_ones(read) if read.codes.ndim == 2 and len(read) else None
     if labels is None:
         raise TargetError(
-            f"y has shape {read.codes.shape} and holds {', '.join(map(repr, read.classes[:5]))}; expected zeros and "
-            "ones, one column per label, (n, L)."
+            f"y has shape {read.codes.shape} and contains {', '.join(map(repr, read.classes[:5]))}. Expected zeros "
+            "and ones, one column per label, (n, L)."
         )
     return labels.astype(np.uint8)
 

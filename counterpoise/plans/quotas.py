@@ -1,4 +1,4 @@
-"""Exact quotas: every batch holds a fixed number of rows of each class."""
+"""Exact quotas: every batch has a fixed number of rows of each class."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def quota(
     sample_weight: Any = None,
     classes: Sequence[Any] | None = None,
 ) -> QuotaPlan:
-    """Every batch holds exactly so many rows of each class.
+    """Make every batch of a fixed number of rows of each class.
 
     Each class is walked through in a seeded order, without a repeat before its rows are used up, across batches and
     epochs. m_c = steps q_c / n_c.
@@ -107,7 +107,10 @@ def quota(
     codes, labels = codes_of(y, classes)
     counts = count_codes(codes, len(labels))
     if np.any(counts == 0):
-        raise TargetError(f"class {labels[int(np.argmin(counts))]!r} has no row; leave it out or give it rows.")
+        raise TargetError(
+            f"Class {labels[int(np.argmin(counts))]!r} has no row. Every class of a plan needs rows. "
+            "Leave the class out of classes=, or add rows of it."
+        )
     each = _per_batch(rows, labels, batch_size)
     number = -(-len(codes) // int(each.sum())) if steps is None else check_int(steps, "steps")
     user = user_weights(sample_weight, len(codes))
@@ -120,19 +123,21 @@ def quota(
 def _per_batch(rows: Any, labels: Sequence[Any], batch_size: int) -> Array:
     if isinstance(rows, str):
         if rows != "equal":
-            raise OptionError(f'quota is {rows!r}; expected "equal" or a dict of rows by label.')
+            raise OptionError(f'The quota is {rows!r}. Use "equal", or a dict with the rows of each label.')
         share = check_int(batch_size, "batch_size") // len(labels)
         if not share:
-            raise OptionError(f"batch_size is {batch_size}; {len(labels)} classes need at least {len(labels)} rows.")
+            raise OptionError(
+                f"batch_size is {batch_size}. {len(labels)} classes need at least {len(labels)} rows in a batch."
+            )
         return np.full(len(labels), share, np.int64)
     known = {str(label): code for code, label in enumerate(labels)}
     out = np.zeros(len(labels), np.int64)
     for label, number in rows.items():
         if str(label) not in known:
-            raise TargetError(f"there is no class {label!r}.{did_you_mean(label, known)}")
+            raise TargetError(f"There is no class {label!r}.{did_you_mean(label, known)}")
         out[known[str(label)]] = check_int(number, f"quota of class {label!r}")
     if np.any(out == 0):
         raise OptionError(
-            f"class {labels[int(np.argmin(out))]!r} has no quota; give one for each of: {', '.join(known)}."
+            f"Class {labels[int(np.argmin(out))]!r} has no quota. Give one for each of: {', '.join(known)}."
         )
     return out

@@ -41,7 +41,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Unrealized(Plan):
-    """A plan that has to see features before it can say what it draws."""
+    """A plan that draws rows by their features."""
 
     @property
     def needs_features(self) -> bool:
@@ -117,9 +117,9 @@ def realized(name: str, plan: Plan, inner: Plan, rows: Rows, fresh: Any, new_cod
 
 
 def check_rows(x: Any, plan: Plan) -> None:
-    """Refuse features that do not belong to the plan."""
+    """Raise unless the features have as many rows as the plan."""
     if rows_in(x) != len(plan.codes):
         raise OptionError(
-            f"plan {plan.name!r} was made for {len(plan.codes):,} rows, but the features have {rows_in(x):,}. "
+            f"Plan {plan.name!r} was made for {len(plan.codes):,} rows, but the features have {rows_in(x):,}. "
             "Make it from the labels of the same rows."
         )

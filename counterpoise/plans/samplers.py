@@ -71,8 +71,8 @@ def _for_columns(name: str, layout: Layout) -> str:
     if name in ("smote", "smote_nc", "smote_n"):
         return "smote_nc" if layout.numbers else "smote_n"
     raise OptionError(
-        f"{name!r} averages rows, and {len(layout.categorical)} of the columns are levels without an average. "
-        "Use 'smote_nc', which becomes SMOTE-N where all columns are levels, or leave the columns out."
+        f"Sampler {name!r} averages rows, but {len(layout.categorical)} of the columns are categories, which have no "
+        "average. Use 'smote_nc' (SMOTE-N if all columns are categories), or leave these columns out."
     )
 
 

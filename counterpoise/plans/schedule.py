@@ -46,7 +46,7 @@ def deferred(plan: P, at: float = 0.8) -> P:
     """
     share = check_range(at, "at", low=0.0, high=1.0, bounds="()")
     if plan.deferred:
-        raise OptionError(f"plan {plan.name!r} is deferred already; defer the plan that it was made from.")
+        raise OptionError(f"Plan {plan.name!r} is deferred already. Defer the plan that it was made from.")
     name = f"{plan.name}, deferred to {share:g}"
     return replace(plan, name=name, deferred=share, first=_each_row_once(plan), needs_calibration=True)
 
@@ -59,9 +59,10 @@ def _each_row_once(plan: Plan) -> Plan:
 
 
 def check_single(plan: Plan) -> None:
-    """Refuse a deferred plan where nobody knows how many steps there will be."""
+    """Raise for a deferred plan where the number of steps is not known."""
     if plan.deferred:
         raise OptionError(
-            f"plan {plan.name!r} has two stages, and a feed does not know how long you will train; use it in cp.fit, "
-            "or train on a feed of plan.first, then on a feed of the plan that you deferred."
+            f"Plan {plan.name!r} has two stages, and a feed does not know when the second begins. "
+            "Use the plan in cp.fit, "
+            "or train on a feed of plan.first and then on a feed of the plan that you deferred."
         )

@@ -22,7 +22,9 @@ _CALL = re.compile(r"^\s*(?P<name>[a-z_]+)\s*(?:\(\s*(?P<number>[-+.\deE]+)\s*\)
 
 def _logarithmic(mass: Array, constant: float) -> Array:
     if not constant > 1:
-        raise OptionError(f"log({constant:g}): the constant must be above 1, or a class of share 1 has no weight.")
+        raise OptionError(
+            f"The constant of log({constant:g}) is not above 1. Use a number above 1, for example log(1.02)."
+        )
     return 1.0 / np.log(constant + mass / mass.sum())
 
 
@@ -73,8 +75,8 @@ def scheme_weights(scheme: Any, mass: Array, labels: Sequence[Any], frequency: A
     empty = np.flatnonzero(mass <= 0)
     if len(empty) and scheme != "none":
         raise TargetError(
-            f"class {labels[empty[0]]!r} has no element that counts, so no weight follows from its size. Leave it out "
-            "of classes, or give weights by label as a dict."
+            f"Class {labels[empty[0]]!r} has no element that counts, so no weight follows from its size. Leave it out "
+            "of classes=, or give weights by label as a dict."
         )
     if not isinstance(scheme, str):
         return targets.cost(mass, scheme)
@@ -91,35 +93,37 @@ def parse_scheme(scheme: str) -> tuple[str, float]:
         >>> parse_scheme("power(0.3)"), parse_scheme("effective_number")
         (('power', 0.3), ('effective_number', 0.999))
     """
-    found = _CALL.match(scheme)
-    name = found["name"] if found else scheme
+    call = _CALL.match(scheme)
+    name = call["name"] if call else scheme
     if name not in _SCHEMES:
-        raise OptionError(f"there is no scheme {scheme!r}.{did_you_mean(name, _SCHEMES)}")
+        raise OptionError(f"There is no scheme {scheme!r}.{did_you_mean(name, _SCHEMES)}")
     default = _SCHEMES[name][0]
-    given = found["number"] if found else None
+    given = call["number"] if call else None
     if given is not None and default is None:
-        raise OptionError(f"scheme {name!r} takes no number; got {scheme!r}.")
+        raise OptionError(f"Scheme {name!r} takes no number, but the scheme is {scheme!r}. Leave out the parentheses.")
     try:
         return name, float(given) if given is not None else (default or 0.0)
     except ValueError:
-        raise OptionError(f"{scheme!r} holds no number in its parentheses.") from None
+        raise OptionError(
+            f"The scheme {scheme!r} has no number in its parentheses. Use a form such as power(0.5)."
+        ) from None
 
 
 def _by_label(wanted: Mapping[Any, Any], mass: Array, labels: Sequence[Any]) -> Array:
-    place = {str(label): c for c, label in enumerate(labels)}
+    code_of = {str(label): c for c, label in enumerate(labels)}
     out = np.full(len(labels), np.nan)
     for label, value in wanted.items():
-        if str(label) not in place:
-            raise TargetError(f"there is no class {label!r} in the target.{did_you_mean(label, place)}")
+        if str(label) not in code_of:
+            raise TargetError(f"There is no class {label!r} in the target.{did_you_mean(label, code_of)}")
         if not (np.isfinite(value) and value >= 0):
-            raise OptionError(f"the weight of class {label!r} is {value}; expected a finite number of 0 or more.")
-        out[place[str(label)]] = value
+            raise OptionError(f"The weight of class {label!r} is {value}. Use a finite number of 0 or more.")
+        out[code_of[str(label)]] = value
     unnamed = [label for c, label in enumerate(labels) if np.isnan(out[c]) and mass[c] > 0]
     if unnamed:
         raise OptionError(
-            f"class {unnamed[0]!r} got no weight (Keras would silently take 1); give one for each of: "
+            f"Class {unnamed[0]!r} got no weight (Keras would silently take 1). Give one for each of: "
             f"{', '.join(str(label) for label in labels)}."
         )
     if not np.any(out[mass > 0] > 0):
-        raise OptionError("the weights of all classes that occur are 0; at least one must be above 0.")
+        raise OptionError("The weights of all classes that occur are 0. Give at least one of them a weight above 0.")
     return np.nan_to_num(out, nan=0.0)

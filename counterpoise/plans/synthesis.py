@@ -24,7 +24,7 @@ from counterpoise.plans.realized import Realized, Rows, Unrealized, check_rows, 
 
 Array = np.ndarray
 
-_NEITHER = "it has no fit_resample; expected a name or a sampler of imbalanced-learn"
+_NEITHER = "which has no fit_resample. Use the name of a sampler, or a sampler of imbalanced-learn"
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,9 @@ class Synthesis(Unrealized):
         if isinstance(self.sampler, str):
             return samplers.maker(self.sampler, layout, self.k_neighbors, self.options)
         if layout.categorical and not hasattr(self.sampler, "categorical_features"):
-            raise OptionError(f"{type(self.sampler).__name__} averages level ids; use SMOTENC or the name 'smote'.")
+            raise OptionError(
+                f"Sampler {type(self.sampler).__name__} averages category ids. Use SMOTENC, or the name 'smote'."
+            )
         return _copy(self.sampler), getattr(self.sampler, "k_neighbors", 1) if self.k_neighbors is None else 1
 
     def _check_neighbors(self, needed: Any) -> None:
@@ -92,7 +94,8 @@ class Synthesis(Unrealized):
         if few:
             label, have = self.classes[few[0]], int(self.counts[few[0]])
             raise DataError(
-                f"class {label!r} has {have} training rows; {self.name} averages each with {needed} neighbors of its "
+                f"Class {label!r} has {have} training rows, but {self.name} averages each with {needed} neighbors of "
+                "its "
                 f"class and needs at least {needed + 1}. Use k_neighbors={max(1, have - 1)}, merge rare classes, or "
                 "oversample."
             )
@@ -105,8 +108,9 @@ class Synthesis(Unrealized):
             return made[:0]
         if not len(made):
             raise DataError(
-                f"{self.name} made no row of class {self.classes[code]!r}: no row of it lies near another class. "
-                "Use 'smote' or oversample."
+                f"{self.name} made no row of class {self.classes[code]!r}, because none of its rows is near another "
+                "class. "
+                "Use 'smote', or oversample."
             )
         order = seeds.generator(seed, "synthesis", code).permutation(len(made))
         return made[np.resize(order, wanted)]
@@ -132,7 +136,10 @@ class Cleaning(Unrealized):
         rows = np.sort(np.asarray(sampler.sample_indices_, np.int64))
         left = count_codes(self.codes[rows], len(self.classes))
         if np.any(left == 0):
-            raise DataError(f"{self.name} would take away every row of class {self.classes[int(np.argmin(left))]!r}.")
+            raise DataError(
+                f"{self.name} would remove every row of class {self.classes[int(np.argmin(left))]!r}. "
+                "Use another sampler, such as 'tomek'."
+            )
         return rows
 
     def realize(self, x: Any, seed: int = 0) -> Realized:
@@ -151,10 +158,10 @@ def synthesize(
     classes: Sequence[Any] | None = None,
     **options: Any,
 ) -> Synthesis:
-    """New rows of the smaller classes, made from the training rows by imbalanced-learn.
+    """Make new rows of the smaller classes from the training rows, by imbalanced-learn.
 
     Classes are brought to the sizes of `oversample(y, ratio)`: n_c max(1, ratio max(n) / n_c). `log_shift` holds the
-    rows drawn against the rows given, as if made rows were like the real ones of their class. They are not, so the
+    rows drawn against the rows given, as if synthetic rows were like the real ones of their class. They are not, so the
     shift is where the correction starts and a calibrator has to follow (`needs_calibration`).
 
     Args:
@@ -182,7 +189,7 @@ def synthesize(
     if isinstance(sampler, str):
         samplers.check_name(sampler, samplers.MAKERS, "sampler")
     elif not hasattr(sampler, "fit_resample"):
-        raise OptionError(f"sampler is {sampler!r}: {_NEITHER}.")
+        raise OptionError(f"sampler is {sampler!r}, {_NEITHER}.")
     name = sampler if isinstance(sampler, str) else type(sampler).__name__
     how = {"name": name, "as_rows": True, "sample_weight": sample_weight, "classes": classes}
     base = from_multiplicity(y, lambda n: targets.oversampled(n, ratio), **how)
@@ -195,7 +202,7 @@ def synthesize(
 def clean(
     y: Any, sampler: Any = "tomek", *, sample_weight: Any = None, classes: Sequence[Any] | None = None, **options: Any
 ) -> Cleaning:
-    """Take away rows that lie among other classes, by imbalanced-learn.
+    """Remove rows that are among other classes, by imbalanced-learn.
 
     Args:
         y: Labels, (n,), (n, 1) or one-hot (n, C).
@@ -216,7 +223,7 @@ def clean(
     if isinstance(sampler, str):
         samplers.check_name(sampler, samplers.CLEANERS, "sampler")
     elif not hasattr(sampler, "fit_resample"):
-        raise OptionError(f"sampler is {sampler!r}: {_NEITHER}.")
+        raise OptionError(f"sampler is {sampler!r}, {_NEITHER}.")
     name = sampler if isinstance(sampler, str) else type(sampler).__name__
     base = uniform(y, sample_weight=sample_weight, classes=classes)
     return Cleaning(
@@ -244,7 +251,7 @@ def _fitted(
     x, y = _call(sampler, matrix, codes, name)
     n = len(codes)
     if len(x) < n or not np.array_equal(y[:n], codes):
-        raise OptionError(f"{name} takes rows away as well; use plans.chain(clean, synthesize) for both.")
+        raise OptionError(f"{name} removes rows as well. Use plans.chain(clean, synthesize) for both.")
     return np.asarray(x[n:], np.float64), np.asarray(y[n:])
 
 
@@ -253,7 +260,7 @@ def _call(sampler: Any, matrix: Array, codes: Array, name: str) -> Any:
     try:
         return sampler.fit_resample(matrix, codes)
     except (ValueError, RuntimeError) as error:
-        raise DataError(f"{name} could not work on these rows: {' '.join(str(error).split())}") from error
+        raise DataError(f"{name} failed on these rows: {' '.join(str(error).split())}") from error
 
 
 def _seeded(sampler: Any, seed: int) -> None:

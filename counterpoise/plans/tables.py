@@ -75,7 +75,9 @@ def _named(elements: Elements, labels: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _check_width(got: int, wanted: int, word: str) -> None:
     if got != wanted:
-        raise TargetError(f"the target has {got} {word}; the weights were made for {wanted}.")
+        raise TargetError(
+            f"The target has {got} {word}, but the weights were made for {wanted}. Give targets of one form."
+        )
 
 
 def codes_among(elements: Elements, labels: Sequence[Any], known: str = _WEIGHED) -> Array:
@@ -138,7 +140,10 @@ class Tally:
         warn_look_alikes(labels, "the target")
         mass = np.array([self.mass.get(k, 0.0) for k in labels])
         if not mass.sum() > 0:
-            raise TargetError("no element of the target counts: all are masked, ignored or of weight 0.")
+            raise TargetError(
+                "No element of the target counts: all are masked, ignored, or of weight 0. "
+                "Leave at least one element in."
+            )
         raw = scheme_weights(scheme, mass, labels, self._frequency(labels, mass))
         lost = np.flatnonzero((mass > 0) & (raw == 0))
         if len(lost) and not self.around:  # in sequences and masks a weight of 0 leaves out a class on purpose
@@ -165,7 +170,7 @@ class Tally:
         keys = [key for key, seen in zip(names, present.tolist(), strict=True) if seen]
         if self.classes is not None and (strange := [k for k in keys if k not in self.classes]):
             raise TargetError(
-                f"label {strange[0]!r} is not one of the classes given.{did_you_mean(strange[0], self.classes)}"
+                f"Label {strange[0]!r} is not one of the classes given.{did_you_mean(strange[0], self.classes)}"
             )
         _add(self.mass, keys, np.bincount(codes, weight, len(names))[present])
         if elements.codes.ndim > 1:
@@ -222,7 +227,7 @@ def _pair_weights(scheme: Any, pairs: Array, labels: Sequence[Any]) -> Any:
         if np.any(pair <= 0) and scheme not in (None, "none"):
             word = "is never present" if pair[1] <= 0 else "is always present"
             raise TargetError(
-                f"label {label!r} {word}, so no weight follows from its size. Leave it out, or give weights."
+                f"Label {label!r} {word}, so no weight follows from its size. Leave it out, or give weights."
             )
         yield scheme_weights(scheme, pair, (f"{label} absent", f"{label} present"))
 
@@ -232,10 +237,10 @@ def _positive_weights(scheme: Any, labels: Sequence[Any]) -> Array:
     values = list(np.ravel(scheme)) if named is None else [named.get(k) for k in labels]
     given = len(values) if named is None else len(named)
     if given != len(labels) or any(v is None for v in values):
-        raise OptionError(f"scheme gives {given} weights; expected one positive weight for each of {list(labels)}.")
+        raise OptionError(f"scheme gives {given} weights. Give one positive weight for each of {list(labels)}.")
     out = np.asarray(values, dtype=float)
     if not np.all(np.isfinite(out) & (out > 0)):
-        raise OptionError(f"the positive weights are {out.tolist()}; each must be a finite number above 0.")
+        raise OptionError(f"The positive weights are {out.tolist()}. Each must be a finite number above 0.")
     return out
 
 
@@ -258,7 +263,7 @@ def weights_from_counts(counts: Any, scheme: Any = "balanced", rows: float | Non
     most = np.inf if rows is None else rows
     if n.ndim != 1 or len(n) == 0 or not np.all(np.isfinite(n) & (n >= 0) & (n <= most)):
         limit = "" if rows is None else f" and {rows:g} at most"
-        raise OptionError(f"counts are {counts!r:.80}; expected one number per class, 0 or more{limit}.")
+        raise OptionError(f"counts is {counts!r:.80}. Give one number per class, 0 or more{limit}.")
     codes = tuple(range(len(n)))
     if rows is None:
         raw = scheme_weights(scheme, n, codes)

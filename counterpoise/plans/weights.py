@@ -110,30 +110,31 @@ def output_names(y: Any) -> list[Any] | None:
     """Keys of the outputs of a target, numbers for a list of arrays, or None for one output."""
     if isinstance(y, Mapping):
         return list(y)
-    if isinstance(y, (list, tuple)) and y and all(hasattr(part, "shape") and len(part.shape) for part in y):
+    if isinstance(y, (list, tuple)) and y and all(hasattr(output, "shape") and len(output.shape) for output in y):
         return list(range(len(y)))
     return None
 
 
-def _check_rows(parts: Sequence[Any], told: bool) -> None:
+def _check_rows(outputs: Sequence[Any], explicit: bool) -> None:
     """Raise a `TargetError` unless a list of arrays can be the outputs of a model: as many rows each, and enough.
 
     Several vectors may as well be sequences, each of which would be balanced against itself: a warning says how they
-    are read, unless an option with one entry for each output has `told` it.
+    are read, unless an option has one entry for each output (`explicit`).
     """
-    lengths = {len(part) for part in parts}
+    lengths = {len(output) for output in outputs}
     if len(lengths) > 1:
         raise ragged("the target")
-    if len(parts) > max(lengths):
+    if len(outputs) > max(lengths):
         raise TargetError(
-            f"the target is a list of {len(parts):,} arrays of {max(lengths):,} rows, which would be {len(parts):,} "
+            f"The target is a list of {len(outputs):,} arrays of {max(lengths):,} rows, which would be "
+            f"{len(outputs):,} "
             "outputs of a model. Stack sequences into one array of shape (N, T): np.stack(y)."
         )
-    if len(parts) > 2 and not told and all(len(part.shape) == 1 for part in parts):
+    if len(outputs) > 2 and not explicit and all(len(output.shape) == 1 for output in outputs):
         warnings.warn(
-            f"the target is a list of {len(parts)} vectors: they are read as {len(parts)} outputs of a model, each "
-            "balanced by itself. Sequences go into one array of shape (N, T), np.stack(y); outputs also go into a dict "
-            "by name.",
+            f"The target is a list of {len(outputs)} vectors. They are read as {len(outputs)} outputs of a model, each "
+            "balanced by itself. For sequences, use one array of shape (N, T), np.stack(y). For outputs, a dict by "
+            "name avoids this warning.",
             UserWarning,
             stacklevel=4,
         )
@@ -148,7 +149,7 @@ def per_output(option: Any, names: Sequence[Any], y: Any, word: str) -> dict[Any
     structured = isinstance(option, Mapping) if isinstance(y, Mapping) else isinstance(option, list)
     if not structured:
         if word == "scheme" and option is not None and not isinstance(option, str):
-            raise OptionError("with several outputs, give weights by label as one scheme for each output.")
+            raise OptionError("Weights by label were given once for several outputs. Give one scheme for each output.")
         return dict.fromkeys(names, option)
     given = option if isinstance(option, Mapping) else dict(enumerate(option))
     strange = [k for k in given if k not in names]
@@ -158,7 +159,7 @@ def per_output(option: Any, names: Sequence[Any], y: Any, word: str) -> dict[Any
             f"{word} names output {strange[0]!r}, which the target does not have.{did_you_mean(strange[0], names)}"
         )
     if missing and word == "scheme":
-        raise OptionError(f"scheme names nothing for output {missing[0]!r}; give one (None for no weights).")
+        raise OptionError(f"scheme has no entry for output {missing[0]!r}. Give one (None for no weights).")
     return {k: given.get(k) for k in names}
 
 
@@ -210,5 +211,5 @@ def _named(name: Any, make: Callable[..., Any], *arguments: Any) -> Any:
         return _each_output(make, *arguments)
     except (TargetError, OptionError) as error:
         number = getattr(getattr(arguments[0], "dtype", None), "kind", "") == "f"
-        hint = f" Where the output is no class, give no weights: scheme={{{name!r}: None, ...}}." if number else ""
-        raise type(error)(f"output {name!r}: {error}{hint}") from error
+        hint = f" If the output is not a class, give it no weights: scheme={{{name!r}: None, ...}}." if number else ""
+        raise type(error)(f"Output {name!r}: {error}{hint}") from error

@@ -15,7 +15,7 @@ TEXTS = ("headline", "recommendation", "evidence", "next_step")
 
 
 def answer(record: Record) -> Row:
-    """Return the four texts of the verdict, the table below them, and the facts beside it."""
+    """Return the four texts of the verdict, the table below them, and further facts."""
     verdict = record.get("verdict") or {}
     texts = {name: str(verdict.get(name) or "") for name in TEXTS}
     texts["headline"] = texts["headline"] or "No verdict: no strategy could be scored."

@@ -1,4 +1,4 @@
-"""The critical-difference figure: strategies on an axis of mean ranks, bars over those that are not told apart."""
+"""The critical-difference figure: mean ranks on an axis, bars over strategies within the critical difference."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def critical_spec(
         critical: The critical difference, for the title; nan: not known.
     """
     of = dict(zip(names, (float(r) for r in ranks), strict=True))
-    points = [{"strategy": name, "rank": rank, "said": f"{rank:.2f}"} for name, rank in of.items()]
+    points = [{"strategy": name, "rank": rank, "text": f"{rank:.2f}"} for name, rank in of.items()]
     bars = [
         {"from": min(of[n] for n in group), "to": max(of[n] for n in group), "strategy": name}
         for group in groups
@@ -54,7 +54,7 @@ def critical_spec(
             {
                 "data": {"values": points},
                 "mark": {"type": "text", "align": "left", "dx": 8, "dy": -7},
-                "encoding": {"x": {"field": "rank", "type": "quantitative"}, "y": where, "text": {"field": "said"}},
+                "encoding": {"x": {"field": "rank", "type": "quantitative"}, "y": where, "text": {"field": "text"}},
             },
         ],
     }

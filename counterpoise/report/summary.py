@@ -38,10 +38,10 @@ def curves_of(
     max_points: int = 200,
     groups: Array | None = None,
 ) -> dict[str, Any]:
-    """Measure everything that the page draws of one strategy, from rows that nothing else saw.
+    """Measure everything that the page draws of one strategy, from its test rows.
 
     Curves come from every distinct score (not from a grid) and are then thinned: a point is dropped
-    only where the line through its neighbors cannot be told from it, so each point that stays is an
+    only where the line through its neighbors is indistinguishable from it, so each point that stays is an
     exact operating point.
 
     Args:
@@ -91,13 +91,13 @@ def curves_of_labels(labels: Mapping[str, tuple[Array, Array, Array, Array]]) ->
     Args:
         labels: Name -> y, raw, proba and decision of the rows where the label is known, classes without and with it.
     """
-    places = rarest_codes(np.array([int(y.sum()) for y, *_ in labels.values()]))
+    kept = rarest_codes(np.array([int(y.sum()) for y, *_ in labels.values()]))
     named = list(labels.items())
-    parts = [(named[place][0], _of_label(*named[place][1])) for place in places]
+    blocks = [(named[code][0], _of_label(*named[code][1])) for code in kept]
     joined = _of_label(*(np.concatenate(part) for part in zip(*labels.values(), strict=True)))
     curves = ("pr", "roc", "gain", "decision")
-    found = {name: {"classes": [{"label": label, **block[name]} for label, block in parts]} for name in curves}
-    return found | {key: joined[key] for key in ("calibration", "confusion", "confusion_default")}
+    drawings = {name: {"classes": [{"label": label, **block[name]} for label, block in blocks]} for name in curves}
+    return drawings | {key: joined[key] for key in ("calibration", "confusion", "confusion_default")}
 
 
 def _of_label(y: Array, raw: Array, proba: Array, decision: Array) -> dict[str, Any]:
@@ -114,11 +114,11 @@ def confusion(y: Array, decision: Array, labels: Sequence[str]) -> dict[str, Any
         {'labels': ['no', 'yes'], 'matrix': [[1, 0], [1, 1]], 'joined': 0}
     """
     kept = rarest_codes(np.bincount(y, minlength=len(labels)))
-    place = np.full(len(labels), len(kept))
-    place[kept] = np.arange(len(kept))
+    column = np.full(len(labels), len(kept))
+    column[kept] = np.arange(len(kept))
     joined = len(labels) - len(kept)
     named = [labels[code] for code in kept] + ([f"{joined:,} other classes"] if joined else [])
-    flat = np.bincount(place[y] * len(named) + place[decision], minlength=len(named) ** 2)
+    flat = np.bincount(column[y] * len(named) + column[decision], minlength=len(named) ** 2)
     return {"labels": named, "matrix": flat.reshape(len(named), -1).tolist(), "joined": joined}
 
 
@@ -223,8 +223,8 @@ def _multiclass(
     parts = []
     for code in rarest_codes(np.bincount(y, minlength=len(labels))):
         hit, score = y == code, proba[:, code]
-        found = _curves(hit, score, counts_by_threshold(hit, score), max_points, groups)
-        parts.append({name: {"label": labels[code], **curve} for name, curve in found.items()})
+        of_class = _curves(hit, score, counts_by_threshold(hit, score), max_points, groups)
+        parts.append({name: {"label": labels[code], **curve} for name, curve in of_class.items()})
     return {
         **{name: {"classes": [part[name] for part in parts]} for name in parts[0]},
         "calibration": {"raw": _top_label(y, raw), "corrected": _top_label(y, proba)},
@@ -236,7 +236,7 @@ def _curves(
 ) -> dict[str, dict[str, Any]]:
     """The four curves of one event, each with its band."""
     threshold, tp, fp = counted
-    found = {
+    curves = {
         "pr": _pr(hit, tp, fp, most),
         "roc": _roc(hit, tp, fp, most),
         "gain": _gain(hit, tp, fp, most),
@@ -244,7 +244,7 @@ def _curves(
     }
     return {
         name: curve | {"band": band}
-        for (name, curve), band in zip(found.items(), _bands(hit, score, counted, groups), strict=True)
+        for (name, curve), band in zip(curves.items(), _bands(hit, score, counted, groups), strict=True)
     }
 
 
@@ -255,12 +255,12 @@ def _bands(hit: Array, score: Array, counted: tuple[Array, Array, Array], groups
     keep = thin(np.log1p(tp + fp) / np.log1p(len(hit)), tp / hit.sum(), MOST_RUNGS, tolerance=0.0)
     rungs = np.unique(np.concatenate([threshold[keep], DECISIONS, [threshold[-1]]]))[::-1]
     drawn = bands.resample(hit, score, rungs, groups)
-    place = np.searchsorted(-rungs, -DECISIONS)
+    at = np.searchsorted(-rungs, -DECISIONS)
     return [
         drawn.band(bands.GRID, bands.precision_at(bands.GRID)),
         drawn.band(bands.FINE_GRID, bands.recall_at_rate(bands.FINE_GRID)),
         drawn.band(bands.FINE_GRID, bands.recall_at_share(bands.FINE_GRID)),
-        drawn.band(DECISIONS, bands.benefit_at(DECISIONS, place)),
+        drawn.band(DECISIONS, bands.benefit_at(DECISIONS, at)),
     ]
 
 
@@ -297,19 +297,19 @@ def _gain(hit: Array, tp: Array, fp: Array, max_points: int) -> dict[str, list[f
 
 def _decision(hit: Array, threshold: Array, tp: Array, fp: Array) -> dict[str, list[float]]:
     """Net benefit of the rule "probability >= t" at each of `DECISIONS`."""
-    place = np.searchsorted(-threshold, -DECISIONS, side="right")
-    hits, alarms = np.r_[0, tp][place], np.r_[0, fp][place]
-    benefit = bands.net_benefit(hits, alarms, len(hit), DECISIONS)
+    count = np.searchsorted(-threshold, -DECISIONS, side="right")
+    hits, alerts = np.r_[0, tp][count], np.r_[0, fp][count]
+    benefit = bands.net_benefit(hits, alerts, len(hit), DECISIONS)
     return {"threshold": DECISIONS.tolist(), "benefit": benefit.tolist()}
 
 
 def _threshold_table(hit: Array, threshold: Array, tp: Array, fp: Array, max_points: int) -> list[dict[str, float]]:
-    """Exact counts at thresholds that follow the curve of hits over alarms, ascending."""
+    """Exact counts at thresholds that follow the curve of hits over alerts, ascending."""
     n_positive, n_negative = int(hit.sum()), int((~hit).sum())
     if max(threshold) < 1:
         threshold, tp, fp = np.r_[1.0, threshold], np.r_[0, tp], np.r_[0, fp]
-    alarms = np.log1p(tp + fp) / np.log1p(len(hit))
-    keep = thin(alarms, tp / max(n_positive, 1), max_points, tolerance=0.0)
+    alerts = np.log1p(tp + fp) / np.log1p(len(hit))
+    keep = thin(alerts, tp / max(n_positive, 1), max_points, tolerance=0.0)
     return [
         {
             "threshold": float(threshold[i]),

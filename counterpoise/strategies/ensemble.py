@@ -23,6 +23,11 @@ class Ensemble(Strategy):
 
     Raises:
         OptionError: no members, or members that are names.
+
+    Example:
+        >>> pair = Ensemble("pair", members=(Strategy("one"), Strategy("two")))
+        >>> pair.member_names, pair.pooling
+        (('one', 'two'), ('soft', None))
     """
 
     members: tuple[Strategy, ...] = ()

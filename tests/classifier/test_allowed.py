@@ -74,5 +74,5 @@ def test_trusted_objects_are_known_by_both_their_names():
     assert allowed.trusted({"Bird": Owl}) == {"Bird": Owl, "zoo>Owl": Owl}
     assert allowed.trusted(None) == {}
     for wrong in ([Owl], {"Owl": "owl"}, {1: Owl}):
-        with pytest.raises(OptionError, match="expected a mapping from names to classes or functions"):
+        with pytest.raises(OptionError, match="Expected a mapping from names to classes or functions"):
             allowed.trusted(wrong)

@@ -222,7 +222,7 @@ def test_a_clock_before_1980_is_one_line(clf, tmp_path, monkeypatch):
 def test_a_name_may_be_bytes_and_must_be_one(clf, tmp_path):
     clf.save(os.fsencode(tmp_path / "m.keras"))
     assert cp.load(os.fsencode(tmp_path / "m.keras")).classes_.tolist() == clf.classes_.tolist()
-    for name in (None, 3, "", "a\0.keras", ["m.keras"]):
+    for name in (None, 3, "", "a\0.keras", ["m.keras"], "a" * 300):
         for use in (clf.save, clf.export, cp.load):
             with pytest.raises(OptionError, match="path is"):
                 use(name)

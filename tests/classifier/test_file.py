@@ -256,7 +256,7 @@ DESCRIBED = [
     (("format",), 99, "its format is 99, but this version of counterpoise reads format 2. Install the version"),
     (("format",), 1, "its format is 1, but .* Train and save the model again."),
     (("format",), "1", "the description.format is '1'"),
-    (("kind",), {}, "it has a target of kind {}; this version"),
+    (("kind",), {}, "it has a target of kind {}; expected one of"),
     (("classes",), ["no"], "it has 1 labels"),
     (("classes",), ["no", "no"], "it has the label 'no' twice"),
     (("classes",), [1, True], "it has the label 1 twice"),
@@ -367,7 +367,7 @@ SCORED = {
     "infinite": ({"log_p": lambda a: a - np.inf}, "are no probabilities of classes"),
     "weights": ({"weight": lambda a: np.full(len(Y) // 5, -1.0)}, "no list of one weight per row"),
     "members": ({"member_outputs": lambda a: np.zeros((2, 3))}, "stored member_outputs has shape"),
-    "more": ({"evil": lambda a: np.zeros(3)}, "expected log_p and y"),
+    "more": ({"evil": lambda a: np.zeros(3)}, "Expected log_p and y"),
 }  # fmt: skip
 
 
@@ -381,7 +381,7 @@ def test_scores_that_were_changed(clf, case):
 
 def test_scores_without_a_part(clf):
     for name in ("log_p", "y"):
-        with pytest.raises(ArtifactError, match="expected log_p and y"):
+        with pytest.raises(ArtifactError, match="Expected log_p and y"):
             check_scores({k: v for k, v in clf.scores.items() if k != name}, clf.rule)
     check_scores({}, clf.rule)
 

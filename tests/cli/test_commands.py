@@ -124,7 +124,7 @@ def test_predict_to_screen_and_file(counterpoise, raced, table, tmp_path):
         ((), "f1"),
         (("--recall-floor", 0.9), "recall at least 0.9"),
         (("--precision-floor", 0.5), "precision at least 0.5"),
-        (("--cost-fp", 1, "--cost-fn", 10), "a false alarm costing 1 and a miss 10"),
+        (("--cost-fp", 1, "--cost-fn", 10), "a false positive costing 1 and a missed case 10"),
         (("--alerts", 500), "at most 500 alerts per 10,000 rows"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from counterpoise.comparison.judge import assess
 from counterpoise.core.errors import OptionError
 from counterpoise.metrics.bootstrap import cluster_draws
-from counterpoise.metrics.intervals import cv_interval, f1_interval
+from counterpoise.metrics.intervals import f1_interval, fold_interval
 
 K = 5
 NAMES = ("none", "threshold", "class_weight", "oversample", "undersample", "resampling_ensemble")
@@ -182,7 +182,7 @@ def test_intervals_of_the_scores() -> None:
     values = folds(0.8, 0.05, 3, 10)
     judgment = assess({"none": {"roc_auc": values, "calibration_slope": values}}, folds=5, repeats=2, metric="roc_auc")
     interval = judgment.scores["none"]["roc_auc"]
-    assert (interval.low, interval.high) == pytest.approx(cv_interval(values, 5))
+    assert (interval.low, interval.high) == pytest.approx(fold_interval(values, 1 / 4))
     assert interval.folds == pytest.approx(tuple(values))
     plain = judgment.scores["none"]["calibration_slope"]
     assert plain.high - plain.mean == pytest.approx(plain.mean - plain.low)
@@ -256,7 +256,7 @@ def test_repeated_hold_out_needs_its_ratio() -> None:
     with pytest.raises(OptionError, match="test_over_train"):
         assess(scores, folds=1, repeats=10, metric="roc_auc")
     got = assess(scores, folds=1, repeats=10, metric="roc_auc", test_over_train=0.25)
-    expected = cv_interval(scores["none"]["roc_auc"], 5)
+    expected = fold_interval(scores["none"]["roc_auc"], 1 / 4)
     assert (got.scores["none"]["roc_auc"].low, got.scores["none"]["roc_auc"].high) == pytest.approx(expected)
 
 

@@ -191,5 +191,5 @@ def test_fit_reads_it_and_the_card_says_so(make):
     assert clf.card["source"] == f"240 rows of a {dataset_kind(make())}, read into memory"
     same = cp.fit(model, X, Y, strategy="oversample", epochs=2, engine="fit", verbose=0)
     assert np.allclose(clf.predict_proba(X), same.predict_proba(X))
-    with pytest.raises(OptionError, match="y does not go with a"):
+    with pytest.raises(OptionError, match="y was given with a"):
         cp.fit(model, make(), Y)

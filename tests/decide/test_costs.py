@@ -8,18 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterpoise.core.errors import OptionError
-from counterpoise.decide.costs import cost_decision, cost_matrix, threshold_of_costs
+from counterpoise.decide.costs import cost_matrix, threshold_of_costs
+from counterpoise.decide.threshold import bayes_decision
 
 
 @given(st.integers(0, 10_000), st.integers(2, 5))
 def test_no_other_decision_is_cheaper(seed, c):
     rng = np.random.default_rng(seed)
     costs, p = rng.normal(size=(c, c)), rng.dirichlet(np.ones(c), 20)
-    for row, decided in zip(p, cost_decision(p, costs), strict=True):
+    for row, decided in zip(p, bayes_decision(p, costs), strict=True):
         expected = [sum(row[true] * costs[true, k] for true in range(c)) for k in range(c)]
         assert expected[decided] == pytest.approx(min(expected))
     if c == 2 and costs[0, 1] > costs[0, 0] and costs[1, 0] > costs[1, 1]:
-        assert ((p[:, 1] >= threshold_of_costs(costs)) == cost_decision(p, costs)).all()
+        assert ((p[:, 1] >= threshold_of_costs(costs)) == bayes_decision(p, costs)).all()
 
 
 def test_one_sided_costs():

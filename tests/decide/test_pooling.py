@@ -103,7 +103,7 @@ def test_learned_weights_survive_certain_and_wrong_members() -> None:
         (lambda: pool(some(2), "sft"), "Did you mean 'soft'"),
         (lambda: pool(some(2), "soft", np.array([1.0])), "1 weights for 2 members"),
         (lambda: pool(some(2), "soft", np.array([1.0, -1.0])), "not negative"),
-        (lambda: pool([*some(1), *some(1, rows=3)]), "do not fit together"),
+        (lambda: pool([*some(1), *some(1, rows=3)]), "have different shapes"),
         (lambda: learn_weights(some(2), np.zeros(3)), "one class code per row"),
     ],
 )

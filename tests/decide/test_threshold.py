@@ -149,7 +149,7 @@ def test_bad_input(call, says: str) -> None:  # type: ignore[no-untyped-def]
 
 
 def test_an_unreachable_precision_says_what_can_be() -> None:
-    with pytest.raises(GuaranteeError, match=r"best that can be is 0\.5"):
+    with pytest.raises(GuaranteeError, match=r"The highest is 0\.5"):
         choose_threshold(np.array([0.9, 0.8, 0.1]), np.array([0, 1, 0]), "precision_floor(0.9)")
     assert issubclass(GuaranteeError, ValueError)
     assert issubclass(OptionError, ValueError)

@@ -123,7 +123,7 @@ def test_metrics_that_cannot_be_computed_are_named_and_left_out(caplog):
     caplog.set_level(logging.WARNING, "counterpoise")
     clf = fit(model(2, "softmax", "sparse_categorical_crossentropy", [M.AUC(name="auc"), "accuracy"]))
     assert list(last(clf)) == ["accuracy"]
-    assert "metric 'auc' of the compiled model is left out" in caplog.text
+    assert "Metric 'auc' of the compiled model is left out" in caplog.text
 
 
 def test_equal_names_are_told_apart_as_keras_does_and_nothing_compiled_is_nothing():

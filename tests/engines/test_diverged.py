@@ -60,16 +60,16 @@ def test_outputs_count_and_without_any_the_last_loss():
 @pytest.mark.parametrize("engine", ["fit", "program"])
 def test_the_others_stand_and_a_resume_gives_the_same(breaking, engine, tmp_path):
     how = {"strategies": ["oversample", breaking], "engine": engine, "refit": False, **QUICK}
-    race = cp.compare(linear, X, Y, store=tmp_path, **how)
-    check_board(race.record)
-    assert [row["strategy"] for row in race.leaderboard if row["status"] == "ok"]
-    (row,) = [row for row in race.leaderboard if row["status"] == "failed"]
+    comparison = cp.compare(linear, X, Y, store=tmp_path, **how)
+    check_board(comparison.record)
+    assert [row["strategy"] for row in comparison.leaderboard if row["status"] == "ok"]
+    (row,) = [row for row in comparison.leaderboard if row["status"] == "failed"]
     assert row["strategy"] == "breaking"
     assert row["error"].startswith("The training diverged")
     again = cp.compare(linear, X, Y, store=tmp_path, **how)
     alone = cp.compare(linear, X, Y, **(how | {"strategies": ["oversample"]}))
     for other in (again, alone):
-        for a, b in zip(race.fold_results, other.fold_results, strict=True):
+        for a, b in zip(comparison.fold_results, other.fold_results, strict=True):
             np.testing.assert_array_equal(a.proba, b.proba)
 
 
@@ -77,27 +77,27 @@ def test_an_ensemble_fails_with_its_member_and_tuning_goes_on(breaking):
     pytest.importorskip("optuna")
     both = cp.ensemble(["none", breaking], name="both")
     tuned = replace(breaking, name="tuned", hyperparameters=(Hyperparameter("k", 0.0, 1.0, 0.5, lambda s, v: s),))
-    race = cp.compare(linear, X, Y, strategies=[both, tuned], tune=2, refit=False, **QUICK)
-    failed = {row["strategy"]: row["error"] for row in race.leaderboard if row["status"] == "failed"}
+    comparison = cp.compare(linear, X, Y, strategies=[both, tuned], tune=2, refit=False, **QUICK)
+    failed = {row["strategy"]: row["error"] for row in comparison.leaderboard if row["status"] == "failed"}
     assert set(failed) == {"both", "tuned"}
     assert all("diverged" in text for text in failed.values())
 
 
 def test_a_limited_comparison_says_it_too(breaking):
     some = [breaking, "oversample", "focal", "class_weight"]
-    race = cp.compare(linear, X, Y, strategies=some, limit=60, refit=False, **QUICK)
-    (row,) = [row for row in race.leaderboard if row["status"] == "failed"]
+    comparison = cp.compare(linear, X, Y, strategies=some, limit=60, refit=False, **QUICK)
+    (row,) = [row for row in comparison.leaderboard if row["status"] == "failed"]
     assert (row["strategy"], row["error"][:21]) == ("breaking", "The training diverged")
 
 
 def test_a_baseline_that_fails_leaves_nothing_to_be_better_than(breaking):
     some = [replace(breaking, name="none"), "oversample", "focal"]
-    race = cp.compare(linear, X, Y, strategies=some, refit=False, **QUICK)
-    check_board(race.record)
-    assert race.verdict.word == "inconclusive"
-    assert race.verdict.headline == "Inconclusive. The baseline failed."
-    assert all(row["vs_none"] == {} for row in race.leaderboard)
-    assert "Counterpoise" in race.html()
+    comparison = cp.compare(linear, X, Y, strategies=some, refit=False, **QUICK)
+    check_board(comparison.record)
+    assert comparison.verdict.word == "inconclusive"
+    assert comparison.verdict.headline == "Inconclusive. The baseline failed."
+    assert all(row["vs_none"] == {} for row in comparison.leaderboard)
+    assert "Counterpoise" in comparison.html()
 
 
 def test_where_nothing_is_left_the_reasons_are_the_error(breaking):
@@ -115,6 +115,6 @@ def test_a_refit_that_fails_leaves_the_leaderboard(monkeypatch):
         raise ModelError("The training diverged.")
 
     monkeypatch.setattr(module, "refit", refuse)
-    race = cp.compare(linear, X, Y, strategies="none", **QUICK)
-    assert race.best is None
-    assert any("there is no model file" in w for w in race.record["warnings"])
+    comparison = cp.compare(linear, X, Y, strategies="none", **QUICK)
+    assert comparison.best is None
+    assert any("there is no model file" in w for w in comparison.record["warnings"])

@@ -39,16 +39,18 @@ def linear(spec: cp.InputSpec, n_classes: int) -> keras.Model:
 @pytest.mark.parametrize("shares", [[0.9, 0.1], [0.8, 0.12, 0.08]], ids=["binary", "three classes"])
 def test_every_strategy_runs_in_a_race(shares):
     x, y = blobs(shares)
-    race = cp.compare(linear, x, y, strategies=SINGLE, folds=2, epochs=2, refit=False, optimizer="adam", verbose=0)
-    failed = {row["strategy"]: row["error"] for row in race.leaderboard if row["status"] != "ok"}
+    comparison = cp.compare(
+        linear, x, y, strategies=SINGLE, folds=2, epochs=2, refit=False, optimizer="adam", verbose=0
+    )
+    failed = {row["strategy"]: row["error"] for row in comparison.leaderboard if row["status"] != "ok"}
     # One unit has no class lengths to compare: the row says so, and the race goes on.
     assert set(failed) == ({"tau_norm"} if len(shares) == 2 else set())
-    assert "needs C units" in failed.get("tau_norm", "needs C units")
-    assert [row["strategy"] for row in race.leaderboard if row["strategy"] in SINGLE]
-    for cell in race.fold_results:
-        np.testing.assert_allclose(cell.proba.sum(axis=1), 1, atol=1e-6)
-        assert np.all(np.isfinite(cell.proba))
-        assert set(np.unique(cell.decision)) <= set(range(len(shares)))
+    assert "Expected one unit per class" in failed.get("tau_norm", "Expected one unit per class")
+    assert [row["strategy"] for row in comparison.leaderboard if row["strategy"] in SINGLE]
+    for result in comparison.fold_results:
+        np.testing.assert_allclose(result.proba.sum(axis=1), 1, atol=1e-6)
+        assert np.all(np.isfinite(result.proba))
+        assert set(np.unique(result.decision)) <= set(range(len(shares)))
 
 
 CELLS = {
@@ -144,8 +146,10 @@ def test_a_network_without_a_dense_head_fails_that_strategy_alone():
         return keras.Model(inputs, keras.layers.GlobalAveragePooling1D()(h))
 
     x, y = blobs([0.8, 0.2], rows=60)
-    race = cp.compare(convolution, x, y, strategies="crt", folds=2, epochs=1, engine="fit", refit=False, verbose=0)
-    status = {row["strategy"]: row["status"] for row in race.leaderboard}
+    comparison = cp.compare(
+        convolution, x, y, strategies="crt", folds=2, epochs=1, engine="fit", refit=False, verbose=0
+    )
+    status = {row["strategy"]: row["status"] for row in comparison.leaderboard}
     assert status == {"none": "ok", "crt": "failed"}
 
 

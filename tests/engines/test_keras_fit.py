@@ -168,11 +168,11 @@ def test_without_stopping_rows_the_last_step_is_the_best():
 
 
 def test_progress_and_callbacks_are_called_each_round():
-    data, told, ends = examples(), [], []
+    data, events, ends = examples(), [], []
     callback = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ends.append(epoch))
     task = job(data, steps=6, rounds=2)
-    FitEngine(data, network_of(data), [callback]).train(task, lambda *said: told.append(said))
-    assert told == [(task.id, s, 6) for s in (2, 4, 6)]
+    FitEngine(data, network_of(data), [callback]).train(task, lambda *event: events.append(event))
+    assert events == [(task.id, s, 6) for s in (2, 4, 6)]
     assert len(ends) == 3
 
 

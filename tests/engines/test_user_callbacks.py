@@ -193,10 +193,10 @@ NAMES = "loss, val_loss, val_accuracy, val_prc, val_auc, val_share"
     ],
 )  # fmt: skip
 def test_what_cannot_work_is_one_line_before_training(compiled, callback, words, tmp_path):
-    told = Own()
+    own = Own()
     with pytest.raises(OptionError, match=words):
-        fit(compiled, callback(tmp_path), told)
-    assert not told.calls
+        fit(compiled, callback(tmp_path), own)
+    assert not own.calls
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ def test_operations_that_a_format_lacks_are_named_in_one_line(tmp_path, capfd, f
     x = np.random.default_rng(0).normal(size=(60, 3)).astype("float32")
     clf = cp.fit(build, x, np.arange(60) % 2, epochs=1, verbose=0)
     capfd.readouterr()
-    with pytest.raises(ModelError, match=f"operations that {format} does not know: Erfinv") as caught:
+    with pytest.raises(ModelError, match=f"operations that {format} lacks: Erfinv") as caught:
         clf.export(tmp_path, format=format)
     assert "\n" not in str(caught.value)
     assert capfd.readouterr().err == ""

@@ -309,7 +309,7 @@ def test_augmenting_only_repeats_warns_and_asks_for_calibration():
             OptionError,
             "a quota is a plan of its own",
         ),
-        (lambda: batches(np.zeros(3), [0, 1, 1], quota={0: 1}), OptionError, "class 1 has no quota"),
+        (lambda: batches(np.zeros(3), [0, 1, 1], quota={0: 1}), OptionError, "Class 1 has no quota"),
         (lambda: batches(np.zeros(3), [0, 1, 1], quota="equal", batch_size=1), OptionError, "at least 2 rows"),
         (lambda: batches(np.zeros(3), quota="equal"), OptionError, "Pass the labels"),
         (lambda: batches(np.zeros(3), [0, 1, 1], augment="flip"), OptionError, "Keras layers such as"),

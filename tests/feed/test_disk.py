@@ -137,7 +137,7 @@ def test_sorted_files_are_warned_of(tmp_path):
 def test_resampled_files_hold_what_the_plan_draws(stored, tmp_path_factory, plan, name):
     path, data = stored
     out = tmp_path_factory.mktemp("result")
-    told = resample_file(path, "y", out / name, plan, seed=4)
+    summary = resample_file(path, "y", out / name, plan, seed=4)
     written = pl.read_csv(out / name) if name.endswith("csv") else pl.read_parquet(out / name)
     rows = scan(path, "y")
     wanted = rows.plan(getattr(plans, plan))
@@ -147,9 +147,9 @@ def test_resampled_files_hold_what_the_plan_draws(stored, tmp_path_factory, plan
     assert written.cast(data.schema).equals(data[numbers.to_numpy()])
     assert written.dtypes == (data.dtypes if (source, name) != ("csv", "out.parquet") else [pl.String] * 3)
     assert written.columns == data.columns
-    assert written.height == told["rows"]
-    assert [c["after"] for c in told["classes"]] == written.group_by("y").len().sort("y")["len"].to_list()
-    assert told["log_shift"] == pytest.approx(wanted.log_shift)
+    assert written.height == summary["rows"]
+    assert [c["after"] for c in summary["classes"]] == written.group_by("y").len().sort("y")["len"].to_list()
+    assert summary["log_shift"] == pytest.approx(wanted.log_shift)
     assert [p.name for p in out.iterdir()] == [name]
 
 

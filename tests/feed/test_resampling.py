@@ -47,7 +47,7 @@ def test_rows_of_csv_are_copied_byte_by_byte(tmp_path, monkeypatch, raw, plan, b
     monkeypatch.setattr(csv_blocks, "BLOCK", block)
     monkeypatch.setattr(csv_layout, "FIRST", block)
     (tmp_path / "in.csv").write_bytes(raw)
-    told = resample_file(tmp_path / "in.csv", "label", tmp_path / "out.csv", plan, seed=3)
+    summary = resample_file(tmp_path / "in.csv", "label", tmp_path / "out.csv", plan, seed=3)
     out = (tmp_path / "out.csv").read_bytes()
     head = raw[: raw.index(b"label") + 5]
     assert out.startswith(head)
@@ -58,8 +58,8 @@ def test_rows_of_csv_are_copied_byte_by_byte(tmp_path, monkeypatch, raw, plan, b
     while rest:  # each row once or more, in order
         places.append(next(i for i in range(places[-1] if places else 0, 60) if rest.startswith(lines[i])))
         rest = rest.removeprefix(lines[places[-1]])
-    assert len(places) == told["rows"] == (20 if plan == "undersample" else 100)
-    assert {c["label"]: c["before"] for c in told["classes"]} == {"01": 50, "02": 10}
+    assert len(places) == summary["rows"] == (20 if plan == "undersample" else 100)
+    assert {c["label"]: c["before"] for c in summary["classes"]} == {"01": 50, "02": 10}
 
 
 def test_a_csv_file_becomes_parquet_as_text(tmp_path):
@@ -96,19 +96,19 @@ def test_rows_of_parquet_keep_types_and_names(tmp_path, monkeypatch, plan):
     monkeypatch.setattr(stored_tables, "SLICE_ROWS", 16)
     table = odd_table()
     table.write_parquet(tmp_path / "in.parquet", row_group_size=7)
-    told = resample_file(tmp_path / "in.parquet", "y", tmp_path / "out.parquet", plan)
+    summary = resample_file(tmp_path / "in.parquet", "y", tmp_path / "out.parquet", plan)
     found = pl.read_parquet(tmp_path / "out.parquet")
     assert found.schema == table.schema
-    assert found.height == told["rows"]
+    assert found.height == summary["rows"]
     assert found.equals(table[found[""].to_numpy()])
 
 
 def test_what_no_csv_file_can_hold_is_named(tmp_path):
     odd_table().write_parquet(tmp_path / "in.parquet")
-    with pytest.raises(ColumnError, match=r"'bytes' of .* holds Binary"):
+    with pytest.raises(ColumnError, match=r"'bytes' of .* has the type Binary"):
         resample_file(tmp_path / "in.parquet", "y", tmp_path / "out.csv")
     odd_table().drop("bytes").write_parquet(tmp_path / "in.parquet")
-    with pytest.raises(ColumnError, match=r"'many' of .* holds List"):
+    with pytest.raises(ColumnError, match=r"'many' of .* has the type List"):
         resample_file(tmp_path / "in.parquet", "y", tmp_path / "out.csv")
     assert [p.name for p in tmp_path.iterdir()] == ["in.parquet"]
 

@@ -101,6 +101,9 @@ def test_stored_trees_that_were_changed_are_refused_before_room_is_made():
         (lambda: cp.trees("boostd"), OptionError, "Did you mean 'boosted'"),
         (lambda: cp.trees(n_estimators=0), OptionError, "whole number of 1 or more"),
         (lambda: cp.trees(linear_tree=True), ModelError, "linear_tree"),
+        (lambda: cp.trees(num_leafs=7), OptionError, "no parameter 'num_leafs'.*Did you mean 'num_leaf"),
+        (lambda: cp.trees("forest", max_depht=7), OptionError, "no parameter 'max_depht'.*Did you mean 'max_depth'"),
+        (lambda: cp.trees(metric="auc"), OptionError, "metric is set by Counterpoise"),
     ],
 )
 def test_what_is_no_tree_is_refused(make, error, match):

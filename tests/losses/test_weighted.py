@@ -80,7 +80,7 @@ def test_ignored_elements_and_probabilities():
 
 
 def test_bad_weights_are_refused():
-    with pytest.raises(OptionError, match=r"expected \(labels, 2\)"):
+    with pytest.raises(OptionError, match=r"Expected \(labels, 2\)"):
         LabelWeighted([1.0, 2.0])
     with pytest.raises(OptionError, match="weights is 0 for class 1"):
         ClassWeighted([1.0, 0.0])

@@ -125,7 +125,7 @@ def test_ap_interval_picks_its_method_by_the_positives() -> None:
 
 def test_bad_input() -> None:
     y, p = sample(0, 20, 0.5)
-    with pytest.raises(DataError, match="both kinds"):
+    with pytest.raises(DataError, match="positive and negative rows"):
         stratified_draws(np.zeros(20, int), p)
     with pytest.raises(DataError, match="groups has 3 rows"):
         cluster_draws(y, p, [1, 2, 3])

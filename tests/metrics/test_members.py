@@ -42,5 +42,5 @@ def test_members_that_say_the_same_of_all_rows_have_no_correlation():
     table = member_table("ab", proba, y)
     assert table[1]["correlation"] == [None, None]
     assert table[0]["correlation"] == pytest.approx([1.0, None])
-    with pytest.raises(DataError, match=r"expected \(3 members, 80 rows, classes\)"):
+    with pytest.raises(DataError, match=r"Expected \(3 members, 80 rows, classes\)"):
         member_table("abc", proba, y)

@@ -181,7 +181,7 @@ def test_a_forecast_of_the_class_shares_has_no_skill() -> None:
         (ModelError, "not finite", {"proba": [[0.5, 0.5], [np.nan, 0.5]]}),
         (OptionError, "logits", {"raw": [[-3.0, 4.0], [0.5, 0.5]]}),
         (OptionError, "same rows", {"decision": [0]}),
-        (OptionError, "expected", {"n_classes": 3}),
+        (OptionError, "Expected", {"n_classes": 3}),
         (OptionError, "positive=2", {"positive": 2}),
         (DataError, "sample_weight", {"sample_weight": [1.0]}),
         (DataError, "negative", {"sample_weight": [1.0, -1.0]}),

@@ -115,7 +115,7 @@ def test_a_model_that_cannot_be_made_again_says_why():
             super().__init__()
             self.width = np.array(width)
 
-    with pytest.raises(ModelError, match=r"cannot be cloned .*; pass a builder function, or clone=False"):
+    with pytest.raises(ModelError, match=r"cannot be cloned .*Pass a builder function, or clone=False"):
         clone(Needy([1]), True)
     lambda_inside = keras.Sequential([keras.Input((4,)), L.Dense(1, activation=lambda x: x)])
     with pytest.raises(ModelError, match=r"holds a lambda function.*Write it as a function with a name"):

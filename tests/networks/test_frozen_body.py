@@ -63,10 +63,10 @@ def test_it_learns_as_well_as_the_whole_model_that_callbacks_ask_for(pictures_se
 
 
 def test_a_race_on_it_gives_a_model_of_pictures(pictures_seen):
-    race = cp.compare(cp.transfer(backbone()), X, Y, strategies="smote,mixup", folds=2, epochs=3, verbose=0)
+    comparison = cp.compare(cp.transfer(backbone()), X, Y, strategies="smote,mixup", folds=2, epochs=3, verbose=0)
     assert sum(pictures_seen) == len(X)
-    assert {row["status"] for row in race.leaderboard} == {"ok"}
-    assert race.best.predict(X).shape == Y.shape
+    assert {row["status"] for row in comparison.leaderboard} == {"ok"}
+    assert comparison.best.predict(X).shape == Y.shape
 
 
 def test_other_bodies_are_other_runs_and_workers_are_sent_none():
@@ -129,11 +129,11 @@ def test_three_classes_guarantee_rows_folds_and_pickles(strategy):
 
 
 def test_a_race_on_it_goes_on_from_its_store_and_refuses_another_backbone(tmp_path):
-    def race(seed):
+    def comparison(seed):
         how = {"strategies": "oversample", "folds": 2, "epochs": 2, "store": tmp_path / "run", "verbose": 0}
         return cp.compare(cp.transfer(backbone(seed)), X, Y, **how)
 
-    first, again = race(0), race(0)
+    first, again = comparison(0), comparison(0)
     assert np.array_equal(first.best.predict_proba(X), again.best.predict_proba(X))
     with pytest.raises(CounterpoiseError, match="values of the network"):
-        race(1)
+        comparison(1)

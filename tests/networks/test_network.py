@@ -100,7 +100,7 @@ def test_several_outputs_and_what_is_no_model():
         Network("mpl", examples())
     with pytest.raises(OptionError, match="model is int"):
         Network(3, examples())
-    with pytest.raises(ModelError, match=r"returned int; expected a keras.Model"):
+    with pytest.raises(ModelError, match=r"returned int. Expected a keras.Model"):
         Network(lambda spec, n: 3, examples())
     with pytest.raises(OptionError, match="output is 'probs'"):
         Network("mlp", examples(), output="probs")
@@ -210,7 +210,7 @@ def test_last_activation_looks_into_nested_models():
     ("model", "how", "words"),
     [
         ("mlp", {"optimizer": "adm"}, r"no optimizer 'adm'. Did you mean 'Adam'"),
-        ("mlp", {"optimizer": 3}, "optimizer is int; expected a Keras optimizer or its name"),
+        ("mlp", {"optimizer": 3}, "optimizer is int. Expected a Keras optimizer or its name"),
         ("mlp", {"clone": False}, "clone=False trains the object passed, but model is not a Keras model"),
         (None, {"clone": False, "weights": "fresh"}, 'weights="fresh" replaces them'),
     ],

@@ -123,17 +123,21 @@ def test_convolutions_are_heads_and_pooling_is_named():
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda: cp.networks.init_output_bias(functional(), [9, 1]), OptionError, r"expected \(3,\)"),
-        (lambda: cp.networks.init_output_bias(functional(), [9, 1, 0]), OptionError, "never or always occurs"),
+        (lambda: cp.networks.init_output_bias(functional(), [9, 1]), OptionError, r"Expected \(3,\)"),
+        (
+            lambda: cp.networks.init_output_bias(functional(), [9, 1, 0]),
+            OptionError,
+            "occurs in some rows and not in all",
+        ),
         (lambda: cp.networks.init_output_bias(functional("relu"), [9, 1, 1]), ModelError, "ends in 'relu'"),
         (lambda: cp.networks.init_output_bias(functional(), [9, 1, 1], layer="tip"), ModelError, "Did you mean 'top'"),
-        (lambda: retrain_head(pixels(), np.zeros((2, 8, 8, 1)), [0, 1]), ModelError, "need a Dense"),
+        (lambda: retrain_head(pixels(), np.zeros((2, 8, 8, 1)), [0, 1]), ModelError, "Expected a Dense"),
         (
             lambda: tau_normalize(keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])),
             ModelError,
-            "needs C units",
+            "Expected one unit per class",
         ),
-        (lambda: prior_logits([5, 5], 2, rows=5), OptionError, "never or always"),
+        (lambda: prior_logits([5, 5], 2, rows=5), OptionError, "occurs in some rows"),
         (
             lambda: find_head(keras.Sequential([keras.Input((2,)), keras.layers.Flatten()])),
             ModelError,

@@ -85,12 +85,12 @@ def test_a_classifier_of_it_is_trained_and_saved(engine, tmp_path):
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda: cp.transfer("mobilenet"), ModelError, "backbone is str; expected a built Keras model"),
+        (lambda: cp.transfer("mobilenet"), ModelError, "backbone is str. Expected a built Keras model"),
         (lambda: cp.transfer(body(), rate=0), OptionError, "rate is 0"),
         (lambda: cp.transfer(body(), rate="a"), OptionError, "rate is 'a'"),
         (lambda: cp.transfer(body(), learning_rate=-1), OptionError, "learning_rate is -1"),
         (lambda: cp.transfer(body(), last=-1), OptionError, "last is -1"),
-        (lambda: cp.transfer(body())(InputSpec((5,)), 2), ModelError, "expected pictures"),
+        (lambda: cp.transfer(body())(InputSpec((5,)), 2), ModelError, "Expected pictures"),
     ],
 )
 def test_refusals(call, error, words):

@@ -124,11 +124,11 @@ def test_plans_keep_it_and_strategies_with_a_loss_replace_it_and_say_so(caplog):
     model = model_of(own_square)
     cmp = cp.compare(model, X, Y, strategies="oversample,focal", folds=2, epochs=2, verbose=0, refit=False)
     assert {r["strategy"] for r in cmp.leaderboard if r["status"] == "ok"} == {"none", "oversample", "focal"}
-    told = [r.message for r in caplog.records if r.name == "counterpoise"]
-    assert told == ["strategy 'focal' trains with its own loss 'focal' in place of the model's 'own_square'"]
+    messages = [r.message for r in caplog.records if r.name == "counterpoise"]
+    assert messages == ["strategy 'focal' trains with its own loss 'focal' in place of the model's 'own_square'"]
 
 
 @pytest.mark.parametrize("use", [lambda loss: ModelLoss(loss, 1), lambda loss: is_cross_entropy(loss, 1)])
 def test_a_loss_that_keras_does_not_know_is_named(use):
-    with pytest.raises(ModelError, match="the loss 'crossentropie', which Keras does not know"):
+    with pytest.raises(ModelError, match="the loss 'crossentropie', which is not one of Keras"):
         use("crossentropie")

@@ -127,7 +127,7 @@ def test_a_strategy_that_cannot_be_carried_out_fails_alone_unless_it_is_all_ther
 
 def test_a_class_without_training_rows_is_named(examples):
     only = np.flatnonzero(examples.y == 0)
-    with pytest.raises(TargetError, match="class 1 has no row"):
+    with pytest.raises(TargetError, match="Class 1 has no row"):
         jobs_of(find("none"), examples, Fold(0, 0, only, only[:0], only[:0]), SETTINGS)
 
 

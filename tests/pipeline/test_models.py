@@ -74,6 +74,7 @@ def test_a_blend_is_one_file_whose_weights_no_stopping_row_has_chosen(tmp_path):
     assert len(clf.rule.weights) == 3
     assert clf.rule.weights.sum() == pytest.approx(1)
     assert "out-of-fold" in clf.card["rule"]
+    assert clf.card["limit"] == 6, "two passes of the network, not the rounds of the trees"
     assert clf.card["network"] == "mlp+boosted+forest"
     bare = clf.with_rule(replace(clf.rule, calibrator=None, intercept=None))
     parts = [np.exp(p) for p in clf.log_p(clf.encoded_logits(clf.encoded(X)))]

@@ -130,7 +130,7 @@ def test_too_few_neighbors_name_the_class():
     race = cp.compare("mlp", few, strategies="smote", folds=2, epochs=1, verbose=0, refit=False)
     failed = next(row for row in race.leaderboard if row["strategy"] == "smote")
     assert "class 1 has" in failed["error"]
-    with pytest.raises(DataError, match="class 1 has"):
+    with pytest.raises(DataError, match="Class 1 has"):
         cp.fit("mlp", few, strategy="smote", folds=2, epochs=1, verbose=0)
 
 

@@ -189,7 +189,7 @@ def test_several_inputs_and_texts_take_validation_rows():
         ({"split": told(), "folds": 3}, OptionError, "folds and split were both given"),
         ({"validation": (X[:9, :2], Y[:9])}, DataError, "validation lacks the column 'x2'"),
         ({"validation": (X[:9], Y[:8])}, DataError, "validation: y has 8 labels for 9 rows"),
-        ({"validation": (X[:9], Y[:9] + 1)}, TargetError, r"validation: the label of row 1 \(2\)"),
+        ({"validation": (X[:9], Y[:9] + 1)}, TargetError, "validation: y is 2 in row 1"),
         ({"validation": (X[:9], np.ma.array(Y[:9], mask=[0] * 8 + [1]))}, TargetError, r"validation: .* row 9\."),
         ({"validation": (X[1:4], Y[1:4])}, SplitError, "class 1 has 0 rows among the validation rows"),
         ({"validation": (X[:9], Y[:9], np.zeros(9))}, DataError, "validation: sample_weight sums to zero"),

@@ -82,10 +82,10 @@ def test_your_own_weights_multiply_in():
     ("call", "error", "words"),
     [
         (lambda: plans.label_sets([0, 1]), DataError, r"shape \(2,\)"),
-        (lambda: plans.label_sets([[0, 2]]), TargetError, "holds 0, 2"),
+        (lambda: plans.label_sets([[0, 2]]), TargetError, "contains 0, 2"),
         (lambda: plans.label_sets(np.random.default_rng(0).integers(0, 2, (900, 12))), OptionError, "distinct sets"),
         (lambda: plans.clone_labels([[0, 1]], 0), OptionError, "share is 0"),
-        (lambda: plans.weigh_labels([[0, 1], [0, 0]]), TargetError, "label 0 is the same"),
+        (lambda: plans.weigh_labels([[0, 1], [0, 0]]), TargetError, "Label 0 is the same"),
         (lambda: plans.weigh_labels([[0, 1], [1, 0]], [0.5, 1.0]), OptionError, "above 0 and below 1"),
         (lambda: plans.weigh_labels([[0, 1], [1, 0]], most=0.5), OptionError, "most is 0.5"),
     ],

@@ -101,9 +101,9 @@ def test_levels_alone_become_smote_n_and_numbers_alone_smote():
 
 def test_averaging_levels_is_refused():
     x, y = table()
-    with pytest.raises(OptionError, match="levels without an average"):
+    with pytest.raises(OptionError, match="which have no average"):
         plans.synthesize(y, "adasyn").new_rows(x)
-    with pytest.raises(OptionError, match="averages level ids"):
+    with pytest.raises(OptionError, match="averages category ids"):
         plans.synthesize(y, imblearn.over_sampling.SMOTE()).new_rows(x)
 
 
@@ -119,7 +119,7 @@ def test_images_and_several_inputs_keep_their_shape():
 
 def test_too_few_neighbors_say_how_many_there_are():
     x, y = blobs([30, 4])
-    with pytest.raises(DataError, match=r"class 1 has 4 training rows.*at least 6.*k_neighbors=3"):
+    with pytest.raises(DataError, match=r"Class 1 has 4 training rows.*at least 6.*k_neighbors=3"):
         plans.synthesize(y).new_rows(x)
     assert len(plans.synthesize(y, k_neighbors=3).new_rows(x)[0]) == 26
 
@@ -210,7 +210,7 @@ def test_weights_of_the_user_pass_through_a_chain():
         (lambda x, y: plans.synthesize(y).new_rows(np.where(x > 0, x, np.inf)), "infinite values"),
         (lambda x, y: plans.synthesize(y).new_rows(x.astype(str)), "need numbers"),
         (lambda x, y: plans.chain(), "at least one"),
-        (lambda x, y: plans.chain("smote"), "expected a function"),
+        (lambda x, y: plans.chain("smote"), "Expected a function"),
     ],
 )
 def test_bad_arguments(call, words):

@@ -88,30 +88,30 @@ def test_class_weights_of_one_output_go_into_keras():
         (lambda: sample_weight(HOT), TargetError, 'kind="multi_label" for independent labels'),
         (lambda: sample_weight([[0, 1, 1], [0, 0, 0]], mask=[[1, 1, 1], [1, 0, 0]]), TargetError, 'kind="codes"'),
         (lambda: sample_weight(HOT, kind="one_hot"), TargetError, "not one-hot in row 2"),
-        (lambda: sample_weight([[2, 0], [0, 1]], kind="multi_label"), TargetError, "needs zeros and ones"),
+        (lambda: sample_weight([[2, 0], [0, 1]], kind="multi_label"), TargetError, "needs a target of zeros and ones"),
         (lambda: sample_weight([0.2, 1.0]), TargetError, r"\(for example 0.2\), in row 1"),
         (lambda: sample_weight([0, np.nan]), TargetError, "the target is missing in row 2"),
         (lambda: sample_weight(["a", None]), TargetError, "the target is missing in row 2"),
-        (lambda: sample_weight([]), TargetError, "holds no element"),
-        (lambda: sample_weight([0, 1], mask=[0, 0]), TargetError, "no element of the target counts"),
+        (lambda: sample_weight([]), TargetError, "has no element"),
+        (lambda: sample_weight([0, 1], mask=[0, 0]), TargetError, "No element of the target counts"),
         (lambda: sample_weight([0, 1], mask=[1, 1, 1]), DataError, r"mask has shape \(3,\)"),
         (lambda: sample_weight([0, 1], mask=[1, 2]), DataError, "values other than True and False"),
         (lambda: sample_weight([0, 1], sample_weight=[1, -1]), DataError, "negative"),
-        (lambda: sample_weight(np.eye(2), ignore=5, kind="one_hot"), DataError, "ignore names labels of codes"),
-        (lambda: class_weight([0, 1, 7], classes=3), TargetError, "label 7 is not one of the classes"),
-        (lambda: class_weight([0, 1], classes=3), TargetError, "class 2 has no element"),
-        (lambda: class_weight(np.eye(3)[[0, 1]]), TargetError, "class 2 has no element"),
-        (lambda: class_weight([0, 1], {0: 1}), OptionError, "class 1 got no weight"),
+        (lambda: sample_weight(np.eye(2), ignore=5, kind="one_hot"), DataError, "ignore= cannot be used"),
+        (lambda: class_weight([0, 1, 7], classes=3), TargetError, "Label 7 is not one of the classes"),
+        (lambda: class_weight([0, 1], classes=3), TargetError, "Class 2 has no element"),
+        (lambda: class_weight(np.eye(3)[[0, 1]]), TargetError, "Class 2 has no element"),
+        (lambda: class_weight([0, 1], {0: 1}), OptionError, "Class 1 got no weight"),
         (lambda: class_weight(["a", "b"], {"a": 1, "bb": 2}), TargetError, "Did you mean 'b'"),
         (lambda: class_weight([0, 1], {0: 1, 1: -2}), OptionError, "0 or more"),
-        (lambda: class_weight([0, 1], {0: 0, 1: 0}), OptionError, "at least one must be above 0"),
+        (lambda: class_weight([0, 1], {0: 0, 1: 0}), OptionError, "at least one of them a weight above 0"),
         (lambda: sample_weight([0, 1], {0: 1, 1: 0}), OptionError, "class 1 is 0, which removes the class"),
         (lambda: class_weight([0, 1], "balancd"), OptionError, "Did you mean 'balanced'"),
         (lambda: class_weight([0, 1], "balanced(2)"), OptionError, "takes no number"),
-        (lambda: class_weight([0, 1], "log(0.5)"), OptionError, "must be above 1"),
+        (lambda: class_weight([0, 1], "log(0.5)"), OptionError, "is not above 1"),
         (lambda: class_weight([0, 1], kind="codez"), OptionError, "Did you mean 'codes'"),
-        (lambda: class_weight([[0, 0], [0, 1]], kind="multi_label"), TargetError, "label 0 is never present"),
-        (lambda: class_weight([[1, 0], [0, 1]], [1, 2, 3], kind="multi_label"), OptionError, "expected one positive"),
+        (lambda: class_weight([[0, 0], [0, 1]], kind="multi_label"), TargetError, "Label 0 is never present"),
+        (lambda: class_weight([[1, 0], [0, 1]], [1, 2, 3], kind="multi_label"), OptionError, "Give one positive"),
         (lambda: class_weight([[1, 0], [0, 1]], 3.0, kind="multi_label"), OptionError, "gives 1 weights"),
         (lambda: sample_weight(np.eye(3), mask=[1, 1]), DataError, r"mask has shape \(2,\)"),
         (lambda: sample_weight(np.eye(3), mask=np.eye(3)), TargetError, 'kind="codes"'),
@@ -125,10 +125,10 @@ def test_misuse_says_what_is_wrong(call, error, words):
 @pytest.mark.parametrize(
     ("scheme", "words"),
     [
-        ({"a": "balanced"}, "scheme names nothing for output 'b'"),
+        ({"a": "balanced"}, "scheme has no entry for output 'b'"),
         ({"a": "balanced", "c": None}, "names output 'c'"),
         ([1.0, 2.0], "one scheme for each output"),
-        ({"a": "balanced", "b": "balancd"}, "output 'b': there is no scheme"),
+        ({"a": "balanced", "b": "balancd"}, "Output 'b': There is no scheme"),
     ],
 )
 def test_schemes_of_several_outputs_are_checked(scheme, words):
@@ -138,9 +138,9 @@ def test_schemes_of_several_outputs_are_checked(scheme, words):
 
 def test_a_table_refuses_another_target():
     table = fit_table(HOT, kind="multi_label")
-    with pytest.raises(TargetError, match="has 3 labels; the weights were found for 2"):
+    with pytest.raises(TargetError, match="has 3 labels, but the weights were made for 2"):
         table.of(np.zeros((2, 3)))
-    with pytest.raises(TargetError, match="label 'x' is not one of the classes that have a weight"):
+    with pytest.raises(TargetError, match="Label 'x' is not one of the classes that have a weight"):
         fit_table(["a", "b"]).of(["x"])
 
 
@@ -155,7 +155,7 @@ def test_an_output_without_a_scheme_is_not_read():
     assert class_weight(y, {"kind": "balanced", "price": None}) == {"kind": class_weight(y["kind"]), "price": None}
     assert sample_weight(list(y.values()), ["balanced", None])[1] is None
     assert sample_weight(y, None) == {"kind": None, "price": None}
-    with pytest.raises(TargetError, match=r"output 'price': .*scheme=\{'price': None"):
+    with pytest.raises(TargetError, match=r"Output 'price': .*scheme=\{'price': None"):
         sample_weight(y)
 
 

@@ -41,12 +41,12 @@ def test_the_scores_are_those_of_this_process_though_a_worker_is_killed():
 
 def test_jobs_are_cut_by_family_and_made_rows_come_last():
     examples, network, jobs = world()
-    found = batches(jobs, examples, network, 2, "auto", ())
-    assert sorted(job.id for batch in found for job in batch.jobs) == sorted(job.id for job in jobs)
-    assert len({batch.family for batch in found}) == 2
-    made = [batch.jobs[0].plan.new is not None for batch in found]
+    cut = batches(jobs, examples, network, 2, "auto", ())
+    assert sorted(job.id for batch in cut for job in batch.jobs) == sorted(job.id for job in jobs)
+    assert len({batch.family for batch in cut}) == 2
+    made = [batch.jobs[0].plan.new is not None for batch in cut]
     assert made == sorted(made)
-    assert all(batch.compile_modes == network.compile_modes and batch.compile_modes for batch in found)
+    assert all(batch.compile_modes == network.compile_modes and batch.compile_modes for batch in cut)
 
 
 def test_arrays_are_mapped_and_cannot_be_written():

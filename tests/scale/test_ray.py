@@ -55,7 +55,7 @@ def test_what_a_dead_worker_owes_is_sent_out_again_and_told(caplog):
     assert _again(batch, [job.id for job in batch.jobs], tries, 1, death) is None
     assert caplog.text == ""
     assert _again(batch, [], tries, 1, death).jobs == batch.jobs
-    assert "a worker of the cluster died (RuntimeError)" in caplog.text
+    assert "A worker of the cluster died (RuntimeError)" in caplog.text
     with pytest.raises(OptionError, match="lost 2 times"):
         _again(batch, [], tries, 1, death)
 

@@ -1,5 +1,5 @@
 // The threshold slider: rows are [threshold, tp, fp, fn, tn], ascending; every reading is exact there.
-const whole = new Intl.TextFormat("en", { maximumFractionDigits: 0 });
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const by = (id) => document.getElementById(id);
 const ratio = (a, b) => (b > 0 ? a / b : NaN);
 const fixed = (value, places) => (Number.isFinite(value) ? value.toFixed(places) : "–");

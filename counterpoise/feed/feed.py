@@ -1,0 +1,186 @@
+"""The batches of a plan, epoch after epoch, as a Keras `PyDataset`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from counterpoise.core import seeds
+from counterpoise.core.checks import check_int
+from counterpoise.feed.augmenting import Augmenter
+from counterpoise.feed.blocks import BLOCK_BYTES, Blocks
+from counterpoise.feed.blocks import Batch as Batch
+from counterpoise.feed.sources import Rows, arrays_in, in_memory
+from counterpoise.plans.class_plans import Plan
+
+Array = np.ndarray
+
+
+class Feed(keras.utils.PyDataset):
+    """The batches of a plan, made by `batches`.
+
+    `feed[k]` is batch k of the current epoch (Keras moves the epoch on by itself). Use `endless` when you pass
+    `steps_per_epoch`, and `as_dataset` for tf.data.
+
+    Attributes:
+        plan: The plan, realized on the rows.
+        batch_size: Rows of a full batch.
+        seed: Seed of the draws.
+        epoch: The epoch that `feed[0]` belongs to.
+
+    Example:
+        >>> from counterpoise import plans
+        >>> from counterpoise.feed.batching import batches
+        >>> x, y = np.arange(8.0)[:, None], np.array([0, 0, 0, 0, 0, 0, 1, 1])
+        >>> feed = batches(x, y, plans.oversample(y), batch_size=4)
+        >>> feed.num_batches, feed[0][0].shape, feed.batch(0, 0).rows.dtype.name
+        (3, (4, 1), 'int32')
+    """
+
+    def __init__(
+        self,
+        x: Rows,
+        y: Rows | None,
+        plan: Plan,
+        *,
+        batch_size: int,
+        seed: int,
+        drop_last: bool,
+        extras: Mapping[str, Rows],
+        epoch: int,
+        augmenter: Augmenter | None,
+        **workers: Any,
+    ) -> None:
+        super().__init__(**workers)
+        self.x, self.y, self.plan, self.extras, self.augmenter = x, y, plan, extras, augmenter
+        self.batch_size, self.seed, self.drop_last, self.epoch = batch_size, seed, drop_last, epoch
+        self.weights = _uneven(plan.weights())
+        whole_batches, rest = divmod(len(plan), batch_size)
+        self._num_batches = whole_batches + (rest > 0 and not drop_last)
+        self._within = False
+        self._drawn: dict[int, Array] = {}
+        self._lock = threading.Lock()
+        self._blocks = self._made_together()
+
+    @property
+    def num_batches(self) -> int:
+        """Batches of an epoch."""
+        return self._num_batches
+
+    @property
+    def needs_calibration(self) -> bool:
+        """True when the plan's shift alone does not give true probabilities (see `Plan`)."""
+        return self.plan.needs_calibration or bool(self.augmenter and self.augmenter.only_repeats)
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        later, step = divmod(int(index), self.num_batches)
+        return self.batch(self.epoch + later, step).for_keras()
+
+    def on_epoch_begin(self) -> None:
+        self._within = True
+
+    def on_epoch_end(self) -> None:
+        # Keras also ends an epoch that it never began, when it resets its iterator.
+        self.epoch += self._within
+        self._within = False
+
+    def rows(self, epoch: int, step: int) -> Array:
+        """Row numbers of one batch."""
+        return self._epoch_rows(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
+
+    def batch(self, epoch: int, step: int) -> Batch:
+        """One batch with its extras: a pure function of (seed, epoch, step)."""
+        return self._one(epoch, step) if self._blocks is None else self._blocks.batch(epoch, step)
+
+    def endless(self, start: int = 0) -> Endless:
+        """The same batches without end, from step `start` on: for `fit(..., steps_per_epoch=...)` and for resuming."""
+        return Endless(self, start)
+
+    def as_dataset(self, epochs: int | None = None, start: int = 0, extras: bool = False) -> Any:
+        """The batches as a `tf.data.Dataset`.
+
+        Args:
+            epochs: How many epochs of the plan; None = without end (give `fit` steps_per_epoch=feed.num_batches).
+            start: The step to start at, counted from the feed's epoch; resumes a run in its middle.
+            extras: Whether elements end with the dict of extras.
+
+        Each epoch is redrawn; arrays in memory are gathered by TensorFlow, other inputs by NumPy.
+        """
+        from counterpoise.feed.datasets import dataset_of
+
+        return dataset_of(self, epochs, start, extras)
+
+    def _one(self, epoch: int, step: int) -> Batch:
+        batch = self._of(self.rows(epoch, step))
+        if self.augmenter is None:
+            return batch
+        seed = seeds.integer(self.seed, "augment", epoch, step)
+        return replace(batch, x=self.augmenter.apply(batch.x, self._repeated(epoch, step), seed))
+
+    def _of(self, rows: Array) -> Batch:
+        """The batch of these rows, not augmented."""
+        return Batch(
+            rows,
+            self.x.take(rows),
+            None if self.y is None else self.y.take(rows),
+            None if self.weights is None else self.weights[rows],
+            {name: values.take(rows) for name, values in self.extras.items()},
+        )
+
+    def _made_together(self) -> Blocks | None:
+        """Several batches gathered at once, where their rows are in memory and small."""
+        sources = [self.x, *([] if self.y is None else [self.y]), *self.extras.values()]
+        if self.augmenter is not None or not all(in_memory(source) for source in sources):
+            return None
+        row = sum(source.nbytes // len(source) for source in arrays_in(sources))
+        together = BLOCK_BYTES // max(1, row * self.batch_size)
+        return Blocks(self._epoch_rows, self._of, self.batch_size, self.num_batches, together) if together > 1 else None
+
+    def _epoch_rows(self, epoch: int) -> Array:
+        with self._lock:
+            if epoch not in self._drawn:
+                # Workers may still be busy with the epoch before.
+                self._drawn = {k: v for k, v in self._drawn.items() if k == epoch - 1}
+                self._drawn[epoch] = self.plan.rows(epoch, self.seed)
+            return self._drawn[epoch]
+
+    def _repeated(self, epoch: int, step: int) -> Array | None:
+        """Which rows of a batch the epoch has shown before, bool (B,); None: it does not matter."""
+        if not (self.augmenter and self.augmenter.only_repeats):
+            return None
+        drawn = self._epoch_rows(epoch)
+        again = np.ones(len(drawn), bool)
+        again[np.unique(drawn, return_index=True)[1]] = False
+        return again[step * self.batch_size : (step + 1) * self.batch_size]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k not in ("_lock", "_drawn", "_blocks")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock(), _drawn={})
+        self._blocks = self._made_together()
+
+
+class Endless(keras.utils.PyDataset):
+    """A feed whose item k is step `start` + k; it has no end. Made by `Feed.endless`."""
+
+    num_batches = None
+
+    def __init__(self, feed: Feed, start: int = 0) -> None:
+        how = {k: getattr(feed, k) for k in ("workers", "use_multiprocessing", "max_queue_size")}
+        super().__init__(**how)
+        self.feed, self.start = feed, check_int(start, "start", 0)
+        self.epoch = feed.epoch
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        epoch, step = divmod(self.start + int(index), self.feed.num_batches)
+        return self.feed.batch(self.epoch + epoch, step).for_keras()
+
+
+def _uneven(weights: Array) -> Array | None:
+    return None if np.ptp(weights) == 0 else weights
