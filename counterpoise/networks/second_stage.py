@@ -35,7 +35,7 @@ class HeadChange:
 
     Attributes:
         layer: Name of the head.
-        log_shift: float64 (C,), what the head's training rows add to the logits: subtract it for corrected probabilities.
+        log_shift: float64 (C,), what the head's training rows add to the logits: subtract it to correct them.
             None after tau-normalization, whose outputs are scores that need a calibrator.
         steps: Optimizer steps taken.
     """
