@@ -247,7 +247,7 @@ def test_one_hot_rows_of_every_kind(kind):
         kind not in ("named", "boolean", "Int8", "object frame", "arrow", "polars", "table")
     )
     np.testing.assert_allclose(cp.sample_weight(HOTS[kind]), cp.sample_weight(CODE))
-    assert cp.class_weight(HOTS[kind]) == cp.class_weight(CODE)
+    assert [*cp.class_weight(HOTS[kind]).values()] == [*cp.class_weight(CODE).values()]
     np.testing.assert_allclose(
         cp.sample_weight(HOTS[kind], kind="multi_label"), cp.sample_weight(HOT, kind="multi_label")
     )

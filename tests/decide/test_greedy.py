@@ -82,5 +82,5 @@ def test_the_rule_votes_softly_with_them():
     rule = fit_rule_from_log_p(parts, y, [np.zeros(2)] * 3, vote="greedy", check_intercept=False)
     assert rule.weights == pytest.approx(greedy_weights(parts, y))
     assert rule.vote == "greedy"
-    with pytest.raises(OptionError, match="numbers, 'learned', 'greedy' or None"):
+    with pytest.raises(OptionError, match="numbers, 'learned', 'greedy', or None"):
         fit_rule_from_log_p(parts, y, [np.zeros(2)] * 3, weights="grabby")
