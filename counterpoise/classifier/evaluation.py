@@ -53,8 +53,8 @@ def evaluate(
         resamples: Bootstrap draws; where rows are drawn one by one at most 200.
 
     Returns:
-        `rows`, `classes` (label, count, share), `metrics` (key -> value, low, high of the 95% CI), `further` (the same for
-        `FURTHER`: cost per case, and with two classes partial area, parts of the Brier score, net benefit), `aim`,
+        `rows`, `classes` (label, count, share), `metrics` (key -> value, low, high of the 95% CI), `further` (the same
+        for `FURTHER`: cost per case, and with two classes partial area, parts of the Brier score, net benefit), `aim`,
         `threshold`, `reliability` (see `metrics.reliability`), `by` (see `classifier.by_group`), `review` (see
         `metrics.review_scores`; None where no row goes to a human; all other scores are of decisions without a human),
         and `groups`, how many there are, or None. Of several labels per row, scores are means over the labels, without
