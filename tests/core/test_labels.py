@@ -20,7 +20,7 @@ import counterpoise as cp
 from counterpoise.core.errors import CounterpoiseError, TargetError
 from counterpoise.core.label_names import look_alikes
 from counterpoise.core.labels import class_labels, codes_among, read_labels
-from counterpoise.feed import batches
+from counterpoise.feed.batching import batches
 
 CODE = np.array([0, 1, 0, 0, 2, 1, 0, 0])
 NAMES = np.array(["ill", "ok", "sick"], object)
