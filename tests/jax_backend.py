@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent / "losses"))
 from loss_cases import CASES
 
 import counterpoise as cp
-from counterpoise.feed import batches
+from counterpoise.feed.batching import batches
 
 RNG = np.random.default_rng(0)
 Y = (RNG.random(240) < 0.2).astype(int)

@@ -11,6 +11,7 @@ import polars as pl
 from counterpoise.classifier.amounts import amounts_of
 from counterpoise.classifier.by_group import scores_by_group
 from counterpoise.classifier.further import Stakes, further
+from counterpoise.classifier.threshold_spread import decisions_at, threshold_spread
 from counterpoise.core.checks import check_no_class_lost, check_weights
 from counterpoise.core.errors import ColumnError, OptionError, TargetError, did_you_mean
 from counterpoise.data.frames import is_table, to_frame
@@ -53,12 +54,12 @@ def evaluate(
         resamples: Bootstrap draws; where rows are drawn one by one at most 200.
 
     Returns:
-        `rows`, `classes` (label, count, share), `metrics` (key -> value, low, high at 95 %), `further` (the same for
+        `rows`, `classes` (label, count, share), `metrics` (key -> value, 95% CI), `further` (the same for
         `FURTHER`: cost per case, and with two classes partial area, parts of the Brier score, net benefit), `aim`,
-        `threshold`, `reliability` (see `metrics.reliability`), `by` (see `classifier.by_group`), `review` (see
-        `metrics.review_scores`; None where no row goes to a human; all other scores are of decisions without a human),
-        and `groups`, how many there are, or None. Of several labels per row, scores are means over the labels, without
-        intervals, and `labels` has those of each label with intervals.
+        `threshold`, `threshold_spread` (see `classifier.threshold_spread`), `reliability` (see `metrics.reliability`),
+        `by` (see `classifier.by_group`), `review` (see `metrics.review_scores`; None where no row goes to a human; all
+        other scores are of decisions without a human), and `groups`, how many there are, or None. Of several labels per
+        row, scores are means over the labels, without intervals, and `labels` has those of each label with intervals.
 
     Raises:
         ColumnError: the column is absent. TargetError: a label that the classifier does not know, or one class only.
@@ -103,12 +104,15 @@ def evaluate(
     if not each:
         raise TargetError("the rows hold one class only; scores need rows of two classes at least.")
     one = problems[0].index is None
+    spread = threshold_spread(clf.rule, clf.scores, resamples=min(resamples, 200))
+    at_ends = None if spread is None else decisions_at(spread, codes, predicted.proba[:, 1], weight)
     together = clf.target.together(codes, predicted.proba, predicted.decision, weight)
     return {
         "rows": len(codes),
         "groups": None if unit is None else len(np.unique(unit)),
         "classes": shares_of(clf.target, codes, clf.classes_.tolist()),
         "threshold": clf.rule.threshold,
+        "threshold_spread": at_ends,
         "aim": clf.rule.aim,
         "metrics": joined_scores(each) | _together(together),
         "further": further(codes, predicted.proba, predicted.decision, clf.rule, stakes, **drawn_by) if one else {},

@@ -42,7 +42,7 @@ class RawColumns:
         if clf.schema is not None:
             numbers, levels = clf.schema.numeric, clf.schema.categorical
             return cls(tuple(c.name for c in (*numbers, *levels)), len(numbers))
-        shape: tuple[Any, ...] = getattr(clf.members.input, "shape", ())
+        shape: tuple[Any, ...] = tuple(getattr(clf.members.input, "shape", ()))
         if len(shape) != 2 or shape[1] is None or "float" not in str(clf.members.input.dtype):
             raise OptionError(
                 "explain is for tables and arrays (N, d), but this classifier takes images, text or several inputs."

@@ -21,6 +21,8 @@ def tables_of(record: Mapping[str, Any]) -> Iterator[Any]:
         yield from table["notes"]
     for table in record["reliability"]:
         yield _of_bins(table)
+    if record["threshold_spread"] is not None:
+        yield _of_spread(record["threshold_spread"])
     if record["review"] is not None:
         yield _of_review(record["review"])
 
@@ -91,4 +93,14 @@ def _of_review(review: Mapping[str, Any]) -> Any:
     shown = _table(title, "class", "for a human", "decided wrongly")
     for c in review["classes"]:
         shown.add_row(c["label"], with_ends(c["share"]), with_ends(c["missed"]))
+    return shown
+
+
+def _of_spread(spread: Mapping[str, Any]) -> Any:
+    shown = _table(
+        "how sure the threshold is (95% of bootstrap draws)", "", "threshold", "recall", "precision", "alerts"
+    )
+    for end, at in spread.items():
+        keys = ("threshold", "recall", "precision", "alert_rate")
+        shown.add_row({"low": "low end", "value": "chosen", "high": "high end"}[end], *(number(at[k]) for k in keys))
     return shown

@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from counterpoise.cli import (
+    card,
     compare,
     demo,
     diagnose,
@@ -33,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (diagnose, strategies, compare, report, train, predict, evaluate, explain, resample, export, demo):
+for command in (diagnose, strategies, compare, report, train, predict, evaluate, explain, resample, export, card, demo):
     app.command(command.NAME)(command.command)
 
 

@@ -34,7 +34,7 @@ class CounterpoiseError(Exception):
         ...     cp.plans.oversample([0, 0, 1], ratio=3)
         ... except cp.CounterpoiseError as error:
         ...     print(error)
-        ratio is 3; expected a number above 0 and at most 1 (1 = all classes equal).
+        ratio is 3. Use a number above 0 and at most 1 (1 makes all classes equal).
     """
 
 

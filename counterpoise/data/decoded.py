@@ -44,7 +44,7 @@ class Decoded(Source):
         self, decode: Callable[[int], Array], shape: tuple[int, ...], dtype: np.dtype, keep: bool = True
     ) -> None:
         self.decode, self.shape, self.dtype = decode, shape, np.dtype(dtype)
-        self._cache = ProgramCache.with_room(shape, self.dtype) if keep else None
+        self._cache = PixelCache.with_room(shape, self.dtype) if keep else None
 
     def take(self, rows: Array) -> Array:
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
@@ -61,7 +61,7 @@ class Decoded(Source):
                     self._cache.write(row, out[index])
 
 
-class ProgramCache:
+class PixelCache:
     """Rows of one shape in a file, each written once and read often, by several threads and processes.
 
     Args:
@@ -82,7 +82,7 @@ class ProgramCache:
         weakref.finalize(self, _leave, self._handle, self.path if path is None else None, os.getpid())
 
     @classmethod
-    def with_room(cls, shape: tuple[int, ...], dtype: np.dtype) -> ProgramCache | None:
+    def with_room(cls, shape: tuple[int, ...], dtype: np.dtype) -> PixelCache | None:
         """A shelf for these rows; None where the temporary folder has too little room, or rows cannot be read there."""
         need = int(np.prod(shape)) * dtype.itemsize
         if not hasattr(os, "pread") or need > DISK_SHARE * shutil.disk_usage(scratch()).free:  # Windows has no pread

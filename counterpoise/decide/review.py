@@ -137,7 +137,7 @@ def border(rule: Rule, log_p: Array) -> Array:
 
     Example:
         >>> rule = Rule(np.zeros((1, 2)), np.full(2, 0.5), threshold=0.5, review=Review(margin=1.0))
-        >>> border(rule, np.log([[0.5, 0.5]])).tolist()
+        >>> border(rule, np.log([[0.5, 0.5]])).round(6).tolist()
         [1.0]
     """
     review = rule.review

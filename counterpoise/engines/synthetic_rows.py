@@ -38,7 +38,7 @@ def with_synthetic_rows(jobs: Iterable[Job], examples: Examples) -> tuple[list[J
         >>> job = Job("a", plan, np.arange(1, 10), np.array([0]), np.array([0]), ("cross_entropy", {}), 0, (0, 0, 0),
         ...           Limits(steps=1, round_steps=1, patience=None, batch_size=4))
         >>> (ready,), both = with_synthetic_rows([job], Examples(x, y, (0, 1)))
-        >>> len(both), ready.train.tolist(), both.y[found.train].tolist()
+        >>> len(both), ready.train.tolist(), both.y[ready.train].tolist()
         (11, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], [0, 0, 0, 0, 0, 1, 1, 1, 1, 1])
     """
     features, labels, ready = [examples.x], [examples.y], []

@@ -13,7 +13,6 @@ from counterpoise.core.errors import ModelError, OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.core.job import Job, Limits, Member
 from counterpoise.strategies.strategy import Single, Strategy
-from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 
@@ -89,6 +88,8 @@ class Successive(Strategy):
 
     def _planned(self, job: Job, before: Sequence[Job], members: Mapping[str, Member], examples: Examples) -> Job:
         """The job under the plan that follows from the models before it; its training rows are scored too."""
+        from counterpoise.targets.kinds import target_of  # imports Keras, which a list of names does not need
+
         proba = np.array([_on_training_rows(other, members[other.id]) for other in before])
         informed = replace(self.step, options={**self.step.options, "before": proba})
         classes, weights = len(examples.classes), examples.weights_of(job.train)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import counterpoise as cp
+from counterpoise.classifier.threshold_spread import threshold_spread
 from counterpoise.core.errors import OptionError
 from counterpoise.decide.layer import RuleLayer, rule_to_dict
 
@@ -122,3 +123,15 @@ def test_refusals(two, three):
             clf.decide(**options)
     with pytest.raises(OptionError, match="for two classes"):
         three[0].decide(recall_floor=0.9, alerts=(1, 10))
+
+
+def test_how_sure_a_threshold_is(two):
+    clf, p, y = two[0].decide(f1=True), *two[1:]
+    found = cp.evaluate(clf, p[1000:], y[1000:], resamples=30)["threshold_spread"]
+    assert found["low"]["threshold"] < clf.rule.threshold < found["high"]["threshold"]
+    assert found["low"]["recall"] >= found["value"]["recall"] >= found["high"]["recall"]
+    assert found["low"]["alert_rate"] > found["high"]["alert_rate"]
+    alert = clf.predict(p[1000:]) == 1
+    assert found["value"]["precision"] == pytest.approx(y[1000:][alert].mean())
+    for fixed in (clf.decide(costs=[[0, 1], [5, 0]]), clf.decide(threshold=0.2), clf.decide(cost=(1, 5))):
+        assert threshold_spread(fixed.rule, fixed.scores) is None

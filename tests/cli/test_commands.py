@@ -231,7 +231,7 @@ def test_demo(counterpoise, tmp_path):
     done = counterpoise("demo", "--epochs", 1, "--out", tmp_path / "demo")
     assert done.code == 0, done.err
     assert {p.name for p in (tmp_path / "demo").iterdir()} == FILES
-    for words in ("Diagnosis", "denied", "resampling_ensemble", "model.keras", "probability"):
+    for words in ("Diagnosis", "denied", "Resampling ensemble", "model.keras", "probability"):
         assert words in done.out
 
 

@@ -96,6 +96,23 @@ def test_a_moved_share_moves_the_threshold():
     assert _advice(record) == ["the threshold 0.4 stays"]
 
 
+def test_card_pages(place, tmp_path):
+    run("evaluate", place / "m.keras", place / "rows.csv", "--by", "sex", "--out", tmp_path / "s.json")
+    pages = {name: tmp_path / name for name in ("README.md", "card.html")}
+    for page in pages.values():
+        run("card", place / "m.keras", "--evaluation", tmp_path / "s.json", "--out", page)
+    text, html = (page.read_text() for page in pages.values())
+    assert text.startswith("---\nlibrary_name: keras\n")
+    for words in ("## Data", "By sex, class True", "Decision threshold", "Scores on other rows", 'cp.load("m.keras")'):
+        assert words in text, words
+    assert "<h2>By sex, class True</h2>" in html
+    assert "<script" not in html
+    with pytest.raises(OptionError, match="ends in neither"):
+        run("card", place / "m.keras", "--out", tmp_path / "card.pdf")
+    with pytest.raises(OptionError, match="--evaluation"):
+        run("card", place / "m.keras", "--evaluation", place / "rows.csv", "--out", tmp_path / "x.html")
+
+
 def test_why(place, tmp_path):
     shown = run("explain", place / "m.keras", place / "rows.csv", "--out", tmp_path / "why.json").stdout
     assert "average precision lost" in shown

@@ -107,7 +107,7 @@ def test_estimators_of_other_kinds_are_fitted_on_training_rows_alone():
         ({"duplicates": "group"}, OptionError, "duplicates='group' splits rows, but split="),
         ({"split": np.where(TEST, "train", SPLIT)}, SplitError, "split names no test row"),
         ({"groups": np.arange(N) // 2}, SplitError, "groups have rows in the training part and in the"),
-        ({"groups": np.unique(SPLIT, return_inverse=True)[1]}, SplitError, "has 1 groups or blocks in time"),
+        ({"groups": np.unique(SPLIT, return_inverse=True)[1]}, SplitError, "have 1 groups or blocks in time"),
         ({"split": np.where(TEST & (Y == 1), "train", SPLIT)}, SplitError, "class 1 has 0 rows among the test rows"),
     ],
 )  # fmt: skip

@@ -20,7 +20,7 @@ import counterpoise as cp
 from counterpoise.core.errors import CounterpoiseError, TargetError
 from counterpoise.core.label_names import look_alikes
 from counterpoise.core.labels import class_labels, codes_among, read_labels
-from counterpoise.feed import batches
+from counterpoise.feed.batching import batches
 
 CODE = np.array([0, 1, 0, 0, 2, 1, 0, 0])
 NAMES = np.array(["ill", "ok", "sick"], object)
@@ -247,7 +247,7 @@ def test_one_hot_rows_of_every_kind(kind):
         kind not in ("named", "boolean", "Int8", "object frame", "arrow", "polars", "table")
     )
     np.testing.assert_allclose(cp.sample_weight(HOTS[kind]), cp.sample_weight(CODE))
-    assert cp.class_weight(HOTS[kind]) == cp.class_weight(CODE)
+    assert [*cp.class_weight(HOTS[kind]).values()] == [*cp.class_weight(CODE).values()]
     np.testing.assert_allclose(
         cp.sample_weight(HOTS[kind], kind="multi_label"), cp.sample_weight(HOT, kind="multi_label")
     )

@@ -14,7 +14,7 @@ from PIL import Image
 
 import counterpoise as cp
 from counterpoise.core import sources
-from counterpoise.data.decoded import Decoded, ProgramCache
+from counterpoise.data.decoded import Decoded, PixelCache
 from counterpoise.data.image_set import examples_of
 
 CALLS = Counter()
@@ -65,7 +65,7 @@ def test_without_room_rows_are_decoded_again(monkeypatch):
     source = made()
     free = shutil.disk_usage("/")._replace(free=2 * 50 * 24 - 2)
     monkeypatch.setattr("counterpoise.data.decoded.shutil.disk_usage", lambda _: free)
-    assert ProgramCache.with_room((50, 2, 3), np.dtype(np.float32)) is None
+    assert PixelCache.with_room((50, 2, 3), np.dtype(np.float32)) is None
     again = Decoded(Square(), (50, 2, 3), np.float32)
     for _ in range(2):
         assert again.take(np.array([4]))[0, 0, 0] == 16

@@ -83,7 +83,7 @@ def test_a_weight_of_two_counts_as_the_row_twice(model):
 
 def test_weights_that_it_cannot_take_are_an_error_of_its_own():
     member = train(KNeighborsClassifier(), plan=cp.plans.class_weight)
-    assert "KNeighborsClassifier takes no sample weights; use a plan that draws rows" in member.error
+    assert "KNeighborsClassifier takes no sample weights, but the plan weighs rows" in member.error
     assert train(KNeighborsClassifier()).error == ""
 
 
@@ -166,7 +166,7 @@ def test_arrays_of_any_rank_and_dicts_are_flattened_and_text_is_refused():
 @pytest.mark.parametrize(
     ("name", "estimator", "said"),
     [
-        ("", GaussianNB(), "expected a word"),
+        ("", GaussianNB(), "Expected a word"),
         ("a,b", GaussianNB(), "without commas"),
         ("it", GaussianNB, "estimator is GaussianNB. Expected an instance"),
         ("it", StandardScaler(), "Expected an instance with fit"),

@@ -73,7 +73,7 @@ def test_activations_are_seen_through(units, activation, clone):
 )
 def test_what_does_not_reach_the_logits_is_left_alone_and_said(layers, reason):
     found = of(built(*layers()))
-    assert found.place is None
+    assert found.index is None
     assert reason in found.note()
 
 
@@ -87,7 +87,7 @@ def test_a_head_that_is_used_twice_is_left_alone(joined):
 def test_two_heads_that_are_added_are_one_constant():
     inputs = keras.Input((3,))
     model = keras.Model(inputs, L.Add()([L.Dense(1)(inputs), L.Dense(1)(L.Dense(8, "relu")(inputs))]))
-    assert of(model).place is not None
+    assert of(model).index is not None
 
 
 def test_a_bias_of_the_users_own_is_replaced_and_said():
@@ -96,7 +96,7 @@ def test_a_bias_of_the_users_own_is_replaced_and_said():
         model.layers[-1].bias.assign([-6.4])
         found = of(model)
         assert found.given
-        assert found.place is not None
+        assert found.index is not None
         assert "(layer 'top') was replaced" in found.note()
         assert "init_bias=False" in found.note()
 
@@ -111,7 +111,7 @@ def trained(**how):
 def test_trained_and_loaded_weights_keep_their_bias(tmp_path):
     model = trained()
     assert "was trained before" in of(model).note()
-    assert of(model, weights="fresh").place is not None
+    assert of(model, initial_weights="fresh").index is not None
     model.save(tmp_path / "m.keras")
     assert "was trained before" in of(keras.models.load_model(tmp_path / "m.keras")).note()
     bare = keras.models.load_model(tmp_path / "m.keras", compile=False)
@@ -125,14 +125,14 @@ def test_trained_and_loaded_weights_keep_their_bias(tmp_path):
 
 def test_a_new_head_on_a_trained_body_starts_at_its_constant():
     body = trained().layers[1]
-    assert of(built(body, L.Dense(1))).place is not None
+    assert of(built(body, L.Dense(1))).index is not None
 
 
 def test_what_was_found_goes_with_the_network_and_text_and_tables_are_looked_at():
     network = Network("mlp", EXAMPLES)
     assert pickle.loads(pickle.dumps(network)).__dict__.get("output_bias") is None
     place = network.output_bias.index
-    assert pickle.loads(pickle.dumps(network)).__dict__["output_bias"].place == place
+    assert pickle.loads(pickle.dumps(network)).__dict__["output_bias"].index == place
     texts = Examples(np.array(["a b", "c"] * 25), Y, (0, 1))
     assert Network("text", texts).output_bias.index is not None
     several = {"a": X, "ids": np.ones((50, 2), np.int32)}

@@ -115,7 +115,7 @@ def pooled() -> keras.Model:
 
 def test_convolutions_are_heads_and_pooling_is_named():
     assert cp.networks.init_output_bias(pixels(), [99, 1]) == "map"
-    with pytest.raises(ModelError, match="comes out of layer 'gap'"):
+    with pytest.raises(ModelError, match="comes from layer 'gap'"):
         cp.networks.init_output_bias(pooled(), [99, 1])
     assert cp.networks.init_output_bias(pooled(), [99, 1], layer="map") == "map"
 

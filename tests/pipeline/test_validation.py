@@ -198,7 +198,7 @@ def test_several_inputs_and_texts_take_validation_rows():
         ({"validation": (X, Y, Y, Y)}, OptionError, "validation is a tuple of 4. Expected a share"),
         ({"validation": None}, OptionError, "validation is NoneType"),
         ({"validation": frame()}, OptionError, "validation is a table, but the labels of the training rows"),
-        ({"validation": True}, OptionError, "validation is True; expected a share"),
+        ({"validation": True}, OptionError, "validation is True. Expected a share"),
         ({"split": np.full(N, "test")}, DataError, "split names no training row"),
         ({"split": np.where(np.arange(N) % 2, "train", "tset")}, DataError, "is 'tset' in rows 1, .* mean 'test'"),
         ({"split": [None, *["train"] * (N - 1)]}, DataError, "is missing in row 1"),

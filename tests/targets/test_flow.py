@@ -98,7 +98,7 @@ def test_a_model_of_the_users(activation):
     model.compile(loss=keras.losses.BinaryFocalCrossentropy(from_logits=activation is None), metrics=["auc"])
     clf = cp.fit(model, X, Y, **QUICK)
     assert clf.predict_proba(X).shape == (N, 3)
-    with pytest.raises(ModelError, match=r"for 3 labels expected \(None, units\) with 3 units"):
+    with pytest.raises(ModelError, match=r"Expected \(None, units\) with 3 units for 3 labels"):
         cp.fit(lambda spec, n: keras.Sequential([keras.Input(spec.shape), keras.layers.Dense(1)]), X, Y, **QUICK)
 
 

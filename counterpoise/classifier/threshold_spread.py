@@ -1,0 +1,86 @@
+"""How sure a threshold is: where it would lie, had the rows that chose it been drawn again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import CounterpoiseError
+from counterpoise.core.rule import Rule
+from counterpoise.core.seeds import generator
+from counterpoise.decide.aim import Aim
+from counterpoise.decide.rule import pooled_log_proba
+from counterpoise.decide.threshold import choose_threshold
+from counterpoise.metrics.intervals import percentile
+
+Array = np.ndarray
+#: Aims whose threshold is not read off rows.
+FIXED = ("argmax", "given", "cost", "costs")
+
+
+def threshold_spread(
+    rule: Any, scores: Mapping[str, Array], *, resamples: int = 200, level: float = 0.95, seed: int = 0
+) -> dict[str, float] | None:
+    """Choose the threshold again on resampled rows.
+
+    Args:
+        rule: The rule. scores: The stored scores that fitted it (see `model_card.stored_scores`).
+        resamples: Bootstrap draws of rows. level: Share of the thresholds between the ends. seed: Of the draws.
+
+    Returns:
+        `value`, `low`, `high`; None where the threshold was not read off these rows: it was given or follows from
+        costs, is guaranteed, was moved to another prior, or there are more classes or labels.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> p = rng.random(200)
+        >>> y = (rng.random(200) < p).astype(int)
+        >>> rule = Rule(np.zeros((1, 2)), np.bincount(y) / 200, threshold=0.4, aim="f1")
+        >>> found = threshold_spread(rule, {"log_p": np.log(np.stack([1 - p, p], axis=1))[None], "y": y}, resamples=50)
+        >>> found["low"] < 0.4 < found["high"]
+        True
+    """
+    if not isinstance(rule, Rule) or rule.threshold is None or rule.guarantee is not None or "log_p" not in scores:
+        return None
+    if Aim.parse(rule.aim).name in FIXED or rule.vote == "hard":
+        return None
+    y, weight = scores["y"], scores.get("weight")
+    shares = np.bincount(y, weight, minlength=2) / (len(y) if weight is None else weight.sum())
+    if not np.allclose(shares, rule.prior):
+        return None
+    p = np.exp(pooled_log_proba(rule, list(scores["log_p"].astype(np.float64)))[:, 1])
+    rng, found = generator(seed, "threshold spread"), []
+    for _ in range(resamples):
+        rows = rng.integers(0, len(y), len(y))
+        try:
+            found.append(choose_threshold(p[rows], y[rows], rule.aim, None if weight is None else weight[rows]))
+        except CounterpoiseError:  # these rows reach no such precision, or have one class only
+            continue
+    if not found:
+        return None
+    low, high = percentile(np.array(found), level)
+    return {"value": float(rule.threshold), "low": low, "high": high}
+
+
+def decisions_at(spread: Mapping[str, float], y: Array, proba: Array, sample_weight: Array | None) -> dict[str, Any]:
+    """Recall, precision and alert rate of other rows at the threshold and at the ends of its spread.
+
+    Example:
+        >>> found = decisions_at({"low": 0.2, "value": 0.5, "high": 0.9}, np.array([0, 1]), np.array([0.3, 0.7]), None)
+        >>> [(found[end]["recall"], found[end]["alert_rate"]) for end in ("low", "value", "high")]
+        [(1.0, 1.0), (1.0, 0.5), (0.0, 0.0)]
+    """
+    weight, found = np.ones(len(y)) if sample_weight is None else sample_weight, {}
+    for end in ("low", "value", "high"):
+        alert = proba >= spread[end]
+        hits, alerts = float(weight @ (alert & (y == 1))), float(weight @ alert)
+        positives = float(weight @ (y == 1))
+        found[end] = {
+            "threshold": spread[end],
+            "recall": hits / positives if positives else float("nan"),
+            "precision": hits / alerts if alerts else float("nan"),
+            "alert_rate": alerts / float(weight.sum()),
+        }
+    return found

@@ -1,0 +1,47 @@
+"""`counterpoise card`: the model card of a saved model as a page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from counterpoise.cli import options as o
+from counterpoise.cli.trust import trusted
+from counterpoise.core.errors import OptionError
+from counterpoise.core.files import write_text
+from counterpoise.core.keras_import import import_keras_quietly
+
+NAME = "card"
+
+
+def command(
+    model: Annotated[Path, typer.Argument(help="Model file, NAME.keras.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Page, NAME.html, or Markdown for Hugging Face, README.md.")],
+    evaluation: Annotated[
+        Path | None, typer.Option(help="What `evaluate --out` wrote: scores on other rows, and of groups.")
+    ] = None,
+    trust: o.Trust = None,
+) -> None:
+    """Write the model card of a saved model as HTML or Markdown."""
+    if out.suffix not in (".html", ".md"):
+        raise OptionError(f"--out {out} ends in neither .html nor .md. Name a page, or a Markdown file.")
+    o.check_file(out, reads=[model, *([] if evaluation is None else [evaluation])])
+    import_keras_quietly()
+    from counterpoise.classifier.card_page import to_html, to_markdown
+    from counterpoise.classifier.classifier import load
+
+    scores = None
+    if evaluation is not None:
+        try:
+            scores = json.loads(evaluation.read_text(encoding="utf-8"))
+            scores["rows"], scores["metrics"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise OptionError(
+                f"--evaluation {evaluation} cannot be read: {error!r:.80}. Expected what `evaluate --out` wrote."
+            ) from None
+    render = to_html if out.suffix == ".html" else to_markdown
+    write_text(out, render(load(model, trusted(trust)).card, model.name, scores))
+    o.note(f"saved {out}", out)
