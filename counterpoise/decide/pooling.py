@@ -53,8 +53,19 @@ def pooled(lps: Sequence[Array], vote: str, weights: Array | None) -> Array:
     if len(lps) == 1:
         return log_softmax(lps[0])
     if vote == "log":
-        return log_softmax(sum(wm * lp for wm, lp in zip(w, lps, strict=True) if wm > 0))
+        return log_softmax(_possible(sum(wm * lp for wm, lp in zip(w, lps, strict=True) if wm > 0)))
     return log_softmax(np.logaddexp.reduce([lp + np.log(wm) for wm, lp in zip(w, lps, strict=True) if wm > 0]))
+
+
+def _possible(log_p: Array) -> Array:
+    """Return `log_p` (N, C) unless a row has no class of a probability above 0."""
+    bad = np.flatnonzero(np.isneginf(log_p).all(axis=1))
+    if len(bad):
+        raise OptionError(
+            f"In row {bad[0] + 1} every class has the probability 0 for some member, so vote='log' gives no "
+            "probability. Use vote='soft'."
+        )
+    return log_p
 
 
 def hard_vote(choices: Array, weights: Array | None, soft: Array, n_classes: int) -> Array:

@@ -104,6 +104,10 @@ def test_learned_weights_survive_certain_and_wrong_members() -> None:
         (lambda: pool(some(2), "soft", np.array([1.0])), "1 weights for 2 members"),
         (lambda: pool(some(2), "soft", np.array([1.0, -1.0])), "not negative"),
         (lambda: pool([*some(1), *some(1, rows=3)]), "have different shapes"),
+        (
+            lambda: pool([np.array([[0.0, -np.inf]]), np.array([[-np.inf, 0.0]])], "log"),
+            "In row 1 every class has the probability 0",
+        ),
         (lambda: learn_weights(some(2), np.zeros(3)), "one class code per row"),
     ],
 )
