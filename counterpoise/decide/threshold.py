@@ -1,6 +1,6 @@
 """Binary thresholds from sorted exact scores: decide positive when the probability is >= the threshold.
 
-Between two neighboring distinct scores every threshold decides alike; ours lies midway on the logit
+Between two neighboring distinct scores every threshold decides alike; ours is midway on the logit
 scale, so that rounding a probability to float32 rarely changes a decision.
 """
 

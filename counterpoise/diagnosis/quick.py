@@ -133,7 +133,7 @@ def _sample(examples: Examples, code: int, seed: int) -> Array:
 
 
 def _weights(examples: Examples, y: Array, code: int) -> Array:
-    """What a sampled row stands for, so that scores are at the share that the class has among all rows."""
+    """Return how many rows a sampled row represents, so that scores are at the class proportions of all rows."""
     share = [np.sum(examples.y == code) / max(1, np.sum(y == code)), np.sum(examples.y != code) / np.sum(y != code)]
     return np.where(y == code, share[0], share[1])
 

@@ -123,7 +123,7 @@ class AUCMargin(RankingLoss):
     This is min over a, b and max over alpha >= 0 of
     E[(h - a)^2 | pos] + E[(h - b)^2 | neg] + 2 alpha (margin + E[h | neg] - E[h | pos]) - alpha^2,
     the paper's objective divided by p (1 - p), which changes no solution. Batches are taken as the sample, so
-    they should be large enough to hold several positives; `MinimaxHead` with `AUCMinimax` holds a, b and alpha
+    they should be large enough for several positives; `MinimaxHead` with `AUCMinimax` keeps a, b and alpha
     as variables instead.
 
     Shapes: y (N,) or (N, 1) codes, or (N, C) one-hot; outputs (N, 1) or (N, C); loss one number.

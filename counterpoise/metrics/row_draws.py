@@ -41,7 +41,7 @@ def row_draws(
 
     Returns:
         name -> float64 (B,); nan where a resample does not define the score. Where a large class was thinned the draws
-        are moved to where the score of all rows lies.
+        are moved to the score of all rows.
 
     Example:
         >>> y = np.array([0, 0, 1, 1])

@@ -31,7 +31,7 @@ def deferred(plan: P, at: float = 0.8) -> P:
             the first stage are never what is kept, unless no step of the last one was taken.
 
     Returns:
-        The plan, with what comes before it in `first`. `stages` holds both.
+        The plan, with what comes before it in `first`. `stages` has both.
 
     Raises:
         OptionError: a share out of range, or a plan that is deferred already.
