@@ -126,11 +126,11 @@ def _of_images(
         raise OptionError(f"--target names a column; {data} is a folder of images.")
     if images is not None and target is None and not unlabeled:
         raise OptionError(f"A table of images needs --target: which column of {data.name} holds the class?")
-    found = module.list_images(
+    listed = module.list_images(
         data, size, **o.like_training(form), **how, images=images, root=root, target=target,
         columns={"groups": groups},
     )  # fmt: skip
-    return _drift(clf, found) if unlabeled else _scores(clf, found, **stakes)
+    return _drift(clf, listed) if unlabeled else _scores(clf, listed, **stakes)
 
 
 def _drift(clf: Any, data: Any) -> dict[str, Any]:
@@ -201,9 +201,9 @@ def _advice(record: Mapping[str, Any]) -> list[str]:
     before, now, positive = record["threshold_before"], record["threshold_now"], record["classes"][1]
     if positive["low"] <= positive["share_before"] <= positive["high"]:
         return [f"the threshold {before:.4g} stays"]
-    said = f"threshold {before:.4g} " + (f"becomes {now:.4g}" if before != now else "stays")
-    again = f"for rows like these: counterpoise predict ... --prior {positive['share_now']:.4g}"
-    return [said, again] if positive["share_now"] > 0 else [said]
+    text = f"threshold {before:.4g} " + (f"becomes {now:.4g}" if before != now else "stays")
+    command = f"for rows like these: counterpoise predict ... --prior {positive['share_now']:.4g}"
+    return [text, command] if positive["share_now"] > 0 else [text]
 
 
 def plain(value: Any) -> Any:

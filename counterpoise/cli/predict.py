@@ -55,43 +55,43 @@ def command(
     if prior is not None and len(clf.classes_) > 2:
         raise OptionError(f"--prior is the share of one class of two; {model.name} has {len(clf.classes_)} classes.")
     pictures = data.is_dir() or images is not None
-    said = _of_images(clf, data, images, root, prior, skip_bad) if pictures else clf.predict_frame(data, prior=prior)
+    table = _of_images(clf, data, images, root, prior, skip_bad) if pictures else clf.predict_frame(data, prior=prior)
     if reasons is not None:
         if pictures:
             raise OptionError("--reasons is for tables, but the rows are images. Leave it out.")
-        said = said.hstack(clf.explain(data, background).strongest(reasons))
-    text = _without_formulas(_as_written(said), spreadsheet).write_csv()
+        table = table.hstack(clf.explain(data, background).strongest(reasons))
+    text = _without_formulas(_as_written(table), spreadsheet).write_csv()
     if out is None:
         write_data(text)
         return
     write_text(out, text)
-    say(f"saved {out}: {said.height:,} rows of {', '.join(said.columns)}", error=True)
+    say(f"saved {out}: {table.height:,} rows of {', '.join(table.columns)}", error=True)
 
 
-def _as_written(said: Any) -> Any:
+def _as_written(table: Any) -> Any:
     """Truth values spelled as in JSON and the report: True and False."""
     import polars as pl
 
     from counterpoise.data.levels import level_text
 
-    truths = [said[name] for name, kind in said.schema.items() if kind == pl.Boolean]
-    return said.with_columns([level_text(column) for column in truths])
+    truths = [table[name] for name, kind in table.schema.items() if kind == pl.Boolean]
+    return table.with_columns([level_text(column) for column in truths])
 
 
-def _without_formulas(said: Any, escape: bool) -> Any:
-    """Texts that a spreadsheet would run, with an apostrophe before them when asked for; either way it is told."""
+def _without_formulas(table: Any, escape: bool) -> Any:
+    """Texts that a spreadsheet would run, with an apostrophe before them when asked for; a message counts them."""
     import polars as pl
 
-    texts = pl.col([name for name, kind in said.schema.items() if kind == pl.String])
+    texts = pl.col([name for name, kind in table.schema.items() if kind == pl.String])
     runs = texts.str.contains(FORMULA) & ~texts.str.contains(A_NUMBER)
-    found = sum(said.select(runs.sum()).to_numpy().ravel().tolist())
-    if not found:
-        return said
+    count = sum(table.select(runs.sum()).to_numpy().ravel().tolist())
+    if not count:
+        return table
     if not escape:
-        say(f"! {found:,} cells begin as a formula; for a spreadsheet add --spreadsheet.", error=True)
-        return said
-    say(f"! {found:,} cells begin as a formula; an apostrophe was put before each.", error=True)
-    return said.with_columns(pl.when(runs).then("'" + texts).otherwise(texts).name.keep())
+        say(f"! {count:,} cells begin as a formula; for a spreadsheet add --spreadsheet.", error=True)
+        return table
+    say(f"! {count:,} cells begin as a formula; an apostrophe was put before each.", error=True)
+    return table.with_columns(pl.when(runs).then("'" + texts).otherwise(texts).name.keep())
 
 
 def _of_images(
@@ -104,8 +104,8 @@ def _of_images(
 
     size, form = o.picture_form(clf)
     if images is None:
-        found = unlabeled(data, size, form, skip_bad)
+        images_read = unlabeled(data, size, form, skip_bad)
     else:
-        found = list_images(data, size, **o.like_training(form), skip_bad=skip_bad, images=images, root=root)
-    names = [os.fsencode(path).decode("utf-8", "backslashreplace") for path in found.paths]
-    return clf.predict_frame(found, prior=prior).insert_column(0, pl.Series("path", names))
+        images_read = list_images(data, size, **o.like_training(form), skip_bad=skip_bad, images=images, root=root)
+    names = [os.fsencode(path).decode("utf-8", "backslashreplace") for path in images_read.paths]
+    return clf.predict_frame(images_read, prior=prior).insert_column(0, pl.Series("path", names))

@@ -10,6 +10,7 @@ import typer
 
 from counterpoise.cli import options as o
 from counterpoise.cli.builders import resolve_model
+from counterpoise.cli.costs import read_costs
 from counterpoise.cli.show import model_text, rule_text
 from counterpoise.core.errors import OptionError
 from counterpoise.core.keras_import import import_keras_quietly
@@ -73,15 +74,27 @@ def command(
     ] = None,
     cost_fp: Annotated[float | None, typer.Option(help="Cost of a false positive. Requires --cost-fn.")] = None,
     cost_fn: Annotated[float | None, typer.Option(help="Cost of a missed case. Requires --cost-fp.")] = None,
-    alerts: Annotated[int | None, typer.Option(help="Maximum alerts per 10,000 rows.")] = None,
+    alerts: Annotated[
+        int | None, typer.Option(help="Maximum alerts per 10,000 rows. May be combined with --recall-floor.")
+    ] = None,
+    costs: Annotated[
+        Path | None, typer.Option(help="JSON file of costs, {true label: {decided label: cost}}.", show_default=False)
+    ] = None,
+    review_alpha: Annotated[
+        float | None, typer.Option(help="Maximum share of each class decided wrongly; unclear rows become 'review'.")
+    ] = None,
 ) -> None:
     """Train one strategy and save it, with correction and threshold, in one file."""
+    from counterpoise.decide.costs import cost_matrix
     from counterpoise.pipeline.reading import inputs_of
     from counterpoise.strategies.select import find
 
     aim = aim_of(recall_floor, precision_floor, cost_fp, cost_fn, alerts)
     if confidence is not None:
         _check_guarantee(aim, confidence)
+    if costs is not None and aim is not None:
+        raise OptionError(f"--costs and {_typed(aim)} cannot be combined. Remove one of them.")
+    matrix = None if costs is None else read_costs(costs)
     o.check_file(out, ".keras", [data, model])
     chosen = find(strategy)
     network = resolve_model(model, trust)
@@ -92,6 +105,8 @@ def command(
     import_keras_quietly()
     from counterpoise.targets.kinds import target_of
 
+    if matrix is not None:
+        cost_matrix(matrix, examples.classes)  # labels that there are not are an error before training
     problems = target_of(examples).problems(examples.y, examples.classes)
     if aim is not None and any(len(p.classes) > 2 for p in problems):
         labels = ", ".join(map(str, examples.classes[:6]))
@@ -105,6 +120,8 @@ def command(
     tested = examples.split is not None and len(examples.doing(TEST)) > 0
     if confidence is not None and guarantee_rows is None and not tested:
         guarantee_rows = 0.2
+    if review_alpha is not None and guarantee_rows is None and not tested:
+        guarantee_rows = 0.2
     if aim is not None and tune_threshold is None:
         tune_threshold = True  # an aim is a threshold to be chosen
     clf = fit(
@@ -112,25 +129,27 @@ def command(
         batch_size=o.or_auto(batch_size), seed=seed, tune_threshold=tune_threshold,
         augment="auto" if augment else None,
     )  # fmt: skip
-    if aim is not None:
-        clf = clf.decide(confidence=confidence, **aim)
+    if aim is not None or matrix is not None or review_alpha is not None:
+        clf = clf.decide(confidence=confidence, costs=matrix, review_alpha=review_alpha, **(aim or {}))
     clf.save(out)
     models = model_text(clf.card_without_metrics, clf.rule.weights)
     decided = rule_text(clf.rule, clf.classes_.tolist())
     o.note(f"saved {out}: {strategy}, {models}, {len(examples):,} rows, {decided}", out)
+    threshold = clf.card["threshold"]
+    for key in ("budgets", "review"):
+        if threshold.get(key):
+            o.note(str(threshold[key]), out)
     if confidence is not None:
-        o.note(clf.card["threshold"]["text"], out)
+        o.note(threshold["text"], out)
     elif aim is not None and set(aim) <= FLOORS:
-        o.note(
-            clf.card["threshold"]["text"] + " --confidence 0.95 keeps rows out of training that carry a guarantee.", out
-        )
+        o.note(threshold["text"] + " --confidence 0.95 keeps rows out of training that carry a guarantee.", out)
 
 
 def aim_of(
     recall_floor: float | None, precision_floor: float | None, cost_fp: float | None, cost_fn: float | None,
     alerts: int | None,
 ) -> dict[str, Any] | None:  # fmt: skip
-    """The one aim that was asked for, as arguments of `Classifier.decide`.
+    """The aim that was asked for, or a recall floor with an alert budget, as arguments of `Classifier.decide`.
 
     Raises:
         OptionError: several aims, one cost without the other, or a number out of range.
@@ -148,8 +167,8 @@ def aim_of(
         wanted["cost"] = (cost_fp, cost_fn)
     if alerts is not None:
         wanted["alerts"] = (alerts, 10_000)
-    if len(wanted) > 1:
-        raise OptionError(f"one threshold, one aim; got {_typed(wanted)}.")
+    if len(wanted) > 1 and set(wanted) != {"recall_floor", "alerts"}:
+        raise OptionError(f"{_typed(wanted)} cannot be combined, because a threshold has one aim. Keep one of them.")
     for name, value in wanted.items():
         Aim(name, value if isinstance(value, tuple) else (value,))
     return wanted or None

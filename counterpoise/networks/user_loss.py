@@ -184,11 +184,11 @@ def is_cross_entropy(loss: Any, units: int, independent: bool = False) -> bool:
     """
     if loss is None or (isinstance(loss, str) and loss.lower() in ("crossentropy", "ce")):
         return True
-    found = _keras_loss(loss)
-    if isinstance(found, keras.losses.Loss):
-        name = "" if found.get_config().get("label_smoothing") else _CROSS_ENTROPIES.get(type(found), "")
+    known = _keras_loss(loss)
+    if isinstance(known, keras.losses.Loss):
+        name = "" if known.get_config().get("label_smoothing") else _CROSS_ENTROPIES.get(type(known), "")
     else:
-        name = found.__name__ if getattr(found, "__module__", "").startswith("keras.") else ""
+        name = known.__name__ if getattr(known, "__module__", "").startswith("keras.") else ""
     if independent:
         return name == "binary_crossentropy"
     return name in _CROSS_ENTROPIES.values() and (units == 1 or name != "binary_crossentropy")

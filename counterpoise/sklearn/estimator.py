@@ -32,8 +32,8 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         model: "auto", a name such as "mlp" or "boosted", a Keras model, a builder `build(spec, n_classes)`,
             `cp.trees(...)` or `cp.blend([...])`.
         strategy: A name (see `counterpoise strategies`), a `Strategy` or `cp.ensemble([...])`.
-        validation, folds, epochs, batch_size, budget, optimizer, patience, recipe, output, initial_weights, init_bias,
-            engine: As in `cp.fit`.
+        validation, folds, epochs, batch_size, budget, optimizer, patience, recipe: As in `cp.fit`.
+        output, initial_weights, init_bias, engine: As in `cp.fit`.
         recall_floor, precision_floor: Choose the threshold for this floor instead of the strategy's own aim.
         random_state: Whole number, generator or None: the seed.
         verbose: 0 is silent.

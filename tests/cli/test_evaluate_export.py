@@ -154,3 +154,14 @@ def test_refusals(place, tmp_path):
     with pytest.raises(OptionError, match="--confidence goes with"):
         run("train", place / "rows.csv", "--target", "ill", "--strategy", "none", "--confidence", 0.9,
             "--out", tmp_path / "m.keras")  # fmt: skip
+
+
+def test_train_decides_by_costs_and_leaves_rows_to_a_human(place, tmp_path):
+    (tmp_path / "costs.json").write_text('{"True": {"False": 20}, "False": {"True": 1}}')
+    how = ("train", place / "rows.csv", "--target", "ill", "--model", "mlp", "--epochs", 2, "--strategy", "none")
+    done = run(*how, "--costs", tmp_path / "costs.json", "--out", tmp_path / "m.keras")
+    assert "decision threshold 0.04762 (chosen for costs)" in done.stdout
+    done = run(*how, "--review-alpha", 0.2, "--out", tmp_path / "m.keras")
+    assert "go to a human, so that at most a share 0.2 of each class is decided wrongly" in done.stdout
+    with pytest.raises(OptionError, match="--costs and --alerts cannot be combined"):
+        run(*how, "--costs", tmp_path / "costs.json", "--alerts", 5, "--out", tmp_path / "m.keras")
