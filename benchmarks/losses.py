@@ -112,7 +112,7 @@ def table(make: Callable[[int], tuple[Examples, Array, Array]], seeds: int, epoc
         settings = Settings(epochs=epochs, batch_size=batch, early_stopping=False, seed=seed, engine="fit")
         for title, accuracy, loss in scores(*make(seed), settings):
             found.setdefault(title, []).append((accuracy, loss))
-    print(f"{'':<50} balanced accuracy   minus cross-entropy [95 %]   log loss")
+    print(f"{'':<50} balanced accuracy   minus cross-entropy [95% CI]   log loss")
     base = np.array(found["cross-entropy"])
     for title, values in found.items():
         now = np.array(values)
@@ -154,7 +154,7 @@ def yeast(folder: Path, seeds: int) -> Mapping[str, Array]:
 
 
 def mammography(folder: Path, seeds: int) -> Mapping[str, Array]:
-    """AUROC (seeds,) on a random third of the rows: cross-entropy, and the two forms of the AUC margin loss."""
+    """ROC AUC (seeds,) on a random third of the rows: cross-entropy, and the two forms of the AUC margin loss."""
     import polars as pl
 
     frame = pl.read_csv(folder / "mammography.csv")
@@ -195,7 +195,7 @@ def main() -> None:
     print("\nyeast, 14 labels: macro average precision, macro F1 at logit 0")
     for name, (precision, f1) in yeast(given.data, given.seeds).items():
         print(f"{name:<20} {precision:.3f}  {f1:.3f}")
-    print("\nmammography: AUROC, difference to cross-entropy [95 %]")
+    print("\nmammography: ROC AUC, difference to cross-entropy [95% CI]")
     found = mammography(given.data, given.seeds)
     for name, values in found.items():
         gap = values - found["cross-entropy"]

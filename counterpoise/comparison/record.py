@@ -89,7 +89,7 @@ def warnings_of(trainer: Trainer, diagnosis: Mapping[str, Any]) -> list[str]:
     """Return warnings beyond those of reading: leaks of arrays, near-duplicates, a trained model, its own bias."""
     named = (REPEATS,) if trainer.examples.schema is None else (REPEATS, COLUMNS)
     looks = [c for c in diagnosis["checks"] if c["status"] == "look" and c["name"] not in named]
-    notes = [f"{c['found']} {c['action']}" for c in looks]
+    notes = [f"{c['finding']} {c['action']}" for c in looks]
     for network in trainer.models.values():
         if not isinstance(network, Network):
             continue

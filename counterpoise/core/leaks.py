@@ -23,29 +23,7 @@ BINS = 256
 #: Counts that are held at a time.
 CELLS = 2_000_000
 #: A column whose ROC AUC alone is above this may be the label in disguise.
-LEAK_AUROC = 0.99
-
-
-def auroc(score: np.ndarray, positive: np.ndarray) -> float:
-    """Return ROC AUC: P(score of a positive > score of a negative), ties count one half.
-
-    Args:
-        score: (N,) numbers without NaN. positive: bool (N,).
-
-    Returns:
-        A number in [0, 1]; 0.5 when one of the two kinds is absent.
-
-    Example:
-        >>> auroc(np.array([0.1, 0.4, 0.4, 0.9]), np.array([False, False, True, True]))
-        0.875
-    """
-    n1 = int(positive.sum())
-    n0 = len(positive) - n1
-    if not n1 or not n0:
-        return 0.5
-    _, index, counts = np.unique(score, return_inverse=True, return_counts=True)
-    mean_rank = np.cumsum(counts) - (counts - 1) / 2
-    return float((mean_rank[index[positive]].sum() - n1 * (n1 + 1) / 2) / (n1 * n0))
+LEAK_ROC_AUC = 0.99
 
 
 def single_column_scores(x: Mapping[str, np.ndarray], y: np.ndarray, n_classes: int) -> dict[tuple[str, int], float]:
@@ -155,7 +133,9 @@ def _areas_of(bins: np.ndarray, size: int, y: np.ndarray, targets: np.ndarray, h
 
 
 def areas(score: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
-    """`auroc` of each row of scores (R, B), each standing for so many positives and negatives (R, B).
+    """Return the ROC AUC of each row of scores (R, B), each with a count of positives and of negatives (R, B).
+
+    ROC AUC is P(score of a positive > score of a negative), ties count one half; 0.5 when one of the two is absent.
 
     Example:
         >>> areas(np.array([[0.1, 0.4, 0.9]]), np.array([[0.0, 1.0, 1.0]]), np.array([[1.0, 1.0, 0.0]])).tolist()

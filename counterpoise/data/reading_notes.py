@@ -9,7 +9,7 @@ import numpy as np
 
 from counterpoise.core.duplicates import count_duplicates
 from counterpoise.core.labels import Labels
-from counterpoise.core.leaks import LEAK_AUROC, leak_scores
+from counterpoise.core.leaks import LEAK_ROC_AUC, leak_scores
 from counterpoise.core.schema import Schema
 from counterpoise.data.cycles import named_parts
 from counterpoise.data.kinds import InferredColumn
@@ -54,7 +54,7 @@ def leak_notes(x: Mapping[str, np.ndarray], labels: Labels, schema: Schema) -> l
         "column only if it is known before the label is. Otherwise leave it out with drop (--drop)."
         for what, scores in leak_scores(arrays, labels.codes, labels.classes)
         for (group, j), area in scores.items()
-        if area > LEAK_AUROC
+        if area > LEAK_ROC_AUC
     ]
 
 

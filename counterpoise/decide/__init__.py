@@ -1,6 +1,6 @@
 """From model outputs to calibrated probabilities and decisions (`cp.decide`), in NumPy.
 
-`cp.fit` and `Classifier.decide` do all of it. The modules of this package hold the steps in between.
+`cp.fit` and `Classifier.decide` do all of it. The modules of this package contain the steps in between.
 """
 
 from counterpoise.core.lazy import shown as _shown

@@ -1,4 +1,4 @@
-"""Offsets of many classes, one after the other set to its best place, at the cost of the rows that it moves.
+"""Offsets of many classes, one after the other set to its best value, at the cost of the rows that it moves.
 
 When the offset of class c grows past d_i, row i goes from the best other class to c, and nothing else changes. So a
 score that is made of sums over the classes follows from d, sorted, and from two sums per row.
@@ -22,18 +22,18 @@ class Objective(NamedTuple):
     """A score of decisions that is made of sums over the classes.
 
     Attributes:
-        parts: (true positives, times decided, class codes), all (K,), to what each class adds to the sums, (K, P).
+        terms: (true positives, times decided, class codes), all (K,), to what each class adds to the sums, (K, P).
         value: Sums (..., P) to the score (...).
         classes: C.
     """
 
-    parts: Callable[[Array, Array, Array], Array]
+    terms: Callable[[Array, Array, Array], Array]
     value: Callable[[Array], Array]
     classes: int
 
     def of(self, tp: Array, decided: Array) -> float:
         """The score of all classes, (C,) each."""
-        return float(self.value(self.parts(tp, decided, np.arange(len(tp))).sum(axis=0)))
+        return float(self.value(self.terms(tp, decided, np.arange(len(tp))).sum(axis=0)))
 
 
 def tally(decision: Array, labels: Array, w: Array, n_classes: int) -> tuple[Array, Array]:
@@ -49,18 +49,18 @@ def value(lp: Array, labels: Array, w: Array, b: Array, score: Objective) -> flo
 
 
 def ascend(lp: Array, labels: Array, w: Array, b: Array, score: Objective, sweeps: int) -> Array:
-    """Set one offset after the other to its best place until a pass brings nothing."""
+    """Set one offset after the other to its best value until a pass brings nothing."""
     b, best, leaders = b.copy(), value(lp, labels, w, b, score), Leaders(lp + b)
     for _ in range(sweeps):
         before = best
         for c in np.unique(labels):
             rival = leaders.without(c)
-            place = best_place(leaders.scores[np.arange(len(lp)), rival] - lp[:, c], rival, labels, w, b[c], c, score)
-            decision = leaders.with_column(c, rival, lp[:, c] + place)
+            offset = best_offset(leaders.scores[np.arange(len(lp)), rival] - lp[:, c], rival, labels, w, b[c], c, score)
+            decision = leaders.with_column(c, rival, lp[:, c] + offset)
             now = score.of(*tally(decision, labels, w, lp.shape[1]))
             if now > best + 1e-9:
-                b[c], best = place, now
-                leaders.set(c, lp[:, c] + place)
+                b[c], best = offset, now
+                leaders.set(c, lp[:, c] + offset)
         if best <= before + 1e-6:
             break
     return b
@@ -79,9 +79,9 @@ class Leaders:
         self._find(np.arange(len(scores)))
 
     def _find(self, rows: Array) -> None:
-        some, place = self.scores[rows], np.arange(len(rows))
+        some, index = self.scores[rows], np.arange(len(rows))
         self.first[rows] = np.argmax(some, axis=1)
-        some[place, self.first[rows]] = -np.inf
+        some[index, self.first[rows]] = -np.inf
         self.second[rows] = np.argmax(some, axis=1)
 
     def without(self, c: int) -> Array:
@@ -109,7 +109,7 @@ class Leaders:
         return (values > others) | ((values == others) & (c < columns))
 
 
-def best_place(d: Array, rival: Array, labels: Array, w: Array, now: float, c: int, score: Objective) -> float:
+def best_offset(d: Array, rival: Array, labels: Array, w: Array, now: float, c: int, score: Objective) -> float:
     """Find the best b_c with the other offsets fixed; among equal ones the nearest to what it is `now`.
 
     Args:
@@ -122,9 +122,9 @@ def best_place(d: Array, rival: Array, labels: Array, w: Array, now: float, c: i
         cuts = _distinct(_quantiles(up, POSITIONS))
     passed = np.r_[0, np.searchsorted(up, cuts, side="right")]
     values = score.value(_sums_along(rival[order], labels[order], w[order], c, score)[passed])
-    places = np.concatenate([[cuts[0] - 1.0], (cuts[:-1] + cuts[1:]) / 2.0, [cuts[-1] + 1.0]])
+    offsets = np.concatenate([[cuts[0] - 1.0], (cuts[:-1] + cuts[1:]) / 2.0, [cuts[-1] + 1.0]])
     good = np.flatnonzero(values >= values.max() - 1e-12)
-    return float(places[good[np.argmin(np.abs(places[good] - now))]])
+    return float(offsets[good[np.argmin(np.abs(offsets[good] - now))]])
 
 
 def _distinct(ordered: Array) -> Array:
@@ -145,21 +145,21 @@ def _sums_along(rival: Array, labels: Array, w: Array, c: int, score: Objective)
     of, first = rival[group], np.r_[True, np.diff(rival[group]) != 0]
     own, right = w[group], w[group] * (rival == labels)[group]
     left = [total - lost for total, lost in (_along(own, first), _along(right, first))]
-    after = score.parts(left[1], left[0], of)
-    whole = [_along(part, first)[0] for part in (own, right)]
-    start = score.parts(whole[1], whole[0], of)
+    after = score.terms(left[1], left[0], of)
+    whole = [_along(weights, first)[0] for weights in (own, right)]
+    start = score.terms(whole[1], whole[0], of)
     before = np.concatenate([after[:1], after[:-1]])
     before[first] = start[first]
     step = np.empty_like(after)
     step[group] = after - before
     absent = np.setdiff1d(np.arange(score.classes), np.r_[of, c])
-    others = start[first].sum(axis=0) + score.parts(np.zeros(len(absent)), np.zeros(len(absent)), absent).sum(axis=0)
-    mine = score.parts(np.r_[0.0, np.cumsum(w * (labels == c))], np.r_[0.0, np.cumsum(w)], np.full(len(w) + 1, c))
+    others = start[first].sum(axis=0) + score.terms(np.zeros(len(absent)), np.zeros(len(absent)), absent).sum(axis=0)
+    mine = score.terms(np.r_[0.0, np.cumsum(w * (labels == c))], np.r_[0.0, np.cumsum(w)], np.full(len(w) + 1, c))
     return mine + others + np.concatenate([np.zeros((1, step.shape[1])), np.cumsum(step, axis=0)])
 
 
 def _along(values: Array, first: Array) -> tuple[Array, Array]:
-    """Sum of each group of neighbors, and the sum up to each place in it; equal to the bit at its end."""
+    """Sum of each group of neighbors, and the sum up to each row in it; equal to the bit at its end."""
     running = np.cumsum(values)
     starts = np.flatnonzero(first)
     sizes = np.diff(np.r_[starts, len(values)])

@@ -1,4 +1,4 @@
-"""Calibration after pooling: fitted on rows that trained nothing, kept only where held-out rows gain.
+"""Calibration after pooling: fitted on rows that were not used for training, kept only if held-out rows gain.
 
 A calibrator is a plain dict of strings, floats and lists, ready for JSON and for a Keras layer:
 
@@ -8,7 +8,7 @@ A calibrator is a plain dict of strings, floats and lists, ready for JSON and fo
         logit of each class against the rest, interpolated linearly from x to y and flat outside, then the
         classes normalized; two classes have one curve, that of class 1.
 
-Either may hold "after": [C], added to the log-probabilities at the end (a deployment prior).
+Either may contain "after": [C], added to the log-probabilities at the end (a deployment prior).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NEEDED = {"temperature": 20, "platt": 30, "vector": 50, "isotonic": 300}
 SYNONYMS = {"beta": "vector"}
 FOLDS = 5
 ENOUGH = 20_000  # rows per class on which kinds are compared; the one kept is fitted on all
-LOWEST = -700.0  # exp of it is the smallest probability that a float64 holds with all digits
+LOWEST = -700.0  # exp of it is about the smallest probability that float64 keeps with all digits
 RIDGE = 1.0  # pulls slopes towards 1 as strongly as about one row, so that separable scores stay finite
 
 Calibrator = Mapping[str, Any]
@@ -46,50 +46,59 @@ def fit_calibrator(
     means nearer to the shares and not to 1/C. "platt": one slope and one intercept per class. "vector": a
     slope and an intercept per class, slopes not negative; with two classes that is beta calibration, hence
     "beta" is the same. "isotonic": a monotone curve, one class against the rest. "auto": the one that
-    gains most. Kept when the mean gain over 5 held-out parts exceeds its standard error.
+    gains most. Kept when the mean gain over 5 held-out folds exceeds its standard error.
 
     Args:
-        log_p: float (N, C), shift-corrected and pooled, of rows that trained nothing.
+        log_p: float (N, C), shift-corrected and pooled, of rows that were not used for training.
         y: int (N,), class codes.
         kind: "auto" or one of the above.
         sample_weight: float (N,) or None.
-        seed: Of the five parts.
+        seed: Of the five folds.
 
     Returns:
-        The calibrator, or None, and sentences that say what was tried, refused and kept.
+        The calibrator, or None, and sentences on what was tried, refused and kept.
 
     Example:
         >>> rng = np.random.default_rng(0)
         >>> z = rng.normal(size=4000)
         >>> y = (rng.random(4000) < 1 / (1 + np.exp(-z))).astype(int)
         >>> over = log_softmax(np.stack([np.zeros(4000), 3 * z], axis=1))
-        >>> found, _ = fit_calibrator(over, y, "platt")
-        >>> np.round(found["slopes"], 1).tolist()
+        >>> calibrator, _ = fit_calibrator(over, y, "platt")
+        >>> np.round(calibrator["slopes"], 1).tolist()
         [0.3, 0.3]
 
     Source: Platt (1999); Guo et al. (2017), "On calibration of modern neural networks", section 4.2;
     Kull, Silva Filho and Flach (2017), "Beta calibration"; Zadrozny and Elkan (2002).
     """
-    lp = np.maximum(class_scores(log_p), LOWEST)
+    lp = class_scores(log_p)
     labels, w = codes(y, *lp.shape), row_weights(sample_weight, len(lp))
-    tried, notes = _bearable(_kinds(kind), labels, lp.shape[1])
+    return fitted_calibrator(lp, labels, w, calibrator_kinds(kind), seed)
+
+
+def fitted_calibrator(
+    lp: Array, labels: Array, w: Array, kinds: list[str], seed: int = 0
+) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+    """Fit the best of the kinds on checked arrays (see `fit_calibrator`)."""
+    lp = np.maximum(lp, LOWEST)
+    tried, notes = _bearable(kinds, labels, lp.shape[1])
     best: tuple[float, float, str] | None = None
     some, counted = _thinned(labels, w, seed)
-    parts = _parts(labels[some], seed)
+    folds = _folds(labels[some], seed)
     for name in tried:
-        gain, error = _held_out_gain(name, lp[some], labels[some], counted, parts)
+        gain, error = _held_out_gain(name, lp[some], labels[some], counted, folds)
         if best is None or gain > best[0]:
             best = (gain, error, name)
     if best is None:
         return None, tuple(notes)
     gain, error, name = best
-    said = f"{name} changes held-out log loss by {-gain:+.4g} per row (standard error {error:.2g})"
+    change = f"{name} changes held-out log loss by {-gain:+.4g} per row (standard error {error:.2g})"
     if not gain > error:
-        return None, (*notes, f"Calibration: {said}; not kept.")
-    return _fit(name, lp, labels, w), (*notes, f"Calibration: {said}; kept.")
+        return None, (*notes, f"Calibration: {change}; not kept.")
+    return _fit(name, lp, labels, w), (*notes, f"Calibration: {change}; kept.")
 
 
-def _kinds(kind: str) -> list[str]:
+def calibrator_kinds(kind: str) -> list[str]:
+    """Return the kinds to compare for `kind` as given to `fit_calibrator`, or raise an error."""
     if kind == "auto":
         return list(NEEDED)
     name = SYNONYMS.get(kind, kind)
@@ -104,8 +113,8 @@ def _bearable(kinds: list[str], y: Array, n_classes: int) -> tuple[list[str], li
     have = dict.fromkeys(kinds, int(counts.min()))
     have["temperature"] = int(counts.sum() - counts.max())
     refused = [k for k in kinds if have[k] < NEEDED[k]]
-    said = [f"{k} needs {NEEDED[k]} and has {have[k]}" for k in refused]
-    notes = ["Calibration refused for too few rare rows: " + "; ".join(said) + "."] if said else []
+    needs = [f"{k} needs {NEEDED[k]} and has {have[k]}" for k in refused]
+    notes = ["Calibration refused for too few rare rows: " + "; ".join(needs) + "."] if needs else []
     return [k for k in kinds if k not in refused], notes
 
 
@@ -127,23 +136,23 @@ def _thinned(y: Array, w: Array, seed: int) -> tuple[Array, Array]:
     return some, counted[some]
 
 
-def _parts(y: Array, seed: int) -> Array:
+def _folds(y: Array, seed: int) -> Array:
     """Number each row 0 .. FOLDS - 1, evenly within each class."""
     order = generator(seed, "calibration parts").permutation(len(y))
     order = order[np.argsort(y[order], kind="stable")]
-    parts = np.empty(len(y), dtype=np.int64)
-    parts[order] = np.arange(len(y)) % FOLDS
-    return parts
+    folds = np.empty(len(y), dtype=np.int64)
+    folds[order] = np.arange(len(y)) % FOLDS
+    return folds
 
 
-def _held_out_gain(kind: str, lp: Array, y: Array, w: Array, parts: Array) -> tuple[float, float]:
+def _held_out_gain(kind: str, lp: Array, y: Array, w: Array, folds: Array) -> tuple[float, float]:
     """Return the mean fall of log loss on held-out rows, and its standard error."""
     rows = np.arange(len(y))
     gain = -log_softmax(lp)[rows, y]
     for k in range(FOLDS):
-        held = parts == k
-        found = _fit(kind, lp[~held], y[~held], w[~held])
-        gain[held] += apply_calibrator(found, lp[held])[np.arange(np.count_nonzero(held)), y[held]]
+        held = folds == k
+        calibrator = _fit(kind, lp[~held], y[~held], w[~held])
+        gain[held] += calibrated(calibrator, lp[held])[np.arange(np.count_nonzero(held)), y[held]]
     mean = float(w @ gain / w.sum())
     return mean, float(np.sqrt(np.sum((w * (gain - mean)) ** 2)) / w.sum())
 
@@ -164,14 +173,14 @@ def _fit_linear(kind: str, lp: Array, y: Array, w: Array) -> tuple[Array, Array]
     for _ in range(50):
         gradient, hessian = _of_basis(lp, onehot, w, origin + basis @ theta, basis)
         step = -np.linalg.lstsq(hessian, gradient, rcond=1e-13)[0]
-        # The step's guaranteed fall in nats over all rows: a millionth is far below what any row can tell.
+        # The step's guaranteed fall in nats over all rows: a millionth is far below the noise of one row.
         if -(gradient @ step) < 1e-6:
             break
         while (new := _loss(lp, y, w, origin + basis @ (theta + step))) > value and np.max(np.abs(step)) > 1e-10:
             step = step / 2.0
         theta, value = theta + step, new
     full = origin + basis @ theta
-    # A slope below 0 would turn the ranking round; noise can ask for it, sense cannot.
+    # A slope below 0 would reverse the ranking, which only noise can cause.
     return np.maximum(full[:c], 0.0), full[c:]
 
 
@@ -236,11 +245,11 @@ def _curve(x: Array, hit: Array, w: Array) -> tuple[Array, Array]:
     """
     from sklearn.isotonic import isotonic_regression
 
-    distinct, place = np.unique(x, return_inverse=True)
-    weight = np.bincount(place, weights=w)
+    distinct, index = np.unique(x, return_inverse=True)
+    weight = np.bincount(index, weights=w)
     kept = weight > 0
     distinct, weight = distinct[kept], weight[kept]
-    sums = np.bincount(place, weights=w * hit)[kept]
+    sums = np.bincount(index, weights=w * hit)[kept]
     level = isotonic_regression(sums / weight, sample_weight=weight)
     first = np.append(0, np.flatnonzero(np.diff(level)) + 1)
     last = np.append(first[1:] - 1, len(level) - 1)
@@ -271,16 +280,21 @@ def apply_calibrator(calibrator: Calibrator | None, log_p: Array) -> Array:
         >>> np.exp(apply_calibrator(halve, np.log([[0.2, 0.8]]))).round(4).tolist()
         [[0.3333, 0.6667]]
     """
+    if calibrator is not None and calibrator["kind"] not in NEEDED:
+        raise OptionError(f"There is no calibrator of kind {calibrator['kind']!r}.")
+    return calibrated(calibrator, class_scores(log_p))
+
+
+def calibrated(calibrator: Calibrator | None, lp: Array) -> Array:
+    """Apply a calibrator to checked scores (see `apply_calibrator`)."""
     if calibrator is None:
-        return class_scores(log_p)
-    lp = np.maximum(class_scores(log_p), LOWEST)
+        return lp
+    lp = np.maximum(lp, LOWEST)
     out = _apply_isotonic(calibrator, lp) if calibrator["kind"] == "isotonic" else _apply_linear(calibrator, lp)
     return log_softmax(out + np.asarray(calibrator["after"])) if "after" in calibrator else out
 
 
 def _apply_linear(calibrator: Calibrator, lp: Array) -> Array:
-    if calibrator["kind"] not in NEEDED:
-        raise OptionError(f"There is no calibrator of kind {calibrator['kind']!r}.")
     return log_softmax(np.asarray(calibrator["slopes"]) * lp + np.asarray(calibrator["intercepts"]))
 
 

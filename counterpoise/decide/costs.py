@@ -38,7 +38,9 @@ def cost_matrix(costs: Any, classes: Sequence[Any]) -> Array:
             f"one column for each decided class, in the order {labels}."
         )
     if not np.isfinite(matrix).all():
-        raise OptionError("costs holds a value that is not finite. Expected a finite number for each pair of classes.")
+        raise OptionError(
+            "costs contains a value that is not finite. Expected a finite number for each pair of classes."
+        )
     return matrix
 
 
@@ -71,7 +73,7 @@ def _of_labels(costs: Mapping[Any, Any], labels: list[Any]) -> Array:
 
 
 def _by_label(values: Mapping[Any, Any], labels: list[Any]) -> dict[int, Any]:
-    """The same by class code; a label is found by its value or by its text, as JSON has it."""
+    """The same by class code; a label is matched by its value or by its text, as JSON has it."""
     out = {}
     for name, value in values.items():
         code = find_label(name, labels)

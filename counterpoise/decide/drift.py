@@ -1,4 +1,4 @@
-"""After shipping: have the class shares moved, is that all that moved, and does the rule still hold?"""
+"""After shipping: whether the class shares moved, whether only they moved, and whether the rule still fits."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import numpy as np
 from counterpoise.core.rule import Rule
 from counterpoise.decide.aim import Aim, in_words
 from counterpoise.decide.new_prior import rule_at_prior
-from counterpoise.decide.rule import apply_rule_to_log_p, pooled_log_proba
-from counterpoise.decide.shapes import members
+from counterpoise.decide.rule import applied, final_log_proba, members_of
 from counterpoise.decide.shares import PriorEstimate, SortedUnion, estimate_prior
 
 Array = np.ndarray
@@ -25,7 +24,7 @@ class Drift:
         estimate: The new class shares.
         score_distance: Largest gap between the distribution functions of old and new scores, 0 to 1.
         flagged_before, flagged_now: Share of rows decided for each class, float64 (C,).
-        plausible: Whether the rule's aim can still be relied on; None where that cannot be told.
+        plausible: Whether the rule's aim can still be relied on; None where that cannot be judged.
         rule: The rule for the new shares: the shipped one where every share may be what it was (noise in the estimate
             would only do harm), None when more than the shares moved.
         notes: Sentences for people.
@@ -74,8 +73,8 @@ def monitor(
         >>> drift.estimate.prior.round(1).tolist(), drift.estimate.pure
         ([0.6, 0.4], True)
     """
-    old, new = members(log_p_members), members(new_log_p_members)
-    before, now = pooled_log_proba(rule, old), pooled_log_proba(rule, new)
+    old, new = members_of(rule, log_p_members), members_of(rule, new_log_p_members)
+    before, now = final_log_proba(rule, old), final_log_proba(rule, new)
     estimate = estimate_prior(before, y, now, method=method, draws=draws, seed=seed)
     columns = [1] if before.shape[1] == 2 else range(before.shape[1])
     even, even_now = _equal(len(before)), _equal(len(now))
@@ -97,9 +96,9 @@ def _equal(n: int) -> Array:
     return np.full(n, 1.0 / n)
 
 
-def _decided(rule: Rule, parts: list[Array]) -> Array:
-    decision = apply_rule_to_log_p(rule, parts).decision
-    return np.bincount(decision, minlength=parts[0].shape[1]) / len(decision)
+def _decided(rule: Rule, lps: list[Array]) -> Array:
+    decision = applied(rule, lps).decision
+    return np.bincount(decision, minlength=lps[0].shape[1]) / len(decision)
 
 
 def _inside(q: Array) -> Array:

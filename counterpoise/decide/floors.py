@@ -1,8 +1,8 @@
 """Recall floors for some of many classes, met by the offsets of the decision argmax_c (log p_c + b_c).
 
-The floors of several classes hold or fail together with one vector of offsets, so they cannot be met class by class.
-Offsets are tried in an order that is fixed without the rows of a guarantee, from the ones that give the named classes
-most to the ones that serve macro-F1; what is taken is the last before the first failure (fixed-sequence testing).
+The floors of several classes are met or missed together with one vector of offsets, not class by class. Offsets are
+tried in an order that is fixed without the rows of a guarantee, from the ones that give the named classes most to the
+ones that serve macro-F1; the last before the first failure is taken (fixed-sequence testing).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def floor_path(
 ) -> Array:  # fmt: skip
     """Offsets in the order in which they are to be tried, float64 (K, C).
 
-    The first are balanced on these rows: the shares that the named classes miss stand in proportion to what they may
+    The first are balanced on these rows: the shares that the named classes miss are proportional to what they may
     miss, and the other classes are far away. The last are `offsets`.
 
     Args:
@@ -46,7 +46,11 @@ def floor_path(
         [0.0, 0.0, 0.0]
     """
     lp = class_scores(log_p)
-    labels, w = codes(y, *lp.shape), row_weights(sample_weight, len(lp))
+    return _path(lp, codes(y, *lp.shape), floors, offsets, row_weights(sample_weight, len(lp)))
+
+
+def _path(lp: Array, labels: Array, floors: Array, offsets: Array, w: Array | None) -> Array:
+    """Return the offsets of `floor_path` for checked arrays."""
     named = np.asarray(floors) > 0
     start = np.where(named, offsets + AWAY, offsets)
     best, most, b = start, np.inf, start.copy()
@@ -71,13 +75,14 @@ def recalls(log_p: Array, y: Array, offsets: Array, weights: Array | None = None
     return np.bincount(y, weights=w * right, minlength=log_p.shape[1]) / np.where(total > 0, total, 1.0)
 
 
-def floor_offsets(
-    log_p: Array, y: Array, floors: Array, offsets: Array, sample_weight: Array | None = None
-) -> Array:  # fmt: skip
-    """Estimate: the last offsets of `floor_path` whose recalls on these rows reach the floors (arguments as there).
+def floor_offsets(lp: Array, labels: Array, floors: Array, offsets: Array, w: Array | None = None) -> Array:
+    """Return the last offsets of `floor_path` whose recalls on these rows reach the floors.
+
+    Args:
+        lp, labels, floors, offsets, w: As in `floor_path`, checked.
 
     Raises:
-        GuaranteeError: no offsets reach the floors together; it says what is reached.
+        GuaranteeError: No offsets reach the floors together; the message names the recalls that are reached.
 
     Example:
         >>> y = np.repeat([0, 1], 100)
@@ -85,9 +90,8 @@ def floor_offsets(
         >>> floor_offsets(np.log(np.stack([1 - p, p], axis=1)), y, np.array([0, 0.9]), np.zeros(2)).round(2).tolist()
         [0.0, 0.87]
     """
-    lp = class_scores(log_p)
-    path = floor_path(lp, y, floors, offsets, sample_weight)
-    each = np.stack([recalls(lp, np.asarray(y), b, sample_weight) for b in path])
+    path = _path(lp, labels, floors, offsets, w)
+    each = np.stack([recalls(lp, labels, b, w) for b in path])
     good = np.flatnonzero(np.all(each >= floors - 1e-12, axis=1))
     if len(good) == 0:
         reached = ", ".join(f"{each[0, c]:.3g} for class {c}" for c in np.flatnonzero(floors > 0))
@@ -113,7 +117,7 @@ def guarantee_floors(
         confidence: Above 0 and below 1. kept_out: Whether the rows were used for nothing else.
 
     Raises:
-        GuaranteeError: the first offsets fail; it says which recalls these could carry.
+        GuaranteeError: The first offsets fail; the message names the recalls that they support.
 
     Example:
         >>> y = np.repeat([0, 1, 2], 100)
@@ -132,21 +136,21 @@ def guarantee_floors(
         raise OptionError(f"The confidence is {confidence:g}. Expected above 0 and below 1, for example 0.95.")
     named, rows = np.flatnonzero(floors > 0), np.bincount(labels, minlength=lp.shape[1])
     last = -1
-    for place, b in enumerate(path):
+    for index, b in enumerate(path):
         missed = rows - np.round(recalls(lp, labels, b) * rows)
         if np.any(bdtr(missed[named], np.maximum(rows[named], 1), 1.0 - floors[named]) > 1.0 - confidence):
             break
-        last = place
+        last = index
     if last < 0:
-        raise GuaranteeError(_carried(named, rows, recalls(lp, labels, path[0]), floors, 1.0 - confidence))
+        raise GuaranteeError(_supported(named, rows, recalls(lp, labels, path[0]), floors, 1.0 - confidence))
     return ClassGuarantee(path[last], floors, confidence, rows, recalls(lp, labels, path[last]), kept_out)
 
 
-def _carried(named: Array, rows: Array, found: Array, floors: Array, delta: float) -> str:
-    """Exact lower bounds of the recalls of the first offsets."""
-    parts = []
+def _supported(named: Array, rows: Array, reached: Array, floors: Array, delta: float) -> str:
+    """Name the exact lower bounds of the recalls of the first offsets."""
+    bounds = []
     for c in named:
-        hits = round(found[c] * rows[c])
+        hits = round(reached[c] * rows[c])
         best = float(betaincinv(hits, rows[c] - hits + 1, delta)) if hits else 0.0
-        parts.append(f"{floors[c]:g} for class {c} with {rows[c]} rows (at best {np.floor(best * 100) / 100:.2f})")
-    return f"These recalls cannot be guaranteed together: {', '.join(parts)}."
+        bounds.append(f"{floors[c]:g} for class {c} with {rows[c]} rows (at best {np.floor(best * 100) / 100:.2f})")
+    return f"These recalls cannot be guaranteed together: {', '.join(bounds)}."

@@ -48,19 +48,26 @@ def greedy_weights(
 
     Source: Caruana, Niculescu-Mizil, Crew and Ksikes (2004), "Ensemble Selection from Libraries of Models".
     """
-    parts = [np.exp(part) for part in members(log_p_members)]
-    labels = codes(y, *parts[0].shape)
-    weight = row_weights(sample_weight, len(labels))
+    lps = members(log_p_members)
+    labels, w = codes(y, *lps[0].shape), row_weights(sample_weight, len(lps[0]))
+    return selected_weights(lps, labels, w, rounds=rounds, patience=patience)
+
+
+def selected_weights(
+    lps: Sequence[Array], labels: Array, w: Array, *, rounds: int = ROUNDS, patience: int = PATIENCE
+) -> Array:
+    """Find the weights of checked members (see `greedy_weights`)."""
+    probas = [np.exp(lp) for lp in lps]
 
     def score(proba: Array) -> tuple[float, float]:
-        ranked = average_precision(labels, proba, sample_weight=weight)
-        return ranked, -log_loss(labels, proba, sample_weight=weight)
+        ranked = average_precision(labels, proba, sample_weight=w)
+        return ranked, -log_loss(labels, proba, sample_weight=w)
 
-    total, path, best = np.zeros_like(parts[0]), list[int](), ((-np.inf, -np.inf), 0)
+    total, path, best = np.zeros_like(probas[0]), list[int](), ((-np.inf, -np.inf), 0)
     while len(path) < rounds and len(path) - best[1] < max(1, patience):
-        found = [score((total + part) / (len(path) + 1)) for part in parts]
-        path.append(max(range(len(parts)), key=found.__getitem__))
-        total = total + parts[path[-1]]
-        if found[path[-1]] > best[0]:
-            best = found[path[-1]], len(path)
-    return np.bincount(path[: best[1]], minlength=len(parts)) / best[1]
+        scores = [score((total + proba) / (len(path) + 1)) for proba in probas]
+        path.append(max(range(len(probas)), key=scores.__getitem__))
+        total = total + probas[path[-1]]
+        if scores[path[-1]] > best[0]:
+            best = scores[path[-1]], len(path)
+    return np.bincount(path[: best[1]], minlength=len(probas)) / best[1]

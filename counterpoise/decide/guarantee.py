@@ -1,4 +1,4 @@
-"""Thresholds that hold a floor with confidence.
+"""Thresholds that reach a floor with confidence.
 
 A floor read off the rows that chose it is an estimate and fails about half of the time. A guarantee fails
 at most with probability 1 - confidence over the draw of its rows, for any score whatever, if those rows
@@ -44,7 +44,7 @@ def guarantee_recall(
         kept_out: Whether the rows were used for nothing else.
 
     Raises:
-        GuaranteeError: too few positives; it says which recall they can carry.
+        GuaranteeError: There are too few positives; the message names the recall that they support.
 
     Example:
         >>> guarantee_recall(np.arange(1, 101) / 100, np.ones(100, int), 0.9).threshold
@@ -86,12 +86,12 @@ def guarantee_precision(
             the rule. Default: `GRID`.
 
     Raises:
-        GuaranteeError: no candidate passes; it says which precision could be guaranteed.
+        GuaranteeError: No candidate passes; the message names the precision that could be guaranteed.
 
     Example:
         >>> p = np.r_[np.full(100, 0.9), np.full(900, 0.1)]
-        >>> found = guarantee_precision(p, (p > 0.5).astype(int), 0.9)
-        >>> 0.1 < found.threshold <= 0.9
+        >>> guarantee = guarantee_precision(p, (p > 0.5).astype(int), 0.9)
+        >>> 0.1 < guarantee.threshold <= 0.9
         True
 
     Source: Angelopoulos, Bates, Candès, Jordan and Lei (2021), "Learn then Test", section 3 (fixed
@@ -164,8 +164,8 @@ def rule_with_guarantee(rule: Rule, guarantee: Guarantee) -> Rule:
 
     Example:
         >>> rule = Rule(log_shifts=np.zeros((1, 2)), prior=np.array([0.9, 0.1]), threshold=0.5)
-        >>> found = guarantee_recall(np.arange(1, 101) / 100, np.ones(100, int), 0.9)
-        >>> guaranteed = rule_with_guarantee(rule, found)
+        >>> guarantee = guarantee_recall(np.arange(1, 101) / 100, np.ones(100, int), 0.9)
+        >>> guaranteed = rule_with_guarantee(rule, guarantee)
         >>> guaranteed.threshold, guaranteed.aim
         (0.05, 'recall_floor(0.9)')
     """

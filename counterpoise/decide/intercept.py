@@ -1,7 +1,7 @@
-"""The residual intercept: do the corrected probabilities say what the rows say, class by class?
+"""The residual intercept: whether the corrected probabilities agree with the class shares, class by class.
 
 Subtracting all of the training shift is exact for a model that fits its loss to the end; one that was
-stopped early or learned its rows by heart may need less. Rows that trained nothing tell.
+stopped early or memorized its rows may need less. Rows that were not used for training show this.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class InterceptCheck:
     Attributes:
         mean: float64 (C,), mean corrected probability.
         share: float64 (C,), observed share.
-        error: float64 (C,), standard error of their difference if the probabilities are true.
+        error: float64 (C,), standard error of their difference if the probabilities are calibrated.
         intercept: float64 (C,), to be added to log p, sum 0 over the classes seen; None where all agree.
         notes: The same in words.
 
@@ -49,12 +49,12 @@ class InterceptCheck:
 def check_intercept(log_p: Array, y: Array, sample_weight: Array | None = None) -> InterceptCheck:
     """Compare, per class, mean probability with observed share, and fit an intercept where they differ.
 
-    If the probabilities are true, share_c - mean_c has variance sum_i w_i^2 p_ic (1 - p_ic) / (sum w)^2.
+    If the probabilities are calibrated, share_c - mean_c has variance sum_i w_i^2 p_ic (1 - p_ic) / (sum w)^2.
     Where any class is off by more than 2 standard errors, the intercept b is fitted by maximum likelihood
     on log softmax(log p + b).
 
     Args:
-        log_p: float (N, C), corrected and pooled, of rows that trained nothing.
+        log_p: float (N, C), corrected and pooled, of rows that were not used for training.
         y: int (N,), class codes.
         sample_weight: float (N,) or None.
 
@@ -65,12 +65,16 @@ def check_intercept(log_p: Array, y: Array, sample_weight: Array | None = None) 
         [0.9, 0.1]
     """
     lp = class_scores(log_p)
-    labels, w = codes(y, *lp.shape), row_weights(sample_weight, len(lp))
+    return intercept_check(lp, codes(y, *lp.shape), row_weights(sample_weight, len(lp)))
+
+
+def intercept_check(lp: Array, labels: Array, w: Array) -> InterceptCheck:
+    """Compare the checked arrays (see `check_intercept`)."""
     p, total = np.exp(lp), w.sum()
     mean, share = w @ p / total, np.bincount(labels, weights=w, minlength=lp.shape[1]) / total
     error = np.sqrt((w**2) @ (p * (1.0 - p))) / total
     off = np.abs(share - mean) > LIMIT * error + 1e-12
-    fitted = fit_intercept(lp, labels, w) if off.any() and np.count_nonzero(share) > 1 else None
+    fitted = fitted_intercept(lp, labels, w) if off.any() and np.count_nonzero(share) > 1 else None
     return InterceptCheck(mean, share, error, fitted, _words(mean, share, error, off, fitted))
 
 
@@ -89,7 +93,11 @@ def fit_intercept(log_p: Array, y: Array, sample_weight: Array | None = None) ->
         [0.8, 0.2]
     """
     lp = class_scores(log_p)
-    labels, w = codes(y, *lp.shape), row_weights(sample_weight, len(lp))
+    return fitted_intercept(lp, codes(y, *lp.shape), row_weights(sample_weight, len(lp)))
+
+
+def fitted_intercept(lp: Array, labels: Array, w: Array) -> Array:
+    """Fit the intercept on checked arrays (see `fit_intercept`)."""
     wanted = np.bincount(labels, weights=w, minlength=lp.shape[1])
     seen = np.flatnonzero(wanted > 0)
     out = np.zeros(lp.shape[1])
@@ -138,11 +146,11 @@ def _words(mean: Array, share: Array, error: Array, off: Array, fitted: Array | 
             "nothing was added.",
         )
     listed = np.flatnonzero(off)
-    said = "; ".join(f"class {c}: {_pair(mean, share, error, c)}" for c in listed[:SHOWN])
+    pairs = "; ".join(f"class {c}: {_pair(mean, share, error, c)}" for c in listed[:SHOWN])
     more = f"; and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
-    first = f"{lead} is off for {said}{more}."
+    first = f"{lead} is off for {pairs}{more}."
     if fitted is None:
-        return (first, "No intercept was fitted: the rows hold one class only.")
+        return (first, "No intercept was fitted: the rows are of one class only.")
     added = ", ".join(f"{v:+.3f} for class {c}" for c, v in enumerate(fitted[:SHOWN]))
     return (first, f"A residual intercept was fitted by maximum likelihood and kept: {added}" + _rest(fitted) + ".")
 

@@ -1,6 +1,6 @@
 """The rule as a Keras layer, so that correction, calibration and threshold ship inside the model file.
 
-It computes in `keras.ops` what `rule.apply_rule` computes in NumPy; a test holds the two together.
+It computes in `keras.ops` what `rule.apply_rule` computes in NumPy; a test compares the two.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ class RuleLayer(keras.layers.Layer):
         self.rule = rule_to_dict(checked_rule(rule))
 
     def call(self, member_logits: Any) -> dict[str, Any]:
-        parts = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]
-        gammas = self.rule.get("gammas") or [0.0] * len(parts)
-        log_p = [self._corrected(*part) for part in zip(parts, self.rule["log_shifts"], gammas, strict=True)]
+        logits = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]
+        gammas = self.rule.get("gammas") or [0.0] * len(logits)
+        log_p = [self._corrected(*member) for member in zip(logits, self.rule["log_shifts"], gammas, strict=True)]
         pooled = self._pooled(log_p)
         decision = self._decided(pooled)
         if self.rule["vote"] == "hard" and self.rule["member_thresholds"] is not None:
@@ -107,8 +107,8 @@ class RuleLayer(keras.layers.Layer):
         return best - ops.max(score - 1e9 * first, axis=-1)
 
     def compute_output_spec(self, member_logits: Any) -> dict[str, Any]:
-        parts = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]
-        rows = parts[0].shape[0]
+        logits = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]
+        rows = logits[0].shape[0]
         return {
             "probability": keras.KerasTensor((rows, len(self.rule["prior"])), "float32"),
             "decision": keras.KerasTensor((rows,), "int32"),
@@ -131,9 +131,9 @@ class RuleLayer(keras.layers.Layer):
         if len(log_p) == 1:
             pooled = log_p[0]
         elif self.rule["vote"] == "log":
-            pooled = ops.log_softmax(sum(w * part for w, part in zip(weights, log_p, strict=True)), axis=-1)
+            pooled = ops.log_softmax(sum(w * lp for w, lp in zip(weights, log_p, strict=True)), axis=-1)
         else:
-            used = [part + float(np.log(w)) for w, part in zip(weights, log_p, strict=True) if w > 0]
+            used = [lp + float(np.log(w)) for w, lp in zip(weights, log_p, strict=True) if w > 0]
             pooled = ops.log_softmax(ops.logsumexp(ops.stack(used), axis=0), axis=-1)
         if self.rule["intercept"] is not None:
             pooled = ops.log_softmax(pooled + _row(self.rule["intercept"]), axis=-1)
@@ -144,8 +144,8 @@ class RuleLayer(keras.layers.Layer):
         classes = len(self.rule["prior"])
         weights = self.rule["weights"] or [1.0 / len(log_p)] * len(log_p)
         votes = 0.0
-        for weight, part, cut in zip(weights, log_p, self.rule["member_thresholds"], strict=True):
-            own = _decide(part, cut, None) if np.ndim(cut) == 0 else _decide(part, None, cut)
+        for weight, lp, cut in zip(weights, log_p, self.rule["member_thresholds"], strict=True):
+            own = _decide(lp, cut, None) if np.ndim(cut) == 0 else _decide(lp, None, cut)
             votes = votes + weight * ops.one_hot(own, classes, dtype="float32")
         tied = ops.cast(votes >= ops.max(votes, axis=-1, keepdims=True) - 1e-6, "float32")
         favored = tied * (1.0 + ops.one_hot(soft, classes, dtype="float32"))
@@ -159,7 +159,7 @@ def _focal_inverse(z: Any, gamma: float) -> Any:
     """
     odds = log_odds(z)
     log_q, log_rest = -ops.softplus(-odds), -ops.softplus(odds)
-    # -log q / (1 - q) is 1 to all digits beyond 30; without the bound both parts would underflow.
+    # -log q / (1 - q) is 1 to all digits beyond 30; without the bound both terms would underflow.
     near = ops.minimum(odds, 30.0)
     ratio = ops.softplus(-near) * ops.exp(ops.softplus(near))
     return log_q - gamma * log_rest - ops.log1p(gamma * ops.exp(log_q) * ratio)

@@ -13,8 +13,8 @@ from counterpoise.core.logits import log_softmax
 from counterpoise.core.rule import Rule
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.review import review_at_prior
-from counterpoise.decide.rule import cut, member_cuts, pooled_log_proba
-from counterpoise.decide.shapes import class_prior, codes, members
+from counterpoise.decide.rule import cut, final_log_proba, member_cuts, members_of
+from counterpoise.decide.shapes import class_prior, codes
 
 Array = np.ndarray
 
@@ -26,13 +26,13 @@ def rule_at_prior(
 
     Probabilities move by log(new / old). Thresholds for recall and specificity move with them (the same
     rows are flagged), cost and argmax stay at the same probability, and F-beta, MCC, precision and alert
-    budgets are chosen anew on the stored scores, row i re-weighted by new / old of its class.
+    budgets are chosen again on the stored scores, row i re-weighted by new / old of its class.
 
     Args:
         rule: The rule at its own prior.
         prior: float (C,), or the share of the positive class.
         log_p_members: M arrays float (N, C), the shift-corrected scores that fitted the rule. Without them an
-            aim that has to be chosen anew keeps its old decisions, and a note says so.
+            aim that has to be chosen again keeps its old decisions, and a note reports it.
         y: int (N,), their labels.
 
     Example:
@@ -51,11 +51,11 @@ def rule_at_prior(
     if goal.under_new_prior == "stays":
         return replace(moved, member_thresholds=_member_moved(rule, -move))
     if goal.under_new_prior == "again" and log_p_members is not None and y is not None:
-        return _cut_again(moved, members(log_p_members), y, goal, move)
+        return _cut_again(moved, members_of(rule, log_p_members), y, goal, move)
     moved = replace(moved, threshold=_threshold_moved(rule.threshold, move), offsets=_offsets_moved(rule.offsets, move))
     if goal.under_new_prior == "moves":
         return moved
-    note = f"The threshold for {goal} was not chosen anew for this prior: the stored scores were not given."
+    note = f"The threshold for {goal} was not chosen again for this prior because the stored scores were not given."
     return replace(moved, notes=(*moved.notes, note))
 
 
@@ -96,12 +96,12 @@ def _member_moved(rule: Rule, move: Array) -> Array | None:
     return np.array([_threshold_moved(float(t), move) for t in own]) if own.ndim == 1 else own - move
 
 
-def _cut_again(moved: Rule, parts: list[Array], y: Array, goal: Aim, move: Array) -> Rule:
-    labels = codes(y, *parts[0].shape)
+def _cut_again(moved: Rule, lps: list[Array], y: Array, goal: Aim, move: Array) -> Rule:
+    labels = codes(y, *lps[0].shape)
     w = np.exp(move)[labels]
-    threshold, offsets = cut(pooled_log_proba(moved, parts), labels, goal, w)
+    threshold, offsets = cut(final_log_proba(moved, lps), labels, goal, w)
     out = replace(moved, threshold=threshold, offsets=offsets)
     if moved.vote != "hard":
         return out
-    out = replace(out, member_thresholds=member_cuts([log_softmax(m + move) for m in parts], labels, goal, w))
+    out = replace(out, member_thresholds=member_cuts([log_softmax(lp + move) for lp in lps], labels, goal, w))
     return replace(out, member_thresholds=_member_moved(out, -move))

@@ -29,7 +29,7 @@ def choose_offsets(
     class's deviation from the start (that of the largest class is 0 by convention: only differences count).
 
     Args:
-        log_p: float (N, C), true log-probabilities of rows that trained nothing.
+        log_p: float (N, C), corrected log-probabilities of rows that were not used for training.
         y: int (N,), class codes. A class without rows gets no deviation.
         aim: See `Aim`; f1, f_beta and g_mean are means over the classes that have rows.
         sample_weight: float (N,) or None.
@@ -45,12 +45,16 @@ def choose_offsets(
         True
     """
     lp, goal = class_scores(log_p), Aim.parse(aim)
-    labels, w = codes(y, *lp.shape), row_weights(sample_weight, len(lp))
+    return best_offsets(lp, codes(y, *lp.shape), goal, row_weights(sample_weight, len(lp)), sweeps=sweeps)
+
+
+def best_offsets(lp: Array, labels: Array, goal: Aim, w: Array, *, sweeps: int = 3) -> Array:
+    """Choose offsets on checked arrays (see `choose_offsets`)."""
     counts = np.bincount(labels, weights=w, minlength=lp.shape[1])
     if goal.name == "argmax":
         return np.zeros(lp.shape[1])
     if goal.name == "recall_floor":
-        start = choose_offsets(lp, labels, "f1", w)
+        start = best_offsets(lp, labels, Aim("f1"), w)
         return floor_offsets(lp, labels, _floors(goal, lp.shape[1]), start, w)
     if goal.name == "cost":
         return _cost_offsets(goal, lp.shape[1])

@@ -9,7 +9,7 @@ import numpy as np
 from counterpoise.core.checks import row_weights
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.decide.prior import log_softmax
-from counterpoise.decide.shapes import codes, members, simplex
+from counterpoise.decide.shapes import codes, member_shares, members, simplex
 
 Array = np.ndarray
 
@@ -37,19 +37,35 @@ def pool(log_p_members: Sequence[Array], vote: str = "soft", weights: Array | No
         >>> np.exp(pool([a, b], "log")).round(3).tolist()
         [[0.62, 0.38]]
     """
-    parts, w = members(log_p_members), simplex(weights, len(log_p_members))
+    check_vote(vote)
+    return pooled(members(log_p_members), vote, simplex(weights, len(log_p_members)))
+
+
+def check_vote(vote: str) -> None:
+    """Raise unless `vote` is one of `VOTES`."""
     if vote not in VOTES:
         raise OptionError(f"vote is {vote!r}." + did_you_mean(vote, VOTES))
-    if len(parts) == 1:
-        return log_softmax(parts[0])
+
+
+def pooled(lps: Sequence[Array], vote: str, weights: Array | None) -> Array:
+    """Pool checked members (see `pool`)."""
+    w = member_shares(weights, len(lps))
+    if len(lps) == 1:
+        return log_softmax(lps[0])
     if vote == "log":
-        return log_softmax(sum(wm * part for wm, part in zip(w, parts, strict=True) if wm > 0))
-    return _log_mean(parts, w)
+        return log_softmax(_possible(sum(wm * lp for wm, lp in zip(w, lps, strict=True) if wm > 0)))
+    return log_softmax(np.logaddexp.reduce([lp + np.log(wm) for wm, lp in zip(w, lps, strict=True) if wm > 0]))
 
 
-def _log_mean(parts: list[Array], w: Array) -> Array:
-    used = [part + np.log(wm) for wm, part in zip(w, parts, strict=True) if wm > 0]
-    return log_softmax(np.logaddexp.reduce(used))
+def _possible(log_p: Array) -> Array:
+    """Return `log_p` (N, C) unless a row has no class of a probability above 0."""
+    bad = np.flatnonzero(np.isneginf(log_p).all(axis=1))
+    if len(bad):
+        raise OptionError(
+            f"In row {bad[0] + 1} every class has the probability 0 for some member, so vote='log' gives no "
+            "probability. Use vote='soft'."
+        )
+    return log_p
 
 
 def hard_vote(choices: Array, weights: Array | None, soft: Array, n_classes: int) -> Array:
@@ -57,7 +73,7 @@ def hard_vote(choices: Array, weights: Array | None, soft: Array, n_classes: int
 
     Args:
         choices: int (M, N), the class each member votes for at its own threshold.
-        weights: float (M,) on the simplex, or None for equal votes.
+        weights: float (M,), not negative and not all 0, or None for equal votes.
         soft: int (N,), the decision of the soft mean.
         n_classes: C.
 
@@ -69,7 +85,7 @@ def hard_vote(choices: Array, weights: Array | None, soft: Array, n_classes: int
         [1, 1]
     """
     choices = np.asarray(choices)
-    w = simplex(weights, len(choices))
+    w = member_shares(weights, len(choices))
     rows = np.arange(choices.shape[1])
     votes = np.zeros((choices.shape[1], n_classes))
     for wm, choice in zip(w, choices, strict=True):
@@ -104,10 +120,13 @@ def learn_weights(
     Source: Kim, Carbonetto, Stephens and Anitescu (2020), "A fast algorithm for maximum likelihood
     estimation of mixture proportions using sequential quadratic programming", section 3.
     """
-    parts = members(log_p_members)
-    labels = codes(y, *parts[0].shape)
-    share = row_weights(sample_weight, len(labels))
-    return mixture_weights(*_likelihood(parts, labels, share / share.sum()), tolerance=tolerance)
+    lps = members(log_p_members)
+    return learned_weights(lps, codes(y, *lps[0].shape), row_weights(sample_weight, len(lps[0])), tolerance)
+
+
+def learned_weights(lps: Sequence[Array], labels: Array, w: Array, tolerance: float = 1e-10) -> Array:
+    """Find the weights of checked members (see `learn_weights`)."""
+    return mixture_weights(*_likelihood(lps, labels, w / w.sum()), tolerance=tolerance)
 
 
 def shrunk(weights: Array, y: Array) -> Array:
@@ -143,9 +162,9 @@ def mixture_weights(likelihood: Array, share: Array, *, start: Array | None = No
     return w / w.sum()
 
 
-def _likelihood(parts: list[Array], labels: Array, share: Array) -> tuple[Array, Array]:
+def _likelihood(lps: Sequence[Array], labels: Array, share: Array) -> tuple[Array, Array]:
     """Return p_m(y_i) scaled by row (that changes no minimizer), without rows that every member gives 0."""
-    log_l = np.stack([part[np.arange(len(labels)), labels] for part in parts], axis=1)
+    log_l = np.stack([lp[np.arange(len(labels)), labels] for lp in lps], axis=1)
     best = log_l.max(axis=1)
     kept = np.isfinite(best) & (share > 0)
     total = share[kept].sum()

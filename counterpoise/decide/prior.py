@@ -132,7 +132,7 @@ def to_prior(log_p: Array, old_prior: Array | float, new_prior: Array | float) -
     both. `to_prior(to_prior(p, a, b), b, a)` is p.
 
     Args:
-        log_p: float (N, C), true at `old_prior`.
+        log_p: float (N, C), calibrated at `old_prior`.
         old_prior: float (C,), or the share of the positive class when C = 2. Every share above 0.
         new_prior: The same, for the population to be served.
 
@@ -153,7 +153,7 @@ def to_prior(log_p: Array, old_prior: Array | float, new_prior: Array | float) -
 
 
 def focal_log_proba(log_q: Array, gamma: float, log_shift: Array | None = None) -> Array:
-    """Return true log-probabilities from the softmax of a network trained with focal loss.
+    """Return calibrated log-probabilities from the softmax of a network trained with focal loss.
 
     p_c proportional to h(q_c) / m_c with h(v) = v / ((1-v)^g - g (1-v)^(g-1) v log v). For gamma = 0 it is
     `unshift`.

@@ -1,6 +1,6 @@
 """When to send a row to a human: class-conditional conformal sets.
 
-Each class has its own floor on its own probability. A row whose set holds exactly one class is decided;
+Each class has its own floor on its own probability. A row whose set contains exactly one class is decided;
 an empty set (like nothing seen) or one of several classes (could be either) goes to a human.
 """
 
@@ -47,15 +47,15 @@ class RejectReport:
     """What a reject option does on labeled rows; coverage is not accuracy, so all three are here.
 
     Attributes:
-        coverage: float64 (C,), share of each class's rows whose set holds it; NaN for a class without rows.
-        accepted: Share of rows decided without a human. accepted_interval: 95 % interval.
-        error: Share of wrong decisions among the accepted, NaN if there is none. error_interval: 95 % interval.
+        coverage: float64 (C,), share of each class's rows whose set contains it; NaN for a class without rows.
+        accepted: Share of rows decided without a human. accepted_interval: 95% interval.
+        error: Share of wrong decisions among the accepted, NaN if there is none. error_interval: 95% interval.
 
     Example:
         >>> reject = Reject(0.1, np.array([0.3, 0.3]), np.array([50, 50]))
         >>> proba = np.array([[0.9, 0.1], [0.5, 0.5], [0.2, 0.8], [0.8, 0.2]])
-        >>> found = report_reject(reject, proba, np.array([0, 0, 1, 1]))
-        >>> found.coverage.tolist(), found.accepted, round(found.error, 2)
+        >>> report = report_reject(reject, proba, np.array([0, 0, 1, 1]))
+        >>> report.coverage.tolist(), report.accepted, round(report.error, 2)
         ([1.0, 0.5], 0.75, 0.33)
     """
 
@@ -111,7 +111,7 @@ def conformal_sets(reject: Reject, proba: Array) -> Array:
 
 
 def decide_or_reject(reject: Reject, proba: Array) -> Array:
-    """Return class codes int32 (N,), `HUMAN` (-1) where the set does not hold exactly one class.
+    """Return class codes int32 (N,), `HUMAN` (-1) where the set does not contain exactly one class.
 
     Example:
         >>> r = Reject(0.1, np.array([0.3, 0.3]), np.array([50, 50]))
@@ -127,8 +127,8 @@ def report_reject(reject: Reject, proba: Array, y: Array) -> RejectReport:
 
     Example:
         >>> reject = Reject(0.1, np.array([0.3, 0.3]), np.array([50, 50]))
-        >>> found = report_reject(reject, np.array([[0.9, 0.1], [0.5, 0.5], [0.2, 0.8]]), np.array([0, 1, 1]))
-        >>> round(found.accepted, 3), found.error
+        >>> report = report_reject(reject, np.array([[0.9, 0.1], [0.5, 0.5], [0.2, 0.8]]), np.array([0, 1, 1]))
+        >>> round(report.accepted, 3), report.error
         (0.667, 0.0)
     """
     sets = conformal_sets(reject, proba)

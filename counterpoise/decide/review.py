@@ -18,7 +18,7 @@ LOST = 1e-4
 def review_by_alpha(proba: Array, y: Array, alpha: float, kept_out: bool = False) -> Review:
     """Choose floors by which at most a share `alpha` of each class is decided wrongly.
 
-    This holds on average over draws of the rows. The floor of a class is that of `reject.fit_reject`, a little lower,
+    This is true on average over draws of the rows. The floor of a class is that of `reject.fit_reject`, a little lower,
     so that rounding to float32 can only add a class. Where a row has no possible class the rule decides: the floors
     miss the class of that row anyway.
 

@@ -1,7 +1,7 @@
 """The rule: from the raw outputs of the members to probabilities and decisions.
 
 Remove each member's training shift -> pool -> residual intercept -> calibrator -> threshold or offsets.
-`fit_rule` makes a `core.rule.Rule` from rows that trained nothing; `apply_rule` runs one.
+`fit_rule` makes a `core.rule.Rule` from rows that were not used for training; `apply_rule` runs one.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from counterpoise.core.checks import row_weights
 from counterpoise.core.errors import OptionError
 from counterpoise.core.rule import Rule
 from counterpoise.decide.aim import Aim
-from counterpoise.decide.calibrate import apply_calibrator, fit_calibrator
-from counterpoise.decide.greedy import greedy_weights
-from counterpoise.decide.intercept import check_intercept as run_intercept_check
-from counterpoise.decide.offsets import choose_offsets
-from counterpoise.decide.pooling import hard_vote, learn_weights, pool, shrunk
+from counterpoise.decide.calibrate import calibrated, calibrator_kinds, fitted_calibrator
+from counterpoise.decide.greedy import selected_weights
+from counterpoise.decide.intercept import intercept_check
+from counterpoise.decide.offsets import best_offsets
+from counterpoise.decide.pooling import check_vote, hard_vote, learned_weights, pool, pooled, shrunk
 from counterpoise.decide.prior import corrected_log_proba, log_softmax
 from counterpoise.decide.review import reviewed
 from counterpoise.decide.shapes import codes, members, simplex
-from counterpoise.decide.threshold import bayes_decision, choose_threshold
+from counterpoise.decide.threshold import bayes_decision, best_threshold
 
 Array = np.ndarray
 
@@ -51,7 +51,7 @@ def fit_rule(
     weights: Sequence[float] | Array | str | None = None, aim: str | Aim = "f1", check_intercept: bool = True,
     calibrate: str | None = None, sample_weight: Array | None = None, gammas: Sequence[float] | None = None,
 ) -> Rule:  # fmt: skip
-    """Fit a rule on the raw logits of rows that trained nothing.
+    """Fit a rule on the raw logits of rows that were not used for training.
 
     Args:
         member_logits: M arrays float (N, units), units 1 or C.
@@ -60,13 +60,13 @@ def fit_rule(
         vote: "soft", "log", "hard", "weighted" or "greedy" (see `pool`).
         weights: float (M,), "learned", "greedy", or None: equal, for "weighted" learned, for "greedy" so.
         aim: What threshold or offsets are chosen for (see `Aim`).
-        check_intercept: Whether to compare mean probability with share, and mend it (see `check_intercept`).
-        calibrate: None, "auto", or a kind that `fit_calibrator` knows.
+        check_intercept: Whether to compare mean probability with share and to correct it (see `check_intercept`).
+        calibrate: None, "auto", or a kind of `fit_calibrator`.
         sample_weight: float (N,) or None.
         gammas: (M,), focusing of the focal loss that trained each member; None: none had one.
 
     Returns:
-        The rule, with sentences on what was found in `notes`.
+        The rule, with sentences on the checks and the calibration in `notes`.
 
     Example:
         >>> z = np.array([[-2.0], [-1.0], [0.5], [2.0]])
@@ -88,7 +88,7 @@ def fit_rule(
 def _corrected(
     logits: Sequence[Array], log_shifts: Sequence[Array], gammas: Sequence[float] | Array | None
 ) -> list[Array]:
-    """Return each member's log-probabilities with its focal loss and its training shift undone."""
+    """Return each member's log-probabilities without its focal loss and its training shift."""
     powers = np.zeros(len(logits)) if gammas is None else gammas
     return [corrected_log_proba(z, s, gamma=float(g)) for z, s, g in zip(logits, log_shifts, powers, strict=True)]
 
@@ -114,47 +114,51 @@ def fit_rule_from_log_p(
         >>> 0.2 < rule.threshold < 0.4, rule.prior.tolist()
         (True, [0.5, 0.5])
     """
-    parts, goal = members(log_p_members), Aim.parse(aim)
-    labels, w = codes(y, *parts[0].shape), row_weights(sample_weight, len(parts[0]))
-    share = _weights(parts, labels, vote, weights, w)
-    log_p = pool(parts, vote, share)
-    found = run_intercept_check(log_p, labels, w) if check_intercept else None
-    if found is not None and found.intercept is not None:
-        log_p = log_softmax(log_p + found.intercept)
-    calibrator, said = fit_calibrator(log_p, labels, calibrate, sample_weight=w) if calibrate else (None, ())
-    log_p = apply_calibrator(calibrator, log_p)
+    lps, goal = members(log_p_members), Aim.parse(aim)
+    labels, w = codes(y, *lps[0].shape), row_weights(sample_weight, len(lps[0]))
+    if len(labels) == 0:
+        raise OptionError("There is no row to fit the rule on. Give at least one row of each class.")
+    check_vote(vote)
+    kinds = calibrator_kinds(calibrate) if calibrate else []
+    share = _weights(lps, labels, vote, weights, w)
+    log_p = pooled(lps, vote, share)
+    check = intercept_check(log_p, labels, w) if check_intercept else None
+    if check is not None and check.intercept is not None:
+        log_p = log_softmax(log_p + check.intercept)
+    calibrator, notes = fitted_calibrator(log_p, labels, w, kinds) if kinds else (None, ())
+    log_p = calibrated(calibrator, log_p)
     threshold, offsets = cut(log_p, labels, goal, w)
     return Rule(
         log_shifts=np.stack([np.asarray(s, dtype=np.float64) for s in log_shifts]),
         prior=np.bincount(labels, weights=w, minlength=log_p.shape[1]) / w.sum(),
-        vote=vote, weights=share, intercept=None if found is None else found.intercept, calibrator=calibrator,
+        vote=vote, weights=share, intercept=None if check is None else check.intercept, calibrator=calibrator,
         threshold=threshold, offsets=offsets, aim=str(goal),
-        notes=(*(found.notes if found is not None else ()), *said),
-        member_thresholds=member_cuts(parts, labels, goal, w) if vote == "hard" else None,
+        notes=(*(check.notes if check is not None else ()), *notes),
+        member_thresholds=member_cuts(lps, labels, goal, w) if vote == "hard" else None,
         gammas=np.asarray(gammas, dtype=np.float64) if gammas is not None and np.any(gammas) else None,
     )  # fmt: skip
 
 
-def _weights(parts: list[Array], y: Array, vote: str, weights: Sequence[float] | Array | str | None, w: Array) -> Array:
+def _weights(lps: list[Array], y: Array, vote: str, weights: Sequence[float] | Array | str | None, w: Array) -> Array:
     if weights is None and vote in ("weighted", "greedy"):
         weights = "learned" if vote == "weighted" else vote
     if isinstance(weights, str):
         if weights not in ("learned", "greedy"):
             raise OptionError(f"weights is {weights!r}. Use numbers, 'learned', 'greedy', or None.")
-        return greedy_weights(parts, y, w) if weights == "greedy" else shrunk(learn_weights(parts, y, w), y)
-    return simplex(None if weights is None else np.asarray(weights), len(parts))
+        return selected_weights(lps, y, w) if weights == "greedy" else shrunk(learned_weights(lps, y, w), y)
+    return simplex(None if weights is None else np.asarray(weights), len(lps))
 
 
 def cut(log_p: Array, y: Array, goal: Aim, w: Array) -> tuple[float | None, Array | None]:
     """Return the threshold (two classes) or the offsets (more)."""
     if log_p.shape[1] == 2:
-        return choose_threshold(np.exp(log_p[:, 1]), y, goal, w), None
-    return None, choose_offsets(log_p, y, goal, w)
+        return best_threshold(np.exp(log_p[:, 1]), y, goal, w), None
+    return None, best_offsets(log_p, y, goal, w)
 
 
-def member_cuts(parts: list[Array], y: Array, goal: Aim, w: Array) -> Array:
+def member_cuts(lps: list[Array], y: Array, goal: Aim, w: Array) -> Array:
     """Return each member's own threshold (M,), or with more than two classes its own offsets (M, C)."""
-    return np.array([cut(part, y, goal, w)[0 if part.shape[1] == 2 else 1] for part in parts])
+    return np.array([cut(lp, y, goal, w)[0 if lp.shape[1] == 2 else 1] for lp in lps])
 
 
 def apply_rule(rule: Rule, member_logits: Sequence[Array]) -> Decision:
@@ -186,11 +190,22 @@ def apply_rule_to_log_p(rule: Rule, log_p_members: Sequence[Array]) -> Decision:
         >>> apply_rule_to_log_p(rule, two).proba.round(3).tolist()
         [[0.7, 0.3]]
     """
-    parts = members(log_p_members)
-    log_p = pooled_log_proba(rule, parts)
+    return applied(rule, members_of(rule, log_p_members))
+
+
+def members_of(rule: Rule, log_p_members: Sequence[Array]) -> list[Array]:
+    """Return the (N, C) log-probabilities after checking that they fit together and to the rule."""
+    check_vote(rule.vote)
+    simplex(rule.weights, len(log_p_members))
+    return members(log_p_members)
+
+
+def applied(rule: Rule, lps: list[Array]) -> Decision:
+    """Run a rule on checked members (see `apply_rule_to_log_p`)."""
+    log_p = final_log_proba(rule, lps)
     decision = _decided(rule, log_p)
     if rule.vote == "hard" and rule.member_thresholds is not None:
-        decision = _vote(rule, parts, decision)
+        decision = _vote(rule, lps, decision)
     return Decision(np.exp(log_p), reviewed(rule, log_p, decision))
 
 
@@ -208,10 +223,15 @@ def pooled_log_proba(rule: Rule, log_p_members: Sequence[Array]) -> Array:
         >>> np.exp(pooled_log_proba(rule, [np.log([[0.9, 0.1]]), np.log([[0.5, 0.5]])])).round(3).tolist()
         [[0.7, 0.3]]
     """
-    log_p = pool(log_p_members, rule.vote, rule.weights)
+    return final_log_proba(rule, members_of(rule, log_p_members))
+
+
+def final_log_proba(rule: Rule, lps: list[Array]) -> Array:
+    """Pool checked members, add the intercept, calibrate (see `pooled_log_proba`)."""
+    log_p = pooled(lps, rule.vote, rule.weights)
     if rule.intercept is not None:
         log_p = log_softmax(log_p + rule.intercept)
-    return apply_calibrator(rule.calibrator, log_p)
+    return calibrated(rule.calibrator, log_p)
 
 
 def choose_class(log_p: Array, threshold: float | None = None, offsets: Array | None = None) -> Array:
@@ -229,12 +249,12 @@ def choose_class(log_p: Array, threshold: float | None = None, offsets: Array | 
     return np.argmax(log_p if offsets is None else log_p + offsets, axis=1).astype(np.int32)
 
 
-def _vote(rule: Rule, parts: list[Array], soft: Array) -> Array:
-    own, n_classes = np.asarray(rule.member_thresholds), parts[0].shape[1]
+def _vote(rule: Rule, lps: list[Array], soft: Array) -> Array:
+    own, n_classes = np.asarray(rule.member_thresholds), lps[0].shape[1]
     if own.ndim == 1:
-        choices = [choose_class(part, threshold=t) for part, t in zip(parts, own, strict=True)]
+        choices = [choose_class(lp, threshold=t) for lp, t in zip(lps, own, strict=True)]
     else:
-        choices = [choose_class(part, offsets=b) for part, b in zip(parts, own, strict=True)]
+        choices = [choose_class(lp, offsets=b) for lp, b in zip(lps, own, strict=True)]
     return hard_vote(np.stack(choices), rule.weights, soft, n_classes)
 
 

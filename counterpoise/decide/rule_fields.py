@@ -1,4 +1,4 @@
-"""A rule as plain values: what may stand in each field, for writing and for reading alike."""
+"""A rule as plain values: what each field may contain, for writing and for reading alike."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from counterpoise.decide.aim import Aim
 from counterpoise.decide.calibrate import NEEDED
 from counterpoise.decide.pooling import VOTES
 
-PLACE = "the rule"
+RULE = "the rule"
 #: The largest threshold: above every probability, so that nothing is decided positive.
 NOTHING = float(np.nextafter(1.0, 2.0))
 
@@ -46,16 +46,16 @@ def checked_rule(values: Any) -> Rule:
         counterpoise.core.errors.ArtifactError: the rule.threshold is nan; expected a finite number from 0 to 1.
     """
     sizes = record({"log_shifts": numbers((None, None)), "prior": numbers((None,), 0, 1)}, others=anything)
-    outer = sizes(values, PLACE)
+    outer = sizes(values, RULE)
     m, c = len(outer["log_shifts"]), len(outer["prior"])
     if c < 2:
-        raise ArtifactError(f"{PLACE}.prior has one class; expected 2 or more.")
-    found = _fields(m, c)(values, PLACE)
-    if abs(found["prior"].sum() - 1.0) > 1e-6:
-        raise ArtifactError(f"{PLACE}.prior sums to {found['prior'].sum():g}; expected 1.")
-    if found.get("weights") is not None and not found["weights"].any():
-        raise ArtifactError(f"{PLACE}.weights are all 0; expected one above 0.")
-    return Rule(**found)
+        raise ArtifactError(f"{RULE}.prior has one class; expected 2 or more.")
+    fields = _fields(m, c)(values, RULE)
+    if abs(fields["prior"].sum() - 1.0) > 1e-6:
+        raise ArtifactError(f"{RULE}.prior sums to {fields['prior'].sum():g}; expected 1.")
+    if fields.get("weights") is not None and not fields["weights"].any():
+        raise ArtifactError(f"{RULE}.weights are all 0; expected one above 0.")
+    return Rule(**fields)
 
 
 def _fields(m: int, c: int) -> Check:
@@ -73,7 +73,7 @@ def _fields(m: int, c: int) -> Check:
             "offsets": maybe(_absent("offsets are for three classes or more") if binary else numbers((c,))),
             "member_thresholds": maybe(numbers((m,), 0, NOTHING) if binary else numbers((m, c))),
             "aim": _aim,
-            "notes": lambda value, place: tuple(list_of(text())(value, place)),
+            "notes": lambda value, where: tuple(list_of(text())(value, where)),
             "gammas": maybe(numbers((m,), 0)),
             "guarantee": maybe(_guarantee(c)),
             "costs": maybe(numbers((c, c))),
@@ -87,11 +87,11 @@ def _guarantee(c: int) -> Check:
     if c > 2:
         arrays = {"offsets": numbers((c,)), "floors": numbers((c,), 0, 1), "reached": numbers((c,), 0, 1)}
         of_classes = record({**arrays, "rows": numbers((c,), 0), "confidence": number(0, 1), "kept_out": truth})
-        return lambda value, place: ClassGuarantee(**_whole_rows(of_classes(value, place)))
+        return lambda value, where: ClassGuarantee(**_whole_rows(of_classes(value, where)))
     shares = {"floor": number(0, 1), "reached": number(0, 1), "confidence": number(0, 1)}
     kind = choice(("recall", "precision"))
     of_threshold = record({**shares, "threshold": number(0, NOTHING), "kind": kind, "rows": whole(), "kept_out": truth})
-    return lambda value, place: Guarantee(**of_threshold(value, place))
+    return lambda value, where: Guarantee(**of_threshold(value, where))
 
 
 def _review(c: int) -> Check:
@@ -101,12 +101,12 @@ def _review(c: int) -> Check:
         optional={"alpha": maybe(number(0, 1)), "budget": maybe(numbers((2,), 0))},
     )
 
-    def review(value: Any, place: str) -> Review:
-        found = check(value, place)
-        if (found["floors"] is None) == (found["margin"] is None):
-            raise ArtifactError(f"{place} has floors and a margin, or neither; expected one of them.")
-        budget = found.get("budget")
-        return Review(**{**found, "budget": None if budget is None else tuple(budget.tolist())})
+    def review(value: Any, where: str) -> Review:
+        fields = check(value, where)
+        if (fields["floors"] is None) == (fields["margin"] is None):
+            raise ArtifactError(f"{where} has floors and a margin, or neither; expected one of them.")
+        budget = fields.get("budget")
+        return Review(**{**fields, "budget": None if budget is None else tuple(budget.tolist())})
 
     return review
 
@@ -116,45 +116,45 @@ def _whole_rows(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _absent(why: str) -> Check:
-    def check(value: Any, place: str) -> Any:
-        raise misfit(value, place, f"null, for {why}")
+    def check(value: Any, where: str) -> Any:
+        raise misfit(value, where, f"null, for {why}")
 
     return check
 
 
-def _aim(value: Any, place: str) -> str:
-    text()(value, place)
+def _aim(value: Any, where: str) -> str:
+    text()(value, where)
     try:
         return str(value) if Aim.parse(value) else ""
     except OptionError as error:
-        raise ArtifactError(f"{place} is no aim: {error}") from None
+        raise ArtifactError(f"{where} is no aim: {error}") from None
 
 
 def _calibrator(c: int) -> Check:
     """A calibrator of `c` classes (see `calibrate`), its arrays as lists."""
     after = {"after": _row(c)}
     lines = record({"kind": choice(NEEDED), "slopes": _row(c, 0), "intercepts": _row(c)}, optional=after)
-    curves = list_of(lambda value, place: numbers((None,))(value, place).tolist(), c)
+    curves = list_of(lambda value, where: numbers((None,))(value, where).tolist(), c)
     steps = record({"kind": choice(NEEDED), "x": curves, "y": curves}, optional=after)
 
-    def check(value: Any, place: str) -> Mapping[str, Any]:
+    def check(value: Any, where: str) -> Mapping[str, Any]:
         isotonic = isinstance(value, Mapping) and value.get("kind") == "isotonic"
-        found = (steps if isotonic else lines)(value, place)
+        calibrator = (steps if isotonic else lines)(value, where)
         if isotonic:
-            _check_curves(found, c, place)
-        return found
+            _check_curves(calibrator, c, where)
+        return calibrator
 
     return check
 
 
 def _row(c: int, low: float = -np.inf) -> Check:
-    return lambda value, place: numbers((c,), low)(value, place).tolist()
+    return lambda value, where: numbers((c,), low)(value, where).tolist()
 
 
-def _check_curves(found: Mapping[str, Any], c: int, place: str) -> None:
+def _check_curves(calibrator: Mapping[str, Any], c: int, where: str) -> None:
     wanted = 1 if c == 2 else c
-    lengths = [len(curve) for curve in found["x"]]
-    if len(lengths) != wanted or lengths != [len(curve) for curve in found["y"]]:
-        raise ArtifactError(f"{place} has curves of {lengths} knots; expected {wanted}, x and y alike.")
-    if any(np.any(np.diff(x) <= 0) for x in found["x"]) or any(np.any(np.diff(y) < 0) for y in found["y"]):
-        raise ArtifactError(f"{place} has a curve that falls; expected rising ones.")
+    lengths = [len(curve) for curve in calibrator["x"]]
+    if len(lengths) != wanted or lengths != [len(curve) for curve in calibrator["y"]]:
+        raise ArtifactError(f"{where} has curves of {lengths} knots; expected {wanted}, x and y alike.")
+    if any(np.any(np.diff(x) <= 0) for x in calibrator["x"]) or any(np.any(np.diff(y) < 0) for y in calibrator["y"]):
+        raise ArtifactError(f"{where} has a curve that falls; expected rising ones.")

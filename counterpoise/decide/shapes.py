@@ -1,4 +1,8 @@
-"""Checks of the public functions of `decide`: each array gets one dtype and one shape, or raises an error."""
+"""Checks of the public functions of `decide`: each array gets one dtype and one shape, or raises an error.
+
+Only public functions check. What they call takes the checked arrays: class scores `lp` float64 (N, C) without NaN,
+`labels` int64 (N,), weights `w` float64 (N,).
+"""
 
 from __future__ import annotations
 
@@ -63,13 +67,18 @@ def codes(y: Array, rows: int, n_classes: int) -> Array:
 def simplex(weights: Array | None, count: int) -> Array:
     """Return `count` weights that are not negative and sum to 1; None means equal weights."""
     if weights is None:
-        return np.full(count, 1.0 / count)
+        return member_shares(None, count)
     out = np.asarray(weights, dtype=np.float64)
     if out.shape != (count,):
         raise OptionError(f"There are {out.size} weights for {count} members. Give one weight per member.")
     if not np.all(np.isfinite(out)) or np.any(out < 0) or out.sum() <= 0:
         raise OptionError(f"Member weights must be finite, not negative, and not all zero. They are {out.tolist()}.")
-    return out / out.sum()
+    return member_shares(out, count)
+
+
+def member_shares(weights: Array | None, count: int) -> Array:
+    """Return checked weights divided by their sum; None means `count` equal ones."""
+    return np.full(count, 1.0 / count) if weights is None else weights / weights.sum()
 
 
 def class_prior(prior: Array | float, n_classes: int, name: str = "prior") -> Array:

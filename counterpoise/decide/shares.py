@@ -1,7 +1,7 @@
 """The class shares of rows without labels, read off a classifier's scores.
 
-The estimates assume that only the shares moved and each class looks as before; a goodness-of-fit test says
-whether the new scores look like that.
+The estimates assume that only the shares moved and each class looks as before; a goodness-of-fit test checks
+whether the new scores agree with that.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import numpy as np
 
 from counterpoise.core.errors import GuaranteeError, OptionError
 from counterpoise.core.seeds import generator
-from counterpoise.decide.intercept import fit_intercept
+from counterpoise.decide.intercept import fitted_intercept
 from counterpoise.decide.pooling import mixture_weights
 from counterpoise.decide.prior import log_softmax
 from counterpoise.decide.shapes import class_prior, class_scores, codes
 
 Array = np.ndarray
 
-#: A goodness-of-fit p-value below this says that more than the shares moved.
+#: Goodness-of-fit p-value below which more than the shares moved.
 LEVEL = 0.05
 
 
@@ -38,8 +38,8 @@ class PriorEstimate:
     Example:
         >>> y = np.repeat([0, 1], [80, 20])
         >>> log_p = np.log(np.where(y[:, None] == [0, 1], 0.9, 0.1))
-        >>> found = estimate_prior(log_p, y, log_p[60:], method="bbse", draws=20)
-        >>> found.source_prior.tolist(), found.prior.round(3).tolist()
+        >>> estimate = estimate_prior(log_p, y, log_p[60:], method="bbse", draws=20)
+        >>> estimate.source_prior.tolist(), estimate.prior.round(3).tolist()
         ([0.8, 0.2], [0.5, 0.5])
     """
 
@@ -53,15 +53,14 @@ class PriorEstimate:
     note: str
 
 
-def em_prior(log_p: Array, prior: Array | float, *, row_share: Array | None = None) -> Array:
+def em_prior(log_p: Array, prior: Array | float) -> Array:
     """Find the class shares of unlabeled rows: the maximum of sum_i log sum_c q_c p_ic / prior_c.
 
-    The optimum that the EM algorithm of Saerens et al. creeps towards, found by a second-order method.
+    The optimum that the EM algorithm of Saerens et al. approaches slowly, computed by a second-order method.
 
     Args:
         log_p: float (N, C), calibrated log-probabilities at `prior`, of rows without labels.
         prior: float (C,) or the share of the positive class.
-        row_share: float (N,), row i counts as that share of all rows; None means equal.
 
     Returns:
         float64 (C,).
@@ -74,10 +73,13 @@ def em_prior(log_p: Array, prior: Array | float, *, row_share: Array | None = No
     Source: Saerens, Latinne and Decaestecker (2002), section 2.
     """
     lp = class_scores(log_p)
-    old = class_prior(prior, lp.shape[1])
+    return _em(lp, class_prior(prior, lp.shape[1]), np.full(len(lp), 1.0 / len(lp)))
+
+
+def _em(lp: Array, old: Array, share: Array) -> Array:
+    """Return the shares on checked arrays (see `em_prior`)."""
     log_ratio = lp - np.log(old)
     likelihood = np.exp(log_ratio - log_ratio.max(axis=1, keepdims=True))
-    share = np.full(len(lp), 1.0 / len(lp)) if row_share is None else row_share / row_share.sum()
     return mixture_weights(likelihood, share, start=old, tolerance=1e-8)
 
 
@@ -145,10 +147,10 @@ def estimate_prior(
 
     Interval: bootstrap of both the labeled and the new rows. Test: the largest distance between the
     distribution functions of the new scores and of the labeled ones re-weighted to the estimated shares,
-    against its own bootstrap distribution under a pure prior shift, the estimate made anew each time.
+    against its own bootstrap distribution under a pure prior shift, estimated again for each draw.
 
     Args:
-        log_p: float (N, C), calibrated log-probabilities of labeled rows that trained nothing.
+        log_p: float (N, C), calibrated log-probabilities of labeled rows that were not used for training.
         y: int (N,), their class codes; every class has a row.
         log_p_new: float (M, C), the same model's on the new rows.
         method: "em" or "bbse" (the decisions are argmax of log p_c - log prior_c).
@@ -160,8 +162,8 @@ def estimate_prior(
         ...     y = (rng.random(n) < share).astype(int)
         ...     z = 2 * (rng.normal(size=n) + 2 * y - 1) + np.log(0.2 / 0.8)
         ...     return log_softmax(np.stack([np.zeros(n), z], axis=1)), y
-        >>> found = estimate_prior(*rows(2000, 0.2), rows(2000, 0.4)[0], draws=50)
-        >>> bool(found.low[1] < 0.4 < found.high[1]), found.pure
+        >>> estimate = estimate_prior(*rows(2000, 0.2), rows(2000, 0.4)[0], draws=50)
+        >>> bool(estimate.low[1] < 0.4 < estimate.high[1]), estimate.pure
         (True, True)
     """
     study = _Study(class_scores(log_p), y, class_scores(log_p_new, "log_p_new"), method)
@@ -212,15 +214,15 @@ class _Study:
     def _estimate(self, source: Array, target: Array, counts: Array) -> Array:
         prior = self._shares(source)
         if self.method == "em":
-            b = fit_intercept(self.lp, self.y, source)
-            return em_prior(log_softmax(target + b), prior, row_share=counts)
+            b = fitted_intercept(self.lp, self.y, source)
+            return _em(log_softmax(target + b), prior, counts / counts.sum())
         decided = np.argmax(self.lp - np.log(prior), axis=1)
         decided_new = np.argmax(target - np.log(prior), axis=1)
         share = np.bincount(decided_new, weights=counts, minlength=self.c) / counts.sum()
         return _solved(_confusion(decided, self.y, self.c, source), share)
 
     def refuse(self) -> None:
-        """Raise where the decisions on the rows as they are cannot carry an estimate."""
+        """Raise if the decisions on the rows as they are do not support an estimate."""
         if self.method == "bbse":
             decided, decided_new = (np.argmax(z - np.log(self.prior), axis=1) for z in (self.lp, self.new))
             bbse_prior(decided, self.y, decided_new, self.c)

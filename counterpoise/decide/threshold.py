@@ -1,6 +1,6 @@
 """Binary thresholds from sorted exact scores: decide positive when the probability is >= the threshold.
 
-Between two neighboring distinct scores every threshold decides alike; ours lies midway on the logit
+Between two neighboring distinct scores every threshold decides alike; ours is midway on the logit
 scale, so that rounding a probability to float32 rarely changes a decision.
 """
 
@@ -69,12 +69,21 @@ def sweep(p: Array, y: Array, sample_weight: Array | None = None) -> Sweep:
         >>> s.tp.tolist(), s.fp.tolist(), s.thresholds.round(6).tolist()
         ([0.0, 1.0, 1.0], [0.0, 1.0, 2.0], [1.0, 0.5, 0.0])
     """
+    return _swept(*_checked(p, y, sample_weight))
+
+
+def _checked(p: Array, y: Array, sample_weight: Array | None) -> tuple[Array, Array, Array]:
+    """Return probabilities, class codes and weights after checking that they fit together."""
     p = np.asarray(p, dtype=np.float64)
     if p.ndim != 1 or len(p) == 0 or not np.all((p >= 0) & (p <= 1)):
         raise OptionError(
             f"p must have one probability per row, from 0 to 1, and at least one row. Its shape is {p.shape}."
         )
-    labels, w = codes(y, len(p), 2), row_weights(sample_weight, len(p))
+    return p, codes(y, len(p), 2), row_weights(sample_weight, len(p))
+
+
+def _swept(p: Array, labels: Array, w: Array) -> Sweep:
+    """Count on checked arrays (see `sweep`)."""
     order = np.argsort(-p, kind="stable")
     scores, hit = p[order], np.where(labels[order] == 1, w[order], 0.0)
     last = np.append(np.flatnonzero(np.diff(scores)), len(p) - 1)  # last row of each run of ties
@@ -90,7 +99,7 @@ def _midways(distinct: Array) -> Array:
         middle = 1.0 / (1.0 + np.exp(-(logit[:-1] + logit[1:]) / 2.0))
     upper, lower = distinct[:-1], distinct[1:]
     middle = np.where(np.isfinite(logit[:-1] + logit[1:]), middle, (upper + lower) / 2.0)
-    between = np.where((middle > lower) & (middle <= upper), middle, upper)  # neighbors one ulp apart
+    between = np.where((middle > lower) & (middle <= upper), middle, upper)  # neighbors that differ by one ulp
     nothing = 1.0 if distinct[0] < 1.0 else np.nextafter(1.0, 2.0)
     return np.concatenate([[nothing], between, [0.0]])
 
@@ -98,7 +107,7 @@ def _midways(distinct: Array) -> Array:
 def log_odds_at(threshold: float) -> float:
     """Log-odds from which on a probability that was computed in float64 is at least `threshold` (in (0, 1]).
 
-    Near 1 what float64 can tell apart is so far apart that log(t / (1 - t)) would lie above scores that round to t.
+    Near 1 the step between two float64 values is so wide that log(t / (1 - t)) would exceed scores that round to t.
 
     Example:
         >>> round(log_odds_at(0.25), 6), round(log_odds_at(1.0), 2)
@@ -112,7 +121,7 @@ def choose_threshold(p: Array, y: Array, aim: str | Aim = "f1", sample_weight: A
     """Choose the threshold that serves an aim best on these rows.
 
     Args:
-        p: float (N,), true probability of the positive class, of rows that trained nothing.
+        p: float (N,), corrected probability of the positive class, of rows that were not used for training.
         y: int (N,), 0 or 1.
         aim: See `Aim`. Among equally good thresholds the one with the fewest alerts is taken.
         sample_weight: float (N,) or None: row i counts as w_i rows.
@@ -121,8 +130,8 @@ def choose_threshold(p: Array, y: Array, aim: str | Aim = "f1", sample_weight: A
         The threshold; decide positive when p >= threshold.
 
     Raises:
-        GuaranteeError: a precision that no threshold reaches; it says which one is reached.
-        OptionError: an unknown aim, or no row of a class that the aim needs.
+        GuaranteeError: No threshold reaches the precision; the message names the highest one.
+        OptionError: The aim is unknown, or a class that it needs has no row.
 
     Example:
         >>> round(choose_threshold(np.array([0.1, 0.3, 0.7, 0.9]), np.array([0, 0, 1, 1])), 6)
@@ -131,9 +140,15 @@ def choose_threshold(p: Array, y: Array, aim: str | Aim = "f1", sample_weight: A
         0.05
     """
     goal = Aim.parse(aim)
+    p, labels, w = _checked(p, y, sample_weight)
+    return best_threshold(p, labels, goal, w)
+
+
+def best_threshold(p: Array, labels: Array, goal: Aim, w: Array) -> float:
+    """Choose the threshold on checked arrays (see `choose_threshold`)."""
     if goal.name in ("argmax", "cost"):
         return 0.5 if goal.name == "argmax" else float(cost_threshold(*_two(goal)))
-    table = sweep(p, y, sample_weight)
+    table = _swept(p, labels, w)
     _need_both(table, goal)
     if goal.name == "recall_floor":
         if len(goal.values) != 1:
@@ -221,7 +236,7 @@ def cost_threshold(cost_fp: Array | float, cost_fn: Array | float) -> Array:
     a, b = np.asarray(cost_fp, dtype=np.float64), np.asarray(cost_fn, dtype=np.float64)
     if np.any(a < 0) or np.any(b < 0) or not np.all(np.isfinite(a + b)) or np.any(a + b <= 0):
         raise OptionError(
-            "cost_fp or cost_fn holds a value that is negative or not finite, or both are 0 for a row. "
+            "cost_fp or cost_fn contains a value that is negative or not finite, or both are 0 for a row. "
             "Give finite costs of 0 or more, at least one above 0."
         )
     return a / (a + b)
@@ -248,6 +263,6 @@ def bayes_decision(proba: Array, costs: Array) -> Array:
             "Give one row per true class and one column per decision, (C, C), or one such matrix per row."
         )
     if not np.all(np.isfinite(c)):
-        raise OptionError("costs holds a value that is not finite. Give a finite cost for each pair of classes.")
+        raise OptionError("costs contains a value that is not finite. Give a finite cost for each pair of classes.")
     expected = p @ c if c.ndim == 2 else np.einsum("nc,nck->nk", p, c)
     return np.argmin(expected, axis=1).astype(np.int32)

@@ -1,4 +1,4 @@
-"""The public function `diagnose`: read, measure, show; and the look at the rows that comes before a race."""
+"""The public function `diagnose`: read, measure, show; and the look at the rows that comes before a comparison."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from counterpoise.diagnosis.show import Diagnosis
 def diagnose(
     x: Any, y: Any = None, groups: Any = None, time: Any = None, *, folds: int = 5, quick: bool = True, **options: Any
 ) -> Diagnosis:
-    """Say what the imbalance of some data is, and what to do about it.
+    """Measure the imbalance of some data and advise what to do about it.
 
     A look at the rows, and with `quick` a scikit-learn model inside folds on at most 8,000 of them: seconds, however
     many rows there are. No network is trained.
@@ -39,8 +39,8 @@ def diagnose(
         DataError: The data cannot be used (column, class or row named).
 
     Example:
-        >>> found = diagnose({"age": [30, 40, 50, 60]}, ["well", "well", "ill", "well"])
-        >>> found.record.minority, found.record.imbalance_ratio
+        >>> diagnosis = diagnose({"age": [30, 40, 50, 60]}, ["well", "well", "ill", "well"])
+        >>> diagnosis.record.minority, diagnosis.record.imbalance_ratio
         ('ill', 3.0)
     """
     if isinstance(x, ImageSet):
@@ -51,11 +51,11 @@ def diagnose(
 
 
 def before_comparison(examples: Examples, folds: int, duplicates: str, leaks: str) -> Diagnosis:
-    """What is known of the rows before anything is trained on them, the leak guard's checks included.
+    """What is known of the rows before anything is trained on them, the leakage checks included.
 
     Args:
         examples: The rows.
-        folds, duplicates: As in the race.
+        folds, duplicates: As in `compare`.
         leaks: "warn", or "error" to refuse rows that may leak.
 
     Raises:
@@ -65,6 +65,6 @@ def before_comparison(examples: Examples, folds: int, duplicates: str, leaks: st
     if examples.y.ndim == 1:
         warn_look_alikes(examples.classes)
     record = measure(examples, folds, near=True)
-    apart = record.duplicates_grouped or duplicates in ("group", "drop")
-    found = Diagnosis(replace(record, duplicates_grouped=apart))
-    return found.check() if leaks == "error" else found
+    grouped = record.duplicates_grouped or duplicates in ("group", "drop")
+    diagnosis = Diagnosis(replace(record, duplicates_grouped=grouped))
+    return diagnosis.check() if leaks == "error" else diagnosis

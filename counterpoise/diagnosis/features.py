@@ -28,8 +28,8 @@ def quick_features(examples: Examples, rows: Array, seed: int) -> tuple[Any, Any
     if texts is not None:
         return _hashed(texts), _linear(seed), "logistic regression on hashed words"
     if examples.schema is not None and len(rows) >= LEAST_FOR_TREES:
-        parts = take(examples.x, rows)
-        columns = [np.asarray(part, np.float32) for part in named_parts(examples.schema, parts)[0].values()]
+        arrays = named_parts(examples.schema, take(examples.x, rows))[0].values()
+        columns = [np.asarray(array, np.float32) for array in arrays]
         return np.concatenate(columns, axis=1), _trees(seed), "gradient-boosted trees"
     points = points_of(examples, rows, seed)
     return None if points is None else (points, _linear(seed), "logistic regression")

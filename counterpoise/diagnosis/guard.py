@@ -1,4 +1,4 @@
-"""The leak guard: what could let the answer, or a copy of a test row, into training; and what is done about it."""
+"""The leakage checks: what could carry the label, or a copy of a test row, into training; and what is done about it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from counterpoise.core.errors import LeakError
-from counterpoise.core.leaks import LEAK_AUROC
+from counterpoise.core.leaks import LEAK_ROC_AUC
 from counterpoise.diagnosis.measure import DiagnosisRecord
 
 COLUMNS, REPEATS = "columns that give the label away", "repeated rows"
@@ -19,13 +19,13 @@ class Check:
 
     Attributes:
         name: What was looked at.
-        status: "clear", "handled" (found, and dealt with), "look" (a person has to), or "unknown" (nobody said).
-        found: What was found. action: What is done about it, or what to do.
+        status: "clear", "handled" (a finding that is dealt with), "look" (a person has to), or "unknown" (not given).
+        finding: The result in words. action: What is done about it, or what to do.
     """
 
     name: str
     status: str
-    found: str
+    finding: str
     action: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -34,7 +34,7 @@ class Check:
 
 
 def guard(record: DiagnosisRecord) -> tuple[Check, ...]:
-    """Every check of the leak guard, in a fixed order.
+    """Every leakage check, in a fixed order.
 
     Example:
         >>> from counterpoise.core.examples import Examples
@@ -53,7 +53,7 @@ def refuse(checks: Sequence[Check]) -> None:
     Raises:
         LeakError: naming every finding that does.
     """
-    bad = [f"{c.name}: {c.found} {c.action}" for c in checks if c.status == "look"]
+    bad = [f"{c.name}: {c.finding} {c.action}" for c in checks if c.status == "look"]
     if bad:
         raise LeakError(f"{len(bad)} possible leak{'s' * (len(bad) > 1)}. " + " ".join(bad))
 
@@ -63,7 +63,7 @@ def _target_like(r: DiagnosisRecord) -> Check:
     if r.leaks is None:
         return Check(name, "clear", "The data is neither a table nor a flat array, so it has no columns.", "")
     if not r.leaks:
-        return Check(name, "clear", f"No column alone has a ROC AUC above {LEAK_AUROC}.", "")
+        return Check(name, "clear", f"No column alone has a ROC AUC above {LEAK_ROC_AUC}.", "")
     columns = ", ".join(f"{column!r} ({area:.3f})" for column, area in r.leaks.items())
     action = "Drop columns that are known only after the label (drop=)."
     return Check(name, "look", f"ROC AUC of one column alone: {columns}.", action)

@@ -13,7 +13,7 @@ from counterpoise.core.duplicates import count_duplicates
 from counterpoise.core.examples import Examples
 from counterpoise.core.folds import largest_folds
 from counterpoise.core.fork_guard import use
-from counterpoise.core.leaks import LEAK_AUROC, leak_scores
+from counterpoise.core.leaks import LEAK_ROC_AUC, leak_scores
 from counterpoise.core.proportions import wilson
 from counterpoise.core.seeds import generator
 from counterpoise.core.structure import subset, take
@@ -23,11 +23,11 @@ from counterpoise.diagnosis.near import near_duplicates
 from counterpoise.diagnosis.neighbors import minority_kinds
 from counterpoise.diagnosis.quick import QuickLook, quick_look
 
-#: The recall at which the width of intervals is told.
+#: The recall at which the width of intervals is reported.
 RECALL = 0.8
-#: Columns that are each held against the label; wider arrays are more like images.
+#: Columns that are each compared with the label; wider arrays are more like images.
 MOST_COLUMNS = 2_000
-#: Images or texts that are held against each other.
+#: Images or texts that are compared with each other.
 MOST_COMPARED = 20_000
 _WHY = {
     "identifier": "looks like an identifier",
@@ -47,7 +47,7 @@ class ClassCount:
 
 @dataclass(frozen=True)
 class DiagnosisRecord:
-    """What `measure` found.
+    """The result of `measure`.
 
     Attributes:
         source: Where the rows come from.
@@ -61,15 +61,15 @@ class DiagnosisRecord:
         excluded: Column -> why it is left out.
         missing: Column -> number of missing values, where there are any.
         duplicates: Rows that repeat an earlier row (label left out); None when they cannot be compared.
-        conflicting: Rows that have a twin with another label; None likewise.
-        folds: Number of folds that the next three are told for.
+        conflicting: Rows that have a duplicate with another label; None likewise.
+        folds: Number of folds that the next three are for.
         positives_per_fold: Expected rows of the minority in one test fold.
-        half_width_fold: Half-width of the 95 % Wilson interval of a recall of 0.8 in one fold.
+        half_width_fold: Half-width of the 95% Wilson interval of a recall of 0.8 in one fold.
         half_width_total: The same over all folds together.
-        largest_folds: Most folds that the rarest class carries (one row of it in each test fold, two in
-            each training part); below 2 when it carries none.
+        largest_folds: Most folds that the rarest class supports (one row of it in each test fold, two in
+            the training rows of each fold); below 2 when it supports none.
         kinds: Minority rows by neighborhood: safe, borderline, rare, outlier; or None (see `minority_kinds`).
-        leaks: Column -> AUROC of that column alone, where above 0.99; a column of an array is called `x[:, 3]`. None
+        leaks: Column -> ROC AUC of that column alone, where above 0.99; a column of an array is called `x[:, 3]`. None
             where there are no columns to test.
         groups: Number of groups, or None.
         time: Whether rows have a time.
@@ -78,7 +78,7 @@ class DiagnosisRecord:
         near: Images or texts that are nearly equal to an earlier one, equal ones included, among at most 20,000
             rows; None where rows are neither.
         near_grouped: Whether nearly equal rows are always in one group.
-        quick: What a quick model says (see `quick_look`), or None.
+        quick: What a quick model reports (see `quick_look`), or None.
     """
 
     source: str
@@ -135,8 +135,8 @@ def measure(examples: Examples, folds: int = 5, quick: bool = False, near: bool 
 
     Example:
         >>> rows = Examples(np.arange(100.0)[:, None], np.repeat([0, 1], [90, 10]), ("no", "yes"))
-        >>> found = measure(rows)
-        >>> found.minority, found.imbalance_ratio, found.positives_per_fold, found.largest_folds
+        >>> record = measure(rows)
+        >>> record.minority, record.imbalance_ratio, record.positives_per_fold, record.largest_folds
         ('yes', 9.0, 2.0, 10)
     """
     use("scikit-learn")
@@ -150,7 +150,7 @@ def measure(examples: Examples, folds: int = 5, quick: bool = False, near: bool 
         (None, None) if examples.duplicate_ids is None else count_duplicates(examples.duplicate_ids, examples.y)
     )
     schema = examples.schema
-    alike, near_grouped = _near(examples) if (quick if near is None else near) else (None, False)
+    near_rows, near_grouped = _near(examples) if (quick if near is None else near) else (None, False)
     return DiagnosisRecord(
         source=examples.source,
         rows=len(examples),
@@ -175,25 +175,24 @@ def measure(examples: Examples, folds: int = 5, quick: bool = False, near: bool 
         time=examples.time is not None,
         warnings=examples.warnings,
         duplicates_grouped=_same_partition(examples.groups, examples.duplicate_ids),
-        near=alike,
+        near=near_rows,
         near_grouped=near_grouped,
         quick=quick_look(examples, code) if quick else None,
     )
 
 
 def _of_labels(examples: Examples, folds: int, quick: bool, near: bool | None) -> DiagnosisRecord:
-    """Rows with several labels: what is measured of two classes is that of the rarest label, on the rows that know it.
+    """Rows with several labels: two-class measures are of the rarest label, on the rows where it is known.
 
     Classes are the labels: rows with each, and their share of the rows where it is known.
     """
     rarest = int(np.argmin(examples.counts))
     known = examples.y >= 0
-    rows, name = np.flatnonzero(known[:, rarest]), str(examples.classes[rarest])
-    beside = ("groups", "time", "sample_weight", "duplicate_ids", "split")
-    found: dict[str, Any] = {field: getattr(examples, field) for field in beside}
-    kept: dict[str, Any] = {field: None if values is None else values[rows] for field, values in found.items()}
+    rows, label = np.flatnonzero(known[:, rarest]), str(examples.classes[rarest])
+    metadata = {name: getattr(examples, name) for name in ("groups", "time", "sample_weight", "duplicate_ids", "split")}
+    kept: dict[str, Any] = {name: None if values is None else values[rows] for name, values in metadata.items()}
     one = replace(
-        examples, x=take(examples.x, rows), y=examples.y[rows, rarest], classes=(f"not {name}", name), kind="one_of",
+        examples, x=take(examples.x, rows), y=examples.y[rows, rarest], classes=(f"not {label}", label), kind="one_of",
         **kept,
     )  # fmt: skip
     duplicates, conflicting = (
@@ -203,7 +202,7 @@ def _of_labels(examples: Examples, folds: int, quick: bool, near: bool | None) -
     return replace(
         measure(one, folds, quick, near),
         rows=len(examples),
-        classes=tuple(ClassCount(str(label), int(n), float(n / max(1, of))) for label, n, of in shares),
+        classes=tuple(ClassCount(str(name), int(n), float(n / max(1, of))) for name, n, of in shares),
         duplicates=duplicates,
         conflicting=conflicting,
         leaks=_leaks(examples),
@@ -213,7 +212,7 @@ def _of_labels(examples: Examples, folds: int, quick: bool, near: bool | None) -
 
 
 def _same_partition(groups: np.ndarray | None, duplicate_ids: np.ndarray | None) -> bool:
-    """Whether every set of equal rows lies within one group."""
+    """Whether every set of equal rows is within one group."""
     if groups is None or duplicate_ids is None:
         return False
     pairs = np.unique(np.stack([duplicate_ids, groups]), axis=1).shape[1]
@@ -228,15 +227,15 @@ def _near(examples: Examples) -> tuple[int | None, bool]:
     if len(rows) > MOST_COMPARED:
         rows = np.sort(generator(0, "near rows").choice(rows, MOST_COMPARED, replace=False))
     texts = texts_of(examples, rows)
-    alike = near_duplicates(texts if texts is not None else subset(examples.x, rows))
-    if alike is None:
+    near = near_duplicates(texts if texts is not None else subset(examples.x, rows))
+    if near is None:
         return None, False
     groups = None if examples.groups is None else examples.groups[rows]
-    return int(len(alike) - len(np.unique(alike))), _same_partition(groups, alike)
+    return int(len(near) - len(np.unique(near))), _same_partition(groups, near)
 
 
 def half_width(n: float, share: float = RECALL) -> float:
-    """Half of the width of the 95 % Wilson interval of a share seen among n rows; 0.5 for no rows.
+    """Half of the width of the 95% Wilson interval of a share seen among n rows; 0.5 for no rows.
 
     Example:
         >>> round(half_width(50), 3), round(half_width(1000), 3)
@@ -261,27 +260,27 @@ def _n_columns(examples: Examples) -> int:
 
 
 def _leaks(examples: Examples) -> dict[str, float] | None:
-    parts, names = _columns(examples)
-    if not 0 < sum(len(of_part) for of_part in names.values()) <= MOST_COLUMNS:
+    arrays, names = _columns(examples)
+    if not 0 < sum(map(len, names.values())) <= MOST_COLUMNS:
         return None
     return {
-        names[part][j]: area
-        for _, scores in leak_scores(parts, examples.y, examples.classes)
-        for (part, j), area in scores.items()
-        if area > LEAK_AUROC
+        names[key][j]: area
+        for _, scores in leak_scores(arrays, examples.y, examples.classes)
+        for (key, j), area in scores.items()
+        if area > LEAK_ROC_AUC
     }
 
 
 def _columns(examples: Examples) -> tuple[Mapping[str, np.ndarray], dict[str, list[str]]]:
-    """The columns of a table, or of the flat numeric arrays, by part, and what each is called."""
+    """The columns of a table, or of the flat numeric arrays, by array, and the name of each column."""
     schema = examples.schema
     if schema is not None:
         return named_parts(schema, examples.x)
     inputs = examples.x if isinstance(examples.x, Mapping) else {"x": examples.x}
     flat = {str(k): v for k, v in inputs.items() if isinstance(v, np.ndarray) and v.dtype.kind in "fiub" and v.ndim < 3}
     # As float64: float32 would make one value of many, and a leak would not be seen.
-    parts = {name: v.reshape(len(v), -1).astype(np.float64, copy=False) for name, v in flat.items()}
-    return parts, {
+    arrays = {name: v.reshape(len(v), -1).astype(np.float64, copy=False) for name, v in flat.items()}
+    return arrays, {
         name: [name if flat[name].ndim == 1 else f"{name}[:, {j}]" for j in range(v.shape[1])]
-        for name, v in parts.items()
+        for name, v in arrays.items()
     }

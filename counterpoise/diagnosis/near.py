@@ -37,8 +37,8 @@ def near_duplicates(x: Any) -> Array | None:
     """Number the groups of nearly equal images or texts, to be passed on as `groups=`.
 
     Images: gray thumbnails of 16 by 16 pixels with a correlation of 0.995 or more, whatever brightness and contrast.
-    Texts: a Jaccard similarity of about 0.8 or more between their sets of three words in a row, case and digits
-    apart. Equal rows are one group as well. A chain of near neighbors is one group.
+    Texts: a Jaccard similarity of about 0.8 or more between their sets of three words in a row, without case and
+    digits. Equal rows are one group as well. A chain of near neighbors is one group.
 
     Args:
         x: Images (N, height, width) or (N, height, width, channels), or N texts.
@@ -121,7 +121,7 @@ def _min_hashes(shingles: Array, times: Array, plus: Array) -> Array:
 
 
 def _candidates(keys: Array) -> Array:
-    """Pairs of rows (P, 2) that share a key and stand within WINDOW of each other in its order."""
+    """Pairs of rows (P, 2) that share a key and are within WINDOW of each other in its order."""
     return np.concatenate([np.empty((0, 2), np.int64), *_key_pairs(keys)])
 
 

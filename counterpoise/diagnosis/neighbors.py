@@ -84,8 +84,8 @@ def points_of(examples: Examples, rows: np.ndarray, seed: int) -> np.ndarray | N
             if len(column.levels) <= _TEXT_LEVELS
         ]
         return _narrow(np.concatenate(blocks, axis=1), seed) if blocks else None
-    parts: list[Any] = list(x.values()) if isinstance(x, dict) else list(x) if isinstance(x, tuple) else [x]
-    arrays: list[Any] = [part if isinstance(part, Source) else np.asarray(part) for part in parts]
+    inputs: list[Any] = list(x.values()) if isinstance(x, dict) else list(x) if isinstance(x, tuple) else [x]
+    arrays: list[Any] = [values if isinstance(values, Source) else np.asarray(values) for values in inputs]
     if any(a.dtype.kind not in "biuf" for a in arrays):
         return None
     return np.concatenate([_flat(a, rows, seed) for a in arrays], axis=1)

@@ -59,7 +59,7 @@ def confident_truth(y: Array, proba: Array) -> Array:
 
 
 def suspicion(y: Array, proba: Array, rows: Array, code: int) -> Suspicion:
-    """Sum up the confident joint around one class and name the rows that stand out.
+    """Sum up the confident joint around one class and name the suspicious rows.
 
     Args:
         y: int (N,), given labels. proba: float (N, C), scores by a model that had not seen the row.

@@ -1,4 +1,4 @@
-"""What a quick model says about the rows: overlap of the classes, suspicious labels, the worth of more positives.
+"""What a quick model reports about the rows: overlap of the classes, suspicious labels, the worth of more positives.
 
 A scikit-learn model of a second is trained inside folds on a sample; every number comes from rows that it had not
 seen. Rows with equal features, or of one group, are never on both sides.
@@ -37,7 +37,7 @@ class Doubling:
     Attributes:
         rows: Rows of interest it was trained on, with the doubling.
         gain: Average precision with all of them less that with half of them, mean over the folds.
-        low, high: 95 % interval, wide enough for folds that share training rows (Nadeau and Bengio 2003).
+        low, high: 95% interval, wide enough for folds that share training rows (Nadeau and Bengio 2003).
     """
 
     rows: int
@@ -48,13 +48,13 @@ class Doubling:
 
 @dataclass(frozen=True)
 class QuickLook:
-    """What `quick_look` found.
+    """The result of `quick_look`.
 
     Attributes:
         model: The model in words. rows: Rows looked at. positives: Rows of interest among them.
         average_precision: Of the class of interest against the rest, at the share that it has among all rows.
         roc_auc: Likewise; 0.5 is guessing.
-        overlap: Share of the two score distributions that overlaps, 1 - max (TPR - FPR): 0 apart, 1 the same.
+        overlap: Share of the two score distributions that overlaps, 1 - max (TPR - FPR): 0 separate, 1 the same.
         doubling: What twice the rows of interest brought.
         suspicion: Labels that look wrong.
     """
@@ -84,10 +84,10 @@ def quick_look(examples: Examples, code: int, seed: int = 0) -> QuickLook | None
     rows = _sample(examples, code, seed)
     y = examples.y[rows]
     counts = np.bincount(y, minlength=examples.n_classes)
-    found = None if counts[code] < LEAST or counts.min() < FOLDS else quick_features(examples, rows, seed)
-    if found is None:
+    features = None if counts[code] < LEAST or counts.min() < FOLDS else quick_features(examples, rows, seed)
+    if features is None:
         return None
-    x, model, name = found
+    x, model, name = features
     fold = _deal(_together(examples, rows), y, seed)
     weight = _weights(examples, y, code)
     proba, gains = np.zeros((len(y), examples.n_classes)), []
@@ -112,7 +112,7 @@ def quick_look(examples: Examples, code: int, seed: int = 0) -> QuickLook | None
 
 
 def overlap(hit: Array, score: Array) -> float:
-    """Share of two score distributions that cannot be told apart by any threshold: 1 - max (TPR - FPR).
+    """Share of two score distributions that no threshold separates: 1 - max (TPR - FPR).
 
     Example:
         >>> overlap(np.array([False, False, True, True]), np.array([0.1, 0.6, 0.4, 0.9]))
@@ -125,15 +125,15 @@ def overlap(hit: Array, score: Array) -> float:
 
 
 def _sample(examples: Examples, code: int, seed: int) -> Array:
-    parts = []
+    chosen = []
     for which, (wanted, most) in enumerate(((examples.y == code, MOST_MINORITY), (examples.y != code, MOST_OTHERS))):
         rows = np.flatnonzero(wanted)
-        parts.append(rows if len(rows) <= most else generator(seed, "quick", which).choice(rows, most, replace=False))
-    return np.sort(np.concatenate(parts))
+        chosen.append(rows if len(rows) <= most else generator(seed, "quick", which).choice(rows, most, replace=False))
+    return np.sort(np.concatenate(chosen))
 
 
 def _weights(examples: Examples, y: Array, code: int) -> Array:
-    """What a sampled row stands for, so that scores are at the share that the class has among all rows."""
+    """Return how many rows a sampled row represents, so that scores are at the class proportions of all rows."""
     share = [np.sum(examples.y == code) / max(1, np.sum(y == code)), np.sum(examples.y != code) / np.sum(y != code)]
     return np.where(y == code, share[0], share[1])
 
@@ -147,7 +147,7 @@ def _together(examples: Examples, rows: Array) -> Array:
 
 
 def _deal(together: Array, y: Array, seed: int) -> Array:
-    """Fold of each row: whole groups, dealt in turn within the rarest class that they hold."""
+    """Fold of each row: whole groups, dealt in turn within the rarest class that they contain."""
     rarity = np.argsort(np.argsort(np.bincount(y)))[y]
     _, first, group = np.unique(together, return_index=True, return_inverse=True)
     rarest = np.full(len(first), rarity.max() + 1)

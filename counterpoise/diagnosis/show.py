@@ -27,8 +27,8 @@ class Diagnosis:
 
     Example:
         >>> import counterpoise as cp
-        >>> found = cp.diagnose([[0.0], [1.0], [2.0], [3.0], [4.0]] * 4, [0, 0, 0, 0, 1] * 4, quick=False)
-        >>> found.record.imbalance_ratio
+        >>> diagnosis = cp.diagnose([[0.0], [1.0], [2.0], [3.0], [4.0]] * 4, [0, 0, 0, 0, 1] * 4, quick=False)
+        >>> diagnosis.record.imbalance_ratio
         4.0
     """
 
@@ -41,7 +41,7 @@ class Diagnosis:
 
     @property
     def checks(self) -> tuple[Check, ...]:
-        """What the leak guard looked at and found."""
+        """The leakage checks and their findings."""
         return guard(self.record)
 
     def check(self) -> Diagnosis:
@@ -54,10 +54,10 @@ class Diagnosis:
         return self
 
     def to_dict(self) -> dict[str, Any]:
-        """The record, the same in words ("facts": name and text), the leak guard's checks and the advice, as JSON."""
+        """The record, the same in words ("facts": name and text), the leakage checks and the advice, as JSON."""
         facts = [list(fact) for fact in _facts(self.record)]
-        told = {"checks": [c.to_dict() for c in self.checks], "advice": [a.to_dict() for a in self.advice]}
-        return {**self.record.to_dict(), "facts": facts, **told}
+        checks, advice = [c.to_dict() for c in self.checks], [a.to_dict() for a in self.advice]
+        return {**self.record.to_dict(), "facts": facts, "checks": checks, "advice": advice}
 
     def __str__(self) -> str:
         rows = _class_rows(self.record)
@@ -81,10 +81,10 @@ class Diagnosis:
             classes.add_column(name, justify="right")
         yield _rich_table(classes, _class_rows(self.record))
         yield _rich_table(Table("", "", show_header=False, box=None, pad_edge=False), _facts(self.record))
-        found = [(c.name, f"{c.found} {c.action}".strip()) for c in self.checks if c.status == "look"]
-        if found:
-            yield Text("\nLeak guard", style="bold yellow")
-            yield _rich_table(Table("", "", show_header=False, box=None, pad_edge=False), found)
+        looks = [(c.name, f"{c.finding} {c.action}".strip()) for c in self.checks if c.status == "look"]
+        if looks:
+            yield Text("\nLeakage checks", style="bold yellow")
+            yield _rich_table(Table("", "", show_header=False, box=None, pad_edge=False), looks)
         for warning in self.record.warnings:
             yield Text(f"! {warning}", style="yellow")
         yield Text("\nAdvice", style="bold")
@@ -97,20 +97,20 @@ class Diagnosis:
         classes = _html_table(("class", "rows", "share"), _class_rows(self.record))
         facts = _html_table((), list(_facts(self.record)))
         checks = _html_table(
-            ("leak guard", "", "found"), [(c.name, c.status, f"{c.found} {c.action}".strip()) for c in self.checks]
+            ("check", "", "finding"), [(c.name, c.status, f"{c.finding} {c.action}".strip()) for c in self.checks]
         )
         noticed = "".join(f"<li>{escape(w)}</li>" for w in self.record.warnings)
         advised = "".join(f"<li><b>{escape(a.text)}</b><br>{escape(a.reason)}</li>" for a in self.advice)
         title = f"<h4>Diagnosis of {escape(self.record.source)}</h4>"
-        parts = f"{title}{classes}{facts}<ul>{noticed}</ul><details><summary>Leak guard</summary>{checks}</details>"
-        return f"<div>{parts}<h5>Advice</h5><ul>{advised}</ul></div>"
+        leaks = f"<details><summary>Leakage checks</summary>{checks}</details>"
+        return f"<div>{title}{classes}{facts}<ul>{noticed}</ul>{leaks}<h5>Advice</h5><ul>{advised}</ul></div>"
 
 
 def _class_rows(r: DiagnosisRecord) -> list[tuple[str, str, str]]:
     """The classes, largest first; of many the largest and the rarest."""
     ordered = sorted(r.classes, key=lambda c: -c.count)
     rows = [
-        (c.label + (" *" if c.label == r.minority else ""), f"{c.count:,}", f"{100 * c.share:.2f} %") for c in ordered
+        (c.label + (" *" if c.label == r.minority else ""), f"{c.count:,}", f"{100 * c.share:.2f}%") for c in ordered
     ]
     if len(rows) <= _MOST_CLASSES:
         return rows
@@ -127,11 +127,11 @@ def _facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
         yield "missing values", _most_missing(r)
     yield "class of interest", r.minority
     yield "imbalance ratio", f"{r.imbalance_ratio:,.1f} to 1"
-    yield "majority accuracy", f"{100 * r.majority_accuracy:.2f} % by always naming the largest class"
+    yield "majority accuracy", f"{100 * r.majority_accuracy:.2f}% by always predicting the largest class"
     if r.duplicates is not None:
         yield (
             "repeated rows",
-            f"{r.duplicates:,} ({100 * r.duplicates / r.rows:.1f} %), {r.conflicting:,} with conflicting labels",
+            f"{r.duplicates:,} ({100 * r.duplicates / r.rows:.1f}%), {r.conflicting:,} with conflicting labels",
         )
     if r.groups is not None:
         yield "groups", f"{r.groups:,}"
@@ -139,17 +139,20 @@ def _facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
         f"in each of {r.folds} folds",
         f"{r.positives_per_fold:,.1f} rows of interest: recall to ±{r.half_width_fold:.2f}",
     )
-    yield "in all folds", f"recall to ±{r.half_width_total:.2f} (95 %, at 0.80)"
-    yield "folds it carries", f"up to {r.largest_folds:,}" if r.largest_folds else "none: the rarest class is too small"
+    yield "in all folds", f"recall to ±{r.half_width_total:.2f} (95% CI, at 0.80)"
+    yield (
+        "folds it supports",
+        f"up to {r.largest_folds:,}" if r.largest_folds else "none: the rarest class is too small",
+    )
     if r.kinds is not None:
         yield "kinds of rare rows", ", ".join(f"{kind} {count:,}" for kind, count in r.kinds.items())
     yield from _quick_facts(r)
     for name, area in (r.leaks or {}).items():
-        yield "possible leak", f"{name}: AUROC {area:.3f} alone"
+        yield "possible leak", f"{name}: ROC AUC {area:.3f} alone"
 
 
 def _quick_facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
-    """What the quick model says; said as what it is: a look, not a guarantee."""
+    """What the quick model reports: a look, not a guarantee."""
     if r.near is not None:
         yield "nearly equal rows", f"{max(0, r.near - (r.duplicates or 0)):,} beyond the equal ones"
     if r.quick is None:
@@ -157,12 +160,12 @@ def _quick_facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
     q, d, s = r.quick, r.quick.doubling, r.quick.suspicion
     yield (
         "a quick model",
-        f"average precision {q.average_precision:.2f}, AUROC {q.roc_auc:.3f} ({q.model}, {q.rows:,} rows)",
+        f"average precision {q.average_precision:.2f}, ROC AUC {q.roc_auc:.3f} ({q.model}, {q.rows:,} rows)",
     )
-    yield "overlap of the classes", f"{100 * q.overlap:.0f} % of its scores (0 % = apart, 100 % = the same)"
+    yield "overlap of the classes", f"{100 * q.overlap:.0f}% of its scores (0% = separate, 100% = the same)"
     yield (
         "labels that look wrong",
-        f"up to {100 * s.share:.1f} % of all rows, {100 * s.leaving:.0f} % of those of interest",
+        f"up to {100 * s.share:.1f}% of all rows, {100 * s.leaving:.0f}% of those of interest",
     )
     yield "twice the positives", f"brought it {d.gain:+.3f} average precision [{d.low:+.3f}, {d.high:+.3f}]"
 
@@ -173,8 +176,8 @@ def _some(names: Sequence[str], most: int = 8) -> str:
 
 def _most_missing(r: DiagnosisRecord, most: int = 5) -> str:
     ordered = sorted(r.missing.items(), key=lambda item: -item[1])
-    told = ", ".join(f"{name} {100 * count / r.rows:.1f} %" for name, count in ordered[:most])
-    return told + (f", ... ({len(ordered)} columns)" if len(ordered) > most else "")
+    listed = ", ".join(f"{name} {100 * count / r.rows:.1f}%" for name, count in ordered[:most])
+    return listed + (f", ... ({len(ordered)} columns)" if len(ordered) > most else "")
 
 
 def _plain_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -38,7 +38,7 @@ def compute_dtype(dtype: Any) -> str:
 
 
 def class_numbers(values: Any, name: str, minimum: float = 0.0) -> Array:
-    """Return numbers per class as float64 (C,), each above `minimum`; else an `OptionError` says which is not.
+    """Return numbers per class as float64 (C,), each above `minimum`; else an `OptionError` names one that is not.
 
     A dict or a series of counts is read by its labels, which are class codes (see `core.per_class`).
     """

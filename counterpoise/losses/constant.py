@@ -1,6 +1,6 @@
 """The constant that a loss asks for: what the best network without inputs would put out for every row.
 
-A network that starts there spends no steps on learning how rare the classes are. The constant is found by minimizing
+A network that starts there spends no steps on learning how rare the classes are. The constant is computed by minimizing
 the loss object itself over one vector of logits, on one row per class that weighs the share of its class.
 """
 
@@ -19,9 +19,9 @@ from counterpoise.losses.base import Loss
 
 Array = np.ndarray
 
-#: How far from the start the minimum is looked for: what lies further away is no finite minimum.
+#: How far from the start the minimum is looked for: what is further away is not a finite minimum.
 FARTHEST = 25.0
-#: A constant counts as found where the loss rises by this share of itself within one unit to either side.
+#: A constant counts as a minimum if the loss rises by this share of itself within one unit to either side.
 RISE = 1e-6
 
 
@@ -29,7 +29,7 @@ def best_constant(loss: Any, shares: Array, units: int) -> Array | None:
     """The constant logits, float64 (units,), that minimize a loss on rows with these class shares.
 
     Cross-entropy: the log of the shares (one unit: the log odds). A loss with an additive term a in its softmax: the
-    log of the shares less a, which is 0 for balanced softmax. Any other loss: found numerically.
+    log of the shares less a, which is 0 for balanced softmax. Any other loss: computed numerically.
 
     Args:
         loss: A loss of `counterpoise.losses`, or another Keras loss on class codes (N,) and logits (N, units).
@@ -37,7 +37,7 @@ def best_constant(loss: Any, shares: Array, units: int) -> Array | None:
         units: Width of the output.
 
     Returns:
-        None where the loss does not tell constants apart (losses of the order of scores) or falls for ever (pure
+        None if all constants have the same loss (losses of the order of scores) or the loss falls for ever (pure
         overlap losses, expected costs, absolute errors).
 
     Example:
@@ -53,19 +53,19 @@ def best_constant(loss: Any, shares: Array, units: int) -> Array | None:
         return None
     start = _start(loss, shares, units)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # JAX has no float64 unless told so
+        warnings.simplefilter("ignore")  # JAX has no float64 unless it is switched on
         value = _on_one_row_per_class(_in_float64(loss, start), shares, units)
         first, slope = _with_gradient(value, start)
         if slope is None or not np.isfinite(first) or first <= 0:
             return None
-        found = start + _step(value, start, first, np.sqrt(shares[-units:]))
-        return found if _is_minimum(value, found) else None
+        constant = start + _step(value, start, first, np.sqrt(shares[-units:]))
+        return constant if _is_minimum(value, constant) else None
 
 
 def best_label_constants(loss: Any, shares: Array) -> Array | None:
     """As `best_constant`, of L labels that do not exclude each other: float64 (L,), one logit each.
 
-    What a label loses does not depend on the others, so that one search finds the constants of all.
+    What a label loses does not depend on the others, so that one search gives the constants of all.
 
     Args:
         loss: A loss on labels (N, L) and logits (N, L).
@@ -90,22 +90,22 @@ def best_label_constants(loss: Any, shares: Array) -> Array | None:
         first, slope = _with_gradient(value, start)
         if slope is None or not np.isfinite(first) or first <= 0:
             return None
-        found = start + _step(value, start, first, np.sqrt(shares[:, 1]))
-        here, above, below = (float(value(ops.convert_to_tensor(found + by, "float64"))) for by in (0, 1, -1))
-    return found if min(above, below) > here + RISE * abs(here) else None
+        constants = start + _step(value, start, first, np.sqrt(shares[:, 1]))
+        here, above, below = (float(value(ops.convert_to_tensor(constants + by, "float64"))) for by in (0, 1, -1))
+    return constants if min(above, below) > here + RISE * abs(here) else None
 
 
 def _step(value: Callable[[Any], Any], start: Array, first: float, scale: Array) -> Array:
     """What to add to the start. A class bends the loss about as much as its share: `scale` evens that out."""
 
     def of(step: Array) -> tuple[float, Array]:
-        found, slope = _with_gradient(value, start + step / scale)
-        return found / first, slope / (scale * first)
+        loss, slope = _with_gradient(value, start + step / scale)
+        return loss / first, slope / (scale * first)
 
     bounds = [(-FARTHEST * one, FARTHEST * one) for one in scale]
     how = {"ftol": 1e-13, "gtol": 1e-8, "maxiter": 200}
-    found = minimize(of, np.zeros_like(start), jac=True, method="L-BFGS-B", bounds=bounds, options=how)
-    return np.asarray(found.x) / scale
+    minimum = minimize(of, np.zeros_like(start), jac=True, method="L-BFGS-B", bounds=bounds, options=how)
+    return np.asarray(minimum.x) / scale
 
 
 def _in_float64(loss: Any, logits: Array) -> Any:
@@ -154,16 +154,16 @@ def _with_gradient(value: Callable[[Any], Any], z: Array) -> tuple[float, Any]:
         at = tf.constant(z, tf.float64)
         with tf.GradientTape() as tape:
             tape.watch(at)
-            found = value(at)
-        gradient = tape.gradient(found, at)
+            out = value(at)
+        gradient = tape.gradient(out, at)
     elif name == "jax":
         import jax
 
-        found, gradient = jax.value_and_grad(value)(ops.convert_to_tensor(z, "float32"))
+        out, gradient = jax.value_and_grad(value)(ops.convert_to_tensor(z, "float32"))
     else:
         at = ops.convert_to_tensor(z, "float64").detach().clone().requires_grad_()
-        found = value(at)
-        found.backward()
+        out = value(at)
+        out.backward()
         gradient = at.grad
     at_once = None if gradient is None else np.asarray(ops.convert_to_numpy(gradient), dtype=np.float64)
-    return float(ops.convert_to_numpy(found)), at_once
+    return float(ops.convert_to_numpy(out)), at_once

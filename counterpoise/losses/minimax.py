@@ -1,4 +1,4 @@
-"""The min-max form of the AUROC margin loss with a, b and alpha as variables of the model.
+"""The min-max form of the ROC AUC margin loss with a, b and alpha as variables of the model.
 
     head = MinimaxHead()
     training = keras.Model(model.input, head(model.output))     # shares the layers of `model`
@@ -24,7 +24,7 @@ from counterpoise.losses.shapes import class_targets, static_shape
 
 @saving.register_keras_serializable(package="counterpoise")
 class MinimaxHead(keras.layers.Layer):
-    """Put a, b and alpha beside the single output of a binary model: (N, 1) to (N, 4) = (z, a, b, alpha).
+    """Join a, b and alpha to the single output of a binary model: (N, 1) to (N, 4) = (z, a, b, alpha).
 
     alpha stays at 0 or above. Its gradient is turned round: what descends elsewhere ascends here.
 
@@ -54,7 +54,7 @@ class MinimaxHead(keras.layers.Layer):
 
 @saving.register_keras_serializable(package="counterpoise")
 class AUCMinimax(Loss):
-    """Integrand of the min-max AUROC margin loss (AUCM), for outputs of `MinimaxHead`.
+    """Integrand of the min-max ROC AUC margin loss (AUCM), for outputs of `MinimaxHead`.
 
     Formula: with p the share of positives and h = sigmoid(z) (or z), per row
     L = (h - a)^2 [y = 1] / p + (h - b)^2 [y = 0] / (1 - p) - alpha^2

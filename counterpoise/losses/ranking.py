@@ -1,4 +1,4 @@
-"""Losses of the order of scores: AUROC, partial AUROC and average precision.
+"""Losses of the order of scores: ROC AUC, partial ROC AUC and average precision.
 
 All look at a whole batch, so the batch should hold rows of both classes; a batch with one class has loss 0.
 The score of class c is its log-odds log q_c - log(1 - q_c); two classes (one or two units) have one score, more
@@ -47,7 +47,7 @@ def _pair_hinge(s: Tensor, margin: float) -> Tensor:
 
 @saving.register_keras_serializable(package="counterpoise")
 class PairwiseAUC(RankingLoss):
-    """Squared hinge over all pairs of a positive and a negative: a surrogate of 1 - AUROC.
+    """Squared hinge over all pairs of a positive and a negative: a surrogate of 1 - ROC AUC.
 
     Formula: L = mean over i positive, j negative of max(0, margin - (s_i - s_j))^2, pairs weighted w_i w_j.
 
@@ -79,7 +79,7 @@ class PairwiseAUC(RankingLoss):
 
 @saving.register_keras_serializable(package="counterpoise")
 class PartialAUC(PairwiseAUC):
-    """One-way partial AUROC: only the negatives that score highest matter (low false-positive rates).
+    """One-way partial ROC AUC: only the negatives that score highest matter (low false-positive rates).
 
     Formula: L = mean over i positive of t log( mean over j negative of exp(l_ij / t) ),
     l_ij = max(0, margin - (s_i - s_j))^2. The temperature t goes from `PairwiseAUC` (t to infinity) to the
@@ -117,13 +117,13 @@ class PartialAUC(PairwiseAUC):
 
 @saving.register_keras_serializable(package="counterpoise")
 class AUCMargin(RankingLoss):
-    """Min-max margin loss of AUROC (AUCM) at its own inner solution on the batch.
+    """Min-max margin loss of ROC AUC (AUCM) at its own inner solution on the batch.
 
     Formula: L = var(h | pos) + var(h | neg) + max(0, margin + mean(h | neg) - mean(h | pos))^2, h = sigmoid(s).
     This is min over a, b and max over alpha >= 0 of
     E[(h - a)^2 | pos] + E[(h - b)^2 | neg] + 2 alpha (margin + E[h | neg] - E[h | pos]) - alpha^2,
     the paper's objective divided by p (1 - p), which changes no solution. Batches are taken as the sample, so
-    they should be large enough to hold several positives; `MinimaxHead` with `AUCMinimax` holds a, b and alpha
+    they should be large enough for several positives; `MinimaxHead` with `AUCMinimax` keeps a, b and alpha
     as variables instead.
 
     Shapes: y (N,) or (N, 1) codes, or (N, C) one-hot; outputs (N, 1) or (N, C); loss one number.

@@ -1,7 +1,7 @@
 """Which targets fit which logits, and the same few tensors made of them for every loss.
 
 Logits always carry a last axis of units. One unit means two classes, with log-odds z of class 1; it is
-read as the pair (0, z), so that every formula over classes holds for it as it stands.
+read as the pair (0, z), so that every formula over classes is valid for it too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from counterpoise.core.errors import ModelError
 
 Tensor = Any
 
-#: Rounding that shares of 1 may show; no label lies so near another.
+#: Rounding that shares of 1 may show; no label is so near another.
 _TOLERANCE = 1e-3
 
 
@@ -44,7 +44,7 @@ def same_axes(a: tuple[int | None, ...], b: tuple[int | None, ...]) -> bool:
 
 
 def are_codes(y: Tensor, z: Tensor) -> bool:
-    """Whether `y` holds one class code per element of `z` (True) or one number per unit (False).
+    """Whether `y` contains one class code per element of `z` (True) or one number per unit (False).
 
     Raises:
         ModelError: It is neither; nothing is squeezed or repeated to make it fit.

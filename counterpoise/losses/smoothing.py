@@ -69,7 +69,7 @@ class LabelSmoothing(ClassLoss):
         """
         kept = np.diag(1.0 - self.smoothing)
         given = (1.0 - np.eye(len(self.smoothing))) * self.smoothing / (len(self.smoothing) - 1)
-        # q = (kept + given) p: column k holds what a row of class k gives to each class, and sums to 1.
+        # q = (kept + given) p: column k is what a row of class k gives to each class, and sums to 1.
         shares = np.linalg.solve(kept + given, np.asarray(proba, dtype=np.float64)[..., None])[..., 0]
         return normalized(np.maximum(shares, 0.0))
 

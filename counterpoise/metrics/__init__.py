@@ -1,7 +1,7 @@
 """Metrics (`cp.metrics`): exact scores and an interval on the host, and Keras metrics to watch while training.
 
-The host functions are NumPy and SciPy; the Keras metrics are loaded when first used. The modules of this package hold
-further scores and intervals.
+The host functions are NumPy and SciPy; the Keras metrics are loaded when first used. The modules of this package
+contain further scores and intervals.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = [
     "skill",
 ]
 
-#: Keras metric -> module that holds it.
+#: Keras metric -> module that contains it.
 _SHOWN = {
     name: f"counterpoise.{module}"
     for module in ("metrics.display", "metrics.display_scores")

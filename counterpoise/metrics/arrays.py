@@ -59,7 +59,7 @@ def table(y: Any, proba: Any, sample_weight: Any = None, positive: int = 0) -> t
     """Check labels, probabilities and weights against each other: int64 (N,), float64 (N, C), float64 (N,).
 
     Raises:
-        OptionError: `positive` is not a class code; else as the checks of the parts.
+        OptionError: `positive` is not a class code; else as the checks of the single arrays.
     """
     p = probabilities(proba, len(np.asarray(y)))
     if not 0 <= positive < p.shape[1]:

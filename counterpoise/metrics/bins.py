@@ -20,7 +20,7 @@ class Bins(NamedTuple):
 
 
 def assign(score: Array, amount: Array, bins: int) -> Array:
-    """Give each row the number of its bin so that bins hold about equal sums of `amount`.
+    """Give each row the number of its bin so that bins contain about equal sums of `amount`.
 
     Walking up from the lowest score, a new bin starts when the amount passed so far reaches the next
     multiple of total / bins.

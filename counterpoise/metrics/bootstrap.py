@@ -1,7 +1,7 @@
 """Bootstrap of average precision, area under the ROC curve and log loss on a fixed test set.
 
 Only what the scores need is resampled. With m distinct scores that positives have, average precision and
-the ROC area depend on a resample through the positives at each of these scores and the negatives at and
+the ROC AUC depend on a resample through the positives at each of these scores and the negatives at and
 between them. A stratified resample is therefore two multinomial draws over m and 2 m + 1 places, in
 distribution the same as drawing rows, and its cost follows the rare class.
 """
@@ -30,28 +30,28 @@ FEW_POSITIVES = 50
 Draws = dict[str, Array]
 
 
-class _Places(NamedTuple):
-    """Where rows stand: place of each positive (0 ... m - 1) and of each negative (0 ... 2 m)."""
+class _Ranks(NamedTuple):
+    """Ranks of rows among the positives: of each positive (0 ... m - 1) and of each negative (0 ... 2 m)."""
 
     positive: Array
     negative: Array
     m: int
 
 
-def _places(target: Array, score: Array) -> _Places:
+def _ranks(target: Array, score: Array) -> _Ranks:
     values, positive = np.unique(score[target], return_inverse=True)
     negative = np.searchsorted(values, score[~target], "left") + np.searchsorted(values, score[~target], "right")
-    return _Places(positive, negative, len(values))
+    return _Ranks(positive, negative, len(values))
 
 
 def _areas(positive: Array, negative: Array) -> Draws:
-    """Average precision and ROC area from counts per place, (B, m) and (B, 2 m + 1), low score to high."""
+    """Average precision and ROC AUC from counts per rank, (B, m) and (B, 2 m + 1), low score to high."""
     total, others = positive.sum(axis=1), negative.sum(axis=1)
     equal = negative[:, 1::2]
     above = negative[:, ::-1].cumsum(axis=1)[:, ::-1][:, 2::2]
-    found = positive[:, ::-1].cumsum(axis=1)[:, ::-1]
+    hits = positive[:, ::-1].cumsum(axis=1)[:, ::-1]
     with np.errstate(invalid="ignore", divide="ignore"):
-        precision = np.where(positive > 0, found / (found + equal + above), 0.0)
+        precision = np.where(positive > 0, hits / (hits + equal + above), 0.0)
         ap = (positive * precision).sum(axis=1) / total
         below = others[:, None] - equal - above
         auc = (positive * (below + 0.5 * equal)).sum(axis=1) / (total * others)
@@ -64,17 +64,17 @@ def _chunks(resamples: int, width: int) -> Iterator[int]:
         yield min(step, resamples - start)
 
 
-def _gather(parts: list[Draws]) -> Draws:
-    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+def _gather(blocks: list[Draws]) -> Draws:
+    return {key: np.concatenate([block[key] for block in blocks]) for key in blocks[0]}
 
 
-def _counts(place: Array, width: int, rng: np.random.Generator) -> Callable[[int], Array]:
-    """A function that resamples rows with replacement `size` times and counts them per place."""
-    n = len(place)
-    occupied = np.bincount(place, minlength=width)
+def _counts(rank: Array, width: int, rng: np.random.Generator) -> Callable[[int], Array]:
+    """A function that resamples rows with replacement `size` times and counts them per rank."""
+    n = len(rank)
+    occupied = np.bincount(rank, minlength=width)
     if 4 * width < n:
         return lambda size: rng.multinomial(n, occupied / n, size=size)
-    return lambda size: np.stack([np.bincount(place[rng.integers(0, n, n)], minlength=width) for _ in range(size)])
+    return lambda size: np.stack([np.bincount(rank[rng.integers(0, n, n)], minlength=width) for _ in range(size)])
 
 
 def _resampled_sums(values: Array, resamples: int, rng: np.random.Generator) -> Array:
@@ -87,7 +87,7 @@ def _resampled_sums(values: Array, resamples: int, rng: np.random.Generator) -> 
 
 
 def stratified_draws(y: Any, proba: Any, *, positive: int = 1, resamples: int = 2000, seed: int = 0) -> Draws:
-    """Resample positives and negatives apart and score each resample.
+    """Resample positives and negatives separately and score each resample.
 
     The share of positives stays as it is ("at this prior"). The draws of the log loss are independent of
     those of the two areas: each is right on its own, they are not paired.
@@ -111,15 +111,15 @@ def stratified_draws(y: Any, proba: Any, *, positive: int = 1, resamples: int = 
     """
     target, score, _ = one_class(y, proba, None, positive)
     _check(target, resamples)
-    places = _places(target, score)
+    ranks = _ranks(target, score)
     rng = generator(seed, "bootstrap areas")
-    of_positive = _counts(places.positive, places.m, rng)
-    of_negative = _counts(places.negative, 2 * places.m + 1, rng)
-    parts = [_areas(of_positive(size), of_negative(size)) for size in _chunks(resamples, 2 * places.m + 1)]
+    of_positive = _counts(ranks.positive, ranks.m, rng)
+    of_negative = _counts(ranks.negative, 2 * ranks.m + 1, rng)
+    areas = [_areas(of_positive(size), of_negative(size)) for size in _chunks(resamples, 2 * ranks.m + 1)]
     loss = _losses(target, score)
     rng = generator(seed, "bootstrap log loss")
     sums = _resampled_sums(loss[target], resamples, rng) + _resampled_sums(loss[~target], resamples, rng)
-    return _gather(parts) | {"log_loss": sums / len(loss)}
+    return _gather(areas) | {"log_loss": sums / len(loss)}
 
 
 def _losses(target: Array, score: Array) -> Array:
@@ -165,18 +165,18 @@ def cluster_draws(
     group = np.unique(np.asarray(groups), return_inverse=True)[1].ravel()
     if len(group) != len(target):
         raise DataError(f"groups has {len(group)} rows and y {len(target)}. Expected the same rows.")
-    places, n_groups = _places(target, score), int(group.max()) + 1
-    positives = _spread(group[target], places.positive, n_groups, places.m, weight[target])
-    negatives = _spread(group[~target], places.negative, n_groups, 2 * places.m + 1, weight[~target])
+    ranks, n_groups = _ranks(target, score), int(group.max()) + 1
+    positives = _spread(group[target], ranks.positive, n_groups, ranks.m, weight[target])
+    negatives = _spread(group[~target], ranks.negative, n_groups, 2 * ranks.m + 1, weight[~target])
     sums = np.stack([np.bincount(group, weight * _losses(target, score)), np.bincount(group, weight)], axis=1)
     rng = generator(seed, "bootstrap groups")
-    parts = []
+    blocks = []
     for drawn in group_draws(n_groups, resamples, rng):
-        for some in np.array_split(drawn, max(1, len(drawn) * (2 * places.m + 1) // _CHUNK)):
+        for some in np.array_split(drawn, max(1, len(drawn) * (2 * ranks.m + 1) // _CHUNK)):
             total = some @ sums
             areas = _areas(np.asarray(some @ positives), np.asarray(some @ negatives))
-            parts.append(areas | {"log_loss": total[:, 0] / total[:, 1]})
-    return _gather(parts)
+            blocks.append(areas | {"log_loss": total[:, 0] / total[:, 1]})
+    return _gather(blocks)
 
 
 def time_blocks(time: Any, length: int | None = None) -> Array:
@@ -220,9 +220,9 @@ def _group_counts(n_groups: int, size: int, rng: np.random.Generator) -> Array:
     return np.stack(counts).astype(np.float64)
 
 
-def _spread(group: Array, place: Array, n_groups: int, width: int, weight: Array) -> sparse.csr_array:
-    """Weight of the rows per group and place, sparse (G, width)."""
-    return sparse.coo_array((weight, (group, place)), shape=(n_groups, width)).tocsr()
+def _spread(group: Array, rank: Array, n_groups: int, width: int, weight: Array) -> sparse.csr_array:
+    """Weight of the rows per group and rank, sparse (G, width)."""
+    return sparse.coo_array((weight, (group, rank)), shape=(n_groups, width)).tocsr()
 
 
 def ap_interval(

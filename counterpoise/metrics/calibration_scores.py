@@ -144,8 +144,8 @@ def ece(
 ) -> float:
     """Expected calibration error: sum over bins of share_b |mean probability_b - observed share_b|.
 
-    Two classes: bins hold equal numbers of *positives* (at most `bins`, at least one positive each), for
-    with rare positives bins of equal width or equal rows are nearly all empty of them and say nothing.
+    Two classes: bins contain equal numbers of *positives* (at most `bins`, at least one positive each), for
+    with rare positives bins of equal width or equal rows are nearly all empty of them and give no information.
     More: of the largest probability against whether it was right, bins of equal numbers of rows (Guo et
     al., ICML 2017). Equal probabilities are never split between bins. Without positives: one bin.
 

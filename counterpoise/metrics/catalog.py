@@ -22,7 +22,7 @@ class Metric(NamedTuple):
         low: Smallest value the metric can take (may be -inf).
         high: Largest value the metric can take (may be inf).
         relative: Whether the metric's size moves with the share of the rare class, so that a difference
-            is judged relative to the reference's value (1 % of it) and not as an absolute 0.01.
+            is judged relative to the reference's value (1% of it) and not as an absolute 0.01.
 
     Example:
         >>> METRICS["log_loss"].title, METRICS["log_loss"].direction
@@ -115,8 +115,8 @@ FURTHER: Mapping[str, Metric] = MappingProxyType(
         "partial_auc": Metric(
             "ROC AUC up to a false-positive rate of 10% (0.5 is random guessing)", "higher", 0.0, 1.0
         ),
-        "brier_reliability": Metric("Brier score: the part that is miscalibration", "lower", 0.0, 1.0),
-        "brier_resolution": Metric("Brier score: the part that separates the classes", "higher", 0.0, 1.0),
+        "brier_reliability": Metric("Brier score: miscalibration", "lower", 0.0, 1.0),
+        "brier_resolution": Metric("Brier score: separation of the classes", "higher", 0.0, 1.0),
         "calibration_error": Metric(
             "Calibration error (root mean square, without the noise of the bins)", "lower", 0.0, 1.0
         ),
@@ -124,7 +124,7 @@ FURTHER: Mapping[str, Metric] = MappingProxyType(
         "net_benefit_everybody": Metric("Net benefit of an alert for every case", "higher", -math.inf, 1.0),
         "expected_cost": Metric("Mean cost per case", "lower", -math.inf, math.inf),
         "largest_cost_share": Metric("Share of all costs that the most expensive row has", "lower", 0.0, 1.0),
-        "amount_recall": Metric("Recall by amount (share of the amount at stake that is found)", "higher", 0.0, 1.0),
+        "amount_recall": Metric("Recall by amount (share of the amount at stake with an alert)", "higher", 0.0, 1.0),
         "precision_first": Metric("Precision among the first rows of the ranking", "higher", 0.0, 1.0),
         "lift_first": Metric(
             "Lift of the first rows (their precision over the share of positives)", "higher", 0.0, math.inf

@@ -1,4 +1,4 @@
-"""What decisions cost and what the first rows of a ranking hold."""
+"""What decisions cost and what the first rows of a ranking contain."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def largest_share(costs: Array) -> float:
 def precision_among_first(y: Array, score: Array, first: float, weight: Array) -> float:
     """Share of positives among the `first` rows of highest score.
 
-    Of rows with equal scores at the end all count in part, which is the mean over every order of them.
+    Of rows with equal scores at the end each counts as a fraction, which is the mean over every order of them.
 
     Args:
         y: int (N,), 0 or 1. score: float (N,). first: Rows, or weight. weight: float (N,).
@@ -52,6 +52,6 @@ def precision_among_first(y: Array, score: Array, first: float, weight: Array) -
     """
     order = np.argsort(-score, kind="stable")
     last = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)
-    rows, hits = (np.cumsum(part[order])[last] for part in (weight, weight * y))
+    rows, hits = (np.cumsum(amount[order])[last] for amount in (weight, weight * y))
     taken = min(float(first), float(rows[-1]))
     return float(np.interp(taken, np.append(0.0, rows), np.append(0.0, hits)) / taken)

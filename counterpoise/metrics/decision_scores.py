@@ -40,8 +40,8 @@ def default_decision(proba: Any, positive: int = 1) -> Array:
     return p.argmax(axis=1)
 
 
-def _ratio(part: Array, whole: Array, empty: float = NAN) -> Array:
-    return np.divide(part, whole, out=np.full(np.shape(whole), empty), where=whole > 0)
+def _ratio(upper: Array, lower: Array, empty: float = NAN) -> Array:
+    return np.divide(upper, lower, out=np.full(np.shape(lower), empty), where=lower > 0)
 
 
 class PerClass(NamedTuple):
@@ -143,7 +143,7 @@ def expected_cost(y: Any, decision: Any, costs: Any, *, sample_weight: Any = Non
     each = np.asarray(costs, dtype=np.float64)
     if each.ndim != 2 or each.shape[0] != each.shape[1] or not np.isfinite(each).all():
         raise OptionError(
-            f"costs has shape {each.shape}, or holds a value that is not finite. "
+            f"costs has shape {each.shape}, or contains a value that is not finite. "
             "Give a finite cost for each pair of true class (row) and decision (column), (C, C)."
         )
     matrix = confusion(y, decision, len(each), sample_weight=sample_weight)
@@ -151,7 +151,7 @@ def expected_cost(y: Any, decision: Any, costs: Any, *, sample_weight: Any = Non
 
 
 class NetBenefit(NamedTuple):
-    """Decision curve, float64 (T,) each: of the model, and of raising an alarm on everybody."""
+    """Decision curve, float64 (T,) each: of the model, and of an alert on every row."""
 
     threshold: Array
     model: Array
@@ -161,10 +161,10 @@ class NetBenefit(NamedTuple):
 def net_benefit(
     y: Any, proba: Any, thresholds: Any = None, *, positive: int = 1, sample_weight: Any = None
 ) -> NetBenefit:
-    """Net benefit TP/n - FP/n * t / (1 - t) of alarms at probability >= t, in true positives per case.
+    """Net benefit TP/n - FP/n * t / (1 - t) of alerts at probability >= t, in true positives per case.
 
-    t is the probability at which a false alarm and a missed case are felt to weigh alike. Raising no
-    alarm at all has net benefit 0 (Vickers & Elkin, Medical Decision Making 26, 2006).
+    t is the probability at which a false positive and a missed case weigh the same. No alert at all
+    has net benefit 0 (Vickers & Elkin, Medical Decision Making 26, 2006).
 
     Args:
         thresholds: float (T,), each in (0, 1); default 0.01 ... 0.99.
@@ -182,9 +182,9 @@ def net_benefit(
         raise OptionError(f"thresholds span {t.min()} to {t.max()}. Expected values above 0 and below 1.")
     target, score, w = one_class(y, proba, sample_weight, positive)
     odds = t / (1 - t)
-    found, alarms = _mass_from(score, w * target, t), _mass_from(score, w * ~target, t)
+    hits, false_positives = _mass_from(score, w * target, t), _mass_from(score, w * ~target, t)
     share = float(np.average(target, weights=w))
-    return NetBenefit(t, (found - alarms * odds) / w.sum(), share - (1 - share) * odds)
+    return NetBenefit(t, (hits - false_positives * odds) / w.sum(), share - (1 - share) * odds)
 
 
 def _mass_from(score: Array, mass: Array, thresholds: Array) -> Array:

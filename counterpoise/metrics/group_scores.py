@@ -2,12 +2,12 @@
 
 Every score is a ratio of two sums over rows. Its standard error comes from the influence of each unit (a row, or a
 patient with several) on that ratio. Its interval is Wilson's, with the number of rows that this error is worth: for
-unweighted rows that stand alone Wilson's interval itself. A difference joins two such intervals (Newcombe, Statistics
+unweighted rows without groups Wilson's interval itself. A difference joins two such intervals (Newcombe, Statistics
 in Medicine 17, 1998; with correlation: Zou, Psychological Methods 12, 2007).
 
-The differences of one score hold together: their critical value is the quantile of the largest absolute deviation in a
-multiplier bootstrap of the units (max-T). With Gaussian multipliers the bootstrap is the normal distribution with the
-correlations of the differences, and is drawn as such, at the same cost for any number of rows.
+The intervals of the differences of one score are simultaneous: their critical value is the quantile of the largest
+absolute deviation in a multiplier bootstrap of the units (max-T). With Gaussian multipliers the bootstrap is the normal
+distribution with the correlations of the differences, and is drawn as such, at the same cost for any number of rows.
 """
 
 from __future__ import annotations
@@ -93,13 +93,13 @@ class Rows:
         units = int(self.unit.max()) + 1
         return 1.0 if self.alone else units / max(1, units - 1)
 
-    def ratio(self, part: Array, whole: Array) -> Score:
+    def ratio(self, upper: Array, lower: Array) -> Score:
         """The ratio of the sums of two amounts (N,) within each value."""
-        top, bottom = self.sums(part), self.sums(whole)
+        top, bottom = self.sums(upper), self.sums(lower)
         safe = np.where(bottom > 0, bottom, 1.0)
         value = np.where(bottom > 0, top / safe, NAN)
-        influence = self.spread((part - np.nan_to_num(value)[self.value] * whole) / safe[self.value])
-        square = np.bincount(self.value, (self.weight * whole) ** 2, minlength=self.values)
+        influence = self.spread((upper - np.nan_to_num(value)[self.value] * lower) / safe[self.value])
+        square = np.bincount(self.value, (self.weight * lower) ** 2, minlength=self.values)
         covariance = self.correction * (influence.T @ influence).toarray()
         return Score(value, covariance, bottom**2 / np.where(square > 0, square, 1.0))
 
@@ -140,10 +140,10 @@ def group_scores(
 
     Example:
         >>> y, d = np.array([0, 1, 1, 1, 0, 0, 1, 1]), np.array([0, 1, 1, 0, 0, 1, 1, 0])
-        >>> found = group_scores(y, d * 0.6 + 0.2, d, np.repeat([0, 1], 4))
-        >>> [round(one["scores"]["recall"]["value"], 3) for one in found["values"]]
+        >>> scores = group_scores(y, d * 0.6 + 0.2, d, np.repeat([0, 1], 4))
+        >>> [round(one["scores"]["recall"]["value"], 3) for one in scores["values"]]
         [0.667, 0.5]
-        >>> found["values"][1]["differences"]["recall"]["low"] < -0.1667 < 0
+        >>> scores["values"][1]["differences"]["recall"]["low"] < -0.1667 < 0
         True
     """
     y, p, d = (np.asarray(a, dtype=np.float64) for a in (y, proba, decision))
@@ -172,7 +172,7 @@ def group_scores(
                 "positives": int(y[rows.value == v].sum()),
                 "scores": {k: _triple(s.value, *ends[k], v) for k, s in scores.items()}
                 | {"calibration_error": _calibration_error(y, p, rows.value == v)},
-                "differences": {} if v == base else {k: _triple(*found, v) for k, found in compared.items()},
+                "differences": {} if v == base else {k: _triple(*difference, v) for k, difference in compared.items()},
             }
             for v in range(rows.values)
         ],
@@ -180,20 +180,21 @@ def group_scores(
 
 
 def shares_of_rows(
-    part: Any, whole: Any, *, groups: Any = None, sample_weight: Any = None, level: float = 0.95
+    counted: Any, among: Any, *, groups: Any = None, sample_weight: Any = None, level: float = 0.95
 ) -> dict[str, float]:
     """The share of some rows among others, with the interval that `group_scores` gives.
 
     Args:
-        part: bool (N,), the rows counted, all of them in `whole`. whole: bool (N,), those that they are counted among.
+        counted: bool (N,), the rows counted, all of them in `among`.
+        among: bool (N,), the rows that they are counted among.
 
     Example:
-        >>> found = shares_of_rows(np.arange(20) < 8, np.arange(20) < 10)
-        >>> found["value"], round(found["low"], 4), round(found["high"], 4)
+        >>> share = shares_of_rows(np.arange(20) < 8, np.arange(20) < 10)
+        >>> share["value"], round(share["low"], 4), round(share["high"], 4)
         (0.8, 0.4902, 0.9433)
     """
-    rows = _rows(np.zeros(len(part), int), groups, sample_weight)
-    score = rows.ratio(np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64))
+    rows = _rows(np.zeros(len(counted), int), groups, sample_weight)
+    score = rows.ratio(np.asarray(counted, dtype=np.float64), np.asarray(among, dtype=np.float64))
     low, high = wilson_ends(score, float(stats.t.ppf((1 + level) / 2, rows.degrees)))
     return _triple(score.value, low, high, 0)
 

@@ -126,7 +126,7 @@ def fold_interval(
         low, high: Range of the metric (see the module's text for the scale).
         level: Confidence.
         trials: For a proportion: how many rows it was counted over in all. When all folds agree on 0 or 1
-            the spread is 0 and says nothing; the exact binomial interval is returned then.
+            the spread is 0 and gives no information; the exact binomial interval is returned then.
 
     Returns:
         (nan, nan) with fewer than two values that `trials` do not help.
@@ -173,7 +173,7 @@ def f1_interval(tp: float, fp: float, fn: float, level: float = 0.95) -> Pair:
 
 
 def precision_interval(tp: float, fp: float, level: float = 0.95) -> Pair:
-    """Wilson interval of precision from pooled counts; no alarms give (0, 1).
+    """Wilson interval of precision from pooled counts; no alerts give (0, 1).
 
     Example:
         >>> [round(v, 3) for v in precision_interval(8, 2)]

@@ -2,7 +2,7 @@
 
 Rows are resampled class by class, so the shares of the classes stay as they are. What a metric needs is resampled and
 no more: the cells of the confusion matrix for decisions, the losses per row for log loss, Brier score and skill, and
-rows (of a large class a part, which makes an interval a little too wide) for the rest. Proportions of two classes get
+rows (of a large class a sample, which makes an interval a little too wide) for the rest. Proportions of two classes get
 Wilson's interval, average precision that of `ap_interval`. Weighted rows and groups have none of these short ways.
 Calibration slope and intercept have no interval (nan) where there are more than `MANY` probabilities.
 """
@@ -52,7 +52,7 @@ def measure(
     Args:
         y: int (N,), class codes; with two classes both occur.
         proba: float (N, C). decision: int (N,), class codes.
-        raw: float (N, C), probabilities of the untouched output; None leaves its keys out.
+        raw: float (N, C), probabilities of the uncorrected output; None leaves its keys out.
         positive: Code of the positive class with two classes.
         sample_weight: float (N,): row i counts as w_i rows. groups: (N,), drawn as wholes. With either every interval
             comes from at most 200 resamples of rows or groups, proportions included.
@@ -63,8 +63,8 @@ def measure(
 
     Example:
         >>> p = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.7, 0.3]])
-        >>> found = measure(np.array([0, 1, 0, 1]), p, np.array([0, 1, 0, 0]), resamples=50)
-        >>> found["recall"]["value"], round(found["recall"]["low"], 3)
+        >>> scores = measure(np.array([0, 1, 0, 1]), p, np.array([0, 1, 0, 0]), resamples=50)
+        >>> scores["recall"]["value"], round(scores["recall"]["low"], 3)
         (0.5, 0.095)
     """
     if len(np.unique(y)) < 2:
@@ -96,8 +96,9 @@ def _measured(
     seen = proba if raw is None else raw
 
     def prepare(rows: Array, calibration: bool = len(y) * c <= MANY) -> Callable[[Any], dict[str, float]]:
-        parts = (y[rows], proba[rows], seen[rows], decision[rows])
-        return sc.scorer(*parts, n_classes=c, positive=positive, calibration=calibration)
+        return sc.scorer(
+            y[rows], proba[rows], seen[rows], decision[rows], n_classes=c, positive=positive, calibration=calibration
+        )
 
     values = prepare(np.arange(len(y)), True)(sample_weight)
     keys = [k for k in METRICS if k in values and (raw is not None or not k.endswith("_uncorrected"))]
@@ -119,8 +120,8 @@ def _short_ways(
 ) -> dict[str, Pair]:
     ends: dict[str, Pair] = {}
     for source in (_of_losses, _of_ranks, _of_rows, _of_decisions):
-        for key, found in source(y, proba, raw, decision, positive, resamples, seed):
-            ends[key] = found if isinstance(found, tuple) else percentile(found, level)
+        for key, values in source(y, proba, raw, decision, positive, resamples, seed):
+            ends[key] = values if isinstance(values, tuple) else percentile(values, level)
     return ends
 
 
@@ -212,5 +213,5 @@ def _proportions(matrix: Array, positive: int) -> Mapping[str, Pair]:
     fp, tn = matrix[1 - positive, positive], matrix[1 - positive, 1 - positive]
     pairs = {"recall": (tp, tp + fn), "specificity": (tn, tn + fp), "precision": (tp, tp + fp),
              "accuracy": (tp + tn, matrix.sum())}  # fmt: skip
-    found = {key: wilson(hits, trials) for key, (hits, trials) in pairs.items()}
-    return {key: (float(low), float(high)) for key, (low, high) in found.items()}
+    ends = {key: wilson(hits, trials) for key, (hits, trials) in pairs.items()}
+    return {key: (float(low), float(high)) for key, (low, high) in ends.items()}

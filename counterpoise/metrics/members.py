@@ -38,20 +38,20 @@ def member_table(
         >>> [(row["name"], row["average_precision"]) for row in member_table(["a", "b"], p, [0, 1])]
         [('a', 1.0), ('b', 1.0)]
     """
-    parts = np.asarray(proba, dtype=float)
-    if parts.ndim != 3 or len(parts) != len(names) or parts.shape[1] != len(y):
-        raise DataError(f"proba has shape {parts.shape}. Expected ({len(names)} members, {len(y)} rows, classes).")
-    share = np.full(len(parts), 1 / len(parts)) if weights is None else np.asarray(weights, dtype=float)
-    alike = score_correlation(parts)
+    probas = np.asarray(proba, dtype=float)
+    if probas.ndim != 3 or len(probas) != len(names) or probas.shape[1] != len(y):
+        raise DataError(f"proba has shape {probas.shape}. Expected ({len(names)} members, {len(y)} rows, classes).")
+    share = np.full(len(probas), 1 / len(probas)) if weights is None else np.asarray(weights, dtype=float)
+    correlation = score_correlation(probas)
     return [
         {
             "name": str(name),
             "weight": float(weight),
-            "average_precision": _plain(average_precision(y, part, sample_weight=sample_weight)),
-            "log_loss": _plain(log_loss(y, part, sample_weight=sample_weight)),
+            "average_precision": _plain(average_precision(y, own, sample_weight=sample_weight)),
+            "log_loss": _plain(log_loss(y, own, sample_weight=sample_weight)),
             "correlation": [_plain(r) for r in row],
         }
-        for name, weight, part, row in zip(names, share, parts, alike, strict=True)
+        for name, weight, own, row in zip(names, share, probas, correlation, strict=True)
     ]
 
 
@@ -82,7 +82,7 @@ def score_correlation(proba: Array) -> Array:
     """Pearson correlation of the members' log-odds, (M, M): the lower, the more their average gains.
 
     Two classes: of log p_1 - log p_0. More: the mean over the classes of that of log p_c - log(1 - p_c). nan where a
-    member says the same of all rows.
+    member predicts the same for all rows.
 
     Args:
         proba: float (M, N, C), probabilities.
@@ -92,12 +92,12 @@ def score_correlation(proba: Array) -> Array:
         >>> score_correlation(np.stack([a, a, a[::-1]])).round(6).tolist()
         [[1.0, 1.0, -1.0], [1.0, 1.0, -1.0], [-1.0, -1.0, 1.0]]
     """
-    parts = np.asarray(proba, dtype=float)
-    odds = log_proba(parts) - log_proba(1 - parts)
+    p = np.asarray(proba, dtype=float)
+    odds = log_proba(p) - log_proba(1 - p)
     columns = [odds[:, :, c] - odds[:, :, c].mean(axis=1, keepdims=True) for c in range(odds.shape[2])]
     with np.errstate(invalid="ignore", divide="ignore"):
-        found = [c @ c.T / np.sqrt(np.outer((c * c).sum(axis=1), (c * c).sum(axis=1))) for c in columns]
-    return np.clip(np.mean(found, axis=0), -1.0, 1.0)
+        of_class = [c @ c.T / np.sqrt(np.outer((c * c).sum(axis=1), (c * c).sum(axis=1))) for c in columns]
+    return np.clip(np.mean(of_class, axis=0), -1.0, 1.0)
 
 
 def _plain(value: float) -> float | None:

@@ -1,4 +1,4 @@
-"""Proper scores of probabilities: log loss, Brier score and its parts, skill."""
+"""Proper scores of probabilities: log loss, Brier score and its decomposition, skill."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class BrierParts(NamedTuple):
 def brier_decomposition(
     y: Any, proba: Any, *, bins: int | None = 10, positive: int = 1, sample_weight: Any = None
 ) -> BrierParts:
-    """Split the Brier score of one class into what is wrong, what is told apart, and what is given.
+    """Split the Brier score of one class into reliability, resolution and uncertainty.
 
     With bin shares w_b, mean probability p_b, observed share o_b and overall share o: reliability
     sum w_b (p_b - o_b)^2 (0 is best), resolution sum w_b (o_b - o)^2 (higher is better), uncertainty
@@ -102,8 +102,8 @@ def brier_decomposition(
         bins: Bins with equal numbers of positives, or None.
 
     Example:
-        >>> parts = brier_decomposition([0, 1, 1, 1], [[.5, .5], [.5, .5], [0, 1], [0, 1]], bins=None)
-        >>> [round(p, 6) for p in parts]
+        >>> terms = brier_decomposition([0, 1, 1, 1], [[.5, .5], [.5, .5], [0, 1], [0, 1]], bins=None)
+        >>> [round(term, 6) for term in terms]
         [0.0, 0.0625, 0.1875, 0.0]
     """
     target, score, weight = one_class(y, proba, sample_weight, positive)

@@ -1,6 +1,6 @@
 """Average precision and area under the ROC curve of many classes at once, each against the rest.
 
-The order of the rows by each class's probability is found once; every weighting of the rows (a resample) is then a few
+The rows are sorted by each class's probability once; every weighting of the rows (a resample) is then a few
 sums along it, whatever the number of classes.
 """
 
@@ -27,13 +27,13 @@ class Ranking:
         down = -score.T
         self.order = np.argsort(down, axis=1).astype(np.int32)
         ordered = np.take_along_axis(down, self.order, axis=1)
-        place = np.arange(len(y))
+        index = np.arange(len(y))
         fresh = np.ones(ordered.shape, bool)
         fresh[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-        start = np.maximum.accumulate(np.where(fresh, place, 0), axis=1)
+        start = np.maximum.accumulate(np.where(fresh, index, 0), axis=1)
         last = np.ones(ordered.shape, bool)
         last[:, :-1] = fresh[:, 1:]
-        end = np.minimum.accumulate(np.where(last, place, len(y))[:, ::-1], axis=1)[:, ::-1]
+        end = np.minimum.accumulate(np.where(last, index, len(y))[:, ::-1], axis=1)[:, ::-1]
         #: Of each row of a class, by class and then by score: its class, its row, and the ties that it is among.
         self.of, at = np.nonzero(y[self.order] == classes[:, None])
         self.row = self.order[self.of, at]
@@ -52,8 +52,9 @@ class Ranking:
         all_to = passed[self.of, self.end]
         all_before = np.where(self.start > 0, passed[self.of, self.start - 1], 0.0)
         own = weight[self.row]
-        found = np.r_[0.0, np.cumsum(own)]
-        own_to, own_before = found[self.final + 1] - found[self.before], found[self.first] - found[self.before]
+        running = np.r_[0.0, np.cumsum(own)]
+        own_to = running[self.final + 1] - running[self.before]
+        own_before = running[self.first] - running[self.before]
         positive = np.bincount(self.of, weights=own, minlength=size)
         precision = own_to / np.where(all_to > 0, all_to, 1.0)
         beaten_by = (all_before - own_before + all_to - own_to) / 2.0  # rest above, and half of those that tie
@@ -80,6 +81,6 @@ def mean_scores(orders: Iterator[Ranking] | list[Ranking], weight: Array) -> tup
         >>> mean_scores(rankings(y, p), np.ones(3))
         (0.7777777777777778, 0.75)
     """
-    ap, auc = (np.concatenate(parts) for parts in zip(*(one.scores(weight) for one in orders), strict=True))
+    ap, auc = (np.concatenate(blocks) for blocks in zip(*(one.scores(weight) for one in orders), strict=True))
     counted = ~np.isnan(ap)
     return float(np.mean(ap[counted])), float(np.mean(auc[counted]))

@@ -22,7 +22,7 @@ def reliability_table(
     """Calibration errors and a table of bins for each class that is decided.
 
     Args:
-        problems: See `core.target`: of two classes the positive is told of, of more each against the rest.
+        problems: See `core.target`: two classes give a table of the positive one, more give one each against the rest.
         proba: float (N, C) or (N, L), what the classifier puts out.
         sample_weight: (N,) or None.
         bins: At most so many, with equally many positive rows.
@@ -30,12 +30,12 @@ def reliability_table(
     Returns:
         For each class `class`, `ece` (see `metrics.ece`), `calibration_error` (root mean square with the noise of the
         bins taken off; nan with weights), and `bins`: `rows`, `positives`, `predicted` (mean probability), `observed`
-        (share of positives), and the ends of its 95 % interval (Wilson), `low` and `high`.
+        (share of positives), and the ends of its 95% interval (Wilson), `low` and `high`.
 
     Example:
         >>> y, p = np.array([0, 0, 1, 1]), np.array([0.1, 0.3, 0.6, 0.8])
-        >>> found = reliability_table([Problem(np.arange(4), y, ("no", "yes"))], np.stack([1 - p, p], axis=1), bins=2)
-        >>> [(b["rows"], round(b["predicted"], 2), b["observed"]) for b in found[0]["bins"]]
+        >>> tables = reliability_table([Problem(np.arange(4), y, ("no", "yes"))], np.stack([1 - p, p], axis=1), bins=2)
+        >>> [(b["rows"], round(b["predicted"], 2), b["observed"]) for b in tables[0]["bins"]]
         [(3, 0.33, 0.3333333333333333), (1, 0.8, 1.0)]
     """
     tables = []
@@ -49,10 +49,10 @@ def reliability_table(
 def _of_class(target: Array, score: Array, sample_weight: Array | None, bins: int) -> dict[str, Any]:
     weight = row_weights(sample_weight, len(score))
     index = assign(score, weight * target, bins)
-    found = summarize(index, score, target, weight)
+    binned = summarize(index, score, target, weight)
     rows = np.bincount(index, minlength=int(index.max()) + 1)
     rows, hits = rows[rows > 0], np.bincount(index, target)[rows > 0]
-    low, high = wilson(np.minimum(found.observed * rows, rows), rows)
+    low, high = wilson(np.minimum(binned.observed * rows, rows), rows)
     two = np.stack([1 - score, score], axis=1)
     return {
         "ece": ece(target.astype(int), two, bins=bins, sample_weight=sample_weight),
@@ -60,6 +60,6 @@ def _of_class(target: Array, score: Array, sample_weight: Array | None, bins: in
         "bins": [
             {"rows": int(n), "positives": int(k), "predicted": float(p), "observed": float(o), "low": float(a),
              "high": float(b)}
-            for n, k, p, o, a, b in zip(rows, hits, found.mean_proba, found.observed, low, high, strict=True)
+            for n, k, p, o, a, b in zip(rows, hits, binned.mean_proba, binned.observed, low, high, strict=True)
         ],
     }  # fmt: skip

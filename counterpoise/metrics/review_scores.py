@@ -28,15 +28,15 @@ def review_scores(
         Each has `value`, `low`, `high` at 95%.
 
     Example:
-        >>> found = review_scores(np.array([0, 0, 1, 1]), np.array([0, -1, 0, 1]), ("no", "yes"))
-        >>> found["share"]["value"], round(found["error"]["value"], 3), found["classes"][1]["missed"]["value"]
+        >>> scores = review_scores(np.array([0, 0, 1, 1]), np.array([0, -1, 0, 1]), ("no", "yes"))
+        >>> scores["share"]["value"], round(scores["error"]["value"], 3), scores["classes"][1]["missed"]["value"]
         (0.25, 0.333, 0.5)
     """
     human = decision == HUMAN
     wrong = ~human & (decision != y)
 
-    def share(part: Array, whole: Array) -> dict[str, float]:
-        return shares_of_rows(part, whole, groups=groups, sample_weight=sample_weight)
+    def share(counted: Array, among: Array) -> dict[str, float]:
+        return shares_of_rows(counted, among, groups=groups, sample_weight=sample_weight)
 
     return {
         "share": share(human, np.ones(len(y), bool)),

@@ -41,7 +41,7 @@ def row_draws(
 
     Returns:
         name -> float64 (B,); nan where a resample does not define the score. Where a large class was thinned the draws
-        are moved to where the score of all rows lies.
+        are moved to the score of all rows.
 
     Example:
         >>> y = np.array([0, 0, 1, 1])
@@ -58,8 +58,8 @@ def row_draws(
     draws = {key: np.array([one[key] for one in drawn]) for key in drawn[0]}
     if len(rows) == len(y):
         return draws
-    whole, part = prepare(np.arange(len(y)))(weight), score(more * weight[rows])
-    return {key: values + whole[key] - part[key] for key, values in draws.items()}
+    of_all, of_drawn = prepare(np.arange(len(y)))(weight), score(more * weight[rows])
+    return {key: values + of_all[key] - of_drawn[key] for key, values in draws.items()}
 
 
 def _thinned(y: Array, seed: int, most: int) -> tuple[Array, Array]:

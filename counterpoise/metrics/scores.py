@@ -69,12 +69,12 @@ def score_all(
     Two classes: ranking, recall, precision and F1 are those of `positive`. More: macro, one against the
     rest, over the classes present in `y`; `brier` sums over classes; `ece` is that of the top label. What
     cannot be defined on these rows (recall without positives, slope of separated classes, ...) is nan, as
-    the functions of the single scores say; nothing warns.
+    the functions of the single scores define; nothing warns.
 
     Args:
         y: int (N,), class codes.
         proba: float (N, C), corrected probabilities.
-        raw: float (N, C), probabilities of the untouched output.
+        raw: float (N, C), probabilities of the uncorrected output.
         decision: int (N,), class codes decided by the row's own rule.
         n_classes: C.
         positive: Code of the positive class with two classes.
@@ -109,8 +109,8 @@ def scorer(
 
     def scores(sample_weight: Any) -> dict[str, float]:
         w = row_weights(sample_weight, len(y))
-        found = ranks(w) | _of_probabilities(y, proba, raw, positive, w, calibration)
-        return found | _of_decisions(y, proba, raw, decision, positive, w)
+        of_probabilities = _of_probabilities(y, proba, raw, positive, w, calibration)
+        return ranks(w) | of_probabilities | _of_decisions(y, proba, raw, decision, positive, w)
 
     return scores
 
@@ -131,17 +131,17 @@ def rank_scorer(y: Array, proba: Array, positive: int) -> Callable[[Array], dict
 def _of_probabilities(
     y: Array, proba: Array, raw: Array, positive: int, w: Array, calibration: bool
 ) -> dict[str, float]:
-    found = {
+    scores = {
         "log_loss": log_loss(y, proba, sample_weight=w),
         "brier": brier(y, proba, positive=positive, sample_weight=w),
         "skill": skill(y, proba, sample_weight=w),
     }
     if calibration:
-        found |= {
+        scores |= {
             "calibration_slope": calibration_slope(y, proba, positive=positive, sample_weight=w),
             "calibration_intercept": calibration_intercept(y, proba, positive=positive, sample_weight=w),
         }
-    return found | {
+    return scores | {
         "ece": ece(y, proba, positive=positive, sample_weight=w),
         "log_loss_uncorrected": log_loss(y, raw, sample_weight=w),
     }

@@ -31,7 +31,7 @@ class Chain(Unrealized):
     makers: tuple[Maker, ...] = field(default_factory=tuple)
 
     def realize(self, x: Any, seed: int = 0) -> Realized:
-        """Carry out all steps but the last on the rows; the last one goes on drawing afresh each epoch."""
+        """Carry out all steps but the last on the rows; the last one draws again in each epoch."""
         check_rows(x, self)
         n = len(self.codes)
         rows, fresh, new = Rows(x, self.codes, np.arange(n), self.sample_weight), [], [np.empty(0, np.int32)]

@@ -109,7 +109,7 @@ def undersample(
     sample_weight: Any = None,
     classes: Sequence[Any] | None = None,
 ) -> Plan:
-    """Random undersampling: larger classes are drawn in part, without replacement.
+    """Random undersampling: a subset of each larger class is drawn, without replacement.
 
     m_c = min(1, min(n) / (ratio n_c)). With `redraw=True` the walk goes through all rows, block after
     block, before one comes again: after E epochs the share seen is min(1, E m). Known fault with

@@ -4,8 +4,8 @@
     one_hot      the same, as a last axis of C zeros and a one
     multi_label  L independent yes/no answers per element: (N, L) or (..., L) of zeros and ones
 
-A target of zeros and ones with two axes can be any of them. It is taken for one-hot when every counted row holds
-exactly one 1; else the caller has to say what it is, because a wrong guess would give wrong weights in silence.
+A target of zeros and ones with two axes can be any of them. It is taken for one-hot when every counted row has
+exactly one 1; else the caller has to name the kind, because a wrong guess would give wrong weights in silence.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def read_elements(
     """Read one target into its elements (see the module).
 
     Args:
-        y: The target: whatever holds labels (see `core.labels`).
+        y: The target: anything that contains labels (see `core.labels`).
         kind: One of `KINDS`.
         mask: True (or 1) where an element counts: the shape of the elements, or of their leading axes.
         sample_weight: What each element counts, 0 or more; the shapes that `mask` may have.
@@ -83,7 +83,7 @@ def read_elements(
 
 
 def _guess(source: LabelSource, mask: Any) -> str:
-    """One-hot when all counted rows hold one 1; masks of two classes have three axes or more; else nobody knows."""
+    """One-hot when all counted rows have one 1; masks of two classes have three axes or more; else unknown."""
     levels = [plain_label(level) for level in source.levels]
     if any(level not in (None, 0, 1) for level in levels):
         return "codes"

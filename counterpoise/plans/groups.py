@@ -110,7 +110,7 @@ def per_group(
         DataError: groups that are missing or of another length.
         OptionError: an unknown balance or way.
 
-    `population` says what the plan describes; unless how="whole", multiplicities differ within a class, so that
+    `population` names what the plan describes; unless how="whole", multiplicities differ within a class, so that
     probabilities need a calibrator.
 
     Example:

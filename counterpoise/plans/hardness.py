@@ -36,7 +36,7 @@ def self_paced(
     Rows of a larger class lie in `bins` bins of equal width between its least and its largest hardness. Bin l gets a
     share of the draws in proportion to 1 / (h_l + tan(pi i / (2 n))): h_l the mean hardness of its rows, i the members
     so far, n `members`. So at first bins count by their ease, which keeps noise out, and in the end all bins count the
-    same, however few rows a hard one holds.
+    same, however few rows a hard one contains.
 
     Args:
         y: Labels, (n,), (n, 1) or one-hot (n, C).
@@ -66,11 +66,11 @@ def self_paced(
     hardness = _hardness(base.codes, _mean(scores))
     pace = math.tan(math.pi * len(scores) / (2 * members))
     size = int(base.counts.min())
-    parts = []
+    cells = []
     for code in range(len(base.classes)):
         rows = np.flatnonzero(base.codes == code)
-        parts.append((rows, *by_hardness(hardness[rows], size, pace, bins)))
-    return _over_cells("self_paced", base, parts, redraw)
+        cells.append((rows, *by_hardness(hardness[rows], size, pace, bins)))
+    return _over_cells("self_paced", base, cells, redraw)
 
 
 def cascade(
@@ -108,15 +108,15 @@ def cascade(
     scores = _scores(before, base, check_int(members, "members"))
     if not len(scores):
         return undersample(y, redraw=redraw, sample_weight=sample_weight, classes=classes)
-    parts, size = [], int(base.counts.min())
+    cells, size = [], int(base.counts.min())
     for code, count in enumerate(base.counts.tolist()):
         pool = np.flatnonzero(base.codes == code)
         for number, proba in enumerate(scores, 1):
             left = round(count * (size / count) ** (number / (members - 1)))
             hardest = np.argsort(-_hardness(base.codes, proba)[pool], kind="stable")[:left]
             pool = np.sort(pool[hardest])
-        parts.append((pool, np.zeros(len(pool), np.int64), np.array([size])))
-    return _over_cells("cascade", base, parts, redraw)
+        cells.append((pool, np.zeros(len(pool), np.int64), np.array([size])))
+    return _over_cells("cascade", base, cells, redraw)
 
 
 def by_hardness(hardness: Array, wanted: int, pace: float, bins: int) -> tuple[Array, Array]:
@@ -181,12 +181,12 @@ def _hardness(codes: Array, proba: Array) -> Array:
     return np.nan_to_num(1.0 - proba[np.arange(len(codes)), codes])
 
 
-def _over_cells(name: str, base: Plan, parts: Sequence[tuple[Array, Array, Array]], redraw: bool) -> OverRows:
+def _over_cells(name: str, base: Plan, cells: Sequence[tuple[Array, Array, Array]], redraw: bool) -> OverRows:
     """The plan that draws from cells: per class (rows, the cell of each, how many rows of each cell)."""
-    starts = np.cumsum([0, *(len(drawn) for *_, drawn in parts)])
-    rows = np.concatenate([rows for rows, _, _ in parts])
-    cell = np.concatenate([cell + start for (_, cell, _), start in zip(parts, starts, strict=False)])
-    drawn = np.concatenate([drawn for *_, drawn in parts])
+    starts = np.cumsum([0, *(len(drawn) for *_, drawn in cells)])
+    rows = np.concatenate([rows for rows, _, _ in cells])
+    cell = np.concatenate([cell + start for (_, cell, _), start in zip(cells, starts, strict=False)])
+    drawn = np.concatenate([drawn for *_, drawn in cells])
     used = drawn[cell] > 0
     order = np.argsort(rows[used])
     kept, cell = rows[used][order], cell[used][order]
@@ -197,7 +197,7 @@ def _over_cells(name: str, base: Plan, parts: Sequence[tuple[Array, Array, Array
         name, new_cell[cell].astype(np.int32), tuple(range(len(drawn))), drawn, np.ones(len(drawn)), redraw=redraw,
         sample_weight=None if user is None else user[kept],
     )  # fmt: skip
-    size = np.array([int(d.sum()) for *_, d in parts])
+    size = np.array([int(d.sum()) for *_, d in cells])
     return OverRows(
         name, base.codes, base.classes, size, np.ones(len(size)), redraw=redraw, sample_weight=user,
         needs_calibration=True, inner=inner, origin=kept,

@@ -46,16 +46,16 @@ def by_class(codes: Array, counts: Array, kind: type[np.signedinteger]) -> Array
     end = np.cumsum(counts) - counts
     few = len(counts) <= 4
     for start in range(0, len(codes), CHUNK):
-        part = codes[start : start + CHUNK]
-        size = np.bincount(part, minlength=len(counts))
+        chunk = codes[start : start + CHUNK]
+        size = np.bincount(chunk, minlength=len(counts))
         if few:
             for code in np.flatnonzero(size):
-                out[end[code] : end[code] + size[code]] = np.flatnonzero(part == code) + start
+                out[end[code] : end[code] + size[code]] = np.flatnonzero(chunk == code) + start
         else:
             # 16-bit keys sort by radix, in linear time.
-            order = np.argsort(part.astype(np.uint16) if len(counts) < _KEYS else part, kind="stable")
+            order = np.argsort(chunk.astype(np.uint16) if len(counts) < _KEYS else chunk, kind="stable")
             first = end - (np.cumsum(size) - size)
-            out[first[part[order]] + np.arange(len(part))] = order + start
+            out[first[chunk[order]] + np.arange(len(chunk))] = order + start
         end += size
     return out
 

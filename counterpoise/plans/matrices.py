@@ -18,8 +18,8 @@ Array = np.ndarray
 
 
 @dataclass(frozen=True)
-class Part:
-    """One array of the input: its place, the shape and type of a row, and whether it holds level ids."""
+class ArraySpec:
+    """One array of the input: its key, the shape and type of a row, and whether it contains level ids."""
 
     key: Any
     shape: tuple[int, ...]
@@ -33,15 +33,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Layout:
-    """How features lie in a matrix; `pack` and `unpack` are inverses up to filled and rounded values.
+    """The columns of features in a matrix; `pack` and `unpack` are inverses up to filled and rounded values.
 
     Attributes:
-        parts: The arrays of the input, numbers first.
+        arrays: The arrays of the input, numbers first.
         form: dict, tuple, list or None for one array.
         center, scale, fill: float64 (numbers,), learned from the rows that were packed first.
     """
 
-    parts: tuple[Part, ...]
+    arrays: tuple[ArraySpec, ...]
     form: Any
     center: Array
     scale: Array
@@ -50,17 +50,17 @@ class Layout:
     @property
     def numbers(self) -> int:
         """Columns of numbers."""
-        return sum(part.width for part in self.parts if not part.levels)
+        return sum(spec.width for spec in self.arrays if not spec.levels)
 
     @property
     def categorical(self) -> list[int]:
         """Columns of level ids."""
-        total = sum(part.width for part in self.parts)
+        total = sum(spec.width for spec in self.arrays)
         return list(range(self.numbers, total))
 
     def pack(self, x: Any) -> Array:
         """Features -> float64 (N, columns)."""
-        matrix = np.concatenate([_flat(_get(x, part.key), part) for part in self.parts], axis=1)
+        matrix = np.concatenate([_flat(_get(x, spec.key), spec) for spec in self.arrays], axis=1)
         numbers = matrix[:, : self.numbers]
         missing = np.isnan(numbers)
         if missing.any():
@@ -74,10 +74,10 @@ class Layout:
         values = matrix.copy()
         values[:, : self.numbers] = values[:, : self.numbers] * self.scale + self.center
         out, start = {}, 0
-        for part in self.parts:
-            block = values[:, start : start + part.width].reshape(len(values), *part.shape)
-            out[part.key] = _typed(block, part)
-            start += part.width
+        for spec in self.arrays:
+            block = values[:, start : start + spec.width].reshape(len(values), *spec.shape)
+            out[spec.key] = _typed(block, spec)
+            start += spec.width
         if self.form is None:
             return out[None]
         if self.form is dict:
@@ -92,14 +92,14 @@ def layout_of(x: Any) -> Layout:
     """
     table = isinstance(x, Mapping) and set(x) <= {"numeric", "categorical"}
     keys = list(x) if isinstance(x, Mapping) else list(range(len(x))) if isinstance(x, (tuple, list)) else [None]
-    parts = [_part(_get(x, key), key, table and key == "categorical") for key in keys]
-    parts.sort(key=lambda part: part.levels)
+    specs = [_spec(_get(x, key), key, table and key == "categorical") for key in keys]
+    specs.sort(key=lambda spec: spec.levels)
     form = None if keys == [None] else dict if isinstance(x, Mapping) else type(x)
-    start = Layout(tuple(parts), form, np.zeros(0), np.ones(0), np.zeros(0))
-    numbers = [_flat(_get(x, part.key), part) for part in parts if not part.levels]
+    start = Layout(tuple(specs), form, np.zeros(0), np.ones(0), np.zeros(0))
+    numbers = [_flat(_get(x, spec.key), spec) for spec in specs if not spec.levels]
     if not numbers:
         return start
-    return Layout(tuple(parts), form, *_learned(np.concatenate(numbers, axis=1)))
+    return Layout(tuple(specs), form, *_learned(np.concatenate(numbers, axis=1)))
 
 
 def _learned(numbers: Array) -> tuple[Array, Array, Array]:
@@ -114,26 +114,26 @@ def _learned(numbers: Array) -> tuple[Array, Array, Array]:
     return median, np.where(spread > 0, spread, 1.0), median
 
 
-def _part(array: Any, key: Any, levels: bool) -> Part:
+def _spec(array: Any, key: Any, levels: bool) -> ArraySpec:
     array = np.asarray(array)
     if array.dtype.kind not in "iufb":
         raise DataError(
             f"The features have type {array.dtype}. Synthesis and cleaning need numbers or category ids. "
             "Encode them first."
         )
-    return Part(key, array.shape[1:], array.dtype, levels)
+    return ArraySpec(key, array.shape[1:], array.dtype, levels)
 
 
 def _get(x: Any, key: Any) -> Any:
     return x if key is None else x[key]
 
 
-def _flat(array: Any, part: Part) -> Array:
-    return np.asarray(array, dtype=np.float64).reshape(len(array), part.width)
+def _flat(array: Any, spec: ArraySpec) -> Array:
+    return np.asarray(array, dtype=np.float64).reshape(len(array), spec.width)
 
 
-def _typed(block: Array, part: Part) -> Array:
-    if part.kind.kind in "iu":
-        info = np.iinfo(part.kind)
-        return np.clip(np.rint(block), info.min, info.max).astype(part.kind)
-    return block > 0.5 if part.kind.kind == "b" else block.astype(part.kind)
+def _typed(block: Array, spec: ArraySpec) -> Array:
+    if spec.kind.kind in "iu":
+        info = np.iinfo(spec.kind)
+        return np.clip(np.rint(block), info.min, info.max).astype(spec.kind)
+    return block > 0.5 if spec.kind.kind == "b" else block.astype(spec.kind)

@@ -66,8 +66,8 @@ class MemberPlans(Plan):
     def _share(self, member: int, number: int, seed: int) -> Array:
         """What each row counts for a member in an epoch, float64 (n,), mean 1.
 
-        A plan that draws few rows afresh goes through as many of its epochs as it would draw n rows in, so that its
-        member sees what a network of its own would see in as many steps.
+        A plan that draws few rows in each epoch goes through as many of its epochs as it would draw n rows in, so that
+        its member sees what a network of its own would see in as many steps.
         """
         plan, n = self.of_members[member], len(self.codes)
         own = seeds.integer(seed, "view", member)

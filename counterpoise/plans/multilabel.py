@@ -1,6 +1,6 @@
 """Plans for independent labels: a row may have several, so the labels cannot be balanced one at a time.
 
-Each plan says what it reaches: `label_shares` before and after. The shift of one label depends on the others, so the
+Each plan reports what it reaches: `label_shares` before and after. The shift of one label depends on the others, so the
 probabilities need a calibrator.
 """
 
@@ -125,7 +125,7 @@ def clone_labels(y: Any, share: float = 0.25, *, sample_weight: Any = None) -> M
     """Repeat rows of the rare labels until an epoch has grown by a share (ML-ROS).
 
     A label is rare while its imbalance (rows of the most frequent label over its own) is above the mean over labels;
-    rare labels take turns. Which rows are repeated is drawn afresh each epoch, so the labels that come along are
+    rare labels take turns. Which rows are repeated is drawn again in each epoch, so the labels that come along are
     counted as they come on average.
 
     Args:
@@ -153,7 +153,7 @@ def weigh_labels(
 
     For each label in turn the rows that have it and those that lack it are scaled until its weighted share fits; the
     rounds go on until all fit. No weight exceeds `most` times the smallest, and labels that come together cannot have
-    any shares one likes: `label_shares` says what was reached.
+    any shares one likes: `label_shares` reports what was reached.
 
     Args:
         y: (n, L) zeros and ones.

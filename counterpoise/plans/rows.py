@@ -33,7 +33,7 @@ def walked(n: int, size: int, epoch: int, seed: int, stage: str) -> Array:
     """Positions of block `epoch` in a walk through `n` rows, `size` (at most n) at a time.
 
     One pass takes ceil(n / size) epochs through one permutation; its last block ends at the last row, so a
-    pass sees every row and no epoch holds a row twice. Each pass has a permutation of its own.
+    pass sees every row and no epoch has a row twice. Each pass has a permutation of its own.
 
     Example:
         >>> blocks = [walked(10, 4, e, 0, "doc") for e in range(3)]

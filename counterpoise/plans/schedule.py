@@ -15,7 +15,7 @@ P = TypeVar("P", bound=Plan)
 
 
 def deferred(plan: P, at: float = 0.8) -> P:
-    """Train on every row once an epoch first, and follow the plan in the last part of the steps.
+    """Train on every row once an epoch first, and follow the plan in the last steps.
 
     The network learns what it sees from the data as they are; the last stage moves the boundary. Goes with class
     weights (deferred re-weighting), with oversampling and undersampling (deferred re-sampling), and with rows that a
@@ -31,7 +31,7 @@ def deferred(plan: P, at: float = 0.8) -> P:
             the first stage are never what is kept, unless no step of the last one was taken.
 
     Returns:
-        The plan, with what comes before it in `first`. `stages` holds both.
+        The plan, with what comes before it in `first`. `stages` has both.
 
     Raises:
         OptionError: a share out of range, or a plan that is deferred already.

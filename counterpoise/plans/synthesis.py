@@ -101,7 +101,7 @@ class Synthesis(Unrealized):
             )
 
     def _exactly(self, fresh: tuple[Array, Array], code: int, seed: int) -> Array:
-        """As many new rows as the plan says: some samplers make about so many."""
+        """As many new rows as planned: some samplers make about so many."""
         matrix, codes = fresh
         made, wanted = matrix[codes == code], int(self.new_counts[code])
         if not wanted:

@@ -1,6 +1,6 @@
 """Class weights and sample weights for any target, as NumPy arrays.
 
-Keras' own `class_weight` knows targets of one class per row. Here a weight is found for each *element*: row, step,
+Keras' own `class_weight` covers targets of one class per row. Here a weight is made for each *element*: row, step,
 pixel, or label of a row. Weights are scaled so that their mean over the elements that count is 1: the loss keeps its
 size, and so does the step. What a weight means: an element of weight w counts as w elements.
 """
@@ -118,8 +118,8 @@ def output_names(y: Any) -> list[Any] | None:
 def _check_rows(outputs: Sequence[Any], explicit: bool) -> None:
     """Raise a `TargetError` unless a list of arrays can be the outputs of a model: as many rows each, and enough.
 
-    Several vectors may as well be sequences, each of which would be balanced against itself: a warning says how they
-    are read, unless an option has one entry for each output (`explicit`).
+    Several vectors may as well be sequences, each of which would be balanced against itself: a warning explains how
+    they are read, unless an option has one entry for each output (`explicit`).
     """
     lengths = {len(output) for output in outputs}
     if len(lengths) > 1:
@@ -206,7 +206,7 @@ def _check_no_class_lost(y: Any, existing: Any) -> None:
 
 
 def _named(name: Any, make: Callable[..., Any], *arguments: Any) -> Any:
-    """One output; an error says which."""
+    """One output; an error names it."""
     try:
         return _each_output(make, *arguments)
     except (TargetError, OptionError) as error:

@@ -57,14 +57,14 @@ STATUS = {"clear": "clear", "handled": "handled", "look": "please check", "unkno
 
 
 def leak_checks(record: Record) -> list[dict[str, str]]:
-    """Return the leakage checks: name, status (also in words), what was found and done."""
+    """Return the leakage checks: name, status (also in words), the finding and what is done."""
     checks = (record.get("diagnosis") or {}).get("checks") or []
     return [
         {
             "name": capital(str(c["name"])),
             "status": str(c["status"]),
             "word": STATUS.get(str(c["status"]), str(c["status"])),
-            "found": str(c["found"]),
+            "finding": str(c["finding"]),
             "action": str(c.get("action") or ""),
         }
         for c in checks

@@ -49,7 +49,7 @@ def test_columns_of_arrays_are_tested_like_those_of_tables():
     assert [w for w in comparison.record["warnings"] if "'x[:, 3]' (1.000)" in w]
     name = "columns that give the label away"
     inputs = {"a": x, "b": Y + 0.001 * x[:, 0], "image": np.zeros((48, 4, 4), "float32")}
-    assert [check.found for check in cp.diagnose(inputs, Y, table=False).checks if check.name == name] == [
+    assert [check.finding for check in cp.diagnose(inputs, Y, table=False).checks if check.name == name] == [
         "ROC AUC of one column alone: 'b' (1.000)."
     ]
     assert status(x, table=False)[name] == "clear"

@@ -1,4 +1,4 @@
-"""The search for offsets: what is kept from place to place is what counting anew would give."""
+"""The search for offsets: what is kept from offset to offset equals a new count."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_two_largest_scores_are_kept_while_columns_change(seed):
 @pytest.mark.parametrize("aim", ["f1", "g_mean", "mcc"])
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**31))
-def test_the_score_of_every_place_is_that_of_counting_anew(aim, seed):
+def test_the_score_of_every_offset_equals_a_new_count(aim, seed):
     _, lp, y, w = drawn(seed)
     counts = np.bincount(y, weights=w, minlength=lp.shape[1])
     score = _objective(Aim.parse(aim), counts)
@@ -47,11 +47,11 @@ def test_the_score_of_every_place_is_that_of_counting_anew(aim, seed):
         others = np.where(np.arange(lp.shape[1]) == c, -np.inf, lp)
         rival, d = others.argmax(axis=1), others.max(axis=1) - lp[:, c]
         order = np.argsort(d, kind="stable")
-        found = score.value(ascent._sums_along(rival[order], y[order], w[order], c, score))
+        scores = score.value(ascent._sums_along(rival[order], y[order], w[order], c, score))
         for k in range(len(y) + 1):
             decision = rival.copy()
             decision[order[:k]] = c
-            assert found[k] == pytest.approx(score.of(*tally(decision, y, w, lp.shape[1])), abs=1e-12)
+            assert scores[k] == pytest.approx(score.of(*tally(decision, y, w, lp.shape[1])), abs=1e-12)
 
 
 def test_quantiles_are_those_of_numpy():

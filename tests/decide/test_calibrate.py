@@ -37,11 +37,11 @@ def loss(log_p: np.ndarray, y: np.ndarray) -> float:
 @pytest.mark.parametrize("kind", KINDS)
 def test_over_confidence_is_mended_on_new_rows(kind: str) -> None:
     lp, y = binary()
-    found, notes = fit_calibrator(lp, y, kind)
+    calibrator, notes = fit_calibrator(lp, y, kind)
     assert "kept" in notes[-1]
     fresh, labels = binary(seed=1)
     truth = two(logit(np.exp(np.maximum(fresh[:, 1], -700))) / 3)
-    got = apply_calibrator(json.loads(json.dumps(found)), fresh)
+    got = apply_calibrator(json.loads(json.dumps(calibrator)), fresh)
     np.testing.assert_allclose(np.exp(got).sum(axis=1), 1, atol=1e-12)
     assert loss(got, labels) < loss(fresh, labels) - 0.1
     # temperature shrinks to the shares, here not the true center of the scores
@@ -50,20 +50,20 @@ def test_over_confidence_is_mended_on_new_rows(kind: str) -> None:
 
 def test_platt_equals_an_unpenalized_logistic_regression() -> None:
     lp, y = binary(move=1.0)
-    found = module._fit("platt", lp, y, np.ones(len(y)))
+    calibrator = module._fit("platt", lp, y, np.ones(len(y)))
     z = (lp[:, 1] - lp[:, 0])[:, None]
     reference = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(z, y)
-    assert found["slopes"][1] == pytest.approx(reference.coef_[0, 0], rel=3e-3)
-    intercept = found["intercepts"][1] - found["intercepts"][0]
+    assert calibrator["slopes"][1] == pytest.approx(reference.coef_[0, 0], rel=3e-3)
+    intercept = calibrator["intercepts"][1] - calibrator["intercepts"][0]
     assert intercept == pytest.approx(reference.intercept_[0], rel=3e-3)
 
 
 def test_beta_equals_a_logistic_regression_on_both_logarithms() -> None:
     lp, y = binary(20_000, move=1.0)
-    found = module._fit("vector", lp, y, np.ones(len(y)))
+    calibrator = module._fit("vector", lp, y, np.ones(len(y)))
     logs = np.stack([lp[:, 1], -lp[:, 0]], axis=1)
     reference = LogisticRegression(C=np.inf, tol=1e-10, max_iter=5000).fit(logs, y)
-    got = apply_calibrator(found, lp)[:, 1]
+    got = apply_calibrator(calibrator, lp)[:, 1]
     np.testing.assert_allclose(np.exp(got), reference.predict_proba(logs)[:, 1], atol=2e-3)
 
 
@@ -73,18 +73,18 @@ def test_temperature_recovers_a_known_slope_about_the_shares() -> None:
     y = (rng.random(20_000) < expit(z - 2)).astype(int)
     anchor = logit(y.mean())
     over = two(anchor + 2.5 * (z - 2 - anchor))
-    found = module._fit("temperature", over, y, np.ones(len(y)))
-    assert found["slopes"] == pytest.approx([0.4, 0.4], abs=0.02)
-    at_shares = apply_calibrator(found, two(np.array([anchor])))
+    calibrator = module._fit("temperature", over, y, np.ones(len(y)))
+    assert calibrator["slopes"] == pytest.approx([0.4, 0.4], abs=0.02)
+    at_shares = apply_calibrator(calibrator, two(np.array([anchor])))
     assert np.exp(at_shares[0, 1]) == pytest.approx(y.mean(), rel=1e-9)
 
 
 def test_isotonic_follows_scikit_learn() -> None:
     lp, y = binary(20_000)
-    found = module._fit("isotonic", lp, y, np.ones(len(y)))
+    calibrator = module._fit("isotonic", lp, y, np.ones(len(y)))
     z = lp[:, 1] - lp[:, 0]
     reference = IsotonicRegression(out_of_bounds="clip").fit(z, y).predict(z)
-    got = np.exp(apply_calibrator(found, lp)[:, 1])
+    got = np.exp(apply_calibrator(calibrator, lp)[:, 1])
     assert np.mean(np.abs(got - reference)) < 0.005
     assert np.all(np.diff(got[np.argsort(z)]) >= -1e-12)
     assert 0 < got.min() <= got.max() < 1
@@ -96,8 +96,8 @@ def test_multiclass(kind: str) -> None:
     truth = log_softmax(rng.normal(size=(8000, 3)) + np.array([2.0, 0.0, 0.0]))
     y = (rng.random((8000, 1)) > np.cumsum(np.exp(truth), axis=1)[:, :-1]).sum(axis=1)
     over = log_softmax(3 * truth)
-    found, _ = fit_calibrator(over[:4000], y[:4000], kind)
-    got = apply_calibrator(found, over[4000:])
+    calibrator, _ = fit_calibrator(over[:4000], y[:4000], kind)
+    got = apply_calibrator(calibrator, over[4000:])
     assert loss(got, y[4000:]) < loss(over[4000:], y[4000:]) - 0.1
     np.testing.assert_allclose(np.exp(got).sum(axis=1), 1, atol=1e-12)
 
@@ -107,19 +107,19 @@ def test_good_scores_are_mostly_left_alone() -> None:
     kept, cost = 0, []
     for seed in range(30):
         lp, y = binary(1500, seed, slope=1.0)
-        found, notes = fit_calibrator(lp, y, "platt", seed=seed)
-        kept += found is not None
-        assert ("not kept" in notes[-1]) == (found is None)
+        calibrator, notes = fit_calibrator(lp, y, "platt", seed=seed)
+        kept += calibrator is not None
+        assert ("not kept" in notes[-1]) == (calibrator is None)
         fresh, labels = binary(1500, seed + 1000, slope=1.0)
-        cost.append(loss(apply_calibrator(found, fresh), labels) - loss(fresh, labels))
+        cost.append(loss(apply_calibrator(calibrator, fresh), labels) - loss(fresh, labels))
     assert kept <= 9
     assert np.mean(cost) < 0.001
 
 
 def test_few_rare_rows_are_refused_in_words() -> None:
     lp, _ = binary(100)
-    found, notes = fit_calibrator(lp, np.r_[1, 1, 1, np.zeros(97, int)])
-    assert found is None
+    calibrator, notes = fit_calibrator(lp, np.r_[1, 1, 1, np.zeros(97, int)])
+    assert calibrator is None
     assert "platt needs 30 and has 3" in notes[0]
     three = log_softmax(np.random.default_rng(0).normal(size=(100, 3)))
     _, notes = fit_calibrator(three, np.r_[np.zeros(60, int), np.ones(37, int), 2, 2, 2])

@@ -32,8 +32,8 @@ def test_one_sided_costs():
 
 def test_costs_by_label():
     """By value or by text, the diagonal 0 unless it is given."""
-    found = cost_matrix({"1": {"0": 9, "2": 1}, 0: {1: 2, 2: 3, 0: -1}, 2: {0: 4, 1: 5}}, (0, 1, 2))
-    assert found.tolist() == [[-1, 2, 3], [9, 0, 1], [4, 5, 0]]
+    matrix = cost_matrix({"1": {"0": 9, "2": 1}, 0: {1: 2, 2: 3, 0: -1}, 2: {0: 4, 1: 5}}, (0, 1, 2))
+    assert matrix.tolist() == [[-1, 2, 3], [9, 0, 1], [4, 5, 0]]
     for costs, match in (
         ({"a": {"b": 1}}, "no cost of deciding 'a' where the class is 'b'"),
         ({"a": {"c": 1}, "b": {"a": 1}}, "names the class 'c'"),

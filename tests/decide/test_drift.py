@@ -1,4 +1,4 @@
-"""Monitoring: what is said about a shipped rule on rows without labels."""
+"""Monitoring: what is reported about a shipped rule on rows without labels."""
 
 from __future__ import annotations
 

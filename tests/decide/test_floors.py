@@ -39,9 +39,9 @@ def test_floors_are_kept_over_draws(floors: list[float], sharp: float) -> None:
             got = guarantee_floors(*draw(1000, seed, sharp), wanted, path)
         except GuaranteeError:
             continue  # nothing was guaranteed
-        place = int(np.flatnonzero((path == got.offsets).all(axis=1))[0])
-        failures += bool(np.any(known[place] < wanted))
-        used += place
+        index = int(np.flatnonzero((path == got.offsets).all(axis=1))[0])
+        failures += bool(np.any(known[index] < wanted))
+        used += index
     assert failures <= binom.ppf(0.999, draws, 0.05)
     assert used / draws > 20  # and it does not stay where only the named classes are ever decided
 
@@ -51,12 +51,12 @@ def test_the_last_offsets_before_the_first_failure() -> None:
     floors = np.array([0, 0.7, 0.6, 0])
     path = floor_path(lp, y, floors, np.zeros(4))
     expected = -1
-    for place, b in enumerate(path):
+    for index, b in enumerate(path):
         decided = np.argmax(lp + b, axis=1)
         tests = [binom.cdf(np.sum(decided[y == c] != c), np.sum(y == c), 1 - floors[c]) for c in (1, 2)]
         if max(tests) > 0.1:
             break
-        expected = place
+        expected = index
     got = guarantee_floors(lp, y, floors, path, 0.9)
     assert 0 < expected < len(path) - 1
     np.testing.assert_array_equal(got.offsets, path[expected])

@@ -20,9 +20,9 @@ def library(members=4, rows=120, classes=2):
     return [log_softmax(RNG.normal(size=(rows, classes)) + 0.8 * np.eye(classes)[y]) for _ in range(members)], y
 
 
-def score(chosen, parts, y):
+def score(chosen, lps, y):
     """Average precision and log loss of the soft mean of members, by scikit-learn."""
-    proba = np.mean([np.exp(parts[m]) for m in chosen], axis=0)
+    proba = np.mean([np.exp(lps[m]) for m in chosen], axis=0)
     classes = proba.shape[1]
     if classes == 2:
         ap = average_precision_score(y, proba[:, 1])
@@ -33,54 +33,54 @@ def score(chosen, parts, y):
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_every_joining_is_the_best_of_all(classes):
-    parts, y = library(classes=classes)
+    lps, y = library(classes=classes)
     chosen, best = [], (-np.inf, [])
     for _ in range(6):
-        chosen.append(max(range(len(parts)), key=lambda m: score([*chosen, m], parts, y)))
-        best = max(best, (score(chosen, parts, y), list(chosen)), key=lambda pair: pair[0] if pair[1] else (-1,))
-    expected = np.bincount(best[1], minlength=len(parts)) / len(best[1])
-    assert greedy_weights(parts, y, rounds=6, patience=6) == pytest.approx(expected)
+        chosen.append(max(range(len(lps)), key=lambda m: score([*chosen, m], lps, y)))
+        best = max(best, (score(chosen, lps, y), list(chosen)), key=lambda pair: pair[0] if pair[1] else (-1,))
+    expected = np.bincount(best[1], minlength=len(lps)) / len(best[1])
+    assert greedy_weights(lps, y, rounds=6, patience=6) == pytest.approx(expected)
 
 
 def test_two_members_and_the_whole_grid_of_weights():
     """With k joinings of two members every share j / k is in reach; where greed finds the best of them, it is taken."""
     for _ in range(5):
-        parts, y = library(2)
-        w = greedy_weights(parts, y, rounds=12, patience=12)
+        lps, y = library(2)
+        w = greedy_weights(lps, y, rounds=12, patience=12)
         grid = [(k, j) for k in range(1, 13) for j in range(k + 1)]
-        scores = [score([0] * j + [1] * (k - j), parts, y)[0] for k, j in grid]
-        own = average_precision_score(y, (w[0] * np.exp(parts[0]) + w[1] * np.exp(parts[1]))[:, 1])
+        scores = [score([0] * j + [1] * (k - j), lps, y)[0] for k, j in grid]
+        own = average_precision_score(y, (w[0] * np.exp(lps[0]) + w[1] * np.exp(lps[1]))[:, 1])
         assert own <= max(scores) + 1e-12
         assert own >= max(scores) - 0.01
-        assert own >= max(score([m], parts, y)[0] for m in (0, 1)) - 1e-12
+        assert own >= max(score([m], lps, y)[0] for m in (0, 1)) - 1e-12
 
 
 def test_it_ranks_no_worse_than_the_best_member_and_than_learned_weights():
-    parts, y = library(5)
-    w = greedy_weights(parts, y)
-    proba = sum(wm * np.exp(p) for wm, p in zip(w, parts, strict=True))
-    learned = sum(wm * np.exp(p) for wm, p in zip(learn_weights(parts, y), parts, strict=True))
+    lps, y = library(5)
+    w = greedy_weights(lps, y)
+    proba = sum(wm * np.exp(p) for wm, p in zip(w, lps, strict=True))
+    learned = sum(wm * np.exp(p) for wm, p in zip(learn_weights(lps, y), lps, strict=True))
     ap = average_precision_score(y, proba[:, 1])
-    assert ap >= max(score([m], parts, y)[0] for m in range(5))
+    assert ap >= max(score([m], lps, y)[0] for m in range(5))
     assert ap >= average_precision_score(y, learned[:, 1]) - 0.005
     assert w.sum() == pytest.approx(1)
 
 
 def test_laws():
-    parts, y = library(3)
+    lps, y = library(3)
     weight = RNG.integers(1, 3, len(y))
-    doubled = greedy_weights([np.repeat(p, weight, axis=0) for p in parts], np.repeat(y, weight))
-    assert greedy_weights(parts, y, weight) == pytest.approx(doubled)
-    assert greedy_weights([parts[0]] * 3, y).tolist() == [1, 0, 0], "of equal members the first"
+    doubled = greedy_weights([np.repeat(p, weight, axis=0) for p in lps], np.repeat(y, weight))
+    assert greedy_weights(lps, y, weight) == pytest.approx(doubled)
+    assert greedy_weights([lps[0]] * 3, y).tolist() == [1, 0, 0], "of equal members the first"
     noise = [log_softmax(RNG.normal(size=(len(y), 2))) for _ in range(2)]
     sure = log_softmax(9 * np.eye(2)[y])
     assert greedy_weights([*noise, sure], y).tolist() == [0, 0, 1]
 
 
 def test_the_rule_votes_softly_with_them():
-    parts, y = library(3)
-    rule = fit_rule_from_log_p(parts, y, [np.zeros(2)] * 3, vote="greedy", check_intercept=False)
-    assert rule.weights == pytest.approx(greedy_weights(parts, y))
+    lps, y = library(3)
+    rule = fit_rule_from_log_p(lps, y, [np.zeros(2)] * 3, vote="greedy", check_intercept=False)
+    assert rule.weights == pytest.approx(greedy_weights(lps, y))
     assert rule.vote == "greedy"
     with pytest.raises(OptionError, match="numbers, 'learned', 'greedy', or None"):
-        fit_rule_from_log_p(parts, y, [np.zeros(2)] * 3, weights="grabby")
+        fit_rule_from_log_p(lps, y, [np.zeros(2)] * 3, weights="grabby")

@@ -25,9 +25,9 @@ MOST_FAILURES = int(binom.ppf(0.999, DRAWS, 0.05))
 def test_recall_threshold_is_the_order_statistic(n: int, floor: float, confidence: float) -> None:
     scores = np.random.default_rng(0).permutation(np.arange(1.0, n + 1))
     k = max(j for j in range(n) if binom.cdf(j, n, 1 - floor) <= 1 - confidence)
-    found = guarantee_recall(scores, np.ones(n, int), floor, confidence)
-    assert found.threshold == k + 1
-    assert found.reached == pytest.approx((n - k) / n)
+    guarantee = guarantee_recall(scores, np.ones(n, int), floor, confidence)
+    assert guarantee.threshold == k + 1
+    assert guarantee.reached == pytest.approx((n - k) / n)
 
 
 def test_what_cannot_be_guaranteed_is_said_with_what_can() -> None:
@@ -79,7 +79,7 @@ def test_recall_guarantee_is_kept_when_the_scorer_is_over_fitted() -> None:
 
 def test_precision_guarantee_is_kept_over_draws() -> None:
     """Logit 2x at balanced shares: the precision of a threshold is known exactly."""
-    failures, found = 0, 0
+    failures, guaranteed = 0, 0
     for seed in range(DRAWS):
         rng = np.random.default_rng(seed)
         y = (rng.random(1500) < 0.1).astype(int)
@@ -88,12 +88,12 @@ def test_precision_guarantee_is_kept_over_draws() -> None:
             t = guarantee_precision(expit(z), y, 0.6).threshold
         except GuaranteeError:
             continue
-        found += 1
+        guaranteed += 1
         cut = (np.log(t / (1 - t)) - np.log(0.1 / 0.9)) / 2
         tp, fp = 0.1 * norm.sf(cut - 1), 0.9 * norm.sf(cut + 1)
         failures += tp / (tp + fp) < 0.6
     assert failures <= MOST_FAILURES
-    assert found > 0.75 * DRAWS  # and often enough to be of use
+    assert guaranteed > 0.75 * DRAWS  # and often enough to be of use
 
 
 def test_precision_walks_by_brute_force() -> None:

@@ -22,7 +22,7 @@ def test_true_probabilities_are_mostly_left_alone() -> None:
         rng = np.random.default_rng(seed)
         lp = log_softmax(np.stack([np.zeros(2000), rng.normal(-3, 1, size=2000)], axis=1))
         kept += check_intercept(lp, drawn(lp, rng)).intercept is not None
-    assert kept <= 13  # 5 % expected; 13 is beyond the 0.1 % point of Bin(100, 0.05)
+    assert kept <= 13  # 5% expected; 13 is beyond the 0.1% point of Bin(100, 0.05)
 
 
 def test_a_known_offset_is_found() -> None:

@@ -68,19 +68,19 @@ def test_a_row_on_a_guaranteed_threshold_is_flagged_in_float32_too(scale, calibr
     for floor in np.linspace(0.05, 0.95, 31):
         cut = choose(rule, scores, {"recall_floor": floor}, 0.9, [0, 1])
         want = apply_rule(cut, [z]).decision
-        said = np.asarray(RuleLayer(rule_to_dict(cut))([z])["decision"])
+        decision = np.asarray(RuleLayer(rule_to_dict(cut))([z])["decision"])
         assert want.mean() >= floor
-        assert said[want == 1].all()
-        # Where float64 itself rounds to 1, float32 logits still tell rows apart.
-        assert np.array_equal(said, want) or scale == 30
+        assert decision[want == 1].all()
+        # Where float64 itself rounds to 1, float32 logits still separate rows.
+        assert np.array_equal(decision, want) or scale == 30
 
 
 @pytest.mark.parametrize("threshold", [0.0, 1e-12, 1 - 1e-12, 1.0, np.nextafter(1.0, 2.0)])
 def test_thresholds_at_the_ends(threshold):
     rule = Rule(np.zeros((1, 2)), np.array([0.5, 0.5]), threshold=threshold)
     logits = [np.array([[-30.0], [-3.0], [3.0], [30.0], [37.0], [38.0], [80.0]], "float32")]
-    said = RuleLayer(rule_to_dict(rule))(logits)["decision"]
-    assert np.asarray(said).tolist() == apply_rule(rule, logits).decision.tolist()
+    decision = RuleLayer(rule_to_dict(rule))(logits)["decision"]
+    assert np.asarray(decision).tolist() == apply_rule(rule, logits).decision.tolist()
 
 
 def test_a_rule_survives_its_dict_and_a_saved_model(tmp_path):

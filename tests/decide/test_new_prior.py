@@ -41,8 +41,8 @@ def test_at_a_new_prior_the_rest_is_chosen_anew(aim: str, calibrate: str | None)
     over = [1.5 * z for z in logits[:1]]
     rule = fit_rule(over, y, SHIFTS[:1], aim=aim, calibrate=calibrate)
     assert (rule.calibrator is None) == (calibrate is None)
-    parts = [corrected_log_proba(z, np.zeros(2)) for z in over]
-    moved = rule_at_prior(rule, 2 * y.mean() / (1 + y.mean()), parts, y)
+    lps = [corrected_log_proba(z, np.zeros(2)) for z in over]
+    moved = rule_at_prior(rule, 2 * y.mean() / (1 + y.mean()), lps, y)
     twice = np.where(y == 1, 2, 1)
     proba = np.repeat(apply_rule(moved, over).proba, twice, axis=0)
     fresh = fit_rule_from_log_p([np.log(proba)], np.repeat(y, twice), SHIFTS[:1], aim=aim, check_intercept=False)

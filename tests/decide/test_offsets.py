@@ -51,9 +51,9 @@ def test_one_coordinate_is_searched_exactly() -> None:
     for c in range(3):
         others = np.where(np.arange(3) == c, -np.inf, lp)
         rival = others.argmax(axis=1)
-        place = ascent.best_place(others.max(axis=1) - lp[:, c], rival, y, w, 0.0, c, score)
+        best = ascent.best_offset(others.max(axis=1) - lp[:, c], rival, y, w, 0.0, c, score)
         values = [f1_score(y, decided(lp, v * np.eye(3)[c]), average="macro") for v in np.linspace(-8, 8, 161)]
-        got = f1_score(y, decided(lp, place * np.eye(3)[c]), average="macro")
+        got = f1_score(y, decided(lp, best * np.eye(3)[c]), average="macro")
         assert got >= max(values) - 1e-12
 
 
@@ -66,7 +66,7 @@ def test_closed_forms() -> None:
 
 
 def test_rare_classes_stay_near_the_start() -> None:
-    """With 3 rows a class keeps 3/23 of its deviation, whatever the search found."""
+    """With 3 rows a class keeps 3/23 of its deviation, whatever the search gave."""
     lp, y = sample(3000, seed=2, prior=(0.97, 0.029, 0.001))
     b = choose_offsets(lp, y)
     n = np.bincount(y)

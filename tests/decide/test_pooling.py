@@ -25,20 +25,20 @@ def test_identical_members_are_one_member(vote: str) -> None:
 
 @pytest.mark.parametrize("vote", VOTES)
 def test_order_of_members_and_rows_does_not_matter(vote: str) -> None:
-    parts, w = some(4), np.array([0.1, 0.2, 0.3, 0.4])
+    lps, w = some(4), np.array([0.1, 0.2, 0.3, 0.4])
     order, rows = RNG.permutation(4), RNG.permutation(40)
-    whole = pool(parts, vote, w)
-    np.testing.assert_allclose(pool([parts[i] for i in order], vote, w[order]), whole, atol=1e-12)
-    np.testing.assert_allclose(pool([p[rows] for p in parts], vote, w), whole[rows], atol=1e-12)
+    whole = pool(lps, vote, w)
+    np.testing.assert_allclose(pool([lps[i] for i in order], vote, w[order]), whole, atol=1e-12)
+    np.testing.assert_allclose(pool([p[rows] for p in lps], vote, w), whole[rows], atol=1e-12)
 
 
 def test_formulas() -> None:
-    parts, w = some(3), np.array([0.5, 0.5, 1.0])
-    soft = sum(wm * np.exp(p) for wm, p in zip(w / 2, parts, strict=True))
-    np.testing.assert_allclose(np.exp(pool(parts, "weighted", w)), soft, rtol=1e-12)
-    np.testing.assert_allclose(pool(parts, "hard", w), pool(parts, "soft", w))
-    log = np.exp(sum(wm * p for wm, p in zip(w / 2, parts, strict=True)))
-    np.testing.assert_allclose(np.exp(pool(parts, "log", w)), log / log.sum(axis=1, keepdims=True), rtol=1e-12)
+    lps, w = some(3), np.array([0.5, 0.5, 1.0])
+    soft = sum(wm * np.exp(p) for wm, p in zip(w / 2, lps, strict=True))
+    np.testing.assert_allclose(np.exp(pool(lps, "weighted", w)), soft, rtol=1e-12)
+    np.testing.assert_allclose(pool(lps, "hard", w), pool(lps, "soft", w))
+    log = np.exp(sum(wm * p for wm, p in zip(w / 2, lps, strict=True)))
+    np.testing.assert_allclose(np.exp(pool(lps, "log", w)), log / log.sum(axis=1, keepdims=True), rtol=1e-12)
 
 
 def test_weight_zero_is_absence_even_of_a_certain_member() -> None:
@@ -61,13 +61,13 @@ def test_hard_vote_majority_and_ties() -> None:
 def test_learned_weights_reach_the_optimum_of_a_general_solver(members: int) -> None:
     truth = log_softmax(RNG.normal(scale=2, size=(500, 3)))
     y = np.array([RNG.choice(3, p=np.exp(row)) for row in truth])
-    parts = [log_softmax(truth * RNG.uniform(0.3, 1.5) + RNG.normal(scale=1, size=truth.shape)) for _ in range(members)]
-    likelihood = np.stack([np.exp(p[np.arange(500), y]) for p in parts], axis=1)
+    lps = [log_softmax(truth * RNG.uniform(0.3, 1.5) + RNG.normal(scale=1, size=truth.shape)) for _ in range(members)]
+    likelihood = np.stack([np.exp(p[np.arange(500), y]) for p in lps], axis=1)
 
     def loss(w: np.ndarray) -> float:
         return float(-np.mean(np.log(likelihood @ w)))
 
-    w = learn_weights(parts, y)
+    w = learn_weights(lps, y)
     assert w.min() >= 0
     assert w.sum() == pytest.approx(1.0)
     reference = minimize(
@@ -81,12 +81,12 @@ def test_learned_weights_reach_the_optimum_of_a_general_solver(members: int) -> 
 
 
 def test_learned_weights_laws() -> None:
-    parts, y = some(3, rows=200), RNG.integers(3, size=200)
+    lps, y = some(3, rows=200), RNG.integers(3, size=200)
     w = RNG.integers(0, 3, size=200)
-    doubled = learn_weights([np.repeat(p, w, axis=0) for p in parts], np.repeat(y, w))
-    np.testing.assert_allclose(learn_weights(parts, y, w), doubled, atol=1e-7)
-    np.testing.assert_allclose(learn_weights([parts[0]] * 3, y), np.full(3, 1 / 3), atol=1e-6)
-    np.testing.assert_allclose(learn_weights(parts[:1], y), [1.0])
+    doubled = learn_weights([np.repeat(p, w, axis=0) for p in lps], np.repeat(y, w))
+    np.testing.assert_allclose(learn_weights(lps, y, w), doubled, atol=1e-7)
+    np.testing.assert_allclose(learn_weights([lps[0]] * 3, y), np.full(3, 1 / 3), atol=1e-6)
+    np.testing.assert_allclose(learn_weights(lps[:1], y), [1.0])
 
 
 def test_learned_weights_survive_certain_and_wrong_members() -> None:
@@ -104,6 +104,10 @@ def test_learned_weights_survive_certain_and_wrong_members() -> None:
         (lambda: pool(some(2), "soft", np.array([1.0])), "1 weights for 2 members"),
         (lambda: pool(some(2), "soft", np.array([1.0, -1.0])), "not negative"),
         (lambda: pool([*some(1), *some(1, rows=3)]), "have different shapes"),
+        (
+            lambda: pool([np.array([[0.0, -np.inf]]), np.array([[-np.inf, 0.0]])], "log"),
+            "In row 1 every class has the probability 0",
+        ),
         (lambda: learn_weights(some(2), np.zeros(3)), "one class code per row"),
     ],
 )

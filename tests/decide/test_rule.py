@@ -33,7 +33,7 @@ def test_members_that_differ_only_in_shift_give_the_true_posterior(vote: str) ->
     np.testing.assert_array_equal(got.decision, got.proba[:, 1] >= rule.threshold)
 
 
-def test_untouched_output_is_not_corrected() -> None:
+def test_uncorrected_output_stays_as_it_is() -> None:
     logits, _, true = binary()
     np.testing.assert_allclose(raw_proba(logits[:1])[:, 1], true, atol=1e-12)
     assert raw_proba(logits[1:2])[:, 1].mean() > 2 * true.mean()
@@ -82,8 +82,8 @@ def test_hard_vote_binary_and_multiclass() -> None:
     logits, y, _ = binary(600, seed=3)
     noisy = [z + np.random.default_rng(i).normal(scale=2, size=z.shape) for i, z in enumerate(logits)]
     rule = fit_rule(noisy, y, SHIFTS, vote="hard")
-    parts = [corrected_log_proba(z, s) for z, s in zip(noisy, SHIFTS, strict=True)]
-    votes = sum((np.exp(p[:, 1]) >= t).astype(int) for p, t in zip(parts, rule.member_thresholds, strict=True))
+    lps = [corrected_log_proba(z, s) for z, s in zip(noisy, SHIFTS, strict=True)]
+    votes = sum((np.exp(p[:, 1]) >= t).astype(int) for p, t in zip(lps, rule.member_thresholds, strict=True))
     np.testing.assert_array_equal(apply_rule(rule, noisy).decision, votes >= 2)
     many, labels = multi(600)
     hard = fit_rule(many, labels, [np.zeros(3)] * 3, vote="hard")
@@ -148,7 +148,7 @@ def test_bad_input() -> None:
 
 
 def test_a_focal_member_is_turned_back_before_its_shift_and_pooled_with_others() -> None:
-    """The focal minimizer of a known posterior is found by root search, class by class of two."""
+    """The focal minimizer of a known posterior is computed by root search, class by class of two."""
     from scipy.optimize import brentq
 
     gamma, true = 2.0, np.array([0.02, 0.3, 0.5, 0.9])

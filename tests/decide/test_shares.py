@@ -1,4 +1,4 @@
-"""Class shares without labels: known shifts are found, other changes are refused."""
+"""Class shares without labels: known shifts are estimated, other changes are refused."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def test_em_is_where_the_em_algorithm_ends() -> None:
 def test_a_known_shift_is_recovered_and_accepted(method: str, share: float) -> None:
     rng = np.random.default_rng(5)
     lp, y = rows(rng, 4000, OLD)
-    found = estimate_prior(lp, y, rows(rng, 3000, share)[0], method=method, draws=60)
-    assert found.prior[1] == pytest.approx(share, abs=0.03)
-    assert found.low[1] <= found.prior[1] <= found.high[1]
-    assert found.pure
-    assert found.prior.sum() == pytest.approx(1)
+    estimate = estimate_prior(lp, y, rows(rng, 3000, share)[0], method=method, draws=60)
+    assert estimate.prior[1] == pytest.approx(share, abs=0.03)
+    assert estimate.low[1] <= estimate.prior[1] <= estimate.high[1]
+    assert estimate.pure
+    assert estimate.prior.sum() == pytest.approx(1)
 
 
 def test_three_classes() -> None:
@@ -50,27 +50,27 @@ def test_three_classes() -> None:
         x = rng.normal(size=(n, 3)) + 2 * np.eye(3)[y]
         return log_softmax(2 * x + np.log(old)), y
 
-    found = estimate_prior(*some(4000, old), some(3000, new)[0], draws=40)
-    np.testing.assert_allclose(found.prior, new, atol=0.05)
-    assert found.pure
+    estimate = estimate_prior(*some(4000, old), some(3000, new)[0], draws=40)
+    np.testing.assert_allclose(estimate.prior, new, atol=0.05)
+    assert estimate.pure
 
 
 def test_intervals_cover_and_the_test_keeps_its_level() -> None:
     covered, refused = 0, 0
     for seed in range(40):
         rng = np.random.default_rng(seed)
-        found = estimate_prior(*rows(rng, 500, OLD), rows(rng, 400, 0.3)[0], draws=40, seed=seed)
-        covered += found.low[1] <= 0.3 <= found.high[1]
-        refused += not found.pure
+        estimate = estimate_prior(*rows(rng, 500, OLD), rows(rng, 400, 0.3)[0], draws=40, seed=seed)
+        covered += estimate.low[1] <= 0.3 <= estimate.high[1]
+        refused += not estimate.pure
     assert covered >= 29  # 36 expected; fewer than 29 happens once in a thousand
     assert refused <= 7  # 2 expected
 
 
 def test_a_change_of_the_features_is_refused() -> None:
     rng = np.random.default_rng(1)
-    found = estimate_prior(*rows(rng, 3000, OLD), rows(rng, 3000, OLD, moved=0.7)[0], draws=60)
-    assert not found.pure
-    assert "no correction" in found.note
+    estimate = estimate_prior(*rows(rng, 3000, OLD), rows(rng, 3000, OLD, moved=0.7)[0], draws=60)
+    assert not estimate.pure
+    assert "no correction" in estimate.note
 
 
 def test_bbse_refuses_a_useless_classifier() -> None:

@@ -38,8 +38,8 @@ def record(majority=9_000, minority=1_000, **changes) -> DiagnosisRecord:
     return replace(base, **changes)
 
 
-def texts(found):
-    return " | ".join(a.text for a in advise(found))
+def texts(diagnosed):
+    return " | ".join(a.text for a in advise(diagnosed))
 
 
 def test_harmless_data_get_the_two_standing_pieces_only():
@@ -49,7 +49,7 @@ def test_harmless_data_get_the_two_standing_pieces_only():
 
 
 @pytest.mark.parametrize(
-    ("found", "words"),
+    ("diagnosed", "words"),
     [
         (record(97, 3), "at most 3 folds"),
         (record(98, 2), "too few for cross-validation"),
@@ -63,8 +63,8 @@ def test_harmless_data_get_the_two_standing_pieces_only():
         (record(missing={"a": 6_000}), "missing for the same reasons"),
     ],
 )
-def test_each_finding_has_its_advice(found, words):
-    assert words in texts(found)
+def test_each_finding_has_its_advice(diagnosed, words):
+    assert words in texts(diagnosed)
     assert words not in texts(record())
 
 
@@ -81,5 +81,5 @@ def test_missing_values_of_columns_left_out_are_no_matter():
 def test_advice_follows_from_real_rows():
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1], [290, 10])
-    found = advise(measure(read(rng.normal(size=(300, 2)), y=y)))
-    assert any("synthetic" in a.text for a in found)
+    advice = advise(measure(read(rng.normal(size=(300, 2)), y=y)))
+    assert any("synthetic" in a.text for a in advice)

@@ -25,16 +25,16 @@ def test_half_width_without_rows_is_everything():
 
 def test_counts_of_a_real_table():
     x, y = load_breast_cancer(return_X_y=True)
-    found = measure(read(x, y=y), folds=10)
-    assert [(c.label, c.count) for c in found.classes] == [("1", 357), ("0", 212)]
-    assert found.minority == "0"
-    assert found.minority_count == 212
-    assert found.imbalance_ratio == pytest.approx(357 / 212)
-    assert sum(found.prior) == pytest.approx(1)
-    assert (found.rows, found.columns, len(found.used)) == (569, 30, 30)
-    assert found.positives_per_fold == pytest.approx(21.2)
-    assert sum(found.kinds.values()) == 212
-    assert found.kinds["safe"] > 150
+    record = measure(read(x, y=y), folds=10)
+    assert [(c.label, c.count) for c in record.classes] == [("1", 357), ("0", 212)]
+    assert record.minority == "0"
+    assert record.minority_count == 212
+    assert record.imbalance_ratio == pytest.approx(357 / 212)
+    assert sum(record.prior) == pytest.approx(1)
+    assert (record.rows, record.columns, len(record.used)) == (569, 30, 30)
+    assert record.positives_per_fold == pytest.approx(21.2)
+    assert sum(record.kinds.values()) == 212
+    assert record.kinds["safe"] > 150
 
 
 def test_columns_missing_values_repeats_and_leaks():
@@ -47,11 +47,11 @@ def test_columns_missing_values_repeats_and_leaks():
         "gap": np.where(np.arange(200) < 50, np.nan, rng.random(200)),
         "void": np.full(200, np.nan),
     }
-    found = measure(read(table, y=y, groups=np.arange(200) // 4))
-    assert found.excluded.keys() == {"row", "one", "void"}
-    assert found.missing == {"gap": 50, "void": 200}
-    assert found.leaks.keys() == {"late"}
-    assert (found.duplicates, found.conflicting, found.groups) == (0, 0, 50)
+    record = measure(read(table, y=y, groups=np.arange(200) // 4))
+    assert record.excluded.keys() == {"row", "one", "void"}
+    assert record.missing == {"gap": 50, "void": 200}
+    assert record.leaks.keys() == {"late"}
+    assert (record.duplicates, record.conflicting, record.groups) == (0, 0, 50)
     twice = measure(read({"a": [1.5, 1.5, 2, 3]}, y=[0, 1, 0, 0]))
     assert (twice.duplicates, twice.conflicting) == (1, 2)
 
@@ -88,9 +88,9 @@ def test_kinds_equal_brute_force():
 def test_kinds_of_far_clusters_of_lone_rows_and_of_equal_rows():
     rng = np.random.default_rng(2)
     y = np.repeat([0, 1], [300, 30])
-    apart = rng.normal(size=(330, 2)) + 50 * y[:, None]
-    assert minority_kinds(read(apart, y=y), 1) == {"safe": 30, "borderline": 0, "rare": 0, "outlier": 0}
-    # All rows equal: neighbors are drawn by lot, so hardly any row of 9 % has four of its own.
+    separate = rng.normal(size=(330, 2)) + 50 * y[:, None]
+    assert minority_kinds(read(separate, y=y), 1) == {"safe": 30, "borderline": 0, "rare": 0, "outlier": 0}
+    # All rows equal: neighbors are drawn by lot, so hardly any row of 9% has four of its own.
     equal = read(np.c_[np.zeros(330), np.r_[np.zeros(329), 1]], y=y, table=False)
     assert minority_kinds(equal, 1)["safe"] <= 2
 

@@ -1,4 +1,4 @@
-"""Near copies that were planted are found; different rows are not joined."""
+"""Near copies that were planted are grouped; different rows are not joined."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_texts_that_differ_in_numbers_or_a_word_are_found():
     long = "please call our customer service about the prize that you have won this week it is waiting for you now"
     texts = [
         long + " 555",
-        "something else entirely was said here by someone",
+        "something else entirely was written here by someone",
         long.upper() + " 777",
         long[:-4] + " ok",
     ]

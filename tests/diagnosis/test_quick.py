@@ -44,11 +44,11 @@ def test_planted_wrong_labels_are_named():
     x, y = sample(gap=5.0)
     wrong = np.flatnonzero(y == 1)[:12]
     y[wrong] = 0
-    found = quick_look(read(x, y=y), 1)
-    named = set(found.suspicion.rows)
+    quick = quick_look(read(x, y=y), 1)
+    named = set(quick.suspicion.rows)
     assert len(named & set(wrong)) >= 8
     assert len(named - set(wrong)) <= 2
-    assert found.suspicion.share == pytest.approx(12 / 450, abs=0.015)
+    assert quick.suspicion.share == pytest.approx(12 / 450, abs=0.015)
 
 
 def test_overlap_is_one_less_youden():
@@ -59,10 +59,10 @@ def test_overlap_is_one_less_youden():
 
 
 def test_noise_overlaps_and_separate_classes_do_not():
-    apart = look(gap=6.0)
+    separate = look(gap=6.0)
     same = look(gap=0.0)
-    assert apart.overlap < 0.01
-    assert apart.roc_auc > 0.999
+    assert separate.overlap < 0.01
+    assert separate.roc_auc > 0.999
     assert same.overlap > 0.7
     assert same.doubling.low < 0 < same.doubling.high
     assert same.average_precision == pytest.approx(0.25, abs=0.1)
@@ -71,9 +71,9 @@ def test_noise_overlaps_and_separate_classes_do_not():
 def test_average_precision_is_at_the_share_among_all_rows():
     """Sampling the others away must not flatter: scores carry the weight of what they stand for."""
     x, y = sample(n=9_000, share=0.05, gap=1.0)
-    found = quick_look(Examples(x, y, (0, 1)), 1)
-    assert found.rows < 9_000
-    assert found.average_precision < 0.5
+    quick = quick_look(Examples(x, y, (0, 1)), 1)
+    assert quick.rows < 9_000
+    assert quick.average_precision < 0.5
 
 
 def test_rows_of_one_group_stay_together():
@@ -93,33 +93,33 @@ def test_texts_are_looked_at():
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1], [120, 40]).astype(np.int32)
     texts = [" ".join(rng.choice(["win", "prize", "now"] if k else ["home", "mum", "late"], 6)) for k in y]
-    found = quick_look(Examples(np.array(texts), y, ("ham", "spam")), 1)
-    assert found.roc_auc > 0.99
-    assert "words" in found.model
+    quick = quick_look(Examples(np.array(texts), y, ("ham", "spam")), 1)
+    assert quick.roc_auc > 0.99
+    assert "words" in quick.model
 
 
 def test_a_diagnosis_tells_it_in_words_and_json():
     x, y = sample()
-    found = diagnose(x, y)
-    assert "twice the positives" in str(found)
-    told = json.loads(json.dumps(found.to_dict()))
-    assert told["quick"]["suspicion"]["rows"] == list(found.record.quick.suspicion.rows)
+    diagnosis = diagnose(x, y)
+    assert "twice the positives" in str(diagnosis)
+    plain = json.loads(json.dumps(diagnosis.to_dict()))
+    assert plain["quick"]["suspicion"]["rows"] == list(diagnosis.record.quick.suspicion.rows)
     assert diagnose(x, y, quick=False).record.quick is None
 
 
 def test_the_guard_refuses_a_column_that_is_the_label():
     x, y = sample()
-    found = diagnose(np.c_[x, y + 0.01 * np.arange(450) / 450], y, quick=False)
-    assert [c.status for c in found.checks if c.name == "columns that give the label away"] == ["look"]
+    diagnosis = diagnose(np.c_[x, y + 0.01 * np.arange(450) / 450], y, quick=False)
+    assert [c.status for c in diagnosis.checks if c.name == "columns that give the label away"] == ["look"]
     with pytest.raises(LeakError, match=r"1 possible leak\. columns that give the label away"):
-        found.check()
+        diagnosis.check()
     assert diagnose(*sample(gap=0.5), quick=False).check() is not None
 
 
 def test_the_guard_knows_what_was_handled():
     x, y = sample(60, 0.4)
-    told = {c.name: c.status for c in diagnose(np.repeat(x, 2, axis=0), np.repeat(y, 2), quick=False).checks}
-    assert told["repeated rows"] == "look"
+    status = {c.name: c.status for c in diagnose(np.repeat(x, 2, axis=0), np.repeat(y, 2), quick=False).checks}
+    assert status["repeated rows"] == "look"
     grouped = diagnose(np.repeat(x, 2, axis=0), np.repeat(y, 2), groups=np.repeat(np.arange(60), 2), quick=False)
-    told = {c.name: c.status for c in grouped.checks}
-    assert (told["repeated rows"], told["groups"], told["time"]) == ("handled", "handled", "unknown")
+    status = {c.name: c.status for c in grouped.checks}
+    assert (status["repeated rows"], status["groups"], status["time"]) == ("handled", "handled", "unknown")

@@ -1,4 +1,4 @@
-"""Lets the tests of this folder import `loss_reference` and `loss_cases`, which lie beside them."""
+"""Lets the tests of this folder import `loss_reference` and `loss_cases`, which are in it too."""
 
 import sys
 from pathlib import Path

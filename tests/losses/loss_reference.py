@@ -122,8 +122,8 @@ def distribution_balanced(counts, n, shift, slope, center, scale, kappa):
             for k, v in enumerate(row):
                 r = np.inf if inverse == 0 else (1 / counts[k]) / inverse
                 u = v - kappa * np.log(n / counts[k] - 1)
-                part = np.log(1 + np.exp(-u)) if t[k] else np.log(1 + np.exp(scale * u)) / scale
-                out.append((shift + sigmoid(slope * (r - center))) * part)
+                term = np.log(1 + np.exp(-u)) if t[k] else np.log(1 + np.exp(scale * u)) / scale
+                out.append((shift + sigmoid(slope * (r - center))) * term)
         return np.mean(out)
 
     return loss
@@ -226,9 +226,9 @@ def smooth_ap(t):
 def gradient(loss, y, z, step=1e-3):
     """Central differences of fourth order, shape of `z`."""
     out = np.zeros_like(z)
-    for place in np.ndindex(z.shape):
+    for index in np.ndindex(z.shape):
         unit = np.zeros_like(z)
-        unit[place] = step
+        unit[index] = step
         near, far = loss(y, z + unit) - loss(y, z - unit), loss(y, z + 2 * unit) - loss(y, z - 2 * unit)
-        out[place] = (8 * near - far) / (12 * step)
+        out[index] = (8 * near - far) / (12 * step)
     return out

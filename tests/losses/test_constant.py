@@ -53,8 +53,8 @@ def test_one_unit(name):
 @pytest.mark.parametrize("name", [name for name in cases(N3) if name != "vector_scaling"])
 def test_three_units_up_to_a_constant_of_all(name):
     loss, reference = cases(N3)[name]
-    found = best_constant(loss, SEEN3, 3)
-    assert found[1:] - found[0] == pytest.approx(by_hand(reference, SEEN3, 3), abs=1e-4)
+    constant = best_constant(loss, SEEN3, 3)
+    assert constant[1:] - constant[0] == pytest.approx(by_hand(reference, SEEN3, 3), abs=1e-4)
 
 
 def test_a_loss_that_a_constant_of_all_classes_changes():
@@ -66,11 +66,11 @@ def test_a_loss_that_a_constant_of_all_classes_changes():
 
 def test_asymmetric_loss_label_by_label():
     loss, reference = L.Asymmetric(4.0, 1.0, 0.05), ref.asymmetric(4.0, 1.0, 0.05)
-    found = best_constant(loss, SEEN3, 3)
+    constant = best_constant(loss, SEEN3, 3)
     for code, seen in enumerate(SEEN3):
         y = np.repeat([[0], [1]], [SEEN3.sum() - seen, seen], axis=0)
         alone = minimize(lambda v, y=y: reference(y, np.tile(v, (len(y), 1))), [0.0], method="Nelder-Mead").x
-        assert found[code] == pytest.approx(alone[0], abs=1e-3)
+        assert constant[code] == pytest.approx(alone[0], abs=1e-3)
 
 
 @pytest.mark.parametrize("share", [0.5, 0.05, 0.0017, 1e-6])
@@ -114,15 +114,15 @@ def heavy(y_true, y_pred):
     ],
 )
 def test_losses_of_keras_and_of_users(loss, activation, odds):
-    found = best_constant(ModelLoss(loss, 1, activation), [0.9, 0.1], 1)
+    constant = best_constant(ModelLoss(loss, 1, activation), [0.9, 0.1], 1)
     wanted = best_constant(L.Focal(2.0), [0.9, 0.1], 1) if odds is None else [np.log(odds)]
-    assert found == pytest.approx(wanted, abs=2e-3)
+    assert constant == pytest.approx(wanted, abs=2e-3)
 
 
 def test_many_classes_of_very_unequal_sizes():
     shares = np.random.default_rng(0).dirichlet(np.full(60, 0.5)) + 1e-6
     shares /= shares.sum()
-    found = best_constant(L.LabelSmoothing(shares * 1e6, 0.1, 0.0), shares, 60)
-    q = np.exp(found - found.max())
+    constant = best_constant(L.LabelSmoothing(shares * 1e6, 0.1, 0.0), shares, 60)
+    q = np.exp(constant - constant.max())
     back = L.LabelSmoothing(shares * 1e6, 0.1, 0.0).inverse(q / q.sum())
     assert back == pytest.approx(shares, abs=1e-5)

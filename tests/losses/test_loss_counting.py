@@ -38,16 +38,16 @@ def test_every_loss_stands_in_the_table():
 def wrong_labels(y, z, exclusive=True):
     """The labels with one element wrong, in every way that it can be."""
     units = 2 if z.shape[-1] == 4 else max(2, z.shape[-1])
-    place = (1,) + (0,) * (y.ndim - 1)
+    index = (1,) + (0,) * (y.ndim - 1)
     odd = [-1, units, np.nan, 1.5] if y.ndim < z.ndim else [-1, 2, np.nan]
     for value in [*odd, *([0.5] if y.ndim < z.ndim and z.shape[-1] == 3 else [])]:
         bad = y.astype(float)
-        bad[place] = value
+        bad[index] = value
         yield value, bad
     if y.ndim < z.ndim and z.shape[-1] == 3 and exclusive:  # the same as shares per class
         for row in ([-1, 1, 1], [0, 0, 0], [1, 0, 1], [np.nan, 0, 1], [2, -1, 0]):
             bad = np.eye(3)[y]
-            bad[place] = row
+            bad[index] = row
             yield row, bad
 
 
@@ -75,8 +75,8 @@ def test_a_label_outside_the_classes_is_nan_when_compiled():
     def values(labels):
         return [tf.reduce_sum(loss(y, z)) for (loss, _, z), y in zip(wrong, labels, strict=True)]
 
-    found = dict(zip(names, values([tf.constant(y, "float32") for _, y, _ in wrong]), strict=True))
-    assert not [name for name, value in found.items() if not np.isnan(value)]
+    losses = dict(zip(names, values([tf.constant(y, "float32") for _, y, _ in wrong]), strict=True))
+    assert not [name for name, value in losses.items() if not np.isnan(value)]
 
 
 @every_loss
@@ -193,8 +193,8 @@ class TestLabelByLabel:
         for reduction, value in {
             "sum": want.mean(1).sum(), "mean_with_sample_weight": want.sum() / self.WEIGHT.sum(), None: want.mean(1),
         }.items():  # fmt: skip
-            found = L.LabelWeighted(WL, reduction=reduction)(HOT, ZL, self.WEIGHT)
-            np.testing.assert_allclose(found, value, rtol=1e-5)
+            loss = L.LabelWeighted(WL, reduction=reduction)(HOT, ZL, self.WEIGHT)
+            np.testing.assert_allclose(loss, value, rtol=1e-5)
 
     @pytest.mark.parametrize("make", [lambda **o: L.LabelWeighted(WL, **o), L.MultiLabelFocal, L.Asymmetric])
     def test_equal_weights_are_a_weight_of_the_row(self, make):

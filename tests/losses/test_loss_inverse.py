@@ -17,7 +17,7 @@ def softmax(z):
 
 
 def descend(loss_of, start):
-    """The place, in float64, where `loss_of(tensor)` is least."""
+    """The logits, in float64, at which `loss_of(tensor)` is least."""
 
     def value_and_slope(flat):
         x = tf.reshape(tf.constant(flat), start.shape)
@@ -26,8 +26,8 @@ def descend(loss_of, start):
             value = loss_of(x)
         return float(value), np.ravel(tape.gradient(value, x))
 
-    found = minimize(value_and_slope, start.ravel(), jac=True, options={"gtol": 1e-8, "maxiter": 500})
-    return found.x.reshape(start.shape)
+    minimum = minimize(value_and_slope, start.ravel(), jac=True, options={"gtol": 1e-8, "maxiter": 500})
+    return minimum.x.reshape(start.shape)
 
 
 def minimizer(loss, target, start):

@@ -12,7 +12,7 @@ from counterpoise.core.seeds import generator
 from counterpoise.metrics.bootstrap import (
     _areas,
     _group_counts,
-    _places,
+    _ranks,
     ap_interval,
     cluster_draws,
     percentile,
@@ -39,10 +39,10 @@ def exact(y: np.ndarray, p: np.ndarray) -> list[float]:
 @pytest.mark.parametrize("share", [0.02, 0.5, 0.97])
 def test_counting_every_row_once_gives_the_scores(share: float) -> None:
     y, p = sample(0, 300, share)
-    places = _places(y == 1, p[:, 1])
+    ranks = _ranks(y == 1, p[:, 1])
     once = _areas(
-        np.bincount(places.positive, minlength=places.m)[None],
-        np.bincount(places.negative, minlength=2 * places.m + 1)[None],
+        np.bincount(ranks.positive, minlength=ranks.m)[None],
+        np.bincount(ranks.negative, minlength=2 * ranks.m + 1)[None],
     )
     assert [once[key][0] for key in KEYS[:2]] == pytest.approx(exact(y, p)[:2])
 

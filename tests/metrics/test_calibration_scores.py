@@ -86,7 +86,7 @@ def test_multi_class_intercept_puts_every_mean_right() -> None:
     shift = np.array([3.0, -1.0, -2.0])
     got = calibration_intercept(y, softmax(z + shift, axis=1))
     assert got == pytest.approx(np.sqrt(np.mean(shift**2)), rel=0.05)
-    # A class without rows takes no part.
+    # A class without rows does not count.
     four = np.concatenate([softmax(z, axis=1) * 0.9, np.full((5000, 1), 0.1)], axis=1)
     assert calibration_intercept(y, four) == pytest.approx(calibration_intercept(y, softmax(z, axis=1)), abs=1e-6)
 

@@ -1,4 +1,4 @@
-"""Costs, net benefit, per class, Brier parts and curves: brute force and scikit-learn."""
+"""Costs, net benefit, per class, Brier terms and curves: brute force and scikit-learn."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ def test_net_benefit_by_counting(data: tuple[np.ndarray, np.ndarray]) -> None:
 @pytest.mark.parametrize("bins", [1, 5, None])
 def test_brier_parts_add_up(data: tuple[np.ndarray, np.ndarray], bins: int | None) -> None:
     y, p = data
-    parts = brier_decomposition(y, p, bins=bins)
-    total = parts.reliability - parts.resolution + parts.uncertainty + parts.within
+    terms = brier_decomposition(y, p, bins=bins)
+    total = terms.reliability - terms.resolution + terms.uncertainty + terms.within
     assert total == pytest.approx(brier(y, p))
-    assert parts.uncertainty == pytest.approx(y.mean() * (1 - y.mean()))
+    assert terms.uncertainty == pytest.approx(y.mean() * (1 - y.mean()))
     if bins is None:
-        assert parts.within == pytest.approx(0, abs=1e-12)
+        assert terms.within == pytest.approx(0, abs=1e-12)
     if bins == 1:
-        assert parts.resolution == pytest.approx(0)
+        assert terms.resolution == pytest.approx(0)
 
 
 def test_areas_by_counting_pairs(data: tuple[np.ndarray, np.ndarray]) -> None:
@@ -87,9 +87,9 @@ def test_areas_by_counting_pairs(data: tuple[np.ndarray, np.ndarray]) -> None:
     gap = p[y == 1, 1][:, None] - p[y == 0, 1][None, :]
     assert roc_auc(y, p) == pytest.approx((gap > 0).mean() + 0.5 * (gap == 0).mean())
     s = p[:, 1]
-    found = [(y[s >= t].mean(), (y * (s >= t)).sum() / y.sum()) for t in np.unique(s)[::-1]]
-    steps = np.diff([0.0] + [recall for _, recall in found])
-    assert average_precision(y, p) == pytest.approx(sum(r * q for r, (q, _) in zip(steps, found, strict=True)))
+    points = [(y[s >= t].mean(), (y * (s >= t)).sum() / y.sum()) for t in np.unique(s)[::-1]]
+    steps = np.diff([0.0] + [recall for _, recall in points])
+    assert average_precision(y, p) == pytest.approx(sum(r * q for r, (q, _) in zip(steps, points, strict=True)))
 
 
 def test_partial_area_at_its_ends(data: tuple[np.ndarray, np.ndarray]) -> None:

@@ -21,8 +21,8 @@ def draw(n, groups=3, seed=0):
 
 def test_rows_that_stand_alone_get_wilsons_interval():
     y, p, d, g = draw(400)
-    found = group_scores(y, p, d, g)
-    for v, one in enumerate(found["values"]):
+    scored = group_scores(y, p, d, g)
+    for v, one in enumerate(scored["values"]):
         mine = g == v
         counts = {
             "share": (mine.sum(), 400), "prevalence": (y[mine].sum(), mine.sum()),
@@ -38,17 +38,17 @@ def test_rows_that_stand_alone_get_wilsons_interval():
         assert gap["value"] == pytest.approx((p - y)[mine].mean())
         half = 1.96 * (p - y)[mine].std() / np.sqrt(mine.sum())
         assert gap["high"] - gap["low"] == pytest.approx(2 * half, rel=0.1)
-    assert [bool(one["differences"]) for one in found["values"]].count(False) == 1
+    assert [bool(one["differences"]) for one in scored["values"]].count(False) == 1
 
 
 def test_a_difference_of_two_groups_is_newcombes():
     """Newcombe 1998, method 10, example (a): 56/70 against 48/80."""
     y = np.ones(150, int)
     d = np.concatenate([np.arange(80) < 48, np.arange(70) < 56]).astype(int)
-    found = group_scores(y, np.full(150, 0.5), d, np.repeat([0, 1], [80, 70]))
-    gap = found["values"][1]["differences"]["recall"]
+    scored = group_scores(y, np.full(150, 0.5), d, np.repeat([0, 1], [80, 70]))
+    gap = scored["values"][1]["differences"]["recall"]
     assert (gap["low"], gap["high"]) == pytest.approx((0.0524, 0.3339), abs=5e-5)
-    assert np.isnan(found["values"][0]["scores"]["false_positive_rate"]["value"])  # there are no negatives
+    assert np.isnan(scored["values"][0]["scores"]["false_positive_rate"]["value"])  # there are no negatives
 
 
 def test_weights_and_patients():
@@ -58,7 +58,7 @@ def test_weights_and_patients():
     three = np.repeat(np.arange(300), 3)
     copies = group_scores(y[three], p[three], d[three], g[three], groups=three)
     for key in SCORES:
-        a, b, c = (found["values"][1]["scores"][key] for found in (plain, double, copies))
+        a, b, c = (scored["values"][1]["scores"][key] for scored in (plain, double, copies))
         assert tuple(b.values()) == pytest.approx(tuple(a.values())), key
         assert tuple(c.values()) == pytest.approx(tuple(a.values()), rel=0.02), key
 
@@ -90,9 +90,9 @@ def test_the_largest_deviation():
 
 def test_nothing_found_and_nobody_there():
     y, d = np.array([1, 1, 1, 0, 0, 1, 0, 0]), np.array([1, 1, 1, 0, 0, 0, 0, 0])
-    found = group_scores(y, d * 0.5, d, np.array([0, 0, 0, 0, 1, 1, 2, 2]))
-    first, second, third = (one["scores"]["recall"] for one in found["values"])
+    scored = group_scores(y, d * 0.5, d, np.array([0, 0, 0, 0, 1, 1, 2, 2]))
+    first, second, third = (one["scores"]["recall"] for one in scored["values"])
     assert first["high"] == 1.0 > first["low"] > 0.3
     assert second["low"] == 0.0 < second["high"] < 1
-    assert np.isnan([third["value"], found["values"][2]["differences"]["recall"]["low"]]).all()
-    assert set(found["values"][1]["differences"]) == set(COMPARED) < set(GROUP_SCORES)
+    assert np.isnan([third["value"], scored["values"][2]["differences"]["recall"]["low"]]).all()
+    assert set(scored["values"][1]["differences"]) == set(COMPARED) < set(GROUP_SCORES)

@@ -22,9 +22,9 @@ def test_own_scores_are_those_of_scikit_learn():
     table = member_table("abc", proba, y, weights=[0.5, 0.5, 0.0], sample_weight=weight)
     assert [row["name"] for row in table] == ["a", "b", "c"]
     assert [row["weight"] for row in table] == [0.5, 0.5, 0.0]
-    for row, part in zip(table, proba, strict=True):
-        assert row["average_precision"] == pytest.approx(average_precision_score(y, part[:, 1], sample_weight=weight))
-        assert row["log_loss"] == pytest.approx(log_loss(y, part, sample_weight=weight))
+    for row, own in zip(table, proba, strict=True):
+        assert row["average_precision"] == pytest.approx(average_precision_score(y, own[:, 1], sample_weight=weight))
+        assert row["log_loss"] == pytest.approx(log_loss(y, own, sample_weight=weight))
 
 
 def test_likeness_is_the_correlation_of_log_odds():

@@ -26,7 +26,7 @@ def test_as_scikit_learn(seed, classes, digits, counted, cells):
         return
     kept, ranking.CELLS = ranking.CELLS, cells
     try:
-        found = mean_scores(rankings(y, p), w)
+        got = mean_scores(rankings(y, p), w)
         alone = (average_precision(y, p, sample_weight=w), roc_auc(y, p, sample_weight=w))
     finally:
         ranking.CELLS = kept
@@ -34,7 +34,7 @@ def test_as_scikit_learn(seed, classes, digits, counted, cells):
         np.mean([score(y == c, p[:, c], sample_weight=w) for c in present])
         for score in (average_precision_score, roc_auc_score)
     ]
-    assert found == pytest.approx(wanted, abs=1e-12)
+    assert got == pytest.approx(wanted, abs=1e-12)
     assert alone == pytest.approx(wanted, abs=1e-12)
 
 

@@ -47,10 +47,10 @@ def test_each_view_counts_a_row_as_its_own_plan_does(name):
     plan = joined([PLANS["uniform"], PLANS[name]], n_members=2)
     multiplicity = PLANS[name].multiplicity[Y] * (USER if name == "user weights" else 1)
     wanted = np.stack([np.ones(len(Y)), multiplicity / multiplicity.mean()], axis=1)
-    found = counted(plan)
-    assert np.allclose(found.mean(axis=0), 1, atol=0.02)
-    assert np.allclose(found, wanted, atol=0.35)
-    assert np.abs(found - wanted).mean() < 0.06
+    times = counted(plan)
+    assert np.allclose(times.mean(axis=0), 1, atol=0.02)
+    assert np.allclose(times, wanted, atol=0.35)
+    assert np.abs(times - wanted).mean() < 0.06
 
 
 def test_every_epoch_has_as_many_rows_as_there_are_and_no_weight_above_the_number_of_views():
@@ -92,9 +92,9 @@ def test_the_whole_has_no_shift_and_an_identity_of_all_its_parts():
 
 
 @pytest.mark.parametrize(
-    "parts",
+    "members",
     [[], [uniform(Y)] * 3, [uniform(Y), uniform(Y[1:])], [uniform(Y), deferred(oversample(Y))], [synthesize(Y)]],
 )
-def test_what_cannot_share_batches_is_refused(parts):
+def test_what_cannot_share_batches_is_refused(members):
     with pytest.raises(OptionError, match="members"):
-        joined(parts, n_members=2)
+        joined(members, n_members=2)

@@ -64,9 +64,9 @@ def test_large_classes_are_walked_through_before_a_row_comes_again():
 def test_row_numbers_by_class_are_those_of_a_stable_sort(codes):
     codes = np.array(codes, np.int32)
     for size in (10, 3):
-        part = codes % size
-        got = by_class(part, count_codes(part, size), np.int32)
-        assert got.tolist() == np.argsort(part, kind="stable").tolist()
+        keys = codes % size
+        got = by_class(keys, count_codes(keys, size), np.int32)
+        assert got.tolist() == np.argsort(keys, kind="stable").tolist()
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_before_the_switch_the_order_is_that_of_no_plan_and_after_it_that_of_the
             np.testing.assert_array_equal(got, want)
     epochs = -(-20 // order.steps_per_epoch)
     seen = [order.step(20 + step) for step in range(epochs * order.steps_per_epoch)]
-    rows, weights = (np.concatenate(part) for part in zip(*seen, strict=True))
+    rows, weights = (np.concatenate(chunk) for chunk in zip(*seen, strict=True))
     np.testing.assert_array_equal(np.bincount(Y[rows]), epochs * plan.drawn)
     np.testing.assert_allclose(weights, plan.weights()[rows], rtol=1e-6)
 

@@ -16,10 +16,10 @@ from counterpoise.core.errors import DataError, OptionError
 from counterpoise.plans.matrices import layout_of
 
 
-def blobs(counts, width=2, seed=0, apart=1.0):
+def blobs(counts, width=2, seed=0, gap=1.0):
     rng = np.random.default_rng(seed)
     y = rng.permutation(np.repeat(np.arange(len(counts)), counts))
-    return rng.normal(size=(len(y), width)) + apart * y[:, None], y
+    return rng.normal(size=(len(y), width)) + gap * y[:, None], y
 
 
 def table(n=60, rare=12, missing=True):

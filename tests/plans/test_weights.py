@@ -35,8 +35,8 @@ def test_frames_are_weighed_by_the_names_of_their_columns():
     with pytest.raises(TargetError, match="Label 'worn' is not one of"):
         table.of(hot.rename(columns={"broken": "worn"}))
     several = pd.DataFrame({"rain": [1, 1, 0, 0], "snow": [0, 1, 0, 0]})
-    found = class_weight(several, kind="multi_label")
-    assert list(found) == ["rain", "snow"]
+    weights = class_weight(several, kind="multi_label")
+    assert list(weights) == ["rain", "snow"]
     swapped = fit_table(several, kind="multi_label").of(several[["snow", "rain"]])
     np.testing.assert_allclose(swapped[:, ::-1], sample_weight(several, kind="multi_label"), rtol=1e-6)
     assert class_weight(np.eye(2)[[0, 0, 1]], classes=["no", "yes"]) == pytest.approx({"no": 0.75, "yes": 1.5})
@@ -45,8 +45,8 @@ def test_frames_are_weighed_by_the_names_of_their_columns():
 def test_weights_by_label_keep_their_ratios():
     given = {"ok": 1, "worn": 3, "broken": 20}
     y = np.array(["ok"] * 6 + ["worn"] * 3 + ["broken"])
-    found = class_weight(y, given)
-    assert {k: v / found["ok"] for k, v in found.items()} == pytest.approx(given)
+    weights = class_weight(y, given)
+    assert {k: v / weights["ok"] for k, v in weights.items()} == pytest.approx(given)
     assert sample_weight(y, given).mean() == pytest.approx(1)
 
 
@@ -58,9 +58,9 @@ def test_costs_are_those_of_the_cost_plan():
 
 
 def test_positive_weights_of_labels():
-    found = class_weight(HOT, {"cat": 4.0, "dog": 2.0}, kind="multi_label", classes=["cat", "dog"])
-    assert found["cat"][1] / found["cat"][0] == pytest.approx(4)
-    assert found["dog"][1] / found["dog"][0] == pytest.approx(2)
+    weights = class_weight(HOT, {"cat": 4.0, "dog": 2.0}, kind="multi_label", classes=["cat", "dog"])
+    assert weights["cat"][1] / weights["cat"][0] == pytest.approx(4)
+    assert weights["dog"][1] / weights["dog"][0] == pytest.approx(2)
     balanced = class_weight(HOT, kind="multi_label")
     assert balanced[1][1] / balanced[1][0] == pytest.approx(3 / 1)  # negatives over positives
 
@@ -149,9 +149,9 @@ PRICE = np.array([3.5, 2.0, 8.25, 1.0])
 
 def test_an_output_without_a_scheme_is_not_read():
     y = {"kind": np.array([0, 0, 0, 1]), "price": PRICE}
-    found = sample_weight(y, {"kind": "balanced", "price": None})
-    assert found["price"] is None
-    np.testing.assert_array_equal(found["kind"], sample_weight(y["kind"]))
+    weights = sample_weight(y, {"kind": "balanced", "price": None})
+    assert weights["price"] is None
+    np.testing.assert_array_equal(weights["kind"], sample_weight(y["kind"]))
     assert class_weight(y, {"kind": "balanced", "price": None}) == {"kind": class_weight(y["kind"]), "price": None}
     assert sample_weight(list(y.values()), ["balanced", None])[1] is None
     assert sample_weight(y, None) == {"kind": None, "price": None}
