@@ -1,0 +1,94 @@
+"""The glossary, kept: words that were retired from names, messages, docstrings and pages, and British spellings."""
+
+from __future__ import annotations
+
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").glob("*.py")]
+CODE = [*(ROOT / "counterpoise").rglob("*.py"), *(ROOT / "counterpoise").rglob("*.j2")]
+
+#: Pattern -> what to write.
+RETIRED = {
+    r"untouched": "baseline",
+    r"told apart|tell\w* \w+ apart|told from": "significantly different; separate",
+    r"\btwins?\b": "duplicate",
+    r"\bknobs?\b": "hyperparameter",
+    r"\bentrants?\b": "external model",
+    r"\braces?\b|\braced\b|\bracing\b|\bheats\b": "comparison",
+    r"\bpromis(e|es|ed|ing)\b": "guarantee",
+    r"\bAUROC\b|ROC area": "ROC AUC",
+    r"\bundecided\b": "inconclusive",
+    r"true probabilities": "corrected probabilities",
+    r"\banew\b|\bafresh\b|once more": "again; in each epoch",
+    r"leak guard": "leakage check",
+    r"\bsome (\d+|dozens?|tens|hundreds?)\b": "about",
+    r"[0-9] %(?![a-z(}`\"])": "98%",
+}
+#: British spellings, by stem.
+BRITISH = re.compile(
+    r"\b\w*(normalis|realis|optimis|minimis|maximis|standardis|regularis|recognis|memoris|summaris|generalis|factoris"
+    r"|initialis|serialis|parametris|tokenis|vectoris|discretis|randomis|categoris|visualis|penalis|utilis|organis)"
+    r"(e|ed|es|ing|ation)\b|\b(colou?rs?|grey|centre|behaviour|neighbours?|artefacts?|catalogue|labelled|labelling"
+    r"|modelled|modelling|cancelled|favour\w*|judgement|licence)\b",
+    re.IGNORECASE,
+)
+#: American words that the pattern above also finds, and names of others that are spelled so.
+KEEP = re.compile(
+    r"\bcolors?\b|\w*NearestNeighbours?\b|\w*nearest_neighbours?\b|neighbourhood_cleaning_rule", re.IGNORECASE
+)
+#: Names of variables, fields, functions and parameters that name nothing.
+NAMES = {
+    "said",
+    "told",
+    "apart",
+    "twins",
+    "untouched",
+    "race",
+    "races",
+    "entrant",
+    "knob",
+    "promise",
+    "beside",
+}
+
+
+def faults(text: str) -> Iterator[str]:
+    """Each retired word or British spelling, with the line."""
+    for number, line in enumerate(text.splitlines(), 1):
+        for pattern, better in RETIRED.items():
+            if match := re.search(pattern, line, re.IGNORECASE):
+                yield f"{number}: {match[0]!r} -> {better}"
+        if match := BRITISH.search(KEEP.sub("", line)):
+            yield f"{number}: {match[0]!r} is British"
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if p.name != "CHANGELOG.md"], ids=lambda p: str(p.relative_to(ROOT)))
+def test_pages_keep_the_glossary(page):
+    assert list(faults(page.read_text(encoding="utf-8"))) == []
+
+
+def test_the_code_keeps_the_glossary():
+    found = {str(path.relative_to(ROOT)): list(faults(path.read_text(encoding="utf-8"))) for path in CODE}
+    assert {path: lines for path, lines in found.items() if lines} == {}
+
+
+def test_no_name_says_nothing():
+    """`message`, `proba`, `decision`, `matches`: the noun of what it holds."""
+    bad: dict[str, set[str]] = {}
+    for path in (ROOT / "counterpoise").rglob("*.py"):
+        tokens = tokenize.generate_tokens(io.StringIO(path.read_text(encoding="utf-8")).readline)
+        if words := {token.string for token in tokens if token.type == tokenize.NAME} & NAMES:
+            bad[str(path.relative_to(ROOT))] = words
+    assert bad == {}
+
+
+def test_the_check_finds_what_it_is_for():
+    assert len(list(faults("The untouched model\nis 98 % accurate\nand normalised."))) == 3
+    assert list(faults("The color of EditedNearestNeighbours is 98% gray.")) == []
