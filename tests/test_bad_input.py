@@ -144,7 +144,7 @@ COMMANDS = {
         "train t.csv --target ill --strategy none --out folder.keras", "'folder.keras': it is a folder"
     ),
     "train: one cost": (MODEL + "--cost-fp 1", "--cost-fn"),
-    "train: two aims": (MODEL + "--alerts 5 --recall-floor 0.9", "one aim"),
+    "train: two aims": (MODEL + "--alerts 5 --precision-floor 0.9", "one aim"),
     "train: a recall above 1": (MODEL + "--recall-floor 2", "recall_floor", "at most 1", "got 2"),
     "train: a negative cost": (MODEL + "--cost-fp -1 --cost-fn 1", "above 0", "-1"),
     "train: an aim for three": (

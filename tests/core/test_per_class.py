@@ -63,7 +63,7 @@ def test_lists_arrays_and_plain_series_are_in_class_order():
         (pd.Series([0.5, 1]).value_counts(), "by the label"),
         (pd.Series([0, 1, None]).value_counts(dropna=False), "missing label"),
         ({0: 5, "0": 6}, "names class '0' twice"),
-        ({0: 5, 2: 6}, "counts is 0 for class 1|class 1"),
+        ({0: 5, 2: 6}, r"(?i)class 1"),
     ],
 )
 def test_labels_that_are_no_codes_are_refused(given, words):

@@ -119,7 +119,7 @@ def test_a_strategy_that_cannot_be_carried_out_fails_alone_unless_it_is_all_ther
     bad, unknown = Strategy("bad", plan=broken), Strategy("unknown", loss="focall")
     jobs, failures = jobs_by_fold([find("none"), bad, unknown], trainer_of(examples, SETTINGS, network), folds)
     assert failures["bad"] == "no such rows"
-    assert failures["unknown"].startswith("there is no loss 'focall'")
+    assert failures["unknown"].startswith("There is no loss 'focall'")
     assert set(jobs) == {("none", f) for f in range(3)}
     with pytest.raises(TargetError, match="no such rows"):
         jobs_by_fold([bad], trainer_of(examples, SETTINGS, network), folds)
