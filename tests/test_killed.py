@@ -27,4 +27,4 @@ def test_a_race_that_is_killed_again_and_again_ends_as_if_it_was_not(tmp_path):
         assert board(out) == wanted, f"killed after {when} of {seconds} s"
         with Store.writing(out):
             assert run.run(*race_of(table, out)) == 2
-        assert f"another process ({os.getpid()} on " in run.log.read_text()
+        assert f"Process {os.getpid()} on " in run.log.read_text()
