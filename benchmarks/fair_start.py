@@ -3,7 +3,7 @@
     python -m benchmarks.fair_start [--seeds 20] [--rows 20000] [--network logistic mlp] [--shares 0.002 0.01 0.05]
     python -m benchmarks.fair_start --tutorial 5
 
-Log odds are linear in ten normal features, so that the untouched model can be right by itself: a strategy ahead of it
+Log odds are linear in ten normal features, so that the baseline can be right by itself: a strategy ahead of it
 started nearer, or the baseline was cut off. Networks are trained as `compare` trains those of one fold (default budget,
 extended where some are cut off) and scored on 200,000 fresh rows. Two numbers should be below 0.01 of average
 precision: how far the baseline is from itself at ten times the budget, and how far the best strategy of the default set
@@ -171,7 +171,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--network", nargs="+", choices=NETWORKS, default=["logistic", "mlp"])
     parser.add_argument("--shares", nargs="+", type=float, default=[0.002, 0.01, 0.05])
-    parser.add_argument("--tutorial", type=int, default=0, help="Seeds of the tutorial's race, in place of the rest.")
+    parser.add_argument("--tutorial", type=int, default=0, help="Seeds of the tutorial's network alone.")
     how = parser.parse_args()
     if how.tutorial:
         tutorial(how.tutorial)

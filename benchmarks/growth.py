@@ -64,7 +64,7 @@ def main() -> None:
     print("| rows | columns | classes | diagnose, s | train and save, s | load and predict, s | file, MB |")
     print("|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
-        costs(200, 4, 2, Path(folder))
+        costs(*SIZES[0], Path(folder))
         for size in QUICK if given.quick else SIZES:
             found = " | ".join(f"{value:.1f}" for value in costs(*size, Path(folder)))
             print("| " + " | ".join(f"{number:,}" for number in size) + f" | {found} |", flush=True)

@@ -103,7 +103,7 @@ def epoch_seconds(
     examples: Examples, make: Callable[[], keras.Model], members: int, options: Options, *, xla: bool, more: int = 2
 ) -> Found:
     """Seconds per epoch of all members after compilation: the time of 1 + `more` epochs less that of 1, over `more`."""
-    network = Network(make(), examples, weights="fresh")
+    network = Network(make(), examples, initial_weights="fresh")
     twenty = jobs(network, examples, members, 20)
     ProgramEngine.of(examples, network).prepare(twenty)  # the way of a training of 20 epochs
     y = examples.y[:, None].astype("float32")
@@ -163,7 +163,7 @@ def ensemble(options: Options, n: int = 200_000) -> Found:
 
     def ours() -> float:
         settings = Settings(epochs=5, batch_size=BATCH, early_stopping=False, budget="epochs")
-        network = Network(dense(30), examples, weights="fresh")
+        network = Network(dense(30), examples, initial_weights="fresh")
         work = jobs_of(find("resampling_ensemble"), Trainer.of(examples, network, settings), whole(examples))
         return cold(lambda: list(run(work, examples, network)))
 
@@ -219,7 +219,7 @@ def small(options: Options) -> Found:
         return timed(lambda: compiled(dense(30), best).fit(examples.x, y, epochs=5, verbose=0))
 
     def ours() -> float:
-        network = lambda: Network(dense(30), examples, weights="fresh")  # noqa: E731
+        network = lambda: Network(dense(30), examples, initial_weights="fresh")  # noqa: E731
         return cold(lambda: list(run(jobs(network, examples, 1, 5, 32), examples, network())))
 
     return alternate({"F": lambda: fit(False), "B": lambda: fit(True), "ours": ours}, options)
@@ -235,7 +235,7 @@ def dropout(options: Options, widths: tuple[int, ...] = (16,), batch: int = 2048
         return timed(lambda: model.fit(examples.x, y, batch_size=batch, epochs=epochs, verbose=0))
 
     def ours() -> float:
-        network = Network(with_dropout(widths, 29), examples, weights="fresh")
+        network = Network(with_dropout(widths, 29), examples, initial_weights="fresh")
         return cold(lambda: list(run(jobs(network, examples, 1, epochs, batch), examples, network)))
 
     return alternate({"F": lambda: fit(False), "B": lambda: fit(True), "ours": ours}, options)
@@ -260,7 +260,7 @@ def peak_megabytes(members: int) -> float:
 
 def child(members: int) -> None:
     examples = table(1_000_000, 30)
-    network = Network(dense(30), examples, weights="fresh")
+    network = Network(dense(30), examples, initial_weights="fresh")
     list(run(jobs(network, examples, members, 1, 4096), examples, network))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from counterpoise.strategies.blend import blend as blend
     from counterpoise.strategies.external import external as external
     from counterpoise.strategies.select import ensemble as ensemble
-    from counterpoise.strategies.strategy import Single as Strategy
+    from counterpoise.strategies.strategy import Strategy as Strategy
     from counterpoise.targets.reading import labels as labels
 
 #: Public name -> module that holds it.

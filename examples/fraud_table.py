@@ -31,7 +31,7 @@ def transactions(n: int = 3000, seed: int = 0) -> pl.DataFrame:
 
 
 def main(out: Path = Path()) -> None:
-    """Race, decide, draw."""
+    """Compare, decide, draw."""
     table = transactions()
     print(cp.diagnose(table, "fraud"))
     comparison = cp.compare("mlp", table, "fraud", strategies="threshold,oversample", folds=3, epochs=15, verbose=0)

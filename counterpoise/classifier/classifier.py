@@ -47,7 +47,7 @@ Array = np.ndarray
 
 
 class Classifier:
-    """A trained classifier with true probabilities and a chosen threshold; made by `fit`, `compare` or `load`.
+    """A trained classifier with corrected probabilities and a threshold, made by `fit`, `compare` or `load`.
 
     Attributes:
         classes_: The labels in the type of the training data, in the order of `predict_proba`'s columns; of several

@@ -54,7 +54,7 @@ def evaluate(
         resamples: Bootstrap draws; where rows are drawn one by one at most 200.
 
     Returns:
-        `rows`, `classes` (label, count, share), `metrics` (key -> value, low, high at 95 %), `further` (the same for
+        `rows`, `classes` (label, count, share), `metrics` (key -> value, 95% CI), `further` (the same for
         `FURTHER`: cost per case, and with two classes partial area, parts of the Brier score, net benefit), `aim`,
         `threshold`, `threshold_spread` (see `classifier.threshold_spread`), `reliability` (see `metrics.reliability`),
         `by` (see `classifier.by_group`), `review` (see `metrics.review_scores`; None where no row goes to a human; all

@@ -28,7 +28,7 @@ VALUES = ("__tensor__", "__numpy__", "__keras_tensor__", "__bytes__", "__ellipsi
 #: Classes and functions that one configuration may name.
 MOST = 200_000
 #: Values that are no text (numbers, lists, mappings) in one configuration, and characters of one text. Keras takes
-#: some 15 microseconds for each. The costs of 1,000 classes are a million numbers.
+#: about 15 microseconds for each. The costs of 1,000 classes are a million numbers.
 MOST_VALUES, LONGEST = 2_000_000, 100_000
 #: Places that a lookup may have for unknown words; each is an entry of a list.
 MOST_INDICES = 100_000

@@ -33,7 +33,7 @@ def wrap(
     model: Any, x: Any = None, y: Any = None, *, plan: Plan | None = None, classes: Sequence[Any] | None = None,
     output: str = "auto", aim: str = "f1", calibrate: str | None = "auto",
 ) -> Classifier:  # fmt: skip
-    """Give a model that was trained elsewhere true probabilities, a chosen threshold, a model card and one file.
+    """Add corrected probabilities and a tuned threshold to an existing model.
 
     `wrap(keras_model, x, y, plan=...)` or `wrap(scores, y, plan=...)`. The rows must not have trained the model.
 

@@ -10,6 +10,7 @@ import typer
 
 from counterpoise.cli.terminal import Terminal
 from counterpoise.core.files import check_folder
+from counterpoise.core.keras_import import import_keras_quietly
 from counterpoise.core.lazy import needed
 
 NAME = "demo"
@@ -34,7 +35,6 @@ def command(
     from counterpoise.cli.show import comparison_text
     from counterpoise.data.read import read
     from counterpoise.diagnosis.diagnose import diagnose
-    from counterpoise.strategies.select import select
 
     check_folder(out)
     console = Terminal()
@@ -44,6 +44,9 @@ def command(
     examples = replace(read(named, target="outcome", positive="denied"), source="1,989 mortgage applications")
     console.print(diagnose(examples))
     console.rule("Comparison: six strategies, five folds")
+    import_keras_quietly()
+    from counterpoise.strategies.select import select
+
     comparison = run(
         examples, "mlp", select("default"), out, folds=5, repeats=1, metric="average_precision", budget="steps",
         epochs=epochs, batch_size=256, seed=0, duplicates="warn", early_stopping=True, restart=True,

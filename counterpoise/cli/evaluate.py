@@ -144,7 +144,7 @@ def _show_scores(record: Mapping[str, Any]) -> None:
 
     from counterpoise.metrics.catalog import FURTHER, METRICS
 
-    table = Table("metric", "value", "95 % interval", "", box=None, pad_edge=False, header_style="bold")
+    table = Table("metric", "value", "95% CI", "", box=None, pad_edge=False, header_style="bold")
     for key, score in (record["metrics"] | record["further"]).items():
         interval = "-" if score["low"] is None else f"{score['low']:.4g} to {score['high']:.4g}"
         table.add_row(
@@ -167,7 +167,7 @@ def _label_table(labels: Sequence[Mapping[str, Any]]) -> Any:
     """A line for each label: average precision with its interval, recall, precision and threshold."""
     from rich.table import Table
 
-    table = Table("label", "average precision", "95 % interval", "recall", "precision", "threshold", box=None,
+    table = Table("label", "average precision", "95% CI", "recall", "precision", "threshold", box=None,
                   pad_edge=False, header_style="bold")  # fmt: skip
     for label in labels:
         ap, *others = (label["metrics"][key] for key in ("average_precision", "recall", "precision"))
@@ -181,7 +181,7 @@ def _label_table(labels: Sequence[Mapping[str, Any]]) -> Any:
 def _show_drift(record: Mapping[str, Any]) -> None:
     from rich.table import Table
 
-    table = Table("class", "share before", "share now", "90 % interval", "decided before", "decided now", box=None,
+    table = Table("class", "share before", "share now", "90% CI", "decided before", "decided now", box=None,
                   pad_edge=False, header_style="bold")  # fmt: skip
     for c in record["classes"]:
         table.add_row(

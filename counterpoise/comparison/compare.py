@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 
 from counterpoise.comparison import tally, words
 from counterpoise.comparison.blocks import check_split, paired_draws
@@ -36,6 +36,7 @@ from counterpoise.pipeline.order import Outcome, cross_validate, refit
 from counterpoise.pipeline.reading import augmentation_of, read_for
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
+from counterpoise.pipeline.training import Training, settings_of, training_of
 from counterpoise.pipeline.tuning import check_tuning
 from counterpoise.pipeline.validation import at_training_prior
 from counterpoise.strategies.external import External
@@ -54,12 +55,6 @@ def compare(
     strategies: str | Iterable[str | Strategy] = "default",
     folds: int | None = None,
     repeats: int = 1,
-    epochs: int | str = "auto",
-    early_stopping: bool = True,
-    patience: int = 10,
-    batch_size: int | str = "auto",
-    recipe: Any = "auto",
-    budget: str = "steps",
     groups: Any = None,
     time: Any = None,
     split: Any = None,
@@ -72,18 +67,13 @@ def compare(
     tune_steps: int | None = None,
     nested: bool = False,
     limit: Any = None,
-    optimizer: Any = None,
-    output: str = "auto",
-    weights: str = "auto",
-    init_bias: bool = True,
-    augment: Any = None,
-    engine: str = "auto",
     refit: bool = True,
     show_pictures: bool = True,
     executor: Executor | None = None,
     store: Any = None,
     seed: int = 0,
     verbose: Any = "auto",
+    **training: Unpack[Training],
 ) -> Comparison:
     """Cross-validate strategies on the same folds and compare each with the baseline.
 
@@ -98,18 +88,6 @@ def compare(
             compared.
         folds: K of the stratified cross-validation; None: 5.
         repeats: How often it is repeated with other splits.
-        epochs: Passes of `none` over its training rows; the other strategies get the same number of steps. "auto": 30,
-            and no fewer steps than the recipe's floor; up to 4 times as many for all strategies where the stopping
-            rows show that some were still improving. With a number, these strategies are named instead, and none is
-            called better than a baseline that was still improving.
-        early_stopping: Whether the score on the early-stopping rows may end training before that.
-        patience: Rounds (passes of `none`) without a better stopping score before training ends.
-        batch_size: Rows per step; "auto" is 256, and what suits the number of rows for `tabular`.
-        recipe: A `cp.Recipe`, the same for every strategy: how rounds are compared and weights averaged where positives
-            are few; "auto" is that of the network.
-        budget: "steps" or "epochs" (each plan its own epochs: the plain recipe).
-        init_bias: Whether the output of every strategy starts at the constant that minimizes the strategy's own loss
-            on its own rows, so that none starts ahead; False: where the model has it.
         split: A split of your own in place of folds: the use of each row, (N,) words or the name of a column. "train";
             "validation" ("valid", "val", "dev"; without any, a fifth of the training rows), which ends training and
             fits correction and threshold; "test", which is used for scoring alone. The classifier is the one that was
@@ -135,6 +113,8 @@ def compare(
             `cp.scale.ray(address)` on a cluster. The scores are the same.
         store: A folder that keeps every finished fit. The same call on the same folder resumes where an interrupted one
             stopped; more strategies or repeats train only what is new; other data, settings or versions are refused.
+        **training: `epochs`, `batch_size`, `optimizer` and other arguments of the training (see
+            `counterpoise.pipeline.training.Training`).
 
     Returns:
         Comparison: `leaderboard`, `verdict`, `best`, `to_html`, `save`.
@@ -148,22 +128,20 @@ def compare(
         >>> [row["strategy"] for row in cmp.leaderboard if row["status"] == "ok"] != []
         True
     """
-    settings = Settings(
-        epochs=epochs, batch_size=batch_size, budget=budget, early_stopping=early_stopping, patience=patience,
-        seed=seed, engine=engine, tune=tune, tune_steps=tune_steps, recipe=recipe, init_bias=init_bias,
-    )  # fmt: skip
+    options = training_of(compare, training)
+    settings = settings_of(options, seed=seed, tune=tune, tune_steps=tune_steps)
     if data is None:
         raise OptionError('compare was given no data. Pass them after the model, or as data="loans.csv".')
     strategies = strategies if isinstance(strategies, (str, Strategy)) else list(strategies)
     select(strategies)  # an unknown name is refused before anything is read
     examples = read_for(model, data, y, groups=groups, time=time, split=split, sample_weight=sample_weight)
     chosen = select(strategies, examples.kind)
-    options = {"output": output, "weights": weights, "optimizer": optimizer}
-    options["augment"] = augmentation_of(data, augment)
+    of_network = {"output": options["output"], "initial_weights": options["initial_weights"]}
+    of_network |= {"optimizer": options["optimizer"], "augment": augmentation_of(data, options["augment"])}
     return compare_examples(
         examples, model, chosen, settings, folds=folds, repeats=repeats, duplicates=duplicates, leaks=leaks,
         metric=metric, costs=costs, nested=nested, limit=limit, refit_winner=refit, verbose=verbose,
-        network_options=options, executor=executor, store=store, show_pictures=show_pictures,
+        network_options=of_network, executor=executor, store=store, show_pictures=show_pictures,
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ NAN = float("nan")
 CERTAIN = 0.95
 #: What is likely: enough for advice where nothing can be claimed. The word and its number are those of the IPCC
 #: (Mastrandrea et al., "Guidance note on consistent treatment of uncertainties", 2010). On the development sets of
-#: `benchmarks/quality` it brought 87 % of what the best strategy would, and cost no parent more than 0.01.
+#: `benchmarks/quality` it brought 87% of what the best strategy would, and cost no parent more than 0.01.
 LIKELY = 2 / 3
 #: Repeats of the folds beyond this are not worth the time: no more are searched.
 MOST_REPEATS = 100
@@ -145,7 +145,7 @@ def holm_of(differences: Mapping[str, Difference]) -> dict[str, float]:
 
 
 def proven(difference: Difference, p_adjusted: float) -> bool:
-    """Whether better beyond the rope with 95 % probability, and so after the correction for many comparisons."""
+    """Whether better beyond the rope with 95% probability, and so after the correction for many comparisons."""
     return difference.right >= CERTAIN and p_adjusted <= 1 - CERTAIN
 
 

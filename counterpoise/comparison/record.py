@@ -96,7 +96,7 @@ def warnings_of(trainer: Trainer, diagnosis: Mapping[str, Any]) -> list[str]:
         if network.keep and network.was_trained:
             notes.append(
                 "The model was already trained, and its weights are kept. If it was trained on these rows, every score "
-                'is too high. Pass weights="fresh" to start from new weights.'
+                'is too high. Pass initial_weights="fresh" to start from new weights.'
             )
         if trainer.settings.init_bias and (note := network.output_bias.note()):
             notes.append(note)

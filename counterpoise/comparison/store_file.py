@@ -108,8 +108,8 @@ def alone(folder: Path) -> Iterator[None]:
 def _owner(folder: Path) -> str:
     with suppress(ArtifactError, sqlite3.Error, TypeError), connected(folder / FILE) as database:
         owner = FACTS["owner"](checked_json(*(fact(database, "owner") or ("", "")), "the owner", "owner"), "the owner")
-        return f"another process ({owner['pid']} on {owner['host']}, since {owner['since']})"
-    return "another process"
+        return f"Process {owner['pid']} on {owner['host']} (since {owner['since']})"
+    return "Another process"
 
 
 def fact(database: sqlite3.Connection, name: str) -> tuple[Any, Any] | None:

@@ -112,7 +112,7 @@ class Member:
         seconds: Wall time of this job.
         history: name -> list of numbers, one per round.
         engine: "fit", "program", "trees" or "external".
-        needs_calibration: Whether the shift alone does not give true probabilities.
+        needs_calibration: Whether the shift alone does not correct the probabilities.
         gamma: Focusing of the focal loss that trained it, undone before the shift; 0 = none.
         memory: Bytes, the process's highest resident memory while the job was in work (see `core.memory`).
         error: Why the job failed, or ""; a failed job has no logits.

@@ -7,8 +7,8 @@ The rules, in order (N rows; text and whole numbers are judged from 20 rows up):
 - *missing*: no value at all. *constant*: one value and none missing. One value among missing ones is
   kept as *boolean*: where it stands is information.
 - *identifier*: whole numbers that count the rows (most steps from row to row are +1 and nearly all
-  rise, or they are 1..N in any order); whole numbers of which more than 95 % are distinct, under a name like
-  "id"; any text with more than 95 % distinct values. Unique fractions are numbers.
+  rise, or they are 1..N in any order); whole numbers of which more than 95% are distinct, under a name like
+  "id"; any text with more than 95% distinct values. Unique fractions are numbers.
 - *boolean*: a boolean type, or exactly two levels such as yes/no, true/false, t/f, y/n.
 - *categorical*: other text. *numeric*: numbers, however few distinct ones (use `kinds={"col": "categorical"}`
   for codes). Dates are numbers too: days since 1970-01-01, with the time of day as a fraction. Numbers that can all be

@@ -1,7 +1,7 @@
 """Step numbers to row numbers: which rows step k of a job trains on.
 
 Both engines read the same order, so they see the same batches. An epoch of a plan is cut into batches; its last
-batch may be smaller; the next epoch is drawn afresh. A step's rows are a pure function of (seed, place, step), and
+batch may be smaller; the next epoch has its own draw. A step's rows are a pure function of (seed, place, step), and
 for a deferred plan of the step at which its last stage begins.
 """
 

@@ -39,7 +39,7 @@ class Objective:
         member_shifts: float64 (members, C), what a batch ensemble removes itself; None: all its members follow one
             plan.
         gamma: Focusing of a focal loss, undone before the shift; 0 = none.
-        needs_calibration: True when shift correction alone does not give true probabilities.
+        needs_calibration: True when shift correction alone does not correct the probabilities.
     """
 
     def __init__(self, job: Job) -> None:

@@ -74,7 +74,7 @@ class Feed(keras.utils.PyDataset):
 
     @property
     def needs_calibration(self) -> bool:
-        """True when the plan's shift alone does not give true probabilities (see `Plan`)."""
+        """True when the plan's shift alone does not correct the probabilities (see `Plan`)."""
         return self.plan.needs_calibration or bool(self.augmenter and self.augmenter.only_repeats)
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:

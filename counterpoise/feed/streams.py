@@ -28,7 +28,7 @@ class Rebalanced:
     """A dataset with other class shares, and what was done to them; made by `rebalance`.
 
     Attributes:
-        dataset: Single elements in the structure of the input; each iteration draws afresh.
+        dataset: Single elements in the structure of the input; each iteration has its own draw.
         counts: int64 (C,), elements of each class that were counted (or given).
         multiplicity: float64 (C,), how often an element of each class comes in one pass, on average.
         estimated: True when `counts` come from the beginning of the dataset, not from all of it.
@@ -80,7 +80,7 @@ def rebalance(
 
     An element of class c is put out floor(m_c + u) times, u uniform, with m_c = target_c / share_c times one constant:
     as many elements come out as go in, unless `most` forbids. What is thinned or repeated depends on the class alone,
-    so subtracting `log_shift` gives the true probabilities back.
+    so subtracting `log_shift` corrects the probabilities.
 
     Args:
         dataset: Elements (x, y) or (x, y, weight), not batched, of fixed shapes; a weight travels along.

@@ -71,8 +71,8 @@ class Network:
             "auto" is the one that suits the rows.
         examples: The data; a table gets the encoder in front.
         output: "logits", "probabilities", or "auto" (the compiled loss's `from_logits`, else the last activation).
-        weights: "keep" starts from the weights of the given model, "fresh" draws new ones; "auto" keeps those of an
-            instance.
+        initial_weights: "keep" starts from the weights of the given model, "fresh" draws new ones; "auto" keeps those
+            of an instance.
         optimizer: A Keras optimizer or name; None takes the compiled model's, or that of the built-in network, else
             Adam(1e-3).
         clone: False trains the given object itself, from the weights that it has.
@@ -102,7 +102,7 @@ class Network:
         examples: Examples,
         *,
         output: str = "auto",
-        weights: str = "auto",
+        initial_weights: str = "auto",
         optimizer: Any = None,
         clone: bool = True,
         augment: Any = None,
@@ -110,13 +110,13 @@ class Network:
         at_work()
         check_one_device()
         check_choice(output, "output", ("auto", "logits", "probabilities"))
-        check_choice(weights, "weights", ("auto", "keep", "fresh"))
+        check_choice(initial_weights, "initial_weights", ("auto", "keep", "fresh"))
         self.model = resolve_model(model, examples)
         self.given = isinstance(self.model, keras.Model)
         self.target, self.classes = target_of(examples), len(examples.classes)
         self.output, self.clone = output, clone
-        self.keep = self.given and weights != "fresh"
-        _check_clone(clone, self.model, weights)
+        self.keep = self.given and initial_weights != "fresh"
+        _check_clone(clone, self.model, initial_weights)
         self._optimizer = checked_optimizer(optimizer)
         self._augmentation = None if augment is None else Augmentation(augment)
         encoder = encoder_before(self.model, examples)
@@ -320,12 +320,13 @@ class Network:
         return bare(by_name(bare, h)) if bare is not None else undo(out)
 
 
-def _check_clone(clone: bool, model: Any, weights: str) -> None:
+def _check_clone(clone: bool, model: Any, initial_weights: str) -> None:
     if not clone and not isinstance(model, keras.Model):
         raise OptionError("clone=False trains the object passed, but model is not a Keras model. Leave clone out.")
     if not clone:
         check_undistributed(model)
-    if not clone and weights == "fresh":
+    if not clone and initial_weights == "fresh":
         raise OptionError(
-            'clone=False keeps the weights of the object passed, but weights="fresh" replaces them. Leave one out.'
+            'clone=False keeps the weights of the object passed, but initial_weights="fresh" replaces them. '
+            "Leave one out."
         )

@@ -35,8 +35,8 @@ class HeadChange:
 
     Attributes:
         layer: Name of the head.
-        log_shift: float64 (C,), what the head's training rows add to the logits: subtract it for true probabilities.
-            None after tau-normalization, whose outputs are scores that need a calibrator.
+        log_shift: float64 (C,), what the head's training rows add to the logits: subtract it for corrected
+            probabilities. None after tau-normalization, whose outputs are scores that need a calibrator.
         steps: Optimizer steps taken.
     """
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.core.checks import check_choice
@@ -26,8 +25,8 @@ from counterpoise.pipeline.fold_results import subset
 from counterpoise.pipeline.models import model_for, models_of
 from counterpoise.pipeline.order import bag_of_folds, cross_validate, on_holdout, refit
 from counterpoise.pipeline.reading import augmentation_of
-from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
+from counterpoise.pipeline.training import Training, settings_of, training_of
 from counterpoise.strategies.blend import Blend
 from counterpoise.strategies.external import External
 from counterpoise.strategies.select import Strategy, find
@@ -57,22 +56,9 @@ def fit(
     time: Any = None,
     split: Any = None,
     sample_weight: Any = None,
-    epochs: int | str = "auto",
-    batch_size: int | str = "auto",
-    budget: str = "steps",
-    optimizer: Any = None,
-    patience: int = 10,
-    plateau: int | None = None,
-    recipe: Any = "auto",
-    output: str = "auto",
-    weights: str = "auto",
-    init_bias: bool = True,
-    clone: bool = True,
-    augment: Any = None,
-    engine: str = "auto",
-    callbacks: Sequence[Any] = (),
     seed: int = 0,
     verbose: Any = "auto",
+    **training: Unpack[Training],
 ) -> Classifier:
     """Train a classifier with one strategy; probabilities are true and the threshold is chosen.
 
@@ -106,28 +92,10 @@ def fit(
             with `validation` rows of your own; "test", which judges alone: the card's metrics are of these rows, and
             they carry guarantees.
         sample_weight: Your own weights (N,), counts of examples; they multiply in, and weigh held-out rows too.
-        epochs: Most passes over the training rows, counted in steps of the untouched model (budget "steps"); "auto":
-            100, on many rows fewer (15,000 steps, but 30 passes), and no fewer steps than the recipe's floor.
-        batch_size: Rows per step; "auto" is 256, and what suits the number of rows for `tabular`.
-        budget: "steps": every strategy the steps of `none`. "epochs": the plan's own epochs.
-        optimizer: A Keras optimizer or its name; None takes the compiled model's, else Adam(1e-3).
-        patience: Rounds (passes of `none`) without a better stopping score before training ends.
-        plateau: Rounds without a better stopping score before the learning rate is halved; None = never.
-        recipe: A `cp.Recipe`: how rounds are compared and weights averaged where positives are few; "auto" is that of
-            the network.
-        output: "logits", "probabilities" or "auto".
-        weights: "keep", "fresh" or "auto" (keep those of a given model).
-        init_bias: Whether the output starts at the constant that minimizes the strategy's own loss, in place of the
-            model's own output bias: no steps are spent on learning how rare a class is. A trained model keeps its bias.
-        clone: False trains the object passed (one network, no folds).
-        augment: What changes pictures at random in training: "auto" (a small turn, shift and zoom), Keras layers such
-            as `RandomFlip("horizontal")`, or a list of these. None: that of `cp.images`, if it has one.
-        engine: "auto", "program" or "fit".
-        callbacks: Keras callbacks; they are called on the `fit` engine (the program has none), once a round, with
-            "loss", "val_loss" (the stopping score) and "val_NAME" of each metric that the model was compiled with, all
-            of the corrected output of the held-out rows. `ModelCheckpoint` saves a classifier for `cp.load`.
         seed: Same seed, same classifier.
         verbose: 0 is silent; "auto" shows a bar in a terminal; 2 also prints each round: losses and recall per class.
+        **training: `epochs`, `batch_size`, `optimizer`, `callbacks`, `augment` and other arguments of the training (see
+            `counterpoise.pipeline.training.Training`).
 
     Returns:
         Classifier: with `predict`, `predict_proba`, `decide` and `save`.
@@ -154,19 +122,9 @@ def fit(
         raise OptionError('keep="all" keeps the models of folds, but folds was not given. Add for example folds=5.')
     if data is None:
         raise OptionError('fit was given no data; pass them after the model or as data=, for example data="loans.csv".')
-    settings = Settings(
-        epochs=epochs,
-        batch_size=batch_size,
-        budget=budget,
-        early_stopping=True,
-        patience=patience,
-        seed=seed,
-        engine=engine,
-        plateau=plateau,
-        recipe=recipe,
-        init_bias=init_bias,
-    )
-    chosen, callbacks = find(strategy), check_callbacks(callbacks)
+    options = training_of(fit, training)
+    settings, plateau, clone = settings_of(options, seed=seed), options["plateau"], options["clone"]
+    chosen, callbacks = find(strategy), check_callbacks(options["callbacks"])
     if isinstance(chosen, External):
         raise OptionError(
             f"strategy is {chosen.name!r}, an external model, of which no classifier is made. Give it to cp.compare."
@@ -187,8 +145,9 @@ def fit(
             rows = replace(rows, holdout=None, folds=inner)
             keep = "all" if len(rows.examples) > KEPT_ROWS else keep
     learners, (chosen,), _ = models_of(
-        model, [chosen], rows.examples, callbacks=callbacks, verbose=verbose, output=output, weights=weights,
-        optimizer=optimizer, clone=clone, augment=augmentation_of(data, augment),
+        model, [chosen], rows.examples, callbacks=callbacks, verbose=verbose, output=options["output"],
+        initial_weights=options["initial_weights"], optimizer=options["optimizer"], clone=clone,
+        augment=augmentation_of(data, options["augment"]),
     )  # fmt: skip
     settings = settings.on({key: learner.model for key, learner in learners.items()}, rows.rows, EPOCHS)
     trainer = Trainer(rows.examples, learners, settings, callbacks=callbacks)

@@ -1,6 +1,6 @@
 """A strategy's one or two hyperparameters, tuned inside the training rows of each fold.
 
-The training rows are split once more: three quarters train, one quarter scores; the fold's stopping rows end training
+The training rows are split again: three quarters train, one quarter scores; the fold's stopping rows end training
 as ever, and its test rows are never looked at. The first trial is the strategy as it is, so that tuning can keep it.
 """
 

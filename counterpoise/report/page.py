@@ -176,7 +176,7 @@ def _context(record: Mapping[str, Any]) -> dict[str, Any]:
         "chosen": _chosen(record),
         "pictures": [kind for kind in record.get("pictures") or [] if kind["count"]],
         "slider": slider,
-        "costs": record.get("costs") or {"cost_fp": 1, "cost_fn": 20},
+        "costs": {key: f"{cost:g}" for key, cost in (record.get("costs") or {"cost_fp": 1, "cost_fn": 20}).items()},
         "rare": rarest(record)["label"],
         "common": _common(record),
         "every_score": tables.every_score(record),

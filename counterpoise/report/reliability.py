@@ -17,7 +17,7 @@ def reliability(hit: Array, proba: Array) -> list[dict[str, float]]:
 
     Bins of equal expected positives keep every bin informative when one class is rare, and their
     edges do not depend on the labels. At most 10, and at least 5 positives to a bin on average;
-    equal probabilities stay together. The interval is Wilson's (1927), 95 %.
+    equal probabilities stay together. The interval is Wilson's (1927), 95%.
 
     Args:
         hit: bool (N,), whether the event came true.

@@ -58,7 +58,7 @@ def curves_of(
         `{"pr", "roc", "gain", "decision", "calibration": {"raw", "corrected"}, "confusion", "confusion_default"}`,
         and for two classes "thresholds". With more classes the curves are `{"classes": [...]}`, one versus the
         rest (of more than `MOST_CLASSES` the rarest), and calibration is that of the top label. A curve holds two lists
-        named by its axes and a "band" `{"x", "low", "high"}`, pointwise 95 % (see `bands`), None below 5 positives.
+        named by its axes and a "band" `{"x", "low", "high"}`, pointwise 95% (see `bands`), None below 5 positives.
         Plain lists, floats and ints.
 
     Raises:

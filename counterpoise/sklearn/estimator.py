@@ -32,8 +32,8 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         model: "auto", a name such as "mlp" or "boosted", a Keras model, a builder `build(spec, n_classes)`,
             `cp.trees(...)` or `cp.blend([...])`.
         strategy: A name (see `counterpoise strategies`), a `Strategy` or `cp.ensemble([...])`.
-        validation, folds, epochs, batch_size, budget, optimizer, patience, recipe, output, weights, init_bias, engine:
-            As in `cp.fit`.
+        validation, folds, epochs, batch_size, budget, optimizer, patience, recipe, output, initial_weights, init_bias,
+            engine: As in `cp.fit`.
         recall_floor, precision_floor: Choose the threshold for this floor instead of the strategy's own aim.
         random_state: Whole number, generator or None: the seed.
         verbose: 0 is silent.
@@ -69,7 +69,7 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         patience: int = 10,
         recipe: Any = "auto",
         output: str = "auto",
-        weights: str = "auto",
+        initial_weights: str = "auto",
         init_bias: bool = True,
         engine: str = "auto",
         recall_floor: float | None = None,
@@ -88,7 +88,7 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         self.patience = patience
         self.recipe = recipe
         self.output = output
-        self.weights = weights
+        self.initial_weights = initial_weights
         self.init_bias = init_bias
         self.engine = engine
         self.recall_floor = recall_floor
@@ -135,8 +135,8 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
             self.model, rows, labels, strategy=self.strategy, validation=self.validation, folds=self.folds,
             groups=groups, sample_weight=sample_weight, epochs=self.epochs, batch_size=self.batch_size,
             budget=self.budget, optimizer=self.optimizer, patience=self.patience, recipe=self.recipe,
-            output=self.output, weights=self.weights, init_bias=self.init_bias, engine=self.engine, seed=self._seed(),
-            verbose=self.verbose,
+            output=self.output, initial_weights=self.initial_weights, init_bias=self.init_bias, engine=self.engine,
+            seed=self._seed(), verbose=self.verbose,
         )  # fmt: skip
 
     def _ours(self) -> bool:

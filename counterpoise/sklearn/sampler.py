@@ -26,7 +26,7 @@ class PlanSampler(BaseSampler):
     """Draw one epoch of a plan as a resampled copy (`fit_resample`).
 
     Rows of X are taken as they are: numbers, text, missing values, sparse matrices and frames all pass. For training
-    a network prefer `cp.batches`, which draws afresh each epoch and copies nothing.
+    a network prefer `cp.batches`, which draws in each epoch and copies nothing.
 
     Args:
         plan: "oversample", "undersample" or "uniform"; or a function of labels that gives a plan, as
@@ -38,7 +38,7 @@ class PlanSampler(BaseSampler):
 
     Attributes:
         sample_indices_: int64 (M,), the rows of X that were drawn, in order.
-        plan_: The plan; its `log_shift` gives true probabilities back.
+        plan_: The plan; its `log_shift` corrects the probabilities.
         sampling_strategy_: {label: rows after resampling} of the classes whose size changes.
         n_features_in_: Columns of X.
 

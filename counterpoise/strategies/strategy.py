@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -93,6 +93,10 @@ class Strategy:
     name: str
     idea: str = ""
     aim: str = field(default="f1", kw_only=True)
+
+    if TYPE_CHECKING:  # called itself it takes what `Single` takes
+
+        def __init__(self, *args: Any, **values: Any) -> None: ...
 
     def __new__(cls, *args: Any, **values: Any) -> Self:
         return super().__new__(Single if cls is Strategy else cls)  # type: ignore[return-value]

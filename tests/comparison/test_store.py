@@ -73,7 +73,7 @@ def test_large_weights_are_kept_only_where_they_are_needed(tmp_path):
 def test_one_writes_and_others_may_read(tmp_path):
     with Store.writing(tmp_path) as store:
         store.put(member())
-        refusal = pytest.raises(ArtifactError, match=rf"another process \({os.getpid()} on .*wait for it")
+        refusal = pytest.raises(ArtifactError, match=rf"Process {os.getpid()} on .*Wait until it finishes")
         with refusal, Store.writing(tmp_path):
             pass
         with Store.reading(tmp_path) as reader:

@@ -35,7 +35,7 @@ def model(units=1, activation="sigmoid", loss="binary_crossentropy", metrics=(),
 
 
 def fit(net, strategy="none", **how):
-    how = {"epochs": 3, "batch_size": 32, "verbose": 0, "weights": "keep", "validation": (XV, YV)} | how
+    how = {"epochs": 3, "batch_size": 32, "verbose": 0, "initial_weights": "keep", "validation": (XV, YV)} | how
     return cp.fit(net, X[:150], Y[:150], strategy=strategy, **how)
 
 
@@ -86,7 +86,7 @@ def test_they_see_the_corrected_output(strategy):
 @pytest.mark.parametrize("strategy", ["none", "focal"])
 def test_both_engines_give_equal_values(strategy):
     net = model(metrics=tutorial())
-    program, by_fit = (fit(net, strategy, engine=engine, weights="fresh") for engine in ("program", "fit"))
+    program, by_fit = (fit(net, strategy, engine=engine, initial_weights="fresh") for engine in ("program", "fit"))
     assert (program.card["engines"], by_fit.card["engines"]) == (["program"], ["fit"])
     names = [name for name in program.history[0] if name.startswith("val_")]
     assert len(names) == 7
@@ -130,7 +130,7 @@ def test_equal_names_are_told_apart_as_keras_does_and_nothing_compiled_is_nothin
     clf = fit(model(metrics=[M.AUC(name="a"), M.AUC(name="a", curve="PR")], weighted_metrics=[M.AUC(name="a")]))
     assert set(last(clf)) == {"a", "a_1", "weighted_a"}
     for net in (model(), "mlp"):
-        assert not last(fit(net, weights="auto"))
+        assert not last(fit(net, initial_weights="auto"))
     rows = read(X, y=Y, table=False)
     assert metrics_of(Network(lambda spec, n: model(), rows)) is None
 

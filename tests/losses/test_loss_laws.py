@@ -193,7 +193,7 @@ def test_pixel_of_weight_zero_is_left_out_of_a_region():
 @pytest.mark.parametrize("loss", [L.CrossEntropy(), L.Focal(), L.Asymmetric(), L.PairwiseAUC(), L.Tversky()])
 @pytest.mark.parametrize(("y", "z"), [((7, 2), (7, 3)), ((6,), (7, 1)), ((7, 3), (7, 1)), ((7,), (7,))])
 def test_shapes_that_do_not_fit_are_refused(loss, y, z):
-    with pytest.raises(ModelError, match="(?i)expected"):
+    with pytest.raises(ModelError, match=r"(?i)expected"):
         loss(np.zeros(y), np.zeros(z))
 
 

@@ -163,7 +163,7 @@ def test_weights_keep_or_fresh():
     model, data = sequential(1, "sigmoid"), examples()
     kept = state_of(Network(model, data).fresh(5))
     assert all(np.array_equal(a, b) for a, b in zip(kept, model.get_weights(), strict=True))
-    fresh = state_of(Network(model, data, weights="fresh").fresh(5))
+    fresh = state_of(Network(model, data, initial_weights="fresh").fresh(5))
     assert not np.array_equal(fresh[0], model.get_weights()[0])
 
 
@@ -212,7 +212,7 @@ def test_last_activation_looks_into_nested_models():
         ("mlp", {"optimizer": "adm"}, r"no optimizer 'adm'. Did you mean 'Adam'"),
         ("mlp", {"optimizer": 3}, "optimizer is int. Expected a Keras optimizer or its name"),
         ("mlp", {"clone": False}, "clone=False trains the object passed, but model is not a Keras model"),
-        (None, {"clone": False, "weights": "fresh"}, 'weights="fresh" replaces them'),
+        (None, {"clone": False, "initial_weights": "fresh"}, 'initial_weights="fresh" replaces them'),
     ],
 )
 def test_options_that_would_be_ignored_or_fail_late_are_refused(model, how, words):

@@ -111,7 +111,7 @@ def trained(**how):
 def test_trained_and_loaded_weights_keep_their_bias(tmp_path):
     model = trained()
     assert "was trained before" in of(model).note()
-    assert of(model, weights="fresh").place is not None
+    assert of(model, initial_weights="fresh").place is not None
     model.save(tmp_path / "m.keras")
     assert "was trained before" in of(keras.models.load_model(tmp_path / "m.keras")).note()
     bare = keras.models.load_model(tmp_path / "m.keras", compile=False)

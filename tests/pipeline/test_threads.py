@@ -66,7 +66,7 @@ def test_four_equal_fits():
 def test_four_fits_of_one_model_object_and_its_own_loss():
     """The object is shared and only read; its loss is its own, so that it has to be seen as compiled all the time."""
     model = compiled()
-    assert_as_alone([fitted(model, weights="fresh", seed=seed) for seed in (0, 0, 1, 2)])
+    assert_as_alone([fitted(model, initial_weights="fresh", seed=seed) for seed in (0, 0, 1, 2)])
 
 
 def test_unlike_fits_on_both_engines():

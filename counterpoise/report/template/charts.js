@@ -109,7 +109,7 @@ function drawOnce(box, specs) {
 
 const whenIdle = (work) => (window.requestIdleCallback ? requestIdleCallback(work, { timeout: 100 }) : setTimeout(work, 30));
 
-const visible = (box) => box.offsetParent !== null;
+const visible = (box) => box.closest("details:not([open])") === null;
 
 async function drawTheRest(boxes, specs) {
   for (const box of boxes.filter(visible)) {
@@ -140,5 +140,8 @@ function setUpCharts(specs) {
     for (const { target, isIntersecting } of found) if (isIntersecting) drawOnce(target, specs);
   }, { rootMargin: "40% 0px" });
   boxes.forEach((box) => near.observe(box));
+  for (const details of document.querySelectorAll("details.more")) {
+    details.addEventListener("toggle", () => details.open && drawOnce(details.querySelector("[data-chart]"), specs));
+  }
   window.addEventListener("load", () => whenIdle(() => drawTheRest(boxes, specs)));
 }
