@@ -86,7 +86,7 @@ def _check_amount(config: Any) -> None:
         if isinstance(value, str):
             if len(value) > LONGEST:
                 raise ArtifactError(
-                    f"its configuration contains a text of {len(value):,} characters ({value!r:.40}); expected at most "
+                    f"its configuration contains a text of {len(value):,} characters ({value!r:.40}). Expected at most "
                     f"{LONGEST:,}."
                 )
             continue
@@ -97,7 +97,7 @@ def _check_amount(config: Any) -> None:
             rest.extend(value)
     if count > MOST_VALUES:
         raise ArtifactError(
-            f"its configuration contains {count:,} numbers, lists and mappings; expected at most {MOST_VALUES:,}."
+            f"its configuration contains {count:,} numbers, lists and mappings. Expected at most {MOST_VALUES:,}."
         )
 
 

@@ -114,7 +114,7 @@ def _load_keras(path: Path, custom_objects: Mapping[str, Any]) -> Any:
         with zipped.opened(path) as archive:
             if zipped.CARD in archive.namelist():
                 raise ModelError(
-                    f"--model {path} is a whole classifier of Counterpoise; expected a plain Keras model. "
+                    f"--model {path} is a whole classifier of Counterpoise. Expected a plain Keras model. "
                     "To use the classifier itself, see `counterpoise predict`."
                 )
             model = load_model(archive, configuration_of(archive, custom_objects), compile=True)

@@ -41,7 +41,7 @@ def command(
 ) -> None:
     """Write probability and decision of each row, or of each image of a folder, as CSV."""
     if prior is not None and not 0 < prior < 1:
-        raise OptionError(f"--prior is {prior:g}; expected a share between 0 and 1.")
+        raise OptionError(f"--prior is {prior:g}. Expected a share between 0 and 1.")
     if background is not None and reasons is None:
         raise OptionError("--background goes with --reasons. Add --reasons 4, or leave it out.")
     if out is not None:

@@ -178,7 +178,7 @@ def _check_guarantee(aim: Mapping[str, Any] | None, confidence: float) -> None:
     if not (aim and set(aim) <= FLOORS):
         raise OptionError("--confidence goes with --recall-floor or --precision-floor.")
     if not 0 < confidence < 1:
-        raise OptionError(f"--confidence is {confidence:g}; expected a number between 0 and 1, such as 0.95.")
+        raise OptionError(f"--confidence is {confidence:g}. Expected a number between 0 and 1, such as 0.95.")
 
 
 def _typed(aim: Mapping[str, Any]) -> str:

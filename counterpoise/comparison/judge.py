@@ -130,7 +130,7 @@ def _arrays(name: str, row: Mapping[str, Any], expected: int) -> dict[str, Array
         raise OptionError(f"{name}: {unknown[0]!r} is not a metric key.{did_you_mean(unknown[0], METRICS)}")
     wrong = {key: len(values) for key, values in arrays.items() if len(values) != expected}
     if wrong:
-        raise OptionError(f"{name}: scores per metric are {wrong}; expected repeats x folds = {expected} of each.")
+        raise OptionError(f"{name}: scores per metric are {wrong}. Expected repeats x folds = {expected} of each.")
     return arrays
 
 
@@ -144,7 +144,7 @@ def _ratio(folds: int, test_over_train: float | None) -> float:
         raise OptionError(f"folds={folds} without test_over_train; give n_test / n_train of the hold-out.")
     ratio = 1 / (folds - 1) if test_over_train is None else test_over_train
     if not 0 <= ratio < np.inf:
-        raise OptionError(f"test_over_train={test_over_train}; expected a ratio of 0 or more.")
+        raise OptionError(f"test_over_train={test_over_train}. Expected a ratio of 0 or more.")
     return ratio
 
 

@@ -50,7 +50,7 @@ def signed_rank(
     d = d[np.isfinite(d)]
     if len(d) == 0 or rope < 0 or prior <= 0 or samples < 1:
         raise OptionError(
-            f"{len(d)} finite differences, rope={rope}, prior={prior}, samples={samples}; expected at least one "
+            f"{len(d)} finite differences, rope={rope}, prior={prior}, samples={samples}. Expected at least one "
             "difference, rope 0 or more, prior and samples above 0."
         )
     z = np.concatenate([[0.0], d])
@@ -83,7 +83,7 @@ def mean_ranks(scores: Any, *, higher_is_better: bool = True) -> Array:
     """
     table = np.asarray(scores, dtype=np.float64)
     if table.ndim != 2 or table.size == 0 or not np.isfinite(table).all():
-        raise OptionError(f"scores has shape {table.shape}; expected finite numbers, (data sets, strategies).")
+        raise OptionError(f"scores has shape {table.shape}. Expected finite numbers, (data sets, strategies).")
     return stats.rankdata(-table if higher_is_better else table, axis=1).mean(axis=0)
 
 
@@ -115,7 +115,7 @@ def critical_difference(strategies: int, data_sets: int, alpha: float = 0.05) ->
         1.25
     """
     if strategies < 2 or data_sets < 1 or not 0 < alpha < 1:
-        raise OptionError(f"strategies={strategies}, data_sets={data_sets}, alpha={alpha}; expected 2+, 1+ and (0, 1).")
+        raise OptionError(f"strategies={strategies}, data_sets={data_sets}, alpha={alpha}. Expected 2+, 1+ and (0, 1).")
     q = float(stats.studentized_range.isf(alpha, strategies, math.inf)) / math.sqrt(2)
     return q * math.sqrt(strategies * (strategies + 1) / (6 * data_sets))
 

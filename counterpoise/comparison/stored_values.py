@@ -191,7 +191,7 @@ def _array(dtype: Any, shape: Any, value: Any, where: str) -> Array:
     sizes = list_of(whole(), 32)(read_json(shape, where), where)
     kind = np.dtype(dtype)
     if math.prod(sizes) * kind.itemsize != len(value):
-        raise ArtifactError(f"{where} have {len(value):,} bytes; expected {math.prod(sizes) * kind.itemsize:,}.")
+        raise ArtifactError(f"{where} have {len(value):,} bytes. Expected {math.prod(sizes) * kind.itemsize:,}.")
     return np.frombuffer(value, kind).reshape(sizes)
 
 

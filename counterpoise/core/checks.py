@@ -61,13 +61,13 @@ def check_int(value: Any, name: str, minimum: int = 1) -> int:
         5
     """
     if isinstance(value, (bool, np.bool_)):
-        raise OptionError(f"{name} is {value!r}; expected a whole number of at least {minimum}.")
+        raise OptionError(f"{name} is {value!r}. Expected a whole number of at least {minimum}.")
     try:
         number = operator.index(value)
     except TypeError:
-        raise OptionError(f"{name} is {value!r}; expected a whole number of at least {minimum}.") from None
+        raise OptionError(f"{name} is {value!r}. Expected a whole number of at least {minimum}.") from None
     if number < minimum:
-        raise OptionError(f"{name} is {number}; expected a whole number of at least {minimum}.")
+        raise OptionError(f"{name} is {number}. Expected a whole number of at least {minimum}.")
     return number
 
 
@@ -91,7 +91,7 @@ def check_range(value: Any, name: str, low: float = -math.inf, high: float = mat
     above = number >= low if bounds[0] == "[" else number > low
     below = number <= high if bounds[1] == "]" else number < high
     if isinstance(value, (bool, np.bool_, str)) or not (math.isfinite(number) and above and below):
-        raise OptionError(f"{name} is {value!r}; expected a finite number in {bounds[0]}{low:g}, {high:g}{bounds[1]}.")
+        raise OptionError(f"{name} is {value!r}. Expected a finite number in {bounds[0]}{low:g}, {high:g}{bounds[1]}.")
     return number
 
 
@@ -107,12 +107,12 @@ def check_path(value: Any, name: str = "path") -> Path:
         'model.keras'
         >>> check_path(None)
         Traceback (most recent call last):
-        counterpoise.core.errors.OptionError: path is None; expected the name of a file or folder, as "m.keras".
+        counterpoise.core.errors.OptionError: path is None. Expected the name of a file or folder, as "m.keras".
     """
     try:
         text = os.fsdecode(value)
     except TypeError:
-        raise OptionError(f'{name} is {value!r:.60}; expected the name of a file or folder, as "m.keras".') from None
+        raise OptionError(f'{name} is {value!r:.60}. Expected the name of a file or folder, as "m.keras".') from None
     if not text or "\0" in text:
         raise OptionError(f"{name} is {text!r}, which can be no name of a file. Give another name.")
     if max(map(len, os.fsencode(text).split(os.sep.encode()))) > LONGEST_NAME:
@@ -130,7 +130,7 @@ def check_shape(array: Any, name: str, shape: Sequence[int | None]) -> np.ndarra
     got = np.asarray(array)
     if got.ndim != len(shape) or any(s is not None and s != g for g, s in zip(got.shape, shape, strict=True)):
         wanted = "(" + ", ".join("any" if s is None else str(s) for s in shape) + ("," if len(shape) == 1 else "") + ")"
-        raise DataError(f"{name} has shape {got.shape}; expected {wanted}.")
+        raise DataError(f"{name} has shape {got.shape}. Expected {wanted}.")
     return got
 
 
@@ -187,12 +187,12 @@ def check_probabilities(p: Any, name: str = "probabilities", n_classes: int | No
     if n_classes is not None:
         check_shape(got, name, (None, n_classes))
     elif got.ndim not in (1, 2):
-        raise DataError(f"{name} has shape {got.shape}; expected (N,) or (N, C).")
+        raise DataError(f"{name} has shape {got.shape}. Expected (N,) or (N, C).")
     outside = np.argwhere((got < 0) | (got > 1))
     if len(outside):
         value = float(got[tuple(outside[0])])
         raise DataError(
-            f"{name} is {value:g} in {rows_text([outside[0][0]])}; expected 0 to 1. Are these logits? "
+            f"{name} is {value:g} in {rows_text([outside[0][0]])}. Expected 0 to 1. Are these logits? "
             "Pass them through a sigmoid or softmax first."
         )
     if got.ndim == 2:
@@ -216,7 +216,7 @@ def check_weights(weights: Any, n: int, name: str = "sample_weight") -> np.ndarr
     except (TypeError, ValueError):
         raise DataError(f"{name} must be numbers, one per row; got {weights!r:.60}.") from None
     if got.shape != (n,):
-        raise DataError(f"{name} has shape {got.shape}; expected one number for each of the {n:,} rows.")
+        raise DataError(f"{name} has shape {got.shape}. Expected one number for each of the {n:,} rows.")
     check_finite(got, name)
     negative = np.flatnonzero(got < 0)
     if len(negative):

@@ -88,7 +88,7 @@ def source_of(y: Any, name: str = "y") -> LabelSource:
 
 
 def _no_labels(y: Any, name: str) -> TargetError:
-    return TargetError(f"{name} is {type(y).__name__}; expected one label per row, as an array, list or series.")
+    return TargetError(f"{name} is {type(y).__name__}. Expected one label per row, as an array, list or series.")
 
 
 def ragged(name: str) -> TargetError:
@@ -123,7 +123,7 @@ def _of_array(array: Array, name: str) -> LabelSource:
     if kind == "M" or kind == "m":
         return LabelSource(np.zeros(array.shape, np.int32), [array.flat[0]] if array.size else [])
     if kind not in "OUST":
-        raise TargetError(f"{name} has the type {array.dtype}; expected text, whole numbers or booleans.")
+        raise TargetError(f"{name} has the type {array.dtype}. Expected text, whole numbers or booleans.")
     return _by_hash(array, name)
 
 
@@ -160,7 +160,7 @@ def _stacked(rows: Array, name: str) -> Array:
     """Rows that are lists or arrays themselves, as one array."""
     odd = next((v for v in rows if getattr(v, "__hash__", None) is None), rows[0])
     if not isinstance(odd, (list, np.ndarray)):
-        raise TargetError(f"{name} holds {type(odd).__name__} objects; expected text, whole numbers or booleans.")
+        raise TargetError(f"{name} holds {type(odd).__name__} objects. Expected text, whole numbers or booleans.")
     array = _as_array(rows.tolist(), name)
     if array.ndim < 2:
         raise ragged(name)

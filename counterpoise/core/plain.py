@@ -77,7 +77,7 @@ def check_depth(value: Any, where: str) -> None:
 def misfit(value: Any, where: str, expected: str) -> ArtifactError:
     """Return the error for a value that is not what was expected there."""
     shown = f"{value!r:.60}" if isinstance(value, (str, int, float, bool, type(None))) else _kind(value)
-    return ArtifactError(f"{where} is {shown}; expected {expected}.")
+    return ArtifactError(f"{where} is {shown}. Expected {expected}.")
 
 
 def _inside(where: str, key: object) -> str:
@@ -118,7 +118,7 @@ def text(longest: int = LONGEST) -> Check:
         if not isinstance(value, str):
             raise misfit(value, where, "text")
         if len(value) > longest:
-            raise ArtifactError(f"{where} is {len(value):,} characters long; expected at most {longest:,}.")
+            raise ArtifactError(f"{where} is {len(value):,} characters long. Expected at most {longest:,}.")
         return value
 
     return check
@@ -149,7 +149,7 @@ def number(low: float = -math.inf, high: float = math.inf) -> Check:
     Example:
         >>> number(0, 1)(float("nan"), "the threshold")
         Traceback (most recent call last):
-        counterpoise.core.errors.ArtifactError: the threshold is nan; expected a finite number from 0 to 1.
+        counterpoise.core.errors.ArtifactError: the threshold is nan. Expected a finite number from 0 to 1.
     """
     limits = "" if (low, high) == (-math.inf, math.inf) else f" from {low:g} to {high:g}"
 
@@ -191,7 +191,7 @@ def list_of(inner: Check, most: int = MOST_VALUES) -> Check:
         if not isinstance(value, (list, tuple)):
             raise misfit(value, where, "a list")
         if len(value) > most:
-            raise ArtifactError(f"{where} holds {len(value):,} entries; expected at most {most:,}.")
+            raise ArtifactError(f"{where} holds {len(value):,} entries. Expected at most {most:,}.")
         return [inner(entry, f"{where}, entry {i}") for i, entry in enumerate(value, 1)]
 
     return check

@@ -28,7 +28,7 @@ def shares_of_classes(labels: Iterable[Any], counts: Iterable[int]) -> list[dict
 def tail(level: float) -> float:
     """The probability on each side of an interval of that confidence."""
     if not 0 < level < 1:
-        raise OptionError(f"level is {level}; expected a confidence between 0 and 1, for example 0.95.")
+        raise OptionError(f"level is {level}. Expected a confidence between 0 and 1, for example 0.95.")
     return (1 - level) / 2
 
 

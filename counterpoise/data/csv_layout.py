@@ -77,7 +77,7 @@ def read_layout(handle: BinaryIO, name: str) -> tuple[Layout, bytes]:
         if layout is not None:
             return layout, raw[len(layout.head) :]
     raise DataError(
-        f"{name} has no end of its header within {MOST >> 20} MB; expected a line with the names of the columns. Is a "
+        f"{name} has no end of its header within {MOST >> 20} MB. Expected a line with the names of the columns. Is a "
         "quotation mark left open?"
     )
 
@@ -87,7 +87,7 @@ def _layout(raw: bytes, name: str, ended: bool) -> Layout | None:
     _check_format(raw, name)
     if not raw.strip():
         if ended:
-            raise DataError(f"{name} is empty; expected a header line and one line per row.")
+            raise DataError(f"{name} is empty. Expected a header line and one line per row.")
         return None
     whole = raw if ended else raw[: raw.rfind(b"\n") + 1]
     lines = lines_of(whole.removeprefix(_BOM).decode("utf-8", "surrogateescape"))

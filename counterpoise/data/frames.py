@@ -110,7 +110,7 @@ def _rank(source: Any) -> int | None:
 
 def _from_path(path: Path, as_text: tuple[str, ...], skip_bad: bool) -> tuple[pl.DataFrame, list[str]]:
     if path.is_dir():
-        raise DataError(f"{path} is a folder; expected a CSV or Parquet file here.")
+        raise DataError(f"{path} is a folder. Expected a CSV or Parquet file here.")
     if not path.exists():
         raise DataError(f"{path} does not exist.{_neighbor(path)}")
     kind = path.suffix.lower()
@@ -122,7 +122,7 @@ def _from_path(path: Path, as_text: tuple[str, ...], skip_bad: bool) -> tuple[pl
     except OSError as fault:
         raise DataError(f"{path} cannot be opened: {system_text(fault)}") from None
     raise DataError(
-        f"{path} has the unsupported file type {kind or 'without ending'!r}; expected .csv, .tsv or .parquet."
+        f"{path} has the unsupported file type {kind or 'without ending'!r}. Expected .csv, .tsv or .parquet."
     )
 
 

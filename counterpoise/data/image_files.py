@@ -64,7 +64,7 @@ def labeled_files(root: Path) -> Layout:
     """
     kinds = _folders(root)
     if not kinds:
-        raise DataError(f"{root} has no sub-folders; expected one for each class, named like the class.")
+        raise DataError(f"{root} has no sub-folders. Expected one for each class, named like the class.")
     files = {kind: files_below(kind) for kind in kinds}
     if not any(files.values()):
         raise DataError(f"{root} holds no files in its sub-folders.")

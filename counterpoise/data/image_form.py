@@ -24,7 +24,7 @@ def check_sides(size: Any) -> tuple[int, int]:
     """
     if isinstance(size, (tuple, list)):
         if len(size) != 2:
-            raise OptionError(f"size is {size!r}; expected pixels, or (height, width).")
+            raise OptionError(f"size is {size!r}. Expected pixels, or (height, width).")
         return check_int(size[0], "size"), check_int(size[1], "size")
     return check_int(size, "size"), check_int(size, "size")
 

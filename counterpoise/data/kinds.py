@@ -118,7 +118,7 @@ def _as_asked(known: pl.Series) -> pl.Series:
     bad = (values.is_null() & known.is_not_null()).arg_true()
     if len(bad):
         raise ColumnError(
-            f"Column {known.name!r} is {known[bad[0]]!r} in {rows_text(bad)}; expected a number. "
+            f"Column {known.name!r} is {known[bad[0]]!r} in {rows_text(bad)}. Expected a number. "
             "Leave missing values blank."
         )
     return values

@@ -72,7 +72,7 @@ def encode_labels(
 def read_target(values: Any, name: str, missing: bool = False) -> Labels:
     """The labels of a task, one class per row, of any kind (see `core.labels`); -1 where `missing` allows none."""
     if isinstance(values, Mapping):
-        raise TargetError(f"Target {name!r} is a {type(values).__name__}; expected one class label per row.{SEVERAL}")
+        raise TargetError(f"Target {name!r} is a {type(values).__name__}. Expected one class label per row.{SEVERAL}")
     return class_labels(values, f"Target {name!r}", missing=missing, advice=_SKIP, several=SEVERAL)
 
 

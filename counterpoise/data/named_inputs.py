@@ -174,5 +174,5 @@ def _of_array(one: NamedInput, array: Any) -> Array:
         frame, _, _ = to_frame({one.name: given.reshape(-1)})
         return one.of_column(frame[one.name])
     if given.dtype.kind not in "iufb":
-        raise DataError(f"Input {one.name!r} has type {given.dtype}; expected numbers, or text of shape (N,).")
+        raise DataError(f"Input {one.name!r} has type {given.dtype}. Expected numbers, or text of shape (N,).")
     return given

@@ -37,7 +37,7 @@ def scan_parquet(paths: Sequence[Path], name: str) -> pl.LazyFrame:
 def _named(path: Path) -> Path:
     """The file under a name that polars can open: it takes UTF-8 only."""
     if path.is_file() and not path.stat().st_size:
-        raise DataError(f"{path} is empty; expected a Parquet file.")
+        raise DataError(f"{path} is empty. Expected a Parquet file.")
     try:
         str(path).encode("utf-8")
     except UnicodeEncodeError:

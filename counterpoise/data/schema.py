@@ -202,13 +202,13 @@ def _array(values: Any, name: str) -> Any:
     try:
         array = np.asarray(unmasked(values))
     except ValueError:
-        raise DataError(f"{name} has rows of different lengths; expected an array of shape (N, ...).") from None
+        raise DataError(f"{name} has rows of different lengths. Expected an array of shape (N, ...).") from None
     check_finite(array, name)
     if array.dtype.kind == "O" and not is_text(array):
         check_no_gap(array, name)
         odd = next(v for v in array.ravel() if not isinstance(v, str))
         raise DataError(
-            f"{name} mixes objects (for example {odd!r:.40}); expected an array of numbers or of text. Of a frame "
+            f"{name} mixes objects (for example {odd!r:.40}). Expected an array of numbers or of text. Of a frame "
             "pass the column."
         )
     return array

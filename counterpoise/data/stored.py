@@ -231,7 +231,7 @@ def stored(source: str | os.PathLike[str]) -> Stored:
         if endings <= set(kind):
             return table(paths, str(path) if len(paths) == 1 else path.name)
     raise DataError(
-        f"{path} has the unsupported file type {', '.join(sorted(endings)) or 'without ending'!r}; expected .parquet "
+        f"{path} has the unsupported file type {', '.join(sorted(endings)) or 'without ending'!r}. Expected .parquet "
         "or .csv, and not both."
     )
 

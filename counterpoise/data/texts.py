@@ -25,7 +25,7 @@ def text_column(frame: pl.DataFrame, name: str) -> tuple[str, list[str]]:
     """
     lengths = {c: frame[c].str.len_chars().mean() or 0 for c, kind in frame.schema.items() if kind == pl.String}
     if not lengths:
-        raise ColumnError(f"{name} has no column of text; expected one for the network 'text'. Use 'mlp' for a table.")
+        raise ColumnError(f"{name} has no column of text. Expected one for the network 'text'. Use 'mlp' for a table.")
     column = str(max(lengths, key=lambda c: float(lengths[c])))  # type: ignore[arg-type]
     others = [repr(c) for c in frame.columns if c != column]
     note = f"The network 'text' reads column {column!r} alone; left out: {', '.join(others[:5])}"

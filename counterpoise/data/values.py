@@ -109,7 +109,7 @@ def _refuse_or_say(column: Column, known: pl.Series, odd: pl.Series) -> None:
         return
     if not met or (len(rows) >= LEAST_REFUSED and len(rows) > (1 - PARTLY) * (len(known) - known.null_count())):
         raise ColumnError(
-            f"Column {column.name!r} is {known[rows[0]]!r} in {rows_text(rows)}; expected "
+            f"Column {column.name!r} is {known[rows[0]]!r} in {rows_text(rows)}. Expected "
             f"{_SPELLED.get(column.unit) or _example(column.written)}. Leave missing values blank."
         )
     warnings.warn(
@@ -142,6 +142,6 @@ def _check_unit(column: Column, typed: pl.Series) -> None:
     rows = np.flatnonzero((days < FIRST_DAY) | (days > LAST_DAY))
     if len(rows):
         raise ColumnError(
-            f"Column {column.name!r} is {typed[int(rows[0])]} in {rows_text(rows)}; expected dates, or days since "
+            f"Column {column.name!r} is {typed[int(rows[0])]} in {rows_text(rows)}. Expected dates, or days since "
             "1970-01-01. Convert the column to dates."
         )

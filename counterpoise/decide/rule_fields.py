@@ -43,18 +43,18 @@ def checked_rule(values: Any) -> Rule:
     Example:
         >>> checked_rule({"log_shifts": [[0, 0]], "prior": [0.9, 0.1], "threshold": float("nan")})
         Traceback (most recent call last):
-        counterpoise.core.errors.ArtifactError: the rule.threshold is nan; expected a finite number from 0 to 1.
+        counterpoise.core.errors.ArtifactError: the rule.threshold is nan. Expected a finite number from 0 to 1.
     """
     sizes = record({"log_shifts": numbers((None, None)), "prior": numbers((None,), 0, 1)}, others=anything)
     outer = sizes(values, RULE)
     m, c = len(outer["log_shifts"]), len(outer["prior"])
     if c < 2:
-        raise ArtifactError(f"{RULE}.prior has one class; expected 2 or more.")
+        raise ArtifactError(f"{RULE}.prior has one class. Expected 2 or more.")
     fields = _fields(m, c)(values, RULE)
     if abs(fields["prior"].sum() - 1.0) > 1e-6:
-        raise ArtifactError(f"{RULE}.prior sums to {fields['prior'].sum():g}; expected 1.")
+        raise ArtifactError(f"{RULE}.prior sums to {fields['prior'].sum():g}. Expected 1.")
     if fields.get("weights") is not None and not fields["weights"].any():
-        raise ArtifactError(f"{RULE}.weights are all 0; expected one above 0.")
+        raise ArtifactError(f"{RULE}.weights are all 0. Expected one above 0.")
     return Rule(**fields)
 
 
@@ -104,7 +104,7 @@ def _review(c: int) -> Check:
     def review(value: Any, where: str) -> Review:
         fields = check(value, where)
         if (fields["floors"] is None) == (fields["margin"] is None):
-            raise ArtifactError(f"{where} has floors and a margin, or neither; expected one of them.")
+            raise ArtifactError(f"{where} has floors and a margin, or neither. Expected one of them.")
         budget = fields.get("budget")
         return Review(**{**fields, "budget": None if budget is None else tuple(budget.tolist())})
 
@@ -155,6 +155,6 @@ def _check_curves(calibrator: Mapping[str, Any], c: int, where: str) -> None:
     wanted = 1 if c == 2 else c
     lengths = [len(curve) for curve in calibrator["x"]]
     if len(lengths) != wanted or lengths != [len(curve) for curve in calibrator["y"]]:
-        raise ArtifactError(f"{where} has curves of {lengths} knots; expected {wanted}, x and y alike.")
+        raise ArtifactError(f"{where} has curves of {lengths} knots. Expected {wanted}, x and y alike.")
     if any(np.any(np.diff(x) <= 0) for x in calibrator["x"]) or any(np.any(np.diff(y) < 0) for y in calibrator["y"]):
-        raise ArtifactError(f"{where} has a curve that falls; expected rising ones.")
+        raise ArtifactError(f"{where} has a curve that falls. Expected rising ones.")

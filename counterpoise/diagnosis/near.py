@@ -56,7 +56,7 @@ def near_duplicates(x: Any) -> Array | None:
     """
     array: Any = x if isinstance(x, Source) else np.asarray(x)
     if not array.ndim or not len(array):
-        raise DataError("near_duplicates got no rows; expected images or texts.")
+        raise DataError("near_duplicates got no rows. Expected images or texts.")
     if array.ndim == 1 and array.dtype.kind in "UOT" and all(isinstance(t, str) for t in array[:100]):
         return _text_groups([str(text) for text in array])
     if array.ndim in (3, 4) and array.dtype.kind in "uifb" and min(array.shape[1:3]) >= _SIDE:

@@ -138,7 +138,7 @@ def check_sizes(layer: TreeEnsemble, shapes: Sequence[tuple[int, ...]]) -> None:
     """Raise a ValueError where a layer would make room for more than there is."""
     wanted = layer.shapes()
     if [tuple(s) for s in shapes] != wanted:
-        raise ValueError(f"the sizes of its arrays are {[*shapes]}; expected {wanted}")
+        raise ValueError(f"the sizes of its arrays are {[*shapes]}. Expected {wanted}")
 
 
 def _plain(layer: keras.layers.Layer) -> dict[str, Any]:

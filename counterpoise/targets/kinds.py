@@ -25,6 +25,6 @@ def target_of(kind: Any) -> Target:
     name = getattr(kind, "kind", kind)
     if not isinstance(name, str) or name not in TARGETS:
         raise ArtifactError(
-            f"it has a target of kind {name!r:.40}; expected one of {', '.join(TARGETS)}. Update Counterpoise."
+            f"it has a target of kind {name!r:.40}. Expected one of {', '.join(TARGETS)}. Update Counterpoise."
         )
     return TARGETS[name]

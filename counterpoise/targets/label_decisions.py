@@ -93,7 +93,7 @@ def _by_label(name: str, value: Any, classes: Sequence[Any]) -> dict[int, Any]:
         if label not in known:
             raise OptionError(f"{name} names {label!r}, which is no label.{did_you_mean(label, known)}")
     if not value:
-        raise OptionError(f"{name} names no label; expected a value for one label or more.")
+        raise OptionError(f"{name} names no label. Expected a value for one label or more.")
     return {known.index(label): own for label, own in value.items()}
 
 
@@ -114,7 +114,7 @@ def at_prior(rule: LabelRules, prior: Any, scores: Mapping[str, Array], problems
     shares = np.asarray(prior, dtype=np.float64)
     if shares.shape != (len(rule.problem_rules),):
         raise OptionError(
-            f"prior has shape {shares.shape}; expected one share for each of {len(rule.problem_rules)} labels."
+            f"prior has shape {shares.shape}. Expected one share for each of {len(rule.problem_rules)} labels."
         )
     moved = []
     for index, (one, share) in enumerate(zip(rule.problem_rules, shares, strict=True)):

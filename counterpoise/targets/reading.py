@@ -63,14 +63,14 @@ class LabelColumns:
         source = source_of(values, "The labels")
         if source.codes.ndim != 2 or source.codes.shape[1] < 2 or not len(source.codes):
             raise TargetError(
-                f"the labels have shape {source.codes.shape}; expected one column per label, (N, L), and two labels or "
+                f"the labels have shape {source.codes.shape}. Expected one column per label, (N, L), and two labels or "
                 "more. For one label give its column alone."
             )
         count = source.codes.shape[1]
         given = self.names or source.columns or self.columns or tuple(f"label_{i}" for i in range(count))
         names = tuple(str(name) for name in given)
         if len(names) != count:
-            raise OptionError(f"names has {len(names)} entries; expected one for each of {count} labels.")
+            raise OptionError(f"names has {len(names)} entries. Expected one for each of {count} labels.")
         return Labels(self._codes(source, names), names, kind="labels")
 
     def _codes(self, source: LabelSource, names: Sequence[str]) -> Array:
@@ -113,7 +113,7 @@ class LabelColumns:
             names = value
         else:
             raise TargetError(
-                f"a row has the labels {value!r:.60}; expected a list of labels, or text. If the labels stand in "
+                f"a row has the labels {value!r:.60}. Expected a list of labels, or text. If the labels stand in "
                 "columns of their own, name these columns."
             )
         return tuple(dict.fromkeys(label for name in names if (label := str(name).strip())))
@@ -150,9 +150,9 @@ def labels(
     check_choice(missing, "missing", (None, "ignore", "absent"))
     check_choice(uncertain, "uncertain", ("ignore", "zero", "one"))
     if separator is not None and (not isinstance(separator, str) or not separator):
-        raise OptionError(f'separator is {separator!r}; expected text, for example "|".')
+        raise OptionError(f'separator is {separator!r}. Expected text, for example "|".')
     if names is not None and (isinstance(names, str) or len(set(names)) < 2):
-        raise OptionError(f"names is {names!r}; expected a list of two different names or more.")
+        raise OptionError(f"names is {names!r}. Expected a list of two different names or more.")
     return LabelColumns(target, None if names is None else tuple(map(str, names)), missing, uncertain, separator)
 
 
@@ -269,7 +269,7 @@ def _cells(values: Any) -> list[Any]:
 def _check(several: Labels) -> None:
     if len(several.classes) < 2 or not len(several.codes):
         raise TargetError(
-            f"the target has {len(several.classes)} labels in {len(several.codes)} rows; expected two labels or more."
+            f"the target has {len(several.classes)} labels in {len(several.codes)} rows. Expected two labels or more."
         )
     twice = [name for name in several.classes if several.classes.count(name) > 1]
     if twice:

@@ -368,7 +368,7 @@ def test_walking_leaves_the_configuration_as_it_is():
     [
         (named("keras.layers", "Permute", {"dims": [1] * 100}), "contains 10. numbers, lists and mappings"),
         (named("keras.layers", "EinsumDense", {"equation": "a" * 101}), "a text of 101 characters"),
-        ({"kept": [[i, []] for i in range(34)]}, "expected at most 100"),
+        ({"kept": [[i, []] for i in range(34)]}, "Expected at most 100"),
     ],
 )
 def test_lists_and_texts_that_no_model_has_are_refused(config, match, monkeypatch):

@@ -265,7 +265,7 @@ def test_repeated_hold_out_needs_its_ratio() -> None:
     [
         ("Did you mean 'recall'", {"none": {"recall": np.ones(5)}}, "recal"),
         ("not a metric key", {"none": {"recal": np.ones(5)}}, "recall"),
-        ("expected repeats x folds = 5", {"none": {"recall": np.ones(4)}}, "recall"),
+        ("Expected repeats x folds = 5", {"none": {"recall": np.ones(4)}}, "recall"),
         ("nothing to judge", {"none": {"recall": np.full(5, np.nan)}}, "recall"),
         ("nothing to judge", {}, "recall"),
     ],

@@ -227,7 +227,7 @@ def test_how_losses_are_trained_is_typed(run):
 @pytest.mark.parametrize(
     ("dtype", "shape", "words"),
     [("object", "[40, 1]", "no plain array"), ("float32", "[-1, 1]", "is -1"), ("float32", "{}", "is a mapping"),
-     ("float32", "[1000000000, 1]", "bytes; expected"), ("float64", "[40, 1]", "bytes; expected"),
+     ("float32", "[1000000000, 1]", "bytes. Expected"), ("float64", "[40, 1]", "bytes. Expected"),
      ("float32", "[40.0]", "is 40.0")],
 )  # fmt: skip
 def test_arrays_that_are_not_what_they_claim(run, dtype, shape, words):

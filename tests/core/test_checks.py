@@ -33,7 +33,7 @@ def test_a_wrong_choice_names_the_nearest():
 
 def test_shapes_are_never_repaired():
     assert checks.check_shape(np.zeros((3, 1)), "p", (None, 1)).shape == (3, 1)
-    with pytest.raises(DataError, match=r"\(3, 1\); expected \(any,\)"):
+    with pytest.raises(DataError, match=r"\(3, 1\). Expected \(any,\)"):
         checks.check_shape(np.zeros((3, 1)), "p", (None,))
 
 

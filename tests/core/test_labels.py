@@ -183,7 +183,7 @@ def test_the_estimator_names_the_row_without_a_label():
         (np.array([1j]), "type complex128"),
         ({1, 2}, "y is set"),
         ("abc", "y is str"),
-        ((i for i in range(2)), "y is generator; expected one label per row"),
+        ((i for i in range(2)), "y is generator. Expected one label per row"),
         ({"a": 1, "b": 0}.values(), "y is dict_values"),
         ([], r"shape \(0,\)"),
         (np.zeros((2, 3, 3)), r"shape \(2, 3, 3\)"),

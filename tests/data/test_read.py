@@ -281,7 +281,7 @@ def test_a_series_of_text_is_an_array_of_text():
         read(np.array(["a", "b", np.nan], dtype=object), y=y, table=False)
     with pytest.raises(DataError, match="or text of shape"):
         read(np.array([1, None, 2], dtype=object), y=y, table=False)
-    with pytest.raises(DataError, match=r"t mixes objects .for example None.; expected an array of numbers or of text"):
+    with pytest.raises(DataError, match=r"t mixes objects .for example None.. Expected an array of numbers or of text"):
         read({"t": np.array([["a"], [None], ["b"]], dtype=object)}, y=y, table=False)
 
 

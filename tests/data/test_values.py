@@ -43,7 +43,7 @@ def test_another_convention_is_refused_by_row(schema):
 
 
 def test_a_word_where_training_met_none_is_refused():
-    with pytest.raises(ColumnError, match=r"'a' is 'x' in row 2; expected a number. Leave missing values blank"):
+    with pytest.raises(ColumnError, match=r"'a' is 'x' in row 2. Expected a number. Leave missing values blank"):
         numeric_values(Column("a", "numeric"), pl.Series("a", ["1", "x"]))
     with pytest.raises(ColumnError, match=r"'a' holds an infinite value in row 1"):
         numeric_values(Column("a", "numeric", offset=1e9), pl.Series("a", ["inf"]))

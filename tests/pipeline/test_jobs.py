@@ -139,5 +139,5 @@ def test_numpy_whole_numbers_are_numbers(examples, folds):
 @pytest.mark.parametrize("name", ["epochs", "batch_size", "patience", "plateau", "seed"])
 @pytest.mark.parametrize("value", [-1, 1.5, "3", True, np.float64(2), np.bool_(True)])
 def test_what_is_no_whole_number_is_named(name, value):
-    with pytest.raises(OptionError, match=f"{name} is .*; expected a whole number"):
+    with pytest.raises(OptionError, match=f"{name} is .*. Expected a whole number"):
         Settings(**{name: value})

@@ -107,7 +107,7 @@ def test_what_is_wrong_is_named():
     for make, words in (
         (lambda: cp.labels([[1, 7], [0, 1]]), r"'label_1' is 7 in row 1\. Expected 1, 0"),
         (lambda: cp.labels([[1, 0.5], [0, 1]]), r"'label_1' is 0\.5 in row 1"),
-        (lambda: cp.labels([[1], [0]]), "expected one column per label"),
+        (lambda: cp.labels([[1], [0]]), "Expected one column per label"),
         (lambda: cp.labels([["z"], ["a"]], names=["a", "b"]), "row 1 has the label 'z'"),
     ):
         spec = make()
