@@ -24,7 +24,7 @@ import numpy as np
 
 from benchmarks._turns import Found, Options, alternate, machine, measure, timed
 from counterpoise.core.examples import Examples
-from counterpoise.core.folds import Fold
+from counterpoise.core.folds import Holdout
 from counterpoise.data.read import read
 from counterpoise.data.split import make_folds
 from counterpoise.engines import program_cache
@@ -79,12 +79,12 @@ def cold(work: Callable[[], object]) -> float:
     return timed(work)
 
 
-def on_rows(rows: np.ndarray) -> Fold:
-    nothing = np.empty(0, np.int64)
-    return Fold(0, 0, rows, nothing, nothing)
+def on_rows(rows: np.ndarray) -> Holdout:
+    """Training rows alone, which may repeat."""
+    return Holdout(rows, np.empty(0, np.int64))
 
 
-def whole(examples: Examples) -> Fold:
+def whole(examples: Examples) -> Holdout:
     return on_rows(np.arange(len(examples)))
 
 
@@ -220,7 +220,7 @@ def small(options: Options) -> Found:
 
     def ours() -> float:
         network = lambda: Network(dense(30), examples, initial_weights="fresh")  # noqa: E731
-        return cold(lambda: list(run(jobs(network, examples, 1, 5, 32), examples, network())))
+        return cold(lambda: list(run(jobs(network(), examples, 1, 5, 32), examples, network())))
 
     return alternate({"F": lambda: fit(False), "B": lambda: fit(True), "ours": ours}, options)
 
