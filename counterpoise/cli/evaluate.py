@@ -34,9 +34,7 @@ def command(
         str | None, typer.Option(help="Column of groups (patients, customers): intervals draw whole groups.")
     ] = None,
     by: Annotated[str | None, typer.Option(help="Columns a,b whose values are scored apart, such as sex,site.")] = None,
-    costs: Annotated[
-        Path | None, typer.Option(help="JSON file of costs, {true label: {decided label: cost}}.", show_default=False)
-    ] = None,
+    costs: o.Costs = None,
     cost_column: Annotated[
         str | None, typer.Option(help="Column of what a missed case costs (an amount); two classes.")
     ] = None,

@@ -116,6 +116,9 @@ BatchSize = Annotated[
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of all random draws.", rich_help_panel="Model")]
 
+Costs = Annotated[
+    Path | None, typer.Option(help="JSON file of costs, {true label: {decided label: cost}}.", show_default=False)
+]
 Trust = Annotated[
     list[str] | None,
     typer.Option(

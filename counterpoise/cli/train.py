@@ -77,9 +77,7 @@ def command(
     alerts: Annotated[
         int | None, typer.Option(help="Maximum alerts per 10,000 rows. May be combined with --recall-floor.")
     ] = None,
-    costs: Annotated[
-        Path | None, typer.Option(help="JSON file of costs, {true label: {decided label: cost}}.", show_default=False)
-    ] = None,
+    costs: o.Costs = None,
     review_alpha: Annotated[
         float | None, typer.Option(help="Maximum share of each class decided wrongly; unclear rows become 'review'.")
     ] = None,
