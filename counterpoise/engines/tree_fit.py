@@ -32,7 +32,8 @@ def train_trees(job: Job, examples: Examples, model: TreeModel) -> Member:
             flat = model.rows(examples, job.train)
             drawn = np.sort(job.plan.rows(0, seeds.integer(job.seed, "plan", *job.counters)))
             weights = job.plan.weights()[drawn].astype(np.float64)
-            rows = Rows(flat.matrix(job.train[drawn]), examples.y[job.train[drawn]], _uneven(weights))
+            taken = job.train[drawn]
+            rows = Rows(flat.matrix(taken), examples.y[taken], _uneven(weights), examples.weights_of(taken))
             stop = Rows(flat.matrix(job.stop), examples.y[job.stop], examples.weights_of(job.stop))
             shift = shift_of(job, model)
             seed = seeds.integer(job.seed, "trees", *job.counters)
@@ -68,7 +69,10 @@ def shift_of(job: Job, model: TreeModel) -> Array:
 
 
 def _shares_seen(rows: Rows, weights: Array, model: TreeModel, classes: int) -> Array:
-    """Class shares that the trees of a model see, float64 (C,)."""
+    """Class shares that the trees of a model see, float64 (C,); of several labels (L, 2)."""
+    if rows.y.ndim == 2:
+        seen = np.stack([(weights * (rows.y == code)).sum(axis=0) for code in (0, 1)], axis=1)
+        return seen / seen.sum(axis=1, keepdims=True)
     if model.name == "balanced_forest":
         return np.full(classes, 1.0 / classes)
     seen = np.bincount(rows.y, weights=weights, minlength=classes)
@@ -87,7 +91,7 @@ def _late_gain(grown: Grown) -> tuple[float, float] | None:
 
 def _logits(model: TreeModel, grown: Grown, prior: Array, flat: FlatRows, rows: Array) -> Array:
     """Logits float32 of rows as the file will give them, by the trees' own library: a layer is traced job by job."""
-    width = 1 if len(prior) == 2 else len(prior)
+    width = len(prior) if prior.ndim == 2 or len(prior) > 2 else 1
     chunks = (flat.matrix(rows[i : i + ROWS]) for i in range(0, len(rows), ROWS))
     logits = [model.logits(grown, prior, chunk).astype(np.float32) for chunk in chunks]
     return np.concatenate([np.empty((0, width), np.float32), *logits])

@@ -61,13 +61,13 @@ def _forest(forest: Any, prior: Array | None, **kwargs: Any) -> TreeEnsemble:
     binary = len(forest.classes_) == 2
     grown = [_from_sklearn(one.tree_, binary) for one in forest.estimators_]
     if prior is not None:
-        grown.append(_constant(prior[1:] if binary else prior))
+        grown.append(tree_of_leaf(prior[1:] if binary else prior))
     trees = assembled(grown, forest.n_features_in_)
     return TreeEnsemble.of(trees, scale=1.0 / len(grown), link="probability", **kwargs)
 
 
-def _constant(values: Array) -> Tree:
-    """A tree that is one leaf."""
+def tree_of_leaf(values: Array) -> Tree:
+    """A tree that is one leaf, whose numbers are `values` (P,)."""
     leaf, zero = np.array([-1]), np.zeros(1, np.int64)
     return Tree(leaf, leaf, zero, np.zeros(1), np.full(1, np.inf), {}, np.asarray(values, np.float64)[None])
 
@@ -101,6 +101,12 @@ def _boosted(booster: Any, **kwargs: Any) -> TreeEnsemble:
     mean = classes / len(grown) if dump.get("average_output") else 1.0
     trees = assembled(grown, int(dump["max_feature_idx"]) + 1)
     return TreeEnsemble.of(trees, classes=classes, scale=slope * mean if classes == 1 else mean, **kwargs)
+
+
+def trees_of_booster(booster: Any, rounds: int) -> list[Tree]:
+    """The trees of the first rounds of a booster for two classes."""
+    dump = booster.dump_model(num_iteration=rounds)
+    return [_from_lightgbm(info["tree_structure"]) for info in dump["tree_info"]]
 
 
 def _from_lightgbm(root: Mapping[str, Any]) -> Tree:

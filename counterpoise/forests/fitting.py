@@ -7,8 +7,8 @@ resampled or weighted rows are judged as they will be used.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,13 +60,15 @@ class Rows:
 
     Attributes:
         x: float32 (N, d), NaN for missing.
-        y: int (N,), class codes.
-        weights: float64 (N,), or None: all equal.
+        y: int (N,), class codes; of several labels (N, L), each 1, 0 or -1 (not known).
+        weights: float64 (N,), of several labels (N, L); None: all equal.
+        sample_weight: float (N,), the user's weights, which are in `weights` too; None: none.
     """
 
     x: Array
     y: Array
     weights: Array | None = None
+    sample_weight: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -105,18 +107,13 @@ def grow_boosted(
     """
     import lightgbm
 
-    parameters: dict[str, Any] = {
-        "objective": "binary" if classes == 2 else "multiclass", "metric": "None", "verbosity": -1, "seed": seed,
-        "deterministic": True, "force_row_wise": True, "num_threads": 1 if rows.x.size < SMALL else 0, **options,
-    }  # fmt: skip
-    parameters |= {} if classes == 2 else {"num_class": classes}
-    parameters |= {"monotone_constraints": list(monotone)} if any(monotone) else {}
+    parameters = boosting_parameters(classes, options, monotone, rows.x.size, seed)
     how: dict[str, Any] = {"categorical_feature": list(categorical), "params": parameters, "free_raw_data": False}
     data = lightgbm.Dataset(rows.x, rows.y, weight=rows.weights, **how)
     losses: list[float] = []
 
     def score(proba: Array, _: Any) -> tuple[str, float, bool]:
-        losses.append(lg.log_loss(lg.log_proba(_log_p(proba), log_shift), stop.y, stop.weights))
+        losses.append(lg.log_loss(lg.log_proba(log_proba_of(proba), log_shift), stop.y, stop.weights))
         return "stop_loss", losses[-1], False
 
     ends = patience is not None and len(stop.y) > 0
@@ -124,18 +121,39 @@ def grow_boosted(
     checks: dict[str, Any] = {}
     if ends:
         checks = {"valid_sets": [lightgbm.Dataset(stop.x, stop.y, reference=data, **how)], "feval": score}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about its own settings, once for each fold
-        try:
-            booster = lightgbm.train(parameters, data, rounds, callbacks=callbacks, **checks)
-        except lightgbm.basic.LightGBMError as error:
-            raise ModelError(f"LightGBM could not train: {error}") from error
+    with quietly():
+        booster = lightgbm.train(parameters, data, rounds, callbacks=callbacks, **checks)
     best = booster.best_iteration if ends and booster.best_iteration > 0 else booster.current_iteration()
     history = {"step": [float(i + 1) for i in range(len(losses))], "stop_loss": losses} if losses else {}
     return Grown(booster, int(best), history, len(losses) < rounds if ends else None)
 
 
-def _log_p(proba: Array) -> Array:
+def boosting_parameters(
+    classes: int, options: Mapping[str, Any], monotone: Sequence[int], numbers: int, seed: int
+) -> dict[str, Any]:
+    """Parameters of LightGBM for a matrix of so many numbers; see `grow_boosted`."""
+    parameters: dict[str, Any] = {
+        "objective": "binary" if classes == 2 else "multiclass", "metric": "None", "verbosity": -1, "seed": seed,
+        "deterministic": True, "force_row_wise": True, "num_threads": 1 if numbers < SMALL else 0, **options,
+    }  # fmt: skip
+    parameters |= {} if classes == 2 else {"num_class": classes}
+    return parameters | ({"monotone_constraints": list(monotone)} if any(monotone) else {})
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Inside, LightGBM's warnings about its own settings (one for each fold) are left out, and its errors are ours."""
+    import lightgbm
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        except lightgbm.basic.LightGBMError as error:
+            raise ModelError(f"LightGBM could not train: {error}") from error
+
+
+def log_proba_of(proba: Array) -> Array:
     """Log-probabilities (N, C) of what LightGBM gives a function of the user's: p of class 1 (N,), or (N, C)."""
     both = np.stack([1.0 - proba, proba], axis=1) if proba.ndim == 1 else proba
     return np.log(np.maximum(both, lg.SMALLEST))
@@ -143,6 +161,11 @@ def _log_p(proba: Array) -> Array:
 
 def grow_forest(rows: Rows, options: Mapping[str, Any], *, balanced: bool, trees: int, seed: int) -> Grown:
     """A random forest (Breiman 2001), or one whose trees each see a balanced sample (Chen 2004)."""
+    return Grown(fitted_forest(rows, options, balanced=balanced, trees=trees, seed=seed), trees, {})
+
+
+def fitted_forest(rows: Rows, options: Mapping[str, Any], *, balanced: bool, trees: int, seed: int) -> Any:
+    """A fitted forest of scikit-learn's kind; see `grow_forest`."""
     from threadpoolctl import threadpool_limits
 
     how = {"n_estimators": trees, "random_state": seed % 2**31, "n_jobs": 1 if rows.x.size < SMALL else -1, **options}
@@ -150,7 +173,7 @@ def grow_forest(rows: Rows, options: Mapping[str, Any], *, balanced: bool, trees
         warnings.simplefilter("ignore")
         forest = _forest(balanced, how)
         forest.fit(rows.x, rows.y, sample_weight=rows.weights)
-    return Grown(forest, trees, {})
+    return forest
 
 
 def _forest(balanced: bool, how: Mapping[str, Any]) -> Any:

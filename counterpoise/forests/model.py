@@ -17,6 +17,7 @@ from counterpoise.forests.conversion import layer_of
 from counterpoise.forests.fitting import Grown, Rows, check_options, grow_boosted, grow_forest
 from counterpoise.forests.row_layer import TreeRows
 from counterpoise.forests.rows import FlatRows
+from counterpoise.forests.several_labels import LabelForest, grow_boosters, grow_label_forest, layer_of_labels
 from counterpoise.forests.tree_layer import FLOOR, TreeEnsemble
 from counterpoise.forests.trees import MOST
 from counterpoise.networks.input_spec import spec_of
@@ -75,18 +76,23 @@ class TreeModel:
     def grow(
         self, flat: FlatRows, rows: Rows, stop: Rows, classes: int, log_shift: Array, limits: Limits, seed: int
     ) -> Grown:
-        """Fit the trees (see `fitting`)."""
+        """Fit the trees (see `fitting` and `several_labels`)."""
         own = {name: value for name, value in self.options.items() if name != "n_estimators"}
+        several = rows.y.ndim == 2
         if self.stops_early:
-            return grow_boosted(
-                rows, stop, classes, log_shift, {**BOOSTED, **own}, rounds=limits.steps, patience=limits.patience,
-                categorical=flat.categorical, monotone=self._monotone(flat), seed=seed,
-            )  # fmt: skip
+            options, how = {**BOOSTED, **own}, {"rounds": limits.steps, "patience": limits.patience, "seed": seed}
+            columns = {"categorical": flat.categorical, "monotone": self._monotone(flat)}
+            if several:
+                return grow_boosters(rows, stop, log_shift, options, **columns, **how)
+            return grow_boosted(rows, stop, classes, log_shift, options, **columns, **how)
         if self.monotone:
             own["monotonic_cst"] = self._monotone(flat)
-        bound = {"max_leaf_nodes": LEAVES} if len(rows.y) > LEAVES else {}
+        most = leaves_for(2 * rows.y.shape[1]) if several else LEAVES
+        options = {**({"max_leaf_nodes": most} if len(rows.y) > most else {}), **own}
+        if several:
+            return grow_label_forest(rows, options, trees=limits.steps, seed=seed)
         balanced = self.name == "balanced_forest"
-        return grow_forest(rows, {**bound, **own}, balanced=balanced, trees=limits.steps, seed=seed)
+        return grow_forest(rows, options, balanced=balanced, trees=limits.steps, seed=seed)
 
     def _monotone(self, flat: FlatRows) -> list[int]:
         """The wanted direction of each column of the matrix."""
@@ -104,6 +110,11 @@ class TreeModel:
     def logits(self, grown: Grown, prior: Array, x: Array) -> Array:
         """What the layer of `weights` gives for rows of the matrix, float64 (N, units), by the library itself."""
         x = np.clip(x, -MOST, MOST)
+        if isinstance(grown.model, LabelForest):
+            return grown.model.logits(x, prior, FLOOR)
+        if isinstance(grown.model, list):
+            raws = [b.predict(x, raw_score=True, num_iteration=grown.rounds) for b in grown.model]
+            return np.stack(raws, axis=1) * self.options.get("sigmoid", 1.0)
         if self.stops_early:
             raw = grown.model.predict(x, raw_score=True) * self.options.get("sigmoid", 1.0)
             return np.asarray(raw, np.float64).reshape(len(x), -1)
@@ -113,7 +124,8 @@ class TreeModel:
 
     def weights(self, flat: FlatRows, grown: Grown, prior: Array) -> tuple[Array, ...]:
         """Fitted trees as plain arrays: the configuration of two layers as JSON bytes, then their variables."""
-        trees = layer_of(grown.model, None if self.stops_early else prior)
+        several = isinstance(grown.model, (LabelForest, list))
+        trees = layer_of_labels(grown, prior) if several else layer_of(grown.model, None if self.stops_early else prior)
         layers: list[keras.layers.Layer] = [TreeRows.of(flat), trees]
         text = json.dumps([_plain(layer) for layer in layers])
         return (np.frombuffer(text.encode(), np.uint8), *[np.asarray(v) for layer in layers for v in layer.variables])
@@ -132,6 +144,16 @@ class TreeModel:
         except (TypeError, ValueError, KeyError, RecursionError) as error:
             raise ArtifactError(f"The stored trees are damaged: {error!s:.200}") from error
         return keras.Model(inputs, logits, name="trees")
+
+
+def leaves_for(outputs: int) -> int:
+    """Most leaves of a tree whose leaves hold so many numbers: 300 of them make a file of about 20 MB at most.
+
+    Example:
+        >>> leaves_for(2), leaves_for(28)
+        (1024, 264)
+    """
+    return min(LEAVES, max(2, 32 * LEAVES // (12 + 4 * outputs)))
 
 
 def check_sizes(layer: TreeEnsemble, shapes: Sequence[tuple[int, ...]]) -> None:

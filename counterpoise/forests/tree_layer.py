@@ -30,7 +30,7 @@ BITS = 31
 #: How far a probability stays from 0 and 1.
 FLOOR = 1e-7
 #: What the sums over trees can be.
-LINKS = ("logit", "probability")
+LINKS = ("logit", "probability", "odds")
 
 
 @keras.saving.register_keras_serializable(package="counterpoise")
@@ -46,7 +46,8 @@ class TreeEnsemble(keras.layers.Layer):
         depth: Most tests on the way to a leaf.
         scale: Factor of the sum over trees: 1 for boosting, 1 / T for a mean.
         link: "logit" where the sums are logits; "probability" where they are probabilities, of which the log-odds
-            (one number) or logarithms (more) are taken, kept `floor` away from 0 and 1.
+            (one number) or logarithms (more) are taken, kept `floor` away from 0 and 1; "odds" where the first half are
+            shares with a label and the second half shares without it, of which the log-odds are taken.
         floor: See `link`.
         small: Whether every tree has at most 31 leaves, so that they are found by *bits*.
 
@@ -56,7 +57,8 @@ class TreeEnsemble(keras.layers.Layer):
     Attributes:
         portable: Set it to find leaves by *steps* all the same, whose operations every export format has.
 
-    Shapes: float32 (N, d) with NaN for missing numbers and missing categories; gives float32 (N, R * P).
+    Shapes: float32 (N, d) with NaN for missing numbers and missing categories; gives float32 (N, R * P), with "odds"
+    (N, P / 2).
     """
 
     def __init__(
@@ -72,6 +74,8 @@ class TreeEnsemble(keras.layers.Layer):
         self.link, self.small = check_choice(link, "link", LINKS), check_choice(small, "small", (False, True))
         if self.trees % self.classes:
             raise OptionError(f"trees is {trees}. Expected a multiple of classes, {classes}.")
+        if self.link == "odds" and (self.classes > 1 or self.outputs % 2):
+            raise OptionError(f'outputs is {outputs}. Expected an even number, and classes=1, with link="odds".')
         if self.depth > self.nodes:  # the walk takes a step for each, whatever the trees hold
             raise OptionError(f"depth is {depth}. Expected at most nodes, {nodes}.")
         self.portable = False
@@ -206,10 +210,12 @@ class TreeEnsemble(keras.layers.Layer):
         if self.link == "logit":
             return total
         p = ops.clip(total, self.floor, 1.0 - self.floor)
+        if self.link == "odds":
+            return ops.log(p[:, : self.outputs // 2]) - ops.log(p[:, self.outputs // 2 :])
         return ops.log(p) - ops.log(1.0 - p) if self.outputs == 1 else ops.log(p)
 
     def compute_output_shape(self, shape: Any) -> tuple[Any, int]:
-        return (shape[0], self.classes * self.outputs)
+        return (shape[0], self.classes * self.outputs // (2 if self.link == "odds" else 1))
 
     def get_config(self) -> dict[str, Any]:
         names = (

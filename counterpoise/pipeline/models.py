@@ -33,8 +33,7 @@ def model_for(wanted: Any, examples: Examples, strategies: Sequence[Strategy] = 
     """What "auto" stands for on these rows; any other model passes through.
 
     Tables and rows of numbers: the blend `AUTO`, without its forest on large ones. Its network alone where trees cannot
-    train any of the strategies, for several labels per row, and with `network_alone`. Pictures and texts: the network
-    for them.
+    train any of the strategies, and with `network_alone`. Pictures and texts: the network for them.
 
     Args:
         wanted: As `fit` takes it.
@@ -48,7 +47,7 @@ def model_for(wanted: Any, examples: Examples, strategies: Sequence[Strategy] = 
     if not isinstance(wanted, str) or wanted != "auto":
         return wanted
     name = name_for(spec_of(examples), examples.schema is not None)
-    if name != "tabular" or network_alone or target_of(examples).independent:
+    if name != "tabular" or network_alone:
         return name
     trainable = not strategies or any(suits(strategy, TreeModel()) for strategy in strategies)
     if not trainable:
@@ -146,7 +145,8 @@ def _learner(spec: Any, examples: Examples, options: dict[str, Any]) -> Learner:
     if isinstance(spec, str) and spec in KINDS:
         spec = TreeModel(spec)
     if isinstance(spec, TreeModel):
-        _check_target(examples, spec.label)
+        if spec.name == "balanced_forest":
+            _check_target(examples, spec.label)
         return Learner(spec, examples)
     return Learner(*network_for(spec, examples, **options))
 

@@ -1,0 +1,181 @@
+"""Trees for several labels per row, each 1, 0 or not known (-1): boosters that grow in step, and one forest for all.
+
+Boosters, one for each label, grow round by round together, so that all of them end at the round whose mean log loss over
+the labels is the lowest, and become one layer. A forest has one set of trees whose leaves hold the shares of every
+label: what a split gains is the mean over the labels, so that rare ones borrow from those they occur with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core import logits as lg
+from counterpoise.forests.conversion import tree_of_leaf, trees_of_booster
+from counterpoise.forests.fitting import (
+    Grown, Rows, boosting_parameters, fitted_forest, log_proba_of, quietly,
+)  # fmt: skip
+from counterpoise.forests.tree_layer import TreeEnsemble
+from counterpoise.forests.trees import Tree, assembled
+
+Array = np.ndarray
+
+#: How a forest counts a label that is not known: as a class of its own, which no probability counts.
+NOT_KNOWN = 2
+
+
+def grow_boosters(
+    rows: Rows, stop: Rows, log_shift: Array, options: Mapping[str, Any], *, rounds: int, patience: int | None,
+    categorical: Sequence[int], monotone: Sequence[int], seed: int,
+) -> Grown:  # fmt: skip
+    """Boosted trees of LightGBM for each label, on the rows where it is known; see `fitting.grow_boosted`.
+
+    Args:
+        rows, stop: As there, with y (N, L) and weights (N, L).
+        log_shift: float64 (L, 2), what the plan adds to the logits of each label.
+        options, rounds, patience, categorical, monotone, seed: As there.
+
+    Returns:
+        Grown: its model is a list of L boosters, its rounds are those of all of them.
+    """
+    import lightgbm
+
+    parameters = boosting_parameters(2, options, monotone, rows.x.size, seed)
+    how: dict[str, Any] = {"categorical_feature": list(categorical), "params": parameters, "free_raw_data": False}
+    boosters, checks, losses = [], [], list[float]()
+    with quietly():
+        for label in range(rows.y.shape[1]):
+            own, held = _of_label(rows, label), _of_label(stop, label)
+            data = lightgbm.Dataset(own.x, own.y, weight=own.weights, **how)
+            boosters.append(lightgbm.Booster(parameters, data))
+            if patience is not None and len(held.y):
+                boosters[-1].add_valid(lightgbm.Dataset(held.x, held.y, reference=data, **how), "stop")
+                checks.append((boosters[-1], _score(held, log_shift[label])))
+        growing, best = list(boosters), 0
+        for number in range(rounds):
+            growing = [booster for booster in growing if not booster.update()]
+            if checks:
+                losses.append(float(np.mean([booster.eval_valid(score)[0][2] for booster, score in checks])))
+                best = best if losses[-1] >= losses[best] else number
+            if not growing or (checks and number - best >= (patience or 0)):
+                break
+    taken = (best if losses else number) + 1
+    history = {"step": [float(i + 1) for i in range(len(losses))], "stop_loss": losses} if losses else {}
+    return Grown(boosters, taken, history, len(losses) < rounds if checks else None)
+
+
+def _of_label(rows: Rows, label: int) -> Rows:
+    """The rows where a label is known, with its codes and weights."""
+    known = rows.y[:, label] >= 0
+    weights = None if rows.weights is None else np.asarray(rows.weights)
+    weights = weights if weights is None or weights.ndim == 1 else weights[:, label]
+    return Rows(rows.x[known], rows.y[known, label], None if weights is None else weights[known])
+
+
+def _score(held: Rows, log_shift: Array) -> Any:
+    """The corrected log loss of rows, in the form of a metric of LightGBM."""
+
+    def score(proba: Array, _: Any) -> tuple[str, float, bool]:
+        return "stop_loss", lg.log_loss(lg.log_proba(log_proba_of(proba), log_shift), held.y, held.weights), False
+
+    return score
+
+
+@dataclass(frozen=True)
+class LabelForest:
+    """A forest over several labels, and what its leaves count.
+
+    Attributes:
+        forest: Of scikit-learn, fitted on codes (N, L): 0, 1, and 2 where a label is not known.
+        odds: float64 (L,), weight of a row with the label over that of one without; leaves are counted under it, as
+            those of a forest with class weights are.
+    """
+
+    forest: Any
+    odds: Array
+
+    def leaves(self, number: int) -> Array:
+        """For each node of a tree and each label, shares with it, then without it: float64 (nodes, 2 L).
+
+        The two sum to the share of the leaf's rows where the label is known.
+        """
+        one, labels = self.forest.estimators_[number], len(self.odds)
+        classes = one.classes_ if labels > 1 else [one.classes_]
+        shares = np.zeros((one.tree_.node_count, labels, 3))
+        for label in range(labels):
+            shares[:, label, np.asarray(classes[label], int)] = one.tree_.value[:, label, : len(classes[label])]
+        known = shares[..., :2].sum(axis=2)
+        positive = self.odds * shares[..., 1]
+        counted = positive + shares[..., 0]
+        share = np.divide(positive, counted, out=np.zeros_like(counted), where=counted > 0)
+        return np.concatenate([known * share, known * (1 - share)], axis=1)
+
+    def logits(self, x: Array, prior: Array, floor: float) -> Array:
+        """Log-odds of each label, float64 (N, L), with the prior as one more tree."""
+        leaf = self.forest.apply(x)
+        total = np.tile(_halves(prior), (len(x), 1))
+        for number in range(leaf.shape[1]):
+            total += self.leaves(number)[leaf[:, number]]
+        p = np.clip(total / (leaf.shape[1] + 1), floor, 1 - floor)
+        return np.log(p[:, : len(prior)]) - np.log(p[:, len(prior) :])
+
+
+def grow_label_forest(rows: Rows, options: Mapping[str, Any], *, trees: int, seed: int) -> Grown:
+    """A random forest over several labels (Breiman 2001), the gain of a split averaged over the labels.
+
+    Args:
+        rows: With y (N, L), weights (N, L) of rows and labels, or None, and the user's weights of the rows.
+        options: Parameters of scikit-learn's forest.
+        trees: How many.
+        seed: Of all that is random.
+    """
+    codes = np.where(rows.y < 0, NOT_KNOWN, rows.y)
+    own = np.ones(len(rows.y)) if rows.sample_weight is None else rows.sample_weight
+    odds = np.ones(rows.y.shape[1])
+    if rows.weights is not None:
+        each = rows.weights / np.where(own > 0, own, 1.0)[:, None]
+        both = [[each[(rows.y[:, i] == code) & (own > 0), i] for code in (0, 1)] for i in range(len(odds))]
+        odds = np.array([b.mean() / a.mean() if len(a) and len(b) and a.mean() > 0 else 1.0 for a, b in both])
+    forest = fitted_forest(
+        Rows(rows.x, codes[:, 0] if codes.shape[1] == 1 else codes, rows.sample_weight), options, balanced=False,
+        trees=trees, seed=seed,
+    )  # fmt: skip
+    return Grown(LabelForest(forest, odds), trees, {})
+
+
+def layer_of_labels(grown: Grown, prior: Array, **kwargs: Any) -> TreeEnsemble:
+    """A Keras layer that gives the logits (N, L) of boosters or of a forest over several labels.
+
+    Args:
+        grown: What `grow_boosters` or `grow_label_forest` gave.
+        prior: float64 (L, 2), shares of each label without and with it, one more tree of a forest.
+        **kwargs: Of the layer.
+    """
+    if isinstance(grown.model, LabelForest):
+        forest = grown.model.forest
+        each = [_tree(one.tree_, grown.model.leaves(i)) for i, one in enumerate(forest.estimators_)]
+        trees = assembled([*each, tree_of_leaf(_halves(prior))], forest.n_features_in_)
+        return TreeEnsemble.of(trees, scale=1.0 / (len(each) + 1), link="odds", **kwargs)
+    each_label = [trees_of_booster(booster, grown.rounds) for booster in grown.model]
+    nothing = tree_of_leaf(np.zeros(1))
+    in_turn = [
+        trees[number] if number < len(trees) else nothing for number in range(grown.rounds) for trees in each_label
+    ]
+    width = int(grown.model[0].num_feature())
+    scale = float(grown.model[0].params.get("sigmoid", 1.0))
+    return TreeEnsemble.of(assembled(in_turn, width), classes=len(each_label), scale=scale, **kwargs)
+
+
+def _tree(tree: Any, values: Array) -> Tree:
+    return Tree(
+        tree.children_left, tree.children_right, tree.feature, tree.threshold,
+        np.where(np.asarray(tree.missing_go_to_left, dtype=bool), -np.inf, np.inf), {}, values,
+    )  # fmt: skip
+
+
+def _halves(prior: Array) -> Array:
+    """Shares with each label, then without: float64 (2 L,)."""
+    return np.concatenate([np.asarray(prior)[:, 1], np.asarray(prior)[:, 0]])
