@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +15,12 @@ from counterpoise.decide.drift import Drift
 from counterpoise.decide.drift import monitor as compare_scores
 
 
-def monitor(clf: Classifier, batch: Any, *, method: str = "em", draws: int = 200, seed: int = 0) -> Drift:
+def monitor(
+    clf: Classifier, batch: Any, *, method: str = "em", draws: int = 200, seed: int = 0
+) -> Drift | dict[str, Drift]:
     """Compare new rows without labels with the rows that fitted a classifier's rule.
+
+    Of several labels per row, each label is compared by itself, on the rows where it was known.
 
     Args:
         clf: As it was shipped; it holds the scores and labels of the rows that fitted its rule.
@@ -26,10 +32,10 @@ def monitor(clf: Classifier, batch: Any, *, method: str = "em", draws: int = 200
     Returns:
         `estimate` (new class shares with intervals, and whether only the shares moved), `score_distance`,
         `flagged_before` and `flagged_now`, `plausible` (whether the threshold's aim still holds), `rule` for the new
-        shares (see `adapted`), and `notes` in words.
+        shares (see `adapted`), and `notes` in words. Of several labels: the name of each label -> such a record.
 
     Raises:
-        OptionError: the classifier holds no scores.
+        OptionError: the classifier holds no scores, or its rows that fitted the rule lack a class.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -40,35 +46,46 @@ def monitor(clf: Classifier, batch: Any, *, method: str = "em", draws: int = 200
         >>> drift.plausible
         True
     """
-    if not isinstance(clf.rule, Rule):
-        raise OptionError(
-            "monitor compares rows of one class each, but this classifier has several labels per row. Watch a label "
-            "by wrapping its column of predict_proba: cp.wrap(proba[:, 0], y[:, 0])."
-        )
     if "log_p" not in clf.scores:
         raise OptionError("this classifier holds no scores of labeled rows to compare with.")
     old = clf.scores["log_p"].astype(np.float64)
     new = clf.log_p(clf.member_logits(batch))
-    return compare_scores(
-        clf.rule.unreviewed, list(old), clf.scores["y"], list(new), method=method, draws=draws, seed=seed
-    )
+    problems = clf.target.problems(clf.scores["y"], clf.classes_.tolist())
+    drifts = {}
+    for problem, rule in zip(problems, clf.rule.unreviewed.problem_rules, strict=True):
+        fresh = replace(problem, rows=np.arange(new.shape[1])).log_p(new)
+        drifts[problem.name] = compare_scores(
+            rule, list(problem.log_p(old)), problem.y, list(fresh), method=method, draws=draws, seed=seed
+        )
+    return drifts[""] if problems[0].index is None else drifts
 
 
-def adapted(clf: Classifier, drift: Drift) -> Classifier:
+def adapted(clf: Classifier, drift: Drift | Mapping[str, Drift]) -> Classifier:
     """The classifier with probabilities and threshold for the new class shares; trains nothing.
 
     Raises:
         OptionError: more than the class shares moved, so there is no such rule.
     """
-    if drift.rule is None:
-        raise OptionError(f"{drift.estimate.note} There is no rule for these rows without new labels.")
-    return clf.with_rule(drift.rule)
+    rules: list[Rule] = []
+    for label, one in drift.items() if isinstance(drift, Mapping) else [("", drift)]:
+        if one.rule is None:
+            where = f"Label {label!r}: " if label else ""
+            raise OptionError(f"{where}{one.estimate.note} There is no rule for these rows without new labels.")
+        rules.append(one.rule)
+    return clf.with_rule(clf.rule.with_problem_rules(rules))
 
 
-def drift_to_dict(clf: Classifier, drift: Drift) -> dict[str, Any]:
-    """A `Drift` as plain JSON values, class by class."""
+def drift_to_dict(clf: Classifier, drift: Drift | Mapping[str, Drift]) -> dict[str, Any]:
+    """A `Drift` as plain JSON values, class by class; of several labels, a list `labels` of these."""
+    if isinstance(drift, Mapping):
+        each = zip(drift.items(), clf.rule.problem_rules, strict=True)
+        return {"labels": [{"label": name, **_plain(one, rule, ("0", "1"))} for (name, one), rule in each]}
+    (rule,) = clf.rule.problem_rules
+    return _plain(drift, rule, [str(label) for label in clf.classes_.tolist()])
+
+
+def _plain(drift: Drift, rule: Rule, classes: Sequence[str]) -> dict[str, Any]:
     e = drift.estimate
-    labels = [str(label) for label in clf.classes_.tolist()]
     return {
         "classes": [
             {
@@ -80,13 +97,13 @@ def drift_to_dict(clf: Classifier, drift: Drift) -> dict[str, Any]:
                 "decided_before": float(drift.flagged_before[c]),
                 "decided_now": float(drift.flagged_now[c]),
             }
-            for c, label in enumerate(labels)
+            for c, label in enumerate(classes)
         ],
         "pure_prior_shift": e.pure,
         "p": e.fit_p,
         "score_distance": drift.score_distance,
         "plausible": drift.plausible,
-        "threshold_before": clf.rule.threshold,
+        "threshold_before": rule.threshold,
         "threshold_now": None if drift.rule is None else drift.rule.threshold,
         "notes": list(drift.notes),
     }

@@ -12,19 +12,18 @@ from counterpoise.classifier.classifier import Classifier
 from counterpoise.classifier.model_card import ruled, stored_scores
 from counterpoise.core.errors import ModelError, OptionError, TargetError
 from counterpoise.core.label_names import warn_look_alikes
-from counterpoise.core.labels import class_labels
+from counterpoise.core.labels import Labels, class_labels
 from counterpoise.core.masked import unmasked
-from counterpoise.core.proportions import shares_of_classes
-from counterpoise.core.rule import Rule
+from counterpoise.core.rule import LabelRules, Rule
+from counterpoise.core.target import Target
 from counterpoise.core.version import version
 from counterpoise.data.loading import dataset_kind, load_alone
-from counterpoise.decide.prior import corrected_log_proba
-from counterpoise.decide.rule import fit_rule_from_log_p
 from counterpoise.networks.cloning import last_activation
 from counterpoise.networks.output import ProbabilityToLogit
 from counterpoise.plans.class_plans import Plan
 from counterpoise.targets.kinds import target_of
-from counterpoise.targets.known import label_codes
+from counterpoise.targets.reading import picked
+from counterpoise.targets.shares import shares_of
 
 Array = np.ndarray
 
@@ -43,12 +42,14 @@ def wrap(
             takes scores wherever others take rows.
         x: For a Keras model the rows, in the form that it takes, or a dataset of rows and labels. With scores the
             labels may stand here.
-        y: Labels (N,). Without labels only the plan's shift is removed, and the threshold is 0.5 or the largest.
+        y: Labels (N,); several labels per row as (N, L) of 0, 1 and missing, or `cp.labels(y)`, for a model with a unit
+            for each. Without labels only the plan's shift is removed, and the threshold is 0.5 or the largest.
         plan: The plan whose rows or weights trained the model (`cp.plans...`): its shift is removed. None: there was
             none, or it is not known and the labels tell.
-        classes: Labels in the order of the model's outputs; for one unit (negative, positive). None: sorted labels.
+        classes: Labels in the order of the model's outputs; for one unit (negative, positive). None: sorted labels. Of
+            several labels per row, their names.
         output: "logits", "probabilities" or "auto" (the last activation; scores: probabilities where all lie in
-            [0, 1]).
+            [0, 1]). Of several labels per row these are sigmoids.
         aim: What the threshold is chosen for (see `cp.decide.Aim`).
         calibrate: "auto", a kind, or None (see `cp.decide.fit_calibrator`).
 
@@ -66,23 +67,43 @@ def wrap(
     """
     if isinstance(model, keras.Model):
         x, y = _of_dataset(x, y) if dataset_kind(x) else (x, y)
-        rows, members, name = x, _of_keras(model, output), model.name
     else:
-        y = x if y is None else y
-        rows = _scores(model)
-        members, name = _of_scores(rows, output), "scores"
-    order = _order(members, y, plan, classes)
-    shift = np.zeros(len(order)) if plan is None else np.asarray(plan.log_shift, dtype=np.float64)
-    _check_fit(members, order, shift)
+        x, y = _scores(model), x if y is None else y
+    several = picked(y) if y is not None else None
+    kind = several.kind if isinstance(several, Labels) else "labels" if np.ndim(_shift(plan)) == 2 else "one_of"
+    target = target_of(kind)
+    if isinstance(model, keras.Model):
+        members, name = _of_keras(model, output, target.independent), model.name
+    else:
+        members, name = _of_scores(x, output, target.independent), "scores"
+    order = _order(members, several if kind == "labels" else y, plan, classes)
+    shape = target.shape(len(order))
+    shift = np.zeros(shape) if plan is None else np.asarray(_shift(plan), dtype=np.float64)
+    _check_fit(members, order, shift, target)
     card = {
         "counterpoise": version(), "strategy": "wrapped", "idea": "A model trained elsewhere.", "network": name,
         "plan": None if plan is None else plan.name, "log_shifts": [shift.tolist()],
     }  # fmt: skip
+    even = np.full(shape, 1.0 / shape[-1])
+    unfitted = Classifier(members, _uncorrected(shift, even), order, None, {}, {}, kind)
     if y is not None:
-        return _fitted(members, rows, label_codes(y, np.array(order, dtype=object)), order, shift, aim, calibrate, card)
-    prior = np.full(len(order), 1.0 / len(order)) if plan is None else plan.base_prior
-    rule = Rule(shift[None], prior, threshold=0.5 if len(order) == 2 else None)
-    return Classifier(members, rule, order, None, card | {"rule": "no labels: only the plan's shift was removed"})
+        given = y if several is None or kind == "one_of" else several
+        return _fitted(unfitted, x, target.codes(given, np.array(order, dtype=object)), aim, calibrate, card)
+    rule = _uncorrected(shift, even if plan is None else np.asarray(plan.base_prior))
+    card |= {"rule": "no labels: only the plan's shift was removed"}
+    return Classifier(members, rule, order, None, card, {}, kind)
+
+
+def _shift(plan: Any) -> Any:
+    """What training under a plan adds to the logits, (C,) or (L, 2); 0 without one."""
+    return 0.0 if plan is None else plan.log_shift
+
+
+def _uncorrected(shift: Array, prior: Array) -> Rule | LabelRules:
+    """The rule that removes the shift, and decides at 0.5 or for the most probable class."""
+    if shift.ndim == 2:
+        return LabelRules(tuple(Rule(*pair, threshold=0.5) for pair in zip(shift[:, None], prior, strict=True)))
+    return Rule(shift[None], prior, threshold=0.5 if len(prior) == 2 else None)
 
 
 def _of_dataset(dataset: Any, y: Any) -> tuple[Any, Any]:
@@ -93,25 +114,23 @@ def _of_dataset(dataset: Any, y: Any) -> tuple[Any, Any]:
 
 
 def _fitted(
-    members: keras.Model, rows: Any, y: Array, order: Sequence[Any], shift: Array, aim: str, calibrate: str | None,
-    card: dict[str, Any],
-) -> Classifier:  # fmt: skip
+    unfitted: Classifier, rows: Any, y: Array, aim: str, calibrate: str | None, card: dict[str, Any]
+) -> Classifier:
     if rows is None:
         raise OptionError("labels were given without rows; pass x, rows that did not train the model.")
-    unfitted = Classifier(members, Rule(shift[None], np.ones(len(order)) / len(order)), order, None, {})
-    log_p = corrected_log_proba(unfitted.member_logits(rows)[0], shift)
+    target, order, shifts = unfitted.target, unfitted.classes_.tolist(), unfitted.rule.log_shifts
+    log_p = target.log_p(unfitted.member_logits(rows)[0], shifts[0])
     if len(y) != len(log_p):
         raise TargetError(f"{len(log_p)} rows but {len(y)} labels. Expected one label per row.")
-    rule = fit_rule_from_log_p([log_p], y, [shift], aim=aim, calibrate=calibrate)
+    rule = target.fit_rule(log_p[None], y, shifts, aim=aim, calibrate=lambda codes: calibrate)
     scores = stored_scores(log_p[None], y)
-    counts = np.bincount(y, minlength=len(order))
     note = f"{len(y)} rows given to wrap(), which fitted the rule"
-    classes = shares_of_classes(order, counts)
-    card |= {"rows": len(y), "classes": classes, "rule": note, "metrics_of": note}
-    return Classifier(members, rule, order, None, card | ruled(target_of("one_of"), rule, scores, order), scores)
+    card |= {"rows": len(y), "classes": shares_of(target, y, order), "rule": note, "metrics_of": note}
+    card |= ruled(target, rule, scores, order)
+    return Classifier(unfitted.members, rule, order, None, card, scores, unfitted.kind)
 
 
-def _of_keras(model: keras.Model, output: str) -> keras.Model:
+def _of_keras(model: keras.Model, output: str, independent: bool) -> keras.Model:
     """Inputs to logits, under the name by which a saved classifier finds its networks."""
     if not model.built or not model.inputs:
         raise ModelError("the model has no inputs yet; call it once on rows, or give it keras.Input layers.")
@@ -125,7 +144,12 @@ def _of_keras(model: keras.Model, output: str) -> keras.Model:
             f"cannot tell whether the model's output ({kind or 'no known activation'}) is logits or probabilities; "
             'pass output="logits" or output="probabilities".'
         )
-    logits = out if kind in ("linear", "logits") else ProbabilityToLogit(name="to_logit")(out)
+    if independent and kind == "softmax":
+        raise ModelError(
+            "the model ends in softmax, whose classes exclude each other, but these rows have several labels. Expected "
+            "a sigmoid, or logits, for each label."
+        )
+    logits = out if kind in ("linear", "logits") else ProbabilityToLogit(independent, name="to_logit")(out)
     return keras.Model(given, logits, name="members")
 
 
@@ -141,20 +165,22 @@ def _scores(given: Any) -> Array:
     return (scores[:, None] if scores.ndim == 1 else scores).astype(np.float32)
 
 
-def _of_scores(scores: Array, output: str) -> keras.Model:
+def _of_scores(scores: Array, output: str, independent: bool) -> keras.Model:
     """Scores as they come, to logits."""
     if output == "auto":
         output = "probabilities" if scores.min() >= 0 and scores.max() <= 1 else "logits"
     inputs = keras.Input(scores.shape[1:], name="scores")
-    layer = ProbabilityToLogit() if output == "probabilities" else keras.layers.Activation("linear")
+    layer = ProbabilityToLogit(independent) if output == "probabilities" else keras.layers.Activation("linear")
     return keras.Model(inputs, layer(inputs), name="members")
 
 
 def _order(members: keras.Model, y: Any, plan: Plan | None, classes: Sequence[Any] | None) -> list[Any]:
     if classes is not None:
         return list(classes)
+    if isinstance(y, Labels):
+        return list(y.classes)
     if plan is not None:
-        return list(plan.classes)
+        return list(plan.classes) if np.ndim(plan.log_shift) == 1 else list(range(len(plan.log_shift)))
     if y is not None:
         labels = list(class_labels(y).classes)
         warn_look_alikes(labels)
@@ -162,12 +188,13 @@ def _order(members: keras.Model, y: Any, plan: Plan | None, classes: Sequence[An
     return list(range(max(2, members.output.shape[-1])))
 
 
-def _check_fit(members: keras.Model, order: Sequence[Any], shift: Array) -> None:
-    units = members.output.shape[-1]
-    if len(order) != max(2, units):
+def _check_fit(members: keras.Model, order: Sequence[Any], shift: Array, target: Target) -> None:
+    units, what = members.output.shape[-1], "labels" if target.independent else "classes"
+    if units not in target.widths(len(order)):
+        count = units if target.independent else max(2, units)
         raise OptionError(
-            f"the outputs are for {max(2, units)} classes but there are {len(order)} labels ({order[:6]}); pass "
+            f"the outputs are for {count} {what} but there are {len(order)} labels ({order[:6]}); pass "
             "classes=[...] in the order of the outputs."
         )
-    if len(shift) != len(order):
-        raise OptionError(f"the plan is for {len(shift)} classes and the model for {len(order)}.")
+    if shift.shape != target.shape(len(order)):
+        raise OptionError(f"the plan is for {len(shift)} {what} and the model for {len(order)}.")

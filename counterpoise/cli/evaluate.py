@@ -179,6 +179,9 @@ def _label_table(labels: Sequence[Mapping[str, Any]]) -> Any:
 def _show_drift(record: Mapping[str, Any]) -> None:
     from rich.table import Table
 
+    if "labels" in record:
+        _show_label_drifts(record["labels"])
+        return
     table = Table("class", "share before", "share now", "90% CI", "decided before", "decided now", box=None,
                   pad_edge=False, header_style="bold")  # fmt: skip
     for c in record["classes"]:
@@ -192,6 +195,22 @@ def _show_drift(record: Mapping[str, Any]) -> None:
         console.print(note)
     if record["threshold_now"] is not None:
         console.print("\n".join(_advice(record)))
+
+
+def _show_label_drifts(labels: Sequence[Mapping[str, Any]]) -> None:
+    """A line for each label: its share before and now, and what becomes of its threshold."""
+    from rich.table import Table
+
+    headings = ("label", "share before", "share now", "90% CI", "decided before", "decided now", "threshold")
+    table = Table(*headings, box=None, pad_edge=False, header_style="bold")
+    for label in labels:
+        c, before, now = label["classes"][1], label["threshold_before"], label["threshold_now"]
+        moved = "needs labels" if now is None else f"{before:.4g}" + ("" if before == now else f" -> {now:.4g}")
+        table.add_row(
+            label["label"], f"{c['share_before']:.4g}", f"{c['share_now']:.4g}", f"{c['low']:.4g} to {c['high']:.4g}",
+            f"{c['decided_before']:.4g}", f"{c['decided_now']:.4g}", moved,
+        )  # fmt: skip
+    Terminal().print(table)
 
 
 def _advice(record: Mapping[str, Any]) -> list[str]:

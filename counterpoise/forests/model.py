@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import keras
@@ -80,11 +81,11 @@ class TreeModel:
         own = {name: value for name, value in self.options.items() if name != "n_estimators"}
         several = rows.y.ndim == 2
         if self.stops_early:
-            options, how = {**BOOSTED, **own}, {"rounds": limits.steps, "patience": limits.patience, "seed": seed}
-            columns = {"categorical": flat.categorical, "monotone": self._monotone(flat)}
-            if several:
-                return grow_boosters(rows, stop, log_shift, options, **columns, **how)
-            return grow_boosted(rows, stop, classes, log_shift, options, **columns, **how)
+            boosting = partial(grow_boosters, rows, stop) if several else partial(grow_boosted, rows, stop, classes)
+            return boosting(
+                log_shift, {**BOOSTED, **own}, rounds=limits.steps, patience=limits.patience,
+                categorical=flat.categorical, monotone=self._monotone(flat), seed=seed,
+            )  # fmt: skip
         if self.monotone:
             own["monotonic_cst"] = self._monotone(flat)
         most = leaves_for(2 * rows.y.shape[1]) if several else LEAVES

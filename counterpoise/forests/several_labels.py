@@ -1,7 +1,7 @@
 """Trees for several labels per row, each 1, 0 or not known (-1): boosters that grow in step, and one forest for all.
 
-Boosters, one for each label, grow round by round together, so that all of them end at the round whose mean log loss over
-the labels is the lowest, and become one layer. A forest has one set of trees whose leaves hold the shares of every
+Boosters, one for each label, grow round by round together, so that all of them end at the round whose mean log loss
+over the labels is the lowest, and become one layer. A forest has one set of trees whose leaves hold the shares of every
 label: what a split gains is the mean over the labels, so that rare ones borrow from those they occur with.
 """
 
@@ -16,7 +16,12 @@ import numpy as np
 from counterpoise.core import logits as lg
 from counterpoise.forests.conversion import tree_of_leaf, trees_of_booster
 from counterpoise.forests.fitting import (
-    Grown, Rows, boosting_parameters, fitted_forest, log_proba_of, quietly,
+    Grown,
+    Rows,
+    boosting_parameters,
+    fitted_forest,
+    log_proba_of,
+    quietly,
 )  # fmt: skip
 from counterpoise.forests.tree_layer import TreeEnsemble
 from counterpoise.forests.trees import Tree, assembled

@@ -106,3 +106,29 @@ def test_of_three_classes_one_that_looks_different_is_no_prior_shift():
 def test_a_classifier_without_scores_is_refused():
     with pytest.raises(OptionError, match="no scores"):
         cp.monitor(cp.wrap(np.array([0.2, 0.8])), np.array([0.5]))
+
+
+def test_of_several_labels_each_is_watched_by_itself():
+    """Every number is that of the label's own classifier on the rows where it was known."""
+    from counterpoise.core.rule import LabelRules
+
+    (p, y), (q, z) = scores(2000, 0.2, 8), scores(2000, 0.2, 9)
+    known = np.arange(2000) % 4 != 0
+    both = cp.wrap(np.stack([p, q], axis=1), np.stack([y, np.where(known, z, -1)], axis=1))
+    assert isinstance(both.rule, LabelRules)
+    alone = cp.wrap(p, y), cp.wrap(q[known], z[known])
+    fresh = scores(2000, 0.2, 10)[0], scores(2000, 0.45, 11)[0]
+    drifts = cp.monitor(both, np.stack(fresh, axis=1), draws=30)
+    names = [str(name) for name in both.classes_.tolist()]
+    assert list(drifts) == names
+    for drift, one, new in zip(drifts.values(), alone, fresh, strict=True):
+        expected = cp.monitor(one, new, draws=30)
+        assert drift.estimate.prior == pytest.approx(expected.estimate.prior, abs=1e-6)
+        assert drift.plausible == expected.plausible
+        assert drift.score_distance == pytest.approx(expected.score_distance, abs=1e-6)
+    moved = adapted(both, drifts)
+    assert moved.rule.problem_rules[0] is both.rule.problem_rules[0], "this label's share may be what it was"
+    assert moved.rule.problem_rules[1].threshold != both.rule.problem_rules[1].threshold
+    record = drift_to_dict(both, drifts)
+    assert [label["label"] for label in record["labels"]] == names
+    assert record["labels"][1]["classes"][1]["share_now"] == pytest.approx(0.45, abs=0.05)

@@ -71,3 +71,26 @@ def test_refusals():
     plain = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     with pytest.raises(OptionError, match="labels were given without rows"):
         cp.wrap(plain, y=y)
+
+
+def test_scores_of_several_labels_are_wrapped_label_by_label(tmp_path):
+    rng = np.random.default_rng(4)
+    z = rng.normal(size=(900, 2))
+    y = (rng.random((900, 2)) < 1 / (1 + np.exp(1.5 - 2 * z))).astype(float)
+    balanced = 1 / (1 + np.exp(-2 * z))
+    y[::5, 1] = np.nan
+    clf = cp.wrap(balanced, y, classes=["edema", "mass"])
+    known = ~np.isnan(y[:, 1])
+    for label, rows in (("edema", slice(None)), ("mass", known)):
+        i = clf.classes_.tolist().index(label)
+        alone = cp.wrap(balanced[rows, i], y[rows, i].astype(int))
+        assert clf.predict_proba(balanced[rows])[:, i] == pytest.approx(alone.predict_proba(balanced[rows, i])[:, 1])
+        assert clf.rule.problem_rules[i].threshold == pytest.approx(alone.rule.threshold)
+    network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, "sigmoid")])
+    wrapped = cp.wrap(network, z.astype("float32"), y)
+    wrapped.save(tmp_path / "labels.keras")
+    same = cp.load(tmp_path / "labels.keras").predict_proba(z.astype("float32"))
+    assert same == pytest.approx(wrapped.predict_proba(z.astype("float32")), abs=1e-7)
+    exclusive = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, "softmax")])
+    with pytest.raises(ModelError, match="ends in softmax"):
+        cp.wrap(exclusive, z.astype("float32"), y)

@@ -35,6 +35,11 @@ def test_train_predict_evaluate(place):
     shown = run_command("evaluate", model, table, "--target", "mass,edema")
     assert (shown.code, "means over the labels" in shown.out) == (0, True)
     assert run_command("evaluate", model, place / "tags.csv", "--target", "tags", "--separator", "|").code == 0
+    watched = json.loads(run_command("evaluate", model, table, "--unlabeled", "--json").out)
+    assert [row["label"] for row in watched["labels"]] == ["edema", "mass"]
+    lines = run_command("evaluate", model, table, "--unlabeled").out.splitlines()
+    share = watched["labels"][1]["classes"][1]["share_now"]
+    assert any(line.split()[0] == "mass" and f"{share:.4g}" in line for line in lines if line.strip())
 
 
 def test_compare_reads_separated_text(place, tmp_path):
