@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.classifier.classifier import Classifier
+from counterpoise.classifier.rows import with_amounts
 from counterpoise.core.errors import OptionError
 from counterpoise.core.rule import Rule
 from counterpoise.decide.drift import Drift
@@ -47,11 +48,18 @@ def monitor(clf: Classifier, batch: Any, *, method: str = "em", draws: int = 200
         )
     if "log_p" not in clf.scores:
         raise OptionError("this classifier holds no scores of labeled rows to compare with.")
-    old = clf.scores["log_p"].astype(np.float64)
-    new = clf.log_p(clf.member_logits(batch))
+    column = clf.rule.cost_column
+    if column is not None and "amount" not in clf.scores:
+        raise OptionError(
+            f"monitor compares decisions, but the amounts of {column.name!r} were not stored with the rows that fitted "
+            "the rule. Train with `counterpoise train --cost-column`, or monitor clf.decide(threshold=0.5)."
+        )
+    encoded, amount = with_amounts(clf, batch, column)
+    old, new = clf.scores["log_p"].astype(np.float64), clf.log_p(clf.encoded_logits(encoded))
     return compare_scores(
-        clf.rule.unreviewed, list(old), clf.scores["y"], list(new), method=method, draws=draws, seed=seed
-    )
+        clf.rule.unreviewed, list(old), clf.scores["y"], list(new), amount=clf.scores.get("amount"),
+        new_amount=amount, method=method, draws=draws, seed=seed,
+    )  # fmt: skip
 
 
 def adapted(clf: Classifier, drift: Drift) -> Classifier:
