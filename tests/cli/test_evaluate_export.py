@@ -180,7 +180,9 @@ def test_train_decides_by_a_column(place, tmp_path):
     assert "recall" in clf.card["metrics"]  # the amounts of the rows are stored with their scores
     frame = pl.read_csv(place / "amounts.csv")
     p = clf.decide(cost_column="amount", cost_fp=2).predict_proba(frame)[:, 1]
-    decided = pl.read_csv(run("predict", tmp_path / "m.keras", place / "amounts.csv").stdout.encode())["decision"]
+    decided = pl.read_csv(
+        run("predict", tmp_path / "m.keras", place / "amounts.csv").stdout.encode(), infer_schema=False
+    )["decision"]
     positive = p * frame["amount"].to_numpy() >= (1 - p) * 2
     kept = (decided != "review").to_numpy()
     assert ((decided == "True").to_numpy() == positive)[kept].mean() > 0.9
