@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,32 +12,20 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from counterpoise.classifier.deciding import decided
+from counterpoise.classifier import predicting, rows
+from counterpoise.classifier.deciding import decided, without_column
 from counterpoise.classifier.file import Contents, read, write
 from counterpoise.classifier.model_card import ModelCard, measured
 from counterpoise.classifier.references import custom_objects_of
-from counterpoise.core.errors import ArtifactError, DataError, OptionError
+from counterpoise.classifier.whole_model import whole_model
 from counterpoise.core.examples import Pictures
 from counterpoise.core.per_class import in_class_order
 from counterpoise.core.review import REVIEW
 from counterpoise.core.rule import LabelRules, Rule
 from counterpoise.core.schema import Schema
-from counterpoise.core.structure import chunk_rows, leaves, rows_in, take
 from counterpoise.core.temporary import scratch
-from counterpoise.data.columns import raw_columns, raw_inputs
-from counterpoise.data.frames import is_table
-from counterpoise.data.image_set import ImageSet, pictures_of
-from counterpoise.data.inputs import check_inputs
-from counterpoise.data.loading import dataset_kind, features_of, load_features
-from counterpoise.data.named_inputs import NamedInputs
-from counterpoise.data.schema import encode_rows
-from counterpoise.data.texts import texts_of_table
 from counterpoise.decide.rule import Decision
-from counterpoise.metrics.members import mean_table, member_table
-from counterpoise.networks.batch_ensemble import n_members
 from counterpoise.networks.forward import forward
-from counterpoise.networks.input_names import like
-from counterpoise.networks.member_outputs import shares
 from counterpoise.targets.kinds import target_of
 
 if TYPE_CHECKING:
@@ -99,11 +87,7 @@ class Classifier:
         Raises:
             ArtifactError: the entry of the card is damaged.
         """
-        images = self.card_without_metrics.get("images")
-        try:
-            return None if images is None else pictures_of(images)
-        except (KeyError, TypeError, OptionError) as error:
-            raise ArtifactError(f"The model card is damaged: 'images' is {images!r:.80}.") from error
+        return rows.pictures(self.card_without_metrics)
 
     @property
     def members_(self) -> list[dict[str, Any]]:
@@ -112,22 +96,7 @@ class Classifier:
         Members are networks, or the member strategies of one network that was trained for several. See
         `metrics.members.member_table`; empty where no scores are stored.
         """
-        if "log_p" not in self.scores:
-            return []
-        proba, weights = np.exp(self.scores["log_p"].astype(np.float64)), self.rule.weights
-        if "member_outputs" in self.scores:
-            proba = self.scores["member_outputs"]
-            weights = shares(n_members(self.members), len(proba))
-        names = self.card_without_metrics.get("members", ())
-        names = names if len(names) == len(proba) else [f"member {number}" for number in range(len(proba))]
-        user = self.scores.get("weight")
-        return mean_table(
-            [
-                member_table(names, p.log_p(proba), p.y, weights=weights, sample_weight=p.of_rows(user))
-                for p in self.target.problems(self.scores["y"], self.classes_.tolist())
-                if len(p.rows)
-            ]
-        )
+        return predicting.member_scores(self)
 
     def predict_proba(self, x: Any, prior: Any = None) -> Array:
         """Probability of each class, float64 (N, C), or of each label, (N, L), in the order of `classes_`.
@@ -137,11 +106,11 @@ class Classifier:
             prior: Class shares where the rows come from, when they differ from training: the share of
                 `classes_[1]` for two classes, one share per class, or one per label. None = as in training.
         """
-        return self._decide(x, prior).proba
+        return predicting.predicted(self, x, without_column(self._rule_at(prior))).proba
 
     def predict(self, x: Any, prior: Any = None) -> Array:
         """The decided label of each row (N,), by the classifier's threshold or offsets; of labels 0 or 1, (N, L)."""
-        return self.target.decided(self._decide(x, prior).decision, self.decisions_)
+        return self.target.decided(predicting.predicted(self, x, self._rule_at(prior)).decision, self.decisions_)
 
     @property
     def decisions_(self) -> Array:
@@ -161,10 +130,11 @@ class Classifier:
         labels = self.decisions_
         if self.rule.review is not None:
             labels = np.array([str(label) for label in labels])
-        return pl.DataFrame(self.target.columns(self._decide(x, prior), labels))
+        return pl.DataFrame(self.target.columns(predicting.predicted(self, x, self._rule_at(prior)), labels))
 
     def decide(
-        self, *, confidence: float | None = None, costs: Any = None, review_alpha: float | None = None,
+        self, *, confidence: float | None = None, costs: Any = None, cost_column: str | None = None,
+        cost_fp: float | None = None, review_alpha: float | None = None,
         review_budget: tuple[float, float] | None = None, **aim: Any,
     ) -> Classifier:  # fmt: skip
         """A new classifier with another threshold; trains nothing.
@@ -181,6 +151,10 @@ class Classifier:
             confidence: Share of draws of the guarantee rows in which the floor holds, for example 0.95.
             costs: What each decision costs, (C, C) [true, decided] in the order of `classes_`, or `{true label:
                 {decided label: cost}}`; the class of the lowest expected cost is decided. A benefit is a negative cost.
+            cost_column: Two classes of a table: the column with what a missed case of each row costs (an amount). A
+                row of probability p is positive if p * amount >= (1 - p) * cost_fp. The column is then an input of
+                `predict`, the file and every export, even if it is no feature. Amounts are 0 or more.
+            cost_fp: What a false positive costs with `cost_column`, above 0.
             review_alpha: Leave rows that may be of several classes to a human (decision "review"), so that at most
                 this share of each class is decided wrongly. Chosen on the rows of `guarantee_rows`, if there are some.
             review_budget: (k, n): leave the k of n rows whose decision is closest to another one to a human.
@@ -195,7 +169,7 @@ class Classifier:
         """
         rule, text = decided(
             self.target, self.rule, self.scores, self.classes_.tolist(), aim, confidence=confidence, costs=costs,
-            review_alpha=review_alpha, review_budget=review_budget,
+            column=(cost_column, cost_fp), schema=self.schema, review_alpha=review_alpha, review_budget=review_budget,
         )  # fmt: skip
         clf = self.with_rule(rule)
         return clf.with_card(threshold={**clf.card_without_metrics["threshold"], "budgets": text}) if text else clf
@@ -228,27 +202,16 @@ class Classifier:
 
     def encoded_logits(self, encoded: Any) -> list[Array]:
         """As `member_logits`, of rows in the form of `Examples.x`."""
-        batches = list(self._batches(encoded))
+        batches = (logits for _, logits in predicting.batches(self, encoded))
         return [np.concatenate(columns) for columns in zip(*batches, strict=True)]
-
-    def _batches(self, encoded: Any) -> Iterator[list[Array]]:
-        check_inputs(encoded, self.members.input)
-        size = chunk_rows(encoded)
-        for start in range(0, rows_in(encoded), size):
-            yield self._forward(take(encoded, slice(start, start + size)))
 
     def log_p(self, logits: Sequence[Array]) -> Array:
         """Log-probabilities float64 (M, N, C) or (M, N, L, 2) of each member, its training shift undone."""
-        powers = np.zeros(len(logits)) if self.rule.gammas is None else self.rule.gammas
-        members = zip(logits, self.rule.log_shifts, powers, strict=True)
-        return np.stack([self.target.log_p(z, shift, float(g)) for z, shift, g in members])
+        return predicting.log_p(self, logits)
 
-    def decide_from_logits(self, logits: Sequence[Array]) -> Decision:
-        """Probabilities and decisions from member outputs (see `member_logits`)."""
-        return self._by(self.rule, logits)
-
-    def _by(self, rule: Rule | LabelRules, logits: Sequence[Array]) -> Decision:
-        decision: Decision = self.target.apply(rule, self.log_p(logits))
+    def decide_from_logits(self, logits: Sequence[Array], amount: Array | None = None) -> Decision:
+        """Probabilities and decisions from member outputs (see `member_logits`), and the values of a cost column."""
+        decision: Decision = self.target.apply(self.rule, self.log_p(logits), amount)
         return decision
 
     def raw(self, logits: Sequence[Array]) -> Array:
@@ -257,9 +220,7 @@ class Classifier:
 
     def keras_model(self) -> keras.Model:
         """The whole as one Keras model: raw columns in, `{"probability", "decision"}` out."""
-        inputs = raw_inputs(self.schema) if self.schema is not None else like(self.members.input, ("members", "rule"))
-        encoded = raw_columns(self.schema)(inputs) if self.schema is not None else inputs
-        return keras.Model(inputs, self.target.layer(self.rule)(self.members(encoded)))
+        return whole_model(self)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write one `.keras` file: preprocessing, members, correction, threshold, labels and schema.
@@ -294,36 +255,13 @@ class Classifier:
 
         return write(self, path, format)
 
-    def _decide(self, x: Any, prior: Any) -> Decision:
-        """Batch by batch: what the rule needs in between then stays in the processor's cache."""
-        rule = self.rule if prior is None else self._rule_at(prior)
-        chunks = map(self.encoded, features_of(x, self._row(x))) if dataset_kind(x) else [self.encoded(x)]
-        made = [self._by(rule, logits) for chunk in chunks for logits in self._batches(chunk)]
-        if not made:
-            raise DataError(
-                f"The {type(x).__name__} has no elements. Expected rows to predict. Check where it is made."
-            )
-        return Decision(np.concatenate([d.proba for d in made]), np.concatenate([d.decision for d in made]))
-
     def encoded(self, x: Any, name: str | None = None) -> Any:
         """Rows in any form that `fit` takes in the form of `Examples.x`; `name` is what to call them in a message."""
-        if isinstance(x, ImageSet):
-            return (x if self.pictures is None else x.read_as(self.pictures)).rows()
-        if dataset_kind(x):
-            x = load_features(x, self._row(x))
-        column = self.card_without_metrics.get("text_column")
-        if column is not None and is_table(x, table=False):
-            return texts_of_table(x, column)
-        named = NamedInputs.of(self.members.input) if self.schema is None else None
-        return encode_rows(self.schema, named.rows(x)[0] if named and named.take(x) else x, name)
-
-    def _row(self, dataset: Any) -> tuple[int | None, ...]:
-        """Shape of a row of the first input, as a dataset gives it."""
-        if self.schema is None:
-            return tuple(leaves(self.members.input)[0].shape[1:])
-        return () if isinstance(getattr(dataset, "element_spec", None), Mapping) else (len(self.schema.columns),)
+        return rows.encoded(self, x, name)
 
     def _rule_at(self, prior: Any) -> Rule | LabelRules:
+        if prior is None:
+            return self.rule
         shares = in_class_order(prior, "prior", self.classes_.tolist())
         moved: Rule | LabelRules = self.target.at_prior(self.rule, shares, self.scores)
         return moved

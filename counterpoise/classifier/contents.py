@@ -199,7 +199,7 @@ def check_scores(scores: Mapping[str, Array], rule: Rule | LabelRules, kind: str
 
 def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Target, prefix: str) -> None:
     classes = len(rule.prior)
-    unknown = sorted(set(scores) - {"log_p", "y", "weight", "member_outputs"})
+    unknown = sorted(set(scores) - {"log_p", "y", "weight", "amount", "member_outputs"})
     if unknown or not {"log_p", "y"} <= set(scores):
         raise ArtifactError(f"its stored scores are {', '.join(sorted(scores)) or 'none'}. Expected log_p and y.")
     y, log_p = scores["y"], scores["log_p"]
@@ -211,11 +211,12 @@ def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Ta
         _check_proba(
             scores["member_outputs"], (len(scores["member_outputs"]), *shape), f"{prefix}member_outputs", logs=False
         )
-    weight = scores.get("weight")
-    if weight is not None and not (
-        weight.shape == y.shape[:1] and weight.dtype.kind in "fiu" and np.isfinite(weight).all() and (weight >= 0).all()
-    ):
-        raise ArtifactError(f"its stored {prefix}weight is no list of one weight per row.")
+    for name in ("weight", "amount"):
+        own = scores.get(name)
+        if own is not None and not (
+            own.shape == y.shape[:1] and own.dtype.kind in "fiu" and np.isfinite(own).all() and (own >= 0).all()
+        ):
+            raise ArtifactError(f"its stored {prefix}{name} is no list of one {name} per row.")
 
 
 def _check_proba(values: Array, shape: tuple[int, ...], name: str, logs: bool) -> None:

@@ -11,8 +11,9 @@ import numpy as np
 from counterpoise.core.errors import OptionError
 from counterpoise.core.review import REVIEW
 from counterpoise.core.rule import LabelRules, Rule
+from counterpoise.core.schema import Schema
 from counterpoise.core.target import Target
-from counterpoise.decide.costs import cost_matrix, threshold_of_costs
+from counterpoise.decide.costs import cost_column, cost_matrix, threshold_of_costs
 from counterpoise.decide.review import margins, review_by_alpha, review_by_budget
 from counterpoise.decide.rule import pooled_log_proba
 
@@ -23,9 +24,12 @@ BUDGETS = {"recall_floor", "alerts"}
 
 def decided(
     target: Target, rule: Rule | LabelRules, scores: Mapping[str, Array], classes: Sequence[Any],
-    aim: Mapping[str, Any], *, confidence: float | None, costs: Any, review_alpha: float | None, review_budget: Any,
+    aim: Mapping[str, Any], *, confidence: float | None, costs: Any, column: tuple[Any, Any],
+    review_alpha: float | None, review_budget: Any, schema: Schema | None,
 ) -> tuple[Rule | LabelRules, str]:  # fmt: skip
     """The rule, and a sentence on two budgets ("" without).
+
+    `column` is (cost_column, cost_fp), `schema` the columns of a classifier of tables; else as `Classifier.decide`.
 
     Raises:
         OptionError: Options that exclude each other, or that the classifier has no scores for.
@@ -33,18 +37,20 @@ def decided(
     """
     reviews = review_alpha is not None or review_budget is not None
     if not isinstance(rule, Rule):
-        if costs is not None or reviews:
+        if costs is not None or column != (None, None) or reviews:
             raise OptionError(
-                "costs, review_alpha and review_budget are for one class per row, but this classifier has several "
-                "labels per row."
+                "costs, cost_column, review_alpha and review_budget are for one class per row, but this classifier has "
+                "several labels per row. Leave them out."
             )
         return target.choose(rule, scores, aim, confidence, classes), ""
     text = ""
-    plain = replace(rule, review=None, costs=None)
-    if costs is not None:
+    plain = replace(rule, review=None, costs=None, cost_column=None)
+    if costs is not None or column != (None, None):
         if aim or confidence is not None:
             raise OptionError("costs decide by themselves. Leave the other aim and confidence out.")
-        plain = by_costs(plain, costs, classes)
+        if costs is not None and column != (None, None):
+            raise OptionError("costs and cost_column exclude each other. Pass one of them.")
+        plain = by_costs(plain, costs, classes) if costs is not None else by_column(plain, *column, schema)
     elif set(aim) == BUDGETS:
         plain, text = by_two_budgets(target, plain, scores, aim, confidence, classes)
     elif aim or not reviews:
@@ -61,6 +67,34 @@ def by_costs(rule: Rule, costs: Any, classes: Sequence[Any]) -> Rule:
     return replace(
         rule, threshold=threshold, offsets=None, member_thresholds=None, aim="costs", costs=matrix, guarantee=None
     )
+
+
+def by_column(rule: Rule, name: Any, cost_fp: Any, schema: Schema | None) -> Rule:
+    """The rule that decides each row by what it costs to miss it (see `core.cost_column`).
+
+    Raises:
+        OptionError: More than two classes, rows that are no table, or a cost that is not above 0.
+    """
+    if name is None:
+        raise OptionError("cost_fp goes with cost_column. Without a column pass both costs as cost=(cost_fp, cost_fn).")
+    if len(rule.prior) > 2:
+        raise OptionError(
+            f"cost_column is for two classes, but this classifier has {len(rule.prior)}. Pass costs, one for each pair "
+            "of classes."
+        )
+    if schema is None:
+        raise OptionError(
+            f"cost_column={name!r} names a column of a table, but this classifier takes other rows. Pass costs."
+        )
+    column = cost_column(name, cost_fp)
+    return replace(
+        rule, threshold=None, offsets=None, member_thresholds=None, aim="costs", cost_column=column, guarantee=None
+    )
+
+
+def without_column(rule: Rule | LabelRules) -> Rule | LabelRules:
+    """The rule for probabilities alone, which need no amounts; the class is then the most probable one."""
+    return replace(rule, cost_column=None) if isinstance(rule, Rule) and rule.cost_column is not None else rule
 
 
 def by_two_budgets(
@@ -108,8 +142,15 @@ def with_review(
     if "log_p" not in scores:
         raise OptionError("This classifier has no out-of-fold scores, so no rows for a human can be chosen from them.")
     if alpha is None:
+        if rule.cost_column is not None and "amount" not in scores:
+            raise OptionError(
+                "review_budget sends the rows closest to another decision, but the amounts of "
+                f"{rule.cost_column.name!r} were not stored with the rows that fitted the rule. Use review_alpha, or "
+                "train with `counterpoise train --cost-column`."
+            )
         log_p = pooled_log_proba(rule, list(scores["log_p"].astype(np.float64)))
-        return replace(rule, review=review_by_budget(margins(rule, log_p), budget, scores.get("weight")))
+        distance = margins(rule, log_p, scores.get("amount"))
+        return replace(rule, review=review_by_budget(distance, budget, scores.get("weight")))
     kept_out = "guarantee_log_p" in scores
     prefix = "guarantee_" if kept_out else ""
     log_p = pooled_log_proba(rule, list(scores[f"{prefix}log_p"].astype(np.float64)))

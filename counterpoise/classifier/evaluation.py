@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from counterpoise.classifier.amounts import amounts_of
 from counterpoise.classifier.by_group import scores_by_group
 from counterpoise.classifier.further import Stakes, further
 from counterpoise.classifier.threshold_spread import decisions_at, threshold_spread
 from counterpoise.core.checks import check_no_class_lost, check_weights
 from counterpoise.core.errors import ColumnError, OptionError, TargetError, did_you_mean
+from counterpoise.data.amounts import amounts_in, amounts_of
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.image_set import ImageSet
 from counterpoise.data.loading import dataset_kind, load_alone
@@ -49,7 +50,8 @@ def evaluate(
         costs: What each decision costs, (C, C) [true, decided] or `{true label: {decided label: cost}}`. Default: the
             costs by which the classifier decides, if it does.
         cost_column: What a missed case of each row costs (an amount), (N,) or the name of a column; two classes.
-        cost_fp: What a false positive costs beside `cost_column`.
+            Default: the column by which the classifier decides, if it does.
+        cost_fp: What a false positive costs with `cost_column`.
         first: Score the rows of highest probability, so many of them; two classes.
         resamples: Bootstrap draws; where rows are drawn one by one at most 200.
 
@@ -87,11 +89,15 @@ def evaluate(
     unit, weight = _groups(rows, groups, source), _weights(rows, sample_weight, source, len(codes))
     check_no_class_lost(codes, weight, clf.classes_.tolist())
     drawn_by: dict[str, Any] = {"groups": unit, "sample_weight": weight}
+    column = clf.rule.cost_column
+    amount = None if column is None else amounts_in(rows, column.name, clf.schema, source or "the data")
     stakes = _stakes(clf, rows, source, costs, cost_column, cost_fp, first, len(codes))
+    if column is not None and stakes.costs is None and stakes.amount is None:
+        stakes = replace(stakes, amount=amount, cost_fp=column.cost_fp)
     grouped = {name: _values(rows, given, f"by={name!r}", source) for name, given in columns.items()}
     logits = clf.encoded_logits(clf.encoded(rows, source))
     log_p, raw = clf.log_p(logits), clf.raw(logits)
-    predicted = clf.target.apply(clf.rule.unreviewed, log_p)
+    predicted = clf.target.apply(clf.rule.unreviewed, log_p, amount)
     problems = clf.target.problems(codes, clf.classes_.tolist())
     scored = [p for p in problems if len(np.unique(p.y)) > 1]
     each = [
@@ -120,7 +126,9 @@ def evaluate(
         "by": scores_by_group(grouped, problems, predicted.proba, predicted.decision, **drawn_by),
         "review": None
         if clf.rule.review is None
-        else review_scores(codes, clf.target.apply(clf.rule, log_p).decision, clf.classes_.tolist(), **drawn_by),
+        else review_scores(
+            codes, clf.target.apply(clf.rule, log_p, amount).decision, clf.classes_.tolist(), **drawn_by
+        ),
         "labels": [
             {"label": p.name, "threshold": clf.rule.problem_rules[p.index].threshold, "metrics": scores}
             for p, scores in zip(scored, each, strict=True)
@@ -140,7 +148,9 @@ def _stakes(
     matrix = None if costs is None else cost_matrix(costs, clf.classes_.tolist())
     given = None if cost_column is None else _values(rows, cost_column, "cost_column", source)
     amount = (
-        None if given is None else amounts_of(given, cost_column if isinstance(cost_column, str) else "cost_column")
+        None
+        if given is None
+        else amounts_of(given, cost_column if isinstance(cost_column, str) else "cost_column", clf.schema)
     )
     if amount is not None and len(amount) != n:
         raise OptionError(f"cost_column has {len(amount):,} values for {n:,} rows. Pass one for each row.")
@@ -209,7 +219,9 @@ def _labels(clf: Any, data: Any, y: Any, target: Any, named: set[str]) -> tuple[
     wanted = target or (None if given else y) or clf.target.columns_of(clf.schema, clf.classes_.tolist())
     where = target_columns(wanted, table=True) or wanted
     labels = () if given else (where,) if isinstance(where, str) else where.columns
-    used = {*labels, *named, *(c.name for c in (clf.schema.columns if clf.schema is not None else ()) if c.used)}
+    deciding = [] if clf.rule.cost_column is None else [clf.rule.cost_column.name]
+    features = clf.schema.columns if clf.schema is not None else ()
+    used = {*labels, *named, *deciding, *(c.name for c in features if c.used)}
     frame, source, _ = to_frame(
         data, as_text=(*labels, *text_columns(clf.schema)),
         unused=lambda column: clf.schema is not None and column not in used,

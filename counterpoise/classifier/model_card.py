@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from counterpoise.core.rule import Rule
 from counterpoise.core.target import Problem, Target
 from counterpoise.core.version import installed
+from counterpoise.metrics.catalog import DECISION_KEYS
 from counterpoise.metrics.measured import joined_scores, measure
 
 Array = np.ndarray
@@ -46,15 +48,17 @@ class ModelCard(dict[str, Any]):
 
 
 def stored_scores(
-    log_p: Array, y: Array, weight: Array | None = None, member_outputs: Array | None = None
-) -> dict[str, Array]:
+    log_p: Array, y: Array, weight: Array | None = None, member_outputs: Array | None = None,
+    amount: Array | None = None,
+) -> dict[str, Array]:  # fmt: skip
     """The scores that fitted a rule, as they go into the file.
 
-    `log_p` float32 (M, N, C), `y` (N,), of several labels (M, N, L, 2) and (N, L); `weight` (N,); and
+    `log_p` float32 (M, N, C), `y` (N,), of several labels (M, N, L, 2) and (N, L); `weight` and `amount` (N,); and
     `member_outputs` float32 (members, N, C), the probabilities of the
     member strategies that one network was trained for.
     """
     given = {"log_p": log_p.astype(np.float32), "y": y, "weight": weight, "member_outputs": member_outputs}
+    given["amount"] = amount
     return {name: values for name, values in given.items() if values is not None}
 
 
@@ -89,7 +93,12 @@ def measured(target: Target, rule: Any, scores: Mapping[str, Array], note: str) 
     """
     prefix = "guarantee_" if "guarantee_y" in scores else ""
     y, weight = scores[f"{prefix}y"], scores.get(f"{prefix}weight")
-    decision = target.apply(rule.unreviewed, scores[f"{prefix}log_p"].astype(np.float64))
+    amount, decides = scores.get(f"{prefix}amount"), rule.unreviewed
+    unscored = decides.cost_column is not None and amount is None
+    if unscored:
+        note += f"; decisions depend on {decides.cost_column.name!r}, which these rows lack, so they are not scored"
+        decides = replace(decides, cost_column=None)
+    decision = target.apply(decides, scores[f"{prefix}log_p"].astype(np.float64), amount)
     count = range(len(rule.problem_rules) if len(rule.problem_rules) > 1 else len(rule.prior))
     fitted = target.problems(scores["y"], count)
     each = []
@@ -106,6 +115,7 @@ def measured(target: Target, rule: Any, scores: Mapping[str, Array], note: str) 
                 )
             )
     joined = joined_scores(each) if each else {}
+    joined = {k: v for k, v in joined.items() if not (unscored and k in DECISION_KEYS)}
     plain = {k: {end: _finite(v) for end, v in ends.items()} for k, ends in joined.items()}
     return {"metrics": plain, "metrics_of": note}
 

@@ -119,6 +119,10 @@ Seed = Annotated[int, typer.Option(min=0, help="Seed of all random draws.", rich
 Costs = Annotated[
     Path | None, typer.Option(help="JSON file of costs, {true label: {decided label: cost}}.", show_default=False)
 ]
+CostColumn = Annotated[
+    str | None,
+    typer.Option(help="Column with the cost of a missed case (an amount). Requires --cost-fp.", show_default=False),
+]
 Trust = Annotated[
     list[str] | None,
     typer.Option(
@@ -230,6 +234,8 @@ def _read_images(data: Path, target: Any, pictures: Mapping[str, Any], **options
     from counterpoise.data.images import read_images
 
     columns = {name: options[name] for name in ("groups", "time", "split")}
+    if options.get("cost_column"):
+        raise OptionError(f"--cost-column names a column of a table, but {data} has images. Remove it.")
     of_table = {"target": target, **columns, "drop": options["drop"], "root": pictures.get("root")}
     if pictures.get("images") is not None:
         if target is None:
@@ -289,7 +295,7 @@ def like_training(form: Pictures) -> dict[str, Any]:
 
 def data_options(
     positive: str | None, one_vs_rest: str | None, merge_rare: str | None, drop: str | None, groups: str | None,
-    time: str | None, skip_bad: bool, split: str | None = None,
+    time: str | None, skip_bad: bool, split: str | None = None, cost_column: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """The data options of the command line as arguments of `read`."""
     return {
@@ -300,6 +306,7 @@ def data_options(
         "groups": groups,
         "time": time,
         "split": split,
+        "cost_column": cost_column,
         "skip_bad": skip_bad,
     }
 

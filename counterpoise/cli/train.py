@@ -72,11 +72,14 @@ def command(
     precision_floor: Annotated[
         float | None, typer.Option(help="Minimum precision, with as many cases found as possible.")
     ] = None,
-    cost_fp: Annotated[float | None, typer.Option(help="Cost of a false positive. Requires --cost-fn.")] = None,
+    cost_fp: Annotated[
+        float | None, typer.Option(help="Cost of a false positive. Requires --cost-fn or --cost-column.")
+    ] = None,
     cost_fn: Annotated[float | None, typer.Option(help="Cost of a missed case. Requires --cost-fp.")] = None,
     alerts: Annotated[
         int | None, typer.Option(help="Maximum alerts per 10,000 rows. May be combined with --recall-floor.")
     ] = None,
+    cost_column: o.CostColumn = None,
     costs: o.Costs = None,
     review_alpha: Annotated[
         float | None, typer.Option(help="Maximum share of each class decided wrongly; unclear rows become 'review'.")
@@ -87,16 +90,18 @@ def command(
     from counterpoise.pipeline.reading import inputs_of
     from counterpoise.strategies.select import find
 
-    aim = aim_of(recall_floor, precision_floor, cost_fp, cost_fn, alerts)
+    column = column_of(cost_column, cost_fp, cost_fn)
+    aim = aim_of(recall_floor, precision_floor, None if column else cost_fp, cost_fn, alerts)
     if confidence is not None:
         _check_guarantee(aim, confidence)
-    if costs is not None and aim is not None:
-        raise OptionError(f"--costs and {_typed(aim)} cannot be combined. Remove one of them.")
+    given = {"--costs": costs, "--cost-column": cost_column, "" if aim is None else _typed(aim): aim}
+    if len(both := [name for name, value in given.items() if value is not None]) > 1:
+        raise OptionError(f"{both[0]} and {both[1]} cannot be combined. Remove one of them.")
     matrix = None if costs is None else read_costs(costs)
     o.check_file(out, ".keras", [data, model])
     chosen = find(strategy)
     network = resolve_model(model, trust)
-    how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split)
+    how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split, cost_column)
     pictures = o.picture_options(size, range, images, root, groups_from, aspect)
     named = o.target_named(target, separator, missing, uncertain, labels_prefix, data)
     examples = o.read_table(data, named, pictures, text=model == "text", inputs=inputs_of(network), **how)
@@ -106,10 +111,10 @@ def command(
     if matrix is not None:
         cost_matrix(matrix, examples.classes)  # labels that there are not are an error before training
     problems = target_of(examples).problems(examples.y, examples.classes)
-    if aim is not None and any(len(p.classes) > 2 for p in problems):
-        labels = ", ".join(map(str, examples.classes[:6]))
+    if (aim is not None or column) and any(len(p.classes) > 2 for p in problems):
+        labels, what = ", ".join(map(str, examples.classes[:6])), _typed(aim) if aim else "--cost-column"
         raise OptionError(
-            f"{_typed(aim)} is for two classes; {data.name} has {len(examples.classes)}: {labels}. "
+            f"{what} is for two classes; {data.name} has {len(examples.classes)}: {labels}. "
             f"Hold one against the others: --one-vs-rest {examples.classes[examples.positive]}"
         )
     from counterpoise.core.examples import TEST
@@ -127,8 +132,8 @@ def command(
         batch_size=o.or_auto(batch_size), seed=seed, tune_threshold=tune_threshold,
         augment="auto" if augment else None,
     )  # fmt: skip
-    if aim is not None or matrix is not None or review_alpha is not None:
-        clf = clf.decide(confidence=confidence, costs=matrix, review_alpha=review_alpha, **(aim or {}))
+    if aim is not None or matrix is not None or column or review_alpha is not None:
+        clf = clf.decide(confidence=confidence, costs=matrix, review_alpha=review_alpha, **column, **(aim or {}))
     clf.save(out)
     models = model_text(clf.card_without_metrics, clf.rule.weights)
     decided = rule_text(clf.rule, clf.classes_.tolist())
@@ -137,10 +142,28 @@ def command(
     for key in ("budgets", "review"):
         if threshold.get(key):
             o.note(str(threshold[key]), out)
-    if confidence is not None:
+    if confidence is not None or column:
         o.note(threshold["text"], out)
     elif aim is not None and set(aim) <= FLOORS:
         o.note(threshold["text"] + " --confidence 0.95 keeps rows out of training that carry a guarantee.", out)
+
+
+def column_of(cost_column: str | None, cost_fp: float | None, cost_fn: float | None) -> dict[str, Any]:
+    """The cost column and its cost as arguments of `Classifier.decide`; nothing without one.
+
+    Raises:
+        OptionError: A cost that is absent, not above 0, or too many.
+    """
+    from counterpoise.decide.costs import cost_column as checked
+
+    if cost_column is None:
+        return {}
+    if cost_fp is None or cost_fn is not None:
+        raise OptionError(
+            "--cost-column gives the cost of a missed case and needs --cost-fp for a false positive, without --cost-fn."
+        )
+    checked(cost_column, cost_fp)
+    return {"cost_column": cost_column, "cost_fp": cost_fp}
 
 
 def aim_of(

@@ -48,6 +48,7 @@ class Examples:
         groups: int64 (N,) group code per row, or None.
         time: (N,) sortable time per row, or None.
         sample_weight: float32 (N,), the user's own weights (counts of examples), or None.
+        amount: float64 (N,), what a missed case of each row costs, or None.
         duplicate_ids: int64 (N,), equal numbers for rows with equal features (label left out), or None when
             the features could not be compared.
         source: Where the rows come from, for messages and the report.
@@ -74,6 +75,7 @@ class Examples:
     split: Array | None = None
     names: Array | None = None
     kind: str = "one_of"
+    amount: Array | None = None
 
     def __len__(self) -> int:
         return len(self.y)

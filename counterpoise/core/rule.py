@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.core.cost_column import CostColumn
 from counterpoise.core.guarantee import ClassGuarantee, Guarantee
 from counterpoise.core.review import Review
 
@@ -34,6 +35,8 @@ class Rule:
         gammas: float64 (M,), focusing of each member's focal loss, undone before the shift; None: none had one.
         costs: float64 (C, C), [true, decided]; the class of the lowest expected cost is decided. With two classes this
             is the threshold. None: the decision follows from something else.
+        cost_column: Two classes: a column by which the decision of each row has the lowest expected cost. There is
+            then no threshold. None: the decision does not depend on it.
         review: Which rows go to a human; None: every row is decided.
     """
 
@@ -51,6 +54,7 @@ class Rule:
     gammas: Array | None = None
     guarantee: Guarantee | ClassGuarantee | None = None
     costs: Array | None = None
+    cost_column: CostColumn | None = None
     review: Review | None = None
 
     @property
@@ -82,6 +86,11 @@ class LabelRules:
     def with_problem_rules(self, problem_rules: Sequence[Rule]) -> LabelRules:
         """Return the same labels under other rules."""
         return LabelRules(tuple(problem_rules))
+
+    @property
+    def cost_column(self) -> None:
+        """Rows of several labels are not decided by a column."""
+        return None
 
     @property
     def review(self) -> None:

@@ -189,8 +189,8 @@ class Target(Protocol):
         """The rule of corrected scores (M, N, ...); `calibrate` takes the codes of a problem, see `decide.rule`."""
         ...
 
-    def apply(self, rule: Any, log_p: Array) -> Any:
-        """The `decide.Decision` of a rule on corrected scores (M, N, ...)."""
+    def apply(self, rule: Any, log_p: Array, amount: Array | None = None) -> Any:
+        """The `decide.Decision` of a rule on corrected scores (M, N, ...), and the values (N,) of its cost column."""
         ...
 
     def raw(self, logits: Sequence[Array]) -> Array:

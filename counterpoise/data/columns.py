@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -48,6 +48,21 @@ def safe_names(columns: Sequence[str]) -> dict[str, str]:
         taken.add(name)
         names[column] = name
     return names
+
+
+def safe_name(column: str, taken: Collection[str]) -> str:
+    """Return a name as of `safe_names` for one column, none of those that are taken.
+
+    Example:
+        >>> safe_name("Amount", {"amount"})
+        'amount_2'
+    """
+    plain = name = _plain(column)
+    number = 1
+    while name in taken:
+        number += 1
+        name = f"{plain}_{number}"
+    return name
 
 
 def _plain(column: str) -> str:

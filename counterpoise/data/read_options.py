@@ -25,7 +25,8 @@ class ReadOptions:
 
     Attributes:
         labels: "positive", "one_vs_rest" and "merge_rare" -> what was given.
-        metadata: "groups", "time", "sample_weight" and "split" -> name of a column, values (N,), or None.
+        metadata: "groups", "time", "sample_weight", "split" and "cost_column" -> name of a column, values (N,), or
+            None.
         drop: Columns to leave out.
         kinds: Column name -> kind, to overrule the one that is inferred.
         skip_bad: Whether rows that cannot be read are left out.
@@ -40,6 +41,15 @@ class ReadOptions:
     skip_bad: bool = False
     text: bool = False
     inputs: NamedInputs | None = None
+
+    @property
+    def metadata_columns(self) -> list[str]:
+        """Columns that are named by `metadata`."""
+        return [value for value in self.metadata.values() if isinstance(value, str)]
+
+    def is_unused(self, column: str) -> bool:
+        """Whether a column is dropped and says nothing else of the rows."""
+        return column in self.drop and column not in self.metadata_columns
 
     def encoded(self, metadata: RowMetadata, written: bool = False) -> Labels:
         """Return the labels as classes: merged, and the positive one last (see `encode_labels`).

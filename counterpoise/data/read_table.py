@@ -33,18 +33,18 @@ def read_table(source: Any, target: str | TargetColumns | None, y: Any, options:
     """Read labeled rows from a table (see `read`)."""
     targets = (target,) if isinstance(target, str) else () if target is None else target.columns
     as_text = targets + (options.inputs.text if options.inputs else ())
-    frame, name, notes = to_frame(source, as_text, options.skip_bad, unused=lambda column: column in options.drop)
+    frame, name, notes = to_frame(source, as_text, options.skip_bad, unused=options.is_unused)
     absent = [column for column in targets if column not in frame.columns]
     if absent:
         raise TargetError(f"Target {absent[0]!r} is no column of {name}.{_probable_target(absent[0], frame)}")
-    metadata_columns = [value for value in options.metadata.values() if isinstance(value, str)]
-    _check_names(frame, [*options.drop, *options.kinds, *metadata_columns], name)
+    _check_names(frame, [*options.drop, *options.kinds, *options.metadata_columns], name)
     for kind in options.kinds.values():
         check_choice(kind, "kinds", _OVERRIDES)
     if target is not None:
         y = frame[target] if isinstance(target, str) else target.read(frame.select(targets))
     metadata = metadata_of(frame, y, options.metadata)
-    features = frame.drop([*targets, *options.drop, *metadata_columns], strict=False)
+    no_features = [column for column in options.metadata_columns if column != options.metadata.get("cost_column")]
+    features = frame.drop([*targets, *options.drop, *no_features], strict=False)
     if options.skip_bad:
         features, metadata, skipped = skip_rows(features, metadata)
         notes += skipped

@@ -14,6 +14,7 @@ from counterpoise.core.errors import ColumnError, DataError, did_you_mean
 from counterpoise.core.examples import TEST, TRAIN, VALIDATION
 from counterpoise.core.labels import Labels
 from counterpoise.core.masked import unmasked
+from counterpoise.data.amounts import amounts_of
 from counterpoise.data.date_text import date_order, parse_dates
 from counterpoise.data.dates import days
 from counterpoise.data.frames import to_frame
@@ -30,6 +31,7 @@ class RowMetadata:
         groups: Group of each row, or None.
         time: Time of each row, or None.
         weight: Weight of each row, or None.
+        amount: What a missed case of each row costs, or None.
         split: A word of `ROLES` for each row, or None.
         target: What messages call the labels.
     """
@@ -38,6 +40,7 @@ class RowMetadata:
     groups: pl.Series | None = None
     time: pl.Series | None = None
     weight: pl.Series | None = None
+    amount: pl.Series | None = None
     split: pl.Series | None = None
     target: str = "y"
 
@@ -51,20 +54,21 @@ class RowMetadata:
 
     def at(self, rows: np.ndarray) -> RowMetadata:
         """Return the metadata of some rows, in their order."""
-        given = {name: getattr(self, name) for name in ("groups", "time", "weight", "split")}
+        given = {name: getattr(self, name) for name in ("groups", "time", "weight", "amount", "split")}
         taken: dict[str, Any] = {name: None if one is None else one.gather(rows) for name, one in given.items()}
         return replace(self, y=self.y.at(rows), **taken)
 
     def arrays(self) -> dict[str, Any]:
-        """Return groups, time, sample_weight and split as the arrays of `Examples`, by the names of its fields.
+        """Return groups, time, sample_weight, amount and split as the arrays of `Examples`, by the names of its fields.
 
         Raises:
-            ColumnError, DataError: a row has no value, or one of another kind; the rows are named.
+            ColumnError, DataError, OptionError: a row has no value, or one of another kind; the rows are named.
         """
         return {
             "groups": None if self.groups is None else group_codes(self.groups),
             "time": None if self.time is None else times(self.time),
             "sample_weight": None if self.weight is None else weights(self.weight),
+            "amount": None if self.amount is None else amounts_of(self.amount, self.amount.name),
             "split": None if self.split is None else roles(self.split),
         }
 
@@ -75,14 +79,15 @@ def metadata_of(frame: pl.DataFrame, y: Any, given: Mapping[str, Any]) -> RowMet
     Args:
         frame: The rows.
         y: Their labels.
-        given: "groups", "time", "sample_weight" and "split": name of a column of the frame, values (N,), or None.
+        given: "groups", "time", "sample_weight", "split" and, if there are costs, "cost_column": name of a column of
+            the frame, values (N,), or None.
 
     Raises:
         DataError: Something is not one value per row.
     """
 
     def series(name: str) -> pl.Series | None:
-        values = given[name]
+        values = given.get(name)
         if values is None:
             return None
         return frame[values] if isinstance(values, str) else _vector(values, name, frame.height)
@@ -94,7 +99,10 @@ def metadata_of(frame: pl.DataFrame, y: Any, given: Mapping[str, Any]) -> RowMet
             f"y has {len(labels):,} labels for {frame.height:,} rows. Expected one label per row. Pass y and the rows "
             "in the same order and number."
         )
-    return RowMetadata(labels, series("groups"), series("time"), series("sample_weight"), series("split"), target)
+    return RowMetadata(
+        labels, series("groups"), series("time"), series("sample_weight"), amount=series("cost_column"),
+        split=series("split"), target=target,
+    )  # fmt: skip
 
 
 def _vector(values: Any, name: str, n: int) -> pl.Series:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.core.cost_column import CostColumn
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.core.label_names import find_label
 from counterpoise.decide.aim import Aim
@@ -122,3 +123,47 @@ def threshold_of_costs(costs: Array) -> float:
     if b <= 0:
         return NOTHING
     return float(max(0.0, a) / (max(0.0, a) + b))
+
+
+def cost_column(name: Any, cost_fp: Any) -> CostColumn:
+    """Check a column with the cost of a missed case, and the cost of a false positive.
+
+    Raises:
+        OptionError: The column has no name, or the cost is not a finite number above 0.
+    """
+    number = isinstance(cost_fp, (int, float, np.number)) and not isinstance(cost_fp, (bool, np.bool_))
+    if not number or not 0 < cost_fp < np.inf:
+        raise OptionError(
+            f"cost_fp is {cost_fp!r}. Expected a finite number above 0 with cost_column, because without it every row "
+            "would be positive. Pass the cost of a false positive, for example cost_fp=5."
+        )
+    if not isinstance(name, str) or not name:
+        raise OptionError(f"cost_column is {name!r:.40}. Expected the name of a column of the rows.")
+    return CostColumn(name, float(cost_fp))
+
+
+def amount_margins(column: CostColumn, log_p: Array, amount: Array | None) -> Array:
+    """Log-odds of each row above those from which it is positive, float64 (N,).
+
+    p * amount >= (1 - p) * cost_fp, in logarithms: log-odds + log(amount) - log(cost_fp) >= 0.
+
+    Args:
+        column: See `core.cost_column`.
+        log_p: float (N, 2), final log-probabilities.
+        amount: float (N,), 0 or more.
+
+    Raises:
+        OptionError: There are no amounts, or not one per row.
+
+    Example:
+        >>> amount_margins(CostColumn("amount", 5.0), np.log([[0.9, 0.1], [0.9, 0.1]]), np.array([44.0, 46.0])) >= 0
+        array([False,  True])
+    """
+    if amount is None or np.shape(amount) != (len(log_p),):
+        raise OptionError(
+            f"The decision depends on the column {column.name!r}, which was not given. Expected an amount for each of "
+            f"the {len(log_p):,} rows."
+        )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        above = log_p[:, 1] - log_p[:, 0] + np.log(np.asarray(amount, dtype=np.float64)) - np.log(column.cost_fp)
+    return np.where(np.isnan(above), -np.inf, above)

@@ -24,7 +24,9 @@ def rule_to_dict(rule: Rule) -> dict[str, Any]:
     """Return a rule as plain lists and numbers, for JSON."""
     guarantee = None if rule.guarantee is None else _plain_fields(rule.guarantee)
     review = None if rule.review is None else _plain_review(rule.review)
-    return _plain_fields(rule) | {"notes": list(rule.notes), "guarantee": guarantee, "review": review}
+    column = None if rule.cost_column is None else _plain_fields(rule.cost_column)
+    records = {"guarantee": guarantee, "cost_column": column, "review": review}
+    return _plain_fields(rule) | {"notes": list(rule.notes), **records}
 
 
 def _plain_fields(record: Any) -> dict[str, Any]:
@@ -54,23 +56,27 @@ class RuleLayer(keras.layers.Layer):
         rule: `rule_to_dict` of the rule.
 
     Call with a list of M tensors (N, units); returns `{"probability": float32 (N, C), "decision": int32 (N,)}`, the
-    decision being a class code.
+    decision being a class code. A rule with a cost column also takes `amount`, a tensor (N,) or (N, 1) with its values.
+    A row whose amount is missing or negative cannot be decided: its decision is -1, for a human.
     """
 
     def __init__(self, rule: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         self.rule = rule_to_dict(checked_rule(rule))
 
-    def call(self, member_logits: Any) -> dict[str, Any]:
+    def call(self, member_logits: Any, amount: Any = None) -> dict[str, Any]:
         logits = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]
         gammas = self.rule.get("gammas") or [0.0] * len(logits)
         log_p = [self._corrected(*member) for member in zip(logits, self.rule["log_shifts"], gammas, strict=True)]
         pooled = self._pooled(log_p)
-        decision = self._decided(pooled)
+        above = None if self.rule["cost_column"] is None else self._above(pooled, amount)
+        decision = self._decided(pooled) if above is None else ops.cast(above >= 0, "int32")
         if self.rule["vote"] == "hard" and self.rule["member_thresholds"] is not None:
             decision = self._vote(log_p, decision)
         if self.rule["review"] is not None:
-            decision = self._reviewed(pooled, decision)
+            decision = self._reviewed(pooled, decision, above)
+        if above is not None:
+            decision = ops.where(_known(amount), decision, ops.full_like(decision, HUMAN))
         return {"probability": ops.exp(pooled), "decision": decision}
 
     def _decided(self, log_p: Any) -> Any:
@@ -78,16 +84,24 @@ class RuleLayer(keras.layers.Layer):
             return _largest(self._gain(log_p))
         return _decide(log_p, self.rule["threshold"], self.rule["offsets"])
 
+    def _above(self, log_p: Any, amount: Any) -> Any:
+        """Log-odds above those from which a row is positive (see `decide.costs.amount_margins`)."""
+        amount = ops.reshape(ops.cast(amount, "float32"), (-1,))
+        # The logarithm of 0 would make an export differ from NumPy: such a row is far from positive anyway.
+        costs = ops.log(ops.maximum(amount, np.float32(1e-30))) - float(np.log(self.rule["cost_column"]["cost_fp"]))
+        return ops.where(amount > 0, log_p[:, 1] - log_p[:, 0] + costs, np.float32(-3e38))
+
     def _gain(self, log_p: Any) -> Any:
         """Expected cost of each class, with the sign turned."""
         return -ops.matmul(ops.exp(log_p), ops.convert_to_tensor(np.asarray(self.rule["costs"], "float32")))
 
-    def _reviewed(self, log_p: Any, decision: Any) -> Any:
+    def _reviewed(self, log_p: Any, decision: Any, above: Any) -> Any:
         """Decisions after the review (see `decide.review.reviewed`)."""
         human = ops.full_like(decision, HUMAN)
         floors = self.rule["review"]["floors"]
         if floors is None:
-            return ops.where(self._margin(log_p) < self.rule["review"]["margin"], human, decision)
+            margin = self._margin(log_p) if above is None else ops.abs(above)
+            return ops.where(margin < self.rule["review"]["margin"], human, decision)
         lowest = np.float32(-3e38)
         odds = [[lowest if f <= 0 else log_odds_at(f) for f in floors]]
         possible = ops.cast(_class_odds(log_p) >= np.asarray(odds, "float32"), "int32")
@@ -106,7 +120,7 @@ class RuleLayer(keras.layers.Layer):
         best = ops.max(score, axis=-1)
         return best - ops.max(score - 1e9 * first, axis=-1)
 
-    def compute_output_spec(self, member_logits: Any) -> dict[str, Any]:
+    def compute_output_spec(self, member_logits: Any, amount: Any = None) -> dict[str, Any]:
         logits = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]
         rows = logits[0].shape[0]
         return {
@@ -150,6 +164,12 @@ class RuleLayer(keras.layers.Layer):
         tied = ops.cast(votes >= ops.max(votes, axis=-1, keepdims=True) - 1e-6, "float32")
         favored = tied * (1.0 + ops.one_hot(soft, classes, dtype="float32"))
         return _largest(favored)
+
+
+def _known(amount: Any) -> Any:
+    """Whether an amount is a finite number of 0 or more; a comparison with NaN is false."""
+    amount = ops.reshape(ops.cast(amount, "float32"), (-1,))
+    return ops.logical_and(amount >= 0, amount < np.float32(3e38))
 
 
 def _focal_inverse(z: Any, gamma: float) -> Any:

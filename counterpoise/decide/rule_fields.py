@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.core.cost_column import CostColumn
 from counterpoise.core.errors import ArtifactError, OptionError
 from counterpoise.core.guarantee import ClassGuarantee, Guarantee
 from counterpoise.core.plain import (
@@ -77,6 +78,7 @@ def _fields(m: int, c: int) -> Check:
             "gammas": maybe(numbers((m,), 0)),
             "guarantee": maybe(_guarantee(c)),
             "costs": maybe(numbers((c, c))),
+            "cost_column": maybe(_cost_column if binary else _absent("a cost column is for two classes")),
             "review": maybe(_review(c)),
         },
     )
@@ -92,6 +94,14 @@ def _guarantee(c: int) -> Check:
     kind = choice(("recall", "precision"))
     of_threshold = record({**shares, "threshold": number(0, NOTHING), "kind": kind, "rows": whole(), "kept_out": truth})
     return lambda value, where: Guarantee(**of_threshold(value, where))
+
+
+def _cost_column(value: Any, where: str) -> CostColumn:
+    """The column by whose amounts rows are decided."""
+    fields = record({"name": text(), "cost_fp": number(0)})(value, where)
+    if not fields["name"] or not fields["cost_fp"] > 0:
+        raise ArtifactError(f"{where} is {value!r:.80}. Expected the name of a column, and a cost above 0.")
+    return CostColumn(**fields)
 
 
 def _review(c: int) -> Check:

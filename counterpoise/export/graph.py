@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from counterpoise.data.columns import raw_columns, raw_inputs, stacked
-from counterpoise.export.manifest import from_named, named_inputs, numbers_type
+from counterpoise.export.manifest import cost_input, from_named, named_inputs, numbers_type
 
 
 def encoded_signature(clf: Any) -> dict[str, tf.TensorSpec]:
@@ -21,26 +21,32 @@ def encoded_signature(clf: Any) -> dict[str, tf.TensorSpec]:
         }
     widths = {"numeric": len(clf.schema.numeric), "categorical": len(clf.schema.categorical)}
     kinds = {"numeric": tf.as_dtype(numbers_type(clf.schema)), "categorical": tf.int32}
-    return {name: tf.TensorSpec((None, width), kinds[name], name) for name, width in widths.items() if width}
+    cost = cost_input(clf)
+    own = {} if cost is None or not cost.own else {cost.name: tf.TensorSpec((None, 1), tf.float32, cost.name)}
+    return {name: tf.TensorSpec((None, width), kinds[name], name) for name, width in widths.items() if width} | own
 
 
 def decider(
     clf: Any, centered: Callable[[tf.Tensor, np.ndarray], tf.Tensor] | None = None
-) -> Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]:
-    """Function of inputs by name giving "probability" and "decision".
+) -> Callable[..., dict[str, tf.Tensor]]:
+    """Function of inputs by name, and of the amounts of a cost column, giving "probability" and "decision".
 
     Args:
         clf: The classifier.
         centered: Makes float32 of numbers as they are in the table, given their offsets; None: the inputs are encoded.
     """
     offsets = np.array([c.offset for c in clf.schema.numeric]) if clf.schema is not None else np.zeros(0)
-    rule = clf.target.layer(clf.rule)
+    rule, cost = clf.target.layer(clf.rule), cost_input(clf)
 
-    def decide(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def decide(inputs: Mapping[str, tf.Tensor], amount: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         x = dict(inputs) if clf.schema is not None else from_named(clf.members, inputs)
+        if cost is not None and amount is None:
+            amount = cost.amounts(x)
+            x = {name: tensor for name, tensor in x.items() if not (cost.own and name == cost.name)}
         if centered is not None and offsets.any():
             x["numeric"] = centered(x["numeric"], offsets)
-        outputs = rule(clf.members(x, training=False))
+        logits = clf.members(x, training=False)
+        outputs = rule(logits) if cost is None else rule(logits, amount=amount)
         return {"probability": outputs["probability"], "decision": outputs["decision"]}
 
     return decide
@@ -52,18 +58,36 @@ class Columns(tf.Module):
     def __init__(self, clf: Any) -> None:
         super().__init__(name="columns")
         self.stacked, self.inputs, self.layer = stacked(clf.schema), raw_inputs(clf.schema), raw_columns(clf.schema)
+        self.cost = cost_input(clf, encoded=False)
 
     def signature(self) -> dict[str, tf.TensorSpec]:
         """Columns of any rank: rows as a vector or as one column."""
-        return {
+        columns = {
             name: tf.TensorSpec(given.shape if self.stacked else None, tf.as_dtype(given.dtype), name)
             for name, given in self.inputs.items()
         }
+        if self.cost is None or not self.cost.own:
+            return columns
+        return columns | {self.cost.name: tf.TensorSpec(None, tf.float32, self.cost.name)}
 
     def __call__(self, x: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        columns = {name: x[name] for name in self.inputs}
         return self.layer(
-            dict(x) if self.stacked else {name: tf.reshape(column, [-1, 1]) for name, column in x.items()}
+            columns if self.stacked else {name: tf.reshape(column, [-1, 1]) for name, column in columns.items()}
         )
+
+    def amounts(self, x: Mapping[str, tf.Tensor]) -> tf.Tensor | None:
+        """The amounts of the cost column, if there is one; rows without an amount stop the run."""
+        if self.cost is None:
+            return None
+        amount = tf.reshape(tf.cast(self.cost.amounts(x), tf.float32), [-1, 1])
+        known = tf.reduce_all((amount >= 0) & (amount < np.inf))
+        text = (
+            f"{self.cost.name}: an amount is missing, negative or infinite. Expected a finite amount of 0 or more in "
+            "each row."
+        )
+        with tf.control_dependencies([tf.debugging.Assert(known, [text])]):
+            return tf.identity(amount)
 
 
 def label_table(clf: Any) -> tf.Tensor:

@@ -10,6 +10,7 @@ import keras
 from counterpoise.core.schema import Column, Schema
 from counterpoise.core.version import version
 from counterpoise.data.columns import input_type, raw_inputs, safe_names, stacked
+from counterpoise.data.cost_input import CostInput
 from counterpoise.decide.layer import rule_to_dict
 from counterpoise.networks.input_names import own_name
 
@@ -24,8 +25,9 @@ def manifest(clf: Any, format: str) -> dict[str, Any]:
     count. Numbers too large for float32 are float64. Ids of a categorical column: 0 is missing, k is the k-th of its
     `levels`, one more than their number is a level not seen in training.
     Text inputs: blank is missing. `compared`: "as numbers" where "1" and "1.0" are one level, or "as text", without
-    blanks at either end. `images`: how pictures were read from files, None for other rows; pixels are 0 to
-    255, or, where its `learned` is true, the values that files store.
+    blanks at either end. The amounts of a cost column that is no numeric feature are an input of kind "cost".
+    `images`: how pictures were read from files, None for other rows; pixels are 0 to 255, or, where its `learned` is
+    true, the values that files store.
     """
     ids = format != "saved_model"
     return {
@@ -33,7 +35,9 @@ def manifest(clf: Any, format: str) -> dict[str, Any]:
         "format": format,
         "signature": None if format == "onnx" else "serve",
         "images": clf.card.get("images"),
-        "inputs": array_inputs(clf) if clf.schema is None else (_id_inputs(clf) if ids else _column_inputs(clf)),
+        "inputs": array_inputs(clf)
+        if clf.schema is None
+        else (_id_inputs(clf) if ids else _column_inputs(clf)) | _cost_entry(clf, ids),
         "outputs": {
             "probability": "float32 (rows, classes), in the order of `classes`",
             **_decisions(clf, ids),
@@ -52,6 +56,8 @@ def _decisions(clf: Any, ids: bool) -> dict[str, str]:
     if clf.target.independent:
         return {"decision": "int32 (rows, classes), 1 for each of `classes` that is there"}
     human = "" if clf.rule.review is None else "; -1: review, for a human"
+    if clf.rule.cost_column is not None and ids:
+        human += f"; -1 too where {clf.rule.cost_column.name!r} is missing or negative"
     return {
         "decision": f"int32 (rows,), position in `classes`{human}", **({} if ids else {"label": "the label decided"})
     }  # fmt: skip
@@ -124,6 +130,22 @@ def array_inputs(clf: Any) -> dict[str, Any]:
         name: {"key": key, "dtype": str(tensor.dtype), "shape": ["rows", *tensor.shape[1:]]}
         for name, (key, tensor) in named_inputs(clf.members).items()
     }
+
+
+def cost_input(clf: Any, encoded: bool = True) -> CostInput | None:
+    """Where an export has the amounts of a classifier's cost column; None if it decides by none."""
+    column = clf.rule.cost_column
+    return None if column is None else CostInput.of(clf.schema, column.name, encoded)
+
+
+def _cost_entry(clf: Any, encoded: bool) -> dict[str, Any]:
+    """The input of the amounts, if they have one of their own."""
+    cost = cost_input(clf, encoded)
+    if cost is None or not cost.own:
+        return {}
+    shape = ["rows", 1] if encoded else "(rows,) or (rows, 1)"
+    entry = {"column": cost.column, "kind": "cost", "dtype": "float32", "shape": shape}
+    return {cost.name: {**entry, "missing": "not allowed: a finite amount of 0 or more"}}
 
 
 def named_inputs(members: keras.Model) -> dict[str, tuple[Any, Any]]:

@@ -12,9 +12,11 @@ from counterpoise.core.rule import Rule
 from counterpoise.core.schema import Column
 from counterpoise.core.seeds import generator
 from counterpoise.core.structure import take
+from counterpoise.data.amounts import amounts_of
+from counterpoise.data.cost_input import CostInput
 from counterpoise.data.encode import TableEncoder
 from counterpoise.decide.review import border, margins
-from counterpoise.export.manifest import named_inputs
+from counterpoise.export.manifest import cost_input, named_inputs
 
 Array = np.ndarray
 ROWS = 32
@@ -41,7 +43,22 @@ def probe(clf: Any) -> tuple[Any, Any]:
         ids = [rng.permutation(np.arange(ROWS) % (len(c.levels) + 2)) for c in clf.schema.categorical]
         encoded["categorical"] = np.stack(ids, axis=1).astype(np.int32)
         raw |= {c.name: _texts(c, values) for c, values in zip(clf.schema.categorical, ids, strict=True)}
+    if (cost := cost_input(clf)) is not None:
+        _put_amounts(clf, cost, raw, encoded, rng)
     return raw, encoded
+
+
+def _put_amounts(clf: Any, cost: CostInput, raw: dict[str, Any], encoded: dict[str, Any], rng: Any) -> None:
+    """Amounts of a cost column from far below the cost of a false positive to far above it."""
+    amount = (clf.rule.cost_column.cost_fp * np.exp(rng.uniform(-2.0, 9.0, ROWS))).astype(np.float32)
+    amount[0] = 0.0
+    raw[cost.column] = amount.astype(np.float64)
+    if cost.own:
+        encoded[cost.name] = amount[:, None]
+        return
+    offset = clf.schema.numeric[cost.feature].offset
+    encoded["numeric"][:, cost.feature] = raw[cost.column] - offset
+    raw[cost.column] = encoded["numeric"][:, cost.feature].astype(np.float64) + offset
 
 
 def _numbers(members: keras.Model, columns: int, rng: np.random.Generator) -> Array:
@@ -110,7 +127,9 @@ def compare(
     if not difference <= tolerance:
         return f"a probability differs by {difference:.3g} (at most {tolerance:g} may be lost to rounding)"
     labels = clf.target.decided(np.asarray(outputs["decision"]), clf.decisions_)
-    wrong = (labels != decided) & (_margins(clf, proba) > CLOSE)
+    column = clf.rule.cost_column
+    amount = None if column is None else amounts_of(given[column.name], column.name)
+    wrong = (labels != decided) & (_margins(clf, proba, amount) > CLOSE)
     if wrong.any():
         return f"{int(wrong.sum())} of {len(proba)} rows are decided differently"
     if "label" in outputs and not np.array_equal(outputs["label"], labels.astype(np.asarray(outputs["label"]).dtype)):
@@ -118,21 +137,21 @@ def compare(
     return ""
 
 
-def _margins(clf: Any, proba: Array) -> Array:
+def _margins(clf: Any, proba: Array, amount: Array | None = None) -> Array:
     """Distance of each decision from another one, in nats: (N,), or (N, L)."""
     problems = clf.target.problems(np.zeros((len(proba), proba.shape[1]), np.int32), clf.classes_.tolist())
-    margins = [_margin(rule, p.proba(proba)) for rule, p in zip(clf.rule.problem_rules, problems, strict=True)]
+    margins = [_margin(rule, p.proba(proba), amount) for rule, p in zip(clf.rule.problem_rules, problems, strict=True)]
     return margins[0] if len(margins) == 1 else np.stack(margins, axis=1)
 
 
-def _margin(rule: Rule, proba: Array) -> Array:
+def _margin(rule: Rule, proba: Array, amount: Array | None = None) -> Array:
     """Distance of each row from another decision, in nats; by costs in shares of the largest difference of costs."""
     log_p = np.log(np.maximum(proba, 1e-300))
-    return np.minimum(_own_margin(rule, log_p), border(rule, log_p))
+    return np.minimum(_own_margin(rule, log_p, amount), border(rule, log_p, amount))
 
 
-def _own_margin(rule: Rule, log_p: Array) -> Array:
+def _own_margin(rule: Rule, log_p: Array, amount: Array | None) -> Array:
     if rule.threshold is not None and not 0 < rule.threshold < 1:
         return np.full(len(log_p), np.inf)
     scale = 1.0 if rule.costs is None or rule.threshold is not None else float(np.ptp(rule.costs)) or 1.0
-    return margins(rule, log_p) / scale
+    return margins(rule, log_p, amount) / scale

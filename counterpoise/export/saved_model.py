@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from counterpoise.data.columns import input_type, raw_inputs, safe_names, stacked
 from counterpoise.export.graph import Columns, decider, encoded_signature, label_table
-from counterpoise.export.manifest import named_inputs
+from counterpoise.export.manifest import cost_input, named_inputs
 from counterpoise.export.quiet import quiet
 
 
@@ -24,7 +24,8 @@ def write(clf: Any, folder: Path) -> Callable[[Any], Mapping[str, Any]]:
     decide = decider(clf)
 
     def serve(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        outputs = decide(inputs if module.columns is None else module.columns(inputs))
+        columns = module.columns
+        outputs = decide(inputs) if columns is None else decide(columns(inputs), columns.amounts(inputs))
         if clf.target.independent:
             return outputs
         code = outputs["decision"]
@@ -56,14 +57,16 @@ def _tensors(clf: Any, raw: Any) -> dict[str, tf.Tensor]:
     if clf.schema is None:
         keys = {name: key for name, (key, _) in named_inputs(clf.members).items()}
         return {name: tf.constant(raw if key is None else raw[key]) for name, key in keys.items()}
+    cost = cost_input(clf, encoded=False)
+    own = {cost.name: tf.constant(raw[cost.column], tf.float32)} if cost is not None and cost.own else {}
     numbers = {c.name: tf.constant(raw[c.name], input_type(c)) for c in clf.schema.numeric}
     texts = {c.name: tf.constant(["" if t is None else t for t in raw[c.name]]) for c in clf.schema.categorical}
     if stacked(clf.schema):
         given = {"numeric": numbers, "categorical": texts}
         kinds = {name: tensor.dtype for name, tensor in raw_inputs(clf.schema).items()}
-        return {
+        return own | {
             kind: tf.stack([tf.cast(column, dtype) for column in given[kind].values()], axis=1)
             for kind, dtype in kinds.items()
         }
     names = safe_names([*numbers, *texts])
-    return {names[column]: values for column, values in (numbers | texts).items()}
+    return own | {names[column]: values for column, values in (numbers | texts).items()}

@@ -73,6 +73,8 @@ def with_judging_rows(clf: Classifier, kept: Examples, what: str) -> Classifier:
     scores = {"guarantee_log_p": log_p.astype(np.float32), "guarantee_y": kept.y}
     if kept.sample_weight is not None:
         scores["guarantee_weight"] = kept.sample_weight
+    if kept.amount is not None:
+        scores["guarantee_amount"] = kept.amount
     entries: dict[str, Any] = {"guarantee_rows": len(kept), "metrics_of": f"{len(kept)} {what}"}
     if faults := _against_guarantees(kept):
         entries["guarantee_note"] = f"A guarantee assumes independent and equal rows, but these {' and '.join(faults)}."

@@ -155,8 +155,7 @@ def stacked_scores(log_p: Array) -> tuple[Array, Array]:
 
 def subset(examples: Examples, rows: Array) -> Examples:
     """Some rows as examples of their own."""
-    metadata = {
-        name: getattr(examples, name) for name in ("groups", "time", "sample_weight", "duplicate_ids", "split", "names")
-    }
+    names = ("groups", "time", "sample_weight", "amount", "duplicate_ids", "split", "names")
+    metadata = {name: getattr(examples, name) for name in names}
     chosen: dict[str, Any] = {name: None if values is None else values[rows] for name, values in metadata.items()}
     return replace(examples, x=rows_of(examples.x, rows), y=examples.y[rows], **chosen)

@@ -138,7 +138,7 @@ def _with_rule(
     y, weights = examples.y[rows], examples.weights_of(rows)
     target = target_of(examples)
     rule = fit_rule(target, strategy, log_p, y, trained, weights, tune_threshold)
-    scores = stored_scores(log_p, y, weights, outputs)
+    scores = stored_scores(log_p, y, weights, outputs, None if examples.amount is None else examples.amount[rows])
     card = card_of(strategy, trainer, trained, length, note) | ruled(target, rule, scores, examples.classes)
     return assemble(strategy, trainer, trained, rule, {**card, **entries}, scores)
 

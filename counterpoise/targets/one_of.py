@@ -124,8 +124,8 @@ class OneOf:
     ) -> Rule:
         return fit_rule_from_log_p(list(log_p), y, list(log_shifts), calibrate=calibrate(y), **how)
 
-    def apply(self, rule: Rule, log_p: Array) -> Decision:
-        return apply_rule_to_log_p(rule, list(log_p))
+    def apply(self, rule: Rule, log_p: Array, amount: Array | None = None) -> Decision:
+        return apply_rule_to_log_p(rule, list(log_p), amount)
 
     def raw(self, logits: Sequence[Array]) -> Array:
         return raw_proba(logits)

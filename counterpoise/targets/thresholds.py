@@ -150,6 +150,7 @@ def describe(rule: Rule, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
     if rule.guarantee is None:
         word = {"given": "given", "costs": "given", "argmax": "default"}.get(rule.aim, "estimate")
         text = _words(word, rule.aim, rows)
+        text = text if rule.cost_column is None else rule.cost_column.text()
     else:
         word, text = rule.guarantee.word, rule.guarantee.text([str(label) for label in classes])
     return {

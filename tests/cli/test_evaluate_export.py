@@ -23,6 +23,9 @@ def _place(tmp_path_factory):
     y = rng.random(500) < 0.2
     frame = pl.DataFrame({"v": rng.normal(size=500) + 2 * y, "sex": rng.choice(["f", "m"], 500), "ill": y})
     frame.write_csv(folder / "rows.csv")
+    amount = np.exp(2 * np.random.default_rng(1).normal(size=500)).round(2)
+    frame.with_columns(amount=amount).write_csv(folder / "amounts.csv")
+    frame.with_columns(amount=-amount).write_csv(folder / "debts.csv")
     ill = rng.random(400) < 0.2
     fresh = pl.DataFrame({"v": rng.normal(size=400) + 2 * ill, "sex": rng.choice(["f", "m"], 400)})
     fresh.write_csv(folder / "new.csv")
@@ -165,3 +168,35 @@ def test_train_decides_by_costs_and_leaves_rows_to_a_human(place, tmp_path):
     assert "go to a human, so that at most a share 0.2 of each class is decided wrongly" in done.stdout
     with pytest.raises(OptionError, match="--costs and --alerts cannot be combined"):
         run(*how, "--costs", tmp_path / "costs.json", "--alerts", 5, "--out", tmp_path / "m.keras")
+
+
+def test_train_decides_by_a_column(place, tmp_path):
+    how = ("--target", "ill", "--model", "mlp", "--epochs", 2, "--strategy", "none", "--out", tmp_path / "m.keras")
+    costs = ("--cost-column", "amount", "--cost-fp", 2)
+    done = run("train", place / "amounts.csv", *how, *costs, "--drop", "amount", "--review-alpha", 0.2)
+    assert "A missed case costs its 'amount' and a false positive costs 2." in done.stdout
+    clf = cp.load(tmp_path / "m.keras")
+    assert {c.name for c in clf.schema.columns} == {"v", "sex"}
+    assert "recall" in clf.card["metrics"]  # the amounts of the rows are stored with their scores
+    frame = pl.read_csv(place / "amounts.csv")
+    p = clf.decide(cost_column="amount", cost_fp=2).predict_proba(frame)[:, 1]
+    decided = pl.read_csv(
+        run("predict", tmp_path / "m.keras", place / "amounts.csv").stdout.encode(), infer_schema=False
+    )["decision"]
+    positive = p * frame["amount"].to_numpy() >= (1 - p) * 2
+    kept = (decided != "review").to_numpy()
+    assert ((decided == "True").to_numpy() == positive)[kept].mean() > 0.9
+    budget = clf.decide(cost_column="amount", cost_fp=2, review_budget=(10, 100))
+    assert 0.05 < np.mean(budget.predict(frame) == "review") < 0.2
+    assert cp.monitor(clf, frame).flagged_before.sum() == pytest.approx(1)
+    run("train", place / "amounts.csv", *how, *costs)
+    assert "amount" in {c.name for c in cp.load(tmp_path / "m.keras").schema.columns}  # else it stays a feature
+    for table, words, match in (
+        ("debts.csv", costs, "'amount' holds a negative value in rows 1, 2"),
+        ("rows.csv", costs, "'amount' is no column of"),
+        ("amounts.csv", costs[:2], "--cost-column gives the cost of a missed case and needs --cost-fp"),
+        ("amounts.csv", (*costs, "--cost-fn", 2), "without --cost-fn"),
+        ("amounts.csv", (*costs, "--alerts", 5), "--cost-column and --alerts cannot be combined"),
+    ):
+        with pytest.raises(CounterpoiseError, match=match):
+            run("train", place / table, *how, *words)

@@ -1,0 +1,68 @@
+"""From rows to a decision, batch by batch: what the rule needs in between then stays in the processor's cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from counterpoise.classifier.rows import chunks, with_amounts
+from counterpoise.core.errors import DataError
+from counterpoise.core.rule import LabelRules, Rule
+from counterpoise.core.structure import chunk_rows, rows_in, take
+from counterpoise.data.inputs import check_inputs
+from counterpoise.decide.rule import Decision
+from counterpoise.metrics.members import mean_table, member_table
+from counterpoise.networks.batch_ensemble import n_members
+from counterpoise.networks.member_outputs import shares
+
+Array = np.ndarray
+
+
+def predicted(clf: Any, x: Any, rule: Rule | LabelRules) -> Decision:
+    """The decision of a rule for rows in any form that `fit` takes."""
+    made = []
+    for chunk in chunks(clf, x):
+        encoded, amount = with_amounts(clf, chunk, rule.cost_column)
+        for rows, logits in batches(clf, encoded):
+            made.append(clf.target.apply(rule, clf.log_p(logits), None if amount is None else amount[rows]))
+    if not made:
+        raise DataError(f"The {type(x).__name__} has no elements. Expected rows to predict. Check where it is made.")
+    return Decision(np.concatenate([d.proba for d in made]), np.concatenate([d.decision for d in made]))
+
+
+def batches(clf: Any, encoded: Any) -> Iterator[tuple[slice, list[Array]]]:
+    """Which rows, and the raw logits of each member for them."""
+    check_inputs(encoded, clf.members.input)
+    size = chunk_rows(encoded)
+    for start in range(0, rows_in(encoded), size):
+        rows = slice(start, start + size)
+        yield rows, clf._forward(take(encoded, rows))
+
+
+def log_p(clf: Any, logits: Sequence[Array]) -> Array:
+    """Log-probabilities float64 (M, N, C) or (M, N, L, 2) of each member, its training shift undone."""
+    powers = np.zeros(len(logits)) if clf.rule.gammas is None else clf.rule.gammas
+    members = zip(logits, clf.rule.log_shifts, powers, strict=True)
+    return np.stack([clf.target.log_p(z, shift, float(g)) for z, shift, g in members])
+
+
+def member_scores(clf: Any) -> list[dict[str, Any]]:
+    """The scores of each member alone on the rows that fitted the rule (see `Classifier.members_`)."""
+    if "log_p" not in clf.scores:
+        return []
+    proba, weights = np.exp(clf.scores["log_p"].astype(np.float64)), clf.rule.weights
+    if "member_outputs" in clf.scores:
+        proba = clf.scores["member_outputs"]
+        weights = shares(n_members(clf.members), len(proba))
+    names = clf.card_without_metrics.get("members", ())
+    names = names if len(names) == len(proba) else [f"member {number}" for number in range(len(proba))]
+    user = clf.scores.get("weight")
+    return mean_table(
+        [
+            member_table(names, p.log_p(proba), p.y, weights=weights, sample_weight=p.of_rows(user))
+            for p in clf.target.problems(clf.scores["y"], clf.classes_.tolist())
+            if len(p.rows)
+        ]
+    )

@@ -1,0 +1,82 @@
+"""Rows in any form that `fit` takes, as the networks of a classifier take them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.cost_column import CostColumn
+from counterpoise.core.errors import ArtifactError, OptionError
+from counterpoise.core.examples import Pictures
+from counterpoise.core.structure import leaves
+from counterpoise.data.amounts import amounts_in
+from counterpoise.data.frames import is_table, to_frame
+from counterpoise.data.image_set import ImageSet, pictures_of
+from counterpoise.data.loading import dataset_kind, features_of, load_features
+from counterpoise.data.named_inputs import NamedInputs
+from counterpoise.data.schema import encode_rows, text_columns
+from counterpoise.data.texts import texts_of_table
+
+Array = np.ndarray
+
+
+def chunks(clf: Any, x: Any) -> Iterator[Any]:
+    """The rows as they are, or those of a dataset batch by batch."""
+    if dataset_kind(x):
+        yield from features_of(x, row_shape(clf, x))
+    else:
+        yield x
+
+
+def encoded(clf: Any, x: Any, name: str | None = None) -> Any:
+    """Rows in the form of `Examples.x`; `name` is what to call them in a message."""
+    if isinstance(x, ImageSet):
+        return (x if clf.pictures is None else x.read_as(clf.pictures)).rows()
+    if dataset_kind(x):
+        x = load_features(x, row_shape(clf, x))
+    column = clf.card_without_metrics.get("text_column")
+    if column is not None and is_table(x, table=False):
+        return texts_of_table(x, column)
+    named = NamedInputs.of(clf.members.input) if clf.schema is None else None
+    return encode_rows(clf.schema, named.rows(x)[0] if named and named.take(x) else x, name)
+
+
+def with_amounts(clf: Any, x: Any, column: CostColumn | None, name: str | None = None) -> tuple[Any, Array | None]:
+    """Rows as of `encoded`, and the values (N,) of a cost column; None without one.
+
+    Raises:
+        ColumnError: The rows have no such column. OptionError: An amount is missing or negative.
+    """
+    if column is None:
+        return encoded(clf, x, name), None
+    if not is_table(x):
+        raise OptionError(
+            f"The classifier decides by the column {column.name!r}, but the rows are a {type(x).__name__}. Expected a "
+            "table with this column."
+        )
+    used = {column.name, *(c.name for c in clf.schema.columns if c.used)}
+    frame, source, _ = to_frame(x, as_text=text_columns(clf.schema), unused=lambda title: title not in used)
+    amounts = amounts_in(frame, column.name, clf.schema, name or source)
+    return encode_rows(clf.schema, frame, name or source), amounts
+
+
+def row_shape(clf: Any, dataset: Any) -> tuple[int | None, ...]:
+    """Shape of a row of the first input, as a dataset gives it."""
+    if clf.schema is None:
+        return tuple(leaves(clf.members.input)[0].shape[1:])
+    return () if isinstance(getattr(dataset, "element_spec", None), Mapping) else (len(clf.schema.columns),)
+
+
+def pictures(card: Mapping[str, Any]) -> Pictures | None:
+    """How the pictures of the training rows were read, by the model card.
+
+    Raises:
+        ArtifactError: The entry of the card is damaged.
+    """
+    images = card.get("images")
+    try:
+        return None if images is None else pictures_of(images)
+    except (KeyError, TypeError, OptionError) as error:
+        raise ArtifactError(f"The model card is damaged: 'images' is {images!r:.80}.") from error

@@ -1,0 +1,31 @@
+"""What a missed case costs, row by row, as a record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class CostColumn:
+    """A column with what a missed case of each row costs (an amount), and what a false positive costs.
+
+    A row of probability p is positive if p * amount >= (1 - p) * cost_fp.
+
+    Attributes:
+        name: The column. It is an input of the classifier even if it is no feature.
+        cost_fp: Cost of a false positive, above 0.
+
+    Example:
+        >>> CostColumn("amount", 5.0).text()
+        "A missed case costs its 'amount' and a false positive costs 5. The decision has the lowest expected cost."
+    """
+
+    name: str
+    cost_fp: float
+
+    def text(self) -> str:
+        """One sentence for the model card."""
+        return (
+            f"A missed case costs its {self.name!r} and a false positive costs {self.cost_fp:g}. The decision has the "
+            "lowest expected cost."
+        )

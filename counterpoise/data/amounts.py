@@ -1,0 +1,72 @@
+"""What a missed case costs, row by row, read from a column."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from counterpoise.core.checks import rows_text
+from counterpoise.core.errors import ColumnError, OptionError, did_you_mean
+from counterpoise.core.schema import Schema
+from counterpoise.data.numbers import read_numbers
+from counterpoise.data.values import numeric_values
+
+Array = np.ndarray
+
+
+def amounts_of(values: Any, name: str, schema: Schema | None = None) -> Array:
+    """Amounts as float64 (N,).
+
+    Args:
+        values: A series or array of numbers, or of their texts.
+        name: What to call it in a message.
+        schema: Columns of training. If the amounts are a feature, text is read as it was read there.
+
+    Raises:
+        OptionError: A value is missing, no number, negative or not finite; the first rows are named, from 1.
+
+    Example:
+        >>> amounts_of(["12.50", "-3"], "amount")
+        Traceback (most recent call last):
+        counterpoise.core.errors.OptionError: Column 'amount' holds a negative value in row 2. Expected a finite \
+amount of 0 or more in each row. Correct these rows, or leave them out.
+    """
+    series = values if isinstance(values, pl.Series) else pl.Series(np.asarray(values))
+    amounts = _numbers(series, name, schema).to_numpy().astype(np.float64)
+    for problem, wrong in (
+        ("no finite number", ~np.isfinite(amounts)),
+        ("a negative value", np.isfinite(amounts) & (amounts < 0)),
+    ):
+        if wrong.any():
+            raise OptionError(
+                f"Column {name!r} holds {problem} in {rows_text(np.flatnonzero(wrong))}. Expected a finite amount of 0 "
+                "or more in each row. Correct these rows, or leave them out."
+            )
+    return amounts
+
+
+def amounts_in(frame: pl.DataFrame, column: str, schema: Schema | None, source: str) -> Array:
+    """The amounts of a table, float64 (N,).
+
+    Raises:
+        ColumnError: The table has no such column. OptionError: As in `amounts_of`.
+    """
+    if column not in frame.columns:
+        raise ColumnError(
+            f"{source} lacks the column {column!r}, by which the classifier decides (the cost of a missed case). "
+            f"Expected it in each table.{did_you_mean(column, frame.columns)}"
+        )
+    return amounts_of(frame[column], column, schema)
+
+
+def _numbers(series: pl.Series, name: str, schema: Schema | None) -> pl.Series:
+    if series.dtype == pl.String:
+        feature = next((c for c in schema.numeric if c.name == name), None) if schema else None
+        if feature is not None and feature.written is not None:
+            return pl.Series(numeric_values(replace(feature, offset=0.0), series))
+        read = read_numbers(series, asked=True).values
+        series = series if read is None else read
+    return series.cast(pl.Float64, strict=False)

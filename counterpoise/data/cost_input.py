@@ -1,0 +1,56 @@
+"""Where a model finds the amounts by which it decides: in a feature, or in an input of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from counterpoise.core.schema import Schema
+from counterpoise.data.columns import safe_name, safe_names, stacked
+
+#: Names of other inputs and outputs of a model.
+TAKEN = {"numeric", "categorical", "probability", "decision", "label"}
+
+
+@dataclass(frozen=True)
+class CostInput:
+    """An input with the amounts of a cost column.
+
+    Attributes:
+        column: The column.
+        name: Name of the input that has them.
+        feature: Position of the column among the numeric features, None if it is none of them.
+        own: Whether the input has nothing else: float32 (N, 1).
+    """
+
+    column: str
+    name: str
+    feature: int | None
+    own: bool
+
+    @classmethod
+    def of(cls, schema: Schema, column: str, encoded: bool = False) -> CostInput:
+        """The input of a model of raw columns; or of `encoded` rows, which have all numbers in one input.
+
+        Example:
+            >>> from counterpoise.core.schema import Column
+            >>> schema = Schema((Column("Net sales", "numeric"), Column("site", "categorical", ("a", "b"))))
+            >>> CostInput.of(schema, "Net sales"), CostInput.of(schema, "Amount").name
+            (CostInput(column='Net sales', name='net_sales', feature=0, own=False), 'amount')
+        """
+        numbers = [c.name for c in schema.numeric]
+        feature = numbers.index(column) if column in numbers else None
+        names = safe_names([*numbers, *(c.name for c in schema.categorical)])
+        if feature is not None and not encoded and not stacked(schema):
+            return cls(column, names[column], feature, False)
+        if feature is not None and encoded:
+            return cls(column, "numeric", feature, False)
+        others = [] if encoded or stacked(schema) else names.values()
+        return cls(column, safe_name(column, {*others, *TAKEN}), feature, True)
+
+    def amounts(self, inputs: Mapping[str, Any]) -> Any:
+        """The amounts (N, 1) among the inputs, numbers as they are in the table."""
+        if self.own or self.name != "numeric" or self.feature is None:
+            return inputs[self.name]
+        return inputs["numeric"][:, self.feature : self.feature + 1]
