@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.schema import Schema
+from counterpoise.core.units import Units
 
 Array = np.ndarray
 
 #: What rows are used for: to train, to end training, or to test.
 TRAIN, VALIDATION, TEST = 0, 1, 2
+#: Name of the input of pictures that come with columns.
+IMAGE = "image"
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ class Examples:
         kind: The kind of target (see `core.target`).
         warnings: Sentences for the user, one for each thing noticed while reading.
         pictures: How `x` was read from files of pictures; None: it was not.
+        units: What is decided where one decision is for several rows; None: each row is decided. Rows of one unit are
+            also of one group.
         names: What each row is called, the name of its file, text (N,); None: it is known by its number.
     """
 
@@ -73,6 +78,7 @@ class Examples:
     pictures: Pictures | None = None
     split: Array | None = None
     names: Array | None = None
+    units: Units | None = None
     kind: str = "one_of"
 
     def __len__(self) -> int:
@@ -115,6 +121,25 @@ class Examples:
     def weights_of(self, rows: Array) -> Array | None:
         """The user's weights of some rows, or None when there are none."""
         return None if self.sample_weight is None else self.sample_weight[rows]
+
+    def as_units(self) -> Examples:
+        """The units as rows of their own, without features: labels, groups, weights (means of the rows') and split.
+
+        Example:
+            >>> units = Units(np.array([0, 1, 1]), ("patient",))
+            >>> patients = Examples(np.zeros((3, 1)), np.array([0, 0, 1], np.int32), ("well", "ill"), units=units)
+            >>> patients.as_units().y.tolist()
+            [0, 1]
+        """
+        assert self.units is not None
+        first, weight = self.units.first, self.sample_weight
+        return Examples(
+            np.zeros((len(self.units), 0), np.float32), self.units.labels(self.y), self.classes,
+            groups=None if self.groups is None else self.groups[first],
+            split=None if self.split is None else self.split[first],
+            sample_weight=None if weight is None else self.units.mean(weight).astype(np.float32),
+            source=self.source, kind=self.kind,
+        )  # fmt: skip
 
     @property
     def positive(self) -> int:

@@ -18,13 +18,16 @@ from counterpoise.core.duplicates import find_duplicates
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.core.examples import Examples, Pictures
 from counterpoise.core.sources import Source
+from counterpoise.core.units import Units
 from counterpoise.data.decoded import Decoded
 from counterpoise.data.image_form import ASPECTS, CHANNELS, check_span
 from counterpoise.data.image_names import joined_groups
-from counterpoise.data.labels import encode_labels
+from counterpoise.data.label_split import blank_labels
+from counterpoise.data.labels import encoded_labels
 from counterpoise.data.pixel_types import Range
 from counterpoise.data.pixels import pixels
 from counterpoise.data.row_metadata import RowMetadata, roles
+from counterpoise.data.unit_columns import units_of, with_units
 
 Array = np.ndarray
 
@@ -45,6 +48,9 @@ class ImageSet:
         root: The folder.
         deep: Whether some files have more than 8 bits; pixels are then float32, else uint8.
         notes: Sentences for the user about how the files are read.
+        features: Columns that the model is given with the images, or None.
+        unit: Columns that tell apart what is decided, or None: each image is decided.
+        aggregate: How the probabilities of a unit's images become one.
     """
 
     paths: tuple[str, ...]
@@ -56,6 +62,9 @@ class ImageSet:
     root: str = ""
     deep: bool = False
     notes: tuple[str, ...] = ()
+    features: pl.DataFrame | None = field(default=None, repr=False)
+    unit: pl.DataFrame | None = field(default=None, repr=False)
+    aggregate: str = "mean"
     takes_rows: bool = field(default=True, repr=False)
 
     def __len__(self) -> int:
@@ -77,7 +86,7 @@ class ImageSet:
 
     @property
     def y(self) -> Array:
-        """The class code of each file, int32 (N,)."""
+        """The class code of each file, int32 (N,); of several labels (N, L), each 1, 0, or -1 where not known."""
         return self.labeled_metadata.y.codes
 
     @property
@@ -87,8 +96,9 @@ class ImageSet:
 
     @property
     def counts(self) -> Array:
-        """Images per class, int64 (C,)."""
-        return self.labeled_metadata.y.counts
+        """Images per class, int64 (C,), or with each label (L,)."""
+        y = self.labeled_metadata.y
+        return y.counts if y.codes.ndim == 1 else (y.codes == 1).sum(axis=0)
 
     @property
     def color_mode(self) -> str:
@@ -149,7 +159,14 @@ class ImageSet:
     def at(self, rows: Array) -> ImageSet:
         """Some of the images, by number."""
         metadata = None if self.metadata is None else self.metadata.at(rows)
-        return replace(self, paths=tuple(self.paths[int(row)] for row in rows), metadata=metadata)
+        tables = {"features": self.features, "unit": self.unit}
+        kept: dict[str, Any] = {name: None if table is None else table[rows] for name, table in tables.items()}
+        return replace(self, paths=tuple(self.paths[int(row)] for row in rows), metadata=metadata, **kept)
+
+    @property
+    def units(self) -> Units | None:
+        """The unit of each image; None: each image is decided."""
+        return None if self.unit is None else units_of(self.unit, self.aggregate)
 
     def read_as(self, pictures: Pictures) -> ImageSet:
         """The images read as those that a model was trained on.
@@ -191,7 +208,8 @@ def examples_of(
     side of a split; not where the images have a split already.
     """
     metadata = images.labeled_metadata
-    labels = encode_labels(metadata.y, positive, one_vs_rest, merge_rare, written=True, name=metadata.target)
+    options = {"positive": positive, "one_vs_rest": one_vs_rest, "merge_rare": merge_rare}
+    labels = encoded_labels(metadata.y, options, written=True, name=metadata.target)
     x = images.rows()
     duplicate_ids = find_duplicates(x)
     assert duplicate_ids is not None
@@ -205,11 +223,13 @@ def examples_of(
         if metadata.split is None:
             groups = arrays["groups"]
             arrays["groups"] = duplicate_ids if groups is None else joined_groups(groups, duplicate_ids)
-    return Examples(
+    notes += blank_labels(labels.codes, labels.classes)
+    examples = Examples(
         x, labels.codes, labels.classes, **arrays, duplicate_ids=duplicate_ids,
-        names=np.array([os.path.relpath(path, images.root) for path in images.paths]),
+        names=np.array([os.path.relpath(path, images.root) for path in images.paths]), kind=labels.kind,
         source=Path(images.root).resolve().name, warnings=(*images.notes, *notes), pictures=images.form,
     )  # fmt: skip
+    return with_units(examples, images.units)
 
 
 def pictures_of(plain: Mapping[str, Any]) -> Pictures:

@@ -15,6 +15,7 @@ from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.read_arrays import read_arrays
 from counterpoise.data.read_options import ReadOptions
 from counterpoise.data.read_table import read_table
+from counterpoise.data.unit_columns import check_aggregate
 
 
 def read(
@@ -32,6 +33,8 @@ def read(
     kinds: Mapping[str, str] | None = None,
     sample_weight: Any = None,
     split: Any = None,
+    unit: Any = None,
+    aggregate: str | None = None,
     skip_bad: bool = False,
     table: bool = True,
     text: bool = False,
@@ -59,6 +62,8 @@ def read(
         sample_weight: Column name or (N,) weights; a row of weight w counts as w examples.
         split: Column name or (N,) words for what each row is used for: train, validation (valid, val, dev) or test.
             Kinds and levels of columns are then those of the training rows.
+        unit: What is decided, if not each row: names of columns, or (N,) values. Rows of one unit are of one group.
+        aggregate: "mean" (default) or "max" of the probabilities of a unit's rows.
         skip_bad: Leave out lines that cannot be read, rows without a label and rows with infinite numbers, with a
             warning, instead of raising.
         table: False lets an array of rank 2 pass unchanged.
@@ -82,8 +87,8 @@ def read(
         x, y, weight = load_alone(source, y if target is None else target, sample_weight)
         examples = read(
             x, y=y, pick=pick, positive=positive, one_vs_rest=one_vs_rest, merge_rare=merge_rare, drop=drop,
-            groups=groups, time=time, kinds=kinds, sample_weight=weight, split=split, skip_bad=skip_bad, table=table,
-            text=text, inputs=inputs,
+            groups=groups, time=time, kinds=kinds, sample_weight=weight, split=split, unit=unit, aggregate=aggregate,
+            skip_bad=skip_bad, table=table, text=text, inputs=inputs,
         )  # fmt: skip
         return replace(examples, source=f"{len(examples):,} rows of a {dataset_kind(source)}, read into memory")
     if isinstance(y, str) and target is None:
@@ -96,7 +101,8 @@ def read(
         )
     options = ReadOptions(
         labels={"positive": positive, "one_vs_rest": one_vs_rest, "merge_rare": tuple(merge_rare)},
-        metadata={"groups": groups, "time": time, "sample_weight": sample_weight, "split": split},
+        metadata={"groups": groups, "time": time, "sample_weight": sample_weight, "split": split, "unit": unit},
+        aggregate=check_aggregate(unit, aggregate),
         drop=(drop,) if isinstance(drop, str) else tuple(drop),
         kinds=dict(kinds or {}), skip_bad=skip_bad, text=text, inputs=inputs,
     )  # fmt: skip

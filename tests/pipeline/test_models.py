@@ -18,7 +18,7 @@ from counterpoise.pipeline import models
 from counterpoise.pipeline.models import model_for
 from counterpoise.strategies.resolve import suits
 from counterpoise.strategies.select import find, select
-from counterpoise.targets.reading import picked
+from counterpoise.core.label_columns import picked
 
 RNG = np.random.default_rng(2)
 N = 300
