@@ -34,8 +34,8 @@ Array = np.ndarray
 
 def evaluate(
     clf: Any, data: Any, y: Any = None, *, target: Any = None, groups: Any = None, unit: Any = None,
-    sample_weight: Any = None, by: Any = (), costs: Any = None, cost_column: Any = None, cost_fp: float = 0.0, first: int | None = None,
-    resamples: int = 1000,
+    sample_weight: Any = None, by: Any = (), costs: Any = None, cost_column: Any = None, cost_fp: float = 0.0,
+    first: int | None = None, resamples: int = 1000,
 ) -> dict[str, Any]:  # fmt: skip
     """Score a classifier on labeled rows that it was not trained on.
 
@@ -179,18 +179,14 @@ def _together(scores: Mapping[str, float]) -> Scored:
     return {key: {"value": float(value), "low": np.nan, "high": np.nan} for key, value in scores.items()}
 
 
-def _of_images(pictures: ImageSet) -> tuple[ImageSet, Array, Array | None, Array | None]:
+def _of_images(pictures: ImageSet) -> tuple[ImageSet, Any, Array | None, Array | None]:
     """The images that judge (those of the test part, where there is one), their labels, groups and weights."""
     pictures = pictures if pictures.split is None else pictures.part("test")
     metadata = pictures.labeled_metadata
     arrays = metadata.arrays()
     weight = arrays["sample_weight"]
-    return (
-        pictures,
-        metadata.y if metadata.y.kind != "one_of" else metadata.y.values,
-        arrays["groups"],
-        None if weight is None else weight.astype(float),
-    )
+    labels = metadata.y.values if metadata.y.kind == "one_of" else metadata.y
+    return pictures, labels, arrays["groups"], None if weight is None else weight.astype(float)
 
 
 def _groups(rows: Any, given: Any, source: str | None) -> Array | None:

@@ -244,7 +244,7 @@ def _read_images(data: Path, target: Any, pictures: Mapping[str, Any], **options
     from counterpoise.core.errors import ColumnError, OptionError
     from counterpoise.data.images import read_images
 
-    columns = {name: options.get(name) for name in ("groups", "time", "split", "unit", "aggregate")}
+    columns: dict[str, Any] = {name: options.get(name) for name in ("groups", "time", "split", "unit", "aggregate")}
     of_table = {"target": target, **columns, "drop": options["drop"], "root": pictures.get("root")}
     if pictures.get("images") is not None:
         if target is None:
