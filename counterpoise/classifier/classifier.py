@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -41,9 +41,6 @@ from counterpoise.networks.forward import forward
 from counterpoise.networks.input_names import like
 from counterpoise.networks.member_outputs import shares
 from counterpoise.targets.kinds import target_of
-
-if TYPE_CHECKING:
-    from counterpoise.classifier.shapley import Reasons
 
 Array = np.ndarray
 
@@ -231,26 +228,39 @@ class Classifier:
         clf = self.with_rule(rule)
         return clf.with_card(threshold={**clf.card_without_metrics["threshold"], "budgets": text}) if text else clf
 
-    def explain(self, x: Any, background: Any = None, *, seed: int = 0) -> Reasons:
-        """Explain single rows by what each raw column adds to their log-odds (Shapley values).
+    def explain(self, x: Any, background: Any = None, *, label: Any = None, seed: int = 0) -> Any:
+        """Explain single rows: what each raw column adds to their log-odds, or of images each pixel.
 
-        Exact for up to 8 columns, sampled for more; either way the effects of a row sum to its log-odds less the mean
-        log-odds of the background. With more than two classes they are those of the row's most probable class. Which
-        columns matter over many rows: `cp.explain`.
+        Rows of a table: Shapley values. Exact for up to 8 columns, sampled for more; either way the effects of a row
+        sum to its log-odds less the mean log-odds of the background. With more than two classes they are those of the
+        row's most probable class. Which columns matter over many rows: `cp.explain`.
+
+        Images: heat maps by integrated gradients (see `classifier.heat_maps`). The effects of an image sum to the
+        networks' mean log-odds less those of an image that has its mean color everywhere.
 
         Args:
-            x: Rows of a table or an array (N, d), as `predict` takes them.
-            background: Rows that they are compared with, of which 32 are drawn; None: the rows themselves.
+            x: Rows of a table or an array (N, d), or images, as `predict` takes them.
+            background: Rows of a table that they are compared with, of which 32 are drawn; None: the rows themselves.
+            label: Of images, the class, or the label of several, whose log-odds are explained; None: with two classes
+                the positive one, else each image's most probable one.
             seed: Of the draws.
 
         Returns:
-            `columns`, `effects` (N, d), `base`, `log_odds`; `strongest(4)` as a frame.
+            Of a table `columns`, `effects` (N, d), `base`, `log_odds`; `strongest(4)` as a frame. Of images heat maps,
+            float32 (N, height, width): above 0 where a pixel speaks for the class.
 
         Raises:
-            OptionError: images, text or several labels; or a single row without a background.
+            OptionError: text, or a table with several labels; a single row without a background.
         """
+        from counterpoise.classifier.heat_maps import heat_maps, is_picture
         from counterpoise.classifier.shapley import explain_rows
 
+        if any(map(is_picture, leaves(self.members.input))):
+            if background is not None:
+                raise OptionError("background is for tables, but the classifier takes images. Leave it out.")
+            return heat_maps(self, self.encoded(x), label)
+        if label is not None:
+            raise OptionError("label is for images, but the classifier takes a table. Leave it out.")
         return explain_rows(self, x, background, seed=seed)
 
     def member_logits(self, x: Any) -> list[Array]:

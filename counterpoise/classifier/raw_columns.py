@@ -45,7 +45,8 @@ class RawColumns:
         shape: tuple[Any, ...] = tuple(getattr(clf.members.input, "shape", ()))
         if len(shape) != 2 or shape[1] is None or "float" not in str(clf.members.input.dtype):
             raise OptionError(
-                "explain is for tables and arrays (N, d), but this classifier takes images, text or several inputs."
+                "explain is for tables and arrays (N, d), but this classifier takes images, text or several inputs. Of "
+                "images clf.explain(images) returns heat maps."
             )
         return cls(tuple(f"x{j}" for j in range(shape[1])), None)
 

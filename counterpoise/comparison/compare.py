@@ -113,7 +113,8 @@ def compare(
             counted.
         refit: Whether to train the winner on all rows.
         show_pictures: Whether the report holds the images that the recommended strategy gets most confidently wrong,
-            and the names of their files; False for confidential ones.
+            and those whose labels look wrong, with heat maps of where the model looked and the names of their files;
+            False for confidential ones.
         executor: Where networks are trained: None in this process, `cp.scale.pool(n)` in n processes of this machine,
             `cp.scale.ray(address)` on a cluster. The scores are the same.
         store: A folder that keeps every finished fit. The same call on the same folder resumes where an interrupted one
@@ -262,7 +263,7 @@ def _compared(
         if examples.split is not None:
             entries["metrics_of"] = f"{len(folds[0].test)} test rows, not used for training or tuning"
         best = best.with_card(**entries, verdict=record["verdict"])
-    pictures = example_pictures(by_name[winner.name], examples) if show_pictures else []
+    pictures = example_pictures(by_name[winner.name], examples, best) if show_pictures else []
     return Comparison(record, drawn, outcome.fold_results, best, diagnosis, pictures)
 
 
