@@ -18,9 +18,10 @@ from counterpoise.core.duplicates import find_duplicates
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.core.examples import Examples, Pictures
 from counterpoise.core.sources import Source
-from counterpoise.data.decoded import Decoded
+from counterpoise.data.decoded import Decoded, PixelCache
 from counterpoise.data.image_form import ASPECTS, CHANNELS, check_span
 from counterpoise.data.image_names import joined_groups
+from counterpoise.data.kept_pixels import KeptPixels
 from counterpoise.data.labels import encode_labels
 from counterpoise.data.pixel_types import Range
 from counterpoise.data.pixels import pixels
@@ -45,6 +46,7 @@ class ImageSet:
         root: The folder.
         deep: Whether some files have more than 8 bits; pixels are then float32, else uint8.
         notes: Sentences for the user about how the files are read.
+        kept: Their pixels, where the check of the files has kept them.
     """
 
     paths: tuple[str, ...]
@@ -56,6 +58,7 @@ class ImageSet:
     root: str = ""
     deep: bool = False
     notes: tuple[str, ...] = ()
+    kept: KeptPixels | None = field(default=None, repr=False)
     takes_rows: bool = field(default=True, repr=False)
 
     def __len__(self) -> int:
@@ -124,8 +127,9 @@ class ImageSet:
 
     @cached_property
     def _source(self) -> Decoded:
-        decode = Decode(self.paths, self.size, self.form)
-        return Decoded(decode, self.shape, np.dtype(np.float32 if self.deep else np.uint8))
+        decode, dtype = Decode(self.paths, self.size, self.form), np.dtype(np.float32 if self.deep else np.uint8)
+        kept = self.kept if self.kept and self.kept.fits(self.size, self.form, self.deep) else None
+        return Decoded(decode, self.shape, dtype, kept or PixelCache.with_room(self.shape, dtype))
 
     @property
     def split(self) -> Any:
@@ -149,7 +153,8 @@ class ImageSet:
     def at(self, rows: Array) -> ImageSet:
         """Some of the images, by number."""
         metadata = None if self.metadata is None else self.metadata.at(rows)
-        return replace(self, paths=tuple(self.paths[int(row)] for row in rows), metadata=metadata)
+        kept = None if self.kept is None else self.kept.at(rows)
+        return replace(self, paths=tuple(self.paths[int(row)] for row in rows), metadata=metadata, kept=kept)
 
     def read_as(self, pictures: Pictures) -> ImageSet:
         """The images read as those that a model was trained on.

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from counterpoise.core.checks import check_choice
@@ -20,6 +21,7 @@ from counterpoise.data.image_form import ASPECTS, CHANNELS, check_sides, check_s
 from counterpoise.data.image_names import groups_from as groups_in_names
 from counterpoise.data.image_set import ImageSet, examples_of
 from counterpoise.data.image_table import read_rows
+from counterpoise.data.kept_pixels import KeptPixels
 from counterpoise.data.labels import read_target
 from counterpoise.data.pixel_types import Range
 from counterpoise.data.pixels import decoder as decoder
@@ -148,7 +150,9 @@ def list_images(
     else:
         rows = read_rows(source, images, root, target, columns or {}, skip_bad)
         paths, metadata, home, notes = rows.paths, rows.metadata, rows.root, rows.notes
-    good, bad = sound_files(paths, skip_bad, span)
+    kept = KeptPixels.of(paths, sides, color_mode, aspect)
+    good, bad = sound_files(paths, skip_bad, span, kept)
+    kept = kept and kept.at(np.flatnonzero([path in good for path in paths]))
     if bad and metadata is not None:
         metadata = metadata.where([path in good for path in paths])
     if metadata is not None and len(metadata.y.classes) < 2:
@@ -163,7 +167,7 @@ def list_images(
         color_mode = "grayscale" if all(info.gray for info in good.values()) else "rgb"
     form = Pictures(color_mode, span, aspect, learns_range(good, span, learned))
     all_notes = (*notes, *reading_notes(list(good.values()), form, sides))
-    return ImageSet(tuple(good), metadata, sides, form, augment, bad, str(home), deep, all_notes)
+    return ImageSet(tuple(good), metadata, sides, form, augment, bad, str(home), deep, all_notes, kept)
 
 
 def _check_folder_options(source: Any, given: dict[str, Any]) -> None:
@@ -229,9 +233,12 @@ def unlabeled(
     Raises:
         DataError: No images, files that cannot be decoded, or files whose range is not known.
     """
-    good, bad = sound_files(files_below(Path(folder)), skip_bad, form.range)
+    paths = files_below(Path(folder))
+    kept = KeptPixels.of(paths, size, form.color_mode, form.aspect)
+    good, bad = sound_files(paths, skip_bad, form.range, kept)
+    kept = kept and kept.at(np.flatnonzero([path in good for path in paths]))
     if not good:
         raise DataError(f"{folder} holds no image.")
     learns_range(good, form.range, form.learned)
     deep = any(info.deep for info in good.values())
-    return ImageSet(tuple(good), None, size, form, bad=bad, root=str(folder), deep=deep)
+    return ImageSet(tuple(good), None, size, form, bad=bad, root=str(folder), deep=deep, kept=kept)
