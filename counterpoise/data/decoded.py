@@ -111,8 +111,8 @@ class PixelCache:
         if self._handle < 0 or self._full:
             return
         try:
-            raw = np.ascontiguousarray(values).tobytes()
-            if os.pwrite(self._handle, raw, row * self.row_bytes) == len(raw):
+            raw = np.ascontiguousarray(values).data
+            if os.pwrite(self._handle, raw, row * self.row_bytes) == self.row_bytes:
                 os.pwrite(self._handle, b"\1", self._flag(row))
                 self._here[row] = True
         except OSError:

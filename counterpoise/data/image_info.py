@@ -11,7 +11,7 @@ import numpy as np
 
 from counterpoise.core.errors import DataError, MissingExtraError
 from counterpoise.data import dicom
-from counterpoise.data.pillow_files import aspect_ratio, is_gray, is_reduced, opaque, opened, pillow, unidentified
+from counterpoise.data.pillow_files import aspect_ratio, converted, is_gray, is_reduced, opaque, opened, pillow, unidentified
 from counterpoise.data.pixel_types import Range, known_span, pixel_type, stored_values, unknown_text
 
 
@@ -80,7 +80,7 @@ def image_info(path: str, windowed: bool = True, keep: Callable[[Any], None] | N
 
 def _decode_small(image: Any) -> None:
     image.draft("RGB", (32, 32))  # JPEG alone
-    opaque(image).convert("RGB")
+    converted(opaque(image), "RGB").load()
 
 
 def range_text(unknown: Sequence[tuple[str, ImageInfo]]) -> str:

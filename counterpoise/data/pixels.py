@@ -17,7 +17,7 @@ from counterpoise.core.checks import check_choice
 from counterpoise.core.errors import DataError
 from counterpoise.data import dicom
 from counterpoise.data.image_form import ASPECTS, CHANNELS, check_sides, check_span
-from counterpoise.data.pillow_files import opaque, opened, pillow, upright
+from counterpoise.data.pillow_files import converted, opaque, opened, pillow, upright
 from counterpoise.data.pixel_types import PixelType, Range, known_span, pixel_type, scaled, stored_values, unknown_text
 
 Array = np.ndarray
@@ -59,7 +59,7 @@ def pixels(
                 f"{path} has 8 bits, but the model learned what is black and white from files of more. Give images of "
                 "the kind that it was trained on."
             )
-        return _shaped(decoded.image.convert(_mode(color_mode)), size, color_mode, aspect)
+        return _shaped(converted(decoded.image, _mode(color_mode)), size, color_mode, aspect)
     if stored:
         image = pillow().fromarray((-decoded.values if decoded.kind.inverted else decoded.values).astype(np.float32))
     else:
@@ -74,7 +74,7 @@ def pixels(
 def byte_pixels(image: Any, size: tuple[int, int], color_mode: str, aspect: str) -> Array:
     """Decode an opened file of 8 bits and fewer: the same uint8 as `pixels` of its path."""
     image = _drafted(image, _mode(color_mode), size)
-    return _shaped(image.convert(_mode(color_mode)), size, color_mode, aspect)
+    return _shaped(converted(image, _mode(color_mode)), size, color_mode, aspect)
 
 
 class DecodedImage(NamedTuple):
