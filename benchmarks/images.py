@@ -32,10 +32,10 @@ from typing import Any
 
 import keras
 import numpy as np
+import PIL
 from PIL import Image
 
 import counterpoise as cp
-import PIL
 from benchmarks._turns import Found, Options, alternate, machine, timed
 from counterpoise.core import sources
 from counterpoise.core.job import Job

@@ -11,7 +11,16 @@ import numpy as np
 
 from counterpoise.core.errors import DataError, MissingExtraError
 from counterpoise.data import dicom
-from counterpoise.data.pillow_files import aspect_ratio, converted, is_gray, is_reduced, opaque, opened, pillow, unidentified
+from counterpoise.data.pillow_files import (
+    aspect_ratio,
+    converted,
+    is_gray,
+    is_reduced,
+    opaque,
+    opened,
+    pillow,
+    unidentified,
+)
 from counterpoise.data.pixel_types import Range, known_span, pixel_type, stored_values, unknown_text
 
 
