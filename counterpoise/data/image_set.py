@@ -19,9 +19,10 @@ from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.core.examples import Examples, Pictures
 from counterpoise.core.sources import Source
 from counterpoise.core.units import Units
-from counterpoise.data.decoded import Decoded
+from counterpoise.data.decoded import Decoded, PixelCache
 from counterpoise.data.image_form import ASPECTS, CHANNELS, check_span
 from counterpoise.data.image_names import joined_groups
+from counterpoise.data.kept_pixels import KeptPixels
 from counterpoise.data.label_split import blank_labels
 from counterpoise.data.labels import encoded_labels
 from counterpoise.data.pixel_types import Range
@@ -48,6 +49,7 @@ class ImageSet:
         root: The folder.
         deep: Whether some files have more than 8 bits; pixels are then float32, else uint8.
         notes: Sentences for the user about how the files are read.
+        kept: Their pixels, where the check of the files has kept them.
         features: Columns that the model is given with the images, or None.
         unit: Columns that tell apart what is decided, or None: each image is decided.
         aggregate: How the probabilities of a unit's images become one.
@@ -62,6 +64,7 @@ class ImageSet:
     root: str = ""
     deep: bool = False
     notes: tuple[str, ...] = ()
+    kept: KeptPixels | None = field(default=None, repr=False)
     features: pl.DataFrame | None = field(default=None, repr=False)
     unit: pl.DataFrame | None = field(default=None, repr=False)
     aggregate: str = "mean"
@@ -134,8 +137,9 @@ class ImageSet:
 
     @cached_property
     def _source(self) -> Decoded:
-        decode = Decode(self.paths, self.size, self.form)
-        return Decoded(decode, self.shape, np.dtype(np.float32 if self.deep else np.uint8))
+        decode, dtype = Decode(self.paths, self.size, self.form), np.dtype(np.float32 if self.deep else np.uint8)
+        kept = self.kept if self.kept and self.kept.fits(self.size, self.form, self.deep) else None
+        return Decoded(decode, self.shape, dtype, kept or PixelCache.with_room(self.shape, dtype))
 
     @property
     def split(self) -> Any:
@@ -160,8 +164,9 @@ class ImageSet:
         """Some of the images, by number."""
         metadata = None if self.metadata is None else self.metadata.at(rows)
         tables = {"features": self.features, "unit": self.unit}
-        kept: dict[str, Any] = {name: None if table is None else table[rows] for name, table in tables.items()}
-        return replace(self, paths=tuple(self.paths[int(row)] for row in rows), metadata=metadata, **kept)
+        taken: dict[str, Any] = {name: None if table is None else table[rows] for name, table in tables.items()}
+        taken["kept"] = None if self.kept is None else self.kept.at(rows)
+        return replace(self, paths=tuple(self.paths[int(row)] for row in rows), metadata=metadata, **taken)
 
     @property
     def units(self) -> Units | None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from counterpoise.core.checks import check_choice
@@ -21,6 +22,7 @@ from counterpoise.data.image_form import ASPECTS, CHANNELS, check_sides, check_s
 from counterpoise.data.image_names import groups_from as groups_in_names
 from counterpoise.data.image_set import ImageSet, examples_of
 from counterpoise.data.image_table import read_rows
+from counterpoise.data.kept_pixels import KeptPixels
 from counterpoise.data.labels import read_target
 from counterpoise.data.pixel_types import Range
 from counterpoise.data.pixels import decoder as decoder
@@ -170,8 +172,10 @@ def list_images(
         more = tuple(dict.fromkeys((*features, *units)))
         rows = read_rows(source, images, root, target, columns or {}, skip_bad, more, as_text)
         paths, metadata, home, notes, table = rows.paths, rows.metadata, rows.root, rows.notes, rows.columns
-    good, bad = sound_files(paths, skip_bad, span)
+    kept = KeptPixels.of(paths, sides, color_mode, aspect)
+    good, bad = sound_files(paths, skip_bad, span, kept)
     sound = [path in good for path in paths]
+    kept = kept and kept.at(np.flatnonzero(sound))
     metadata = metadata.where(sound) if bad and metadata is not None else metadata
     table = table.filter(sound) if bad and table is not None and table.width else table
     if metadata is not None and len(metadata.y.classes) < 2:
@@ -187,7 +191,7 @@ def list_images(
     form = Pictures(color_mode, span, aspect, learns_range(good, span, learned))
     all_notes = (*notes, *reading_notes(list(good.values()), form, sides))
     return ImageSet(
-        tuple(good), metadata, sides, form, augment, bad, str(home), deep, all_notes,
+        tuple(good), metadata, sides, form, augment, bad, str(home), deep, all_notes, kept,
         features=None if table is None or not features else table.select(features),
         unit=None if table is None or not units else table.select(units),
         aggregate=check_aggregate(unit, aggregate),
@@ -263,9 +267,12 @@ def unlabeled(
     Raises:
         DataError: No images, files that cannot be decoded, or files whose range is not known.
     """
-    good, bad = sound_files(files_below(Path(folder)), skip_bad, form.range)
+    paths = files_below(Path(folder))
+    kept = KeptPixels.of(paths, size, form.color_mode, form.aspect)
+    good, bad = sound_files(paths, skip_bad, form.range, kept)
+    kept = kept and kept.at(np.flatnonzero([path in good for path in paths]))
     if not good:
         raise DataError(f"{folder} holds no image.")
     learns_range(good, form.range, form.learned)
     deep = any(info.deep for info in good.values())
-    return ImageSet(tuple(good), None, size, form, bad=bad, root=str(folder), deep=deep)
+    return ImageSet(tuple(good), None, size, form, bad=bad, root=str(folder), deep=deep, kept=kept)
