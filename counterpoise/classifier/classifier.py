@@ -18,7 +18,7 @@ from counterpoise.classifier.file import Contents, read, write
 from counterpoise.classifier.model_card import ModelCard, measured
 from counterpoise.classifier.references import custom_objects_of
 from counterpoise.core.errors import ArtifactError, DataError, OptionError
-from counterpoise.core.examples import Pictures
+from counterpoise.core.examples import IMAGE, Pictures
 from counterpoise.core.per_class import in_class_order
 from counterpoise.core.review import REVIEW
 from counterpoise.core.rule import LabelRules, Rule
@@ -28,7 +28,7 @@ from counterpoise.core.temporary import scratch
 from counterpoise.core.units import UnitRule, row_part, unit_part
 from counterpoise.data.columns import raw_columns, raw_inputs
 from counterpoise.data.frames import is_table
-from counterpoise.data.image_set import ImageSet, pictures_of
+from counterpoise.data.image_set import ImageSet, encode_pictures, pictures_of, rows_of
 from counterpoise.data.inputs import check_inputs
 from counterpoise.data.loading import dataset_kind, features_of, load_features
 from counterpoise.data.named_inputs import NamedInputs
@@ -37,6 +37,7 @@ from counterpoise.data.texts import texts_of_table
 from counterpoise.decide.rule import Decision
 from counterpoise.metrics.members import mean_table, member_table
 from counterpoise.networks.batch_ensemble import n_members
+from counterpoise.networks.encoder import has_picture
 from counterpoise.networks.forward import forward
 from counterpoise.networks.input_names import like
 from counterpoise.networks.member_outputs import shares
@@ -300,6 +301,9 @@ class Classifier:
         """The whole as one Keras model: raw columns in, `{"probability", "decision"}` out."""
         inputs = raw_inputs(self.schema) if self.schema is not None else like(self.members.input, ("members", "rule"))
         encoded = raw_columns(self.schema)(inputs) if self.schema is not None else inputs
+        if self.schema is not None and has_picture(self.members.input):
+            picture = like(self.members.input[IMAGE])
+            inputs, encoded = {**inputs, IMAGE: picture}, {**encoded, IMAGE: picture}
         return keras.Model(inputs, self.target.layer(self.rule)(self.members(encoded)))
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -351,7 +355,9 @@ class Classifier:
     def encoded(self, x: Any, name: str | None = None) -> Any:
         """Rows in any form that `fit` takes in the form of `Examples.x`; `name` is what to call them in a message."""
         if isinstance(x, ImageSet):
-            return (x if self.pictures is None else x.read_as(self.pictures)).rows()
+            return rows_of(x if self.pictures is None else x.read_as(self.pictures), self.schema)
+        if self.schema is not None and has_picture(self.members.input):
+            return encode_pictures(self.schema, x, name)
         if dataset_kind(x):
             x = load_features(x, self._row(x))
         column = self.card_without_metrics.get("text_column")

@@ -100,7 +100,7 @@ def _effects_of(clf: Any) -> Callable[[Any, Array], Array]:
         return tape.gradient(total, pictures)
 
     def effects(rows: Any, codes: Array) -> Array:
-        pictures, others = _parted(rows)
+        pictures, others = _parted(mapped(lambda _, part: part, clf.members.input, rows))
         pixels = pictures.astype(np.float32)
         baseline = np.broadcast_to(pixels.mean(axis=(1, 2), keepdims=True), pixels.shape)
         total = np.zeros(pixels.shape, np.float64)

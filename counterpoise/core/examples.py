@@ -14,8 +14,8 @@ Array = np.ndarray
 
 #: What rows are used for: to train, to end training, or to test.
 TRAIN, VALIDATION, TEST = 0, 1, 2
-#: Name of the input of pictures that come with columns.
-IMAGE = "image"
+#: Names of the inputs of pictures that come with columns: as they are read, and as a builder receives them.
+IMAGE, COLUMNS = "image", "columns"
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class Examples:
 
     Attributes:
         x: What the model is fed. A table is `{"numeric": float32 (N, dn), "categorical": int32 (N, dc)}` (a key
-            without columns is absent). Numbers are those of the table less `schema.numeric[j].offset`, NaN for
-            missing; id 0 is missing and id k is level k-1 of `schema.categorical[j].levels`. Anything else is an
-            array of any rank or a dict of arrays, first axis N.
+            without columns is absent), and with pictures also `{"image": (N, height, width, channels)}`. Numbers are
+            those of the table less `schema.numeric[j].offset`, NaN for missing; id 0 is missing and id k is level k-1
+            of `schema.categorical[j].levels`. Anything else is an array of any rank or a dict of arrays, first axis N.
         y: int32 (N,), the class code of each row; of several labels (N, L), each 1, 0, or -1 where it is not known.
         classes: The labels, in the type of the file; `classes[y[i]]` is the label of row i, or `classes[l]` the name
             of label l.

@@ -12,6 +12,7 @@ import polars as pl
 
 from counterpoise.core.checks import rows_text
 from counterpoise.core.errors import ColumnError, DataError, TargetError, did_you_mean
+from counterpoise.core.examples import IMAGE
 from counterpoise.core.label_columns import labels
 from counterpoise.core.target import TargetColumns
 from counterpoise.data.frames import to_frame
@@ -62,6 +63,12 @@ def read_rows(
     for column in (images, *asked.values(), *more):
         if column not in frame.columns:
             raise ColumnError(f"{column!r} is no column of {name}.{did_you_mean(column, frame.columns)}")
+    if IMAGE in more or set(more) & {*targets, images}:
+        name = IMAGE if IMAGE in more else next(iter(set(more) & {*targets, images}))
+        raise ColumnError(
+            f"Column {name!r} cannot be a feature or a unit, because it is the target, the names of the images, or has "
+            "the name of the input of images. Leave it out, or rename it."
+        )
     folder = _root(source, root)
     files, absent = located(frame[images], folder, skip_bad)
     notes = [*notes, *absent]

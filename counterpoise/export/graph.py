@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from counterpoise.core.examples import IMAGE
 from counterpoise.data.columns import raw_columns, raw_inputs, stacked
 from counterpoise.export.manifest import from_named, named_inputs, numbers_type
+from counterpoise.networks.encoder import has_picture
 
 
 def encoded_signature(clf: Any) -> dict[str, tf.TensorSpec]:
@@ -21,7 +23,16 @@ def encoded_signature(clf: Any) -> dict[str, tf.TensorSpec]:
         }
     widths = {"numeric": len(clf.schema.numeric), "categorical": len(clf.schema.categorical)}
     kinds = {"numeric": tf.as_dtype(numbers_type(clf.schema)), "categorical": tf.int32}
-    return {name: tf.TensorSpec((None, width), kinds[name], name) for name, width in widths.items() if width}
+    columns = {name: tf.TensorSpec((None, width), kinds[name], name) for name, width in widths.items() if width}
+    return columns | picture_signature(clf)
+
+
+def picture_signature(clf: Any) -> dict[str, tf.TensorSpec]:
+    """The pictures that come with the columns of a table, if there are some."""
+    if not has_picture(clf.members.input):
+        return {}
+    tensor = clf.members.input[IMAGE]
+    return {IMAGE: tf.TensorSpec(tensor.shape, tensor.dtype, IMAGE)}
 
 
 def decider(
@@ -47,23 +58,29 @@ def decider(
 
 
 class Columns(tf.Module):
-    """Raw columns by safe name to `{"numeric", "categorical"}`; the look-up table belongs to the module."""
+    """Raw columns by safe name to `{"numeric", "categorical"}`; the look-up table belongs to the module.
+
+    Pictures that come with them pass as they are.
+    """
 
     def __init__(self, clf: Any) -> None:
         super().__init__(name="columns")
         self.stacked, self.inputs, self.layer = stacked(clf.schema), raw_inputs(clf.schema), raw_columns(clf.schema)
+        self.pictures = picture_signature(clf)
 
     def signature(self) -> dict[str, tf.TensorSpec]:
         """Columns of any rank: rows as a vector or as one column."""
         return {
             name: tf.TensorSpec(given.shape if self.stacked else None, tf.as_dtype(given.dtype), name)
             for name, given in self.inputs.items()
-        }
+        } | self.pictures
 
     def __call__(self, x: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return self.layer(
-            dict(x) if self.stacked else {name: tf.reshape(column, [-1, 1]) for name, column in x.items()}
-        )
+        pictures = {name: x[name] for name in self.pictures}
+        columns = {name: column for name, column in x.items() if name not in pictures}
+        if not self.stacked:
+            columns = {name: tf.reshape(column, [-1, 1]) for name, column in columns.items()}
+        return {**self.layer(columns), **pictures}
 
 
 def label_table(clf: Any) -> tf.Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from counterpoise.data.columns import input_type, raw_inputs, safe_names, stacked
-from counterpoise.export.graph import Columns, decider, encoded_signature, label_table
+from counterpoise.export.graph import Columns, decider, encoded_signature, label_table, picture_signature
 from counterpoise.export.manifest import named_inputs
 from counterpoise.export.quiet import quiet
 
@@ -56,6 +56,7 @@ def _tensors(clf: Any, raw: Any) -> dict[str, tf.Tensor]:
     if clf.schema is None:
         keys = {name: key for name, (key, _) in named_inputs(clf.members).items()}
         return {name: tf.constant(raw if key is None else raw[key]) for name, key in keys.items()}
+    pictures = {name: tf.constant(raw[name]) for name in picture_signature(clf)}
     numbers = {c.name: tf.constant(raw[c.name], input_type(c)) for c in clf.schema.numeric}
     texts = {c.name: tf.constant(["" if t is None else t for t in raw[c.name]]) for c in clf.schema.categorical}
     if stacked(clf.schema):
@@ -64,6 +65,6 @@ def _tensors(clf: Any, raw: Any) -> dict[str, tf.Tensor]:
         return {
             kind: tf.stack([tf.cast(column, dtype) for column in given[kind].values()], axis=1)
             for kind, dtype in kinds.items()
-        }
+        } | pictures
     names = safe_names([*numbers, *texts])
-    return {names[column]: values for column, values in (numbers | texts).items()}
+    return {names[column]: values for column, values in (numbers | texts).items()} | pictures
